@@ -1,0 +1,1 @@
+"""The audio-processor: any codec in, 16 kHz mono frames out."""

@@ -1,0 +1,1 @@
+"""The command `stt`: launcher, model store and client."""

@@ -1,0 +1,1 @@
+"""Messages and errors: everything that crosses a process boundary, typed once."""

@@ -1,0 +1,49 @@
+"""Every error a client can see, in one table.
+
+    SttError
+    ├── code        what a program acts on
+    ├── message     what a person reads: what was wrong and what is allowed
+    └── kind        the row of ``ERRORS``: HTTP status, WebSocket close code, worth a retry or not
+
+Close codes 4000–4499 mean "connect again may help", 4500–4999 "the same request fails again".
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ErrorKind:
+    """How one error code is told over HTTP and over a WebSocket."""
+
+    http_status: int
+    close_code: int
+    retryable: bool
+
+
+ERRORS: dict[str, ErrorKind] = {
+    "bad_message": ErrorKind(400, 4500, False),
+    "bad_audio": ErrorKind(400, 4501, False),
+    "bad_config": ErrorKind(422, 4502, False),
+    "unsupported_media": ErrorKind(415, 4503, False),
+    "too_large": ErrorKind(413, 1009, False),
+    "not_found": ErrorKind(404, 4504, False),
+    "method_not_allowed": ErrorKind(405, 4505, False),
+    "conflict": ErrorKind(409, 4506, False),
+    "superseded": ErrorKind(409, 4509, False),
+    "session_gone": ErrorKind(410, 4510, False),
+    "idle": ErrorKind(408, 4408, True),
+    "at_capacity": ErrorKind(503, 4429, True),
+    "no_worker": ErrorKind(503, 4430, True),
+    "unavailable": ErrorKind(503, 4431, True),
+    "internal": ErrorKind(500, 4432, True),
+}
+
+
+class SttError(Exception):
+    """An error meant for the client. ``code`` must stand in ``ERRORS``."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.kind = ERRORS[code]

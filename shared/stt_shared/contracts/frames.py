@@ -1,0 +1,82 @@
+"""Audio on its way through Redis: what the gateway sends to the audio-processor and that to the transcriber.
+
+A frame travels twice: its JSON form is published on a channel (base64, for whoever listens live), its binary form is
+an entry of the log beside the channel (for whoever missed it). Both say the same.
+"""
+
+import base64
+import enum
+from collections.abc import Mapping
+
+import msgspec
+
+
+class FrameKind(enum.StrEnum):
+    """What a frame asks of the stage that reads it; all kinds keep their order among the audio."""
+
+    AUDIO = "audio"
+    FINALIZE = "finalize"  # end the current utterance here
+    IDLE = "idle"  # the client fell silent: as finalize, but nobody asked for it
+    STOP = "stop"  # nothing comes after this; flush and answer `done`
+
+
+class FrameMeta(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What travels with the audio of a frame. Times are wall clock, milliseconds since 1970."""
+
+    received_ms: float = 0.0  # the gateway had the last byte of this audio
+    start_sample: int = 0  # PCM log only: position of the first sample in the session's audio, at 16 kHz
+    queue_ms: float = 0.0  # PCM log only: from gateway to decoder
+    decode_ms: float = 0.0  # PCM log only: inside the decoder
+    sent_ms: float = 0.0  # PCM log only: handed to Redis
+    error: str = ""  # STOP in the PCM log only: why the audio ended, as ``code: message``
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """One entry of an audio log.
+
+    ``data`` is what the client sent (ingest log) or 16 kHz mono s16le samples (PCM log); empty unless AUDIO.
+    ``seq`` counts from 1 without holes, per log.
+    """
+
+    seq: int
+    kind: FrameKind
+    data: bytes = b""
+    meta: FrameMeta = FrameMeta()
+
+    def published(self, session_id: str) -> bytes:
+        """The JSON form: ``{"session_id", "seq", "kind", "pcm": base64, …meta}``."""
+        body = msgspec.to_builtins(self.meta)
+        return msgspec.json.encode(
+            {
+                "session_id": session_id,
+                "seq": self.seq,
+                "kind": self.kind,
+                "pcm": base64.b64encode(self.data).decode(),
+                **body,
+            }
+        )
+
+    def packed_meta(self) -> bytes:
+        """The meta part as it stands in a log entry."""
+        return msgspec.json.encode(self.meta)
+
+
+class _Published(msgspec.Struct):
+    seq: int
+    kind: FrameKind
+    pcm: str = ""
+
+
+_decode_published = msgspec.json.Decoder(_Published).decode
+_decode_meta = msgspec.json.Decoder(FrameMeta).decode
+
+
+def frame_from_published(payload: bytes) -> Frame:
+    """Reads ``Frame.published``. Raises msgspec.DecodeError on anything else."""
+    head = _decode_published(payload)
+    return Frame(head.seq, head.kind, base64.b64decode(head.pcm), _decode_meta(payload))
+
+
+def frame_from_entry(seq: int, fields: Mapping[bytes, bytes]) -> Frame:
+    """Reads a log entry written by append_frame.lua."""
+    return Frame(seq, FrameKind(fields[b"kind"].decode()), fields.get(b"data", b""), _decode_meta(fields[b"meta"]))

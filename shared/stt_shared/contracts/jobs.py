@@ -1,0 +1,98 @@
+"""A file to transcribe, and what came of it. Times are seconds from the start of the file, as in Whisper's own JSON."""
+
+import enum
+
+import msgspec
+
+from stt_shared.contracts.session import Task
+
+
+class JobStatus(enum.StrEnum):
+    """Where a job is; the last three are the end."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Nothing changes any more."""
+        return self in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
+
+
+class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What was asked; ``spool_name`` is the file's random name in the spool folder, ``filename`` the client's own."""
+
+    spool_name: str
+    filename: str = ""
+    size_bytes: int = 0
+    language: str | None = None
+    task: Task = Task.TRANSCRIBE
+    prompt: str = ""
+
+
+class JobWord(msgspec.Struct, frozen=True):
+    """One spoken word; seconds."""
+
+    word: str
+    start: float
+    end: float
+    confidence: float
+
+
+class JobSegment(msgspec.Struct, frozen=True):
+    """A sentence or a clause; seconds."""
+
+    id: int
+    start: float
+    end: float
+    text: str
+    confidence: float
+    words: list[JobWord]
+
+
+class JobResult(msgspec.Struct, frozen=True):
+    """The whole transcript; ``duration`` in seconds."""
+
+    text: str
+    language: str
+    duration: float
+    segments: list[JobSegment]
+
+
+class JobError(msgspec.Struct, frozen=True):
+    """Why a job failed; ``code`` stands in the table of errors."""
+
+    code: str
+    message: str
+
+
+class JobView(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What GET /v1/stt/jobs/{id} answers; ``progress`` is 0 to 100."""
+
+    job_id: str
+    status: JobStatus
+    progress: float
+    filename: str = ""
+    created_at: str = ""
+    result: JobResult | None = None
+    error: JobError | None = None
+
+
+class Chunk(msgspec.Struct, frozen=True):
+    """A piece of a file, cut at a pause, that any replica may transcribe. Positions in samples at 16 kHz."""
+
+    job_id: str
+    epoch: str
+    index: int
+    start_sample: int
+    n_samples: int
+
+
+class ChunkResult(msgspec.Struct, frozen=True):
+    """What came of one chunk; ``segments`` already carry times of the whole file."""
+
+    language: str
+    segments: list[JobSegment]

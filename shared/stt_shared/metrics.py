@@ -1,0 +1,45 @@
+"""Timing of the road's stages, per process for Prometheus and per session for its `done` event.
+
+Stages: receive (chunk in, frame in Redis), queue (in Redis until the decoder has it), decode (codec and resampling),
+vad, buffer (speech waits for its decode), infer (the model), emit (event into Redis), deliver (event to the client).
+"""
+
+from collections.abc import Mapping
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from stt_shared.contracts.events import StageTiming
+
+STAGE_SECONDS = Histogram(
+    "stt_stage_seconds",
+    "Time that audio or an event spends in one stage of the road.",
+    ["stage"],
+    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)
+SESSIONS = Gauge("stt_sessions", "Sessions in hand.", ["service"])
+SESSIONS_TOTAL = Counter("stt_sessions_total", "Sessions begun.", ["service"])
+ERRORS_TOTAL = Counter("stt_errors_total", "Errors told to clients, by code.", ["code"])
+REFUSED_WRITES = Counter("stt_refused_writes_total", "Writes that Redis refused, by reason.", ["reason"])
+
+
+class StageTimings:
+    """What the stages cost one session."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, list[float]] = {}
+
+    def add(self, stage: str, duration_ms: float) -> None:
+        """Counts one passage; clocks of two machines may differ, so less than nothing counts as nothing."""
+        duration_ms = max(0.0, duration_ms)
+        STAGE_SECONDS.labels(stage).observe(duration_ms / 1000)
+        entry = self._sums.setdefault(stage, [0, 0.0, 0.0])
+        entry[0] += 1
+        entry[1] += duration_ms
+        entry[2] = max(entry[2], duration_ms)
+
+    def summary(self) -> Mapping[str, StageTiming]:
+        """By stage: passages, mean and longest in milliseconds."""
+        return {
+            stage: StageTiming(int(count), round(total / count, 3), round(longest, 3))
+            for stage, (count, total, longest) in self._sums.items()
+        }

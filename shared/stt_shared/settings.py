@@ -1,0 +1,33 @@
+"""Settings come from the environment (and `.env`); each service adds its own to these. Bad values stop the start."""
+
+import sys
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class CommonSettings(BaseSettings):
+    """What every service reads."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Where Redis (or Valkey) is.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+    drain_timeout_s: Annotated[float, Field(ge=0, le=600)] = Field(
+        10.0, description="How long a stopping process may finish what it has in hand."
+    )
+
+
+Settings = TypeVar("Settings", bound=BaseSettings)
+
+
+def load_settings(kind: type[Settings]) -> Settings:
+    """Reads the environment; on a bad value says which, what was found and what is allowed, and exits with 2."""
+    try:
+        return kind()
+    except ValidationError as error:
+        for problem in error.errors():
+            name = ".".join(str(part) for part in problem["loc"]).upper()
+            print(f"error: {name}={problem.get('input')!r}: {problem['msg']}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(2) from None

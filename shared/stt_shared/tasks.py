@@ -1,0 +1,42 @@
+"""Small things about tasks that every service needs."""
+
+import asyncio
+import contextlib
+import signal
+from typing import Any
+
+
+async def cancel_and_wait(task: "asyncio.Task[Any]") -> None:
+    """Cancels a task and waits until it is gone; its own errors are its own business and have been logged there."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError, Exception):
+        await task
+
+
+def stop_signal() -> asyncio.Event:
+    """An event that SIGTERM or SIGINT sets. Call inside the running loop."""
+    event = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, event.set)
+    return event
+
+
+class LoopWatch:
+    """Knows how long an event loop has not come round; read from another thread."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._last = 0.0
+
+    async def run(self) -> None:
+        """Ticks until cancelled."""
+        self._loop = asyncio.get_running_loop()
+        while True:
+            self._last = self._loop.time()
+            await asyncio.sleep(0.2)
+
+    @property
+    def standstill_s(self) -> float:
+        """Seconds since the last tick."""
+        return 0.0 if self._loop is None else max(0.0, self._loop.time() - self._last)

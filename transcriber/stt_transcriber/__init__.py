@@ -1,0 +1,1 @@
+"""The transcriber: voice activity, rolling buffer, Whisper."""
