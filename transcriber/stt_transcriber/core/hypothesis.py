@@ -1,0 +1,62 @@
+"""What the transcriber asks of an engine, and what it gets back."""
+
+import enum
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stt_shared.contracts.session import Task
+
+SAMPLE_RATE = 16000
+
+
+class Quality(enum.Enum):
+    """DRAFT: greedy, cheap, for text that may still change. FULL: beam search over the whole utterance."""
+
+    DRAFT = "draft"
+    FULL = "full"
+
+
+@dataclass(frozen=True)
+class DecodeRequest:
+    """One piece of audio to put into words.
+
+    ``samples``: float32 [n], 16 kHz mono in -1…1, at most 30 s. ``language`` None: detect. ``prompt``: text that comes
+    before (a user's vocabulary, the end of the last utterance); '' for none.
+    """
+
+    samples: NDArray[np.float32]
+    language: str | None
+    task: Task = Task.TRANSCRIBE
+    prompt: str = ""
+    quality: Quality = Quality.DRAFT
+
+
+@dataclass(frozen=True)
+class TimedWord:
+    """A word as Whisper writes it (punctuation attached, no surrounding blanks); seconds from the request's start."""
+
+    text: str
+    start_s: float
+    end_s: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """What an engine heard.
+
+    ``avg_logprob`` is the mean natural logarithm of the tokens' probabilities; ``no_speech_prob`` Whisper's own
+    estimate; ``compression_ratio`` bytes of text by bytes of its zlib form (loops compress well); ``truncated``: the
+    limit of tokens was reached, which speech does not do and loops do.
+    """
+
+    text: str
+    words: tuple[TimedWord, ...]
+    language: str
+    language_probability: float
+    avg_logprob: float
+    no_speech_prob: float
+    compression_ratio: float
+    truncated: bool = False
