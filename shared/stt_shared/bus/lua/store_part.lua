@@ -1,6 +1,6 @@
 -- Keeps one chunk's result; a chunk done twice counts once. Progress never falls.
 -- KEYS: state, parts
--- ARGV: epoch, chunk index, result (JSON), language ('' = not known), end of the chunk in samples, ttl_s
+-- ARGV: epoch, chunk index, result (JSON), language ('' = not known), samples in the chunk, ttl_s
 -- returns: {'ok' | 'gone', parts stored, chunks in all (-1 = not known yet)}
 local state = redis.call('HMGET', KEYS[1], 'epoch', 'state', 'chunks', 'total_samples', 'progress')
 if state[1] ~= ARGV[1] or state[2] == 'done' then return {'gone', 0, 0} end

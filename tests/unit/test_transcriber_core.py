@@ -1,0 +1,239 @@
+"""Agreement, guards, scheduler, buffer, gate, cutter, segments."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from stt_transcriber.core.agreement import Agreement, PlacedWord
+from stt_transcriber.core.buffer import RollingBuffer
+from stt_transcriber.core.cutter import ChunkCutter, CutChunk, CutterPolicy
+from stt_transcriber.core.guards import reason_to_reject, repeats
+from stt_transcriber.core.hypothesis import Hypothesis, TimedWord
+from stt_transcriber.core.scheduler import Kind, Scheduler, Wish
+from stt_transcriber.core.segments import segments_of
+from stt_transcriber.core.speech import GatePolicy, SpeechGate
+from stt_transcriber.core.text import new_part
+
+pytestmark = pytest.mark.unit
+
+
+def placed(text: str, start_ms: int = 0, step_ms: int = 400) -> list[PlacedWord]:
+    return [
+        PlacedWord(word, start_ms + i * step_ms, start_ms + i * step_ms + step_ms - 100, 0.9)
+        for i, word in enumerate(text.split())
+    ]
+
+
+class TestAgreement:
+    def test_two_hypotheses_must_agree(self) -> None:
+        agreement = Agreement(margin_ms=300)
+        agreement.update(placed("the cat sat"), 1500)
+        assert agreement.stable == []
+        agreement.update(placed("The cat, sang a"), 2000)
+        assert [word.text for word in agreement.stable] == ["The", "cat,"]
+        assert [word.text for word in agreement.unstable] == ["sang", "a"]
+
+    def test_a_word_at_the_edge_is_never_stable(self) -> None:
+        agreement = Agreement(margin_ms=300)
+        for _ in range(3):
+            agreement.update(placed("the cat"), 800)
+        assert [word.text for word in agreement.stable] == ["the"]
+
+    def test_stable_words_stay_when_later_hypotheses_differ(self) -> None:
+        agreement = Agreement(margin_ms=300)
+        agreement.update(placed("one two three four"), 2500)
+        agreement.update(placed("one two three four"), 2500)
+        before = list(agreement.stable)
+        agreement.update(placed("won too three four five"), 3000)
+        assert agreement.stable[: len(before)] == before
+
+    def test_words_that_come_again_at_the_head_of_a_trimmed_window_are_not_doubled(self) -> None:
+        agreement = Agreement(margin_ms=300)
+        agreement.update(placed("one two three"), 5000)
+        agreement.update(placed("one two three"), 5000)
+        assert len(agreement.stable) == 3
+        # The window now begins within "three", whose time has wavered behind the edge.
+        agreement.update([PlacedWord("Three", 1000, 1250, 0.9), *placed("four five", 1300)], 5000)
+        assert [word.text for word in agreement.unstable] == ["four", "five"]
+
+    def test_force_commits_when_hypotheses_never_agree(self) -> None:
+        agreement = Agreement(margin_ms=300)
+        agreement.update(placed("a b c d"), 1600)
+        agreement.force(before_ms=800)
+        assert [word.text for word in agreement.stable] == ["a", "b"]
+
+
+def hypothesis(text: str, **changes: object) -> Hypothesis:
+    words = tuple(TimedWord(word, i * 0.2, i * 0.2 + 0.1, 0.9) for i, word in enumerate(text.split()))
+    values: dict[str, object] = {
+        "language": "en",
+        "language_probability": 1.0,
+        "avg_logprob": -0.3,
+        "no_speech_prob": 0.02,
+        "compression_ratio": 1.2,
+    }
+    return Hypothesis(text, words, **(values | changes))  # type: ignore[arg-type]
+
+
+class TestGuards:
+    def test_speech_passes(self) -> None:
+        assert reason_to_reject(hypothesis("ever tried ever failed no matter"), 1.0) is None
+        assert reason_to_reject(hypothesis("no no no no"), 1.0) is None
+        assert reason_to_reject(hypothesis(""), 1.0) is None
+
+    @pytest.mark.parametrize(
+        ("bad", "reason"),
+        [
+            (hypothesis("so on", truncated=True), "token limit"),
+            (hypothesis("and then " * 6, compression_ratio=3.0), "compression ratio"),
+            (hypothesis("thank you for " * 5), "repetition"),
+            (hypothesis("thank you", no_speech_prob=0.7, avg_logprob=-1.2), "no speech, unlikely text"),
+        ],
+    )
+    def test_inventions_do_not(self, bad: Hypothesis, reason: str) -> None:
+        assert reason_to_reject(bad, 1.0) == reason
+
+    def test_you_on_silence_needs_the_voice_share_to_be_caught(self) -> None:
+        invention = hypothesis("you", no_speech_prob=0.95, avg_logprob=-0.87)
+        assert reason_to_reject(invention, 0.05) == "no speech, little voice"
+        assert reason_to_reject(invention, 0.9) is None
+
+    def test_repeats(self) -> None:
+        assert repeats(["no"] * 6)
+        assert not repeats(["no"] * 5)
+        assert repeats(["a", "b", "c"] * 4)
+        assert not repeats(["the", "more", "we", "know", "the", "more", "we", "see", "the", "more", "we", "want"])
+
+
+class TestScheduler:
+    def test_earliest_deadline_first_and_live_before_files(self) -> None:
+        scheduler = Scheduler(workers=1)
+        scheduler.wish(Wish("file", Kind.BATCH, 1, 0))
+        scheduler.wish(Wish("late", Kind.PARTIAL, 900, 0))
+        scheduler.wish(Wish("soon", Kind.FINAL, 300, 0))
+        order = []
+        while ready := scheduler.decide():
+            scheduler.begun(ready[0])
+            order.append(ready[0].key)
+            scheduler.ended(ready[0].key)
+        assert order == ["soon", "late", "file"]
+
+    def test_one_decode_per_session_and_no_more_than_workers(self) -> None:
+        scheduler = Scheduler(workers=2)
+        scheduler.wish(Wish("a", Kind.PARTIAL, 1, 0))
+        scheduler.begun(scheduler.decide()[0])
+        scheduler.wish(Wish("a", Kind.PARTIAL, 2, 0))
+        scheduler.wish(Wish("b", Kind.PARTIAL, 3, 0))
+        scheduler.wish(Wish("c", Kind.PARTIAL, 4, 0))
+        assert [wish.key for wish in scheduler.decide()] == ["b"]
+
+    def test_a_repeated_wish_keeps_its_age_and_its_nearer_deadline(self) -> None:
+        scheduler = Scheduler(workers=1)
+        scheduler.wish(Wish("a", Kind.PARTIAL, 100, 1))
+        scheduler.wish(Wish("a", Kind.PARTIAL, 900, 800))
+        assert scheduler.decide() == [Wish("a", Kind.PARTIAL, 100, 1)]
+
+    def test_files_leave_a_worker_free_while_there_are_sessions(self) -> None:
+        scheduler = Scheduler(workers=2)
+        assert scheduler.batch_room() == 2
+        scheduler.sessions(1)
+        assert scheduler.batch_room() == 1
+        scheduler.wish(Wish("file", Kind.BATCH, 1, 0))
+        assert scheduler.batch_room() == 0
+
+
+class TestBuffer:
+    def test_positions_are_those_of_the_session(self) -> None:
+        buffer = RollingBuffer(start=1000)
+        buffer.append(np.arange(500, dtype=np.int16))
+        buffer.append(np.arange(500, 1000, dtype=np.int16))
+        buffer.drop_before(1200)
+        assert (buffer.start, buffer.end) == (1200, 2000)
+        assert np.array_equal(np.round(buffer.as_float(1300, 1303) * 32768), [300, 301, 302])
+        assert len(buffer.as_float(0, 1201)) == 1
+
+    def test_memory_does_not_keep_the_longest_utterance(self) -> None:
+        buffer = RollingBuffer()
+        buffer.append(np.zeros(16000 * 60, np.int16))
+        buffer.drop_before(16000 * 59)
+        assert buffer._samples.nbytes <= 2 * 2 * 16000
+
+    def test_quietest(self) -> None:
+        buffer = RollingBuffer()
+        audio = np.full(16000, 9000, np.int16)
+        audio[8000:9600] = 10
+        buffer.append(audio)
+        assert abs(buffer.quietest(0, 16000, 1600) - 8800) <= 400
+
+
+def test_gate_ignores_a_wavering_voice() -> None:
+    gate = SpeechGate(GatePolicy())
+    began = [gate.update(p) for p in (0.6, 0.2, 0.6, 0.7, 0.8, 0.4, 0.4, 0.1)]
+    assert began == [False, False, False, False, True, False, False, False]
+    assert gate.speech_start_window == 2
+    assert gate.silence_ms == 32, "0.4 is not speech enough to begin, but enough to go on"
+
+
+def loud_is_voice(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    return (np.abs(samples.reshape(-1, 512)).max(axis=1) > 0.01).astype(np.float32)
+
+
+def cut(audio: NDArray[np.int16], portion: int, policy: CutterPolicy | None = None) -> list[CutChunk]:
+    cutter = ChunkCutter(loud_is_voice, GatePolicy(), policy or CutterPolicy())
+    chunks = [chunk for at in range(0, len(audio), portion) for chunk in cutter.feed(audio[at : at + portion])]
+    return chunks + cutter.finish()
+
+
+def speech(*parts: tuple[float, bool]) -> NDArray[np.int16]:
+    rng = np.random.default_rng(1)
+    pieces = [rng.integers(-6000, 6000, round(s * 16000)) if loud else np.zeros(round(s * 16000)) for s, loud in parts]
+    return np.concatenate(pieces).astype(np.int16)
+
+
+class TestCutter:
+    def test_cuts_at_pauses_never_in_speech_and_loses_no_speech(self) -> None:
+        audio = speech(*[(4.0, True), (0.5, False)] * 30)
+        chunks = cut(audio, 16000)
+        assert all(len(chunk.samples) <= 28 * 16000 for chunk in chunks)
+        covered = np.zeros(len(audio), bool)
+        for chunk in chunks:
+            end = chunk.start + len(chunk.samples)
+            assert not covered[chunk.start : end].any(), "chunks overlap"
+            covered[chunk.start : end] = True
+            assert np.array_equal(chunk.samples, audio[chunk.start : end])
+            for edge in (chunk.start, end - 1):
+                assert edge in (0, len(audio) - 1) or audio[edge] == 0, "cut in speech"
+        assert covered[np.abs(audio) > 0].all(), "speech left out"
+
+    def test_portions_make_no_difference(self) -> None:
+        audio = speech((3, False), (40, True), (5, False), (2, True), (1, False))
+        left, right = cut(audio, 16000), cut(audio, 777)
+        assert [(chunk.start, len(chunk.samples)) for chunk in left] == [(c.start, len(c.samples)) for c in right]
+        assert len(left) == 3
+
+    def test_silence_gives_nothing_and_is_forgotten(self) -> None:
+        cutter = ChunkCutter(loud_is_voice, GatePolicy(), CutterPolicy())
+        for _ in range(600):
+            assert cutter.feed(np.zeros(16000, np.int16)) == []
+        assert cutter.finish() == []
+        assert cutter.position - cutter.settled < 16000
+
+
+def test_segments_end_at_sentences_and_pauses() -> None:
+    words = [
+        TimedWord("Ever", 0.0, 0.3, 0.9),
+        TimedWord("tried.", 0.3, 0.8, 0.8),
+        TimedWord("No", 1.0, 1.2, 0.9),
+        TimedWord("matter", 1.2, 1.6, 0.9),
+        TimedWord("again", 3.0, 3.4, 0.9),
+    ]
+    segments = segments_of(words, 10.0, "en")
+    assert [segment.text for segment in segments] == ["Ever tried.", "No matter", "again"]
+    assert (segments[0].start, segments[0].end, segments[2].start) == (10.0, 10.8, 13.0)
+    assert segments[0].confidence == 0.85
+
+
+def test_new_part() -> None:
+    assert new_part("the cat", "the cat sat down", " ") == "sat down"
+    assert new_part("the bat", "the cat sat", " ") == "cat sat"
+    assert new_part("你好", "你好世界", "") == "世界"

@@ -1,0 +1,291 @@
+"""The pure live session: what it asks to be decoded, what it says, and that it says it in order."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from stt_shared.contracts.events import Final, Partial, SpeechEnded, SpeechStarted
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
+from stt_shared.contracts.session import CarriedContext, SessionConfig
+from stt_transcriber.core.hypothesis import Hypothesis, Quality, TimedWord
+from stt_transcriber.core.live import LiveSession, Outcome
+from stt_transcriber.core.policy import LivePolicy
+from stt_transcriber.core.scheduler import Kind
+
+pytestmark = pytest.mark.unit
+
+
+def loud_is_voice(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    return (np.abs(samples.reshape(-1, 512)).max(axis=1) > 0.01).astype(np.float32)
+
+
+def heard(*words: tuple[str, float, float], **changes: object) -> Hypothesis:
+    values: dict[str, object] = {
+        "text": " ".join(word for word, _, _ in words),
+        "words": tuple(TimedWord(word, start, end, 0.9) for word, start, end in words),
+        "language": "en",
+        "language_probability": 1.0,
+        "avg_logprob": -0.2,
+        "no_speech_prob": 0.01,
+        "compression_ratio": 1.1,
+    }
+    return Hypothesis(**(values | changes))  # type: ignore[arg-type]
+
+
+class Driver:
+    """Feeds a session 100 ms at a time and keeps what it says."""
+
+    def __init__(self, policy: LivePolicy | None = None, **config: object) -> None:
+        self.session = LiveSession("s", SessionConfig(**config), policy or LivePolicy(), loud_is_voice)  # type: ignore[arg-type]
+        self.seq = 0
+        self.position = 0
+        self.outcomes: list[Outcome] = []
+
+    def audio(self, seconds: float, loud: bool) -> None:
+        for _ in range(round(seconds * 10)):
+            samples = np.full(1600, 5000 if loud else 0, np.int16)
+            self.seq += 1
+            meta = FrameMeta(received_ms=self.position / 16, start_sample=self.position)
+            self.position += len(samples)
+            self._take(self.session.feed(Frame(self.seq, FrameKind.AUDIO, samples.tobytes(), meta), 0))
+
+    def control(self, kind: FrameKind) -> None:
+        self.seq += 1
+        self._take(self.session.feed(Frame(self.seq, kind), 0))
+
+    def decode(self, hypothesis: Hypothesis) -> None:
+        ticket = self.session.begin()
+        assert ticket is not None
+        self._take(self.session.apply(ticket, hypothesis, 0))
+
+    def _take(self, outcomes: list[Outcome]) -> None:
+        self.outcomes += outcomes
+        while self.session.needs_no_model():
+            self.outcomes += self.session.settle(0)
+
+    def events(self, kind: type) -> list:  # type: ignore[type-arg]
+        return [outcome.event for outcome in self.outcomes if isinstance(outcome.event, kind)]
+
+
+def test_silence_asks_for_nothing_and_moves_the_committed_position() -> None:
+    driver = Driver()
+    driver.audio(5, loud=False)
+    assert driver.session.wish() is None
+    assert not driver.events(SpeechStarted)
+    advances = [outcome.advance for outcome in driver.outcomes if outcome.advance]
+    assert advances
+    assert 3.0 < advances[-1].samples / 16000 < 5.0
+    assert advances[-1].seq == int(advances[-1].samples / 1600)
+
+
+def test_speech_gets_partials_and_a_pause_gives_the_final() -> None:
+    driver = Driver()
+    driver.audio(1, loud=False)
+    driver.audio(1, loud=True)
+    assert driver.session.wish() is Kind.FIRST
+    driver.decode(heard(("hello", 0.3, 0.7)))
+    driver.audio(1, loud=True)
+    assert driver.session.wish() is Kind.PARTIAL
+    driver.decode(heard(("hello", 0.3, 0.7), ("world", 0.9, 1.4)))
+    driver.audio(0.3, loud=False)
+    assert driver.session.wish() is Kind.FINAL, "the pause may be the end: the final is decoded ahead"
+    driver.decode(heard(("hello", 0.3, 0.7), ("world", 0.9, 1.5)))
+    assert not driver.events(Final), "but it is not said before the pause is long enough"
+    driver.audio(0.3, loud=False)
+    (final,) = driver.events(Final)
+    assert final.text == "hello world"
+    assert final.utterance == 1
+    first, second, *_ = driver.events(Partial)
+    assert (first.text, first.stable, first.unstable) == ("hello", "", "hello")
+    assert (second.stable, second.unstable, second.new_text) == ("hello", "world", "world")
+    assert len(driver.events(SpeechStarted)) == len(driver.events(SpeechEnded)) == 1
+    # Onset at 1.0 s, less 300 ms of pre-roll: word times are places in the session.
+    assert final.words[0].start_ms == 700 - 8 + 300 or abs(final.words[0].start_ms - 1000) <= 32
+
+
+def test_an_early_final_is_dropped_when_speech_goes_on() -> None:
+    driver = Driver()
+    driver.audio(1, loud=True)
+    driver.audio(0.3, loud=False)
+    driver.decode(heard(("one", 0.1, 0.5)))
+    driver.audio(1, loud=True)
+    driver.audio(0.7, loud=False)
+    assert not driver.events(Final)
+    assert driver.session.wish() is Kind.FINAL
+    driver.decode(heard(("one", 0.1, 0.5), ("two", 1.5, 1.9)))
+    assert [final.text for final in driver.events(Final)] == ["one two"]
+
+
+@pytest.mark.parametrize("kind", [FrameKind.FINALIZE, FrameKind.IDLE, FrameKind.STOP])
+def test_the_last_words_come_without_any_silence(kind: FrameKind) -> None:
+    driver = Driver()
+    driver.audio(1, loud=True)
+    driver.control(kind)
+    ticket = driver.session.begin()
+    assert ticket is not None
+    assert ticket.request.quality is Quality.FULL
+    assert len(ticket.request.samples) == 16000
+    driver.outcomes += driver.session.apply(ticket, heard(("end", 0.5, 0.99)), 0)
+    assert [final.text for final in driver.events(Final)] == ["end"]
+    assert driver.session.finished is (kind is FrameKind.STOP)
+
+
+def test_the_range_of_a_final_does_not_depend_on_when_it_is_decoded() -> None:
+    ranges = []
+    for early in (True, False):
+        driver = Driver()
+        driver.audio(1, loud=True)
+        driver.audio(0.3, loud=False)
+        if early:
+            ticket = driver.session.begin()
+        else:
+            driver.audio(2, loud=False)
+            ticket = driver.session.begin()
+        assert ticket is not None
+        ranges.append((ticket.begin, ticket.end))
+    assert ranges[0] == ranges[1]
+
+
+def test_a_click_is_no_utterance() -> None:
+    driver = Driver()
+    driver.audio(1, loud=False)
+    driver.audio(0.1, loud=True)
+    driver.audio(1, loud=False)
+    assert driver.session.wish() is None
+    assert not driver.events(Final)
+
+
+def test_endless_speech_is_cut_at_its_quietest_moment_and_goes_on() -> None:
+    driver = Driver(LivePolicy(max_utterance_ms=10_000, cut_look_back_ms=3_000))
+    driver.audio(8, loud=True)
+    driver.audio(0.1, loud=False)
+    driver.audio(4, loud=True)
+    ticket = driver.session.begin()
+    assert ticket is not None
+    assert ticket.kind is Kind.FINAL
+    assert abs(ticket.end / 16000 - 8.05) < 0.1
+    driver.outcomes += driver.session.apply(ticket, heard(("a", 0, 1)), 0)
+    driver.control(FrameKind.STOP)
+    following = driver.session.begin()
+    assert following is not None
+    assert following.begin == ticket.end
+    driver.outcomes += driver.session.apply(following, heard(("b", 0, 1)), 0)
+    assert [final.utterance for final in driver.events(Final)] == [1, 2]
+    assert driver.session.finished
+
+
+def test_text_of_a_loop_is_not_shown_and_the_final_falls_back_to_what_was_stable() -> None:
+    driver = Driver()
+    driver.audio(1, loud=True)
+    driver.decode(heard(("fine", 0.1, 0.4)))
+    driver.audio(0.5, loud=True)
+    driver.decode(heard(("fine", 0.1, 0.4), ("so", 0.6, 0.8)))
+    driver.audio(0.5, loud=True)
+    driver.decode(heard(*[("so", 0.1, 0.2)] * 30, truncated=True))
+    assert driver.events(Partial)[-1].text == "fine so"
+    driver.control(FrameKind.STOP)
+    driver.decode(heard(*[("so", 0.1, 0.2)] * 30, truncated=True))
+    assert [final.text for final in driver.events(Final)] == ["fine"]
+    assert set(driver.session.rejected) == {"token limit"}
+
+
+def test_nothing_said_and_nothing_shown_makes_no_final_but_is_committed() -> None:
+    driver = Driver()
+    driver.audio(1, loud=True)
+    driver.control(FrameKind.STOP)
+    driver.decode(heard())
+    assert not driver.events(Final)
+    assert driver.session.finished
+    assert driver.outcomes[-1].advance is not None
+    assert driver.outcomes[-1].advance.samples == 16000
+
+
+def test_a_broken_model_still_ends_the_utterance() -> None:
+    driver = Driver()
+    driver.audio(1, loud=True)
+    driver.decode(heard(("shown", 0.1, 0.4)))
+    driver.control(FrameKind.STOP)
+    ticket = driver.session.begin()
+    assert ticket is not None
+    driver.outcomes += driver.session.fail(ticket, 0)
+    assert driver.session.finished
+
+
+def test_without_interim_results_there_are_only_finals() -> None:
+    driver = Driver(interim_results=False)
+    driver.audio(2, loud=True)
+    assert driver.session.wish() is None
+    driver.audio(0.6, loud=False)
+    assert driver.session.wish() is Kind.FINAL
+    driver.decode(heard(("x", 0, 1)))
+    assert not driver.events(Partial)
+    assert len(driver.events(Final)) == 1
+
+
+def test_language_is_locked_by_the_first_final_and_carried_with_it() -> None:
+    driver = Driver(LivePolicy(context_chars=100))
+    driver.audio(1, loud=True)
+    driver.control(FrameKind.FINALIZE)
+    driver.decode(heard(("bonjour", 0.1, 0.9), language="fr", language_probability=0.9))
+    driver.audio(1, loud=True)
+    driver.control(FrameKind.FINALIZE)
+    ticket = driver.session.begin()
+    assert ticket is not None
+    assert ticket.request.language == "fr"
+    assert ticket.request.prompt == "bonjour"
+    advance = next(outcome.advance for outcome in driver.outcomes if isinstance(outcome.event, Final))
+    assert advance is not None
+    assert advance.context == CarriedContext(language="fr", text="bonjour", end_sample=16000)
+
+
+def test_context_is_not_carried_over_a_long_silence() -> None:
+    driver = Driver(LivePolicy(context_chars=100))
+    driver.audio(1, loud=True)
+    driver.control(FrameKind.FINALIZE)
+    driver.decode(heard(("old", 0.1, 0.9)))
+    driver.audio(5, loud=False)
+    driver.audio(1, loud=True)
+    driver.control(FrameKind.FINALIZE)
+    ticket = driver.session.begin()
+    assert ticket is not None
+    assert ticket.request.prompt == ""
+
+
+def test_a_successor_makes_the_same_final_from_the_committed_position() -> None:
+    first = Driver()
+    first.audio(1, loud=True)
+    first.control(FrameKind.FINALIZE)
+    first.decode(heard(("one", 0.1, 0.9)))
+    advance = first.outcomes[-1].advance
+    assert advance is not None
+    heir = LiveSession(
+        "s",
+        SessionConfig(),
+        LivePolicy(),
+        loud_is_voice,
+        committed_samples=advance.samples,
+        committed_seq=advance.seq,
+        finals=1,
+        context=advance.context,
+    )
+    samples = np.full(1600, 5000, np.int16).tobytes()
+    for index in range(10):
+        meta = FrameMeta(received_ms=1, start_sample=advance.samples + index * 1600)
+        frame = Frame(advance.seq + 1 + index, FrameKind.AUDIO, samples, meta)
+        heir.feed(frame, 0)
+        first.session.feed(frame, 0)
+    stop = Frame(advance.seq + 11, FrameKind.STOP)
+    heir.feed(stop, 0)
+    first.session.feed(stop, 0)
+    left, right = heir.begin(), first.session.begin()
+    assert left is not None
+    assert right is not None
+    assert (left.begin, left.end) == (right.begin, right.end)
+    finals = [
+        outcome.event
+        for session, ticket in ((heir, left), (first.session, right))
+        for outcome in session.apply(ticket, heard(("two", 0.1, 0.9)), 0)
+        if isinstance(outcome.event, Final)
+    ]
+    assert finals[0] == finals[1]
+    assert finals[0].utterance == 2

@@ -1,0 +1,28 @@
+"""``python -m stt_transcriber``."""
+
+import sys
+
+import redis
+import uvloop
+
+from stt_shared.logging import set_up_logging
+from stt_shared.settings import load_settings
+from stt_transcriber.app import run
+from stt_transcriber.engines.base import EngineError
+from stt_transcriber.model_store import ModelError
+from stt_transcriber.settings import TranscriberSettings
+
+
+def main() -> None:
+    """Exit 0 after a signal, 1 when Redis or the model cannot be used, 2 for a bad setting."""
+    settings = load_settings(TranscriberSettings)
+    set_up_logging("transcriber", settings.log_level)
+    try:
+        uvloop.run(run(settings))
+    except (redis.ConnectionError, EngineError, ModelError) as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""Puts the transcriber together and runs it."""
+
+import asyncio
+
+import structlog
+from prometheus_client import generate_latest
+
+from stt_shared.bus import keys
+from stt_shared.bus.channels import ChannelHub
+from stt_shared.bus.client import connect, wait_until_ready
+from stt_shared.bus.functions import Functions
+from stt_shared.bus.replicas import Heartbeat, ReplicaStatus, new_replica_id
+from stt_shared.bus.work import Stage
+from stt_shared.clock import wall_ms
+from stt_shared.tasks import LoopWatch, cancel_and_wait, stop_signal
+from stt_transcriber.engines.base import Engine
+from stt_transcriber.engines.load import load_engine
+from stt_transcriber.file_worker import ChunkWorker, FileCutter
+from stt_transcriber.live_worker import LiveWorker
+from stt_transcriber.model_pool import ModelPool
+from stt_transcriber.settings import TranscriberSettings
+from stt_transcriber.vad_models import load_vad
+
+_log = structlog.get_logger()
+
+LOOP_STALL_S = 5.0
+MAX_JOBS_CUT = 4
+
+
+class Status:
+    """What the heartbeat says; read in its thread."""
+
+    def __init__(self, settings: TranscriberSettings, replica_id: str, watch: LoopWatch) -> None:
+        self._settings = settings
+        self._id = replica_id
+        self._watch = watch
+        self._started_ms = int(wall_ms())
+        self.engine: Engine | None = None
+        self.pool: ModelPool | None = None
+        self.stage: Stage | None = None
+        self.draining = False
+
+    def describe(self) -> ReplicaStatus:
+        """The replica as it is now; a decode or a loop that stands still is `stalled`."""
+        state, reason = "ready", ""
+        decode_s = self.pool.longest_running_s if self.pool else 0.0
+        if self.engine is None or self.stage is None:
+            state, reason = "starting", "loading the model"
+        elif self._watch.standstill_s > LOOP_STALL_S:
+            state, reason = "stalled", f"the event loop has stood still for {self._watch.standstill_s:.0f} s"
+        elif decode_s > self._settings.stall_after_s:
+            state, reason = "stalled", f"a decode has been running for {decode_s:.0f} s"
+        elif self.draining:
+            state, reason = "draining", "stopping"
+        return ReplicaStatus(
+            id=self._id,
+            service="transcriber",
+            state=state,
+            reason=reason,
+            started_ms=self._started_ms,
+            sessions=self.stage.running if self.stage else 0,
+            capacity=self._settings.max_sessions,
+            detail={
+                "model": self._settings.whisper_model,
+                "engine": self._settings.whisper_engine,
+                "multilingual": self.engine.is_multilingual if self.engine else None,
+                "workers": self._settings.workers(),
+                "decodes_running": self.pool.scheduler.running if self.pool else 0,
+                "decodes_waiting": self.pool.scheduler.waiting if self.pool else 0,
+            },
+        )
+
+
+async def run(settings: TranscriberSettings) -> None:
+    """Serves until SIGTERM or SIGINT. Raises redis.ConnectionError or EngineError when it cannot start."""
+    stop = stop_signal()
+    client = connect(settings.redis_url)
+    await wait_until_ready(client, timeout_s=10.0)
+    replica_id = new_replica_id("transcriber")
+    watch = LoopWatch()
+    status = Status(settings, replica_id, watch)
+    heartbeat = Heartbeat(settings.redis_url, replica_id, status.describe, generate_latest)
+    heartbeat.start()
+    watching = asyncio.create_task(watch.run(), name="loop watch")
+    try:
+        engine = await asyncio.to_thread(
+            load_engine,
+            settings.whisper_engine,
+            settings.whisper_model,
+            settings.models_dir,
+            device=settings.device,
+            compute_type=settings.compute_type,
+            workers=settings.workers(),
+            threads=settings.threads_per_worker(),
+        )
+        status.engine = engine
+        new_voice = await asyncio.to_thread(load_vad, settings.vad)
+        functions = Functions(client)
+        async with ChannelHub(client, keys.replica_channel(replica_id)) as hub, ModelPool(engine) as pool:
+            policy = settings.policy()
+            live = LiveWorker(client, functions, hub, pool, new_voice, policy, settings.session_silence_s)
+            cutter = FileCutter(client, functions, hub, new_voice, policy)
+            chunks = ChunkWorker(client, functions, pool, replica_id, settings.worker_concurrency or settings.workers())
+            sessions = Stage(
+                client,
+                functions,
+                stream=keys.SESSIONS_WAITING,
+                stage=keys.STAGE_TRANSCRIBER,
+                replica_id=replica_id,
+                keys_of=keys.session_keys,
+                capacity=settings.max_sessions,
+                handle=live.handle,
+                deletes=True,
+            )
+            jobs = Stage(
+                client,
+                functions,
+                stream=keys.JOBS_WAITING,
+                stage=keys.STAGE_TRANSCRIBER,
+                replica_id=replica_id,
+                keys_of=keys.job_keys,
+                capacity=MAX_JOBS_CUT,
+                handle=cutter.handle,
+                deletes=True,
+            )
+            status.pool, status.stage = pool, sessions
+            _log.info("ready", replica=replica_id, model=engine.model, engine=engine.name, workers=engine.parallel)
+            intake = [
+                asyncio.create_task(work, name=name)
+                for name, work in (("sessions", sessions.run()), ("jobs", jobs.run()), ("chunks", chunks.run()))
+            ]
+            stopping = asyncio.create_task(stop.wait(), name="stop signal")
+            done, _ = await asyncio.wait({*intake, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            status.draining = True
+            for task in (*intake, stopping):
+                if task not in done:
+                    await cancel_and_wait(task)
+            await asyncio.gather(
+                sessions.drain(settings.drain_timeout_s),
+                jobs.drain(settings.drain_timeout_s),
+                chunks.drain(settings.drain_timeout_s),
+            )
+            for task in done - {stopping}:
+                task.result()
+    finally:
+        await cancel_and_wait(watching)
+        heartbeat.stop()
+        await client.aclose()

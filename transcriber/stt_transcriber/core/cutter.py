@@ -1,0 +1,127 @@
+"""Cutting a long recording at pauses into chunks that the model takes whole. Silence between chunks is left out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stt_transcriber.core.buffer import RollingBuffer
+from stt_transcriber.core.hypothesis import SAMPLE_RATE
+from stt_transcriber.core.speech import WINDOW_SAMPLES, GatePolicy, SpeechGate
+
+Voice = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""float32 [n * 512] -> probability of voice [n]; carries its own state from call to call."""
+
+
+@dataclass(frozen=True)
+class CutterPolicy:
+    """Lengths in samples at 16 kHz."""
+
+    max_chunk: int = 28 * SAMPLE_RATE
+    look_back: int = 6 * SAMPLE_RATE  # where a cut is sought when nobody pauses
+    pad: int = SAMPLE_RATE // 5  # kept before and behind speech
+    pause: int = SAMPLE_RATE * 3 // 10  # shortest silence that counts as a pause
+    long_pause: int = 3 * SAMPLE_RATE  # a chunk ends here in any case: more silence would only be decoded
+
+
+@dataclass(frozen=True)
+class CutChunk:
+    """One piece; ``samples`` int16, ``start`` its place in the recording."""
+
+    start: int
+    samples: NDArray[np.int16]
+
+
+class ChunkCutter:
+    """Fed samples in any portions; answers finished chunks in order. The same audio is cut the same way, always."""
+
+    def __init__(self, voice: Voice, gate: GatePolicy, policy: CutterPolicy) -> None:
+        self._voice = voice
+        self._gate = SpeechGate(gate)
+        self._policy = policy
+        self._buffer = RollingBuffer()
+        self._listened = 0  # samples given to the voice model
+        self._begin: int | None = None  # of the chunk in the making
+        self._pauses: list[int] = []  # middles of pauses within it
+
+    @property
+    def position(self) -> int:
+        """Samples fed so far."""
+        return self._buffer.end
+
+    @property
+    def settled(self) -> int:
+        """Everything before this is in a chunk already given out, or is silence."""
+        return self._buffer.start
+
+    def feed(self, samples: NDArray[np.int16]) -> list[CutChunk]:
+        """Takes samples [n]; answers the chunks that they completed."""
+        self._buffer.append(samples)
+        chunks: list[CutChunk] = []
+        windows = (self._buffer.end - self._listened) // WINDOW_SAMPLES
+        if windows:
+            end = self._listened + windows * WINDOW_SAMPLES
+            for probability in self._voice(self._buffer.as_float(self._listened, end)):
+                self._listened += WINDOW_SAMPLES
+                chunk = self._step(float(probability))
+                if chunk:
+                    chunks.append(chunk)
+        if self._begin is None:
+            self._buffer.drop_before(self._listened - self._policy.pad - 4 * WINDOW_SAMPLES)
+        return chunks
+
+    def finish(self) -> list[CutChunk]:
+        """The recording is over."""
+        if self._begin is None:
+            if not self._gate.is_rising:
+                return []
+            self._gate.begin()
+            self._begin = max(self._buffer.start, self._gate.speech_start_window * WINDOW_SAMPLES - self._policy.pad)
+        end = min(self._buffer.end, self._speech_end() + self._policy.pad + WINDOW_SAMPLES)
+        return [self._cut(end)]
+
+    def _step(self, probability: float) -> CutChunk | None:
+        was_silent_for = self._listened - WINDOW_SAMPLES - self._speech_end()
+        began = self._gate.update(probability)
+        if self._begin is None:
+            if began:
+                speech = self._gate.speech_start_window * WINDOW_SAMPLES
+                self._begin = max(self._buffer.start, speech - self._policy.pad)
+            return None
+        silent_for = self._listened - self._speech_end()
+        if silent_for == 0 and was_silent_for >= self._policy.pause:
+            self._pauses.append(self._listened - WINDOW_SAMPLES - was_silent_for // 2)
+        if silent_for >= self._policy.long_pause:
+            chunk = self._cut(self._speech_end() + self._policy.pad)
+            self._gate.end()
+            self._pauses = []
+            return chunk
+        if self._listened - self._begin >= self._policy.max_chunk:
+            return self._cut_long()
+        return None
+
+    def _cut_long(self) -> CutChunk:
+        """The chunk is as long as may be: cut at its last pause, else at the quietest moment of its last seconds."""
+        assert self._begin is not None
+        earliest = self._begin + self._policy.max_chunk // 3
+        pauses = [pause for pause in self._pauses if pause > earliest]
+        if pauses:
+            at = pauses[-1]
+        else:
+            at = self._buffer.quietest(self._listened - self._policy.look_back, self._listened, SAMPLE_RATE // 10)
+        chunk = self._cut(at)
+        self._begin = at
+        self._pauses = [pause for pause in self._pauses if pause > at]
+        return chunk
+
+    def _cut(self, end: int) -> CutChunk:
+        assert self._begin is not None
+        samples = np.round(self._buffer.as_float(self._begin, end) * 32768.0).astype(np.int16)
+        chunk = CutChunk(self._begin, samples)
+        self._buffer.drop_before(end)
+        self._begin = None
+        return chunk
+
+    def _speech_end(self) -> int:
+        return self._gate.speech_end_window * WINDOW_SAMPLES

@@ -1,0 +1,85 @@
+"""Who gets the model next: earliest deadline first, live before files, one decode per session at a time.
+
+A session does not queue audio, only the wish to be decoded; what is decoded is whatever audio there is when its turn
+comes. Under load the wishes simply come true less often, and finals, whose deadlines are nearer, come first.
+"""
+
+import enum
+from dataclasses import dataclass
+
+
+class Kind(enum.IntEnum):
+    """What a decode is for."""
+
+    FINAL = 0
+    FIRST = 1
+    PARTIAL = 2
+    BATCH = 3
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A session (or chunk of a file) wants the model by ``deadline_ms`` (monotonic)."""
+
+    key: str
+    kind: Kind
+    deadline_ms: float
+    since_ms: float
+
+
+class Scheduler:
+    """Pure: told what is wished, what began and what ended; says what to begin."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._wishes: dict[str, Wish] = {}
+        self._running: dict[str, Kind] = {}
+        self._live_sessions = 0
+
+    @property
+    def waiting(self) -> int:
+        """Wishes not yet begun."""
+        return len(self._wishes)
+
+    @property
+    def running(self) -> int:
+        """Decodes in hand."""
+        return len(self._running)
+
+    def sessions(self, count: int) -> None:
+        """How many live sessions there are: while there are any, files leave one worker free."""
+        self._live_sessions = count
+
+    def wish(self, wish: Wish) -> None:
+        """Replaces the key's earlier wish, keeping the time since when it has been waiting."""
+        earlier = self._wishes.get(wish.key)
+        if earlier is not None and earlier.kind is wish.kind:
+            wish = Wish(wish.key, wish.kind, min(wish.deadline_ms, earlier.deadline_ms), earlier.since_ms)
+        self._wishes[wish.key] = wish
+
+    def withdraw(self, key: str) -> None:
+        """The key wants nothing any more."""
+        self._wishes.pop(key, None)
+
+    def batch_room(self) -> int:
+        """How many chunks of files could be decoded beside what is going on."""
+        batches = sum(kind is Kind.BATCH for kind in self._running.values())
+        batches += sum(wish.kind is Kind.BATCH for wish in self._wishes.values())
+        share = self._workers - 1 if self._live_sessions and self._workers > 1 else self._workers
+        return max(0, share - batches)
+
+    def decide(self) -> list[Wish]:
+        """What to begin now, most urgent first; every answer must be followed by ``begun`` or ``withdraw``."""
+        free = self._workers - len(self._running)
+        ready = [wish for wish in self._wishes.values() if wish.key not in self._running]
+        ready.sort(key=lambda wish: (wish.kind is Kind.BATCH, wish.deadline_ms, wish.kind))
+        return ready[: max(0, free)]
+
+    def begun(self, wish: Wish) -> None:
+        """The decode runs."""
+        self._wishes.pop(wish.key, None)
+        self._running[wish.key] = wish.kind
+
+    def ended(self, key: str) -> None:
+        """The decode is over, well or badly."""
+        self._running.pop(key, None)

@@ -1,0 +1,252 @@
+"""The shell around core/live.py: frames from Redis, decodes from the pool, events to Redis."""
+
+import asyncio
+
+import structlog
+from prometheus_client import Counter
+from redis.asyncio import Redis
+
+from stt_shared.bus.channels import ChannelHub
+from stt_shared.bus.functions import Commit, Functions, Written
+from stt_shared.bus.log import LogHole, read_pcm
+from stt_shared.bus.work import Assignment
+from stt_shared.clock import monotonic_ms, wall_ms
+from stt_shared.contracts.errors import ERRORS
+from stt_shared.contracts.events import Done, Error, Event
+from stt_shared.contracts.frames import Frame, FrameKind
+from stt_shared.contracts.session import session_state
+from stt_shared.metrics import ERRORS_TOTAL, REFUSED_WRITES, SESSIONS, SESSIONS_TOTAL, StageTimings
+from stt_transcriber.core.hypothesis import DecodeRequest
+from stt_transcriber.core.live import LiveSession, Outcome, Ticket
+from stt_transcriber.core.policy import LivePolicy
+from stt_transcriber.core.scheduler import Kind
+from stt_transcriber.model_pool import Decoded, ModelPool
+from stt_transcriber.vad_models import VadFactory
+
+GUARDED = Counter("stt_rejected_hypotheses_total", "Texts that the guards held back, by reason.", ["reason"])
+
+
+class _Lost(Exception):
+    """Redis refused a write: the session has another owner, or is over."""
+
+
+class LiveWorker:
+    """Runs the live sessions of this replica; ``handle`` is one session, from its committed position to `done`."""
+
+    def __init__(
+        self,
+        client: Redis,
+        functions: Functions,
+        hub: ChannelHub,
+        pool: ModelPool,
+        new_voice: VadFactory,
+        policy: LivePolicy,
+        silence_s: float,
+    ) -> None:
+        self._client = client
+        self._functions = functions
+        self._hub = hub
+        self._pool = pool
+        self._new_voice = new_voice
+        self._policy = policy
+        self._silence_s = silence_s
+        self._sessions = 0
+
+    async def handle(self, assignment: Assignment) -> None:
+        """One session. Returns when it is done, superseded, or given to another."""
+        self._sessions += 1
+        self._pool.scheduler.sessions(self._sessions)
+        SESSIONS.labels("transcriber").inc()
+        SESSIONS_TOTAL.labels("transcriber").inc()
+        run = _Run(self, assignment)
+        try:
+            await run.until_done()
+        except _Lost as lost:
+            run.log.info("session left", reason=str(lost))
+        finally:
+            self._pool.withdraw(run.key)
+            self._sessions -= 1
+            self._pool.scheduler.sessions(self._sessions)
+            SESSIONS.labels("transcriber").dec()
+
+    def new_session(self, assignment: Assignment) -> tuple[LiveSession, int]:
+        """The session as it stands in Redis, and the number of the last frame that it needs no more."""
+        state = session_state(assignment.fields)
+        session = LiveSession(
+            assignment.owner.keys.id,
+            state.config,
+            self._policy,
+            self._new_voice().probabilities,
+            committed_samples=state.committed_samples,
+            committed_seq=state.committed_seq,
+            finals=state.finals,
+            context=state.context,
+        )
+        return session, state.committed_seq
+
+
+class _Run:
+    """One session in hand."""
+
+    def __init__(self, worker: LiveWorker, assignment: Assignment) -> None:
+        self._worker = worker
+        self._owner = assignment.owner
+        self._session, self._position = worker.new_session(assignment)
+        self._timings = StageTimings()
+        self._turn = asyncio.Lock()  # state changes and their events, one after the other
+        self._over = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._ticket: Ticket | None = None
+        self._not_before_ms = 0.0
+        self._interval_ms = float(worker._policy.partial_interval_ms)
+        self.key = f"live {assignment.owner.keys.id} {assignment.owner.epoch}"
+        self.log = structlog.get_logger().bind(session_id=assignment.owner.keys.id)
+
+    async def until_done(self) -> None:
+        reading = asyncio.create_task(self._read(), name="session frames")
+        waiting = asyncio.create_task(self._over.wait(), name="session end")
+        try:
+            await asyncio.wait({reading, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if reading.done():
+                reading.result()
+                await waiting
+            if self._failure is not None:
+                raise self._failure
+        finally:
+            for task in (reading, waiting):
+                task.cancel()
+            await asyncio.gather(reading, waiting, return_exceptions=True)
+
+    async def _read(self) -> None:
+        worker = self._worker
+        reader = read_pcm(worker._client, worker._hub, self._owner.keys, self._position)
+        last_frame = monotonic_ms()
+        try:
+            async for frame in reader.items():
+                if frame is None:
+                    if not await self._still_there(monotonic_ms() - last_frame):
+                        return
+                    continue
+                last_frame = monotonic_ms()
+                await self._take(frame)
+                if frame.kind is FrameKind.STOP:
+                    return
+        except LogHole as hole:
+            async with self._turn:
+                self.log.error("audio lost", position=hole.position, found=hole.found)
+                await self._fail("internal", "audio was lost on its way to the transcriber")
+
+    async def _still_there(self, quiet_ms: float) -> bool:
+        """Asked once a quiet second. A session that was superseded has no more frames to reveal it."""
+        epoch = await self._worker._client.hget(self._owner.keys.state, "epoch")
+        if epoch != self._owner.epoch.encode():
+            raise _Lost("superseded or expired")
+        if quiet_ms < self._worker._silence_s * 1000:
+            return True
+        async with self._turn:
+            await self._fail("idle", f"no audio for {self._worker._silence_s:g} s")
+        return False
+
+    async def _take(self, frame: Frame) -> None:
+        meta = frame.meta
+        async with self._turn:
+            if frame.kind is FrameKind.AUDIO:
+                self._timings.add("queue", meta.queue_ms)
+                self._timings.add("decode", meta.decode_ms)
+            began = monotonic_ms()
+            outcomes = self._session.feed(frame, wall_ms())
+            if frame.kind is FrameKind.AUDIO:
+                self._timings.add("vad", monotonic_ms() - began)
+            await self._tell(outcomes)
+            await self._go_on()
+
+    async def _go_on(self) -> None:
+        """After any change: publish finals decoded early, ask for the decode that is due, end when all is said."""
+        while self._session.needs_no_model():
+            await self._tell(self._session.settle(wall_ms()))
+        while self._session.rejected:
+            GUARDED.labels(self._session.rejected.pop()).inc()
+        if self._session.finished:
+            await self._finish()
+            return
+        kind = self._session.wish()
+        if kind is None or (kind is Kind.PARTIAL and monotonic_ms() < self._not_before_ms):
+            return
+        policy = self._worker._policy
+        budget = {Kind.FINAL: policy.final_budget_wall_ms, Kind.FIRST: policy.first_budget_wall_ms}
+        self._worker._pool.wish(
+            self.key, kind, budget.get(kind, policy.max_partial_interval_ms), self._begin, self._decoded
+        )
+
+    def _begin(self) -> DecodeRequest | None:
+        self._ticket = self._session.begin()
+        if self._ticket is None:
+            return None
+        self._not_before_ms = monotonic_ms() + self._interval_ms
+        return self._ticket.request
+
+    async def _decoded(self, decoded: Decoded) -> None:
+        try:
+            async with self._turn:
+                if self._over.is_set():
+                    return
+                ticket, self._ticket = self._ticket, None
+                assert ticket is not None
+                self._timings.add("buffer", decoded.waited_ms)
+                self._timings.add("infer", decoded.took_ms)
+                self._stretch(decoded)
+                if decoded.hypothesis is None:
+                    outcomes = self._session.fail(ticket, wall_ms())
+                else:
+                    outcomes = self._session.apply(ticket, decoded.hypothesis, wall_ms())
+                await self._tell(outcomes)
+                await self._go_on()
+        except BaseException as error:
+            self._failure = error
+            self._over.set()
+            if not isinstance(error, Exception):
+                raise
+
+    def _stretch(self, decoded: Decoded) -> None:
+        """Under load a session asks less often, so that partials leave room for finals and for the others."""
+        policy = self._worker._policy
+        busy = 2.0 * decoded.waited_ms + decoded.took_ms
+        self._interval_ms = min(policy.max_partial_interval_ms, max(policy.partial_interval_ms, busy))
+
+    async def _tell(self, outcomes: list[Outcome]) -> None:
+        for outcome in outcomes:
+            advance = outcome.advance
+            commit = Commit(advance.samples, advance.seq, advance.context) if advance else None
+            began = monotonic_ms()
+            if outcome.event is None:
+                assert commit is not None
+                written = await self._worker._functions.commit(self._owner, commit)
+            else:
+                written, _ = await self._worker._functions.emit(self._owner, outcome.event, commit)
+                self._timings.add("emit", monotonic_ms() - began)
+            self._check(written)
+
+    def _check(self, written: Written) -> None:
+        if written in (Written.FENCED, Written.GONE, Written.HOLE):
+            REFUSED_WRITES.labels(written.value).inc()
+            raise _Lost(written.value)
+
+    async def _finish(self) -> None:
+        if self._session.stop_error:
+            code, _, message = self._session.stop_error.partition(": ")
+            await self._fail(code if code in ERRORS else "internal", message)
+            return
+        timings = Done(
+            session_id=self._owner.keys.id, text="", duration_ms=0, finals=0, timings_ms=dict(self._timings.summary())
+        )
+        await self._end(self._session.done(timings))
+
+    async def _fail(self, code: str, message: str) -> None:
+        ERRORS_TOTAL.labels(code).inc()
+        error = Error(session_id=self._owner.keys.id, code=code, message=message, retryable=ERRORS[code].retryable)
+        await self._end(error)
+
+    async def _end(self, event: Event) -> None:
+        written, _ = await self._worker._functions.emit(self._owner, event)
+        self._check(written)
+        self._over.set()

@@ -1,0 +1,65 @@
+"""Settings of the transcriber."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from stt_shared.settings import CommonSettings
+from stt_transcriber.core.policy import LivePolicy
+
+
+class TranscriberSettings(CommonSettings):
+    """Read from the environment; see docs/operations.md."""
+
+    whisper_model: str = Field("base", min_length=1, description="Name, folder or hub id of the Whisper model.")
+    whisper_engine: Literal["faster-whisper", "openai-whisper"] = Field(
+        "faster-whisper", description="What runs the model."
+    )
+    models_dir: Path = Field(Path("~/.cache/stt-suite/models").expanduser(), description="Where installed models lie.")
+    device: Literal["cpu", "cuda", "auto"] = Field("cpu", description="Where the model runs.")
+    compute_type: str = Field("int8", description="Number format of the weights, as CTranslate2 names it.")
+    streaming_workers: Annotated[int, Field(ge=0, le=64)] = Field(0, description="Decodes at once; 0 = one per core.")
+    worker_concurrency: Annotated[int, Field(ge=0, le=64)] = Field(
+        0, description="Chunks of files in hand at once; 0 = as many as decodes. Live work goes first."
+    )
+    max_sessions: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        64, description="Live sessions that one replica takes.", alias="TRANSCRIBER_MAX_SESSIONS"
+    )
+    vad: Literal["silero", "rms"] = Field("silero", description="Voice activity detection; rms needs no model.")
+    buffer_max_duration_s: Annotated[float, Field(ge=1, le=25)] = Field(
+        5.0, description="Longest audio behind the last stable word; beyond it words become stable unconfirmed."
+    )
+    whisper_accumulation_s: Annotated[float, Field(ge=0.2, le=30)] = Field(
+        3.0, description="Longest interval between two partial decodes of a session, however busy the model is."
+    )
+    partial_interval_s: Annotated[float, Field(ge=0.1, le=30)] = Field(
+        0.5, description="Shortest interval between two partial decodes of a session."
+    )
+    context_chars: Annotated[int, Field(ge=0, le=800)] = Field(
+        0, description="Characters of the last final that prompt the next utterance; 0 = none."
+    )
+    stall_after_s: Annotated[float, Field(ge=1, le=3600)] = Field(
+        30.0, description="A decode that takes longer makes the replica unhealthy."
+    )
+    session_silence_s: Annotated[float, Field(ge=10, le=86_400)] = Field(
+        900.0, description="A session whose gateway says nothing for so long is ended."
+    )
+
+    def workers(self) -> int:
+        """Decodes at once."""
+        return self.streaming_workers or os.cpu_count() or 1
+
+    def threads_per_worker(self) -> int:
+        """Threads of one decode."""
+        return max(1, (os.cpu_count() or 1) // self.workers())
+
+    def policy(self) -> LivePolicy:
+        """The live session's numbers, with these settings put in."""
+        return LivePolicy(
+            max_uncommitted_ms=int(self.buffer_max_duration_s * 1000),
+            partial_interval_ms=int(self.partial_interval_s * 1000),
+            max_partial_interval_ms=int(self.whisper_accumulation_s * 1000),
+            context_chars=self.context_chars,
+        )
