@@ -1,0 +1,382 @@
+"""The atomic functions, the readers and the work queue on a real server: order, no loss, no doubling, fences."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from stt_shared.bus import keys
+from stt_shared.bus.channels import MAX_INBOX, ChannelHub, Inbox
+from stt_shared.bus.functions import MAX_LOG_FRAMES, Commit, Functions, Ownership, Written
+from stt_shared.bus.keys import session_keys
+from stt_shared.bus.log import LogHole, RawEvent, read_audio, read_events, read_state
+from stt_shared.bus.replicas import Heartbeat, ReplicaStatus, living_replicas, replica_metrics
+from stt_shared.bus.work import Assignment, Stage, WorkQueue
+from stt_shared.contracts.events import Final, Partial, SpeechStarted, decode_event
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
+from stt_shared.contracts.session import CarriedContext, SessionConfig, encode_json, session_state
+
+pytestmark = pytest.mark.contract
+
+AT = session_keys("s1")
+STAMP = "2026-01-01T00:00:00.000Z"
+
+
+@pytest.fixture
+def functions(redis_client: Redis) -> Functions:
+    return Functions(redis_client)
+
+
+@pytest.fixture
+async def hub(redis_client: Redis) -> AsyncIterator[ChannelHub]:
+    async with ChannelHub(redis_client, "stt:replica:test") as hub:
+        yield hub
+
+
+async def opened(functions: Functions, epoch: str = "e1") -> Ownership:
+    await functions.open(AT, epoch, encode_json(SessionConfig()), 0, keys.SESSION_TTL_S)
+    return Ownership(AT, epoch)
+
+
+def frame(seq: int, data: bytes = b"\x01\x02") -> Frame:
+    return Frame(seq, FrameKind.AUDIO, data, FrameMeta(received_ms=1.0))
+
+
+def final(utterance: int) -> Final:
+    return Final(
+        session_id="s1",
+        text=f"text {utterance}",
+        confidence=0.9,
+        timestamp=STAMP,
+        utterance=utterance,
+        start_ms=0,
+        end_ms=1,
+        language="en",
+        words=[],
+    )
+
+
+def partial(text: str) -> Partial:
+    return Partial(
+        session_id="s1",
+        text=text,
+        new_text=text,
+        stable="",
+        unstable=text,
+        confidence=0.5,
+        timestamp=STAMP,
+        utterance=1,
+        start_ms=0,
+        end_ms=1,
+        lag_ms=0,
+    )
+
+
+async def test_open_writes_a_readable_state_that_expires(functions: Functions, redis_client: Redis) -> None:
+    await opened(functions)
+    state = session_state(await read_state(redis_client, AT))
+    assert (state.epoch, state.state, state.finals, state.config) == ("e1", "active", 0, SessionConfig())
+    assert 3500 < await redis_client.ttl(AT.state) <= 3600
+
+
+async def test_a_frame_is_published_as_base64_json_and_logged_as_bytes(
+    functions: Functions, redis_client: Redis
+) -> None:
+    owner = await opened(functions)
+    async with redis_client.pubsub() as outsider:
+        await outsider.subscribe(AT.audio)
+        await outsider.get_message(timeout=1)
+        assert await functions.append_audio(owner, frame(1)) is Written.OK
+        message = await outsider.get_message(timeout=1)
+    assert message is not None
+    body = msgspec.json.decode(message["data"])
+    assert (body["session_id"], body["seq"], body["pcm"]) == ("s1", 1, "AQI=")
+    ((entry_id, fields),) = await redis_client.xrange(AT.audio_log)
+    assert (entry_id, fields[b"data"]) == (b"1-0", b"\x01\x02")
+
+
+async def test_duplicates_holes_and_foreign_epochs_change_nothing(functions: Functions, redis_client: Redis) -> None:
+    owner = await opened(functions)
+    assert await functions.append_audio(owner, frame(1)) is Written.OK
+    assert await functions.append_audio(owner, frame(1)) is Written.DUPLICATE
+    assert await functions.append_audio(owner, frame(3)) is Written.HOLE
+    assert await functions.append_audio(Ownership(AT, "other"), frame(2)) is Written.GONE
+    assert await redis_client.xlen(AT.audio_log) == 1
+
+
+async def test_a_full_log_pushes_back_and_loses_nothing(functions: Functions, redis_client: Redis) -> None:
+    owner = await opened(functions)
+    for seq in range(1, MAX_LOG_FRAMES + 1):
+        assert await functions.append_audio(owner, frame(seq)) is Written.OK
+    assert await functions.append_audio(owner, frame(MAX_LOG_FRAMES + 1)) is Written.FULL
+    assert await redis_client.xlen(AT.audio_log) == MAX_LOG_FRAMES
+    worker = await functions.claim(AT, "e1", keys.STAGE_AUDIO, "r1")
+    assert worker is not None
+    assert await functions.append_pcm(worker, frame(1), consumed=10) is Written.OK
+    assert await redis_client.xlen(AT.audio_log) == MAX_LOG_FRAMES - 10, "what the decoder has consumed is trimmed"
+    assert await functions.append_audio(owner, frame(MAX_LOG_FRAMES + 1)) is Written.OK
+
+
+async def test_only_the_owner_may_write(functions: Functions) -> None:
+    await opened(functions)
+    first = await functions.claim(AT, "e1", keys.STAGE_AUDIO, "r1")
+    assert first is not None
+    assert await functions.claim(AT, "e1", keys.STAGE_AUDIO, "r2") is None, "owned"
+    second = await functions.claim(AT, "e1", keys.STAGE_AUDIO, "r2", follows="r1")
+    assert second is not None
+    assert await functions.append_pcm(first, frame(1), consumed=0) is Written.FENCED
+    assert await functions.append_pcm(second, frame(1), consumed=0) is Written.OK
+    assert (await functions.emit(first, final(1)))[0] is Written.FENCED
+
+
+async def test_a_reopened_session_shuts_out_its_former_owners(functions: Functions) -> None:
+    await opened(functions)
+    owner = await functions.claim(AT, "e1", keys.STAGE_TRANSCRIBER, "r1")
+    assert owner is not None
+    assert await functions.open(AT, "e2", encode_json(SessionConfig()), 0, 60) == "e1"
+    assert (await functions.emit(owner, final(1)))[0] is Written.GONE
+    forged = Ownership(AT, "e2", keys.STAGE_TRANSCRIBER, owner.fence)
+    assert (await functions.emit(forged, final(1)))[0] is Written.FENCED, "fences rise over epochs"
+
+
+async def test_finals_are_numbered_without_holes_and_never_doubled(functions: Functions, redis_client: Redis) -> None:
+    owner = await opened(functions)
+    assert await functions.emit(owner, final(1)) == (Written.OK, 1)
+    assert (await functions.emit(owner, final(1)))[0] is Written.DUPLICATE
+    assert (await functions.emit(owner, final(3)))[0] is Written.HOLE
+    assert await functions.emit(owner, final(2)) == (Written.OK, 2)
+    assert await redis_client.xlen(AT.results_log) == 2
+
+
+async def test_a_commit_moves_the_position_and_trims_the_audio(functions: Functions, redis_client: Redis) -> None:
+    owner = await opened(functions)
+    for seq in range(1, 6):
+        await functions.append_pcm(owner, frame(seq), consumed=0)
+    context = CarriedContext("en", "text", 3000)
+    await functions.emit(owner, final(1), Commit(3000, 3, context))
+    state = session_state(await read_state(redis_client, AT))
+    assert (state.committed_samples, state.committed_seq, state.context) == (3000, 3, context)
+    assert [entry_id for entry_id, _ in await redis_client.xrange(AT.pcm_log)] == [b"4-0", b"5-0"]
+    await functions.commit(owner, Commit(1000, 1, CarriedContext()))
+    assert session_state(await read_state(redis_client, AT)).committed_samples == 3000, "never back"
+
+
+async def test_an_overtaken_partial_leaves_the_log(functions: Functions, redis_client: Redis) -> None:
+    owner = await opened(functions)
+    for text in ("a", "a b", "a b c"):
+        await functions.emit(owner, partial(text))
+    assert await redis_client.xlen(AT.results_log) == 1
+    await functions.emit(owner, final(1))
+    entries = await redis_client.xrange(AT.results_log)
+    assert [fields[b"kind"] for _, fields in entries] == [b"final"]
+    event = decode_event(entries[0][1][b"event"])
+    assert isinstance(event, Final)
+    assert event.event == 4
+
+
+async def collect(
+    reader: AsyncIterator[Frame | None] | AsyncIterator[RawEvent | None], count: int
+) -> list[Frame | RawEvent]:
+    items: list[Frame | RawEvent] = []
+    async with asyncio.timeout(10):
+        async for item in reader:
+            if item is not None:
+                items.append(item)
+            if len(items) == count:
+                return items
+    raise AssertionError
+
+
+async def test_reading_catches_up_then_follows_without_loss_or_doubling(
+    functions: Functions, redis_client: Redis, hub: ChannelHub
+) -> None:
+    owner = await opened(functions)
+    for seq in range(1, 151):
+        await functions.append_audio(owner, frame(seq))
+    reading = asyncio.create_task(collect(read_audio(redis_client, hub, AT, 20).items(), 430))
+    for seq in range(151, 451):
+        await functions.append_audio(owner, frame(seq))
+    assert [item.seq for item in await reading] == list(range(21, 451))
+
+
+@pytest.mark.parametrize("with_log", [True, False])
+async def test_messages_lost_on_the_channel_come_from_the_log(
+    functions: Functions, redis_client: Redis, hub: ChannelHub, with_log: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second run is the negative twin: without the log, the killed connection's messages are gone."""
+    owner = await opened(functions)
+    if not with_log:
+
+        async def nothing(*_: object, **__: object) -> list[object]:
+            return []
+
+        monkeypatch.setattr(redis_client, "xrange", nothing)
+    reader = read_audio(redis_client, hub, AT, 0)
+    reader._allow_holes = not with_log
+    seen: list[int] = []
+
+    async def read() -> None:
+        async for item in reader.items():
+            if item is not None:
+                seen.append(item.seq)
+
+    reading = asyncio.create_task(read())
+    await asyncio.sleep(0.1)
+    for seq in range(1, 201):
+        if seq % 40 == 0:
+            await redis_client.client_kill_filter(_type="pubsub", skipme=False)
+        await functions.append_audio(owner, frame(seq))
+    await asyncio.sleep(2.5)
+    reading.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await reading
+    assert seen == sorted(set(seen))
+    assert (len(seen) == 200) is with_log
+
+
+async def test_frames_trimmed_before_they_were_read_are_reported(
+    functions: Functions, redis_client: Redis, hub: ChannelHub
+) -> None:
+    owner = await opened(functions)
+    for seq in range(1, 11):
+        await functions.append_audio(owner, frame(seq))
+    await redis_client.xtrim(AT.audio_log, minid="6-0", approximate=False)
+    with pytest.raises(LogHole):
+        await collect(read_audio(redis_client, hub, AT, 0).items(), 1)
+
+
+async def test_events_reach_a_reader_in_order(functions: Functions, redis_client: Redis, hub: ChannelHub) -> None:
+    owner = await opened(functions)
+    await functions.emit(owner, SpeechStarted(session_id="s1", start_ms=0, timestamp=STAMP))
+    reading = asyncio.create_task(collect(read_events(redis_client, hub, AT, 0).items(), 3))
+    await asyncio.sleep(0.05)
+    await functions.emit(owner, partial("a"))
+    await functions.emit(owner, final(1))
+    items = await reading
+    assert [item.seq for item in items] == [1, 2, 3]
+    kinds = [type(decode_event(item.body)) for item in items if isinstance(item, RawEvent)]
+    assert kinds == [SpeechStarted, Partial, Final]
+
+
+async def test_a_slow_inbox_says_that_it_missed_something() -> None:
+    inbox = Inbox()
+    for number in range(MAX_INBOX + 1):
+        inbox.put(str(number).encode())
+    assert await inbox.get(0.01) is None
+    assert await inbox.get(0.01) is None
+    inbox.put(b"next")
+    assert await inbox.get(0.01) == b"next"
+
+
+async def waiting(client: Redis, functions: Functions, *names: str) -> None:
+    for name in names:
+        at = session_keys(name)
+        await functions.open(at, f"epoch-{name}", encode_json(SessionConfig()), 0, 60)
+        await client.xadd(keys.SESSIONS_WAITING, {"id": name, "epoch": f"epoch-{name}"})
+
+
+def stage(
+    client: Redis, functions: Functions, replica: str, handle: Callable[[Assignment], Awaitable[None]], capacity: int
+) -> Stage:
+    return Stage(
+        client,
+        functions,
+        stream=keys.SESSIONS_WAITING,
+        stage=keys.STAGE_TRANSCRIBER,
+        replica_id=replica,
+        keys_of=session_keys,
+        capacity=capacity,
+        handle=handle,
+        deletes=True,
+    )
+
+
+async def test_replicas_share_the_sessions_each_owned_by_one(functions: Functions, redis_client: Redis) -> None:
+    taken: dict[str, list[str]] = {"r1": [], "r2": []}
+    release = asyncio.Event()
+
+    def handler(replica: str) -> Callable[[Assignment], Awaitable[None]]:
+        async def handle(assignment: Assignment) -> None:
+            taken[replica].append(assignment.owner.keys.id)
+            await release.wait()
+
+        return handle
+
+    for replica in taken:
+        await redis_client.set(keys.replica_alive(replica), 1)
+    stages = [stage(redis_client, functions, replica, handler(replica), capacity=6) for replica in taken]
+    running = [asyncio.create_task(each.run()) for each in stages]
+    names = [f"n{i}" for i in range(10)]
+    await waiting(redis_client, functions, *names)
+    await asyncio.sleep(1.5)
+    assert sorted(taken["r1"] + taken["r2"]) == sorted(names)
+    assert min(len(taken["r1"]), len(taken["r2"])) >= 4, "no replica takes more than it has room for"
+    release.set()
+    for each in stages:
+        await each.drain(2)
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    assert await redis_client.xlen(keys.SESSIONS_WAITING) == 0
+
+
+async def test_work_of_a_dead_replica_is_taken_over_and_the_dead_can_write_no_more(
+    functions: Functions, redis_client: Redis
+) -> None:
+    await waiting(redis_client, functions, "n0")
+    dead = WorkQueue(redis_client, keys.SESSIONS_WAITING, keys.STAGE_TRANSCRIBER, "dead")
+    await dead.open()
+    (item,) = await dead.take(1)
+    zombie = await functions.claim(session_keys("n0"), "epoch-n0", keys.STAGE_TRANSCRIBER, "dead")
+    assert zombie is not None
+    heir = WorkQueue(redis_client, keys.SESSIONS_WAITING, keys.STAGE_TRANSCRIBER, "heir")
+    await redis_client.set(keys.replica_alive("dead"), 1, px=700)
+    assert await heir.adopt(1) == [], "still alive"
+    await asyncio.sleep(0.8)
+    (adopted,) = await heir.adopt(1)
+    assert (adopted.entry_id, adopted.follows) == (item.entry_id, "dead")
+    owner = await functions.claim(session_keys("n0"), "epoch-n0", keys.STAGE_TRANSCRIBER, "heir", adopted.follows)
+    assert owner is not None
+    assert (await functions.emit(zombie, final(1)))[0] is Written.FENCED
+    assert (await functions.emit(owner, final(1)))[0] is Written.OK
+
+
+async def test_a_session_that_breaks_does_not_take_the_others_along(functions: Functions, redis_client: Redis) -> None:
+    handled: list[str] = []
+
+    async def handle(assignment: Assignment) -> None:
+        if assignment.owner.keys.id == "bad":
+            raise ValueError("broken")
+        handled.append(assignment.owner.keys.id)
+
+    each = stage(redis_client, functions, "r1", handle, capacity=4)
+    running = asyncio.create_task(each.run())
+    await waiting(redis_client, functions, "bad", "good")
+    await asyncio.sleep(0.5)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert handled == ["good"]
+
+
+async def test_signs_of_life_come_and_go(redis_url: str, redis_client: Redis) -> None:
+    def describe() -> ReplicaStatus:
+        return ReplicaStatus(id="r1", service="transcriber", state="ready", started_ms=1, sessions=2, capacity=3)
+
+    heartbeat = Heartbeat(redis_url, "r1", describe, lambda: b"metric 1\n")
+    heartbeat.start()
+    await asyncio.sleep(0.4)
+    (replica,) = await living_replicas(redis_client)
+    assert replica == describe()
+    assert await replica_metrics(redis_client, [replica]) == {"r1": b"metric 1\n"}
+    await asyncio.to_thread(heartbeat.stop)
+    assert await living_replicas(redis_client) == []
+
+
+async def test_a_replica_that_dies_without_a_word_is_forgotten(redis_client: Redis) -> None:
+    status = ReplicaStatus(id="r9", service="transcriber", state="ready", started_ms=1)
+    await redis_client.hset(keys.REPLICAS, "r9", msgspec.json.encode(status))
+    assert await living_replicas(redis_client) == []
+    assert await redis_client.hlen(keys.REPLICAS) == 0
