@@ -16,7 +16,7 @@ STAGE_SECONDS = Histogram(
     ["stage"],
     buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
-SESSIONS = Gauge("stt_sessions", "Sessions in hand.", ["service"])
+SESSIONS = Gauge("stt_sessions_active", "Sessions in hand.", ["service"])
 SESSIONS_TOTAL = Counter("stt_sessions_total", "Sessions begun.", ["service"])
 ERRORS_TOTAL = Counter("stt_errors_total", "Errors told to clients, by code.", ["code"])
 REFUSED_WRITES = Counter("stt_refused_writes_total", "Writes that Redis refused, by reason.", ["reason"])

@@ -36,8 +36,15 @@ class TestAgreement:
     def test_a_word_at_the_edge_is_never_stable(self) -> None:
         agreement = Agreement(margin_ms=300)
         for _ in range(3):
-            agreement.update(placed("the cat"), 800)
+            agreement.update(placed("the cat sat"), 800)
         assert [word.text for word in agreement.stable] == ["the"]
+
+    def test_the_last_word_is_never_stable(self) -> None:
+        agreement = Agreement(margin_ms=300)
+        for _ in range(3):
+            agreement.update(placed("much afraid."), 5000)
+        agreement.update(placed("much afraid of him"), 5000)
+        assert [word.text for word in [*agreement.stable, *agreement.unstable]] == ["much", "afraid", "of", "him"]
 
     def test_stable_words_stay_when_later_hypotheses_differ(self) -> None:
         agreement = Agreement(margin_ms=300)
@@ -49,8 +56,8 @@ class TestAgreement:
 
     def test_words_that_come_again_at_the_head_of_a_trimmed_window_are_not_doubled(self) -> None:
         agreement = Agreement(margin_ms=300)
-        agreement.update(placed("one two three"), 5000)
-        agreement.update(placed("one two three"), 5000)
+        agreement.update(placed("one two three more"), 5000)
+        agreement.update(placed("one two three more"), 5000)
         assert len(agreement.stable) == 3
         # The window now begins within "three", whose time has wavered behind the edge.
         agreement.update([PlacedWord("Three", 1000, 1250, 0.9), *placed("four five", 1300)], 5000)

@@ -38,7 +38,8 @@ class Agreement:
         """Takes the next hypothesis, which may begin before, within or behind the stable words."""
         fresh = self._behind_stable(words)
         agreed = 0
-        for old, new in zip(self.unstable, fresh, strict=False):
+        # The last word is never agreed on: its punctuation is a guess about what comes next.
+        for old, new in zip(self.unstable, fresh[:-1], strict=False):
             if normalised(old.text) != normalised(new.text) or new.end_ms > audio_end_ms - self._margin_ms:
                 break
             agreed += 1

@@ -61,7 +61,6 @@ class _Utterance:
     shown: str = ""
     decoded_to: int = 0
     window_start: int = 0
-    rejected: int = 0
 
 
 @dataclass(frozen=True)
@@ -313,8 +312,7 @@ class LiveSession:
 
     def _show(self, ticket: Ticket, hypothesis: Hypothesis, outcomes: list[Outcome], now_wall_ms: float) -> None:
         utterance = ticket.utterance
-        if self._refused(hypothesis):
-            utterance.rejected += 1
+        if self._refused(hypothesis) or self._language_is_a_guess(hypothesis):
             return
         end_ms = ticket.end // _SAMPLES_PER_MS
         utterance.agreement.update(_placed(hypothesis, ticket.begin), end_ms)
@@ -382,6 +380,10 @@ class LiveSession:
         if reason:
             self.rejected.append(reason)
         return reason is not None
+
+    def _language_is_a_guess(self, hypothesis: Hypothesis) -> bool:
+        """Text in the wrong language is worse than text half a second later."""
+        return self._language is None and hypothesis.language_probability < self._policy.lock_language_above
 
     def _ticket(self, kind: Kind, utterance: _Utterance, begin: int, end: int) -> Ticket:
         quality = Quality.FULL if kind is Kind.FINAL else Quality.DRAFT
