@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from redis.asyncio import Redis
+
 from stt_cli.embedded_redis import EmbeddedRedis
 from stt_shared.bus.client import connect
 

@@ -1,0 +1,123 @@
+"""What the benchmarks share: speech with references, a running suite, the machine's name, results as JSON."""
+
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE = 16000
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One recording; ``samples`` int16 at 16 kHz."""
+
+    id: str
+    text: str
+    samples: NDArray[np.int16]
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.samples) / SAMPLE_RATE
+
+
+def corpus_folder(given: str | None) -> Path:
+    """The folder with manifest.jsonl, from the option or the environment; exits with one clear line without."""
+    folder = given or os.environ.get("STT_TEST_CORPUS")
+    if not folder or not (Path(folder) / "manifest.jsonl").is_file():
+        sys.exit("error: no speech corpus: give --corpus FOLDER or set STT_TEST_CORPUS (see benchmarks/README.md)")
+    return Path(folder)
+
+
+def read_audio(path: Path) -> NDArray[np.int16]:
+    """Any file that FFmpeg reads -> int16 [n], 16 kHz mono."""
+    resampler = av.AudioResampler("s16", "mono", SAMPLE_RATE)
+    with av.open(str(path)) as container:
+        frames = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)]
+    frames += resampler.resample(None)
+    return np.concatenate([frame.to_ndarray()[0] for frame in frames]) if frames else np.zeros(0, np.int16)
+
+
+def utterances(folder: Path, language: str, limit: int | None = None) -> list[Clip]:
+    """Single utterances with a reference, in the manifest's order."""
+    clips = []
+    for line in (folder / "manifest.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        if row["kind"] == "utterance" and row["lang"] == language and row.get("text"):
+            clips.append(Clip(row["id"], row["text"], read_audio(folder / row["path"])))
+            if limit and len(clips) == limit:
+                break
+    return clips
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A running suite."""
+
+    url: str
+    pid: int
+
+    @property
+    def stream_url(self) -> str:
+        return self.url.replace("http", "ws", 1) + "/v1/stt/stream"
+
+
+@contextmanager
+def running_suite(**environment: str) -> Iterator[Suite]:
+    """Starts `stt up` on a free port as a user would, with these settings; stops it at the end."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stt_cli.main", "up"],
+        env={**os.environ, "PORT": "0", **environment},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            if found := re.search(r"http://\S+?:\d+", line):
+                yield Suite(found.group(0), process.pid)
+                break
+        else:
+            sys.exit("error: the suite did not start")
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    cpu = ""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        cpu = next(
+            (line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line), ""
+        )
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return {
+        "cpu": cpu or platform.processor(),
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "commit": commit.stdout.strip(),
+    }
+
+
+def write_result(out: str | None, name: str, result: dict[str, Any]) -> None:
+    """Prints the result as JSON and keeps it when asked."""
+    document = {"benchmark": name, "machine": machine(), **result}
+    text = json.dumps(document, indent=2)
+    print(text)
+    if out:
+        Path(out).parent.mkdir(parents=True, exist_ok=True)
+        Path(out).write_text(text + "\n")

@@ -1,0 +1,44 @@
+"""The suite, started as a user starts it, on real weights; and real speech."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import speech
+from common import Suite, running_suite
+from numpy.typing import NDArray
+
+from stt_transcriber.model_store import ModelError, default_models_dir, pull
+
+MODEL = "tiny.en"
+
+
+@pytest.fixture(scope="session")
+def model() -> str:
+    try:
+        pull(MODEL, default_models_dir())
+    except ModelError as error:
+        pytest.skip(f"no weights: {error}")
+    return MODEL
+
+
+@pytest.fixture(scope="session")
+def suite(model: str) -> Iterator[Suite]:
+    """Two replicas of each worker, one gateway, an embedded server, a free port."""
+    with running_suite(WHISPER_MODEL=model, TRANSCRIBER_REPLICAS="2", AUDIO_PROCESSOR_REPLICAS="2") as suite:
+        yield suite
+
+
+@pytest.fixture(scope="session")
+def beckett() -> NDArray[np.float32]:
+    """float32 [n], 16 kHz mono, 10 s."""
+    try:
+        return speech.beckett()
+    except speech.SpeechMissing as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def pcm16(beckett: NDArray[np.float32]) -> bytes:
+    """The same as s16le bytes."""
+    return (beckett * 32767).astype("<i2").tobytes()

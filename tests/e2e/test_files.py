@@ -1,0 +1,143 @@
+"""Files: posted, watched, fetched; and gone from the spool folder afterwards."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import encode
+import httpx2
+import numpy as np
+import pytest
+import speech
+from common import Suite
+from live_client import words
+from numpy.typing import NDArray
+from speech import BECKETT_TEXT
+
+pytestmark = pytest.mark.e2e
+
+
+async def post(client: httpx2.AsyncClient, name: str, data: bytes, **fields: str) -> str:
+    response = await client.post("/v1/stt/jobs", files={"file": (name, data)}, data=fields)
+    assert response.status_code == 202, response.text
+    body = response.json()
+    assert body["status_url"] == f"/v1/stt/jobs/{body['job_id']}"
+    return str(body["job_id"])
+
+
+async def finished(client: httpx2.AsyncClient, job_id: str, timeout_s: float = 90) -> dict[str, Any]:
+    progress = 0.0
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        view: dict[str, Any] = (await client.get(f"/v1/stt/jobs/{job_id}")).json()
+        assert view["progress"] >= progress, "progress never falls"
+        progress = view["progress"]
+        if view["status"] in ("completed", "failed", "cancelled"):
+            return view
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"not finished: {view['status']}")
+
+
+async def test_two_minutes_are_cut_at_pauses_and_come_back_whole(suite: Suite, beckett: NDArray[np.float32]) -> None:
+    pause = np.zeros(16000, np.float32)
+    long = np.concatenate([part for _ in range(11) for part in (beckett, pause)])
+    data = encode.encoded(long, "mp3", "libmp3lame", rate=44100, layout="stereo")
+    async with httpx2.AsyncClient(base_url=suite.url, timeout=60) as client:
+        view = await finished(client, await post(client, "two minutes.mp3", data, language="en"))
+        assert view["status"] == "completed", view
+        result = view["result"]
+        expected = words(BECKETT_TEXT) * 11
+        got = words(result["text"])
+        assert abs(len(got) - len(expected)) <= 4
+        assert sum(word in expected for word in got) >= len(expected) - 6
+        assert abs(result["duration"] - len(long) / 16000) < 0.2
+        assert result["language"] == "en"
+        times = [(word["start"], word["end"]) for segment in result["segments"] for word in segment["words"]]
+        assert times == sorted(times), "order is restored"
+        # Each repetition begins eleven seconds after the one before.
+        starts = [word["start"] for s in result["segments"] for word in s["words"] if words(word["word"]) == ["better"]]
+        assert len(starts) == 11
+        assert np.allclose(np.diff(starts), len(beckett) / 16000 + 1, atol=0.5)
+        for kind, needle in (("txt", "better"), ("srt", "00:00:"), ("vtt", "WEBVTT"), ("json", '"segments"')):
+            response = await client.get(f"/v1/stt/jobs/{view['job_id']}/result.{kind}")
+            assert response.status_code == 200
+            assert needle in response.text
+
+
+@pytest.mark.parametrize(
+    ("name", "container", "codec"),
+    [
+        ("a.wav", "wav", "pcm_s16le"),
+        ("a.m4a", "ipod", "aac"),
+        ("a.webm", "webm", "libopus"),
+        ("a.ogg", "ogg", "libopus"),
+        ("a.opus", "opus", "libopus"),
+        ("a.flac", "flac", "flac"),
+        ("a.mp4", "mp4", "aac"),
+        ("lies about its name.txt", "mp3", "libmp3lame"),
+    ],
+)
+async def test_formats(suite: Suite, beckett: NDArray[np.float32], name: str, container: str, codec: str) -> None:
+    async with httpx2.AsyncClient(base_url=suite.url, timeout=60) as client:
+        view = await finished(client, await post(client, name, encode.encoded(beckett, container, codec)))
+    assert view["status"] == "completed", view
+    assert view["filename"] == name
+    assert words(view["result"]["text"])[-2:] == ["fail", "better"]
+
+
+async def test_files_that_are_no_speech_fail_with_a_reason(suite: Suite, beckett: NDArray[np.float32]) -> None:
+    good = encode.encoded(beckett, "mp4", "aac")
+    cases = {
+        "text.wav": (b"this is not audio, " * 50, {"unsupported_media", "bad_audio"}),
+        "random.mp3": (np.random.default_rng(3).bytes(20_000), {"unsupported_media", "bad_audio"}),
+        "header.wav": (encode.encoded(beckett, "wav", "pcm_s16le")[:44], {"bad_audio"}),
+        "without its index.m4a": (good[: len(good) // 2], {"unsupported_media", "bad_audio"}),
+        "playlist.m3u8": (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", {"unsupported_media", "bad_audio"}),
+    }
+    async with httpx2.AsyncClient(base_url=suite.url, timeout=60) as client:
+        for name, (data, codes) in cases.items():
+            view = await finished(client, await post(client, name, data))
+            assert view["status"] == "failed", (name, view)
+            assert view["error"]["code"] in codes, (name, view)
+            assert view["error"]["message"]
+            assert "Traceback" not in view["error"]["message"]
+
+
+async def test_a_truncated_file_gives_what_there_is(suite: Suite, beckett: NDArray[np.float32]) -> None:
+    data = encode.encoded(beckett, "flac", "flac")
+    async with httpx2.AsyncClient(base_url=suite.url, timeout=60) as client:
+        view = await finished(client, await post(client, "half.flac", data[: len(data) // 2]))
+    assert view["status"] == "completed", view
+    assert words(view["result"]["text"])[:2] == ["ever", "tried"]
+
+
+async def test_malformed_files_of_the_corpus_end_with_an_answer(suite: Suite) -> None:
+    rows = speech.corpus()
+    if rows is None:
+        pytest.skip("no speech corpus here: set STT_TEST_CORPUS")
+    folder = Path(rows[0]["file"])
+    while not (folder / "malformed").is_dir():
+        folder = folder.parent
+    async with httpx2.AsyncClient(base_url=suite.url, timeout=60) as client:
+        for file in sorted((folder / "malformed").iterdir()):
+            if file.suffix == ".jsonl":
+                continue
+            data = file.read_bytes()
+            if not data:
+                continue
+            view = await finished(client, await post(client, file.name, data))
+            assert view["status"] in ("completed", "failed"), file.name
+            if view["status"] == "failed":
+                assert view["error"]["code"] in ("bad_audio", "unsupported_media"), (file.name, view)
+
+
+async def test_cancel_ends_a_job_and_nothing_is_left_behind(suite: Suite, beckett: NDArray[np.float32]) -> None:
+    long = np.concatenate([beckett] * 30)
+    data = encode.encoded(long, "ogg", "libopus")
+    async with httpx2.AsyncClient(base_url=suite.url, timeout=60) as client:
+        job_id = await post(client, "long.ogg", data)
+        cancelled = await client.delete(f"/v1/stt/jobs/{job_id}")
+        assert cancelled.json()["status"] == "cancelled"
+        await asyncio.sleep(1)
+        assert (await client.get(f"/v1/stt/jobs/{job_id}")).json()["status"] == "cancelled"

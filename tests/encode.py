@@ -1,0 +1,44 @@
+"""Real speech in the formats that clients send, made with FFmpeg's own encoders."""
+
+import io
+from fractions import Fraction
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+
+def resampled(samples: NDArray[np.float32], rate: int, layout: str = "mono") -> NDArray[np.int16]:
+    """float32 [n] at 16 kHz -> int16 [n'] or interleaved [n' * channels] at another rate."""
+    resampler = av.AudioResampler("s16", layout, rate)
+    frames = [*resampler.resample(_frame(samples)), *resampler.resample(None)]
+    return np.concatenate([frame.to_ndarray().reshape(-1) for frame in frames])
+
+
+def encoded(samples: NDArray[np.float32], container: str, codec: str, rate: int = 48000, layout: str = "mono") -> bytes:
+    """float32 [n] at 16 kHz -> a whole file, e.g. ``("webm", "libopus")`` or ``("mp4", "aac")``."""
+    buffer = io.BytesIO()
+    options = {"cluster_time_limit": "250"} if container == "webm" else {}
+    with av.open(buffer, "w", format=container, options=options) as output:
+        stream = output.add_stream(codec, rate=rate, layout=layout)
+        resampler = av.AudioResampler(stream.codec_context.format, layout, rate, stream.codec_context.frame_size or 960)
+        for frame in [*resampler.resample(_frame(samples)), *resampler.resample(None)]:
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+def mulaw(samples: NDArray[np.float32], rate: int = 8000) -> bytes:
+    """Bare mu-law bytes, as a telephone line gives them."""
+    codec = av.CodecContext.create("pcm_mulaw", "w")
+    codec.sample_rate, codec.layout, codec.format = rate, "mono", "s16"
+    codec.time_base = Fraction(1, rate)
+    frame = av.AudioFrame.from_ndarray(resampled(samples, rate)[None, :], "s16", "mono")
+    frame.sample_rate = rate
+    return b"".join(bytes(packet) for part in (frame, None) for packet in codec.encode(part))
+
+
+def _frame(samples: NDArray[np.float32]) -> av.AudioFrame:
+    frame = av.AudioFrame.from_ndarray((samples * 32767).astype(np.int16)[None, :], "s16", "mono")
+    frame.sample_rate = 16000
+    return frame
