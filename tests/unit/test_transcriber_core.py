@@ -234,7 +234,7 @@ def test_segments_end_at_sentences_and_pauses() -> None:
         TimedWord("matter", 1.2, 1.6, 0.9),
         TimedWord("again", 3.0, 3.4, 0.9),
     ]
-    segments = segments_of(words, 10.0, "en")
+    segments = segments_of(words, 10.0, " ")
     assert [segment.text for segment in segments] == ["Ever tried.", "No matter", "again"]
     assert (segments[0].start, segments[0].end, segments[2].start) == (10.0, 10.8, 13.0)
     assert segments[0].confidence == 0.85

@@ -175,8 +175,9 @@ class ChunkWorker:
         request = DecodeRequest(samples, config.language or known, config.task, config.prompt, Quality.FULL)
         hypothesis = await self._decode(f"chunk {chunk.job_id} {chunk.index}", lambda: request)
         offset_s = chunk.start_sample / SAMPLE_RATE
+        gap = separator(hypothesis.language, config.task)
         refused = guards.reason_to_reject(hypothesis, speech_share=1.0)
-        segments = [] if refused else segments_of(hypothesis.words, offset_s, hypothesis.language)
+        segments = [] if refused else segments_of(hypothesis.words, offset_s, gap)
         part = ChunkResult(hypothesis.language, segments)
         stored = await self._functions.store_part(
             at,
@@ -212,13 +213,12 @@ async def complete_job(client: Redis, functions: Functions, at: StreamKeys, epoc
     parts = await client.hgetall(keys.job_parts(at.id))
     results = [_decode_part(parts[index]) for index in sorted(parts, key=int)]
     segments = [segment for result in results for segment in result.segments]
+    config = _decode_config(fields[b"config"])
     language = (
-        _decode_config(fields[b"config"]).language
-        or fields.get(b"language", b"").decode()
-        or next((result.language for result in results), "")
+        config.language or fields.get(b"language", b"").decode() or next((result.language for result in results), "")
     )
     result = JobResult(
-        text=join_words([segment.text for segment in segments], separator(language)),
+        text=join_words([segment.text for segment in segments], separator(language, config.task)),
         language=language,
         duration=round(int(fields.get(b"total_samples", b"0")) / SAMPLE_RATE, 3),
         segments=[JobSegment(i, s.start, s.end, s.text, s.confidence, s.words) for i, s in enumerate(segments)],

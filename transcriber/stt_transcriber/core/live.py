@@ -317,7 +317,7 @@ class LiveSession:
         end_ms = ticket.end // _SAMPLES_PER_MS
         utterance.agreement.update(_placed(hypothesis, ticket.begin), end_ms)
         utterance.agreement.force(end_ms - self._policy.max_uncommitted_ms)
-        gap = separator(hypothesis.language)
+        gap = separator(hypothesis.language, self._config.task)
         stable, unstable = _joined(utterance.agreement.stable, gap), _joined(utterance.agreement.unstable, gap)
         text = gap.join(part for part in (stable, unstable) if part)
         if text == utterance.shown or not text:
@@ -347,7 +347,7 @@ class LiveSession:
         if self._refused(hypothesis):
             # Better what the guards let through while the utterance grew than nothing.
             words = list(utterance.agreement.stable)
-        text = _joined(words, separator(hypothesis.language))
+        text = _joined(words, separator(hypothesis.language, self._config.task))
         if not text and not utterance.shown:
             # Nothing was said and nothing was shown: there is nothing to tell.
             self._advance_to(utterance.end, outcomes)
@@ -358,7 +358,7 @@ class LiveSession:
         self._texts += [text] if text else []
         self._context = CarriedContext(
             language=None if self._config.language else self._language,
-            text=text[-self._policy.context_chars :],
+            text=text[max(0, len(text) - self._policy.context_chars) :],
             end_sample=utterance.end,
         )
         event = Final(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from stt_shared.contracts.jobs import JobSegment, JobWord
 from stt_transcriber.core.hypothesis import TimedWord
-from stt_transcriber.core.text import join_words, separator
+from stt_transcriber.core.text import join_words
 
 SENTENCE_END = (".", "?", "!", "…", "。", "？", "！")
 CLAUSE_END = (",", ";", ":", "，", "；")
@@ -13,15 +13,16 @@ MAX_S = 10.0
 CLAUSE_AFTER_S = 5.0
 
 
-def segments_of(words: Sequence[TimedWord], offset_s: float, language: str) -> list[JobSegment]:
-    """Segments in order; ``id`` counts from 0 within these words, times are shifted by ``offset_s``."""
+def segments_of(words: Sequence[TimedWord], offset_s: float, gap: str) -> list[JobSegment]:
+    """Segments in order; ``id`` counts from 0 within these words, times are shifted by ``offset_s``; ``gap``
+    stands between words."""
     segments: list[JobSegment] = []
     run: list[TimedWord] = []
     for index, word in enumerate(words):
         run.append(word)
         following = words[index + 1] if index + 1 < len(words) else None
         if following is None or _ends(run, following):
-            segments.append(_segment(len(segments), run, offset_s, separator(language)))
+            segments.append(_segment(len(segments), run, offset_s, gap))
             run = []
     return segments
 

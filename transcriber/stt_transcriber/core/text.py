@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
+from stt_shared.contracts.session import Task
+
 _WITHOUT_BLANKS = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 """Languages that Whisper's tokenizer cuts into characters, and that are written without blanks."""
 
 
-def separator(language: str) -> str:
-    """What stands between two words of a language: a blank, or nothing."""
-    return "" if language in _WITHOUT_BLANKS else " "
+def separator(language: str, task: Task) -> str:
+    """What stands between two words of the text: a blank, or nothing. A translation is English, whatever was spoken."""
+    return "" if task is Task.TRANSCRIBE and language in _WITHOUT_BLANKS else " "
 
 
 def join_words(words: Sequence[str], gap: str) -> str:

@@ -12,13 +12,15 @@ class EngineError(Exception):
 class Engine(Protocol):
     """A loaded model. ``decode`` blocks, and may be called from as many threads at once as ``parallel`` says.
 
-    The same request gives the same hypothesis, whatever else runs beside it.
+    The same request gives the same hypothesis, whatever else runs beside it. ``languages``: the codes that
+    ``DecodeRequest.language`` may have; ("en",) for an English-only model.
     """
 
     name: str
     model: str
     parallel: int
     is_multilingual: bool
+    languages: tuple[str, ...]
 
     def decode(self, request: DecodeRequest) -> Hypothesis:
         """Puts audio into words. Raises EngineError when the model fails."""

@@ -1,0 +1,86 @@
+"""From timed pieces to words, and what engines make of a request."""
+
+import numpy as np
+import pytest
+
+from stt_shared.contracts.session import Task
+from stt_transcriber.core.hypothesis import DecodeRequest
+from stt_transcriber.engines.request import is_suspect, token_limit
+from stt_transcriber.engines.words import Piece, compression_ratio, pieces_of, timed_words
+
+pytestmark = pytest.mark.unit
+
+
+def pieces(*texts: str) -> list[Piece]:
+    """Each 0.2 s long, one after the other."""
+    return [Piece(text, 1, i * 0.2, (i + 1) * 0.2, 0.5) for i, text in enumerate(texts)]
+
+
+def texts(language: str, *parts: str) -> list[str]:
+    return [word.text for word in timed_words(pieces(*parts), language, 30.0)]
+
+
+def test_marks_go_to_the_word_they_belong_to() -> None:
+    assert texts("en", ' "', "Well", ",", " he", " said", '."') == ['"Well,', "he", 'said."']
+    assert texts("fr", " Non", " !", " Si", ".") == ["Non !", "Si."]
+    assert texts("en", " ¿", "Qué", "?") == ["¿Qué?"]
+    assert texts("en", " costs", " $", "5", ".") == ["costs", "$5."]
+    assert texts("en", " ...") == ["..."]
+
+
+def test_a_word_is_not_cut_at_its_apostrophe_or_hyphen() -> None:
+    assert texts("fr", " L", "'accident", " des", " États", "-Unis", ".") == ["L'accident", "des", "États-Unis."]
+
+
+def test_without_blanks_every_piece_is_a_word() -> None:
+    assert texts("ja", "今", "日", "は", "、", "「", "雨", "」", "。") == ["今", "日", "は、", "「雨」。"]
+
+
+def test_a_words_times_are_those_of_its_letters() -> None:
+    one, two = timed_words(pieces(" Yes", ".", " No", "!"), "en", 30.0)
+    assert (one.start_s, one.end_s) == pytest.approx((0.0, 0.2))
+    assert (two.start_s, two.end_s) == pytest.approx((0.4, 0.6))
+
+
+def test_times_are_put_inside_and_in_order() -> None:
+    wild = [Piece(" a", 1, -1.0, 0.4, 0.5), Piece(" b", 1, 0.3, 0.35, 1.5), Piece(" c", 1, 0.5, 9.0, 0.5)]
+    words = timed_words(wild, "en", 1.0)
+    edges = [edge for word in words for edge in (word.start_s, word.end_s)]
+    assert edges == sorted(edges)
+    assert edges[-1] == 1.0
+    assert words[1].probability == 1.0
+
+
+def test_silence_before_the_first_word_is_not_its_own() -> None:
+    spoken = [Piece(" a", 1, 0.0, 3.0, 0.5), *(Piece(" b", 1, 3.0 + i * 0.2, 3.2 + i * 0.2, 0.5) for i in range(4))]
+    assert timed_words(spoken, "en", 10.0)[0].start_s == pytest.approx(2.6)
+
+
+def test_pieces_are_timed_by_where_the_path_first_meets_their_tokens() -> None:
+    path = [(0, 0), (0, 1), (1, 5), (2, 9), (2, 10), (3, 20)]
+    first, second = pieces_of([" ab", " c"], [2, 1], path, [0.2, 0.4, 0.9], 50.0)
+    assert (first.start_s, first.end_s, first.probability) == pytest.approx((0.0, 0.18, 0.3))
+    assert (second.start_s, second.end_s, second.probability) == pytest.approx((0.18, 0.4, 0.9))
+
+
+def test_a_loop_compresses_and_speech_does_not() -> None:
+    assert compression_ratio("fail again " * 20) > 2.4
+    assert compression_ratio("Ever tried. Ever failed. No matter.") < 1.5
+    assert compression_ratio("") == 0.0
+
+
+def test_the_token_limit_grows_with_the_audio_and_leaves_room_for_scripts_of_many_tokens() -> None:
+    five_s = DecodeRequest(np.zeros(80000, np.float32), None)
+    assert token_limit(five_s, "en") == 45
+    assert token_limit(five_s, "hi") == 110
+    translated = DecodeRequest(np.zeros(80000, np.float32), None, task=Task.TRANSLATE)
+    assert token_limit(translated, "hi") == 45
+    assert token_limit(DecodeRequest(np.zeros(480000, np.float32), None), "hi") == 220
+
+
+@pytest.mark.parametrize(
+    ("truncated", "ratio", "logprob", "suspect"),
+    [(False, 1.2, -0.3, False), (True, 1.2, -0.3, True), (False, 2.5, -0.3, True), (False, 1.2, -1.1, True)],
+)
+def test_what_is_decoded_again(truncated: bool, ratio: float, logprob: float, suspect: bool) -> None:
+    assert is_suspect(truncated=truncated, compression_ratio=ratio, avg_logprob=logprob) is suspect

@@ -1,0 +1,43 @@
+"""From settings to a warm engine. A new engine is one file with a ``load`` function and one line here."""
+
+import importlib
+from pathlib import Path
+
+from stt_transcriber.engines.base import Engine, EngineError
+from stt_transcriber.model_store import ModelError
+
+ENGINES = {
+    "faster-whisper": "stt_transcriber.engines.faster_whisper",
+    "openai-whisper": "stt_transcriber.engines.openai_whisper",
+}
+"""Engine to the module whose ``load`` makes it; imported only when chosen, for each pulls in its own libraries."""
+
+
+def load_engine(
+    kind: str,
+    model: str,
+    models_dir: Path,
+    *,
+    device: str = "auto",
+    compute_type: str = "default",
+    workers: int = 1,
+    threads: int = 0,
+) -> Engine:
+    """Loads a model and decodes once, so that the first client does not wait for that.
+
+    ``model``: what ``model_store.resolve`` takes. ``device``: auto, cpu or cuda. ``workers``: decodes at once, with
+    ``threads`` threads each (0: the engine chooses). No network for a model in the store. Raises EngineError.
+    """
+    if kind not in ENGINES:
+        raise EngineError(f"engine {kind!r}: must be one of {', '.join(ENGINES)}")
+    try:
+        module = importlib.import_module(ENGINES[kind])
+    except ImportError as error:
+        raise EngineError(f"the engine {kind} is not installed: {error}") from error
+    try:
+        engine: Engine = module.load(
+            model, models_dir, device=device, compute_type=compute_type, workers=workers, threads=threads
+        )
+    except ModelError as error:
+        raise EngineError(str(error)) from error
+    return engine

@@ -1,0 +1,45 @@
+"""What all engines make of a request, and of what came out. Pure."""
+
+from stt_shared.contracts.session import Task
+from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis
+from stt_transcriber.engines.base import EngineError
+
+LONGEST_S = 30.0
+_MOST_TOKENS = 220
+_TOKENS_PER_S = 7
+_TOKENS_PER_S_DENSE = 20
+_DENSE_LANGUAGES = frozenset(
+    "am as bn bo gu hi hy ka km kn lo ml mn mr my ne pa ps sa sd si ta te th tt yi".split()  # noqa: SIM905
+)
+"""Whisper's vocabulary has few whole words of these: a word takes several tokens, up to one a byte."""
+_LOOPS_FROM_RATIO = 2.4
+_GUESSES_BELOW_LOGPROB = -1.0
+
+
+def check_request(request: DecodeRequest, languages: tuple[str, ...]) -> None:
+    """Raises EngineError for a language that the model lacks, or more audio than fits its window."""
+    if request.language is not None and request.language not in languages:
+        raise EngineError(f"language {request.language!r} is not one of this model's: {', '.join(languages)}")
+    if len(request.samples) > LONGEST_S * SAMPLE_RATE:
+        raise EngineError(f"{len(request.samples) / SAMPLE_RATE:.1f} s of audio in one request: at most {LONGEST_S:g}")
+
+
+def nothing_heard(request: DecodeRequest) -> Hypothesis:
+    """The answer to no audio."""
+    return Hypothesis("", (), request.language or "en", 0.0, 0.0, 1.0, 0.0)
+
+
+def written_language(request: DecodeRequest, spoken: str) -> str:
+    """The language of the text: a translation is English."""
+    return "en" if request.task is Task.TRANSLATE else spoken
+
+
+def token_limit(request: DecodeRequest, language: str) -> int:
+    """Most new tokens for so much audio: speech stays below, a loop does not."""
+    rate = _TOKENS_PER_S_DENSE if written_language(request, language) in _DENSE_LANGUAGES else _TOKENS_PER_S
+    return min(_MOST_TOKENS, int(rate * len(request.samples) / SAMPLE_RATE) + 10)
+
+
+def is_suspect(*, truncated: bool, compression_ratio: float, avg_logprob: float) -> bool:
+    """True for a loop (it compresses well or runs into the limit) and for a guess (improbable words)."""
+    return truncated or compression_ratio > _LOOPS_FROM_RATIO or avg_logprob < _GUESSES_BELOW_LOGPROB

@@ -1,0 +1,65 @@
+"""Encodes only the audio there is, and lets the decoder see the silence that it was trained to end on.
+
+Whisper was trained on 30 s windows. Padding every window to 30 s costs eight times what its audio needs; leaving the
+pad away makes stock weights loop. So a piece of one cached encoding of 30 s of silence is put behind the window's own:
+
+    E = concat(encode(window + pad), E_silence[n : n + tail])        n: positions of the window and its pad
+"""
+
+import ctranslate2
+import numpy as np
+from faster_whisper.feature_extractor import FeatureExtractor
+from numpy.typing import NDArray
+
+from stt_transcriber.core.hypothesis import SAMPLE_RATE
+
+MAX_POSITIONS = 1500
+POSITION_SAMPLES = 320
+"""Samples of one encoder position: two mel frames of 10 ms."""
+POSITIONS_PER_S = SAMPLE_RATE / POSITION_SAMPLES
+_MAX_SAMPLES = MAX_POSITIONS * POSITION_SAMPLES
+
+Encoding = NDArray[np.float32]
+"""float32 [1, positions, d_model]."""
+
+
+def padded_positions(sample_count: int, pad_s: float) -> int:
+    """Encoder positions of that much audio and its pad, 1…1500."""
+    samples = sample_count + round(pad_s * SAMPLE_RATE)
+    return min(max(1, -(-samples // POSITION_SAMPLES)), MAX_POSITIONS)
+
+
+def spliced_end(positions: int, tail: int, n_mels: int) -> int:
+    """Where the spliced encoding ends.
+
+    Never at ``n_mels`` positions: CTranslate2 tells features from encoder output by that very number, and would encode
+    such an encoding once more.
+    """
+    end = min(positions + tail, MAX_POSITIONS)
+    return end + 1 if end == n_mels else end
+
+
+class SplicedEncoder:
+    """Encodes windows for one loaded model; may be called from several threads."""
+
+    def __init__(self, model: ctranslate2.models.Whisper) -> None:
+        self._model = model
+        self._n_mels: int = model.n_mels
+        self._features = FeatureExtractor(feature_size=self._n_mels)
+        self._silence = self._encode(np.zeros(_MAX_SAMPLES, np.float32))
+
+    def encode(self, samples: NDArray[np.float32], pad_s: float, tail: int) -> Encoding:
+        """``samples``: float32 [n], at most 30 s; ``pad_s``: zeros before the mel; ``tail``: positions of silence."""
+        positions = padded_positions(len(samples), pad_s)
+        window = np.zeros(positions * POSITION_SAMPLES, np.float32)
+        window[: len(samples)] = samples[: len(window)]
+        encoded = self._encode(window)
+        end = spliced_end(positions, tail, self._n_mels)
+        return encoded if end == positions else np.concatenate([encoded, self._silence[:, positions:end]], axis=1)
+
+    def _encode(self, window: NDArray[np.float32]) -> Encoding:
+        # The extractor's own padding would add half a position, and an odd number of frames.
+        features = np.ascontiguousarray(self._features(window, padding=0)[None], dtype=np.float32)
+        output = self._model.encode(ctranslate2.StorageView.from_array(features), to_cpu=True)
+        # On a GPU activations may be bfloat16, which NumPy does not know.
+        return np.array(output.to(ctranslate2.DataType.float32))

@@ -1,0 +1,142 @@
+"""From the pieces that a tokenizer cuts and DTW times to the words of a hypothesis. Pure."""
+
+import statistics
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from stt_transcriber.core.hypothesis import TimedWord
+
+_OPENING_MARKS = frozenset("\"'“¿([{「『（《〈【")
+_UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
+"""Written without blanks between words: a piece of the tokenizer counts as a word."""
+_ENDS_SENTENCE = ".。!！?？"
+_LONGEST_MEDIAN_S = 0.7
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a word or a mark as Whisper's tokenizer cuts it, its leading blank included; seconds."""
+
+    text: str
+    token_count: int
+    start_s: float
+    end_s: float
+    probability: float
+
+    @property
+    def is_mark(self) -> bool:
+        """Punctuation, symbols or nothing."""
+        return not any(character.isalnum() for character in self.text)
+
+
+def pieces_of(
+    texts: Sequence[str],
+    token_counts: Sequence[int],
+    path: Sequence[tuple[int, int]],
+    probabilities: Sequence[float],
+    positions_per_s: float,
+) -> list[Piece]:
+    """Times the pieces by a DTW path.
+
+    ``texts`` and ``token_counts``: the pieces and how many tokens each has, without the end-of-text token;
+    ``path``: (token, encoder position) pairs, rising, the end-of-text token counted as the last token;
+    ``probabilities``: one per token.
+    """
+    first_position: dict[int, int] = {}
+    for token, position in path:
+        first_position.setdefault(token, position)
+    last = path[-1][1] if path else 0
+    pieces = []
+    begin = 0
+    for text, count in zip(texts, token_counts, strict=True):
+        end = begin + count
+        pieces.append(
+            Piece(
+                text=text,
+                token_count=count,
+                start_s=first_position.get(begin, last) / positions_per_s,
+                end_s=first_position.get(end, last) / positions_per_s,
+                probability=sum(probabilities[begin:end]) / count,
+            )
+        )
+        begin = end
+    return pieces
+
+
+def timed_words(pieces: Sequence[Piece], language: str, duration_s: float) -> tuple[TimedWord, ...]:
+    """Words with their punctuation; times rise and lie within 0…``duration_s``.
+
+    Of a language written with blanks the words, joined by blanks, are the text.
+    """
+    words: list[TimedWord] = []
+    earliest = 0.0
+    for group in _groups(_shortened(pieces), language in _UNSPACED_LANGUAGES):
+        text = "".join(piece.text for piece in group).strip()
+        if not text:
+            continue
+        # Marks have times of their own, which are those of the pause around them.
+        said = [piece for piece in group if not piece.is_mark] or group
+        start_s = min(max(said[0].start_s, earliest), duration_s)
+        end_s = min(max(said[-1].end_s, start_s), duration_s)
+        tokens = sum(piece.token_count for piece in said)
+        probability = sum(piece.probability * piece.token_count for piece in said) / tokens
+        words.append(TimedWord(text, start_s, end_s, min(max(probability, 0.0), 1.0)))
+        earliest = end_s
+    return tuple(words)
+
+
+def compression_ratio(text: str) -> float:
+    """UTF-8 bytes of the text by bytes of its zlib form; 0 for no text."""
+    raw = text.encode()
+    return len(raw) / len(zlib.compress(raw)) if raw else 0.0
+
+
+def _shortened(pieces: Sequence[Piece]) -> list[Piece]:
+    """Takes the silence off the first word and off those around a sentence's end.
+
+    DTW has no silence: it begins the first word at 0 and gives a pause to a neighbour. Whisper's own remedy.
+    """
+    durations = [piece.end_s - piece.start_s for piece in pieces if piece.end_s > piece.start_s]
+    if not durations:
+        return list(pieces)
+    longest_s = 2 * min(_LONGEST_MEDIAN_S, statistics.median(durations))
+    shortened: list[Piece] = []
+    for index, piece in enumerate(pieces):
+        if piece.end_s - piece.start_s > longest_s:
+            if index > 0 and piece.text.strip() in _ENDS_SENTENCE:
+                piece = replace(piece, end_s=piece.start_s + longest_s)
+            elif index == 0 or pieces[index - 1].text.strip() in _ENDS_SENTENCE:
+                piece = replace(piece, start_s=piece.end_s - longest_s)
+        shortened.append(piece)
+    return shortened
+
+
+def _groups(pieces: Sequence[Piece], unspaced: bool) -> list[list[Piece]]:
+    """The pieces of each word. The tokenizer cuts before every apostrophe and hyphen, also inside a word."""
+    groups: list[list[Piece]] = []
+    for piece in pieces:
+        begins = piece.text.startswith(" ") or (unspaced and not _opens(groups))
+        if groups and not begins:
+            groups[-1].append(piece)
+        else:
+            groups.append([piece])
+    words: list[list[Piece]] = []
+    leading: list[Piece] = []
+    for group in groups:
+        if not all(piece.is_mark for piece in group):
+            words.append(leading + group)
+            leading = []
+        elif words and group[0].text.strip() not in _OPENING_MARKS:
+            words[-1].extend(group)
+        else:
+            leading += group
+    if leading and words:
+        words[-1].extend(leading)
+    elif leading:
+        words.append(leading)
+    return words
+
+
+def _opens(groups: Sequence[Sequence[Piece]]) -> bool:
+    return bool(groups) and groups[-1][-1].text.strip() in _OPENING_MARKS

@@ -1,0 +1,162 @@
+"""Voice activity: how probable a voice is in each window of a stream. One model a process, one state a session."""
+
+import functools
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from stt_transcriber.core.speech import WINDOW_SAMPLES
+
+_log = structlog.get_logger()
+
+Floats = NDArray[np.float32]
+VadState = tuple[Floats, ...]
+"""What a model remembers of the windows so far; opaque."""
+
+
+class VadModel(Protocol):
+    """The voice of one stream. Windows must come in order and without holes; not for two threads at once."""
+
+    def probabilities(self, samples: Floats) -> Floats:
+        """``samples``: float32 [n * 512], 16 kHz in -1…1. Returns float32 [n] in 0…1. Raises ValueError for a part
+        of a window. One call with n windows gives the same as n calls with one."""
+        ...
+
+    def state(self) -> VadState:
+        """A copy of what is remembered."""
+        ...
+
+    def restore(self, state: VadState) -> None:
+        """Goes on from a ``state`` of the same kind of model."""
+        ...
+
+
+VadFactory = Callable[[], VadModel]
+"""Makes a fresh model for one stream; cheap, for the weights are shared."""
+
+
+class SileroVad:
+    """Silero's network (version 6, 16 kHz), from the file that faster-whisper ships."""
+
+    _CONTEXT_SAMPLES = 64
+    _STATE_SHAPE = (1, 1, 128)
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._h = np.zeros(self._STATE_SHAPE, np.float32)
+        self._c = np.zeros(self._STATE_SHAPE, np.float32)
+        self._context = np.zeros(self._CONTEXT_SAMPLES, np.float32)
+
+    def probabilities(self, samples: Floats) -> Floats:
+        """See ``VadModel``."""
+        windows = _windows(samples)
+        if len(windows) == 0:
+            return np.zeros(0, np.float32)
+        inputs = np.empty((len(windows), self._CONTEXT_SAMPLES + WINDOW_SAMPLES), np.float32)
+        inputs[:, self._CONTEXT_SAMPLES :] = windows
+        # The network sees the end of the window before in front of each window.
+        inputs[0, : self._CONTEXT_SAMPLES] = self._context
+        inputs[1:, : self._CONTEXT_SAMPLES] = windows[:-1, -self._CONTEXT_SAMPLES :]
+        output, self._h, self._c = self._session.run(None, {"input": inputs, "h": self._h, "c": self._c})
+        self._context = windows[-1, -self._CONTEXT_SAMPLES :].copy()
+        return np.asarray(output, np.float32).reshape(-1)
+
+    def state(self) -> VadState:
+        """See ``VadModel``."""
+        return self._h.copy(), self._c.copy(), self._context.copy()
+
+    def restore(self, state: VadState) -> None:
+        """See ``VadModel``."""
+        self._h, self._c, self._context = (part.copy() for part in state)
+
+
+class RmsVad:
+    """Loudness above an adaptive noise floor; needs no model.
+
+    It takes any sound well above the floor for a voice, breath and rustling between words too, and misses quiet speech:
+    a fallback. Endpoints come later or earlier than with Silero.
+    """
+
+    _SILENCE_DB = -60.0
+    """Below this there is no voice, however quiet the rest."""
+    _FLOOR_DB = (-62.0, -40.0)
+    """Bounds: after a muted stretch a room's own noise must not count as a voice, nor a loud start as the floor."""
+    _FLOOR_RISE_DB = 0.03
+    """Per window, about 1 dB a second: slow enough that a long sentence does not become the floor."""
+    _FLOOR_FALL = 0.15
+    _EVEN_ODDS_DB = 12.0
+    _SLOPE_DB = 2.0
+
+    def __init__(self) -> None:
+        self._floor_db: float | None = None
+
+    def probabilities(self, samples: Floats) -> Floats:
+        """See ``VadModel``."""
+        power = np.mean(np.square(_windows(samples), dtype=np.float64), axis=1)
+        levels_db = 10 * np.log10(np.maximum(power, 1e-10))
+        return np.array([self._probability(float(level_db)) for level_db in levels_db], np.float32)
+
+    def state(self) -> VadState:
+        """See ``VadModel``."""
+        return (np.array([] if self._floor_db is None else [self._floor_db], np.float32),)
+
+    def restore(self, state: VadState) -> None:
+        """See ``VadModel``."""
+        (floor,) = state
+        self._floor_db = float(floor[0]) if len(floor) else None
+
+    def _probability(self, level_db: float) -> float:
+        lowest, highest = self._FLOOR_DB
+        floor_db = level_db if self._floor_db is None else self._floor_db
+        if level_db < floor_db:
+            floor_db += self._FLOOR_FALL * (level_db - floor_db)
+        else:
+            floor_db += self._FLOOR_RISE_DB
+        # Rounded as ``state`` stores it, so that a restored model goes on exactly as the first would have.
+        self._floor_db = float(np.float32(min(max(floor_db, lowest), highest)))
+        if level_db < self._SILENCE_DB:
+            return 0.0
+        return float(1 / (1 + np.exp((self._EVEN_ODDS_DB - (level_db - self._floor_db)) / self._SLOPE_DB)))
+
+
+def load_vad(kind: Literal["silero", "rms"]) -> VadFactory:
+    """Loads the weights; a session calls what comes back. Without Silero's file or onnxruntime: RMS, with a warning."""
+    if kind == "rms":
+        return RmsVad
+    path = _silero_path()
+    if path is None or importlib.util.find_spec("onnxruntime") is None:
+        _log.warning("Silero VAD is not there, using RMS", file_found=path is not None)
+        return RmsVad
+    return functools.partial(SileroVad, _silero_session(path))
+
+
+def _windows(samples: Floats) -> Floats:
+    if samples.ndim != 1 or len(samples) % WINDOW_SAMPLES:
+        raise ValueError(f"samples of shape {samples.shape}: must be [n * {WINDOW_SAMPLES}]")
+    return samples.reshape(-1, WINDOW_SAMPLES)
+
+
+def _silero_path() -> Path | None:
+    """Found without importing faster-whisper, which would load CTranslate2 too."""
+    spec = importlib.util.find_spec("faster_whisper")
+    if spec is None or spec.origin is None:
+        return None
+    path = Path(spec.origin).parent / "assets" / "silero_vad_v6.onnx"
+    return path if path.is_file() else None
+
+
+@functools.cache
+def _silero_session(path: Path) -> Any:
+    """One for all streams: running it is thread-safe. One thread: a window takes less than 0.1 ms."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
