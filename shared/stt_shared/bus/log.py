@@ -96,7 +96,7 @@ class LogReader(Generic[Item]):
 
     async def _logged(self) -> AsyncIterator[Item]:
         while True:
-            entries: list[tuple[bytes, dict[bytes, bytes]]] = await self._client.xrange(
+            entries: Any = await self._client.xrange(
                 self._channel + ":log", min=f"({self.position}-0", count=_PAGE
             )
             for entry_id, fields in entries:

@@ -101,7 +101,7 @@ _decode_status = msgspec.json.Decoder(ReplicaStatus).decode
 
 async def living_replicas(client: Redis) -> list[ReplicaStatus]:
     """All replicas with a sign of life; forgets those that died without taking theirs away."""
-    entries: dict[bytes, bytes] = await client.hgetall(keys.REPLICAS)
+    entries: Any = await client.hgetall(keys.REPLICAS)
     if not entries:
         return []
     ids = list(entries)
@@ -118,5 +118,5 @@ async def replica_metrics(client: Redis, replicas: list[ReplicaStatus]) -> dict[
     """Prometheus text by replica id."""
     if not replicas:
         return {}
-    texts = await client.mget([keys.replica_metrics(replica.id) for replica in replicas])
+    texts: Any = await client.mget([keys.replica_metrics(replica.id) for replica in replicas])
     return {replica.id: text for replica, text in zip(replicas, texts, strict=True) if text is not None}

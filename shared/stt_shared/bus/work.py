@@ -7,6 +7,7 @@ other may take its entries over; the fence (functions.claim) shuts the former on
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import redis
 import structlog
@@ -53,7 +54,7 @@ class WorkQueue:
     async def take(self, count: int, block_ms: int = BLOCK_MS) -> list[WorkItem]:
         """Up to ``count`` fresh entries; an empty list after ``block_ms`` without any."""
         try:
-            answer = await self._client.xreadgroup(
+            answer: Any = await self._client.xreadgroup(
                 self._group, self._replica_id, {self._stream: ">"}, count=count, block=block_ms
             )
         except redis.ResponseError as error:
@@ -71,7 +72,7 @@ class WorkQueue:
     async def adopt(self, count: int) -> list[WorkItem]:
         """Up to ``count`` entries of replicas that no longer give a sign of life."""
         try:
-            summary = await self._client.xpending(self._stream, self._group)
+            summary: Any = await self._client.xpending(self._stream, self._group)
         except redis.ResponseError as error:
             if "NOGROUP" not in str(error):
                 raise
@@ -87,9 +88,9 @@ class WorkQueue:
             )
             if not pending:
                 continue
-            ids = [entry["message_id"] for entry in pending]
+            ids: Any = [entry["message_id"] for entry in pending]
             # Of two replicas that adopt at once, the second finds the entry no longer idle.
-            claimed = await self._client.xclaim(
+            claimed: Any = await self._client.xclaim(
                 self._stream, self._group, self._replica_id, min_idle_time=int(ORPHAN_CHECK_S * 1000), message_ids=ids
             )
             items += [WorkItem(entry_id, fields, follows=name) for entry_id, fields in claimed if fields]
