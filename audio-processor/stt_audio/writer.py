@@ -1,0 +1,83 @@
+"""The writing end of one PCM log: numbers the frames, keeps the position, waits when the log is full."""
+
+import asyncio
+import random
+from functools import partial
+
+import structlog
+
+from stt_audio.redis_retry import until_reached
+from stt_shared.bus.functions import MAX_LOG_FRAMES, Functions, Ownership, Written
+from stt_shared.clock import wall_ms
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
+from stt_shared.metrics import REFUSED_WRITES
+
+_log = structlog.get_logger()
+
+
+class NotOurs(Exception):
+    """The session has ended or belongs to another replica: nothing more may be written, and nothing need be said."""
+
+
+class WriteHole(Exception):
+    """Redis holds fewer frames than this writer has written."""
+
+
+class PcmWriter:
+    """Appends to the PCM log of ``owner`` after frame ``seq`` and sample ``position_samples``."""
+
+    def __init__(
+        self,
+        functions: Functions,
+        owner: Ownership,
+        *,
+        seq: int = 0,
+        position_samples: int = 0,
+        max_frames: int = MAX_LOG_FRAMES,
+    ) -> None:
+        self._functions = functions
+        self._owner = owner
+        self._max_frames = max_frames
+        self.seq = seq
+        self.position_samples = position_samples
+
+    @property
+    def session_id(self) -> str:
+        """The session or job that is written to."""
+        return self._owner.keys.id
+
+    def skip(self, pcm: bytes) -> None:
+        """Counts a frame that stands in the log already."""
+        self.seq += 1
+        self.position_samples += len(pcm) // 2
+
+    async def write(
+        self,
+        kind: FrameKind,
+        pcm: bytes = b"",
+        *,
+        consumed: int = 0,
+        received_ms: float = 0.0,
+        queue_ms: float = 0.0,
+        decode_ms: float = 0.0,
+        error: str = "",
+    ) -> None:
+        """Appends one frame, as late as there is room for it. Raises NotOurs or WriteHole."""
+        while True:
+            meta = FrameMeta(received_ms, self.position_samples, queue_ms, decode_ms, wall_ms(), error)
+            frame = Frame(self.seq + 1, kind, pcm, meta)
+            written = await until_reached(partial(self._append, frame, consumed))
+            if written is not Written.FULL:
+                break
+            await asyncio.sleep(random.uniform(0.02, 0.05))  # noqa: S311 - spreads the retries of many sessions
+        if written in (Written.OK, Written.DUPLICATE):
+            self.skip(pcm)
+            return
+        REFUSED_WRITES.labels(written.value).inc()
+        if written is Written.HOLE:
+            raise WriteHole(f"frame {frame.seq} was refused: an earlier one is missing")
+        _log.info("write refused", session_id=self.session_id, reason=written.value)
+        raise NotOurs(written.value)
+
+    async def _append(self, frame: Frame, consumed: int) -> Written:
+        return await self._functions.append_pcm(self._owner, frame, consumed=consumed, max_frames=self._max_frames)

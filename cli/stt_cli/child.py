@@ -1,0 +1,93 @@
+"""One child process: started so that it cannot outlive the launcher, its stderr read line by line."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+from stt_cli.embedded_redis import die_with_parent
+
+TAIL_LINES = 20
+"""Last lines of stderr that are kept to explain an unexpected end."""
+
+
+@dataclass(frozen=True)
+class ChildSpec:
+    """What to start. ``env`` is the whole environment; ``pass_fds`` stay open in the child."""
+
+    name: str
+    command: Sequence[str]
+    env: Mapping[str, str]
+    pass_fds: tuple[int, ...] = ()
+
+
+class Child:
+    """A running process. Start it from the main thread: Linux ends it when the *thread* that started it ends."""
+
+    def __init__(self, spec: ChildSpec, on_line: Callable[[str, str], None]) -> None:
+        """``on_line(name, line)`` is called in a thread of its own for every line of the child's stderr."""
+        self.spec = spec
+        self._tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self._process = subprocess.Popen(
+            list(spec.command),
+            env=dict(spec.env),
+            pass_fds=spec.pass_fds,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            preexec_fn=die_with_parent,
+        )
+        assert self._process.stderr is not None
+        self._reader = threading.Thread(target=self._read, args=(self._process.stderr, on_line), daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        """Process id, also that of its process group."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative: the signal that ended it."""
+        return self._process.poll()
+
+    def tail(self) -> list[str]:
+        """The last lines of stderr; waits shortly for what is still in the pipe once the process has ended."""
+        if self.exit_code is not None:
+            self._reader.join(timeout=1)
+        return list(self._tail)
+
+    def terminate(self) -> None:
+        """Asks the process to finish."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+
+    def kill(self) -> None:
+        """Ends the process and whatever it started, now; returns when it is gone."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
+        self._reader.join(timeout=1)
+
+    def _read(self, stream: IO[bytes], on_line: Callable[[str, str], None]) -> None:
+        with stream:
+            for raw in stream:
+                line = raw.decode(errors="replace").rstrip()
+                if line:
+                    self._tail.append(line)
+                    on_line(self.spec.name, line)
+
+
+def describe_exit(exit_code: int) -> str:
+    """``exit code 3`` or ``signal SIGKILL``."""
+    if exit_code >= 0:
+        return f"exit code {exit_code}"
+    try:
+        return f"signal {signal.Signals(-exit_code).name}"
+    except ValueError:
+        return f"signal {-exit_code}"

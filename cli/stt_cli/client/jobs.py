@@ -1,0 +1,127 @@
+"""File jobs over HTTP: upload without holding the file in memory, then ask until it is done."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import httpx2
+import msgspec
+
+from stt_cli.client.server import error_message, unreachable
+from stt_cli.errors import CliError
+from stt_shared.contracts.jobs import JobResult, JobStatus, JobView
+
+_ASK_EVERY_S = 0.4
+_PATIENCE_S = 30.0
+"""A suite that does not answer for this long while a job runs is given up."""
+
+
+class MeteredFile:
+    """A file that tells how much of it was read; what httpx2 needs of a file and no more."""
+
+    def __init__(self, file: BinaryIO, on_read: Callable[[int], None]) -> None:
+        self._file = file
+        self._on_read = on_read
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes."""
+        data = self._file.read(size)
+        self._on_read(self._file.tell())
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Moves the position, as files do."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """The position, as files say it."""
+        return self._file.tell()
+
+    def fileno(self) -> int:
+        """Its size is read from the descriptor."""
+        return self._file.fileno()
+
+
+class JobsClient:
+    """The jobs of one suite."""
+
+    def __init__(self, url: str, http: httpx2.Client) -> None:
+        self._url = url
+        self._http = http
+
+    def submit(self, path: Path, fields: dict[str, str], on_sent: Callable[[int], None]) -> str:
+        """Uploads a file and returns the job's id. ``on_sent(bytes so far)``. Raises CliError."""
+        with _opened(path) as file:
+            try:
+                response = self._http.post(
+                    "/v1/stt/jobs",
+                    data=fields,
+                    files={"file": (path.name, MeteredFile(file, on_sent), "application/octet-stream")},  # type: ignore[dict-item]
+                )
+            except httpx2.TransportError as error:
+                raise unreachable(self._url, error) from None
+        answer = _checked(response)
+        return str(answer["job_id"])
+
+    def wait(self, job_id: str, on_progress: Callable[[float], None]) -> JobResult:
+        """Asks until the job has ended. ``on_progress(percent)``. Raises CliError with the job's own reason."""
+        silent_since_s: float | None = None
+        while True:
+            try:
+                view = self.view(job_id)
+            except httpx2.TransportError as error:
+                silent_since_s = silent_since_s or time.monotonic()
+                if time.monotonic() - silent_since_s > _PATIENCE_S:
+                    raise unreachable(self._url, error) from None
+            else:
+                silent_since_s = None
+                on_progress(view.progress)
+                if view.status is JobStatus.COMPLETED and view.result is not None:
+                    return view.result
+                if view.status.is_final:
+                    raise CliError(view.error.message if view.error else f"the job was {view.status}")
+            time.sleep(_ASK_EVERY_S)
+
+    def view(self, job_id: str) -> JobView:
+        """The job as it is now. Raises CliError, or httpx2.TransportError when nobody answers."""
+        answer = _checked(self._http.get(f"/v1/stt/jobs/{job_id}"))
+        try:
+            return msgspec.convert(answer, JobView)
+        except msgspec.ValidationError as error:
+            raise CliError(f"{self._url} does not answer as this suite does: {error}") from None
+
+    def cancel(self, job_id: str) -> None:
+        """Gives a job up; nobody minds if it has ended."""
+        self._http.delete(f"/v1/stt/jobs/{job_id}", timeout=2.0)
+
+
+@contextmanager
+def jobs_client(url: str) -> Iterator[JobsClient]:
+    """A client with its own connections. Uploads have no time limit, only silences have."""
+    # Environment proxies are for the world outside, a suite usually stands on this machine or beside it.
+    with httpx2.Client(base_url=url, timeout=httpx2.Timeout(10.0, read=120.0, write=120.0), trust_env=False) as http:
+        yield JobsClient(url, http)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise CliError(f"cannot be read: {error.strerror}") from None
+    with file:
+        yield file
+
+
+def _checked(response: httpx2.Response) -> dict[str, Any]:
+    """The answer's object. Raises CliError with the suite's own message."""
+    try:
+        answer = response.json()
+    except ValueError:
+        answer = None
+    if response.is_success and isinstance(answer, dict):
+        return answer
+    raise CliError(error_message(answer) or f"the server answered {response.status_code} {response.reason_phrase}")

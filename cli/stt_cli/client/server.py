@@ -1,0 +1,35 @@
+"""Where the suite is, and what to tell a user when it does not answer."""
+
+import os
+
+from stt_cli.errors import CliError
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+
+
+def base_url(given: str | None) -> str:
+    """The suite's address without a slash at the end: the one given, else STT_URL, else this machine's default.
+
+    Raises CliError for what is no http(s) address.
+    """
+    url = (given or os.environ.get("STT_URL") or DEFAULT_URL).rstrip("/")
+    if not url.startswith(("http://", "https://")) or url.endswith("//"):
+        raise CliError(f"{url!r} is no address of a suite: it begins with http:// or https://", exit_code=2)
+    return url
+
+
+def unreachable(url: str, cause: Exception | str) -> CliError:
+    """The line for a server that does not answer."""
+    if isinstance(cause, OSError) and cause.errno is not None:
+        cause = os.strerror(cause.errno)
+    told = str(cause) or type(cause).__name__
+    return CliError(f"no answer from {url} ({told}); start a suite with `stt up`, or name one with --url or STT_URL")
+
+
+def error_message(answer: object) -> str:
+    """The sentence in an error answer, wherever it stands; '' without one."""
+    if not isinstance(answer, dict):
+        return ""
+    error = answer.get("error", answer)
+    message = error.get("message") if isinstance(error, dict) else error
+    return str(message) if message else ""

@@ -1,0 +1,104 @@
+"""Speech for the live path: pieces of s16le PCM from a file (decoded here) or from standard input."""
+
+import os
+import stat
+import threading
+from asyncio import AbstractEventLoop, Queue, run_coroutine_threadsafe
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from stt_cli.errors import CliError
+
+FILE_RATE = 16_000
+PIECE_S = 0.1
+_QUEUED_PIECES = 50
+
+
+def pieces_of_file(path: Path) -> Iterator[bytes]:
+    """A file's sound as 16 kHz mono, in pieces of 100 ms (the last may be shorter). Raises CliError."""
+    import av
+    from av.audio.resampler import AudioResampler
+    from av.error import FFmpegError
+
+    piece_bytes = int(FILE_RATE * PIECE_S) * 2
+    try:
+        with path.open("rb") as file, av.open(file, "r") as container:
+            if not container.streams.audio:
+                raise CliError(f"{path} holds no sound")
+            resampler = AudioResampler("s16", "mono", FILE_RATE)
+            held = b""
+            for frame in container.decode(container.streams.audio[0]):
+                for ready in resampler.resample(frame):
+                    held += bytes(ready.planes[0])[: ready.samples * 2]
+                while len(held) >= piece_bytes:
+                    yield held[:piece_bytes]
+                    held = held[piece_bytes:]
+            for ready in resampler.resample(None):
+                held += bytes(ready.planes[0])[: ready.samples * 2]
+            for start in range(0, len(held), piece_bytes):
+                yield held[start : start + piece_bytes]
+    except FFmpegError as error:
+        raise CliError(f"cannot decode {path}: {error.strerror}") from None
+    except OSError as error:
+        raise CliError(f"cannot read {path}: {error.strerror}") from None
+
+
+def pieces_of_stream(stream: BinaryIO, sample_rate: int, channels: int) -> Iterator[bytes]:
+    """Raw s16le as it comes, in whole samples and at most 100 ms a piece; half a sample at the end is dropped."""
+    sample_bytes = 2 * channels
+    held = b""
+    while data := stream.read1(int(sample_rate * PIECE_S) * sample_bytes):  # type: ignore[attr-defined]
+        held += data
+        whole_bytes = len(held) - len(held) % sample_bytes
+        if whole_bytes:
+            yield held[:whole_bytes]
+            held = held[whole_bytes:]
+
+
+def is_regular_file(stream: BinaryIO) -> bool:
+    """True for a redirected file, which has to be played; a pipe or a device comes at its own pace."""
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+class PieceReader:
+    """Runs a source in a thread of its own and gives its pieces to an event loop; holds only a few seconds.
+
+    The thread is a daemon: a read from a terminal cannot be broken off, and must not keep the program from ending.
+    """
+
+    def __init__(self, pieces: Iterator[bytes], loop: AbstractEventLoop) -> None:
+        self._pieces = pieces
+        self._loop = loop
+        self._queue: Queue[bytes | CliError | None] = Queue(_QUEUED_PIECES)
+        threading.Thread(target=self._run, name="audio-source", daemon=True).start()
+
+    async def next(self) -> bytes | None:
+        """The next piece; None at the end. Raises CliError when the source cannot be read."""
+        item = await self._queue.get()
+        if isinstance(item, CliError):
+            raise item
+        return item
+
+    def _run(self) -> None:
+        end: CliError | None = None
+        try:
+            for piece in self._pieces:
+                if not self._put(piece):
+                    return
+        except CliError as error:
+            end = error
+        self._put(end)
+
+    def _put(self, item: bytes | CliError | None) -> bool:
+        """False when the loop is gone, and with it anybody who listens."""
+        waiting = self._queue.put(item)
+        try:
+            run_coroutine_threadsafe(waiting, self._loop).result()
+        except RuntimeError:
+            waiting.close()
+            return False
+        return True

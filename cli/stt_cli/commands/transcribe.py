@@ -1,0 +1,82 @@
+"""`stt transcribe`: files in, transcripts out."""
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from stt_cli.client.formats import Format, render
+from stt_cli.client.jobs import JobsClient, jobs_client
+from stt_cli.errors import CliError
+from stt_shared.contracts.jobs import JobResult
+
+
+def transcribe(url: str, files: list[Path], format: Format, fields: dict[str, str], output: Path | None) -> None:
+    """Transcribes one file after the other. Raises CliError at the end if any of them failed."""
+    for path in files:
+        if path.is_dir():
+            raise CliError(f"{path} is a folder; name the files in it", exit_code=2)
+    if output is not None:
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CliError(f"--output {output}: {error.strerror}") from None
+    errors = Console(stderr=True, highlight=False)
+    failed = 0
+    with jobs_client(url) as jobs:
+        for path in files:
+            try:
+                text = render(_one(jobs, path, fields, errors), format)
+                if output is None:
+                    _to_stdout(path, text, several=len(files) > 1 and format is Format.TXT)
+                else:
+                    _to_file(output / output_name(path, files, format), text)
+            except CliError as error:
+                failed += 1
+                errors.print(f"error: {path}: {error}", markup=False, soft_wrap=True)
+    if failed:
+        raise CliError(f"{failed} of {len(files)} files failed") if len(files) > 1 else _AlreadySaid()
+
+
+class _AlreadySaid(CliError):
+    """The line that explains the failure has been printed."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+
+def output_name(path: Path, files: list[Path], format: Format) -> str:
+    """``talk.srt`` for ``talk.mp3``; ``talk.mp3.srt`` where another file would take the same name."""
+    has_twin = sum(other.stem == path.stem for other in files) > 1
+    return f"{path.name if has_twin else path.stem}.{format}"
+
+
+def _one(jobs: JobsClient, path: Path, fields: dict[str, str], console: Console) -> JobResult:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        size_bytes = path.stat().st_size if path.is_file() else None
+        sending = bar.add_task(f"{path.name}: uploading", total=size_bytes)
+        job_id = jobs.submit(path, fields, lambda sent: bar.update(sending, completed=sent))
+        bar.remove_task(sending)
+        working = bar.add_task(f"{path.name}: transcribing", total=100)
+        try:
+            return jobs.wait(job_id, lambda percent: bar.update(working, completed=percent))
+        except KeyboardInterrupt:
+            jobs.cancel(job_id)
+            raise
+
+
+def _to_stdout(path: Path, text: str, *, several: bool) -> None:
+    if several:
+        sys.stdout.write(f"==> {path} <==\n")
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _to_file(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CliError(f"cannot write {path}: {error.strerror}") from None
+    print(path)

@@ -1,0 +1,226 @@
+"""`stt up`: the whole suite on one machine, from an empty port to a healthy `/health`, and back to nothing.
+
+Order matters: everything that can be wrong with what the user asked is found out before the first process starts.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+from types import FrameType
+
+import redis
+from rich.console import Console
+
+from stt_cli.child import ChildSpec, describe_exit
+from stt_cli.embedded_redis import EmbeddedRedis, EmbeddedRedisError
+from stt_cli.errors import CliError
+from stt_cli.listen import open_listener, url_of
+from stt_cli.log_sink import LogSink, for_console
+from stt_cli.model_files import models_dir_of, prepare_model
+from stt_cli.readiness import Health, ask_health
+from stt_cli.settings import UpSettings
+from stt_cli.supervisor import Ended, Supervisor
+from stt_shared.bus.client import connect_sync
+
+GRACE_S = 15.0
+"""How long a service may finish what it has in hand; more than their own drain time."""
+READY_WITHIN_S = 180.0
+"""A model that takes longer to load is taken for stuck."""
+_POLL_S = 0.1
+_SAME_KEYPRESS_S = 1.0
+
+
+def up(settings: UpSettings, *, log_dir: Path | None = None, verbose: bool = False) -> None:
+    """Runs the suite until SIGINT or SIGTERM. Raises CliError when it cannot start."""
+    console = Console(stderr=True, highlight=False)
+    with contextlib.ExitStack() as stack:
+        with interruptible_by_sigterm():
+            listener = stack.enter_context(open_listener(settings.host, settings.port))
+            models_dir = models_dir_of(settings.models_dir)
+            prepare_model(settings.whisper_model, settings.whisper_engine, models_dir, console)
+        stop = stack.enter_context(stop_requests())
+        scratch = Path(tempfile.mkdtemp(prefix="stt-"))
+        stack.callback(shutil.rmtree, scratch, ignore_errors=True)
+        spool_dir = _folder(settings.spool_dir or scratch / "spool", "SPOOL_DIR")
+        sink = LogSink(
+            _folder(log_dir or scratch / "logs", "--log-dir"), verbose=verbose or settings.log_level == "DEBUG"
+        )
+        server, redis_url = _redis(settings.redis_url, stack)
+        env = {
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            "HOST": settings.host,
+            "PORT": str(listener.getsockname()[1]),
+            "LOG_LEVEL": settings.log_level,
+            "MODELS_DIR": str(models_dir),
+            "REDIS_URL": redis_url,
+            "SPOOL_DIR": str(spool_dir),
+            "WHISPER_ENGINE": settings.whisper_engine,
+            "WHISPER_MODEL": settings.whisper_model,
+        }
+        suite = Supervisor(service_groups(settings, env, listener), sink.take)
+        try:
+            suite.start()
+            url = url_of(listener)
+            if not _wait_until_healthy(url, suite, console, stop):
+                return
+            print(f"Ready: {url}  (health: {url}/health, docs: {url}/docs; Ctrl-C stops)", flush=True)
+            _watch(suite, server, stop)
+        finally:
+            if stop.wait(0):
+                print("stopping…", file=sys.stderr, flush=True)
+            for name in suite.stop(GRACE_S, hurry=stop.is_urgent):
+                print(f"{name} did not stop within {GRACE_S:g} s and was killed", file=sys.stderr, flush=True)
+
+
+def service_groups(settings: UpSettings, env: dict[str, str], listener: socket.socket) -> list[list[ChildSpec]]:
+    """The children in the order in which they stop: first whoever talks to clients, last whoever has their words."""
+    python = sys.executable
+
+    def group(name: str, module: str, replicas: int, gets_listener: bool = False) -> list[ChildSpec]:
+        fds = (listener.fileno(),) if gets_listener else ()
+        child_env = {**env, "LISTEN_FD": str(fds[0])} if fds else env
+        return [ChildSpec(f"{name} {i + 1}", (python, "-m", module), child_env, fds) for i in range(replicas)]
+
+    return [
+        group("gateway", "stt_gateway", settings.gateway_replicas, gets_listener=True),
+        group("audio-processor", "stt_audio", settings.audio_processor_replicas),
+        group("transcriber", "stt_transcriber", settings.transcriber_replicas),
+    ]
+
+
+class StopRequests:
+    """Counts the user's wishes to stop: the first is polite, another one means now."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._first_s: float | None = None
+        self._urgent = False
+        self._event = Event()
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        """The signal handler."""
+        if self._first_s is None:
+            self._first_s = self._now()
+        elif self._now() - self._first_s > _SAME_KEYPRESS_S:
+            # `make` may pass on the signal that the terminal has sent us already; that is not a second wish.
+            self._urgent = True
+        self._event.set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """True as soon as somebody wants to stop."""
+        return self._event.wait(timeout_s)
+
+    def is_urgent(self) -> bool:
+        """Somebody does not want to wait."""
+        return self._urgent
+
+
+@contextlib.contextmanager
+def stop_requests() -> Iterator[StopRequests]:
+    """Collects SIGINT, SIGTERM and SIGHUP instead of dying of them, so that nothing started here is left behind."""
+    requests = StopRequests()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, requests) for number in numbers}
+    try:
+        yield requests
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def interruptible_by_sigterm() -> Iterator[None]:
+    """Lets SIGTERM break off blocking work as Ctrl-C does; only while no child process is running."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _folder(path: Path, setting: str) -> Path:
+    path = path.expanduser().absolute()
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CliError(f"{setting}={path}: {error.strerror or error}") from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise CliError(f"{setting}={path}: no permission to write there")
+    return path
+
+
+def _redis(url: str | None, stack: contextlib.ExitStack) -> tuple[EmbeddedRedis | None, str]:
+    """The server that REDIS_URL names, or an embedded one that ends with ``stack``."""
+    if url is None:
+        server = EmbeddedRedis()
+        try:
+            server.start()
+        except EmbeddedRedisError as error:
+            raise CliError(f"{error} (or name a server with REDIS_URL)") from None
+        stack.callback(server.stop)
+        return server, server.url
+    try:
+        with connect_sync(url) as client:
+            client.ping()
+    except ValueError as error:
+        raise CliError(f"REDIS_URL: {error}", exit_code=2) from None
+    except redis.RedisError as error:
+        told = str(error).rstrip(".")
+        raise CliError(f"cannot reach Redis at {without_password(url)}: {told}; check REDIS_URL") from None
+    return None, url
+
+
+def without_password(url: str) -> str:
+    """The URL for a message: what stands before ``@`` is a secret."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+
+
+def _wait_until_healthy(url: str, suite: Supervisor, console: Console, stop: StopRequests) -> bool:
+    """False when the user stopped it first. Raises CliError when a child ends or nothing happens for too long."""
+    deadline_s = time.monotonic() + READY_WITHIN_S
+    health = Health()
+    with console.status("starting…") as line:
+        while not stop.wait(_POLL_S):
+            for ended in suite.poll():
+                raise CliError(_why_not_started(ended))
+            health = ask_health(url)
+            if health.is_healthy:
+                return True
+            line.update(f"starting… waiting for {health.unready() or 'health'}")
+            if time.monotonic() > deadline_s:
+                missing = health.unready() or health.status
+                raise CliError(f"not healthy within {READY_WITHIN_S:g} s: still waiting for {missing}")
+    return False
+
+
+def _why_not_started(ended: Ended) -> str:
+    """The reason in one line; the child's last lines below it unless they stand on the console already."""
+    headline = f"{ended.name} ended while starting ({describe_exit(ended.exit_code)})"
+    already_shown = any(for_console(ended.name, line) is not None for line in ended.tail)
+    return headline if already_shown else "\n".join([headline, *(f"  {line}" for line in ended.tail)])
+
+
+def _watch(suite: Supervisor, server: EmbeddedRedis | None, stop: StopRequests) -> None:
+    while not stop.wait(_POLL_S):
+        if server is not None and server.has_ended:
+            print("the embedded Redis ended; starting it again, empty", file=sys.stderr, flush=True)
+            try:
+                server.start()
+            except EmbeddedRedisError as error:
+                raise CliError(str(error)) from None
+        for ended in suite.poll():
+            print(ended, file=sys.stderr, flush=True)

@@ -1,0 +1,174 @@
+"""The command line: what can be asked, and nothing of how it is done.
+
+Each command imports its parts when it runs, so that `stt --help` needs neither FFmpeg nor an HTTP library.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stt_cli.client.formats import Format
+from stt_cli.client.server import base_url
+from stt_cli.errors import CliError
+
+
+class _OneLineErrors(typer.core.TyperGroup):
+    """Turns CliError into its line on stderr and its exit code, for all commands."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        try:
+            return super().invoke(ctx)
+        except CliError as error:
+            if str(error):
+                print(f"error: {error}", file=sys.stderr)
+            raise typer.Exit(error.exit_code) from None
+
+
+app = typer.Typer(
+    cls=_OneLineErrors,
+    help="Real-time speech-to-text: the suite, its models, and a client.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+models_app = typer.Typer(help="The models on this machine.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
+
+Url = Annotated[
+    str | None, typer.Option("--url", help="Address of the suite (env STT_URL, default http://127.0.0.1:8000).")
+]
+Language = Annotated[str | None, typer.Option(help="ISO 639-1 code such as en; left out: detected.")]
+Task = Annotated[str, typer.Option(help="transcribe, or translate (to English).")]
+ModelsDir = Annotated[Path | None, typer.Option(help="Folder of models (env MODELS_DIR).")]
+
+
+@app.command()
+def up(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (env HOST, default 127.0.0.1).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one (env PORT, default 8000).")] = None,
+    gateway_replicas: Annotated[int | None, typer.Option(help="(env GATEWAY_REPLICAS, default 1)")] = None,
+    audio_processor_replicas: Annotated[
+        int | None, typer.Option(help="(env AUDIO_PROCESSOR_REPLICAS, default 1)")
+    ] = None,
+    transcriber_replicas: Annotated[int | None, typer.Option(help="(env TRANSCRIBER_REPLICAS, default 1)")] = None,
+    whisper_model: Annotated[
+        str | None, typer.Option(help="Name, hub id or folder (env WHISPER_MODEL, default base).")
+    ] = None,
+    whisper_engine: Annotated[
+        str | None, typer.Option(help="faster-whisper or openai-whisper (env WHISPER_ENGINE).")
+    ] = None,
+    models_dir: ModelsDir = None,
+    spool_dir: Annotated[
+        Path | None, typer.Option(help="Where uploads wait (env SPOOL_DIR; unset: a temporary folder).")
+    ] = None,
+    redis_url: Annotated[
+        str | None, typer.Option(help="A Redis server (env REDIS_URL; unset: an embedded one).")
+    ] = None,
+    log_dir: Annotated[Path | None, typer.Option(help="Keep each service's log in this folder.")] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show every log line, not only warnings (as LOG_LEVEL=DEBUG).")
+    ] = False,
+) -> None:
+    """Run the whole suite on this machine until Ctrl-C."""
+    from stt_cli.launcher import up as run
+    from stt_cli.settings import load_up_settings
+
+    settings = load_up_settings(
+        {
+            "host": host,
+            "port": port,
+            "gateway_replicas": gateway_replicas,
+            "audio_processor_replicas": audio_processor_replicas,
+            "transcriber_replicas": transcriber_replicas,
+            "whisper_model": whisper_model,
+            "whisper_engine": whisper_engine,
+            "models_dir": models_dir,
+            "spool_dir": spool_dir,
+            "redis_url": redis_url,
+        }
+    )
+    run(settings, log_dir=log_dir, verbose=verbose)
+
+
+@app.command()
+def transcribe(
+    files: Annotated[list[Path], typer.Argument(help="Sound or video files.")],
+    format: Annotated[Format, typer.Option("--format", "-f", help="What to write.")] = Format.TXT,
+    language: Language = None,
+    task: Task = "transcribe",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A folder for one result per file; left out: stdout.")
+    ] = None,
+    url: Url = None,
+) -> None:
+    """Transcribe files."""
+    from stt_cli.commands.transcribe import transcribe as run
+
+    run(base_url(url), files, format, _speech_fields(language, task), output)
+
+
+@app.command()
+def stream(
+    source: Annotated[str, typer.Argument(metavar="FILE|-", help="A file, or - for raw s16le from standard input.")],
+    language: Language = None,
+    task: Task = "transcribe",
+    rate: Annotated[int, typer.Option(help="Sample rate of standard input.", min=8000, max=192_000)] = 16_000,
+    channels: Annotated[int, typer.Option(help="Channels of standard input.", min=1, max=8)] = 1,
+    endpointing_ms: Annotated[int | None, typer.Option(help="Silence that ends an utterance.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the events as they come.")] = False,
+    url: Url = None,
+) -> None:
+    """Play a file (or standard input) into the live path and show the words as they come."""
+    from stt_cli.commands.stream import stream as run
+
+    query = _speech_fields(language, task)
+    if endpointing_ms is not None:
+        query["endpointing_ms"] = str(endpointing_ms)
+    run(base_url(url), source, query, sample_rate=rate, channels=channels, as_json=as_json)
+
+
+@app.command()
+def health(url: Url = None) -> None:
+    """Show what each part of a running suite says; exit 1 unless all is well."""
+    from stt_cli.commands.health import health as run
+
+    run(base_url(url))
+
+
+@models_app.command("pull")
+def models_pull(
+    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Such as base, tiny.en, or a hub id.")],
+    models_dir: ModelsDir = None,
+) -> None:
+    """Fetch models and check them; what is there already is only checked."""
+    from stt_cli.commands.models import pull_models
+    from stt_cli.model_files import models_dir_of
+
+    pull_models(names, models_dir_of(models_dir))
+
+
+@models_app.command("list")
+def models_list(models_dir: ModelsDir = None) -> None:
+    """Show what is installed."""
+    from stt_cli.commands.models import list_models
+    from stt_cli.model_files import models_dir_of
+
+    list_models(models_dir_of(models_dir))
+
+
+@models_app.command("verify")
+def models_verify(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME…]", help="Left out: all installed.")] = None,
+    models_dir: ModelsDir = None,
+) -> None:
+    """Read every file of installed models and compare digests."""
+    from stt_cli.commands.models import verify_models
+    from stt_cli.model_files import models_dir_of
+
+    verify_models(names or [], models_dir_of(models_dir))
+
+
+def _speech_fields(language: str | None, task: str) -> dict[str, str]:
+    return {**({"language": language} if language else {}), **({"task": task} if task != "transcribe" else {})}

@@ -1,0 +1,74 @@
+"""Makes sure a model is there and whole before anything starts; with a progress bar when it must be fetched."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from stt_cli.errors import CliError
+from stt_transcriber.model_registry import CHECKPOINT_SUFFIX, KNOWN_MODELS
+from stt_transcriber.model_store import ModelError, default_models_dir, pull, resolve
+
+
+def models_dir_of(given: Path | None) -> Path:
+    """The folder of models: the one given, else MODELS_DIR, else one in the user's cache."""
+    return given.expanduser() if given is not None else default_models_dir()
+
+
+def prepare_model(model: str, engine: str, models_dir: Path, console: Console) -> None:
+    """What `stt up` needs before it starts services. Raises CliError (exit code 2 for a name nobody knows)."""
+    if engine == "openai-whisper" and not is_users_own(model):
+        name = model.removesuffix(CHECKPOINT_SUFFIX)
+        if name + CHECKPOINT_SUFFIX in KNOWN_MODELS:
+            ensure_model(name + CHECKPOINT_SUFFIX, models_dir, console)
+        elif name not in KNOWN_MODELS:
+            names = ", ".join(sorted(known for known in KNOWN_MODELS if not known.endswith(CHECKPOINT_SUFFIX)))
+            raise CliError(f"unknown model {model!r}: give one of {names}, or a .pt file", exit_code=2)
+        # Any other checkpoint of OpenAI's is fetched and checked by OpenAI's package when the engine loads it.
+        return
+    ensure_model(model, models_dir, console)
+
+
+def is_users_own(name: str) -> bool:
+    """The name is a path to model files; a folder that merely bears a model's name is none."""
+    path = Path(name).expanduser()
+    return path.is_file() or (path / "model.bin").is_file() or any(path.glob(f"*{CHECKPOINT_SUFFIX}"))
+
+
+def ensure_model(name: str, models_dir: Path, console: Console) -> Path:
+    """The checked folder of a model, fetched if need be. Raises CliError (exit code 2 for a name nobody knows)."""
+    if is_users_own(name):
+        # Nobody published a digest of these.
+        return _resolve(name, models_dir)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task(f"model {name}", total=None)
+        said = ""
+
+        def show(done_bytes: int, total_bytes: int, text: str) -> None:
+            nonlocal said
+            bar.update(task, completed=done_bytes, total=total_bytes or None, description=f"model {name}: {text}")
+            if bar.disable and text != said:
+                said = text
+                console.print(f"model {name}: {text}", soft_wrap=True)
+
+        try:
+            return pull(name, models_dir, show)
+        except ModelError as error:
+            raise CliError(str(error), exit_code=2 if "unknown model" in str(error) else 1) from None
+        except OSError as error:
+            raise CliError(f"cannot keep models in {models_dir}: {error.strerror or error}") from None
+
+
+def _resolve(name: str, models_dir: Path) -> Path:
+    try:
+        return resolve(name, models_dir)
+    except ModelError as error:
+        raise CliError(str(error), exit_code=2) from None

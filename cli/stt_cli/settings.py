@@ -1,0 +1,43 @@
+"""Settings of `stt up`: the environment (and `.env`), overruled by the options of the command line."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from stt_cli.errors import CliError
+
+Replicas = Annotated[int, Field(ge=1, le=64)]
+
+
+class UpSettings(BaseSettings):
+    """What the launcher needs to know; everything else passes through to the services in the environment."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all of this machine's.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on; 0 takes a free one.")
+    gateway_replicas: Replicas = Field(1, description="Processes of the api-gateway; they share the port.")
+    audio_processor_replicas: Replicas = Field(1, description="Processes of the audio-processor.")
+    transcriber_replicas: Replicas = Field(1, description="Processes of the transcriber; each loads the model.")
+    whisper_model: str = Field("base", min_length=1, description="Name, hub id or folder of the model.")
+    whisper_engine: Literal["faster-whisper", "openai-whisper"] = Field(
+        "faster-whisper", description="What runs the model."
+    )
+    models_dir: Path | None = Field(None, description="Where models are kept; unset: a folder in the user's cache.")
+    spool_dir: Path | None = Field(None, description="Where uploads wait; unset: a folder that is removed at the end.")
+    redis_url: str | None = Field(None, description="A Redis server; unset: an embedded one for this run only.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+
+
+def load_up_settings(overrides: dict[str, Any]) -> UpSettings:
+    """Environment plus the options that were given (None = not given). Raises CliError that names the bad value."""
+    try:
+        return UpSettings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(str(part) for part in problem['loc']).upper()}={problem.get('input')!r}: {problem['msg']}"
+            for problem in error.errors()
+        ]
+        raise CliError("; ".join(problems), exit_code=2) from None

@@ -1,0 +1,66 @@
+"""The containers' health check against signs of life in a real server."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+import redis
+
+from stt_shared.alive import trouble_of
+from stt_shared.bus import keys
+from stt_shared.bus.client import connect_sync
+from stt_shared.bus.replicas import ReplicaStatus
+
+pytestmark = pytest.mark.contract
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[redis.Redis]:
+    with connect_sync(redis_url) as client:
+        client.flushall()
+        yield client
+
+
+def register(client: redis.Redis, replica_id: str, state: str, *, alive: bool = True) -> None:
+    status = ReplicaStatus(id=replica_id, service="audio", state=state, started_ms=0, reason="a decode hangs")
+    client.hset(keys.REPLICAS, replica_id, msgspec.json.encode(status))
+    if alive:
+        client.set(keys.replica_alive(replica_id), 1)
+
+
+def test_a_living_replica_of_this_host_is_well(client: redis.Redis) -> None:
+    register(client, "audio-host1-7-abc", "ready")
+    assert trouble_of(client, "audio", "host1") is None
+
+
+def test_a_replica_elsewhere_or_of_another_service_does_not_count(client: redis.Redis) -> None:
+    register(client, "audio-host2-7-abc", "ready")
+    register(client, "transcriber-host1-7-abc", "ready")
+    assert trouble_of(client, "audio", "host1") == "no audio on host1 gives a sign of life"
+
+
+def test_a_replica_without_a_sign_of_life_is_dead(client: redis.Redis) -> None:
+    register(client, "audio-host1-7-abc", "ready", alive=False)
+    assert trouble_of(client, "audio", "host1") is not None
+
+
+@pytest.mark.parametrize("state", ["starting", "stalled"])
+def test_a_replica_that_does_nothing_is_told_with_its_reason(client: redis.Redis, state: str) -> None:
+    register(client, "audio-host1-7-abc", state)
+    assert trouble_of(client, "audio", "host1") == f"audio-host1-7-abc is {state}: a decode hangs"
+
+
+def test_the_command_exits_as_a_health_check_must() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "stt_shared.alive", "audio"],
+        env={"REDIS_URL": "redis://127.0.0.1:1/0"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert run.stderr.startswith("Redis: ")
+    assert len(run.stderr.splitlines()) == 1

@@ -1,0 +1,121 @@
+"""The file client against a stand-in for the gateway that notes what it got."""
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from stt_cli.client.jobs import jobs_client
+from stt_cli.errors import CliError
+
+pytestmark = pytest.mark.contract
+
+RESULT = {"text": "ever tried", "language": "en", "duration": 1.0, "segments": []}
+
+
+class Gateway(http.server.BaseHTTPRequestHandler):
+    """Answers with what the test laid out, in order; notes each request."""
+
+    answers: ClassVar[list[tuple[int, Any]]] = []
+    requests: ClassVar[list[tuple[str, str, bytes]]] = []
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.requests.append((self.command, self.path, body))
+        status, answer = self.answers.pop(0)
+        raw = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    do_GET = do_POST = do_DELETE = _answer
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    Gateway.answers.clear()
+    Gateway.requests.clear()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Gateway) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def view(status: str, progress: float, **more: Any) -> dict[str, Any]:
+    return {"job_id": "j1", "status": status, "progress": progress, **more}
+
+
+def test_a_file_goes_up_with_its_wishes_and_the_result_comes_back(url: str, tmp_path: Path) -> None:
+    speech = tmp_path / "talk.mp3"
+    speech.write_bytes(b"x" * 200_000)
+    Gateway.answers += [
+        (202, {"job_id": "j1", "status_url": "/v1/stt/jobs/j1"}),
+        (200, view("queued", 0)),
+        (200, view("processing", 40.5)),
+        (200, view("completed", 100, result=RESULT)),
+    ]
+    sent: list[int] = []
+    told: list[float] = []
+    with jobs_client(url) as jobs:
+        job_id = jobs.submit(speech, {"language": "en"}, sent.append)
+        result = jobs.wait(job_id, told.append)
+    assert result.text == "ever tried"
+    assert told == [0, 40.5, 100]
+    assert sent[-1] == 200_000
+    # In pieces, never the whole file at once.
+    assert len(sent) > 2
+    method, path, body = Gateway.requests[0]
+    assert (method, path) == ("POST", "/v1/stt/jobs")
+    assert b'name="file"; filename="talk.mp3"' in body
+    assert b"x" * 200_000 in body
+    assert b'name="language"' in body
+
+
+def test_a_refused_upload_says_what_the_server_says(url: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"no sound")
+    Gateway.answers.append((415, {"error": {"code": "unsupported_media", "message": "no audio in it"}}))
+    with jobs_client(url) as jobs, pytest.raises(CliError, match=r"^no audio in it$"):
+        jobs.submit(tmp_path / "a.txt", {}, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (view("failed", 10, error={"code": "bad_audio", "message": "cut short"}), "^cut short$"),
+        (view("cancelled", 10), "^the job was cancelled$"),
+        ({"job_id": "j1"}, "does not answer as this suite does"),
+    ],
+)
+def test_a_job_that_comes_to_nothing_says_why(url: str, answer: object, said: str) -> None:
+    Gateway.answers.append((200, answer))
+    with jobs_client(url) as jobs, pytest.raises(CliError, match=said):
+        jobs.wait("j1", lambda _: None)
+
+
+def test_what_is_no_suite_is_told_by_its_status(url: str, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    Gateway.answers.append((502, b"<html>bad gateway</html>"))
+    with jobs_client(url) as jobs, pytest.raises(CliError, match="the server answered 502 Bad Gateway"):
+        jobs.submit(tmp_path / "a.wav", {}, lambda _: None)
+
+
+def test_nobody_there(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    with jobs_client("http://127.0.0.1:1") as jobs, pytest.raises(CliError, match="no answer from"):
+        jobs.submit(tmp_path / "a.wav", {}, lambda _: None)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with (
+        jobs_client("http://127.0.0.1:1") as jobs,
+        pytest.raises(CliError, match=r"^cannot be read: No such file or directory$"),
+    ):
+        jobs.submit(tmp_path / "gone.wav", {}, lambda _: None)

@@ -1,0 +1,127 @@
+"""The live client against a server that behaves, and servers that do not."""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from http import HTTPStatus
+
+import pytest
+from websockets.asyncio.server import Request, Response, ServerConnection, serve
+
+from stt_cli.client.live import live_events
+from stt_cli.errors import CliError
+
+pytestmark = pytest.mark.contract
+
+Handler = Callable[[ServerConnection], Awaitable[None]]
+
+
+@contextlib.asynccontextmanager
+async def server(handler: Handler, refusal: str | None = None) -> AsyncIterator[str]:
+    def refuse(connection: ServerConnection, request: Request) -> Response | None:
+        return None if refusal is None else connection.respond(HTTPStatus.UNPROCESSABLE_ENTITY, refusal)
+
+    async with serve(handler, "127.0.0.1", 0, process_request=refuse) as listening:
+        yield f"http://127.0.0.1:{next(iter(listening.sockets)).getsockname()[1]}"
+
+
+def pieces(*items: bytes | CliError, then_wait: bool = False) -> Callable[[], Awaitable[bytes | None]]:
+    rest = list(items)
+
+    async def next_piece() -> bytes | None:
+        if not rest and then_wait:
+            await asyncio.sleep(60)
+        item = rest.pop(0) if rest else None
+        if isinstance(item, CliError):
+            raise item
+        return item
+
+    return next_piece
+
+
+async def answer_stop_with_done(socket: ServerConnection) -> None:
+    heard = 0
+    async for message in socket:
+        if isinstance(message, bytes):
+            heard += len(message)
+        elif json.loads(message) == {"type": "stop"}:
+            await socket.send(json.dumps({"type": "final", "text": f"{heard} bytes"}))
+            await socket.send(json.dumps({"type": "done", "path": socket.request.path if socket.request else ""}))
+
+
+async def collect(
+    url: str,
+    source: Callable[[], Awaitable[bytes | None]],
+    *,
+    bytes_per_s: float | None = None,
+    stop_after_s: float = 0,
+) -> list[dict[str, object]]:
+    stop = asyncio.Event()
+    if stop_after_s:
+        asyncio.get_running_loop().call_later(stop_after_s, stop.set)
+    return [
+        json.loads(event)
+        async for event in live_events(url, {"sample_rate": "16000"}, source, bytes_per_s=bytes_per_s, stop=stop)
+    ]
+
+
+async def test_everything_is_sent_and_the_words_come_up_to_done() -> None:
+    async with server(answer_stop_with_done) as url:
+        final, done = await collect(url, pieces(b"a" * 3200, b"b" * 100))
+    assert final["text"] == "3300 bytes"
+    assert done["path"] == "/v1/stt/stream?sample_rate=16000"
+
+
+async def test_a_file_is_played_in_real_time() -> None:
+    async with server(answer_stop_with_done) as url:
+        began = time.monotonic()
+        final, _ = await collect(url, pieces(*[b"a" * 3200] * 5), bytes_per_s=32_000)
+    assert final["text"] == "16000 bytes"
+    assert 0.45 < time.monotonic() - began < 3
+
+
+async def test_stopping_early_still_brings_the_words_spoken_until_then() -> None:
+    async with server(answer_stop_with_done) as url:
+        final, done = await collect(url, pieces(b"a" * 640, then_wait=True), stop_after_s=0.2)
+    assert (final["text"], done["type"]) == ("640 bytes", "done")
+
+
+async def test_a_session_that_ends_early_is_told_with_its_code() -> None:
+    async def hang_up(socket: ServerConnection) -> None:
+        await socket.close(4429, "at capacity")
+
+    async with server(hang_up) as url:
+        with pytest.raises(CliError, match=r"ended before its last words came \(4429 at capacity\)"):
+            await collect(url, pieces(b"a" * 640, then_wait=True))
+
+
+async def test_a_refused_stream_says_what_the_server_says() -> None:
+    refusal = '{"error":{"code":"bad_config","message":"language: one of en, de"}}'
+    async with server(answer_stop_with_done, refusal) as url:
+        with pytest.raises(CliError, match=r"^language: one of en, de$"):
+            await collect(url, pieces())
+
+
+async def test_a_source_that_fails_ends_the_session_with_its_own_reason() -> None:
+    async with server(answer_stop_with_done) as url:
+        with pytest.raises(CliError, match=r"^cannot decode a\.mp3$"):
+            await collect(url, pieces(b"a" * 640, CliError("cannot decode a.mp3")))
+
+
+async def test_a_server_that_never_says_done_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stt_cli.client.live.DONE_WITHIN_S", 0.2)
+
+    async def listen_only(socket: ServerConnection) -> None:
+        async for _ in socket:
+            pass
+
+    async with server(listen_only) as url:
+        with pytest.raises(CliError, match=r"the last words did not come within 0\.2 s"):
+            await collect(url, pieces(b"a" * 640))
+
+
+async def test_nobody_there() -> None:
+    with pytest.raises(CliError, match=r"no answer from http://127\.0\.0\.1:1 \(Connection refused\)"):
+        await collect("http://127.0.0.1:1", pieces())

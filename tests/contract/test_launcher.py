@@ -1,0 +1,204 @@
+"""`stt up` from the first line to the last process, with stand-ins for the three services (they need no weights)."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.contract
+
+GATEWAY = """
+import http.server, json, os, socket, sys, time
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = json.dumps({"status": "healthy", "services": {}, "pid": os.getpid(), "env": dict(os.environ)}).encode()
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
+server.socket.close()
+server.socket = socket.socket(fileno=int(os.environ["LISTEN_FD"]))
+print(json.dumps({"event": "listening", "level": "info"}), file=sys.stderr, flush=True)
+server.serve_forever()
+"""
+IDLE = "import time\nwhile True: time.sleep(1)\n"
+
+
+class Suite:
+    """A running `stt up`."""
+
+    def __init__(self, process: "subprocess.Popen[str]", folder: Path) -> None:
+        self.process = process
+        self.tmp = folder / "tmp"
+        self.ready = ""
+        self.url = ""
+        self.children: list[psutil.Process] = []
+
+    def wait_until_ready(self) -> None:
+        assert self.process.stdout is not None
+        self.ready = self.process.stdout.readline().rstrip()
+        assert self.ready.startswith("Ready: "), self.end()
+        self.url = self.ready.split()[1]
+        self.children = psutil.Process(self.process.pid).children()
+
+    def child(self, module: str) -> psutil.Process:
+        found = [child for child in psutil.Process(self.process.pid).children() if module in child.cmdline()]
+        assert len(found) == 1
+        return found[0]
+
+    def health(self) -> dict[str, object]:
+        with urllib.request.urlopen(f"{self.url}/health", timeout=5) as response:
+            said: dict[str, object] = json.load(response)
+            return said
+
+    def end(self) -> str:
+        """Waits for the end; returns stderr."""
+        _, err = self.process.communicate(timeout=30)
+        return err
+
+    def assert_nothing_is_left(self) -> None:
+        assert [child for child in self.children if child.is_running() and child.status() != "zombie"] == []
+        assert list(self.tmp.iterdir()) == []
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Suite]]:
+    started: list[Suite] = []
+
+    def start(*arguments: str, gateway: str = GATEWAY, audio: str = IDLE, transcriber: str = IDLE, **env: str) -> Suite:
+        for package, code in {"stt_gateway": gateway, "stt_audio": audio}.items():
+            (tmp_path / "stubs" / package).mkdir(parents=True)
+            (tmp_path / "stubs" / package / "__main__.py").write_text(code)
+            (tmp_path / "stubs" / package / "__init__.py").write_text("")
+        # The launcher itself imports the model store from the real package, so only __main__ is replaced.
+        (tmp_path / "stubs" / "sitecustomize.py").write_text(
+            "import os, sys\n"
+            "if os.environ.get('LISTEN_FD') is None and sys.orig_argv[-2:] == ['-m', 'stt_transcriber']:\n"
+            f"    exec({transcriber!r})\n"
+            "    os._exit(0)\n"
+        )
+        (tmp_path / "model").mkdir()
+        (tmp_path / "model" / "model.bin").write_bytes(b"not read here")
+        (tmp_path / "tmp").mkdir()
+        clean = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from stt_cli.main import app; app()", "up", "--port", "0", *arguments],
+            env={
+                **clean,
+                "PYTHONPATH": str(tmp_path / "stubs"),
+                "WHISPER_MODEL": str(tmp_path / "model"),
+                "TMPDIR": str(tmp_path / "tmp"),
+                **env,
+            },
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(Suite(process, tmp_path))
+        return started[-1]
+
+    yield start
+    for suite in started:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            suite.process.terminate()
+            suite.process.wait(timeout=20)
+        suite.process.kill()
+        for stream in (suite.process.stdout, suite.process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_from_ready_to_nothing(start: Callable[..., Suite], number: signal.Signals) -> None:
+    suite = start()
+    suite.wait_until_ready()
+    assert suite.ready == (f"Ready: {suite.url}  (health: {suite.url}/health, docs: {suite.url}/docs; Ctrl-C stops)")
+    # Three services and the server.
+    assert len(suite.children) == 4
+    suite.process.send_signal(number)
+    assert suite.end() == "stopping…\n"
+    assert suite.process.returncode == 0
+    suite.assert_nothing_is_left()
+
+
+def test_services_are_told_where_everything_is(start: Callable[..., Suite], tmp_path: Path) -> None:
+    suite = start("--gateway-replicas", "2", SPOOL_DIR=str(tmp_path / "uploads"))
+    suite.wait_until_ready()
+    env = suite.health()["env"]
+    assert isinstance(env, dict)
+    assert env["REDIS_URL"].startswith("unix://")
+    assert env["SPOOL_DIR"] == str(tmp_path / "uploads")
+    assert env["WHISPER_MODEL"] == str(tmp_path / "model")
+    assert suite.url.endswith(f":{env['PORT']}")
+    assert len(suite.children) == 5
+    suite.process.terminate()
+    suite.end()
+    suite.assert_nothing_is_left()
+    # The user's own folder is not the launcher's to remove.
+    assert (tmp_path / "uploads").is_dir()
+
+
+def test_a_killed_service_comes_back(start: Callable[..., Suite]) -> None:
+    suite = start()
+    suite.wait_until_ready()
+    suite.child("stt_gateway").kill()
+    before = next(child.pid for child in suite.children if "stt_audio" in child.cmdline())
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            assert suite.health()["pid"] not in [child.pid for child in suite.children]
+            break
+        except OSError:
+            assert time.monotonic() < deadline
+    assert suite.child("stt_audio").pid == before
+    suite.process.terminate()
+    assert "gateway 1 ended (signal SIGKILL); starting it again in 0.2 s\n" in suite.end()
+    suite.assert_nothing_is_left()
+
+
+def test_a_service_that_cannot_start_ends_everything_with_its_reason(start: Callable[..., Suite]) -> None:
+    suite = start(
+        gateway=IDLE,
+        transcriber="import sys; print('error: the model is broken', file=sys.stderr); sys.exit(1)",
+    )
+    err = suite.end()
+    assert suite.process.returncode == 1
+    assert "[transcriber 1] error: the model is broken\n" in err
+    assert err.splitlines()[-1] == "error: transcriber 1 ended while starting (exit code 1)"
+    suite.assert_nothing_is_left()
+
+
+def test_stopping_while_it_starts_leaves_nothing(start: Callable[..., Suite]) -> None:
+    suite = start(gateway=IDLE)
+    deadline = time.monotonic() + 15
+    while len(psutil.Process(suite.process.pid).children()) < 4:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    suite.children = psutil.Process(suite.process.pid).children()
+    suite.process.send_signal(signal.SIGINT)
+    suite.end()
+    assert suite.process.returncode == 0
+    suite.assert_nothing_is_left()
+
+
+def test_logs_are_kept_where_asked_and_the_console_stays_quiet(start: Callable[..., Suite], tmp_path: Path) -> None:
+    suite = start("--log-dir", str(tmp_path / "logs"))
+    suite.wait_until_ready()
+    suite.process.terminate()
+    assert "listening" not in suite.end()
+    assert "listening" in (tmp_path / "logs" / "gateway-1.log").read_text()
