@@ -1,0 +1,109 @@
+"""Puts the gateway together."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from importlib import metadata, resources
+
+import redis
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+from prometheus_client import generate_latest
+from starlette.exceptions import HTTPException
+
+from stt_gateway import health_http, jobs, stream
+from stt_gateway.admission import Admission
+from stt_gateway.services import Services
+from stt_gateway.settings import GatewaySettings
+from stt_gateway.uploads import remove_stale_parts
+from stt_shared.bus import keys
+from stt_shared.bus.channels import ChannelHub
+from stt_shared.bus.client import connect, wait_until_ready
+from stt_shared.bus.functions import Functions
+from stt_shared.bus.replicas import Heartbeat, ReplicaStatus, new_replica_id
+from stt_shared.clock import wall_ms
+from stt_shared.contracts.errors import ERRORS, SttError
+from stt_shared.metrics import ERRORS_TOTAL
+from stt_shared.tasks import LoopWatch, cancel_and_wait
+
+_log = structlog.get_logger()
+
+_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
+def create_app(settings: GatewaySettings) -> FastAPI:
+    """The ASGI app. Its start raises redis.ConnectionError when Redis does not answer."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        settings.spool_dir.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(remove_stale_parts, settings.spool_dir)
+        client = connect(settings.redis_url)
+        watch = LoopWatch()
+        watching = asyncio.create_task(watch.run(), name="loop watch")
+        replica_id = new_replica_id("gateway")
+        started_ms = int(wall_ms())
+        try:
+            await wait_until_ready(client, settings.redis_wait_s)
+            async with ChannelHub(client, keys.replica_channel(replica_id)) as hub:
+                services = Services(settings, replica_id, client, Functions(client), hub, Admission(client), watch)
+                app.state.services = services
+                heartbeat = Heartbeat(
+                    settings.redis_url,
+                    replica_id,
+                    lambda: ReplicaStatus(
+                        id=replica_id, service="gateway", state=services.state, started_ms=started_ms
+                    ),
+                    generate_latest,
+                )
+                heartbeat.start()
+                try:
+                    yield
+                finally:
+                    await asyncio.to_thread(heartbeat.stop)
+        finally:
+            await cancel_and_wait(watching)
+            await client.aclose()
+
+    app = FastAPI(title="Real-time speech-to-text", version=metadata.version("realtime-stt-suite"), lifespan=lifespan)
+    app.include_router(stream.router)
+    app.include_router(jobs.router)
+    app.include_router(health_http.router)
+    page = resources.files("stt_gateway").joinpath("web/index.html").read_text()
+
+    @app.get("/", include_in_schema=False)
+    async def index() -> HTMLResponse:
+        return HTMLResponse(page)
+
+    @app.exception_handler(SttError)
+    async def told(_: Request, error: SttError) -> JSONResponse:
+        return _error(error.kind.http_status, error.code, error.message)
+
+    @app.exception_handler(HTTPException)
+    async def refused(_: Request, error: HTTPException) -> JSONResponse:
+        code = _CODES.get(error.status_code, "bad_message")
+        return _error(error.status_code, code, str(error.detail), dict(error.headers or {}))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        return _error(422, "bad_config", "; ".join(problem["msg"] for problem in error.errors()))
+
+    @app.exception_handler(redis.ConnectionError)
+    @app.exception_handler(redis.TimeoutError)
+    async def away(_: Request, error: Exception) -> JSONResponse:
+        _log.warning("request refused: Redis unreachable", cause=str(error))
+        return _error(ERRORS["unavailable"].http_status, "unavailable", "the store does not answer; try again")
+
+    @app.exception_handler(Exception)
+    async def mistake(_: Request, __: Exception) -> JSONResponse:
+        # The server logs the traceback; the client gets none.
+        return _error(500, "internal", "the server made a mistake; try again")
+
+    return app
+
+
+def _error(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    ERRORS_TOTAL.labels(code).inc()
+    return JSONResponse({"error": {"code": code, "message": message}}, status, headers)

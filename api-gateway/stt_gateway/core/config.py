@@ -1,0 +1,167 @@
+"""What a client may ask for, and how a wrong wish is refused: by name, with what was found and what is allowed."""
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from stt_gateway.core.languages import LANGUAGES
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.session import Encoding, SessionConfig, Task
+
+MAX_PROMPT_CHARS = 1000
+MAX_LABEL_CHARS = 128
+
+STREAM_PARAMETERS = (
+    "sample_rate",
+    "encoding",
+    "channels",
+    "language",
+    "task",
+    "prompt",
+    "interim_results",
+    "endpointing_ms",
+    "conversation_id",
+    "speaker",
+    "session_id",
+    "framing",
+)
+JOB_PARAMETERS = ("language", "task", "prompt")
+
+Member = TypeVar("Member", bound=enum.StrEnum)
+
+
+class Framing(enum.StrEnum):
+    """What a binary message holds: audio alone, or a chunk number of four bytes (big-endian) and audio."""
+
+    RAW = "raw"
+    SEQ32 = "seq32"
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What holds for a client that does not say."""
+
+    sample_rate: int = 16000
+    channels: int = 1
+    endpointing_ms: int = 500
+
+
+@dataclass(frozen=True)
+class SessionRequest:
+    """A checked query. ``session_id`` is as the client wrote it, not checked here."""
+
+    config: SessionConfig
+    framing: Framing
+    session_id: str | None
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """Checked wishes for a file."""
+
+    language: str | None = None
+    task: Task = Task.TRANSCRIBE
+    prompt: str = ""
+
+
+def session_request(pairs: Iterable[tuple[str, str]], defaults: Defaults) -> SessionRequest:
+    """Reads the query of a live session. Raises SttError bad_config."""
+    given = _once(pairs, STREAM_PARAMETERS)
+    config = SessionConfig(
+        sample_rate=_number(given, "sample_rate", 8000, 192_000, defaults.sample_rate),
+        encoding=_choice(given, "encoding", Encoding, Encoding.PCM_S16LE),
+        channels=_number(given, "channels", 1, 8, defaults.channels),
+        language=_language(given),
+        task=_choice(given, "task", Task, Task.TRANSCRIBE),
+        prompt=_text(given, "prompt", MAX_PROMPT_CHARS) or "",
+        interim_results=_flag(given, "interim_results", True),
+        endpointing_ms=_number(given, "endpointing_ms", 100, 5000, defaults.endpointing_ms),
+        conversation_id=_text(given, "conversation_id", MAX_LABEL_CHARS),
+        speaker=_text(given, "speaker", MAX_LABEL_CHARS),
+    )
+    return SessionRequest(config, _choice(given, "framing", Framing, Framing.RAW), given.get("session_id"))
+
+
+def job_request(pairs: Iterable[tuple[str, str]]) -> JobRequest:
+    """Reads the wishes for a file. Raises SttError bad_config."""
+    given = _once(pairs, JOB_PARAMETERS)
+    return JobRequest(
+        _language(given),
+        _choice(given, "task", Task, Task.TRANSCRIBE),
+        _text(given, "prompt", MAX_PROMPT_CHARS) or "",
+    )
+
+
+def effective_config(config: SessionConfig) -> dict[str, object]:
+    """All fields, also those that have their default: what `ready` echoes."""
+    return {field: msgspec.to_builtins(getattr(config, field)) for field in config.__struct_fields__}
+
+
+def shown(value: str) -> str:
+    """A client's value as it may stand in a message: quoted, control characters escaped, at most 64 characters."""
+    return repr(value if len(value) <= 64 else value[:61] + "...")
+
+
+def _once(pairs: Iterable[tuple[str, str]], allowed: tuple[str, ...]) -> Mapping[str, str]:
+    given: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in allowed:
+            raise SttError("bad_config", f"unknown parameter {shown(name)}; allowed are {', '.join(allowed)}")
+        if name in given:
+            raise SttError("bad_config", f"{name} is given twice; once is allowed")
+        given[name] = value
+    return given
+
+
+def _refuse(name: str, value: str, allowed: str) -> SttError:
+    return SttError("bad_config", f"{name}={shown(value)} is not allowed; {name} must be {allowed}")
+
+
+def _number(given: Mapping[str, str], name: str, least: int, most: int, default: int) -> int:
+    value = given.get(name)
+    if value is None:
+        return default
+    # isascii: int() also reads digits of other scripts; the length: it refuses very long ones with an error of its own.
+    if not (value.isascii() and value.isdigit() and len(value) <= 9 and least <= int(value) <= most):
+        raise _refuse(name, value, f"a whole number from {least} to {most}")
+    return int(value)
+
+
+def _choice(given: Mapping[str, str], name: str, kind: type[Member], default: Member) -> Member:
+    value = given.get(name)
+    if value is None:
+        return default
+    try:
+        return kind(value)
+    except ValueError:
+        raise _refuse(name, value, "one of " + ", ".join(kind)) from None
+
+
+def _flag(given: Mapping[str, str], name: str, default: bool) -> bool:
+    value = given.get(name)
+    if value is None:
+        return default
+    if value not in ("true", "1", "false", "0"):
+        raise _refuse(name, value, "true or false")
+    return value in ("true", "1")
+
+
+def _text(given: Mapping[str, str], name: str, most: int) -> str | None:
+    value = given.get(name)
+    if value is not None and len(value) > most:
+        raise _refuse(name, value, f"at most {most} characters long (it has {len(value)})")
+    return value
+
+
+def _language(given: Mapping[str, str]) -> str | None:
+    value = given.get("language")
+    if value is None or value in ("", "auto"):
+        return None
+    # en-US, pt_BR: Whisper knows languages, not regions.
+    code = value.lower().replace("_", "-").partition("-")[0]
+    if code not in LANGUAGES:
+        raise _refuse("language", value, "auto or a language code that Whisper knows, such as en, de or zh")
+    return code

@@ -1,0 +1,77 @@
+"""Joins small chunks of bare samples to frames worth a trip to Redis. Containers pass as they come."""
+
+from dataclasses import dataclass
+
+from stt_shared.contracts.session import SessionConfig
+
+_LARGEST_FRAMES = 10
+"""A long chunk is cut into pieces of at most this many frames' length."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The data of one frame. ``first_ms`` and ``last_ms``: when its oldest and its newest byte came (any clock)."""
+
+    data: bytes
+    first_ms: float
+    last_ms: float
+
+
+class Framer:
+    """One session's chunks; only whole sample frames (one sample of every channel) leave it."""
+
+    def __init__(self, config: SessionConfig, frame_ms: int) -> None:
+        self._sample_bytes = config.frame_bytes()
+        self._target_bytes = (self._sample_bytes or 1) * (config.sample_rate * frame_ms // 1000)
+        self._bytes_per_ms = (self._sample_bytes or 1) * config.sample_rate / 1000
+        self._frame_ms = frame_ms
+        self._held = bytearray()
+        self._first_ms = 0.0
+        self._last_ms = 0.0
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that wait for more, the part of a cut sample included."""
+        return len(self._held)
+
+    @property
+    def cut_sample_bytes(self) -> int:
+        """Bytes at the end that make no whole sample frame yet."""
+        return len(self._held) % (self._sample_bytes or 1)
+
+    @property
+    def due_ms(self) -> float | None:
+        """When what is held must go, however small; None when no whole sample is held."""
+        if self.held_bytes == self.cut_sample_bytes:
+            return None
+        return self._first_ms + self._frame_ms
+
+    def duration_ms(self, n_bytes: int) -> float | None:
+        """How long so many bytes sound; None for a container, where nobody knows yet."""
+        return None if self._sample_bytes is None else n_bytes / self._bytes_per_ms
+
+    def push(self, chunk: bytes, now_ms: float) -> list[Piece]:
+        """Frames that are complete with this chunk."""
+        if not chunk:
+            return []
+        if self._sample_bytes is None:
+            return [Piece(chunk, now_ms, now_ms)]
+        if self.due_ms is None:
+            self._first_ms = now_ms
+        self._last_ms = now_ms
+        self._held += chunk
+        return self._take() if self.held_bytes - self.cut_sample_bytes >= self._target_bytes else []
+
+    def flush(self) -> list[Piece]:
+        """All whole samples that are held."""
+        return self._take()
+
+    def _take(self) -> list[Piece]:
+        whole = self.held_bytes - self.cut_sample_bytes
+        longest = self._target_bytes * _LARGEST_FRAMES
+        pieces = [
+            Piece(bytes(self._held[start : min(start + longest, whole)]), self._first_ms, self._last_ms)
+            for start in range(0, whole, longest)
+        ]
+        del self._held[:whole]
+        return pieces

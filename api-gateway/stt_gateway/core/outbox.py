@@ -1,0 +1,58 @@
+"""Events on their way to a client that may read slowly: a newer partial replaces the older, nothing else is dropped."""
+
+from collections import deque
+from dataclasses import dataclass
+
+import msgspec
+
+
+class EventHead(msgspec.Struct, frozen=True):
+    """The part of an event that decides how it is sent."""
+
+    type: str
+    event: int
+    utterance: int = 0
+    code: str = ""
+
+
+_decode_head = msgspec.json.Decoder(EventHead).decode
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """One event. ``received_ms``: when it came from Redis (monotonic)."""
+
+    head: EventHead
+    body: bytes
+    received_ms: float
+
+
+def outgoing(body: bytes, received_ms: float) -> Outgoing:
+    """Reads the head of an event. Raises msgspec.DecodeError."""
+    return Outgoing(_decode_head(body), body, received_ms)
+
+
+class Outbox:
+    """What waits to be sent, in order."""
+
+    def __init__(self, *, partials: bool = True) -> None:
+        self._waiting: deque[Outgoing] = deque()
+        self._partials = partials
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, item: Outgoing) -> None:
+        """Adds an event; a partial that waits goes when this says all that it said."""
+        if item.head.type == "partial" and not self._partials:
+            return
+        if item.head.type in ("partial", "final"):
+            for waiting in self._waiting:
+                if waiting.head.type == "partial" and waiting.head.utterance == item.head.utterance:
+                    self._waiting.remove(waiting)
+                    break
+        self._waiting.append(item)
+
+    def take(self) -> Outgoing | None:
+        """The next event; None when none waits."""
+        return self._waiting.popleft() if self._waiting else None

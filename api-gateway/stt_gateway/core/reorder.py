@@ -1,0 +1,69 @@
+"""Puts numbered chunks back in order: early ones wait, repeated ones go, and a hole that stays is told."""
+
+from dataclasses import dataclass
+
+MAX_EARLY_CHUNKS = 128
+MAX_EARLY_BYTES = 4 * 1024**2
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Chunk numbers ``first`` to ``last`` never came."""
+
+    first: int
+    last: int
+
+
+class Reorder:
+    """One session's chunks. Numbers begin at 1 (a leading 0 is taken too); chunks without a number are in order."""
+
+    def __init__(self) -> None:
+        self._next = 1
+        self._began = False
+        self._early: dict[int, bytes] = {}
+        self._early_bytes = 0
+
+    @property
+    def received_seq(self) -> int:
+        """All chunks up to this one have passed (or were given up)."""
+        return self._next - 1
+
+    def push(self, seq: int | None, chunk: bytes) -> list[bytes | Missing]:
+        """What may go on after this chunk, in order."""
+        if seq is None:
+            out = self.release()
+            self._next += 1
+            self._began = True
+            return [*out, chunk]
+        if seq == 0 and not self._began:
+            self._next = 0
+        self._began = True
+        if seq < self._next or seq in self._early:
+            return []
+        self._early[seq] = chunk
+        self._early_bytes += len(chunk)
+        out = self._ready()
+        while len(self._early) > MAX_EARLY_CHUNKS or self._early_bytes > MAX_EARLY_BYTES:
+            out += self._give_up_hole()
+        return out
+
+    def release(self) -> list[bytes | Missing]:
+        """Everything that waits, in order, with its holes: nothing more is expected before it."""
+        out: list[bytes | Missing] = []
+        while self._early:
+            out += self._give_up_hole()
+        return out
+
+    def _give_up_hole(self) -> list[bytes | Missing]:
+        first = min(self._early)
+        missing = Missing(self._next, first - 1)
+        self._next = first
+        return [missing, *self._ready()]
+
+    def _ready(self) -> list[bytes | Missing]:
+        out: list[bytes | Missing] = []
+        while (chunk := self._early.pop(self._next, None)) is not None:
+            self._early_bytes -= len(chunk)
+            self._next += 1
+            out.append(chunk)
+        return out

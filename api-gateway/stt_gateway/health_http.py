@@ -1,0 +1,61 @@
+"""GET /health, /health/live and /metrics."""
+
+import asyncio
+
+import redis
+import structlog
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import generate_latest
+
+from stt_gateway.core.exposition import ReplicaText, merged
+from stt_gateway.core.health import health_view
+from stt_gateway.services import Services, services_of
+from stt_shared.bus.replicas import ReplicaStatus, living_replicas, replica_metrics
+
+_log = structlog.get_logger()
+
+REDIS_ANSWER_S = 1.0
+
+router = APIRouter(tags=["operation"])
+
+
+@router.get("/health")
+async def health(request: Request) -> JSONResponse:
+    """What each part does; 503 when no live session could be served."""
+    services = services_of(request)
+    view = health_view(await _replicas(services), services.state)
+    return JSONResponse(view, 503 if view["status"] == "unhealthy" else 200)
+
+
+@router.get("/health/live")
+async def live() -> JSONResponse:
+    """This process answers; nothing else is asked."""
+    return JSONResponse({"status": "alive"})
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """Prometheus text of this gateway and of every living replica."""
+    services = services_of(request)
+    texts = [ReplicaText("gateway", services.replica_id, generate_latest().decode())]
+    replicas = [replica for replica in await _replicas(services) or [] if replica.id != services.replica_id]
+    try:
+        others = await replica_metrics(services.redis, replicas)
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        _log.warning("metrics of the others not readable", cause=str(error))
+        others = {}
+    texts += [
+        ReplicaText(replica.service, replica.id, others[replica.id].decode())
+        for replica in replicas
+        if replica.id in others
+    ]
+    return Response(merged(texts), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def _replicas(services: Services) -> list[ReplicaStatus] | None:
+    try:
+        async with asyncio.timeout(REDIS_ANSWER_S):
+            return await living_replicas(services.redis)
+    except (redis.ConnectionError, redis.TimeoutError, TimeoutError):
+        return None

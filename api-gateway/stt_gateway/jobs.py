@@ -1,0 +1,139 @@
+"""Files over HTTP: post, watch, fetch, cancel."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+
+from stt_gateway.core.config import JobRequest, job_request
+from stt_gateway.core.subtitles import srt, vtt
+from stt_gateway.services import Services, services_of
+from stt_gateway.uploads import Upload, receive_uploads
+from stt_shared.bus import keys
+from stt_shared.bus.log import read_state
+from stt_shared.clock import wall_ms
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.events import iso_timestamp
+from stt_shared.contracts.jobs import JobConfig, JobError, JobResult, JobStatus, JobView
+
+WATCH_EVERY_S = 0.5
+
+router = APIRouter(prefix="/v1/stt/jobs", tags=["jobs"])
+
+_decode_config = msgspec.json.Decoder(JobConfig).decode
+_decode_result = msgspec.json.Decoder(JobResult).decode
+_decode_error = msgspec.json.Decoder(JobError).decode
+
+
+@router.post("", status_code=202)
+async def post_job(request: Request) -> Response:
+    """Takes one or more files (multipart, parts named ``file``; optional fields ``language``, ``task``, ``prompt``)."""
+    services = services_of(request)
+    settings = services.settings
+    received = await receive_uploads(request, settings.spool_dir, settings.max_upload_bytes)
+    try:
+        wishes = job_request([*request.query_params.multi_items(), *received.fields])
+    except SttError:
+        for upload in received.files:
+            (settings.spool_dir / upload.spool_name).unlink(missing_ok=True)
+        raise
+    jobs = [await _open_job(services, upload, wishes) for upload in received.files]
+    body = {**jobs[0], "jobs": jobs} if len(jobs) > 1 else jobs[0]
+    return _json(body, status=202)
+
+
+@router.get("/{job_id}")
+async def get_job(request: Request, job_id: str) -> Response:
+    """Where the job is; with ``result`` or ``error`` at the end."""
+    return _json(await _view(services_of(request), job_id))
+
+
+@router.delete("/{job_id}")
+async def cancel_job(request: Request, job_id: str) -> Response:
+    """Ends a job that has not ended; its audio is deleted. Answers the job as it is then."""
+    services = services_of(request)
+    fields = await _fields(services, job_id)
+    epoch = fields[b"epoch"].decode()
+    await services.functions.finish_job(keys.job_keys(job_id), epoch, JobStatus.CANCELLED, now_ms=wall_ms())
+    return _json(await _view(services, job_id))
+
+
+@router.get("/{job_id}/result.{kind}")
+async def get_result(request: Request, job_id: str, kind: str) -> Response:
+    """The transcript as ``txt``, ``json``, ``srt`` or ``vtt``."""
+    if kind not in ("txt", "json", "srt", "vtt"):
+        raise SttError("not_found", f"no result.{kind}; there are result.txt, .json, .srt and .vtt")
+    view = await _view(services_of(request), job_id)
+    if view.result is None:
+        raise SttError("conflict", f"the job is {view.status.value}; a result is there when it is completed")
+    match kind:
+        case "json":
+            return _json(view.result)
+        case "srt":
+            return Response(srt(view.result.segments), media_type="application/x-subrip")
+        case "vtt":
+            return Response(vtt(view.result.segments), media_type="text/vtt")
+        case _:
+            return Response(view.result.text + "\n", media_type="text/plain")
+
+
+@router.get("/{job_id}/events")
+async def watch_job(request: Request, job_id: str) -> Response:
+    """Server-sent events: the job's view whenever it changes, until it has ended."""
+    services = services_of(request)
+    first = await _view(services, job_id)
+
+    async def changes() -> AsyncIterator[bytes]:
+        view, before = first, b""
+        while True:
+            body = msgspec.json.encode(view)
+            if body != before:
+                before = body
+                yield b"event: " + (b"end" if view.status.is_final else b"progress") + b"\ndata: " + body + b"\n\n"
+            if view.status.is_final:
+                return
+            await asyncio.sleep(WATCH_EVERY_S)
+            view = await _view(services, job_id)
+
+    return StreamingResponse(changes(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+
+async def _open_job(services: Services, upload: Upload, wishes: JobRequest) -> dict[str, str]:
+    job_id, epoch, now_ms = upload.spool_name, uuid.uuid4().hex, wall_ms()
+    at = keys.job_keys(job_id)
+    config = JobConfig(
+        upload.spool_name, upload.filename, upload.size_bytes, wishes.language, wishes.task, wishes.prompt
+    )
+    await services.functions.open(at, epoch, msgspec.json.encode(config), now_ms, keys.JOB_TTL_S)
+    await services.redis.hset(at.state, mapping={"status": JobStatus.QUEUED.value, "progress": 0})
+    await services.redis.xadd(keys.JOBS_WAITING, {"id": job_id, "epoch": epoch})
+    return {"job_id": job_id, "status_url": f"/v1/stt/jobs/{job_id}"}
+
+
+async def _fields(services: Services, job_id: str) -> Mapping[bytes, bytes]:
+    fields = await read_state(services.redis, keys.job_keys(job_id)) if keys.is_valid_id(job_id) else {}
+    if not fields or b"status" not in fields:
+        raise SttError("not_found", "no such job; results are kept for a day")
+    return fields
+
+
+async def _view(services: Services, job_id: str) -> JobView:
+    fields = await _fields(services, job_id)
+    result, error = fields.get(b"result"), fields.get(b"error")
+    return JobView(
+        job_id=job_id,
+        status=JobStatus(fields[b"status"].decode()),
+        progress=float(fields.get(b"progress", b"0")),
+        filename=_decode_config(fields[b"config"]).filename,
+        created_at=iso_timestamp(float(fields[b"created_ms"])),
+        result=_decode_result(result) if result else None,
+        error=_decode_error(error) if error else None,
+    )
+
+
+def _json(body: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(body), status, media_type="application/json")

@@ -1,0 +1,134 @@
+"""The way back: events of a session, from Redis to its client, at the client's pace."""
+
+import asyncio
+import contextlib
+
+import msgspec
+import redis
+import structlog
+from redis.asyncio import Redis
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from stt_gateway.core.outbox import Outbox, Outgoing, outgoing
+from stt_shared.bus.channels import ChannelHub
+from stt_shared.bus.keys import StreamKeys
+from stt_shared.bus.log import read_events
+from stt_shared.clock import monotonic_ms
+from stt_shared.contracts.errors import ERRORS, SttError
+from stt_shared.contracts.events import Done, decode_event
+from stt_shared.metrics import ERRORS_TOTAL, StageTimings
+from stt_shared.tasks import cancel_and_wait
+
+_log = structlog.get_logger()
+
+MAX_WAITING = 256
+"""Events that may wait for a slow client; beyond that they wait in Redis."""
+REDIS_PATIENCE_MS = 10_000.0
+CLOSE_DONE = 1000
+CLOSE_SLOW_READER = 1013
+
+
+class ClientGone(Exception):
+    """The connection is closed; nothing can be sent any more."""
+
+
+async def send_text(websocket: WebSocket, text: str, timeout_s: float) -> None:
+    """Sends one message. Raises ClientGone, or TimeoutError when the client does not read."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await websocket.send_text(text)
+    except (WebSocketDisconnect, RuntimeError) as error:
+        # RuntimeError is what Starlette and uvicorn raise for a socket that was closed in the meantime.
+        raise ClientGone from error
+
+
+class Pump:
+    """Forwards one session's events until the last. ``timings`` are added to what `done` tells."""
+
+    def __init__(
+        self,
+        websocket: WebSocket,
+        client: Redis,
+        hub: ChannelHub,
+        at: StreamKeys,
+        timings: StageTimings,
+        *,
+        partials: bool,
+        send_timeout_s: float,
+    ) -> None:
+        self._websocket = websocket
+        self._reader = read_events(client, hub, at, 0)
+        self._timings = timings
+        self._send_timeout_s = send_timeout_s
+        self._outbox = Outbox(partials=partials)
+        self._arrived = asyncio.Event()
+        self._taken = asyncio.Event()
+        self.last_event = 0
+        """Number of the last event that was sent."""
+        self.last_sent_ms = monotonic_ms()
+
+    async def run(self) -> int:
+        """Returns the code to close with. Raises ClientGone, or SttError unavailable when Redis stays away."""
+        reading = asyncio.create_task(self._read(), name="events in")
+        writing = asyncio.create_task(self._write(), name="events out")
+        try:
+            await asyncio.wait({reading, writing}, return_when=asyncio.FIRST_COMPLETED)
+            if reading.done():
+                reading.result()
+            return await writing
+        finally:
+            await cancel_and_wait(reading)
+            await cancel_and_wait(writing)
+
+    async def _read(self) -> None:
+        lost_since_ms: float | None = None
+        while True:
+            try:
+                async with contextlib.aclosing(self._reader.items()) as items:  # type: ignore[type-var]
+                    async for item in items:
+                        lost_since_ms = None
+                        if item is None:
+                            continue
+                        event = outgoing(item.body, monotonic_ms())
+                        while len(self._outbox) >= MAX_WAITING:
+                            self._taken.clear()
+                            await self._taken.wait()
+                        self._outbox.put(event)
+                        self._arrived.set()
+                        if event.head.type in ("done", "error"):
+                            return
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                lost_since_ms = lost_since_ms or monotonic_ms()
+                if monotonic_ms() - lost_since_ms > REDIS_PATIENCE_MS:
+                    raise SttError("unavailable", "the session's store does not answer; connect again") from error
+                await asyncio.sleep(0.1)
+
+    async def _write(self) -> int:
+        while True:
+            event = self._outbox.take()
+            self._taken.set()
+            if event is None:
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            try:
+                await send_text(self._websocket, self._text(event), self._send_timeout_s)
+            except TimeoutError:
+                _log.warning("client does not read", timeout_s=self._send_timeout_s)
+                return CLOSE_SLOW_READER
+            self.last_event = event.head.event
+            self.last_sent_ms = monotonic_ms()
+            self._timings.add("deliver", self.last_sent_ms - event.received_ms)
+            if event.head.type == "done":
+                return CLOSE_DONE
+            if event.head.type == "error":
+                ERRORS_TOTAL.labels(event.head.code).inc()
+                return ERRORS.get(event.head.code, ERRORS["internal"]).close_code
+
+    def _text(self, event: Outgoing) -> str:
+        if event.head.type != "done":
+            return event.body.decode()
+        done = decode_event(event.body)
+        assert isinstance(done, Done)
+        timings = {**done.timings_ms, **self._timings.summary()}
+        return msgspec.json.encode(msgspec.structs.replace(done, timings_ms=timings)).decode()

@@ -1,0 +1,36 @@
+"""What the routes of one gateway process share."""
+
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+from starlette.requests import HTTPConnection
+
+from stt_gateway.admission import Admission
+from stt_gateway.settings import GatewaySettings
+from stt_shared.bus.channels import ChannelHub
+from stt_shared.bus.functions import Functions
+from stt_shared.tasks import LoopWatch
+
+
+@dataclass(frozen=True)
+class Services:
+    """Made when the app starts; lies in ``app.state.services``."""
+
+    settings: GatewaySettings
+    replica_id: str
+    redis: Redis
+    functions: Functions
+    hub: ChannelHub
+    admission: Admission
+    loop_watch: LoopWatch
+
+    @property
+    def state(self) -> str:
+        """As the gateway's sign of life tells it."""
+        return "stalled" if self.loop_watch.standstill_s > self.settings.health_stall_s else "ready"
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    """The services of the app that serves ``connection``."""
+    services: Services = connection.app.state.services
+    return services

@@ -1,0 +1,299 @@
+"""One live session as the gateway writes it to Redis: audio in order and framed, control frames, acks, signs of life."""
+
+import asyncio
+import contextlib
+import hashlib
+import secrets
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import redis
+import structlog
+from redis.asyncio import Redis
+
+from stt_gateway.core.config import SessionRequest, effective_config
+from stt_gateway.core.framing import Framer, Piece
+from stt_gateway.core.idle import SilenceWatch
+from stt_gateway.core.messages import Audio
+from stt_gateway.core.reorder import Missing, Reorder
+from stt_gateway.settings import GatewaySettings
+from stt_shared.bus import keys
+from stt_shared.bus.functions import Functions, Ownership, Written
+from stt_shared.clock import monotonic_ms, wall_ms
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.events import Ack, Error, Event, Gap, Limits, Notice, Ready, iso_timestamp
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
+from stt_shared.contracts.session import TARGET_SAMPLE_RATE, encode_json
+from stt_shared.metrics import REFUSED_WRITES, SESSIONS_TOTAL, StageTimings
+
+_log = structlog.get_logger()
+
+FULL_RETRY_S = 0.02
+UNREACHABLE_RETRY_S = 0.1
+REDIS_PATIENCE_MS = 10_000.0
+"""How long Redis may be away before a session is given up."""
+STOP_PATIENCE_MS = 30_000.0
+"""How long a session whose client is gone may wait for room for its last frames."""
+ACK_EVERY_MS = 1000.0
+
+
+class Session:
+    """The writing side of an open session. One task may write at a time; the methods see to that themselves.
+
+    All methods raise SttError when the session cannot go on: superseded, or unavailable when Redis is away or forgot it.
+    """
+
+    def __init__(
+        self,
+        client: Redis,
+        functions: Functions,
+        owner: Ownership,
+        request: SessionRequest,
+        settings: GatewaySettings,
+    ) -> None:
+        self._client = client
+        self._functions = functions
+        self._settings = settings
+        self._reorder = Reorder()
+        self._framer = Framer(request.config, settings.frame_ms)
+        self._silence = SilenceWatch(request.config.endpointing_ms)
+        self._lock = asyncio.Lock()
+        self._seq = 0
+        self._received_bytes = 0
+        self._held_seq = 0
+        self._committed_ms = 0
+        self._acked = (0, 0)
+        self._ack_due_ms = 0.0
+        self._give_up_ms = float("inf")
+        self._opened_ms = self._last_sign_ms = monotonic_ms()
+        self.owner = owner
+        self.timings = StageTimings()
+        self.stopped = False
+        """STOP is in the log: nothing more is written."""
+
+    @classmethod
+    async def open(
+        cls,
+        client: Redis,
+        functions: Functions,
+        session_id: str,
+        request: SessionRequest,
+        settings: GatewaySettings,
+    ) -> "Session":
+        """Begins a session under this id, says `ready` and calls for its workers; an earlier holder of the id is told.
+
+        Raises the errors of Redis.
+        """
+        at = keys.session_keys(session_id)
+        epoch = uuid.uuid4().hex
+        earlier = await functions.open(at, epoch, encode_json(request.config), wall_ms(), keys.SESSION_TTL_S)
+        # The state's name doubles as a channel: who else serves this id learns at once that its epoch is over.
+        await client.publish(at.state, epoch)
+        session = cls(client, functions, Ownership(at, epoch), request, settings)
+        resume_token = secrets.token_urlsafe(24)
+        await client.hset(at.state, "resume_token", hashlib.sha256(resume_token.encode()).hexdigest())
+        ready = Ready(
+            session_id=session_id,
+            resume_token=resume_token,
+            resume_from_seq=0,
+            limits=Limits(settings.max_message_bytes, settings.max_session_s, settings.max_utterance_s),
+            config=effective_config(request.config),
+            timestamp=iso_timestamp(wall_ms()),
+        )
+        await functions.emit(session.owner, ready)
+        await client.xadd(keys.SESSIONS_WAITING, {"id": session_id, "epoch": epoch})
+        SESSIONS_TOTAL.labels("gateway").inc()
+        _log.info("session open", session_id=session_id, epoch=epoch, supersedes=earlier)
+        return session
+
+    @property
+    def id(self) -> str:
+        """The session's id."""
+        return self.owner.keys.id
+
+    @property
+    def has_audio(self) -> bool:
+        """Some audio came, whether it is in Redis yet or not."""
+        return self._received_bytes > 0
+
+    async def audio(self, message: Audio) -> None:
+        """Takes a chunk; returns when the frames that it completes are in Redis. Waits while the log is full."""
+        now_ms = self._sign_of_life()
+        async with self._lock:
+            if self.stopped:
+                return
+            self._received_bytes += len(message.chunk)
+            self._silence.arrived(now_ms, self._framer.duration_ms(len(message.chunk)))
+            await self._pass_on(self._reorder.push(message.seq, message.chunk), now_ms)
+            self._silence.handled(monotonic_ms())
+
+    async def finalize(self) -> None:
+        """Ends the current utterance after the audio so far."""
+        self._sign_of_life()
+        async with self._lock:
+            if not self.stopped:
+                await self._control(FrameKind.FINALIZE)
+
+    async def stop(self) -> None:
+        """Ends the audio; `done` will follow."""
+        self._sign_of_life()
+        async with self._lock:
+            if not self.stopped:
+                await self._control(FrameKind.STOP)
+
+    async def keepalive(self) -> None:
+        """The client is silent on purpose."""
+        self._sign_of_life()
+        await self._client.expire(self.owner.keys.state, keys.SESSION_TTL_S)
+
+    async def tend(self) -> None:
+        """Sends what has waited long enough, and notices a client that fell silent. Runs until cancelled."""
+        while True:
+            frame_ms = float(self._settings.frame_ms)
+            now_ms = monotonic_ms()
+            dues = [due for due in (self._framer.due_ms, self._silence.deadline_ms) if due is not None]
+            await asyncio.sleep(max(1.0, min([frame_ms, *(due - now_ms for due in dues)])) / 1000)
+            if self._lock.locked() or self.stopped:
+                continue
+            async with self._lock:
+                now_ms = monotonic_ms()
+                deadline_ms = self._silence.deadline_ms
+                if deadline_ms is not None and now_ms >= deadline_ms:
+                    await self._control(FrameKind.IDLE)
+                elif self._framer.due_ms is not None and now_ms >= self._framer.due_ms:
+                    await self._append_all(self._framer.flush())
+                    self._held_seq = self._reorder.received_seq if self._framer.held_bytes == 0 else self._held_seq
+
+    async def look_after(self, last_event_ms: float) -> None:
+        """To be called every second: still ours? still in time? anything to acknowledge?
+
+        ``last_event_ms``: when the client was last sent something (monotonic).
+        """
+        epoch, committed = await self._client.hmget(self.owner.keys.state, ["epoch", "committed_samples"])
+        self._check_epoch(epoch)
+        self._committed_ms = int(committed or 0) * 1000 // TARGET_SAMPLE_RATE
+        await self._acknowledge()
+        now_ms = monotonic_ms()
+        idle_ms = self._settings.session_idle_timeout_s * 1000
+        if self.stopped:
+            if now_ms - max(self._last_sign_ms, last_event_ms) > idle_ms:
+                raise SttError("no_worker", "the session's workers do not answer; connect again")
+        elif now_ms - self._opened_ms > self._settings.max_session_s * 1000:
+            limit = f"the session reached the limit of {self._settings.max_session_s} s and is stopped"
+            await self._emit(Notice(session_id=self.id, code="session_limit", message=limit))
+            await self.stop()
+        elif not self._lock.locked() and now_ms - self._last_sign_ms > idle_ms:
+            seconds = f"{self._settings.session_idle_timeout_s:g}"
+            raise SttError("idle", f"nothing came for {seconds} s; send audio or keepalive more often")
+
+    async def fail(self, error: SttError) -> bool:
+        """Puts the error into the session's results, which ends it; False when that is not possible."""
+        event = Error(session_id=self.id, code=error.code, message=error.message, retryable=error.kind.retryable)
+        return await self._emit(event)
+
+    async def abandon(self) -> None:
+        """The client is gone: ends the audio, so that nothing waits for more."""
+        self._give_up_ms = monotonic_ms() + STOP_PATIENCE_MS
+        try:
+            await self.stop()
+        except SttError as error:
+            _log.info("session left as it is", session_id=self.id, cause=error.code)
+
+    @contextlib.asynccontextmanager
+    async def quiet(self) -> AsyncIterator[None]:
+        """Inside, no write is on its way: a task cancelled here leaves no frame of which nobody knows if it arrived."""
+        self._give_up_ms = monotonic_ms()
+        async with self._lock:
+            yield
+        self._give_up_ms = float("inf")
+
+    def _sign_of_life(self) -> float:
+        self._last_sign_ms = monotonic_ms()
+        return self._last_sign_ms
+
+    async def _pass_on(self, parts: list[bytes | Missing], now_ms: float) -> None:
+        for part in parts:
+            if isinstance(part, Missing):
+                await self._tell_missing(part)
+                continue
+            pieces = self._framer.push(part, now_ms)
+            await self._append_all(pieces)
+        if self._framer.held_bytes == 0:
+            self._held_seq = self._reorder.received_seq
+
+    async def _tell_missing(self, missing: Missing) -> None:
+        at_ms = round(self._framer.duration_ms(self._received_bytes) or 0)
+        cause = f"chunks {missing.first} to {missing.last} never came"
+        await self._emit(Gap(session_id=self.id, from_ms=at_ms, to_ms=at_ms, cause=cause))
+
+    async def _control(self, kind: FrameKind) -> None:
+        await self._pass_on(self._reorder.release(), monotonic_ms())
+        await self._append_all(self._framer.flush())
+        self._held_seq = self._reorder.received_seq
+        if kind is FrameKind.STOP and self._framer.cut_sample_bytes:
+            message = f"the last {self._framer.cut_sample_bytes} bytes are no whole sample and were ignored"
+            await self._emit(Notice(session_id=self.id, code="half_sample", message=message))
+        await self._append(kind, b"", wall_ms())
+        self._silence.settled()
+        self.stopped = kind is FrameKind.STOP
+
+    async def _append_all(self, pieces: list[Piece]) -> None:
+        for piece in pieces:
+            received_wall_ms = wall_ms() - (monotonic_ms() - piece.last_ms)
+            await self._append(FrameKind.AUDIO, piece.data, received_wall_ms)
+            self.timings.add("receive", monotonic_ms() - piece.first_ms)
+
+    async def _append(self, kind: FrameKind, data: bytes, received_wall_ms: float) -> None:
+        frame = Frame(self._seq + 1, kind, data, FrameMeta(received_ms=round(received_wall_ms, 3)))
+        unreachable_since_ms: float | None = None
+        while True:
+            try:
+                written = await self._functions.append_audio(self.owner, frame)
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                unreachable_since_ms = unreachable_since_ms or monotonic_ms()
+                if monotonic_ms() > min(unreachable_since_ms + REDIS_PATIENCE_MS, self._give_up_ms):
+                    raise SttError("unavailable", "the session's store does not answer; connect again") from error
+                await asyncio.sleep(UNREACHABLE_RETRY_S)
+                continue
+            if written in (Written.OK, Written.DUPLICATE):
+                self._seq = frame.seq
+                return
+            if written is not Written.FULL:
+                REFUSED_WRITES.labels(written).inc()
+                await self._explain(written)
+                return
+            if monotonic_ms() > self._give_up_ms:
+                raise SttError("unavailable", "the session's workers do not keep up; connect again")
+            await asyncio.sleep(FULL_RETRY_S)
+
+    async def _explain(self, written: Written) -> None:
+        """Raises why a frame was refused; returns when the session simply has ended."""
+        epoch = await self._client.hget(self.owner.keys.state, "epoch")
+        self._check_epoch(epoch)
+        if written is not Written.GONE:
+            raise SttError("unavailable", "the session's store lost part of this session; connect again")
+        # Ended by an event that is on its way to the client.
+        self.stopped = True
+
+    def _check_epoch(self, epoch: Any) -> None:
+        if epoch is None:
+            raise SttError("unavailable", "the session's store lost this session; connect again")
+        if epoch.decode() != self.owner.epoch:
+            raise SttError("superseded", f"another connection opened session {self.id}")
+
+    async def _acknowledge(self) -> None:
+        position = (self._held_seq, self._committed_ms)
+        now_ms = monotonic_ms()
+        if position == self._acked or now_ms < self._ack_due_ms:
+            return
+        if await self._emit(Ack(session_id=self.id, received_seq=position[0], committed_ms=position[1])):
+            self._acked, self._ack_due_ms = position, now_ms + ACK_EVERY_MS
+
+    async def _emit(self, event: Event) -> bool:
+        try:
+            written, _ = await self._functions.emit(self.owner, event)
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            _log.warning("event not stored", session_id=self.id, kind=type(event).__name__, cause=str(error))
+            return False
+        return written is Written.OK

@@ -1,0 +1,53 @@
+"""Settings of the gateway."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from stt_shared.settings import CommonSettings
+
+
+class GatewaySettings(CommonSettings):
+    """Read from the environment; see docs/operations.md."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 or :: for all.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on; 0 = any free one.")
+    listen_fd: Annotated[int, Field(ge=3)] | None = Field(
+        None, description="An inherited listening socket, instead of HOST and PORT."
+    )
+    spool_dir: Path = Field(Path("./spool"), description="Folder of uploads, shared with the audio-processor.")
+    max_upload_bytes: Annotated[int, Field(ge=1)] = Field(
+        2 * 1024**3, description="Most bytes of audio that one upload request may carry."
+    )
+    max_message_bytes: Annotated[int, Field(ge=1024, le=16 * 1024**2)] = Field(
+        1024**2, description="Longest WebSocket message."
+    )
+    sample_rate: Annotated[int, Field(ge=8000, le=192_000)] = Field(
+        16000, description="Hertz of live audio whose client does not say."
+    )
+    channels: Annotated[int, Field(ge=1, le=8)] = Field(1, description="Channels of live audio, likewise.")
+    vad_silence_threshold_ms: Annotated[int, Field(ge=100, le=5000)] = Field(
+        500, description="Silence that ends an utterance, where the client does not say (endpointing_ms)."
+    )
+    frame_ms: Annotated[int, Field(ge=20, le=1000)] = Field(
+        100, description="Small chunks are joined to frames of about this length before they enter Redis."
+    )
+    session_idle_timeout_s: Annotated[float, Field(ge=1, le=3600)] = Field(
+        60.0, description="A client that sends nothing for so long, not even keepalive, is let go."
+    )
+    max_session_s: Annotated[int, Field(ge=10, le=24 * 3600)] = Field(
+        4 * 3600, description="Longest live session; it is stopped then."
+    )
+    max_utterance_s: Annotated[int, Field(ge=1, le=30)] = Field(
+        28, description="Longest utterance, as told to clients; the transcriber cuts there."
+    )
+    send_timeout_s: Annotated[float, Field(ge=0.1, le=120)] = Field(
+        10.0, description="A client that does not read for so long is let go."
+    )
+    redis_wait_s: Annotated[float, Field(ge=0.1, le=600)] = Field(
+        10.0, description="How long a start waits for Redis to answer."
+    )
+    health_stall_s: Annotated[float, Field(ge=0.5, le=600)] = Field(
+        3.0, description="An event loop that stands still for so long is told as stalled."
+    )
