@@ -77,7 +77,7 @@ class Suite:
 def running_suite(**environment: str) -> Iterator[Suite]:
     """Starts `stt up` on a free port as a user would, with these settings; stops it at the end."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "stt_cli.main", "up"],
+        [sys.executable, "-m", "stt_cli", "up"],
         env={**os.environ, "PORT": "0", **environment},
         stdout=subprocess.PIPE,
         text=True,

@@ -115,7 +115,7 @@ async def _serve(settings: AudioSettings, client: Redis, executor: ThreadPoolExe
                     await cancel_and_wait(intake)
                 await asyncio.gather(*(stage.drain(settings.drain_timeout_s) for stage in (sessions, jobs)))
                 for task in background:
-                    task.cancel()
+                    await cancel_and_wait(task)
         finally:
             # Last of all: without a sign of life others take the work over.
             await asyncio.to_thread(heartbeat.stop)

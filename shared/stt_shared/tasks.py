@@ -1,16 +1,22 @@
 """Small things about tasks that every service needs."""
 
 import asyncio
-import contextlib
 import signal
 from typing import Any
+
+CANCEL_AGAIN_S = 1.0
+"""Time that a cancelled task has for its cleaning up before it is cancelled again."""
 
 
 async def cancel_and_wait(task: "asyncio.Task[Any]") -> None:
     """Cancels a task and waits until it is gone; its own errors are its own business and have been logged there."""
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError, Exception):
-        await task
+    while not task.done():
+        # Again and again: redis-py writes within asyncio.wait_for, which on Python 3.11 loses a cancellation that
+        # comes together with its result.
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCEL_AGAIN_S)
+    if not task.cancelled():
+        task.exception()  # seen: without this asyncio reports it as never retrieved
 
 
 def stop_signal() -> asyncio.Event:

@@ -1,7 +1,6 @@
 """The atomic functions, the readers and the work queue on a real server: order, no loss, no doubling, fences."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
@@ -18,6 +17,7 @@ from stt_shared.bus.work import Assignment, Stage, WorkQueue
 from stt_shared.contracts.events import Final, Partial, SpeechStarted, decode_event
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import CarriedContext, SessionConfig, encode_json, session_state
+from stt_shared.tasks import cancel_and_wait
 
 pytestmark = pytest.mark.contract
 
@@ -230,9 +230,7 @@ async def test_messages_lost_on_the_channel_come_from_the_log(
             await redis_client.client_kill_filter(_type="pubsub", skipme=False)
         await functions.append_audio(owner, frame(seq))
     await asyncio.sleep(2.5)
-    reading.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await reading
+    await cancel_and_wait(reading)
     assert seen == sorted(set(seen))
     assert (len(seen) == 200) is with_log
 
@@ -318,8 +316,7 @@ async def test_replicas_share_the_sessions_each_owned_by_one(functions: Function
     for each in stages:
         await each.drain(2)
     for task in running:
-        task.cancel()
-    await asyncio.gather(*running, return_exceptions=True)
+        await cancel_and_wait(task)
     assert await redis_client.xlen(keys.SESSIONS_WAITING) == 0
 
 
@@ -356,8 +353,7 @@ async def test_a_session_that_breaks_does_not_take_the_others_along(functions: F
     running = asyncio.create_task(each.run())
     await waiting(redis_client, functions, "bad", "good")
     await asyncio.sleep(0.5)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    await cancel_and_wait(running)
     assert handled == ["good"]
 
 

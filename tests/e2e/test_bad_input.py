@@ -15,7 +15,7 @@ BAD_MESSAGES = {
     "text where audio is expected": ("", "hello", "bad_message"),
     "not an object": ("", "[1, 2]", "bad_message"),
     "unknown type": ("", '{"type":"sing"}', "bad_message"),
-    "broken base64": ("", '{"type":"audio","chunk":"@@@"}', "bad_audio"),
+    "broken base64": ("", '{"type":"audio","chunk":"@@@"}', "bad_message"),
     "deep JSON": ("", "[" * 20000 + "]" * 20000, "bad_message"),
     "unknown encoding": ("?encoding=wax", b"\0\0", "bad_config"),
     "impossible rate": ("?sample_rate=1", b"\0\0", "bad_config"),

@@ -8,7 +8,7 @@ from stt_transcriber.core.agreement import Agreement, PlacedWord
 from stt_transcriber.core.buffer import RollingBuffer
 from stt_transcriber.core.cutter import ChunkCutter, CutChunk, CutterPolicy
 from stt_transcriber.core.guards import reason_to_reject, repeats
-from stt_transcriber.core.hypothesis import Hypothesis, TimedWord
+from stt_transcriber.core.hypothesis import Hypothesis, Quality, TimedWord
 from stt_transcriber.core.scheduler import Kind, Scheduler, Wish
 from stt_transcriber.core.segments import segments_of
 from stt_transcriber.core.speech import GatePolicy, SpeechGate
@@ -84,9 +84,9 @@ def hypothesis(text: str, **changes: object) -> Hypothesis:
 
 class TestGuards:
     def test_speech_passes(self) -> None:
-        assert reason_to_reject(hypothesis("ever tried ever failed no matter"), 1.0) is None
-        assert reason_to_reject(hypothesis("no no no no"), 1.0) is None
-        assert reason_to_reject(hypothesis(""), 1.0) is None
+        assert reason_to_reject(hypothesis("ever tried ever failed no matter"), 1.0, Quality.DRAFT) is None
+        assert reason_to_reject(hypothesis("no no no no"), 1.0, Quality.DRAFT) is None
+        assert reason_to_reject(hypothesis(""), 1.0, Quality.DRAFT) is None
 
     @pytest.mark.parametrize(
         ("bad", "reason"),
@@ -98,12 +98,17 @@ class TestGuards:
         ],
     )
     def test_inventions_do_not(self, bad: Hypothesis, reason: str) -> None:
-        assert reason_to_reject(bad, 1.0) == reason
+        assert reason_to_reject(bad, 1.0, Quality.DRAFT) == reason
+
+    def test_what_is_said_over_and_over_is_a_final_all_the_same(self) -> None:
+        chant = hypothesis("we shall overcome " * 6, compression_ratio=3.0)
+        assert reason_to_reject(chant, 1.0, Quality.DRAFT) == "compression ratio"
+        assert reason_to_reject(chant, 1.0, Quality.FULL) is None
 
     def test_you_on_silence_needs_the_voice_share_to_be_caught(self) -> None:
         invention = hypothesis("you", no_speech_prob=0.95, avg_logprob=-0.87)
-        assert reason_to_reject(invention, 0.05) == "no speech, little voice"
-        assert reason_to_reject(invention, 0.9) is None
+        assert reason_to_reject(invention, 0.05, Quality.FULL) == "no speech, little voice"
+        assert reason_to_reject(invention, 0.9, Quality.FULL) is None
 
     def test_repeats(self) -> None:
         assert repeats(["no"] * 6)

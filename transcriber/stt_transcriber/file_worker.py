@@ -176,7 +176,7 @@ class ChunkWorker:
         hypothesis = await self._decode(f"chunk {chunk.job_id} {chunk.index}", lambda: request)
         offset_s = chunk.start_sample / SAMPLE_RATE
         gap = separator(hypothesis.language, config.task)
-        refused = guards.reason_to_reject(hypothesis, speech_share=1.0)
+        refused = guards.reason_to_reject(hypothesis, 1.0, request.quality)
         segments = [] if refused else segments_of(hypothesis.words, offset_s, gap)
         part = ChunkResult(hypothesis.language, segments)
         stored = await self._functions.store_part(

@@ -16,6 +16,7 @@ from stt_shared.contracts.events import Done, Error, Event
 from stt_shared.contracts.frames import Frame, FrameKind
 from stt_shared.contracts.session import session_state
 from stt_shared.metrics import ERRORS_TOTAL, REFUSED_WRITES, SESSIONS, SESSIONS_TOTAL, StageTimings
+from stt_shared.tasks import cancel_and_wait
 from stt_transcriber.core.hypothesis import DecodeRequest
 from stt_transcriber.core.live import LiveSession, Outcome, Ticket
 from stt_transcriber.core.policy import LivePolicy
@@ -114,8 +115,7 @@ class _Run:
                 raise self._failure
         finally:
             for task in (reading, waiting):
-                task.cancel()
-            await asyncio.gather(reading, waiting, return_exceptions=True)
+                await cancel_and_wait(task)
 
     async def _read(self) -> None:
         worker = self._worker

@@ -9,6 +9,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from stt_shared.clock import monotonic_ms
+from stt_shared.tasks import cancel_and_wait
 from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis
 from stt_transcriber.core.scheduler import Kind, Scheduler, Wish
 from stt_transcriber.engines.base import Engine
@@ -51,8 +52,7 @@ class ModelPool:
 
     async def __aexit__(self, *_: object) -> None:
         for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+            await cancel_and_wait(task)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     @property

@@ -64,9 +64,11 @@ class ChannelHub:
     """Spreads one subscriber connection over many inboxes. Use as an async context manager."""
 
     def __init__(self, client: Redis, own_channel: str) -> None:
+        self._client = client
         self._pubsub = client.pubsub()
         self._own_channel = own_channel
         self._inboxes: dict[str, set[Inbox]] = {}
+        self._subscribed: set[str] = set()
         self._confirmed: dict[str, asyncio.Event] = {}
         self._reader: asyncio.Task[None] | None = None
 
@@ -90,12 +92,13 @@ class ChannelHub:
         inboxes = self._inboxes.setdefault(channel, set())
         inboxes.add(inbox)
         try:
-            confirmed = self._confirmed.get(channel)
-            if confirmed is None:
-                confirmed = self._confirmed[channel] = asyncio.Event()
-                await self._pubsub.subscribe(channel)
+            confirmed = self._confirmed.setdefault(channel, asyncio.Event())
+            if not confirmed.is_set():
+                # A message to ourselves ends the reader's wait, so that it sees the wish at once.
+                with contextlib.suppress(redis.ConnectionError, redis.TimeoutError):
+                    await self._client.publish(self._own_channel, b"")
             with contextlib.suppress(TimeoutError):
-                # Unconfirmed (Redis away): redis-py subscribes again on reconnection, and the inbox is told then.
+                # Unconfirmed (Redis away): the reader subscribes on reconnection, and the inbox is told then.
                 async with asyncio.timeout(2.0):
                     await confirmed.wait()
             yield inbox
@@ -103,13 +106,21 @@ class ChannelHub:
             inboxes.discard(inbox)
             if not inboxes and self._inboxes.get(channel) is inboxes:
                 del self._inboxes[channel]
-                self._confirmed.pop(channel, None)
-                with contextlib.suppress(redis.ConnectionError, redis.TimeoutError):
-                    await self._pubsub.unsubscribe(channel)
+
+    async def _follow_wishes(self) -> None:
+        """Only the reader subscribes: a second task would reconnect while this one reads, and take its answers."""
+        for channel in self._subscribed - self._inboxes.keys():
+            self._confirmed.pop(channel, None)
+            await self._pubsub.unsubscribe(channel)
+            self._subscribed.discard(channel)
+        for channel in self._inboxes.keys() - self._subscribed:
+            await self._pubsub.subscribe(channel)
+            self._subscribed.add(channel)
 
     async def _read(self) -> None:
         while True:
             try:
+                await self._follow_wishes()
                 message = await self._pubsub.get_message(ignore_subscribe_messages=False, timeout=1.0)
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 _log.warning("subscriber connection lost", cause=str(error))

@@ -96,9 +96,7 @@ class LogReader(Generic[Item]):
 
     async def _logged(self) -> AsyncIterator[Item]:
         while True:
-            entries: Any = await self._client.xrange(
-                self._channel + ":log", min=f"({self.position}-0", count=_PAGE
-            )
+            entries: Any = await self._client.xrange(self._channel + ":log", min=f"({self.position}-0", count=_PAGE)
             for entry_id, fields in entries:
                 seq = int(entry_id.partition(b"-")[0])
                 self._advance(seq)

@@ -312,7 +312,7 @@ class LiveSession:
 
     def _show(self, ticket: Ticket, hypothesis: Hypothesis, outcomes: list[Outcome], now_wall_ms: float) -> None:
         utterance = ticket.utterance
-        if self._refused(hypothesis) or self._language_is_a_guess(hypothesis):
+        if self._refused(hypothesis, ticket.request.quality) or self._language_is_a_guess(hypothesis):
             return
         end_ms = ticket.end // _SAMPLES_PER_MS
         utterance.agreement.update(_placed(hypothesis, ticket.begin), end_ms)
@@ -344,7 +344,7 @@ class LiveSession:
     ) -> None:
         self._early = None
         words = _placed(hypothesis, utterance.start)
-        if self._refused(hypothesis):
+        if self._refused(hypothesis, Quality.FULL):
             # Better what the guards let through while the utterance grew than nothing.
             words = list(utterance.agreement.stable)
         text = _joined(words, separator(hypothesis.language, self._config.task))
@@ -375,8 +375,8 @@ class LiveSession:
         )
         self._advance_to(utterance.end, outcomes, event)
 
-    def _refused(self, hypothesis: Hypothesis) -> bool:
-        reason = guards.reason_to_reject(hypothesis, speech_share=1.0)
+    def _refused(self, hypothesis: Hypothesis, quality: Quality) -> bool:
+        reason = guards.reason_to_reject(hypothesis, 1.0, quality)
         if reason:
             self.rejected.append(reason)
         return reason is not None

@@ -1,6 +1,8 @@
 """The default engine: Whisper on CTranslate2, with faster-whisper's tokenizer and features."""
 
+import re
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,24 @@ from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
 
 from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, Quality, TimedWord
 from stt_transcriber.engines.base import EngineError
-from stt_transcriber.engines.request import check_request, is_suspect, nothing_heard, token_limit, written_language
+from stt_transcriber.engines.request import (
+    LOOPS_FROM_RATIO,
+    check_request,
+    is_suspect,
+    nothing_heard,
+    token_limit,
+    written_language,
+)
 from stt_transcriber.engines.spliced_encoder import POSITIONS_PER_S, Encoding, SplicedEncoder
 from stt_transcriber.engines.words import compression_ratio, pieces_of, timed_words
 from stt_transcriber.model_store import resolve
 
 _CONTEXT_TOKENS = 448
 """Positions of the decoder: prompt and new text together."""
+_LOOP_MARGIN_LOGPROB = 0.5
+"""So much less probable may a text without repetitions be, and still be believed over one that looks like a loop."""
+_SAME_SPEECH_RATIO = 0.6
+"""From this share of common words on, two texts are taken for two spellings of one speech."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +66,22 @@ class _Decoded:
         return is_suspect(
             truncated=self.truncated, compression_ratio=self.compression_ratio, avg_logprob=self.avg_logprob
         )
+
+
+def better_of(first: _Decoded, second: _Decoded) -> _Decoded:
+    """The text to believe, where ``second`` was not allowed to repeat itself.
+
+    People repeat themselves too. Then the second text says the same in other spellings; where a loop covered other
+    words, it says those.
+    """
+    if first.truncated != second.truncated:
+        return second if first.truncated else first
+    if first.compression_ratio <= LOOPS_FROM_RATIO:
+        return max(first, second, key=lambda decoded: decoded.avg_logprob)
+    alike = SequenceMatcher(a=_bare_words(first.text), b=_bare_words(second.text), autojunk=False).ratio()
+    if alike >= _SAME_SPEECH_RATIO:
+        return first
+    return second if second.avg_logprob > first.avg_logprob - _LOOP_MARGIN_LOGPROB else first
 
 
 class FasterWhisperEngine:
@@ -145,7 +174,7 @@ class FasterWhisperEngine:
         if not (first.is_suspect if request.quality is Quality.FULL else first.truncated and request.prompt):
             return first
         second = self._generate(request, tokenizer, encoding, recipe.beam_size, no_repeat_ngram_size=4)
-        return min(first, second, key=lambda d: (d.truncated, d.is_suspect, -d.avg_logprob))
+        return better_of(first, second)
 
     def _generate(
         self,
@@ -239,6 +268,10 @@ def _compute_type(compute_type: str, device: str) -> str:
     if compute_type not in allowed:
         raise EngineError(f"compute type {compute_type!r}: {device} allows {', '.join(allowed)}")
     return compute_type
+
+
+def _bare_words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())
 
 
 def _context_tokens(tokenizer: Tokenizer, prompt: str, room: int) -> list[int]:

@@ -12,7 +12,7 @@ _DENSE_LANGUAGES = frozenset(
     "am as bn bo gu hi hy ka km kn lo ml mn mr my ne pa ps sa sd si ta te th tt yi".split()  # noqa: SIM905
 )
 """Whisper's vocabulary has few whole words of these: a word takes several tokens, up to one a byte."""
-_LOOPS_FROM_RATIO = 2.4
+LOOPS_FROM_RATIO = 2.4
 _GUESSES_BELOW_LOGPROB = -1.0
 
 
@@ -42,4 +42,4 @@ def token_limit(request: DecodeRequest, language: str) -> int:
 
 def is_suspect(*, truncated: bool, compression_ratio: float, avg_logprob: float) -> bool:
     """True for a loop (it compresses well or runs into the limit) and for a guess (improbable words)."""
-    return truncated or compression_ratio > _LOOPS_FROM_RATIO or avg_logprob < _GUESSES_BELOW_LOGPROB
+    return truncated or compression_ratio > LOOPS_FROM_RATIO or avg_logprob < _GUESSES_BELOW_LOGPROB

@@ -1,0 +1,5 @@
+"""``python -m stt_cli``."""
+
+from stt_cli.main import app
+
+app()
