@@ -1,6 +1,7 @@
 """The suite, started as a user starts it, on real weights; and real speech."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,9 +24,15 @@ def model() -> str:
 
 
 @pytest.fixture(scope="session")
-def suite(model: str) -> Iterator[Suite]:
+def spool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("spool")
+
+
+@pytest.fixture(scope="session")
+def suite(model: str, spool: Path) -> Iterator[Suite]:
     """Two replicas of each worker, one gateway, an embedded server, a free port."""
-    with running_suite(WHISPER_MODEL=model, TRANSCRIBER_REPLICAS="2", AUDIO_PROCESSOR_REPLICAS="2") as suite:
+    replicas = {"TRANSCRIBER_REPLICAS": "2", "AUDIO_PROCESSOR_REPLICAS": "2"}
+    with running_suite(WHISPER_MODEL=model, SPOOL_DIR=str(spool), **replicas) as suite:
         yield suite
 
 

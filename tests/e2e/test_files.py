@@ -1,6 +1,7 @@
 """Files: posted, watched, fetched; and gone from the spool folder afterwards."""
 
 import asyncio
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -133,12 +134,18 @@ async def test_malformed_files_of_the_corpus_end_with_an_answer(suite: Suite) ->
                 assert view["error"]["code"] in ("bad_audio", "unsupported_media"), (file.name, view)
 
 
-async def test_cancel_ends_a_job_and_nothing_is_left_behind(suite: Suite, beckett: NDArray[np.float32]) -> None:
+async def test_cancel_ends_a_job_and_nothing_is_left_behind(
+    suite: Suite, spool: Path, beckett: NDArray[np.float32]
+) -> None:
     long = np.concatenate([beckett] * 30)
     data = encode.encoded(long, "ogg", "libopus")
     async with httpx2.AsyncClient(base_url=suite.url, timeout=60) as client:
         job_id = await post(client, "long.ogg", data)
         cancelled = await client.delete(f"/v1/stt/jobs/{job_id}")
         assert cancelled.json()["status"] == "cancelled"
-        await asyncio.sleep(1)
+        done = await post(client, "short.ogg", encode.encoded(beckett, "ogg", "libopus"))
+        await finished(client, done)
         assert (await client.get(f"/v1/stt/jobs/{job_id}")).json()["status"] == "cancelled"
+    async with asyncio.timeout(10):
+        while os.listdir(spool):  # noqa: ASYNC110 - files tell nobody when they go
+            await asyncio.sleep(0.2)
