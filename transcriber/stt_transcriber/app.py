@@ -16,7 +16,7 @@ from stt_shared.tasks import LoopWatch, cancel_and_wait, stop_signal
 from stt_transcriber.engines.base import Engine
 from stt_transcriber.engines.load import load_engine
 from stt_transcriber.file_worker import ChunkWorker, FileCutter
-from stt_transcriber.live_worker import LiveWorker
+from stt_transcriber.live_worker import LiveParts, LiveWorker
 from stt_transcriber.model_pool import ModelPool
 from stt_transcriber.settings import TranscriberSettings
 from stt_transcriber.vad_models import load_vad
@@ -98,7 +98,7 @@ async def run(settings: TranscriberSettings) -> None:
         functions = Functions(client)
         async with ChannelHub(client, keys.replica_channel(replica_id)) as hub, ModelPool(engine) as pool:
             policy = settings.policy()
-            live = LiveWorker(client, functions, hub, pool, new_voice, policy, settings.session_silence_s)
+            live = LiveWorker(LiveParts(client, functions, hub, pool, new_voice, policy, settings.session_silence_s))
             cutter = FileCutter(client, functions, hub, new_voice, policy)
             chunks = ChunkWorker(client, functions, pool, replica_id, settings.worker_concurrency or settings.workers())
             sessions = Stage(

@@ -1,6 +1,7 @@
 """The shell around core/live.py: frames from Redis, decodes from the pool, events to Redis."""
 
 import asyncio
+from dataclasses import dataclass
 
 import structlog
 from prometheus_client import Counter
@@ -31,75 +32,70 @@ class _Lost(Exception):
     """Redis refused a write: the session has another owner, or is over."""
 
 
+@dataclass(frozen=True)
+class LiveParts:
+    """What every session of a replica uses."""
+
+    client: Redis
+    functions: Functions
+    hub: ChannelHub
+    pool: ModelPool
+    new_voice: VadFactory
+    policy: LivePolicy
+    silence_s: float
+    """A session whose gateway says nothing for so long is ended."""
+
+
 class LiveWorker:
     """Runs the live sessions of this replica; ``handle`` is one session, from its committed position to `done`."""
 
-    def __init__(
-        self,
-        client: Redis,
-        functions: Functions,
-        hub: ChannelHub,
-        pool: ModelPool,
-        new_voice: VadFactory,
-        policy: LivePolicy,
-        silence_s: float,
-    ) -> None:
-        self._client = client
-        self._functions = functions
-        self._hub = hub
-        self._pool = pool
-        self._new_voice = new_voice
-        self._policy = policy
-        self._silence_s = silence_s
+    def __init__(self, parts: LiveParts) -> None:
+        self._parts = parts
         self._sessions = 0
 
     async def handle(self, assignment: Assignment) -> None:
         """One session. Returns when it is done, superseded, or given to another."""
         self._sessions += 1
-        self._pool.scheduler.sessions(self._sessions)
+        self._parts.pool.scheduler.sessions(self._sessions)
         SESSIONS.labels("transcriber").inc()
         SESSIONS_TOTAL.labels("transcriber").inc()
-        run = _Run(self, assignment)
+        run = _Run(self._parts, assignment)
         try:
             await run.until_done()
         except _Lost as lost:
             run.log.info("session left", reason=str(lost))
         finally:
-            self._pool.withdraw(run.key)
+            self._parts.pool.withdraw(run.key)
             self._sessions -= 1
-            self._pool.scheduler.sessions(self._sessions)
+            self._parts.pool.scheduler.sessions(self._sessions)
             SESSIONS.labels("transcriber").dec()
-
-    def new_session(self, assignment: Assignment) -> tuple[LiveSession, int]:
-        """The session as it stands in Redis, and the number of the last frame that it needs no more."""
-        state = session_state(assignment.fields)
-        session = LiveSession(
-            assignment.owner.keys.id,
-            state.config,
-            self._policy,
-            self._new_voice().probabilities,
-            committed_samples=state.committed_samples,
-            committed_seq=state.committed_seq,
-            finals=state.finals,
-            context=state.context,
-        )
-        return session, state.committed_seq
 
 
 class _Run:
     """One session in hand."""
 
-    def __init__(self, worker: LiveWorker, assignment: Assignment) -> None:
-        self._worker = worker
+    def __init__(self, parts: LiveParts, assignment: Assignment) -> None:
+        self._parts = parts
         self._owner = assignment.owner
-        self._session, self._position = worker.new_session(assignment)
+        state = session_state(assignment.fields)
+        self._position = state.committed_seq
+        self._session = LiveSession(
+            assignment.owner.keys.id,
+            state.config,
+            parts.policy,
+            parts.new_voice().probabilities,
+            committed_samples=state.committed_samples,
+            committed_seq=state.committed_seq,
+            finals=state.finals,
+            context=state.context,
+        )
         self._timings = StageTimings()
         self._turn = asyncio.Lock()  # state changes and their events, one after the other
         self._over = asyncio.Event()
         self._failure: BaseException | None = None
         self._ticket: Ticket | None = None
         self._not_before_ms = 0.0
-        self._interval_ms = float(worker._policy.partial_interval_ms)
+        self._interval_ms = float(parts.policy.partial_interval_ms)
         self.key = f"live {assignment.owner.keys.id} {assignment.owner.epoch}"
         self.log = structlog.get_logger().bind(session_id=assignment.owner.keys.id)
 
@@ -118,8 +114,7 @@ class _Run:
                 await cancel_and_wait(task)
 
     async def _read(self) -> None:
-        worker = self._worker
-        reader = read_pcm(worker._client, worker._hub, self._owner.keys, self._position)
+        reader = read_pcm(self._parts.client, self._parts.hub, self._owner.keys, self._position)
         last_frame = monotonic_ms()
         try:
             async for frame in reader.items():
@@ -138,13 +133,13 @@ class _Run:
 
     async def _still_there(self, quiet_ms: float) -> bool:
         """Asked once a quiet second. A session that was superseded has no more frames to reveal it."""
-        epoch = await self._worker._client.hget(self._owner.keys.state, "epoch")
+        epoch = await self._parts.client.hget(self._owner.keys.state, "epoch")
         if epoch != self._owner.epoch.encode():
             raise _Lost("superseded or expired")
-        if quiet_ms < self._worker._silence_s * 1000:
+        if quiet_ms < self._parts.silence_s * 1000:
             return True
         async with self._turn:
-            await self._fail("idle", f"no audio for {self._worker._silence_s:g} s")
+            await self._fail("idle", f"no audio for {self._parts.silence_s:g} s")
         return False
 
     async def _take(self, frame: Frame) -> None:
@@ -172,9 +167,9 @@ class _Run:
         kind = self._session.wish()
         if kind is None or (kind is Kind.PARTIAL and monotonic_ms() < self._not_before_ms):
             return
-        policy = self._worker._policy
+        policy = self._parts.policy
         budget = {Kind.FINAL: policy.final_budget_wall_ms, Kind.FIRST: policy.first_budget_wall_ms}
-        self._worker._pool.wish(
+        self._parts.pool.wish(
             self.key, kind, budget.get(kind, policy.max_partial_interval_ms), self._begin, self._decoded
         )
 
@@ -209,7 +204,7 @@ class _Run:
 
     def _stretch(self, decoded: Decoded) -> None:
         """Under load a session asks less often, so that partials leave room for finals and for the others."""
-        policy = self._worker._policy
+        policy = self._parts.policy
         busy = 2.0 * decoded.waited_ms + decoded.took_ms
         self._interval_ms = min(policy.max_partial_interval_ms, max(policy.partial_interval_ms, busy))
 
@@ -220,9 +215,9 @@ class _Run:
             began = monotonic_ms()
             if outcome.event is None:
                 assert commit is not None
-                written = await self._worker._functions.commit(self._owner, commit)
+                written = await self._parts.functions.commit(self._owner, commit)
             else:
-                written, _ = await self._worker._functions.emit(self._owner, outcome.event, commit)
+                written, _ = await self._parts.functions.emit(self._owner, outcome.event, commit)
                 self._timings.add("emit", monotonic_ms() - began)
             self._check(written)
 
@@ -247,6 +242,6 @@ class _Run:
         await self._end(error)
 
     async def _end(self, event: Event) -> None:
-        written, _ = await self._worker._functions.emit(self._owner, event)
+        written, _ = await self._parts.functions.emit(self._owner, event)
         self._check(written)
         self._over.set()
