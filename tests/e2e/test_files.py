@@ -147,5 +147,5 @@ async def test_cancel_ends_a_job_and_nothing_is_left_behind(
         await finished(client, done)
         assert (await client.get(f"/v1/stt/jobs/{job_id}")).json()["status"] == "cancelled"
     async with asyncio.timeout(10):
-        while os.listdir(spool):  # noqa: ASYNC110 - files tell nobody when they go
+        while os.listdir(spool):
             await asyncio.sleep(0.2)

@@ -1,0 +1,224 @@
+"""The transcriber's shell on a real server, with an engine that answers at once: sessions, files, failures."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from redis.asyncio import Redis
+
+from stt_shared.bus import keys
+from stt_shared.bus.channels import ChannelHub
+from stt_shared.bus.functions import Functions, Ownership, Written
+from stt_shared.bus.keys import StreamKeys, job_keys, session_keys
+from stt_shared.bus.log import read_events, read_state
+from stt_shared.bus.work import Stage
+from stt_shared.contracts.events import Done, Error, Event, Final, decode_event
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
+from stt_shared.contracts.jobs import JobConfig, JobResult
+from stt_shared.contracts.session import SessionConfig, encode_json
+from stt_shared.tasks import cancel_and_wait
+from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis, TimedWord
+from stt_transcriber.core.policy import LivePolicy
+from stt_transcriber.engines.base import EngineError
+from stt_transcriber.file_worker import ChunkWorker, FileCutter
+from stt_transcriber.live_worker import LiveParts, LiveWorker
+from stt_transcriber.model_pool import ModelPool
+
+pytestmark = pytest.mark.contract
+
+
+class WordASecond:
+    """Says one word for each second of audio, at once."""
+
+    name = "fake"
+    model = "fake"
+    parallel = 2
+    is_multilingual = False
+    languages = ("en",)
+
+    def __init__(self) -> None:
+        self.broken = False
+        self.lengths: list[float] = []
+
+    def decode(self, request: DecodeRequest) -> Hypothesis:
+        if self.broken:
+            raise EngineError("the model is gone")
+        seconds = len(request.samples) / 16000
+        self.lengths.append(seconds)
+        words = tuple(TimedWord(f"w{i}", i + 0.1, i + 0.5, 0.9) for i in range(max(1, round(seconds))))
+        return Hypothesis(" ".join(word.text for word in words), words, "en", 1.0, -0.1, 0.0, 1.0)
+
+
+class LoudIsVoice:
+    def probabilities(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        return (np.abs(samples.reshape(-1, 512)).max(axis=1) > 0.01).astype(np.float32)
+
+    def state(self) -> tuple[NDArray[np.float32], ...]:
+        return ()
+
+    def restore(self, state: tuple[NDArray[np.float32], ...]) -> None:
+        pass
+
+
+@pytest.fixture
+def engine() -> WordASecond:
+    return WordASecond()
+
+
+@pytest.fixture
+async def functions(redis_client: Redis, engine: WordASecond) -> AsyncIterator[Functions]:
+    """A running transcriber: sessions, jobs, chunks."""
+    functions = Functions(redis_client)
+    await redis_client.set(keys.replica_alive("t1"), 1)
+    async with ChannelHub(redis_client, "stt:replica:t1") as hub, ModelPool(engine) as pool:
+        policy = LivePolicy()
+        live = LiveWorker(LiveParts(redis_client, functions, hub, pool, LoudIsVoice, policy, 60.0))
+        cutter = FileCutter(redis_client, functions, hub, LoudIsVoice, policy)
+        chunks = ChunkWorker(redis_client, functions, pool, "t1", concurrency=2)
+        stages = [
+            Stage(
+                redis_client,
+                functions,
+                stream=stream,
+                stage=keys.STAGE_TRANSCRIBER,
+                replica_id="t1",
+                keys_of=keys_of,
+                capacity=4,
+                handle=handle,
+                deletes=True,
+            )
+            for stream, keys_of, handle in (
+                (keys.SESSIONS_WAITING, session_keys, live.handle),
+                (keys.JOBS_WAITING, job_keys, cutter.handle),
+            )
+        ]
+        running = [asyncio.create_task(work) for work in (*(stage.run() for stage in stages), chunks.run())]
+        yield functions
+        for task in running:
+            await cancel_and_wait(task)
+        for stage in stages:
+            await stage.drain(1)
+
+
+@asynccontextmanager
+async def listening(client: Redis, at: StreamKeys) -> AsyncIterator["asyncio.Task[list[Event]]"]:
+    async with ChannelHub(client, "stt:replica:test") as hub:
+
+        async def collect() -> list[Event]:
+            events: list[Event] = []
+            async with asyncio.timeout(20):
+                async for item in read_events(client, hub, at, 0).items():
+                    if item is None:
+                        continue
+                    events.append(decode_event(item.body))
+                    if isinstance(events[-1], Done | Error):
+                        return events
+            raise AssertionError
+
+        task = asyncio.create_task(collect())
+        yield task
+        await cancel_and_wait(task)
+
+
+async def opened(client: Redis, functions: Functions, session_id: str) -> Ownership:
+    at = session_keys(session_id)
+    await functions.open(at, "e", encode_json(SessionConfig()), 0, 60)
+    await client.xadd(keys.SESSIONS_WAITING, {"id": session_id, "epoch": "e"})
+    return Ownership(at, "e")
+
+
+def frames(*parts: tuple[float, bool]) -> list[Frame]:
+    """Loud and silent parts in frames of 100 ms, and STOP."""
+    made: list[Frame] = []
+    position = 0
+    for seconds, loud in parts:
+        for _ in range(round(seconds * 10)):
+            samples = np.full(1600, 8000 if loud else 0, np.int16)
+            made.append(Frame(len(made) + 1, FrameKind.AUDIO, samples.tobytes(), FrameMeta(1.0, start_sample=position)))
+            position += 1600
+    return [*made, Frame(len(made) + 1, FrameKind.STOP)]
+
+
+async def play(functions: Functions, owner: Ownership, all_frames: list[Frame]) -> None:
+    for frame in all_frames:
+        while await functions.append_pcm(owner, frame, consumed=0, max_frames=64) is Written.FULL:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_session_from_its_first_frame_to_done(redis_client: Redis, functions: Functions) -> None:
+    owner = await opened(redis_client, functions, "s")
+    async with listening(redis_client, owner.keys) as events:
+        await play(functions, owner, frames((0.5, False), (2, True), (1, False), (1.5, True)))
+        heard = await events
+    kinds = [type(event).__name__ for event in heard if type(event).__name__ != "Partial"]
+    assert kinds == ["SpeechStarted", "SpeechEnded", "Final", "SpeechStarted", "SpeechEnded", "Final", "Done"]
+    assert [event.event for event in heard] == sorted({event.event for event in heard})
+    assert [event.utterance for event in heard if isinstance(event, Final)] == [1, 2]
+    done = heard[-1]
+    assert isinstance(done, Done)
+    assert (done.finals, done.duration_ms) == (2, 5000)
+    assert {"vad", "buffer", "infer", "emit"} <= set(done.timings_ms)
+    assert not await redis_client.exists(owner.keys.pcm_log, owner.keys.audio_log), "no audio is left"
+
+
+async def test_an_engine_that_fails_ends_no_session(
+    redis_client: Redis, functions: Functions, engine: WordASecond
+) -> None:
+    owner = await opened(redis_client, functions, "s")
+    engine.broken = True
+    async with listening(redis_client, owner.keys) as events:
+        sound = frames((2, True), (1, False), (2, True))
+        await play(functions, owner, sound[:30])
+        await asyncio.sleep(0.5)
+        engine.broken = False
+        await play(functions, owner, sound[30:])
+        heard = await events
+    assert [event.utterance for event in heard if isinstance(event, Final)] == [1], "what was heard is still said"
+    assert isinstance(heard[-1], Done)
+
+
+async def test_a_superseded_session_is_left_alone(redis_client: Redis, functions: Functions) -> None:
+    owner = await opened(redis_client, functions, "s")
+    await play(functions, owner, frames((1, True))[:-1])
+    await functions.open(owner.keys, "e2", encode_json(SessionConfig()), 0, 60)
+    await asyncio.sleep(1.5)
+    assert await redis_client.xlen(owner.keys.results_log) == 0
+    assert await redis_client.xlen(keys.SESSIONS_WAITING) == 0, "its former owner has let it go"
+
+
+async def test_an_error_of_an_earlier_stage_reaches_the_client(redis_client: Redis, functions: Functions) -> None:
+    owner = await opened(redis_client, functions, "s")
+    async with listening(redis_client, owner.keys) as events:
+        stop = Frame(1, FrameKind.STOP, meta=FrameMeta(error="bad_audio: no such codec"))
+        await functions.append_pcm(owner, stop, consumed=0)
+        heard = await events
+    (error,) = heard
+    assert isinstance(error, Error)
+    assert (error.code, error.message, error.retryable) == ("bad_audio", "no such codec", False)
+
+
+async def test_a_long_file_is_cut_and_put_together_in_order(
+    redis_client: Redis, functions: Functions, engine: WordASecond
+) -> None:
+    at = job_keys("j" * 32)
+    await functions.open(at, "e", msgspec.json.encode(JobConfig("j" * 32)), 0, 60)
+    await redis_client.hset(at.state, mapping={"status": "queued", "progress": 0})
+    await redis_client.xadd(keys.JOBS_WAITING, {"id": at.id, "epoch": "e"})
+    await play(functions, Ownership(at, "e"), frames(*[(9.0, True), (1.0, False)] * 12))
+    async with asyncio.timeout(20):
+        while (await redis_client.hget(at.state, "status")) != b"completed":
+            await asyncio.sleep(0.05)
+    fields = await read_state(redis_client, at)
+    result = msgspec.json.decode(fields[b"result"], type=JobResult)
+    assert result.duration == 120.0
+    starts = [segment.start for segment in result.segments]
+    assert starts == sorted(starts)
+    assert [segment.id for segment in result.segments] == list(range(len(starts)))
+    assert len(engine.lengths) >= 4
+    assert max(engine.lengths) <= 28.0
+    assert not await redis_client.exists(at.pcm_log, keys.job_parts(at.id))
+    assert await redis_client.xlen(keys.JOB_CHUNKS) == 0
