@@ -3,9 +3,11 @@
 from redis.asyncio import Redis
 
 from stt_gateway.core.health import AUDIO_PROCESSOR, TRANSCRIBER, free_places, is_ready
+from stt_gateway.core.model_limits import check_model_can
 from stt_shared.bus.replicas import ReplicaStatus, living_replicas
 from stt_shared.clock import monotonic_ms
 from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.session import SessionConfig, Task
 
 FRESH_MS = 500.0
 """The list of replicas is read at most this often, however many clients knock."""
@@ -20,17 +22,26 @@ class Admission:
         self._read_ms = float("-inf")
         self._admitted = 0
 
-    async def check(self) -> None:
-        """Counts one more session. Raises SttError no_worker or at_capacity, and the errors of Redis."""
+    async def check(self, config: SessionConfig) -> None:
+        """Counts one more session. Raises SttError no_worker, at_capacity or bad_config, and the errors of Redis."""
+        await self._read_replicas()
+        for service in (AUDIO_PROCESSOR, TRANSCRIBER):
+            if not is_ready(self._replicas, service):
+                raise SttError("no_worker", f"no {service} is ready; try again shortly")
+        check_model_can(self._replicas, config.language, config.task)
+        # Replicas tell their load a moment late: those admitted since the list was read are not in it yet.
+        if free_places(self._replicas, TRANSCRIBER) <= self._admitted:
+            raise SttError("at_capacity", "all places for live sessions are taken; try again later")
+        self._admitted += 1
+
+    async def check_file(self, language: str | None, task: Task) -> None:
+        """Files may wait for a worker, but not for one that cannot do it. Raises SttError bad_config."""
+        await self._read_replicas()
+        check_model_can(self._replicas, language, task)
+
+    async def _read_replicas(self) -> None:
         now_ms = monotonic_ms()
         if now_ms - self._read_ms > FRESH_MS:
             self._replicas = await living_replicas(self._client)
             self._read_ms = now_ms
             self._admitted = 0
-        for service in (AUDIO_PROCESSOR, TRANSCRIBER):
-            if not is_ready(self._replicas, service):
-                raise SttError("no_worker", f"no {service} is ready; try again shortly")
-        # Replicas tell their load a moment late: those admitted since the list was read are not in it yet.
-        if free_places(self._replicas, TRANSCRIBER) <= self._admitted:
-            raise SttError("at_capacity", "all places for live sessions are taken; try again later")
-        self._admitted += 1

@@ -37,6 +37,7 @@ async def post_job(request: Request) -> Response:
     received = await receive_uploads(request, settings.spool_dir, settings.max_upload_bytes)
     try:
         wishes = job_request([*request.query_params.multi_items(), *received.fields])
+        await services.admission.check_file(wishes.language, wishes.task)
     except SttError:
         for upload in received.files:
             (settings.spool_dir / upload.spool_name).unlink(missing_ok=True)

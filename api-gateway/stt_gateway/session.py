@@ -61,6 +61,7 @@ class Session:
         self._lock = asyncio.Lock()
         self._seq = 0
         self._received_bytes = 0
+        self._passed_bytes = 0  # those that are in order: chunks that wait for an earlier one are not among them
         self._held_seq = 0
         self._committed_ms = 0
         self._acked = (0, 0)
@@ -217,13 +218,14 @@ class Session:
             if isinstance(part, Missing):
                 await self._tell_missing(part)
                 continue
+            self._passed_bytes += len(part)
             pieces = self._framer.push(part, now_ms)
             await self._append_all(pieces)
         if self._framer.held_bytes == 0:
             self._held_seq = self._reorder.received_seq
 
     async def _tell_missing(self, missing: Missing) -> None:
-        at_ms = round(self._framer.duration_ms(self._received_bytes) or 0)
+        at_ms = round(self._framer.duration_ms(self._passed_bytes) or 0)
         cause = f"chunks {missing.first} to {missing.last} never came"
         await self._emit(Gap(session_id=self.id, from_ms=at_ms, to_ms=at_ms, cause=cause))
 

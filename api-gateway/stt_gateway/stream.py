@@ -120,7 +120,7 @@ class Connection:
     async def _serve_session(self, request: SessionRequest, first: Message | None) -> _Outcome:
         services = self._services
         try:
-            await services.admission.check()
+            await services.admission.check(request.config)
             session = await Session.open(services.redis, services.functions, self._session_id, request, self._settings)
         except (redis.ConnectionError, redis.TimeoutError) as error:
             _log.warning("session not opened: Redis unreachable", cause=str(error))

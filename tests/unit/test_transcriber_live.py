@@ -289,3 +289,16 @@ def test_a_successor_makes_the_same_final_from_the_committed_position() -> None:
     ]
     assert finals[0] == finals[1]
     assert finals[0].utterance == 2
+
+
+def test_a_model_that_fails_early_is_not_asked_again_and_again() -> None:
+    """An engine that refused every request was asked for the same final hundreds of times a second."""
+    driver = Driver()
+    driver.audio(1, loud=True)
+    driver.audio(0.3, loud=False)
+    ticket = driver.session.begin()
+    assert ticket is not None
+    driver.outcomes += driver.session.fail(ticket, 0)
+    assert driver.session.wish() is None
+    driver.audio(0.3, loud=False)
+    assert driver.session.wish() is Kind.FINAL, "once more, when the utterance is over"

@@ -63,7 +63,7 @@ class Status:
             detail={
                 "model": self._settings.whisper_model,
                 "engine": self._settings.whisper_engine,
-                "multilingual": self.engine.is_multilingual if self.engine else None,
+                "languages": list(self.engine.languages) if self.engine else [],
                 "workers": self._settings.workers(),
                 "decodes_running": self.pool.scheduler.running if self.pool else 0,
                 "decodes_waiting": self.pool.scheduler.waiting if self.pool else 0,

@@ -132,10 +132,10 @@ class _Run:
                 await self._fail("internal", "audio was lost on its way to the transcriber")
 
     async def _still_there(self, quiet_ms: float) -> bool:
-        """Asked once a quiet second. A session that was superseded has no more frames to reveal it."""
-        epoch = await self._parts.client.hget(self._owner.keys.state, "epoch")
-        if epoch != self._owner.epoch.encode():
-            raise _Lost("superseded or expired")
+        """Asked once a quiet second. A session that was superseded or ended has no more frames to reveal it."""
+        epoch, state = await self._parts.client.hmget(self._owner.keys.state, ["epoch", "state"])
+        if epoch != self._owner.epoch.encode() or state != b"active":
+            raise _Lost("superseded, ended or expired")
         if quiet_ms < self._parts.silence_s * 1000:
             return True
         async with self._turn:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 SESSION_TTL_S = 3600
 """A session's keys outlive the last sign of life by this."""
-RESULTS_TTL_S = 300
-"""Events of a finished session stay readable for this long."""
 JOB_TTL_S = 24 * 3600
 """A job's result stays readable for this long."""
 

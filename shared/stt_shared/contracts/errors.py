@@ -30,7 +30,6 @@ ERRORS: dict[str, ErrorKind] = {
     "method_not_allowed": ErrorKind(405, 4505, False),
     "conflict": ErrorKind(409, 4506, False),
     "superseded": ErrorKind(409, 4509, False),
-    "session_gone": ErrorKind(410, 4510, False),
     "idle": ErrorKind(408, 4408, True),
     "at_capacity": ErrorKind(503, 4429, True),
     "no_worker": ErrorKind(503, 4430, True),

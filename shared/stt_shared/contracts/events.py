@@ -133,14 +133,7 @@ class Done(_Event, frozen=True, kw_only=True, tag="done"):
     timings_ms: dict[str, StageTiming]
 
 
-class JobProgress(_Event, frozen=True, kw_only=True, tag="progress"):
-    """A file job went on. ``session_id`` is the job's id; ``progress`` is 0 to 100 and never falls."""
-
-    status: str
-    progress: float
-
-
-Event = Ready | Partial | Final | Ack | SpeechStarted | SpeechEnded | Gap | Notice | Error | Done | JobProgress
+Event = Ready | Partial | Final | Ack | SpeechStarted | SpeechEnded | Gap | Notice | Error | Done
 
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 

@@ -100,6 +100,7 @@ class LiveSession:
         self._open: _Utterance | None = None
         self._closed: deque[_Utterance] = deque()
         self._early: tuple[int, int, Hypothesis] | None = None  # a final decoded before its endpoint: range, result
+        self._early_failed_at = -1  # the end of one that the model failed on: not tried again before the endpoint
         self._in_hand: Ticket | None = None
         self._frame_ends: deque[tuple[int, int, float]] = deque()  # seq, end position, received at (wall)
         self._committed = committed_samples
@@ -160,7 +161,8 @@ class LiveSession:
             return None
         if self._gate.silence_ms >= self._early_silence_ms():
             # The pause may be the end: decode the final now, so that it is ready when the pause is long enough.
-            return Kind.FINAL if self._early is None or self._early[1] != self._early_end() else None
+            tried = (self._early[1] if self._early else -1, self._early_failed_at)
+            return Kind.FINAL if self._early_end() not in tried else None
         if not self._config.interim_results:
             return None
         spoken_to = self._at(self._gate.speech_end_window)
@@ -227,6 +229,8 @@ class LiveSession:
         if ticket.kind is Kind.FINAL and self._closed and ticket.utterance is self._closed[0]:
             nothing = Hypothesis("", (), self._language or "", 0.0, 0.0, 0.0, 0.0)
             self._finish(self._closed.popleft(), nothing, outcomes, now_wall_ms)
+        elif ticket.kind is Kind.FINAL:
+            self._early_failed_at = ticket.end
         return outcomes
 
     def done(self, timings: Done) -> Done:

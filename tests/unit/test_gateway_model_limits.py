@@ -1,0 +1,33 @@
+"""A language that no model knows is refused at the door."""
+
+import pytest
+
+from stt_gateway.core.model_limits import check_model_can
+from stt_shared.bus.replicas import ReplicaStatus
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.session import Task
+
+pytestmark = pytest.mark.unit
+
+
+def transcriber(*languages: str, state: str = "ready") -> ReplicaStatus:
+    detail = {"languages": list(languages)}
+    return ReplicaStatus(id="t", service="transcriber", state=state, started_ms=0, detail=detail)
+
+
+def test_what_one_of_the_models_knows_is_allowed() -> None:
+    check_model_can([transcriber("en"), transcriber("de", "en")], "de", Task.TRANSLATE)
+    check_model_can([transcriber("en")], None, Task.TRANSCRIBE)
+
+
+def test_what_none_knows_is_refused_with_what_is_known() -> None:
+    """With language=de on an English model a live client heard nothing at all, and then a plain `done`."""
+    with pytest.raises(SttError, match="language=de is not allowed; the model here knows en") as refused:
+        check_model_can([transcriber("en"), transcriber("de", state="starting")], "de", Task.TRANSCRIBE)
+    assert refused.value.code == "bad_config"
+    with pytest.raises(SttError, match="English only"):
+        check_model_can([transcriber("en")], None, Task.TRANSLATE)
+
+
+def test_nobody_to_ask_means_no_refusal() -> None:
+    check_model_can([], "de", Task.TRANSLATE)
