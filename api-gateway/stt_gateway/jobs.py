@@ -79,7 +79,8 @@ async def get_result(request: Request, job_id: str, kind: str) -> Response:
         case "vtt":
             return Response(vtt(view.result.segments), media_type="text/vtt")
         case _:
-            return Response(view.result.text + "\n", media_type="text/plain")
+            lines = [segment.text + "\n" for segment in view.result.segments]
+            return Response("".join(lines), media_type="text/plain")
 
 
 @router.get("/{job_id}/events")

@@ -1,4 +1,4 @@
-"""One live session as the gateway writes it to Redis: audio in order and framed, control frames, acks, signs of life."""
+"""One live session as the gateway writes it to Redis: audio in order and framed, control frames, acks."""
 
 import asyncio
 import contextlib
@@ -41,7 +41,7 @@ ACK_EVERY_MS = 1000.0
 class Session:
     """The writing side of an open session. One task may write at a time; the methods see to that themselves.
 
-    All methods raise SttError when the session cannot go on: superseded, or unavailable when Redis is away or forgot it.
+    All methods raise SttError when the session cannot go on: superseded, or unavailable when Redis is away.
     """
 
     def __init__(

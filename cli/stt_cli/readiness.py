@@ -13,6 +13,7 @@ class Health:
 
     status: str = ""
     services: dict[str, Any] = field(default_factory=dict)
+    replicas: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def is_healthy(self) -> bool:
@@ -47,5 +48,9 @@ def read_health(body: bytes) -> Health:
         return Health()
     if not isinstance(said, dict):
         return Health()
-    services = said.get("services")
-    return Health(str(said.get("status", "")), services if isinstance(services, dict) else {})
+    services, replicas = said.get("services"), said.get("replicas")
+    return Health(
+        str(said.get("status", "")),
+        services if isinstance(services, dict) else {},
+        [replica for replica in replicas if isinstance(replica, dict)] if isinstance(replicas, list) else [],
+    )

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from stt_cli.client.formats import Format
 from stt_cli.client.jobs import jobs_client
 from stt_cli.errors import CliError
 
@@ -61,13 +62,15 @@ def test_a_file_goes_up_with_its_wishes_and_the_result_comes_back(url: str, tmp_
         (200, view("queued", 0)),
         (200, view("processing", 40.5)),
         (200, view("completed", 100, result=RESULT)),
+        (200, b"1\n00:00:00,000 --> 00:00:01,000\never tried\n"),
     ]
     sent: list[int] = []
     told: list[float] = []
     with jobs_client(url) as jobs:
         job_id = jobs.submit(speech, {"language": "en"}, sent.append)
-        result = jobs.wait(job_id, told.append)
-    assert result.text == "ever tried"
+        jobs.wait(job_id, told.append)
+        assert jobs.result(job_id, Format.SRT).endswith("\never tried\n")
+    assert Gateway.requests[-1][1] == "/v1/stt/jobs/j1/result.srt"
     assert told == [0, 40.5, 100]
     assert sent[-1] == 200_000
     # In pieces, never the whole file at once.

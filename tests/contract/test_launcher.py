@@ -47,6 +47,7 @@ class Suite:
         self.ready = ""
         self.url = ""
         self.children: list[psutil.Process] = []
+        self.by_module: dict[str, psutil.Process] = {}
 
     def wait_until_ready(self) -> None:
         assert self.process.stdout is not None
@@ -54,11 +55,7 @@ class Suite:
         assert self.ready.startswith("Ready: "), self.end()
         self.url = self.ready.split()[1]
         self.children = psutil.Process(self.process.pid).children()
-
-    def child(self, module: str) -> psutil.Process:
-        found = [child for child in psutil.Process(self.process.pid).children() if module in child.cmdline()]
-        assert len(found) == 1
-        return found[0]
+        self.by_module = {child.cmdline()[-1]: child for child in self.children}
 
     def health(self) -> dict[str, object]:
         with urllib.request.urlopen(f"{self.url}/health", timeout=5) as response:
@@ -156,8 +153,7 @@ def test_services_are_told_where_everything_is(start: Callable[..., Suite], tmp_
 def test_a_killed_service_comes_back(start: Callable[..., Suite]) -> None:
     suite = start()
     suite.wait_until_ready()
-    suite.child("stt_gateway").kill()
-    before = next(child.pid for child in suite.children if "stt_audio" in child.cmdline())
+    suite.by_module["stt_gateway"].kill()
     deadline = time.monotonic() + 10
     while True:
         try:
@@ -165,7 +161,7 @@ def test_a_killed_service_comes_back(start: Callable[..., Suite]) -> None:
             break
         except OSError:
             assert time.monotonic() < deadline
-    assert suite.child("stt_audio").pid == before
+    assert suite.by_module["stt_audio"].is_running()
     suite.process.terminate()
     assert "gateway 1 ended (signal SIGKILL); starting it again in 0.2 s\n" in suite.end()
     suite.assert_nothing_is_left()

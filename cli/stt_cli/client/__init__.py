@@ -1,1 +1,1 @@
-"""Talking to a running suite: jobs over HTTP, live speech over a WebSocket, formats of a transcript."""
+"""Talking to a running suite: jobs over HTTP, live speech over a WebSocket."""

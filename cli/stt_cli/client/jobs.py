@@ -10,9 +10,10 @@ from typing import Any, BinaryIO
 import httpx2
 import msgspec
 
+from stt_cli.client.formats import Format
 from stt_cli.client.server import error_message, unreachable
 from stt_cli.errors import CliError
-from stt_shared.contracts.jobs import JobResult, JobStatus, JobView
+from stt_shared.contracts.jobs import JobStatus, JobView
 
 _ASK_EVERY_S = 0.4
 _PATIENCE_S = 30.0
@@ -66,8 +67,8 @@ class JobsClient:
         answer = _checked(response)
         return str(answer["job_id"])
 
-    def wait(self, job_id: str, on_progress: Callable[[float], None]) -> JobResult:
-        """Asks until the job has ended. ``on_progress(percent)``. Raises CliError with the job's own reason."""
+    def wait(self, job_id: str, on_progress: Callable[[float], None]) -> None:
+        """Returns when the job is completed. ``on_progress(percent)``. Raises CliError with the job's own reason."""
         silent_since_s: float | None = None
         while True:
             try:
@@ -79,8 +80,8 @@ class JobsClient:
             else:
                 silent_since_s = None
                 on_progress(view.progress)
-                if view.status is JobStatus.COMPLETED and view.result is not None:
-                    return view.result
+                if view.status is JobStatus.COMPLETED:
+                    return
                 if view.status.is_final:
                     raise CliError(view.error.message if view.error else f"the job was {view.status}")
             time.sleep(_ASK_EVERY_S)
@@ -92,6 +93,16 @@ class JobsClient:
             return msgspec.convert(answer, JobView)
         except msgspec.ValidationError as error:
             raise CliError(f"{self._url} does not answer as this suite does: {error}") from None
+
+    def result(self, job_id: str, format: Format) -> str:
+        """The transcript of a completed job, ending in a newline. Raises CliError."""
+        try:
+            response = self._http.get(f"/v1/stt/jobs/{job_id}/result.{format}")
+        except httpx2.TransportError as error:
+            raise unreachable(self._url, error) from None
+        if not response.is_success:
+            _checked(response)
+        return response.text.rstrip("\n") + "\n"
 
     def cancel(self, job_id: str) -> None:
         """Gives a job up; nobody minds if it has ended."""

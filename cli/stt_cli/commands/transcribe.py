@@ -6,10 +6,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from stt_cli.client.formats import Format, render
+from stt_cli.client.formats import Format
 from stt_cli.client.jobs import JobsClient, jobs_client
 from stt_cli.errors import CliError
-from stt_shared.contracts.jobs import JobResult
 
 
 def transcribe(url: str, files: list[Path], format: Format, fields: dict[str, str], output: Path | None) -> None:
@@ -27,7 +26,7 @@ def transcribe(url: str, files: list[Path], format: Format, fields: dict[str, st
     with jobs_client(url) as jobs:
         for path in files:
             try:
-                text = render(_one(jobs, path, fields, errors), format)
+                text = _one(jobs, path, fields, format, errors)
                 if output is None:
                     _to_stdout(path, text, several=len(files) > 1 and format is Format.TXT)
                 else:
@@ -52,7 +51,7 @@ def output_name(path: Path, files: list[Path], format: Format) -> str:
     return f"{path.name if has_twin else path.stem}.{format}"
 
 
-def _one(jobs: JobsClient, path: Path, fields: dict[str, str], console: Console) -> JobResult:
+def _one(jobs: JobsClient, path: Path, fields: dict[str, str], format: Format, console: Console) -> str:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         size_bytes = path.stat().st_size if path.is_file() else None
@@ -61,7 +60,8 @@ def _one(jobs: JobsClient, path: Path, fields: dict[str, str], console: Console)
         bar.remove_task(sending)
         working = bar.add_task(f"{path.name}: transcribing", total=100)
         try:
-            return jobs.wait(job_id, lambda percent: bar.update(working, completed=percent))
+            jobs.wait(job_id, lambda percent: bar.update(working, completed=percent))
+            return jobs.result(job_id, format)
         except KeyboardInterrupt:
             jobs.cancel(job_id)
             raise

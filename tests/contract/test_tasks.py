@@ -1,0 +1,59 @@
+"""Ending a task that is in the middle of a Redis command."""
+
+import asyncio
+
+import pytest
+from redis.asyncio import Redis
+
+from stt_shared.tasks import cancel_and_wait
+
+pytestmark = pytest.mark.contract
+
+
+@pytest.mark.parametrize("turns", range(9))
+async def test_a_task_ends_at_whatever_moment_of_a_command_it_is_cancelled(redis_client: Redis, turns: int) -> None:
+    """A transcriber that got SIGTERM while its model loaded never stopped: redis-py had swallowed the cancellation of
+    the task that asks for work, and the process waited for that task."""
+
+    async def work() -> None:
+        while True:
+            await redis_client.set("key", 1)
+            await asyncio.sleep(60)
+
+    await redis_client.ping()
+    task = asyncio.create_task(work())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await cancel_and_wait(task)
+    assert task.done()
+
+
+async def test_being_cancelled_while_waiting_passes_on() -> None:
+    async def stubborn() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.5)
+
+    task = asyncio.create_task(stubborn())
+    await asyncio.sleep(0)
+    waiting = asyncio.create_task(cancel_and_wait(task))
+    await asyncio.sleep(0.1)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await cancel_and_wait(task)
+
+
+async def test_a_tasks_own_error_is_not_the_callers() -> None:
+    async def fails() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            raise ValueError("its own business")
+
+    task = asyncio.create_task(fails())
+    await asyncio.sleep(0)
+    await cancel_and_wait(task)
+    assert isinstance(task.exception(), ValueError)
