@@ -1,5 +1,6 @@
 """The default engine: Whisper on CTranslate2, with faster-whisper's tokenizer and features."""
 
+import os
 import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -107,6 +108,9 @@ class FasterWhisperEngine:
         self.model = model
         self.parallel = workers
         self.device = _device(device)
+        # Read when the first layer runs. oneDNN keeps a compiled kernel, with its memory, for each of the last 1024
+        # shapes it met, and windows come in every length: left alone, a session grows by hundreds of megabytes.
+        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
         try:
             self._hf_tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
             self._whisper = ctranslate2.models.Whisper(
