@@ -1,54 +1,105 @@
 """``python -m stt_gateway``."""
 
+import asyncio
+import contextlib
+import logging
 import socket
 import sys
+from collections.abc import Iterator
 
 import redis
+import structlog
 import uvicorn
+import uvloop
 
 from stt_gateway.app import create_app
 from stt_gateway.settings import GatewaySettings
+from stt_shared.bus.client import connect, wait_until_ready
 from stt_shared.logging import set_up_logging
 from stt_shared.settings import load_settings
+from stt_shared.tasks import cancel_and_wait, stop_signal
+
+_log = structlog.get_logger()
+
+BACKLOG = 1024
+UNREAD_TIMEOUT_MS = 30_000
+"""The kernel drops a connection whose peer leaves data unacknowledged for so long, also one that is closed already."""
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling, which would end the process by the signal instead of with status 0."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def server_config(settings: GatewaySettings) -> uvicorn.Config:
+    """How uvicorn serves the app."""
+    # uvicorn writes query strings at INFO, and those can hold prompts.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    return uvicorn.Config(
+        create_app(settings),
+        ws="websockets-sansio",
+        # Longer messages than allowed still get an answer that says so; beyond twice the limit only close code 1009.
+        ws_max_size=2 * settings.max_message_bytes,
+        # Audio does not compress, and a compressed message may cost far more memory than it says.
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=max(1, round(settings.drain_timeout_s)),
+        access_log=False,
+        log_config=None,
+        server_header=False,
+    )
+
+
+def listening_socket(settings: GatewaySettings) -> socket.socket:
+    """The socket to serve on. Raises OSError when the address cannot be had."""
+    if settings.listen_fd is not None:
+        return socket.socket(fileno=settings.listen_fd)
+    family, *_, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+    listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_TIMEOUT_MS)
+    return listener
+
+
+async def run(settings: GatewaySettings) -> None:
+    """Serves until SIGTERM or SIGINT. Raises OSError for the address, redis.ConnectionError without Redis."""
+    client = connect(settings.redis_url)
+    try:
+        await wait_until_ready(client, settings.redis_wait_s)
+    finally:
+        await client.aclose()
+    settings.spool_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with listening_socket(settings) as listener:
+        server = _Server(server_config(settings))
+        signalled = asyncio.create_task(_exit_on_signal(server), name="signals")
+        _log.info("listening", address=str(listener.getsockname()))
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            await cancel_and_wait(signalled)
+
+
+async def _exit_on_signal(server: uvicorn.Server) -> None:
+    await stop_signal().wait()
+    _log.info("stopping")
+    server.should_exit = True
 
 
 def main() -> None:
-    """Exit 0 after a signal, 1 when the port is taken or Redis cannot be reached, 2 for a bad setting."""
+    """Exit 0 after a signal, 1 when Redis, the address or the spool folder cannot be used, 2 for a bad setting."""
     settings = load_settings(GatewaySettings)
     set_up_logging("gateway", settings.log_level)
-    config = uvicorn.Config(
-        create_app(settings),
-        ws="websockets-sansio",
-        # Audio does not compress, and each compressed connection costs memory.
-        ws_per_message_deflate=False,
-        # Twice what is allowed: up to there a client is told by an error event, beyond it by close code 1009.
-        ws_max_size=2 * settings.max_message_bytes,
-        timeout_graceful_shutdown=int(settings.drain_timeout_s),
-        access_log=False,
-        log_config=None,
-        lifespan="on",
-    )
     try:
-        listener = _listener(settings)
+        uvloop.run(run(settings))
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        _exit(f"Redis at REDIS_URL cannot be used: {error}")
     except OSError as error:
-        _leave(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}")
-    server = uvicorn.Server(config)
-    try:
-        server.run(sockets=[listener])
-    except redis.ConnectionError as error:
-        _leave(str(error))
-    if not server.started:
-        _leave("the gateway could not start; its log says why")
+        _exit(f"cannot serve on {settings.host}:{settings.port} with spool folder {settings.spool_dir}: {error}")
 
 
-def _listener(settings: GatewaySettings) -> socket.socket:
-    if settings.listen_fd is not None:
-        return socket.socket(fileno=settings.listen_fd)
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
-
-
-def _leave(message: str) -> None:
+def _exit(message: str) -> None:
     print(f"error: {message}", file=sys.stderr)  # noqa: T201
     raise SystemExit(1)
 

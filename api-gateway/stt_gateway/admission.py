@@ -1,5 +1,7 @@
 """May a session begin? Only if somebody is there to take it."""
 
+import asyncio
+
 from redis.asyncio import Redis
 
 from stt_gateway.core.health import AUDIO_PROCESSOR, TRANSCRIBER, free_places, is_ready
@@ -21,6 +23,7 @@ class Admission:
         self._replicas: list[ReplicaStatus] = []
         self._read_ms = float("-inf")
         self._admitted = 0
+        self._reading = asyncio.Lock()
 
     async def check(self, config: SessionConfig) -> None:
         """Counts one more session. Raises SttError no_worker, at_capacity or bad_config, and the errors of Redis."""
@@ -40,8 +43,10 @@ class Admission:
         check_model_can(self._replicas, language, task)
 
     async def _read_replicas(self) -> None:
-        now_ms = monotonic_ms()
-        if now_ms - self._read_ms > FRESH_MS:
-            self._replicas = await living_replicas(self._client)
-            self._read_ms = now_ms
-            self._admitted = 0
+        # One at a time: of a crowd that finds the list old, each would begin to count afresh.
+        async with self._reading:
+            now_ms = monotonic_ms()
+            if now_ms - self._read_ms > FRESH_MS:
+                self._replicas = await living_replicas(self._client)
+                self._read_ms = now_ms
+                self._admitted = 0

@@ -146,7 +146,11 @@ class Session:
     async def keepalive(self) -> None:
         """The client is silent on purpose."""
         self._sign_of_life()
-        await self._client.expire(self.owner.keys.state, keys.SESSION_TTL_S)
+        try:
+            await self._client.expire(self.owner.keys.state, keys.SESSION_TTL_S)
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            # The keys live for an hour: one that is not prolonged now is prolonged by what comes next.
+            _log.warning("session not prolonged", session_id=self.id, cause=str(error))
 
     async def tend(self) -> None:
         """Sends what has waited long enough, and notices a client that fell silent. Runs until cancelled."""
@@ -164,7 +168,7 @@ class Session:
                     await self._control(FrameKind.IDLE)
                 elif self._framer.due_ms is not None and now_ms >= self._framer.due_ms:
                     await self._append_all(self._framer.flush())
-                    self._held_seq = self._reorder.received_seq if self._framer.held_bytes == 0 else self._held_seq
+                    self._note_held()
 
     async def look_after(self, last_event_ms: float) -> None:
         """To be called every second: still ours? still in time? anything to acknowledge?
@@ -219,10 +223,8 @@ class Session:
                 await self._tell_missing(part)
                 continue
             self._passed_bytes += len(part)
-            pieces = self._framer.push(part, now_ms)
-            await self._append_all(pieces)
-        if self._framer.held_bytes == 0:
-            self._held_seq = self._reorder.received_seq
+            await self._append_all(self._framer.push(part, now_ms))
+        self._note_held()
 
     async def _tell_missing(self, missing: Missing) -> None:
         at_ms = round(self._framer.duration_ms(self._passed_bytes) or 0)
@@ -232,13 +234,18 @@ class Session:
     async def _control(self, kind: FrameKind) -> None:
         await self._pass_on(self._reorder.release(), monotonic_ms())
         await self._append_all(self._framer.flush())
-        self._held_seq = self._reorder.received_seq
+        self._note_held()
         if kind is FrameKind.STOP and self._framer.cut_sample_bytes:
             message = f"the last {self._framer.cut_sample_bytes} bytes are no whole sample and were ignored"
             await self._emit(Notice(session_id=self.id, code="half_sample", message=message))
         await self._append(kind, b"", wall_ms())
         self._silence.settled()
         self.stopped = kind is FrameKind.STOP
+
+    def _note_held(self) -> None:
+        # Chunks that still wait here would be lost with this process, so they are not acknowledged.
+        if self._framer.held_bytes == 0:
+            self._held_seq = self._reorder.received_seq
 
     async def _append_all(self, pieces: list[Piece]) -> None:
         for piece in pieces:
@@ -271,7 +278,10 @@ class Session:
 
     async def _explain(self, written: Written) -> None:
         """Raises why a frame was refused; returns when the session simply has ended."""
-        epoch = await self._client.hget(self.owner.keys.state, "epoch")
+        try:
+            epoch = await self._client.hget(self.owner.keys.state, "epoch")
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            raise SttError("unavailable", "the session's store does not answer; connect again") from error
         self._check_epoch(epoch)
         if written is not Written.GONE:
             raise SttError("unavailable", "the session's store lost part of this session; connect again")

@@ -9,7 +9,7 @@ from io import BufferedWriter
 from pathlib import Path
 
 from fastapi import Request
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
@@ -53,7 +53,7 @@ async def receive_uploads(request: Request, spool: Path, max_bytes: int) -> Rece
             await asyncio.to_thread(parser.write, data)
         await asyncio.to_thread(parser.finalize)
         return parts.finish()
-    except MultipartParseError as error:
+    except FormParserError as error:
         parts.remove()
         raise SttError("bad_message", f"the multipart form is broken: {error}") from error
     except ClientDisconnect:

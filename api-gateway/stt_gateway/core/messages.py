@@ -43,7 +43,8 @@ _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 
 def message_from_text(text: str, max_bytes: int) -> Message:
     """Reads a text message. Raises SttError bad_message or too_large."""
-    _check_size(len(text), max_bytes)
+    # Letters of some scripts take four bytes.
+    _check_size(len(text) if text.isascii() else len(text.encode(errors="surrogatepass")), max_bytes)
     # No message nests; this bounds the depth before the parser sees it, at the cost of two scans in C.
     if text.count("{") + text.count("[") > _MAX_BRACKETS:
         raise SttError("bad_message", f"nested too deeply; {_ALLOWED}")

@@ -1,5 +1,6 @@
 """SRT and WebVTT from the segments of a transcript: at most two lines of 42 characters a cue."""
 
+import re
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ class Cue:
 def srt(segments: Sequence[JobSegment]) -> str:
     """SubRip text."""
     # An arrow in the text would be taken for a line of times.
-    return _written("", cues(segments), ",", lambda text: text.replace("-->", "->"), numbered=True)
+    return _written("", cues(segments), ",", lambda text: re.sub("-{2,}>", "->", text), numbered=True)
 
 
 def vtt(segments: Sequence[JobSegment]) -> str:
@@ -48,7 +49,7 @@ def _fitting(segment: JobSegment) -> list[tuple[float, float, str]]:
     words = segment.words or _evenly_timed(segment.start, segment.end, text)
     spaced = any(char.isspace() for char in text) and not any(word.word[:1].isspace() for word in words)
     groups: list[list[JobWord]] = []
-    for word in words:
+    for word in (piece for whole in words for piece in _cut(whole)):
         if groups and _fits(_joined([*groups[-1], word], spaced)):
             groups[-1].append(word)
         else:
@@ -64,8 +65,20 @@ def _joined(words: Sequence[JobWord], spaced: bool) -> str:
     return " ".join((" " if spaced else "").join(word.word for word in words).split())
 
 
+def _cut(word: JobWord) -> list[JobWord]:
+    """A word that no cue can hold (a model's "hahaha…", Chinese in one piece) as pieces that one can."""
+    if _fits(word.word):
+        return [word]
+    space = word.word[: len(word.word) - len(word.word.lstrip())]
+    first, *others = textwrap.wrap(word.word.strip(), LINE_CHARS)
+    return _in_turn(word.start, word.end, [space + first, *others])
+
+
 def _evenly_timed(start: float, end: float, text: str) -> list[JobWord]:
-    parts = text.split() if " " in text else textwrap.wrap(text, LINE_CHARS)
+    return _in_turn(start, end, text.split() if " " in text else textwrap.wrap(text, LINE_CHARS))
+
+
+def _in_turn(start: float, end: float, parts: Sequence[str]) -> list[JobWord]:
     per_char = (end - start) / sum(len(part) for part in parts)
     words = []
     for part in parts:

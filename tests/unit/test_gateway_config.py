@@ -1,0 +1,178 @@
+"""A client's wishes: what is allowed is taken, what is not is refused by name, with what would be right."""
+
+import pytest
+
+from stt_gateway.core.config import (
+    JOB_PARAMETERS,
+    MAX_LABEL_CHARS,
+    MAX_PROMPT_CHARS,
+    STREAM_PARAMETERS,
+    Defaults,
+    Framing,
+    JobRequest,
+    effective_config,
+    job_request,
+    session_request,
+    shown,
+)
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.session import Encoding, SessionConfig, Task
+
+pytestmark = pytest.mark.unit
+
+DEFAULTS = Defaults()
+A_NUMBER = "a whole number from {} to {}"
+RATE = A_NUMBER.format(8000, 192000)
+CHANNELS = A_NUMBER.format(1, 8)
+ENDPOINTING = A_NUMBER.format(100, 5000)
+ENCODINGS = "one of pcm_s16le, pcm_f32le, mulaw, alaw, webm, ogg, mp3, aac, flac, wav, auto"
+LANGUAGE = "auto or a language code that Whisper knows"
+
+BAD = [
+    *(
+        ("sample_rate", value, RATE)
+        for value in ("7999", "192001", "-1", "", "16k", "16000.0", " 16000", "+16000", "1e4")
+    ),
+    ("sample_rate", "१६०००", RATE),
+    ("sample_rate", "²", RATE),
+    ("sample_rate", "9" * 5000, RATE),
+    *(("channels", value, CHANNELS) for value in ("0", "9", "two")),
+    *(("endpointing_ms", value, ENDPOINTING) for value in ("99", "5001", "0.5")),
+    *(("encoding", value, ENCODINGS) for value in ("", "wax", "PCM_S16LE", "linear16")),
+    *(("task", value, "one of transcribe, translate") for value in ("", "sing", "Translate")),
+    *(("framing", value, "one of raw, seq32") for value in ("", "seq16")),
+    *(("interim_results", value, "true or false") for value in ("", "yes", "True", "2")),
+    *(("language", value, LANGUAGE) for value in ("xx", "klingon", "e n", "-", "_", "İ")),
+    ("prompt", "p" * (MAX_PROMPT_CHARS + 1), "at most 1000 characters long (it has 1001)"),
+    ("conversation_id", "c" * (MAX_LABEL_CHARS + 1), "at most 128 characters long (it has 129)"),
+    ("speaker", "s" * (MAX_LABEL_CHARS + 1), "at most 128 characters long (it has 129)"),
+]
+
+
+def refusal_of(*pairs: tuple[str, str]) -> SttError:
+    with pytest.raises(SttError) as caught:
+        session_request(pairs, DEFAULTS)
+    assert caught.value.code == "bad_config"
+    return caught.value
+
+
+def test_who_says_nothing_gets_the_defaults() -> None:
+    request = session_request([], Defaults(sample_rate=8000, channels=2, endpointing_ms=700))
+    assert request.config == SessionConfig(sample_rate=8000, channels=2, endpointing_ms=700)
+    assert (request.framing, request.session_id) == (Framing.RAW, None)
+
+
+def test_every_parameter_reaches_the_session() -> None:
+    given = {
+        "sample_rate": "48000",
+        "encoding": "pcm_f32le",
+        "channels": "2",
+        "language": "de",
+        "task": "translate",
+        "prompt": "Grüße",
+        "interim_results": "false",
+        "endpointing_ms": "1200",
+        "conversation_id": "call 7",
+        "speaker": "Ann",
+        "session_id": "s-1",
+        "framing": "seq32",
+    }
+    assert set(given) == set(STREAM_PARAMETERS)
+    request = session_request(given.items(), DEFAULTS)
+    assert request.config == SessionConfig(
+        sample_rate=48000,
+        encoding=Encoding.PCM_F32LE,
+        channels=2,
+        language="de",
+        task=Task.TRANSLATE,
+        prompt="Grüße",
+        interim_results=False,
+        endpointing_ms=1200,
+        conversation_id="call 7",
+        speaker="Ann",
+    )
+    assert (request.framing, request.session_id) == (Framing.SEQ32, "s-1")
+
+
+@pytest.mark.parametrize(("name", "value", "allowed"), BAD, ids=[f"{n}={v[:12]}" for n, v, _ in BAD])
+def test_a_bad_value_is_refused_by_name_with_what_is_allowed(name: str, value: str, allowed: str) -> None:
+    message = (
+        refusal_of(("language", "en"), (name, value)).message
+        if name != "language"
+        else refusal_of((name, value)).message
+    )
+    assert message.startswith(f"{name}={shown(value)} is not allowed; {name} must be {allowed}")
+    assert len(message) < 300
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("sample_rate", ("8000", "192000", "016000")),
+        ("channels", ("1", "8")),
+        ("endpointing_ms", ("100", "5000")),
+        ("encoding", [*Encoding]),
+        ("interim_results", ("true", "false", "1", "0")),
+        ("prompt", ("", "p" * MAX_PROMPT_CHARS)),
+        ("speaker", ("", "s" * MAX_LABEL_CHARS)),
+    ],
+)
+def test_the_borders_are_allowed(name: str, values: tuple[str, ...]) -> None:
+    for value in values:
+        session_request([(name, value)], DEFAULTS)
+
+
+@pytest.mark.parametrize(
+    ("written", "understood"),
+    [
+        ("en", "en"),
+        ("EN", "en"),
+        ("en-US", "en"),
+        ("pt_BR", "pt"),
+        ("zh-Hans-CN", "zh"),
+        ("yue", "yue"),
+        ("auto", None),
+        ("", None),
+    ],
+)
+def test_languages_as_people_write_them(written: str, understood: str | None) -> None:
+    assert session_request([("language", written)], DEFAULTS).config.language == understood
+    assert job_request([("language", written)]).language == understood
+
+
+def test_unknown_parameters_are_refused_with_the_known() -> None:
+    message = refusal_of(("sample_rate", "16000"), ("colour", "red")).message
+    assert message == f"unknown parameter 'colour'; allowed are {', '.join(STREAM_PARAMETERS)}"
+    assert "unknown parameter 'Language'" in refusal_of(("Language", "en")).message
+
+
+def test_a_parameter_given_twice_is_refused_even_with_the_same_value() -> None:
+    message = refusal_of(("language", "en"), ("language", "en")).message
+    assert message == "language is given twice; once is allowed"
+
+
+def test_a_value_in_a_message_is_short_and_has_no_control_characters() -> None:
+    message = refusal_of(("encoding", "wax\r\nEVIL\x1b[31m" + "x" * 10_000)).message
+    assert message.isprintable()
+    assert len(shown("x" * 10_000)) < 70
+    assert shown("a\x00b") == r"'a\x00b'"
+
+
+def test_a_file_takes_fewer_wishes() -> None:
+    assert job_request([]) == JobRequest()
+    wishes = job_request([("language", "de-AT"), ("task", "translate"), ("prompt", "Names: Ann")])
+    assert wishes == JobRequest("de", Task.TRANSLATE, "Names: Ann")
+    for name, value in [("language", "xx"), ("task", "sing"), ("prompt", "p" * 1001), ("sample_rate", "16000")]:
+        with pytest.raises(SttError, match=name) as caught:
+            job_request([(name, value)])
+        assert caught.value.code == "bad_config"
+    with pytest.raises(SttError, match=f"allowed are {', '.join(JOB_PARAMETERS)}$"):
+        job_request([("", "")])
+    with pytest.raises(SttError, match="twice"):
+        job_request([("task", "translate"), ("task", "transcribe")])
+
+
+def test_what_ready_echoes_names_every_field() -> None:
+    echoed = effective_config(SessionConfig(language="de"))
+    assert set(echoed) == set(SessionConfig.__struct_fields__)
+    assert (echoed["language"], echoed["encoding"], echoed["endpointing_ms"]) == ("de", "pcm_s16le", 500)

@@ -1,0 +1,93 @@
+"""Small chunks become frames of about the wanted length; samples are never cut; containers pass as they come."""
+
+import random
+
+import pytest
+
+from stt_gateway.core.framing import Framer, Piece
+from stt_shared.contracts.session import Encoding, SessionConfig
+
+pytestmark = pytest.mark.unit
+
+FRAME_MS = 100
+S16_16K = SessionConfig()
+F32_STEREO_48K = SessionConfig(sample_rate=48000, encoding=Encoding.PCM_F32LE, channels=2)
+
+
+def noise(size: int, seed: int = 0) -> bytes:
+    return random.Random(seed).randbytes(size)
+
+
+def test_chunks_of_20_ms_are_joined_to_frames_of_100_ms() -> None:
+    framer = Framer(S16_16K, FRAME_MS)
+    chunks = [noise(640, number) for number in range(10)]
+    pieces = [framer.push(chunk, 1000.0 + 20 * number) for number, chunk in enumerate(chunks)]
+    assert [len(out) for out in pieces] == [0, 0, 0, 0, 1] * 2
+    assert pieces[4] == [Piece(b"".join(chunks[:5]), 1000.0, 1080.0)]
+    assert pieces[9] == [Piece(b"".join(chunks[5:]), 1100.0, 1180.0)]
+    assert framer.held_bytes == 0
+
+
+def test_a_chunk_of_the_wanted_length_or_more_passes_at_once() -> None:
+    framer = Framer(S16_16K, FRAME_MS)
+    assert framer.push(bytes(3200), 5.0) == [Piece(bytes(3200), 5.0, 5.0)]
+    assert framer.push(bytes(3202), 6.0) == [Piece(bytes(3202), 6.0, 6.0)]
+
+
+def test_a_long_chunk_is_cut_to_pieces_of_a_second() -> None:
+    data = noise(80_001)
+    pieces = Framer(S16_16K, FRAME_MS).push(data, 5.0)
+    assert [len(piece.data) for piece in pieces] == [32_000, 32_000, 16_000]
+    assert b"".join(piece.data for piece in pieces) == data[:-1]
+
+
+@pytest.mark.parametrize("config", [S16_16K, F32_STEREO_48K, SessionConfig(sample_rate=8000, encoding=Encoding.MULAW)])
+@pytest.mark.parametrize("seed", range(5))
+def test_samples_stay_whole_over_any_borders(config: SessionConfig, seed: int) -> None:
+    rng = random.Random(seed)
+    sample_bytes = config.frame_bytes() or 0
+    framer = Framer(config, FRAME_MS)
+    sent, got = b"", b""
+    for _ in range(300):
+        chunk = rng.randbytes(rng.choice([0, 1, 3, 7, 641, 5001]))
+        sent += chunk
+        pieces = framer.push(chunk, 0.0)
+        if rng.random() < 0.1:
+            pieces += framer.flush()
+        for piece in pieces:
+            assert piece.data
+            assert len(piece.data) % sample_bytes == 0
+            got += piece.data
+        assert len(got) + framer.held_bytes == len(sent)
+        assert framer.cut_sample_bytes == len(sent) % sample_bytes
+    got += b"".join(piece.data for piece in framer.flush())
+    assert got == sent[: len(sent) - len(sent) % sample_bytes]
+
+
+def test_what_is_held_is_due_a_frames_length_after_its_first_byte() -> None:
+    framer = Framer(S16_16K, FRAME_MS)
+    assert framer.due_ms is None
+    framer.push(b"\x01", 10.0)
+    assert framer.due_ms is None, "half a sample cannot go"
+    framer.push(b"\x02\x03", 50.0)
+    assert framer.due_ms == 150.0
+    framer.push(b"\x04", 60.0)
+    assert framer.due_ms == 150.0
+    assert framer.flush() == [Piece(b"\x01\x02\x03\x04", 50.0, 60.0)]
+    assert framer.due_ms is None
+    assert framer.flush() == []
+
+
+@pytest.mark.parametrize("encoding", [encoding for encoding in Encoding if encoding.bytes_per_sample is None])
+def test_containers_pass_as_they_come(encoding: Encoding) -> None:
+    framer = Framer(SessionConfig(encoding=encoding), FRAME_MS)
+    assert framer.push(b"x", 7.0) == [Piece(b"x", 7.0, 7.0)]
+    big = noise(1_000_001)
+    assert framer.push(big, 8.0) == [Piece(big, 8.0, 8.0)]
+    assert framer.push(b"", 9.0) == []
+    assert (framer.due_ms, framer.flush(), framer.cut_sample_bytes, framer.duration_ms(5)) == (None, [], 0, None)
+
+
+def test_durations_of_bare_samples_are_known() -> None:
+    assert Framer(S16_16K, FRAME_MS).duration_ms(3200) == 100.0
+    assert Framer(F32_STEREO_48K, FRAME_MS).duration_ms(38_400) == 100.0

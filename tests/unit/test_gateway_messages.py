@@ -1,0 +1,140 @@
+"""What a client may say: every bad form gets a code, and says what would have been right."""
+
+import base64
+import json
+
+import pytest
+
+from stt_gateway.core.config import Framing
+from stt_gateway.core.messages import (
+    Audio,
+    Finalize,
+    Keepalive,
+    Message,
+    Stop,
+    message_from_bytes,
+    message_from_text,
+)
+from stt_shared.contracts.errors import SttError
+
+pytestmark = pytest.mark.unit
+
+LIMIT = 1000
+
+
+def refusal_of(text: str, limit: int = LIMIT) -> SttError:
+    with pytest.raises(SttError) as caught:
+        message_from_text(text, limit)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"type":"audio","chunk":"AQI="}', Audio(chunk=b"\x01\x02")),
+        ('{"type":"audio","chunk":""}', Audio(chunk=b"")),
+        ('{"type":"audio","session_id":"a","chunk":"AQI=","seq":7}', Audio(session_id="a", chunk=b"\x01\x02", seq=7)),
+        ('{"chunk":"AQI=","seq":null,"type":"audio"}', Audio(chunk=b"\x01\x02")),
+        ('{"type":"finalize"}', Finalize()),
+        (' {"type" : "stop", "reason": {"of": ["the client"]}} ', Stop()),
+        ('{"type":"keepalive","session_id":null}', Keepalive()),
+    ],
+)
+def test_what_is_allowed(text: str, message: Message) -> None:
+    assert message_from_text(text, LIMIT) == message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "hello",
+        "null",
+        "7",
+        "[1, 2]",
+        '"stop"',
+        "{}",
+        '{"type":"sing"}',
+        '{"type":7}',
+        '{"type":"Stop"}',
+        '{"type":"stop"} {"type":"stop"}',
+        '{"type":"stop"',
+        '{"type":"audio"}',
+        '{"type":"audio","chunk":null}',
+        '{"type":"audio","chunk":[1,2]}',
+        '{"type":"audio","chunk":"@@@"}',
+        '{"type":"audio","chunk":"AQI"}',
+        '{"type":"audio","chunk":"AQI=","seq":-1}',
+        '{"type":"audio","chunk":"AQI=","seq":"1"}',
+        '{"type":"audio","chunk":"AQI=","seq":1.5}',
+        '{"type":"audio","chunk":"AQI=","seq":true}',
+        '{"type":"audio","chunk":"AQI=","seq":9007199254740993}',
+        '{"type":"audio","chunk":"AQI=","seq":1' + "0" * 500 + "}",
+        '{"type":"stop","session_id":7}',
+        "\ufeff{}",
+        '{"type":"st\x00op"}',
+        '{"type":"\ud800"}',
+    ],
+)
+def test_what_is_no_message_is_refused_with_what_is_allowed(text: str) -> None:
+    error = refusal_of(text)
+    assert error.code == "bad_message"
+    assert "type is audio, finalize, stop or keepalive" in error.message
+
+
+def test_a_wrong_field_is_named() -> None:
+    assert "chunk" in refusal_of('{"type":"audio"}').message
+    assert "$.seq" in refusal_of('{"type":"audio","chunk":"","seq":-1}').message
+
+
+def test_the_message_of_an_error_stays_short_and_shows_no_audio() -> None:
+    audio = base64.b64encode(bytes(600)).decode()
+    error = refusal_of(json.dumps({"type": "a" * 5000, "chunk": audio}), 10_000)
+    assert len(error.message) < 400
+    assert audio[:40] not in error.message
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 400 + "]" * 400, '{"a":' * 150 + "1" + "}" * 150, '{"type":"stop","a":' + "[" * 100]
+)
+def test_depth_is_bounded_before_the_parser_sees_it(text: str) -> None:
+    error = refusal_of(text)
+    assert error.code == "bad_message"
+    assert "nested too deeply" in error.message
+
+
+def test_the_size_is_checked_before_anything_else() -> None:
+    text = '{"type":"stop"}'
+    assert message_from_text(text, len(text)) == Stop()
+    error = refusal_of(text, len(text) - 1)
+    assert error.code == "too_large"
+    assert error.message == "a message of 15 bytes; 14 are allowed"
+    assert refusal_of("[" * (LIMIT + 1)).code == "too_large"
+
+
+def test_the_size_counts_bytes_not_letters() -> None:
+    """A bug that was: letters were counted, so four times the limit passed in a script of four bytes a letter."""
+    text = '{"type":"stop","note":"' + "\U0001f3a4" * 300 + '"}'
+    assert len(text) < LIMIT < len(text.encode())
+    error = refusal_of(text)
+    assert error.code == "too_large"
+    assert f"a message of {len(text.encode())} bytes" in error.message
+    assert message_from_text(text, len(text.encode())) == Stop()
+
+
+def test_a_binary_message_is_audio() -> None:
+    assert message_from_bytes(b"", Framing.RAW, LIMIT) == Audio(chunk=b"")
+    assert message_from_bytes(b"abc", Framing.RAW, LIMIT) == Audio(chunk=b"abc")
+    with pytest.raises(SttError) as caught:
+        message_from_bytes(bytes(LIMIT + 1), Framing.RAW, LIMIT)
+    assert caught.value.code == "too_large"
+
+
+def test_with_seq32_a_number_comes_first() -> None:
+    assert message_from_bytes(b"\x01\x02\x03\x04abc", Framing.SEQ32, LIMIT) == Audio(chunk=b"abc", seq=0x01020304)
+    assert message_from_bytes(b"\xff\xff\xff\xff", Framing.SEQ32, LIMIT) == Audio(chunk=b"", seq=2**32 - 1)
+    for data in (b"", b"\x00\x00\x01"):
+        with pytest.raises(SttError) as caught:
+            message_from_bytes(data, Framing.SEQ32, LIMIT)
+        assert caught.value.code == "bad_message"
+        assert "4 bytes" in caught.value.message
