@@ -41,6 +41,9 @@ def server_config(settings: GatewaySettings) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(settings),
         ws="websockets-sansio",
+        # While a client must wait for room, nothing is read of it, its pongs neither: who is gone is found out by
+        # TCP_USER_TIMEOUT and by a send that is not taken.
+        ws_ping_timeout=None,
         # Longer messages than allowed still get an answer that says so; beyond twice the limit only close code 1009.
         ws_max_size=2 * settings.max_message_bytes,
         # Audio does not compress, and a compressed message may cost far more memory than it says.

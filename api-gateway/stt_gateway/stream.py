@@ -14,7 +14,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from stt_gateway.core.config import Defaults, SessionRequest, session_request, shown
 from stt_gateway.core.messages import Audio, Finalize, Keepalive, Message, Stop, message_from_bytes, message_from_text
-from stt_gateway.pump import ClientGone, Pump, send_text
+from stt_gateway.pump import CLOSE_DONE, ClientGone, Pump, send_text
 from stt_gateway.services import Services, services_of
 from stt_gateway.session import Session
 from stt_shared.bus.keys import is_valid_id
@@ -152,7 +152,7 @@ class Connection:
                     async with asyncio.timeout(self._settings.send_timeout_s):
                         ended_with = await pumping
                         outcome = ended_with if ended_with is not None else outcome
-            elif isinstance(outcome, ClientGone | _Renamed):
+            elif not isinstance(outcome, SttError) and outcome != _Closed(CLOSE_DONE):
                 await session.abandon()
         finally:
             for task in (pumping, *others):

@@ -1,0 +1,187 @@
+"""When one side is slower than the other: nothing that counts is lost, and nothing piles up without end."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from gateway_bench import FINALIZE, STOP, Gateway, Hand, Line, Workers, line, running_gateway, since, stand_ins, until
+from redis.asyncio import Redis
+
+from stt_shared.bus import keys
+from stt_shared.bus.functions import MAX_LOG_FRAMES, Written
+from stt_shared.bus.keys import session_keys
+from stt_shared.contracts.frames import Frame, FrameKind
+
+pytestmark = pytest.mark.contract
+
+BUFFER_BYTES = 16_384
+BIG = bytes(100_000)
+
+
+@pytest.fixture
+async def workers(redis_client: Redis) -> AsyncIterator[Workers]:
+    async with stand_ins(redis_client) as workers:
+        workers.script = idle
+        yield workers
+
+
+@pytest.fixture
+async def gateway(redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers) -> AsyncIterator[Gateway]:
+    async with running_gateway(redis_client, redis_url, tmp_path, buffer_bytes=BUFFER_BYTES) as gateway:
+        yield gateway
+
+
+async def idle(hand: Hand, frame: Frame) -> None:
+    pass
+
+
+async def talkative(hand: Hand, utterances: int, partials: int) -> None:
+    """Says more than the buffers hold. The last utterance stays open."""
+    for utterance in range(1, utterances + 1):
+        for number in range(1, partials + 1):
+            await hand.partial(f"{utterance}.{number} " + "x" * 20_000)
+        if utterance < utterances:
+            await hand.final(f"final {utterance} " + "x" * 2000)
+
+
+async def test_a_slow_reader_misses_partials_but_no_final(gateway: Gateway, workers: Workers) -> None:
+    async with line(gateway.stream(), buffer_bytes=BUFFER_BYTES, max_queue=1) as client:
+        await client.hear("ready")
+        hand = await workers.hand()
+        await talkative(hand, 20, 15)
+        await client.send(FINALIZE)
+        await until(lambda: hand.kinds == ["finalize"])
+        await hand.final("the last")
+        await hand.done()
+        assert await client.rest() == 1000
+    finals = [event["text"].split(" x")[0] for event in client.of("final")]
+    assert finals == [f"final {number}" for number in range(1, 20)] + ["the last"]
+    assert len(client.of("partial")) < 100
+    numbers = [event["event"] for event in client.events]
+    assert numbers == sorted(set(numbers))
+
+
+async def test_the_newest_partial_is_what_a_slow_reader_gets(gateway: Gateway, workers: Workers) -> None:
+    async with line(gateway.stream(), buffer_bytes=BUFFER_BYTES, max_queue=1) as client:
+        await client.hear("ready")
+        hand = await workers.hand()
+        await talkative(hand, 1, 200)
+        last = ""
+        while not last.startswith("1.200 "):
+            last = (await client.hear("partial"))["text"]
+    assert len(client.of("partial")) < 100
+
+
+async def test_who_does_not_read_at_all_is_let_go(
+    redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers
+) -> None:
+    async with (
+        running_gateway(redis_client, redis_url, tmp_path, buffer_bytes=BUFFER_BYTES, send_timeout_s=0.3) as gateway,
+        line(gateway.stream(), buffer_bytes=BUFFER_BYTES, max_queue=1) as client,
+    ):
+        await client.hear("ready")
+        hand = await workers.hand()
+        began = time.monotonic()
+        for number in range(300):
+            await hand.final(f"{number} " + "x" * 20_000)
+        await until(lambda: hand.kinds[-1:] == ["stop"])
+        assert since(began) < 5, "its workers are free again"
+
+
+async def sent_until_it_waits(client: Line, chunk: bytes) -> int:
+    """Sends until the connection takes no more for half a second; answers how many were sent, the waiting one too."""
+    for number in range(1, 1000):
+        sending = asyncio.create_task(client.socket.send(chunk))
+        done, _ = await asyncio.wait({sending}, timeout=0.5)
+        if not done:
+            client.waiting = sending
+            return number
+    raise AssertionError("nothing ever pushed back")
+
+
+async def consumed(workers: Workers, hand: Hand, upto: int) -> None:
+    """What an audio-processor does when it has decoded frames."""
+    owner = await workers.functions.claim(hand.owner.keys, hand.owner.epoch, keys.STAGE_AUDIO, "audio")
+    assert owner is not None
+    frame = Frame(1, FrameKind.AUDIO, b"\0\0")
+    assert await workers.functions.append_pcm(owner, frame, consumed=upto) is Written.OK
+
+
+async def test_a_full_log_makes_the_client_wait_and_loses_nothing(gateway: Gateway, workers: Workers) -> None:
+    log = session_keys("s1").audio_log
+    async with line(gateway.stream("session_id=s1&encoding=webm"), buffer_bytes=BUFFER_BYTES) as client:
+        await client.hear("ready")
+        for number in range(MAX_LOG_FRAMES - 2):
+            await client.send(number.to_bytes(2, "big"))
+        n_big = await sent_until_it_waits(client, BIG)
+        assert await gateway.client.xlen(log) == MAX_LOG_FRAMES
+        assert n_big < 30, "what waits is bounded by the buffers"
+        hand = await workers.hand()
+        await until(lambda: len(hand.frames) == MAX_LOG_FRAMES)
+        await consumed(workers, hand, 400)
+        await asyncio.wait_for(client.waiting, 5)
+        await client.send(b"the end", STOP)
+        await until(lambda: hand.kinds == ["audio", "stop"])
+        assert (
+            hand.audio == b"".join(n.to_bytes(2, "big") for n in range(MAX_LOG_FRAMES - 2)) + BIG * n_big + b"the end"
+        )
+        await hand.done()
+        assert await client.rest() == 1000
+
+
+async def test_a_client_that_must_wait_is_not_taken_for_dead(
+    redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers
+) -> None:
+    """A bug that was: nothing is read of a client that must wait, its pongs neither, so it was cut off after 20 s."""
+
+    def ping_often(config: uvicorn.Config) -> None:
+        config.ws_ping_interval = 0.2
+        if config.ws_ping_timeout is not None:
+            config.ws_ping_timeout = 0.2
+
+    async with running_gateway(redis_client, redis_url, tmp_path, configure=ping_often) as gateway:
+        async with line(gateway.stream("encoding=webm")) as client:
+            await client.hear("ready")
+            for _ in range(MAX_LOG_FRAMES + 2):
+                await client.send(b"xy")
+            hand = await workers.hand()
+            await until(lambda: len(hand.frames) == MAX_LOG_FRAMES)
+            await asyncio.sleep(1.0)
+            assert client.socket.close_code is None
+            await consumed(workers, hand, 400)
+            await client.send(STOP)
+            await until(lambda: hand.kinds == ["audio", "stop"])
+            assert hand.audio == b"xy" * (MAX_LOG_FRAMES + 2)
+
+
+async def test_who_waits_for_room_is_neither_silent_nor_idle(
+    redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers
+) -> None:
+    async with running_gateway(redis_client, redis_url, tmp_path, session_idle_timeout_s=1) as gateway:
+        async with line(gateway.stream("encoding=webm&endpointing_ms=100")) as client:
+            await client.hear("ready")
+            for _ in range(MAX_LOG_FRAMES + 2):
+                await client.send(b"xy")
+            hand = await workers.hand()
+            await until(lambda: len(hand.frames) == MAX_LOG_FRAMES)
+            await asyncio.sleep(2.5)
+            assert client.socket.close_code is None
+            await consumed(workers, hand, 400)
+            await until(lambda: len(hand.frames) >= MAX_LOG_FRAMES + 2)
+            assert hand.kinds == ["audio"]
+
+
+async def test_a_session_whose_log_is_full_can_be_superseded(gateway: Gateway, workers: Workers) -> None:
+    async with line(gateway.stream("session_id=s1&encoding=webm")) as first:
+        await first.hear("ready")
+        for _ in range(MAX_LOG_FRAMES + 2):
+            await first.send(b"xy")
+        hand = await workers.hand()
+        await until(lambda: len(hand.frames) == MAX_LOG_FRAMES)
+        async with line(gateway.stream("session_id=s1")) as second:
+            await second.hear("ready")
+            assert await first.rest(3) == 4509
+            assert first.events[-1]["code"] == "superseded"
