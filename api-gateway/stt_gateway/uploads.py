@@ -111,7 +111,10 @@ class _Parts:
             if upload.size_bytes == 0:
                 raise SttError("bad_audio", f"the file {upload.filename!r} is empty")
         for upload in self._received.files:
-            self._part_path(upload).rename(self._spool / upload.spool_name)
+            part = self._part_path(upload)
+            # The first of several files may have been written long ago: its age counts from now.
+            part.touch()
+            part.rename(self._spool / upload.spool_name)
         return self._received
 
     def remove(self) -> None:

@@ -17,7 +17,9 @@ _log = structlog.get_logger()
 
 SWEEP_EVERY_S = 2.0
 ORPHAN_AGE_S = 60.0
-"""A file without a job may be an upload that is still under way; after this long without a write it is none."""
+"""The job of a finished upload comes right behind it; a file that waited this long for one has none."""
+STALE_PART_S = 3600.0
+"""An upload under way (``.part``) may wait for the other files of its request, or for a slow line."""
 
 # Ids are random and long. Anything else in the folder is not ours: a wrong SPOOL_DIR must not cost anybody a file.
 _OURS = re.compile(r"(?P<job_id>[A-Za-z0-9_-]{16,128})(\..*)?")
@@ -44,7 +46,8 @@ async def sweep(client: Redis, spool_dir: Path) -> int:
         fields: list[Any] = await client.hmget(job_keys(job_id).state, ["epoch", "status"])
         epoch, status = fields
         ended = status is not None and JobStatus(status.decode()).is_final
-        if ended or (epoch is None and age_s > ORPHAN_AGE_S):
+        patience_s = STALE_PART_S if path.suffix == ".part" else ORPHAN_AGE_S
+        if ended or (epoch is None and age_s > patience_s):
             await asyncio.to_thread(path.unlink, missing_ok=True)  # another replica may be quicker
             _log.info("upload deleted", job_id=job_id, reason="ended" if ended else "no such job")
             deleted += 1

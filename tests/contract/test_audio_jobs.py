@@ -249,3 +249,12 @@ async def test_without_redis_the_process_says_so(tmp_path: Path) -> None:
         _, said = await process.communicate()
     assert process.returncode == 1
     assert said.decode().strip().splitlines()[-1] == "error: no answer from Redis within 10 s"
+
+
+async def test_an_upload_under_way_may_wait_for_an_hour(redis_client: Redis, tmp_path: Path) -> None:
+    """A request with several files lost its first one when the others took more than a minute."""
+    part = tmp_path / "0123456789abcdef0123.part"
+    part.write_bytes(b"x")
+    for age_s, deleted in ((600, 0), (4000, 1)):
+        os.utime(part, (time.time() - age_s,) * 2)
+        assert await sweep(redis_client, tmp_path) == deleted
