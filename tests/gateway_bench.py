@@ -198,6 +198,10 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()  # pytest's own must go on working
 
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):
+            await asyncio.sleep(0.01)
+
 
 class Gateway:
     """A gateway that serves. ``url`` without a slash at the end."""
@@ -300,7 +304,8 @@ async def line(url: str, *, buffer_bytes: int | None = None, **options: Any) -> 
             plain.setsockopt(socket.SOL_SOCKET, option, buffer_bytes)
         await asyncio.to_thread(plain.connect, (host, int(port)))
         plain.setblocking(False)
-    async with websockets.connect(url, max_size=None, **options) as ws:
+    # A server that has gone answers no closing handshake.
+    async with websockets.connect(url, max_size=None, close_timeout=1, **options) as ws:
         yield Line(ws)
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import msgspec
+import redis
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
@@ -38,11 +39,12 @@ async def post_job(request: Request) -> Response:
     try:
         wishes = job_request([*request.query_params.multi_items(), *received.fields])
         await services.admission.check_file(wishes.language, wishes.task)
-    except SttError:
+        jobs = [await _open_job(services, upload, wishes) for upload in received.files]
+    except (SttError, redis.ConnectionError, redis.TimeoutError):
+        # The client is told that nothing came of it, so nothing is kept.
         for upload in received.files:
             (settings.spool_dir / upload.spool_name).unlink(missing_ok=True)
         raise
-    jobs = [await _open_job(services, upload, wishes) for upload in received.files]
     body = {**jobs[0], "jobs": jobs} if len(jobs) > 1 else jobs[0]
     return _json(body, status=202)
 

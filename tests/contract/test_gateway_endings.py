@@ -166,25 +166,24 @@ BAD_MESSAGES: dict[str, tuple[str, str | bytes, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", BAD_QUERIES)
-async def test_a_bad_query_is_told_on_the_open_connection(gateway: Gateway, name: str) -> None:
-    async with line(gateway.stream(BAD_QUERIES[name])) as client:
-        error = await ends_with(client, "bad_config")
-    assert client.kinds == ["error"]
-    assert BAD_QUERIES[name].partition("=")[0] in error["message"]
-    assert len(error["message"]) < 400
+async def test_a_bad_query_is_told_on_the_open_connection(gateway: Gateway) -> None:
+    for query in BAD_QUERIES.values():
+        async with line(gateway.stream(query)) as client:
+            error = await ends_with(client, "bad_config")
+        assert client.kinds == ["error"]
+        assert query.partition("=")[0] in error["message"]
+        assert len(error["message"]) < 400
 
 
-@pytest.mark.parametrize("name", BAD_MESSAGES)
 @pytest.mark.parametrize("first", [True, False])
-async def test_a_bad_message_ends_its_session(gateway: Gateway, workers: Workers, name: str, first: bool) -> None:
-    query, message, code = BAD_MESSAGES[name]
-    async with line(gateway.stream(query)) as client:
-        if not first:
-            await client.hear("ready")
-            await client.send(b"\0\0\0\1" + CHUNK, KEEPALIVE)
-        await client.send(message, CHUNK)
-        await ends_with(client, code)
+async def test_a_bad_message_ends_its_session(gateway: Gateway, first: bool) -> None:
+    for query, message, code in BAD_MESSAGES.values():
+        async with line(gateway.stream(query)) as client:
+            if not first:
+                await client.hear("ready")
+                await client.send(b"\0\0\0\1" + CHUNK, KEEPALIVE)
+            await client.send(message, CHUNK)
+            await ends_with(client, code)
 
 
 async def test_an_id_that_changes_amid_the_audio_is_refused(gateway: Gateway) -> None:
@@ -269,6 +268,12 @@ async def test_a_session_that_was_ended_lets_its_workers_go(gateway: Gateway, wo
     assert await gateway.client.hget(state, "state") == b"done"
 
 
+@pytest.fixture
+def looked_after_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stt_gateway.stream.LOOK_AFTER_S", 0.1)
+
+
+@pytest.mark.usefixtures("looked_after_often")
 async def test_who_says_nothing_for_too_long_is_let_go_and_keepalive_helps(
     redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers
 ) -> None:
@@ -277,20 +282,20 @@ async def test_who_says_nothing_for_too_long_is_let_go_and_keepalive_helps(
             began = time.monotonic()
             pings = asyncio.create_task(keep_alive(kept))
             error = await ends_with(client, "idle")
-            assert 0.9 < since(began) < 3.5
+            assert 0.9 < since(began) < 3
             assert "1 s" in error["message"]
-            await asyncio.sleep(0.5)
             await pings
             await kept.send(STOP)
             assert await kept.rest() == 1000
 
 
 async def keep_alive(client: Line) -> None:
-    for _ in range(8):
+    for _ in range(4):
         await client.send(KEEPALIVE)
         await asyncio.sleep(0.4)
 
 
+@pytest.mark.usefixtures("looked_after_often")
 async def test_workers_that_do_not_answer_a_stop_are_told_as_such(
     redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers
 ) -> None:
@@ -304,6 +309,7 @@ async def test_workers_that_do_not_answer_a_stop_are_told_as_such(
             await ends_with(client, "no_worker")
 
 
+@pytest.mark.usefixtures("looked_after_often")
 async def test_a_session_that_is_too_long_is_warned_and_stopped(
     redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers
 ) -> None:
@@ -364,16 +370,16 @@ async def test_redis_away_for_a_moment_costs_nothing_for_long_ends_the_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bug that was: a keepalive while Redis was away ended the session as a mistake of ours."""
-    monkeypatch.setattr("stt_gateway.session.REDIS_PATIENCE_MS", 500.0)
+    monkeypatch.setattr("stt_gateway.session.REDIS_PATIENCE_MS", 100.0)
     with EmbeddedRedis() as server:
         client = connect(server.url)
         async with stand_ins(client), running_gateway(client, server.url, tmp_path) as gateway:
             async with line(gateway.stream("endpointing_ms=5000")) as one, line(gateway.stream()) as silent:
                 await one.hear("ready")
                 await silent.hear("ready")
-                await client.execute_command("CLIENT", "PAUSE", "700", "ALL")
+                await client.execute_command("CLIENT", "PAUSE", "400", "ALL")
                 await one.send(CHUNK * 5, KEEPALIVE)
-                await asyncio.sleep(0.8)
+                await asyncio.sleep(0.5)
                 await one.send(FINALIZE)
                 await one.hear("final")
                 await client.shutdown(nosave=True)

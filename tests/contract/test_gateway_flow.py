@@ -91,14 +91,13 @@ async def test_who_does_not_read_at_all_is_let_go(
         assert since(began) < 5, "its workers are free again"
 
 
-async def sent_until_it_waits(client: Line, chunk: bytes) -> int:
-    """Sends until the connection takes no more for half a second; answers how many were sent, the waiting one too."""
+async def sent_until_it_waits(client: Line, chunk: bytes) -> tuple[int, "asyncio.Task[None]"]:
+    """Sends until the connection takes no more for half a second; answers how many were sent, and the last, waiting."""
     for number in range(1, 1000):
         sending = asyncio.create_task(client.socket.send(chunk))
         done, _ = await asyncio.wait({sending}, timeout=0.5)
         if not done:
-            client.waiting = sending
-            return number
+            return number, sending
     raise AssertionError("nothing ever pushed back")
 
 
@@ -116,13 +115,13 @@ async def test_a_full_log_makes_the_client_wait_and_loses_nothing(gateway: Gatew
         await client.hear("ready")
         for number in range(MAX_LOG_FRAMES - 2):
             await client.send(number.to_bytes(2, "big"))
-        n_big = await sent_until_it_waits(client, BIG)
+        n_big, waiting = await sent_until_it_waits(client, BIG)
         assert await gateway.client.xlen(log) == MAX_LOG_FRAMES
         assert n_big < 30, "what waits is bounded by the buffers"
         hand = await workers.hand()
         await until(lambda: len(hand.frames) == MAX_LOG_FRAMES)
         await consumed(workers, hand, 400)
-        await asyncio.wait_for(client.waiting, 5)
+        await asyncio.wait_for(waiting, 5)
         await client.send(b"the end", STOP)
         await until(lambda: hand.kinds == ["audio", "stop"])
         assert (
@@ -158,8 +157,9 @@ async def test_a_client_that_must_wait_is_not_taken_for_dead(
 
 
 async def test_who_waits_for_room_is_neither_silent_nor_idle(
-    redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers
+    redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("stt_gateway.stream.LOOK_AFTER_S", 0.1)
     async with running_gateway(redis_client, redis_url, tmp_path, session_idle_timeout_s=1) as gateway:
         async with line(gateway.stream("encoding=webm&endpointing_ms=100")) as client:
             await client.hear("ready")
@@ -167,7 +167,7 @@ async def test_who_waits_for_room_is_neither_silent_nor_idle(
                 await client.send(b"xy")
             hand = await workers.hand()
             await until(lambda: len(hand.frames) == MAX_LOG_FRAMES)
-            await asyncio.sleep(2.5)
+            await asyncio.sleep(1.5)
             assert client.socket.close_code is None
             await consumed(workers, hand, 400)
             await until(lambda: len(hand.frames) >= MAX_LOG_FRAMES + 2)
