@@ -238,6 +238,8 @@ async def running_gateway(
     time for within what is allowed."""
     checked = GatewaySettings(redis_url=redis_url, spool_dir=spool, port=0, drain_timeout_s=2, **settings)
     listener = socket.create_server(("127.0.0.1", 0))
+    # uvloop, which serves otherwise, does this; asyncio forgets it for such a socket, and every answer waits 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if buffer_bytes:
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             listener.setsockopt(socket.SOL_SOCKET, option, buffer_bytes)
@@ -305,7 +307,7 @@ async def line(url: str, *, buffer_bytes: int | None = None, **options: Any) -> 
         await asyncio.to_thread(plain.connect, (host, int(port)))
         plain.setblocking(False)
     # A server that has gone answers no closing handshake.
-    async with websockets.connect(url, max_size=None, close_timeout=1, **options) as ws:
+    async with websockets.connect(url, max_size=None, close_timeout=0.3, **options) as ws:
         yield Line(ws)
 
 

@@ -110,13 +110,17 @@ async def consumed(workers: Workers, hand: Hand, upto: int) -> None:
 
 
 async def test_a_full_log_makes_the_client_wait_and_loses_nothing(gateway: Gateway, workers: Workers) -> None:
-    log = session_keys("s1").audio_log
+    async def has_frames(count: int) -> bool:
+        return bool(await gateway.client.xlen(session_keys("s1").audio_log) == count)
+
     async with line(gateway.stream("session_id=s1&encoding=webm"), buffer_bytes=BUFFER_BYTES) as client:
         await client.hear("ready")
         for number in range(MAX_LOG_FRAMES - 2):
             await client.send(number.to_bytes(2, "big"))
+        await until(lambda: has_frames(MAX_LOG_FRAMES - 2))
         n_big, waiting = await sent_until_it_waits(client, BIG)
-        assert await gateway.client.xlen(log) == MAX_LOG_FRAMES
+        await until(lambda: has_frames(MAX_LOG_FRAMES))
+        assert not waiting.done()
         assert n_big < 30, "what waits is bounded by the buffers"
         hand = await workers.hand()
         await until(lambda: len(hand.frames) == MAX_LOG_FRAMES)

@@ -207,24 +207,28 @@ async def test_finalize_keeps_its_place_among_the_audio(gateway: Gateway, worker
 
 
 async def test_a_client_that_falls_silent_gets_its_final_once(gateway: Gateway, workers: Workers) -> None:
-    async with line(gateway.stream("endpointing_ms=200")) as client:
+    async def speak(client: Line) -> float:
         for _ in range(10):
             await client.send(CHUNK)
             await asyncio.sleep(0.02)
-        began = time.monotonic()
+        return time.monotonic()
+
+    async with line(gateway.stream("endpointing_ms=200")) as client:
+        began = await speak(client)
         await client.hear("final", 2)
         assert 0.1 < since(began) < 1.5
         await client.send(KEEPALIVE)
         await asyncio.sleep(0.5)
         assert workers.hands[0].kinds == ["audio", "idle"]
-        await client.send(CHUNK)
+        began = await speak(client)
         await client.hear("final", 2)
+        assert since(began) < 1.5, "the pause was no rhythm"
     assert workers.hands[0].kinds[:4] == ["audio", "idle", "audio", "idle"]
 
 
 async def test_a_client_that_sends_a_second_each_second_is_not_cut_up(gateway: Gateway, workers: Workers) -> None:
     async with line(gateway.stream("endpointing_ms=100")) as client:
-        for _ in range(3):
+        for _ in range(2):
             await client.send(bytes(16_000))
             await asyncio.sleep(0.5)
         assert workers.hands[0].kinds == ["audio"]
