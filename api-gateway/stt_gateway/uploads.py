@@ -11,7 +11,6 @@ from pathlib import Path
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
-from starlette.requests import ClientDisconnect
 
 from stt_gateway.core.filenames import shown_filename
 from stt_shared.contracts.errors import SttError
@@ -56,9 +55,6 @@ async def receive_uploads(request: Request, spool: Path, max_bytes: int) -> Rece
     except FormParserError as error:
         parts.remove()
         raise SttError("bad_message", f"the multipart form is broken: {error}") from error
-    except ClientDisconnect:
-        parts.remove()
-        raise
     except BaseException:
         parts.remove()
         raise

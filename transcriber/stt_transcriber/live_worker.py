@@ -13,7 +13,7 @@ from stt_shared.bus.log import LogHole, read_pcm
 from stt_shared.bus.work import Assignment
 from stt_shared.clock import monotonic_ms, wall_ms
 from stt_shared.contracts.errors import ERRORS
-from stt_shared.contracts.events import Done, Error, Event
+from stt_shared.contracts.events import Error, Event
 from stt_shared.contracts.frames import Frame, FrameKind
 from stt_shared.contracts.session import session_state
 from stt_shared.metrics import ERRORS_TOTAL, REFUSED_WRITES, SESSIONS, SESSIONS_TOTAL, StageTimings
@@ -231,10 +231,7 @@ class _Run:
             code, _, message = self._session.stop_error.partition(": ")
             await self._fail(code if code in ERRORS else "internal", message)
             return
-        timings = Done(
-            session_id=self._owner.keys.id, text="", duration_ms=0, finals=0, timings_ms=dict(self._timings.summary())
-        )
-        await self._end(self._session.done(timings))
+        await self._end(self._session.done(dict(self._timings.summary())))
 
     async def _fail(self, code: str, message: str) -> None:
         ERRORS_TOTAL.labels(code).inc()

@@ -104,13 +104,6 @@ class WorkQueue:
         if delete:
             await self._client.xdel(self._stream, item.entry_id)
 
-    async def depth(self) -> int:
-        """Entries that nobody has taken yet, as far as the server can tell."""
-        for group in await self._client.xinfo_groups(self._stream):
-            if group["name"] == self._group.encode():
-                return int(group.get("lag") or 0)
-        return 0
-
 
 @dataclass(frozen=True)
 class Assignment:

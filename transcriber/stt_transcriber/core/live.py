@@ -16,7 +16,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from stt_shared.contracts.events import Done, Event, Final, Partial, SpeechEnded, SpeechStarted, Word, iso_timestamp
+from stt_shared.contracts.events import (
+    Done,
+    Event,
+    Final,
+    Partial,
+    SpeechEnded,
+    SpeechStarted,
+    StageTiming,
+    Word,
+    iso_timestamp,
+)
 from stt_shared.contracts.frames import Frame, FrameKind
 from stt_shared.contracts.session import CarriedContext, SessionConfig
 from stt_transcriber.core import guards
@@ -233,14 +243,14 @@ class LiveSession:
             self._early_failed_at = ticket.end
         return outcomes
 
-    def done(self, timings: Done) -> Done:
-        """The answer to `stop`: ``timings`` completed by what this session knows."""
+    def done(self, timings_ms: dict[str, StageTiming]) -> Done:
+        """The answer to `stop`."""
         return Done(
             session_id=self._id,
             text=" ".join(self._texts),
             duration_ms=self._buffer.end // _SAMPLES_PER_MS,
             finals=self._finals,
-            timings_ms=timings.timings_ms,
+            timings_ms=timings_ms,
         )
 
     def _listen(self, outcomes: list[Outcome], now_wall_ms: float) -> None:
