@@ -1,7 +1,8 @@
 """What the transcriber asks of an engine, and what it gets back."""
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +19,21 @@ class Quality(enum.Enum):
     FULL = "full"
 
 
+@dataclass
+class Memory:
+    """What an engine keeps of an utterance from one draft to the next, to do less work; nothing but the engine reads
+    it. One decode at a time may hold it. A result never depends on it, but for the last bits of a probability."""
+
+    kept: Any = None
+
+
 @dataclass(frozen=True)
 class DecodeRequest:
     """One piece of audio to put into words.
 
     ``samples``: float32 [n], 16 kHz mono in -1…1, at most 30 s. ``language`` None: detect. ``prompt``: text that comes
-    before (a user's vocabulary, the end of the last utterance); '' for none.
+    before (a user's vocabulary, the end of the last utterance); '' for none. ``begin``: position of the first sample
+    in the session, by which an engine finds what ``memory`` has of the same audio.
     """
 
     samples: NDArray[np.float32]
@@ -31,6 +41,8 @@ class DecodeRequest:
     task: Task = Task.TRANSCRIBE
     prompt: str = ""
     quality: Quality = Quality.DRAFT
+    begin: int = 0
+    memory: Memory | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from stt_shared.contracts.session import CarriedContext, SessionConfig
 from stt_transcriber.core import guards
 from stt_transcriber.core.agreement import Agreement, PlacedWord
 from stt_transcriber.core.buffer import RollingBuffer
-from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, Quality
+from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, Memory, Quality
 from stt_transcriber.core.policy import LivePolicy
 from stt_transcriber.core.scheduler import Kind
 from stt_transcriber.core.speech import WINDOW_MS, WINDOW_SAMPLES, SpeechGate
@@ -71,6 +71,7 @@ class _Utterance:
     shown: str = ""
     decoded_to: int = 0
     window_start: int = 0
+    memory: Memory = field(default_factory=Memory)
 
 
 @dataclass(frozen=True)
@@ -406,7 +407,15 @@ class LiveSession:
         ]
         before = " ".join(stable_before) if kind is not Kind.FINAL else ""
         prompt = " ".join(part for part in (self._config.prompt, self._carried(utterance), before) if part)
-        request = DecodeRequest(self._buffer.as_float(begin, end), self._language, self._config.task, prompt, quality)
+        request = DecodeRequest(
+            self._buffer.as_float(begin, end),
+            self._language,
+            self._config.task,
+            prompt,
+            quality,
+            begin,
+            utterance.memory if quality is Quality.DRAFT else None,
+        )
         return Ticket(kind, begin, end, request, utterance)
 
     def _carried(self, utterance: _Utterance) -> str:
