@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 from numpy.typing import NDArray
+
+from stt_cli.client.sources import pieces_of_file
 
 SAMPLE_RATE = 16000
 
@@ -42,11 +43,7 @@ def corpus_folder(given: str | None) -> Path:
 
 def read_audio(path: Path) -> NDArray[np.int16]:
     """Any file that FFmpeg reads -> int16 [n], 16 kHz mono."""
-    resampler = av.AudioResampler("s16", "mono", SAMPLE_RATE)
-    with av.open(str(path)) as container:
-        frames = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)]
-    frames += resampler.resample(None)
-    return np.concatenate([frame.to_ndarray()[0] for frame in frames]) if frames else np.zeros(0, np.int16)
+    return np.frombuffer(b"".join(pieces_of_file(path)), np.int16).copy()
 
 
 def utterances(folder: Path, language: str, limit: int | None = None) -> list[Clip]:

@@ -4,9 +4,16 @@ import jiwer
 from speech import BECKETT_TEXT
 from whisper_normalizer.basic import BasicTextNormalizer
 
-from stt_transcriber.core.hypothesis import Hypothesis
+from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis
+from stt_transcriber.engines.base import Engine
 
 _normalise = BasicTextNormalizer()
+
+
+def hear(engine: Engine, request: DecodeRequest) -> Hypothesis:
+    """One request, decoded alone."""
+    (heard,) = engine.decode([request])
+    return heard
 
 
 def word_error_rate(reference: str, text: str) -> float:

@@ -13,6 +13,7 @@ import uvicorn
 import uvloop
 
 from stt_gateway.app import create_app
+from stt_gateway.read_ahead import ReadAheadProtocol
 from stt_gateway.settings import GatewaySettings
 from stt_shared.bus.client import connect, wait_until_ready
 from stt_shared.logging import set_up_logging
@@ -40,7 +41,7 @@ def server_config(settings: GatewaySettings) -> uvicorn.Config:
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     return uvicorn.Config(
         create_app(settings),
-        ws="websockets-sansio",
+        ws=ReadAheadProtocol,
         # While a client must wait for room, nothing is read of it, its pongs neither: who is gone is found out by
         # TCP_USER_TIMEOUT and by a send that is not taken.
         ws_ping_timeout=None,

@@ -21,7 +21,7 @@ from stt_shared.clock import wall_ms
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.frames import Frame, FrameKind, frame_from_entry
 from stt_shared.contracts.session import TARGET_SAMPLE_RATE, SessionState, session_state
-from stt_shared.metrics import SESSIONS, SESSIONS_TOTAL, STAGE_SECONDS
+from stt_shared.metrics import SESSIONS, SESSIONS_TOTAL, stage_seconds
 
 _log = structlog.get_logger()
 
@@ -134,7 +134,7 @@ class _Road:
         """Returns after STOP, or when ``frames`` end. Raises SttError, NotOurs, LogHole or WriteHole."""
         async for frame in frames:
             queue_ms = max(0.0, wall_ms() - frame.meta.received_ms) if frame.meta.received_ms else 0.0
-            STAGE_SECONDS.labels("queue").observe(queue_ms / 1000)
+            stage_seconds("queue").observe(queue_ms / 1000)
             await self._pass_on(frame, queue_ms)
             if frame.kind is FrameKind.STOP:
                 return
@@ -156,7 +156,7 @@ class _Road:
         try:
             async for pcm in pieces:
                 decode_ms = (time.perf_counter() - began) * 1000
-                STAGE_SECONDS.labels("decode").observe(decode_ms / 1000)
+                stage_seconds("decode").observe(decode_ms / 1000)
                 for piece in _cut(pcm):
                     # One piece behind, so that only the last of them can release the ingest frame.
                     if held is not None:

@@ -57,7 +57,7 @@ def up(
         str | None, typer.Option(help="Name, hub id or folder (env WHISPER_MODEL, default base).")
     ] = None,
     whisper_engine: Annotated[
-        str | None, typer.Option(help="faster-whisper or openai-whisper (env WHISPER_ENGINE).")
+        str | None, typer.Option(help="auto, onnxruntime, faster-whisper or openai-whisper (env WHISPER_ENGINE).")
     ] = None,
     models_dir: ModelsDir = None,
     spool_dir: Annotated[
@@ -135,6 +135,42 @@ def health(url: Url = None) -> None:
     from stt_cli.commands.health import health as run
 
     run(base_url(url))
+
+
+@app.command()
+def bench(
+    manifest: Annotated[
+        Path | None, typer.Option("--manifest", help="JSON lines: path, text and words of each recording.")
+    ] = None,
+    sessions: Annotated[int, typer.Option(help="Sessions at once.", min=1, max=1000)] = 1,
+    seconds: Annotated[float, typer.Option(help="Least seconds of audio a session.", min=1)] = 60.0,
+    gap: Annotated[float, typer.Option(help="Seconds of near-silence behind each recording.", min=0, max=60)] = 1.5,
+    chunk_ms: Annotated[int, typer.Option(help="Milliseconds of audio a message.", min=5, max=1000)] = 40,
+    language: Language = None,
+    pid: Annotated[
+        int | None, typer.Option(help="Process whose tree is measured; left out: a `stt up` on this machine.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Which order the recordings come in.")] = 1,
+    offline: Annotated[bool, typer.Option("--offline", help="Also send the recordings as file jobs.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write the figures here too, as JSON.")] = None,
+    url: Url = None,
+) -> None:
+    """Measure a running suite: latency of words, word error rate, CPU and memory under paced sessions."""
+    from stt_cli.bench.run import Plan
+    from stt_cli.commands.bench import bench as run
+
+    plan = Plan(
+        base_url(url),
+        sessions=sessions,
+        seconds=seconds,
+        gap_s=gap,
+        chunk_ms=chunk_ms,
+        language=language,
+        pid=pid,
+        seed=seed,
+        offline=offline,
+    )
+    run(plan, manifest, out)
 
 
 @models_app.command("pull")

@@ -22,8 +22,8 @@ class UpSettings(BaseSettings):
     audio_processor_replicas: Replicas = Field(1, description="Processes of the audio-processor.")
     transcriber_replicas: Replicas = Field(1, description="Processes of the transcriber; each loads the model.")
     whisper_model: str = Field("base", min_length=1, description="Name, hub id or folder of the model.")
-    whisper_engine: Literal["faster-whisper", "openai-whisper"] = Field(
-        "faster-whisper", description="What runs the model."
+    whisper_engine: Literal["auto", "onnxruntime", "faster-whisper", "openai-whisper", "instant"] = Field(
+        "auto", description="What runs the model; auto: onnxruntime on a CPU, where it can, else faster-whisper."
     )
     models_dir: Path | None = Field(None, description="Where models are kept; unset: a folder in the user's cache.")
     spool_dir: Path | None = Field(None, description="Where uploads wait; unset: a folder that is removed at the end.")

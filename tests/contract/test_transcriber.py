@@ -1,7 +1,7 @@
 """The transcriber's shell on a real server, with an engine that answers at once: sessions, files, failures."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -37,6 +37,7 @@ class WordASecond:
     name = "fake"
     model = "fake"
     parallel = 2
+    max_batch = 4
     is_multilingual = False
     languages = ("en",)
 
@@ -44,7 +45,10 @@ class WordASecond:
         self.broken = False
         self.lengths: list[float] = []
 
-    def decode(self, request: DecodeRequest) -> Hypothesis:
+    def decode(self, requests: Sequence[DecodeRequest]) -> list[Hypothesis]:
+        return [self._decode(request) for request in requests]
+
+    def _decode(self, request: DecodeRequest) -> Hypothesis:
         if self.broken:
             raise EngineError("the model is gone")
         seconds = len(request.samples) / 16000

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from stt_transcriber.engines.faster_whisper import FasterWhisperEngine
 from stt_transcriber.engines.load import load_engine
+from stt_transcriber.engines.onnx_whisper import OnnxWhisperEngine
 from stt_transcriber.model_store import ModelError, default_models_dir, pull
 
 
@@ -45,10 +46,29 @@ def _load(name: str, models_dir: Path) -> FasterWhisperEngine:
 
 
 @pytest.fixture(scope="session")
+def onnx_tiny(models_dir: Path) -> OnnxWhisperEngine:
+    """English only; two decodes at once."""
+    return _load_onnx("tiny.en", models_dir)
+
+
+@pytest.fixture(scope="session")
+def onnx_base(models_dir: Path) -> OnnxWhisperEngine:
+    """Multilingual."""
+    return _load_onnx("base", models_dir)
+
+
+def _load_onnx(name: str, models_dir: Path) -> OnnxWhisperEngine:
+    require_model(name, models_dir)
+    engine = load_engine("onnxruntime", name, models_dir, device="cpu", workers=2, threads=1)
+    assert isinstance(engine, OnnxWhisperEngine)
+    return engine
+
+
+@pytest.fixture(scope="session")
 def openai_tiny(models_dir: Path) -> Any:
     pytest.importorskip("whisper", reason="the extra openai-whisper is not installed")
     require_model("tiny.en.pt", models_dir)
-    return load_engine("openai-whisper", "tiny.en", models_dir, device="cpu", threads=2)
+    return load_engine("openai-whisper", "tiny.en", models_dir, device="cpu", workers=2, threads=1)
 
 
 @pytest.fixture(scope="session")

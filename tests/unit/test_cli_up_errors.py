@@ -77,7 +77,7 @@ def test_a_redis_url_that_is_none(folder: Path) -> None:
     [
         ({"PORT": "70000"}, "PORT='70000': Input should be less than or equal to 65535"),
         ({"TRANSCRIBER_REPLICAS": "none"}, "TRANSCRIBER_REPLICAS='none': Input should be a valid integer"),
-        ({"WHISPER_ENGINE": "vosk"}, "WHISPER_ENGINE='vosk': Input should be 'faster-whisper' or 'openai-whisper'"),
+        ({"WHISPER_ENGINE": "vosk"}, "WHISPER_ENGINE='vosk': Input should be 'auto', 'onnxruntime', "),
     ],
 )
 def test_a_bad_setting_is_named_with_its_value(folder: Path, env: dict[str, str], said: str) -> None:

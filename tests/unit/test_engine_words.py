@@ -5,8 +5,8 @@ import pytest
 
 from stt_shared.contracts.session import Task
 from stt_transcriber.core.hypothesis import DecodeRequest
-from stt_transcriber.engines.faster_whisper import _Decoded, better_of
 from stt_transcriber.engines.request import is_suspect, token_limit
+from stt_transcriber.engines.suspects import Candidate, better_of
 from stt_transcriber.engines.words import Piece, compression_ratio, pieces_of, timed_words
 
 pytestmark = pytest.mark.unit
@@ -87,8 +87,8 @@ def test_what_is_decoded_again(truncated: bool, ratio: float, logprob: float, su
     assert is_suspect(truncated=truncated, compression_ratio=ratio, avg_logprob=logprob) is suspect
 
 
-def decoded(text: str, logprob: float, *, truncated: bool = False) -> _Decoded:
-    return _Decoded([], text, logprob, 0.0, truncated)
+def decoded(text: str, logprob: float, *, truncated: bool = False) -> Candidate:
+    return Candidate(text, logprob, compression_ratio(text), truncated)
 
 
 CHANT = "we shall not be moved " * 8
@@ -105,5 +105,5 @@ LOOP = "and so on and on " * 8
         (decoded("a guess", -1.3), decoded("a better guess", -0.8), "second"),
     ],
 )
-def test_repeated_speech_is_believed_and_a_loop_is_not(first: _Decoded, second: _Decoded, believed: str) -> None:
+def test_repeated_speech_is_believed_and_a_loop_is_not(first: Candidate, second: Candidate, believed: str) -> None:
     assert better_of(first, second) is (first if believed == "first" else second)

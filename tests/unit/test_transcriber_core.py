@@ -7,9 +7,7 @@ from numpy.typing import NDArray
 from stt_transcriber.core.agreement import Agreement, PlacedWord
 from stt_transcriber.core.buffer import RollingBuffer
 from stt_transcriber.core.cutter import ChunkCutter, CutChunk, CutterPolicy
-from stt_transcriber.core.guards import reason_to_reject, repeats
-from stt_transcriber.core.hypothesis import Hypothesis, Quality, TimedWord
-from stt_transcriber.core.scheduler import Kind, Scheduler, Wish
+from stt_transcriber.core.hypothesis import TimedWord
 from stt_transcriber.core.segments import segments_of
 from stt_transcriber.core.speech import GatePolicy, SpeechGate
 from stt_transcriber.core.text import new_part
@@ -68,90 +66,6 @@ class TestAgreement:
         agreement.update(placed("a b c d"), 1600)
         agreement.force(before_ms=800)
         assert [word.text for word in agreement.stable] == ["a", "b"]
-
-
-def hypothesis(text: str, **changes: object) -> Hypothesis:
-    words = tuple(TimedWord(word, i * 0.2, i * 0.2 + 0.1, 0.9) for i, word in enumerate(text.split()))
-    values: dict[str, object] = {
-        "language": "en",
-        "language_probability": 1.0,
-        "avg_logprob": -0.3,
-        "no_speech_prob": 0.02,
-        "compression_ratio": 1.2,
-    }
-    return Hypothesis(text, words, **(values | changes))  # type: ignore[arg-type]
-
-
-class TestGuards:
-    def test_speech_passes(self) -> None:
-        assert reason_to_reject(hypothesis("ever tried ever failed no matter"), 1.0, Quality.DRAFT) is None
-        assert reason_to_reject(hypothesis("no no no no"), 1.0, Quality.DRAFT) is None
-        assert reason_to_reject(hypothesis(""), 1.0, Quality.DRAFT) is None
-
-    @pytest.mark.parametrize(
-        ("bad", "reason"),
-        [
-            (hypothesis("so on", truncated=True), "token limit"),
-            (hypothesis("and then " * 6, compression_ratio=3.0), "compression ratio"),
-            (hypothesis("thank you for " * 5), "repetition"),
-            (hypothesis("thank you", no_speech_prob=0.7, avg_logprob=-1.2), "no speech, unlikely text"),
-        ],
-    )
-    def test_inventions_do_not(self, bad: Hypothesis, reason: str) -> None:
-        assert reason_to_reject(bad, 1.0, Quality.DRAFT) == reason
-
-    def test_what_is_said_over_and_over_is_a_final_all_the_same(self) -> None:
-        chant = hypothesis("we shall overcome " * 6, compression_ratio=3.0)
-        assert reason_to_reject(chant, 1.0, Quality.DRAFT) == "compression ratio"
-        assert reason_to_reject(chant, 1.0, Quality.FULL) is None
-
-    def test_you_on_silence_needs_the_voice_share_to_be_caught(self) -> None:
-        invention = hypothesis("you", no_speech_prob=0.95, avg_logprob=-0.87)
-        assert reason_to_reject(invention, 0.05, Quality.FULL) == "no speech, little voice"
-        assert reason_to_reject(invention, 0.9, Quality.FULL) is None
-
-    def test_repeats(self) -> None:
-        assert repeats(["no"] * 6)
-        assert not repeats(["no"] * 5)
-        assert repeats(["a", "b", "c"] * 4)
-        assert not repeats(["the", "more", "we", "know", "the", "more", "we", "see", "the", "more", "we", "want"])
-
-
-class TestScheduler:
-    def test_earliest_deadline_first_and_live_before_files(self) -> None:
-        scheduler = Scheduler(workers=1)
-        scheduler.wish(Wish("file", Kind.BATCH, 1, 0))
-        scheduler.wish(Wish("late", Kind.PARTIAL, 900, 0))
-        scheduler.wish(Wish("soon", Kind.FINAL, 300, 0))
-        order = []
-        while ready := scheduler.decide():
-            scheduler.begun(ready[0])
-            order.append(ready[0].key)
-            scheduler.ended(ready[0].key)
-        assert order == ["soon", "late", "file"]
-
-    def test_one_decode_per_session_and_no_more_than_workers(self) -> None:
-        scheduler = Scheduler(workers=2)
-        scheduler.wish(Wish("a", Kind.PARTIAL, 1, 0))
-        scheduler.begun(scheduler.decide()[0])
-        scheduler.wish(Wish("a", Kind.PARTIAL, 2, 0))
-        scheduler.wish(Wish("b", Kind.PARTIAL, 3, 0))
-        scheduler.wish(Wish("c", Kind.PARTIAL, 4, 0))
-        assert [wish.key for wish in scheduler.decide()] == ["b"]
-
-    def test_a_repeated_wish_keeps_its_age_and_its_nearer_deadline(self) -> None:
-        scheduler = Scheduler(workers=1)
-        scheduler.wish(Wish("a", Kind.PARTIAL, 100, 1))
-        scheduler.wish(Wish("a", Kind.PARTIAL, 900, 800))
-        assert scheduler.decide() == [Wish("a", Kind.PARTIAL, 100, 1)]
-
-    def test_files_leave_a_worker_free_while_there_are_sessions(self) -> None:
-        scheduler = Scheduler(workers=2)
-        assert scheduler.batch_room() == 2
-        scheduler.sessions(1)
-        assert scheduler.batch_room() == 1
-        scheduler.wish(Wish("file", Kind.BATCH, 1, 0))
-        assert scheduler.batch_room() == 0
 
 
 class TestBuffer:
@@ -222,6 +136,10 @@ class TestCutter:
         left, right = cut(audio, 16000), cut(audio, 777)
         assert [(chunk.start, len(chunk.samples)) for chunk in left] == [(c.start, len(c.samples)) for c in right]
         assert len(left) == 3
+
+    def test_a_chunk_says_how_much_of_it_is_voice(self) -> None:
+        (chunk,) = cut(speech((1, False), (1, True), (2.6, False), (0.4, True), (4, False)), 16000)
+        assert chunk.voice_share == pytest.approx(1.4 / 4.4, abs=0.05)
 
     def test_silence_gives_nothing_and_is_forgotten(self) -> None:
         cutter = ChunkCutter(loud_is_voice, GatePolicy(), CutterPolicy())

@@ -302,3 +302,140 @@ def test_a_model_that_fails_early_is_not_asked_again_and_again() -> None:
     assert driver.session.wish() is None
     driver.audio(0.3, loud=False)
     assert driver.session.wish() is Kind.FINAL, "once more, when the utterance is over"
+
+
+def ranges_of(sentence_ms: int, text: str, *, decoded_after_s: float, pause_s: float = 0.4) -> list[tuple[int, int]]:
+    """Two stretches of speech with a pause between them; the model takes ``decoded_after_s`` for the first."""
+    driver = Driver(LivePolicy(sentence_endpointing_ms=sentence_ms), interim_results=False)
+    driver.audio(1, loud=True)
+    driver.audio(0.3, loud=False)
+    ticket = driver.session.begin()
+    assert ticket is not None
+    ranges = []
+    rest = [(pause_s - 0.3, False), (1.0, True), (0.8, False)]
+    steps = [loud for seconds, loud in rest for _ in range(round(seconds * 10))]
+    late = round(decoded_after_s * 10)
+    for index, loud in enumerate(steps):
+        if index == late:
+            driver._take(driver.session.apply(ticket, heard((text, 0.3, 0.9)), 0))
+        driver.audio(0.1, loud)
+    if late >= len(steps):
+        driver._take(driver.session.apply(ticket, heard((text, 0.3, 0.9)), 0))
+    driver.control(FrameKind.STOP)
+    for final in driver.events(Final):
+        ranges.append((final.utterance, final.text))
+    while following := driver.session.begin():
+        ranges.append((following.begin, following.end))
+        driver._take(driver.session.apply(following, heard(("next", 0.1, 0.5)), 0))
+    assert driver.session.finished
+    return ranges
+
+
+def test_a_sentence_ends_sooner_when_that_is_asked_for() -> None:
+    assert ranges_of(300, "Done.", decoded_after_s=0)[0] == (1, "Done.")
+    assert len(ranges_of(0, "Done.", decoded_after_s=0)) == 1, "by default a pause of 400 ms ends nothing"
+
+
+@pytest.mark.parametrize("text", ["Done.", "and then"])
+@pytest.mark.parametrize("late_s", [0.2, 0.5, 1.5, 9])
+def test_an_early_end_does_not_depend_on_how_fast_the_model_is(text: str, late_s: float) -> None:
+    assert ranges_of(300, text, decoded_after_s=late_s) == ranges_of(300, text, decoded_after_s=0)
+
+
+def test_a_pause_that_waits_for_its_text_holds_back_finalize_too() -> None:
+    driver = Driver(LivePolicy(sentence_endpointing_ms=300))
+    driver.audio(1, loud=True)
+    driver.audio(0.3, loud=False)
+    ticket = driver.session.begin()
+    assert ticket is not None
+    driver.audio(0.1, loud=False)
+    driver.control(FrameKind.FINALIZE)
+    driver.audio(1, loud=True)
+    driver.control(FrameKind.STOP)
+    assert not driver.session.finished
+    driver._take(driver.session.apply(ticket, heard(("Done.", 0.3, 0.9)), 0))
+    assert [final.text for final in driver.events(Final)] == ["Done."]
+    driver.decode(heard(("More.", 0.3, 0.9)))
+    assert [final.text for final in driver.events(Final)] == ["Done.", "More."]
+    assert driver.session.finished
+
+
+def test_a_model_that_fails_does_not_hold_a_pause_for_ever() -> None:
+    driver = Driver(LivePolicy(sentence_endpointing_ms=300))
+    driver.audio(1, loud=True)
+    driver.audio(0.3, loud=False)
+    ticket = driver.session.begin()
+    assert ticket is not None
+    driver.audio(0.4, loud=False)
+    assert len(driver.events(SpeechEnded)) == 0
+    driver._take(driver.session.fail(ticket, 0))
+    assert len(driver.events(SpeechEnded)) == 1
+
+
+def test_finalize_in_silence_says_nothing_and_loses_nothing() -> None:
+    driver = Driver()
+    driver.audio(1, loud=False)
+    driver.control(FrameKind.FINALIZE)
+    driver.audio(1, loud=True)
+    driver.control(FrameKind.FINALIZE)
+    driver.decode(heard(("one", 0.3, 0.9)))
+    assert [final.utterance for final in driver.events(Final)] == [1]
+
+
+def test_finalize_within_a_pause_uses_the_final_that_was_decoded_early() -> None:
+    driver = Driver()
+    driver.audio(1, loud=True)
+    driver.audio(0.3, loud=False)
+    driver.decode(heard(("one", 0.3, 0.9)))
+    driver.control(FrameKind.FINALIZE)
+    assert [final.text for final in driver.events(Final)] == ["one"]
+
+
+def test_endless_speech_is_cut_in_a_pause_rather_than_where_it_is_quietest() -> None:
+    """A plosive's closure is quieter than a pause in a noisy room; the voice model tells them apart."""
+    policy = LivePolicy(max_utterance_ms=10_000, cut_look_back_ms=3_000)
+
+    def voice(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        loudest = np.abs(samples.reshape(-1, 512)).max(axis=1)
+        return ((loudest > 0.1) | (loudest == 0)).astype(np.float32)
+
+    session = LiveSession("s", SessionConfig(), policy, voice)
+    audio = np.full(11 * 16000, 5000, np.int16)
+    audio[round(8.0 * 16000) : round(8.2 * 16000)] = 1000  # a pause with the room in it
+    audio[round(9.0 * 16000) : round(9.2 * 16000)] = 0
+    for seq, at in enumerate(range(0, len(audio), 1600), start=1):
+        session.feed(Frame(seq, FrameKind.AUDIO, audio[at : at + 1600].tobytes(), FrameMeta(1.0, at)), 0)
+    ticket = session.begin()
+    assert ticket is not None
+    assert ticket.kind is Kind.FINAL
+    assert 8.0 <= ticket.end / 16000 <= 8.2
+
+
+def test_an_invention_does_not_choose_the_language() -> None:
+    driver = Driver()
+    driver.audio(1, loud=True)
+    driver.decode(heard(("fine", 0.1, 0.4)))
+    driver.control(FrameKind.FINALIZE)
+    driver.decode(heard(("so", 0.1, 0.2), truncated=True, language="cy", language_probability=0.9))
+    driver.audio(1, loud=True)
+    driver.control(FrameKind.FINALIZE)
+    ticket = driver.session.begin()
+    assert ticket is not None
+    assert ticket.request.language is None
+
+
+def test_little_voice_counts_against_a_final() -> None:
+    """A knock just before `stop`: the model makes "you" of it, with some confidence."""
+    driver = Driver()
+    driver.audio(1, loud=False)
+    driver.audio(0.1, loud=True)
+    driver.control(FrameKind.STOP)
+    driver.decode(heard(("so", 0.1, 0.2), no_speech_prob=0.7))
+    assert len(driver.events(Final)) == 1, "a short word has voice in a fifth of its audio, pre-roll included"
+    driver = Driver(LivePolicy(pre_roll_ms=900))
+    driver.audio(1, loud=False)
+    driver.audio(0.1, loud=True)
+    driver.control(FrameKind.STOP)
+    driver.decode(heard(("so", 0.1, 0.2), no_speech_prob=0.7))
+    assert not driver.events(Final)
+    assert driver.session.rejected == ["no speech, little voice"]

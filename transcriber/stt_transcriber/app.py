@@ -13,6 +13,7 @@ from stt_shared.bus.replicas import Heartbeat, ReplicaStatus, new_replica_id
 from stt_shared.bus.work import Stage
 from stt_shared.clock import wall_ms
 from stt_shared.tasks import LoopWatch, cancel_and_wait, stop_signal
+from stt_transcriber.core.policy import LivePolicy
 from stt_transcriber.engines.base import Engine
 from stt_transcriber.engines.load import load_engine
 from stt_transcriber.file_worker import ChunkWorker, FileCutter
@@ -38,6 +39,7 @@ class Status:
         self.engine: Engine | None = None
         self.pool: ModelPool | None = None
         self.stage: Stage | None = None
+        self.live: LiveWorker | None = None
         self.draining = False
 
     def describe(self) -> ReplicaStatus:
@@ -59,7 +61,7 @@ class Status:
             reason=reason,
             started_ms=self._started_ms,
             sessions=self.stage.running if self.stage else 0,
-            capacity=self._settings.max_sessions,
+            capacity=self._capacity(),
             detail={
                 "model": self._settings.whisper_model,
                 "engine": self._settings.whisper_engine,
@@ -69,6 +71,16 @@ class Status:
                 "decodes_waiting": self.pool.scheduler.waiting if self.pool else 0,
             },
         )
+
+    def _capacity(self) -> int:
+        """Sessions that this replica takes; as many as it has when the model has no time for one more."""
+        if self.stage is None or self.live is None or self.live.has_room:
+            return self._settings.max_sessions
+        return min(self._settings.max_sessions, self.stage.running)
+
+
+def _pool(engine: Engine, policy: LivePolicy) -> ModelPool:
+    return ModelPool(engine, min_interval_ms=policy.partial_interval_ms, max_interval_ms=policy.max_partial_interval_ms)
 
 
 async def run(settings: TranscriberSettings) -> None:
@@ -96,8 +108,8 @@ async def run(settings: TranscriberSettings) -> None:
         status.engine = engine
         new_voice = await asyncio.to_thread(load_vad, settings.vad)
         functions = Functions(client)
-        async with ChannelHub(client, keys.replica_channel(replica_id)) as hub, ModelPool(engine) as pool:
-            policy = settings.policy()
+        policy = settings.policy()
+        async with ChannelHub(client, keys.replica_channel(replica_id)) as hub, _pool(engine, policy) as pool:
             live = LiveWorker(LiveParts(client, functions, hub, pool, new_voice, policy, settings.session_silence_s))
             cutter = FileCutter(client, functions, hub, new_voice, policy)
             chunks = ChunkWorker(client, functions, pool, replica_id, settings.worker_concurrency or settings.workers())
@@ -123,7 +135,7 @@ async def run(settings: TranscriberSettings) -> None:
                 handle=cutter.handle,
                 deletes=True,
             )
-            status.pool, status.stage = pool, sessions
+            status.pool, status.stage, status.live = pool, sessions, live
             _log.info("ready", replica=replica_id, model=engine.model, engine=engine.name, workers=engine.parallel)
             intake = [
                 asyncio.create_task(work, name=name)

@@ -92,7 +92,7 @@ class FileCutter:
                 if await _is_over(self._client, at, epoch):
                     return count
                 await asyncio.sleep(0.1)
-            chunk = Chunk(at.id, epoch, count, cut.start, len(cut.samples))
+            chunk = Chunk(at.id, epoch, count, cut.start, len(cut.samples), cut.voice_share)
             await self._client.xadd(
                 keys.JOB_CHUNKS, {"chunk": msgspec.json.encode(chunk), "pcm": cut.samples.tobytes()}
             )
@@ -176,7 +176,7 @@ class ChunkWorker:
         hypothesis = await self._decode(f"chunk {chunk.job_id} {chunk.index}", lambda: request)
         offset_s = chunk.start_sample / SAMPLE_RATE
         gap = separator(hypothesis.language, config.task)
-        refused = guards.reason_to_reject(hypothesis, 1.0, request.quality)
+        refused = guards.reason_to_reject(hypothesis, chunk.voice_share, request.quality)
         segments = [] if refused else segments_of(hypothesis.words, offset_s, gap)
         part = ChunkResult(hypothesis.language, segments)
         stored = await self._functions.store_part(

@@ -20,6 +20,7 @@ from stt_shared.metrics import ERRORS_TOTAL, REFUSED_WRITES, SESSIONS, SESSIONS_
 from stt_shared.tasks import cancel_and_wait
 from stt_transcriber.core.hypothesis import DecodeRequest
 from stt_transcriber.core.live import LiveSession, Outcome, Ticket
+from stt_transcriber.core.load import Pace
 from stt_transcriber.core.policy import LivePolicy
 from stt_transcriber.core.scheduler import Kind
 from stt_transcriber.model_pool import Decoded, ModelPool
@@ -52,6 +53,23 @@ class LiveWorker:
     def __init__(self, parts: LiveParts) -> None:
         self._parts = parts
         self._sessions = 0
+        self._speaking: set[_Run] = set()
+
+    @property
+    def has_room(self) -> bool:
+        """One more session could have its drafts."""
+        return self._parts.pool.load.has_room(len(self._speaking), monotonic_ms())
+
+    def speaks(self, run: "_Run", speaking: bool) -> None:
+        """A session is in mid-utterance, or no more."""
+        if speaking:
+            self._speaking.add(run)
+        else:
+            self._speaking.discard(run)
+
+    def pace(self, now_ms: float) -> Pace:
+        """How often a session may have a draft."""
+        return self._parts.pool.load.pace(len(self._speaking), now_ms)
 
     async def handle(self, assignment: Assignment) -> None:
         """One session. Returns when it is done, superseded, or given to another."""
@@ -59,13 +77,14 @@ class LiveWorker:
         self._parts.pool.scheduler.sessions(self._sessions)
         SESSIONS.labels("transcriber").inc()
         SESSIONS_TOTAL.labels("transcriber").inc()
-        run = _Run(self._parts, assignment)
+        run = _Run(self, self._parts, assignment)
         try:
             await run.until_done()
         except _Lost as lost:
             run.log.info("session left", reason=str(lost))
         finally:
             self._parts.pool.withdraw(run.key)
+            self.speaks(run, False)
             self._sessions -= 1
             self._parts.pool.scheduler.sessions(self._sessions)
             SESSIONS.labels("transcriber").dec()
@@ -74,7 +93,8 @@ class LiveWorker:
 class _Run:
     """One session in hand."""
 
-    def __init__(self, parts: LiveParts, assignment: Assignment) -> None:
+    def __init__(self, live: LiveWorker, parts: LiveParts, assignment: Assignment) -> None:
+        self._live = live
         self._parts = parts
         self._owner = assignment.owner
         state = session_state(assignment.fields)
@@ -94,8 +114,7 @@ class _Run:
         self._over = asyncio.Event()
         self._failure: BaseException | None = None
         self._ticket: Ticket | None = None
-        self._not_before_ms = 0.0
-        self._interval_ms = float(parts.policy.partial_interval_ms)
+        self._drafted_ms = float("-inf")
         self.key = f"live {assignment.owner.keys.id} {assignment.owner.epoch}"
         self.log = structlog.get_logger().bind(session_id=assignment.owner.keys.id)
 
@@ -164,8 +183,9 @@ class _Run:
         if self._session.finished:
             await self._finish()
             return
+        self._live.speaks(self, self._session.speaking)
         kind = self._session.wish()
-        if kind is None or (kind is Kind.PARTIAL and monotonic_ms() < self._not_before_ms):
+        if kind is None or (kind is not Kind.FINAL and not self._may_draft()):
             return
         policy = self._parts.policy
         budget = {Kind.FINAL: policy.final_budget_wall_ms, Kind.FIRST: policy.first_budget_wall_ms}
@@ -173,11 +193,17 @@ class _Run:
             self.key, kind, budget.get(kind, policy.max_partial_interval_ms), self._begin, self._decoded
         )
 
+    def _may_draft(self) -> bool:
+        """Under load a session asks less often, then not at all: finals come first."""
+        now = monotonic_ms()
+        pace = self._live.pace(now)
+        return pace.drafts and now >= self._drafted_ms + pace.interval_ms
+
     def _begin(self) -> DecodeRequest | None:
         self._ticket = self._session.begin()
         if self._ticket is None:
             return None
-        self._not_before_ms = monotonic_ms() + self._interval_ms
+        self._drafted_ms = monotonic_ms()
         return self._ticket.request
 
     async def _decoded(self, decoded: Decoded) -> None:
@@ -189,7 +215,6 @@ class _Run:
                 assert ticket is not None
                 self._timings.add("buffer", decoded.waited_ms)
                 self._timings.add("infer", decoded.took_ms)
-                self._stretch(decoded)
                 if decoded.hypothesis is None:
                     outcomes = self._session.fail(ticket, wall_ms())
                 else:
@@ -201,12 +226,6 @@ class _Run:
             self._over.set()
             if not isinstance(error, Exception):
                 raise
-
-    def _stretch(self, decoded: Decoded) -> None:
-        """Under load a session asks less often, so that partials leave room for finals and for the others."""
-        policy = self._parts.policy
-        busy = 2.0 * decoded.waited_ms + decoded.took_ms
-        self._interval_ms = min(policy.max_partial_interval_ms, max(policy.partial_interval_ms, busy))
 
     async def _tell(self, outcomes: list[Outcome]) -> None:
         for outcome in outcomes:

@@ -14,8 +14,8 @@ class TranscriberSettings(CommonSettings):
     """Read from the environment; see docs/operations.md."""
 
     whisper_model: str = Field("base", min_length=1, description="Name, folder or hub id of the Whisper model.")
-    whisper_engine: Literal["faster-whisper", "openai-whisper"] = Field(
-        "faster-whisper", description="What runs the model."
+    whisper_engine: Literal["auto", "onnxruntime", "faster-whisper", "openai-whisper", "instant"] = Field(
+        "auto", description="What runs the model; auto: onnxruntime on a CPU, where it can, else faster-whisper."
     )
     models_dir: Path = Field(Path("~/.cache/stt-suite/models").expanduser(), description="Where installed models lie.")
     device: Literal["cpu", "cuda", "auto"] = Field("cpu", description="Where the model runs.")

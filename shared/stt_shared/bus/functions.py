@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from stt_shared.bus import keys
 from stt_shared.bus.keys import StreamKeys
+from stt_shared.bus.lane import Argument, Lane, LuaFunction
 from stt_shared.contracts.events import Event, Final, encode_event
 from stt_shared.contracts.frames import Frame
 from stt_shared.contracts.session import CarriedContext, encode_json
@@ -57,19 +58,19 @@ class Functions:
     """Atomic writes to the keys of sessions and jobs."""
 
     def __init__(self, client: Redis, *, sharded: bool = False) -> None:
-        self._client = client
+        self._lane = Lane(client)
         self._publish = "SPUBLISH" if sharded else "PUBLISH"
-        self._open = _script(client, "open")
-        self._append = _script(client, "append_frame")
-        self._emit = _script(client, "emit_event")
-        self._claim = _script(client, "claim")
-        self._finish_job = _script(client, "finish_job")
-        self._store_part = _script(client, "store_part")
+        self._open = _function("open")
+        self._append = _function("append_frame")
+        self._emit = _function("emit_event")
+        self._claim = _function("claim")
+        self._finish_job = _function("finish_job")
+        self._store_part = _function("store_part")
 
     async def open(self, at: StreamKeys, epoch: str, config: bytes, now_ms: float, ttl_s: int) -> str | None:
         """Starts a session or job afresh; answers the epoch that it replaces, if any."""
-        earlier: bytes = await self._open(
-            keys=[at.state, at.audio_log, at.pcm_log, at.results_log], args=[epoch, config, int(now_ms), ttl_s]
+        earlier: bytes = await self._lane.call(
+            self._open, [at.state, at.audio_log, at.pcm_log, at.results_log], [epoch, config, int(now_ms), ttl_s]
         )
         return earlier.decode() or None
 
@@ -99,9 +100,10 @@ class Functions:
         consumed: int,
         max_frames: int = MAX_LOG_FRAMES,
     ) -> Written:
-        answer: list[Any] = await self._append(
-            keys=[owner.keys.state, log, channel, source_log],
-            args=[
+        answer: list[Any] = await self._lane.call(
+            self._append,
+            [owner.keys.state, log, channel, source_log],
+            [
                 owner.epoch,
                 owner.stage,
                 owner.fence,
@@ -134,9 +136,10 @@ class Functions:
         self, owner: Ownership, body: bytes, kind: str, utterance: int, commit: Commit | None
     ) -> tuple[Written, int]:
         at = owner.keys
-        answer: list[Any] = await self._emit(
-            keys=[at.state, at.results_log, at.results, at.pcm_log, at.audio_log],
-            args=[
+        answer: list[Any] = await self._lane.call(
+            self._emit,
+            [at.state, at.results_log, at.results, at.pcm_log, at.audio_log],
+            [
                 owner.epoch,
                 owner.stage,
                 owner.fence,
@@ -155,25 +158,24 @@ class Functions:
 
     async def claim(self, at: StreamKeys, epoch: str, stage: str, replica: str, follows: str = "") -> Ownership | None:
         """Makes ``replica`` the owner after ``follows`` ('' = nobody). None: ended, or somebody else's."""
-        answer: list[Any] = await self._claim(keys=[at.state], args=[epoch, stage, replica, follows])
+        answer: list[Any] = await self._lane.call(self._claim, [at.state], [epoch, stage, replica, follows])
         return Ownership(at, epoch, stage, int(answer[1])) if answer[0] == b"ok" else None
 
     async def finish_job(
         self, at: StreamKeys, epoch: str, status: str, *, result: bytes = b"", error: bytes = b"", now_ms: float
     ) -> bool:
         """Ends a job; False when it had ended before."""
-        args = [epoch, status, result, error, int(now_ms), keys.JOB_TTL_S]
-        return bool(await self._finish_job(keys=[at.state, keys.job_parts(at.id), at.pcm_log], args=args))
+        arguments: list[Argument] = [epoch, status, result, error, int(now_ms), keys.JOB_TTL_S]
+        return bool(await self._lane.call(self._finish_job, [at.state, keys.job_parts(at.id), at.pcm_log], arguments))
 
     async def store_part(
         self, at: StreamKeys, epoch: str, index: int, result: bytes, *, language: str, n_samples: int
     ) -> tuple[int, int] | None:
         """Keeps a chunk's result; answers (stored, in all or -1), None when the job has ended."""
-        args = [epoch, index, result, language, n_samples, keys.JOB_TTL_S]
-        answer: list[Any] = await self._store_part(keys=[at.state, keys.job_parts(at.id)], args=args)
+        arguments: list[Argument] = [epoch, index, result, language, n_samples, keys.JOB_TTL_S]
+        answer: list[Any] = await self._lane.call(self._store_part, [at.state, keys.job_parts(at.id)], arguments)
         return (int(answer[1]), int(answer[2])) if answer[0] == b"ok" else None
 
 
-def _script(client: Redis, name: str) -> Any:
-    source = resources.files("stt_shared.bus").joinpath(f"lua/{name}.lua").read_text()
-    return client.register_script(source)
+def _function(name: str) -> LuaFunction:
+    return LuaFunction.of(resources.files("stt_shared.bus").joinpath(f"lua/{name}.lua").read_text())

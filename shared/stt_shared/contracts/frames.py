@@ -4,7 +4,6 @@ A frame travels twice: its JSON form is published on a channel (base64, for whoe
 an entry of the log beside the channel (for whoever missed it). Both say the same.
 """
 
-import base64
 import enum
 from collections.abc import Mapping
 
@@ -45,36 +44,52 @@ class Frame(msgspec.Struct, frozen=True):
 
     def published(self, session_id: str) -> bytes:
         """The JSON form: ``{"session_id", "seq", "kind", "pcm": base64, …meta}``."""
-        body = msgspec.to_builtins(self.meta)
-        return msgspec.json.encode(
-            {
-                "session_id": session_id,
-                "seq": self.seq,
-                "kind": self.kind,
-                "pcm": base64.b64encode(self.data).decode(),
-                **body,
-            }
+        meta = self.meta
+        return _encode(
+            _Published(
+                session_id,
+                self.seq,
+                self.kind,
+                self.data,
+                meta.received_ms,
+                meta.start_sample,
+                meta.queue_ms,
+                meta.decode_ms,
+                meta.sent_ms,
+                meta.error,
+            )
         )
 
     def packed_meta(self) -> bytes:
         """The meta part as it stands in a log entry."""
-        return msgspec.json.encode(self.meta)
+        return _encode(self.meta)
 
 
-class _Published(msgspec.Struct):
+class _Published(msgspec.Struct, omit_defaults=True):
+    """The JSON form, flat: one pass over audio that is longer than all the rest."""
+
+    session_id: str
     seq: int
     kind: FrameKind
-    pcm: str = ""
+    pcm: bytes
+    received_ms: float = 0.0
+    start_sample: int = 0
+    queue_ms: float = 0.0
+    decode_ms: float = 0.0
+    sent_ms: float = 0.0
+    error: str = ""
 
 
+_encode = msgspec.json.Encoder().encode
 _decode_published = msgspec.json.Decoder(_Published).decode
 _decode_meta = msgspec.json.Decoder(FrameMeta).decode
 
 
 def frame_from_published(payload: bytes) -> Frame:
     """Reads ``Frame.published``. Raises msgspec.DecodeError on anything else."""
-    head = _decode_published(payload)
-    return Frame(head.seq, head.kind, base64.b64decode(head.pcm), _decode_meta(payload))
+    told = _decode_published(payload)
+    meta = FrameMeta(told.received_ms, told.start_sample, told.queue_ms, told.decode_ms, told.sent_ms, told.error)
+    return Frame(told.seq, told.kind, told.pcm, meta)
 
 
 def frame_from_entry(seq: int, fields: Mapping[bytes, bytes]) -> Frame:

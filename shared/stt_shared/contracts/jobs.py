@@ -89,6 +89,8 @@ class Chunk(msgspec.Struct, frozen=True):
     index: int
     start_sample: int
     n_samples: int
+    voice_share: float = 1.0
+    """Part of it that held voice, 0–1."""
 
 
 class ChunkResult(msgspec.Struct, frozen=True):

@@ -2,7 +2,8 @@
 Transcription System"), with a margin at the end.
 
 A word is committed when two hypotheses in a row agree on it and it ends well before the end of the audio: the last
-word before the edge is often half a word.
+word before the edge is often half a word. Where an engine tells which words it heard to their end, that must be true
+too. (Measured: that alone, without agreement, commits more wrong words or commits them later; both together are best.)
 """
 
 import unicodedata
@@ -34,12 +35,18 @@ class Agreement:
         self.stable: list[PlacedWord] = []
         self.unstable: list[PlacedWord] = []
 
-    def update(self, words: Sequence[PlacedWord], audio_end_ms: int) -> None:
-        """Takes the next hypothesis, which may begin before, within or behind the stable words."""
+    def update(self, words: Sequence[PlacedWord], audio_end_ms: int, safe_words: int | None = None) -> None:
+        """Takes the next hypothesis, which may begin before, within or behind the stable words.
+
+        ``safe_words``: so many, from the first, the engine heard to their end; None where it cannot tell.
+        """
         fresh = self._behind_stable(words)
-        agreed = 0
         # The last word is never agreed on: its punctuation is a guess about what comes next.
-        for old, new in zip(self.unstable, fresh[:-1], strict=False):
+        most = len(fresh) - 1
+        if safe_words is not None:
+            most = min(most, safe_words - (len(words) - len(fresh)))
+        agreed = 0
+        for old, new in zip(self.unstable, fresh[: max(0, most)], strict=False):
             if normalised(old.text) != normalised(new.text) or new.end_ms > audio_end_ms - self._margin_ms:
                 break
             agreed += 1

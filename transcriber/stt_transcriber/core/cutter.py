@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stt_transcriber.core.buffer import RollingBuffer
+from stt_transcriber.core.cut_point import cut_point
 from stt_transcriber.core.hypothesis import SAMPLE_RATE
 from stt_transcriber.core.speech import WINDOW_SAMPLES, GatePolicy, SpeechGate
+from stt_transcriber.core.voice_track import VoiceTrack
 
 Voice = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """float32 [n * 512] -> probability of voice [n]; carries its own state from call to call."""
@@ -27,10 +29,12 @@ class CutterPolicy:
 
 @dataclass(frozen=True)
 class CutChunk:
-    """One piece; ``samples`` int16, ``start`` its place in the recording."""
+    """One piece; ``samples`` int16, ``start`` its place in the recording, ``voice_share`` the part of it
+    that held voice, 0–1."""
 
     start: int
     samples: NDArray[np.int16]
+    voice_share: float = 1.0
 
 
 class ChunkCutter:
@@ -39,6 +43,7 @@ class ChunkCutter:
     def __init__(self, voice: Voice, gate: GatePolicy, policy: CutterPolicy) -> None:
         self._voice = voice
         self._gate = SpeechGate(gate)
+        self._track = VoiceTrack(0, gate.offset_probability)
         self._policy = policy
         self._buffer = RollingBuffer()
         self._listened = 0  # samples given to the voice model
@@ -68,7 +73,7 @@ class ChunkCutter:
                 if chunk:
                     chunks.append(chunk)
         if self._begin is None:
-            self._buffer.drop_before(self._listened - self._policy.pad - 4 * WINDOW_SAMPLES)
+            self._drop_before(self._listened - self._policy.pad - 4 * WINDOW_SAMPLES)
         return chunks
 
     def finish(self) -> list[CutChunk]:
@@ -82,6 +87,7 @@ class ChunkCutter:
         return [self._cut(end)]
 
     def _step(self, probability: float) -> CutChunk | None:
+        self._track.append(probability)
         was_silent_for = self._listened - WINDOW_SAMPLES - self._speech_end()
         began = self._gate.update(probability)
         if self._begin is None:
@@ -109,7 +115,7 @@ class ChunkCutter:
         if pauses:
             at = pauses[-1]
         else:
-            at = self._buffer.quietest(self._listened - self._policy.look_back, self._listened, SAMPLE_RATE // 10)
+            at = cut_point(self._buffer, self._track, self._listened - self._policy.look_back, self._listened)
         chunk = self._cut(at)
         self._begin = at
         self._pauses = [pause for pause in self._pauses if pause > at]
@@ -118,10 +124,14 @@ class ChunkCutter:
     def _cut(self, end: int) -> CutChunk:
         assert self._begin is not None
         samples = np.round(self._buffer.as_float(self._begin, end) * 32768.0).astype(np.int16)
-        chunk = CutChunk(self._begin, samples)
-        self._buffer.drop_before(end)
+        chunk = CutChunk(self._begin, samples, self._track.share(self._begin, end))
+        self._drop_before(end)
         self._begin = None
         return chunk
+
+    def _drop_before(self, position: int) -> None:
+        self._buffer.drop_before(position)
+        self._track.drop_before(min(position, self._listened))
 
     def _speech_end(self) -> int:
         return self._gate.speech_end_window * WINDOW_SAMPLES

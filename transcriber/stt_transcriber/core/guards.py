@@ -1,22 +1,44 @@
-"""When not to believe a hypothesis: loops, and text made of silence.
+"""When not to believe a hypothesis: loops, and text made of no speech.
 
-Thresholds are Whisper's own (openai-whisper `transcribe`: compression ratio 2.4, log probability −1.0, no-speech 0.6),
-joined by the voice activity that Whisper does not know of.
+Thresholds are those of Whisper (openai-whisper `transcribe`: compression ratio 2.4, log probability −1.0, no-speech
+0.6) and of faster-whisper (a word is an anomaly below 0.15), joined by the voice activity that neither knows of.
+No-speech alone proves nothing: of a single real word Whisper says 0.6 to 0.9.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 
+from stt_transcriber.core.agreement import normalised
 from stt_transcriber.core.hypothesis import Hypothesis, Quality
 
 MAX_COMPRESSION_RATIO = 2.4
 MIN_LOGPROB = -1.0
+HOPELESS_LOGPROB = -1.5
+"""Tokens are right one time in five: beyond doubt even where somebody speaks."""
 NO_SPEECH = 0.6
-SURELY_NO_SPEECH = 0.9
+SURELY_NO_SPEECH = 0.85
+"""Of digital silence Whisper says 0.87 to 0.93."""
+ANOMALY = 0.15
+LITTLE_VOICE = 0.2
+SAID_OF_NOTHING = frozenset(
+    {
+        "you",
+        "thank you",
+        "thank you very much",
+        "thank you for watching",
+        "thanks for watching",
+        "bye",
+        "bye bye",
+    }
+)
+"""What Whisper writes most often where nothing was said. People say it too, so it counts only as a whole utterance, and
+against a final only with more to doubt it: of a real "thank you" both words are likely, of an invented one the first is
+not. A draft can wait for its final."""
 
 
-def reason_to_reject(hypothesis: Hypothesis, speech_share: float, quality: Quality) -> str | None:
-    """Why this text should not be shown, None when it may. ``speech_share``: part of the audio that held voice, 0–1.
+def reason_to_reject(hypothesis: Hypothesis, voice_share: float, quality: Quality) -> str | None:
+    """Why this text should not be shown, None when it may. ``voice_share``: part of the decoded audio that held voice,
+    0–1.
 
     Repetition counts against a draft only: for a final the engine has compared it with a decode that may not repeat
     itself, and people do say things over and over.
@@ -31,10 +53,15 @@ def reason_to_reject(hypothesis: Hypothesis, speech_share: float, quality: Quali
             return "compression ratio"
         if repeats(words):
             return "repetition"
-    if hypothesis.no_speech_prob > NO_SPEECH and hypothesis.avg_logprob < MIN_LOGPROB:
-        return "no speech, unlikely text"
-    if hypothesis.no_speech_prob > SURELY_NO_SPEECH and speech_share < 0.2:
-        return "no speech, little voice"
+    if hypothesis.no_speech_prob > NO_SPEECH:
+        if hypothesis.avg_logprob < MIN_LOGPROB:
+            return "no speech, unlikely text"
+        if voice_share < LITTLE_VOICE:
+            return "no speech, little voice"
+        if _is_said_of_nothing(hypothesis, quality):
+            return "no speech, known phrase"
+    if hypothesis.avg_logprob < HOPELESS_LOGPROB or all(word.probability < ANOMALY for word in hypothesis.words):
+        return "improbable words"
     return None
 
 
@@ -49,3 +76,12 @@ def repeats(words: Sequence[str]) -> bool:
             return True
     most = Counter(words).most_common(1)[0][1]
     return len(words) >= 20 and most > len(words) / 2
+
+
+def _is_said_of_nothing(hypothesis: Hypothesis, quality: Quality) -> bool:
+    text = " ".join(normalised(part) for word in hypothesis.words for part in word.text.split("-"))
+    if text not in SAID_OF_NOTHING:
+        return False
+    if quality is Quality.DRAFT or hypothesis.no_speech_prob > SURELY_NO_SPEECH:
+        return True
+    return min(word.probability for word in hypothesis.words) < ANOMALY

@@ -61,7 +61,8 @@ class Hypothesis:
 
     ``avg_logprob`` is the mean natural logarithm of the tokens' probabilities; ``no_speech_prob`` Whisper's own
     estimate; ``compression_ratio`` bytes of text by bytes of its zlib form (loops compress well); ``truncated``: the
-    limit of tokens was reached, which speech does not do and loops do.
+    limit of tokens was reached, which speech does not do and loops do. ``safe_words``: so many words, from the first,
+    were heard to their end, by what the engine attended to; None: the engine cannot tell.
     """
 
     text: str
@@ -72,3 +73,4 @@ class Hypothesis:
     no_speech_prob: float
     compression_ratio: float
     truncated: bool = False
+    safe_words: int | None = None

@@ -13,6 +13,7 @@ class LivePolicy:
     pre_roll_ms: int = 300  # kept before the onset: the voice model hears late
     min_speech_ms: int = 160  # less voice than this is a click, not a word
     early_final_ms: int = 200  # silence after which the final is decoded, to be ready at the endpoint
+    sentence_endpointing_ms: int = 0  # silence that ends an utterance whose text ends a sentence; 0: as any other
     max_utterance_ms: int = 28_000  # the model takes 30 s
     cut_look_back_ms: int = 6_000  # where a cut is sought when an utterance grows too long
     first_partial_ms: int = 400  # of speech before the first partial

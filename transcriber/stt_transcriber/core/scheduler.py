@@ -5,6 +5,7 @@ comes. Under load the wishes simply come true less often, and finals, whose dead
 """
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -15,6 +16,9 @@ class Kind(enum.IntEnum):
     FIRST = 1
     PARTIAL = 2
     BATCH = 3
+
+
+_DRAFTS = (Kind.FIRST, Kind.PARTIAL)
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,12 @@ class Wish:
 class Scheduler:
     """Pure: told what is wished, what began and what ended; says what to begin."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, max_batch: int = 1) -> None:
         self._workers = workers
+        self._max_batch = max_batch
         self._wishes: dict[str, Wish] = {}
-        self._running: dict[str, Kind] = {}
+        self._running: dict[str, tuple[int, Kind]] = {}  # key to its batch
+        self._batches = 0
         self._live_sessions = 0
 
     @property
@@ -43,7 +49,7 @@ class Scheduler:
 
     @property
     def running(self) -> int:
-        """Decodes in hand."""
+        """Windows being decoded."""
         return len(self._running)
 
     def sessions(self, count: int) -> None:
@@ -63,23 +69,40 @@ class Scheduler:
 
     def batch_room(self) -> int:
         """How many chunks of files could be decoded beside what is going on."""
-        batches = sum(kind is Kind.BATCH for kind in self._running.values())
+        batches = sum(kind is Kind.BATCH for _, kind in self._running.values())
         batches += sum(wish.kind is Kind.BATCH for wish in self._wishes.values())
         share = self._workers - 1 if self._live_sessions and self._workers > 1 else self._workers
         return max(0, share - batches)
 
-    def decide(self) -> list[Wish]:
-        """What to begin now, most urgent first; every answer must be followed by ``begun`` or ``withdraw``."""
-        free = self._workers - len(self._running)
+    def decide(self) -> list[list[Wish]]:
+        """What to begin now, most urgent first: batches, of drafts or of one final or chunk. Every wish in the answer
+        must be followed by ``begun`` or ``withdraw``.
+
+        Drafts are put together only when more of them wait than there are workers free: a batch delays its first item.
+        """
+        free = self._workers - len({number for number, _ in self._running.values()})
         ready = [wish for wish in self._wishes.values() if wish.key not in self._running]
         ready.sort(key=lambda wish: (wish.kind is Kind.BATCH, wish.deadline_ms, wish.kind))
-        return ready[: max(0, free)]
+        batches: list[list[Wish]] = []
+        while ready and len(batches) < free:
+            head = ready.pop(0)
+            batch = [head]
+            if head.kind in _DRAFTS:
+                drafts = [wish for wish in ready if wish.kind in _DRAFTS]
+                share = -(-(len(drafts) + 1) // (free - len(batches)))
+                batch += drafts[: min(share, self._max_batch) - 1]
+                ready = [wish for wish in ready if wish not in batch]
+            batches.append(batch)
+        return batches
 
-    def begun(self, wish: Wish) -> None:
-        """The decode runs."""
-        self._wishes.pop(wish.key, None)
-        self._running[wish.key] = wish.kind
+    def begun(self, batch: Sequence[Wish]) -> None:
+        """The decode runs, on one worker."""
+        self._batches += 1
+        for wish in batch:
+            self._wishes.pop(wish.key, None)
+            self._running[wish.key] = (self._batches, wish.kind)
 
-    def ended(self, key: str) -> None:
+    def ended(self, batch: Sequence[Wish]) -> None:
         """The decode is over, well or badly."""
-        self._running.pop(key, None)
+        for wish in batch:
+            self._running.pop(wish.key, None)

@@ -1,9 +1,9 @@
-"""The default engine: Whisper on CTranslate2, with faster-whisper's tokenizer and features."""
+"""Whisper on CTranslate2, with faster-whisper's tokenizer and features: for GPUs, and for number formats
+other than int8."""
 
 import os
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
@@ -15,39 +15,27 @@ from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
 from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, Quality, TimedWord
 from stt_transcriber.engines.base import EngineError
 from stt_transcriber.engines.request import (
-    LOOPS_FROM_RATIO,
     check_request,
+    context_tokens,
     is_suspect,
     nothing_heard,
     token_limit,
     written_language,
 )
-from stt_transcriber.engines.spliced_encoder import POSITIONS_PER_S, Encoding, SplicedEncoder
+from stt_transcriber.engines.spliced_encoder import Encoding, SplicedEncoder
+from stt_transcriber.engines.suspects import Candidate, better_of
+from stt_transcriber.engines.window import POSITIONS_PER_S, Recipe
 from stt_transcriber.engines.words import compression_ratio, pieces_of, timed_words
 from stt_transcriber.model_store import resolve
 
 _CONTEXT_TOKENS = 448
 """Positions of the decoder: prompt and new text together."""
-_LOOP_MARGIN_LOGPROB = 0.5
-"""So much less probable may a text without repetitions be, and still be believed over one that looks like a loop."""
-_SAME_SPEECH_RATIO = 0.6
-"""From this share of common words on, two texts are taken for two spellings of one speech."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a window is encoded and decoded. The figures are measured ones: a shorter tail makes decoding cheaper, the
-    full one is as good as a pad to 30 s."""
-
-    pad_s: float
-    tail_positions: int
-    beam_size: int
-
 
 RECIPES = {
     Quality.DRAFT: Recipe(pad_s=2.0, tail_positions=400, beam_size=1),
     Quality.FULL: Recipe(pad_s=1.0, tail_positions=1500, beam_size=5),
 }
+"""The figures are measured ones: a shorter tail makes decoding cheaper, the full one is as good as a pad to 30 s."""
 
 
 @dataclass(frozen=True)
@@ -59,30 +47,8 @@ class _Decoded:
     truncated: bool
 
     @property
-    def compression_ratio(self) -> float:
-        return compression_ratio(self.text)
-
-    @property
-    def is_suspect(self) -> bool:
-        return is_suspect(
-            truncated=self.truncated, compression_ratio=self.compression_ratio, avg_logprob=self.avg_logprob
-        )
-
-
-def better_of(first: _Decoded, second: _Decoded) -> _Decoded:
-    """The text to believe, where ``second`` was not allowed to repeat itself.
-
-    People repeat themselves too. Then the second text says the same in other spellings; where a loop covered other
-    words, it says those.
-    """
-    if first.truncated != second.truncated:
-        return second if first.truncated else first
-    if first.compression_ratio <= LOOPS_FROM_RATIO:
-        return max(first, second, key=lambda decoded: decoded.avg_logprob)
-    alike = SequenceMatcher(a=_bare_words(first.text), b=_bare_words(second.text), autojunk=False).ratio()
-    if alike >= _SAME_SPEECH_RATIO:
-        return first
-    return second if second.avg_logprob > first.avg_logprob - _LOOP_MARGIN_LOGPROB else first
+    def candidate(self) -> Candidate:
+        return Candidate(self.text, self.avg_logprob, compression_ratio(self.text), self.truncated)
 
 
 class FasterWhisperEngine:
@@ -94,6 +60,7 @@ class FasterWhisperEngine:
     """
 
     name = "faster-whisper"
+    max_batch = 1
 
     def __init__(
         self,
@@ -131,8 +98,11 @@ class FasterWhisperEngine:
         if self.is_multilingual:
             self.languages = tuple(c for c in _LANGUAGE_CODES if self._hf_tokenizer.token_to_id(f"<|{c}|>") is not None)
 
-    def decode(self, request: DecodeRequest) -> Hypothesis:
-        """Puts audio into words; blocks. Raises EngineError: bad language, too long, or the model failed."""
+    def decode(self, requests: Sequence[DecodeRequest]) -> list[Hypothesis]:
+        """See ``Engine``. Raises EngineError: bad language, too long, or the model failed."""
+        return [self._decode_one(request) for request in requests]
+
+    def _decode_one(self, request: DecodeRequest) -> Hypothesis:
         check_request(request, self.languages)
         if len(request.samples) == 0:
             return nothing_heard(request)
@@ -154,7 +124,7 @@ class FasterWhisperEngine:
             language_probability=language_probability,
             avg_logprob=decoded.avg_logprob,
             no_speech_prob=decoded.no_speech_prob,
-            compression_ratio=decoded.compression_ratio,
+            compression_ratio=decoded.candidate.compression_ratio,
             truncated=decoded.truncated,
         )
 
@@ -175,10 +145,16 @@ class FasterWhisperEngine:
         same words.
         """
         first = self._generate(request, tokenizer, encoding, recipe.beam_size, prompt=request.prompt)
-        if not (first.is_suspect if request.quality is Quality.FULL else first.truncated and request.prompt):
+        candidate = first.candidate
+        suspect = is_suspect(
+            truncated=first.truncated,
+            compression_ratio=candidate.compression_ratio,
+            avg_logprob=first.avg_logprob,
+        )
+        if not (suspect if request.quality is Quality.FULL else first.truncated and request.prompt):
             return first
         second = self._generate(request, tokenizer, encoding, recipe.beam_size, no_repeat_ngram_size=4)
-        return better_of(first, second)
+        return first if better_of(candidate, second.candidate) is candidate else second
 
     def _generate(
         self,
@@ -191,7 +167,7 @@ class FasterWhisperEngine:
     ) -> _Decoded:
         limit = token_limit(request, tokenizer.language_code)
         task_tokens = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
-        context = _context_tokens(tokenizer, prompt, _CONTEXT_TOKENS - limit - len(task_tokens))
+        context = context_tokens(tokenizer, prompt, _CONTEXT_TOKENS - limit - len(task_tokens))
         start = [*context, *task_tokens]
         result: Any = self._whisper.generate(
             ctranslate2.StorageView.from_array(encoding),
@@ -251,7 +227,7 @@ def load(
         folder, model=model, device=device, compute_type=compute_type, workers=workers, threads=threads
     )
     for quality in Quality:
-        engine.decode(DecodeRequest(np.zeros(SAMPLE_RATE, np.float32), "en", quality=quality))
+        engine.decode([DecodeRequest(np.zeros(SAMPLE_RATE, np.float32), "en", quality=quality)])
     return engine
 
 
@@ -272,16 +248,3 @@ def _compute_type(compute_type: str, device: str) -> str:
     if compute_type not in allowed:
         raise EngineError(f"compute type {compute_type!r}: {device} allows {', '.join(allowed)}")
     return compute_type
-
-
-def _bare_words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.casefold())
-
-
-def _context_tokens(tokenizer: Tokenizer, prompt: str, room: int) -> list[int]:
-    """The end of the prompt as previous context, its start token included; empty for no prompt."""
-    text = prompt.strip()
-    if not text:
-        return []
-    longest = min(_CONTEXT_TOKENS // 2, room) - 1
-    return [tokenizer.sot_prev, *tokenizer.encode(" " + text)[-longest:]]

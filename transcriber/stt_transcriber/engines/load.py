@@ -2,13 +2,22 @@
 
 import importlib
 from pathlib import Path
+from typing import Any
+
+import structlog
 
 from stt_transcriber.engines.base import Engine, EngineError
 from stt_transcriber.model_store import ModelError
 
+_log = structlog.get_logger()
+
+AUTO = "auto"
+"""On a CPU the suite's own engine, where it can run the model; else faster-whisper."""
 ENGINES = {
+    "onnxruntime": "stt_transcriber.engines.onnx_whisper",
     "faster-whisper": "stt_transcriber.engines.faster_whisper",
     "openai-whisper": "stt_transcriber.engines.openai_whisper",
+    "instant": "stt_transcriber.engines.instant",
 }
 """Engine to the module whose ``load`` makes it; imported only when chosen, for each pulls in its own libraries."""
 
@@ -28,16 +37,21 @@ def load_engine(
     ``model``: what ``model_store.resolve`` takes. ``device``: auto, cpu or cuda. ``workers``: decodes at once, with
     ``threads`` threads each (0: the engine chooses). No network for a model in the store. Raises EngineError.
     """
+    options: Any = {"device": device, "compute_type": compute_type, "workers": workers, "threads": threads}
+    if kind == AUTO:
+        try:
+            return load_engine("onnxruntime", model, models_dir, **options)
+        except EngineError as error:
+            _log.info("using faster-whisper", cause=str(error))
+            kind = "faster-whisper"
     if kind not in ENGINES:
-        raise EngineError(f"engine {kind!r}: must be one of {', '.join(ENGINES)}")
+        raise EngineError(f"engine {kind!r}: must be one of {', '.join([AUTO, *ENGINES])}")
     try:
         module = importlib.import_module(ENGINES[kind])
     except ImportError as error:
         raise EngineError(f"the engine {kind} is not installed: {error}") from error
     try:
-        engine: Engine = module.load(
-            model, models_dir, device=device, compute_type=compute_type, workers=workers, threads=threads
-        )
+        engine: Engine = module.load(model, models_dir, **options)
     except ModelError as error:
         raise EngineError(str(error)) from error
     return engine

@@ -1,33 +1,57 @@
-"""The second engine: OpenAI's own package on PyTorch. Slower; what the default engine is compared with."""
+"""The second engine: OpenAI's weights and search on PyTorch. Slower; what the default engine is compared with.
 
+A draft reads the attention of its own tokens as they come: word times take no second pass, and they tell which words
+are safe (``Hypothesis.safe_words``).
+"""
+
+import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stt_shared.contracts.session import Task
 from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, Quality, TimedWord
 from stt_transcriber.engines.base import EngineError
 from stt_transcriber.engines.request import check_request, is_suspect, nothing_heard, token_limit, written_language
-from stt_transcriber.engines.words import Piece, timed_words
+from stt_transcriber.engines.window import POSITION_SAMPLES, POSITIONS_PER_S, Recipe
+from stt_transcriber.engines.words import Piece, pieces_of, timed_words
 from stt_transcriber.model_registry import CHECKPOINT_SUFFIX, KNOWN_MODELS
 from stt_transcriber.model_store import resolve
 
-_BEAM_SIZE = 5
+try:
+    import torch
+    import whisper
+    from whisper.decoding import DecodingOptions
+    from whisper.tokenizer import LANGUAGES, get_tokenizer
+
+    from stt_transcriber.engines import openai_attention
+    from stt_transcriber.engines.openai_decoder import Decode, OpenAiDecoder, Task
+    from stt_transcriber.engines.openai_encoder import OpenAiEncoder
+except ImportError as missing:
+    raise EngineError(
+        "the engine openai-whisper is not installed: pip install 'realtime-stt-suite[openai-whisper]'"
+    ) from missing
+
+RECIPES = {
+    Quality.DRAFT: Recipe(pad_s=2.0, tail_positions=400, beam_size=1),
+    Quality.FULL: Recipe(pad_s=1.0, tail_positions=1500, beam_size=5),
+}
 _FALLBACK_TEMPERATURES = (0.2, 0.4)
 _SEED = 0
 
 
 class OpenAiWhisperEngine:
-    """A checkpoint of OpenAI's. One decode at a time: hooks that read the attention belong to the whole model.
+    """A checkpoint of OpenAI's.
 
     ``model``: a name of OpenAI's (``tiny.en``; looked for in the store, else downloaded and checked by the package), a
-    ``.pt`` file or its folder. Raises EngineError.
+    ``.pt`` file or its folder. ``workers`` windows are decoded at once with ``threads`` threads each (0: PyTorch
+    chooses). Raises EngineError.
     """
 
     name = "openai-whisper"
-    parallel = 1
+    max_batch = 1
 
     def __init__(
         self,
@@ -36,98 +60,115 @@ class OpenAiWhisperEngine:
         *,
         device: str = "auto",
         compute_type: str = "default",
+        workers: int = 1,
         threads: int = 0,
     ) -> None:
-        try:
-            import torch
-            import whisper
-        except ImportError as error:
-            raise EngineError(
-                "the engine openai-whisper is not installed: pip install 'realtime-stt-suite[openai-whisper]'"
-            ) from error
-        self._torch = torch
         self.model = model
-        self.device = _device(device, torch)
+        self.parallel = workers
+        self.device = _device(device)
+        # Read at the first multiplication. Without it MKL's last bits hang on where a matrix happens to lie in memory,
+        # and the same request must give the same words.
+        os.environ.setdefault("MKL_CBWR", "AUTO")
         if threads > 0:
             torch.set_num_threads(threads)
         # The other compute types are CTranslate2's; PyTorch's Whisper knows these two, and on a CPU only float32.
         self._fp16 = self.device == "cuda" and compute_type != "float32"
-        self._whisper = _checkpoint(model, models_dir, self.device, whisper)
-        self._lock = threading.Lock()
+        self._whisper = _checkpoint(model, models_dir, self.device)
+        self._encoder = OpenAiEncoder(self._whisper, torch.float16 if self._fp16 else torch.float32)
+        self._decoder = OpenAiDecoder(self._whisper)
+        self._sampling = threading.Lock()
         self.is_multilingual: bool = self._whisper.is_multilingual
         self.languages: tuple[str, ...] = ("en",)
         if self.is_multilingual:
-            self.languages = tuple(list(whisper.tokenizer.LANGUAGES)[: self._whisper.num_languages])
+            self.languages = tuple(list(LANGUAGES)[: self._whisper.num_languages])
 
-    def decode(self, request: DecodeRequest) -> Hypothesis:
+    def decode(self, requests: Sequence[DecodeRequest]) -> list[Hypothesis]:
         """Puts audio into words; blocks. Raises EngineError: bad language, too long, or the model failed."""
-        check_request(request, self.languages)
-        if len(request.samples) == 0:
-            return nothing_heard(request)
+        for request in requests:
+            check_request(request, self.languages)
         try:
-            with self._lock, self._torch.no_grad():
-                return self._decode(request)
+            with torch.inference_mode():
+                return [self._decode(r) if len(r.samples) else nothing_heard(r) for r in requests]
         except (RuntimeError, ValueError) as error:
             raise EngineError(f"model {self.model!r} failed: {error}") from error
 
     def _decode(self, request: DecodeRequest) -> Hypothesis:
-        from whisper.audio import N_SAMPLES, log_mel_spectrogram, pad_or_trim
-        from whisper.tokenizer import get_tokenizer
-
+        recipe = RECIPES[request.quality]
         samples = np.ascontiguousarray(request.samples, dtype=np.float32)
-        mel = log_mel_spectrogram(pad_or_trim(samples, N_SAMPLES), self._whisper.dims.n_mels).to(self.device)
-        features = self._whisper.encoder((mel.half() if self._fp16 else mel)[None])[0]
-        language, language_probability = self._language(request, features)
-        tokenizer = get_tokenizer(
-            self.is_multilingual,
-            num_languages=self._whisper.num_languages,
-            language=language,
-            task=str(request.task),
-        )
-        result = self._best(request, features, language)
-        tokens = [token for token in result.tokens if token < tokenizer.eot]
+        encoding = self._encoder.encode(samples, recipe.pad_s, recipe.tail_positions)
+        language, language_probability = self._language(request, encoding)
+        tokenizer = self._tokenizer(request, language)
+        task, result = self._best(request, encoding, language, recipe.beam_size)
+        tokens: list[int] = result.tokens
+        if request.quality is Quality.DRAFT:
+            scores, probabilities = task.scores, task.probabilities
+        else:
+            scores, probabilities = self._read_again(tokenizer, encoding, tokens)
+        words, safe_words = _words(request, tokenizer, tokens, scores, probabilities)
         return Hypothesis(
             text=result.text,
-            words=self._words(request, tokenizer, features, mel, tokens),
+            words=words,
             language=language,
             language_probability=language_probability,
             avg_logprob=float(result.avg_logprob),
             no_speech_prob=float(result.no_speech_prob),
             compression_ratio=float(result.compression_ratio) if result.text else 0.0,
-            truncated=len(result.tokens) >= token_limit(request, language),
+            truncated=len(tokens) >= token_limit(request, language),
+            # Of a whole utterance every word was heard to its end.
+            safe_words=safe_words if request.quality is Quality.DRAFT else None,
         )
 
-    def _language(self, request: DecodeRequest, features: Any) -> tuple[str, float]:
+    def _language(self, request: DecodeRequest, encoding: torch.Tensor) -> tuple[str, float]:
         if not self.is_multilingual:
             return "en", 1.0
         if request.language is not None:
             return request.language, 1.0
-        probabilities: dict[str, float] = self._whisper.detect_language(features)[1]
-        language = max(probabilities, key=lambda code: probabilities[code])
-        return language, float(probabilities[language])
+        tokenizer = get_tokenizer(True, num_languages=self._whisper.num_languages)
+        output, _ = Decode(self._decoder, encoding).feed(torch.tensor([[tokenizer.sot]], device=self.device))
+        logits = self._decoder.logits(output[0, 0])[list(tokenizer.all_language_tokens)]
+        probability, index = logits.softmax(dim=-1).max(dim=-1)
+        return tokenizer.all_language_codes[int(index)], float(probability)
 
-    def _best(self, request: DecodeRequest, features: Any, language: str) -> Any:
-        """One decode; for FULL more where it looks like a loop or a guess: without prompt, then sampled."""
-        beam_size = _BEAM_SIZE if request.quality is Quality.FULL else None
-        results = [self._generate(request, features, language, prompt=request.prompt or None, beam_size=beam_size)]
+    def _tokenizer(self, request: DecodeRequest, language: str) -> Any:
+        return get_tokenizer(
+            self.is_multilingual,
+            num_languages=self._whisper.num_languages,
+            language=language,
+            task=str(request.task),
+        )
+
+    def _best(self, request: DecodeRequest, encoding: torch.Tensor, language: str, beam_size: int) -> tuple[Task, Any]:
+        """One decode; more where it looks like a loop or a guess: without prompt, then, for FULL, sampled.
+
+        A draft gets a second one only if its prompt may be to blame: that would hold back every draft of the session,
+        while a loop of the audio's own is gone with the next window.
+        """
+
+        def generate(**options: Any) -> tuple[Task, Any]:
+            return self._generate(request, encoding, language, **options)
+
+        search = {"beam_size": beam_size if beam_size > 1 else None}
+        tried = [generate(prompt=request.prompt or None, **search)]
         if request.quality is Quality.DRAFT:
-            return results[0]
-        if request.prompt and self._is_suspect(request, language, results[-1]):
-            results.append(self._generate(request, features, language, beam_size=beam_size))
+            truncated = len(tried[0][1].tokens) >= token_limit(request, language)
+            return generate(**search) if truncated and request.prompt else tried[0]
+        if request.prompt and self._is_suspect(request, language, tried[-1][1]):
+            tried.append(generate(**search))
         for temperature in _FALLBACK_TEMPERATURES:
-            if not self._is_suspect(request, language, results[-1]):
+            if not self._is_suspect(request, language, tried[-1][1]):
                 break
-            # The same request must give the same words.
-            self._torch.manual_seed(_SEED)
-            results.append(self._generate(request, features, language, temperature=temperature))
-        return min(results, key=lambda r: (self._is_suspect(request, language, r), -r.avg_logprob))
+            # The same request must give the same words, and the seed is the whole process'.
+            with self._sampling:
+                torch.manual_seed(_SEED)
+                tried.append(generate(temperature=temperature))
+        return min(tried, key=lambda t: (self._is_suspect(request, language, t[1]), -t[1].avg_logprob))
 
-    def _generate(self, request: DecodeRequest, features: Any, language: str, **options: Any) -> Any:
-        from whisper.decoding import DecodingOptions, decode
-
-        return decode(
+    def _generate(
+        self, request: DecodeRequest, encoding: torch.Tensor, language: str, **options: Any
+    ) -> tuple[Task, Any]:
+        task = Task(
             self._whisper,
-            features,
+            self._decoder,
             DecodingOptions(
                 task=str(request.task),
                 language=language,
@@ -137,6 +178,7 @@ class OpenAiWhisperEngine:
                 **options,
             ),
         )
+        return task, task.run(encoding)[0]
 
     def _is_suspect(self, request: DecodeRequest, language: str, result: Any) -> bool:
         return is_suspect(
@@ -145,43 +187,66 @@ class OpenAiWhisperEngine:
             avg_logprob=result.avg_logprob,
         )
 
-    def _words(
-        self, request: DecodeRequest, tokenizer: Any, features: Any, mel: Any, tokens: list[int]
-    ) -> tuple[TimedWord, ...]:
-        from whisper.timing import find_alignment
-
-        mel_frames = max(2, len(request.samples) * 100 // SAMPLE_RATE)
-        timings = find_alignment(_Encoded(self._whisper, features), tokenizer, tokens, mel, mel_frames)
-        pieces = [Piece(t.word, len(t.tokens), float(t.start), float(t.end), float(t.probability)) for t in timings]
-        return timed_words(
-            pieces, written_language(request, tokenizer.language or "en"), len(request.samples) / SAMPLE_RATE
-        )
+    def _read_again(
+        self, tokenizer: Any, encoding: torch.Tensor, tokens: list[int]
+    ) -> tuple[torch.Tensor, list[float]]:
+        """Attention scores and probabilities of a text that beam search chose: one pass over all of it."""
+        start = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
+        fed = torch.tensor([[*start, *tokens]], device=self.device)
+        output, scores = Decode(self._decoder, encoding).feed(fed)
+        words_only = self._decoder.logits(output[0, len(start) - 1 : -1])[:, : tokenizer.eot].softmax(dim=-1)
+        return scores, words_only.gather(1, fed[0, len(start) :, None])[:, 0].tolist()
 
 
-class _Encoded:
-    """A model whose encoder has run: spares the alignment a second encoding of 30 s."""
+def _words(
+    request: DecodeRequest, tokenizer: Any, tokens: list[int], scores: torch.Tensor, probabilities: Sequence[float]
+) -> tuple[tuple[TimedWord, ...], int]:
+    """The words, and how many of them, from the first, the audio holds to their end.
 
-    def __init__(self, model: Any, features: Any) -> None:
-        self._model = model
-        self._features = features
+    ``scores``: see ``Task``; ``probabilities``: one per token.
+    """
+    if not tokens:
+        return (), 0
+    audio_positions = max(1, len(request.samples) // POSITION_SAMPLES)
+    # What a row attends to is what its next token says: those before the last token of the start say nothing.
+    focused = openai_attention.focus(scores, audio_positions)[len(tokenizer.sot_sequence) :]
+    path = openai_attention.path(focused.cpu().numpy())
+    texts, groups = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
+    # The last group is the end-of-text token alone.
+    pieces = pieces_of(texts[:-1], [len(group) for group in groups[:-1]], path, probabilities, POSITIONS_PER_S)
+    settled = openai_attention.settled_tokens(focused.argmax(dim=-1).tolist()[: len(tokens)], audio_positions)
+    written = written_language(request, tokenizer.language or "en")
+    duration_s = len(request.samples) / SAMPLE_RATE
+    words = timed_words(pieces, written, duration_s)
+    safe = timed_words(_whole(pieces, settled), written, duration_s)
+    # The last one may lack a mark, or the part behind an apostrophe.
+    return words, sum(1 for one, other in zip(safe, words, strict=False) if one.text == other.text)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
 
-    def __call__(self, mel: Any, tokens: Any) -> Any:
-        return self._model.decoder(tokens, self._features[None])
+def _whole(pieces: Sequence[Piece], token_count: int) -> list[Piece]:
+    """The pieces that lie within the first tokens with all of theirs."""
+    whole: list[Piece] = []
+    for piece in pieces:
+        token_count -= piece.token_count
+        if token_count < 0:
+            break
+        whole.append(piece)
+    return whole
 
 
 def load(
     model: str, models_dir: Path, *, device: str, compute_type: str, workers: int, threads: int
 ) -> OpenAiWhisperEngine:
-    """Loads and warms up; ``workers`` is of no use here."""
-    engine = OpenAiWhisperEngine(model, models_dir, device=device, compute_type=compute_type, threads=threads)
-    engine.decode(DecodeRequest(np.zeros(SAMPLE_RATE, np.float32), "en", Task.TRANSCRIBE))
+    """Loads and warms up: the first decode of a process pays for memory and code that later ones find ready."""
+    engine = OpenAiWhisperEngine(
+        model, models_dir, device=device, compute_type=compute_type, workers=workers, threads=threads
+    )
+    for quality in Quality:
+        engine.decode([DecodeRequest(np.zeros(SAMPLE_RATE, np.float32), "en", quality=quality)])
     return engine
 
 
-def _device(device: str, torch: Any) -> str:
+def _device(device: str) -> str:
     if device not in {"auto", "cpu", "cuda"}:
         raise EngineError(f"device {device!r}: must be auto, cpu or cuda")
     if device == "auto":
@@ -191,11 +256,11 @@ def _device(device: str, torch: Any) -> str:
     return device
 
 
-def _checkpoint(model: str, models_dir: Path, device: str, whisper: Any) -> Any:
+def _checkpoint(model: str, models_dir: Path, device: str) -> Any:
     """The weights, with the heads that word times are read from."""
     name = model.removesuffix(CHECKPOINT_SUFFIX)
     if name in whisper.available_models() and not Path(model).exists():
-        return _official(name, models_dir, device, whisper)
+        return _official(name, models_dir, device)
     folder = resolve(model, models_dir)
     path = Path(model).expanduser()
     checkpoints = [path] if path.is_file() else sorted(folder.glob(f"*{CHECKPOINT_SUFFIX}"))
@@ -212,7 +277,7 @@ def _checkpoint(model: str, models_dir: Path, device: str, whisper: Any) -> Any:
     return weights
 
 
-def _official(name: str, models_dir: Path, device: str, whisper: Any) -> Any:
+def _official(name: str, models_dir: Path, device: str) -> Any:
     """One of OpenAI's by name; the package checks the file's digest, and downloads it where it is missing."""
     folder = models_dir / f"{name}{CHECKPOINT_SUFFIX}"
     was_there = folder.exists()

@@ -1,5 +1,7 @@
 """What all engines make of a request, and of what came out. Pure."""
 
+from typing import Protocol
+
 from stt_shared.contracts.session import Task
 from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis
 from stt_transcriber.engines.base import EngineError
@@ -12,8 +14,22 @@ _DENSE_LANGUAGES = frozenset(
     "am as bn bo gu hi hy ka km kn lo ml mn mr my ne pa ps sa sd si ta te th tt yi".split()  # noqa: SIM905
 )
 """Whisper's vocabulary has few whole words of these: a word takes several tokens, up to one a byte."""
+_MOST_CONTEXT_TOKENS = 224
 LOOPS_FROM_RATIO = 2.4
 _GUESSES_BELOW_LOGPROB = -1.0
+
+
+class ContextTokenizer(Protocol):
+    """What a prompt needs of a tokenizer."""
+
+    @property
+    def sot_prev(self) -> int:
+        """The token before previous context."""
+        ...
+
+    def encode(self, text: str) -> list[int]:
+        """Text to tokens."""
+        ...
 
 
 def check_request(request: DecodeRequest, languages: tuple[str, ...]) -> None:
@@ -43,3 +59,13 @@ def token_limit(request: DecodeRequest, language: str) -> int:
 def is_suspect(*, truncated: bool, compression_ratio: float, avg_logprob: float) -> bool:
     """True for a loop (it compresses well or runs into the limit) and for a guess (improbable words)."""
     return truncated or compression_ratio > LOOPS_FROM_RATIO or avg_logprob < _GUESSES_BELOW_LOGPROB
+
+
+def context_tokens(tokenizer: ContextTokenizer, prompt: str, room: int) -> list[int]:
+    """The end of the prompt as previous context, its start token included: at most ``room`` tokens, and never more than
+    Whisper was trained with; empty for no prompt."""
+    text = prompt.strip()
+    if not text:
+        return []
+    longest = min(_MOST_CONTEXT_TOKENS, room) - 1
+    return [tokenizer.sot_prev, *tokenizer.encode(" " + text)[-longest:]]

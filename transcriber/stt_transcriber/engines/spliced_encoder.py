@@ -11,22 +11,10 @@ import numpy as np
 from faster_whisper.feature_extractor import FeatureExtractor
 from numpy.typing import NDArray
 
-from stt_transcriber.core.hypothesis import SAMPLE_RATE
-
-MAX_POSITIONS = 1500
-POSITION_SAMPLES = 320
-"""Samples of one encoder position: two mel frames of 10 ms."""
-POSITIONS_PER_S = SAMPLE_RATE / POSITION_SAMPLES
-_MAX_SAMPLES = MAX_POSITIONS * POSITION_SAMPLES
+from stt_transcriber.engines.window import MAX_POSITIONS, MAX_SAMPLES, POSITION_SAMPLES, padded_positions
 
 Encoding = NDArray[np.float32]
 """float32 [1, positions, d_model]."""
-
-
-def padded_positions(sample_count: int, pad_s: float) -> int:
-    """Encoder positions of that much audio and its pad, 1…1500."""
-    samples = sample_count + round(pad_s * SAMPLE_RATE)
-    return min(max(1, -(-samples // POSITION_SAMPLES)), MAX_POSITIONS)
 
 
 def spliced_end(positions: int, tail: int, n_mels: int) -> int:
@@ -46,7 +34,7 @@ class SplicedEncoder:
         self._model = model
         self._n_mels: int = model.n_mels
         self._features = FeatureExtractor(feature_size=self._n_mels)
-        self._silence = self._encode(np.zeros(_MAX_SAMPLES, np.float32))
+        self._silence = self._encode(np.zeros(MAX_SAMPLES, np.float32))
 
     def encode(self, samples: NDArray[np.float32], pad_s: float, tail: int) -> Encoding:
         """``samples``: float32 [n], at most 30 s; ``pad_s``: zeros before the mel; ``tail``: positions of silence."""

@@ -1,0 +1,152 @@
+"""One paced session: plays its recordings in real time, as a microphone would, and keeps what came back."""
+
+import asyncio
+import base64
+import json
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import websockets
+from websockets.asyncio.client import ClientConnection, connect
+
+from stt_cli.bench.extra import Normaliser
+from stt_cli.bench.manifest import Utterance
+from stt_cli.bench.score import Played
+from stt_cli.bench.screen import Screen
+from stt_cli.bench.stability import StabilityWatch
+from stt_cli.client.live import stream_url
+from stt_cli.client.sources import FILE_RATE
+
+REFUSALS = frozenset({"at_capacity", "no_worker"})
+"""Error codes of a suite that has no place for a session; the others are failures."""
+PAUSE_LEVEL = 3
+"""Loudest sample in a pause, of 32768: a quiet room, not digital silence."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How all sessions play."""
+
+    url: str
+    query: dict[str, str]
+    gap_s: float
+    chunk_ms: int
+    drain_s: float
+    """How long `done` may take after `stop`."""
+
+
+@dataclass
+class Session:
+    """What became of one session. Moments in monotonic seconds; ``latest_s``: the player's own worst delay."""
+
+    screen: Screen
+    stability: StabilityWatch
+    played: list[Played] = field(default_factory=list)
+    final_lags_ms: list[int] = field(default_factory=list)
+    refused: str = ""
+    errors: list[str] = field(default_factory=list)
+    latest_s: float = 0.0
+    stopped_s: float | None = None
+    done_s: float | None = None
+
+    @property
+    def lag_s(self) -> float | None:
+        """From `stop` to `done`; None when it did not come to that."""
+        return None if self.stopped_s is None or self.done_s is None else self.done_s - self.stopped_s
+
+
+async def play(hand: Sequence[Utterance], pace: Pace, index: int, start_at_s: float, normalise: Normaliser) -> Session:
+    """Plays ``hand`` from ``start_at_s`` (monotonic) on. Failures of the session are in its ``errors``."""
+    session = Session(Screen(), StabilityWatch(normalise))
+    await asyncio.sleep(max(0.0, start_at_s - time.monotonic()))
+    try:
+        async with connect(
+            stream_url(pace.url, pace.query), compression=None, max_size=None, ping_interval=None, proxy=None
+        ) as socket:
+            await _converse(socket, session, hand, pace, index)
+    except TimeoutError:
+        session.errors.append(f"no `done` within {pace.drain_s:g} s")
+    except websockets.ConnectionClosed as closed:
+        if not session.errors and not session.refused:
+            session.errors.append(f"closed: {closed}")
+    except (OSError, websockets.InvalidHandshake) as error:
+        session.errors.append(f"no connection: {error}")
+    return session
+
+
+async def _converse(
+    socket: ClientConnection, session: Session, hand: Sequence[Utterance], pace: Pace, index: int
+) -> None:
+    listening = asyncio.create_task(_listen(socket, session), name="bench listener")
+    try:
+        await _send(socket, session, hand, pace, index)
+        session.stopped_s = time.monotonic()
+        async with asyncio.timeout(pace.drain_s):
+            await listening
+    except websockets.ConnectionClosed:
+        # The listener has read the reason, if one was given.
+        await listening
+        raise
+    finally:
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+
+
+async def _send(socket: ClientConnection, session: Session, hand: Sequence[Utterance], pace: Pace, index: int) -> None:
+    noise = random.Random(index)  # noqa: S311 - a repeatable pause, no secret
+    chunk_bytes = FILE_RATE * pace.chunk_ms // 1000 * 2
+    began_s = time.monotonic()
+    sent_s = 0.0
+    for utterance in hand:
+        session.played.append(Played(began_s + sent_s, utterance))
+        for chunk in _chunks(utterance.pcm + pause(pace.gap_s, noise), chunk_bytes):
+            sent_s += len(chunk) / 2 / FILE_RATE
+            # A chunk exists when its last sample has been spoken.
+            wait_s = began_s + sent_s - time.monotonic()
+            if wait_s > 0:
+                await asyncio.sleep(wait_s)
+            session.latest_s = max(session.latest_s, time.monotonic() - began_s - sent_s)
+            await socket.send(json.dumps({"type": "audio", "chunk": base64.b64encode(chunk).decode()}))
+    await socket.send('{"type":"stop"}')
+
+
+async def _listen(socket: ClientConnection, session: Session) -> None:
+    """Returns at `done`, or when the connection ends after an error that was told."""
+    try:
+        async for message in socket:
+            event: dict[str, Any] = json.loads(message)
+            now_s = time.monotonic()
+            match event.get("type"):
+                case "partial":
+                    session.screen.partial(now_s, event["text"])
+                    session.stability.partial(event["utterance"], event["text"], event["stable"])
+                case "final":
+                    session.screen.final(now_s, event["text"])
+                    session.stability.final(event["utterance"], event["text"])
+                    session.final_lags_ms.append(event["lag_ms"])
+                case "error" if event["code"] in REFUSALS and not session.screen.pictures:
+                    session.refused = event["code"]
+                case "error":
+                    session.errors.append(f"{event['code']}: {event['message']}")
+                case "gap":
+                    session.errors.append(f"gap: {event['cause']}")
+                case "done":
+                    session.done_s = now_s
+                    return
+    except websockets.ConnectionClosedError:
+        if not session.errors and not session.refused:
+            raise
+
+
+def _chunks(pcm: bytes, chunk_bytes: int) -> Iterator[bytes]:
+    for start in range(0, len(pcm), chunk_bytes):
+        yield pcm[start : start + chunk_bytes]
+
+
+def pause(seconds: float, noise: random.Random) -> bytes:
+    """Near-silence, s16le at 16 kHz."""
+    levels = [level.to_bytes(2, "little", signed=True) for level in range(-PAUSE_LEVEL, PAUSE_LEVEL + 1)]
+    return b"".join(noise.choices(levels, k=round(seconds * FILE_RATE)))

@@ -1,0 +1,138 @@
+"""Many callers, one connection: the atomic functions that sessions call in the same moment travel in one round trip.
+
+A round trip costs a process far more than what is in it: sending, waking up and reading are paid once for all.
+"""
+
+import asyncio
+import hashlib
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import hiredis
+import redis
+from redis.asyncio import Redis
+
+Argument = bytes | str | int | float
+
+MAX_BATCH = 128
+"""Calls in one round trip; the others wait for the next."""
+
+
+@dataclass(frozen=True)
+class LuaFunction:
+    """A script; Redis knows it by the SHA-1 of its source."""
+
+    source: str
+    sha: str
+
+    @classmethod
+    def of(cls, source: str) -> "LuaFunction":
+        """Makes one of its source."""
+        return cls(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+
+
+@dataclass(frozen=True)
+class _Call:
+    function: LuaFunction
+    parts: tuple[Argument, ...]
+    packed: bytes
+    answer: "asyncio.Future[Any]"
+
+
+class Lane:
+    """Calls are carried out in the order in which they were made. For one event loop."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self._waiting: deque[_Call] = deque()
+        self._carrying: asyncio.Task[None] | None = None
+
+    async def call(self, function: LuaFunction, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
+        """The function's answer. Raises the errors of Redis, lost connections only after the client's own retries,
+        which may carry it out twice."""
+        parts = (len(keys), *keys, *arguments)
+        # Packed here, so that what cannot be packed is this caller's error and nobody else's.
+        packed = _packed("EVALSHA", function.sha, *parts)
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Call(function, parts, packed, answer))
+        if self._carrying is None:
+            self._carrying = asyncio.create_task(self._carry(), name="redis lane")
+        return await answer
+
+    async def _carry(self) -> None:
+        batch: list[_Call] = []
+        try:
+            while self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
+                await self._carry_batch(batch)
+        except asyncio.CancelledError:
+            # The event loop ends, and nobody may wait for an answer that does not come.
+            for call in (*batch, *self._waiting):
+                call.answer.cancel()
+            self._waiting.clear()
+            raise
+        finally:
+            self._carrying = None
+
+    async def _carry_batch(self, batch: list[_Call]) -> None:
+        answers: list[Any]
+        try:
+            answers = await self._round_trip(batch)
+        except Exception as error:
+            answers = [_copy_of(error) for _ in batch]
+        for call, answer in zip(batch, answers, strict=True):
+            if call.answer.done():
+                continue  # the caller was cancelled
+            if isinstance(answer, Exception):
+                call.answer.set_exception(answer)
+            else:
+                call.answer.set_result(answer)
+
+    async def _round_trip(self, batch: list[_Call]) -> list[Any]:
+        """Answers in order, an error of Redis in its place. Raises what concerns the connection."""
+        pool = self._client.connection_pool
+        connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+
+        async def there_and_back(packed: list[bytes]) -> list[Any]:
+            await connection.send_packed_command(b"".join(packed))
+            answers: list[Any] = []
+            for _ in packed:
+                try:
+                    answers.append(await connection.read_response())
+                except redis.ResponseError as error:
+                    answers.append(error)
+            return answers
+
+        async def all_known() -> list[Any]:
+            answers = await there_and_back([call.packed for call in batch])
+            unknown = [at for at, answer in enumerate(answers) if isinstance(answer, redis.exceptions.NoScriptError)]
+            if unknown:
+                # A server that has just started knows no function yet.
+                taught = await there_and_back([_with_source(batch[at]) for at in unknown])
+                for at, answer in zip(unknown, taught, strict=True):
+                    answers[at] = answer
+            return answers
+
+        try:
+            answers: list[Any] = await connection.retry.call_with_retry(all_known, lambda _: connection.disconnect())
+            return answers
+        finally:
+            await pool.release(connection)
+
+
+def _with_source(call: _Call) -> bytes:
+    return _packed("EVAL", call.function.source, *call.parts)
+
+
+def _packed(*command: Argument) -> bytes:
+    packed: bytes = hiredis.pack_command(command)  # type: ignore[arg-type]
+    return packed
+
+
+def _copy_of(error: Exception) -> Exception:
+    """One for each caller: an exception that is raised in several places collects the tracebacks of all."""
+    copy = type(error)(*error.args)
+    copy.__cause__ = error
+    return copy

@@ -1,0 +1,82 @@
+"""Calls of many callers in one round trip: each gets its own answer or error, and waits for nobody who is gone."""
+
+import asyncio
+import contextlib
+import os
+import signal
+
+import pytest
+import redis
+from redis.asyncio import Redis
+
+from stt_cli.embedded_redis import EmbeddedRedis
+from stt_shared.bus.client import connect
+from stt_shared.bus.lane import MAX_BATCH, Lane, LuaFunction
+
+pytestmark = pytest.mark.contract
+
+PUSH = LuaFunction.of("redis.call('RPUSH', KEYS[1], ARGV[1]) return ARGV[1]")
+FAIL = LuaFunction.of("return redis.error_reply('REFUSED ' .. ARGV[1])")
+
+
+async def test_every_caller_gets_its_own_answer_and_the_order_of_calls_is_kept(redis_client: Redis) -> None:
+    lane = Lane(redis_client)
+    numbers = range(3 * MAX_BATCH)
+    answers = await asyncio.gather(*(lane.call(PUSH, ["row"], [number]) for number in numbers))
+    assert [int(answer) for answer in answers] == list(numbers)
+    assert [int(item) for item in await redis_client.lrange("row", 0, -1)] == list(numbers)
+
+
+async def test_a_server_that_knows_no_function_is_taught_and_nothing_is_done_twice(redis_client: Redis) -> None:
+    lane = Lane(redis_client)
+    await redis_client.script_flush()
+    await asyncio.gather(*(lane.call(PUSH, ["row"], [number]) for number in range(20)))
+    assert await redis_client.llen("row") == 20
+    assert await redis_client.script_exists(PUSH.sha) == [True]
+
+
+async def test_an_error_reaches_its_caller_alone(redis_client: Redis) -> None:
+    lane = Lane(redis_client)
+    outcomes = await asyncio.gather(
+        lane.call(PUSH, ["row"], [1]), lane.call(FAIL, [], ["x"]), lane.call(PUSH, ["row"], [2]), return_exceptions=True
+    )
+    assert [outcomes[0], outcomes[2]] == [b"1", b"2"]
+    assert isinstance(outcomes[1], redis.ResponseError)
+    with pytest.raises(TypeError):
+        await lane.call(PUSH, ["row"], [None])  # type: ignore[list-item]
+    assert await lane.call(PUSH, ["row"], [3]) == b"3"
+
+
+async def test_a_caller_that_is_gone_disturbs_nobody(redis_client: Redis) -> None:
+    lane = Lane(redis_client)
+    gone = asyncio.create_task(lane.call(PUSH, ["row"], [1]))
+    stays = asyncio.create_task(lane.call(PUSH, ["row"], [2]))
+    await asyncio.sleep(0)
+    gone.cancel()
+    assert await stays == b"2"
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+
+
+async def test_a_lost_server_is_an_error_for_all_and_the_lane_goes_on_when_it_is_back() -> None:
+    with EmbeddedRedis() as server:
+        client = connect(server.url)
+        lane = Lane(client)
+        assert await lane.call(PUSH, ["row"], [1]) == b"1"
+        os.kill(server.pid, signal.SIGKILL)
+        while not server.has_ended:
+            await asyncio.sleep(0.01)
+        outcomes = await asyncio.gather(*(lane.call(PUSH, ["row"], [n]) for n in range(3)), return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [redis.ConnectionError] * 3
+        assert len({id(outcome) for outcome in outcomes}) == 3
+        server.start()
+        assert await lane.call(PUSH, ["row"], [2]) == b"2"
+        await client.aclose()
+
+
+async def test_a_connection_that_broke_off_is_made_anew_without_an_error(redis_client: Redis) -> None:
+    lane = Lane(redis_client)
+    await lane.call(PUSH, ["row"], [1])
+    with contextlib.suppress(redis.ConnectionError):
+        await redis_client.client_kill_filter(_type="normal", skipme=False)
+    assert await lane.call(PUSH, ["row"], [2]) == b"2"

@@ -1,0 +1,81 @@
+"""Noise makes no words, and short real words come through: the live session with real weights and the real voice
+model, without Redis."""
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import speech
+from numpy.typing import NDArray
+
+from stt_shared.contracts.events import Final, Partial
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
+from stt_shared.contracts.session import SessionConfig
+from stt_transcriber.core import guards
+from stt_transcriber.core.live import LiveSession, Outcome
+from stt_transcriber.core.policy import LivePolicy
+from stt_transcriber.engines.base import Engine
+from stt_transcriber.vad_models import load_vad
+
+pytestmark = pytest.mark.model
+Audio = NDArray[np.float32]
+FRAME = 8000
+
+
+def words_of(engine: Engine, audio: Audio, **config: Any) -> list[str]:
+    """Texts of all partials and finals that a session makes of the audio, each decode at once."""
+    session = LiveSession("s", SessionConfig(**config), LivePolicy(), load_vad("silero")().probabilities)
+    samples = np.clip(np.round(audio * 32768), -32768, 32767).astype(np.int16)
+    texts: list[str] = []
+    for seq, at in enumerate(range(0, len(samples), FRAME), start=1):
+        data = samples[at : at + FRAME].tobytes()
+        texts += _settled(engine, session, session.feed(Frame(seq, FrameKind.AUDIO, data, FrameMeta(1.0, at)), 0))
+    return texts + _settled(engine, session, session.feed(Frame(len(samples), FrameKind.STOP), 0))
+
+
+def _settled(engine: Engine, session: LiveSession, outcomes: list[Outcome]) -> list[str]:
+    texts: list[str] = []
+    while True:
+        texts += [o.event.text for o in outcomes if isinstance(o.event, Partial | Final) and o.event.text]
+        if session.needs_no_model():
+            outcomes = session.settle(0)
+        elif ticket := session.begin():
+            outcomes = session.apply(ticket, engine.decode([ticket.request])[0], 0)
+        else:
+            return texts
+
+
+def noises(corpus: list[dict[str, Any]]) -> Iterator[tuple[str, Audio]]:
+    for row in corpus:
+        if row["kind"] == "noise":
+            yield row["id"], speech.read_audio(row["file"])[: 30 * 16000]
+
+
+@pytest.mark.parametrize("language", [None, "en"])
+def test_noise_makes_no_words(base: Engine, corpus: list[dict[str, Any]], language: str | None) -> None:
+    assert {name: said for name, audio in noises(corpus) if (said := words_of(base, audio, language=language))} == {}
+
+
+def test_without_guards_music_makes_words(
+    base: Engine, corpus: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the test above would prove nothing: the voice model takes a few notes for a voice."""
+    monkeypatch.setattr(guards, "reason_to_reject", lambda *_: None)
+    assert any(words_of(base, audio, language="en") for name, audio in noises(corpus) if "music" in name)
+
+
+def test_thank_you_after_a_long_silence_comes_through(base: Engine, corpus: list[dict[str, Any]]) -> None:
+    quiet = np.random.default_rng(1).standard_normal(8 * 16000).astype(np.float32) * 5e-4
+    heard = []
+    for row in corpus:
+        words = [(re.sub(r"\W", "", word.casefold()), begin, end) for word, begin, end in row.get("words") or []]
+        for (first, begin, _), (second, _, end) in pairwise(words):
+            if row.get("lang") == "en" and (first, second) == ("thank", "you") and end - begin > 0.2:
+                audio = speech.read_audio(row["file"])[int(max(0, begin - 0.1) * 16000) : int((end + 0.1) * 16000)]
+                texts = words_of(base, np.concatenate([quiet, audio, quiet[:32000]]))
+                heard.append(texts[-1].casefold() if texts else "")
+    assert len(heard) >= 3
+    assert [text for text in heard if "thank you" not in text] == []

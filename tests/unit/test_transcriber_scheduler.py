@@ -1,0 +1,129 @@
+"""Whose turn it is, what is decoded together, and how load is paced."""
+
+import pytest
+
+from stt_transcriber.core.load import TARGET, Load
+from stt_transcriber.core.scheduler import Kind, Scheduler, Wish
+
+pytestmark = pytest.mark.unit
+
+
+def keys(batches: list[list[Wish]]) -> list[list[str]]:
+    return [[wish.key for wish in batch] for batch in batches]
+
+
+class TestScheduler:
+    def test_earliest_deadline_first_and_live_before_files(self) -> None:
+        scheduler = Scheduler(workers=1)
+        scheduler.wish(Wish("file", Kind.BATCH, 1, 0))
+        scheduler.wish(Wish("late", Kind.PARTIAL, 900, 0))
+        scheduler.wish(Wish("soon", Kind.FINAL, 300, 0))
+        order = []
+        while ready := scheduler.decide():
+            scheduler.begun(ready[0])
+            order.append(ready[0][0].key)
+            scheduler.ended(ready[0])
+        assert order == ["soon", "late", "file"]
+
+    def test_one_decode_per_session_and_no_more_than_workers(self) -> None:
+        scheduler = Scheduler(workers=2)
+        scheduler.wish(Wish("a", Kind.PARTIAL, 1, 0))
+        scheduler.begun(scheduler.decide()[0])
+        scheduler.wish(Wish("a", Kind.PARTIAL, 2, 0))
+        scheduler.wish(Wish("b", Kind.PARTIAL, 3, 0))
+        scheduler.wish(Wish("c", Kind.PARTIAL, 4, 0))
+        assert keys(scheduler.decide()) == [["b"]]
+
+    def test_a_repeated_wish_keeps_its_age_and_its_nearer_deadline(self) -> None:
+        scheduler = Scheduler(workers=1)
+        scheduler.wish(Wish("a", Kind.PARTIAL, 100, 1))
+        scheduler.wish(Wish("a", Kind.PARTIAL, 900, 800))
+        assert scheduler.decide() == [[Wish("a", Kind.PARTIAL, 100, 1)]]
+
+    def test_files_leave_a_worker_free_while_there_are_sessions(self) -> None:
+        scheduler = Scheduler(workers=2)
+        assert scheduler.batch_room() == 2
+        scheduler.sessions(1)
+        assert scheduler.batch_room() == 1
+        scheduler.wish(Wish("file", Kind.BATCH, 1, 0))
+        assert scheduler.batch_room() == 0
+
+    def test_drafts_are_put_together_when_more_wait_than_workers_are_free(self) -> None:
+        scheduler = Scheduler(workers=2, max_batch=3)
+        for i in range(5):
+            scheduler.wish(Wish(f"d{i}", Kind.PARTIAL, 10 + i, 0))
+        assert keys(scheduler.decide()) == [["d0", "d1", "d2"], ["d3", "d4"]]
+
+    def test_as_many_drafts_as_workers_run_beside_each_other(self) -> None:
+        scheduler = Scheduler(workers=2, max_batch=3)
+        scheduler.wish(Wish("a", Kind.FIRST, 1, 0))
+        scheduler.wish(Wish("b", Kind.PARTIAL, 2, 0))
+        assert keys(scheduler.decide()) == [["a"], ["b"]]
+
+    def test_finals_and_chunks_are_decoded_alone(self) -> None:
+        scheduler = Scheduler(workers=1, max_batch=8)
+        scheduler.wish(Wish("final", Kind.FINAL, 1, 0))
+        scheduler.wish(Wish("other final", Kind.FINAL, 2, 0))
+        scheduler.wish(Wish("draft", Kind.PARTIAL, 3, 0))
+        scheduler.wish(Wish("chunk", Kind.BATCH, 0, 0))
+        assert keys(scheduler.decide()) == [["final"]]
+
+    def test_a_batch_takes_one_worker(self) -> None:
+        scheduler = Scheduler(workers=2, max_batch=4)
+        for key in "abcd":
+            scheduler.wish(Wish(key, Kind.PARTIAL, 1, 0))
+        first, _ = scheduler.decide()
+        scheduler.begun(first)
+        scheduler.wish(Wish("e", Kind.FINAL, 1, 0))
+        assert len(scheduler.decide()) == 1
+        assert scheduler.running == 2
+        scheduler.ended(first)
+        assert scheduler.running == 0
+
+
+class TestLoad:
+    def load(self) -> Load:
+        return Load(2, 500, 3000, 60)
+
+    def test_an_idle_machine_drafts_at_the_shortest_interval(self) -> None:
+        assert self.load().pace(3, 0).interval_ms == 500
+
+    def test_the_interval_stretches_with_those_who_speak(self) -> None:
+        pace = self.load().pace(40, 0)
+        assert pace.drafts
+        assert pace.interval_ms == pytest.approx(40 * 60 / (2 * TARGET))
+
+    def test_finals_come_first(self) -> None:
+        load = self.load()
+        without = load.pace(30, 1000).interval_ms
+        for i in range(10):
+            load.decoded(Kind.FINAL, 400, 1, i * 100)
+        assert load.pace(30, 1000).interval_ms > 1.3 * without
+
+    def test_what_finals_took_is_forgotten(self) -> None:
+        load = self.load()
+        before = load.pace(30, 0).interval_ms
+        load.decoded(Kind.FINAL, 2000, 1, 0)
+        assert load.pace(30, 60_000).interval_ms == pytest.approx(before, rel=0.01)
+
+    def test_beyond_the_longest_interval_drafts_stop_and_nobody_is_let_in(self) -> None:
+        load = self.load()
+        assert not load.pace(90, 0).drafts
+        assert not load.has_room(90, 0)
+
+    def test_drafts_begin_again_only_with_some_time_to_spare(self) -> None:
+        load = self.load()
+        just_enough = int(3000 * 2 * TARGET / 60)
+        assert load.pace(just_enough, 0).drafts
+        assert not load.pace(just_enough + 1, 0).drafts
+        assert not load.pace(just_enough, 0).drafts, "no flapping"
+        assert load.pace(int(0.79 * just_enough), 0).drafts
+
+    def test_room_is_kept_while_nobody_speaks(self) -> None:
+        assert self.load().has_room(0, 0)
+
+    def test_the_cost_of_a_draft_is_learned_per_window(self) -> None:
+        load = self.load()
+        for i in range(100):
+            load.decoded(Kind.PARTIAL, 80, 4, i)
+        assert load.draft_ms == pytest.approx(20, rel=0.01)

@@ -1,0 +1,75 @@
+"""How often drafts may be decoded, and how many sessions there is room for.
+
+Finals take what they need; what is left of the model's time, up to ``TARGET``, is shared by all who speak:
+
+    interval = speaking * cost of a draft / (workers * TARGET - time of finals per second)
+"""
+
+import math
+from dataclasses import dataclass
+
+from stt_transcriber.core.scheduler import Kind
+
+TARGET = 0.85
+"""Share of the model's time that live sessions may use: beyond it queues grow long."""
+_SETTLE_S = 5.0
+"""Finals come in bursts; their load is a mean over about so long."""
+_COST_SHARE = 0.1
+"""Of a new measurement in the mean cost of a draft."""
+_RESUME = 0.8
+"""Drafts that were stopped begin again when their interval would be this share of the longest one allowed."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """``interval_ms`` between two drafts of a session; ``drafts`` False: there is time for finals only."""
+
+    interval_ms: float
+    drafts: bool
+
+
+class Load:
+    """Pure: told what was decoded and who speaks; says how to pace drafts and what room there is.
+
+    ``draft_ms``: what a draft costs until the first was measured.
+    """
+
+    def __init__(self, workers: int, min_interval_ms: float, max_interval_ms: float, draft_ms: float) -> None:
+        self._workers = workers
+        self._min_ms = min_interval_ms
+        self._max_ms = max_interval_ms
+        self._draft_ms = draft_ms
+        self._finals_share = 0.0  # of one worker
+        self._finals_at_ms = 0.0
+        self._drafts = True
+
+    @property
+    def draft_ms(self) -> float:
+        """Mean cost of a draft, on one worker."""
+        return self._draft_ms
+
+    def decoded(self, kind: Kind, took_ms: float, count: int, now_ms: float) -> None:
+        """``count`` windows were decoded together in ``took_ms``; ``now_ms`` is monotonic."""
+        if kind is Kind.FINAL:
+            self._finals_share = self._finals(now_ms) + took_ms / 1000 / _SETTLE_S
+            self._finals_at_ms = now_ms
+        elif kind is not Kind.BATCH:
+            self._draft_ms += _COST_SHARE * (took_ms / count - self._draft_ms)
+
+    def pace(self, speaking: int, now_ms: float) -> Pace:
+        """For now, with so many sessions in mid-utterance."""
+        wanted_ms = self._wanted_ms(speaking, now_ms)
+        limit_ms = self._max_ms if self._drafts else _RESUME * self._max_ms
+        self._drafts = wanted_ms <= limit_ms
+        return Pace(min(max(wanted_ms, self._min_ms), self._max_ms), self._drafts)
+
+    def has_room(self, speaking: int, now_ms: float) -> bool:
+        """Whether one more session could have its drafts."""
+        return self._wanted_ms(speaking + 1, now_ms) <= self._max_ms
+
+    def _wanted_ms(self, speaking: int, now_ms: float) -> float:
+        left = self._workers * TARGET - self._finals(now_ms)
+        return speaking * self._draft_ms / left if left > 0 else math.inf
+
+    def _finals(self, now_ms: float) -> float:
+        return self._finals_share * math.exp((self._finals_at_ms - now_ms) / 1000 / _SETTLE_S)

@@ -1,0 +1,23 @@
+"""What a live session answers: events for the client, steps of the committed position."""
+
+from dataclasses import dataclass
+
+from stt_shared.contracts.events import Event
+from stt_shared.contracts.session import CarriedContext
+
+
+@dataclass(frozen=True)
+class Advance:
+    """Audio before ``samples`` and frames up to ``seq`` are settled."""
+
+    samples: int
+    seq: int
+    context: CarriedContext
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Something to tell: an event, a step of the committed position, or both in one."""
+
+    event: Event | None
+    advance: Advance | None = None

@@ -1,0 +1,106 @@
+"""One utterance of a live session: its audio range, its words so far, and the events that are made of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from stt_shared.contracts.events import Final, Partial, Word, iso_timestamp
+from stt_shared.contracts.session import Task
+from stt_transcriber.core.agreement import Agreement, PlacedWord
+from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, Memory
+from stt_transcriber.core.scheduler import Kind
+from stt_transcriber.core.text import join_words, new_part, separator
+
+SAMPLES_PER_MS = SAMPLE_RATE // 1000
+
+
+@dataclass
+class Utterance:
+    """From ``start`` to ``end`` (open: as far as the audio goes), in samples."""
+
+    start: int
+    agreement: Agreement
+    end: int = 0
+    shown: str = ""
+    decoded_to: int = 0
+    window_start: int = 0
+    memory: Memory = field(default_factory=Memory)
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A decode in hand: which audio, for which utterance, for what."""
+
+    kind: Kind
+    begin: int
+    end: int
+    request: DecodeRequest
+    utterance: Utterance = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Place:
+    """What an event says besides its words: whose it is and when."""
+
+    session_id: str
+    utterance: int
+    now_wall_ms: float
+    lag_ms: int
+
+
+def partial_event(utterance: Utterance, place: Place, end_ms: int, gap: str) -> Partial | None:
+    """The utterance's words as they stand, ``gap`` between them; None when that was shown already or is nothing."""
+    stable, unstable = joined(utterance.agreement.stable, gap), joined(utterance.agreement.unstable, gap)
+    text = gap.join(part for part in (stable, unstable) if part)
+    if text == utterance.shown or not text:
+        return None
+    event = Partial(
+        session_id=place.session_id,
+        text=text,
+        new_text=new_part(utterance.shown, text, gap),
+        stable=stable,
+        unstable=unstable,
+        confidence=_mean_probability([*utterance.agreement.stable, *utterance.agreement.unstable]),
+        timestamp=iso_timestamp(place.now_wall_ms),
+        utterance=place.utterance,
+        start_ms=utterance.start // SAMPLES_PER_MS,
+        end_ms=end_ms,
+        lag_ms=place.lag_ms,
+    )
+    utterance.shown = text
+    return event
+
+
+def final_event(utterance: Utterance, place: Place, words: Sequence[PlacedWord], language: str, task: Task) -> Final:
+    """The utterance's last word; ``words`` may be empty when something was shown that must be taken back."""
+    return Final(
+        session_id=place.session_id,
+        text=joined(words, separator(language, task)),
+        confidence=_mean_probability(words),
+        timestamp=iso_timestamp(place.now_wall_ms),
+        utterance=place.utterance,
+        start_ms=(words[0].start_ms if words else utterance.start // SAMPLES_PER_MS),
+        end_ms=(words[-1].end_ms if words else utterance.end // SAMPLES_PER_MS),
+        language=language,
+        words=[Word(word.text, word.start_ms, word.end_ms, round(word.probability, 3)) for word in words],
+        lag_ms=place.lag_ms,
+    )
+
+
+def placed(hypothesis: Hypothesis, begin: int) -> list[PlacedWord]:
+    """A hypothesis's words at their places in the session; ``begin``: position of its first sample."""
+    offset_ms = begin // SAMPLES_PER_MS
+    return [
+        PlacedWord(
+            word.text, offset_ms + round(word.start_s * 1000), offset_ms + round(word.end_s * 1000), word.probability
+        )
+        for word in hypothesis.words
+    ]
+
+
+def joined(words: Sequence[PlacedWord], gap: str) -> str:
+    """Running text."""
+    return join_words([word.text for word in words], gap)
+
+
+def _mean_probability(words: Sequence[PlacedWord]) -> float:
+    return round(sum(word.probability for word in words) / len(words), 3) if words else 0.0

@@ -1,0 +1,52 @@
+"""How probable a voice was, window by window, for as long as the audio behind it may still be decoded or cut."""
+
+from collections import deque
+from itertools import islice
+
+from stt_transcriber.core.speech import WINDOW_SAMPLES
+
+
+class VoiceTrack:
+    """Probabilities from position ``base`` on, one per window; positions are those of the session's audio."""
+
+    def __init__(self, base: int, voiced_from: float) -> None:
+        self._start = base
+        self._voiced_from = voiced_from
+        self._probabilities: deque[float] = deque()
+
+    def append(self, probability: float) -> None:
+        """The next window's."""
+        self._probabilities.append(probability)
+
+    def drop_before(self, position: int) -> None:
+        """Forgets the windows that end at or before ``position``."""
+        while self._probabilities and self._start + WINDOW_SAMPLES <= position:
+            self._probabilities.popleft()
+            self._start += WINDOW_SAMPLES
+
+    def share(self, begin: int, end: int) -> float:
+        """Part of the windows touching [begin, end) that held voice, 0–1; what was not listened to does not count."""
+        _, heard = self._between(begin, end)
+        return sum(probability >= self._voiced_from for probability in heard) / len(heard) if heard else 0.0
+
+    def longest_pause(self, begin: int, end: int) -> tuple[int, int] | None:
+        """The longest run of windows without voice between two positions (the last one of equals); None: there is
+        none."""
+        first, heard = self._between(begin, end)
+        best: tuple[int, int] | None = None
+        since: int | None = None
+        for index, probability in enumerate([*heard, 1.0]):
+            if probability < self._voiced_from:
+                since = index if since is None else since
+            elif since is not None:
+                if best is None or index - since >= best[1] - best[0]:
+                    best = (since, index)
+                since = None
+        if best is None:
+            return None
+        return max(begin, first + best[0] * WINDOW_SAMPLES), min(end, first + best[1] * WINDOW_SAMPLES)
+
+    def _between(self, begin: int, end: int) -> tuple[int, list[float]]:
+        lo = max(0, (begin - self._start) // WINDOW_SAMPLES)
+        hi = max(lo, -(-(end - self._start) // WINDOW_SAMPLES))
+        return self._start + lo * WINDOW_SAMPLES, list(islice(self._probabilities, lo, hi))

@@ -1,0 +1,82 @@
+"""Reads the weights of a model in CTranslate2's format, and nothing else of CTranslate2.
+
+The file (little-endian): u32 version; text: name of the specification; u32 revision; u32 count, then per variable
+text: name, u8 rank, u32 per dimension, u8 type, u32 bytes, data; u32 count, then per alias two texts: alias, variable.
+A text is u16 length with its closing zero, then its bytes.
+"""
+
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_TYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
+_SPECIFICATION = "WhisperSpec"
+_OLDEST_VERSION = 4  # since then a variable's size is in bytes
+
+Weights = Mapping[str, NDArray[Any]]
+"""Variable to array, as stored: float16, float32, or int8 beside ``<name>_scale``."""
+
+
+class WeightsError(Exception):
+    """The file is not a Whisper model of CTranslate2's; the message says what was found."""
+
+
+def read_weights(path: Path) -> Weights:
+    """All variables of a ``model.bin``, mapped from the file, not copied. Raises WeightsError and OSError."""
+    data = np.memmap(path, np.uint8, "r")
+    try:
+        return _Reader(data).weights()
+    except (struct.error, UnicodeDecodeError, KeyError, ValueError) as error:
+        raise WeightsError(f"{path} is damaged, or no model of CTranslate2's: {error}") from error
+
+
+def as_float(weights: Weights, name: str) -> NDArray[np.float32]:
+    """One variable as float32, scaled where it is stored as int8 (one scale per row, or one for all)."""
+    stored = weights[name]
+    scale = weights.get(f"{name}_scale")
+    if stored.dtype == np.int8 and scale is not None:
+        return (
+            stored.astype(np.float32) / (scale.reshape(-1, *[1] * (stored.ndim - 1)) if scale.ndim else scale)
+        ).astype(np.float32)
+    return stored.astype(np.float32)
+
+
+class _Reader:
+    def __init__(self, data: NDArray[np.uint8]) -> None:
+        self._data = data
+        self._at = 0
+
+    def weights(self) -> dict[str, NDArray[Any]]:
+        version = self._number("<I")
+        specification = self._text()
+        if version < _OLDEST_VERSION or specification != _SPECIFICATION:
+            raise ValueError(f"version {version} of {specification!r}, not {_SPECIFICATION}")
+        self._number("<I")
+        variables = dict(self._variable() for _ in range(self._number("<I")))
+        for _ in range(self._number("<I")):
+            alias = self._text()
+            variables[alias] = variables[self._text()]
+        return variables
+
+    def _variable(self) -> tuple[str, NDArray[Any]]:
+        name = self._text()
+        shape = [self._number("<I") for _ in range(self._number("<B"))]
+        kind = _TYPES[self._number("<B")]
+        return name, self._bytes(self._number("<I")).view(kind).reshape(shape)
+
+    def _text(self) -> str:
+        return self._bytes(self._number("<H"))[:-1].tobytes().decode()
+
+    def _number(self, layout: str) -> int:
+        value: int = struct.unpack(layout, self._bytes(struct.calcsize(layout)).tobytes())[0]
+        return value
+
+    def _bytes(self, count: int) -> NDArray[np.uint8]:
+        if self._at + count > len(self._data):
+            raise ValueError("it ends too early")
+        self._at += count
+        return self._data[self._at - count : self._at]

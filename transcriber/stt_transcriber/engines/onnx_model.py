@@ -1,0 +1,204 @@
+"""Whisper on ONNX Runtime: the parts that a decode is made of. Windows are encoded alone, decoded in batches."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from faster_whisper.feature_extractor import FeatureExtractor
+from numpy.typing import NDArray
+
+from stt_transcriber.engines.ct2_weights import as_float, read_weights
+from stt_transcriber.engines.onnx_graphs import decoder_graph, encoder_graph, marks_graph, shape_of, words_graph
+from stt_transcriber.engines.window import MAX_POSITIONS, POSITION_SAMPLES, padded_positions
+
+Floats = NDArray[np.float32]
+_NEVER = np.float32(-1e9)
+"""Added to a score that must not count; a real infinity would make a row of nothing else undefined."""
+_SILENCE_STRIDE = 8
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What the decoder sees of a window: per layer ``keys`` float32 [1, heads, head_width, T] and ``values`` float32
+    [1, heads, T, head_width]; ``weight`` float32 [T] is added to the scores. The first ``positions`` are the window's
+    own, the rest is silence."""
+
+    keys: list[Floats]
+    values: list[Floats]
+    weight: Floats
+    positions: int
+
+
+class OnnxWhisper:
+    """One model; all methods may be called from several threads at once.
+
+    ``folder`` holds CTranslate2's model.bin and config.json; ``end`` and ``no_speech`` are tokens. Raises WeightsError,
+    OSError, KeyError for a config without alignment heads, and what ONNX Runtime raises for graphs it cannot run.
+    """
+
+    def __init__(self, folder: Path, *, end: int, no_speech: int, threads: int = 1) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        weights = read_weights(folder / "model.bin")
+        self.shape = shape_of(weights)
+        heads = [(int(layer), int(head)) for layer, head in config["alignment_heads"]]
+        self._encoder = _session(encoder_graph(weights), threads)
+        self._decoder = _session(decoder_graph(weights, heads), threads)
+        self._words = _session(words_graph(weights, end, config["suppress_ids"]), threads)
+        self._marks = _session(marks_graph(weights, end), threads)
+        self._first_mark = end + 1
+        self._no_speech = no_speech
+        # Rows of these are needed, never all: left in the file.
+        self._embeddings = weights["decoder/embeddings/weight"]
+        self._embedding_scale = weights.get("decoder/embeddings/weight_scale")
+        self._places = as_float(weights, "decoder/position_encodings/encodings")
+        self._features = FeatureExtractor(feature_size=self.shape.mels)
+        layers = range(self.shape.decoder_layers)
+        self._encoded = [f"{part}{i}" for part in ("ck", "cv") for i in layers]
+        self._decoded = ["states", "attention", *(f"{part}{i}" for part in ("k", "v") for i in layers)]
+        self._silence = self._encode_silence()
+
+    @property
+    def longest_text(self) -> int:
+        """Tokens that a decode may hold, prompt included."""
+        return len(self._places)
+
+    def encode(self, samples: Floats, pad_s: float, tail: int) -> Encoding:
+        """``samples``: float32 [n], 16 kHz, at most 30 s; ``pad_s``: zeros before the mel; ``tail``: positions of
+        cached silence that the decoder sees behind them.
+
+        Neighbouring positions of silence hardly differ, so one in eight stands for all, with eight times its weight.
+        """
+        positions = padded_positions(len(samples), pad_s)
+        window = np.zeros(positions * POSITION_SAMPLES, np.float32)
+        window[: len(samples)] = samples[: len(window)]
+        parts = self._project(window)
+        first = -(-positions // _SILENCE_STRIDE)
+        last = max(first, min(positions + tail, MAX_POSITIONS) // _SILENCE_STRIDE)
+        silence = self._silence
+        weight = np.zeros(positions + last - first, np.float32)
+        weight[positions:] = np.log(_SILENCE_STRIDE)
+        layers = self.shape.decoder_layers
+        return Encoding(
+            [np.concatenate([k, s[..., first:last]], 3) for k, s in zip(parts[:layers], silence, strict=False)],
+            [
+                np.concatenate([v, s[:, :, first:last]], 2)
+                for v, s in zip(parts[layers:], silence[layers:], strict=True)
+            ],
+            weight,
+            positions,
+        )
+
+    def batch(self, encodings: Sequence[Encoding]) -> "Batch":
+        """Begins to decode windows together."""
+        return Batch(self, encodings)
+
+    def embed(self, tokens: NDArray[np.int64], places: NDArray[np.int64]) -> Floats:
+        """int64 [B, n] each -> float32 [B, n, width]."""
+        rows = self._embeddings[tokens].astype(np.float32)
+        if self._embedding_scale is not None:
+            rows /= self._embedding_scale[tokens][..., None]
+        return rows + self._places[np.minimum(places, len(self._places) - 1)]
+
+    def decode(self, feed: dict[str, Floats]) -> list[Floats]:
+        """Runs the decoder graph: states, attention, then the caches."""
+        outputs: list[Floats] = self._decoder.run(self._decoded, feed)
+        return outputs
+
+    def choose(self, states: Floats, count: int) -> tuple[NDArray[np.int64], Floats]:
+        """The ``count`` best tokens of a text, and their logarithmic probabilities: [m, count] each, for the rows of
+        ``states`` float32 [m, width]."""
+        tokens, logprobs = self._words.run(["tokens", "logprobs"], {"states": states, "count": np.array([count])})
+        return tokens, logprobs
+
+    def no_speech_prob(self, state: Floats) -> float:
+        """How probable Whisper finds it that nobody speaks; ``state`` float32 [width] of the start-of-transcript."""
+        feed = {"states": state[None], "count": np.array([1])}
+        logprob, highest = self._words.run(["logprobs", "highest"], feed)
+        marks = self._marks.run(["scores"], {"states": state[None]})[0][0]
+        total = np.logaddexp(np.logaddexp.reduce(marks), highest[0, 0] - logprob[0, 0])
+        return float(np.exp(marks[self._no_speech - self._first_mark] - total))
+
+    def languages(self, encoding: Encoding, start: int, tokens: Sequence[int]) -> Floats:
+        """The share of each of the language ``tokens``; ``start`` is the start-of-transcript token."""
+        states, _ = self.batch([encoding]).run(
+            np.array([[start]]), np.zeros((1, 1), np.int64), np.ones((1, 1, 1), np.bool_)
+        )
+        marks = self._marks.run(["scores"], {"states": states[0]})[0][0]
+        scores = marks[np.asarray(tokens) - self._first_mark]
+        shares: Floats = np.exp(scores - np.logaddexp.reduce(scores))
+        return shares
+
+    def _project(self, window: Floats) -> list[Floats]:
+        features = self._features(window, padding=0)[None]
+        outputs: list[Floats] = self._encoder.run(self._encoded, {"mel": np.ascontiguousarray(features, np.float32)})
+        return outputs
+
+    def _encode_silence(self) -> list[Floats]:
+        parts = self._project(np.zeros(MAX_POSITIONS * POSITION_SAMPLES, np.float32))
+        middle = slice(_SILENCE_STRIDE // 2, None, _SILENCE_STRIDE)
+        layers = self.shape.decoder_layers
+        return [np.ascontiguousarray(k[..., middle]) for k in parts[:layers]] + [
+            np.ascontiguousarray(v[:, :, middle]) for v in parts[layers:]
+        ]
+
+
+class Batch:
+    """Windows that are decoded together: their encodings and the attention cache of ``columns`` tokens so far."""
+
+    def __init__(self, model: OnnxWhisper, encodings: Sequence[Encoding]) -> None:
+        self._model = model
+        size = len(encodings)
+        longest = max(len(encoding.weight) for encoding in encodings)
+        weight = np.full((size, 1, 1, longest), _NEVER, np.float32)
+        for row, encoding in enumerate(encodings):
+            weight[row, 0, 0, : len(encoding.weight)] = encoding.weight
+        feed: dict[str, Floats] = {"weight": weight}
+        shape = model.shape
+        for i in range(shape.decoder_layers):
+            feed[f"ck{i}"] = _stacked([encoding.keys[i] for encoding in encodings], 3, longest)
+            feed[f"cv{i}"] = _stacked([encoding.values[i] for encoding in encodings], 2, longest)
+            nothing = np.zeros((size, shape.heads, 0, shape.head_width), np.float32)
+            feed[f"pk{i}"] = feed[f"pv{i}"] = nothing
+        self._feed = feed
+        self.columns = 0
+
+    def run(
+        self, tokens: NDArray[np.int64], places: NDArray[np.int64], seen: NDArray[np.bool_]
+    ) -> tuple[Floats, Floats]:
+        """Appends tokens: int64 [B, n], at ``places`` of their texts [B, n]; ``seen`` [B, n, columns + n] says which
+        columns each looks at, its own included. Returns states float32 [B, n, width] and attention over the encoding
+        float32 [B, n, T]."""
+        self._feed["x"] = self._model.embed(tokens, places)
+        self._feed["mask"] = np.where(seen, np.float32(0), _NEVER)[:, None]
+        states, attention, *caches = self._model.decode(self._feed)
+        layers = self._model.shape.decoder_layers
+        for i in range(layers):
+            self._feed[f"pk{i}"], self._feed[f"pv{i}"] = caches[i], caches[layers + i]
+        self.columns += tokens.shape[1]
+        return states, attention
+
+
+def _stacked(parts: list[Floats], axis: int, length: int) -> Floats:
+    if len(parts) == 1:
+        return parts[0]
+    shape = [len(parts), *parts[0].shape[1:]]
+    shape[axis] = length
+    stacked = np.zeros(shape, np.float32)
+    for row, part in enumerate(parts):
+        kept = [slice(None)] * part.ndim
+        kept[axis] = slice(0, part.shape[axis])
+        stacked[row : row + 1][tuple(kept)] = part
+    return stacked
+
+
+def _session(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Windows come in every length; an arena would keep the most that any of them ever needed.
+    options.enable_cpu_mem_arena = False
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,218 @@
+"""The suite's own engine: Whisper on ONNX Runtime, built from the weights that faster-whisper uses, for CPUs.
+
+Drafts are greedy, in batches over sessions, each along its last text; finals are found by beam search.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import structlog
+import tokenizers
+from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
+
+from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, Quality, TimedWord
+from stt_transcriber.engines import beam, greedy
+from stt_transcriber.engines.alignment import token_starts
+from stt_transcriber.engines.base import EngineError
+from stt_transcriber.engines.onnx_model import Encoding, OnnxWhisper
+from stt_transcriber.engines.request import (
+    check_request,
+    context_tokens,
+    is_suspect,
+    nothing_heard,
+    token_limit,
+    written_language,
+)
+from stt_transcriber.engines.search import Job, Text, Tokens
+from stt_transcriber.engines.suspects import Candidate, better_of
+from stt_transcriber.engines.window import POSITION_SAMPLES, POSITIONS_PER_S, Recipe
+from stt_transcriber.engines.words import Piece, compression_ratio, timed_words
+from stt_transcriber.model_store import resolve
+
+_log = structlog.get_logger()
+
+RECIPES = {
+    Quality.DRAFT: Recipe(pad_s=2.0, tail_positions=400, beam_size=1),
+    Quality.FULL: Recipe(pad_s=1.0, tail_positions=1500, beam_size=5),
+}
+"""Measured: benchmarks/engine.py."""
+MAX_BATCH = 4
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """The last draft of an utterance: its tokens, and where in the session each was said."""
+
+    tokens: list[int]
+    samples: list[int]
+
+
+class OnnxWhisperEngine:
+    """A model in CTranslate2's format, read from local files only.
+
+    ``folder``: holds model.bin, config.json and tokenizer.json. ``workers`` windows are decoded at once with
+    ``threads`` threads each. Raises EngineError for a model that it cannot run.
+    """
+
+    name = "onnxruntime"
+
+    def __init__(
+        self, folder: Path, *, model: str, workers: int = 1, threads: int = 1, max_batch: int = MAX_BATCH
+    ) -> None:
+        self.model = model
+        self.parallel = workers
+        self.max_batch = max_batch
+        try:
+            config = json.loads((folder / "config.json").read_text())
+            self._hf_tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+            codes = tuple(c for c in _LANGUAGE_CODES if self._hf_tokenizer.token_to_id(f"<|{c}|>") is not None)
+            # Every model knows the languages' tokens; only an English one ends its texts with the token before them.
+            self.is_multilingual = self._hf_tokenizer.token_to_id("<|endoftext|>") == 50257
+            self.languages = codes if self.is_multilingual else ("en",)
+            some = self._tokenizer("en", "transcribe")
+            self._start = some.sot
+            self._tokens = Tokens(some.eot, frozenset(config["suppress_ids_begin"]))
+            self._language_tokens = [some.tokenizer.token_to_id(f"<|{code}|>") for code in codes]
+            self._whisper = OnnxWhisper(folder, end=some.eot, no_speech=some.no_speech, threads=max(1, threads))
+        # Files that cannot be read, weights in another layout, graphs that ONNX Runtime refuses: no common base.
+        except Exception as error:
+            raise EngineError(f"model {model!r} in {folder} cannot be run on ONNX Runtime: {error}") from error
+
+    def decode(self, requests: Sequence[DecodeRequest]) -> list[Hypothesis]:
+        """See ``Engine``. Raises EngineError: bad language, too long, or the model failed."""
+        for request in requests:
+            check_request(request, self.languages)
+        if len(requests) > 1 and any(request.quality is Quality.FULL for request in requests):
+            raise EngineError("finals are decoded one by one")
+        heard = [request for request in requests if len(request.samples)]
+        try:
+            decoded = iter(self._decode(heard)) if heard else iter(())
+        # ONNX Runtime's exceptions have no common base.
+        except Exception as error:
+            raise EngineError(f"model {self.model!r} failed: {error}") from error
+        return [next(decoded) if len(request.samples) else nothing_heard(request) for request in requests]
+
+    def _decode(self, requests: Sequence[DecodeRequest]) -> list[Hypothesis]:
+        recipe = RECIPES[requests[0].quality]
+        encodings = [self._whisper.encode(request.samples, recipe.pad_s, recipe.tail_positions) for request in requests]
+        languages = [self._language(*pair) for pair in zip(requests, encodings, strict=True)]
+        tokenizers_ = [
+            self._tokenizer(code, str(request.task)) for request, (code, _) in zip(requests, languages, strict=True)
+        ]
+        jobs = [self._job(*parts) for parts in zip(requests, encodings, tokenizers_, strict=True)]
+        if requests[0].quality is Quality.DRAFT:
+            texts = greedy.decode(self._whisper, self._tokens, jobs)
+        else:
+            texts = [self._final(requests[0], jobs[0], tokenizers_[0], recipe.beam_size)]
+        return [
+            self._hypothesis(*parts) for parts in zip(requests, encodings, languages, tokenizers_, texts, strict=True)
+        ]
+
+    def _final(self, request: DecodeRequest, job: Job, tokenizer: Tokenizer, beam_size: int) -> Text:
+        """One search; a second one, without prompt and repetitions, where the first looks like a loop or a guess."""
+        first = beam.decode(self._whisper, self._tokens, job, beam_size)
+        candidate = _candidate(first, tokenizer)
+        if not is_suspect(
+            truncated=candidate.truncated,
+            compression_ratio=candidate.compression_ratio,
+            avg_logprob=candidate.avg_logprob,
+        ):
+            return first
+        bare = Job(job.encoding, job.start[job.sot :], 0, job.limit)
+        second = beam.decode(self._whisper, self._tokens, bare, beam_size, may_repeat=False)
+        return first if better_of(candidate, _candidate(second, tokenizer)) is candidate else second
+
+    def _tokenizer(self, language: str, task: str) -> Tokenizer:
+        return Tokenizer(self._hf_tokenizer, self.is_multilingual, task=task, language=language)
+
+    def _language(self, request: DecodeRequest, encoding: Encoding) -> tuple[str, float]:
+        if not self.is_multilingual:
+            return "en", 1.0
+        if request.language is not None:
+            return request.language, 1.0
+        shares = self._whisper.languages(encoding, self._start, self._language_tokens)
+        best = int(shares.argmax())
+        return self.languages[best], float(shares[best])
+
+    def _job(self, request: DecodeRequest, encoding: Encoding, tokenizer: Tokenizer) -> Job:
+        limit = token_limit(request, tokenizer.language_code)
+        task_tokens = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
+        context = context_tokens(tokenizer, request.prompt, self._whisper.longest_text - limit - len(task_tokens))
+        return Job(encoding, [*context, *task_tokens], len(context), limit, _guess(request, limit))
+
+    def _hypothesis(
+        self,
+        request: DecodeRequest,
+        encoding: Encoding,
+        language: tuple[str, float],
+        tokenizer: Tokenizer,
+        found: Text,
+    ) -> Hypothesis:
+        # No word may end in the pad.
+        positions = max(1, min(encoding.positions, len(request.samples) // POSITION_SAMPLES))
+        starts = token_starts(np.stack(found.attention)[:, :positions])
+        if request.memory is not None:
+            samples = [request.begin + int(start) * POSITION_SAMPLES for start in starts[: len(found.tokens)]]
+            # A loop is no guess that helps.
+            request.memory.kept = None if found.truncated else _Kept(found.tokens, samples)
+        candidate = _candidate(found, tokenizer)
+        return Hypothesis(
+            text=candidate.text,
+            words=_words(request, tokenizer, found, starts / POSITIONS_PER_S),
+            language=language[0],
+            language_probability=language[1],
+            avg_logprob=candidate.avg_logprob,
+            no_speech_prob=found.no_speech_prob,
+            compression_ratio=candidate.compression_ratio,
+            truncated=found.truncated,
+        )
+
+
+def _guess(request: DecodeRequest, limit: int) -> list[int]:
+    """The last draft's tokens, less those that were said before the window."""
+    kept = request.memory.kept if request.memory is not None else None
+    if not isinstance(kept, _Kept):
+        return []
+    inside = next((i for i, sample in enumerate(kept.samples) if sample >= request.begin), len(kept.tokens))
+    return kept.tokens[inside : inside + limit]
+
+
+def _candidate(found: Text, tokenizer: Tokenizer) -> Candidate:
+    text = tokenizer.decode(found.tokens).strip()
+    return Candidate(text, float(np.mean(found.logprobs)), compression_ratio(text), found.truncated)
+
+
+def _words(
+    request: DecodeRequest, tokenizer: Tokenizer, found: Text, starts_s: np.ndarray[tuple[int], np.dtype[np.float64]]
+) -> tuple[TimedWord, ...]:
+    if not found.tokens:
+        return ()
+    texts, groups = tokenizer.split_to_word_tokens([*found.tokens, tokenizer.eot])
+    # The last group is the end-of-text token alone.
+    begins = np.cumsum([0, *(len(group) for group in groups[:-1])])
+    chances = np.exp(found.logprobs)
+    pieces = [
+        Piece(text, int(end - begin), float(starts_s[begin]), float(starts_s[end]), float(chances[begin:end].mean()))
+        for text, (begin, end) in zip(texts[:-1], pairwise(begins), strict=True)
+    ]
+    return timed_words(pieces, written_language(request, tokenizer.language_code), len(request.samples) / SAMPLE_RATE)
+
+
+def load(
+    model: str, models_dir: Path, *, device: str, compute_type: str, workers: int, threads: int
+) -> OnnxWhisperEngine:
+    """Builds and warms up. Raises EngineError for what only another engine can do: a GPU, other number formats."""
+    if device == "cuda":
+        raise EngineError("the engine onnxruntime runs on a CPU: for a GPU use WHISPER_ENGINE=faster-whisper")
+    if compute_type not in {"int8", "default", "auto"}:
+        raise EngineError(
+            f"the engine onnxruntime computes in int8, not {compute_type}: use WHISPER_ENGINE=faster-whisper"
+        )
+    engine = OnnxWhisperEngine(resolve(model, models_dir), model=model, workers=workers, threads=threads)
+    for quality in Quality:
+        engine.decode([DecodeRequest(np.zeros(SAMPLE_RATE, np.float32), "en", quality=quality)])
+    return engine

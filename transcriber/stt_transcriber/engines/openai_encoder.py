@@ -1,0 +1,45 @@
+"""OpenAI's encoder on windows of any length, with silence spliced behind them.
+
+The package pads every window to 30 s. Its encoder is a stack of modules that take any length; called one by one, they
+need neither the pad nor a patched package. Why silence is spliced behind: see ``spliced_encoder``.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import gelu
+from whisper.audio import log_mel_spectrogram
+
+from stt_transcriber.engines.window import MAX_SAMPLES, POSITION_SAMPLES, padded_positions
+
+
+class OpenAiEncoder:
+    """Encodes windows for one loaded model; may be called from several threads."""
+
+    def __init__(self, model: Any, dtype: torch.dtype) -> None:
+        self._encoder = model.encoder
+        self._n_mels: int = model.dims.n_mels
+        self._device = model.device
+        self._dtype = dtype
+        with torch.inference_mode():
+            self._silence = self._encode(np.zeros(MAX_SAMPLES, np.float32))
+
+    def encode(self, samples: NDArray[np.float32], pad_s: float, tail: int) -> torch.Tensor:
+        """[1, positions, d_model] of at most 30 s of audio; ``pad_s``: zeros before the mel; ``tail``: positions of
+        silence behind it, as far as the model has positions."""
+        positions = padded_positions(len(samples), pad_s)
+        window = np.zeros(positions * POSITION_SAMPLES, np.float32)
+        window[: len(samples)] = samples[: len(window)]
+        return torch.cat([self._encode(window), self._silence[:, positions : positions + tail]], dim=1)
+
+    def _encode(self, window: NDArray[np.float32]) -> torch.Tensor:
+        mel = log_mel_spectrogram(torch.from_numpy(window).to(self._device), self._n_mels)
+        x = mel[None].to(self._dtype)
+        x = gelu(self._encoder.conv2(gelu(self._encoder.conv1(x)))).permute(0, 2, 1)
+        x = (x + self._encoder.positional_embedding[: x.shape[1]]).to(x.dtype)
+        for block in self._encoder.blocks:
+            x = block(x)
+        encoded: torch.Tensor = self._encoder.ln_post(x)
+        return encoded

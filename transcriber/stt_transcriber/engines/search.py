@@ -1,0 +1,38 @@
+"""What goes into a search for the most probable text of a window, and what comes out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from stt_transcriber.engines.onnx_model import Encoding, Floats
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """``end``: the end-of-text token; ``not_first``: what no text begins with."""
+
+    end: int
+    not_first: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One window. ``start``: context, then task tokens; ``sot``: index of the start-of-transcript token in it; at most
+    ``limit`` new tokens; ``guess``: what the text may be."""
+
+    encoding: Encoding
+    start: Sequence[int]
+    sot: int
+    limit: int
+    guess: Sequence[int] = ()
+
+
+@dataclass
+class Text:
+    """``tokens`` without the end. ``logprobs`` has one logarithmic probability more, that of the end, and ``attention``
+    one row more, float32 [T]: where the decoder looked when it chose. ``truncated``: there was no end."""
+
+    no_speech_prob: float = 0.0
+    tokens: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    attention: list[Floats] = field(default_factory=list)
+    truncated: bool = False

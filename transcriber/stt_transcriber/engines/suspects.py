@@ -1,0 +1,42 @@
+"""Which of two decodes of one window to believe, when the first looked like a loop or a guess. Pure."""
+
+import re
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from stt_transcriber.engines.request import LOOPS_FROM_RATIO
+
+_LOOP_MARGIN_LOGPROB = 0.5
+"""So much less probable may a text without repetitions be, and still be believed over one that looks like a loop."""
+_SAME_SPEECH_RATIO = 0.6
+"""From this share of common words on, two texts are taken for two spellings of one speech."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """See ``Hypothesis`` for what the fields mean."""
+
+    text: str
+    avg_logprob: float
+    compression_ratio: float
+    truncated: bool
+
+
+def better_of(first: Candidate, second: Candidate) -> Candidate:
+    """The text to believe, where ``second`` was not allowed to repeat itself.
+
+    People repeat themselves too. Then the second text says the same in other spellings; where a loop covered other
+    words, it says those.
+    """
+    if first.truncated != second.truncated:
+        return second if first.truncated else first
+    if first.compression_ratio <= LOOPS_FROM_RATIO:
+        return max(first, second, key=lambda candidate: candidate.avg_logprob)
+    alike = SequenceMatcher(a=_bare_words(first.text), b=_bare_words(second.text), autojunk=False).ratio()
+    if alike >= _SAME_SPEECH_RATIO:
+        return first
+    return second if second.avg_logprob > first.avg_logprob - _LOOP_MARGIN_LOGPROB else first
+
+
+def _bare_words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())
