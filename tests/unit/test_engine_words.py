@@ -6,7 +6,6 @@ import pytest
 from stt_shared.contracts.session import Task
 from stt_transcriber.core.hypothesis import DecodeRequest
 from stt_transcriber.engines.request import is_suspect, token_limit
-from stt_transcriber.engines.suspects import Candidate, better_of
 from stt_transcriber.engines.words import Piece, compression_ratio, pieces_of, timed_words
 
 pytestmark = pytest.mark.unit
@@ -85,25 +84,3 @@ def test_the_token_limit_grows_with_the_audio_and_leaves_room_for_scripts_of_man
 )
 def test_what_is_decoded_again(truncated: bool, ratio: float, logprob: float, suspect: bool) -> None:
     assert is_suspect(truncated=truncated, compression_ratio=ratio, avg_logprob=logprob) is suspect
-
-
-def decoded(text: str, logprob: float, *, truncated: bool = False) -> Candidate:
-    return Candidate(text, logprob, compression_ratio(text), truncated)
-
-
-CHANT = "we shall not be moved " * 8
-LOOP = "and so on and on " * 8
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "believed"),
-    [
-        (decoded(CHANT, -0.1), decoded("We shall not be moved, we shall Not be moved. " * 4, -0.3), "first"),
-        (decoded(LOOP, -0.1), decoded("the committee met at nine and heard both sides", -0.4), "second"),
-        (decoded(LOOP, -0.1), decoded("gr xx the of", -1.4), "first"),
-        (decoded(CHANT, -0.1, truncated=True), decoded("something else", -0.9), "second"),
-        (decoded("a guess", -1.3), decoded("a better guess", -0.8), "second"),
-    ],
-)
-def test_repeated_speech_is_believed_and_a_loop_is_not(first: Candidate, second: Candidate, believed: str) -> None:
-    assert better_of(first, second) is (first if believed == "first" else second)

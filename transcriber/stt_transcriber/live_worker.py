@@ -184,20 +184,20 @@ class _Run:
             await self._finish()
             return
         self._live.speaks(self, self._session.speaking)
+        now = monotonic_ms()
+        pace = self._live.pace(now)
+        self._session.speculates = pace.spare
         kind = self._session.wish()
-        if kind is None or (kind is not Kind.FINAL and not self._may_draft()):
+        if kind is None:
+            return
+        # Under load a session asks less often, then not at all: finals come first.
+        if kind is not Kind.FINAL and not (pace.drafts and now >= self._drafted_ms + pace.interval_ms):
             return
         policy = self._parts.policy
         budget = {Kind.FINAL: policy.final_budget_wall_ms, Kind.FIRST: policy.first_budget_wall_ms}
         self._parts.pool.wish(
             self.key, kind, budget.get(kind, policy.max_partial_interval_ms), self._begin, self._decoded
         )
-
-    def _may_draft(self) -> bool:
-        """Under load a session asks less often, then not at all: finals come first."""
-        now = monotonic_ms()
-        pace = self._live.pace(now)
-        return pace.drafts and now >= self._drafted_ms + pace.interval_ms
 
     def _begin(self) -> DecodeRequest | None:
         self._ticket = self._session.begin()

@@ -1,8 +1,6 @@
 """The model's threads: takes wishes from sessions and files, asks the scheduler whose turn it is, runs the decode."""
 
 import asyncio
-import os
-import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,7 +24,6 @@ WAITING = Gauge("stt_decodes_waiting", "Wishes for a decode that have not begun.
 
 _DRAFT_MS = 60.0
 """Taken for the cost of a draft until the first was measured."""
-_NICE = 5
 
 
 @dataclass(frozen=True)
@@ -55,9 +52,7 @@ class ModelPool:
         self._engine = engine
         self.scheduler = Scheduler(engine.parallel, engine.max_batch)
         self.load = Load(engine.parallel, min_interval_ms, max_interval_ms, _DRAFT_MS)
-        self._threads = ThreadPoolExecutor(
-            engine.parallel, thread_name_prefix="model", initializer=_step_back_for_the_road
-        )
+        self._threads = ThreadPoolExecutor(engine.parallel, thread_name_prefix="model")
         self._callers: dict[str, tuple[Begin, End]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._began_ms: dict[str, float] = {}
@@ -151,9 +146,3 @@ class _Item:
     wish: Wish
     request: DecodeRequest
     end: End
-
-
-def _step_back_for_the_road() -> None:
-    """Frames and events go first: a decode takes what processor time they leave (Linux: nice values are per thread)."""
-    if hasattr(os, "setpriority"):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

@@ -70,6 +70,7 @@ class LiveSession:
         self._texts: list[str] = []
         self._stopping = False
         self._stop_error = ""
+        self.speculates = True  # the final is decoded while the pause may still turn out not to be the end
         self.rejected: list[str] = []  # reasons of the guards, for the metrics
 
     @property
@@ -105,7 +106,7 @@ class LiveSession:
         utterance = self._open
         if utterance is None or not self._endpoint.voiced_enough():
             return None
-        if self._endpoint.may_be_over():
+        if self._endpoint.may_be_over() and (self.speculates or self._policy.sentence_endpointing_ms):
             # The pause may be the end: decode the final now, so that it is ready when the pause is long enough.
             return None if self._early.was_tried(self._endpoint.early_end) else Kind.FINAL
         if not self._config.interim_results:

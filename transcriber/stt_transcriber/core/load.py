@@ -22,10 +22,12 @@ _RESUME = 0.8
 
 @dataclass(frozen=True)
 class Pace:
-    """``interval_ms`` between two drafts of a session; ``drafts`` False: there is time for finals only."""
+    """``interval_ms`` between two drafts of a session; ``drafts`` False: there is time for finals only; ``spare``: there
+    is time for work that may turn out to be in vain."""
 
     interval_ms: float
     drafts: bool
+    spare: bool
 
 
 class Load:
@@ -61,7 +63,7 @@ class Load:
         wanted_ms = self._wanted_ms(speaking, now_ms)
         limit_ms = self._max_ms if self._drafts else _RESUME * self._max_ms
         self._drafts = wanted_ms <= limit_ms
-        return Pace(min(max(wanted_ms, self._min_ms), self._max_ms), self._drafts)
+        return Pace(min(max(wanted_ms, self._min_ms), self._max_ms), self._drafts, wanted_ms <= self._min_ms)
 
     def has_room(self, speaking: int, now_ms: float) -> bool:
         """Whether one more session could have its drafts."""

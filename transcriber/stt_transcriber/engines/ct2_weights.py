@@ -27,10 +27,9 @@ class WeightsError(Exception):
 
 def read_weights(path: Path) -> Weights:
     """All variables of a ``model.bin``, mapped from the file, not copied. Raises WeightsError and OSError."""
-    data = np.memmap(path, np.uint8, "r")
     try:
-        return _Reader(data).weights()
-    except (struct.error, UnicodeDecodeError, KeyError, ValueError) as error:
+        return _Reader(np.memmap(path, np.uint8, "r")).weights()
+    except ValueError as error:
         raise WeightsError(f"{path} is damaged, or no model of CTranslate2's: {error}") from error
 
 
@@ -59,14 +58,19 @@ class _Reader:
         variables = dict(self._variable() for _ in range(self._number("<I")))
         for _ in range(self._number("<I")):
             alias = self._text()
-            variables[alias] = variables[self._text()]
+            named = self._text()
+            if named not in variables:
+                raise ValueError(f"{alias!r} stands for {named!r}, which is not there")
+            variables[alias] = variables[named]
         return variables
 
     def _variable(self) -> tuple[str, NDArray[Any]]:
         name = self._text()
         shape = [self._number("<I") for _ in range(self._number("<B"))]
-        kind = _TYPES[self._number("<B")]
-        return name, self._bytes(self._number("<I")).view(kind).reshape(shape)
+        kind = self._number("<B")
+        if kind not in _TYPES:
+            raise ValueError(f"variable {name!r} has type {kind}")
+        return name, self._bytes(self._number("<I")).view(_TYPES[kind]).reshape(shape)
 
     def _text(self) -> str:
         return self._bytes(self._number("<H"))[:-1].tobytes().decode()

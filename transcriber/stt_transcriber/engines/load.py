@@ -38,6 +38,8 @@ def load_engine(
     ``threads`` threads each (0: the engine chooses). No network for a model in the store. Raises EngineError.
     """
     options: Any = {"device": device, "compute_type": compute_type, "workers": workers, "threads": threads}
+    if kind == AUTO and device == "auto" and _gpus() > 0:
+        kind = "faster-whisper"
     if kind == AUTO:
         try:
             return load_engine("onnxruntime", model, models_dir, **options)
@@ -55,3 +57,12 @@ def load_engine(
     except ModelError as error:
         raise EngineError(str(error)) from error
     return engine
+
+
+def _gpus() -> int:
+    """Those that faster-whisper would use."""
+    try:
+        import ctranslate2
+    except ImportError:
+        return 0
+    return int(ctranslate2.get_cuda_device_count())

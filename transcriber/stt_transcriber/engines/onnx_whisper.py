@@ -10,7 +10,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import structlog
 import tokenizers
 from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
 
@@ -32,8 +31,6 @@ from stt_transcriber.engines.suspects import Candidate, better_of
 from stt_transcriber.engines.window import POSITION_SAMPLES, POSITIONS_PER_S, Recipe
 from stt_transcriber.engines.words import Piece, compression_ratio, timed_words
 from stt_transcriber.model_store import resolve
-
-_log = structlog.get_logger()
 
 RECIPES = {
     Quality.DRAFT: Recipe(pad_s=2.0, tail_positions=400, beam_size=1),
@@ -105,12 +102,23 @@ class OnnxWhisperEngine:
         ]
         jobs = [self._job(*parts) for parts in zip(requests, encodings, tokenizers_, strict=True)]
         if requests[0].quality is Quality.DRAFT:
-            texts = greedy.decode(self._whisper, self._tokens, jobs)
+            texts = self._drafts(jobs, tokenizers_)
         else:
             texts = [self._final(requests[0], jobs[0], tokenizers_[0], recipe.beam_size)]
         return [
             self._hypothesis(*parts) for parts in zip(requests, encodings, languages, tokenizers_, texts, strict=True)
         ]
+
+    def _drafts(self, jobs: list[Job], tokenizers_: list[Tokenizer]) -> list[Text]:
+        """Once more, without prompt, where that may be to blame for a loop: it would hold back every draft of its
+        session, while a loop of the audio's own is gone with the next window."""
+        texts = greedy.decode(self._whisper, self._tokens, jobs)
+        again = [index for index, (job, text) in enumerate(zip(jobs, texts, strict=True)) if text.truncated and job.sot]
+        if again:
+            bare = greedy.decode(self._whisper, self._tokens, [_bare(jobs[index]) for index in again])
+            for index, text in zip(again, bare, strict=True):
+                texts[index] = _better(texts[index], text, tokenizers_[index])
+        return texts
 
     def _final(self, request: DecodeRequest, job: Job, tokenizer: Tokenizer, beam_size: int) -> Text:
         """One search; a second one, without prompt and repetitions, where the first looks like a loop or a guess."""
@@ -122,9 +130,8 @@ class OnnxWhisperEngine:
             avg_logprob=candidate.avg_logprob,
         ):
             return first
-        bare = Job(job.encoding, job.start[job.sot :], 0, job.limit)
-        second = beam.decode(self._whisper, self._tokens, bare, beam_size, may_repeat=False)
-        return first if better_of(candidate, _candidate(second, tokenizer)) is candidate else second
+        second = beam.decode(self._whisper, self._tokens, _bare(job), beam_size, may_repeat=False)
+        return _better(first, second, tokenizer)
 
     def _tokenizer(self, language: str, task: str) -> Tokenizer:
         return Tokenizer(self._hf_tokenizer, self.is_multilingual, task=task, language=language)
@@ -186,6 +193,16 @@ def _candidate(found: Text, tokenizer: Tokenizer) -> Candidate:
     return Candidate(text, float(np.mean(found.logprobs)), compression_ratio(text), found.truncated)
 
 
+def _better(first: Text, second: Text, tokenizer: Tokenizer) -> Text:
+    candidate = _candidate(first, tokenizer)
+    return first if better_of(candidate, _candidate(second, tokenizer)) is candidate else second
+
+
+def _bare(job: Job) -> Job:
+    """Without prompt, and without a guess that came of it."""
+    return Job(job.encoding, job.start[job.sot :], 0, job.limit)
+
+
 def _words(
     request: DecodeRequest, tokenizer: Tokenizer, found: Text, starts_s: np.ndarray[tuple[int], np.dtype[np.float64]]
 ) -> tuple[TimedWord, ...]:
@@ -206,8 +223,8 @@ def load(
     model: str, models_dir: Path, *, device: str, compute_type: str, workers: int, threads: int
 ) -> OnnxWhisperEngine:
     """Builds and warms up. Raises EngineError for what only another engine can do: a GPU, other number formats."""
-    if device == "cuda":
-        raise EngineError("the engine onnxruntime runs on a CPU: for a GPU use WHISPER_ENGINE=faster-whisper")
+    if device not in {"cpu", "auto"}:
+        raise EngineError(f"the engine onnxruntime runs on a CPU, not {device}: use WHISPER_ENGINE=faster-whisper")
     if compute_type not in {"int8", "default", "auto"}:
         raise EngineError(
             f"the engine onnxruntime computes in int8, not {compute_type}: use WHISPER_ENGINE=faster-whisper"

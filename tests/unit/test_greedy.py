@@ -1,0 +1,135 @@
+"""Greedy decoding along a guess, on a language model of ten tokens."""
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from fake_whisper import END, START, TOKENS, FakeWhisper, Says, babble, job, script
+
+from stt_transcriber.engines import greedy
+from stt_transcriber.engines.search import Job, Text
+
+pytestmark = pytest.mark.unit
+SENTENCE = (3, 1, 4, 1, 5, 2, 6)
+
+
+def reading(sentence: Sequence[int]) -> Says:
+    """Says the sentence and ends; after another text it ends at once."""
+    lines = {tuple(sentence[:i]): {token: 0.9} for i, token in enumerate(sentence)}
+    return script(lines, {END: 0.8})
+
+
+def stepped(says: Says, one: Job, name: int = 1) -> tuple[list[int], bool]:
+    """Token by token, without a cache: text, and whether it was cut."""
+    text: list[int] = []
+    while True:
+        shares = says(name, (*one.start, *text)).copy()
+        if not text:
+            shares[list(TOKENS.not_first)] = 0
+        token = int(shares.argmax())
+        if token == END or len(text) == one.limit:
+            return text, token != END
+        text.append(token)
+
+
+def heard(says: Says, *jobs: Job) -> tuple[list[Text], int]:
+    """The texts, and how often the decoder ran."""
+    model = FakeWhisper(says)
+    return greedy.decode(model.as_model, TOKENS, jobs), model.runs
+
+
+def assert_same(one: Text, other: Text) -> None:
+    assert (one.tokens, one.truncated, one.no_speech_prob) == (other.tokens, other.truncated, other.no_speech_prob)
+    assert one.logprobs == pytest.approx(other.logprobs, abs=1e-6)
+    assert np.array_equal(np.stack(one.attention), np.stack(other.attention))
+
+
+@pytest.mark.parametrize("name", range(30))
+def test_without_a_guess_it_steps(name: int) -> None:
+    (text,), runs = heard(babble, job(name=name))
+    assert (text.tokens, text.truncated) == stepped(babble, job(), name)
+    assert len(text.logprobs) == len(text.attention) == len(text.tokens) + 1
+    assert text.no_speech_prob == name / 100
+    assert runs == len(text.tokens) + 1
+
+
+WRONG = [(*SENTENCE[:i], 7, *SENTENCE[i + 1 :]) for i in range(len(SENTENCE))]
+SHORT = [SENTENCE[:i] for i in range(len(SENTENCE))]
+LONG = [(*SENTENCE, 5), (*SENTENCE, 5, 1, 1, 2), (*SENTENCE, *SENTENCE)]
+
+
+@pytest.mark.parametrize("guess", [SENTENCE, *WRONG, *SHORT, *LONG, (8, 8), (END, END), (7,) * 30])
+def test_a_guess_never_changes_the_text(guess: tuple[int, ...]) -> None:
+    (alone,), _ = heard(reading(SENTENCE), job())
+    (along,), _ = heard(reading(SENTENCE), job(guess))
+    assert tuple(alone.tokens) == SENTENCE
+    assert_same(along, alone)
+
+
+@pytest.mark.parametrize("name", range(20))
+def test_no_guess_changes_what_any_model_says(name: int) -> None:
+    (alone,), _ = heard(babble, job(name=name))
+    random = np.random.default_rng(name)
+    for kept in range(len(alone.tokens) + 1):
+        guess = [*alone.tokens[:kept], *random.integers(0, END, 4).tolist()]
+        (along,), _ = heard(babble, job(guess, name=name))
+        assert_same(along, alone)
+
+
+def test_what_the_guess_has_right_costs_no_run_of_its_own() -> None:
+    says = reading(SENTENCE)
+    assert heard(says, job())[1] == len(SENTENCE) + 1
+    assert heard(says, job(SENTENCE))[1] == 1
+    for right in range(len(SENTENCE)):
+        # The token that differs, those behind it, and the end.
+        assert heard(says, job(WRONG[right]))[1] == 1 + len(SENTENCE) - right
+        assert heard(says, job(SHORT[right]))[1] == 1 + len(SENTENCE) - right
+    assert heard(says, job(LONG[0]))[1] == 1
+
+
+def test_windows_decoded_together_say_what_each_says_alone() -> None:
+    jobs = [
+        job(name=1),
+        job(stepped(babble, job(), 2)[0], name=2),
+        job((0, 1, 2, 3, 4, 5), name=3, start=(101, 102, 103, 104, 105)),
+        job(stepped(babble, job(), 4)[0][:2], name=4, limit=3),
+    ]
+    for order in itertools.permutations(jobs):
+        together, _ = heard(babble, *order)
+        for one, text in zip(order, together, strict=True):
+            assert_same(text, heard(babble, one)[0][0])
+
+
+def test_windows_decoded_together_take_as_many_runs_as_the_longest() -> None:
+    jobs = [job(name=name) for name in range(1, 6)]
+    alone = [heard(babble, one)[1] for one in jobs]
+    assert heard(babble, *jobs)[1] == max(alone) < sum(alone)
+
+
+@pytest.mark.parametrize("guess", [(), SENTENCE, SENTENCE[:2], WRONG[1]])
+def test_the_limit_cuts_and_is_told(guess: tuple[int, ...]) -> None:
+    (cut,), _ = heard(reading(SENTENCE), job(guess, limit=4))
+    assert (tuple(cut.tokens), cut.truncated) == (SENTENCE[:4], True)
+    assert len(cut.logprobs) == len(cut.attention) == 5
+    (whole,), _ = heard(reading(SENTENCE), job(guess, limit=len(SENTENCE)))
+    assert (tuple(whole.tokens), whole.truncated) == (SENTENCE, False)
+
+
+@pytest.mark.parametrize("guess", [(), (8,), (END,), (2,), (2, 8)])
+def test_some_tokens_begin_no_text(guess: tuple[int, ...]) -> None:
+    says = script({(): {END: 0.5, 8: 0.3, 2: 0.1}, (2,): {8: 0.9}}, {END: 0.9})
+    (text,), _ = heard(says, job(guess))
+    assert text.tokens == [2, 8]
+    assert text.logprobs == pytest.approx(np.log([0.1, 0.9, 0.9]), abs=1e-4)
+
+
+def test_what_comes_before_the_text_is_seen() -> None:
+    def says(_: int, text: tuple[int, ...]) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+        shares = np.full(END + 1, 0.01, np.float32)
+        shares[7 if text[0] == 7 else 2] = 0.5
+        return shares
+
+    context = (7, *START[1:])
+    together, _ = heard(says, job(start=START, limit=1), job(start=context, limit=1), job((7,), start=START, limit=1))
+    assert [text.tokens for text in together] == [[2], [7], [2]]
