@@ -125,3 +125,186 @@ def test_next_tokens_are_those_of_ctranslate2(
         own.append(logprobs_along(onnx, samples, text)[1 : len(text)])
         texts.append(text[1:])
     assert_alike(own, theirs, texts, equal=0.95, off=0.15)
+
+
+def tokens_of(request: DecodeRequest) -> list[int]:
+    assert request.memory is not None
+    assert request.memory.kept is not None, "a loop"
+    tokens: list[int] = request.memory.kept.tokens
+    return tokens
+
+
+def tie(engine: OnnxWhisperEngine, request: DecodeRequest, one: list[int], other: list[int]) -> float:
+    """How much more probable the better of two texts' first different tokens is, by its logarithm."""
+    same = next((i for i, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), None)
+    same = min(len(one), len(other)) if same is None else same
+    recipe = RECIPES[Quality.DRAFT]
+    fed = np.array([[*task_tokens(engine), *one[:same]]])
+    width = fed.shape[1]
+    encoding = engine._whisper.encode(request.samples, recipe.pad_s, recipe.tail_positions)
+    states, _ = engine._whisper.batch([encoding]).run(
+        fed, np.arange(width)[None], np.tri(width, dtype=np.bool_)[None]
+    )
+    tokens, logprobs = engine._whisper.choose(states[0, -1:], 1000)
+    chances = dict(zip(tokens[0].tolist(), logprobs[0].tolist(), strict=True))
+    pair = [(text + [engine._tokens.end])[same] for text in (one, other)]
+    return float(abs(chances[pair[0]] - chances[pair[1]]))
+
+
+def assert_apart_only_by_ties(
+    engine: OnnxWhisperEngine, pairs: list[tuple[DecodeRequest, list[int], list[int]]], equal: float
+) -> None:
+    """``equal``: the least share of requests whose two texts are the same, token by token."""
+    ties = [tie(engine, *pair) for pair in pairs if pair[1] != pair[2]]
+    print(f"{len(pairs) - len(ties)} of {len(pairs)} equal; ties {np.round(sorted(ties), 2)}")
+    assert len(ties) <= (1 - equal) * len(pairs)
+    assert all(gap < 0.7 for gap in ties)
+
+
+def test_a_draft_along_the_last_one_is_the_draft_without_it(
+    onnx_tiny: OnnxWhisperEngine, english: list[tuple[Audio, str]]
+) -> None:
+    pairs = []
+    saved = 0
+    for samples, _ in english:
+        memory = Memory()
+        for end in range(16_000, len(samples) + 1, 8_000):
+            begin = max(0, end - 80_000)
+            request = DecodeRequest(samples[begin:end], "en", begin=begin, memory=memory)
+            saved += memory.kept is not None
+            hear(onnx_tiny, request)
+            alone = replace(request, memory=Memory())
+            hear(onnx_tiny, alone)
+            pairs.append((request, list(tokens_of(request)), tokens_of(alone)))
+    assert saved > 0.8 * len(pairs)
+    assert_apart_only_by_ties(onnx_tiny, pairs, equal=0.75)
+
+
+def test_sessions_decoded_together_hear_what_each_hears_alone(
+    onnx_tiny: OnnxWhisperEngine, english: list[tuple[Audio, str]]
+) -> None:
+    pairs = []
+    for turn in range(8):
+        lengths = [int((seconds + 0.2 * turn) * 16_000) for seconds in (2.1, 3.7, 5.0, 1.2)]
+        clips = [english[(turn + i) % len(english)][0][:length] for i, length in enumerate(lengths)]
+        together = [DecodeRequest(clip, "en", memory=Memory()) for clip in clips]
+        for request, heard in zip(together, onnx_tiny.decode(together), strict=True):
+            alone = replace(request, memory=Memory())
+            text = hear(onnx_tiny, alone).text
+            pairs.append((request, tokens_of(request), tokens_of(alone)))
+            assert (heard.text == text) == (tokens_of(request) == tokens_of(alone))
+            assert_times_sound(heard, len(request.samples) / 16_000)
+    assert_apart_only_by_ties(onnx_tiny, pairs, equal=0.75)
+
+
+def test_a_final_is_the_same_whatever_runs_beside_it(
+    onnx_tiny: OnnxWhisperEngine, english: list[tuple[Audio, str]]
+) -> None:
+    finals = [DecodeRequest(samples, "en", quality=Quality.FULL) for samples, _ in english[:3]]
+    alone = [hear(onnx_tiny, final) for final in finals]
+    over = threading.Event()
+
+    def keep_busy() -> int:
+        rounds = 0
+        while not over.is_set():
+            onnx_tiny.decode([DecodeRequest(english[(rounds + i) % len(english)][0], "en") for i in range(4)])
+            rounds += 1
+        return rounds
+
+    with ThreadPoolExecutor(1) as threads:
+        busy = threads.submit(keep_busy)
+        try:
+            memories = [Memory() for _ in finals]
+            for _ in range(3):
+                beside = [
+                    hear(onnx_tiny, replace(final, memory=memory))
+                    for final, memory in zip(finals, memories, strict=True)
+                ]
+                assert beside == alone
+        finally:
+            over.set()
+        assert busy.result() > 0
+
+
+def test_finals_are_decoded_one_by_one(onnx_tiny: OnnxWhisperEngine) -> None:
+    final = DecodeRequest(np.zeros(16_000, np.float32), "en", quality=Quality.FULL)
+    with pytest.raises(EngineError, match="one by one"):
+        onnx_tiny.decode([final, final])
+
+
+@pytest.mark.parametrize(("engine", "other"), [("onnx_tiny", "tiny"), ("onnx_base", "base")])
+def test_words_are_said_when_ctranslate2_finds_them(
+    request: pytest.FixtureRequest, english: list[tuple[Audio, str]], beckett: Audio, engine: str, other: str
+) -> None:
+    onnx, reference = request.getfixturevalue(engine), request.getfixturevalue(other)
+    starts, ends, last = [], [], []
+    for samples in [beckett, *(samples for samples, _ in english)]:
+        final = DecodeRequest(samples, "en", quality=Quality.FULL)
+        own, theirs = hear(onnx, final).words, hear(reference, final).words
+        if [word.text for word in own] != [word.text for word in theirs]:
+            continue
+        starts += [abs(a.start_s - b.start_s) for a, b in zip(own, theirs, strict=True)]
+        ends += [abs(a.end_s - b.end_s) for a, b in zip(own, theirs, strict=True)]
+        last.append(ends[-1])
+    print(f"{len(last)} clips, {len(starts)} words; mean apart: {np.mean(starts):.3f} {np.mean(ends):.3f} s")
+    assert len(last) >= 3
+    assert np.median(starts) <= 0.1
+    assert np.median(ends) <= 0.1
+    assert np.percentile([*starts, *ends], 95) < 0.3
+    # The pause behind a text is no part of its last word.
+    assert np.mean(last) < 0.2
+
+
+@pytest.mark.parametrize("quality", list(Quality))
+def test_the_language_is_the_one_that_ctranslate2_detects(
+    onnx_base: OnnxWhisperEngine, base: FasterWhisperEngine, corpus: list[dict[str, Any]], quality: Quality
+) -> None:
+    for language in ("de", "fr", "es", "en"):
+        rows = [row for row in corpus if row["lang"] == language and row["kind"] == "utterance" and row["text"]]
+        for row in rows[:2]:
+            request = DecodeRequest(read_audio(row["file"])[:160_000], None, quality=quality)
+            own, theirs = hear(onnx_base, request), hear(base, request)
+            assert own.language == theirs.language == language
+            assert own.language_probability == pytest.approx(theirs.language_probability, abs=0.2)
+
+
+def test_it_writes_other_languages_and_translates(onnx_base: OnnxWhisperEngine, corpus: list[dict[str, Any]]) -> None:
+    for language in ("de", "fr", "es"):
+        rows = [row for row in corpus if row["lang"] == language and row["kind"] == "utterance" and row["text"]]
+        if not rows:
+            pytest.skip(f"the corpus has no {language}")
+        row = min(rows, key=lambda row: abs(row["duration_s"] - 10))
+        samples = read_audio(row["file"])[: 30 * 16_000]
+        heard = hear(onnx_base, DecodeRequest(samples, None, quality=Quality.FULL))
+        assert word_error_rate(row["text"], heard.text) < 0.4
+        assert_times_sound(heard, len(samples) / 16_000)
+        english = hear(onnx_base, DecodeRequest(samples, language, task=Task.TRANSLATE, quality=Quality.FULL))
+        assert {"the", "of", "to", "and", "a"} & set(english.text.casefold().split())
+
+
+def test_windows_of_every_length_leave_no_memory_behind(onnx_tiny: OnnxWhisperEngine, beckett: Audio) -> None:
+    random = np.random.default_rng(3)
+    process = psutil.Process()
+
+    def decode(count: int) -> None:
+        for _ in range(count):
+            begin, length = int(random.integers(0, 80_000)), int(random.integers(1_600, 80_000))
+            hear(onnx_tiny, DecodeRequest(beckett[begin : begin + length], "en"))
+
+    decode(40)
+    before = process.memory_info().rss
+    decode(200)
+    grown = (process.memory_info().rss - before) / 2**20
+    print(f"{grown:.0f} MiB")
+    assert grown < 60
+
+
+def test_what_it_cannot_run_says_what_can(models_dir: Path, onnx_tiny: OnnxWhisperEngine, tmp_path: Path) -> None:
+    for options in ({"device": "cuda"}, {"compute_type": "float32"}):
+        with pytest.raises(EngineError, match="use WHISPER_ENGINE=faster-whisper"):
+            load_engine("onnxruntime", "tiny.en", models_dir, **options)  # type: ignore[arg-type]
+    for name in ("config.json", "tokenizer.json"):
+        (tmp_path / name).symlink_to(models_dir / "tiny.en" / name)
+    (tmp_path / "model.bin").write_bytes(b"not a model")
+    with pytest.raises(EngineError, match="cannot be run on ONNX Runtime: .*model.bin is damaged"):
+        load_engine("onnxruntime", str(tmp_path), models_dir)

@@ -20,7 +20,7 @@ class LivePolicy:
     partial_interval_ms: int = 500
     max_partial_interval_ms: int = 3_000  # WHISPER_ACCUMULATION_S
     max_uncommitted_ms: int = 5_000  # BUFFER_MAX_DURATION_S
-    window_ms: int = 9_000  # a partial's window is trimmed at stable words beyond this
+    window_ms: int = 6_000  # a partial's window is trimmed at stable words beyond this
     margin_ms: int = 300  # words nearer to the end of the audio are never stable
     context_chars: int = 160  # of the last final, carried into the next utterance
     context_gap_ms: int = 3_000  # after more silence than this nothing is carried

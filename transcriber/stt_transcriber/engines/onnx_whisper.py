@@ -37,7 +37,7 @@ RECIPES = {
     Quality.FULL: Recipe(pad_s=1.0, tail_positions=1500, beam_size=5),
 }
 """Measured: benchmarks/engine.py."""
-MAX_BATCH = 4
+MAX_BATCH = 1
 
 
 @dataclass(frozen=True)
