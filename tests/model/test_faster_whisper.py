@@ -1,7 +1,6 @@
-"""The default engine on real weights."""
+"""What is the CTranslate2 engine's own."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import ctranslate2
@@ -31,12 +30,6 @@ def with_recipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     return use
 
 
-@pytest.fixture(scope="module")
-def ctranslate2_alone(tiny: FasterWhisperEngine, models_dir: Path) -> FasterWhisperEngine:
-    """Without the decoder of the suite's own for drafts."""
-    return FasterWhisperEngine(models_dir / "tiny.en", model="tiny.en", device="cpu", threads=1, own_drafts=False)
-
-
 def test_spliced_silence_does_what_thirty_seconds_of_pad_do(
     tiny: FasterWhisperEngine, beckett: Audio, with_recipe: Any
 ) -> None:
@@ -47,23 +40,21 @@ def test_spliced_silence_does_what_thirty_seconds_of_pad_do(
 
 
 def test_without_pad_and_tail_a_window_loops_and_is_marked(
-    ctranslate2_alone: FasterWhisperEngine, beckett: Audio, with_recipe: Any
+    tiny: FasterWhisperEngine, beckett: Audio, with_recipe: Any
 ) -> None:
     request = DecodeRequest(beckett[:48000], None)
-    assert not hear(ctranslate2_alone, request).truncated
+    assert not hear(tiny, request).truncated
     with_recipe(Recipe(pad_s=0.0, tail_positions=0, beam_size=1))
-    looped = hear(ctranslate2_alone, request)
+    looped = hear(tiny, request)
     assert looped.truncated
     assert len(looped.words) > 2 * len(request.samples) / 16000
     assert_times_sound(looped, 3.0)
 
 
-def test_a_loop_is_decoded_again_for_a_final(
-    ctranslate2_alone: FasterWhisperEngine, beckett: Audio, with_recipe: Any
-) -> None:
+def test_a_loop_is_decoded_again_for_a_final(tiny: FasterWhisperEngine, beckett: Audio, with_recipe: Any) -> None:
     with_recipe(Recipe(pad_s=0.0, tail_positions=0, beam_size=1))
-    draft = hear(ctranslate2_alone, DecodeRequest(beckett[:48000], None, quality=Quality.DRAFT))
-    final = hear(ctranslate2_alone, DecodeRequest(beckett[:48000], None, quality=Quality.FULL))
+    draft = hear(tiny, DecodeRequest(beckett[:48000], None, quality=Quality.DRAFT))
+    final = hear(tiny, DecodeRequest(beckett[:48000], None, quality=Quality.FULL))
     assert draft.truncated
     assert final.text != draft.text
     assert final.compression_ratio < draft.compression_ratio
@@ -109,7 +100,7 @@ def test_detects_the_language_and_translates(
 
 
 def test_settings_that_cannot_work_say_what_would(models_dir: Any, tiny: FasterWhisperEngine) -> None:
-    with pytest.raises(EngineError, match="must be one of faster-whisper, openai-whisper"):
+    with pytest.raises(EngineError, match="must be one of auto, onnxruntime, faster-whisper, openai-whisper"):
         load_engine("whisper.cpp", "tiny.en", models_dir)
     with pytest.raises(EngineError, match="run `stt models pull"):
         load_engine("faster-whisper", "org/not-there", models_dir)

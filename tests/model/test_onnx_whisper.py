@@ -54,9 +54,7 @@ def logprobs_along(engine: OnnxWhisperEngine, samples: Audio, text: Sequence[int
     fed = np.array([[*start, *text]])
     width = fed.shape[1]
     encoding = engine._whisper.encode(samples, 30.0, 0)
-    states, _ = engine._whisper.batch([encoding]).run(
-        fed, np.arange(width)[None], np.tri(width, dtype=np.bool_)[None]
-    )
+    states, _ = engine._whisper.batch([encoding]).run(fed, np.arange(width)[None], np.tri(width, dtype=np.bool_)[None])
     count = engine._tokens.end + 1
     tokens, falling = engine._whisper.choose(states[0, len(start) - 1 :], count)
     logprobs = np.empty_like(falling)
@@ -102,7 +100,7 @@ def test_next_tokens_are_those_of_the_original_in_float32(
         own.append(logprobs_along(onnx_tiny, samples, text))
         theirs.append(log_softmax(scores))
         texts.append(text)
-    assert_alike(own, theirs, texts, equal=0.96, off=0.1)
+    assert_alike(own, theirs, texts, equal=0.97, off=0.1)
 
 
 @pytest.mark.parametrize(("engine", "other"), [("onnx_tiny", "tiny"), ("onnx_base", "base")])
@@ -112,7 +110,7 @@ def test_next_tokens_are_those_of_ctranslate2(
     onnx: OnnxWhisperEngine = request.getfixturevalue(engine)
     reference: FasterWhisperEngine = request.getfixturevalue(other)
     own, theirs, texts = [], [], []
-    for samples, _ in english[:4]:
+    for samples, _ in english[:3]:
         encoding = ctranslate2.StorageView.from_array(reference._encoder.encode(samples, 30.0, 0))
         # Its own text is the one text along which it tells all its choices.
         result: Any = reference._whisper.generate(
@@ -124,12 +122,11 @@ def test_next_tokens_are_those_of_ctranslate2(
         theirs.append(log_softmax(np.maximum(scores, -1e9))[1 : len(text)])
         own.append(logprobs_along(onnx, samples, text)[1 : len(text)])
         texts.append(text[1:])
-    assert_alike(own, theirs, texts, equal=0.95, off=0.15)
+    assert_alike(own, theirs, texts, equal=0.97, off=0.1)
 
 
 def tokens_of(request: DecodeRequest) -> list[int]:
     assert request.memory is not None
-    assert request.memory.kept is not None, "a loop"
     tokens: list[int] = request.memory.kept.tokens
     return tokens
 
@@ -142,12 +139,10 @@ def tie(engine: OnnxWhisperEngine, request: DecodeRequest, one: list[int], other
     fed = np.array([[*task_tokens(engine), *one[:same]]])
     width = fed.shape[1]
     encoding = engine._whisper.encode(request.samples, recipe.pad_s, recipe.tail_positions)
-    states, _ = engine._whisper.batch([encoding]).run(
-        fed, np.arange(width)[None], np.tri(width, dtype=np.bool_)[None]
-    )
+    states, _ = engine._whisper.batch([encoding]).run(fed, np.arange(width)[None], np.tri(width, dtype=np.bool_)[None])
     tokens, logprobs = engine._whisper.choose(states[0, -1:], 1000)
     chances = dict(zip(tokens[0].tolist(), logprobs[0].tolist(), strict=True))
-    pair = [(text + [engine._tokens.end])[same] for text in (one, other)]
+    pair = [[*text, engine._tokens.end][same] for text in (one, other)]
     return float(abs(chances[pair[0]] - chances[pair[1]]))
 
 
@@ -158,7 +153,7 @@ def assert_apart_only_by_ties(
     ties = [tie(engine, *pair) for pair in pairs if pair[1] != pair[2]]
     print(f"{len(pairs) - len(ties)} of {len(pairs)} equal; ties {np.round(sorted(ties), 2)}")
     assert len(ties) <= (1 - equal) * len(pairs)
-    assert all(gap < 0.7 for gap in ties)
+    assert all(gap < 0.5 for gap in ties)
 
 
 def test_a_draft_along_the_last_one_is_the_draft_without_it(
@@ -166,16 +161,18 @@ def test_a_draft_along_the_last_one_is_the_draft_without_it(
 ) -> None:
     pairs = []
     saved = 0
-    for samples, _ in english:
+    for samples, _ in english[:5]:
         memory = Memory()
         for end in range(16_000, len(samples) + 1, 8_000):
             begin = max(0, end - 80_000)
             request = DecodeRequest(samples[begin:end], "en", begin=begin, memory=memory)
             saved += memory.kept is not None
-            hear(onnx_tiny, request)
+            along = hear(onnx_tiny, request)
             alone = replace(request, memory=Memory())
-            hear(onnx_tiny, alone)
-            pairs.append((request, list(tokens_of(request)), tokens_of(alone)))
+            # Of a loop nothing is kept.
+            if not hear(onnx_tiny, alone).truncated and not along.truncated:
+                pairs.append((request, tokens_of(request), tokens_of(alone)))
+    assert len(pairs) > 50
     assert saved > 0.8 * len(pairs)
     assert_apart_only_by_ties(onnx_tiny, pairs, equal=0.75)
 
@@ -261,7 +258,7 @@ def test_the_language_is_the_one_that_ctranslate2_detects(
 ) -> None:
     for language in ("de", "fr", "es", "en"):
         rows = [row for row in corpus if row["lang"] == language and row["kind"] == "utterance" and row["text"]]
-        for row in rows[:2]:
+        for row in rows[:1]:
             request = DecodeRequest(read_audio(row["file"])[:160_000], None, quality=quality)
             own, theirs = hear(onnx_base, request), hear(base, request)
             assert own.language == theirs.language == language
@@ -306,5 +303,5 @@ def test_what_it_cannot_run_says_what_can(models_dir: Path, onnx_tiny: OnnxWhisp
     for name in ("config.json", "tokenizer.json"):
         (tmp_path / name).symlink_to(models_dir / "tiny.en" / name)
     (tmp_path / "model.bin").write_bytes(b"not a model")
-    with pytest.raises(EngineError, match="cannot be run on ONNX Runtime: .*model.bin is damaged"):
+    with pytest.raises(EngineError, match=r"cannot be run on ONNX Runtime: .*model\.bin is damaged"):
         load_engine("onnxruntime", str(tmp_path), models_dir)

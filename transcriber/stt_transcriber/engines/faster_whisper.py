@@ -219,9 +219,12 @@ class FasterWhisperEngine:
 
 
 def load(
-    model: str, models_dir: Path, *, device: str, compute_type: str, workers: int, threads: int
+    model: str, models_dir: Path, *, device: str, compute_type: str, workers: int, threads: int, max_batch: int
 ) -> FasterWhisperEngine:
-    """Loads and warms up: the first decode of a process pays for memory and code that later ones find ready."""
+    """Loads and warms up: the first decode of a process pays for memory and code that later ones find ready.
+
+    ``max_batch`` is of no use here.
+    """
     folder = resolve(model, models_dir)
     engine = FasterWhisperEngine(
         folder, model=model, device=device, compute_type=compute_type, workers=workers, threads=threads

@@ -37,6 +37,8 @@ class InstantEngine:
         return Hypothesis(WORD, (spoken,), "en", 1.0, 0.0, 0.0, 1.0)
 
 
-def load(model: str, models_dir: Path, *, device: str, compute_type: str, workers: int, threads: int) -> InstantEngine:
+def load(
+    model: str, models_dir: Path, *, device: str, compute_type: str, workers: int, threads: int, max_batch: int
+) -> InstantEngine:
     """Nothing to load."""
     return InstantEngine(model, workers)

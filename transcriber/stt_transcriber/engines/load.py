@@ -31,13 +31,21 @@ def load_engine(
     compute_type: str = "default",
     workers: int = 1,
     threads: int = 0,
+    max_batch: int = 1,
 ) -> Engine:
     """Loads a model and decodes once, so that the first client does not wait for that.
 
     ``model``: what ``model_store.resolve`` takes. ``device``: auto, cpu or cuda. ``workers``: decodes at once, with
-    ``threads`` threads each (0: the engine chooses). No network for a model in the store. Raises EngineError.
+    ``threads`` threads each (0: the engine chooses). ``max_batch``: drafts decoded together at the most,
+    where the engine can. No network for a model in the store. Raises EngineError.
     """
-    options: Any = {"device": device, "compute_type": compute_type, "workers": workers, "threads": threads}
+    options: Any = {
+        "device": device,
+        "compute_type": compute_type,
+        "workers": workers,
+        "threads": threads,
+        "max_batch": max_batch,
+    }
     if kind == AUTO and device == "auto" and _gpus() > 0:
         kind = "faster-whisper"
     if kind == AUTO:

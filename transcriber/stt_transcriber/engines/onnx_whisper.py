@@ -37,7 +37,6 @@ RECIPES = {
     Quality.FULL: Recipe(pad_s=1.0, tail_positions=1500, beam_size=5),
 }
 """Measured: benchmarks/engine.py."""
-MAX_BATCH = 1
 
 
 @dataclass(frozen=True)
@@ -57,9 +56,7 @@ class OnnxWhisperEngine:
 
     name = "onnxruntime"
 
-    def __init__(
-        self, folder: Path, *, model: str, workers: int = 1, threads: int = 1, max_batch: int = MAX_BATCH
-    ) -> None:
+    def __init__(self, folder: Path, *, model: str, workers: int = 1, threads: int = 1, max_batch: int = 1) -> None:
         self.model = model
         self.parallel = workers
         self.max_batch = max_batch
@@ -220,7 +217,7 @@ def _words(
 
 
 def load(
-    model: str, models_dir: Path, *, device: str, compute_type: str, workers: int, threads: int
+    model: str, models_dir: Path, *, device: str, compute_type: str, workers: int, threads: int, max_batch: int
 ) -> OnnxWhisperEngine:
     """Builds and warms up. Raises EngineError for what only another engine can do: a GPU, other number formats."""
     if device not in {"cpu", "auto"}:
@@ -229,7 +226,9 @@ def load(
         raise EngineError(
             f"the engine onnxruntime computes in int8, not {compute_type}: use WHISPER_ENGINE=faster-whisper"
         )
-    engine = OnnxWhisperEngine(resolve(model, models_dir), model=model, workers=workers, threads=threads)
+    engine = OnnxWhisperEngine(
+        resolve(model, models_dir), model=model, workers=workers, threads=threads, max_batch=max_batch
+    )
     for quality in Quality:
         engine.decode([DecodeRequest(np.zeros(SAMPLE_RATE, np.float32), "en", quality=quality)])
     return engine

@@ -235,9 +235,12 @@ def _whole(pieces: Sequence[Piece], token_count: int) -> list[Piece]:
 
 
 def load(
-    model: str, models_dir: Path, *, device: str, compute_type: str, workers: int, threads: int
+    model: str, models_dir: Path, *, device: str, compute_type: str, workers: int, threads: int, max_batch: int
 ) -> OpenAiWhisperEngine:
-    """Loads and warms up: the first decode of a process pays for memory and code that later ones find ready."""
+    """Loads and warms up: the first decode of a process pays for memory and code that later ones find ready.
+
+    ``max_batch`` is of no use here.
+    """
     engine = OpenAiWhisperEngine(
         model, models_dir, device=device, compute_type=compute_type, workers=workers, threads=threads
     )
