@@ -2,7 +2,7 @@
 
 import pytest
 
-from stt_transcriber.core.load import TARGET, Load
+from stt_transcriber.core.load import TARGET, Load, places
 from stt_transcriber.core.scheduler import Kind, Scheduler, Wish
 
 pytestmark = pytest.mark.unit
@@ -127,3 +127,22 @@ class TestLoad:
         for i in range(100):
             load.decoded(Kind.PARTIAL, 80, 4, i)
         assert load.draft_ms == pytest.approx(20, rel=0.01)
+
+
+def test_a_quicker_machine_has_more_places() -> None:
+    assert places(2, 45, 3000) == 26
+    assert places(4, 45, 3000) == 53
+    assert places(2, 15, 3000) > 2.9 * places(2, 45, 3000)
+    assert places(2, 45, 1000) < places(2, 45, 3000), "drafts more often leave room for fewer"
+
+
+def test_there_is_always_a_place_and_never_more_than_a_process_can_hold() -> None:
+    assert places(1, 60_000, 3000) == 1
+    assert places(2, 0, 3000) == 10_000
+    assert places(2, 0.001, 3000) == 10_000
+
+
+def test_work_that_may_be_in_vain_is_done_only_while_there_is_time_to_spare() -> None:
+    load = Load(2, 500, 3000, 60)
+    assert load.pace(5, 0).spare
+    assert not load.pace(20, 0).spare

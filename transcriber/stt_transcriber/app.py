@@ -2,6 +2,7 @@
 
 import asyncio
 
+import numpy as np
 import structlog
 from prometheus_client import generate_latest
 
@@ -11,9 +12,10 @@ from stt_shared.bus.client import connect, wait_until_ready
 from stt_shared.bus.functions import Functions
 from stt_shared.bus.replicas import Heartbeat, ReplicaStatus, new_replica_id
 from stt_shared.bus.work import Stage
-from stt_shared.clock import wall_ms
+from stt_shared.clock import monotonic_ms, wall_ms
 from stt_shared.tasks import LoopWatch, cancel_and_wait, stop_signal
-from stt_transcriber.core.policy import LivePolicy
+from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest
+from stt_transcriber.core.load import draft_ms, places
 from stt_transcriber.engines.base import Engine
 from stt_transcriber.engines.load import load_engine
 from stt_transcriber.file_worker import ChunkWorker, FileCutter
@@ -40,6 +42,7 @@ class Status:
         self.pool: ModelPool | None = None
         self.stage: Stage | None = None
         self.live: LiveWorker | None = None
+        self.places = 0
         self.draining = False
 
     def describe(self) -> ReplicaStatus:
@@ -75,12 +78,19 @@ class Status:
     def _capacity(self) -> int:
         """Sessions that this replica takes; as many as it has when the model has no time for one more."""
         if self.stage is None or self.live is None or self.live.has_room:
-            return self._settings.max_sessions
-        return min(self._settings.max_sessions, self.stage.running)
+            return self.places
+        return min(self.places, self.stage.running)
 
 
-def _pool(engine: Engine, policy: LivePolicy) -> ModelPool:
-    return ModelPool(engine, min_interval_ms=policy.partial_interval_ms, max_interval_ms=policy.max_partial_interval_ms)
+def _encode_ms(engine: Engine) -> float:
+    """What a window of six seconds takes: there is nothing in it, so hardly anything is decoded. The best of three."""
+    window = DecodeRequest(np.zeros(6 * SAMPLE_RATE, np.float32), "en")
+    took = []
+    for _ in range(3):
+        began = monotonic_ms()
+        engine.decode([window])
+        took.append(monotonic_ms() - began)
+    return min(took)
 
 
 async def run(settings: TranscriberSettings) -> None:
@@ -110,7 +120,15 @@ async def run(settings: TranscriberSettings) -> None:
         new_voice = await asyncio.to_thread(load_vad, settings.vad)
         functions = Functions(client)
         policy = settings.policy()
-        async with ChannelHub(client, keys.replica_channel(replica_id)) as hub, _pool(engine, policy) as pool:
+        encode_ms = await asyncio.to_thread(_encode_ms, engine)
+        status.places = settings.max_sessions or places(engine.parallel, encode_ms, policy.max_partial_interval_ms)
+        pool_of_threads = ModelPool(
+            engine,
+            min_interval_ms=policy.partial_interval_ms,
+            max_interval_ms=policy.max_partial_interval_ms,
+            draft_ms=draft_ms(encode_ms),
+        )
+        async with ChannelHub(client, keys.replica_channel(replica_id)) as hub, pool_of_threads as pool:
             live = LiveWorker(LiveParts(client, functions, hub, pool, new_voice, policy, settings.session_silence_s))
             cutter = FileCutter(client, functions, hub, new_voice, policy)
             chunks = ChunkWorker(client, functions, pool, replica_id, settings.worker_concurrency or settings.workers())
@@ -121,7 +139,7 @@ async def run(settings: TranscriberSettings) -> None:
                 stage=keys.STAGE_TRANSCRIBER,
                 replica_id=replica_id,
                 keys_of=keys.session_keys,
-                capacity=settings.max_sessions,
+                capacity=status.places,
                 handle=live.handle,
                 deletes=True,
             )
@@ -137,7 +155,14 @@ async def run(settings: TranscriberSettings) -> None:
                 deletes=True,
             )
             status.pool, status.stage, status.live = pool, sessions, live
-            _log.info("ready", replica=replica_id, model=engine.model, engine=engine.name, workers=engine.parallel)
+            _log.info(
+                "ready",
+                replica=replica_id,
+                model=engine.model,
+                engine=engine.name,
+                workers=engine.parallel,
+                places=status.places,
+            )
             intake = [
                 asyncio.create_task(work, name=name)
                 for name, work in (("sessions", sessions.run()), ("jobs", jobs.run()), ("chunks", chunks.run()))

@@ -13,7 +13,7 @@ from stt_shared.bus.log import LogHole, read_pcm
 from stt_shared.bus.work import Assignment
 from stt_shared.clock import monotonic_ms, wall_ms
 from stt_shared.contracts.errors import ERRORS
-from stt_shared.contracts.events import Error, Event
+from stt_shared.contracts.events import Error, Event, Notice
 from stt_shared.contracts.frames import Frame, FrameKind
 from stt_shared.contracts.session import session_state
 from stt_shared.metrics import ERRORS_TOTAL, REFUSED_WRITES, SESSIONS, SESSIONS_TOTAL, StageTimings
@@ -115,6 +115,7 @@ class _Run:
         self._failure: BaseException | None = None
         self._ticket: Ticket | None = None
         self._drafted_ms = float("-inf")
+        self._told_busy = False
         self.key = f"live {assignment.owner.keys.id} {assignment.owner.epoch}"
         self.log = structlog.get_logger().bind(session_id=assignment.owner.keys.id)
 
@@ -191,13 +192,25 @@ class _Run:
         if kind is None:
             return
         # Under load a session asks less often, then not at all: finals come first.
-        if kind is not Kind.FINAL and not (pace.drafts and now >= self._drafted_ms + pace.interval_ms):
-            return
+        if kind is not Kind.FINAL:
+            await self._say_if_busy(pace)
+            if not pace.drafts or now < self._drafted_ms + pace.interval_ms:
+                return
         policy = self._parts.policy
         budget = {Kind.FINAL: policy.final_budget_wall_ms, Kind.FIRST: policy.first_budget_wall_ms}
         self._parts.pool.wish(
             self.key, kind, budget.get(kind, policy.max_partial_interval_ms), self._begin, self._decoded
         )
+
+    async def _say_if_busy(self, pace: Pace) -> None:
+        """Once each time that drafts stop: the client sees why nothing moves."""
+        if pace.drafts:
+            self._told_busy = False
+        elif not self._told_busy:
+            self._told_busy = True
+            message = "more is spoken than this server can follow: no partial text for now, finals come as always"
+            notice = Notice(session_id=self._owner.keys.id, code="partials_paused", message=message)
+            await self._tell([Outcome(notice)])
 
     def _begin(self) -> DecodeRequest | None:
         self._ticket = self._session.begin()

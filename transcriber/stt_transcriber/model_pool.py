@@ -22,10 +22,6 @@ BATCH_SIZE = Histogram("stt_batch_size", "Drafts decoded together.", buckets=(1,
 WAITING = Gauge("stt_decodes_waiting", "Wishes for a decode that have not begun.")
 
 
-_DRAFT_MS = 60.0
-"""Taken for the cost of a draft until the first was measured."""
-
-
 @dataclass(frozen=True)
 class Decoded:
     """What came of a wish. ``hypothesis`` None: the engine failed, ``error`` says how."""
@@ -45,13 +41,21 @@ End = Callable[[Decoded], Awaitable[None]]
 class ModelPool:
     """Runs decodes on ``engine.parallel`` threads. Use as an async context manager.
 
-    ``min_interval_ms``, ``max_interval_ms``: bounds of the interval between two drafts of a session.
+    ``min_interval_ms``, ``max_interval_ms``: bounds of the interval between two drafts of a session; ``draft_ms``: what
+    one costs, until it was measured.
     """
 
-    def __init__(self, engine: Engine, *, min_interval_ms: float = 500.0, max_interval_ms: float = 3000.0) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        min_interval_ms: float = 300.0,
+        max_interval_ms: float = 3000.0,
+        draft_ms: float = 60.0,
+    ) -> None:
         self._engine = engine
         self.scheduler = Scheduler(engine.parallel, engine.max_batch)
-        self.load = Load(engine.parallel, min_interval_ms, max_interval_ms, _DRAFT_MS)
+        self.load = Load(engine.parallel, min_interval_ms, max_interval_ms, draft_ms)
         self._threads = ThreadPoolExecutor(engine.parallel, thread_name_prefix="model")
         self._callers: dict[str, tuple[Begin, End]] = {}
         self._tasks: set[asyncio.Task[None]] = set()

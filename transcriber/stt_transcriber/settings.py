@@ -24,8 +24,10 @@ class TranscriberSettings(CommonSettings):
     worker_concurrency: Annotated[int, Field(ge=0, le=64)] = Field(
         0, description="Chunks of files in hand at once; 0 = as many as decodes. Live work goes first."
     )
-    max_sessions: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        64, description="Live sessions that one replica takes.", alias="TRANSCRIBER_MAX_SESSIONS"
+    max_sessions: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        0,
+        description="Live sessions that one replica takes; 0 = as many as may speak at once, by the machine's speed.",
+        alias="TRANSCRIBER_MAX_SESSIONS",
     )
     vad: Literal["silero", "rms"] = Field("silero", description="Voice activity detection; rms needs no model.")
     buffer_max_duration_s: Annotated[float, Field(ge=1, le=25)] = Field(

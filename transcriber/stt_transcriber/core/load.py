@@ -16,18 +16,41 @@ _SETTLE_S = 5.0
 """Finals come in bursts; their load is a mean over about so long."""
 _COST_SHARE = 0.1
 """Of a new measurement in the mean cost of a draft."""
+_MOST_PLACES = 10_000
 _RESUME = 0.8
 """Drafts that were stopped begin again when their interval would be this share of the longest one allowed."""
 
 
+_DRAFT_BY_ENCODE = 2.0
+_FINAL_BY_ENCODE = 0.75
+"""What a draft costs, and the finals of one second of speech, by the cost of encoding a window of six seconds: measured
+with base and tiny.en, where both are made of the same layers as the encoder."""
+
+
 @dataclass(frozen=True)
 class Pace:
-    """``interval_ms`` between two drafts of a session; ``drafts`` False: there is time for finals only; ``spare``: there
-    is time for work that may turn out to be in vain."""
+    """``interval_ms`` between two drafts of a session; ``drafts`` False: there is time for finals only; ``spare``:
+    there is time for work that may turn out to be in vain."""
 
     interval_ms: float
     drafts: bool
     spare: bool
+
+
+def places(workers: int, encode_ms: float, max_interval_ms: float) -> int:
+    """How many sessions may be in mid-speech at once and still have a draft now and then, and finals in time.
+
+    ``encode_ms``: what a window of six seconds takes on one worker. At least one.
+    """
+    per_second_ms = encode_ms * (_FINAL_BY_ENCODE + _DRAFT_BY_ENCODE / max_interval_ms * 1000)
+    if per_second_ms <= 0:
+        return _MOST_PLACES
+    return min(max(1, int(workers * TARGET * 1000 / per_second_ms)), _MOST_PLACES)
+
+
+def draft_ms(encode_ms: float) -> float:
+    """What a draft will cost, before one was measured."""
+    return _DRAFT_BY_ENCODE * encode_ms
 
 
 class Load:
