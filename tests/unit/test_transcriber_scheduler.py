@@ -2,7 +2,7 @@
 
 import pytest
 
-from stt_transcriber.core.load import TARGET, Load, places
+from stt_transcriber.core.load import Load, places
 from stt_transcriber.core.scheduler import Kind, Scheduler, Wish
 
 pytestmark = pytest.mark.unit
@@ -91,7 +91,7 @@ class TestLoad:
     def test_the_interval_stretches_with_those_who_speak(self) -> None:
         pace = self.load().pace(40, 0)
         assert pace.drafts
-        assert pace.interval_ms == pytest.approx(40 * 60 / (2 * TARGET))
+        assert pace.interval_ms == pytest.approx(40 * 60 / 2)
 
     def test_finals_come_first(self) -> None:
         load = self.load()
@@ -108,12 +108,13 @@ class TestLoad:
 
     def test_beyond_the_longest_interval_drafts_stop_and_nobody_is_let_in(self) -> None:
         load = self.load()
-        assert not load.pace(90, 0).drafts
-        assert not load.has_room(90, 0)
+        beyond = int(3000 * 2 / 60) + 1
+        assert not load.pace(beyond, 0).drafts
+        assert not load.has_room(beyond, 0)
 
     def test_drafts_begin_again_only_with_some_time_to_spare(self) -> None:
         load = self.load()
-        just_enough = int(3000 * 2 * TARGET / 60)
+        just_enough = int(3000 * 2 / 60)
         assert load.pace(just_enough, 0).drafts
         assert not load.pace(just_enough + 1, 0).drafts
         assert not load.pace(just_enough, 0).drafts, "no flapping"
@@ -130,10 +131,10 @@ class TestLoad:
 
 
 def test_a_quicker_machine_has_more_places() -> None:
-    assert places(2, 45, 3000) == 26
-    assert places(4, 45, 3000) == 53
-    assert places(2, 15, 3000) > 2.9 * places(2, 45, 3000)
-    assert places(2, 45, 1000) < places(2, 45, 3000), "drafts more often leave room for fewer"
+    assert places(2, 80, 3000) == 27
+    assert places(4, 80, 3000) == 55
+    assert places(2, 20, 3000) > 3.9 * places(2, 80, 3000)
+    assert places(2, 80, 1000) < places(2, 80, 3000), "drafts more often leave room for fewer"
 
 
 def test_there_is_always_a_place_and_never_more_than_a_process_can_hold() -> None:

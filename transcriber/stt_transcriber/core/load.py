@@ -1,8 +1,8 @@
 """How often drafts may be decoded, and how many sessions there is room for.
 
-Finals take what they need; what is left of the model's time, up to ``TARGET``, is shared by all who speak:
+Finals take what they need; what is left of the model's time is shared by the drafts of all who speak:
 
-    interval = speaking * cost of a draft / (workers * TARGET - time of finals per second)
+    interval = speaking * cost of a draft / (workers - time of finals per second)
 """
 
 import math
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from stt_transcriber.core.scheduler import Kind
 
-TARGET = 0.85
-"""Share of the model's time that live sessions may use: beyond it queues grow long."""
+ADMIT_SHARE = 0.85
+"""Of the sessions that could be followed so many are let in: speech comes in bursts."""
 _SETTLE_S = 5.0
 """Finals come in bursts; their load is a mean over about so long."""
 _COST_SHARE = 0.1
@@ -19,10 +19,8 @@ _COST_SHARE = 0.1
 _MOST_PLACES = 10_000
 _RESUME = 0.8
 """Drafts that were stopped begin again when their interval would be this share of the longest one allowed."""
-
-
-_DRAFT_BY_ENCODE = 2.0
-_FINAL_BY_ENCODE = 0.75
+_DRAFT_BY_ENCODE = 1.1
+_FINAL_BY_ENCODE = 0.4
 """What a draft costs, and the finals of one second of speech, by the cost of encoding a window of six seconds: measured
 with base and tiny.en, where both are made of the same layers as the encoder."""
 
@@ -45,7 +43,7 @@ def places(workers: int, encode_ms: float, max_interval_ms: float) -> int:
     per_second_ms = encode_ms * (_FINAL_BY_ENCODE + _DRAFT_BY_ENCODE / max_interval_ms * 1000)
     if per_second_ms <= 0:
         return _MOST_PLACES
-    return min(max(1, int(workers * TARGET * 1000 / per_second_ms)), _MOST_PLACES)
+    return min(max(1, int(ADMIT_SHARE * workers * 1000 / per_second_ms)), _MOST_PLACES)
 
 
 def draft_ms(encode_ms: float) -> float:
@@ -90,10 +88,10 @@ class Load:
 
     def has_room(self, speaking: int, now_ms: float) -> bool:
         """Whether one more session could have its drafts."""
-        return self._wanted_ms(speaking + 1, now_ms) <= self._max_ms
+        return self._wanted_ms(speaking + 1, now_ms) <= ADMIT_SHARE * self._max_ms
 
     def _wanted_ms(self, speaking: int, now_ms: float) -> float:
-        left = self._workers * TARGET - self._finals(now_ms)
+        left = self._workers - self._finals(now_ms)
         return speaking * self._draft_ms / left if left > 0 else math.inf
 
     def _finals(self, now_ms: float) -> float:
