@@ -17,7 +17,8 @@ from stt_transcriber.engines.window import MAX_POSITIONS, POSITION_SAMPLES, padd
 Floats = NDArray[np.float32]
 _NEVER = np.float32(-1e9)
 """Added to a score that must not count; a real infinity would make a row of nothing else undefined."""
-_SILENCE_STRIDE = 8
+_MOST_SILENCE = 128
+"""Positions that stand for the silence behind a window."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class OnnxWhisper:
         layers = range(self.shape.decoder_layers)
         self._encoded = [f"{part}{i}" for part in ("ck", "cv") for i in layers]
         self._decoded = ["states", "attention", *(f"{part}{i}" for part in ("k", "v") for i in layers)]
-        self._silence = self._encode_silence()
+        self._silence = self._project(np.zeros(MAX_POSITIONS * POSITION_SAMPLES, np.float32))
 
     @property
     def longest_text(self) -> int:
@@ -69,24 +70,25 @@ class OnnxWhisper:
         """``samples``: float32 [n], 16 kHz, at most 30 s; ``pad_s``: zeros before the mel; ``tail``: positions of
         cached silence that the decoder sees behind them.
 
-        Neighbouring positions of silence hardly differ, so one in eight stands for all, with eight times its weight.
+        Neighbouring positions of silence hardly differ, so of a long tail one in so many stands for all, with so many
+        times its weight. A short one, behind a long window, is taken as it is: there the decoder is least sure.
         """
         positions = padded_positions(len(samples), pad_s)
         window = np.zeros(positions * POSITION_SAMPLES, np.float32)
         window[: len(samples)] = samples[: len(window)]
         parts = self._project(window)
-        first = -(-positions // _SILENCE_STRIDE)
-        last = max(first, min(positions + tail, MAX_POSITIONS) // _SILENCE_STRIDE)
-        silence = self._silence
-        weight = np.zeros(positions + last - first, np.float32)
-        weight[positions:] = np.log(_SILENCE_STRIDE)
+        end = min(positions + tail, MAX_POSITIONS)
+        stride = max(1, -(-(end - positions) // _MOST_SILENCE))
+        behind = slice(positions + stride // 2, end, stride)
+        count = len(range(*behind.indices(MAX_POSITIONS)))
+        weight = np.zeros(positions + count, np.float32)
+        weight[positions:] = np.log(stride)
         layers = self.shape.decoder_layers
+        keys = zip(parts[:layers], self._silence[:layers], strict=True)
+        values = zip(parts[layers:], self._silence[layers:], strict=True)
         return Encoding(
-            [np.concatenate([k, s[..., first:last]], 3) for k, s in zip(parts[:layers], silence, strict=False)],
-            [
-                np.concatenate([v, s[:, :, first:last]], 2)
-                for v, s in zip(parts[layers:], silence[layers:], strict=True)
-            ],
+            [np.concatenate([k, silence[..., behind]], 3) for k, silence in keys],
+            [np.concatenate([v, silence[:, :, behind]], 2) for v, silence in values],
             weight,
             positions,
         )
@@ -135,14 +137,6 @@ class OnnxWhisper:
         features = self._features(window, padding=0)[None]
         outputs: list[Floats] = self._encoder.run(self._encoded, {"mel": np.ascontiguousarray(features, np.float32)})
         return outputs
-
-    def _encode_silence(self) -> list[Floats]:
-        parts = self._project(np.zeros(MAX_POSITIONS * POSITION_SAMPLES, np.float32))
-        middle = slice(_SILENCE_STRIDE // 2, None, _SILENCE_STRIDE)
-        layers = self.shape.decoder_layers
-        return [np.ascontiguousarray(k[..., middle]) for k in parts[:layers]] + [
-            np.ascontiguousarray(v[:, :, middle]) for v in parts[layers:]
-        ]
 
 
 class Batch:
