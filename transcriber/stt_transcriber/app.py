@@ -83,10 +83,11 @@ class Status:
 
 
 def _encode_ms(engine: Engine) -> float:
-    """What a window of six seconds takes: there is nothing in it, so hardly anything is decoded. The best of three."""
+    """What a window of six seconds takes: there is nothing in it, so hardly anything is decoded. The best
+    of eight: other services start at the same time."""
     window = DecodeRequest(np.zeros(6 * SAMPLE_RATE, np.float32), "en")
     took = []
-    for _ in range(3):
+    for _ in range(8):
         began = monotonic_ms()
         engine.decode([window])
         took.append(monotonic_ms() - began)
@@ -121,7 +122,7 @@ async def run(settings: TranscriberSettings) -> None:
         functions = Functions(client)
         policy = settings.policy()
         encode_ms = await asyncio.to_thread(_encode_ms, engine)
-        status.places = settings.max_sessions or places(engine.parallel, encode_ms, policy.max_partial_interval_ms)
+        status.places = settings.max_sessions or places(engine.parallel, encode_ms)
         pool_of_threads = ModelPool(
             engine,
             min_interval_ms=policy.partial_interval_ms,

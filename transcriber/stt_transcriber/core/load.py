@@ -10,8 +10,11 @@ from dataclasses import dataclass
 
 from stt_transcriber.core.scheduler import Kind
 
-ADMIT_SHARE = 0.85
-"""Of the sessions that could be followed so many are let in: speech comes in bursts."""
+ADMIT_SHARE = 0.7
+"""Of the model's time that sessions are let in for: the road takes its part of the cores, and speech comes in bursts. A
+session that is let in stays, so finals of too many would be late without end."""
+ADMIT_INTERVAL_MS = 1500.0
+"""Sessions are let in as long as each may have a draft so often."""
 _SETTLE_S = 5.0
 """Finals come in bursts; their load is a mean over about so long."""
 _COST_SHARE = 0.1
@@ -35,12 +38,12 @@ class Pace:
     spare: bool
 
 
-def places(workers: int, encode_ms: float, max_interval_ms: float) -> int:
-    """How many sessions may be in mid-speech at once and still have a draft now and then, and finals in time.
+def places(workers: int, encode_ms: float) -> int:
+    """How many sessions may be in mid-speech at once and still have their drafts, and finals in time.
 
     ``encode_ms``: what a window of six seconds takes on one worker. At least one.
     """
-    per_second_ms = encode_ms * (_FINAL_BY_ENCODE + _DRAFT_BY_ENCODE / max_interval_ms * 1000)
+    per_second_ms = encode_ms * (_FINAL_BY_ENCODE + _DRAFT_BY_ENCODE * 1000 / ADMIT_INTERVAL_MS)
     if per_second_ms <= 0:
         return _MOST_PLACES
     return min(max(1, int(ADMIT_SHARE * workers * 1000 / per_second_ms)), _MOST_PLACES)
@@ -88,7 +91,7 @@ class Load:
 
     def has_room(self, speaking: int, now_ms: float) -> bool:
         """Whether one more session could have its drafts."""
-        return self._wanted_ms(speaking + 1, now_ms) <= ADMIT_SHARE * self._max_ms
+        return self._wanted_ms(speaking + 1, now_ms) <= ADMIT_INTERVAL_MS
 
     def _wanted_ms(self, speaking: int, now_ms: float) -> float:
         left = self._workers - self._finals(now_ms)
