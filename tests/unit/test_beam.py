@@ -45,7 +45,9 @@ def plainly_searched(says: Says, one: Job, beam_size: int, name: int) -> tuple[l
                 ended.append((total / len(text), text[:-1]))
             else:
                 live.append((total, text))
-        if len(ended) >= beam_size or (ended and len(live[0][1]) > one.limit):
+        best = max((score for score, _ in ended), default=-math.inf)
+        over = len(ended) >= beam_size and all(total / len(text) <= best for total, text in live)
+        if over or (ended and len(live[0][1]) > one.limit):
             return list(max(ended, key=lambda scored: scored[0])[1]), False
         if len(live[0][1]) > one.limit:
             return list(live[0][1][:-1]), True
@@ -149,6 +151,14 @@ def test_a_text_that_ended_is_taken_before_one_that_runs_into_the_limit() -> Non
     says = script({(): {1: 0.7, 2: 0.2}, (2,): {END: 0.98}}, {1: 0.97})
     found = searched(says, job(limit=6), 3)
     assert (found.tokens, found.truncated) == ([2], False)
+
+
+def test_texts_that_end_early_do_not_end_the_search_while_a_better_one_grows() -> None:
+    """As where speech repeats itself: after each phrase the text may well be over. Two ended texts would have been
+    enough to stop, and half of what was said was lost."""
+    said = (1, 2, 3, 4, 5, 6)
+    lines = {said[:i]: {token: 0.65, END: 0.3} for i, token in enumerate(said)}
+    assert tuple(searched(script(lines, {END: 0.98}), job(), 2).tokens) == said
 
 
 def test_some_tokens_begin_no_text() -> None:

@@ -36,7 +36,8 @@ class _Step:
 def decode(model: OnnxWhisper, tokens: Tokens, job: Job, beam_size: int, *, may_repeat: bool = True) -> Text:
     """The most probable text by mean logarithmic probability (Whisper's length normalisation), end included.
 
-    Ends when ``beam_size`` texts have ended. The guess of the job is not used: the same window gives the same text,
+    Ends when ``beam_size`` texts have ended, and none that still grows is more probable so far: where speech repeats
+    itself, short texts end early and often. The guess of the job is not used: the same window gives the same text,
     always. Not ``may_repeat``: no four tokens come twice in a row in one text.
     """
     batch = model.batch([job.encoding])
@@ -61,7 +62,9 @@ def decode(model: OnnxWhisper, tokens: Tokens, job: Job, beam_size: int, *, may_
                 ended.append((step.total / len(logprobs), Text(no_speech_prob, beam.tokens, logprobs, looked)))
             else:
                 grown.append(_Beam(step.total, [*beam.tokens, step.token], logprobs, looked, beam.seen))
-        if len(ended) >= beam_size or not grown:
+        best = max((score for score, _ in ended), default=float("-inf"))
+        growing = any(beam.total / len(beam.logprobs) > best for beam in grown)
+        if not grown or (len(ended) >= beam_size and not growing):
             return max(ended, key=lambda scored: scored[0])[1]
         if len(grown[0].tokens) > job.limit:
             longest = grown[0]
