@@ -45,8 +45,8 @@ def plainly_searched(says: Says, one: Job, beam_size: int, name: int) -> tuple[l
                 ended.append((total / len(text), text[:-1]))
             else:
                 live.append((total, text))
-        best = max((score for score, _ in ended), default=-math.inf)
-        over = len(ended) >= beam_size and all(total / len(text) <= best for total, text in live)
+        likeliest = max((score * (len(text) + 1) for score, text in ended), default=-math.inf)
+        over = len(ended) >= beam_size and all(total <= likeliest + 1e-9 for total, _ in live)
         if over or (ended and len(live[0][1]) > one.limit):
             return list(max(ended, key=lambda scored: scored[0])[1]), False
         if len(live[0][1]) > one.limit:
@@ -157,7 +157,7 @@ def test_texts_that_end_early_do_not_end_the_search_while_a_better_one_grows() -
     """As where speech repeats itself: after each phrase the text may well be over. Two ended texts would have been
     enough to stop, and half of what was said was lost."""
     said = (1, 2, 3, 4, 5, 6)
-    lines = {said[:i]: {token: 0.65, END: 0.3} for i, token in enumerate(said)}
+    lines = {said[:i]: {token: 0.8, END: 0.15} for i, token in enumerate(said)}
     assert tuple(searched(script(lines, {END: 0.98}), job(), 2).tokens) == said
 
 

@@ -36,9 +36,9 @@ class _Step:
 def decode(model: OnnxWhisper, tokens: Tokens, job: Job, beam_size: int, *, may_repeat: bool = True) -> Text:
     """The most probable text by mean logarithmic probability (Whisper's length normalisation), end included.
 
-    Ends when ``beam_size`` texts have ended, and none that still grows is more probable so far: where speech repeats
-    itself, short texts end early and often. The guess of the job is not used: the same window gives the same text,
-    always. Not ``may_repeat``: no four tokens come twice in a row in one text.
+    Ends when ``beam_size`` texts have ended, and none that still grows is, long as it is, more probable as a whole:
+    where speech repeats itself, short texts end early and often. The guess of the job is not used: the same window
+    gives the same text, always. Not ``may_repeat``: no four tokens come twice in a row in one text.
     """
     batch = model.batch([job.encoding])
     width = len(job.start)
@@ -49,6 +49,7 @@ def decode(model: OnnxWhisper, tokens: Tokens, job: Job, beam_size: int, *, may_
     states, attention = states[:, -1:], attention[:, -1:]
     live = [_Beam(0.0, [], [], [], np.ones(width, np.bool_))]
     ended: list[tuple[float, Text]] = []
+    likeliest = float("-inf")  # of the texts that ended, as a whole
     while True:
         steps = _steps(model, tokens, live, states[0], beam_size, may_repeat)
         grown: list[_Beam] = []
@@ -59,11 +60,11 @@ def decode(model: OnnxWhisper, tokens: Tokens, job: Job, beam_size: int, *, may_
             beam = live[step.beam]
             logprobs, looked = [*beam.logprobs, step.logprob], [*beam.attention, attention[0, step.beam]]
             if step.token == tokens.end:
+                likeliest = max(likeliest, step.total)
                 ended.append((step.total / len(logprobs), Text(no_speech_prob, beam.tokens, logprobs, looked)))
             else:
                 grown.append(_Beam(step.total, [*beam.tokens, step.token], logprobs, looked, beam.seen))
-        best = max((score for score, _ in ended), default=float("-inf"))
-        growing = any(beam.total / len(beam.logprobs) > best for beam in grown)
+        growing = any(beam.total > likeliest for beam in grown)
         if not grown or (len(ended) >= beam_size and not growing):
             return max(ended, key=lambda scored: scored[0])[1]
         if len(grown[0].tokens) > job.limit:
