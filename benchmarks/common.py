@@ -46,12 +46,14 @@ def read_audio(path: Path) -> NDArray[np.int16]:
     return np.frombuffer(b"".join(pieces_of_file(path)), np.int16).copy()
 
 
-def utterances(folder: Path, language: str, limit: int | None = None) -> list[Clip]:
-    """Single utterances with a reference, in the manifest's order."""
+def utterances(
+    folder: Path, language: str, limit: int | None = None, kinds: tuple[str, ...] = ("utterance",)
+) -> list[Clip]:
+    """Recordings of these kinds with a reference, in the manifest's order."""
     clips = []
     for line in (folder / "manifest.jsonl").read_text().splitlines():
         row = json.loads(line)
-        if row["kind"] == "utterance" and row["lang"] == language and row.get("text"):
+        if row["kind"] in kinds and row["lang"] == language and row.get("text"):
             clips.append(Clip(row["id"], row["text"], read_audio(folder / row["path"])))
             if limit and len(clips) == limit:
                 break

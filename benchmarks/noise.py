@@ -31,7 +31,7 @@ from stt_transcriber.core.live import LiveSession
 from stt_transcriber.core.policy import LivePolicy
 from stt_transcriber.core.scheduler import Kind
 from stt_transcriber.core.utterance import Ticket
-from stt_transcriber.engines.load import load_engine
+from stt_transcriber.engines.load import AUTO, load_engine
 from stt_transcriber.model_store import default_models_dir
 from stt_transcriber.vad_models import load_vad
 
@@ -227,7 +227,7 @@ def main() -> None:
     args = parser.parse_args()
 
     folder = corpus_folder(args.corpus)
-    engine = load_engine("faster-whisper", args.model, default_models_dir(), device="cpu", compute_type="int8")
+    engine = load_engine(AUTO, args.model, default_models_dir(), device="cpu")
     new_voice = None if args.vad == "none" else load_vad(args.vad)
     if args.without_guards:
         guards.reason_to_reject = unguarded

@@ -17,6 +17,8 @@ def models_dir_of(given: Path | None) -> Path:
 
 def prepare_model(model: str, engine: str, models_dir: Path, console: Console) -> None:
     """What `stt up` needs before it starts services. Raises CliError (exit code 2 for a name nobody knows)."""
+    if engine == "instant":
+        return
     if engine == "openai-whisper" and not is_users_own(model):
         name = model.removesuffix(CHECKPOINT_SUFFIX)
         if name + CHECKPOINT_SUFFIX in KNOWN_MODELS:

@@ -1,7 +1,7 @@
 """Fixtures that load real weights; a test that needs what cannot be had here skips and says why."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -26,42 +26,33 @@ def require_model(name: str, models_dir: Path) -> None:
         pytest.skip(str(error))
 
 
+def load(kind: str, name: str, models_dir: Path) -> Any:
+    require_model(name, models_dir)
+    return load_engine(kind, name, models_dir, device="cpu", workers=2, threads=1)
+
+
 @pytest.fixture(scope="session")
 def tiny(models_dir: Path) -> FasterWhisperEngine:
     """English only; two decodes at once."""
-    return _load("tiny.en", models_dir)
+    return cast(FasterWhisperEngine, load("faster-whisper", "tiny.en", models_dir))
 
 
 @pytest.fixture(scope="session")
 def base(models_dir: Path) -> FasterWhisperEngine:
     """Multilingual."""
-    return _load("base", models_dir)
-
-
-def _load(name: str, models_dir: Path) -> FasterWhisperEngine:
-    require_model(name, models_dir)
-    engine = load_engine("faster-whisper", name, models_dir, device="cpu", workers=2, threads=1)
-    assert isinstance(engine, FasterWhisperEngine)
-    return engine
+    return cast(FasterWhisperEngine, load("faster-whisper", "base", models_dir))
 
 
 @pytest.fixture(scope="session")
 def onnx_tiny(models_dir: Path) -> OnnxWhisperEngine:
     """English only; two decodes at once."""
-    return _load_onnx("tiny.en", models_dir)
+    return cast(OnnxWhisperEngine, load("onnxruntime", "tiny.en", models_dir))
 
 
 @pytest.fixture(scope="session")
 def onnx_base(models_dir: Path) -> OnnxWhisperEngine:
     """Multilingual."""
-    return _load_onnx("base", models_dir)
-
-
-def _load_onnx(name: str, models_dir: Path) -> OnnxWhisperEngine:
-    require_model(name, models_dir)
-    engine = load_engine("onnxruntime", name, models_dir, device="cpu", workers=2, threads=1)
-    assert isinstance(engine, OnnxWhisperEngine)
-    return engine
+    return cast(OnnxWhisperEngine, load("onnxruntime", "base", models_dir))
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,8 @@ from stt_transcriber.core.hypothesis import DecodeRequest, Memory, Quality
 from stt_transcriber.engines.base import EngineError
 from stt_transcriber.engines.faster_whisper import FasterWhisperEngine
 from stt_transcriber.engines.load import load_engine
-from stt_transcriber.engines.onnx_whisper import RECIPES, OnnxWhisperEngine
+from stt_transcriber.engines.onnx_whisper import OnnxWhisperEngine
+from stt_transcriber.engines.window import RECIPES
 
 pytestmark = pytest.mark.model
 Audio = NDArray[np.float32]

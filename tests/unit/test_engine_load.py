@@ -1,12 +1,14 @@
 """Which engine `auto` comes to."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from stt_transcriber.core.hypothesis import DecodeRequest, Quality
 from stt_transcriber.engines import load
 from stt_transcriber.engines.base import EngineError
 from stt_transcriber.engines.load import AUTO, ENGINES, load_engine
@@ -21,6 +23,10 @@ class Loaded:
     def __init__(self, kind: str, options: dict[str, Any]) -> None:
         self.name = kind
         self.options = options
+        self.decoded: list[Quality] = []
+
+    def decode(self, requests: Sequence[DecodeRequest]) -> None:
+        self.decoded += [request.quality for request in requests]
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, kind: str, failure: Exception | None = None) -> None:
@@ -48,6 +54,7 @@ def test_auto_is_the_suites_own_engine_on_a_cpu(monkeypatch: pytest.MonkeyPatch,
     engine = load_engine(AUTO, "base", tmp_path, device=device, compute_type="int8", workers=2, threads=3)
     assert isinstance(engine, Loaded)
     assert engine.name == "onnxruntime"
+    assert engine.decoded == list(Quality), "the first client waits for what the first decode costs"
     assert engine.options == {"device": device, "compute_type": "int8", "workers": 2, "threads": 3, "max_batch": 1}
 
 

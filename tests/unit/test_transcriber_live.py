@@ -8,7 +8,8 @@ from stt_shared.contracts.events import Final, Partial, SpeechEnded, SpeechStart
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import CarriedContext, SessionConfig
 from stt_transcriber.core.hypothesis import Hypothesis, Quality, TimedWord
-from stt_transcriber.core.live import LiveSession, Outcome
+from stt_transcriber.core.live import LiveSession
+from stt_transcriber.core.outcome import Outcome
 from stt_transcriber.core.policy import LivePolicy
 from stt_transcriber.core.scheduler import Kind
 

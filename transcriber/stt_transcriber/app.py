@@ -67,7 +67,7 @@ class Status:
             capacity=self._capacity(),
             detail={
                 "model": self._settings.whisper_model,
-                "engine": self._settings.whisper_engine,
+                "engine": self.engine.name if self.engine else self._settings.whisper_engine,
                 "languages": list(self.engine.languages) if self.engine else [],
                 "workers": self._settings.workers(),
                 "decodes_running": self.pool.scheduler.running if self.pool else 0,
@@ -84,10 +84,10 @@ class Status:
 
 def _encode_ms(engine: Engine) -> float:
     """What a window of six seconds takes: there is nothing in it, so hardly anything is decoded. The best
-    of eight: other services start at the same time."""
+    of up to eight: other services start at the same time."""
     window = DecodeRequest(np.zeros(6 * SAMPLE_RATE, np.float32), "en")
-    took = []
-    for _ in range(8):
+    took: list[float] = []
+    while len(took) < 8 and sum(took) < 1000:
         began = monotonic_ms()
         engine.decode([window])
         took.append(monotonic_ms() - began)

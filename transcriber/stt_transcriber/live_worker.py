@@ -19,10 +19,12 @@ from stt_shared.contracts.session import session_state
 from stt_shared.metrics import ERRORS_TOTAL, REFUSED_WRITES, SESSIONS, SESSIONS_TOTAL, StageTimings
 from stt_shared.tasks import cancel_and_wait
 from stt_transcriber.core.hypothesis import DecodeRequest
-from stt_transcriber.core.live import LiveSession, Outcome, Ticket
+from stt_transcriber.core.live import LiveSession
 from stt_transcriber.core.load import Pace
+from stt_transcriber.core.outcome import Outcome
 from stt_transcriber.core.policy import LivePolicy
 from stt_transcriber.core.scheduler import Kind
+from stt_transcriber.core.utterance import Ticket
 from stt_transcriber.model_pool import Decoded, ModelPool
 from stt_transcriber.vad_models import VadFactory
 

@@ -1,6 +1,5 @@
 """Cutting a long recording at pauses into chunks that the model takes whole. Silence between chunks is left out."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +8,8 @@ from numpy.typing import NDArray
 from stt_transcriber.core.buffer import RollingBuffer
 from stt_transcriber.core.cut_point import cut_point
 from stt_transcriber.core.hypothesis import SAMPLE_RATE
-from stt_transcriber.core.speech import WINDOW_SAMPLES, GatePolicy, SpeechGate
-from stt_transcriber.core.voice_track import VoiceTrack
-
-Voice = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""float32 [n * 512] -> probability of voice [n]; carries its own state from call to call."""
+from stt_transcriber.core.listener import Listener, Voice
+from stt_transcriber.core.speech import WINDOW_SAMPLES, GatePolicy
 
 
 @dataclass(frozen=True)
@@ -41,12 +37,9 @@ class ChunkCutter:
     """Fed samples in any portions; answers finished chunks in order. The same audio is cut the same way, always."""
 
     def __init__(self, voice: Voice, gate: GatePolicy, policy: CutterPolicy) -> None:
-        self._voice = voice
-        self._gate = SpeechGate(gate)
-        self._track = VoiceTrack(0, gate.offset_probability)
+        self._listener = Listener(voice, gate, 0)
         self._policy = policy
         self._buffer = RollingBuffer()
-        self._listened = 0  # samples given to the voice model
         self._begin: int | None = None  # of the chunk in the making
         self._pauses: list[int] = []  # middles of pauses within it
 
@@ -64,46 +57,40 @@ class ChunkCutter:
         """Takes samples [n]; answers the chunks that they completed."""
         self._buffer.append(samples)
         chunks: list[CutChunk] = []
-        windows = (self._buffer.end - self._listened) // WINDOW_SAMPLES
-        if windows:
-            end = self._listened + windows * WINDOW_SAMPLES
-            for probability in self._voice(self._buffer.as_float(self._listened, end)):
-                self._listened += WINDOW_SAMPLES
-                chunk = self._step(float(probability))
-                if chunk:
-                    chunks.append(chunk)
+        self._listener.hear(self._buffer)
+        while self._listener.has_more:
+            chunk = self._step()
+            if chunk:
+                chunks.append(chunk)
         if self._begin is None:
-            self._drop_before(self._listened - self._policy.pad - 4 * WINDOW_SAMPLES)
+            self._drop_before(self._listener.position - self._policy.pad - 4 * WINDOW_SAMPLES)
         return chunks
 
     def finish(self) -> list[CutChunk]:
         """The recording is over."""
         if self._begin is None:
-            if not self._gate.is_rising:
+            if not self._listener.gate.is_rising:
                 return []
-            self._gate.begin()
-            self._begin = max(self._buffer.start, self._gate.speech_start_window * WINDOW_SAMPLES - self._policy.pad)
-        end = min(self._buffer.end, self._speech_end() + self._policy.pad + WINDOW_SAMPLES)
+            self._listener.gate.begin()
+            self._begin = max(self._buffer.start, self._listener.speech_start - self._policy.pad)
+        end = min(self._buffer.end, self._listener.speech_end + self._policy.pad + WINDOW_SAMPLES)
         return [self._cut(end)]
 
-    def _step(self, probability: float) -> CutChunk | None:
-        self._track.append(probability)
-        was_silent_for = self._listened - WINDOW_SAMPLES - self._speech_end()
-        began = self._gate.update(probability)
+    def _step(self) -> CutChunk | None:
+        before, was_silent_for = self._listener.position, self._silent_for
+        began = self._listener.step()
         if self._begin is None:
             if began:
-                speech = self._gate.speech_start_window * WINDOW_SAMPLES
-                self._begin = max(self._buffer.start, speech - self._policy.pad)
+                self._begin = max(self._buffer.start, self._listener.speech_start - self._policy.pad)
             return None
-        silent_for = self._listened - self._speech_end()
-        if silent_for == 0 and was_silent_for >= self._policy.pause:
-            self._pauses.append(self._listened - WINDOW_SAMPLES - was_silent_for // 2)
-        if silent_for >= self._policy.long_pause:
-            chunk = self._cut(self._speech_end() + self._policy.pad)
-            self._gate.end()
+        if self._silent_for == 0 and was_silent_for >= self._policy.pause:
+            self._pauses.append(before - was_silent_for // 2)
+        if self._silent_for >= self._policy.long_pause:
+            chunk = self._cut(self._listener.speech_end + self._policy.pad)
+            self._listener.gate.end()
             self._pauses = []
             return chunk
-        if self._listened - self._begin >= self._policy.max_chunk:
+        if self._listener.position - self._begin >= self._policy.max_chunk:
             return self._cut_long()
         return None
 
@@ -115,7 +102,8 @@ class ChunkCutter:
         if pauses:
             at = pauses[-1]
         else:
-            at = cut_point(self._buffer, self._track, self._listened - self._policy.look_back, self._listened)
+            now = self._listener.position
+            at = cut_point(self._buffer, self._listener.track, now - self._policy.look_back, now)
         chunk = self._cut(at)
         self._begin = at
         self._pauses = [pause for pause in self._pauses if pause > at]
@@ -124,14 +112,15 @@ class ChunkCutter:
     def _cut(self, end: int) -> CutChunk:
         assert self._begin is not None
         samples = np.round(self._buffer.as_float(self._begin, end) * 32768.0).astype(np.int16)
-        chunk = CutChunk(self._begin, samples, self._track.share(self._begin, end))
+        chunk = CutChunk(self._begin, samples, self._listener.track.share(self._begin, end))
         self._drop_before(end)
         self._begin = None
         return chunk
 
     def _drop_before(self, position: int) -> None:
         self._buffer.drop_before(position)
-        self._track.drop_before(min(position, self._listened))
+        self._listener.track.drop_before(min(position, self._listener.position))
 
-    def _speech_end(self) -> int:
-        return self._gate.speech_end_window * WINDOW_SAMPLES
+    @property
+    def _silent_for(self) -> int:
+        return self._listener.position - self._listener.speech_end

@@ -32,8 +32,6 @@ from stt_transcriber.core.speech import WINDOW_SAMPLES
 from stt_transcriber.core.text import separator
 from stt_transcriber.core.utterance import SAMPLES_PER_MS, Place, Ticket, Utterance, final_event, partial_event, placed
 
-__all__ = ["Advance", "LiveSession", "Outcome", "Ticket"]
-
 
 class LiveSession:
     """``feed`` frames, ask ``wish`` for the decode that is due, ``begin`` it, ``apply`` its hypothesis."""

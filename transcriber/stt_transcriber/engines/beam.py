@@ -65,12 +65,12 @@ def decode(model: OnnxWhisper, tokens: Tokens, job: Job, beam_size: int, *, may_
             else:
                 grown.append(_Beam(step.total, [*beam.tokens, step.token], logprobs, looked, beam.seen))
         growing = any(beam.total > likeliest for beam in grown)
-        if not grown or (len(ended) >= beam_size and not growing):
-            return max(ended, key=lambda scored: scored[0])[1]
-        if len(grown[0].tokens) > job.limit:
+        too_long = bool(grown) and len(grown[0].tokens) > job.limit
+        if too_long and not ended:
             longest = grown[0]
-            cut = Text(no_speech_prob, longest.tokens[:-1], longest.logprobs, longest.attention, truncated=True)
-            return max(ended, key=lambda scored: scored[0])[1] if ended else cut
+            return Text(no_speech_prob, longest.tokens[:-1], longest.logprobs, longest.attention, truncated=True)
+        if too_long or not grown or (len(ended) >= beam_size and not growing):
+            return max(ended, key=lambda scored: scored[0])[1]
         live = grown
         own = np.eye(len(live), dtype=np.bool_)
         for row, beam in enumerate(live):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import ctranslate2
-import numpy as np
 import tokenizers
 from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
 
@@ -17,25 +16,18 @@ from stt_transcriber.engines.base import EngineError
 from stt_transcriber.engines.request import (
     check_request,
     context_tokens,
-    is_suspect,
     nothing_heard,
     token_limit,
     written_language,
 )
 from stt_transcriber.engines.spliced_encoder import Encoding, SplicedEncoder
 from stt_transcriber.engines.suspects import Candidate, better_of
-from stt_transcriber.engines.window import POSITIONS_PER_S, Recipe
+from stt_transcriber.engines.window import POSITIONS_PER_S, RECIPES, Recipe
 from stt_transcriber.engines.words import compression_ratio, pieces_of, timed_words
 from stt_transcriber.model_store import resolve
 
 _CONTEXT_TOKENS = 448
 """Positions of the decoder: prompt and new text together."""
-
-RECIPES = {
-    Quality.DRAFT: Recipe(pad_s=2.0, tail_positions=400, beam_size=1),
-    Quality.FULL: Recipe(pad_s=1.0, tail_positions=1500, beam_size=5),
-}
-"""The figures are measured ones: a shorter tail makes decoding cheaper, the full one is as good as a pad to 30 s."""
 
 
 @dataclass(frozen=True)
@@ -146,12 +138,7 @@ class FasterWhisperEngine:
         """
         first = self._generate(request, tokenizer, encoding, recipe.beam_size, prompt=request.prompt)
         candidate = first.candidate
-        suspect = is_suspect(
-            truncated=first.truncated,
-            compression_ratio=candidate.compression_ratio,
-            avg_logprob=first.avg_logprob,
-        )
-        if not (suspect if request.quality is Quality.FULL else first.truncated and request.prompt):
+        if not (candidate.is_suspect if request.quality is Quality.FULL else first.truncated and request.prompt):
             return first
         second = self._generate(request, tokenizer, encoding, recipe.beam_size, no_repeat_ngram_size=4)
         return first if better_of(candidate, second.candidate) is candidate else second
@@ -221,17 +208,11 @@ class FasterWhisperEngine:
 def load(
     model: str, models_dir: Path, *, device: str, compute_type: str, workers: int, threads: int, max_batch: int
 ) -> FasterWhisperEngine:
-    """Loads and warms up: the first decode of a process pays for memory and code that later ones find ready.
-
-    ``max_batch`` is of no use here.
-    """
+    """``max_batch`` is of no use here."""
     folder = resolve(model, models_dir)
-    engine = FasterWhisperEngine(
+    return FasterWhisperEngine(
         folder, model=model, device=device, compute_type=compute_type, workers=workers, threads=threads
     )
-    for quality in Quality:
-        engine.decode([DecodeRequest(np.zeros(SAMPLE_RATE, np.float32), "en", quality=quality)])
-    return engine
 
 
 def _device(device: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stt_transcriber.engines.onnx_model import OnnxWhisper
+from stt_transcriber.engines.onnx_model import Floats, OnnxWhisper
 from stt_transcriber.engines.search import Job, Text, Tokens
 
 
@@ -59,14 +59,7 @@ def decode(model: OnnxWhisper, tokens: Tokens, jobs: Sequence[Job]) -> list[Text
     return results
 
 
-def _take(
-    result: Text,
-    job: Job,
-    end: int,
-    token: int,
-    logprob: float,
-    attention: np.ndarray[tuple[int], np.dtype[np.float32]],
-) -> bool:
+def _take(result: Text, job: Job, end: int, token: int, logprob: float, attention: Floats) -> bool:
     """Adds the token; False when the text is over."""
     result.logprobs.append(logprob)
     result.attention.append(attention)

@@ -4,8 +4,10 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import structlog
 
+from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Quality
 from stt_transcriber.engines.base import Engine, EngineError
 from stt_transcriber.model_store import ModelError
 
@@ -33,7 +35,7 @@ def load_engine(
     threads: int = 0,
     max_batch: int = 1,
 ) -> Engine:
-    """Loads a model and decodes once, so that the first client does not wait for that.
+    """Loads a model and decodes once in each quality, so that the first client does not wait for that.
 
     ``model``: what ``model_store.resolve`` takes. ``device``: auto, cpu or cuda. ``workers``: decodes at once, with
     ``threads`` threads each (0: the engine chooses). ``max_batch``: drafts decoded together at the most,
@@ -64,6 +66,9 @@ def load_engine(
         engine: Engine = module.load(model, models_dir, **options)
     except ModelError as error:
         raise EngineError(str(error)) from error
+    # The first decode of a process pays for memory and code that later ones find ready.
+    for quality in Quality:
+        engine.decode([DecodeRequest(np.zeros(SAMPLE_RATE, np.float32), "en", quality=quality)])
     return engine
 
 

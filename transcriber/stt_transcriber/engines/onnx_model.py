@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stt_transcriber.engines.ct2_weights import as_float, read_weights
 from stt_transcriber.engines.onnx_graphs import decoder_graph, encoder_graph, marks_graph, shape_of, words_graph
-from stt_transcriber.engines.window import MAX_POSITIONS, POSITION_SAMPLES, padded_positions
+from stt_transcriber.engines.window import MAX_POSITIONS, MAX_SAMPLES, POSITION_SAMPLES, padded
 
 Floats = NDArray[np.float32]
 _NEVER = np.float32(-1e9)
@@ -59,7 +59,7 @@ class OnnxWhisper:
         layers = range(self.shape.decoder_layers)
         self._encoded = [f"{part}{i}" for part in ("ck", "cv") for i in layers]
         self._decoded = ["states", "attention", *(f"{part}{i}" for part in ("k", "v") for i in layers)]
-        self._silence = self._project(np.zeros(MAX_POSITIONS * POSITION_SAMPLES, np.float32))
+        self._silence = self._project(np.zeros(MAX_SAMPLES, np.float32))
 
     @property
     def longest_text(self) -> int:
@@ -73,9 +73,8 @@ class OnnxWhisper:
         Neighbouring positions of silence hardly differ, so of a long tail one in so many stands for all, with so many
         times its weight. A short one, behind a long window, is taken as it is: there the decoder is least sure.
         """
-        positions = padded_positions(len(samples), pad_s)
-        window = np.zeros(positions * POSITION_SAMPLES, np.float32)
-        window[: len(samples)] = samples[: len(window)]
+        window = padded(samples, pad_s)
+        positions = len(window) // POSITION_SAMPLES
         parts = self._project(window)
         end = min(positions + tail, MAX_POSITIONS)
         stride = max(1, -(-(end - positions) // _MOST_SILENCE))

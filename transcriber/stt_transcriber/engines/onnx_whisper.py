@@ -21,22 +21,15 @@ from stt_transcriber.engines.onnx_model import Encoding, OnnxWhisper
 from stt_transcriber.engines.request import (
     check_request,
     context_tokens,
-    is_suspect,
     nothing_heard,
     token_limit,
     written_language,
 )
 from stt_transcriber.engines.search import Job, Text, Tokens
 from stt_transcriber.engines.suspects import Candidate, better_of
-from stt_transcriber.engines.window import POSITION_SAMPLES, POSITIONS_PER_S, Recipe
+from stt_transcriber.engines.window import POSITION_SAMPLES, POSITIONS_PER_S, RECIPES
 from stt_transcriber.engines.words import Piece, compression_ratio, timed_words
 from stt_transcriber.model_store import resolve
-
-RECIPES = {
-    Quality.DRAFT: Recipe(pad_s=2.0, tail_positions=400, beam_size=1),
-    Quality.FULL: Recipe(pad_s=1.0, tail_positions=1500, beam_size=5),
-}
-"""Measured: benchmarks/engine.py."""
 
 
 @dataclass(frozen=True)
@@ -120,12 +113,7 @@ class OnnxWhisperEngine:
     def _final(self, request: DecodeRequest, job: Job, tokenizer: Tokenizer, beam_size: int) -> Text:
         """One search; a second one, without prompt and repetitions, where the first looks like a loop or a guess."""
         first = beam.decode(self._whisper, self._tokens, job, beam_size)
-        candidate = _candidate(first, tokenizer)
-        if not is_suspect(
-            truncated=candidate.truncated,
-            compression_ratio=candidate.compression_ratio,
-            avg_logprob=candidate.avg_logprob,
-        ):
+        if not _candidate(first, tokenizer).is_suspect:
             return first
         second = beam.decode(self._whisper, self._tokens, _bare(job), beam_size, may_repeat=False)
         return _better(first, second, tokenizer)
@@ -219,16 +207,13 @@ def _words(
 def load(
     model: str, models_dir: Path, *, device: str, compute_type: str, workers: int, threads: int, max_batch: int
 ) -> OnnxWhisperEngine:
-    """Builds and warms up. Raises EngineError for what only another engine can do: a GPU, other number formats."""
+    """Raises EngineError for what only another engine can do: a GPU, other number formats."""
     if device not in {"cpu", "auto"}:
         raise EngineError(f"the engine onnxruntime runs on a CPU, not {device}: use WHISPER_ENGINE=faster-whisper")
     if compute_type not in {"int8", "default", "auto"}:
         raise EngineError(
             f"the engine onnxruntime computes in int8, not {compute_type}: use WHISPER_ENGINE=faster-whisper"
         )
-    engine = OnnxWhisperEngine(
+    return OnnxWhisperEngine(
         resolve(model, models_dir), model=model, workers=workers, threads=threads, max_batch=max_batch
     )
-    for quality in Quality:
-        engine.decode([DecodeRequest(np.zeros(SAMPLE_RATE, np.float32), "en", quality=quality)])
-    return engine

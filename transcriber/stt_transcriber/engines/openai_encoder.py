@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import gelu
 from whisper.audio import log_mel_spectrogram
 
-from stt_transcriber.engines.window import MAX_SAMPLES, POSITION_SAMPLES, padded_positions
+from stt_transcriber.engines.window import MAX_SAMPLES, POSITION_SAMPLES, padded
 
 
 class OpenAiEncoder:
@@ -29,9 +29,8 @@ class OpenAiEncoder:
     def encode(self, samples: NDArray[np.float32], pad_s: float, tail: int) -> torch.Tensor:
         """[1, positions, d_model] of at most 30 s of audio; ``pad_s``: zeros before the mel; ``tail``: positions of
         silence behind it, as far as the model has positions."""
-        positions = padded_positions(len(samples), pad_s)
-        window = np.zeros(positions * POSITION_SAMPLES, np.float32)
-        window[: len(samples)] = samples[: len(window)]
+        window = padded(samples, pad_s)
+        positions = len(window) // POSITION_SAMPLES
         return torch.cat([self._encode(window), self._silence[:, positions : positions + tail]], dim=1)
 
     def _encode(self, window: NDArray[np.float32]) -> torch.Tensor:

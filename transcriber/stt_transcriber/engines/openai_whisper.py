@@ -15,7 +15,7 @@ import numpy as np
 from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, Quality, TimedWord
 from stt_transcriber.engines.base import EngineError
 from stt_transcriber.engines.request import check_request, is_suspect, nothing_heard, token_limit, written_language
-from stt_transcriber.engines.window import POSITION_SAMPLES, POSITIONS_PER_S, Recipe
+from stt_transcriber.engines.window import POSITION_SAMPLES, POSITIONS_PER_S, RECIPES
 from stt_transcriber.engines.words import Piece, pieces_of, timed_words
 from stt_transcriber.model_registry import CHECKPOINT_SUFFIX, KNOWN_MODELS
 from stt_transcriber.model_store import resolve
@@ -34,10 +34,6 @@ except ImportError as missing:
         "the engine openai-whisper is not installed: pip install 'realtime-stt-suite[openai-whisper]'"
     ) from missing
 
-RECIPES = {
-    Quality.DRAFT: Recipe(pad_s=2.0, tail_positions=400, beam_size=1),
-    Quality.FULL: Recipe(pad_s=1.0, tail_positions=1500, beam_size=5),
-}
 _FALLBACK_TEMPERATURES = (0.2, 0.4)
 _SEED = 0
 
@@ -237,16 +233,10 @@ def _whole(pieces: Sequence[Piece], token_count: int) -> list[Piece]:
 def load(
     model: str, models_dir: Path, *, device: str, compute_type: str, workers: int, threads: int, max_batch: int
 ) -> OpenAiWhisperEngine:
-    """Loads and warms up: the first decode of a process pays for memory and code that later ones find ready.
-
-    ``max_batch`` is of no use here.
-    """
-    engine = OpenAiWhisperEngine(
+    """``max_batch`` is of no use here."""
+    return OpenAiWhisperEngine(
         model, models_dir, device=device, compute_type=compute_type, workers=workers, threads=threads
     )
-    for quality in Quality:
-        engine.decode([DecodeRequest(np.zeros(SAMPLE_RATE, np.float32), "en", quality=quality)])
-    return engine
 
 
 def _device(device: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from faster_whisper.feature_extractor import FeatureExtractor
 from numpy.typing import NDArray
 
-from stt_transcriber.engines.window import MAX_POSITIONS, MAX_SAMPLES, POSITION_SAMPLES, padded_positions
+from stt_transcriber.engines.window import MAX_POSITIONS, MAX_SAMPLES, POSITION_SAMPLES, padded
 
 Encoding = NDArray[np.float32]
 """float32 [1, positions, d_model]."""
@@ -38,9 +38,8 @@ class SplicedEncoder:
 
     def encode(self, samples: NDArray[np.float32], pad_s: float, tail: int) -> Encoding:
         """``samples``: float32 [n], at most 30 s; ``pad_s``: zeros before the mel; ``tail``: positions of silence."""
-        positions = padded_positions(len(samples), pad_s)
-        window = np.zeros(positions * POSITION_SAMPLES, np.float32)
-        window[: len(samples)] = samples[: len(window)]
+        window = padded(samples, pad_s)
+        positions = len(window) // POSITION_SAMPLES
         encoded = self._encode(window)
         end = spliced_end(positions, tail, self._n_mels)
         return encoded if end == positions else np.concatenate([encoded, self._silence[:, positions:end]], axis=1)

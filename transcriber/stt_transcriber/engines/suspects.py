@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from stt_transcriber.engines.request import LOOPS_FROM_RATIO
+from stt_transcriber.engines.request import LOOPS_FROM_RATIO, is_suspect
 
 _LOOP_MARGIN_LOGPROB = 0.5
 """So much less probable may a text without repetitions be, and still be believed over one that looks like a loop."""
@@ -20,6 +20,13 @@ class Candidate:
     avg_logprob: float
     compression_ratio: float
     truncated: bool
+
+    @property
+    def is_suspect(self) -> bool:
+        """It looks like a loop or a guess."""
+        return is_suspect(
+            truncated=self.truncated, compression_ratio=self.compression_ratio, avg_logprob=self.avg_logprob
+        )
 
 
 def better_of(first: Candidate, second: Candidate) -> Candidate:

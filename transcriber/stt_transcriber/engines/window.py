@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-from stt_transcriber.core.hypothesis import SAMPLE_RATE
+import numpy as np
+from numpy.typing import NDArray
+
+from stt_transcriber.core.hypothesis import SAMPLE_RATE, Quality
 
 MAX_POSITIONS = 1500
 POSITION_SAMPLES = 320
@@ -11,10 +14,13 @@ POSITIONS_PER_S = SAMPLE_RATE / POSITION_SAMPLES
 MAX_SAMPLES = MAX_POSITIONS * POSITION_SAMPLES
 
 
-def padded_positions(sample_count: int, pad_s: float) -> int:
-    """Encoder positions of that much audio and its pad, 1…1500."""
-    samples = sample_count + round(pad_s * SAMPLE_RATE)
-    return min(max(1, -(-samples // POSITION_SAMPLES)), MAX_POSITIONS)
+def padded(samples: NDArray[np.float32], pad_s: float) -> NDArray[np.float32]:
+    """float32 [n], at most 30 s -> the same with so many zeros behind, in whole positions, 1…1500 of them."""
+    wanted = len(samples) + round(pad_s * SAMPLE_RATE)
+    positions = min(max(1, -(-wanted // POSITION_SAMPLES)), MAX_POSITIONS)
+    window = np.zeros(positions * POSITION_SAMPLES, np.float32)
+    window[: len(samples)] = samples[: len(window)]
+    return window
 
 
 @dataclass(frozen=True)
@@ -24,3 +30,10 @@ class Recipe:
     pad_s: float
     tail_positions: int
     beam_size: int
+
+
+RECIPES = {
+    Quality.DRAFT: Recipe(pad_s=2.0, tail_positions=400, beam_size=1),
+    Quality.FULL: Recipe(pad_s=1.0, tail_positions=1500, beam_size=5),
+}
+"""Measured: a shorter tail makes decoding cheaper, the full one is as good as a pad to 30 s (benchmarks/engine.py)."""

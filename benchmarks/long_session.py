@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Memory of every process while one session streams for a long time: it should be flat.
+"""One long session: memory of every process, which should be flat, and word errors beside the same model offline.
 
-Speech from the corpus is played end to end in real time (or `--speed` times that). The resident size of each process of
-the suite is read every few seconds; the slope is fitted over the second half, when caches are warm.
+The corpus's English recordings, long ones and utterances, are played one behind the other in real time (or `--speed`
+times that), from the first again until the time is up. The resident size of each process of the suite is read every few
+seconds; the slope is fitted over the second half, when caches are warm. The longest run of words lost or invented shows
+a lost or doubled sentence that an error rate hides.
 """
 
 import argparse
@@ -11,14 +13,20 @@ import json
 import time
 from typing import Any
 
+import jiwer
 import numpy as np
 import psutil
 import websockets
-from common import SAMPLE_RATE, corpus_folder, running_suite, utterances, write_result
+from common import SAMPLE_RATE, Clip, corpus_folder, running_suite, utterances, write_result
+from live_wer import offline
 from rich.progress import Progress
+from whisper_normalizer.english import EnglishTextNormalizer
+
+from stt_transcriber.model_store import default_models_dir, resolve
 
 CHUNK = SAMPLE_RATE * 40 // 1000
 EVERY_S = 5.0
+GAP_S = 1.0
 
 
 def role(process: psutil.Process) -> str | None:
@@ -43,26 +51,24 @@ def sizes_mb(pid: int) -> dict[str, float]:
     return sizes
 
 
-async def soak(url: str, pid: int, samples: np.ndarray, seconds: float, speed: float) -> dict[str, Any]:
+async def play(url: str, pid: int, samples: np.ndarray, speed: float) -> dict[str, Any]:
     rows: list[tuple[float, dict[str, float]]] = []
     counts = {"partial": 0, "final": 0}
+    texts: list[str] = []
+    seconds = len(samples) / SAMPLE_RATE
     done: dict[str, Any] = {}
     async with websockets.connect(url + "?session_id=soak&language=en", max_size=None) as ws:
         began = time.monotonic()
 
         async def send() -> None:
-            position, sent_s = 0, 0.0
             with Progress() as progress:
                 bar = progress.add_task("streaming", total=seconds)
-                while sent_s < seconds:
-                    chunk = samples[position : position + CHUNK]
-                    position = (position + CHUNK) % (len(samples) - CHUNK)
-                    sent_s += len(chunk) / SAMPLE_RATE
-                    delay = began + sent_s / speed - time.monotonic()
+                for at in range(0, len(samples), CHUNK):
+                    delay = began + at / SAMPLE_RATE / speed - time.monotonic()
                     if delay > 0:
                         await asyncio.sleep(delay)
-                    await ws.send(chunk.tobytes())
-                    progress.update(bar, completed=sent_s)
+                    await ws.send(samples[at : at + CHUNK].tobytes())
+                    progress.update(bar, completed=at / SAMPLE_RATE)
             await ws.send(json.dumps({"type": "stop"}))
 
         async def watch() -> None:
@@ -75,6 +81,8 @@ async def soak(url: str, pid: int, samples: np.ndarray, seconds: float, speed: f
             event = json.loads(message)
             if event["type"] in counts:
                 counts[event["type"]] += 1
+                if event["type"] == "final":
+                    texts.append(event["text"])
             elif event["type"] == "error":
                 raise RuntimeError(event)
             elif event["type"] == "done":
@@ -82,7 +90,7 @@ async def soak(url: str, pid: int, samples: np.ndarray, seconds: float, speed: f
                 break
         await sending
         watching.cancel()
-    return {"rows": rows, "counts": counts, "done": done}
+    return {"rows": rows, "counts": counts, "texts": texts, "done": done}
 
 
 def fit(rows: list[tuple[float, dict[str, float]]]) -> dict[str, Any]:
@@ -102,6 +110,30 @@ def fit(rows: list[tuple[float, dict[str, float]]]) -> dict[str, Any]:
     return result
 
 
+def played(clips: list[Clip], seconds: float) -> list[Clip]:
+    """The recordings in order, again and again, until they last so long."""
+    order, total_s = [], 0.0
+    while total_s < seconds:
+        clip = clips[len(order) % len(clips)]
+        order.append(clip)
+        total_s += clip.duration_s + GAP_S
+    return order
+
+
+def errors(reference: str, text: str) -> dict[str, float | int]:
+    """Both normalised. Runs: words side by side."""
+    found = jiwer.process_words(reference, text)
+    lost = [part.ref_end_idx - part.ref_start_idx for part in found.alignments[0] if part.type == "delete"]
+    invented = [part.hyp_end_idx - part.hyp_start_idx for part in found.alignments[0] if part.type == "insert"]
+    return {
+        "word_error_rate_percent": round(100 * found.wer, 2),
+        "words_lost": found.deletions,
+        "longest_run_lost": max(lost, default=0),
+        "words_invented": found.insertions,
+        "longest_run_invented": max(invented, default=0),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus")
@@ -110,20 +142,27 @@ def main() -> None:
     parser.add_argument("--speed", type=float, default=1.0)
     parser.add_argument("--out")
     args = parser.parse_args()
-    gap = np.zeros(SAMPLE_RATE, np.int16)
-    clips = utterances(corpus_folder(args.corpus), "en")
-    samples = np.concatenate([part for clip in clips for part in (clip.samples, gap)])
+    clips = utterances(corpus_folder(args.corpus), "en", kinds=("long", "utterance"))
+    order = played(clips, args.minutes * 60)
+    gap = np.zeros(int(GAP_S * SAMPLE_RATE), np.int16)
+    samples = np.concatenate([part for clip in order for part in (clip.samples, gap)])
     with running_suite(WHISPER_MODEL=args.model) as suite:
-        run = asyncio.run(soak(suite.stream_url, suite.pid, samples, args.minutes * 60, args.speed))
+        run = asyncio.run(play(suite.stream_url, suite.pid, samples, args.speed))
+    folder = str(resolve(args.model, default_models_dir()))
+    alone = dict(zip([clip.id for clip in clips], offline(folder, clips, "en"), strict=True))
+    normalise = EnglishTextNormalizer()
+    reference = normalise(" ".join(clip.text for clip in order))
     write_result(
         args.out,
-        "soak_memory",
+        "long_session",
         {
             "model": args.model,
-            "minutes": args.minutes,
+            "minutes": round(len(samples) / SAMPLE_RATE / 60, 1),
             "speed": args.speed,
             **run["counts"],
             "timings_ms": run["done"].get("timings_ms"),
+            "live": errors(reference, normalise(" ".join(run["texts"]))),
+            "offline_beam5": errors(reference, normalise(" ".join(alone[clip.id] for clip in order))),
             "memory": fit(run["rows"]),
         },
     )
