@@ -9,6 +9,7 @@ TORCH ?= torch==2.13.0
 OPENAI_WHISPER ?= openai-whisper==20250625
 TEST_MODELS ?= base tiny.en
 PYTEST_ARGS ?=
+CHAOS_ARGS ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -16,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help run install install-dev test check format-check lint types imports test-unit test-contract test-model \
-	test-e2e fmt docker-check clean
+	test-e2e test-chaos chaos fmt docker-check clean
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +32,7 @@ install: $(VENV)/.installed ## Install the suite into .venv
 
 # ---- checks
 
-test: check test-unit test-contract test-model test-e2e ## Everything, in this order
+test: check test-unit test-contract test-model test-e2e test-chaos ## Everything, in this order
 
 check: format-check lint types imports ## Format, lint, types, import rules
 
@@ -66,6 +67,14 @@ test-model: $(VENV)/.installed-dev $(VENV)/.models ## On real Whisper weights
 test-e2e: $(VENV)/.installed-dev $(VENV)/.models ## The whole suite on real speech
 	@echo "== end-to-end tests"
 	@$(PYTEST) tests/e2e
+
+test-chaos: $(VENV)/.installed-dev ## Count words while one of each thing dies; a minute
+	@echo "== chaos, short form"
+	@$(PYTEST) tests/chaos
+
+# `make chaos CHAOS_ARGS="kill-* --scale 2 --seed 7"`; --list names the scenarios.
+chaos: $(VENV)/.installed-dev ## Count words while everything dies, a thousand times; a quarter of an hour
+	@PYTHONPATH=tests:benchmarks $(BIN)/python -m chaos --out chaos.json $(CHAOS_ARGS)
 
 fmt: $(VENV)/.installed-dev ## Format the code and fix what the linter can fix
 	@$(BIN)/ruff check --fix --quiet . || true

@@ -26,7 +26,7 @@ from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import SessionConfig
 from stt_transcriber.core import guards
 from stt_transcriber.core.hypothesis import Hypothesis
-from stt_transcriber.core.listener import Voice
+from stt_transcriber.core.listener import VoiceModel
 from stt_transcriber.core.live import LiveSession
 from stt_transcriber.core.policy import LivePolicy
 from stt_transcriber.core.scheduler import Kind
@@ -168,10 +168,23 @@ def short_sayings(folder: Path) -> Iterator[tuple[str, Audio]]:
             index += 1
 
 
+class AllIsVoice:
+    """No voice model: every window holds voice."""
+
+    def probabilities(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.ones(len(samples) // 512, np.float32)
+
+    def state(self) -> bytes:
+        return b""
+
+    def restore(self, state: bytes) -> None:
+        pass
+
+
 class Listening:
     """A live session without Redis and without waiting."""
 
-    def __init__(self, decode: Any, voice: Voice, language: str | None, policy: LivePolicy) -> None:
+    def __init__(self, decode: Any, voice: VoiceModel, language: str | None, policy: LivePolicy) -> None:
         self._decode = decode
         self._session = LiveSession("noise", SessionConfig(language=language), policy, voice)
         self._interval = policy.partial_interval_ms * SAMPLE_RATE // 1000
@@ -233,7 +246,7 @@ def main() -> None:
         guards.reason_to_reject = unguarded
 
     def listen(samples: Audio) -> Said:
-        voice = new_voice().probabilities if new_voice else lambda audio: np.ones(len(audio) // 512, np.float32)
+        voice = new_voice() if new_voice else AllIsVoice()
         return Listening(engine.decode, voice, args.language, LivePolicy()).hear(samples)
 
     rng = np.random.default_rng(2)

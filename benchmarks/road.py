@@ -40,6 +40,7 @@ class Road:
 
     port: int
     pids: dict[str, int]
+    redis_url: str
 
     def cpu_s(self) -> dict[str, float]:
         """CPU seconds so far, by part."""
@@ -81,7 +82,7 @@ def running_road() -> Iterator[Road]:
             if time.monotonic() > deadline:
                 sys.exit("error: the suite did not start")
             time.sleep(0.1)
-        yield Road(listener.getsockname()[1], pids)
+        yield Road(listener.getsockname()[1], pids, server.url)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

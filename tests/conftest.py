@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from redis.asyncio import Redis
+from servers import cluster, redis_binary, redis_server
 
 from stt_cli.embedded_redis import EmbeddedRedis
 from stt_shared.bus.client import connect
 
-CATEGORIES = {"unit", "contract", "model", "e2e"}
+CATEGORIES = {"unit", "contract", "model", "e2e", "chaos"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,10 +25,47 @@ def redis_url() -> Iterator[str]:
         yield server.url
 
 
+@pytest.fixture(scope="session")
+def redis7_url() -> Iterator[str]:
+    """A Redis of this machine (7.0 is what Debian has)."""
+    binary = redis_binary()
+    if binary is None:
+        pytest.skip("no redis-server: set REDIS_SERVER, or install Debian's package redis-server")
+    with redis_server(binary) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def cluster_url() -> Iterator[str]:
+    """A Redis Cluster of three masters."""
+    with cluster() as ports:
+        yield f"redis+cluster://127.0.0.1:{ports[0]},127.0.0.1:{ports[1]}"
+
+
+@pytest.fixture(scope="session", params=["valkey", "redis7", "cluster"])
+def any_redis_url(request: pytest.FixtureRequest) -> str:
+    """Each kind of server that the suite promises to work on."""
+    fixture = {"valkey": "redis_url", "redis7": "redis7_url", "cluster": "cluster_url"}[request.param]
+    url: str = request.getfixturevalue(fixture)
+    return url
+
+
 @pytest.fixture
 async def redis_client(redis_url: str) -> AsyncIterator[Redis]:
     """A client on an empty server."""
-    client = connect(redis_url)
+    async for client in _emptied(redis_url):
+        yield client
+
+
+@pytest.fixture
+async def any_redis_client(any_redis_url: str) -> AsyncIterator[Redis]:
+    """A client on an empty server of each kind."""
+    async for client in _emptied(any_redis_url):
+        yield client
+
+
+async def _emptied(url: str) -> AsyncIterator[Redis]:
+    client = connect(url)
     await client.flushall()
     try:
         yield client

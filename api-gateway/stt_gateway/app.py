@@ -3,18 +3,21 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from importlib import metadata, resources
+from importlib import metadata
 
 import redis
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from prometheus_client import generate_latest
 from starlette.exceptions import HTTPException
 
-from stt_gateway import health_http, jobs, stream
+from stt_gateway import conversations, health_http, jobs, older_clients, stream
 from stt_gateway.admission import Admission
+from stt_gateway.connections import Connections
+from stt_gateway.pages import web_pages
+from stt_gateway.parking import Parking
 from stt_gateway.services import Services
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.uploads import remove_stale_parts
@@ -48,7 +51,19 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         try:
             await wait_until_ready(client, settings.redis_wait_s)
             async with ChannelHub(client, keys.replica_channel(replica_id)) as hub:
-                services = Services(settings, replica_id, client, Functions(client), hub, Admission(client), watch)
+                parking = Parking(settings.resume_window_s)
+                connections = Connections(settings.gateway_max_sessions, settings.max_sessions_per_client)
+                services = Services(
+                    settings,
+                    replica_id,
+                    client,
+                    Functions(client),
+                    hub,
+                    Admission(client),
+                    connections,
+                    parking,
+                    watch,
+                )
                 app.state.services = services
                 heartbeat = Heartbeat(
                     settings.redis_url,
@@ -62,6 +77,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
                 try:
                     yield
                 finally:
+                    await parking.close()
                     await asyncio.to_thread(heartbeat.stop)
         finally:
             await cancel_and_wait(watching)
@@ -70,12 +86,10 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app = FastAPI(title="Real-time speech-to-text", version=metadata.version("realtime-stt-suite"), lifespan=lifespan)
     app.include_router(stream.router)
     app.include_router(jobs.router)
+    app.include_router(conversations.router)
+    app.include_router(older_clients.router)
     app.include_router(health_http.router)
-    page = resources.files("stt_gateway").joinpath("web/index.html").read_text()
-
-    @app.get("/", include_in_schema=False)
-    async def index() -> HTMLResponse:
-        return HTMLResponse(page)
+    app.include_router(web_pages().router())
 
     @app.exception_handler(SttError)
     async def told(_: Request, error: SttError) -> JSONResponse:

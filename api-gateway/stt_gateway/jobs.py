@@ -1,8 +1,10 @@
 """Files over HTTP: post, watch, fetch, cancel."""
 
 import asyncio
+import hashlib
 import uuid
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,10 +13,12 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from stt_gateway.core.config import JobRequest, job_request
+from stt_gateway.core.idempotency import fingerprint, idempotency_key
 from stt_gateway.core.subtitles import srt, vtt
 from stt_gateway.services import Services, services_of
 from stt_gateway.uploads import Upload, receive_uploads
 from stt_shared.bus import keys
+from stt_shared.bus.jobs import NewJob
 from stt_shared.bus.log import read_state
 from stt_shared.clock import wall_ms
 from stt_shared.contracts.errors import SttError
@@ -32,21 +36,36 @@ _decode_error = msgspec.json.Decoder(JobError).decode
 
 @router.post("", status_code=202)
 async def post_job(request: Request) -> Response:
-    """Takes one or more files (multipart, parts named ``file``; optional fields ``language``, ``task``, ``prompt``)."""
+    """Takes one or more files (multipart, parts named ``file``; optional fields ``language``, ``task``, ``prompt``).
+
+    The same request again under the same ``Idempotency-Key`` gets the same jobs, for a day.
+    """
     services = services_of(request)
     settings = services.settings
+    key = idempotency_key(request.headers.getlist("idempotency-key"))
     received = await receive_uploads(request, settings.spool_dir, settings.max_upload_bytes)
     try:
         wishes = job_request([*request.query_params.multi_items(), *received.fields])
         await services.admission.check_file(wishes.language, wishes.task)
-        jobs = [await _open_job(services, upload, wishes) for upload in received.files]
     except (SttError, redis.ConnectionError, redis.TimeoutError):
         # The client is told that nothing came of it, so nothing is kept.
-        for upload in received.files:
-            (settings.spool_dir / upload.spool_name).unlink(missing_ok=True)
+        _remove(settings.spool_dir, received.files)
         raise
+    # Without an answer nobody knows whether the jobs were made: their files stay. If there are no jobs, the sweeper
+    # of the spool folder finds files without one.
+    created = await services.functions.jobs.create(
+        [_new_job(upload, wishes) for upload in received.files],
+        wall_ms(),
+        key_hash=hashlib.sha256(key.encode()).hexdigest() if key else "",
+        fingerprint=fingerprint(wishes, [upload.sha256 for upload in received.files]),
+    )
+    if created is None or created.replayed:
+        _remove(settings.spool_dir, received.files)
+    if created is None:
+        raise SttError("conflict", "this Idempotency-Key was used for another request; take a new key for each")
+    jobs = [{"job_id": job_id, "status_url": f"/v1/stt/jobs/{job_id}"} for job_id in created.job_ids]
     body = {**jobs[0], "jobs": jobs} if len(jobs) > 1 else jobs[0]
-    return _json(body, status=202)
+    return _json(body, status=202, headers={"Idempotent-Replayed": "true"} if created.replayed else None)
 
 
 @router.get("/{job_id}")
@@ -61,7 +80,7 @@ async def cancel_job(request: Request, job_id: str) -> Response:
     services = services_of(request)
     fields = await _fields(services, job_id)
     epoch = fields[b"epoch"].decode()
-    await services.functions.finish_job(keys.job_keys(job_id), epoch, JobStatus.CANCELLED, now_ms=wall_ms())
+    await services.functions.jobs.finish(keys.job_keys(job_id), epoch, JobStatus.CANCELLED, now_ms=wall_ms())
     return _json(await _view(services, job_id))
 
 
@@ -106,16 +125,16 @@ async def watch_job(request: Request, job_id: str) -> Response:
     return StreamingResponse(changes(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
-async def _open_job(services: Services, upload: Upload, wishes: JobRequest) -> dict[str, str]:
-    job_id, epoch, now_ms = upload.spool_name, uuid.uuid4().hex, wall_ms()
-    at = keys.job_keys(job_id)
+def _new_job(upload: Upload, wishes: JobRequest) -> NewJob:
     config = JobConfig(
         upload.spool_name, upload.filename, upload.size_bytes, wishes.language, wishes.task, wishes.prompt
     )
-    await services.functions.open(at, epoch, msgspec.json.encode(config), now_ms, keys.JOB_TTL_S)
-    await services.redis.hset(at.state, mapping={"status": JobStatus.QUEUED.value, "progress": 0})
-    await services.redis.xadd(keys.JOBS_WAITING, {"id": job_id, "epoch": epoch})
-    return {"job_id": job_id, "status_url": f"/v1/stt/jobs/{job_id}"}
+    return NewJob(upload.spool_name, uuid.uuid4().hex, msgspec.json.encode(config))
+
+
+def _remove(spool: Path, uploads: list[Upload]) -> None:
+    for upload in uploads:
+        (spool / upload.spool_name).unlink(missing_ok=True)
 
 
 async def _fields(services: Services, job_id: str) -> Mapping[bytes, bytes]:
@@ -139,5 +158,5 @@ async def _view(services: Services, job_id: str) -> JobView:
     )
 
 
-def _json(body: Any, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(body), status, media_type="application/json")
+def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(body), status, headers, media_type="application/json")

@@ -28,8 +28,17 @@ CLOSE_DONE = 1000
 CLOSE_SLOW_READER = 1013
 
 
+CLEAN_CLOSES = (1000, 1001, 1005)
+"""What clients close with that are done: the last two are what browsers send for a page that goes, and for no code."""
+
+
 class ClientGone(Exception):
     """The connection is closed; nothing can be sent any more."""
+
+    def __init__(self, code: int | None = None) -> None:
+        super().__init__(code)
+        self.for_good = code in CLEAN_CLOSES
+        """The client said that it leaves; else the connection may have been lost."""
 
 
 async def send_text(websocket: WebSocket, text: str, timeout_s: float) -> None:
@@ -43,7 +52,8 @@ async def send_text(websocket: WebSocket, text: str, timeout_s: float) -> None:
 
 
 class Pump:
-    """Forwards one session's events until the last. ``timings`` are added to what `done` tells."""
+    """Forwards one session's events behind number ``after_event`` until the last. ``timings`` are added to what `done`
+    tells."""
 
     def __init__(
         self,
@@ -53,17 +63,18 @@ class Pump:
         at: StreamKeys,
         timings: StageTimings,
         *,
+        after_event: int,
         partials: bool,
         send_timeout_s: float,
     ) -> None:
         self._websocket = websocket
-        self._reader = read_events(client, hub, at, 0)
+        self._reader = read_events(client, hub, at, after_event)
         self._timings = timings
         self._send_timeout_s = send_timeout_s
         self._outbox = Outbox(partials=partials)
         self._arrived = asyncio.Event()
         self._taken = asyncio.Event()
-        self.last_event = 0
+        self.last_event = after_event
         """Number of the last event that was sent."""
         self.last_sent_ms = monotonic_ms()
 

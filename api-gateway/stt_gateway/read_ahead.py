@@ -1,4 +1,4 @@
-"""The server's end of a WebSocket, made for many small messages."""
+"""The server's end of a WebSocket, made for many small messages and for connections that are lost."""
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -19,3 +19,9 @@ class ReadAheadProtocol(WebSocketsSansIOProtocol):
         self.read_paused = True
         super().send_receive_event_to_app()
         self.read_paused = False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """uvicorn tells 1005 (closed without a code) for a connection that was lost, too."""
+        if self.handshake_complete and self.conn.close_rcvd is None:
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": 1006})
+        super().connection_lost(exc)

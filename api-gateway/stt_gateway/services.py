@@ -6,6 +6,8 @@ from redis.asyncio import Redis
 from starlette.requests import HTTPConnection
 
 from stt_gateway.admission import Admission
+from stt_gateway.connections import Connections
+from stt_gateway.parking import Parking
 from stt_gateway.settings import GatewaySettings
 from stt_shared.bus.channels import ChannelHub
 from stt_shared.bus.functions import Functions
@@ -22,6 +24,8 @@ class Services:
     functions: Functions
     hub: ChannelHub
     admission: Admission
+    connections: Connections
+    parking: Parking
     loop_watch: LoopWatch
 
     @property

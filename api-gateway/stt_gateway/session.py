@@ -12,19 +12,21 @@ import redis
 import structlog
 from redis.asyncio import Redis
 
-from stt_gateway.core.config import SessionRequest, effective_config
+from stt_gateway.core.config import Resume, SessionRequest, effective_config
 from stt_gateway.core.framing import Framer, Piece
+from stt_gateway.core.held import HeldChunks
 from stt_gateway.core.idle import SilenceWatch
 from stt_gateway.core.messages import Audio
-from stt_gateway.core.reorder import Missing, Reorder
+from stt_gateway.core.reorder import Chunk, Missing, Reorder
 from stt_gateway.settings import GatewaySettings
 from stt_shared.bus import keys
-from stt_shared.bus.functions import Functions, Ownership, Written
+from stt_shared.bus.functions import AFRESH, Attach, Beginning, Functions, Ownership, Written
+from stt_shared.bus.keys import STAGE_GATEWAY
 from stt_shared.clock import monotonic_ms, wall_ms
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import Ack, Error, Event, Gap, Limits, Notice, Ready, iso_timestamp
-from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
-from stt_shared.contracts.session import TARGET_SAMPLE_RATE, encode_json
+from stt_shared.contracts.frames import NOTHING_HELD, Frame, FrameKind, FrameMeta, Held
+from stt_shared.contracts.session import TARGET_SAMPLE_RATE, SessionConfig, decode_config, encode_json
 from stt_shared.metrics import REFUSED_WRITES, SESSIONS_TOTAL, StageTimings
 
 _log = structlog.get_logger()
@@ -36,6 +38,7 @@ REDIS_PATIENCE_MS = 10_000.0
 STOP_PATIENCE_MS = 30_000.0
 """How long a session whose client is gone may wait for room for its last frames."""
 ACK_EVERY_MS = 1000.0
+_FENCE = f"fence:{STAGE_GATEWAY}"
 
 
 class Session:
@@ -49,28 +52,34 @@ class Session:
         client: Redis,
         functions: Functions,
         owner: Ownership,
-        request: SessionRequest,
+        config: SessionConfig,
         settings: GatewaySettings,
+        *,
+        seq: int = 0,
+        held: Held = NOTHING_HELD,
+        stopped: bool = False,
     ) -> None:
         self._client = client
         self._functions = functions
         self._settings = settings
-        self._reorder = Reorder()
-        self._framer = Framer(request.config, settings.frame_ms)
-        self._silence = SilenceWatch(request.config.endpointing_ms)
+        self._reorder = Reorder(held.seq)
+        self._chunks = HeldChunks(held)
+        self._framer = Framer(config, settings.frame_ms)
+        self._silence = SilenceWatch(config.endpointing_ms)
         self._lock = asyncio.Lock()
-        self._seq = 0
-        self._received_bytes = 0
-        self._passed_bytes = 0  # those that are in order: chunks that wait for an earlier one are not among them
-        self._held_seq = 0
+        self._seq = seq
+        self._held = held
         self._committed_ms = 0
         self._acked = (0, 0)
         self._ack_due_ms = 0.0
         self._give_up_ms = float("inf")
         self._opened_ms = self._last_sign_ms = monotonic_ms()
         self.owner = owner
+        self.config = config
         self.timings = StageTimings()
-        self.stopped = False
+        self.has_audio = held != NOTHING_HELD
+        """Some audio came, whether it is in Redis yet or not."""
+        self.stopped = stopped
         """STOP is in the log: nothing more is written."""
 
     @classmethod
@@ -79,44 +88,108 @@ class Session:
         client: Redis,
         functions: Functions,
         session_id: str,
-        request: SessionRequest,
+        config: SessionConfig,
         settings: GatewaySettings,
+        beginning: Beginning = AFRESH,
+        token: str | None = None,
     ) -> "Session":
         """Begins a session under this id, says `ready` and calls for its workers; an earlier holder of the id is told.
+
+        ``beginning``, ``token``: of a session that is rebuilt. Raises the errors of Redis.
+        """
+        at = keys.session_keys(session_id)
+        epoch, resumed = uuid.uuid4().hex, None if token is None else False
+        token = token or secrets.token_urlsafe(24)
+        opened = await functions.open(
+            at,
+            epoch,
+            encode_json(config),
+            wall_ms(),
+            keys.SESSION_TTL_S,
+            token_hash=_hash(token),
+            beginning=beginning,
+        )
+        # The state's name doubles as a channel: who else serves this id learns at once that its time is over.
+        await functions.publish(at.state, epoch.encode())
+        session = cls(client, functions, Ownership(at, epoch, STAGE_GATEWAY, opened.fence), config, settings)
+        await functions.emit(session.owner, session.ready(token, resumed))
+        await client.xadd(keys.SESSIONS_WAITING, {"id": session_id, "epoch": epoch})
+        SESSIONS_TOTAL.labels("gateway").inc()
+        _log.info("session open", session_id=session_id, epoch=epoch, supersedes=opened.replaces)
+        return session
+
+    @classmethod
+    async def resume(
+        cls, client: Redis, functions: Functions, session_id: str, wish: Resume, settings: GatewaySettings
+    ) -> "Session | None":
+        """Goes on with a session that is still there; None: it is not, or not as far as its client has it.
 
         Raises the errors of Redis.
         """
         at = keys.session_keys(session_id)
-        epoch = uuid.uuid4().hex
-        earlier = await functions.open(at, epoch, encode_json(request.config), wall_ms(), keys.SESSION_TTL_S)
-        # The state's name doubles as a channel: who else serves this id learns at once that its epoch is over.
-        await client.publish(at.state, epoch)
-        session = cls(client, functions, Ownership(at, epoch), request, settings)
-        resume_token = secrets.token_urlsafe(24)
-        await client.hset(at.state, "resume_token", hashlib.sha256(resume_token.encode()).hexdigest())
-        ready = Ready(
-            session_id=session_id,
-            resume_token=resume_token,
-            resume_from_seq=0,
+        known = wish.known
+        attached = await functions.attach(
+            at,
+            _hash(wish.token),
+            finals=known.finals if known else 0,
+            committed_samples=_samples(known.committed_ms) if known else 0,
+            ttl_s=keys.SESSION_TTL_S,
+        )
+        if isinstance(attached, Attach):
+            _log.info("session not resumed", session_id=session_id, cause=attached.value)
+            return None
+        await functions.publish(at.state, attached.epoch.encode())
+        owner = Ownership(at, attached.epoch, STAGE_GATEWAY, attached.fence)
+        _log.info("session resumed", session_id=session_id, epoch=attached.epoch, fence=attached.fence)
+        return cls(
+            client,
+            functions,
+            owner,
+            decode_config(attached.config),
+            settings,
+            seq=attached.audio_seq,
+            held=attached.held,
+            stopped=attached.stopped,
+        )
+
+    @classmethod
+    async def rebuild(
+        cls,
+        client: Redis,
+        functions: Functions,
+        session_id: str,
+        request: SessionRequest,
+        settings: GatewaySettings,
+    ) -> "Session":
+        """Begins anew a session whose keys were lost, from what its client knows. Raises SttError not_found when the
+        client does not say, and the errors of Redis."""
+        wish = request.resume
+        if wish is None or wish.known is None:
+            raise SttError("not_found", "no session of this id and token; begin a new one")
+        beginning = Beginning(
+            wish.last_event, wish.known.finals, _samples(wish.known.committed_ms), _samples(wish.known.start_ms)
+        )
+        return await cls.open(
+            client, functions, session_id, request.config, settings, beginning=beginning, token=wish.token
+        )
+
+    def ready(self, token: str, resumed: bool | None) -> Ready:
+        """What the client is told first. ``resumed`` None: it did not ask to resume."""
+        settings = self._settings
+        return Ready(
+            session_id=self.id,
+            resume_token=token,
+            resumed=resumed,
+            resume_from_seq=self._held.seq,
             limits=Limits(settings.max_message_bytes, settings.max_session_s, settings.max_utterance_s),
-            config=effective_config(request.config),
+            config=effective_config(self.config),
             timestamp=iso_timestamp(wall_ms()),
         )
-        await functions.emit(session.owner, ready)
-        await client.xadd(keys.SESSIONS_WAITING, {"id": session_id, "epoch": epoch})
-        SESSIONS_TOTAL.labels("gateway").inc()
-        _log.info("session open", session_id=session_id, epoch=epoch, supersedes=earlier)
-        return session
 
     @property
     def id(self) -> str:
         """The session's id."""
         return self.owner.keys.id
-
-    @property
-    def has_audio(self) -> bool:
-        """Some audio came, whether it is in Redis yet or not."""
-        return self._received_bytes > 0
 
     async def audio(self, message: Audio) -> None:
         """Takes a chunk; returns when the frames that it completes are in Redis. Waits while the log is full."""
@@ -124,7 +197,7 @@ class Session:
         async with self._lock:
             if self.stopped:
                 return
-            self._received_bytes += len(message.chunk)
+            self.has_audio = self.has_audio or len(message.chunk) > 0
             self._silence.arrived(now_ms, self._framer.duration_ms(len(message.chunk)))
             await self._pass_on(self._reorder.push(message.seq, message.chunk), now_ms)
             self._silence.handled(monotonic_ms())
@@ -168,15 +241,16 @@ class Session:
                     await self._control(FrameKind.IDLE)
                 elif self._framer.due_ms is not None and now_ms >= self._framer.due_ms:
                     await self._append_all(self._framer.flush())
-                    self._note_held()
 
     async def look_after(self, last_event_ms: float) -> None:
         """To be called every second: still ours? still in time? anything to acknowledge?
 
         ``last_event_ms``: when the client was last sent something (monotonic).
         """
-        epoch, committed = await self._client.hmget(self.owner.keys.state, ["epoch", "committed_samples"])
-        self._check_epoch(epoch)
+        epoch, fence, committed = await self._client.hmget(
+            self.owner.keys.state, ["epoch", _FENCE, "committed_samples"]
+        )
+        self._check_place(epoch, fence)
         self._committed_ms = int(committed or 0) * 1000 // TARGET_SAMPLE_RATE
         await self._acknowledge()
         now_ms = monotonic_ms()
@@ -217,35 +291,32 @@ class Session:
         self._last_sign_ms = monotonic_ms()
         return self._last_sign_ms
 
-    async def _pass_on(self, parts: list[bytes | Missing], now_ms: float) -> None:
+    def duration_ms(self, chunk: bytes) -> float | None:
+        """How long a chunk sounds; None for a container."""
+        return self._framer.duration_ms(len(chunk))
+
+    async def _pass_on(self, parts: list[Chunk | Missing], now_ms: float) -> None:
         for part in parts:
             if isinstance(part, Missing):
+                self._chunks.given_up(part.last)
                 await self._tell_missing(part)
-                continue
-            self._passed_bytes += len(part)
-            await self._append_all(self._framer.push(part, now_ms))
-        self._note_held()
+            else:
+                await self._append_all(self._framer.push(self._chunks.passes(part.seq, part.data), now_ms))
 
     async def _tell_missing(self, missing: Missing) -> None:
-        at_ms = round(self._framer.duration_ms(self._passed_bytes) or 0)
+        at_ms = round(self._framer.duration_ms(self._chunks.passed_bytes) or 0)
         cause = f"chunks {missing.first} to {missing.last} never came"
         await self._emit(Gap(session_id=self.id, from_ms=at_ms, to_ms=at_ms, cause=cause))
 
     async def _control(self, kind: FrameKind) -> None:
         await self._pass_on(self._reorder.release(), monotonic_ms())
         await self._append_all(self._framer.flush())
-        self._note_held()
         if kind is FrameKind.STOP and self._framer.cut_sample_bytes:
             message = f"the last {self._framer.cut_sample_bytes} bytes are no whole sample and were ignored"
             await self._emit(Notice(session_id=self.id, code="half_sample", message=message))
         await self._append(kind, b"", wall_ms())
         self._silence.settled()
         self.stopped = kind is FrameKind.STOP
-
-    def _note_held(self) -> None:
-        # Chunks that still wait here would be lost with this process, so they are not acknowledged.
-        if self._framer.held_bytes == 0:
-            self._held_seq = self._reorder.received_seq
 
     async def _append_all(self, pieces: list[Piece]) -> None:
         for piece in pieces:
@@ -255,10 +326,11 @@ class Session:
 
     async def _append(self, kind: FrameKind, data: bytes, received_wall_ms: float) -> None:
         frame = Frame(self._seq + 1, kind, data, FrameMeta(received_ms=round(received_wall_ms, 3)))
+        held = self._chunks.held(len(data))
         unreachable_since_ms: float | None = None
         while True:
             try:
-                written = await self._functions.append_audio(self.owner, frame)
+                written = await self._functions.append_audio(self.owner, frame, held)
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 unreachable_since_ms = unreachable_since_ms or monotonic_ms()
                 if monotonic_ms() > min(unreachable_since_ms + REDIS_PATIENCE_MS, self._give_up_ms):
@@ -266,7 +338,8 @@ class Session:
                 await asyncio.sleep(UNREACHABLE_RETRY_S)
                 continue
             if written in (Written.OK, Written.DUPLICATE):
-                self._seq = frame.seq
+                self._seq, self._held = frame.seq, held
+                self._chunks.stored(held)
                 return
             if written is not Written.FULL:
                 REFUSED_WRITES.labels(written).inc()
@@ -279,23 +352,23 @@ class Session:
     async def _explain(self, written: Written) -> None:
         """Raises why a frame was refused; returns when the session simply has ended."""
         try:
-            epoch = await self._client.hget(self.owner.keys.state, "epoch")
+            place = await self._client.hmget(self.owner.keys.state, ["epoch", _FENCE])
         except (redis.ConnectionError, redis.TimeoutError) as error:
             raise SttError("unavailable", "the session's store does not answer; connect again") from error
-        self._check_epoch(epoch)
+        self._check_place(*place)
         if written is not Written.GONE:
             raise SttError("unavailable", "the session's store lost part of this session; connect again")
         # Ended by an event that is on its way to the client.
         self.stopped = True
 
-    def _check_epoch(self, epoch: Any) -> None:
-        if epoch is None:
+    def _check_place(self, epoch: Any, fence: Any) -> None:
+        if epoch is None or fence is None:
             raise SttError("unavailable", "the session's store lost this session; connect again")
-        if epoch.decode() != self.owner.epoch:
-            raise SttError("superseded", f"another connection opened session {self.id}")
+        if epoch.decode() != self.owner.epoch or int(fence) != self.owner.fence:
+            raise SttError("superseded", f"another connection has session {self.id} now")
 
     async def _acknowledge(self) -> None:
-        position = (self._held_seq, self._committed_ms)
+        position = (self._held.seq, self._committed_ms)
         now_ms = monotonic_ms()
         if position == self._acked or now_ms < self._ack_due_ms:
             return
@@ -309,3 +382,11 @@ class Session:
             _log.warning("event not stored", session_id=self.id, kind=type(event).__name__, cause=str(error))
             return False
         return written is Written.OK
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _samples(milliseconds: int) -> int:
+    return milliseconds * TARGET_SAMPLE_RATE // 1000

@@ -45,6 +45,21 @@ class GatewaySettings(CommonSettings):
     send_timeout_s: Annotated[float, Field(ge=0.1, le=120)] = Field(
         10.0, description="A client that does not read for so long is let go."
     )
+    resume_window_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        150.0, description="A session whose connection was lost can be resumed for so long; then it is stopped."
+    )
+    max_audio_rate: Annotated[float, Field(ge=1, le=1000)] = Field(
+        2.0, description="Seconds of live audio that a client may send per second; more is read later."
+    )
+    audio_burst_s: Annotated[float, Field(ge=1, le=3600)] = Field(
+        60.0, description="Seconds of live audio that may come at once, from a client that catches up."
+    )
+    gateway_max_sessions: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        2000, description="Most live connections of one gateway."
+    )
+    max_sessions_per_client: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        0, description="Most live connections of one network address at one gateway; 0 = no limit of its own."
+    )
     redis_wait_s: Annotated[float, Field(ge=0.1, le=600)] = Field(
         10.0, description="How long a start waits for Redis to answer."
     )

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -14,10 +14,12 @@ from starlette.websockets import WebSocketDisconnect
 
 from stt_gateway.core.config import Defaults, SessionRequest, session_request, shown
 from stt_gateway.core.messages import Audio, Finalize, Keepalive, Message, Stop, message_from_bytes, message_from_text
+from stt_gateway.core.pace import SendPace
 from stt_gateway.pump import CLOSE_DONE, ClientGone, Pump, send_text
 from stt_gateway.services import Services, services_of
 from stt_gateway.session import Session
 from stt_shared.bus.keys import is_valid_id
+from stt_shared.clock import monotonic_ms
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import Error
 from stt_shared.metrics import ERRORS_TOTAL, SESSIONS
@@ -29,6 +31,8 @@ FIRST_MESSAGE_S = 0.2
 """So long a client without ``session_id`` in its query may take to name one; then it gets one, and its `ready`."""
 LOOK_AFTER_S = 1.0
 CLOSE_TIMEOUT_S = 1.0
+_CONTAINER_BYTES_PER_S = 192_000
+"""Compressed audio, lossless included, rarely takes more; how long it sounds is known only behind its decoder."""
 
 router = APIRouter()
 
@@ -39,7 +43,7 @@ async def stream(websocket: WebSocket) -> None:
     # Accepted before anything is checked: a browser cannot read why a handshake was refused.
     await websocket.accept()
     with SESSIONS.labels("gateway").track_inprogress():
-        await Connection(websocket, services_of(websocket)).run()
+        await Connection(websocket, services_of(websocket), websocket.query_params.multi_items()).run()
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,9 @@ _Outcome = _Closed | _Renamed | ClientGone | SttError
 class Connection:
     """One WebSocket. It holds one session, or two in a row when the client names its own late."""
 
-    def __init__(self, websocket: WebSocket, services: Services) -> None:
+    def __init__(self, websocket: WebSocket, services: Services, query: Sequence[tuple[str, str]]) -> None:
         self._websocket = websocket
+        self._query = query
         self._services = services
         self._settings = services.settings
         self._session_id = uuid.uuid4().hex
@@ -73,8 +78,10 @@ class Connection:
 
     async def run(self) -> None:
         """Serves the client until the connection is closed. Raises nothing but cancellation."""
+        client = self._websocket.client
         try:
-            code = await self._serve()
+            with self._services.connections.one_of(client.host if client else ""):
+                code = await self._serve()
         except ClientGone:
             return
         except SttError as error:
@@ -91,7 +98,7 @@ class Connection:
     async def _serve(self) -> int:
         settings = self._settings
         defaults = Defaults(settings.sample_rate, settings.channels, settings.vad_silence_threshold_ms)
-        request = session_request(self._websocket.query_params.multi_items(), defaults)
+        request = session_request(self._query, defaults)
         first: Message | None = None
         if request.session_id is not None:
             if not is_valid_id(request.session_id):
@@ -115,13 +122,11 @@ class Connection:
     def _name(self, session_id: str) -> None:
         self._session_id = session_id
         self._named_by_client = True
-        self._last_event = 0
 
     async def _serve_session(self, request: SessionRequest, first: Message | None) -> _Outcome:
         services = self._services
         try:
-            await services.admission.check(request.config)
-            session = await Session.open(services.redis, services.functions, self._session_id, request, self._settings)
+            session = await self._session(request)
         except (redis.ConnectionError, redis.TimeoutError) as error:
             _log.warning("session not opened: Redis unreachable", cause=str(error))
             return SttError("unavailable", "the session's store does not answer; connect again")
@@ -131,7 +136,8 @@ class Connection:
             services.hub,
             session.owner.keys,
             session.timings,
-            partials=request.config.interim_results,
+            after_event=self._last_event,
+            partials=session.config.interim_results,
             send_timeout_s=self._settings.send_timeout_s,
         )
         ended: asyncio.Future[_Outcome] = asyncio.get_running_loop().create_future()
@@ -146,14 +152,18 @@ class Connection:
             async with session.quiet():
                 for task in others:
                     task.cancel()
-            if isinstance(outcome, SttError) and not pumping.done() and await session.fail(outcome):
+            ends_here = isinstance(outcome, SttError) and not outcome.kind.retryable
+            if isinstance(outcome, SttError) and ends_here and not pumping.done() and await session.fail(outcome):
                 # The error goes the way of all events, behind those that wait.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._settings.send_timeout_s):
                         ended_with = await pumping
                         outcome = ended_with if ended_with is not None else outcome
-            elif not isinstance(outcome, SttError) and outcome != _Closed(CLOSE_DONE):
+            elif isinstance(outcome, _Renamed) or (isinstance(outcome, ClientGone) and outcome.for_good):
                 await session.abandon()
+            elif not ends_here and outcome != _Closed(CLOSE_DONE):
+                # Whoever comes back finds it as it was.
+                services.parking.park(session)
         finally:
             for task in (pumping, *others):
                 await cancel_and_wait(task)
@@ -161,10 +171,29 @@ class Connection:
         _log.info("connection leaves session", session_id=session.id, outcome=_described(outcome))
         return outcome
 
+    async def _session(self, request: SessionRequest) -> Session:
+        """The session that the client wishes to go on with, or a new one. Raises SttError, and the errors of Redis."""
+        services, settings = self._services, self._settings
+        if request.resume is None:
+            self._last_event = 0
+            await services.admission.check(request.config)
+            return await Session.open(services.redis, services.functions, self._session_id, request.config, settings)
+        wish = request.resume
+        self._last_event = wish.last_event
+        session = await Session.resume(services.redis, services.functions, self._session_id, wish, settings)
+        if session is None:
+            await services.admission.check(request.config)
+            return await Session.rebuild(services.redis, services.functions, self._session_id, request, settings)
+        # Not by way of the session's events: those that the client missed come after it.
+        ready = msgspec.structs.replace(session.ready(wish.token, True), event=wish.last_event)
+        await send_text(self._websocket, msgspec.json.encode(ready).decode(), settings.send_timeout_s)
+        return session
+
     async def _forward(self, pump: Pump) -> _Outcome:
         return _Closed(await pump.run())
 
     async def _listen(self, session: Session, request: SessionRequest, first: Message | None) -> _Outcome:
+        pace = SendPace(self._settings.max_audio_rate, self._settings.audio_burst_s)
         message = first
         while True:
             if message is not None:
@@ -174,6 +203,9 @@ class Connection:
                         raise SttError("bad_message", f"session_id {shown(named)}; this connection's is {session.id!r}")
                     return _Renamed(named, message)
                 await _dispatch(session, message)
+                # A client that sends faster than it may is read later, and loses nothing.
+                if (wait_s := pace.spend(_audio_s(session, message), monotonic_ms())) > 0:
+                    await asyncio.sleep(wait_s)
             message = await self._receive(request)
 
     async def _look_after(self, session: Session, pump: Pump) -> _Outcome:
@@ -190,7 +222,7 @@ class Connection:
         """The next message. Raises ClientGone, or SttError for one that is not allowed."""
         received = await self._websocket.receive()
         if received["type"] == "websocket.disconnect":
-            raise ClientGone
+            raise ClientGone(received.get("code"))
         text: str | None = received.get("text")
         if text is None:
             return message_from_bytes(received["bytes"], request.framing, self._settings.max_message_bytes)
@@ -227,6 +259,14 @@ async def _dispatch(session: Session, message: Message) -> None:
             await session.stop()
         case Keepalive():
             await session.keepalive()
+
+
+def _audio_s(session: Session, message: Message) -> float:
+    """How much audio a message counts for."""
+    if not isinstance(message, Audio):
+        return 0.0
+    duration_ms = session.duration_ms(message.chunk)
+    return len(message.chunk) / _CONTAINER_BYTES_PER_S if duration_ms is None else duration_ms / 1000
 
 
 async def _until(ended: "asyncio.Future[_Outcome]", part: Callable[[], Awaitable[_Outcome | None]]) -> _Outcome | None:

@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+import errno
+import hashlib
 import time
 import uuid
 from dataclasses import dataclass, field
 from io import BufferedWriter
 from pathlib import Path
 
+import structlog
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -15,19 +18,24 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from stt_gateway.core.filenames import shown_filename
 from stt_shared.contracts.errors import SttError
 
+_log = structlog.get_logger()
+
 MAX_FIELD_BYTES = 8192
 MAX_PARTS = 64
 STALE_PART_S = 3600.0
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _HINT = "send multipart/form-data with one or more parts named file"
 
 
 @dataclass
 class Upload:
-    """One file of a request: ``spool_name`` in the spool folder, ``filename`` as the client calls it."""
+    """One file of a request: ``spool_name`` in the spool folder, ``filename`` as the client calls it; ``sha256`` of its
+    bytes, hexadecimal, once they have all come."""
 
     spool_name: str
     filename: str
     size_bytes: int = 0
+    sha256: str = ""
 
 
 @dataclass
@@ -39,7 +47,8 @@ class Received:
 
 
 async def receive_uploads(request: Request, spool: Path, max_bytes: int) -> Received:
-    """Reads the whole body. Raises SttError bad_message, bad_audio or too_large; nothing is left in the spool then."""
+    """Reads the whole body. Raises SttError bad_message, bad_audio, too_large or unavailable (no room in the spool);
+    nothing is left in the spool then."""
     kind, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
@@ -55,6 +64,12 @@ async def receive_uploads(request: Request, spool: Path, max_bytes: int) -> Rece
     except FormParserError as error:
         parts.remove()
         raise SttError("bad_message", f"the multipart form is broken: {error}") from error
+    except OSError as error:
+        parts.remove()
+        # The client hears nothing of folders; what to mend stands in the log.
+        _log.error("upload not stored", cause=str(error))
+        reason = "there is no room for it" if error.errno in _NO_ROOM else "its folder cannot be written to"
+        raise SttError("unavailable", f"the upload could not be stored: {reason}; try again later") from error
     except BaseException:
         parts.remove()
         raise
@@ -81,6 +96,7 @@ class _Parts:
         self._field = b""
         self._upload: Upload | None = None
         self._file: BufferedWriter | None = None
+        self._sha256 = hashlib.sha256()
         self._bytes = 0
         self._count = 0
         self._ended = False
@@ -115,7 +131,9 @@ class _Parts:
 
     def remove(self) -> None:
         if self._file is not None:
-            self._file.close()
+            # What is still in its buffer goes nowhere, when the folder is full; the file goes all the same.
+            with contextlib.suppress(OSError):
+                self._file.close()
         uploads = self._received.files + ([self._upload] if self._upload else [])
         for upload in uploads:
             self._part_path(upload).unlink(missing_ok=True)
@@ -150,6 +168,7 @@ class _Parts:
             filename = shown_filename(options.get(b"filename", b"").decode(errors="replace"))
             self._upload = Upload(uuid.uuid4().hex, filename)
             self._file = self._part_path(self._upload).open("wb")
+            self._sha256 = hashlib.sha256()
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         if self._file is None or self._upload is None:
@@ -161,11 +180,13 @@ class _Parts:
         if self._bytes > self._max_bytes:
             raise SttError("too_large", f"more than {self._max_bytes} bytes of audio in one request")
         self._file.write(data[start:end])
+        self._sha256.update(data[start:end])
         self._upload.size_bytes += end - start
 
     def _part_end(self) -> None:
         if self._file is not None and self._upload is not None:
             self._file.close()
+            self._upload.sha256 = self._sha256.hexdigest()
             self._received.files.append(self._upload)
             self._file = self._upload = None
         else:

@@ -111,9 +111,8 @@ async def _serve(settings: AudioSettings, client: Redis, executor: ThreadPoolExe
                 await stop.wait()
                 replica.draining = True
                 _log.info("leaving", sessions=sessions.running, jobs=jobs.running)
-                for intake in intakes:
-                    await cancel_and_wait(intake)
-                await asyncio.gather(*(stage.drain(settings.drain_timeout_s) for stage in (sessions, jobs)))
+                await asyncio.gather(*(cancel_and_wait(intake) for intake in intakes))
+                await asyncio.gather(sessions.hand_over(), jobs.hand_over())
                 for task in background:
                     await cancel_and_wait(task)
         finally:

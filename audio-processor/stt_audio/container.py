@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator
 
 import structlog
 
-from stt_audio.ffmpeg import open_audio
+from stt_audio.ffmpeg import open_live
+from stt_audio.resample import MonoResampler
 from stt_audio.sniff import Media
 from stt_shared.contracts.errors import SttError
 
@@ -42,11 +43,14 @@ class ContainerDecoder:
     """Decodes one stream of ``media`` to 16 kHz mono s16le. Create it in the event loop that uses it; ``close`` it.
 
     ``feed`` and ``finish`` must be read to their end, one after the other. Both raise SttError when the stream cannot
-    be decoded, after all that could be was handed out. What follows the container's own end is ignored.
+    be decoded, after all that could be was handed out. What follows the container's own end is ignored. With ``held``
+    nothing comes out until ``resampler.go_on``.
     """
 
-    def __init__(self, media: Media, max_samples: int) -> None:
+    def __init__(self, media: Media, max_samples: int, *, held: bool = False) -> None:
         self._media = media
+        self.resampler = MonoResampler(held=held)
+        """To be touched from outside only while nothing is being decoded: between the end of ``feed`` and the next."""
         self._max_samples = max_samples
         self._loop = asyncio.get_running_loop()
         self._settled_or_full = asyncio.Event()
@@ -117,8 +121,8 @@ class ContainerDecoder:
     def _run(self) -> None:
         error: SttError | None = None
         try:
-            with open_audio(_Source(self), self._media, live=True) as audio:
-                for pcm in audio.mono(self._max_samples):
+            with open_live(_Source(self), self._media) as audio:
+                for pcm in audio.mono(self._max_samples, self.resampler):
                     self._put(pcm)
         except _Closed:
             pass

@@ -1,13 +1,15 @@
 """FFmpeg behind bars: only bytes that it is handed, only the demuxer that was chosen, only codecs of speech and music,
 and no more audio than allowed. Whatever PyAV object comes from here stays in the thread that asked for it."""
 
+import abc
 import contextlib
-from collections.abc import Generator, Iterator, Mapping
-from typing import Protocol
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from typing import Protocol, cast
 
 import av
 import av.container
 
+from stt_audio.mpeg import MpegFramer
 from stt_audio.pcm import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 from stt_audio.resample import MonoResampler
 from stt_audio.sniff import Media
@@ -37,6 +39,9 @@ _LIVE_OPTIONS = {"probesize": "1024", "analyzeduration": "0"}
 _FILE_OPTIONS = {"probesize": "1048576", "analyzeduration": "2000000"}
 
 
+_LIVE_READ_BYTES = 4096
+
+
 class Readable(Protocol):
     """A byte source; b'' is its end. With ``seek`` and ``tell`` it counts as a file."""
 
@@ -45,34 +50,22 @@ class Readable(Protocol):
         ...
 
 
-class AudioInput:
-    """The first audio stream of an opened container."""
+class AudioInput(abc.ABC):
+    """Audio that FFmpeg decodes."""
 
-    def __init__(self, container: av.container.InputContainer, media: Media) -> None:
-        self._container = container
+    def __init__(self, media: Media) -> None:
         self._media = media
-        if not container.streams.audio:
-            raise SttError("unsupported_media", f"the {media} data holds no audio stream")
-        self._stream = container.streams.audio[0]
-        context = self._stream.codec_context
-        codec = context.codec.name if context else "unknown"
-        if codec not in CODECS:
-            raise SttError("unsupported_media", f"the audio codec {codec} is not supported")
-        context.thread_count = 1  # parallel frames would be parallel delay
 
-    @property
-    def duration_s(self) -> float | None:
-        """What the container says of its length, exact or estimated; None when it says nothing."""
-        if self._stream.duration and self._stream.time_base:
-            return float(self._stream.duration * self._stream.time_base)
-        return self._container.duration / 1e6 if self._container.duration else None
+    @abc.abstractmethod
+    def _decoded(self) -> Iterator[Callable[[], Iterable[av.AudioFrame]]]:
+        """Packet after packet, each as what decodes it."""
 
-    def mono(self, max_samples: int) -> Generator[bytes, None, None]:
-        """16 kHz mono s16le, piece by piece.
+    def mono(self, max_samples: int, resampler: MonoResampler | None = None) -> Generator[bytes, None, None]:
+        """16 kHz mono s16le, piece by piece, by way of ``resampler``.
 
         Raises SttError: bad_audio when the data is damaged beyond decoding, too_large beyond ``max_samples``.
         """
-        resampler = MonoResampler()
+        resampler = resampler or MonoResampler()
         left = max_samples
         with _told_to_clients(self._media):
             for frame in self._frames():
@@ -90,9 +83,9 @@ class AudioInput:
 
     def _frames(self) -> Iterator[av.AudioFrame]:
         bad = 0
-        for packet in self._container.demux(self._stream):
+        for decode in self._decoded():
             try:
-                frames = packet.decode()
+                frames = list(decode())
             except av.error.InvalidDataError:
                 bad += 1
                 if bad > MAX_BAD_PACKETS:
@@ -103,8 +96,63 @@ class AudioInput:
             yield from frames
 
 
+class ContainerInput(AudioInput):
+    """The first audio stream of an opened container."""
+
+    def __init__(self, container: av.container.InputContainer, media: Media) -> None:
+        super().__init__(media)
+        self._container = container
+        if not container.streams.audio:
+            raise SttError("unsupported_media", f"the {media} data holds no audio stream")
+        self._stream = container.streams.audio[0]
+        context = self._stream.codec_context
+        codec = context.codec.name if context else "unknown"
+        if codec not in CODECS:
+            raise SttError("unsupported_media", f"the audio codec {codec} is not supported")
+        context.thread_count = 1  # parallel frames would be parallel delay
+
+    @property
+    def duration_s(self) -> float | None:
+        """What the container says of its length, exact or estimated; None when it says nothing."""
+        if self._stream.duration and self._stream.time_base:
+            return float(self._stream.duration * self._stream.time_base)
+        return self._container.duration / 1e6 if self._container.duration else None
+
+    def _decoded(self) -> Iterator[Callable[[], Iterable[av.AudioFrame]]]:
+        for packet in self._container.demux(self._stream):
+            yield cast(Callable[[], Iterable[av.AudioFrame]], packet.decode)
+
+
+class MpegInput(AudioInput):
+    """MPEG audio without a container, while it arrives."""
+
+    def __init__(self, source: Readable) -> None:
+        super().__init__(Media.MP3)
+        self._source = source
+        self._codec = cast(av.AudioCodecContext, av.CodecContext.create("mp3float", "r"))
+
+    def _decoded(self) -> Iterator[Callable[[], Iterable[av.AudioFrame]]]:
+        framer = MpegFramer()
+        while data := self._source.read(_LIVE_READ_BYTES):
+            yield from map(self._decoder_of, framer.feed(data))
+        yield from map(self._decoder_of, framer.finish())
+
+    def _decoder_of(self, frame: bytes) -> Callable[[], Iterable[av.AudioFrame]]:
+        return lambda: self._codec.decode(av.Packet(frame))
+
+
 @contextlib.contextmanager
-def open_audio(source: Readable, media: Media, *, live: bool) -> Iterator[AudioInput]:
+def open_live(source: Readable, media: Media) -> Iterator[AudioInput]:
+    """Opens a stream that is still coming. FFmpeg's own errors come out as SttError."""
+    if media is Media.MP3:
+        yield MpegInput(source)
+        return
+    with open_container(source, media, live=True) as audio:
+        yield audio
+
+
+@contextlib.contextmanager
+def open_container(source: Readable, media: Media, *, live: bool) -> Iterator[ContainerInput]:
     """Opens ``source`` as ``media`` and nothing else. FFmpeg's own errors come out as SttError."""
     options: Mapping[str, str] = {
         **_OPTIONS,
@@ -112,9 +160,11 @@ def open_audio(source: Readable, media: Media, *, live: bool) -> Iterator[AudioI
         "format_whitelist": media.value,
     }
     with _told_to_clients(media):
-        container = av.open(source, "r", format=media.value, options=dict(options), buffer_size=4096 if live else 65536)
+        container = av.open(
+            source, "r", format=media.value, options=dict(options), buffer_size=_LIVE_READ_BYTES if live else 65536
+        )
     with container:
-        yield AudioInput(container, media)
+        yield ContainerInput(container, media)
 
 
 def _check_frame(frame: av.AudioFrame) -> None:

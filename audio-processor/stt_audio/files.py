@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Generator
 from pathlib import Path
 
-from stt_audio.ffmpeg import open_audio
+from stt_audio.ffmpeg import open_container
 from stt_audio.sniff import HEAD_BYTES, Media, sniff
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import TARGET_SAMPLE_RATE
@@ -32,7 +32,7 @@ class FileDecoder:
             file = stack.enter_context(path.open("rb"))
             media = _media(file.read(HEAD_BYTES))
             file.seek(0)
-            audio = stack.enter_context(open_audio(file, media, live=False))
+            audio = stack.enter_context(open_container(file, media, live=False))
             duration_s = audio.duration_s
             self.total_samples = int(duration_s * TARGET_SAMPLE_RATE) if duration_s else 0
             """Length according to the file itself; 0 when it does not say."""

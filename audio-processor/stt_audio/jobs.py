@@ -15,7 +15,9 @@ from redis.asyncio import Redis
 from stt_audio.files import FileDecoder
 from stt_audio.redis_retry import until_reached
 from stt_audio.writer import NotOurs, PcmWriter, WriteHole
+from stt_shared.bus import keys
 from stt_shared.bus.functions import Functions, Ownership
+from stt_shared.bus.suspects import Suspects
 from stt_shared.bus.work import Assignment
 from stt_shared.clock import wall_ms
 from stt_shared.contracts.errors import SttError
@@ -39,9 +41,20 @@ class FileJobs:
         self._functions = functions
         self._spool_dir = spool_dir
         self._max_decoded_samples = max_decoded_samples
+        self._suspects = Suspects(client, functions)
 
     async def handle(self, assignment: Assignment) -> None:
-        """Decodes one file to its end. A file that cannot be decoded ends the job as failed."""
+        """Decodes one file to its end. A file that cannot be decoded, or that killed every worker that tried, ends
+        the job as failed."""
+        owner = assignment.owner
+        replica = assignment.fields.get(b"owner:audio", b"").decode()
+        async with self._suspects.stage(
+            owner.keys, owner.epoch, keys.STAGE_AUDIO, replica, assignment.follows, "pcm_seq"
+        ) as allowed:
+            if allowed:
+                await self._handle(assignment)
+
+    async def _handle(self, assignment: Assignment) -> None:
         owner = assignment.owner
         log = _log.bind(job_id=owner.keys.id)
         try:
@@ -117,7 +130,7 @@ class FileJobs:
         _log.info("file job failed", job_id=owner.keys.id, code=error.code, cause=error.message)
         body = encode_json(JobError(error.code, error.message))
         await until_reached(
-            lambda: self._functions.finish_job(
+            lambda: self._functions.jobs.finish(
                 owner.keys, owner.epoch, JobStatus.FAILED.value, error=body, now_ms=wall_ms()
             )
         )

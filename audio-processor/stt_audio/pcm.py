@@ -6,7 +6,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from stt_audio.resample import MonoResampler
+from stt_audio.resample import MonoResampler, warm_up_samples
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import TARGET_SAMPLE_RATE
 
@@ -52,7 +52,7 @@ class PcmDecoder:
     Raises SttError("unsupported_media") for a rate or number of channels out of bounds.
     """
 
-    def __init__(self, sample_format: SampleFormat, sample_rate: int, channels: int) -> None:
+    def __init__(self, sample_format: SampleFormat, sample_rate: int, channels: int, *, held: bool = False) -> None:
         if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
             raise SttError(
                 "unsupported_media",
@@ -65,7 +65,8 @@ class PcmDecoder:
         self._channels = channels
         self._frame_bytes = sample_format.bytes_per_sample * channels
         self._rest = b""
-        self._resampler = MonoResampler()
+        self._held = held
+        self._resampler = MonoResampler(held=held)
 
     @property
     def is_identity(self) -> bool:
@@ -80,7 +81,9 @@ class PcmDecoder:
         self._rest = data[whole:]
         if whole < len(data):
             data = data[:whole]
-        if self.is_identity or not data:
+        if not data or (self._held and self._sample_rate == TARGET_SAMPLE_RATE):
+            return b""
+        if self.is_identity:
             return data
         mono = to_mono_int16(data, self._format, self._channels)
         if self._sample_rate == TARGET_SAMPLE_RATE:
@@ -92,6 +95,23 @@ class PcmDecoder:
     def flush(self) -> bytes:
         """What the resampler still held; the stream may go on after it."""
         return self._resampler.flush()
+
+    @property
+    def run(self) -> tuple[int, int]:
+        """Samples that the resampler was fed since it began, or was flushed, and those that it has handed out."""
+        return self._resampler.source_samples, self._resampler.samples
+
+    @property
+    def needed_bytes(self) -> int:
+        """As much of what was fed must a successor be fed again."""
+        n_samples = min(self._resampler.source_samples, warm_up_samples(self._sample_rate))
+        return len(self._rest) + n_samples * self._frame_bytes
+
+    def go_on(self, source_samples: int, samples: int) -> None:
+        """After as many bytes as another decoder needed (``needed_bytes``) this one, made with ``held``, goes on from
+        that one's ``run``."""
+        self._held = False
+        self._resampler.go_on(source_samples, samples)
 
 
 def to_mono_int16(data: bytes, sample_format: SampleFormat, channels: int) -> Int16s:

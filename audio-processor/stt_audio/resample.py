@@ -1,37 +1,136 @@
 """Any audio frame of FFmpeg's in, 16 kHz mono s16le bytes out."""
 
+import math
+from collections import deque
+from typing import Any
+
 import av
+import numpy as np
 
 from stt_shared.contracts.session import TARGET_SAMPLE_RATE
 
+WARM_UP_PARTS = 5
+"""A fifth of a second: as much audio before its first sample makes a resampler forget how it began."""
+
+
+def warm_up_samples(sample_rate: int) -> int:
+    """As much source audio lets a fresh resampler go on exactly as another one: it has to begin at a multiple of the
+    period after which source and target samples fall together."""
+    return sample_rate // WARM_UP_PARTS + _period(sample_rate)
+
 
 class MonoResampler:
-    """Keeps its state from frame to frame; begins anew when a stream changes its rate, format or channels midway.
+    """Keeps its state from frame to frame; begins a new *run* when a stream changes its rate, format or layout midway.
 
-    Not bound to a thread, but never to be used by two at once.
+    With ``held`` it gives nothing out and keeps the last bit of what it is fed, until ``go_on`` says which part of
+    another resampler's run that was. Not bound to a thread, but never to be used by two at once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, held: bool = False) -> None:
         self._resampler: av.AudioResampler | None = None
-        self._input: tuple[str, str, int] | None = None
+        self._kind: tuple[str, str, int] | None = None
+        self._held: deque[av.AudioFrame] | None = deque() if held else None
+        self._goes_on = False
+        self._surplus_bytes = 0
+        self.source_samples = 0
+        """Samples fed since the run began."""
+        self.samples = 0
+        """Samples handed out since the run began."""
+        self.fed_s = 0.0
+        """Seconds fed in all."""
 
     def feed(self, frame: av.AudioFrame) -> bytes:
         """The samples that are ready; a little is held back until the next frame or ``flush``."""
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
-        tail = b""
-        if kind != self._input:
-            tail = self.flush()
-            self._input = kind
-        if self._resampler is None:
-            self._resampler = av.AudioResampler("s16", "mono", TARGET_SAMPLE_RATE)
+        if self._kind is None:
+            self._kind = kind
+        ready = self._taken_up()
+        if kind != self._kind:
+            ready += self.flush()
+            self._kind = kind
         # Time stamps have no say: with gaps in them the resampler would be asked to invent or to drop audio.
         frame.pts = None
-        return tail + _joined(self._resampler.resample(frame))
+        self.source_samples += frame.samples
+        self.fed_s += frame.samples / frame.sample_rate
+        if self._held is not None:
+            self._hold(self._held, frame)
+            return b""
+        return ready + self._resampled(frame)
 
     def flush(self) -> bytes:
-        """What was held back; the next frame starts afresh."""
-        resampler, self._resampler = self._resampler, None
-        return b"" if resampler is None else _joined(resampler.resample(None))
+        """What was held back; the next frame begins a new run."""
+        tail = self._taken_up()
+        if self._resampler is not None:
+            tail += self._resampled(None)
+            self._resampler = None
+        if self._held is not None:
+            self._held.clear()
+        self._surplus_bytes = 0
+        self.source_samples = self.samples = 0
+        return tail
+
+    def go_on(self, source_samples: int, samples: int) -> None:
+        """What was fed so far is the end of ``source_samples`` that another resampler was fed in its run, and that one
+        has handed out ``samples``: what comes now continues them."""
+        self._goes_on = True
+        self.source_samples, self.samples = source_samples, samples
+
+    def _hold(self, held: deque[av.AudioFrame], frame: av.AudioFrame) -> None:
+        held.append(frame)
+        enough = warm_up_samples(frame.sample_rate)
+        n_samples = sum(each.samples for each in held)
+        while n_samples - held[0].samples >= enough:
+            n_samples -= held.popleft().samples
+
+    def _taken_up(self) -> bytes:
+        """Feeds what was held, from a sample on which the other resampler would have begun in the same phase."""
+        if not self._goes_on or self._held is None or self._kind is None:
+            return b""
+        held, self._held, self._goes_on = self._held, None, False
+        if self.source_samples == 0:
+            return b""
+        sample_rate = self._kind[2]
+        period = _period(sample_rate)
+        earliest = self.source_samples - sum(frame.samples for frame in held)
+        begin = max(0, -(-earliest // period) * period)
+        if begin > self.source_samples:  # less is known than a period: right to a sample, not to its fraction
+            begin = earliest
+        missing = -(-begin * TARGET_SAMPLE_RATE // sample_rate) - self.samples
+        self._surplus_bytes = -2 * min(0, missing)
+        at, already, pcm = earliest, self.samples, b""
+        for frame in held:
+            if at + frame.samples > begin:
+                pcm += self._resampled(_without_first(frame, max(0, begin - at)))
+            at += frame.samples
+        self.samples = already + len(pcm) // 2
+        if missing > 0:  # nothing was held that reaches back so far
+            pcm = bytes(2 * missing) + pcm
+            self.samples += missing
+        return pcm
+
+    def _resampled(self, frame: av.AudioFrame | None) -> bytes:
+        if self._resampler is None:
+            self._resampler = av.AudioResampler("s16", "mono", TARGET_SAMPLE_RATE)
+        pcm = _joined(self._resampler.resample(frame))
+        surplus = min(self._surplus_bytes, len(pcm))
+        self._surplus_bytes -= surplus
+        pcm = pcm[surplus:] if surplus else pcm
+        self.samples += len(pcm) // 2
+        return pcm
+
+
+def _period(sample_rate: int) -> int:
+    return sample_rate // math.gcd(sample_rate, TARGET_SAMPLE_RATE)
+
+
+def _without_first(frame: av.AudioFrame, n_samples: int) -> av.AudioFrame:
+    if n_samples == 0:
+        return frame
+    per_sample = 1 if frame.format.is_planar else frame.layout.nb_channels
+    samples: Any = np.ascontiguousarray(frame.to_ndarray()[:, n_samples * per_sample :])
+    rest = av.AudioFrame.from_ndarray(samples, format=frame.format.name, layout=frame.layout.name)
+    rest.sample_rate = frame.sample_rate
+    return rest
 
 
 def _joined(frames: list[av.AudioFrame]) -> bytes:

@@ -9,6 +9,8 @@ from stt_shared.contracts.errors import SttError
 MAX_HEADER_BYTES = 1 << 20
 """Chunks before the samples (cover pictures, for one) are skipped up to this size."""
 
+_UNKNOWN_SIZE = 0xFFFF_FF00
+"""Sizes from here on are written by whoever does not know the length."""
 _PCM, _FLOAT, _ALAW, _MULAW, _EXTENSIBLE = 0x0001, 0x0003, 0x0006, 0x0007, 0xFFFE
 _FORMATS = {
     (_PCM, 8): SampleFormat.U8,
@@ -62,6 +64,27 @@ def parse_wav_header(head: bytes) -> WavHeader | None:
     return None
 
 
+def wav_header(header: WavHeader, data_bytes: int | None) -> bytes:
+    """The shortest head of a stream with the samples of ``header``, of which ``data_bytes`` follow (None: not known).
+
+    Only for a ``sample_format`` that is not None.
+    """
+    tag, bits = next(key for key, sample_format in _FORMATS.items() if sample_format is header.sample_format)
+    block_bytes = bits // 8 * header.channels
+    size = _UNKNOWN_SIZE if data_bytes is None else data_bytes
+    fmt = struct.pack(
+        "<HHIIHH", tag, header.channels, header.sample_rate, header.sample_rate * block_bytes, block_bytes, bits
+    )
+    return (
+        b"RIFF"
+        + struct.pack("<I", _UNKNOWN_SIZE)
+        + b"WAVEfmt "
+        + struct.pack("<I", 16)
+        + fmt
+        + struct.pack("<4sI", b"data", size)
+    )
+
+
 def _header(body: bytes, data_offset: int, data_size: int) -> WavHeader:
     if len(body) < 16:
         raise SttError("bad_audio", "the 'fmt ' chunk of the WAV stream is too short")
@@ -70,5 +93,5 @@ def _header(body: bytes, data_offset: int, data_size: int) -> WavHeader:
         tag = int.from_bytes(body[24:26], "little")
     # 12 or 20 bits lie in the upper part of 16 or 24: the container's width counts.
     bits = 8 * block_bytes // channels if tag == _PCM and channels else bits
-    unknown = data_size == 0 or data_size >= 0xFFFF_FF00
+    unknown = data_size == 0 or data_size >= _UNKNOWN_SIZE
     return WavHeader(_FORMATS.get((tag, bits)), sample_rate, channels, data_offset, None if unknown else data_size)

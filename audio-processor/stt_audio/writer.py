@@ -2,12 +2,15 @@
 
 import asyncio
 import random
+from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
 
 import structlog
 
 from stt_audio.redis_retry import until_reached
 from stt_shared.bus.functions import MAX_LOG_FRAMES, Functions, Ownership, Written
+from stt_shared.bus.lane import Argument
 from stt_shared.clock import wall_ms
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.metrics import REFUSED_WRITES
@@ -57,16 +60,28 @@ class PcmWriter:
         pcm: bytes = b"",
         *,
         consumed: int = 0,
+        keep_from: int = 0,
+        fields: Mapping[str, Argument] = MappingProxyType({}),
         received_ms: float = 0.0,
         queue_ms: float = 0.0,
         decode_ms: float = 0.0,
         error: str = "",
     ) -> None:
-        """Appends one frame, as late as there is room for it. Raises NotOurs or WriteHole."""
+        """Appends one frame, as late as there is room for it; ``consumed``, ``keep_from`` and ``fields`` as of
+        ``Functions.append_pcm``. Raises NotOurs or WriteHole."""
         while True:
             meta = FrameMeta(received_ms, self.position_samples, queue_ms, decode_ms, wall_ms(), error)
             frame = Frame(self.seq + 1, kind, pcm, meta)
-            written = await until_reached(partial(self._append, frame, consumed))
+            append = partial(
+                self._functions.append_pcm,
+                self._owner,
+                frame,
+                consumed=consumed,
+                keep_from=keep_from,
+                fields=fields,
+                max_frames=self._max_frames,
+            )
+            written = await until_reached(append)
             if written is not Written.FULL:
                 break
             await asyncio.sleep(random.uniform(0.02, 0.05))  # noqa: S311 - spreads the retries of many sessions
@@ -78,6 +93,3 @@ class PcmWriter:
             raise WriteHole(f"frame {frame.seq} was refused: an earlier one is missing")
         _log.info("write refused", session_id=self.session_id, reason=written.value)
         raise NotOurs(written.value)
-
-    async def _append(self, frame: Frame, consumed: int) -> Written:
-        return await self._functions.append_pcm(self._owner, frame, consumed=consumed, max_frames=self._max_frames)

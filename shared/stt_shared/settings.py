@@ -12,7 +12,10 @@ class CommonSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
 
-    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Where Redis (or Valkey) is.")
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0",
+        description="Where Redis (or Valkey) is; `redis+cluster://host:port` for a Redis Cluster.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
     drain_timeout_s: Annotated[float, Field(ge=0, le=600)] = Field(
         10.0, description="How long a stopping process may finish what it has in hand."

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Coroutine
 from typing import Any
 
 CANCEL_AGAIN_S = 1.0
@@ -17,6 +18,27 @@ async def cancel_and_wait(task: "asyncio.Task[Any]") -> None:
         await asyncio.wait([task], timeout=CANCEL_AGAIN_S)
     if not task.cancelled():
         task.exception()  # seen: without this asyncio reports it as never retrieved
+
+
+async def together(*works: Coroutine[Any, Any, None]) -> None:
+    """Runs them until cancelled, or until one fails or ends.
+
+    An asyncio.TaskGroup cancels its tasks only once, and would wait for ever for one whose cancellation was lost.
+    """
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        left = {task for task in tasks if not task.done()}
+        while left:
+            for task in left:
+                task.cancel()
+            ended, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S / 4)
+            for task in ended:
+                if not task.cancelled():
+                    task.exception()  # seen
 
 
 def stop_signal() -> asyncio.Event:

@@ -13,17 +13,19 @@ import av
 import msgspec
 import numpy as np
 import pytest
+from job_bench import Mortal
 from redis.asyncio import Redis
 
 from stt_audio.jobs import MAX_FRAMES_AHEAD, FileJobs
 from stt_audio.spool import sweep
 from stt_shared.bus import keys
+from stt_shared.bus.client import connect
 from stt_shared.bus.functions import Functions, Ownership
 from stt_shared.bus.keys import job_keys, session_keys
 from stt_shared.bus.log import read_state
 from stt_shared.bus.replicas import living_replicas, replica_metrics
 from stt_shared.bus.work import Assignment
-from stt_shared.contracts.frames import Frame, FrameKind, frame_from_entry
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, frame_from_entry
 from stt_shared.contracts.jobs import JobConfig, JobError
 from stt_shared.contracts.session import SessionConfig, encode_json
 from stt_shared.tasks import cancel_and_wait
@@ -56,7 +58,7 @@ async def created(client: Redis, spool: Path, content: bytes | None, job_id: str
 async def assigned(client: Redis, replica: str = "a", follows: str = "") -> Assignment:
     owner = await Functions(client).claim(AT, "e1", keys.STAGE_AUDIO, replica, follows)
     assert owner is not None
-    return Assignment(owner, await read_state(client, AT))
+    return Assignment(owner, await read_state(client, AT), follows)
 
 
 async def log(client: Redis) -> list[Frame]:
@@ -113,7 +115,7 @@ async def test_a_cancelled_job_is_left_at_once(redis_client: Redis, jobs: FileJo
     await created(redis_client, tmp_path, wav(MAX_FRAMES_AHEAD + 10.0))
     task = asyncio.create_task(jobs.handle(await assigned(redis_client)))
     await until_full(redis_client)
-    await Functions(redis_client).finish_job(AT, "e1", "cancelled", now_ms=1.0)
+    await Functions(redis_client).jobs.finish(AT, "e1", "cancelled", now_ms=1.0)
     async with asyncio.timeout(5):
         await task
     state = await read_state(redis_client, AT)
@@ -124,7 +126,7 @@ async def test_a_cancelled_job_is_left_at_once(redis_client: Redis, jobs: FileJo
 async def test_a_job_cancelled_before_its_turn_stays_so(redis_client: Redis, jobs: FileJobs, tmp_path: Path) -> None:
     await created(redis_client, tmp_path, wav(1))
     assignment = await assigned(redis_client)
-    await Functions(redis_client).finish_job(AT, "e1", "cancelled", now_ms=1.0)
+    await Functions(redis_client).jobs.finish(AT, "e1", "cancelled", now_ms=1.0)
     await jobs.handle(assignment)
     assert (await read_state(redis_client, AT))[b"status"] == b"cancelled"
 
@@ -139,6 +141,59 @@ async def test_a_successor_writes_the_same_frames(redis_client: Redis, jobs: Fil
     frames = await log(redis_client)
     assert [frame.meta.start_sample // 16000 for frame in frames] == [*range(60, MAX_FRAMES_AHEAD + 6)]
     assert len({frame.data for frame in frames if frame.data}) == 1  # each second holds the same ramp
+
+
+@pytest.mark.parametrize("answer_lost", [False, True], ids=["before the call", "before its answer"])
+async def test_an_audio_processor_may_die_at_any_call(
+    redis_client: Redis, redis_url: str, tmp_path: Path, answer_lost: bool
+) -> None:
+    async def disturbed(mortal: Mortal) -> list[Frame]:
+        await redis_client.flushall()
+        await created(redis_client, tmp_path, wav(6.5))
+        client = connect(redis_url)
+        functions = Functions(client)
+        mortal.wrap(client, functions)
+        first = FileJobs(client, functions, tmp_path, 16000 * 3600)
+        task = asyncio.create_task(first.handle(await assigned(redis_client, "a")))
+        death = asyncio.create_task(mortal.dead.wait())
+        await asyncio.wait({task, death}, return_when=asyncio.FIRST_COMPLETED)
+        await cancel_and_wait(death)
+        await cancel_and_wait(task)
+        await client.aclose()
+        if mortal.dead.is_set():
+            second = FileJobs(redis_client, Functions(redis_client), tmp_path, 16000 * 3600)
+            await second.handle(await assigned(redis_client, "b", follows="a"))
+        assert (await read_state(redis_client, AT))[b"total_samples"] == str(int(6.5 * 16000)).encode()
+        frames = await log(redis_client)
+        return [Frame(f.seq, f.kind, f.data, FrameMeta(start_sample=f.meta.start_sample)) for f in frames]
+
+    alive = Mortal()
+    calm = await disturbed(alive)
+    assert [frame.kind for frame in calm] == [FrameKind.AUDIO] * 7 + [FrameKind.STOP]
+    for die_at in range(1, alive.calls + 1):
+        assert await disturbed(Mortal(die_at, answer_lost=answer_lost)) == calm, die_at
+
+
+async def test_a_file_that_kills_three_decoders_is_given_up(
+    redis_client: Redis, jobs: FileJobs, tmp_path: Path
+) -> None:
+    await created(redis_client, tmp_path, wav(2))
+    await assigned(redis_client, "a0")
+    for number in range(2):
+        # Taken over, and dead before it has decoded anything.
+        assignment = await assigned(redis_client, f"a{number + 1}", follows=f"a{number}")
+        found = await Functions(redis_client).jobs.count_crash(
+            AT, "e1", "audio", assignment.follows, progress_field="pcm_seq"
+        )
+        assert len(found) == number + 1
+    await jobs.handle(await assigned(redis_client, "a3", follows="a2"))
+    state = await read_state(redis_client, AT)
+    error = msgspec.json.decode(state[b"error"], type=JobError)
+    assert (state[b"status"], error.code) == (b"failed", "internal")
+    assert "3 workers died" in error.message
+    ((_, note),) = await redis_client.xrange(keys.JOBS_DEAD)
+    assert (note[b"part"], note[b"workers"]) == (b"audio", b"a0 a1 a2")
+    assert await log(redis_client) == []
 
 
 @pytest.mark.parametrize(

@@ -274,19 +274,6 @@ async def test_a_successor_finds_the_position_when_all_was_committed(bench: Benc
     assert_continuous(await bench.log(), seq=2, position=1600)
 
 
-async def test_a_lost_decoder_of_a_container_is_told(bench: Bench) -> None:
-    await bench.open(SessionConfig(encoding=Encoding.WEBM))
-    async with bench.handling(await bench.assign("a")):
-        await bench.send(webm(2.0))
-        await bench.log_of(1)
-    await bench.handled(await bench.assign("b", follows="a"))
-    last = (await bench.log())[-1]
-    assert (last.kind, last.meta.error) == (
-        FrameKind.STOP,
-        "internal: the decoder of a compressed stream was lost",
-    )
-
-
 async def test_the_former_owner_leaves_without_a_word(bench: Bench) -> None:
     await bench.open(SessionConfig())
     async with bench.handling(await bench.assign("a")) as former:

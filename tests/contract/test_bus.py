@@ -9,11 +9,13 @@ from redis.asyncio import Redis
 
 from stt_shared.bus import keys
 from stt_shared.bus.channels import MAX_INBOX, ChannelHub, Inbox
+from stt_shared.bus.cluster import as_cluster
 from stt_shared.bus.functions import MAX_LOG_FRAMES, Commit, Functions, Ownership, Written
 from stt_shared.bus.keys import session_keys
 from stt_shared.bus.log import LogHole, RawEvent, read_audio, read_events, read_state
 from stt_shared.bus.replicas import Heartbeat, ReplicaStatus, living_replicas, replica_metrics
 from stt_shared.bus.work import Assignment, Stage, WorkQueue
+from stt_shared.bus.work_queue import SECOND_LOOK_S
 from stt_shared.contracts.events import Final, Partial, SpeechStarted, decode_event
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import CarriedContext, SessionConfig, encode_json, session_state
@@ -23,6 +25,11 @@ pytestmark = pytest.mark.contract
 
 AT = session_keys("s1")
 STAMP = "2026-01-01T00:00:00.000Z"
+
+
+@pytest.fixture
+def redis_client(any_redis_client: Redis) -> Redis:
+    return any_redis_client
 
 
 @pytest.fixture
@@ -86,13 +93,12 @@ async def test_a_frame_is_published_as_base64_json_and_logged_as_bytes(
     functions: Functions, redis_client: Redis
 ) -> None:
     owner = await opened(functions)
-    async with redis_client.pubsub() as outsider:
-        await outsider.subscribe(AT.audio)
-        await outsider.get_message(timeout=1)
+    async with ChannelHub(redis_client, "stt:replica:outsider") as outsider, outsider.listen(AT.audio) as inbox:
+        assert await inbox.get(1) is None, "subscribed: the log is to be looked at"
         assert await functions.append_audio(owner, frame(1)) is Written.OK
-        message = await outsider.get_message(timeout=1)
+        message = await inbox.get(1)
     assert message is not None
-    body = msgspec.json.decode(message["data"])
+    body = msgspec.json.decode(message)
     assert (body["session_id"], body["seq"], body["pcm"]) == ("s1", 1, "AQI=")
     ((entry_id, fields),) = await redis_client.xrange(AT.audio_log)
     assert (entry_id, fields[b"data"]) == (b"1-0", b"\x01\x02")
@@ -136,7 +142,7 @@ async def test_a_reopened_session_shuts_out_its_former_owners(functions: Functio
     await opened(functions)
     owner = await functions.claim(AT, "e1", keys.STAGE_TRANSCRIBER, "r1")
     assert owner is not None
-    assert await functions.open(AT, "e2", encode_json(SessionConfig()), 0, 60) == "e1"
+    assert (await functions.open(AT, "e2", encode_json(SessionConfig()), 0, 60)).replaces == "e1"
     assert (await functions.emit(owner, final(1)))[0] is Written.GONE
     forged = Ownership(AT, "e2", keys.STAGE_TRANSCRIBER, owner.fence)
     assert (await functions.emit(forged, final(1)))[0] is Written.FENCED, "fences rise over epochs"
@@ -202,6 +208,13 @@ async def test_reading_catches_up_then_follows_without_loss_or_doubling(
     assert [item.seq for item in await reading] == list(range(21, 451))
 
 
+async def kill_subscribers(client: Redis) -> None:
+    cluster = as_cluster(client)
+    nodes = [client] if cluster is None else [cluster.on_node(node.name) for node in cluster.get_nodes()]
+    for node in nodes:
+        await node.client_kill_filter(_type="pubsub", skipme=False)
+
+
 @pytest.mark.parametrize("with_log", [True, False])
 async def test_messages_lost_on_the_channel_come_from_the_log(
     functions: Functions, redis_client: Redis, hub: ChannelHub, with_log: bool, monkeypatch: pytest.MonkeyPatch
@@ -227,7 +240,7 @@ async def test_messages_lost_on_the_channel_come_from_the_log(
     await asyncio.sleep(0.1)
     for seq in range(1, 201):
         if seq % 40 == 0:
-            await redis_client.client_kill_filter(_type="pubsub", skipme=False)
+            await kill_subscribers(redis_client)
         await functions.append_audio(owner, frame(seq))
     await asyncio.sleep(2.5)
     await cancel_and_wait(reading)
@@ -333,6 +346,8 @@ async def test_work_of_a_dead_replica_is_taken_over_and_the_dead_can_write_no_mo
     await redis_client.set(keys.replica_alive("dead"), 1, px=700)
     assert await heir.adopt(1) == [], "still alive"
     await asyncio.sleep(0.8)
+    assert await heir.adopt(1) == [], "one look finds nobody dead"
+    await asyncio.sleep(SECOND_LOOK_S)
     (adopted,) = await heir.adopt(1)
     assert (adopted.entry_id, adopted.follows) == (item.entry_id, "dead")
     owner = await functions.claim(session_keys("n0"), "epoch-n0", keys.STAGE_TRANSCRIBER, "heir", adopted.follows)
@@ -357,11 +372,11 @@ async def test_a_session_that_breaks_does_not_take_the_others_along(functions: F
     assert handled == ["good"]
 
 
-async def test_signs_of_life_come_and_go(redis_url: str, redis_client: Redis) -> None:
+async def test_signs_of_life_come_and_go(any_redis_url: str, redis_client: Redis) -> None:
     def describe() -> ReplicaStatus:
         return ReplicaStatus(id="r1", service="transcriber", state="ready", started_ms=1, sessions=2, capacity=3)
 
-    heartbeat = Heartbeat(redis_url, "r1", describe, lambda: b"metric 1\n")
+    heartbeat = Heartbeat(any_redis_url, "r1", describe, lambda: b"metric 1\n")
     heartbeat.start()
     await asyncio.sleep(0.4)
     (replica,) = await living_replicas(redis_client)

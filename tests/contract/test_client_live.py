@@ -10,6 +10,7 @@ from http import HTTPStatus
 import pytest
 from websockets.asyncio.server import Request, Response, ServerConnection, serve
 
+import stt_client
 from stt_cli.client.live import live_events
 from stt_cli.errors import CliError
 
@@ -41,14 +42,19 @@ def pieces(*items: bytes | CliError, then_wait: bool = False) -> Callable[[], Aw
     return next_piece
 
 
+def opened(session_id: str = "s", **more: object) -> str:
+    return json.dumps({"type": "ready", "event": 1, "session_id": session_id, "resume_token": "t", **more})
+
+
 async def answer_stop_with_done(socket: ServerConnection) -> None:
     heard = 0
+    await socket.send(opened(config={"language": "en"}))
     async for message in socket:
         if isinstance(message, bytes):
-            heard += len(message)
+            heard += len(message) - 4
         elif json.loads(message) == {"type": "stop"}:
-            await socket.send(json.dumps({"type": "final", "text": f"{heard} bytes"}))
-            await socket.send(json.dumps({"type": "done", "path": socket.request.path if socket.request else ""}))
+            await socket.send(json.dumps({"type": "final", "event": 2, "utterance": 1, "text": f"{heard} bytes"}))
+            await socket.send(json.dumps({"type": "done", "event": 3, "path": socket.request.path}))
 
 
 async def collect(
@@ -57,21 +63,20 @@ async def collect(
     *,
     bytes_per_s: float | None = None,
     stop_after_s: float = 0,
+    patience_s: float = 60,
 ) -> list[dict[str, object]]:
     stop = asyncio.Event()
     if stop_after_s:
         asyncio.get_running_loop().call_later(stop_after_s, stop.set)
-    return [
-        json.loads(event)
-        async for event in live_events(url, {"sample_rate": "16000"}, source, bytes_per_s=bytes_per_s, stop=stop)
-    ]
+    session = stt_client.connect(url, session_id="s", open_patience_s=0, patience_s=patience_s)
+    return [event async for event in live_events(session, url, source, bytes_per_s=bytes_per_s, stop=stop)]
 
 
 async def test_everything_is_sent_and_the_words_come_up_to_done() -> None:
     async with server(answer_stop_with_done) as url:
         final, done = await collect(url, pieces(b"a" * 3200, b"b" * 100))
     assert final["text"] == "3300 bytes"
-    assert done["path"] == "/v1/stt/stream?sample_rate=16000"
+    assert str(done["path"]).startswith("/v1/stt/stream?sample_rate=16000&")
 
 
 async def test_a_file_is_played_in_real_time() -> None:
@@ -88,12 +93,30 @@ async def test_stopping_early_still_brings_the_words_spoken_until_then() -> None
     assert (final["text"], done["type"]) == ("640 bytes", "done")
 
 
-async def test_a_session_that_ends_early_is_told_with_its_code() -> None:
+async def test_a_session_that_the_server_ends_is_told_with_its_code() -> None:
     async def hang_up(socket: ServerConnection) -> None:
-        await socket.close(4429, "at capacity")
+        await socket.send(opened())
+        await socket.close(4509, "taken over")
 
     async with server(hang_up) as url:
-        with pytest.raises(CliError, match=r"ended before its last words came \(4429 at capacity\)"):
+        with pytest.raises(CliError, match=r"^the server closed the connection with 4509 taken over \(superseded\)$"):
+            await collect(url, pieces(b"a" * 640, then_wait=True))
+
+
+async def test_a_suite_that_is_full_is_not_waited_for() -> None:
+    async def refuse(socket: ServerConnection) -> None:
+        error = {
+            "type": "error",
+            "event": 1,
+            "code": "at_capacity",
+            "message": "all places are taken",
+            "retryable": True,
+        }
+        await socket.send(json.dumps(error))
+        await socket.close(4429)
+
+    async with server(refuse) as url:
+        with pytest.raises(CliError, match=r"^all places are taken \(at_capacity\)$"):
             await collect(url, pieces(b"a" * 640, then_wait=True))
 
 
@@ -110,16 +133,15 @@ async def test_a_source_that_fails_ends_the_session_with_its_own_reason() -> Non
             await collect(url, pieces(b"a" * 640, CliError("cannot decode a.mp3")))
 
 
-async def test_a_server_that_never_says_done_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stt_cli.client.live.DONE_WITHIN_S", 0.2)
-
+async def test_a_server_that_never_says_done_is_given_up() -> None:
     async def listen_only(socket: ServerConnection) -> None:
+        await socket.send(opened())
         async for _ in socket:
             pass
 
     async with server(listen_only) as url:
         with pytest.raises(CliError, match=r"the last words did not come within 0\.2 s"):
-            await collect(url, pieces(b"a" * 640))
+            await collect(url, pieces(b"a" * 640), patience_s=0.2)
 
 
 async def test_nobody_there() -> None:

@@ -79,7 +79,9 @@ async def test_who_does_not_read_at_all_is_let_go(
     redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers
 ) -> None:
     async with (
-        running_gateway(redis_client, redis_url, tmp_path, buffer_bytes=BUFFER_BYTES, send_timeout_s=0.3) as gateway,
+        running_gateway(
+            redis_client, redis_url, tmp_path, buffer_bytes=BUFFER_BYTES, send_timeout_s=0.3, resume_window_s=0.2
+        ) as gateway,
         line(gateway.stream(), buffer_bytes=BUFFER_BYTES, max_queue=1) as client,
     ):
         await client.hear("ready")

@@ -1,6 +1,8 @@
 """Files over HTTP on a real server: what is stored and queued, what a client may ask afterwards, how it is refused."""
 
 import asyncio
+import errno
+import io
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,11 +11,13 @@ from typing import Any
 import httpx2
 import msgspec
 import pytest
+import redis
 from gateway_bench import Gateway, running_gateway, stand_ins, tell_status, until
 from redis.asyncio import Redis
 
 from stt_shared.bus import keys
 from stt_shared.bus.functions import Functions
+from stt_shared.bus.jobs import JobFunctions, NewJob
 from stt_shared.bus.log import read_state
 from stt_shared.contracts.jobs import JobConfig, JobError, JobResult, JobSegment, JobStatus, JobWord
 from stt_shared.contracts.session import Task
@@ -53,7 +57,7 @@ async def posted(http: httpx2.AsyncClient, name: str = "talk.mp3", **fields: str
 async def ended(gateway: Gateway, job_id: str, status: JobStatus, **with_what: bytes) -> None:
     at = keys.job_keys(job_id)
     epoch = (await read_state(gateway.client, at))[b"epoch"].decode()
-    assert await Functions(gateway.client).finish_job(at, epoch, status, now_ms=0, **with_what)
+    assert await Functions(gateway.client).jobs.finish(at, epoch, status, now_ms=0, **with_what)
 
 
 def assert_refused(response: httpx2.Response, status: int, code: str) -> str:
@@ -103,6 +107,138 @@ async def test_several_files_are_several_jobs_with_the_same_wishes(gateway: Gate
         assert (config["language"], config["prompt"]) == ("en", "Ann")
 
 
+KEY = {"Idempotency-Key": "order-4711"}
+
+
+async def test_a_hundred_equal_posts_at_once_are_one_job(gateway: Gateway, http: httpx2.AsyncClient) -> None:
+    limits = httpx2.Limits(max_connections=100)
+    async with httpx2.AsyncClient(base_url=gateway.url, timeout=30, trust_env=False, limits=limits) as many:
+        responses = await asyncio.gather(
+            *(many.post(JOBS, files={"file": (f"{n}.mp3", AUDIO)}, headers=KEY) for n in range(100))
+        )
+    assert {response.status_code for response in responses} == {202}
+    (job_id,) = {response.json()["job_id"] for response in responses}
+    assert sorted(response.headers.get("Idempotent-Replayed", "") for response in responses) == ["", *["true"] * 99]
+    assert [path.name for path in gateway.spooled] == [job_id]
+    assert await gateway.client.xlen(keys.JOBS_WAITING) == 1
+    assert len(await gateway.client.keys("stt:{jobs}:job:*")) == 1
+
+
+async def test_without_the_key_each_post_is_a_job(gateway: Gateway, http: httpx2.AsyncClient) -> None:
+    """The negative twin."""
+    posts = (http.post(JOBS, files={"file": ("a.mp3", AUDIO)}) for _ in range(10))
+    assert len({response.json()["job_id"] for response in await asyncio.gather(*posts)}) == 10
+
+
+async def test_several_files_are_replayed_in_their_order(gateway: Gateway, http: httpx2.AsyncClient) -> None:
+    files = [("file", (f"{n}.mp3", AUDIO + bytes([n]))) for n in range(3)]
+    first, second = [await http.post(JOBS, files=files, headers=KEY) for _ in range(2)]
+    assert second.json() == first.json()
+    assert len(gateway.spooled) == 3
+    swapped = await http.post(JOBS, files=files[::-1], headers=KEY)
+    assert_refused(swapped, 409, "conflict")
+    assert len(gateway.spooled) == 3
+
+
+OTHERS: dict[str, dict[str, Any]] = {
+    "another file": {"files": {"file": ("a.mp3", AUDIO + b"x")}},
+    "another language": {"files": {"file": ("a.mp3", AUDIO)}, "data": {"language": "en"}},
+    "another task": {"files": {"file": ("a.mp3", AUDIO)}, "params": {"task": "translate"}},
+    "another prompt": {"files": {"file": ("a.mp3", AUDIO)}, "data": {"prompt": "Ann"}},
+    "a file more": {"files": [("file", ("a.mp3", AUDIO)), ("file", ("b.mp3", AUDIO))]},
+}
+
+
+async def test_a_key_stands_for_one_request_only(gateway: Gateway, http: httpx2.AsyncClient) -> None:
+    first = await http.post(JOBS, files={"file": ("a.mp3", AUDIO)}, headers=KEY)
+    for name, request in OTHERS.items():
+        assert_refused(await http.post(JOBS, headers=KEY, **request), 409, "conflict")
+        assert len(gateway.spooled) == 1, name
+    # What a file is called, and how a wish was passed, makes no other request.
+    same = await http.post(JOBS, files={"file": ("b.mp3", AUDIO)}, data={"language": "auto"}, headers=KEY)
+    assert same.json() == first.json()
+    assert same.headers["Idempotent-Replayed"] == "true"
+
+
+async def test_a_key_lasts_as_long_as_its_job(gateway: Gateway, http: httpx2.AsyncClient) -> None:
+    first = await http.post(JOBS, files={"file": ("a.mp3", AUDIO)}, headers=KEY)
+    (request,) = await gateway.client.keys("stt:{jobs}:request:*")
+    assert 86_000 < await gateway.client.ttl(request) <= 86_400
+    assert b"order" not in request, "a client's key is kept as a hash"
+    await gateway.client.delete(keys.job_keys(first.json()["job_id"]).state)
+    again = await http.post(JOBS, files={"file": ("a.mp3", AUDIO)}, headers=KEY)
+    assert again.status_code == 202
+    assert again.json()["job_id"] != first.json()["job_id"]
+
+
+@pytest.mark.parametrize("key", ["", "two words", "k" * 256, "Grüße".encode().decode("latin-1"), "a\tb"])
+async def test_a_key_that_is_none_is_refused(gateway: Gateway, http: httpx2.AsyncClient, key: str) -> None:
+    headers = {"Idempotency-Key": key.encode("latin-1")}
+    response = await http.post(JOBS, files={"file": ("a.mp3", AUDIO)}, headers=headers)
+    assert "255 visible" in assert_refused(response, 422, "bad_config")
+    assert gateway.spooled == []
+
+
+async def test_an_api_that_dies_with_the_answer_leaves_one_whole_job(
+    gateway: Gateway, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis made the job, and nobody heard of it: the client asks again, and its file must still be there."""
+    create = JobFunctions.create
+
+    async def answer_lost(*args: Any, **options: Any) -> None:
+        await create(*args, **options)
+        raise redis.ConnectionError("lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JobFunctions, "create", answer_lost)
+        assert_refused(await http.post(JOBS, files={"file": ("a.mp3", AUDIO)}, headers=KEY), 503, "unavailable")
+    again = await http.post(JOBS, files={"file": ("a.mp3", AUDIO)}, headers=KEY)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert [path.name for path in gateway.spooled] == [again.json()["job_id"]]
+    assert await gateway.client.xlen(keys.JOBS_WAITING) == 1
+
+
+async def test_a_call_that_redis_carries_out_twice_makes_one_job(gateway: Gateway) -> None:
+    """redis-py repeats a call whose answer did not come."""
+    jobs = [NewJob(f"twice-0123456789abc{n}", "e", b"{}") for n in range(2)]
+    for key_hash in ("", "hash"):
+        for _ in range(2):
+            created = await Functions(gateway.client).jobs.create(jobs, 0, key_hash=key_hash, fingerprint="f")
+            assert created is not None
+            assert (created.job_ids, created.replayed) == ([job.job_id for job in jobs], False)
+    assert await gateway.client.xlen(keys.JOBS_WAITING) == 2
+
+
+async def test_a_full_spool_folder_is_told_and_nothing_is_left(
+    gateway: Gateway, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.BufferedWriter):
+        def write(self, _: Any) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def close(self) -> None:
+            """What is buffered finds no room either, the first time."""
+            was_closed = self.closed
+            super().close()
+            if not was_closed:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+    really_open = Path.open
+
+    def opened(path: Path, mode: str = "r", **options: Any) -> Any:
+        if path.suffix == ".part" and mode == "wb":
+            return Full(io.FileIO(path, "w"))
+        return really_open(path, mode, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", opened)
+        refused = await http.post(JOBS, files={"file": ("a.mp3", AUDIO)})
+    assert "no room" in assert_refused(refused, 503, "unavailable")
+    assert gateway.spooled == []
+    assert await gateway.client.keys("stt:{jobs}*") == []
+    assert await posted(http)
+
+
 async def test_a_new_job_as_its_client_sees_it(http: httpx2.AsyncClient) -> None:
     job_id = await posted(http)
     view = (await http.get(f"{JOBS}/{job_id}")).json()
@@ -133,7 +269,7 @@ async def test_what_is_refused_leaves_no_file_and_no_job(gateway: Gateway, http:
     for name, (request, status, code) in REFUSED.items():
         assert_refused(await http.post(JOBS, **request), status, code)
         assert gateway.spooled == [], name
-        assert await gateway.client.keys("stt:jobs*") == [], name
+        assert await gateway.client.keys("stt:{jobs}*") == [], name
 
 
 async def test_a_language_that_no_model_here_knows_is_refused(gateway: Gateway, http: httpx2.AsyncClient) -> None:
@@ -151,7 +287,7 @@ async def test_a_client_that_leaves_amid_its_upload_leaves_nothing(gateway: Gate
         client.sendall(head.encode() + b"Content-Length: 9000\r\n\r\n" + part)
         await until(lambda: [path for path in gateway.spooled if path.suffix == ".part"])
     await until(lambda: gateway.spooled == [])
-    assert await gateway.client.keys("stt:jobs*") == []
+    assert await gateway.client.keys("stt:{jobs}*") == []
 
 
 async def test_an_unknown_job_is_not_found_whatever_one_asks(http: httpx2.AsyncClient) -> None:

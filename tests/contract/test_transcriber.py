@@ -15,11 +15,12 @@ from stt_shared.bus.channels import ChannelHub
 from stt_shared.bus.functions import Functions, Ownership, Written
 from stt_shared.bus.keys import StreamKeys, job_keys, session_keys
 from stt_shared.bus.log import read_events, read_state
+from stt_shared.bus.suspects import Suspects
 from stt_shared.bus.work import Stage
 from stt_shared.contracts.events import Done, Error, Event, Final, decode_event
-from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, frame_from_entry
 from stt_shared.contracts.jobs import JobConfig, JobResult
-from stt_shared.contracts.session import SessionConfig, encode_json
+from stt_shared.contracts.session import SessionConfig, encode_json, session_state
 from stt_shared.tasks import cancel_and_wait
 from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis, TimedWord
 from stt_transcriber.core.policy import LivePolicy
@@ -61,10 +62,10 @@ class LoudIsVoice:
     def probabilities(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         return (np.abs(samples.reshape(-1, 512)).max(axis=1) > 0.01).astype(np.float32)
 
-    def state(self) -> tuple[NDArray[np.float32], ...]:
-        return ()
+    def state(self) -> bytes:
+        return b""
 
-    def restore(self, state: tuple[NDArray[np.float32], ...]) -> None:
+    def restore(self, state: bytes) -> None:
         pass
 
 
@@ -81,8 +82,9 @@ async def functions(redis_client: Redis, engine: WordASecond) -> AsyncIterator[F
     async with ChannelHub(redis_client, "stt:replica:t1") as hub, ModelPool(engine) as pool:
         policy = LivePolicy()
         live = LiveWorker(LiveParts(redis_client, functions, hub, pool, LoudIsVoice, policy, 60.0))
-        cutter = FileCutter(redis_client, functions, hub, LoudIsVoice, policy)
-        chunks = ChunkWorker(redis_client, functions, pool, "t1", concurrency=2)
+        suspects = Suspects(redis_client, functions)
+        cutter = FileCutter(redis_client, functions, hub, LoudIsVoice, policy, suspects)
+        chunks = ChunkWorker(redis_client, functions, pool, "t1", 2, suspects)
         stages = [
             Stage(
                 redis_client,
@@ -147,9 +149,9 @@ def frames(*parts: tuple[float, bool]) -> list[Frame]:
     return [*made, Frame(len(made) + 1, FrameKind.STOP)]
 
 
-async def play(functions: Functions, owner: Ownership, all_frames: list[Frame]) -> None:
+async def play(functions: Functions, owner: Ownership, all_frames: list[Frame], max_frames: int = 64) -> None:
     for frame in all_frames:
-        while await functions.append_pcm(owner, frame, consumed=0, max_frames=64) is Written.FULL:
+        while await functions.append_pcm(owner, frame, consumed=0, max_frames=max_frames) is Written.FULL:
             await asyncio.sleep(0.01)
 
 
@@ -167,6 +169,31 @@ async def test_a_session_from_its_first_frame_to_done(redis_client: Redis, funct
     assert (done.finals, done.duration_ms) == (2, 5000)
     assert {"vad", "buffer", "infer", "emit"} <= set(done.timings_ms)
     assert not await redis_client.exists(owner.keys.pcm_log, owner.keys.audio_log), "no audio is left"
+
+
+async def test_the_log_keeps_all_that_a_successor_hears_again(redis_client: Redis, functions: Functions) -> None:
+    owner = await opened(redis_client, functions, "s")
+    sound = frames((0.5, False), (2, True), (1, False), (2, True))
+    async with listening(redis_client, owner.keys) as events:
+        await play(functions, owner, sound[:-1])
+        async with asyncio.timeout(10):
+            while (state := session_state(await read_state(redis_client, owner.keys))).finals == 0:
+                await asyncio.sleep(0.02)
+        heard = state.context.hearing
+        assert heard is not None
+        assert state.committed_samples % 16 == 0
+        assert heard.position <= state.committed_samples
+        kept = await read_pcm_log(redis_client, owner.keys)
+        assert kept[0].seq == state.committed_seq + 1
+        assert kept[0].meta.start_sample <= heard.position < state.committed_samples
+        assert heard.position - kept[0].meta.start_sample < 1600 + 512, "and hardly more than that"
+        await play(functions, owner, sound[-1:])
+        await events
+
+
+async def read_pcm_log(client: Redis, at: StreamKeys) -> list[Frame]:
+    entries = await client.xrange(at.pcm_log)
+    return [frame_from_entry(int(entry_id.partition(b"-")[0]), fields) for entry_id, fields in entries]
 
 
 async def test_an_engine_that_fails_ends_no_session(
@@ -212,7 +239,7 @@ async def test_a_long_file_is_cut_and_put_together_in_order(
     await functions.open(at, "e", msgspec.json.encode(JobConfig("j" * 32)), 0, 60)
     await redis_client.hset(at.state, mapping={"status": "queued", "progress": 0})
     await redis_client.xadd(keys.JOBS_WAITING, {"id": at.id, "epoch": "e"})
-    await play(functions, Ownership(at, "e"), frames(*[(9.0, True), (1.0, False)] * 12))
+    await play(functions, Ownership(at, "e"), frames(*[(9.0, True), (1.0, False)] * 12), max_frames=640)
     async with asyncio.timeout(20):
         while (await redis_client.hget(at.state, "status")) != b"completed":
             await asyncio.sleep(0.05)

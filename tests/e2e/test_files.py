@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import httpx2
 import numpy as np
 import pytest
 import speech
-from common import Suite
+from common import Suite, running_suite
 from live_client import words
 from numpy.typing import NDArray
 from speech import BECKETT_TEXT
@@ -149,3 +150,35 @@ async def test_cancel_ends_a_job_and_nothing_is_left_behind(
     async with asyncio.timeout(10):
         while os.listdir(spool):
             await asyncio.sleep(0.2)
+
+
+async def test_a_transcriber_killed_in_mid_file_changes_nothing(model: str, beckett: NDArray[np.float32]) -> None:
+    pause = np.zeros(16000, np.float32)
+    data = encode.encoded(np.concatenate([part for _ in range(16) for part in (beckett, pause)]), "flac", "flac")
+    with running_suite(WHISPER_MODEL=model, TRANSCRIBER_REPLICAS="2") as suite:
+        async with httpx2.AsyncClient(base_url=suite.url, timeout=60) as client:
+            calm = await finished(client, await post(client, "calm.flac", data, language="en"))
+            job_id = await post(client, "disturbed.flac", data, language="en")
+            async with asyncio.timeout(60):
+                while not 5 < (await client.get(f"/v1/stt/jobs/{job_id}")).json()["progress"] < 80:
+                    await asyncio.sleep(0.02)
+            replicas = (await client.get("/health")).json()["replicas"]
+            transcribers = [replica["id"] for replica in replicas if replica["service"] == "transcriber"]
+            # The first of them cuts both files, or transcribes at least: there are chunks enough for two.
+            os.kill(int(transcribers[0].split("-")[-2]), signal.SIGKILL)
+            view = await finished(client, job_id)
+    assert (calm["status"], view["status"]) == ("completed", "completed"), (calm, view)
+    assert view["result"] == calm["result"]
+
+
+async def test_the_same_request_again_is_the_same_job(suite: Suite, beckett: NDArray[np.float32]) -> None:
+    data = encode.encoded(beckett, "ogg", "libopus")
+    headers = {"Idempotency-Key": "files-e2e-1"}
+    async with httpx2.AsyncClient(base_url=suite.url, timeout=60) as client:
+        first, second = [
+            await client.post("/v1/stt/jobs", files={"file": ("a.ogg", data)}, headers=headers) for _ in range(2)
+        ]
+        assert first.json() == second.json()
+        assert (await finished(client, first.json()["job_id"]))["status"] == "completed"
+        third = await client.post("/v1/stt/jobs", files={"file": ("a.ogg", data)}, headers=headers)
+        assert third.json() == first.json()

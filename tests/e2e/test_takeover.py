@@ -4,10 +4,13 @@ import asyncio
 import os
 import signal
 
+import encode
 import httpx2
+import numpy as np
 import pytest
 from common import running_suite
 from live_client import chunked, talk, words
+from numpy.typing import NDArray
 from speech import BECKETT_TEXT
 
 pytestmark = pytest.mark.e2e
@@ -29,5 +32,27 @@ async def test_no_word_is_lost_when_the_owner_of_a_session_is_killed(service: st
         heard = await talking
     assert words(heard.text) == words(BECKETT_TEXT)
     assert [final["utterance"] for final in heard.of("final")] == list(range(1, len(heard.of("final")) + 1))
+    assert [final["text"] for final in heard.of("final")] == [final["text"] for final in undisturbed.of("final")]
+    assert heard.events[-1]["type"] == "done"
+
+
+async def test_no_word_is_lost_when_the_decoder_of_a_recorders_stream_is_killed(
+    model: str, beckett: NDArray[np.float32]
+) -> None:
+    """A compressed stream, in the pieces in which a browser's recorder hands it out."""
+    webm = encode.encoded(beckett, "webm", "libopus")
+    pieces = chunked(webm, len(webm) // 40)
+    with running_suite(WHISPER_MODEL=model, AUDIO_PROCESSOR_REPLICAS="2") as suite:
+        url = suite.stream_url + "?language=en&encoding=webm"
+        undisturbed = await talk(url, pieces, every_s=0.25)
+        talking = asyncio.create_task(talk(url, pieces, every_s=0.25, timeout_s=60))
+        for moment_s in (2.3, 3.0):
+            await asyncio.sleep(moment_s)
+            async with httpx2.AsyncClient() as client:
+                replicas = (await client.get(suite.url + "/health")).json()["replicas"]
+            (owner,) = [r for r in replicas if r["service"] == "audio-processor" and r["sessions"] == 1]
+            os.kill(int(owner["id"].split("-")[-2]), signal.SIGKILL)
+        heard = await talking
+    assert words(heard.text) == words(BECKETT_TEXT)
     assert [final["text"] for final in heard.of("final")] == [final["text"] for final in undisturbed.of("final")]
     assert heard.events[-1]["type"] == "done"

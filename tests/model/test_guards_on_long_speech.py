@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stt_shared.contracts.events import Final
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import SessionConfig
-from stt_transcriber.core import live
+from stt_transcriber.core import segmenter
 from stt_transcriber.core.live import LiveSession
 from stt_transcriber.core.policy import LivePolicy
 from stt_transcriber.engines.base import Engine
@@ -26,7 +26,7 @@ CONFIG = SessionConfig(language="en", interim_results=False, endpointing_ms=5_00
 
 def text_of(engine: Engine, audio: NDArray[np.float32]) -> tuple[str, int]:
     """The finals as one text, and how many they are."""
-    session = LiveSession("s", CONFIG, POLICY, load_vad("silero")().probabilities)
+    session = LiveSession("s", CONFIG, POLICY, load_vad("silero")())
     samples = np.clip(np.round(audio * 32768), -32768, 32767).astype(np.int16)
     frames = [
         Frame(seq, FrameKind.AUDIO, samples[at : at + 8000].tobytes(), FrameMeta(1.0, at))
@@ -54,7 +54,7 @@ def test_no_word_is_lost_or_doubled_at_a_cut(
         text, finals = text_of(tiny, audio)
         assert finals >= 4
         with monkeypatch.context() as blind:
-            blind.setattr(live, "cut_point", lambda buffer, track, begin, end: end - 16000)
+            blind.setattr(segmenter, "cut_point", lambda buffer, track, begin, end: end - 16000)
             blind_text, _ = text_of(tiny, audio)
         length = len(reference.split())
         references += length

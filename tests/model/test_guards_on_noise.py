@@ -28,7 +28,7 @@ FRAME = 8000
 
 def words_of(engine: Engine, audio: Audio, **config: Any) -> list[str]:
     """Texts of all partials and finals that a session makes of the audio, each decode at once."""
-    session = LiveSession("s", SessionConfig(**config), LivePolicy(), load_vad("silero")().probabilities)
+    session = LiveSession("s", SessionConfig(**config), LivePolicy(), load_vad("silero")())
     samples = np.clip(np.round(audio * 32768), -32768, 32767).astype(np.int16)
     texts: list[str] = []
     for seq, at in enumerate(range(0, len(samples), FRAME), start=1):

@@ -10,6 +10,8 @@ from stt_gateway.core.config import (
     Defaults,
     Framing,
     JobRequest,
+    Known,
+    Resume,
     effective_config,
     job_request,
     session_request,
@@ -74,8 +76,14 @@ def test_every_parameter_reaches_the_session() -> None:
         "endpointing_ms": "1200",
         "conversation_id": "call 7",
         "speaker": "Ann",
+        "store": "true",
         "session_id": "s-1",
         "framing": "seq32",
+        "resume_token": "t-1",
+        "last_event": "17",
+        "committed_ms": "1200",
+        "finals": "3",
+        "start_ms": "0",
     }
     assert set(given) == set(STREAM_PARAMETERS)
     request = session_request(given.items(), DEFAULTS)
@@ -90,8 +98,31 @@ def test_every_parameter_reaches_the_session() -> None:
         endpointing_ms=1200,
         conversation_id="call 7",
         speaker="Ann",
+        store=True,
     )
     assert (request.framing, request.session_id) == (Framing.SEQ32, "s-1")
+    assert request.resume == Resume("t-1", 17, Known(3, 1200, 0))
+
+
+def test_a_session_is_resumed_by_its_token_and_what_the_client_has() -> None:
+    def resume(**given: str) -> Resume | None:
+        return session_request(given.items(), DEFAULTS).resume
+
+    assert resume(session_id="s-1") is None
+    assert resume(session_id="s-1", resume_token="t") == Resume("t", 0, None)
+    assert resume(session_id="s-1", resume_token="t", committed_ms="40") == Resume("t", 0, Known(0, 40, 40))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"last_event": "3"}, "last_event is for resuming a session"),
+        ({"resume_token": "t"}, "without session_id"),
+        ({"session_id": "s", "resume_token": "t", "committed_ms": "5", "start_ms": "6"}, "a whole number from 0 to 5"),
+    ],
+)
+def test_a_wish_to_resume_that_makes_no_sense_is_refused(given: dict[str, str], message: str) -> None:
+    assert message in refusal_of(*given.items()).message
 
 
 @pytest.mark.parametrize(("name", "value", "allowed"), BAD, ids=[f"{n}={v[:12]}" for n, v, _ in BAD])

@@ -4,19 +4,23 @@ import random
 
 import pytest
 
-from stt_gateway.core.reorder import MAX_EARLY_BYTES, MAX_EARLY_CHUNKS, Missing, Reorder
+from stt_gateway.core.reorder import MAX_EARLY_BYTES, MAX_EARLY_CHUNKS, Chunk, Missing, Reorder
 
 pytestmark = pytest.mark.unit
 
 
+def bare(parts: list[Chunk | Missing]) -> list[bytes | Missing]:
+    return [part.data if isinstance(part, Chunk) else part for part in parts]
+
+
 def pushed(reorder: Reorder, *numbers: int | None) -> list[bytes | Missing]:
-    return [part for number in numbers for part in reorder.push(number, str(number).encode())]
+    return [part for number in numbers for part in bare(reorder.push(number, str(number).encode()))]
 
 
 def test_chunks_in_order_pass_at_once() -> None:
     reorder = Reorder()
     for number in (1, 2, 3):
-        assert reorder.push(number, b"x") == [b"x"]
+        assert reorder.push(number, b"x") == [Chunk(number, b"x")]
         assert reorder.received_seq == number
 
 
@@ -68,14 +72,14 @@ def test_a_hole_is_given_up_after_so_many_bytes() -> None:
     half = bytes(MAX_EARLY_BYTES // 2)
     assert reorder.push(5, half) == []
     assert reorder.push(7, half) == []
-    assert reorder.push(9, b"x") == [Missing(1, 4), half], "only as many as needed"
-    assert reorder.release() == [Missing(6, 6), half, Missing(8, 8), b"x"]
+    assert bare(reorder.push(9, b"x")) == [Missing(1, 4), half], "only as many as needed"
+    assert bare(reorder.release()) == [Missing(6, 6), half, Missing(8, 8), b"x"]
 
 
 def test_release_gives_out_what_waits_with_its_holes() -> None:
     reorder = Reorder()
     pushed(reorder, 1, 4, 7, 8)
-    assert reorder.release() == [Missing(2, 3), b"4", Missing(5, 6), b"7", b"8"]
+    assert bare(reorder.release()) == [Missing(2, 3), b"4", Missing(5, 6), b"7", b"8"]
     assert reorder.received_seq == 8
     assert pushed(reorder, 9) == [b"9"]
 
@@ -91,4 +95,17 @@ def test_a_chunk_without_a_number_comes_after_all_before_it() -> None:
 def test_a_wild_number_costs_nothing_but_a_hole() -> None:
     reorder = Reorder()
     assert pushed(reorder, 2**53) == []
-    assert reorder.release() == [Missing(1, 2**53 - 1), str(2**53).encode()]
+    assert bare(reorder.release()) == [Missing(1, 2**53 - 1), str(2**53).encode()]
+
+
+def test_every_chunk_bears_its_number() -> None:
+    reorder = Reorder()
+    assert reorder.push(None, b"a") == [Chunk(1, b"a")]
+    assert reorder.push(3, b"c") == []
+    assert reorder.push(2, b"b") == [Chunk(2, b"b"), Chunk(3, b"c")]
+
+
+def test_a_connection_that_goes_on_begins_behind_what_is_held() -> None:
+    reorder = Reorder(received_seq=7)
+    assert pushed(reorder, 6, 7, 8) == [b"8"]
+    assert pushed(Reorder(received_seq=7), 0) == [], "a number 0 is no beginning here"

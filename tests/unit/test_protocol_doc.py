@@ -11,6 +11,7 @@ import pytest
 
 from stt_audio.settings import AudioSettings
 from stt_gateway import uploads
+from stt_gateway.conversations import shown
 from stt_gateway.core.config import (
     JOB_PARAMETERS,
     MAX_LABEL_CHARS,
@@ -30,6 +31,7 @@ from stt_gateway.settings import GatewaySettings
 from stt_shared.bus.functions import MAX_EVENTS_KEPT
 from stt_shared.bus.keys import JOB_TTL_S, SESSION_TTL_S, session_keys
 from stt_shared.bus.replicas import ReplicaStatus
+from stt_shared.contracts.conversation import Unsettled, Utterance
 from stt_shared.contracts.errors import ERRORS, SttError
 from stt_shared.contracts.events import Done, Error, Event, Final, Partial, Ready, decode_event
 from stt_shared.contracts.frames import FrameKind, frame_from_published
@@ -81,6 +83,7 @@ MESSAGES = [example for example in EXAMPLES if example.get("type") in MESSAGE_KI
 RECOGNISED: list[tuple[str, Callable[[dict[str, Any]], bool]]] = [
     ("event", lambda example: example in EVENTS),
     ("message", lambda example: example in MESSAGES),
+    ("viewed", lambda example: example.get("type") in ("following", "utterance", "unsettled")),
     ("frame", lambda example: "pcm" in example),
     ("job", lambda example: "job_id" in example and "status" in example),
     ("posted", lambda example: set(example) == {"job_id", "status_url"}),
@@ -106,6 +109,15 @@ def test_events_are_as_the_contract_has_them(example: dict[str, Any]) -> None:
     event = decode_event(json.dumps(example).encode())
     whole = {"type": example["type"], **msgspec.to_builtins(event)}
     assert whole == example, "every field of the type, and none besides"
+
+
+def test_what_viewers_see_is_as_the_contract_has_it() -> None:
+    told = {example["type"]: example for example in of_kind("viewed")}
+    unsettled = msgspec.convert(told["unsettled"], Unsettled)
+    assert {"type": "unsettled", **msgspec.to_builtins(unsettled)} == told["unsettled"]
+    said = dict(told["utterance"])
+    assert said.pop("cursor") == f"{told['following']['cursor'].split('-')[0]}-{said['seq']}"
+    assert shown(msgspec.convert({**said, "instance": "i"}, Utterance)) == said
 
 
 def test_every_event_that_a_client_sees_has_an_example_and_a_paragraph() -> None:
@@ -193,7 +205,7 @@ def test_names_in_redis() -> None:
 
 def test_the_query_table_is_what_the_gateway_takes() -> None:
     rows = {row[0]: row for row in table("query")}
-    assert tuple(rows) == STREAM_PARAMETERS
+    assert (*rows, *(row[0] for row in table("to resume"))) == STREAM_PARAMETERS
     request = session_request([], Defaults())
     config = {**effective_config(request.config), "framing": request.framing.value}
     for name, value in config.items():

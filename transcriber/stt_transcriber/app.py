@@ -10,7 +10,9 @@ from stt_shared.bus import keys
 from stt_shared.bus.channels import ChannelHub
 from stt_shared.bus.client import connect, wait_until_ready
 from stt_shared.bus.functions import Functions
+from stt_shared.bus.rebalance import keep_balanced
 from stt_shared.bus.replicas import Heartbeat, ReplicaStatus, new_replica_id
+from stt_shared.bus.suspects import Suspects
 from stt_shared.bus.work import Stage
 from stt_shared.clock import monotonic_ms, wall_ms
 from stt_shared.tasks import LoopWatch, cancel_and_wait, stop_signal
@@ -131,8 +133,11 @@ async def run(settings: TranscriberSettings) -> None:
         )
         async with ChannelHub(client, keys.replica_channel(replica_id)) as hub, pool_of_threads as pool:
             live = LiveWorker(LiveParts(client, functions, hub, pool, new_voice, policy, settings.session_silence_s))
-            cutter = FileCutter(client, functions, hub, new_voice, policy)
-            chunks = ChunkWorker(client, functions, pool, replica_id, settings.worker_concurrency or settings.workers())
+            suspects = Suspects(client, functions)
+            cutter = FileCutter(client, functions, hub, new_voice, policy, suspects)
+            chunks = ChunkWorker(
+                client, functions, pool, replica_id, settings.worker_concurrency or settings.workers(), suspects
+            )
             sessions = Stage(
                 client,
                 functions,
@@ -143,6 +148,7 @@ async def run(settings: TranscriberSettings) -> None:
                 capacity=status.places,
                 handle=live.handle,
                 deletes=True,
+                may_move=live.may_move,
             )
             jobs = Stage(
                 client,
@@ -164,21 +170,22 @@ async def run(settings: TranscriberSettings) -> None:
                 workers=engine.parallel,
                 places=status.places,
             )
+            balance = keep_balanced(client, sessions, replica_id, "transcriber")
             intake = [
                 asyncio.create_task(work, name=name)
-                for name, work in (("sessions", sessions.run()), ("jobs", jobs.run()), ("chunks", chunks.run()))
+                for name, work in (
+                    ("sessions", sessions.run()),
+                    ("jobs", jobs.run()),
+                    ("chunks", chunks.run()),
+                    ("balance", balance),
+                )
             ]
             stopping = asyncio.create_task(stop.wait(), name="stop signal")
             done, _ = await asyncio.wait({*intake, stopping}, return_when=asyncio.FIRST_COMPLETED)
             status.draining = True
-            for task in (*intake, stopping):
-                if task not in done:
-                    await cancel_and_wait(task)
-            await asyncio.gather(
-                sessions.drain(settings.drain_timeout_s),
-                jobs.drain(settings.drain_timeout_s),
-                chunks.drain(settings.drain_timeout_s),
-            )
+            await asyncio.gather(*(cancel_and_wait(task) for task in (*intake, stopping) if task not in done))
+            _log.info("leaving", sessions=sessions.running, jobs=jobs.running, chunks=chunks.running)
+            await asyncio.gather(sessions.hand_over(), jobs.hand_over(), chunks.drain(0))
             for task in done - {stopping}:
                 task.result()
     finally:

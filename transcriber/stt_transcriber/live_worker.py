@@ -13,11 +13,12 @@ from stt_shared.bus.log import LogHole, read_pcm
 from stt_shared.bus.work import Assignment
 from stt_shared.clock import monotonic_ms, wall_ms
 from stt_shared.contracts.errors import ERRORS
-from stt_shared.contracts.events import Error, Event, Notice
+from stt_shared.contracts.events import Error, Event, Final, Notice, Partial
 from stt_shared.contracts.frames import Frame, FrameKind
 from stt_shared.contracts.session import session_state
 from stt_shared.metrics import ERRORS_TOTAL, REFUSED_WRITES, SESSIONS, SESSIONS_TOTAL, StageTimings
 from stt_shared.tasks import cancel_and_wait
+from stt_transcriber.conversation import Speaker
 from stt_transcriber.core.hypothesis import DecodeRequest
 from stt_transcriber.core.live import LiveSession
 from stt_transcriber.core.load import Pace
@@ -69,6 +70,10 @@ class LiveWorker:
         else:
             self._speaking.discard(run)
 
+    def may_move(self, session_id: str) -> bool:
+        """The session is not in mid-utterance: whoever takes it over has little to hear again."""
+        return all(run.session_id != session_id for run in self._speaking)
+
     def pace(self, now_ms: float) -> Pace:
         """How often a session may have a draft."""
         return self._parts.pool.load.pace(len(self._speaking), now_ms)
@@ -101,15 +106,17 @@ class _Run:
         self._owner = assignment.owner
         state = session_state(assignment.fields)
         self._position = state.committed_seq
+        self._speaker = Speaker(assignment.owner.keys.id, state.config, assignment.fields)
         self._session = LiveSession(
             assignment.owner.keys.id,
             state.config,
             parts.policy,
-            parts.new_voice().probabilities,
+            parts.new_voice(),
             committed_samples=state.committed_samples,
             committed_seq=state.committed_seq,
             finals=state.finals,
             context=state.context,
+            showing=state.partial > 0,
         )
         self._timings = StageTimings()
         self._turn = asyncio.Lock()  # state changes and their events, one after the other
@@ -120,6 +127,10 @@ class _Run:
         self._told_busy = False
         self.key = f"live {assignment.owner.keys.id} {assignment.owner.epoch}"
         self.log = structlog.get_logger().bind(session_id=assignment.owner.keys.id)
+
+    @property
+    def session_id(self) -> str:
+        return self._owner.keys.id
 
     async def until_done(self) -> None:
         reading = asyncio.create_task(self._read(), name="session frames")
@@ -251,9 +262,19 @@ class _Run:
                 assert commit is not None
                 written = await self._parts.functions.commit(self._owner, commit)
             else:
+                # First: a worker that dies behind the commit can never say it again.
+                if isinstance(outcome.event, Final):
+                    await self._say(outcome.event)
                 written, _ = await self._parts.functions.emit(self._owner, outcome.event, commit)
                 self._timings.add("emit", monotonic_ms() - began)
             self._check(written)
+            if isinstance(outcome.event, Partial) and (unsettled := self._speaker.unsettled(outcome.event)):
+                await self._parts.functions.conversations.show(unsettled)
+
+    async def _say(self, final: Final) -> None:
+        utterance = self._speaker.utterance(final, wall_ms())
+        if utterance is not None:
+            await self._parts.functions.conversations.say(utterance)
 
     def _check(self, written: Written) -> None:
         if written in (Written.FENCED, Written.GONE, Written.HOLE):

@@ -15,8 +15,6 @@ from stt_transcriber.core.speech import WINDOW_SAMPLES
 _log = structlog.get_logger()
 
 Floats = NDArray[np.float32]
-VadState = tuple[Floats, ...]
-"""What a model remembers of the windows so far; opaque."""
 
 
 class VadModel(Protocol):
@@ -27,12 +25,13 @@ class VadModel(Protocol):
         of a window. One call with n windows gives the same as n calls with one."""
         ...
 
-    def state(self) -> VadState:
-        """A copy of what is remembered."""
+    def state(self) -> bytes:
+        """What is remembered of the windows so far; opaque."""
         ...
 
-    def restore(self, state: VadState) -> None:
-        """Goes on from a ``state`` of the same kind of model."""
+    def restore(self, state: bytes) -> None:
+        """Goes on exactly from a ``state``. One of another kind of model is left aside, with a warning: replicas may
+        differ in what they have installed."""
         ...
 
 
@@ -66,13 +65,19 @@ class SileroVad:
         self._context = windows[-1, -self._CONTEXT_SAMPLES :].copy()
         return np.asarray(output, np.float32).reshape(-1)
 
-    def state(self) -> VadState:
+    def state(self) -> bytes:
         """See ``VadModel``."""
-        return self._h.copy(), self._c.copy(), self._context.copy()
+        return np.concatenate([self._h.reshape(-1), self._c.reshape(-1), self._context]).tobytes()
 
-    def restore(self, state: VadState) -> None:
+    def restore(self, state: bytes) -> None:
         """See ``VadModel``."""
-        self._h, self._c, self._context = (part.copy() for part in state)
+        if len(state) != len(self.state()):
+            _log.warning("the voice model's state is of another kind", has=len(state), needs=len(self.state()))
+            return
+        values = np.frombuffer(state, np.float32)
+        h, c, context = np.split(values, [self._h.size, self._h.size + self._c.size])
+        self._h, self._c = h.reshape(self._STATE_SHAPE).copy(), c.reshape(self._STATE_SHAPE).copy()
+        self._context = context.copy()
 
 
 class RmsVad:
@@ -101,13 +106,16 @@ class RmsVad:
         levels_db = 10 * np.log10(np.maximum(power, 1e-10))
         return np.array([self._probability(float(level_db)) for level_db in levels_db], np.float32)
 
-    def state(self) -> VadState:
+    def state(self) -> bytes:
         """See ``VadModel``."""
-        return (np.array([] if self._floor_db is None else [self._floor_db], np.float32),)
+        return np.array([] if self._floor_db is None else [self._floor_db], np.float32).tobytes()
 
-    def restore(self, state: VadState) -> None:
+    def restore(self, state: bytes) -> None:
         """See ``VadModel``."""
-        (floor,) = state
+        floor = np.frombuffer(state, np.float32)
+        if len(floor) > 1:
+            _log.warning("the voice model's state is of another kind", has=len(state), needs=4)
+            return
         self._floor_db = float(floor[0]) if len(floor) else None
 
     def _probability(self, level_db: float) -> float:

@@ -13,7 +13,9 @@ from stt_shared.contracts.session import Encoding, SessionConfig, Task
 
 MAX_PROMPT_CHARS = 1000
 MAX_LABEL_CHARS = 128
+_MOST = 999_999_999
 
+RESUME_PARAMETERS = ("resume_token", "last_event", "committed_ms", "finals", "start_ms")
 STREAM_PARAMETERS = (
     "sample_rate",
     "encoding",
@@ -25,8 +27,10 @@ STREAM_PARAMETERS = (
     "endpointing_ms",
     "conversation_id",
     "speaker",
+    "store",
     "session_id",
     "framing",
+    *RESUME_PARAMETERS,
 )
 JOB_PARAMETERS = ("language", "task", "prompt")
 
@@ -50,12 +54,32 @@ class Defaults:
 
 
 @dataclass(frozen=True)
+class Known:
+    """What a client has of a session: its finals, the position up to which they settle the audio, and the position of
+    the audio that it would send first if the server has nothing."""
+
+    finals: int
+    committed_ms: int
+    start_ms: int
+
+
+@dataclass(frozen=True)
+class Resume:
+    """The wish to go on with a session. ``known`` None: only if the server still has it."""
+
+    token: str
+    last_event: int
+    known: Known | None
+
+
+@dataclass(frozen=True)
 class SessionRequest:
     """A checked query. ``session_id`` is as the client wrote it, not checked here."""
 
     config: SessionConfig
     framing: Framing
     session_id: str | None
+    resume: Resume | None = None
 
 
 @dataclass(frozen=True)
@@ -69,25 +93,27 @@ class JobRequest:
 
 def session_request(pairs: Iterable[tuple[str, str]], defaults: Defaults) -> SessionRequest:
     """Reads the query of a live session. Raises SttError bad_config."""
-    given = _once(pairs, STREAM_PARAMETERS)
+    given = once(pairs, STREAM_PARAMETERS)
     config = SessionConfig(
-        sample_rate=_number(given, "sample_rate", 8000, 192_000, defaults.sample_rate),
+        sample_rate=number(given, "sample_rate", 8000, 192_000, defaults.sample_rate),
         encoding=_choice(given, "encoding", Encoding, Encoding.PCM_S16LE),
-        channels=_number(given, "channels", 1, 8, defaults.channels),
+        channels=number(given, "channels", 1, 8, defaults.channels),
         language=_language(given),
         task=_choice(given, "task", Task, Task.TRANSCRIBE),
         prompt=_text(given, "prompt", MAX_PROMPT_CHARS) or "",
-        interim_results=_flag(given, "interim_results", True),
-        endpointing_ms=_number(given, "endpointing_ms", 100, 5000, defaults.endpointing_ms),
+        interim_results=flag(given, "interim_results", True),
+        endpointing_ms=number(given, "endpointing_ms", 100, 5000, defaults.endpointing_ms),
         conversation_id=_text(given, "conversation_id", MAX_LABEL_CHARS),
         speaker=_text(given, "speaker", MAX_LABEL_CHARS),
+        store=flag(given, "store", False),
     )
-    return SessionRequest(config, _choice(given, "framing", Framing, Framing.RAW), given.get("session_id"))
+    framing = _choice(given, "framing", Framing, Framing.RAW)
+    return SessionRequest(config, framing, given.get("session_id"), _resume(given))
 
 
 def job_request(pairs: Iterable[tuple[str, str]]) -> JobRequest:
     """Reads the wishes for a file. Raises SttError bad_config."""
-    given = _once(pairs, JOB_PARAMETERS)
+    given = once(pairs, JOB_PARAMETERS)
     return JobRequest(
         _language(given),
         _choice(given, "task", Task, Task.TRANSCRIBE),
@@ -105,7 +131,24 @@ def shown(value: str) -> str:
     return repr(value if len(value) <= 64 else value[:61] + "...")
 
 
-def _once(pairs: Iterable[tuple[str, str]], allowed: tuple[str, ...]) -> Mapping[str, str]:
+def _resume(given: Mapping[str, str]) -> Resume | None:
+    token = _text(given, "resume_token", MAX_LABEL_CHARS)
+    if token is None:
+        if wrong := [name for name in RESUME_PARAMETERS if name in given]:
+            raise SttError("bad_config", f"{wrong[0]} is for resuming a session: resume_token must be given too")
+        return None
+    if "session_id" not in given:
+        raise SttError("bad_config", "resume_token is given without session_id; both are needed to resume a session")
+    last_event = number(given, "last_event", 0, _MOST, 0)
+    if "committed_ms" not in given:
+        return Resume(token, last_event, None)
+    committed_ms = number(given, "committed_ms", 0, _MOST, 0)
+    start_ms = number(given, "start_ms", 0, committed_ms, committed_ms)
+    return Resume(token, last_event, Known(number(given, "finals", 0, _MOST, 0), committed_ms, start_ms))
+
+
+def once(pairs: Iterable[tuple[str, str]], allowed: tuple[str, ...]) -> Mapping[str, str]:
+    """Each parameter by its name. Raises SttError bad_config for one that is unknown or given twice."""
     given: dict[str, str] = {}
     for name, value in pairs:
         if name not in allowed:
@@ -116,17 +159,19 @@ def _once(pairs: Iterable[tuple[str, str]], allowed: tuple[str, ...]) -> Mapping
     return given
 
 
-def _refuse(name: str, value: str, allowed: str) -> SttError:
+def refuse(name: str, value: str, allowed: str) -> SttError:
+    """What to raise for a value that is not allowed."""
     return SttError("bad_config", f"{name}={shown(value)} is not allowed; {name} must be {allowed}")
 
 
-def _number(given: Mapping[str, str], name: str, least: int, most: int, default: int) -> int:
+def number(given: Mapping[str, str], name: str, least: int, most: int, default: int) -> int:
+    """A whole number. Raises SttError bad_config."""
     value = given.get(name)
     if value is None:
         return default
     # isascii: int() also reads digits of other scripts; the length: it refuses very long ones with an error of its own.
     if not (value.isascii() and value.isdigit() and len(value) <= 9 and least <= int(value) <= most):
-        raise _refuse(name, value, f"a whole number from {least} to {most}")
+        raise refuse(name, value, f"a whole number from {least} to {most}")
     return int(value)
 
 
@@ -137,22 +182,23 @@ def _choice(given: Mapping[str, str], name: str, kind: type[Member], default: Me
     try:
         return kind(value)
     except ValueError:
-        raise _refuse(name, value, "one of " + ", ".join(kind)) from None
+        raise refuse(name, value, "one of " + ", ".join(kind)) from None
 
 
-def _flag(given: Mapping[str, str], name: str, default: bool) -> bool:
+def flag(given: Mapping[str, str], name: str, default: bool) -> bool:
+    """Yes or no. Raises SttError bad_config."""
     value = given.get(name)
     if value is None:
         return default
     if value not in ("true", "1", "false", "0"):
-        raise _refuse(name, value, "true or false")
+        raise refuse(name, value, "true or false")
     return value in ("true", "1")
 
 
 def _text(given: Mapping[str, str], name: str, most: int) -> str | None:
     value = given.get(name)
     if value is not None and len(value) > most:
-        raise _refuse(name, value, f"at most {most} characters long (it has {len(value)})")
+        raise refuse(name, value, f"at most {most} characters long (it has {len(value)})")
     return value
 
 
@@ -163,5 +209,5 @@ def _language(given: Mapping[str, str]) -> str | None:
     # en-US, pt_BR: Whisper knows languages, not regions.
     code = value.lower().replace("_", "-").partition("-")[0]
     if code not in LANGUAGES:
-        raise _refuse("language", value, "auto or a language code that Whisper knows, such as en, de or zh")
+        raise refuse("language", value, "auto or a language code that Whisper knows, such as en, de or zh")
     return code

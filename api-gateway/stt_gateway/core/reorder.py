@@ -7,6 +7,14 @@ MAX_EARLY_BYTES = 4 * 1024**2
 
 
 @dataclass(frozen=True)
+class Chunk:
+    """Chunk ``seq``, in its place."""
+
+    seq: int
+    data: bytes
+
+
+@dataclass(frozen=True)
 class Missing:
     """Chunk numbers ``first`` to ``last`` never came."""
 
@@ -15,11 +23,12 @@ class Missing:
 
 
 class Reorder:
-    """One session's chunks. Numbers begin at 1 (a leading 0 is taken too); chunks without a number are in order."""
+    """One session's chunks, from behind ``received_seq`` on. Numbers begin at 1 (a leading 0 is taken too); chunks
+    without a number are in order."""
 
-    def __init__(self) -> None:
-        self._next = 1
-        self._began = False
+    def __init__(self, received_seq: int = 0) -> None:
+        self._next = received_seq + 1
+        self._began = received_seq > 0
         self._early: dict[int, bytes] = {}
         self._early_bytes = 0
 
@@ -28,13 +37,13 @@ class Reorder:
         """All chunks up to this one have passed (or were given up)."""
         return self._next - 1
 
-    def push(self, seq: int | None, chunk: bytes) -> list[bytes | Missing]:
+    def push(self, seq: int | None, chunk: bytes) -> list[Chunk | Missing]:
         """What may go on after this chunk, in order."""
         if seq is None:
             out = self.release()
             self._next += 1
             self._began = True
-            return [*out, chunk]
+            return [*out, Chunk(self._next - 1, chunk)]
         if seq == 0 and not self._began:
             self._next = 0
         self._began = True
@@ -47,23 +56,23 @@ class Reorder:
             out += self._give_up_hole()
         return out
 
-    def release(self) -> list[bytes | Missing]:
+    def release(self) -> list[Chunk | Missing]:
         """Everything that waits, in order, with its holes: nothing more is expected before it."""
-        out: list[bytes | Missing] = []
+        out: list[Chunk | Missing] = []
         while self._early:
             out += self._give_up_hole()
         return out
 
-    def _give_up_hole(self) -> list[bytes | Missing]:
+    def _give_up_hole(self) -> list[Chunk | Missing]:
         first = min(self._early)
         missing = Missing(self._next, first - 1)
         self._next = first
         return [missing, *self._ready()]
 
-    def _ready(self) -> list[bytes | Missing]:
-        out: list[bytes | Missing] = []
+    def _ready(self) -> list[Chunk | Missing]:
+        out: list[Chunk | Missing] = []
         while (chunk := self._early.pop(self._next, None)) is not None:
             self._early_bytes -= len(chunk)
+            out.append(Chunk(self._next, chunk))
             self._next += 1
-            out.append(chunk)
         return out

@@ -1,19 +1,14 @@
 """One live session: plays pieces of audio into the stream and yields the events that come back, up to `done`."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 from urllib.parse import urlencode
 
-import websockets
-from websockets.asyncio.client import ClientConnection, connect
-
-from stt_cli.client.server import error_message, unreachable
+import stt_client
+from stt_cli.client.server import unreachable
 from stt_cli.errors import CliError
-
-DONE_WITHIN_S = 60.0
-"""How long the last words may take after `stop`."""
 
 Pieces = Callable[[], Awaitable[bytes | None]]
 """Gives the next piece of audio; None at the end."""
@@ -25,63 +20,55 @@ def stream_url(url: str, query: dict[str, str]) -> str:
 
 
 async def live_events(
-    url: str, query: dict[str, str], pieces: Pieces, *, bytes_per_s: float | None, stop: asyncio.Event
-) -> AsyncIterator[str]:
-    """The events of one session as JSON, `done` last. ``bytes_per_s``: play at this pace; None: as the pieces come.
+    session: stt_client.LiveSession, url: str, pieces: Pieces, *, bytes_per_s: float | None, stop: asyncio.Event
+) -> AsyncIterator[dict[str, Any]]:
+    """The events of one session, `done` last. ``bytes_per_s``: play at this pace; None: as the pieces come.
 
-    ``stop`` ends the sending early; the words spoken until then still come. Raises CliError.
+    ``stop`` ends the sending early; the words spoken until then still come. ``url`` is named when nobody answers there.
+    Raises CliError.
     """
     try:
-        # permessage-deflate buys nothing on audio; environment proxies are for the world outside.
-        socket = await connect(stream_url(url, query), compression=None, max_size=None, proxy=None)
-    except websockets.InvalidStatus as error:
-        raise CliError(_refusal(error)) from None
-    except (OSError, TimeoutError, websockets.InvalidHandshake) as error:
-        raise unreachable(url, error) from None
-    async with socket:
-        sender = asyncio.create_task(_send_and_close(socket, pieces, bytes_per_s, stop))
-        try:
-            while True:
-                message = await socket.recv(decode=True)
-                assert isinstance(message, str)
-                yield message
-                if json.loads(message).get("type") == "done":
-                    return
-        except websockets.ConnectionClosed as closed:
-            if closed.rcvd_then_sent is False:
-                # This side hung up first: the sender, for a reason of its own that comes before any other.
-                await sender
-            told = f"{closed.rcvd.code} {closed.rcvd.reason}".strip() if closed.rcvd else "connection lost"
-            raise CliError(f"the session ended before its last words came ({told})") from None
-        finally:
-            sender.cancel()
-            await asyncio.gather(sender, return_exceptions=True)
+        async with session:
+            sender = asyncio.create_task(_send_and_stop(session, pieces, bytes_per_s, stop))
+            try:
+                async for event in session:
+                    yield event
+            except stt_client.SessionError as error:
+                if error.code == "over":
+                    # Closed by the sender, for a reason of its own.
+                    await sender
+                raise
+            finally:
+                sender.cancel()
+                await asyncio.gather(sender, return_exceptions=True)
+    except stt_client.SessionError as error:
+        raise _told(url, session, error) from None
 
 
-async def _send_and_close(
-    socket: ClientConnection, pieces: Pieces, bytes_per_s: float | None, stop: asyncio.Event
+async def _send_and_stop(
+    session: stt_client.LiveSession, pieces: Pieces, bytes_per_s: float | None, stop: asyncio.Event
 ) -> None:
-    """Sends everything, then `stop`; closes the connection when the source fails or `done` stays away."""
+    """Sends everything, then `stop`; closes the session when the source fails."""
     try:
-        await _send(socket, pieces, bytes_per_s, stop)
-        await socket.send('{"type":"stop"}')
-        await asyncio.sleep(DONE_WITHIN_S)
-        raise CliError(f"the last words did not come within {DONE_WITHIN_S:g} s")
-    except websockets.ConnectionClosed:
-        # The receiving side has seen it too and says why.
+        await _send(session, pieces, bytes_per_s, stop)
+        await session.stop()
+    except stt_client.SessionError:
+        # Whoever reads the events has it too.
         return
     except CliError:
-        await socket.close()
+        await session.close()
         raise
 
 
-async def _send(socket: ClientConnection, pieces: Pieces, bytes_per_s: float | None, stop: asyncio.Event) -> None:
+async def _send(
+    session: stt_client.LiveSession, pieces: Pieces, bytes_per_s: float | None, stop: asyncio.Event
+) -> None:
     began_s, sent_bytes = time.monotonic(), 0
     while True:
         piece = await _unless(stop, pieces())
         if piece is None:
             return
-        await socket.send(piece)
+        await session.send(piece)
         sent_bytes += len(piece)
         if bytes_per_s is not None:
             await _unless(stop, asyncio.sleep(began_s + sent_bytes / bytes_per_s - time.monotonic()))
@@ -98,9 +85,7 @@ async def _unless(stop: asyncio.Event, work: Awaitable[bytes | None]) -> bytes |
         stopping.cancel()
 
 
-def _refusal(error: websockets.InvalidStatus) -> str:
-    try:
-        said = error_message(json.loads(error.response.body or b""))
-    except ValueError:
-        said = ""
-    return said or f"the server refused the stream with status {error.response.status_code}"
+def _told(url: str, session: stt_client.LiveSession, error: stt_client.SessionError) -> CliError:
+    if error.code == "unreachable" and not session.config:
+        return unreachable(url, error.__cause__ if isinstance(error.__cause__, OSError) else error.message)
+    return CliError(error.message if error.code in ("refused", "no_answer") else str(error))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+import stt_client
 from stt_cli.client.captions import Captions
 from stt_cli.client.live import live_events
 from stt_cli.client.sources import FILE_RATE, PieceReader, is_regular_file, pieces_of_file, pieces_of_stream
@@ -20,8 +21,7 @@ def stream(url: str, source: str, query: dict[str, str], *, sample_rate: int, ch
         raise CliError("`-` reads raw s16le audio from a pipe or a redirected file, not from the keyboard", exit_code=2)
     if source != "-":
         sample_rate, channels = FILE_RATE, 1
-    asked = {**query, "encoding": "pcm_s16le", "sample_rate": str(sample_rate), "channels": str(channels)}
-    asyncio.run(_run(url, source, asked, sample_rate, channels, as_json))
+    asyncio.run(_run(url, source, query, sample_rate, channels, as_json))
 
 
 async def _run(url: str, source: str, query: dict[str, str], sample_rate: int, channels: int, as_json: bool) -> None:
@@ -33,15 +33,25 @@ async def _run(url: str, source: str, query: dict[str, str], sample_rate: int, c
     first = PieceReader(pieces, loop)
     # Ctrl-C ends the speech, not the session: the last words still come.
     loop.add_signal_handler(signal.SIGINT, stop.set)
-    events = live_events(url, query, first.next, bytes_per_s=sample_rate * channels * 2 if plays else None, stop=stop)
+    session = stt_client.connect(
+        url,
+        sample_rate=sample_rate,
+        channels=channels,
+        parameters=query,
+        # Who has just typed the command wants to know that nobody is there; later, speech is at stake.
+        open_patience_s=0.0,
+        on_lost=lambda reason: _tell(f"connection lost ({reason}), resuming"),
+    )
+    bytes_per_s = sample_rate * channels * 2 if plays else None
     with Captions(Console(highlight=False)) as captions:
-        async for message in events:
-            event = json.loads(message)
+        async for event in live_events(session, url, first.next, bytes_per_s=bytes_per_s, stop=stop):
             if as_json:
-                print(message, flush=True)
+                print(json.dumps(event), flush=True)
             elif event["type"] in ("warning", "gap"):
-                print(f"{event['type']}: {event.get('message') or event.get('cause')}", file=sys.stderr, flush=True)
+                _tell(f"{event['type']}: {event.get('message') or event.get('cause')}")
             else:
                 captions.show(event)
-            if event["type"] == "error":
-                raise CliError(f"{event['message']} ({event['code']})")
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

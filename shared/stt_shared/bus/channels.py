@@ -1,8 +1,7 @@
-"""Live messages: one subscriber connection per process, shared by all sessions.
+"""Live messages: one subscriber connection per process (and node of a cluster), shared by all sessions.
 
-Pub/sub delivers at most once, and redis-py resubscribes after a lost connection without a word. So an inbox never
-promises to have everything: it says when something may be missing (``Inbox.get`` answers None), and its reader then
-looks into the log (bus/log.py).
+Pub/sub delivers at most once, and a connection may be lost. So an inbox never promises to have everything: it says when
+something may be missing (``Inbox.get`` answers None), and its reader then looks into the log (bus/log.py).
 """
 
 import asyncio
@@ -10,15 +9,21 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Any
 
 import redis
 import structlog
 from redis.asyncio import Redis
 
+from stt_shared.bus.cluster import as_cluster
+from stt_shared.bus.subscriber import Subscriber
 from stt_shared.tasks import cancel_and_wait
 
 _log = structlog.get_logger()
+
+_ROUNDS, _QUIET_ROUNDS = 60, 4
+_ROUND_S = 0.5
+"""When something in a cluster has moved, channels are looked after for so many rounds at most; until all have been in
+their places for a few."""
 
 MAX_INBOX = 256
 """Messages waiting for one reader; beyond that they are dropped here and read from the log later."""
@@ -69,30 +74,35 @@ class Inbox:
 
 
 class ChannelHub:
-    """Spreads one subscriber connection over many inboxes. Use as an async context manager."""
+    """Spreads subscriber connections over many inboxes. Use as an async context manager.
 
-    def __init__(self, client: Redis, own_channel: str) -> None:
+    ``sharded``: messages are published with SPUBLISH; on a cluster they always are. ``probes``: look after a quiet
+    connection (see bus/subscriber.py).
+    """
+
+    def __init__(self, client: Redis, own_channel: str, *, sharded: bool = False, probes: bool = True) -> None:
         self._client = client
-        self._pubsub = client.pubsub(push_handler_func=_as_it_is)
+        self._cluster = as_cluster(client)
+        self._sharded = sharded or self._cluster is not None
+        self._probes = probes
         self._own_channel = own_channel
         self._inboxes: dict[str, set[Inbox]] = {}
-        self._subscribed: set[str] = set()
         self._confirmed: dict[str, asyncio.Event] = {}
-        self._wishes_changed = False
-        self._reader: asyncio.Task[None] | None = None
+        self._subscribers: dict[str, Subscriber] = {}  # by node; '' is the one server
+        self._opening = asyncio.Lock()
+        self._moving: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "ChannelHub":
-        # A pub/sub connection without any subscription cannot be read: the process's own channel keeps it in use.
-        await self._pubsub.subscribe(self._own_channel)
-        self._reader = asyncio.create_task(self._read(), name="channel hub")
+        await self._subscriber_at(await self._node_of(self._own_channel))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._reader:
-            await cancel_and_wait(self._reader)
-        await self._pubsub.aclose()  # type: ignore[no-untyped-call]
+        if self._moving:
+            await cancel_and_wait(self._moving)
+        for subscriber in self._subscribers.values():
+            await subscriber.stop()
 
     @contextlib.asynccontextmanager
     async def listen(self, channel: str) -> AsyncIterator[Inbox]:
@@ -100,75 +110,111 @@ class ChannelHub:
         inbox = Inbox()
         inboxes = self._inboxes.setdefault(channel, set())
         inboxes.add(inbox)
-        self._wishes_changed = True
         try:
             confirmed = self._confirmed.setdefault(channel, asyncio.Event())
-            if not confirmed.is_set():
-                # A message to ourselves ends the reader's wait, so that it sees the wish at once.
-                with contextlib.suppress(redis.ConnectionError, redis.TimeoutError):
-                    await self._client.publish(self._own_channel, b"")
-            with contextlib.suppress(TimeoutError):
-                # Unconfirmed (Redis away): the reader subscribes on reconnection, and the inbox is told then.
+            with contextlib.suppress(TimeoutError, redis.ConnectionError, redis.TimeoutError):
+                # Unconfirmed (Redis away): the subscriber does it on reconnection, and the inbox is told then.
                 async with asyncio.timeout(2.0):
-                    await confirmed.wait()
+                    if not confirmed.is_set():
+                        await self._wish(channel)
+                        await confirmed.wait()
             yield inbox
         finally:
             inboxes.discard(inbox)
             if not inboxes and self._inboxes.get(channel) is inboxes:
                 del self._inboxes[channel]
-                self._wishes_changed = True
+                self._confirmed.pop(channel, None)
+                for subscriber in self._subscribers.values():
+                    if channel in subscriber.wishes:
+                        await subscriber.unwish(channel)
 
-    async def _follow_wishes(self) -> None:
-        """Only the reader subscribes: a second task would reconnect while this one reads, and take its answers."""
-        if not self._wishes_changed:
-            return
-        self._wishes_changed = False
-        for channel in self._subscribed - self._inboxes.keys():
-            self._confirmed.pop(channel, None)
-            await self._pubsub.unsubscribe(channel)
-            self._subscribed.discard(channel)
-        for channel in self._inboxes.keys() - self._subscribed:
-            await self._pubsub.subscribe(channel)
-            self._subscribed.add(channel)
+    def heard(self, channel: str, payload: bytes) -> None:
+        """Called by a subscriber."""
+        for inbox in self._inboxes.get(channel, ()):
+            inbox.put(payload)
 
-    async def _response(self, *, after: Any) -> Any:
-        """The next response, None after a second without any. ``after``: what this answered last."""
-        connection: Any = self._pubsub.connection
-        if after is not None and connection is not None and connection.is_connected:
-            # Messages are flowing: nothing needs to be checked or mended before the next one.
-            return await connection.read_response(timeout=1.0, disconnect_on_error=False, push_request=True)
-        return await self._pubsub.parse_response(block=False, timeout=1.0)
+    def confirmed(self, channel: str) -> None:
+        """Called by a subscriber. Also after a new connection: whatever was published meanwhile is in the log only."""
+        confirmed = self._confirmed.get(channel)
+        if confirmed is not None:
+            confirmed.set()
+        for inbox in self._inboxes.get(channel, ()):
+            inbox.may_have_missed()
 
-    async def _read(self) -> None:
-        response: Any = None
-        while True:
+    def lost(self, subscriber: Subscriber) -> None:
+        """Called by a subscriber."""
+        for channel in subscriber.wishes:
+            for inbox in self._inboxes.get(channel, ()):
+                inbox.may_have_missed()
+        self.displaced(subscriber)
+
+    def displaced(self, subscriber: Subscriber) -> None:
+        """Called by a subscriber: in a cluster its channels may be at another node now."""
+        if self._cluster is not None and (self._moving is None or self._moving.done()):
+            self._moving = asyncio.create_task(self._put_right(), name="channels of a cluster")
+
+    async def _wish(self, channel: str) -> None:
+        try:
+            subscriber = await self._subscriber_at(await self._node_of(channel))
+        except (redis.ConnectionError, redis.TimeoutError):
+            if self._cluster is None:
+                raise
+            # The node is away: the cluster will tell who has its slots.
+            subscriber = next(iter(self._subscribers.values()))
+            subscriber.wishes.add(channel)
+            self.displaced(subscriber)
+            raise
+        await subscriber.wish(channel)
+
+    async def _node_of(self, channel: str) -> str:
+        return "" if self._cluster is None else await self._cluster.node_of(channel)
+
+    async def _subscriber_at(self, node: str) -> Subscriber:
+        async with self._opening:
+            subscriber = self._subscribers.get(node)
+            if subscriber is None:
+                client = self._client if self._cluster is None else self._cluster.on_node(node)
+                subscriber = Subscriber(client, self._own_channel, self, sharded=self._sharded, probes=self._probes)
+                await subscriber.start()
+                self._subscribers[node] = subscriber
+            return subscriber
+
+    async def _put_right(self) -> None:
+        """Brings every channel to the node that has it now; a slot on its way, or a node just gone, takes a while."""
+        assert self._cluster is not None
+        quiet = 0
+        for _ in range(_ROUNDS):
             try:
-                await self._follow_wishes()
-                response = await self._response(after=response)
+                await self._cluster.look_again()
+                moved = [
+                    await self._bring(channel, node, subscriber)
+                    for node, subscriber in list(self._subscribers.items())
+                    for channel in list(subscriber.wishes)
+                ]
+                await self._leave_nodes({node.name for node in self._cluster.get_nodes()})
+                quiet = 0 if any(moved) else quiet + 1
             except (redis.ConnectionError, redis.TimeoutError) as error:
-                _log.warning("subscriber connection lost", cause=str(error))
-                self._wishes_changed = True
-                response = None
-                await asyncio.sleep(0.2)
-                continue
-            if response is None:
-                continue
-            kind, channel = response[0], response[1].decode()
-            if kind == b"message":
-                # Not through handle_message, which costs more than all the rest of a message's way.
-                for inbox in self._inboxes.get(channel, ()):
-                    inbox.put(response[2])
-                continue
-            await self._pubsub.handle_message(response)  # type: ignore[no-untyped-call]
-            if kind == b"subscribe":
-                confirmed = self._confirmed.get(channel)
-                if confirmed is not None and not confirmed.is_set():
-                    confirmed.set()
-                for inbox in self._inboxes.get(channel, ()):
-                    # Also the answer to a silent resubscription: whatever was published meanwhile is in the log only.
-                    inbox.may_have_missed()
+                _log.warning("channels not where they belong yet", cause=str(error))
+                quiet = 0
+            if quiet == _QUIET_ROUNDS:
+                return
+            await asyncio.sleep(_ROUND_S)
 
+    async def _bring(self, channel: str, node: str, subscriber: Subscriber) -> bool:
+        right = await self._node_of(channel)
+        if channel not in subscriber.wishes:
+            return False  # not wanted any more
+        if right == node:
+            await subscriber.wish(channel)
+            return False
+        target = await self._subscriber_at(right)
+        subscriber.wishes.discard(channel)
+        await target.wish(channel)
+        return True
 
-async def _as_it_is(response: Any) -> Any:
-    """redis-py's own handler writes every message out as text, for a debug log that nobody reads."""
-    return response
+    async def _leave_nodes(self, known: set[str]) -> None:
+        """Subscribers to nodes that are no longer in the cluster would try to reach them for ever."""
+        for node, subscriber in list(self._subscribers.items()):
+            if node not in known and not subscriber.wishes and len(self._subscribers) > 1:
+                del self._subscribers[node]
+                await subscriber.stop()

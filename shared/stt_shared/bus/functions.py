@@ -5,17 +5,23 @@ is outdated in the same step, so a replica that was frozen and wakes up can chan
 """
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from types import MappingProxyType
 from typing import Any
 
 from redis.asyncio import Redis
 
 from stt_shared.bus import keys
+from stt_shared.bus.cluster import as_cluster
+from stt_shared.bus.cluster_lane import lane_for
+from stt_shared.bus.conversations import ConversationFunctions
+from stt_shared.bus.jobs import JobFunctions
 from stt_shared.bus.keys import StreamKeys
-from stt_shared.bus.lane import Argument, Lane, LuaFunction
+from stt_shared.bus.lane import Argument, LuaFunction
 from stt_shared.contracts.events import Event, Final, encode_event
-from stt_shared.contracts.frames import Frame
+from stt_shared.contracts.frames import Frame, Held
 from stt_shared.contracts.session import CarriedContext, encode_json
 
 MAX_LOG_FRAMES = 600
@@ -37,7 +43,7 @@ class Written(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Ownership:
-    """The right to write for one stage of one session or job. ``stage`` '' is the gateway's, which needs no fence."""
+    """The right to write for one stage of one session or job. ``stage`` '' has no owner, and needs no fence."""
 
     keys: StreamKeys
     epoch: str
@@ -54,38 +60,146 @@ class Commit:
     context: CarriedContext
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """What a session begins with that goes on after its keys were lost: the newest event and the finals that the client
+    has, the position up to which they settle its audio, and the position of the first sample that comes."""
+
+    event: int = 0
+    finals: int = 0
+    committed_samples: int = 0
+    start_samples: int = 0
+
+
+AFRESH = Beginning()
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A new epoch. ``replaces``: the epoch that stood there, None for none."""
+
+    fence: int
+    replaces: str | None
+
+
+@dataclass(frozen=True)
+class Attached:
+    """A session that another connection goes on with."""
+
+    fence: int
+    epoch: str
+    config: bytes
+    audio_seq: int
+    held: Held
+    stopped: bool
+
+
+class Attach(enum.StrEnum):
+    """Why a session cannot be gone on with."""
+
+    GONE = "gone"  # there is none of that id and token
+    BEHIND = "behind"  # Redis knows less than the client
+
+
 class Functions:
     """Atomic writes to the keys of sessions and jobs."""
 
     def __init__(self, client: Redis, *, sharded: bool = False) -> None:
-        self._lane = Lane(client)
-        self._publish = "SPUBLISH" if sharded else "PUBLISH"
+        self._client = client
+        self._lane = lane_for(client)
+        self._publish = "SPUBLISH" if sharded or as_cluster(client) else "PUBLISH"
         self._open = _function("open")
+        self._attach = _function("attach")
         self._append = _function("append_frame")
         self._emit = _function("emit_event")
         self._claim = _function("claim")
-        self._finish_job = _function("finish_job")
-        self._store_part = _function("store_part")
+        self._release = _function("release")
+        self.jobs = JobFunctions(self._lane)
+        """Those that only jobs have."""
+        self.conversations = ConversationFunctions(client, self._lane, self._publish)
 
-    async def open(self, at: StreamKeys, epoch: str, config: bytes, now_ms: float, ttl_s: int) -> str | None:
-        """Starts a session or job afresh; answers the epoch that it replaces, if any."""
-        earlier: bytes = await self._lane.call(
-            self._open, [at.state, at.audio_log, at.pcm_log, at.results_log], [epoch, config, int(now_ms), ttl_s]
+    async def open(
+        self,
+        at: StreamKeys,
+        epoch: str,
+        config: bytes,
+        now_ms: float,
+        ttl_s: int,
+        *,
+        token_hash: str = "",
+        beginning: Beginning = AFRESH,
+    ) -> Opened:
+        """Starts a session or job afresh. ``token_hash``: of the token that a session can be resumed with."""
+        earlier, fence = await self._lane.call(
+            self._open,
+            [at.state, at.audio_log, at.pcm_log, at.results_log],
+            [
+                epoch,
+                config,
+                int(now_ms),
+                ttl_s,
+                token_hash,
+                beginning.event,
+                beginning.finals,
+                beginning.committed_samples,
+                beginning.start_samples,
+            ],
         )
-        return earlier.decode() or None
+        return Opened(int(fence), earlier.decode() or None)
 
-    async def append_audio(self, owner: Ownership, frame: Frame) -> Written:
-        """Gateway: appends what the client sent. ``frame.seq`` counts from 1 without holes."""
-        at = owner.keys
-        return await self._append_frame(owner, "audio_seq", at.audio_log, at.audio, at.audio_log, frame, consumed=0)
+    async def attach(
+        self, at: StreamKeys, token_hash: str, *, finals: int, committed_samples: int, ttl_s: int
+    ) -> Attached | Attach:
+        """Makes a new connection the only one that writes. ``finals``, ``committed_samples``: what its client has."""
+        answer: list[Any] = await self._lane.call(
+            self._attach, [at.state], [token_hash, finals, committed_samples, ttl_s]
+        )
+        if answer[0] != b"ok":
+            return Attach(answer[0].decode())
+        _, fence, epoch, config, audio_seq, held, stopped, state = answer
+        over = bool(stopped) or state == b"done"
+        return Attached(int(fence), epoch.decode(), config, int(audio_seq), Held.parsed(held), over)
 
-    async def append_pcm(
-        self, owner: Ownership, frame: Frame, *, consumed: int, max_frames: int = MAX_LOG_FRAMES
-    ) -> Written:
-        """Audio-processor: appends 16 kHz frames; ingest frames up to ``consumed`` are then no longer needed."""
+    async def publish(self, channel: str, payload: bytes) -> None:
+        """A message for those who listen now; kept by nobody."""
+        if self._publish == "SPUBLISH":
+            await self._client.spublish(channel, payload)
+        else:
+            await self._client.publish(channel, payload)
+
+    async def append_audio(self, owner: Ownership, frame: Frame, held: Held | None = None) -> Written:
+        """Gateway: appends what the client sent. ``frame.seq`` counts from 1 without holes; ``held``: what of the
+        client's chunks is in the log with it."""
         at = owner.keys
         return await self._append_frame(
-            owner, "pcm_seq", at.pcm_log, at.pcm, at.audio_log, frame, consumed=consumed, max_frames=max_frames
+            owner, "audio_seq", at.audio_log, at.audio, at.audio_log, frame, consumed=0, held=held
+        )
+
+    async def append_pcm(
+        self,
+        owner: Ownership,
+        frame: Frame,
+        *,
+        consumed: int,
+        keep_from: int = 0,
+        fields: Mapping[str, Argument] | None = None,
+        max_frames: int = MAX_LOG_FRAMES,
+    ) -> Written:
+        """Audio-processor: appends 16 kHz frames. Ingest frames up to ``consumed`` are then done; those before
+        ``keep_from`` (0: the one after ``consumed``) are needed by no successor either and go. ``fields`` are set in
+        the session's hash in the same step."""
+        at = owner.keys
+        return await self._append_frame(
+            owner,
+            "pcm_seq",
+            at.pcm_log,
+            at.pcm,
+            at.audio_log,
+            frame,
+            consumed=consumed,
+            max_frames=max_frames,
+            keep_from=keep_from,
+            fields=fields or {},
         )
 
     async def _append_frame(
@@ -99,6 +213,9 @@ class Functions:
         *,
         consumed: int,
         max_frames: int = MAX_LOG_FRAMES,
+        held: Held | None = None,
+        keep_from: int = 0,
+        fields: Mapping[str, Argument] = MappingProxyType({}),
     ) -> Written:
         answer: list[Any] = await self._lane.call(
             self._append,
@@ -117,6 +234,9 @@ class Functions:
                 keys.SESSION_TTL_S,
                 consumed,
                 self._publish,
+                held.packed() if held else "",
+                keep_from,
+                *(part for field in fields.items() for part in field),
             ],
         )
         return Written(answer[0].decode())
@@ -161,20 +281,9 @@ class Functions:
         answer: list[Any] = await self._lane.call(self._claim, [at.state], [epoch, stage, replica, follows])
         return Ownership(at, epoch, stage, int(answer[1])) if answer[0] == b"ok" else None
 
-    async def finish_job(
-        self, at: StreamKeys, epoch: str, status: str, *, result: bytes = b"", error: bytes = b"", now_ms: float
-    ) -> bool:
-        """Ends a job; False when it had ended before."""
-        arguments: list[Argument] = [epoch, status, result, error, int(now_ms), keys.JOB_TTL_S]
-        return bool(await self._lane.call(self._finish_job, [at.state, keys.job_parts(at.id), at.pcm_log], arguments))
-
-    async def store_part(
-        self, at: StreamKeys, epoch: str, index: int, result: bytes, *, language: str, n_samples: int
-    ) -> tuple[int, int] | None:
-        """Keeps a chunk's result; answers (stored, in all or -1), None when the job has ended."""
-        arguments: list[Argument] = [epoch, index, result, language, n_samples, keys.JOB_TTL_S]
-        answer: list[Any] = await self._lane.call(self._store_part, [at.state, keys.job_parts(at.id)], arguments)
-        return (int(answer[1]), int(answer[2])) if answer[0] == b"ok" else None
+    async def release(self, owner: Ownership) -> bool:
+        """Gives a stage up for another to claim: ``owner`` can write no more. False when it could not already."""
+        return bool(await self._lane.call(self._release, [owner.keys.state], [owner.epoch, owner.stage, owner.fence]))
 
 
 def _function(name: str) -> LuaFunction:

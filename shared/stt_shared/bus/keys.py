@@ -3,6 +3,7 @@ all keys of one session (or job) share a slot, so that one atomic function may t
 
 import re
 from dataclasses import dataclass
+from urllib.parse import quote
 
 SESSION_TTL_S = 3600
 """A session's keys outlive the last sign of life by this."""
@@ -11,11 +12,16 @@ JOB_TTL_S = 24 * 3600
 
 SESSIONS_WAITING = "stt:sessions:waiting"
 """Stream; one consumer group per stage. An entry is pending as long as its session has an owner at that stage."""
-JOBS_WAITING = "stt:jobs:waiting"
-"""Stream of file jobs, groups as above."""
-JOB_CHUNKS = "stt:jobs:chunks"
+JOBS_WAITING = "stt:{jobs}:waiting"
+"""Stream of file jobs, groups as above. All keys of jobs share one slot: a job comes into being, into this stream and
+under its idempotency key in one step, and a chunk is handed out in the step that says so in its job."""
+JOB_CHUNKS = "stt:{jobs}:chunks"
 """Stream of pieces of files, for any transcriber; acknowledged when the piece's text is stored."""
+JOBS_DEAD = "stt:{jobs}:dead"
+"""Stream: what killed every worker that had it, and which those were; never the audio."""
 
+STAGE_GATEWAY = "gateway"
+"""A session's connection: the newest one is the only one that writes."""
 STAGE_AUDIO = "audio"
 STAGE_TRANSCRIBER = "transcriber"
 
@@ -67,19 +73,58 @@ def session_keys(session_id: str) -> StreamKeys:
 
 def job_keys(job_id: str) -> StreamKeys:
     """The keys of a file job; its audio log stays empty, since the file lies in the spool folder."""
-    tag = "{" + job_id + "}"
     return StreamKeys(
         id=job_id,
-        state=f"stt:jobs:job:{tag}",
-        audio=f"stt:jobs:audio:queue:{tag}",
-        pcm=f"stt:jobs:pcm:queue:{tag}",
-        results=f"stt:jobs:results:{tag}",
+        state="stt:{jobs}:job:" + job_id,
+        audio="stt:{jobs}:audio:queue:" + job_id,
+        pcm="stt:{jobs}:pcm:queue:" + job_id,
+        results="stt:{jobs}:results:" + job_id,
     )
 
 
 def job_parts(job_id: str) -> str:
     """Hash: chunk index -> its result."""
-    return "stt:jobs:parts:{" + job_id + "}"
+    return "stt:{jobs}:parts:" + job_id
+
+
+def job_request(key_hash: str) -> str:
+    """Hash: what was asked under an idempotency key, and the jobs that came of it."""
+    return "stt:{jobs}:request:" + key_hash
+
+
+def job_suspect(replica_id: str) -> str:
+    """What it has in hand that workers died of before. If it dies too, nothing else in its hands is blamed."""
+    return "stt:{jobs}:suspect:" + replica_id
+
+
+TRANSCRIPTS_WAITING = "stt:transcripts:waiting"
+"""Stream of what the transcript store has yet to take: settled utterances, jobs that have ended."""
+CONVERSATION_TTL_S = 24 * 3600
+"""A conversation stays in Redis for this long after the last utterance."""
+
+
+@dataclass(frozen=True)
+class ConversationKeys:
+    """The keys of one conversation."""
+
+    state: str
+    channel: str
+    unsettled: str
+
+    @property
+    def log(self) -> str:
+        """Beside the channel of settled utterances."""
+        return self.channel + ":log"
+
+
+def conversation_keys(conversation_id: str) -> ConversationKeys:
+    """The keys of a conversation; any text may be its id."""
+    tag = "{" + quote(conversation_id, safe="") + "}"
+    return ConversationKeys(
+        state=f"stt:conversations:state:{tag}",
+        channel=f"stt:conversations:said:{tag}",
+        unsettled=f"stt:conversations:unsettled:{tag}",
+    )
 
 
 REPLICAS = "stt:{replicas}:status"

@@ -42,7 +42,8 @@ class _Call:
 
 
 class Lane:
-    """Calls are carried out in the order in which they were made. For one event loop."""
+    """Calls are carried out in the order in which they were made. For one event loop and one server; see
+    bus/cluster_lane.py for a cluster."""
 
     def __init__(self, client: Redis) -> None:
         self._client = client

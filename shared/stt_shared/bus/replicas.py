@@ -19,8 +19,10 @@ from stt_shared.bus.client import connect_sync
 
 _log = structlog.get_logger()
 
-BEAT_S = 0.3
-ALIVE_MS = 1200
+_UNREACHABLE = (redis.ConnectionError, redis.TimeoutError, redis.exceptions.RedisClusterException)
+
+BEAT_S = 0.2
+ALIVE_MS = 900
 """A replica without a sign of life for this long is dead to the others."""
 METRICS_EVERY_S = 2.0
 METRICS_TTL_MS = 10_000
@@ -70,11 +72,12 @@ class Heartbeat:
         self._thread.join(timeout=3)
 
     def _run(self) -> None:
-        client = connect_sync(self._url)
+        client: redis.Redis | None = None
         metrics_due = 0.0
         while not self._stop.is_set():
             began = time.monotonic()
             try:
+                client = client or connect_sync(self._url)
                 pipe = client.pipeline(transaction=False)
                 pipe.set(keys.replica_alive(self._id), 1, px=ALIVE_MS)
                 pipe.hset(keys.REPLICAS, self._id, msgspec.json.encode(self._describe()))
@@ -82,15 +85,18 @@ class Heartbeat:
                     metrics_due = began + METRICS_EVERY_S
                     pipe.set(keys.replica_metrics(self._id), self._metrics(), px=METRICS_TTL_MS)
                 pipe.execute()
-            except (redis.ConnectionError, redis.TimeoutError) as error:
+            except _UNREACHABLE as error:
                 _log.warning("no sign of life possible", cause=str(error))
             self._stop.wait(max(0.05, BEAT_S - (time.monotonic() - began)))
+        if client is None:
+            return
         try:
             pipe = client.pipeline(transaction=False)
-            pipe.delete(keys.replica_alive(self._id), keys.replica_metrics(self._id))
+            pipe.delete(keys.replica_alive(self._id))
+            pipe.delete(keys.replica_metrics(self._id))
             pipe.hdel(keys.REPLICAS, self._id)
             pipe.execute()
-        except (redis.ConnectionError, redis.TimeoutError):
+        except _UNREACHABLE:
             _log.warning("left without saying so: Redis unreachable")
         finally:
             client.close()

@@ -34,10 +34,12 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class Ready(_Event, frozen=True, kw_only=True, tag="ready"):
-    """The session is open. Frames up to ``resume_from_seq`` are held already."""
+    """The session is open. Chunks up to number ``resume_from_seq`` are held already. ``resumed``: whether the server
+    still had the session that the client wishes to go on with; null for one that does not."""
 
     resume_token: str
     resume_from_seq: int
+    resumed: bool | None = None
     limits: Limits
     config: dict[str, Any]
     timestamp: str
@@ -59,7 +61,8 @@ class Partial(_Event, frozen=True, kw_only=True, tag="partial"):
 
 
 class Final(_Event, frozen=True, kw_only=True, tag="final"):
-    """One finished utterance. Immutable; ``utterance`` counts from 1 without holes."""
+    """One finished utterance. Immutable; ``utterance`` counts from 1 without holes. Audio before ``committed_ms`` is
+    settled with it."""
 
     text: str
     confidence: float
@@ -70,6 +73,7 @@ class Final(_Event, frozen=True, kw_only=True, tag="final"):
     language: str
     words: list[Word]
     lag_ms: int = 0
+    committed_ms: int = 0
 
 
 class Ack(_Event, frozen=True, kw_only=True, tag="ack"):

@@ -65,6 +65,28 @@ class Frame(msgspec.Struct, frozen=True):
         return _encode(self.meta)
 
 
+class Held(msgspec.Struct, frozen=True):
+    """What of a client's chunks is in the ingest log: all up to number ``seq``, and ``next_bytes`` of the one
+    behind it; all together ``total_bytes``."""
+
+    seq: int = 0
+    next_bytes: int = 0
+    total_bytes: int = 0
+
+    def packed(self) -> str:
+        """As it stands in the session's hash."""
+        return f"{self.seq}:{self.next_bytes}:{self.total_bytes}"
+
+    @classmethod
+    def parsed(cls, packed: bytes) -> "Held":
+        """Reads ``packed``."""
+        seq, of_next, total = packed.split(b":")
+        return cls(int(seq), int(of_next), int(total))
+
+
+NOTHING_HELD = Held()
+
+
 class _Published(msgspec.Struct, omit_defaults=True):
     """The JSON form, flat: one pass over audio that is longer than all the rest."""
 

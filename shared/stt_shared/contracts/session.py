@@ -51,6 +51,7 @@ class SessionConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     endpointing_ms: int = 500
     conversation_id: str | None = None
     speaker: str | None = None
+    store: bool = False
 
     def frame_bytes(self) -> int | None:
         """Bytes of one sample of all channels together; None for a container."""
@@ -58,16 +59,37 @@ class SessionConfig(msgspec.Struct, frozen=True, omit_defaults=True):
         return None if size is None else size * self.channels
 
 
+class Hearing(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the transcriber had heard at ``position``, at or before the committed one: a successor hears the audio from
+    there on and finds the same utterances.
+
+    ``voice``: the voice model's memory, opaque. ``gate``: the speech gate's. ``open_start``: of the utterance that was
+    open there; ``last_end``: of the one before it. ``ends``: of the utterances behind them that are settled.
+    """
+
+    position: int
+    voice: bytes
+    gate: tuple[int, int, bool, int, int, int]
+    open_start: int | None = None
+    last_end: int = 0
+    ends: tuple[int, ...] = ()
+
+
 class CarriedContext(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the next utterance takes over from the last final; stored with it, so that a successor decodes the same."""
+    """What a successor needs to go on as its predecessor would have; stored with every step of the committed position.
+
+    ``language``, ``text`` and ``end_sample`` are the last final's, for the decodes after it.
+    """
 
     language: str | None = None
     text: str = ""
     end_sample: int = 0
+    hearing: Hearing | None = None
 
 
 class SessionState(msgspec.Struct, frozen=True):
-    """One read of the session's hash; positions are those of docs/architecture.md."""
+    """One read of the session's hash; positions are those of docs/architecture.md. ``partial``: event number of the
+    partial that stands, 0 for none. ``start_samples``: where this epoch's audio begins."""
 
     epoch: str
     config: SessionConfig
@@ -76,7 +98,9 @@ class SessionState(msgspec.Struct, frozen=True):
     pcm_seq: int
     consumed_seq: int
     event: int
+    partial: int
     finals: int
+    start_samples: int
     committed_samples: int
     committed_seq: int
     context: CarriedContext
@@ -100,11 +124,18 @@ def session_state(fields: Mapping[bytes, bytes]) -> SessionState:
         pcm_seq=number(b"pcm_seq"),
         consumed_seq=number(b"consumed_seq"),
         event=number(b"event"),
+        partial=number(b"partial"),
         finals=number(b"finals"),
+        start_samples=number(b"start_samples"),
         committed_samples=number(b"committed_samples"),
         committed_seq=number(b"committed_seq"),
         context=_context_decoder.decode(fields.get(b"context") or b"{}"),
     )
+
+
+def decode_config(packed: bytes) -> SessionConfig:
+    """Reads what ``encode_json`` made of a config. Raises msgspec.DecodeError."""
+    return _config_decoder.decode(packed)
 
 
 def encode_json(value: Any) -> bytes:

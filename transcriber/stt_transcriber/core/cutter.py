@@ -9,7 +9,7 @@ from stt_transcriber.core.buffer import RollingBuffer
 from stt_transcriber.core.cut_point import cut_point
 from stt_transcriber.core.hypothesis import SAMPLE_RATE
 from stt_transcriber.core.listener import Listener, Voice
-from stt_transcriber.core.speech import WINDOW_SAMPLES, GatePolicy
+from stt_transcriber.core.speech import WINDOW_SAMPLES, GatePolicy, GateState
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,22 @@ class CutChunk:
     voice_share: float = 1.0
 
 
+@dataclass(frozen=True)
+class CutterState:
+    """What a cutter remembers besides the audio from ``settled`` on; positions in samples.
+
+    ``voiced``: float32 probabilities of the windows from ``voiced_from`` on; ``begin``: of the chunk in the making.
+    """
+
+    settled: int
+    position: int
+    begin: int | None
+    pauses: list[int]
+    gate: GateState
+    voiced_from: int
+    voiced: bytes
+
+
 class ChunkCutter:
     """Fed samples in any portions; answers finished chunks in order. The same audio is cut the same way, always."""
 
@@ -52,6 +68,27 @@ class ChunkCutter:
     def settled(self) -> int:
         """Everything before this is in a chunk already given out, or is silence."""
         return self._buffer.start
+
+    def state(self) -> CutterState:
+        """What a successor needs to cut on in the same way; it is then fed the audio from ``settled`` on again."""
+        voiced_from, voiced = self._listener.track.state()
+        return CutterState(
+            self.settled,
+            self._listener.position,
+            self._begin,
+            list(self._pauses),
+            self._listener.gate.state(),
+            voiced_from,
+            np.array(voiced, np.float32).tobytes(),
+        )
+
+    def restore(self, state: CutterState) -> None:
+        """Goes on from a ``state``; its voice must go on from the same place. For a cutter that was fed nothing yet."""
+        self._buffer = RollingBuffer(state.settled)
+        self._begin, self._pauses = state.begin, list(state.pauses)
+        self._listener.position = state.position
+        self._listener.gate.restore(state.gate)
+        self._listener.track.restore(state.voiced_from, np.frombuffer(state.voiced, np.float32).tolist())
 
     def feed(self, samples: NDArray[np.int16]) -> list[CutChunk]:
         """Takes samples [n]; answers the chunks that they completed."""

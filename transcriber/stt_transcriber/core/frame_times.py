@@ -4,7 +4,7 @@ from collections import deque
 
 
 class FrameTimes:
-    """Fed each frame as it is read; forgets those that are settled."""
+    """Fed each frame as it is read; forgets those that are settled. ``settled_seq``: the last of these."""
 
     def __init__(self, committed_seq: int) -> None:
         self._frames: deque[tuple[int, int, float]] = deque()  # seq, end position, received at (wall)
@@ -16,11 +16,11 @@ class FrameTimes:
         self._frames.append((seq, end, received_ms))
         self._newest_ms = received_ms or self._newest_ms  # frames without audio may not say when they came
 
-    def settle(self, position: int) -> int:
-        """Audio before ``position`` is done with; answers the last frame that lies before it."""
-        while self._frames and self._frames[0][1] <= position:
-            self.settled_seq = self._frames.popleft()[0]
-        return self.settled_seq
+    def settle(self, seq: int) -> None:
+        """Frames up to ``seq`` are done with."""
+        self.settled_seq = max(self.settled_seq, seq)
+        while self._frames and self._frames[0][0] <= seq:
+            self._frames.popleft()
 
     def lag_ms(self, position: int, now_wall_ms: float) -> int:
         """Since the audio at ``position`` was received; 0 when nothing was."""

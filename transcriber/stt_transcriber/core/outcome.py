@@ -8,7 +8,8 @@ from stt_shared.contracts.session import CarriedContext
 
 @dataclass(frozen=True)
 class Advance:
-    """Audio before ``samples`` and frames up to ``seq`` are settled."""
+    """Audio before ``samples`` is settled, and frames up to ``seq`` are not needed any more, not even to hear the rest
+    as it was heard."""
 
     samples: int
     seq: int

@@ -16,6 +16,18 @@ class GatePolicy:
     onset_windows: int = 3
 
 
+@dataclass(frozen=True)
+class GateState:
+    """All that a gate remembers."""
+
+    window: int
+    rising: int
+    in_speech: bool
+    speech_start_window: int
+    speech_end_window: int
+    speech_windows: int
+
+
 class SpeechGate:
     """Fed one probability per window of 512 samples; counts windows from the first."""
 
@@ -65,7 +77,25 @@ class SpeechGate:
         self.in_speech = False
         self._rising = 0
 
-    def split(self) -> None:
-        """The utterance was cut in mid-speech: counting begins anew, speech goes on."""
-        self.speech_start_window = self._window
-        self.speech_windows = 0
+    def split(self, at_window: int, voiced: int) -> None:
+        """The utterance was cut in mid-speech, before ``at_window``: since then ``voiced`` windows held speech, and it
+        goes on."""
+        self.speech_start_window = at_window
+        self.speech_windows = voiced
+
+    def state(self) -> GateState:
+        """A copy of what is remembered."""
+        return GateState(
+            self._window,
+            self._rising,
+            self.in_speech,
+            self.speech_start_window,
+            self.speech_end_window,
+            self.speech_windows,
+        )
+
+    def restore(self, state: GateState) -> None:
+        """Goes on from a ``state``."""
+        self._window, self._rising, self.in_speech = state.window, state.rising, state.in_speech
+        self.speech_start_window, self.speech_end_window = state.speech_start_window, state.speech_end_window
+        self.speech_windows = state.speech_windows

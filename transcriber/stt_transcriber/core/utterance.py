@@ -15,11 +15,16 @@ SAMPLES_PER_MS = SAMPLE_RATE // 1000
 
 @dataclass
 class Utterance:
-    """From ``start`` to ``end`` (open: as far as the audio goes), in samples."""
+    """From ``start`` to ``end`` (open: as far as the audio goes), in samples.
+
+    ``voice_share``: part of it that held voice, fixed when it ends. ``refused``: its final was not believed.
+    """
 
     start: int
     agreement: Agreement
     end: int = 0
+    voice_share: float = 0.0
+    refused: bool = False
     shown: str = ""
     decoded_to: int = 0
     window_start: int = 0
@@ -70,19 +75,37 @@ def partial_event(utterance: Utterance, place: Place, end_ms: int, gap: str) -> 
     return event
 
 
+def taken_back(utterance: Utterance, place: Place) -> Partial:
+    """There were no words after all in what was shown: an empty partial."""
+    return Partial(
+        session_id=place.session_id,
+        text="",
+        new_text="",
+        stable="",
+        unstable="",
+        confidence=0.0,
+        timestamp=iso_timestamp(place.now_wall_ms),
+        utterance=place.utterance,
+        start_ms=utterance.start // SAMPLES_PER_MS,
+        end_ms=utterance.end // SAMPLES_PER_MS,
+        lag_ms=place.lag_ms,
+    )
+
+
 def final_event(utterance: Utterance, place: Place, words: Sequence[PlacedWord], language: str, task: Task) -> Final:
-    """The utterance's last word; ``words`` may be empty when something was shown that must be taken back."""
+    """The utterance's last word; ``words`` is not empty."""
     return Final(
         session_id=place.session_id,
         text=joined(words, separator(language, task)),
         confidence=_mean_probability(words),
         timestamp=iso_timestamp(place.now_wall_ms),
         utterance=place.utterance,
-        start_ms=(words[0].start_ms if words else utterance.start // SAMPLES_PER_MS),
-        end_ms=(words[-1].end_ms if words else utterance.end // SAMPLES_PER_MS),
+        start_ms=words[0].start_ms,
+        end_ms=words[-1].end_ms,
         language=language,
         words=[Word(word.text, word.start_ms, word.end_ms, round(word.probability, 3)) for word in words],
         lag_ms=place.lag_ms,
+        committed_ms=utterance.end // SAMPLES_PER_MS,
     )
 
 

@@ -1,6 +1,7 @@
 """How probable a voice was, window by window, for as long as the audio behind it may still be decoded or cut."""
 
 from collections import deque
+from collections.abc import Iterable
 from itertools import islice
 
 from stt_transcriber.core.speech import WINDOW_SAMPLES
@@ -24,10 +25,23 @@ class VoiceTrack:
             self._probabilities.popleft()
             self._start += WINDOW_SAMPLES
 
+    def state(self) -> tuple[int, list[float]]:
+        """Position of the first window, and the probabilities."""
+        return self._start, list(self._probabilities)
+
+    def restore(self, start: int, probabilities: Iterable[float]) -> None:
+        """Goes on from a ``state``."""
+        self._start, self._probabilities = start, deque(probabilities)
+
     def share(self, begin: int, end: int) -> float:
         """Part of the windows touching [begin, end) that held voice, 0–1; what was not listened to does not count."""
         _, heard = self._between(begin, end)
-        return sum(probability >= self._voiced_from for probability in heard) / len(heard) if heard else 0.0
+        return self.voiced(begin, end) / len(heard) if heard else 0.0
+
+    def voiced(self, begin: int, end: int) -> int:
+        """How many of the windows touching [begin, end) held voice."""
+        _, heard = self._between(begin, end)
+        return sum(probability >= self._voiced_from for probability in heard)
 
     def longest_pause(self, begin: int, end: int) -> tuple[int, int] | None:
         """The longest run of windows without voice between two positions (the last one of equals); None: there is

@@ -5,7 +5,7 @@
 --       (of a final; 0 otherwise), committed samples (-1 = no commit), committed pcm seq, context (JSON),
 --       ttl_s, most events kept, publish command
 -- returns: {'ok' | 'duplicate' | 'hole' | 'fenced' | 'gone', event number}
-local state = redis.call('HMGET', KEYS[1], 'epoch', 'fence:' .. ARGV[2], 'finals', 'state', 'partial', 'committed_samples')
+local state = redis.call('HMGET', KEYS[1], 'epoch', 'fence:' .. ARGV[2], 'finals', 'state', 'partial', 'committed_samples', 'ack')
 if state[1] ~= ARGV[1] or state[4] == 'done' then return {'gone', 0} end
 if ARGV[2] ~= '' and state[2] ~= ARGV[3] then return {'fenced', 0} end
 local kind, utterance = ARGV[5], tonumber(ARGV[6])
@@ -27,6 +27,11 @@ if ARGV[4] ~= '' then
   if (kind == 'partial' or kind == 'final') and state[5] then
     redis.call('XDEL', KEYS[2], state[5] .. '-0')
     redis.call('HDEL', KEYS[1], 'partial')
+  end
+  if kind == 'ack' then
+    -- The newest says all.
+    if state[7] then redis.call('XDEL', KEYS[2], state[7] .. '-0') end
+    redis.call('HSET', KEYS[1], 'ack', event)
   end
   local body = '{"event":' .. string.format('%d', event) .. ',' .. string.sub(ARGV[4], 2)
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[11], event .. '-0', 'kind', kind, 'event', body)

@@ -7,6 +7,7 @@ if state[1] ~= ARGV[1] or state[2] == 'done' then return {'gone', 0, 0} end
 if redis.call('HSETNX', KEYS[2], ARGV[2], ARGV[3]) == 1 then
   redis.call('HINCRBY', KEYS[1], 'done_samples', ARGV[5])
 end
+redis.call('EXPIRE', KEYS[1], ARGV[6])
 redis.call('EXPIRE', KEYS[2], ARGV[6])
 if ARGV[4] ~= '' then redis.call('HSETNX', KEYS[1], 'language', ARGV[4]) end
 local total = tonumber(state[4]) or 0

@@ -1,0 +1,159 @@
+"""``WS /v1/stt/conversations/{id}``: whoever follows a conversation, from the last two minutes on.
+
+Each viewer reads the conversation's log and channel like any reader of a log (bus/log.py): who comes late or back
+misses nothing and sees nothing twice. A viewer costs the speakers nothing: they write once, whoever listens.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import redis
+import structlog
+from fastapi import APIRouter, WebSocket
+from starlette.websockets import WebSocketDisconnect
+
+from stt_gateway.core.viewing import Viewing, viewing
+from stt_gateway.pump import CLOSE_SLOW_READER, ClientGone, send_text
+from stt_gateway.services import Services, services_of
+from stt_shared.bus import keys
+from stt_shared.bus.conversations import epoch_of, place_before, read_conversation
+from stt_shared.clock import wall_ms
+from stt_shared.contracts.conversation import Utterance
+from stt_shared.contracts.errors import SttError
+from stt_shared.metrics import ERRORS_TOTAL
+from stt_shared.tasks import cancel_and_wait
+
+_log = structlog.get_logger()
+
+MAX_WAITING = 256
+"""Messages that may wait for a slow viewer; the others wait in Redis. One that does not read is let go."""
+
+router = APIRouter()
+
+
+@router.websocket("/v1/stt/conversations/{conversation_id:path}")
+async def follow(websocket: WebSocket, conversation_id: str) -> None:
+    """Settled utterances of all speakers, and what is being said where wanted; docs/protocol.md is the contract."""
+    await websocket.accept()
+    services = services_of(websocket)
+    code = 1000
+    try:
+        wish = viewing(conversation_id, websocket.query_params.multi_items())
+        client = websocket.client
+        with services.connections.one_of(client.host if client else ""):
+            await Viewer(websocket, services, wish).run()
+    except ClientGone:
+        return
+    except TimeoutError:
+        code = CLOSE_SLOW_READER
+    except SttError as error:
+        code = await _tell(websocket, services, error)
+    except (redis.ConnectionError, redis.TimeoutError):
+        code = await _tell(websocket, services, SttError("unavailable", "the store does not answer; connect again"))
+    except Exception:
+        # The one net of this connection.
+        _log.exception("viewer failed")
+        code = await _tell(websocket, services, SttError("internal", "the server made a mistake; connect again"))
+    with contextlib.suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
+        async with asyncio.timeout(1.0):
+            await websocket.close(code)
+
+
+class Viewer:
+    """One viewer's connection. ``run`` raises ClientGone, TimeoutError for one that does not read, and the errors of
+    Redis."""
+
+    def __init__(self, websocket: WebSocket, services: Services, wish: Viewing) -> None:
+        self._websocket = websocket
+        self._services = services
+        self._wish = wish
+        self._epoch = ""  # of the conversation; '' until something is said in it
+        self._waiting: asyncio.Queue[bytes] = asyncio.Queue(MAX_WAITING)
+
+    async def run(self) -> None:
+        """Serves the viewer until it leaves."""
+        parts = [self._settled(), self._write(), self._receive()]
+        if self._wish.unsettled:
+            parts.append(self._unsettled())
+        tasks = [asyncio.create_task(part, name="viewer") for part in parts]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                await cancel_and_wait(task)
+
+    async def _settled(self) -> None:
+        wish = self._wish
+        self._epoch = await self._current_epoch()
+        if wish.after is not None and wish.after.epoch in ("", self._epoch):
+            place = wish.after.place
+        else:
+            place = await place_before(self._services.redis, wish.conversation_id, wall_ms() - wish.since_ms)
+        await self._put(
+            {"type": "following", "conversation_id": wish.conversation_id, "cursor": f"{self._epoch}-{place}"}
+        )
+        while True:
+            async for utterance in self._utterances(place):
+                self._epoch = self._epoch or await self._current_epoch()
+                await self._put({**shown(utterance), "cursor": f"{self._epoch}-{utterance.seq}"})
+            # What was said before is not there any more; it goes on from the new beginning.
+            self._epoch, place = await self._current_epoch(), 0
+
+    async def _utterances(self, place: int) -> AsyncIterator[Utterance]:
+        """Until the conversation's keys were lost."""
+        services = self._services
+        reader = read_conversation(services.redis, services.hub, self._wish.conversation_id, place)
+        async with contextlib.aclosing(reader.items()) as items:  # type: ignore[type-var]
+            async for item in items:
+                if item is not None:
+                    yield item
+                elif self._epoch and await self._current_epoch() != self._epoch:
+                    return
+
+    async def _current_epoch(self) -> str:
+        return await epoch_of(self._services.redis, self._wish.conversation_id)
+
+    async def _unsettled(self) -> None:
+        channel = keys.conversation_keys(self._wish.conversation_id).unsettled
+        async with self._services.hub.listen(channel) as inbox:
+            while True:
+                payload = await inbox.get(60.0)
+                # A viewer that is behind needs none of these: the next one, or the utterance, says it all.
+                if payload is not None and self._waiting.qsize() < MAX_WAITING // 4:
+                    self._waiting.put_nowait(payload)
+
+    async def _put(self, message: dict[str, Any]) -> None:
+        await self._waiting.put(msgspec.json.encode(message))
+
+    async def _write(self) -> None:
+        while True:
+            body = await self._waiting.get()
+            await send_text(self._websocket, body.decode(), self._services.settings.send_timeout_s)
+
+    async def _receive(self) -> None:
+        """Viewers have nothing to say; whatever comes is a sign of life."""
+        while True:
+            received = await self._websocket.receive()
+            if received["type"] == "websocket.disconnect":
+                raise ClientGone(received.get("code"))
+
+
+def shown(utterance: Utterance) -> dict[str, Any]:
+    """An utterance as viewers see it."""
+    told: dict[str, Any] = msgspec.to_builtins(utterance)
+    for name in ("instance", "store"):
+        told.pop(name, None)
+    return told
+
+
+async def _tell(websocket: WebSocket, services: Services, error: SttError) -> int:
+    ERRORS_TOTAL.labels(error.code).inc()
+    body = {"type": "error", "code": error.code, "message": error.message, "retryable": error.kind.retryable}
+    with contextlib.suppress(ClientGone, TimeoutError):
+        await send_text(websocket, msgspec.json.encode(body).decode(), services.settings.send_timeout_s)
+    return error.kind.close_code

@@ -1,0 +1,49 @@
+"""What of the client's chunks is in the log, and so need never be sent again."""
+
+from collections import deque
+
+from stt_shared.contracts.frames import Held
+
+
+class HeldChunks:
+    """Counts bytes from the chunks that go on, in order, to the frames that are stored. Begins where the connection
+    before this one left off."""
+
+    def __init__(self, held: Held) -> None:
+        self._held_seq = held.seq
+        self._held_end = held.total_bytes - held.next_bytes  # where chunk `_held_seq` ended
+        self._ends: deque[tuple[int, int]] = deque()
+        self._passed = self._held_end
+        self._stored = held.total_bytes
+
+    @property
+    def passed_bytes(self) -> int:
+        """Of all chunks in order so far, stored or not."""
+        return self._passed
+
+    def passes(self, seq: int, chunk: bytes) -> bytes:
+        """Chunk ``seq`` is the next in order; answers what of it is not in the log yet."""
+        begin = self._passed
+        self._passed += len(chunk)
+        self._ends.append((seq, self._passed))
+        return chunk[max(0, self._stored - begin) :]
+
+    def given_up(self, seq: int) -> None:
+        """All chunks up to ``seq`` that did not come never will."""
+        self._ends.append((seq, self._passed))
+
+    def held(self, stored_bytes: int) -> Held:
+        """What is held once so many more bytes are stored."""
+        end = self._stored + stored_bytes
+        seq, seq_end = self._held_seq, self._held_end
+        for number, number_end in self._ends:
+            if number_end > end:
+                break
+            seq, seq_end = number, number_end
+        return Held(seq, end - seq_end, end)
+
+    def stored(self, held: Held) -> None:
+        """That is in the log now."""
+        self._held_seq, self._held_end, self._stored = held.seq, held.total_bytes - held.next_bytes, held.total_bytes
+        while self._ends and self._ends[0][0] <= held.seq:
+            self._ends.popleft()

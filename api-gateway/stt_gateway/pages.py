@@ -1,0 +1,111 @@
+"""The web app's files: read once, packed once, served from memory."""
+
+import gzip
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import PurePosixPath
+
+from fastapi import APIRouter, Request, Response
+
+from stt_shared.contracts.errors import SttError
+
+MEDIA_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
+    ".txt": "text/plain; charset=utf-8",
+    ".webmanifest": "application/manifest+json",
+}
+# Scripts and styles come from here alone. What a person drops is played from a blob.
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
+    "img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+    "Permissions-Policy": "microphone=(self), screen-wake-lock=(self), camera=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_ALWAYS_ASK = "no-cache"
+_FOREVER = "public, max-age=31536000, immutable"
+_PLACE_OF_RELEASE = b"/assets/release/"
+_PACKED_ALREADY = {".woff2"}
+
+
+@dataclass(frozen=True)
+class Page:
+    """One file. ``packed``: the same under gzip, where that is smaller."""
+
+    body: bytes
+    packed: bytes | None
+    media_type: str
+    etag: str
+
+
+class Pages:
+    """All files of a folder. ``release`` names their content: a changed file changes the address of every file, so
+    browsers may keep them for ever and never mix two releases."""
+
+    def __init__(self, folder: Traversable) -> None:
+        files = dict(_files(folder, PurePosixPath()))
+        digest = hashlib.sha256()
+        for path in sorted(files):
+            digest.update(path.encode() + b"\0" + files[path])
+        self.release = digest.hexdigest()[:12]
+        index = files.pop("index.html").replace(_PLACE_OF_RELEASE, f"/assets/{self.release}/".encode())
+        self.index = _page("index.html", index)
+        self.assets: Mapping[str, Page] = {path: _page(path, body) for path, body in files.items()}
+
+    def router(self) -> APIRouter:
+        """``/`` and ``/assets/{release}/…``."""
+        router = APIRouter(include_in_schema=False)
+
+        @router.get("/")
+        async def index(request: Request) -> Response:
+            return answer(request, self.index, _ALWAYS_ASK)
+
+        @router.get("/assets/{release}/{path:path}")
+        async def asset(request: Request, release: str, path: str) -> Response:
+            page = self.assets.get(path)
+            if page is None:
+                raise SttError("not_found", "no such page")
+            # A page of an older release that is still open gets what there is.
+            return answer(request, page, _FOREVER if release == self.release else _ALWAYS_ASK)
+
+        return router
+
+
+def web_pages() -> Pages:
+    """The app that this package ships."""
+    return Pages(resources.files("stt_gateway").joinpath("web"))
+
+
+def answer(request: Request, page: Page, cache_control: str) -> Response:
+    """The file, packed if the client unpacks, or 304 when it has it already."""
+    headers = {**SECURITY_HEADERS, "Cache-Control": cache_control, "ETag": page.etag, "Vary": "Accept-Encoding"}
+    if page.etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    if page.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(page.packed, headers={**headers, "Content-Encoding": "gzip"}, media_type=page.media_type)
+    return Response(page.body, headers=headers, media_type=page.media_type)
+
+
+def _files(folder: Traversable, at: PurePosixPath) -> Iterator[tuple[str, bytes]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _files(entry, at / entry.name)
+        elif PurePosixPath(entry.name).suffix in MEDIA_TYPES:
+            yield str(at / entry.name), entry.read_bytes()
+
+
+def _page(path: str, body: bytes) -> Page:
+    suffix = PurePosixPath(path).suffix
+    packed = None if suffix in _PACKED_ALREADY else gzip.compress(body, 9, mtime=0)
+    if packed is not None and len(packed) >= len(body):
+        packed = None
+    # Weak: the packed and the plain form are one file to the client.
+    return Page(body, packed, MEDIA_TYPES[suffix], f'W/"{hashlib.sha256(body).hexdigest()[:20]}"')

@@ -1,0 +1,135 @@
+"""Connections to the database: what each must be told before its first statement."""
+
+import os
+import sqlite3
+import urllib.parse
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, event, exc, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+SQLITE_FILE = "transcripts.db"
+LOCK_WAIT_S = 5.0
+"""How long a statement waits for a lock, and a call for a free connection."""
+STATEMENT_S = 15.0
+"""Longest statement of PostgreSQL; a migration has no limit."""
+_WRITES = "stt_writes"
+
+
+def database_url(given: str | None, data_dir: Path) -> URL:
+    """``DATABASE_URL`` as the store takes it; without one, a SQLite file in ``data_dir``. Raises ValueError."""
+    if not given:
+        return URL.create("sqlite", database=str(data_dir.absolute() / SQLITE_FILE))
+    try:
+        # What SQLAlchemy says of a bad URL quotes it, password and all.
+        url = make_url("postgresql" + given[8:] if given.startswith("postgres:") else given)
+    except (exc.ArgumentError, ValueError):
+        raise ValueError("DATABASE_URL is no URL; it must be sqlite:////PATH or postgresql://USER@HOST/NAME") from None
+    kind = url.get_backend_name()
+    if kind not in ("sqlite", "postgresql"):
+        raise ValueError(
+            f"DATABASE_URL begins with {kind}:; allowed are sqlite:////PATH and postgresql://USER@HOST/NAME"
+        )
+    if kind == "sqlite" and url.database in (None, "", ":memory:"):
+        raise ValueError("DATABASE_URL names no file; it must be sqlite:////PATH")
+    return url.set(drivername=kind)
+
+
+def is_sqlite(url: URL) -> bool:
+    """Which of the two it is."""
+    return url.get_backend_name() == "sqlite"
+
+
+def open_engine(url: URL, *, pool_size: int = 5, creating: bool = False) -> AsyncEngine:
+    """Connections to ``url`` as ``database_url`` gives it. A SQLite file is only made when ``creating``: one that was
+    taken away must be told, not replaced by an empty one."""
+    if is_sqlite(url):
+        return _sqlite(Path(url.database or ""), pool_size, creating)
+    return create_async_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=LOCK_WAIT_S,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": int(LOCK_WAIT_S),
+            # A plan for these very values: a search for a rare word and one for a common word need different plans.
+            "prepare_threshold": None,
+            "options": ""
+            if creating
+            else f"-c statement_timeout={STATEMENT_S * 1000:.0f} -c lock_timeout={LOCK_WAIT_S * 1000:.0f}",
+        },
+    )
+
+
+def writing(engine: AsyncEngine) -> AsyncEngine:
+    """The same connections, for transactions that write."""
+    return engine.execution_options(**{_WRITES: True})
+
+
+def _sqlite(path: Path, pool_size: int, creating: bool) -> AsyncEngine:
+    mode = "rwc" if creating else "rw"
+    url = URL.create(
+        "sqlite+aiosqlite", database=f"file:{urllib.parse.quote(str(path))}", query={"mode": mode, "uri": "true"}
+    )
+    engine = create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=LOCK_WAIT_S,
+        connect_args={"timeout": LOCK_WAIT_S},
+    )
+    event.listen(engine.sync_engine, "connect", _prepare)
+    event.listen(engine.sync_engine, "begin", _begin)
+
+    def remember(_: Any, entry: ConnectionPoolEntry) -> None:
+        entry.info["file"] = _file_of(path)
+
+    def compare(_: Any, entry: ConnectionPoolEntry, __: Any) -> None:
+        # Linux keeps a deleted file alive for who has it open: writes would succeed and be lost.
+        if entry.info.get("file") != _file_of(path):
+            raise exc.DisconnectionError("the database's file was replaced")
+
+    event.listen(engine.sync_engine, "connect", remember)
+    event.listen(engine.sync_engine, "checkout", compare)
+    return engine
+
+
+def _file_of(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _prepare(connection: Any, _: ConnectionPoolEntry) -> None:
+    # Python's own idea of when a transaction begins leaves out what does not look like a write: see _begin.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("foreign_keys = ON", "secure_delete = ON", "synchronous = FULL", "cache_size = -32768"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    # A transaction that reads first and writes then cannot wait for another writer: SQLite refuses it at once.
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def check_sqlite() -> None:
+    """Raises RuntimeError where this Python's SQLite cannot search."""
+    connection = sqlite3.connect(":memory:")
+    try:
+        for tokenizer in ("ascii", "trigram"):
+            connection.execute(f"CREATE VIRTUAL TABLE try_{tokenizer} USING fts5(text, tokenize='{tokenizer}')")
+    except sqlite3.OperationalError as error:
+        raise RuntimeError(
+            f"SQLite {sqlite3.sqlite_version} of this Python cannot search ({error}); it must be 3.35 or later with"
+            " FTS5, or set DATABASE_URL to a PostgreSQL server"
+        ) from error
+    finally:
+        connection.close()

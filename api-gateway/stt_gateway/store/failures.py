@@ -1,0 +1,71 @@
+"""What a database's failure means to a client: one line, and that trying again may help."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+
+import structlog
+from sqlalchemy import exc
+
+from stt_shared.contracts.errors import SttError
+
+_log = structlog.get_logger()
+
+_SQLITE = {
+    sqlite3.SQLITE_BUSY: "is locked by another program; try again",
+    sqlite3.SQLITE_LOCKED: "is locked by another program; try again",
+    sqlite3.SQLITE_FULL: "is out of disk space; nothing was stored",
+    sqlite3.SQLITE_IOERR: "cannot be read or written (input/output error); nothing was stored",
+    sqlite3.SQLITE_READONLY: "is read-only; nothing was stored",
+    sqlite3.SQLITE_CANTOPEN: "is gone: its file cannot be opened",
+    sqlite3.SQLITE_CORRUPT: "is damaged; restore it from a backup",
+    sqlite3.SQLITE_NOTADB: "is damaged; restore it from a backup",
+}
+_POSTGRESQL = {
+    "25006": "is read-only; nothing was stored",
+    "40": "is busy; try again",
+    "42P01": "is gone: its tables are missing",
+    "53100": "is out of disk space; nothing was stored",
+    "53": "is out of resources; try again",
+    "55": "is locked by another program; try again",
+    "57014": "took too long to answer; try again",
+    "57": "is shutting down or starting; try again",
+    "58": "cannot be read or written (input/output error); nothing was stored",
+}
+
+
+@contextlib.contextmanager
+def told_to_clients() -> Iterator[None]:
+    """Turns a database that cannot be used into SttError ``unavailable``. Mistakes of ours stay what they are."""
+    try:
+        yield
+    except exc.TimeoutError as error:
+        raise _unavailable("is busy: no connection became free; try again", error) from error
+    except (exc.DBAPIError, sqlite3.Error) as error:
+        meaning = _meaning(error)
+        if meaning is None:
+            raise
+        raise _unavailable(meaning, error) from error
+    except OSError as error:
+        raise _unavailable("does not answer; try again", error) from error
+
+
+def _unavailable(meaning: str, error: Exception) -> SttError:
+    # The statement and its values stay out: they hold what was said.
+    cause = error.orig if isinstance(error, exc.DBAPIError) else error
+    _log.warning("transcript store failed", cause=type(cause).__name__, meaning=meaning)
+    return SttError("unavailable", f"the transcript store {meaning}")
+
+
+def _meaning(error: exc.DBAPIError | sqlite3.Error) -> str | None:
+    cause = error.orig if isinstance(error, exc.DBAPIError) else error
+    if isinstance(cause, sqlite3.Error):
+        code = getattr(cause, "sqlite_errorcode", None)
+        # The lower byte is the kind; the rest tells kinds of it apart.
+        if code is not None and (known := _SQLITE.get(code & 0xFF)):
+            return known
+        return "is gone: its tables are missing" if "no such table" in str(cause) else None
+    state = getattr(cause, "sqlstate", None)
+    if state is not None:
+        return next((_POSTGRESQL[state[:n]] for n in (5, 2) if state[:n] in _POSTGRESQL), None)
+    return "does not answer; try again" if isinstance(error, exc.OperationalError | exc.InterfaceError) else None

@@ -1,0 +1,79 @@
+"""Brings the database's tables to this version's, at every start."""
+
+import asyncio
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, text
+
+from stt_gateway.store.engine import LOCK_WAIT_S, check_sqlite, is_sqlite, open_engine, writing
+from stt_gateway.store.failures import told_to_clients
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+# Any number, the same for all gateways.
+_LOCK = 0x5354_5453
+
+
+async def migrate(url: URL) -> None:
+    """Creates what is missing. Of several gateways that start at once one does it and the others wait.
+
+    Raises SttError unavailable without a database, RuntimeError where SQLite cannot search or where the tables are of
+    a later version.
+    """
+    if is_sqlite(url):
+        check_sqlite()
+        path = Path(url.database or "")
+        with told_to_clients():
+            await asyncio.to_thread(_make_private, path)
+            await asyncio.to_thread(_write_ahead, path)
+    engine = open_engine(url, pool_size=1, creating=True)
+    try:
+        with told_to_clients():
+            async with writing(engine).begin() as connection:
+                if not is_sqlite(url):
+                    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+                await connection.run_sync(_upgrade)
+    finally:
+        await engine.dispose()
+
+
+def _make_private(path: Path) -> None:
+    # Made with the rights it is to have: nobody else on this machine may read what was said.
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _write_ahead(path: Path) -> None:
+    # Outside any transaction; the file remembers it. Gateways that start at once may get in each other's way here, and
+    # SQLite does not wait for it by itself.
+    deadline = time.monotonic() + LOCK_WAIT_S
+    connection = sqlite3.connect(path, timeout=LOCK_WAIT_S, isolation_level=None)
+    try:
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.05)
+    finally:
+        connection.close()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    # Config reads percent signs as the start of a name.
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise RuntimeError(
+            f"the transcript store's tables are not of this version or an earlier one: {error}"
+        ) from error

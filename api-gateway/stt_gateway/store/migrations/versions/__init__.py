@@ -1,0 +1,1 @@
+"""The steps, each a file; once released, a step never changes."""

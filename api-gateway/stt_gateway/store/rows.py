@@ -1,0 +1,79 @@
+"""Rows of the table of transcripts, made of what the store takes and turned into what it gives."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row
+
+from stt_gateway.store.folding import highlight_name, snippet
+from stt_gateway.store.interface import Found, Kind, Search, Snippet, State, Summary, Transcript
+from stt_gateway.store.names import kept_name, kept_text
+from stt_gateway.store.schema import transcripts
+from stt_shared.contracts.jobs import JobError, JobSegment
+from stt_shared.contracts.session import Task
+
+LISTED = [column for column in transcripts.c if column.name not in ("text", "segments", "content_key")]
+"""Columns of a ``Summary``."""
+
+_decode_segments = msgspec.json.Decoder(list[JobSegment]).decode
+
+
+def stored(transcript: Transcript) -> dict[str, Any]:
+    """A row without its place."""
+    error = transcript.error
+    filename = kept_name(transcript.filename)
+    return {
+        "id": transcript.id,
+        "kind": transcript.kind.value,
+        "state": transcript.state.value,
+        "created_ms": transcript.created_ms,
+        "title": kept_name(transcript.title) or filename,
+        "filename": filename,
+        "duration_s": transcript.duration_s,
+        "language": transcript.language,
+        "model": transcript.model,
+        "task": transcript.task.value,
+        "error_code": error.code if error else None,
+        "error_message": kept_text(error.message) if error else None,
+        "conversation_id": kept_text(transcript.conversation_id),
+        "expires_ms": transcript.expires_ms,
+        "content_key": transcript.content_key,
+        "text": kept_text(transcript.text),
+        "segments": msgspec.json.encode(transcript.segments).decode(),
+    }
+
+
+def listed(row: Row[Any]) -> dict[str, Any]:
+    """The fields of a ``Summary``."""
+    return {
+        "id": row.id,
+        "kind": Kind(row.kind),
+        "state": State(row.state),
+        "created_ms": row.created_ms,
+        "title": row.title,
+        "filename": row.filename,
+        "duration_s": float(row.duration_s),
+        "language": row.language,
+        "model": row.model,
+        "task": Task(row.task),
+        "error": None if row.error_code is None else JobError(row.error_code, row.error_message or ""),
+        "conversation_id": row.conversation_id,
+        "expires_ms": row.expires_ms,
+    }
+
+
+def whole(row: Row[Any]) -> Transcript:
+    """All of a transcript."""
+    return Transcript(
+        **listed(row), text=row.text, segments=_decode_segments(row.segments), content_key=row.content_key
+    )
+
+
+def found(row: Row[Any], wanted: Search) -> Found:
+    """A result, with what of it matches."""
+    return Found(
+        Summary(**listed(row)),
+        Snippet(*snippet(row.text, wanted.query)) if wanted.query else None,
+        highlight_name(row.title, wanted.filename) if wanted.filename else [],
+        highlight_name(row.filename, wanted.filename) if wanted.filename else [],
+    )

@@ -1,0 +1,104 @@
+"""The tables, the same in both databases. How their search indexes are kept, a database's own file says.
+
+``place`` orders transcripts: creation time in its upper bits, something of the id below. It never changes, so one whole
+number sorts, pages and joins, and full-text matches come newest first without being sorted.
+"""
+
+import zlib
+
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint
+
+PLACE_BITS = 20
+# A primary key that is exactly INTEGER is the row's own number in SQLite: no index beside the table.
+PLACE = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData()
+
+transcripts = Table(
+    "transcripts",
+    metadata,
+    Column("place", PLACE, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("duration_s", Float, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("error_code", Text),
+    Column("error_message", Text),
+    Column("conversation_id", Text, nullable=False),
+    Column("expires_ms", BigInteger),
+    Column("content_key", Text, nullable=False),
+    # Last, so that a list need not read past them.
+    Column("text", Text, nullable=False),
+    Column("segments", Text, nullable=False),
+    Index("transcripts_language", "language", "place"),
+    Index("transcripts_content", "content_key"),
+    Index("transcripts_expiry", "expires_ms"),
+)
+
+names = Table(
+    "transcript_names",
+    metadata,
+    Column("place", ForeignKey("transcripts.place", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("folded", Text, nullable=False),
+)
+"""Folded title and file name, a line each."""
+
+texts = Table(
+    "transcript_texts",
+    metadata,
+    Column("place", ForeignKey("transcripts.place", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("folded", Text, nullable=False),
+)
+"""The text as folded tokens, a blank before and behind each."""
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("last_number", BigInteger, nullable=False),
+    Column("touched_ms", BigInteger, nullable=False),
+)
+
+utterances = Table(
+    "utterances",
+    metadata,
+    Column("session_id", Text, primary_key=True),
+    Column("utterance", Integer, primary_key=True, autoincrement=False),
+    Column("conversation_id", Text, ForeignKey("conversations.id"), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("speaker", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("started_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger, nullable=False),
+    Column("start_ms", BigInteger, nullable=False),
+    Column("end_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger),
+    UniqueConstraint("conversation_id", "number"),
+    Index("utterances_expiry", "expires_ms"),
+)
+
+deleted = Table(
+    "deleted",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("deleted_ms", BigInteger, nullable=False),
+)
+"""Ids of what was deleted lately: a write that was on its way may still come, or come again."""
+
+
+def place_of(created_ms: int, id: str, attempt: int = 0) -> int:
+    """Where a transcript stands; another attempt gives another place of the same millisecond."""
+    return first_place(created_ms) + (zlib.crc32(id.encode()) + attempt) % (1 << PLACE_BITS)
+
+
+def first_place(created_ms: int) -> int:
+    """The least place of a millisecond."""
+    return created_ms << PLACE_BITS

@@ -1,0 +1,250 @@
+"""The store on a SQL database, SQLite or PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, ParamSpec, TypeVar
+
+from sqlalchemy import URL, case, delete, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from stt_gateway.store import conversations
+from stt_gateway.store.engine import is_sqlite, open_engine, writing
+from stt_gateway.store.failures import told_to_clients
+from stt_gateway.store.folding import fold, fold_name
+from stt_gateway.store.interface import (
+    MAX_PAGE,
+    MAX_UTTERANCES,
+    Page,
+    Search,
+    Settled,
+    State,
+    Summary,
+    Transcript,
+    Utterance,
+)
+from stt_gateway.store.names import checked_title, kept_text
+from stt_gateway.store.postgres_search import PostgresSearch
+from stt_gateway.store.rows import LISTED, found, listed, stored, whole
+from stt_gateway.store.schema import deleted, place_of, texts, transcripts, utterances
+from stt_gateway.store.search_index import FoldedRow, SearchIndex, folded_names, places
+from stt_gateway.store.sqlite_search import SqliteSearch
+
+REMEMBERED_MS = 7 * 24 * 3600 * 1000
+"""Late copies of what was deleted are kept out for so long."""
+_PURGED_AT_ONCE = 200
+_ATTEMPTS = 16
+_LONG_CHARS = 20_000
+_ENDS = (State.COMPLETED, State.FAILED, State.CANCELLED)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class SqlTranscriptStore:
+    """As ``TranscriptStore``; the tables must be there: see ``migrate``."""
+
+    def __init__(self, url: URL, *, pool_size: int = 5) -> None:
+        self._engine: AsyncEngine = open_engine(url, pool_size=pool_size)
+        self._index: SearchIndex = SqliteSearch() if is_sqlite(url) else PostgresSearch()
+        # Of a deletion before this start nobody knows whether its traces were removed.
+        self._traces = True
+
+    async def put(self, transcript: Transcript) -> bool:
+        """Inserts, or updates all but title and creation time."""
+        row = stored(transcript)
+        folded = await _aside(len(row["text"]), fold, row["text"])
+        for attempt in range(_ATTEMPTS):
+            place = place_of(transcript.created_ms, transcript.id, attempt)
+            try:
+                async with self._write() as connection:
+                    return await self._put(connection, {**row, "place": place}, folded)
+            except IntegrityError:
+                # Another transcript of the same millisecond stands in this place: once in a million such pairs.
+                if attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def _put(self, connection: AsyncConnection, row: dict[str, Any], folded: str) -> bool:
+        new = self._index.insert(transcripts).values(row)
+        kept = ("place", "id", "created_ms", "title")
+        changed: dict[str, Any] = {name: new.excluded[name] for name in row if name not in kept}
+        # A title that somebody gave outlives the next delivery.
+        own = transcripts.c.title
+        changed["title"] = case((own == transcripts.c.filename, new.excluded["title"]), else_=own)
+        ends = or_(transcripts.c.state.not_in(_ENDS), new.excluded["state"].in_(_ENDS))
+        written = (
+            await connection.execute(
+                new.on_conflict_do_update(index_elements=["id"], set_=changed, where=ends).returning(
+                    transcripts.c.place, transcripts.c.title
+                )
+            )
+        ).first()
+        # Asked behind the insert: a deletion that was faster is seen here, a slower one waits and removes the row.
+        gone_ms = await connection.scalar(
+            select(deleted.c.deleted_ms).where(deleted.c.kind == "transcript", deleted.c.id == row["id"])
+        )
+        if written is None or (gone_ms is not None and row["created_ms"] <= gone_ms):
+            await connection.rollback()
+            return False
+        name = folded_names(written.title, row["filename"])
+        await self._learn(connection, await _aside(len(folded), self._index.rows, written.place, name, folded))
+        return True
+
+    async def get(self, id: str) -> Transcript | None:
+        """One transcript."""
+        return await self._one(transcripts.c.id == id)
+
+    async def find_by_content(self, content_key: str) -> Transcript | None:
+        """The newest completed transcript of the same bytes with the same options."""
+        if not content_key:
+            return None
+        return await self._one(transcripts.c.content_key == content_key, transcripts.c.state == State.COMPLETED)
+
+    async def _one(self, *conditions: Any) -> Transcript | None:
+        async with self._read() as connection:
+            query = select(transcripts).where(*conditions).order_by(transcripts.c.place.desc()).limit(1)
+            row = (await connection.execute(query)).first()
+        return None if row is None else whole(row)
+
+    async def search(self, wanted: Search) -> Page:
+        """What matches, newest first."""
+        if not 1 <= wanted.limit <= MAX_PAGE:
+            raise ValueError(f"limit is {wanted.limit}; allowed are 1 to {MAX_PAGE}")
+        phrase, name = fold(wanted.query), fold_name(wanted.filename)
+        if (wanted.query and not phrase) or (wanted.filename and not name):
+            # Nothing but signs that no index holds.
+            return Page([], None)
+        columns = [*LISTED, transcripts.c.text] if phrase else LISTED
+        async with self._read() as connection:
+            matched = list((await connection.execute(places(self._index, wanted, name, phrase))).scalars())
+            shown = matched[: wanted.limit]
+            query = select(*columns).where(transcripts.c.place.in_(shown)).order_by(transcripts.c.place.desc())
+            rows = (await connection.execute(query)).all() if shown else []
+        more = len(matched) > wanted.limit
+        length = sum(len(row.text) for row in rows) if phrase else 0
+        results = await _aside(length, lambda: [found(row, wanted) for row in rows])
+        return Page(results, shown[-1] if more else None)
+
+    async def rename(self, id: str, title: str) -> Summary | None:
+        """Sets the title."""
+        title = checked_title(title)
+        async with self._write() as connection:
+            query = update(transcripts).where(transcripts.c.id == id).values(title=title).returning(*LISTED)
+            row = (await connection.execute(query)).first()
+            if row is None:
+                return None
+            await self._learn(connection, self._index.rows(row.place, folded_names(title, row.filename)))
+        return Summary(**listed(row))
+
+    async def delete(self, id: str, now_ms: float) -> bool:
+        """Removes the transcript and the utterances of its session."""
+        async with self._write() as connection:
+            gone = await connection.execute(delete(transcripts).where(transcripts.c.id == id))
+            spoken = await connection.execute(delete(utterances).where(utterances.c.session_id == id))
+            if not gone.rowcount and not spoken.rowcount:
+                return False
+            await self._remember(connection, "transcript", id, now_ms)
+        self._traces = True
+        return True
+
+    async def append(self, utterances: Sequence[Utterance]) -> list[int]:
+        """Numbers of these utterances; what is there already keeps its number and text."""
+        if not utterances:
+            return []
+        async with self._write() as connection:
+            return await conversations.append(connection, self._index, utterances)
+
+    async def conversation(
+        self, conversation_id: str, *, after: int = 0, since_ms: float | None = None, limit: int = MAX_UTTERANCES
+    ) -> list[Settled]:
+        """Utterances with a number above ``after`` that ended at or after ``since_ms``, by number."""
+        async with self._read() as connection:
+            return await conversations.read(
+                connection, kept_text(conversation_id), after, since_ms, min(limit, MAX_UTTERANCES)
+            )
+
+    async def session_utterances(self, session_id: str) -> list[Utterance]:
+        """All utterances of one session, in their order."""
+        async with self._read() as connection:
+            return await conversations.read_session(connection, session_id)
+
+    async def delete_conversation(self, conversation_id: str, now_ms: float) -> bool:
+        """Removes all utterances of a conversation."""
+        conversation_id = kept_text(conversation_id)
+        async with self._write() as connection:
+            if not await conversations.remove(connection, conversation_id):
+                return False
+            await self._remember(connection, "conversation", conversation_id, now_ms)
+        return True
+
+    async def purge_expired(self, now_ms: float) -> int:
+        """Removes what is past its time, and its traces in the database's files."""
+        now, removed = int(now_ms), 0
+        expired = select(transcripts.c.place).where(transcripts.c.expires_ms <= now).limit(_PURGED_AT_ONCE)
+        while True:
+            # A few at a time: whoever stores a transcript meanwhile waits for no more than these.
+            async with self._write() as connection:
+                gone = await connection.execute(delete(transcripts).where(transcripts.c.place.in_(expired)))
+            removed += gone.rowcount
+            if gone.rowcount < _PURGED_AT_ONCE:
+                break
+        async with self._write() as connection:
+            await conversations.purge(connection, now, now - REMEMBERED_MS)
+            await connection.execute(delete(deleted).where(deleted.c.deleted_ms < now - REMEMBERED_MS))
+        if removed or self._traces:
+            self._traces = False
+            try:
+                with told_to_clients():
+                    await self._index.scrub(self._engine)
+            except BaseException:
+                self._traces = True
+                raise
+        return removed
+
+    async def check(self) -> None:
+        """Reads a row."""
+        async with self._read() as connection:
+            await connection.execute(select(transcripts.c.place).limit(1))
+            await connection.execute(select(texts.c.place).limit(1))
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self._engine.dispose()
+
+    async def _remember(self, connection: AsyncConnection, kind: str, id: str, now_ms: float) -> None:
+        new = self._index.insert(deleted).values(kind=kind, id=id, deleted_ms=int(now_ms))
+        await connection.execute(
+            new.on_conflict_do_update(index_elements=["kind", "id"], set_={"deleted_ms": new.excluded["deleted_ms"]})
+        )
+
+    async def _learn(self, connection: AsyncConnection, rows: Sequence[FoldedRow]) -> None:
+        for table, row in rows:
+            new = self._index.insert(table).values(row)
+            changed = {name: new.excluded[name] for name in row if name != "place"}
+            await connection.execute(
+                new.on_conflict_do_update(
+                    index_elements=["place"], set_=changed, where=table.c.folded != new.excluded["folded"]
+                )
+            )
+
+    @asynccontextmanager
+    async def _read(self) -> AsyncIterator[AsyncConnection]:
+        with told_to_clients():
+            async with self._engine.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _write(self) -> AsyncIterator[AsyncConnection]:
+        with told_to_clients():
+            async with writing(self._engine).connect() as connection:
+                yield connection
+                await connection.commit()
+
+
+async def _aside(length: int, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+    # Live sessions share this event loop: a text of hours is not worked on in it.
+    if length < _LONG_CHARS:
+        return work(*given, **named)
+    return await asyncio.to_thread(work, *given, **named)

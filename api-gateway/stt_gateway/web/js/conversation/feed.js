@@ -1,0 +1,57 @@
+// What a viewer of a conversation has: settled utterances once each, and what each speaker is saying. Pure.
+
+export const COLOURS = 6;
+
+export class Feed {
+  /** In order: {seq, session_id, utterance, speaker, text, language, spoken_ms}. */
+  utterances = [];
+  /** session_id -> {speaker, stable, unstable, utterance}. */
+  speaking = new Map();
+  cursor = "";
+  #settled = new Map(); // session_id -> newest settled utterance
+  #seen = new Set();
+  #speakers = [];
+
+  /** Takes a message; answers "utterance", "unsettled", "ready" or null. */
+  take(message) {
+    if (message.cursor) this.cursor = message.cursor;
+    switch (message.type) {
+      case "ready":
+        return "ready";
+      case "utterance":
+        return this.#utterance(message);
+      case "unsettled":
+        // One that was overtaken by its own utterance says nothing new.
+        if (message.utterance <= (this.#settled.get(message.session_id) ?? 0)) return null;
+        if (message.stable || message.unstable) this.speaking.set(message.session_id, message);
+        else this.speaking.delete(message.session_id);
+        return "unsettled";
+      default:
+        return null;
+    }
+  }
+
+  /** A speaker's colour: 0 to COLOURS - 1, by the order of appearance. */
+  colour(speaker) {
+    const name = speaker ?? "";
+    if (!this.#speakers.includes(name)) this.#speakers.push(name);
+    return this.#speakers.indexOf(name) % COLOURS;
+  }
+
+  #utterance(message) {
+    const id = `${message.session_id} ${message.utterance} ${message.spoken_ms}`;
+    if (this.#seen.has(id)) return null;
+    this.#seen.add(id);
+    this.#settled.set(message.session_id, message.utterance);
+    this.speaking.delete(message.session_id);
+    if (!message.text) return "unsettled";
+    this.utterances.push(message);
+    return "utterance";
+  }
+}
+
+/** Where a conversation is followed. */
+export function viewerAddress(base, id, cursor) {
+  const wishes = cursor ? { unsettled: "true", after: cursor } : { unsettled: "true", since_ms: 24 * 3600 * 1000 };
+  return `${base}/v1/stt/conversations/${encodeURIComponent(id)}?${new URLSearchParams(wishes)}`;
+}

@@ -1,0 +1,187 @@
+// The Conversation page: start or join, speak, follow, big captions for a room.
+import { language, t } from "../i18n/index.js";
+import { Recording } from "../live/recording.js";
+import { Transcript } from "../live/transcript.js";
+import { problemNotice } from "../live/view.js";
+import { address } from "../router.js";
+import { button, field, h, icon, notice } from "../ui/dom.js";
+import { copyText } from "../ui/save.js";
+import { keep, settings } from "../ui/settings.js";
+import { toast } from "../ui/toast.js";
+import { Feed } from "./feed.js";
+import { Viewer } from "./viewer.js";
+
+const MOST_ROWS = 300;
+const NEAR_PX = 80;
+const HAND_MS = 400;
+const WORDS = ["amber", "birch", "cedar", "coral", "delta", "ember", "fjord", "grove", "heron", "island", "jade", "linden", "maple", "north", "olive", "pine", "quartz", "river", "sage", "tide", "umber", "violet", "willow"];
+
+export function create(app) {
+  const element = h("section", { class: "conversation-page", "aria-label": t("nav.conversation") });
+  let room = null;
+  const leave = () => { room?.close(); room = null; };
+  return {
+    element,
+    show({ rest }) {
+      if (room && room.id === rest) return;
+      leave();
+      if (rest) room = createRoom(app, rest);
+      element.replaceChildren(rest ? room.element : door());
+    },
+    destroy: leave,
+  };
+}
+
+function door() {
+  const id = h("input", { class: "input", value: newName(), maxlength: "100", required: true, autocomplete: "off" });
+  const name = h("input", { class: "input", value: settings.name, maxlength: "60", autocomplete: "nickname", placeholder: t("talk.your_name_hint") });
+  const enter = (event) => {
+    event.preventDefault();
+    keep({ name: name.value.trim() });
+    if (id.value.trim()) location.hash = address("conversation", id.value.trim());
+  };
+  return h("div", { class: "page" },
+    h("header", {}, h("h1", {}, t("talk.title")), h("p", {}, t("talk.intro"))),
+    h("form", { class: "join", onsubmit: enter }, field(t("talk.your_name"), name), field(t("talk.id"), id), h("div", { class: "row" }, h("button", { class: "button main", type: "submit" }, icon("people"), t("talk.start")))));
+}
+
+function createRoom(app, id) {
+  const feed = new Feed();
+  const recording = new Recording(app.base, new Transcript());
+  const viewer = new Viewer({ base: app.base, id, feed, onChange: (what) => changed(what) });
+
+  const state = h("p", { class: "chip" });
+  const captions = button({ name: "full", text: t("talk.captions"), kind: "small", onclick: () => big(true) });
+  const small = button({ name: "close", text: t("talk.leave_captions"), kind: "small", hidden: true, onclick: () => big(false) });
+  const head = h("header", { class: "talk-head" }, h("h1", { dir: "auto" }, id), state, h("div", { class: "row" },
+    button({ name: "link", text: t("talk.share"), kind: "small to-hide", onclick: async () => toast((await copyText(location.href)) ? t("done.copied") : location.href) }),
+    captions, small,
+    h("a", { class: "button small bare to-hide", href: address("conversation") }, t("talk.leave"))));
+  const problem = h("div", { class: "problem" });
+  const empty = h("div", { class: "blank" }, icon("people"), h("h2", {}, t("talk.empty")), h("p", {}, t("talk.empty.text")));
+  const log = h("div", { class: "transcript", role: "log", "aria-label": t("talk.log") });
+  const speaking = h("div", { class: "transcript live", "aria-hidden": "true" });
+  const stage = h("div", { class: "stage", tabindex: "0", role: "region", "aria-label": t("talk.log") }, problem, empty, log, speaking);
+  const toNow = button({ name: "down", text: t("live.to_now"), kind: "small main to-now", hidden: true, onclick: () => follow() });
+  const name = h("input", { class: "input", value: settings.name, maxlength: "60", placeholder: t("talk.your_name"), "aria-label": t("talk.your_name"), autocomplete: "nickname", onchange: () => keep({ name: name.value.trim() }) });
+  const talk = button({ name: "mic", text: t("talk.speak"), kind: "main", onclick: () => (recording.isOn ? recording.stop() : begin()) });
+  const heard = h("p", { class: "chip", role: "status", hidden: true });
+  const element = h("div", { class: "talk-page" }, head, h("div", { class: "stage-frame" }, stage, toNow), h("footer", { class: "talk-foot" }, name, talk, heard));
+
+  let isFollowing = true;
+  let touchedAt = -Infinity;
+  let shown = 0;
+  let shownProblem = null;
+  const rows = new Map();
+  for (const kind of ["wheel", "touchmove", "keydown", "pointerdown"]) stage.addEventListener(kind, () => { touchedAt = performance.now(); }, { passive: true });
+  stage.addEventListener("scroll", () => {
+    if (stage.scrollHeight - stage.scrollTop - stage.clientHeight < NEAR_PX) isFollowing = true;
+    else if (performance.now() - touchedAt < HAND_MS) isFollowing = false;
+    toNow.hidden = isFollowing;
+  }, { passive: true });
+
+  function begin() {
+    const speaker = name.value.trim();
+    keep({ name: speaker });
+    const query = { language: app.server.languages.includes(settings.language) ? settings.language : "auto", endpointing_ms: settings.endpointing, conversation_id: id };
+    if (speaker) query.speaker = speaker;
+    recording.start({ deviceId: settings.microphone, thin: settings.thin, query });
+  }
+
+  function changed(what) {
+    if (what === "utterance") {
+      for (; shown < feed.utterances.length; shown += 1) log.append(said(feed.utterances[shown], feed.utterances[shown - 1]));
+      while (isFollowing && log.childElementCount > MOST_ROWS) log.firstChild.remove();
+    }
+    drawSpeaking();
+    drawState();
+    if (isFollowing) follow();
+  }
+
+  function said(one, before) {
+    const colour = feed.colour(one.speaker);
+    const isSame = before && before.speaker === one.speaker && one.spoken_ms - before.spoken_ms < 60_000;
+    const who = h("div", { class: "who" });
+    if (!isSame) who.append(h("span", { class: `speaker of-${colour}`, dir: "auto" }, one.speaker || t("talk.someone")), h("time", {}, new Date(one.spoken_ms).toLocaleTimeString(language(), { hour: "2-digit", minute: "2-digit" })));
+    return h("div", { class: "said" }, who, h("p", { class: `of-${colour}`, lang: one.language || undefined, dir: "auto" }, h("span", {}, one.text)));
+  }
+
+  function drawSpeaking() {
+    for (const [session, row] of rows) if (!feed.speaking.has(session)) { row.element.remove(); rows.delete(session); }
+    for (const [session, one] of feed.speaking) {
+      if (!rows.has(session)) {
+        const colour = feed.colour(one.speaker);
+        const stable = h("span", {});
+        const unstable = h("span", { class: "unstable" });
+        const row = { stable, unstable, element: h("div", { class: "said" }, h("div", { class: "who" }, h("span", { class: `speaker of-${colour}`, dir: "auto" }, one.speaker || t("talk.someone"))), h("p", { class: `of-${colour}`, dir: "auto" }, stable, " ", unstable)) };
+        rows.set(session, row);
+        speaking.append(row.element);
+      }
+      rows.get(session).stable.textContent = one.stable;
+      rows.get(session).unstable.textContent = one.unstable;
+    }
+    speaking.hidden = rows.size === 0;
+    empty.hidden = feed.utterances.length > 0 || rows.size > 0 || viewer.state === "missing";
+  }
+
+  function drawState() {
+    const { state: now } = viewer;
+    state.textContent = now === "open" ? t("talk.connected") : now === "lost" ? t("talk.lost") : t("talk.connecting");
+    state.className = `chip ${now === "open" ? "good" : now === "lost" ? "warn" : ""}`;
+    state.hidden = now === "missing";
+    talk.replaceChildren(icon(recording.isOn ? "stop" : "mic"), recording.isOn ? t("talk.stop") : t("talk.speak"));
+    talk.disabled = recording.phase === "asking" || recording.phase === "stopping";
+    talk.setAttribute("aria-pressed", String(recording.isOn));
+    name.disabled = recording.phase !== "idle";
+    const text = !recording.isOn ? "" : recording.link === "open" ? t("state.listening") : recording.link === "lost" ? t("state.lost") : t("state.connecting");
+    if (heard.textContent !== text) heard.textContent = text;
+    heard.hidden = !text;
+    heard.className = `chip ${recording.link === "open" ? "good" : "warn"}`;
+    const matter = viewer.state === "missing" ? "missing" : recording.problem;
+    if (matter === shownProblem) return;
+    shownProblem = matter;
+    problem.replaceChildren(...(matter === "missing"
+      ? [notice({ name: "info", title: t("feature.missing"), text: t("feature.missing.conversation"), actions: [button({ name: "retry", text: t("action.again"), kind: "small", onclick: () => viewer.open() })] })]
+      : matter ? [problemNotice(matter, begin)] : []));
+  }
+
+  function follow() {
+    isFollowing = true;
+    toNow.hidden = true;
+    stage.scrollTop = stage.scrollHeight;
+  }
+
+  async function big(isBig) {
+    element.classList.toggle("captions-only", isBig);
+    captions.hidden = isBig;
+    small.hidden = !isBig;
+    (isBig ? small : captions).focus();
+    follow();
+    if (isBig) await document.documentElement.requestFullscreen?.().catch(() => { /* big type all the same */ });
+    else if (document.fullscreenElement) await document.exitFullscreen();
+  }
+  const onFullscreen = () => { if (!document.fullscreenElement && element.classList.contains("captions-only")) big(false); };
+  const onKey = (event) => { if (event.key === "Escape" && element.classList.contains("captions-only")) big(false); };
+  document.addEventListener("fullscreenchange", onFullscreen);
+  document.addEventListener("keydown", onKey);
+  recording.addEventListener("change", drawState);
+  drawSpeaking();
+  drawState();
+  viewer.open();
+  return {
+    id,
+    element,
+    close() {
+      document.removeEventListener("fullscreenchange", onFullscreen);
+      document.removeEventListener("keydown", onKey);
+      if (element.classList.contains("captions-only")) big(false);
+      recording.stop();
+      viewer.close();
+    },
+  };
+}
+
+function newName() {
+  const numbers = crypto.getRandomValues(new Uint32Array(3));
+  return `${WORDS[numbers[0] % WORDS.length]}-${WORDS[numbers[1] % WORDS.length]}-${100 + (numbers[2] % 900)}`;
+}

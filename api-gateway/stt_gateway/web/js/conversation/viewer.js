@@ -1,0 +1,48 @@
+// Follows a conversation, however many connections that takes.
+import { mayRetry } from "../live/address.js";
+import { Backoff } from "../live/backoff.js";
+import { viewerAddress } from "./feed.js";
+
+const PATIENCE_S = 24 * 3600;
+const FIRST_PATIENCE_S = 8;
+
+export class Viewer {
+  state = "connecting"; // "open", "lost", "missing"
+  #socket = null;
+  #timer = 0;
+  #backoff = new Backoff();
+  #wasOpen = false;
+  #openS = null;
+
+  constructor({ base, id, feed, onChange }) { Object.assign(this, { base, id, feed, onChange }); }
+
+  open() {
+    const socket = new WebSocket(viewerAddress(this.base, this.id, this.feed.cursor));
+    this.#socket = socket;
+    this.#openS = null;
+    let told = null;
+    socket.onmessage = ({ data }) => {
+      const message = JSON.parse(data);
+      if (message.type === "error") { told = message; return; }
+      if (message.type === "ready") { this.#wasOpen = true; this.#openS = performance.now() / 1000; this.#set("open"); }
+      const what = this.feed.take(message);
+      if (what) this.onChange(what);
+    };
+    socket.onclose = ({ code }) => {
+      this.feed.speaking.clear();
+      const again = told ? told.retryable : mayRetry(code) || code === 1000;
+      const waitS = again ? this.#backoff.lost(performance.now() / 1000, this.#openS, this.#wasOpen ? PATIENCE_S : FIRST_PATIENCE_S) : null;
+      if (waitS === null) return this.#set("missing");
+      this.#set(this.#wasOpen ? "lost" : "connecting");
+      this.#timer = setTimeout(() => this.open(), waitS * 1000);
+      return undefined;
+    };
+  }
+
+  close() {
+    clearTimeout(this.#timer);
+    if (this.#socket) { this.#socket.onclose = this.#socket.onmessage = null; this.#socket.close(1000); }
+  }
+
+  #set(state) { this.state = state; this.onChange("state"); }
+}

@@ -1,0 +1,107 @@
+// Plays a recording and says where it is. The shape of the sound is a slider.
+import { t } from "../i18n/index.js";
+import { shortClock } from "../text/clock.js";
+import { h, icon, select } from "../ui/dom.js";
+import { keep, settings } from "../ui/settings.js";
+import { toast } from "../ui/toast.js";
+import { peaks } from "./peaks.js";
+
+const BARS = 140;
+const SHAPE_RATE = 8000;
+const SHAPE_MOST_BYTES = 40_000_000; // the shape needs the whole sound in memory
+const SPEEDS = ["0.75", "1", "1.25", "1.5", "2"];
+
+/** `source`: a File. `onTime(seconds)`: often while it plays. Answers {element, seek(seconds, andPlay), destroy()}. */
+export function createPlayer(source, durationS, onTime) {
+  const url = URL.createObjectURL(source);
+  const audio = new Audio(url);
+  audio.preload = "metadata";
+  audio.playbackRate = Number(settings.speed);
+  const play = h("button", { type: "button", class: "button main round", "aria-label": t("player.play"), onclick: toggle }, icon("play"));
+  const place = h("input", { type: "range", min: "0", max: String(durationS), step: "0.1", value: "0", "aria-label": t("player.place"), oninput: () => seek(Number(place.value), false) });
+  const canvas = h("canvas", { "aria-hidden": "true" });
+  const time = h("time", {});
+  const speed = select(SPEEDS.map((value) => [value, `${Number(value).toLocaleString()} ×`]), settings.speed, (value) => { audio.playbackRate = Number(value); keep({ speed: value }); }, { class: "input small", "aria-label": t("player.speed") });
+  const element = h("div", { class: "player" }, play, h("div", { class: "wave" }, canvas, place), time, speed);
+  let shape = new Float32Array(BARS).fill(0.12);
+  let frame = 0;
+
+  function toggle() {
+    if (!audio.paused) return audio.pause();
+    return audio.play().catch((error) => { if (error.name !== "AbortError") toast(t("player.failed")); });
+  }
+  function seek(seconds, andPlay) {
+    audio.currentTime = seconds;
+    draw();
+    if (andPlay && audio.paused) toggle();
+  }
+  function draw() {
+    const now = audio.currentTime;
+    place.value = String(now);
+    place.setAttribute("aria-valuetext", shortClock(now * 1000));
+    time.textContent = `${shortClock(now * 1000)} / ${shortClock(durationS * 1000)}`;
+    paint(canvas, shape, durationS ? now / durationS : 0);
+    onTime(now);
+  }
+  function beat() {
+    draw();
+    frame = audio.paused ? 0 : requestAnimationFrame(beat);
+  }
+  function changed() {
+    play.replaceChildren(icon(audio.paused ? "play" : "pause"));
+    play.setAttribute("aria-label", audio.paused ? t("player.play") : t("player.pause"));
+    if (!frame) beat();
+  }
+  for (const kind of ["play", "pause", "ended", "seeked", "loadedmetadata"]) audio.addEventListener(kind, changed);
+  const resize = new ResizeObserver(draw);
+  resize.observe(canvas);
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  dark.addEventListener("change", draw);
+  shapeOf(source).then((found) => { if (found) { shape = found; draw(); } });
+  return {
+    element,
+    seek,
+    destroy() {
+      audio.pause();
+      cancelAnimationFrame(frame);
+      resize.disconnect();
+      dark.removeEventListener("change", draw);
+      URL.revokeObjectURL(url);
+    },
+  };
+}
+
+async function shapeOf(source) {
+  if (source.size > SHAPE_MOST_BYTES) return null;
+  try {
+    const sound = await new OfflineAudioContext(1, 1, SHAPE_RATE).decodeAudioData(await source.arrayBuffer());
+    return peaks(sound.getChannelData(0), BARS);
+  } catch (error) {
+    // A kind of file that this browser cannot read: the slider stays plain.
+    if (error.name === "EncodingError" || error.name === "NotReadableError" || error.name === "NotSupportedError") return null;
+    throw error;
+  }
+}
+
+function paint(canvas, shape, share) {
+  const { clientWidth: width, clientHeight: height } = canvas;
+  if (!width) return;
+  const ratio = window.devicePixelRatio || 1;
+  if (canvas.width !== Math.round(width * ratio)) { canvas.width = Math.round(width * ratio); canvas.height = Math.round(height * ratio); }
+  const style = getComputedStyle(canvas);
+  const [accent, rest] = [style.getPropertyValue("--accent"), style.getPropertyValue("--line-strong")];
+  const pen = canvas.getContext("2d");
+  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+  pen.clearRect(0, 0, width, height);
+  const count = Math.min(BARS, Math.floor(width / 4));
+  const step = width / count;
+  for (let i = 0; i < count; i += 1) {
+    const value = shape[Math.floor((i * BARS) / count)];
+    const tall = Math.max(2, value * (height - 6));
+    pen.fillStyle = i / count < share ? accent : rest;
+    pen.globalAlpha = i / count < share ? 1 : 0.55;
+    pen.beginPath();
+    pen.roundRect(i * step, (height - tall) / 2, Math.max(1.5, step - 2), tall, 1.5);
+    pen.fill();
+  }
+}

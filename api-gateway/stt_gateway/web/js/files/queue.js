@@ -1,0 +1,116 @@
+// Files on their way: which wait, which are uploaded, which are transcribed. Pure but for the transport it is given.
+
+const AT_ONCE = 2;
+const KEPT = "files";
+const MOST_KEPT = 40;
+export const ENDED = ["completed", "failed", "cancelled"];
+
+/** Fires "change" (detail: the item; null for the list itself). `transport`: {upload, watch, cancel, storage}. */
+export class FileQueue extends EventTarget {
+  /** {id, file, name, size, phase, progress, jobId, error, result, startedAt}; the newest first. */
+  items = [];
+  #ids = 0;
+
+  constructor(transport) {
+    super();
+    this.transport = transport;
+    this.#restore();
+  }
+
+  get isBusy() { return this.items.some((item) => item.phase === "waiting" || item.phase === "uploading"); }
+  find(jobId) { return this.items.find((item) => item.jobId === jobId); }
+
+  /** `wishes`: {language, task}. */
+  add(files, wishes) {
+    for (const file of files) {
+      this.items.unshift({ id: (this.#ids += 1), file, name: file.name, size: file.size, wishes, phase: "waiting", progress: 0, jobId: null, error: null, result: null });
+    }
+    this.#changed(null);
+    this.#next();
+  }
+
+  async cancel(item) {
+    const wasUploaded = item.jobId !== null;
+    item.abort?.abort();
+    if (ENDED.includes(item.phase)) return;
+    this.#set(item, { phase: "cancelled" });
+    if (wasUploaded) await this.transport.cancel(item.jobId);
+    this.#next();
+  }
+
+  retry(item) {
+    this.#set(item, { phase: "waiting", progress: 0, jobId: null, error: null, result: null });
+    this.#next();
+  }
+
+  remove(item) {
+    item.abort?.abort();
+    this.items = this.items.filter((other) => other !== item);
+    this.#changed(null);
+  }
+
+  /** Seconds left of a transcription, guessed by its pace; null when it is too early to say. */
+  secondsLeft(item, nowMs) {
+    if (item.phase !== "processing" || item.progress < 5 || !item.startedAt) return null;
+    const spentS = (nowMs - item.startedAt) / 1000;
+    return spentS < 2 ? null : Math.round((spentS * (100 - item.progress)) / item.progress);
+  }
+
+  #next() {
+    while (this.items.filter((item) => item.phase === "uploading").length < AT_ONCE) {
+      const item = this.items.findLast((other) => other.phase === "waiting");
+      if (!item) return;
+      this.#run(item);
+    }
+  }
+
+  async #run(item) {
+    item.abort = new AbortController();
+    const { signal } = item.abort;
+    try {
+      this.#set(item, { phase: "uploading", progress: 0 });
+      const jobId = await this.transport.upload(item.file, item.wishes, (progress) => this.#set(item, { progress }), signal);
+      this.#set(item, { phase: "queued", progress: 0, jobId });
+      this.#next();
+      await this.#watch(item, signal);
+    } catch (error) {
+      if (!signal.aborted) this.#set(item, { phase: "failed", error: { code: error.code ?? "internal", message: error.message } });
+    }
+    this.#next();
+  }
+
+  async #watch(item, signal) {
+    await this.transport.watch(item.jobId, (view) => {
+      if (signal.aborted) return;
+      if (view.status === "processing" && !item.startedAt) item.startedAt = Date.now();
+      this.#set(item, { phase: view.status, progress: view.progress, name: view.filename || item.name, error: view.error ?? null, result: view.result ?? null });
+    }, signal);
+  }
+
+  #set(item, changes) {
+    Object.assign(item, changes);
+    this.#changed(item);
+  }
+
+  #changed(item) {
+    if (item === null || item.jobId) this.#keep();
+    this.dispatchEvent(new CustomEvent("change", { detail: item }));
+  }
+
+  #keep() {
+    const kept = this.items.filter((item) => item.jobId).slice(0, MOST_KEPT).map(({ jobId, name, size, wishes }) => ({ jobId, name, size, wishes }));
+    this.transport.storage?.setItem(KEPT, JSON.stringify(kept));
+  }
+
+  /** Jobs outlive the page for a day. */
+  #restore() {
+    for (const { jobId, name, size, wishes } of JSON.parse(this.transport.storage?.getItem(KEPT) ?? "[]")) {
+      const item = { id: (this.#ids += 1), file: null, name, size, wishes, phase: "queued", progress: 0, jobId, error: null, result: null, abort: new AbortController() };
+      this.items.push(item);
+      this.#watch(item, item.abort.signal).catch((error) => {
+        if (error.code === "not_found") this.remove(item);
+        else this.#set(item, { phase: "failed", error: { code: error.code ?? "internal", message: error.message } });
+      });
+    }
+  }
+}

@@ -1,0 +1,57 @@
+// A search that looks in names and in texts, names first, page by page. Pure but for the request it is given.
+
+/** `fetchPage(parameters)` answers {transcripts, next_cursor}. */
+export class Search {
+  /** Results in the order to show. */
+  found = [];
+  #lanes;
+  #seen = new Set();
+
+  /** `wishes`: {text, language, from, to, kind}. Without a text everything is listed, newest first. */
+  constructor(fetchPage, wishes) {
+    this.fetchPage = fetchPage;
+    const { text, ...filters } = wishes;
+    const lanes = text ? [{ filename: text }, { query: text }] : [{}];
+    this.#lanes = lanes.map((lane) => ({ parameters: { ...filters, ...lane }, cursor: null, isAtEnd: false }));
+  }
+
+  get hasMore() { return this.#lanes.some((lane) => !lane.isAtEnd); }
+
+  /** The next page of each lane that has one; answers the new results. */
+  async more() {
+    const open = this.#lanes.filter((lane) => !lane.isAtEnd);
+    const pages = await Promise.all(open.map((lane) => this.fetchPage({ ...lane.parameters, cursor: lane.cursor })));
+    const fresh = [];
+    pages.forEach((page, i) => {
+      open[i].cursor = page.next_cursor;
+      open[i].isAtEnd = !page.next_cursor;
+      for (const one of page.transcripts) {
+        const known = this.found.find((other) => other.id === one.id) ?? fresh.find((other) => other.id === one.id);
+        // Found by its name and by its words: shown once, with both.
+        if (known) { known.snippet ??= one.snippet; continue; }
+        if (this.#seen.has(one.id)) continue;
+        this.#seen.add(one.id);
+        fresh.push(one);
+      }
+    });
+    this.found.push(...fresh);
+    return fresh;
+  }
+
+  remove(id) { this.found = this.found.filter((one) => one.id !== id); }
+}
+
+/** Text cut at its hits ([start, end) in code points): [{text, isHit}]. */
+export function highlighted(text, hits = []) {
+  const letters = [...text];
+  const parts = [];
+  let at = 0;
+  for (const [start, end] of [...hits].sort((a, b) => a[0] - b[0])) {
+    if (start < at) continue;
+    if (start > at) parts.push({ text: letters.slice(at, start).join(""), isHit: false });
+    parts.push({ text: letters.slice(start, end).join(""), isHit: true });
+    at = end;
+  }
+  if (at < letters.length) parts.push({ text: letters.slice(at).join(""), isHit: false });
+  return parts;
+}

@@ -1,0 +1,144 @@
+// A transcript on the screen. Finished sentences stand in a log that screen readers follow; the sentence being spoken
+// stands behind it and is theirs only when it is finished. Holds a bounded number of elements, however long it goes on.
+import { t } from "../i18n/index.js";
+import { shortClock } from "../text/clock.js";
+import { h } from "../ui/dom.js";
+import { commonPrefix, liveWords } from "./transcript.js";
+
+const FOLD = 40; // utterances that come and go together
+const MAX_FOLDS = 5;
+const NEAR_PX = 80;
+const HAND_MS = 400; // a scroll so soon after a touch is the reader's own
+
+export class Captions {
+  #folds = []; // {from, element}
+  #words = [];
+  #spans = [];
+  #touchedAt = -Infinity;
+  #gapsShown = 0;
+  isFollowing = true;
+
+  /** `scroller`: the element that scrolls. `onFollow(isFollowing)`. */
+  constructor(transcript, scroller, onFollow) {
+    Object.assign(this, { transcript, scroller, onFollow });
+    this.earlier = h("button", { type: "button", class: "button small bare", hidden: true, onclick: () => this.#showEarlier() }, t("live.earlier"));
+    this.log = h("div", { class: "transcript", role: "log", "aria-label": t("live.log") });
+    this.livePlace = h("time", {});
+    this.liveText = h("p", {});
+    this.liveLine = h("div", { class: "utterance live", "aria-hidden": "true", hidden: true }, this.livePlace, this.liveText);
+    this.element = h("div", { class: "captions" }, this.earlier, this.log, h("div", { class: "transcript" }, this.liveLine));
+    for (const kind of ["wheel", "touchmove", "keydown", "pointerdown"]) {
+      scroller.addEventListener(kind, () => { this.#touchedAt = performance.now(); }, { passive: true });
+    }
+    scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    this.renew();
+  }
+
+  /** Everything from the transcript, as after a change of language. */
+  renew() {
+    this.#folds = [];
+    this.#gapsShown = this.transcript.gaps.length;
+    this.log.replaceChildren();
+    const count = this.transcript.utterances.length;
+    const from = Math.max(0, count - FOLD * (MAX_FOLDS - 1));
+    this.#quietly(() => { for (let i = from; i < count; i += 1) this.#append(i); });
+    this.earlier.hidden = from === 0;
+    this.#showLive();
+    this.follow();
+  }
+
+  /** After `Transcript.apply` said what changed. */
+  update(what) {
+    if (what === "final") {
+      const newest = this.transcript.utterances.length - 1;
+      if (newest >= 0 && newest >= this.#nextIndex) this.#append(newest);
+    }
+    if (what === "gap") this.#showGaps();
+    this.#showLive();
+    if (this.isFollowing) { this.#trim(); this.follow(); }
+  }
+
+  /** To the newest words, and stay there. */
+  follow() {
+    this.#setFollowing(true);
+    this.scroller.scrollTop = this.scroller.scrollHeight;
+  }
+
+  get #nextIndex() { const last = this.#folds.at(-1); return last ? last.from + last.count : this.transcript.utterances.length - 1; }
+
+  #append(index) {
+    let fold = this.#folds.at(-1);
+    if (!fold || fold.count >= FOLD) {
+      fold = { from: index, count: 0, element: h("div", { class: "fold" }) };
+      this.#folds.push(fold);
+      this.log.append(fold.element);
+    }
+    fold.element.append(line(this.transcript.utterances[index]));
+    fold.count += 1;
+  }
+
+  #showLive() {
+    const { live } = this.transcript;
+    const words = live ? liveWords(live) : [];
+    this.liveLine.hidden = words.length === 0;
+    if (live) this.livePlace.textContent = shortClock(live.startMs);
+    const kept = commonPrefix(this.#words, words);
+    for (const span of this.#spans.splice(kept)) span.remove();
+    words.forEach((word, i) => {
+      if (i >= kept) {
+        this.#spans.push(h("span", { class: "word" }));
+        this.liveText.append(this.#spans[i]);
+      }
+      if (this.#spans[i].textContent !== word.text) this.#spans[i].textContent = word.text;
+      this.#spans[i].classList.toggle("unstable", !word.isStable);
+    });
+    this.#words = words;
+  }
+
+  #showGaps() {
+    for (; this.#gapsShown < this.transcript.gaps.length; this.#gapsShown += 1) {
+      (this.#folds.at(-1)?.element ?? this.log).append(h("p", { class: "gap" }, t("live.gap")));
+    }
+  }
+
+  #trim() {
+    while (this.#folds.length > MAX_FOLDS) this.#folds.shift().element.remove();
+    this.earlier.hidden = !this.#folds.length || this.#folds[0].from === 0;
+  }
+
+  #showEarlier() {
+    const first = this.#folds[0];
+    const from = Math.max(0, first.from - FOLD);
+    const fold = { from, count: first.from - from, element: h("div", { class: "fold" }) };
+    for (let i = from; i < first.from; i += 1) fold.element.append(line(this.transcript.utterances[i]));
+    this.#folds.unshift(fold);
+    this.#setFollowing(false);
+    const before = this.scroller.scrollHeight;
+    this.#quietly(() => this.log.prepend(fold.element));
+    this.scroller.scrollTop += this.scroller.scrollHeight - before;
+    this.earlier.hidden = from === 0;
+  }
+
+  /** Old lines are no news to a screen reader. */
+  #quietly(action) {
+    this.log.setAttribute("aria-live", "off");
+    action();
+    setTimeout(() => this.log.removeAttribute("aria-live"), 200);
+  }
+
+  #scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.scroller;
+    if (scrollHeight - scrollTop - clientHeight < NEAR_PX) this.#setFollowing(true);
+    else if (performance.now() - this.#touchedAt < HAND_MS) this.#setFollowing(false);
+  }
+
+  #setFollowing(value) {
+    if (this.isFollowing === value) return;
+    this.isFollowing = value;
+    this.onFollow(value);
+  }
+}
+
+function line(utterance) {
+  return h("div", { class: "utterance" }, h("time", {}, shortClock(utterance.startMs)), h("p", { lang: utterance.language ?? undefined }, utterance.text));
+}

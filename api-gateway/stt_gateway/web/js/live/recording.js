@@ -1,0 +1,188 @@
+// Microphone, replay buffer, session and transcript put together: what a "speak" button starts and stops.
+import { capture, MicrophoneError, openMicrophone, recorderType } from "./microphone.js";
+import { container, pcm, ReplayBuffer } from "./replay.js";
+import { LiveSession } from "./session.js";
+
+const SAMPLE_RATE = 16000;
+
+/** Fires "change" when `phase`, `link`, `problem` or figures changed, and "text" with detail "live", "final", "gap". */
+export class Recording extends EventTarget {
+  phase = "idle"; // "asking", "live", "paused", "stopping"
+  problem = null; // {code, message}
+  behindMs = null;
+  startedAt = 0;
+  firstTextMs = null;
+  #session = null;
+  #buffer = null;
+  #capture = null;
+  #query = {};
+  #lock = null;
+
+  constructor(base, transcript) {
+    super();
+    this.base = base;
+    this.transcript = transcript;
+    this.offsetMs = 0;
+    window.addEventListener("online", () => this.#session?.retryNow());
+    document.addEventListener("visibilitychange", () => { if (!document.hidden && this.isOn) this.#keepAwake(); });
+  }
+
+  get isOn() { return this.phase === "live" || this.phase === "paused"; }
+  get link() { return this.#session?.link ?? "over"; }
+  get reconnects() { return this.#session?.reconnects ?? 0; }
+  /** Length of the text's audio so far. */
+  get positionMs() { return this.offsetMs + (this.#buffer?.endMs ?? 0); }
+  /** Speech that is kept here because the server has not got it. */
+  get keptMs() { return this.#buffer?.audio.frameBytes ? this.#buffer.unheldBytes / 32 : 0; }
+  get level() { return this.phase === "live" ? (this.#capture?.level() ?? 0) : 0; }
+
+  /** `wishes`: deviceId, thin (compressed), and query parameters of the live path under `query`. */
+  async start(wishes) {
+    if (this.phase !== "idle") return;
+    const clickedAt = performance.now();
+    this.problem = null;
+    this.behindMs = this.firstTextMs = null;
+    this.#setPhase("asking");
+    let stream;
+    try {
+      stream = await openMicrophone(wishes.deviceId);
+      const type = wishes.thin ? recorderType() : null;
+      this.#query = {
+        ...wishes.query,
+        session_id: newId(),
+        framing: "seq32",
+        ...(type ? { encoding: type[1] } : { sample_rate: SAMPLE_RATE, encoding: "pcm_s16le" }),
+      };
+      if (!this.transcript.isEmpty || this.offsetMs) this.transcript.continueAt(this.offsetMs);
+      this.startedAt = clickedAt;
+      this.#open(new ReplayBuffer(type ? container() : pcm(SAMPLE_RATE)));
+      stream.getTracks()[0].addEventListener("ended", () => { if (this.isOn) { this.problem = { code: "mic_gone", message: "" }; this.stop(); } });
+      this.#capture = await capture(stream, { asContainer: Boolean(type), onPiece: (piece) => this.#piece(piece), onBeat: () => this.#session?.tick() });
+    } catch (error) {
+      stream?.getTracks().forEach((track) => track.stop());
+      this.#session?.close();
+      this.problem = error instanceof MicrophoneError ? { code: `mic_${error.code}`, message: error.message } : { code: "internal", message: String(error?.message ?? error) };
+      this.#setPhase("idle");
+      return;
+    }
+    if (this.#session.link === "over") { await this.#finishCapture(); this.#setPhase("idle"); return; }
+    this.#keepAwake();
+    this.#setPhase("live");
+  }
+
+  /** Nothing is heard any more, and what was said is finished. */
+  pause() {
+    if (this.phase !== "live") return;
+    this.#capture.pause(true);
+    this.finalize();
+    this.#setPhase("paused");
+  }
+
+  resume() {
+    if (this.phase !== "paused") return;
+    this.#capture.pause(false);
+    this.#setPhase("live");
+  }
+
+  /** Ends the sentence here. */
+  finalize() { this.#buffer?.finalize(); this.#session?.flush(); }
+
+  async stop() {
+    if (!this.isOn) return;
+    this.#setPhase("stopping");
+    await this.#finishCapture();
+    this.#session.stop();
+  }
+
+  #open(buffer) {
+    this.#buffer = buffer;
+    this.#session = new LiveSession({
+      base: this.base,
+      query: this.#query,
+      buffer,
+      onEvent: (event) => this.#event(event),
+      onChange: () => this.#changed(),
+      onOver: (over) => this.#over(over),
+    });
+    this.#session.open();
+  }
+
+  #piece(piece) {
+    if (!this.#buffer) return;
+    if (!this.#buffer.hasRoom()) {
+      this.problem = { code: "buffer_full", message: "" };
+      this.pause();
+      return;
+    }
+    this.#buffer.push(piece);
+    this.#session.flush();
+  }
+
+  #event(event) {
+    if (event.type === "partial" || event.type === "final") {
+      this.firstTextMs ??= performance.now() - this.startedAt;
+      const here = this.#buffer.audio.frameBytes ? this.#buffer.endMs - event.end_ms : 0;
+      if (event.type === "partial") this.behindMs = Math.max(event.lag_ms ?? 0, here);
+    }
+    const what = this.transcript.apply(event);
+    if (what) this.dispatchEvent(new CustomEvent("text", { detail: what }));
+    if (event.type === "ack") this.#changed();
+  }
+
+  async #over({ code, message }) {
+    if (code === "ended" && this.#buffer.audio.frameBytes && this.phase !== "stopping") return this.#goOn();
+    if (code === "ended") this.problem = { code: "ended", message: "" };
+    else if (code !== "done" && code !== "closed") this.problem = { code, message };
+    this.offsetMs = Math.max(this.positionMs, this.transcript.utterances.at(-1)?.endMs ?? 0);
+    this.#buffer = null;
+    if (this.isOn) await this.#finishCapture();
+    // A sentence whose end never came is kept as it was heard last.
+    if (this.transcript.live) this.#settleRest();
+    return this.phase === "asking" ? undefined : this.#setPhase("idle");
+  }
+
+  /** The server ended the session (too long, or lost for too long): another one takes what it had not got. */
+  #goOn() {
+    const { startMs, parts } = this.#buffer.unheld();
+    this.offsetMs += startMs;
+    this.transcript.continueAt(this.offsetMs);
+    const buffer = new ReplayBuffer(pcm(SAMPLE_RATE));
+    for (const part of parts) buffer.push(part);
+    this.#query = { ...this.#query, session_id: newId() };
+    this.#open(buffer);
+  }
+
+  #settleRest() {
+    const { live } = this.transcript;
+    const text = [live.stable, live.unstable].filter(Boolean).join(" ");
+    this.transcript.live = null;
+    if (text) this.transcript.utterances.push({ key: `rest-${this.offsetMs}`, startMs: live.startMs, endMs: this.offsetMs, text, language: null, confidence: null, words: [] });
+    this.dispatchEvent(new CustomEvent("text", { detail: "final" }));
+  }
+
+  async #finishCapture() {
+    const open = this.#capture;
+    this.#capture = null;
+    await open?.finish();
+    await this.#lock?.release();
+    this.#lock = null;
+  }
+
+  /** A phone that darkens its screen would end the recording. */
+  async #keepAwake() {
+    try {
+      this.#lock = (await navigator.wakeLock?.request("screen")) ?? null;
+    } catch (error) {
+      // Refused to save power: recording goes on as long as the screen does.
+      if (error.name !== "NotAllowedError") throw error;
+    }
+  }
+
+  #setPhase(phase) { this.phase = phase; this.#changed(); }
+  #changed() { this.dispatchEvent(new Event("change")); }
+}
+
+/** A name that nobody guesses (crypto.randomUUID is missing on insecure origins). */
+export function newId() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,63 @@
+// Any sample rate to a lower one, continuously: a windowed sinc, read from a table. Pure; runs in the audio thread.
+
+const ZERO_CROSSINGS = 16;
+const PHASES = 128;
+const ROLL_OFF = 0.94; // of the lower Nyquist frequency: the rest is the filter's slope
+
+export class Resampler {
+  #table;
+  #step;
+  #reach;
+  #scale;
+  #held;
+  #heldStart = 0;
+  #position = 0;
+  #taken = 0;
+
+  constructor(fromRate, toRate) {
+    this.#step = fromRate / toRate;
+    this.#scale = Math.min(1, toRate / fromRate) * ROLL_OFF;
+    this.#reach = Math.ceil(ZERO_CROSSINGS / this.#scale);
+    this.#table = kernel();
+    this.#held = new Float32Array(this.#reach); // silence before the first sample
+    this.#heldStart = -this.#reach;
+  }
+
+  /** The samples that can be had after these (Float32Array in and out). */
+  push(input) {
+    const held = new Float32Array(this.#held.length + input.length);
+    held.set(this.#held);
+    held.set(input, this.#held.length);
+    this.#taken += input.length;
+    const out = [];
+    for (; this.#position + this.#reach < this.#taken; this.#position += this.#step) out.push(this.#at(held, this.#position));
+    const keepFrom = Math.max(0, Math.floor(this.#position) - this.#reach - this.#heldStart);
+    this.#held = held.slice(keepFrom);
+    this.#heldStart += keepFrom;
+    return Float32Array.from(out);
+  }
+
+  #at(held, position) {
+    const first = Math.ceil(position - this.#reach);
+    const last = Math.floor(position + this.#reach);
+    let sum = 0;
+    for (let i = first; i <= last; i += 1) {
+      const index = i - this.#heldStart;
+      if (index < 0 || index >= held.length) continue;
+      const x = Math.abs(position - i) * this.#scale * PHASES;
+      const k = x | 0;
+      if (k + 1 < this.#table.length) sum += held[index] * (this.#table[k] + (x - k) * (this.#table[k + 1] - this.#table[k]));
+    }
+    return sum * this.#scale;
+  }
+}
+
+function kernel() {
+  const table = new Float64Array(ZERO_CROSSINGS * PHASES + 1);
+  for (let i = 0; i < table.length; i += 1) {
+    const x = i / PHASES;
+    const sinc = x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
+    table[i] = sinc * (0.5 + 0.5 * Math.cos((Math.PI * x) / ZERO_CROSSINGS));
+  }
+  return table;
+}

@@ -1,0 +1,165 @@
+// A live session as the page sees it: audio in, events out, however many connections that takes.
+import { beginsAnew, firstAddress, mayRetry, resumeAddress } from "./address.js";
+import { Backoff } from "./backoff.js";
+import { Heard } from "./heard.js";
+import { encoded } from "./replay.js";
+
+const OPEN_PATIENCE_S = 12;
+const PATIENCE_S = 900;
+const DONE_PATIENCE_S = 60;
+const OPEN_TIMEOUT_S = 10;
+const DEAD_AFTER_S = 8;
+const KEEPALIVE_S = 20;
+const BUSY_FACTOR = 4;
+const BUSY_BYTES = 10 * 32000;
+const SOCKET_BYTES = 128 * 1024; // more than this is not handed to the browser's own buffer, which tells no place in it
+
+/** Ends with `over`: {code, message}; code "done" after `stop` was answered. */
+export class LiveSession {
+  link = "connecting"; // "open", "lost", "over"
+  reconnects = 0;
+  config = {};
+  #socket = null;
+  #heard = new Heard();
+  #backoff = new Backoff();
+  #token = "";
+  #told = null;
+  #readyS = null;
+  #heardS = 0;
+  #sentS = 0;
+  #timers = new Map();
+
+  /** `query`: the wishes of every connection. `buffer`: a ReplayBuffer, filled by the caller, who then calls `flush`.
+   * `onEvent(event)` gets what is news; `onChange()` follows `link`; `onOver({code, message})` comes once. */
+  constructor({ base, query, buffer, onEvent, onChange, onOver, openSocket = (url) => new WebSocket(url), now = () => performance.now() / 1000 }) {
+    Object.assign(this, { base, query, buffer, onEvent, onChange, onOver, openSocket, now });
+  }
+
+  get committedMs() { return this.#heard.committedMs; }
+  /** Seconds since the server last said anything. */
+  get quietS() { return this.now() - this.#heardS; }
+
+  open() { this.#connect(); }
+
+  /** Sends what waits, as far as the socket takes it. */
+  flush() {
+    if (this.link !== "open") return;
+    while (this.#socket.bufferedAmount < SOCKET_BYTES) {
+      const item = this.buffer.next();
+      if (!item) return;
+      this.#socket.send(encoded(item));
+      this.#sentS = this.now();
+    }
+    this.#later("flush", 0.1, () => this.flush());
+  }
+
+  /** To be called often; notices a connection that has no other end any more, and keeps a silent one alive. */
+  tick() {
+    if (this.link !== "open") return;
+    const waits = this.buffer.unheldBytes;
+    const patience = DEAD_AFTER_S * (waits > BUSY_BYTES ? BUSY_FACTOR : 1);
+    if (waits > 0 && this.quietS > patience && this.now() - this.#readyS > patience) return this.#lost("silent");
+    if (this.now() - this.#sentS > KEEPALIVE_S && !this.buffer.stopped) {
+      this.#socket.send('{"type":"keepalive"}');
+      this.#sentS = this.now();
+    }
+  }
+
+  /** Ends the audio: the last words come, then `done`. */
+  stop() {
+    if (this.buffer.stopped || this.link === "over") return;
+    this.buffer.stop();
+    this.flush();
+    this.#awaitDone();
+  }
+
+  /** Gives the session up. */
+  close() { this.#end({ code: "closed", message: "" }); }
+
+  /** The network came back: no reason to wait longer. */
+  retryNow() {
+    if (this.link === "lost" && this.#timers.has("retry")) { this.#cancel("retry"); this.#connect(); }
+  }
+
+  #connect() {
+    this.#told = null;
+    let url = firstAddress(this.base, this.query);
+    if (this.#token) {
+      const isContainer = this.buffer.audio.frameBytes === null;
+      const startMs = this.buffer.canRebuild ? (isContainer ? 0 : this.#heard.committedMs) : null;
+      url = resumeAddress(this.base, this.query, this.#token, this.#heard, startMs);
+    }
+    const socket = this.openSocket(url);
+    socket.binaryType = "arraybuffer";
+    this.#socket = socket;
+    this.#readyS = null;
+    socket.onmessage = ({ data }) => { if (socket === this.#socket) this.#take(JSON.parse(data)); };
+    socket.onclose = ({ code }) => { if (socket === this.#socket) this.#closed(code); };
+    this.#later("open", OPEN_TIMEOUT_S, () => { if (this.#readyS === null) this.#lost("no answer"); });
+  }
+
+  #take(event) {
+    this.#heardS = this.now();
+    if (event.type === "ready") return this.#begin(event);
+    if (event.type === "error") { this.#told = event; return undefined; }
+    const news = this.#heard.take(event);
+    if (event.type === "ack") this.buffer.received(event.received_seq);
+    this.buffer.settle(this.#heard.committedMs);
+    if (news) this.onEvent(news);
+    if (event.type === "done") this.#end({ code: this.buffer.stopped ? "done" : "ended", message: "" });
+    else if (this.buffer.stopped) this.#awaitDone();
+    return undefined;
+  }
+
+  #begin(ready) {
+    if (this.#token) {
+      if (beginsAnew(ready, this.#heard.committedMs) && this.buffer.canRebuild) this.buffer.rebuild(this.#heard.committedMs);
+      else this.buffer.resume(ready.resume_from_seq ?? 0);
+      this.reconnects += 1;
+    }
+    this.#token = ready.resume_token;
+    this.config = ready.config ?? {};
+    this.#cancel("open");
+    this.#readyS = this.#sentS = this.now();
+    this.#setLink("open");
+    this.flush();
+  }
+
+  #closed(code) {
+    const told = this.#told;
+    if (told ? told.retryable : mayRetry(code)) this.#lost(told?.code ?? "unreachable", told?.message ?? "");
+    else this.#end({ code: told?.code ?? `closed_${code}`, message: told?.message ?? "" });
+  }
+
+  #lost(code, message = "") {
+    const socket = this.#socket;
+    this.#socket = null;
+    this.#cancel("open");
+    // A dead peer never answers the closing handshake: nobody waits for it here.
+    if (socket) { socket.onmessage = socket.onclose = null; socket.close(); }
+    const waitS = this.#backoff.lost(this.now(), this.#readyS, this.#token ? PATIENCE_S : OPEN_PATIENCE_S);
+    this.#readyS = null;
+    if (waitS === null) return this.#end({ code, message });
+    this.#setLink(this.#token ? "lost" : "connecting");
+    return this.#later("retry", waitS, () => this.#connect());
+  }
+
+  #awaitDone() { this.#later("done", DONE_PATIENCE_S, () => this.#end({ code: "no_answer", message: "" })); }
+
+  #end(over) {
+    if (this.link === "over") return;
+    for (const name of [...this.#timers.keys()]) this.#cancel(name);
+    const socket = this.#socket;
+    this.#socket = null;
+    if (socket) { socket.onmessage = socket.onclose = null; socket.close(1000); }
+    this.#setLink("over");
+    this.onOver(over);
+  }
+
+  #setLink(link) { this.link = link; this.onChange(); }
+  #later(name, seconds, action) {
+    this.#cancel(name);
+    this.#timers.set(name, setTimeout(() => { this.#timers.delete(name); action(); }, seconds * 1000));
+  }
+  #cancel(name) { clearTimeout(this.#timers.get(name)); this.#timers.delete(name); }
+}

@@ -1,0 +1,47 @@
+// Runs in the audio thread: the microphone as 16 kHz s16 blocks of 40 ms.
+import { Resampler } from "./resampler.js";
+
+const TARGET_RATE = 16000;
+const BLOCK = 640;
+
+class Capture extends AudioWorkletProcessor {
+  constructor() {
+    super();
+    this.resampler = sampleRate === TARGET_RATE ? null : new Resampler(sampleRate, TARGET_RATE);
+    this.block = new Int16Array(BLOCK);
+    this.used = 0;
+    this.ended = false;
+    this.port.onmessage = ({ data }) => {
+      if (data !== "end") return;
+      // The last words may stand in a block that is not full.
+      if (this.used) this.hand(this.block.slice(0, this.used));
+      this.ended = true;
+      this.port.postMessage("ended");
+    };
+  }
+
+  process([channels]) {
+    if (this.ended) return false;
+    if (!channels.length) return true;
+    const mono = channels.length === 1 ? channels[0] : mixed(channels);
+    for (const value of this.resampler ? this.resampler.push(mono) : mono) {
+      const clipped = Math.max(-1, Math.min(1, value));
+      this.block[this.used++] = Math.round(clipped * 32767);
+      if (this.used === BLOCK) this.hand(this.block.slice());
+    }
+    return true;
+  }
+
+  hand(samples) {
+    this.port.postMessage(samples.buffer, [samples.buffer]);
+    this.used = 0;
+  }
+}
+
+function mixed(channels) {
+  const out = new Float32Array(channels[0].length);
+  for (const channel of channels) for (let i = 0; i < out.length; i += 1) out[i] += channel[i] / channels.length;
+  return out;
+}
+
+registerProcessor("capture", Capture);

@@ -1,0 +1,33 @@
+// Text out of the page: to a file, to the clipboard.
+
+export function saveText(filename, text, type = "text/plain") {
+  const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
+  const link = Object.assign(document.createElement("a"), { href: url, download: filename });
+  link.click();
+  // At once would be too soon for the download that has only been asked for.
+  setTimeout(() => URL.revokeObjectURL(url), 30_000);
+}
+
+/** True when it is on the clipboard. */
+export async function copyText(text) {
+  if (navigator.clipboard) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch (error) {
+      if (error.name !== "NotAllowedError") throw error;
+    }
+  }
+  // Insecure origins have no clipboard; the old way asks nobody.
+  const area = Object.assign(document.createElement("textarea"), { value: text, readOnly: true });
+  document.body.append(area);
+  area.select();
+  const copied = document.execCommand("copy");
+  area.remove();
+  return copied;
+}
+
+/** A name that every file system takes. */
+export function fileStem(name) {
+  return name.replace(/\.[^.]{1,5}$/, "").replace(/[\\/:*?"<>|\u0000-\u001f]/g, "_").slice(0, 80) || "transcript";
+}

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""What the log beside pub/sub costs: frames published bare, and frames written by the atomic function that checks the
+fence, drops duplicates, refuses holes, appends and publishes. In one run, on the embedded server, in turns.
+
+Publishing goes both ways that there are: by redis-py, and by the suite's lane, where calls of one moment share a round
+trip, as the logged writes do. A frame is 100 ms of 16 kHz audio, its published form base64 in JSON, as in the suite.
+Several writers, each with a session of its own, write as fast as they are answered.
+"""
+
+import argparse
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import numpy as np
+from common import write_result
+
+from stt_cli.embedded_redis import EmbeddedRedis
+from stt_shared.bus import keys
+from stt_shared.bus.client import connect
+from stt_shared.bus.functions import Commit, Functions, Ownership, Written
+from stt_shared.bus.lane import Lane, LuaFunction
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
+from stt_shared.contracts.session import CarriedContext
+
+FRAME_BYTES = 3200
+COMMIT_EVERY = 50
+PUBLISH = LuaFunction.of("return redis.call('PUBLISH', KEYS[1], ARGV[1])")
+Publish = Callable[[str, bytes], Awaitable[Any]]
+
+
+async def bare(publish: Publish, number: int, until_s: float, took_ms: list[float]) -> None:
+    """Publishing alone: what is lost is lost."""
+    at = keys.session_keys(f"bare-{number}")
+    data = bytes(FRAME_BYTES)
+    seq = 0
+    while time.perf_counter() < until_s:
+        seq += 1
+        began = time.perf_counter()
+        payload = Frame(seq, FrameKind.AUDIO, data, FrameMeta(received_ms=1.0)).published(at.id)
+        await publish(at.pcm, payload)
+        took_ms.append((time.perf_counter() - began) * 1000)
+
+
+async def logged(functions: Functions, number: int, until_s: float, took_ms: list[float]) -> None:
+    """As the audio-processor writes, with the transcriber's commits behind it."""
+    at = keys.session_keys(f"logged-{number}")
+    await functions.open(at, "e", b"{}", 0, 600)
+    owner = await functions.claim(at, "e", keys.STAGE_AUDIO, "benchmark")
+    listener = await functions.claim(at, "e", keys.STAGE_TRANSCRIBER, "benchmark")
+    assert isinstance(owner, Ownership)
+    assert isinstance(listener, Ownership)
+    data = bytes(FRAME_BYTES)
+    seq = 0
+    while time.perf_counter() < until_s:
+        seq += 1
+        began = time.perf_counter()
+        frame = Frame(seq, FrameKind.AUDIO, data, FrameMeta(received_ms=1.0))
+        written = await functions.append_pcm(owner, frame, consumed=0)
+        took_ms.append((time.perf_counter() - began) * 1000)
+        assert written is Written.OK, written
+        if seq % COMMIT_EVERY == 0:
+            await functions.commit(listener, Commit(seq * FRAME_BYTES // 2, seq, CarriedContext()))
+
+
+async def measure(url: str, writers: int, seconds: float, rounds: int) -> dict[str, Any]:
+    client = connect(url)
+    functions = Functions(client)
+    lane = Lane(client)
+
+    async def by_lane(channel: str, payload: bytes) -> None:
+        await lane.call(PUBLISH, [channel], [payload])
+
+    published: dict[str, Publish] = {"published": client.publish, "published by the lane": by_lane}
+    took: dict[str, list[float]] = {**{name: [] for name in published}, "logged and published": []}
+    for turn in range(rounds):
+        for name in took:
+            until_s = time.perf_counter() + seconds
+            numbers = range(turn * writers, (turn + 1) * writers)
+            if name in published:
+                await asyncio.gather(*(bare(published[name], number, until_s, took[name]) for number in numbers))
+            else:
+                await asyncio.gather(*(logged(functions, number, until_s, took[name]) for number in numbers))
+    await client.aclose()
+    return {
+        name: {
+            "frames_per_s": round(len(values) / (seconds * rounds)),
+            "p50_ms": round(float(np.quantile(values, 0.5)), 3),
+            "p99_ms": round(float(np.quantile(values, 0.99)), 3),
+        }
+        for name, values in took.items()
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--writers", type=int, nargs="+", default=[1, 16, 64])
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each turn")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--out")
+    args = parser.parse_args()
+    with EmbeddedRedis() as server:
+        loads = {
+            str(writers): asyncio.run(measure(server.url, writers, args.seconds, args.rounds))
+            for writers in args.writers
+        }
+    write_result(args.out, "log_cost", {"frame_bytes": FRAME_BYTES, "writers": loads})
+
+
+if __name__ == "__main__":
+    main()

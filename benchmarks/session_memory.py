@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""Memory of one live session, over all services and Redis.
+
+The suite runs with the instant engine (benchmarks/road.py). So many sessions stream at once, in real time: sentences
+with pauses, and one utterance that is as long as may be (28 s). What the processes then hold more than they held with
+a few sessions, shared out over the sessions that came in addition, is a session's. Redis: its own figure of what it
+holds; the others: resident memory, at its highest.
+"""
+
+import argparse
+import asyncio
+import time
+from typing import Any
+
+import numpy as np
+import psutil
+import websockets
+from common import SAMPLE_RATE, corpus_folder, utterances, write_result
+from redis import Redis
+from rich.console import Console
+from rich.table import Table
+from road import Road, running_road, speech_without_pauses
+
+CHUNK = SAMPLE_RATE // 25
+FEW = 10
+
+
+async def talk(url: str, samples: np.ndarray, seconds: float) -> None:
+    """One session in real time, from a place of its own in the recording."""
+    async with websockets.connect(url, max_size=None, compression=None, ping_interval=None) as socket:
+        reading = asyncio.create_task(_read(socket))
+        began = time.monotonic()
+        for at in range(0, int(seconds * SAMPLE_RATE), CHUNK):
+            await asyncio.sleep(max(0.0, began + at / SAMPLE_RATE - time.monotonic()))
+            await socket.send(np.take(samples, range(at, at + CHUNK), mode="wrap").tobytes())
+        await socket.send('{"type":"stop"}')
+        await reading
+
+
+async def _read(socket: websockets.ClientConnection) -> None:
+    async for _ in socket:
+        pass
+
+
+def held_kb(road: Road, client: Redis) -> dict[str, float]:
+    """Kilobytes by part."""
+    held = {name: psutil.Process(pid).memory_info().rss / 1024 for name, pid in road.pids.items() if name != "redis"}
+    return {"redis": int(client.info("memory")["used_memory"]) / 1024, **held}
+
+
+async def load(road: Road, client: Redis, sessions: int, samples: np.ndarray, seconds: float) -> dict[str, float]:
+    """The most that each part held while so many sessions talked."""
+    url = f"ws://127.0.0.1:{road.port}/v1/stt/stream?language=en"
+    rng = np.random.default_rng(sessions)
+    talks = asyncio.gather(
+        *(talk(url, np.roll(samples, -int(rng.integers(len(samples)))), seconds) for _ in range(sessions))
+    )
+    most: dict[str, float] = {}
+    while not talks.done():
+        now = await asyncio.to_thread(held_kb, road, client)
+        most = {name: max(value, most.get(name, 0.0)) for name, value in now.items()}
+        await asyncio.sleep(0.5)
+    await talks
+    return most
+
+
+def share(few: dict[str, float], many: dict[str, float], more_sessions: int) -> dict[str, float]:
+    each = {name: round((many[name] - few[name]) / more_sessions, 1) for name in few}
+    return {**each, "all": round(sum(each.values()), 1)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus")
+    parser.add_argument("--sessions", type=int, default=60)
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--out")
+    args = parser.parse_args()
+    folder = corpus_folder(args.corpus)
+    pause = np.zeros(SAMPLE_RATE, np.int16)
+    sentences = np.concatenate([part for clip in utterances(folder, "en", 12) for part in (clip.samples, pause)])
+    recordings = {"sentences with pauses": sentences, "one utterance of 28 s": speech_without_pauses(folder)}
+    rows: dict[str, Any] = {}
+    table = Table("KB a session", "all", "redis", "gateway", "audio-processor", "transcriber", box=None)
+    for name, samples in recordings.items():
+        with running_road() as road, Redis.from_url(road.redis_url) as client:
+            few = asyncio.run(load(road, client, FEW, samples, args.seconds))
+            many = asyncio.run(load(road, client, FEW + args.sessions, samples, args.seconds))
+        rows[name] = share(few, many, args.sessions)
+        table.add_row(name, *(f"{rows[name][part]:.0f}" for part in ("all", *few)))
+    Console(stderr=True).print(table)
+    write_result(args.out, "session_memory", {"sessions": args.sessions, "seconds": args.seconds, "kb_each": rows})
+
+
+if __name__ == "__main__":
+    main()

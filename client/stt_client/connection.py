@@ -1,0 +1,235 @@
+"""One connection of a session, from its first byte to its end: sends what waits, reads at all times, notices when
+nobody is there any more."""
+
+import asyncio
+import contextlib
+import json
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import websockets
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as websocket
+
+from stt_client.errors import ConnectionLost, SessionError, close_error, status_error
+from stt_client.heard import Event
+from stt_client.replay import Chunk, Finalize, Item, ReplayBuffer
+
+KEEPALIVE_S = 20.0
+MAX_EVENT_BYTES = 16 * 1024**2
+_CLOSE_S = 1.0
+_UNREAD_MS = 10_000
+_UNREAD_BYTES = 256 * 1024
+_BUSY_FACTOR = 4
+
+
+@dataclass(frozen=True)
+class Transport:
+    """How connections are made. ``dead_after_s``: so long nothing at all may come, an asked-for pong included."""
+
+    open_timeout_s: float = 10.0
+    dead_after_s: float = 8.0
+    headers: Mapping[str, str] | None = None
+    tls: ssl.SSLContext | None = None
+    proxy: str | None = None
+
+
+async def open_connection(url: str, transport: Transport) -> tuple[ClientConnection, Event]:
+    """A connection and its `ready`. Raises ConnectionLost, or SessionError for what will not get better."""
+    tls: dict[str, Any] = {} if transport.tls is None else {"ssl": transport.tls}
+    try:
+        async with asyncio.timeout(transport.open_timeout_s):
+            # Audio does not get smaller by deflate. Pings are sent by the connection's watch, which knows when to.
+            socket = await websocket(
+                url,
+                compression=None,
+                max_size=MAX_EVENT_BYTES,
+                ping_interval=None,
+                close_timeout=_CLOSE_S,
+                open_timeout=None,
+                additional_headers=transport.headers,
+                proxy=transport.proxy,
+                **tls,
+            )
+            try:
+                return socket, await _first_event(socket)
+            except BaseException:
+                socket.transport.abort()
+                raise
+    except websockets.ConnectionClosed as closed:
+        raise _closed(closed) from closed
+    except websockets.InvalidStatus as error:
+        raise status_error(error.response.status_code, _told(error.response.body)) from error
+    except ssl.SSLCertVerificationError as error:
+        raise SessionError("refused", f"the server's certificate is not trusted: {error.verify_message}") from error
+    except TimeoutError as error:
+        raise ConnectionLost("unreachable", f"no answer within {transport.open_timeout_s:g} s") from error
+    except (OSError, websockets.InvalidHandshake) as error:
+        raise ConnectionLost("unreachable", str(error) or type(error).__name__) from error
+
+
+class Connection:
+    """An open connection. ``deliver`` takes its events; it may wait, and then nothing more is read.
+
+    ``more`` is set whenever something has been put into ``buffer``.
+    """
+
+    def __init__(
+        self,
+        socket: ClientConnection,
+        buffer: ReplayBuffer,
+        more: asyncio.Event,
+        deliver: Callable[[Event], Awaitable[None]],
+        dead_after_s: float,
+    ) -> None:
+        self._socket = socket
+        self._buffer = buffer
+        self._more = more
+        self._deliver = deliver
+        self._dead_after_s = dead_after_s
+        self._heard_s = time.monotonic()
+        self._delivering = False
+
+    async def run(self) -> None:
+        """Returns after `done`. Raises ConnectionLost or SessionError; cancelled, it tells the server to stop."""
+        parts = [
+            asyncio.create_task(self._receive(), name="stt receive"),
+            asyncio.create_task(self._watch(), name="stt watch"),
+        ]
+        sending = asyncio.create_task(self._send(), name="stt send")
+        try:
+            await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+            for part in parts:
+                if part.done():
+                    part.result()
+        except asyncio.CancelledError:
+            await self._abandon(sending)
+            raise
+        finally:
+            await _end([*parts, sending])
+            self._socket.transport.abort()
+
+    async def _receive(self) -> None:
+        try:
+            while True:
+                message = await self._socket.recv()
+                self._heard_s = time.monotonic()
+                event: Event = json.loads(message)
+                if event.get("type") == "error":
+                    raise _error(event)
+                self._delivering = True
+                await self._deliver(event)
+                self._delivering = False
+                self._heard_s = time.monotonic()
+                if event.get("type") == "done":
+                    await self._socket.close()
+                    return
+        except websockets.ConnectionClosed as closed:
+            raise _closed(closed) from closed
+
+    async def _send(self) -> None:
+        # Why a connection was closed, the receiving side knows better.
+        with contextlib.suppress(websockets.ConnectionClosed):
+            while True:
+                item = self._buffer.next()
+                if item is not None:
+                    await self._socket.send(encoded(item))
+                    continue
+                self._more.clear()
+                try:
+                    async with asyncio.timeout(KEEPALIVE_S):
+                        await self._more.wait()
+                except TimeoutError:
+                    # After `stop` it would only hide from the server that its workers are gone.
+                    if not self._buffer.stopped:
+                        await self._socket.send('{"type":"keepalive"}')
+
+    async def _watch(self) -> None:
+        """Finds the connection that has no other end any more: no close frame ever comes of it.
+
+        Any message shows that the server is there. When none came for a while it is asked, and has to answer. It may
+        take longer if there is much that it has not read: a server that waits for room reads no pings either.
+        """
+        ask_after_s = 0.4 * self._dead_after_s
+        while True:
+            quiet_s = time.monotonic() - self._heard_s
+            if quiet_s < ask_after_s or self._delivering:
+                await asyncio.sleep(max(ask_after_s - quiet_s, ask_after_s / 4))
+                continue
+            busy = self._buffer.unread_bytes > (self._buffer.audio.bytes_at(_UNREAD_MS) or _UNREAD_BYTES)
+            answer_s = (self._dead_after_s - ask_after_s) * (_BUSY_FACTOR if busy else 1)
+            asked_s = time.monotonic()
+            asking = asyncio.create_task(self._ask(), name="stt ping")
+            try:
+                while self._heard_s < asked_s and not self._delivering:
+                    left_s = asked_s + answer_s - time.monotonic()
+                    if left_s <= 0:
+                        raise ConnectionLost("unreachable", f"nothing came for {self._dead_after_s:g} s")
+                    await asyncio.wait({asking}, timeout=min(left_s, ask_after_s / 4))
+                    if asking.done():
+                        break
+            finally:
+                await _end([asking])
+
+    async def _ask(self) -> None:
+        # On a closed connection there is no answer, and the receiving side says so.
+        with contextlib.suppress(websockets.ConnectionClosed):
+            await (await self._socket.ping())
+            self._heard_s = time.monotonic()
+
+    async def _abandon(self, sending: "asyncio.Task[None]") -> None:
+        """The program leaves: lets the server's workers go at once, instead of when nobody comes back."""
+        await _end([sending])
+        with contextlib.suppress(websockets.ConnectionClosed, TimeoutError):
+            async with asyncio.timeout(_CLOSE_S):
+                if not self._buffer.stopped:
+                    await self._socket.send('{"type":"stop"}')
+                await self._socket.close()
+
+
+def encoded(item: Item) -> bytes | str:
+    """An item as a message (framing=seq32)."""
+    match item:
+        case Chunk(seq, _, data):
+            return seq.to_bytes(4, "big") + data
+        case Finalize():
+            return '{"type":"finalize"}'
+        case _:
+            return '{"type":"stop"}'
+
+
+async def _first_event(socket: ClientConnection) -> Event:
+    event: Event = json.loads(await socket.recv())
+    if event.get("type") == "error":
+        raise _error(event)
+    if event.get("type") != "ready" or "resume_token" not in event:
+        raise SessionError("refused", "the server does not speak this protocol: its first message is no `ready`")
+    return event
+
+
+def _error(event: Event) -> ConnectionLost | SessionError:
+    kind = ConnectionLost if event.get("retryable") else SessionError
+    return kind(str(event.get("code")), str(event.get("message")))
+
+
+def _closed(closed: websockets.ConnectionClosed) -> ConnectionLost | SessionError:
+    return close_error(closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else close_error(None, "")
+
+
+def _told(body: bytes | bytearray) -> str:
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return ""
+    error = answer.get("error") if isinstance(answer, dict) else None
+    return str(error.get("message", "")) if isinstance(error, dict) else ""
+
+
+async def _end(tasks: "list[asyncio.Task[None]]") -> None:
+    for task in tasks:
+        task.cancel()
+    # Their results, if any, have been looked at; here they only must not run on.
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,289 @@
+"""A live session as a program sees it: audio in, events out, however many connections that takes."""
+
+import asyncio
+import random
+import ssl
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+from stt_client.address import Address, live_url
+from stt_client.backoff import Backoff
+from stt_client.connection import Connection, Transport, open_connection
+from stt_client.errors import ConnectionLost, SessionError
+from stt_client.heard import Event, Heard
+from stt_client.inbox import Inbox
+from stt_client.replay import AudioFormat, ReplayBuffer
+
+LEAST_BUFFER_S = 60.0
+"""Audio is settled an utterance at a time. With room for less than the longest one, `send` would wait for ever."""
+
+
+def connect(
+    url: str,
+    *,
+    sample_rate: int = 16_000,
+    encoding: str = "pcm_s16le",
+    channels: int = 1,
+    language: str | None = None,
+    session_id: str | None = None,
+    parameters: Mapping[str, str] | None = None,
+    buffer_s: float = 120.0,
+    buffer_bytes: int = 16 * 1024**2,
+    patience_s: float = 120.0,
+    open_patience_s: float = 10.0,
+    open_timeout_s: float = 10.0,
+    dead_after_s: float = 8.0,
+    headers: Mapping[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
+    proxy: str | None = None,
+    on_lost: Callable[[str], None] | None = None,
+    on_resumed: Callable[[], None] | None = None,
+) -> "LiveSession":
+    """A session on the suite at ``url`` (``ws://host:8000``); to be entered with ``async with``. Raises ValueError.
+
+    ``parameters``: any others of the live path, such as ``{"endpointing_ms": "300"}``.
+    ``buffer_s``: seconds of bare samples that are kept until they are settled. ``buffer_bytes``: of a container (webm,
+    ogg, mp3 …) the whole recording is kept, up to so many bytes; a longer one survives its connections, but not a loss
+    of Redis.
+    ``patience_s``: how long there may be no connection, and how long `done` may take after the last event;
+    ``open_patience_s``: how long the first connection may take.
+    ``dead_after_s``: so long a connection may be silent before it is taken for dead.
+    ``on_lost(reason)``, ``on_resumed()``: called when a connection is lost and when another goes on, for programs that
+    want to show it.
+    """
+    if buffer_s < LEAST_BUFFER_S:
+        raise ValueError(f"buffer_s={buffer_s:g} is not allowed; it must be at least {LEAST_BUFFER_S:g}")
+    query = {
+        **(parameters or {}),
+        "sample_rate": str(sample_rate),
+        "encoding": encoding,
+        "channels": str(channels),
+        **({"language": language} if language else {}),
+        # Named by this side: the server need not wait for a name, and an attempt whose `ready` was lost is replaced by
+        # the next one instead of being left to itself.
+        "session_id": session_id or uuid.uuid4().hex,
+        "framing": "seq32",
+    }
+    audio = AudioFormat.of(encoding, sample_rate, channels)
+    return LiveSession(
+        Address(live_url(url), query),
+        ReplayBuffer(audio, max_s=buffer_s, max_bytes=buffer_bytes),
+        Transport(open_timeout_s, dead_after_s, headers, tls, proxy),
+        patience_s=patience_s,
+        open_patience_s=open_patience_s,
+        on_lost=on_lost,
+        on_resumed=on_resumed,
+    )
+
+
+class LiveSession:
+    """An async context manager and an async iterator of events.
+
+    Entering waits for the server; it, the iterator, and the methods raise SessionError when the session cannot go on.
+    Leaving before `done` gives the session up.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        buffer: ReplayBuffer,
+        transport: Transport,
+        *,
+        patience_s: float,
+        open_patience_s: float,
+        on_lost: Callable[[str], None] | None = None,
+        on_resumed: Callable[[], None] | None = None,
+    ) -> None:
+        self.session_id = address.query["session_id"]
+        self.config: dict[str, Any] = {}
+        """What holds for this session, as the server told it."""
+        self.reconnects = 0
+        """Connections after the first."""
+        self._address = address
+        self._buffer = buffer
+        self._transport = transport
+        self._patience_s = patience_s
+        self._open_patience_s = open_patience_s
+        self._on_lost = on_lost
+        self._on_resumed = on_resumed
+        self._token = ""
+        self._heard = Heard()
+        self._inbox = Inbox()
+        self._event_s = 0.0
+        self._more = asyncio.Event()  # something waits to be sent
+        self._changed = asyncio.Event()  # events came or went, audio was settled, or it is all over
+        self._ready = asyncio.Event()
+        self._sending = asyncio.Lock()
+        self._over = False
+        self._failure: Exception | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> "LiveSession":
+        self._tasks.append(asyncio.create_task(self._run(), name="stt session"))
+        try:
+            await self._ready.wait()
+            if self._failure is not None:
+                raise self._failure
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Gives the session up, if it is not over; nothing more comes out of it."""
+        self._end(SessionError("over", "the session was closed by this side"))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def send(self, audio: bytes) -> None:
+        """Takes audio of any length. Returns when it is kept for sending; waits while too much is not settled yet."""
+        async with self._sending:
+            size = self._buffer.audio.max_chunk_bytes
+            for start in range(0, len(audio), size):
+                while True:
+                    self._check_open()
+                    if self._buffer.has_room():
+                        break
+                    await self._change()
+                self._buffer.push(bytes(audio[start : start + size]))
+                self._more.set()
+
+    async def finalize(self) -> None:
+        """Ends the utterance here; its `final` comes without waiting for silence."""
+        async with self._sending:
+            self._check_open()
+            self._buffer.finalize()
+            self._more.set()
+
+    async def stop(self) -> None:
+        """Ends the audio. The last words come, then `done`, and with it the iterator ends."""
+        async with self._sending:
+            if self._buffer.stopped or self._over:
+                return
+            self._buffer.stop()
+            self._more.set()
+            self._event_s = time.monotonic()
+            self._tasks.append(asyncio.create_task(self._await_done(), name="stt done"))
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self
+
+    async def __anext__(self) -> Event:
+        while True:
+            event = self._inbox.take()
+            if event is not None:
+                self._notify()
+                return event
+            if self._over:
+                if self._failure is not None:
+                    raise self._failure
+                raise StopAsyncIteration
+            await self._change()
+
+    async def _run(self) -> None:
+        failure: Exception | None = None
+        try:
+            await self._keep_connected()
+        except Exception as error:
+            # It is the reader's: raised where the events are read.
+            failure = error
+        self._end(failure)
+
+    async def _keep_connected(self) -> None:
+        """Returns after `done`. Raises SessionError."""
+        backoff = Backoff(random.random)
+        while True:
+            ready_s: float | None = None
+            try:
+                socket, ready = await self._open()
+                connection = Connection(socket, self._buffer, self._more, self._take, self._transport.dead_after_s)
+                ready_s = time.monotonic()
+                self._begin(ready)
+                await connection.run()
+                return
+            except ConnectionLost as lost:
+                patience_s = self._patience_s if self._token else self._open_patience_s
+                wait_s = backoff.lost(time.monotonic(), ready_s, patience_s)
+                if wait_s is None:
+                    raise SessionError(lost.code, lost.message) from lost.__cause__
+                if ready_s is not None and self._on_lost is not None:
+                    self._on_lost(lost.message)
+            await asyncio.sleep(wait_s)
+
+    async def _open(self) -> tuple[Any, Event]:
+        if not self._token:
+            return await open_connection(self._address.first(), self._transport)
+        is_container = self._buffer.audio.frame_bytes is None
+        start_ms = (0 if is_container else self._heard.committed_ms) if self._buffer.can_rebuild else None
+        return await open_connection(self._address.again(self._token, self._heard, start_ms), self._transport)
+
+    def _begin(self, ready: Event) -> None:
+        """Lines the audio up with what the server has."""
+        held_seq = int(ready.get("resume_from_seq", 0))
+        # A session that was built anew, but whose `ready` was lost, says that it was resumed: its chunks would begin at
+        # 1 where ours, counted from the session's begin, do not.
+        anew = not ready.get("resumed", False) or (held_seq == 0 and self._heard.committed_ms > 0)
+        if anew and self._buffer.can_rebuild:
+            self._buffer.rebuild(self._heard.committed_ms)
+        else:
+            self._buffer.resume(held_seq)
+        again = bool(self._token)
+        self._token = str(ready["resume_token"])
+        self.session_id = str(ready["session_id"])
+        self.config = dict(ready.get("config", {}))
+        self._ready.set()
+        if again:
+            self.reconnects += 1
+            if self._on_resumed is not None:
+                self._on_resumed()
+
+    async def _take(self, event: Event) -> None:
+        self._event_s = time.monotonic()
+        news = self._heard.take(event)
+        if event.get("type") == "ack":
+            self._buffer.received(int(event["received_seq"]))
+        self._buffer.settle(self._heard.committed_ms)
+        if news is not None:
+            while self._inbox.is_full:
+                await self._change()
+            self._inbox.put(news)
+        self._notify()
+
+    async def _await_done(self) -> None:
+        while True:
+            left_s = self._event_s + self._patience_s - time.monotonic()
+            if left_s <= 0:
+                break
+            await asyncio.sleep(left_s)
+        message = f"the last words did not come within {self._patience_s:g} s"
+        self._end(SessionError("no_answer", message))
+        self._tasks[0].cancel()
+
+    def _end(self, failure: Exception | None) -> None:
+        if not self._over:
+            self._over, self._failure = True, failure
+            self._ready.set()
+            self._notify()
+
+    def _check_open(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._over or self._buffer.stopped:
+            raise SessionError("over", "the session takes no more audio: it was stopped")
+
+    def _notify(self) -> None:
+        # Set and replaced at once: whoever waits now wakes up, and looks for himself what it is about.
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _change(self) -> None:
+        await self._changed.wait()

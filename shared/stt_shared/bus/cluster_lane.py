@@ -1,0 +1,58 @@
+"""Calls of atomic functions on a Redis Cluster: a lane to each node, and the way back when a slot has moved."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+from redis.asyncio import Redis
+from redis.exceptions import AskError, ClusterDownError, MovedError, TryAgainError
+
+from stt_shared.bus.cluster import ClusterClient, as_cluster
+from stt_shared.bus.lane import Argument, Lane, LuaFunction
+
+_TRIES = 5
+_TRY_AGAIN_S = 0.2
+
+
+class ClusterLane(Lane):
+    """Calls go to the node that has their first key; all keys of a call share its slot."""
+
+    def __init__(self, client: Redis, cluster: ClusterClient) -> None:
+        super().__init__(client)
+        self._cluster = cluster
+        self._at_nodes: dict[str, Lane] = {}
+
+    async def call(self, function: LuaFunction, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
+        """As ``Lane.call``. While a slot moves, the order of calls is kept only among those that await each other."""
+        trouble: redis.RedisError = redis.ConnectionError("no node of the cluster")
+        for _ in range(_TRIES):
+            try:
+                lane = self._lane_at(await self._cluster.node_of(keys[0]))
+                return await lane.call(function, keys, arguments)
+            except MovedError as error:
+                trouble = redis.ConnectionError(f"the slot has moved: {error}")
+            except AskError:
+                # In the middle of a slot's move; redis-py asks the other node.
+                return await self._cluster.execute_command("EVAL", function.source, len(keys), *keys, *arguments)
+            except (TryAgainError, ClusterDownError) as error:
+                trouble = redis.ConnectionError(str(error))
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                trouble = error
+            await asyncio.sleep(_TRY_AGAIN_S)
+            with contextlib.suppress(redis.ConnectionError, redis.TimeoutError):
+                await self._cluster.look_again()
+        raise trouble
+
+    def _lane_at(self, node: str) -> Lane:
+        lane = self._at_nodes.get(node)
+        if lane is None:
+            lane = self._at_nodes[node] = Lane(self._cluster.on_node(node))
+        return lane
+
+
+def lane_for(client: Redis) -> Lane:
+    """The lane for a client: of one server, or of a cluster."""
+    cluster = as_cluster(client)
+    return Lane(client) if cluster is None else ClusterLane(client, cluster)

@@ -1,0 +1,88 @@
+"""What came out against what went in: words lost, doubled, out of order, at a wrong place; finals missing."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from itertools import pairwise
+from typing import Any
+
+from chaos.oracle import Speech, index_of
+
+_PLACE_TOLERANCE_MS = 2
+
+
+@dataclass
+class Count:
+    """Of one session, or of many added up. All but the first two are faults."""
+
+    sessions: int = 0
+    words: int = 0
+    lost: int = 0
+    doubled: int = 0
+    disordered: int = 0
+    foreign: int = 0
+    """Words that nobody said."""
+    misplaced: int = 0
+    """Words whose time is not where they were said."""
+    final_holes: int = 0
+    """Finals missing from the row of their numbers, or given twice."""
+    unfinished: int = 0
+    """Sessions that did not end with ``done``."""
+    causes: Counter[str] = field(default_factory=Counter)
+    """Why sessions did not end well."""
+
+    @property
+    def is_exact(self) -> bool:
+        """Every word once, in order, in its place."""
+        return not any(
+            (
+                self.lost,
+                self.doubled,
+                self.disordered,
+                self.foreign,
+                self.misplaced,
+                self.final_holes,
+                self.unfinished,
+            )
+        )
+
+    def told(self) -> str:
+        """The faults alone."""
+        named = {part.name: getattr(self, part.name) for part in fields(self)[2:]}
+        return ", ".join(
+            f"{name} {dict(found) if name == 'causes' else found}" for name, found in named.items() if found
+        )
+
+    def add(self, other: "Count") -> None:
+        """Adds another count to this one."""
+        for part in fields(self):
+            setattr(self, part.name, getattr(self, part.name) + getattr(other, part.name))
+
+
+def count(speech: Speech, events: Sequence[dict[str, Any]], *, cause: str = "") -> Count:
+    """Counts one session by the events that its client received; ``cause``: why it ended, if not with ``done``."""
+    finals = [event for event in events if event["type"] == "final"]
+    said = [(index_of(spoken["word"]), spoken["start_ms"]) for final in finals for spoken in final["words"]]
+    indices = [index for index, _ in said if index in speech.starts_ms]
+    times = Counter(indices)
+    firsts = list(dict.fromkeys(indices))
+    numbers = [final["utterance"] for final in finals]
+    ended = any(event["type"] == "done" for event in events)
+    result = Count(
+        sessions=1,
+        words=len(speech.starts_ms),
+        lost=len(speech.starts_ms) - len(times),
+        doubled=sum(times.values()) - len(times),
+        disordered=sum(later < earlier for earlier, later in pairwise(firsts)),
+        foreign=len(said) - len(indices),
+        misplaced=sum(
+            abs(start_ms - speech.starts_ms[index]) > _PLACE_TOLERANCE_MS
+            for index, start_ms in said
+            if index in speech.starts_ms
+        ),
+        final_holes=sum(number != place for place, number in enumerate(numbers, 1)),
+        unfinished=int(not ended),
+    )
+    if not ended:
+        result.causes[cause or "no done"] += 1
+    return result

@@ -1,0 +1,63 @@
+"""Redis dies, comes back, pauses, and drops its subscribers."""
+
+import asyncio
+
+from chaos.run import Run, scenario
+from chaos.suite import Setup
+from chaos.talk import Speak, speak_raw, speak_sdk
+
+AOF = Setup(aof=True)
+
+
+@scenario("redis-killed-with-aof", AOF)
+async def redis_with_aof(run: Run) -> None:
+    """kill -9 of Redis; it comes back with what its append-only file holds."""
+    await _restart(run, speak_raw, rounds=6, away_s=(0.1, 3.0))
+
+
+@scenario("redis-killed-empty", short=True)
+async def redis_empty(run: Run) -> None:
+    """kill -9 of Redis; it comes back empty, and the clients have what is needed."""
+    await _restart(run, speak_sdk, rounds=6, away_s=(0.1, 3.0))
+
+
+async def _restart(run: Run, speak: Speak, rounds: int, away_s: tuple[float, float]) -> None:
+    async with run.crowd(speak) as crowd:
+        for _ in range(run.rounds(rounds)):
+            run.row.faults += 1
+            run.row.session_faults += len(crowd.mid_speech)
+            run.suite.kill_redis()
+            await run.pause(*away_s)
+            run.suite.start_redis()
+            await run.suite.ready()
+            await run.pause(1.0, 2.0)
+            await crowd.in_full_swing()
+
+
+@scenario("redis-paused")
+async def redis_paused(run: Run) -> None:
+    """CLIENT PAUSE of all commands, or of writes, for 2 to 4 s."""
+    async with run.crowd(speak_raw) as crowd:
+        for number in range(run.rounds(6) + 1):
+            run.row.faults += 1
+            run.row.session_faults += len(crowd.mid_speech)
+            pause_ms = run.rng.randint(2000, 4000)
+            await run.suite.redis.client_pause(pause_ms, all=number % 2 == 0)
+            await asyncio.sleep(pause_ms / 1000)
+            await run.pause(1.0, 2.0)
+            await crowd.in_full_swing()
+
+
+@scenario("pubsub-killed", short=True)
+async def pubsub_killed(run: Run) -> None:
+    """CLIENT KILL TYPE pubsub every 100 ms: what was published meanwhile is in the log only."""
+    killed = 0
+    async with run.crowd(speak_raw) as crowd:
+        for _ in range(run.rounds(8)):
+            for _ in range(30):
+                run.row.faults += 1
+                killed += await run.suite.redis.client_kill_filter(_type="pubsub")
+                await asyncio.sleep(0.1)
+            run.row.session_faults += len(crowd.mid_speech)
+            await crowd.in_full_swing()
+    run.row.notes["connections killed"] = killed

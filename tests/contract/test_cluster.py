@@ -1,0 +1,275 @@
+"""What only a Redis Cluster can do wrong: several nodes, slots that move, a node that falls silent, one session all the
+way through. That the bus works there at all is shown by test_bus.py and test_ownership.py, which run on it too."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import redis
+from redis.asyncio import Redis
+
+from stt_shared.bus import keys
+from stt_shared.bus.channels import ChannelHub
+from stt_shared.bus.client import connect, connect_sync
+from stt_shared.bus.cluster import ClusterClient, as_cluster, is_cluster_url, node_urls
+from stt_shared.bus.functions import Commit, Functions, Ownership, Written
+from stt_shared.bus.keys import session_keys
+from stt_shared.bus.log import RawEvent, read_audio, read_events, read_pcm, read_state
+from stt_shared.bus.work import Assignment, Stage
+from stt_shared.contracts.events import Done, Final, decode_event
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
+from stt_shared.contracts.session import CarriedContext, SessionConfig, encode_json
+from stt_shared.tasks import cancel_and_wait
+
+pytestmark = pytest.mark.contract
+
+STAMP = "2026-01-01T00:00:00.000Z"
+N_FRAMES = 30
+
+
+@pytest.fixture
+async def client(cluster_url: str) -> AsyncIterator[Redis]:
+    client = connect(cluster_url)
+    await client.flushall()
+    yield client
+    await client.aclose()
+
+
+def the_cluster(client: Redis) -> ClusterClient:
+    cluster = as_cluster(client)
+    assert cluster is not None
+    return cluster
+
+
+def frame(seq: int, kind: FrameKind = FrameKind.AUDIO) -> Frame:
+    return Frame(seq, kind, bytes([seq % 256, 0]), FrameMeta(received_ms=1.0))
+
+
+async def opened(functions: Functions, name: str) -> Ownership:
+    at = session_keys(name)
+    await functions.open(at, f"epoch-{name}", encode_json(SessionConfig()), 0, 60)
+    return Ownership(at, f"epoch-{name}")
+
+
+async def a_session_at_each_node(client: Redis) -> dict[str, str]:
+    """Node -> a session whose keys it has."""
+    found: dict[str, str] = {}
+    number = 0
+    while len(found) < 3:
+        number += 1
+        found.setdefault(await the_cluster(client).node_of(session_keys(f"s{number}").state), f"s{number}")
+    return found
+
+
+def test_a_cluster_url_names_nodes_and_what_holds_for_all() -> None:
+    url = "rediss+cluster://me:secret@one:7000,two:7001/0?ssl_cert_reqs=none"
+    assert is_cluster_url(url)
+    assert not is_cluster_url("redis://one:7000")
+    assert node_urls(url) == [
+        "rediss://me:secret@one:7000/0?ssl_cert_reqs=none",
+        "rediss://me:secret@two:7001/0?ssl_cert_reqs=none",
+    ]
+
+
+async def test_sessions_of_all_nodes_are_heard_through_one_hub(client: Redis) -> None:
+    functions = Functions(client)
+    sessions = await a_session_at_each_node(client)
+    async with ChannelHub(client, "stt:replica:test") as hub:
+
+        async def heard(name: str) -> list[int]:
+            seqs: list[int] = []
+            async for item in read_audio(client, hub, session_keys(name), 0).items():
+                if item is not None:
+                    seqs.append(item.seq)
+                if len(seqs) == N_FRAMES:
+                    return seqs
+            raise AssertionError
+
+        reading = [asyncio.create_task(heard(name)) for name in sessions.values()]
+        owners = [await opened(functions, name) for name in sessions.values()]
+        for seq in range(1, N_FRAMES + 1):
+            written = await asyncio.gather(*(functions.append_audio(owner, frame(seq)) for owner in owners))
+            assert written == [Written.OK] * 3
+        async with asyncio.timeout(10):
+            assert await asyncio.gather(*reading) == [list(range(1, N_FRAMES + 1))] * 3
+
+
+async def test_a_message_comes_by_the_channel_not_by_the_log(client: Redis) -> None:
+    functions = Functions(client)
+    owners = [await opened(functions, name) for name in (await a_session_at_each_node(client)).values()]
+    async with ChannelHub(client, "stt:replica:test") as hub:
+        for owner in owners:
+            async with hub.listen(owner.keys.audio) as inbox:
+                assert await inbox.get(1.0) is None, "subscribed"
+                await functions.append_audio(owner, frame(1))
+                assert await inbox.get(1.0) is not None
+
+
+async def test_a_session_goes_all_the_way(client: Redis) -> None:
+    """Gateway, audio-processor and transcriber as the bus sees them."""
+    functions = Functions(client)
+    async with ChannelHub(client, "stt:replica:test") as hub:
+
+        async def decode(assignment: Assignment) -> None:
+            async for item in read_audio(client, hub, assignment.owner.keys, 0).items():
+                if item is not None:
+                    assert await functions.append_pcm(assignment.owner, item, consumed=item.seq) is Written.OK
+                    if item.kind is FrameKind.STOP:
+                        return
+
+        async def transcribe(assignment: Assignment) -> None:
+            owner, name = assignment.owner, assignment.owner.keys.id
+            utterance = 0
+            async for item in read_pcm(client, hub, owner.keys, 0).items():
+                if item is None:
+                    continue
+                if item.kind is FrameKind.STOP:
+                    await functions.emit(
+                        owner, Done(session_id=name, text="", duration_ms=0, finals=utterance, timings_ms={})
+                    )
+                    return
+                if item.seq % 10 == 0:
+                    utterance += 1
+                    commit = Commit(item.seq, item.seq, CarriedContext())
+                    assert (await functions.emit(owner, final(name, utterance), commit))[0] is Written.OK
+
+        stages = [
+            Stage(
+                client,
+                functions,
+                stream=keys.SESSIONS_WAITING,
+                stage=name,
+                replica_id=f"replica-{name}",
+                keys_of=session_keys,
+                capacity=8,
+                handle=handle,
+                deletes=name == keys.STAGE_TRANSCRIBER,
+            )
+            for name, handle in ((keys.STAGE_AUDIO, decode), (keys.STAGE_TRANSCRIBER, transcribe))
+        ]
+        running = [asyncio.create_task(stage.run()) for stage in stages]
+        sessions = list((await a_session_at_each_node(client)).values())
+
+        async def talk(name: str) -> list[str]:
+            owner = await opened(functions, name)
+            await client.xadd(keys.SESSIONS_WAITING, {"id": name, "epoch": owner.epoch})
+            for seq in range(1, N_FRAMES + 1):
+                assert await functions.append_audio(owner, frame(seq)) is Written.OK
+            assert await functions.append_audio(owner, frame(N_FRAMES + 1, FrameKind.STOP)) is Written.OK
+            events: list[str] = []
+            async for item in read_events(client, hub, owner.keys, 0).items():
+                if isinstance(item, RawEvent):
+                    event = decode_event(item.body)
+                    events.append(event.text if isinstance(event, Final) else type(event).__name__)
+                    if isinstance(event, Done):
+                        return events
+            raise AssertionError
+
+        async with asyncio.timeout(20):
+            told = await asyncio.gather(*(talk(name) for name in sessions))
+        for task in running:
+            await cancel_and_wait(task)
+    assert told == [["text 1", "text 2", "text 3", "Done"]] * 3
+    assert await client.xlen(keys.SESSIONS_WAITING) == 0
+
+
+def final(name: str, utterance: int) -> Final:
+    return Final(
+        session_id=name,
+        text=f"text {utterance}",
+        confidence=0.9,
+        timestamp=STAMP,
+        utterance=utterance,
+        start_ms=0,
+        end_ms=1,
+        language="en",
+        words=[],
+    )
+
+
+async def test_a_slot_that_moves_takes_its_session_along(client: Redis) -> None:
+    functions, cluster = Functions(client), the_cluster(client)
+    sessions = await a_session_at_each_node(client)
+    (giver, name), (getter, _), *_ = sessions.items()
+    owner = await opened(functions, name)
+    async with ChannelHub(client, "stt:replica:test") as hub:
+        reader = read_audio(client, hub, owner.keys, 0)
+        seqs: list[int] = []
+
+        async def read() -> None:
+            async for item in reader.items():
+                if item is not None:
+                    seqs.append(item.seq)
+
+        reading = asyncio.create_task(read())
+        for seq in range(1, 11):
+            assert await functions.append_audio(owner, frame(seq)) is Written.OK
+        slot = cluster.keyslot(owner.keys.state)
+        await move_slot(cluster, slot, giver, getter)
+        try:
+            for seq in range(11, 21):
+                assert await functions.append_audio(owner, frame(seq)) is Written.OK
+            assert await cluster.node_of(owner.keys.state) == getter
+            async with asyncio.timeout(5):
+                while len(seqs) < 20:
+                    await asyncio.sleep(0.02)
+            assert seqs == list(range(1, 21))
+            async with hub.listen(owner.keys.audio) as inbox:
+                await inbox.get(0.2)
+                await functions.append_audio(owner, frame(21))
+                assert await inbox.get(1.0) is not None, "heard at the node that has the slot now"
+        finally:
+            await cancel_and_wait(reading)
+            await cluster.on_node(getter).flushall()
+            await move_slot(cluster, slot, getter, giver)
+            await cluster.look_again()
+
+
+async def move_slot(cluster: ClusterClient, slot: int, giver: str, getter: str) -> None:
+    giving, getting = cluster.on_node(giver), cluster.on_node(getter)
+    giver_id, getter_id = [(await node.execute_command("CLUSTER MYID")).decode() for node in (giving, getting)]
+    await getting.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", giver_id)
+    await giving.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", getter_id)
+    host, port = getter.rsplit(":", 1)
+    names = await giving.execute_command("CLUSTER GETKEYSINSLOT", slot, 100)
+    if names:
+        await giving.execute_command("MIGRATE", host, int(port), "", 0, 5000, "KEYS", *names)
+    for node in (getting, giving):
+        await node.execute_command("CLUSTER SETSLOT", slot, "NODE", getter_id)
+    for node in cluster.get_nodes():
+        if node.name not in (giver, getter):
+            await cluster.on_node(node.name).execute_command("CLUSTER SETSLOT", slot, "NODE", getter_id)
+
+
+async def test_a_transaction_with_watch_works(client: Redis) -> None:
+    """The audio-processor writes a job's state so."""
+    await client.hset("{job}:state", mapping={"status": "queued"})
+    async with client.pipeline() as pipe:
+        await pipe.watch("{job}:state")
+        assert await pipe.hmget("{job}:state", ["status"]) == [b"queued"]
+        pipe.multi()  # type: ignore[no-untyped-call]
+        pipe.hset("{job}:state", mapping={"status": "processing"})
+        await pipe.execute()
+    assert await client.hget("{job}:state", "status") == b"processing"
+    async with client.pipeline() as pipe:
+        await pipe.watch("{job}:state")
+        await client.hset("{job}:state", "status", "cancelled")
+        pipe.multi()  # type: ignore[no-untyped-call]
+        pipe.hset("{job}:state", mapping={"status": "processing"})
+        with pytest.raises(redis.WatchError):
+            await pipe.execute()
+
+
+async def test_nobody_there_is_a_lost_connection_as_with_one_server() -> None:
+    url = "redis+cluster://127.0.0.1:1"
+    client = connect(url)
+    functions = Functions(client)
+    with pytest.raises(redis.ConnectionError):
+        await client.ping()
+    with pytest.raises(redis.ConnectionError):
+        await read_state(client, session_keys("s1"))
+    with pytest.raises(redis.ConnectionError):
+        await opened(functions, "s1")
+    with pytest.raises(redis.ConnectionError):
+        await asyncio.to_thread(connect_sync, url)
+    await client.aclose()

@@ -1,0 +1,206 @@
+"""Several speak into one conversation, and whoever follows it reads every utterance once, whenever they came."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import websockets
+from gateway_bench import Gateway, Line, line, running_gateway, stand_ins, until
+from redis.asyncio import Redis
+
+from stt_shared.bus import keys
+from stt_shared.bus.functions import Functions
+from stt_shared.clock import wall_ms
+from stt_shared.contracts.conversation import Unsettled, Utterance
+
+pytestmark = pytest.mark.contract
+
+
+@pytest.fixture
+async def gateways(redis_client: Redis, redis_url: str, tmp_path: Path) -> AsyncIterator[tuple[Gateway, Gateway]]:
+    async with (
+        stand_ins(redis_client),
+        running_gateway(redis_client, redis_url, tmp_path / "a") as one,
+        running_gateway(redis_client, redis_url, tmp_path / "b") as other,
+    ):
+        yield one, other
+
+
+@pytest.fixture
+def functions(redis_client: Redis) -> Functions:
+    return Functions(redis_client)
+
+
+def said(session: str, number: int, *, conversation: str | None = "call 7/ä", ago_ms: float = 0.0) -> Utterance:
+    return Utterance(
+        conversation_id=conversation,
+        session_id=session,
+        instance=f"{session}-i",
+        utterance=number,
+        speaker=session.upper(),
+        text=f"{session} says {number}",
+        language="en",
+        confidence=0.9,
+        spoken_ms=int(wall_ms() - ago_ms),
+        start_ms=0,
+        end_ms=1,
+    )
+
+
+def follow(gateway: Gateway, query: str = "", conversation: str = "call 7/ä") -> str:
+    path = f"/v1/stt/conversations/{quote(conversation, safe='')}"
+    return gateway.url.replace("http", "ws") + path + (f"?{query}" if query else "")
+
+
+async def texts(viewer: Line, count: int) -> list[str]:
+    return [(await viewer.hear("utterance"))["text"] for _ in range(count)]
+
+
+async def test_viewers_of_two_speakers_end_with_the_same_list(
+    gateways: tuple[Gateway, Gateway], functions: Functions
+) -> None:
+    one, other = gateways
+    await functions.conversations.say(said("ann", 1))
+    async with line(follow(one)) as early, line(follow(other)) as second:
+        for viewer in (early, second):
+            assert (await viewer.hear("following"))["conversation_id"] == "call 7/ä"
+        await asyncio.gather(*(functions.conversations.say(said(who, 2)) for who in ("ann", "bob")))
+        heard = await texts(early, 3)
+        assert heard[0] == "ann says 1"
+        assert sorted(heard[1:]) == ["ann says 2", "bob says 2"]
+        cursor = early.of("utterance")[-1]["cursor"]
+        assert await texts(second, 3) == heard
+        early.socket.transport.abort()
+        await functions.conversations.say(said("bob", 3))
+        async with line(follow(other, f"after={cursor}")) as back, line(follow(one)) as late:
+            assert await texts(back, 1) == ["bob says 3"]
+            assert await texts(late, 4) == [*heard, "bob says 3"]
+            assert await texts(second, 1) == ["bob says 3"]
+            await functions.conversations.say(said("ann", 3))
+            assert {(await texts(viewer, 1))[0] for viewer in (back, late, second)} == {"ann says 3"}
+    assert {"instance", "store"}.isdisjoint(early.of("utterance")[0])
+    assert early.of("utterance")[0]["speaker"] == "ANN"
+
+
+async def test_an_utterance_that_is_said_again_is_shown_once(
+    gateways: tuple[Gateway, Gateway], functions: Functions, redis_client: Redis
+) -> None:
+    for number in (1, 1, 2, 1, 2):
+        await functions.conversations.say(said("ann", number))
+    async with line(follow(gateways[0])) as viewer:
+        assert await texts(viewer, 2) == ["ann says 1", "ann says 2"]
+        await functions.conversations.say(said("ann", 3))
+        assert await texts(viewer, 1) == ["ann says 3"]
+    assert await redis_client.xlen(keys.TRANSCRIPTS_WAITING) == 6, "the store is told at least once"
+
+
+async def test_two_minutes_come_first_or_as_much_as_is_asked_for(
+    gateways: tuple[Gateway, Gateway], functions: Functions
+) -> None:
+    ages_s = [*range(600, 100, -4), 90, 30]
+    for number, age_s in enumerate(ages_s, start=1):
+        await functions.conversations.say(said("ann", number, ago_ms=age_s * 1000))
+    lately = sum(age_s < 120 for age_s in ages_s)
+    async with line(follow(gateways[0])) as viewer:
+        assert (await texts(viewer, lately))[-1] == f"ann says {len(ages_s)}"
+    async with line(follow(gateways[0], "since_ms=3600000")) as viewer:
+        assert (await texts(viewer, len(ages_s)))[0] == "ann says 1"
+    async with line(follow(gateways[0], "since_ms=0")) as viewer:
+        await viewer.hear("following")
+        await functions.conversations.say(said("ann", 999))
+        assert await texts(viewer, 1) == ["ann says 999"]
+
+
+async def test_what_is_being_said_comes_to_those_who_want_it(
+    gateways: tuple[Gateway, Gateway], functions: Functions
+) -> None:
+    shown = Unsettled(
+        conversation_id="call 7/ä", session_id="ann", utterance=1, speaker="ANN", stable="so", unstable="far"
+    )
+    async with line(follow(gateways[0], "unsettled=true")) as eager, line(follow(gateways[0])) as calm:
+        await eager.hear("following")
+        await calm.hear("following")
+
+        async def is_shown() -> bool:
+            await functions.conversations.show(shown)
+            try:
+                return bool(await eager.hear("unsettled", timeout_s=0.2))
+            except TimeoutError:
+                return False
+
+        await until(is_shown)
+        assert eager.of("unsettled")[0]["unstable"] == "far"
+        await functions.conversations.say(said("ann", 1))
+        assert await texts(calm, 1) == ["ann says 1"]
+        assert calm.of("unsettled") == []
+
+
+async def test_a_conversation_that_redis_lost_begins_anew_for_those_who_follow_it(
+    gateways: tuple[Gateway, Gateway], functions: Functions, redis_client: Redis
+) -> None:
+    async with line(follow(gateways[0])) as viewer:
+        for number in (1, 2, 3):
+            await functions.conversations.say(said("ann", number))
+        await texts(viewer, 3)
+        at = keys.conversation_keys("call 7/ä")
+        await redis_client.delete(at.state, at.log)
+        await functions.conversations.say(said("ann", 4))
+        assert await texts(viewer, 1) == ["ann says 4"]
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("since_ms=-1", "since_ms"),
+        ("after=x", "after"),
+        ("after=a-b", "after"),
+        ("unsettled=maybe", "unsettled"),
+        ("x=1", "'x'"),
+    ],
+)
+async def test_a_wish_that_makes_no_sense_is_refused(gateways: tuple[Gateway, Gateway], query: str, named: str) -> None:
+    async with line(follow(gateways[0], query)) as viewer:
+        assert await viewer.rest() == 4502
+        assert named in viewer.events[-1]["message"]
+
+
+async def test_two_hundred_viewers_follow_and_a_speaker_writes_once(
+    gateways: tuple[Gateway, Gateway], functions: Functions, redis_client: Redis
+) -> None:
+    sockets = await asyncio.gather(*(websockets.connect(follow(gateways[0])) for _ in range(200)))
+    try:
+        viewers = [Line(socket) for socket in sockets]
+        await asyncio.gather(*(viewer.hear("following", 20.0) for viewer in viewers))
+        before = await redis_client.info("commandstats")
+        began = time.monotonic()
+        for number in range(1, 6):
+            await functions.conversations.say(said("ann", number))
+        spoken_s = time.monotonic() - began
+        heard = await asyncio.gather(*(texts(viewer, 5) for viewer in viewers))
+        after = await redis_client.info("commandstats")
+    finally:
+        await asyncio.gather(*(socket.close() for socket in sockets))
+    assert {tuple(one) for one in heard} == {tuple(f"ann says {number}" for number in range(1, 6))}
+    assert spoken_s < 1.0
+    writes = after["cmdstat_xadd"]["calls"] - before.get("cmdstat_xadd", {"calls": 0})["calls"]
+    assert writes == 10, "one for the viewers and one for the store, each"
+
+
+async def test_older_clients_find_their_routes(gateways: tuple[Gateway, Gateway], functions: Functions) -> None:
+    import httpx2
+
+    one, _ = gateways
+    async with httpx2.AsyncClient() as client:
+        assert (await client.get(one.url + "/api/stt/healthcheck")).text == "Yes, I'm ok"
+    await functions.conversations.say(said("ann", 1, conversation="default"))
+    await functions.conversations.say(said("ann", 2, conversation="default", ago_ms=-1))
+    async with line(one.url.replace("http", "ws") + "/api/stt/connect") as viewer:
+        lately = json.loads(await viewer.socket.recv())
+        assert [utterance["text"] for utterance in lately] == ["ann says 1", "ann says 2"]
+    async with line(one.url.replace("http", "ws") + "/api/stt/transcribe?sampleRate=44100") as speaker:
+        ready = await speaker.hear("ready")
+        assert (ready["config"]["sample_rate"], ready["config"]["conversation_id"]) == (44100, "default")

@@ -1,0 +1,160 @@
+"""The routes of stored transcripts, on a real SQLite file."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import httpx2
+import msgspec
+import pytest
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from stt_gateway import transcripts
+from stt_gateway.store.engine import database_url
+from stt_gateway.store.interface import Kind, State, Transcript
+from stt_gateway.store.migrating import migrate
+from stt_gateway.store.sql_store import SqlTranscriptStore
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.jobs import JobSegment
+
+pytestmark = pytest.mark.contract
+
+AT = "/v1/stt/transcripts"
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqlTranscriptStore]:
+    url = database_url(None, tmp_path)
+    await migrate(url)
+    opened = SqlTranscriptStore(url)
+    for number in range(1, 4):
+        text = f"Grüße Nummer {number}"
+        await opened.put(
+            Transcript(
+                id=f"job{number}",
+                kind=Kind.JOB,
+                state=State.COMPLETED,
+                created_ms=1_767_225_600_000 + number * 1000,
+                filename=f"Gespräch {number}.mp3",
+                text=text,
+                language="de",
+                segments=[JobSegment(0, 0.0, 1.5, text, 0.9, [])],
+            )
+        )
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+@pytest.fixture
+async def http(store: SqlTranscriptStore) -> AsyncIterator[httpx2.AsyncClient]:
+    app = FastAPI()
+    app.include_router(transcripts.router)
+    app.state.services = SimpleNamespace(store=store)
+
+    @app.exception_handler(SttError)
+    async def told(_: Request, error: SttError) -> JSONResponse:
+        return JSONResponse({"error": {"code": error.code, "message": error.message}}, error.kind.http_status)
+
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        yield client
+
+
+async def test_a_search_tells_what_matches(http: httpx2.AsyncClient) -> None:
+    answer = await http.get(AT, params={"filename": "SPRACH 2", "query": "grusse", "language": "de"})
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "transcripts": [
+            {
+                "id": "job2",
+                "kind": "job",
+                "state": "completed",
+                "title": "Gespräch 2.mp3",
+                "filename": "Gespräch 2.mp3",
+                "created_at": "2026-01-01T00:00:02.000Z",
+                "duration": 0.0,
+                "language": "de",
+                "model": "",
+                "task": "transcribe",
+                "error": None,
+                "conversation_id": None,
+                "expires_at": None,
+                "snippet": {"text": "Grüße Nummer 2", "hits": [[0, 5]]},
+                "title_hits": [[2, 10]],
+                "filename_hits": [[2, 10]],
+            }
+        ],
+        "next_cursor": None,
+    }
+
+
+async def test_pages_are_joined_by_the_cursor(http: httpx2.AsyncClient) -> None:
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = (await http.get(AT, params={"limit": "2", "cursor": cursor, "from": "2026-01-01"})).json()
+        seen += [one["id"] for one in page["transcripts"]]
+        cursor = page["next_cursor"]
+    assert seen == ["job3", "job2", "job1"]
+
+
+async def test_one_is_fetched_renamed_and_deleted(http: httpx2.AsyncClient) -> None:
+    whole = (await http.get(f"{AT}/job1")).json()
+    assert whole["text"] == "Grüße Nummer 1"
+    assert whole["segments"][0]["end"] == 1.5
+    renamed = await http.patch(f"{AT}/job1", json={"title": "Erstes"})
+    assert (renamed.status_code, renamed.json()["title"], "text" in renamed.json()) == (200, "Erstes", False)
+    assert (await http.get(AT, params={"filename": "erst"})).json()["transcripts"][0]["filename"] == "Gespräch 1.mp3"
+    assert (await http.delete(f"{AT}/job1")).status_code == 204
+    for answer in (
+        await http.delete(f"{AT}/job1"),
+        await http.get(f"{AT}/job1"),
+        await http.patch(f"{AT}/job1", json={"title": "x"}),
+        await http.get(f"{AT}/job1/export.txt"),
+        await http.get(f"{AT}/job2/export.pdf"),
+    ):
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("kind", "media_type", "text"),
+    [
+        ("txt", "text/plain", "Grüße Nummer 1\n"),
+        ("srt", "application/x-subrip", "1\n00:00:00,000 --> 00:00:01,500\nGrüße Nummer 1\n"),
+        ("vtt", "text/vtt", "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nGrüße Nummer 1\n"),
+    ],
+)
+async def test_a_transcript_is_exported(http: httpx2.AsyncClient, kind: str, media_type: str, text: str) -> None:
+    answer = await http.get(f"{AT}/job1/export.{kind}")
+    assert answer.headers["content-type"].startswith(media_type)
+    assert answer.text == text
+
+
+async def test_json_is_exported_as_it_is_told(http: httpx2.AsyncClient) -> None:
+    assert (await http.get(f"{AT}/job1/export.json")).json() == (await http.get(f"{AT}/job1")).json()
+
+
+async def test_text_without_segments_is_exported(http: httpx2.AsyncClient, store: SqlTranscriptStore) -> None:
+    one = await store.get("job1")
+    assert one is not None
+    await store.put(msgspec.structs.replace(one, segments=[]))
+    assert (await http.get(f"{AT}/job1/export.txt")).text == "Grüße Nummer 1\n"
+
+
+async def test_wrong_wishes_are_refused(http: httpx2.AsyncClient) -> None:
+    for answer, status, code in (
+        (await http.get(AT, params={"limit": "0"}), 422, "bad_config"),
+        (await http.get(AT + "?query=%ff%00&cursor=%ed%a0%80"), 422, "bad_config"),
+        (await http.patch(f"{AT}/job1", json={"title": "x" * 256}), 422, "bad_config"),
+        (await http.patch(f"{AT}/job1", content=b"{"), 400, "bad_message"),
+        (await http.patch(f"{AT}/job1", content=b" " * 20_000), 413, "too_large"),
+    ):
+        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+
+
+@pytest.mark.parametrize("id", ["nobody", "%00", "%ff", "%ed%a0%80", "a" * 3000, "'%20OR%201=1"])
+async def test_ids_that_nobody_has_are_not_found(http: httpx2.AsyncClient, id: str) -> None:
+    assert (await http.get(f"{AT}/{id}")).status_code == 404
+    assert (await http.delete(f"{AT}/{id}")).status_code == 404

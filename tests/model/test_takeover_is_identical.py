@@ -1,0 +1,64 @@
+"""Real weights, the real voice model, a worker killed again and again: the finals are those of an undisturbed run."""
+
+import functools
+from typing import Any
+
+import numpy as np
+import pytest
+import speech
+from checks import hear, word_error_rate
+from numpy.typing import NDArray
+from takeover import Case, Kept, all_of_it, cold, killed_often, run
+
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
+from stt_shared.contracts.session import SessionConfig
+from stt_transcriber.core.policy import LivePolicy
+from stt_transcriber.engines.base import Engine
+from stt_transcriber.vad_models import load_vad
+
+pytestmark = pytest.mark.model
+
+CONFIG = SessionConfig(language="en", endpointing_ms=200)
+
+
+def frames_of(audio: NDArray[np.float32], samples_each: int = 1600) -> list[Frame]:
+    """Frames as the audio-processor makes them, and STOP."""
+    samples = np.clip(np.round(audio * 32768), -32768, 32767).astype(np.int16)
+    frames = [
+        Frame(seq, FrameKind.AUDIO, samples[at : at + samples_each].tobytes(), FrameMeta(1.0, at))
+        for seq, at in enumerate(range(0, len(samples), samples_each), start=1)
+    ]
+    return [*frames, Frame(len(frames) + 1, FrameKind.STOP)]
+
+
+def case_of(engine: Engine, audio: NDArray[np.float32], config: SessionConfig = CONFIG) -> Case:
+    return Case(config, LivePolicy(), frames_of(audio), load_vad("silero"), functools.partial(hear, engine))
+
+
+def undisturbed(case: Case) -> Kept:
+    kept = Kept()
+    assert run(case, kept, np.random.default_rng(0))
+    return kept
+
+
+def test_finals_after_many_kills_are_those_of_an_undisturbed_run(
+    onnx_tiny: Engine, beckett: NDArray[np.float32]
+) -> None:
+    case = case_of(onnx_tiny, beckett)
+    expected = undisturbed(case)
+    kept, kills = killed_often(case, np.random.default_rng(1), most_writes=6)
+    assert kept.told() == expected.told()
+    assert kills >= 10
+    assert len(kept.finals) >= 4
+    assert word_error_rate(speech.BECKETT_TEXT, " ".join(final.text for final in kept.finals)) < 0.25
+
+
+def test_without_the_stored_state_finals_differ(onnx_tiny: Engine, corpus: list[dict[str, Any]]) -> None:
+    (row, *_) = [row for row in corpus if row["kind"] == "long" and row["lang"] == "en"]
+    config = SessionConfig(language="en", endpointing_ms=200, interim_results=False)
+    case = case_of(onnx_tiny, speech.read_audio(row["file"])[: 45 * 16000], config)
+    expected = undisturbed(case).told()
+    for stored in (all_of_it, cold):
+        kept, kills = killed_often(case, np.random.default_rng(2), stored, most_writes=6)
+        assert kills >= 10
+        assert (kept.told() == expected) is (stored is all_of_it)

@@ -1,0 +1,58 @@
+"""What the transcript store's tests put into it."""
+
+import pytest
+
+from stt_gateway.store.interface import Kind, Page, State, Transcript, Utterance
+from stt_shared.contracts.jobs import JobSegment, JobWord
+
+about_sqlite = pytest.mark.parametrize("empty", ["sqlite"], indirect=True)
+about_postgresql = pytest.mark.parametrize("empty", ["postgresql"], indirect=True)
+
+NOW_MS = 1_800_000_000_000
+
+
+def transcript(number: int = 1, **fields: object) -> Transcript:
+    told = {
+        "id": f"job{number}",
+        "kind": Kind.JOB,
+        "state": State.COMPLETED,
+        "created_ms": NOW_MS + number * 1000,
+        "filename": f"file{number}.wav",
+        "text": f"number {number}",
+        "language": "en",
+    }
+    return Transcript(**{**told, **fields})  # type: ignore[arg-type]
+
+
+def utterance(number: int = 1, session: str = "s", conversation: str = "c", **fields: object) -> Utterance:
+    told = {
+        "conversation_id": conversation,
+        "session_id": session,
+        "utterance": number,
+        "speaker": "Ann",
+        "text": f"{session} {number}",
+        "language": "en",
+        "started_ms": NOW_MS + number * 1000,
+        "ended_ms": NOW_MS + number * 1000 + 900,
+        "start_ms": number * 1000,
+        "end_ms": number * 1000 + 900,
+    }
+    return Utterance(**{**told, **fields})  # type: ignore[arg-type]
+
+
+def ids(page: Page) -> list[str]:
+    return [found.summary.id for found in page.found]
+
+
+FULL = transcript(
+    title="",
+    filename="Gespräch Müller.mp3",
+    text="Guten Tag. Wie geht's?",
+    language="de",
+    duration_s=3.25,
+    model="base",
+    segments=[JobSegment(0, 0.0, 1.5, "Guten Tag.", 0.9, [JobWord("Guten", 0.0, 0.7, 0.8)])],
+    conversation_id="c1",
+    content_key="sha:options",
+    expires_ms=NOW_MS + 10**9,
+)

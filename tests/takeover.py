@@ -1,0 +1,136 @@
+"""A live session whose worker is killed at any write, with a model of any speed, without Redis."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from stt_shared.contracts.events import Event, Final, Partial
+from stt_shared.contracts.frames import Frame
+from stt_shared.contracts.session import CarriedContext, SessionConfig
+from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis
+from stt_transcriber.core.listener import VoiceModel
+from stt_transcriber.core.live import LiveSession
+from stt_transcriber.core.outcome import Advance, Outcome
+from stt_transcriber.core.policy import LivePolicy
+from stt_transcriber.core.utterance import Ticket
+
+Draw = np.random.Generator
+_json = msgspec.json.Decoder(CarriedContext)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is played, to whom. ``voice`` makes a voice model that remembers nothing yet."""
+
+    config: SessionConfig
+    policy: LivePolicy
+    frames: list[Frame]
+    voice: Callable[[], VoiceModel]
+    decode: Callable[[DecodeRequest], Hypothesis]
+
+
+@dataclass
+class Kept:
+    """What the log and the session's hash hold."""
+
+    committed: Advance = field(default_factory=lambda: Advance(0, 0, CarriedContext()))
+    events: list[Event] = field(default_factory=list)
+
+    def write(self, outcome: Outcome) -> None:
+        if outcome.event is not None:
+            self.events.append(outcome.event)
+        if (advance := outcome.advance) is not None:
+            assert advance.samples % 16 == 0, "an exact millisecond"
+            assert advance.samples >= self.committed.samples
+            assert advance.seq >= self.committed.seq
+            stored = _json.decode(msgspec.json.encode(advance.context))
+            assert stored == advance.context
+            self.committed = replace(advance, context=stored)
+
+    @property
+    def finals(self) -> list[Final]:
+        return [event for event in self.events if isinstance(event, Final)]
+
+    @property
+    def showing(self) -> bool:
+        said = [event for event in self.events if isinstance(event, Partial | Final)]
+        return bool(said) and isinstance(said[-1], Partial)
+
+    def told(self) -> list[dict[str, Any]]:
+        """Finals, but for what is the clock's."""
+        return [
+            {
+                "utterance": final.utterance,
+                "text": final.text,
+                "start_ms": final.start_ms,
+                "end_ms": final.end_ms,
+                "language": final.language,
+                "confidence": final.confidence,
+                "words": [msgspec.structs.astuple(word) for word in final.words],
+            }
+            for final in self.finals
+        ]
+
+
+Stored = Callable[[Advance], Advance]
+"""What a successor finds of what was stored."""
+
+
+def all_of_it(at: Advance) -> Advance:
+    return at
+
+
+def cold(at: Advance) -> Advance:
+    """As if the voice model's and the gate's state were not stored."""
+    return replace(at, context=CarriedContext(at.context.language, at.context.text, at.context.end_sample))
+
+
+def run(case: Case, kept: Kept, draw: Draw, *, writes: int | None = None, stored: Stored = all_of_it) -> bool:
+    """One worker, from what is stored to `done`, or until it is killed after so many writes. True when it is done."""
+    at = stored(kept.committed)
+    session = LiveSession(
+        "s",
+        case.config,
+        case.policy,
+        case.voice(),
+        committed_samples=at.samples,
+        committed_seq=at.seq,
+        finals=len(kept.finals),
+        context=at.context,
+        showing=kept.showing,
+    )
+    ahead = draw.choice([0.05, 0.5, 0.95])  # how fast frames come, compared with the model
+    frames = iter(case.frames[at.seq :])
+    ticket: Ticket | None = None
+    over = False
+    while not session.finished:
+        if session.needs_no_model():
+            outcomes = session.settle(0)
+        elif not over and draw.random() < ahead:
+            frame = next(frames, None)
+            over = frame is None
+            outcomes = [] if frame is None else session.feed(frame, 0)
+        elif ticket is None:
+            session.speculates = draw.random() < 0.7
+            ticket, outcomes = session.begin(), []
+        else:
+            outcomes = session.apply(ticket, case.decode(ticket.request), 0)
+            ticket = None
+        for outcome in outcomes:
+            if writes == 0:
+                return False
+            kept.write(outcome)
+            writes = None if writes is None else writes - 1
+    return True
+
+
+def killed_often(case: Case, draw: Draw, stored: Stored = all_of_it, *, most_writes: int = 15) -> tuple[Kept, int]:
+    """Each worker dies after some writes, in any place between two of them; the next goes on from what is stored."""
+    kept, kills = Kept(), 0
+    while not run(case, kept, draw, writes=int(draw.integers(0, most_writes)), stored=stored):
+        kills += 1
+        assert kills < 500
+    return kept, kills

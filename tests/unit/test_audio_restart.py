@@ -1,0 +1,346 @@
+"""A decoder is dropped in mid-stream and another one goes on: what comes out is what one decoder would have given."""
+
+import io
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import av
+import numpy as np
+import pytest
+
+from stt_audio import restart
+from stt_audio.followers import MAX_PART_BYTES, follower_of
+from stt_audio.live import live_decoder
+from stt_audio.mpeg import MpegFramer
+from stt_audio.restart import MAX_KEPT_BYTES, Checkpoint, Point
+from stt_audio.sniff import Media
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.session import Encoding, SessionConfig
+
+pytestmark = pytest.mark.unit
+
+LONG = 10**9
+MONO, STEREO = "mono", "stereo"
+LIVE_WEBM = {"live": "1", "cluster_time_limit": "30000", "cluster_size_limit": "100000000"}
+FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_duration": "200000"}
+
+
+def voice(duration_s: float, rate: int = 48000, seed: int = 0) -> np.ndarray:
+    """float32 [n]: a gliding hum with hiss and silences, so that no stretch is like another."""
+    moments = np.arange(int(rate * duration_s)) / rate
+    hiss = np.random.default_rng(seed).normal(0, 0.03, len(moments))
+    pitch = 120 + 40 * np.sin(2 * np.pi * 0.7 * moments)
+    hum = sum(np.sin(2 * np.pi * n * np.cumsum(pitch) / rate) / n for n in range(1, 9)) * 0.15
+    loud = np.clip(np.sin(2 * np.pi * 0.9 * moments) + 0.6, 0, 1)
+    return ((hum + hiss) * loud).astype(np.float32)
+
+
+def stream(
+    container: str,
+    codec: str,
+    rate: int = 48000,
+    layout: str = MONO,
+    duration_s: float = 8.0,
+    *,
+    options: dict[str, str] | None = None,
+    codec_options: dict[str, str] | None = None,
+    bit_rate: int | None = None,
+) -> bytes:
+    file = io.BytesIO()
+    frame = av.AudioFrame.from_ndarray((voice(duration_s) * 32767).astype(np.int16)[None, :], "s16", MONO)
+    frame.sample_rate = 48000
+    with av.open(file, "w", format=container, options=options or {}) as output:
+        added = output.add_stream(codec, rate=rate, layout=layout, options=codec_options or {})
+        if bit_rate:
+            added.codec_context.bit_rate = bit_rate
+        resampler = av.AudioResampler(added.codec_context.format, layout, rate, added.codec_context.frame_size or 960)
+        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+            output.mux(added.encode(piece))
+        output.mux([packet for packet in added.encode(None) if packet.size])
+    return file.getvalue()
+
+
+STREAMS = [
+    pytest.param(Encoding.WEBM, {"container": "webm", "codec": "libopus", "options": LIVE_WEBM}, id="webm long"),
+    pytest.param(
+        Encoding.WEBM,
+        {"container": "webm", "codec": "libopus", "options": {"cluster_time_limit": "250"}, "layout": STEREO},
+        id="webm short",
+    ),
+    pytest.param(
+        Encoding.WEBM,
+        {"container": "webm", "codec": "libopus", "bit_rate": 16000, "codec_options": {"application": "voip"}},
+        id="webm voip",
+    ),
+    pytest.param(Encoding.OGG, {"container": "ogg", "codec": "libopus"}, id="ogg opus"),
+    pytest.param(
+        Encoding.OGG,
+        {
+            "container": "ogg",
+            "codec": "vorbis",
+            "rate": 44100,
+            "layout": STEREO,
+            "codec_options": {"strict": "-2"},
+        },
+        id="ogg vorbis",
+    ),
+    pytest.param(Encoding.OGG, {"container": "ogg", "codec": "flac", "rate": 44100}, id="ogg flac"),
+    pytest.param(Encoding.MP3, {"container": "mp3", "codec": "libmp3lame", "rate": 44100}, id="mp3 44k"),
+    pytest.param(
+        Encoding.MP3, {"container": "mp3", "codec": "libmp3lame", "rate": 16000, "bit_rate": 24000}, id="mp3 16k"
+    ),
+    pytest.param(Encoding.MP3, {"container": "mp2", "codec": "mp2", "rate": 48000}, id="mp2"),
+    pytest.param(Encoding.FLAC, {"container": "flac", "codec": "flac", "rate": 16000}, id="flac 16k"),
+    pytest.param(Encoding.FLAC, {"container": "flac", "codec": "flac", "rate": 44100, "layout": STEREO}, id="flac 44k"),
+    pytest.param(
+        Encoding.AAC,
+        {"container": "adts", "codec": "aac", "rate": 44100, "codec_options": {"aac_pns": "0"}},
+        id="adts",
+    ),
+    pytest.param(
+        Encoding.AAC,
+        {"container": "mp4", "codec": "aac", "rate": 44100, "options": FRAGMENTS, "codec_options": {"aac_pns": "0"}},
+        id="fragmented mp4",
+    ),
+    pytest.param(Encoding.WAV, {"container": "wav", "codec": "pcm_s16le", "rate": 44100, "layout": STEREO}, id="wav"),
+    pytest.param(Encoding.WAV, {"container": "wav", "codec": "pcm_f32le", "rate": 16000}, id="wav 16k float"),
+    pytest.param(Encoding.WAV, {"container": "wav", "codec": "adpcm_ms", "rate": 22050}, id="wav adpcm"),
+]
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as executor:
+        yield executor
+
+
+@dataclass
+class Run:
+    """What came out, and how many bytes each successor was fed again."""
+
+    samples: np.ndarray
+    fed_again: list[int]
+
+
+async def joined(pieces: AsyncIterator[bytes]) -> bytes:
+    return b"".join([piece async for piece in pieces])
+
+
+async def run(
+    config: SessionConfig,
+    pieces: list[bytes],
+    executor: ThreadPoolExecutor,
+    *,
+    lost_every: int = 0,
+    flushed_after: int = -1,
+) -> Run:
+    """Decodes ``pieces``; after every ``lost_every``-th the decoder is dropped and a successor taken."""
+    data, begins = b"".join(pieces), [0, *itertools.accumulate(map(len, pieces))]
+    pcm, fed_again, base = [], [], 0
+    decoder = live_decoder(config, executor, LONG)
+    for index, piece in enumerate(pieces):
+        pcm.append(await joined(decoder.feed(piece)))
+        if index == flushed_after:
+            pcm.append(await joined(decoder.flush()))
+        if lost_every and index % lost_every == lost_every - 1:
+            checkpoint = decoder.checkpoint()
+            await decoder.close()
+            assert checkpoint is not None
+            base += checkpoint.point.offset
+            fed_again.append(begins[index + 1] - base)
+            begin = replace(checkpoint, point=replace(checkpoint.point, offset=0))
+            decoder = live_decoder(config, executor, LONG, begin)
+            for earlier in range(index + 1):
+                if begins[earlier + 1] > base:
+                    again = data[max(base, begins[earlier]) : begins[earlier + 1]]
+                    assert await joined(decoder.feed(again)) == b""
+            decoder.go_on()
+    pcm.append(await joined(decoder.finish()))
+    await decoder.close()
+    return Run(np.frombuffer(b"".join(pcm), "<i2").astype(int), fed_again)
+
+
+def in_pieces(data: bytes, n: int) -> list[bytes]:
+    size = len(data) // n | 1  # odd: pieces end within samples and frames
+    return [data[start : start + size] for start in range(0, len(data), size)]
+
+
+@pytest.mark.parametrize(("encoding", "how"), STREAMS)
+async def test_a_successor_gives_the_very_samples(encoding: Encoding, how: dict, executor: ThreadPoolExecutor) -> None:
+    is_opus_likely = how["container"] in ("webm", "ogg")
+    pieces = in_pieces(stream(**how, duration_s=16.0 if is_opus_likely else 8.0), 48)
+    alone = await run(SessionConfig(encoding=encoding), pieces, executor)
+    assert len(alone.samples) > 7.5 * 16000
+    with_losses = await run(SessionConfig(encoding=encoding), pieces, executor, lost_every=3)
+    assert np.array_equal(with_losses.samples, alone.samples)
+    assert max(with_losses.fed_again) <= MAX_KEPT_BYTES
+    if how["codec"] != "adpcm_ms":  # which can be taken up from its beginning only
+        assert with_losses.fed_again[-1] < 0.8 * sum(map(len, pieces))
+
+
+async def test_a_container_is_told_by_its_first_bytes_only_once(executor: ThreadPoolExecutor) -> None:
+    """A successor begins in the middle, where nothing shows what the stream is."""
+    for how in ({"container": "mp3", "codec": "libmp3lame"}, {"container": "wav", "codec": "pcm_s16le", "rate": 44100}):
+        pieces = in_pieces(stream(**how), 48)
+        alone = await run(SessionConfig(encoding=Encoding.AUTO), pieces, executor)
+        with_losses = await run(SessionConfig(encoding=Encoding.AUTO), pieces, executor, lost_every=5)
+        assert np.array_equal(with_losses.samples, alone.samples)
+
+
+async def test_invented_noise_differs_but_not_its_length(executor: ThreadPoolExecutor) -> None:
+    """AAC may leave noise to the decoder's chance (PNS); where it does, no two decoders say the same."""
+    pieces = in_pieces(stream("adts", "aac", 44100, codec_options={"aac_pns": "1"}, bit_rate=48000), 48)
+    alone = await run(SessionConfig(encoding=Encoding.AAC), pieces, executor)
+    with_losses = await run(SessionConfig(encoding=Encoding.AAC), pieces, executor, lost_every=7)
+    assert len(with_losses.samples) == len(alone.samples)
+    assert np.sqrt(np.mean((with_losses.samples - alone.samples) ** 2.0)) < 0.05 * np.std(alone.samples)
+
+
+BARE = [
+    (Encoding.PCM_S16LE, 16000, 1),
+    (Encoding.PCM_S16LE, 44100, 2),
+    (Encoding.PCM_S16LE, 48000, 1),
+    (Encoding.PCM_F32LE, 22050, 1),
+    (Encoding.PCM_F32LE, 16000, 2),
+    (Encoding.MULAW, 8000, 1),
+    (Encoding.ALAW, 11025, 1),
+]
+
+
+def bare(encoding: Encoding, rate: int, channels: int) -> bytes:
+    samples = np.repeat(voice(3.0, rate), channels)
+    if encoding is Encoding.PCM_F32LE:
+        return samples.astype("<f4").tobytes()
+    whole = (samples * 32767).astype("<i2")
+    return whole.tobytes() if encoding is Encoding.PCM_S16LE else (whole >> 8).astype(np.int8).tobytes()
+
+
+@pytest.mark.parametrize(("lost_every", "flushed_after"), [(1, -1), (4, 11), (4, 12)])
+@pytest.mark.parametrize(("encoding", "rate", "channels"), BARE)
+async def test_bare_samples_go_on_in_the_resamplers_phase(
+    encoding: Encoding, rate: int, channels: int, lost_every: int, flushed_after: int, executor: ThreadPoolExecutor
+) -> None:
+    config = SessionConfig(encoding=encoding, sample_rate=rate, channels=channels)
+    pieces = in_pieces(bare(encoding, rate, channels), 30)
+    alone = await run(config, pieces, executor, flushed_after=flushed_after)
+    with_losses = await run(config, pieces, executor, lost_every=lost_every, flushed_after=flushed_after)
+    assert np.array_equal(with_losses.samples, alone.samples)
+    if rate == 16000:
+        assert max(with_losses.fed_again) < 8, "a part of a sample, and no more"
+    else:
+        assert max(with_losses.fed_again) <= 0.5 * rate * channels * 4
+
+
+async def test_a_rate_without_a_common_period_is_right_to_a_sample(executor: ThreadPoolExecutor) -> None:
+    config = SessionConfig(encoding=Encoding.PCM_S16LE, sample_rate=44099)
+    pieces = in_pieces(bare(Encoding.PCM_S16LE, 44099, 1), 30)
+    alone = await run(config, pieces, executor)
+    with_losses = await run(config, pieces, executor, lost_every=4)
+    assert len(with_losses.samples) == pytest.approx(len(alone.samples), abs=1)
+
+
+async def test_without_the_resamplers_past_samples_are_lost(
+    executor: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = SessionConfig(encoding=Encoding.PCM_S16LE, sample_rate=44100)
+    pieces = in_pieces(bare(Encoding.PCM_S16LE, 44100, 1), 30)
+    alone = await run(config, pieces, executor)
+    monkeypatch.setattr("stt_audio.pcm.PcmDecoder.needed_bytes", 0)
+    with_losses = await run(config, pieces, executor, lost_every=4)
+    assert not np.array_equal(with_losses.samples, alone.samples)
+
+
+async def test_without_its_head_a_stream_cannot_be_taken_up(executor: ThreadPoolExecutor) -> None:
+    pieces = in_pieces(stream("webm", "libopus", duration_s=16.0, options=LIVE_WEBM), 48)
+    decoder = live_decoder(SessionConfig(encoding=Encoding.WEBM), executor, LONG)
+    for piece in pieces[:30]:
+        await joined(decoder.feed(piece))
+    checkpoint = decoder.checkpoint()
+    await decoder.close()
+    assert checkpoint is not None
+    assert checkpoint.point.head
+    offset = checkpoint.point.offset
+    again = b"".join(pieces[:30])[offset:]
+    headless = Checkpoint(Point(0, b"", checkpoint.point.lead), checkpoint.media, checkpoint.source_samples)
+    successor = live_decoder(SessionConfig(encoding=Encoding.WEBM), executor, LONG, headless)
+    with pytest.raises(SttError):
+        await joined(successor.feed(again))
+    await successor.close()
+
+
+async def test_of_a_long_cluster_only_its_last_seconds_are_kept(executor: ThreadPoolExecutor) -> None:
+    """A browser writes clusters of half a minute; a successor begins within one."""
+    data = stream("webm", "libopus", duration_s=29.0, options=LIVE_WEBM)
+    assert data.count(b"\x1f\x43\xb6\x75") == 1
+    pieces = in_pieces(data, 100)
+    with_losses = await run(SessionConfig(encoding=Encoding.WEBM), pieces, executor, lost_every=30)
+    per_second = len(data) / 29
+    assert max(with_losses.fed_again) < 10 * per_second
+
+
+async def test_a_stream_without_points_can_be_taken_up_while_its_beginning_is_kept(
+    executor: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = stream("wav", "adpcm_ms", 22050)
+    monkeypatch.setattr(restart, "MAX_KEPT_BYTES", 60_000)
+    decoder = live_decoder(SessionConfig(encoding=Encoding.WAV), executor, LONG)
+    await joined(decoder.feed(data[:50_000]))
+    assert decoder.checkpoint() is not None
+    await joined(decoder.feed(data[50_000:70_000]))
+    assert decoder.checkpoint() is None
+    await decoder.close()
+
+
+async def test_a_wav_knows_where_its_samples_end(executor: ThreadPoolExecutor) -> None:
+    data = stream("wav", "pcm_s16le", 16000, duration_s=2.0) + b"LIST" + bytes(3000)
+    alone = await run(SessionConfig(encoding=Encoding.WAV), in_pieces(data, 20), executor)
+    assert len(alone.samples) == 32000
+    for lost_every in (1, 19, 20, 21):
+        with_losses = await run(
+            SessionConfig(encoding=Encoding.WAV), in_pieces(data, 20), executor, lost_every=lost_every
+        )
+        assert np.array_equal(with_losses.samples, alone.samples)
+
+
+@pytest.mark.parametrize("media", list(Media))
+def test_rubbish_costs_neither_an_error_nor_memory(media: Media) -> None:
+    magic = {Media.MATROSKA: b"\x1a\x45\xdf\xa3", Media.FLAC: b"fLaC\x80", Media.OGG: b"OggS"}.get(media, b"")
+    random = np.random.default_rng(1)
+    for _ in range(20):
+        follower = follower_of(media)
+        follower.feed(magic)
+        for _ in range(20):
+            follower.feed(random.integers(0, 256, random.integers(1, 9000), dtype=np.uint8).tobytes())
+            assert len(follower._pending) <= MAX_PART_BYTES
+            assert len(follower._head) <= 2 * MAX_PART_BYTES
+
+
+@pytest.mark.parametrize(("encoding", "how"), STREAMS[:13])
+def test_starts_do_not_depend_on_the_pieces(encoding: Encoding, how: dict) -> None:
+    media = {Encoding.WEBM: Media.MATROSKA}.get(encoding) or Media(encoding.value)
+    data = stream(**how)
+    media = Media.MOV if how["container"] == "mp4" else media
+    whole = follower_of(media).feed(data)
+    follower = follower_of(media)
+    single = [start for at in range(0, len(data), 997) for start in follower.feed(data[at : at + 997])]
+    assert single == whole
+    assert len(whole) >= 3
+
+
+def test_frames_of_mpeg_audio_are_cut_at_once() -> None:
+    data = stream("mp3", "libmp3lame", 16000, duration_s=3.0, bit_rate=24000)
+    framer = MpegFramer()
+    frames = framer.feed(b"ID3\x04\x00\x00\x00\x00\x00\x7f" + bytes(127) + b"\xff\xfb junk" + data)
+    assert b"".join(frames) in data
+    assert len(frames) * 576 / 16000 == pytest.approx(3.0, abs=0.15)
+    assert framer.feed(data[: len(frames[0]) // 2]) == []
+
+
+def test_junk_is_no_mpeg_audio() -> None:
+    framer = MpegFramer()
+    with pytest.raises(SttError, match="no frame of MPEG audio"):
+        list(map(framer.feed, [bytes(5000)] * 30))
+    with pytest.raises(SttError, match="no frame of MPEG audio"):
+        MpegFramer().finish()

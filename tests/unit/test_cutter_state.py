@@ -1,0 +1,74 @@
+"""A cutter that goes on from another's state cuts the same chunks, wherever the first one stopped."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from stt_transcriber import cutter_state
+from stt_transcriber.core.cutter import ChunkCutter, CutChunk, CutterPolicy
+from stt_transcriber.core.speech import GatePolicy
+from stt_transcriber.vad_models import RmsVad, VadModel, load_vad
+
+pytestmark = pytest.mark.unit
+
+POLICY = CutterPolicy(max_chunk=5 * 16000, look_back=2 * 16000, long_pause=16000)
+
+
+def speech() -> NDArray[np.int16]:
+    """40 s: a wavering vowel with pauses of all kinds, and once 12 s without any."""
+    random = np.random.default_rng(4)
+    seconds = np.arange(40 * 16000) / 16000
+    phase = 2 * np.pi * np.cumsum(140 + 30 * np.sin(2 * np.pi * 3 * seconds)) / 16000
+    vowel = sum(np.sin(n * phase) / n for n in range(1, 20)) * (0.6 + 0.4 * np.sin(2 * np.pi * 4 * seconds))
+    loudness = np.full(len(seconds), 3.0)
+    at = 12 * 16000
+    while at < len(seconds):
+        end = at + int(random.integers(1000, 30000))
+        loudness[at:end] = 0.0
+        at = end + int(random.integers(3000, 60000))
+    return (vowel * loudness * 1000 + random.normal(0, 3, len(seconds))).astype(np.int16)
+
+
+def gate_for(new_voice: Callable[[], VadModel]) -> GatePolicy:
+    """Thresholds that this voice model crosses often, whatever it takes the vowel for."""
+    heard = new_voice().probabilities(speech().astype(np.float32) / 32768.0)
+    offset, onset = np.quantile(heard, [0.4, 0.55])
+    return GatePolicy(onset_probability=float(onset), offset_probability=float(offset))
+
+
+def pair(new_voice: Callable[[], VadModel], gate: GatePolicy) -> tuple[ChunkCutter, VadModel]:
+    voice = new_voice()
+    return ChunkCutter(voice.probabilities, gate, POLICY), voice
+
+
+def told(chunks: list[CutChunk]) -> list[tuple[int, bytes, float]]:
+    return [(chunk.start, chunk.samples.tobytes(), chunk.voice_share) for chunk in chunks]
+
+
+@pytest.mark.parametrize("new_voice", [RmsVad, load_vad("silero")], ids=["rms", "silero"])
+def test_a_successor_cuts_on_in_the_same_way_from_every_second(new_voice: Callable[[], VadModel]) -> None:
+    audio, gate = speech(), gate_for(new_voice)
+    cutter, voice = pair(new_voice, gate)
+    whole: list[CutChunk] = []
+    states: list[tuple[int, int, bytes]] = []
+    for at in range(0, len(audio), 16000):
+        whole += cutter.feed(audio[at : at + 16000])
+        states.append((len(whole), cutter.settled, cutter_state.packed(cutter, voice)))
+    whole += cutter.finish()
+    assert len(whole) >= 5
+    assert max(len(state) for *_, state in states) < 8000
+    for n_before, settled, state in states:
+        successor, its_voice = pair(new_voice, gate)
+        cutter_state.restore(state, successor, its_voice)
+        rest = [chunk for at in range(settled, len(audio), 7000) for chunk in successor.feed(audio[at : at + 7000])]
+        assert told(rest + successor.finish()) == told(whole[n_before:])
+
+
+def test_another_kind_of_voice_model_goes_on_without_its_memory() -> None:
+    cutter, voice = pair(RmsVad, GatePolicy())
+    cutter.feed(speech()[:16000])
+    successor, its_voice = pair(load_vad("silero"), GatePolicy())
+    cutter_state.restore(cutter_state.packed(cutter, voice), successor, its_voice)
+    assert successor.position == cutter.settled

@@ -1,0 +1,50 @@
+"""What a session's words become for those who follow a conversation, and for the transcript store."""
+
+from collections.abc import Mapping
+
+from stt_shared.contracts.conversation import Unsettled, Utterance
+from stt_shared.contracts.events import Final, Partial
+from stt_shared.contracts.session import SessionConfig
+
+
+class Speaker:
+    """One session; ``fields``: its hash. Silent for a session that is neither in a conversation nor to be kept."""
+
+    def __init__(self, session_id: str, config: SessionConfig, fields: Mapping[bytes, bytes]) -> None:
+        self._session_id = session_id
+        self._config = config
+        # A session that is rebuilt after a loss keeps its token, so its utterances keep their names.
+        self._instance = fields.get(b"resume_token", b"")[:16].decode()
+
+    def utterance(self, final: Final, now_wall_ms: float) -> Utterance | None:
+        """A final, as it stays."""
+        config = self._config
+        if config.conversation_id is None and not config.store:
+            return None
+        return Utterance(
+            conversation_id=config.conversation_id,
+            session_id=self._session_id,
+            instance=self._instance,
+            utterance=final.utterance,
+            speaker=config.speaker,
+            text=final.text,
+            language=final.language,
+            confidence=final.confidence,
+            spoken_ms=round(now_wall_ms - final.lag_ms) - (final.end_ms - final.start_ms),
+            start_ms=final.start_ms,
+            end_ms=final.end_ms,
+            store=config.store,
+        )
+
+    def unsettled(self, partial: Partial) -> Unsettled | None:
+        """A partial, for those who look on."""
+        if self._config.conversation_id is None:
+            return None
+        return Unsettled(
+            conversation_id=self._config.conversation_id,
+            session_id=self._session_id,
+            utterance=partial.utterance,
+            speaker=self._config.speaker,
+            stable=partial.stable,
+            unstable=partial.unstable,
+        )

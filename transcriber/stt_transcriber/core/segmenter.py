@@ -1,0 +1,185 @@
+"""Finds the utterances in a session's audio: where each begins and ends, by the voice gate and by what is asked for.
+
+A successor begins at a checkpoint, hears what lies between there and the committed position once more, and passes over
+the utterances that it finds in it: they are settled, their events were written.
+"""
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stt_shared.contracts.events import SpeechEnded, SpeechStarted, iso_timestamp
+from stt_shared.contracts.session import Hearing
+from stt_transcriber.core.agreement import Agreement
+from stt_transcriber.core.buffer import RollingBuffer
+from stt_transcriber.core.checkpoint import Checkpoint, Checkpoints, Settled
+from stt_transcriber.core.cut_point import cut_point, whole_ms
+from stt_transcriber.core.early_final import EarlyFinal
+from stt_transcriber.core.endpoint import Endpoint
+from stt_transcriber.core.listener import Listener, VoiceModel
+from stt_transcriber.core.outcome import Outcome
+from stt_transcriber.core.policy import LivePolicy
+from stt_transcriber.core.speech import WINDOW_SAMPLES, GateState
+from stt_transcriber.core.utterance import SAMPLES_PER_MS, Utterance
+
+
+class Segmenter:
+    """``open``: the utterance that is spoken now. ``closed``: those that wait for their finals, first in first out."""
+
+    def __init__(
+        self,
+        session_id: str,
+        policy: LivePolicy,
+        endpointing_ms: int,
+        voice: VoiceModel,
+        *,
+        committed_samples: int,
+        committed_seq: int,
+        heard: Hearing | None,
+    ) -> None:
+        self._id = session_id
+        self._policy = policy
+        self._voice = voice
+        # If nothing is known of what was heard: the next window of the session's own row.
+        base = heard.position if heard else -(-committed_samples // WINDOW_SAMPLES) * WINDOW_SAMPLES
+        self.buffer = RollingBuffer(min(base, committed_samples))
+        self.ear = Listener(voice.probabilities, policy.gate, base)
+        self.endpoint = Endpoint(policy, endpointing_ms, self.ear)
+        self.open: Utterance | None = None
+        self.closed: deque[Utterance] = deque()
+        self._gate = self.ear.gate
+        self._last_end = committed_samples
+        self._settled = Settled(committed_samples, heard.ends if heard else ())
+        if heard:
+            voice.restore(heard.voice)
+            self._gate.restore(GateState(*heard.gate))
+            self._last_end = heard.last_end
+            self.open = None if heard.open_start is None else self._new_utterance(heard.open_start)
+        self._checkpoints = Checkpoints(Checkpoint(base, committed_seq, voice.state()))
+        self._reached()
+
+    @property
+    def speaking(self) -> bool:
+        """An utterance is open or waits for its final."""
+        return self.open is not None or bool(self.closed)
+
+    @property
+    def passes_over(self) -> bool:
+        """The open utterance has its final already, from before a takeover."""
+        return self.open is not None and self._settled.holds(self.open.start)
+
+    @property
+    def is_sentence_pause(self) -> bool:
+        """An utterance ends here if its text ends a sentence."""
+        return self.open is not None and not self.passes_over and self.endpoint.ends_a_sentence_if_any()
+
+    def hear(self, samples: NDArray[np.int16], seq: int) -> None:
+        """Takes the audio of frame ``seq``, int16 [n]; ``step`` follows."""
+        self.buffer.append(samples)
+        heard_to = self.ear.hear(self.buffer)
+        self._checkpoints.heard(heard_to, seq if heard_to >= self.buffer.end else seq - 1, self._voice.state)
+
+    def skip(self, seq: int) -> None:
+        """Frame ``seq`` lies before all that is heard."""
+        self._checkpoints.skipped(seq)
+
+    def step(self, early: EarlyFinal, outcomes: list[Outcome], now_wall_ms: float) -> bool:
+        """Leads the gate through one more window; False when there is none."""
+        if self._ends_here(early):
+            self._close(self.endpoint.early_end, outcomes, now_wall_ms)
+        if not self.ear.has_more:
+            return False
+        if self.ear.step():
+            self._begin(outcomes, now_wall_ms)
+        if self.open is not None:
+            if self.endpoint.is_over():
+                self._close(self.endpoint.early_end, outcomes, now_wall_ms)
+            elif self.ear.position - self.open.start >= self._policy.max_utterance_ms * SAMPLES_PER_MS:
+                self._split(self.open)
+        self._reached()
+        return True
+
+    def end_of_speech(self, outcomes: list[Outcome], now_wall_ms: float) -> None:
+        """`finalize`, `idle` and `stop`: the utterance ends here, however little silence there was."""
+        if self.open is None and self._gate.is_rising:
+            self._gate.begin()
+            self._begin(outcomes, now_wall_ms)
+        if self.open is not None:
+            end = self.endpoint.early_end if self.endpoint.may_be_over() else self.buffer.end
+            # However short: it may be the last word.
+            self._close(end, outcomes, now_wall_ms, asked_for=True)
+
+    def settle(self) -> Utterance:
+        """The first closed utterance has its final, or needs none."""
+        utterance = self.closed.popleft()
+        self._settled.add(utterance.end)
+        return utterance
+
+    def commit(self, position: int) -> tuple[int, Hearing | None]:
+        """Forgets what lies before a position. Answers what a successor needs: frames behind a seq, and what had been
+        heard by then; None, and 0, where nothing is known from before the position."""
+        # The voice model may still have to hear the last part of a window.
+        needed = min(position, self.ear.position)
+        self.buffer.drop_before(needed)
+        self.ear.track.drop_before(needed)
+        checkpoint = self._checkpoints.before(position)
+        return (checkpoint.seq, self._settled.hearing(checkpoint)) if checkpoint else (0, None)
+
+    def _ends_here(self, early: EarlyFinal) -> bool:
+        if self.passes_over:
+            # Its text is not decoded again. Had it gone on, it would not have ended here.
+            return self.endpoint.may_be_over() and self._settled.ended_at(self.endpoint.early_end)
+        return self.is_sentence_pause and early.ends_sentence(self.endpoint.early_end)
+
+    def _begin(self, outcomes: list[Outcome], now_wall_ms: float) -> None:
+        speech = self.ear.speech_start
+        self.open = self._new_utterance(max(self._last_end, speech - self._policy.pre_roll_ms * SAMPLES_PER_MS))
+        if not self.passes_over:
+            timestamp = iso_timestamp(now_wall_ms)
+            started = SpeechStarted(session_id=self._id, start_ms=speech // SAMPLES_PER_MS, timestamp=timestamp)
+            outcomes.append(Outcome(started))
+
+    def _new_utterance(self, start: int) -> Utterance:
+        return Utterance(start, Agreement(self._policy.margin_ms), window_start=start)
+
+    def _close(self, end: int, outcomes: list[Outcome], now_wall_ms: float, *, asked_for: bool = False) -> None:
+        utterance = self.open
+        assert utterance is not None
+        passed_over = self.passes_over
+        voiced = self.endpoint.voiced_enough() or (asked_for and self.ear.voiced_ms > 0)
+        utterance.end = whole_ms(end)
+        self.open = None
+        self._gate.end()
+        if passed_over:
+            if self._settled.ended_at(utterance.end):
+                self._last_end = utterance.end
+            return
+        timestamp = iso_timestamp(now_wall_ms)
+        end_ms = self.ear.speech_end // SAMPLES_PER_MS
+        outcomes.append(Outcome(SpeechEnded(session_id=self._id, end_ms=end_ms, timestamp=timestamp)))
+        # What is left of an utterance that was cut in its last pause may end before it begins.
+        if voiced and utterance.end > utterance.start:
+            self._await_final(utterance)
+
+    def _split(self, utterance: Utterance) -> None:
+        """An utterance as long as the model can take is cut between words; speech goes on in the next one."""
+        if self.passes_over:
+            utterance.end = self._last_end = self._settled.end_after(utterance.start)
+        else:
+            earliest = self.ear.position - self._policy.cut_look_back_ms * SAMPLES_PER_MS
+            begin = max(utterance.start, earliest)
+            utterance.end = cut_point(self.buffer, self.ear.track, begin, self.ear.position)
+            self._await_final(utterance)
+        self.open = self._new_utterance(utterance.end)
+        self.ear.split(utterance.end)
+
+    def _await_final(self, utterance: Utterance) -> None:
+        # Fixed now: more will have been heard of the last window when the final is there.
+        utterance.voice_share = self.ear.track.share(utterance.start, utterance.end)
+        self._last_end = utterance.end
+        self.closed.append(utterance)
+
+    def _reached(self) -> None:
+        open_start = None if self.open is None else self.open.start
+        self._checkpoints.reached(self.ear.position, self._gate.state, open_start, self._last_end)

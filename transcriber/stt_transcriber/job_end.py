@@ -1,0 +1,85 @@
+"""The end of a file job: its parts put together, or an error; and seeing in time that it has ended without us."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+import msgspec
+import redis
+import structlog
+from redis.asyncio import Redis
+
+from stt_shared.bus import keys
+from stt_shared.bus.functions import Functions
+from stt_shared.bus.keys import StreamKeys
+from stt_shared.bus.log import read_state
+from stt_shared.clock import wall_ms
+from stt_shared.contracts.jobs import ChunkResult, JobConfig, JobError, JobResult, JobSegment
+from stt_shared.tasks import cancel_and_wait
+from stt_transcriber.core.hypothesis import SAMPLE_RATE
+from stt_transcriber.core.text import join_words, separator
+
+_log = structlog.get_logger()
+
+OVER_CHECK_S = 0.25
+"""How soon a worker sees that its job was cancelled."""
+RETRY_S = 0.2
+
+Answer = TypeVar("Answer")
+
+_decode_config = msgspec.json.Decoder(JobConfig).decode
+_decode_part = msgspec.json.Decoder(ChunkResult).decode
+
+
+async def complete_job(client: Redis, functions: Functions, at: StreamKeys, epoch: str) -> None:
+    """All parts are there: puts the result together and ends the job. Harmless when done twice."""
+    fields = await read_state(client, at)
+    parts = await client.hgetall(keys.job_parts(at.id))
+    results = [_decode_part(parts[index]) for index in sorted(parts, key=int)]
+    segments = [segment for result in results for segment in result.segments]
+    config = _decode_config(fields[b"config"])
+    language = (
+        config.language or fields.get(b"language", b"").decode() or next((result.language for result in results), "")
+    )
+    result = JobResult(
+        text=join_words([segment.text for segment in segments], separator(language, config.task)),
+        language=language,
+        duration=round(int(fields.get(b"total_samples", b"0")) / SAMPLE_RATE, 3),
+        segments=[JobSegment(i, s.start, s.end, s.text, s.confidence, s.words) for i, s in enumerate(segments)],
+    )
+    await functions.jobs.finish(at, epoch, "completed", result=msgspec.json.encode(result), now_ms=wall_ms())
+
+
+async def fail_job(functions: Functions, at: StreamKeys, epoch: str, code: str, message: str) -> None:
+    """Ends a job with an error for its owner."""
+    error = msgspec.json.encode(JobError(code, message))
+    await functions.jobs.finish(at, epoch, "failed", error=error, now_ms=wall_ms())
+
+
+async def is_over(client: Redis, at: StreamKeys, epoch: str) -> bool:
+    """The job has ended, or is gone."""
+    found, state = await client.hmget(at.state, "epoch", "state")
+    return found != epoch.encode() or state != b"active"
+
+
+async def until_over(work: Coroutine[Any, Any, None], client: Redis, at: StreamKeys, epoch: str) -> None:
+    """Does ``work``, and leaves it as soon as the job has ended without it."""
+    task = asyncio.create_task(work, name=f"work on {at.id}")
+    try:
+        while not (await asyncio.wait({task}, timeout=OVER_CHECK_S))[0]:
+            if await reached(lambda: is_over(client, at, epoch)):
+                return
+        await task
+    finally:
+        if not task.done():
+            await cancel_and_wait(task)
+
+
+async def reached(call: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Repeats ``call``, which may be done twice, until Redis answers."""
+    while True:
+        try:
+            return await call()
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            _log.warning("waiting for Redis", cause=str(error))
+            await asyncio.sleep(RETRY_S)
