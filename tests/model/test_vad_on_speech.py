@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stt_transcriber.vad_models import load_vad
+from stt_transcriber.vad_models import SileroVad, load_vad
 
 pytestmark = pytest.mark.model
 WINDOW = 512
@@ -32,3 +32,23 @@ def test_rms_finds_the_voice_but_takes_some_breath_for_it(beckett: NDArray[np.fl
     assert min(words) > 0.7
     # No strict bound as for Silero: that it cannot tell breath from a voice is its known limit.
     assert max(pauses) < min(words)
+
+
+def heard_share(audio: NDArray[np.float32]) -> float:
+    """Part of the windows with a voice, of a speaker 30 dB below the one who spoke for two minutes before."""
+    loud = np.tile(audio, 12)
+    both = np.concatenate([loud, np.zeros(16000, np.float32), audio * 10 ** (-30 / 20)])
+    both = np.round(both * 32768) / 32768
+    windows = len(both) // WINDOW
+    voice = load_vad("silero")().probabilities(both[: windows * WINDOW].astype(np.float32))
+    return float(np.mean(voice[(len(loud) + 16000) // WINDOW :] >= 0.5))
+
+
+def test_a_quiet_speaker_behind_a_loud_one_is_heard(
+    beckett: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = heard_share(beckett)
+    monkeypatch.setattr(SileroVad, "_FORGETS_AFTER", 10**9)
+    unforgetting = heard_share(beckett)
+    assert heard > 0.3
+    assert unforgetting < 0.1
