@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help run install install-dev test check format-check lint types imports test-unit test-contract test-model \
-	test-e2e test-chaos chaos fmt docker-check clean
+	test-e2e test-browser test-chaos chaos fmt docker-check clean
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,7 +32,7 @@ install: $(VENV)/.installed ## Install the suite into .venv
 
 # ---- checks
 
-test: check test-unit test-contract test-model test-e2e test-chaos ## Everything, in this order
+test: check test-unit test-contract test-model test-e2e test-browser test-chaos ## Everything, in this order
 
 check: format-check lint types imports ## Format, lint, types, import rules
 
@@ -67,6 +67,10 @@ test-model: $(VENV)/.installed-dev $(VENV)/.models ## On real Whisper weights
 test-e2e: $(VENV)/.installed-dev $(VENV)/.models ## The whole suite on real speech
 	@echo "== end-to-end tests"
 	@$(PYTEST) tests/e2e
+
+test-browser: $(VENV)/.installed-dev $(VENV)/.models ## The web app in Chromium; skips where there is none
+	@echo "== browser tests"
+	@$(PYTEST) tests/browser
 
 test-chaos: $(VENV)/.installed-dev ## Count words while one of each thing dies; a minute
 	@echo "== chaos, short form"

@@ -4,8 +4,10 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,9 +77,10 @@ class Suite:
 @contextmanager
 def running_suite(**environment: str) -> Iterator[Suite]:
     """Starts `stt up` on a free port as a user would, with these settings; stops it at the end."""
+    data = tempfile.mkdtemp(prefix="stt-data-")
     process = subprocess.Popen(
         [sys.executable, "-m", "stt_cli", "up"],
-        env={**os.environ, "PORT": "0", **environment},
+        env={**os.environ, "PORT": "0", "DATA_DIR": data, **environment},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -92,6 +95,7 @@ def running_suite(**environment: str) -> Iterator[Suite]:
     finally:
         process.terminate()
         process.wait(timeout=60)
+        shutil.rmtree(data, ignore_errors=True)
 
 
 def machine() -> dict[str, Any]:

@@ -57,7 +57,8 @@ def running_road() -> Iterator[Road]:
         env = {
             **os.environ,
             "REDIS_URL": server.url,
-            "SPOOL_DIR": str(folder),
+            "SPOOL_DIR": str(folder / "spool"),
+            "DATA_DIR": str(folder / "data"),
             "LISTEN_FD": str(listener.fileno()),
             "WHISPER_ENGINE": "instant",
             "TRANSCRIBER_MAX_SESSIONS": "1000",

@@ -3,7 +3,8 @@
 
 Texts and names are generated: words of a made-up list, many with accents, drawn by Zipf's law as in speech. What is
 looked for is cut out of what is there, common and rare alike: parts of names of 1 to 8 letters, as one types them, and
-runs of 1 to 4 words. Without --database-url, SQLite in a temporary folder; the database must be empty.
+runs of 1 to 4 words. Without --database-url, SQLite in a temporary folder. The database must be empty, or --filled by
+an earlier run.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from common import write_result
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from stt_gateway.store.engine import database_url, is_sqlite, open_engine, writing
 from stt_gateway.store.folding import fold
@@ -106,6 +107,16 @@ async def fill(url: Any, made: Iterator[Transcript]) -> list[tuple[str, str]]:
     return kept
 
 
+async def some_of(url: Any) -> list[tuple[str, str]]:
+    """Names and texts that an earlier run stored."""
+    engine = open_engine(url)
+    async with engine.connect() as connection:
+        query = select(transcripts.c.filename, transcripts.c.text).where(transcripts.c.place % 20 == 0)
+        kept = [(row.filename, row.text) for row in await connection.execute(query) if row.text.count(" ") > 5]
+    await engine.dispose()
+    return kept
+
+
 def batches(made: Iterator[Transcript]) -> Iterator[tuple[Transcript, ...]]:
     while some := tuple(islice(made, BATCH)):
         yield some
@@ -133,7 +144,7 @@ def searches(random_: random.Random, kept: list[tuple[str, str]], count: int) ->
             Search(query=phrase(1, 3), language=random_.choices(LANGUAGES)[0]) for _ in range(count)
         ],
         "no such name": [Search(filename=f"q{random_.randrange(10**6)}x") for _ in range(count)],
-        "no such phrase": [Search(query=phrase(1, 1) + " " + phrase(1, 1)) for _ in range(count)],
+        "two words at random": [Search(query=phrase(1, 1) + " " + phrase(1, 1)) for _ in range(count)],
         "the newest": [Search() for _ in range(count)],
     }
 
@@ -158,12 +169,39 @@ async def timed(store: SqlTranscriptStore, wanted: list[Search]) -> dict[str, fl
     }
 
 
+async def removed(store: SqlTranscriptStore, random_: random.Random) -> dict[str, float]:
+    """Deletes a hundred, then cleans up as a gateway does now and then, while transcripts are stored."""
+    took_ms = []
+    for one in (await store.search(Search(limit=100))).found:
+        began = time.perf_counter()
+        await store.delete(one.summary.id, FIRST_MS)
+        took_ms.append((time.perf_counter() - began) * 1000)
+    cleaning = asyncio.create_task(store.purge_expired(FIRST_MS))
+    began_s, longest_ms = time.perf_counter(), 0.0
+    for one in generated(random_, 100_000, ["a", "word"], 2):
+        began = time.perf_counter()
+        await store.put(one)
+        longest_ms = max(longest_ms, (time.perf_counter() - began) * 1000)
+        if cleaning.done():
+            break
+        await asyncio.sleep(0.05)
+    await cleaning
+    return {
+        "delete_p95_ms": round(statistics.quantiles(took_ms, n=100)[94], 2),
+        "cleaning_s": round(time.perf_counter() - began_s, 2),
+        "longest_put_meanwhile_ms": round(longest_ms, 2),
+    }
+
+
 async def measure(url: Any, options: argparse.Namespace) -> dict[str, Any]:
     random_ = random.Random(options.seed)
     await migrate(url)
     began = time.perf_counter()
     words = word_list(random_, 30_000)
-    kept = await fill(url, generated(random_, options.transcripts, words, options.words))
+    if options.filled:
+        kept = await some_of(url)
+    else:
+        kept = await fill(url, generated(random_, options.transcripts, words, options.words))
     filled_s = time.perf_counter() - began
     store = SqlTranscriptStore(url)
     try:
@@ -173,6 +211,7 @@ async def measure(url: Any, options: argparse.Namespace) -> dict[str, Any]:
         figures = {
             name: await timed(store, wanted) for name, wanted in searches(random_, kept, options.searches).items()
         }
+        removal = await removed(store, random_)
     finally:
         await store.close()
     return {
@@ -181,12 +220,14 @@ async def measure(url: Any, options: argparse.Namespace) -> dict[str, Any]:
         "words_each": options.words,
         "filled_s": round(filled_s, 1),
         "figures": figures,
+        "removal": removal,
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--database-url", help="an empty database; without: SQLite in a temporary folder")
+    parser.add_argument("--filled", action="store_true", help="search in what an earlier run left there")
     parser.add_argument("--transcripts", type=int, default=100_000)
     parser.add_argument("--words", type=int, default=120, help="words of a transcript, on average")
     parser.add_argument("--searches", type=int, default=300, help="of each kind")

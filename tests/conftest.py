@@ -9,7 +9,7 @@ from servers import cluster, redis_binary, redis_server
 from stt_cli.embedded_redis import EmbeddedRedis
 from stt_shared.bus.client import connect
 
-CATEGORIES = {"unit", "contract", "model", "e2e", "chaos"}
+CATEGORIES = {"unit", "contract", "model", "e2e", "chaos", "browser"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

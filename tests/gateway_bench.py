@@ -236,7 +236,10 @@ async def running_gateway(
 ) -> AsyncIterator[Gateway]:
     """``buffer_bytes``: of the sockets, where a test wants them full. ``beyond_bounds``: settings that a test has no
     time for within what is allowed."""
-    checked = GatewaySettings(redis_url=redis_url, spool_dir=spool, port=0, drain_timeout_s=2, **settings)
+    data = spool.with_name(f"{spool.name}-data")
+    checked = GatewaySettings(
+        redis_url=redis_url, spool_dir=spool, data_dir=data, port=0, drain_timeout_s=2, **settings
+    )
     listener = socket.create_server(("127.0.0.1", 0))
     # uvloop, which serves otherwise, does this; asyncio forgets it for such a socket, and every answer waits 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

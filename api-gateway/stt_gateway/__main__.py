@@ -15,6 +15,7 @@ import uvloop
 from stt_gateway.app import create_app
 from stt_gateway.read_ahead import ReadAheadProtocol
 from stt_gateway.settings import GatewaySettings
+from stt_gateway.store.engine import database_url
 from stt_shared.bus.client import connect, wait_until_ready
 from stt_shared.logging import set_up_logging
 from stt_shared.settings import load_settings
@@ -96,6 +97,10 @@ def main() -> None:
     settings = load_settings(GatewaySettings)
     set_up_logging("gateway", settings.log_level)
     try:
+        database_url(settings.database_url, settings.data_dir)
+    except ValueError as error:
+        _exit(str(error), code=2)
+    try:
         uvloop.run(run(settings))
     except (redis.ConnectionError, redis.TimeoutError) as error:
         _exit(f"Redis at REDIS_URL cannot be used: {error}")
@@ -103,9 +108,9 @@ def main() -> None:
         _exit(f"cannot serve on {settings.host}:{settings.port} with spool folder {settings.spool_dir}: {error}")
 
 
-def _exit(message: str) -> None:
+def _exit(message: str, code: int = 1) -> None:
     print(f"error: {message}", file=sys.stderr)  # noqa: T201
-    raise SystemExit(1)
+    raise SystemExit(code)
 
 
 if __name__ == "__main__":

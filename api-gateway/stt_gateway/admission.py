@@ -37,10 +37,13 @@ class Admission:
             raise SttError("at_capacity", "all places for live sessions are taken; try again later")
         self._admitted += 1
 
-    async def check_file(self, language: str | None, task: Task) -> None:
-        """Files may wait for a worker, but not for one that cannot do it. Raises SttError bad_config."""
+    async def check_file(self, language: str | None, task: Task) -> str:
+        """Files may wait for a worker, but not for one that cannot do it. Answers the model that will, '' where none is
+        there yet. Raises SttError bad_config."""
         await self._read_replicas()
         check_model_can(self._replicas, language, task)
+        models = {str(r.detail.get("model", "")) for r in self._replicas if r.service == TRANSCRIBER}
+        return models.pop() if len(models) == 1 else ""
 
     async def _read_replicas(self) -> None:
         # One at a time: of a crowd that finds the list old, each would begin to count afresh.

@@ -13,13 +13,18 @@ from fastapi.responses import JSONResponse
 from prometheus_client import generate_latest
 from starlette.exceptions import HTTPException
 
-from stt_gateway import conversations, health_http, jobs, older_clients, stream
+from stt_gateway import conversations, health_http, jobs, older_clients, stream, transcripts
 from stt_gateway.admission import Admission
 from stt_gateway.connections import Connections
 from stt_gateway.pages import web_pages
 from stt_gateway.parking import Parking
 from stt_gateway.services import Services
 from stt_gateway.settings import GatewaySettings
+from stt_gateway.store.engine import database_url
+from stt_gateway.store.interface import TranscriptStore
+from stt_gateway.store.migrating import migrate
+from stt_gateway.store.sql_store import SqlTranscriptStore
+from stt_gateway.store_writer import StoreWriter
 from stt_gateway.uploads import remove_stale_parts
 from stt_shared.bus import keys
 from stt_shared.bus.channels import ChannelHub
@@ -36,6 +41,21 @@ _log = structlog.get_logger()
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
+@contextlib.asynccontextmanager
+async def transcript_store(settings: GatewaySettings) -> AsyncIterator[TranscriptStore]:
+    """The store, its tables brought up to date. Raises ValueError for a bad DATABASE_URL, SttError when the database is
+    away, RuntimeError when it cannot be used."""
+    url = database_url(settings.database_url, settings.data_dir)
+    if settings.database_url is None:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    await migrate(url)
+    store = SqlTranscriptStore(url)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
 def create_app(settings: GatewaySettings) -> FastAPI:
     """The ASGI app. Its start raises redis.ConnectionError when Redis does not answer."""
 
@@ -50,7 +70,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         started_ms = int(wall_ms())
         try:
             await wait_until_ready(client, settings.redis_wait_s)
-            async with ChannelHub(client, keys.replica_channel(replica_id)) as hub:
+            async with transcript_store(settings) as store, ChannelHub(client, keys.replica_channel(replica_id)) as hub:
                 parking = Parking(settings.resume_window_s)
                 connections = Connections(settings.gateway_max_sessions, settings.max_sessions_per_client)
                 services = Services(
@@ -62,6 +82,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
                     Admission(client),
                     connections,
                     parking,
+                    store,
                     watch,
                 )
                 app.state.services = services
@@ -74,9 +95,16 @@ def create_app(settings: GatewaySettings) -> FastAPI:
                     generate_latest,
                 )
                 heartbeat.start()
+                writer = StoreWriter(client, store, replica_id, settings.transcript_retention_days)
+                keeping = [
+                    asyncio.create_task(writer.run(), name="store writer"),
+                    asyncio.create_task(writer.purge(), name="store purge"),
+                ]
                 try:
                     yield
                 finally:
+                    for task in keeping:
+                        await cancel_and_wait(task)
                     await parking.close()
                     await asyncio.to_thread(heartbeat.stop)
         finally:
@@ -87,6 +115,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.include_router(stream.router)
     app.include_router(jobs.router)
     app.include_router(conversations.router)
+    app.include_router(transcripts.router)
     app.include_router(older_clients.router)
     app.include_router(health_http.router)
     app.include_router(web_pages().router())

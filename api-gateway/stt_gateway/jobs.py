@@ -16,6 +16,7 @@ from stt_gateway.core.config import JobRequest, job_request
 from stt_gateway.core.idempotency import fingerprint, idempotency_key
 from stt_gateway.core.subtitles import srt, vtt
 from stt_gateway.services import Services, services_of
+from stt_gateway.store.interface import Kind, Transcript
 from stt_gateway.uploads import Upload, receive_uploads
 from stt_shared.bus import keys
 from stt_shared.bus.jobs import NewJob
@@ -46,15 +47,20 @@ async def post_job(request: Request) -> Response:
     received = await receive_uploads(request, settings.spool_dir, settings.max_upload_bytes)
     try:
         wishes = job_request([*request.query_params.multi_items(), *received.fields])
-        await services.admission.check_file(wishes.language, wishes.task)
+        model = await services.admission.check_file(wishes.language, wishes.task)
+        known = await _known(services, [_content_key(upload, wishes, model) for upload in received.files])
     except (SttError, redis.ConnectionError, redis.TimeoutError):
         # The client is told that nothing came of it, so nothing is kept.
         _remove(settings.spool_dir, received.files)
         raise
+    if key is None and known is not None:
+        # The same bytes with the same options and model: nothing else would come of it.
+        _remove(settings.spool_dir, received.files)
+        return _posted(known, replayed=True)
     # Without an answer nobody knows whether the jobs were made: their files stay. If there are no jobs, the sweeper
     # of the spool folder finds files without one.
     created = await services.functions.jobs.create(
-        [_new_job(upload, wishes) for upload in received.files],
+        [_new_job(upload, wishes, model) for upload in received.files],
         wall_ms(),
         key_hash=hashlib.sha256(key.encode()).hexdigest() if key else "",
         fingerprint=fingerprint(wishes, [upload.sha256 for upload in received.files]),
@@ -63,9 +69,19 @@ async def post_job(request: Request) -> Response:
         _remove(settings.spool_dir, received.files)
     if created is None:
         raise SttError("conflict", "this Idempotency-Key was used for another request; take a new key for each")
-    jobs = [{"job_id": job_id, "status_url": f"/v1/stt/jobs/{job_id}"} for job_id in created.job_ids]
+    return _posted(created.job_ids, replayed=created.replayed)
+
+
+def _posted(job_ids: list[str], *, replayed: bool) -> Response:
+    jobs = [{"job_id": job_id, "status_url": f"/v1/stt/jobs/{job_id}"} for job_id in job_ids]
     body = {**jobs[0], "jobs": jobs} if len(jobs) > 1 else jobs[0]
-    return _json(body, status=202, headers={"Idempotent-Replayed": "true"} if created.replayed else None)
+    return _json(body, status=202, headers={"Idempotent-Replayed": "true"} if replayed else None)
+
+
+async def _known(services: Services, content_keys: list[str]) -> list[str] | None:
+    """The jobs that have heard just these files; None unless all of them."""
+    found = [await services.store.find_by_content(key) for key in content_keys]
+    return [one.id for one in found if one is not None] if all(found) else None
 
 
 @router.get("/{job_id}")
@@ -125,9 +141,20 @@ async def watch_job(request: Request, job_id: str) -> Response:
     return StreamingResponse(changes(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
-def _new_job(upload: Upload, wishes: JobRequest) -> NewJob:
+def _content_key(upload: Upload, wishes: JobRequest, model: str) -> str:
+    return fingerprint(wishes, [upload.sha256, model]) if model else ""
+
+
+def _new_job(upload: Upload, wishes: JobRequest, model: str) -> NewJob:
     config = JobConfig(
-        upload.spool_name, upload.filename, upload.size_bytes, wishes.language, wishes.task, wishes.prompt
+        upload.spool_name,
+        upload.filename,
+        upload.size_bytes,
+        wishes.language,
+        wishes.task,
+        wishes.prompt,
+        model,
+        _content_key(upload, wishes, model),
     )
     return NewJob(upload.spool_name, uuid.uuid4().hex, msgspec.json.encode(config))
 
@@ -145,7 +172,13 @@ async def _fields(services: Services, job_id: str) -> Mapping[bytes, bytes]:
 
 
 async def _view(services: Services, job_id: str) -> JobView:
-    fields = await _fields(services, job_id)
+    try:
+        fields = await _fields(services, job_id)
+    except SttError:
+        kept = await services.store.get(job_id) if keys.is_valid_id(job_id) else None
+        if kept is None or kept.kind is not Kind.JOB:
+            raise
+        return _kept_view(kept)
     result, error = fields.get(b"result"), fields.get(b"error")
     return JobView(
         job_id=job_id,
@@ -155,6 +188,18 @@ async def _view(services: Services, job_id: str) -> JobView:
         created_at=iso_timestamp(float(fields[b"created_ms"])),
         result=_decode_result(result) if result else None,
         error=_decode_error(error) if error else None,
+    )
+
+
+def _kept_view(kept: Transcript) -> JobView:
+    """A job that Redis has forgotten."""
+    return JobView(
+        job_id=kept.id,
+        status=JobStatus(kept.state.value),
+        progress=100.0,
+        filename=kept.filename,
+        created_at=iso_timestamp(kept.created_ms),
+        result=JobResult(kept.text, kept.language, kept.duration_s, kept.segments),
     )
 
 

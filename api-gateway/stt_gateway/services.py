@@ -9,6 +9,7 @@ from stt_gateway.admission import Admission
 from stt_gateway.connections import Connections
 from stt_gateway.parking import Parking
 from stt_gateway.settings import GatewaySettings
+from stt_gateway.store.interface import TranscriptStore
 from stt_shared.bus.channels import ChannelHub
 from stt_shared.bus.functions import Functions
 from stt_shared.tasks import LoopWatch
@@ -26,6 +27,7 @@ class Services:
     admission: Admission
     connections: Connections
     parking: Parking
+    store: TranscriptStore
     loop_watch: LoopWatch
 
     @property

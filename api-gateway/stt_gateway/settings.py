@@ -45,6 +45,15 @@ class GatewaySettings(CommonSettings):
     send_timeout_s: Annotated[float, Field(ge=0.1, le=120)] = Field(
         10.0, description="A client that does not read for so long is let go."
     )
+    database_url: str | None = Field(
+        None,
+        description="Where transcripts are kept: postgresql://USER@HOST/NAME or sqlite:////PATH; "
+        "unset: the file transcripts.db in DATA_DIR.",
+    )
+    data_dir: Path = Field(Path("./data"), description="Folder of the transcript store, where it is a file.")
+    transcript_retention_days: Annotated[float, Field(ge=0, le=36_500)] = Field(
+        0.0, description="Transcripts are deleted after so many days; 0 = never."
+    )
     resume_window_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         150.0, description="A session whose connection was lost can be resumed for so long; then it is stopped."
     )

@@ -57,6 +57,11 @@ class Front:
     def url(self) -> str:
         return f"ws://127.0.0.1:{self.port}/v1/stt/stream"
 
+    def ready_after(self, session_id: str, at: float) -> float | None:
+        """When a session had its first connection after a moment; monotonic seconds."""
+        moments = (link.ready for link in self.history if link.session_id == session_id)
+        return next((ready for ready in moments if ready is not None and ready > at), None)
+
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=_PORTION)
 

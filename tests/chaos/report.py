@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ class Row:
             **({"negative_twin": True} if self.must_lose else {}),
             "faults": self.faults,
             "session_faults": self.session_faults,
-            **asdict(self.count),
+            **{part.name: getattr(self.count, part.name) for part in fields(self.count)},
             "timings_ms": {name: spread(values) for name, values in self.timings_ms.items() if values},
             "notes": self.notes,
             "problems": self.problems,

@@ -43,7 +43,7 @@ class Run:
             options = {"seconds": (6.0, 9.0), "pace": 3.0, **options}
         if self.row.must_lose:
             # A word that is lost may be the end of its session.
-            options = {"timeout_s": 15.0, **options}
+            options = {"timeout_s": 40.0, **options}
         crowd = Crowd(self.suite, speak, self.rng, sessions=8 if self.short else sessions, **options)
         links_before = len(self.suite.front.history)
         async with crowd:
@@ -57,7 +57,7 @@ class Run:
         if crowd.refused:
             self.row.notes["openings refused, and tried again"] = crowd.refused
         for talk in crowd.bad[:3]:
-            self.row.notes[talk.id] = talk.counted().told()
+            self.row.notes[talk.id] = talk.story()
 
 
 Play = Callable[[Run], Awaitable[None]]

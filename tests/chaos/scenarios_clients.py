@@ -57,6 +57,7 @@ async def client_away(run: Run) -> None:
 
 
 async def _one_by_one(run: Run, fault: Callable[[Crowd, Talk], None], *, every_s: float, rounds: int) -> None:
+    faults: list[tuple[str, float]] = []
     async with run.crowd(speak_sdk) as crowd:
         for _ in range(run.rounds(rounds) + 2):
             await asyncio.sleep(every_s)
@@ -71,9 +72,12 @@ async def _one_by_one(run: Run, fault: Callable[[Crowd, Talk], None], *, every_s
                 and not links[talk.id].client.transport.is_closing()
             ]
             if well:
-                fault(crowd, run.rng.choice(well))
-                run.row.faults += 1
-                run.row.session_faults += 1
+                talk = run.rng.choice(well)
+                faults.append((talk.id, time.monotonic()))
+                fault(crowd, talk)
+    run.row.faults = run.row.session_faults = len(faults)
+    back = [(run.suite.front.ready_after(session_id, at), at) for session_id, at in faults]
+    run.row.timings_ms["back"] = [(ready - at) * 1000 for ready, at in back if ready is not None]
 
 
 # ---- what a client sends, and how it reads

@@ -1,11 +1,13 @@
 """Negative twins: a mechanism is switched off, and the count must show it. Otherwise the scenario proved nothing."""
 
+import asyncio
+import signal
 from unittest import mock
 
 from chaos import scenarios_network, scenarios_processes, scenarios_store
 from chaos.run import Run, scenario
 from chaos.suite import Setup
-from chaos.talk import speak_raw
+from chaos.talk import speak_raw, speak_sdk
 from stt_client.replay import ReplayBuffer
 
 
@@ -23,13 +25,22 @@ async def log(run: Run) -> None:
 
 @scenario("without-replay", must_lose=True, short=True)
 async def replay(run: Run) -> None:
-    """Gateways are killed, and the client sends nothing again."""
+    """Gateways die with chunks that they have not taken yet, and the client sends nothing again."""
 
     def resume(self: ReplayBuffer, seq: int) -> None:
         """Goes on with what was not sent yet."""
 
     with mock.patch.object(ReplayBuffer, "resume", resume):
-        await scenarios_processes.kill(run, "gateway", rounds=2)
+        async with run.crowd(speak_sdk) as crowd:
+            for _ in range(run.rounds(2)):
+                # Frozen for a while first: otherwise there may be nothing on its way in the moment of the kill.
+                victim, strike = await crowd.strike("gateway", lambda replica: replica.send(signal.SIGSTOP))
+                run.strikes.append(strike)
+                await asyncio.sleep(1.0)
+                victim.send(signal.SIGKILL)
+                await victim.gone()
+                await run.suite.ready()
+                await crowd.in_full_swing()
 
 
 @scenario("without-duplicate-check", Setup(proxied=True, without="duplicate-check"), must_lose=True)

@@ -128,6 +128,7 @@ class ChaosSuite:
             "PYTHONPATH": str(_TESTS),
             "REDIS_URL": f"redis://127.0.0.1:{store_port}/0",
             "SPOOL_DIR": str(self.spool),
+            "DATA_DIR": str(self.folder / "data"),
             "PORT": str(port),
             "WHISPER_ENGINE": "instant",
             "VAD": "rms",

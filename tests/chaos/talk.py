@@ -15,7 +15,7 @@ import websockets
 
 import stt_client
 from chaos.count import Count, count
-from chaos.oracle import Speech, speech
+from chaos.oracle import Speech, speech, word
 from stt_transcriber.core.hypothesis import SAMPLE_RATE
 
 QUERY = "language=en&endpointing_ms=500"
@@ -72,6 +72,18 @@ class Talk:
             if at >= since and event.get("event", 0) > number and event["type"] in ("partial", "final"):
                 return at
         return None
+
+    def story(self) -> str:
+        """What was found, for whoever looks for the cause: the words of each final, from first to last."""
+        finals = [
+            f"{final['utterance']}:{final['words'][0]['word']}-{final['words'][-1]['word']}@{final['start_ms']}"
+            if final["words"]
+            else f"{final['utterance']}:empty"
+            for final in self.kind("final")
+        ]
+        said = {spoken["word"] for final in self.kind("final") for spoken in final["words"]}
+        missing = [word(index) for index in self.speech.starts_ms if word(index) not in said]
+        return f"{self.counted().told()}; missing {missing[:10]}; finals {' '.join(finals)}; lost {self.lost}"[:1500]
 
     def counted(self) -> Count:
         return count(self.speech, [event for _, event in self.events], cause=self.cause)

@@ -88,6 +88,7 @@ RECOGNISED: list[tuple[str, Callable[[dict[str, Any]], bool]]] = [
     ("job", lambda example: "job_id" in example and "status" in example),
     ("posted", lambda example: set(example) == {"job_id", "status_url"}),
     ("error", lambda example: set(example) == {"error"}),
+    ("found", lambda example: "transcripts" in example),
     ("health", lambda example: "services" in example),
     ("alive", lambda example: example == {"status": "alive"}),
 ]

@@ -47,6 +47,8 @@ async def complete_job(client: Redis, functions: Functions, at: StreamKeys, epoc
         duration=round(int(fields.get(b"total_samples", b"0")) / SAMPLE_RATE, 3),
         segments=[JobSegment(i, s.start, s.end, s.text, s.confidence, s.words) for i, s in enumerate(segments)],
     )
+    # First: a worker that dies behind the end can never say it again.
+    await functions.conversations.keep("job", at.id.encode())
     await functions.jobs.finish(at, epoch, "completed", result=msgspec.json.encode(result), now_ms=wall_ms())
 
 

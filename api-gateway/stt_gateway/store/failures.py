@@ -24,6 +24,7 @@ _SQLITE = {
 _POSTGRESQL = {
     "25006": "is read-only; nothing was stored",
     "40": "is busy; try again",
+    "42501": "may not be used: its user lacks a right",
     "42P01": "is gone: its tables are missing",
     "53100": "is out of disk space; nothing was stored",
     "53": "is out of resources; try again",
@@ -51,9 +52,11 @@ def told_to_clients() -> Iterator[None]:
 
 
 def _unavailable(meaning: str, error: Exception) -> SttError:
-    # The statement and its values stay out: they hold what was said.
+    # The statement and its values stay out: they hold what was said. What a database says of being locked, full or gone
+    # holds nothing of it.
     cause = error.orig if isinstance(error, exc.DBAPIError) else error
-    _log.warning("transcript store failed", cause=type(cause).__name__, meaning=meaning)
+    reason = str(cause).partition("\n")[0]
+    _log.warning("transcript store failed", cause=type(cause).__name__, reason=reason, meaning=meaning)
     return SttError("unavailable", f"the transcript store {meaning}")
 
 

@@ -276,9 +276,12 @@ class Functions:
         )
         return Written(answer[0].decode()), int(answer[1])
 
-    async def claim(self, at: StreamKeys, epoch: str, stage: str, replica: str, follows: str = "") -> Ownership | None:
-        """Makes ``replica`` the owner after ``follows`` ('' = nobody). None: ended, or somebody else's."""
-        answer: list[Any] = await self._lane.call(self._claim, [at.state], [epoch, stage, replica, follows])
+    async def claim(
+        self, at: StreamKeys, epoch: str, stage: str, replica: str, follows: str = "", *, name: bytes = b""
+    ) -> Ownership | None:
+        """Makes ``replica`` the owner after ``follows`` ('' = nobody). None: ended, or somebody else's. A claim
+        with a ``name`` may be repeated, as happens when its answer is lost."""
+        answer: list[Any] = await self._lane.call(self._claim, [at.state], [epoch, stage, replica, follows, name])
         return Ownership(at, epoch, stage, int(answer[1])) if answer[0] == b"ok" else None
 
     async def release(self, owner: Ownership) -> bool:

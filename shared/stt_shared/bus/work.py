@@ -203,13 +203,16 @@ class Stage:
         deletes = self._deletes or b"stage" in item.fields
         follows = item.follows or (self._replica_id if item.found_again else item.fields.get(b"from", b"").decode())
         try:
-            owner = hand.owner = await self._functions.claim(at, epoch, self._stage, self._replica_id, follows)
+            owner = hand.owner = await self._functions.claim(
+                at, epoch, self._stage, self._replica_id, follows, name=item.entry_id
+            )
             if owner is not None:
                 log.info("taken over" if follows else "taken", fence=owner.fence)
                 await self._handle(Assignment(owner, await read_state(self._client, at), item.follows))
             await self._queue.done(item, delete=deletes)
         except (redis.ConnectionError, redis.TimeoutError) as error:
             # The entry stays pending under this replica's name; whoever looks finds it, this replica too.
+            self._queue.let_go(item)
             log.warning("given up: Redis unreachable", cause=str(error))
         except Exception:
             # The one net of this task: a broken session must not take the others with it.

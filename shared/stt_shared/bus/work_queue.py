@@ -53,7 +53,7 @@ class WorkQueue:
         self._stream = stream
         self._group = group
         self._replica_id = replica_id
-        # In hand is what somebody holds: whoever gives up an item, for whatever reason, need not say so.
+        # In hand is what somebody holds, so that one who is cancelled need not say so.
         self._in_hand: weakref.WeakValueDictionary[bytes, WorkItem] = weakref.WeakValueDictionary()
         self._missing: dict[str, float] = {}
         self._looked_s = 0.0
@@ -190,6 +190,10 @@ class WorkQueue:
             # What goes along with the entry lives on with the fresh one.
             arguments[4] = b""
         await self._client.eval(_LEAVE_ENTRY, 1, self._stream, *arguments)
+        self._in_hand.pop(item.entry_id, None)
+
+    def let_go(self, item: WorkItem) -> None:
+        """Nobody here works on it any more. An error may keep all that it passed through alive for a long while."""
         self._in_hand.pop(item.entry_id, None)
 
     def _held(self, item: WorkItem) -> WorkItem:

@@ -23,7 +23,8 @@ class JobStatus(enum.StrEnum):
 
 
 class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What was asked; ``spool_name`` is the file's random name in the spool folder, ``filename`` the client's own."""
+    """What was asked; ``spool_name`` is the file's random name in the spool folder, ``filename`` the client's own.
+    ``content_key`` is the same for the same bytes with the same options and model."""
 
     spool_name: str
     filename: str = ""
@@ -31,6 +32,8 @@ class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     language: str | None = None
     task: Task = Task.TRANSCRIBE
     prompt: str = ""
+    model: str = ""
+    content_key: str = ""
 
 
 class JobWord(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ import { transport } from "./files/transport.js";
 import { socketBase } from "./live/address.js";
 import { Recording } from "./live/recording.js";
 import { Transcript } from "./live/transcript.js";
+import { keepText } from "./live/keeping.js";
 import * as live from "./live/view.js";
 import { start } from "./router.js";
 import { button, h, select } from "./ui/dom.js";
@@ -89,7 +90,7 @@ function frame() {
   themes.title = t(`theme.${theme()}`);
   themes.setAttribute("aria-label", t(`theme.${theme()}`));
   const tongues = select(Object.entries(LANGUAGES), language(), speak, { class: "input small", "aria-label": t("app.language") });
-  foot.replaceChildren(state, h("div", { class: "choices" }, tongues, themes));
+  foot.replaceChildren(state, h("div", { class: "choices" }, tongues, themes), h("a", { class: "api", href: "/docs" }, t("app.api")));
   status();
 }
 
@@ -99,6 +100,7 @@ function status() {
   document.querySelector(".server")?.replaceChildren(h("span", { class: `dot ${STATUS_KINDS[name]}` }), h("span", {}, name === "ready" && model ? `${text} · ${model}` : text));
 }
 
+keepText(app.recording);
 applyTheme();
 await loadLanguage();
 frame();

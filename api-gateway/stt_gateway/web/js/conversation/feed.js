@@ -12,12 +12,12 @@ export class Feed {
   #seen = new Set();
   #speakers = [];
 
-  /** Takes a message; answers "utterance", "unsettled", "ready" or null. */
+  /** Takes a message; answers "following", "utterance", "unsettled" or null. */
   take(message) {
     if (message.cursor) this.cursor = message.cursor;
     switch (message.type) {
-      case "ready":
-        return "ready";
+      case "following":
+        return "following";
       case "utterance":
         return this.#utterance(message);
       case "unsettled":

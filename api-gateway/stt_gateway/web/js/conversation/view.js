@@ -13,7 +13,6 @@ import { Viewer } from "./viewer.js";
 
 const MOST_ROWS = 300;
 const NEAR_PX = 80;
-const HAND_MS = 400;
 const WORDS = ["amber", "birch", "cedar", "coral", "delta", "ember", "fjord", "grove", "heron", "island", "jade", "linden", "maple", "north", "olive", "pine", "quartz", "river", "sage", "tide", "umber", "violet", "willow"];
 
 export function create(app) {
@@ -53,10 +52,9 @@ function createRoom(app, id) {
   const state = h("p", { class: "chip" });
   const captions = button({ name: "full", text: t("talk.captions"), kind: "small", onclick: () => big(true) });
   const small = button({ name: "close", text: t("talk.leave_captions"), kind: "small", hidden: true, onclick: () => big(false) });
-  const head = h("header", { class: "talk-head" }, h("h1", { dir: "auto" }, id), state, h("div", { class: "row" },
+  const head = h("header", { class: "talk-head" }, h("a", { class: "button small bare round to-hide", href: address("conversation"), "aria-label": t("talk.leave"), title: t("talk.leave") }, icon("back")), h("h1", { dir: "auto" }, id), state, h("div", { class: "row" },
     button({ name: "link", text: t("talk.share"), kind: "small to-hide", onclick: async () => toast((await copyText(location.href)) ? t("done.copied") : location.href) }),
-    captions, small,
-    h("a", { class: "button small bare to-hide", href: address("conversation") }, t("talk.leave"))));
+    captions, small));
   const problem = h("div", { class: "problem" });
   const empty = h("div", { class: "blank" }, icon("people"), h("h2", {}, t("talk.empty")), h("p", {}, t("talk.empty.text")));
   const log = h("div", { class: "transcript", role: "log", "aria-label": t("talk.log") });
@@ -69,14 +67,14 @@ function createRoom(app, id) {
   const element = h("div", { class: "talk-page" }, head, h("div", { class: "stage-frame" }, stage, toNow), h("footer", { class: "talk-foot" }, name, talk, heard));
 
   let isFollowing = true;
-  let touchedAt = -Infinity;
+  let lastTop = 0;
   let shown = 0;
   let shownProblem = null;
   const rows = new Map();
-  for (const kind of ["wheel", "touchmove", "keydown", "pointerdown"]) stage.addEventListener(kind, () => { touchedAt = performance.now(); }, { passive: true });
   stage.addEventListener("scroll", () => {
     if (stage.scrollHeight - stage.scrollTop - stage.clientHeight < NEAR_PX) isFollowing = true;
-    else if (performance.now() - touchedAt < HAND_MS) isFollowing = false;
+    else if (stage.scrollTop < lastTop) isFollowing = false;
+    lastTop = stage.scrollTop;
     toNow.hidden = isFollowing;
   }, { passive: true });
 
@@ -131,7 +129,6 @@ function createRoom(app, id) {
     state.hidden = now === "missing";
     talk.replaceChildren(icon(recording.isOn ? "stop" : "mic"), recording.isOn ? t("talk.stop") : t("talk.speak"));
     talk.disabled = recording.phase === "asking" || recording.phase === "stopping";
-    talk.setAttribute("aria-pressed", String(recording.isOn));
     name.disabled = recording.phase !== "idle";
     const text = !recording.isOn ? "" : recording.link === "open" ? t("state.listening") : recording.link === "lost" ? t("state.lost") : t("state.connecting");
     if (heard.textContent !== text) heard.textContent = text;

@@ -24,7 +24,7 @@ export class Viewer {
     socket.onmessage = ({ data }) => {
       const message = JSON.parse(data);
       if (message.type === "error") { told = message; return; }
-      if (message.type === "ready") { this.#wasOpen = true; this.#openS = performance.now() / 1000; this.#set("open"); }
+      if (message.type === "following") { this.#wasOpen = true; this.#openS = performance.now() / 1000; this.#set("open"); }
       const what = this.feed.take(message);
       if (what) this.onChange(what);
     };

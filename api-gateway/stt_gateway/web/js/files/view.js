@@ -1,5 +1,6 @@
 // The Files page: drop, watch, open.
 import { has, language, languageName, t } from "../i18n/index.js";
+import { renameForm, TRANSCRIPTS } from "../library/rename.js";
 import { address } from "../router.js";
 import { fileSize } from "../text/clock.js";
 import { button, field, h, icon, notice, select, toggle } from "../ui/dom.js";
@@ -63,7 +64,14 @@ export function create(app) {
       const job = item?.result ? { status: item.phase, result: item.result, filename: item.name } : await transport.view(jobId);
       if (opened !== mine) return;
       if (!job.result) { location.hash = address("files"); return; }
-      const result = createResult({ transcript: { ...job.result, name: job.filename || jobId }, source: item?.file ?? null, back: { href: address("files"), text: t("files.list") } });
+      const heading = h("h1", { dir: "auto" }, job.filename || jobId);
+      const edit = button({ name: "pen", text: t("action.rename"), kind: "small", onclick: () => {
+        heading.replaceChildren(renameForm(jobId, heading.textContent, (name) => { heading.replaceChildren(name); edit.focus(); }));
+      } });
+      // A title lives in the library; without one there is nothing to rename.
+      const tools = (await server.has(TRANSCRIPTS)) ? [edit] : [];
+      if (opened !== mine) return;
+      const result = createResult({ transcript: { ...job.result, name: job.filename || jobId }, source: item?.file ?? null, back: { href: address("files"), text: t("files.list") }, heading, tools });
       mine.destroy = result.destroy;
       detail.replaceChildren(result.element);
     } catch (error) {

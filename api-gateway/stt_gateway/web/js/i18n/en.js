@@ -1,6 +1,7 @@
 export const en = {
   "app.name": "Speech to text",
   "app.language": "Language of this page",
+  "app.api": "HTTP interface",
   "nav.label": "Main",
   "nav.skip": "Skip to content",
   "nav.live": "Live",
@@ -147,7 +148,6 @@ export const en = {
   "player.pause": "Pause",
   "player.place": "Place in the recording",
   "player.speed": "Speed",
-  "player.hint": "Click a word to hear it.",
   "player.failed": "This browser cannot play the recording; the text is complete all the same.",
 
   "library.title": "Everything that was said.",
@@ -156,7 +156,6 @@ export const en = {
   "library.any_language": "All languages",
   "library.from": "From",
   "library.to": "To",
-  "library.filters": "Filters",
   "library.count": { one: "{n} transcript", other: "{n} transcripts" },
   "library.more": "Show more",
   "library.empty": "Nothing here yet",
@@ -170,7 +169,7 @@ export const en = {
   "library.name": "Name",
   "feature.missing": "Not available on this server",
   "feature.missing.library": "This server keeps no transcripts. Live and Files work as usual.",
-  "feature.missing.conversation": "This server has no shared conversations. Live and Files work as usual.",
+  "feature.missing.conversation": "The conversation cannot be followed on this server. Live and Files work as usual.",
 
   "talk.title": "Many speak, everyone reads.",
   "talk.intro": "Start a conversation and share its link. Each person speaks into their own device; all see who said what.",

@@ -6,9 +6,9 @@ import { address, replace } from "../router.js";
 import { shortClock } from "../text/clock.js";
 import { button, field, h, icon, notice, select } from "../ui/dom.js";
 import { toast } from "../ui/toast.js";
+import { renameForm, TRANSCRIPTS } from "./rename.js";
 import { highlighted, Search } from "./search.js";
 
-const TRANSCRIPTS = "/v1/stt/transcripts";
 const TYPING_MS = 180;
 const UNDO_MS = 6000;
 
@@ -59,8 +59,9 @@ export function create(app) {
     } catch (error) {
       if (mine !== current) return;
       list.replaceChildren();
-      more.hidden = true;
+      list.hidden = more.hidden = true;
       const isMissing = error.code === "not_found" || !(await server.has(TRANSCRIPTS));
+      overview.classList.toggle("missing", isMissing);
       blank.replaceChildren(isMissing
         ? nothing("info", t("feature.missing"), t("feature.missing.library"))
         : notice({ kind: "bad", name: "warn", title: t("library.failed"), text: error.message, role: "alert", actions: [button({ name: "retry", text: t("action.again"), kind: "small", onclick: search })] }));
@@ -105,12 +106,6 @@ export function create(app) {
   const leaving = () => { for (const id of removed.keys()) drop(id); };
   window.addEventListener("pagehide", leaving);
 
-  async function rename(id, title) {
-    const renamed = await request(`${TRANSCRIPTS}/${encodeURIComponent(id)}`, { method: "PATCH", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ title }) });
-    toast(t("done.renamed"));
-    return renamed;
-  }
-
   function row(one, text) {
     const title = h("div", { class: "title", dir: "auto" }, h("a", { href: address("library", one.id, { query: text }) }, marked(nameOf(one), one.title ? one.title_hits : one.filename_hits)));
     const facts = [day(one.created_at), one.duration ? shortClock(one.duration * 1000) : "", languageName(one.language), one.state === "completed" ? "" : t(`files.${one.state}`, { p: 0 })];
@@ -118,32 +113,15 @@ export function create(app) {
     // A renamed one is still found by its file's name: then that is shown too.
     if (one.title && one.filename && one.filename !== one.title) about.append(h("span", {}, marked(one.filename, one.filename_hits)));
     const actions = h("div", { class: "row" },
-      button({ name: "pen", label: `${t("action.rename")}: ${nameOf(one)}`, kind: "bare small", onclick: () => title.replaceChildren(renamer(one, (renamed) => replaceRow(renamed))) }),
+      button({ name: "pen", label: `${t("action.rename")}: ${nameOf(one)}`, kind: "bare small", onclick: () => title.replaceChildren(renameForm(one.id, nameOf(one), replaceRow)) }),
       button({ name: "trash", label: `${t("action.delete")}: ${nameOf(one)}`, kind: "bare small", onclick: () => remove(one, item) }));
     const item = h("li", { class: "item" }, h("div", {}, title, about), actions, one.snippet ? h("p", { class: "snippet", dir: "auto" }, marked(one.snippet.text, one.snippet.hits)) : null);
-    function replaceRow(renamed) {
-      const made = row({ ...one, ...renamed, title_hits: [] }, text);
+    function replaceRow(name) {
+      const made = row(name === nameOf(one) ? one : { ...one, title: name, title_hits: [] }, text);
       item.replaceWith(made);
       made.querySelector("button").focus();
     }
     return item;
-  }
-
-  function renamer(one, done) {
-    const name = h("input", { class: "input small", value: nameOf(one), "aria-label": t("library.name"), maxlength: "200" });
-    const save = async (event) => {
-      event.preventDefault();
-      const title = name.value.trim();
-      if (!title || title === nameOf(one)) return done(one);
-      try {
-        return done(await rename(one.id, title));
-      } catch (error) {
-        return toast(error.message || t("files.unreachable"));
-      }
-    };
-    name.addEventListener("keydown", (event) => { if (event.key === "Escape") { event.stopPropagation(); done(one); } });
-    setTimeout(() => name.select(), 0);
-    return h("form", { class: "rename", onsubmit: save }, name, button({ text: t("action.save"), kind: "small main", onclick: save }));
   }
 
   async function open(id, query) {
@@ -160,7 +138,7 @@ export function create(app) {
       if (opened !== mine) return;
       const heading = h("h1", { dir: "auto" }, nameOf(found));
       const edit = button({ name: "pen", text: t("action.rename"), kind: "small", onclick: () => {
-        heading.replaceChildren(renamer(found, (renamed) => { Object.assign(found, renamed); heading.replaceChildren(nameOf(found)); edit.focus(); }));
+        heading.replaceChildren(renameForm(id, nameOf(found), (name) => { found.title = name; heading.replaceChildren(name); edit.focus(); }));
       } });
       const gone = button({ name: "trash", text: t("action.delete"), kind: "small", onclick: () => { location.hash = back.href; remove(found, null); } });
       const source = app.files.find(id)?.file ?? null;

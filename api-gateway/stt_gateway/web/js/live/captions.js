@@ -8,13 +8,12 @@ import { commonPrefix, liveWords } from "./transcript.js";
 const FOLD = 40; // utterances that come and go together
 const MAX_FOLDS = 5;
 const NEAR_PX = 80;
-const HAND_MS = 400; // a scroll so soon after a touch is the reader's own
 
 export class Captions {
   #folds = []; // {from, element}
   #words = [];
   #spans = [];
-  #touchedAt = -Infinity;
+  #lastTop = 0;
   #gapsShown = 0;
   isFollowing = true;
 
@@ -27,9 +26,6 @@ export class Captions {
     this.liveText = h("p", {});
     this.liveLine = h("div", { class: "utterance live", "aria-hidden": "true", hidden: true }, this.livePlace, this.liveText);
     this.element = h("div", { class: "captions" }, this.earlier, this.log, h("div", { class: "transcript" }, this.liveLine));
-    for (const kind of ["wheel", "touchmove", "keydown", "pointerdown"]) {
-      scroller.addEventListener(kind, () => { this.#touchedAt = performance.now(); }, { passive: true });
-    }
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.renew();
   }
@@ -129,7 +125,9 @@ export class Captions {
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
     if (scrollHeight - scrollTop - clientHeight < NEAR_PX) this.#setFollowing(true);
-    else if (performance.now() - this.#touchedAt < HAND_MS) this.#setFollowing(false);
+    // Nothing but a reader's hand goes up.
+    else if (scrollTop < this.#lastTop) this.#setFollowing(false);
+    this.#lastTop = scrollTop;
   }
 
   #setFollowing(value) {

@@ -80,7 +80,7 @@ async function audioContext(stream) {
 
 async function workletFeed(context, source, onPiece, onBeat) {
   await context.audioWorklet.addModule(new URL("./worklet.js", import.meta.url));
-  const node = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0 });
+  const node = new AudioWorkletNode(context, "capture");
   let isPaused = false;
   let ended = () => {};
   node.port.onmessage = ({ data }) => {
@@ -88,7 +88,8 @@ async function workletFeed(context, source, onPiece, onBeat) {
     if (!isPaused) onPiece(new Uint8Array(data));
     return onBeat();
   };
-  source.connect(node);
+  // It writes nothing; some browsers run only what leads to the speakers.
+  source.connect(node).connect(context.destination);
   return {
     pause(value) { isPaused = value; },
     async finish() {

@@ -120,7 +120,7 @@ export class Recording extends EventTarget {
 
   #event(event) {
     if (event.type === "partial" || event.type === "final") {
-      this.firstTextMs ??= performance.now() - this.startedAt;
+      if (this.firstTextMs === null) this.firstTextMs = performance.measure("first text", { start: this.startedAt }).duration;
       const here = this.#buffer.audio.frameBytes ? this.#buffer.endMs - event.end_ms : 0;
       if (event.type === "partial") this.behindMs = Math.max(event.lag_ms ?? 0, here);
     }

@@ -15,7 +15,11 @@ export class Transcript {
 
   get isEmpty() { return this.utterances.length === 0 && this.live === null; }
   get text() { return this.utterances.map((u) => u.text).join("\n"); }
-  get wordCount() { return this.utterances.reduce((sum, u) => sum + (u.text ? u.text.split(/\s+/).length : 0), 0); }
+
+  /** What an earlier page had. */
+  restore(utterances) {
+    this.utterances = utterances.map((utterance) => ({ ...utterance, key: (this.#keys += 1) }));
+  }
 
   /** Takes an event; answers what changed: "live", "final", "gap", "speech" or null. */
   apply(event) {
@@ -33,12 +37,6 @@ export class Transcript {
       default:
         return null;
     }
-  }
-
-  /** A person's correction. */
-  edit(key, text) {
-    const found = this.utterances.find((u) => u.key === key);
-    if (found && found.text !== text) { found.text = text; found.words = []; }
   }
 
   #finished(event) {

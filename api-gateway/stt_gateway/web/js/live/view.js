@@ -7,6 +7,7 @@ import { copyText, saveText } from "../ui/save.js";
 import { keep, settings } from "../ui/settings.js";
 import { toast } from "../ui/toast.js";
 import { Captions } from "./captions.js";
+import { saveText as keepText } from "./keeping.js";
 import { microphones, recorderType } from "./microphone.js";
 
 const PAUSES = ["300", "500", "900", "1500"];
@@ -34,7 +35,7 @@ export function create(app) {
     ], { kind: "bare small" }),
     button({ name: "trash", text: t("live.clear"), kind: "bare small", onclick: clear }),
   );
-  const heading = h("h2", {}, t("nav.live"));
+  const heading = h("h1", {}, t("nav.live"));
   const head = h("header", { class: "live-head" }, h("div", { class: "live-head-in" }, heading, clock, tools));
 
   const state = h("p", { class: "chip" });
@@ -92,12 +93,14 @@ export function create(app) {
     const { live, gaps } = transcript;
     transcript.gaps = [];
     if (!recording.isOn) { transcript.live = null; recording.offsetMs = 0; }
+    keepText(transcript);
     captions.renew();
     draw();
     toast(t("done.cleared"), { text: t("action.undo"), onclick: () => {
       transcript.utterances.unshift(...old);
       Object.assign(transcript, { gaps: [...gaps, ...transcript.gaps], live: transcript.live ?? live });
       recording.offsetMs = Math.max(recording.offsetMs, old.at(-1)?.endMs ?? 0);
+      keepText(transcript);
       captions.renew();
       draw();
     } });

@@ -92,7 +92,7 @@ export function notice({ kind = "", name = "info", title, text, steps, actions, 
 
 /** A menu of actions: [{name, text, onclick}]. Escape and a click elsewhere close it. */
 export function menu(label, iconName, entries, { kind = "", up = false } = {}) {
-  const summary = h("summary", { class: `button ${kind}`, role: "button" }, icon(iconName), h("span", {}, label));
+  const summary = h("summary", { class: `button ${kind}` }, icon(iconName), h("span", {}, label));
   const close = () => { details.open = false; };
   const items = entries.map((entry) => h("button", { type: "button", onclick: () => { close(); summary.focus(); entry.onclick(); } }, entry.name ? icon(entry.name) : null, entry.text));
   const details = h("details", { class: up ? "menu up" : "menu" }, summary, h("div", {}, items));

@@ -1,0 +1,31 @@
+// Another title for a stored transcript.
+import { request } from "../files/transport.js";
+import { t } from "../i18n/index.js";
+import { button, h } from "../ui/dom.js";
+import { toast } from "../ui/toast.js";
+
+export const TRANSCRIPTS = "/v1/stt/transcripts";
+
+/** A form in place of a title. `done(title)` comes once: with the new title, or the old one when nothing changed. */
+export function renameForm(id, before, done) {
+  const name = h("input", { class: "input small", value: before, "aria-label": t("library.name"), maxlength: "200" });
+  const save = async (event) => {
+    event.preventDefault();
+    const title = name.value.trim();
+    if (!title || title === before) return done(before);
+    try {
+      const renamed = await request(`${TRANSCRIPTS}/${encodeURIComponent(id)}`, { method: "PATCH", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ title }) });
+      toast(t("done.renamed"));
+      return done(renamed.title);
+    } catch (error) {
+      return toast(error.message || t("files.unreachable"));
+    }
+  };
+  name.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    event.stopPropagation();
+    done(before);
+  });
+  setTimeout(() => name.select(), 0);
+  return h("form", { class: "rename", onsubmit: save }, name, button({ text: t("action.save"), kind: "small main", onclick: save }));
+}

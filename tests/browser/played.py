@@ -1,0 +1,108 @@
+"""Servers that a test plays towards the page: the live path, and the routes of stored transcripts."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Route, WebSocketRoute
+
+READY = {
+    "type": "ready",
+    "event": 1,
+    "session_id": "s",
+    "resume_token": "T",
+    "resume_from_seq": 0,
+    "resumed": None,
+    "config": {},
+}
+
+
+class Server:
+    """The live path, played: sends what a test says."""
+
+    def __init__(self, page: "Page") -> None:
+        self.sockets: list[WebSocketRoute] = []
+        self._event = 1
+        self.is_gone = False
+        page.route_web_socket("**/v1/stt/stream?**", self._opened)
+
+    def _opened(self, socket: "WebSocketRoute") -> None:
+        if self.is_gone:
+            socket.close(code=1011, reason="gone")
+            return
+        self.sockets.append(socket)
+        socket.on_message(lambda _: None)
+        socket.send(json.dumps(READY))
+
+    def tell(self, **event: Any) -> None:
+        self._event += 1
+        self.sockets[-1].send(json.dumps({"session_id": "s", "event": self._event, **event}))
+
+    def partial(self, utterance: int, stable: str, unstable: str, start_ms: int = 0) -> None:
+        self.tell(
+            type="partial",
+            utterance=utterance,
+            stable=stable,
+            unstable=unstable,
+            text=f"{stable} {unstable}",
+            start_ms=start_ms,
+            end_ms=start_ms + 500,
+            lag_ms=200,
+        )
+
+    def final(self, utterance: int, text: str, start_ms: int = 0) -> None:
+        self.tell(
+            type="final",
+            utterance=utterance,
+            text=text,
+            start_ms=start_ms,
+            end_ms=start_ms + 900,
+            language="en",
+            confidence=0.9,
+            words=[],
+        )
+
+
+class Library:
+    """The routes of stored transcripts, played."""
+
+    def __init__(self, page: "Page") -> None:
+        self.titles = {str(n): f"Meeting {n}.wav" for n in range(1, 31)}
+        self.asked: list[str] = []
+        page.route("**/v1/stt/transcripts**", self._answer)
+        page.route("**/openapi.json", lambda route: route.fulfill(json={"paths": {"/v1/stt/transcripts": {}}}))
+
+    def _view(self, id: str) -> dict[str, Any]:
+        return {
+            "id": id, "kind": "job", "state": "completed", "title": self.titles[id], "filename": f"Meeting {id}.wav",
+            "created_at": "2026-03-01T10:00:00.000Z", "duration": 61.5, "language": "en", "model": "base",
+            "task": "transcribe", "error": None, "conversation_id": None, "expires_at": None,
+        }  # fmt: skip
+
+    def _answer(self, route: "Route") -> None:
+        request = route.request
+        path, _, query = request.url.partition("?")
+        id = path.rpartition("/")[2]
+        self.asked.append(f"{request.method} {id} {query}")
+        if request.method == "DELETE":
+            del self.titles[id]
+            return route.fulfill(status=204)
+        if request.method == "PATCH":
+            self.titles[id] = request.post_data_json["title"]
+            return route.fulfill(json=self._view(id))
+        if id != "transcripts":
+            segment = {"id": 0, "start": 0.0, "end": 1.0, "text": "Grüße.", "confidence": 0.9, "words": []}
+            return route.fulfill(json={**self._view(id), "text": "Grüße.", "segments": [segment]})
+        wanted = dict(pair.split("=", 1) for pair in query.split("&") if pair)
+        if "query" in wanted:
+            return route.fulfill(json={"transcripts": [], "next_cursor": None})
+        ids = [id for id in self.titles if wanted.get("filename", "").lower() in self.titles[id].lower()]
+        first = int(wanted.get("cursor", "0"))
+        hits = [[0, len(wanted["filename"])]] if "filename" in wanted else []
+        page = [
+            {**self._view(id), "snippet": None, "title_hits": hits, "filename_hits": hits}
+            for id in ids[first : first + 20]
+        ]
+        return route.fulfill(
+            json={"transcripts": page, "next_cursor": str(first + 20) if len(ids) > first + 20 else None}
+        )

@@ -1,0 +1,144 @@
+"""For everyone: accessibility, small screens, light and dark, quick."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from browser.played import Library
+
+if TYPE_CHECKING:
+    from browser.browsers import Pages
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+
+VIEWS = ["/", "/#/files", "/#/library", "/#/conversation", "/#/conversation/room"]
+FIRST_PAINT_MS = 500
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    from browser.browsers import ToolMissing, axe_source
+
+    try:
+        return axe_source()
+    except ToolMissing as error:
+        pytest.skip(str(error))
+
+
+def violations(page: "Page", axe: str) -> list[str]:
+    page.evaluate(axe)
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    found = page.evaluate(f"axe.run(document, {{ runOnly: {json.dumps(tags)} }})")["violations"]
+    return [f"{one['id']}: {node['html'][:200]}: {node['failureSummary']}" for one in found for node in one["nodes"]]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
+def test_no_view_has_a_barrier(pages: "Pages", axe: str, phone: bool, dark: bool) -> None:
+    page = pages.open(phone=phone, dark=dark)
+    found = []
+    for view in VIEWS:
+        pages.go(page, view)
+        page.wait_for_timeout(500)
+        found += [f"{view}: {one}" for one in violations(page, axe)]
+    assert not found, "\n".join(found)
+
+
+def test_speaking_and_its_options_have_no_barrier(pages: "Pages", axe: str) -> None:
+    page = pages.open()
+    page.click(".talk")
+    page.locator("[role=log] p").first.wait_for(timeout=8000)
+    page.click("button[aria-controls=live-options]")
+    page.locator(".panel select").first.wait_for()
+    assert not violations(page, axe)
+    page.click("button[aria-controls=live-options]")
+    page.click("summary:has-text('Download')")
+    assert not violations(page, axe)
+
+
+@pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
+def test_full_views_have_no_barrier(pages: "Pages", axe: str, recording: Path, phone: bool) -> None:
+    page = pages.blank(phone=phone, dark=phone)
+    Library(page)
+    pages.go(page, "/#/library")
+    page.locator("li").nth(3).wait_for()
+    page.fill("input[type=search]", "meeting")
+    page.locator("mark").first.wait_for()
+    page.locator("button[aria-label^=Rename]").first.click()
+    found = violations(page, axe)
+    page.keyboard.press("Escape")
+    page.locator("button[aria-label^=Delete]").first.click()
+    found += violations(page, axe)
+    page.fill("input[type=search]", "nowhere")
+    page.locator("h2", has_text="Nothing found").wait_for()
+    found += violations(page, axe)
+    pages.go(page, "/#/library/1")
+    page.locator(".words").wait_for()
+    found += violations(page, axe)
+    pages.go(page, "/#/files")
+    page.set_input_files(".drop input", recording)
+    page.locator("li[data-phase=completed] a.button").click(timeout=30_000)
+    page.locator(".player").wait_for()
+    found += violations(page, axe)
+    assert not found, "\n".join(found)
+
+
+def test_a_problem_has_no_barrier(pages: "Pages", axe: str) -> None:
+    page = pages.blank(dark=True)
+    page.add_init_script(
+        "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'));"
+    )
+    pages.go(page, "/")
+    page.click(".talk")
+    page.locator("[role=alert]").wait_for()
+    assert not violations(page, axe)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_phone_shows_all_of_it(pages: "Pages", view: str) -> None:
+    page = pages.open(view, phone=True)
+    page.wait_for_timeout(400)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390, "nothing sticks out"
+    bar = page.locator(".nav").bounding_box()
+    assert bar is not None
+    assert bar["y"] + bar["height"] == 844, "the navigation is at the thumb"
+    small = page.evaluate(
+        "[...document.querySelectorAll('a, button, select, input, summary')]"
+        ".filter(e => e.checkVisibility() && !e.closest('.unseen, .skip') && e.type !== 'file')"
+        ".map(e => [e.outerHTML.slice(0, 80), e.getBoundingClientRect()])"
+        ".filter(([, r]) => r.height < 24 || r.width < 24).map(([html]) => html)"
+    )
+    assert not small, "targets are large enough for a finger"
+
+
+def test_everything_is_reached_by_keyboard(pages: "Pages") -> None:
+    page = pages.open()
+    seen = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        seen.append(page.evaluate("document.activeElement.textContent.trim() || document.activeElement.ariaLabel"))
+    assert seen[0] == "Skip to content"
+    assert {"Live", "Files", "Library", "Conversation", "Start listening", "Microphone and language"} <= set(seen)
+
+
+def test_colours_follow_the_system_and_the_switch(pages: "Pages") -> None:
+    page = pages.open(dark=True)
+    paper = "getComputedStyle(document.body).backgroundColor"
+    dark = page.evaluate(paper)
+    page.click(".themes")
+    page.locator(".themes[aria-label='Colours: light']").wait_for()
+    light = page.evaluate(paper)
+    assert light != dark
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    assert page.evaluate(paper) == light
+
+
+def test_the_first_paint_is_quick(pages: "Pages") -> None:
+    paints = []
+    for _ in range(3):
+        page = pages.open()
+        paints.append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+    assert min(paints) <= FIRST_PAINT_MS, paints

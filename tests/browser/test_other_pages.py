@@ -1,0 +1,126 @@
+"""Files and conversations on the real suite; the library's page on answers in the shape that the server gives."""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from browser.played import Library
+from live_client import words
+from speech import BECKETT_TEXT
+
+if TYPE_CHECKING:
+    from browser.browsers import Pages
+    from playwright.sync_api import Page, Route
+
+pytestmark = pytest.mark.browser
+
+EXPECTED = words(BECKETT_TEXT)
+
+
+def test_three_files_at_once_one_of_them_none(pages: "Pages", recording: Path, tmp_path: Path) -> None:
+    names = ["Interview – Ada & Bob.wav", "standup.wav"]
+    for name in names:
+        shutil.copy(recording, tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no sound at all")
+    page = pages.open("/#/files")
+    page.set_input_files(".drop input", [tmp_path / name for name in [*names, "notes.txt"]])
+    page.locator("li[data-phase=failed]", has_text="notes.txt").wait_for(timeout=30_000)
+    page.locator("li[data-phase=completed]").nth(1).wait_for(timeout=60_000)
+    page.locator("li", has_text="Ada & Bob").locator("a.button").click()
+    page.locator(".player").wait_for()
+    assert words(" ".join(page.locator(".words p").all_inner_texts())) == EXPECTED
+    page.locator(".words span", has_text="failed").click()
+    page.locator(".words span.now", has_text="failed").wait_for(timeout=5000)
+    page.click("button[aria-label=Pause]")
+    at = float(page.locator("input[type=range]").input_value())
+    assert 1.0 < at < 4.0, f"the word is heard where it was said, not at {at}"
+    page.click("summary:has-text('Download')")
+    with page.expect_download() as download:
+        page.click("button:has-text('Web subtitles')")
+    assert download.value.suggested_filename == "Interview – Ada & Bob.vtt"
+    assert Path(download.value.path()).read_text().startswith("WEBVTT\n\n00:00:")
+    page.reload()
+    page.locator(".words", has_text="Ever").wait_for()
+    page.go_back()
+    page.locator("li[data-phase=completed]").nth(1).wait_for()
+
+
+def test_a_file_is_cancelled_and_tried_again(pages: "Pages", recording: Path) -> None:
+    page = pages.blank()
+    held: list[Route] = []
+    page.route("**/v1/stt/jobs", lambda route: held.append(route), times=1)
+    pages.go(page, "/#/files")
+    page.set_input_files(".drop input", recording)
+    page.locator("li[data-phase=uploading]").wait_for()
+    page.click("button[aria-label^=Cancel]")
+    page.locator("li[data-phase=cancelled]").wait_for()
+    page.click("button[aria-label^='Try again']")
+    page.locator("li[data-phase=completed]").wait_for(timeout=60_000)
+
+
+def test_two_speak_and_one_watches(pages: "Pages") -> None:
+    def join(name: str) -> "Page":
+        page = pages.open("/#/conversation/room%20%C3%A4%2F1")
+        page.locator(".chip.good").first.wait_for(timeout=5000)
+        if name:
+            page.fill(".talk-foot input", name)
+            page.locator(".talk-foot .button").click()
+        return page
+
+    ada = join("Ada")
+    ada.locator("[role=log] p").first.wait_for(timeout=10_000)
+    bob = join("Bob")
+    late = join("")
+    for page in (ada, bob, late):
+        page.locator("[role=log] p", has_text="better").nth(1).wait_for(timeout=30_000)
+    heard = [page.locator("[role=log] .said p").all_inner_texts() for page in (ada, bob, late)]
+    assert heard[0] == heard[1] == heard[2]
+    assert sorted(words(" ".join(heard[0]))) == sorted(EXPECTED * 2)
+    assert {"Ada", "Bob"} == set(late.locator("[role=log] .speaker").all_inner_texts())
+    colours = {
+        late.locator("[role=log] .speaker", has_text=name).first.get_attribute("class") for name in ("Ada", "Bob")
+    }
+    assert len(colours) == 2
+    late.get_by_role("button", name="Big captions", exact=True).click()
+    assert late.evaluate("parseFloat(getComputedStyle(document.querySelector('.said p')).fontSize)") > 40
+    late.keyboard.press("Escape")
+    late.get_by_role("button", name="Big captions", exact=True).wait_for()
+
+
+def test_the_library_is_searched_paged_renamed_and_emptied(pages: "Pages") -> None:
+    page = pages.blank()
+    library = Library(page)
+    pages.go(page, "/#/library")
+    page.locator("li").nth(19).wait_for()
+    page.click("text=Show more")
+    page.locator("li").nth(29).wait_for()
+    page.fill("input[type=search]", "meeting")
+    page.locator("mark", has_text="Meeting").first.wait_for()
+    assert "query=meeting" in page.url
+    page.locator("button[aria-label='Rename: Meeting 1.wav']").click()
+    page.locator("form.rename input").fill("Meeting with Ada")
+    page.keyboard.press("Enter")
+    page.locator("a", has_text="Meeting with Ada").wait_for()
+    assert library.titles["1"] == "Meeting with Ada"
+    page.locator("button[aria-label='Delete: Meeting 2.wav']").click()
+    page.click(".toast button:has-text('Undo')")
+    page.locator("a", has_text="Meeting 2.wav").wait_for()
+    assert "2" in library.titles
+    page.locator("button[aria-label='Delete: Meeting 3.wav']").click()
+    page.locator("a", has_text="Meeting 3.wav").wait_for(state="detached")
+    page.wait_for_timeout(6500)
+    assert "3" not in library.titles
+    page.locator("a", has_text="Meeting with Ada").click()
+    page.locator(".words", has_text="Grüße.").wait_for()
+    page.go_back()
+    page.fill("input[type=search]", "nowhere")
+    page.locator("h2", has_text="Nothing found").wait_for()
+
+
+def test_a_server_without_a_library_says_so(pages: "Pages") -> None:
+    page = pages.blank()
+    missing = {"error": {"code": "not_found", "message": "Not Found"}}
+    page.route("**/v1/stt/transcripts**", lambda route: route.fulfill(status=404, json=missing))
+    pages.go(page, "/#/library")
+    page.locator("h2", has_text="Not available on this server").wait_for()

@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { pcm, ReplayBuffer } from "../../../api-gateway/stt_gateway/web/js/live/replay.js";
+import { LiveSession } from "../../../api-gateway/stt_gateway/web/js/live/session.js";
+import { beginsAnew, firstAddress, mayRetry, resumeAddress, socketBase } from "../../../api-gateway/stt_gateway/web/js/live/address.js";
+import { Backoff } from "../../../api-gateway/stt_gateway/web/js/live/backoff.js";
+import { Heard } from "../../../api-gateway/stt_gateway/web/js/live/heard.js";
+
+const tick = (ms = 0) => new Promise((resolve) => setTimeout(resolve, ms));
+
+class FakeSocket {
+  bufferedAmount = 0;
+  sent = [];
+  constructor(url) { this.url = new URL(url); this.query = Object.fromEntries(this.url.searchParams); }
+  send(message) { this.sent.push(typeof message === "string" ? JSON.parse(message).type : new DataView(message.buffer).getUint32(0)); }
+  close(code) { this.closedWith = code ?? "plain"; }
+  tell(event) { this.onmessage({ data: JSON.stringify(event) }); }
+  drop(code) { this.onclose({ code }); }
+}
+
+function started(query = { session_id: "s" }) {
+  const sockets = [];
+  const events = [];
+  const over = [];
+  const buffer = new ReplayBuffer(pcm(16000));
+  const session = new LiveSession({
+    base: "ws://host", query, buffer,
+    onEvent: (event) => events.push(event), onChange: () => {}, onOver: (end) => over.push(end),
+    openSocket: (url) => { sockets.push(new FakeSocket(url)); return sockets.at(-1); },
+  });
+  session.open();
+  return { session, buffer, sockets, events, over, speak(n) { for (let i = 0; i < n; i += 1) buffer.push(new Uint8Array(1280)); session.flush(); } };
+}
+const ready = (more = {}) => ({ type: "ready", event: 1, session_id: "s", resume_token: "T", resume_from_seq: 0, resumed: null, ...more });
+const final = (utterance, event) => ({ type: "final", event, utterance, text: `u${utterance}`, start_ms: 0, end_ms: 1, words: [] });
+
+test("speech before ready is kept, then sent in order", () => {
+  const s = started();
+  s.speak(3);
+  assert.deepEqual(s.sockets[0].sent, []);
+  s.sockets[0].tell(ready());
+  assert.deepEqual(s.sockets[0].sent, [1, 2, 3]);
+  s.session.close();
+});
+
+test("a lost connection is resumed with what is known, and only what is missing is sent again", async () => {
+  const s = started();
+  s.sockets[0].tell(ready());
+  s.speak(5);
+  s.sockets[0].tell(final(1, 4));
+  s.sockets[0].tell({ type: "ack", event: 5, received_seq: 3, committed_ms: 40 });
+  s.sockets[0].tell(final(2, 6));
+  s.sockets[0].drop(1006);
+  assert.equal(s.session.link, "lost");
+  s.speak(1);
+  await tick(300);
+  const { query, sent } = s.sockets[1];
+  assert.deepEqual(query, { session_id: "s", resume_token: "T", last_event: "6", committed_ms: "40", finals: "1", start_ms: "40" });
+  assert.deepEqual(sent, [], "nothing before ready");
+  s.sockets[1].tell(ready({ resumed: true, resume_from_seq: 4 }));
+  assert.deepEqual(sent, [5, 6]);
+  s.sockets[1].tell(final(2, 6));
+  s.sockets[1].tell(final(3, 7));
+  assert.deepEqual(s.events.map((event) => event.utterance), [1, 2, 3], "nothing twice");
+  s.session.close();
+});
+
+test("a server that lost the session gets everything that is not settled, from 1", async () => {
+  const s = started();
+  s.sockets[0].tell(ready());
+  s.speak(5);
+  s.sockets[0].tell({ type: "ack", event: 5, received_seq: 5, committed_ms: 60 });
+  s.sockets[0].drop(1012);
+  await tick(300);
+  s.sockets[1].tell(ready({ resumed: false }));
+  assert.deepEqual(s.sockets[1].sent, [1, 2, 3, 4]);
+  s.session.close();
+});
+
+test("stop is repeated after a loss; done ends the session once", async () => {
+  const s = started();
+  s.sockets[0].tell(ready());
+  s.speak(1);
+  s.session.stop();
+  assert.deepEqual(s.sockets[0].sent, [1, "stop"]);
+  s.sockets[0].drop(1006);
+  await tick(300);
+  s.sockets[1].tell(ready({ resumed: true, resume_from_seq: 1 }));
+  assert.deepEqual(s.sockets[1].sent, ["stop"]);
+  s.sockets[1].tell({ type: "done", event: 9, text: "" });
+  assert.deepEqual(s.over, [{ code: "done", message: "" }]);
+  assert.equal(s.session.link, "over");
+});
+
+test("a refusal that will not change ends the session with its reason", () => {
+  const s = started();
+  s.sockets[0].tell({ type: "error", event: 1, code: "bad_config", message: "no", retryable: false });
+  s.sockets[0].drop(4502);
+  assert.deepEqual(s.over, [{ code: "bad_config", message: "no" }]);
+});
+
+test("a server without a place is asked again", async () => {
+  const s = started();
+  s.sockets[0].tell({ type: "error", event: 1, code: "at_capacity", message: "full", retryable: true });
+  s.sockets[0].drop(4429);
+  await tick(300);
+  assert.equal(s.sockets.length, 2);
+  s.sockets[1].tell(ready());
+  assert.equal(s.session.link, "open");
+  s.session.close();
+});
+
+test("a session that the server ended says so", () => {
+  const s = started();
+  s.sockets[0].tell(ready());
+  s.sockets[0].tell({ type: "done", event: 3, text: "" });
+  assert.equal(s.over[0].code, "ended");
+});
+
+test("addresses", () => {
+  assert.equal(socketBase({ protocol: "https:", host: "a:1" }), "wss://a:1");
+  assert.equal(firstAddress("ws://a", { language: "en" }), "ws://a/v1/stt/stream?language=en");
+  const heard = new Heard();
+  const url = new URL(resumeAddress("ws://a", {}, "T", heard, null));
+  assert.equal(url.searchParams.has("committed_ms"), false, "without the audio nothing can be rebuilt");
+});
+
+test("which codes are worth another try", () => {
+  for (const code of [1006, 1005, 1011, 1012, 1013, 4408, 4429, 4432]) assert.equal(mayRetry(code), true, String(code));
+  for (const code of [1000, 1009, 4500, 4502, 4509]) assert.equal(mayRetry(code), false, String(code));
+});
+
+test("a session that was rebuilt unheard begins anew", () => {
+  assert.equal(beginsAnew({ resumed: true, resume_from_seq: 7 }, 500), false);
+  assert.equal(beginsAnew({ resumed: true, resume_from_seq: 0 }, 500), true);
+  assert.equal(beginsAnew({ resumed: true, resume_from_seq: 0 }, 0), false);
+  assert.equal(beginsAnew({ resumed: false }, 0), true);
+});
+
+test("attempts get rarer, and end", () => {
+  const backoff = new Backoff(() => 1);
+  const waits = Array.from({ length: 7 }, (_, i) => backoff.lost(i, null, 100));
+  assert.deepEqual(waits, [0.25, 0.5, 1, 2, 4, 5, 5]);
+  assert.equal(backoff.lost(101, null, 100), null);
+  assert.equal(backoff.lost(200, 150, 100), 0.25, "a connection that held ends the trouble");
+});
+
+test("finals count as settled when an ack follows them", () => {
+  const heard = new Heard();
+  heard.take(final(1, 1));
+  assert.equal(heard.settledFinals, 0);
+  heard.take({ type: "ack", event: 2, committed_ms: 10, received_seq: 1 });
+  assert.equal(heard.settledFinals, 1);
+  assert.equal(heard.take({ type: "partial", event: 3, utterance: 1 }), null, "an old partial says nothing");
+  assert.equal(heard.take(final(1, 9)), null);
+});

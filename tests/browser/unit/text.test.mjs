@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { commonPrefix, liveWords, Transcript } from "../../../api-gateway/stt_gateway/web/js/live/transcript.js";
+import { cueClock, shortClock } from "../../../api-gateway/stt_gateway/web/js/text/clock.js";
+import { cues, plainText, srt, vtt, wrap } from "../../../api-gateway/stt_gateway/web/js/text/subtitles.js";
+import { en } from "../../../api-gateway/stt_gateway/web/js/i18n/en.js";
+import { fr } from "../../../api-gateway/stt_gateway/web/js/i18n/fr.js";
+import { de } from "../../../api-gateway/stt_gateway/web/js/i18n/de.js";
+import { preferredLanguage } from "../../../api-gateway/stt_gateway/web/js/i18n/index.js";
+import { address, parse } from "../../../api-gateway/stt_gateway/web/js/router.js";
+
+const final = (text, start_ms, end_ms, words = []) => ({ type: "final", text, start_ms, end_ms, language: "en", confidence: 0.9, words });
+const utterance = (text, startMs, endMs, words = [], language = "en") => ({ text, startMs, endMs, words, language });
+
+test("a transcript grows by finals, and shows the sentence being spoken", () => {
+  const transcript = new Transcript();
+  assert.equal(transcript.apply({ type: "partial", stable: "Ever", unstable: "tried", start_ms: 20 }), "live");
+  assert.deepEqual(transcript.live, { stable: "Ever", unstable: "tried", startMs: 20 });
+  assert.equal(transcript.apply(final("Ever tried.", 20, 900)), "final");
+  assert.equal(transcript.live, null);
+  assert.equal(transcript.apply(final("", 1000, 1100)), "final");
+  assert.equal(transcript.text, "Ever tried.");
+  transcript.continueAt(5000);
+  transcript.apply(final("Again.", 100, 200));
+  assert.equal(transcript.utterances[1].startMs, 5100);
+  assert.notEqual(transcript.utterances[0].key, transcript.utterances[1].key);
+});
+
+test("text of an earlier page goes on", () => {
+  const transcript = new Transcript();
+  transcript.restore([utterance("Before.", 0, 900)]);
+  transcript.continueAt(900);
+  transcript.apply(final("After.", 100, 200));
+  assert.deepEqual(transcript.utterances.map((u) => [u.text, u.startMs]), [["Before.", 0], ["After.", 1000]]);
+  assert.notEqual(transcript.utterances[0].key, transcript.utterances[1].key);
+});
+
+test("words of a partial carry their own blanks, none where none are written", () => {
+  assert.deepEqual(liveWords({ stable: "Ever", unstable: "tried again" }).map((w) => w.text), ["Ever", " tried", " again"]);
+  assert.equal(liveWords({ stable: "今日は", unstable: "天気" }).map((w) => w.text).join(""), "今日は天気");
+  assert.deepEqual(liveWords({ stable: "", unstable: "" }), []);
+});
+
+test("words that stay are known by their beginning", () => {
+  const words = (text) => liveWords({ stable: "", unstable: text });
+  assert.equal(commonPrefix(words("ever tried a"), words("ever tried again")), 2);
+});
+
+test("clocks", () => {
+  assert.equal(shortClock(83_000), "1:23");
+  assert.equal(shortClock(3_723_000), "1:02:03");
+  assert.equal(cueClock(83_004, ","), "00:01:23,004");
+  assert.equal(cueClock(3_599_999.6, "."), "01:00:00.000");
+});
+
+test("subtitles have at most two lines of 42 characters, cut between words at their times", () => {
+  const words = Array.from({ length: 60 }, (_, i) => ({ word: `word${i}`, startMs: i * 100, endMs: i * 100 + 90 }));
+  const made = cues([utterance(words.map((w) => w.word).join(" "), 0, 6000, words)]);
+  assert.ok(made.length > 3);
+  for (const cue of made) {
+    assert.ok(cue.lines.length <= 2);
+    for (const line of cue.lines) assert.ok(line.length <= 42);
+  }
+  assert.equal(made.flatMap((cue) => cue.lines).join(" "), words.map((w) => w.word).join(" "));
+  assert.equal(made[1].startMs, words[made[0].lines.join(" ").split(" ").length].startMs);
+});
+
+test("texts without blanks and words longer than a line are cut too", () => {
+  const made = cues([utterance("字".repeat(200), 0, 4000, [], "zh"), utterance("a".repeat(100), 0, 1000)]);
+  for (const cue of made) for (const line of cue.lines) assert.ok([...line].length <= 42);
+  assert.equal(wrap("").length, 0);
+});
+
+test("formats", () => {
+  const spoken = [utterance("A < B & C --> D", 0, 1500)];
+  assert.equal(srt(spoken), "1\n00:00:00,000 --> 00:00:01,500\nA < B & C -> D\n");
+  assert.equal(vtt(spoken), "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nA &lt; B &amp; C --&gt; D\n");
+  assert.equal(plainText(spoken), "A < B & C --> D\n");
+  assert.equal(srt([]), "");
+});
+
+test("every language says everything, with the same places to fill", () => {
+  const places = (text) => JSON.stringify([...new Set((typeof text === "string" ? text : Object.values(text).join()).match(/\{\w+\}/g) ?? [])].sort());
+  for (const other of [fr, de]) {
+    assert.deepEqual(Object.keys(other).sort(), Object.keys(en).sort());
+    for (const key of Object.keys(en)) assert.equal(places(other[key]), places(en[key]), key);
+  }
+});
+
+test("the browser's languages choose", () => {
+  assert.equal(preferredLanguage("", ["es-ES", "de-CH", "en"]), "de");
+  assert.equal(preferredLanguage("fr", ["de"]), "fr");
+  assert.equal(preferredLanguage("", ["xx"]), "en");
+});
+
+test("addresses within the page", () => {
+  const place = parse("#/library/a%2Fb?query=x%20y");
+  assert.deepEqual([place.view, place.rest, place.params.get("query")], ["library", "a/b", "x y"]);
+  assert.equal(parse("#/nonsense").view, "live");
+  assert.equal(parse("#/conversation/%E0%A4%A").rest, "%E0%A4%A");
+  assert.equal(address("library", "a/b", { query: "x", language: "" }), "#/library/a%2Fb?query=x");
+});

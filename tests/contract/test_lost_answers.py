@@ -1,0 +1,75 @@
+"""Redis did as it was asked and the answer was lost, or it went away: nobody's session may be forgotten over that."""
+
+import asyncio
+
+import pytest
+import redis
+from redis.asyncio import Redis
+
+from stt_shared.bus import keys
+from stt_shared.bus.client import connect
+from stt_shared.bus.functions import Functions
+from stt_shared.bus.replicas import ALIVE_MS
+from stt_shared.bus.work import Assignment, Stage
+
+pytestmark = pytest.mark.contract
+AT = keys.session_keys("s1")
+
+
+async def test_a_claim_repeated_is_the_same_claim(redis_client: Redis) -> None:
+    functions = Functions(redis_client)
+    await functions.open(AT, "e1", b"{}", 0, 60)
+    first = await functions.claim(AT, "e1", keys.STAGE_AUDIO, "r1", name=b"1-0")
+    assert first is not None
+    assert await functions.claim(AT, "e1", keys.STAGE_AUDIO, "r1", name=b"1-0") == first
+    assert await functions.claim(AT, "e1", keys.STAGE_AUDIO, "r1", name=b"2-0") is None, "another entry of the session"
+    assert await functions.claim(AT, "e1", keys.STAGE_AUDIO, "r2", name=b"1-0") is None, "another replica"
+
+
+async def test_a_takeover_repeated_is_the_same_takeover(redis_client: Redis) -> None:
+    functions = Functions(redis_client)
+    await functions.open(AT, "e1", b"{}", 0, 60)
+    await functions.claim(AT, "e1", keys.STAGE_AUDIO, "dead", name=b"1-0")
+    heir = await functions.claim(AT, "e1", keys.STAGE_AUDIO, "r2", "dead", name=b"1-0")
+    assert heir is not None
+    assert await functions.claim(AT, "e1", keys.STAGE_AUDIO, "r2", "dead", name=b"1-0") == heir
+
+
+async def test_what_was_given_up_is_found_again_though_the_error_lives_on(redis_url: str, redis_client: Redis) -> None:
+    errors: list[Exception] = []
+    again = asyncio.Event()
+
+    async def handle(assignment: Assignment) -> None:
+        if errors:
+            again.set()
+            return
+        try:
+            raise redis.ConnectionError("away")
+        except redis.ConnectionError as error:
+            errors.append(error)  # its traceback holds all that it passed through
+            raise
+
+    client = connect(redis_url)
+    functions = Functions(client)
+    await functions.open(AT, "e1", b"{}", 0, 60)
+    await client.xadd(keys.SESSIONS_WAITING, {"id": AT.id, "epoch": "e1"})
+    await client.set(keys.replica_alive("r1"), 1, px=10 * ALIVE_MS)
+    stage = Stage(
+        client,
+        functions,
+        stream=keys.SESSIONS_WAITING,
+        stage=keys.STAGE_AUDIO,
+        replica_id="r1",
+        keys_of=keys.session_keys,
+        capacity=4,
+        handle=handle,
+        deletes=False,
+    )
+    running = asyncio.create_task(stage.run())
+    try:
+        async with asyncio.timeout(8):
+            await again.wait()
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await client.aclose()
