@@ -38,6 +38,8 @@ REDIS_PATIENCE_MS = 10_000.0
 STOP_PATIENCE_MS = 30_000.0
 """How long a session whose client is gone may wait for room for its last frames."""
 ACK_EVERY_MS = 1000.0
+STANDSTILL_MS = 200.0
+"""So much too late nothing wakes up in a process that runs."""
 _FENCE = f"fence:{STAGE_GATEWAY}"
 
 
@@ -231,7 +233,11 @@ class Session:
             frame_ms = float(self._settings.frame_ms)
             now_ms = monotonic_ms()
             dues = [due for due in (self._framer.due_ms, self._silence.deadline_ms) if due is not None]
-            await asyncio.sleep(max(1.0, min([frame_ms, *(due - now_ms for due in dues)])) / 1000)
+            wait_ms = max(1.0, min([frame_ms, *(due - now_ms for due in dues)]))
+            await asyncio.sleep(wait_ms / 1000)
+            if monotonic_ms() - now_ms - wait_ms > STANDSTILL_MS:
+                # This process stood still, and has not read what came meanwhile: no silence of the client's.
+                self._silence.handled(monotonic_ms())
             if self._lock.locked() or self.stopped:
                 continue
             async with self._lock:

@@ -106,3 +106,38 @@ class Library:
         return route.fulfill(
             json={"transcripts": page, "next_cursor": str(first + 20) if len(ids) > first + 20 else None}
         )
+
+
+def conversation(page: "Page") -> None:
+    """A conversation in which some have spoken and one speaks."""
+    said = [
+        ("Ada", "Shall we look at last week first?"),
+        ("Ada", "The long recordings are done, all of them."),
+        ("Bob", "Good. I still have two open questions about the subtitles."),
+        ("Chiara", "I can take one of those after lunch."),
+        ("Bob", "Wonderful, thank you."),
+    ]
+
+    def opened(socket: "WebSocketRoute") -> None:
+        socket.on_message(lambda _: None)
+        socket.send(json.dumps({"type": "following", "conversation_id": "c", "cursor": "-0"}))
+        for number, (speaker, text) in enumerate(said, start=1):
+            utterance = {
+                "type": "utterance", "seq": number, "session_id": speaker, "utterance": number, "speaker": speaker,
+                "text": text, "language": "en", "spoken_ms": 1_772_355_600_000 + number * 4000, "cursor": f"e-{number}",
+            }  # fmt: skip
+            socket.send(json.dumps(utterance))
+        socket.send(
+            json.dumps(
+                {
+                    "type": "unsettled",
+                    "session_id": "Ada",
+                    "utterance": 9,
+                    "speaker": "Ada",
+                    "stable": "Then let us start with",
+                    "unstable": "the first one",
+                }
+            )
+        )
+
+    page.route_web_socket("**/v1/stt/conversations/**", opened)

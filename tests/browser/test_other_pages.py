@@ -83,6 +83,7 @@ def test_two_speak_and_one_watches(pages: "Pages") -> None:
     }
     assert len(colours) == 2
     late.get_by_role("button", name="Big captions", exact=True).click()
+    late.locator(".captions-only").wait_for()
     assert late.evaluate("parseFloat(getComputedStyle(document.querySelector('.said p')).fontSize)") > 40
     late.keyboard.press("Escape")
     late.get_by_role("button", name="Big captions", exact=True).wait_for()

@@ -42,7 +42,7 @@ class Run:
         if self.short:
             options = {"seconds": (6.0, 9.0), "pace": 3.0, **options}
         if self.row.must_lose:
-            # A word that is lost may be the end of its session.
+            # A session that lost its last word never ends: it is given up sooner.
             options = {"timeout_s": 40.0, **options}
         crowd = Crowd(self.suite, speak, self.rng, sessions=8 if self.short else sessions, **options)
         links_before = len(self.suite.front.history)

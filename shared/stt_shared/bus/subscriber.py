@@ -17,7 +17,7 @@ from stt_shared.tasks import cancel_and_wait
 
 _log = structlog.get_logger()
 
-PROBE_AFTER_S = 0.9
+PROBE_AFTER_S = 0.8
 """Quiet for so long: probe. Still quiet after as long again: dead. Together less than two seconds."""
 _LAST_LOOK_S = 0.05
 """If this process itself stood still, the echo lies in the socket and has not been looked at."""

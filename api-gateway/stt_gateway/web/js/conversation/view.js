@@ -157,7 +157,12 @@ function createRoom(app, id) {
     if (isBig) await document.documentElement.requestFullscreen?.().catch(() => { /* big type all the same */ });
     else if (document.fullscreenElement) await document.exitFullscreen();
   }
-  const onFullscreen = () => { if (!document.fullscreenElement && element.classList.contains("captions-only")) big(false); };
+  let wasFull = false;
+  const onFullscreen = () => {
+    // The browser's own way out of full screen leaves the big captions too.
+    if (wasFull && !document.fullscreenElement && element.classList.contains("captions-only")) big(false);
+    wasFull = Boolean(document.fullscreenElement);
+  };
   const onKey = (event) => { if (event.key === "Escape" && element.classList.contains("captions-only")) big(false); };
   document.addEventListener("fullscreenchange", onFullscreen);
   document.addEventListener("keydown", onKey);

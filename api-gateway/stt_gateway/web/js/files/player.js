@@ -28,7 +28,10 @@ export function createPlayer(source, durationS, onTime) {
 
   function toggle() {
     if (!audio.paused) return audio.pause();
-    return audio.play().catch((error) => { if (error.name !== "AbortError") toast(t("player.failed")); });
+    return audio.play().catch((error) => {
+      // "error" above has told what is wrong with the file; a pause that came first is no fault.
+      if (!["AbortError", "NotSupportedError"].includes(error.name)) throw error;
+    });
   }
   function seek(seconds, andPlay) {
     audio.currentTime = seconds;
@@ -53,6 +56,7 @@ export function createPlayer(source, durationS, onTime) {
     if (!frame) beat();
   }
   for (const kind of ["play", "pause", "ended", "seeked", "loadedmetadata"]) audio.addEventListener(kind, changed);
+  audio.addEventListener("error", () => toast(t("player.failed")));
   const resize = new ResizeObserver(draw);
   resize.observe(canvas);
   const dark = matchMedia("(prefers-color-scheme: dark)");

@@ -1,0 +1,132 @@
+"""Takes the pictures in docs/screenshots: every view, light and dark, on a desk and in a hand.
+
+    PYTHONPATH=tests:benchmarks python -m browser.screenshots docs/screenshots
+
+Needs what the browser tests need. The text on them is played; the recording is real.
+"""
+
+import atexit
+import functools
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from browser.browsers import Pages, browser
+from browser.played import Library, Server, conversation
+from common import running_suite
+from playwright.sync_api import Page
+from speech import beckett_path
+
+SPOKEN = [
+    (1200, "Good morning, and thank you all for coming at such short notice."),
+    (6400, "Before we begin, I would like to say a word about how we got here."),
+    (
+        11800,
+        "Three years ago this was a sketch on the back of an envelope. Nobody believed it would work, and for a long "
+        "time it didn’t.",
+    ),
+    (19600, "What changed is that we started to listen."),
+]
+
+
+def live(pages: Pages, page: Page) -> None:
+    server = Server(page)
+    pages.go(page, "/")
+    page.click(".talk")
+    page.locator("[data-phase=live]").wait_for()
+    for number, (start_ms, text) in enumerate(SPOKEN, start=1):
+        server.final(number, text, start_ms=start_ms)
+    server.partial(len(SPOKEN) + 1, "So let me show you what that", "means in practice", start_ms=24300)
+    page.locator(".live .word", has_text="practice").wait_for()
+    page.wait_for_timeout(700)
+
+
+def refused(pages: Pages, page: Page) -> None:
+    page.add_init_script(
+        "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'));"
+    )
+    pages.go(page, "/")
+    page.click(".talk")
+    page.locator("[role=alert]").wait_for()
+
+
+def files(pages: Pages, page: Page) -> None:
+    pages.go(page, "/#/files")
+    page.set_input_files(".drop input", recordings())
+    page.locator("li[data-phase=failed]").wait_for(timeout=30_000)
+    page.locator("li[data-phase=completed]").nth(1).wait_for(timeout=60_000)
+
+
+@functools.cache
+def recordings() -> list[Path]:
+    """They must stay as long as a page plays them."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    paths = [folder / name for name in ("Interview with Ada.wav", "Monday meeting.wav", "notes.txt")]
+    for path in paths:
+        shutil.copy(beckett_path(), path)
+    paths[2].write_text("no sound")
+    return paths
+
+
+def result(pages: Pages, page: Page) -> None:
+    files(pages, page)
+    page.locator("li[data-phase=completed] a.button").first.click()
+    page.locator(".player").wait_for()
+    page.wait_for_timeout(600)
+    page.locator(".words span", has_text="matter").click()
+    page.locator(".words span.now").wait_for()
+    page.click("button[aria-label=Pause]")
+
+
+def library(pages: Pages, page: Page) -> None:
+    Library(page)
+    pages.go(page, "/#/library?query=meeting")
+    page.locator("mark").first.wait_for()
+
+
+def room(pages: Pages, page: Page) -> None:
+    conversation(page)
+    pages.go(page, "/#/conversation/team-breakfast")
+    page.locator("[role=log] p").nth(4).wait_for()
+
+
+def empty(pages: Pages, page: Page) -> None:
+    pages.go(page, "/")
+    page.wait_for_timeout(500)
+
+
+VIEWS = {
+    "start": empty,
+    "live": live,
+    "refused": refused,
+    "files": files,
+    "result": result,
+    "library": library,
+    "conversation": room,
+}
+
+
+def main(folder: Path, names: list[str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as spool,
+        running_suite(WHISPER_MODEL="tiny.en", SPOOL_DIR=spool) as suite,
+        browser(beckett_path()) as running,
+    ):
+        for name in names or VIEWS:
+            for dark in (False, True):
+                for phone in (False, True):
+                    pages = Pages(running, suite.url)
+                    page = pages.blank(phone=phone, dark=dark)
+                    VIEWS[name](pages, page)
+                    page.mouse.move(0, 0)
+                    page.wait_for_timeout(300)
+                    place = "phone" if phone else "desktop"
+                    page.screenshot(path=folder / f"{name}-{place}-{'dark' if dark else 'light'}.png")
+                    pages.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
