@@ -64,11 +64,11 @@ class Pages:
         """``/`` and ``/assets/{release}/…``."""
         router = APIRouter(include_in_schema=False)
 
-        @router.get("/")
+        @router.api_route("/", methods=["GET", "HEAD"])
         async def index(request: Request) -> Response:
             return answer(request, self.index, _ALWAYS_ASK)
 
-        @router.get("/assets/{release}/{path:path}")
+        @router.api_route("/assets/{release}/{path:path}", methods=["GET", "HEAD"])
         async def asset(request: Request, release: str, path: str) -> Response:
             page = self.assets.get(path)
             if page is None:

@@ -113,6 +113,21 @@ def test_a_phone_shows_all_of_it(pages: "Pages", view: str) -> None:
     assert not small, "targets are large enough for a finger"
 
 
+def test_the_narrowest_screen_needs_no_sideways_scrolling(pages: "Pages") -> None:
+    page = pages.blank(phone=True, locale="de-DE")
+    page.set_viewport_size({"width": 320, "height": 640})
+    wide = {}
+    for view in [*VIEWS, "/#/conversation/a-name-that-is-as-long-as-names-can-be-and-longer"]:
+        pages.go(page, view)
+        page.wait_for_timeout(400)
+        wide[view] = page.evaluate("document.documentElement.scrollWidth")
+    pages.go(page, "/")
+    page.click(".talk")
+    page.locator("[role=log] p").first.wait_for(timeout=8000)
+    wide["speaking"] = page.evaluate("document.documentElement.scrollWidth")
+    assert set(wide.values()) == {320}, wide
+
+
 def test_everything_is_reached_by_keyboard(pages: "Pages") -> None:
     page = pages.open()
     seen = []

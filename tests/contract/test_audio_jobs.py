@@ -282,13 +282,14 @@ async def test_the_process_serves_and_leaves_in_order(redis_client: Redis, redis
         assert replicas[0].service == "audio-processor"
         assert b"stt_stage_seconds" in (await replica_metrics(redis_client, replicas))[replicas[0].id]
         process.send_signal(signal.SIGTERM)
-        told = ("draining", 1)
-        await until(is_told)
-        await functions.append_audio(Ownership(at, "e1"), Frame(2, FrameKind.STOP))
         async with asyncio.timeout(10):
             assert await process.wait() == 0
-        assert await redis_client.xlen(at.pcm_log) == 2
         assert await living_replicas(redis_client) == []
+        # Whoever comes next finds the session waiting, and nobody as its owner.
+        entries = await redis_client.xrange(keys.SESSIONS_WAITING)
+        assert entries[-1][1][b"id"] == b"live"
+        assert entries[-1][1][b"stage"] == keys.STAGE_AUDIO.encode()
+        assert await redis_client.hget(at.state, "owner:audio") == b""
     finally:
         if process.returncode is None:
             process.kill()

@@ -274,7 +274,7 @@ async def test_a_cancelled_job_is_written_no_more_and_its_worker_is_free(
     redis_client: Redis, redis_url: str, engine: FirstSamples
 ) -> None:
     chance = random.Random(5)
-    engine.takes_s = 0.02
+    engine.takes_s = 0.1
     functions = Functions(redis_client)
     in_mid_work = 0
     async with Transcriber(redis_url, "t1", engine) as worker:

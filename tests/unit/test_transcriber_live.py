@@ -503,3 +503,20 @@ def test_little_voice_counts_against_a_final() -> None:
     driver.decode(heard(("so", 0.1, 0.2), no_speech_prob=0.7))
     assert not driver.events(Final)
     assert driver.session.rejected == ["no speech, little voice"]
+
+
+def test_what_a_stalled_client_says_last_counts_however_short() -> None:
+    """Silence of the line ended the utterance in mid-word; alone, as little voice as this is a click."""
+    policy = LivePolicy(min_speech_ms=250)
+    driver = Driver(policy, interim_results=False)
+    driver.audio(1, loud=True)
+    driver.control(FrameKind.IDLE)
+    driver.decode(heard(("hello", 0.3, 0.7)))
+    driver.audio(0.2, loud=True)
+    driver.audio(1, loud=False)
+    driver.decode(heard(("there", 0.0, 0.2)))
+    assert [final.text for final in driver.events(Final)] == ["hello", "there"]
+    driver.audio(2, loud=False)
+    driver.audio(0.2, loud=True)
+    driver.audio(1, loud=False)
+    assert driver.session.begin() is None

@@ -147,7 +147,9 @@ class Segmenter:
         utterance = self.open
         assert utterance is not None
         passed_over = self.passes_over
-        voiced = self.endpoint.voiced_enough() or (asked_for and self.ear.voiced_ms > 0)
+        # A client that stalls is taken for silent, and its utterance ends in mid-speech: the rest may be short.
+        goes_on = 0 < self._last_end == utterance.start
+        voiced = self.endpoint.voiced_enough() or ((asked_for or goes_on) and self.ear.voiced_ms > 0)
         utterance.end = whole_ms(end)
         self.open = None
         self._gate.end()

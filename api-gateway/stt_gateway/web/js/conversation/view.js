@@ -93,7 +93,7 @@ function createRoom(app, id) {
     }
     drawSpeaking();
     drawState();
-    if (isFollowing) follow();
+    if (isFollowing && empty.hidden) follow();
   }
 
   function said(one, before) {

@@ -83,7 +83,8 @@ export class FileQueue extends EventTarget {
     await this.transport.watch(item.jobId, (view) => {
       if (signal.aborted) return;
       if (view.status === "processing" && !item.startedAt) item.startedAt = Date.now();
-      this.#set(item, { phase: view.status, progress: view.progress, name: view.filename || item.name, error: view.error ?? null, result: view.result ?? null });
+      // The same bytes under another name may be answered from what there is: here it keeps the name that was dropped.
+      this.#set(item, { phase: view.status, progress: view.progress, name: item.file ? item.name : view.filename || item.name, error: view.error ?? null, result: view.result ?? null });
     }, signal);
   }
 
