@@ -12,12 +12,13 @@ from typing import Any
 import msgspec
 import redis
 import structlog
-from fastapi import APIRouter, WebSocket
+from fastapi import APIRouter, Request, Response, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
-from stt_gateway.core.viewing import Viewing, viewing
+from stt_gateway.core.viewing import Viewing, page_request, viewing
 from stt_gateway.pump import CLOSE_SLOW_READER, ClientGone, send_text
 from stt_gateway.services import Services, services_of
+from stt_gateway.store.interface import MAX_UTTERANCES, Settled
 from stt_shared.bus import keys
 from stt_shared.bus.conversations import epoch_of, place_before, read_conversation
 from stt_shared.clock import wall_ms
@@ -60,6 +61,35 @@ async def follow(websocket: WebSocket, conversation_id: str) -> None:
     with contextlib.suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
         async with asyncio.timeout(1.0):
             await websocket.close(code)
+
+
+@router.get("/v1/stt/conversations/{conversation_id:path}", tags=["conversations"])
+async def read(request: Request, conversation_id: str) -> Response:
+    """What was said in a conversation, from the store: in the order in which it was kept, a page at a time (``after``,
+    ``limit``; ``next`` of an answer is ``after`` of the next, null on the last page)."""
+    after, limit = page_request(request.query_params.multi_items(), MAX_UTTERANCES)
+    found = await services_of(request).store.conversation(conversation_id, after=after, limit=limit)
+    body = {
+        "conversation_id": conversation_id,
+        "utterances": [_kept(settled) for settled in found],
+        "next": found[-1].number if len(found) == limit else None,
+    }
+    return Response(msgspec.json.encode(body), media_type="application/json")
+
+
+def _kept(settled: Settled) -> dict[str, Any]:
+    said = settled.utterance
+    return {
+        "number": settled.number,
+        "session_id": said.session_id,
+        "utterance": said.utterance,
+        "speaker": said.speaker or None,
+        "text": said.text,
+        "language": said.language,
+        "spoken_ms": said.started_ms,
+        "start_ms": said.start_ms,
+        "end_ms": said.end_ms,
+    }
 
 
 class Viewer:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import quote
 
+import httpx2
 import pytest
 import websockets
 from gateway_bench import Gateway, Line, line, running_gateway, stand_ins, until
@@ -22,10 +23,11 @@ pytestmark = pytest.mark.contract
 
 @pytest.fixture
 async def gateways(redis_client: Redis, redis_url: str, tmp_path: Path) -> AsyncIterator[tuple[Gateway, Gateway]]:
+    store = f"sqlite:///{tmp_path}/transcripts.db"
     async with (
         stand_ins(redis_client),
-        running_gateway(redis_client, redis_url, tmp_path / "a") as one,
-        running_gateway(redis_client, redis_url, tmp_path / "b") as other,
+        running_gateway(redis_client, redis_url, tmp_path / "a", database_url=store) as one,
+        running_gateway(redis_client, redis_url, tmp_path / "b", database_url=store) as other,
     ):
         yield one, other
 
@@ -152,6 +154,22 @@ async def test_a_conversation_that_redis_lost_begins_anew_for_those_who_follow_i
         assert await texts(viewer, 1) == ["ann says 4"]
 
 
+async def test_the_whole_is_read_from_the_store(gateways: tuple[Gateway, Gateway], functions: Functions) -> None:
+    for number in (1, 2, 3):
+        await functions.conversations.say(said("ann", number))
+    path = gateways[0].url + f"/v1/stt/conversations/{quote('call 7/ä', safe='')}"
+    async with httpx2.AsyncClient() as client:
+
+        async def whole() -> list[str]:
+            found = (await client.get(path)).json()["utterances"]
+            return [one["text"] for one in found] if len(found) == 3 else []
+
+        assert await until(whole) == ["ann says 1", "ann says 2", "ann says 3"]
+        page = (await client.get(path, params={"after": 1, "limit": 1})).json()
+        assert ([one["number"] for one in page["utterances"]], page["next"]) == ([2], 2)
+        assert (await client.get(path, params={"limit": 0})).status_code == 422
+
+
 @pytest.mark.parametrize(
     ("query", "named"),
     [
@@ -191,8 +209,6 @@ async def test_two_hundred_viewers_follow_and_a_speaker_writes_once(
 
 
 async def test_older_clients_find_their_routes(gateways: tuple[Gateway, Gateway], functions: Functions) -> None:
-    import httpx2
-
     one, _ = gateways
     async with httpx2.AsyncClient() as client:
         assert (await client.get(one.url + "/api/stt/healthcheck")).text == "Yes, I'm ok"

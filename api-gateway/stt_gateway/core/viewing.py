@@ -42,6 +42,12 @@ def viewing(conversation_id: str, pairs: Iterable[tuple[str, str]]) -> Viewing:
     )
 
 
+def page_request(pairs: Iterable[tuple[str, str]], most: int) -> tuple[int, int]:
+    """``after`` and ``limit`` of a page of what was said. Raises SttError bad_config."""
+    given = once(pairs, ("after", "limit"))
+    return number(given, "after", 0, 999_999_999, 0), number(given, "limit", 1, most, most)
+
+
 def _cursor(value: str) -> Cursor:
     epoch, dash, place = value.rpartition("-")
     if not (dash and place.isascii() and place.isdigit() and len(place) <= 15 and (epoch.isalnum() or not epoch)):
