@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import redis
+import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
@@ -25,6 +26,8 @@ from stt_shared.clock import wall_ms
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import iso_timestamp
 from stt_shared.contracts.jobs import JobConfig, JobError, JobResult, JobStatus, JobView
+
+_log = structlog.get_logger()
 
 WATCH_EVERY_S = 0.5
 
@@ -48,12 +51,12 @@ async def post_job(request: Request) -> Response:
     try:
         wishes = job_request([*request.query_params.multi_items(), *received.fields])
         model = await services.admission.check_file(wishes.language, wishes.task)
-        known = await _known(services, [_content_key(upload, wishes, model) for upload in received.files])
+        known = await _known(services, received.files, wishes, model) if key is None else None
     except (SttError, redis.ConnectionError, redis.TimeoutError):
         # The client is told that nothing came of it, so nothing is kept.
         _remove(settings.spool_dir, received.files)
         raise
-    if key is None and known is not None:
+    if known is not None:
         # The same bytes with the same options and model: nothing else would come of it.
         _remove(settings.spool_dir, received.files)
         return _posted(known, replayed=True)
@@ -78,10 +81,26 @@ def _posted(job_ids: list[str], *, replayed: bool) -> Response:
     return _json(body, status=202, headers={"Idempotent-Replayed": "true"} if replayed else None)
 
 
-async def _known(services: Services, content_keys: list[str]) -> list[str] | None:
-    """The jobs that have heard just these files; None unless all of them."""
-    found = [await services.store.find_by_content(key) for key in content_keys]
-    return [one.id for one in found if one is not None] if all(found) else None
+async def _known(services: Services, uploads: list[Upload], wishes: JobRequest, model: str) -> list[str] | None:
+    """Jobs that have heard just these files; None unless all of them. A file that comes under another name is kept
+    under that, too: people look for names."""
+    try:
+        found = [await services.store.find_by_content(_content_key(upload, wishes, model)) for upload in uploads]
+        if None in found:
+            return None
+        job_ids = []
+        for upload, kept in zip(uploads, found, strict=True):
+            assert kept is not None
+            if kept.filename != upload.filename:
+                name = {"id": upload.spool_name, "filename": upload.filename, "title": upload.filename}
+                kept = msgspec.structs.replace(kept, **name, created_ms=int(wall_ms()))
+                await services.store.put(kept)
+            job_ids.append(kept.id)
+        return job_ids
+    except SttError as error:
+        # It only saves work.
+        _log.warning("uploads not looked for in the store", cause=error.message)
+        return None
 
 
 @router.get("/{job_id}")

@@ -11,11 +11,12 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from browser.browsers import Pages, browser
-from browser.played import Library, Server, conversation
+from browser.played import Server, conversation
 from common import running_suite
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 from speech import beckett_path
 
 SPOKEN = [
@@ -80,10 +81,40 @@ def result(pages: Pages, page: Page) -> None:
     page.click("button[aria-label=Pause]")
 
 
+FOUND_BY_NAME = [
+    ("Budget meeting, second round.mp3", "2026-03-12", 3127.0, "en", [[7, 14]]),
+    ("Monday meeting.wav", "2026-03-09", 1812.4, "en", [[7, 14]]),
+    ("Meeting in Lyon – entretien.m4a", "2026-02-27", 2541.9, "fr", [[0, 7]]),
+]
+FOUND_BY_WORDS = [
+    ("Interview with Ada.wav", "2026-03-04", 2296.0, "en", "… which is why the first meeting of that group took "
+     "place in a kitchen, with eleven people around a table for four …"),
+    ("Lecture 7, thermodynamics.mp4", "2026-02-18", 5403.2, "en", "… think of it as two gases meeting at a wall that "
+     "suddenly is not there any more …"),
+]  # fmt: skip
+
+
 def library(pages: Pages, page: Page) -> None:
-    Library(page)
+    def view(title: str, day: str, duration: float, language: str) -> dict[str, Any]:
+        return {
+            "id": title, "kind": "job", "state": "completed", "title": title, "filename": title,
+            "created_at": f"{day}T10:00:00.000Z", "duration": duration, "language": language, "snippet": None,
+            "title_hits": [], "filename_hits": [],
+        }  # fmt: skip
+
+    def answer(route: Route) -> None:
+        if "query=" in route.request.url:
+            found = [
+                {**view(*one), "snippet": {"text": text, "hits": [[text.find("meeting"), text.find("meeting") + 7]]}}
+                for *one, text in FOUND_BY_WORDS
+            ]
+        else:
+            found = [{**view(*one), "title_hits": hits} for *one, hits in FOUND_BY_NAME]
+        route.fulfill(json={"transcripts": found, "next_cursor": None})
+
+    page.route("**/v1/stt/transcripts?**", answer)
     pages.go(page, "/#/library?query=meeting")
-    page.locator("mark").first.wait_for()
+    page.locator(".snippet mark").nth(1).wait_for()
 
 
 def room(pages: Pages, page: Page) -> None:

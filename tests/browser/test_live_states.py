@@ -144,7 +144,7 @@ def test_the_readers_language_is_chosen_and_changed_in_mid_speech(pages: "Pages"
     page = pages.blank(locale="fr-FR")
     server = Server(page)
     pages.go(page, "/")
-    assert page.inner_text("h1") == "Parlez, et lisez."
+    assert page.inner_text(".empty h1") == "Parlez, et lisez."
     assert page.evaluate("document.documentElement.lang") == "fr"
     page.click(".talk")
     page.locator("[data-phase=live]").wait_for(timeout=5000)

@@ -1,11 +1,14 @@
 """Files and conversations on the real suite; the library's page on answers in the shape that the server gives."""
 
-import shutil
+import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx2
 import pytest
 from browser.played import Library
+from common import Suite
 from live_client import words
 from speech import BECKETT_TEXT
 
@@ -20,8 +23,8 @@ EXPECTED = words(BECKETT_TEXT)
 
 def test_three_files_at_once_one_of_them_none(pages: "Pages", recording: Path, tmp_path: Path) -> None:
     names = ["Interview – Ada & Bob.wav", "standup.wav"]
-    for name in names:
-        shutil.copy(recording, tmp_path / name)
+    for number, name in enumerate(names):
+        (tmp_path / name).write_bytes(recording.read_bytes() + bytes(2 * number))
     (tmp_path / "notes.txt").write_text("no sound at all")
     page = pages.open("/#/files")
     page.set_input_files(".drop input", [tmp_path / name for name in [*names, "notes.txt"]])
@@ -84,9 +87,26 @@ def test_two_speak_and_one_watches(pages: "Pages") -> None:
     assert len(colours) == 2
     late.get_by_role("button", name="Big captions", exact=True).click()
     late.locator(".captions-only").wait_for()
-    assert late.evaluate("parseFloat(getComputedStyle(document.querySelector('.said p')).fontSize)") > 40
+    size_px, shown = late.evaluate(
+        "[parseFloat(getComputedStyle(document.querySelector('.said p')).fontSize),"
+        " document.querySelector('.talk-page').className]"
+    )
+    assert size_px > 40, shown
     late.keyboard.press("Escape")
     late.get_by_role("button", name="Big captions", exact=True).wait_for()
+
+
+def test_a_watching_page_misses_nothing_when_the_gateway_dies(pages: "Pages", suite: Suite) -> None:
+    watching = pages.open("/#/conversation/cut-off")
+    speaking = pages.open("/#/conversation/cut-off")
+    speaking.locator(".chip.good").first.wait_for(timeout=5000)
+    speaking.locator(".talk-foot .button").click()
+    watching.locator("[role=log] p").nth(1).wait_for(timeout=15_000)
+    (gateway,) = [r for r in httpx2.get(suite.url + "/health").json()["replicas"] if r["service"] == "gateway"]
+    os.kill(int(gateway["id"].split("-")[-2]), signal.SIGKILL)
+    watching.locator(".talk-head .chip.warn").wait_for(timeout=5000)
+    watching.locator("[role=log] p", has_text="better").wait_for(timeout=40_000)
+    assert words(" ".join(watching.locator("[role=log] .said p").all_inner_texts())) == EXPECTED
 
 
 def test_the_library_is_searched_paged_renamed_and_emptied(pages: "Pages") -> None:

@@ -19,6 +19,7 @@ from stt_shared.bus import keys
 from stt_shared.bus.functions import Functions
 from stt_shared.bus.jobs import JobFunctions, NewJob
 from stt_shared.bus.log import read_state
+from stt_shared.clock import wall_ms
 from stt_shared.contracts.jobs import JobConfig, JobError, JobResult, JobSegment, JobStatus, JobWord
 from stt_shared.contracts.session import Task
 
@@ -396,3 +397,43 @@ async def test_watching_a_job_tells_each_change_once_and_ends_with_it(
     ]
     assert events[-1][1]["result"]["text"] == RESULT.text
     assert await heard_events(http, job_id) == events[-1:], "who comes late gets the end at once"
+
+
+async def test_the_same_file_is_answered_from_the_store_and_kept_under_each_of_its_names(
+    redis_client: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    async with stand_ins(redis_client), running_gateway(redis_client, redis_url, tmp_path / "spool") as gateway:
+        await tell_status(redis_client, "transcriber", capacity=4, detail={"model": "base"})
+        functions = Functions(redis_client)
+        async with httpx2.AsyncClient(base_url=gateway.url) as client:
+
+            async def post(name: str, language: str = "en") -> tuple[str, bool]:
+                sent = await client.post(
+                    "/v1/stt/jobs", files={"file": (name, b"the same bytes")}, data={"language": language}
+                )
+                return sent.json()["job_id"], "idempotent-replayed" in sent.headers
+
+            first, replayed = await post("one.wav")
+            assert not replayed
+            at = keys.job_keys(first)
+            epoch = (await redis_client.hget(at.state, "epoch") or b"").decode()
+            result = JobResult("what was said", "en", 2.0, [])
+            await functions.conversations.keep("job", first.encode())
+            await functions.jobs.finish(
+                at, epoch, JobStatus.COMPLETED, result=msgspec.json.encode(result), now_ms=wall_ms()
+            )
+
+            async def stored() -> bool:
+                return (await client.get(f"/v1/stt/transcripts/{first}")).status_code == 200
+
+            await until(stored)
+            assert await post("one.wav") == (first, True)
+            second, replayed = await post("two.wav")
+            assert replayed
+            assert second != first
+            job = (await client.get(f"/v1/stt/jobs/{second}")).json()
+            assert (job["status"], job["filename"], job["result"]["text"]) == ("completed", "two.wav", "what was said")
+            names = [one["filename"] for one in (await client.get("/v1/stt/transcripts")).json()["transcripts"]]
+            assert sorted(names) == ["one.wav", "two.wav"]
+            assert (await post("one.wav", "de"))[1] is False, "other options are other work"
+            assert len(gateway.spooled) == 2

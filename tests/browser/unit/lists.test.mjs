@@ -5,7 +5,16 @@ import { FileQueue } from "../../../api-gateway/stt_gateway/web/js/files/queue.j
 import { highlighted, Search } from "../../../api-gateway/stt_gateway/web/js/library/search.js";
 
 const tick = () => new Promise((resolve) => setTimeout(resolve, 0));
-const said = (session_id, utterance, more = {}) => ({ type: "utterance", session_id, utterance, speaker: session_id, text: `${session_id}${utterance}`, spoken_ms: utterance, cursor: `e-${utterance}`, ...more });
+const said = (session_id, utterance, more = {}) => ({
+  type: "utterance",
+  session_id,
+  utterance,
+  speaker: session_id,
+  text: `${session_id}${utterance}`,
+  spoken_ms: utterance,
+  cursor: `e-${utterance}`,
+  ...more,
+});
 
 test("a viewer has each utterance once, and goes on from its place", () => {
   const feed = new Feed();
@@ -16,7 +25,10 @@ test("a viewer has each utterance once, and goes on from its place", () => {
   assert.equal(feed.take(said("ann", 1)), null);
   assert.equal(feed.take({ type: "unsettled", session_id: "ann", utterance: 1, stable: "late", unstable: "" }), null);
   feed.take(said("bob", 2));
-  assert.deepEqual(feed.utterances.map((one) => one.text), ["ann1", "bob2"]);
+  assert.deepEqual(
+    feed.utterances.map((one) => one.text),
+    ["ann1", "bob2"],
+  );
   assert.deepEqual([feed.colour("ann"), feed.colour("bob"), feed.colour(null)].length, 3);
   assert.notEqual(feed.colour("ann"), feed.colour("bob"));
   const url = new URL(viewerAddress("ws://h", "call 7/ä", feed.cursor));
@@ -36,8 +48,19 @@ function transport({ fail = null } = {}) {
         if (fail) reject(Object.assign(new Error(fail), { code: fail }));
       });
     },
-    watch: (jobId, onView) => new Promise((resolve) => { log.views.push({ jobId, tell: (view) => { onView(view); if (view.status === "completed") resolve(); } }); }),
-    cancel: async (jobId) => { log.cancelled.push(jobId); },
+    watch: (jobId, onView) =>
+      new Promise((resolve) => {
+        log.views.push({
+          jobId,
+          tell: (view) => {
+            onView(view);
+            if (view.status === "completed") resolve();
+          },
+        });
+      }),
+    cancel: async (jobId) => {
+      log.cancelled.push(jobId);
+    },
   };
 }
 
@@ -45,7 +68,10 @@ test("two files at once, each with its own progress, the first chosen first", as
   const wire = transport();
   const queue = new FileQueue(wire);
   queue.add([{ name: "a" }, { name: "b" }, { name: "c" }], { language: "en" });
-  assert.deepEqual(wire.log.uploads.map((one) => one.file.name), ["a", "b"]);
+  assert.deepEqual(
+    wire.log.uploads.map((one) => one.file.name),
+    ["a", "b"],
+  );
   assert.equal(queue.isBusy, true);
   wire.log.uploads[0].onProgress(50);
   assert.equal(queue.items.find((item) => item.name === "a").progress, 50);
@@ -82,30 +108,49 @@ test("a refused file says why and does not hold up the others", async () => {
   queue.add([{ name: "a" }, { name: "b" }, { name: "c" }], {});
   await tick();
   await tick();
-  assert.deepEqual(queue.items.map((item) => item.error?.code), ["too_large", "too_large", "too_large"]);
+  assert.deepEqual(
+    queue.items.map((item) => item.error?.code),
+    ["too_large", "too_large", "too_large"],
+  );
 });
 
 test("a search finds names first, texts after them, nothing twice, page by page", async () => {
   const asked = [];
   const pages = { filename: [["1", "2"], ["3"]], query: [["2", "4"]] };
-  const search = new Search(async (parameters) => {
-    asked.push(parameters);
-    const lane = parameters.filename ? "filename" : "query";
-    const index = Number(parameters.cursor ?? 0);
-    return {
-      transcripts: pages[lane][index].map((id) => ({ id, snippet: lane === "query" ? { text: id, hits: [] } : null })),
-      next_cursor: index + 1 < pages[lane].length ? String(index + 1) : null,
-    };
-  }, { text: "x", language: "de" });
-  assert.deepEqual((await search.more()).map((one) => one.id), ["1", "2", "4"]);
+  const search = new Search(
+    async (parameters) => {
+      asked.push(parameters);
+      const lane = parameters.filename ? "filename" : "query";
+      const index = Number(parameters.cursor ?? 0);
+      return {
+        transcripts: pages[lane][index].map((id) => ({
+          id,
+          snippet: lane === "query" ? { text: id, hits: [] } : null,
+        })),
+        next_cursor: index + 1 < pages[lane].length ? String(index + 1) : null,
+      };
+    },
+    { text: "x", language: "de" },
+  );
+  assert.deepEqual(
+    (await search.more()).map((one) => one.id),
+    ["1", "2", "4"],
+  );
   assert.equal(search.found[1].snippet.text, "2");
   assert.equal(search.hasMore, true);
-  assert.deepEqual((await search.more()).map((one) => one.id), ["3"]);
+  assert.deepEqual(
+    (await search.more()).map((one) => one.id),
+    ["3"],
+  );
   assert.equal(search.hasMore, false);
   assert.equal(asked[0].language, "de");
 });
 
 test("hits are counted in letters as people see them", () => {
-  assert.deepEqual(highlighted("a😀bc", [[1, 3]]), [{ text: "a", isHit: false }, { text: "😀b", isHit: true }, { text: "c", isHit: false }]);
+  assert.deepEqual(highlighted("a😀bc", [[1, 3]]), [
+    { text: "a", isHit: false },
+    { text: "😀b", isHit: true },
+    { text: "c", isHit: false },
+  ]);
   assert.deepEqual(highlighted("abc"), [{ text: "abc", isHit: false }]);
 });

@@ -4,7 +4,11 @@ import { container, encoded, pcm, ReplayBuffer } from "../../../api-gateway/stt_
 
 const MS_BYTES = 32;
 const audio = (ms, value = 1) => new Uint8Array(ms * MS_BYTES).fill(value);
-const drain = (buffer) => { const out = []; for (let item = buffer.next(); item; item = buffer.next()) out.push(item); return out; };
+const drain = (buffer) => {
+  const out = [];
+  for (let item = buffer.next(); item; item = buffer.next()) out.push(item);
+  return out;
+};
 const seqs = (items) => items.map((item) => (item.kind === "chunk" ? item.seq : item.kind));
 
 function sent(count, ms = 40) {
@@ -113,5 +117,8 @@ test("what the server never got is handed to another session", () => {
   buffer.received(3);
   const { startMs, parts } = buffer.unheld();
   assert.equal(startMs, 120);
-  assert.deepEqual(parts.map((part) => part[0]), [4]);
+  assert.deepEqual(
+    parts.map((part) => part[0]),
+    [4],
+  );
 });

@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pcm, ReplayBuffer } from "../../../api-gateway/stt_gateway/web/js/live/replay.js";
 import { LiveSession } from "../../../api-gateway/stt_gateway/web/js/live/session.js";
-import { beginsAnew, firstAddress, mayRetry, resumeAddress, socketBase } from "../../../api-gateway/stt_gateway/web/js/live/address.js";
+import {
+  beginsAnew,
+  firstAddress,
+  mayRetry,
+  resumeAddress,
+  socketBase,
+} from "../../../api-gateway/stt_gateway/web/js/live/address.js";
 import { Backoff } from "../../../api-gateway/stt_gateway/web/js/live/backoff.js";
 import { Heard } from "../../../api-gateway/stt_gateway/web/js/live/heard.js";
 
@@ -11,11 +17,22 @@ const tick = (ms = 0) => new Promise((resolve) => setTimeout(resolve, ms));
 class FakeSocket {
   bufferedAmount = 0;
   sent = [];
-  constructor(url) { this.url = new URL(url); this.query = Object.fromEntries(this.url.searchParams); }
-  send(message) { this.sent.push(typeof message === "string" ? JSON.parse(message).type : new DataView(message.buffer).getUint32(0)); }
-  close(code) { this.closedWith = code ?? "plain"; }
-  tell(event) { this.onmessage({ data: JSON.stringify(event) }); }
-  drop(code) { this.onclose({ code }); }
+  constructor(url) {
+    this.url = new URL(url);
+    this.query = Object.fromEntries(this.url.searchParams);
+  }
+  send(message) {
+    this.sent.push(typeof message === "string" ? JSON.parse(message).type : new DataView(message.buffer).getUint32(0));
+  }
+  close(code) {
+    this.closedWith = code ?? "plain";
+  }
+  tell(event) {
+    this.onmessage({ data: JSON.stringify(event) });
+  }
+  drop(code) {
+    this.onclose({ code });
+  }
 }
 
 function started(query = { session_id: "s" }) {
@@ -24,15 +41,48 @@ function started(query = { session_id: "s" }) {
   const over = [];
   const buffer = new ReplayBuffer(pcm(16000));
   const session = new LiveSession({
-    base: "ws://host", query, buffer,
-    onEvent: (event) => events.push(event), onChange: () => {}, onOver: (end) => over.push(end),
-    openSocket: (url) => { sockets.push(new FakeSocket(url)); return sockets.at(-1); },
+    base: "ws://host",
+    query,
+    buffer,
+    onEvent: (event) => events.push(event),
+    onChange: () => {},
+    onOver: (end) => over.push(end),
+    openSocket: (url) => {
+      sockets.push(new FakeSocket(url));
+      return sockets.at(-1);
+    },
   });
   session.open();
-  return { session, buffer, sockets, events, over, speak(n) { for (let i = 0; i < n; i += 1) buffer.push(new Uint8Array(1280)); session.flush(); } };
+  return {
+    session,
+    buffer,
+    sockets,
+    events,
+    over,
+    speak(n) {
+      for (let i = 0; i < n; i += 1) buffer.push(new Uint8Array(1280));
+      session.flush();
+    },
+  };
 }
-const ready = (more = {}) => ({ type: "ready", event: 1, session_id: "s", resume_token: "T", resume_from_seq: 0, resumed: null, ...more });
-const final = (utterance, event) => ({ type: "final", event, utterance, text: `u${utterance}`, start_ms: 0, end_ms: 1, words: [] });
+const ready = (more = {}) => ({
+  type: "ready",
+  event: 1,
+  session_id: "s",
+  resume_token: "T",
+  resume_from_seq: 0,
+  resumed: null,
+  ...more,
+});
+const final = (utterance, event) => ({
+  type: "final",
+  event,
+  utterance,
+  text: `u${utterance}`,
+  start_ms: 0,
+  end_ms: 1,
+  words: [],
+});
 
 test("speech before ready is kept, then sent in order", () => {
   const s = started();
@@ -55,13 +105,24 @@ test("a lost connection is resumed with what is known, and only what is missing 
   s.speak(1);
   await tick(300);
   const { query, sent } = s.sockets[1];
-  assert.deepEqual(query, { session_id: "s", resume_token: "T", last_event: "6", committed_ms: "40", finals: "1", start_ms: "40" });
+  assert.deepEqual(query, {
+    session_id: "s",
+    resume_token: "T",
+    last_event: "6",
+    committed_ms: "40",
+    finals: "1",
+    start_ms: "40",
+  });
   assert.deepEqual(sent, [], "nothing before ready");
   s.sockets[1].tell(ready({ resumed: true, resume_from_seq: 4 }));
   assert.deepEqual(sent, [5, 6]);
   s.sockets[1].tell(final(2, 6));
   s.sockets[1].tell(final(3, 7));
-  assert.deepEqual(s.events.map((event) => event.utterance), [1, 2, 3], "nothing twice");
+  assert.deepEqual(
+    s.events.map((event) => event.utterance),
+    [1, 2, 3],
+    "nothing twice",
+  );
   s.session.close();
 });
 

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { Resampler } from "../../../api-gateway/stt_gateway/web/js/live/resampler.js";
 import { indexAt, peaks } from "../../../api-gateway/stt_gateway/web/js/files/peaks.js";
 
-const sine = (hz, rate, seconds) => Float32Array.from({ length: rate * seconds }, (_, i) => Math.sin((2 * Math.PI * hz * i) / rate));
+const sine = (hz, rate, seconds) =>
+  Float32Array.from({ length: rate * seconds }, (_, i) => Math.sin((2 * Math.PI * hz * i) / rate));
 function resampled(input, from, to, block = 128) {
   const resampler = new Resampler(from, to);
   const out = [];
@@ -39,6 +40,9 @@ test("the shape of a recording", () => {
 });
 
 test("the word at a time", () => {
-  assert.deepEqual([-1, 0, 1, 2.5, 9].map((time) => indexAt([0, 1, 2], time)), [-1, 0, 1, 2, 2]);
+  assert.deepEqual(
+    [-1, 0, 1, 2.5, 9].map((time) => indexAt([0, 1, 2], time)),
+    [-1, 0, 1, 2, 2],
+  );
   assert.equal(indexAt([], 1), -1);
 });

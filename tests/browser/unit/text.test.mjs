@@ -9,7 +9,15 @@ import { de } from "../../../api-gateway/stt_gateway/web/js/i18n/de.js";
 import { preferredLanguage } from "../../../api-gateway/stt_gateway/web/js/i18n/index.js";
 import { address, parse } from "../../../api-gateway/stt_gateway/web/js/router.js";
 
-const final = (text, start_ms, end_ms, words = []) => ({ type: "final", text, start_ms, end_ms, language: "en", confidence: 0.9, words });
+const final = (text, start_ms, end_ms, words = []) => ({
+  type: "final",
+  text,
+  start_ms,
+  end_ms,
+  language: "en",
+  confidence: 0.9,
+  words,
+});
 const utterance = (text, startMs, endMs, words = [], language = "en") => ({ text, startMs, endMs, words, language });
 
 test("a transcript grows by finals, and shows the sentence being spoken", () => {
@@ -31,13 +39,27 @@ test("text of an earlier page goes on", () => {
   transcript.restore([utterance("Before.", 0, 900)]);
   transcript.continueAt(900);
   transcript.apply(final("After.", 100, 200));
-  assert.deepEqual(transcript.utterances.map((u) => [u.text, u.startMs]), [["Before.", 0], ["After.", 1000]]);
+  assert.deepEqual(
+    transcript.utterances.map((u) => [u.text, u.startMs]),
+    [
+      ["Before.", 0],
+      ["After.", 1000],
+    ],
+  );
   assert.notEqual(transcript.utterances[0].key, transcript.utterances[1].key);
 });
 
 test("words of a partial carry their own blanks, none where none are written", () => {
-  assert.deepEqual(liveWords({ stable: "Ever", unstable: "tried again" }).map((w) => w.text), ["Ever", " tried", " again"]);
-  assert.equal(liveWords({ stable: "今日は", unstable: "天気" }).map((w) => w.text).join(""), "今日は天気");
+  assert.deepEqual(
+    liveWords({ stable: "Ever", unstable: "tried again" }).map((w) => w.text),
+    ["Ever", " tried", " again"],
+  );
+  assert.equal(
+    liveWords({ stable: "今日は", unstable: "天気" })
+      .map((w) => w.text)
+      .join(""),
+    "今日は天気",
+  );
   assert.deepEqual(liveWords({ stable: "", unstable: "" }), []);
 });
 
@@ -80,7 +102,10 @@ test("formats", () => {
 });
 
 test("every language says everything, with the same places to fill", () => {
-  const places = (text) => JSON.stringify([...new Set((typeof text === "string" ? text : Object.values(text).join()).match(/\{\w+\}/g) ?? [])].sort());
+  const places = (text) =>
+    JSON.stringify(
+      [...new Set((typeof text === "string" ? text : Object.values(text).join()).match(/\{\w+\}/g) ?? [])].sort(),
+    );
   for (const other of [fr, de]) {
     assert.deepEqual(Object.keys(other).sort(), Object.keys(en).sort());
     for (const key of Object.keys(en)) assert.equal(places(other[key]), places(en[key]), key);

@@ -32,12 +32,16 @@ const views = new Map();
 let at = null;
 
 async function view(name) {
-  if (!views.has(name)) views.set(name, (LAZY[name] ? LAZY[name]() : Promise.resolve(live)).then((module) => {
-    const made = module.create(app);
-    made.element.hidden = true;
-    document.getElementById("main").append(made.element);
-    return made;
-  }));
+  if (!views.has(name))
+    views.set(
+      name,
+      (LAZY[name] ? LAZY[name]() : Promise.resolve(live)).then((module) => {
+        const made = module.create(app);
+        made.element.hidden = true;
+        document.getElementById("main").append(made.element);
+        return made;
+      }),
+    );
   return views.get(name);
 }
 
@@ -58,7 +62,10 @@ async function show(place, byPerson) {
   }
   made.element.hidden = false;
   made.show?.(place);
-  if (byPerson && before?.view !== place.view) { window.scrollTo(0, 0); document.getElementById("main").focus({ preventScroll: true }); }
+  if (byPerson && before?.view !== place.view) {
+    window.scrollTo(0, 0);
+    document.getElementById("main").focus({ preventScroll: true });
+  }
 }
 
 /** The language has changed: all views are made anew; what they show lives elsewhere. */
@@ -78,26 +85,44 @@ async function speak(code) {
 
 function frame() {
   for (const element of document.querySelectorAll("[data-text]")) element.textContent = t(element.dataset.text);
-  for (const element of document.querySelectorAll("[data-label]")) element.setAttribute("aria-label", t(element.dataset.label));
+  for (const element of document.querySelectorAll("[data-label]"))
+    element.setAttribute("aria-label", t(element.dataset.label));
   const foot = document.getElementById("rail-foot");
   const state = h("p", { class: "server", role: "status" });
-  const themes = button({ name: THEME_ICONS[theme()], label: "", kind: "small", onclick: () => {
-    setTheme(THEMES[(THEMES.indexOf(theme()) + 1) % THEMES.length]);
-    frame();
-    document.querySelector(".themes")?.focus();
-  } });
+  const themes = button({
+    name: THEME_ICONS[theme()],
+    label: "",
+    kind: "small",
+    onclick: () => {
+      setTheme(THEMES[(THEMES.indexOf(theme()) + 1) % THEMES.length]);
+      frame();
+      document.querySelector(".themes")?.focus();
+    },
+  });
   themes.classList.add("themes");
   themes.title = t(`theme.${theme()}`);
   themes.setAttribute("aria-label", t(`theme.${theme()}`));
-  const tongues = select(Object.entries(LANGUAGES), language(), speak, { class: "input small", "aria-label": t("app.language") });
-  foot.replaceChildren(state, h("div", { class: "choices" }, tongues, themes), h("a", { class: "api", href: "/docs" }, t("app.api")));
+  const tongues = select(Object.entries(LANGUAGES), language(), speak, {
+    class: "input small",
+    "aria-label": t("app.language"),
+  });
+  foot.replaceChildren(
+    state,
+    h("div", { class: "choices" }, tongues, themes),
+    h("a", { class: "api", href: "/docs" }, t("app.api")),
+  );
   status();
 }
 
 function status() {
   const { status: name, model } = app.server;
   const text = t(`server.${name}`, { model });
-  document.querySelector(".server")?.replaceChildren(h("span", { class: `dot ${STATUS_KINDS[name]}` }), h("span", {}, name === "ready" && model ? `${text} · ${model}` : text));
+  document
+    .querySelector(".server")
+    ?.replaceChildren(
+      h("span", { class: `dot ${STATUS_KINDS[name]}` }),
+      h("span", {}, name === "ready" && model ? `${text} · ${model}` : text),
+    );
 }
 
 keepText(app.recording);
@@ -110,8 +135,9 @@ app.recording.addEventListener("change", () => {
   link.classList.toggle("on-air", app.recording.phase === "live");
 });
 // A page that goes takes with it what nobody has heard yet.
-window.addEventListener("beforeunload", (event) => { if (app.recording.isOn || app.files.isBusy) event.preventDefault(); });
+window.addEventListener("beforeunload", (event) => {
+  if (app.recording.isOn || app.files.isBusy) event.preventDefault();
+});
 app.server.start();
 start(show);
 document.documentElement.dataset.ready = "true";
-

@@ -6,7 +6,11 @@ export const VIEWS = ["live", "files", "library", "conversation"];
 export function parse(hash) {
   const [path, query = ""] = hash.replace(/^#\/?/, "").split("?");
   const [view, ...rest] = path.split("/");
-  return { view: VIEWS.includes(view) ? view : VIEWS[0], rest: decoded(rest.join("/")), params: new URLSearchParams(query) };
+  return {
+    view: VIEWS.includes(view) ? view : VIEWS[0],
+    rest: decoded(rest.join("/")),
+    params: new URLSearchParams(query),
+  };
 }
 
 export function address(view, rest = "", params = {}) {
@@ -15,7 +19,9 @@ export function address(view, rest = "", params = {}) {
 }
 
 /** Writes the address without a step in the history. */
-export function replace(hash) { history.replaceState(null, "", hash); }
+export function replace(hash) {
+  history.replaceState(null, "", hash);
+}
 
 export function start(show) {
   window.addEventListener("hashchange", () => show(parse(location.hash), true));

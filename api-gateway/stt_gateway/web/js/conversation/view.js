@@ -13,12 +13,40 @@ import { Viewer } from "./viewer.js";
 
 const MOST_ROWS = 300;
 const NEAR_PX = 80;
-const WORDS = ["amber", "birch", "cedar", "coral", "delta", "ember", "fjord", "grove", "heron", "island", "jade", "linden", "maple", "north", "olive", "pine", "quartz", "river", "sage", "tide", "umber", "violet", "willow"];
+const REFUSED_MS = 700;
+const WORDS = [
+  "amber",
+  "birch",
+  "cedar",
+  "coral",
+  "delta",
+  "ember",
+  "fjord",
+  "grove",
+  "heron",
+  "island",
+  "jade",
+  "linden",
+  "maple",
+  "north",
+  "olive",
+  "pine",
+  "quartz",
+  "river",
+  "sage",
+  "tide",
+  "umber",
+  "violet",
+  "willow",
+];
 
 export function create(app) {
   const element = h("section", { class: "conversation-page", "aria-label": t("nav.conversation") });
   let room = null;
-  const leave = () => { room?.close(); room = null; };
+  const leave = () => {
+    room?.close();
+    room = null;
+  };
   return {
     element,
     show({ rest }) {
@@ -33,15 +61,34 @@ export function create(app) {
 
 function door() {
   const id = h("input", { class: "input", value: newName(), maxlength: "100", required: true, autocomplete: "off" });
-  const name = h("input", { class: "input", value: settings.name, maxlength: "60", autocomplete: "nickname", placeholder: t("talk.your_name_hint") });
+  const name = h("input", {
+    class: "input",
+    value: settings.name,
+    maxlength: "60",
+    autocomplete: "nickname",
+    placeholder: t("talk.your_name_hint"),
+  });
   const enter = (event) => {
     event.preventDefault();
     keep({ name: name.value.trim() });
     if (id.value.trim()) location.hash = address("conversation", id.value.trim());
   };
-  return h("div", { class: "page" },
+  return h(
+    "div",
+    { class: "page" },
     h("header", {}, h("h1", {}, t("talk.title")), h("p", {}, t("talk.intro"))),
-    h("form", { class: "join", onsubmit: enter }, field(t("talk.your_name"), name), field(t("talk.id"), id), h("div", { class: "row" }, h("button", { class: "button main", type: "submit" }, icon("people"), t("talk.start")))));
+    h(
+      "form",
+      { class: "join", onsubmit: enter },
+      field(t("talk.your_name"), name),
+      field(t("talk.id"), id),
+      h(
+        "div",
+        { class: "row" },
+        h("button", { class: "button main", type: "submit" }, icon("people"), t("talk.start")),
+      ),
+    ),
+  );
 }
 
 function createRoom(app, id) {
@@ -51,44 +98,122 @@ function createRoom(app, id) {
 
   const state = h("p", { class: "chip" });
   const captions = button({ name: "full", text: t("talk.captions"), kind: "small", onclick: () => big(true) });
-  const small = button({ name: "close", text: t("talk.leave_captions"), kind: "small", hidden: true, onclick: () => big(false) });
-  const head = h("header", { class: "talk-head" }, h("a", { class: "button small bare round to-hide", href: address("conversation"), "aria-label": t("talk.leave"), title: t("talk.leave") }, icon("back")), h("h1", { dir: "auto" }, id), state, h("div", { class: "row" },
-    button({ name: "link", text: t("talk.share"), kind: "small to-hide", onclick: async () => toast((await copyText(location.href)) ? t("done.copied") : location.href) }),
-    captions, small));
+  const small = button({
+    name: "close",
+    text: t("talk.leave_captions"),
+    kind: "small",
+    hidden: true,
+    onclick: () => big(false),
+  });
+  const head = h(
+    "header",
+    { class: "talk-head" },
+    h(
+      "a",
+      {
+        class: "button small bare round to-hide",
+        href: address("conversation"),
+        "aria-label": t("talk.leave"),
+        title: t("talk.leave"),
+      },
+      icon("back"),
+    ),
+    h("h1", { dir: "auto" }, id),
+    state,
+    h(
+      "div",
+      { class: "row" },
+      button({
+        name: "link",
+        text: t("talk.share"),
+        kind: "small to-hide",
+        onclick: async () => toast((await copyText(location.href)) ? t("done.copied") : location.href),
+      }),
+      captions,
+      small,
+    ),
+  );
   const problem = h("div", { class: "problem" });
-  const empty = h("div", { class: "blank" }, icon("people"), h("h2", {}, t("talk.empty")), h("p", {}, t("talk.empty.text")));
+  const empty = h(
+    "div",
+    { class: "blank" },
+    icon("people"),
+    h("h2", {}, t("talk.empty")),
+    h("p", {}, t("talk.empty.text")),
+  );
   const log = h("div", { class: "transcript", role: "log", "aria-label": t("talk.log") });
   const speaking = h("div", { class: "transcript live", "aria-hidden": "true" });
-  const stage = h("div", { class: "stage", tabindex: "0", role: "region", "aria-label": t("talk.log") }, problem, empty, log, speaking);
-  const toNow = button({ name: "down", text: t("live.to_now"), kind: "small main to-now", hidden: true, onclick: () => follow() });
-  const name = h("input", { class: "input", value: settings.name, maxlength: "60", placeholder: t("talk.your_name"), "aria-label": t("talk.your_name"), autocomplete: "nickname", onchange: () => keep({ name: name.value.trim() }) });
-  const talk = button({ name: "mic", text: t("talk.speak"), kind: "main", onclick: () => (recording.isOn ? recording.stop() : begin()) });
+  const stage = h(
+    "div",
+    { class: "stage", tabindex: "0", role: "region", "aria-label": t("talk.log") },
+    problem,
+    empty,
+    log,
+    speaking,
+  );
+  const toNow = button({
+    name: "down",
+    text: t("live.to_now"),
+    kind: "small main to-now",
+    hidden: true,
+    onclick: () => follow(),
+  });
+  const name = h("input", {
+    class: "input",
+    value: settings.name,
+    maxlength: "60",
+    placeholder: t("talk.your_name"),
+    "aria-label": t("talk.your_name"),
+    autocomplete: "nickname",
+    onchange: () => keep({ name: name.value.trim() }),
+  });
+  const talk = button({
+    name: "mic",
+    text: t("talk.speak"),
+    kind: "main",
+    onclick: () => (recording.isOn ? recording.stop() : begin()),
+  });
   const heard = h("p", { class: "chip", role: "status", hidden: true });
-  const element = h("div", { class: "talk-page" }, head, h("div", { class: "stage-frame" }, stage, toNow), h("footer", { class: "talk-foot" }, name, talk, heard));
+  const element = h(
+    "div",
+    { class: "talk-page" },
+    head,
+    h("div", { class: "stage-frame" }, stage, toNow),
+    h("footer", { class: "talk-foot" }, name, talk, heard),
+  );
 
   let isFollowing = true;
   let lastTop = 0;
   let shown = 0;
   let shownProblem = null;
   const rows = new Map();
-  stage.addEventListener("scroll", () => {
-    if (stage.scrollHeight - stage.scrollTop - stage.clientHeight < NEAR_PX) isFollowing = true;
-    else if (stage.scrollTop < lastTop) isFollowing = false;
-    lastTop = stage.scrollTop;
-    toNow.hidden = isFollowing;
-  }, { passive: true });
+  stage.addEventListener(
+    "scroll",
+    () => {
+      if (stage.scrollHeight - stage.scrollTop - stage.clientHeight < NEAR_PX) isFollowing = true;
+      else if (stage.scrollTop < lastTop) isFollowing = false;
+      lastTop = stage.scrollTop;
+      toNow.hidden = isFollowing;
+    },
+    { passive: true },
+  );
 
   function begin() {
     const speaker = name.value.trim();
     keep({ name: speaker });
-    const query = { language: app.server.languages.includes(settings.language) ? settings.language : "auto", endpointing_ms: settings.endpointing, conversation_id: id };
+    const query = {
+      language: app.server.languages.includes(settings.language) ? settings.language : "auto",
+      endpointing_ms: settings.endpointing,
+      conversation_id: id,
+    };
     if (speaker) query.speaker = speaker;
     recording.start({ deviceId: settings.microphone, thin: settings.thin, query });
   }
 
   function changed(what) {
     if (what === "utterance") {
-      for (; shown < feed.utterances.length; shown += 1) log.append(said(feed.utterances[shown], feed.utterances[shown - 1]));
+      for (; shown < feed.utterances.length; shown += 1)
+        log.append(said(feed.utterances[shown], feed.utterances[shown - 1]));
       while (isFollowing && log.childElementCount > MOST_ROWS) log.firstChild.remove();
     }
     drawSpeaking();
@@ -100,18 +225,44 @@ function createRoom(app, id) {
     const colour = feed.colour(one.speaker);
     const isSame = before && before.speaker === one.speaker && one.spoken_ms - before.spoken_ms < 60_000;
     const who = h("div", { class: "who" });
-    if (!isSame) who.append(h("span", { class: `speaker of-${colour}`, dir: "auto" }, one.speaker || t("talk.someone")), h("time", {}, new Date(one.spoken_ms).toLocaleTimeString(language(), { hour: "2-digit", minute: "2-digit" })));
-    return h("div", { class: "said" }, who, h("p", { class: `of-${colour}`, lang: one.language || undefined, dir: "auto" }, h("span", {}, one.text)));
+    if (!isSame)
+      who.append(
+        h("span", { class: `speaker of-${colour}`, dir: "auto" }, one.speaker || t("talk.someone")),
+        h("time", {}, new Date(one.spoken_ms).toLocaleTimeString(language(), { hour: "2-digit", minute: "2-digit" })),
+      );
+    return h(
+      "div",
+      { class: "said" },
+      who,
+      h("p", { class: `of-${colour}`, lang: one.language || undefined, dir: "auto" }, h("span", {}, one.text)),
+    );
   }
 
   function drawSpeaking() {
-    for (const [session, row] of rows) if (!feed.speaking.has(session)) { row.element.remove(); rows.delete(session); }
+    for (const [session, row] of rows)
+      if (!feed.speaking.has(session)) {
+        row.element.remove();
+        rows.delete(session);
+      }
     for (const [session, one] of feed.speaking) {
       if (!rows.has(session)) {
         const colour = feed.colour(one.speaker);
         const stable = h("span", {});
         const unstable = h("span", { class: "unstable" });
-        const row = { stable, unstable, element: h("div", { class: "said" }, h("div", { class: "who" }, h("span", { class: `speaker of-${colour}`, dir: "auto" }, one.speaker || t("talk.someone"))), h("p", { class: `of-${colour}`, dir: "auto" }, stable, " ", unstable)) };
+        const row = {
+          stable,
+          unstable,
+          element: h(
+            "div",
+            { class: "said" },
+            h(
+              "div",
+              { class: "who" },
+              h("span", { class: `speaker of-${colour}`, dir: "auto" }, one.speaker || t("talk.someone")),
+            ),
+            h("p", { class: `of-${colour}`, dir: "auto" }, stable, " ", unstable),
+          ),
+        };
         rows.set(session, row);
         speaking.append(row.element);
       }
@@ -130,16 +281,35 @@ function createRoom(app, id) {
     talk.replaceChildren(icon(recording.isOn ? "stop" : "mic"), recording.isOn ? t("talk.stop") : t("talk.speak"));
     talk.disabled = recording.phase === "asking" || recording.phase === "stopping";
     name.disabled = recording.phase !== "idle";
-    const text = !recording.isOn ? "" : recording.link === "open" ? t("state.listening") : recording.link === "lost" ? t("state.lost") : t("state.connecting");
+    const text = !recording.isOn
+      ? ""
+      : recording.link === "open"
+        ? t("state.listening")
+        : recording.link === "lost"
+          ? t("state.lost")
+          : t("state.connecting");
     if (heard.textContent !== text) heard.textContent = text;
     heard.hidden = !text;
     heard.className = `chip ${recording.link === "open" ? "good" : "warn"}`;
     const matter = viewer.state === "missing" ? "missing" : recording.problem;
     if (matter === shownProblem) return;
     shownProblem = matter;
-    problem.replaceChildren(...(matter === "missing"
-      ? [notice({ name: "info", title: t("feature.missing"), text: t("feature.missing.conversation"), actions: [button({ name: "retry", text: t("action.again"), kind: "small", onclick: () => viewer.open() })] })]
-      : matter ? [problemNotice(matter, begin)] : []));
+    problem.replaceChildren(
+      ...(matter === "missing"
+        ? [
+            notice({
+              name: "info",
+              title: t("feature.missing"),
+              text: t("feature.missing.conversation"),
+              actions: [
+                button({ name: "retry", text: t("action.again"), kind: "small", onclick: () => viewer.open() }),
+              ],
+            }),
+          ]
+        : matter
+          ? [problemNotice(matter, begin)]
+          : []),
+    );
   }
 
   function follow() {
@@ -149,21 +319,27 @@ function createRoom(app, id) {
   }
 
   async function big(isBig) {
+    if (element.classList.contains("captions-only") === isBig) return;
     element.classList.toggle("captions-only", isBig);
     captions.hidden = isBig;
     small.hidden = !isBig;
     (isBig ? small : captions).focus();
     follow();
-    if (isBig) await document.documentElement.requestFullscreen?.().catch(() => { /* big type all the same */ });
+    if (isBig)
+      await document.documentElement.requestFullscreen?.().catch(() => {
+        /* big type all the same */
+      });
     else if (document.fullscreenElement) await document.exitFullscreen();
   }
-  let wasFull = false;
+  let fullSince = null;
   const onFullscreen = () => {
-    // The browser's own way out of full screen leaves the big captions too.
-    if (wasFull && !document.fullscreenElement && element.classList.contains("captions-only")) big(false);
-    wasFull = Boolean(document.fullscreenElement);
+    if (document.fullscreenElement) fullSince = performance.now();
+    // The browser's own way out of full screen leaves the big captions too; one that never really went there does not.
+    else if (fullSince !== null && performance.now() - fullSince > REFUSED_MS) big(false);
   };
-  const onKey = (event) => { if (event.key === "Escape" && element.classList.contains("captions-only")) big(false); };
+  const onKey = (event) => {
+    if (event.key === "Escape" && element.classList.contains("captions-only")) big(false);
+  };
   document.addEventListener("fullscreenchange", onFullscreen);
   document.addEventListener("keydown", onKey);
   recording.addEventListener("change", drawState);

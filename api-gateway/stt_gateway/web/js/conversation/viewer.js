@@ -14,7 +14,9 @@ export class Viewer {
   #wasOpen = false;
   #openS = null;
 
-  constructor({ base, id, feed, onChange }) { Object.assign(this, { base, id, feed, onChange }); }
+  constructor({ base, id, feed, onChange }) {
+    Object.assign(this, { base, id, feed, onChange });
+  }
 
   open() {
     const socket = new WebSocket(viewerAddress(this.base, this.id, this.feed.cursor));
@@ -23,15 +25,24 @@ export class Viewer {
     let told = null;
     socket.onmessage = ({ data }) => {
       const message = JSON.parse(data);
-      if (message.type === "error") { told = message; return; }
-      if (message.type === "following") { this.#wasOpen = true; this.#openS = performance.now() / 1000; this.#set("open"); }
+      if (message.type === "error") {
+        told = message;
+        return;
+      }
+      if (message.type === "following") {
+        this.#wasOpen = true;
+        this.#openS = performance.now() / 1000;
+        this.#set("open");
+      }
       const what = this.feed.take(message);
       if (what) this.onChange(what);
     };
     socket.onclose = ({ code }) => {
       this.feed.speaking.clear();
       const again = told ? told.retryable : mayRetry(code) || code === 1000;
-      const waitS = again ? this.#backoff.lost(performance.now() / 1000, this.#openS, this.#wasOpen ? PATIENCE_S : FIRST_PATIENCE_S) : null;
+      const waitS = again
+        ? this.#backoff.lost(performance.now() / 1000, this.#openS, this.#wasOpen ? PATIENCE_S : FIRST_PATIENCE_S)
+        : null;
       if (waitS === null) return this.#set("missing");
       this.#set(this.#wasOpen ? "lost" : "connecting");
       this.#timer = setTimeout(() => this.open(), waitS * 1000);
@@ -41,8 +52,14 @@ export class Viewer {
 
   close() {
     clearTimeout(this.#timer);
-    if (this.#socket) { this.#socket.onclose = this.#socket.onmessage = null; this.#socket.close(1000); }
+    if (this.#socket) {
+      this.#socket.onclose = this.#socket.onmessage = null;
+      this.#socket.close(1000);
+    }
   }
 
-  #set(state) { this.state = state; this.onChange("state"); }
+  #set(state) {
+    this.state = state;
+    this.onChange("state");
+  }
 }

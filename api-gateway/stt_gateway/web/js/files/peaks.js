@@ -7,9 +7,13 @@ export function peaks(samples, count) {
   let most = 0;
   for (let i = 0; i < count; i += 1) {
     const end = Math.floor((i + 1) * size);
-    let sum = 0, n = 0;
+    let sum = 0,
+      n = 0;
     // A few hundred of each part tell as much as all.
-    for (let k = Math.floor(i * size), step = Math.max(1, Math.floor(size / 400)); k < end; k += step) { sum += samples[k] * samples[k]; n += 1; }
+    for (let k = Math.floor(i * size), step = Math.max(1, Math.floor(size / 400)); k < end; k += step) {
+      sum += samples[k] * samples[k];
+      n += 1;
+    }
     found[i] = n ? Math.sqrt(sum / n) : 0;
     most = Math.max(most, found[i]);
   }
@@ -18,7 +22,8 @@ export function peaks(samples, count) {
 
 /** The last index whose start is not behind `time`; -1 before the first. `starts` rise. */
 export function indexAt(starts, time) {
-  let low = 0, high = starts.length;
+  let low = 0,
+    high = starts.length;
   while (low < high) {
     const middle = (low + high) >> 1;
     if (starts[middle] <= time) low = middle + 1;

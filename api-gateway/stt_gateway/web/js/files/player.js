@@ -17,11 +17,31 @@ export function createPlayer(source, durationS, onTime) {
   const audio = new Audio(url);
   audio.preload = "metadata";
   audio.playbackRate = Number(settings.speed);
-  const play = h("button", { type: "button", class: "button main round", "aria-label": t("player.play"), onclick: toggle }, icon("play"));
-  const place = h("input", { type: "range", min: "0", max: String(durationS), step: "0.1", value: "0", "aria-label": t("player.place"), oninput: () => seek(Number(place.value), false) });
+  const play = h(
+    "button",
+    { type: "button", class: "button main round", "aria-label": t("player.play"), onclick: toggle },
+    icon("play"),
+  );
+  const place = h("input", {
+    type: "range",
+    min: "0",
+    max: String(durationS),
+    step: "0.1",
+    value: "0",
+    "aria-label": t("player.place"),
+    oninput: () => seek(Number(place.value), false),
+  });
   const canvas = h("canvas", { "aria-hidden": "true" });
   const time = h("time", {});
-  const speed = select(SPEEDS.map((value) => [value, `${Number(value).toLocaleString()} ×`]), settings.speed, (value) => { audio.playbackRate = Number(value); keep({ speed: value }); }, { class: "input small", "aria-label": t("player.speed") });
+  const speed = select(
+    SPEEDS.map((value) => [value, `${Number(value).toLocaleString()} ×`]),
+    settings.speed,
+    (value) => {
+      audio.playbackRate = Number(value);
+      keep({ speed: value });
+    },
+    { class: "input small", "aria-label": t("player.speed") },
+  );
   const element = h("div", { class: "player" }, play, h("div", { class: "wave" }, canvas, place), time, speed);
   let shape = new Float32Array(BARS).fill(0.12);
   let frame = 0;
@@ -61,7 +81,12 @@ export function createPlayer(source, durationS, onTime) {
   resize.observe(canvas);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   dark.addEventListener("change", draw);
-  shapeOf(source).then((found) => { if (found) { shape = found; draw(); } });
+  shapeOf(source).then((found) => {
+    if (found) {
+      shape = found;
+      draw();
+    }
+  });
   return {
     element,
     seek,
@@ -82,7 +107,8 @@ async function shapeOf(source) {
     return peaks(sound.getChannelData(0), BARS);
   } catch (error) {
     // A kind of file that this browser cannot read: the slider stays plain.
-    if (error.name === "EncodingError" || error.name === "NotReadableError" || error.name === "NotSupportedError") return null;
+    if (error.name === "EncodingError" || error.name === "NotReadableError" || error.name === "NotSupportedError")
+      return null;
     throw error;
   }
 }
@@ -91,7 +117,10 @@ function paint(canvas, shape, share) {
   const { clientWidth: width, clientHeight: height } = canvas;
   if (!width) return;
   const ratio = window.devicePixelRatio || 1;
-  if (canvas.width !== Math.round(width * ratio)) { canvas.width = Math.round(width * ratio); canvas.height = Math.round(height * ratio); }
+  if (canvas.width !== Math.round(width * ratio)) {
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
+  }
   const style = getComputedStyle(canvas);
   const [accent, rest] = [style.getPropertyValue("--accent"), style.getPropertyValue("--line-strong")];
   const pen = canvas.getContext("2d");

@@ -17,13 +17,28 @@ export class FileQueue extends EventTarget {
     this.#restore();
   }
 
-  get isBusy() { return this.items.some((item) => item.phase === "waiting" || item.phase === "uploading"); }
-  find(jobId) { return this.items.find((item) => item.jobId === jobId); }
+  get isBusy() {
+    return this.items.some((item) => item.phase === "waiting" || item.phase === "uploading");
+  }
+  find(jobId) {
+    return this.items.find((item) => item.jobId === jobId);
+  }
 
   /** `wishes`: {language, task}. */
   add(files, wishes) {
     for (const file of files) {
-      this.items.unshift({ id: (this.#ids += 1), file, name: file.name, size: file.size, wishes, phase: "waiting", progress: 0, jobId: null, error: null, result: null });
+      this.items.unshift({
+        id: (this.#ids += 1),
+        file,
+        name: file.name,
+        size: file.size,
+        wishes,
+        phase: "waiting",
+        progress: 0,
+        jobId: null,
+        error: null,
+        result: null,
+      });
     }
     this.#changed(null);
     this.#next();
@@ -69,23 +84,39 @@ export class FileQueue extends EventTarget {
     const { signal } = item.abort;
     try {
       this.#set(item, { phase: "uploading", progress: 0 });
-      const jobId = await this.transport.upload(item.file, item.wishes, (progress) => this.#set(item, { progress }), signal);
+      const jobId = await this.transport.upload(
+        item.file,
+        item.wishes,
+        (progress) => this.#set(item, { progress }),
+        signal,
+      );
       this.#set(item, { phase: "queued", progress: 0, jobId });
       this.#next();
       await this.#watch(item, signal);
     } catch (error) {
-      if (!signal.aborted) this.#set(item, { phase: "failed", error: { code: error.code ?? "internal", message: error.message } });
+      if (!signal.aborted)
+        this.#set(item, { phase: "failed", error: { code: error.code ?? "internal", message: error.message } });
     }
     this.#next();
   }
 
   async #watch(item, signal) {
-    await this.transport.watch(item.jobId, (view) => {
-      if (signal.aborted) return;
-      if (view.status === "processing" && !item.startedAt) item.startedAt = Date.now();
-      // The same bytes under another name may be answered from what there is: here it keeps the name that was dropped.
-      this.#set(item, { phase: view.status, progress: view.progress, name: item.file ? item.name : view.filename || item.name, error: view.error ?? null, result: view.result ?? null });
-    }, signal);
+    await this.transport.watch(
+      item.jobId,
+      (view) => {
+        if (signal.aborted) return;
+        if (view.status === "processing" && !item.startedAt) item.startedAt = Date.now();
+        // The same bytes under another name may be answered from what there is: here it keeps the name that was dropped.
+        this.#set(item, {
+          phase: view.status,
+          progress: view.progress,
+          name: item.file ? item.name : view.filename || item.name,
+          error: view.error ?? null,
+          result: view.result ?? null,
+        });
+      },
+      signal,
+    );
   }
 
   #set(item, changes) {
@@ -99,14 +130,29 @@ export class FileQueue extends EventTarget {
   }
 
   #keep() {
-    const kept = this.items.filter((item) => item.jobId).slice(0, MOST_KEPT).map(({ jobId, name, size, wishes }) => ({ jobId, name, size, wishes }));
+    const kept = this.items
+      .filter((item) => item.jobId)
+      .slice(0, MOST_KEPT)
+      .map(({ jobId, name, size, wishes }) => ({ jobId, name, size, wishes }));
     this.transport.storage?.setItem(KEPT, JSON.stringify(kept));
   }
 
   /** Jobs outlive the page for a day. */
   #restore() {
     for (const { jobId, name, size, wishes } of JSON.parse(this.transport.storage?.getItem(KEPT) ?? "[]")) {
-      const item = { id: (this.#ids += 1), file: null, name, size, wishes, phase: "queued", progress: 0, jobId, error: null, result: null, abort: new AbortController() };
+      const item = {
+        id: (this.#ids += 1),
+        file: null,
+        name,
+        size,
+        wishes,
+        phase: "queued",
+        progress: 0,
+        jobId,
+        error: null,
+        result: null,
+        abort: new AbortController(),
+      };
       this.items.push(item);
       this.#watch(item, item.abort.signal).catch((error) => {
         if (error.code === "not_found") this.remove(item);

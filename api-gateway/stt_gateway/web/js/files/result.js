@@ -21,22 +21,32 @@ export function createResult({ transcript, source, back, tools = [], heading = n
   let player = null;
   let now = null;
 
-  const text = h("div", { class: "transcript words" }, segments.map((segment) => {
-    const line = h("p", { lang: transcript.language || undefined });
-    const words = segment.words?.length ? segment.words : [{ word: segment.text, start: segment.start, confidence: 1 }];
-    const glue = UNSPACED.has(transcript.language) ? "" : " ";
-    words.forEach((word, i) => {
-      const span = h("span", { class: word.confidence < UNSURE ? "unsure" : undefined }, word.word.trim());
-      span.dataset.start = word.start;
-      starts.push(word.start);
-      spans.push(span);
-      if (i && glue) line.append(glue);
-      line.append(span);
-    });
-    const label = `${shortClock(segment.start * 1000)}`;
-    const jump = h("button", { type: "button", class: "jump", disabled: true, onclick: () => player?.seek(segment.start, true) }, label);
-    return h("div", { class: "utterance" }, jump, line);
-  }));
+  const text = h(
+    "div",
+    { class: "transcript words" },
+    segments.map((segment) => {
+      const line = h("p", { lang: transcript.language || undefined });
+      const words = segment.words?.length
+        ? segment.words
+        : [{ word: segment.text, start: segment.start, confidence: 1 }];
+      const glue = UNSPACED.has(transcript.language) ? "" : " ";
+      words.forEach((word, i) => {
+        const span = h("span", { class: word.confidence < UNSURE ? "unsure" : undefined }, word.word.trim());
+        span.dataset.start = word.start;
+        starts.push(word.start);
+        spans.push(span);
+        if (i && glue) line.append(glue);
+        line.append(span);
+      });
+      const label = `${shortClock(segment.start * 1000)}`;
+      const jump = h(
+        "button",
+        { type: "button", class: "jump", disabled: true, onclick: () => player?.seek(segment.start, true) },
+        label,
+      );
+      return h("div", { class: "utterance" }, jump, line);
+    }),
+  );
   text.addEventListener("click", ({ target }) => {
     if (player && target.dataset.start && getSelection().isCollapsed) player.seek(Number(target.dataset.start), true);
   });
@@ -56,37 +66,96 @@ export function createResult({ transcript, source, back, tools = [], heading = n
     now?.classList.remove("now");
     span?.classList.add("now");
     now = span ?? null;
-    if (span && !isSeen(span)) span.scrollIntoView({ block: "center", behavior: "smooth" });
+    const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
+    if (span && !isSeen(span)) span.scrollIntoView({ block: "center", behavior });
   }
 
   if (source) listen(source);
   else {
-    const chooser = h("input", { type: "file", hidden: true, accept: "audio/*,video/*", onchange: () => { if (chooser.files[0]) listen(chooser.files[0]); } });
-    stage.append(h("div", { class: "listen" }, chooser, button({ name: "play", text: t("files.listen"), kind: "small", onclick: () => chooser.click() })));
+    const chooser = h("input", {
+      type: "file",
+      hidden: true,
+      accept: "audio/*,video/*",
+      onchange: () => {
+        if (chooser.files[0]) listen(chooser.files[0]);
+      },
+    });
+    stage.append(
+      h(
+        "div",
+        { class: "listen" },
+        chooser,
+        button({ name: "play", text: t("files.listen"), kind: "small", onclick: () => chooser.click() }),
+      ),
+    );
   }
 
   const stem = fileStem(transcript.name);
-  const save = (kind, content, type) => ({ text: t(`format.${kind}`), onclick: () => saveText(`${stem}.${kind}`, content(), type) });
-  const facts = [languageName(transcript.language), shortClock(transcript.duration * 1000), t("result.words", { n: spans.length })].filter(Boolean);
-  const element = h("article", { class: "result" },
-    h("header", { class: "result-head" },
+  const save = (kind, content, type) => ({
+    text: t(`format.${kind}`),
+    onclick: () => saveText(`${stem}.${kind}`, content(), type),
+  });
+  const facts = [
+    languageName(transcript.language),
+    shortClock(transcript.duration * 1000),
+    t("result.words", { n: spans.length }),
+  ].filter(Boolean);
+  const element = h(
+    "article",
+    { class: "result" },
+    h(
+      "header",
+      { class: "result-head" },
       h("a", { class: "button bare small", href: back.href }, "‹ ", back.text),
       heading ?? h("h1", {}, transcript.name),
-      h("div", { class: "meta" }, h("p", {}, facts.join(" · ")),
-        h("div", { class: "row" },
+      h(
+        "div",
+        { class: "meta" },
+        h("p", {}, facts.join(" · ")),
+        h(
+          "div",
+          { class: "row" },
           tools,
-          button({ name: "copy", text: t("action.copy"), kind: "small", onclick: async () => toast((await copyText(plainText(utterances))) ? t("done.copied") : t("done.not_copied")) }),
-          menu(t("action.download"), "download", [
-            save("txt", () => plainText(utterances)),
-            save("srt", () => srt(utterances)),
-            save("vtt", () => vtt(utterances), "text/vtt"),
-            save("json", () => JSON.stringify({ name: transcript.name, language: transcript.language, duration: transcript.duration, segments }, null, 2), "application/json"),
-          ], { kind: "small" })))),
+          button({
+            name: "copy",
+            text: t("action.copy"),
+            kind: "small",
+            onclick: async () =>
+              toast((await copyText(plainText(utterances))) ? t("done.copied") : t("done.not_copied")),
+          }),
+          menu(
+            t("action.download"),
+            "download",
+            [
+              save("txt", () => plainText(utterances)),
+              save("srt", () => srt(utterances)),
+              save("vtt", () => vtt(utterances), "text/vtt"),
+              save(
+                "json",
+                () =>
+                  JSON.stringify(
+                    { name: transcript.name, language: transcript.language, duration: transcript.duration, segments },
+                    null,
+                    2,
+                  ),
+                "application/json",
+              ),
+            ],
+            { kind: "small" },
+          ),
+        ),
+      ),
+    ),
     stage,
     segments.length ? text : h("p", { class: "quiet" }, t("files.no_words")),
   );
   element.lang = language();
-  return { element, destroy() { player?.destroy(); } };
+  return {
+    element,
+    destroy() {
+      player?.destroy();
+    },
+  };
 }
 
 /** A segment (seconds) as Transcript has them (milliseconds). */
@@ -96,7 +165,11 @@ export const toUtterance = (tongue) => (segment) => ({
   endMs: segment.end * 1000,
   text: segment.text.trim(),
   language: tongue,
-  words: (segment.words ?? []).map((word) => ({ word: word.word.trim(), startMs: word.start * 1000, endMs: word.end * 1000 })),
+  words: (segment.words ?? []).map((word) => ({
+    word: word.word.trim(),
+    startMs: word.start * 1000,
+    endMs: word.end * 1000,
+  })),
 });
 
 function isSeen(element) {

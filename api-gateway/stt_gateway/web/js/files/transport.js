@@ -3,7 +3,10 @@
 const JOBS = "/v1/stt/jobs";
 
 export class RequestError extends Error {
-  constructor(code, message) { super(message); this.code = code; }
+  constructor(code, message) {
+    super(message);
+    this.code = code;
+  }
 }
 
 /** The error that an answer tells. */
@@ -12,7 +15,8 @@ export function toldError(status, text) {
     const { code, message } = JSON.parse(text).error;
     return new RequestError(code, message);
   } catch (error) {
-    if (error instanceof SyntaxError || error instanceof TypeError) return new RequestError("internal", `HTTP ${status}`);
+    if (error instanceof SyntaxError || error instanceof TypeError)
+      return new RequestError("internal", `HTTP ${status}`);
     throw error;
   }
 }
@@ -43,7 +47,10 @@ export const transport = {
     return new Promise((resolve, reject) => {
       sending.open("POST", JOBS);
       sending.upload.onprogress = ({ loaded, total }) => onProgress(total ? (100 * loaded) / total : 0);
-      sending.onload = () => (sending.status === 202 ? resolve(JSON.parse(sending.responseText).job_id) : reject(toldError(sending.status, sending.responseText)));
+      sending.onload = () =>
+        sending.status === 202
+          ? resolve(JSON.parse(sending.responseText).job_id)
+          : reject(toldError(sending.status, sending.responseText));
       sending.onerror = () => reject(new RequestError("unreachable", ""));
       sending.onabort = () => reject(new RequestError("cancelled", ""));
       signal.addEventListener("abort", () => sending.abort());
@@ -56,20 +63,29 @@ export const transport = {
     onView(await request(`${JOBS}/${jobId}`, { signal }));
     const events = new EventSource(`${JOBS}/${jobId}/events`);
     await new Promise((resolve, reject) => {
-      const end = (action) => () => { events.close(); action(); };
+      const end = (action) => () => {
+        events.close();
+        action();
+      };
       signal.addEventListener("abort", end(resolve));
       events.addEventListener("progress", ({ data }) => onView(JSON.parse(data)));
-      events.addEventListener("end", ({ data }) => { onView(JSON.parse(data)); end(resolve)(); });
+      events.addEventListener("end", ({ data }) => {
+        onView(JSON.parse(data));
+        end(resolve)();
+      });
       events.onerror = async () => {
         // The browser connects again by itself, unless it was answered with an error.
         if (events.readyState !== EventSource.CLOSED) return;
-        await new Promise((later) => { setTimeout(later, 1500); });
+        await new Promise((later) => {
+          setTimeout(later, 1500);
+        });
         try {
           onView(await request(`${JOBS}/${jobId}`, { signal }));
           await transport.watch(jobId, onView, signal);
           resolve();
         } catch (error) {
-          if (error.code === "unreachable" && !signal.aborted) transport.watch(jobId, onView, signal).then(resolve, reject);
+          if (error.code === "unreachable" && !signal.aborted)
+            transport.watch(jobId, onView, signal).then(resolve, reject);
           else reject(error);
         }
       };

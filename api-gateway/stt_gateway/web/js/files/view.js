@@ -11,14 +11,40 @@ import { transport } from "./transport.js";
 
 export function create(app) {
   const { files, server } = app;
-  const chooser = h("input", { type: "file", multiple: true, accept: "audio/*,video/*,.wav,.mp3,.m4a,.mp4,.webm,.ogg,.opus,.flac,.aac,.aiff,.amr,.mkv,.wma", class: "unseen", tabindex: "-1", "aria-hidden": "true", onchange: () => { add(chooser.files); chooser.value = ""; } });
-  const drop = h("div", { class: "drop" }, icon("upload"), h("strong", {}, t("files.drop")), h("span", { class: "quiet" }, t("files.or")), button({ text: t("files.choose"), kind: "main", onclick: () => chooser.click() }), chooser);
+  const chooser = h("input", {
+    type: "file",
+    multiple: true,
+    accept: "audio/*,video/*,.wav,.mp3,.m4a,.mp4,.webm,.ogg,.opus,.flac,.aac,.aiff,.amr,.mkv,.wma",
+    class: "unseen",
+    tabindex: "-1",
+    "aria-hidden": "true",
+    onchange: () => {
+      add(chooser.files);
+      chooser.value = "";
+    },
+  });
+  const drop = h(
+    "div",
+    { class: "drop" },
+    icon("upload"),
+    h("strong", {}, t("files.drop")),
+    h("span", { class: "quiet" }, t("files.or")),
+    button({ text: t("files.choose"), kind: "main", onclick: () => chooser.click() }),
+    chooser,
+  );
   const options = h("div", { class: "file-options" });
   const list = h("ul", { class: "list" });
   const none = h("p", { class: "quiet" }, t("files.none"));
-  const overview = h("div", { class: "page" },
+  const overview = h(
+    "div",
+    { class: "page" },
     h("header", {}, h("h1", {}, t("files.title")), h("p", {}, t("files.intro"))),
-    drop, options, h("div", { class: "list-head" }, h("h2", {}, t("files.list"))), none, list);
+    drop,
+    options,
+    h("div", { class: "list-head" }, h("h2", {}, t("files.list"))),
+    none,
+    list,
+  );
   const detail = h("div", { class: "page", hidden: true });
   const element = h("section", { class: "files-page", "aria-label": t("nav.files") }, overview, detail);
   const rows = new Map();
@@ -32,10 +58,21 @@ export function create(app) {
   }
 
   function drawOptions() {
-    const languages = server.languages.map((code) => [code, languageName(code)]).sort((a, b) => a[1].localeCompare(b[1], language()));
+    const languages = server.languages
+      .map((code) => [code, languageName(code)])
+      .sort((a, b) => a[1].localeCompare(b[1], language()));
     options.replaceChildren(
-      field(t("files.language"), select([["auto", t("language.auto")], ...languages], server.languages.includes(settings.fileLanguage) ? settings.fileLanguage : "auto", (fileLanguage) => keep({ fileLanguage }))),
-      server.multilingual ? toggle(t("files.translate"), settings.fileTranslate, (fileTranslate) => keep({ fileTranslate })) : "",
+      field(
+        t("files.language"),
+        select(
+          [["auto", t("language.auto")], ...languages],
+          server.languages.includes(settings.fileLanguage) ? settings.fileLanguage : "auto",
+          (fileLanguage) => keep({ fileLanguage }),
+        ),
+      ),
+      server.multilingual
+        ? toggle(t("files.translate"), settings.fileTranslate, (fileTranslate) => keep({ fileTranslate }))
+        : "",
     );
   }
 
@@ -43,11 +80,13 @@ export function create(app) {
     drop.classList.toggle("compact", files.items.length > 0);
     none.hidden = files.items.length > 0;
     list.hidden = files.items.length === 0;
-    list.replaceChildren(...files.items.map((item) => {
-      if (!rows.has(item)) rows.set(item, createRow(files, item));
-      rows.get(item).draw();
-      return rows.get(item).element;
-    }));
+    list.replaceChildren(
+      ...files.items.map((item) => {
+        if (!rows.has(item)) rows.set(item, createRow(files, item));
+        rows.get(item).draw();
+        return rows.get(item).element;
+      }),
+    );
     for (const item of rows.keys()) if (!files.items.includes(item)) rows.delete(item);
   }
 
@@ -61,23 +100,52 @@ export function create(app) {
     const mine = opened;
     const item = files.find(jobId);
     try {
-      const job = item?.result ? { status: item.phase, result: item.result, filename: item.name } : await transport.view(jobId);
+      const job = item?.result
+        ? { status: item.phase, result: item.result, filename: item.name }
+        : await transport.view(jobId);
       if (opened !== mine) return;
-      if (!job.result) { location.hash = address("files"); return; }
+      if (!job.result) {
+        location.hash = address("files");
+        return;
+      }
       const heading = h("h1", { dir: "auto" }, job.filename || jobId);
-      const edit = button({ name: "pen", text: t("action.rename"), kind: "small", onclick: () => {
-        heading.replaceChildren(renameForm(jobId, heading.textContent, (name) => { heading.replaceChildren(name); edit.focus(); }));
-      } });
+      const edit = button({
+        name: "pen",
+        text: t("action.rename"),
+        kind: "small",
+        onclick: () => {
+          heading.replaceChildren(
+            renameForm(jobId, heading.textContent, (name) => {
+              heading.replaceChildren(name);
+              edit.focus();
+            }),
+          );
+        },
+      });
       // A title lives in the library; without one there is nothing to rename.
       const tools = (await server.has(TRANSCRIPTS)) ? [edit] : [];
       if (opened !== mine) return;
-      const result = createResult({ transcript: { ...job.result, name: job.filename || jobId }, source: item?.file ?? null, back: { href: address("files"), text: t("files.list") }, heading, tools });
+      const result = createResult({
+        transcript: { ...job.result, name: job.filename || jobId },
+        source: item?.file ?? null,
+        back: { href: address("files"), text: t("files.list") },
+        heading,
+        tools,
+      });
       mine.destroy = result.destroy;
       detail.replaceChildren(result.element);
     } catch (error) {
       if (opened !== mine) return;
       const isGone = error.code === "not_found";
-      detail.replaceChildren(notice({ kind: isGone ? "" : "bad", name: "info", title: isGone ? t("files.gone") : t("files.unreachable"), text: isGone ? t("files.gone.text") : error.message, actions: [h("a", { class: "button small", href: address("files") }, t("action.back"))] }));
+      detail.replaceChildren(
+        notice({
+          kind: isGone ? "" : "bad",
+          name: "info",
+          title: isGone ? t("files.gone") : t("files.unreachable"),
+          text: isGone ? t("files.gone.text") : error.message,
+          actions: [h("a", { class: "button small", href: address("files") }, t("action.back"))],
+        }),
+      );
     }
   }
 
@@ -85,9 +153,22 @@ export function create(app) {
   let depth = 0;
   const holdsFiles = (event) => !element.hidden && event.dataTransfer?.types.includes("Files");
   const listeners = {
-    dragenter: (event) => { if (holdsFiles(event)) { event.preventDefault(); depth += 1; element.classList.add("dropping"); } },
-    dragover: (event) => { if (holdsFiles(event)) event.preventDefault(); },
-    dragleave: (event) => { if (holdsFiles(event) && (depth -= 1) <= 0) { depth = 0; element.classList.remove("dropping"); } },
+    dragenter: (event) => {
+      if (holdsFiles(event)) {
+        event.preventDefault();
+        depth += 1;
+        element.classList.add("dropping");
+      }
+    },
+    dragover: (event) => {
+      if (holdsFiles(event)) event.preventDefault();
+    },
+    dragleave: (event) => {
+      if (holdsFiles(event) && (depth -= 1) <= 0) {
+        depth = 0;
+        element.classList.remove("dropping");
+      }
+    },
     drop: (event) => {
       if (!holdsFiles(event)) return;
       event.preventDefault();
@@ -108,8 +189,13 @@ export function create(app) {
   drawList();
   return {
     element,
-    show({ rest }) { if (opened?.jobId !== rest || !rest) open(rest); },
-    hide() { opened?.destroy?.(); opened = null; },
+    show({ rest }) {
+      if (opened?.jobId !== rest || !rest) open(rest);
+    },
+    hide() {
+      opened?.destroy?.();
+      opened = null;
+    },
     destroy() {
       for (const [kind, action] of Object.entries(listeners)) window.removeEventListener(kind, action);
       files.removeEventListener("change", onChange);
@@ -123,7 +209,14 @@ function createRow(files, item) {
   const state = h("span", {});
   const left = h("span", {});
   const why = h("span", { class: "bad" });
-  const about = h("div", { class: "about" }, h("span", {}, item.size ? fileSize(item.size, language()) : ""), state, left, why);
+  const about = h(
+    "div",
+    { class: "about" },
+    h("span", {}, item.size ? fileSize(item.size, language()) : ""),
+    state,
+    left,
+    why,
+  );
   const actions = h("div", { class: "row" });
   const fill = h("i");
   const bar = h("div", { class: "bar", role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100" }, fill);
@@ -151,13 +244,42 @@ function createRow(files, item) {
       drawn = key;
       element.dataset.phase = phase;
       const hadFocus = actions.contains(document.activeElement);
-      title.replaceChildren(phase === "completed" ? h("a", { href: address("files", item.jobId) }, item.name) : item.name);
+      title.replaceChildren(
+        phase === "completed" ? h("a", { href: address("files", item.jobId) }, item.name) : item.name,
+      );
       actions.replaceChildren(
-        phase === "completed" ? h("a", { class: "button small", href: address("files", item.jobId), "aria-label": `${t("action.open")}: ${item.name}` }, t("action.open")) : "",
-        ["failed", "cancelled"].includes(phase) && item.file ? button({ name: "retry", label: `${t("action.retry")}: ${item.name}`, kind: "bare small", onclick: () => files.retry(item) }) : "",
+        phase === "completed"
+          ? h(
+              "a",
+              {
+                class: "button small",
+                href: address("files", item.jobId),
+                "aria-label": `${t("action.open")}: ${item.name}`,
+              },
+              t("action.open"),
+            )
+          : "",
+        ["failed", "cancelled"].includes(phase) && item.file
+          ? button({
+              name: "retry",
+              label: `${t("action.retry")}: ${item.name}`,
+              kind: "bare small",
+              onclick: () => files.retry(item),
+            })
+          : "",
         ENDED.includes(phase)
-          ? button({ name: "close", label: `${t("action.remove")}: ${item.name}`, kind: "bare small", onclick: () => files.remove(item) })
-          : button({ name: "close", label: `${t("action.cancel")}: ${item.name}`, kind: "bare small", onclick: () => files.cancel(item) }),
+          ? button({
+              name: "close",
+              label: `${t("action.remove")}: ${item.name}`,
+              kind: "bare small",
+              onclick: () => files.remove(item),
+            })
+          : button({
+              name: "close",
+              label: `${t("action.cancel")}: ${item.name}`,
+              kind: "bare small",
+              onclick: () => files.cancel(item),
+            }),
       );
       if (hadFocus) actions.querySelector("a, button")?.focus();
     },

@@ -40,7 +40,8 @@ export const de = {
   "format.json": "Wörter und Zeiten (.json)",
 
   "live.title": "Sprechen und mitlesen.",
-  "live.intro": "Knopf drücken und reden. Wörter erscheinen, während Sie sprechen, und stehen fest, wenn der Satz endet.",
+  "live.intro":
+    "Knopf drücken und reden. Wörter erscheinen, während Sie sprechen, und stehen fest, wenn der Satz endet.",
   "live.keys": "Leertaste beginnt und pausiert · Alt + E beendet den Satz · Alt + S hält an",
   "live.start": "Zuhören beginnen",
   "live.stop": "Zuhören beenden",
@@ -89,18 +90,21 @@ export const de = {
   "problem.mic_missing.step1": "Eines anschließen, oder in den Toneinstellungen einschalten.",
   "problem.mic_missing.step2": "Noch einmal drücken.",
   "problem.mic_busy": "Das Mikrofon ist belegt",
-  "problem.mic_busy.text": "Ein anderes Programm hat es, oder das System hält es zurück. Das andere Programm schließen und noch einmal versuchen.",
+  "problem.mic_busy.text":
+    "Ein anderes Programm hat es, oder das System hält es zurück. Das andere Programm schließen und noch einmal versuchen.",
   "problem.mic_gone": "Das Mikrofon wurde getrennt",
   "problem.mic_gone.text": "Alles bis dahin Gesagte ist aufgeschrieben. Wieder anschließen, um weiterzumachen.",
   "problem.mic_broken": "Das Mikrofon lässt sich nicht lesen",
   "problem.mic_insecure": "Mikrofone brauchen eine sichere Adresse",
-  "problem.mic_insecure.text": "Browser geben das Mikrofon nur Seiten mit https, oder auf diesem Rechner selbst. Dateien gehen hier trotzdem.",
+  "problem.mic_insecure.text":
+    "Browser geben das Mikrofon nur Seiten mit https, oder auf diesem Rechner selbst. Dateien gehen hier trotzdem.",
   "problem.mic_insecure.step1": "Diese Seite mit https:// vor der Adresse öffnen, oder",
   "problem.mic_insecure.step2": "auf dem Rechner des Servers, als http://localhost mit seinem Port.",
   "problem.mic_unsupported": "Dieser Browser kann nicht aufnehmen",
   "problem.mic_unsupported.text": "Bitte ein aktuelles Firefox, Chrome, Edge oder Safari nehmen.",
   "problem.at_capacity": "Alle Plätze sind belegt",
-  "problem.at_capacity.text": "So viele sprechen gerade, dass der Server keinen Platz mehr hat. Gleich noch einmal versuchen.",
+  "problem.at_capacity.text":
+    "So viele sprechen gerade, dass der Server keinen Platz mehr hat. Gleich noch einmal versuchen.",
   "problem.no_worker": "Der Server ist noch nicht so weit",
   "problem.no_worker.text": "Sein Modell wird geladen oder steht still. Gleich noch einmal versuchen.",
   "problem.unavailable": "Der Server ist noch nicht so weit",
@@ -112,9 +116,11 @@ export const de = {
   "problem.no_answer": "Die letzten Wörter kamen nicht",
   "problem.no_answer.text": "Der Server hat nicht rechtzeitig geantwortet. Was hier steht, bleibt.",
   "problem.ended": "Der Server hat diese Sitzung beendet",
-  "problem.ended.text": "Sie war zu lang, oder die Verbindung war zu lange weg. Neu beginnen, um weiterzumachen; der Text bleibt.",
+  "problem.ended.text":
+    "Sie war zu lang, oder die Verbindung war zu lange weg. Neu beginnen, um weiterzumachen; der Text bleibt.",
   "problem.buffer_full": "Pause: Die Verbindung ist zu lange weg",
-  "problem.buffer_full.text": "Was bis jetzt gesagt wurde, ist hier behalten und wird gesendet, sobald der Server wieder da ist.",
+  "problem.buffer_full.text":
+    "Was bis jetzt gesagt wurde, ist hier behalten und wird gesendet, sobald der Server wieder da ist.",
   "problem.bad_audio": "Aus dieser Datei ließ sich kein Ton lesen. Ist sie eine Aufnahme, und ganz?",
   "problem.unsupported_media": "Diese Art von Datei lässt sich nicht lesen.",
   "problem.too_large": "Diese Datei ist größer oder länger, als der Server annimmt.",
@@ -159,7 +165,8 @@ export const de = {
   "library.count": { one: "{n} Mitschrift", other: "{n} Mitschriften" },
   "library.more": "Mehr zeigen",
   "library.empty": "Noch nichts da",
-  "library.empty.text": "Mitschriften von Dateien erscheinen hier von selbst; die von Live, wenn Sie sie behalten wollen.",
+  "library.empty.text":
+    "Mitschriften von Dateien erscheinen hier von selbst; die von Live, wenn Sie sie behalten wollen.",
   "library.nothing": "Nichts gefunden",
   "library.nothing.text": "Keine Mitschrift hat „{query}“ im Namen oder im Text. Weniger oder andere Wörter versuchen.",
   "library.nothing_filtered": "Keine Mitschrift passt zu diesen Filtern.",
@@ -169,10 +176,12 @@ export const de = {
   "library.name": "Name",
   "feature.missing": "Auf diesem Server nicht verfügbar",
   "feature.missing.library": "Dieser Server behält keine Mitschriften. Live und Dateien gehen wie gewohnt.",
-  "feature.missing.conversation": "Dem Gespräch kann auf diesem Server nicht gefolgt werden. Live und Dateien gehen wie gewohnt.",
+  "feature.missing.conversation":
+    "Dem Gespräch kann auf diesem Server nicht gefolgt werden. Live und Dateien gehen wie gewohnt.",
 
   "talk.title": "Viele sprechen, alle lesen.",
-  "talk.intro": "Ein Gespräch beginnen und den Link teilen. Jeder spricht in sein eigenes Gerät; alle sehen, wer was gesagt hat.",
+  "talk.intro":
+    "Ein Gespräch beginnen und den Link teilen. Jeder spricht in sein eigenes Gerät; alle sehen, wer was gesagt hat.",
   "talk.id": "Name des Gesprächs",
   "talk.start": "Beginnen oder beitreten",
   "talk.your_name": "Ihr Name",

@@ -89,18 +89,21 @@ export const en = {
   "problem.mic_missing.step1": "Connect one, or switch it on in the system’s sound settings.",
   "problem.mic_missing.step2": "Press Try again.",
   "problem.mic_busy": "The microphone is in use",
-  "problem.mic_busy.text": "Another program holds it, or the system keeps it back. Close the other program and try again.",
+  "problem.mic_busy.text":
+    "Another program holds it, or the system keeps it back. Close the other program and try again.",
   "problem.mic_gone": "The microphone was disconnected",
   "problem.mic_gone.text": "Everything said until then is written down. Connect it again to go on.",
   "problem.mic_broken": "The microphone cannot be read",
   "problem.mic_insecure": "Microphones need a secure address",
-  "problem.mic_insecure.text": "Browsers give the microphone only to pages with https, or on this computer itself. Files work here all the same.",
+  "problem.mic_insecure.text":
+    "Browsers give the microphone only to pages with https, or on this computer itself. Files work here all the same.",
   "problem.mic_insecure.step1": "Open this page with https:// in front of its address, or",
   "problem.mic_insecure.step2": "on the computer that runs the server, as http://localhost with its port.",
   "problem.mic_unsupported": "This browser cannot record",
   "problem.mic_unsupported.text": "Use a current Firefox, Chrome, Edge or Safari.",
   "problem.at_capacity": "All places are taken",
-  "problem.at_capacity.text": "So many people are speaking that the server has no room for another. Try again in a moment.",
+  "problem.at_capacity.text":
+    "So many people are speaking that the server has no room for another. Try again in a moment.",
   "problem.no_worker": "The server is not ready",
   "problem.no_worker.text": "Its model is being loaded or has stopped. Try again in a moment.",
   "problem.unavailable": "The server is not ready",
@@ -112,7 +115,8 @@ export const en = {
   "problem.no_answer": "The last words did not come",
   "problem.no_answer.text": "The server did not answer in time. What is written here stays.",
   "problem.ended": "The server ended this session",
-  "problem.ended.text": "It had lasted too long, or the connection was away for too long. Start again to go on; the text stays.",
+  "problem.ended.text":
+    "It had lasted too long, or the connection was away for too long. Start again to go on; the text stays.",
   "problem.buffer_full": "Paused: the connection has been away for too long",
   "problem.buffer_full.text": "What was said until now is kept here and will be sent as soon as the server is back.",
   "problem.bad_audio": "No sound could be read from this file. Is it a recording, and whole?",
@@ -172,7 +176,8 @@ export const en = {
   "feature.missing.conversation": "The conversation cannot be followed on this server. Live and Files work as usual.",
 
   "talk.title": "Many speak, everyone reads.",
-  "talk.intro": "Start a conversation and share its link. Each person speaks into their own device; all see who said what.",
+  "talk.intro":
+    "Start a conversation and share its link. Each person speaks into their own device; all see who said what.",
   "talk.id": "Name of the conversation",
   "talk.start": "Start or join",
   "talk.your_name": "Your name",

@@ -40,7 +40,8 @@ export const fr = {
   "format.json": "Mots et temps (.json)",
 
   "live.title": "Parlez, et lisez.",
-  "live.intro": "Appuyez sur le bouton et parlez. Les mots apparaissent pendant que vous parlez et se fixent à la fin de la phrase.",
+  "live.intro":
+    "Appuyez sur le bouton et parlez. Les mots apparaissent pendant que vous parlez et se fixent à la fin de la phrase.",
   "live.keys": "Espace démarre et met en pause · Alt + E termine la phrase · Alt + S arrête",
   "live.start": "Commencer l’écoute",
   "live.stop": "Arrêter l’écoute",
@@ -89,12 +90,14 @@ export const fr = {
   "problem.mic_missing.step1": "Branchez-en un, ou activez-le dans les réglages du son.",
   "problem.mic_missing.step2": "Appuyez sur Réessayer.",
   "problem.mic_busy": "Le microphone est occupé",
-  "problem.mic_busy.text": "Un autre programme l’utilise, ou le système le retient. Fermez l’autre programme et réessayez.",
+  "problem.mic_busy.text":
+    "Un autre programme l’utilise, ou le système le retient. Fermez l’autre programme et réessayez.",
   "problem.mic_gone": "Le microphone a été débranché",
   "problem.mic_gone.text": "Tout ce qui a été dit jusque-là est écrit. Rebranchez-le pour continuer.",
   "problem.mic_broken": "Le microphone ne peut pas être lu",
   "problem.mic_insecure": "Le microphone demande une adresse sûre",
-  "problem.mic_insecure.text": "Les navigateurs ne donnent le microphone qu’aux pages en https, ou sur cet ordinateur même. Les fichiers marchent ici quand même.",
+  "problem.mic_insecure.text":
+    "Les navigateurs ne donnent le microphone qu’aux pages en https, ou sur cet ordinateur même. Les fichiers marchent ici quand même.",
   "problem.mic_insecure.step1": "Ouvrez cette page avec https:// devant l’adresse, ou",
   "problem.mic_insecure.step2": "sur l’ordinateur du serveur, par http://localhost avec son port.",
   "problem.mic_unsupported": "Ce navigateur ne sait pas enregistrer",
@@ -112,7 +115,8 @@ export const fr = {
   "problem.no_answer": "Les derniers mots ne sont pas venus",
   "problem.no_answer.text": "Le serveur n’a pas répondu à temps. Ce qui est écrit ici reste.",
   "problem.ended": "Le serveur a terminé cette session",
-  "problem.ended.text": "Elle a duré trop longtemps, ou la connexion a manqué trop longtemps. Redémarrez pour continuer ; le texte reste.",
+  "problem.ended.text":
+    "Elle a duré trop longtemps, ou la connexion a manqué trop longtemps. Redémarrez pour continuer ; le texte reste.",
   "problem.buffer_full": "En pause : la connexion manque depuis trop longtemps",
   "problem.buffer_full.text": "Ce qui a été dit jusqu’ici est gardé et partira dès que le serveur revient.",
   "problem.bad_audio": "Aucun son n’a pu être lu dans ce fichier. Est-ce un enregistrement, et est-il entier ?",
@@ -159,9 +163,11 @@ export const fr = {
   "library.count": { one: "{n} transcription", other: "{n} transcriptions" },
   "library.more": "En afficher plus",
   "library.empty": "Encore rien ici",
-  "library.empty.text": "Les transcriptions de fichiers apparaissent d’elles-mêmes ; celles du direct, si vous demandez de les garder.",
+  "library.empty.text":
+    "Les transcriptions de fichiers apparaissent d’elles-mêmes ; celles du direct, si vous demandez de les garder.",
   "library.nothing": "Rien trouvé",
-  "library.nothing.text": "Aucune transcription n’a « {query} » dans son nom ou son texte. Essayez moins de mots, ou d’autres.",
+  "library.nothing.text":
+    "Aucune transcription n’a « {query} » dans son nom ou son texte. Essayez moins de mots, ou d’autres.",
   "library.nothing_filtered": "Aucune transcription ne correspond à ces filtres.",
   "library.reset": "Effacer recherche et filtres",
   "library.failed": "Les archives ne répondent pas",
@@ -169,10 +175,12 @@ export const fr = {
   "library.name": "Nom",
   "feature.missing": "Indisponible sur ce serveur",
   "feature.missing.library": "Ce serveur ne garde pas de transcriptions. Direct et Fichiers marchent comme d’habitude.",
-  "feature.missing.conversation": "La conversation ne peut pas être suivie sur ce serveur. Direct et Fichiers marchent comme d’habitude.",
+  "feature.missing.conversation":
+    "La conversation ne peut pas être suivie sur ce serveur. Direct et Fichiers marchent comme d’habitude.",
 
   "talk.title": "Plusieurs parlent, chacun lit.",
-  "talk.intro": "Lancez une conversation et partagez son lien. Chacun parle dans son propre appareil ; tous voient qui a dit quoi.",
+  "talk.intro":
+    "Lancez une conversation et partagez son lien. Chacun parle dans son propre appareil ; tous voient qui a dit quoi.",
   "talk.id": "Nom de la conversation",
   "talk.start": "Lancer ou rejoindre",
   "talk.your_name": "Votre nom",

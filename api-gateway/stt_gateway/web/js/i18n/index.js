@@ -20,7 +20,9 @@ export async function loadLanguage(code = preferredLanguage(localStorage.getItem
   document.documentElement.lang = code;
 }
 
-export function keepLanguage(code) { localStorage.setItem(KEY, code); }
+export function keepLanguage(code) {
+  localStorage.setItem(KEY, code);
+}
 export const language = () => current;
 
 /** The text of a key; {name} stands for a value, and {n: 3} chooses among {one, other}. */

@@ -14,7 +14,11 @@ export function renameForm(id, before, done) {
     const title = name.value.trim();
     if (!title || title === before) return done(before);
     try {
-      const renamed = await request(`${TRANSCRIPTS}/${encodeURIComponent(id)}`, { method: "PATCH", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ title }) });
+      const renamed = await request(`${TRANSCRIPTS}/${encodeURIComponent(id)}`, {
+        method: "PATCH",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ title }),
+      });
       toast(t("done.renamed"));
       return done(renamed.title);
     } catch (error) {
@@ -27,5 +31,10 @@ export function renameForm(id, before, done) {
     done(before);
   });
   setTimeout(() => name.select(), 0);
-  return h("form", { class: "rename", onsubmit: save }, name, button({ text: t("action.save"), kind: "small main", onclick: save }));
+  return h(
+    "form",
+    { class: "rename", onsubmit: save },
+    name,
+    button({ text: t("action.save"), kind: "small main", onclick: save }),
+  );
 }

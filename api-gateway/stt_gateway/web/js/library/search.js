@@ -15,7 +15,9 @@ export class Search {
     this.#lanes = lanes.map((lane) => ({ parameters: { ...filters, ...lane }, cursor: null, isAtEnd: false }));
   }
 
-  get hasMore() { return this.#lanes.some((lane) => !lane.isAtEnd); }
+  get hasMore() {
+    return this.#lanes.some((lane) => !lane.isAtEnd);
+  }
 
   /** The next page of each lane that has one; answers the new results. */
   async more() {
@@ -28,7 +30,10 @@ export class Search {
       for (const one of page.transcripts) {
         const known = this.found.find((other) => other.id === one.id) ?? fresh.find((other) => other.id === one.id);
         // Found by its name and by its words: shown once, with both.
-        if (known) { known.snippet ??= one.snippet; continue; }
+        if (known) {
+          known.snippet ??= one.snippet;
+          continue;
+        }
         if (this.#seen.has(one.id)) continue;
         this.#seen.add(one.id);
         fresh.push(one);
@@ -38,7 +43,9 @@ export class Search {
     return fresh;
   }
 
-  remove(id) { this.found = this.found.filter((one) => one.id !== id); }
+  remove(id) {
+    this.found = this.found.filter((one) => one.id !== id);
+  }
 }
 
 /** Text cut at its hits ([start, end) in code points): [{text, isHit}]. */

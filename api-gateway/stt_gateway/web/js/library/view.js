@@ -16,39 +16,76 @@ export function create(app) {
   const { server } = app;
   const wishes = { text: "", language: "", from: "", to: "" };
   const removed = new Map(); // id -> timer of the request that is still to come
-  const input = h("input", { type: "search", class: "input", placeholder: t("library.search"), "aria-label": t("library.search"), autocomplete: "off", spellcheck: "false", oninput: () => later() });
+  const input = h("input", {
+    type: "search",
+    class: "input",
+    placeholder: t("library.search"),
+    "aria-label": t("library.search"),
+    autocomplete: "off",
+    spellcheck: "false",
+    oninput: () => later(),
+  });
   const codes = server.languages.length > 1 ? server.languages : ["en"];
-  const tongues = select([["", t("library.any_language")], ...codes.map((code) => [code, languageName(code)]).sort((a, b) => a[1].localeCompare(b[1], language()))], "", () => search());
+  const tongues = select(
+    [
+      ["", t("library.any_language")],
+      ...codes.map((code) => [code, languageName(code)]).sort((a, b) => a[1].localeCompare(b[1], language())),
+    ],
+    "",
+    () => search(),
+  );
   const from = h("input", { type: "date", class: "input", onchange: () => search() });
   const to = h("input", { type: "date", class: "input", onchange: () => search() });
   const count = h("p", { class: "unseen", role: "status" });
   const list = h("ul", { class: "list" });
   const blank = h("div", {});
-  const more = h("div", { class: "more" }, button({ text: t("library.more"), kind: "small", onclick: () => load(current) }));
-  const overview = h("div", { class: "page" },
+  const more = h(
+    "div",
+    { class: "more" },
+    button({ text: t("library.more"), kind: "small", onclick: () => load(current) }),
+  );
+  const overview = h(
+    "div",
+    { class: "page" },
     h("header", {}, h("h1", {}, t("library.title"))),
     h("div", { class: "search" }, input, icon("search")),
-    h("div", { class: "filters" }, field(t("library.language"), tongues), field(t("library.from"), from), field(t("library.to"), to)),
-    count, list, blank, more);
+    h(
+      "div",
+      { class: "filters" },
+      field(t("library.language"), tongues),
+      field(t("library.from"), from),
+      field(t("library.to"), to),
+    ),
+    count,
+    list,
+    blank,
+    more,
+  );
   const detail = h("div", { class: "page", hidden: true });
   const element = h("section", { class: "library-page", "aria-label": t("nav.library") }, overview, detail);
   let current = null;
   let opened = null;
   let typing = 0;
 
-  function later() { clearTimeout(typing); typing = setTimeout(search, TYPING_MS); }
+  function later() {
+    clearTimeout(typing);
+    typing = setTimeout(search, TYPING_MS);
+  }
 
   function search() {
     clearTimeout(typing);
     Object.assign(wishes, { text: input.value.trim(), language: tongues.value, from: from.value, to: to.value });
-    replace(address("library", "", { query: wishes.text, language: wishes.language, from: wishes.from, to: wishes.to }));
+    replace(
+      address("library", "", { query: wishes.text, language: wishes.language, from: wishes.from, to: wishes.to }),
+    );
     current = new Search(fetchPage, { ...wishes });
     return load(current);
   }
 
   async function load(mine) {
     const isFirst = mine.found.length === 0;
-    if (isFirst && !list.childElementCount) blank.replaceChildren(...[1, 2, 3].map(() => h("div", { class: "skeleton", "aria-hidden": "true" })));
+    if (isFirst && !list.childElementCount)
+      blank.replaceChildren(...[1, 2, 3].map(() => h("div", { class: "skeleton", "aria-hidden": "true" })));
     try {
       const fresh = await mine.more();
       if (mine !== current) return;
@@ -62,9 +99,18 @@ export function create(app) {
       list.hidden = more.hidden = true;
       const isMissing = error.code === "not_found" || !(await server.has(TRANSCRIPTS));
       overview.classList.toggle("missing", isMissing);
-      blank.replaceChildren(isMissing
-        ? nothing("info", t("feature.missing"), t("feature.missing.library"))
-        : notice({ kind: "bad", name: "warn", title: t("library.failed"), text: error.message, role: "alert", actions: [button({ name: "retry", text: t("action.again"), kind: "small", onclick: search })] }));
+      blank.replaceChildren(
+        isMissing
+          ? nothing("info", t("feature.missing"), t("feature.missing.library"))
+          : notice({
+              kind: "bad",
+              name: "warn",
+              title: t("library.failed"),
+              text: error.message,
+              role: "alert",
+              actions: [button({ name: "retry", text: t("action.again"), kind: "small", onclick: search })],
+            }),
+      );
     }
   }
 
@@ -76,8 +122,31 @@ export function create(app) {
     const isFiltered = wishes.language || wishes.from || wishes.to;
     if (shown) blank.replaceChildren();
     else if (wishes.text || isFiltered) {
-      blank.replaceChildren(nothing("search", t("library.nothing"), wishes.text ? t("library.nothing.text", { query: wishes.text }) : t("library.nothing_filtered"), button({ text: t("library.reset"), kind: "small", onclick: () => { input.value = from.value = to.value = tongues.value = ""; search(); input.focus(); } })));
-    } else blank.replaceChildren(nothing("search", t("library.empty"), t("library.empty.text"), h("a", { class: "button main", href: address("files") }, t("files.choose"))));
+      blank.replaceChildren(
+        nothing(
+          "search",
+          t("library.nothing"),
+          wishes.text ? t("library.nothing.text", { query: wishes.text }) : t("library.nothing_filtered"),
+          button({
+            text: t("library.reset"),
+            kind: "small",
+            onclick: () => {
+              input.value = from.value = to.value = tongues.value = "";
+              search();
+              input.focus();
+            },
+          }),
+        ),
+      );
+    } else
+      blank.replaceChildren(
+        nothing(
+          "search",
+          t("library.empty"),
+          t("library.empty.text"),
+          h("a", { class: "button main", href: address("files") }, t("files.choose")),
+        ),
+      );
   }
 
   function remove(one, rowElement) {
@@ -86,12 +155,22 @@ export function create(app) {
     current?.remove(one.id);
     if (current) drawRest(current);
     (next ?? input).focus({ preventScroll: true });
-    removed.set(one.id, setTimeout(() => drop(one.id), UNDO_MS));
-    toast(t("done.deleted", { name: nameOf(one) }), { text: t("action.undo"), onclick: () => {
-      clearTimeout(removed.get(one.id));
-      removed.delete(one.id);
-      search();
-    } }, UNDO_MS - 200);
+    removed.set(
+      one.id,
+      setTimeout(() => drop(one.id), UNDO_MS),
+    );
+    toast(
+      t("done.deleted", { name: nameOf(one) }),
+      {
+        text: t("action.undo"),
+        onclick: () => {
+          clearTimeout(removed.get(one.id));
+          removed.delete(one.id);
+          search();
+        },
+      },
+      UNDO_MS - 200,
+    );
   }
 
   async function drop(id) {
@@ -99,23 +178,66 @@ export function create(app) {
     try {
       await request(`${TRANSCRIPTS}/${encodeURIComponent(id)}`, { method: "DELETE", keepalive: true });
     } catch (error) {
-      if (error.code !== "not_found") { removed.delete(id); toast(error.message || t("files.unreachable")); search(); }
+      if (error.code !== "not_found") {
+        removed.delete(id);
+        toast(error.message || t("files.unreachable"));
+        search();
+      }
     }
   }
   // Whoever leaves within the time for undoing has not taken it back.
-  const leaving = () => { for (const id of removed.keys()) drop(id); };
+  const leaving = () => {
+    for (const id of removed.keys()) drop(id);
+  };
   window.addEventListener("pagehide", leaving);
 
   function row(one, text) {
-    const title = h("div", { class: "title", dir: "auto" }, h("a", { href: address("library", one.id, { query: text }) }, marked(nameOf(one), one.title ? one.title_hits : one.filename_hits)));
-    const facts = [day(one.created_at), one.duration ? shortClock(one.duration * 1000) : "", languageName(one.language), one.state === "completed" ? "" : t(`files.${one.state}`, { p: 0 })];
-    const about = h("div", { class: "about" }, facts.filter(Boolean).map((fact) => h("span", {}, fact)));
+    const title = h(
+      "div",
+      { class: "title", dir: "auto" },
+      h(
+        "a",
+        { href: address("library", one.id, { query: text }) },
+        marked(nameOf(one), one.title ? one.title_hits : one.filename_hits),
+      ),
+    );
+    const facts = [
+      day(one.created_at),
+      one.duration ? shortClock(one.duration * 1000) : "",
+      languageName(one.language),
+      one.state === "completed" ? "" : t(`files.${one.state}`, { p: 0 }),
+    ];
+    const about = h(
+      "div",
+      { class: "about" },
+      facts.filter(Boolean).map((fact) => h("span", {}, fact)),
+    );
     // A renamed one is still found by its file's name: then that is shown too.
-    if (one.title && one.filename && one.filename !== one.title) about.append(h("span", {}, marked(one.filename, one.filename_hits)));
-    const actions = h("div", { class: "row" },
-      button({ name: "pen", label: `${t("action.rename")}: ${nameOf(one)}`, kind: "bare small", onclick: () => title.replaceChildren(renameForm(one.id, nameOf(one), replaceRow)) }),
-      button({ name: "trash", label: `${t("action.delete")}: ${nameOf(one)}`, kind: "bare small", onclick: () => remove(one, item) }));
-    const item = h("li", { class: "item" }, h("div", {}, title, about), actions, one.snippet ? h("p", { class: "snippet", dir: "auto" }, marked(one.snippet.text, one.snippet.hits)) : null);
+    if (one.title && one.filename && one.filename !== one.title)
+      about.append(h("span", {}, marked(one.filename, one.filename_hits)));
+    const actions = h(
+      "div",
+      { class: "row" },
+      button({
+        name: "pen",
+        label: `${t("action.rename")}: ${nameOf(one)}`,
+        kind: "bare small",
+        onclick: () => title.replaceChildren(renameForm(one.id, nameOf(one), replaceRow)),
+      }),
+      button({
+        name: "trash",
+        label: `${t("action.delete")}: ${nameOf(one)}`,
+        kind: "bare small",
+        onclick: () => remove(one, item),
+      }),
+    );
+    const item = h(
+      "li",
+      { class: "item" },
+      h("div", {}, title, about),
+      actions,
+      one.snippet ? h("p", { class: "snippet", dir: "auto" }, marked(one.snippet.text, one.snippet.hits)) : null,
+    );
     function replaceRow(name) {
       const made = row(name === nameOf(one) ? one : { ...one, title: name, title_hits: [] }, text);
       item.replaceWith(made);
@@ -137,17 +259,49 @@ export function create(app) {
       const found = await request(`${TRANSCRIPTS}/${encodeURIComponent(id)}`);
       if (opened !== mine) return;
       const heading = h("h1", { dir: "auto" }, nameOf(found));
-      const edit = button({ name: "pen", text: t("action.rename"), kind: "small", onclick: () => {
-        heading.replaceChildren(renameForm(id, nameOf(found), (name) => { found.title = name; heading.replaceChildren(name); edit.focus(); }));
-      } });
-      const gone = button({ name: "trash", text: t("action.delete"), kind: "small", onclick: () => { location.hash = back.href; remove(found, null); } });
+      const edit = button({
+        name: "pen",
+        text: t("action.rename"),
+        kind: "small",
+        onclick: () => {
+          heading.replaceChildren(
+            renameForm(id, nameOf(found), (name) => {
+              found.title = name;
+              heading.replaceChildren(name);
+              edit.focus();
+            }),
+          );
+        },
+      });
+      const gone = button({
+        name: "trash",
+        text: t("action.delete"),
+        kind: "small",
+        onclick: () => {
+          location.hash = back.href;
+          remove(found, null);
+        },
+      });
       const source = app.files.find(id)?.file ?? null;
-      const result = createResult({ transcript: { ...found, name: nameOf(found), segments: found.segments ?? [] }, source, back, tools: [edit, gone], heading });
+      const result = createResult({
+        transcript: { ...found, name: nameOf(found), segments: found.segments ?? [] },
+        source,
+        back,
+        tools: [edit, gone],
+        heading,
+      });
       mine.destroy = result.destroy;
       detail.replaceChildren(result.element);
     } catch (error) {
       if (opened !== mine) return;
-      detail.replaceChildren(notice({ name: "info", title: error.code === "not_found" ? t("library.nothing") : t("library.failed"), text: error.message, actions: [h("a", { class: "button small", href: back.href }, t("action.back"))] }));
+      detail.replaceChildren(
+        notice({
+          name: "info",
+          title: error.code === "not_found" ? t("library.nothing") : t("library.failed"),
+          text: error.message,
+          actions: [h("a", { class: "button small", href: back.href }, t("action.back"))],
+        }),
+      );
     }
   }
 
@@ -162,8 +316,14 @@ export function create(app) {
       to.value = params.get("to") ?? "";
       search();
     },
-    hide() { opened?.destroy?.(); opened = null; },
-    destroy() { window.removeEventListener("pagehide", leaving); leaving(); },
+    hide() {
+      opened?.destroy?.();
+      opened = null;
+    },
+    destroy() {
+      window.removeEventListener("pagehide", leaving);
+      leaving();
+    },
   };
 }
 
@@ -172,7 +332,15 @@ function fetchPage(parameters) {
   return request(`${TRANSCRIPTS}?${new URLSearchParams(given)}`);
 }
 
-function marked(text, hits) { return highlighted(text, hits).map((part) => (part.isHit ? h("mark", {}, part.text) : part.text)); }
-function nothing(name, title, text, action = null) { return h("div", { class: "blank" }, icon(name), h("h2", {}, title), h("p", {}, text), action); }
-function nameOf(one) { return one.title || one.filename || `${t("library.untitled")} ${day(one.created_at)}`; }
-function day(moment) { return new Date(moment).toLocaleDateString(language(), { day: "numeric", month: "short", year: "numeric" }); }
+function marked(text, hits) {
+  return highlighted(text, hits).map((part) => (part.isHit ? h("mark", {}, part.text) : part.text));
+}
+function nothing(name, title, text, action = null) {
+  return h("div", { class: "blank" }, icon(name), h("h2", {}, title), h("p", {}, text), action);
+}
+function nameOf(one) {
+  return one.title || one.filename || `${t("library.untitled")} ${day(one.created_at)}`;
+}
+function day(moment) {
+  return new Date(moment).toLocaleDateString(language(), { day: "numeric", month: "short", year: "numeric" });
+}

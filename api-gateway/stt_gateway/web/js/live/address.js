@@ -3,15 +3,20 @@
 export const STREAM_PATH = "/v1/stt/stream";
 
 /** `page`: an object like `location`. */
-export function socketBase(page) { return `${page.protocol === "https:" ? "wss:" : "ws:"}//${page.host}`; }
+export function socketBase(page) {
+  return `${page.protocol === "https:" ? "wss:" : "ws:"}//${page.host}`;
+}
 
-export function firstAddress(base, query) { return `${base}${STREAM_PATH}?${new URLSearchParams(query)}`; }
+export function firstAddress(base, query) {
+  return `${base}${STREAM_PATH}?${new URLSearchParams(query)}`;
+}
 
 /** Where a session is resumed. `heard`: what we have of it. `startMs`: where the audio begins that a server would get
  * which has lost it; null when that audio is not here any more. */
 export function resumeAddress(base, query, token, heard, startMs) {
   const wishes = { ...query, resume_token: token, last_event: heard.lastEvent };
-  if (startMs !== null) Object.assign(wishes, { committed_ms: heard.committedMs, finals: heard.settledFinals, start_ms: startMs });
+  if (startMs !== null)
+    Object.assign(wishes, { committed_ms: heard.committedMs, finals: heard.settledFinals, start_ms: startMs });
   return `${base}${STREAM_PATH}?${new URLSearchParams(wishes)}`;
 }
 
@@ -23,5 +28,10 @@ export function beginsAnew(ready, committedMs) {
 
 /** Whether connecting again may help. */
 export function mayRetry(closeCode) {
-  return closeCode === 1005 || closeCode === 1006 || (closeCode >= 1011 && closeCode <= 1015) || (closeCode >= 4000 && closeCode < 4500);
+  return (
+    closeCode === 1005 ||
+    closeCode === 1006 ||
+    (closeCode >= 1011 && closeCode <= 1015) ||
+    (closeCode >= 4000 && closeCode < 4500)
+  );
 }

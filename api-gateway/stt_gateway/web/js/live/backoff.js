@@ -7,11 +7,16 @@ const STABLE_S = 5; // a connection that held so long ends the trouble; a shorte
 export class Backoff {
   #attempts = 0;
   #sinceS = null;
-  constructor(random = Math.random) { this.random = random; }
+  constructor(random = Math.random) {
+    this.random = random;
+  }
 
   /** Seconds to wait before the next attempt; null when the trouble has lasted longer than `patienceS`. */
   lost(nowS, readyS, patienceS) {
-    if (readyS !== null && nowS - readyS >= STABLE_S) { this.#attempts = 0; this.#sinceS = null; }
+    if (readyS !== null && nowS - readyS >= STABLE_S) {
+      this.#attempts = 0;
+      this.#sinceS = null;
+    }
     this.#sinceS ??= nowS;
     const leftS = this.#sinceS + patienceS - nowS;
     if (leftS <= 0) return null;

@@ -20,12 +20,27 @@ export class Captions {
   /** `scroller`: the element that scrolls. `onFollow(isFollowing)`. */
   constructor(transcript, scroller, onFollow) {
     Object.assign(this, { transcript, scroller, onFollow });
-    this.earlier = h("button", { type: "button", class: "button small bare", hidden: true, onclick: () => this.#showEarlier() }, t("live.earlier"));
+    this.earlier = h(
+      "button",
+      { type: "button", class: "button small bare", hidden: true, onclick: () => this.#showEarlier() },
+      t("live.earlier"),
+    );
     this.log = h("div", { class: "transcript", role: "log", "aria-label": t("live.log") });
     this.livePlace = h("time", {});
     this.liveText = h("p", {});
-    this.liveLine = h("div", { class: "utterance live", "aria-hidden": "true", hidden: true }, this.livePlace, this.liveText);
-    this.element = h("div", { class: "captions" }, this.earlier, this.log, h("div", { class: "transcript" }, this.liveLine));
+    this.liveLine = h(
+      "div",
+      { class: "utterance live", "aria-hidden": "true", hidden: true },
+      this.livePlace,
+      this.liveText,
+    );
+    this.element = h(
+      "div",
+      { class: "captions" },
+      this.earlier,
+      this.log,
+      h("div", { class: "transcript" }, this.liveLine),
+    );
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.renew();
   }
@@ -37,7 +52,9 @@ export class Captions {
     this.log.replaceChildren();
     const count = this.transcript.utterances.length;
     const from = Math.max(0, count - FOLD * (MAX_FOLDS - 1));
-    this.#quietly(() => { for (let i = from; i < count; i += 1) this.#append(i); });
+    this.#quietly(() => {
+      for (let i = from; i < count; i += 1) this.#append(i);
+    });
     this.earlier.hidden = from === 0;
     this.#showLive();
     this.follow();
@@ -51,7 +68,10 @@ export class Captions {
     }
     if (what === "gap") this.#showGaps();
     this.#showLive();
-    if (this.isFollowing) { this.#trim(); this.follow(); }
+    if (this.isFollowing) {
+      this.#trim();
+      this.follow();
+    }
   }
 
   /** To the newest words, and stay there. */
@@ -60,7 +80,10 @@ export class Captions {
     this.scroller.scrollTop = this.scroller.scrollHeight;
   }
 
-  get #nextIndex() { const last = this.#folds.at(-1); return last ? last.from + last.count : this.transcript.utterances.length - 1; }
+  get #nextIndex() {
+    const last = this.#folds.at(-1);
+    return last ? last.from + last.count : this.transcript.utterances.length - 1;
+  }
 
   #append(index) {
     let fold = this.#folds.at(-1);
@@ -138,5 +161,10 @@ export class Captions {
 }
 
 function line(utterance) {
-  return h("div", { class: "utterance" }, h("time", {}, shortClock(utterance.startMs)), h("p", { lang: utterance.language ?? undefined }, utterance.text));
+  return h(
+    "div",
+    { class: "utterance" },
+    h("time", {}, shortClock(utterance.startMs)),
+    h("p", { lang: utterance.language ?? undefined }, utterance.text),
+  );
 }

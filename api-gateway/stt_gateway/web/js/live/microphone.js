@@ -2,14 +2,28 @@
 
 export class MicrophoneError extends Error {
   /** `code`: insecure, unsupported, denied, missing, busy or broken. */
-  constructor(code, detail = "") { super(detail || code); this.code = code; }
+  constructor(code, detail = "") {
+    super(detail || code);
+    this.code = code;
+  }
 }
 
-const CODES = { NotAllowedError: "denied", SecurityError: "denied", NotFoundError: "missing", OverconstrainedError: "missing", NotReadableError: "busy", AbortError: "busy" };
+const CODES = {
+  NotAllowedError: "denied",
+  SecurityError: "denied",
+  NotFoundError: "missing",
+  OverconstrainedError: "missing",
+  NotReadableError: "busy",
+  AbortError: "busy",
+};
 const TARGET_RATE = 16000;
 const SLICE_MS = 250;
 const RECORDER_BITS = 24000;
-const RECORDER_TYPES = [["audio/webm;codecs=opus", "webm"], ["audio/ogg;codecs=opus", "ogg"], ["audio/mp4", "auto"]];
+const RECORDER_TYPES = [
+  ["audio/webm;codecs=opus", "webm"],
+  ["audio/ogg;codecs=opus", "ogg"],
+  ["audio/mp4", "auto"],
+];
 
 /** A MediaStream of the device (empty: the usual one). Raises MicrophoneError. */
 export async function openMicrophone(deviceId) {
@@ -18,7 +32,9 @@ export async function openMicrophone(deviceId) {
   // What makes voices pleasant on the phone takes away what a recogniser hears by.
   const wishes = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: true };
   try {
-    return await navigator.mediaDevices.getUserMedia({ audio: deviceId ? { ...wishes, deviceId: { exact: deviceId } } : wishes });
+    return await navigator.mediaDevices.getUserMedia({
+      audio: deviceId ? { ...wishes, deviceId: { exact: deviceId } } : wishes,
+    });
   } catch (error) {
     if (deviceId && error.name === "OverconstrainedError") return openMicrophone("");
     throw new MicrophoneError(CODES[error.name] ?? "broken", error.message);
@@ -29,7 +45,9 @@ export async function openMicrophone(deviceId) {
 export async function microphones() {
   if (!navigator.mediaDevices?.enumerateDevices) return [];
   const devices = await navigator.mediaDevices.enumerateDevices();
-  return devices.filter((d) => d.kind === "audioinput" && d.deviceId && d.deviceId !== "communications").map((d) => ({ id: d.deviceId, label: d.label }));
+  return devices
+    .filter((d) => d.kind === "audioinput" && d.deviceId && d.deviceId !== "communications")
+    .map((d) => ({ id: d.deviceId, label: d.label }));
 }
 
 /** The kind of container that this browser records, as [type, encoding]; null without a recorder. */
@@ -44,7 +62,9 @@ export async function capture(stream, { asContainer, onPiece, onBeat }) {
   const { context, source } = await audioContext(stream);
   const analyser = new AnalyserNode(context, { fftSize: 1024 });
   source.connect(analyser);
-  const feed = asContainer ? recorderFeed(stream, onPiece, onBeat) : await workletFeed(context, source, onPiece, onBeat);
+  const feed = asContainer
+    ? recorderFeed(stream, onPiece, onBeat)
+    : await workletFeed(context, source, onPiece, onBeat);
   const wave = new Float32Array(analyser.fftSize);
   return {
     level() {
@@ -91,10 +111,18 @@ async function workletFeed(context, source, onPiece, onBeat) {
   // It writes nothing; some browsers run only what leads to the speakers.
   source.connect(node).connect(context.destination);
   return {
-    pause(value) { isPaused = value; },
+    pause(value) {
+      isPaused = value;
+    },
     async finish() {
       // The graph may already stand still: a track that ended takes its source along.
-      await Promise.race([new Promise((resolve) => { ended = resolve; node.port.postMessage("end"); }), wait(300)]);
+      await Promise.race([
+        new Promise((resolve) => {
+          ended = resolve;
+          node.port.postMessage("end");
+        }),
+        wait(300),
+      ]);
       node.port.onmessage = null;
       source.disconnect();
     },
@@ -107,15 +135,24 @@ function recorderFeed(stream, onPiece, onBeat) {
   // One after the other: a blob that is read sooner must not overtake.
   let order = Promise.resolve();
   recorder.ondataavailable = ({ data }) => {
-    order = order.then(async () => { if (data.size) onPiece(new Uint8Array(await data.arrayBuffer())); });
+    order = order.then(async () => {
+      if (data.size) onPiece(new Uint8Array(await data.arrayBuffer()));
+    });
   };
   recorder.start(SLICE_MS);
   const beat = setInterval(onBeat, SLICE_MS);
   return {
-    pause(value) { if (value) recorder.pause(); else recorder.resume(); },
+    pause(value) {
+      if (value) recorder.pause();
+      else recorder.resume();
+    },
     async finish() {
       clearInterval(beat);
-      if (recorder.state !== "inactive") await new Promise((resolve) => { recorder.onstop = resolve; recorder.stop(); });
+      if (recorder.state !== "inactive")
+        await new Promise((resolve) => {
+          recorder.onstop = resolve;
+          recorder.stop();
+        });
       await order;
     },
   };

@@ -24,17 +24,31 @@ export class Recording extends EventTarget {
     this.transcript = transcript;
     this.offsetMs = 0;
     window.addEventListener("online", () => this.#session?.retryNow());
-    document.addEventListener("visibilitychange", () => { if (!document.hidden && this.isOn) this.#keepAwake(); });
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden && this.isOn) this.#keepAwake();
+    });
   }
 
-  get isOn() { return this.phase === "live" || this.phase === "paused"; }
-  get link() { return this.#session?.link ?? "over"; }
-  get reconnects() { return this.#session?.reconnects ?? 0; }
+  get isOn() {
+    return this.phase === "live" || this.phase === "paused";
+  }
+  get link() {
+    return this.#session?.link ?? "over";
+  }
+  get reconnects() {
+    return this.#session?.reconnects ?? 0;
+  }
   /** Length of the text's audio so far. */
-  get positionMs() { return this.offsetMs + (this.#buffer?.endMs ?? 0); }
+  get positionMs() {
+    return this.offsetMs + (this.#buffer?.endMs ?? 0);
+  }
   /** Speech that is kept here because the server has not got it. */
-  get keptMs() { return this.#buffer?.audio.frameBytes ? this.#buffer.unheldBytes / 32 : 0; }
-  get level() { return this.phase === "live" ? (this.#capture?.level() ?? 0) : 0; }
+  get keptMs() {
+    return this.#buffer?.audio.frameBytes ? this.#buffer.unheldBytes / 32 : 0;
+  }
+  get level() {
+    return this.phase === "live" ? (this.#capture?.level() ?? 0) : 0;
+  }
 
   /** `wishes`: deviceId, thin (compressed), and query parameters of the live path under `query`. */
   async start(wishes) {
@@ -56,16 +70,32 @@ export class Recording extends EventTarget {
       if (!this.transcript.isEmpty || this.offsetMs) this.transcript.continueAt(this.offsetMs);
       this.startedAt = clickedAt;
       this.#open(new ReplayBuffer(type ? container() : pcm(SAMPLE_RATE)));
-      stream.getTracks()[0].addEventListener("ended", () => { if (this.isOn) { this.problem = { code: "mic_gone", message: "" }; this.stop(); } });
-      this.#capture = await capture(stream, { asContainer: Boolean(type), onPiece: (piece) => this.#piece(piece), onBeat: () => this.#session?.tick() });
+      stream.getTracks()[0].addEventListener("ended", () => {
+        if (this.isOn) {
+          this.problem = { code: "mic_gone", message: "" };
+          this.stop();
+        }
+      });
+      this.#capture = await capture(stream, {
+        asContainer: Boolean(type),
+        onPiece: (piece) => this.#piece(piece),
+        onBeat: () => this.#session?.tick(),
+      });
     } catch (error) {
       stream?.getTracks().forEach((track) => track.stop());
       this.#session?.close();
-      this.problem = error instanceof MicrophoneError ? { code: `mic_${error.code}`, message: error.message } : { code: "internal", message: String(error?.message ?? error) };
+      this.problem =
+        error instanceof MicrophoneError
+          ? { code: `mic_${error.code}`, message: error.message }
+          : { code: "internal", message: String(error?.message ?? error) };
       this.#setPhase("idle");
       return;
     }
-    if (this.#session.link === "over") { await this.#finishCapture(); this.#setPhase("idle"); return; }
+    if (this.#session.link === "over") {
+      await this.#finishCapture();
+      this.#setPhase("idle");
+      return;
+    }
     this.#keepAwake();
     this.#setPhase("live");
   }
@@ -85,7 +115,10 @@ export class Recording extends EventTarget {
   }
 
   /** Ends the sentence here. */
-  finalize() { this.#buffer?.finalize(); this.#session?.flush(); }
+  finalize() {
+    this.#buffer?.finalize();
+    this.#session?.flush();
+  }
 
   async stop() {
     if (!this.isOn) return;
@@ -120,7 +153,8 @@ export class Recording extends EventTarget {
 
   #event(event) {
     if (event.type === "partial" || event.type === "final") {
-      if (this.firstTextMs === null) this.firstTextMs = performance.measure("first text", { start: this.startedAt }).duration;
+      if (this.firstTextMs === null)
+        this.firstTextMs = performance.measure("first text", { start: this.startedAt }).duration;
       const here = this.#buffer.audio.frameBytes ? this.#buffer.endMs - event.end_ms : 0;
       if (event.type === "partial") this.behindMs = Math.max(event.lag_ms ?? 0, here);
     }
@@ -156,7 +190,16 @@ export class Recording extends EventTarget {
     const { live } = this.transcript;
     const text = [live.stable, live.unstable].filter(Boolean).join(" ");
     this.transcript.live = null;
-    if (text) this.transcript.utterances.push({ key: `rest-${this.offsetMs}`, startMs: live.startMs, endMs: this.offsetMs, text, language: null, confidence: null, words: [] });
+    if (text)
+      this.transcript.utterances.push({
+        key: `rest-${this.offsetMs}`,
+        startMs: live.startMs,
+        endMs: this.offsetMs,
+        text,
+        language: null,
+        confidence: null,
+        words: [],
+      });
     this.dispatchEvent(new CustomEvent("text", { detail: "final" }));
   }
 
@@ -178,8 +221,13 @@ export class Recording extends EventTarget {
     }
   }
 
-  #setPhase(phase) { this.phase = phase; this.#changed(); }
-  #changed() { this.dispatchEvent(new Event("change")); }
+  #setPhase(phase) {
+    this.phase = phase;
+    this.#changed();
+  }
+  #changed() {
+    this.dispatchEvent(new Event("change"));
+  }
 }
 
 /** A name that nobody guesses (crypto.randomUUID is missing on insecure origins). */

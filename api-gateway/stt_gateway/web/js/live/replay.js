@@ -27,7 +27,9 @@ export class ReplayBuffer {
   }
 
   /** Everything is here that a server needs which has lost the session. */
-  get canRebuild() { return this.audio.frameBytes !== null || this.#whole; }
+  get canRebuild() {
+    return this.audio.frameBytes !== null || this.#whole;
+  }
 
   /** Chunks that the server has not told to hold. */
   get unheldBytes() {
@@ -38,9 +40,13 @@ export class ReplayBuffer {
   }
 
   /** Length of all audio so far, in milliseconds; 0 for a container. */
-  get endMs() { return this.#ms(this.#end); }
+  get endMs() {
+    return this.#ms(this.#end);
+  }
 
-  bytesAt(ms) { return this.audio.frameBytes ? Math.floor((ms * this.audio.sampleRate) / 1000) * this.audio.frameBytes : 0; }
+  bytesAt(ms) {
+    return this.audio.frameBytes ? Math.floor((ms * this.audio.sampleRate) / 1000) * this.audio.frameBytes : 0;
+  }
 
   /** Another chunk may be put in. Of a recording that has grown too long, this drops what the server has. */
   hasRoom() {
@@ -65,7 +71,8 @@ export class ReplayBuffer {
   /** Ends the utterance here. Twice at one place is once. */
   finalize() {
     const last = this.#unsent.at(-1) ?? this.#sent.at(-1);
-    if (last?.kind !== "finalize") this.#unsent.push({ kind: "finalize", seq: this.#seq, start: this.#end, end: this.#end });
+    if (last?.kind !== "finalize")
+      this.#unsent.push({ kind: "finalize", seq: this.#seq, start: this.#end, end: this.#end });
   }
 
   /** Ends the audio. */
@@ -82,7 +89,9 @@ export class ReplayBuffer {
   }
 
   /** The server holds all chunks up to this one. They stay: it may lose them again. */
-  received(seq) { this.#receivedSeq = Math.max(this.#receivedSeq, seq); }
+  received(seq) {
+    this.#receivedSeq = Math.max(this.#receivedSeq, seq);
+  }
 
   /** Audio before this is never asked for again. */
   settle(committedMs) {
@@ -117,7 +126,10 @@ export class ReplayBuffer {
     this.#seq = this.keptBytes = this.#receivedSeq = 0;
     for (const item of items) {
       if (!keepAll && item.kind !== "stop" && item.end <= position) continue;
-      if (item.kind !== "chunk") { this.#unsent.push({ ...item, seq: this.#seq }); continue; }
+      if (item.kind !== "chunk") {
+        this.#unsent.push({ ...item, seq: this.#seq });
+        continue;
+      }
       const cut = keepAll ? 0 : Math.max(0, position - item.start);
       const data = cut ? item.data.subarray(cut) : item.data;
       this.#seq += 1;
@@ -126,8 +138,13 @@ export class ReplayBuffer {
     }
   }
 
-  #dropFirst() { const item = this.#sent.shift(); if (item.data) this.keptBytes -= item.data.length; }
-  #ms(bytes) { return this.audio.frameBytes ? (bytes / this.audio.frameBytes / this.audio.sampleRate) * 1000 : 0; }
+  #dropFirst() {
+    const item = this.#sent.shift();
+    if (item.data) this.keptBytes -= item.data.length;
+  }
+  #ms(bytes) {
+    return this.audio.frameBytes ? (bytes / this.audio.frameBytes / this.audio.sampleRate) * 1000 : 0;
+  }
 }
 
 /** An item as a message under framing=seq32. */

@@ -30,7 +30,8 @@ export class Resampler {
     held.set(input, this.#held.length);
     this.#taken += input.length;
     const out = [];
-    for (; this.#position + this.#reach < this.#taken; this.#position += this.#step) out.push(this.#at(held, this.#position));
+    for (; this.#position + this.#reach < this.#taken; this.#position += this.#step)
+      out.push(this.#at(held, this.#position));
     const keepFrom = Math.max(0, Math.floor(this.#position) - this.#reach - this.#heldStart);
     this.#held = held.slice(keepFrom);
     this.#heldStart += keepFrom;
@@ -46,7 +47,8 @@ export class Resampler {
       if (index < 0 || index >= held.length) continue;
       const x = Math.abs(position - i) * this.#scale * PHASES;
       const k = x | 0;
-      if (k + 1 < this.#table.length) sum += held[index] * (this.#table[k] + (x - k) * (this.#table[k + 1] - this.#table[k]));
+      if (k + 1 < this.#table.length)
+        sum += held[index] * (this.#table[k] + (x - k) * (this.#table[k + 1] - this.#table[k]));
     }
     return sum * this.#scale;
   }

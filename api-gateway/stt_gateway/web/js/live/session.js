@@ -31,15 +31,30 @@ export class LiveSession {
 
   /** `query`: the wishes of every connection. `buffer`: a ReplayBuffer, filled by the caller, who then calls `flush`.
    * `onEvent(event)` gets what is news; `onChange()` follows `link`; `onOver({code, message})` comes once. */
-  constructor({ base, query, buffer, onEvent, onChange, onOver, openSocket = (url) => new WebSocket(url), now = () => performance.now() / 1000 }) {
+  constructor({
+    base,
+    query,
+    buffer,
+    onEvent,
+    onChange,
+    onOver,
+    openSocket = (url) => new WebSocket(url),
+    now = () => performance.now() / 1000,
+  }) {
     Object.assign(this, { base, query, buffer, onEvent, onChange, onOver, openSocket, now });
   }
 
-  get committedMs() { return this.#heard.committedMs; }
+  get committedMs() {
+    return this.#heard.committedMs;
+  }
   /** Seconds since the server last said anything. */
-  get quietS() { return this.now() - this.#heardS; }
+  get quietS() {
+    return this.now() - this.#heardS;
+  }
 
-  open() { this.#connect(); }
+  open() {
+    this.#connect();
+  }
 
   /** Sends what waits, as far as the socket takes it. */
   flush() {
@@ -74,11 +89,16 @@ export class LiveSession {
   }
 
   /** Gives the session up. */
-  close() { this.#end({ code: "closed", message: "" }); }
+  close() {
+    this.#end({ code: "closed", message: "" });
+  }
 
   /** The network came back: no reason to wait longer. */
   retryNow() {
-    if (this.link === "lost" && this.#timers.has("retry")) { this.#cancel("retry"); this.#connect(); }
+    if (this.link === "lost" && this.#timers.has("retry")) {
+      this.#cancel("retry");
+      this.#connect();
+    }
   }
 
   #connect() {
@@ -93,15 +113,24 @@ export class LiveSession {
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
     this.#readyS = null;
-    socket.onmessage = ({ data }) => { if (socket === this.#socket) this.#take(JSON.parse(data)); };
-    socket.onclose = ({ code }) => { if (socket === this.#socket) this.#closed(code); };
-    this.#later("open", OPEN_TIMEOUT_S, () => { if (this.#readyS === null) this.#lost("no answer"); });
+    socket.onmessage = ({ data }) => {
+      if (socket === this.#socket) this.#take(JSON.parse(data));
+    };
+    socket.onclose = ({ code }) => {
+      if (socket === this.#socket) this.#closed(code);
+    };
+    this.#later("open", OPEN_TIMEOUT_S, () => {
+      if (this.#readyS === null) this.#lost("no answer");
+    });
   }
 
   #take(event) {
     this.#heardS = this.now();
     if (event.type === "ready") return this.#begin(event);
-    if (event.type === "error") { this.#told = event; return undefined; }
+    if (event.type === "error") {
+      this.#told = event;
+      return undefined;
+    }
     const news = this.#heard.take(event);
     if (event.type === "ack") this.buffer.received(event.received_seq);
     this.buffer.settle(this.#heard.committedMs);
@@ -113,7 +142,8 @@ export class LiveSession {
 
   #begin(ready) {
     if (this.#token) {
-      if (beginsAnew(ready, this.#heard.committedMs) && this.buffer.canRebuild) this.buffer.rebuild(this.#heard.committedMs);
+      if (beginsAnew(ready, this.#heard.committedMs) && this.buffer.canRebuild)
+        this.buffer.rebuild(this.#heard.committedMs);
       else this.buffer.resume(ready.resume_from_seq ?? 0);
       this.reconnects += 1;
     }
@@ -136,7 +166,10 @@ export class LiveSession {
     this.#socket = null;
     this.#cancel("open");
     // A dead peer never answers the closing handshake: nobody waits for it here.
-    if (socket) { socket.onmessage = socket.onclose = null; socket.close(); }
+    if (socket) {
+      socket.onmessage = socket.onclose = null;
+      socket.close();
+    }
     const waitS = this.#backoff.lost(this.now(), this.#readyS, this.#token ? PATIENCE_S : OPEN_PATIENCE_S);
     this.#readyS = null;
     if (waitS === null) return this.#end({ code, message });
@@ -144,22 +177,39 @@ export class LiveSession {
     return this.#later("retry", waitS, () => this.#connect());
   }
 
-  #awaitDone() { this.#later("done", DONE_PATIENCE_S, () => this.#end({ code: "no_answer", message: "" })); }
+  #awaitDone() {
+    this.#later("done", DONE_PATIENCE_S, () => this.#end({ code: "no_answer", message: "" }));
+  }
 
   #end(over) {
     if (this.link === "over") return;
     for (const name of [...this.#timers.keys()]) this.#cancel(name);
     const socket = this.#socket;
     this.#socket = null;
-    if (socket) { socket.onmessage = socket.onclose = null; socket.close(1000); }
+    if (socket) {
+      socket.onmessage = socket.onclose = null;
+      socket.close(1000);
+    }
     this.#setLink("over");
     this.onOver(over);
   }
 
-  #setLink(link) { this.link = link; this.onChange(); }
+  #setLink(link) {
+    this.link = link;
+    this.onChange();
+  }
   #later(name, seconds, action) {
     this.#cancel(name);
-    this.#timers.set(name, setTimeout(() => { this.#timers.delete(name); action(); }, seconds * 1000));
+    this.#timers.set(
+      name,
+      setTimeout(() => {
+        this.#timers.delete(name);
+        action();
+      }, seconds * 1000),
+    );
   }
-  #cancel(name) { clearTimeout(this.#timers.get(name)); this.#timers.delete(name); }
+  #cancel(name) {
+    clearTimeout(this.#timers.get(name));
+    this.#timers.delete(name);
+  }
 }

@@ -11,10 +11,17 @@ export class Transcript {
   #keys = 0;
 
   /** A further session is appended: its times begin at `offsetMs`. */
-  continueAt(offsetMs) { this.#offsetMs = offsetMs; this.live = null; }
+  continueAt(offsetMs) {
+    this.#offsetMs = offsetMs;
+    this.live = null;
+  }
 
-  get isEmpty() { return this.utterances.length === 0 && this.live === null; }
-  get text() { return this.utterances.map((u) => u.text).join("\n"); }
+  get isEmpty() {
+    return this.utterances.length === 0 && this.live === null;
+  }
+  get text() {
+    return this.utterances.map((u) => u.text).join("\n");
+  }
 
   /** What an earlier page had. */
   restore(utterances) {
@@ -32,7 +39,11 @@ export class Transcript {
         if (event.text) this.utterances.push(this.#finished(event));
         return "final";
       case "gap":
-        this.gaps.push({ afterKey: this.#keys, fromMs: event.from_ms + this.#offsetMs, toMs: event.to_ms + this.#offsetMs });
+        this.gaps.push({
+          afterKey: this.#keys,
+          fromMs: event.from_ms + this.#offsetMs,
+          toMs: event.to_ms + this.#offsetMs,
+        });
         return "gap";
       default:
         return null;
@@ -48,7 +59,12 @@ export class Transcript {
       text: event.text,
       language: event.language,
       confidence: event.confidence,
-      words: (event.words ?? []).map((w) => ({ word: w.word, startMs: at(w.start_ms), endMs: at(w.end_ms), confidence: w.confidence })),
+      words: (event.words ?? []).map((w) => ({
+        word: w.word,
+        startMs: at(w.start_ms),
+        endMs: at(w.end_ms),
+        confidence: w.confidence,
+      })),
     };
   }
 }

@@ -16,23 +16,47 @@ const SLOW_MS = 3000;
 export function create(app) {
   const { recording, transcript, server } = app;
   const cleanups = [];
-  const on = (target, kind, action) => { target.addEventListener(kind, action); cleanups.push(() => target.removeEventListener(kind, action)); };
+  const on = (target, kind, action) => {
+    target.addEventListener(kind, action);
+    cleanups.push(() => target.removeEventListener(kind, action));
+  };
 
   const problem = h("div", { class: "problem" });
-  const empty = h("div", { class: "empty" }, h("h1", {}, t("live.title")), h("p", { class: "quiet" }, t("live.intro")), problem);
+  const empty = h(
+    "div",
+    { class: "empty" },
+    h("h1", {}, t("live.title")),
+    h("p", { class: "quiet" }, t("live.intro")),
+    problem,
+  );
   const scroller = h("div", { class: "stage", tabindex: "0", role: "region", "aria-label": t("live.text") });
-  const toNow = button({ name: "down", text: t("live.to_now"), kind: "small main to-now", hidden: true, onclick: () => captions.follow() });
-  const captions = new Captions(transcript, scroller, (isFollowing) => { toNow.hidden = isFollowing; });
+  const toNow = button({
+    name: "down",
+    text: t("live.to_now"),
+    kind: "small main to-now",
+    hidden: true,
+    onclick: () => captions.follow(),
+  });
+  const captions = new Captions(transcript, scroller, (isFollowing) => {
+    toNow.hidden = isFollowing;
+  });
   scroller.append(empty, captions.element);
 
   const clock = h("span", { class: "clock number" }, "0:00");
-  const tools = h("div", { class: "row tools" },
+  const tools = h(
+    "div",
+    { class: "row tools" },
     button({ name: "copy", text: t("action.copy"), kind: "bare small", onclick: copy }),
-    menu(t("action.download"), "download", [
-      { text: t("format.txt"), onclick: () => save("txt", plainText) },
-      { text: t("format.srt"), onclick: () => save("srt", srt) },
-      { text: t("format.vtt"), onclick: () => save("vtt", vtt) },
-    ], { kind: "bare small" }),
+    menu(
+      t("action.download"),
+      "download",
+      [
+        { text: t("format.txt"), onclick: () => save("txt", plainText) },
+        { text: t("format.srt"), onclick: () => save("srt", srt) },
+        { text: t("format.vtt"), onclick: () => save("vtt", vtt) },
+      ],
+      { kind: "bare small" },
+    ),
     button({ name: "trash", text: t("live.clear"), kind: "bare small", onclick: clear }),
   );
   const heading = h("h1", {}, t("nav.live"));
@@ -41,14 +65,49 @@ export function create(app) {
   const state = h("p", { class: "chip" });
   // The chip changes twice a second: screen readers are told only what matters.
   const spoken = h("p", { class: "unseen", role: "status" });
-  const talk = h("button", { type: "button", class: "talk", onclick: () => (recording.isOn ? recording.stop() : begin()) }, h("span", { class: "ring" }), icon("mic"), icon("stop"));
-  const pause = button({ name: "pause", label: t("live.pause"), onclick: () => (recording.phase === "paused" ? recording.resume() : recording.pause()) });
+  const talk = h(
+    "button",
+    { type: "button", class: "talk", onclick: () => (recording.isOn ? recording.stop() : begin()) },
+    h("span", { class: "ring" }),
+    icon("mic"),
+    icon("stop"),
+  );
+  const pause = button({
+    name: "pause",
+    label: t("live.pause"),
+    onclick: () => (recording.phase === "paused" ? recording.resume() : recording.pause()),
+  });
   const finish = button({ name: "enter", label: t("live.finalize"), onclick: () => recording.finalize() });
   const panel = h("div", { class: "panel", id: "live-options", hidden: true });
-  const options = button({ name: "sliders", label: t("live.options"), onclick: () => openPanel(panel.hidden), "aria-expanded": "false", "aria-controls": "live-options" });
+  const options = button({
+    name: "sliders",
+    label: t("live.options"),
+    onclick: () => openPanel(panel.hidden),
+    "aria-expanded": "false",
+    "aria-controls": "live-options",
+  });
   const help = h("p", { class: "keys quiet" }, t("live.keys"));
-  const dock = h("div", { class: "dock" }, panel, h("div", { class: "dock-row" }, h("div", { class: "row left" }, options), talk, h("div", { class: "row right" }, pause, finish)), h("div", { class: "dock-state" }, state, spoken), help);
-  const element = h("section", { class: "live-page", "aria-label": t("nav.live") }, head, h("div", { class: "stage-frame" }, scroller, toNow), dock);
+  const dock = h(
+    "div",
+    { class: "dock" },
+    panel,
+    h(
+      "div",
+      { class: "dock-row" },
+      h("div", { class: "row left" }, options),
+      talk,
+      h("div", { class: "row right" }, pause, finish),
+    ),
+    h("div", { class: "dock-state" }, state, spoken),
+    help,
+  );
+  const element = h(
+    "section",
+    { class: "live-page", "aria-label": t("nav.live") },
+    head,
+    h("div", { class: "stage-frame" }, scroller, toNow),
+    dock,
+  );
 
   const canKeep = server.has("/v1/stt/transcripts");
 
@@ -71,39 +130,78 @@ export function create(app) {
 
   async function fillPanel() {
     const devices = await microphones();
-    const mics = [["", t("live.mic_default")], ...devices.filter((d) => d.id !== "default").map((d, i) => [d.id, d.label || t("live.mic_n", { n: i + 1 })])];
-    const languages = server.languages.map((code) => [code, languageName(code)]).sort((a, b) => a[1].localeCompare(b[1], language()));
+    const mics = [
+      ["", t("live.mic_default")],
+      ...devices.filter((d) => d.id !== "default").map((d, i) => [d.id, d.label || t("live.mic_n", { n: i + 1 })]),
+    ];
+    const languages = server.languages
+      .map((code) => [code, languageName(code)])
+      .sort((a, b) => a[1].localeCompare(b[1], language()));
     panel.replaceChildren(
-      field(t("live.mic"), select(mics, mics.some(([id]) => id === settings.microphone) ? settings.microphone : "", (microphone) => keep({ microphone }))),
-      field(t("live.language"), select([["auto", t("language.auto")], ...languages], server.languages.includes(settings.language) ? settings.language : "auto", (value) => keep({ language: value }))),
-      field(t("live.endpointing"), select(PAUSES.map((ms) => [ms, t(`live.endpointing_${ms}`)]), settings.endpointing, (endpointing) => keep({ endpointing }))),
-      h("div", { class: "toggles" },
-        server.multilingual ? toggle(t("live.translate"), settings.translate, (translate) => keep({ translate })) : null,
+      field(
+        t("live.mic"),
+        select(mics, mics.some(([id]) => id === settings.microphone) ? settings.microphone : "", (microphone) =>
+          keep({ microphone }),
+        ),
+      ),
+      field(
+        t("live.language"),
+        select(
+          [["auto", t("language.auto")], ...languages],
+          server.languages.includes(settings.language) ? settings.language : "auto",
+          (value) => keep({ language: value }),
+        ),
+      ),
+      field(
+        t("live.endpointing"),
+        select(
+          PAUSES.map((ms) => [ms, t(`live.endpointing_${ms}`)]),
+          settings.endpointing,
+          (endpointing) => keep({ endpointing }),
+        ),
+      ),
+      h(
+        "div",
+        { class: "toggles" },
+        server.multilingual
+          ? toggle(t("live.translate"), settings.translate, (translate) => keep({ translate }))
+          : null,
         recorderType() ? toggle(t("live.thin"), settings.thin, (thin) => keep({ thin })) : null,
-        (await canKeep) ? toggle(t("live.keep"), settings.keep, (value) => keep({ keep: value })) : null),
+        (await canKeep) ? toggle(t("live.keep"), settings.keep, (value) => keep({ keep: value })) : null,
+      ),
       recording.isOn ? h("p", { class: "quiet" }, t("live.next_time")) : "",
     );
     panel.dataset.canKeep = (await canKeep) ? "yes" : "";
   }
 
-  async function copy() { toast((await copyText(plainText(transcript.utterances))) ? t("done.copied") : t("done.not_copied")); }
-  function save(kind, format) { saveText(`${t("live.filename")} ${stamp()}.${kind}`, format(transcript.utterances)); }
+  async function copy() {
+    toast((await copyText(plainText(transcript.utterances))) ? t("done.copied") : t("done.not_copied"));
+  }
+  function save(kind, format) {
+    saveText(`${t("live.filename")} ${stamp()}.${kind}`, format(transcript.utterances));
+  }
   function clear() {
     const old = transcript.utterances.splice(0);
     const { live, gaps } = transcript;
     transcript.gaps = [];
-    if (!recording.isOn) { transcript.live = null; recording.offsetMs = 0; }
+    if (!recording.isOn) {
+      transcript.live = null;
+      recording.offsetMs = 0;
+    }
     keepText(transcript);
     captions.renew();
     draw();
-    toast(t("done.cleared"), { text: t("action.undo"), onclick: () => {
-      transcript.utterances.unshift(...old);
-      Object.assign(transcript, { gaps: [...gaps, ...transcript.gaps], live: transcript.live ?? live });
-      recording.offsetMs = Math.max(recording.offsetMs, old.at(-1)?.endMs ?? 0);
-      keepText(transcript);
-      captions.renew();
-      draw();
-    } });
+    toast(t("done.cleared"), {
+      text: t("action.undo"),
+      onclick: () => {
+        transcript.utterances.unshift(...old);
+        Object.assign(transcript, { gaps: [...gaps, ...transcript.gaps], live: transcript.live ?? live });
+        recording.offsetMs = Math.max(recording.offsetMs, old.at(-1)?.endMs ?? 0);
+        keepText(transcript);
+        captions.renew();
+        draw();
+      },
+    });
   }
 
   function draw() {
@@ -157,15 +255,32 @@ export function create(app) {
     if (!frameId) ring.style.transform = "";
   }
 
-  on(recording, "change", () => { draw(); if (recording.isOn && !frameId) frameId = requestAnimationFrame(beat); });
-  on(recording, "text", ({ detail }) => { captions.update(detail); draw(); });
+  on(recording, "change", () => {
+    draw();
+    if (recording.isOn && !frameId) frameId = requestAnimationFrame(beat);
+  });
+  on(recording, "text", ({ detail }) => {
+    captions.update(detail);
+    draw();
+  });
   on(server, "change", draw);
   on(document, "keydown", (event) => {
     if (element.hidden || event.ctrlKey || event.metaKey || event.repeat) return;
     if (event.altKey) {
-      const action = { KeyS: () => recording.stop(), KeyE: () => recording.finalize(), KeyC: copy, KeyP: () => pause.click() }[event.code];
-      if (action) { event.preventDefault(); action(); }
-    } else if (event.code === "Space" && (event.target === document.body || event.target === scroller || event.target.id === "main")) {
+      const action = {
+        KeyS: () => recording.stop(),
+        KeyE: () => recording.finalize(),
+        KeyC: copy,
+        KeyP: () => pause.click(),
+      }[event.code];
+      if (action) {
+        event.preventDefault();
+        action();
+      }
+    } else if (
+      event.code === "Space" &&
+      (event.target === document.body || event.target === scroller || event.target.id === "main")
+    ) {
       event.preventDefault();
       if (recording.isOn) pause.click();
       else if (recording.phase === "idle") begin();
@@ -178,24 +293,37 @@ export function create(app) {
   beat();
   return {
     element,
-    show() { captions.follow(); draw(); },
-    destroy() { cancelAnimationFrame(frameId); cleanups.forEach((action) => action()); },
+    show() {
+      captions.follow();
+      draw();
+    },
+    destroy() {
+      cancelAnimationFrame(frameId);
+      cleanups.forEach((action) => action());
+    },
   };
 }
 
 /** What the chip says, and its colour. */
 function stateText(recording, server) {
-  const seconds = (ms) => (ms / 1000).toLocaleString(language(), { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+  const seconds = (ms) =>
+    (ms / 1000).toLocaleString(language(), { minimumFractionDigits: 1, maximumFractionDigits: 1 });
   switch (recording.phase) {
-    case "asking": return [t("state.asking"), ""];
-    case "stopping": return [recording.link === "lost" ? t("state.lost") : t("state.stopping"), ""];
+    case "asking":
+      return [t("state.asking"), ""];
+    case "stopping":
+      return [recording.link === "lost" ? t("state.lost") : t("state.stopping"), ""];
     case "idle":
       if (server.status === "loading") return [t("server.loading"), "warn"];
       if (server.status === "down" || server.status === "offline") return [t(`server.${server.status}`), "bad"];
       return [recording.transcript.isEmpty ? t("state.ready") : t("state.ended"), ""];
     default:
   }
-  if (recording.link === "lost") return [recording.keptMs > 500 ? t("state.lost_kept", { s: Math.round(recording.keptMs / 1000) }) : t("state.lost"), "warn"];
+  if (recording.link === "lost")
+    return [
+      recording.keptMs > 500 ? t("state.lost_kept", { s: Math.round(recording.keptMs / 1000) }) : t("state.lost"),
+      "warn",
+    ];
   if (recording.link === "connecting") return [t("state.connecting"), ""];
   if (recording.phase === "paused") return [t("state.paused"), ""];
   if (recording.behindMs === null) return [t("state.listening"), "good"];
@@ -206,7 +334,11 @@ const STEPS = { mic_denied: 3, mic_missing: 2, mic_insecure: 2 };
 
 /** What went wrong, and what a person can do about it. */
 export function problemNotice({ code, message }, again) {
-  const key = has(`problem.${code}`) ? code : code.startsWith("closed") || code === "unreachable" || code === "silent" || code === "no answer" ? "unreachable" : "other";
+  const key = has(`problem.${code}`)
+    ? code
+    : code.startsWith("closed") || code === "unreachable" || code === "silent" || code === "no answer"
+      ? "unreachable"
+      : "other";
   const steps = Array.from({ length: STEPS[key] ?? 0 }, (_, i) => t(`problem.${key}.step${i + 1}`));
   return notice({
     kind: key === "at_capacity" || key === "ended" || key === "buffer_full" ? "warn" : "bad",
@@ -215,7 +347,10 @@ export function problemNotice({ code, message }, again) {
     text: has(`problem.${key}.text`) ? t(`problem.${key}.text`, { message }) : message,
     steps,
     role: "alert",
-    actions: key === "mic_insecure" || key === "mic_unsupported" ? [] : [button({ name: "retry", text: t("action.again"), kind: "small", onclick: again })],
+    actions:
+      key === "mic_insecure" || key === "mic_unsupported"
+        ? []
+        : [button({ name: "retry", text: t("action.again"), kind: "small", onclick: again })],
   });
 }
 

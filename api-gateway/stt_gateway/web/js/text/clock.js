@@ -4,7 +4,9 @@
 export function shortClock(ms) {
   const s = Math.max(0, Math.floor(ms / 1000));
   const two = (n) => String(n).padStart(2, "0");
-  return s >= 3600 ? `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}` : `${Math.floor(s / 60)}:${two(s % 60)}`;
+  return s >= 3600
+    ? `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`
+    : `${Math.floor(s / 60)}:${two(s % 60)}`;
 }
 
 /** 83004 -> "00:01:23,004". */
@@ -17,8 +19,17 @@ export function cueClock(ms, comma) {
 
 export function fileSize(bytes, language) {
   const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
-  let n = bytes, unit = 0;
-  while (n >= 1000 && unit < units.length - 1) { n /= 1000; unit += 1; }
+  let n = bytes,
+    unit = 0;
+  while (n >= 1000 && unit < units.length - 1) {
+    n /= 1000;
+    unit += 1;
+  }
   const digits = unit && n < 10 ? 1 : 0;
-  return new Intl.NumberFormat(language, { style: "unit", unit: units[unit], unitDisplay: unit ? "short" : "long", maximumFractionDigits: digits }).format(n);
+  return new Intl.NumberFormat(language, {
+    style: "unit",
+    unit: units[unit],
+    unitDisplay: unit ? "short" : "long",
+    maximumFractionDigits: digits,
+  }).format(n);
 }

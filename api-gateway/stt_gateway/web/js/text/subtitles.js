@@ -6,17 +6,24 @@ const LINES = 2;
 const UNSPACED = new Set(["zh", "ja", "th", "lo", "my", "yue"]);
 
 /** `utterances`: those of Transcript. One line each. */
-export function plainText(utterances) { return utterances.map((u) => `${u.text}\n`).join(""); }
+export function plainText(utterances) {
+  return utterances.map((u) => `${u.text}\n`).join("");
+}
 
 export function srt(utterances) {
   return cues(utterances)
-    .map((cue, i) => `${i + 1}\n${times(cue, ",")}\n${cue.lines.map((line) => line.replace(/-{2,}>/g, "->")).join("\n")}\n`)
+    .map(
+      (cue, i) =>
+        `${i + 1}\n${times(cue, ",")}\n${cue.lines.map((line) => line.replace(/-{2,}>/g, "->")).join("\n")}\n`,
+    )
     .join("\n");
 }
 
 export function vtt(utterances) {
   const escape = (line) => line.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
-  return `WEBVTT\n\n${cues(utterances).map((cue) => `${times(cue, ".")}\n${cue.lines.map(escape).join("\n")}\n`).join("\n")}`;
+  return `WEBVTT\n\n${cues(utterances)
+    .map((cue) => `${times(cue, ".")}\n${cue.lines.map(escape).join("\n")}\n`)
+    .join("\n")}`;
 }
 
 /** [{startMs, endMs, lines}]: utterances cut where they would not fit, between words, at their times. */
@@ -40,8 +47,10 @@ function fitting(utterance) {
   for (const word of words) {
     const group = groups.at(-1);
     const grown = group ? `${group.text}${glue}${word.word}` : "";
-    if (group && wrap(grown).length <= LINES) { group.text = grown; group.endMs = word.endMs; }
-    else groups.push({ startMs: word.startMs, endMs: word.endMs, text: word.word });
+    if (group && wrap(grown).length <= LINES) {
+      group.text = grown;
+      group.endMs = word.endMs;
+    } else groups.push({ startMs: word.startMs, endMs: word.endMs, text: word.word });
   }
   return groups;
 }
@@ -66,11 +75,16 @@ export function wrap(text) {
     for (let i = 0; i < letters.length; i += LINE_CHARS) {
       const piece = letters.slice(i, i + LINE_CHARS).join("");
       if (line && [...line].length + 1 + [...piece].length <= LINE_CHARS && i === 0) line += ` ${piece}`;
-      else { if (line) lines.push(line); line = piece; }
+      else {
+        if (line) lines.push(line);
+        line = piece;
+      }
     }
   }
   if (line) lines.push(line);
   return lines;
 }
 
-function times(cue, comma) { return `${cueClock(cue.startMs, comma)} --> ${cueClock(cue.endMs, comma)}`; }
+function times(cue, comma) {
+  return `${cueClock(cue.startMs, comma)} --> ${cueClock(cue.endMs, comma)}`;
+}

@@ -38,7 +38,8 @@ const PATHS = {
   sun: '<circle cx="12" cy="12" r="4"/><path d="M12 3v2m0 14v2M3 12h2m14 0h2M5.6 5.6 7 7m10 10 1.4 1.4M18.4 5.6 17 7M7 17l-1.4 1.4"/>',
   moon: '<path d="M19.5 14A8 8 0 0 1 10 4.5a8 8 0 1 0 9.5 9.5z"/>',
   auto: '<circle cx="12" cy="12" r="8"/><path d="M12 4v16a8 8 0 0 0 0-16z" fill="currentColor"/>',
-  people: '<circle cx="9" cy="9" r="3.5"/><path d="M3 19.5a6 6 0 0 1 12 0M15.5 5.8a3.5 3.5 0 0 1 0 6.4M17.5 14.5a6 6 0 0 1 3.5 5"/>',
+  people:
+    '<circle cx="9" cy="9" r="3.5"/><path d="M3 19.5a6 6 0 0 1 12 0M15.5 5.8a3.5 3.5 0 0 1 0 6.4M17.5 14.5a6 6 0 0 1 3.5 5"/>',
 };
 
 export function icon(name) {
@@ -50,7 +51,19 @@ export function icon(name) {
 /** A button with an icon and words; without words it is named by `label`. */
 export function button({ name, text, label, kind = "", onclick, ...more }) {
   const classes = ["button", kind, text ? "" : "round"].filter(Boolean).join(" ");
-  return h("button", { type: "button", class: classes, "aria-label": text ? undefined : label, title: text ? undefined : label, onclick, ...more }, name ? icon(name) : null, text ?? null);
+  return h(
+    "button",
+    {
+      type: "button",
+      class: classes,
+      "aria-label": text ? undefined : label,
+      title: text ? undefined : label,
+      onclick,
+      ...more,
+    },
+    name ? icon(name) : null,
+    text ?? null,
+  );
 }
 
 let ids = 0;
@@ -63,7 +76,11 @@ export function field(label, input, attributes = {}) {
 }
 
 export function select(options, value, onchange, attributes = {}) {
-  const element = h("select", { class: "input", onchange: () => onchange(element.value), ...attributes }, options.map(([id, text]) => h("option", { value: id }, text)));
+  const element = h(
+    "select",
+    { class: "input", onchange: () => onchange(element.value), ...attributes },
+    options.map(([id, text]) => h("option", { value: id }, text)),
+  );
   element.value = value;
   return element;
 }
@@ -84,7 +101,13 @@ export function notice({ kind = "", name = "info", title, text, steps, actions, 
       {},
       h("h2", {}, title),
       text ? h("p", {}, text) : null,
-      steps?.length ? h("ol", {}, steps.map((step) => h("li", {}, step))) : null,
+      steps?.length
+        ? h(
+            "ol",
+            {},
+            steps.map((step) => h("li", {}, step)),
+          )
+        : null,
       actions?.length ? h("div", { class: "row" }, actions) : null,
     ),
   );
@@ -93,10 +116,34 @@ export function notice({ kind = "", name = "info", title, text, steps, actions, 
 /** A menu of actions: [{name, text, onclick}]. Escape and a click elsewhere close it. */
 export function menu(label, iconName, entries, { kind = "", up = false } = {}) {
   const summary = h("summary", { class: `button ${kind}` }, icon(iconName), h("span", {}, label));
-  const close = () => { details.open = false; };
-  const items = entries.map((entry) => h("button", { type: "button", onclick: () => { close(); summary.focus(); entry.onclick(); } }, entry.name ? icon(entry.name) : null, entry.text));
+  const close = () => {
+    details.open = false;
+  };
+  const items = entries.map((entry) =>
+    h(
+      "button",
+      {
+        type: "button",
+        onclick: () => {
+          close();
+          summary.focus();
+          entry.onclick();
+        },
+      },
+      entry.name ? icon(entry.name) : null,
+      entry.text,
+    ),
+  );
   const details = h("details", { class: up ? "menu up" : "menu" }, summary, h("div", {}, items));
-  details.addEventListener("keydown", (event) => { if (event.key === "Escape" && details.open) { close(); summary.focus(); event.stopPropagation(); } });
-  document.addEventListener("click", (event) => { if (!details.contains(event.target)) close(); });
+  details.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && details.open) {
+      close();
+      summary.focus();
+      event.stopPropagation();
+    }
+  });
+  document.addEventListener("click", (event) => {
+    if (!details.contains(event.target)) close();
+  });
   return details;
 }

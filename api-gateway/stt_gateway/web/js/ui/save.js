@@ -29,5 +29,10 @@ export async function copyText(text) {
 
 /** A name that every file system takes. */
 export function fileStem(name) {
-  return name.replace(/\.[^.]{1,5}$/, "").replace(/[\\/:*?"<>|\u0000-\u001f]/g, "_").slice(0, 80) || "transcript";
+  return (
+    name
+      .replace(/\.[^.]{1,5}$/, "")
+      .replace(/[\\/:*?"<>|\u0000-\u001f]/g, "_")
+      .slice(0, 80) || "transcript"
+  );
 }

@@ -2,7 +2,10 @@
 
 const LOOK_EVERY_MS = 20_000;
 const LOOK_SOON_MS = 2_500;
-export const CODES = "en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da hu ta no th ur hr bg lt la mi ml cy sk te fa lv bn sr az sl kn et mk br eu is hy ne mn bs kk sq sw gl mr pa si km sn yo so af oc ka be tg sd gu am yi lo uz fo ht ps tk nn mt sa lb my bo tl mg as tt haw ln ha ba jw su yue".split(" ");
+export const CODES =
+  "en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da hu ta no th ur hr bg lt la mi ml cy sk te fa lv bn sr az sl kn et mk br eu is hy ne mn bs kk sq sw gl mr pa si km sn yo so af oc ka be tg sd gu am yi lo uz fo ht ps tk nn mt sa lb my bo tl mg as tt haw ln ha ba jw su yue".split(
+    " ",
+  );
 
 /** Fires "change". `status`: "unknown", "ready", "loading", "down" or "offline". */
 export class Server extends EventTarget {
@@ -17,16 +20,24 @@ export class Server extends EventTarget {
     this.#look();
     window.addEventListener("online", () => this.#look());
     window.addEventListener("offline", () => this.#set("offline"));
-    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.#look(); });
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) this.#look();
+    });
   }
 
   /** Codes that a session or a file may ask for. */
-  get languages() { return this.#codes; }
-  get multilingual() { return this.#codes.length > 1; }
+  get languages() {
+    return this.#codes;
+  }
+  get multilingual() {
+    return this.#codes.length > 1;
+  }
 
   /** Whether there is a route that begins so, such as "/v1/stt/transcripts". True where it cannot be known. */
   async has(prefix) {
-    this.#paths ??= fetch("/openapi.json").then((answer) => (answer.ok ? answer.json() : null)).catch(() => null);
+    this.#paths ??= fetch("/openapi.json")
+      .then((answer) => (answer.ok ? answer.json() : null))
+      .catch(() => null);
     const description = await this.#paths;
     if (!description?.paths) this.#paths = null;
     return !description?.paths || Object.keys(description.paths).some((path) => path.startsWith(prefix));
@@ -41,7 +52,10 @@ export class Server extends EventTarget {
       // Whatever went wrong, there is no server to speak with.
       this.#set(navigator.onLine ? "down" : "offline");
     }
-    this.#timer = setTimeout(() => this.#look(), document.hidden ? 6 * LOOK_EVERY_MS : this.status === "ready" ? LOOK_EVERY_MS : LOOK_SOON_MS);
+    this.#timer = setTimeout(
+      () => this.#look(),
+      document.hidden ? 6 * LOOK_EVERY_MS : this.status === "ready" ? LOOK_EVERY_MS : LOOK_SOON_MS,
+    );
   }
 
   #read(health) {
@@ -52,7 +66,12 @@ export class Server extends EventTarget {
       this.#codes = languages?.length ? languages : multilingual === false ? ["en"] : CODES;
     }
     if (health.status !== "unhealthy") this.#set("ready");
-    else this.#set(["loading", "missing"].includes(health.services?.whisper) && health.services?.redis === "connected" ? "loading" : "down");
+    else
+      this.#set(
+        ["loading", "missing"].includes(health.services?.whisper) && health.services?.redis === "connected"
+          ? "loading"
+          : "down",
+      );
   }
 
   #set(status) {

@@ -2,8 +2,16 @@
 
 const KEY = "settings";
 const DEFAULTS = {
-  microphone: "", language: "auto", translate: false, endpointing: "500", thin: false, keep: false,
-  fileLanguage: "auto", fileTranslate: false, name: "", speed: "1",
+  microphone: "",
+  language: "auto",
+  translate: false,
+  endpointing: "500",
+  thin: false,
+  keep: false,
+  fileLanguage: "auto",
+  fileTranslate: false,
+  name: "",
+  speed: "1",
 };
 
 export const settings = { ...DEFAULTS, ...read() };
