@@ -22,6 +22,7 @@ from stt_transcriber.engines.base import Engine
 from stt_transcriber.engines.load import load_engine
 from stt_transcriber.file_worker import ChunkWorker, FileCutter
 from stt_transcriber.live_worker import LiveParts, LiveWorker
+from stt_transcriber.memory import keep_trimmed
 from stt_transcriber.model_pool import ModelPool
 from stt_transcriber.settings import TranscriberSettings
 from stt_transcriber.vad_models import load_vad
@@ -178,6 +179,7 @@ async def run(settings: TranscriberSettings) -> None:
                     ("jobs", jobs.run()),
                     ("chunks", chunks.run()),
                     ("balance", balance),
+                    ("memory", keep_trimmed()),
                 )
             ]
             stopping = asyncio.create_task(stop.wait(), name="stop signal")
