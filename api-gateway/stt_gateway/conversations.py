@@ -65,13 +65,17 @@ async def follow(websocket: WebSocket, conversation_id: str) -> None:
 
 @router.get("/v1/stt/conversations/{conversation_id:path}", tags=["conversations"])
 async def read(request: Request, conversation_id: str) -> Response:
-    """What was said in a conversation, from the store: in the order in which it was kept, a page at a time (``after``,
+    """What was said in a conversation, from the store: a page at a time, each in the order in which it was said (``after``,
     ``limit``; ``next`` of an answer is ``after`` of the next, null on the last page)."""
     after, limit = page_request(request.query_params.multi_items(), MAX_UTTERANCES)
     found = await services_of(request).store.conversation(conversation_id, after=after, limit=limit)
+    # Several gateways keep at once: numbers say what a reader has, times in which order it was said.
+    in_order = sorted(
+        found, key=lambda one: (one.utterance.started_ms, one.utterance.session_id, one.utterance.utterance)
+    )
     body = {
         "conversation_id": conversation_id,
-        "utterances": [_kept(settled) for settled in found],
+        "utterances": [_kept(settled) for settled in in_order],
         "next": found[-1].number if len(found) == limit else None,
     }
     return Response(msgspec.json.encode(body), media_type="application/json")

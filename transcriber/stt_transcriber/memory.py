@@ -1,7 +1,7 @@
 """Memory that the C library keeps for later goes back to the system.
 
 Windows come in every length, and a model is read into memory twice before it is ready: glibc keeps what was freed, some
-200 MB of it after an hour.
+200 MB of it after a few hundred decodes.
 """
 
 import asyncio
