@@ -65,8 +65,8 @@ async def follow(websocket: WebSocket, conversation_id: str) -> None:
 
 @router.get("/v1/stt/conversations/{conversation_id:path}", tags=["conversations"])
 async def read(request: Request, conversation_id: str) -> Response:
-    """What was said in a conversation, from the store: a page at a time, each in the order in which it was said (``after``,
-    ``limit``; ``next`` of an answer is ``after`` of the next, null on the last page)."""
+    """What was said in a conversation, from the store: a page at a time, each in the order in which it was said
+    (``after``, ``limit``; ``next`` of an answer is ``after`` of the next, null on the last page)."""
     after, limit = page_request(request.query_params.multi_items(), MAX_UTTERANCES)
     found = await services_of(request).store.conversation(conversation_id, after=after, limit=limit)
     # Several gateways keep at once: numbers say what a reader has, times in which order it was said.
