@@ -197,6 +197,9 @@ function createRoom(app, id) {
     },
     { passive: true },
   );
+  const grown = new ResizeObserver(() => isFollowing && empty.hidden && follow());
+  grown.observe(log);
+  grown.observe(stage);
 
   function begin() {
     const speaker = name.value.trim();

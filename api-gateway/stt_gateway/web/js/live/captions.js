@@ -42,6 +42,10 @@ export class Captions {
       h("div", { class: "transcript" }, this.liveLine),
     );
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    // Fonts that come late, a turned phone: the newest words stay in sight.
+    const grown = new ResizeObserver(() => this.isFollowing && this.follow());
+    grown.observe(this.element);
+    grown.observe(scroller);
     this.renew();
   }
 
