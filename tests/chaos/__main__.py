@@ -10,7 +10,7 @@ from pathlib import Path
 import uvloop
 
 import chaos.scenarios  # noqa: F401  fills the registry
-from chaos.report import print_report, print_row
+from chaos.report import Row, print_report, print_row, write_report
 from chaos.run import REGISTRY, play_all
 
 
@@ -36,8 +36,19 @@ def main() -> None:
     if not chosen:
         sys.exit(f"error: no scenario is called {' '.join(args.scenarios)}; --list names them")
     options = {"seed": args.seed, "scale": args.scale, "short": args.short, "keep_logs": args.logs}
-    rows = uvloop.run(play_all(chosen, **options, tell=print_row))
-    print_report(rows, args.seed, args.out)
+    told: list[Row] = []
+
+    def tell(row: Row) -> None:
+        """Written each time: a run that is stopped keeps what it has counted."""
+        print_row(row)
+        told.append(row)
+        if args.out:
+            write_report(told, args.seed, args.out)
+
+    rows = uvloop.run(play_all(chosen, **options, tell=tell))
+    print_report(rows, args.seed)
+    if args.out:
+        write_report(rows, args.seed, args.out)
     sys.exit(not all(row.is_good for row in rows))
 
 

@@ -111,17 +111,25 @@ def print_row(row: Row) -> None:
             console.print(f"  {line}", highlight=False, markup=False)
 
 
-def print_report(rows: list[Row], seed: int, out: Path | None) -> None:
-    """The table to the terminal, the JSON to a file when asked."""
+def print_report(rows: list[Row], seed: int) -> None:
+    """The table and the sum, to the terminal."""
     console = Console(stderr=True, width=200)
     console.print(table(rows))
-    total = sum(row.session_faults for row in rows if not row.must_lose)
-    console.print(f"{total} session faults, {sum(not row.is_good for row in rows)} scenarios bad, seed {seed}")
-    if out is not None:
-        document = {
-            "machine": machine(),
-            "seed": seed,
-            "session_faults": total,
-            "scenarios": [row.as_json() for row in rows],
-        }
-        out.write_text(json.dumps(document, indent=2, default=str) + "\n")
+    bad = sum(not row.is_good for row in rows)
+    console.print(f"{session_faults(rows)} session faults, {bad} scenarios bad, seed {seed}")
+
+
+def write_report(rows: list[Row], seed: int, out: Path) -> None:
+    """What has been played so far, as JSON."""
+    document = {
+        "machine": machine(),
+        "seed": seed,
+        "session_faults": session_faults(rows),
+        "scenarios": [row.as_json() for row in rows],
+    }
+    out.write_text(json.dumps(document, indent=2, default=str) + "\n")
+
+
+def session_faults(rows: list[Row]) -> int:
+    """Of the scenarios that must lose nothing."""
+    return sum(row.session_faults for row in rows if not row.must_lose)

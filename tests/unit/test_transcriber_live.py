@@ -505,6 +505,27 @@ def test_little_voice_counts_against_a_final() -> None:
     assert driver.session.rejected == ["no speech, little voice"]
 
 
+@pytest.mark.parametrize(("kind", "texts"), [(FrameKind.IDLE, ["hello", "there"]), (FrameKind.FINALIZE, ["hello"])])
+@pytest.mark.parametrize("pre_roll_ms", [0, 300])
+def test_the_rest_of_a_word_counts_where_nobody_asked_for_the_cut(
+    kind: FrameKind, texts: list[str], pre_roll_ms: int
+) -> None:
+    """So little voice behind a breath is no onset of speech; of a word that a stalled line cut in two it is the end."""
+    driver = Driver(LivePolicy(pre_roll_ms=pre_roll_ms), interim_results=False)
+    driver.audio(1, loud=True)
+    driver.control(kind)
+    driver.decode(heard(("hello", 0.3, 0.7)))
+    driver.audio(0.1, loud=False)
+    driver.session.feed(
+        Frame(99, FrameKind.AUDIO, np.full(400, 5000, np.int16).tobytes(), FrameMeta(start_sample=17600)), 0
+    )
+    driver.seq, driver.position = 99, 18000
+    driver.audio(1, loud=False)
+    if driver.session.wish() is not None:
+        driver.decode(heard(("there", 0.0, 0.1)))
+    assert [final.text for final in driver.events(Final)] == texts
+
+
 def test_what_a_stalled_client_says_last_counts_however_short() -> None:
     """Silence of the line ended the utterance in mid-word; alone, as little voice as this is a click."""
     policy = LivePolicy(min_speech_ms=250)

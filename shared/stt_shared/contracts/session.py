@@ -69,7 +69,7 @@ class Hearing(msgspec.Struct, frozen=True, omit_defaults=True):
 
     position: int
     voice: bytes
-    gate: tuple[int, int, bool, int, int, int]
+    gate: tuple[int, int, bool, int, int, int, int]
     open_start: int | None = None
     last_end: int = 0
     ends: tuple[int, ...] = ()

@@ -6,12 +6,13 @@ from stt_transcriber.core.speech import WINDOW_MS
 
 
 class Endpoint:
-    """Asked while an utterance is open; ``endpointing_ms``: the session's own silence that ends one."""
+    """Asked while an utterance is open; ``endpointing_ms``: the session's own silence that ends one. ``pause_ms``: the
+    same, of a window at least."""
 
     def __init__(self, policy: LivePolicy, endpointing_ms: int, ear: Listener) -> None:
         self._policy = policy
         self._ear = ear
-        self._endpointing_ms = max(endpointing_ms, WINDOW_MS)
+        self.pause_ms = max(endpointing_ms, WINDOW_MS)
         self._early_ms = min(policy.early_final_ms, endpointing_ms)
         sentence_ms = policy.sentence_endpointing_ms
         self._sentence_ms = _whole_windows(sentence_ms) if 0 < sentence_ms < endpointing_ms else None
@@ -31,7 +32,7 @@ class Endpoint:
 
     def is_over(self) -> bool:
         """The pause is the end."""
-        return self._ear.gate.silence_ms >= self._endpointing_ms
+        return self._ear.gate.silence_ms >= self.pause_ms
 
     def ends_a_sentence_if_any(self) -> bool:
         """The pause is just now as long as ends an utterance whose text ends a sentence."""

@@ -220,7 +220,7 @@ class LiveSession:
             self._frames.add(frame.seq, self._audio.buffer.end, frame.meta.received_ms)
             self._follow(outcomes, now_wall_ms)
         else:
-            self._audio.end_of_speech(outcomes, now_wall_ms)
+            self._audio.end_of_speech(outcomes, now_wall_ms, stalled=frame.kind is FrameKind.IDLE)
             if frame.kind is FrameKind.STOP:
                 self._stopping = True
                 self._stop_error = frame.meta.error

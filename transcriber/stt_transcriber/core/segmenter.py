@@ -100,8 +100,9 @@ class Segmenter:
         self._reached()
         return True
 
-    def end_of_speech(self, outcomes: list[Outcome], now_wall_ms: float) -> None:
-        """`finalize`, `idle` and `stop`: the utterance ends here, however little silence there was."""
+    def end_of_speech(self, outcomes: list[Outcome], now_wall_ms: float, *, stalled: bool = False) -> None:
+        """`finalize`, `idle` and `stop`: the utterance ends here, however little silence there was. ``stalled``: the
+        speaker did not ask for it, and may go on in mid-word when the client's audio comes again."""
         if self.open is None and self._gate.is_rising:
             self._gate.begin()
             self._begin(outcomes, now_wall_ms)
@@ -109,6 +110,8 @@ class Segmenter:
             end = self.endpoint.early_end if self.endpoint.may_be_over() else self.buffer.end
             # However short: it may be the last word.
             self._close(end, outcomes, now_wall_ms, asked_for=True)
+            if stalled:
+                self._gate.interrupt(self.endpoint.pause_ms)
 
     def settle(self) -> Utterance:
         """The first closed utterance has its final, or needs none."""
@@ -148,7 +151,7 @@ class Segmenter:
         assert utterance is not None
         passed_over = self.passes_over
         # A client that stalls is taken for silent, and its utterance ends in mid-speech: the rest may be short.
-        goes_on = 0 < self._last_end == utterance.start
+        goes_on = self._gate.is_rest or 0 < self._last_end == utterance.start
         voiced = self.endpoint.voiced_enough() or ((asked_for or goes_on) and self.ear.voiced_ms > 0)
         utterance.end = whole_ms(end)
         self.open = None

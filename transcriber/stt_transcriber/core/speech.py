@@ -26,6 +26,7 @@ class GateState:
     speech_start_window: int
     speech_end_window: int
     speech_windows: int
+    eager_until: int = 0
 
 
 class SpeechGate:
@@ -39,11 +40,17 @@ class SpeechGate:
         self.speech_start_window = 0
         self.speech_end_window = 0  # one behind the last window that held speech
         self.speech_windows = 0
+        self._eager_until = 0
 
     @property
     def silence_ms(self) -> int:
         """Since the last speech; meaningful while ``in_speech``."""
         return (self._window - self.speech_end_window) * WINDOW_MS
+
+    @property
+    def is_rest(self) -> bool:
+        """What is spoken is the rest of an utterance that was interrupted."""
+        return self.in_speech and self.speech_start_window < self._eager_until
 
     @property
     def is_rising(self) -> bool:
@@ -59,7 +66,7 @@ class SpeechGate:
                 self.speech_windows += 1
             return False
         self._rising = self._rising + 1 if probability >= self._policy.onset_probability else 0
-        if self._rising < self._policy.onset_windows:
+        if self._rising < (1 if self._window <= self._eager_until else self._policy.onset_windows):
             return False
         self.begin()
         return True
@@ -76,6 +83,15 @@ class SpeechGate:
         """The utterance was closed; the next one needs a new onset."""
         self.in_speech = False
         self._rising = 0
+        self._eager_until = 0
+
+    def interrupt(self, pause_ms: int) -> None:
+        """The utterance was closed because no audio came: until so much silence is heard behind its last speech, one
+        window of voice is its rest."""
+        self.end()
+        self._eager_until = self.speech_end_window + pause_ms // WINDOW_MS
+        # The next window may still hold sound of the utterance that was closed.
+        self._rising = -1
 
     def split(self, at_window: int, voiced: int) -> None:
         """The utterance was cut in mid-speech, before ``at_window``: since then ``voiced`` windows held speech, and it
@@ -92,6 +108,7 @@ class SpeechGate:
             self.speech_start_window,
             self.speech_end_window,
             self.speech_windows,
+            self._eager_until,
         )
 
     def restore(self, state: GateState) -> None:
@@ -99,3 +116,4 @@ class SpeechGate:
         self._window, self._rising, self.in_speech = state.window, state.rising, state.in_speech
         self.speech_start_window, self.speech_end_window = state.speech_start_window, state.speech_end_window
         self.speech_windows = state.speech_windows
+        self._eager_until = state.eager_until
