@@ -177,11 +177,13 @@ async def malformed(run: Run) -> None:
             )
             try:
                 async with asyncio.timeout(5), websockets.connect(rng.choice(run.suite.gateway_urls) + query) as ws:
-                    for _ in range(20):
-                        await ws.send(nonsense(rng))
+                    # Noise is audio and is taken; the first message that is none ends the session, and those behind
+                    # it meet a connection that closes.
+                    for message in (*noise(rng), *(nonsense(rng) for _ in range(20))):
+                        await ws.send(message)
                         sent += 1
                         # Bounded: the question is what it breaks, not whether two cores can be kept busy.
-                        await asyncio.sleep(0.002)
+                        await asyncio.sleep(0.0005)
                     await ws.close()
             except (OSError, TimeoutError, websockets.WebSocketException) as error:
                 code = getattr(getattr(error, "rcvd", None), "code", None)
@@ -196,6 +198,11 @@ async def malformed(run: Run) -> None:
     run.row.notes["answers"] = json.dumps(answers)
     if pids != [replica.pid for replica in run.suite.replicas if replica.runs]:
         run.row.problems.append("a process died of them")
+
+
+def noise(rng: random.Random) -> list[bytes]:
+    """Random bytes: chunks of any length, hardly ever a whole number of samples."""
+    return [rng.randbytes(rng.randint(0, 40)) for _ in range(rng.choice((0, 0, 300)))]
 
 
 def nonsense(rng: random.Random) -> bytes | str:

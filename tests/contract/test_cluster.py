@@ -273,3 +273,34 @@ async def test_nobody_there_is_a_lost_connection_as_with_one_server() -> None:
     with pytest.raises(redis.ConnectionError):
         await asyncio.to_thread(connect_sync, url)
     await client.aclose()
+
+
+class _Reset:
+    """The writer of a connection that the other side has reset, as uvloop's transports answer."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        self.refused = 0
+
+    def writelines(self, parts: object) -> None:
+        self.refused += 1
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._writer, name)
+
+
+async def test_a_reset_connection_to_a_node_is_made_anew(client: Redis) -> None:
+    cluster = the_cluster(client)
+    sessions = list((await a_session_at_each_node(client)).values())
+    for name in sessions:
+        await read_state(client, session_keys(name))
+    resets = []
+    for node in cluster.get_nodes():
+        for connection in node._free:
+            connection._writer = _Reset(connection._writer)
+            resets.append(connection._writer)
+    assert len(resets) >= 3
+    for name in sessions:
+        assert await read_state(client, session_keys(name)) == {}
+    assert any(reset.refused for reset in resets)

@@ -20,8 +20,13 @@ class _ToldOfClosing:
             raise redis.ConnectionError(f"the connection was closed: {error}") from error
 
 
+def told_of_closing(connection_class: type) -> type:
+    """The same kind of connection, which does so."""
+    return type(connection_class.__name__, (_ToldOfClosing, connection_class), {})
+
+
 def tell_of_closing(client: Redis) -> Redis:
     """The same client, all of whose connections do so. Call it before the first one is made."""
     pool = client.connection_pool
-    pool.connection_class = type("Connection", (_ToldOfClosing, pool.connection_class), {})
+    pool.connection_class = told_of_closing(pool.connection_class)
     return client

@@ -15,6 +15,8 @@ from redis.cluster import RedisCluster as BlockingRedisCluster
 from redis.connection import parse_url
 from redis.exceptions import ClusterError, RedisClusterException
 
+from stt_shared.bus.closing import tell_of_closing, told_of_closing
+
 _SCHEMES = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
 
 
@@ -40,6 +42,10 @@ class ClusterClient(RedisCluster):
         super().__init__(
             startup_nodes=[ClusterNode(host, port) for host, port in hosts], **_without_place(urls[0]), **options
         )
+        told = told_of_closing(self.connection_kwargs["connection_class"])
+        self.connection_kwargs["connection_class"] = self.nodes_manager.connection_kwargs["connection_class"] = told
+        for node in self.nodes_manager.startup_nodes.values():
+            node.connection_class = told
         self._url = urls[0]
         self._node_options = options
         self._on_nodes: dict[str, Redis] = {}
@@ -61,7 +67,8 @@ class ClusterClient(RedisCluster):
             parts = urlsplit(self._url)
             user, at, _ = parts.netloc.rpartition("@")
             url = urlunsplit(parts._replace(netloc=user + at + name))
-            client = self._on_nodes[name] = Redis.from_url(url, health_check_interval=10, **self._node_options)
+            client = tell_of_closing(Redis.from_url(url, health_check_interval=10, **self._node_options))
+            self._on_nodes[name] = client
         return client
 
     async def look_again(self) -> None:

@@ -22,7 +22,7 @@ _log = structlog.get_logger()
 _UNREACHABLE = (redis.ConnectionError, redis.TimeoutError, redis.exceptions.RedisClusterException)
 
 BEAT_S = 0.2
-ALIVE_MS = 900
+ALIVE_MS = 700
 """A replica without a sign of life for this long is dead to the others."""
 METRICS_EVERY_S = 2.0
 METRICS_TTL_MS = 10_000
