@@ -21,7 +21,8 @@ class RollingBuffer:
         """Adds samples [n] at the end."""
         needed = self._used + len(samples)
         if needed > len(self._samples):
-            grown = np.zeros(max(needed, 2 * len(self._samples)), np.int16)
+            # A second at a time: to copy it is nothing, and twice the room would be half of a session's memory.
+            grown = np.zeros(needed + 16000, np.int16)
             grown[: self._used] = self._samples[: self._used]
             self._samples = grown
         self._samples[self._used : needed] = samples
@@ -34,8 +35,7 @@ class RollingBuffer:
             return
         kept = self._used - drop
         # A copy, shrunk to what is kept: one long utterance must not hold its memory for the rest of the session.
-        room = max(16000, 2 * kept)
-        fresh = np.zeros(room, np.int16)
+        fresh = np.zeros(kept + 8000, np.int16)
         fresh[:kept] = self._samples[drop : self._used]
         self._samples, self._used, self.start = fresh, kept, self.start + drop
 
