@@ -103,8 +103,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
                 try:
                     yield
                 finally:
-                    for task in keeping:
-                        await cancel_and_wait(task)
+                    await cancel_and_wait(*keeping)
                     await parking.close()
                     await asyncio.to_thread(heartbeat.stop)
         finally:

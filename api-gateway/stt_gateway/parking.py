@@ -25,8 +25,7 @@ class Parking:
 
     async def close(self) -> None:
         """This gateway stops; the sessions stay as they are, for another."""
-        for task in list(self._parked):
-            await cancel_and_wait(task)
+        await cancel_and_wait(*self._parked)
 
     async def _end_later(self, session: Session) -> None:
         await asyncio.sleep(self._window_s)

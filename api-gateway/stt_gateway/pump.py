@@ -88,8 +88,7 @@ class Pump:
                 reading.result()
             return await writing
         finally:
-            await cancel_and_wait(reading)
-            await cancel_and_wait(writing)
+            await cancel_and_wait(reading, writing)
 
     async def _read(self) -> None:
         lost_since_ms: float | None = None

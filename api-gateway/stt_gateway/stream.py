@@ -165,8 +165,7 @@ class Connection:
                 # Whoever comes back finds it as it was.
                 services.parking.park(session)
         finally:
-            for task in (pumping, *others):
-                await cancel_and_wait(task)
+            await cancel_and_wait(pumping, *others)
             self._last_event = pump.last_event
         _log.info("connection leaves session", session_id=session.id, outcome=_described(outcome))
         return outcome

@@ -111,10 +111,9 @@ async def _serve(settings: AudioSettings, client: Redis, executor: ThreadPoolExe
                 await stop.wait()
                 replica.draining = True
                 _log.info("leaving", sessions=sessions.running, jobs=jobs.running)
-                await asyncio.gather(*(cancel_and_wait(intake) for intake in intakes))
+                await cancel_and_wait(*intakes)
                 await asyncio.gather(sessions.hand_over(), jobs.hand_over())
-                for task in background:
-                    await cancel_and_wait(task)
+                await cancel_and_wait(*background)
         finally:
             # Last of all: without a sign of life others take the work over.
             await asyncio.to_thread(heartbeat.stop)

@@ -9,15 +9,17 @@ CANCEL_AGAIN_S = 1.0
 """Time that a cancelled task has for its cleaning up before it is cancelled again."""
 
 
-async def cancel_and_wait(task: "asyncio.Task[Any]") -> None:
-    """Cancels a task and waits until it is gone; its own errors are its own business and have been logged there."""
-    while not task.done():
-        # Again and again: redis-py writes within asyncio.wait_for, which on Python 3.11 loses a cancellation that
-        # comes together with its result.
-        task.cancel()
-        await asyncio.wait([task], timeout=CANCEL_AGAIN_S)
-    if not task.cancelled():
-        task.exception()  # seen: without this asyncio reports it as never retrieved
+async def cancel_and_wait(*tasks: "asyncio.Task[Any]", again_s: float = CANCEL_AGAIN_S) -> None:
+    """Cancels tasks and waits until they are gone; their own errors are their own business and have been logged
+    there. All are cancelled even if the caller is, meanwhile."""
+    for task in tasks:
+        _see(task)
+    # Again and again: redis-py writes within asyncio.wait_for, which on Python 3.11 loses a cancellation that comes
+    # together with its result.
+    while left := [task for task in tasks if not task.done()]:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=again_s)
 
 
 async def together(*works: Coroutine[Any, Any, None]) -> None:
@@ -31,14 +33,15 @@ async def together(*works: Coroutine[Any, Any, None]) -> None:
         for task in done:
             task.result()
     finally:
-        left = {task for task in tasks if not task.done()}
-        while left:
-            for task in left:
-                task.cancel()
-            ended, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S / 4)
-            for task in ended:
-                if not task.cancelled():
-                    task.exception()  # seen
+        await cancel_and_wait(*tasks, again_s=CANCEL_AGAIN_S / 4)
+
+
+def _see(task: "asyncio.Task[Any]") -> None:
+    """Whatever it fails of, asyncio need not report it as never retrieved."""
+    if not task.done():
+        task.add_done_callback(_see)
+    elif not task.cancelled():
+        task.exception()
 
 
 def stop_signal() -> asyncio.Event:

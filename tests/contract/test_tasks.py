@@ -1,11 +1,12 @@
 """Ending a task that is in the middle of a Redis command."""
 
 import asyncio
+import gc
 
 import pytest
 from redis.asyncio import Redis
 
-from stt_shared.tasks import cancel_and_wait
+from stt_shared.tasks import cancel_and_wait, together
 
 pytestmark = pytest.mark.contract
 
@@ -57,3 +58,33 @@ async def test_a_tasks_own_error_is_not_the_callers() -> None:
     await asyncio.sleep(0)
     await cancel_and_wait(task)
     assert isinstance(task.exception(), ValueError)
+
+
+async def test_all_are_cancelled_even_if_the_caller_is_meanwhile() -> None:
+    async def stubborn() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.3)
+
+    tasks = [asyncio.create_task(stubborn()) for _ in range(2)]
+    await asyncio.sleep(0)
+    waiting = asyncio.create_task(cancel_and_wait(*tasks))
+    await asyncio.sleep(0.1)
+    waiting.cancel()
+    await asyncio.wait(tasks, timeout=2)
+    assert all(task.cancelled() for task in tasks)
+
+
+async def test_nobody_reports_what_two_tasks_failed_of_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    """The second error of ``together`` had come to the log as never retrieved."""
+
+    async def fails() -> None:
+        await asyncio.sleep(0.05)
+        raise ValueError("at once")
+
+    with pytest.raises(ValueError, match="at once"):
+        await together(fails(), fails())
+    gc.collect()
+    await asyncio.sleep(0)
+    assert "never retrieved" not in caplog.text

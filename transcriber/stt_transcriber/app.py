@@ -136,9 +136,7 @@ async def run(settings: TranscriberSettings) -> None:
             live = LiveWorker(LiveParts(client, functions, hub, pool, new_voice, policy, settings.session_silence_s))
             suspects = Suspects(client, functions)
             cutter = FileCutter(client, functions, hub, new_voice, policy, suspects)
-            chunks = ChunkWorker(
-                client, functions, pool, replica_id, settings.worker_concurrency or settings.workers(), suspects
-            )
+            chunks = ChunkWorker(client, functions, pool, replica_id, settings.worker_concurrency, suspects)
             sessions = Stage(
                 client,
                 functions,
@@ -185,7 +183,7 @@ async def run(settings: TranscriberSettings) -> None:
             stopping = asyncio.create_task(stop.wait(), name="stop signal")
             done, _ = await asyncio.wait({*intake, stopping}, return_when=asyncio.FIRST_COMPLETED)
             status.draining = True
-            await asyncio.gather(*(cancel_and_wait(task) for task in (*intake, stopping) if task not in done))
+            await cancel_and_wait(*(task for task in (*intake, stopping) if task not in done))
             _log.info("leaving", sessions=sessions.running, jobs=jobs.running, chunks=chunks.running)
             await asyncio.gather(sessions.hand_over(), jobs.hand_over(), chunks.drain(0))
             for task in done - {stopping}:

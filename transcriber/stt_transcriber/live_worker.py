@@ -143,8 +143,7 @@ class _Run:
             if self._failure is not None:
                 raise self._failure
         finally:
-            for task in (reading, waiting):
-                await cancel_and_wait(task)
+            await cancel_and_wait(reading, waiting)
 
     async def _read(self) -> None:
         reader = read_pcm(self._parts.client, self._parts.hub, self._owner.keys, self._position)

@@ -96,8 +96,7 @@ class Stage:
         """Waits for the work in hand, then cancels what is left; others find it when this replica is gone."""
         if self._running:
             await asyncio.wait(self._running, timeout=timeout_s)
-        for task in list(self._running):
-            await cancel_and_wait(task)
+        await cancel_and_wait(*self._running)
 
     async def hand_over(self) -> None:
         """Gives all work in hand to others, at once; ``run`` must have ended. Without others it waits in the stream."""
