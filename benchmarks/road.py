@@ -48,8 +48,8 @@ class Road:
 
 
 @contextmanager
-def running_road() -> Iterator[Road]:
-    """The services as processes of their own, each under its own eye; stopped at the end."""
+def running_road(**settings: str) -> Iterator[Road]:
+    """The services as processes of their own, each under its own eye, with these settings; stopped at the end."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = stack.enter_context(EmbeddedRedis())
@@ -65,6 +65,7 @@ def running_road() -> Iterator[Road]:
             "AUDIO_MAX_SESSIONS": "1000",
             # A transcriber refuses sessions by what it takes a draft to cost, which it must first learn of this engine.
             "WHISPER_ACCUMULATION_S": "30",
+            **settings,
         }
         pids = {"redis": server.pid}
         for name, module in SERVICES.items():

@@ -69,12 +69,15 @@ class Client(asyncio.Protocol):
         self._upgraded = False
         self._probed_s: float | None = None
 
+    def target(self) -> str:
+        """What is asked for."""
+        return f"/v1/stt/stream?session_id=road-{os.getpid()}-{self._number}&language=en&endpointing_ms=5000"
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        query = f"session_id=road-{os.getpid()}-{self._number}&language=en&endpointing_ms=5000"
         key = base64.b64encode(os.urandom(16)).decode()
         transport.write(
-            f"GET /v1/stt/stream?{query} HTTP/1.1\r\nHost: {self._host}\r\nUpgrade: websocket\r\n"
+            f"GET {self.target()} HTTP/1.1\r\nHost: {self._host}\r\nUpgrade: websocket\r\n"
             f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
         )
 

@@ -85,7 +85,8 @@ def _kept(settled: Settled) -> dict[str, Any]:
     said = settled.utterance
     return {
         "number": settled.number,
-        "session_id": said.session_id,
+        # As viewers see it, without what tells sessions of one id apart.
+        "session_id": said.session_id.rpartition(".")[0],
         "utterance": said.utterance,
         "speaker": said.speaker or None,
         "text": said.text,
@@ -124,27 +125,30 @@ class Viewer:
     async def _settled(self) -> None:
         wish = self._wish
         self._epoch = await self._current_epoch()
-        if wish.after is not None and wish.after.epoch in ("", self._epoch):
-            place = wish.after.place
-        else:
+        if wish.after is None:
             place = await place_before(self._services.redis, wish.conversation_id, wall_ms() - wish.since_ms)
+        else:
+            # Of a conversation that began anew since, the viewer has nothing.
+            place = wish.after.place if wish.after.epoch in ("", self._epoch) else 0
         await self._put(
             {"type": "following", "conversation_id": wish.conversation_id, "cursor": f"{self._epoch}-{place}"}
         )
         while True:
             async for utterance in self._utterances(place):
-                self._epoch = self._epoch or await self._current_epoch()
+                self._epoch = utterance.epoch or self._epoch
                 await self._put({**shown(utterance), "cursor": f"{self._epoch}-{utterance.seq}"})
             # What was said before is not there any more; it goes on from the new beginning.
             self._epoch, place = await self._current_epoch(), 0
 
     async def _utterances(self, place: int) -> AsyncIterator[Utterance]:
-        """Until the conversation's keys were lost."""
+        """Until the conversation's keys were lost: its numbers then begin anew, and may look like the next ones."""
         services = self._services
-        reader = read_conversation(services.redis, services.hub, self._wish.conversation_id, place)
+        reader = read_conversation(services.redis, services.settled, self._wish.conversation_id, place)
         async with contextlib.aclosing(reader.items()) as items:  # type: ignore[type-var]
             async for item in items:
                 if item is not None:
+                    if self._epoch and item.epoch not in ("", self._epoch):
+                        return
                     yield item
                 elif self._epoch and await self._current_epoch() != self._epoch:
                     return
@@ -154,7 +158,7 @@ class Viewer:
 
     async def _unsettled(self) -> None:
         channel = keys.conversation_keys(self._wish.conversation_id).unsettled
-        async with self._services.hub.listen(channel) as inbox:
+        async with self._services.unsettled.listen(channel) as inbox:
             while True:
                 payload = await inbox.get(60.0)
                 # A viewer that is behind needs none of these: the next one, or the utterance, says it all.
@@ -180,7 +184,7 @@ class Viewer:
 def shown(utterance: Utterance) -> dict[str, Any]:
     """An utterance as viewers see it."""
     told: dict[str, Any] = msgspec.to_builtins(utterance)
-    for name in ("instance", "store"):
+    for name in ("instance", "store", "epoch", "words"):
         told.pop(name, None)
     return told
 

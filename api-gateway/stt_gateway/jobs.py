@@ -1,4 +1,4 @@
-"""Files over HTTP: post, watch, fetch, cancel."""
+"""Files over HTTP: post, watch, fetch, cancel, delete."""
 
 import asyncio
 import hashlib
@@ -14,8 +14,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from stt_gateway.core.config import JobRequest, job_request
+from stt_gateway.core.estimate import seconds_left
 from stt_gateway.core.idempotency import fingerprint, idempotency_key
 from stt_gateway.core.subtitles import srt, vtt
+from stt_gateway.erasing import erase_job
 from stt_gateway.services import Services, services_of
 from stt_gateway.store.interface import Kind, Transcript
 from stt_gateway.uploads import Upload, receive_uploads
@@ -110,9 +112,14 @@ async def get_job(request: Request, job_id: str) -> Response:
 
 
 @router.delete("/{job_id}")
-async def cancel_job(request: Request, job_id: str) -> Response:
-    """Ends a job that has not ended; its audio is deleted. Answers the job as it is then."""
+async def delete_job(request: Request, job_id: str) -> Response:
+    """Ends a job that has not ended; its audio is deleted. One that has ended is deleted for good, transcript and all.
+    Answers the job as it is then, or as it was last, without its result."""
     services = services_of(request)
+    last = await _view(services, job_id)
+    if last.status.is_final:
+        await erase_job(services, job_id)
+        return _json(msgspec.structs.replace(last, result=None))
     fields = await _fields(services, job_id)
     epoch = fields[b"epoch"].decode()
     await services.functions.jobs.finish(keys.job_keys(job_id), epoch, JobStatus.CANCELLED, now_ms=wall_ms())
@@ -131,9 +138,9 @@ async def get_result(request: Request, job_id: str, kind: str) -> Response:
         case "json":
             return _json(view.result)
         case "srt":
-            return Response(srt(view.result.segments), media_type="application/x-subrip")
+            return Response(await asyncio.to_thread(srt, view.result.segments), media_type="application/x-subrip")
         case "vtt":
-            return Response(vtt(view.result.segments), media_type="text/vtt")
+            return Response(await asyncio.to_thread(vtt, view.result.segments), media_type="text/vtt")
         case _:
             lines = [segment.text + "\n" for segment in view.result.segments]
             return Response("".join(lines), media_type="text/plain")
@@ -155,7 +162,11 @@ async def watch_job(request: Request, job_id: str) -> Response:
             if view.status.is_final:
                 return
             await asyncio.sleep(WATCH_EVERY_S)
-            view = await _view(services, job_id)
+            try:
+                view = await _view(services, job_id)
+            except SttError:
+                # Deleted: there is nothing more to tell.
+                return
 
     return StreamingResponse(changes(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
@@ -199,12 +210,16 @@ async def _view(services: Services, job_id: str) -> JobView:
             raise
         return _kept_view(kept)
     result, error = fields.get(b"result"), fields.get(b"error")
+    status, progress = JobStatus(fields[b"status"].decode()), float(fields.get(b"progress", b"0"))
+    # Of the last progress, not of now: it changes when something is known anew.
+    elapsed_s = (float(fields.get(b"progress_ms", b"0")) - float(fields.get(b"begun_ms", b"0"))) / 1000
     return JobView(
         job_id=job_id,
-        status=JobStatus(fields[b"status"].decode()),
-        progress=float(fields.get(b"progress", b"0")),
+        status=status,
+        progress=progress,
         filename=_decode_config(fields[b"config"]).filename,
         created_at=iso_timestamp(float(fields[b"created_ms"])),
+        estimated_s=None if status.is_final else seconds_left(progress, elapsed_s),
         result=_decode_result(result) if result else None,
         error=_decode_error(error) if error else None,
     )

@@ -9,23 +9,31 @@ import contextlib
 from typing import Any
 
 import msgspec
+import redis
+import structlog
 from fastapi import APIRouter, Request, WebSocket
 from fastapi.responses import PlainTextResponse
+from redis.asyncio import Redis
 from starlette.websockets import WebSocketDisconnect
 
 from stt_gateway.conversations import shown
-from stt_gateway.pump import ClientGone, send_text
+from stt_gateway.pump import CLOSE_SLOW_READER, ClientGone, send_text
 from stt_gateway.services import services_of
 from stt_gateway.stream import Connection
 from stt_shared.bus import keys
 from stt_shared.clock import wall_ms
-from stt_shared.contracts.conversation import Utterance, utterance_from
-from stt_shared.metrics import SESSIONS
+from stt_shared.contracts.conversation import utterance_from
+from stt_shared.contracts.errors import SttError
+from stt_shared.metrics import ERRORS_TOTAL, SESSIONS
 from stt_shared.tasks import cancel_and_wait
+
+_log = structlog.get_logger()
 
 CONVERSATION = "default"
 WINDOW_MS = 120_000
 EVERY_S = 10.0
+AGAIN_S = 1.0
+"""Redis is asked again after this, when it did not answer."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -54,18 +62,28 @@ async def connect(websocket: WebSocket) -> None:
     """A list of the utterances of the last two minutes, now and every ten seconds."""
     await websocket.accept()
     services = services_of(websocket)
+    client = websocket.client
+    code = 1000
     leaving = asyncio.create_task(_gone(websocket), name="older viewer")
     try:
-        while not leaving.done():
-            said = [shown(utterance) for utterance in await _lately(services.redis)]
-            await send_text(websocket, msgspec.json.encode(said).decode(), services.settings.send_timeout_s)
-            await asyncio.wait({leaving}, timeout=EVERY_S)
-    except (ClientGone, TimeoutError):
-        pass
+        with services.connections.one_of(client.host if client else ""):
+            while not leaving.done():
+                body = await _lately(services.redis)
+                if body is not None:
+                    await send_text(websocket, body, services.settings.send_timeout_s)
+                await asyncio.wait({leaving}, timeout=AGAIN_S if body is None else EVERY_S)
+    except ClientGone:
+        return
+    except TimeoutError:
+        code = CLOSE_SLOW_READER
+    except SttError as error:
+        ERRORS_TOTAL.labels(error.code).inc()
+        code = error.kind.close_code
     finally:
         await cancel_and_wait(leaving)
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-            await websocket.close()
+    with contextlib.suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
+        async with asyncio.timeout(1.0):
+            await websocket.close(code)
 
 
 async def _gone(websocket: WebSocket) -> None:
@@ -73,7 +91,13 @@ async def _gone(websocket: WebSocket) -> None:
         pass
 
 
-async def _lately(client: Any) -> list[Utterance]:
-    entries = await client.xrevrange(keys.conversation_keys(CONVERSATION).log, count=500)
+async def _lately(client: Redis) -> str | None:
+    """The list as it is sent; None: Redis does not answer now."""
+    try:
+        entries: Any = await client.xrevrange(keys.conversation_keys(CONVERSATION).log, count=500)
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        _log.warning("older viewers wait: Redis unreachable", cause=str(error))
+        return None
     said = [utterance_from(fields[b"event"]) for _, fields in reversed(entries)]
-    return [utterance for utterance in said if utterance.spoken_ms >= wall_ms() - WINDOW_MS]
+    recent = [shown(utterance) for utterance in said if utterance.spoken_ms >= wall_ms() - WINDOW_MS]
+    return msgspec.json.encode(recent).decode()

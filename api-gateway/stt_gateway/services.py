@@ -1,5 +1,6 @@
 """What the routes of one gateway process share."""
 
+import functools
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
@@ -8,10 +9,12 @@ from starlette.requests import HTTPConnection
 from stt_gateway.admission import Admission
 from stt_gateway.connections import Connections
 from stt_gateway.parking import Parking
+from stt_gateway.relay import Relay
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.interface import TranscriptStore
 from stt_shared.bus.channels import ChannelHub
 from stt_shared.bus.functions import Functions
+from stt_shared.contracts.conversation import utterance_from
 from stt_shared.tasks import LoopWatch
 
 
@@ -29,6 +32,16 @@ class Services:
     parking: Parking
     store: TranscriptStore
     loop_watch: LoopWatch
+
+    @functools.cached_property
+    def settled(self) -> Relay:
+        """Settled utterances of the conversations that somebody follows here."""
+        return Relay(self.hub, self.redis, epoch=lambda payload: utterance_from(payload).epoch)
+
+    @functools.cached_property
+    def unsettled(self) -> Relay:
+        """What is being said in them."""
+        return Relay(self.hub, None)
 
     @property
     def state(self) -> str:

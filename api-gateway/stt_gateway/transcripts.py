@@ -1,15 +1,17 @@
 """Stored transcripts over HTTP: search, fetch, rename, delete, export."""
 
+import asyncio
 from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 
 from stt_gateway.core.subtitles import srt, vtt
+from stt_gateway.erasing import erase_transcript
+from stt_gateway.services import services_of
 from stt_gateway.store.interface import Found, Summary, Transcript, TranscriptStore
 from stt_gateway.store.request import cursor_of, rename_request, search_request
 from stt_shared.bus import keys
-from stt_shared.clock import wall_ms
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import iso_timestamp
 
@@ -21,8 +23,7 @@ router = APIRouter(prefix="/v1/stt/transcripts", tags=["transcripts"])
 
 def store_of(request: Request) -> TranscriptStore:
     """The store of the app that serves ``request``."""
-    store: TranscriptStore = request.app.state.services.store
-    return store
+    return services_of(request).store
 
 
 @router.get("")
@@ -57,8 +58,8 @@ async def rename_transcript(request: Request, id: str) -> Response:
 
 @router.delete("/{id}", status_code=204)
 async def delete_transcript(request: Request, id: str) -> Response:
-    """Removes it for good, with its text in the search index."""
-    if not (keys.is_valid_id(id) and await store_of(request).delete(id, wall_ms())):
+    """Removes it for good, with its text in the search index, and what its job or session left in Redis."""
+    if not (keys.is_valid_id(id) and await erase_transcript(services_of(request), id)):
         raise _missing()
     return Response(status_code=204)
 
@@ -73,9 +74,9 @@ async def export_transcript(request: Request, id: str, kind: str) -> Response:
         case "json":
             return _json(_whole_view(found))
         case "srt":
-            return Response(srt(found.segments), media_type="application/x-subrip")
+            return Response(await asyncio.to_thread(srt, found.segments), media_type="application/x-subrip")
         case "vtt":
-            return Response(vtt(found.segments), media_type="text/vtt")
+            return Response(await asyncio.to_thread(vtt, found.segments), media_type="text/vtt")
         case _:
             lines = [segment.text.strip() for segment in found.segments] or [found.text]
             return Response("".join(f"{line}\n" for line in lines if line), media_type="text/plain")

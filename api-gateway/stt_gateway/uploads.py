@@ -21,6 +21,8 @@ from stt_shared.contracts.errors import SttError
 _log = structlog.get_logger()
 
 MAX_FIELD_BYTES = 8192
+MAX_HEADER_BYTES = 4096
+"""Of one header of a part; the file's name stands in one."""
 MAX_PARTS = 64
 STALE_PART_S = 3600.0
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -55,7 +57,8 @@ async def receive_uploads(request: Request, spool: Path, max_bytes: int) -> Rece
         raise SttError("bad_message", f"the body is no multipart form; {_HINT}")
     parts = _Parts(spool, max_bytes)
     try:
-        parser = MultipartParser(boundary, parts.callbacks())  # type: ignore[arg-type]
+        # Its own limit comes later than ours, since it does not say what to do about it.
+        parser = MultipartParser(boundary, parts.callbacks(), max_header_size=32 * MAX_HEADER_BYTES)  # type: ignore[arg-type]
         async for data in request.stream():
             # Parsing writes to the disk: off the loop, a portion at a time.
             await asyncio.to_thread(parser.write, data)
@@ -156,6 +159,10 @@ class _Parts:
 
     def _header_value(self, data: bytes, start: int, end: int) -> None:
         self._header = (self._header[0], self._header[1] + data[start:end])
+        if len(self._header[1]) > MAX_HEADER_BYTES:
+            raise SttError(
+                "bad_message", f"a part's header is longer than {MAX_HEADER_BYTES} bytes; give the file a shorter name"
+            )
 
     def _header_end(self) -> None:
         self._headers[self._header[0].lower()] = self._header[1]

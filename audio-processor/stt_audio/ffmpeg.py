@@ -118,6 +118,18 @@ class ContainerInput(AudioInput):
             return float(self._stream.duration * self._stream.time_base)
         return self._container.duration / 1e6 if self._container.duration else None
 
+    def counted_s(self, limit_s: float) -> float:
+        """The length by what its packets say, without decoding them; nothing can be read after this. Counting ends
+        beyond ``limit_s``, and where the data is damaged."""
+        length_s = 0.0
+        with contextlib.suppress(av.error.FFmpegError):
+            for packet in self._container.demux(self._stream):
+                if packet.duration and packet.time_base:
+                    length_s += float(packet.duration * packet.time_base)
+                if length_s > limit_s:
+                    break
+        return length_s
+
     def _decoded(self) -> Iterator[Callable[[], Iterable[av.AudioFrame]]]:
         for packet in self._container.demux(self._stream):
             yield cast(Callable[[], Iterable[av.AudioFrame]], packet.decode)

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Generator
 from pathlib import Path
+from typing import BinaryIO
 
 from stt_audio.ffmpeg import open_container
 from stt_audio.sniff import HEAD_BYTES, Media, sniff
@@ -13,7 +14,7 @@ FRAME_BYTES = 2 * TARGET_SAMPLE_RATE
 """One second."""
 
 _ESTIMATED_DURATION = frozenset({Media.MP3, Media.AAC, Media.AMR, Media.AC3, Media.EAC3})
-"""Their length is guessed from the bit rate, which is no ground for refusing a file."""
+"""Their length is guessed from the bit rate."""
 
 
 class FileDecoder:
@@ -31,13 +32,13 @@ class FileDecoder:
             # FFmpeg gets an open file and no name: neither a name's ending nor a path can mislead it.
             file = stack.enter_context(path.open("rb"))
             media = _media(file.read(HEAD_BYTES))
+            length_s = _length_s(file, media, max_samples / TARGET_SAMPLE_RATE + 1)
+            self.total_samples = int(length_s * TARGET_SAMPLE_RATE)
+            """Length according to the file itself; 0 when it does not say."""
+            if self.total_samples > max_samples:
+                raise SttError("too_large", _too_long(max_samples))
             file.seek(0)
             audio = stack.enter_context(open_container(file, media, live=False))
-            duration_s = audio.duration_s
-            self.total_samples = int(duration_s * TARGET_SAMPLE_RATE) if duration_s else 0
-            """Length according to the file itself; 0 when it does not say."""
-            if self.total_samples > max_samples and media not in _ESTIMATED_DURATION:
-                raise SttError("too_large", _too_long(max_samples))
             self._pieces: Generator[bytes, None, None] = audio.mono(max_samples)
             self._open = stack.pop_all()
 
@@ -73,6 +74,17 @@ class FileDecoder:
         """Frees the file and the decoder."""
         self._pieces.close()
         self._open.close()
+
+
+def _length_s(file: BinaryIO, media: Media, limit_s: float) -> float:
+    """What the file says; of one that does not say or only guesses, what its packets say. Before hours of it are
+    transcribed that would be refused in the end."""
+    file.seek(0)
+    with open_container(file, media, live=False) as audio:
+        told_s = audio.duration_s
+        if told_s and media not in _ESTIMATED_DURATION:
+            return told_s
+        return audio.counted_s(limit_s)
 
 
 def _media(head: bytes) -> Media:

@@ -1,6 +1,7 @@
 """Several speak into one conversation, and whoever follows it reads every utterance once, whenever they came."""
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import AsyncIterator
@@ -14,9 +15,10 @@ from gateway_bench import Gateway, Line, line, running_gateway, stand_ins, until
 from redis.asyncio import Redis
 
 from stt_shared.bus import keys
+from stt_shared.bus.conversations import epoch_of
 from stt_shared.bus.functions import Functions
 from stt_shared.clock import wall_ms
-from stt_shared.contracts.conversation import Unsettled, Utterance
+from stt_shared.contracts.conversation import Unsettled, Utterance, utterance_from
 
 pytestmark = pytest.mark.contract
 
@@ -37,7 +39,9 @@ def functions(redis_client: Redis) -> Functions:
     return Functions(redis_client)
 
 
-def said(session: str, number: int, *, conversation: str | None = "call 7/ä", ago_ms: float = 0.0) -> Utterance:
+def said(
+    session: str, number: int, *, conversation: str | None = "call 7/ä", ago_ms: float = 0.0, lasts_ms: int = 1
+) -> Utterance:
     return Utterance(
         conversation_id=conversation,
         session_id=session,
@@ -49,7 +53,7 @@ def said(session: str, number: int, *, conversation: str | None = "call 7/ä", a
         confidence=0.9,
         spoken_ms=int(wall_ms() - ago_ms),
         start_ms=0,
-        end_ms=1,
+        end_ms=lasts_ms,
     )
 
 
@@ -84,7 +88,7 @@ async def test_viewers_of_two_speakers_end_with_the_same_list(
             assert await texts(second, 1) == ["bob says 3"]
             await functions.conversations.say(said("ann", 3))
             assert {(await texts(viewer, 1))[0] for viewer in (back, late, second)} == {"ann says 3"}
-    assert {"instance", "store"}.isdisjoint(early.of("utterance")[0])
+    assert {"instance", "store", "epoch", "words"}.isdisjoint(early.of("utterance")[0])
     assert early.of("utterance")[0]["speaker"] == "ANN"
 
 
@@ -97,7 +101,18 @@ async def test_an_utterance_that_is_said_again_is_shown_once(
         assert await texts(viewer, 2) == ["ann says 1", "ann says 2"]
         await functions.conversations.say(said("ann", 3))
         assert await texts(viewer, 1) == ["ann says 3"]
-    assert await redis_client.xlen(keys.TRANSCRIPTS_WAITING) == 6, "the store is told at least once"
+    told = (await redis_client.xinfo_stream(keys.TRANSCRIPTS_WAITING))["entries-added"]
+    assert told == 6, "the store is told at least once"
+
+
+async def test_every_kind_of_server_takes_an_utterance_once(any_redis_client: Redis) -> None:
+    functions = Functions(any_redis_client)
+    for number in (1, 1, 2):
+        await functions.conversations.say(said("ann", number))
+    entries = await any_redis_client.xrange(keys.conversation_keys("call 7/ä").log)
+    kept = [utterance_from(fields[b"event"]) for _, fields in entries]
+    assert [(one.seq, one.utterance) for one in kept] == [(1, 1), (2, 2)]
+    assert {one.epoch for one in kept} == {await epoch_of(any_redis_client, "call 7/ä")} != {""}
 
 
 async def test_two_minutes_come_first_or_as_much_as_is_asked_for(
@@ -115,6 +130,18 @@ async def test_two_minutes_come_first_or_as_much_as_is_asked_for(
         await viewer.hear("following")
         await functions.conversations.say(said("ann", 999))
         assert await texts(viewer, 1) == ["ann says 999"]
+
+
+async def test_a_long_utterance_hides_no_shorter_one_that_was_settled_before_it(
+    gateways: tuple[Gateway, Gateway], functions: Functions
+) -> None:
+    """Utterances stand in the order in which they were settled, which is not quite that of the clock."""
+    await functions.conversations.say(said("ann", 1, ago_ms=60_000))
+    await functions.conversations.say(said("bob", 1, ago_ms=25_000))
+    await functions.conversations.say(said("ann", 2, ago_ms=40_000, lasts_ms=10_000))
+    await functions.conversations.say(said("ann", 3, ago_ms=1_000))
+    async with line(follow(gateways[0], "since_ms=27000")) as viewer:
+        assert await texts(viewer, 3) == ["bob says 1", "ann says 2", "ann says 3"]
 
 
 async def test_what_is_being_said_comes_to_those_who_want_it(
@@ -141,17 +168,50 @@ async def test_what_is_being_said_comes_to_those_who_want_it(
         assert calm.of("unsettled") == []
 
 
+async def forget(client: Redis, conversation: str = "call 7/ä") -> None:
+    """What a Redis that came back empty knows of it."""
+    at = keys.conversation_keys(conversation)
+    await client.delete(at.state, at.log, *[key async for key in client.scan_iter("stt:conversations:newest:*")])
+
+
+@pytest.mark.parametrize("before", [1, 3])
 async def test_a_conversation_that_redis_lost_begins_anew_for_those_who_follow_it(
+    gateways: tuple[Gateway, Gateway], functions: Functions, redis_client: Redis, before: int
+) -> None:
+    """Its numbers begin anew too: the second utterance behind the loss has the number that a viewer of one expects."""
+    async with line(follow(gateways[0])) as viewer:
+        for number in range(1, before + 1):
+            await functions.conversations.say(said("ann", number))
+        await texts(viewer, before)
+        cursor = viewer.of("utterance")[-1]["cursor"]
+        await forget(redis_client)
+        for number in (4, 5):
+            await functions.conversations.say(said("ann", number))
+        assert await texts(viewer, 2) == ["ann says 4", "ann says 5"]
+        assert cursor.rpartition("-")[0] != viewer.of("utterance")[-1]["cursor"].rpartition("-")[0]
+    async with line(follow(gateways[1], f"after={cursor}&since_ms=0")) as back:
+        assert await texts(back, 2) == ["ann says 4", "ann says 5"], "all of the new one is news"
+
+
+async def test_a_log_that_outlived_its_conversation_takes_new_utterances(
     gateways: tuple[Gateway, Gateway], functions: Functions, redis_client: Redis
 ) -> None:
+    for number in (1, 2):
+        await functions.conversations.say(said("ann", number))
+    await redis_client.delete(keys.conversation_keys("call 7/ä").state)
+    await functions.conversations.say(said("ann", 3))
     async with line(follow(gateways[0])) as viewer:
-        for number in (1, 2, 3):
-            await functions.conversations.say(said("ann", number))
-        await texts(viewer, 3)
-        at = keys.conversation_keys("call 7/ä")
-        await redis_client.delete(at.state, at.log)
-        await functions.conversations.say(said("ann", 4))
-        assert await texts(viewer, 1) == ["ann says 4"]
+        assert await texts(viewer, 1) == ["ann says 3"]
+
+
+async def test_a_conversation_does_not_remember_all_who_ever_spoke_in_it(
+    functions: Functions, redis_client: Redis
+) -> None:
+    for number in range(50):
+        await functions.conversations.say(said(f"s{number}", 1))
+    at = keys.conversation_keys("call 7/ä")
+    assert await redis_client.hlen(at.state) == 2
+    assert 0 < await redis_client.ttl(at.newest_of("s1-i")) <= keys.CONVERSATION_TTL_S
 
 
 async def test_the_whole_is_read_from_the_store(gateways: tuple[Gateway, Gateway], functions: Functions) -> None:
@@ -165,6 +225,7 @@ async def test_the_whole_is_read_from_the_store(gateways: tuple[Gateway, Gateway
             return [one["text"] for one in found] if len(found) == 3 else []
 
         assert await until(whole) == ["ann says 1", "ann says 2", "ann says 3"]
+        assert {one["session_id"] for one in (await client.get(path)).json()["utterances"]} == {"ann"}
         page = (await client.get(path, params={"after": 1, "limit": 1})).json()
         assert ([one["number"] for one in page["utterances"]], page["next"]) == ([2], 2)
         assert (await client.get(path, params={"limit": 0})).status_code == 422
@@ -206,6 +267,46 @@ async def test_two_hundred_viewers_follow_and_a_speaker_writes_once(
     assert spoken_s < 1.0
     writes = after["cmdstat_xadd"]["calls"] - before.get("cmdstat_xadd", {"calls": 0})["calls"]
     assert writes == 10, "one for the viewers and one for the store, each"
+
+
+async def test_viewers_of_a_quiet_conversation_ask_redis_for_next_to_nothing(
+    gateways: tuple[Gateway, Gateway], functions: Functions, redis_client: Redis
+) -> None:
+    await functions.conversations.say(said("ann", 1))
+    async with contextlib.AsyncExitStack() as stack:
+        viewers = [await stack.enter_async_context(line(follow(gateways[0], "unsettled=true"))) for _ in range(50)]
+        for viewer in viewers:
+            assert await texts(viewer, 1) == ["ann says 1"]
+        await asyncio.sleep(2.0)  # the first look of all
+
+        async def looks() -> int:
+            stats = await redis_client.info("commandstats")
+            return sum(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("xrange", "xrevrange", "hget"))
+
+        before = await looks()
+        await asyncio.sleep(3.0)
+        assert await looks() - before < 10
+        await functions.conversations.say(said("ann", 2))
+        for viewer in viewers:
+            assert await texts(viewer, 1) == ["ann says 2"]
+
+
+async def test_what_is_said_while_connections_to_redis_are_lost_reaches_every_viewer(
+    gateways: tuple[Gateway, Gateway], functions: Functions, redis_client: Redis
+) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        viewers = [await stack.enter_async_context(line(follow(gateway))) for gateway in gateways for _ in range(3)]
+        for viewer in viewers:
+            await viewer.hear("following")
+        killed = 0
+        for number in range(1, 41):
+            if number % 4 == 0:
+                killed += await redis_client.client_kill_filter(_type="pubsub")
+            await functions.conversations.say(said("ann", number))
+            await asyncio.sleep(0.02)
+        assert killed
+        for viewer in viewers:
+            assert await texts(viewer, 40) == [f"ann says {number}" for number in range(1, 41)]
 
 
 async def test_older_clients_find_their_routes(gateways: tuple[Gateway, Gateway], functions: Functions) -> None:

@@ -319,17 +319,22 @@ async def test_a_session_is_no_job(gateway: Gateway, http: httpx2.AsyncClient) -
 
 async def test_a_cancelled_job_is_cancelled_for_good(gateway: Gateway, http: httpx2.AsyncClient) -> None:
     job_id = await posted(http)
-    for _ in range(2):
-        response = await http.delete(f"{JOBS}/{job_id}")
-        assert response.status_code == 200
-        assert response.json()["status"] == "cancelled"
+    response = await http.delete(f"{JOBS}/{job_id}")
+    assert response.status_code == 200
+    assert response.json()["status"] == "cancelled"
     assert "cancelled" in assert_refused(await http.get(f"{JOBS}/{job_id}/result.txt"), 409, "conflict")
+    at = keys.job_keys(job_id)
+    epoch = (await read_state(gateway.client, at))[b"epoch"].decode()
+    assert not await Functions(gateway.client).jobs.finish(at, epoch, JobStatus.COMPLETED, now_ms=0)
+    assert (await http.get(f"{JOBS}/{job_id}")).json()["status"] == "cancelled"
 
 
-async def test_a_completed_job_cannot_be_cancelled_any_more(gateway: Gateway, http: httpx2.AsyncClient) -> None:
+async def test_a_job_that_has_ended_is_deleted(gateway: Gateway, http: httpx2.AsyncClient) -> None:
     job_id = await posted(http)
     await ended(gateway, job_id, JobStatus.COMPLETED, result=msgspec.json.encode(RESULT))
     assert (await http.delete(f"{JOBS}/{job_id}")).json()["status"] == "completed"
+    assert_refused(await http.get(f"{JOBS}/{job_id}"), 404, "not_found")
+    assert gateway.spooled == []
 
 
 async def test_a_result_in_every_form(gateway: Gateway, http: httpx2.AsyncClient) -> None:
@@ -397,6 +402,29 @@ async def test_watching_a_job_tells_each_change_once_and_ends_with_it(
     ]
     assert events[-1][1]["result"]["text"] == RESULT.text
     assert await heard_events(http, job_id) == events[-1:], "who comes late gets the end at once"
+
+
+async def test_what_is_left_to_do_is_told_once_it_is_known(gateway: Gateway, http: httpx2.AsyncClient) -> None:
+    job_id = await posted(http)
+    at = keys.job_keys(job_id)
+    assert "estimated_s" not in (await http.get(f"{JOBS}/{job_id}")).json()
+    fields = {"status": "processing", "progress": 25, "begun_ms": 1_000_000, "progress_ms": 1_030_000}
+    await gateway.client.hset(at.state, mapping=fields)
+    assert (await http.get(f"{JOBS}/{job_id}")).json()["estimated_s"] == 90
+    await ended(gateway, job_id, JobStatus.COMPLETED, result=msgspec.json.encode(RESULT))
+    assert "estimated_s" not in (await http.get(f"{JOBS}/{job_id}")).json()
+
+
+async def test_a_watched_job_that_is_deleted_ends_the_watching(
+    gateway: Gateway, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stt_gateway.jobs.WATCH_EVERY_S", 0.5)
+    job_id = await posted(http)
+    watching = asyncio.create_task(heard_events(http, job_id))
+    await asyncio.sleep(0.1)
+    for _ in range(2):
+        await http.delete(f"{JOBS}/{job_id}")
+    assert [kind for kind, _ in await watching] == ["progress"]
 
 
 async def test_the_same_file_is_answered_from_the_store_and_kept_under_each_of_its_names(

@@ -125,7 +125,7 @@ async def test_nothing_of_a_deleted_text_is_left_in_the_files(store: SqlTranscri
     await store.purge_expired(NOW_MS)
     left = b"".join(file.read_bytes() for file in sqlite_path.parent.iterdir())
     assert b"SQLite format" in left
-    assert b"confiden" not in left
+    assert b"confidenti" not in left
     assert b"secretna" not in left
     assert b"retname" not in left
 

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from redis.asyncio import Redis
 
 from stt_gateway import transcripts
 from stt_gateway.store.engine import database_url
@@ -49,10 +50,10 @@ async def store(tmp_path: Path) -> AsyncIterator[SqlTranscriptStore]:
 
 
 @pytest.fixture
-async def http(store: SqlTranscriptStore) -> AsyncIterator[httpx2.AsyncClient]:
+async def http(store: SqlTranscriptStore, redis_client: Redis) -> AsyncIterator[httpx2.AsyncClient]:
     app = FastAPI()
     app.include_router(transcripts.router)
-    app.state.services = SimpleNamespace(store=store)
+    app.state.services = SimpleNamespace(store=store, redis=redis_client)
 
     @app.exception_handler(SttError)
     async def told(_: Request, error: SttError) -> JSONResponse:

@@ -3,9 +3,7 @@
 import asyncio
 import os
 import signal
-import time
 from pathlib import Path
-from typing import Any
 
 import encode
 import httpx2
@@ -13,32 +11,12 @@ import numpy as np
 import pytest
 import speech
 from common import Suite, running_suite
+from file_client import finished, post
 from live_client import words
 from numpy.typing import NDArray
 from speech import BECKETT_TEXT
 
 pytestmark = pytest.mark.e2e
-
-
-async def post(client: httpx2.AsyncClient, name: str, data: bytes, **fields: str) -> str:
-    response = await client.post("/v1/stt/jobs", files={"file": (name, data)}, data=fields)
-    assert response.status_code == 202, response.text
-    body = response.json()
-    assert body["status_url"] == f"/v1/stt/jobs/{body['job_id']}"
-    return str(body["job_id"])
-
-
-async def finished(client: httpx2.AsyncClient, job_id: str, timeout_s: float = 90) -> dict[str, Any]:
-    progress = 0.0
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        view: dict[str, Any] = (await client.get(f"/v1/stt/jobs/{job_id}")).json()
-        assert view["progress"] >= progress, "progress never falls"
-        progress = view["progress"]
-        if view["status"] in ("completed", "failed", "cancelled"):
-            return view
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"not finished: {view['status']}")
 
 
 async def test_two_minutes_are_cut_at_pauses_and_come_back_whole(suite: Suite, beckett: NDArray[np.float32]) -> None:

@@ -14,7 +14,7 @@ from stt_cli.client.formats import Format
 from stt_cli.client.live import stream_url
 from stt_cli.client.server import base_url, error_message, unreachable
 from stt_cli.client.sources import pieces_of_file, pieces_of_stream
-from stt_cli.commands.transcribe import output_name
+from stt_cli.commands.transcribe import output_name, time_left
 from stt_cli.errors import CliError
 from stt_cli.log_sink import LogSink, for_console
 from stt_cli.readiness import Health, read_health
@@ -107,6 +107,20 @@ def test_off_a_terminal_only_finals_are_printed_a_line_each() -> None:
 def test_results_never_overwrite_each_other() -> None:
     files = [Path("x/talk.mp3"), Path("talk.wav"), Path("song.mp3")]
     assert [output_name(path, files, Format.SRT) for path in files] == ["talk.mp3.srt", "talk.wav.srt", "song.srt"]
+
+
+@pytest.mark.parametrize(
+    ("estimated_s", "shown"),
+    [
+        (None, ""),
+        (1, "about 1 s left"),
+        (75, "about 2 min left"),
+        (3600, "about 1 h 00 min left"),
+        (9000, "about 2 h 30 min left"),
+    ],
+)
+def test_what_is_left_is_told_in_words(estimated_s: int | None, shown: str) -> None:
+    assert time_left(estimated_s) == shown
 
 
 def test_the_console_shows_warnings_and_what_is_no_json() -> None:

@@ -32,12 +32,12 @@ def test_an_srt_reads_back_as_it_was() -> None:
     segments = [
         segment("Ever tried.", 0.0, 1.5),
         segment("Ever failed.", 1.5, 3.25),
-        segment("No matter.", 3661.5, 3662),
+        segment("No matter.", 3661.5, 3663),
     ]
     assert parsed_srt(srt(segments)) == [
         (1, 0.0, 1.5, ["Ever tried."]),
         (2, 1.5, 3.25, ["Ever failed."]),
-        (3, 3661.5, 3662.0, ["No matter."]),
+        (3, 3661.5, 3663.0, ["No matter."]),
     ]
 
 

@@ -114,10 +114,18 @@ async def test_no_name_reaches_the_file_system(tmp_path: Path, given: str, shown
     assert list(tmp_path.iterdir()) == [spool]
 
 
-async def test_a_name_of_10_000_letters_is_refused_clearly(tmp_path: Path) -> None:
-    error = await refusal_of(tmp_path, file_part(AUDIO, "n" * 10_000) + END)
+@pytest.mark.parametrize("letter", ["n", "\U0001f3a4"])
+@pytest.mark.parametrize("size", [7, 1000, 10**6])
+async def test_a_name_of_10_000_letters_is_refused_clearly(tmp_path: Path, letter: str, size: int) -> None:
+    body = file_part(AUDIO) + file_part(AUDIO, letter * 10_000) + END
+    error = await refusal_of(tmp_path, *(body[at : at + size] for at in range(0, len(body), size)))
     assert error.code == "bad_message"
-    assert "header size" in error.message
+    assert "longer than 4096 bytes; give the file a shorter name" in error.message
+
+
+async def test_a_header_without_end_is_refused_before_it_has_all_come(tmp_path: Path) -> None:
+    error = await refusal_of(tmp_path, file_part(AUDIO) + b"--xYz\r\nContent-Disposition: " + b"x" * 10**6)
+    assert error.code == "bad_message"
 
 
 async def test_a_name_that_is_no_utf8_does_no_harm(tmp_path: Path) -> None:

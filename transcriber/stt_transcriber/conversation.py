@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from stt_shared.contracts.conversation import Unsettled, Utterance
+from stt_shared.contracts.conversation import MAX_WORDS, SpokenWord, Unsettled, Utterance
 from stt_shared.contracts.events import Final, Partial
 from stt_shared.contracts.session import SessionConfig
 
@@ -34,6 +34,7 @@ class Speaker:
             start_ms=final.start_ms,
             end_ms=final.end_ms,
             store=config.store,
+            words=_kept_words(final) if config.store else [],
         )
 
     def unsettled(self, partial: Partial) -> Unsettled | None:
@@ -48,3 +49,9 @@ class Speaker:
             stable=partial.stable,
             unstable=partial.unstable,
         )
+
+
+def _kept_words(final: Final) -> list[SpokenWord]:
+    if len(final.words) > MAX_WORDS:
+        return []
+    return [SpokenWord(word.word, word.start_ms, word.end_ms, word.confidence) for word in final.words]

@@ -12,8 +12,11 @@ from stt_gateway.store.interface import Settled, Utterance
 from stt_gateway.store.names import kept_name, kept_text
 from stt_gateway.store.schema import conversations, deleted, utterances
 from stt_gateway.store.search_index import SearchIndex
+from stt_shared.contracts.conversation import SpokenWord
 
-_FIELDS = [column for column in utterances.c if column.name != "number"]
+_PLAIN = [column for column in utterances.c if column.name not in ("number", "words")]
+
+_decode_words = msgspec.json.Decoder(list[SpokenWord]).decode
 
 
 async def append(connection: AsyncConnection, index: SearchIndex, new: Sequence[Utterance]) -> list[int]:
@@ -95,7 +98,8 @@ async def _late(connection: AsyncConnection, conversation_id: str, new: Sequence
 
 
 def _row(one: Utterance, number: int) -> dict[str, Any]:
-    return {"number": number, **{column.name: getattr(one, column.name) for column in _FIELDS}}
+    words = msgspec.json.encode(one.words).decode()
+    return {"number": number, "words": words, **{column.name: getattr(one, column.name) for column in _PLAIN}}
 
 
 def _storable(one: Utterance) -> Utterance:
@@ -105,14 +109,17 @@ def _storable(one: Utterance) -> Utterance:
         conversation_id=kept_text(one.conversation_id),
         speaker=kept_name(one.speaker),
         text=kept_text(one.text),
+        words=[msgspec.structs.replace(word, word=kept_text(word.word)) for word in one.words],
     )
 
 
 async def read(
     connection: AsyncConnection, conversation_id: str, after: int, since_ms: float | None, limit: int
 ) -> list[Settled]:
-    """Utterances with a number above ``after`` that ended at or after ``since_ms``, by number."""
-    query = select(utterances).where(utterances.c.conversation_id == conversation_id, utterances.c.number > after)
+    """Utterances with a number above ``after`` that ended at or after ``since_ms``, by number, without their words."""
+    query = select(utterances.c.number, *_PLAIN).where(
+        utterances.c.conversation_id == conversation_id, utterances.c.number > after
+    )
     if since_ms is not None:
         query = query.where(utterances.c.ended_ms >= int(since_ms))
     rows = await connection.execute(query.order_by(utterances.c.number).limit(limit))
@@ -122,11 +129,11 @@ async def read(
 async def read_session(connection: AsyncConnection, session_id: str) -> list[Utterance]:
     """All utterances of one session, in their order."""
     query = select(utterances).where(utterances.c.session_id == session_id).order_by(utterances.c.utterance)
-    return [_utterance(row) for row in await connection.execute(query)]
+    return [_utterance(row, _decode_words(row.words)) for row in await connection.execute(query)]
 
 
-def _utterance(row: Row[Any]) -> Utterance:
-    return Utterance(**{column.name: getattr(row, column.name) for column in _FIELDS})
+def _utterance(row: Row[Any], words: Sequence[SpokenWord] = ()) -> Utterance:
+    return Utterance(words=list(words), **{column.name: getattr(row, column.name) for column in _PLAIN})
 
 
 async def remove(connection: AsyncConnection, conversation_id: str) -> int:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import msgspec
 
+from stt_shared.contracts.conversation import SpokenWord
 from stt_shared.contracts.jobs import JobError, JobSegment
 from stt_shared.contracts.session import Task
 
@@ -75,6 +76,9 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True):
     start_ms: int
     """Position in the session's audio, as ``end_ms``."""
     end_ms: int
+    confidence: float = 0.0
+    words: list[SpokenWord] = []
+    """Of a session that is kept; ``conversation`` reads none."""
     expires_ms: int | None = None
 
 
@@ -145,9 +149,9 @@ class TranscriptStore(Protocol):
     async def rename(self, id: str, title: str) -> Summary | None:
         """Sets the title; SttError bad_config on one that is empty or too long. None: no such transcript."""
 
-    async def delete(self, id: str, now_ms: float) -> bool:
+    async def delete(self, id: str, now_ms: float, *, may_come: bool = False) -> bool:
         """Removes the transcript and the utterances of its session, and keeps late copies of them out for a week.
-        False: no such transcript."""
+        False: no such transcript; ``may_come``: it may be on its way, and is kept out all the same."""
 
     async def append(self, utterances: Sequence[Utterance]) -> list[int]:
         """Numbers of these utterances, in their order; what is there already keeps its number and text. 0: not stored,

@@ -35,3 +35,8 @@ def _visible(name: str) -> str:
     # Line breaks and tabs part words; other control characters, changes of direction among them, hide what is written.
     blanked = " ".join(name.split())
     return "".join(char for char in blanked if char in "\u200c\u200d" or unicodedata.category(char)[0] != "C").strip()
+
+
+def stored_id(session_id: str, instance: str) -> str:
+    """A session's id may be used again; what is stored tells them apart."""
+    return f"{session_id[:110]}.{instance[:12]}"

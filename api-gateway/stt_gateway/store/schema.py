@@ -80,6 +80,9 @@ utterances = Table(
     Column("start_ms", BigInteger, nullable=False),
     Column("end_ms", BigInteger, nullable=False),
     Column("expires_ms", BigInteger),
+    Column("confidence", Float, nullable=False),
+    # Last, so that a page of a conversation need not read past them.
+    Column("words", Text, nullable=False),
     UniqueConstraint("conversation_id", "number"),
     Index("utterances_expiry", "expires_ms"),
 )

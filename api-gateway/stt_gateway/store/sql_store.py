@@ -138,16 +138,16 @@ class SqlTranscriptStore:
             await self._learn(connection, self._index.rows(row.place, folded_names(title, row.filename)))
         return Summary(**listed(row))
 
-    async def delete(self, id: str, now_ms: float) -> bool:
+    async def delete(self, id: str, now_ms: float, *, may_come: bool = False) -> bool:
         """Removes the transcript and the utterances of its session."""
         async with self._write() as connection:
             gone = await connection.execute(delete(transcripts).where(transcripts.c.id == id))
             spoken = await connection.execute(delete(utterances).where(utterances.c.session_id == id))
-            if not gone.rowcount and not spoken.rowcount:
-                return False
-            await self._remember(connection, "transcript", id, now_ms)
-        self._traces = True
-        return True
+            found = bool(gone.rowcount or spoken.rowcount)
+            if found or may_come:
+                await self._remember(connection, "transcript", id, now_ms)
+        self._traces = self._traces or found
+        return found
 
     async def append(self, utterances: Sequence[Utterance]) -> list[int]:
         """Numbers of these utterances; what is there already keeps its number and text."""

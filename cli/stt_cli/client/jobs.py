@@ -67,8 +67,9 @@ class JobsClient:
         answer = _checked(response)
         return str(answer["job_id"])
 
-    def wait(self, job_id: str, on_progress: Callable[[float], None]) -> None:
-        """Returns when the job is completed. ``on_progress(percent)``. Raises CliError with the job's own reason."""
+    def wait(self, job_id: str, on_progress: Callable[[JobView], None]) -> None:
+        """Returns when the job is completed. ``on_progress(the job as it is)``. Raises CliError with the job's own
+        reason."""
         silent_since_s: float | None = None
         while True:
             try:
@@ -79,7 +80,7 @@ class JobsClient:
                     raise unreachable(self._url, error) from None
             else:
                 silent_since_s = None
-                on_progress(view.progress)
+                on_progress(view)
                 if view.status is JobStatus.COMPLETED:
                     return
                 if view.status.is_final:
@@ -105,7 +106,7 @@ class JobsClient:
         return response.text.rstrip("\n") + "\n"
 
     def cancel(self, job_id: str) -> None:
-        """Gives a job up; nobody minds if it has ended."""
+        """Gives a job up that has not ended; one that has would be deleted with its transcript."""
         self._http.delete(f"/v1/stt/jobs/{job_id}", timeout=2.0)
 
 

@@ -1,5 +1,6 @@
 """`stt transcribe`: files in, transcripts out."""
 
+import math
 import sys
 from pathlib import Path
 
@@ -51,20 +52,39 @@ def output_name(path: Path, files: list[Path], format: Format) -> str:
     return f"{path.name if has_twin else path.stem}.{format}"
 
 
+def time_left(estimated_s: int | None) -> str:
+    """``about 2 min left``; nothing while nobody knows."""
+    if estimated_s is None:
+        return ""
+    if estimated_s < 60:
+        return f"about {estimated_s} s left"
+    minutes = math.ceil(estimated_s / 60)
+    return f"about {minutes} min left" if minutes < 60 else f"about {minutes // 60} h {minutes % 60:02} min left"
+
+
 def _one(jobs: JobsClient, path: Path, fields: dict[str, str], format: Format, console: Console) -> str:
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}"),
+    )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         size_bytes = path.stat().st_size if path.is_file() else None
-        sending = bar.add_task(f"{path.name}: uploading", total=size_bytes)
+        sending = bar.add_task(f"{path.name}: uploading", total=size_bytes, left="")
         job_id = jobs.submit(path, fields, lambda sent: bar.update(sending, completed=sent))
         bar.remove_task(sending)
-        working = bar.add_task(f"{path.name}: transcribing", total=100)
+        working = bar.add_task(f"{path.name}: transcribing", total=100, left="")
         try:
-            jobs.wait(job_id, lambda percent: bar.update(working, completed=percent))
-            return jobs.result(job_id, format)
+            jobs.wait(
+                job_id, lambda view: bar.update(working, completed=view.progress, left=time_left(view.estimated_s))
+            )
         except KeyboardInterrupt:
+            # Not behind the end: there it would delete what was heard.
             jobs.cancel(job_id)
             raise
+        return jobs.result(job_id, format)
 
 
 def _to_stdout(path: Path, text: str, *, several: bool) -> None:

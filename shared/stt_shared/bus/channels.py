@@ -9,6 +9,7 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
 from types import TracebackType
+from typing import Protocol
 
 import redis
 import structlog
@@ -71,6 +72,13 @@ class Inbox:
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+class Listening(Protocol):
+    """Who has inboxes to give: the hub, or who passes on what the hub hears."""
+
+    def listen(self, channel: str) -> contextlib.AbstractAsyncContextManager[Inbox]:
+        """An inbox for ``channel``; entered only after Redis confirmed the subscription."""
 
 
 class ChannelHub:

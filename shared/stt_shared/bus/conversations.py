@@ -8,7 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from stt_shared.bus import keys
-from stt_shared.bus.channels import ChannelHub
+from stt_shared.bus.channels import Listening
 from stt_shared.bus.lane import Lane, LuaFunction
 from stt_shared.bus.log import LogReader
 from stt_shared.contracts.conversation import Unsettled, Utterance, utterance_from, without_place
@@ -18,6 +18,8 @@ MAX_KEPT = 5000
 """Utterances that a viewer can catch up on, about so many; older ones are in the store."""
 MAX_SAID_WAITING = 100_000
 """Utterances and results that wait for the store; with more, the oldest are given up."""
+_OVERTAKEN_MS = 60_000
+"""By how much an utterance may come behind one that ended later: longer than any speaker's words lag."""
 
 
 class ConversationFunctions:
@@ -37,9 +39,8 @@ class ConversationFunctions:
         at = keys.conversation_keys(utterance.conversation_id)
         await self._lane.call(
             self._say,
-            [at.state, at.log, at.channel],
+            [at.state, at.log, at.channel, at.newest_of(utterance.instance)],
             [
-                utterance.instance,
                 utterance.utterance,
                 without_place(utterance),
                 uuid.uuid4().hex,
@@ -64,7 +65,7 @@ class ConversationFunctions:
             await self._client.publish(channel, encode_json(unsettled))
 
 
-def read_conversation(client: Redis, hub: ChannelHub, conversation_id: str, position: int) -> LogReader[Utterance]:
+def read_conversation(client: Redis, hub: Listening, conversation_id: str, position: int) -> LogReader[Utterance]:
     """Utterances behind place ``position``; the oldest may be gone."""
 
     def from_message(payload: bytes) -> tuple[int, Utterance]:
@@ -85,7 +86,7 @@ async def epoch_of(client: Redis, conversation_id: str) -> str:
 
 
 async def place_before(client: Redis, conversation_id: str, spoken_since_ms: float) -> int:
-    """The place behind which everything was said at that wall clock time or later."""
+    """The place behind which everything stands that was still being said at that wall clock time, or later."""
     log = keys.conversation_keys(conversation_id).log
     newest: Any = "+"
     place: int | None = None
@@ -93,9 +94,14 @@ async def place_before(client: Redis, conversation_id: str, spoken_since_ms: flo
         entries: Any = await client.xrevrange(log, max=newest, count=64)
         for entry_id, fields in entries:
             seq = int(entry_id.partition(b"-")[0])
-            if utterance_from(fields[b"event"]).spoken_ms < spoken_since_ms:
-                return seq
-            place = seq - 1
+            said = utterance_from(fields[b"event"])
+            ended_ms = said.spoken_ms + said.end_ms - said.start_ms
+            if place is None:
+                place = seq
+            if ended_ms >= spoken_since_ms:
+                place = seq - 1
+            elif ended_ms < spoken_since_ms - _OVERTAKEN_MS:
+                return place
         if len(entries) < 64:
             return place or 0
         newest = f"({entries[-1][0].decode()}"

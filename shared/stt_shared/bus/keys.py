@@ -110,11 +110,17 @@ class ConversationKeys:
     state: str
     channel: str
     unsettled: str
+    newest: str
 
     @property
     def log(self) -> str:
         """Beside the channel of settled utterances."""
         return self.channel + ":log"
+
+    def newest_of(self, instance: str) -> str:
+        """Number of a session's newest utterance. A key of its own, so that a conversation of a year does not remember
+        all who ever spoke in it."""
+        return f"{self.newest}:{instance}"
 
 
 def conversation_keys(conversation_id: str) -> ConversationKeys:
@@ -124,6 +130,7 @@ def conversation_keys(conversation_id: str) -> ConversationKeys:
         state=f"stt:conversations:state:{tag}",
         channel=f"stt:conversations:said:{tag}",
         unsettled=f"stt:conversations:unsettled:{tag}",
+        newest=f"stt:conversations:newest:{tag}",
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from redis.asyncio import Redis
 
-from stt_shared.bus.channels import ChannelHub
+from stt_shared.bus.channels import ChannelHub, Listening
 from stt_shared.bus.keys import StreamKeys
 from stt_shared.contracts.frames import Frame, frame_from_entry, frame_from_published
 
@@ -52,7 +52,7 @@ class LogReader(Generic[Item]):
     def __init__(
         self,
         client: Redis,
-        hub: ChannelHub,
+        hub: Listening,
         channel: str,
         position: int,
         *,

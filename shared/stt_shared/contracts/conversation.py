@@ -2,13 +2,28 @@
 
 import msgspec
 
+MAX_WORDS = 500
+"""More than a model says in its longest window; an utterance that has more is passed on without its words."""
+
+
+class SpokenWord(msgspec.Struct, frozen=True, array_like=True):
+    """One word of an utterance: ``["tried", 420, 980, 0.912]``, so that a row of them stays small. ``confidence`` is a
+    probability, 0 to 1."""
+
+    word: str
+    start_ms: int
+    end_ms: int
+    confidence: float
+
 
 class Utterance(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="utterance"):
-    """One settled utterance. ``seq``: its place in the conversation, from 1 without holes. ``instance`` tells two
-    sessions of one id apart; with ``utterance`` it names this for ever. ``spoken_ms``: when it began, wall clock in
-    milliseconds since 1970; ``start_ms``, ``end_ms``: positions in the session's audio."""
+    """One settled utterance. ``seq``: its place in the conversation, from 1 without holes, as long as ``epoch`` is the
+    same. ``instance`` tells two sessions of one id apart; with ``utterance`` it names this for ever. ``spoken_ms``:
+    when it began, wall clock in milliseconds since 1970; ``start_ms``, ``end_ms``: positions in the session's audio.
+    ``words`` are for the store alone, so only a session that is kept has them."""
 
     seq: int = 0
+    epoch: str = ""
     conversation_id: str | None
     session_id: str
     instance: str
@@ -21,6 +36,7 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
     start_ms: int
     end_ms: int
     store: bool = False
+    words: list[SpokenWord] = []
 
 
 class Unsettled(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="unsettled"):
@@ -43,7 +59,8 @@ def utterance_from(payload: bytes) -> Utterance:
 
 
 def without_place(utterance: Utterance) -> bytes:
-    """JSON without ``seq``: say.lua writes that in front."""
+    """What viewers read, as JSON without ``seq`` and ``epoch``: say.lua writes these in front."""
     body = msgspec.to_builtins(utterance)
-    body.pop("seq", None)
+    for name in ("seq", "epoch", "words"):
+        body.pop(name, None)
     return msgspec.json.encode(body)

@@ -73,13 +73,15 @@ class JobError(msgspec.Struct, frozen=True):
 
 
 class JobView(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What GET /v1/stt/jobs/{id} answers; ``progress`` is 0 to 100."""
+    """What GET /v1/stt/jobs/{id} answers; ``progress`` is 0 to 100. ``estimated_s``: how long it will take from this
+    progress on, in seconds; None until that is known, and when the job has ended."""
 
     job_id: str
     status: JobStatus
     progress: float
     filename: str = ""
     created_at: str = ""
+    estimated_s: int | None = None
     result: JobResult | None = None
     error: JobError | None = None
 
@@ -94,6 +96,10 @@ class Chunk(msgspec.Struct, frozen=True):
     n_samples: int
     voice_share: float = 1.0
     """Part of it that held voice, 0–1."""
+    language: str = ""
+    """The file's, when it was known as the chunk went out; without it the chunk's own is found."""
+    decides: bool = False
+    """The file's language is the one found in this chunk."""
 
 
 class ChunkResult(msgspec.Struct, frozen=True):

@@ -1,17 +1,17 @@
 -- Adds a settled utterance to a conversation, once: a worker that repeats it, or says it after a takeover, changes nothing.
--- KEYS: state of the conversation, log, channel
--- ARGV: instance of the session, utterance's number in it, utterance without its place (JSON), epoch to begin with,
---       ttl_s, most utterances kept, publish command
+-- KEYS: state of the conversation, log, channel, newest utterance of this session in it
+-- ARGV: utterance's number in its session, utterance without its place (JSON), epoch to begin with, ttl_s,
+--       most utterances kept, publish command
 -- returns: {'ok' | 'duplicate', place in the conversation}
-local said = 'said:' .. ARGV[1]
-local last = tonumber(redis.call('HGET', KEYS[1], said)) or 0
-if tonumber(ARGV[2]) <= last then return {'duplicate', 0} end
-redis.call('HSETNX', KEYS[1], 'epoch', ARGV[4])
-redis.call('HSET', KEYS[1], said, ARGV[2])
+if tonumber(ARGV[1]) <= (tonumber(redis.call('GET', KEYS[4])) or 0) then return {'duplicate', 0} end
+-- Numbers begin anew with the state: a log that outlived it would refuse them.
+if redis.call('HSETNX', KEYS[1], 'epoch', ARGV[3]) == 1 then redis.call('DEL', KEYS[2]) end
+redis.call('SET', KEYS[4], ARGV[1], 'EX', ARGV[4])
 local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
-local body = '{"seq":' .. string.format('%d', seq) .. ',' .. string.sub(ARGV[3], 2)
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[6], seq .. '-0', 'event', body)
-redis.call('EXPIRE', KEYS[1], ARGV[5])
-redis.call('EXPIRE', KEYS[2], ARGV[5])
-redis.call(ARGV[7], KEYS[3], body)
+local place = '{"seq":' .. string.format('%d', seq) .. ',"epoch":"' .. redis.call('HGET', KEYS[1], 'epoch') .. '",'
+local body = place .. string.sub(ARGV[2], 2)
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], seq .. '-0', 'event', body)
+redis.call('EXPIRE', KEYS[1], ARGV[4])
+redis.call('EXPIRE', KEYS[2], ARGV[4])
+redis.call(ARGV[6], KEYS[3], body)
 return {'ok', seq}

@@ -1,0 +1,15 @@
+"""Utterances keep their confidence and, where the session is kept, their words."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Adds the columns; what is there already has no words."""
+    op.add_column("utterances", sa.Column("confidence", sa.Float, nullable=False, server_default="0"))
+    op.add_column("utterances", sa.Column("words", sa.Text, nullable=False, server_default="[]"))

@@ -1,0 +1,48 @@
+"""What of a final goes to the store, and what does not."""
+
+import pytest
+
+from stt_shared.contracts.conversation import MAX_WORDS, SpokenWord
+from stt_shared.contracts.events import Final, Word
+from stt_shared.contracts.session import SessionConfig
+from stt_transcriber.conversation import Speaker
+
+pytestmark = pytest.mark.unit
+
+
+def final(words: int) -> Final:
+    return Final(
+        session_id="s",
+        text="ever " * words,
+        confidence=0.9,
+        timestamp="",
+        utterance=1,
+        start_ms=100,
+        end_ms=600,
+        language="en",
+        words=[Word("ever", 100 + at, 101 + at, 0.5) for at in range(words)],
+        lag_ms=50,
+    )
+
+
+def kept(config: SessionConfig, words: int = 2) -> list[SpokenWord]:
+    utterance = Speaker("s", config, {b"resume_token": b"t" * 64}).utterance(final(words), 10_000)
+    assert utterance is not None
+    return utterance.words
+
+
+def test_a_kept_session_keeps_its_words() -> None:
+    assert kept(SessionConfig(store=True)) == [SpokenWord("ever", 100, 101, 0.5), SpokenWord("ever", 101, 102, 0.5)]
+
+
+def test_a_conversation_alone_keeps_none() -> None:
+    assert kept(SessionConfig(conversation_id="c")) == []
+
+
+def test_more_words_than_anybody_says_are_left_out() -> None:
+    assert len(kept(SessionConfig(store=True), MAX_WORDS)) == MAX_WORDS
+    assert kept(SessionConfig(store=True), MAX_WORDS + 1) == []
+
+
+def test_a_session_that_asks_for_neither_says_nothing() -> None:
+    assert Speaker("s", SessionConfig(), {}).utterance(final(1), 10_000) is None
