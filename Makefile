@@ -10,6 +10,8 @@ OPENAI_WHISPER ?= openai-whisper==20250625
 TEST_MODELS ?= base tiny.en
 PYTEST_ARGS ?=
 CHAOS_ARGS ?=
+# They mostly wait: for leases to expire, for servers to start.
+CONTRACT_WORKERS ?= 3
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -17,7 +19,7 @@ PYTEST := $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help run install install-dev test check format-check lint types imports test-unit test-contract test-model \
-	test-e2e test-browser test-chaos chaos fmt docker-check clean
+	test-e2e test-browser test-firefox test-chaos chaos fmt docker-check clean
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,7 +60,7 @@ test-unit: $(VENV)/.installed-dev ## Pure code; seconds
 
 test-contract: $(VENV)/.installed-dev ## On a real Valkey server
 	@echo "== contract tests"
-	@$(PYTEST) tests/contract
+	@$(PYTEST) --numprocesses $(CONTRACT_WORKERS) --dist loadfile tests/contract
 
 test-model: $(VENV)/.installed-dev $(VENV)/.models ## On real Whisper weights
 	@echo "== model tests"
@@ -70,7 +72,11 @@ test-e2e: $(VENV)/.installed-dev $(VENV)/.models ## The whole suite on real spee
 
 test-browser: $(VENV)/.installed-dev $(VENV)/.models ## The web app in Chromium; skips where there is none
 	@echo "== browser tests"
-	@$(PYTEST) tests/browser
+	@$(PYTEST) tests/browser -k "not firefox"
+
+test-firefox: $(VENV)/.installed-dev $(VENV)/.models ## The same in Firefox, where it is installed (not in `make test`)
+	@echo "== browser tests in Firefox"
+	@$(PYTEST) tests/browser -k firefox
 
 test-chaos: $(VENV)/.installed-dev ## Count words while one of each thing dies; a minute
 	@echo "== chaos, short form"

@@ -1,4 +1,5 @@
-"""The suite, and browsers on it. Everything skips with its reason where there is no Chromium, model or recording."""
+"""The suite, and browsers on it: every test runs in Chromium, and again in Firefox (`-k firefox` picks those). What
+there is no browser, model or recording for skips with its reason."""
 
 import importlib.util
 from collections.abc import Iterator
@@ -12,23 +13,27 @@ from common import Suite, running_suite
 from stt_transcriber.model_store import ModelError, default_models_dir, pull
 
 if TYPE_CHECKING:
-    from browser.browsers import Pages
-    from playwright.sync_api import Browser
+    from browser.browsers import Pages, Running
 
 MODEL = "tiny.en"
 
 
-@pytest.fixture(scope="session")
-def tools() -> None:
-    """What every browser test needs."""
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "driver_lacks(reason): only Chromium can be driven through this test")
+
+
+@pytest.fixture(scope="session", params=["chromium", "firefox"])
+def browser_name(request: pytest.FixtureRequest) -> str:
+    """A browser that is there."""
     if importlib.util.find_spec("playwright") is None:
         pytest.skip("playwright is not installed: pip install playwright")
-    from browser.browsers import ToolMissing, chromium
+    from browser.browsers import ToolMissing, executable
 
     try:
-        chromium()
+        executable(request.param)
     except ToolMissing as error:
         pytest.skip(str(error))
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +45,7 @@ def recording() -> Path:
 
 
 @pytest.fixture(scope="session")
-def suite(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
     """One replica of each service, on real weights."""
     try:
         pull(MODEL, default_models_dir())
@@ -51,18 +56,20 @@ def suite(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sui
 
 
 @pytest.fixture(scope="session")
-def shared_browser(tools: None, recording: Path) -> Iterator["Browser"]:
-    """For tests that need no fresh microphone."""
+def running_browser(browser_name: str, recording: Path) -> Iterator["Running"]:
     from browser.browsers import browser
 
-    with browser(recording) as running:
+    with browser(recording, browser_name) as running:
         yield running
 
 
 @pytest.fixture
-def pages(shared_browser: "Browser", suite: Suite) -> Iterator["Pages"]:
+def pages(running_browser: "Running", suite: Suite, request: pytest.FixtureRequest) -> Iterator["Pages"]:
     from browser.browsers import Pages
 
-    opened = Pages(shared_browser, suite.url)
+    lacking = request.node.get_closest_marker("driver_lacks")
+    if lacking and running_browser.name != "chromium":
+        pytest.skip(lacking.args[0])
+    opened = Pages(running_browser, suite.url)
     yield opened
     opened.close()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from browser.browsers import Pages, browser
-from browser.played import Server, conversation
+from browser.played import Server, conversation, no_microphone
 from common import running_suite
 from playwright.sync_api import Page, Route
 from speech import beckett_path
@@ -44,9 +44,7 @@ def live(pages: Pages, page: Page) -> None:
 
 
 def refused(pages: Pages, page: Page) -> None:
-    page.add_init_script(
-        "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'));"
-    )
+    no_microphone(page)
     pages.go(page, "/")
     page.click(".talk")
     page.locator("[role=alert]").wait_for()
@@ -128,14 +126,28 @@ def empty(pages: Pages, page: Page) -> None:
     page.wait_for_timeout(500)
 
 
+def options(pages: Pages, page: Page) -> None:
+    pages.go(page, "/")
+    page.click("button[aria-controls=live-options]")
+    page.locator(".panel select").first.wait_for()
+
+
+def captions(pages: Pages, page: Page) -> None:
+    room(pages, page)
+    page.get_by_role("button", name="Big captions", exact=True).click()
+    page.locator(".captions-only").wait_for()
+
+
 VIEWS = {
     "start": empty,
+    "options": options,
     "live": live,
     "refused": refused,
     "files": files,
     "result": result,
     "library": library,
     "conversation": room,
+    "captions": captions,
 }
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser.played import Library
+from browser.played import Library, no_microphone
 
 if TYPE_CHECKING:
     from browser.browsers import Pages
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 VIEWS = ["/", "/#/files", "/#/library", "/#/conversation", "/#/conversation/room"]
-FIRST_PAINT_MS = 500
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +73,8 @@ def test_full_views_have_no_barrier(pages: "Pages", axe: str, recording: Path, p
     page.fill("input[type=search]", "nowhere")
     page.locator("h2", has_text="Nothing found").wait_for()
     found += violations(page, axe)
-    pages.go(page, "/#/library/1")
+    # Not the one that is being deleted.
+    pages.go(page, "/#/library/9")
     page.locator(".words").wait_for()
     found += violations(page, axe)
     pages.go(page, "/#/files")
@@ -87,9 +87,7 @@ def test_full_views_have_no_barrier(pages: "Pages", axe: str, recording: Path, p
 
 def test_a_problem_has_no_barrier(pages: "Pages", axe: str) -> None:
     page = pages.blank(dark=True)
-    page.add_init_script(
-        "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'));"
-    )
+    no_microphone(page)
     pages.go(page, "/")
     page.click(".talk")
     page.locator("[role=alert]").wait_for()
@@ -138,6 +136,7 @@ def test_everything_is_reached_by_keyboard(pages: "Pages") -> None:
     assert {"Live", "Files", "Library", "Conversation", "Start listening", "Microphone and language"} <= set(seen)
 
 
+@pytest.mark.driver_lacks("the driver cannot give one page of Firefox another colour scheme")
 def test_colours_follow_the_system_and_the_switch(pages: "Pages") -> None:
     page = pages.open(dark=True)
     paper = "getComputedStyle(document.body).backgroundColor"
@@ -149,11 +148,3 @@ def test_colours_follow_the_system_and_the_switch(pages: "Pages") -> None:
     page.reload()
     page.wait_for_selector("html[data-ready]")
     assert page.evaluate(paper) == light
-
-
-def test_the_first_paint_is_quick(pages: "Pages") -> None:
-    paints = []
-    for _ in range(3):
-        page = pages.open()
-        paints.append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
-    assert min(paints) <= FIRST_PAINT_MS, paints

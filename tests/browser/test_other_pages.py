@@ -1,13 +1,14 @@
 """Files and conversations on the real suite; the library's page on answers in the shape that the server gives."""
 
 import os
+import re
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
-from browser.played import Library
+from browser.played import Library, misheard
 from common import Suite
 from live_client import words
 from speech import BECKETT_TEXT
@@ -34,15 +35,19 @@ def test_three_files_at_once_one_of_them_none(pages: "Pages", recording: Path, t
     page.locator(".player").wait_for()
     assert words(" ".join(page.locator(".words p").all_inner_texts())) == EXPECTED
     page.locator(".words span", has_text="failed").click()
-    page.locator(".words span.now", has_text="failed").wait_for(timeout=5000)
     page.click("button[aria-label=Pause]")
-    at = float(page.locator("input[type=range]").input_value())
+    page.locator("button[aria-label=Play]").wait_for()
+    marked, at = page.locator(".words span", has_text="failed").evaluate(
+        "word => (word.click(), [document.querySelector('.words .now').textContent,"
+        " Number(document.querySelector('input[type=range]').value)])"
+    )
+    assert "failed" in marked
     assert 1.0 < at < 4.0, f"the word is heard where it was said, not at {at}"
+    page.locator("button[aria-label=Pause]").wait_for()
     page.click("summary:has-text('Download')")
-    with page.expect_download() as download:
-        page.click("button:has-text('Web subtitles')")
-    assert download.value.suggested_filename == "Interview – Ada & Bob.vtt"
-    assert Path(download.value.path()).read_text().startswith("WEBVTT\n\n00:00:")
+    name, text = pages.download(page, "button:has-text('Web subtitles')")
+    assert name == "Interview – Ada & Bob.vtt"
+    assert text.startswith("WEBVTT\n\n00:00:")
     page.reload()
     page.locator(".words", has_text="Ever").wait_for()
     page.go_back()
@@ -51,11 +56,17 @@ def test_three_files_at_once_one_of_them_none(pages: "Pages", recording: Path, t
 
 def test_a_file_is_cancelled_and_tried_again(pages: "Pages", recording: Path) -> None:
     page = pages.blank()
+    page.add_init_script(
+        "const send = XMLHttpRequest.prototype.send; window.prompts = [];"
+        "XMLHttpRequest.prototype.send = function (form) { prompts.push(form.get('prompt')); send.call(this, form); };"
+    )
     held: list[Route] = []
     page.route("**/v1/stt/jobs", lambda route: held.append(route), times=1)
     pages.go(page, "/#/files")
+    page.get_by_label("Names and terms to expect").fill("Worstward Ho")
     page.set_input_files(".drop input", recording)
     page.locator("li[data-phase=uploading]").wait_for()
+    assert page.evaluate("prompts") == ["Worstward Ho"]
     page.click("button[aria-label^=Cancel]")
     page.locator("li[data-phase=cancelled]").wait_for()
     page.click("button[aria-label^='Try again']")
@@ -79,7 +90,8 @@ def test_two_speak_and_one_watches(pages: "Pages") -> None:
         page.locator("[role=log] p", has_text="better").nth(1).wait_for(timeout=30_000)
     heard = [page.locator("[role=log] .said p").all_inner_texts() for page in (ada, bob, late)]
     assert heard[0] == heard[1] == heard[2]
-    assert sorted(words(" ".join(heard[0]))) == sorted(EXPECTED * 2)
+    got = sorted(words(" ".join(heard[0])))
+    assert misheard(got, sorted(EXPECTED * 2)) <= 2 * pages.may_mishear, got
     assert {"Ada", "Bob"} == set(late.locator("[role=log] .speaker").all_inner_texts())
     colours = {
         late.locator("[role=log] .speaker", has_text=name).first.get_attribute("class") for name in ("Ada", "Bob")
@@ -92,6 +104,8 @@ def test_two_speak_and_one_watches(pages: "Pages") -> None:
         " document.querySelector('.talk-page').className]"
     )
     assert size_px > 40, shown
+    # A full screen that ends within 0.7 s was refused by the system: the captions stay big then.
+    late.wait_for_timeout(900)
     late.keyboard.press("Escape")
     late.get_by_role("button", name="Big captions", exact=True).wait_for()
 
@@ -106,9 +120,11 @@ def test_a_watching_page_misses_nothing_when_the_gateway_dies(pages: "Pages", su
     os.kill(int(gateway["id"].split("-")[-2]), signal.SIGKILL)
     watching.locator(".talk-head .chip.warn").wait_for(timeout=5000)
     watching.locator("[role=log] p", has_text="better").wait_for(timeout=40_000)
-    assert words(" ".join(watching.locator("[role=log] .said p").all_inner_texts())) == EXPECTED
+    got = words(" ".join(watching.locator("[role=log] .said p").all_inner_texts()))
+    assert misheard(got, EXPECTED) <= pages.may_mishear, got
 
 
+@pytest.mark.driver_lacks("the driver tells no bodies of Firefox's requests")
 def test_the_library_is_searched_paged_renamed_and_emptied(pages: "Pages") -> None:
     page = pages.blank()
     library = Library(page)
@@ -128,13 +144,18 @@ def test_the_library_is_searched_paged_renamed_and_emptied(pages: "Pages") -> No
     page.click(".toast button:has-text('Undo')")
     page.locator("a", has_text="Meeting 2.wav").wait_for()
     assert "2" in library.titles
-    page.locator("button[aria-label='Delete: Meeting 3.wav']").click()
-    page.locator("a", has_text="Meeting 3.wav").wait_for(state="detached")
-    page.wait_for_timeout(6500)
+    with page.expect_response(lambda answer: answer.request.method == "DELETE", timeout=20_000):
+        page.locator("button[aria-label='Delete: Meeting 3.wav']").click()
+        page.locator("a", has_text="Meeting 3.wav").wait_for(state="detached")
+        assert "3" in library.titles, "there is time to undo it"
     assert "3" not in library.titles
     page.locator("a", has_text="Meeting with Ada").click()
     page.locator(".words", has_text="Grüße.").wait_for()
     page.go_back()
+    with page.expect_request(re.compile("kind=live")):
+        page.get_by_label("Source").select_option("live")
+    assert "kind=live" in page.url
+    page.get_by_label("Source").select_option("")
     page.fill("input[type=search]", "nowhere")
     page.locator("h2", has_text="Nothing found").wait_for()
 
@@ -169,14 +190,15 @@ def test_what_was_transcribed_is_found_again(pages: "Pages", recording: Path, tm
     page.locator(".snippet mark").first.wait_for(timeout=10_000)
     page.locator("li .about", has_text="English").nth(1).wait_for(timeout=10_000)
     page.fill("input[type=search]", "worstward")
+    page.locator("li mark", has_text="Worstward").first.wait_for()
     page.locator("button[aria-label='Rename: Worstward Ho.wav']").click()
     page.locator("form.rename input").fill("Beckett, read aloud")
     page.keyboard.press("Enter")
     page.locator("li a", has_text="Beckett, read aloud").click()
     page.locator(".library-page h1", has_text="Beckett, read aloud").wait_for()
     page.locator(".library-page .words", has_text="Fail again").wait_for()
-    page.locator(".library-page button", has_text="Delete").click()
-    page.locator(".library-page input[type=search]").wait_for()
-    page.wait_for_timeout(6500)
+    with page.expect_response(lambda answer: answer.request.method == "DELETE", timeout=20_000):
+        page.locator(".library-page button", has_text="Delete").click()
+        page.locator(".library-page input[type=search]").wait_for()
     page.fill("input[type=search]", "read aloud")
     page.locator("h2", has_text="Nothing found").wait_for()

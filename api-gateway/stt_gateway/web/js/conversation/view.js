@@ -1,5 +1,5 @@
 // The Conversation page: start or join, speak, follow, big captions for a room.
-import { language, t } from "../i18n/index.js";
+import { locale, t } from "../i18n/index.js";
 import { Recording } from "../live/recording.js";
 import { Transcript } from "../live/transcript.js";
 import { problemNotice } from "../live/view.js";
@@ -210,6 +210,7 @@ function createRoom(app, id) {
       conversation_id: id,
     };
     if (speaker) query.speaker = speaker;
+    if (settings.prompt) query.prompt = settings.prompt;
     recording.start({ deviceId: settings.microphone, thin: settings.thin, query });
   }
 
@@ -231,7 +232,7 @@ function createRoom(app, id) {
     if (!isSame)
       who.append(
         h("span", { class: `speaker of-${colour}`, dir: "auto" }, one.speaker || t("talk.someone")),
-        h("time", {}, new Date(one.spoken_ms).toLocaleTimeString(language(), { hour: "2-digit", minute: "2-digit" })),
+        h("time", {}, new Date(one.spoken_ms).toLocaleTimeString(locale(), { hour: "2-digit", minute: "2-digit" })),
       );
     return h(
       "div",

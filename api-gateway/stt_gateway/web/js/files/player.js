@@ -81,6 +81,7 @@ export function createPlayer(source, durationS, onTime) {
   resize.observe(canvas);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   dark.addEventListener("change", draw);
+  window.addEventListener("theme", draw);
   shapeOf(source).then((found) => {
     if (found) {
       shape = found;
@@ -95,6 +96,7 @@ export function createPlayer(source, durationS, onTime) {
       cancelAnimationFrame(frame);
       resize.disconnect();
       dark.removeEventListener("change", draw);
+      window.removeEventListener("theme", draw);
       URL.revokeObjectURL(url);
     },
   };

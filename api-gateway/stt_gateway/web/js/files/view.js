@@ -3,7 +3,7 @@ import { has, language, languageName, t } from "../i18n/index.js";
 import { renameForm, TRANSCRIPTS } from "../library/rename.js";
 import { address } from "../router.js";
 import { fileSize } from "../text/clock.js";
-import { button, field, h, icon, notice, select, toggle } from "../ui/dom.js";
+import { button, field, h, icon, notice, promptField, select, toggle } from "../ui/dom.js";
 import { keep, settings } from "../ui/settings.js";
 import { ENDED } from "./queue.js";
 import { createResult } from "./result.js";
@@ -54,6 +54,7 @@ export function create(app) {
     const wishes = {};
     if (server.languages.includes(settings.fileLanguage)) wishes.language = settings.fileLanguage;
     if (settings.fileTranslate && server.multilingual) wishes.task = "translate";
+    if (settings.filePrompt) wishes.prompt = settings.filePrompt;
     if (chosen.length) files.add([...chosen], wishes);
   }
 
@@ -70,6 +71,7 @@ export function create(app) {
           (fileLanguage) => keep({ fileLanguage }),
         ),
       ),
+      promptField(settings.filePrompt, (filePrompt) => keep({ filePrompt })),
       server.multilingual
         ? toggle(t("files.translate"), settings.fileTranslate, (fileTranslate) => keep({ fileTranslate }))
         : "",

@@ -24,6 +24,8 @@ export function keepLanguage(code) {
   localStorage.setItem(KEY, code);
 }
 export const language = () => current;
+/** The same as the browser has it, with its country: that decides how days and hours are written. */
+export const locale = () => navigator.languages.find((tag) => tag.slice(0, 2).toLowerCase() === current) ?? current;
 
 /** The text of a key; {name} stands for a value, and {n: 3} chooses among {one, other}. */
 export function t(key, values = {}) {

@@ -1,7 +1,7 @@
 // The Library page: find, read, rename, delete.
 import { createResult } from "../files/result.js";
 import { request } from "../files/transport.js";
-import { language, languageName, t } from "../i18n/index.js";
+import { language, languageName, locale, t } from "../i18n/index.js";
 import { address, replace } from "../router.js";
 import { shortClock } from "../text/clock.js";
 import { button, field, h, icon, notice, select } from "../ui/dom.js";
@@ -14,7 +14,7 @@ const UNDO_MS = 6000;
 
 export function create(app) {
   const { server } = app;
-  const wishes = { text: "", language: "", from: "", to: "" };
+  const wishes = { text: "", kind: "", language: "", from: "", to: "" };
   const removed = new Map(); // id -> timer of the request that is still to come
   const input = h("input", {
     type: "search",
@@ -30,6 +30,15 @@ export function create(app) {
     [
       ["", t("library.any_language")],
       ...codes.map((code) => [code, languageName(code)]).sort((a, b) => a[1].localeCompare(b[1], language())),
+    ],
+    "",
+    () => search(),
+  );
+  const kinds = select(
+    [
+      ["", t("library.any_kind")],
+      ["live", t("nav.live")],
+      ["job", t("nav.files")],
     ],
     "",
     () => search(),
@@ -52,6 +61,7 @@ export function create(app) {
     h(
       "div",
       { class: "filters" },
+      field(t("library.kind"), kinds),
       field(t("library.language"), tongues),
       field(t("library.from"), from),
       field(t("library.to"), to),
@@ -74,10 +84,15 @@ export function create(app) {
 
   function search() {
     clearTimeout(typing);
-    Object.assign(wishes, { text: input.value.trim(), language: tongues.value, from: from.value, to: to.value });
-    replace(
-      address("library", "", { query: wishes.text, language: wishes.language, from: wishes.from, to: wishes.to }),
-    );
+    Object.assign(wishes, {
+      text: input.value.trim(),
+      kind: kinds.value,
+      language: tongues.value,
+      from: from.value,
+      to: to.value,
+    });
+    const { text, ...filters } = wishes;
+    replace(address("library", "", { query: text, ...filters }));
     current = new Search(fetchPage, { ...wishes });
     return load(current);
   }
@@ -119,7 +134,7 @@ export function create(app) {
     const shown = list.childElementCount;
     list.hidden = shown === 0;
     count.textContent = t("library.count", { n: shown });
-    const isFiltered = wishes.language || wishes.from || wishes.to;
+    const isFiltered = wishes.kind || wishes.language || wishes.from || wishes.to;
     if (shown) blank.replaceChildren();
     else if (wishes.text || isFiltered) {
       blank.replaceChildren(
@@ -131,7 +146,7 @@ export function create(app) {
             text: t("library.reset"),
             kind: "small",
             onclick: () => {
-              input.value = from.value = to.value = tongues.value = "";
+              input.value = from.value = to.value = tongues.value = kinds.value = "";
               search();
               input.focus();
             },
@@ -311,6 +326,7 @@ export function create(app) {
       open(rest, params.get("query") ?? "");
       if (rest) return;
       input.value = params.get("query") ?? "";
+      kinds.value = params.get("kind") ?? "";
       tongues.value = params.get("language") ?? "";
       from.value = params.get("from") ?? "";
       to.value = params.get("to") ?? "";
@@ -342,5 +358,5 @@ function nameOf(one) {
   return one.title || one.filename || `${t("library.untitled")} ${day(one.created_at)}`;
 }
 function day(moment) {
-  return new Date(moment).toLocaleDateString(language(), { day: "numeric", month: "short", year: "numeric" });
+  return new Date(moment).toLocaleDateString(locale(), { day: "numeric", month: "short", year: "numeric" });
 }

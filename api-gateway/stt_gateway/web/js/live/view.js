@@ -2,7 +2,7 @@
 import { has, language, languageName, t } from "../i18n/index.js";
 import { shortClock } from "../text/clock.js";
 import { plainText, srt, vtt } from "../text/subtitles.js";
-import { button, field, h, icon, menu, notice, select, toggle } from "../ui/dom.js";
+import { button, field, h, icon, menu, notice, promptField, select, toggle } from "../ui/dom.js";
 import { copyText, saveText } from "../ui/save.js";
 import { keep, settings } from "../ui/settings.js";
 import { toast } from "../ui/toast.js";
@@ -116,6 +116,7 @@ export function create(app) {
     const chosen = server.languages.includes(settings.language) ? settings.language : "auto";
     const query = { language: chosen, endpointing_ms: settings.endpointing };
     if (settings.translate && server.multilingual) query.task = "translate";
+    if (settings.prompt) query.prompt = settings.prompt;
     if (settings.keep && panel.dataset.canKeep) query.store = "true";
     recording.start({ deviceId: settings.microphone, thin: settings.thin, query });
   }
@@ -160,6 +161,7 @@ export function create(app) {
           (endpointing) => keep({ endpointing }),
         ),
       ),
+      promptField(settings.prompt, (prompt) => keep({ prompt })),
       h(
         "div",
         { class: "toggles" },
@@ -210,7 +212,7 @@ export function create(app) {
     const isBlank = transcript.isEmpty;
     empty.hidden = !isBlank && !recording.problem;
     empty.classList.toggle("small", !isBlank);
-    head.classList.toggle("blank", isBlank && phase === "idle");
+    head.classList.toggle("idle", isBlank && phase === "idle");
     tools.hidden = transcript.utterances.length === 0;
     talk.setAttribute("aria-label", recording.isOn ? t("live.stop") : t("live.start"));
     talk.disabled = phase === "asking" || phase === "stopping";

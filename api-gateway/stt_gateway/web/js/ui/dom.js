@@ -1,4 +1,6 @@
 // Elements in one call, and icons.
+import { t } from "../i18n/index.js";
+import { MOST_PROMPT_CHARS } from "./settings.js";
 
 /** h("p", {class: "x", onclick: f, hidden: true}, "text", child, null). */
 export function h(tag, attributes = {}, ...children) {
@@ -83,6 +85,20 @@ export function select(options, value, onchange, attributes = {}) {
   );
   element.value = value;
   return element;
+}
+
+/** Names and terms that speech is expected to hold, in the speaker's own words. */
+export function promptField(value, onchange) {
+  const input = h("input", {
+    class: "input",
+    value,
+    maxlength: String(MOST_PROMPT_CHARS),
+    placeholder: t("live.prompt_hint"),
+    autocomplete: "off",
+    spellcheck: "false",
+    oninput: () => onchange(input.value.trim()),
+  });
+  return field(t("live.prompt"), input);
 }
 
 export function toggle(label, checked, onchange) {

@@ -1,15 +1,20 @@
 // What a person chose, kept in this browser.
 
+/** A prompt travels in an address, and a server takes 8 KiB of that: this many letters of any script fit. */
+export const MOST_PROMPT_CHARS = 400;
+
 const KEY = "settings";
 const DEFAULTS = {
   microphone: "",
   language: "auto",
   translate: false,
+  prompt: "",
   endpointing: "500",
   thin: false,
   keep: false,
   fileLanguage: "auto",
   fileTranslate: false,
+  filePrompt: "",
   name: "",
   speed: "1",
 };
