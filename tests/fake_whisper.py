@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from stt_transcriber.engines.file_model import FileWhisper
 from stt_transcriber.engines.onnx_model import Encoding, Floats, OnnxWhisper
 from stt_transcriber.engines.search import Job, Tokens
 
@@ -74,6 +75,10 @@ class FakeWhisper:
     def as_model(self) -> OnnxWhisper:
         return cast(OnnxWhisper, self)
 
+    @property
+    def as_file_model(self) -> FileWhisper:
+        return cast(FileWhisper, self)
+
     def batch(self, encodings: Sequence[Encoding]) -> "FakeBatch":
         return FakeBatch(self, [int(encoding.weight[0]) for encoding in encodings])
 
@@ -118,3 +123,9 @@ class FakeBatch:
         self.columns += width
         self._model.runs += 1
         return states, attention
+
+    def drop(self, row: int) -> None:
+        for kept in (self._names, self._cache):
+            last = kept.pop()
+            if row < len(kept):
+                kept[row] = last

@@ -104,6 +104,55 @@ def test_next_tokens_are_those_of_the_original_in_float32(
     assert_alike(own, theirs, texts, equal=0.97, off=0.1)
 
 
+def test_what_comes_of_a_piece_of_a_file_does_not_hang_on_those_beside_it(
+    onnx_tiny: OnnxWhisperEngine, english: list[tuple[Audio, str]]
+) -> None:
+    """Not by one bit: else the text of a file would differ from run to run."""
+    speech = np.concatenate([samples for samples, _ in english])
+    lengths = (24.0, 3.1, 9.7, 0.6, 17.3)
+    pieces = [
+        DecodeRequest(speech[16_000 * i : 16_000 * i + int(16_000 * length)], "en", quality=Quality.FILE)
+        for i, length in enumerate(lengths)
+    ]
+    prompted = replace(pieces[2], prompt="Vocabulary, names.")
+    pieces.append(prompted)
+    alone = [hear(onnx_tiny, piece) for piece in pieces]
+    assert all(hypothesis.text for hypothesis in alone[:3])
+    for together in ((0, 1, 2), (2, 0), (3, 4, 1, 0), (4, 4, 2), (5, 0, 2), (1, 3)):
+        heard = onnx_tiny.decode_files([pieces[i] for i in together], lambda: None)
+        assert heard == [alone[i] for i in together]
+
+
+def test_pieces_of_files_say_what_finals_say(onnx_base: OnnxWhisperEngine, english: list[tuple[Audio, str]]) -> None:
+    pieces = [DecodeRequest(samples, "en", quality=Quality.FILE) for samples, _ in english]
+    found = [
+        hypothesis for at in range(0, len(pieces), 4) for hypothesis in onnx_base.decode_files(pieces[at : at + 4], go)
+    ]
+    finals = [hear(onnx_base, replace(piece, quality=Quality.FULL)) for piece in pieces]
+    said = " ".join(text for _, text in english)
+    of_files, of_finals = (
+        word_error_rate(said, " ".join(hypothesis.text for hypothesis in heard)) for heard in (found, finals)
+    )
+    print(f"word error rates {of_files:.4f} {of_finals:.4f}")
+    assert of_files <= of_finals + 0.02
+    for one, other, piece in zip(found, finals, pieces, strict=True):
+        assert_times_sound(one, len(piece.samples) / 16_000)
+        if one.text == other.text:
+            assert one.avg_logprob == pytest.approx(other.avg_logprob, abs=0.1)
+
+
+def go() -> None:
+    """Nobody is in a hurry."""
+
+
+def test_only_pieces_of_files_are_decoded_as_such(onnx_tiny: OnnxWhisperEngine) -> None:
+    piece = DecodeRequest(np.zeros(16_000, np.float32), "en", quality=Quality.FILE)
+    with pytest.raises(EngineError, match="by decode_files"):
+        onnx_tiny.decode([piece, piece])
+    with pytest.raises(EngineError, match="only pieces"):
+        onnx_tiny.decode_files([replace(piece, quality=Quality.FULL)], go)
+
+
 @pytest.mark.parametrize(("engine", "other"), [("onnx_tiny", "tiny"), ("onnx_base", "base")])
 def test_next_tokens_are_those_of_ctranslate2(
     request: pytest.FixtureRequest, english: list[tuple[Audio, str]], engine: str, other: str

@@ -13,7 +13,7 @@ from stt_transcriber.vad_models import RmsVad, VadModel, load_vad
 
 pytestmark = pytest.mark.unit
 
-POLICY = CutterPolicy(max_chunk=5 * 16000, look_back=2 * 16000, long_pause=16000)
+POLICY = CutterPolicy(max_chunk=5 * 16000, look_back=2 * 16000, long_pause=16000, telling=2 * 16000)
 
 
 def speech() -> NDArray[np.int16]:
@@ -43,8 +43,8 @@ def pair(new_voice: Callable[[], VadModel], gate: GatePolicy) -> tuple[ChunkCutt
     return ChunkCutter(voice.probabilities, gate, POLICY), voice
 
 
-def told(chunks: list[CutChunk]) -> list[tuple[int, bytes, float]]:
-    return [(chunk.start, chunk.samples.tobytes(), chunk.voice_share) for chunk in chunks]
+def told(chunks: list[CutChunk]) -> list[tuple[int, bytes, float, bool]]:
+    return [(chunk.start, chunk.samples.tobytes(), chunk.voice_share, chunk.decides) for chunk in chunks]
 
 
 @pytest.mark.parametrize("new_voice", [RmsVad, load_vad("silero")], ids=["rms", "silero"])

@@ -141,6 +141,12 @@ class TestCutter:
         (chunk,) = cut(speech((1, False), (1, True), (2.6, False), (0.4, True), (4, False)), 16000)
         assert chunk.voice_share == pytest.approx(1.4 / 4.4, abs=0.05)
 
+    def test_the_first_chunk_with_voice_enough_decides_the_language_and_no_other(self) -> None:
+        silence = np.zeros(5 * 16000, np.int16)
+        parts = [np.full(seconds * 16000, 8000, np.int16) for seconds in (2, 7, 1, 20)]
+        chunks = cut(np.concatenate([part for loud in parts for part in (loud, silence)]), 16000)
+        assert [chunk.decides for chunk in chunks] == [False, True, False, False]
+
     def test_silence_gives_nothing_and_is_forgotten(self) -> None:
         cutter = ChunkCutter(loud_is_voice, GatePolicy(), CutterPolicy())
         for _ in range(600):

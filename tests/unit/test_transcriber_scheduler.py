@@ -80,6 +80,40 @@ class TestScheduler:
         scheduler.ended(first)
         assert scheduler.running == 0
 
+    def test_chunks_of_any_files_are_put_together(self) -> None:
+        scheduler = Scheduler(workers=1, max_file_batch=3)
+        for i in range(5):
+            scheduler.wish(Wish(f"c{i}", Kind.BATCH, i, 0))
+        scheduler.wish(Wish("draft", Kind.PARTIAL, 99, 0))
+        assert keys(scheduler.decide()) == [["draft"]]
+        scheduler.withdraw("draft")
+        assert keys(scheduler.decide()) == [["c0", "c1", "c2"]]
+
+    def test_chunks_are_shared_by_the_workers_that_are_free(self) -> None:
+        scheduler = Scheduler(workers=2, max_file_batch=4)
+        for i in range(4):
+            scheduler.wish(Wish(f"c{i}", Kind.BATCH, i, 0))
+        assert keys(scheduler.decide()) == [["c0", "c1"], ["c2", "c3"]]
+
+    def test_there_is_room_for_a_batch_a_worker(self) -> None:
+        scheduler = Scheduler(workers=2, max_file_batch=4)
+        assert scheduler.batch_room() == scheduler.chunks_at_once == 8
+        scheduler.sessions(1)
+        assert scheduler.batch_room() == 4
+
+    def test_live_work_begins_where_files_that_give_way_have_all_workers(self) -> None:
+        for give_way, begun in ((True, [["final"], ["draft"]]), (False, [])):
+            scheduler = Scheduler(workers=2, max_file_batch=2, files_give_way=give_way)
+            for i in range(4):
+                scheduler.wish(Wish(f"c{i}", Kind.BATCH, i, 0))
+            for batch in scheduler.decide():
+                scheduler.begun(batch)
+            scheduler.wish(Wish("another", Kind.BATCH, 0, 0))
+            scheduler.wish(Wish("final", Kind.FINAL, 1, 0))
+            scheduler.wish(Wish("draft", Kind.PARTIAL, 2, 0))
+            scheduler.wish(Wish("third", Kind.FINAL, 3, 0))
+            assert keys(scheduler.decide()) == begun
+
 
 class TestLoad:
     def load(self) -> Load:

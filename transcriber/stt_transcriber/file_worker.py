@@ -6,7 +6,7 @@ its stream until its text is stored.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -28,19 +28,20 @@ from stt_shared.tasks import cancel_and_wait, together
 from stt_transcriber import cutter_state
 from stt_transcriber.core import guards
 from stt_transcriber.core.cutter import ChunkCutter, CutChunk, CutterPolicy
-from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, Quality
+from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Quality
 from stt_transcriber.core.policy import LivePolicy
-from stt_transcriber.core.scheduler import Kind
 from stt_transcriber.core.segments import segments_of
 from stt_transcriber.core.text import separator
+from stt_transcriber.handful import Handful
 from stt_transcriber.job_end import RETRY_S, complete_job, fail_job, is_over, reached, until_over
-from stt_transcriber.model_pool import Decoded, ModelPool
+from stt_transcriber.model_pool import ModelPool
 from stt_transcriber.vad_models import VadFactory, VadModel
 
 _log = structlog.get_logger()
 
-MAX_CHUNKS_WAITING = 16
-"""Chunks of one job that lie in Redis undone: at 28 s each, some 14 MB."""
+MAX_CHUNKS_WAITING = 32
+"""Chunks of one job that lie in Redis undone: at 28 s each, some 28 MB. Four replicas may have work of one file."""
+LANGUAGE_LOOK_S = 0.1
 KEEP_EVERY_FRAMES = 8
 """The cutter's state is stored with each chunk, and at least this often: so much is heard again after a takeover."""
 
@@ -148,6 +149,7 @@ class _CuttersHand:
         self._voice = voice
         self._cutter = ChunkCutter(voice.probabilities, policy.gate, CutterPolicy())
         self._handed = int(fields.get(b"handed", b"0"))
+        self._language = _decode_config(fields[b"config"]).language or ""
         self.committed_seq = int(fields.get(b"committed_seq", b"0"))
         self._frame_ends: deque[tuple[int, int]] = deque()  # number and end of frames whose audio is not settled
         self._since_kept = 0
@@ -175,13 +177,10 @@ class _CuttersHand:
     async def _hand_out(self, chunks: list[CutChunk], *, is_last: bool) -> int:
         """Answers how many chunks are done."""
         at, epoch, jobs = self._owner.keys, self._owner.epoch, self._functions.jobs
+        if chunks and self._cutter.decided and not any(cut.decides for cut in chunks):
+            await self._wait_for_language()
         told = [
-            (
-                msgspec.json.encode(
-                    Chunk(at.id, epoch, self._handed + n, cut.start, len(cut.samples), cut.voice_share)
-                ),
-                cut.samples.tobytes(),
-            )
+            (msgspec.json.encode(self._chunk(self._handed + n, cut)), cut.samples.tobytes())
             for n, cut in enumerate(chunks)
         ]
         total = self._handed + len(chunks) if is_last else None
@@ -202,6 +201,28 @@ class _CuttersHand:
         self._since_kept = 0
         return out.done
 
+    def _chunk(self, index: int, cut: CutChunk) -> Chunk:
+        return Chunk(
+            self._owner.keys.id,
+            self._owner.epoch,
+            index,
+            cut.start,
+            len(cut.samples),
+            cut.voice_share,
+            self._language,
+            cut.decides and not self._language,
+        )
+
+    async def _wait_for_language(self) -> None:
+        """The chunks behind the one that decides it go out with it, so that none depends on which is done first."""
+        while not self._language:
+            # Looked at here too: redis-py may lose the one cancellation that the job's end sends.
+            if await is_over(self._client, self._owner.keys, self._owner.epoch):
+                raise _NotOurs("gone")
+            found: Any = await self._client.hget(self._owner.keys.state, "language")
+            self._language = found.decode() if found else ""
+            await asyncio.sleep(0 if found else LANGUAGE_LOOK_S)
+
     async def _wait_for_room(self) -> None:
         parts = keys.job_parts(self._owner.keys.id)
         # Asked here, and not by trying again: each try would carry the chunk's audio.
@@ -210,7 +231,10 @@ class _CuttersHand:
 
 
 class ChunkWorker:
-    """Takes chunks of any job while the model has room beside the live sessions."""
+    """Takes chunks of any job while the model has room beside the live sessions.
+
+    ``concurrency``: chunks in hand at the most; 0: as many as are decoded at once.
+    """
 
     def __init__(
         self,
@@ -226,7 +250,7 @@ class ChunkWorker:
         self._pool = pool
         self._replica_id = replica_id
         self._queue = WorkQueue(client, keys.JOB_CHUNKS, keys.STAGE_TRANSCRIBER, replica_id)
-        self._concurrency = concurrency
+        self._concurrency = concurrency or pool.scheduler.chunks_at_once
         self._suspects = suspects
         self._running: dict[asyncio.Task[None], WorkItem] = {}
 
@@ -264,13 +288,26 @@ class ChunkWorker:
                 await asyncio.sleep(0.02)
                 continue
             try:
-                items = await self._queue.take(1)
+                items = await self._queue.take(await self._share())
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 _log.warning("chunks unreachable", cause=str(error))
                 await asyncio.sleep(RETRY_S)
                 continue
+            handful = Handful(self._pool, len(items))
             for item in items:
-                self._begin(item)
+                self._begin(item, handful)
+
+    async def _share(self) -> int:
+        """How many chunks to take: a batch where many wait. Of few not all, for there are other workers."""
+        most = min(self._room, self._pool.scheduler.max_file_batch)
+        if most <= 1:
+            return 1
+        try:
+            groups: Any = await self._client.xinfo_groups(keys.JOB_CHUNKS)
+        except redis.ResponseError:
+            return 1  # Redis came back empty: the queue sees to that
+        waiting = next((group["lag"] for group in groups if group["name"] == keys.STAGE_TRANSCRIBER.encode()), None)
+        return most if waiting is None else max(1, min(most, -(-waiting // 2)))
 
     async def _take_orphans(self) -> None:
         while True:
@@ -278,16 +315,22 @@ class ChunkWorker:
             try:
                 # Looked for without room too: no single look finds anybody dead.
                 for item in await self._queue.adopt(max(0, self._room)):
-                    self._begin(item)
+                    self._begin(item, Handful(self._pool, 1))
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 _log.warning("chunks unreachable", cause=str(error))
 
-    def _begin(self, item: WorkItem) -> None:
-        task = asyncio.create_task(self._work(item), name="chunk")
+    def _begin(self, item: WorkItem, handful: Handful) -> None:
+        task = asyncio.create_task(self._work(item, handful), name="chunk")
         self._running[task] = item
         task.add_done_callback(lambda ended: self._running.pop(ended, None))
 
-    async def _work(self, item: WorkItem) -> None:
+    async def _work(self, item: WorkItem, handful: Handful) -> None:
+        try:
+            await self._work_on(item, handful)
+        finally:
+            handful.leave(item)
+
+    async def _work_on(self, item: WorkItem, handful: Handful) -> None:
         try:
             chunk = _decode_chunk(item.fields[b"chunk"])
         except msgspec.DecodeError as error:
@@ -299,7 +342,7 @@ class ChunkWorker:
         while True:
             try:
                 try:
-                    await self._try(at, chunk, item)
+                    await self._try(at, chunk, item, handful)
                 except redis.RedisError:
                     raise
                 except Exception as error:
@@ -313,7 +356,7 @@ class ChunkWorker:
                 log.warning("waiting for Redis", cause=str(error))
                 await asyncio.sleep(RETRY_S)
 
-    async def _try(self, at: StreamKeys, chunk: Chunk, item: WorkItem) -> None:
+    async def _try(self, at: StreamKeys, chunk: Chunk, item: WorkItem, handful: Handful) -> None:
         if await is_over(self._client, at, chunk.epoch):
             return
         if await self._client.hexists(keys.job_parts(at.id), str(chunk.index)):
@@ -322,9 +365,9 @@ class ChunkWorker:
             return
         async with self._suspects.chunk(at, chunk.epoch, chunk.index, self._replica_id, item.follows) as allowed:
             if allowed:
-                samples = np.frombuffer(item.fields[b"pcm"], np.int16).astype(np.float32) / 32768.0
                 fields = await read_state(self._client, at)
-                await until_over(self._transcribe(at, chunk, samples, fields), self._client, at, chunk.epoch)
+                work = self._transcribe(at, chunk, item, handful, _decode_config(fields[b"config"]))
+                await until_over(work, self._client, at, chunk.epoch)
 
     async def _complete_if_all(self, at: StreamKeys, epoch: str) -> None:
         chunks = await self._client.hget(at.state, "chunks")
@@ -332,17 +375,12 @@ class ChunkWorker:
             await complete_job(self._client, self._functions, at, epoch)
 
     async def _transcribe(
-        self,
-        at: StreamKeys,
-        chunk: Chunk,
-        samples: np.ndarray[tuple[int], np.dtype[np.float32]],
-        fields: dict[bytes, bytes],
+        self, at: StreamKeys, chunk: Chunk, item: WorkItem, handful: Handful, config: JobConfig
     ) -> None:
-        config = _decode_config(fields[b"config"])
-        # The chunk that is done first decides the language of the file, so that the others need not guess.
-        known = fields.get(b"language", b"").decode() or None
-        request = DecodeRequest(samples, config.language or known, config.task, config.prompt, Quality.FULL)
-        hypothesis = await self._decode(f"chunk {chunk.job_id} {chunk.index}", lambda: request)
+        samples = np.frombuffer(item.fields[b"pcm"], np.int16).astype(np.float32) / 32768.0
+        language = config.language or chunk.language or None
+        request = DecodeRequest(samples, language, config.task, config.prompt, Quality.FILE)
+        hypothesis = await handful.decode(item, f"chunk {chunk.job_id} {chunk.index}", request)
         offset_s = chunk.start_sample / SAMPLE_RATE
         gap = separator(hypothesis.language, config.task)
         refused = guards.reason_to_reject(hypothesis, chunk.voice_share, request.quality)
@@ -354,25 +392,9 @@ class ChunkWorker:
                 chunk.epoch,
                 chunk.index,
                 msgspec.json.encode(part),
-                language=hypothesis.language,
+                language=hypothesis.language if chunk.decides else "",
                 n_samples=chunk.n_samples,
             )
         )
         if stored is not None and stored[0] == stored[1]:
             await complete_job(self._client, self._functions, at, chunk.epoch)
-
-    async def _decode(self, key: str, begin: Callable[[], DecodeRequest]) -> Hypothesis:
-        answer: asyncio.Future[Decoded] = asyncio.get_running_loop().create_future()
-
-        async def end(decoded: Decoded) -> None:
-            if not answer.done():
-                answer.set_result(decoded)
-
-        self._pool.wish(key, Kind.BATCH, 60_000, begin, end)
-        try:
-            decoded = await answer
-        finally:
-            self._pool.withdraw(key)
-        if decoded.hypothesis is None:
-            raise RuntimeError(decoded.error)
-        return decoded.hypothesis

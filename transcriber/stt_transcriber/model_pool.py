@@ -1,7 +1,7 @@
 """The model's threads: takes wishes from sessions and files, asks the scheduler whose turn it is, runs the decode."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -13,7 +13,8 @@ from stt_shared.tasks import cancel_and_wait
 from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis
 from stt_transcriber.core.load import Load
 from stt_transcriber.core.scheduler import Kind, Scheduler, Wish
-from stt_transcriber.engines.base import Engine
+from stt_transcriber.engines.base import Engine, FileEngine
+from stt_transcriber.right_of_way import RightOfWay
 
 _log = structlog.get_logger()
 
@@ -38,8 +39,20 @@ End = Callable[[Decoded], Awaitable[None]]
 """Awaited with the outcome, always, once per request begun."""
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What ``ModelPool.wish`` takes."""
+
+    key: str
+    kind: Kind
+    budget_ms: float
+    begin: Begin
+    end: End
+
+
 class ModelPool:
-    """Runs decodes on ``engine.parallel`` threads. Use as an async context manager.
+    """Runs decodes on ``engine.parallel`` threads, and for an engine whose files give way on as many more, where those
+    wait meanwhile. Use as an async context manager.
 
     ``min_interval_ms``, ``max_interval_ms``: bounds of the interval between two drafts of a session; ``draft_ms``: what
     one costs, until it was measured.
@@ -54,9 +67,18 @@ class ModelPool:
         draft_ms: float = 60.0,
     ) -> None:
         self._engine = engine
-        self.scheduler = Scheduler(engine.parallel, engine.max_batch)
+        self._files = engine if isinstance(engine, FileEngine) else None
+        self.scheduler = Scheduler(
+            engine.parallel,
+            engine.max_batch,
+            self._files.max_file_batch if self._files else 1,
+            files_give_way=self._files is not None,
+        )
+        self._right_of_way = RightOfWay(engine.parallel)
         self.load = Load(engine.parallel, min_interval_ms, max_interval_ms, draft_ms)
-        self._threads = ThreadPoolExecutor(engine.parallel, thread_name_prefix="model")
+        self._threads = ThreadPoolExecutor(
+            2 * engine.parallel if self._files else engine.parallel, thread_name_prefix="model"
+        )
         self._callers: dict[str, tuple[Begin, End]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._began_ms: dict[str, float] = {}
@@ -67,19 +89,26 @@ class ModelPool:
     async def __aexit__(self, *_: object) -> None:
         for task in list(self._tasks):
             await cancel_and_wait(task)
+        self._right_of_way.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     @property
     def longest_running_s(self) -> float:
-        """How long the oldest decode in hand has been running; safe to read from another thread."""
+        """How long the oldest decode in hand has been running, or, of a file's pieces, the oldest step of one; safe to
+        read from another thread."""
         began = list(self._began_ms.values())
         return (monotonic_ms() - min(began)) / 1000 if began else 0.0
 
     def wish(self, key: str, kind: Kind, budget_ms: float, begin: Begin, end: End) -> None:
         """``key`` wants a decode within ``budget_ms``; a wish already waiting is kept, with the nearer deadline."""
+        self.wish_all([Asked(key, kind, budget_ms, begin, end)])
+
+    def wish_all(self, asked: Sequence[Asked]) -> None:
+        """As ``wish``; what may be decoded together finds itself together."""
         now = monotonic_ms()
-        self._callers[key] = (begin, end)
-        self.scheduler.wish(Wish(key, kind, now + budget_ms, now))
+        for one in asked:
+            self._callers[one.key] = (one.begin, one.end)
+            self.scheduler.wish(Wish(one.key, one.kind, now + one.budget_ms, now))
         self._dispatch()
 
     def withdraw(self, key: str) -> None:
@@ -112,7 +141,7 @@ class ModelPool:
         self._began_ms[batch[0].wish.key] = began
         kind = batch[0].wish.kind
         try:
-            results = await self._run([item.request for item in batch])
+            results = await self._run(kind, batch[0].wish.key, [item.request for item in batch])
         finally:
             self._began_ms.pop(batch[0].wish.key, None)
             self.scheduler.ended([item.wish for item in batch])
@@ -130,17 +159,34 @@ class ModelPool:
                 _log.exception("outcome not taken", key=item.wish.key)
         self._dispatch()
 
-    async def _run(self, requests: list[DecodeRequest]) -> list[tuple[Hypothesis | None, str]]:
+    async def _run(self, kind: Kind, key: str, requests: list[DecodeRequest]) -> list[tuple[Hypothesis | None, str]]:
         loop = asyncio.get_running_loop()
         try:
-            return [(h, "") for h in await loop.run_in_executor(self._threads, self._engine.decode, requests)]
+            heard = await loop.run_in_executor(self._threads, self._in_thread, kind, key, requests)
+            return [(hypothesis, "") for hypothesis in heard]
         except Exception as failure:
             # One broken decode must not stop the pool; the caller is told.
             _log.exception("decode failed", windows=len(requests))
             if len(requests) == 1:
                 return [(None, f"{type(failure).__name__}: {failure}")]
         # Nor must it take those along that it was decoded with.
-        return [(await self._run([request]))[0] for request in requests]
+        return [(await self._run(kind, key, [request]))[0] for request in requests]
+
+    def _in_thread(self, kind: Kind, key: str, requests: list[DecodeRequest]) -> list[Hypothesis]:
+        if self._files is None:
+            return self._engine.decode(requests)
+        if kind is not Kind.BATCH:
+            with self._right_of_way.live():
+                return self._engine.decode(requests)
+
+        def give_way() -> None:
+            # Who waits does not stand still.
+            self._began_ms.pop(key, None)
+            self._right_of_way.give_way()
+            self._began_ms[key] = monotonic_ms()
+
+        with self._right_of_way.file():
+            return self._files.decode_files(requests, give_way)
 
 
 @dataclass(frozen=True)

@@ -21,23 +21,26 @@ class CutterPolicy:
     pad: int = SAMPLE_RATE // 5  # kept before and behind speech
     pause: int = SAMPLE_RATE * 3 // 10  # shortest silence that counts as a pause
     long_pause: int = 3 * SAMPLE_RATE  # a chunk ends here in any case: more silence would only be decoded
+    telling: int = 5 * SAMPLE_RATE  # so much voice tells the language
 
 
 @dataclass(frozen=True)
 class CutChunk:
     """One piece; ``samples`` int16, ``start`` its place in the recording, ``voice_share`` the part of it
-    that held voice, 0–1."""
+    that held voice, 0–1. ``decides``: the first with voice enough to tell the recording's language."""
 
     start: int
     samples: NDArray[np.int16]
     voice_share: float = 1.0
+    decides: bool = False
 
 
 @dataclass(frozen=True)
 class CutterState:
     """What a cutter remembers besides the audio from ``settled`` on; positions in samples.
 
-    ``voiced``: float32 probabilities of the windows from ``voiced_from`` on; ``begin``: of the chunk in the making.
+    ``voiced``: float32 probabilities of the windows from ``voiced_from`` on; ``begin``: of the chunk in the making;
+    ``decided``: the chunk that decides the language was given out.
     """
 
     settled: int
@@ -47,6 +50,7 @@ class CutterState:
     gate: GateState
     voiced_from: int
     voiced: bytes
+    decided: bool = False
 
 
 class ChunkCutter:
@@ -58,6 +62,7 @@ class ChunkCutter:
         self._buffer = RollingBuffer()
         self._begin: int | None = None  # of the chunk in the making
         self._pauses: list[int] = []  # middles of pauses within it
+        self.decided = False  # the chunk that decides the language was given out
 
     @property
     def position(self) -> int:
@@ -80,12 +85,14 @@ class ChunkCutter:
             self._listener.gate.state(),
             voiced_from,
             np.array(voiced, np.float32).tobytes(),
+            self.decided,
         )
 
     def restore(self, state: CutterState) -> None:
         """Goes on from a ``state``; its voice must go on from the same place. For a cutter that was fed nothing yet."""
         self._buffer = RollingBuffer(state.settled)
         self._begin, self._pauses = state.begin, list(state.pauses)
+        self.decided = state.decided
         self._listener.position = state.position
         self._listener.gate.restore(state.gate)
         self._listener.track.restore(state.voiced_from, np.frombuffer(state.voiced, np.float32).tolist())
@@ -149,7 +156,10 @@ class ChunkCutter:
     def _cut(self, end: int) -> CutChunk:
         assert self._begin is not None
         samples = np.round(self._buffer.as_float(self._begin, end) * 32768.0).astype(np.int16)
-        chunk = CutChunk(self._begin, samples, self._listener.track.share(self._begin, end))
+        share = self._listener.track.share(self._begin, end)
+        decides = not self.decided and share * len(samples) >= self._policy.telling
+        self.decided = self.decided or decides
+        chunk = CutChunk(self._begin, samples, share, decides)
         self._drop_before(end)
         self._begin = None
         return chunk

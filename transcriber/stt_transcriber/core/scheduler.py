@@ -1,5 +1,7 @@
 """Who gets the model next: earliest deadline first, live before files, one decode per session at a time.
 
+Drafts of several sessions may be decoded together, and pieces of any files.
+
 A session does not queue audio, only the wish to be decoded; what is decoded is whatever audio there is when its turn
 comes. Under load the wishes simply come true less often, and finals, whose deadlines are nearer, come first.
 """
@@ -19,6 +21,7 @@ class Kind(enum.IntEnum):
 
 
 _DRAFTS = (Kind.FIRST, Kind.PARTIAL)
+_CHUNKS = (Kind.BATCH,)
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,19 @@ class Wish:
 
 
 class Scheduler:
-    """Pure: told what is wished, what began and what ended; says what to begin."""
+    """Pure: told what is wished, what began and what ended; says what to begin.
 
-    def __init__(self, workers: int, max_batch: int = 1) -> None:
+    ``max_batch``: drafts decoded together at the most; ``max_file_batch``: chunks of files. ``files_give_way``: the
+    decode of chunks leaves its worker to live work at once, so live work begins even where files have all workers.
+    """
+
+    def __init__(
+        self, workers: int, max_batch: int = 1, max_file_batch: int = 1, *, files_give_way: bool = False
+    ) -> None:
         self._workers = workers
         self._max_batch = max_batch
+        self._max_file_batch = max_file_batch
+        self._files_give_way = files_give_way
         self._wishes: dict[str, Wish] = {}
         self._running: dict[str, tuple[int, Kind]] = {}  # key to its batch
         self._batches = 0
@@ -67,31 +78,50 @@ class Scheduler:
         """The key wants nothing any more."""
         self._wishes.pop(key, None)
 
+    @property
+    def max_file_batch(self) -> int:
+        """Chunks of files decoded together at the most."""
+        return self._max_file_batch
+
+    @property
+    def chunks_at_once(self) -> int:
+        """Chunks of files that all workers decode at once."""
+        return self._workers * self._max_file_batch
+
     def batch_room(self) -> int:
         """How many chunks of files could be decoded beside what is going on."""
-        batches = sum(kind is Kind.BATCH for _, kind in self._running.values())
-        batches += sum(wish.kind is Kind.BATCH for wish in self._wishes.values())
+        chunks = sum(kind is Kind.BATCH for _, kind in self._running.values())
+        chunks += sum(wish.kind is Kind.BATCH for wish in self._wishes.values())
         share = self._workers - 1 if self._live_sessions and self._workers > 1 else self._workers
-        return max(0, share - batches)
+        return max(0, share * self._max_file_batch - chunks)
 
     def decide(self) -> list[list[Wish]]:
-        """What to begin now, most urgent first: batches, of drafts or of one final or chunk. Every wish in the answer
+        """What to begin now, most urgent first: batches, of drafts, of chunks or of one final. Every wish in the answer
         must be followed by ``begun`` or ``withdraw``.
 
-        Drafts are put together only when more of them wait than there are workers free: a batch delays its first item.
+        Drafts, and chunks, are put together only when more of them wait than there are workers free: a batch delays its
+        first item.
         """
-        free = self._workers - len({number for number, _ in self._running.values()})
+        busy = dict(self._running.values())  # batch to its kind
+        free = self._workers - len(busy)
+        free_for_live = free
+        if self._files_give_way:
+            free_for_live += sum(kind is Kind.BATCH for kind in busy.values())
         ready = [wish for wish in self._wishes.values() if wish.key not in self._running]
         ready.sort(key=lambda wish: (wish.kind is Kind.BATCH, wish.deadline_ms, wish.kind))
         batches: list[list[Wish]] = []
-        while ready and len(batches) < free:
+        while ready:
             head = ready.pop(0)
+            left = (free if head.kind is Kind.BATCH else free_for_live) - len(batches)
+            if left <= 0:
+                break
             batch = [head]
-            if head.kind in _DRAFTS:
-                drafts = [wish for wish in ready if wish.kind in _DRAFTS]
-                share = -(-(len(drafts) + 1) // (free - len(batches)))
-                batch += drafts[: min(share, self._max_batch) - 1]
-                ready = [wish for wish in ready if wish not in batch]
+            for kinds, most in ((_DRAFTS, self._max_batch), (_CHUNKS, self._max_file_batch)):
+                if head.kind in kinds:
+                    alike = [wish for wish in ready if wish.kind in kinds]
+                    share = -(-(len(alike) + 1) // left)
+                    batch += alike[: min(share, most) - 1]
+            ready = [wish for wish in ready if wish not in batch]
             batches.append(batch)
         return batches
 

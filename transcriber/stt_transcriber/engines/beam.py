@@ -33,68 +33,98 @@ class _Step:
     logprob: float
 
 
-def decode(model: OnnxWhisper, tokens: Tokens, job: Job, beam_size: int, *, may_repeat: bool = True) -> Text:
-    """The most probable text by mean logarithmic probability (Whisper's length normalisation), end included.
+class Search:
+    """The search over one window, but for the model: told what may follow each of its beams, it says which go on.
 
     Ends when ``beam_size`` texts have ended, and none that still grows is, long as it is, more probable as a whole:
     where speech repeats itself, short texts end early and often. The guess of the job is not used: the same window
     gives the same text, always. Not ``may_repeat``: no four tokens come twice in a row in one text.
     """
+
+    def __init__(
+        self, tokens: Tokens, job: Job, beam_size: int, no_speech_prob: float, *, may_repeat: bool = True
+    ) -> None:
+        self._tokens = tokens
+        self._limit = job.limit
+        self._beam_size = beam_size
+        self._no_speech_prob = no_speech_prob
+        self._may_repeat = may_repeat
+        self._width = len(job.start)
+        self._ended: list[tuple[float, Text]] = []
+        self._likeliest = float("-inf")  # of the texts that ended, as a whole
+        self.live = [_Beam(0.0, [], [], [], np.ones(self._width, np.bool_))]
+
+    @property
+    def wanted(self) -> int:
+        """How many of the tokens that may follow each beam must be known."""
+        # A text may be followed by so many tokens that would repeat it, and by others still.
+        repeats = 0 if self._may_repeat else len(self.live[0].tokens)
+        return self._beam_size + 1 + len(self._tokens.not_first) + repeats
+
+    @property
+    def place(self) -> int:
+        """Of the beams' newest tokens."""
+        return self._width + len(self.live[0].tokens) - 1
+
+    def step(self, chosen: NDArray[np.int64], logprobs: Floats, attention: Floats) -> Text | None:
+        """``chosen``, ``logprobs``: the ``wanted`` best tokens behind each live beam, falling, [beams, wanted];
+        ``attention`` float32 [beams, T]. The text, when it is found."""
+        grown: list[_Beam] = []
+        for step in self._steps(chosen, logprobs):
+            if len(grown) == self._beam_size:
+                # What ends below this rank is less probable than all that go on.
+                break
+            beam = self.live[step.beam]
+            taken, looked = [*beam.logprobs, step.logprob], [*beam.attention, attention[step.beam]]
+            if step.token == self._tokens.end:
+                self._likeliest = max(self._likeliest, step.total)
+                self._ended.append((step.total / len(taken), Text(self._no_speech_prob, beam.tokens, taken, looked)))
+            else:
+                grown.append(_Beam(step.total, [*beam.tokens, step.token], taken, looked, beam.seen))
+        growing = any(beam.total > self._likeliest for beam in grown)
+        too_long = bool(grown) and len(grown[0].tokens) > self._limit
+        if too_long and not self._ended:
+            longest = grown[0]
+            return Text(self._no_speech_prob, longest.tokens[:-1], longest.logprobs, longest.attention, truncated=True)
+        if too_long or not grown or (len(self._ended) >= self._beam_size and not growing):
+            return max(self._ended, key=lambda scored: scored[0])[1]
+        self.live = grown
+        return None
+
+    def _steps(self, chosen: NDArray[np.int64], logprobs: Floats) -> list[_Step]:
+        """The best steps over all beams, falling: enough of them that ``beam_size`` beams grow, whatever ends."""
+        steps = [
+            _Step(beam.total + float(logprob), index, int(token), float(logprob))
+            for index, beam in enumerate(self.live)
+            for token, logprob in zip(chosen[index], logprobs[index], strict=True)
+            if (beam.tokens or int(token) not in self._tokens.not_first)
+            and (self._may_repeat or not _repeats(beam.tokens, int(token)))
+        ]
+        return sorted(steps, key=lambda step: -step.total)[: 2 * self._beam_size]
+
+
+def decode(model: OnnxWhisper, tokens: Tokens, job: Job, beam_size: int, *, may_repeat: bool = True) -> Text:
+    """The most probable text by mean logarithmic probability (Whisper's length normalisation), end included: see
+    ``Search``."""
     batch = model.batch([job.encoding])
     width = len(job.start)
     states, attention = batch.run(
         np.array([job.start], np.int64), np.arange(width)[None], np.tri(width, dtype=np.bool_)[None]
     )
-    no_speech_prob = model.no_speech_prob(states[0, job.sot])
+    search = Search(tokens, job, beam_size, model.no_speech_prob(states[0, job.sot]), may_repeat=may_repeat)
     states, attention = states[:, -1:], attention[:, -1:]
-    live = [_Beam(0.0, [], [], [], np.ones(width, np.bool_))]
-    ended: list[tuple[float, Text]] = []
-    likeliest = float("-inf")  # of the texts that ended, as a whole
     while True:
-        steps = _steps(model, tokens, live, states[0], beam_size, may_repeat)
-        grown: list[_Beam] = []
-        for step in steps:
-            if len(grown) == beam_size:
-                # What ends below this rank is less probable than all that go on.
-                break
-            beam = live[step.beam]
-            logprobs, looked = [*beam.logprobs, step.logprob], [*beam.attention, attention[0, step.beam]]
-            if step.token == tokens.end:
-                likeliest = max(likeliest, step.total)
-                ended.append((step.total / len(logprobs), Text(no_speech_prob, beam.tokens, logprobs, looked)))
-            else:
-                grown.append(_Beam(step.total, [*beam.tokens, step.token], logprobs, looked, beam.seen))
-        growing = any(beam.total > likeliest for beam in grown)
-        too_long = bool(grown) and len(grown[0].tokens) > job.limit
-        if too_long and not ended:
-            longest = grown[0]
-            return Text(no_speech_prob, longest.tokens[:-1], longest.logprobs, longest.attention, truncated=True)
-        if too_long or not grown or (len(ended) >= beam_size and not growing):
-            return max(ended, key=lambda scored: scored[0])[1]
-        live = grown
+        chosen, logprobs = model.choose(states[0], search.wanted)
+        if (text := search.step(chosen, logprobs, attention[0])) is not None:
+            return text
+        live = search.live
         own = np.eye(len(live), dtype=np.bool_)
         for row, beam in enumerate(live):
             others = np.zeros(batch.columns - len(beam.seen), np.bool_)
             beam.seen = np.concatenate([beam.seen, others, own[row]])
         newest = np.array([[beam.tokens[-1] for beam in live]], np.int64)
-        places = np.full_like(newest, width + len(live[0].tokens) - 1)
+        places = np.full_like(newest, search.place)
         states, attention = batch.run(newest, places, np.stack([beam.seen for beam in live])[None])
-
-
-def _steps(
-    model: OnnxWhisper, tokens: Tokens, live: list[_Beam], states: Floats, beam_size: int, may_repeat: bool
-) -> list[_Step]:
-    """The best steps over all beams, falling: enough of them that ``beam_size`` beams grow, whatever ends."""
-    # A text may be followed by so many tokens that would repeat it, and by others still.
-    refused = len(tokens.not_first) if may_repeat else len(tokens.not_first) + len(live[0].tokens)
-    chosen, logprobs = model.choose(states, beam_size + 1 + refused)
-    steps = [
-        _Step(beam.total + float(logprob), index, int(token), float(logprob))
-        for index, beam in enumerate(live)
-        for token, logprob in zip(chosen[index], logprobs[index], strict=True)
-        if (beam.tokens or int(token) not in tokens.not_first) and (may_repeat or not _repeats(beam.tokens, int(token)))
-    ]
-    return sorted(steps, key=lambda step: -step.total)[: 2 * beam_size]
 
 
 def _repeats(text: list[int], token: int) -> bool:

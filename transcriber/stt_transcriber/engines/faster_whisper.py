@@ -138,7 +138,7 @@ class FasterWhisperEngine:
         """
         first = self._generate(request, tokenizer, encoding, recipe.beam_size, prompt=request.prompt)
         candidate = first.candidate
-        if not (candidate.is_suspect if request.quality is Quality.FULL else first.truncated and request.prompt):
+        if not (first.truncated and request.prompt if request.quality is Quality.DRAFT else candidate.is_suspect):
             return first
         second = self._generate(request, tokenizer, encoding, recipe.beam_size, no_repeat_ngram_size=4)
         return first if better_of(candidate, second.candidate) is candidate else second

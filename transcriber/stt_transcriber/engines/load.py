@@ -35,7 +35,7 @@ def load_engine(
     threads: int = 0,
     max_batch: int = 1,
 ) -> Engine:
-    """Loads a model and decodes once in each quality, so that the first client does not wait for that.
+    """Loads a model and decodes once in each quality that somebody waits for, so that the first client need not.
 
     ``model``: what ``model_store.resolve`` takes. ``device``: auto, cpu or cuda. ``workers``: decodes at once, with
     ``threads`` threads each (0: the engine chooses). ``max_batch``: drafts decoded together at the most,
@@ -67,7 +67,7 @@ def load_engine(
     except ModelError as error:
         raise EngineError(str(error)) from error
     # The first decode of a process pays for memory and code that later ones find ready.
-    for quality in Quality:
+    for quality in (Quality.DRAFT, Quality.FULL):
         engine.decode([DecodeRequest(np.zeros(SAMPLE_RATE, np.float32), "en", quality=quality)])
     return engine
 

@@ -5,49 +5,12 @@ int8 with a scale per output channel; activations get theirs at run time, one pe
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import onnx
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from stt_transcriber.engines.ct2_weights import Weights, as_float
-
-_OPSET = 17
-_IR_VERSION = 9
-_MICROSOFT = "com.microsoft"
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The sizes of one Whisper model."""
-
-    width: int
-    heads: int
-    encoder_layers: int
-    decoder_layers: int
-    mels: int
-    vocabulary: int
-
-    @property
-    def head_width(self) -> int:
-        """Numbers of one head."""
-        return self.width // self.heads
-
-
-def shape_of(weights: Weights) -> Shape:
-    """Reads the sizes off the weights."""
-    width = weights["decoder/embeddings/weight"].shape[1]
-    return Shape(
-        width=width,
-        heads=int(weights["decoder/num_heads"]),
-        encoder_layers=_layers(weights, "encoder"),
-        decoder_layers=_layers(weights, "decoder"),
-        mels=weights["encoder/conv1/weight"].shape[1],
-        vocabulary=weights["decoder/embeddings/weight"].shape[0],
-    )
+from stt_transcriber.engines.onnx_nodes import Graph, shape_of
 
 
 def encoder_graph(weights: Weights) -> bytes:
@@ -57,7 +20,7 @@ def encoder_graph(weights: Weights) -> bytes:
     [1, heads, n, head_width], i counting the decoder's layers.
     """
     shape = shape_of(weights)
-    graph = _Graph(weights)
+    graph = Graph(weights)
     graph.input("mel", [1, shape.mels, "frames"])
     x = graph.gelu(graph.convolution("mel", "encoder/conv1", stride=1))
     x = graph.gelu(graph.convolution(x, "encoder/conv2", stride=2))
@@ -92,7 +55,7 @@ def decoder_graph(weights: Weights, alignment_heads: list[tuple[int, int]]) -> b
     ``k{i}``, ``v{i}`` of past and new tokens.
     """
     shape = shape_of(weights)
-    graph = _Graph(weights)
+    graph = Graph(weights)
     graph.input("x", ["B", "n", shape.width])
     graph.input("mask", ["B", 1, "n", "all"])
     graph.input("weight", ["B", 1, 1, "T"])
@@ -137,7 +100,7 @@ def words_graph(weights: Weights, end: int, never: Sequence[int]) -> bytes:
     ``tokens`` int64 [m, count]; ``highest`` float32 [m, 1]: the score of the first of them.
     """
     shape = shape_of(weights)
-    graph = _Graph(weights)
+    graph = Graph(weights)
     graph.input("states", ["m", shape.width])
     graph.input("count", [1], TensorProto.INT64)
     bias = np.zeros(end + 1, np.float32)
@@ -158,138 +121,8 @@ def marks_graph(weights: Weights, end: int) -> bytes:
     In: ``states`` float32 [m, width]. Out: ``scores`` float32 [m, vocabulary - end - 1].
     """
     shape = shape_of(weights)
-    graph = _Graph(weights)
+    graph = Graph(weights)
     graph.input("states", ["m", shape.width])
     graph.product("states", as_float(weights, "decoder/projection/weight")[end + 1 :], name="scores")
     graph.output("scores", ["m", shape.vocabulary - end - 1])
     return graph.build("marks")
-
-
-class _Graph:
-    """Collects nodes; every method adds what it names and returns the name of its result."""
-
-    def __init__(self, weights: Weights) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self._weights = weights
-        self._constants: list[onnx.TensorProto] = []
-        self._inputs: list[onnx.ValueInfoProto] = []
-        self._outputs: list[onnx.ValueInfoProto] = []
-        self._names = 0
-
-    def name(self) -> str:
-        self._names += 1
-        return f"t{self._names}"
-
-    def input(self, name: str, shape: list[int | str], kind: int = TensorProto.FLOAT) -> str:
-        self._inputs.append(helper.make_tensor_value_info(name, kind, shape))
-        return name
-
-    def output(self, name: str, shape: list[int | str], kind: int = TensorProto.FLOAT) -> str:
-        self._outputs.append(helper.make_tensor_value_info(name, kind, shape))
-        return name
-
-    def constant(self, value: Any) -> str:
-        array = np.asarray(value)
-        name = self.name()
-        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
-        return name
-
-    def node(self, kind: str, inputs: list[str], name: str | None = None, domain: str = "", **attributes: Any) -> str:
-        result = name or self.name()
-        self.nodes.append(helper.make_node(kind, inputs, [result], domain=domain, **attributes))
-        return result
-
-    def heads_of(self, x: str, parts: int, shape: Shape) -> list[str]:
-        """[B, n, parts * width] -> parts times [B, heads, n, head_width]."""
-        names = [self.name() for _ in range(parts)]
-        if parts == 1:
-            names = [x]
-        else:
-            self.nodes.append(helper.make_node("Split", [x], names, axis=-1))
-        size = self.constant(np.array([0, 0, shape.heads, shape.head_width]))
-        return [self.node("Transpose", [self.node("Reshape", [part, size])], perm=[0, 2, 1, 3]) for part in names]
-
-    def join_heads(self, x: str, shape: Shape) -> str:
-        turned = self.node("Transpose", [x], perm=[0, 2, 1, 3])
-        return self.node("Reshape", [turned, self.constant(np.array([0, 0, shape.width]))])
-
-    def turned(self, x: str, name: str | None = None) -> str:
-        return self.node("Transpose", [x], name=name, perm=[0, 1, 3, 2])
-
-    def shares(self, q: str, turned_keys: str, shape: Shape, added: str = "") -> str:
-        q = self.node("Mul", [q, self.constant(np.float32(shape.head_width**-0.5))])
-        scores = self.node("MatMul", [q, turned_keys])
-        if added:
-            scores = self.node("Add", [scores, added])
-        return self.node("Softmax", [scores], axis=-1)
-
-    def attention(self, q: str, turned_keys: str, v: str, shape: Shape, added: str = "") -> str:
-        """[B, n, width]; ``added`` to the scores before the softmax."""
-        mixed = self.node("MatMul", [self.shares(q, turned_keys, shape, added), v])
-        return self.join_heads(mixed, shape)
-
-    def norm(self, x: str, at: str) -> str:
-        gamma, beta = (self.constant(as_float(self._weights, f"{at}/{part}")) for part in ("gamma", "beta"))
-        return self.node("LayerNormalization", [x, gamma, beta], axis=-1, epsilon=1e-5)
-
-    def gelu(self, x: str) -> str:
-        return self.node("Gelu", [x], domain=_MICROSOFT)
-
-    def convolution(self, x: str, at: str, stride: int) -> str:
-        weight, bias = (self.constant(as_float(self._weights, f"{at}/{part}")) for part in ("weight", "bias"))
-        return self.node("Conv", [x, weight, bias], kernel_shape=[3], pads=[1, 1], strides=[stride])
-
-    def feed_forward(self, x: str, layer: str) -> str:
-        h = self.norm(x, f"{layer}/ffn/layer_norm")
-        h = self.gelu(self.linear(h, f"{layer}/ffn/linear_0"))
-        last = f"{layer}/ffn/linear_1"
-        weight, bias = as_float(self._weights, f"{last}/weight"), as_float(self._weights, f"{last}/bias")
-        return self.node("Add", [x, self.product_by_row(h, weight, bias)])
-
-    def linear(self, x: str, at: str) -> str:
-        return self.product(x, as_float(self._weights, f"{at}/weight"), as_float(self._weights, f"{at}/bias"))
-
-    def product_by_row(self, x: str, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> str:
-        """As ``product``, with a scale for each row of activations: one per tensor is too coarse behind a GELU."""
-        scale, stored = _quantised(weight)
-        highest = self.node("ReduceMax", [self.node("Abs", [x])], axes=[-1], keepdims=1)
-        highest = self.node("Add", [highest, self.constant(np.float32(1e-9))])
-        step, zero = self.constant(np.float32(1 / 127)), self.constant(np.uint8(128))
-        rounded = self.node("QuantizeLinear", [self.node("Div", [x, highest]), step, zero])
-        inputs = [rounded, self.constant(stored), step, self.constant(scale), zero]
-        result = self.node("Mul", [self.node("MatMulIntegerToFloat", inputs, domain=_MICROSOFT), highest])
-        return self.node("Add", [result, self.constant(bias)])
-
-    def product(
-        self,
-        x: str,
-        weight: NDArray[np.float32],
-        bias: NDArray[np.float32] | None = None,
-        name: str | None = None,
-    ) -> str:
-        """``weight`` float32 [out, in]."""
-        scale, stored = _quantised(weight)
-        inputs = [x, self.constant(stored), self.constant(scale), ""]
-        if bias is not None:
-            inputs.append(self.constant(bias))
-        return self.node("DynamicQuantizeMatMul", inputs, name=name, domain=_MICROSOFT)
-
-    def build(self, name: str) -> bytes:
-        graph = helper.make_graph(self.nodes, name, self._inputs, self._outputs, self._constants)
-        opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_MICROSOFT, 1)]
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="stt-suite")
-        data: bytes = model.SerializeToString()
-        return data
-
-
-def _quantised(weight: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
-    """float32 [out, in] -> scale per output [out], int8 [in, out]."""
-    scale = np.maximum(np.abs(weight).max(axis=1) / 127, 1e-12).astype(np.float32)
-    return scale, np.round(weight / scale[:, None]).astype(np.int8).T
-
-
-def _layers(weights: Weights, side: str) -> int:
-    prefix = f"{side}/layer_"
-    return len(
-        {name.split("/")[1] for name in weights if name.startswith(prefix) and "layer_norm" not in name.split("/")[1]}
-    )

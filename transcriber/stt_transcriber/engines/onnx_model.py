@@ -4,18 +4,20 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 from faster_whisper.feature_extractor import FeatureExtractor
 from numpy.typing import NDArray
 
-from stt_transcriber.engines.ct2_weights import as_float, read_weights
-from stt_transcriber.engines.onnx_graphs import decoder_graph, encoder_graph, marks_graph, shape_of, words_graph
+from stt_transcriber.engines.ct2_weights import Weights, as_float, read_weights
+from stt_transcriber.engines.onnx_graphs import decoder_graph, encoder_graph, marks_graph, words_graph
+from stt_transcriber.engines.onnx_nodes import shape_of
 from stt_transcriber.engines.window import MAX_POSITIONS, MAX_SAMPLES, POSITION_SAMPLES, padded
 
 Floats = NDArray[np.float32]
-_NEVER = np.float32(-1e9)
+NEVER = np.float32(-1e9)
 """Added to a score that must not count; a real infinity would make a row of nothing else undefined."""
 _MOST_SILENCE = 128
 """Positions that stand for the silence behind a window."""
@@ -45,10 +47,8 @@ class OnnxWhisper:
         weights = read_weights(folder / "model.bin")
         self.shape = shape_of(weights)
         heads = [(int(layer), int(head)) for layer, head in config["alignment_heads"]]
-        self._encoder = _session(encoder_graph(weights), threads)
-        self._decoder = _session(decoder_graph(weights, heads), threads)
-        self._words = _session(words_graph(weights, end, config["suppress_ids"]), threads)
-        self._marks = _session(marks_graph(weights, end), threads)
+        self._encoder, self._decoder, self._words = self._sessions(weights, heads, end, config["suppress_ids"], threads)
+        self._marks = new_session(marks_graph(weights, end), threads)
         self._first_mark = end + 1
         self._no_speech = no_speech
         # Rows of these are needed, never all: left in the file.
@@ -59,7 +59,7 @@ class OnnxWhisper:
         layers = range(self.shape.decoder_layers)
         self._encoded = [f"{part}{i}" for part in ("ck", "cv") for i in layers]
         self._decoded = ["states", "attention", *(f"{part}{i}" for part in ("k", "v") for i in layers)]
-        self._silence = self._project(np.zeros(MAX_SAMPLES, np.float32))
+        self._silence = self._project_silence(np.zeros(MAX_SAMPLES, np.float32))
 
     @property
     def longest_text(self) -> int:
@@ -73,15 +73,8 @@ class OnnxWhisper:
         Neighbouring positions of silence hardly differ, so of a long tail one in so many stands for all, with so many
         times its weight. A short one, behind a long window, is taken as it is: there the decoder is least sure.
         """
-        window = padded(samples, pad_s)
-        positions = len(window) // POSITION_SAMPLES
+        window, positions, behind, weight = self._laid_out(samples, pad_s, tail)
         parts = self._project(window)
-        end = min(positions + tail, MAX_POSITIONS)
-        stride = max(1, -(-(end - positions) // _MOST_SILENCE))
-        behind = slice(positions + stride // 2, end, stride)
-        count = len(range(*behind.indices(MAX_POSITIONS)))
-        weight = np.zeros(positions + count, np.float32)
-        weight[positions:] = np.log(stride)
         layers = self.shape.decoder_layers
         keys = zip(parts[:layers], self._silence[:layers], strict=True)
         values = zip(parts[layers:], self._silence[layers:], strict=True)
@@ -103,7 +96,7 @@ class OnnxWhisper:
             rows /= self._embedding_scale[tokens][..., None]
         return rows + self._places[np.minimum(places, len(self._places) - 1)]
 
-    def decode(self, feed: dict[str, Floats]) -> list[Floats]:
+    def decode(self, feed: dict[str, Any]) -> list[Floats]:
         """Runs the decoder graph: states, attention, then the caches."""
         outputs: list[Floats] = self._decoder.run(self._decoded, feed)
         return outputs
@@ -132,9 +125,33 @@ class OnnxWhisper:
         shares: Floats = np.exp(scores - np.logaddexp.reduce(scores))
         return shares
 
+    def _sessions(
+        self, weights: Weights, heads: list[tuple[int, int]], end: int, never: Sequence[int], threads: int
+    ) -> tuple[onnxruntime.InferenceSession, ...]:
+        """Encoder, decoder and words."""
+        graphs = encoder_graph(weights), decoder_graph(weights, heads), words_graph(weights, end, never)
+        return tuple(new_session(graph, threads) for graph in graphs)
+
+    def _laid_out(self, samples: Floats, pad_s: float, tail: int) -> tuple[Floats, int, slice, Floats]:
+        """The padded window, its positions, those of the silence behind it, and the weights of both."""
+        window = padded(samples, pad_s)
+        positions = len(window) // POSITION_SAMPLES
+        end = min(positions + tail, MAX_POSITIONS)
+        stride = max(1, -(-(end - positions) // _MOST_SILENCE))
+        behind = slice(positions + stride // 2, end, stride)
+        count = len(range(*behind.indices(MAX_POSITIONS)))
+        weight = np.zeros(positions + count, np.float32)
+        weight[positions:] = np.log(stride)
+        return window, positions, behind, weight
+
+    def _project_silence(self, window: Floats) -> list[Floats]:
+        return self._project(window)
+
+    def _mel(self, window: Floats) -> Floats:
+        return np.ascontiguousarray(self._features(window, padding=0)[None], np.float32)
+
     def _project(self, window: Floats) -> list[Floats]:
-        features = self._features(window, padding=0)[None]
-        outputs: list[Floats] = self._encoder.run(self._encoded, {"mel": np.ascontiguousarray(features, np.float32)})
+        outputs: list[Floats] = self._encoder.run(self._encoded, {"mel": self._mel(window)})
         return outputs
 
 
@@ -143,20 +160,24 @@ class Batch:
 
     def __init__(self, model: OnnxWhisper, encodings: Sequence[Encoding]) -> None:
         self._model = model
+        self._feed = self._encoded(encodings)
+        shape = model.shape
+        nothing = np.zeros((len(encodings), shape.heads, 0, shape.head_width), np.float32)
+        for i in range(shape.decoder_layers):
+            self._feed[f"pk{i}"] = self._feed[f"pv{i}"] = nothing
+        self.columns = 0
+
+    def _encoded(self, encodings: Sequence[Encoding]) -> dict[str, Any]:
         size = len(encodings)
         longest = max(len(encoding.weight) for encoding in encodings)
-        weight = np.full((size, 1, 1, longest), _NEVER, np.float32)
+        weight = np.full((size, 1, 1, longest), NEVER, np.float32)
         for row, encoding in enumerate(encodings):
             weight[row, 0, 0, : len(encoding.weight)] = encoding.weight
-        feed: dict[str, Floats] = {"weight": weight}
-        shape = model.shape
-        for i in range(shape.decoder_layers):
+        feed: dict[str, Any] = {"weight": weight}
+        for i in range(self._model.shape.decoder_layers):
             feed[f"ck{i}"] = _stacked([encoding.keys[i] for encoding in encodings], 3, longest)
             feed[f"cv{i}"] = _stacked([encoding.values[i] for encoding in encodings], 2, longest)
-            nothing = np.zeros((size, shape.heads, 0, shape.head_width), np.float32)
-            feed[f"pk{i}"] = feed[f"pv{i}"] = nothing
-        self._feed = feed
-        self.columns = 0
+        return feed
 
     def run(
         self, tokens: NDArray[np.int64], places: NDArray[np.int64], seen: NDArray[np.bool_]
@@ -165,7 +186,7 @@ class Batch:
         columns each looks at, its own included. Returns states float32 [B, n, width] and attention over the encoding
         float32 [B, n, T]."""
         self._feed["x"] = self._model.embed(tokens, places)
-        self._feed["mask"] = np.where(seen, np.float32(0), _NEVER)[:, None]
+        self._feed["mask"] = np.where(seen, np.float32(0), NEVER)[:, None]
         states, attention, *caches = self._model.decode(self._feed)
         layers = self._model.shape.decoder_layers
         for i in range(layers):
@@ -187,11 +208,11 @@ def _stacked(parts: list[Floats], axis: int, length: int) -> Floats:
     return stacked
 
 
-def _session(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
+def new_session(graph: bytes, threads: int, *, arena: bool = False) -> onnxruntime.InferenceSession:
+    """``arena``: memory of one run is kept for the next, as much as any of them ever needed."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # Windows come in every length; an arena would keep the most that any of them ever needed.
-    options.enable_cpu_mem_arena = False
+    options.enable_cpu_mem_arena = arena
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -1,10 +1,13 @@
 """The suite's own engine: Whisper on ONNX Runtime, built from the weights that faster-whisper uses, for CPUs.
 
-Drafts are greedy, in batches over sessions, each along its last text; finals are found by beam search.
+Drafts are greedy, in batches over sessions, each along its last text; finals are found by beam search, and so are
+pieces of files, in batches.
 """
 
+import functools
 import json
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -14,9 +17,10 @@ import tokenizers
 from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
 
 from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, Quality, TimedWord
-from stt_transcriber.engines import beam, greedy
+from stt_transcriber.engines import beam, beam_batch, greedy
 from stt_transcriber.engines.alignment import token_starts
-from stt_transcriber.engines.base import EngineError
+from stt_transcriber.engines.base import EngineError, GiveWay
+from stt_transcriber.engines.file_model import FileWhisper, encoding_bytes
 from stt_transcriber.engines.onnx_model import Encoding, OnnxWhisper
 from stt_transcriber.engines.request import (
     check_request,
@@ -30,6 +34,11 @@ from stt_transcriber.engines.suspects import Candidate, better_of
 from stt_transcriber.engines.window import POSITION_SAMPLES, POSITIONS_PER_S, RECIPES
 from stt_transcriber.engines.words import Piece, compression_ratio, timed_words
 from stt_transcriber.model_store import resolve
+
+_FILE_BATCH = 4
+"""Pieces of files decoded together at the most: of more, each costs hardly less, and replicas share files by pieces."""
+_FILE_BATCH_BYTES = 256_000_000
+"""What the decoder sees of them may take."""
 
 
 @dataclass(frozen=True)
@@ -65,36 +74,66 @@ class OnnxWhisperEngine:
             self._tokens = Tokens(some.eot, frozenset(config["suppress_ids_begin"]))
             self._language_tokens = [some.tokenizer.token_to_id(f"<|{code}|>") for code in codes]
             self._whisper = OnnxWhisper(folder, end=some.eot, no_speech=some.no_speech, threads=max(1, threads))
+            self._load_for_files: Callable[[], FileWhisper] = functools.partial(
+                FileWhisper, folder, end=some.eot, no_speech=some.no_speech, threads=max(1, threads)
+            )
         # Files that cannot be read, weights in another layout, graphs that ONNX Runtime refuses: no common base.
         except Exception as error:
             raise EngineError(f"model {model!r} in {folder} cannot be run on ONNX Runtime: {error}") from error
+        self._loading = threading.Lock()
+        self._loaded_for_files: FileWhisper | None = None
+        self.max_file_batch = min(_FILE_BATCH, max(1, _FILE_BATCH_BYTES // encoding_bytes(self._whisper.shape)))
 
     def decode(self, requests: Sequence[DecodeRequest]) -> list[Hypothesis]:
         """See ``Engine``. Raises EngineError: bad language, too long, or the model failed."""
+        if len(requests) > 1 and any(request.quality is not Quality.DRAFT for request in requests):
+            raise EngineError("finals are decoded one by one, and pieces of files by decode_files")
+        return self._decode(requests, _go_on)
+
+    def decode_files(self, requests: Sequence[DecodeRequest], give_way: GiveWay) -> list[Hypothesis]:
+        """See ``FileEngine``. Raises EngineError: bad language, too long, or the model failed."""
+        if any(request.quality is not Quality.FILE for request in requests):
+            raise EngineError("only pieces of files are decoded by decode_files")
+        return self._decode(requests, give_way)
+
+    @property
+    def _file_whisper(self) -> FileWhisper:
+        """Loaded with the first file: it takes as much memory as the live one, and many a replica gets none."""
+        with self._loading:
+            if self._loaded_for_files is None:
+                self._loaded_for_files = self._load_for_files()
+            return self._loaded_for_files
+
+    def _decode(self, requests: Sequence[DecodeRequest], give_way: GiveWay) -> list[Hypothesis]:
         for request in requests:
             check_request(request, self.languages)
-        if len(requests) > 1 and any(request.quality is Quality.FULL for request in requests):
-            raise EngineError("finals are decoded one by one")
         heard = [request for request in requests if len(request.samples)]
         try:
-            decoded = iter(self._decode(heard)) if heard else iter(())
+            decoded = iter(self._hypotheses(heard, give_way)) if heard else iter(())
         # ONNX Runtime's exceptions have no common base.
         except Exception as error:
             raise EngineError(f"model {self.model!r} failed: {error}") from error
         return [next(decoded) if len(request.samples) else nothing_heard(request) for request in requests]
 
-    def _decode(self, requests: Sequence[DecodeRequest]) -> list[Hypothesis]:
-        recipe = RECIPES[requests[0].quality]
-        encodings = [self._whisper.encode(request.samples, recipe.pad_s, recipe.tail_positions) for request in requests]
-        languages = [self._language(*pair) for pair in zip(requests, encodings, strict=True)]
+    def _hypotheses(self, requests: Sequence[DecodeRequest], give_way: GiveWay) -> list[Hypothesis]:
+        quality = requests[0].quality
+        recipe = RECIPES[quality]
+        whisper = self._file_whisper if quality is Quality.FILE else self._whisper
+        encodings: list[Encoding] = []
+        for request in requests:
+            give_way()
+            encodings.append(whisper.encode(request.samples, recipe.pad_s, recipe.tail_positions))
+        languages = [self._language(whisper, *pair) for pair in zip(requests, encodings, strict=True)]
         tokenizers_ = [
             self._tokenizer(code, str(request.task)) for request, (code, _) in zip(requests, languages, strict=True)
         ]
         jobs = [self._job(*parts) for parts in zip(requests, encodings, tokenizers_, strict=True)]
-        if requests[0].quality is Quality.DRAFT:
+        if quality is Quality.DRAFT:
             texts = self._drafts(jobs, tokenizers_)
+        elif quality is Quality.FULL:
+            texts = [self._final(jobs[0], tokenizers_[0], recipe.beam_size)]
         else:
-            texts = [self._final(requests[0], jobs[0], tokenizers_[0], recipe.beam_size)]
+            texts = self._of_files(jobs, tokenizers_, recipe.beam_size, give_way)
         return [
             self._hypothesis(*parts) for parts in zip(requests, encodings, languages, tokenizers_, texts, strict=True)
         ]
@@ -110,7 +149,7 @@ class OnnxWhisperEngine:
                 texts[index] = _better(texts[index], text, tokenizers_[index])
         return texts
 
-    def _final(self, request: DecodeRequest, job: Job, tokenizer: Tokenizer, beam_size: int) -> Text:
+    def _final(self, job: Job, tokenizer: Tokenizer, beam_size: int) -> Text:
         """One search; a second one, without prompt and repetitions, where the first looks like a loop or a guess."""
         first = beam.decode(self._whisper, self._tokens, job, beam_size)
         if not _candidate(first, tokenizer).is_suspect:
@@ -118,15 +157,26 @@ class OnnxWhisperEngine:
         second = beam.decode(self._whisper, self._tokens, _bare(job), beam_size, may_repeat=False)
         return _better(first, second, tokenizer)
 
+    def _of_files(self, jobs: list[Job], tokenizers_: list[Tokenizer], beam_size: int, give_way: GiveWay) -> list[Text]:
+        """As ``_final``, all at once."""
+        texts = beam_batch.decode(self._file_whisper, self._tokens, jobs, beam_size, give_way)
+        again = [i for i, text in enumerate(texts) if _candidate(text, tokenizers_[i]).is_suspect]
+        if again:
+            bare = [_bare(jobs[i]) for i in again]
+            second = beam_batch.decode(self._file_whisper, self._tokens, bare, beam_size, give_way, may_repeat=False)
+            for i, text in zip(again, second, strict=True):
+                texts[i] = _better(texts[i], text, tokenizers_[i])
+        return texts
+
     def _tokenizer(self, language: str, task: str) -> Tokenizer:
         return Tokenizer(self._hf_tokenizer, self.is_multilingual, task=task, language=language)
 
-    def _language(self, request: DecodeRequest, encoding: Encoding) -> tuple[str, float]:
+    def _language(self, whisper: OnnxWhisper, request: DecodeRequest, encoding: Encoding) -> tuple[str, float]:
         if not self.is_multilingual:
             return "en", 1.0
         if request.language is not None:
             return request.language, 1.0
-        shares = self._whisper.languages(encoding, self._start, self._language_tokens)
+        shares = whisper.languages(encoding, self._start, self._language_tokens)
         best = int(shares.argmax())
         return self.languages[best], float(shares[best])
 
@@ -162,6 +212,10 @@ class OnnxWhisperEngine:
             compression_ratio=candidate.compression_ratio,
             truncated=found.truncated,
         )
+
+
+def _go_on() -> None:
+    """Nobody is in more of a hurry."""
 
 
 def _guess(request: DecodeRequest, limit: int) -> list[int]:

@@ -134,7 +134,7 @@ class OpenAiWhisperEngine:
         )
 
     def _best(self, request: DecodeRequest, encoding: torch.Tensor, language: str, beam_size: int) -> tuple[Task, Any]:
-        """One decode; more where it looks like a loop or a guess: without prompt, then, for FULL, sampled.
+        """One decode; more where it looks like a loop or a guess: without prompt, then, but for a draft, sampled.
 
         A draft gets a second one only if its prompt may be to blame: that would hold back every draft of the session,
         while a loop of the audio's own is gone with the next window.

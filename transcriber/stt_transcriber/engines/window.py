@@ -35,5 +35,7 @@ class Recipe:
 RECIPES = {
     Quality.DRAFT: Recipe(pad_s=2.0, tail_positions=400, beam_size=1),
     Quality.FULL: Recipe(pad_s=1.0, tail_positions=1500, beam_size=5),
+    Quality.FILE: Recipe(pad_s=1.0, tail_positions=1500, beam_size=3),
 }
-"""Measured: a shorter tail makes decoding cheaper, the full one is as good as a pad to 30 s (benchmarks/engine.py)."""
+"""Measured: a shorter tail makes decoding cheaper, the full one is as good as a pad to 30 s (benchmarks/engine.py). Of
+files, five beams cost an eighth more than three and were right in one word of 400 more (benchmarks/files.py)."""

@@ -1,0 +1,190 @@
+"""What ONNX graphs of Whisper are put together from: a model's sizes, and its layers as nodes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from stt_transcriber.engines.ct2_weights import Weights, as_float
+
+_OPSET = 17
+_IR_VERSION = 9
+MICROSOFT = "com.microsoft"
+"""The domain of ONNX Runtime's own operators."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes of one Whisper model."""
+
+    width: int
+    heads: int
+    encoder_layers: int
+    decoder_layers: int
+    mels: int
+    vocabulary: int
+
+    @property
+    def head_width(self) -> int:
+        """Numbers of one head."""
+        return self.width // self.heads
+
+
+def shape_of(weights: Weights) -> Shape:
+    """Reads the sizes off the weights."""
+    width = weights["decoder/embeddings/weight"].shape[1]
+    return Shape(
+        width=width,
+        heads=int(weights["decoder/num_heads"]),
+        encoder_layers=_layers(weights, "encoder"),
+        decoder_layers=_layers(weights, "decoder"),
+        mels=weights["encoder/conv1/weight"].shape[1],
+        vocabulary=weights["decoder/embeddings/weight"].shape[0],
+    )
+
+
+class Graph:
+    """Collects nodes; every method adds what it names and returns the name of its result."""
+
+    def __init__(self, weights: Weights) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self._weights = weights
+        self._constants: list[onnx.TensorProto] = []
+        self._inputs: list[onnx.ValueInfoProto] = []
+        self._outputs: list[onnx.ValueInfoProto] = []
+        self._names = 0
+
+    def name(self) -> str:
+        """One that nothing has yet."""
+        self._names += 1
+        return f"t{self._names}"
+
+    def input(self, name: str, shape: list[int | str], kind: int = TensorProto.FLOAT) -> str:
+        """What goes in."""
+        self._inputs.append(helper.make_tensor_value_info(name, kind, shape))
+        return name
+
+    def output(self, name: str, shape: list[int | str], kind: int = TensorProto.FLOAT) -> str:
+        """What comes out."""
+        self._outputs.append(helper.make_tensor_value_info(name, kind, shape))
+        return name
+
+    def constant(self, value: Any) -> str:
+        """A number or an array."""
+        array = np.asarray(value)
+        name = self.name()
+        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        return name
+
+    def node(self, kind: str, inputs: list[str], name: str | None = None, domain: str = "", **attributes: Any) -> str:
+        """Any operator of one result."""
+        result = name or self.name()
+        self.nodes.append(helper.make_node(kind, inputs, [result], domain=domain, **attributes))
+        return result
+
+    def heads_of(self, x: str, parts: int, shape: Shape) -> list[str]:
+        """[B, n, parts * width] -> parts times [B, heads, n, head_width]."""
+        names = [self.name() for _ in range(parts)]
+        if parts == 1:
+            names = [x]
+        else:
+            self.nodes.append(helper.make_node("Split", [x], names, axis=-1))
+        size = self.constant(np.array([0, 0, shape.heads, shape.head_width]))
+        return [self.node("Transpose", [self.node("Reshape", [part, size])], perm=[0, 2, 1, 3]) for part in names]
+
+    def join_heads(self, x: str, shape: Shape) -> str:
+        """[B, heads, n, head_width] -> [B, n, width]."""
+        turned = self.node("Transpose", [x], perm=[0, 2, 1, 3])
+        return self.node("Reshape", [turned, self.constant(np.array([0, 0, shape.width]))])
+
+    def turned(self, x: str, name: str | None = None) -> str:
+        """[B, heads, n, m] -> [B, heads, m, n]."""
+        return self.node("Transpose", [x], name=name, perm=[0, 1, 3, 2])
+
+    def shares(self, q: str, turned_keys: str, shape: Shape, added: str = "") -> str:
+        """[B, heads, n, m]: the softmax of the scores, and of what is ``added`` to them."""
+        q = self.node("Mul", [q, self.constant(np.float32(shape.head_width**-0.5))])
+        scores = self.node("MatMul", [q, turned_keys])
+        if added:
+            scores = self.node("Add", [scores, added])
+        return self.node("Softmax", [scores], axis=-1)
+
+    def attention(self, q: str, turned_keys: str, v: str, shape: Shape, added: str = "") -> str:
+        """[B, n, width]; ``added`` to the scores before the softmax."""
+        mixed = self.node("MatMul", [self.shares(q, turned_keys, shape, added), v])
+        return self.join_heads(mixed, shape)
+
+    def norm(self, x: str, at: str) -> str:
+        """Layer normalisation."""
+        gamma, beta = (self.constant(as_float(self._weights, f"{at}/{part}")) for part in ("gamma", "beta"))
+        return self.node("LayerNormalization", [x, gamma, beta], axis=-1, epsilon=1e-5)
+
+    def gelu(self, x: str) -> str:
+        """The activation."""
+        return self.node("Gelu", [x], domain=MICROSOFT)
+
+    def convolution(self, x: str, at: str, stride: int) -> str:
+        """Over three frames."""
+        weight, bias = (self.constant(as_float(self._weights, f"{at}/{part}")) for part in ("weight", "bias"))
+        return self.node("Conv", [x, weight, bias], kernel_shape=[3], pads=[1, 1], strides=[stride])
+
+    def feed_forward(self, x: str, layer: str) -> str:
+        """The layer's last part, its input added."""
+        h = self.norm(x, f"{layer}/ffn/layer_norm")
+        h = self.gelu(self.linear(h, f"{layer}/ffn/linear_0"))
+        last = f"{layer}/ffn/linear_1"
+        weight, bias = as_float(self._weights, f"{last}/weight"), as_float(self._weights, f"{last}/bias")
+        return self.node("Add", [x, self.product_by_row(h, weight, bias)])
+
+    def linear(self, x: str, at: str) -> str:
+        """With the bias."""
+        return self.product(x, as_float(self._weights, f"{at}/weight"), as_float(self._weights, f"{at}/bias"))
+
+    def product_by_row(self, x: str, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> str:
+        """As ``product``, with a scale for each row of activations: one per tensor is too coarse behind a GELU."""
+        scale, stored = quantised(weight)
+        highest = self.node("ReduceMax", [self.node("Abs", [x])], axes=[-1], keepdims=1)
+        highest = self.node("Add", [highest, self.constant(np.float32(1e-9))])
+        step, zero = self.constant(np.float32(1 / 127)), self.constant(np.uint8(128))
+        rounded = self.node("QuantizeLinear", [self.node("Div", [x, highest]), step, zero])
+        inputs = [rounded, self.constant(stored), step, self.constant(scale), zero]
+        result = self.node("Mul", [self.node("MatMulIntegerToFloat", inputs, domain=MICROSOFT), highest])
+        return self.node("Add", [result, self.constant(bias)])
+
+    def product(
+        self,
+        x: str,
+        weight: NDArray[np.float32],
+        bias: NDArray[np.float32] | None = None,
+        name: str | None = None,
+    ) -> str:
+        """``weight`` float32 [out, in]."""
+        scale, stored = quantised(weight)
+        inputs = [x, self.constant(stored), self.constant(scale), ""]
+        if bias is not None:
+            inputs.append(self.constant(bias))
+        return self.node("DynamicQuantizeMatMul", inputs, name=name, domain=MICROSOFT)
+
+    def build(self, name: str) -> bytes:
+        """The model as ONNX Runtime reads it."""
+        graph = helper.make_graph(self.nodes, name, self._inputs, self._outputs, self._constants)
+        opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(MICROSOFT, 1)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="stt-suite")
+        data: bytes = model.SerializeToString()
+        return data
+
+
+def quantised(weight: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+    """float32 [out, in] -> scale per output [out], int8 [in, out]."""
+    scale = np.maximum(np.abs(weight).max(axis=1) / 127, 1e-12).astype(np.float32)
+    return scale, np.round(weight / scale[:, None]).astype(np.int8).T
+
+
+def _layers(weights: Weights, side: str) -> int:
+    prefix = f"{side}/layer_"
+    return len(
+        {name.split("/")[1] for name in weights if name.startswith(prefix) and "layer_norm" not in name.split("/")[1]}
+    )
