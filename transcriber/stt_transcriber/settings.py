@@ -22,7 +22,7 @@ class TranscriberSettings(CommonSettings):
     compute_type: str = Field("int8", description="Number format of the weights, as CTranslate2 names it.")
     streaming_workers: Annotated[int, Field(ge=0, le=64)] = Field(0, description="Decodes at once; 0 = one per core.")
     worker_concurrency: Annotated[int, Field(ge=0, le=64)] = Field(
-        0, description="Chunks of files in hand at once; 0 = as many as decodes. Live work goes first."
+        0, description="Chunks of files in hand at once; 0 = as many as are decoded at once. Live work goes first."
     )
     max_sessions: Annotated[int, Field(ge=0, le=10_000)] = Field(
         0,

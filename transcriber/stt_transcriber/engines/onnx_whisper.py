@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import tokenizers
 from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
+from numpy.typing import NDArray
 
 from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, Quality, TimedWord
 from stt_transcriber.engines import beam, beam_batch, greedy
@@ -30,7 +31,7 @@ from stt_transcriber.engines.request import (
     written_language,
 )
 from stt_transcriber.engines.search import Job, Text, Tokens
-from stt_transcriber.engines.suspects import Candidate, better_of
+from stt_transcriber.engines.suspects import Candidate, better_of, words_at_once
 from stt_transcriber.engines.window import POSITION_SAMPLES, POSITIONS_PER_S, RECIPES
 from stt_transcriber.engines.words import Piece, compression_ratio, timed_words
 from stt_transcriber.model_store import resolve
@@ -134,9 +135,7 @@ class OnnxWhisperEngine:
             texts = [self._final(jobs[0], tokenizers_[0], recipe.beam_size)]
         else:
             texts = self._of_files(jobs, tokenizers_, recipe.beam_size, give_way)
-        return [
-            self._hypothesis(*parts) for parts in zip(requests, encodings, languages, tokenizers_, texts, strict=True)
-        ]
+        return [self._hypothesis(*parts) for parts in zip(requests, jobs, languages, tokenizers_, texts, strict=True)]
 
     def _drafts(self, jobs: list[Job], tokenizers_: list[Tokenizer]) -> list[Text]:
         """Once more, without prompt, where that may be to blame for a loop: it would hold back every draft of its
@@ -146,26 +145,26 @@ class OnnxWhisperEngine:
         if again:
             bare = greedy.decode(self._whisper, self._tokens, [_bare(jobs[index]) for index in again])
             for index, text in zip(again, bare, strict=True):
-                texts[index] = _better(texts[index], text, tokenizers_[index])
+                texts[index] = _better(jobs[index], texts[index], text, tokenizers_[index])
         return texts
 
     def _final(self, job: Job, tokenizer: Tokenizer, beam_size: int) -> Text:
         """One search; a second one, without prompt and repetitions, where the first looks like a loop or a guess."""
         first = beam.decode(self._whisper, self._tokens, job, beam_size)
-        if not _candidate(first, tokenizer).is_suspect:
+        if not _candidate(job, first, tokenizer).is_suspect:
             return first
         second = beam.decode(self._whisper, self._tokens, _bare(job), beam_size, may_repeat=False)
-        return _better(first, second, tokenizer)
+        return _better(job, first, second, tokenizer)
 
     def _of_files(self, jobs: list[Job], tokenizers_: list[Tokenizer], beam_size: int, give_way: GiveWay) -> list[Text]:
         """As ``_final``, all at once."""
         texts = beam_batch.decode(self._file_whisper, self._tokens, jobs, beam_size, give_way)
-        again = [i for i, text in enumerate(texts) if _candidate(text, tokenizers_[i]).is_suspect]
+        again = [i for i, text in enumerate(texts) if _candidate(jobs[i], text, tokenizers_[i]).is_suspect]
         if again:
             bare = [_bare(jobs[i]) for i in again]
             second = beam_batch.decode(self._file_whisper, self._tokens, bare, beam_size, give_way, may_repeat=False)
             for i, text in zip(again, second, strict=True):
-                texts[i] = _better(texts[i], text, tokenizers_[i])
+                texts[i] = _better(jobs[i], texts[i], text, tokenizers_[i])
         return texts
 
     def _tokenizer(self, language: str, task: str) -> Tokenizer:
@@ -184,24 +183,24 @@ class OnnxWhisperEngine:
         limit = token_limit(request, tokenizer.language_code)
         task_tokens = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
         context = context_tokens(tokenizer, request.prompt, self._whisper.longest_text - limit - len(task_tokens))
-        return Job(encoding, [*context, *task_tokens], len(context), limit, _guess(request, limit))
+        # No word may end in the pad.
+        heard = max(1, min(encoding.positions, len(request.samples) // POSITION_SAMPLES))
+        return Job(encoding, [*context, *task_tokens], len(context), limit, _guess(request, limit), heard)
 
     def _hypothesis(
         self,
         request: DecodeRequest,
-        encoding: Encoding,
+        job: Job,
         language: tuple[str, float],
         tokenizer: Tokenizer,
         found: Text,
     ) -> Hypothesis:
-        # No word may end in the pad.
-        positions = max(1, min(encoding.positions, len(request.samples) // POSITION_SAMPLES))
-        starts = token_starts(np.stack(found.attention)[:, :positions])
+        starts = _starts(job, found)
         if request.memory is not None:
             samples = [request.begin + int(start) * POSITION_SAMPLES for start in starts[: len(found.tokens)]]
             # A loop is no guess that helps.
             request.memory.kept = None if found.truncated else _Kept(found.tokens, samples)
-        candidate = _candidate(found, tokenizer)
+        candidate = _candidate(job, found, tokenizer)
         return Hypothesis(
             text=candidate.text,
             words=_words(request, tokenizer, found, starts / POSITIONS_PER_S),
@@ -227,19 +226,33 @@ def _guess(request: DecodeRequest, limit: int) -> list[int]:
     return kept.tokens[inside : inside + limit]
 
 
-def _candidate(found: Text, tokenizer: Tokenizer) -> Candidate:
+def _starts(job: Job, found: Text) -> NDArray[np.int64]:
+    """The position at which each token begins, the end too."""
+    return token_starts(np.stack(found.attention)[:, : job.heard])
+
+
+def _candidate(job: Job, found: Text, tokenizer: Tokenizer) -> Candidate:
     text = tokenizer.decode(found.tokens).strip()
-    return Candidate(text, float(np.mean(found.logprobs)), compression_ratio(text), found.truncated)
+    begins = _word_begins(found, tokenizer)[1][:-1]
+    at_once = words_at_once((_starts(job, found)[begins] / POSITIONS_PER_S).tolist())
+    return Candidate(text, float(np.mean(found.logprobs)), compression_ratio(text), found.truncated, at_once)
 
 
-def _better(first: Text, second: Text, tokenizer: Tokenizer) -> Text:
-    candidate = _candidate(first, tokenizer)
-    return first if better_of(candidate, _candidate(second, tokenizer)) is candidate else second
+def _better(job: Job, first: Text, second: Text, tokenizer: Tokenizer) -> Text:
+    candidate = _candidate(job, first, tokenizer)
+    return first if better_of(candidate, _candidate(job, second, tokenizer)) is candidate else second
+
+
+def _word_begins(found: Text, tokenizer: Tokenizer) -> tuple[list[str], NDArray[np.int64]]:
+    """The words, and at which token each begins; the end of text is one more."""
+    texts, groups = tokenizer.split_to_word_tokens([*found.tokens, tokenizer.eot])
+    # The last group is the end-of-text token alone.
+    return texts[:-1], np.cumsum([0, *(len(group) for group in groups[:-1])])
 
 
 def _bare(job: Job) -> Job:
     """Without prompt, and without a guess that came of it."""
-    return Job(job.encoding, job.start[job.sot :], 0, job.limit)
+    return Job(job.encoding, job.start[job.sot :], 0, job.limit, heard=job.heard)
 
 
 def _words(
@@ -247,13 +260,11 @@ def _words(
 ) -> tuple[TimedWord, ...]:
     if not found.tokens:
         return ()
-    texts, groups = tokenizer.split_to_word_tokens([*found.tokens, tokenizer.eot])
-    # The last group is the end-of-text token alone.
-    begins = np.cumsum([0, *(len(group) for group in groups[:-1])])
+    texts, begins = _word_begins(found, tokenizer)
     chances = np.exp(found.logprobs)
     pieces = [
         Piece(text, int(end - begin), float(starts_s[begin]), float(starts_s[end]), float(chances[begin:end].mean()))
-        for text, (begin, end) in zip(texts[:-1], pairwise(begins), strict=True)
+        for text, (begin, end) in zip(texts, pairwise(begins), strict=True)
     ]
     return timed_words(pieces, written_language(request, tokenizer.language_code), len(request.samples) / SAMPLE_RATE)
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from stt_transcriber.engines.onnx_model import Encoding, Floats
+from stt_transcriber.engines.window import MAX_POSITIONS
 
 
 @dataclass(frozen=True)
@@ -17,13 +18,14 @@ class Tokens:
 @dataclass(frozen=True)
 class Job:
     """One window. ``start``: context, then task tokens; ``sot``: index of the start-of-transcript token in it; at most
-    ``limit`` new tokens; ``guess``: what the text may be."""
+    ``limit`` new tokens; ``guess``: what the text may be. ``heard``: positions of the encoding that are no pad."""
 
     encoding: Encoding
     start: Sequence[int]
     sot: int
     limit: int
     guess: Sequence[int] = ()
+    heard: int = MAX_POSITIONS
 
 
 @dataclass
