@@ -139,7 +139,7 @@ def test_the_requests_for_a_file(suite: Suite, talk_wav: Path) -> None:
     post, follow, _ = shown("sh", suite)
     posted = json.loads(run(["sh", "-c", post], talk_wav.parent))
     assert set(posted) == set(answers(suite, "job_id", "status_url"))
-    events, view, subtitles, cancelled = (
+    events, view, subtitles, deleted = (
         run(["sh", "-c", line], talk_wav.parent, JOB=posted["job_id"]) for line in follow.splitlines()
     )
     told = re.findall(r"^event: (\w+)\ndata: (.*)$", events, re.MULTILINE)
@@ -148,7 +148,10 @@ def test_the_requests_for_a_file(suite: Suite, talk_wav: Path) -> None:
     assert set(ended) == set(answers(suite, "job_id", "status", "progress", "filename", "created_at", "result"))
     assert ended["status"] == "completed"
     assert_right(ended["result"]["text"])
-    assert json.loads(view) == json.loads(cancelled) == ended, "an ended job cannot be cancelled"
+    assert json.loads(view) == ended
+    assert json.loads(deleted) == {name: value for name, value in ended.items() if name != "result"}
+    again = json.loads(run(["sh", "-c", follow.splitlines()[1]], talk_wav.parent, JOB=posted["job_id"]))
+    assert again["error"]["code"] == "not_found", "an ended job is deleted for good"
     assert_right(" ".join(re.findall(r"^[A-Za-z].*$", subtitles, re.MULTILINE)))
 
 
