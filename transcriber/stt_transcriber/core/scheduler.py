@@ -46,7 +46,7 @@ class Scheduler:
     ) -> None:
         self._workers = workers
         self._max_batch = max_batch
-        self._max_file_batch = max_file_batch
+        self.max_file_batch = max_file_batch
         self._files_give_way = files_give_way
         self._wishes: dict[str, Wish] = {}
         self._running: dict[str, tuple[int, Kind]] = {}  # key to its batch
@@ -79,21 +79,16 @@ class Scheduler:
         self._wishes.pop(key, None)
 
     @property
-    def max_file_batch(self) -> int:
-        """Chunks of files decoded together at the most."""
-        return self._max_file_batch
-
-    @property
     def chunks_at_once(self) -> int:
         """Chunks of files that all workers decode at once."""
-        return self._workers * self._max_file_batch
+        return self._workers * self.max_file_batch
 
     def batch_room(self) -> int:
         """How many chunks of files could be decoded beside what is going on."""
         chunks = sum(kind is Kind.BATCH for _, kind in self._running.values())
         chunks += sum(wish.kind is Kind.BATCH for wish in self._wishes.values())
         share = self._workers - 1 if self._live_sessions and self._workers > 1 else self._workers
-        return max(0, share * self._max_file_batch - chunks)
+        return max(0, share * self.max_file_batch - chunks)
 
     def decide(self) -> list[list[Wish]]:
         """What to begin now, most urgent first: batches, of drafts, of chunks or of one final. Every wish in the answer
@@ -116,7 +111,7 @@ class Scheduler:
             if left <= 0:
                 break
             batch = [head]
-            for kinds, most in ((_DRAFTS, self._max_batch), (_CHUNKS, self._max_file_batch)):
+            for kinds, most in ((_DRAFTS, self._max_batch), (_CHUNKS, self.max_file_batch)):
                 if head.kind in kinds:
                     alike = [wish for wish in ready if wish.kind in kinds]
                     share = -(-(len(alike) + 1) // left)

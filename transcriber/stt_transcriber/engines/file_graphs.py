@@ -5,17 +5,14 @@ window is in 8 bits, with a scale per head and number: reading it is most of the
 encoder's attention works in blocks that fit the processor's caches.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from onnx import TensorProto, helper
 
 from stt_transcriber.engines.ct2_weights import Weights, as_float
-from stt_transcriber.engines.onnx_nodes import MICROSOFT, Graph, Shape, shape_of
+from stt_transcriber.engines.onnx_nodes import LEAST, MICROSOFT, Graph, Shape, shape_of
 
 _STEP = np.float32(1 / 127)
 _SHARE_STEP = np.float32(1 / 255)
-_LEAST = np.float32(1e-9)
 
 
 def encoder_graph(weights: Weights) -> bytes:
@@ -28,13 +25,7 @@ def encoder_graph(weights: Weights) -> bytes:
     """
     shape = shape_of(weights)
     graph = Graph(weights)
-    graph.input("mel", [1, shape.mels, "frames"])
-    x = graph.gelu(graph.convolution("mel", "encoder/conv1", stride=1))
-    x = graph.gelu(graph.convolution(x, "encoder/conv2", stride=2))
-    x = graph.node("Transpose", [x], perm=[0, 2, 1])
-    places = graph.constant(as_float(weights, "encoder/position_encodings/encodings"))
-    count = graph.node("Slice", [graph.node("Shape", [x]), *(graph.constant([i]) for i in (1, 2))])
-    x = graph.node("Add", [x, graph.node("Slice", [places, graph.constant([0]), count, graph.constant([0])])])
+    x = graph.sound(shape)
     for i in range(shape.encoder_layers):
         layer = f"encoder/layer_{i}"
         h = graph.norm(x, f"{layer}/self_attention/layer_norm")
@@ -62,10 +53,7 @@ def decoder_graph(weights: Weights, alignment_heads: list[tuple[int, int]]) -> b
     ``vs{i}``, which are B of what the encoder gives."""
     shape = shape_of(weights)
     graph = Graph(weights)
-    graph.input("x", ["B", "n", shape.width])
-    graph.input("mask", ["B", 1, "n", "all"])
-    graph.input("weight", ["B", 1, 1, "T"])
-    x = "x"
+    x = graph.tokens(shape)
     attended: list[str] = []
     for i in range(shape.decoder_layers):
         layer = f"decoder/layer_{i}"
@@ -92,33 +80,7 @@ def decoder_graph(weights: Weights, alignment_heads: list[tuple[int, int]]) -> b
         h = graph.norm(x, f"{layer}/ffn/layer_norm")
         h = graph.gelu(_linear(graph, weights, h, f"{layer}/ffn/linear_0"))
         x = graph.node("Add", [x, _linear(graph, weights, h, f"{layer}/ffn/linear_1")])
-    graph.node("Identity", [graph.norm(x, "decoder/layer_norm")], name="states")
-    graph.output("states", ["B", "n", shape.width])
-    everything = attended[0] if len(attended) == 1 else graph.node("Concat", attended, axis=1)
-    graph.node("ReduceMean", [everything], name="attention", axes=[1], keepdims=0)
-    graph.output("attention", ["B", "n", "T"])
-    for i in range(shape.decoder_layers):
-        for part in ("k", "v"):
-            graph.output(f"{part}{i}", ["B", shape.heads, "past_and_n", shape.head_width])
-    return graph.build("decoder")
-
-
-def words_graph(weights: Weights, end: int, never: Sequence[int]) -> bytes:
-    """As in ``onnx_graphs``."""
-    shape = shape_of(weights)
-    graph = Graph(weights)
-    graph.input("states", ["m", shape.width])
-    graph.input("count", [1], TensorProto.INT64)
-    bias = np.zeros(end + 1, np.float32)
-    bias[[token for token in never if token <= end]] = -np.inf
-    scores = graph.product_by_row("states", as_float(weights, "decoder/projection/weight")[: end + 1], bias)
-    shares = graph.node("LogSoftmax", [scores], axis=-1)
-    graph.nodes.append(helper.make_node("TopK", [shares, "count"], ["logprobs", "tokens"], axis=-1))
-    graph.node("ReduceMax", [scores], name="highest", axes=[1], keepdims=1)
-    graph.output("logprobs", ["m", "count"])
-    graph.output("tokens", ["m", "count"], TensorProto.INT64)
-    graph.output("highest", ["m", 1])
-    return graph.build("words")
+    return graph.decoder(x, attended, shape)
 
 
 def _blocked_attention(graph: Graph, qkv: str, shape: Shape) -> str:
@@ -141,10 +103,7 @@ def _scores(graph: Graph, q: str, i: int, shape: Shape) -> str:
     """[B, heads, n, T]."""
     graph.input(f"ck{i}", ["B", shape.heads, shape.head_width, "T"], TensorProto.INT8)
     q = graph.node("Mul", [q, graph.input(f"ks{i}", ["B", shape.heads, 1, shape.head_width])])
-    highest = graph.node("ReduceMax", [graph.node("Abs", [q])], axes=[-1], keepdims=1)
-    highest = graph.node("Add", [highest, graph.constant(_LEAST)])
-    step, zero = graph.constant(_STEP), graph.constant(np.uint8(128))
-    rounded = graph.node("QuantizeLinear", [graph.node("Div", [q, highest]), step, zero])
+    rounded, highest, step, zero = graph.rounded_by_row(q)
     inputs = [rounded, f"ck{i}", step, graph.constant(np.float32(1)), zero]
     return graph.node("Mul", [graph.node("MatMulIntegerToFloat", inputs, domain=MICROSOFT), highest])
 
@@ -163,7 +122,7 @@ def _mixed(graph: Graph, shares: str, i: int, shape: Shape) -> str:
 def _rounded(graph: Graph, x: str, scale: str) -> str:
     """float32 [1, heads, T, head_width] -> int8, and what to multiply it by under the name ``scale``."""
     highest = graph.node("ReduceMax", [graph.node("Abs", [x])], axes=[2], keepdims=1)
-    graph.node("Add", [graph.node("Mul", [highest, graph.constant(_STEP)]), graph.constant(_LEAST)], name=scale)
+    graph.node("Add", [graph.node("Mul", [highest, graph.constant(_STEP)]), graph.constant(LEAST)], name=scale)
     return graph.node(
         "QuantizeLinear", [graph.node("Div", [x, scale]), graph.constant(np.float32(1)), graph.constant(np.int8(0))]
     )

@@ -9,7 +9,8 @@ import numpy as np
 import onnxruntime
 
 from stt_transcriber.engines.ct2_weights import Weights
-from stt_transcriber.engines.file_graphs import decoder_graph, encoder_graph, words_graph
+from stt_transcriber.engines.file_graphs import decoder_graph, encoder_graph
+from stt_transcriber.engines.onnx_graphs import words_graph
 from stt_transcriber.engines.onnx_model import NEVER, Batch, Encoding, Floats, OnnxWhisper, new_session
 from stt_transcriber.engines.onnx_nodes import Shape
 from stt_transcriber.engines.window import MAX_POSITIONS
@@ -39,7 +40,8 @@ class FileWhisper(OnnxWhisper):
     def _sessions(
         self, weights: Weights, heads: list[tuple[int, int]], end: int, never: Sequence[int], threads: int
     ) -> tuple[onnxruntime.InferenceSession, ...]:
-        graphs = encoder_graph(weights), decoder_graph(weights, heads), words_graph(weights, end, never)
+        words = words_graph(weights, end, never, by_row=True)
+        graphs = encoder_graph(weights), decoder_graph(weights, heads), words
         # Windows are long, and nearly all of one length: fresh memory for each would cost more than the work in it.
         return tuple(new_session(graph, threads, arena=True) for graph in graphs)
 

@@ -21,13 +21,7 @@ def encoder_graph(weights: Weights) -> bytes:
     """
     shape = shape_of(weights)
     graph = Graph(weights)
-    graph.input("mel", [1, shape.mels, "frames"])
-    x = graph.gelu(graph.convolution("mel", "encoder/conv1", stride=1))
-    x = graph.gelu(graph.convolution(x, "encoder/conv2", stride=2))
-    x = graph.node("Transpose", [x], perm=[0, 2, 1])
-    places = graph.constant(as_float(weights, "encoder/position_encodings/encodings"))
-    count = graph.node("Slice", [graph.node("Shape", [x]), *(graph.constant([i]) for i in (1, 2))])
-    x = graph.node("Add", [x, graph.node("Slice", [places, graph.constant([0]), count, graph.constant([0])])])
+    x = graph.sound(shape)
     for i in range(shape.encoder_layers):
         layer = f"encoder/layer_{i}"
         h = graph.norm(x, f"{layer}/self_attention/layer_norm")
@@ -56,10 +50,7 @@ def decoder_graph(weights: Weights, alignment_heads: list[tuple[int, int]]) -> b
     """
     shape = shape_of(weights)
     graph = Graph(weights)
-    graph.input("x", ["B", "n", shape.width])
-    graph.input("mask", ["B", 1, "n", "all"])
-    graph.input("weight", ["B", 1, 1, "T"])
-    x = "x"
+    x = graph.tokens(shape)
     attended: list[str] = []
     for i in range(shape.decoder_layers):
         layer = f"decoder/layer_{i}"
@@ -82,22 +73,15 @@ def decoder_graph(weights: Weights, alignment_heads: list[tuple[int, int]]) -> b
         mixed = graph.join_heads(graph.node("MatMul", [shares, f"cv{i}"]), shape)
         x = graph.node("Add", [x, graph.linear(mixed, f"{layer}/attention/linear_2")])
         x = graph.feed_forward(x, layer)
-    graph.node("Identity", [graph.norm(x, "decoder/layer_norm")], name="states")
-    graph.output("states", ["B", "n", shape.width])
-    everything = attended[0] if len(attended) == 1 else graph.node("Concat", attended, axis=1)
-    graph.node("ReduceMean", [everything], name="attention", axes=[1], keepdims=0)
-    graph.output("attention", ["B", "n", "T"])
-    for i in range(shape.decoder_layers):
-        for part in ("k", "v"):
-            graph.output(f"{part}{i}", ["B", shape.heads, "past_and_n", shape.head_width])
-    return graph.build("decoder")
+    return graph.decoder(x, attended, shape)
 
 
-def words_graph(weights: Weights, end: int, never: Sequence[int]) -> bytes:
+def words_graph(weights: Weights, end: int, never: Sequence[int], *, by_row: bool = False) -> bytes:
     """From the decoder's states to the tokens of a text, 0…``end``, but for those that are ``never`` chosen.
 
     In: ``states`` float32 [m, width]; ``count`` int64 [1]. Out: ``logprobs`` float32 [m, count], falling, of the
-    ``tokens`` int64 [m, count]; ``highest`` float32 [m, 1]: the score of the first of them.
+    ``tokens`` int64 [m, count]; ``highest`` float32 [m, 1]: the score of the first of them. ``by_row``: what comes of a
+    row hangs on no other.
     """
     shape = shape_of(weights)
     graph = Graph(weights)
@@ -105,7 +89,8 @@ def words_graph(weights: Weights, end: int, never: Sequence[int]) -> bytes:
     graph.input("count", [1], TensorProto.INT64)
     bias = np.zeros(end + 1, np.float32)
     bias[[token for token in never if token <= end]] = -np.inf
-    scores = graph.product("states", as_float(weights, "decoder/projection/weight")[: end + 1], bias)
+    product = graph.product_by_row if by_row else graph.product
+    scores = product("states", as_float(weights, "decoder/projection/weight")[: end + 1], bias)
     shares = graph.node("LogSoftmax", [scores], axis=-1)
     graph.nodes.append(helper.make_node("TopK", [shares, "count"], ["logprobs", "tokens"], axis=-1))
     graph.node("ReduceMax", [scores], name="highest", axes=[1], keepdims=1)

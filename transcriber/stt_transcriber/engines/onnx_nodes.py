@@ -12,6 +12,8 @@ from stt_transcriber.engines.ct2_weights import Weights, as_float
 
 _OPSET = 17
 _IR_VERSION = 9
+LEAST = np.float32(1e-9)
+"""Added to what is divided by."""
 MICROSOFT = "com.microsoft"
 """The domain of ONNX Runtime's own operators."""
 
@@ -146,13 +148,18 @@ class Graph:
     def product_by_row(self, x: str, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> str:
         """As ``product``, with a scale for each row of activations: one per tensor is too coarse behind a GELU."""
         scale, stored = quantised(weight)
-        highest = self.node("ReduceMax", [self.node("Abs", [x])], axes=[-1], keepdims=1)
-        highest = self.node("Add", [highest, self.constant(np.float32(1e-9))])
-        step, zero = self.constant(np.float32(1 / 127)), self.constant(np.uint8(128))
-        rounded = self.node("QuantizeLinear", [self.node("Div", [x, highest]), step, zero])
+        rounded, highest, step, zero = self.rounded_by_row(x)
         inputs = [rounded, self.constant(stored), step, self.constant(scale), zero]
         result = self.node("Mul", [self.node("MatMulIntegerToFloat", inputs, domain=MICROSOFT), highest])
         return self.node("Add", [result, self.constant(bias)])
+
+    def rounded_by_row(self, x: str) -> tuple[str, str, str, str]:
+        """uint8 with its step and zero, and what each row is to be multiplied by behind them."""
+        highest = self.node("ReduceMax", [self.node("Abs", [x])], axes=[-1], keepdims=1)
+        highest = self.node("Add", [highest, self.constant(LEAST)])
+        step, zero = self.constant(np.float32(1 / 127)), self.constant(np.uint8(128))
+        rounded = self.node("QuantizeLinear", [self.node("Div", [x, highest]), step, zero])
+        return rounded, highest, step, zero
 
     def product(
         self,
@@ -167,6 +174,35 @@ class Graph:
         if bias is not None:
             inputs.append(self.constant(bias))
         return self.node("DynamicQuantizeMatMul", inputs, name=name, domain=MICROSOFT)
+
+    def sound(self, shape: Shape) -> str:
+        """What the encoder's layers begin with: the input ``mel`` float32 [1, mels, 2 n] -> [1, n, width]."""
+        self.input("mel", [1, shape.mels, "frames"])
+        x = self.gelu(self.convolution("mel", "encoder/conv1", stride=1))
+        x = self.gelu(self.convolution(x, "encoder/conv2", stride=2))
+        x = self.node("Transpose", [x], perm=[0, 2, 1])
+        places = self.constant(as_float(self._weights, "encoder/position_encodings/encodings"))
+        count = self.node("Slice", [self.node("Shape", [x]), *(self.constant([i]) for i in (1, 2))])
+        return self.node("Add", [x, self.node("Slice", [places, self.constant([0]), count, self.constant([0])])])
+
+    def tokens(self, shape: Shape) -> str:
+        """What the decoder's layers begin with: the inputs ``x``, ``mask`` and ``weight``."""
+        x = self.input("x", ["B", "n", shape.width])
+        self.input("mask", ["B", 1, "n", "all"])
+        self.input("weight", ["B", 1, 1, "T"])
+        return x
+
+    def decoder(self, x: str, attended: list[str], shape: Shape) -> bytes:
+        """The decoder, of what its last layer gives and of the alignment heads' shares."""
+        self.node("Identity", [self.norm(x, "decoder/layer_norm")], name="states")
+        self.output("states", ["B", "n", shape.width])
+        everything = attended[0] if len(attended) == 1 else self.node("Concat", attended, axis=1)
+        self.node("ReduceMean", [everything], name="attention", axes=[1], keepdims=0)
+        self.output("attention", ["B", "n", "T"])
+        for i in range(shape.decoder_layers):
+            for part in ("k", "v"):
+                self.output(f"{part}{i}", ["B", shape.heads, "past_and_n", shape.head_width])
+        return self.build("decoder")
 
     def build(self, name: str) -> bytes:
         """The model as ONNX Runtime reads it."""

@@ -9,19 +9,16 @@ import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import tokenizers
 from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
-from numpy.typing import NDArray
 
 from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, Quality, TimedWord
 from stt_transcriber.engines import beam, beam_batch, greedy
-from stt_transcriber.engines.alignment import token_starts
 from stt_transcriber.engines.base import EngineError, GiveWay
 from stt_transcriber.engines.file_model import FileWhisper, encoding_bytes
+from stt_transcriber.engines.found import Found
 from stt_transcriber.engines.onnx_model import Encoding, OnnxWhisper
 from stt_transcriber.engines.request import (
     check_request,
@@ -31,9 +28,8 @@ from stt_transcriber.engines.request import (
     written_language,
 )
 from stt_transcriber.engines.search import Job, Text, Tokens
-from stt_transcriber.engines.suspects import Candidate, better_of, words_at_once
-from stt_transcriber.engines.window import POSITION_SAMPLES, POSITIONS_PER_S, RECIPES
-from stt_transcriber.engines.words import Piece, compression_ratio, timed_words
+from stt_transcriber.engines.window import POSITION_SAMPLES, RECIPES
+from stt_transcriber.engines.words import timed_words
 from stt_transcriber.model_store import resolve
 
 _FILE_BATCH = 4
@@ -130,42 +126,45 @@ class OnnxWhisperEngine:
         ]
         jobs = [self._job(*parts) for parts in zip(requests, encodings, tokenizers_, strict=True)]
         if quality is Quality.DRAFT:
-            texts = self._drafts(jobs, tokenizers_)
+            found = self._drafts(jobs, tokenizers_)
         elif quality is Quality.FULL:
-            texts = [self._final(jobs[0], tokenizers_[0], recipe.beam_size)]
+            found = [self._final(jobs[0], tokenizers_[0], recipe.beam_size)]
         else:
-            texts = self._of_files(jobs, tokenizers_, recipe.beam_size, give_way)
-        return [self._hypothesis(*parts) for parts in zip(requests, jobs, languages, tokenizers_, texts, strict=True)]
+            found = self._of_files(jobs, tokenizers_, recipe.beam_size, give_way)
+        return [_hypothesis(*parts) for parts in zip(requests, languages, tokenizers_, found, strict=True)]
 
-    def _drafts(self, jobs: list[Job], tokenizers_: list[Tokenizer]) -> list[Text]:
+    def _drafts(self, jobs: list[Job], tokenizers_: list[Tokenizer]) -> list[Found]:
         """Once more, without prompt, where that may be to blame for a loop: it would hold back every draft of its
         session, while a loop of the audio's own is gone with the next window."""
-        texts = greedy.decode(self._whisper, self._tokens, jobs)
-        again = [index for index, (job, text) in enumerate(zip(jobs, texts, strict=True)) if text.truncated and job.sot]
+        found = _found(jobs, greedy.decode(self._whisper, self._tokens, jobs), tokenizers_)
+        again = [index for index, job in enumerate(jobs) if found[index].text.truncated and job.sot]
         if again:
             bare = greedy.decode(self._whisper, self._tokens, [_bare(jobs[index]) for index in again])
             for index, text in zip(again, bare, strict=True):
-                texts[index] = _better(jobs[index], texts[index], text, tokenizers_[index])
-        return texts
+                found[index] = found[index].better(Found(jobs[index], text, tokenizers_[index]))
+        return found
 
-    def _final(self, job: Job, tokenizer: Tokenizer, beam_size: int) -> Text:
+    def _final(self, job: Job, tokenizer: Tokenizer, beam_size: int) -> Found:
         """One search; a second one, without prompt and repetitions, where the first looks like a loop or a guess."""
-        first = beam.decode(self._whisper, self._tokens, job, beam_size)
-        if not _candidate(job, first, tokenizer).is_suspect:
+        first = Found(job, beam.decode(self._whisper, self._tokens, job, beam_size), tokenizer)
+        if not first.candidate.is_suspect:
             return first
         second = beam.decode(self._whisper, self._tokens, _bare(job), beam_size, may_repeat=False)
-        return _better(job, first, second, tokenizer)
+        return first.better(Found(job, second, tokenizer))
 
-    def _of_files(self, jobs: list[Job], tokenizers_: list[Tokenizer], beam_size: int, give_way: GiveWay) -> list[Text]:
+    def _of_files(
+        self, jobs: list[Job], tokenizers_: list[Tokenizer], beam_size: int, give_way: GiveWay
+    ) -> list[Found]:
         """As ``_final``, all at once."""
-        texts = beam_batch.decode(self._file_whisper, self._tokens, jobs, beam_size, give_way)
-        again = [i for i, text in enumerate(texts) if _candidate(jobs[i], text, tokenizers_[i]).is_suspect]
+        model = self._file_whisper
+        found = _found(jobs, beam_batch.decode(model, self._tokens, jobs, beam_size, give_way), tokenizers_)
+        again = [index for index, one in enumerate(found) if one.candidate.is_suspect]
         if again:
-            bare = [_bare(jobs[i]) for i in again]
-            second = beam_batch.decode(self._file_whisper, self._tokens, bare, beam_size, give_way, may_repeat=False)
-            for i, text in zip(again, second, strict=True):
-                texts[i] = _better(jobs[i], texts[i], text, tokenizers_[i])
-        return texts
+            bare = [_bare(jobs[index]) for index in again]
+            second = beam_batch.decode(model, self._tokens, bare, beam_size, give_way, may_repeat=False)
+            for index, text in zip(again, second, strict=True):
+                found[index] = found[index].better(Found(jobs[index], text, tokenizers_[index]))
+        return found
 
     def _tokenizer(self, language: str, task: str) -> Tokenizer:
         return Tokenizer(self._hf_tokenizer, self.is_multilingual, task=task, language=language)
@@ -187,31 +186,6 @@ class OnnxWhisperEngine:
         heard = max(1, min(encoding.positions, len(request.samples) // POSITION_SAMPLES))
         return Job(encoding, [*context, *task_tokens], len(context), limit, _guess(request, limit), heard)
 
-    def _hypothesis(
-        self,
-        request: DecodeRequest,
-        job: Job,
-        language: tuple[str, float],
-        tokenizer: Tokenizer,
-        found: Text,
-    ) -> Hypothesis:
-        starts = _starts(job, found)
-        if request.memory is not None:
-            samples = [request.begin + int(start) * POSITION_SAMPLES for start in starts[: len(found.tokens)]]
-            # A loop is no guess that helps.
-            request.memory.kept = None if found.truncated else _Kept(found.tokens, samples)
-        candidate = _candidate(job, found, tokenizer)
-        return Hypothesis(
-            text=candidate.text,
-            words=_words(request, tokenizer, found, starts / POSITIONS_PER_S),
-            language=language[0],
-            language_probability=language[1],
-            avg_logprob=candidate.avg_logprob,
-            no_speech_prob=found.no_speech_prob,
-            compression_ratio=candidate.compression_ratio,
-            truncated=found.truncated,
-        )
-
 
 def _go_on() -> None:
     """Nobody is in more of a hurry."""
@@ -226,28 +200,26 @@ def _guess(request: DecodeRequest, limit: int) -> list[int]:
     return kept.tokens[inside : inside + limit]
 
 
-def _starts(job: Job, found: Text) -> NDArray[np.int64]:
-    """The position at which each token begins, the end too."""
-    return token_starts(np.stack(found.attention)[:, : job.heard])
+def _found(jobs: list[Job], texts: list[Text], tokenizers_: list[Tokenizer]) -> list[Found]:
+    return [Found(*parts) for parts in zip(jobs, texts, tokenizers_, strict=True)]
 
 
-def _candidate(job: Job, found: Text, tokenizer: Tokenizer) -> Candidate:
-    text = tokenizer.decode(found.tokens).strip()
-    begins = _word_begins(found, tokenizer)[1][:-1]
-    at_once = words_at_once((_starts(job, found)[begins] / POSITIONS_PER_S).tolist())
-    return Candidate(text, float(np.mean(found.logprobs)), compression_ratio(text), found.truncated, at_once)
-
-
-def _better(job: Job, first: Text, second: Text, tokenizer: Tokenizer) -> Text:
-    candidate = _candidate(job, first, tokenizer)
-    return first if better_of(candidate, _candidate(job, second, tokenizer)) is candidate else second
-
-
-def _word_begins(found: Text, tokenizer: Tokenizer) -> tuple[list[str], NDArray[np.int64]]:
-    """The words, and at which token each begins; the end of text is one more."""
-    texts, groups = tokenizer.split_to_word_tokens([*found.tokens, tokenizer.eot])
-    # The last group is the end-of-text token alone.
-    return texts[:-1], np.cumsum([0, *(len(group) for group in groups[:-1])])
+def _hypothesis(request: DecodeRequest, language: tuple[str, float], tokenizer: Tokenizer, found: Found) -> Hypothesis:
+    text, candidate = found.text, found.candidate
+    if request.memory is not None:
+        samples = [request.begin + int(start) * POSITION_SAMPLES for start in found.starts[: len(text.tokens)]]
+        # A loop is no guess that helps.
+        request.memory.kept = None if text.truncated else _Kept(text.tokens, samples)
+    return Hypothesis(
+        text=candidate.text,
+        words=_words(request, tokenizer, found),
+        language=language[0],
+        language_probability=language[1],
+        avg_logprob=candidate.avg_logprob,
+        no_speech_prob=text.no_speech_prob,
+        compression_ratio=candidate.compression_ratio,
+        truncated=text.truncated,
+    )
 
 
 def _bare(job: Job) -> Job:
@@ -255,18 +227,11 @@ def _bare(job: Job) -> Job:
     return Job(job.encoding, job.start[job.sot :], 0, job.limit, heard=job.heard)
 
 
-def _words(
-    request: DecodeRequest, tokenizer: Tokenizer, found: Text, starts_s: np.ndarray[tuple[int], np.dtype[np.float64]]
-) -> tuple[TimedWord, ...]:
-    if not found.tokens:
+def _words(request: DecodeRequest, tokenizer: Tokenizer, found: Found) -> tuple[TimedWord, ...]:
+    if not found.text.tokens:
         return ()
-    texts, begins = _word_begins(found, tokenizer)
-    chances = np.exp(found.logprobs)
-    pieces = [
-        Piece(text, int(end - begin), float(starts_s[begin]), float(starts_s[end]), float(chances[begin:end].mean()))
-        for text, (begin, end) in zip(texts, pairwise(begins), strict=True)
-    ]
-    return timed_words(pieces, written_language(request, tokenizer.language_code), len(request.samples) / SAMPLE_RATE)
+    written = written_language(request, tokenizer.language_code)
+    return timed_words(found.pieces(), written, len(request.samples) / SAMPLE_RATE)
 
 
 def load(
