@@ -22,8 +22,10 @@ from stt_shared.bus.functions import Functions, Ownership, Written
 from stt_shared.bus.log import read_audio
 from stt_shared.bus.replicas import ReplicaStatus
 from stt_shared.bus.work import Assignment, Stage
+from stt_shared.clock import wall_ms
 from stt_shared.contracts.events import Done, Error, Event, Final, Partial, StageTiming
 from stt_shared.contracts.frames import Frame, FrameKind, frame_from_entry
+from stt_shared.contracts.jobs import JobResult, JobSegment, JobStatus
 from stt_shared.tasks import cancel_and_wait
 
 STAMP = "2026-01-01T00:00:00.000Z"
@@ -257,6 +259,26 @@ async def running_gateway(
         server.should_exit = True
         await serving
         listener.close()
+
+
+@contextlib.asynccontextmanager
+async def gateway_with_store(client: Redis, redis_url: str, folder: Path, database_url: str) -> AsyncIterator[Gateway]:
+    """A gateway beside stand-ins that takes files and keeps their transcripts in this database."""
+    async with (
+        stand_ins(client),
+        running_gateway(client, redis_url, folder / "spool", database_url=database_url) as gateway,
+    ):
+        await tell_status(client, "transcriber", capacity=4, detail={"model": "base"})
+        yield gateway
+
+
+async def end_job(client: Redis, job_id: str, text: str) -> None:
+    """The job ends with this text, as the transcriber ends it."""
+    functions, at = Functions(client), keys.job_keys(job_id)
+    epoch = (await client.hget(at.state, "epoch") or b"").decode()
+    result = JobResult(text, "en", 2.0, [JobSegment(0, 0.0, 2.0, text, 0.9, [])])
+    await functions.conversations.keep("job", job_id.encode())
+    await functions.jobs.finish(at, epoch, JobStatus.COMPLETED, result=msgspec.json.encode(result), now_ms=wall_ms())
 
 
 def kinds_of(events: list[dict[str, Any]]) -> list[str]:

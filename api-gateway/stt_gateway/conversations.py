@@ -19,6 +19,7 @@ from stt_gateway.core.viewing import Viewing, page_request, viewing
 from stt_gateway.pump import CLOSE_SLOW_READER, ClientGone, send_text
 from stt_gateway.services import Services, services_of
 from stt_gateway.store.interface import MAX_UTTERANCES, Settled
+from stt_gateway.store.names import session_id_of
 from stt_shared.bus import keys
 from stt_shared.bus.conversations import epoch_of, place_before, read_conversation
 from stt_shared.clock import wall_ms
@@ -86,7 +87,7 @@ def _kept(settled: Settled) -> dict[str, Any]:
     return {
         "number": settled.number,
         # As viewers see it, without what tells sessions of one id apart.
-        "session_id": said.session_id.rpartition(".")[0],
+        "session_id": session_id_of(said.session_id),
         "utterance": said.utterance,
         "speaker": said.speaker or None,
         "text": said.text,
@@ -119,8 +120,7 @@ class Viewer:
             for task in done:
                 task.result()
         finally:
-            for task in tasks:
-                await cancel_and_wait(task)
+            await cancel_and_wait(*tasks)
 
     async def _settled(self) -> None:
         wish = self._wish

@@ -8,7 +8,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from stt_gateway.services import Services
-from stt_gateway.store.names import stored_id
+from stt_gateway.store.names import session_id_of, stored_id
 from stt_shared.bus import keys
 from stt_shared.bus.log import read_state
 from stt_shared.clock import wall_ms
@@ -54,7 +54,7 @@ async def erase_transcript(services: Services, id: str) -> bool:
     spoken = await services.store.session_utterances(id)
     if spoken or (kept is not None and kept.kind == "live"):
         # Redis first: which keys they are, the store knows.
-        names = {id.rpartition(".")[0], *([kept.title] if kept else [])}
+        names = {session_id_of(id), *([kept.title] if kept else [])}
         for session_id in names:
             await _erase_session(services.redis, session_id, id)
         for conversation_id in {one.conversation_id for one in spoken}:

@@ -16,8 +16,8 @@ from fastapi.responses import StreamingResponse
 from stt_gateway.core.config import JobRequest, job_request
 from stt_gateway.core.estimate import seconds_left
 from stt_gateway.core.idempotency import fingerprint, idempotency_key
-from stt_gateway.core.subtitles import srt, vtt
 from stt_gateway.erasing import erase_job
+from stt_gateway.exports import subtitles
 from stt_gateway.services import Services, services_of
 from stt_gateway.store.interface import Kind, Transcript
 from stt_gateway.uploads import Upload, receive_uploads
@@ -137,10 +137,8 @@ async def get_result(request: Request, job_id: str, kind: str) -> Response:
     match kind:
         case "json":
             return _json(view.result)
-        case "srt":
-            return Response(await asyncio.to_thread(srt, view.result.segments), media_type="application/x-subrip")
-        case "vtt":
-            return Response(await asyncio.to_thread(vtt, view.result.segments), media_type="text/vtt")
+        case "srt" | "vtt":
+            return await subtitles(kind, view.result.segments)
         case _:
             lines = [segment.text + "\n" for segment in view.result.segments]
             return Response("".join(lines), media_type="text/plain")

@@ -1,13 +1,12 @@
 """Stored transcripts over HTTP: search, fetch, rename, delete, export."""
 
-import asyncio
 from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from stt_gateway.core.subtitles import srt, vtt
 from stt_gateway.erasing import erase_transcript
+from stt_gateway.exports import subtitles
 from stt_gateway.services import services_of
 from stt_gateway.store.interface import Found, Summary, Transcript, TranscriptStore
 from stt_gateway.store.request import cursor_of, rename_request, search_request
@@ -73,10 +72,8 @@ async def export_transcript(request: Request, id: str, kind: str) -> Response:
     match kind:
         case "json":
             return _json(_whole_view(found))
-        case "srt":
-            return Response(await asyncio.to_thread(srt, found.segments), media_type="application/x-subrip")
-        case "vtt":
-            return Response(await asyncio.to_thread(vtt, found.segments), media_type="text/vtt")
+        case "srt" | "vtt":
+            return await subtitles(kind, found.segments)
         case _:
             lines = [segment.text.strip() for segment in found.segments] or [found.text]
             return Response("".join(f"{line}\n" for line in lines if line), media_type="text/plain")

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import msgspec
 import pytest
-from gateway_bench import Gateway, running_gateway, stand_ins, tell_status, until
+from gateway_bench import Gateway, end_job, gateway_with_store, until
 from redis.asyncio import Redis
 from sqlalchemy import URL
 from store_samples import about_sqlite, transcript, utterance
@@ -21,7 +21,7 @@ from stt_shared.bus.jobs import NewJob
 from stt_shared.clock import wall_ms
 from stt_shared.contracts.conversation import Utterance
 from stt_shared.contracts.events import Done, Final
-from stt_shared.contracts.jobs import JobConfig, JobResult, JobSegment, JobStatus
+from stt_shared.contracts.jobs import JobConfig, JobStatus
 from stt_shared.contracts.session import SessionConfig, encode_json
 
 pytestmark = pytest.mark.contract
@@ -37,11 +37,7 @@ async def gateway(redis_client: Redis, redis_url: str, tmp_path: Path, empty: UR
     url = empty.render_as_string(hide_password=False)
     if empty.database and Path(empty.database).is_absolute():
         Path(empty.database).parent.mkdir(exist_ok=True)
-    async with (
-        stand_ins(redis_client),
-        running_gateway(redis_client, redis_url, tmp_path / "spool", database_url=url) as gateway,
-    ):
-        await tell_status(redis_client, "transcriber", capacity=4, detail={"model": "base"})
+    async with gateway_with_store(redis_client, redis_url, tmp_path, url) as gateway:
         yield gateway
 
 
@@ -66,15 +62,6 @@ async def posted(http: httpx2.AsyncClient, name: str) -> str:
     return str(sent.json()["job_id"])
 
 
-async def heard(client: Redis, job_id: str, text: str) -> None:
-    """The job ends with this text, as the transcriber ends it."""
-    functions, at = Functions(client), keys.job_keys(job_id)
-    epoch = (await client.hget(at.state, "epoch") or b"").decode()
-    result = JobResult(text, "en", 2.0, [JobSegment(0, 0.0, 2.0, text, 0.9, [])])
-    await functions.conversations.keep("job", job_id.encode())
-    await functions.jobs.finish(at, epoch, JobStatus.COMPLETED, result=msgspec.json.encode(result), now_ms=wall_ms())
-
-
 async def status_of(http: httpx2.AsyncClient, path: str) -> int:
     return (await http.get(path)).status_code
 
@@ -88,8 +75,8 @@ async def test_a_deleted_job_is_gone_everywhere_and_its_neighbour_stays(
     gateway: Gateway, http: httpx2.AsyncClient, at: str
 ) -> None:
     job_id, other = await posted(http, f"{SECRET}.wav"), await posted(http, "other.wav")
-    await heard(gateway.client, job_id, f"{SECRET} and more")
-    await heard(gateway.client, other, "something else")
+    await end_job(gateway.client, job_id, f"{SECRET} and more")
+    await end_job(gateway.client, other, "something else")
     await until(lambda: is_stored(http, job_id))
     await until(lambda: is_stored(http, other))
     assert SECRET in await everything(gateway.client)
@@ -117,7 +104,7 @@ async def test_a_deleted_job_is_gone_everywhere_and_its_neighbour_stays(
 
 async def test_the_same_file_is_heard_again_after_it_was_deleted(gateway: Gateway, http: httpx2.AsyncClient) -> None:
     job_id = await posted(http, "a.wav")
-    await heard(gateway.client, job_id, "words")
+    await end_job(gateway.client, job_id, "words")
     await until(lambda: is_stored(http, job_id))
     assert await posted(http, "a.wav") == job_id
     await http.delete(f"{TRANSCRIPTS}/{job_id}")

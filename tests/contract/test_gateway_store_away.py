@@ -6,17 +6,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import httpx2
-import msgspec
 import pytest
-from gateway_bench import Gateway, running_gateway, stand_ins, tell_status, until
+from gateway_bench import Gateway, end_job, gateway_with_store, until
 from redis.asyncio import Redis
 from sqlalchemy import Connection
 
 from stt_gateway.store import engine as store_engine
-from stt_shared.bus import keys
-from stt_shared.bus.functions import Functions
-from stt_shared.clock import wall_ms
-from stt_shared.contracts.jobs import JobResult, JobStatus
 
 pytestmark = pytest.mark.contract
 
@@ -49,11 +44,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
 async def gateway(redis_client: Redis, redis_url: str, tmp_path: Path, disk: Disk) -> AsyncIterator[Gateway]:
     (tmp_path / "volume").mkdir()
     url = f"sqlite:///{tmp_path}/volume/transcripts.db"
-    async with (
-        stand_ins(redis_client),
-        running_gateway(redis_client, redis_url, tmp_path / "spool", database_url=url) as gateway,
-    ):
-        await tell_status(redis_client, "transcriber", capacity=4, detail={"model": "base"})
+    async with gateway_with_store(redis_client, redis_url, tmp_path, url) as gateway:
         yield gateway
 
 
@@ -68,11 +59,7 @@ async def heard(gateway: Gateway, http: httpx2.AsyncClient, name: str, text: str
     sent = await http.post(JOBS, files={"file": (name, name.encode())})
     assert sent.status_code == 202, sent.text
     job_id = str(sent.json()["job_id"])
-    functions, at = Functions(gateway.client), keys.job_keys(job_id)
-    epoch = (await gateway.client.hget(at.state, "epoch") or b"").decode()
-    await functions.conversations.keep("job", job_id.encode())
-    result = msgspec.json.encode(JobResult(text, "en", 2.0, []))
-    await functions.jobs.finish(at, epoch, JobStatus.COMPLETED, result=result, now_ms=wall_ms())
+    await end_job(gateway.client, job_id, text)
     return job_id
 
 

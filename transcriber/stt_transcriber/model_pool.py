@@ -87,8 +87,7 @@ class ModelPool:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in list(self._tasks):
-            await cancel_and_wait(task)
+        await cancel_and_wait(*self._tasks)
         self._right_of_way.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 

@@ -40,3 +40,8 @@ def _visible(name: str) -> str:
 def stored_id(session_id: str, instance: str) -> str:
     """A session's id may be used again; what is stored tells them apart."""
     return f"{session_id[:110]}.{instance[:12]}"
+
+
+def session_id_of(stored: str) -> str:
+    """The session's id in a ``stored_id``, as far as that holds it."""
+    return stored.rpartition(".")[0]
