@@ -5,6 +5,7 @@ import { Transcript } from "../live/transcript.js";
 import { problemNotice } from "../live/view.js";
 import { address } from "../router.js";
 import { button, field, h, icon, notice } from "../ui/dom.js";
+import { Following } from "../ui/following.js";
 import { copyText } from "../ui/save.js";
 import { keep, settings } from "../ui/settings.js";
 import { toast } from "../ui/toast.js";
@@ -12,7 +13,6 @@ import { Feed } from "./feed.js";
 import { Viewer } from "./viewer.js";
 
 const MOST_ROWS = 300;
-const NEAR_PX = 80;
 const REFUSED_MS = 700;
 const WORDS = [
   "amber",
@@ -156,7 +156,7 @@ function createRoom(app, id) {
     text: t("live.to_now"),
     kind: "small main to-now",
     hidden: true,
-    onclick: () => follow(),
+    onclick: () => following.toNewest(),
   });
   const name = h("input", {
     class: "input",
@@ -182,24 +182,11 @@ function createRoom(app, id) {
     h("footer", { class: "talk-foot" }, name, talk, heard),
   );
 
-  let isFollowing = true;
-  let lastTop = 0;
   let shown = 0;
   let shownProblem = null;
   const rows = new Map();
-  stage.addEventListener(
-    "scroll",
-    () => {
-      if (stage.scrollHeight - stage.scrollTop - stage.clientHeight < NEAR_PX) isFollowing = true;
-      else if (stage.scrollTop < lastTop) isFollowing = false;
-      lastTop = stage.scrollTop;
-      toNow.hidden = isFollowing;
-    },
-    { passive: true },
-  );
-  const grown = new ResizeObserver(() => isFollowing && empty.hidden && follow());
-  grown.observe(log);
-  grown.observe(stage);
+  const shows = () => empty.hidden;
+  const following = new Following(stage, log, (isOn) => (toNow.hidden = isOn), shows);
 
   function begin() {
     const speaker = name.value.trim();
@@ -218,11 +205,11 @@ function createRoom(app, id) {
     if (what === "utterance") {
       for (; shown < feed.utterances.length; shown += 1)
         log.append(said(feed.utterances[shown], feed.utterances[shown - 1]));
-      while (isFollowing && log.childElementCount > MOST_ROWS) log.firstChild.remove();
+      while (following.isOn && log.childElementCount > MOST_ROWS) log.firstChild.remove();
     }
     drawSpeaking();
     drawState();
-    if (isFollowing && empty.hidden) follow();
+    if (following.isOn && shows()) following.toNewest();
   }
 
   function said(one, before) {
@@ -316,19 +303,13 @@ function createRoom(app, id) {
     );
   }
 
-  function follow() {
-    isFollowing = true;
-    toNow.hidden = true;
-    stage.scrollTop = stage.scrollHeight;
-  }
-
   async function big(isBig) {
     if (element.classList.contains("captions-only") === isBig) return;
     element.classList.toggle("captions-only", isBig);
     captions.hidden = isBig;
     small.hidden = !isBig;
     (isBig ? small : captions).focus();
-    follow();
+    following.toNewest();
     if (isBig)
       await document.documentElement.requestFullscreen?.().catch(() => {
         /* big type all the same */

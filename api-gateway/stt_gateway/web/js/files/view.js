@@ -1,6 +1,6 @@
 // The Files page: drop, watch, open.
 import { has, language, languageName, t } from "../i18n/index.js";
-import { renameForm, TRANSCRIPTS } from "../library/rename.js";
+import { renamable, TRANSCRIPTS } from "../library/rename.js";
 import { address } from "../router.js";
 import { fileSize } from "../text/clock.js";
 import { button, field, h, icon, notice, promptField, select, toggle } from "../ui/dom.js";
@@ -110,20 +110,7 @@ export function create(app) {
         location.hash = address("files");
         return;
       }
-      const heading = h("h1", { dir: "auto" }, job.filename || jobId);
-      const edit = button({
-        name: "pen",
-        text: t("action.rename"),
-        kind: "small",
-        onclick: () => {
-          heading.replaceChildren(
-            renameForm(jobId, heading.textContent, (name) => {
-              heading.replaceChildren(name);
-              edit.focus();
-            }),
-          );
-        },
-      });
+      const { heading, edit } = renamable(jobId, job.filename || jobId);
       // A title lives in the library; without one there is nothing to rename.
       const tools = (await server.has(TRANSCRIPTS)) ? [edit] : [];
       if (opened !== mine) return;

@@ -6,6 +6,26 @@ import { toast } from "../ui/toast.js";
 
 export const TRANSCRIPTS = "/v1/stt/transcripts";
 
+/** A heading with a transcript's title, and the button that puts a form in its place. `renamed(title)`. */
+export function renamable(id, title, renamed = () => {}) {
+  const heading = h("h1", { dir: "auto" }, title);
+  const edit = button({
+    name: "pen",
+    text: t("action.rename"),
+    kind: "small",
+    onclick: () => {
+      heading.replaceChildren(
+        renameForm(id, heading.textContent, (name) => {
+          renamed(name);
+          heading.replaceChildren(name);
+          edit.focus();
+        }),
+      );
+    },
+  });
+  return { heading, edit };
+}
+
 /** A form in place of a title. `done(title)` comes once: with the new title, or the old one when nothing changed. */
 export function renameForm(id, before, done) {
   const name = h("input", { class: "input small", value: before, "aria-label": t("library.name"), maxlength: "200" });

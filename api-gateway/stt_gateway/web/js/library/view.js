@@ -6,7 +6,7 @@ import { address, replace } from "../router.js";
 import { shortClock } from "../text/clock.js";
 import { button, field, h, icon, notice, select } from "../ui/dom.js";
 import { toast } from "../ui/toast.js";
-import { renameForm, TRANSCRIPTS } from "./rename.js";
+import { renamable, renameForm, TRANSCRIPTS } from "./rename.js";
 import { highlighted, Search } from "./search.js";
 
 const TYPING_MS = 180;
@@ -273,21 +273,7 @@ export function create(app) {
     try {
       const found = await request(`${TRANSCRIPTS}/${encodeURIComponent(id)}`);
       if (opened !== mine) return;
-      const heading = h("h1", { dir: "auto" }, nameOf(found));
-      const edit = button({
-        name: "pen",
-        text: t("action.rename"),
-        kind: "small",
-        onclick: () => {
-          heading.replaceChildren(
-            renameForm(id, nameOf(found), (name) => {
-              found.title = name;
-              heading.replaceChildren(name);
-              edit.focus();
-            }),
-          );
-        },
-      });
+      const { heading, edit } = renamable(id, nameOf(found), (title) => (found.title = title));
       const gone = button({
         name: "trash",
         text: t("action.delete"),

@@ -3,23 +3,21 @@
 import { t } from "../i18n/index.js";
 import { shortClock } from "../text/clock.js";
 import { h } from "../ui/dom.js";
+import { Following } from "../ui/following.js";
 import { commonPrefix, liveWords } from "./transcript.js";
 
 const FOLD = 40; // utterances that come and go together
 const MAX_FOLDS = 5;
-const NEAR_PX = 80;
 
 export class Captions {
   #folds = []; // {from, element}
   #words = [];
   #spans = [];
-  #lastTop = 0;
   #gapsShown = 0;
-  isFollowing = true;
 
   /** `scroller`: the element that scrolls. `onFollow(isFollowing)`. */
   constructor(transcript, scroller, onFollow) {
-    Object.assign(this, { transcript, scroller, onFollow });
+    Object.assign(this, { transcript, scroller });
     this.earlier = h(
       "button",
       { type: "button", class: "button small bare", hidden: true, onclick: () => this.#showEarlier() },
@@ -41,11 +39,7 @@ export class Captions {
       this.log,
       h("div", { class: "transcript" }, this.liveLine),
     );
-    scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    // Fonts that come late, a turned phone: the newest words stay in sight.
-    const grown = new ResizeObserver(() => this.isFollowing && this.follow());
-    grown.observe(this.element);
-    grown.observe(scroller);
+    this.following = new Following(scroller, this.element, onFollow);
     this.renew();
   }
 
@@ -72,7 +66,7 @@ export class Captions {
     }
     if (what === "gap") this.#showGaps();
     this.#showLive();
-    if (this.isFollowing) {
+    if (this.following.isOn) {
       this.#trim();
       this.follow();
     }
@@ -80,8 +74,7 @@ export class Captions {
 
   /** To the newest words, and stay there. */
   follow() {
-    this.#setFollowing(true);
-    this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.following.toNewest();
   }
 
   get #nextIndex() {
@@ -135,7 +128,7 @@ export class Captions {
     const fold = { from, count: first.from - from, element: h("div", { class: "fold" }) };
     for (let i = from; i < first.from; i += 1) fold.element.append(line(this.transcript.utterances[i]));
     this.#folds.unshift(fold);
-    this.#setFollowing(false);
+    this.following.set(false);
     const before = this.scroller.scrollHeight;
     this.#quietly(() => this.log.prepend(fold.element));
     this.scroller.scrollTop += this.scroller.scrollHeight - before;
@@ -147,20 +140,6 @@ export class Captions {
     this.log.setAttribute("aria-live", "off");
     action();
     setTimeout(() => this.log.removeAttribute("aria-live"), 200);
-  }
-
-  #scrolled() {
-    const { scrollTop, scrollHeight, clientHeight } = this.scroller;
-    if (scrollHeight - scrollTop - clientHeight < NEAR_PX) this.#setFollowing(true);
-    // Nothing but a reader's hand goes up.
-    else if (scrollTop < this.#lastTop) this.#setFollowing(false);
-    this.#lastTop = scrollTop;
-  }
-
-  #setFollowing(value) {
-    if (this.isFollowing === value) return;
-    this.isFollowing = value;
-    this.onFollow(value);
   }
 }
 
