@@ -19,12 +19,12 @@ from whisper_normalizer.basic import BasicTextNormalizer
 from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, Memory, Quality
 from stt_transcriber.engines import faster_whisper, onnx_whisper
 from stt_transcriber.engines.base import Engine
-from stt_transcriber.engines.window import RECIPES, Recipe
+from stt_transcriber.engines.window import MAX_POSITIONS, Recipe
 from stt_transcriber.model_store import default_models_dir, resolve
 
 WINDOWS_S = (2.0, 4.0, 6.0, 8.0)
-PADS_S = (1.0, 2.0, 3.0)
-TAILS = (0, 400, 1500)
+PADS_S = (0.2, 0.5, 1.0, 2.0)
+TAILS = (0, 400, MAX_POSITIONS)
 BATCHES = (1, 2, 4, 8)
 TICK_S = 0.5
 _normalise = BasicTextNormalizer()
@@ -141,13 +141,13 @@ def recipe_figures(
 ) -> Iterator[dict[str, Any]]:
     """Drafts of windows cut in mid-speech, by pad and tail, beside the greedy decode of the window padded to 30 s."""
     windows = [as_float(clip)[:end] for clip in clips for end in growing(clip)][::3]
-    shipped = dict(RECIPES)
+    shipped = dict(onnx_whisper.RECIPES), dict(faster_whisper.RECIPES)
     try:
-        RECIPES[Quality.DRAFT] = Recipe(30.0, 0, 1)
+        faster_whisper.RECIPES[Quality.DRAFT] = Recipe(30.0, 0, 1)
         full = [ct2.decode([DecodeRequest(window, language)])[0].text for window in windows]
         for pad_s in PADS_S:
             for tail in TAILS:
-                RECIPES[Quality.DRAFT] = Recipe(pad_s, tail, 1)
+                onnx_whisper.RECIPES[Quality.DRAFT] = Recipe(pad_s, tail, 1)
                 heard: list[Hypothesis] = []
                 took = sum(
                     cpu_ms(lambda w=window, into=heard: into.append(own.decode([DecodeRequest(w, language)])[0]))
@@ -162,7 +162,8 @@ def recipe_figures(
                     "cpu_ms": round(took / len(windows), 1),
                 }
     finally:
-        RECIPES.update(shipped)
+        for module, recipes in zip((onnx_whisper, faster_whisper), shipped, strict=True):
+            module.RECIPES.update(recipes)
 
 
 def growing(clip: Clip) -> range:

@@ -15,14 +15,16 @@ import pytest
 from checks import assert_times_sound, hear, word_error_rate
 from numpy.typing import NDArray
 from speech import read_audio
+from structlog.testing import capture_logs
 
 from stt_shared.contracts.session import Task
 from stt_transcriber.core.hypothesis import DecodeRequest, Memory, Quality
 from stt_transcriber.engines.base import EngineError
 from stt_transcriber.engines.faster_whisper import FasterWhisperEngine
+from stt_transcriber.engines.file_model import FileWhisper
 from stt_transcriber.engines.load import load_engine
-from stt_transcriber.engines.onnx_whisper import OnnxWhisperEngine
-from stt_transcriber.engines.window import RECIPES
+from stt_transcriber.engines.onnx_whisper import RECIPES, OnnxWhisperEngine
+from stt_transcriber.engines.window import POSITION_SAMPLES
 
 pytestmark = pytest.mark.model
 Audio = NDArray[np.float32]
@@ -145,6 +147,29 @@ def go() -> None:
     """Nobody is in a hurry."""
 
 
+def test_where_the_graphs_for_files_are_refused_files_are_decoded_as_live_speech(
+    onnx_tiny: OnnxWhisperEngine, beckett: Audio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries, gave_way = [], []
+
+    def refused() -> FileWhisper:
+        tries.append(1)
+        raise RuntimeError("[ONNXRuntimeError] : 9 : NOT_IMPLEMENTED : could not find an implementation")
+
+    monkeypatch.setattr(onnx_tiny, "_load_for_files", refused)
+    monkeypatch.setattr(onnx_tiny, "_loaded_for_files", None)
+    monkeypatch.setattr(onnx_tiny, "_refused_for_files", False)
+    pieces = [DecodeRequest(beckett[at : at + 48_000], "en", quality=Quality.FILE) for at in (0, 48_000)]
+    with capture_logs() as logs:
+        heard = [onnx_tiny.decode_files(pieces, lambda: gave_way.append(1)) for _ in range(2)]
+    finals = [hear(onnx_tiny, replace(piece, quality=Quality.FULL)) for piece in pieces]
+    assert heard == [finals, finals]
+    assert all(final.text for final in finals)
+    assert len(tries) == 1, "asked for once"
+    assert [log["log_level"] for log in logs] == ["warning"]
+    assert len(gave_way) == 4, "before each piece"
+
+
 def test_only_pieces_of_files_are_decoded_as_such(onnx_tiny: OnnxWhisperEngine) -> None:
     piece = DecodeRequest(np.zeros(16_000, np.float32), "en", quality=Quality.FILE)
     with pytest.raises(EngineError, match="by decode_files"):
@@ -206,6 +231,29 @@ def assert_apart_only_by_ties(
     assert all(gap < 0.5 for gap in ties)
 
 
+def test_a_short_window_is_encoded_as_if_silence_filled_thirty_seconds(
+    onnx_tiny: OnnxWhisperEngine, english: list[tuple[Audio, str]]
+) -> None:
+    """How far off a real pad to 30 s is what the decoder's last layer sees of it."""
+    whisper, recipe = onnx_tiny._whisper, RECIPES[Quality.FULL]
+    for samples, _ in english[:4]:
+        window = samples[:32_000]
+
+        def seen(pad_s: float, tail: int, window: Audio = window) -> Floats:
+            parts = whisper.encode(window, pad_s, tail).parts
+            last = whisper.shape.decoder_layers - 1
+            spoken: Floats = (parts[f"cv{last}"] * parts[f"vs{last}"])[:, :, : len(window) // POSITION_SAMPLES]
+            return spoken
+
+        wanted = seen(30.0, 0)
+        blind, looking = (
+            np.linalg.norm(seen(recipe.pad_s, tail) - wanted) / np.linalg.norm(wanted)
+            for tail in (0, recipe.tail_positions)
+        )
+        print(f"without the silence {blind:.3f}, with it {looking:.3f}")
+        assert looking < 0.7 * blind
+
+
 def test_a_draft_along_the_last_one_is_the_draft_without_it(
     onnx_tiny: OnnxWhisperEngine, english: list[tuple[Audio, str]]
 ) -> None:
@@ -225,6 +273,23 @@ def test_a_draft_along_the_last_one_is_the_draft_without_it(
     assert len(pairs) > 50
     assert saved > 0.8 * len(pairs)
     assert_apart_only_by_ties(onnx_tiny, pairs, equal=0.75)
+
+
+def test_that_nobody_speaks_is_told_along_with_the_first_tokens(onnx_base: OnnxWhisperEngine, beckett: Audio) -> None:
+    whisper, start = onnx_base._whisper, np.array([task_tokens(onnx_base)])
+    width = start.shape[1]
+    probabilities = []
+    for samples in (beckett[:64_000], np.zeros(64_000, np.float32)):
+        batch = whisper.batch([whisper.encode(samples, 2.0, 400)])
+        states, _ = batch.run(start, np.arange(width)[None], np.tri(width, dtype=np.bool_)[None])
+        tokens, logprobs, (probability,) = whisper.open(states[0, -1:], states[0, :1], 3)
+        alone, their_logprobs = whisper.choose(states[0, -1:], 3)
+        assert tokens[0, 0] == alone[0, 0]
+        assert logprobs[0, 0] == pytest.approx(their_logprobs[0, 0], abs=0.1)
+        assert probability == pytest.approx(whisper.no_speech_prob(states[0, 0]), abs=0.05)
+        probabilities.append(probability)
+    assert probabilities[0] < 0.3
+    assert probabilities[1] > 0.7
 
 
 def test_sessions_decoded_together_hear_what_each_hears_alone(

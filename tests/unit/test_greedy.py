@@ -82,10 +82,38 @@ def test_what_the_guess_has_right_costs_no_run_of_its_own() -> None:
     assert heard(says, job())[1] == len(SENTENCE) + 1
     assert heard(says, job(SENTENCE))[1] == 1
     for right in range(len(SENTENCE)):
-        # The token that differs, those behind it, and the end.
-        assert heard(says, job(WRONG[right]))[1] == 1 + len(SENTENCE) - right
+        # The tokens behind it, and the end.
         assert heard(says, job(SHORT[right]))[1] == 1 + len(SENTENCE) - right
     assert heard(says, job(LONG[0]))[1] == 1
+
+
+NO_TOKEN_TWICE = (3, 1, 4, 0, 5, 2, 6)
+
+
+@pytest.mark.parametrize("at", range(5))
+def test_behind_a_difference_the_rest_of_the_guess_costs_one_run(at: int) -> None:
+    says = reading(NO_TOKEN_TWICE)
+    before, behind = NO_TOKEN_TWICE[:at], NO_TOKEN_TWICE[at:]
+    # The token that differs joins the guess itself, or the one behind it does.
+    for guess, runs in (((*before, 7, *behind), 2), ((*before, 7, *behind[1:]), 3), ((*before, *behind[1:]), 3)):
+        (text,), ran = heard(says, job(guess))
+        assert tuple(text.tokens) == NO_TOKEN_TWICE
+        assert ran == runs
+
+
+@pytest.mark.parametrize("phrase", [(5,), (5, 2), (1, 2, 3), (6, 1, 6, 2, 0)])
+def test_a_loop_runs_into_its_limit_in_few_runs(phrase: tuple[int, ...]) -> None:
+    says = reading((4, *phrase * 60))
+    (text,), runs = heard(says, job(limit=60))
+    assert (text.tokens, text.truncated) == ([4, *phrase * 60][:60], True)
+    assert runs <= 1 + len(phrase) + 3 + 60 // 13 + 1
+
+
+def test_a_text_that_repeats_itself_and_goes_on_is_what_stepping_gives() -> None:
+    said = (1, 2, 3, 4, 1, 2, 3, 5, 1, 2, 3, 4, 6)
+    (text,), runs = heard(reading(said), job())
+    assert tuple(text.tokens) == said
+    assert runs < len(said)
 
 
 def test_windows_decoded_together_say_what_each_says_alone() -> None:

@@ -16,7 +16,7 @@ class LivePolicy:
     sentence_endpointing_ms: int = 0  # silence that ends an utterance whose text ends a sentence; 0: as any other
     max_utterance_ms: int = 28_000  # the model takes 30 s
     cut_look_back_ms: int = 6_000  # where a cut is sought when an utterance grows too long
-    first_partial_ms: int = 300  # of speech before the first partial
+    first_partial_ms: int = 200  # of speech before the first partial
     partial_interval_ms: int = 300
     max_partial_interval_ms: int = 3_000  # WHISPER_ACCUMULATION_S
     max_uncommitted_ms: int = 5_000  # BUFFER_MAX_DURATION_S

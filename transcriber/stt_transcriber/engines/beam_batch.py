@@ -1,6 +1,6 @@
 """Beam search over several windows at once: a run of the decoder carries the newest tokens of all their beams.
 
-What comes of a window is what comes of it alone. The model's rows hang on no other (see ``file_graphs``), windows that
+What comes of a window is what comes of it alone. The model's rows hang on no other (see ``FileWhisper``), windows that
 step together have contexts of one length, each has as many rows as a search may have beams, used or not, and the beams
 that were given up stay in the cache: a text's tokens lie where they would if it were alone.
 """

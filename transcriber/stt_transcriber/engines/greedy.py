@@ -1,72 +1,127 @@
-"""Greedy decoding of several windows at once, each along the text that it had before.
+"""Greedy decoding of several windows at once, each along what it may say.
 
 A window that grew says mostly what it said half a second ago. So its earlier tokens go through the decoder in one run;
 as far as each is what the model would choose, it is chosen (speculative decoding with the last draft as the guess, so
-the text is the one that stepping would give). From the first difference on, token by token.
+the text is the one that stepping would give). From the first difference on, token by token, until the text comes back
+to the guess or begins to repeat itself: the rest of the guess, or the repetition, goes through in one run again.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stt_transcriber.engines.onnx_model import Floats, OnnxWhisper
 from stt_transcriber.engines.search import Job, Text, Tokens
+
+_NEAR_TOKENS = 6
+"""So far ahead the text may come back to its guess: something was put in, left out or replaced."""
+_REPEATED_TOKENS = 3
+"""As many once more are taken for a repetition."""
+_AHEAD_TOKENS = 12
+"""Of a repetition as many go through at once."""
+
+
+class _Row:
+    """One window. ``feed``: tokens that go through next, the first ``sure`` of which are start or text, while the
+    others may be; ``place`` of the first in start and text."""
+
+    def __init__(self, job: Job) -> None:
+        self.text = Text()
+        self.place = 0
+        self.feed = [*job.start, *job.guess]
+        self.sure = len(job.start)
+        self._limit = job.limit
+        self._guess: Sequence[int] = ()  # what is left of it
+
+    def read(self, tokens: Tokens, chosen: NDArray[np.int64], logprobs: Floats, attention: Floats) -> int:
+        """``chosen``, ``logprobs``, ``attention``: the best tokens behind the last sure one and each that may be.
+        Sets what goes through next, nothing when the text is over. How many of ``feed`` are the text's own."""
+        guess = self.feed[self.sure :]
+        following = None
+        right = 0
+        for candidates, their_logprobs, looked in zip(chosen.tolist(), logprobs.tolist(), attention, strict=True):
+            best = next(i for i, token in enumerate(candidates) if self.text.tokens or token not in tokens.not_first)
+            token = candidates[best]
+            if not self._take(tokens.end, token, their_logprobs[best], looked):
+                break
+            if right == len(guess) or token != guess[right]:
+                following = token
+                break
+            right += 1
+        held = self.sure + right
+        if guess:
+            self._guess = guess[right:]
+        self.place += held
+        self.feed = [] if following is None else [following, *self._ahead(following)]
+        self.sure = 1
+        return held
+
+    def _take(self, end: int, token: int, logprob: float, attention: Floats) -> bool:
+        """Adds the token; False when the text is over."""
+        self.text.logprobs.append(logprob)
+        self.text.attention.append(attention)
+        if token == end:
+            return False
+        if len(self.text.tokens) == self._limit:
+            self.text.truncated = True
+            return False
+        self.text.tokens.append(token)
+        return True
+
+    def _ahead(self, token: int) -> Sequence[int]:
+        """What may follow."""
+        near = self._guess[:_NEAR_TOKENS]
+        return self._guess[near.index(token) + 1 :] if token in near else _repetition(self.text.tokens)
 
 
 def decode(model: OnnxWhisper, tokens: Tokens, jobs: Sequence[Job]) -> list[Text]:
     """Decodes all at once; results in the order of the jobs."""
     batch = model.batch([job.encoding for job in jobs])
-    results = [Text() for _ in jobs]
-    guesses = [[*job.start, *job.guess] for job in jobs]
-    width = max(map(len, guesses))
-    columns = np.zeros((len(jobs), width), np.int64)
-    for row, guess in enumerate(guesses):
-        columns[row, : len(guess)] = guess
-    seen = np.tile(np.tri(width, dtype=np.bool_), (len(jobs), 1, 1))
-    states, attention = batch.run(columns, np.tile(np.arange(width), (len(jobs), 1)), seen)
-
-    kept = np.zeros((len(jobs), width), np.bool_)  # columns of the cache that hold the text
-    following: dict[int, int] = {}
-    for row, (job, guess, result) in enumerate(zip(jobs, guesses, results, strict=True)):
-        begin = len(job.start) - 1
-        result.no_speech_prob = model.no_speech_prob(states[row, job.sot])
-        chosen, logprobs = model.choose(states[row, begin : len(guess)], 1 + len(tokens.not_first))
-        for step, (candidates, their_logprobs) in enumerate(zip(chosen, logprobs, strict=True)):
-            best = next(i for i, token in enumerate(candidates) if step > 0 or int(token) not in tokens.not_first)
-            token = int(candidates[best])
-            if not _take(result, job, tokens.end, token, float(their_logprobs[best]), attention[row, begin + step]):
-                break
-            if step == len(job.guess) or token != job.guess[step]:
-                following[row] = token
-                break
-        # Of the guess, what was right stays; the token that differs has yet to go through.
-        kept[row, : len(job.start) + len(result.tokens) - (row in following)] = True
-    while following:
-        kept = np.concatenate([kept, np.isin(np.arange(len(jobs)), list(following))[:, None]], axis=1)
-        column = np.zeros((len(jobs), 1), np.int64)
-        place = np.zeros((len(jobs), 1), np.int64)
-        for row, token in following.items():
-            column[row], place[row] = token, len(jobs[row].start) + len(results[row].tokens) - 1
-        states, attention = batch.run(column, place, kept[:, None])
-        rows = list(following)
-        chosen, logprobs = model.choose(states[rows, 0], 1)
-        for index, row in enumerate(rows):
-            token = int(chosen[index, 0])
-            if _take(results[row], jobs[row], tokens.end, token, float(logprobs[index, 0]), attention[row, 0]):
-                following[row] = token
-            else:
-                del following[row]
-    return results
+    rows = [_Row(job) for job in jobs]
+    kept = np.zeros((len(rows), 0), np.bool_)  # columns of the cache that hold the text
+    while live := [index for index, row in enumerate(rows) if row.feed]:
+        opening = not kept.shape[1]
+        states, attention = batch.run(*_columns(rows, kept))
+        news = [slice(rows[index].sure - 1, len(rows[index].feed)) for index in live]
+        wanted = np.concatenate([states[index, new] for index, new in zip(live, news, strict=True)])
+        if opening:
+            starts = np.stack([states[index, job.sot] for index, job in enumerate(jobs)])
+            chosen, logprobs, no_speech = model.open(wanted, starts, 1 + len(tokens.not_first))
+            for row, prob in zip(rows, no_speech, strict=True):
+                row.text.no_speech_prob = prob
+        else:
+            chosen, logprobs = model.choose(wanted, 1)
+        own = np.zeros(states.shape[:2], np.bool_)
+        begin = 0
+        for index, new in zip(live, news, strict=True):
+            end = begin + new.stop - new.start
+            held = rows[index].read(tokens, chosen[begin:end], logprobs[begin:end], attention[index, new])
+            own[index, :held] = True
+            begin = end
+        kept = np.concatenate([kept, own], axis=1)
+    return [row.text for row in rows]
 
 
-def _take(result: Text, job: Job, end: int, token: int, logprob: float, attention: Floats) -> bool:
-    """Adds the token; False when the text is over."""
-    result.logprobs.append(logprob)
-    result.attention.append(attention)
-    if token == end:
-        return False
-    if len(result.tokens) == job.limit:
-        result.truncated = True
-        return False
-    result.tokens.append(token)
-    return True
+def _columns(
+    rows: Sequence[_Row], kept: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """What goes through next: tokens and their places [B, n], and what each looks at."""
+    width = max(len(row.feed) for row in rows)
+    columns = np.zeros((len(rows), width), np.int64)
+    for index, row in enumerate(rows):
+        columns[index, : len(row.feed)] = row.feed
+    places = np.array([row.place for row in rows])[:, None] + np.arange(width)
+    before = np.repeat(kept[:, None], width, axis=1)
+    own = np.tile(np.tri(width, dtype=np.bool_), (len(rows), 1, 1))
+    return columns, places, np.concatenate([before, own], axis=2)
+
+
+def _repetition(text: Sequence[int]) -> Sequence[int]:
+    """What follows if the text goes on as it did when it last ended so; nothing if it never did."""
+    ending = text[-_REPEATED_TOKENS:]
+    for begin in range(len(text) - _REPEATED_TOKENS - 1, -1, -1):
+        if text[begin : begin + _REPEATED_TOKENS] == ending:
+            period = len(text) - _REPEATED_TOKENS - begin
+            return [text[i % period - period] for i in range(_AHEAD_TOKENS)]
+    return ()

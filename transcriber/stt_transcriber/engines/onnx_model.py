@@ -21,16 +21,17 @@ NEVER = np.float32(-1e9)
 """Added to a score that must not count; a real infinity would make a row of nothing else undefined."""
 _MOST_SILENCE = 128
 """Positions that stand for the silence behind a window."""
+_POSITIONS_AXIS = {"ck": 3, "cv": 2}
+"""Of the parts of an encoding; the others have none."""
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """What the decoder sees of a window: per layer ``keys`` float32 [1, heads, head_width, T] and ``values`` float32
-    [1, heads, T, head_width]; ``weight`` float32 [T] is added to the scores. The first ``positions`` are the window's
-    own, the rest is silence."""
+    """What the decoder sees of a window: ``parts`` are its inputs by name (see ``decoder_graph``), of one window each,
+    of T positions; ``weight`` float32 [T] is added to the scores. The first ``positions`` are the window's own, the
+    rest is silence."""
 
-    keys: list[Floats]
-    values: list[Floats]
+    parts: dict[str, NDArray[Any]]
     weight: Floats
     positions: int
 
@@ -57,9 +58,9 @@ class OnnxWhisper:
         self._places = as_float(weights, "decoder/position_encodings/encodings")
         self._features = FeatureExtractor(feature_size=self.shape.mels)
         layers = range(self.shape.decoder_layers)
-        self._encoded = [f"{part}{i}" for part in ("ck", "cv") for i in layers]
+        self._encoded = [f"{part}{i}" for part in ("ck", "cv", "ks", "vs") for i in layers]
         self._decoded = ["states", "attention", *(f"{part}{i}" for part in ("k", "v") for i in layers)]
-        self._silence = self._project_silence(np.zeros(MAX_SAMPLES, np.float32))
+        self._silence = self._encoded_silence()
 
     @property
     def longest_text(self) -> int:
@@ -68,21 +69,18 @@ class OnnxWhisper:
 
     def encode(self, samples: Floats, pad_s: float, tail: int) -> Encoding:
         """``samples``: float32 [n], 16 kHz, at most 30 s; ``pad_s``: zeros before the mel; ``tail``: positions of
-        cached silence that the decoder sees behind them.
+        cached silence that encoder and decoder see behind them.
 
         Neighbouring positions of silence hardly differ, so of a long tail one in so many stands for all, with so many
         times its weight. A short one, behind a long window, is taken as it is: there the decoder is least sure.
         """
         window, positions, behind, weight = self._laid_out(samples, pad_s, tail)
-        parts = self._project(window)
-        layers = self.shape.decoder_layers
-        keys = zip(parts[:layers], self._silence[:layers], strict=True)
-        values = zip(parts[layers:], self._silence[layers:], strict=True)
+        feed = {"mel": self._mel(window)}
+        for name, part in self._silence.items():
+            feed[name] = part[:, behind] if name.startswith("b") else part[:, :, behind]
+        self._weigh(feed, weight[positions:])
         return Encoding(
-            [np.concatenate([k, silence[..., behind]], 3) for k, silence in keys],
-            [np.concatenate([v, silence[:, :, behind]], 2) for v, silence in values],
-            weight,
-            positions,
+            dict(zip(self._encoded, self._encoder.run(self._encoded, feed), strict=True)), weight, positions
         )
 
     def batch(self, encodings: Sequence[Encoding]) -> "Batch":
@@ -109,11 +107,17 @@ class OnnxWhisper:
 
     def no_speech_prob(self, state: Floats) -> float:
         """How probable Whisper finds it that nobody speaks; ``state`` float32 [width] of the start-of-transcript."""
-        feed = {"states": state[None], "count": np.array([1])}
-        logprob, highest = self._words.run(["logprobs", "highest"], feed)
-        marks = self._marks.run(["scores"], {"states": state[None]})[0][0]
-        total = np.logaddexp(np.logaddexp.reduce(marks), highest[0, 0] - logprob[0, 0])
-        return float(np.exp(marks[self._no_speech - self._first_mark] - total))
+        return self.open(state[None][:0], state[None], 1)[2][0]
+
+    def open(self, states: Floats, starts: Floats, count: int) -> tuple[NDArray[np.int64], Floats, list[float]]:
+        """``choose``, and ``no_speech_prob`` of each of ``starts`` float32 [k, width], in one run of the vocabulary."""
+        feed = {"states": np.concatenate([states, starts]), "count": np.array([count])}
+        tokens, logprobs, highest = self._words.run(["tokens", "logprobs", "highest"], feed)
+        rows = len(states)
+        marks = self._marks.run(["scores"], {"states": starts})[0]
+        totals = np.logaddexp(np.logaddexp.reduce(marks, axis=1), (highest - logprobs)[rows:, 0])
+        nobody = np.exp(marks[:, self._no_speech - self._first_mark] - totals)
+        return tokens[:rows], logprobs[:rows], nobody.tolist()
 
     def languages(self, encoding: Encoding, start: int, tokens: Sequence[int]) -> Floats:
         """The share of each of the language ``tokens``; ``start`` is the start-of-transcript token."""
@@ -144,19 +148,33 @@ class OnnxWhisper:
         weight[positions:] = np.log(stride)
         return window, positions, behind, weight
 
-    def _project_silence(self, window: Floats) -> list[Floats]:
-        return self._project(window)
+    def _encoded_silence(self) -> dict[str, Floats]:
+        """Of 30 s, as the encoder takes it, by name."""
+        shape = self.shape
+        names = {f"b{of}{i}": f"e{of}{i}" for of in "kv" for i in range(shape.encoder_layers)}
+        names |= {f"s{of}{i}": f"f{of}{i}" for of in "kv" for i in range(shape.decoder_layers)}
+        sizes = {"bk": (1, 0, shape.width + shape.heads), "bv": (1, 0, shape.width)}
+        heads = (1, shape.heads, 0, shape.head_width)
+        feed = {name: np.zeros(sizes.get(name[:2], heads), np.float32) for name in names}
+        feed["mel"] = self._mel(np.zeros(MAX_SAMPLES, np.float32))
+        return dict(zip(names, self._encoder.run(list(names.values()), feed), strict=True))
+
+    def _weigh(self, feed: dict[str, Floats], weight: Floats) -> None:
+        """Sets the weights, float32 [m], of the silence that the encoder sees."""
+        head_width = self.shape.head_width
+        for i in range(self.shape.encoder_layers):
+            feed[f"bk{i}"] = keys = feed[f"bk{i}"].copy()
+            keys[..., head_width :: head_width + 1] = weight[:, None] * np.float32(head_width**0.5)
 
     def _mel(self, window: Floats) -> Floats:
         return np.ascontiguousarray(self._features(window, padding=0)[None], np.float32)
 
-    def _project(self, window: Floats) -> list[Floats]:
-        outputs: list[Floats] = self._encoder.run(self._encoded, {"mel": self._mel(window)})
-        return outputs
-
 
 class Batch:
     """Windows that are decoded together: their encodings and the attention cache of ``columns`` tokens so far."""
+
+    lanes = 1
+    """Encodings are padded to so many positions, or multiples."""
 
     def __init__(self, model: OnnxWhisper, encodings: Sequence[Encoding]) -> None:
         self._model = model
@@ -167,16 +185,16 @@ class Batch:
             self._feed[f"pk{i}"] = self._feed[f"pv{i}"] = nothing
         self.columns = 0
 
-    def _encoded(self, encodings: Sequence[Encoding]) -> dict[str, Any]:
-        size = len(encodings)
-        longest = max(len(encoding.weight) for encoding in encodings)
-        weight = np.full((size, 1, 1, longest), NEVER, np.float32)
+    def _encoded(self, encodings: Sequence[Encoding]) -> dict[str, NDArray[Any]]:
+        longest = -(-max(len(encoding.weight) for encoding in encodings) // self.lanes) * self.lanes
+        weight = np.full((len(encodings), 1, 1, longest), NEVER, np.float32)
         for row, encoding in enumerate(encodings):
             weight[row, 0, 0, : len(encoding.weight)] = encoding.weight
-        feed: dict[str, Any] = {"weight": weight}
-        for i in range(self._model.shape.decoder_layers):
-            feed[f"ck{i}"] = _stacked([encoding.keys[i] for encoding in encodings], 3, longest)
-            feed[f"cv{i}"] = _stacked([encoding.values[i] for encoding in encodings], 2, longest)
+        feed: dict[str, NDArray[Any]] = {"weight": weight}
+        for name in encodings[0].parts:
+            parts = [encoding.parts[name] for encoding in encodings]
+            axis = _POSITIONS_AXIS.get(name[:2])
+            feed[name] = np.concatenate(parts) if axis is None else _stacked(parts, axis, longest)
         return feed
 
     def run(
@@ -195,12 +213,12 @@ class Batch:
         return states, attention
 
 
-def _stacked(parts: list[Floats], axis: int, length: int) -> Floats:
-    if len(parts) == 1:
+def _stacked(parts: list[NDArray[Any]], axis: int, length: int) -> NDArray[Any]:
+    if len(parts) == 1 and parts[0].shape[axis] == length:
         return parts[0]
     shape = [len(parts), *parts[0].shape[1:]]
     shape[axis] = length
-    stacked = np.zeros(shape, np.float32)
+    stacked = np.zeros(shape, parts[0].dtype)
     for row, part in enumerate(parts):
         kept = [slice(None)] * part.ndim
         kept[axis] = slice(0, part.shape[axis])

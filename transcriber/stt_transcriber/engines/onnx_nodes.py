@@ -1,5 +1,6 @@
 """What ONNX graphs of Whisper are put together from: a model's sizes, and its layers as nodes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,28 @@ class Shape:
     def head_width(self) -> int:
         """Numbers of one head."""
         return self.width // self.heads
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A linear layer: ``weight`` float32 [out, in], ``bias`` float32 [out]."""
+
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    def split(self, parts: int) -> "list[Layer]":
+        """Its outputs in so many equal parts."""
+        pairs = zip(np.split(self.weight, parts), np.split(self.bias, parts), strict=True)
+        return [Layer(*pair) for pair in pairs]
+
+    def with_last(self, value: float, shape: Shape) -> "Layer":
+        """Behind the numbers of each head one more, which is always ``value``."""
+        weight = self.weight.reshape(shape.heads, shape.head_width, -1)
+        bias = self.bias.reshape(shape.heads, shape.head_width)
+        return Layer(
+            np.pad(weight, ((0, 0), (0, 1), (0, 0))).reshape(-1, self.weight.shape[1]),
+            np.pad(bias, ((0, 0), (0, 1)), constant_values=value).reshape(-1),
+        )
 
 
 def shape_of(weights: Weights) -> Shape:
@@ -102,22 +125,9 @@ class Graph:
         turned = self.node("Transpose", [x], perm=[0, 2, 1, 3])
         return self.node("Reshape", [turned, self.constant(np.array([0, 0, shape.width]))])
 
-    def turned(self, x: str, name: str | None = None) -> str:
-        """[B, heads, n, m] -> [B, heads, m, n]."""
-        return self.node("Transpose", [x], name=name, perm=[0, 1, 3, 2])
-
-    def shares(self, q: str, turned_keys: str, shape: Shape, added: str = "") -> str:
-        """[B, heads, n, m]: the softmax of the scores, and of what is ``added`` to them."""
-        q = self.node("Mul", [q, self.constant(np.float32(shape.head_width**-0.5))])
-        scores = self.node("MatMul", [q, turned_keys])
-        if added:
-            scores = self.node("Add", [scores, added])
-        return self.node("Softmax", [scores], axis=-1)
-
-    def attention(self, q: str, turned_keys: str, v: str, shape: Shape, added: str = "") -> str:
-        """[B, n, width]; ``added`` to the scores before the softmax."""
-        mixed = self.node("MatMul", [self.shares(q, turned_keys, shape, added), v])
-        return self.join_heads(mixed, shape)
+    def shares(self, scores: str, added: str) -> str:
+        """[B, heads, n, m]: the softmax of the scores and what is ``added`` to them."""
+        return self.node("Softmax", [self.node("Add", [scores, added])], axis=-1)
 
     def norm(self, x: str, at: str) -> str:
         """Layer normalisation."""
@@ -133,20 +143,45 @@ class Graph:
         weight, bias = (self.constant(as_float(self._weights, f"{at}/{part}")) for part in ("weight", "bias"))
         return self.node("Conv", [x, weight, bias], kernel_shape=[3], pads=[1, 1], strides=[stride])
 
-    def feed_forward(self, x: str, layer: str) -> str:
+    def feed_forward(self, x: str, layer: str, *, by_row: bool = False) -> str:
         """The layer's last part, its input added."""
         h = self.norm(x, f"{layer}/ffn/layer_norm")
-        h = self.gelu(self.linear(h, f"{layer}/ffn/linear_0"))
-        last = f"{layer}/ffn/linear_1"
-        weight, bias = as_float(self._weights, f"{last}/weight"), as_float(self._weights, f"{last}/bias")
-        return self.node("Add", [x, self.product_by_row(h, weight, bias)])
+        h = self.gelu(self.linear(h, f"{layer}/ffn/linear_0", by_row=by_row))
+        # One scale per tensor is too coarse behind a GELU.
+        return self.node("Add", [x, self.linear(h, f"{layer}/ffn/linear_1", by_row=True)])
 
-    def linear(self, x: str, at: str) -> str:
-        """With the bias."""
-        return self.product(x, as_float(self._weights, f"{at}/weight"), as_float(self._weights, f"{at}/bias"))
+    def linear(self, x: str, at: str, asks: Shape | None = None, *, by_row: bool = False) -> str:
+        """With the bias. ``asks``: the first outputs are queries, scaled for the heads of this shape: a node that does
+        so would be fused into their product with the keys, which then misses the kernel for one row."""
+        layer = self.layer(at)
+        if asks is not None:
+            for array in (layer.weight, layer.bias):
+                array[: asks.width] *= np.float32(asks.head_width**-0.5)
+        return self.product_by_row(x, layer.weight, layer.bias) if by_row else self.product(x, layer.weight, layer.bias)
+
+    def rounded(self, x: str) -> list[str]:
+        """uint8 with one step and one zero: what ``product`` does first, for several products of one ``x``."""
+        names = [self.name() for _ in range(3)]
+        self.nodes.append(helper.make_node("DynamicQuantizeLinear", [x], names))
+        return names
+
+    def linear_parts(self, rounded: Sequence[str], layers: Sequence["Layer"]) -> list[str]:
+        """``linear`` of what was ``rounded``, by several layers."""
+        x, step, zero = rounded
+        results = []
+        for layer in layers:
+            scale, stored = quantised(layer.weight)
+            inputs = [x, self.constant(stored), step, self.constant(scale), zero, "", self.constant(layer.bias)]
+            results.append(self.node("MatMulIntegerToFloat", inputs, domain=MICROSOFT))
+        return results
+
+    def layer(self, at: str) -> "Layer":
+        """A linear layer's numbers, as copies."""
+        weight, bias = (as_float(self._weights, f"{at}/{part}").copy() for part in ("weight", "bias"))
+        return Layer(weight, bias)
 
     def product_by_row(self, x: str, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> str:
-        """As ``product``, with a scale for each row of activations: one per tensor is too coarse behind a GELU."""
+        """As ``product``, with a scale for each row of activations."""
         scale, stored = quantised(weight)
         rounded, highest, step, zero = self.rounded_by_row(x)
         inputs = [rounded, self.constant(stored), step, self.constant(scale), zero]

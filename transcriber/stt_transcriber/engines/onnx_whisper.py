@@ -8,9 +8,10 @@ import functools
 import json
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import structlog
 import tokenizers
 from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
 
@@ -28,10 +29,19 @@ from stt_transcriber.engines.request import (
     written_language,
 )
 from stt_transcriber.engines.search import Job, Text, Tokens
-from stt_transcriber.engines.window import POSITION_SAMPLES, RECIPES
+from stt_transcriber.engines.window import MAX_POSITIONS, POSITION_SAMPLES, Recipe
 from stt_transcriber.engines.words import timed_words
 from stt_transcriber.model_store import resolve
 
+_log = structlog.get_logger()
+
+RECIPES = {
+    Quality.DRAFT: Recipe(pad_s=0.5, tail_positions=MAX_POSITIONS, beam_size=1),
+    Quality.FULL: Recipe(pad_s=0.5, tail_positions=MAX_POSITIONS, beam_size=5),
+    Quality.FILE: Recipe(pad_s=0.5, tail_positions=MAX_POSITIONS, beam_size=3),
+}
+"""The encoder looks at the silence behind a window, so hardly any pad is needed (benchmarks/engine.py). Of files, five
+beams cost an eighth more than three and were right in one word of 400 more (benchmarks/files.py)."""
 _FILE_BATCH = 4
 """Pieces of files decoded together at the most: of more, each costs hardly less, and replicas share files by pieces."""
 _FILE_BATCH_BYTES = 256_000_000
@@ -79,6 +89,7 @@ class OnnxWhisperEngine:
             raise EngineError(f"model {model!r} in {folder} cannot be run on ONNX Runtime: {error}") from error
         self._loading = threading.Lock()
         self._loaded_for_files: FileWhisper | None = None
+        self._refused_for_files = False
         self.max_file_batch = min(_FILE_BATCH, max(1, _FILE_BATCH_BYTES // encoding_bytes(self._whisper.shape)))
 
     def decode(self, requests: Sequence[DecodeRequest]) -> list[Hypothesis]:
@@ -94,11 +105,17 @@ class OnnxWhisperEngine:
         return self._decode(requests, give_way)
 
     @property
-    def _file_whisper(self) -> FileWhisper:
-        """Loaded with the first file: it takes as much memory as the live one, and many a replica gets none."""
+    def _file_whisper(self) -> FileWhisper | None:
+        """Loaded with the first file: it takes as much memory as the live one, and many a replica gets none. None where
+        ONNX Runtime refuses it: its graphs hold operators that not every build has."""
         with self._loading:
-            if self._loaded_for_files is None:
-                self._loaded_for_files = self._load_for_files()
+            if self._loaded_for_files is None and not self._refused_for_files:
+                try:
+                    self._loaded_for_files = self._load_for_files()
+                # As in ``__init__``.
+                except Exception as error:
+                    self._refused_for_files = True
+                    _log.warning("files are decoded one by one, as live speech is", cause=str(error))
             return self._loaded_for_files
 
     def _decode(self, requests: Sequence[DecodeRequest], give_way: GiveWay) -> list[Hypothesis]:
@@ -115,7 +132,10 @@ class OnnxWhisperEngine:
     def _hypotheses(self, requests: Sequence[DecodeRequest], give_way: GiveWay) -> list[Hypothesis]:
         quality = requests[0].quality
         recipe = RECIPES[quality]
-        whisper = self._file_whisper if quality is Quality.FILE else self._whisper
+        for_files = self._file_whisper if quality is Quality.FILE else None
+        if quality is Quality.FILE and for_files is None:
+            return [self._hypotheses([replace(one, quality=Quality.FULL)], give_way)[0] for one in requests]
+        whisper = for_files or self._whisper
         encodings: list[Encoding] = []
         for request in requests:
             give_way()
@@ -127,10 +147,10 @@ class OnnxWhisperEngine:
         jobs = [self._job(*parts) for parts in zip(requests, encodings, tokenizers_, strict=True)]
         if quality is Quality.DRAFT:
             found = self._drafts(jobs, tokenizers_)
-        elif quality is Quality.FULL:
+        elif for_files is None:
             found = [self._final(jobs[0], tokenizers_[0], recipe.beam_size)]
         else:
-            found = self._of_files(jobs, tokenizers_, recipe.beam_size, give_way)
+            found = self._of_files(for_files, jobs, tokenizers_, recipe.beam_size, give_way)
         return [_hypothesis(*parts) for parts in zip(requests, languages, tokenizers_, found, strict=True)]
 
     def _drafts(self, jobs: list[Job], tokenizers_: list[Tokenizer]) -> list[Found]:
@@ -153,10 +173,9 @@ class OnnxWhisperEngine:
         return first.better(Found(job, second, tokenizer))
 
     def _of_files(
-        self, jobs: list[Job], tokenizers_: list[Tokenizer], beam_size: int, give_way: GiveWay
+        self, model: FileWhisper, jobs: list[Job], tokenizers_: list[Tokenizer], beam_size: int, give_way: GiveWay
     ) -> list[Found]:
         """As ``_final``, all at once."""
-        model = self._file_whisper
         found = _found(jobs, beam_batch.decode(model, self._tokens, jobs, beam_size, give_way), tokenizers_)
         again = [index for index, one in enumerate(found) if one.candidate.is_suspect]
         if again:

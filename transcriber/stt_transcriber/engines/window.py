@@ -37,5 +37,4 @@ RECIPES = {
     Quality.FULL: Recipe(pad_s=1.0, tail_positions=1500, beam_size=5),
     Quality.FILE: Recipe(pad_s=1.0, tail_positions=1500, beam_size=3),
 }
-"""Measured: a shorter tail makes decoding cheaper, the full one is as good as a pad to 30 s (benchmarks/engine.py). Of
-files, five beams cost an eighth more than three and were right in one word of 400 more (benchmarks/files.py)."""
+"""For encoders that see nothing of the silence behind the pad. Measured: a shorter tail makes decoding cheaper."""
