@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What files cost those who speak: paced live sessions alone, and beside file jobs that never run out, in turns on one
-suite. How much of the files was transcribed meanwhile is told too.
+suite. How much of the files was transcribed meanwhile is told too, and what each stage of the road took on average.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx2
 from common import corpus_folder, running_suite, write_result
+from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 from rich.table import Table
 
@@ -42,17 +43,47 @@ async def keep_busy(url: str, paths: list[Path], done_s: list[float]) -> None:
                     headers={"Idempotency-Key": f"beside-{time.time_ns()}"},
                 )
                 job_url = answer.raise_for_status().json()["status_url"]
-                while (view := (await http.get(job_url)).json())["status"] in {"queued", "processing"}:  # noqa: ASYNC110
-                    await asyncio.sleep(0.3)
-                done_s.append(view["result"]["duration"])
+                try:
+                    while (view := (await http.get(job_url)).json())["status"] in {"queued", "processing"}:  # noqa: ASYNC110
+                        await asyncio.sleep(0.3)
+                    done_s.append(view["result"]["duration"])
+                finally:
+                    # Else the next turn would not be alone.
+                    await http.post(f"{job_url}/cancel")
 
         await asyncio.gather(*(one_after_the_other() for _ in range(AT_ONCE)))
+
+
+def stage_totals(url: str) -> dict[str, tuple[float, float]]:
+    """By stage: seconds so far, and passages."""
+    totals: dict[str, dict[str, float]] = {}
+    page = httpx2.get(f"{url}/metrics", timeout=10).raise_for_status().text
+    for family in text_string_to_metric_families(page):
+        if family.name == "stt_stage_seconds":
+            for sample in family.samples:
+                of_stage = totals.setdefault(sample.labels["stage"], {})
+                of_stage[sample.name] = of_stage.get(sample.name, 0.0) + sample.value
+    return {
+        stage: (told.get("stt_stage_seconds_sum", 0.0), told.get("stt_stage_seconds_count", 0.0))
+        for stage, told in totals.items()
+    }
+
+
+def stage_ms(before: dict[str, tuple[float, float]], after: dict[str, tuple[float, float]]) -> dict[str, float]:
+    """Mean of each stage in between."""
+    means = {}
+    for stage, (seconds, passages) in after.items():
+        seconds_before, passages_before = before.get(stage, (0.0, 0.0))
+        if passages > passages_before:
+            means[stage] = round(1000 * (seconds - seconds_before) / (passages - passages_before), 2)
+    return means
 
 
 async def measure(plan: run.Plan, recordings: list[Any], files: list[Path]) -> dict[str, Any]:
     """One turn: the sessions, beside ``files`` where there are any."""
     done_s: list[float] = []
     began = time.monotonic()
+    before = stage_totals(plan.url)
     busy = asyncio.create_task(keep_busy(plan.url, files, done_s)) if files else None
     try:
         figures = await run.run_bench(plan, recordings)
@@ -62,6 +93,9 @@ async def measure(plan: run.Plan, recordings: list[Any], files: list[Path]) -> d
             with contextlib.suppress(asyncio.CancelledError):
                 await busy
     figures["files_times_real_time"] = round(sum(done_s) / (time.monotonic() - began), 1)
+    # Replicas tell theirs once a second.
+    await asyncio.sleep(1.5)
+    figures["stage_ms"] = stage_ms(before, stage_totals(plan.url))
     return figures
 
 

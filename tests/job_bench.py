@@ -25,7 +25,9 @@ from stt_shared.contracts.jobs import JobConfig, JobError, JobResult
 from stt_shared.tasks import cancel_and_wait
 from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis, TimedWord
 from stt_transcriber.core.policy import LivePolicy
-from stt_transcriber.file_worker import ChunkWorker, FileCutter
+from stt_transcriber.file_cutter import FileCutter
+from stt_transcriber.file_worker import ChunkWorker
+from stt_transcriber.live_worker import LiveParts, LiveWorker
 from stt_transcriber.model_pool import ModelPool
 
 LOUD = 8000
@@ -131,7 +133,7 @@ class Mortal:
 
 
 class Transcriber:
-    """A replica's part for files. Use as an async context manager; ``kill`` ends it as SIGKILL would."""
+    """A replica, for files and for sessions. Use as an async context manager; ``kill`` ends it as SIGKILL would."""
 
     def __init__(
         self, url: str, replica_id: str, engine: FirstSamples, mortal: Mortal | None = None, concurrency: int = 2
@@ -168,7 +170,20 @@ class Transcriber:
             handle=cutter.handle,
             deletes=True,
         )
-        self._tasks = [asyncio.create_task(self.stage.run()), asyncio.create_task(self.chunks.run())]
+        live = LiveWorker(LiveParts(client, functions, self._hub, self._pool, LoudIsVoice, policy, 60.0, suspects))
+        self.sessions = Stage(
+            client,
+            functions,
+            stream=keys.SESSIONS_WAITING,
+            stage=keys.STAGE_TRANSCRIBER,
+            replica_id=self.id,
+            keys_of=keys.session_keys,
+            capacity=16,
+            handle=live.handle,
+            deletes=True,
+        )
+        works = (self.stage.run(), self.chunks.run(), self.sessions.run())
+        self._tasks = [asyncio.create_task(work) for work in works]
         return self
 
     async def kill(self, *, alive_for_ms: int = 0) -> None:
@@ -184,6 +199,7 @@ class Transcriber:
         for task in self._tasks:
             await cancel_and_wait(task)
         await self.stage.hand_over()
+        await self.sessions.hand_over()
         await self.chunks.drain(0.0)
 
     async def __aexit__(self, *_: object) -> None:
@@ -191,6 +207,7 @@ class Transcriber:
         for task in self._tasks:
             await cancel_and_wait(task)
         await self.stage.drain(0)
+        await self.sessions.drain(0)
         for task in list(self.chunks._running):
             await cancel_and_wait(task)
         await self._hub.__aexit__(None, None, None)

@@ -6,7 +6,7 @@ import redis
 import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from prometheus_client import generate_latest
+from prometheus_client import Counter, generate_latest
 
 from stt_gateway.core.exposition import ReplicaText, merged
 from stt_gateway.core.health import health_view
@@ -14,6 +14,12 @@ from stt_gateway.services import Services, services_of
 from stt_shared.bus.replicas import ReplicaStatus, living_replicas, replica_metrics
 
 _log = structlog.get_logger()
+
+UNREADABLE = Counter(
+    "stt_metrics_unreadable_total",
+    "Times that a replica's metrics were left out, for nobody can read them.",
+    ["service"],
+)
 
 REDIS_ANSWER_S = 1.0
 
@@ -36,7 +42,7 @@ async def live() -> JSONResponse:
 
 @router.get("/metrics")
 async def metrics(request: Request) -> Response:
-    """Prometheus text of this gateway and of every living replica."""
+    """Prometheus text of this gateway and of every living replica; one whose own text is broken is left out."""
     services = services_of(request)
     texts = [ReplicaText("gateway", services.replica_id, generate_latest().decode())]
     replicas = [replica for replica in await _replicas(services) or [] if replica.id != services.replica_id]
@@ -46,11 +52,19 @@ async def metrics(request: Request) -> Response:
         _log.warning("metrics of the others not readable", cause=str(error))
         others = {}
     texts += [
-        ReplicaText(replica.service, replica.id, others[replica.id].decode())
+        ReplicaText(replica.service, replica.id, others[replica.id].decode(errors="replace"))
         for replica in replicas
         if replica.id in others
     ]
-    return Response(merged(texts), media_type="text/plain; version=0.0.4; charset=utf-8")
+    page, unreadable = merged(texts)
+    for text in unreadable:
+        UNREADABLE.labels(text.service).inc()
+    # Asked every few seconds: once is enough.
+    for replica_id in {text.replica for text in unreadable} - services.told_unreadable:
+        _log.warning("metrics of a replica left out: nobody can read them", replica=replica_id)
+        services.told_unreadable.add(replica_id)
+    services.told_unreadable.intersection_update(replica.id for replica in replicas)
+    return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 async def _replicas(services: Services) -> list[ReplicaStatus] | None:

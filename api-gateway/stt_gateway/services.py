@@ -1,7 +1,7 @@
 """What the routes of one gateway process share."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 from starlette.requests import HTTPConnection
@@ -32,6 +32,8 @@ class Services:
     parking: Parking
     store: TranscriptStore
     loop_watch: LoopWatch
+    told_unreadable: set[str] = field(default_factory=set)
+    """Living replicas of whose metrics it was said that nobody can read them."""
 
     @functools.cached_property
     def settled(self) -> Relay:

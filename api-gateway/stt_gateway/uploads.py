@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import errno
 import hashlib
-import time
 import uuid
 from dataclasses import dataclass, field
 from io import BufferedWriter
@@ -24,7 +23,6 @@ MAX_FIELD_BYTES = 8192
 MAX_HEADER_BYTES = 4096
 """Of one header of a part; the file's name stands in one."""
 MAX_PARTS = 64
-STALE_PART_S = 3600.0
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _HINT = "send multipart/form-data with one or more parts named file"
 
@@ -76,14 +74,6 @@ async def receive_uploads(request: Request, spool: Path, max_bytes: int) -> Rece
     except BaseException:
         parts.remove()
         raise
-
-
-def remove_stale_parts(spool: Path) -> None:
-    """Uploads that a gateway began and did not live to finish."""
-    for path in spool.glob("*.part"):
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime > STALE_PART_S:
-                path.unlink()
 
 
 class _Parts:
@@ -143,6 +133,7 @@ class _Parts:
             (self._spool / upload.spool_name).unlink(missing_ok=True)
 
     def _part_path(self, upload: Upload) -> Path:
+        # What a gateway does not live to finish, the audio-processor's sweeper finds by this ending.
         return self._spool / f"{upload.spool_name}.part"
 
     def _part_begin(self) -> None:

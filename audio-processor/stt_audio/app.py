@@ -16,6 +16,7 @@ from stt_shared.bus.channels import ChannelHub
 from stt_shared.bus.client import connect, wait_until_ready
 from stt_shared.bus.functions import Functions
 from stt_shared.bus.replicas import Heartbeat, ReplicaStatus, new_replica_id
+from stt_shared.bus.suspects import Suspects
 from stt_shared.bus.work import Stage
 from stt_shared.clock import wall_ms
 from stt_shared.tasks import LoopWatch, cancel_and_wait, stop_signal
@@ -74,8 +75,10 @@ async def _serve(settings: AudioSettings, client: Redis, executor: ThreadPoolExe
     replica = _Replica(new_replica_id(SERVICE), settings.audio_max_sessions)
     functions = Functions(client)
     async with ChannelHub(client, keys.replica_channel(replica.id)) as hub:
-        live = LiveSessions(client, functions, hub, executor, settings.max_decoded_samples)
-        files = FileJobs(client, functions, settings.spool_dir, settings.max_decoded_samples)
+        # One for all: a replica says in one place what it has on trial.
+        suspects = Suspects(client, functions)
+        live = LiveSessions(client, functions, hub, executor, settings.max_decoded_samples, suspects)
+        files = FileJobs(client, functions, settings.spool_dir, settings.max_decoded_samples, suspects)
         sessions = replica.sessions = Stage(
             client,
             functions,

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from stt_audio.files import FileDecoder
 from stt_audio.redis_retry import until_reached
 from stt_audio.writer import NotOurs, PcmWriter, WriteHole
+from stt_shared.background import step_back
 from stt_shared.bus import keys
 from stt_shared.bus.functions import Functions, Ownership
 from stt_shared.bus.suspects import Suspects
@@ -36,12 +37,19 @@ _decode_config = msgspec.json.Decoder(JobConfig).decode
 class FileJobs:
     """What all file jobs of this replica share. ``handle`` runs one of them."""
 
-    def __init__(self, client: Redis, functions: Functions, spool_dir: Path, max_decoded_samples: int) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        functions: Functions,
+        spool_dir: Path,
+        max_decoded_samples: int,
+        suspects: Suspects | None = None,
+    ) -> None:
         self._client = client
         self._functions = functions
         self._spool_dir = spool_dir
         self._max_decoded_samples = max_decoded_samples
-        self._suspects = Suspects(client, functions)
+        self._suspects = suspects or Suspects(client, functions)
 
     async def handle(self, assignment: Assignment) -> None:
         """Decodes one file to its end. A file that cannot be decoded, or that killed every worker that tried, ends
@@ -141,7 +149,7 @@ async def _in_own_thread(path: Path, max_samples: int) -> AsyncIterator[tuple[in
     """The length that the file claims (0 = unknown) and its frames; the decoder never leaves its thread."""
     loop = asyncio.get_running_loop()
     # One worker: PyAV's objects are opened, used and closed by the same thread.
-    executor = ThreadPoolExecutor(1, thread_name_prefix="file decoder")
+    executor = ThreadPoolExecutor(1, thread_name_prefix="file decoder", initializer=step_back)
     try:
         opening = executor.submit(FileDecoder, path, max_samples)
         try:

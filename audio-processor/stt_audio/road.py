@@ -8,6 +8,7 @@ from stt_audio.live import LiveDecoder
 from stt_audio.progress import ENDED, Progress
 from stt_audio.writer import PcmWriter
 from stt_shared.bus.lane import Argument
+from stt_shared.bus.suspects import BEHIND_MS, Trial
 from stt_shared.clock import wall_ms
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.frames import Frame, FrameKind
@@ -19,12 +20,16 @@ MAX_FRAME_BYTES = 2 * TARGET_SAMPLE_RATE
 
 
 class Road:
-    """Goes on where ``progress`` says; frames that another replica's decoder has done only bring ours to its state."""
+    """Goes on where ``progress`` says; frames that another replica's decoder has done only bring ours to its state.
 
-    def __init__(self, writer: PcmWriter, decoder: LiveDecoder, progress: Progress) -> None:
+    ``trial``: of a session that workers died of; it is over with the first frame that none of them got done.
+    """
+
+    def __init__(self, writer: PcmWriter, decoder: LiveDecoder, progress: Progress, trial: Trial | None = None) -> None:
         self._writer = writer
         self._decoder = decoder
         self._progress = progress
+        self._trial = trial
         self._known_head = progress.head
         self._replayed_seq = progress.consumed_seq
         self._surplus_bytes = 2 * (progress.written_samples - progress.done_samples)
@@ -38,12 +43,17 @@ class Road:
         if self._progress.keep_from > self._replayed_seq:
             self._decoder.go_on()
         async for frame in frames:
+            trial = self._trial
+            if trial is not None:
+                await trial.begin()
+            queue_ms = max(0.0, wall_ms() - frame.meta.received_ms) if frame.meta.received_ms else 0.0
             if frame.seq <= self._replayed_seq:
                 await self._replay(frame)
-                continue
-            queue_ms = max(0.0, wall_ms() - frame.meta.received_ms) if frame.meta.received_ms else 0.0
-            stage_seconds("queue").observe(queue_ms / 1000)
-            await self._pass_on(frame, queue_ms)
+            else:
+                stage_seconds("queue").observe(queue_ms / 1000)
+                await self._pass_on(frame, queue_ms)
+            if trial is not None and (self._trial is None or queue_ms < BEHIND_MS):
+                await trial.end()
             if frame.kind is FrameKind.STOP:
                 return
 
@@ -130,6 +140,8 @@ class Road:
             decode_ms=decode_ms,
         )
         self._known_head = progress.head
+        if progress.consumed_seq > self._replayed_seq:
+            self._trial = None
 
 
 def _cut(pcm: bytes) -> Iterator[bytes]:

@@ -17,6 +17,7 @@ from stt_audio.writer import NotOurs, PcmWriter, WriteHole
 from stt_shared.bus.channels import ChannelHub
 from stt_shared.bus.functions import Functions
 from stt_shared.bus.log import LogHole, LogReader, read_audio
+from stt_shared.bus.suspects import Suspects
 from stt_shared.bus.work import Assignment
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.frames import Frame, FrameKind
@@ -32,13 +33,20 @@ class LiveSessions:
     """What all live sessions of this replica share. ``handle`` runs one of them."""
 
     def __init__(
-        self, client: Redis, functions: Functions, hub: ChannelHub, executor: Executor, max_decoded_samples: int
+        self,
+        client: Redis,
+        functions: Functions,
+        hub: ChannelHub,
+        executor: Executor,
+        max_decoded_samples: int,
+        suspects: Suspects | None = None,
     ) -> None:
         self._client = client
         self._functions = functions
         self._hub = hub
         self._executor = executor
         self._max_decoded_samples = max_decoded_samples
+        self._suspects = suspects or Suspects(client, functions)
 
     async def handle(self, assignment: Assignment) -> None:
         """Decodes one session until its STOP, its end or the loss of its ownership."""
@@ -66,13 +74,16 @@ class LiveSessions:
         if progress.ended:
             return
         writer.position_samples = progress.written_samples
+        trial = await self._suspects.session(assignment, "consumed_seq")
         decoder = live_decoder(state.config, self._executor, self._max_decoded_samples, progress.checkpoint())
         reader = read_audio(self._client, self._hub, assignment.owner.keys, progress.keep_from - 1)
         try:
             async with contextlib.aclosing(self._frames(assignment, reader)) as frames:
-                await Road(writer, decoder, progress).travel(frames)
+                await Road(writer, decoder, progress, trial).travel(frames)
         finally:
             await decoder.close()
+            if trial is not None:
+                await trial.end()
 
     async def _frames(self, assignment: Assignment, reader: LogReader[Frame]) -> AsyncGenerator[Frame, None]:
         """Ingest frames for as long as the session is ours, also across a loss of the connection to Redis."""

@@ -182,7 +182,7 @@ async def test_a_file_that_kills_three_decoders_is_given_up(
     for number in range(2):
         # Taken over, and dead before it has decoded anything.
         assignment = await assigned(redis_client, f"a{number + 1}", follows=f"a{number}")
-        found = await Functions(redis_client).jobs.count_crash(
+        found = await Functions(redis_client).count_crash(
             AT, "e1", "audio", assignment.follows, progress_field="pcm_seq"
         )
         assert len(found) == number + 1

@@ -103,6 +103,13 @@ def test_a_job_that_comes_to_nothing_says_why(url: str, answer: object, said: st
         jobs.wait("j1", lambda _: None)
 
 
+def test_giving_a_job_up_destroys_nothing(url: str) -> None:
+    Gateway.answers.append((200, view("completed", 100, result=RESULT)))
+    with jobs_client(url) as jobs:
+        jobs.cancel("j1")
+    assert Gateway.requests[-1][:2] == ("POST", "/v1/stt/jobs/j1/cancel")
+
+
 def test_what_is_no_suite_is_told_by_its_status(url: str, tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(b"RIFF")
     Gateway.answers.append((502, b"<html>bad gateway</html>"))

@@ -293,7 +293,13 @@ async def test_a_client_that_leaves_amid_its_upload_leaves_nothing(gateway: Gate
 
 async def test_an_unknown_job_is_not_found_whatever_one_asks(http: httpx2.AsyncClient) -> None:
     for job_id in ["nobody", "a" * 32, "..%2f..%2fetc", "a%7Bb%7D", "%00", "a" * 200, "\U0001f3a4"]:
-        for method, path in [("GET", ""), ("DELETE", ""), ("GET", "/result.txt"), ("GET", "/events")]:
+        for method, path in [
+            ("GET", ""),
+            ("DELETE", ""),
+            ("POST", "/cancel"),
+            ("GET", "/result.txt"),
+            ("GET", "/events"),
+        ]:
             assert_refused(await http.request(method, f"{JOBS}/{job_id}{path}"), 404, "not_found")
 
 
@@ -327,6 +333,26 @@ async def test_a_cancelled_job_is_cancelled_for_good(gateway: Gateway, http: htt
     epoch = (await read_state(gateway.client, at))[b"epoch"].decode()
     assert not await Functions(gateway.client).jobs.finish(at, epoch, JobStatus.COMPLETED, now_ms=0)
     assert (await http.get(f"{JOBS}/{job_id}")).json()["status"] == "cancelled"
+
+
+async def test_cancelling_ends_a_job_once(gateway: Gateway, http: httpx2.AsyncClient) -> None:
+    job_id = await posted(http)
+    for _ in range(2):
+        response = await http.post(f"{JOBS}/{job_id}/cancel")
+        assert (response.status_code, response.json()["status"]) == (200, "cancelled")
+    assert (await http.get(f"{JOBS}/{job_id}")).json()["status"] == "cancelled"
+
+
+async def test_cancelling_behind_the_end_destroys_nothing(gateway: Gateway, http: httpx2.AsyncClient) -> None:
+    job_id = await posted(http)
+    await ended(gateway, job_id, JobStatus.COMPLETED, result=msgspec.json.encode(RESULT))
+    response = await http.post(f"{JOBS}/{job_id}/cancel")
+    assert response.status_code == 200
+    assert response.json() == (await http.get(f"{JOBS}/{job_id}")).json()
+    assert response.json()["result"]["text"] == RESULT.text
+    # The negative twin: deleting is for good.
+    await http.delete(f"{JOBS}/{job_id}")
+    assert_refused(await http.post(f"{JOBS}/{job_id}/cancel"), 404, "not_found")
 
 
 async def test_a_job_that_has_ended_is_deleted(gateway: Gateway, http: httpx2.AsyncClient) -> None:

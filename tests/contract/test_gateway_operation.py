@@ -11,6 +11,7 @@ from gateway_bench import Gateway, line, running_gateway, since, stand_ins, tell
 from live_client import talk
 from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from stt_cli.embedded_redis import EmbeddedRedis
 from stt_shared.bus import keys
@@ -107,6 +108,20 @@ async def test_metrics_are_one_valid_page_of_every_replica(
     assert "gateway" in sessions
     stages = {sample.labels["stage"] for sample in families["stt_stage_seconds"].samples}
     assert {"receive", "deliver"} <= stages
+
+
+async def test_metrics_that_nobody_can_read_are_left_out_and_counted(
+    http: httpx2.AsyncClient, redis_client: Redis
+) -> None:
+    replica_id = await tell_status(redis_client, "transcriber")
+    await redis_client.set(keys.replica_metrics(replica_id), b'load{replica="t1\xff')
+    with capture_logs() as logs:
+        pages = [await http.get("/metrics") for _ in range(3)]
+    assert [page.status_code for page in pages] == [200] * 3
+    families = {family.name: family for family in text_string_to_metric_families(pages[-1].text)}
+    counts = [sample.value for sample in families["stt_metrics_unreadable"].samples if sample.name.endswith("_total")]
+    assert counts == [2.0], "by the two pages before"
+    assert [log["replica"] for log in logs if "nobody can read" in log["event"]] == [replica_id], "said once"
 
 
 async def test_errors_are_counted_by_code(http: httpx2.AsyncClient) -> None:

@@ -120,7 +120,7 @@ async def test_cancel_ends_a_job_and_nothing_is_left_behind(
     data = encode.encoded(long, "ogg", "libopus")
     async with httpx2.AsyncClient(base_url=suite.url, timeout=60) as client:
         job_id = await post(client, "long.ogg", data)
-        cancelled = await client.delete(f"/v1/stt/jobs/{job_id}")
+        cancelled = await client.post(f"/v1/stt/jobs/{job_id}/cancel")
         assert cancelled.json()["status"] == "cancelled"
         done = await post(client, "short.ogg", encode.encoded(beckett, "ogg", "libopus"))
         await finished(client, done)

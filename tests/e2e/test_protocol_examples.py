@@ -139,7 +139,7 @@ def test_the_requests_for_a_file(suite: Suite, talk_wav: Path) -> None:
     post, follow, _ = shown("sh", suite)
     posted = json.loads(run(["sh", "-c", post], talk_wav.parent))
     assert set(posted) == set(answers(suite, "job_id", "status_url"))
-    events, view, subtitles, deleted = (
+    events, view, subtitles, cancelled, deleted = (
         run(["sh", "-c", line], talk_wav.parent, JOB=posted["job_id"]) for line in follow.splitlines()
     )
     told = re.findall(r"^event: (\w+)\ndata: (.*)$", events, re.MULTILINE)
@@ -149,6 +149,7 @@ def test_the_requests_for_a_file(suite: Suite, talk_wav: Path) -> None:
     assert ended["status"] == "completed"
     assert_right(ended["result"]["text"])
     assert json.loads(view) == ended
+    assert json.loads(cancelled) == ended, "cancelling comes too late and destroys nothing"
     assert json.loads(deleted) == {name: value for name, value in ended.items() if name != "result"}
     again = json.loads(run(["sh", "-c", follow.splitlines()[1]], talk_wav.parent, JOB=posted["job_id"]))
     assert again["error"]["code"] == "not_found", "an ended job is deleted for good"

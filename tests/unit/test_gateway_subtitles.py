@@ -1,7 +1,9 @@
 """Subtitles that players read: times, lines, cues, and nothing in a text that could be taken for syntax."""
 
 import itertools
+import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,10 @@ from stt_gateway.core.subtitles import LINE_CHARS, LINES, cues, srt, vtt
 from stt_shared.contracts.jobs import JobSegment, JobWord
 
 pytestmark = pytest.mark.unit
+
+
+EXAMPLES = Path(__file__).parents[1] / "data" / "subtitles.json"
+"""The page writes subtitles of its own (web/js/text/subtitles.js): its tests read the same examples."""
 
 
 def segment(text: str, start: float = 0.0, end: float = 2.0, words: list[JobWord] | None = None) -> JobSegment:
@@ -151,3 +157,14 @@ def test_no_cue_has_more_than_two_lines_of_42_letters(name: str, with_words: boo
 def test_words_without_spaces_stay_without() -> None:
     found = cues([segment("快" * 60 + "慢" * 60, 0.0, 60.0, timed(*("快" * 60 + "慢" * 60)))])
     assert all(" " not in line for cue in found for line in cue.lines)
+
+
+def test_the_examples_that_the_page_is_held_to_are_what_is_written_here() -> None:
+    examples = json.loads(EXAMPLES.read_text())
+    assert len(examples) > 30
+    for example in examples:
+        segments = [
+            segment(one["text"], one["start"], one["end"], [JobWord(**word, confidence=0.9) for word in one["words"]])
+            for one in example["segments"]
+        ]
+        assert srt(segments) == example["srt"]

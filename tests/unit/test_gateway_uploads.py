@@ -1,8 +1,6 @@
 """Multipart bodies in pieces of every size, with names of every kind; and what a broken one leaves behind: nothing."""
 
 import asyncio
-import os
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,7 +8,7 @@ import pytest
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
-from stt_gateway.uploads import MAX_FIELD_BYTES, MAX_PARTS, STALE_PART_S, Received, receive_uploads, remove_stale_parts
+from stt_gateway.uploads import MAX_FIELD_BYTES, MAX_PARTS, Received, receive_uploads
 from stt_shared.contracts.errors import SttError
 
 pytestmark = pytest.mark.unit
@@ -253,11 +251,3 @@ async def test_a_stop_of_the_server_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert list(tmp_path.iterdir()) == []
-
-
-def test_old_parts_go_at_the_start_young_ones_and_files_stay(tmp_path: Path) -> None:
-    for name, age_s in [("old.part", STALE_PART_S + 60), ("young.part", 0), ("old", STALE_PART_S + 60)]:
-        (tmp_path / name).write_bytes(b"x")
-        os.utime(tmp_path / name, times=(time.time() - age_s,) * 2)
-    remove_stale_parts(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["old", "young.part"]

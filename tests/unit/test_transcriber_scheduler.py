@@ -48,6 +48,16 @@ class TestScheduler:
         scheduler.wish(Wish("file", Kind.BATCH, 1, 0))
         assert scheduler.batch_room() == 0
 
+    def test_on_one_worker_files_get_on_while_sessions_only_listen(self) -> None:
+        scheduler = Scheduler(workers=1, files_give_way=True)
+        scheduler.sessions(3)
+        assert scheduler.batch_room() == 1
+        scheduler.wish(Wish("file", Kind.BATCH, 1, 0))
+        (batch,) = scheduler.decide()
+        scheduler.begun(batch)
+        scheduler.wish(Wish("somebody speaks", Kind.FIRST, 2, 0))
+        assert keys(scheduler.decide()) == [["somebody speaks"]]
+
     def test_drafts_are_put_together_when_more_wait_than_workers_are_free(self) -> None:
         scheduler = Scheduler(workers=2, max_batch=3)
         for i in range(5):

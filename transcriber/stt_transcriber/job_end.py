@@ -32,8 +32,11 @@ _decode_part = msgspec.json.Decoder(ChunkResult).decode
 
 
 async def complete_job(client: Redis, functions: Functions, at: StreamKeys, epoch: str) -> None:
-    """All parts are there: puts the result together and ends the job. Harmless when done twice."""
+    """All parts are there: puts the result together and ends the job. Nothing happens to one that has ended, or that
+    was deleted since."""
     fields = await read_state(client, at)
+    if (fields.get(b"epoch"), fields.get(b"state")) != (epoch.encode(), b"active"):
+        return
     parts = await client.hgetall(keys.job_parts(at.id))
     results = [_decode_part(parts[index]) for index in sorted(parts, key=int)]
     segments = [segment for result in results for segment in result.segments]

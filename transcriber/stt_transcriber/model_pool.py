@@ -1,6 +1,7 @@
 """The model's threads: takes wishes from sessions and files, asks the scheduler whose turn it is, runs the decode."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
+from stt_shared.background import step_back
 from stt_shared.clock import monotonic_ms
 from stt_shared.tasks import cancel_and_wait
 from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis
@@ -51,8 +53,8 @@ class Asked:
 
 
 class ModelPool:
-    """Runs decodes on ``engine.parallel`` threads, and for an engine whose files give way on as many more, where those
-    wait meanwhile. Use as an async context manager.
+    """Runs decodes on ``engine.parallel`` threads. Of an engine whose files give way, those have as many more, with
+    the time that live decodes leave, where they wait while there is none. Use as an async context manager.
 
     ``min_interval_ms``, ``max_interval_ms``: bounds of the interval between two drafts of a session; ``draft_ms``: what
     one costs, until it was measured.
@@ -76,12 +78,15 @@ class ModelPool:
         )
         self._right_of_way = RightOfWay(engine.parallel)
         self.load = Load(engine.parallel, min_interval_ms, max_interval_ms, draft_ms)
-        self._threads = ThreadPoolExecutor(
-            2 * engine.parallel if self._files else engine.parallel, thread_name_prefix="model"
-        )
+        self._threads = ThreadPoolExecutor(engine.parallel, thread_name_prefix="model")
+        self._file_threads = self._threads
+        if self._files is not None:
+            self._file_threads = ThreadPoolExecutor(engine.parallel, thread_name_prefix="files")
+        self._in_file_thread = threading.local()
         self._callers: dict[str, tuple[Begin, End]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._began_ms: dict[str, float] = {}
+        self._step_began_ms: dict[str, float] = {}  # of pieces of files, by their clock
 
     async def __aenter__(self) -> "ModelPool":
         return self
@@ -89,14 +94,16 @@ class ModelPool:
     async def __aexit__(self, *_: object) -> None:
         await cancel_and_wait(*self._tasks)
         self._right_of_way.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._file_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     @property
     def longest_running_s(self) -> float:
         """How long the oldest decode in hand has been running, or, of a file's pieces, the oldest step of one; safe to
         read from another thread."""
-        began = list(self._began_ms.values())
-        return (monotonic_ms() - min(began)) / 1000 if began else 0.0
+        decodes, steps = list(self._began_ms.values()), list(self._step_began_ms.values())
+        now_ms, file_clock_ms = monotonic_ms(), self._right_of_way.file_clock_ms
+        return max([0.0, *(now_ms - began for began in decodes), *(file_clock_ms - began for began in steps)]) / 1000
 
     def wish(self, key: str, kind: Kind, budget_ms: float, begin: Begin, end: End) -> None:
         """``key`` wants a decode within ``budget_ms``; a wish already waiting is kept, with the nearer deadline."""
@@ -137,12 +144,16 @@ class ModelPool:
 
     async def _decode(self, batch: list["_Item"]) -> None:
         began = monotonic_ms()
-        self._began_ms[batch[0].wish.key] = began
         kind = batch[0].wish.kind
+        if kind is Kind.BATCH and self._files is not None:
+            self._step_began_ms[batch[0].wish.key] = self._right_of_way.file_clock_ms
+        else:
+            self._began_ms[batch[0].wish.key] = began
         try:
             results = await self._run(kind, batch[0].wish.key, [item.request for item in batch])
         finally:
             self._began_ms.pop(batch[0].wish.key, None)
+            self._step_began_ms.pop(batch[0].wish.key, None)
             self.scheduler.ended([item.wish for item in batch])
         took = monotonic_ms() - began
         self.load.decoded(kind, took, len(batch), monotonic_ms())
@@ -161,7 +172,8 @@ class ModelPool:
     async def _run(self, kind: Kind, key: str, requests: list[DecodeRequest]) -> list[tuple[Hypothesis | None, str]]:
         loop = asyncio.get_running_loop()
         try:
-            heard = await loop.run_in_executor(self._threads, self._in_thread, kind, key, requests)
+            threads = self._file_threads if kind is Kind.BATCH else self._threads
+            heard = await loop.run_in_executor(threads, self._in_thread, kind, key, requests)
             return [(hypothesis, "") for hypothesis in heard]
         except Exception as failure:
             # One broken decode must not stop the pool; the caller is told.
@@ -179,10 +191,15 @@ class ModelPool:
                 return self._engine.decode(requests)
 
         def give_way() -> None:
+            if not getattr(self._in_file_thread, "stepped_back", False):
+                # Not before: the engine may load its model for files first, and hold the interpreter for long. Live
+                # work would wait for a thread that gets no time.
+                step_back()
+                self._in_file_thread.stepped_back = True
             # Who waits does not stand still.
-            self._began_ms.pop(key, None)
+            self._step_began_ms.pop(key, None)
             self._right_of_way.give_way()
-            self._began_ms[key] = monotonic_ms()
+            self._step_began_ms[key] = self._right_of_way.file_clock_ms
 
         with self._right_of_way.file():
             return self._files.decode_files(requests, give_way)

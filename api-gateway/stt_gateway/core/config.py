@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from stt_gateway.core.languages import LANGUAGES
+from stt_gateway.core.languages import LANGUAGES, code_of
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import Encoding, SessionConfig, Task
 
@@ -96,10 +96,10 @@ def session_request(pairs: Iterable[tuple[str, str]], defaults: Defaults) -> Ses
     given = once(pairs, STREAM_PARAMETERS)
     config = SessionConfig(
         sample_rate=number(given, "sample_rate", 8000, 192_000, defaults.sample_rate),
-        encoding=_choice(given, "encoding", Encoding, Encoding.PCM_S16LE),
+        encoding=choice(given, "encoding", Encoding, Encoding.PCM_S16LE),
         channels=number(given, "channels", 1, 8, defaults.channels),
         language=_language(given),
-        task=_choice(given, "task", Task, Task.TRANSCRIBE),
+        task=choice(given, "task", Task, Task.TRANSCRIBE),
         prompt=_text(given, "prompt", MAX_PROMPT_CHARS) or "",
         interim_results=flag(given, "interim_results", True),
         endpointing_ms=number(given, "endpointing_ms", 100, 5000, defaults.endpointing_ms),
@@ -107,7 +107,7 @@ def session_request(pairs: Iterable[tuple[str, str]], defaults: Defaults) -> Ses
         speaker=_text(given, "speaker", MAX_LABEL_CHARS),
         store=flag(given, "store", False),
     )
-    framing = _choice(given, "framing", Framing, Framing.RAW)
+    framing = choice(given, "framing", Framing, Framing.RAW)
     return SessionRequest(config, framing, given.get("session_id"), _resume(given))
 
 
@@ -116,7 +116,7 @@ def job_request(pairs: Iterable[tuple[str, str]]) -> JobRequest:
     given = once(pairs, JOB_PARAMETERS)
     return JobRequest(
         _language(given),
-        _choice(given, "task", Task, Task.TRANSCRIBE),
+        choice(given, "task", Task, Task.TRANSCRIBE),
         _text(given, "prompt", MAX_PROMPT_CHARS) or "",
     )
 
@@ -175,7 +175,8 @@ def number(given: Mapping[str, str], name: str, least: int, most: int, default: 
     return int(value)
 
 
-def _choice(given: Mapping[str, str], name: str, kind: type[Member], default: Member) -> Member:
+def choice(given: Mapping[str, str], name: str, kind: type[Member], default: Member) -> Member:
+    """One of the members, by its value. Raises SttError bad_config."""
     value = given.get(name)
     if value is None:
         return default
@@ -206,8 +207,7 @@ def _language(given: Mapping[str, str]) -> str | None:
     value = given.get("language")
     if value is None or value in ("", "auto"):
         return None
-    # en-US, pt_BR: Whisper knows languages, not regions.
-    code = value.lower().replace("_", "-").partition("-")[0]
+    code = code_of(value)
     if code not in LANGUAGES:
         raise refuse("language", value, "auto or a language code that Whisper knows, such as en, de or zh")
     return code

@@ -26,11 +26,19 @@ class _Merged(Collector):
         yield from self._families
 
 
-def merged(texts: Iterable[ReplicaText]) -> bytes:
-    """One page; a family whose type differs between processes keeps the first. Raises ValueError on bad text."""
+def merged(texts: Iterable[ReplicaText]) -> tuple[bytes, list[ReplicaText]]:
+    """One page, and what was left out of it: nobody can read it. A family whose type differs between processes keeps
+    the first."""
     families: dict[str, Metric] = {}
+    unreadable: list[ReplicaText] = []
     for source in texts:
-        for family in text_string_to_metric_families(source.text):
+        try:
+            # All of it at once: half of a process would be told as if it were the whole.
+            read = list(text_string_to_metric_families(source.text))
+        except ValueError:
+            unreadable.append(source)
+            continue
+        for family in read:
             # As gauges of their own, these would be announced twice: by their counter and by themselves.
             if family.name.endswith("_created"):
                 continue
@@ -40,4 +48,4 @@ def merged(texts: Iterable[ReplicaText]) -> bytes:
             for sample in family.samples:
                 labels = {**sample.labels, "service": source.service, "replica": source.replica}
                 kept.samples.append(Sample(sample.name, labels, sample.value, sample.timestamp))
-    return generate_latest(_Merged(families.values()))
+    return generate_latest(_Merged(families.values())), unreadable

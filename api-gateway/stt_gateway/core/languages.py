@@ -6,3 +6,8 @@ ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc
 so sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo yue zh
 """
 LANGUAGES = frozenset(_CODES.split())
+
+
+def code_of(tag: str) -> str:
+    """en-US, pt_BR: Whisper knows languages, not regions."""
+    return tag.lower().replace("_", "-").partition("-")[0]

@@ -106,8 +106,8 @@ class JobsClient:
         return response.text.rstrip("\n") + "\n"
 
     def cancel(self, job_id: str) -> None:
-        """Gives a job up that has not ended; one that has would be deleted with its transcript."""
-        self._http.delete(f"/v1/stt/jobs/{job_id}", timeout=2.0)
+        """Gives a job up; one that has ended stays as it is."""
+        self._http.post(f"/v1/stt/jobs/{job_id}/cancel", timeout=2.0)
 
 
 @contextmanager

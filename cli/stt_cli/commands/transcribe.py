@@ -81,7 +81,6 @@ def _one(jobs: JobsClient, path: Path, fields: dict[str, str], format: Format, c
                 job_id, lambda view: bar.update(working, completed=view.progress, left=time_left(view.estimated_s))
             )
         except KeyboardInterrupt:
-            # Not behind the end: there it would delete what was heard.
             jobs.cancel(job_id)
             raise
         return jobs.result(job_id, format)

@@ -37,7 +37,7 @@ test("a viewer has each utterance once, and goes on from its place", () => {
   assert.equal(new URL(viewerAddress("ws://h", "x", "")).searchParams.has("after"), false);
 });
 
-function transport({ fail = null } = {}) {
+function transport({ fail = null, ended = null } = {}) {
   const log = { uploads: [], cancelled: [], views: [] };
   return {
     log,
@@ -60,6 +60,7 @@ function transport({ fail = null } = {}) {
       }),
     cancel: async (jobId) => {
       log.cancelled.push(jobId);
+      return ended ?? { status: "cancelled", progress: 0 };
     },
   };
 }
@@ -101,6 +102,17 @@ test("a file is cancelled before and after its upload, and tried again", async (
   assert.deepEqual(wire.log.cancelled, ["job-a"]);
   queue.retry(b);
   assert.equal(b.phase, "uploading");
+});
+
+test("a file that ended before it was cancelled is there, whole", async () => {
+  const wire = transport({ ended: { status: "completed", progress: 100, result: { text: "x" } } });
+  const queue = new FileQueue(wire);
+  queue.add([{ name: "a" }], {});
+  wire.log.uploads[0].resolve("job-a");
+  await tick();
+  await queue.cancel(queue.items[0]);
+  const [item] = queue.items;
+  assert.deepEqual([item.phase, item.result.text], ["completed", "x"]);
 });
 
 test("a refused file says why and does not hold up the others", async () => {

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { commonPrefix, liveWords, Transcript } from "../../../api-gateway/stt_gateway/web/js/live/transcript.js";
 import { cueClock, shortClock } from "../../../api-gateway/stt_gateway/web/js/text/clock.js";
-import { cues, plainText, srt, vtt, wrap } from "../../../api-gateway/stt_gateway/web/js/text/subtitles.js";
+import { columnsOf, LINE_CHARS } from "../../../api-gateway/stt_gateway/web/js/text/cue_words.js";
+import { cues, plainText, srt, vtt } from "../../../api-gateway/stt_gateway/web/js/text/subtitles.js";
 import { en } from "../../../api-gateway/stt_gateway/web/js/i18n/en.js";
 import { fr } from "../../../api-gateway/stt_gateway/web/js/i18n/fr.js";
 import { de } from "../../../api-gateway/stt_gateway/web/js/i18n/de.js";
@@ -87,10 +89,20 @@ test("subtitles have at most two lines of 42 characters, cut between words at th
   assert.equal(made[1].startMs, words[made[0].lines.join(" ").split(" ").length].startMs);
 });
 
+test("subtitles are those that the server makes", () => {
+  const examples = JSON.parse(readFileSync(new URL("../../data/subtitles.json", import.meta.url)));
+  const spoken = ({ start, end, text, words }) => {
+    const timed = words.map((one) => ({ word: one.word, startMs: one.start * 1000, endMs: one.end * 1000 }));
+    return utterance(text, start * 1000, end * 1000, timed);
+  };
+  assert.ok(examples.length > 30);
+  for (const { segments, srt: expected } of examples) assert.equal(srt(segments.map(spoken)), expected);
+});
+
 test("texts without blanks and words longer than a line are cut too", () => {
   const made = cues([utterance("字".repeat(200), 0, 4000, [], "zh"), utterance("a".repeat(100), 0, 1000)]);
-  for (const cue of made) for (const line of cue.lines) assert.ok([...line].length <= 42);
-  assert.equal(wrap("").length, 0);
+  for (const cue of made) for (const line of cue.lines) assert.ok(columnsOf(line) <= LINE_CHARS);
+  assert.deepEqual(cues([utterance(" ", 0, 1000)]), []);
 });
 
 test("formats", () => {

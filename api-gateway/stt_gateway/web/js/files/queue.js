@@ -49,8 +49,9 @@ export class FileQueue extends EventTarget {
     item.abort?.abort();
     if (ENDED.includes(item.phase)) return;
     this.#set(item, { phase: "cancelled" });
-    if (wasUploaded) await this.transport.cancel(item.jobId);
     this.#next();
+    // It may have ended first: then it is there, whole.
+    if (wasUploaded) this.#take(item, await this.transport.cancel(item.jobId));
   }
 
   retry(item) {
@@ -106,17 +107,22 @@ export class FileQueue extends EventTarget {
       (view) => {
         if (signal.aborted) return;
         if (view.status === "processing" && !item.startedAt) item.startedAt = Date.now();
-        // The same bytes under another name may be answered from what there is: here it keeps the name that was dropped.
-        this.#set(item, {
-          phase: view.status,
-          progress: view.progress,
-          name: item.file ? item.name : view.filename || item.name,
-          error: view.error ?? null,
-          result: view.result ?? null,
-        });
+        this.#take(item, view);
       },
       signal,
     );
+  }
+
+  /** What the server says of it. */
+  #take(item, view) {
+    // The same bytes under another name may be answered from what there is: here it keeps the name that was dropped.
+    this.#set(item, {
+      phase: view.status,
+      progress: view.progress,
+      name: item.file ? item.name : view.filename || item.name,
+      error: view.error ?? null,
+      result: view.result ?? null,
+    });
   }
 
   #set(item, changes) {

@@ -92,6 +92,7 @@ export const transport = {
     });
   },
 
-  cancel: (jobId) => request(`${JOBS}/${jobId}`, { method: "DELETE" }),
+  /** Answers the job as it is then: one that has ended meanwhile stays as it is. */
+  cancel: (jobId) => request(`${JOBS}/${jobId}/cancel`, { method: "POST" }),
   view: (jobId) => request(`${JOBS}/${jobId}`),
 };

@@ -1,9 +1,19 @@
-// Plain text, SubRip and WebVTT of utterances: at most two lines of 42 characters a cue. Pure.
+// Plain text, SubRip and WebVTT of utterances, as people read them: at most two lines of 42 characters, breaks at the
+// ends of sentences and clauses, one to seven seconds. The server's own rules (core/subtitles.py): tests hold both to the
+// same examples. Here too, since a server need not keep what is said live, and may be gone when the text is saved. Pure.
 import { cueClock } from "./clock.js";
+import { BREAK, LINE_CHARS, MAX_MS, rowsOfWords } from "./cue_words.js";
 
-export const LINE_CHARS = 42;
 const LINES = 2;
-const UNSPACED = new Set(["zh", "ja", "th", "lo", "my", "yue"]);
+const MIN_MS = 1000;
+const CHARS_PER_S = 20;
+const FLICKER_MS = 500;
+// What a cue costs, of which the cheapest row is taken.
+const CUE_BREAK = [0, 1.5, 2.5, 5, 8]; // by what it breaks
+const LINE_BREAK = [0, 0.5, 1, 2, 4];
+const ANOTHER_SENTENCE = 2;
+const MISSING_SECOND = 6;
+const UNEVEN = 4;
 
 /** `utterances`: those of Transcript. One line each. */
 export function plainText(utterances) {
@@ -11,11 +21,10 @@ export function plainText(utterances) {
 }
 
 export function srt(utterances) {
+  // An arrow in the text would be taken for a line of times.
+  const escape = (line) => line.replace(/-{2,}>/g, "->");
   return cues(utterances)
-    .map(
-      (cue, i) =>
-        `${i + 1}\n${times(cue, ",")}\n${cue.lines.map((line) => line.replace(/-{2,}>/g, "->")).join("\n")}\n`,
-    )
+    .map((cue, i) => `${i + 1}\n${times(cue, ",")}\n${cue.lines.map(escape).join("\n")}\n`)
     .join("\n");
 }
 
@@ -26,63 +35,98 @@ export function vtt(utterances) {
     .join("\n")}`;
 }
 
-/** [{startMs, endMs, lines}]: utterances cut where they would not fit, between words, at their times. */
+/** [{startMs, endMs, lines}], to be shown one after the other. A cue begins with its first word; it stays longer than
+ * its last one where it would be too short to read, but never over the next. */
 export function cues(utterances) {
-  const found = [];
-  for (const utterance of utterances) {
-    for (const part of fitting(utterance)) {
-      const lines = wrap(part.text);
-      if (lines.length) found.push({ startMs: part.startMs, endMs: Math.max(part.endMs, part.startMs + 1), lines });
-    }
-  }
-  return found;
-}
-
-function fitting(utterance) {
-  const text = utterance.text.trim().replace(/\s+/g, " ");
-  if (wrap(text).length <= LINES) return [{ startMs: utterance.startMs, endMs: utterance.endMs, text }];
-  const glue = UNSPACED.has(utterance.language) ? "" : " ";
-  const words = utterance.words.length ? utterance.words : evenly(utterance, text, glue);
-  const groups = [];
-  for (const word of words) {
-    const group = groups.at(-1);
-    const grown = group ? `${group.text}${glue}${word.word}` : "";
-    if (group && wrap(grown).length <= LINES) {
-      group.text = grown;
-      group.endMs = word.endMs;
-    } else groups.push({ startMs: word.startMs, endMs: word.endMs, text: word.word });
-  }
-  return groups;
-}
-
-function evenly(utterance, text, glue) {
-  const parts = glue ? text.split(" ") : [...text];
-  const perChar = (utterance.endMs - utterance.startMs) / parts.reduce((sum, part) => sum + part.length, 0);
-  let startMs = utterance.startMs;
-  return parts.map((word) => {
-    const begin = startMs;
-    startMs += word.length * perChar;
-    return { word, startMs: begin, endMs: startMs };
+  const rows = rowsOfWords(utterances);
+  const groups = rows.flatMap((row, at) => cheapest(row, rows[at + 1]?.[0].startMs ?? Infinity));
+  return groups.map((group, at) => {
+    const { startMs } = group[0];
+    const thenMs = groups[at + 1]?.[0].startMs ?? Infinity;
+    return { startMs, endMs: shownUntil(startMs, group.at(-1).endMs, columnsOf(group), thenMs), lines: lines(group) };
   });
 }
 
-/** Lines of at most 42 characters; a word longer than a line is cut. */
-export function wrap(text) {
-  const lines = [];
-  let line = "";
-  for (const word of text.split(/\s+/).filter(Boolean)) {
-    const letters = [...word];
-    for (let i = 0; i < letters.length; i += LINE_CHARS) {
-      const piece = letters.slice(i, i + LINE_CHARS).join("");
-      if (line && [...line].length + 1 + [...piece].length <= LINE_CHARS && i === 0) line += ` ${piece}`;
-      else {
-        if (line) lines.push(line);
-        line = piece;
-      }
+/** A row of words without a long pause, cut into cues; `thenMs`: when the next row begins. */
+function cheapest(words, thenMs) {
+  // Running sums, so that no pair of words is looked at word by word.
+  const widths = [0];
+  const sentences = [0];
+  for (const word of words) {
+    widths.push(widths.at(-1) + word.columns + Number(word.spaced));
+    sentences.push(sentences.at(-1) + Number(word.breaks === BREAK.sentence));
+  }
+  const startOf = (at) => words[at]?.startMs ?? thenMs;
+  const endOfLine = (begin) => {
+    const room = widths[begin] + Number(words[begin].spaced) + LINE_CHARS;
+    let end = begin + 1;
+    while (end < words.length && widths[end + 1] <= room) end += 1;
+    return end;
+  };
+  const costOf = (begin, end) => {
+    const columns = widths[end] - widths[begin] - Number(words[begin].spaced);
+    const missingMs = Math.max(0, readingMs(columns) - Math.min(MAX_MS, startOf(end) - startOf(begin)));
+    const broken = end < words.length ? CUE_BREAK[words[end - 1].breaks] : 0;
+    const more = ANOTHER_SENTENCE * (sentences[end - 1] - sentences[begin]);
+    return broken + more + (MISSING_SECOND * missingMs) / 1000 + (columns / (LINES * LINE_CHARS)) ** 2;
+  };
+  const best = [0, ...words.map(() => Infinity)];
+  const begins = new Array(words.length + 1).fill(0);
+  for (let begin = 0; begin < words.length; begin += 1) {
+    const firstLine = endOfLine(begin);
+    const last = firstLine < words.length ? endOfLine(firstLine) : words.length;
+    for (let end = begin + 1; end <= last; end += 1) {
+      if (end > begin + 1 && words[end - 1].endMs - words[begin].startMs > MAX_MS) break;
+      const cost = best[begin] + costOf(begin, end);
+      if (cost < best[end]) [best[end], begins[end]] = [cost, begin];
     }
   }
-  if (line) lines.push(line);
-  return lines;
+  const groups = [];
+  for (let end = words.length; end; end = begins[end]) groups.unshift(words.slice(begins[end], end));
+  return groups;
+}
+
+function readingMs(columns) {
+  return Math.max(MIN_MS, (1000 * columns) / CHARS_PER_S);
+}
+
+function shownUntil(startMs, spokenMs, columns, thenMs) {
+  let endMs = Math.min(Math.max(spokenMs, startMs + readingMs(columns)), startMs + MAX_MS);
+  if (thenMs > startMs) {
+    endMs = Math.min(endMs, thenMs);
+    // A screen that is empty for a shorter time flickers.
+    if (thenMs - endMs < FLICKER_MS && thenMs - startMs <= MAX_MS) endMs = thenMs;
+  }
+  return Math.max(endMs, startMs + 1);
+}
+
+function lines(words) {
+  if (columnsOf(words) <= LINE_CHARS) return [textOf(words)];
+  let [best, least] = [1, Infinity];
+  for (let at = 1; at < words.length; at += 1) {
+    const cost = lineCost(words.slice(0, at), words.slice(at));
+    if (cost < least) [best, least] = [at, cost];
+  }
+  return [textOf(words.slice(0, best)), textOf(words.slice(best))];
+}
+
+function lineCost(upper, lower) {
+  const [above, below] = [columnsOf(upper), columnsOf(lower)];
+  if (Math.max(above, below) > LINE_CHARS) return Infinity;
+  const uneven = (UNEVEN * Math.abs(above - below)) / (above + below);
+  // Where both are as good, the longer line stands below.
+  return LINE_BREAK[upper.at(-1).breaks] + uneven + (above > below ? 0.2 : 0);
+}
+
+function columnsOf(words) {
+  return words.reduce((sum, word) => sum + word.columns + Number(word.spaced), -Number(words[0].spaced));
+}
+
+function textOf(words) {
+  return words
+    .map((word) => (word.spaced ? " " : "") + word.text)
+    .join("")
+    .trim();
 }
 
 function times(cue, comma) {

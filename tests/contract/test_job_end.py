@@ -1,0 +1,83 @@
+"""Jobs that are deleted while somebody works on their end, on a real server."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from job_bench import FirstSamples, Transcriber, posted, seconds
+from redis.asyncio import Redis
+from structlog.testing import capture_logs
+
+from stt_shared.bus import keys
+from stt_shared.bus.functions import Functions
+from stt_shared.bus.log import read_state
+from stt_shared.clock import wall_ms
+from stt_shared.contracts.jobs import ChunkResult, JobStatus
+from stt_transcriber import file_worker
+from stt_transcriber.job_end import complete_job, is_over
+
+pytestmark = pytest.mark.contract
+
+JOB = "job-0123456789abcdef"
+AT = keys.job_keys(JOB)
+
+
+async def all_parts_stored(client: Redis) -> Functions:
+    await posted(client, JOB, [], played=False)
+    functions = Functions(client)
+    part = msgspec.json.encode(ChunkResult("en", []))
+    await functions.jobs.store_part(AT, "e", 0, part, language="", n_samples=16000)
+    return functions
+
+
+async def told_to_the_store(client: Redis) -> int:
+    return int(await client.xlen(keys.TRANSCRIPTS_WAITING))
+
+
+async def test_a_job_is_completed_once(redis_client: Redis) -> None:
+    functions = await all_parts_stored(redis_client)
+    await complete_job(redis_client, functions, AT, "e")
+    assert (await read_state(redis_client, AT))[b"status"] == b"completed"
+    result = await redis_client.hget(AT.state, "result")
+    await complete_job(redis_client, functions, AT, "e")
+    assert await redis_client.hget(AT.state, "result") == result
+    assert await told_to_the_store(redis_client) == 1
+
+
+@pytest.mark.parametrize("gone", ["deleted", "cancelled", "made anew"])
+async def test_a_completion_that_comes_too_late_changes_nothing(redis_client: Redis, gone: str) -> None:
+    functions = await all_parts_stored(redis_client)
+    if gone == "deleted":
+        await redis_client.unlink(AT.state, keys.job_parts(JOB))
+    elif gone == "cancelled":
+        await functions.jobs.finish(AT, "e", JobStatus.CANCELLED, now_ms=wall_ms())
+    else:
+        await redis_client.hset(AT.state, "epoch", "another")
+    before = await read_state(redis_client, AT)
+    await complete_job(redis_client, functions, AT, "e")
+    assert await read_state(redis_client, AT) == before
+    assert await told_to_the_store(redis_client) == 0
+
+
+async def test_a_chunk_whose_job_is_deleted_as_it_begins_is_left(
+    redis_client: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deleted = False
+
+    async def is_over_and_then_deleted(*args: Any) -> bool:
+        nonlocal deleted
+        over = await is_over(*args)
+        await redis_client.unlink(AT.state, keys.job_parts(JOB))
+        deleted = True
+        return over
+
+    await posted(redis_client, JOB, seconds(20))
+    engine = FirstSamples()
+    with capture_logs() as logs:
+        async with Transcriber(redis_url, "t1", engine) as worker:
+            while await redis_client.xlen(keys.JOB_CHUNKS) == 0:
+                pass
+            monkeypatch.setattr(file_worker, "is_over", is_over_and_then_deleted)
+            while not deleted or worker.chunks.running:
+                await redis_client.ping()
+    assert [log for log in logs if log["log_level"] == "error"] == []

@@ -1,0 +1,73 @@
+"""Work that nobody waits for steps back: the threads that do it, and no others."""
+
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stt_audio import jobs
+from stt_shared import background
+from stt_shared.background import NICENESS, step_back
+from stt_transcriber.file_cutter import FileCutter
+
+pytestmark = [
+    pytest.mark.unit,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="threads have no priorities of their own"),
+]
+
+
+def niceness() -> int:
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
+OURS = niceness() if sys.platform.startswith("linux") else 0
+LESS = min(19, OURS + NICENESS)
+
+
+def test_a_thread_that_steps_back_takes_along_those_that_it_starts_and_no_others() -> None:
+    def in_another() -> int:
+        with ThreadPoolExecutor(1) as threads:
+            return threads.submit(niceness).result()
+
+    with ThreadPoolExecutor(1, initializer=step_back) as threads:
+        assert threads.submit(niceness).result() == LESS
+        assert threads.submit(in_another).result() == LESS
+    assert niceness() == OURS
+    assert in_another() == OURS
+
+
+def test_where_only_processes_have_priorities_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background.sys, "platform", "darwin")
+    with ThreadPoolExecutor(1, initializer=step_back) as threads:
+        assert threads.submit(niceness).result() == OURS
+
+
+async def test_a_file_is_decoded_in_such_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Decoder:
+        total_samples = 0
+
+        def __init__(self, *_: object) -> None:
+            self.pieces = [b"x", b""]
+
+        def read(self) -> bytes:
+            seen.append(niceness())
+            return self.pieces.pop(0)
+
+        def close(self) -> None:
+            pass
+
+    seen: list[int] = []
+    monkeypatch.setattr(jobs, "FileDecoder", Decoder)
+    async with jobs._in_own_thread(Path("any"), 16000) as (_, frames):
+        assert [pcm async for pcm in frames] == [b"x"]
+    assert seen == [LESS, LESS]
+
+
+def test_a_file_is_cut_in_such_a_thread() -> None:
+    nothing: Any = None
+    cutter = FileCutter(nothing, nothing, nothing, nothing, nothing, nothing)
+    assert cutter._threads.submit(niceness).result() == LESS

@@ -1,0 +1,104 @@
+"""The model's threads: files step back for live work, and who waits for it does not stand still."""
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from stt_shared.background import NICENESS
+from stt_transcriber import model_pool, right_of_way
+from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis
+from stt_transcriber.core.scheduler import Kind
+from stt_transcriber.engines.base import GiveWay
+from stt_transcriber.model_pool import Decoded, ModelPool
+
+pytestmark = pytest.mark.unit
+
+REQUEST = DecodeRequest(np.zeros(16000, np.float32), "en")
+
+
+class Held:
+    """Each kind of decode begins, and ends when it is let go."""
+
+    name = model = "held"
+    parallel = 1
+    max_batch = 1
+    max_file_batch = 2
+    languages = ("en",)
+    is_multilingual = False
+
+    def __init__(self) -> None:
+        self.live_begun, self.live_over = threading.Event(), threading.Event()
+        self.file_begun, self.file_over = threading.Event(), threading.Event()
+        self.niceness: dict[str, int] = {}
+
+    def decode(self, requests: Sequence[DecodeRequest]) -> list[Hypothesis]:
+        self.niceness["live"] = niceness()
+        self.live_begun.set()
+        self.live_over.wait(10)
+        return [Hypothesis("", (), "en", 1.0, -0.1, 0.0, 1.0) for _ in requests]
+
+    def decode_files(self, requests: Sequence[DecodeRequest], give_way: GiveWay) -> list[Hypothesis]:
+        self.niceness.setdefault("file model loads", niceness())
+        self.file_begun.set()
+        self.file_over.wait(10)
+        give_way()
+        self.niceness["file"] = niceness()
+        return [Hypothesis("", (), "en", 1.0, -0.1, 0.0, 1.0) for _ in requests]
+
+
+def niceness() -> int:
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) if sys.platform.startswith("linux") else 0
+
+
+def wish(pool: ModelPool, key: str, kind: Kind) -> asyncio.Future[Decoded]:
+    answer: asyncio.Future[Decoded] = asyncio.get_running_loop().create_future()
+
+    async def end(decoded: Decoded) -> None:
+        answer.set_result(decoded)
+
+    pool.wish(key, kind, 100.0, lambda: REQUEST, end)
+    return answer
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="threads have priorities of their own on Linux only")
+async def test_pieces_of_files_have_the_time_that_live_decodes_leave() -> None:
+    engine = Held()
+    engine.live_over.set()
+    engine.file_over.set()
+    async with ModelPool(engine) as pool:
+        for key, kind in (("file", Kind.BATCH), ("live", Kind.FINAL), ("file 2", Kind.BATCH), ("live 2", Kind.PARTIAL)):
+            assert (await wish(pool, key, kind)).hypothesis is not None
+    ours = niceness()
+    # Loading holds the interpreter, for which live work would have to wait.
+    assert engine.niceness == {"live": ours, "file model loads": ours, "file": min(19, ours + NICENESS)}
+
+
+async def test_a_step_of_a_file_beside_live_work_on_every_worker_does_not_stand_still(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_ms = 1000.0
+    for module in (model_pool, right_of_way):
+        monkeypatch.setattr(module, "monotonic_ms", lambda: now_ms)
+    engine = Held()
+    async with ModelPool(engine) as pool:
+        file = wish(pool, "file", Kind.BATCH)
+        await asyncio.to_thread(engine.file_begun.wait, 10)
+        now_ms += 5000
+        assert pool.longest_running_s == 5.0
+        live = wish(pool, "live", Kind.FINAL)
+        await asyncio.to_thread(engine.live_begun.wait, 10)
+        now_ms += 40_000
+        assert pool.longest_running_s == 40.0, "a live decode that hangs is told"
+        engine.live_over.set()
+        await live
+        assert pool.longest_running_s == 5.0, "the file had hardly any time meanwhile"
+        now_ms += 30_000
+        assert pool.longest_running_s == 35.0, "and a file's step that hangs is told too"
+        engine.file_over.set()
+        await file
+        assert pool.longest_running_s == 0.0
