@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The web app in a real Chromium: from click to first text, its weight, its first paint, and an hour of captions.
 
-Click to text: the real suite; whenever it is opened, the microphone plays a recording cut to LEAD_MS before its first
-sound, another in each browser. The hour: a server played into the page tells sixty times as fast as people speak; after
-each part a forced collection, then figures.
+Click to text: the real suite and a person who has allowed the microphone before; whenever it is opened, it plays a
+recording cut to LEAD_MS before its first voice, another in each browser. The hour: a server played into the page
+tells sixty times as fast as people speak; after each part a forced collection, then figures.
 """
 
 import argparse
@@ -27,11 +27,27 @@ from browser.browsers import Pages, Running, browser
 from browser.played import Server
 
 from stt_gateway.pages import web_pages
+from stt_transcriber.core.speech import WINDOW_SAMPLES, GatePolicy
 from stt_transcriber.model_store import default_models_dir, pull
+from stt_transcriber.vad_models import load_vad
 
-LEVEL = 300  # of int16: below it nobody speaks
-LEAD_MS = 100
+VOICE_WINDOWS = 3  # in a row: one alone may be a click
+LEAD_MS = 200  # the voice model may hear a voice so late
 LEAST_S = 6.0
+STEPS = (
+    "microphone opened",
+    "worklet loaded",
+    "sound runs",
+    "first samples",
+    "socket asked for",
+    "socket open",
+    "ready",
+    "first samples sent",
+    "speech_started",
+    "partial",
+    "painted",
+)
+"""What happens between click and text, about in this order; from ``partial`` on, only its first text counts."""
 UTTERANCE_MS = 3000
 SENTENCE = "and so we come to the second question which was asked by many of you before we began"
 SPEED = 60
@@ -57,13 +73,67 @@ MEASURED = """(name) => new Promise((found) => (function look() {
 })())"""
 
 
+# Notes when each of STEPS first happens, without a word of it in the page's own scripts.
+NOTE_STEPS = """
+(() => {
+  if (!window.MediaDevices) return;
+  const steps = (window.steps = {});
+  const note = (step) => { steps[step] ??= performance.now(); };
+  addEventListener("click", () => note("click"), true);
+  const noteAfter = (kind, method, step) => {
+    const call = kind.prototype[method];
+    kind.prototype[method] = async function (...given) {
+      const made = await call.apply(this, given);
+      note(step);
+      return made;
+    };
+  };
+  noteAfter(MediaDevices, "getUserMedia", "microphone opened");
+  noteAfter(AudioWorklet, "addModule", "worklet loaded");
+  window.AudioContext = class extends AudioContext {
+    constructor(...given) {
+      super(...given);
+      this.addEventListener("statechange", () => { if (this.state === "running") note("sound runs"); });
+    }
+  };
+  window.AudioWorkletNode = class extends AudioWorkletNode {
+    constructor(...given) {
+      super(...given);
+      this.port.addEventListener("message", () => note("first samples"));
+    }
+  };
+  window.WebSocket = class extends WebSocket {
+    constructor(...given) {
+      super(...given);
+      note("socket asked for");
+      this.addEventListener("open", () => note("socket open"));
+      this.addEventListener("message", ({ data }) => {
+        const { type, text } = JSON.parse(data);
+        if (type === "partial" && !text) return;
+        note(type);
+        if (type === "partial") requestAnimationFrame(() => setTimeout(() => note("painted")));
+      });
+    }
+    send(message) {
+      if (typeof message !== "string") note("first samples sent");
+      super.send(message);
+    }
+  };
+})();
+"""
+
+
 def percentile(values: list[float], share: float) -> float:
     return round(float(np.percentile(values, 100 * share)), 1)
 
 
 def starting_at_once(clip: Clip, path: Path) -> None:
-    """Writes the recording as a WAV from shortly before its first sound."""
-    first = int(np.argmax(np.abs(clip.samples.astype(np.int32)) > LEVEL))
+    """Writes the recording as a WAV from shortly before its first voice: many begin with half a second of breath and
+    clicks, in which nobody speaks."""
+    windows = clip.samples[: len(clip.samples) // WINDOW_SAMPLES * WINDOW_SAMPLES].astype(np.float32) / 32768
+    is_voice = load_vad("silero")().probabilities(windows) >= GatePolicy().onset_probability
+    together = np.lib.stride_tricks.sliding_window_view(is_voice, VOICE_WINDOWS).all(axis=1)
+    first = int(np.argmax(together)) * WINDOW_SAMPLES
     samples = clip.samples[max(0, first - LEAD_MS * SAMPLE_RATE // 1000) :]
     with wave.open(str(path), "wb") as out:
         out.setnchannels(1)
@@ -75,33 +145,43 @@ def starting_at_once(clip: Clip, path: Path) -> None:
 def click_to_text(clips: list[Clip], url: str, times: int) -> dict[str, Any]:
     """Each time a fresh page of a fresh person, ``times`` with each recording."""
     by_clip = {}
+    steps: list[dict[str, float]] = []
     for clip in clips:
         with tempfile.TemporaryDirectory() as folder:
             microphone = Path(folder) / "speech.wav"
             starting_at_once(clip, microphone)
             with browser(microphone) as running:
-                by_clip[clip.id] = [round(ms) for ms in from_click(running, url, times)]
+                found = from_click(running, url, times)
+        by_clip[clip.id] = [round(ms) for ms, _ in found]
+        steps += [passed for _, passed in found]
         print(f"{clip.id}: {by_clip[clip.id]} ms", file=sys.stderr)
     shown_ms = [float(ms) for found in by_clip.values() for ms in found]
     return {
         "times": len(shown_ms),
         "p50_ms": percentile(shown_ms, 0.5),
         "p90_ms": percentile(shown_ms, 0.9),
+        "steps_p50_ms": {step: percentile([one[step] for one in steps if step in one], 0.5) for step in STEPS},
         "by_recording_ms": by_clip,
     }
 
 
-def from_click(running: Running, url: str, times: int) -> list[float]:
-    shown_ms = []
+def from_click(running: Running, url: str, times: int) -> list[tuple[float, dict[str, float]]]:
+    """Each time: click to text, and click to each of STEPS."""
+    found = []
     for _ in range(times):
         pages = Pages(running, url)
-        page = pages.open()
+        page = pages.blank()
+        page.context.grant_permissions(["microphone"])
+        page.add_init_script(NOTE_STEPS)
+        pages.go(page, "/")
         page.click(".talk")
-        shown_ms.append(page.evaluate(MEASURED, "first text"))
+        shown_ms = page.evaluate(MEASURED, "first text")
+        passed = page.evaluate("new Promise((drawn) => setTimeout(() => drawn(steps), 100))")
+        found.append((shown_ms, {step: at - passed["click"] for step, at in passed.items()}))
         page.click(".talk")
         page.locator("[data-phase=idle]").wait_for(timeout=30_000)
         pages.close()
-    return shown_ms
+    return found
 
 
 def first_paint(running: Running, url: str, times: int) -> dict[str, Any]:

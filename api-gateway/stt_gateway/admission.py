@@ -13,6 +13,8 @@ from stt_shared.contracts.session import SessionConfig, Task
 
 FRESH_MS = 500.0
 """The list of replicas is read at most this often, however many clients knock."""
+STALE_MS = 2000.0
+"""While a new one is read, one up to this old may refuse, but not admit."""
 
 
 class Admission:
@@ -26,8 +28,21 @@ class Admission:
         self._reading = asyncio.Lock()
 
     async def check(self, config: SessionConfig) -> None:
-        """Counts one more session. Raises SttError no_worker, at_capacity or bad_config, and the errors of Redis."""
+        """Counts one more session. Raises as ``look`` does."""
+        await self.look(config)
+        self._admitted += 1
+
+    async def look(self, config: SessionConfig) -> None:
+        """Would a session be admitted now? Raises SttError no_worker, at_capacity or bad_config, and the errors of
+        Redis."""
+        if self._reading.locked() and monotonic_ms() - self._read_ms < STALE_MS:
+            # Who is refused by what was known a moment ago need not wait in a crowd for what is being read. Who is not
+            # must: when the list is new, counting begins anew.
+            self._judge(config)
         await self._read_replicas()
+        self._judge(config)
+
+    def _judge(self, config: SessionConfig) -> None:
         for service in (AUDIO_PROCESSOR, TRANSCRIBER):
             if not is_ready(self._replicas, service):
                 raise SttError("no_worker", f"no {service} is ready; try again shortly")
@@ -35,7 +50,6 @@ class Admission:
         # Replicas tell their load a moment late: those admitted since the list was read are not in it yet.
         if free_places(self._replicas, TRANSCRIBER) <= self._admitted:
             raise SttError("at_capacity", "all places for live sessions are taken; try again later")
-        self._admitted += 1
 
     async def check_file(self, language: str | None, task: Task) -> str:
         """Files may wait for a worker, but not for one that cannot do it. Answers the model that will, '' where none is

@@ -25,7 +25,6 @@ from stt_gateway.store.interface import TranscriptStore
 from stt_gateway.store.migrating import migrate
 from stt_gateway.store.sql_store import SqlTranscriptStore
 from stt_gateway.store_writer import StoreWriter
-from stt_gateway.uploads import remove_stale_parts
 from stt_shared.bus import keys
 from stt_shared.bus.channels import ChannelHub
 from stt_shared.bus.client import connect, wait_until_ready
@@ -62,7 +61,6 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         settings.spool_dir.mkdir(parents=True, exist_ok=True)
-        await asyncio.to_thread(remove_stale_parts, settings.spool_dir)
         client = connect(settings.redis_url)
         watch = LoopWatch()
         watching = asyncio.create_task(watch.run(), name="loop watch")

@@ -5,10 +5,21 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 READ_AHEAD = 2
 """Messages that may wait for the session; with more, nothing is read of the client until they are taken."""
 
+_UNREADABLE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
 
 class ReadAheadProtocol(WebSocketsSansIOProtocol):
     """uvicorn stops reading at every message and starts again when it is taken, which costs two system calls each.
     A session takes its messages at once unless it must wait for room, and only then need the client wait too."""
+
+    def data_received(self, data: bytes) -> None:
+        """Takes bytes of the client. uvicorn sends nothing of the answer to a handshake that cannot be read, and leaves
+        the connection open."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated and not self.transport.is_closing():
+            answer = b"".join(self.conn.data_to_send())
+            self.transport.write(answer or _UNREADABLE)
+            self.transport.close()
 
     def send_receive_event_to_app(self) -> None:
         """Queues the message that has just become complete."""

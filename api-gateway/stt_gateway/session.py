@@ -37,6 +37,9 @@ REDIS_PATIENCE_MS = 10_000.0
 """How long Redis may be away before a session is given up."""
 STOP_PATIENCE_MS = 30_000.0
 """How long a session whose client is gone may wait for room for its last frames."""
+HASTY_MS = 3000
+"""So much of a session's first audio passes in short frames: somebody waits for the first word. Later they would not be
+worth their trips."""
 ACK_EVERY_MS = 1000.0
 STANDSTILL_MS = 200.0
 """So much too late nothing wakes up in a process that runs."""
@@ -66,7 +69,7 @@ class Session:
         self._settings = settings
         self._reorder = Reorder(held.seq)
         self._chunks = HeldChunks(held)
-        self._framer = Framer(config, settings.frame_ms)
+        self._framer = Framer(config, settings.frame_ms, HASTY_MS if held == NOTHING_HELD else 0)
         self._silence = SilenceWatch(config.endpointing_ms)
         self._lock = asyncio.Lock()
         self._seq = seq
@@ -253,9 +256,7 @@ class Session:
 
         ``last_event_ms``: when the client was last sent something (monotonic).
         """
-        epoch, fence, committed = await self._client.hmget(
-            self.owner.keys.state, ["epoch", _FENCE, "committed_samples"]
-        )
+        epoch, fence, committed = await self._functions.fields(self.owner.keys, "epoch", _FENCE, "committed_samples")
         self._check_place(epoch, fence)
         self._committed_ms = int(committed or 0) * 1000 // TARGET_SAMPLE_RATE
         await self._acknowledge()

@@ -105,6 +105,11 @@ class Connection:
                 raise SttError("bad_config", f"session_id={shown(request.session_id)} is not allowed; {_ID_RULE}")
             self._name(request.session_id)
         else:
+            # Who cannot be served learns it before anything is waited for.
+            try:
+                await self._services.admission.look(request.config)
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                raise _not_opened(error) from error
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FIRST_MESSAGE_S):
                     first = await self._receive(request)
@@ -128,8 +133,7 @@ class Connection:
         try:
             session = await self._session(request)
         except (redis.ConnectionError, redis.TimeoutError) as error:
-            _log.warning("session not opened: Redis unreachable", cause=str(error))
-            return SttError("unavailable", "the session's store does not answer; connect again")
+            return _not_opened(error)
         pump = Pump(
             self._websocket,
             services.redis,
@@ -246,6 +250,11 @@ class Connection:
 
 
 _ID_RULE = "an id is 1 to 128 letters, digits and . _ : @ -"
+
+
+def _not_opened(error: Exception) -> SttError:
+    _log.warning("session not opened: Redis unreachable", cause=str(error))
+    return SttError("unavailable", "the session's store does not answer; connect again")
 
 
 async def _dispatch(session: Session, message: Message) -> None:

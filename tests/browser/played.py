@@ -1,7 +1,5 @@
-"""Servers that a test plays towards the page: the live path, and the routes of stored transcripts. And how what a page
-shows is judged."""
+"""Servers that a test plays towards the page: the live path, and the routes of stored transcripts."""
 
-import difflib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -108,12 +106,6 @@ class Library:
         return route.fulfill(
             json={"transcripts": page, "next_cursor": str(first + 20) if len(ids) > first + 20 else None}
         )
-
-
-def misheard(got: list[str], expected: list[str]) -> int:
-    """Words put in, left out or replaced."""
-    changes = difflib.SequenceMatcher(None, got, expected, autojunk=False).get_opcodes()
-    return sum(max(a_end - a, b_end - b) for kind, a, a_end, b, b_end in changes if kind != "equal")
 
 
 def no_microphone(page: "Page", error: str = "NotAllowedError") -> None:

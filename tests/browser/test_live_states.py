@@ -130,6 +130,28 @@ def test_a_full_server_is_told(pages: "Pages") -> None:
     expect(page.locator(".talk")).to_be_enabled()
 
 
+@pytest.mark.parametrize(("permission", "sockets"), [("granted", 1), ("prompt", 0)])
+def test_only_who_has_to_be_asked_keeps_the_server_waiting(pages: "Pages", permission: str, sockets: int) -> None:
+    page = pages.blank()
+    page.add_init_script(
+        """if (navigator.mediaDevices) {
+          const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+          const given = new Promise((give) => { window.give = give; });
+          navigator.mediaDevices.getUserMedia = (wishes) => given.then(() => ask(wishes));
+          navigator.permissions.query = () => Promise.resolve({ state: 'PERMISSION' });
+        }""".replace("PERMISSION", permission)
+    )
+    server = Server(page)
+    pages.go(page, "/")
+    page.click(".talk")
+    page.locator("[data-phase=asking]").wait_for()
+    page.wait_for_timeout(500)
+    assert len(server.sockets) == sockets
+    page.evaluate("new Promise((drawn) => { give(); drawn(); })")
+    page.locator("[data-phase=live]").wait_for(timeout=5000)
+    assert len(server.sockets) == 1
+
+
 @pytest.mark.parametrize(
     ("name", "title"),
     [
@@ -145,6 +167,7 @@ def test_a_microphone_that_does_not_come(pages: "Pages", name: str, title: str) 
     page.click(".talk")
     page.locator(".problem[role=alert], .problem [role=alert]", has_text=title).wait_for(timeout=5000)
     expect(page.locator(".problem button", has_text="Try again")).to_be_visible()
+    expect(page.locator(".dock-state .chip"), "not ready").to_be_hidden()
 
 
 def test_an_insecure_address_says_what_to_do(pages: "Pages") -> None:
@@ -169,6 +192,18 @@ def test_names_and_terms_are_sent(pages: "Pages") -> None:
     page.wait_for_selector("html[data-ready]")
     page.click("button[aria-controls=live-options]")
     expect(page.get_by_label("Names and terms to expect")).to_have_value("Ada Lovelace & Söhne")
+
+
+def test_as_many_names_as_are_allowed_in_any_script(pages: "Pages") -> None:
+    page = pages.open()
+    page.click("button[aria-controls=live-options]")
+    names = page.get_by_label("Names and terms to expect")
+    expect(names).to_have_attribute("maxlength", "1000")
+    names.fill("\u6570" * 1000)
+    page.click(".talk")
+    page.locator(".dock-state .good").wait_for(timeout=5000)
+    page.click(".talk")
+    page.locator("[data-phase=idle]").wait_for(timeout=15_000)
 
 
 def test_the_readers_language_is_chosen_and_changed_in_mid_speech(pages: "Pages") -> None:

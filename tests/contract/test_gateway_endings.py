@@ -131,6 +131,17 @@ async def test_a_full_house_refuses_and_its_guests_stay(redis_client: Redis, red
                 await c.hear("ready")
 
 
+async def test_a_full_house_does_not_wait_for_what_a_guest_would_say(
+    redis_client: Redis, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stt_gateway.stream.FIRST_MESSAGE_S", 30.0)
+    async with stand_ins(redis_client, capacity=0), running_gateway(redis_client, redis_url, tmp_path) as gateway:
+        began = time.monotonic()
+        async with line(gateway.stream()) as silent:
+            await ends_with(silent, "at_capacity")
+        assert since(began) < 2
+
+
 async def test_a_crowd_at_the_door_takes_no_more_places_than_there_are(
     redis_client: Redis, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,8 +5,9 @@ import json
 import random
 import time
 from collections.abc import AsyncIterator
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from gateway_bench import (
@@ -26,6 +27,7 @@ from gateway_bench import (
 )
 from live_client import as_json, chunked, talk
 from redis.asyncio import Redis
+from websockets.exceptions import InvalidStatus
 
 from stt_shared.bus import keys
 from stt_shared.bus.functions import Commit
@@ -87,6 +89,19 @@ async def test_ready_tells_the_limits_and_the_whole_config(gateway: Gateway, wor
     assert (await workers.hand()).config.items() >= wishes.items()
 
 
+async def test_every_parameter_may_be_as_long_as_is_allowed_in_any_script(gateway: Gateway) -> None:
+    wishes = {"prompt": "\N{OLD ITALIC LETTER A}" * 1000, "conversation_id": "\u4e00" * 128, "speaker": "\u4e00" * 128}
+    heard = await talk(gateway.stream(urlencode({**wishes, "session_id": "s" * 128})), [])
+    assert heard.events[0]["config"].items() >= wishes.items()
+
+
+async def test_a_longer_address_is_refused_at_once(gateway: Gateway) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        await talk(gateway.stream(urlencode({"prompt": "\u4e00" * 4000})), [])
+    assert refused.value.response.status_code == 414
+    assert b"an address may have 32768 bytes" in bytes(refused.value.response.body or b"")
+
+
 async def test_a_client_that_only_sends_audio_gets_a_session_of_its_own_name(
     gateway: Gateway, workers: Workers
 ) -> None:
@@ -130,19 +145,26 @@ async def test_done_tells_what_the_gateway_cost_beside_what_the_others_did(gatew
     heard = await talk(gateway.stream(), [CHUNK] * 20)
     timings = heard.of("done")[0]["timings_ms"]
     assert timings["infer"] == {"count": 1, "mean": 2.0, "max": 2.0}
-    assert timings["receive"]["count"] == 4
+    assert timings["receive"]["count"] >= 10
     assert timings["deliver"]["count"] >= 1
     assert all(0 <= timing["mean"] <= timing["max"] < 5000 for timing in timings.values())
 
 
-async def test_chunks_of_20_ms_become_frames_of_about_100_ms(gateway: Gateway, workers: Workers) -> None:
-    data = noise(640 * 52)
-    await talk(gateway.stream(), chunked(data, 640), every_s=0.005)
+async def test_chunks_become_short_frames_for_three_seconds_and_long_ones_then(
+    gateway: Gateway, workers: Workers
+) -> None:
+    data = noise(640 * 200)
+    await talk(gateway.stream(), chunked(data, 640), every_s=0.002)
     hand = workers.hands[0]
     assert hand.audio == data
-    sizes = [len(frame.data) for frame in hand.frames if frame.kind is FrameKind.AUDIO]
-    assert sizes == [3200] * 10 + [1280]
-    assert [frame.seq for frame in hand.frames] == list(range(1, 13))
+    ends = list(accumulate(len(frame.data) for frame in hand.frames))
+    sizes = [
+        [len(f.data) for f, end in zip(hand.frames, ends, strict=True) if (end > 96_000) is late]
+        for late in (False, True)
+    ]
+    assert set(sizes[0]) <= {640, 1280}, "40 ms each, or less where nothing came for so long"
+    assert max(sizes[1]) == 3200
+    assert [frame.seq for frame in hand.frames] == list(range(1, len(hand.frames) + 1))
     assert all(abs(frame.meta.received_ms - time.time() * 1000) < 20_000 for frame in hand.frames)
 
 

@@ -28,6 +28,15 @@ def test_chunks_of_20_ms_are_joined_to_frames_of_100_ms() -> None:
     assert framer.held_bytes == 0
 
 
+def test_the_first_audio_of_a_session_passes_in_short_frames() -> None:
+    framer = Framer(S16_16K, FRAME_MS, hasty_ms=200)
+    chunks = [noise(640, number) for number in range(20)]
+    pieces = [framer.push(chunk, 1000.0 + 20 * number) for number, chunk in enumerate(chunks)]
+    assert [len(out) for out in pieces] == [0, 1] * 5 + [0, 0, 0, 0, 1] * 2
+    assert b"".join(piece.data for out in pieces for piece in out) == b"".join(chunks)
+    assert Framer(S16_16K, 20, hasty_ms=200).push(chunks[0], 5.0) == [Piece(chunks[0], 5.0, 5.0)]
+
+
 def test_a_chunk_of_the_wanted_length_or_more_passes_at_once() -> None:
     framer = Framer(S16_16K, FRAME_MS)
     assert framer.push(bytes(3200), 5.0) == [Piece(bytes(3200), 5.0, 5.0)]

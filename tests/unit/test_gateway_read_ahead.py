@@ -65,3 +65,20 @@ async def test_reading_pauses_when_messages_wait_and_goes_on_when_they_are_taken
         task.cancel()
     await asyncio.gather(*protocol.tasks, return_exceptions=True)
     protocol.stop_keepalive()
+
+
+@pytest.mark.parametrize(
+    ("field", "status"), [(b"X: 1\r\n" * 200, b"431"), (b"Content-Length: 3\r\n", b"400")], ids=["fields", "body"]
+)
+async def test_a_handshake_that_cannot_be_read_is_answered(field: bytes, status: bytes) -> None:
+    config = Config(Mock(), ws=ReadAheadProtocol, log_config=None)
+    config.load()
+    protocol = ReadAheadProtocol(config, ServerState(), {})
+    transport = Mock()
+    transport.get_extra_info.return_value = None
+    transport.is_closing.return_value = False
+    protocol.connection_made(transport)
+    protocol.data_received(HANDSHAKE[:-2] + field + b"\r\n")
+    (answer,), _ = transport.write.call_args
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    transport.close.assert_called_once()

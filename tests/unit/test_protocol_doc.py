@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from stt_audio.settings import AudioSettings
-from stt_gateway import uploads
+from stt_gateway import request_heads, uploads
 from stt_gateway.conversations import shown
 from stt_gateway.core.config import (
     JOB_PARAMETERS,
@@ -277,7 +277,12 @@ def test_limits_are_the_settings_and_constants() -> None:
         if setting != "fixed":
             assert int(default) == settings[setting.strip("`")], limit
     fixed = {limit: int(default) for limit, default, setting, *_ in rows if setting == "fixed"}
-    assert fixed == {"parts of an upload": uploads.MAX_PARTS, "bytes of a form field": uploads.MAX_FIELD_BYTES}
+    assert fixed == {
+        "parts of an upload": uploads.MAX_PARTS,
+        "bytes of a form field": uploads.MAX_FIELD_BYTES,
+        "bytes of an address with its query": request_heads.MAX_ADDRESS_BYTES,
+        "bytes of an address and its header fields": request_heads.MAX_HEAD_BYTES,
+    }
     assert f"{MAX_EARLY_CHUNKS} chunks ({MAX_EARLY_BYTES // 1024**2} MiB)" in PROSE
     assert f"{LINES} lines of {LINE_CHARS} characters".replace("2 lines", "two lines") in PROSE
     assert f"last {MAX_EVENTS_KEPT} events" in PROSE

@@ -7,6 +7,8 @@ from stt_shared.contracts.session import SessionConfig
 _LARGEST_FRAMES = 10
 """A long chunk is cut into pieces of at most this many frames' length."""
 
+_SHORT_FRAME_MS = 40
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -18,13 +20,17 @@ class Piece:
 
 
 class Framer:
-    """One session's chunks; only whole sample frames (one sample of every channel) leave it."""
+    """One session's chunks; only whole sample frames (one sample of every channel) leave it.
 
-    def __init__(self, config: SessionConfig, frame_ms: int) -> None:
+    ``hasty_ms``: so much of the audio, from its first sample on, passes in short frames: who has just begun waits for
+    the first word, and each frame that was joined from several would hold up its beginning.
+    """
+
+    def __init__(self, config: SessionConfig, frame_ms: int, hasty_ms: int = 0) -> None:
         self._sample_bytes = config.frame_bytes()
-        self._target_bytes = (self._sample_bytes or 1) * (config.sample_rate * frame_ms // 1000)
         self._bytes_per_ms = (self._sample_bytes or 1) * config.sample_rate / 1000
-        self._frame_ms = frame_ms
+        self._normal_ms = frame_ms
+        self._hasty_bytes = int(hasty_ms * self._bytes_per_ms)
         self._held = bytearray()
         self._first_ms = 0.0
         self._last_ms = 0.0
@@ -60,7 +66,7 @@ class Framer:
             self._first_ms = now_ms
         self._last_ms = now_ms
         self._held += chunk
-        return self._take() if self.held_bytes - self.cut_sample_bytes >= self._target_bytes else []
+        return self._take() if self.held_bytes - self.cut_sample_bytes >= self._bytes_of(self._frame_ms) else []
 
     def flush(self) -> list[Piece]:
         """All whole samples that are held."""
@@ -68,10 +74,18 @@ class Framer:
 
     def _take(self) -> list[Piece]:
         whole = self.held_bytes - self.cut_sample_bytes
-        longest = self._target_bytes * _LARGEST_FRAMES
+        longest = self._bytes_of(self._normal_ms) * _LARGEST_FRAMES
         pieces = [
             Piece(bytes(self._held[start : min(start + longest, whole)]), self._first_ms, self._last_ms)
             for start in range(0, whole, longest)
         ]
         del self._held[:whole]
+        self._hasty_bytes = max(0, self._hasty_bytes - whole)
         return pieces
+
+    @property
+    def _frame_ms(self) -> int:
+        return min(self._normal_ms, _SHORT_FRAME_MS) if self._hasty_bytes else self._normal_ms
+
+    def _bytes_of(self, frame_ms: int) -> int:
+        return int(frame_ms * self._bytes_per_ms) // (self._sample_bytes or 1) * (self._sample_bytes or 1)

@@ -25,10 +25,47 @@ const RECORDER_TYPES = [
   ["audio/mp4", "auto"],
 ];
 
-/** A MediaStream of the device (empty: the usual one). Raises MicrophoneError. */
-export async function openMicrophone(deviceId) {
+/** Options of the sound still to be tried. Some browsers take a microphone at its own rate only: the worklet resamples
+ * then. */
+const rates = [{ sampleRate: TARGET_RATE }, {}];
+
+/** The microphone of the device (empty: the usual one), for `capture`. `onAllowed` is called meanwhile if the browser will
+ * ask nobody: what follows need not wait then. Raises MicrophoneError. */
+export async function openMicrophone(deviceId, onAllowed) {
   if (!window.isSecureContext) throw new MicrophoneError("insecure");
   if (!navigator.mediaDevices?.getUserMedia || !window.AudioWorkletNode) throw new MicrophoneError("unsupported");
+  const [stream, sound] = await Promise.allSettled([streamOf(deviceId), soundAhead(onAllowed)]);
+  if (stream.value && sound.status === "fulfilled") return { stream: stream.value, sound: sound.value };
+  stream.value?.getTracks().forEach((track) => track.stop());
+  await sound.value?.context.close();
+  throw stream.reason ?? sound.reason;
+}
+
+async function soundAhead(onAllowed) {
+  if (!(await isAllowed())) return null;
+  onAllowed();
+  return openSound();
+}
+
+async function isAllowed() {
+  try {
+    return (await navigator.permissions?.query({ name: "microphone" }))?.state === "granted";
+  } catch (error) {
+    // Not every browser knows this name.
+    if (error instanceof TypeError) return false;
+    throw error;
+  }
+}
+
+function openSound() {
+  const context = new AudioContext({ ...rates[0], latencyHint: "interactive" });
+  const loaded = context.audioWorklet.addModule(new URL("./worklet.js", import.meta.url));
+  // `capture` waits for it, and is told then.
+  loaded.catch(() => {});
+  return { context, loaded };
+}
+
+async function streamOf(deviceId) {
   // What makes voices pleasant on the phone takes away what a recogniser hears by.
   const wishes = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: true };
   try {
@@ -36,7 +73,7 @@ export async function openMicrophone(deviceId) {
       audio: deviceId ? { ...wishes, deviceId: { exact: deviceId } } : wishes,
     });
   } catch (error) {
-    if (deviceId && error.name === "OverconstrainedError") return openMicrophone("");
+    if (deviceId && error.name === "OverconstrainedError") return streamOf("");
     throw new MicrophoneError(CODES[error.name] ?? "broken", error.message);
   }
 }
@@ -56,15 +93,14 @@ export function recorderType() {
   return RECORDER_TYPES.find(([type]) => MediaRecorder.isTypeSupported(type)) ?? null;
 }
 
-/** Starts handing out pieces (Uint8Array). `onBeat` is called many times a second, also while nothing is handed out.
- * Answers {level(): 0..1, pause(isPaused), finish(): Promise}: after `finish` no piece comes any more. */
-export async function capture(stream, { asContainer, onPiece, onBeat }) {
-  const { context, source } = await audioContext(stream);
+/** Starts handing out pieces (Uint8Array) of an open microphone. `onBeat` is called many times a second, also while
+ * nothing is handed out. Answers {level(): 0..1, pause(isPaused), finish(): Promise}: after `finish` no piece comes. */
+export async function capture({ stream, sound }, { asContainer, onPiece, onBeat }) {
+  const { context, loaded, source } = await joined(stream, sound);
   const analyser = new AnalyserNode(context, { fftSize: 1024 });
   source.connect(analyser);
-  const feed = asContainer
-    ? recorderFeed(stream, onPiece, onBeat)
-    : await workletFeed(context, source, onPiece, onBeat);
+  if (!asContainer) await loaded;
+  const feed = asContainer ? recorderFeed(stream, onPiece, onBeat) : workletFeed(context, source, onPiece, onBeat);
   const wave = new Float32Array(analyser.fftSize);
   return {
     level() {
@@ -82,24 +118,21 @@ export async function capture(stream, { asContainer, onPiece, onBeat }) {
   };
 }
 
-async function audioContext(stream) {
-  for (const options of [{ sampleRate: TARGET_RATE, latencyHint: "interactive" }, { latencyHint: "interactive" }]) {
-    const context = new AudioContext(options);
+async function joined(stream, ahead) {
+  for (let sound = ahead ?? openSound(); ; sound = openSound()) {
     try {
-      const source = context.createMediaStreamSource(stream);
-      if (context.state === "suspended") await context.resume();
-      return { context, source };
+      const source = sound.context.createMediaStreamSource(stream);
+      if (sound.context.state === "suspended") await sound.context.resume();
+      return { ...sound, source };
     } catch (error) {
-      // Some browsers take a source only at its own rate: the worklet resamples then.
-      await context.close();
-      if (error.name !== "NotSupportedError") throw new MicrophoneError("broken", error.message);
+      await sound.context.close();
+      if (error.name !== "NotSupportedError" || rates.length === 1) throw new MicrophoneError("broken", error.message);
+      rates.shift();
     }
   }
-  throw new MicrophoneError("broken");
 }
 
-async function workletFeed(context, source, onPiece, onBeat) {
-  await context.audioWorklet.addModule(new URL("./worklet.js", import.meta.url));
+function workletFeed(context, source, onPiece, onBeat) {
   const node = new AudioWorkletNode(context, "capture");
   let isPaused = false;
   let ended = () => {};

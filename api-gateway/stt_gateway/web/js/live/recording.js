@@ -57,9 +57,10 @@ export class Recording extends EventTarget {
     this.problem = null;
     this.behindMs = this.firstTextMs = null;
     this.#setPhase("asking");
+    this.startedAt = clickedAt;
+    this.#session = null;
     let stream;
     try {
-      stream = await openMicrophone(wishes.deviceId);
       const type = wishes.thin ? recorderType() : null;
       this.#query = {
         ...wishes.query,
@@ -68,15 +69,17 @@ export class Recording extends EventTarget {
         ...(type ? { encoding: type[1] } : { sample_rate: SAMPLE_RATE, encoding: "pcm_s16le" }),
       };
       if (!this.transcript.isEmpty || this.offsetMs) this.transcript.continueAt(this.offsetMs);
-      this.startedAt = clickedAt;
-      this.#open(new ReplayBuffer(type ? container() : pcm(SAMPLE_RATE)));
+      const open = () => this.#open(new ReplayBuffer(type ? container() : pcm(SAMPLE_RATE)));
+      const microphone = await openMicrophone(wishes.deviceId, open);
+      ({ stream } = microphone);
+      if (!this.#session) open();
       stream.getTracks()[0].addEventListener("ended", () => {
         if (this.isOn) {
           this.problem = { code: "mic_gone", message: "" };
           this.stop();
         }
       });
-      this.#capture = await capture(stream, {
+      this.#capture = await capture(microphone, {
         asContainer: Boolean(type),
         onPiece: (piece) => this.#piece(piece),
         onBeat: () => this.#session?.tick(),

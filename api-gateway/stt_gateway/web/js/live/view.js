@@ -227,6 +227,7 @@ export function create(app) {
     const [text, kind] = stateText(recording, server);
     if (state.textContent !== text) state.textContent = text;
     state.className = `chip ${kind}`;
+    state.hidden = !text;
     const news = recording.behindMs !== null && kind === "good" ? t("state.listening") : text.replace(/\d+/g, "");
     if (spoken.dataset.news !== news) {
       // What stands there when the page opens is no news.
@@ -250,7 +251,8 @@ export function create(app) {
   function beat() {
     // Down slowly, up at once: the eye takes a flicker for a fault.
     level = Math.max(recording.level, level * 0.9);
-    ring.style.transform = `scale(${(1 + level * 0.55).toFixed(3)})`;
+    // At its loudest it reaches what stands beside the button, and covers nothing.
+    ring.style.transform = `scale(${(1 + level * 0.28).toFixed(3)})`;
     const text = shortClock(recording.positionMs);
     if (clock.textContent !== text) clock.textContent = text;
     frameId = recording.isOn ? requestAnimationFrame(beat) : 0;
@@ -318,7 +320,9 @@ function stateText(recording, server) {
     case "idle":
       if (server.status === "loading") return [t("server.loading"), "warn"];
       if (server.status === "down" || server.status === "offline") return [t(`server.${server.status}`), "bad"];
-      return [recording.transcript.isEmpty ? t("state.ready") : t("state.ended"), ""];
+      if (!recording.transcript.isEmpty) return [t("state.ended"), ""];
+      // "Ready" below a notice that nothing can be heard would be wrong.
+      return [recording.problem ? "" : t("state.ready"), ""];
     default:
   }
   if (recording.link === "lost")

@@ -1,7 +1,7 @@
 // What a person chose, kept in this browser.
 
-/** A prompt travels in an address, and a server takes 8 KiB of that: this many letters of any script fit. */
-export const MOST_PROMPT_CHARS = 400;
+/** As many as the server takes. */
+export const MOST_PROMPT_CHARS = 1000;
 
 const KEY = "settings";
 const DEFAULTS = {
