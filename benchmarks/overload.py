@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import uvloop
 from common import SAMPLE_RATE, Clip, corpus_folder, running_suite, utterances, write_result
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
@@ -131,7 +132,7 @@ def main() -> None:
     clips = utterances(corpus_folder(args.corpus), "en", 20)
     with running_suite(WHISPER_MODEL=args.model) as suite:
         url = f"{suite.stream_url}?sample_rate={SAMPLE_RATE}&language=en"
-        result = asyncio.run(overload(url, clips, args.clients, args.seconds))
+        result = uvloop.run(overload(url, clips, args.clients, args.seconds))
     write_result(args.out, "overload", {"model": args.model, **result})
 
 

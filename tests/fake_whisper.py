@@ -27,7 +27,7 @@ Says = Callable[[int, Text], Floats]
 
 def window(name: int) -> Encoding:
     """The encoding of window ``name``."""
-    return Encoding([], [], np.full(3, name, np.float32), 3)
+    return Encoding({}, np.full(3, name, np.float32), 3)
 
 
 def job(guess: Sequence[int] = (), *, name: int = 1, start: Sequence[int] = START, limit: int = 20) -> Job:
@@ -90,6 +90,9 @@ class FakeWhisper:
         logprobs = np.log(np.stack([self._says(*self._texts[int(state)]) for state in states[:, 0]]))
         order = np.argsort(-logprobs, axis=1, kind="stable")[:, :count]
         return order, np.take_along_axis(logprobs, order, axis=1)
+
+    def open(self, states: Floats, starts: Floats, count: int) -> tuple[NDArray[np.int64], Floats, list[float]]:
+        return *self.choose(states, count), [self.no_speech_prob(start) for start in starts]
 
     def no_speech_prob(self, state: Floats) -> float:
         name, text = self._texts[int(state[0])]

@@ -18,12 +18,14 @@ TAIL_LINES = 20
 
 @dataclass(frozen=True)
 class ChildSpec:
-    """What to start. ``env`` is the whole environment; ``pass_fds`` stay open in the child."""
+    """What to start. ``env`` is the whole environment; ``pass_fds`` stay open in the child; ``niceness``: how far
+    it steps back for others where CPU time is short."""
 
     name: str
     command: Sequence[str]
     env: Mapping[str, str]
     pass_fds: tuple[int, ...] = ()
+    niceness: int = 0
 
 
 class Child:
@@ -40,11 +42,16 @@ class Child:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            preexec_fn=die_with_parent,
+            preexec_fn=self._begin,
         )
         assert self._process.stderr is not None
         self._reader = threading.Thread(target=self._read, args=(self._process.stderr, on_line), daemon=True)
         self._reader.start()
+
+    def _begin(self) -> None:
+        """In the child, before the program."""
+        die_with_parent()
+        os.nice(self.spec.niceness)
 
     @property
     def pid(self) -> int:

@@ -34,6 +34,9 @@ GRACE_S = 15.0
 """How long a service may finish what it has in hand; more than their own drain time."""
 READY_WITHIN_S = 180.0
 """A model that takes longer to load is taken for stuck."""
+MODEL_NICENESS = 5
+"""The model takes all the CPU time there is. What stands between it and clients needs little, but at once: without this
+it would wait for the model's turn at every step of the road."""
 _POLL_S = 0.1
 _SAME_KEYPRESS_S = 1.0
 
@@ -85,15 +88,18 @@ def service_groups(settings: UpSettings, env: dict[str, str], listener: socket.s
     """The children in the order in which they stop: first whoever talks to clients, last whoever has their words."""
     python = sys.executable
 
-    def group(name: str, module: str, replicas: int, gets_listener: bool = False) -> list[ChildSpec]:
+    def group(
+        name: str, module: str, replicas: int, *, gets_listener: bool = False, niceness: int = 0
+    ) -> list[ChildSpec]:
         fds = (listener.fileno(),) if gets_listener else ()
         child_env = {**env, "LISTEN_FD": str(fds[0])} if fds else env
-        return [ChildSpec(f"{name} {i + 1}", (python, "-m", module), child_env, fds) for i in range(replicas)]
+        command = (python, "-m", module)
+        return [ChildSpec(f"{name} {i + 1}", command, child_env, fds, niceness) for i in range(replicas)]
 
     return [
         group("gateway", "stt_gateway", settings.gateway_replicas, gets_listener=True),
         group("audio-processor", "stt_audio", settings.audio_processor_replicas),
-        group("transcriber", "stt_transcriber", settings.transcriber_replicas),
+        group("transcriber", "stt_transcriber", settings.transcriber_replicas, niceness=MODEL_NICENESS),
     ]
 
 

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from stt_shared.bus import keys
 from stt_shared.bus.channels import MAX_INBOX, ChannelHub, Inbox
 from stt_shared.bus.cluster import as_cluster
+from stt_shared.bus.cluster_lane import lane_for
 from stt_shared.bus.functions import MAX_LOG_FRAMES, Commit, Functions, Ownership, Written
 from stt_shared.bus.keys import session_keys
 from stt_shared.bus.log import LogHole, RawEvent, read_audio, read_events, read_state
@@ -226,7 +227,7 @@ async def test_messages_lost_on_the_channel_come_from_the_log(
         async def nothing(*_: object, **__: object) -> list[object]:
             return []
 
-        monkeypatch.setattr(redis_client, "xrange", nothing)
+        monkeypatch.setattr(lane_for(redis_client), "command", nothing)
     reader = read_audio(redis_client, hub, AT, 0)
     reader._allow_holes = not with_log
     seen: list[int] = []

@@ -16,7 +16,7 @@ from stt_shared.bus.functions import Functions
 from stt_shared.bus.log import read_state
 from stt_shared.bus.work import WorkItem, WorkQueue
 from stt_shared.contracts.jobs import JobError, JobResult, JobStatus
-from stt_transcriber import file_worker
+from stt_transcriber import file_cutter
 
 pytestmark = pytest.mark.contract
 
@@ -183,7 +183,7 @@ async def test_without_its_state_a_successor_cannot_go_on(
     redis_client: Redis, redis_url: str, quick_looks: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The negative twin: audio in front of the last chunk is no longer in the log."""
-    monkeypatch.setattr(file_worker.cutter_state, "restore", lambda *_: None)
+    monkeypatch.setattr(file_cutter.cutter_state, "restore", lambda *_: None)
     audio = seconds(60)
     calm = await undisturbed(redis_client, redis_url, audio)
     await posted(redis_client, JOB, audio[:50], played=False)
@@ -261,12 +261,10 @@ async def test_a_file_that_gets_on_between_crashes_is_not_to_blame(redis_client:
     await posted(redis_client, JOB, [], played=False)
     for number in range(6):
         await redis_client.hset(AT.state, "pcm_seq", number)
-        assert await functions.jobs.count_crash(AT, "e", "audio", f"a{number}", progress_field="pcm_seq") == [
-            f"a{number}"
-        ]
+        assert await functions.count_crash(AT, "e", "audio", f"a{number}", progress_field="pcm_seq") == [f"a{number}"]
     for number in range(6, 8):
         for _ in range(2):  # redis-py may repeat a call
-            found = await functions.jobs.count_crash(AT, "e", "audio", f"a{number}", progress_field="pcm_seq")
+            found = await functions.count_crash(AT, "e", "audio", f"a{number}", progress_field="pcm_seq")
         assert found == [f"a{n}" for n in range(5, number + 1)]
 
 

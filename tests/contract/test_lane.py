@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from stt_cli.embedded_redis import EmbeddedRedis
 from stt_shared.bus.client import connect
+from stt_shared.bus.cluster_lane import lane_for
 from stt_shared.bus.lane import MAX_BATCH, Lane, LuaFunction
 
 pytestmark = pytest.mark.contract
@@ -33,6 +34,32 @@ async def test_a_server_that_knows_no_function_is_taught_and_nothing_is_done_twi
     await asyncio.gather(*(lane.call(PUSH, ["row"], [number]) for number in range(20)))
     assert await redis_client.llen("row") == 20
     assert await redis_client.script_exists(PUSH.sha) == [True]
+
+
+async def test_commands_travel_in_the_same_row(redis_client: Redis) -> None:
+    lane = Lane(redis_client)
+    await lane.call(PUSH, ["row"], [1])
+    wrong, missing, _, both = await asyncio.gather(
+        lane.command("HGET", "row", "x"),
+        lane.command("HMGET", "nothing", "a", "b"),
+        lane.call(PUSH, ["row"], [2]),
+        lane.command("LRANGE", "row", 0, -1),
+        return_exceptions=True,
+    )
+    assert isinstance(wrong, redis.ResponseError)
+    assert (missing, both) == ([None, None], [b"1", b"2"])
+
+
+async def test_a_function_that_must_be_taught_holds_no_command_up(redis_client: Redis) -> None:
+    lane = Lane(redis_client)
+    await redis_client.script_flush()
+    _, before = await asyncio.gather(lane.call(PUSH, ["row"], [1]), lane.command("LRANGE", "row", 0, -1))
+    assert before == [], "it is carried out a moment later"
+    assert await lane.command("LRANGE", "row", 0, -1) == [b"1"]
+
+
+async def test_all_who_have_a_client_share_its_lane(redis_client: Redis) -> None:
+    assert lane_for(redis_client) is lane_for(redis_client)
 
 
 async def test_an_error_reaches_its_caller_alone(redis_client: Redis) -> None:

@@ -25,7 +25,8 @@ from stt_shared.tasks import cancel_and_wait
 from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis, TimedWord
 from stt_transcriber.core.policy import LivePolicy
 from stt_transcriber.engines.base import EngineError
-from stt_transcriber.file_worker import ChunkWorker, FileCutter
+from stt_transcriber.file_cutter import FileCutter
+from stt_transcriber.file_worker import ChunkWorker
 from stt_transcriber.live_worker import LiveParts, LiveWorker
 from stt_transcriber.model_pool import ModelPool
 
@@ -81,8 +82,8 @@ async def functions(redis_client: Redis, engine: WordASecond) -> AsyncIterator[F
     await redis_client.set(keys.replica_alive("t1"), 1)
     async with ChannelHub(redis_client, "stt:replica:t1") as hub, ModelPool(engine) as pool:
         policy = LivePolicy()
-        live = LiveWorker(LiveParts(redis_client, functions, hub, pool, LoudIsVoice, policy, 60.0))
         suspects = Suspects(redis_client, functions)
+        live = LiveWorker(LiveParts(redis_client, functions, hub, pool, LoudIsVoice, policy, 60.0, suspects))
         cutter = FileCutter(redis_client, functions, hub, LoudIsVoice, policy, suspects)
         chunks = ChunkWorker(redis_client, functions, pool, "t1", 2, suspects)
         stages = [

@@ -40,6 +40,21 @@ def ignore(name: str, line: str) -> None:
     pass
 
 
+@pytest.mark.skipif(not hasattr(os, "getpriority"), reason="needs priorities of processes")
+def test_a_child_steps_back_as_far_as_it_is_told() -> None:
+    said: list[str] = []
+    mine = os.getpriority(os.PRIO_PROCESS, 0)
+    code = "import os, sys; print(os.getpriority(os.PRIO_PROCESS, 0), file=sys.stderr)"
+    for niceness in (0, 3):
+        child = Child(
+            ChildSpec("a", (sys.executable, "-S", "-c", code), dict(os.environ), niceness=niceness),
+            lambda _, line: said.append(line),
+        )
+        until(lambda child=child: child.exit_code is not None)  # type: ignore[misc]
+        child.kill()
+    assert said == [str(mine), str(min(19, mine + 3))]
+
+
 def test_pauses_double_up_to_the_longest_and_start_anew_after_a_steady_life() -> None:
     backoff = Backoff()
     assert [backoff.after(1.0) for _ in range(7)] == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]

@@ -120,6 +120,13 @@ def test_all_gateways_get_the_one_listener_and_nobody_else() -> None:
     assert all("LISTEN_FD" not in child.env and child.pass_fds == () for child in [*audio, *transcribers])
 
 
+def test_the_model_steps_back_for_what_stands_before_it() -> None:
+    settings = UpSettings.model_construct(gateway_replicas=1, audio_processor_replicas=1, transcriber_replicas=2)
+    with open_listener("127.0.0.1", 0) as listener:
+        groups = service_groups(settings, {}, listener)
+    assert [[child.niceness for child in group] for group in groups] == [[0], [0], [5, 5]]
+
+
 def test_a_signal_passed_on_at_once_is_no_second_wish_but_a_later_one_is() -> None:
     clock = [0.0]
     wishes = StopRequests(now=lambda: clock[0])

@@ -20,7 +20,8 @@ from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest
 from stt_transcriber.core.load import draft_ms, places
 from stt_transcriber.engines.base import Engine
 from stt_transcriber.engines.load import load_engine
-from stt_transcriber.file_worker import ChunkWorker, FileCutter
+from stt_transcriber.file_cutter import FileCutter
+from stt_transcriber.file_worker import ChunkWorker
 from stt_transcriber.live_worker import LiveParts, LiveWorker
 from stt_transcriber.memory import keep_trimmed
 from stt_transcriber.model_pool import ModelPool
@@ -133,8 +134,10 @@ async def run(settings: TranscriberSettings) -> None:
             draft_ms=draft_ms(encode_ms),
         )
         async with ChannelHub(client, keys.replica_channel(replica_id)) as hub, pool_of_threads as pool:
-            live = LiveWorker(LiveParts(client, functions, hub, pool, new_voice, policy, settings.session_silence_s))
             suspects = Suspects(client, functions)
+            live = LiveWorker(
+                LiveParts(client, functions, hub, pool, new_voice, policy, settings.session_silence_s, suspects)
+            )
             cutter = FileCutter(client, functions, hub, new_voice, policy, suspects)
             chunks = ChunkWorker(client, functions, pool, replica_id, settings.worker_concurrency, suspects)
             sessions = Stage(

@@ -10,9 +10,10 @@ from redis.asyncio import Redis
 from stt_shared.bus.channels import ChannelHub
 from stt_shared.bus.functions import Commit, Functions, Written
 from stt_shared.bus.log import LogHole, read_pcm
+from stt_shared.bus.suspects import BEHIND_MS, Suspects, Trial
 from stt_shared.bus.work import Assignment
 from stt_shared.clock import monotonic_ms, wall_ms
-from stt_shared.contracts.errors import ERRORS
+from stt_shared.contracts.errors import ERRORS, SttError
 from stt_shared.contracts.events import Error, Event, Final, Notice, Partial
 from stt_shared.contracts.frames import Frame, FrameKind
 from stt_shared.contracts.session import session_state
@@ -48,6 +49,7 @@ class LiveParts:
     policy: LivePolicy
     silence_s: float
     """A session whose gateway says nothing for so long is ended."""
+    suspects: Suspects
 
 
 class LiveWorker:
@@ -103,6 +105,7 @@ class _Run:
     def __init__(self, live: LiveWorker, parts: LiveParts, assignment: Assignment) -> None:
         self._live = live
         self._parts = parts
+        self._assignment = assignment
         self._owner = assignment.owner
         state = session_state(assignment.fields)
         self._position = state.committed_seq
@@ -125,6 +128,9 @@ class _Run:
         self._ticket: Ticket | None = None
         self._drafted_ms = float("-inf")
         self._told_busy = False
+        self._began_samples = state.committed_samples
+        self._trial: Trial | None = None  # workers died of this session
+        self._asked = False  # a decode is wished for, or in hand
         self.key = f"live {assignment.owner.keys.id} {assignment.owner.epoch}"
         self.log = structlog.get_logger().bind(session_id=assignment.owner.keys.id)
 
@@ -133,6 +139,11 @@ class _Run:
         return self._owner.keys.id
 
     async def until_done(self) -> None:
+        try:
+            self._trial = await self._parts.suspects.session(self._assignment, "committed_samples")
+        except SttError as error:
+            await self._fail(error.code, error.message)
+            return
         reading = asyncio.create_task(self._read(), name="session frames")
         waiting = asyncio.create_task(self._over.wait(), name="session end")
         try:
@@ -144,6 +155,9 @@ class _Run:
                 raise self._failure
         finally:
             await cancel_and_wait(reading, waiting)
+            # In turn: an outcome that is being taken in must not begin a step that nobody ends.
+            async with self._turn:
+                await self._acquit()
 
     async def _read(self) -> None:
         reader = read_pcm(self._parts.client, self._parts.hub, self._owner.keys, self._position)
@@ -151,6 +165,8 @@ class _Run:
         try:
             async for frame in reader.items():
                 if frame is None:
+                    async with self._turn:
+                        await self._end_step()
                     if not await self._still_there(monotonic_ms() - last_frame):
                         return
                     continue
@@ -177,6 +193,7 @@ class _Run:
     async def _take(self, frame: Frame) -> None:
         meta = frame.meta
         async with self._turn:
+            await self._begin_step()
             if frame.kind is FrameKind.AUDIO:
                 self._timings.add("queue", meta.queue_ms)
                 self._timings.add("decode", meta.decode_ms)
@@ -186,6 +203,23 @@ class _Run:
                 self._timings.add("vad", monotonic_ms() - began)
             await self._tell(outcomes)
             await self._go_on()
+            if wall_ms() - meta.received_ms < BEHIND_MS:
+                await self._end_step()
+
+    async def _begin_step(self) -> None:
+        """What comes next may kill this process, if it has killed others."""
+        if self._trial is not None:
+            await self._trial.begin()
+
+    async def _end_step(self) -> None:
+        if self._trial is not None and not self._asked:
+            await self._trial.end()
+
+    async def _acquit(self) -> None:
+        """Nothing is held against the session any more, or it goes elsewhere."""
+        trial, self._trial = self._trial, None
+        if trial is not None:
+            await trial.end()
 
     async def _go_on(self) -> None:
         """After any change: publish finals decoded early, ask for the decode that is due, end when all is said."""
@@ -208,6 +242,8 @@ class _Run:
             await self._say_if_busy(pace)
             if not pace.drafts or now < self._drafted_ms + pace.interval_ms:
                 return
+        await self._begin_step()
+        self._asked = True
         policy = self._parts.policy
         budget = {Kind.FINAL: policy.final_budget_wall_ms, Kind.FIRST: policy.first_budget_wall_ms}
         self._parts.pool.wish(
@@ -227,6 +263,7 @@ class _Run:
     def _begin(self) -> DecodeRequest | None:
         self._ticket = self._session.begin()
         if self._ticket is None:
+            self._asked = False
             return None
         self._drafted_ms = monotonic_ms()
         return self._ticket.request
@@ -236,6 +273,8 @@ class _Run:
             async with self._turn:
                 if self._over.is_set():
                     return
+                self._asked = False
+                await self._end_step()
                 ticket, self._ticket = self._ticket, None
                 assert ticket is not None
                 self._timings.add("buffer", decoded.waited_ms)
@@ -246,6 +285,7 @@ class _Run:
                     outcomes = self._session.apply(ticket, decoded.hypothesis, wall_ms())
                 await self._tell(outcomes)
                 await self._go_on()
+                await self._end_step()
         except BaseException as error:
             self._failure = error
             self._over.set()
@@ -267,6 +307,8 @@ class _Run:
                 written, _ = await self._parts.functions.emit(self._owner, outcome.event, commit)
                 self._timings.add("emit", monotonic_ms() - began)
             self._check(written)
+            if commit is not None and commit.samples > self._began_samples:
+                await self._acquit()
             if isinstance(outcome.event, Partial) and (unsettled := self._speaker.unsettled(outcome.event)):
                 await self._parts.functions.conversations.show(unsettled)
 

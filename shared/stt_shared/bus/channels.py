@@ -34,6 +34,8 @@ class Inbox:
     """Messages of one channel, for one reader."""
 
     def __init__(self) -> None:
+        # Once: Python 3.11 makes a system call each time.
+        self._loop = asyncio.get_running_loop()
         self._messages: deque[bytes] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._may_miss = False
@@ -56,9 +58,8 @@ class Inbox:
         """The next message; None after ``timeout_s`` without one, or when the log must be read. For one reader."""
         if not self._messages and not self._may_miss:
             # By hand: asyncio.timeout costs several times as much, and this is done for every message.
-            loop = asyncio.get_running_loop()
-            self._waiter = loop.create_future()
-            timer = loop.call_later(timeout_s, self._wake)
+            self._waiter = self._loop.create_future()
+            timer = self._loop.call_later(timeout_s, self._wake)
             try:
                 await self._waiter
             finally:

@@ -1,8 +1,8 @@
-"""Calls of atomic functions on a Redis Cluster: a lane to each node, and the way back when a slot has moved."""
+"""Lanes on a Redis Cluster: one to each node, and the way back when a slot has moved."""
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import redis
@@ -26,16 +26,30 @@ class ClusterLane(Lane):
 
     async def call(self, function: LuaFunction, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """As ``Lane.call``. While a slot moves, the order of calls is kept only among those that await each other."""
+        return await self._at_node(
+            keys[0],
+            lambda lane: lane.call(function, keys, arguments),
+            ("EVAL", function.source, len(keys), *keys, *arguments),
+        )
+
+    async def command(self, *parts: Argument) -> Any:
+        """As ``Lane.command``."""
+        name, key, *arguments = parts
+        # By way of a script, for redis-py makes something of its own of what it answers.
+        command = ("EVAL", _AS_IT_IS, 1, key, name, *arguments)
+        return await self._at_node(str(key), lambda lane: lane.command(*parts), command)
+
+    async def _at_node(self, key: str, do: Callable[[Lane], Awaitable[Any]], command: Sequence[Argument]) -> Any:
+        """``command``: the same for redis-py."""
         trouble: redis.RedisError = redis.ConnectionError("no node of the cluster")
         for _ in range(_TRIES):
             try:
-                lane = self._lane_at(await self._cluster.node_of(keys[0]))
-                return await lane.call(function, keys, arguments)
+                return await do(self._lane_at(await self._cluster.node_of(key)))
             except MovedError as error:
                 trouble = redis.ConnectionError(f"the slot has moved: {error}")
             except AskError:
                 # In the middle of a slot's move; redis-py asks the other node.
-                return await self._cluster.execute_command("EVAL", function.source, len(keys), *keys, *arguments)
+                return await self._cluster.execute_command(*command)
             except (TryAgainError, ClusterDownError) as error:
                 trouble = redis.ConnectionError(str(error))
             except (redis.ConnectionError, redis.TimeoutError) as error:
@@ -52,7 +66,14 @@ class ClusterLane(Lane):
         return lane
 
 
+_AS_IT_IS = "return redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2))"
+_KEPT_AS = "stt_lane"
+
+
 def lane_for(client: Redis) -> Lane:
-    """The lane for a client: of one server, or of a cluster."""
-    cluster = as_cluster(client)
-    return Lane(client) if cluster is None else ClusterLane(client, cluster)
+    """The one lane of a client: to one server, or to a cluster."""
+    lane: Lane | None = client.__dict__.get(_KEPT_AS)
+    if lane is None:
+        cluster = as_cluster(client)
+        lane = client.__dict__[_KEPT_AS] = Lane(client) if cluster is None else ClusterLane(client, cluster)
+    return lane

@@ -114,6 +114,7 @@ class Functions:
         self._emit = _function("emit_event")
         self._claim = _function("claim")
         self._release = _function("release")
+        self._count_crash = _function("count_crash")
         self.jobs = JobFunctions(self._lane)
         """Those that only jobs have."""
         self.conversations = ConversationFunctions(client, self._lane, self._publish)
@@ -166,6 +167,11 @@ class Functions:
             await self._client.spublish(channel, payload)
         else:
             await self._client.publish(channel, payload)
+
+    async def fields(self, at: StreamKeys, *names: str) -> list[bytes | None]:
+        """Fields of the session's or job's hash."""
+        values: list[bytes | None] = await self._lane.command("HMGET", at.state, *names)
+        return values
 
     async def append_audio(self, owner: Ownership, frame: Frame, held: Held | None = None) -> Written:
         """Gateway: appends what the client sent. ``frame.seq`` counts from 1 without holes; ``held``: what of the
@@ -287,6 +293,23 @@ class Functions:
     async def release(self, owner: Ownership) -> bool:
         """Gives a stage up for another to claim: ``owner`` can write no more. False when it could not already."""
         return bool(await self._lane.call(self._release, [owner.keys.state], [owner.epoch, owner.stage, owner.fence]))
+
+    async def count_crash(
+        self,
+        at: StreamKeys,
+        epoch: str,
+        part: str,
+        dead_replica: str,
+        *,
+        progress_field: str = "-",
+        blamed: bool = True,
+    ) -> list[str]:
+        """``dead_replica`` died with this part of a job, or stage of a session, in hand: the workers that did, since it
+        last got on. Not counted unless ``blamed``; see bus/suspects.py."""
+        answer: bytes = await self._lane.call(
+            self._count_crash, [at.state], [epoch, part, dead_replica, progress_field, int(blamed)]
+        )
+        return answer.decode().split()
 
 
 def _function(name: str) -> LuaFunction:

@@ -1,7 +1,4 @@
-"""The atomic functions of file jobs, typed: made once, handed out in chunks, put together and ended once.
-
-A part of a job (its decoding, its cutting, one chunk) that three workers died of is given up: see ``count_crash``.
-"""
+"""The atomic functions of file jobs, typed: made once, handed out in chunks, put together and ended once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +9,8 @@ from stt_shared.bus import keys
 from stt_shared.bus.keys import StreamKeys
 from stt_shared.bus.lane import Argument, Lane, LuaFunction
 
-MAX_CRASHES = 3
-"""So many workers may die of one part of a job; then it is the part's fault."""
 MAX_DEAD_KEPT = 1000
 """Notes in the stream of the dead; about so many, the oldest go first."""
-SUSPECT_TTL_S = 3600
 
 
 @dataclass(frozen=True)
@@ -63,7 +57,6 @@ class JobFunctions:
         self._lane = lane
         self._create = _function("create_jobs")
         self._hand_out = _function("hand_out")
-        self._count_crash = _function("count_crash")
         self._finish = _function("finish_job")
         self._store_part = _function("store_part")
 
@@ -116,20 +109,6 @@ class JobFunctions:
         )
         return HandedOut(answer[0].decode(), int(answer[2]))
 
-    async def count_crash(
-        self, at: StreamKeys, epoch: str, part: str, dead_replica: str, *, progress_field: str = "-"
-    ) -> list[str]:
-        """``dead_replica`` died with this part in hand: the workers that did, since the part last got on.
-
-        Not counted when that replica had something worse in hand (``suspect``).
-        """
-        answer: bytes = await self._lane.call(
-            self._count_crash,
-            [at.state, keys.job_suspect(dead_replica)],
-            [epoch, part, dead_replica, progress_field, suspect_name(at, part)],
-        )
-        return answer.decode().split()
-
     async def finish(
         self,
         at: StreamKeys,
@@ -155,11 +134,6 @@ class JobFunctions:
         arguments: list[Argument] = [epoch, index, result, language, n_samples, keys.JOB_TTL_S]
         answer: list[Any] = await self._lane.call(self._store_part, [at.state, keys.job_parts(at.id)], arguments)
         return (int(answer[1]), int(answer[2])) if answer[0] == b"ok" else None
-
-
-def suspect_name(at: StreamKeys, part: str) -> str:
-    """How a part of a job is told among the suspects."""
-    return f"{at.id} {part}"
 
 
 def _function(name: str) -> LuaFunction:

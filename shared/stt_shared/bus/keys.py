@@ -92,9 +92,10 @@ def job_request(key_hash: str) -> str:
     return "stt:{jobs}:request:" + key_hash
 
 
-def job_suspect(replica_id: str) -> str:
-    """What it has in hand that workers died of before. If it dies too, nothing else in its hands is blamed."""
-    return "stt:{jobs}:suspect:" + replica_id
+def replica_suspects(replica_id: str) -> str:
+    """Lines: what it works on at this moment that workers died of before. If it dies too, nothing else in its hands is
+    blamed."""
+    return "stt:suspects:" + replica_id
 
 
 TRANSCRIPTS_WAITING = "stt:transcripts:waiting"

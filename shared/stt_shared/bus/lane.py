@@ -1,4 +1,4 @@
-"""Many callers, one connection: the atomic functions that sessions call in the same moment travel in one round trip.
+"""Many callers, one connection: what sessions ask of Redis in the same moment travels in one round trip.
 
 A round trip costs a process far more than what is in it: sending, waking up and reading are paid once for all.
 """
@@ -6,7 +6,7 @@ A round trip costs a process far more than what is in it: sending, waking up and
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,9 +35,8 @@ class LuaFunction:
 
 @dataclass(frozen=True)
 class _Call:
-    function: LuaFunction
-    parts: tuple[Argument, ...]
     packed: bytes
+    with_source: Callable[[], bytes] | None  # of a function that the server may not know
     answer: "asyncio.Future[Any]"
 
 
@@ -49,6 +48,7 @@ class Lane:
         self._client = client
         self._waiting: deque[_Call] = deque()
         self._carrying: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def call(self, function: LuaFunction, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """The function's answer. Raises the errors of Redis, lost connections only after the client's own retries,
@@ -56,11 +56,21 @@ class Lane:
         parts = (len(keys), *keys, *arguments)
         # Packed here, so that what cannot be packed is this caller's error and nobody else's.
         packed = _packed("EVALSHA", function.sha, *parts)
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Call(function, parts, packed, answer))
+        return await self._carried(packed, lambda: _packed("EVAL", function.source, *parts))
+
+    async def command(self, *parts: Argument) -> Any:
+        """A command as Redis names it, its first key second. Answers as Redis does, and raises as ``call`` does."""
+        return await self._carried(_packed(*parts), None)
+
+    def _carried(self, packed: bytes, with_source: Callable[[], bytes] | None) -> "asyncio.Future[Any]":
+        if self._loop is None:
+            # Once: Python 3.11 makes a system call each time.
+            self._loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = self._loop.create_future()
+        self._waiting.append(_Call(packed, with_source, answer))
         if self._carrying is None:
-            self._carrying = asyncio.create_task(self._carry(), name="redis lane")
-        return await answer
+            self._carrying = self._loop.create_task(self._carry(), name="redis lane")
+        return answer
 
     async def _carry(self) -> None:
         batch: list[_Call] = []
@@ -108,11 +118,14 @@ class Lane:
 
         async def all_known() -> list[Any]:
             answers = await there_and_back([call.packed for call in batch])
-            unknown = [at for at, answer in enumerate(answers) if isinstance(answer, redis.exceptions.NoScriptError)]
+            # A server that has just started knows no function yet.
+            unknown = {
+                at: teach()
+                for at, answer in enumerate(answers)
+                if isinstance(answer, redis.exceptions.NoScriptError) and (teach := batch[at].with_source)
+            }
             if unknown:
-                # A server that has just started knows no function yet.
-                taught = await there_and_back([_with_source(batch[at]) for at in unknown])
-                for at, answer in zip(unknown, taught, strict=True):
+                for at, answer in zip(unknown, await there_and_back(list(unknown.values())), strict=True):
                     answers[at] = answer
             return answers
 
@@ -121,10 +134,6 @@ class Lane:
             return answers
         finally:
             await pool.release(connection)
-
-
-def _with_source(call: _Call) -> bytes:
-    return _packed("EVAL", call.function.source, *call.parts)
 
 
 def _packed(*command: Argument) -> bytes:

@@ -12,6 +12,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from stt_shared.bus.channels import ChannelHub, Listening
+from stt_shared.bus.cluster_lane import lane_for
 from stt_shared.bus.keys import StreamKeys
 from stt_shared.contracts.frames import Frame, frame_from_entry, frame_from_published
 
@@ -60,7 +61,7 @@ class LogReader(Generic[Item]):
         from_entry: Callable[[int, Mapping[bytes, bytes]], Item],
         allow_holes: bool,
     ) -> None:
-        self._client = client
+        self._lane = lane_for(client)
         self._hub = hub
         self._channel = channel
         self._from_message = from_message
@@ -96,11 +97,13 @@ class LogReader(Generic[Item]):
 
     async def _logged(self) -> AsyncIterator[Item]:
         while True:
-            entries: Any = await self._client.xrange(self._channel + ":log", min=f"({self.position}-0", count=_PAGE)
-            for entry_id, fields in entries:
+            entries: Any = await self._lane.command(
+                "XRANGE", self._channel + ":log", f"({self.position}-0", "+", "COUNT", _PAGE
+            )
+            for entry_id, row in entries:
                 seq = int(entry_id.partition(b"-")[0])
                 self._advance(seq)
-                yield self._from_entry(seq, fields)
+                yield self._from_entry(seq, dict(zip(row[::2], row[1::2], strict=True)))
             if len(entries) < _PAGE:
                 return
 

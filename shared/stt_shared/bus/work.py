@@ -9,11 +9,13 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import redis
 import structlog
 from redis.asyncio import Redis
 
+from stt_shared.bus import keys
 from stt_shared.bus.functions import Functions, Ownership
 from stt_shared.bus.keys import StreamKeys
 from stt_shared.bus.log import read_state
@@ -194,6 +196,16 @@ class Stage:
             fresh[b"to"], fresh[b"bounces"] = to.encode(), str(bounces).encode()
         await self._queue.pass_on(item, fresh, delete=b"stage" in fields)
 
+    async def _claim(self, at: StreamKeys, epoch: str, follows: str, item: WorkItem) -> Ownership | None:
+        claim = partial(self._functions.claim, at, epoch, self._stage, self._replica_id, name=item.entry_id)
+        owner = await claim(follows)
+        if owner is None and follows:
+            # An heir that died before it could claim left the name of the one before it.
+            (before,) = await self._functions.fields(at, f"owner:{self._stage}")
+            if before and not await self._client.exists(keys.replica_alive(before.decode())):
+                owner = await claim(before.decode())
+        return owner
+
     async def _work(self, hand: _Hand) -> None:
         item = hand.item
         work_id, epoch = item.fields[b"id"].decode(), item.fields[b"epoch"].decode()
@@ -202,9 +214,7 @@ class Stage:
         deletes = self._deletes or b"stage" in item.fields
         follows = item.follows or (self._replica_id if item.found_again else item.fields.get(b"from", b"").decode())
         try:
-            owner = hand.owner = await self._functions.claim(
-                at, epoch, self._stage, self._replica_id, follows, name=item.entry_id
-            )
+            owner = hand.owner = await self._claim(at, epoch, follows, item)
             if owner is not None:
                 log.info("taken over" if follows else "taken", fence=owner.fence)
                 await self._handle(Assignment(owner, await read_state(self._client, at), item.follows))

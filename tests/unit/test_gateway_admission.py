@@ -1,0 +1,107 @@
+"""Who is let in while the list of replicas is being read."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from stt_gateway import admission
+from stt_gateway.admission import Admission
+from stt_shared.bus.replicas import ReplicaStatus
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.session import SessionConfig
+
+pytestmark = pytest.mark.unit
+
+
+class Replicas:
+    """A list that takes as long to be read as a test wants."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.free = 0
+        self.answers = asyncio.Event()
+        self.answers.set()
+        self.reads = 0
+        monkeypatch.setattr(admission, "living_replicas", self._read)
+        monkeypatch.setattr(admission, "FRESH_MS", -1.0)
+
+    async def _read(self, _: object) -> list[ReplicaStatus]:
+        self.reads += 1
+        await self.answers.wait()
+        return [
+            ReplicaStatus(id=service, service=service, state="ready", started_ms=0, capacity=self.free)
+            for service in ("audio-processor", "transcriber")
+        ]
+
+
+@pytest.fixture
+def replicas(monkeypatch: pytest.MonkeyPatch) -> Replicas:
+    return Replicas(monkeypatch)
+
+
+def door() -> Admission:
+    return Admission(cast(Any, None))
+
+
+async def knocks(at: Admission) -> str:
+    try:
+        await at.check(SessionConfig())
+    except SttError as error:
+        return error.code
+    return "admitted"
+
+
+async def reading(at: Admission, replicas: Replicas) -> "asyncio.Task[str]":
+    """Somebody who waits for the list."""
+    replicas.answers.clear()
+    task = asyncio.create_task(knocks(at))
+    await asyncio.sleep(0)
+    assert replicas.reads == 2
+    return task
+
+
+async def test_who_is_refused_does_not_wait_for_a_newer_list(replicas: Replicas) -> None:
+    at = door()
+    assert await knocks(at) == "at_capacity"
+    first = await reading(at, replicas)
+    async with asyncio.timeout(1):
+        assert [await knocks(at) for _ in range(100)] == ["at_capacity"] * 100
+    assert replicas.reads == 2
+    replicas.free = 1
+    replicas.answers.set()
+    assert await first == "admitted"
+
+
+async def test_who_would_be_admitted_does(replicas: Replicas) -> None:
+    replicas.free = 1
+    at = door()
+    await at.look(SessionConfig())
+    first = await reading(at, replicas)
+    second = asyncio.create_task(knocks(at))
+    await asyncio.sleep(0.01)
+    assert not second.done()
+    replicas.free = 0
+    replicas.answers.set()
+    assert [await first, await second] == ["at_capacity"] * 2
+
+
+async def test_an_old_list_refuses_nobody(replicas: Replicas, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = door()
+    assert await knocks(at) == "at_capacity"
+    monkeypatch.setattr(admission, "STALE_MS", 0.0)
+    replicas.free = 2
+    first = await reading(at, replicas)
+    second = asyncio.create_task(knocks(at))
+    await asyncio.sleep(0.01)
+    assert not second.done()
+    replicas.answers.set()
+    assert [await first, await second] == ["admitted"] * 2
+
+
+async def test_looking_takes_no_place(replicas: Replicas, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "FRESH_MS", 60_000.0)
+    replicas.free = 1
+    at = door()
+    for _ in range(3):
+        await at.look(SessionConfig())
+    assert [await knocks(at), await knocks(at)] == ["admitted", "at_capacity"]
