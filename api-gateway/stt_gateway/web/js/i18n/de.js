@@ -123,7 +123,7 @@ export const de = {
   "problem.buffer_full": "Pause: Die Verbindung ist zu lange weg",
   "problem.buffer_full.text":
     "Was bis jetzt gesagt wurde, ist hier behalten und wird gesendet, sobald der Server wieder da ist.",
-  "problem.bad_audio": "Aus dieser Datei ließ sich kein Ton lesen. Ist sie eine Aufnahme, und ganz?",
+  "problem.bad_audio": "Dieser Ton ließ sich nicht lesen. Eine Aufnahme ist vielleicht beschädigt oder unvollständig.",
   "problem.unsupported_media": "Diese Art von Datei lässt sich nicht lesen.",
   "problem.too_large": "Diese Datei ist größer oder länger, als der Server annimmt.",
   "problem.other": "Das ging nicht",

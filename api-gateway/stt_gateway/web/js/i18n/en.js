@@ -121,7 +121,7 @@ export const en = {
     "It had lasted too long, or the connection was away for too long. Start again to go on; the text stays.",
   "problem.buffer_full": "Paused: the connection has been away for too long",
   "problem.buffer_full.text": "What was said until now is kept here and will be sent as soon as the server is back.",
-  "problem.bad_audio": "No sound could be read from this file. Is it a recording, and whole?",
+  "problem.bad_audio": "This sound could not be read. A recording may be damaged or cut off.",
   "problem.unsupported_media": "This kind of file cannot be read.",
   "problem.too_large": "This file is larger or longer than the server takes.",
   "problem.other": "That did not work",

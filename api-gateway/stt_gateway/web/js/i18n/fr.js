@@ -121,7 +121,7 @@ export const fr = {
     "Elle a duré trop longtemps, ou la connexion a manqué trop longtemps. Redémarrez pour continuer ; le texte reste.",
   "problem.buffer_full": "En pause : la connexion manque depuis trop longtemps",
   "problem.buffer_full.text": "Ce qui a été dit jusqu’ici est gardé et partira dès que le serveur revient.",
-  "problem.bad_audio": "Aucun son n’a pu être lu dans ce fichier. Est-ce un enregistrement, et est-il entier ?",
+  "problem.bad_audio": "Ce son n’a pas pu être lu. L’enregistrement est peut-être abîmé ou incomplet.",
   "problem.unsupported_media": "Ce type de fichier ne peut pas être lu.",
   "problem.too_large": "Ce fichier est plus grand ou plus long que le serveur n’accepte.",
   "problem.other": "Cela n’a pas fonctionné",
