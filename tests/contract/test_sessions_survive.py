@@ -39,6 +39,13 @@ def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work_queue, "_CLAIM_IDLE_MS", 1)
 
 
+@pytest.fixture(autouse=True)
+def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight deaths take long."""
+    monkeypatch.setattr(suspects, "MAX_SESSION_CRASHES", 3)
+    monkeypatch.setattr(suspects, "ALONE_FROM", 2)
+
+
 def speech(*parts: tuple[float, int], poison_at_s: float | None = None) -> list[Frame]:
     """Seconds and loudness, in frames of 100 ms."""
     samples = np.concatenate([np.full(int(s * 16000), loud, np.int16) for s, loud in parts])
@@ -162,7 +169,7 @@ async def test_without_counting_a_session_kills_for_ever(
     redis_client: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The negative twin."""
-    monkeypatch.setattr(suspects, "MAX_CRASHES", 1000)
+    monkeypatch.setattr(suspects, "MAX_SESSION_CRASHES", 1000)
     await said(redis_client, DEADLY, speech((0.5, 0), (3, LOUD), (1, 0), poison_at_s=2.0))
     assert await deaths(redis_client, redis_url, lambda: is_over(redis_client, DEADLY), most=5) == 5
 
@@ -353,7 +360,7 @@ async def test_without_counting_a_stream_kills_decoders_for_ever(
     redis_client: Redis, audio_processors: Callable[[int], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The negative twin."""
-    monkeypatch.setattr(suspects, "MAX_CRASHES", 1000)
+    monkeypatch.setattr(suspects, "MAX_SESSION_CRASHES", 1000)
     owner = await opened(redis_client, DEADLY)
     for frame in speech((2, LOUD), poison_at_s=1.0):
         await Functions(redis_client).append_audio(owner, frame)

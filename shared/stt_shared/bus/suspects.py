@@ -1,4 +1,4 @@
-"""What workers died of: tried again with a mark, one at a time, and given up after three deaths.
+"""What workers died of: tried again with a mark, one at a time, and given up after some deaths.
 
 Without the mark, whatever kills its worker would take its neighbours along: they die with the same workers. The parts
 of a job are on trial as a whole. A session is not, for others speak meanwhile: its steps are (hearing a frame, a
@@ -25,8 +25,12 @@ from stt_shared.contracts.session import encode_json
 _log = structlog.get_logger()
 
 MAX_CRASHES = 3
-"""So many workers may die of one thing; then it is to blame."""
-ALONE_FROM = 2
+"""So many workers may die of one part of a job; then it is to blame."""
+STAGE_ALONE_FROM = 2
+MAX_SESSION_CRASHES = 8
+"""The same of a session. More, for nobody sends its words again: where workers are killed one after another for other
+reasons, three deaths within one long utterance do happen."""
+ALONE_FROM = 5
 """A session that so many died of takes its steps alone. Of two always on trial together, both would be blamed."""
 BEHIND_MS = 1000.0
 """Frames that have waited so long come in a row, and need not be a step each."""
@@ -73,6 +77,7 @@ class Suspects:
         self._alone = asyncio.Lock()
         self._one_stage = asyncio.Lock()
         self._telling = asyncio.Lock()
+        self._told: set[str] = set()
         self._chunk = ""
         self._stage = ""
         self._steps: set[str] = set()
@@ -107,7 +112,7 @@ class Suspects:
         if crashes is None or crashes == 0:
             yield crashes is not None
             return
-        if crashes >= ALONE_FROM:
+        if crashes >= STAGE_ALONE_FROM:
             # Its trial takes long: sessions that are on trial as well take their first steps before it.
             await asyncio.sleep(STAGE_LATER_S)
         async with self._one_stage:
@@ -133,7 +138,7 @@ class Suspects:
             workers = await self._functions.count_crash(
                 at, owner.epoch, stage, assignment.follows, progress_field=progress_field, blamed=blamed
             )
-        if len(workers) >= MAX_CRASHES:
+        if len(workers) >= MAX_SESSION_CRASHES:
             _log.error("session given up: its workers died", session_id=at.id, stage=stage, workers=workers)
             raise SttError("bad_audio", f"{len(workers)} workers died, one after another, of this session's audio")
         if not workers:
@@ -190,14 +195,18 @@ class Suspects:
         return set((lines or b"").decode().splitlines())
 
     async def _tell(self, replica: str) -> None:
-        # One after the other, or an earlier word could come last.
+        # One after the other, or an earlier word could come last. Who waited may find it said: many sessions are on trial
+        # when a worker of many dies, and each would wait for all others.
         async with self._telling:
             names = {self._chunk or self._stage, *self._steps, _LEFT if self._left else ""} - {""}
+            if names == self._told:
+                return
             key = keys.replica_suspects(replica)
             if names:
                 await self._client.set(key, "\n".join(sorted(names)), ex=SUSPECT_TTL_S)
             else:
                 await self._client.delete(key)
+            self._told = names
 
 
 def _held_against(fields: Mapping[bytes, bytes], stage: str, progress_field: str) -> list[str]:
