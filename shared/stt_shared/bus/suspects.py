@@ -195,8 +195,8 @@ class Suspects:
         return set((lines or b"").decode().splitlines())
 
     async def _tell(self, replica: str) -> None:
-        # One after the other, or an earlier word could come last. Who waited may find it said: many sessions are on trial
-        # when a worker of many dies, and each would wait for all others.
+        # One after the other, or an earlier word could come last. Who waited may find it said: many sessions are on
+        # trial when a worker of many dies, and each would wait for all others.
         async with self._telling:
             names = {self._chunk or self._stage, *self._steps, _LEFT if self._left else ""} - {""}
             if names == self._told:

@@ -40,8 +40,9 @@ RECIPES = {
     Quality.FULL: Recipe(pad_s=0.5, tail_positions=MAX_POSITIONS, beam_size=3),
     Quality.FILE: Recipe(pad_s=0.5, tail_positions=MAX_POSITIONS, beam_size=3),
 }
-"""The encoder looks at the silence behind a window, so hardly any pad is needed (benchmarks/engine.py). Five beams are as
-good as three on 82 utterances, and right in one word of 400 more in long recordings; two are worse by half a point."""
+"""The encoder looks at the silence behind a window, so hardly any pad is needed (benchmarks/engine.py). Five beams are
+as good as three on 82 utterances, and right in one word of 400 more in long recordings; two are worse by half a point.
+"""
 _FILE_BATCH = 4
 """Pieces of files decoded together at the most: of more, each costs hardly less, and replicas share files by pieces."""
 _FILE_BATCH_BYTES = 256_000_000
