@@ -159,28 +159,23 @@ class Transcriber:
         policy = LivePolicy()
         self.chunks = ChunkWorker(client, functions, self._pool, self.id, self._concurrency, suspects)
         cutter = FileCutter(client, functions, self._hub, LoudIsVoice, policy, suspects)
-        self.stage = Stage(
-            client,
-            functions,
-            stream=keys.JOBS_WAITING,
-            stage=keys.STAGE_TRANSCRIBER,
-            replica_id=self.id,
-            keys_of=keys.job_keys,
-            capacity=4,
-            handle=cutter.handle,
-            deletes=True,
-        )
         live = LiveWorker(LiveParts(client, functions, self._hub, self._pool, LoudIsVoice, policy, 60.0, suspects))
-        self.sessions = Stage(
-            client,
-            functions,
-            stream=keys.SESSIONS_WAITING,
-            stage=keys.STAGE_TRANSCRIBER,
-            replica_id=self.id,
-            keys_of=keys.session_keys,
-            capacity=16,
-            handle=live.handle,
-            deletes=True,
+        self.stage, self.sessions = (
+            Stage(
+                client,
+                functions,
+                stream=stream,
+                stage=keys.STAGE_TRANSCRIBER,
+                replica_id=self.id,
+                keys_of=keys_of,
+                capacity=capacity,
+                handle=handle,
+                deletes=True,
+            )
+            for stream, keys_of, capacity, handle in (
+                (keys.JOBS_WAITING, keys.job_keys, 4, cutter.handle),
+                (keys.SESSIONS_WAITING, keys.session_keys, 16, live.handle),
+            )
         )
         works = (self.stage.run(), self.chunks.run(), self.sessions.run())
         self._tasks = [asyncio.create_task(work) for work in works]

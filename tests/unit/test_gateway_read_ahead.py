@@ -1,6 +1,7 @@
 """A client is read of as long as its session keeps up, and not beyond a few messages when it does not."""
 
 import asyncio
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -22,6 +23,18 @@ def message(number: int) -> bytes:
     return Frame(Opcode.BINARY, bytes([number])).serialize(mask=True)
 
 
+def connected(app: Any) -> tuple[ReadAheadProtocol, Mock]:
+    """A connection, and the transport below it."""
+    config = Config(app, ws=ReadAheadProtocol, log_config=None, ws_per_message_deflate=False)
+    config.load()
+    protocol = ReadAheadProtocol(config, ServerState(), {})
+    transport = Mock()
+    transport.get_extra_info.return_value = None
+    transport.is_closing.return_value = False
+    protocol.connection_made(transport)
+    return protocol, transport
+
+
 async def test_reading_pauses_when_messages_wait_and_goes_on_when_they_are_taken() -> None:
     taken: asyncio.Queue[bytes] = asyncio.Queue()
     go_on = asyncio.Semaphore(0)
@@ -35,13 +48,7 @@ async def test_reading_pauses_when_messages_wait_and_goes_on_when_they_are_taken
             await go_on.acquire()
             taken.put_nowait((await receive())["bytes"])
 
-    config = Config(app, ws=ReadAheadProtocol, log_config=None, ws_per_message_deflate=False)
-    config.load()
-    protocol = ReadAheadProtocol(config, ServerState(), {})
-    transport = Mock()
-    transport.get_extra_info.return_value = None
-    transport.is_closing.return_value = False
-    protocol.connection_made(transport)
+    protocol, transport = connected(app)
     protocol.data_received(HANDSHAKE)
     while not protocol.handshake_complete:
         await asyncio.sleep(0)
@@ -71,13 +78,7 @@ async def test_reading_pauses_when_messages_wait_and_goes_on_when_they_are_taken
     ("field", "status"), [(b"X: 1\r\n" * 200, b"431"), (b"Content-Length: 3\r\n", b"400")], ids=["fields", "body"]
 )
 async def test_a_handshake_that_cannot_be_read_is_answered(field: bytes, status: bytes) -> None:
-    config = Config(Mock(), ws=ReadAheadProtocol, log_config=None)
-    config.load()
-    protocol = ReadAheadProtocol(config, ServerState(), {})
-    transport = Mock()
-    transport.get_extra_info.return_value = None
-    transport.is_closing.return_value = False
-    protocol.connection_made(transport)
+    protocol, transport = connected(Mock())
     protocol.data_received(HANDSHAKE[:-2] + field + b"\r\n")
     (answer,), _ = transport.write.call_args
     assert answer.startswith(b"HTTP/1.1 " + status)
