@@ -5,6 +5,7 @@ error: whether a stream can be decoded is FFmpeg's to say. Memory is bounded by 
 """
 
 import struct
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from stt_audio.mpeg import HEADER_BYTES, id3_bytes, mpeg_frame_bytes
@@ -23,7 +24,7 @@ class Start:
     lead: bytes
 
 
-class Follower:
+class Follower(ABC):
     """Follows one stream. Subclasses read one part after the other."""
 
     def __init__(self) -> None:
@@ -55,10 +56,10 @@ class Follower:
             self._lose()
         return self._starts
 
+    @abstractmethod
     def _part(self, pending: bytearray) -> int:
         """Looks at the part that ``pending`` begins with. Answers its length, which may be more than what has come; 0
         when more is needed to tell."""
-        raise NotImplementedError
 
     def _start(self, ahead: int = 0) -> None:
         self._starts.append(Start(self._at + ahead, self._head, self._lead))
@@ -229,9 +230,9 @@ class _Framed(Follower):
         following = pending.find(b"\xff", 1)
         return following if following > 0 else len(pending) - 1
 
+    @abstractmethod
     def _frame_bytes(self, head: bytearray) -> int:
         """Length of the frame that begins so; 0 when none does."""
-        raise NotImplementedError
 
 
 class _Adts(_Framed):
