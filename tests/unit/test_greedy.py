@@ -1,6 +1,7 @@
 """Greedy decoding along a guess, on a language model of ten tokens."""
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -161,3 +162,38 @@ def test_what_comes_before_the_text_is_seen() -> None:
     context = (7, *START[1:])
     together, _ = heard(says, job(start=START, limit=1), job(start=context, limit=1), job((7,), start=START, limit=1))
     assert [text.tokens for text in together] == [[2], [7], [2]]
+
+
+def doubting(least: float) -> Says:
+    """As sure of the sentence as may be, but for its third token."""
+    lines = {tuple(SENTENCE[:i]): {token: least if i == 2 else 0.9} for i, token in enumerate(SENTENCE)}
+    return script(lines, {END: 0.8})
+
+
+@pytest.mark.parametrize("guess", [(), SENTENCE, *WRONG, *SHORT, *LONG])
+def test_a_sure_text_is_found_whatever_the_guess(guess: tuple[int, ...]) -> None:
+    model = FakeWhisper(doubting(0.5))
+    text = greedy.sure(model.as_model, TOKENS, job(guess), math.log(0.45))
+    alone = greedy.sure(FakeWhisper(doubting(0.5)).as_model, TOKENS, job(), math.log(0.45))
+    assert text is not None
+    assert alone is not None
+    assert tuple(text.tokens) == SENTENCE
+    assert_same(text, alone)
+
+
+@pytest.mark.parametrize("guess", [(), SENTENCE, *WRONG, *SHORT, *LONG])
+def test_a_text_with_a_doubtful_token_is_given_up(guess: tuple[int, ...]) -> None:
+    model = FakeWhisper(doubting(0.3))
+    assert greedy.sure(model.as_model, TOKENS, job(guess), math.log(0.45)) is None
+    assert model.runs <= 4, "there, not at its end"
+
+
+def test_of_a_sure_guess_one_run_is_enough() -> None:
+    model = FakeWhisper(reading(SENTENCE))
+    assert greedy.sure(model.as_model, TOKENS, job(SENTENCE), math.log(0.45)) is not None
+    assert model.runs == 1
+
+
+def test_a_text_without_an_end_is_not_sure() -> None:
+    says = script({}, {3: 0.9})
+    assert greedy.sure(FakeWhisper(says).as_model, TOKENS, job(), math.log(0.45)) is None

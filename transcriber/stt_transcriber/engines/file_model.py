@@ -3,11 +3,7 @@ less each."""
 
 from collections.abc import Sequence
 
-import onnxruntime
-
-from stt_transcriber.engines.ct2_weights import Weights
-from stt_transcriber.engines.onnx_graphs import decoder_graph, encoder_graph, words_graph
-from stt_transcriber.engines.onnx_model import Batch, Encoding, OnnxWhisper, new_session
+from stt_transcriber.engines.onnx_model import Batch, Encoding, OnnxWhisper
 from stt_transcriber.engines.onnx_nodes import Shape
 from stt_transcriber.engines.window import MAX_POSITIONS
 
@@ -20,14 +16,8 @@ def encoding_bytes(shape: Shape) -> int:
 class FileWhisper(OnnxWhisper):
     """See ``OnnxWhisper``."""
 
-    def _sessions(
-        self, weights: Weights, heads: list[tuple[int, int]], end: int, never: Sequence[int], threads: int
-    ) -> tuple[onnxruntime.InferenceSession, ...]:
-        # What a window says must not hang on those beside it.
-        decoder = decoder_graph(weights, heads, by_row=True)
-        graphs = encoder_graph(weights), decoder, words_graph(weights, end, never, by_row=True)
-        # Windows are long, and nearly all of one length: fresh memory for each would cost more than the work in it.
-        return tuple(new_session(graph, threads, arena=True) for graph in graphs)
+    # Windows are long, and nearly all of one length: fresh memory for each would cost more than the work in it.
+    _arena = True
 
     def batch(self, encodings: Sequence[Encoding]) -> "FileBatch":
         """See ``OnnxWhisper``."""

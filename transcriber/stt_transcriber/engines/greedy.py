@@ -6,7 +6,9 @@ the text is the one that stepping would give). From the first difference on, tok
 to the guess or begins to repeat itself: the rest of the guess, or the repetition, goes through in one run again.
 """
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ _NEAR_TOKENS = 6
 """So far ahead the text may come back to its guess: something was put in, left out or replaced."""
 _REPEATED_TOKENS = 3
 """As many once more are taken for a repetition."""
+_LAST_DIGITS = 0.05
 _AHEAD_TOKENS = 12
 """Of a repetition as many go through at once."""
 
@@ -26,12 +29,13 @@ class _Row:
     """One window. ``feed``: tokens that go through next, the first ``sure`` of which are start or text, while the
     others may be; ``place`` of the first in start and text."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, least_logprob: float) -> None:
         self.text = Text()
         self.place = 0
         self.feed = [*job.start, *job.guess]
         self.sure = len(job.start)
         self._limit = job.limit
+        self._least_logprob = least_logprob
         self._guess: Sequence[int] = ()  # what is left of it
 
     def read(self, tokens: Tokens, chosen: NDArray[np.int64], logprobs: Floats, attention: Floats) -> int:
@@ -61,6 +65,9 @@ class _Row:
         """Adds the token; False when the text is over."""
         self.text.logprobs.append(logprob)
         self.text.attention.append(attention)
+        if logprob < self._least_logprob:
+            self.text.doubtful = True
+            return False
         if token == end:
             return False
         if len(self.text.tokens) == self._limit:
@@ -75,10 +82,11 @@ class _Row:
         return self._guess[near.index(token) + 1 :] if token in near else _repetition(self.text.tokens)
 
 
-def decode(model: OnnxWhisper, tokens: Tokens, jobs: Sequence[Job]) -> list[Text]:
-    """Decodes all at once; results in the order of the jobs."""
+def decode(model: OnnxWhisper, tokens: Tokens, jobs: Sequence[Job], least_logprob: float = -math.inf) -> list[Text]:
+    """Decodes all at once; results in the order of the jobs. A text is given up, ``doubtful``, at the first token that
+    is less probable than ``least_logprob``, a natural logarithm."""
     batch = model.batch([job.encoding for job in jobs])
-    rows = [_Row(job) for job in jobs]
+    rows = [_Row(job, least_logprob) for job in jobs]
     kept = np.zeros((len(rows), 0), np.bool_)  # columns of the cache that hold the text
     while live := [index for index, row in enumerate(rows) if row.feed]:
         opening = not kept.shape[1]
@@ -101,6 +109,25 @@ def decode(model: OnnxWhisper, tokens: Tokens, jobs: Sequence[Job]) -> list[Text
             begin = end
         kept = np.concatenate([kept, own], axis=1)
     return [row.text for row in rows]
+
+
+def sure(model: OnnxWhisper, tokens: Tokens, job: Job, least_logprob: float) -> Text | None:
+    """The greedy text if each of its tokens is as probable as that, a natural logarithm; else None.
+
+    The answer does not hang on the job's guess: the text that is found goes through once more as the guess, unless it
+    was, and its numbers are those of that one run.
+    """
+    # On the way there the numbers are of runs of other shapes, and may differ in their last digits.
+    text = decode(model, tokens, [job], least_logprob - _LAST_DIGITS)[0]
+    if _is_over(text) and text.tokens != list(job.guess):
+        found, text = text, decode(model, tokens, [replace(job, guess=text.tokens)], least_logprob)[0]
+        if text.tokens != found.tokens:
+            return None
+    return text if _is_over(text) and min(text.logprobs) >= least_logprob else None
+
+
+def _is_over(text: Text) -> bool:
+    return not (text.doubtful or text.truncated)
 
 
 def _columns(

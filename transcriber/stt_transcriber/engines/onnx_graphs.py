@@ -1,9 +1,10 @@
 """Builds ONNX graphs of Whisper's encoder and decoder from a model's own weights, in 8 bits, without PyTorch.
 
 The decoder keeps its attention cache outside: what went through once goes in again as ``pk``, ``pv``. Linear layers are
-int8 with a scale per output channel; activations get theirs at run time: one per tensor (``DynamicQuantizeMatMul``), or
-``by_row`` one per row, so that what comes of a row hangs on no other. What the decoder sees of a window is in 8 bits
-too, with a scale per head and number: reading it is much of its work, and so it is a quarter.
+int8 with a scale per output channel; activations get theirs at run time: one per tensor in the encoder
+(``DynamicQuantizeMatMul``), one per row in the decoder, so that what comes of a token hangs on no other that goes
+through with it. What the decoder sees of a window is in 8 bits too, with a scale per head and number: reading it is
+much of its work, and so it is a quarter.
 """
 
 from collections.abc import Sequence
@@ -74,7 +75,7 @@ def _attention_before_silence(graph: Graph, rounded: Sequence[str], i: int, shap
     return graph.node("MultiHeadAttention", [q, *seen], domain=MICROSOFT, **sizes)
 
 
-def decoder_graph(weights: Weights, alignment_heads: list[tuple[int, int]], *, by_row: bool = False) -> bytes:
+def decoder_graph(weights: Weights, alignment_heads: list[tuple[int, int]]) -> bytes:
     """The decoder without its vocabulary.
 
     In: ``x`` float32 [B, n, width]: embedded tokens with their positions; ``mask`` float32 [B, 1, n, past + n], added
@@ -91,32 +92,31 @@ def decoder_graph(weights: Weights, alignment_heads: list[tuple[int, int]], *, b
         layer = f"decoder/layer_{i}"
         cache: list[int | str] = ["B", shape.heads, "past", shape.head_width]
         h = graph.norm(x, f"{layer}/self_attention/layer_norm")
-        qkv = graph.linear(h, f"{layer}/self_attention/linear_0", shape, by_row=by_row)
+        qkv = graph.linear(h, f"{layer}/self_attention/linear_0", shape, by_row=True)
         q, k, v = graph.heads_of(qkv, 3, shape)
         keys = graph.node("Concat", [graph.input(f"pk{i}", cache), k], name=f"k{i}", axis=2)
         values = graph.node("Concat", [graph.input(f"pv{i}", cache), v], name=f"v{i}", axis=2)
         shares = graph.shares(graph.node("FusedMatMul", [q, keys], domain=MICROSOFT, transB=1), "mask")
         mixed = graph.join_heads(graph.node("MatMul", [shares, values]), shape)
-        x = graph.node("Add", [x, graph.linear(mixed, f"{layer}/self_attention/linear_1", by_row=by_row)])
+        x = graph.node("Add", [x, graph.linear(mixed, f"{layer}/self_attention/linear_1", by_row=True)])
 
         h = graph.norm(x, f"{layer}/attention/layer_norm")
-        (q,) = graph.heads_of(graph.linear(h, f"{layer}/attention/linear_0", shape, by_row=by_row), 1, shape)
+        (q,) = graph.heads_of(graph.linear(h, f"{layer}/attention/linear_0", shape, by_row=True), 1, shape)
         shares = graph.shares(_scores(graph, q, i, shape), "weight")
         heads = [head for of, head in alignment_heads if of == i]
         if heads:
             attended.append(graph.node("Gather", [shares, graph.constant(heads)], axis=1))
         mixed = graph.join_heads(_mixed(graph, shares, i, shape), shape)
-        x = graph.node("Add", [x, graph.linear(mixed, f"{layer}/attention/linear_2", by_row=by_row)])
-        x = graph.feed_forward(x, layer, by_row=by_row)
+        x = graph.node("Add", [x, graph.linear(mixed, f"{layer}/attention/linear_2", by_row=True)])
+        x = graph.feed_forward(x, layer, by_row=True)
     return graph.decoder(x, attended, shape)
 
 
-def words_graph(weights: Weights, end: int, never: Sequence[int], *, by_row: bool = False) -> bytes:
+def words_graph(weights: Weights, end: int, never: Sequence[int]) -> bytes:
     """From the decoder's states to the tokens of a text, 0…``end``, but for those that are ``never`` chosen.
 
     In: ``states`` float32 [m, width]; ``count`` int64 [1]. Out: ``logprobs`` float32 [m, count], falling, of the
-    ``tokens`` int64 [m, count]; ``highest`` float32 [m, 1]: the score of the first of them. ``by_row``: what comes of a
-    row hangs on no other.
+    ``tokens`` int64 [m, count]; ``highest`` float32 [m, 1]: the score of the first of them.
     """
     shape = shape_of(weights)
     graph = Graph(weights)
@@ -124,8 +124,7 @@ def words_graph(weights: Weights, end: int, never: Sequence[int], *, by_row: boo
     graph.input("count", [1], TensorProto.INT64)
     bias = np.zeros(end + 1, np.float32)
     bias[[token for token in never if token <= end]] = -np.inf
-    product = graph.product_by_row if by_row else graph.product
-    scores = product("states", as_float(weights, "decoder/projection/weight")[: end + 1], bias)
+    scores = graph.product_by_row("states", as_float(weights, "decoder/projection/weight")[: end + 1], bias)
     shares = graph.node("LogSoftmax", [scores], axis=-1)
     graph.nodes.append(helper.make_node("TopK", [shares, "count"], ["logprobs", "tokens"], axis=-1))
     graph.node("ReduceMax", [scores], name="highest", axes=[1], keepdims=1)

@@ -11,7 +11,7 @@ import onnxruntime
 from faster_whisper.feature_extractor import FeatureExtractor
 from numpy.typing import NDArray
 
-from stt_transcriber.engines.ct2_weights import Weights, as_float, read_weights
+from stt_transcriber.engines.ct2_weights import as_float, read_weights
 from stt_transcriber.engines.onnx_graphs import decoder_graph, encoder_graph, marks_graph, words_graph
 from stt_transcriber.engines.onnx_nodes import shape_of
 from stt_transcriber.engines.window import MAX_POSITIONS, MAX_SAMPLES, POSITION_SAMPLES, padded
@@ -43,13 +43,22 @@ class OnnxWhisper:
     OSError, KeyError for a config without alignment heads, and what ONNX Runtime raises for graphs it cannot run.
     """
 
+    _arena = False
+
     def __init__(self, folder: Path, *, end: int, no_speech: int, threads: int = 1) -> None:
         config = json.loads((folder / "config.json").read_text())
         weights = read_weights(folder / "model.bin")
         self.shape = shape_of(weights)
         heads = [(int(layer), int(head)) for layer, head in config["alignment_heads"]]
-        self._encoder, self._decoder, self._words = self._sessions(weights, heads, end, config["suppress_ids"], threads)
-        self._marks = new_session(marks_graph(weights, end), threads)
+        self._encoder, self._decoder, self._words, self._marks = (
+            new_session(graph, threads, arena=self._arena)
+            for graph in (
+                encoder_graph(weights),
+                decoder_graph(weights, heads),
+                words_graph(weights, end, config["suppress_ids"]),
+                marks_graph(weights, end),
+            )
+        )
         self._first_mark = end + 1
         self._no_speech = no_speech
         # Rows of these are needed, never all: left in the file.
@@ -128,13 +137,6 @@ class OnnxWhisper:
         scores = marks[np.asarray(tokens) - self._first_mark]
         shares: Floats = np.exp(scores - np.logaddexp.reduce(scores))
         return shares
-
-    def _sessions(
-        self, weights: Weights, heads: list[tuple[int, int]], end: int, never: Sequence[int], threads: int
-    ) -> tuple[onnxruntime.InferenceSession, ...]:
-        """Encoder, decoder and words."""
-        graphs = encoder_graph(weights), decoder_graph(weights, heads), words_graph(weights, end, never)
-        return tuple(new_session(graph, threads) for graph in graphs)
 
     def _laid_out(self, samples: Floats, pad_s: float, tail: int) -> tuple[Floats, int, slice, Floats]:
         """The padded window, its positions, those of the silence behind it, and the weights of both."""

@@ -31,10 +31,13 @@ class Job:
 @dataclass
 class Text:
     """``tokens`` without the end. ``logprobs`` has one logarithmic probability more, that of the end, and ``attention``
-    one row more, float32 [T]: where the decoder looked when it chose. ``truncated``: there was no end."""
+    one row more, float32 [T]: where the decoder looked when it chose. ``truncated``: there was no end. ``doubtful``: it
+    was given up at a token that was too improbable.
+    """
 
     no_speech_prob: float = 0.0
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     attention: list[Floats] = field(default_factory=list)
     truncated: bool = False
+    doubtful: bool = False
