@@ -5,6 +5,7 @@ Costs are processor time of this process on one thread, so that a busy machine d
 """
 
 import argparse
+import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from whisper_normalizer.basic import BasicTextNormalizer
 
 from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, Memory, Quality
-from stt_transcriber.engines import faster_whisper, onnx_whisper
+from stt_transcriber.engines import faster_whisper, greedy, onnx_whisper
 from stt_transcriber.engines.base import Engine
 from stt_transcriber.engines.window import MAX_POSITIONS, Recipe
 from stt_transcriber.model_store import default_models_dir, resolve
@@ -27,6 +28,8 @@ PADS_S = (0.2, 0.5, 1.0, 2.0)
 TAILS = (0, 400, MAX_POSITIONS)
 BATCHES = (1, 2, 4, 8)
 TICK_S = 0.5
+SURENESS = (1.0, 0.6, 0.5, 0.4, 0.3)
+"""Of every token of a greedy text, for which no better one is searched; 1: all are searched."""
 _normalise = BasicTextNormalizer()
 
 
@@ -58,6 +61,7 @@ def main() -> None:
             "draft_ms_by_tick": {name: draft_costs(engine, clips, args.language) for name, engine in engines.items()},
             "draft_ms_by_batch": batch_costs(own, clips, args.language),
             "final": {name: final_figures(engine, clips, args.language) for name, engine in engines.items()},
+            "finals_by_sureness": list(sureness_figures(own, clips, args.language)),
             "drafts_by_pad_and_tail": list(recipe_figures(own, ct2, clips, args.language)),
         },
     )
@@ -134,6 +138,43 @@ def final_figures(engine: Engine, clips: list[Clip], language: str) -> dict[str,
         "cpu_s_per_audio_s": round(took / 1000 / sum(min(30.0, clip.duration_s) for clip in clips), 4),
         "word_error_rate": rate([clip.text for clip in clips], texts),
     }
+
+
+def sureness_figures(
+    own: onnx_whisper.OnnxWhisperEngine, clips: list[Clip], language: str
+) -> Iterator[dict[str, float]]:
+    """Whole recordings, alone and along the drafts of their first eight seconds."""
+    shipped, sure = onnx_whisper._SURE, greedy.sure
+    found: list[bool] = []
+
+    def counted(*asked: Any) -> Any:
+        text = sure(*asked)
+        found.append(text is not None)
+        return text
+
+    try:
+        greedy.sure = counted
+        for least in SURENESS:
+            onnx_whisper._SURE = math.log(least)
+            found.clear()
+            texts: list[str] = []
+            took = {"alone": 0.0, "along drafts": 0.0}
+            for clip in clips:
+                samples, memory = as_float(clip)[: 30 * SAMPLE_RATE], Memory()
+                for end in growing(clip):
+                    own.decode([DecodeRequest(samples[:end], language, memory=memory)])
+                for name, remembered in (("along drafts", memory), ("alone", None)):
+                    final = DecodeRequest(samples, language, quality=Quality.FULL, memory=remembered)
+                    took[name] += cpu_ms(lambda f=final, into=texts: into.append(own.decode([f])[0].text))
+            yield {
+                "sureness": least,
+                "not_searched": round(sum(found) / len(found), 2),
+                "cpu_ms_alone": round(took["alone"] / len(clips), 1),
+                "cpu_ms_along_drafts": round(took["along drafts"] / len(clips), 1),
+                "word_error_rate": rate([clip.text for clip in clips], texts[1::2]),
+            }
+    finally:
+        onnx_whisper._SURE, greedy.sure = shipped, sure
 
 
 def recipe_figures(

@@ -16,7 +16,7 @@ from stt_shared.bus.functions import Functions, Ownership, Written
 from stt_shared.bus.keys import StreamKeys, job_keys, session_keys
 from stt_shared.bus.log import read_events, read_state
 from stt_shared.bus.suspects import Suspects
-from stt_shared.bus.work import Stage
+from stt_shared.bus.work import JOBS, SESSIONS, Stage
 from stt_shared.contracts.events import Done, Error, Event, Final, decode_event
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, frame_from_entry
 from stt_shared.contracts.jobs import JobConfig, JobResult
@@ -55,7 +55,7 @@ class WordASecond:
             raise EngineError("the model is gone")
         seconds = len(request.samples) / 16000
         self.lengths.append(seconds)
-        words = tuple(TimedWord(f"w{i}", i + 0.1, i + 0.5, 0.9) for i in range(max(1, round(seconds))))
+        words = tuple(TimedWord(f"w{i}", i + 0.1, i + 0.9, 0.9) for i in range(max(1, round(seconds))))
         return Hypothesis(" ".join(word.text for word in words), words, "en", 1.0, -0.1, 0.0, 1.0)
 
 
@@ -90,17 +90,16 @@ async def functions(redis_client: Redis, engine: WordASecond) -> AsyncIterator[F
             Stage(
                 redis_client,
                 functions,
-                stream=stream,
+                source,
                 stage=keys.STAGE_TRANSCRIBER,
                 replica_id="t1",
-                keys_of=keys_of,
                 capacity=4,
                 handle=handle,
                 deletes=True,
             )
-            for stream, keys_of, handle in (
-                (keys.SESSIONS_WAITING, session_keys, live.handle),
-                (keys.JOBS_WAITING, job_keys, cutter.handle),
+            for source, handle in (
+                (SESSIONS, live.handle),
+                (JOBS, cutter.handle),
             )
         ]
         running = [asyncio.create_task(work) for work in (*(stage.run() for stage in stages), chunks.run())]

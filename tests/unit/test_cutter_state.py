@@ -43,8 +43,8 @@ def pair(new_voice: Callable[[], VadModel], gate: GatePolicy) -> tuple[ChunkCutt
     return ChunkCutter(voice.probabilities, gate, POLICY), voice
 
 
-def told(chunks: list[CutChunk]) -> list[tuple[int, bytes, float, bool]]:
-    return [(chunk.start, chunk.samples.tobytes(), chunk.voice_share, chunk.decides) for chunk in chunks]
+def told(chunks: list[CutChunk]) -> list[tuple[int, bytes, float, bool, bytes]]:
+    return [(c.start, c.samples.tobytes(), c.voice_share, c.decides, c.voiced) for c in chunks]
 
 
 @pytest.mark.parametrize("new_voice", [RmsVad, load_vad("silero")], ids=["rms", "silero"])

@@ -3,6 +3,7 @@
 import copy
 import functools
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -51,6 +52,9 @@ def spoken(request: DecodeRequest) -> Hypothesis:
     count = 0 if draw.random() < 0.15 else max(1, round(seconds * 2))
     starts = np.linspace(0, seconds, count, endpoint=False)
     words = [TimedWord(f"w{draw.integers(500)}", at, at + 0.2, float(draw.uniform(0.3, 1))) for at in starts]
+    if len(words) > 4 and draw.random() < 0.5:  # it passes over some, at the beginning, in the middle or at the end
+        left_out = sorted(draw.integers(0, len(words) + 1, 2))
+        words = words[: left_out[0]] + words[left_out[1] :]
     if words and draw.random() < 0.5:
         words[-1] = replace(words[-1], text=words[-1].text + ".")
     return Hypothesis(
@@ -65,11 +69,11 @@ def spoken(request: DecodeRequest) -> Hypothesis:
     )
 
 
-def recording(draw: Draw, length_s: float, controls: float) -> list[Frame]:
+def recording(draw: Draw, length_s: float, controls: float, levels: Sequence[float]) -> list[Frame]:
     """Speech and pauses of any length, noise between loud and quiet, frames of any length, controls among them."""
     parts: list[NDArray[np.float64]] = []
     while sum(map(len, parts)) < length_s * 16000:
-        loud, length = draw.choice([0.0, 0.02, 0.05, 0.15, 0.3]), draw.choice([0.03, 0.1, 0.25, 0.4, 0.6, 1.0, 3.0])
+        loud, length = draw.choice(levels), draw.choice([0.03, 0.1, 0.25, 0.4, 0.6, 1.0, 3.0])
         parts.append(draw.standard_normal(int(length * draw.uniform(0.7, 1.3) * 16000)) * loud)
     audio = np.clip(np.concatenate(parts) * 32768, -32768, 32767).astype(np.int16)
     frames: list[Frame] = []
@@ -102,7 +106,8 @@ def case_of(seed: int) -> Case:
         interim_results=bool(draw.random() < 0.8),
         prompt="names",
     )
-    return Case(config, policy, recording(draw, 30, float(draw.choice([0.0, 0.01, 0.1]))), SlowEar, spoken)
+    levels = [0.0, 0.02, 0.05, 0.15, 0.3] if seed % 2 else [0.0, 0.05, 0.15, 0.3, 0.3, 0.3]  # some hardly pause
+    return Case(config, policy, recording(draw, 30, float(draw.choice([0.0, 0.01, 0.1])), levels), SlowEar, spoken)
 
 
 @functools.cache

@@ -57,6 +57,17 @@ def test_inventions_are_stopped(invention: Hypothesis, voice_share: float, quali
     assert reason_to_reject(invention, voice_share, quality) == reason
 
 
+FIRST_WORD = heard("If", 0.33, no_speech_prob=0.76, avg_logprob=-1.4)
+
+
+def test_the_first_word_of_a_voice_is_shown_while_it_goes_on() -> None:
+    assert reason_to_reject(FIRST_WORD, 0.6, Quality.DRAFT, just_begun=True) is None
+    assert reason_to_reject(FIRST_WORD, 0.6, Quality.DRAFT) == "no speech, unlikely text"
+    assert reason_to_reject(FIRST_WORD, 0.4, Quality.DRAFT, just_begun=True) == "no speech, unlikely text"
+    for guess in (BREATH, HUM, DRAFT_OF_MUSIC):
+        assert reason_to_reject(guess, 1.0, Quality.DRAFT, just_begun=True)
+
+
 @pytest.mark.parametrize(
     ("invention", "voice_share", "quality", "threshold", "off"),
     [

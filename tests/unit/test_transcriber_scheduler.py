@@ -132,6 +132,11 @@ class TestLoad:
     def test_an_idle_machine_drafts_at_the_shortest_interval(self) -> None:
         assert self.load().pace(3, 0).interval_ms == 500
 
+    def test_what_has_just_begun_is_drafted_twice_as_often_while_there_is_time(self) -> None:
+        assert self.load().pace(3, 0).young_interval_ms == 250
+        busy = self.load().pace(40, 0)
+        assert busy.young_interval_ms == busy.interval_ms
+
     def test_the_interval_stretches_with_those_who_speak(self) -> None:
         pace = self.load().pace(40, 0)
         assert pace.drafts

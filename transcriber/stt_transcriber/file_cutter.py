@@ -204,6 +204,7 @@ class _CuttersHand:
             cut.start,
             len(cut.samples),
             cut.voice_share,
+            cut.voiced,
             self._language,
             cut.decides and not self._language,
         )

@@ -18,9 +18,10 @@ from stt_shared.bus.keys import StreamKeys
 from stt_shared.bus.log import read_state
 from stt_shared.bus.suspects import Suspects
 from stt_shared.bus.work import WorkItem, WorkQueue
-from stt_shared.contracts.jobs import Chunk, ChunkResult, JobConfig
+from stt_shared.contracts.jobs import Chunk, ChunkResult, JobConfig, JobSegment
 from stt_shared.tasks import cancel_and_wait, together
 from stt_transcriber.core import guards
+from stt_transcriber.core.chunk_text import ChunkText
 from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Quality
 from stt_transcriber.core.segments import segments_of
 from stt_transcriber.core.text import separator
@@ -183,22 +184,25 @@ class ChunkWorker:
     async def _transcribe(
         self, at: StreamKeys, chunk: Chunk, item: WorkItem, handful: Handful, config: JobConfig
     ) -> None:
-        samples = np.frombuffer(item.fields[b"pcm"], np.int16).astype(np.float32) / 32768.0
+        text = ChunkText(chunk, np.frombuffer(item.fields[b"pcm"], np.int16), config.task)
         language = config.language or chunk.language or None
-        request = DecodeRequest(samples, language, config.task, config.prompt, Quality.FILE)
-        hypothesis = await handful.decode(item, f"chunk {chunk.job_id} {chunk.index}", request)
-        offset_s = chunk.start_sample / SAMPLE_RATE
-        gap = separator(hypothesis.language, config.task)
-        refused = guards.reason_to_reject(hypothesis, chunk.voice_share, request.quality)
-        segments = [] if refused else segments_of(hypothesis.words, offset_s, gap)
-        part = ChunkResult(hypothesis.language, segments)
+        segments: list[JobSegment] = []
+        while not text.is_over:
+            request = DecodeRequest(text.samples(), language, config.task, config.prompt, Quality.FILE)
+            hypothesis = await handful.decode(item, f"chunk {chunk.job_id} {chunk.index}", request)
+            language = language or hypothesis.language
+            refused = guards.reason_to_reject(hypothesis, text.voice_share, request.quality)
+            offset_s = text.begin / SAMPLE_RATE
+            words = text.take(None if refused else hypothesis)
+            segments += segments_of(words, offset_s, separator(language, config.task))
+        part = ChunkResult(language or "", segments)
         stored = await reached(
             lambda: self._functions.jobs.store_part(
                 at,
                 chunk.epoch,
                 chunk.index,
                 msgspec.json.encode(part),
-                language=hypothesis.language if chunk.decides else "",
+                language=part.language if chunk.decides else "",
                 n_samples=chunk.n_samples,
             )
         )

@@ -240,7 +240,8 @@ class _Run:
         # Under load a session asks less often, then not at all: finals come first.
         if kind is not Kind.FINAL:
             await self._say_if_busy(pace)
-            if not pace.drafts or now < self._drafted_ms + pace.interval_ms:
+            interval_ms = pace.young_interval_ms if self._session.has_just_begun else pace.interval_ms
+            if not pace.drafts or now < self._drafted_ms + interval_ms:
                 return
         await self._begin_step()
         self._asked = True

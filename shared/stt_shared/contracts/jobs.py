@@ -96,6 +96,8 @@ class Chunk(msgspec.Struct, frozen=True):
     n_samples: int
     voice_share: float = 1.0
     """Part of it that held voice, 0–1."""
+    voiced: bytes = b""
+    """Which of the windows that touch it held voice, a bit each; '' from a replica that did not tell."""
     language: str = ""
     """The file's, when it was known as the chunk went out; without it the chunk's own is found."""
     decides: bool = False

@@ -64,7 +64,8 @@ class Hearing(msgspec.Struct, frozen=True, omit_defaults=True):
     there on and finds the same utterances.
 
     ``voice``: the voice model's memory, opaque. ``gate``: the speech gate's. ``open_start``: of the utterance that was
-    open there; ``last_end``: of the one before it. ``ends``: of the utterances behind them that are settled.
+    open there; ``last_end``: of the one before it. ``ends``: of the utterances behind them that are settled; the last
+    one's final may reach no further than the committed position.
     """
 
     position: int

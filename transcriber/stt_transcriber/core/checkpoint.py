@@ -68,15 +68,17 @@ class Checkpoints:
 class Settled:
     """Where the utterances ended that have their finals. After a takeover the audio from the checkpoint to
     ``resumed_at`` is heard once more, and these are found again: nothing is said of them twice, and they end where
-    they ended."""
+    they ended. The last may end behind ``resumed_at``: its final reaches only so far, and the rest waits for its own.
+    """
 
     def __init__(self, resumed_at: int, ends: tuple[int, ...] = ()) -> None:
         self.resumed_at = resumed_at
         self._ends = deque(ends)
 
     def add(self, end: int) -> None:
-        """An utterance has its final, or needs none."""
-        self._ends.append(end)
+        """An utterance has its final, or needs none; so has the beginning of one, and later its rest."""
+        if not self.ended_at(end):
+            self._ends.append(end)
 
     def holds(self, start: int) -> bool:
         """The utterance that begins at ``start`` was settled before the takeover."""

@@ -27,12 +27,14 @@ class CutterPolicy:
 @dataclass(frozen=True)
 class CutChunk:
     """One piece; ``samples`` int16, ``start`` its place in the recording, ``voice_share`` the part of it
-    that held voice, 0–1. ``decides``: the first with voice enough to tell the recording's language."""
+    that held voice, 0–1; ``voiced``: which windows, as ``VoiceTrack.packed`` tells. ``decides``: the first with voice
+    enough to tell the recording's language."""
 
     start: int
     samples: NDArray[np.int16]
     voice_share: float = 1.0
     decides: bool = False
+    voiced: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ class ChunkCutter:
         share = self._listener.track.share(self._begin, end)
         decides = not self.decided and share * len(samples) >= self._policy.telling
         self.decided = self.decided or decides
-        chunk = CutChunk(self._begin, samples, share, decides)
+        chunk = CutChunk(self._begin, samples, share, decides, self._listener.track.packed(self._begin, end))
         self._drop_before(end)
         self._begin = None
         return chunk

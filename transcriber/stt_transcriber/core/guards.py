@@ -20,6 +20,7 @@ SURELY_NO_SPEECH = 0.85
 """Of digital silence Whisper says 0.87 to 0.93."""
 ANOMALY = 0.15
 LITTLE_VOICE = 0.2
+MUCH_VOICE = 0.5
 SAID_OF_NOTHING = frozenset(
     {
         "you",
@@ -36,9 +37,12 @@ against a final only with more to doubt it: of a real "thank you" both words are
 not. A draft can wait for its final."""
 
 
-def reason_to_reject(hypothesis: Hypothesis, voice_share: float, quality: Quality) -> str | None:
+def reason_to_reject(
+    hypothesis: Hypothesis, voice_share: float, quality: Quality, *, just_begun: bool = False
+) -> str | None:
     """Why this text should not be shown, None when it may. ``voice_share``: part of the decoded audio that held voice,
-    0–1.
+    0–1. ``just_begun``: a draft of an utterance that goes on. Its one or two words are improbable because the end
+    behind them is, and Whisper hears no speech in them; if there is voice enough they are mostly right.
 
     Repetition counts against a draft only: for a final the engine has compared it with a decode that may not repeat
     itself, and people do say things over and over.
@@ -54,7 +58,7 @@ def reason_to_reject(hypothesis: Hypothesis, voice_share: float, quality: Qualit
         if repeats(words):
             return "repetition"
     if hypothesis.no_speech_prob > NO_SPEECH:
-        if hypothesis.avg_logprob < MIN_LOGPROB:
+        if hypothesis.avg_logprob < MIN_LOGPROB and not (just_begun and voice_share >= MUCH_VOICE):
             return "no speech, unlikely text"
         if voice_share < LITTLE_VOICE:
             return "no speech, little voice"

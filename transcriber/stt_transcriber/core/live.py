@@ -105,6 +105,12 @@ class LiveSession:
         """An utterance is open or waits for its final."""
         return self._audio.speaking
 
+    @property
+    def has_just_begun(self) -> bool:
+        """Of what is spoken now there is hardly a word yet."""
+        spoken = self._audio.buffer.end - self._audio.ear.speech_start
+        return self._audio.open is not None and spoken < self._policy.young_ms * SAMPLES_PER_MS
+
     def feed(self, frame: Frame, now_wall_ms: float) -> list[Outcome]:
         """Takes the next frame of the PCM log."""
         outcomes: list[Outcome] = []
@@ -256,7 +262,8 @@ class LiveSession:
     def _show(self, ticket: Ticket, hypothesis: Hypothesis, outcomes: list[Outcome], now_wall_ms: float) -> None:
         utterance = ticket.utterance
         voice_share = self._audio.ear.track.share(ticket.begin, ticket.end)
-        if self._refused(hypothesis, voice_share, ticket.request.quality):
+        just_begun = ticket.kind is not Kind.FINAL and self.has_just_begun
+        if self._refused(hypothesis, voice_share, ticket.request.quality, just_begun=just_begun):
             return
         if self._language_is_a_guess(hypothesis):
             return
@@ -273,6 +280,7 @@ class LiveSession:
         """The first closed utterance was decoded to its end."""
         utterance = self._audio.closed[0]
         words = placed(hypothesis, utterance.start)
+        until = utterance.end
         if self._refused(hypothesis, utterance.voice_share, quality):
             if quality is Quality.FULL:
                 # A plain decode of the same audio may still be believed. What partials showed would be, too, but they
@@ -280,12 +288,25 @@ class LiveSession:
                 utterance.refused = True
                 return
             words = []
-        elif words and not self._language_is_a_guess(hypothesis):
-            self._language = self._language or hypothesis.language
-        self._finish(words, self._language or hypothesis.language, outcomes, now_wall_ms)
+        elif words:
+            count, until = self._audio.heard_to(words, self._config.task)
+            if not count:
+                self._audio.shorten(until)
+                return
+            words = words[:count]
+            if not self._language_is_a_guess(hypothesis):
+                self._language = self._language or hypothesis.language
+        self._finish(words, self._language or hypothesis.language, outcomes, now_wall_ms, until)
 
-    def _finish(self, words: Sequence[PlacedWord], language: str, outcomes: list[Outcome], now_wall_ms: float) -> None:
-        utterance = self._audio.settle()
+    def _finish(
+        self,
+        words: Sequence[PlacedWord],
+        language: str,
+        outcomes: list[Outcome],
+        now_wall_ms: float,
+        until: int | None = None,
+    ) -> None:
+        utterance = self._audio.settle(until)
         self._early.forget()
         place = self._place(utterance.end, now_wall_ms)
         showing, self._showing = self._showing, False
@@ -306,8 +327,10 @@ class LiveSession:
     def _place(self, position: int, now_wall_ms: float) -> Place:
         return Place(self._id, self._finals + 1, now_wall_ms, self._frames.lag_ms(position, now_wall_ms))
 
-    def _refused(self, hypothesis: Hypothesis, voice_share: float, quality: Quality) -> bool:
-        reason = guards.reason_to_reject(hypothesis, voice_share, quality)
+    def _refused(
+        self, hypothesis: Hypothesis, voice_share: float, quality: Quality, *, just_begun: bool = False
+    ) -> bool:
+        reason = guards.reason_to_reject(hypothesis, voice_share, quality, just_begun=just_begun)
         if reason:
             self.rejected.append(reason)
         return reason is not None
@@ -331,7 +354,7 @@ class LiveSession:
             prompt,
             quality,
             begin,
-            utterance.memory if kind is not Kind.FINAL else None,
+            utterance.memory,
         )
         return Ticket(kind, begin, end, request, utterance)
 

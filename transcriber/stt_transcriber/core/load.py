@@ -22,6 +22,8 @@ _COST_SHARE = 0.1
 _MOST_PLACES = 10_000
 _RESUME = 0.8
 """Drafts that were stopped begin again when their interval would be this share of the longest one allowed."""
+_YOUNG_SHARE = 0.5
+"""Of the least interval: as often an utterance is drafted that has just begun, while there is no word of it to read."""
 _DRAFT_BY_ENCODE = 1.1
 _FINAL_BY_ENCODE = 0.4
 """What a draft costs, and the finals of one second of speech, by the cost of encoding a window of six seconds: measured
@@ -30,10 +32,11 @@ with base and tiny.en, where both are made of the same layers as the encoder."""
 
 @dataclass(frozen=True)
 class Pace:
-    """``interval_ms`` between two drafts of a session; ``drafts`` False: there is time for finals only; ``spare``:
-    there is time for work that may turn out to be in vain."""
+    """``interval_ms`` between two drafts of an utterance, ``young_interval_ms`` of one that has just begun; ``drafts``
+    False: there is time for finals only; ``spare``: there is time for work that may turn out to be in vain."""
 
     interval_ms: float
+    young_interval_ms: float
     drafts: bool
     spare: bool
 
@@ -87,7 +90,10 @@ class Load:
         wanted_ms = self._wanted_ms(speaking, now_ms)
         limit_ms = self._max_ms if self._drafts else _RESUME * self._max_ms
         self._drafts = wanted_ms <= limit_ms
-        return Pace(min(max(wanted_ms, self._min_ms), self._max_ms), self._drafts, wanted_ms <= self._min_ms)
+        interval_ms, young_ms = (
+            min(max(wanted_ms, least_ms), self._max_ms) for least_ms in (self._min_ms, _YOUNG_SHARE * self._min_ms)
+        )
+        return Pace(interval_ms, young_ms, self._drafts, wanted_ms <= self._min_ms)
 
     def has_room(self, speaking: int, now_ms: float) -> bool:
         """Whether one more session could have its drafts."""

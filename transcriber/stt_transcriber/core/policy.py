@@ -18,6 +18,7 @@ class LivePolicy:
     cut_look_back_ms: int = 6_000  # where a cut is sought when an utterance grows too long
     first_partial_ms: int = 200  # of speech before the first partial
     partial_interval_ms: int = 300
+    young_ms: int = 1_500  # of speech: until then there is hardly a word to read
     max_partial_interval_ms: int = 3_000  # WHISPER_ACCUMULATION_S
     max_uncommitted_ms: int = 5_000  # BUFFER_MAX_DURATION_S
     window_ms: int = 6_000  # a partial's window is trimmed at stable words beyond this

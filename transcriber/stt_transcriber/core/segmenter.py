@@ -5,13 +5,14 @@ the utterances that it finds in it: they are settled, their events were written.
 """
 
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stt_shared.contracts.events import SpeechEnded, SpeechStarted, iso_timestamp
-from stt_shared.contracts.session import Hearing
-from stt_transcriber.core.agreement import Agreement
+from stt_shared.contracts.session import Hearing, Task
+from stt_transcriber.core.agreement import Agreement, PlacedWord
 from stt_transcriber.core.buffer import RollingBuffer
 from stt_transcriber.core.checkpoint import Checkpoint, Checkpoints, Settled
 from stt_transcriber.core.cut_point import cut_point, whole_ms
@@ -21,6 +22,7 @@ from stt_transcriber.core.listener import Listener, VoiceModel
 from stt_transcriber.core.outcome import Outcome
 from stt_transcriber.core.policy import LivePolicy
 from stt_transcriber.core.speech import WINDOW_SAMPLES, GateState
+from stt_transcriber.core.unheard import heard_to
 from stt_transcriber.core.utterance import SAMPLES_PER_MS, Utterance
 
 
@@ -113,10 +115,30 @@ class Segmenter:
             if stalled:
                 self._gate.interrupt(self.endpoint.pause_ms)
 
-    def settle(self) -> Utterance:
-        """The first closed utterance has its final, or needs none."""
+    def heard_to(self, words: Sequence[PlacedWord], task: Task) -> tuple[int, int]:
+        """How many of ``words``, at least one, of the first closed utterance are its next text, and how far that goes;
+        see ``unheard``. None: it must be shortened first."""
+        head = self.closed[0]
+        shortened = head.end < head.whole_end
+        return heard_to(words, self.buffer, self.ear.track, head.start, head.end, task, shortened=shortened)
+
+    def shorten(self, end: int) -> None:
+        """The first closed utterance is decoded up to ``end`` alone, what is behind it later."""
+        head = self.closed.popleft()
+        self.closed.appendleft(self._part(head.start, end, head.whole_end))
+
+    def settle(self, until: int | None = None) -> Utterance:
+        """The first closed utterance has its final, or needs none. ``until``: it reaches only so far. What was not
+        decoded is an utterance again, the first of those that wait.
+
+        That is all of it, however it was shortened: a successor knows no more than where to go on.
+        """
         utterance = self.closed.popleft()
-        self._settled.add(utterance.end)
+        self._settled.add(utterance.whole_end)
+        if until is not None:
+            utterance.end = until
+        if utterance.end < utterance.whole_end:
+            self.closed.appendleft(self._part(utterance.end, utterance.whole_end, utterance.whole_end))
         return utterance
 
     def commit(self, position: int) -> tuple[int, Hearing | None]:
@@ -159,6 +181,7 @@ class Segmenter:
         if passed_over:
             if self._settled.ended_at(utterance.end):
                 self._last_end = utterance.end
+                self._await_rest(utterance)
             return
         timestamp = iso_timestamp(now_wall_ms)
         end_ms = self.ear.speech_end // SAMPLES_PER_MS
@@ -171,6 +194,7 @@ class Segmenter:
         """An utterance as long as the model can take is cut between words; speech goes on in the next one."""
         if self.passes_over:
             utterance.end = self._last_end = self._settled.end_after(utterance.start)
+            self._await_rest(utterance)
         else:
             earliest = self.ear.position - self._policy.cut_look_back_ms * SAMPLES_PER_MS
             begin = max(utterance.start, earliest)
@@ -182,8 +206,20 @@ class Segmenter:
     def _await_final(self, utterance: Utterance) -> None:
         # Fixed now: more will have been heard of the last window when the final is there.
         utterance.voice_share = self.ear.track.share(utterance.start, utterance.end)
-        self._last_end = utterance.end
+        self._last_end = utterance.whole_end = utterance.end
         self.closed.append(utterance)
+
+    def _await_rest(self, passed_over: Utterance) -> None:
+        """Of an utterance whose beginning alone had its final before a takeover."""
+        if passed_over.end > self._settled.resumed_at:
+            self.closed.append(self._part(self._settled.resumed_at, passed_over.end, passed_over.end))
+
+    def _part(self, start: int, end: int, whole_end: int) -> Utterance:
+        part = self._new_utterance(start)
+        part.end, part.whole_end = end, whole_end
+        # Whole windows: what else touches the end may have been heard by now, or not.
+        part.voice_share = self.ear.track.share(start, end // WINDOW_SAMPLES * WINDOW_SAMPLES)
+        return part
 
     def _reached(self) -> None:
         open_start = None if self.open is None else self.open.start

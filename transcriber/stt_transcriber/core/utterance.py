@@ -18,11 +18,13 @@ class Utterance:
     """From ``start`` to ``end`` (open: as far as the audio goes), in samples.
 
     ``voice_share``: part of it that held voice, fixed when it ends. ``refused``: its final was not believed.
+    ``whole_end``: where speech ended, if it is decoded up to ``end`` only, and what is behind that next.
     """
 
     start: int
     agreement: Agreement
     end: int = 0
+    whole_end: int = 0
     voice_share: float = 0.0
     refused: bool = False
     shown: str = ""

@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import islice
 
+import numpy as np
+
 from stt_transcriber.core.speech import WINDOW_SAMPLES
 
 
@@ -32,6 +34,18 @@ class VoiceTrack:
     def restore(self, start: int, probabilities: Iterable[float]) -> None:
         """Goes on from a ``state``."""
         self._start, self._probabilities = start, deque(probabilities)
+
+    @classmethod
+    def unpacked(cls, begin: int, bits: bytes) -> "VoiceTrack":
+        """What ``packed`` told of the windows from the one at ``begin`` on."""
+        track = cls(begin // WINDOW_SAMPLES * WINDOW_SAMPLES, 0.5)
+        track._probabilities.extend(np.unpackbits(np.frombuffer(bits, np.uint8)).astype(float).tolist())
+        return track
+
+    def packed(self, begin: int, end: int) -> bytes:
+        """Whether the windows touching [begin, end) held voice, a bit each."""
+        _, heard = self._between(begin, end)
+        return np.packbits([probability >= self._voiced_from for probability in heard]).tobytes()
 
     def share(self, begin: int, end: int) -> float:
         """Part of the windows touching [begin, end) that held voice, 0–1; what was not listened to does not count."""

@@ -1,0 +1,72 @@
+"""A live session without a transcriber around it: audio goes in, a test says what the model hears."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
+from stt_shared.contracts.session import SessionConfig
+from stt_transcriber.core.hypothesis import Hypothesis, TimedWord
+from stt_transcriber.core.live import LiveSession
+from stt_transcriber.core.outcome import Outcome
+from stt_transcriber.core.policy import LivePolicy
+
+
+class LoudIsVoice:
+    """A voice model without a memory."""
+
+    def probabilities(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        return (np.abs(samples.reshape(-1, 512)).max(axis=1) > 0.01).astype(np.float32)
+
+    def state(self) -> bytes:
+        return b""
+
+    def restore(self, state: bytes) -> None:
+        assert state == b""
+
+
+def heard(*words: tuple[str, float, float], **changes: object) -> Hypothesis:
+    values: dict[str, object] = {
+        "text": " ".join(word for word, _, _ in words),
+        "words": tuple(TimedWord(word, start, end, 0.9) for word, start, end in words),
+        "language": "en",
+        "language_probability": 1.0,
+        "avg_logprob": -0.2,
+        "no_speech_prob": 0.01,
+        "compression_ratio": 1.1,
+    }
+    return Hypothesis(**(values | changes))  # type: ignore[arg-type]
+
+
+class Driver:
+    """Feeds a session 100 ms at a time and keeps what it says."""
+
+    def __init__(self, policy: LivePolicy | None = None, **config: object) -> None:
+        self.session = LiveSession("s", SessionConfig(**config), policy or LivePolicy(), LoudIsVoice())  # type: ignore[arg-type]
+        self.seq = 0
+        self.position = 0
+        self.outcomes: list[Outcome] = []
+
+    def audio(self, seconds: float, loud: bool) -> None:
+        for _ in range(round(seconds * 10)):
+            samples = np.full(1600, 5000 if loud else 0, np.int16)
+            self.seq += 1
+            meta = FrameMeta(received_ms=self.position / 16, start_sample=self.position)
+            self.position += len(samples)
+            self._take(self.session.feed(Frame(self.seq, FrameKind.AUDIO, samples.tobytes(), meta), 0))
+
+    def control(self, kind: FrameKind) -> None:
+        self.seq += 1
+        self._take(self.session.feed(Frame(self.seq, kind), 0))
+
+    def decode(self, hypothesis: Hypothesis) -> None:
+        ticket = self.session.begin()
+        assert ticket is not None
+        self._take(self.session.apply(ticket, hypothesis, 0))
+
+    def _take(self, outcomes: list[Outcome]) -> None:
+        self.outcomes += outcomes
+        while self.session.needs_no_model():
+            self.outcomes += self.session.settle(0)
+
+    def events(self, kind: type) -> list:  # type: ignore[type-arg]
+        return [outcome.event for outcome in self.outcomes if isinstance(outcome.event, kind)]

@@ -1,0 +1,187 @@
+"""Where utterances end: at pauses, at the ends of sentences, where a line stalls, and where they grow too long."""
+
+import numpy as np
+import pytest
+from live_driver import Driver, LoudIsVoice, heard
+from numpy.typing import NDArray
+
+from stt_shared.contracts.events import Final, SpeechEnded
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
+from stt_shared.contracts.session import SessionConfig
+from stt_transcriber.core.live import LiveSession
+from stt_transcriber.core.policy import LivePolicy
+from stt_transcriber.core.scheduler import Kind
+
+pytestmark = pytest.mark.unit
+
+
+def test_endless_speech_is_cut_at_its_quietest_moment_and_goes_on() -> None:
+    driver = Driver(LivePolicy(max_utterance_ms=10_000, cut_look_back_ms=3_000))
+    driver.audio(8, loud=True)
+    driver.audio(0.1, loud=False)
+    driver.audio(4, loud=True)
+    ticket = driver.session.begin()
+    assert ticket is not None
+    assert ticket.kind is Kind.FINAL
+    assert abs(ticket.end / 16000 - 8.05) < 0.1
+    driver.outcomes += driver.session.apply(ticket, heard(("a", 0, 8)), 0)
+    driver.control(FrameKind.STOP)
+    following = driver.session.begin()
+    assert following is not None
+    assert following.begin == ticket.end
+    driver.outcomes += driver.session.apply(following, heard(("b", 0, 4)), 0)
+    assert [final.utterance for final in driver.events(Final)] == [1, 2]
+    assert driver.session.finished
+
+
+def test_endless_speech_is_cut_in_a_pause_rather_than_where_it_is_quietest() -> None:
+    """A plosive's closure is quieter than a pause in a noisy room; the voice model tells them apart."""
+    policy = LivePolicy(max_utterance_ms=10_000, cut_look_back_ms=3_000)
+
+    class Voice(LoudIsVoice):
+        def probabilities(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+            loudest = np.abs(samples.reshape(-1, 512)).max(axis=1)
+            return ((loudest > 0.1) | (loudest == 0)).astype(np.float32)
+
+    session = LiveSession("s", SessionConfig(), policy, Voice())
+    audio = np.full(11 * 16000, 5000, np.int16)
+    audio[round(8.0 * 16000) : round(8.2 * 16000)] = 1000  # a pause with the room in it
+    audio[round(9.0 * 16000) : round(9.2 * 16000)] = 0
+    for seq, at in enumerate(range(0, len(audio), 1600), start=1):
+        session.feed(Frame(seq, FrameKind.AUDIO, audio[at : at + 1600].tobytes(), FrameMeta(1.0, at)), 0)
+    ticket = session.begin()
+    assert ticket is not None
+    assert ticket.kind is Kind.FINAL
+    assert 8.0 <= ticket.end / 16000 <= 8.2
+
+
+def test_speech_between_a_cut_and_the_end_is_not_lost_however_soon_it_ends() -> None:
+    """The cut lies seconds back: what was said since then counts as voice of the rest."""
+    driver = Driver(LivePolicy(max_utterance_ms=10_000, cut_look_back_ms=3_000))
+    driver.audio(8, loud=True)
+    driver.audio(0.1, loud=False)
+    driver.audio(2, loud=True)
+    driver.audio(1, loud=False)
+    cut = driver.session.begin()
+    assert cut is not None
+    driver._take(driver.session.apply(cut, heard(("a", 0, 8)), 0))
+    rest = driver.session.begin()
+    assert rest is not None
+    assert rest.begin == cut.end
+    assert rest.end > 10.1 * 16000
+
+
+def test_nothing_is_left_of_an_utterance_that_is_cut_in_the_pause_at_its_end() -> None:
+    driver = Driver(LivePolicy(max_utterance_ms=10_000, cut_look_back_ms=3_000), endpointing_ms=5000)
+    driver.audio(8, loud=True)
+    driver.audio(2.5, loud=False)
+    driver.control(FrameKind.STOP)
+    driver.decode(heard(("a", 0, 8)))
+    assert driver.session.wish() is None
+    assert driver.session.finished
+
+
+def ranges_of(sentence_ms: int, text: str, *, decoded_after_s: float, pause_s: float = 0.4) -> list[tuple[int, int]]:
+    """Two stretches of speech with a pause between them; the model takes ``decoded_after_s`` for the first."""
+    driver = Driver(LivePolicy(sentence_endpointing_ms=sentence_ms), interim_results=False)
+    driver.audio(1, loud=True)
+    driver.audio(0.3, loud=False)
+    ticket = driver.session.begin()
+    assert ticket is not None
+    ranges = []
+    rest = [(pause_s - 0.3, False), (1.0, True), (0.8, False)]
+    steps = [loud for seconds, loud in rest for _ in range(round(seconds * 10))]
+    late = round(decoded_after_s * 10)
+    for index, loud in enumerate(steps):
+        if index == late:
+            driver._take(driver.session.apply(ticket, heard((text, 0.3, 0.9)), 0))
+        driver.audio(0.1, loud)
+    if late >= len(steps):
+        driver._take(driver.session.apply(ticket, heard((text, 0.3, 0.9)), 0))
+    driver.control(FrameKind.STOP)
+    for final in driver.events(Final):
+        ranges.append((final.utterance, final.text))
+    while following := driver.session.begin():
+        ranges.append((following.begin, following.end))
+        driver._take(driver.session.apply(following, heard(("next", 0.1, 2.5)), 0))
+    assert driver.session.finished
+    return ranges
+
+
+def test_a_sentence_ends_sooner_when_that_is_asked_for() -> None:
+    assert ranges_of(300, "Done.", decoded_after_s=0)[0] == (1, "Done.")
+    assert len(ranges_of(0, "Done.", decoded_after_s=0)) == 1, "by default a pause of 400 ms ends nothing"
+
+
+@pytest.mark.parametrize("text", ["Done.", "and then"])
+@pytest.mark.parametrize("late_s", [0.2, 0.5, 1.5, 9])
+def test_an_early_end_does_not_depend_on_how_fast_the_model_is(text: str, late_s: float) -> None:
+    assert ranges_of(300, text, decoded_after_s=late_s) == ranges_of(300, text, decoded_after_s=0)
+
+
+def test_a_pause_that_waits_for_its_text_holds_back_finalize_too() -> None:
+    driver = Driver(LivePolicy(sentence_endpointing_ms=300))
+    driver.audio(1, loud=True)
+    driver.audio(0.3, loud=False)
+    ticket = driver.session.begin()
+    assert ticket is not None
+    driver.audio(0.1, loud=False)
+    driver.control(FrameKind.FINALIZE)
+    driver.audio(1, loud=True)
+    driver.control(FrameKind.STOP)
+    assert not driver.session.finished
+    driver._take(driver.session.apply(ticket, heard(("Done.", 0.3, 0.9)), 0))
+    assert [final.text for final in driver.events(Final)] == ["Done."]
+    driver.decode(heard(("More.", 0.3, 0.9)))
+    assert [final.text for final in driver.events(Final)] == ["Done.", "More."]
+    assert driver.session.finished
+
+
+def test_a_model_that_fails_does_not_hold_a_pause_for_ever() -> None:
+    driver = Driver(LivePolicy(sentence_endpointing_ms=300))
+    driver.audio(1, loud=True)
+    driver.audio(0.3, loud=False)
+    ticket = driver.session.begin()
+    assert ticket is not None
+    driver.audio(0.4, loud=False)
+    assert len(driver.events(SpeechEnded)) == 0
+    driver._take(driver.session.fail(ticket, 0))
+    assert len(driver.events(SpeechEnded)) == 1
+
+
+@pytest.mark.parametrize(("kind", "texts"), [(FrameKind.IDLE, ["hello", "there"]), (FrameKind.FINALIZE, ["hello"])])
+@pytest.mark.parametrize("pre_roll_ms", [0, 300])
+def test_the_rest_of_a_word_counts_where_nobody_asked_for_the_cut(
+    kind: FrameKind, texts: list[str], pre_roll_ms: int
+) -> None:
+    """So little voice behind a breath is no onset of speech; of a word that a stalled line cut in two it is the end."""
+    driver = Driver(LivePolicy(pre_roll_ms=pre_roll_ms), interim_results=False)
+    driver.audio(1, loud=True)
+    driver.control(kind)
+    driver.decode(heard(("hello", 0.3, 0.7)))
+    driver.audio(0.1, loud=False)
+    driver.session.feed(
+        Frame(99, FrameKind.AUDIO, np.full(400, 5000, np.int16).tobytes(), FrameMeta(start_sample=17600)), 0
+    )
+    driver.seq, driver.position = 99, 18000
+    driver.audio(1, loud=False)
+    if driver.session.wish() is not None:
+        driver.decode(heard(("there", 0.0, 0.1)))
+    assert [final.text for final in driver.events(Final)] == texts
+
+
+def test_what_a_stalled_client_says_last_counts_however_short() -> None:
+    """Silence of the line ended the utterance in mid-word; alone, as little voice as this is a click."""
+    policy = LivePolicy(min_speech_ms=250)
+    driver = Driver(policy, interim_results=False)
+    driver.audio(1, loud=True)
+    driver.control(FrameKind.IDLE)
+    driver.decode(heard(("hello", 0.3, 0.7)))
+    driver.audio(0.2, loud=True)
+    driver.audio(1, loud=False)
+    driver.decode(heard(("there", 0.0, 0.2)))
+    assert [final.text for final in driver.events(Final)] == ["hello", "there"]
+    driver.audio(2, loud=False)
+    driver.audio(0.2, loud=True)
+    driver.audio(1, loud=False)
+    assert driver.session.begin() is None

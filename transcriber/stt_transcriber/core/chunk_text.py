@@ -1,0 +1,61 @@
+"""The text of one chunk of a file, decode by decode: mostly one, and more where a text leaves speech out."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stt_shared.contracts.jobs import Chunk
+from stt_shared.contracts.session import Task
+from stt_transcriber.core.buffer import RollingBuffer
+from stt_transcriber.core.hypothesis import Hypothesis, TimedWord
+from stt_transcriber.core.unheard import heard_to
+from stt_transcriber.core.utterance import placed
+from stt_transcriber.core.voice_track import VoiceTrack
+
+
+class ChunkText:
+    """Asked for ``samples`` until it ``is_over``, told what was heard in them. ``begin``: their place in the file."""
+
+    def __init__(self, chunk: Chunk, samples: NDArray[np.int16], task: Task) -> None:
+        self._chunk = chunk
+        self._task = task
+        self._buffer = RollingBuffer(chunk.start_sample)
+        self._buffer.append(samples)
+        self._track = VoiceTrack.unpacked(chunk.start_sample, chunk.voiced)
+        self._whole_end = self._buffer.end
+        self.begin = chunk.start_sample
+        self._end = self._whole_end
+
+    @property
+    def is_over(self) -> bool:
+        """All of it was decoded."""
+        return self.begin >= self._whole_end
+
+    def samples(self) -> NDArray[np.float32]:
+        """float32 [n] in -1…1: what to decode next."""
+        return self._buffer.as_float(self.begin, self._end)
+
+    @property
+    def voice_share(self) -> float:
+        """The part of ``samples`` that held voice, 0–1."""
+        if (self.begin, self._end) == (self._chunk.start_sample, self._whole_end):
+            return self._chunk.voice_share
+        return self._track.share(self.begin, self._end)
+
+    def take(self, hypothesis: Hypothesis | None) -> Sequence[TimedWord]:
+        """What was heard in ``samples``, None if it is not to be believed. Answers the words that are settled by it;
+        their times count from ``begin``, as it was."""
+        words = hypothesis.words if hypothesis else ()
+        count, until = len(words), self._end
+        if hypothesis and words:
+            shortened = self._end < self._whole_end
+            places = placed(hypothesis, self.begin)
+            count, until = heard_to(
+                places, self._buffer, self._track, self.begin, self._end, self._task, shortened=shortened
+            )
+        if words and not count:
+            self._end = until
+        else:
+            self.begin, self._end = until, self._whole_end
+        return words[:count]
