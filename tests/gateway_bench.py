@@ -21,7 +21,7 @@ from stt_shared.bus.channels import ChannelHub
 from stt_shared.bus.functions import Functions, Ownership, Written
 from stt_shared.bus.log import read_audio
 from stt_shared.bus.replicas import ReplicaStatus
-from stt_shared.bus.work import Assignment, Stage
+from stt_shared.bus.work import SESSIONS, Assignment, Stage
 from stt_shared.clock import wall_ms
 from stt_shared.contracts.events import Done, Error, Event, Final, Partial, StageTiming
 from stt_shared.contracts.frames import Frame, FrameKind, frame_from_entry
@@ -142,10 +142,9 @@ class Workers:
         self.stage = Stage(
             client,
             self.functions,
-            stream=keys.SESSIONS_WAITING,
+            SESSIONS,
             stage=keys.STAGE_TRANSCRIBER,
             replica_id="stand-in",
-            keys_of=keys.session_keys,
             capacity=64,
             handle=self._handle,
             deletes=True,

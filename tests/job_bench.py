@@ -19,7 +19,7 @@ from stt_shared.bus.functions import Functions, Ownership, Written
 from stt_shared.bus.jobs import NewJob
 from stt_shared.bus.log import read_state
 from stt_shared.bus.suspects import Suspects
-from stt_shared.bus.work import Stage
+from stt_shared.bus.work import JOBS, SESSIONS, Stage
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.jobs import JobConfig, JobError, JobResult
 from stt_shared.tasks import cancel_and_wait
@@ -164,17 +164,16 @@ class Transcriber:
             Stage(
                 client,
                 functions,
-                stream=stream,
+                source,
                 stage=keys.STAGE_TRANSCRIBER,
                 replica_id=self.id,
-                keys_of=keys_of,
                 capacity=capacity,
                 handle=handle,
                 deletes=True,
             )
-            for stream, keys_of, capacity, handle in (
-                (keys.JOBS_WAITING, keys.job_keys, 4, cutter.handle),
-                (keys.SESSIONS_WAITING, keys.session_keys, 16, live.handle),
+            for source, capacity, handle in (
+                (JOBS, 4, cutter.handle),
+                (SESSIONS, 16, live.handle),
             )
         )
         works = (self.stage.run(), self.chunks.run(), self.sessions.run())

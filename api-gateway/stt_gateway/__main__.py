@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import logging
 import socket
 import sys
@@ -18,6 +17,7 @@ from stt_gateway.read_ahead import ReadAheadProtocol
 from stt_gateway.request_heads import BoundedHeadProtocol
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.engine import database_url
+from stt_shared import garbage
 from stt_shared.bus.client import connect, wait_until_ready
 from stt_shared.logging import set_up_logging
 from stt_shared.settings import load_settings
@@ -26,8 +26,6 @@ from stt_shared.tasks import cancel_and_wait, stop_signal
 _log = structlog.get_logger()
 
 BACKLOG = 1024
-GARBAGE_AFTER = 10_000
-"""Objects that are made, and not gone by themselves, before garbage is looked for."""
 UNREAD_TIMEOUT_MS = 30_000
 """The kernel drops a connection whose peer leaves data unacknowledged for so long, also one that is closed already."""
 
@@ -36,12 +34,9 @@ class _Server(uvicorn.Server):
     """uvicorn without its own signal handling, which would end the process by the signal instead of with status 0."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Sets aside what is there by now and stays: looking through it for garbage again and again took a fourteenth
-        of this process's time, and everybody waits meanwhile."""
+        """As uvicorn does it."""
         await super().startup(sockets)
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(GARBAGE_AFTER)
+        garbage.set_aside()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

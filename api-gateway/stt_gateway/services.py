@@ -10,6 +10,7 @@ from stt_gateway.admission import Admission
 from stt_gateway.connections import Connections
 from stt_gateway.parking import Parking
 from stt_gateway.relay import Relay
+from stt_gateway.session import Session
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.interface import TranscriptStore
 from stt_shared.bus.channels import ChannelHub
@@ -32,6 +33,8 @@ class Services:
     parking: Parking
     store: TranscriptStore
     loop_watch: LoopWatch
+    sessions: set[Session] = field(default_factory=set)
+    """Those that are served at this moment."""
     told_unreadable: set[str] = field(default_factory=set)
     """Living replicas of whose metrics it was said that nobody can read them."""
 

@@ -69,7 +69,7 @@ class Session:
         self._settings = settings
         self._reorder = Reorder(held.seq)
         self._chunks = HeldChunks(held)
-        self._framer = Framer(config, settings.frame_ms, HASTY_MS if held == NOTHING_HELD else 0)
+        self.framer = Framer(config, settings.frame_ms, HASTY_MS if held == NOTHING_HELD else 0)
         self._silence = SilenceWatch(config.endpointing_ms)
         self._lock = asyncio.Lock()
         self._seq = seq
@@ -203,7 +203,7 @@ class Session:
             if self.stopped:
                 return
             self.has_audio = self.has_audio or len(message.chunk) > 0
-            self._silence.arrived(now_ms, self._framer.duration_ms(len(message.chunk)))
+            self._silence.arrived(now_ms, self.framer.duration_ms(len(message.chunk)))
             await self._pass_on(self._reorder.push(message.seq, message.chunk), now_ms)
             self._silence.handled(monotonic_ms())
 
@@ -233,10 +233,9 @@ class Session:
     async def tend(self) -> None:
         """Sends what has waited long enough, and notices a client that fell silent. Runs until cancelled."""
         while True:
-            frame_ms = float(self._settings.frame_ms)
             now_ms = monotonic_ms()
-            dues = [due for due in (self._framer.due_ms, self._silence.deadline_ms) if due is not None]
-            wait_ms = max(1.0, min([frame_ms, *(due - now_ms for due in dues)]))
+            dues = [due for due in (self.framer.due_ms, self._silence.deadline_ms) if due is not None]
+            wait_ms = max(1.0, min([float(self.framer.frame_ms), *(due - now_ms for due in dues)]))
             await asyncio.sleep(wait_ms / 1000)
             if monotonic_ms() - now_ms - wait_ms > STANDSTILL_MS:
                 # This process stood still, and has not read what came meanwhile: no silence of the client's.
@@ -248,8 +247,8 @@ class Session:
                 deadline_ms = self._silence.deadline_ms
                 if deadline_ms is not None and now_ms >= deadline_ms:
                     await self._control(FrameKind.IDLE)
-                elif self._framer.due_ms is not None and now_ms >= self._framer.due_ms:
-                    await self._append_all(self._framer.flush())
+                elif self.framer.due_ms is not None and now_ms >= self.framer.due_ms:
+                    await self._append_all(self.framer.flush())
 
     async def look_after(self, last_event_ms: float) -> None:
         """To be called every second: still ours? still in time? anything to acknowledge?
@@ -300,7 +299,7 @@ class Session:
 
     def duration_ms(self, chunk: bytes) -> float | None:
         """How long a chunk sounds; None for a container."""
-        return self._framer.duration_ms(len(chunk))
+        return self.framer.duration_ms(len(chunk))
 
     async def _pass_on(self, parts: list[Chunk | Missing], now_ms: float) -> None:
         for part in parts:
@@ -308,18 +307,19 @@ class Session:
                 self._chunks.given_up(part.last)
                 await self._tell_missing(part)
             else:
-                await self._append_all(self._framer.push(self._chunks.passes(part.seq, part.data), now_ms))
+                if pieces := self.framer.push(self._chunks.passes(part.seq, part.data), now_ms):
+                    await self._append_all(pieces)
 
     async def _tell_missing(self, missing: Missing) -> None:
-        at_ms = round(self._framer.duration_ms(self._chunks.passed_bytes) or 0)
+        at_ms = round(self.framer.duration_ms(self._chunks.passed_bytes) or 0)
         cause = f"chunks {missing.first} to {missing.last} never came"
         await self._emit(Gap(session_id=self.id, from_ms=at_ms, to_ms=at_ms, cause=cause))
 
     async def _control(self, kind: FrameKind) -> None:
         await self._pass_on(self._reorder.release(), monotonic_ms())
-        await self._append_all(self._framer.flush())
-        if kind is FrameKind.STOP and self._framer.cut_sample_bytes:
-            message = f"the last {self._framer.cut_sample_bytes} bytes are no whole sample and were ignored"
+        await self._append_all(self.framer.flush())
+        if kind is FrameKind.STOP and self.framer.cut_sample_bytes:
+            message = f"the last {self.framer.cut_sample_bytes} bytes are no whole sample and were ignored"
             await self._emit(Notice(session_id=self.id, code="half_sample", message=message))
         await self._append(kind, b"", wall_ms())
         self._silence.settled()

@@ -31,7 +31,9 @@ class GatewaySettings(CommonSettings):
         500, description="Silence that ends an utterance, where the client does not say (endpointing_ms)."
     )
     frame_ms: Annotated[int, Field(ge=20, le=1000)] = Field(
-        100, description="Small chunks are joined to frames of about this length before they enter Redis."
+        100,
+        description="Small chunks are joined to frames of about this length before they enter Redis; "
+        "1.6 times as long while this gateway holds more than eight sessions a core.",
     )
     session_idle_timeout_s: Annotated[float, Field(ge=1, le=3600)] = Field(
         60.0, description="A client that sends nothing for so long, not even keepalive, is let go."

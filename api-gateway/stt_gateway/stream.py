@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
 from stt_gateway.core.config import Defaults, SessionRequest, session_request, shown
+from stt_gateway.core.framing import joined_ms
 from stt_gateway.core.messages import Audio, Finalize, Keepalive, Message, Stop, message_from_bytes, message_from_text
 from stt_gateway.core.pace import SendPace
 from stt_gateway.pump import CLOSE_DONE, ClientGone, Pump, send_text
@@ -31,6 +33,7 @@ FIRST_MESSAGE_S = 0.2
 """So long a client without ``session_id`` in its query may take to name one; then it gets one, and its `ready`."""
 LOOK_AFTER_S = 1.0
 CLOSE_TIMEOUT_S = 1.0
+CORES = os.cpu_count() or 1
 _CONTAINER_BYTES_PER_S = 192_000
 """Compressed audio, lossless included, rarely takes more; how long it sounds is known only behind its decoder."""
 
@@ -151,6 +154,7 @@ class Connection:
             asyncio.create_task(_until(ended, session.tend), name="tend"),
             asyncio.create_task(_until(ended, lambda: self._look_after(session, pump)), name="look after"),
         ]
+        services.sessions.add(session)
         try:
             outcome = await ended
             async with session.quiet():
@@ -169,6 +173,7 @@ class Connection:
                 # Whoever comes back finds it as it was.
                 services.parking.park(session)
         finally:
+            services.sessions.discard(session)
             await cancel_and_wait(pumping, *others)
             self._last_event = pump.last_event
         _log.info("connection leaves session", session_id=session.id, outcome=_described(outcome))
@@ -215,6 +220,7 @@ class Connection:
         async with self._services.hub.listen(session.owner.keys.state) as inbox:
             while True:
                 await inbox.get(LOOK_AFTER_S)
+                session.framer.join(joined_ms(self._settings.frame_ms, len(self._services.sessions), CORES))
                 try:
                     await session.look_after(pump.last_sent_ms)
                 except (redis.ConnectionError, redis.TimeoutError) as error:

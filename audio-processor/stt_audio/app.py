@@ -11,13 +11,14 @@ from stt_audio.jobs import FileJobs
 from stt_audio.session import SERVICE, LiveSessions
 from stt_audio.settings import AudioSettings
 from stt_audio.spool import sweep_for_ever
+from stt_shared import garbage
 from stt_shared.bus import keys
 from stt_shared.bus.channels import ChannelHub
 from stt_shared.bus.client import connect, wait_until_ready
 from stt_shared.bus.functions import Functions
 from stt_shared.bus.replicas import Heartbeat, ReplicaStatus, new_replica_id
 from stt_shared.bus.suspects import Suspects
-from stt_shared.bus.work import Stage
+from stt_shared.bus.work import JOBS, SESSIONS, Stage
 from stt_shared.clock import wall_ms
 from stt_shared.tasks import LoopWatch, cancel_and_wait, stop_signal
 
@@ -82,10 +83,9 @@ async def _serve(settings: AudioSettings, client: Redis, executor: ThreadPoolExe
         sessions = replica.sessions = Stage(
             client,
             functions,
-            stream=keys.SESSIONS_WAITING,
+            SESSIONS,
             stage=keys.STAGE_AUDIO,
             replica_id=replica.id,
-            keys_of=keys.session_keys,
             capacity=settings.audio_max_sessions,
             handle=live.handle,
             deletes=False,
@@ -93,10 +93,9 @@ async def _serve(settings: AudioSettings, client: Redis, executor: ThreadPoolExe
         jobs = replica.jobs = Stage(
             client,
             functions,
-            stream=keys.JOBS_WAITING,
+            JOBS,
             stage=keys.STAGE_AUDIO,
             replica_id=replica.id,
-            keys_of=keys.job_keys,
             capacity=settings.audio_max_jobs,
             handle=files.handle,
             deletes=False,
@@ -110,6 +109,7 @@ async def _serve(settings: AudioSettings, client: Redis, executor: ThreadPoolExe
                     tasks.create_task(sweep_for_ever(client, settings.spool_dir), name="spool sweeper"),
                 ]
                 intakes = [tasks.create_task(stage.run(), name="intake") for stage in (sessions, jobs)]
+                garbage.set_aside()
                 _log.info("ready", replica=replica.id, capacity=settings.audio_max_sessions)
                 await stop.wait()
                 replica.draining = True

@@ -2,9 +2,9 @@
 takes the session over begins exactly there."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
 import msgspec
+from msgspec.structs import replace
 
 from stt_audio.restart import Checkpoint, Point
 from stt_audio.sniff import Media
@@ -32,8 +32,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Restart).decode
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(msgspec.Struct, frozen=True):
     """``consumed_seq``: last frame of the audio log that was decoded. All that came of it, up to ``done_samples``, is
     in the PCM log, and perhaps a part of the next: up to ``written_samples``."""
 

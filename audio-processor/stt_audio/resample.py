@@ -1,5 +1,6 @@
 """Any audio frame of FFmpeg's in, 16 kHz mono s16le bytes out."""
 
+import functools
 import math
 from collections import deque
 from typing import Any
@@ -13,6 +14,7 @@ WARM_UP_PARTS = 5
 """A fifth of a second: as much audio before its first sample makes a resampler forget how it began."""
 
 
+@functools.cache
 def warm_up_samples(sample_rate: int) -> int:
     """As much source audio lets a fresh resampler go on exactly as another one: it has to begin at a multiple of the
     period after which source and target samples fall together."""

@@ -6,7 +6,8 @@ last few seconds, so that a successor's decoder has come to the same state when 
 """
 
 from collections import deque
-from dataclasses import dataclass
+
+import msgspec
 
 from stt_audio.followers import Start, follower_of
 from stt_audio.sniff import Media
@@ -21,8 +22,7 @@ hardly any does."""
 _MIN_SPACING_BYTES = 1024
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(msgspec.Struct, frozen=True):
     """A decoder that was fed ``head`` and ``lead`` may go on with byte ``offset`` of the stream."""
 
     offset: int
@@ -36,8 +36,7 @@ class Point:
         return self.head + self.lead
 
 
-@dataclass(frozen=True)
-class Checkpoint:
+class Checkpoint(msgspec.Struct, frozen=True):
     """How far a decoder is after a piece of its stream, and how another one gets there: it is fed the stream from
     ``point`` on, as ``media`` (None: as from the beginning), and goes on with what comes after the same piece."""
 

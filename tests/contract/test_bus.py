@@ -15,7 +15,7 @@ from stt_shared.bus.functions import MAX_LOG_FRAMES, Commit, Functions, Ownershi
 from stt_shared.bus.keys import session_keys
 from stt_shared.bus.log import LogHole, RawEvent, read_audio, read_events, read_state
 from stt_shared.bus.replicas import Heartbeat, ReplicaStatus, living_replicas, replica_metrics
-from stt_shared.bus.work import Assignment, Stage, WorkQueue
+from stt_shared.bus.work import SESSIONS, Assignment, Stage, WorkQueue
 from stt_shared.bus.work_queue import SECOND_LOOK_S
 from stt_shared.contracts.events import Final, Partial, SpeechStarted, decode_event
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
@@ -296,10 +296,9 @@ def stage(
     return Stage(
         client,
         functions,
-        stream=keys.SESSIONS_WAITING,
+        SESSIONS,
         stage=keys.STAGE_TRANSCRIBER,
         replica_id=replica,
-        keys_of=session_keys,
         capacity=capacity,
         handle=handle,
         deletes=True,

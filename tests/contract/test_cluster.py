@@ -15,7 +15,7 @@ from stt_shared.bus.cluster import ClusterClient, as_cluster, is_cluster_url, no
 from stt_shared.bus.functions import Commit, Functions, Ownership, Written
 from stt_shared.bus.keys import session_keys
 from stt_shared.bus.log import RawEvent, read_audio, read_events, read_pcm, read_state
-from stt_shared.bus.work import Assignment, Stage
+from stt_shared.bus.work import SESSIONS, Assignment, Stage
 from stt_shared.contracts.events import Done, Final, decode_event
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import CarriedContext, SessionConfig, encode_json
@@ -137,10 +137,9 @@ async def test_a_session_goes_all_the_way(client: Redis) -> None:
             Stage(
                 client,
                 functions,
-                stream=keys.SESSIONS_WAITING,
+                SESSIONS,
                 stage=name,
                 replica_id=f"replica-{name}",
-                keys_of=session_keys,
                 capacity=8,
                 handle=handle,
                 deletes=name == keys.STAGE_TRANSCRIBER,

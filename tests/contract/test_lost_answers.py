@@ -10,7 +10,7 @@ from stt_shared.bus import keys
 from stt_shared.bus.client import connect
 from stt_shared.bus.functions import Functions
 from stt_shared.bus.replicas import ALIVE_MS
-from stt_shared.bus.work import Assignment, Stage
+from stt_shared.bus.work import SESSIONS, Assignment, Stage
 
 pytestmark = pytest.mark.contract
 AT = keys.session_keys("s1")
@@ -57,10 +57,9 @@ async def test_what_was_given_up_is_found_again_though_the_error_lives_on(redis_
     stage = Stage(
         client,
         functions,
-        stream=keys.SESSIONS_WAITING,
+        SESSIONS,
         stage=keys.STAGE_AUDIO,
         replica_id="r1",
-        keys_of=keys.session_keys,
         capacity=4,
         handle=handle,
         deletes=False,

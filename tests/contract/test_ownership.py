@@ -16,7 +16,7 @@ from stt_shared.bus.client import connect
 from stt_shared.bus.functions import Functions, Ownership, Written
 from stt_shared.bus.keys import session_keys
 from stt_shared.bus.replicas import ALIVE_MS, BEAT_S, Heartbeat, ReplicaStatus
-from stt_shared.bus.work import Assignment, Stage, WorkQueue
+from stt_shared.bus.work import SESSIONS, Assignment, Stage, WorkQueue
 from stt_shared.bus.work_queue import WorkItem
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import SessionConfig, encode_json
@@ -51,10 +51,9 @@ class Replica:
         self.stage = Stage(
             client,
             Functions(client),
-            stream=keys.SESSIONS_WAITING,
+            SESSIONS,
             stage=stage,
             replica_id=name,
-            keys_of=session_keys,
             capacity=capacity,
             handle=self.handle,
             deletes=deletes,

@@ -19,7 +19,7 @@ from stt_shared.bus.client import connect
 from stt_shared.bus.functions import Functions, Ownership, Written
 from stt_shared.bus.keys import session_keys
 from stt_shared.bus.log import read_state
-from stt_shared.bus.work import Assignment, Stage, WorkQueue
+from stt_shared.bus.work import SESSIONS, Assignment, Stage, WorkQueue
 from stt_shared.contracts.events import Done, Error, Event, Final, decode_event
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, frame_from_entry
 from stt_shared.contracts.jobs import JobResult
@@ -259,10 +259,9 @@ async def test_an_heir_that_dies_before_it_has_claimed_leaves_the_session_to_the
     stage = Stage(
         redis_client,
         Functions(redis_client),
-        stream=keys.SESSIONS_WAITING,
+        SESSIONS,
         stage=keys.STAGE_TRANSCRIBER,
         replica_id="next",
-        keys_of=session_keys,
         capacity=1,
         handle=handle,
         deletes=True,
@@ -311,10 +310,9 @@ def audio_processors(redis_client: Redis, redis_url: str, monkeypatch: pytest.Mo
                     stage = Stage(
                         client,
                         functions,
-                        stream=keys.SESSIONS_WAITING,
+                        SESSIONS,
                         stage=keys.STAGE_AUDIO,
                         replica_id=replica,
-                        keys_of=session_keys,
                         capacity=8,
                         handle=live.handle,
                         deletes=False,

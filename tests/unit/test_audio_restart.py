@@ -4,11 +4,12 @@ import io
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import av
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from stt_audio import restart
 from stt_audio.followers import MAX_PART_BYTES, follower_of

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from stt_gateway.core.framing import Framer, Piece
+from stt_gateway.core.framing import Framer, Piece, joined_ms
 from stt_shared.contracts.session import Encoding, SessionConfig
 
 pytestmark = pytest.mark.unit
@@ -35,6 +35,31 @@ def test_the_first_audio_of_a_session_passes_in_short_frames() -> None:
     assert [len(out) for out in pieces] == [0, 1] * 5 + [0, 0, 0, 0, 1] * 2
     assert b"".join(piece.data for out in pieces for piece in out) == b"".join(chunks)
     assert Framer(S16_16K, 20, hasty_ms=200).push(chunks[0], 5.0) == [Piece(chunks[0], 5.0, 5.0)]
+
+
+def test_frames_change_their_length_while_audio_comes() -> None:
+    framer = Framer(S16_16K, FRAME_MS, hasty_ms=80)
+    chunks = [noise(640, number) for number in range(24)]
+    lengths, got = [], b""
+    for number, chunk in enumerate(chunks):
+        if number in (2, 8):
+            # While short frames pass, and in the midst of one.
+            framer.join(160 if number == 2 else FRAME_MS)
+        for piece in framer.push(chunk, 1000.0 + 20 * number):
+            lengths.append(len(piece.data) // 32)
+            got += piece.data
+    assert lengths == [40, 40, 100, 100, 100, 100]
+    framer.join(160)
+    assert framer.push(noise(640), 2000.0) == []
+    assert framer.due_ms == 2160.0
+    assert got == b"".join(chunks)
+
+
+@pytest.mark.parametrize(
+    ("sessions", "cores", "wanted_ms"), [(1, 2, 100), (16, 2, 100), (17, 2, 160), (500, 2, 160), (17, 4, 100)]
+)
+def test_frames_are_longer_where_many_sessions_share_few_cores(sessions: int, cores: int, wanted_ms: int) -> None:
+    assert joined_ms(FRAME_MS, sessions, cores) == wanted_ms
 
 
 def test_a_chunk_of_the_wanted_length_or_more_passes_at_once() -> None:

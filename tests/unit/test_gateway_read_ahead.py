@@ -1,11 +1,14 @@
 """A client is read of as long as its session keeps up, and not beyond a few messages when it does not."""
 
 import asyncio
+import random
+from itertools import pairwise
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
 from uvicorn import Config
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.frames import Frame, Opcode
 
@@ -23,11 +26,13 @@ def message(number: int) -> bytes:
     return Frame(Opcode.BINARY, bytes([number])).serialize(mask=True)
 
 
-def connected(app: Any) -> tuple[ReadAheadProtocol, Mock]:
+def connected(
+    app: Any, kind: type[WebSocketsSansIOProtocol] = ReadAheadProtocol
+) -> tuple[WebSocketsSansIOProtocol, Mock]:
     """A connection, and the transport below it."""
-    config = Config(app, ws=ReadAheadProtocol, log_config=None, ws_per_message_deflate=False)
+    config = Config(app, ws=kind, ws_max_size=60_000, log_config=None, ws_per_message_deflate=False)
     config.load()
-    protocol = ReadAheadProtocol(config, ServerState(), {})
+    protocol = kind(config, ServerState(), {})
     transport = Mock()
     transport.get_extra_info.return_value = None
     transport.is_closing.return_value = False
@@ -68,6 +73,81 @@ async def test_reading_pauses_when_messages_wait_and_goes_on_when_they_are_taken
         go_on.release()
         assert await taken.get() == bytes([number])
     transport.pause_reading.assert_called_once()
+    await ended(protocol)
+
+
+def random_message(rng: random.Random) -> list[bytes]:
+    """The frames of what clients send: nearly always one."""
+    size = rng.choice([0, 1, 5, 125, 126, 127, 640, 3200, 59_000])
+    opcode = rng.choice([Opcode.TEXT, Opcode.BINARY])
+    data = rng.randbytes(size) if opcode is Opcode.BINARY else b"\xc3\xa4" * (size // 2)
+    match rng.randrange(8):
+        case 0:
+            frames = [Frame(Opcode.PING, b"x")]
+        case 1:
+            frames = [Frame(opcode, data[:200], fin=False), Frame(Opcode.PING, b""), Frame(Opcode.CONT, data[:200])]
+        case _:
+            frames = [Frame(opcode, data)]
+    return [frame.serialize(mask=True) for frame in frames]
+
+
+COMPRESSED = bytes((0xC2, 0x80, 0, 0, 0, 0))
+LAST = {
+    "close": [Frame(Opcode.CLOSE, (1000).to_bytes(2)).serialize(mask=True)],
+    "not masked": [Frame(Opcode.BINARY, b"x").serialize(mask=False)],
+    "no beginning": [Frame(Opcode.CONT, b"x").serialize(mask=True)],
+    "no text": [Frame(Opcode.TEXT, b"\xff").serialize(mask=True)],
+    "compressed": [COMPRESSED],
+    "too long": [Frame(Opcode.BINARY, bytes(60_001)).serialize(mask=True)],
+    "far too long": [Frame(Opcode.BINARY, bytes(70_000)).serialize(mask=True)],
+    "one within another": [
+        Frame(Opcode.TEXT, b"x", fin=False).serialize(mask=True),
+        Frame(Opcode.BINARY, b"x").serialize(mask=True),
+    ],
+}
+
+
+@pytest.mark.parametrize("last", LAST.values(), ids=LAST.keys())
+@pytest.mark.parametrize("seed", range(12))
+async def test_messages_come_as_by_the_protocol_that_reads_byte_by_byte(seed: int, last: list[bytes]) -> None:
+    rng = random.Random(seed)
+    frames = [frame for _ in range(20) for frame in random_message(rng)]
+    stream = b"".join(frames)
+    borders = sorted(rng.randrange(len(stream) + 1) for _ in range(rng.choice([0, 3, 60])))
+    portions = [stream[begin:end] for begin, end in pairwise([0, *borders, len(stream)])]
+    assert await heard_by(ReadAheadProtocol, [*portions, *last]) == await heard_by(
+        WebSocketsSansIOProtocol, [*frames, *last]
+    )
+
+
+async def heard_by(kind: type[WebSocketsSansIOProtocol], portions: list[bytes]) -> tuple[list[object], bytes]:
+    """What reaches the app, up to the end of the connection, and what is answered."""
+    protocol, transport = connected(accepting, kind)
+    protocol.data_received(HANDSHAKE)
+    while not protocol.handshake_complete:
+        await asyncio.sleep(0)
+    transport.write.reset_mock()
+    for portion in portions:
+        if not transport.close.called:
+            protocol.data_received(portion)
+    messages = []
+    while not protocol.queue.empty():
+        messages.append(protocol.queue.get_nowait())
+        if messages[-1]["type"] == "websocket.disconnect":
+            break
+    await ended(protocol)
+    return messages, b"".join(call.args[0] for call in transport.write.mock_calls)
+
+
+async def accepting(scope: object, receive: object, send: object) -> None:
+    assert callable(receive)
+    assert callable(send)
+    await receive()
+    await send({"type": "websocket.accept"})
+    await asyncio.Event().wait()
+
+
+async def ended(protocol: WebSocketsSansIOProtocol) -> None:
     for task in protocol.tasks:
         task.cancel()
     await asyncio.gather(*protocol.tasks, return_exceptions=True)

@@ -6,6 +6,7 @@ import numpy as np
 import structlog
 from prometheus_client import generate_latest
 
+from stt_shared import garbage
 from stt_shared.bus import keys
 from stt_shared.bus.channels import ChannelHub
 from stt_shared.bus.client import connect, wait_until_ready
@@ -13,7 +14,7 @@ from stt_shared.bus.functions import Functions
 from stt_shared.bus.rebalance import keep_balanced
 from stt_shared.bus.replicas import Heartbeat, ReplicaStatus, new_replica_id
 from stt_shared.bus.suspects import Suspects
-from stt_shared.bus.work import Stage
+from stt_shared.bus.work import JOBS, SESSIONS, Stage
 from stt_shared.clock import monotonic_ms, wall_ms
 from stt_shared.tasks import LoopWatch, cancel_and_wait, stop_signal
 from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest
@@ -143,10 +144,9 @@ async def run(settings: TranscriberSettings) -> None:
             sessions = Stage(
                 client,
                 functions,
-                stream=keys.SESSIONS_WAITING,
+                SESSIONS,
                 stage=keys.STAGE_TRANSCRIBER,
                 replica_id=replica_id,
-                keys_of=keys.session_keys,
                 capacity=status.places,
                 handle=live.handle,
                 deletes=True,
@@ -155,15 +155,15 @@ async def run(settings: TranscriberSettings) -> None:
             jobs = Stage(
                 client,
                 functions,
-                stream=keys.JOBS_WAITING,
+                JOBS,
                 stage=keys.STAGE_TRANSCRIBER,
                 replica_id=replica_id,
-                keys_of=keys.job_keys,
                 capacity=MAX_JOBS_CUT,
                 handle=cutter.handle,
                 deletes=True,
             )
             status.pool, status.stage, status.live = pool, sessions, live
+            garbage.set_aside()
             _log.info(
                 "ready",
                 replica=replica_id,

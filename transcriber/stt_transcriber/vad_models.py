@@ -63,14 +63,12 @@ class SileroVad:
     def probabilities(self, samples: Floats) -> Floats:
         """See ``VadModel``."""
         windows = _windows(samples)
-        heard = [np.zeros(0, np.float32)]
-        done = 0
-        while done < len(windows):
-            heard.append(self._hear(windows[done : done + self._AT_ONCE]))
-            done += len(heard[-1])
-        return np.concatenate(heard)
+        heard: list[float] = []
+        while len(heard) < len(windows):
+            heard += self._hear(windows[len(heard) : len(heard) + self._AT_ONCE])
+        return np.array(heard, np.float32)
 
-    def _hear(self, windows: Floats) -> Floats:
+    def _hear(self, windows: Floats) -> list[float]:
         """The probabilities up to where the model forgets, or of all windows."""
         inputs = np.empty((len(windows), self._CONTEXT_SAMPLES + WINDOW_SAMPLES), np.float32)
         inputs[:, self._CONTEXT_SAMPLES :] = windows
@@ -78,19 +76,22 @@ class SileroVad:
         inputs[0, : self._CONTEXT_SAMPLES] = self._context
         inputs[1:, : self._CONTEXT_SAMPLES] = windows[:-1, -self._CONTEXT_SAMPLES :]
         output, h, c = self._session.run(None, {"input": inputs, "h": self._h, "c": self._c})
-        heard: Floats = np.asarray(output, np.float32).reshape(-1)
+        heard: list[float] = output.reshape(-1).tolist()
         taken = self._quiet_until(heard)
         self._context = windows[taken - 1, -self._CONTEXT_SAMPLES :].copy()
         forgets = self._quiet == self._FORGETS_AFTER
         self._h, self._c = (np.zeros_like(h), np.zeros_like(c)) if forgets else (h, c)
         return heard[:taken]
 
-    def _quiet_until(self, heard: Floats) -> int:
+    def _quiet_until(self, heard: list[float]) -> int:
         """Counts the windows of the pause; answers how many windows there are up to where it is long enough."""
+        quiet = self._quiet
         for index, probability in enumerate(heard):
-            self._quiet = min(self._quiet + 1, self._FORGETS_AFTER + 1) if probability < self._QUIET_BELOW else 0
-            if self._quiet == self._FORGETS_AFTER:
+            quiet = min(quiet + 1, self._FORGETS_AFTER + 1) if probability < self._QUIET_BELOW else 0
+            if quiet == self._FORGETS_AFTER:
+                self._quiet = quiet
                 return index + 1
+        self._quiet = quiet
         return len(heard)
 
     def state(self) -> bytes:

@@ -1,6 +1,6 @@
 """Joins small chunks of bare samples to frames worth a trip to Redis. Containers pass as they come."""
 
-from dataclasses import dataclass
+import msgspec
 
 from stt_shared.contracts.session import SessionConfig
 
@@ -9,9 +9,18 @@ _LARGEST_FRAMES = 10
 
 _SHORT_FRAME_MS = 40
 
+_LONG_FRAMES = 1.6
+_SESSIONS_A_CORE = 8
+"""With so many sessions a core has time left, and nobody need wait for a longer frame."""
 
-@dataclass(frozen=True)
-class Piece:
+
+def joined_ms(frame_ms: int, sessions: int, cores: int) -> int:
+    """How long frames should be that usually have ``frame_ms``, at a gateway with so many sessions. Each frame costs
+    three processes and Redis a trip, whatever its length."""
+    return frame_ms if sessions <= _SESSIONS_A_CORE * cores else round(_LONG_FRAMES * frame_ms)
+
+
+class Piece(msgspec.Struct, frozen=True):
     """The data of one frame. ``first_ms`` and ``last_ms``: when its oldest and its newest byte came (any clock)."""
 
     data: bytes
@@ -28,12 +37,25 @@ class Framer:
 
     def __init__(self, config: SessionConfig, frame_ms: int, hasty_ms: int = 0) -> None:
         self._sample_bytes = config.frame_bytes()
-        self._bytes_per_ms = (self._sample_bytes or 1) * config.sample_rate / 1000
-        self._normal_ms = frame_ms
+        self._whole_from = self._sample_bytes or 1
+        self._bytes_per_ms = self._whole_from * config.sample_rate / 1000
+        self._longest_bytes = self._bytes_of(frame_ms) * _LARGEST_FRAMES
         self._hasty_bytes = int(hasty_ms * self._bytes_per_ms)
         self._held = bytearray()
         self._first_ms = 0.0
         self._last_ms = 0.0
+        self.join(frame_ms)
+
+    @property
+    def frame_ms(self) -> int:
+        """About how long frames are."""
+        return self._normal_ms
+
+    def join(self, frame_ms: int) -> None:
+        """Frames become about so long, once the audio that passes in haste is over."""
+        self._normal_ms = frame_ms
+        self._present_ms = min(frame_ms, _SHORT_FRAME_MS) if self._hasty_bytes else frame_ms
+        self._wanted_bytes = self._bytes_of(self._present_ms)
 
     @property
     def held_bytes(self) -> int:
@@ -43,14 +65,12 @@ class Framer:
     @property
     def cut_sample_bytes(self) -> int:
         """Bytes at the end that make no whole sample frame yet."""
-        return len(self._held) % (self._sample_bytes or 1)
+        return len(self._held) % self._whole_from
 
     @property
     def due_ms(self) -> float | None:
         """When what is held must go, however small; None when no whole sample is held."""
-        if self.held_bytes == self.cut_sample_bytes:
-            return None
-        return self._first_ms + self._frame_ms
+        return None if len(self._held) < self._whole_from else self._first_ms + self._present_ms
 
     def duration_ms(self, n_bytes: int) -> float | None:
         """How long so many bytes sound; None for a container, where nobody knows yet."""
@@ -62,30 +82,27 @@ class Framer:
             return []
         if self._sample_bytes is None:
             return [Piece(chunk, now_ms, now_ms)]
-        if self.due_ms is None:
+        if len(self._held) < self._whole_from:
             self._first_ms = now_ms
         self._last_ms = now_ms
         self._held += chunk
-        return self._take() if self.held_bytes - self.cut_sample_bytes >= self._bytes_of(self._frame_ms) else []
+        return self._take() if len(self._held) >= self._wanted_bytes else []
 
     def flush(self) -> list[Piece]:
         """All whole samples that are held."""
         return self._take()
 
     def _take(self) -> list[Piece]:
-        whole = self.held_bytes - self.cut_sample_bytes
-        longest = self._bytes_of(self._normal_ms) * _LARGEST_FRAMES
+        whole, longest = self.held_bytes - self.cut_sample_bytes, self._longest_bytes
         pieces = [
             Piece(bytes(self._held[start : min(start + longest, whole)]), self._first_ms, self._last_ms)
             for start in range(0, whole, longest)
         ]
         del self._held[:whole]
-        self._hasty_bytes = max(0, self._hasty_bytes - whole)
+        if self._hasty_bytes:
+            self._hasty_bytes = max(0, self._hasty_bytes - whole)
+            self.join(self._normal_ms)
         return pieces
 
-    @property
-    def _frame_ms(self) -> int:
-        return min(self._normal_ms, _SHORT_FRAME_MS) if self._hasty_bytes else self._normal_ms
-
     def _bytes_of(self, frame_ms: int) -> int:
-        return int(frame_ms * self._bytes_per_ms) // (self._sample_bytes or 1) * (self._sample_bytes or 1)
+        return int(frame_ms * self._bytes_per_ms) // self._whole_from * self._whole_from

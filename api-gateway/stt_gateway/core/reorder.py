@@ -1,21 +1,19 @@
 """Puts numbered chunks back in order: early ones wait, repeated ones go, and a hole that stays is told."""
 
-from dataclasses import dataclass
+import msgspec
 
 MAX_EARLY_CHUNKS = 128
 MAX_EARLY_BYTES = 4 * 1024**2
 
 
-@dataclass(frozen=True)
-class Chunk:
+class Chunk(msgspec.Struct, frozen=True):
     """Chunk ``seq``, in its place."""
 
     seq: int
     data: bytes
 
 
-@dataclass(frozen=True)
-class Missing:
+class Missing(msgspec.Struct, frozen=True):
     """Chunk numbers ``first`` to ``last`` never came."""
 
     first: int
@@ -39,11 +37,12 @@ class Reorder:
 
     def push(self, seq: int | None, chunk: bytes) -> list[Chunk | Missing]:
         """What may go on after this chunk, in order."""
-        if seq is None:
-            out = self.release()
+        if seq is None or (seq == self._next and not self._early):
+            out = self.release() if self._early else []
+            out.append(Chunk(self._next, chunk))
             self._next += 1
             self._began = True
-            return [*out, Chunk(self._next - 1, chunk)]
+            return out
         if seq == 0 and not self._began:
             self._next = 0
         self._began = True

@@ -25,7 +25,7 @@ from stt_shared.contracts.frames import Frame, Held
 from stt_shared.contracts.session import CarriedContext, encode_json
 
 MAX_LOG_FRAMES = 600
-"""Entries in an audio log before its writer has to wait: about 60 s in frames of 100 ms."""
+"""Entries in an audio log before its writer has to wait: 60 s in frames of 100 ms, 96 s in those of 160 ms."""
 MAX_EVENTS_KEPT = 512
 """Events a client can catch up on."""
 
@@ -39,6 +39,9 @@ class Written(enum.StrEnum):
     FULL = "full"  # wait and try again
     FENCED = "fenced"  # somebody else owns this stage now
     GONE = "gone"  # the session has ended, or begun anew under another epoch
+
+
+_WRITTEN = {written.value.encode(): written for written in Written}
 
 
 @dataclass(frozen=True)
@@ -245,7 +248,7 @@ class Functions:
                 *(part for field in fields.items() for part in field),
             ],
         )
-        return Written(answer[0].decode())
+        return _WRITTEN[answer[0]]
 
     async def emit(self, owner: Ownership, event: Event, commit: Commit | None = None) -> tuple[Written, int]:
         """Gives ``event`` its number, keeps and publishes it; with ``commit`` moves the committed position too."""
@@ -280,7 +283,7 @@ class Functions:
                 self._publish,
             ],
         )
-        return Written(answer[0].decode()), int(answer[1])
+        return _WRITTEN[answer[0]], int(answer[1])
 
     async def claim(
         self, at: StreamKeys, epoch: str, stage: str, replica: str, follows: str = "", *, name: bytes = b""

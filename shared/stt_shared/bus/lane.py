@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import hiredis
+import msgspec
 import redis
 from redis.asyncio import Redis
+
+from stt_shared.bus.exchange import Exchange
 
 Argument = bytes | str | int | float
 
@@ -33,8 +36,7 @@ class LuaFunction:
         return cls(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
-@dataclass(frozen=True)
-class _Call:
+class _Call(msgspec.Struct, frozen=True):
     packed: bytes
     with_source: Callable[[], bytes] | None  # of a function that the server may not know
     answer: "asyncio.Future[Any]"
@@ -49,6 +51,8 @@ class Lane:
         self._waiting: deque[_Call] = deque()
         self._carrying: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._connection: Any = None
+        self._exchange: Exchange | None = None
 
     async def call(self, function: LuaFunction, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """The function's answer. Raises the errors of Redis, lost connections only after the client's own retries,
@@ -103,21 +107,17 @@ class Lane:
 
     async def _round_trip(self, batch: list[_Call]) -> list[Any]:
         """Answers in order, an error of Redis in its place. Raises what concerns the connection."""
-        pool = self._client.connection_pool
-        connection = await pool.get_connection()  # type: ignore[no-untyped-call]
-
-        async def there_and_back(packed: list[bytes]) -> list[Any]:
-            await connection.send_packed_command(b"".join(packed))
-            answers: list[Any] = []
-            for _ in packed:
-                try:
-                    answers.append(await connection.read_response())
-                except redis.ResponseError as error:
-                    answers.append(error)
-            return answers
+        if self._connection is None:
+            # Of the pool, which closes it in the end; never given back, for it is spoken over by hand.
+            pool = self._client.connection_pool
+            self._connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+        connection = self._connection
+        # Here too: who calls while there is no Redis waits for one connection, not for as many as it is tried again.
+        await self._exchange_over(connection)
 
         async def all_known() -> list[Any]:
-            answers = await there_and_back([call.packed for call in batch])
+            exchange = await self._exchange_over(connection)
+            answers = await exchange.round([call.packed for call in batch])
             # A server that has just started knows no function yet.
             unknown = {
                 at: teach()
@@ -125,15 +125,23 @@ class Lane:
                 if isinstance(answer, redis.exceptions.NoScriptError) and (teach := batch[at].with_source)
             }
             if unknown:
-                for at, answer in zip(unknown, await there_and_back(list(unknown.values())), strict=True):
+                for at, answer in zip(unknown, await exchange.round(list(unknown.values())), strict=True):
                     answers[at] = answer
             return answers
 
-        try:
-            answers: list[Any] = await connection.retry.call_with_retry(all_known, lambda _: connection.disconnect())
-            return answers
-        finally:
-            await pool.release(connection)
+        answers: list[Any] = await connection.retry.call_with_retry(
+            all_known, lambda _: connection.disconnect(nowait=True)
+        )
+        return answers
+
+    async def _exchange_over(self, connection: Any) -> Exchange:
+        """The one that is in use, or one over a new connection."""
+        if self._exchange is None or self._exchange.is_over:
+            if self._exchange is not None:
+                await connection.disconnect(nowait=True)
+            await connection.connect()
+            self._exchange = Exchange(connection)
+        return self._exchange
 
 
 def _packed(*command: Argument) -> bytes:

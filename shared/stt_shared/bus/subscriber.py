@@ -13,6 +13,7 @@ import redis
 import structlog
 from redis.asyncio import Redis
 
+from stt_shared.bus.wire import Wire
 from stt_shared.tasks import cancel_and_wait
 
 _log = structlog.get_logger()
@@ -59,89 +60,82 @@ class Subscriber:
         self._probes = probes
         # Not out of the pool: it is never given back, and must not count among those that commands wait for.
         self._connection: Any = client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
-        self._live = False
-        self._reader: asyncio.Task[None] | None = None
+        self._wire: Wire | None = None
+        self._watching: asyncio.Task[None] | None = None
         self.wishes: set[str] = set()
 
     async def start(self) -> None:
         """Connects. Raises redis.ConnectionError or redis.TimeoutError."""
-        await self._connect()
-        self._reader = asyncio.create_task(self._run(), name="subscriber")
+        self._wire = await self._connect()
+        self._watching = asyncio.create_task(self._run(), name="subscriber")
 
     async def stop(self) -> None:
         """Ends the connection."""
-        if self._reader:
-            await cancel_and_wait(self._reader)
-        self._live = False
+        if self._watching:
+            await cancel_and_wait(self._watching)
+        self._wire = None
         await self._connection.disconnect(nowait=True)
 
     async def wish(self, channel: str) -> None:
         """Subscribes now, or as soon as there is a connection again; ``Listener.confirmed`` tells."""
         self.wishes.add(channel)
-        await self._say(self._subscribe, channel)
+        self._say(self._subscribe, channel)
 
     async def unwish(self, channel: str) -> None:
         """Nothing more of ``channel``."""
         self.wishes.discard(channel)
-        await self._say(self._unsubscribe, channel)
+        self._say(self._unsubscribe, channel)
 
-    async def _say(self, *command: str) -> None:
-        """Only over a connection that is whole: a second task must not make it anew beside the reader."""
-        if self._live and self._connection.is_connected:
-            # A failure is the reader's business: it subscribes to all wishes on the next connection.
-            with contextlib.suppress(redis.ConnectionError, redis.TimeoutError):
-                await self._connection.send_command(*command, check_health=False)
+    def _say(self, *command: str | bytes) -> None:
+        if self._wire is not None:
+            # A failure is the watch's business: all wishes are subscribed to on the next connection.
+            with contextlib.suppress(redis.ConnectionError):
+                self._wire.say(b"".join(self._connection.pack_command(*command)))
 
-    async def _connect(self) -> None:
+    async def _connect(self) -> Wire:
         await self._connection.connect()
-        # redis-py's own handler writes every message out as text, for a debug log that nobody reads.
-        self._connection._parser.set_pubsub_push_handler(_as_it_is)
+        wire = Wire(self._connection, self._heard)
         # One command a channel: in a cluster those of one command must share a slot.
         commands = [("SUBSCRIBE", self._own_channel), *((self._subscribe, channel) for channel in self.wishes)]
-        self._live = True
-        await self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
+        wire.say(b"".join(self._connection.pack_commands(commands)))
+        return wire
 
     async def _run(self) -> None:
         while True:
             try:
-                if not self._live:
-                    await self._connect()
-                await self._read()
+                if self._wire is None:
+                    self._wire = await self._connect()
+                await self._watch(self._wire)
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 _log.warning("subscriber connection lost", cause=str(error))
-            self._live = False
+            self._wire = None
             with contextlib.suppress(redis.ConnectionError, redis.TimeoutError):
                 await self._connection.disconnect(nowait=True)
             self._listener.lost(self)
             await asyncio.sleep(_RETRY_S)
 
-    async def _read(self) -> None:
-        """Takes what comes until the connection is dead, which it raises as redis.ConnectionError."""
-        asked = False
+    async def _watch(self, wire: Wire) -> None:
+        """Until the connection is dead, which it raises as redis.ConnectionError."""
         while True:
-            try:
-                response = await self._next(PROBE_AFTER_S)
-                if response is None and asked:
-                    response = await self._next(_LAST_LOOK_S)
-                    if response is None:
-                        raise redis.ConnectionError("half-open: it does not deliver any more")
-            except redis.exceptions.MovedError:
-                self._listener.displaced(self)
-                continue
-            except redis.ResponseError as error:
-                _log.error("subscription refused", cause=str(error))
-                continue
-            if response is None:
-                asked = self._probes
-                if asked:
-                    await self._connection.send_command("PUBLISH", self._own_channel, b"", check_health=False)
-                continue
-            asked = False
-            if isinstance(response, list):
-                self._take(response)
+            await _quiet(wire, PROBE_AFTER_S)
+            if not self._probes:
+                raise await wire.ended
+            asked_s = wire.heard_s
+            self._say("PUBLISH", self._own_channel, b"")
+            for patience_s in (PROBE_AFTER_S, _LAST_LOOK_S):
+                await asyncio.wait({wire.ended}, timeout=patience_s)
+                if wire.heard_s > asked_s or wire.ended.done():
+                    break
+            else:
+                raise redis.ConnectionError("half-open: it does not deliver any more")
 
-    async def _next(self, timeout_s: float) -> Any:
-        return await self._connection.read_response(timeout=timeout_s, disconnect_on_error=False, push_request=True)
+    def _heard(self, response: Any) -> None:
+        if isinstance(response, list):
+            self._take(response)
+        elif isinstance(response, redis.exceptions.MovedError):
+            self._listener.displaced(self)
+        elif isinstance(response, redis.ResponseError):
+            _log.error("subscription refused", cause=str(response))
 
     def _take(self, response: list[Any]) -> None:
         kind, channel = response[0], response[1].decode()
@@ -154,5 +148,10 @@ class Subscriber:
             self._listener.displaced(self)
 
 
-async def _as_it_is(response: Any) -> Any:
-    return response
+async def _quiet(wire: Wire, quiet_s: float) -> None:
+    """Returns when nothing has come for so long. Raises the cause of the wire's end."""
+    loop = asyncio.get_running_loop()
+    while (left_s := wire.heard_s + quiet_s - loop.time()) > 0 or wire.ended.done():
+        if wire.ended.done():
+            raise wire.ended.result()
+        await asyncio.wait({wire.ended}, timeout=left_s)

@@ -41,6 +41,18 @@ class Assignment:
     follows: str = ""
 
 
+@dataclass(frozen=True)
+class Source:
+    """Where a stage finds its work: a stream, and the keys of what an entry of it names."""
+
+    stream: str
+    keys_of: Callable[[str], StreamKeys]
+
+
+SESSIONS = Source(keys.SESSIONS_WAITING, keys.session_keys)
+JOBS = Source(keys.JOBS_WAITING, keys.job_keys)
+
+
 class _Hand:
     """An entry in hand, and what became of it."""
 
@@ -61,11 +73,10 @@ class Stage:
         self,
         client: Redis,
         functions: Functions,
+        source: Source,
         *,
-        stream: str,
         stage: str,
         replica_id: str,
-        keys_of: Callable[[str], StreamKeys],
         capacity: int,
         handle: Callable[[Assignment], Awaitable[None]],
         deletes: bool,
@@ -73,10 +84,10 @@ class Stage:
     ) -> None:
         self._client = client
         self._functions = functions
-        self._queue = WorkQueue(client, stream, stage, replica_id)
+        self._queue = WorkQueue(client, source.stream, stage, replica_id)
         self._stage = stage
         self._replica_id = replica_id
-        self._keys_of = keys_of
+        self._keys_of = source.keys_of
         self._capacity = capacity
         self._handle = handle
         self._deletes = deletes
