@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import redis
-from numpy.typing import NDArray
+from loud_is_voice import LoudIsVoice
 from redis.asyncio import Redis
 
 from stt_shared.bus import keys
@@ -72,17 +72,6 @@ class FirstSamples:
             for at in range(0, len(samples), 16000)
         )
         return Hypothesis(" ".join(word.text for word in words), words, "en", 1.0, -0.1, 0.0, 1.0)
-
-
-class LoudIsVoice:
-    def probabilities(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        return (np.abs(samples.reshape(-1, 512)).max(axis=1) > 0.01).astype(np.float32)
-
-    def state(self) -> bytes:
-        return b""
-
-    def restore(self, state: bytes) -> None:
-        pass
 
 
 class Mortal:

@@ -1,7 +1,7 @@
 """A live session without a transcriber around it: audio goes in, a test says what the model hears."""
 
 import numpy as np
-from numpy.typing import NDArray
+from loud_is_voice import LoudIsVoice
 
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import SessionConfig
@@ -9,19 +9,6 @@ from stt_transcriber.core.hypothesis import Hypothesis, TimedWord
 from stt_transcriber.core.live import LiveSession
 from stt_transcriber.core.outcome import Outcome
 from stt_transcriber.core.policy import LivePolicy
-
-
-class LoudIsVoice:
-    """A voice model without a memory."""
-
-    def probabilities(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        return (np.abs(samples.reshape(-1, 512)).max(axis=1) > 0.01).astype(np.float32)
-
-    def state(self) -> bytes:
-        return b""
-
-    def restore(self, state: bytes) -> None:
-        assert state == b""
 
 
 def heard(*words: tuple[str, float, float], **changes: object) -> Hypothesis:

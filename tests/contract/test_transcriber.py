@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from loud_is_voice import LoudIsVoice
 from redis.asyncio import Redis
 
 from stt_shared.bus import keys
@@ -57,17 +57,6 @@ class WordASecond:
         self.lengths.append(seconds)
         words = tuple(TimedWord(f"w{i}", i + 0.1, i + 0.9, 0.9) for i in range(max(1, round(seconds))))
         return Hypothesis(" ".join(word.text for word in words), words, "en", 1.0, -0.1, 0.0, 1.0)
-
-
-class LoudIsVoice:
-    def probabilities(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        return (np.abs(samples.reshape(-1, 512)).max(axis=1) > 0.01).astype(np.float32)
-
-    def state(self) -> bytes:
-        return b""
-
-    def restore(self, state: bytes) -> None:
-        pass
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from live_driver import LoudIsVoice, heard
+from live_driver import heard
+from loud_is_voice import LoudIsVoice
 
 from stt_shared.contracts.jobs import Chunk
 from stt_shared.contracts.session import Task

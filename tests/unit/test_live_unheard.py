@@ -4,7 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from live_driver import Driver, LoudIsVoice, heard
+from live_driver import Driver, heard
+from loud_is_voice import LoudIsVoice
 from numpy.typing import NDArray
 
 from stt_shared.contracts.events import Final, Partial, SpeechEnded, SpeechStarted

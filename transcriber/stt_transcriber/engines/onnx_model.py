@@ -21,8 +21,8 @@ NEVER = np.float32(-1e9)
 """Added to a score that must not count; a real infinity would make a row of nothing else undefined."""
 _MOST_SILENCE = 128
 """Positions that stand for the silence behind a window."""
-_POSITIONS_AXIS = {"ck": 3, "cv": 2}
-"""Of the parts of an encoding; the others have none."""
+_POSITIONS_AXIS = {"ck": 3, "cv": 2, "bk": 1, "bv": 1, "sk": 2, "sv": 2}
+"""Of the parts of an encoding and of the silence, by how their names begin; the others have none."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class OnnxWhisper:
         window, positions, behind, weight = self._laid_out(samples, pad_s, tail)
         feed = {"mel": self._mel(window)}
         for name, part in self._silence.items():
-            feed[name] = part[:, behind] if name.startswith("b") else part[:, :, behind]
+            feed[name] = part[(slice(None),) * _POSITIONS_AXIS[name[:2]] + (behind,)]
         self._weigh(feed, weight[positions:])
         return Encoding(
             dict(zip(self._encoded, self._encoder.run(self._encoded, feed), strict=True)), weight, positions
