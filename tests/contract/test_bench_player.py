@@ -46,6 +46,7 @@ class Listener:
                 self.heard += chunk
                 self.chunks.append(len(chunk))
                 if len(self.heard) == 3840:
+                    await say(socket, type="speech_started", start_ms=50)
                     await say(socket, type="partial", utterance=1, text="one", stable="one")
             else:
                 await say(socket, type="final", utterance=1, text="One two.", lag_ms=7)
@@ -73,6 +74,7 @@ async def test_a_session_is_played_at_its_pace_and_what_came_back_is_kept() -> N
     assert [picture.text for picture in session.screen.pictures] == ["one", "One two."]
     began_s = session.played[0].start_s
     assert 0.1 <= session.screen.pictures[0].at_s - began_s < 0.3
+    assert session.waits_s == [pytest.approx(session.screen.pictures[0].at_s - began_s - 0.05, abs=0.02)]
     assert session.stopped_s is not None
     assert 0.3 <= session.stopped_s - began_s < 0.6
     assert (session.errors, session.refused, session.final_lags_ms) == ([], "", [7])

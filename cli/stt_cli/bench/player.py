@@ -46,6 +46,10 @@ class Session:
     stability: StabilityWatch
     played: list[Played] = field(default_factory=list)
     final_lags_ms: list[int] = field(default_factory=list)
+    waits_s: list[float] = field(default_factory=list)
+    """From where the suite heard a voice begin to the first text on the screen."""
+    began_s: float = 0.0
+    voice_s: float | None = None  # of which there is no text yet
     refused: str = ""
     errors: list[str] = field(default_factory=list)
     latest_s: float = 0.0
@@ -56,6 +60,12 @@ class Session:
     def lag_s(self) -> float | None:
         """From `stop` to `done`; None when it did not come to that."""
         return None if self.stopped_s is None or self.done_s is None else self.done_s - self.stopped_s
+
+    def text_came(self, at_s: float) -> None:
+        """On the screen."""
+        if self.voice_s is not None:
+            self.waits_s.append(at_s - self.voice_s)
+            self.voice_s = None
 
 
 async def play(hand: Sequence[Utterance], pace: Pace, index: int, start_at_s: float, normalise: Normaliser) -> Session:
@@ -98,7 +108,7 @@ async def _converse(
 async def _send(socket: ClientConnection, session: Session, hand: Sequence[Utterance], pace: Pace, index: int) -> None:
     noise = random.Random(index)  # noqa: S311 - a repeatable pause, no secret
     chunk_bytes = FILE_RATE * pace.chunk_ms // 1000 * 2
-    began_s = time.monotonic()
+    began_s = session.began_s = time.monotonic()
     sent_s = 0.0
     for utterance in hand:
         session.played.append(Played(began_s + sent_s, utterance))
@@ -120,10 +130,15 @@ async def _listen(socket: ClientConnection, session: Session) -> None:
             event: dict[str, Any] = json.loads(message)
             now_s = time.monotonic()
             match event.get("type"):
+                case "speech_started":
+                    session.voice_s = session.began_s + event["start_ms"] / 1000
                 case "partial":
+                    if event["text"]:
+                        session.text_came(now_s)
                     session.screen.partial(now_s, event["text"])
                     session.stability.partial(event["utterance"], event["text"], event["stable"])
                 case "final":
+                    session.text_came(now_s)
                     session.screen.final(now_s, event["text"])
                     session.stability.final(event["utterance"], event["text"])
                     session.final_lags_ms.append(event["lag_ms"])

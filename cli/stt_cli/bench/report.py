@@ -6,7 +6,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 _LATENCIES = {
-    "first_text_s": "first text after speech began",
+    "first_text_s": "first right word after speech began",
+    "any_text_s": "any text after the suite heard a voice",
     "word_shown_s": "word shown after it was spoken",
     "word_settled_s": "word settled after it was spoken",
     "final_s": "utterance complete after its last word",

@@ -122,6 +122,7 @@ def figures(
         "chunk_ms": plan.chunk_ms,
         "language": plan.language,
         "first_text_s": quantiles(latencies.first),
+        "any_text_s": quantiles([wait for session in served for wait in session.waits_s]),
         "word_shown_s": quantiles(latencies.shown),
         "word_settled_s": quantiles(latencies.settled),
         "final_s": quantiles(latencies.final),
