@@ -12,6 +12,7 @@ from stt_shared.contracts.session import SessionConfig
 from stt_transcriber.core.live import LiveSession
 from stt_transcriber.core.policy import LivePolicy
 from stt_transcriber.core.scheduler import Kind
+from stt_transcriber.core.utterance import Ticket
 
 pytestmark = pytest.mark.unit
 
@@ -82,13 +83,19 @@ def test_nothing_is_left_of_an_utterance_that_is_cut_in_the_pause_at_its_end() -
     assert driver.session.finished
 
 
-def ranges_of(sentence_ms: int, text: str, *, decoded_after_s: float, pause_s: float = 0.4) -> list[tuple[int, int]]:
-    """Two stretches of speech with a pause between them; the model takes ``decoded_after_s`` for the first."""
-    driver = Driver(LivePolicy(sentence_endpointing_ms=sentence_ms), interim_results=False)
+def in_a_pause(sentence_ms: int = 300, **config: object) -> tuple[Driver, Ticket]:
+    """Of 0.3 s, and what was said before it is being decoded."""
+    driver = Driver(LivePolicy(sentence_endpointing_ms=sentence_ms), **config)
     driver.audio(1, loud=True)
     driver.audio(0.3, loud=False)
     ticket = driver.session.begin()
     assert ticket is not None
+    return driver, ticket
+
+
+def ranges_of(sentence_ms: int, text: str, *, decoded_after_s: float, pause_s: float = 0.4) -> list[tuple[int, int]]:
+    """Two stretches of speech with a pause between them; the model takes ``decoded_after_s`` for the first."""
+    driver, ticket = in_a_pause(sentence_ms, interim_results=False)
     ranges = []
     rest = [(pause_s - 0.3, False), (1.0, True), (0.8, False)]
     steps = [loud for seconds, loud in rest for _ in range(round(seconds * 10))]
@@ -121,11 +128,7 @@ def test_an_early_end_does_not_depend_on_how_fast_the_model_is(text: str, late_s
 
 
 def test_a_pause_that_waits_for_its_text_holds_back_finalize_too() -> None:
-    driver = Driver(LivePolicy(sentence_endpointing_ms=300))
-    driver.audio(1, loud=True)
-    driver.audio(0.3, loud=False)
-    ticket = driver.session.begin()
-    assert ticket is not None
+    driver, ticket = in_a_pause()
     driver.audio(0.1, loud=False)
     driver.control(FrameKind.FINALIZE)
     driver.audio(1, loud=True)
@@ -139,11 +142,7 @@ def test_a_pause_that_waits_for_its_text_holds_back_finalize_too() -> None:
 
 
 def test_a_model_that_fails_does_not_hold_a_pause_for_ever() -> None:
-    driver = Driver(LivePolicy(sentence_endpointing_ms=300))
-    driver.audio(1, loud=True)
-    driver.audio(0.3, loud=False)
-    ticket = driver.session.begin()
-    assert ticket is not None
+    driver, ticket = in_a_pause()
     driver.audio(0.4, loud=False)
     assert len(driver.events(SpeechEnded)) == 0
     driver._take(driver.session.fail(ticket, 0))

@@ -48,7 +48,6 @@ class Session:
     final_lags_ms: list[int] = field(default_factory=list)
     waits_s: list[float] = field(default_factory=list)
     """From where the suite heard a voice begin to the first text on the screen."""
-    began_s: float = 0.0
     voice_s: float | None = None  # of which there is no text yet
     refused: str = ""
     errors: list[str] = field(default_factory=list)
@@ -108,7 +107,7 @@ async def _converse(
 async def _send(socket: ClientConnection, session: Session, hand: Sequence[Utterance], pace: Pace, index: int) -> None:
     noise = random.Random(index)  # noqa: S311 - a repeatable pause, no secret
     chunk_bytes = FILE_RATE * pace.chunk_ms // 1000 * 2
-    began_s = session.began_s = time.monotonic()
+    began_s = time.monotonic()
     sent_s = 0.0
     for utterance in hand:
         session.played.append(Played(began_s + sent_s, utterance))
@@ -131,7 +130,7 @@ async def _listen(socket: ClientConnection, session: Session) -> None:
             now_s = time.monotonic()
             match event.get("type"):
                 case "speech_started":
-                    session.voice_s = session.began_s + event["start_ms"] / 1000
+                    session.voice_s = session.played[0].start_s + event["start_ms"] / 1000
                 case "partial":
                     if event["text"]:
                         session.text_came(now_s)

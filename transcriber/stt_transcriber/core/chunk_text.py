@@ -46,16 +46,15 @@ class ChunkText:
     def take(self, hypothesis: Hypothesis | None) -> Sequence[TimedWord]:
         """What was heard in ``samples``, None if it is not to be believed. Answers the words that are settled by it;
         their times count from ``begin``, as it was."""
-        words = hypothesis.words if hypothesis else ()
-        count, until = len(words), self._end
-        if hypothesis and words:
-            shortened = self._end < self._whole_end
-            places = placed(hypothesis, self.begin)
-            count, until = heard_to(
-                places, self._buffer, self._track, self.begin, self._end, self._task, shortened=shortened
-            )
-        if words and not count:
-            self._end = until
-        else:
+        if hypothesis is None or not hypothesis.words:
+            self.begin, self._end = self._end, self._whole_end
+            return ()
+        places, shortened = placed(hypothesis, self.begin), self._end < self._whole_end
+        count, until = heard_to(
+            places, self._buffer, self._track, self.begin, self._end, self._task, shortened=shortened
+        )
+        if count:
             self.begin, self._end = until, self._whole_end
-        return words[:count]
+        else:
+            self._end = until
+        return hypothesis.words[:count]

@@ -20,9 +20,10 @@ _NEAR_TOKENS = 6
 """So far ahead the text may come back to its guess: something was put in, left out or replaced."""
 _REPEATED_TOKENS = 3
 """As many once more are taken for a repetition."""
-_LAST_DIGITS = 0.05
 _AHEAD_TOKENS = 12
 """Of a repetition as many go through at once."""
+_LAST_DIGITS = 0.05
+"""More than a logarithmic probability differs from run to run by what goes through beside its token."""
 
 
 class _Row:
@@ -117,17 +118,14 @@ def sure(model: OnnxWhisper, tokens: Tokens, job: Job, least_logprob: float) -> 
     The answer does not hang on the job's guess: the text that is found goes through once more as the guess, unless it
     was, and its numbers are those of that one run.
     """
-    # On the way there the numbers are of runs of other shapes, and may differ in their last digits.
-    text = decode(model, tokens, [job], least_logprob - _LAST_DIGITS)[0]
-    if _is_over(text) and text.tokens != list(job.guess):
-        found, text = text, decode(model, tokens, [replace(job, guess=text.tokens)], least_logprob)[0]
-        if text.tokens != found.tokens:
-            return None
-    return text if _is_over(text) and min(text.logprobs) >= least_logprob else None
-
-
-def _is_over(text: Text) -> bool:
-    return not (text.doubtful or text.truncated)
+    found = decode(model, tokens, [job], least_logprob - _LAST_DIGITS)[0]
+    if found.doubtful or found.truncated:
+        return None
+    text = found
+    if found.tokens != list(job.guess):
+        text = decode(model, tokens, [replace(job, guess=found.tokens)], least_logprob)[0]
+    same = text.tokens == found.tokens and not text.truncated
+    return text if same and min(text.logprobs) >= least_logprob else None
 
 
 def _columns(

@@ -4,6 +4,7 @@ Drafts are greedy, in batches over sessions, each along its last text. So are fi
 probable; of others beam search finds a better text, and so it does of pieces of files, in batches.
 """
 
+import bisect
 import functools
 import json
 import math
@@ -54,7 +55,7 @@ _FILE_BATCH_BYTES = 256_000_000
 @dataclass(frozen=True)
 class _Kept:
     """What is known of an utterance: tokens of its last draft, behind those of earlier ones that were said before its
-    window, and where in the session each was said."""
+    window, and where in the session each was said, rising."""
 
     tokens: list[int]
     samples: list[int]
@@ -221,7 +222,7 @@ def _kept(request: DecodeRequest) -> _Kept:
 
 def _said_before(kept: _Kept, sample: int) -> int:
     """How many of the tokens."""
-    return next((index for index, said in enumerate(kept.samples) if said >= sample), len(kept.tokens))
+    return bisect.bisect_left(kept.samples, sample)
 
 
 def _found(jobs: list[Job], texts: list[Text], tokenizers_: list[Tokenizer]) -> list[Found]:
