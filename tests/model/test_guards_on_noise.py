@@ -64,7 +64,7 @@ def test_without_guards_music_makes_words(
     base: Engine, corpus: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else the test above would prove nothing: the voice model takes a few notes for a voice."""
-    monkeypatch.setattr(guards, "reason_to_reject", lambda *_: None)
+    monkeypatch.setattr(guards, "reason_to_reject", lambda *_, **__: None)
     assert any(words_of(base, audio, language="en") for name, audio in noises(corpus) if "music" in name)
 
 
