@@ -89,7 +89,7 @@ def test_rms_tells_loud_from_the_floor_and_gets_used_to_noise() -> None:
 
 def test_without_silero_it_says_so_and_uses_rms(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(load_vad("silero")(), SileroVad)
-    monkeypatch.setattr(vad_models, "_silero_path", lambda: None)
+    monkeypatch.setattr(vad_models, "silero_path", lambda: None)
     with capture_logs() as logs:
         factory = load_vad("silero")
     assert isinstance(factory(), RmsVad)

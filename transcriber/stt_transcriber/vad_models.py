@@ -40,7 +40,7 @@ VadFactory = Callable[[], VadModel]
 
 
 class SileroVad:
-    """Silero's network (version 6, 16 kHz), from the file that faster-whisper ships.
+    """Silero's network (version 6, 16 kHz), its weights from the file that faster-whisper ships.
 
     What it remembers of loud speech hides quiet speech that follows, for minutes: in half an hour of recordings of very
     different loudness a speaker 40 dB below the others was not heard at all. So it forgets at each pause.
@@ -165,11 +165,11 @@ class RmsVad:
 
 
 def load_vad(kind: Literal["silero", "rms"]) -> VadFactory:
-    """Loads the weights; a session calls what comes back. Without Silero's file or onnxruntime: RMS, with a warning."""
+    """Loads the weights; a session calls what comes back. Without Silero or ONNX Runtime: RMS, with a warning."""
     if kind == "rms":
         return RmsVad
-    path = _silero_path()
-    if path is None or importlib.util.find_spec("onnxruntime") is None:
+    path = silero_path()
+    if path is None or not all(map(importlib.util.find_spec, ("onnx", "onnxruntime"))):
         _log.warning("Silero VAD is not there, using RMS", file_found=path is not None)
         return RmsVad
     return functools.partial(SileroVad, _silero_session(path))
@@ -181,7 +181,7 @@ def _windows(samples: Floats) -> Floats:
     return samples.reshape(-1, WINDOW_SAMPLES)
 
 
-def _silero_path() -> Path | None:
+def silero_path() -> Path | None:
     """Found without importing faster-whisper, which would load CTranslate2 too."""
     spec = importlib.util.find_spec("faster_whisper")
     if spec is None or spec.origin is None:
@@ -192,11 +192,13 @@ def _silero_path() -> Path | None:
 
 @functools.cache
 def _silero_session(path: Path) -> Any:
-    """One for all streams: running it is thread-safe. One thread: a window takes less than 0.1 ms."""
+    """One for all streams: running it is thread-safe. One thread: five windows take less than 0.1 ms."""
     import onnxruntime
+
+    from stt_transcriber.silero_graph import silero_graph
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(silero_graph(path), options, providers=["CPUExecutionProvider"])
