@@ -1,8 +1,8 @@
 """Ten times the sessions that fit: how soon the others are refused, whether those admitted keep their finals, and how
 soon the suite is itself again.
 
-Clients that are refused come again after a second, as long as the overload lasts. Then all hang up, and a single
-session is timed.
+Clients that are refused come again when they were told to (`retry_after_s`), as long as the overload lasts. Then all
+hang up, and a single session is timed.
 """
 
 import argparse
@@ -20,6 +20,8 @@ from websockets.exceptions import ConnectionClosed
 
 CHUNK = SAMPLE_RATE // 25
 GAP_S = 1.5
+UNTOLD_S = 1.0
+"""Who was not told when to come again waits so long."""
 
 
 @dataclass
@@ -34,12 +36,13 @@ class Seen:
     paused: int = 0
 
 
-async def session(url: str, clips: list[Clip], until: float, seen: Seen) -> bool:
-    """Speaks until ``until``, then says stop. False: it was refused."""
+async def session(url: str, clips: list[Clip], until: float, seen: Seen) -> float | None:
+    """Speaks until ``until``, then says stop. Answers None; of a session that was refused, when to come again."""
     began = time.perf_counter()
     async with connect(url, max_size=None, ping_interval=None) as socket:
         speaking = asyncio.create_task(speak(socket, clips, until))
         finished = admitted = False
+        retry_after_s = UNTOLD_S
         try:
             async for message in socket:
                 event = json.loads(message)
@@ -56,6 +59,7 @@ async def session(url: str, clips: list[Clip], until: float, seen: Seen) -> bool
                     seen.codes.add(event["code"])
                     if not admitted:
                         seen.refused_ms.append((time.perf_counter() - began) * 1000)
+                        retry_after_s = event.get("retry_after_s", UNTOLD_S)
                 elif event["type"] == "done":
                     finished = True
         except ConnectionClosed:
@@ -64,7 +68,7 @@ async def session(url: str, clips: list[Clip], until: float, seen: Seen) -> bool
         await asyncio.gather(speaking, return_exceptions=True)
     seen.done += finished
     seen.cut_off += admitted and not finished
-    return admitted
+    return None if admitted else retry_after_s
 
 
 async def speak(socket: Any, clips: list[Clip], until: float) -> None:
@@ -85,10 +89,11 @@ async def speak(socket: Any, clips: list[Clip], until: float) -> None:
 async def client(url: str, clips: list[Clip], number: int, until: float, seen: Seen) -> None:
     mine = clips[number % len(clips) :] + clips[: number % len(clips)]
     await asyncio.sleep(number * 0.01)
-    admitted = False
-    while not admitted and time.perf_counter() < until:
-        admitted = await session(url, mine, until, seen)
-        await asyncio.sleep(1.0)
+    while time.perf_counter() < until:
+        retry_after_s = await session(url, mine, until, seen)
+        if retry_after_s is None:
+            return
+        await asyncio.sleep(retry_after_s)
 
 
 async def overload(url: str, clips: list[Clip], clients: int, seconds: float) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import math
+import random
 from collections.abc import AsyncIterator
 from importlib import metadata
 
@@ -16,9 +18,10 @@ from starlette.exceptions import HTTPException
 from stt_gateway import conversations, health_http, jobs, older_clients, stream, transcripts
 from stt_gateway.admission import Admission
 from stt_gateway.connections import Connections
+from stt_gateway.core.retry_times import RetryTimes
 from stt_gateway.pages import web_pages
 from stt_gateway.parking import Parking
-from stt_gateway.services import Services
+from stt_gateway.services import Services, services_of
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.engine import database_url
 from stt_gateway.store.interface import TranscriptStore
@@ -31,7 +34,7 @@ from stt_shared.bus.client import connect, wait_until_ready
 from stt_shared.bus.functions import Functions
 from stt_shared.bus.replicas import Heartbeat, ReplicaStatus, new_replica_id
 from stt_shared.clock import wall_ms
-from stt_shared.contracts.errors import ERRORS, SttError
+from stt_shared.contracts.errors import SttError
 from stt_shared.metrics import ERRORS_TOTAL
 from stt_shared.tasks import LoopWatch, cancel_and_wait
 
@@ -79,6 +82,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
                     hub,
                     Admission(client),
                     connections,
+                    RetryTimes(random.random),
                     parking,
                     store,
                     watch,
@@ -118,8 +122,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.include_router(web_pages().router())
 
     @app.exception_handler(SttError)
-    async def told(_: Request, error: SttError) -> JSONResponse:
-        return _error(error.kind.http_status, error.code, error.message)
+    async def told(request: Request, error: SttError) -> JSONResponse:
+        return _told(request, error)
 
     @app.exception_handler(HTTPException)
     async def refused(_: Request, error: HTTPException) -> JSONResponse:
@@ -132,9 +136,9 @@ def create_app(settings: GatewaySettings) -> FastAPI:
 
     @app.exception_handler(redis.ConnectionError)
     @app.exception_handler(redis.TimeoutError)
-    async def away(_: Request, error: Exception) -> JSONResponse:
+    async def away(request: Request, error: Exception) -> JSONResponse:
         _log.warning("request refused: Redis unreachable", cause=str(error))
-        return _error(ERRORS["unavailable"].http_status, "unavailable", "the store does not answer; try again")
+        return _told(request, SttError("unavailable", "the store does not answer; try again"))
 
     @app.exception_handler(Exception)
     async def mistake(_: Request, __: Exception) -> JSONResponse:
@@ -144,6 +148,15 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     return app
 
 
-def _error(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
+def _told(request: Request, error: SttError) -> JSONResponse:
+    retry_after_s = services_of(request).retry_after_s(error.kind)
+    if retry_after_s is None:
+        return _error(error.kind.http_status, error.code, error.message)
+    # The header knows whole seconds only, and must not call anybody sooner than the body does.
+    headers = {"Retry-After": str(math.ceil(retry_after_s))}
+    return _error(error.kind.http_status, error.code, error.message, headers, retry_after_s=retry_after_s)
+
+
+def _error(status: int, code: str, message: str, headers: dict[str, str] | None = None, **more: float) -> JSONResponse:
     ERRORS_TOTAL.labels(code).inc()
-    return JSONResponse({"error": {"code": code, "message": message}}, status, headers)
+    return JSONResponse({"error": {"code": code, "message": message, **more}}, status, headers)

@@ -192,6 +192,8 @@ def shown(utterance: Utterance) -> dict[str, Any]:
 async def _tell(websocket: WebSocket, services: Services, error: SttError) -> int:
     ERRORS_TOTAL.labels(error.code).inc()
     body = {"type": "error", "code": error.code, "message": error.message, "retryable": error.kind.retryable}
+    if (retry_after_s := services.retry_after_s(error.kind)) is not None:
+        body["retry_after_s"] = retry_after_s
     with contextlib.suppress(ClientGone, TimeoutError):
         await send_text(websocket, msgspec.json.encode(body).decode(), services.settings.send_timeout_s)
     return error.kind.close_code

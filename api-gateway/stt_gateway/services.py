@@ -8,6 +8,7 @@ from starlette.requests import HTTPConnection
 
 from stt_gateway.admission import Admission
 from stt_gateway.connections import Connections
+from stt_gateway.core.retry_times import RetryTimes
 from stt_gateway.parking import Parking
 from stt_gateway.relay import Relay
 from stt_gateway.session import Session
@@ -15,7 +16,9 @@ from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.interface import TranscriptStore
 from stt_shared.bus.channels import ChannelHub
 from stt_shared.bus.functions import Functions
+from stt_shared.clock import monotonic_ms
 from stt_shared.contracts.conversation import utterance_from
+from stt_shared.contracts.errors import ErrorKind
 from stt_shared.tasks import LoopWatch
 
 
@@ -30,6 +33,7 @@ class Services:
     hub: ChannelHub
     admission: Admission
     connections: Connections
+    retry_times: RetryTimes
     parking: Parking
     store: TranscriptStore
     loop_watch: LoopWatch
@@ -52,6 +56,10 @@ class Services:
     def state(self) -> str:
         """As the gateway's sign of life tells it."""
         return "stalled" if self.loop_watch.standstill_s > self.settings.health_stall_s else "ready"
+
+    def retry_after_s(self, kind: ErrorKind) -> float | None:
+        """What one more is told who is refused now with an error of this kind: when to come again, if that may help."""
+        return self.retry_times.next_s(monotonic_ms() / 1000) if kind.is_passing else None
 
 
 def services_of(connection: HTTPConnection) -> Services:

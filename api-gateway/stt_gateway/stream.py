@@ -78,6 +78,7 @@ class Connection:
         self._session_id = uuid.uuid4().hex
         self._named_by_client = False
         self._last_event = 0
+        self._is_open = False
 
     async def run(self) -> None:
         """Serves the client until the connection is closed. Raises nothing but cancellation."""
@@ -133,10 +134,12 @@ class Connection:
 
     async def _serve_session(self, request: SessionRequest, first: Message | None) -> _Outcome:
         services = self._services
+        self._is_open = False
         try:
             session = await self._session(request)
         except (redis.ConnectionError, redis.TimeoutError) as error:
             return _not_opened(error)
+        self._is_open = True
         pump = Pump(
             self._websocket,
             services.redis,
@@ -248,6 +251,8 @@ class Connection:
             code=error.code,
             message=error.message,
             retryable=error.kind.retryable,
+            # Who loses an open session comes back for it as soon as may be.
+            retry_after_s=None if self._is_open else self._services.retry_after_s(error.kind),
         )
         ERRORS_TOTAL.labels(error.code).inc()
         with contextlib.suppress(ClientGone, TimeoutError):

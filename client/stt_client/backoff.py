@@ -17,10 +17,13 @@ class Backoff:
         self._attempts = 0
         self._since_s: float | None = None
 
-    def lost(self, now_s: float, ready_s: float | None, patience_s: float) -> float | None:
+    def lost(
+        self, now_s: float, ready_s: float | None, patience_s: float, retry_after_s: float | None = None
+    ) -> float | None:
         """How long to wait before the next attempt; None when the trouble has lasted longer than ``patience_s``.
 
         ``ready_s``: since when the connection that was lost had been of use; None for one that never was.
+        ``retry_after_s``: what the server said, which knows how many wait, and lets each come at another time.
         """
         if ready_s is not None and now_s - ready_s >= STABLE_S:
             self._attempts, self._since_s = 0, None
@@ -32,5 +35,5 @@ class Backoff:
         longest_s = min(LONGEST_S, FIRST_S * (1 << self._attempts))
         # Counting on would end in a number too large for a float.
         self._attempts = min(self._attempts + 1, 16)
-        delay_s = longest_s * (0.5 + 0.5 * self._random())
+        delay_s = longest_s * (0.5 + 0.5 * self._random()) if retry_after_s is None else retry_after_s
         return min(delay_s, left_s)

@@ -62,7 +62,8 @@ async def open_connection(url: str, transport: Transport) -> tuple[ClientConnect
     except websockets.ConnectionClosed as closed:
         raise _closed(closed) from closed
     except websockets.InvalidStatus as error:
-        raise status_error(error.response.status_code, _told(error.response.body)) from error
+        answer = error.response
+        raise status_error(answer.status_code, _told(answer.body), answer.headers.get("Retry-After", "")) from error
     except ssl.SSLCertVerificationError as error:
         raise SessionError("refused", f"the server's certificate is not trusted: {error.verify_message}") from error
     except TimeoutError as error:
@@ -212,7 +213,9 @@ async def _first_event(socket: ClientConnection) -> Event:
 
 def _error(event: Event) -> ConnectionLost | SessionError:
     kind = ConnectionLost if event.get("retryable") else SessionError
-    return kind(str(event.get("code")), str(event.get("message")))
+    told_s = event.get("retry_after_s")
+    retry_after_s = told_s if isinstance(told_s, int | float) and told_s >= 0 else None
+    return kind(str(event.get("code")), str(event.get("message")), retry_after_s)
 
 
 def _closed(closed: websockets.ConnectionClosed) -> ConnectionLost | SessionError:

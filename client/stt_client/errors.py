@@ -1,5 +1,7 @@
 """How a session ends, and which endings another attempt may mend."""
 
+import re
+
 CLOSE_CODES = {
     1009: "too_large",
     4408: "idle",
@@ -22,6 +24,7 @@ FINAL_CLOSE_CODES = frozenset({1002, 1003, 1007, 1008, 1009, 1010})
 """Below 4000: what this side sends is not accepted, and it would send the same again."""
 RETRYABLE_STATUS = frozenset({408, 425, 429})
 """Besides 5xx: refused handshakes that may be accepted later."""
+_SECONDS = re.compile("[0-9]{1,9}")
 
 
 class SessionError(Exception):
@@ -29,22 +32,25 @@ class SessionError(Exception):
 
     ``code``: one of the server's error codes, or `unreachable` (no answer for too long), `refused` (an HTTP answer that
     is no stream), `closed` (a close code without a reason), `no_answer` (`done` stayed away), `over` (used after its
-    end).
+    end). ``retry_after_s``: in how many seconds the server wishes to be asked again, where it said so.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(f"{message} ({code})")
         self.code = code
         self.message = message
+        self.retry_after_s = retry_after_s
 
 
 class ConnectionLost(Exception):
-    """This connection is over; another may go on with the session. ``code`` and ``message`` as of SessionError."""
+    """This connection is over; another may go on with the session. ``code``, ``message`` and ``retry_after_s`` as of
+    SessionError."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.retry_after_s = retry_after_s
 
 
 def close_error(code: int | None, reason: str) -> ConnectionLost | SessionError:
@@ -57,9 +63,10 @@ def close_error(code: int | None, reason: str) -> ConnectionLost | SessionError:
     return ConnectionLost(CLOSE_CODES.get(code, "unreachable"), told)
 
 
-def status_error(status: int, message: str) -> ConnectionLost | SessionError:
-    """What a handshake means that was answered with another status than 101."""
+def status_error(status: int, message: str, retry_after: str = "") -> ConnectionLost | SessionError:
+    """What a handshake means that was answered with another status than 101. ``retry_after``: the header of that name,
+    of which only seconds are understood, not dates."""
     told = message or f"the server refused the stream with status {status}"
     if status >= 500 or status in RETRYABLE_STATUS:
-        return ConnectionLost("unreachable", told)
+        return ConnectionLost("unreachable", told, int(retry_after) if _SECONDS.fullmatch(retry_after) else None)
     return SessionError("refused", told)

@@ -212,9 +212,9 @@ class LiveSession:
                 return
             except ConnectionLost as lost:
                 patience_s = self._patience_s if self._token else self._open_patience_s
-                wait_s = backoff.lost(time.monotonic(), ready_s, patience_s)
+                wait_s = backoff.lost(time.monotonic(), ready_s, patience_s, lost.retry_after_s)
                 if wait_s is None:
-                    raise SessionError(lost.code, lost.message) from lost.__cause__
+                    raise SessionError(lost.code, lost.message, lost.retry_after_s) from lost.__cause__
                 if ready_s is not None and self._on_lost is not None:
                     self._on_lost(lost.message)
             await asyncio.sleep(wait_s)

@@ -9,6 +9,7 @@ Close codes 4000–4499 mean "connect again may help", 4500–4999 "the same req
 """
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,12 @@ class ErrorKind:
     http_status: int
     close_code: int
     retryable: bool
+
+    @property
+    def is_passing(self) -> bool:
+        """It hangs on a state of the suite that passes, so that who is refused is told when to come again. (`internal`
+        does not: nobody knows when a mistake ends.)"""
+        return self.http_status == HTTPStatus.SERVICE_UNAVAILABLE
 
 
 ERRORS: dict[str, ErrorKind] = {

@@ -112,12 +112,14 @@ class Notice(_Event, frozen=True, kw_only=True, tag="warning"):
     message: str
 
 
-class Error(_Event, frozen=True, kw_only=True, tag="error"):
-    """The session ends; the close code that follows matches ``code``."""
+class Error(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="error"):
+    """The session ends; the close code that follows matches ``code``. ``retry_after_s``: of a session that was refused
+    and may be opened later, how long to wait until then."""
 
     code: str
     message: str
     retryable: bool
+    retry_after_s: float | None = None
 
 
 class StageTiming(msgspec.Struct, frozen=True):
@@ -145,7 +147,7 @@ _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 def encode_event(event: Event) -> bytes:
     """JSON without an ``event`` number: emit_event.lua writes that in front when the event gets its place."""
     body = msgspec.to_builtins(event)
-    del body["event"]
+    body.pop("event", None)
     return msgspec.json.encode(body)
 
 

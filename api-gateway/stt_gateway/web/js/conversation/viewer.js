@@ -40,8 +40,9 @@ export class Viewer {
     socket.onclose = ({ code }) => {
       this.feed.speaking.clear();
       const again = told ? told.retryable : mayRetry(code) || code === 1000;
+      const patienceS = this.#wasOpen ? PATIENCE_S : FIRST_PATIENCE_S;
       const waitS = again
-        ? this.#backoff.lost(performance.now() / 1000, this.#openS, this.#wasOpen ? PATIENCE_S : FIRST_PATIENCE_S)
+        ? this.#backoff.lost(performance.now() / 1000, this.#openS, patienceS, told?.retry_after_s)
         : null;
       if (waitS === null) return this.#set("missing");
       this.#set(this.#wasOpen ? "lost" : "connecting");

@@ -11,8 +11,9 @@ export class Backoff {
     this.random = random;
   }
 
-  /** Seconds to wait before the next attempt; null when the trouble has lasted longer than `patienceS`. */
-  lost(nowS, readyS, patienceS) {
+  /** Seconds to wait before the next attempt; null when the trouble has lasted longer than `patienceS`.
+   * `retryAfterS`: what the server said, which knows how many wait, and lets each come at another time. */
+  lost(nowS, readyS, patienceS, retryAfterS = null) {
     if (readyS !== null && nowS - readyS >= STABLE_S) {
       this.#attempts = 0;
       this.#sinceS = null;
@@ -22,6 +23,6 @@ export class Backoff {
     if (leftS <= 0) return null;
     const longestS = Math.min(LONGEST_S, FIRST_S * 2 ** this.#attempts);
     this.#attempts = Math.min(this.#attempts + 1, 16);
-    return Math.min(longestS * (0.5 + 0.5 * this.random()), leftS);
+    return Math.min(retryAfterS ?? longestS * (0.5 + 0.5 * this.random()), leftS);
   }
 }

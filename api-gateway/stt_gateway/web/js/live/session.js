@@ -157,11 +157,11 @@ export class LiveSession {
 
   #closed(code) {
     const told = this.#told;
-    if (told ? told.retryable : mayRetry(code)) this.#lost(told?.code ?? "unreachable", told?.message ?? "");
+    if (told ? told.retryable : mayRetry(code)) this.#lost(told?.code ?? "unreachable", told?.message, told?.retry_after_s);
     else this.#end({ code: told?.code ?? `closed_${code}`, message: told?.message ?? "" });
   }
 
-  #lost(code, message = "") {
+  #lost(code, message = "", retryAfterS = null) {
     const socket = this.#socket;
     this.#socket = null;
     this.#cancel("open");
@@ -170,7 +170,8 @@ export class LiveSession {
       socket.onmessage = socket.onclose = null;
       socket.close();
     }
-    const waitS = this.#backoff.lost(this.now(), this.#readyS, this.#token ? PATIENCE_S : OPEN_PATIENCE_S);
+    const patienceS = this.#token ? PATIENCE_S : OPEN_PATIENCE_S;
+    const waitS = this.#backoff.lost(this.now(), this.#readyS, patienceS, retryAfterS);
     this.#readyS = null;
     if (waitS === null) return this.#end({ code, message });
     this.#setLink(this.#token ? "lost" : "connecting");
