@@ -40,6 +40,8 @@ class Fault:
 
     error: tuple[str, int] | None = None
     """Instead of `ready`: an error's code, and the close code."""
+    retry_after_s: Any = None
+    """What that error says."""
     no_ready: bool = False
     """The session is opened, and the connection cut before `ready`."""
     forget: bool = False
@@ -101,7 +103,8 @@ class ScriptedGateway:
         with contextlib.suppress(websockets.ConnectionClosed):
             if fault.error is not None:
                 code, close_code = fault.error
-                await self._tell(socket, code, close_code)
+                more = {} if fault.retry_after_s is None else {"retry_after_s": fault.retry_after_s}
+                await self._tell(socket, code, close_code, **more)
                 return
             opened = self._open(query)
             if opened is None:
@@ -206,13 +209,14 @@ class ScriptedGateway:
                 await socket.send(json.dumps(event))
         return session.event
 
-    async def _tell(self, socket: ServerConnection, code: str, close_code: int) -> None:
+    async def _tell(self, socket: ServerConnection, code: str, close_code: int, **more: Any) -> None:
         error = {
             "type": "error",
             "event": 1,
             "code": code,
             "message": f"this is {code}",
             "retryable": close_code < 4500,
+            **more,
         }
         await socket.send(json.dumps(error))
         await socket.close(close_code)

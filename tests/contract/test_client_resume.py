@@ -209,6 +209,25 @@ async def test_a_full_suite_is_asked_again_for_a_while() -> None:
         assert len(gateway.queries) == tried + 1
 
 
+async def test_a_suite_that_says_when_to_come_again_is_asked_then() -> None:
+    """The intervals of its own would be 10 to 50 ms."""
+    gateway = ScriptedGateway([Fault(error=("at_capacity", 4429), retry_after_s=said) for said in (0.4, 0.3)])
+    async with gateway.running() as url:
+        began = time.monotonic()
+        assert_nothing_is_lost(await converse(url))
+        assert 0.7 <= time.monotonic() - began < 2
+    assert len(gateway.queries) == 3
+
+
+@pytest.mark.parametrize(("said", "carried"), [(1.3, 1.3), (2, 2), (None, None), ("soon", None), (-1, None)])
+async def test_who_gives_up_learns_when_to_come_again(said: Any, carried: float | None) -> None:
+    gateway = ScriptedGateway([Fault(error=("at_capacity", 4429), retry_after_s=said)])
+    async with gateway.running() as url:
+        with pytest.raises(stt_client.SessionError) as raised:
+            await converse(url, open_patience_s=0)
+    assert (raised.value.code, raised.value.retry_after_s) == ("at_capacity", carried)
+
+
 async def test_a_suite_that_stays_away_is_given_up_after_the_patience() -> None:
     gateway = ScriptedGateway([Fault(cut_after_chunks=5), *[Fault(error=("unavailable", 4431))] * 1000])
     async with gateway.running() as url:

@@ -321,3 +321,18 @@ async def test_older_clients_find_their_routes(gateways: tuple[Gateway, Gateway]
     async with line(one.url.replace("http", "ws") + "/api/stt/transcribe?sampleRate=44100") as speaker:
         ready = await speaker.hear("ready")
         assert (ready["config"]["sample_rate"], ready["config"]["conversation_id"]) == (44100, "default")
+
+
+async def test_a_viewer_for_whom_there_is_no_place_is_told_when_to_come_again(
+    redis_client: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    async with running_gateway(redis_client, redis_url, tmp_path, gateway_max_sessions=1) as gateway:
+        async with line(follow(gateway)) as one:
+            await one.hear("following")
+            told = []
+            for _ in range(2):
+                async with line(follow(gateway)) as other:
+                    assert await other.rest() == 4429
+                told.append(other.events[-1]["retry_after_s"])
+    assert all(0.5 <= seconds <= 2 for seconds in told)
+    assert told[0] != told[1]

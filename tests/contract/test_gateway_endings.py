@@ -112,6 +112,7 @@ async def test_without_workers_a_session_is_refused_at_once(
             async with line(gateway.stream("session_id=s1")) as client:
                 error = await ends_with(client, "no_worker")
             assert f"no {missing} is ready" in error["message"]
+            assert 0.5 <= error["retry_after_s"] <= 2
             assert client.kinds == ["error"]
         assert not await redis_client.exists(keys.session_keys("s1").state), "nothing waits for nobody"
 
@@ -123,7 +124,11 @@ async def test_a_full_house_refuses_and_its_guests_stay(redis_client: Redis, red
             await a.hear("ready")
             await tell_status(redis_client, "transcriber", capacity=1, sessions=1)
             async with line(gateway.stream("session_id=b")) as b:
-                await ends_with(b, "at_capacity")
+                told = [(await ends_with(b, "at_capacity"))["retry_after_s"]]
+            async with line(gateway.stream()) as b:
+                told.append((await ends_with(b, "at_capacity"))["retry_after_s"])
+            assert all(0.5 <= seconds <= 2 for seconds in told)
+            assert len(set(told)) == 2, "they do not come back together"
             await a.send(CHUNK, STOP)
             assert await a.rest() == 1000
             await tell_status(redis_client, "transcriber", capacity=1, sessions=0)
@@ -294,6 +299,7 @@ async def test_who_says_nothing_for_too_long_is_let_go_and_keepalive_helps(
             began = time.monotonic()
             pings = asyncio.create_task(keep_alive(kept))
             error = await ends_with(client, "idle")
+            assert "retry_after_s" not in error
             assert 0.9 < since(began) < 3
             assert "1 s" in error["message"]
             await pings
@@ -343,7 +349,8 @@ async def test_a_store_that_forgets_a_session_is_told_as_unavailable(gateway: Ga
         await workers.hand()
         await gateway.client.flushall()
         await client.send(CHUNK * 5)
-        await ends_with(client, "unavailable")
+        error = await ends_with(client, "unavailable")
+    assert "retry_after_s" not in error, "an open session is come back for at once"
 
 
 async def test_a_mistake_of_ours_is_told_without_its_traceback(

@@ -68,6 +68,7 @@ def assert_refused(response: httpx2.Response, status: int, code: str) -> str:
     assert error["code"] == code
     assert error["message"]
     assert "Traceback" not in error["message"]
+    assert ("retry-after" in response.headers) is ("retry_after_s" in error) is (status == 503)
     return str(error["message"])
 
 

@@ -1,6 +1,7 @@
 """What operators ask a gateway on a real server: is it well, what does it count; also while its Redis is away."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -162,11 +163,15 @@ async def test_without_redis_everything_answers_quickly_and_comes_back(tmp_path:
                 assert (alive.status_code, metrics.status_code) == (200, 200)
                 for refused in (job, upload):
                     assert refused.status_code == 503
-                    assert refused.json()["error"]["code"] == "unavailable"
+                    error = refused.json()["error"]
+                    assert error["code"] == "unavailable"
+                    assert 0.5 <= error["retry_after_s"] <= 2
+                    assert refused.headers["retry-after"] == str(math.ceil(error["retry_after_s"]))
                 assert gateway.spooled == [], "an upload without a job is not kept"
                 async with line(gateway.stream()) as session:
                     assert await session.rest() == 4431
                 assert session.events[-1]["code"] == "unavailable"
+                assert 0.5 <= session.events[-1]["retry_after_s"] <= 2
                 server.start()
                 await tell_status(client, "audio-processor", capacity=4)
                 await tell_status(client, "transcriber", capacity=4)

@@ -146,6 +146,18 @@ def test_only_a_connection_that_held_5_s_ends_the_trouble() -> None:
     assert backoff.lost(80.0, None, 60.0) is None
 
 
+def test_what_the_server_says_comes_before_the_own_interval_but_not_before_the_patience() -> None:
+    backoff = Backoff(lambda: 1.0)
+    assert [backoff.lost(0.0, None, 10.0, retry_after_s) for retry_after_s in (1.3, 0.6, None, 1.1)] == [
+        1.3,
+        0.6,
+        1.0,
+        1.1,
+    ]
+    assert backoff.lost(7.0, None, 10.0, 3600.0) == 3.0, "the last attempt comes in time"
+    assert backoff.lost(10.0, None, 10.0, 1.0) is None
+
+
 def test_many_attempts_do_no_harm() -> None:
     backoff = Backoff(lambda: 1.0)
     assert {backoff.lost(0.0, None, 120.0) for _ in range(5000)} == {0.25, 0.5, 1.0, 2.0, 4.0, 5.0}
@@ -175,6 +187,8 @@ def test_the_close_codes_are_those_of_the_server() -> None:
 def test_refused_handshakes() -> None:
     assert isinstance(status_error(503, ""), ConnectionLost)
     assert isinstance(status_error(429, ""), ConnectionLost)
+    said = {"7": 7, "0": 0, "": None, "-3": None, "1e9": None, "Fri, 31 Dec 1999 23:59:59 GMT": None, "9" * 400: None}
+    assert {given: status_error(503, "", given).retry_after_s for given in said} == said
     refused = status_error(404, "")
     assert isinstance(refused, SessionError)
     assert (refused.code, refused.message) == ("refused", "the server refused the stream with status 404")

@@ -26,6 +26,7 @@ from stt_gateway.core.config import (
 from stt_gateway.core.health import health_view
 from stt_gateway.core.messages import Message, message_from_text
 from stt_gateway.core.reorder import MAX_EARLY_BYTES, MAX_EARLY_CHUNKS
+from stt_gateway.core.retry_times import LONGEST_MEAN_S, MEAN_S, SPREAD
 from stt_gateway.core.subtitles import LINE_CHARS, LINES
 from stt_gateway.settings import GatewaySettings
 from stt_shared.bus.functions import MAX_EVENTS_KEPT
@@ -144,6 +145,7 @@ def test_the_examples_keep_the_promises_of_the_text() -> None:
                 assert (event.start_ms, event.end_ms) == (event.words[0].start_ms, event.words[-1].end_ms)
             case Error():
                 assert event.retryable is ERRORS[event.code].retryable
+                assert (event.retry_after_s is not None) is ERRORS[event.code].is_passing
             case Done():
                 stages = {"receive", "queue", "decode", "vad", "buffer", "infer", "emit", "deliver"}
                 assert set(event.timings_ms) == stages
@@ -177,8 +179,11 @@ def test_job_views_and_the_event_stream() -> None:
 
 def test_error_bodies() -> None:
     for example in of_kind("error"):
-        assert set(example["error"]) == {"code", "message"}
-        assert example["error"]["code"] in ERRORS
+        kind = ERRORS[example["error"]["code"]]
+        assert set(example["error"]) == {"code", "message", *(["retry_after_s"] if kind.is_passing else [])}
+    passing = " and ".join(", ".join(f"`{code}`" for code, kind in ERRORS.items() if kind.is_passing).rsplit(", ", 1))
+    assert f"{passing} tell with `retry_after_s`" in PROSE
+    assert f"{MEAN_S * SPREAD[0]:g} to {LONGEST_MEAN_S * SPREAD[1]:g} s" in PROSE
 
 
 def test_the_health_body() -> None:

@@ -171,6 +171,18 @@ test("a server without a place is asked again", async () => {
   s.session.close();
 });
 
+test("a server that says when to come again is asked then", async () => {
+  const s = started();
+  const full = { type: "error", event: 1, code: "at_capacity", message: "full", retryable: true, retry_after_s: 0.6 };
+  s.sockets[0].tell(full);
+  s.sockets[0].drop(4429);
+  await tick(400);
+  assert.equal(s.sockets.length, 1, "not after the 0.25 s of its own");
+  await tick(300);
+  assert.equal(s.sockets.length, 2);
+  s.session.close();
+});
+
 test("a session that the server ended says so", () => {
   const s = started();
   s.sockets[0].tell(ready());
@@ -202,6 +214,8 @@ test("attempts get rarer, and end", () => {
   const backoff = new Backoff(() => 1);
   const waits = Array.from({ length: 7 }, (_, i) => backoff.lost(i, null, 100));
   assert.deepEqual(waits, [0.25, 0.5, 1, 2, 4, 5, 5]);
+  assert.equal(backoff.lost(7, null, 100, 1.3), 1.3, "what the server said comes first");
+  assert.equal(backoff.lost(98, null, 100, 9), 2, "the last attempt comes in time");
   assert.equal(backoff.lost(101, null, 100), null);
   assert.equal(backoff.lost(200, 150, 100), 0.25, "a connection that held ends the trouble");
 });
