@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from stt_cli.client.sources import pieces_of_file
 
 SAMPLE_RATE = 16000
+_BEGAN = psutil.cpu_times()
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,18 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "commit": commit.stdout.strip(),
+        "stolen_percent": stolen_percent(),
     }
+
+
+def stolen_percent() -> float | None:
+    """Share of the processors' time since the benchmark began that the host gave to others: with much of it, latencies
+    say little. None where the system does not tell."""
+    now = psutil.cpu_times()
+    if not hasattr(now, "steal"):
+        return None
+    total = sum(now) - sum(_BEGAN)
+    return round(100 * (now.steal - _BEGAN.steal) / total, 2) if total else 0.0
 
 
 def write_result(out: str | None, name: str, result: dict[str, Any]) -> None:
