@@ -1,4 +1,4 @@
-"""Silero's network as products of matrices: several windows go through in a third of the time that its file takes.
+"""Silero's network as products of matrices: five windows go through in half the time that its file takes.
 
 The file is made of convolutions, which ONNX Runtime lays out anew for every window and multiplies one window at a time,
 five columns wide. Here each is one product over all windows of a call. What comes of a window hangs on no other that
@@ -21,6 +21,7 @@ _BINS = 129
 _SPECTRA = 4
 """Of a window: two hops each, from every hop's beginning."""
 _WIDTH = 128
+"""Numbers of each half of the state."""
 _END = np.iinfo(np.int64).max
 
 
