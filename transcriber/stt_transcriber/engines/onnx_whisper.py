@@ -42,8 +42,8 @@ RECIPES = {
 """The encoder looks at the silence behind a window, so hardly any pad is needed (benchmarks/engine.py).
 
 Of 82 utterances in live sessions, without a clock, three beams have 8.2 % of words wrong with tiny.en, four and five
-7.5 %, and four cost no more than three; base has 6.6 % with each. Two are worse by half a point. In files, which are cut
-into longer pieces, three are as good as four with both models, and five are right in one word of 400 more.
+7.5 %, and four cost no more than three; base has 6.6 % with each. Two are worse by half a point. In files, in longer
+pieces, three are as good as four with both models, and five are right in one word of 400 more.
 """
 _SURE = math.log(0.4)
 """A final whose greedy text has no token less probable is not searched for another: on 82 utterances half of them, and
