@@ -192,7 +192,7 @@ def silero_path() -> Path | None:
 
 @functools.cache
 def _silero_session(path: Path) -> Any:
-    """One for all streams: running it is thread-safe. One thread: five windows take less than 0.1 ms."""
+    """One for all streams: running it is thread-safe. One thread: five windows take some 0.1 ms."""
     import onnxruntime
 
     from stt_transcriber.silero_graph import silero_graph
