@@ -79,6 +79,10 @@ class FaultProxy:
         self._requests_pass = self._replies_pass = True
         self._held.clear()
 
+    def lead_to(self, target: str) -> None:
+        """Connections made from now on go to another server; those of before stay where they are."""
+        self._target = target
+
     def cut(self) -> None:
         """Every connection is reset (RST); new ones are well."""
         for writer in list(self._writers):

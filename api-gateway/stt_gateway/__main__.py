@@ -18,7 +18,7 @@ from stt_gateway.request_heads import BoundedHeadProtocol
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.engine import database_url
 from stt_shared import garbage
-from stt_shared.bus.client import connect, wait_until_ready
+from stt_shared.bus.client import wait_until_ready
 from stt_shared.logging import set_up_logging
 from stt_shared.settings import load_settings
 from stt_shared.tasks import cancel_and_wait, stop_signal
@@ -78,11 +78,7 @@ def listening_socket(settings: GatewaySettings) -> socket.socket:
 
 async def run(settings: GatewaySettings) -> None:
     """Serves until SIGTERM or SIGINT. Raises OSError for the address, redis.ConnectionError without Redis."""
-    client = connect(settings.redis_url)
-    try:
-        await wait_until_ready(client, settings.redis_wait_s)
-    finally:
-        await client.aclose()
+    await wait_until_ready(settings.redis_url, settings.redis_wait_s)
     settings.spool_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with listening_socket(settings) as listener:
         server = _Server(server_config(settings))

@@ -70,10 +70,18 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         replica_id = new_replica_id("gateway")
         started_ms = int(wall_ms())
         try:
-            await wait_until_ready(client, settings.redis_wait_s)
+            await wait_until_ready(settings.redis_url, settings.redis_wait_s)
             async with transcript_store(settings) as store, ChannelHub(client, keys.replica_channel(replica_id)) as hub:
                 parking = Parking(settings.resume_window_s)
                 connections = Connections(settings.gateway_max_sessions, settings.max_sessions_per_client)
+                heartbeat = Heartbeat(
+                    settings.redis_url,
+                    replica_id,
+                    lambda: ReplicaStatus(
+                        id=replica_id, service="gateway", state=services.state, started_ms=started_ms
+                    ),
+                    generate_latest,
+                )
                 services = Services(
                     settings,
                     replica_id,
@@ -86,16 +94,9 @@ def create_app(settings: GatewaySettings) -> FastAPI:
                     parking,
                     store,
                     watch,
+                    heartbeat,
                 )
                 app.state.services = services
-                heartbeat = Heartbeat(
-                    settings.redis_url,
-                    replica_id,
-                    lambda: ReplicaStatus(
-                        id=replica_id, service="gateway", state=services.state, started_ms=started_ms
-                    ),
-                    generate_latest,
-                )
                 heartbeat.start()
                 writer = StoreWriter(client, store, replica_id, settings.transcript_retention_days)
                 keeping = [
@@ -137,7 +138,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     @app.exception_handler(redis.ConnectionError)
     @app.exception_handler(redis.TimeoutError)
     async def away(request: Request, error: Exception) -> JSONResponse:
-        _log.warning("request refused: Redis unreachable", cause=str(error))
+        _log.warning("request refused: redis unavailable", cause=str(error))
         return _told(request, SttError("unavailable", "the store does not answer; try again"))
 
     @app.exception_handler(Exception)

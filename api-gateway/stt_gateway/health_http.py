@@ -1,6 +1,7 @@
 """GET /health, /health/live and /metrics."""
 
 import asyncio
+import contextlib
 
 import redis
 import structlog
@@ -9,8 +10,9 @@ from fastapi.responses import JSONResponse
 from prometheus_client import Counter, generate_latest
 
 from stt_gateway.core.exposition import ReplicaText, merged
-from stt_gateway.core.health import health_view
+from stt_gateway.core.health import NEARLY_FULL, health_view, is_nearly_full
 from stt_gateway.services import Services, services_of
+from stt_shared.bus.cluster import as_cluster
 from stt_shared.bus.replicas import ReplicaStatus, living_replicas, replica_metrics
 
 _log = structlog.get_logger()
@@ -30,7 +32,11 @@ router = APIRouter(tags=["operation"])
 async def health(request: Request) -> JSONResponse:
     """What each part does; 503 when no live session could be served."""
     services = services_of(request)
-    view = health_view(await _replicas(services), services.state)
+    replicas = await _replicas(services)
+    gateway_state = services.state
+    if replicas is not None and gateway_state == "ready":
+        gateway_state = "ready" if services.replica_id in {replica.id for replica in replicas} else "missing"
+    view = health_view(replicas, gateway_state, await _redis_state(services))
     return JSONResponse(view, 503 if view["status"] == "unhealthy" else 200)
 
 
@@ -73,3 +79,16 @@ async def _replicas(services: Services) -> list[ReplicaStatus] | None:
             return await living_replicas(services.redis)
     except (redis.ConnectionError, redis.TimeoutError, TimeoutError):
         return None
+
+
+async def _redis_state(services: Services) -> str:
+    """Whether Redis takes writes, as the heartbeat finds it, and whether it soon will not."""
+    if services.heartbeat.trouble:
+        return services.heartbeat.trouble
+    if as_cluster(services.redis) is None:
+        # Not everybody may ask for INFO, and each node of a cluster has its own answer.
+        with contextlib.suppress(redis.RedisError, TimeoutError):
+            async with asyncio.timeout(REDIS_ANSWER_S):
+                if is_nearly_full(await services.redis.info("memory")):
+                    return NEARLY_FULL
+    return "connected"

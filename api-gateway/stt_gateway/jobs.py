@@ -172,6 +172,8 @@ async def watch_job(request: Request, job_id: str) -> Response:
             except SttError:
                 # Deleted: there is nothing more to tell.
                 return
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                _log.warning("redis unavailable, retrying", job_id=job_id, cause=str(error))
 
     return StreamingResponse(changes(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 

@@ -16,6 +16,7 @@ from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.interface import TranscriptStore
 from stt_shared.bus.channels import ChannelHub
 from stt_shared.bus.functions import Functions
+from stt_shared.bus.replicas import Heartbeat
 from stt_shared.clock import monotonic_ms
 from stt_shared.contracts.conversation import utterance_from
 from stt_shared.contracts.errors import ErrorKind
@@ -37,6 +38,7 @@ class Services:
     parking: Parking
     store: TranscriptStore
     loop_watch: LoopWatch
+    heartbeat: Heartbeat
     sessions: set[Session] = field(default_factory=set)
     """Those that are served at this moment."""
     told_unreadable: set[str] = field(default_factory=set)

@@ -20,7 +20,7 @@ def main() -> None:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(run(settings))
-    except (redis.ConnectionError, OSError) as error:
+    except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
         sys.exit(f"error: {error}")
 
 

@@ -62,9 +62,9 @@ class _Replica:
 async def run(settings: AudioSettings) -> None:
     """Works until SIGTERM or SIGINT. Raises redis.ConnectionError when Redis does not answer at the start."""
     stop = stop_signal()
+    await wait_until_ready(settings.redis_url, REDIS_WAIT_S)
     client = connect(settings.redis_url)
     try:
-        await wait_until_ready(client, REDIS_WAIT_S)
         await asyncio.to_thread(settings.spool_dir.mkdir, parents=True, exist_ok=True)
         with ThreadPoolExecutor(settings.decoder_threads, thread_name_prefix="resampler") as executor:
             await _serve(settings, client, executor, stop)

@@ -30,6 +30,7 @@ _log = structlog.get_logger()
 
 MAX_FRAMES_AHEAD = 64
 """Seconds of a file that lie in Redis before the transcriber has taken them."""
+WATCH_RETRY_S = 0.05
 
 _decode_config = msgspec.json.Decoder(JobConfig).decode
 
@@ -131,6 +132,8 @@ class FileJobs:
                 try:
                     await pipe.execute()
                 except redis.WatchError:
+                    # Also what redis-py makes of a lost connection or a refusal here.
+                    await asyncio.sleep(WATCH_RETRY_S)
                     continue
                 return
 

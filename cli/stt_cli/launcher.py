@@ -28,7 +28,8 @@ from stt_cli.model_files import models_dir_of, prepare_model
 from stt_cli.readiness import Health, ask_health
 from stt_cli.settings import UpSettings
 from stt_cli.supervisor import Ended, Supervisor
-from stt_shared.bus.client import connect_sync
+from stt_shared.bus.client import check_usable
+from stt_shared.bus.outage import redis_state
 
 GRACE_S = 15.0
 """How long a service may finish what it has in hand; more than their own drain time."""
@@ -179,19 +180,19 @@ def _redis(url: str | None, stack: contextlib.ExitStack) -> tuple[EmbeddedRedis 
         stack.callback(server.stop)
         return server, server.url
     try:
-        with connect_sync(url) as client:
-            client.ping()
+        check_usable(url)
     except ValueError as error:
         raise CliError(f"REDIS_URL: {error}", exit_code=2) from None
     except redis.RedisError as error:
         told = str(error).rstrip(".")
-        raise CliError(f"cannot reach Redis at {without_password(url)}: {told}; check REDIS_URL") from None
+        cannot = "cannot reach" if redis_state(error) == "unreachable" else "cannot use"
+        raise CliError(f"{cannot} Redis at {without_password(url)}: {told}; check REDIS_URL") from None
     return None, url
 
 
 def without_password(url: str) -> str:
-    """The URL for a message: what stands before ``@`` is a secret."""
-    scheme, separator, rest = url.partition("://")
+    """The URL for a message: what stands before ``@`` is a secret, and the query may hold one."""
+    scheme, separator, rest = url.partition("?")[0].partition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
@@ -204,7 +205,7 @@ def _wait_until_healthy(url: str, suite: Supervisor, console: Console, stop: Sto
             for ended in suite.poll():
                 raise CliError(_why_not_started(ended))
             health = ask_health(url)
-            if health.is_healthy:
+            if health.is_healthy or health.only_redis_nearly_full:
                 return True
             line.update(f"starting… waiting for {health.unready() or 'health'}")
             if time.monotonic() > deadline_s:

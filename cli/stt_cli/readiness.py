@@ -20,6 +20,11 @@ class Health:
         """Everything works."""
         return self.status == "healthy"
 
+    @property
+    def only_redis_nearly_full(self) -> bool:
+        """Everything works; Redis will refuse writes before long."""
+        return self.status == "degraded" and self.unready() == "redis nearly_full"
+
     def unready(self) -> str:
         """What is still missing, for a progress line."""
         if not self.status:

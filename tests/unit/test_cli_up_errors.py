@@ -144,3 +144,4 @@ def test_a_signal_passed_on_at_once_is_no_second_wish_but_a_later_one_is() -> No
 def test_passwords_never_reach_a_message() -> None:
     assert without_password("rediss://user:pa@ss@host:6380/1") == "rediss://host:6380/1"
     assert without_password("unix:///run/redis.sock") == "unix:///run/redis.sock"
+    assert without_password("unix:///run/redis.sock?password=secret&db=1") == "unix:///run/redis.sock"

@@ -19,7 +19,7 @@ def main() -> None:
     set_up_logging("transcriber", settings.log_level)
     try:
         uvloop.run(run(settings))
-    except (redis.ConnectionError, EngineError, ModelError) as error:
+    except (redis.ConnectionError, redis.TimeoutError, EngineError, ModelError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         raise SystemExit(1) from None
 

@@ -102,8 +102,8 @@ def _encode_ms(engine: Engine) -> float:
 async def run(settings: TranscriberSettings) -> None:
     """Serves until SIGTERM or SIGINT. Raises redis.ConnectionError or EngineError when it cannot start."""
     stop = stop_signal()
+    await wait_until_ready(settings.redis_url, timeout_s=10.0)
     client = connect(settings.redis_url)
-    await wait_until_ready(client, timeout_s=10.0)
     replica_id = new_replica_id("transcriber")
     watch = LoopWatch()
     status = Status(settings, replica_id, watch)

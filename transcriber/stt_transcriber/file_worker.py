@@ -66,7 +66,6 @@ class ChunkWorker:
 
     async def run(self) -> None:
         """Takes chunks until cancelled. Those in hand go on: see ``drain``."""
-        await self._queue.open()
         # Orphans beside fresh ones: those would keep a dead worker's chunks waiting for as long as there are any.
         await together(self._take_fresh(), self._take_orphans())
 

@@ -1,10 +1,14 @@
 """What the replicas' own words make of the whole: healthy, degraded or unhealthy."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 AUDIO_PROCESSOR = "audio-processor"
 TRANSCRIBER = "transcriber"
+NEARLY_FULL = "nearly_full"
+REDIS_SERVES = ("connected", NEARLY_FULL)
+NEARLY_FULL_SHARE = 0.8
+"""Above this share of its ``maxmemory``, Redis is close to refusing writes."""
 
 
 class Replica(Protocol):
@@ -40,20 +44,30 @@ def free_places(replicas: Sequence[Replica], service: str) -> int:
     )
 
 
-def health_view(replicas: Sequence[Replica] | None, gateway_state: str) -> dict[str, Any]:
+def is_nearly_full(memory: Mapping[str, Any]) -> bool:
+    """By what INFO says of the memory; a server without ``maxmemory`` never is."""
+    limit_bytes = int(memory.get("maxmemory", 0))
+    return limit_bytes > 0 and int(memory.get("used_memory", 0)) > NEARLY_FULL_SHARE * limit_bytes
+
+
+def health_view(
+    replicas: Sequence[Replica] | None, gateway_state: str, redis_state: str = "connected"
+) -> dict[str, Any]:
     """The body of GET /health; ``replicas`` None when Redis does not answer."""
+    if replicas is None:
+        redis_state = "unreachable"
     known = replicas or ()
     audio, whisper = _service_state(known, AUDIO_PROCESSOR), _service_state(known, TRANSCRIBER)
-    if replicas is None or audio != "ready" or whisper != "ready":
+    if redis_state not in REDIS_SERVES or audio != "ready" or whisper != "ready":
         status = "unhealthy"
-    elif gateway_state != "ready" or any(replica.state == "stalled" for replica in known):
+    elif redis_state != "connected" or gateway_state != "ready" or any(replica.state == "stalled" for replica in known):
         status = "degraded"
     else:
         status = "healthy"
     return {
         "status": status,
         "services": {
-            "redis": "unreachable" if replicas is None else "connected",
+            "redis": redis_state,
             "gateway": gateway_state,
             "audio_processor": audio,
             "whisper": {"ready": "loaded", "starting": "loading"}.get(whisper, whisper),

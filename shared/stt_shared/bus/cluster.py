@@ -42,7 +42,7 @@ class ClusterClient(RedisCluster):
         super().__init__(
             startup_nodes=[ClusterNode(host, port) for host, port in hosts], **_without_place(urls[0]), **options
         )
-        told = told_of_closing(self.connection_kwargs["connection_class"])
+        told = told_of_closing(self.connection_kwargs["connection_class"], of_cluster=True)
         self.connection_kwargs["connection_class"] = self.nodes_manager.connection_kwargs["connection_class"] = told
         for node in self.nodes_manager.startup_nodes.values():
             node.connection_class = told

@@ -7,10 +7,11 @@ from typing import Any
 
 import redis
 from redis.asyncio import Redis
-from redis.exceptions import AskError, ClusterDownError, MovedError, TryAgainError
+from redis.exceptions import AskError, MovedError
 
 from stt_shared.bus.cluster import ClusterClient, as_cluster
 from stt_shared.bus.lane import Argument, Lane, LuaFunction
+from stt_shared.bus.outage import Full
 
 _TRIES = 5
 _TRY_AGAIN_S = 0.2
@@ -50,8 +51,8 @@ class ClusterLane(Lane):
             except AskError:
                 # In the middle of a slot's move; redis-py asks the other node.
                 return await self._cluster.execute_command(*command)
-            except (TryAgainError, ClusterDownError) as error:
-                trouble = redis.ConnectionError(str(error))
+            except Full:
+                raise
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 trouble = error
             await asyncio.sleep(_TRY_AGAIN_S)

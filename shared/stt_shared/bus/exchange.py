@@ -6,6 +6,7 @@ from typing import Any
 import hiredis
 import redis
 
+from stt_shared.bus.outage import must_reconnect
 from stt_shared.bus.wire import Wire
 
 
@@ -41,7 +42,8 @@ class Exchange:
             self._wire.say(b"".join(packed))
             await self._round
             for answer in answers:
-                if isinstance(answer, redis.ConnectionError):  # Redis is still loading, for instance
+                # What Redis refused concerns one call only; this concerns all of them.
+                if must_reconnect(answer):
                     raise answer
         except BaseException:
             self._wire.give_up(redis.ConnectionError("answers were not waited for"))

@@ -19,6 +19,8 @@ JOB_CHUNKS = "stt:{jobs}:chunks"
 """Stream of pieces of files, for any transcriber; acknowledged when the piece's text is stored."""
 JOBS_DEAD = "stt:{jobs}:dead"
 """Stream: what killed every worker that had it, and which those were; never the audio."""
+WRITE_PROBE = "stt:write-probe"
+"""Written at a start, to see whether Redis takes writes; gone at once."""
 
 STAGE_GATEWAY = "gateway"
 """A session's connection: the newest one is the only one that writes."""

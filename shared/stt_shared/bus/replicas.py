@@ -16,10 +16,11 @@ from redis.asyncio import Redis
 
 from stt_shared.bus import keys
 from stt_shared.bus.client import connect_sync
+from stt_shared.bus.outage import redis_state
 
 _log = structlog.get_logger()
 
-_UNREACHABLE = (redis.ConnectionError, redis.TimeoutError, redis.exceptions.RedisClusterException)
+_TROUBLE = (redis.RedisError, redis.exceptions.RedisClusterException)
 
 BEAT_S = 0.2
 ALIVE_MS = 700
@@ -49,7 +50,8 @@ def new_replica_id(service: str) -> str:
 class Heartbeat:
     """Writes the sign of life, the status and the metrics of this process until stopped.
 
-    ``describe`` and ``metrics`` are called in the heartbeat's thread.
+    ``describe`` and ``metrics`` are called in the heartbeat's thread. ``trouble``: why the last beat did not get
+    through, in the words of ``redis_state``; '' when it did.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Heartbeat:
         self._id = replica_id
         self._describe = describe
         self._metrics = metrics
+        self.trouble = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -79,14 +82,22 @@ class Heartbeat:
             try:
                 client = client or connect_sync(self._url)
                 pipe = client.pipeline(transaction=False)
+                # A full Redis refuses SET but not this: nobody is dead because there is no memory.
+                pipe.pexpire(keys.replica_alive(self._id), ALIVE_MS)
                 pipe.set(keys.replica_alive(self._id), 1, px=ALIVE_MS)
                 pipe.hset(keys.REPLICAS, self._id, msgspec.json.encode(self._describe()))
                 if began >= metrics_due:
                     metrics_due = began + METRICS_EVERY_S
                     pipe.set(keys.replica_metrics(self._id), self._metrics(), px=METRICS_TTL_MS)
                 pipe.execute()
-            except _UNREACHABLE as error:
-                _log.warning("no sign of life possible", cause=str(error))
+                self._turned("")
+            except Exception as error:
+                # The one net of this thread: without it the process would look dead and work on.
+                self._turned(redis_state(error) if isinstance(error, _TROUBLE) else "unavailable", error)
+                # After a failover the same address leads to another server: the next beat connects again.
+                if client is not None:
+                    client.close()
+                client = None
             self._stop.wait(max(0.05, BEAT_S - (time.monotonic() - began)))
         if client is None:
             return
@@ -96,10 +107,21 @@ class Heartbeat:
             pipe.delete(keys.replica_metrics(self._id))
             pipe.hdel(keys.REPLICAS, self._id)
             pipe.execute()
-        except _UNREACHABLE:
+        except _TROUBLE:
             _log.warning("left without saying so: Redis unreachable")
         finally:
             client.close()
+
+    def _turned(self, trouble: str, error: Exception | None = None) -> None:
+        """Logs a change only: there are five beats a second."""
+        if trouble != self.trouble:
+            self.trouble = trouble
+            if error is None:
+                _log.info("heartbeat resumed")
+            elif isinstance(error, _TROUBLE):
+                _log.warning("heartbeat failing", cause=str(error))
+            else:
+                _log.error("heartbeat failing", exc_info=error)
 
 
 _decode_status = msgspec.json.Decoder(ReplicaStatus).decode

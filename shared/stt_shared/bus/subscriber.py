@@ -13,6 +13,7 @@ import redis
 import structlog
 from redis.asyncio import Redis
 
+from stt_shared.bus.outage import must_reconnect
 from stt_shared.bus.wire import Wire
 from stt_shared.tasks import cancel_and_wait
 
@@ -122,6 +123,9 @@ class Subscriber:
                 raise await wire.ended
             asked_s = wire.heard_s
             self._say("PUBLISH", self._own_channel, b"")
+            if self._subscribe == "SUBSCRIBE":
+                # Deletes nothing. A server that has become a replica refuses it, and may get no more messages.
+                self._say("DEL", self._own_channel)
             for patience_s in (PROBE_AFTER_S, _LAST_LOOK_S):
                 await asyncio.wait({wire.ended}, timeout=patience_s)
                 if wire.heard_s > asked_s or wire.ended.done():
@@ -134,6 +138,9 @@ class Subscriber:
             self._take(response)
         elif isinstance(response, redis.exceptions.MovedError):
             self._listener.displaced(self)
+        elif must_reconnect(response):
+            if self._wire is not None:
+                self._wire.give_up(response)
         elif isinstance(response, redis.ResponseError):
             _log.error("subscription refused", cause=str(response))
 

@@ -11,6 +11,8 @@ from typing import Any
 import hiredis
 import redis
 
+from stt_shared.bus.outage import as_outage
+
 _INCOMPLETE = object()
 
 
@@ -24,9 +26,10 @@ class Wire(asyncio.Protocol):
     def __init__(self, connection: Any, heard: Callable[[Any], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._heard = heard
+        parse_error = connection._parser.parse_error
         self._reader: Any = hiredis.Reader(
             protocolError=redis.InvalidResponse,
-            replyError=connection._parser.parse_error,
+            replyError=lambda text: as_outage(parse_error(text)),
             notEnoughData=_INCOMPLETE,
         )
         self._transport: asyncio.Transport = connection._writer.transport

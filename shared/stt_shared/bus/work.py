@@ -102,7 +102,6 @@ class Stage:
 
     async def run(self) -> None:
         """Takes work until cancelled. Work in hand goes on: see ``drain`` and ``hand_over``."""
-        await self._queue.open()
         await together(self._take_fresh(), self._take_orphans())
 
     async def drain(self, timeout_s: float) -> None:
