@@ -72,7 +72,7 @@ async def running_suite(folder: Path, redis_url: str, **settings: str) -> AsyncI
         try:
             for replica in suite.replicas:
                 replica.start()
-            await until(suite.healthy, 60)
+            await until(suite.healthy, 90)
             yield suite
         finally:
             for replica in suite.replicas:

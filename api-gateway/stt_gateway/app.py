@@ -9,11 +9,12 @@ from importlib import metadata
 
 import redis
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import generate_latest
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from stt_gateway import conversations, health_http, jobs, older_clients, stream, transcripts
 from stt_gateway.admission import Admission
@@ -140,6 +141,11 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     async def away(request: Request, error: Exception) -> JSONResponse:
         _log.warning("request refused: redis unavailable", cause=str(error))
         return _told(request, SttError("unavailable", "the store does not answer; try again"))
+
+    @app.exception_handler(ClientDisconnect)
+    async def left(_: Request, __: Exception) -> Response:
+        # Nobody reads the answer. What the client left behind is logged where it was read.
+        return Response(status_code=400)
 
     @app.exception_handler(Exception)
     async def mistake(_: Request, __: Exception) -> JSONResponse:

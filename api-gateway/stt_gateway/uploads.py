@@ -13,6 +13,7 @@ import structlog
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
 
 from stt_gateway.core.filenames import shown_filename
 from stt_shared.contracts.errors import SttError
@@ -71,6 +72,10 @@ async def receive_uploads(request: Request, spool: Path, max_bytes: int) -> Rece
         _log.error("upload not stored", cause=str(error))
         reason = "there is no room for it" if error.errno in _NO_ROOM else "its folder cannot be written to"
         raise SttError("unavailable", f"the upload could not be stored: {reason}; try again later") from error
+    except ClientDisconnect:
+        parts.remove()
+        _log.info("upload aborted")
+        raise
     except BaseException:
         parts.remove()
         raise

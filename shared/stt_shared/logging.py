@@ -1,18 +1,31 @@
-"""Structured logs: one JSON object a line on stderr. Never audio, never transcript text."""
+"""Structured logs: one JSON object a line on stderr. Never audio, transcript text, prompts, names or headers."""
 
 import logging
 import sys
+from collections.abc import MutableMapping
+from typing import Any
 
 import structlog
 
+MAX_ERROR_CHARS = 200
+"""Of an exception's message, its first line up to here is logged: databases repeat whole rows behind it."""
+
 
 def set_up_logging(service: str, level: str) -> None:
-    """Routes structlog and the standard library's loggers (uvicorn, redis) through one JSON formatter."""
+    """Routes structlog and the standard library's loggers (uvicorn, redis) through one JSON formatter.
+
+    ``level`` is for our own events. Libraries log from WARNING on, whatever it is: below that they write out statements
+    and messages, and those hold what people said.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.dict_tracebacks,
+        # Without locals: they hold headers, prompts and audio.
+        structlog.processors.ExceptionRenderer(
+            structlog.tracebacks.ExceptionDictTransformer(show_locals=False, use_rich=False)
+        ),
+        _shorten_errors,
     ]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer()],
@@ -33,6 +46,20 @@ def set_up_logging(service: str, level: str) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
+    root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
     # Access lines hold query strings, and those can hold prompts.
     logging.getLogger("uvicorn.access").disabled = True
+
+
+def _shorten_errors(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for stack in event.get("exception", ()):
+        _shorten(stack)
+    return event
+
+
+def _shorten(stack: dict[str, Any]) -> None:
+    stack["exc_value"] = stack["exc_value"].partition("\n")[0][:MAX_ERROR_CHARS]
+    stack["exc_notes"] = []
+    for group in stack["exceptions"]:
+        for inner in group:
+            _shorten(inner)

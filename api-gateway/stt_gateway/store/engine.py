@@ -53,6 +53,8 @@ def open_engine(url: URL, *, pool_size: int = 5, creating: bool = False) -> Asyn
         max_overflow=pool_size,
         pool_timeout=LOCK_WAIT_S,
         pool_pre_ping=True,
+        # Else its errors, and so the logs, repeat what was to be stored.
+        hide_parameters=True,
         connect_args={
             "connect_timeout": int(LOCK_WAIT_S),
             # A plan for these very values: a search for a rare word and one for a common word need different plans.
@@ -80,6 +82,7 @@ def _sqlite(path: Path, pool_size: int, creating: bool) -> AsyncEngine:
         max_overflow=pool_size,
         pool_timeout=LOCK_WAIT_S,
         connect_args={"timeout": LOCK_WAIT_S},
+        hide_parameters=True,
     )
     event.listen(engine.sync_engine, "connect", _prepare)
     event.listen(engine.sync_engine, "begin", _begin)
