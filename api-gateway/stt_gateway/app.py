@@ -16,7 +16,7 @@ from prometheus_client import generate_latest
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from stt_gateway import conversations, health_http, jobs, older_clients, stream, transcripts
+from stt_gateway import conversations, docs_page, health_http, jobs, older_clients, stream, transcripts
 from stt_gateway.admission import Admission
 from stt_gateway.connections import Connections
 from stt_gateway.core.retry_times import RetryTimes
@@ -114,13 +114,21 @@ def create_app(settings: GatewaySettings) -> FastAPI:
             await cancel_and_wait(watching)
             await client.aclose()
 
-    app = FastAPI(title="Real-time speech-to-text", version=metadata.version("realtime-stt-suite"), lifespan=lifespan)
+    app = FastAPI(
+        title="Real-time speech-to-text",
+        version=metadata.version("realtime-stt-suite"),
+        lifespan=lifespan,
+        # FastAPI's own pages run scripts of a CDN.
+        docs_url=None,
+        redoc_url=None,
+    )
     app.include_router(stream.router)
     app.include_router(jobs.router)
     app.include_router(conversations.router)
     app.include_router(transcripts.router)
     app.include_router(older_clients.router)
     app.include_router(health_http.router)
+    app.include_router(docs_page.router)
     app.include_router(web_pages().router())
 
     @app.exception_handler(SttError)

@@ -68,8 +68,8 @@ class Pages:
         preloads = [f'<link rel="modulepreload" href="/assets/release/{path}">' for path in modules]
         index = files.pop("index.html").replace(_PLACE_OF_PRELOADS, "\n".join(preloads).encode())
         index = index.replace(_PLACE_OF_RELEASE, f"/assets/{self.release}/".encode())
-        self.index = _page("index.html", index)
-        self.assets: Mapping[str, Page] = {path: _page(path, body) for path, body in files.items()}
+        self.index = page_of("index.html", index)
+        self.assets: Mapping[str, Page] = {path: page_of(path, body) for path, body in files.items()}
 
     def router(self) -> APIRouter:
         """``/`` and ``/assets/{release}/…``."""
@@ -124,7 +124,8 @@ def _files(folder: Traversable, at: PurePosixPath) -> Iterator[tuple[str, bytes]
             yield str(at / entry.name), entry.read_bytes()
 
 
-def _page(path: str, body: bytes) -> Page:
+def page_of(path: str, body: bytes) -> Page:
+    """A file as it is served; its name tells the media type."""
     suffix = PurePosixPath(path).suffix
     packed = None if suffix in _PACKED_ALREADY else gzip.compress(body, 9, mtime=0)
     if packed is not None and len(packed) >= len(body):

@@ -201,3 +201,20 @@ def test_what_was_transcribed_is_found_again(pages: "Pages", recording: Path, tm
         page.locator(".library-page input[type=search]").wait_for()
     page.fill("input[type=search]", "read aloud")
     page.locator("h2", has_text="Nothing found").wait_for()
+
+
+def test_the_api_page_shows_operations_and_asks_nobody_else(pages: "Pages") -> None:
+    page = pages.blank()
+    asked: list[str] = []
+    refused: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda said: refused.append(said.text) if "Content Security Policy" in said.text else None)
+    page.goto(f"{pages.url}/docs")
+    page.locator(".opblock-summary-path", has_text="/health/live").first.wait_for(timeout=15_000)
+    assert page.locator(".opblock").count() > 10
+    page.locator(".opblock-summary-path", has_text="/health/live").first.click()
+    page.locator(".try-out button").click()
+    page.locator("button.execute").click()
+    page.locator(".live-responses-table", has_text="alive").wait_for(timeout=15_000)
+    assert [url for url in asked if not url.startswith((pages.url, "data:", "blob:"))] == []
+    assert refused == []
