@@ -14,11 +14,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import generate_latest
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
 from stt_gateway import conversations, docs_page, health_http, jobs, older_clients, stream, transcripts
+from stt_gateway.access import AccessMiddleware, rules_of
 from stt_gateway.admission import Admission
 from stt_gateway.connections import Connections
+from stt_gateway.core.access import origin_names
 from stt_gateway.core.retry_times import RetryTimes
 from stt_gateway.pages import web_pages
 from stt_gateway.parking import Parking
@@ -130,6 +133,17 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.include_router(health_http.router)
     app.include_router(docs_page.router)
     app.include_router(web_pages().router())
+    if origins := origin_names(settings.allowed_origins):
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=["Idempotent-Replayed", "Retry-After"],
+            allow_private_network=True,
+        )
+    # The last one added is the first one asked.
+    app.add_middleware(AccessMiddleware, rules=rules_of(settings))
 
     @app.exception_handler(SttError)
     async def told(request: Request, error: SttError) -> JSONResponse:

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from stt_gateway.core.access import host_names, origin_names
 from stt_shared.settings import CommonSettings
 
 
@@ -15,6 +16,16 @@ class GatewaySettings(CommonSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on; 0 = any free one.")
     listen_fd: Annotated[int, Field(ge=3)] | None = Field(
         None, description="An inherited listening socket, instead of HOST and PORT."
+    )
+    allowed_hosts: str = Field(
+        "",
+        description="Host names by which clients may reach the gateway, besides localhost, HOST and this machine's "
+        "own: `stt.example.org,*.example.net`; `*` for any.",
+    )
+    allowed_origins: str = Field(
+        "",
+        description="Origins of other sites' pages that may use the gateway: `https://app.example.org`; "
+        "`*` for any page that a user opens.",
     )
     spool_dir: Path = Field(Path("./spool"), description="Folder of uploads, shared with the audio-processor.")
     max_upload_bytes: Annotated[int, Field(ge=1)] = Field(
@@ -77,3 +88,15 @@ class GatewaySettings(CommonSettings):
     health_stall_s: Annotated[float, Field(ge=0.5, le=600)] = Field(
         3.0, description="An event loop that stands still for so long is told as stalled."
     )
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _check_hosts(cls, value: str) -> str:
+        host_names(value)
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _check_origins(cls, value: str) -> str:
+        origin_names(value)
+        return value

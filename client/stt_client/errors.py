@@ -16,6 +16,8 @@ CLOSE_CODES = {
     4504: "not_found",
     4505: "method_not_allowed",
     4506: "conflict",
+    4507: "forbidden_host",
+    4508: "forbidden_origin",
     4509: "superseded",
 }
 """The error that a close code stands for, where no `error` event came before it."""

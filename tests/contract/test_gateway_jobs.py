@@ -284,7 +284,7 @@ async def test_a_language_that_no_model_here_knows_is_refused(gateway: Gateway, 
 async def test_a_client_that_leaves_amid_its_upload_leaves_nothing(gateway: Gateway) -> None:
     address = ("127.0.0.1", int(gateway.url.rpartition(":")[2]))
     with socket.create_connection(address) as client:
-        head = f"POST {JOBS} HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=xYz\r\n"
+        head = f"POST {JOBS} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=xYz\r\n"
         part = b'--xYz\r\nContent-Disposition: form-data; name="file"; filename="a.mp3"\r\n\r\n' + AUDIO
         client.sendall(head.encode() + b"Content-Length: 9000\r\n\r\n" + part)
         await until(lambda: [path for path in gateway.spooled if path.suffix == ".part"])

@@ -90,6 +90,10 @@ def test_only_what_must_reach_the_world_can(compose: dict[str, Any]) -> None:
     assert inside_only == {"redis", "audio-processor", "transcriber"}
 
 
+def test_other_containers_may_call_the_gateway_by_its_service_name(compose: dict[str, Any]) -> None:
+    assert compose["services"]["api-gateway"]["environment"]["ALLOWED_HOSTS"].split(",")[0] == "api-gateway"
+
+
 def test_nobody_is_killed_while_draining(compose: dict[str, Any]) -> None:
     drain_s = int(re.search(r":-(\d+)", compose["x-environment"]["DRAIN_TIMEOUT_S"]).group(1))  # type: ignore[union-attr]
     for name in SERVICES:

@@ -37,6 +37,8 @@ ERRORS: dict[str, ErrorKind] = {
     "method_not_allowed": ErrorKind(405, 4505, False),
     "conflict": ErrorKind(409, 4506, False),
     "superseded": ErrorKind(409, 4509, False),
+    "forbidden_host": ErrorKind(421, 4507, False),
+    "forbidden_origin": ErrorKind(403, 4508, False),
     "idle": ErrorKind(408, 4408, True),
     "at_capacity": ErrorKind(503, 4429, True),
     "no_worker": ErrorKind(503, 4430, True),
