@@ -19,15 +19,12 @@ from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.engine import database_url
 from stt_shared import garbage
 from stt_shared.bus.client import wait_until_ready
+from stt_shared.listening import BACKLOG, drop_dead_peers
 from stt_shared.logging import set_up_logging
 from stt_shared.settings import load_settings
 from stt_shared.tasks import cancel_and_wait, stop_signal
 
 _log = structlog.get_logger()
-
-BACKLOG = 1024
-UNREAD_TIMEOUT_MS = 30_000
-"""The kernel drops a connection whose peer leaves data unacknowledged for so long, also one that is closed already."""
 
 
 class _Server(uvicorn.Server):
@@ -68,11 +65,11 @@ def server_config(settings: GatewaySettings) -> uvicorn.Config:
 def listening_socket(settings: GatewaySettings) -> socket.socket:
     """The socket to serve on. Raises OSError when the address cannot be had."""
     if settings.listen_fd is not None:
-        return socket.socket(fileno=settings.listen_fd)
-    family, *_, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
-    listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_TIMEOUT_MS)
+        listener = socket.socket(fileno=settings.listen_fd)
+    else:
+        family, *_, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    drop_dead_peers(listener)
     return listener
 
 

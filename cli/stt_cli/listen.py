@@ -4,8 +4,7 @@ import errno
 import socket
 
 from stt_cli.errors import CliError
-
-_BACKLOG = 1024
+from stt_shared.listening import BACKLOG, drop_dead_peers
 
 
 def open_listener(host: str, port: int) -> socket.socket:
@@ -19,9 +18,10 @@ def open_listener(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        drop_dead_peers(listener)
         listener.bind(address)
         # Listening here, not only in the replicas: two processes may both bind an address that nobody listens on yet.
-        listener.listen(_BACKLOG)
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
