@@ -13,8 +13,9 @@ import uvicorn
 import uvloop
 
 from stt_gateway.app import create_app
+from stt_gateway.http_connections import HttpConnections, timed_protocol
+from stt_gateway.open_files import raise_soft_limit, soft_limit
 from stt_gateway.read_ahead import ReadAheadProtocol
-from stt_gateway.request_heads import BoundedHeadProtocol
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.engine import database_url
 from stt_shared import garbage
@@ -44,9 +45,11 @@ def server_config(settings: GatewaySettings) -> uvicorn.Config:
     """How uvicorn serves the app."""
     # uvicorn writes query strings at INFO, and those can hold prompts.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    # An upload holds two files, and live sessions need some as well.
+    connections = HttpConnections(min(settings.max_http_connections, max(1, soft_limit() // 3)))
     return uvicorn.Config(
         create_app(settings),
-        http=BoundedHeadProtocol,
+        http=timed_protocol(connections),
         ws=ReadAheadProtocol,
         # While a client must wait for room, nothing is read of it, its pongs neither: who is gone is found out by
         # TCP_USER_TIMEOUT and by a send that is not taken.
@@ -101,6 +104,10 @@ def main() -> None:
         database_url(settings.database_url, settings.data_dir)
     except ValueError as error:
         _exit(str(error), code=2)
+    try:
+        raise_soft_limit()
+    except (OSError, ValueError) as error:
+        _log.warning("open files limit not raised", limit=soft_limit(), cause=str(error))
     try:
         uvloop.run(run(settings))
     except (redis.ConnectionError, redis.TimeoutError) as error:

@@ -1,4 +1,7 @@
-"""How long the head of a request may be, and what one that is longer is told."""
+"""How long the head of a request and its trailers may be, and what a client is told that sends more."""
+
+from http import HTTPStatus
+from typing import NoReturn
 
 import msgspec
 import websockets.http11
@@ -7,7 +10,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 MAX_ADDRESS_BYTES = 32 * 1024
 """All parameters of a live session at their longest, in letters of four bytes that are escaped, take 17 KB."""
 MAX_HEAD_BYTES = 64 * 1024
-"""Address and header fields. One read of the socket may exceed it."""
+"""Address and header fields; also what comes in a row that is no body: trailers, extensions of chunks. One read of the
+socket may exceed it."""
+MAX_HEADER_FIELDS = 100
+"""Of a head and its trailers."""
 
 # It reads the head a second time, and would take no line of more than 8 KiB.
 websockets.http11.MAX_LINE_LENGTH = MAX_HEAD_BYTES
@@ -17,47 +23,67 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     """uvicorn itself keeps heads of any length, which costs a client nothing and the server its memory."""
 
     _is_in_head = False
-    _head_bytes = 0
-    _refused = (400, "bad_message", "not a request of HTTP")
+    _has_progressed = False
+    _is_refused = False
+    _overhead_bytes = 0
+    _header_fields = 0
+    _refusal = (400, "bad_message", "not a request of HTTP")
 
     def data_received(self, data: bytes) -> None:
-        """Reads on, unless the head has grown too long."""
-        if self._is_in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self._refused = (431, "too_large", f"address and headers may have {MAX_HEAD_BYTES} bytes")
-                self.send_400_response("")
-                return
+        """Reads on, unless too much has come that is no body."""
+        self._has_progressed = False
         super().data_received(data)
+        self._overhead_bytes = 0 if self._has_progressed else self._overhead_bytes + len(data)
+        if self._overhead_bytes > MAX_HEAD_BYTES and not self._is_refused:
+            self.refuse(431, "too_large", f"address and headers may have {MAX_HEAD_BYTES} bytes")
 
     def on_message_begin(self) -> None:
         """The next request of this connection."""
         super().on_message_begin()
-        self._is_in_head = True
-        self._head_bytes = 0
+        self._is_in_head = self._has_progressed = True
+        self._header_fields = 0
 
     def on_url(self, url: bytes) -> None:
         """A part of the address. Raises ValueError, which ends the request."""
         super().on_url(url)
         if len(self.url) > MAX_ADDRESS_BYTES:
-            self._refused = (414, "too_large", f"an address may have {MAX_ADDRESS_BYTES} bytes")
-            raise ValueError(self._refused)
+            self._fail(414, f"an address may have {MAX_ADDRESS_BYTES} bytes")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header or trailer field. Raises ValueError, which ends the request."""
+        self._header_fields += 1
+        if self._header_fields > MAX_HEADER_FIELDS:
+            self._fail(431, f"a request may have {MAX_HEADER_FIELDS} header fields")
+        if self._is_in_head:
+            super().on_header(name, value)
+        # Trailers are dropped: the app has read the headers already, and none of ours may come later.
 
     def on_headers_complete(self) -> None:
         """The body follows."""
         self._is_in_head = False
+        self._has_progressed = True
         super().on_headers_complete()
 
-    def send_400_response(self, msg: str) -> None:
-        """Whatever is not read on."""
-        status, code, message = self._refused
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        self._has_progressed = True
+        super().on_body(body)
+
+    def refuse(self, status: int, code: str, message: str) -> None:
+        """Answer with an error and close."""
+        self._is_refused = True
         body = msgspec.json.encode({"error": {"code": code, "message": message}})
         self.transport.write(
-            f"HTTP/1.1 {status} {_PHRASES[status]}\r\ncontent-type: application/json\r\n"
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n".encode()
             + body
         )
         self.transport.close()
 
+    def _fail(self, status: int, message: str) -> NoReturn:
+        self._refusal = (status, "too_large", message)
+        raise ValueError(message)
 
-_PHRASES = {400: "Bad Request", 414: "URI Too Long", 431: "Request Header Fields Too Large"}
+    def send_400_response(self, msg: str) -> None:
+        """What could not be read on."""
+        self.refuse(*self._refusal)

@@ -82,6 +82,9 @@ class GatewaySettings(CommonSettings):
     max_sessions_per_client: Annotated[int, Field(ge=0, le=100_000)] = Field(
         0, description="Most live connections of one network address at one gateway; 0 = no limit of its own."
     )
+    max_http_connections: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        1000, description="Most HTTP connections of one gateway, without WebSockets; at most a third of the open files."
+    )
     redis_wait_s: Annotated[float, Field(ge=0.1, le=600)] = Field(
         10.0, description="How long a start waits for Redis to answer."
     )

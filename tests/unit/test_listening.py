@@ -1,11 +1,15 @@
 """Sockets and files that a gateway starts with."""
 
+import resource
 import socket
+import subprocess
+import sys
 
 import pytest
 
 from stt_cli.listen import open_listener
 from stt_gateway.__main__ import listening_socket
+from stt_gateway.open_files import ENOUGH
 from stt_gateway.settings import GatewaySettings
 from stt_shared.listening import UNREAD_TIMEOUT_MS
 
@@ -30,3 +34,14 @@ def test_connections_to_peers_that_are_gone_end(kind: str) -> None:
         listener = listening_socket(GatewaySettings(listen_fd=inherited.detach()))
     with listener:
         assert accepted_timeout_ms(listener) == UNREAD_TIMEOUT_MS
+
+
+def test_the_soft_limit_of_open_files_is_raised() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    script = (
+        "import resource; from stt_gateway import open_files; _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard)); open_files.raise_soft_limit()\n"
+        "print(open_files.soft_limit())"
+    )
+    raised = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert int(raised) == (ENOUGH if hard == resource.RLIM_INFINITY else min(hard, ENOUGH))
