@@ -15,6 +15,7 @@ import structlog
 from fastapi import APIRouter, Request, Response, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
+from stt_gateway.core.rate import TokenBucket
 from stt_gateway.core.viewing import Viewing, page_request, viewing
 from stt_gateway.pump import CLOSE_SLOW_READER, ClientGone, send_text
 from stt_gateway.services import Services, services_of
@@ -22,7 +23,7 @@ from stt_gateway.store.interface import MAX_UTTERANCES, Settled
 from stt_gateway.store.names import session_id_of
 from stt_shared.bus import keys
 from stt_shared.bus.conversations import epoch_of, place_before, read_conversation
-from stt_shared.clock import wall_ms
+from stt_shared.clock import monotonic_ms, wall_ms
 from stt_shared.contracts.conversation import Utterance
 from stt_shared.contracts.errors import SttError
 from stt_shared.metrics import ERRORS_TOTAL
@@ -32,6 +33,7 @@ _log = structlog.get_logger()
 
 MAX_WAITING = 256
 """Messages that may wait for a slow viewer; the others wait in Redis. One that does not read is let go."""
+VIEWER_MESSAGES_PER_S, VIEWER_MESSAGES_AT_ONCE = 20, 200
 
 router = APIRouter()
 
@@ -174,11 +176,18 @@ class Viewer:
             await send_text(self._websocket, body.decode(), self._services.settings.send_timeout_s)
 
     async def _receive(self) -> None:
-        """Viewers have nothing to say; whatever comes is a sign of life."""
-        while True:
-            received = await self._websocket.receive()
-            if received["type"] == "websocket.disconnect":
-                raise ClientGone(received.get("code"))
+        raise ClientGone(await until_gone(self._websocket))
+
+
+async def until_gone(websocket: WebSocket) -> int | None:
+    """The close code, when the viewer has left. Raises SttError when it sends more than it may: viewers have nothing to
+    say, and whatever comes is a sign of life."""
+    messages = TokenBucket(VIEWER_MESSAGES_PER_S, VIEWER_MESSAGES_AT_ONCE)
+    while (received := await websocket.receive())["type"] != "websocket.disconnect":
+        if not messages.take(monotonic_ms() / 1000):
+            raise SttError("bad_message", f"a viewer may send {VIEWER_MESSAGES_PER_S} messages a second")
+    code: int | None = received.get("code")
+    return code
 
 
 def shown(utterance: Utterance) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from fastapi.responses import PlainTextResponse
 from redis.asyncio import Redis
 from starlette.websockets import WebSocketDisconnect
 
-from stt_gateway.conversations import shown
+from stt_gateway.conversations import shown, until_gone
 from stt_gateway.pump import CLOSE_SLOW_READER, ClientGone, send_text
 from stt_gateway.services import services_of
 from stt_gateway.stream import Connection
@@ -64,7 +64,7 @@ async def connect(websocket: WebSocket) -> None:
     services = services_of(websocket)
     client = websocket.client
     code = 1000
-    leaving = asyncio.create_task(_gone(websocket), name="older viewer")
+    leaving = asyncio.create_task(until_gone(websocket), name="older viewer")
     try:
         with services.connections.one_of(client.host if client else ""):
             while not leaving.done():
@@ -72,6 +72,7 @@ async def connect(websocket: WebSocket) -> None:
                 if body is not None:
                     await send_text(websocket, body, services.settings.send_timeout_s)
                 await asyncio.wait({leaving}, timeout=AGAIN_S if body is None else EVERY_S)
+            leaving.result()
     except ClientGone:
         return
     except TimeoutError:
@@ -84,11 +85,6 @@ async def connect(websocket: WebSocket) -> None:
     with contextlib.suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
         async with asyncio.timeout(1.0):
             await websocket.close(code)
-
-
-async def _gone(websocket: WebSocket) -> None:
-    while (await websocket.receive())["type"] != "websocket.disconnect":
-        pass
 
 
 async def _lately(client: Redis) -> str | None:

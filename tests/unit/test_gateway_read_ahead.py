@@ -12,7 +12,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 from websockets.frames import Frame, Opcode
 
-from stt_gateway.read_ahead import READ_AHEAD, ReadAheadProtocol
+from stt_gateway.read_ahead import MAX_DROPPED, MAX_PARSED, READ_AHEAD, SMALL_FRAMES_AT_ONCE, ReadAheadProtocol
 
 pytestmark = pytest.mark.unit
 
@@ -163,3 +163,142 @@ async def test_a_handshake_that_cannot_be_read_is_answered(field: bytes, status:
     (answer,), _ = transport.write.call_args
     assert answer.startswith(b"HTTP/1.1 " + status)
     transport.close.assert_called_once()
+
+
+async def test_many_messages_of_one_read_are_parsed_in_turns() -> None:
+    taken = []
+    largest = 0
+
+    async def app(scope: object, receive: Any, send: Any) -> None:
+        nonlocal largest
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (got := await receive())["type"] != "websocket.disconnect":
+            taken.append(got["bytes"])
+            largest = max(largest, protocol.queue.qsize())
+        taken.append(got["code"])
+
+    protocol, transport = connected(app)
+    protocol.data_received(HANDSHAKE)
+    while not protocol.handshake_complete:
+        await asyncio.sleep(0)
+    ping, close = Frame(Opcode.PING, b"x"), Frame(Opcode.CLOSE, (1000).to_bytes(2))
+    middle = ping.serialize(mask=True)
+    stream = b"".join(message(number % 256) + (middle if number % 100 == 0 else b"") for number in range(5000))
+    whole = stream + close.serialize(mask=True)
+    protocol.data_received(whole[:20_000])
+    # Reading is paused, but what had been read already still comes.
+    protocol.data_received(whole[20_000:])
+    transport.pause_reading.assert_called_once()
+    transport.resume_reading.assert_not_called()
+    while taken[-1:] != [1000]:
+        await asyncio.sleep(0)
+    assert taken == [*(bytes([number % 256]) for number in range(5000)), 1000]
+    assert largest < 2 * MAX_PARSED
+    await ended(protocol)
+
+
+async def test_messages_that_wait_come_before_the_end_of_a_lost_connection() -> None:
+    protocol, _ = connected(accepting)
+    protocol.data_received(HANDSHAKE)
+    while not protocol.handshake_complete:
+        await asyncio.sleep(0)
+    protocol.data_received(message(7) * 1000)
+    assert protocol.queue.qsize() == MAX_PARSED
+    protocol.connection_lost(None)
+    assert [protocol.queue.get_nowait()["type"] for _ in range(1001)] == [
+        *["websocket.receive"] * 1000,
+        "websocket.disconnect",
+    ]
+    await ended(protocol)
+
+
+async def test_the_answer_to_a_close_is_found_behind_messages_that_wait() -> None:
+    async def app(scope: object, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        await receive()
+        await send({"type": "websocket.close", "code": 1000})
+
+    protocol, transport = connected(app)
+    protocol.data_received(HANDSHAKE)
+    while not protocol.handshake_complete:
+        await asyncio.sleep(0)
+    protocol.data_received(message(7) * 1000 + Frame(Opcode.CLOSE, (1000).to_bytes(2)).serialize(mask=True))
+    while not transport.close.called:
+        await asyncio.sleep(0)
+    assert protocol.close_timer is None
+    await ended(protocol)
+
+
+async def test_pings_of_a_client_that_does_not_read_are_not_answered() -> None:
+    protocol, transport = connected(accepting)
+    protocol.data_received(HANDSHAKE)
+    while not protocol.handshake_complete:
+        await asyncio.sleep(0)
+    ping = Frame(Opcode.PING, b"x").serialize(mask=True)
+    transport.write.reset_mock()
+    protocol.pause_writing()
+    protocol.data_received(ping)
+    transport.write.assert_not_called()
+    protocol.resume_writing()
+    protocol.data_received(ping)
+    transport.write.assert_called_once_with(Frame(Opcode.PONG, b"x").serialize(mask=False))
+    await ended(protocol)
+
+
+@pytest.mark.parametrize(
+    "frame", [Frame(Opcode.PING, b""), Frame(Opcode.PONG, b""), Frame(Opcode.CONT, b"", fin=False)]
+)
+async def test_small_frames_are_counted(frame: Frame) -> None:
+    protocol, transport = connected(accepting)
+    protocol.data_received(HANDSHAKE)
+    while not protocol.handshake_complete:
+        await asyncio.sleep(0)
+    first = Frame(Opcode.BINARY, b"", fin=False).serialize(mask=True)
+    protocol.data_received(first + frame.serialize(mask=True) * SMALL_FRAMES_AT_ONCE)
+    assert not protocol.close_sent
+    protocol.data_received(frame.serialize(mask=True) * SMALL_FRAMES_AT_ONCE)
+    assert protocol.close_sent
+    written = [call.args[0] for call in transport.write.call_args_list]
+    close = Frame(Opcode.CLOSE, (1008).to_bytes(2) + b"too many small frames").serialize(mask=False)
+    assert written[-1].endswith(close)
+    transport.pause_reading.assert_called_once()
+    assert protocol.queue.get_nowait() == {
+        "type": "websocket.disconnect",
+        "code": 1008,
+        "reason": "too many small frames",
+    }
+    protocol.connection_lost(None)
+    await ended(protocol)
+
+
+async def test_messages_behind_the_close_of_a_client_are_not_taken() -> None:
+    protocol, _ = connected(accepting)
+    protocol.data_received(HANDSHAKE)
+    while not protocol.handshake_complete:
+        await asyncio.sleep(0)
+    protocol.data_received(Frame(Opcode.CLOSE, (1000).to_bytes(2)).serialize(mask=True) + message(7))
+    protocol.data_received(message(7))
+    assert protocol.queue.get_nowait()["code"] == 1000
+    assert protocol.queue.empty()
+    await ended(protocol)
+
+
+async def test_a_client_that_does_not_stop_when_it_is_closed_is_cut() -> None:
+    async def app(scope: object, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": 4500})
+
+    protocol, transport = connected(app)
+    protocol.data_received(HANDSHAKE)
+    while not protocol.close_sent:
+        await asyncio.sleep(0)
+    protocol.data_received(message(7) * MAX_DROPPED)
+    transport.abort.assert_not_called()
+    protocol.data_received(message(7))
+    protocol.data_received(message(7))
+    transport.abort.assert_called_once()
+    protocol.connection_lost(None)
+    await ended(protocol)

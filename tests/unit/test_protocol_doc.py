@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from stt_audio.settings import AudioSettings
-from stt_gateway import request_heads, uploads
-from stt_gateway.conversations import shown
+from stt_gateway import http_connections, read_ahead, request_heads, uploads
+from stt_gateway.conversations import VIEWER_MESSAGES_AT_ONCE, VIEWER_MESSAGES_PER_S, shown
 from stt_gateway.core.config import (
     JOB_PARAMETERS,
     MAX_LABEL_CHARS,
@@ -287,6 +287,15 @@ def test_limits_are_the_settings_and_constants() -> None:
         "bytes of a form field": uploads.MAX_FIELD_BYTES,
         "bytes of an address with its query": request_heads.MAX_ADDRESS_BYTES,
         "bytes of an address and its header fields": request_heads.MAX_HEAD_BYTES,
+        "header fields of a request, trailers included": request_heads.MAX_HEADER_FIELDS,
+        "seconds for the head of a request or a handshake, and for a connection that has sent none": (
+            http_connections.HEAD_TIMEOUT_S
+        ),
+        "seconds over which the rate of a body is measured": http_connections.BODY_TIMEOUT_S,
+        "bytes of a body in a second, on average": http_connections.MIN_BODY_BYTES_PER_S,
+        f"pings, pongs and fragments below {read_ahead.SMALL_FRAGMENT_BYTES // 1024} KiB of a WebSocket in a second "
+        f"({read_ahead.SMALL_FRAMES_AT_ONCE} at once)": read_ahead.SMALL_FRAMES_PER_S,
+        f"messages of a viewer in a second ({VIEWER_MESSAGES_AT_ONCE} at once)": VIEWER_MESSAGES_PER_S,
     }
     assert f"{MAX_EARLY_CHUNKS} chunks ({MAX_EARLY_BYTES // 1024**2} MiB)" in PROSE
     assert f"{LINES} lines of {LINE_CHARS} characters".replace("2 lines", "two lines") in PROSE
