@@ -77,12 +77,17 @@ def create_app(settings: GatewaySettings) -> FastAPI:
             await wait_until_ready(settings.redis_url, settings.redis_wait_s)
             async with transcript_store(settings) as store, ChannelHub(client, keys.replica_channel(replica_id)) as hub:
                 parking = Parking(settings.resume_window_s)
+                functions = Functions(client)
                 connections = Connections(settings.gateway_max_sessions, settings.max_sessions_per_client)
                 heartbeat = Heartbeat(
                     settings.redis_url,
                     replica_id,
                     lambda: ReplicaStatus(
-                        id=replica_id, service="gateway", state=services.state, started_ms=started_ms
+                        id=replica_id,
+                        service="gateway",
+                        state=services.state,
+                        started_ms=started_ms,
+                        detail=parking.detail,
                     ),
                     generate_latest,
                 )
@@ -90,9 +95,9 @@ def create_app(settings: GatewaySettings) -> FastAPI:
                     settings,
                     replica_id,
                     client,
-                    Functions(client),
+                    functions,
                     hub,
-                    Admission(client),
+                    Admission(client, functions, parking),
                     connections,
                     RetryTimes(random.random),
                     parking,
@@ -106,6 +111,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
                 keeping = [
                     asyncio.create_task(writer.run(), name="store writer"),
                     asyncio.create_task(writer.purge(), name="store purge"),
+                    asyncio.create_task(parking.serve(hub, replica_id), name="parking"),
                 ]
                 try:
                     yield

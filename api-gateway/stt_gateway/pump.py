@@ -11,11 +11,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from stt_gateway.core.outbox import Outbox, Outgoing, outgoing
 from stt_shared.bus.channels import ChannelHub
-from stt_shared.bus.keys import StreamKeys
+from stt_shared.bus.functions import Ownership
 from stt_shared.bus.log import read_events
 from stt_shared.clock import monotonic_ms
 from stt_shared.contracts.errors import ERRORS, SttError
-from stt_shared.contracts.events import Done, decode_event
+from stt_shared.contracts.events import Done, Ready, decode_event
 from stt_shared.metrics import ERRORS_TOTAL, StageTimings
 from stt_shared.tasks import cancel_and_wait
 
@@ -52,34 +52,39 @@ async def send_text(websocket: WebSocket, text: str, timeout_s: float) -> None:
 
 
 class Pump:
-    """Forwards one session's events behind number ``after_event`` until the last. ``timings`` are added to what `done`
-    tells."""
+    """Sends ``ready``, which carries a secret and so never enters Redis, then the session's events after it until the
+    last. ``timings`` are added to what `done` tells."""
 
     def __init__(
         self,
         websocket: WebSocket,
         client: Redis,
         hub: ChannelHub,
-        at: StreamKeys,
+        owner: Ownership,
+        ready: Ready,
         timings: StageTimings,
         *,
-        after_event: int,
         partials: bool,
         send_timeout_s: float,
     ) -> None:
         self._websocket = websocket
-        self._reader = read_events(client, hub, at, after_event)
+        self._reader = read_events(client, hub, owner.keys, owner.epoch, ready.event)
+        self._ready = ready
         self._timings = timings
         self._send_timeout_s = send_timeout_s
         self._outbox = Outbox(partials=partials)
         self._arrived = asyncio.Event()
         self._taken = asyncio.Event()
-        self.last_event = after_event
+        self.last_event = ready.event
         """Number of the last event that was sent."""
         self.last_sent_ms = monotonic_ms()
 
     async def run(self) -> int:
         """Returns the code to close with. Raises ClientGone, or SttError unavailable when Redis stays away."""
+        try:
+            await send_text(self._websocket, msgspec.json.encode(self._ready).decode(), self._send_timeout_s)
+        except TimeoutError:
+            return CLOSE_SLOW_READER
         reading = asyncio.create_task(self._read(), name="events in")
         writing = asyncio.create_task(self._write(), name="events out")
         try:

@@ -2,9 +2,6 @@
 
 import asyncio
 import contextlib
-import hashlib
-import secrets
-import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,7 +9,7 @@ import redis
 import structlog
 from redis.asyncio import Redis
 
-from stt_gateway.core.config import Resume, SessionRequest, effective_config
+from stt_gateway.core.config import effective_config
 from stt_gateway.core.framing import Framer, Piece
 from stt_gateway.core.held import HeldChunks
 from stt_gateway.core.idle import SilenceWatch
@@ -20,14 +17,14 @@ from stt_gateway.core.messages import Audio
 from stt_gateway.core.reorder import Chunk, Missing, Reorder
 from stt_gateway.settings import GatewaySettings
 from stt_shared.bus import keys
-from stt_shared.bus.functions import AFRESH, Attach, Beginning, Functions, Ownership, Written
+from stt_shared.bus.functions import Functions, Ownership, Written
 from stt_shared.bus.keys import STAGE_GATEWAY
 from stt_shared.clock import monotonic_ms, wall_ms
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import Ack, Error, Event, Gap, Limits, Notice, Ready, iso_timestamp
 from stt_shared.contracts.frames import NOTHING_HELD, Frame, FrameKind, FrameMeta, Held
-from stt_shared.contracts.session import TARGET_SAMPLE_RATE, SessionConfig, decode_config, encode_json
-from stt_shared.metrics import REFUSED_WRITES, SESSIONS_TOTAL, StageTimings
+from stt_shared.contracts.session import TARGET_SAMPLE_RATE, SessionConfig
+from stt_shared.metrics import REFUSED_WRITES, StageTimings
 
 _log = structlog.get_logger()
 
@@ -37,6 +34,10 @@ REDIS_PATIENCE_MS = 10_000.0
 """How long Redis may be away before a session is given up."""
 STOP_PATIENCE_MS = 30_000.0
 """How long a session whose client is gone may wait for room for its last frames."""
+FIRST_AUDIO_S = 10.0
+"""How long a session may be silent before its first audio."""
+FIRST_AUDIO_KEPT_S = 60.0
+"""How long keepalives may prolong that: a place is for somebody who speaks."""
 HASTY_MS = 3000
 """So much of a session's first audio passes in short frames: somebody waits for the first word. Later they would not be
 worth their trips."""
@@ -62,6 +63,7 @@ class Session:
         *,
         seq: int = 0,
         held: Held = NOTHING_HELD,
+        had_audio: bool = False,
         stopped: bool = False,
     ) -> None:
         self._client = client
@@ -82,106 +84,19 @@ class Session:
         self.owner = owner
         self.config = config
         self.timings = StageTimings()
-        self.has_audio = held != NOTHING_HELD
+        self.has_audio = had_audio or held != NOTHING_HELD
         """Some audio came, whether it is in Redis yet or not."""
         self.stopped = stopped
         """STOP is in the log: nothing more is written."""
 
-    @classmethod
-    async def open(
-        cls,
-        client: Redis,
-        functions: Functions,
-        session_id: str,
-        config: SessionConfig,
-        settings: GatewaySettings,
-        beginning: Beginning = AFRESH,
-        token: str | None = None,
-    ) -> "Session":
-        """Begins a session under this id, says `ready` and calls for its workers; an earlier holder of the id is told.
+    def ready(self, token: str, resumed: bool | None, event: int) -> Ready:
+        """What the client is told first, straight through its own connection: nobody else may read the token.
 
-        ``beginning``, ``token``: of a session that is rebuilt. Raises the errors of Redis.
+        ``resumed`` None: it did not ask to resume. ``event``: the number of the newest event before those that follow.
         """
-        at = keys.session_keys(session_id)
-        epoch, resumed = uuid.uuid4().hex, None if token is None else False
-        token = token or secrets.token_urlsafe(24)
-        opened = await functions.open(
-            at,
-            epoch,
-            encode_json(config),
-            wall_ms(),
-            keys.SESSION_TTL_S,
-            token_hash=_hash(token),
-            beginning=beginning,
-        )
-        # The state's name doubles as a channel: who else serves this id learns at once that its time is over.
-        await functions.publish(at.state, epoch.encode())
-        session = cls(client, functions, Ownership(at, epoch, STAGE_GATEWAY, opened.fence), config, settings)
-        await functions.emit(session.owner, session.ready(token, resumed))
-        await client.xadd(keys.SESSIONS_WAITING, {"id": session_id, "epoch": epoch})
-        SESSIONS_TOTAL.labels("gateway").inc()
-        _log.info("session open", session_id=session_id, epoch=epoch, supersedes=opened.replaces)
-        return session
-
-    @classmethod
-    async def resume(
-        cls, client: Redis, functions: Functions, session_id: str, wish: Resume, settings: GatewaySettings
-    ) -> "Session | None":
-        """Goes on with a session that is still there; None: it is not, or not as far as its client has it.
-
-        Raises the errors of Redis.
-        """
-        at = keys.session_keys(session_id)
-        known = wish.known
-        attached = await functions.attach(
-            at,
-            _hash(wish.token),
-            finals=known.finals if known else 0,
-            committed_samples=_samples(known.committed_ms) if known else 0,
-            ttl_s=keys.SESSION_TTL_S,
-        )
-        if isinstance(attached, Attach):
-            _log.info("session not resumed", session_id=session_id, cause=attached.value)
-            return None
-        await functions.publish(at.state, attached.epoch.encode())
-        owner = Ownership(at, attached.epoch, STAGE_GATEWAY, attached.fence)
-        _log.info("session resumed", session_id=session_id, epoch=attached.epoch, fence=attached.fence)
-        return cls(
-            client,
-            functions,
-            owner,
-            decode_config(attached.config),
-            settings,
-            seq=attached.audio_seq,
-            held=attached.held,
-            stopped=attached.stopped,
-        )
-
-    @classmethod
-    async def rebuild(
-        cls,
-        client: Redis,
-        functions: Functions,
-        session_id: str,
-        request: SessionRequest,
-        settings: GatewaySettings,
-    ) -> "Session":
-        """Begins anew a session whose keys were lost, from what its client knows. Raises SttError not_found when the
-        client does not say, and the errors of Redis."""
-        wish = request.resume
-        if wish is None or wish.known is None:
-            raise SttError("not_found", "no session of this id and token; begin a new one")
-        beginning = Beginning(
-            wish.last_event, wish.known.finals, _samples(wish.known.committed_ms), _samples(wish.known.start_ms)
-        )
-        return await cls.open(
-            client, functions, session_id, request.config, settings, beginning=beginning, token=wish.token
-        )
-
-    def ready(self, token: str, resumed: bool | None) -> Ready:
-        """What the client is told first. ``resumed`` None: it did not ask to resume."""
         settings = self._settings
         return Ready(
+            event=event,
             session_id=self.id,
             resume_token=token,
             resumed=resumed,
@@ -268,9 +183,15 @@ class Session:
             limit = f"the session reached the limit of {self._settings.max_session_s} s and is stopped"
             await self._emit(Notice(session_id=self.id, code="session_limit", message=limit))
             await self.stop()
-        elif not self._lock.locked() and now_ms - self._last_sign_ms > idle_ms:
-            seconds = f"{self._settings.session_idle_timeout_s:g}"
-            raise SttError("idle", f"nothing came for {seconds} s; send audio or keepalive more often")
+        elif not self._lock.locked():
+            self._check_idle(now_ms, idle_ms)
+
+    def _check_idle(self, now_ms: float, idle_ms: float) -> None:
+        silence_ms = idle_ms if self.has_audio else min(idle_ms, FIRST_AUDIO_S * 1000)
+        if now_ms - self._last_sign_ms > silence_ms:
+            raise SttError("idle", f"nothing came for {silence_ms / 1000:g} s; send audio or keepalive more often")
+        if not self.has_audio and now_ms - self._opened_ms > FIRST_AUDIO_KEPT_S * 1000:
+            raise SttError("idle", f"no audio came within {FIRST_AUDIO_KEPT_S:g} s; connect when there is some")
 
     async def fail(self, error: SttError) -> bool:
         """Puts the error into the session's results, which ends it; False when that is not possible."""
@@ -278,12 +199,28 @@ class Session:
         return await self._emit(event)
 
     async def abandon(self) -> None:
-        """The client is gone: ends the audio, so that nothing waits for more."""
+        """The client is gone: frees the id and ends the audio, so that nothing waits for more."""
         self._give_up_ms = monotonic_ms() + STOP_PATIENCE_MS
+        try:
+            await self._functions.leave(self.owner, forget=not self.is_worth_keeping)
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            _log.warning("session id not freed: Redis unreachable", session_id=self.id, cause=str(error))
+        if not self.is_worth_keeping:
+            return
         try:
             await self.stop()
         except SttError as error:
             _log.info("session left as it is", session_id=self.id, cause=error.code)
+
+    async def is_ours(self) -> bool:
+        """No other connection has the session. Raises the errors of Redis."""
+        epoch, fence = await self._functions.fields(self.owner.keys, "epoch", _FENCE)
+        return (epoch, fence) == (self.owner.epoch.encode(), str(self.owner.fence).encode())
+
+    @property
+    def is_worth_keeping(self) -> bool:
+        """Something was said, or asked for, that somebody may come back to."""
+        return self.has_audio or self.stopped
 
     @contextlib.asynccontextmanager
     async def quiet(self) -> AsyncIterator[None]:
@@ -389,11 +326,3 @@ class Session:
             _log.warning("event not stored", session_id=self.id, kind=type(event).__name__, cause=str(error))
             return False
         return written is Written.OK
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _samples(milliseconds: int) -> int:
-    return milliseconds * TARGET_SAMPLE_RATE // 1000

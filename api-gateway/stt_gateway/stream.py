@@ -17,13 +17,14 @@ from stt_gateway.core.config import Defaults, SessionRequest, session_request, s
 from stt_gateway.core.framing import joined_ms
 from stt_gateway.core.messages import Audio, Finalize, Keepalive, Message, Stop, message_from_bytes, message_from_text
 from stt_gateway.core.pace import SendPace
+from stt_gateway.opening import Opening
 from stt_gateway.pump import CLOSE_DONE, ClientGone, Pump, send_text
 from stt_gateway.services import Services, services_of
 from stt_gateway.session import Session
 from stt_shared.bus.keys import is_valid_id
 from stt_shared.clock import monotonic_ms
 from stt_shared.contracts.errors import SttError
-from stt_shared.contracts.events import Error
+from stt_shared.contracts.events import Error, Ready
 from stt_shared.metrics import ERRORS_TOTAL, SESSIONS
 from stt_shared.tasks import cancel_and_wait
 
@@ -136,7 +137,7 @@ class Connection:
         services = self._services
         self._is_open = False
         try:
-            session = await self._session(request)
+            session, ready = await self._session(request)
         except (redis.ConnectionError, redis.TimeoutError) as error:
             return _not_opened(error)
         self._is_open = True
@@ -144,9 +145,9 @@ class Connection:
             self._websocket,
             services.redis,
             services.hub,
-            session.owner.keys,
+            session.owner,
+            ready,
             session.timings,
-            after_event=self._last_event,
             partials=session.config.interim_results,
             send_timeout_s=self._settings.send_timeout_s,
         )
@@ -170,9 +171,11 @@ class Connection:
                     async with asyncio.timeout(self._settings.send_timeout_s):
                         ended_with = await pumping
                         outcome = ended_with if ended_with is not None else outcome
-            elif isinstance(outcome, _Renamed) or (isinstance(outcome, ClientGone) and outcome.for_good):
+            elif ends_here or outcome == _Closed(CLOSE_DONE):
+                pass
+            elif _is_for_good(outcome) or not session.is_worth_keeping:
                 await session.abandon()
-            elif not ends_here and outcome != _Closed(CLOSE_DONE):
+            else:
                 # Whoever comes back finds it as it was.
                 services.parking.park(session)
         finally:
@@ -182,23 +185,15 @@ class Connection:
         _log.info("connection leaves session", session_id=session.id, outcome=_described(outcome))
         return outcome
 
-    async def _session(self, request: SessionRequest) -> Session:
+    async def _session(self, request: SessionRequest) -> tuple[Session, Ready]:
         """The session that the client wishes to go on with, or a new one. Raises SttError, and the errors of Redis."""
-        services, settings = self._services, self._settings
-        if request.resume is None:
-            self._last_event = 0
-            await services.admission.check(request.config)
-            return await Session.open(services.redis, services.functions, self._session_id, request.config, settings)
-        wish = request.resume
-        self._last_event = wish.last_event
-        session = await Session.resume(services.redis, services.functions, self._session_id, wish, settings)
-        if session is None:
-            await services.admission.check(request.config)
-            return await Session.rebuild(services.redis, services.functions, self._session_id, request, settings)
-        # Not by way of the session's events: those that the client missed come after it.
-        ready = msgspec.structs.replace(session.ready(wish.token, True), event=wish.last_event)
-        await send_text(self._websocket, msgspec.json.encode(ready).decode(), settings.send_timeout_s)
-        return session
+        services, resume = self._services, request.resume
+        self._last_event = resume.last_event if resume else 0
+        opening = Opening(services.redis, services.functions, self._settings)
+        if resume is not None and (resumed := await opening.resume(self._session_id, resume)):
+            return resumed
+        await services.admission.check(request.config)
+        return await opening.open(self._session_id, request.config, resume)
 
     async def _forward(self, pump: Pump) -> _Outcome:
         return _Closed(await pump.run())
@@ -261,6 +256,10 @@ class Connection:
 
 
 _ID_RULE = "an id is 1 to 128 letters, digits and . _ : @ -"
+
+
+def _is_for_good(outcome: _Outcome) -> bool:
+    return isinstance(outcome, _Renamed) or (isinstance(outcome, ClientGone) and outcome.for_good)
 
 
 def _not_opened(error: Exception) -> SttError:

@@ -17,13 +17,9 @@ class Address:
     url: str
     query: Mapping[str, str] = field(default_factory=dict)
 
-    def first(self) -> str:
-        """Where a session is opened."""
-        return f"{self.url}?{urlencode(self.query)}"
-
-    def again(self, token: str, heard: Heard, start_ms: int | None) -> str:
-        """Where it is resumed. ``start_ms``: where the audio begins that a server would get which has lost the session;
-        None when that audio is not here any more."""
+    def of(self, token: str, heard: Heard, start_ms: int | None) -> str:
+        """Where the session with this token is opened, or resumed with what came of it. ``start_ms``: where the audio
+        begins that a server would get which does not have the session; None when that audio is not here any more."""
         resume: dict[str, object] = {"resume_token": token, "last_event": heard.last_event}
         if start_ms is not None:
             resume |= {"committed_ms": heard.committed_ms, "finals": heard.settled_finals, "start_ms": start_ms}

@@ -18,7 +18,8 @@ from stt_client.errors import ConnectionLost, SessionError, close_error, status_
 from stt_client.heard import Event
 from stt_client.replay import Chunk, Finalize, Item, ReplayBuffer
 
-KEEPALIVE_S = 20.0
+KEEPALIVE_S = 5.0
+"""A server waits for the first audio for 10 s."""
 MAX_EVENT_BYTES = 16 * 1024**2
 _CLOSE_S = 1.0
 _UNREAD_MS = 10_000

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import secrets
 import ssl
 import time
 import uuid
@@ -62,8 +63,7 @@ def connect(
         "encoding": encoding,
         "channels": str(channels),
         **({"language": language} if language else {}),
-        # Named by this side: the server need not wait for a name, and an attempt whose `ready` was lost is replaced by
-        # the next one instead of being left to itself.
+        # Named by this side: the server need not wait for a name.
         "session_id": session_id or uuid.uuid4().hex,
         "framing": "seq32",
     }
@@ -109,7 +109,8 @@ class LiveSession:
         self._open_patience_s = open_patience_s
         self._on_lost = on_lost
         self._on_resumed = on_resumed
-        self._token = ""
+        # Its own from the first connection on: an attempt whose `ready` was lost is found again by the next one.
+        self._token = secrets.token_urlsafe(24)
         self._heard = Heard()
         self._inbox = Inbox()
         self._event_s = 0.0
@@ -211,7 +212,7 @@ class LiveSession:
                 await connection.run()
                 return
             except ConnectionLost as lost:
-                patience_s = self._patience_s if self._token else self._open_patience_s
+                patience_s = self._patience_s if self._ready.is_set() else self._open_patience_s
                 wait_s = backoff.lost(time.monotonic(), ready_s, patience_s, lost.retry_after_s)
                 if wait_s is None:
                     raise SessionError(lost.code, lost.message, lost.retry_after_s) from lost.__cause__
@@ -220,11 +221,9 @@ class LiveSession:
             await asyncio.sleep(wait_s)
 
     async def _open(self) -> tuple[Any, Event]:
-        if not self._token:
-            return await open_connection(self._address.first(), self._transport)
         is_container = self._buffer.audio.frame_bytes is None
         start_ms = (0 if is_container else self._heard.committed_ms) if self._buffer.can_rebuild else None
-        return await open_connection(self._address.again(self._token, self._heard, start_ms), self._transport)
+        return await open_connection(self._address.of(self._token, self._heard, start_ms), self._transport)
 
     def _begin(self, ready: Event) -> None:
         """Lines the audio up with what the server has."""
@@ -236,7 +235,7 @@ class LiveSession:
             self._buffer.rebuild(self._heard.committed_ms)
         else:
             self._buffer.resume(held_seq)
-        again = bool(self._token)
+        again = self._ready.is_set()
         self._token = str(ready["resume_token"])
         self.session_id = str(ready["session_id"])
         self.config = dict(ready.get("config", {}))

@@ -143,7 +143,9 @@ async def test_a_reopened_session_shuts_out_its_former_owners(functions: Functio
     await opened(functions)
     owner = await functions.claim(AT, "e1", keys.STAGE_TRANSCRIBER, "r1")
     assert owner is not None
-    assert (await functions.open(AT, "e2", encode_json(SessionConfig()), 0, 60)).replaces == "e1"
+    reopened = await functions.open(AT, "e2", encode_json(SessionConfig()), 0, 60)
+    assert reopened is not None
+    assert reopened.replaces == "e1"
     assert (await functions.emit(owner, final(1)))[0] is Written.GONE
     forged = Ownership(AT, "e2", keys.STAGE_TRANSCRIBER, owner.fence)
     assert (await functions.emit(forged, final(1)))[0] is Written.FENCED, "fences rise over epochs"
@@ -263,7 +265,7 @@ async def test_frames_trimmed_before_they_were_read_are_reported(
 async def test_events_reach_a_reader_in_order(functions: Functions, redis_client: Redis, hub: ChannelHub) -> None:
     owner = await opened(functions)
     await functions.emit(owner, SpeechStarted(session_id="s1", start_ms=0, timestamp=STAMP))
-    reading = asyncio.create_task(collect(read_events(redis_client, hub, AT, 0).items(), 3))
+    reading = asyncio.create_task(collect(read_events(redis_client, hub, AT, owner.epoch, 0).items(), 3))
     await asyncio.sleep(0.05)
     await functions.emit(owner, partial("a"))
     await functions.emit(owner, final(1))

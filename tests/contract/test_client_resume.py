@@ -49,8 +49,14 @@ async def test_an_undisturbed_session() -> None:
                 await session.send(AUDIO)
     assert_nothing_is_lost(events)
     assert {event["type"] for event in events} == {"final", "done"}
+    (session,) = gateway.sessions.values()
     assert gateway.queries == [
         {
+            "resume_token": session.token,
+            "last_event": "0",
+            "committed_ms": "0",
+            "finals": "0",
+            "start_ms": "0",
             "session_id": "mine",
             "framing": "seq32",
             "language": "en",
@@ -135,7 +141,7 @@ async def test_a_ready_that_is_lost() -> None:
     assert_nothing_is_lost(events)
     assert len(gateway.queries) == 6
     assert len(gateway.sessions) == 1, "every attempt names the same session"
-    assert "resume_token" not in gateway.queries[1]
+    assert gateway.queries[1] == gateway.queries[0], "with the same token"
 
 
 async def test_a_container_is_sent_again_as_a_whole() -> None:

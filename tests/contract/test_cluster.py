@@ -156,7 +156,7 @@ async def test_a_session_goes_all_the_way(client: Redis) -> None:
                 assert await functions.append_audio(owner, frame(seq)) is Written.OK
             assert await functions.append_audio(owner, frame(N_FRAMES + 1, FrameKind.STOP)) is Written.OK
             events: list[str] = []
-            async for item in read_events(client, hub, owner.keys, 0).items():
+            async for item in read_events(client, hub, owner.keys, owner.epoch, 0).items():
                 if isinstance(item, RawEvent):
                     event = decode_event(item.body)
                     events.append(event.text if isinstance(event, Final) else type(event).__name__)

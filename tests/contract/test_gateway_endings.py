@@ -25,6 +25,7 @@ from gateway_bench import (
     since,
     stand_ins,
     tell_status,
+    until,
 )
 from live_client import as_json, talk
 from redis.asyncio import Redis
@@ -68,11 +69,13 @@ async def ends_with(client: Line, code: str) -> dict[str, Any]:
     return error
 
 
-async def test_a_second_connection_with_the_same_id_supersedes_the_first(gateway: Gateway, workers: Workers) -> None:
+async def test_a_connection_that_resumes_a_session_supersedes_the_first(gateway: Gateway, workers: Workers) -> None:
     async with line(gateway.stream("session_id=s1")) as first:
-        await first.hear("ready")
+        ready = await first.hear("ready")
         await first.send(CHUNK)
-        async with line(gateway.stream("session_id=s1")) as second:
+        hand = await workers.hand("s1")
+        await until(lambda: hand.audio)
+        async with line(gateway.stream(f"session_id=s1&resume_token={ready['resume_token']}")) as second:
             began = time.monotonic()
             error = await ends_with(first, "superseded")
             assert since(began) < 0.5, "told at once, not at the next look"
@@ -83,8 +86,8 @@ async def test_a_second_connection_with_the_same_id_supersedes_the_first(gateway
             await second.hear("final")
             await second.send(STOP)
             assert await second.rest() == 1000
-    assert workers.hands[-1].audio == CHUNK * 5
-    assert workers.hands[-1].kinds == ["audio", "finalize", "stop"], "the first one's end did not end the second"
+    assert hand.audio == CHUNK * 6
+    assert hand.kinds == ["audio", "finalize", "stop"], "the first one's end did not end the session"
 
 
 async def test_an_id_may_be_used_again_when_its_session_is_over(gateway: Gateway) -> None:

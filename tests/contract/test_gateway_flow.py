@@ -85,7 +85,9 @@ async def test_who_does_not_read_at_all_is_let_go(
         line(gateway.stream(), buffer_bytes=BUFFER_BYTES, max_queue=1) as client,
     ):
         await client.hear("ready")
+        await client.send(bytes(640))
         hand = await workers.hand()
+        await until(lambda: hand.frames)
         began = time.monotonic()
         for number in range(300):
             await hand.final(f"{number} " + "x" * 20_000)
@@ -187,7 +189,8 @@ async def test_a_session_whose_log_is_full_can_be_superseded(gateway: Gateway, w
             await first.send(b"xy")
         hand = await workers.hand()
         await until(lambda: len(hand.frames) == MAX_LOG_FRAMES)
-        async with line(gateway.stream("session_id=s1")) as second:
+        ready = first.of("ready")[0]
+        async with line(gateway.stream(f"session_id=s1&resume_token={ready['resume_token']}")) as second:
             await second.hear("ready")
             assert await first.rest(3) == 4509
             assert first.events[-1]["code"] == "superseded"

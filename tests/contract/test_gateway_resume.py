@@ -124,14 +124,14 @@ async def test_however_often_it_is_lost_every_byte_arrives_once(
 
 
 async def test_without_resuming_what_was_said_is_gone(gateways: tuple[Gateway, Gateway], workers: Workers) -> None:
-    """The negative twin: the same loss, and a client that just connects again."""
+    """The negative twin: the same loss, and a client that begins anew."""
     one, other = gateways
     async with line(one.stream(query("s2"))) as before:
         await before.hear("ready")
         await before.send(*numbered([bytes(3200)] * 5))
         await until(lambda: len(workers.hands) == 1 and len(workers.hands[0].audio) == 5 * 3200)
         lose(before)
-    async with line(other.stream(query("s2"))) as after:
+    async with line(other.stream(query("s2-again"))) as after:
         await after.hear("ready")
         await after.send(*numbered([b"\1" * 3200] * 2, 6), STOP)
         await after.hear("done")

@@ -106,7 +106,7 @@ async def listening(client: Redis, at: StreamKeys) -> AsyncIterator["asyncio.Tas
         async def collect() -> list[Event]:
             events: list[Event] = []
             async with asyncio.timeout(20):
-                async for item in read_events(client, hub, at, 0).items():
+                async for item in read_events(client, hub, at, "e", 0).items():
                     if item is None:
                         continue
                     events.append(decode_event(item.body))

@@ -190,17 +190,21 @@ async def test_a_connection_that_names_its_session_late_moves_there(suite: Suite
         assert (await events_until(ws, "error")).error_code == "bad_message"
 
 
-async def test_who_opens_an_id_takes_it_over(suite: Suite) -> None:
+async def test_an_id_in_use_is_a_conflict_without_its_token(suite: Suite) -> None:
     url = suite.stream_url + "?session_id=wanted"
     async with websockets.connect(url) as first:
-        await events_until(first, "ready")
+        (ready,) = (await events_until(first, "ready")).of("ready")
         async with websockets.connect(url) as second:
-            assert (await events_until(second, "ready")).events[0]["event"] == 1
+            assert (await events_until(second, "error")).error_code == "conflict"
+            await second.wait_closed()
+            assert second.close_code == 4506
+        async with websockets.connect(f"{url}&resume_token={ready['resume_token']}") as third:
+            assert (await events_until(third, "ready")).events[0]["event"] == 0
             assert (await events_until(first, "error")).error_code == "superseded"
             await first.wait_closed()
             assert first.close_code == 4509
-            await second.send('{"type":"stop"}')
-            await events_until(second, "done")
+            await third.send('{"type":"stop"}')
+            await events_until(third, "done")
 
 
 async def test_half_a_sample_is_a_warning(suite: Suite) -> None:

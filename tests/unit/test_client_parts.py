@@ -221,10 +221,9 @@ def test_a_session_is_resumed_with_what_the_client_has() -> None:
     for event in (final(1, 2), ack(1000, 3), final(2, 4)):
         heard.take(event)
     address = Address("ws://a/x", {"session_id": "s 1", "framing": "seq32"})
-    assert address.first() == "ws://a/x?session_id=s+1&framing=seq32"
     resumed = "ws://a/x?session_id=s+1&framing=seq32&resume_token=t&last_event=4"
-    assert address.again("t", heard, 1000) == f"{resumed}&committed_ms=1000&finals=1&start_ms=1000"
-    assert address.again("t", heard, None) == resumed
+    assert address.of("t", heard, 1000) == f"{resumed}&committed_ms=1000&finals=1&start_ms=1000"
+    assert address.of("t", heard, None) == resumed
 
 
 def test_messages() -> None:

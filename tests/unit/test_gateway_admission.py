@@ -7,6 +7,7 @@ import pytest
 
 from stt_gateway import admission
 from stt_gateway.admission import Admission
+from stt_gateway.parking import Parking
 from stt_shared.bus.replicas import ReplicaStatus
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import SessionConfig
@@ -40,7 +41,7 @@ def replicas(monkeypatch: pytest.MonkeyPatch) -> Replicas:
 
 
 def door() -> Admission:
-    return Admission(cast(Any, None))
+    return Admission(cast(Any, None), cast(Any, None), Parking(150))
 
 
 async def knocks(at: Admission) -> str:

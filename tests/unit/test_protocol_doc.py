@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from stt_audio.settings import AudioSettings
-from stt_gateway import http_connections, read_ahead, request_heads, uploads
+from stt_gateway import http_connections, read_ahead, request_heads, session, uploads
 from stt_gateway.conversations import VIEWER_MESSAGES_AT_ONCE, VIEWER_MESSAGES_PER_S, shown
 from stt_gateway.core.config import (
     JOB_PARAMETERS,
@@ -283,6 +283,8 @@ def test_limits_are_the_settings_and_constants() -> None:
             assert int(default) == settings[setting.strip("`")], limit
     fixed = {limit: int(default) for limit, default, setting, *_ in rows if setting == "fixed"}
     assert fixed == {
+        "seconds without a message before the first audio": session.FIRST_AUDIO_S,
+        "seconds until the first audio, with keepalives": session.FIRST_AUDIO_KEPT_S,
         "parts of an upload": uploads.MAX_PARTS,
         "bytes of a form field": uploads.MAX_FIELD_BYTES,
         "bytes of an address with its query": request_heads.MAX_ADDRESS_BYTES,

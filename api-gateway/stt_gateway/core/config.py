@@ -71,6 +71,12 @@ class Resume:
     last_event: int
     known: Known | None
 
+    @property
+    def is_opening(self) -> bool:
+        """Nothing has come of the session yet. A client that names its own token may open a session so: repeated, as
+        when its `ready` was lost, this finds the same one."""
+        return self.last_event == 0 and self.known is not None and self.known.committed_ms == 0
+
 
 @dataclass(frozen=True)
 class SessionRequest:

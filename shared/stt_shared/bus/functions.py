@@ -78,6 +78,18 @@ AFRESH = Beginning()
 
 
 @dataclass(frozen=True)
+class Hold:
+    """For how many seconds after its last write an active session keeps its id from others: once it has had audio, and
+    before."""
+
+    with_audio_s: float = 0
+    without_audio_s: float = 0
+
+
+NO_HOLD = Hold()
+
+
+@dataclass(frozen=True)
 class Opened:
     """A new epoch. ``replaces``: the epoch that stood there, None for none."""
 
@@ -100,7 +112,8 @@ class Attached:
 class Attach(enum.StrEnum):
     """Why a session cannot be gone on with."""
 
-    GONE = "gone"  # there is none of that id and token
+    GONE = "gone"  # there is none of that id
+    OTHER = "other"  # the token is not that session's
     BEHIND = "behind"  # Redis knows less than the client
 
 
@@ -113,6 +126,7 @@ class Functions:
         self._publish = "SPUBLISH" if sharded or as_cluster(client) else "PUBLISH"
         self._open = _function("open")
         self._attach = _function("attach")
+        self._leave = _function("leave")
         self._append = _function("append_frame")
         self._emit = _function("emit_event")
         self._claim = _function("claim")
@@ -132,9 +146,11 @@ class Functions:
         *,
         token_hash: str = "",
         beginning: Beginning = AFRESH,
-    ) -> Opened:
-        """Starts a session or job afresh. ``token_hash``: of the token that a session can be resumed with."""
-        earlier, fence = await self._lane.call(
+        hold: Hold = NO_HOLD,
+    ) -> Opened | None:
+        """Starts a session afresh; None: its id is in use, and the token is another's. ``token_hash``: of the token
+        that the session can be resumed with. ``hold``: of a session that has the id already."""
+        answer: list[Any] = await self._lane.call(
             self._open,
             [at.state, at.audio_log, at.pcm_log, at.results_log],
             [
@@ -147,8 +163,13 @@ class Functions:
                 beginning.finals,
                 beginning.committed_samples,
                 beginning.start_samples,
+                hold.with_audio_s,
+                hold.without_audio_s,
             ],
         )
+        if answer[0] != b"ok":
+            return None
+        _, earlier, fence = answer
         return Opened(int(fence), earlier.decode() or None)
 
     async def attach(
@@ -163,6 +184,17 @@ class Functions:
         _, fence, epoch, config, audio_seq, held, stopped, state = answer
         over = bool(stopped) or state == b"done"
         return Attached(int(fence), epoch.decode(), config, int(audio_seq), Held.parsed(held), over)
+
+    async def leave(self, owner: Ownership, *, forget: bool) -> bool:
+        """Gateway: frees the session's id; ``forget`` deletes the session. False: it is another connection's."""
+        at = owner.keys
+        return bool(
+            await self._lane.call(
+                self._leave,
+                [at.state, at.audio_log, at.pcm_log, at.results_log],
+                [owner.epoch, owner.fence, "1" if forget else ""],
+            )
+        )
 
     async def publish(self, channel: str, payload: bytes) -> None:
         """A message for those who listen now; kept by nobody."""

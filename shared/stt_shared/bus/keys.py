@@ -154,3 +154,8 @@ def replica_metrics(replica_id: str) -> str:
 def replica_channel(replica_id: str) -> str:
     """A process's own channel: it keeps the subscriber connection in use and can probe it."""
     return "stt:replica:" + replica_id
+
+
+def gateway_displace(replica_id: str) -> str:
+    """A gateway's channel: any message asks it to stop its oldest parked session."""
+    return "stt:gateway:displace:" + replica_id

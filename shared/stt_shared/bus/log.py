@@ -48,7 +48,10 @@ _decode_number = msgspec.json.Decoder(_Numbered).decode
 
 
 class LogReader(Generic[Item]):
-    """One log with its channel, from a position on. ``position`` is the number of the last item given out."""
+    """One log with its channel, from a position on. ``position`` is the number of the last item given out.
+
+    ``from_message`` and ``from_entry`` give None for what is not this reader's, which is skipped.
+    """
 
     def __init__(
         self,
@@ -57,8 +60,8 @@ class LogReader(Generic[Item]):
         channel: str,
         position: int,
         *,
-        from_message: Callable[[bytes], tuple[int, Item]],
-        from_entry: Callable[[int, Mapping[bytes, bytes]], Item],
+        from_message: Callable[[bytes], tuple[int, Item | None]],
+        from_entry: Callable[[int, Mapping[bytes, bytes]], Item | None],
         allow_holes: bool,
     ) -> None:
         self._lane = lane_for(client)
@@ -87,6 +90,8 @@ class LogReader(Generic[Item]):
                         yield None
                     continue
                 seq, live = self._from_message(payload)
+                if live is None:
+                    continue
                 if seq > self.position + 1:
                     async for item in self._logged():
                         yield item
@@ -103,7 +108,9 @@ class LogReader(Generic[Item]):
             for entry_id, row in entries:
                 seq = int(entry_id.partition(b"-")[0])
                 self._advance(seq)
-                yield self._from_entry(seq, dict(zip(row[::2], row[1::2], strict=True)))
+                item = self._from_entry(seq, dict(zip(row[::2], row[1::2], strict=True)))
+                if item is not None:
+                    yield item
             if len(entries) < _PAGE:
                 return
 
@@ -123,15 +130,25 @@ def read_pcm(client: Redis, hub: ChannelHub, at: StreamKeys, position: int) -> L
     return _frames(client, hub, at.pcm, position)
 
 
-def read_events(client: Redis, hub: ChannelHub, at: StreamKeys, position: int) -> LogReader[RawEvent]:
-    """Events after number ``position``; partials that were overtaken are missing from the log, rightly."""
+def read_events(client: Redis, hub: ChannelHub, at: StreamKeys, epoch: str, position: int) -> LogReader[RawEvent]:
+    """Events of ``epoch`` after number ``position``; partials that were overtaken are missing from the log, rightly.
 
-    def from_message(payload: bytes) -> tuple[int, RawEvent]:
-        number = _decode_number(payload).event
-        return number, RawEvent(number, payload)
+    A session that is opened afresh writes under the same names, with numbers of its own.
+    """
+    own = b'{"epoch":"%s",' % epoch.encode()
 
-    def from_entry(seq: int, fields: Mapping[bytes, bytes]) -> RawEvent:
-        return RawEvent(seq, fields[b"event"])
+    def event(payload: bytes) -> RawEvent | None:
+        if not payload.startswith(own):
+            return None
+        body = b"{" + payload[len(own) :]
+        return RawEvent(_decode_number(body).event, body)
+
+    def from_message(payload: bytes) -> tuple[int, RawEvent | None]:
+        found = event(payload)
+        return (found.seq if found else 0), found
+
+    def from_entry(_: int, fields: Mapping[bytes, bytes]) -> RawEvent | None:
+        return event(fields[b"event"])
 
     return LogReader(
         client, hub, at.results, position, from_message=from_message, from_entry=from_entry, allow_holes=True

@@ -225,9 +225,11 @@ class Stage:
         follows = item.follows or (self._replica_id if item.found_again else item.fields.get(b"from", b"").decode())
         try:
             owner = hand.owner = await self._claim(at, epoch, follows, item)
-            if owner is not None:
+            # A session whose client left without a word is deleted, perhaps at this moment.
+            fields = await read_state(self._client, at) if owner is not None else {}
+            if owner is not None and fields:
                 log.info("taken over" if follows else "taken", fence=owner.fence)
-                await self._handle(Assignment(owner, await read_state(self._client, at), item.follows))
+                await self._handle(Assignment(owner, fields, item.follows))
             await self._queue.done(item, delete=deletes)
         except (redis.ConnectionError, redis.TimeoutError) as error:
             # The entry stays pending under this replica's name; whoever looks finds it, this replica too.

@@ -4,9 +4,8 @@ import { pcm, ReplayBuffer } from "../../../api-gateway/stt_gateway/web/js/live/
 import { LiveSession } from "../../../api-gateway/stt_gateway/web/js/live/session.js";
 import {
   beginsAnew,
-  firstAddress,
   mayRetry,
-  resumeAddress,
+  sessionAddress,
   socketBase,
 } from "../../../api-gateway/stt_gateway/web/js/live/address.js";
 import { Backoff } from "../../../api-gateway/stt_gateway/web/js/live/backoff.js";
@@ -183,6 +182,22 @@ test("a server that says when to come again is asked then", async () => {
   s.session.close();
 });
 
+test("an attempt whose ready was lost is found again by the next one", async () => {
+  const s = started();
+  s.sockets[0].drop(1006);
+  assert.equal(s.session.link, "connecting");
+  await tick(300);
+  const { query } = s.sockets[1];
+  assert.deepEqual(query, s.sockets[0].query);
+  assert.equal(query.committed_ms, "0");
+  assert.match(query.resume_token, /^[0-9a-f]{32}$/);
+  s.sockets[1].tell(ready({ resumed: true }));
+  s.speak(1);
+  assert.deepEqual(s.sockets[1].sent, [1]);
+  assert.equal(s.session.reconnects, 0);
+  s.session.close();
+});
+
 test("a session that the server ended says so", () => {
   const s = started();
   s.sockets[0].tell(ready());
@@ -192,9 +207,9 @@ test("a session that the server ended says so", () => {
 
 test("addresses", () => {
   assert.equal(socketBase({ protocol: "https:", host: "a:1" }), "wss://a:1");
-  assert.equal(firstAddress("ws://a", { language: "en" }), "ws://a/v1/stt/stream?language=en");
   const heard = new Heard();
-  const url = new URL(resumeAddress("ws://a", {}, "T", heard, null));
+  const url = new URL(sessionAddress("ws://a", { language: "en" }, "T", heard, null));
+  assert.equal(`${url}`, "ws://a/v1/stt/stream?language=en&resume_token=T&last_event=0");
   assert.equal(url.searchParams.has("committed_ms"), false, "without the audio nothing can be rebuilt");
 });
 

@@ -33,7 +33,8 @@ if ARGV[4] ~= '' then
     if state[7] then redis.call('XDEL', KEYS[2], state[7] .. '-0') end
     redis.call('HSET', KEYS[1], 'ack', event)
   end
-  local body = '{"event":' .. string.format('%d', event) .. ',' .. string.sub(ARGV[4], 2)
+  -- The epoch comes first: a reader of an earlier one drops the event by it, and clients are not sent it.
+  local body = '{"epoch":"' .. ARGV[1] .. '","event":' .. string.format('%d', event) .. ',' .. string.sub(ARGV[4], 2)
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[11], event .. '-0', 'kind', kind, 'event', body)
   if kind == 'partial' then redis.call('HSET', KEYS[1], 'partial', event) end
   redis.call('EXPIRE', KEYS[2], ARGV[10])

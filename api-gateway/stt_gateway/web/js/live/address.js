@@ -7,13 +7,9 @@ export function socketBase(page) {
   return `${page.protocol === "https:" ? "wss:" : "ws:"}//${page.host}`;
 }
 
-export function firstAddress(base, query) {
-  return `${base}${STREAM_PATH}?${new URLSearchParams(query)}`;
-}
-
-/** Where a session is resumed. `heard`: what we have of it. `startMs`: where the audio begins that a server would get
- * which has lost it; null when that audio is not here any more. */
-export function resumeAddress(base, query, token, heard, startMs) {
+/** Where the session with this token is opened or resumed. `heard`: what we have of it. `startMs`: where the audio
+ * begins that a server would get which does not have it; null when that audio is not here any more. */
+export function sessionAddress(base, query, token, heard, startMs) {
   const wishes = { ...query, resume_token: token, last_event: heard.lastEvent };
   if (startMs !== null)
     Object.assign(wishes, { committed_ms: heard.committedMs, finals: heard.settledFinals, start_ms: startMs });

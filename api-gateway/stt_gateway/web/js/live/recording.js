@@ -1,7 +1,7 @@
 // Microphone, replay buffer, session and transcript put together: what a "speak" button starts and stops.
 import { capture, MicrophoneError, openMicrophone, recorderType } from "./microphone.js";
 import { container, pcm, ReplayBuffer } from "./replay.js";
-import { LiveSession } from "./session.js";
+import { LiveSession, newId } from "./session.js";
 
 const SAMPLE_RATE = 16000;
 
@@ -231,9 +231,4 @@ export class Recording extends EventTarget {
   #changed() {
     this.dispatchEvent(new Event("change"));
   }
-}
-
-/** A name that nobody guesses (crypto.randomUUID is missing on insecure origins). */
-export function newId() {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,5 +1,5 @@
 // A live session as the page sees it: audio in, events out, however many connections that takes.
-import { beginsAnew, firstAddress, mayRetry, resumeAddress } from "./address.js";
+import { beginsAnew, mayRetry, sessionAddress } from "./address.js";
 import { Backoff } from "./backoff.js";
 import { Heard } from "./heard.js";
 import { encoded } from "./replay.js";
@@ -9,7 +9,7 @@ const PATIENCE_S = 900;
 const DONE_PATIENCE_S = 60;
 const OPEN_TIMEOUT_S = 10;
 const DEAD_AFTER_S = 8;
-const KEEPALIVE_S = 20;
+const KEEPALIVE_S = 5; // a server waits for the first audio for 10 s
 const BUSY_FACTOR = 4;
 const BUSY_BYTES = 10 * 32000;
 const SOCKET_BYTES = 128 * 1024; // more than this is not handed to the browser's own buffer, which tells no place in it
@@ -22,7 +22,9 @@ export class LiveSession {
   #socket = null;
   #heard = new Heard();
   #backoff = new Backoff();
-  #token = "";
+  // Its own from the first connection on, so that an attempt whose `ready` was lost is found again by the next one.
+  #token = newId();
+  #opened = false;
   #told = null;
   #readyS = null;
   #heardS = 0;
@@ -103,13 +105,9 @@ export class LiveSession {
 
   #connect() {
     this.#told = null;
-    let url = firstAddress(this.base, this.query);
-    if (this.#token) {
-      const isContainer = this.buffer.audio.frameBytes === null;
-      const startMs = this.buffer.canRebuild ? (isContainer ? 0 : this.#heard.committedMs) : null;
-      url = resumeAddress(this.base, this.query, this.#token, this.#heard, startMs);
-    }
-    const socket = this.openSocket(url);
+    const isContainer = this.buffer.audio.frameBytes === null;
+    const startMs = this.buffer.canRebuild ? (isContainer ? 0 : this.#heard.committedMs) : null;
+    const socket = this.openSocket(sessionAddress(this.base, this.query, this.#token, this.#heard, startMs));
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
     this.#readyS = null;
@@ -141,12 +139,13 @@ export class LiveSession {
   }
 
   #begin(ready) {
-    if (this.#token) {
+    if (this.#opened) {
       if (beginsAnew(ready, this.#heard.committedMs) && this.buffer.canRebuild)
         this.buffer.rebuild(this.#heard.committedMs);
       else this.buffer.resume(ready.resume_from_seq ?? 0);
       this.reconnects += 1;
     }
+    this.#opened = true;
     this.#token = ready.resume_token;
     this.config = ready.config ?? {};
     this.#cancel("open");
@@ -170,11 +169,11 @@ export class LiveSession {
       socket.onmessage = socket.onclose = null;
       socket.close();
     }
-    const patienceS = this.#token ? PATIENCE_S : OPEN_PATIENCE_S;
+    const patienceS = this.#opened ? PATIENCE_S : OPEN_PATIENCE_S;
     const waitS = this.#backoff.lost(this.now(), this.#readyS, patienceS, retryAfterS);
     this.#readyS = null;
     if (waitS === null) return this.#end({ code, message });
-    this.#setLink(this.#token ? "lost" : "connecting");
+    this.#setLink(this.#opened ? "lost" : "connecting");
     return this.#later("retry", waitS, () => this.#connect());
   }
 
@@ -213,4 +212,9 @@ export class LiveSession {
     clearTimeout(this.#timers.get(name));
     this.#timers.delete(name);
   }
+}
+
+/** A name that nobody guesses (crypto.randomUUID is missing on insecure origins). */
+export function newId() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
