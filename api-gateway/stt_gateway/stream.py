@@ -33,6 +33,9 @@ _log = structlog.get_logger()
 FIRST_MESSAGE_S = 0.2
 """So long a client without ``session_id`` in its query may take to name one; then it gets one, and its `ready`."""
 LOOK_AFTER_S = 1.0
+LONE_PATIENCE_MS = 1000.0
+"""Beyond what replicas take to tell their load, and gateways to read it."""
+LONE_RETRY_S = 0.1
 CLOSE_TIMEOUT_S = 1.0
 CORES = os.cpu_count() or 1
 _CONTAINER_BYTES_PER_S = 192_000
@@ -80,6 +83,7 @@ class Connection:
         self._named_by_client = False
         self._last_event = 0
         self._is_open = False
+        self._has_place = False
 
     async def run(self) -> None:
         """Serves the client until the connection is closed. Raises nothing but cancellation."""
@@ -112,7 +116,7 @@ class Connection:
         else:
             # Who cannot be served learns it before anything is waited for.
             try:
-                await self._services.admission.look(request.config)
+                await self._patiently(lambda: self._services.admission.look(request.config))
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 raise _not_opened(error) from error
             with contextlib.suppress(TimeoutError):
@@ -192,8 +196,22 @@ class Connection:
         opening = Opening(services.redis, services.functions, self._settings)
         if resume is not None and (resumed := await opening.resume(self._session_id, resume)):
             return resumed
-        await services.admission.check(request.config)
+        if not self._has_place:
+            await self._patiently(lambda: services.admission.check(request.config))
+            self._has_place = True
         return await opening.open(self._session_id, request.config, resume)
+
+    async def _patiently(self, admitted: Callable[[], Awaitable[None]]) -> None:
+        """A client that is alone here waits for the place of the one before it, which may not have been told yet.
+        Raises what ``admitted`` does."""
+        give_up_ms = monotonic_ms() + LONE_PATIENCE_MS
+        while True:
+            try:
+                return await admitted()
+            except SttError as error:
+                if error.code != "at_capacity" or self._services.sessions or monotonic_ms() > give_up_ms:
+                    raise
+            await asyncio.sleep(LONE_RETRY_S)
 
     async def _forward(self, pump: Pump) -> _Outcome:
         return _Closed(await pump.run())

@@ -19,6 +19,7 @@ from gateway_bench import (
     tell_status,
     until,
 )
+from live_client import as_json
 from redis.asyncio import Redis
 
 from stt_shared.bus import keys
@@ -159,3 +160,25 @@ async def test_a_session_parked_at_another_gateway_makes_room_too(
     await tell_status(redis_client, "transcriber", capacity=1, sessions=0)
     async with line(other.stream("session_id=new")) as new:
         await new.hear("ready")
+
+
+async def test_a_caller_who_is_alone_waits_for_the_place_of_the_one_before(
+    gateways: tuple[Gateway, Gateway], redis_client: Redis
+) -> None:
+    await full(redis_client, 1)
+    async with line(gateways[0].stream()) as unnamed, line(gateways[1].stream("session_id=new")) as named:
+        await asyncio.sleep(0.3)
+        await tell_status(redis_client, "transcriber", capacity=1, sessions=0)
+        await unnamed.hear("ready")
+        await named.hear("ready")
+
+
+async def test_a_session_that_is_named_late_needs_one_place(
+    redis_client: Redis, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stt_gateway.admission.FRESH_MS", 60_000.0)
+    async with stand_ins(redis_client, capacity=1), running_gateway(redis_client, redis_url, tmp_path) as gateway:
+        async with line(gateway.stream()) as talking:
+            await talking.hear("ready")
+            await talking.send(as_json(CHUNK, "late"))
+            assert (await talking.hear("ready"))["session_id"] == "late"

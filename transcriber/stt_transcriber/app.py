@@ -2,7 +2,6 @@
 
 import asyncio
 
-import numpy as np
 import structlog
 from prometheus_client import generate_latest
 
@@ -15,15 +14,15 @@ from stt_shared.bus.rebalance import keep_balanced
 from stt_shared.bus.replicas import Heartbeat, ReplicaStatus, new_replica_id
 from stt_shared.bus.suspects import Suspects
 from stt_shared.bus.work import JOBS, SESSIONS, Stage
-from stt_shared.clock import monotonic_ms, wall_ms
+from stt_shared.clock import wall_ms
 from stt_shared.tasks import LoopWatch, cancel_and_wait, stop_signal
-from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest
-from stt_transcriber.core.load import draft_ms, places
+from stt_transcriber.core.load import draft_ms
 from stt_transcriber.engines.base import Engine
 from stt_transcriber.engines.load import load_engine
 from stt_transcriber.file_cutter import FileCutter
 from stt_transcriber.file_worker import ChunkWorker
 from stt_transcriber.live_worker import LiveParts, LiveWorker
+from stt_transcriber.measuring import keep_measured, measure_first
 from stt_transcriber.memory import keep_trimmed
 from stt_transcriber.model_pool import ModelPool
 from stt_transcriber.settings import TranscriberSettings
@@ -81,22 +80,11 @@ class Status:
         )
 
     def _capacity(self) -> int:
-        """Sessions that this replica takes; as many as it has when the model has no time for one more."""
+        """Sessions that this replica takes; as many as it has when the model has no time for one more, but one at
+        least: a busy machine serves a caller who is alone."""
         if self.stage is None or self.live is None or self.live.has_room:
             return self.places
-        return min(self.places, self.stage.running)
-
-
-def _encode_ms(engine: Engine) -> float:
-    """What a window of six seconds takes: there is nothing in it, so hardly anything is decoded. The best
-    of up to eight: other services start at the same time."""
-    window = DecodeRequest(np.zeros(6 * SAMPLE_RATE, np.float32), "en")
-    took: list[float] = []
-    while len(took) < 8 and sum(took) < 1000:
-        began = monotonic_ms()
-        engine.decode([window])
-        took.append(monotonic_ms() - began)
-    return min(took)
+        return min(self.places, max(1, self.stage.running))
 
 
 async def run(settings: TranscriberSettings) -> None:
@@ -126,13 +114,13 @@ async def run(settings: TranscriberSettings) -> None:
         new_voice = await asyncio.to_thread(load_vad, settings.vad)
         functions = Functions(client)
         policy = settings.policy()
-        encode_ms = await asyncio.to_thread(_encode_ms, engine)
-        status.places = settings.max_sessions or places(engine.parallel, encode_ms)
+        speed = await asyncio.to_thread(measure_first, engine)
+        status.places = settings.max_sessions or speed.places
         pool_of_threads = ModelPool(
             engine,
             min_interval_ms=policy.partial_interval_ms,
             max_interval_ms=policy.max_partial_interval_ms,
-            draft_ms=draft_ms(encode_ms),
+            draft_ms=draft_ms(speed.encode_ms),
         )
         async with ChannelHub(client, keys.replica_channel(replica_id)) as hub, pool_of_threads as pool:
             suspects = Suspects(client, functions)
@@ -172,6 +160,12 @@ async def run(settings: TranscriberSettings) -> None:
                 workers=engine.parallel,
                 places=status.places,
             )
+
+            def resize(places: int) -> None:
+                if not settings.max_sessions:
+                    status.places = places
+                    sessions.resize(places)
+
             balance = keep_balanced(client, sessions, replica_id, "transcriber")
             intake = [
                 asyncio.create_task(work, name=name)
@@ -181,6 +175,7 @@ async def run(settings: TranscriberSettings) -> None:
                     ("chunks", chunks.run()),
                     ("balance", balance),
                     ("memory", keep_trimmed()),
+                    ("speed", keep_measured(pool, speed, resize)),
                 )
             ]
             stopping = asyncio.create_task(stop.wait(), name="stop signal")

@@ -23,6 +23,7 @@ _log = structlog.get_logger()
 DECODES = Counter("stt_decodes_total", "Decodes by kind and outcome.", ["kind", "outcome"])
 BATCH_SIZE = Histogram("stt_batch_size", "Drafts decoded together.", buckets=(1, 2, 3, 4, 6, 8, 16))
 WAITING = Gauge("stt_decodes_waiting", "Wishes for a decode that have not begun.")
+_MEASURE = "measure"
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,21 @@ class ModelPool:
         decodes, steps = list(self._began_ms.values()), list(self._step_began_ms.values())
         now_ms, file_clock_ms = monotonic_ms(), self._right_of_way.file_clock_ms
         return max([0.0, *(now_ms - began for began in decodes), *(file_clock_ms - began for began in steps)]) / 1000
+
+    async def measure(self, request: DecodeRequest) -> float | None:
+        """What this decode takes on its own; None while live decodes run. Raises what the engine raises."""
+        if self._began_ms:
+            return None
+        self._began_ms[_MEASURE] = monotonic_ms()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._timed, request)
+        finally:
+            del self._began_ms[_MEASURE]
+
+    def _timed(self, request: DecodeRequest) -> float:
+        began = monotonic_ms()
+        self._in_thread(Kind.PARTIAL, _MEASURE, [request])
+        return monotonic_ms() - began
 
     def wish(self, key: str, kind: Kind, budget_ms: float, begin: Begin, end: End) -> None:
         """``key`` wants a decode within ``budget_ms``; a wish already waiting is kept, with the nearer deadline."""

@@ -100,6 +100,11 @@ class Stage:
         """Sessions in hand."""
         return len(self._running)
 
+    def resize(self, capacity: int) -> None:
+        """Takes so many from here on; those in hand stay."""
+        self._capacity = capacity
+        self._room.set()
+
     async def run(self) -> None:
         """Takes work until cancelled. Work in hand goes on: see ``drain`` and ``hand_over``."""
         await together(self._take_fresh(), self._take_orphans())

@@ -19,6 +19,8 @@ _SETTLE_S = 5.0
 """Finals come in bursts; their load is a mean over about so long."""
 _COST_SHARE = 0.1
 """Of a new measurement in the mean cost of a draft."""
+_STALE_MS = 60_000.0
+"""A mean cost of drafts that is older says nothing of the machine as it is."""
 _MOST_PLACES = 10_000
 _RESUME = 0.8
 """Drafts that were stopped begin again when their interval would be this share of the longest one allowed."""
@@ -68,6 +70,7 @@ class Load:
         self._min_ms = min_interval_ms
         self._max_ms = max_interval_ms
         self._draft_ms = draft_ms
+        self._drafted_at_ms = -math.inf
         self._finals_share = 0.0  # of one worker
         self._finals_at_ms = 0.0
         self._drafts = True
@@ -83,7 +86,13 @@ class Load:
             self._finals_share = self._finals(now_ms) + took_ms / 1000 / _SETTLE_S
             self._finals_at_ms = now_ms
         elif kind is not Kind.BATCH:
+            self._drafted_at_ms = now_ms
             self._draft_ms += _COST_SHARE * (took_ms / count - self._draft_ms)
+
+    def measured(self, draft_ms: float, now_ms: float) -> None:
+        """What a draft would cost on the idle model, which counts where none was decoded lately."""
+        if now_ms - self._drafted_at_ms > _STALE_MS:
+            self._draft_ms = draft_ms
 
     def pace(self, speaking: int, now_ms: float) -> Pace:
         """For now, with so many sessions in mid-utterance."""

@@ -1,0 +1,101 @@
+"""A transcriber as it runs, on an engine whose speed changes: places follow it, and there is always one."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+from gateway_bench import until
+from redis.asyncio import Redis
+
+from stt_shared.bus import keys
+from stt_shared.bus.functions import Functions
+from stt_shared.bus.replicas import ReplicaStatus, living_replicas
+from stt_shared.contracts.session import SessionConfig, encode_json
+from stt_transcriber import app
+from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis
+from stt_transcriber.core.load import places
+from stt_transcriber.engines.instant import InstantEngine
+from stt_transcriber.settings import TranscriberSettings
+
+pytestmark = pytest.mark.contract
+
+
+class Changing(InstantEngine):
+    """Takes as long as it is told."""
+
+    def __init__(self) -> None:
+        super().__init__("changing", 1)
+        self.max_batch = 1
+        self.takes_s = 0.5
+        self.decodes = 0
+
+    def decode(self, requests: Sequence[DecodeRequest]) -> list[Hypothesis]:
+        self.decodes += 1
+        time.sleep(self.takes_s)
+        return super().decode(requests)
+
+
+@pytest.fixture
+async def engine(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Changing]:
+    engine = Changing()
+
+    def load(*_: Any, **__: Any) -> Changing:
+        return engine
+
+    monkeypatch.setattr(app, "load_engine", load)
+    stop = asyncio.Event()
+    monkeypatch.setattr(app, "stop_signal", lambda: stop)
+    monkeypatch.setattr("stt_transcriber.measuring.MEASURE_EVERY_S", 0.1)
+    monkeypatch.setattr("stt_transcriber.core.speed.WINDOW_MS", 2500.0)
+    running = asyncio.create_task(app.run(TranscriberSettings(redis_url=redis_url, vad="rms")))
+    yield engine
+    engine.takes_s = 0.0
+    stop.set()
+    await running
+
+
+async def told(client: Redis) -> ReplicaStatus | None:
+    """What the transcriber says of itself, once it is ready."""
+    found = [one for one in await living_replicas(client) if one.service == "transcriber" and one.state == "ready"]
+    return found[0] if found else None
+
+
+async def test_a_busy_moment_at_the_start_is_forgotten(engine: Changing, redis_client: Redis) -> None:
+    status: ReplicaStatus = await until(lambda: told(redis_client))
+    assert status.capacity == places(1, 500) == 1
+    engine.takes_s = 0.02
+
+    async def grown() -> bool:
+        status = await told(redis_client)
+        return status is not None and status.capacity > 15
+
+    await until(grown)
+    # They are taken as well, not only told of.
+    functions = Functions(redis_client)
+    for number in range(6):
+        at = keys.session_keys(f"s{number}")
+        await functions.open(at, "e", encode_json(SessionConfig()), 0, 60)
+        await redis_client.xadd(keys.SESSIONS_WAITING, {"id": at.id, "epoch": "e"})
+
+    async def taken() -> bool:
+        status = await told(redis_client)
+        return status is not None and status.sessions == 6
+
+    await until(taken)
+    engine.takes_s = 0.5
+
+    async def shrunk() -> bool:
+        status = await told(redis_client)
+        return status is not None and status.capacity == 1
+
+    await until(shrunk, 20)
+    status = await until(lambda: told(redis_client))
+    assert status.sessions == 6, "who is in stays"
+
+
+async def test_a_machine_that_is_too_slow_still_has_a_place(engine: Changing, redis_client: Redis) -> None:
+    engine.takes_s = 4.0
+    status: ReplicaStatus = await until(lambda: told(redis_client), 20)
+    assert (status.sessions, status.capacity) == (0, 1)
