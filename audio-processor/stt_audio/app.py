@@ -8,6 +8,7 @@ from prometheus_client import generate_latest
 from redis.asyncio import Redis
 
 from stt_audio.jobs import FileJobs
+from stt_audio.memory import MemoryGuard
 from stt_audio.session import SERVICE, LiveSessions
 from stt_audio.settings import AudioSettings
 from stt_audio.spool import sweep_for_ever
@@ -66,7 +67,10 @@ async def run(settings: AudioSettings) -> None:
     client = connect(settings.redis_url)
     try:
         await asyncio.to_thread(settings.spool_dir.mkdir, parents=True, exist_ok=True)
-        with ThreadPoolExecutor(settings.decoder_threads, thread_name_prefix="resampler") as executor:
+        with (
+            MemoryGuard(settings.audio_max_memory_mb << 20),
+            ThreadPoolExecutor(settings.decoder_threads, thread_name_prefix="resampler") as executor,
+        ):
             await _serve(settings, client, executor, stop)
     finally:
         await client.aclose()

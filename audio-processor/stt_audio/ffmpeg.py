@@ -4,15 +4,17 @@ and no more audio than allowed. Whatever PyAV object comes from here stays in th
 import abc
 import contextlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from typing import Protocol, cast
+from typing import cast
 
 import av
 import av.container
 
+from stt_audio.memory import MAX_ALLOCATION_BYTES
 from stt_audio.mpeg import MpegFramer
 from stt_audio.pcm import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 from stt_audio.resample import MonoResampler
 from stt_audio.sniff import Media
+from stt_audio.source import FileSource, Readable, StreamSource
 from stt_shared.contracts.errors import SttError
 
 MAX_BAD_PACKETS = 100
@@ -40,14 +42,6 @@ _FILE_OPTIONS = {"probesize": "1048576", "analyzeduration": "2000000"}
 
 
 _LIVE_READ_BYTES = 4096
-
-
-class Readable(Protocol):
-    """A byte source; b'' is its end. With ``seek`` and ``tell`` it counts as a file."""
-
-    def read(self, size: int, /) -> bytes:
-        """At least one byte and at most ``size`` of them."""
-        ...
 
 
 class AudioInput(abc.ABC):
@@ -159,13 +153,14 @@ def open_live(source: Readable, media: Media) -> Iterator[AudioInput]:
     if media is Media.MP3:
         yield MpegInput(source)
         return
-    with open_container(source, media, live=True) as audio:
+    with open_container(StreamSource(source), media) as audio:
         yield audio
 
 
 @contextlib.contextmanager
-def open_container(source: Readable, media: Media, *, live: bool) -> Iterator[ContainerInput]:
+def open_container(source: StreamSource, media: Media) -> Iterator[ContainerInput]:
     """Opens ``source`` as ``media`` and nothing else. FFmpeg's own errors come out as SttError."""
+    live = not isinstance(source, FileSource)
     options: Mapping[str, str] = {
         **_OPTIONS,
         **(_LIVE_OPTIONS if live else _FILE_OPTIONS),
@@ -173,8 +168,14 @@ def open_container(source: Readable, media: Media, *, live: bool) -> Iterator[Co
     }
     with _told_to_clients(media):
         container = av.open(
-            source, "r", format=media.value, options=dict(options), buffer_size=_LIVE_READ_BYTES if live else 65536
+            source,
+            "r",
+            format=media.value,
+            options=dict(options),
+            buffer_size=_LIVE_READ_BYTES if live else 65536,
+            metadata_errors="replace",  # a title in Latin-1 is no reason to refuse the audio
         )
+    source.opened()
     with container:
         yield ContainerInput(container, media)
 
@@ -197,5 +198,11 @@ def _told_to_clients(media: Media) -> Iterator[None]:
         yield
     except (av.error.DecoderNotFoundError, av.error.PatchWelcomeError) as error:
         raise SttError("unsupported_media", f"the {media} data needs a decoder that is not there") from error
+    except av.error.MemoryError as error:
+        raise SttError(
+            "too_large",
+            f"the {media} data needs more memory for its index or tags than is allowed "
+            f"({MAX_ALLOCATION_BYTES >> 20} MiB for each)",
+        ) from error
     except av.error.FFmpegError as error:
         raise SttError("bad_audio", f"the {media} data cannot be decoded: {error.strerror}") from error

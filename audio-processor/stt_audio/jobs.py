@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ _log = structlog.get_logger()
 MAX_FRAMES_AHEAD = 64
 """Seconds of a file that lie in Redis before the transcriber has taken them."""
 WATCH_RETRY_S = 0.05
+
+OVER_CHECK_S = 0.5
+"""How soon a file that is still being opened is left after its job was cancelled."""
 
 _decode_config = msgspec.json.Decoder(JobConfig).decode
 
@@ -99,7 +103,10 @@ class FileJobs:
         written = int(assignment.fields.get(b"pcm_seq", b"0"))
         path = _spooled(self._spool_dir, _decode_config(assignment.fields[b"config"]))
         writer = PcmWriter(self._functions, owner, max_frames=MAX_FRAMES_AHEAD)
-        async with _in_own_thread(path, self._max_decoded_samples) as (total_samples, frames):
+        async with _in_own_thread(path, self._max_decoded_samples, lambda: self._must_be_active(owner)) as (
+            total_samples,
+            frames,
+        ):
             if total_samples:
                 await self._set_while_active(owner, {"total_samples": str(total_samples)})
             async for pcm in frames:
@@ -121,12 +128,7 @@ class FileJobs:
             while True:
                 # A cancellation between look and write would be undone; WATCH makes the write fail then.
                 await pipe.watch(state)
-                found: list[Any] = await pipe.hmget(state, ["epoch", "status", f"fence:{owner.stage}"])
-                epoch, status, fence = found
-                if (epoch, fence) != (owner.epoch.encode(), str(owner.fence).encode()):
-                    raise NotOurs("gone")
-                if status is not None and JobStatus(status.decode()).is_final:
-                    raise NotOurs("gone")
+                await _check_active(pipe, owner)
                 pipe.multi()  # type: ignore[no-untyped-call]
                 pipe.hset(state, mapping=dict(fields.items()))
                 try:
@@ -136,6 +138,10 @@ class FileJobs:
                     await asyncio.sleep(WATCH_RETRY_S)
                     continue
                 return
+
+    async def _must_be_active(self, owner: Ownership) -> None:
+        """Raises NotOurs once the job was cancelled or taken over."""
+        await until_reached(lambda: _check_active(self._client, owner))
 
     async def _fail(self, owner: Ownership, error: SttError) -> None:
         _log.info("file job failed", job_id=owner.keys.id, code=error.code, cause=error.message)
@@ -147,16 +153,31 @@ class FileJobs:
         )
 
 
+async def _check_active(client: Redis, owner: Ownership) -> None:
+    found: list[Any] = await client.hmget(owner.keys.state, ["epoch", "status", f"fence:{owner.stage}"])
+    epoch, status, fence = found
+    if (epoch, fence) != (owner.epoch.encode(), str(owner.fence).encode()):
+        raise NotOurs("gone")
+    if status is not None and JobStatus(status.decode()).is_final:
+        raise NotOurs("gone")
+
+
 @contextlib.asynccontextmanager
-async def _in_own_thread(path: Path, max_samples: int) -> AsyncIterator[tuple[int, AsyncIterator[bytes]]]:
-    """The length that the file claims (0 = unknown) and its frames; the decoder never leaves its thread."""
+async def _in_own_thread(
+    path: Path, max_samples: int, check_active: Callable[[], Awaitable[None]]
+) -> AsyncIterator[tuple[int, AsyncIterator[bytes]]]:
+    """The length that the file claims (0 = unknown) and its frames; the decoder never leaves its thread.
+
+    ``check_active`` is called while the file is being opened, and what it raises ends that.
+    """
     loop = asyncio.get_running_loop()
+    cancelled = threading.Event()
     # One worker: PyAV's objects are opened, used and closed by the same thread.
     executor = ThreadPoolExecutor(1, thread_name_prefix="file decoder", initializer=step_back)
     try:
-        opening = executor.submit(FileDecoder, path, max_samples)
+        opening = executor.submit(FileDecoder, path, max_samples, cancelled)
         try:
-            decoder = await asyncio.wrap_future(opening)
+            decoder = await _opened(asyncio.wrap_future(opening), check_active)
 
             async def frames() -> AsyncIterator[bytes]:
                 while pcm := await loop.run_in_executor(executor, decoder.read):
@@ -164,10 +185,20 @@ async def _in_own_thread(path: Path, max_samples: int) -> AsyncIterator[tuple[in
 
             yield decoder.total_samples, frames()
         finally:
-            # Runs behind whatever the thread is still busy with, also after a cancellation.
+            cancelled.set()
+            # Runs after whatever the thread is still busy with, also after a cancellation.
             executor.submit(_close_opened, opening)
     finally:
         executor.shutdown(wait=False)
+
+
+async def _opened(opening: "asyncio.Future[FileDecoder]", check_active: Callable[[], Awaitable[None]]) -> FileDecoder:
+    try:
+        while not (await asyncio.wait({opening}, timeout=OVER_CHECK_S))[0]:
+            await check_active()
+        return opening.result()
+    finally:
+        opening.cancel()
 
 
 def _close_opened(opening: Future[FileDecoder]) -> None:

@@ -19,6 +19,9 @@ class AudioSettings(CommonSettings):
     decoder_threads: Annotated[int, Field(ge=1, le=64)] = Field(
         2, description="Threads that resample bare samples; a compressed stream has a thread of its own."
     )
+    audio_max_memory_mb: Annotated[int, Field(ge=256, le=1_000_000)] = Field(
+        1024, description="Memory of one replica, in MiB; above it, files and streams that need large buffers fail."
+    )
     spool_dir: Path = Field(Path("./spool"), description="Folder of uploads, shared with the gateway.")
     max_decoded_s: Annotated[float, Field(gt=0, le=48 * 3600)] = Field(
         4 * 3600.0, description="Longest audio, in seconds, that one session or file may decode to."

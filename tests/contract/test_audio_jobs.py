@@ -5,17 +5,20 @@ import io
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import av
+import bombs
 import msgspec
 import numpy as np
 import pytest
 from job_bench import Mortal
 from redis.asyncio import Redis
 
+from stt_audio.files import FileDecoder
 from stt_audio.jobs import MAX_FRAMES_AHEAD, FileJobs
 from stt_audio.spool import sweep
 from stt_shared.bus import keys
@@ -121,6 +124,40 @@ async def test_a_cancelled_job_is_left_at_once(redis_client: Redis, jobs: FileJo
     state = await read_state(redis_client, AT)
     assert (state[b"status"], state[b"error"]) == (b"cancelled", b"")
     assert await redis_client.xlen(AT.pcm_log) == 0
+
+
+async def test_a_job_cancelled_while_its_file_is_opened_frees_the_decoder(
+    redis_client: Redis, jobs: FileJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    freed = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    class OpeningForEver(FileDecoder):
+        def __init__(self, path: Path, max_samples: int, cancelled: threading.Event | None = None) -> None:
+            assert cancelled is not None
+            if cancelled.wait(30):
+                loop.call_soon_threadsafe(freed.set)
+            super().__init__(path, max_samples, cancelled)
+
+    monkeypatch.setattr("stt_audio.jobs.FileDecoder", OpeningForEver)
+    await created(redis_client, tmp_path, wav(1))
+    task = asyncio.create_task(jobs.handle(await assigned(redis_client)))
+    await asyncio.sleep(0.2)
+    await Functions(redis_client).jobs.finish(AT, "e1", "cancelled", now_ms=1.0)
+    async with asyncio.timeout(10):
+        await task
+        await freed.wait()
+    state = await read_state(redis_client, AT)
+    assert (state[b"status"], state[b"error"]) == (b"cancelled", b"")
+
+
+async def test_a_position_that_no_file_has_fails_the_job_as_bad_audio(
+    redis_client: Redis, jobs: FileJobs, tmp_path: Path
+) -> None:
+    await created(redis_client, tmp_path, bombs.mp4_far_away(1 << 50))
+    await jobs.handle(await assigned(redis_client))
+    error = msgspec.json.decode((await read_state(redis_client, AT))[b"error"], type=JobError)
+    assert error.code == "bad_audio"
 
 
 async def test_a_job_cancelled_before_its_turn_stays_so(redis_client: Redis, jobs: FileJobs, tmp_path: Path) -> None:

@@ -62,7 +62,11 @@ async def test_a_file_is_decoded_in_such_a_thread(monkeypatch: pytest.MonkeyPatc
 
     seen: list[int] = []
     monkeypatch.setattr(jobs, "FileDecoder", Decoder)
-    async with jobs._in_own_thread(Path("any"), 16000) as (_, frames):
+
+    async def check_active() -> None:
+        pass
+
+    async with jobs._in_own_thread(Path("any"), 16000, check_active) as (_, frames):
         assert [pcm async for pcm in frames] == [b"x"]
     assert seen == [LESS, LESS]
 

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from stt_audio.settings import AudioSettings
+
 pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +42,30 @@ def test_every_container_is_as_harmless_as_it_can_be(compose: dict[str, Any]) ->
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert "privileged" not in service, name
+
+
+def bytes_of(limit: str) -> int:
+    """``2g``, or the default of ``${NAME:-2g}``."""
+    found = re.fullmatch(r"(?:\$\{\w+:-)?(\d+)(gb?|mb?)\}?", limit)
+    assert found is not None, limit
+    return int(found.group(1)) << {"g": 30, "m": 20}[found.group(2)[0]]
+
+
+def test_every_container_has_limits_of_memory_and_processes(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        assert bytes_of(service["mem_limit"]) >= 1 << 30, name
+        assert 256 <= service["pids_limit"] <= 4096, name
+
+
+def test_a_container_has_room_for_what_its_service_may_use(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    audio_mb = AudioSettings.model_fields["audio_max_memory_mb"].default
+    assert bytes_of(services["audio-processor"]["mem_limit"]) >= 1.5 * (audio_mb << 20)
+    command = services["redis"]["command"]
+    redis_bytes = bytes_of(command[command.index("--maxmemory") + 1])
+    assert bytes_of(services["redis"]["mem_limit"]) >= 1.5 * redis_bytes
+    sessions = AudioSettings.model_fields["audio_max_sessions"].default
+    assert services["audio-processor"]["pids_limit"] > 2 * sessions, "a compressed stream has a thread"
 
 
 def test_any_service_can_be_scaled(compose: dict[str, Any]) -> None:

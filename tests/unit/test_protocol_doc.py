@@ -9,6 +9,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
+from stt_audio import memory, source
 from stt_audio.settings import AudioSettings
 from stt_gateway import http_connections, read_ahead, request_heads, session, uploads
 from stt_gateway.conversations import VIEWER_MESSAGES_AT_ONCE, VIEWER_MESSAGES_PER_S, shown
@@ -285,6 +286,9 @@ def test_limits_are_the_settings_and_constants() -> None:
     assert fixed == {
         "seconds without a message before the first audio": session.FIRST_AUDIO_S,
         "seconds until the first audio, with keepalives": session.FIRST_AUDIO_KEPT_S,
+        "bytes of a file's or stream's tags, pictures, attached files and index together": source.MAX_HEADER_BYTES,
+        "bytes of memory for one index or tag; an MP4 of 15 hours needs as much": memory.MAX_ALLOCATION_BYTES,
+        "seconds that opening a file may take": source.OPEN_WITHIN_S,
         "parts of an upload": uploads.MAX_PARTS,
         "bytes of a form field": uploads.MAX_FIELD_BYTES,
         "bytes of an address with its query": request_heads.MAX_ADDRESS_BYTES,

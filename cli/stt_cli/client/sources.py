@@ -23,7 +23,7 @@ def pieces_of_file(path: Path) -> Iterator[bytes]:
 
     piece_bytes = int(FILE_RATE * PIECE_S) * 2
     try:
-        with path.open("rb") as file, av.open(file, "r") as container:
+        with path.open("rb") as file, av.open(file, "r", metadata_errors="replace") as container:
             if not container.streams.audio:
                 raise CliError(f"{path} holds no sound")
             resampler = AudioResampler("s16", "mono", FILE_RATE)

@@ -1,0 +1,115 @@
+"""Bounds of what FFmpeg allocates. Its demuxers believe the sizes that a file claims: 48 bytes can ask for a gigabyte.
+
+No single allocation may exceed ``MAX_ALLOCATION_BYTES``. Many of them add up, so once the whole process exceeds its
+limit no large allocation succeeds until it is below again: whatever is being opened then fails, and frees its memory.
+"""
+
+import contextvars
+import ctypes
+import mmap
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import av
+import av._core
+import structlog
+
+_log = structlog.get_logger()
+
+MAX_ALLOCATION_BYTES = 64 << 20
+"""The index of some 15 hours of AAC in MP4."""
+OVER_LIMIT_ALLOCATION_BYTES = 256 << 10
+"""More than a stream needs that is being decoded already."""
+CHECK_EVERY_S = 0.05
+TRIM_EVERY_S = 1.0
+_PAGE_BYTES = mmap.PAGESIZE
+_STATM = Path("/proc/self/statm")
+
+
+def limit_allocations(limit_bytes: int = MAX_ALLOCATION_BYTES) -> bool:
+    """Bounds each allocation of the FFmpeg libraries that PyAV has loaded, in the whole process. False, with a warning
+    in the log, where that cannot be done."""
+    set_limit = _av_max_alloc()
+    if set_limit is not None:
+        set_limit(limit_bytes)
+    if set_limit is None or _allocates(limit_bytes + 1):
+        _log.warning("FFmpeg's allocations are not limited", cause="av_max_alloc is missing or has no effect")
+        return False
+    return True
+
+
+def resident_bytes() -> int | None:
+    """Memory that the process has in use; None where the system does not say."""
+    try:
+        return int(_STATM.read_text().split()[1]) * _PAGE_BYTES
+    except OSError:
+        return None
+
+
+class MemoryGuard:
+    """Keeps the whole process below ``limit_bytes``; a context manager. Does nothing where ``limit_allocations`` or
+    ``resident_bytes`` cannot work."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._stop = threading.Event()
+        self._thread = threading.Thread(
+            target=contextvars.copy_context().run, args=(self._run,), name="memory guard", daemon=True
+        )
+
+    def __enter__(self) -> "MemoryGuard":
+        if limit_allocations() and resident_bytes() is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+            limit_allocations()
+
+    def _run(self) -> None:
+        set_limit = _av_max_alloc()
+        assert set_limit is not None
+        was_over, trimmed_s = False, 0.0
+        while not self._stop.wait(CHECK_EVERY_S):
+            if was_over and time.monotonic() - trimmed_s > TRIM_EVERY_S:
+                _return_free_memory()
+                trimmed_s = time.monotonic()
+            used_bytes = resident_bytes() or 0
+            is_over = used_bytes > self._limit_bytes
+            if is_over != was_over:
+                set_limit(OVER_LIMIT_ALLOCATION_BYTES if is_over else MAX_ALLOCATION_BYTES)
+                event = "memory limit exceeded, large allocations refused" if is_over else "memory below its limit"
+                _log.warning(event, used_mb=used_bytes >> 20, limit_mb=self._limit_bytes >> 20)
+                was_over = is_over
+
+
+def _av_max_alloc() -> Any:
+    """The function in the very library that PyAV uses, wherever that is; None when it cannot be found."""
+    try:
+        # The loader looks a symbol up in what this extension module is linked to as well.
+        function = ctypes.CDLL(av._core.__file__).av_max_alloc
+    except (OSError, AttributeError):
+        return None
+    function.argtypes, function.restype = [ctypes.c_size_t], None
+    return function
+
+
+def _allocates(size_bytes: int) -> bool:
+    try:
+        av.Packet(size_bytes)
+    except MemoryError:
+        return False
+    return True
+
+
+def _return_free_memory() -> None:
+    """What was freed but kept by the C library would count as used."""
+    if sys.platform.startswith("linux"):
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
