@@ -20,6 +20,7 @@ from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.engine import database_url
 from stt_shared import garbage
 from stt_shared.bus.client import wait_until_ready
+from stt_shared.folders import note_of_former_store
 from stt_shared.listening import BACKLOG, drop_dead_peers
 from stt_shared.logging import set_up_logging
 from stt_shared.settings import load_settings
@@ -104,6 +105,9 @@ def main() -> None:
         database_url(settings.database_url, settings.data_dir)
     except ValueError as error:
         _exit(str(error), code=2)
+    uses_default = settings.database_url is None and "data_dir" not in settings.model_fields_set
+    if uses_default and (note := note_of_former_store()):
+        _log.warning("transcripts not shown", cause=note)
     try:
         raise_soft_limit()
     except (OSError, ValueError) as error:

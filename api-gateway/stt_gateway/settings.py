@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from stt_gateway.core.access import host_names, origin_names
+from stt_shared.folders import default_data_dir, default_spool_dir
 from stt_shared.settings import CommonSettings
 
 
@@ -27,7 +28,9 @@ class GatewaySettings(CommonSettings):
         description="Origins of other sites' pages that may use the gateway: `https://app.example.org`; "
         "`*` for any page that a user opens.",
     )
-    spool_dir: Path = Field(Path("./spool"), description="Folder of uploads, shared with the audio-processor.")
+    spool_dir: Path = Field(
+        default_factory=default_spool_dir, description="Folder of uploads, shared with the audio-processor."
+    )
     max_upload_bytes: Annotated[int, Field(ge=1)] = Field(
         2 * 1024**3, description="Most bytes of audio that one upload request may carry."
     )
@@ -63,7 +66,10 @@ class GatewaySettings(CommonSettings):
         description="Where transcripts are kept: postgresql://USER@HOST/NAME or sqlite:////PATH; "
         "unset: the file transcripts.db in DATA_DIR.",
     )
-    data_dir: Path = Field(Path("./data"), description="Folder of the transcript store, where it is a file.")
+    data_dir: Path = Field(
+        default_factory=default_data_dir,
+        description="Folder of the transcript store, where it is a file; unset: stt-suite in the user's data.",
+    )
     transcript_retention_days: Annotated[float, Field(ge=0, le=36_500)] = Field(
         0.0, description="Transcripts are deleted after so many days; 0 = never."
     )

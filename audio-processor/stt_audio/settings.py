@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from stt_shared.contracts.session import TARGET_SAMPLE_RATE
+from stt_shared.folders import default_spool_dir
 from stt_shared.settings import CommonSettings
 
 
@@ -22,7 +23,9 @@ class AudioSettings(CommonSettings):
     audio_max_memory_mb: Annotated[int, Field(ge=256, le=1_000_000)] = Field(
         1024, description="Memory of one replica, in MiB; above it, files and streams that need large buffers fail."
     )
-    spool_dir: Path = Field(Path("./spool"), description="Folder of uploads, shared with the gateway.")
+    spool_dir: Path = Field(
+        default_factory=default_spool_dir, description="Folder of uploads, shared with the gateway."
+    )
     max_decoded_s: Annotated[float, Field(gt=0, le=48 * 3600)] = Field(
         4 * 3600.0, description="Longest audio, in seconds, that one session or file may decode to."
     )

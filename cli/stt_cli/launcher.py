@@ -30,6 +30,7 @@ from stt_cli.settings import UpSettings
 from stt_cli.supervisor import Ended, Supervisor
 from stt_shared.bus.client import check_usable
 from stt_shared.bus.outage import redis_state
+from stt_shared.folders import note_of_former_store
 
 GRACE_S = 15.0
 """How long a service may finish what it has in hand; more than their own drain time."""
@@ -54,15 +55,20 @@ def up(settings: UpSettings, *, log_dir: Path | None = None, verbose: bool = Fal
         scratch = Path(tempfile.mkdtemp(prefix="stt-"))
         stack.callback(shutil.rmtree, scratch, ignore_errors=True)
         spool_dir = _folder(settings.spool_dir or scratch / "spool", "SPOOL_DIR")
-        sink = LogSink(
-            _folder(log_dir or scratch / "logs", "--log-dir"), verbose=verbose or settings.log_level == "DEBUG"
-        )
+        logs_dir = _folder(log_dir or scratch / "logs", "--log-dir")
+        sink = LogSink(logs_dir, verbose=verbose or settings.log_level == "DEBUG")
+        data_dir = settings.data_dir.expanduser().absolute()
+        if settings.database_url is None:
+            _folder(data_dir, "DATA_DIR")
+            if "data_dir" not in settings.model_fields_set and (note := note_of_former_store()):
+                print(f"note: {note}", file=sys.stderr, flush=True)
         server, redis_url = _redis(settings.redis_url, stack)
         env = {
             **os.environ,
             "PYTHONUNBUFFERED": "1",
             "HOST": settings.host,
             "PORT": str(listener.getsockname()[1]),
+            "DATA_DIR": str(data_dir),
             "LOG_LEVEL": settings.log_level,
             "MODELS_DIR": str(models_dir),
             "REDIS_URL": redis_url,
@@ -77,6 +83,8 @@ def up(settings: UpSettings, *, log_dir: Path | None = None, verbose: bool = Fal
             if not _wait_until_healthy(url, suite, console, stop):
                 return
             print(f"Ready: {url}  (health: {url}/health, docs: {url}/docs; Ctrl-C stops)", flush=True)
+            kept_in = data_dir if settings.database_url is None else "the database of DATABASE_URL"
+            print(f"Transcripts: {kept_in}  Logs: {logs_dir}", flush=True)
             _watch(suite, server, stop)
         finally:
             if stop.wait(0):

@@ -63,6 +63,9 @@ def up(
     spool_dir: Annotated[
         Path | None, typer.Option(help="Where uploads wait (env SPOOL_DIR; unset: a temporary folder).")
     ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where transcripts are kept (env DATA_DIR; unset: in the user's data folder).")
+    ] = None,
     redis_url: Annotated[
         str | None, typer.Option(help="A Redis server (env REDIS_URL; unset: an embedded one).")
     ] = None,
@@ -86,6 +89,7 @@ def up(
             "whisper_engine": whisper_engine,
             "models_dir": models_dir,
             "spool_dir": spool_dir,
+            "data_dir": data_dir,
             "redis_url": redis_url,
         }
     )

@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stt_cli.errors import CliError
+from stt_shared.folders import default_data_dir
 
 Replicas = Annotated[int, Field(ge=1, le=64)]
 
@@ -27,6 +28,15 @@ class UpSettings(BaseSettings):
     )
     models_dir: Path | None = Field(None, description="Where models are kept; unset: a folder in the user's cache.")
     spool_dir: Path | None = Field(None, description="Where uploads wait; unset: a folder that is removed at the end.")
+    data_dir: Path = Field(
+        default_factory=default_data_dir,
+        description="Folder of the transcript store, where it is a file; unset: stt-suite in the user's data.",
+    )
+    database_url: str | None = Field(
+        None,
+        description="Where transcripts are kept: postgresql://USER@HOST/NAME or sqlite:////PATH; "
+        "unset: the file transcripts.db in DATA_DIR.",
+    )
     redis_url: str | None = Field(None, description="A Redis server; unset: an embedded one for this run only.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
 

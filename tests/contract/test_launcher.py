@@ -99,6 +99,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Suite]]:
                 "PYTHONPATH": str(tmp_path / "stubs"),
                 "WHISPER_MODEL": str(tmp_path / "model"),
                 "TMPDIR": str(tmp_path / "tmp"),
+                "XDG_DATA_HOME": str(tmp_path / "user"),
                 **env,
             },
             cwd=tmp_path,
@@ -118,6 +119,39 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Suite]]:
         for stream in (suite.process.stdout, suite.process.stderr):
             if stream is not None:
                 stream.close()
+
+
+def test_transcripts_are_kept_in_the_users_data_folder(start: Callable[..., Suite], tmp_path: Path) -> None:
+    suite = start(HOME=str(tmp_path))
+    suite.wait_until_ready()
+    folder = tmp_path / "user" / "stt-suite"
+    assert suite.process.stdout is not None
+    told = suite.process.stdout.readline()
+    assert told.startswith(f"Transcripts: {folder}  Logs: {suite.tmp}/")
+    assert Path(told.split()[-1]).is_dir()
+    assert suite.health()["env"]["DATA_DIR"] == str(folder)  # type: ignore[index]
+    assert folder.is_dir()
+    suite.process.terminate()
+    assert "note:" not in suite.end()
+
+
+def test_transcripts_in_the_working_folder_are_mentioned(start: Callable[..., Suite], tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "transcripts.db").write_bytes(b"")
+    suite = start()
+    suite.wait_until_ready()
+    suite.process.terminate()
+    assert f"note: transcripts of an earlier version are in {tmp_path}/data and are not shown" in suite.end()
+
+
+def test_a_data_folder_that_is_named_is_used(start: Callable[..., Suite], tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "transcripts.db").write_bytes(b"")
+    suite = start(DATA_DIR="./data")
+    suite.wait_until_ready()
+    assert suite.health()["env"]["DATA_DIR"] == str(tmp_path / "data")  # type: ignore[index]
+    suite.process.terminate()
+    assert "note:" not in suite.end()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

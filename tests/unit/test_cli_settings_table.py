@@ -6,6 +6,7 @@ from typing import Any
 import annotated_types
 import pytest
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 from stt_audio.settings import AudioSettings
@@ -40,7 +41,7 @@ def bounds(field: FieldInfo) -> str:
 
 
 def default(value: Any) -> str:
-    if value is None:
+    if value is None or value is PydanticUndefined:  # a folder of the user's
         return "unset"
     return f"`{str(value).replace(str(Path.home()), '~')}`"
 

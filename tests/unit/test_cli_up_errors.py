@@ -28,9 +28,10 @@ def folder(tmp_path: Path) -> Path:
 def stt_up(folder: Path, *arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
     # Of this machine's settings none may leak in.
     clean = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    own = {"XDG_DATA_HOME": str(folder / "user")}
     return subprocess.run(
         [sys.executable, "-c", "from stt_cli.main import app; app()", "up", *arguments],
-        env={**clean, "WHISPER_MODEL": str(folder / "model"), "TMPDIR": str(folder / "tmp"), "PORT": "0", **env},
+        env={**clean, "WHISPER_MODEL": str(folder / "model"), "TMPDIR": str(folder / "tmp"), "PORT": "0", **own, **env},
         cwd=folder,
         capture_output=True,
         text=True,
