@@ -4,6 +4,7 @@ Each command imports its parts when it runs, so that `stt --help` needs neither 
 """
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,7 +29,6 @@ class _OneLineErrors(typer.core.TyperGroup):
 
 app = typer.Typer(
     cls=_OneLineErrors,
-    help="Real-time speech-to-text: the suite, its models, and a client.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -42,6 +42,21 @@ Url = Annotated[
 Language = Annotated[str | None, typer.Option(help="ISO 639-1 code such as en; left out: detected.")]
 Task = Annotated[str, typer.Option(help="transcribe, or translate (to English).")]
 ModelsDir = Annotated[Path | None, typer.Option(help="Folder of models (env MODELS_DIR).")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"stt {version('realtime-stt-suite')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Real-time speech-to-text: the suite, its models, and a client."""
 
 
 @app.command()

@@ -3,9 +3,12 @@
 import asyncio
 import contextlib
 import json
+import sys
 import time
+import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 from websockets.asyncio.server import Request, Response, ServerConnection, serve
@@ -70,6 +73,28 @@ async def collect(
         asyncio.get_running_loop().call_later(stop_after_s, stop.set)
     session = stt_client.connect(url, session_id="s", open_patience_s=0, patience_s=patience_s)
     return [event async for event in live_events(session, url, source, bytes_per_s=bytes_per_s, stop=stop)]
+
+
+async def repeat_partials(socket: ServerConnection) -> None:
+    await socket.send(opened(config={"language": "en"}))
+    for number in range(2, 1000):
+        await socket.send(json.dumps({"type": "partial", "event": number, "utterance": 1, "text": "word " * 200}))
+        await asyncio.sleep(0.01)
+
+
+async def test_a_reader_of_the_events_may_leave_early(tmp_path: Path) -> None:
+    with wave.open(str(tmp_path / "talk.wav"), "wb") as audio:
+        audio.setparams((1, 2, 16000, 0, "NONE", ""))
+        audio.writeframes(bytes(32000 * 60))
+    async with server(repeat_partials) as url:
+        command = f"{sys.executable} -m stt_cli stream talk.wav --json --url {url} | head -n 2"
+        process = await asyncio.create_subprocess_shell(
+            command, cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        async with asyncio.timeout(30):
+            out, err = await process.communicate()
+    assert len(out.splitlines()) == 2
+    assert err == b""
 
 
 async def test_everything_is_sent_and_the_words_come_up_to_done() -> None:

@@ -1,22 +1,27 @@
 """The client's parts: what it sends, what it shows, what it says when something is wrong."""
 
+import asyncio
 import io
 import json
 import struct
+import threading
 import wave
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from stt_cli.client.captions import Captions, caption
 from stt_cli.client.formats import Format
 from stt_cli.client.live import stream_url
 from stt_cli.client.server import base_url, error_message, unreachable
-from stt_cli.client.sources import pieces_of_file, pieces_of_stream
+from stt_cli.client.sources import PieceReader, pieces_of_file, pieces_of_stream
 from stt_cli.commands.transcribe import output_name, time_left
 from stt_cli.errors import CliError
 from stt_cli.log_sink import LogSink, for_console
+from stt_cli.main import app
 from stt_cli.readiness import Health, read_health
 
 pytestmark = pytest.mark.unit
@@ -78,6 +83,31 @@ def test_a_file_that_cannot_be_played_is_named(tmp_path: Path) -> None:
         list(pieces_of_file(tmp_path / "a.wav"))
     with pytest.raises(CliError, match=r"cannot read .*gone\.wav: No such file"):
         list(pieces_of_file(tmp_path / "gone.wav"))
+
+
+async def test_a_source_ends_with_the_loop_that_reads_it() -> None:
+    def listen_a_while() -> None:
+        async def first_piece() -> None:
+            await PieceReader(iter([b"x"] * 1000), asyncio.get_running_loop()).next()
+            await asyncio.sleep(0.1)
+
+        asyncio.run(first_piece())
+
+    failed: list[str] = []
+    before, threading.excepthook = threading.excepthook, lambda args: failed.append(str(args.exc_type))
+    try:
+        await asyncio.to_thread(listen_a_while)
+        for thread in threading.enumerate():
+            if thread.name == "audio-source":
+                await asyncio.to_thread(thread.join, 5)
+    finally:
+        threading.excepthook = before
+    assert failed == []
+
+
+def test_the_version_is_shown() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"stt {version('realtime-stt-suite')}\n")
 
 
 def test_raw_input_goes_on_in_whole_samples_however_it_arrives() -> None:

@@ -5,6 +5,7 @@ import stat
 import threading
 from asyncio import AbstractEventLoop, Queue, run_coroutine_threadsafe
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import BinaryIO
 
@@ -98,7 +99,7 @@ class PieceReader:
         waiting = self._queue.put(item)
         try:
             run_coroutine_threadsafe(waiting, self._loop).result()
-        except RuntimeError:
+        except (RuntimeError, CancelledError):
             waiting.close()
             return False
         return True
