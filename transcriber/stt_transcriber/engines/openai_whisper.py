@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from stt_shared.extras import install_command
 from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, Quality, TimedWord
 from stt_transcriber.engines.base import EngineError
 from stt_transcriber.engines.request import check_request, is_suspect, nothing_heard, token_limit, written_language
@@ -31,7 +32,7 @@ try:
     from stt_transcriber.engines.openai_encoder import OpenAiEncoder
 except ImportError as missing:
     raise EngineError(
-        "the engine openai-whisper is not installed: pip install 'realtime-stt-suite[openai-whisper]'"
+        f"the engine openai-whisper is not installed; run: {install_command('openai-whisper')}"
     ) from missing
 
 _FALLBACK_TEMPERATURES = (0.2, 0.4)
