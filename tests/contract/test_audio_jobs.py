@@ -333,6 +333,29 @@ async def test_the_process_serves_and_leaves_in_order(redis_client: Redis, redis
             await process.wait()
 
 
+@pytest.mark.parametrize("bomb", [bombs.wav_tag, lambda: bombs.mp4_sample_table(2_700_000, tracks=20)])
+async def test_the_process_keeps_its_memory_limit(
+    bomb: Callable[[], bytes], redis_client: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    if not Path("/proc/self/status").exists():
+        pytest.skip("the system does not tell a process's peak memory")
+    own = {"REDIS_URL": redis_url, "SPOOL_DIR": str(tmp_path), "AUDIO_MAX_MEMORY_MB": "300"}
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "stt_audio", env={**os.environ, **own})
+    try:
+        await created(redis_client, tmp_path, bomb())
+        await redis_client.xadd(keys.JOBS_WAITING, {"id": JOB, "epoch": "e1"})
+
+        async def has_failed() -> bool:
+            return (await read_state(redis_client, AT)).get(b"status") == b"failed"
+
+        await until(has_failed)
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        assert int(status.partition("VmHWM:")[2].split()[0]) < 450 * 1024
+    finally:
+        process.kill()
+        await process.wait()
+
+
 async def test_without_redis_the_process_says_so(tmp_path: Path) -> None:
     environment = {**os.environ, "REDIS_URL": f"unix://{tmp_path}/none.sock", "SPOOL_DIR": str(tmp_path)}
     process = await asyncio.create_subprocess_exec(

@@ -1,6 +1,8 @@
 """What docker-compose.yml and the Dockerfiles must keep to; no Docker is needed to see it."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -192,3 +194,10 @@ def test_a_health_check_asks_for_the_name_that_the_service_gives_itself(service:
         for name in re.findall(r'^SERVICE = "([\w-]+)"|new_replica_id\("([\w-]+)"\)', path.read_text(), re.MULTILINE)
     ]
     assert {name for pair in names for name in pair if name} == {asked.group(1)}
+
+
+def test_without_an_engine_nothing_is_tried_and_a_line_says_so(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "deploy" / "try_compose.py")]
+    result = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == "Docker: no engine with Compose v2 answers here, so nothing was built or started\n"
