@@ -1,6 +1,8 @@
 """Servers that a test plays towards the page: the live path, and the routes of stored transcripts."""
 
+import io
 import json
+import wave
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -68,6 +70,7 @@ class Library:
 
     def __init__(self, page: "Page") -> None:
         self.titles = {str(n): f"Meeting {n}.wav" for n in range(1, 31)}
+        self.text = "Grüße."
         self.asked: list[str] = []
         page.route("**/v1/stt/transcripts**", self._answer)
         page.route("**/openapi.json", lambda route: route.fulfill(json={"paths": {"/v1/stt/transcripts": {}}}))
@@ -91,8 +94,8 @@ class Library:
             self.titles[id] = request.post_data_json["title"]
             return route.fulfill(json=self._view(id))
         if id != "transcripts":
-            segment = {"id": 0, "start": 0.0, "end": 1.0, "text": "Grüße.", "confidence": 0.9, "words": []}
-            return route.fulfill(json={**self._view(id), "text": "Grüße.", "segments": [segment]})
+            segment = {"id": 0, "start": 0.0, "end": 1.0, "text": self.text, "confidence": 0.9, "words": []}
+            return route.fulfill(json={**self._view(id), "text": self.text, "segments": [segment]})
         wanted = dict(pair.split("=", 1) for pair in query.split("&") if pair)
         if "query" in wanted:
             return route.fulfill(json={"transcripts": [], "next_cursor": None})
@@ -106,6 +109,65 @@ class Library:
         return route.fulfill(
             json={"transcripts": page, "next_cursor": str(first + 20) if len(ids) > first + 20 else None}
         )
+
+
+class Job:
+    """The routes of one file's job, played: it is done at once. ``text``: its sentences, one a second."""
+
+    ID = "job-1"
+
+    def __init__(self, page: "Page", text: list[str], language: str = "en") -> None:
+        segments = [
+            {
+                "id": at,
+                "start": float(at),
+                "end": at + 0.9,
+                "text": sentence,
+                "confidence": 0.9,
+                "words": [
+                    {"word": word, "start": at + 0.1 * n, "end": at + 0.1 * n + 0.1, "confidence": 0.9}
+                    for n, word in enumerate(sentence.split())
+                ],
+            }
+            for at, sentence in enumerate(text)
+        ]
+        self._seconds = len(text)
+        self._view = {
+            "job_id": self.ID,
+            "status": "completed",
+            "progress": 100,
+            "filename": "Untitled 25 Nov 2026.wav",
+            "result": {"language": language, "duration": float(self._seconds), "segments": segments},
+        }
+        page.route("**/v1/stt/jobs", lambda route: route.fulfill(status=202, json={"job_id": self.ID}))
+        page.route(f"**/v1/stt/jobs/{self.ID}", lambda route: route.fulfill(json=self._view))
+        end = f"event: end\ndata: {json.dumps(self._view)}\n\n"
+        page.route(
+            f"**/v1/stt/jobs/{self.ID}/events",
+            lambda route: route.fulfill(content_type="text/event-stream", body=end),
+        )
+
+    def add(self, page: "Page") -> None:
+        """Chooses a silent recording of the text's length on the Files page, and waits until it is done."""
+        file = {"name": self._view["filename"], "mimeType": "audio/wav", "buffer": silence(self._seconds)}
+        page.set_input_files(".drop input", files=[file])  # type: ignore[list-item]
+        page.locator("li[data-phase=completed]").wait_for()
+
+    def open(self, page: "Page") -> None:
+        self.add(page)
+        page.click("li[data-phase=completed] a.button")
+        page.locator(".player").wait_for()
+
+
+def silence(seconds: int) -> bytes:
+    """A WAV file."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(2 * 8000 * seconds))
+    return file.getvalue()
 
 
 def no_microphone(page: "Page", error: str = "NotAllowedError") -> None:

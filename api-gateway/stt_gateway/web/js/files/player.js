@@ -9,10 +9,13 @@ import { peaks } from "./peaks.js";
 const BARS = 140;
 const SHAPE_RATE = 8000;
 const SHAPE_MOST_BYTES = 40_000_000; // the shape needs the whole sound in memory
+// Elements that do something else with the space bar.
+const TAKES_SPACE = "input:not([type=range]), textarea, select, button, summary, [contenteditable]";
 const SPEEDS = ["0.75", "1", "1.25", "1.5", "2"];
 
-/** `source`: a File. `onTime(seconds)`: often while it plays. Answers {element, seek(seconds, andPlay), destroy()}. */
-export function createPlayer(source, durationS, onTime) {
+/** `source`: a File. `onTime(seconds)`: often while it plays. `onHold(isHeld)`: the slider is held, or let go. Answers
+ * {element, isPlaying, seek(seconds, andPlay), destroy()}. Space plays and pauses, also where no key is expected. */
+export function createPlayer(source, durationS, { onTime, onHold }) {
   const url = URL.createObjectURL(source);
   const audio = new Audio(url);
   audio.preload = "metadata";
@@ -30,6 +33,10 @@ export function createPlayer(source, durationS, onTime) {
     value: "0",
     "aria-label": t("player.place"),
     oninput: () => seek(Number(place.value), false),
+    onpointerdown: () => {
+      onHold(true);
+      for (const kind of ["pointerup", "pointercancel"]) window.addEventListener(kind, release, { once: true });
+    },
   });
   const canvas = h("canvas", { "aria-hidden": "true" });
   const time = h("time", {});
@@ -52,6 +59,16 @@ export function createPlayer(source, durationS, onTime) {
       // "error" above has told what is wrong with the file; a pause that came first is no fault.
       if (!["AbortError", "NotSupportedError"].includes(error.name)) throw error;
     });
+  }
+  function release() {
+    for (const kind of ["pointerup", "pointercancel"]) window.removeEventListener(kind, release);
+    onHold(false);
+  }
+  function onKey(event) {
+    const isPlain = !event.altKey && !event.ctrlKey && !event.metaKey && !event.shiftKey;
+    if (event.code !== "Space" || !isPlain || event.repeat || event.target.closest?.(TAKES_SPACE)) return;
+    event.preventDefault();
+    toggle();
   }
   function seek(seconds, andPlay) {
     audio.currentTime = seconds;
@@ -82,6 +99,7 @@ export function createPlayer(source, durationS, onTime) {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   dark.addEventListener("change", draw);
   window.addEventListener("theme", draw);
+  document.addEventListener("keydown", onKey);
   shapeOf(source).then((found) => {
     if (found) {
       shape = found;
@@ -91,8 +109,14 @@ export function createPlayer(source, durationS, onTime) {
   return {
     element,
     seek,
+    get isPlaying() {
+      return !audio.paused;
+    },
     destroy() {
       audio.pause();
+      document.removeEventListener("keydown", onKey);
+      window.removeEventListener("pointerup", release);
+      window.removeEventListener("pointercancel", release);
       cancelAnimationFrame(frame);
       resize.disconnect();
       dark.removeEventListener("change", draw);

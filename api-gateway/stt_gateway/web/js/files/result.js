@@ -6,12 +6,13 @@ import { button, h, menu } from "../ui/dom.js";
 import { copyText, fileStem, saveText } from "../ui/save.js";
 import { toast } from "../ui/toast.js";
 import { indexAt } from "./peaks.js";
+import { PlaybackFollowing } from "./playback_following.js";
 import { createPlayer } from "./player.js";
 
 const UNSURE = 0.4;
 const UNSPACED = new Set(["zh", "ja", "th", "lo", "my", "yue"]);
 
-/** `transcript`: {name, language, duration, segments} as in a job's result, seconds. `source`: the File, or null.
+/** `transcript`: {name, language, duration, segments} as in a job's result, seconds; `name` may change. `source`: the File, or null.
  * `back`: {href, text}. `tools`: further buttons. Answers {element, destroy()}. */
 export function createResult({ transcript, source, back, tools = [], heading = null }) {
   const { segments } = transcript;
@@ -25,7 +26,7 @@ export function createResult({ transcript, source, back, tools = [], heading = n
     "div",
     { class: "transcript words" },
     segments.map((segment) => {
-      const line = h("p", { lang: transcript.language || undefined });
+      const line = h("p", { lang: transcript.language || undefined, dir: "auto" });
       const words = segment.words?.length
         ? segment.words
         : [{ word: segment.text, start: segment.start, confidence: 1 }];
@@ -51,10 +52,24 @@ export function createResult({ transcript, source, back, tools = [], heading = n
     if (player && target.dataset.start && getSelection().isCollapsed) player.seek(Number(target.dataset.start), true);
   });
 
-  const stage = h("div", {});
+  const stage = h("div", { class: "player-stage" });
+  const toNow = button({
+    name: "down",
+    text: t("player.to_now"),
+    kind: "small main to-now",
+    hidden: true,
+    onclick: () => following.toNow(),
+  });
+  const following = new PlaybackFollowing({
+    isPlaying: () => player?.isPlaying ?? false,
+    onChange: (isOn) => (toNow.hidden = isOn),
+  });
   function listen(file) {
     player?.destroy();
-    player = createPlayer(file, transcript.duration, mark);
+    player = createPlayer(file, transcript.duration, {
+      onTime: mark,
+      onHold: (isHeld) => following.hold(isHeld),
+    });
     stage.replaceChildren(player.element);
     text.classList.add("can-jump");
     for (const jump of text.querySelectorAll(".jump")) jump.disabled = false;
@@ -66,8 +81,7 @@ export function createResult({ transcript, source, back, tools = [], heading = n
     now?.classList.remove("now");
     span?.classList.add("now");
     now = span ?? null;
-    const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
-    if (span && !isSeen(span)) span.scrollIntoView({ block: "center", behavior });
+    following.show(now);
   }
 
   if (source) listen(source);
@@ -90,10 +104,10 @@ export function createResult({ transcript, source, back, tools = [], heading = n
     );
   }
 
-  const stem = fileStem(transcript.name);
   const save = (kind, content, type) => ({
     text: t(`format.${kind}`),
-    onclick: () => saveText(`${stem}.${kind}`, content(), type),
+    // By its name at that time: it may have been renamed.
+    onclick: () => saveText(`${fileStem(transcript.name)}.${kind}`, content(), type),
   });
   const facts = [
     languageName(transcript.language),
@@ -107,7 +121,7 @@ export function createResult({ transcript, source, back, tools = [], heading = n
       "header",
       { class: "result-head" },
       h("a", { class: "button bare small", href: back.href }, "‹ ", back.text),
-      heading ?? h("h1", {}, transcript.name),
+      heading ?? h("h1", { dir: "auto" }, transcript.name),
       h(
         "div",
         { class: "meta" },
@@ -148,12 +162,14 @@ export function createResult({ transcript, source, back, tools = [], heading = n
     ),
     stage,
     segments.length ? text : h("p", { class: "quiet" }, t("files.no_words")),
+    toNow,
   );
   element.lang = language();
   return {
     element,
     destroy() {
       player?.destroy();
+      following.destroy();
     },
   };
 }
@@ -171,8 +187,3 @@ export const toUtterance = (tongue) => (segment) => ({
     endMs: word.end * 1000,
   })),
 });
-
-function isSeen(element) {
-  const { top, bottom } = element.getBoundingClientRect();
-  return top > 110 && bottom < window.innerHeight - 90;
-}
