@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Feed, viewerAddress } from "../../../api-gateway/stt_gateway/web/js/conversation/feed.js";
-import { FileQueue } from "../../../api-gateway/stt_gateway/web/js/files/queue.js";
+import { FileQueue, nameOf } from "../../../api-gateway/stt_gateway/web/js/files/queue.js";
 import { highlighted, Search } from "../../../api-gateway/stt_gateway/web/js/library/search.js";
 
 const tick = () => new Promise((resolve) => setTimeout(resolve, 0));
@@ -113,6 +113,23 @@ test("a file that ended before it was cancelled is there, whole", async () => {
   await queue.cancel(queue.items[0]);
   const [item] = queue.items;
   assert.deepEqual([item.phase, item.result.text], ["completed", "x"]);
+});
+
+test("a renamed file keeps its new name over a reload, whatever the server calls it", async () => {
+  const kept = new Map();
+  const storage = { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) };
+  const wire = { ...transport(), storage };
+  const queue = new FileQueue(wire);
+  queue.add([{ name: "a.wav" }], {});
+  wire.log.uploads[0].resolve("job-a");
+  await tick();
+  queue.rename("job-a", "Ada");
+  queue.rename("job-of-another-page", "Bob");
+  wire.log.views[0].tell({ status: "completed", progress: 100, filename: "a.wav", result: {} });
+  assert.equal(nameOf(queue.items[0]), "Ada");
+  const again = new FileQueue(wire);
+  wire.log.views[1].tell({ status: "completed", progress: 100, filename: "a.wav", result: {} });
+  assert.equal(nameOf(again.items[0]), "Ada");
 });
 
 test("a refused file says why and does not hold up the others", async () => {

@@ -9,6 +9,7 @@ import { en } from "../../../api-gateway/stt_gateway/web/js/i18n/en.js";
 import { fr } from "../../../api-gateway/stt_gateway/web/js/i18n/fr.js";
 import { de } from "../../../api-gateway/stt_gateway/web/js/i18n/de.js";
 import { preferredLanguage } from "../../../api-gateway/stt_gateway/web/js/i18n/index.js";
+import { fileStem } from "../../../api-gateway/stt_gateway/web/js/ui/save.js";
 import { address, parse } from "../../../api-gateway/stt_gateway/web/js/router.js";
 
 const final = (text, start_ms, end_ms, words = []) => ({
@@ -136,4 +137,11 @@ test("addresses within the page", () => {
   assert.equal(parse("#/nonsense").view, "live");
   assert.equal(parse("#/conversation/%E0%A4%A").rest, "%E0%A4%A");
   assert.equal(address("library", "a/b", { query: "x", language: "" }), "#/library/a%2Fb?query=x");
+});
+
+test("a download is called by its title, without the ending of a recording", () => {
+  assert.deepEqual(
+    ["talk.wav", "Talk.MP4", "Draft 2.0", "Dr. Who", "a/b: c?.m4a", ""].map(fileStem),
+    ["talk", "Talk", "Draft 2.0", "Dr. Who", "a_b_ c_", "transcript"],
+  );
 });

@@ -1,5 +1,6 @@
 // Puts the page together: frame, views, and what outlives a change of view or language.
 import { keepLanguage, LANGUAGES, language, loadLanguage, t } from "./i18n/index.js";
+import { takeDrops } from "./files/drop.js";
 import { FileQueue } from "./files/queue.js";
 import { transport } from "./files/transport.js";
 import { socketBase } from "./live/address.js";
@@ -134,6 +135,7 @@ app.recording.addEventListener("change", () => {
   const link = document.querySelector('.nav [data-view="live"]');
   link.classList.toggle("on-air", app.recording.phase === "live");
 });
+takeDrops(app);
 // A page that goes takes with it what nobody has heard yet.
 window.addEventListener("beforeunload", (event) => {
   if (app.recording.isOn || app.files.isBusy) event.preventDefault();

@@ -5,9 +5,12 @@ const KEPT = "files";
 const MOST_KEPT = 40;
 export const ENDED = ["completed", "failed", "cancelled"];
 
+/** What the list calls a file. */
+export const nameOf = (item) => item.title || item.name;
+
 /** Fires "change" (detail: the item; null for the list itself). `transport`: {upload, watch, cancel, storage}. */
 export class FileQueue extends EventTarget {
-  /** {id, file, name, size, phase, progress, jobId, error, result, startedAt}; the newest first. */
+  /** {id, file, name, title (after renaming), size, phase, progress, jobId, error, result, startedAt}; the newest first. */
   items = [];
   #ids = 0;
 
@@ -57,6 +60,12 @@ export class FileQueue extends EventTarget {
   retry(item) {
     this.#set(item, { phase: "waiting", progress: 0, jobId: null, error: null, result: null });
     this.#next();
+  }
+
+  /** Its transcript has another title; a job that is not in the list is passed over. */
+  rename(jobId, title) {
+    const item = this.find(jobId);
+    if (item) this.#set(item, { title });
   }
 
   remove(item) {
@@ -139,17 +148,18 @@ export class FileQueue extends EventTarget {
     const kept = this.items
       .filter((item) => item.jobId)
       .slice(0, MOST_KEPT)
-      .map(({ jobId, name, size, wishes }) => ({ jobId, name, size, wishes }));
+      .map(({ jobId, name, title, size, wishes }) => ({ jobId, name, title, size, wishes }));
     this.transport.storage?.setItem(KEPT, JSON.stringify(kept));
   }
 
   /** Jobs outlive the page for a day. */
   #restore() {
-    for (const { jobId, name, size, wishes } of JSON.parse(this.transport.storage?.getItem(KEPT) ?? "[]")) {
+    for (const { jobId, name, title, size, wishes } of JSON.parse(this.transport.storage?.getItem(KEPT) ?? "[]")) {
       const item = {
         id: (this.#ids += 1),
         file: null,
         name,
+        title,
         size,
         wishes,
         phase: "queued",

@@ -5,7 +5,8 @@ import { address } from "../router.js";
 import { fileSize } from "../text/clock.js";
 import { button, field, h, icon, notice, promptField, select, toggle } from "../ui/dom.js";
 import { keep, settings } from "../ui/settings.js";
-import { ENDED } from "./queue.js";
+import { addFiles } from "./drop.js";
+import { ENDED, nameOf } from "./queue.js";
 import { createResult } from "./result.js";
 import { transport } from "./transport.js";
 
@@ -19,7 +20,7 @@ export function create(app) {
     tabindex: "-1",
     "aria-hidden": "true",
     onchange: () => {
-      add(chooser.files);
+      addFiles(app, chooser.files);
       chooser.value = "";
     },
   });
@@ -49,14 +50,6 @@ export function create(app) {
   const element = h("section", { class: "files-page", "aria-label": t("nav.files") }, overview, detail);
   const rows = new Map();
   let opened = null;
-
-  function add(chosen) {
-    const wishes = {};
-    if (server.languages.includes(settings.fileLanguage)) wishes.language = settings.fileLanguage;
-    if (settings.fileTranslate && server.multilingual) wishes.task = "translate";
-    if (settings.filePrompt) wishes.prompt = settings.filePrompt;
-    if (chosen.length) files.add([...chosen], wishes);
-  }
 
   function drawOptions() {
     const languages = server.languages
@@ -110,12 +103,16 @@ export function create(app) {
         location.hash = address("files");
         return;
       }
-      const { heading, edit } = renamable(jobId, job.filename || jobId);
+      const transcript = { ...job.result, name: item?.title || job.filename || jobId };
+      const { heading, edit } = renamable(jobId, transcript.name, (title) => {
+        transcript.name = title;
+        files.rename(jobId, title);
+      });
       // A title lives in the library; without one there is nothing to rename.
       const tools = (await server.has(TRANSCRIPTS)) ? [edit] : [];
       if (opened !== mine) return;
       const result = createResult({
-        transcript: { ...job.result, name: job.filename || jobId },
+        transcript,
         source: item?.file ?? null,
         back: { href: address("files"), text: t("files.list") },
         heading,
@@ -138,36 +135,6 @@ export function create(app) {
     }
   }
 
-  // The whole window takes files: nobody has to hit a box.
-  let depth = 0;
-  const holdsFiles = (event) => !element.hidden && event.dataTransfer?.types.includes("Files");
-  const listeners = {
-    dragenter: (event) => {
-      if (holdsFiles(event)) {
-        event.preventDefault();
-        depth += 1;
-        element.classList.add("dropping");
-      }
-    },
-    dragover: (event) => {
-      if (holdsFiles(event)) event.preventDefault();
-    },
-    dragleave: (event) => {
-      if (holdsFiles(event) && (depth -= 1) <= 0) {
-        depth = 0;
-        element.classList.remove("dropping");
-      }
-    },
-    drop: (event) => {
-      if (!holdsFiles(event)) return;
-      event.preventDefault();
-      depth = 0;
-      element.classList.remove("dropping");
-      if (!detail.hidden) location.hash = address("files");
-      add(event.dataTransfer.files);
-    },
-  };
-  for (const [kind, action] of Object.entries(listeners)) window.addEventListener(kind, action);
   const onChange = ({ detail: item }) => {
     if (item === null) drawList();
     else rows.get(item)?.draw();
@@ -186,7 +153,6 @@ export function create(app) {
       opened = null;
     },
     destroy() {
-      for (const [kind, action] of Object.entries(listeners)) window.removeEventListener(kind, action);
       files.removeEventListener("change", onChange);
       server.removeEventListener("change", drawOptions);
     },
@@ -225,16 +191,16 @@ function createRow(files, item) {
       why.title = item.error?.message ?? "";
       bar.hidden = ENDED.includes(phase);
       bar.classList.toggle("waiting", phase === "queued" || phase === "waiting");
-      bar.setAttribute("aria-label", `${item.name}: ${text}`);
+      bar.setAttribute("aria-label", `${nameOf(item)}: ${text}`);
       bar.setAttribute("aria-valuenow", String(percent));
       fill.style.transform = phase === "uploading" || phase === "processing" ? `scaleX(${item.progress / 100})` : "";
-      const key = `${phase} ${item.name}`;
+      const key = `${phase} ${nameOf(item)}`;
       if (key === drawn) return;
       drawn = key;
       element.dataset.phase = phase;
       const hadFocus = actions.contains(document.activeElement);
       title.replaceChildren(
-        phase === "completed" ? h("a", { href: address("files", item.jobId) }, item.name) : item.name,
+        phase === "completed" ? h("a", { href: address("files", item.jobId) }, nameOf(item)) : nameOf(item),
       );
       actions.replaceChildren(
         phase === "completed"
@@ -243,7 +209,7 @@ function createRow(files, item) {
               {
                 class: "button small",
                 href: address("files", item.jobId),
-                "aria-label": `${t("action.open")}: ${item.name}`,
+                "aria-label": `${t("action.open")}: ${nameOf(item)}`,
               },
               t("action.open"),
             )
@@ -251,7 +217,7 @@ function createRow(files, item) {
         ["failed", "cancelled"].includes(phase) && item.file
           ? button({
               name: "retry",
-              label: `${t("action.retry")}: ${item.name}`,
+              label: `${t("action.retry")}: ${nameOf(item)}`,
               kind: "bare small",
               onclick: () => files.retry(item),
             })
@@ -259,13 +225,13 @@ function createRow(files, item) {
         ENDED.includes(phase)
           ? button({
               name: "close",
-              label: `${t("action.remove")}: ${item.name}`,
+              label: `${t("action.remove")}: ${nameOf(item)}`,
               kind: "bare small",
               onclick: () => files.remove(item),
             })
           : button({
               name: "close",
-              label: `${t("action.cancel")}: ${item.name}`,
+              label: `${t("action.cancel")}: ${nameOf(item)}`,
               kind: "bare small",
               onclick: () => files.cancel(item),
             }),

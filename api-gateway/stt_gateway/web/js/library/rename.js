@@ -8,6 +8,7 @@ export const TRANSCRIPTS = "/v1/stt/transcripts";
 
 /** A heading with a transcript's title, and the button that puts a form in its place. `renamed(title)`. */
 export function renamable(id, title, renamed = () => {}) {
+  let current = title;
   const heading = h("h1", { dir: "auto" }, title);
   const edit = button({
     name: "pen",
@@ -15,8 +16,9 @@ export function renamable(id, title, renamed = () => {}) {
     kind: "small",
     onclick: () => {
       heading.replaceChildren(
-        renameForm(id, heading.textContent, (name) => {
-          renamed(name);
+        renameForm(id, current, (name) => {
+          if (name !== current) renamed(name);
+          current = name;
           heading.replaceChildren(name);
           edit.focus();
         }),
@@ -28,7 +30,13 @@ export function renamable(id, title, renamed = () => {}) {
 
 /** A form in place of a title. `done(title)` comes once: with the new title, or the old one when nothing changed. */
 export function renameForm(id, before, done) {
-  const name = h("input", { class: "input small", value: before, "aria-label": t("library.name"), maxlength: "200" });
+  const name = h("input", {
+    class: "input small",
+    dir: "auto",
+    value: before,
+    "aria-label": t("library.name"),
+    maxlength: "200",
+  });
   const save = async (event) => {
     event.preventDefault();
     const title = name.value.trim();

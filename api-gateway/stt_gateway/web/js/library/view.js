@@ -4,7 +4,7 @@ import { request } from "../files/transport.js";
 import { language, languageName, locale, t } from "../i18n/index.js";
 import { address, replace } from "../router.js";
 import { shortClock } from "../text/clock.js";
-import { button, field, h, icon, notice, select } from "../ui/dom.js";
+import { button, field, h, icon, isolated, notice, select } from "../ui/dom.js";
 import { toast } from "../ui/toast.js";
 import { renamable, renameForm, TRANSCRIPTS } from "./rename.js";
 import { highlighted, Search } from "./search.js";
@@ -23,6 +23,7 @@ export function create(app) {
     "aria-label": t("library.search"),
     autocomplete: "off",
     spellcheck: "false",
+    dir: "auto",
     oninput: () => later(),
   });
   const codes = server.languages.length > 1 ? server.languages : ["en"];
@@ -101,6 +102,7 @@ export function create(app) {
     const isFirst = mine.found.length === 0;
     if (isFirst && !list.childElementCount)
       blank.replaceChildren(...[1, 2, 3].map(() => h("div", { class: "skeleton", "aria-hidden": "true" })));
+    if (wishes.from && wishes.to && wishes.from > wishes.to) return drawWrongDates();
     try {
       const fresh = await mine.more();
       if (mine !== current) return;
@@ -127,6 +129,13 @@ export function create(app) {
             }),
       );
     }
+  }
+
+  function drawWrongDates() {
+    list.replaceChildren();
+    list.hidden = more.hidden = true;
+    count.textContent = "";
+    blank.replaceChildren(nothing("info", t("library.wrong_dates"), t("library.wrong_dates.text")));
   }
 
   function drawRest(mine) {
@@ -175,7 +184,7 @@ export function create(app) {
       setTimeout(() => drop(one.id), UNDO_MS),
     );
     toast(
-      t("done.deleted", { name: nameOf(one) }),
+      t("done.deleted", { name: isolated(nameOf(one)) }),
       {
         text: t("action.undo"),
         onclick: () => {
@@ -213,7 +222,7 @@ export function create(app) {
       h(
         "a",
         { href: address("library", one.id, { query: text }) },
-        marked(nameOf(one), one.title ? one.title_hits : one.filename_hits),
+        isUnnamed(one) ? nameOf(one) : marked(nameOf(one), one.title ? one.title_hits : one.filename_hits),
       ),
     );
     const facts = [
@@ -254,7 +263,9 @@ export function create(app) {
       one.snippet ? h("p", { class: "snippet", dir: "auto" }, marked(one.snippet.text, one.snippet.hits)) : null,
     );
     function replaceRow(name) {
-      const made = row(name === nameOf(one) ? one : { ...one, title: name, title_hits: [] }, text);
+      const isNew = name !== nameOf(one);
+      if (isNew) app.files.rename(one.id, name);
+      const made = row(isNew ? { ...one, title: name, title_hits: [] } : one, text);
       item.replaceWith(made);
       made.querySelector("button").focus();
     }
@@ -273,7 +284,11 @@ export function create(app) {
     try {
       const found = await request(`${TRANSCRIPTS}/${encodeURIComponent(id)}`);
       if (opened !== mine) return;
-      const { heading, edit } = renamable(id, nameOf(found), (title) => (found.title = title));
+      const transcript = { ...found, name: nameOf(found), segments: found.segments ?? [] };
+      const { heading, edit } = renamable(id, transcript.name, (title) => {
+        found.title = transcript.name = title;
+        app.files.rename(id, title);
+      });
       const gone = button({
         name: "trash",
         text: t("action.delete"),
@@ -285,7 +300,7 @@ export function create(app) {
       });
       const source = app.files.find(id)?.file ?? null;
       const result = createResult({
-        transcript: { ...found, name: nameOf(found), segments: found.segments ?? [] },
+        transcript,
         source,
         back,
         tools: [edit, gone],
@@ -340,8 +355,16 @@ function marked(text, hits) {
 function nothing(name, title, text, action = null) {
   return h("div", { class: "blank" }, icon(name), h("h2", {}, title), h("p", {}, text), action);
 }
+/** A live recording has its session's id for a title until somebody names it. */
+function isUnnamed(one) {
+  return one.kind === "live" && one.title === one.id;
+}
 function nameOf(one) {
+  if (isUnnamed(one)) return `${t("nav.live")}, ${minute(one.created_at)}`;
   return one.title || one.filename || `${t("library.untitled")} ${day(one.created_at)}`;
+}
+function minute(moment) {
+  return new Date(moment).toLocaleString(locale(), { dateStyle: "medium", timeStyle: "short" });
 }
 function day(moment) {
   return new Date(moment).toLocaleDateString(locale(), { day: "numeric", month: "short", year: "numeric" });

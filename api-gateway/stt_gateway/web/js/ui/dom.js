@@ -68,6 +68,9 @@ export function button({ name, text, label, kind = "", onclick, ...more }) {
   );
 }
 
+/** A name inside a sentence, isolated from its direction: <bdi> for plain text. */
+export const isolated = (text) => `\u2068${text}\u2069`;
+
 let ids = 0;
 export const newDomId = (stem) => `${stem}-${(ids += 1)}`;
 
@@ -94,6 +97,7 @@ export function promptField(value, onchange) {
     value,
     maxlength: String(MOST_PROMPT_CHARS),
     placeholder: t("live.prompt_hint"),
+    dir: "auto",
     autocomplete: "off",
     spellcheck: "false",
     oninput: () => onchange(input.value.trim()),

@@ -27,11 +27,13 @@ export async function copyText(text) {
   return copied;
 }
 
-/** A name that every file system takes. */
+const MEDIA = /\.(3gp|aac|ac3|aiff?|amr|avi|caf|flac|m4[abv]|mk[av]|mov|mp[34]|mpe?g|og[agv]|opus|ts|wav|web[am]|wm[av])$/i;
+
+/** A name that every file system takes; without the ending of a recording, but "Draft 2.0" whole. */
 export function fileStem(name) {
   return (
     name
-      .replace(/\.[^.]{1,5}$/, "")
+      .replace(MEDIA, "")
       .replace(/[\\/:*?"<>|\u0000-\u001f]/g, "_")
       .slice(0, 80) || "transcript"
   );
