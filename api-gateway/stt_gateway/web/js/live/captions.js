@@ -25,7 +25,7 @@ export class Captions {
     );
     this.log = h("div", { class: "transcript", role: "log", "aria-label": t("live.log") });
     this.livePlace = h("time", {});
-    this.liveText = h("p", {});
+    this.liveText = h("p", { dir: "auto" });
     this.liveLine = h(
       "div",
       { class: "utterance live", "aria-hidden": "true", hidden: true },
@@ -148,6 +148,6 @@ function line(utterance) {
     "div",
     { class: "utterance" },
     h("time", {}, shortClock(utterance.startMs)),
-    h("p", { lang: utterance.language ?? undefined }, utterance.text),
+    h("p", { lang: utterance.language ?? undefined, dir: "auto" }, utterance.text),
   );
 }
