@@ -1,87 +1,77 @@
 // Puts the page together: frame, views, and what outlives a change of view or language.
-import { keepLanguage, LANGUAGES, language, loadLanguage, t } from "./i18n/index.js";
+import { keepLanguage, LANGUAGES, language, loadLanguage, t, wantedLanguage } from "./i18n/index.js";
 import { takeDrops } from "./files/drop.js";
 import { FileQueue } from "./files/queue.js";
 import { transport } from "./files/transport.js";
 import { socketBase } from "./live/address.js";
+import { keepText } from "./live/keeping.js";
 import { Recording } from "./live/recording.js";
 import { Transcript } from "./live/transcript.js";
-import { keepText } from "./live/keeping.js";
 import * as live from "./live/view.js";
 import { start } from "./router.js";
 import { button, h, select } from "./ui/dom.js";
 import { Server } from "./ui/server.js";
 import { applyTheme, setTheme, theme, THEMES } from "./ui/theme.js";
+import { toast } from "./ui/toast.js";
+import { Views } from "./ui/views.js";
 
-const LAZY = {
-  files: () => import("./files/view.js"),
-  library: () => import("./library/view.js"),
-  conversation: () => import("./conversation/view.js"),
+const VIEWS = {
+  live: () => live,
+  // Some browsers never fetch an address again that failed once: each attempt has its own.
+  files: (again) => import(`./files/view.js${again}`),
+  library: (again) => import(`./library/view.js${again}`),
+  conversation: (again) => import(`./conversation/view.js${again}`),
 };
 const THEME_ICONS = { auto: "auto", light: "sun", dark: "moon" };
 const STATUS_KINDS = { ready: "good", loading: "warn", down: "bad", offline: "bad", unknown: "" };
 
+const main = document.getElementById("main");
 const transcript = new Transcript();
+const recording = new Recording(socketBase(location), transcript);
 const app = {
   base: socketBase(location),
   server: new Server(),
   transcript,
-  recording: new Recording(socketBase(location), transcript),
+  recording,
   files: new FileQueue(transport),
 };
-const views = new Map();
+const views = new Views({ main, app, load: async (name, attempt) => VIEWS[name](attempt ? `?again=${attempt}` : "") });
 let at = null;
-
-async function view(name) {
-  if (!views.has(name))
-    views.set(
-      name,
-      (LAZY[name] ? LAZY[name]() : Promise.resolve(live)).then((module) => {
-        const made = module.create(app);
-        made.element.hidden = true;
-        document.getElementById("main").append(made.element);
-        return made;
-      }),
-    );
-  return views.get(name);
-}
 
 async function show(place, byPerson) {
   const before = at;
   at = place;
-  for (const link of document.querySelectorAll(".nav a")) {
-    if (link.dataset.view === place.view) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  }
+  drawNav();
   document.title = `${t(`nav.${place.view}`)} · ${t("app.name")}`;
-  const made = await view(place.view);
-  if (at !== place) return;
-  if (before && before.view !== place.view) {
-    const old = await view(before.view);
-    old.element.hidden = true;
-    old.hide?.();
-  }
-  made.element.hidden = false;
-  made.show?.(place);
-  if (byPerson && before?.view !== place.view) {
+  await views.show(place.view, place, { isWanted: () => at === place, onRetry: () => show({ ...place }, false) });
+  if (byPerson && at === place && before?.view !== place.view) {
     window.scrollTo(0, 0);
-    document.getElementById("main").focus({ preventScroll: true });
+    main.focus({ preventScroll: true });
   }
 }
 
-/** The language has changed: all views are made anew; what they show lives elsewhere. */
-async function speak(code) {
-  keepLanguage(code);
-  await loadLanguage(code);
-  for (const made of views.values()) {
-    const old = await made;
-    old.hide?.();
-    old.destroy?.();
-    old.element.remove();
+function drawNav() {
+  for (const link of document.querySelectorAll(".nav a")) {
+    const { view } = link.dataset;
+    if (view === at?.view) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+    link.classList.toggle("on-air", view === "live" && recording.phase === "live");
   }
-  views.clear();
+}
+
+/** Changes the language of the page: all views are made again; their data lives elsewhere. */
+async function speak(code) {
+  try {
+    await loadLanguage(code);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    toast(t("app.language_failed"));
+    return frame();
+  }
+  keepLanguage(code);
+  await views.clear();
   frame();
-  await show(at, false);
+  return show({ ...at }, false);
 }
 
 function frame() {
@@ -126,19 +116,34 @@ function status() {
     );
 }
 
-keepText(app.recording);
+/** Loads the reader's language; falls back to English until its texts can be fetched. */
+async function loadFirstLanguage() {
+  try {
+    await loadLanguage();
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    await loadLanguage("en");
+    const again = async () => {
+      if (app.server.status === "ready" && language() !== wantedLanguage()) await speak(wantedLanguage());
+      if (language() === wantedLanguage()) app.server.removeEventListener("change", again);
+    };
+    app.server.addEventListener("change", again);
+  }
+}
+
 applyTheme();
-await loadLanguage();
-frame();
-app.server.addEventListener("change", status);
-app.recording.addEventListener("change", () => {
-  const link = document.querySelector('.nav [data-view="live"]');
-  link.classList.toggle("on-air", app.recording.phase === "live");
+await loadFirstLanguage();
+keepText(recording);
+recording.addEventListener("change", drawNav);
+app.server.addEventListener("change", () => {
+  status();
+  if (views.hasFailed && app.server.status === "ready") show({ ...at }, false);
 });
+frame();
 takeDrops(app);
-// A page that goes takes with it what nobody has heard yet.
+// Closing the page would lose audio and uploads on their way.
 window.addEventListener("beforeunload", (event) => {
-  if (app.recording.isOn || app.files.isBusy) event.preventDefault();
+  if (recording.isOn || app.files.isBusy) event.preventDefault();
 });
 app.server.start();
 start(show);

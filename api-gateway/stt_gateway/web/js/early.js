@@ -1,7 +1,50 @@
 // Runs before the first paint: a page that was dark must not flash, and texts must not appear in one language and turn
-// into another (css/shell.css hides them until they are right).
+// into another (css/shell.css hides them until they are right). Also recovers a page whose other files did not arrive.
 {
   const theme = localStorage.getItem("theme");
   if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
   document.documentElement.lang = localStorage.getItem("language") ?? navigator.language.slice(0, 2);
+
+  // When a script or stylesheet fails to load, the page says so and reloads once the server answers.
+  const FIRST_RETRY_MS = 2000;
+  const MOST_RETRY_MS = 60_000;
+  const KEY = "retry_ms"; // doubles with each failed load
+  let isWaiting = false;
+
+  const retry = async () => {
+    try {
+      await fetch("/health", { cache: "no-store" });
+      location.reload();
+    } catch {
+      setTimeout(retry, FIRST_RETRY_MS);
+    }
+  };
+  const failed = () => {
+    if (isWaiting) return;
+    isWaiting = true;
+    const waitMs = Number(sessionStorage.getItem(KEY)) || FIRST_RETRY_MS;
+    sessionStorage.setItem(KEY, String(Math.min(2 * waitMs, MOST_RETRY_MS)));
+    const show = () => {
+      const language = document.documentElement.lang;
+      const notice = document.getElementById("load-failed");
+      const own = notice.querySelector(`[lang="${language}"]`) ?? notice.querySelector('[lang="en"]');
+      own.hidden = notice.hidden = false;
+      notice.setAttribute("role", "alert");
+    };
+    if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", show);
+    else show();
+    setTimeout(retry, waitMs);
+    window.addEventListener("online", () => location.reload());
+  };
+  window.addEventListener(
+    "error",
+    ({ target }) => {
+      const { localName, rel } = target;
+      if (localName === "script" || (localName === "link" && rel === "stylesheet")) failed();
+    },
+    true,
+  );
+  window.addEventListener("load", () => {
+    if (!isWaiting) sessionStorage.removeItem(KEY);
+  });
 }

@@ -13,8 +13,16 @@ export function preferredLanguage(saved, wished) {
   return wished.map((tag) => tag.slice(0, 2).toLowerCase()).find((code) => code in LANGUAGES) ?? "en";
 }
 
-export async function loadLanguage(code = preferredLanguage(localStorage.getItem(KEY) ?? "", navigator.languages)) {
-  texts = code === "en" ? en : { ...en, ...(await import(`./${code}.js`))[code] };
+export const wantedLanguage = () => preferredLanguage(localStorage.getItem(KEY) ?? "", navigator.languages);
+
+let attempts = 0;
+
+/** Raises TypeError, and changes nothing, when the texts cannot be fetched. */
+export async function loadLanguage(code = wantedLanguage()) {
+  attempts += 1;
+  // Some browsers never fetch an address again that failed once.
+  const again = attempts > 1 ? `?again=${attempts}` : "";
+  texts = code === "en" ? en : { ...en, ...(await import(`./${code}.js${again}`))[code] };
   current = code;
   plurals = new Intl.PluralRules(code);
   document.documentElement.lang = code;
