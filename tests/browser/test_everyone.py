@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser.played import Library, no_microphone
+from browser.played import Library, Server, conversation, no_microphone
 
 if TYPE_CHECKING:
     from browser.browsers import Pages
@@ -83,6 +83,56 @@ def test_full_views_have_no_barrier(pages: "Pages", axe: str, recording: Path, p
     page.locator(".player").wait_for()
     found += violations(page, axe)
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
+def test_an_open_microphone_and_an_unsaved_text_have_no_barrier(pages: "Pages", axe: str, phone: bool) -> None:
+    page = pages.blank(phone=phone, dark=phone)
+    server = Server(page)
+    conversation(page)
+    pages.go(page, "/")
+    page.click(".talk")
+    page.locator("[data-phase=live]").wait_for(timeout=5000)
+    server.final(1, "Only here.")
+    found = []
+    for view in ("live", "files", "library", "conversation"):
+        page.click(f"nav a[data-view={view}]")
+        page.locator(f".{view}-page").wait_for()
+        found += [f"{view}: {one}" for one in violations(page, axe)]
+    page.get_by_role("button", name="Stop recording").click()
+    server.tell(type="done", reason="stop")
+    page.click("nav a[data-view=live]")
+    page.locator("[data-phase=idle]").wait_for()
+    found += violations(page, axe)
+    other = page.context.new_page()
+    page.close()
+    pages.go(other, "/")
+    other.locator(".drafts").wait_for()
+    found += violations(other, axe)
+    other.locator(".server", has_text="Ready").wait_for()
+    other.route("**/js/library/view.js**", lambda route: route.abort(), times=1)
+    other.click("nav a[data-view=library]")
+    other.locator(".page > [role=alert]").wait_for()
+    found += violations(other, axe)
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "de-DE", "fr-FR"])
+def test_an_open_microphone_fits_the_narrowest_screen(pages: "Pages", locale: str) -> None:
+    page = pages.blank(phone=True, locale=locale)
+    page.set_viewport_size({"width": 320, "height": 640})
+    Server(page)
+    pages.go(page, "/")
+    page.click(".talk")
+    page.locator("[data-phase=live]").wait_for(timeout=5000)
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
+    bar = page.locator("#recording-bar")
+    assert bar.evaluate("bar => bar.scrollWidth <= bar.clientWidth")
+    for target in bar.locator("a, button").all():
+        box = target.bounding_box()
+        assert box is not None
+        assert min(box["width"], box["height"]) >= 24
+        assert 0 <= box["x"] <= 320 - box["width"]
 
 
 def test_a_problem_has_no_barrier(pages: "Pages", axe: str) -> None:

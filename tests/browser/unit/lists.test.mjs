@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Feed, viewerAddress } from "../../../api-gateway/stt_gateway/web/js/conversation/feed.js";
 import { FileQueue, nameOf } from "../../../api-gateway/stt_gateway/web/js/files/queue.js";
+import { nameOf as titleOf } from "../../../api-gateway/stt_gateway/web/js/library/titles.js";
 import { highlighted, Search } from "../../../api-gateway/stt_gateway/web/js/library/search.js";
 
 const tick = () => new Promise((resolve) => setTimeout(resolve, 0));
@@ -182,4 +183,14 @@ test("hits are counted in letters as people see them", () => {
     { text: "c", isHit: false },
   ]);
   assert.deepEqual(highlighted("abc"), [{ text: "abc", isHit: false }]);
+});
+
+test("a live recording is called by its time until somebody names it", () => {
+  globalThis.navigator ??= { languages: ["en-GB"] };
+  const session = "ebc58afadf4ddc2f0d2b08720d90dfce";
+  const live = { kind: "live", id: `${session}.0123456789ab`, created_at: "2026-11-29T08:50:00Z", filename: null };
+  assert.match(titleOf({ ...live, title: session }), /^Live, .*29.*2026.*:50/);
+  assert.equal(titleOf({ ...live, title: "For the best view" }), "For the best view");
+  assert.equal(titleOf({ ...live, id: "interview-7.0123456789ab", title: "interview-7" }), "interview-7");
+  assert.equal(titleOf({ ...live, kind: "job", title: session }), session);
 });

@@ -4,12 +4,15 @@ import { takeDrops } from "./files/drop.js";
 import { FileQueue } from "./files/queue.js";
 import { transport } from "./files/transport.js";
 import { socketBase } from "./live/address.js";
-import { keepText } from "./live/keeping.js";
+import { Drafts } from "./live/drafts.js";
+import { Keeping } from "./live/keeping.js";
+import { OnAir } from "./live/on_air.js";
 import { Recording } from "./live/recording.js";
 import { Transcript } from "./live/transcript.js";
 import * as live from "./live/view.js";
-import { start } from "./router.js";
+import { address, start } from "./router.js";
 import { button, h, select } from "./ui/dom.js";
+import { recordingBar } from "./ui/recording_bar.js";
 import { Server } from "./ui/server.js";
 import { applyTheme, setTheme, theme, THEMES } from "./ui/theme.js";
 import { toast } from "./ui/toast.js";
@@ -28,14 +31,26 @@ const STATUS_KINDS = { ready: "good", loading: "warn", down: "bad", offline: "ba
 const main = document.getElementById("main");
 const transcript = new Transcript();
 const recording = new Recording(socketBase(location), transcript);
+const drafts = new Drafts();
 const app = {
   base: socketBase(location),
   server: new Server(),
   transcript,
   recording,
+  onAir: new OnAir(),
+  drafts,
+  keeping: new Keeping(recording, drafts),
   files: new FileQueue(transport),
+  /** The open conversation: {id, recording}; null at its door. */
+  room: null,
+  onRoom: drawNav,
 };
 const views = new Views({ main, app, load: async (name, attempt) => VIEWS[name](attempt ? `?again=${attempt}` : "") });
+const drawBar = recordingBar(
+  app.onAir,
+  document.getElementById("recording-bar"),
+  document.getElementById("recording-status"),
+);
 let at = null;
 
 async function show(place, byPerson) {
@@ -55,7 +70,8 @@ function drawNav() {
     const { view } = link.dataset;
     if (view === at?.view) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
-    link.classList.toggle("on-air", view === "live" && recording.phase === "live");
+    link.classList.toggle("on-air", view === app.onAir.open?.view);
+    if (view === "conversation") link.href = address(view, app.room?.id);
   }
 }
 
@@ -103,6 +119,7 @@ function frame() {
     h("a", { class: "api", href: "/docs" }, t("app.api")),
   );
   status();
+  drawBar();
 }
 
 function status() {
@@ -133,18 +150,20 @@ async function loadFirstLanguage() {
 
 applyTheme();
 await loadFirstLanguage();
-keepText(recording);
-recording.addEventListener("change", drawNav);
+app.onAir.add(recording, "live");
+app.onAir.addEventListener("change", drawNav);
 app.server.addEventListener("change", () => {
   status();
   if (views.hasFailed && app.server.status === "ready") show({ ...at }, false);
 });
 frame();
 takeDrops(app);
-// Closing the page would lose audio and uploads on their way.
+drafts.hold();
+// Closing the page would lose audio and uploads on their way, and text that is saved nowhere else.
 window.addEventListener("beforeunload", (event) => {
-  if (recording.isOn || app.files.isBusy) event.preventDefault();
+  if (app.onAir.isBusy || app.files.isBusy || app.keeping.isUnsaved) event.preventDefault();
 });
+window.addEventListener("pagehide", () => app.keeping.flush());
 app.server.start();
 start(show);
 document.documentElement.dataset.ready = "true";

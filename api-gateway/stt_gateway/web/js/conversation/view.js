@@ -1,8 +1,8 @@
 // The Conversation page: start or join, speak, follow, big captions for a room.
 import { locale, t } from "../i18n/index.js";
+import { problemNotice } from "../live/problem.js";
 import { Recording } from "../live/recording.js";
 import { Transcript } from "../live/transcript.js";
-import { problemNotice } from "../live/view.js";
 import { address } from "../router.js";
 import { button, field, h, icon, notice } from "../ui/dom.js";
 import { Following } from "../ui/following.js";
@@ -10,40 +10,16 @@ import { copyText } from "../ui/save.js";
 import { keep, settings } from "../ui/settings.js";
 import { toast } from "../ui/toast.js";
 import { Feed } from "./feed.js";
+import { newName } from "./names.js";
 import { Viewer } from "./viewer.js";
 
 const MOST_ROWS = 300;
 const REFUSED_MS = 700;
-const WORDS = [
-  "amber",
-  "birch",
-  "cedar",
-  "coral",
-  "delta",
-  "ember",
-  "fjord",
-  "grove",
-  "heron",
-  "island",
-  "jade",
-  "linden",
-  "maple",
-  "north",
-  "olive",
-  "pine",
-  "quartz",
-  "river",
-  "sage",
-  "tide",
-  "umber",
-  "violet",
-  "willow",
-];
 
 export function create(app) {
   const element = h("section", { class: "conversation-page", "aria-label": t("nav.conversation") });
   let room = null;
-  const leave = () => {
+  const close = () => {
     room?.close();
     room = null;
   };
@@ -51,12 +27,27 @@ export function create(app) {
     element,
     show({ rest }) {
       if (room && room.id === rest) return;
-      leave();
-      if (rest) room = createRoom(app, rest);
+      close();
+      enter(app, rest);
+      if (rest) room = createRoom(app, app.room);
       element.replaceChildren(rest ? room.element : door());
     },
-    destroy: leave,
+    // Called when the page changes its language; the recording outlives the view.
+    destroy: close,
   };
+}
+
+/** The open room is `app.room`, {id, recording}; null at the door. Leaving a room closes its microphone. */
+function enter(app, id) {
+  if (app.room?.id === id) return;
+  app.room?.recording.stop();
+  app.room = null;
+  if (id) {
+    const recording = new Recording(app.base, new Transcript());
+    app.room = { id, recording };
+    app.onAir.add(recording, "conversation", id);
+  }
+  app.onRoom();
 }
 
 function door() {
@@ -91,9 +82,8 @@ function door() {
   );
 }
 
-function createRoom(app, id) {
+function createRoom(app, { id, recording }) {
   const feed = new Feed();
-  const recording = new Recording(app.base, new Transcript());
   const viewer = new Viewer({ base: app.base, id, feed, onChange: (what) => changed(what) });
 
   const state = h("p", { class: "chip" });
@@ -198,7 +188,7 @@ function createRoom(app, id) {
     };
     if (speaker) query.speaker = speaker;
     if (settings.prompt) query.prompt = settings.prompt;
-    recording.start({ deviceId: settings.microphone, thin: settings.thin, query });
+    app.onAir.start(recording, { deviceId: settings.microphone, thin: settings.thin, query });
   }
 
   function changed(what) {
@@ -327,9 +317,13 @@ function createRoom(app, id) {
   };
   document.addEventListener("fullscreenchange", onFullscreen);
   document.addEventListener("keydown", onKey);
-  recording.addEventListener("change", drawState);
+  const onRecording = () => {
+    element.classList.toggle("speaking", recording.isOn);
+    drawState();
+  };
+  recording.addEventListener("change", onRecording);
   drawSpeaking();
-  drawState();
+  onRecording();
   viewer.open();
   return {
     id,
@@ -338,13 +332,8 @@ function createRoom(app, id) {
       document.removeEventListener("fullscreenchange", onFullscreen);
       document.removeEventListener("keydown", onKey);
       if (element.classList.contains("captions-only")) big(false);
-      recording.stop();
+      recording.removeEventListener("change", onRecording);
       viewer.close();
     },
   };
-}
-
-function newName() {
-  const numbers = crypto.getRandomValues(new Uint32Array(3));
-  return `${WORDS[numbers[0] % WORDS.length]}-${WORDS[numbers[1] % WORDS.length]}-${100 + (numbers[2] % 900)}`;
 }

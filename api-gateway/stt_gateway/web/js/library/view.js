@@ -1,13 +1,14 @@
 // The Library page: find, read, rename, delete.
 import { createResult } from "../files/result.js";
 import { request } from "../files/transport.js";
-import { language, languageName, locale, t } from "../i18n/index.js";
+import { language, languageName, t } from "../i18n/index.js";
 import { address, replace } from "../router.js";
 import { shortClock } from "../text/clock.js";
 import { button, field, h, icon, isolated, notice, select } from "../ui/dom.js";
 import { toast } from "../ui/toast.js";
 import { renamable, renameForm, TRANSCRIPTS } from "./rename.js";
 import { highlighted, Search } from "./search.js";
+import { day, isUnnamed, nameOf } from "./titles.js";
 
 const TYPING_MS = 180;
 const UNDO_MS = 6000;
@@ -226,7 +227,7 @@ export function create(app) {
       ),
     );
     const facts = [
-      day(one.created_at),
+      isUnnamed(one) ? "" : day(one.created_at),
       one.duration ? shortClock(one.duration * 1000) : "",
       languageName(one.language),
       one.state === "completed" ? "" : t(`files.${one.state}`, { p: 0 }),
@@ -354,18 +355,4 @@ function marked(text, hits) {
 }
 function nothing(name, title, text, action = null) {
   return h("div", { class: "blank" }, icon(name), h("h2", {}, title), h("p", {}, text), action);
-}
-/** A live recording has its session's id for a title until somebody names it. */
-function isUnnamed(one) {
-  return one.kind === "live" && one.title === one.id;
-}
-function nameOf(one) {
-  if (isUnnamed(one)) return `${t("nav.live")}, ${minute(one.created_at)}`;
-  return one.title || one.filename || `${t("library.untitled")} ${day(one.created_at)}`;
-}
-function minute(moment) {
-  return new Date(moment).toLocaleString(locale(), { dateStyle: "medium", timeStyle: "short" });
-}
-function day(moment) {
-  return new Date(moment).toLocaleDateString(locale(), { day: "numeric", month: "short", year: "numeric" });
 }

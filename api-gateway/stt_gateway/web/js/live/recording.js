@@ -17,6 +17,9 @@ export class Recording extends EventTarget {
   #capture = null;
   #query = {};
   #lock = null;
+  #isGivenUp = false;
+  #activeMs = 0; // time with an open microphone before `#activeSince`
+  #activeSince = null;
 
   constructor(base, transcript) {
     super();
@@ -38,9 +41,14 @@ export class Recording extends EventTarget {
   get reconnects() {
     return this.#session?.reconnects ?? 0;
   }
-  /** Length of the text's audio so far. */
+  /** The server keeps the text of the newest session in the library. */
+  get isStored() {
+    return this.#query.store === "true";
+  }
+  /** Length of the text's audio so far. A container's bytes carry no time: there the clock counts. */
   get positionMs() {
-    return this.offsetMs + (this.#buffer?.endMs ?? 0);
+    if (!this.#buffer) return this.offsetMs;
+    return this.offsetMs + (this.#buffer.audio.frameBytes ? this.#buffer.endMs : this.#elapsedMs);
   }
   /** Speech that is kept here because the server has not got it. */
   get keptMs() {
@@ -56,6 +64,8 @@ export class Recording extends EventTarget {
     const clickedAt = performance.now();
     this.problem = null;
     this.behindMs = this.firstTextMs = null;
+    this.#isGivenUp = false;
+    this.#activeMs = 0;
     this.#setPhase("asking");
     this.startedAt = clickedAt;
     this.#session = null;
@@ -94,7 +104,8 @@ export class Recording extends EventTarget {
       this.#setPhase("idle");
       return;
     }
-    if (this.#session.link === "over") {
+    if (this.#isGivenUp || this.#session.link === "over") {
+      this.#session.close();
       await this.#finishCapture();
       this.#setPhase("idle");
       return;
@@ -123,7 +134,16 @@ export class Recording extends EventTarget {
     this.#session?.flush();
   }
 
+  /** Refuses to start: `code` becomes the problem that the page shows. */
+  refuse(code) {
+    if (this.phase !== "idle") return;
+    this.problem = { code, message: "" };
+    this.#changed();
+  }
+
+  /** Also while the browser still asks for the microphone: it is closed as soon as it opens. */
   async stop() {
+    if (this.phase === "asking") this.#isGivenUp = true;
     if (!this.isOn) return;
     this.#setPhase("stopping");
     await this.#finishCapture();
@@ -224,7 +244,13 @@ export class Recording extends EventTarget {
     }
   }
 
+  get #elapsedMs() {
+    return this.#activeMs + (this.#activeSince === null ? 0 : performance.now() - this.#activeSince);
+  }
+
   #setPhase(phase) {
+    this.#activeMs = this.#elapsedMs;
+    this.#activeSince = phase === "live" ? performance.now() : null;
     this.phase = phase;
     this.#changed();
   }

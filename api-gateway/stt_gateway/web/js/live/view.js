@@ -1,20 +1,21 @@
 // The Live page.
-import { has, language, languageName, t } from "../i18n/index.js";
+import { language, languageName, t } from "../i18n/index.js";
 import { shortClock } from "../text/clock.js";
 import { plainText, srt, vtt } from "../text/subtitles.js";
-import { button, field, h, icon, menu, notice, promptField, select, toggle } from "../ui/dom.js";
+import { button, field, h, icon, menu, promptField, select, toggle } from "../ui/dom.js";
 import { copyText, saveText } from "../ui/save.js";
 import { keep, settings } from "../ui/settings.js";
 import { toast } from "../ui/toast.js";
 import { Captions } from "./captions.js";
-import { saveText as keepText } from "./keeping.js";
+import { draftOffer } from "./draft_offer.js";
 import { microphones, recorderType } from "./microphone.js";
+import { problemNotice } from "./problem.js";
 
 const PAUSES = ["300", "500", "900", "1500"];
 const SLOW_MS = 3000;
 
 export function create(app) {
-  const { recording, transcript, server } = app;
+  const { recording, transcript, server, keeping } = app;
   const cleanups = [];
   const on = (target, kind, action) => {
     target.addEventListener(kind, action);
@@ -22,12 +23,19 @@ export function create(app) {
   };
 
   const problem = h("div", { class: "problem" });
+  const offer = draftOffer(app.drafts, (draft) => {
+    keeping.restore(draft);
+    captions.renew();
+    draw();
+    talk.focus();
+  });
   const empty = h(
     "div",
     { class: "empty" },
     h("h1", {}, t("live.title")),
     h("p", { class: "quiet" }, t("live.intro")),
     problem,
+    offer.element,
   );
   const scroller = h("div", { class: "stage", tabindex: "0", role: "region", "aria-label": t("live.text") });
   const toNow = button({
@@ -86,7 +94,7 @@ export function create(app) {
     "aria-expanded": "false",
     "aria-controls": "live-options",
   });
-  const help = h("p", { class: "keys quiet" }, t("live.keys"));
+  const help = h("p", { class: "keys quiet" });
   const dock = h(
     "div",
     { class: "dock" },
@@ -109,7 +117,9 @@ export function create(app) {
     dock,
   );
 
-  const canKeep = server.has("/v1/stt/transcripts");
+  // Assumed until the server has answered.
+  let canKeep = true;
+  const canKeepKnown = server.has("/v1/stt/transcripts").then((is) => (canKeep = is));
 
   function begin() {
     openPanel(false);
@@ -117,8 +127,8 @@ export function create(app) {
     const query = { language: chosen, endpointing_ms: settings.endpointing };
     if (settings.translate && server.multilingual) query.task = "translate";
     if (settings.prompt) query.prompt = settings.prompt;
-    if (settings.keep && panel.dataset.canKeep) query.store = "true";
-    recording.start({ deviceId: settings.microphone, thin: settings.thin, query });
+    if (settings.keep && canKeep) query.store = "true";
+    app.onAir.start(recording, { deviceId: settings.microphone, thin: settings.thin, query });
   }
 
   async function openPanel(isOpen) {
@@ -169,39 +179,43 @@ export function create(app) {
           ? toggle(t("live.translate"), settings.translate, (translate) => keep({ translate }))
           : null,
         recorderType() ? toggle(t("live.thin"), settings.thin, (thin) => keep({ thin })) : null,
-        (await canKeep) ? toggle(t("live.keep"), settings.keep, (value) => keep({ keep: value })) : null,
+        (await canKeepKnown) ? toggle(t("live.keep"), settings.keep, (value) => keep({ keep: value })) : null,
       ),
       recording.isOn ? h("p", { class: "quiet" }, t("live.next_time")) : "",
     );
-    panel.dataset.canKeep = (await canKeep) ? "yes" : "";
   }
 
   async function copy() {
-    toast((await copyText(plainText(transcript.utterances))) ? t("done.copied") : t("done.not_copied"));
+    const isCopied = await copyText(plainText(transcript.utterances));
+    if (isCopied) keeping.mark(false);
+    toast(isCopied ? t("done.copied") : t("done.not_copied"));
   }
   function save(kind, format) {
     saveText(`${t("live.filename")} ${stamp()}.${kind}`, format(transcript.utterances));
+    keeping.mark(false);
   }
   function clear() {
     const old = transcript.utterances.splice(0);
     const { live, gaps } = transcript;
+    const wasUnsaved = keeping.isUnsaved;
     transcript.gaps = [];
     if (!recording.isOn) {
       transcript.live = null;
       recording.offsetMs = 0;
     }
-    keepText(transcript);
-    captions.renew();
-    draw();
+    const renew = (isUnsaved) => {
+      keeping.mark(isUnsaved);
+      captions.renew();
+      draw();
+    };
+    renew(false);
     toast(t("done.cleared"), {
       text: t("action.undo"),
       onclick: () => {
         transcript.utterances.unshift(...old);
         Object.assign(transcript, { gaps: [...gaps, ...transcript.gaps], live: transcript.live ?? live });
         recording.offsetMs = Math.max(recording.offsetMs, old.at(-1)?.endMs ?? 0);
-        keepText(transcript);
-        captions.renew();
-        draw();
+        renew(wasUnsaved || keeping.isUnsaved);
       },
     });
   }
@@ -223,7 +237,10 @@ export function create(app) {
     pause.setAttribute("aria-pressed", String(isPaused));
     pause.hidden = finish.hidden = !recording.isOn;
     options.disabled = phase === "asking";
-    help.classList.toggle("away", !(phase === "idle" && isBlank));
+    const isLoose = phase === "idle" && !isBlank && keeping.isUnsaved;
+    help.textContent = t(isLoose ? "live.unsaved" : "live.keys");
+    help.classList.toggle("unsaved", isLoose);
+    help.classList.toggle("away", !isLoose && !(phase === "idle" && isBlank));
     const [text, kind] = stateText(recording, server);
     if (state.textContent !== text) state.textContent = text;
     state.className = `chip ${kind}`;
@@ -268,6 +285,9 @@ export function create(app) {
     draw();
   });
   on(server, "change", draw);
+  on(keeping, "change", draw);
+  on(window, "storage", offer.refresh);
+  on(document, "visibilitychange", offer.refresh);
   on(document, "keydown", (event) => {
     if (element.hidden || event.ctrlKey || event.metaKey || event.repeat) return;
     if (event.altKey) {
@@ -298,6 +318,7 @@ export function create(app) {
   return {
     element,
     show() {
+      offer.refresh();
       captions.follow();
       draw();
     },
@@ -334,30 +355,6 @@ function stateText(recording, server) {
   if (recording.phase === "paused") return [t("state.paused"), ""];
   if (recording.behindMs === null) return [t("state.listening"), "good"];
   return [t("state.behind", { s: seconds(recording.behindMs) }), recording.behindMs > SLOW_MS ? "warn" : "good"];
-}
-
-const STEPS = { mic_denied: 3, mic_missing: 2, mic_insecure: 2 };
-
-/** What went wrong, and what a person can do about it. */
-export function problemNotice({ code, message }, again) {
-  const key = has(`problem.${code}`)
-    ? code
-    : code.startsWith("closed") || code === "unreachable" || code === "silent" || code === "no answer"
-      ? "unreachable"
-      : "other";
-  const steps = Array.from({ length: STEPS[key] ?? 0 }, (_, i) => t(`problem.${key}.step${i + 1}`));
-  return notice({
-    kind: key === "at_capacity" || key === "ended" || key === "buffer_full" ? "warn" : "bad",
-    name: "warn",
-    title: t(`problem.${key}`),
-    text: has(`problem.${key}.text`) ? t(`problem.${key}.text`, { message }) : message,
-    steps,
-    role: "alert",
-    actions:
-      key === "mic_insecure" || key === "mic_unsupported"
-        ? []
-        : [button({ name: "retry", text: t("action.again"), kind: "small", onclick: again })],
-  });
 }
 
 function stamp() {

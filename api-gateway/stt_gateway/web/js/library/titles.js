@@ -1,0 +1,21 @@
+// What a stored transcript is called on the page. Pure.
+import { locale, t } from "../i18n/index.js";
+
+const GENERATED_ID = /^[0-9a-f]{32}$/;
+
+/** A live recording's title is its session's id until somebody renames it. An id that a client chose is a name. */
+export const isUnnamed = ({ kind, title, id }) =>
+  kind === "live" && GENERATED_ID.test(title ?? "") && id.startsWith(title);
+
+export function nameOf(one) {
+  if (isUnnamed(one)) return `${t("nav.live")}, ${minute(one.created_at)}`;
+  return one.title || one.filename || `${t("library.untitled")} ${day(one.created_at)}`;
+}
+
+export function day(moment) {
+  return new Date(moment).toLocaleDateString(locale(), { day: "numeric", month: "short", year: "numeric" });
+}
+
+function minute(moment) {
+  return new Date(moment).toLocaleString(locale(), { dateStyle: "medium", timeStyle: "short" });
+}

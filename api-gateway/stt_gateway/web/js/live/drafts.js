@@ -1,0 +1,90 @@
+// Live text that is saved nowhere else, in this browser's own storage: it outlives its tab, and a crash. Each tab has one
+// draft and holds a lock of its name; a draft whose lock is free was left behind.
+import { newId } from "./session.js";
+
+const PREFIX = "draft:";
+const TAB_KEY = "draft";
+// A page that is being reloaded gives its lock back a moment later.
+const LOCK_PATIENCE_MS = 1500;
+
+export class Drafts {
+  /** `storage` outlives the tab, `tab` does not. Without `locks` (insecure pages, which cannot record) drafts of other
+   * tabs are not listed. */
+  constructor({ storage = localStorage, tab = sessionStorage, locks = navigator.locks } = {}) {
+    Object.assign(this, { storage, tab, locks });
+    this.#take(tab.getItem(TAB_KEY) ?? newId());
+  }
+
+  /** Makes the draft this tab's own: a duplicated tab starts with the key of the original. */
+  async hold() {
+    if (!this.locks || (await this.#lock(LOCK_PATIENCE_MS))) return;
+    const utterances = this.read();
+    this.#take(newId());
+    if (utterances.length) this.write(utterances);
+    await this.#lock(LOCK_PATIENCE_MS);
+  }
+
+  /** This tab's draft; empty without one. */
+  read() {
+    return this.#parsed(this.key)?.utterances ?? [];
+  }
+
+  /** Keeps the text. Answers false when the browser has no room for it: what was kept before stays. */
+  write(utterances) {
+    const startedAt = this.#parsed(this.key)?.startedAt ?? Date.now();
+    try {
+      this.storage.setItem(this.key, JSON.stringify({ startedAt, utterances }));
+      return true;
+    } catch (error) {
+      if (error.name !== "QuotaExceededError") throw error;
+      return false;
+    }
+  }
+
+  clear() {
+    this.storage.removeItem(this.key);
+  }
+
+  /** Drafts of closed tabs, the newest first: [{key, startedAt, utterances}]. */
+  async left() {
+    if (!this.locks) return [];
+    const { held = [] } = await this.locks.query();
+    const taken = new Set([this.key, ...held.map((lock) => lock.name)]);
+    return Object.keys(this.storage)
+      .filter((key) => key.startsWith(PREFIX) && !taken.has(key))
+      .map((key) => ({ key, ...this.#parsed(key) }))
+      .filter((draft) => draft.utterances?.length)
+      .sort((a, b) => b.startedAt - a.startedAt);
+  }
+
+  /** Removes a draft of a closed tab; answers a function that puts it back. */
+  discard({ key, startedAt, utterances }) {
+    this.storage.removeItem(key);
+    return () => this.storage.setItem(key, JSON.stringify({ startedAt, utterances }));
+  }
+
+  #take(id) {
+    this.key = PREFIX + id;
+    this.tab.setItem(TAB_KEY, id);
+  }
+
+  /** Takes the lock until the tab is closed; answers false if another tab has it. */
+  #lock(patienceMs) {
+    return new Promise((resolve) => {
+      const held = () => {
+        resolve(true);
+        return new Promise(() => {});
+      };
+      this.locks.request(this.key, { signal: AbortSignal.timeout(patienceMs) }, held).catch(() => resolve(false));
+    });
+  }
+
+  #parsed(key) {
+    try {
+      return JSON.parse(this.storage.getItem(key) ?? "null");
+    } catch (error) {
+      if (error instanceof SyntaxError) return null;
+      throw error;
+    }
+  }
+}
