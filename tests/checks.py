@@ -5,6 +5,7 @@ from speech import BECKETT_TEXT
 from whisper_normalizer.basic import BasicTextNormalizer
 
 from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis
+from stt_transcriber.core.text import join_words
 from stt_transcriber.engines.base import Engine
 
 _normalise = BasicTextNormalizer()
@@ -31,4 +32,4 @@ def assert_times_sound(hypothesis: Hypothesis, duration_s: float) -> None:
     assert edges == sorted(edges)
     assert all(0.0 <= edge <= duration_s for edge in edges)
     assert all(0.0 <= word.probability <= 1.0 for word in hypothesis.words)
-    assert " ".join(word.text for word in hypothesis.words) == hypothesis.text
+    assert join_words(hypothesis.words) == hypothesis.text

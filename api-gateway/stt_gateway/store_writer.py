@@ -23,6 +23,7 @@ from stt_shared.contracts.conversation import Utterance as Said
 from stt_shared.contracts.conversation import utterance_from
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.jobs import JobConfig, JobResult, JobSegment, JobWord
+from stt_shared.text import join_texts
 
 _log = structlog.get_logger()
 
@@ -254,7 +255,7 @@ def _live_transcript(session: str, newest: Said, utterances: Sequence[Utterance]
         duration_s=max(one.end_ms for one in utterances) / 1000,
         language=utterances[-1].language,
         conversation_id=newest.conversation_id or "",
-        text=" ".join(one.text for one in utterances),
+        text=join_texts(one.text for one in utterances),
         segments=[_segment(at, one) for at, one in enumerate(utterances)],
         expires_ms=expires_ms,
     )

@@ -3,6 +3,8 @@
 from collections import deque
 from typing import Any
 
+from stt_client.text import join_texts
+
 Event = dict[str, Any]
 """An event of docs/protocol.md, as it came."""
 
@@ -39,7 +41,7 @@ class Heard:
                 return self._final(event, repeated)
             case "done":
                 # The server knows only the finals since it last lost something.
-                event = {**event, "text": " ".join(self._texts), "finals": self.finals}
+                event = {**event, "text": join_texts(self._texts), "finals": self.finals}
                 return self._numbered(event, repeated)
             case "partial" if int(event.get("utterance", 0)) <= self.finals:
                 return None

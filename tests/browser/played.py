@@ -205,6 +205,7 @@ def conversation(page: "Page") -> None:
                     "session_id": "Ada",
                     "utterance": 9,
                     "speaker": "Ada",
+                    "text": "Then let us start with the first one",
                     "stable": "Then let us start with",
                     "unstable": "the first one",
                 }

@@ -148,7 +148,13 @@ async def test_what_is_being_said_comes_to_those_who_want_it(
     gateways: tuple[Gateway, Gateway], functions: Functions
 ) -> None:
     shown = Unsettled(
-        conversation_id="call 7/ä", session_id="ann", utterance=1, speaker="ANN", stable="so", unstable="far"
+        conversation_id="call 7/ä",
+        session_id="ann",
+        utterance=1,
+        speaker="ANN",
+        text="so far",
+        stable="so",
+        unstable="far",
     )
     async with line(follow(gateways[0], "unsettled=true")) as eager, line(follow(gateways[0])) as calm:
         await eager.hear("following")

@@ -12,7 +12,7 @@ from stt_shared.bus import keys
 from stt_shared.bus.functions import Functions
 from stt_shared.bus.log import read_state
 from stt_shared.clock import wall_ms
-from stt_shared.contracts.jobs import ChunkResult, JobStatus
+from stt_shared.contracts.jobs import ChunkResult, JobResult, JobSegment, JobStatus
 from stt_transcriber import file_worker
 from stt_transcriber.job_end import complete_job, is_over
 
@@ -42,6 +42,25 @@ async def test_a_job_is_completed_once(redis_client: Redis) -> None:
     await complete_job(redis_client, functions, AT, "e")
     assert await redis_client.hget(AT.state, "result") == result
     assert await told_to_the_store(redis_client) == 1
+
+
+async def test_the_result_keeps_the_spaces_of_its_parts(redis_client: Redis) -> None:
+    await posted(redis_client, JOB, [], played=False)
+    functions = Functions(redis_client)
+
+    def segment(text: str) -> JobSegment:
+        return JobSegment(0, 0.0, 1.0, text, 0.9, [])
+
+    parts = [
+        ChunkResult("ja", [segment("今日は。"), segment("Machine")], "今日は。 Machine"),
+        ChunkResult("ja", [segment("Learning。"), segment("雨")]),  # stored before parts had a text
+    ]
+    await redis_client.hset(AT.state, mapping={"chunks": 2})
+    for index, part in enumerate(parts):
+        await functions.jobs.store_part(AT, "e", index, msgspec.json.encode(part), language="", n_samples=16000)
+    await complete_job(redis_client, functions, AT, "e")
+    result = msgspec.json.decode((await read_state(redis_client, AT))[b"result"], type=JobResult)
+    assert result.text == "今日は。 Machine Learning。雨"
 
 
 @pytest.mark.parametrize("gone", ["deleted", "cancelled", "made anew"])

@@ -5,6 +5,7 @@ import pytest
 
 from stt_shared.contracts.session import Task
 from stt_transcriber.core.hypothesis import DecodeRequest
+from stt_transcriber.core.text import join_words
 from stt_transcriber.engines.request import is_suspect, token_limit
 from stt_transcriber.engines.words import Piece, compression_ratio, pieces_of, timed_words
 
@@ -16,35 +17,62 @@ def pieces(*texts: str) -> list[Piece]:
     return [Piece(text, 1, i * 0.2, (i + 1) * 0.2, 0.5) for i, text in enumerate(texts)]
 
 
-def texts(language: str, *parts: str) -> list[str]:
-    return [word.text for word in timed_words(pieces(*parts), language, 30.0)]
+def texts(*parts: str) -> list[str]:
+    return [word.text for word in timed_words(pieces(*parts), 30.0)]
 
 
 def test_marks_go_to_the_word_they_belong_to() -> None:
-    assert texts("en", ' "', "Well", ",", " he", " said", '."') == ['"Well,', "he", 'said."']
-    assert texts("fr", " Non", " !", " Si", ".") == ["Non !", "Si."]
-    assert texts("en", " ¿", "Qué", "?") == ["¿Qué?"]
-    assert texts("en", " costs", " $", "5", ".") == ["costs", "$5."]
-    assert texts("en", " ...") == ["..."]
+    assert texts(' "', "Well", ",", " he", " said", '."') == ['"Well,', "he", 'said."']
+    assert texts(" Non", " !", " Si", ".") == ["Non !", "Si."]
+    assert texts(" ¿", "Qué", "?") == ["¿Qué?"]
+    assert texts(" costs", " $", "5", ".") == ["costs", "$5."]
+    assert texts(" ...") == ["..."]
 
 
 def test_a_word_is_not_cut_at_its_apostrophe_or_hyphen() -> None:
-    assert texts("fr", " L", "'accident", " des", " États", "-Unis", ".") == ["L'accident", "des", "États-Unis."]
+    assert texts(" L", "'accident", " des", " États", "-Unis", ".") == ["L'accident", "des", "États-Unis."]
 
 
-def test_without_blanks_every_piece_is_a_word() -> None:
-    assert texts("ja", "今", "日", "は", "、", "「", "雨", "」", "。") == ["今", "日", "は、", "「雨」。"]
+def test_in_scripts_without_spaces_every_piece_is_a_word() -> None:
+    assert texts("今", "日", "は", "、", "「", "雨", "」", "。") == ["今", "日", "は、", "「雨」。"]
+    assert texts("我", "们", "用", "mach", "ine", " learning", "做", "20", "24", "年") == [
+        "我", "们", "用", "machine", "learning", "做", "2024", "年",
+    ]  # fmt: skip
+    assert texts("วัน", "นี้", " เรา", "ใช้", "Goo", "gle") == ["วัน", "นี้", "เรา", "ใช้", "Google"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        ((" Ever", " tried", "."), "Ever tried."),
+        (("Ever", " tried"), "Ever tried"),
+        ((" Non", " !", " L", "'accident"), "Non ! L'accident"),
+        (("我", "用", "machine", " learning", "。", " ", "再", "见"), "我用machine learning。 再见"),
+        (("12", " 30", "，", " ", " 电", "话"), "12 30， 电话"),
+        (("สวัสดี", "ครับ", " วัน", "นี้"), "สวัสดีครับ วันนี้"),
+        ((" 안녕", "하세요", " 세계"), "안녕하세요 세계"),
+    ],
+)
+def test_words_joined_are_the_text(parts: tuple[str, ...], text: str) -> None:
+    assert join_words(timed_words(pieces(*parts), 30.0)) == text
+
+
+def test_what_precedes_the_first_word_depends_on_its_script() -> None:
+    for parts in ((" Ever",), ("Ever",), (" 안녕",), ("Привет",)):
+        assert timed_words(pieces(*parts), 30.0)[0].space_before, parts
+    for parts in (("今",), (" 今",), ("วัน",)):
+        assert not timed_words(pieces(*parts), 30.0)[0].space_before, parts
 
 
 def test_a_words_times_are_those_of_its_letters() -> None:
-    one, two = timed_words(pieces(" Yes", ".", " No", "!"), "en", 30.0)
+    one, two = timed_words(pieces(" Yes", ".", " No", "!"), 30.0)
     assert (one.start_s, one.end_s) == pytest.approx((0.0, 0.2))
     assert (two.start_s, two.end_s) == pytest.approx((0.4, 0.6))
 
 
 def test_times_are_put_inside_and_in_order() -> None:
     wild = [Piece(" a", 1, -1.0, 0.4, 0.5), Piece(" b", 1, 0.3, 0.35, 1.5), Piece(" c", 1, 0.5, 9.0, 0.5)]
-    words = timed_words(wild, "en", 1.0)
+    words = timed_words(wild, 1.0)
     edges = [edge for word in words for edge in (word.start_s, word.end_s)]
     assert edges == sorted(edges)
     assert edges[-1] == 1.0
@@ -53,7 +81,7 @@ def test_times_are_put_inside_and_in_order() -> None:
 
 def test_silence_before_the_first_word_is_not_its_own() -> None:
     spoken = [Piece(" a", 1, 0.0, 3.0, 0.5), *(Piece(" b", 1, 3.0 + i * 0.2, 3.2 + i * 0.2, 0.5) for i in range(4))]
-    assert timed_words(spoken, "en", 10.0)[0].start_s == pytest.approx(2.6)
+    assert timed_words(spoken, 10.0)[0].start_s == pytest.approx(2.6)
 
 
 def test_pieces_are_timed_by_where_the_path_first_meets_their_tokens() -> None:

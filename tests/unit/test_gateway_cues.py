@@ -111,6 +111,13 @@ def test_foreign_words_in_japanese_keep_their_blanks_and_their_letters() -> None
     assert not any(line.startswith(("。", "、", "」")) or line.endswith("「") for line in lines)
 
 
+def test_timed_words_keep_the_spaces_of_their_text() -> None:
+    texts = ["我", "们", "用", "machine", "learning", "做", "房", "间", "12", "30。"]
+    words = [JobWord(text, at * 0.3, at * 0.3 + 0.3, 0.9) for at, text in enumerate(texts)]
+    whole = "我们用machine learning做房间12 30。"
+    assert shown(JobSegment(0, 0.0, 3.0, whole, 0.9, words)) == [(whole,)]
+
+
 def test_words_that_are_not_those_of_the_text_do_not_hide_it() -> None:
     segment = JobSegment(0, 0.0, 2.0, "what was really said", 0.9, [JobWord("something", 0.0, 1.0, 0.9)])
     assert shown(segment) == [("what was really said",)]

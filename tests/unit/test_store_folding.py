@@ -93,6 +93,7 @@ def test_a_name_keeps_its_punctuation(name: str, folded: str) -> None:
         ("かんがえる", "かん", ["かん"]),
         ("がんがん", "かん", []),
         ("新しいAI技術です", "ai技術", ["AI技術"]),
+        ("我们用machine learning做", "machine learning", ["machine learning"]),
         ("ที่นี่ที่ไหน", "ที่", ["ที่", "ที่"]),
         ("कितना कित", "कित", ["कित"]),
         ("İyi günler", "iyi gunler", ["İyi günler"]),

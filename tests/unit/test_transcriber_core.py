@@ -1,9 +1,13 @@
 """Agreement, guards, scheduler, buffer, gate, cutter, segments."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from stt_client.text import join_texts as client_join_texts
+from stt_shared.text import join_texts
 from stt_transcriber.core.agreement import Agreement, PlacedWord
 from stt_transcriber.core.buffer import RollingBuffer
 from stt_transcriber.core.cutter import ChunkCutter, CutChunk, CutterPolicy
@@ -163,13 +167,38 @@ def test_segments_end_at_sentences_and_pauses() -> None:
         TimedWord("matter", 1.2, 1.6, 0.9),
         TimedWord("again", 3.0, 3.4, 0.9),
     ]
-    segments = segments_of(words, 10.0, " ")
+    segments = segments_of(words, 10.0)
     assert [segment.text for segment in segments] == ["Ever tried.", "No matter", "again"]
     assert (segments[0].start, segments[0].end, segments[2].start) == (10.0, 10.8, 13.0)
     assert segments[0].confidence == 0.85
 
 
-def test_new_part() -> None:
-    assert new_part("the cat", "the cat sat down", " ") == "sat down"
-    assert new_part("the bat", "the cat sat", " ") == "cat sat"
-    assert new_part("你好", "你好世界", "") == "世界"
+def test_segments_keep_the_spaces_of_the_text() -> None:
+    said = [("我", False), ("用", False), ("machine", False), ("learning。", True), ("再", True), ("见", False)]
+    words = [TimedWord(text, at, at + 1.0, 0.9, spaced) for at, (text, spaced) in enumerate(said)]
+    assert [segment.text for segment in segments_of(words, 0.0)] == ["我用machine learning。", "再见"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "new"),
+    [
+        ("the cat", "the cat sat down", "sat down"),
+        ("the bat", "the cat sat", "cat sat"),
+        ("", "the", "the"),
+        ("the", "the", ""),
+    ],
+)
+def test_new_part_begins_behind_the_common_words(before: str, after: str, new: str) -> None:
+    def words(text: str) -> list[TimedWord]:
+        return [TimedWord(word, 0.0, 1.0, 0.9) for word in text.split()]
+
+    assert new_part(words(before), words(after)) == new
+
+
+@pytest.mark.parametrize("join", [join_texts, client_join_texts])
+def test_texts_are_joined_as_their_script_asks(join: Callable[[list[str]], str]) -> None:
+    assert join(["Ever tried.", "", "Ever failed."]) == "Ever tried. Ever failed."
+    assert join(["今天下雨。", "我们用machine", "learning做"]) == "今天下雨。我们用machine learning做"
+    assert join(["안녕하세요.", "세계"]) == "안녕하세요. 세계"
+    assert join(["สวัสดีครับ", "วันนี้"]) == "สวัสดีครับ วันนี้"
+    assert join([]) == ""

@@ -1,14 +1,17 @@
 """The pure live session: what it asks to be decoded, what it says, and that it says it in order."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from live_driver import Driver, heard
 
 from stt_shared.contracts.events import Final, Partial, SpeechEnded, SpeechStarted
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
-from stt_transcriber.core.hypothesis import Quality
+from stt_transcriber.core.hypothesis import Hypothesis, Quality, TimedWord
 from stt_transcriber.core.policy import LivePolicy
 from stt_transcriber.core.scheduler import Kind
+from stt_transcriber.core.text import join_words
 
 pytestmark = pytest.mark.unit
 
@@ -48,6 +51,32 @@ def test_speech_gets_partials_and_a_pause_gives_the_final() -> None:
     assert len(driver.events(SpeechStarted)) == len(driver.events(SpeechEnded)) == 1
     # Onset at 1.0 s, less 300 ms of pre-roll: word times are places in the session.
     assert final.words[0].start_ms == 700 - 8 + 300 or abs(final.words[0].start_ms - 1000) <= 32
+
+
+def test_chinese_keeps_the_spaces_of_its_foreign_words() -> None:
+    def said(count: int) -> Hypothesis:
+        parts = [("我", False), ("用", False), ("machine", False), ("learning", True), ("做", False)][:count]
+        words = tuple(TimedWord(text, n * 0.45, n * 0.45 + 0.4, 0.9, spaced) for n, (text, spaced) in enumerate(parts))
+        return replace(heard(), text=join_words(words), words=words, language="zh")
+
+    driver = Driver()
+    driver.audio(1.5, loud=True)
+    driver.decode(said(4))
+    driver.audio(0.5, loud=True)
+    driver.decode(said(5))
+    driver.audio(0.7, loud=False)
+    driver.decode(said(5))
+    driver.audio(0.5, loud=True)
+    driver.audio(0.7, loud=False)
+    driver.decode(said(2))
+    first, second, *_ = driver.events(Partial)
+    assert first.text == first.new_text == "我用machine learning"
+    assert (second.text, second.stable, second.unstable) == ("我用machine learning做", "我用machine", "learning做")
+    assert second.new_text == "做"
+    final, other = driver.events(Final)
+    assert final.text == "我用machine learning做"
+    assert [word.word for word in final.words] == ["我", "用", "machine", "learning", "做"]
+    assert driver.session.done({}).text == final.text + other.text == "我用machine learning做我用"
 
 
 def test_an_early_final_is_dropped_when_speech_goes_on() -> None:

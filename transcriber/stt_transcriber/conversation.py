@@ -46,6 +46,7 @@ class Speaker:
             session_id=self._session_id,
             utterance=partial.utterance,
             speaker=self._config.speaker,
+            text=partial.text,
             stable=partial.stable,
             unstable=partial.unstable,
         )

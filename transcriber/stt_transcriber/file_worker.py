@@ -20,11 +20,12 @@ from stt_shared.bus.suspects import Suspects
 from stt_shared.bus.work import WorkItem, WorkQueue
 from stt_shared.contracts.jobs import Chunk, ChunkResult, JobConfig, JobSegment
 from stt_shared.tasks import cancel_and_wait, together
+from stt_shared.text import join_texts
 from stt_transcriber.core import guards
 from stt_transcriber.core.chunk_text import ChunkText
 from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Quality
 from stt_transcriber.core.segments import segments_of
-from stt_transcriber.core.text import separator
+from stt_transcriber.core.text import join_words
 from stt_transcriber.handful import Handful
 from stt_transcriber.job_end import RETRY_S, complete_job, fail_job, is_over, reached, until_over
 from stt_transcriber.model_pool import ModelPool
@@ -186,6 +187,7 @@ class ChunkWorker:
         text = ChunkText(chunk, np.frombuffer(item.fields[b"pcm"], np.int16), config.task)
         language = config.language or chunk.language or None
         segments: list[JobSegment] = []
+        texts: list[str] = []
         while not text.is_over:
             request = DecodeRequest(text.samples(), language, config.task, config.prompt, Quality.FILE)
             hypothesis = await handful.decode(item, f"chunk {chunk.job_id} {chunk.index}", request)
@@ -193,8 +195,9 @@ class ChunkWorker:
             refused = guards.reason_to_reject(hypothesis, text.voice_share, request.quality)
             offset_s = text.begin / SAMPLE_RATE
             words = text.take(None if refused else hypothesis)
-            segments += segments_of(words, offset_s, separator(language, config.task))
-        part = ChunkResult(language or "", segments)
+            segments += segments_of(words, offset_s)
+            texts.append(join_words(words))
+        part = ChunkResult(language or "", segments, join_texts(texts))
         stored = await reached(
             lambda: self._functions.jobs.store_part(
                 at,

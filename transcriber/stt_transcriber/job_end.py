@@ -16,8 +16,8 @@ from stt_shared.bus.log import read_state
 from stt_shared.clock import wall_ms
 from stt_shared.contracts.jobs import ChunkResult, JobConfig, JobError, JobResult, JobSegment
 from stt_shared.tasks import cancel_and_wait
+from stt_shared.text import join_texts
 from stt_transcriber.core.hypothesis import SAMPLE_RATE
-from stt_transcriber.core.text import join_words, separator
 
 _log = structlog.get_logger()
 
@@ -45,7 +45,7 @@ async def complete_job(client: Redis, functions: Functions, at: StreamKeys, epoc
         config.language or fields.get(b"language", b"").decode() or next((result.language for result in results), "")
     )
     result = JobResult(
-        text=join_words([segment.text for segment in segments], separator(language, config.task)),
+        text=join_texts(_text(result) for result in results),
         language=language,
         duration=round(int(fields.get(b"total_samples", b"0")) / SAMPLE_RATE, 3),
         segments=[JobSegment(i, s.start, s.end, s.text, s.confidence, s.words) for i, s in enumerate(segments)],
@@ -53,6 +53,11 @@ async def complete_job(client: Redis, functions: Functions, at: StreamKeys, epoc
     # First: a worker that dies behind the end can never say it again.
     await functions.conversations.keep("job", at.id.encode())
     await functions.jobs.finish(at, epoch, "completed", result=msgspec.json.encode(result), now_ms=wall_ms())
+
+
+def _text(result: ChunkResult) -> str:
+    # A part that an older version stored has segments only.
+    return result.text or join_texts(segment.text for segment in result.segments)
 
 
 async def fail_job(functions: Functions, at: StreamKeys, epoch: str, code: str, message: str) -> None:

@@ -5,9 +5,10 @@ import enum
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stt_shared.contracts.jobs import JobSegment
+from stt_shared.text import needs_space
 
 LINE_CHARS = 42
 MAX_PAUSE_S = 1.0
@@ -101,8 +102,7 @@ def rows_of_words(segments: Sequence[JobSegment]) -> list[list[CueWord]]:
     for segment in segments:
         found = list(_pieces(segment))
         if pieces and found:
-            glued = _is_unspaced(pieces[-1].text[-1]) or _is_unspaced(found[0].text[0])
-            found[0] = _Piece(found[0].text, found[0].start, found[0].end, not glued, found[0].inside)
+            found[0] = replace(found[0], spaced=needs_space(pieces[-1].text, found[0].text))
         pieces += found
         borders.add(len(pieces) - 1)
     rows: list[list[CueWord]] = []

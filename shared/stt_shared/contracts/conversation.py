@@ -40,12 +40,14 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
 
 
 class Unsettled(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="unsettled"):
-    """What a speaker is saying, so far; the next one of the session, or its utterance, replaces it."""
+    """What a speaker is saying, so far: ``text`` = ``stable`` + ``unstable`` with the space between them, if any. The
+    next one of the session, or its utterance, replaces it."""
 
     conversation_id: str
     session_id: str
     utterance: int
     speaker: str | None
+    text: str
     stable: str
     unstable: str
 

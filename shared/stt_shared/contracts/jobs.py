@@ -105,7 +105,8 @@ class Chunk(msgspec.Struct, frozen=True):
 
 
 class ChunkResult(msgspec.Struct, frozen=True):
-    """What came of one chunk; ``segments`` already carry times of the whole file."""
+    """What came of one chunk; ``segments`` already carry times of the whole file. ``text``: theirs together."""
 
     language: str
     segments: list[JobSegment]
+    text: str = ""

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { commonPrefix, liveWords, Transcript } from "../../../api-gateway/stt_gateway/web/js/live/transcript.js";
 import { cueClock, shortClock } from "../../../api-gateway/stt_gateway/web/js/text/clock.js";
 import { columnsOf, LINE_CHARS } from "../../../api-gateway/stt_gateway/web/js/text/cue_words.js";
+import { needsSpace, placedWords } from "../../../api-gateway/stt_gateway/web/js/text/spacing.js";
 import { cues, plainText, srt, vtt } from "../../../api-gateway/stt_gateway/web/js/text/subtitles.js";
 import { en } from "../../../api-gateway/stt_gateway/web/js/i18n/en.js";
 import { fr } from "../../../api-gateway/stt_gateway/web/js/i18n/fr.js";
@@ -25,8 +26,9 @@ const utterance = (text, startMs, endMs, words = [], language = "en") => ({ text
 
 test("a transcript grows by finals, and shows the sentence being spoken", () => {
   const transcript = new Transcript();
-  assert.equal(transcript.apply({ type: "partial", stable: "Ever", unstable: "tried", start_ms: 20 }), "live");
-  assert.deepEqual(transcript.live, { stable: "Ever", unstable: "tried", startMs: 20 });
+  const partial = { type: "partial", text: "Ever tried", stable: "Ever", unstable: "tried", start_ms: 20 };
+  assert.equal(transcript.apply(partial), "live");
+  assert.deepEqual(transcript.live, { text: "Ever tried", stable: "Ever", startMs: 20 });
   assert.equal(transcript.apply(final("Ever tried.", 20, 900)), "final");
   assert.equal(transcript.live, null);
   assert.equal(transcript.apply(final("", 1000, 1100)), "final");
@@ -52,22 +54,59 @@ test("text of an earlier page goes on", () => {
   assert.notEqual(transcript.utterances[0].key, transcript.utterances[1].key);
 });
 
-test("words of a partial carry their own blanks, none where none are written", () => {
-  assert.deepEqual(
-    liveWords({ stable: "Ever", unstable: "tried again" }).map((w) => w.text),
-    ["Ever", " tried", " again"],
-  );
-  assert.equal(
-    liveWords({ stable: "今日は", unstable: "天気" })
-      .map((w) => w.text)
-      .join(""),
-    "今日は天気",
-  );
-  assert.deepEqual(liveWords({ stable: "", unstable: "" }), []);
+test("words of a partial carry the spaces of its text", () => {
+  assert.deepEqual(liveWords({ text: "Ever tried again", stable: "Ever" }), [
+    { text: "Ever", isStable: true },
+    { text: " tried", isStable: false },
+    { text: " again", isStable: false },
+  ]);
+  for (const [text, stable] of [
+    ["今日は天気", "今日は"],
+    ["我们用machine learning做", "我们用machine"],
+    ["สวัสดีครับ วันนี้", "สวัสดีครับ"],
+  ]) {
+    const words = liveWords({ text, stable });
+    assert.equal(words.map((w) => w.text).join(""), text);
+    assert.equal(
+      words
+        .filter((w) => w.isStable)
+        .map((w) => w.text)
+        .join(""),
+      stable,
+    );
+  }
+  assert.deepEqual(liveWords({ text: "", stable: "" }), []);
+});
+
+test("words stand in their text with its spaces", () => {
+  const spaced = (text, words) =>
+    placedWords(
+      text,
+      words.map((word) => ({ word })),
+    )?.map((found) => (found.spaced ? ` ${found.text}` : found.text));
+  assert.deepEqual(spaced("我用machine learning。", ["我", "用", "machine", "learning。"]), [
+    "我",
+    "用",
+    "machine",
+    " learning。",
+  ]);
+  assert.deepEqual(spaced(" Ever  tried. ", ["Ever", "", "tried."]), ["Ever", " tried."]);
+  assert.equal(placedWords("other words", [{ word: "Ever" }]), null);
+  assert.equal(placedWords("Ever tried.", []), null);
+});
+
+test("texts are apart, but not beside Chinese and Japanese", () => {
+  assert.equal(needsSpace("Ever tried.", "Ever failed."), true);
+  assert.equal(needsSpace("안녕하세요.", "세계"), true);
+  assert.equal(needsSpace("สวัสดีครับ", "วันนี้"), true);
+  assert.equal(needsSpace("我们用machine", "learning"), true);
+  assert.equal(needsSpace("下雨。", "我们"), false);
+  assert.equal(needsSpace("learning", "做"), false);
+  assert.equal(needsSpace("x", "𠮷野家"), false);
 });
 
 test("words that stay are known by their beginning", () => {
-  const words = (text) => liveWords({ stable: "", unstable: text });
+  const words = (text) => liveWords({ text, stable: "" });
   assert.equal(commonPrefix(words("ever tried a"), words("ever tried again")), 2);
 });
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PlacedWord:
-    """A word at its place in the session's audio; milliseconds."""
+    """A word at its place in the session's audio; milliseconds. ``space_before``: as in ``TimedWord``."""
 
     text: str
     start_ms: int
     end_ms: int
     probability: float
+    space_before: bool = True
 
 
 def normalised(word: str) -> str:

@@ -49,12 +49,16 @@ class DecodeRequest:
 
 @dataclass(frozen=True)
 class TimedWord:
-    """A word as Whisper writes it (punctuation attached, no surrounding blanks); seconds from the request's start."""
+    """A word as Whisper writes it (punctuation attached, no surrounding spaces); seconds from the request's start.
+
+    ``space_before``: a space separates it from the word before.
+    """
 
     text: str
     start_s: float
     end_s: float
     probability: float
+    space_before: bool = True
 
 
 @dataclass(frozen=True)

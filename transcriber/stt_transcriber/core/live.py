@@ -18,6 +18,7 @@ import numpy as np
 from stt_shared.contracts.events import Done, Event, StageTiming
 from stt_shared.contracts.frames import Frame, FrameKind
 from stt_shared.contracts.session import CarriedContext, SessionConfig
+from stt_shared.text import join_texts
 from stt_transcriber.core import guards
 from stt_transcriber.core.agreement import PlacedWord
 from stt_transcriber.core.early_final import EarlyFinal
@@ -29,7 +30,7 @@ from stt_transcriber.core.policy import LivePolicy
 from stt_transcriber.core.scheduler import Kind
 from stt_transcriber.core.segmenter import Segmenter
 from stt_transcriber.core.speech import WINDOW_SAMPLES
-from stt_transcriber.core.text import separator
+from stt_transcriber.core.text import join_words
 from stt_transcriber.core.utterance import (
     SAMPLES_PER_MS,
     Place,
@@ -208,7 +209,7 @@ class LiveSession:
         """The answer to `stop`."""
         return Done(
             session_id=self._id,
-            text=" ".join(self._texts),
+            text=join_texts(self._texts),
             duration_ms=self._audio.buffer.end // SAMPLES_PER_MS,
             finals=self._finals,
             timings_ms=timings_ms,
@@ -271,7 +272,7 @@ class LiveSession:
         utterance.agreement.update(placed(hypothesis, ticket.begin), end_ms, hypothesis.safe_words)
         utterance.agreement.force(end_ms - self._policy.max_uncommitted_ms)
         place = self._place(ticket.end, now_wall_ms)
-        event = partial_event(utterance, place, end_ms, separator(hypothesis.language, self._config.task))
+        event = partial_event(utterance, place, end_ms)
         if event is not None:
             self._showing = True
             outcomes.append(Outcome(event))
@@ -315,7 +316,7 @@ class LiveSession:
             self._advance_to(utterance.end, outcomes, taken_back(utterance, place) if showing else None)
             return
         self._finals += 1
-        event = final_event(utterance, place, words, language, self._config.task)
+        event = final_event(utterance, place, words, language)
         self._texts.append(event.text)
         self._context = CarriedContext(
             language=None if self._config.language else self._language,
@@ -341,12 +342,10 @@ class LiveSession:
 
     def _ticket(self, kind: Kind, utterance: Utterance, begin: int, end: int) -> Ticket:
         quality = Quality.FULL if kind is Kind.FINAL and not utterance.refused else Quality.DRAFT
-        stable_before = [
-            word.text for word in utterance.agreement.stable if word.end_ms <= begin // SAMPLES_PER_MS + 100
-        ]
-        before = " ".join(stable_before) if kind is not Kind.FINAL else ""
+        stable_before = [word for word in utterance.agreement.stable if word.end_ms <= begin // SAMPLES_PER_MS + 100]
+        before = join_words(stable_before) if kind is not Kind.FINAL else ""
         carried = "" if utterance.refused else self._carried(utterance)  # it may be what led the model astray
-        prompt = " ".join(part for part in (self._config.prompt, carried, before) if part)
+        prompt = join_texts((self._config.prompt, carried, before))
         request = DecodeRequest(
             self._audio.buffer.as_float(begin, end),
             self._language,

@@ -13,16 +13,15 @@ MAX_S = 10.0
 CLAUSE_AFTER_S = 5.0
 
 
-def segments_of(words: Sequence[TimedWord], offset_s: float, gap: str) -> list[JobSegment]:
-    """Segments in order; ``id`` counts from 0 within these words, times are shifted by ``offset_s``; ``gap``
-    stands between words."""
+def segments_of(words: Sequence[TimedWord], offset_s: float) -> list[JobSegment]:
+    """Segments in order; ``id`` counts from 0 within these words, times are shifted by ``offset_s``."""
     segments: list[JobSegment] = []
     run: list[TimedWord] = []
     for index, word in enumerate(words):
         run.append(word)
         following = words[index + 1] if index + 1 < len(words) else None
         if following is None or _ends(run, following):
-            segments.append(_segment(len(segments), run, offset_s, gap))
+            segments.append(_segment(len(segments), run, offset_s))
             run = []
     return segments
 
@@ -37,12 +36,12 @@ def _ends(run: Sequence[TimedWord], following: TimedWord) -> bool:
     )
 
 
-def _segment(number: int, run: Sequence[TimedWord], offset_s: float, gap: str) -> JobSegment:
+def _segment(number: int, run: Sequence[TimedWord], offset_s: float) -> JobSegment:
     return JobSegment(
         id=number,
         start=round(run[0].start_s + offset_s, 3),
         end=round(run[-1].end_s + offset_s, 3),
-        text=join_words([word.text for word in run], gap),
+        text=join_words(run),
         confidence=round(sum(word.probability for word in run) / len(run), 3),
         words=[
             JobWord(w.text, round(w.start_s + offset_s, 3), round(w.end_s + offset_s, 3), round(w.probability, 3))

@@ -1,29 +1,33 @@
 """How words become text."""
 
 from collections.abc import Sequence
-
-from stt_shared.contracts.session import Task
-
-_WITHOUT_BLANKS = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
-"""Languages that Whisper's tokenizer cuts into characters, and that are written without blanks."""
+from typing import Protocol
 
 
-def separator(language: str, task: Task) -> str:
-    """What stands between two words of the text: a blank, or nothing. A translation is English, whatever was spoken."""
-    return "" if task is Task.TRANSCRIBE and language in _WITHOUT_BLANKS else " "
+class SpacedWord(Protocol):
+    """A word that knows whether a space separates it from the word before."""
+
+    @property
+    def text(self) -> str:
+        """The word with its punctuation, without surrounding spaces."""
+        ...
+
+    @property
+    def space_before(self) -> bool:
+        """Whether the text has a space before the word."""
+        ...
 
 
-def join_words(words: Sequence[str], gap: str) -> str:
-    """Running text."""
-    return gap.join(words)
+def join_words(words: Sequence[SpacedWord]) -> str:
+    """Return the text that the words were taken from."""
+    return "".join(f" {word.text}" if word.space_before else word.text for word in words).removeprefix(" ")
 
 
-def new_part(before: str, after: str, gap: str) -> str:
-    """What ``after`` says behind the beginning that it has in common with ``before``."""
-    old, new = (before.split(gap), after.split(gap)) if gap else (list(before), list(after))
+def new_part(before: Sequence[SpacedWord], after: Sequence[SpacedWord]) -> str:
+    """Return the text of ``after`` behind the words that both begin with."""
     same = 0
-    for left, right in zip(old, new, strict=False):
-        if left != right:
+    for left, right in zip(before, after, strict=False):
+        if left.text != right.text:
             break
         same += 1
-    return gap.join(new[same:])
+    return join_words(after[same:])

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from stt_shared.contracts.events import Final, Partial, Word, iso_timestamp
-from stt_shared.contracts.session import Task
 from stt_transcriber.core.agreement import Agreement, PlacedWord
 from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, Memory
 from stt_transcriber.core.scheduler import Kind
-from stt_transcriber.core.text import join_words, new_part, separator
+from stt_transcriber.core.text import join_words, new_part
 
 SAMPLES_PER_MS = SAMPLE_RATE // 1000
 
@@ -27,7 +26,7 @@ class Utterance:
     whole_end: int = 0
     voice_share: float = 0.0
     refused: bool = False
-    shown: str = ""
+    shown: list[PlacedWord] = field(default_factory=list)
     decoded_to: int = 0
     window_start: int = 0
     memory: Memory = field(default_factory=Memory)
@@ -54,26 +53,26 @@ class Place:
     lag_ms: int
 
 
-def partial_event(utterance: Utterance, place: Place, end_ms: int, gap: str) -> Partial | None:
-    """The utterance's words as they stand, ``gap`` between them; None when that was shown already or is nothing."""
-    stable, unstable = joined(utterance.agreement.stable, gap), joined(utterance.agreement.unstable, gap)
-    text = gap.join(part for part in (stable, unstable) if part)
-    if text == utterance.shown or not text:
+def partial_event(utterance: Utterance, place: Place, end_ms: int) -> Partial | None:
+    """The utterance's words as they stand; None when that was shown already or is nothing."""
+    words = [*utterance.agreement.stable, *utterance.agreement.unstable]
+    text = join_words(words)
+    if text == join_words(utterance.shown) or not text:
         return None
     event = Partial(
         session_id=place.session_id,
         text=text,
-        new_text=new_part(utterance.shown, text, gap),
-        stable=stable,
-        unstable=unstable,
-        confidence=_mean_probability([*utterance.agreement.stable, *utterance.agreement.unstable]),
+        new_text=new_part(utterance.shown, words),
+        stable=join_words(utterance.agreement.stable),
+        unstable=join_words(utterance.agreement.unstable),
+        confidence=_mean_probability(words),
         timestamp=iso_timestamp(place.now_wall_ms),
         utterance=place.utterance,
         start_ms=utterance.start // SAMPLES_PER_MS,
         end_ms=end_ms,
         lag_ms=place.lag_ms,
     )
-    utterance.shown = text
+    utterance.shown = words
     return event
 
 
@@ -94,11 +93,11 @@ def taken_back(utterance: Utterance, place: Place) -> Partial:
     )
 
 
-def final_event(utterance: Utterance, place: Place, words: Sequence[PlacedWord], language: str, task: Task) -> Final:
+def final_event(utterance: Utterance, place: Place, words: Sequence[PlacedWord], language: str) -> Final:
     """The utterance's last word; ``words`` is not empty."""
     return Final(
         session_id=place.session_id,
-        text=joined(words, separator(language, task)),
+        text=join_words(words),
         confidence=_mean_probability(words),
         timestamp=iso_timestamp(place.now_wall_ms),
         utterance=place.utterance,
@@ -116,15 +115,14 @@ def placed(hypothesis: Hypothesis, begin: int) -> list[PlacedWord]:
     offset_ms = begin // SAMPLES_PER_MS
     return [
         PlacedWord(
-            word.text, offset_ms + round(word.start_s * 1000), offset_ms + round(word.end_s * 1000), word.probability
+            word.text,
+            offset_ms + round(word.start_s * 1000),
+            offset_ms + round(word.end_s * 1000),
+            word.probability,
+            word.space_before,
         )
         for word in hypothesis.words
     ]
-
-
-def joined(words: Sequence[PlacedWord], gap: str) -> str:
-    """Running text."""
-    return join_words([word.text for word in words], gap)
 
 
 def _mean_probability(words: Sequence[PlacedWord]) -> float:

@@ -18,7 +18,6 @@ from stt_transcriber.engines.request import (
     context_tokens,
     nothing_heard,
     token_limit,
-    written_language,
 )
 from stt_transcriber.engines.spliced_encoder import Encoding, SplicedEncoder
 from stt_transcriber.engines.suspects import Candidate, better_of
@@ -200,9 +199,7 @@ class FasterWhisperEngine:
             result.text_token_probs,
             POSITIONS_PER_S,
         )
-        return timed_words(
-            pieces, written_language(request, tokenizer.language_code), len(request.samples) / SAMPLE_RATE
-        )
+        return timed_words(pieces, len(request.samples) / SAMPLE_RATE)
 
 
 def load(

@@ -27,7 +27,6 @@ from stt_transcriber.engines.request import (
     context_tokens,
     nothing_heard,
     token_limit,
-    written_language,
 )
 from stt_transcriber.engines.search import Job, Text, Tokens
 from stt_transcriber.engines.window import MAX_POSITIONS, POSITION_SAMPLES, Recipe
@@ -150,7 +149,7 @@ class OnnxWhisperEngine:
             found = [self._final(jobs[0], tokenizers_[0], recipe.beam_size)]
         else:
             found = self._of_files(for_files, jobs, tokenizers_, recipe.beam_size, give_way)
-        return [_hypothesis(*parts) for parts in zip(requests, languages, tokenizers_, found, strict=True)]
+        return [_hypothesis(*parts) for parts in zip(requests, languages, found, strict=True)]
 
     def _drafts(self, jobs: list[Job], tokenizers_: list[Tokenizer]) -> list[Found]:
         """Once more, without prompt, where that may be to blame for a loop: it would hold back every draft of its
@@ -232,7 +231,7 @@ def _found(jobs: list[Job], texts: list[Text], tokenizers_: list[Tokenizer]) -> 
     return [Found(*parts) for parts in zip(jobs, texts, tokenizers_, strict=True)]
 
 
-def _hypothesis(request: DecodeRequest, language: tuple[str, float], tokenizer: Tokenizer, found: Found) -> Hypothesis:
+def _hypothesis(request: DecodeRequest, language: tuple[str, float], found: Found) -> Hypothesis:
     text, candidate = found.text, found.candidate
     if request.memory is not None:
         kept = _kept(request)
@@ -243,7 +242,7 @@ def _hypothesis(request: DecodeRequest, language: tuple[str, float], tokenizer: 
         request.memory.kept = _Kept(kept.tokens[:before] + tokens, kept.samples[:before] + samples[: len(tokens)])
     return Hypothesis(
         text=candidate.text,
-        words=_words(request, tokenizer, found),
+        words=_words(request, found),
         language=language[0],
         language_probability=language[1],
         avg_logprob=candidate.avg_logprob,
@@ -258,11 +257,10 @@ def _bare(job: Job) -> Job:
     return Job(job.encoding, job.start[job.sot :], 0, job.limit, heard=job.heard)
 
 
-def _words(request: DecodeRequest, tokenizer: Tokenizer, found: Found) -> tuple[TimedWord, ...]:
+def _words(request: DecodeRequest, found: Found) -> tuple[TimedWord, ...]:
     if not found.text.tokens:
         return ()
-    written = written_language(request, tokenizer.language_code)
-    return timed_words(found.pieces(), written, len(request.samples) / SAMPLE_RATE)
+    return timed_words(found.pieces(), len(request.samples) / SAMPLE_RATE)
 
 
 def load(

@@ -15,7 +15,7 @@ import numpy as np
 from stt_shared.extras import install_command
 from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, Quality, TimedWord
 from stt_transcriber.engines.base import EngineError
-from stt_transcriber.engines.request import check_request, is_suspect, nothing_heard, token_limit, written_language
+from stt_transcriber.engines.request import check_request, is_suspect, nothing_heard, token_limit
 from stt_transcriber.engines.window import POSITION_SAMPLES, POSITIONS_PER_S, RECIPES
 from stt_transcriber.engines.words import Piece, pieces_of, timed_words
 from stt_transcriber.model_registry import CHECKPOINT_SUFFIX, KNOWN_MODELS
@@ -212,10 +212,9 @@ def _words(
     # The last group is the end-of-text token alone.
     pieces = pieces_of(texts[:-1], [len(group) for group in groups[:-1]], path, probabilities, POSITIONS_PER_S)
     settled = openai_attention.settled_tokens(focused.argmax(dim=-1).tolist()[: len(tokens)], audio_positions)
-    written = written_language(request, tokenizer.language or "en")
     duration_s = len(request.samples) / SAMPLE_RATE
-    words = timed_words(pieces, written, duration_s)
-    safe = timed_words(_whole(pieces, settled), written, duration_s)
+    words = timed_words(pieces, duration_s)
+    safe = timed_words(_whole(pieces, settled), duration_s)
     # The last one may lack a mark, or the part behind an apostrophe.
     return words, sum(1 for one, other in zip(safe, words, strict=False) if one.text == other.text)
 

@@ -1,5 +1,6 @@
 """From the pieces that a tokenizer cuts and DTW times to the words of a hypothesis. Pure."""
 
+import re
 import statistics
 import zlib
 from collections.abc import Sequence
@@ -8,15 +9,18 @@ from dataclasses import dataclass, replace
 from stt_transcriber.core.hypothesis import TimedWord
 
 _OPENING_MARKS = frozenset("\"'“¿([{「『（《〈【")
-_UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
-"""Written without blanks between words: a piece of the tokenizer counts as a word."""
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uff9f\U00020000-\U0003ffff]"
+)
+"""Thai, Lao, Burmese, Chinese, Japanese, their punctuation too: written without spaces between words, so a piece of the
+tokenizer counts as a word."""
 _ENDS_SENTENCE = ".。!！?？"
 _LONGEST_MEDIAN_S = 0.7
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a word or a mark as Whisper's tokenizer cuts it, its leading blank included; seconds."""
+    """A part of a word or a mark as Whisper's tokenizer cuts it, its leading space included; seconds."""
 
     text: str
     token_count: int
@@ -64,24 +68,28 @@ def pieces_of(
     return pieces
 
 
-def timed_words(pieces: Sequence[Piece], language: str, duration_s: float) -> tuple[TimedWord, ...]:
-    """Words with their punctuation; times rise and lie within 0…``duration_s``.
-
-    Of a language written with blanks the words, joined by blanks, are the text.
-    """
+def timed_words(pieces: Sequence[Piece], duration_s: float) -> tuple[TimedWord, ...]:
+    """Words with their punctuation; times rise and lie within 0…``duration_s``. Joined, they are the text."""
     words: list[TimedWord] = []
     earliest = 0.0
-    for group in _groups(_shortened(pieces), language in _UNSPACED_LANGUAGES):
-        text = "".join(piece.text for piece in group).strip()
+    ends_in_space = False
+    for group in _groups(_shortened(pieces)):
+        written = "".join(piece.text for piece in group)
+        text = written.strip()
+        space_before = ends_in_space or written[:1].isspace()
+        ends_in_space = written[-1:].isspace() or (not text and space_before)
         if not text:
             continue
+        if not words:
+            # Nothing was written before it: its script says what separates it from an earlier text.
+            space_before = not _UNSPACED.match(text)
         # Marks have times of their own, which are those of the pause around them.
         said = [piece for piece in group if not piece.is_mark] or group
         start_s = min(max(said[0].start_s, earliest), duration_s)
         end_s = min(max(said[-1].end_s, start_s), duration_s)
         tokens = sum(piece.token_count for piece in said)
         probability = sum(piece.probability * piece.token_count for piece in said) / tokens
-        words.append(TimedWord(text, start_s, end_s, min(max(probability, 0.0), 1.0)))
+        words.append(TimedWord(text, start_s, end_s, min(max(probability, 0.0), 1.0), space_before))
         earliest = end_s
     return tuple(words)
 
@@ -112,12 +120,11 @@ def _shortened(pieces: Sequence[Piece]) -> list[Piece]:
     return shortened
 
 
-def _groups(pieces: Sequence[Piece], unspaced: bool) -> list[list[Piece]]:
+def _groups(pieces: Sequence[Piece]) -> list[list[Piece]]:
     """The pieces of each word. The tokenizer cuts before every apostrophe and hyphen, also inside a word."""
     groups: list[list[Piece]] = []
     for piece in pieces:
-        begins = piece.text.startswith(" ") or (unspaced and not _opens(groups))
-        if groups and not begins:
+        if groups and not _begins_word(groups[-1][-1], piece):
             groups[-1].append(piece)
         else:
             groups.append([piece])
@@ -138,5 +145,10 @@ def _groups(pieces: Sequence[Piece], unspaced: bool) -> list[list[Piece]]:
     return words
 
 
-def _opens(groups: Sequence[Sequence[Piece]]) -> bool:
-    return bool(groups) and groups[-1][-1].text.strip() in _OPENING_MARKS
+def _begins_word(before: Piece, piece: Piece) -> bool:
+    last, first = before.text[-1:], piece.text[:1]
+    if " " in (last, first):
+        return True
+    if before.text.strip() in _OPENING_MARKS:
+        return False
+    return any(_UNSPACED.match(character) for character in (last, first))

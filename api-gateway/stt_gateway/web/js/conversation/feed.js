@@ -5,7 +5,7 @@ export const COLOURS = 6;
 export class Feed {
   /** In order: {seq, session_id, utterance, speaker, text, language, spoken_ms}. */
   utterances = [];
-  /** session_id -> {speaker, stable, unstable, utterance}. */
+  /** session_id -> {speaker, text, stable, utterance}; `text` begins with `stable`. */
   speaking = new Map();
   cursor = "";
   #settled = new Map(); // session_id -> newest settled utterance
@@ -23,7 +23,7 @@ export class Feed {
       case "unsettled":
         // One that was overtaken by its own utterance says nothing new.
         if (message.utterance <= (this.#settled.get(message.session_id) ?? 0)) return null;
-        if (message.stable || message.unstable) this.speaking.set(message.session_id, message);
+        if (message.text) this.speaking.set(message.session_id, message);
         else this.speaking.delete(message.session_id);
         return "unsettled";
       default:

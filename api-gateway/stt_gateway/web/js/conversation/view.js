@@ -241,14 +241,14 @@ function createRoom(app, { id, recording }) {
               { class: "who" },
               h("span", { class: `speaker of-${colour}`, dir: "auto" }, one.speaker || t("talk.someone")),
             ),
-            h("p", { class: `of-${colour}`, dir: "auto" }, stable, " ", unstable),
+            h("p", { class: `of-${colour}`, dir: "auto" }, stable, unstable),
           ),
         };
         rows.set(session, row);
         speaking.append(row.element);
       }
       rows.get(session).stable.textContent = one.stable;
-      rows.get(session).unstable.textContent = one.unstable;
+      rows.get(session).unstable.textContent = one.text.slice(one.stable.length);
     }
     speaking.hidden = rows.size === 0;
     empty.hidden = feed.utterances.length > 0 || rows.size > 0 || viewer.state === "missing";

@@ -1,6 +1,7 @@
 // A finished transcript: title, player where the sound is at hand, words that follow it, downloads.
 import { language, languageName, t } from "../i18n/index.js";
 import { shortClock } from "../text/clock.js";
+import { placedWords } from "../text/spacing.js";
 import { plainText, srt, vtt } from "../text/subtitles.js";
 import { button, h, menu } from "../ui/dom.js";
 import { copyText, fileStem, saveText } from "../ui/save.js";
@@ -10,7 +11,6 @@ import { PlaybackFollowing } from "./playback_following.js";
 import { createPlayer } from "./player.js";
 
 const UNSURE = 0.4;
-const UNSPACED = new Set(["zh", "ja", "th", "lo", "my", "yue"]);
 
 /** `transcript`: {name, language, duration, segments} as in a job's result, seconds; `name` may change. `source`: the File, or null.
  * `back`: {href, text}. `tools`: further buttons. Answers {element, destroy()}. */
@@ -27,16 +27,14 @@ export function createResult({ transcript, source, back, tools = [], heading = n
     { class: "transcript words" },
     segments.map((segment) => {
       const line = h("p", { lang: transcript.language || undefined, dir: "auto" });
-      const words = segment.words?.length
-        ? segment.words
-        : [{ word: segment.text, start: segment.start, confidence: 1 }];
-      const glue = UNSPACED.has(transcript.language) ? "" : " ";
-      words.forEach((word, i) => {
-        const span = h("span", { class: word.confidence < UNSURE ? "unsure" : undefined }, word.word.trim());
+      const whole = { word: segment.text, start: segment.start, confidence: 1 };
+      const words = placedWords(segment.text, segment.words ?? []) ?? [{ word: whole, text: segment.text.trim() }];
+      words.forEach(({ word, text: written, spaced }) => {
+        const span = h("span", { class: word.confidence < UNSURE ? "unsure" : undefined }, written);
         span.dataset.start = word.start;
         starts.push(word.start);
         spans.push(span);
-        if (i && glue) line.append(glue);
+        if (spaced) line.append(" ");
         line.append(span);
       });
       const label = `${shortClock(segment.start * 1000)}`;

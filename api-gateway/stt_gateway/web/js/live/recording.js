@@ -210,13 +210,12 @@ export class Recording extends EventTarget {
   }
 
   #settleRest() {
-    const { live } = this.transcript;
-    const text = [live.stable, live.unstable].filter(Boolean).join(" ");
+    const { text, startMs } = this.transcript.live;
     this.transcript.live = null;
     if (text)
       this.transcript.utterances.push({
         key: `rest-${this.offsetMs}`,
-        startMs: live.startMs,
+        startMs,
         endMs: this.offsetMs,
         text,
         language: null,

@@ -3,7 +3,7 @@
 export class Transcript {
   /** {key, startMs, endMs, text, language, confidence, words: [{word, startMs, endMs, confidence}]} in order. */
   utterances = [];
-  /** {stable, unstable, startMs} or null. */
+  /** {text, stable, startMs} or null; `text` begins with `stable`. */
   live = null;
   /** Positions of lost audio: {afterKey, fromMs, toMs}. */
   gaps = [];
@@ -32,7 +32,7 @@ export class Transcript {
   apply(event) {
     switch (event.type) {
       case "partial":
-        this.live = { stable: event.stable, unstable: event.unstable, startMs: event.start_ms + this.#offsetMs };
+        this.live = { text: event.text, stable: event.stable, startMs: event.start_ms + this.#offsetMs };
         return "live";
       case "final":
         this.live = null;
@@ -69,16 +69,9 @@ export class Transcript {
   }
 }
 
-const UNSPACED = /[\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]/;
-
-/** The unsettled utterance as words to show: [{text, isStable}], a blank belongs to the word behind it. */
-export function liveWords(live) {
-  const words = [...pieces(live.stable, true), ...pieces(live.unstable, false)];
-  const joint = live.stable && live.unstable ? live.stable.length && !UNSPACED.test(live.stable.at(-1)) : false;
-  return words.map((word, index) => {
-    const isJoint = joint && index > 0 && !word.isStable && words[index - 1].isStable;
-    return isJoint ? { ...word, text: ` ${word.text}` } : word;
-  });
+/** The unsettled utterance as words to show: [{text, isStable}], a space belongs to the word behind it. */
+export function liveWords({ text, stable }) {
+  return [...pieces(stable, true), ...pieces(text.slice(stable.length), false)];
 }
 
 function pieces(text, isStable) {

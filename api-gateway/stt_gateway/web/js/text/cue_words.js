@@ -1,5 +1,6 @@
 // The words of a transcript as subtitles are made of them: timed, as wide as they are shown, and with how well a line
 // may end behind each. The server's own rules (core/cue_words.py): tests hold both to the same examples. Pure.
+import { firstOf, lastOf, needsSpace, placedWords, tidy } from "./spacing.js";
 
 export const LINE_CHARS = 42;
 export const MAX_MS = 7000;
@@ -55,7 +56,7 @@ export function rowsOfWords(utterances) {
   for (const utterance of utterances) {
     const found = piecesOf(utterance);
     if (pieces.length && found.length)
-      found[0].spaced = !isUnspaced(lastOf(pieces.at(-1).text)) && !isUnspaced(firstOf(found[0].text));
+      found[0].spaced = needsSpace(pieces.at(-1).text, found[0].text);
     for (const piece of found) pieces.push(piece);
     borders.add(pieces.length - 1);
   }
@@ -103,21 +104,15 @@ function piecesOf(utterance) {
 /** The utterance's words as they stand in its text; null when they are not those of the text. */
 function timedWords(text, words) {
   const found = [];
-  let at = 0;
-  for (const word of words) {
-    const told = tidy(word.word);
-    if (!told) continue;
-    const begin = text.indexOf(told, at);
-    if (begin < 0 || text.slice(at, begin).trim()) return null;
+  for (const { word, text: told, spaced } of placedWords(text, words) ?? []) {
     const endMs = Math.max(word.startMs, word.endMs);
     const last = found.at(-1);
-    if (last && begin === at && (NEVER_FIRST.has(firstOf(told)) || NEVER_LAST.has(lastOf(last.text)))) {
+    if (last && !spaced && (NEVER_FIRST.has(firstOf(told)) || NEVER_LAST.has(lastOf(last.text)))) {
       last.text += told;
       last.endMs = Math.max(last.endMs, endMs);
-    } else found.push({ text: told, startMs: word.startMs, endMs, spaced: begin > at });
-    at = begin + told.length;
+    } else found.push({ text: told, startMs: word.startMs, endMs, spaced });
   }
-  return found.length && !text.slice(at).trim() ? found : null;
+  return found.length ? found : null;
 }
 
 /** What stands between two blanks, in parts that fit a line. `finely`: a script without blanks wherever a line may
@@ -156,7 +151,4 @@ function inTurn(startMs, endMs, parts, spaced) {
   });
 }
 
-const tidy = (text) => text.trim().split(/\s+/).join(" ");
 const isUnspaced = (text) => UNSPACED.test(text);
-const firstOf = (text) => String.fromCodePoint(text.codePointAt(0));
-const lastOf = (text) => [...text].at(-1);

@@ -1,0 +1,30 @@
+// Spaces between words and texts. Pure.
+
+// Han, kana and their punctuation. Thai and its neighbours do put a space between phrases, and so does Korean.
+const CHINESE_JAPANESE = /[\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uff9f\u{20000}-\u{3ffff}]/u;
+
+/** Whether a space separates two texts that were spoken one after the other, neither of them empty. As the server's
+ * stt_shared/text.py. */
+export const needsSpace = (before, after) =>
+  !CHINESE_JAPANESE.test(lastOf(before)) && !CHINESE_JAPANESE.test(firstOf(after));
+
+/** Words where they stand in their text: [{word, text, spaced}], `spaced` if a space separates it from the one before.
+ * Words without text are left out. null when they are not those of the text. */
+export function placedWords(text, words) {
+  const whole = tidy(text);
+  const found = [];
+  let at = 0;
+  for (const word of words) {
+    const told = tidy(word.word);
+    if (!told) continue;
+    const begin = whole.indexOf(told, at);
+    if (begin < 0 || whole.slice(at, begin).trim()) return null;
+    found.push({ word, text: told, spaced: begin > at });
+    at = begin + told.length;
+  }
+  return found.length && !whole.slice(at).trim() ? found : null;
+}
+
+export const tidy = (text) => text.trim().split(/\s+/).join(" ");
+export const firstOf = (text) => String.fromCodePoint(text.codePointAt(0));
+export const lastOf = (text) => [...text.slice(-2)].at(-1);
