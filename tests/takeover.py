@@ -85,7 +85,7 @@ def all_of_it(at: Advance) -> Advance:
 
 def cold(at: Advance) -> Advance:
     """As if the voice model's and the gate's state were not stored."""
-    return replace(at, context=CarriedContext(at.context.language, at.context.text, at.context.end_sample))
+    return replace(at, context=msgspec.structs.replace(at.context, hearing=None))
 
 
 def run(case: Case, kept: Kept, draw: Draw, *, writes: int | None = None, stored: Stored = all_of_it) -> bool:

@@ -8,7 +8,8 @@ from live_driver import Driver, heard
 
 from stt_shared.contracts.events import Final, Partial, SpeechEnded, SpeechStarted
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
-from stt_transcriber.core.hypothesis import Hypothesis, Quality, TimedWord
+from stt_shared.contracts.session import CarriedContext
+from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis, Quality, TimedWord
 from stt_transcriber.core.policy import LivePolicy
 from stt_transcriber.core.scheduler import Kind
 from stt_transcriber.core.text import join_words
@@ -177,21 +178,84 @@ def test_without_interim_results_there_are_only_finals() -> None:
     assert len(driver.events(Final)) == 1
 
 
-def test_language_is_locked_by_the_first_final_and_carried_with_it() -> None:
-    driver = Driver(LivePolicy(context_chars=100))
-    driver.audio(1, loud=True)
-    driver.control(FrameKind.FINALIZE)
-    driver.decode(heard(("bonjour", 0.1, 0.9), language="fr", language_probability=0.9))
-    driver.audio(1, loud=True)
+def say(driver: Driver, seconds: float, language: str, probability: float = 0.9) -> DecodeRequest:
+    """An utterance that the model takes for one in ``language``, unless it is told another; what it was asked."""
+    driver.audio(seconds, loud=True)
     driver.control(FrameKind.FINALIZE)
     ticket = driver.session.begin()
     assert ticket is not None
-    assert ticket.request.language == "fr"
-    assert ticket.request.prompt == "bonjour"
-    advance = next(outcome.advance for outcome in driver.outcomes if isinstance(outcome.event, Final))
-    assert advance is not None
-    carried = advance.context
-    assert (carried.language, carried.text, carried.end_sample) == ("fr", "bonjour", 16000)
+    told = ticket.request.language
+    hypothesis = heard(
+        ("word", 0.1, seconds - 0.1),
+        language=told or language,
+        language_probability=1.0 if told else probability,
+    )
+    driver.outcomes += driver.session.apply(ticket, hypothesis, 0)
+    return ticket.request
+
+
+def carried_last(driver: Driver) -> CarriedContext:
+    *_, advance = (outcome.advance for outcome in driver.outcomes if outcome.advance)
+    return advance.context
+
+
+def test_an_opening_word_does_not_decide_the_language() -> None:
+    driver = Driver(interim_results=False)
+    assert say(driver, 1, "en").language_samples is None
+    assert carried_last(driver).language is None
+    sentence = say(driver, 4, "de")
+    assert (sentence.language, sentence.language_samples) == (None, None), "it speaks for itself"
+    assert carried_last(driver).language == "de"
+    assert say(driver, 1, "en").language == "de"
+    assert [final.language for final in driver.events(Final)] == ["en", "de", "de"]
+
+
+def test_short_utterances_are_detected_together_until_they_decide() -> None:
+    driver = Driver(interim_results=False)
+    say(driver, 1, "en")
+    second = say(driver, 1, "de")
+    assert second.language_samples is not None
+    assert len(second.language_samples) == pytest.approx(2 * 16000, abs=4000)
+    context = carried_last(driver)
+    assert context.language is None
+    assert context.voiced_ms == pytest.approx(2000, abs=100)
+    say(driver, 1.5, "de")
+    context = carried_last(driver)
+    assert (context.language, context.voice, context.voiced_ms) == ("de", b"", 0)
+    assert [final.language for final in driver.events(Final)] == ["en", "de", "de"]
+
+
+def test_an_improbable_language_is_not_decided_on() -> None:
+    driver = Driver(interim_results=False)
+    for _ in range(4):
+        say(driver, 4, "cy", 0.3)
+    assert carried_last(driver).language is None
+    assert len(carried_last(driver).voice) <= 3 * 32000, "what is carried has a limit"
+
+
+def test_a_long_utterance_may_change_the_language_and_a_short_one_not() -> None:
+    driver = Driver(interim_results=False)
+    say(driver, 4, "en")
+    assert say(driver, 4, "de").language == "en"
+    assert say(driver, 6, "de").expected_language == "en"
+    assert say(driver, 1, "en").language == "de"
+    assert [final.language for final in driver.events(Final)] == ["en", "en", "de", "de"]
+
+
+def test_a_language_that_was_asked_for_stays() -> None:
+    driver = Driver(interim_results=False, language="fr")
+    for seconds in (1, 4, 8):
+        asked = say(driver, seconds, "de")
+        assert (asked.language, asked.expected_language, asked.language_samples) == ("fr", None, None)
+    assert carried_last(driver).language is None
+    assert {final.language for final in driver.events(Final)} == {"fr"}
+
+
+def test_text_is_carried_into_the_next_utterance() -> None:
+    driver = Driver(LivePolicy(context_chars=100), interim_results=False)
+    say(driver, 1, "fr")
+    assert say(driver, 1, "fr").prompt == "word"
+    assert (carried_last(driver).text, carried_last(driver).end_sample) == ("word", 32000)
 
 
 def test_context_is_not_carried_over_a_long_silence() -> None:

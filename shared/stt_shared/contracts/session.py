@@ -79,13 +79,16 @@ class Hearing(msgspec.Struct, frozen=True, omit_defaults=True):
 class CarriedContext(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a successor needs to go on as its predecessor would have; stored with every step of the committed position.
 
-    ``language``, ``text`` and ``end_sample`` are the last final's, for the decodes after it.
+    ``text`` and ``end_sample`` are the last final's, for the decodes after it. ``language``: the one that was decided
+    on; while that is open, ``voice`` is int16 audio of what was said so far, ``voiced_ms`` long without its margins.
     """
 
     language: str | None = None
     text: str = ""
     end_sample: int = 0
     hearing: Hearing | None = None
+    voice: bytes = b""
+    voiced_ms: int = 0
 
 
 class SessionState(msgspec.Struct, frozen=True):

@@ -33,9 +33,10 @@ class Memory:
 class DecodeRequest:
     """One piece of audio to put into words.
 
-    ``samples``: float32 [n], 16 kHz mono in -1…1, at most 30 s. ``language`` None: detect. ``prompt``: text that comes
-    before (a user's vocabulary, the end of the last utterance); '' for none. ``begin``: position of the first sample
-    in the session, by which an engine finds what ``memory`` has of the same audio.
+    ``samples``: float32 [n], 16 kHz mono in -1…1, at most 30 s. ``language`` None: detect it, in ``language_samples``
+    where those are given, and keep to ``expected_language`` unless another is clearly heard. ``prompt``: text that
+    comes before (a user's vocabulary, the end of the last utterance); '' for none. ``begin``: position of the first
+    sample in the session, by which an engine finds what ``memory`` has of the same audio.
     """
 
     samples: NDArray[np.float32]
@@ -45,6 +46,8 @@ class DecodeRequest:
     quality: Quality = Quality.DRAFT
     begin: int = 0
     memory: Memory | None = field(default=None, repr=False, compare=False)
+    language_samples: NDArray[np.float32] | None = field(default=None, repr=False)
+    expected_language: str | None = None
 
 
 @dataclass(frozen=True)

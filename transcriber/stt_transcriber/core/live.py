@@ -13,6 +13,7 @@ committed position says the same (see checkpoint.py).
 from collections import deque
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 
 from stt_shared.contracts.events import Done, Event, StageTiming
@@ -24,6 +25,7 @@ from stt_transcriber.core.agreement import PlacedWord
 from stt_transcriber.core.early_final import EarlyFinal
 from stt_transcriber.core.frame_times import FrameTimes
 from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis, Quality
+from stt_transcriber.core.language import NO_VOICE, LanguageChoice, SessionLanguage, Voice, voice_in
 from stt_transcriber.core.listener import VoiceModel
 from stt_transcriber.core.outcome import Advance, Outcome
 from stt_transcriber.core.policy import LivePolicy
@@ -84,7 +86,7 @@ class LiveSession:
         self._committed = committed_samples
         self._finals = finals
         self._showing = showing  # a partial with text stands
-        self._language = config.language or self._context.language
+        self._language = SessionLanguage(config.language, self._context)
         self._texts: list[str] = []
         self._stopping = False
         self._stop_error = ""
@@ -199,7 +201,7 @@ class LiveSession:
         self._in_hand = None
         outcomes: list[Outcome] = []
         if ticket.kind is Kind.FINAL and self._audio.closed and ticket.utterance is self._audio.closed[0]:
-            self._finish(self._audio.closed[0].agreement.stable, self._language or "", outcomes, now_wall_ms)
+            self._finish(self._audio.closed[0].agreement.stable, self._language.decided or "", outcomes, now_wall_ms)
         elif ticket.kind is Kind.FINAL:
             self._early.failed(ticket.end)
             self._go_on(outcomes, now_wall_ms)
@@ -281,7 +283,7 @@ class LiveSession:
         """The first closed utterance was decoded to its end."""
         utterance = self._audio.closed[0]
         words = placed(hypothesis, utterance.start)
-        until = utterance.end
+        language, until = hypothesis.language, utterance.end
         if self._refused(hypothesis, utterance.voice_share, quality):
             if quality is Quality.FULL:
                 # A plain decode of the same audio may still be believed. What partials showed would be, too, but they
@@ -295,9 +297,9 @@ class LiveSession:
                 self._audio.shorten(until)
                 return
             words = words[:count]
-            if not self._language_is_a_guess(hypothesis):
-                self._language = self._language or hypothesis.language
-        self._finish(words, self._language or hypothesis.language, outcomes, now_wall_ms, until)
+            voice = self._voice(utterance.start, utterance.end)
+            language = self._language.final_language(voice, language, hypothesis.language_probability)
+        self._finish(words, language, outcomes, now_wall_ms, until)
 
     def _finish(
         self,
@@ -319,9 +321,11 @@ class LiveSession:
         event = final_event(utterance, place, words, language)
         self._texts.append(event.text)
         self._context = CarriedContext(
-            language=None if self._config.language else self._language,
+            language=None if self._config.language else self._language.decided,
             text=event.text[max(0, len(event.text) - self._policy.context_chars) :],
             end_sample=utterance.end,
+            voice=self._language.evidence.samples.tobytes(),
+            voiced_ms=self._language.evidence.voiced_ms,
         )
         self._advance_to(utterance.end, outcomes, event)
 
@@ -338,7 +342,7 @@ class LiveSession:
 
     def _language_is_a_guess(self, hypothesis: Hypothesis) -> bool:
         """Text in the wrong language is worse than text half a second later."""
-        return self._language is None and hypothesis.language_probability < self._policy.lock_language_above
+        return self._language.decided is None and hypothesis.language_probability < self._policy.show_language_above
 
     def _ticket(self, kind: Kind, utterance: Utterance, begin: int, end: int) -> Ticket:
         quality = Quality.FULL if kind is Kind.FINAL and not utterance.refused else Quality.DRAFT
@@ -346,16 +350,25 @@ class LiveSession:
         before = join_words(stable_before) if kind is not Kind.FINAL else ""
         carried = "" if utterance.refused else self._carried(utterance)  # it may be what led the model astray
         prompt = join_texts((self._config.prompt, carried, before))
+        choice = LanguageChoice(self._language.decided)
+        if kind is Kind.FINAL:
+            choice = self._language.choose(self._voice(begin, end))
         request = DecodeRequest(
             self._audio.buffer.as_float(begin, end),
-            self._language,
+            choice.language,
             self._config.task,
             prompt,
             quality,
             begin,
             utterance.memory,
+            choice.language_samples,
+            choice.expected_language,
         )
         return Ticket(kind, begin, end, request, utterance)
+
+    def _voice(self, begin: int, end: int) -> Voice:
+        """By which the language is found, if it was not asked for."""
+        return NO_VOICE if self._config.language else voice_in(self._audio.buffer, self._audio.ear.track, begin, end)
 
     def _carried(self, utterance: Utterance) -> str:
         gap = utterance.start - self._context.end_sample
@@ -378,5 +391,5 @@ class LiveSession:
         self._committed = max(self._committed, samples)
         seq, hearing = self._audio.commit(self._committed)
         self._frames.settle(seq)
-        context = CarriedContext(self._context.language, self._context.text, self._context.end_sample, hearing)
+        context = msgspec.structs.replace(self._context, hearing=hearing)
         outcomes.append(Outcome(event, Advance(self._committed, self._frames.settled_seq, context)))

@@ -28,4 +28,4 @@ class LivePolicy:
     idle_commit_ms: int = 1_000  # through silence the committed position moves in such steps
     final_budget_wall_ms: int = 300  # deadlines, wall time
     first_budget_wall_ms: int = 300
-    lock_language_above: float = 0.5
+    show_language_above: float = 0.5  # partials in a less probable language are not shown

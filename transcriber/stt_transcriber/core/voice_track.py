@@ -57,6 +57,15 @@ class VoiceTrack:
         _, heard = self._between(begin, end)
         return sum(probability >= self._voiced_from for probability in heard)
 
+    def stretches(self, begin: int, end: int, margin: int) -> list[tuple[int, int]]:
+        """Ranges of the windows touching [begin, end) that held voice, widened by ``margin`` windows on either side."""
+        first, heard = self._between(begin, end)
+        near = np.zeros(len(heard) + 2, bool)
+        for at in np.flatnonzero(np.array(heard) >= self._voiced_from):
+            near[max(1, at + 1 - margin) : min(at + 2 + margin, len(heard) + 1)] = True
+        edges = np.flatnonzero(np.diff(near)) * WINDOW_SAMPLES + first
+        return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
     def longest_pause(self, begin: int, end: int) -> tuple[int, int] | None:
         """The longest run of windows without voice between two positions (the last one of equals); None: there is
         none."""

@@ -17,6 +17,7 @@ from stt_transcriber.engines.request import (
     check_request,
     context_tokens,
     nothing_heard,
+    spoken_language,
     token_limit,
 )
 from stt_transcriber.engines.spliced_encoder import Encoding, SplicedEncoder
@@ -124,8 +125,11 @@ class FasterWhisperEngine:
             return "en", 1.0
         if request.language is not None:
             return request.language, 1.0
+        if request.language_samples is not None:
+            recipe = RECIPES[request.quality]
+            encoding = self._encoder.encode(request.language_samples, recipe.pad_s, recipe.tail_positions)
         token, probability = self._whisper.detect_language(ctranslate2.StorageView.from_array(encoding))[0][0]
-        return token.removeprefix("<|").removesuffix("|>"), float(probability)
+        return spoken_language(request, token.removeprefix("<|").removesuffix("|>"), float(probability))
 
     def _best(self, request: DecodeRequest, tokenizer: Tokenizer, encoding: Encoding, recipe: Recipe) -> _Decoded:
         """One decode; a second one, without prompt, where the first looks like a loop or a guess.

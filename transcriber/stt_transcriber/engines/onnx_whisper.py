@@ -26,6 +26,7 @@ from stt_transcriber.engines.request import (
     check_request,
     context_tokens,
     nothing_heard,
+    spoken_language,
     token_limit,
 )
 from stt_transcriber.engines.search import Job, Text, Tokens
@@ -138,7 +139,7 @@ class OnnxWhisperEngine:
         for request in requests:
             give_way()
             encodings.append(whisper.encode(request.samples, recipe.pad_s, recipe.tail_positions))
-        languages = [self._language(whisper, *pair) for pair in zip(requests, encodings, strict=True)]
+        languages = [self._language(whisper, recipe, *pair) for pair in zip(requests, encodings, strict=True)]
         tokenizers_ = [
             self._tokenizer(code, str(request.task)) for request, (code, _) in zip(requests, languages, strict=True)
         ]
@@ -188,14 +189,18 @@ class OnnxWhisperEngine:
     def _tokenizer(self, language: str, task: str) -> Tokenizer:
         return Tokenizer(self._hf_tokenizer, self.is_multilingual, task=task, language=language)
 
-    def _language(self, whisper: OnnxWhisper, request: DecodeRequest, encoding: Encoding) -> tuple[str, float]:
+    def _language(
+        self, whisper: OnnxWhisper, recipe: Recipe, request: DecodeRequest, encoding: Encoding
+    ) -> tuple[str, float]:
         if not self.is_multilingual:
             return "en", 1.0
         if request.language is not None:
             return request.language, 1.0
+        if request.language_samples is not None:
+            encoding = whisper.encode(request.language_samples, recipe.pad_s, recipe.tail_positions)
         shares = whisper.languages(encoding, self._start, self._language_tokens)
         best = int(shares.argmax())
-        return self.languages[best], float(shares[best])
+        return spoken_language(request, self.languages[best], float(shares[best]))
 
     def _job(self, request: DecodeRequest, encoding: Encoding, tokenizer: Tokenizer) -> Job:
         limit = token_limit(request, tokenizer.language_code)

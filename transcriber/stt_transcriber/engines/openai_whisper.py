@@ -15,7 +15,7 @@ import numpy as np
 from stt_shared.extras import install_command
 from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, Quality, TimedWord
 from stt_transcriber.engines.base import EngineError
-from stt_transcriber.engines.request import check_request, is_suspect, nothing_heard, token_limit
+from stt_transcriber.engines.request import check_request, is_suspect, nothing_heard, spoken_language, token_limit
 from stt_transcriber.engines.window import POSITION_SAMPLES, POSITIONS_PER_S, RECIPES
 from stt_transcriber.engines.words import Piece, pieces_of, timed_words
 from stt_transcriber.model_registry import CHECKPOINT_SUFFIX, KNOWN_MODELS
@@ -120,11 +120,14 @@ class OpenAiWhisperEngine:
             return "en", 1.0
         if request.language is not None:
             return request.language, 1.0
+        if request.language_samples is not None:
+            recipe = RECIPES[request.quality]
+            encoding = self._encoder.encode(request.language_samples, recipe.pad_s, recipe.tail_positions)
         tokenizer = get_tokenizer(True, num_languages=self._whisper.num_languages)
         output, _ = Decode(self._decoder, encoding).feed(torch.tensor([[tokenizer.sot]], device=self.device))
         logits = self._decoder.logits(output[0, 0])[list(tokenizer.all_language_tokens)]
         probability, index = logits.softmax(dim=-1).max(dim=-1)
-        return tokenizer.all_language_codes[int(index)], float(probability)
+        return spoken_language(request, tokenizer.all_language_codes[int(index)], float(probability))
 
     def _tokenizer(self, request: DecodeRequest, language: str) -> Any:
         return get_tokenizer(

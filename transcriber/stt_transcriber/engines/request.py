@@ -17,6 +17,7 @@ _DENSE_LANGUAGES = frozenset(
 _MOST_CONTEXT_TOKENS = 224
 LOOPS_FROM_RATIO = 2.4
 _GUESSES_BELOW_LOGPROB = -1.0
+_CLEAR_LANGUAGE = 0.8
 
 
 class ContextTokenizer(Protocol):
@@ -36,8 +37,17 @@ def check_request(request: DecodeRequest, languages: tuple[str, ...]) -> None:
     """Raises EngineError for a language that the model lacks, or more audio than fits its window."""
     if request.language is not None and request.language not in languages:
         raise EngineError(f"language {request.language!r} is not one of this model's: {', '.join(languages)}")
-    if len(request.samples) > LONGEST_S * SAMPLE_RATE:
-        raise EngineError(f"{len(request.samples) / SAMPLE_RATE:.1f} s of audio in one request: at most {LONGEST_S:g}")
+    for samples in (request.samples, request.language_samples):
+        if samples is not None and len(samples) > LONGEST_S * SAMPLE_RATE:
+            raise EngineError(f"{len(samples) / SAMPLE_RATE:.1f} s of audio in one request: at most {LONGEST_S:g}")
+
+
+def spoken_language(request: DecodeRequest, detected: str, probability: float) -> tuple[str, float]:
+    """The language to decode in, and its probability, of what was detected."""
+    usual = request.expected_language
+    if usual is not None and detected != usual and probability < _CLEAR_LANGUAGE:
+        return usual, 1.0
+    return detected, probability
 
 
 def nothing_heard(request: DecodeRequest) -> Hypothesis:
