@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 import pytest
-from job_bench import FirstSamples, Transcriber, ended, play, posted, seconds
+from job_bench import LOUD, FirstSamples, Transcriber, ended, play, posted, sayings, seconds
 from redis.asyncio import Redis
 
 from stt_shared.bus import keys
@@ -47,7 +47,8 @@ class Batching(FirstSamples):
         for request in requests:
             give_way()
             self.told.append(request.language)
-            own = self.languages[round(float(request.samples.max()) * 32768) % 3]
+            listened = request.samples if request.language_samples is None else request.language_samples
+            own = self.languages[round(float(listened.max()) * 32768) % 3]
             hypothesis = self._decode(request)
             heard.append(_in(hypothesis, request.language or own))
         return heard
@@ -95,6 +96,21 @@ async def test_a_files_language_does_not_hang_on_who_is_done_first(redis_client:
         assert told.count(None) == 1, "one chunk decides, and all others are told"
         assert {result.language for result in results} == {set(told).difference({None}).pop()}
     assert all(result == results[0] for result in results)
+
+
+@pytest.mark.parametrize("count", [4, 12], ids=["decided at the end", "decided on the way"])
+async def test_short_sayings_are_all_in_the_language_of_their_voice_together(
+    redis_client: Redis, redis_url: str, count: int
+) -> None:
+    audio = sayings(count)
+    engine = Batching()
+    await posted(redis_client, JOB, audio)
+    async with Transcriber(redis_url, "t1", engine, concurrency=0):
+        result = await ended(redis_client, JOB, timeout_s=40)
+    assert isinstance(result, JobResult)
+    assert result.language == Batching.languages[(LOUD + 1) % 3], "the first one alone is in another"
+    assert engine.told == [None] + [result.language] * (count - 1)
+    assert len(result.segments) == count
 
 
 async def test_a_language_that_was_asked_for_is_not_sought(redis_client: Redis, redis_url: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import job_bench
 import pytest
-from job_bench import FirstSamples, Mortal, Transcriber, ended, posted, seconds
+from job_bench import FirstSamples, Mortal, Transcriber, ended, posted, sayings, seconds
 from redis.asyncio import Redis
 
 from stt_shared.bus import keys, suspects, work_queue
@@ -152,6 +152,22 @@ async def test_a_transcriber_may_die_at_any_call(
         assert decoded <= chunks + 2, f"{die_at}: at most what was in hand is decoded again"
         died += mortal.dead.is_set()
     assert died >= 20
+
+
+async def test_a_transcriber_may_die_before_the_language_is_known(
+    redis_client: Redis, redis_url: str, quick_looks: None
+) -> None:
+    """The first chunks are held back, and the first is decoded with the voice of all of them."""
+    audio = sayings(9)
+    calm = await undisturbed(redis_client, redis_url, audio)
+    assert len(words(calm)) >= 9
+    alive = Mortal()
+    assert (await disturbed(redis_client, redis_url, alive, audio))[:2] == (calm, 1)
+    for die_at in range(1, alive.calls + 1, 2):
+        mortal = Mortal(die_at, answer_lost=die_at % 4 == 1)
+        result, endings, _ = await disturbed(redis_client, redis_url, mortal, audio)
+        assert result == calm, die_at
+        assert endings == 1, die_at
 
 
 async def test_a_successor_goes_on_behind_the_last_chunk(

@@ -1,6 +1,7 @@
 """A cutter that goes on from another's state cuts the same chunks, wherever the first one stopped."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -38,32 +39,43 @@ def gate_for(new_voice: Callable[[], VadModel]) -> GatePolicy:
     return GatePolicy(onset_probability=float(onset), offset_probability=float(offset))
 
 
-def pair(new_voice: Callable[[], VadModel], gate: GatePolicy) -> tuple[ChunkCutter, VadModel]:
+def pair(
+    new_voice: Callable[[], VadModel], gate: GatePolicy, policy: CutterPolicy = POLICY
+) -> tuple[ChunkCutter, VadModel]:
     voice = new_voice()
-    return ChunkCutter(voice.probabilities, gate, POLICY), voice
+    return ChunkCutter(voice.probabilities, gate, policy), voice
 
 
-def told(chunks: list[CutChunk]) -> list[tuple[int, bytes, float, bool, bytes]]:
-    return [(c.start, c.samples.tobytes(), c.voice_share, c.decides, c.voiced) for c in chunks]
+def finished(cutter: ChunkCutter) -> list[CutChunk]:
+    chunks = cutter.finish()
+    return chunks + (cutter.finish() if cutter.holds_chunks else [])
 
 
+def told(chunks: list[CutChunk]) -> list[tuple[int, bytes, float, bool, bytes, bytes]]:
+    return [(c.start, c.samples.tobytes(), c.voice_share, c.decides, c.voiced, c.evidence.tobytes()) for c in chunks]
+
+
+@pytest.mark.parametrize("telling_s", [2, 1000])
 @pytest.mark.parametrize("new_voice", [RmsVad, load_vad("silero")], ids=["rms", "silero"])
-def test_a_successor_cuts_on_in_the_same_way_from_every_second(new_voice: Callable[[], VadModel]) -> None:
+def test_a_successor_cuts_on_in_the_same_way_from_every_second(
+    new_voice: Callable[[], VadModel], telling_s: int
+) -> None:
     audio, gate = speech(), gate_for(new_voice)
-    cutter, voice = pair(new_voice, gate)
+    policy = replace(POLICY, telling=telling_s * 16000)
+    cutter, voice = pair(new_voice, gate, policy)
     whole: list[CutChunk] = []
     states: list[tuple[int, int, bytes]] = []
     for at in range(0, len(audio), 16000):
         whole += cutter.feed(audio[at : at + 16000])
         states.append((len(whole), cutter.settled, cutter_state.packed(cutter, voice)))
-    whole += cutter.finish()
+    whole += finished(cutter)
     assert len(whole) >= 5
-    assert max(len(state) for *_, state in states) < 8000
+    assert max(len(state) for n_before, _, state in states if n_before > 1) < 8000, "nothing is held any more"
     for n_before, settled, state in states:
-        successor, its_voice = pair(new_voice, gate)
+        successor, its_voice = pair(new_voice, gate, policy)
         cutter_state.restore(state, successor, its_voice)
         rest = [chunk for at in range(settled, len(audio), 7000) for chunk in successor.feed(audio[at : at + 7000])]
-        assert told(rest + successor.finish()) == told(whole[n_before:])
+        assert told(rest + finished(successor)) == told(whole[n_before:])
 
 
 def test_another_kind_of_voice_model_goes_on_without_its_memory() -> None:

@@ -1,4 +1,5 @@
-"""What a file's cutter leaves to its successor, as it lies in the job's hash: some 5 KB."""
+"""What a file's cutter leaves to its successor, as it lies in the job's hash: some 5 KB, and the audio of chunks
+that are held until the language is known."""
 
 import msgspec
 

@@ -142,9 +142,9 @@ class _CuttersHand:
         self._owner = owner
         self._voice = voice
         self._threads = threads
-        self._cutter = ChunkCutter(voice.probabilities, policy.gate, CutterPolicy())
         self._handed = int(fields.get(b"handed", b"0"))
         self._language = _decode_config(fields[b"config"]).language or ""
+        self._cutter = ChunkCutter(voice.probabilities, policy.gate, CutterPolicy(), decided=bool(self._language))
         self.committed_seq = int(fields.get(b"committed_seq", b"0"))
         self._frame_ends: deque[tuple[int, int]] = deque()  # number and end of frames whose audio is not settled
         self._since_kept = 0
@@ -167,7 +167,11 @@ class _CuttersHand:
 
     async def finish(self) -> bool:
         """The file is over; True when all its chunks are done already. Raises _NotOurs."""
-        return await self._hand_out(self._cutter.finish(), is_last=True) == self._handed
+        chunks = self._cutter.finish()
+        while self._cutter.holds_chunks:
+            await self._hand_out(chunks, is_last=False)
+            chunks = self._cutter.finish()
+        return await self._hand_out(chunks, is_last=True) == self._handed
 
     async def _hand_out(self, chunks: list[CutChunk], *, is_last: bool) -> int:
         """Answers how many chunks are done."""
@@ -206,7 +210,8 @@ class _CuttersHand:
             cut.voice_share,
             cut.voiced,
             self._language,
-            cut.decides and not self._language,
+            cut.decides,
+            cut.evidence.tobytes(),
         )
 
     async def _wait_for_language(self) -> None:

@@ -186,10 +186,13 @@ class ChunkWorker:
     ) -> None:
         text = ChunkText(chunk, np.frombuffer(item.fields[b"pcm"], np.int16), config.task)
         language = config.language or chunk.language or None
+        evidence = np.frombuffer(chunk.evidence, np.int16).astype(np.float32) / 32768.0 if chunk.evidence else None
         segments: list[JobSegment] = []
         texts: list[str] = []
         while not text.is_over:
-            request = DecodeRequest(text.samples(), language, config.task, config.prompt, Quality.FILE)
+            request = DecodeRequest(
+                text.samples(), language, config.task, config.prompt, Quality.FILE, language_samples=evidence
+            )
             hypothesis = await handful.decode(item, f"chunk {chunk.job_id} {chunk.index}", request)
             language = language or hypothesis.language
             refused = guards.reason_to_reject(hypothesis, text.voice_share, request.quality)

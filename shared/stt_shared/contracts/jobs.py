@@ -101,7 +101,9 @@ class Chunk(msgspec.Struct, frozen=True):
     language: str = ""
     """The file's, when it was known as the chunk went out; without it the chunk's own is found."""
     decides: bool = False
-    """The file's language is the one found in this chunk."""
+    """The file's language is the one detected with this chunk."""
+    evidence: bytes = b""
+    """int16 audio in which it is detected, the voice of the file's first chunks; '': in the chunk itself."""
 
 
 class ChunkResult(msgspec.Struct, frozen=True):

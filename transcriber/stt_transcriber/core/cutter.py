@@ -1,6 +1,6 @@
 """Cutting a long recording at pauses into chunks that the model takes whole. Silence between chunks is left out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 from stt_transcriber.core.buffer import RollingBuffer
 from stt_transcriber.core.cut_point import cut_point
 from stt_transcriber.core.hypothesis import SAMPLE_RATE
+from stt_transcriber.core.language import voice_in
 from stt_transcriber.core.listener import Listener, Voice
 from stt_transcriber.core.speech import WINDOW_SAMPLES, GatePolicy, GateState
+from stt_transcriber.core.voice_track import VoiceTrack
 
 
 @dataclass(frozen=True)
@@ -22,19 +24,32 @@ class CutterPolicy:
     pause: int = SAMPLE_RATE * 3 // 10  # shortest silence that counts as a pause
     long_pause: int = 3 * SAMPLE_RATE  # a chunk ends here in any case: more silence would only be decoded
     telling: int = 5 * SAMPLE_RATE  # so much voice tells the language
+    evidence: int = 8 * SAMPLE_RATE  # of the voice of several chunks that tells the language, the last part
 
 
 @dataclass(frozen=True)
 class CutChunk:
     """One piece; ``samples`` int16, ``start`` its place in the recording, ``voice_share`` the part of it
-    that held voice, 0–1; ``voiced``: which windows, as ``VoiceTrack.packed`` tells. ``decides``: the first with voice
-    enough to tell the recording's language."""
+    that held voice, 0–1; ``voiced``: which windows, as ``VoiceTrack.packed`` tells. ``decides``: the recording's
+    language is the one detected with this chunk, in ``evidence``, int16 [n], the voice of the first chunks, or in the
+    chunk itself where that is empty."""
 
     start: int
     samples: NDArray[np.int16]
     voice_share: float = 1.0
     decides: bool = False
     voiced: bytes = b""
+    evidence: NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))
+
+
+@dataclass(frozen=True)
+class HeldChunk:
+    """A chunk that is not given out, as it is stored: ``samples`` int16, the rest as in ``CutChunk``."""
+
+    start: int
+    samples: bytes
+    voice_share: float
+    voiced: bytes
 
 
 @dataclass(frozen=True)
@@ -42,7 +57,7 @@ class CutterState:
     """What a cutter remembers besides the audio from ``settled`` on; positions in samples.
 
     ``voiced``: float32 probabilities of the windows from ``voiced_from`` on; ``begin``: of the chunk in the making;
-    ``decided``: the chunk that decides the language was given out.
+    ``decided``: the language was given, or the chunk that decides it was given out. ``held``: chunks that were not.
     """
 
     settled: int
@@ -53,18 +68,24 @@ class CutterState:
     voiced_from: int
     voiced: bytes
     decided: bool = False
+    held: list[HeldChunk] = field(default_factory=list)
 
 
 class ChunkCutter:
-    """Fed samples in any portions; answers finished chunks in order. The same audio is cut the same way, always."""
+    """Fed samples in any portions; answers finished chunks in order. The same audio is cut the same way, always.
 
-    def __init__(self, voice: Voice, gate: GatePolicy, policy: CutterPolicy) -> None:
+    The first chunks are held until together they tell the recording's language. Then the first one alone is given out,
+    which decides it, and the others with whatever is asked for next. ``decided``: no language is to be detected.
+    """
+
+    def __init__(self, voice: Voice, gate: GatePolicy, policy: CutterPolicy, *, decided: bool = False) -> None:
         self._listener = Listener(voice, gate, 0)
         self._policy = policy
         self._buffer = RollingBuffer()
         self._begin: int | None = None  # of the chunk in the making
         self._pauses: list[int] = []  # middles of pauses within it
-        self.decided = False  # the chunk that decides the language was given out
+        self.decided = decided  # the language was given, or the chunk that decides it was given out
+        self._held: list[CutChunk] = []
 
     @property
     def position(self) -> int:
@@ -88,13 +109,17 @@ class ChunkCutter:
             voiced_from,
             np.array(voiced, np.float32).tobytes(),
             self.decided,
+            [HeldChunk(c.start, c.samples.tobytes(), c.voice_share, c.voiced) for c in self._held],
         )
 
     def restore(self, state: CutterState) -> None:
         """Goes on from a ``state``; its voice must go on from the same place. For a cutter that was fed nothing yet."""
         self._buffer = RollingBuffer(state.settled)
         self._begin, self._pauses = state.begin, list(state.pauses)
-        self.decided = state.decided
+        self.decided = self.decided or state.decided
+        self._held = [
+            CutChunk(c.start, np.frombuffer(c.samples, np.int16), c.voice_share, voiced=c.voiced) for c in state.held
+        ]
         self._listener.position = state.position
         self._listener.gate.restore(state.gate)
         self._listener.track.restore(state.voiced_from, np.frombuffer(state.voiced, np.float32).tolist())
@@ -110,17 +135,41 @@ class ChunkCutter:
                 chunks.append(chunk)
         if self._begin is None:
             self._drop_before(self._listener.position - self._policy.pad - 4 * WINDOW_SAMPLES)
-        return chunks
+        return self._release(chunks)
+
+    @property
+    def holds_chunks(self) -> bool:
+        """Chunks are held: ``finish`` is to be called once more."""
+        return bool(self._held)
 
     def finish(self) -> list[CutChunk]:
-        """The recording is over."""
-        if self._begin is None:
-            if not self._listener.gate.is_rising:
-                return []
+        """The recording is over; see ``holds_chunks``."""
+        if self._begin is None and self._listener.gate.is_rising:
             self._listener.gate.begin()
             self._begin = max(self._buffer.start, self._listener.speech_start - self._policy.pad)
+        if self._begin is None:
+            return self._release([], is_over=True)
         end = min(self._buffer.end, self._listener.speech_end + self._policy.pad + WINDOW_SAMPLES)
-        return [self._cut(end)]
+        return self._release([self._cut(end)], is_over=True)
+
+    def _release(self, chunks: list[CutChunk], *, is_over: bool = False) -> list[CutChunk]:
+        self._held += chunks
+        if not self.decided:
+            return [self._deciding_chunk()] if self._held and (is_over or self._tells_language()) else []
+        chunks, self._held = self._held, []
+        return chunks
+
+    def _tells_language(self) -> bool:
+        voiced = sum(chunk.voice_share * len(chunk.samples) for chunk in self._held)
+        # However little voice there is: more is not held.
+        return voiced >= self._policy.telling or sum(len(c.samples) for c in self._held) >= self._policy.max_chunk
+
+    def _deciding_chunk(self) -> CutChunk:
+        self.decided = True
+        evidence = np.zeros(0, np.int16)
+        if len(self._held) > 1:
+            evidence = np.concatenate([_voice_of(chunk) for chunk in self._held])[-self._policy.evidence :]
+        return replace(self._held.pop(0), decides=True, evidence=evidence)
 
     def _step(self) -> CutChunk | None:
         before, was_silent_for = self._listener.position, self._silent_for
@@ -159,9 +208,7 @@ class ChunkCutter:
         assert self._begin is not None
         samples = np.round(self._buffer.as_float(self._begin, end) * 32768.0).astype(np.int16)
         share = self._listener.track.share(self._begin, end)
-        decides = not self.decided and share * len(samples) >= self._policy.telling
-        self.decided = self.decided or decides
-        chunk = CutChunk(self._begin, samples, share, decides, self._listener.track.packed(self._begin, end))
+        chunk = CutChunk(self._begin, samples, share, voiced=self._listener.track.packed(self._begin, end))
         self._drop_before(end)
         self._begin = None
         return chunk
@@ -173,3 +220,10 @@ class ChunkCutter:
     @property
     def _silent_for(self) -> int:
         return self._listener.position - self._listener.speech_end
+
+
+def _voice_of(chunk: CutChunk) -> NDArray[np.int16]:
+    buffer = RollingBuffer(chunk.start)
+    buffer.append(chunk.samples)
+    track = VoiceTrack.unpacked(chunk.start, chunk.voiced)
+    return voice_in(buffer, track, chunk.start, buffer.end).samples
