@@ -239,11 +239,11 @@ async def play(client: Redis, job_id: str, audio: list[bytes]) -> None:
     functions, owner = Functions(client), Ownership(keys.job_keys(job_id), "e")
     for second, data in enumerate(audio):
         frame = Frame(second + 1, FrameKind.AUDIO, data, FrameMeta(start_sample=second * 16000))
-        while (written := await functions.append_pcm(owner, frame, consumed=0, max_frames=64)) is Written.FULL:
+        while (written := await functions.append_pcm(owner, frame, consumed=0, max_samples=64 * 16000)) is Written.FULL:
             await asyncio.sleep(0.01)
         if written is Written.GONE:
             return
-    await functions.append_pcm(owner, Frame(len(audio) + 1, FrameKind.STOP), consumed=0, max_frames=10_000)
+    await functions.append_pcm(owner, Frame(len(audio) + 1, FrameKind.STOP), consumed=0)
 
 
 async def ended(client: Redis, job_id: str, timeout_s: float = 20.0) -> JobResult | JobError:

@@ -9,6 +9,7 @@ import redis
 import structlog
 from redis.asyncio import Redis
 
+from stt_gateway.backpressure import PROGRESS, Backpressure
 from stt_gateway.core.config import effective_config
 from stt_gateway.core.framing import Framer, Piece
 from stt_gateway.core.held import HeldChunks
@@ -32,19 +33,17 @@ FULL_RETRY_S = 0.02
 UNREACHABLE_RETRY_S = 0.1
 REDIS_PATIENCE_MS = 10_000.0
 """How long Redis may be away before a session is given up."""
-STOP_PATIENCE_MS = 30_000.0
-"""How long a session whose client is gone may wait for room for its last frames."""
 FIRST_AUDIO_S = 10.0
 """How long a session may be silent before its first audio."""
 FIRST_AUDIO_KEPT_S = 60.0
 """How long keepalives may prolong that: a place is for somebody who speaks."""
 HASTY_MS = 3000
-"""So much of a session's first audio passes in short frames: somebody waits for the first word. Later they would not be
-worth their trips."""
+"""So much of a session's first audio passes in short frames: somebody waits for the first word."""
 ACK_EVERY_MS = 1000.0
 STANDSTILL_MS = 200.0
 """So much too late nothing wakes up in a process that runs."""
 _FENCE = f"fence:{STAGE_GATEWAY}"
+_LOOKED_AT = ("epoch", _FENCE, "committed_samples", *PROGRESS)
 
 
 class Session:
@@ -73,6 +72,7 @@ class Session:
         self._chunks = HeldChunks(held)
         self.framer = Framer(config, settings.frame_ms, HASTY_MS if held == NOTHING_HELD else 0)
         self._silence = SilenceWatch(config.endpointing_ms)
+        self._room = Backpressure(config)
         self._lock = asyncio.Lock()
         self._seq = seq
         self._held = held
@@ -132,6 +132,7 @@ class Session:
     async def stop(self) -> None:
         """Ends the audio; `done` will follow."""
         self._sign_of_life()
+        self._room.lift()
         async with self._lock:
             if not self.stopped:
                 await self._control(FrameKind.STOP)
@@ -170,8 +171,9 @@ class Session:
 
         ``last_event_ms``: when the client was last sent something (monotonic).
         """
-        epoch, fence, committed = await self._functions.fields(self.owner.keys, "epoch", _FENCE, "committed_samples")
+        epoch, fence, committed, *progress = await self._functions.fields(self.owner.keys, *_LOOKED_AT)
         self._check_place(epoch, fence)
+        await self._room.check(self._functions, self.owner.keys, progress)
         self._committed_ms = int(committed or 0) * 1000 // TARGET_SAMPLE_RATE
         await self._acknowledge()
         now_ms = monotonic_ms()
@@ -200,7 +202,6 @@ class Session:
 
     async def abandon(self) -> None:
         """The client is gone: frees the id and ends the audio, so that nothing waits for more."""
-        self._give_up_ms = monotonic_ms() + STOP_PATIENCE_MS
         try:
             await self._functions.leave(self.owner, forget=not self.is_worth_keeping)
         except (redis.ConnectionError, redis.TimeoutError) as error:
@@ -233,10 +234,6 @@ class Session:
     def _sign_of_life(self) -> float:
         self._last_sign_ms = monotonic_ms()
         return self._last_sign_ms
-
-    def duration_ms(self, chunk: bytes) -> float | None:
-        """How long a chunk sounds; None for a container."""
-        return self.framer.duration_ms(len(chunk))
 
     async def _pass_on(self, parts: list[Chunk | Missing], now_ms: float) -> None:
         for part in parts:
@@ -274,7 +271,7 @@ class Session:
         unreachable_since_ms: float | None = None
         while True:
             try:
-                written = await self._functions.append_audio(self.owner, frame, held)
+                written = await self._functions.append_audio(self.owner, frame, held, max_bytes=self._room.max_bytes)
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 unreachable_since_ms = unreachable_since_ms or monotonic_ms()
                 if monotonic_ms() > min(unreachable_since_ms + REDIS_PATIENCE_MS, self._give_up_ms):
@@ -284,11 +281,13 @@ class Session:
             if written in (Written.OK, Written.DUPLICATE):
                 self._seq, self._held = frame.seq, held
                 self._chunks.stored(held)
+                self._room.stored()
                 return
             if written is not Written.FULL:
                 REFUSED_WRITES.labels(written).inc()
                 await self._explain(written)
                 return
+            self._room.refused()
             if monotonic_ms() > self._give_up_ms:
                 raise SttError("unavailable", "the session's workers do not keep up; connect again")
             await asyncio.sleep(FULL_RETRY_S)

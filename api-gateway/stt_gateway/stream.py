@@ -301,7 +301,7 @@ def _audio_s(session: Session, message: Message) -> float:
     """How much audio a message counts for."""
     if not isinstance(message, Audio):
         return 0.0
-    duration_ms = session.duration_ms(message.chunk)
+    duration_ms = session.framer.duration_ms(len(message.chunk))
     return len(message.chunk) / _CONTAINER_BYTES_PER_S if duration_ms is None else duration_ms / 1000
 
 

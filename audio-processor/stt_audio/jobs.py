@@ -25,11 +25,11 @@ from stt_shared.clock import wall_ms
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.frames import FrameKind
 from stt_shared.contracts.jobs import JobConfig, JobError, JobStatus
-from stt_shared.contracts.session import encode_json
+from stt_shared.contracts.session import TARGET_SAMPLE_RATE, encode_json
 
 _log = structlog.get_logger()
 
-MAX_FRAMES_AHEAD = 64
+MAX_AHEAD_S = 64
 """Seconds of a file that lie in Redis before the transcriber has taken them."""
 WATCH_RETRY_S = 0.05
 
@@ -102,7 +102,7 @@ class FileJobs:
         owner = assignment.owner
         written = int(assignment.fields.get(b"pcm_seq", b"0"))
         path = _spooled(self._spool_dir, _decode_config(assignment.fields[b"config"]))
-        writer = PcmWriter(self._functions, owner, max_frames=MAX_FRAMES_AHEAD)
+        writer = PcmWriter(self._functions, owner, max_samples=MAX_AHEAD_S * TARGET_SAMPLE_RATE)
         async with _in_own_thread(path, self._max_decoded_samples, lambda: self._must_be_active(owner)) as (
             total_samples,
             frames,

@@ -10,6 +10,7 @@ from stt_audio.restart import Checkpoint, Point
 from stt_audio.sniff import Media
 from stt_shared.bus.lane import Argument
 from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.frames import Frame
 
 ENDED: Mapping[str, Argument] = {"pcm_ended": 1}
 """What is set with the last PCM frame."""
@@ -33,10 +34,12 @@ _decode = msgspec.json.Decoder(_Restart).decode
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """``consumed_seq``: last frame of the audio log that was decoded. All that came of it, up to ``done_samples``, is
-    in the PCM log, and perhaps a part of the next: up to ``written_samples``."""
+    """``consumed_seq``: last frame of the audio log that was decoded; it ends after ``consumed_bytes`` of the session's
+    audio. All that came of it, up to ``done_samples``, is in the PCM log, and perhaps a part of the next: up to
+    ``written_samples``."""
 
     consumed_seq: int = 0
+    consumed_bytes: int = 0
     done_samples: int = 0
     written_samples: int = 0
     ended: bool = False
@@ -50,6 +53,7 @@ class Progress(msgspec.Struct, frozen=True):
         start_samples = int(fields.get(b"start_samples", b"0"))
         return cls(
             consumed_seq=int(fields.get(b"consumed_seq", b"0")),
+            consumed_bytes=int(fields.get(b"consumed_bytes", b"0")),
             done_samples=restart.samples_done if restart else start_samples,
             written_samples=int(fields.get(b"pcm_samples", start_samples)),
             ended=b"pcm_ended" in fields,
@@ -79,14 +83,14 @@ class Progress(msgspec.Struct, frozen=True):
         media = Media(restart.media) if restart.media else None
         return Checkpoint(Point(0, self.head, restart.lead), media, restart.source_samples, restart.samples)
 
-    def at(
-        self, consumed_seq: int, done_samples: int, seq: int, skip_bytes: int, found: Checkpoint | None
-    ) -> "Progress":
-        """After frame ``consumed_seq``; a successor begins ``skip_bytes`` within frame ``seq``, as ``found`` says."""
+    def at(self, consumed: Frame, done_samples: int, seq: int, skip_bytes: int, found: Checkpoint | None) -> "Progress":
+        """After frame ``consumed``; a successor begins ``skip_bytes`` within frame ``seq``, as ``found`` says."""
+        consumed_bytes = self.consumed_bytes + len(consumed.data)
         if found is None:
             return replace(
                 self,
-                consumed_seq=consumed_seq,
+                consumed_seq=consumed.seq,
+                consumed_bytes=consumed_bytes,
                 done_samples=done_samples,
                 restart=_Restart(0, 0, done_samples),
                 head=b"",
@@ -101,12 +105,17 @@ class Progress(msgspec.Struct, frozen=True):
             found.samples,
         )
         return replace(
-            self, consumed_seq=consumed_seq, done_samples=done_samples, restart=restart, head=found.point.head
+            self,
+            consumed_seq=consumed.seq,
+            consumed_bytes=consumed_bytes,
+            done_samples=done_samples,
+            restart=restart,
+            head=found.point.head,
         )
 
     def fields(self, written_samples: int, known_head: bytes) -> dict[str, Argument]:
         """What is set in the hash with a PCM frame that ends at ``written_samples``."""
-        fields: dict[str, Argument] = {"pcm_samples": written_samples}
+        fields: dict[str, Argument] = {"pcm_samples": written_samples, "consumed_bytes": self.consumed_bytes}
         if self.restart is not None:
             fields["restart"] = _encode(self.restart)
         if self.head != known_head:

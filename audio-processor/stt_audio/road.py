@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 from stt_audio.live import LiveDecoder
 from stt_audio.progress import ENDED, Progress
@@ -17,6 +17,13 @@ from stt_shared.metrics import stage_seconds
 
 MAX_FRAME_BYTES = 2 * TARGET_SAMPLE_RATE
 """Longest frame in the PCM log: one second."""
+MIN_FRAME_BYTES = 32 * 30
+"""Shortest frame: 30 ms. Less waits for the next piece or control frame, since a single page of Ogg or frame of ADTS is
+not worth a trip. The shortest frames of the gateway (40 ms) pass."""
+MAX_SILENT_BYTES = 4 * 1024**2
+"""Most compressed data in a row without any audio: headers, pictures, an index. Less than the ingest log holds, so such
+data cannot fill it."""
+_SILENT = f"no audio in {MAX_SILENT_BYTES} bytes of the stream; more headers, pictures or padding are not allowed"
 
 
 class Road:
@@ -37,6 +44,9 @@ class Road:
         # Where the frames begin in the stream of bytes that the decoder is fed.
         self._begins: deque[tuple[int, int]] = deque()
         self._fed_bytes = 0
+        # Decoded, but too short to be written. The ingest frames it came from are consumed only when it is written.
+        self._pending = b""
+        self._silent_bytes = 0
 
     async def travel(self, frames: AsyncIterator[Frame]) -> None:
         """Returns after STOP, or when ``frames`` end. Raises SttError, NotOurs, LogHole or WriteHole."""
@@ -72,37 +82,43 @@ class Road:
 
     async def _pass_on(self, frame: Frame, queue_ms: float) -> None:
         if frame.kind is FrameKind.AUDIO:
-            await self._write_all(self._feed(frame), frame, queue_ms, completes=True)
+            self._silent_bytes += len(frame.data)
+            await self._decode(self._feed(frame), frame, queue_ms)
             return
         rest = self._decoder.finish() if frame.kind is FrameKind.STOP else self._decoder.flush()
-        await self._write_all(rest, frame, queue_ms, completes=False)
+        await self._decode(rest, frame, queue_ms)
         self._done(frame, self._writer.position_samples)
         await self._write(frame, b"", queue_ms, 0.0, kind=frame.kind)
 
-    async def _write_all(self, pieces: AsyncIterator[bytes], frame: Frame, queue_ms: float, *, completes: bool) -> None:
-        """Writes what the decoder hands out. With ``completes`` the last frame written says that ``frame`` is done."""
+    async def _decode(self, pieces: AsyncIterator[bytes], frame: Frame, queue_ms: float) -> None:
+        """Writes what the decoder hands out. The last frame written says that an audio ``frame`` is done."""
         began = time.perf_counter()
         decode_ms = 0.0
-        held = b""
         try:
             async for pcm in pieces:
                 decode_ms = (time.perf_counter() - began) * 1000
                 stage_seconds("decode").observe(decode_ms / 1000)
-                for piece in _cut(self._unwritten(pcm)):
-                    # One piece behind, so that only the last of them can release the ingest frame.
-                    if held:
-                        await self._write(frame, held, queue_ms, decode_ms)
-                    held = piece
+                self._silent_bytes = 0
+                self._pending += self._unwritten(pcm)
+                # Only the last piece may release the ingest frame.
+                while len(self._pending) > MAX_FRAME_BYTES:
+                    await self._write_pending(frame, queue_ms, decode_ms)
                 began = time.perf_counter()
+            if self._silent_bytes > MAX_SILENT_BYTES:
+                raise SttError("bad_audio", _SILENT)
         except SttError:
             # The client gets the text of all that could be heard.
-            if held:
-                await self._write(frame, held, queue_ms, decode_ms)
+            await self._write_pending(frame, queue_ms, decode_ms)
             raise
-        if completes:
-            self._done(frame, self._writer.position_samples + len(held) // 2)
-        if held:
-            await self._write(frame, held, queue_ms, decode_ms)
+        if frame.kind is FrameKind.AUDIO:
+            self._done(frame, self._writer.position_samples + len(self._pending) // 2)
+        if frame.kind is not FrameKind.AUDIO or len(self._pending) >= MIN_FRAME_BYTES:
+            await self._write_pending(frame, queue_ms, decode_ms)
+
+    async def _write_pending(self, frame: Frame, queue_ms: float, decode_ms: float) -> None:
+        pcm, self._pending = self._pending[:MAX_FRAME_BYTES], self._pending[MAX_FRAME_BYTES:]
+        if pcm:
+            await self._write(frame, pcm, queue_ms, decode_ms)
 
     def _unwritten(self, pcm: bytes) -> bytes:
         """Without what another replica has written of a frame that it did not get done."""
@@ -120,7 +136,7 @@ class Road:
         else:
             begin, seq = self._begins[0]
             skip_bytes = offset - begin
-        self._progress = self._progress.at(frame.seq, done_samples - self._surplus_bytes // 2, seq, skip_bytes, found)
+        self._progress = self._progress.at(frame, done_samples - self._surplus_bytes // 2, seq, skip_bytes, found)
 
     async def _write(
         self, frame: Frame, pcm: bytes, queue_ms: float, decode_ms: float, kind: FrameKind = FrameKind.AUDIO
@@ -142,8 +158,3 @@ class Road:
         self._known_head = progress.head
         if progress.consumed_seq > self._replayed_seq:
             self._trial = None
-
-
-def _cut(pcm: bytes) -> Iterator[bytes]:
-    for start in range(0, len(pcm), MAX_FRAME_BYTES):
-        yield pcm[start : start + MAX_FRAME_BYTES]

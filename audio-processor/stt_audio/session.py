@@ -13,7 +13,7 @@ from stt_audio.live import live_decoder
 from stt_audio.progress import ENDED, Progress
 from stt_audio.redis_retry import until_reached
 from stt_audio.road import Road
-from stt_audio.writer import NotOurs, PcmWriter, WriteHole
+from stt_audio.writer import UNSERVED_S, NotOurs, PcmWriter, Unserved, WriteHole
 from stt_shared.bus.channels import ChannelHub
 from stt_shared.bus.functions import Functions
 from stt_shared.bus.log import LogHole, LogReader, read_audio
@@ -53,7 +53,7 @@ class LiveSessions:
         SESSIONS_TOTAL.labels(SERVICE).inc()
         with SESSIONS.labels(SERVICE).track_inprogress(), contextlib.suppress(NotOurs):
             state = session_state(assignment.fields)
-            writer = PcmWriter(self._functions, assignment.owner, seq=state.pcm_seq)
+            writer = PcmWriter(self._functions, assignment.owner, seq=state.pcm_seq, unserved_s=UNSERVED_S)
             try:
                 await self._decode(assignment, state, writer)
             except (LogHole, WriteHole) as hole:
@@ -62,6 +62,8 @@ class LiveSessions:
                 await _write_failure(writer, SttError("internal", "audio was lost on its way to the decoder"))
             except SttError as error:
                 await _write_failure(writer, error)
+            except Unserved as unserved:
+                await _write_failure(writer, SttError("no_worker", str(unserved)))
             except (NotOurs, redis.RedisError):
                 raise
             except Exception:

@@ -19,7 +19,7 @@ from job_bench import Mortal
 from redis.asyncio import Redis
 
 from stt_audio.files import FileDecoder
-from stt_audio.jobs import MAX_FRAMES_AHEAD, FileJobs
+from stt_audio.jobs import MAX_AHEAD_S, FileJobs
 from stt_audio.spool import sweep
 from stt_shared.bus import keys
 from stt_shared.bus.client import connect
@@ -77,9 +77,15 @@ async def until(look: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.01)
 
 
+async def taken(client: Redis, n_seconds: int) -> None:
+    """The transcriber has handed out the file up to here."""
+    await client.hset(AT.state, mapping={"committed_seq": n_seconds, "committed_samples": 16000 * n_seconds})
+    await client.xtrim(AT.pcm_log, minid=f"{n_seconds + 1}-0", approximate=False)
+
+
 async def until_full(client: Redis) -> None:
     async def full() -> bool:
-        return len(await log(client)) == MAX_FRAMES_AHEAD
+        return len(await log(client)) == MAX_AHEAD_S
 
     await until(full)
 
@@ -102,20 +108,20 @@ async def test_a_file_becomes_frames_of_a_second(redis_client: Redis, jobs: File
 
 
 async def test_a_long_file_waits_for_the_transcriber(redis_client: Redis, jobs: FileJobs, tmp_path: Path) -> None:
-    await created(redis_client, tmp_path, wav(MAX_FRAMES_AHEAD + 10.0))
+    await created(redis_client, tmp_path, wav(MAX_AHEAD_S + 10.0))
     task = asyncio.create_task(jobs.handle(await assigned(redis_client)))
     await until_full(redis_client)
     await asyncio.sleep(0.2)
-    assert len(await log(redis_client)) == MAX_FRAMES_AHEAD
-    assert (await read_state(redis_client, AT))[b"total_samples"] == str(16000 * (MAX_FRAMES_AHEAD + 10)).encode()
-    await redis_client.xtrim(AT.pcm_log, minid="33-0", approximate=False)
+    assert len(await log(redis_client)) == MAX_AHEAD_S
+    assert (await read_state(redis_client, AT))[b"total_samples"] == str(16000 * (MAX_AHEAD_S + 10)).encode()
+    await taken(redis_client, 32)
     async with asyncio.timeout(10):
         await task
-    assert [frame.seq for frame in await log(redis_client)] == list(range(33, MAX_FRAMES_AHEAD + 12))
+    assert [frame.seq for frame in await log(redis_client)] == list(range(33, MAX_AHEAD_S + 12))
 
 
 async def test_a_cancelled_job_is_left_at_once(redis_client: Redis, jobs: FileJobs, tmp_path: Path) -> None:
-    await created(redis_client, tmp_path, wav(MAX_FRAMES_AHEAD + 10.0))
+    await created(redis_client, tmp_path, wav(MAX_AHEAD_S + 10.0))
     task = asyncio.create_task(jobs.handle(await assigned(redis_client)))
     await until_full(redis_client)
     await Functions(redis_client).jobs.finish(AT, "e1", "cancelled", now_ms=1.0)
@@ -169,14 +175,14 @@ async def test_a_job_cancelled_before_its_turn_stays_so(redis_client: Redis, job
 
 
 async def test_a_successor_writes_the_same_frames(redis_client: Redis, jobs: FileJobs, tmp_path: Path) -> None:
-    await created(redis_client, tmp_path, wav(MAX_FRAMES_AHEAD + 5.0))
+    await created(redis_client, tmp_path, wav(MAX_AHEAD_S + 5.0))
     task = asyncio.create_task(jobs.handle(await assigned(redis_client, "a")))
     await until_full(redis_client)
     await cancel_and_wait(task)
-    await redis_client.xtrim(AT.pcm_log, minid="61-0", approximate=False)
+    await taken(redis_client, 60)
     await jobs.handle(await assigned(redis_client, "b", follows="a"))
     frames = await log(redis_client)
-    assert [frame.meta.start_sample // 16000 for frame in frames] == [*range(60, MAX_FRAMES_AHEAD + 6)]
+    assert [frame.meta.start_sample // 16000 for frame in frames] == [*range(60, MAX_AHEAD_S + 6)]
     assert len({frame.data for frame in frames if frame.data}) == 1  # each second holds the same ramp
 
 

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from stt_audio.session import LiveSessions
 from stt_shared.bus import keys
 from stt_shared.bus.channels import ChannelHub
-from stt_shared.bus.functions import MAX_LOG_FRAMES, Commit, Functions, Ownership, Written
+from stt_shared.bus.functions import MAX_PCM_LOG_SAMPLES, Commit, Functions, Ownership, Written
 from stt_shared.bus.keys import session_keys
 from stt_shared.bus.log import read_state
 from stt_shared.bus.work import Assignment
@@ -202,24 +202,57 @@ async def test_a_container_is_decoded_promptly_and_to_its_end(bench: Bench, enco
 
 async def test_a_full_log_holds_the_session_back(bench: Bench) -> None:
     await bench.open(SessionConfig())
-    for index in range(MAX_LOG_FRAMES):
-        await bench.send(index.to_bytes(2, "little") * 10)
+    n_fit = MAX_PCM_LOG_SAMPLES // 16000
+    for index in range(n_fit):
+        await bench.send(noise(32_000, index))
     async with bench.handling(await bench.assign()) as task:
-        await bench.log_of(MAX_LOG_FRAMES)
+        await bench.log_of(n_fit)
         for index in range(10):
-            await bench.send(noise(20, index))
+            await bench.send(noise(32_000, index))
         await bench.send(kind=FrameKind.STOP)
         await asyncio.sleep(0.2)
-        assert await bench.field("pcm_seq") == MAX_LOG_FRAMES
+        assert await bench.field("pcm_seq") == n_fit
         assert await bench.client.xlen(AT.audio_log) == 11
         transcriber = await bench.functions.claim(AT, "e1", keys.STAGE_TRANSCRIBER, "t")
         assert transcriber is not None
-        await bench.functions.commit(transcriber, Commit(5000, 500, CarriedContext()))
+        await bench.functions.commit(transcriber, Commit(20 * 16000, 20, CarriedContext()))
         async with asyncio.timeout(5):
             await task
     frames = await bench.log()
-    assert_continuous(frames, seq=501, position=5000)
-    assert len(frames) == 111
+    assert_continuous(frames, seq=21, position=20 * 16000)
+    assert len(frames) == n_fit - 20 + 11
+
+
+@pytest.fixture
+def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stt_audio.session.UNSERVED_S", 0.5)
+    monkeypatch.setattr("stt_audio.writer._LOOK_EVERY_MS", 100.0)
+
+
+async def fill(bench: Bench) -> None:
+    await bench.open(SessionConfig())
+    for index in range(MAX_PCM_LOG_SAMPLES // 16000 + 1):
+        await bench.send(noise(32_000, index))
+
+
+@pytest.mark.usefixtures("short_patience")
+async def test_a_full_log_without_a_transcriber_ends_with_its_reason(bench: Bench) -> None:
+    await fill(bench)
+    await bench.handled(await bench.assign())
+    *heard, last = await bench.log()
+    assert len(heard) == MAX_PCM_LOG_SAMPLES // 16000
+    assert (last.kind, last.meta.error) == (FrameKind.STOP, "no_worker: no transcriber took the audio for 0.5 s")
+
+
+@pytest.mark.usefixtures("short_patience")
+async def test_a_full_log_waits_for_a_transcriber_that_lives(bench: Bench) -> None:
+    await fill(bench)
+    assert await bench.functions.claim(AT, "e1", keys.STAGE_TRANSCRIBER, "t") is not None
+    await bench.client.set(keys.replica_alive("t"), 1)
+    async with bench.handling(await bench.assign()) as task:
+        await bench.log_of(MAX_PCM_LOG_SAMPLES // 16000)
+        await asyncio.sleep(1.5)
+        assert not task.done()
 
 
 async def test_rubbish_ends_the_session_with_its_reason(bench: Bench) -> None:

@@ -21,11 +21,11 @@ from stt_audio.restart import OPUS_PREROLL_S
 from stt_audio.session import LiveSessions
 from stt_shared.bus import keys
 from stt_shared.bus.channels import ChannelHub
-from stt_shared.bus.functions import MAX_LOG_FRAMES, Commit, Functions, Ownership, Written
+from stt_shared.bus.functions import MAX_INGEST_LOG_BYTES, Commit, Functions, Ownership, Written
 from stt_shared.bus.keys import StreamKeys, session_keys
 from stt_shared.bus.log import read_state
 from stt_shared.bus.work import Assignment
-from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, frame_from_entry
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, Held, frame_from_entry
 from stt_shared.contracts.session import CarriedContext, Encoding, SessionConfig, encode_json
 from stt_shared.tasks import cancel_and_wait
 
@@ -124,7 +124,7 @@ class Bench:
         self._numbers = itertools.count()
 
     async def session(self, config: SessionConfig) -> Session:
-        session = Session(self.client, self.live, session_keys(f"s{next(self._numbers)}"))
+        session = self.newest = Session(self.client, self.live, session_keys(f"s{next(self._numbers)}"))
         await session.open(config)
         return session
 
@@ -176,6 +176,36 @@ async def test_decoders_come_and_go_and_nobody_can_tell(
     assert len(alone) / 32000 == pytest.approx(duration_s, abs=0.1)
     disturbed = await bench.talk(SessionConfig(encoding=encoding), pieces, lost_after=(0, 3, 8, 9, 10, 17, 24))
     assert disturbed == alone
+
+
+@pytest.mark.parametrize(("encoding", "how", "options"), STREAMS)
+async def test_pieces_of_20_ms_are_joined_and_survive_their_decoders(
+    encoding: Encoding, how: tuple[str, str, int], options: dict[str, str], bench: Bench
+) -> None:
+    pieces = in_pieces(stream(*how, duration_s=5.0, **options), 250)
+    alone = await bench.talk(SessionConfig(encoding=encoding), pieces)
+    lengths = [len(frame.data) for frame in await bench.newest.log()]
+    assert lengths.pop() == 0, "STOP"
+    assert min(lengths[:-1]) >= 960, "30 ms"
+    disturbed = await bench.talk(SessionConfig(encoding=encoding), pieces, lost_after=tuple(range(1, 240, 14)))
+    assert disturbed == alone
+
+
+async def test_a_pause_does_not_wait_for_a_whole_frame(bench: Bench) -> None:
+    session = await bench.session(SessionConfig())
+    async with session.decoder() as decoding:
+        await session.send(bytes(640))
+        await session.send(kind=FrameKind.IDLE)
+        await session.consumed(2)
+        assert [(frame.kind, len(frame.data)) for frame in await session.log()] == [
+            (FrameKind.AUDIO, 640),
+            (FrameKind.IDLE, 0),
+        ]
+        await session.send(bytes(640))
+        await session.send(kind=FrameKind.STOP)
+        async with asyncio.timeout(5):
+            await decoding
+    assert len(await session.written()) == 1280
 
 
 @pytest.mark.parametrize("config", [SessionConfig(), SessionConfig(sample_rate=44100, channels=2)], ids=["16k", "44k"])
@@ -232,7 +262,6 @@ async def test_a_stream_that_cannot_be_taken_up_ends_with_the_reason(
 
 
 async def test_the_last_seconds_of_a_stream_stay_and_do_not_fill_its_log(bench: Bench) -> None:
-    """Some 20 ms frames: 8 s of them are 400 entries, kept beside a log that holds 600."""
     session = await bench.session(SessionConfig(encoding=Encoding.WEBM))
     data = stream("webm", "libopus", 48000, duration_s=14.0, **LIVE_WEBM)
     pieces = in_pieces(data, 700)
@@ -244,10 +273,13 @@ async def test_the_last_seconds_of_a_stream_stay_and_do_not_fill_its_log(bench: 
     consumed = await session.field("consumed_seq")
     kept = await bench.client.xlen(session.at.audio_log) - (seq - consumed)
     assert 0.85 * OPUS_PREROLL_S / 0.02 <= kept <= 1.2 * OPUS_PREROLL_S / 0.02
-    for _ in range(MAX_LOG_FRAMES - (seq - consumed)):
-        await session.send(b"x")
-    full = Frame(await session.field("audio_seq") + 1, FrameKind.AUDIO, b"x")
-    assert await session.functions.append_audio(Ownership(session.at, "e1"), full) is Written.FULL
+    async with session.decoder():
+        await session.consumed(await session.send(kind=FrameKind.FINALIZE))
+    assert await session.field("consumed_bytes") == len(data)
+    following = Frame(await session.field("audio_seq") + 1, FrameKind.AUDIO, b"x")
+    for waiting_bytes, written in ((MAX_INGEST_LOG_BYTES, Written.FULL), (MAX_INGEST_LOG_BYTES - 1, Written.OK)):
+        held = Held(total_bytes=len(data) + waiting_bytes + 1)
+        assert await session.functions.append_audio(Ownership(session.at, "e1"), following, held) is written
 
 
 async def test_a_frame_that_was_half_written_is_not_written_twice(
@@ -255,6 +287,7 @@ async def test_a_frame_that_was_half_written_is_not_written_twice(
 ) -> None:
     """A long frame goes into the PCM log piece by piece, and its decoder may be lost between two of them."""
     monkeypatch.setattr(road, "MAX_FRAME_BYTES", 1000)
+    monkeypatch.setattr(road, "MIN_FRAME_BYTES", 1)
     config = SessionConfig()
     data = np.random.default_rng(0).integers(-9000, 9000, 40_000, dtype="<i2").tobytes()
     session = await bench.session(config)

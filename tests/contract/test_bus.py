@@ -11,14 +11,23 @@ from stt_shared.bus import keys
 from stt_shared.bus.channels import MAX_INBOX, ChannelHub, Inbox
 from stt_shared.bus.cluster import as_cluster
 from stt_shared.bus.cluster_lane import lane_for
-from stt_shared.bus.functions import MAX_LOG_FRAMES, Commit, Functions, Ownership, Written
+from stt_shared.bus.functions import (
+    LOG_ENTRY_BYTES,
+    MAX_INGEST_LOG_BYTES,
+    MAX_PCM_LOG_SAMPLES,
+    Commit,
+    Functions,
+    Ownership,
+    Written,
+    pcm_log_is_full,
+)
 from stt_shared.bus.keys import session_keys
 from stt_shared.bus.log import LogHole, RawEvent, read_audio, read_events, read_state
 from stt_shared.bus.replicas import Heartbeat, ReplicaStatus, living_replicas, replica_metrics
 from stt_shared.bus.work import SESSIONS, Assignment, Stage, WorkQueue
 from stt_shared.bus.work_queue import SECOND_LOOK_S
 from stt_shared.contracts.events import Final, Partial, SpeechStarted, decode_event
-from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, Held
 from stt_shared.contracts.session import CarriedContext, SessionConfig, encode_json, session_state
 from stt_shared.tasks import cancel_and_wait
 
@@ -114,17 +123,99 @@ async def test_duplicates_holes_and_foreign_epochs_change_nothing(functions: Fun
     assert await redis_client.xlen(AT.audio_log) == 1
 
 
-async def test_a_full_log_pushes_back_and_loses_nothing(functions: Functions, redis_client: Redis) -> None:
+async def claimed(functions: Functions, stage: str) -> Ownership:
+    owner = await functions.claim(AT, "e1", stage, f"a {stage}")
+    assert owner is not None
+    return owner
+
+
+async def test_a_full_ingest_log_pushes_back_and_loses_nothing(functions: Functions, redis_client: Redis) -> None:
     owner = await opened(functions)
-    for seq in range(1, MAX_LOG_FRAMES + 1):
-        assert await functions.append_audio(owner, frame(seq)) is Written.OK
-    assert await functions.append_audio(owner, frame(MAX_LOG_FRAMES + 1)) is Written.FULL
-    assert await redis_client.xlen(AT.audio_log) == MAX_LOG_FRAMES
-    worker = await functions.claim(AT, "e1", keys.STAGE_AUDIO, "r1")
-    assert worker is not None
-    assert await functions.append_pcm(worker, frame(1), consumed=10) is Written.OK
-    assert await redis_client.xlen(AT.audio_log) == MAX_LOG_FRAMES - 10, "what the decoder has consumed is trimmed"
-    assert await functions.append_audio(owner, frame(MAX_LOG_FRAMES + 1)) is Written.OK
+    data = bytes(MAX_INGEST_LOG_BYTES // 20)
+
+    async def append(seq: int) -> Written:
+        return await functions.append_audio(owner, frame(seq, data), Held(total_bytes=seq * len(data)))
+
+    for seq in range(1, 21):
+        assert await append(seq) is Written.OK
+    assert await append(21) is Written.FULL
+    assert await redis_client.xlen(AT.audio_log) == 20
+    worker = await claimed(functions, keys.STAGE_AUDIO)
+    fields = {"consumed_bytes": 2 * len(data)}
+    assert await functions.append_pcm(worker, frame(1), consumed=2, fields=fields) is Written.OK
+    assert await redis_client.xlen(AT.audio_log) == 18, "what the decoder has consumed is trimmed"
+    assert await append(21) is Written.OK
+    assert await append(22) is Written.OK
+    assert await append(23) is Written.FULL
+
+
+async def test_small_entries_do_not_fill_a_log_that_has_room(functions: Functions) -> None:
+    """A minute in messages of 10 ms."""
+    owner = await opened(functions)
+    minute_bytes = 60 * 32_000
+    for seq in range(1, 6001):
+        held = Held(total_bytes=seq * 320)
+        assert (
+            await functions.append_audio(owner, frame(seq, bytes(320)), held, max_bytes=2 * minute_bytes) is Written.OK
+        )
+
+
+async def test_empty_entries_fill_a_log_in_the_end(functions: Functions) -> None:
+    owner = await opened(functions)
+    for seq in range(1, 12):
+        control = Frame(seq, FrameKind.FINALIZE)
+        written = await functions.append_audio(owner, control, Held(), max_bytes=10 * LOG_ENTRY_BYTES)
+        assert written is (Written.OK if seq <= 10 else Written.FULL)
+
+
+async def test_a_full_pcm_log_has_room_again_once_audio_is_settled(functions: Functions) -> None:
+    await opened(functions)
+    worker = await claimed(functions, keys.STAGE_AUDIO)
+    seconds = MAX_PCM_LOG_SAMPLES // 16000
+
+    async def append(second: int) -> Written:
+        meta = FrameMeta(start_sample=(second - 1) * 16000)
+        fields = {"pcm_samples": second * 16000}
+        return await functions.append_pcm(
+            worker, Frame(second, FrameKind.AUDIO, bytes(32_000), meta), consumed=0, fields=fields
+        )
+
+    async def is_full() -> bool:
+        names = ("pcm_seq", "pcm_samples", "committed_seq", "committed_samples")
+        return pcm_log_is_full(*(int(value or 0) for value in await functions.fields(AT, *names)))
+
+    for second in range(1, seconds + 1):
+        assert not await is_full()
+        assert await append(second) is Written.OK
+    assert await append(seconds + 1) is Written.FULL
+    assert await is_full()
+    transcriber = await claimed(functions, keys.STAGE_TRANSCRIBER)
+    await functions.commit(transcriber, Commit(2 * 16000, 2, CarriedContext()))
+    assert not await is_full()
+    assert await append(seconds + 1) is Written.OK
+    assert await append(seconds + 2) is Written.OK
+    assert await append(seconds + 3) is Written.FULL
+
+
+async def test_a_stage_has_a_worker_while_its_owner_lives(functions: Functions, redis_client: Redis) -> None:
+    await opened(functions)
+    assert not await functions.has_worker(AT, keys.STAGE_AUDIO)
+    await functions.claim(AT, "e1", keys.STAGE_AUDIO, "r1")
+    assert not await functions.has_worker(AT, keys.STAGE_AUDIO)
+    await redis_client.set(keys.replica_alive("r1"), 1)
+    assert await functions.has_worker(AT, keys.STAGE_AUDIO)
+    assert not await functions.has_worker(AT, keys.STAGE_TRANSCRIBER)
+
+
+async def test_stop_always_finds_room(functions: Functions) -> None:
+    owner = await opened(functions)
+    assert await functions.append_audio(owner, frame(1), Held(total_bytes=2), max_bytes=1) is Written.OK
+    assert await functions.append_audio(owner, frame(2), Held(total_bytes=4), max_bytes=1) is Written.FULL
+    assert await functions.append_audio(owner, Frame(2, FrameKind.STOP), Held(), max_bytes=1) is Written.OK
+    worker = await claimed(functions, keys.STAGE_AUDIO)
+    late = FrameMeta(start_sample=2 * MAX_PCM_LOG_SAMPLES)
+    assert await functions.append_pcm(worker, Frame(1, FrameKind.AUDIO, b"ab", late), consumed=0) is Written.FULL
+    assert await functions.append_pcm(worker, Frame(1, FrameKind.STOP, b"", late), consumed=0) is Written.OK
 
 
 async def test_only_the_owner_may_write(functions: Functions) -> None:

@@ -11,7 +11,7 @@ from gateway_bench import FINALIZE, STOP, Gateway, Hand, Line, Workers, line, ru
 from redis.asyncio import Redis
 
 from stt_shared.bus import keys
-from stt_shared.bus.functions import MAX_LOG_FRAMES, Written
+from stt_shared.bus.functions import Written
 from stt_shared.bus.keys import session_keys
 from stt_shared.contracts.frames import Frame, FrameKind
 
@@ -19,6 +19,13 @@ pytestmark = pytest.mark.contract
 
 BUFFER_BYTES = 16_384
 BIG = bytes(100_000)
+FULL_AFTER = 10
+"""So many big messages fill the log of these tests."""
+
+
+@pytest.fixture(autouse=True)
+def short_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stt_gateway.backpressure.MAX_INGEST_LOG_BYTES", FULL_AFTER * len(BIG))
 
 
 @pytest.fixture
@@ -110,31 +117,24 @@ async def consumed(workers: Workers, hand: Hand, upto: int) -> None:
     owner = await workers.functions.claim(hand.owner.keys, hand.owner.epoch, keys.STAGE_AUDIO, "audio")
     assert owner is not None
     frame = Frame(1, FrameKind.AUDIO, b"\0\0")
-    assert await workers.functions.append_pcm(owner, frame, consumed=upto) is Written.OK
+    fields = {"consumed_bytes": sum(len(frame.data) for frame in hand.frames[:upto])}
+    assert await workers.functions.append_pcm(owner, frame, consumed=upto, fields=fields) is Written.OK
 
 
 async def test_a_full_log_makes_the_client_wait_and_loses_nothing(gateway: Gateway, workers: Workers) -> None:
-    async def has_frames(count: int) -> bool:
-        return bool(await gateway.client.xlen(session_keys("s1").audio_log) == count)
-
     async with line(gateway.stream("session_id=s1&encoding=webm"), buffer_bytes=BUFFER_BYTES) as client:
         await client.hear("ready")
-        for number in range(MAX_LOG_FRAMES - 2):
-            await client.send(number.to_bytes(2, "big"))
-        await until(lambda: has_frames(MAX_LOG_FRAMES - 2))
         n_big, waiting = await sent_until_it_waits(client, BIG)
-        await until(lambda: has_frames(MAX_LOG_FRAMES))
+        hand = await workers.hand()
+        await until(lambda: len(hand.frames) == FULL_AFTER)
+        assert await gateway.client.xlen(session_keys("s1").audio_log) == FULL_AFTER
         assert not waiting.done()
         assert n_big < 30, "what waits is bounded by the buffers"
-        hand = await workers.hand()
-        await until(lambda: len(hand.frames) == MAX_LOG_FRAMES)
-        await consumed(workers, hand, 400)
+        await consumed(workers, hand, 8)
         await asyncio.wait_for(waiting, 5)
         await client.send(b"the end", STOP)
         await until(lambda: hand.kinds == ["audio", "stop"])
-        assert (
-            hand.audio == b"".join(n.to_bytes(2, "big") for n in range(MAX_LOG_FRAMES - 2)) + BIG * n_big + b"the end"
-        )
+        assert hand.audio == BIG * n_big + b"the end"
         await hand.done()
         assert await client.rest() == 1000
 
@@ -152,16 +152,16 @@ async def test_a_client_that_must_wait_is_not_taken_for_dead(
     async with running_gateway(redis_client, redis_url, tmp_path, configure=ping_often) as gateway:
         async with line(gateway.stream("encoding=webm")) as client:
             await client.hear("ready")
-            for _ in range(MAX_LOG_FRAMES + 2):
-                await client.send(b"xy")
+            for _ in range(FULL_AFTER + 2):
+                await client.send(BIG)
             hand = await workers.hand()
-            await until(lambda: len(hand.frames) == MAX_LOG_FRAMES)
+            await until(lambda: len(hand.frames) == FULL_AFTER)
             await asyncio.sleep(1.0)
             assert client.socket.close_code is None
-            await consumed(workers, hand, 400)
+            await consumed(workers, hand, 8)
             await client.send(STOP)
             await until(lambda: hand.kinds == ["audio", "stop"])
-            assert hand.audio == b"xy" * (MAX_LOG_FRAMES + 2)
+            assert hand.audio == BIG * (FULL_AFTER + 2)
 
 
 async def test_who_waits_for_room_is_neither_silent_nor_idle(
@@ -171,26 +171,104 @@ async def test_who_waits_for_room_is_neither_silent_nor_idle(
     async with running_gateway(redis_client, redis_url, tmp_path, session_idle_timeout_s=1) as gateway:
         async with line(gateway.stream("encoding=webm&endpointing_ms=100")) as client:
             await client.hear("ready")
-            for _ in range(MAX_LOG_FRAMES + 2):
-                await client.send(b"xy")
+            for _ in range(FULL_AFTER + 2):
+                await client.send(BIG)
             hand = await workers.hand()
-            await until(lambda: len(hand.frames) == MAX_LOG_FRAMES)
+            await until(lambda: len(hand.frames) == FULL_AFTER)
             await asyncio.sleep(1.5)
             assert client.socket.close_code is None
-            await consumed(workers, hand, 400)
-            await until(lambda: len(hand.frames) >= MAX_LOG_FRAMES + 2)
+            await consumed(workers, hand, 8)
+            await until(lambda: len(hand.frames) >= FULL_AFTER + 2)
             assert hand.kinds == ["audio"]
 
 
 async def test_a_session_whose_log_is_full_can_be_superseded(gateway: Gateway, workers: Workers) -> None:
     async with line(gateway.stream("session_id=s1&encoding=webm")) as first:
         await first.hear("ready")
-        for _ in range(MAX_LOG_FRAMES + 2):
-            await first.send(b"xy")
+        for _ in range(FULL_AFTER + 1):
+            await first.send(BIG)
         hand = await workers.hand()
-        await until(lambda: len(hand.frames) == MAX_LOG_FRAMES)
+        await until(lambda: len(hand.frames) == FULL_AFTER)
         ready = first.of("ready")[0]
         async with line(gateway.stream(f"session_id=s1&resume_token={ready['resume_token']}")) as second:
             await second.hear("ready")
             assert await first.rest(3) == 4509
             assert first.events[-1]["code"] == "superseded"
+
+
+async def serve(client: Redis, hand: Hand) -> None:
+    """Both stages of a session have owners that are alive."""
+    for stage in (keys.STAGE_AUDIO, keys.STAGE_TRANSCRIBER):
+        await client.hset(hand.owner.keys.state, f"owner:{stage}", "a worker")
+    await client.set(keys.replica_alive("a worker"), 1, ex=60)
+
+
+async def filled(client: Line, workers: Workers) -> Hand:
+    await client.hear("ready")
+    for _ in range(FULL_AFTER + 2):
+        await client.send(BIG)
+    hand = await workers.hand()
+    await until(lambda: len(hand.frames) == FULL_AFTER)
+    return hand
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stt_gateway.stream.LOOK_AFTER_S", 0.05)
+    monkeypatch.setattr("stt_gateway.core.stall.UNSERVED_MS", 300.0)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_full_log_without_workers_is_no_worker_and_can_be_resumed(gateway: Gateway, workers: Workers) -> None:
+    async with line(gateway.stream("session_id=s1&encoding=webm")) as client:
+        hand = await filled(client, workers)
+        assert await client.rest(5) == 4430
+        error = client.events[-1]
+        assert (error["code"], error["retryable"]) == ("no_worker", True)
+        token = client.of("ready")[0]["resume_token"]
+    await consumed(workers, hand, 8)
+    async with line(gateway.stream(f"session_id=s1&encoding=webm&resume_token={token}")) as again:
+        assert (await again.hear("ready"))["resumed"] is True
+        await again.send(BIG, STOP)
+        await until(lambda: hand.kinds == ["audio", "stop"])
+        assert hand.audio == BIG * (FULL_AFTER + 1)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_slow_workers_end_no_session(gateway: Gateway, workers: Workers, redis_client: Redis) -> None:
+    async with line(gateway.stream("encoding=webm")) as client:
+        hand = await filled(client, workers)
+        await serve(redis_client, hand)
+        await asyncio.sleep(1.0)
+        assert client.socket.close_code is None
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_live_workers_that_never_move_are_no_worker(
+    gateway: Gateway, workers: Workers, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stt_gateway.core.stall.UNMOVED_MS", 500.0)
+    async with line(gateway.stream("encoding=webm")) as client:
+        hand = await filled(client, workers)
+        await serve(redis_client, hand)
+        assert await client.rest(5) == 4430
+
+
+async def test_the_session_limit_holds_whatever_the_log_holds(
+    redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers
+) -> None:
+    async with running_gateway(redis_client, redis_url, tmp_path, beyond_bounds={"max_session_s": 2}) as gateway:
+        async with line(gateway.stream("encoding=webm")) as client:
+            hand = await filled(client, workers)
+            await until(lambda: hand.kinds == ["audio", "stop"], timeout_s=5)
+            assert len(hand.audio) >= (FULL_AFTER + 1) * len(BIG)
+
+
+async def test_a_client_that_is_gone_ends_its_session_whatever_its_log_holds(
+    redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers
+) -> None:
+    async with running_gateway(redis_client, redis_url, tmp_path, resume_window_s=0.3) as gateway:
+        async with line(gateway.stream("encoding=webm")) as client:
+            hand = await filled(client, workers)
+            client.socket.transport.abort()
+            await until(lambda: hand.kinds == ["audio", "stop"], timeout_s=3)

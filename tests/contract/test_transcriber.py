@@ -138,9 +138,9 @@ def frames(*parts: tuple[float, bool]) -> list[Frame]:
     return [*made, Frame(len(made) + 1, FrameKind.STOP)]
 
 
-async def play(functions: Functions, owner: Ownership, all_frames: list[Frame], max_frames: int = 64) -> None:
+async def play(functions: Functions, owner: Ownership, all_frames: list[Frame]) -> None:
     for frame in all_frames:
-        while await functions.append_pcm(owner, frame, consumed=0, max_frames=max_frames) is Written.FULL:
+        while await functions.append_pcm(owner, frame, consumed=0) is Written.FULL:
             await asyncio.sleep(0.01)
 
 
@@ -183,6 +183,53 @@ async def test_the_log_keeps_all_that_a_successor_hears_again(redis_client: Redi
 async def read_pcm_log(client: Redis, at: StreamKeys) -> list[Frame]:
     entries = await client.xrange(at.pcm_log)
     return [frame_from_entry(int(entry_id.partition(b"-")[0]), fields) for entry_id, fields in entries]
+
+
+async def test_a_full_log_with_nothing_to_decode_ends_the_session(
+    redis_client: Redis, functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An utterance that can neither end nor be cut, since the log takes no more of it."""
+    monkeypatch.setattr("stt_shared.bus.functions.MAX_PCM_LOG_SAMPLES", 3 * 16000)
+    monkeypatch.setattr("stt_transcriber.live_worker.DEADLOCKED_MS", 1500.0)
+    owner = await opened(redis_client, functions, "s")
+    async with listening(redis_client, owner.keys) as events:
+        *sound, _ = frames((4, True))
+        for frame in sound:
+            fields = {"pcm_samples": frame.meta.start_sample + 1600}
+            await functions.append_pcm(owner, frame, consumed=0, fields=fields, max_samples=3 * 16000)
+        error = (await events)[-1]
+    assert isinstance(error, Error)
+    assert (error.code, error.retryable) == ("internal", True)
+    assert (await redis_client.hget(owner.keys.state, "state")) == b"done"
+
+
+async def test_a_log_with_room_may_stay_quiet(
+    redis_client: Redis, functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stt_transcriber.live_worker.DEADLOCKED_MS", 500.0)
+    monkeypatch.setattr("stt_transcriber.live_worker.UNFINISHED_MS", 500.0)
+    owner = await opened(redis_client, functions, "s")
+    sound = frames((2, True))
+    async with listening(redis_client, owner.keys) as events:
+        await play(functions, owner, sound[:-1])
+        await asyncio.sleep(2.5)
+        assert not events.done()
+        await play(functions, owner, sound[-1:])
+        assert isinstance((await events)[-1], Done)
+
+
+async def test_audio_that_is_not_decoded_after_stop_ends_the_session(
+    redis_client: Redis, functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stt_transcriber.live_worker.UNFINISHED_MS", 500.0)
+    owner = await opened(redis_client, functions, "s")
+    gateway = Ownership(owner.keys, "e", keys.STAGE_GATEWAY, 1)
+    async with listening(redis_client, owner.keys) as events:
+        await play(functions, owner, frames((2, True))[:-1])
+        assert await functions.append_audio(gateway, Frame(1, FrameKind.STOP)) is Written.OK
+        error = (await events)[-1]
+    assert isinstance(error, Error)
+    assert (error.code, error.retryable) == ("no_worker", True)
 
 
 async def test_an_engine_that_fails_ends_no_session(
@@ -228,7 +275,7 @@ async def test_a_long_file_is_cut_and_put_together_in_order(
     await functions.open(at, "e", msgspec.json.encode(JobConfig("j" * 32)), 0, 60)
     await redis_client.hset(at.state, mapping={"status": "queued", "progress": 0})
     await redis_client.xadd(keys.JOBS_WAITING, {"id": at.id, "epoch": "e"})
-    await play(functions, Ownership(at, "e"), frames(*[(9.0, True), (1.0, False)] * 12), max_frames=640)
+    await play(functions, Ownership(at, "e"), frames(*[(9.0, True), (1.0, False)] * 12))
     async with asyncio.timeout(20):
         while (await redis_client.hget(at.state, "status")) != b"completed":
             await asyncio.sleep(0.05)

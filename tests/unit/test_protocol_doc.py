@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from stt_audio import memory, source
+from stt_audio.road import MAX_SILENT_BYTES
 from stt_audio.settings import AudioSettings
 from stt_gateway import http_connections, read_ahead, request_heads, session, uploads
 from stt_gateway.conversations import VIEWER_MESSAGES_AT_ONCE, VIEWER_MESSAGES_PER_S, shown
@@ -30,7 +31,7 @@ from stt_gateway.core.reorder import MAX_EARLY_BYTES, MAX_EARLY_CHUNKS
 from stt_gateway.core.retry_times import LONGEST_MEAN_S, MEAN_S, SPREAD
 from stt_gateway.core.subtitles import LINE_CHARS, LINES
 from stt_gateway.settings import GatewaySettings
-from stt_shared.bus.functions import MAX_EVENTS_KEPT
+from stt_shared.bus.functions import MAX_EVENTS_KEPT, MAX_INGEST_LOG_BYTES
 from stt_shared.bus.keys import JOB_TTL_S, SESSION_TTL_S, session_keys
 from stt_shared.bus.replicas import ReplicaStatus
 from stt_shared.contracts.conversation import Unsettled, Utterance
@@ -302,7 +303,10 @@ def test_limits_are_the_settings_and_constants() -> None:
         f"pings, pongs and fragments below {read_ahead.SMALL_FRAGMENT_BYTES // 1024} KiB of a WebSocket in a second "
         f"({read_ahead.SMALL_FRAMES_AT_ONCE} at once)": read_ahead.SMALL_FRAMES_PER_S,
         f"messages of a viewer in a second ({VIEWER_MESSAGES_AT_ONCE} at once)": VIEWER_MESSAGES_PER_S,
+        "bytes in a row of a live container that hold no audio": MAX_SILENT_BYTES,
     }
+    assert f"(of a container: {MAX_INGEST_LOG_BYTES // 1024**2} MiB)" in PROSE
+    assert f"up to {MAX_SILENT_BYTES // 1024**2} MiB in a row" in PROSE
     assert f"{MAX_EARLY_CHUNKS} chunks ({MAX_EARLY_BYTES // 1024**2} MiB)" in PROSE
     assert f"{LINES} lines of {LINE_CHARS} characters".replace("2 lines", "two lines") in PROSE
     assert f"last {MAX_EVENTS_KEPT} events" in PROSE

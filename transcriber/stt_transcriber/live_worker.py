@@ -8,7 +8,7 @@ from prometheus_client import Counter
 from redis.asyncio import Redis
 
 from stt_shared.bus.channels import ChannelHub
-from stt_shared.bus.functions import Commit, Functions, Written
+from stt_shared.bus.functions import Commit, Functions, Written, pcm_log_is_full
 from stt_shared.bus.log import LogHole, read_pcm
 from stt_shared.bus.suspects import BEHIND_MS, Suspects, Trial
 from stt_shared.bus.work import Assignment
@@ -29,6 +29,12 @@ from stt_transcriber.core.scheduler import Kind
 from stt_transcriber.core.utterance import Ticket
 from stt_transcriber.model_pool import Decoded, ModelPool
 from stt_transcriber.vad_models import VadFactory
+
+DEADLOCKED_MS = 5000.0
+"""A log that is full for this long while there is nothing to decode stays full."""
+UNFINISHED_MS = 60_000.0
+"""Longest wait for audio once the client has sent `stop`."""
+_LOOKED_AT = ("epoch", "state", "stopped", "pcm_seq", "pcm_samples", "committed_seq", "committed_samples")
 
 GUARDED = Counter("stt_rejected_hypotheses_total", "Texts that the guards held back, by reason.", ["reason"])
 
@@ -181,13 +187,23 @@ class _Run:
 
     async def _still_there(self, quiet_ms: float) -> bool:
         """Asked once a quiet second. A session that was superseded or ended has no more frames to reveal it."""
-        epoch, state = await self._parts.client.hmget(self._owner.keys.state, ["epoch", "state"])
+        epoch, state, stopped, *positions = await self._parts.client.hmget(self._owner.keys.state, _LOOKED_AT)
         if epoch != self._owner.epoch.encode() or state != b"active":
             raise _Lost("superseded, ended or expired")
-        if quiet_ms < self._parts.silence_s * 1000:
-            return True
         async with self._turn:
-            await self._fail("idle", f"no audio for {self._parts.silence_s:g} s")
+            if self._over.is_set():
+                return False
+            if quiet_ms >= self._parts.silence_s * 1000:
+                await self._fail("idle", f"no audio for {self._parts.silence_s:g} s")
+            elif self._asked:
+                return True
+            elif quiet_ms >= DEADLOCKED_MS and pcm_log_is_full(*(int(position or 0) for position in positions)):
+                self.log.error("session stalled", cause="log full, nothing to decode")
+                await self._fail("internal", "the session came to a standstill; connect again")
+            elif quiet_ms >= UNFINISHED_MS and stopped:
+                await self._fail("no_worker", f"the end of the audio was not decoded within {UNFINISHED_MS / 1000:g} s")
+            else:
+                return True
         return False
 
     async def _take(self, frame: Frame) -> None:

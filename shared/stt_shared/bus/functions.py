@@ -22,12 +22,23 @@ from stt_shared.bus.keys import StreamKeys
 from stt_shared.bus.lane import Argument, LuaFunction
 from stt_shared.contracts.events import Event, Final, encode_event
 from stt_shared.contracts.frames import Frame, Held
-from stt_shared.contracts.session import CarriedContext, encode_json
+from stt_shared.contracts.session import TARGET_SAMPLE_RATE, CarriedContext, encode_json
 
-MAX_LOG_FRAMES = 600
-"""Entries in an audio log before its writer has to wait: 60 s in frames of 100 ms, 96 s in those of 160 ms."""
+MAX_INGEST_LOG_BYTES = 8 * 1024**2
+"""Undecoded bytes in an ingest log before the gateway has to wait, whatever they are."""
+MAX_PCM_LOG_SAMPLES = 90 * TARGET_SAMPLE_RATE
+"""Unsettled audio in a PCM log before the audio-processor has to wait. Far more than the longest utterance (30 s) with
+the silence that ends it (5 s): the log of a session that waits for the end of an utterance is never full."""
+LOG_ENTRY_BYTES = 100
+"""What each entry of a log counts for beside its audio, so that empty ones are bounded too."""
 MAX_EVENTS_KEPT = 512
 """Events a client can catch up on."""
+
+
+def pcm_log_is_full(pcm_seq: int, pcm_samples: int, committed_seq: int, committed_samples: int) -> bool:
+    """As append_frame.lua sees it, from the fields of the session's hash."""
+    waiting_bytes = 2 * max(0, pcm_samples - committed_samples) + LOG_ENTRY_BYTES * (pcm_seq - committed_seq)
+    return waiting_bytes >= 2 * MAX_PCM_LOG_SAMPLES
 
 
 class Written(enum.StrEnum):
@@ -208,12 +219,28 @@ class Functions:
         values: list[bytes | None] = await self._lane.command("HMGET", at.state, *names)
         return values
 
-    async def append_audio(self, owner: Ownership, frame: Frame, held: Held | None = None) -> Written:
+    async def has_worker(self, at: StreamKeys, stage: str) -> bool:
+        """The stage has an owner that shows signs of life."""
+        (owner,) = await self.fields(at, f"owner:{stage}")
+        return bool(owner and await self._client.exists(keys.replica_alive(owner.decode())))
+
+    async def append_audio(
+        self, owner: Ownership, frame: Frame, held: Held | None = None, *, max_bytes: int = MAX_INGEST_LOG_BYTES
+    ) -> Written:
         """Gateway: appends what the client sent. ``frame.seq`` counts from 1 without holes; ``held``: what of the
-        client's chunks is in the log with it."""
+        client's chunks is in the log with it. FULL when ``max_bytes`` wait to be decoded."""
         at = owner.keys
         return await self._append_frame(
-            owner, "audio_seq", at.audio_log, at.audio, at.audio_log, frame, consumed=0, held=held
+            owner,
+            "audio_seq",
+            at.audio_log,
+            at.audio,
+            at.audio_log,
+            frame,
+            position_bytes=held.total_bytes - len(frame.data) if held else 0,
+            max_bytes=max_bytes,
+            consumed=0,
+            held=held,
         )
 
     async def append_pcm(
@@ -224,11 +251,11 @@ class Functions:
         consumed: int,
         keep_from: int = 0,
         fields: Mapping[str, Argument] | None = None,
-        max_frames: int = MAX_LOG_FRAMES,
+        max_samples: int = MAX_PCM_LOG_SAMPLES,
     ) -> Written:
         """Audio-processor: appends 16 kHz frames. Ingest frames up to ``consumed`` are then done; those before
         ``keep_from`` (0: the one after ``consumed``) are needed by no successor either and go. ``fields`` are set in
-        the session's hash in the same step."""
+        the session's hash in the same step. FULL when ``max_samples`` wait to be settled."""
         at = owner.keys
         return await self._append_frame(
             owner,
@@ -237,8 +264,9 @@ class Functions:
             at.pcm,
             at.audio_log,
             frame,
+            position_bytes=2 * frame.meta.start_sample,
+            max_bytes=2 * max_samples,
             consumed=consumed,
-            max_frames=max_frames,
             keep_from=keep_from,
             fields=fields or {},
         )
@@ -252,8 +280,9 @@ class Functions:
         source_log: str,
         frame: Frame,
         *,
+        position_bytes: int,
+        max_bytes: int,
         consumed: int,
-        max_frames: int = MAX_LOG_FRAMES,
         held: Held | None = None,
         keep_from: int = 0,
         fields: Mapping[str, Argument] = MappingProxyType({}),
@@ -271,12 +300,14 @@ class Functions:
                 frame.data,
                 frame.packed_meta(),
                 frame.published(owner.keys.id),
-                max_frames,
+                max_bytes,
                 keys.SESSION_TTL_S,
                 consumed,
                 self._publish,
                 held.packed() if held else "",
                 keep_from,
+                position_bytes,
+                LOG_ENTRY_BYTES,
                 *(part for field in fields.items() for part in field),
             ],
         )

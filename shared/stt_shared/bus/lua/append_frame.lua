@@ -2,21 +2,27 @@
 -- The writer numbers its frames, so a repeated call (redis-py repeats on a timeout) has no second effect.
 -- KEYS: state, log, channel, source log
 -- ARGV: epoch, stage ('' = no owner), fence, position field, seq, kind, data, meta,
---       published form, most entries in the log, ttl_s, consumed seq of the source log (0 = none), publish command,
+--       published form, most bytes that may wait in the log, ttl_s, consumed seq of the source log (0 = none),
+--       publish command,
 --       client's chunks in the log by then ('' = not told; see `held` in docs/architecture.md),
 --       first seq of the source log that a successor needs (0 = the one after consumed),
+--       position of the frame in the session's audio, in bytes of this log, bytes that each entry adds to its audio,
 --       then any number of further fields of the state: name, value, name, value, ...
 -- returns: {'ok' | 'duplicate' | 'hole' | 'full' | 'fenced' | 'gone', last seq in the log}
-local state = redis.call('HMGET', KEYS[1], 'epoch', ARGV[4], 'fence:' .. ARGV[2], 'state', 'consumed_seq')
+-- What of the log is settled, and its unit in bytes. Entries that are only kept for a successor do not count.
+local settled_seq, settled, unit_bytes = 'committed_seq', 'committed_samples', 2
+if ARGV[4] == 'audio_seq' then settled_seq, settled, unit_bytes = 'consumed_seq', 'consumed_bytes', 1 end
+local state = redis.call('HMGET', KEYS[1], 'epoch', ARGV[4], 'fence:' .. ARGV[2], 'state', settled_seq, settled)
 if state[1] ~= ARGV[1] or state[4] == 'done' then return {'gone', 0} end
 local last = tonumber(state[2]) or 0
 if ARGV[2] ~= '' and state[3] ~= ARGV[3] then return {'fenced', last} end
 local seq = tonumber(ARGV[5])
 if seq <= last then return {'duplicate', last} end
 if seq > last + 1 then return {'hole', last} end
--- Of the audio log, what is only kept for a successor of the decoder does not count.
-local waiting = ARGV[4] == 'audio_seq' and last - (tonumber(state[5]) or 0) or redis.call('XLEN', KEYS[2])
-if waiting >= tonumber(ARGV[10]) then return {'full', last} end
+local ahead = math.max(0, tonumber(ARGV[16]) - unit_bytes * (tonumber(state[6]) or 0))
+local waiting = ahead + tonumber(ARGV[17]) * (last - (tonumber(state[5]) or 0))
+-- STOP always fits: it is the last entry, and without it a full log would keep its session for ever.
+if ARGV[6] ~= 'stop' and waiting >= tonumber(ARGV[10]) then return {'full', last} end
 redis.call('XADD', KEYS[2], seq .. '-0', 'kind', ARGV[6], 'data', ARGV[7], 'meta', ARGV[8])
 redis.call('EXPIRE', KEYS[2], ARGV[11])
 local consumed = tonumber(ARGV[12])
@@ -28,7 +34,7 @@ else
   redis.call('HSET', KEYS[1], ARGV[4], seq)
 end
 if ARGV[14] ~= '' then redis.call('HSET', KEYS[1], 'held', ARGV[14]) end
-if #ARGV > 15 then redis.call('HSET', KEYS[1], unpack(ARGV, 16)) end
+if #ARGV > 17 then redis.call('HSET', KEYS[1], unpack(ARGV, 18)) end
 if ARGV[2] == 'gateway' and ARGV[6] == 'stop' then redis.call('HSET', KEYS[1], 'stopped', 1) end
 -- GT: a job's hash lives longer than a session's, and is not to be cut short.
 redis.call('EXPIRE', KEYS[1], ARGV[11], 'GT')
