@@ -185,10 +185,21 @@ async def test_samples_are_never_cut_whatever_the_chunks(gateway: Gateway, worke
     assert [event["code"] for event in heard.of("warning")] == ["half_sample"]
 
 
-async def test_a_container_passes_as_it_comes(gateway: Gateway, workers: Workers) -> None:
+async def test_a_container_passes_unchanged(gateway: Gateway, workers: Workers) -> None:
     chunks = [noise(size, size) for size in (1, 5000, 17, 100_000)]
     await talk(gateway.stream("encoding=webm"), chunks)
-    assert [frame.data for frame in workers.hands[0].frames[:-1]] == chunks
+    frames = [frame.data for frame in workers.hands[0].frames[:-1]]
+    assert b"".join(frames) == b"".join(chunks)
+    assert frames[0] == chunks[0], "the header does not wait"
+
+
+async def test_the_last_piece_of_a_container_does_not_wait_for_more(gateway: Gateway, workers: Workers) -> None:
+    async with line(gateway.stream("encoding=webm&endpointing_ms=5000")) as client:
+        await client.send(b"head", b"block")
+        hand = await workers.hand()
+        began = time.monotonic()
+        await until(lambda: hand.audio == b"headblock")
+        assert since(began) < 1.0
 
 
 @pytest.mark.parametrize("as_text", [False, True])

@@ -1,5 +1,6 @@
-"""Small chunks become frames of about the wanted length; samples are never cut; containers pass as they come."""
+"""Small chunks become frames of about the wanted length; samples are never cut, nor are the chunks of a container."""
 
+import itertools
 import random
 
 import pytest
@@ -112,13 +113,55 @@ def test_what_is_held_is_due_a_frames_length_after_its_first_byte() -> None:
     assert framer.flush() == []
 
 
-@pytest.mark.parametrize("encoding", [encoding for encoding in Encoding if encoding.bytes_per_sample is None])
-def test_containers_pass_as_they_come(encoding: Encoding) -> None:
+CONTAINERS = [encoding for encoding in Encoding if encoding.bytes_per_sample is None]
+
+
+@pytest.mark.parametrize("encoding", CONTAINERS)
+@pytest.mark.parametrize(("every_ms", "joined_ms_"), [(10, 80), (20, 80), (40, 80), (60, 120)])
+def test_small_container_chunks_are_joined_by_the_time_they_take(
+    encoding: Encoding, every_ms: int, joined_ms_: int
+) -> None:
     framer = Framer(SessionConfig(encoding=encoding), FRAME_MS)
-    assert framer.push(b"x", 7.0) == [Piece(b"x", 7.0, 7.0)]
+    chunks = [noise(50 + number, number) for number in range(100)]
+    pieces = [piece for number, chunk in enumerate(chunks) for piece in framer.push(chunk, 1000.0 + every_ms * number)]
+    assert pieces[0] == Piece(chunks[0], 1000.0, 1000.0), "the header does not wait"
+    assert {later.last_ms - piece.last_ms for piece, later in itertools.pairwise(pieces)} == {joined_ms_}
+    assert all(piece.last_ms - piece.first_ms < FRAME_MS for piece in pieces)
+    assert b"".join(piece.data for piece in [*pieces, *framer.flush()]) == b"".join(chunks)
+
+
+@pytest.mark.parametrize("every_ms", [100, 250, 1000])
+def test_container_chunks_of_a_frames_length_or_more_do_not_wait(every_ms: int) -> None:
+    framer = Framer(SessionConfig(encoding=Encoding.WEBM), FRAME_MS)
+    for number in range(20):
+        now_ms = 1000.0 + every_ms * number + number % 3 * 10
+        assert framer.push(b"x", now_ms) == [Piece(b"x", now_ms, now_ms)]
+
+
+def test_the_first_seconds_of_a_container_pass_in_short_frames() -> None:
+    framer = Framer(SessionConfig(encoding=Encoding.OGG), FRAME_MS, hasty_ms=200)
+    times = [piece.last_ms for number in range(40) for piece in framer.push(b"x", 20.0 * number)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert gaps[:5] == [40.0] * 5
+    assert set(gaps[5:]) == {80.0}
+
+
+def test_container_data_that_comes_faster_than_real_time_is_joined_by_size() -> None:
+    framer = Framer(SessionConfig(encoding=Encoding.WAV), FRAME_MS)
+    pieces = [piece for _ in range(1000) for piece in framer.push(bytes(640), 5.0)]
+    assert {len(piece.data) for piece in pieces[1:]} == {52 * 640}
     big = noise(1_000_001)
-    assert framer.push(big, 8.0) == [Piece(big, 8.0, 8.0)]
-    assert framer.push(b"", 9.0) == []
+    assert framer.push(big, 6.0)[0].data.endswith(big), "and a long chunk stays whole"
+
+
+def test_held_container_data_is_due_a_frames_length_after_it_came() -> None:
+    framer = Framer(SessionConfig(encoding=Encoding.OGG), FRAME_MS)
+    framer.push(b"head", 0.0)
+    assert (framer.due_ms, framer.flush()) == (None, [])
+    assert framer.push(b"page", 20.0) == []
+    assert framer.due_ms == 120.0
+    assert framer.flush() == [Piece(b"page", 20.0, 20.0)]
+    assert framer.push(b"", 30.0) == []
     assert (framer.due_ms, framer.flush(), framer.cut_sample_bytes, framer.duration_ms(5)) == (None, [], 0, None)
 
 

@@ -1,4 +1,5 @@
-"""Joins small chunks of bare samples to frames worth a trip to Redis. Containers pass as they come."""
+"""Joins small chunks to frames worth a trip to Redis: bare samples by their length, containers by the time they take to
+arrive, since only a decoder knows how much audio they hold."""
 
 import msgspec
 
@@ -8,6 +9,11 @@ _LARGEST_FRAMES = 10
 """A long chunk is cut into pieces of at most this many frames' length."""
 
 _SHORT_FRAME_MS = 40
+
+_CONTAINER_FRAME_BYTES = 32_768
+"""So much container data is not held back: it arrives faster than real time, or in long messages."""
+_DUE_SHARE = 0.75
+"""A container chunk completes a frame after this share of its time, since senders are not quite regular."""
 
 _LONG_FRAMES = 1.6
 _SESSIONS_A_CORE = 8
@@ -29,10 +35,12 @@ class Piece(msgspec.Struct, frozen=True):
 
 
 class Framer:
-    """One session's chunks; only whole sample frames (one sample of every channel) leave it.
+    """One session's chunks. Bare samples leave it in whole sample frames (one sample of every channel), containers in
+    whole chunks.
 
     ``hasty_ms``: so much of the audio, from its first sample on, passes in short frames: who has just begun waits for
-    the first word, and each frame that was joined from several would hold up its beginning.
+    the first word, and each frame that was joined from several would hold up its beginning. In a container it is the
+    time since its first chunk that counts.
     """
 
     def __init__(self, config: SessionConfig, frame_ms: int, hasty_ms: int = 0) -> None:
@@ -40,7 +48,8 @@ class Framer:
         self._whole_from = self._sample_bytes or 1
         self._bytes_per_ms = self._whole_from * config.sample_rate / 1000
         self._longest_bytes = self._bytes_of(frame_ms) * _LARGEST_FRAMES
-        self._hasty_bytes = int(hasty_ms * self._bytes_per_ms)
+        self._hasty_ms = float(hasty_ms)
+        self._passed_ms: float | None = None  # arrival of the last container data sent
         self._held = bytearray()
         self._first_ms = 0.0
         self._last_ms = 0.0
@@ -54,7 +63,7 @@ class Framer:
     def join(self, frame_ms: int) -> None:
         """Frames become about so long, once the audio that passes in haste is over."""
         self._normal_ms = frame_ms
-        self._present_ms = min(frame_ms, _SHORT_FRAME_MS) if self._hasty_bytes else frame_ms
+        self._present_ms = min(frame_ms, _SHORT_FRAME_MS) if self._hasty_ms > 0 else frame_ms
         self._wanted_bytes = self._bytes_of(self._present_ms)
 
     @property
@@ -80,17 +89,32 @@ class Framer:
         """Frames that are complete with this chunk."""
         if not chunk:
             return []
-        if self._sample_bytes is None:
-            return [Piece(chunk, now_ms, now_ms)]
         if len(self._held) < self._whole_from:
             self._first_ms = now_ms
         self._last_ms = now_ms
         self._held += chunk
+        if self._sample_bytes is None:
+            return self._take_container() if self._container_is_due(now_ms) else []
         return self._take() if len(self._held) >= self._wanted_bytes else []
 
     def flush(self) -> list[Piece]:
         """All whole samples that are held."""
-        return self._take()
+        return self._take() if self._sample_bytes is not None else self._take_container()
+
+    def _container_is_due(self, now_ms: float) -> bool:
+        if self._passed_ms is None or len(self._held) >= _CONTAINER_FRAME_BYTES:
+            return True
+        return now_ms - self._passed_ms >= _DUE_SHARE * self._present_ms
+
+    def _take_container(self) -> list[Piece]:
+        if not self._held:
+            return []
+        piece = Piece(bytes(self._held), self._first_ms, self._last_ms)
+        self._held.clear()
+        if self._passed_ms is not None:
+            self._spend_haste(self._last_ms - self._passed_ms)
+        self._passed_ms = self._last_ms
+        return [piece]
 
     def _take(self) -> list[Piece]:
         whole, longest = self.held_bytes - self.cut_sample_bytes, self._longest_bytes
@@ -99,10 +123,13 @@ class Framer:
             for start in range(0, whole, longest)
         ]
         del self._held[:whole]
-        if self._hasty_bytes:
-            self._hasty_bytes = max(0, self._hasty_bytes - whole)
-            self.join(self._normal_ms)
+        self._spend_haste(whole / self._bytes_per_ms)
         return pieces
+
+    def _spend_haste(self, passed_ms: float) -> None:
+        if self._hasty_ms > 0:
+            self._hasty_ms -= passed_ms
+            self.join(self._normal_ms)
 
     def _bytes_of(self, frame_ms: int) -> int:
         return int(frame_ms * self._bytes_per_ms) // self._whole_from * self._whole_from
