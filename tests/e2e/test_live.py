@@ -99,6 +99,23 @@ async def test_stop_right_after_the_last_word_loses_nothing(suite: Suite, becket
     assert words(heard.text)[-1] == "better"
 
 
+async def test_a_long_utterance_as_wav_in_messages_of_20_ms_has_the_finals_of_bare_samples(
+    suite: Suite, beckett: NDArray[np.float32]
+) -> None:
+    """20 s without an endpoint: as many messages as once filled a log that only a final empties."""
+    wav = encode.encoded(np.concatenate([beckett, beckett]), "wav", "pcm_s16le", 16000)
+    url = suite.stream_url + "?language=en&endpointing_ms=3000"
+    small = await talk(url + "&encoding=wav", chunked(wav, 640), every_s=0.01)
+    bare = await talk(url, chunked(wav[wav.index(b"data") + 8 :], 640), every_s=0.01)
+    assert len(words(bare.text)) > len(EXPECTED)
+    told = [
+        [(final["text"], final["start_ms"], final["end_ms"], final["words"]) for final in heard.of("final")]
+        for heard in (small, bare)
+    ]
+    assert told[0] == told[1]
+    assert small.events[-1]["type"] == "done"
+
+
 async def test_finalize_ends_the_utterance_now(suite: Suite, pcm16: bytes) -> None:
     async with websockets.connect(suite.stream_url + "?language=en&endpointing_ms=5000") as ws:
         for chunk in chunked(pcm16[: 32000 * 3], 6400):
