@@ -159,9 +159,9 @@ def said(session: str, instance: str, number: int, text: str) -> Utterance:
 
 async def spoken(client: Redis, session: str, token: str, text: str, *, done: bool) -> str:
     """A live session that says this, as gateway and transcriber write it; answers the stored transcript's id."""
-    functions, at = Functions(client), keys.session_keys(session)
+    functions, at, epoch = Functions(client), keys.session_keys(session), token[:8]
     config = SessionConfig(conversation_id="meeting", store=True)
-    await functions.open(at, "e1", encode_json(config), wall_ms(), 3600, token_hash=token)
+    await functions.open(at, epoch, encode_json(config), wall_ms(), 3600, token_hash=token)
     final = Final(
         session_id=session,
         text=text,
@@ -173,11 +173,11 @@ async def spoken(client: Redis, session: str, token: str, text: str, *, done: bo
         language="en",
         words=[],
     )
-    await functions.emit(Ownership(at, "e1"), final)
+    await functions.emit(Ownership(at, epoch), final)
     await functions.conversations.say(said(session, token[:16], 1, text))
     if done:
         await functions.emit(
-            Ownership(at, "e1"), Done(session_id=session, text=text, duration_ms=1, finals=1, timings_ms={})
+            Ownership(at, epoch), Done(session_id=session, text=text, duration_ms=1, finals=1, timings_ms={})
         )
     return f"{session}.{token[:12]}"
 

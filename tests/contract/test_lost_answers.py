@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from stt_shared.bus import keys
 from stt_shared.bus.client import connect
 from stt_shared.bus.functions import Functions
+from stt_shared.bus.log import read_state
 from stt_shared.bus.replicas import ALIVE_MS
 from stt_shared.bus.work import SESSIONS, Assignment, Stage
 
@@ -72,3 +73,42 @@ async def test_what_was_given_up_is_found_again_though_the_error_lives_on(redis_
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         await client.aclose()
+
+
+async def test_a_session_that_is_deleted_while_it_is_taken_is_left_alone(
+    redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handled: list[str] = []
+
+    async def handle(assignment: Assignment) -> None:
+        handled.append(assignment.owner.keys.id)
+
+    async def deleted(client: Redis, at: keys.StreamKeys) -> dict[bytes, bytes]:
+        if at.id == AT.id:
+            await client.delete(at.state)
+        return await read_state(client, at)
+
+    monkeypatch.setattr("stt_shared.bus.work.read_state", deleted)
+    functions = Functions(redis_client)
+    for session_id in (AT.id, "s2"):
+        await functions.open(keys.session_keys(session_id), "e1", b"{}", 0, 60)
+        await redis_client.xadd(keys.SESSIONS_WAITING, {"id": session_id, "epoch": "e1"})
+    stage = Stage(
+        redis_client,
+        functions,
+        SESSIONS,
+        stage=keys.STAGE_AUDIO,
+        replica_id="r1",
+        capacity=4,
+        handle=handle,
+        deletes=True,
+    )
+    running = asyncio.create_task(stage.run())
+    try:
+        async with asyncio.timeout(8):
+            while await redis_client.xlen(keys.SESSIONS_WAITING):
+                await asyncio.sleep(0.02)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert handled == ["s2"]

@@ -1,12 +1,14 @@
 """A transcriber as it runs, on an engine whose speed changes: places follow it, and there is always one."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway_bench import until
+from gateway_bench import line, running_gateway, tell_status, until
 from redis.asyncio import Redis
 
 from stt_shared.bus import keys
@@ -99,3 +101,22 @@ async def test_a_machine_that_is_too_slow_still_has_a_place(engine: Changing, re
     engine.takes_s = 4.0
     status: ReplicaStatus = await until(lambda: told(redis_client), 20)
     assert (status.sessions, status.capacity) == (0, 1)
+
+
+async def test_silent_sessions_give_their_places_back_when_their_connections_go(
+    engine: Changing, redis_client: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    engine.takes_s = 0.001
+    await tell_status(redis_client, "audio-processor", capacity=16)
+
+    async def has_sessions(count: int) -> bool:
+        status = await told(redis_client)
+        return status is not None and status.sessions == count
+
+    async with running_gateway(redis_client, redis_url, tmp_path) as gateway, contextlib.AsyncExitStack() as lines:
+        await until(lambda: has_sessions(0))
+        silent = [await lines.enter_async_context(line(gateway.stream(f"session_id=s{n}"))) for n in range(4)]
+        await until(lambda: has_sessions(4))
+        for one in silent:
+            one.socket.transport.abort()
+        await until(lambda: has_sessions(0), 5)
