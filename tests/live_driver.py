@@ -24,6 +24,11 @@ def heard(*words: tuple[str, float, float], **changes: object) -> Hypothesis:
     return Hypothesis(**(values | changes))  # type: ignore[arg-type]
 
 
+def steadily(seconds: float, word: str = "a") -> list[tuple[str, float, float]]:
+    """A word each half second."""
+    return [(word, i / 2, i / 2 + 0.5) for i in range(round(seconds * 2))]
+
+
 class Driver:
     """Feeds a session 100 ms at a time and keeps what it says."""
 

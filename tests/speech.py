@@ -8,10 +8,12 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+import av.filter
 import numpy as np
 from numpy.typing import NDArray
 
@@ -80,3 +82,30 @@ def read_audio(path: Path) -> NDArray[np.float32]:
         frames = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)]
         frames += resampler.resample(None)
     return np.concatenate([frame.to_ndarray().reshape(-1) for frame in frames]).astype(np.float32)
+
+
+def at_tempo(audio: NDArray[np.float32], factor: float) -> NDArray[np.float32]:
+    """The same speech, spoken so much faster; 16 kHz mono."""
+    graph = av.filter.Graph()
+    source = graph.add_abuffer(format="flt", sample_rate=16000, layout="mono", time_base=Fraction(1, 16000))
+    tempo, sink = graph.add("atempo", str(factor)), graph.add("abuffersink")
+    source.link_to(tempo)
+    tempo.link_to(sink)
+    graph.configure()
+    parts: list[NDArray[np.float32]] = []
+    for at in range(0, len(audio), 4096):
+        frame = av.AudioFrame.from_ndarray(audio[None, at : at + 4096], format="flt", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = 16000, at, Fraction(1, 16000)
+        graph.push(frame)
+        parts += _pulled(graph)
+    graph.push(None)
+    return np.concatenate(parts + _pulled(graph))
+
+
+def _pulled(graph: av.filter.Graph) -> list[NDArray[np.float32]]:
+    parts: list[NDArray[np.float32]] = []
+    try:
+        while True:
+            parts.append(graph.pull().to_ndarray().reshape(-1))
+    except (av.error.BlockingIOError, av.error.EOFError):
+        return parts

@@ -1,10 +1,12 @@
 """Jobs that are deleted while somebody works on their end, on a real server."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
-from job_bench import FirstSamples, Transcriber, posted, seconds
+from job_bench import FirstSamples, Transcriber, ended, posted, seconds
+from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
@@ -12,8 +14,9 @@ from stt_shared.bus import keys
 from stt_shared.bus.functions import Functions
 from stt_shared.bus.log import read_state
 from stt_shared.clock import wall_ms
-from stt_shared.contracts.jobs import ChunkResult, JobResult, JobSegment, JobStatus
+from stt_shared.contracts.jobs import ChunkResult, JobResult, JobSegment, JobStatus, TimeSpan
 from stt_transcriber import file_worker
+from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis
 from stt_transcriber.job_end import complete_job, is_over
 
 pytestmark = pytest.mark.contract
@@ -100,3 +103,32 @@ async def test_a_chunk_whose_job_is_deleted_as_it_begins_is_left(
             while not deleted or worker.chunks.running:
                 await redis_client.ping()
     assert [log for log in logs if log["log_level"] == "error"] == []
+
+
+class Doubtful(FirstSamples):
+    """Its texts are not believed."""
+
+    def _decode(self, request: DecodeRequest) -> Hypothesis:
+        return replace(super()._decode(request), avg_logprob=-2.0)
+
+
+def counted(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+async def test_speech_without_text_is_told_and_counted(redis_client: Redis, redis_url: str) -> None:
+    rejected = counted("stt_rejected_hypotheses_total", reason="improbable words")
+    unrecognized_s = counted("stt_unrecognized_speech_seconds_total")
+    await posted(redis_client, JOB, seconds(4))
+    async with Transcriber(redis_url, "t1", Doubtful()):
+        result = await ended(redis_client, JOB)
+    assert isinstance(result, JobResult)
+    assert (result.text, result.unrecognized) == ("", [TimeSpan(0.0, 4.0)])
+    assert counted("stt_rejected_hypotheses_total", reason="improbable words") == rejected + 1
+    assert counted("stt_unrecognized_speech_seconds_total") == unrecognized_s + 4
+
+
+async def test_a_result_without_such_speech_does_not_have_the_field(redis_client: Redis) -> None:
+    functions = await all_parts_stored(redis_client)
+    await complete_job(redis_client, functions, AT, "e")
+    assert "unrecognized" not in msgspec.json.decode(await redis_client.hget(AT.state, "result"))

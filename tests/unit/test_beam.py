@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -165,3 +166,22 @@ def test_some_tokens_begin_no_text() -> None:
     says = script({(): {END: 0.5, 8: 0.3, 2: 0.1}, (2,): {8: 0.9}}, {END: 0.9})
     for beam_size in (1, 2, 5):
         assert searched(says, job(), beam_size).tokens == [2, 8]
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_a_loop_is_cut_sooner_than_other_texts(beam_size: int) -> None:
+    loop = after_each({}, {1: 0.97, 2: 0.02})
+    found = searched(loop, replace(job(limit=40), loop_limit=12), beam_size)
+    assert (found.truncated, len(found.tokens) <= 13) == (True, True)
+    counting = script({tuple(i % 8 for i in range(n)): {n % 8: 0.9} for n in range(10)}, {END: 0.9})
+    told = searched(counting, replace(job(limit=40), loop_limit=5), beam_size)
+    assert (told.tokens, told.truncated) == ([*range(8), 0, 1], False)
+
+
+def test_a_text_beside_a_loop_may_go_on_beyond_its_end() -> None:
+    """The loop is more probable all along, and would take the place of the text at the limit."""
+    said = (2, 3, 4, 5, 6, 7, 0, 1, 2, 4, 6, 0, 3, 5, 7)
+    lines = {(): {1: 0.6, 2: 0.39}} | {said[:i]: {said[i]: 0.9} for i in range(1, len(said))} | {said: {END: 0.99}}
+    lines |= {(1,) * n: {1: 0.97} for n in range(1, 41)}
+    found = searched(script(lines, {1: 0.3}), replace(job(limit=40), loop_limit=9), 2)
+    assert (tuple(found.tokens), found.truncated) == (said, False)

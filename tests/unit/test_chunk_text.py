@@ -42,43 +42,43 @@ def said(text: ChunkText, *answers: Hypothesis | None) -> list[tuple[str, float]
     return words
 
 
-TWO_SENTENCES = ((3.0, True), (0.5, False), (3.0, True))
+TWO_SENTENCES = ((1.8, True), (0.5, False), (1.8, True))
 
 
 def test_a_text_that_reaches_the_end_is_decoded_once() -> None:
     text = chunk_of(*TWO_SENTENCES)
     whole_s = len(text.samples()) / RATE
-    assert whole_s == pytest.approx(6.7, abs=0.1)
-    assert said(text, heard(("one", 0.2, 3.1), ("two", 3.8, 6.5)))
+    assert whole_s == pytest.approx(4.3, abs=0.1)
+    assert said(text, heard(("one", 0.2, 1.9), ("two", 2.6, 4.3)))
     assert text.is_over
 
 
 def test_what_a_text_leaves_out_is_decoded_next() -> None:
     text = chunk_of(*TWO_SENTENCES)
-    assert [word for word, _ in said(text, heard(("one", 0.2, 3.1)))] == ["one"]
-    assert len(text.samples()) / RATE == pytest.approx(3.4, abs=0.3)
-    assert text.voice_share > 0.8
-    ((_, at_s),) = said(text, heard(("two", 0.3, 3.1)))
-    assert at_s == pytest.approx(3.5, abs=0.3)
+    assert [word for word, _ in said(text, heard(("one", 0.2, 1.9)))] == ["one"]
+    assert len(text.samples()) / RATE == pytest.approx(2.2, abs=0.3)
+    assert text.voice_share == pytest.approx(1.8 / (len(text.samples()) / RATE), abs=0.05)
+    ((_, at_s),) = said(text, heard(("two", 0.3, 1.9)))
+    assert at_s == pytest.approx(2.3, abs=0.3)
     assert text.is_over
 
 
 def test_what_it_begins_with_is_decoded_alone_and_then_the_rest() -> None:
     text = chunk_of(*TWO_SENTENCES)
-    assert not said(text, heard(("two", 3.8, 6.5)))
-    assert len(text.samples()) / RATE == pytest.approx(3.4, abs=0.3)
-    assert [word for word, _ in said(text, heard(("one", 0.2, 3.1)), heard(("two", 0.3, 3.1)))] == ["one", "two"]
+    assert not said(text, heard(("two", 2.6, 4.3)))
+    assert len(text.samples()) / RATE == pytest.approx(2.2, abs=0.3)
+    assert [word for word, _ in said(text, heard(("one", 0.2, 1.9)), heard(("two", 0.3, 1.9)))] == ["one", "two"]
     assert text.is_over
 
 
 @pytest.mark.parametrize("answer", [lambda: None, heard])
 def test_a_part_in_which_nothing_is_believed_is_passed_over(answer: Callable[[], Hypothesis | None]) -> None:
     text = chunk_of(*TWO_SENTENCES)
-    assert said(text, heard(("one", 0.2, 3.1)), answer()) != []
+    assert said(text, heard(("one", 0.2, 1.9)), answer()) != []
     assert text.is_over
 
 
 def test_a_replica_that_tells_no_voice_is_not_asked_again() -> None:
     text = chunk_of(*TWO_SENTENCES, tell=False)
-    assert said(text, heard(("one", 0.2, 3.1)))
+    assert said(text, heard(("one", 0.2, 1.9)))
     assert text.is_over

@@ -1,12 +1,9 @@
 """From timed pieces to words, and what engines make of a request."""
 
-import numpy as np
 import pytest
 
-from stt_shared.contracts.session import Task
-from stt_transcriber.core.hypothesis import DecodeRequest
 from stt_transcriber.core.text import join_words
-from stt_transcriber.engines.request import is_suspect, token_limit
+from stt_transcriber.engines.request import context_tokens, is_suspect, loop_limit, repeats_itself, token_limit
 from stt_transcriber.engines.words import Piece, compression_ratio, pieces_of, timed_words
 
 pytestmark = pytest.mark.unit
@@ -97,13 +94,66 @@ def test_a_loop_compresses_and_speech_does_not() -> None:
     assert compression_ratio("") == 0.0
 
 
-def test_the_token_limit_grows_with_the_audio_and_leaves_room_for_scripts_of_many_tokens() -> None:
-    five_s = DecodeRequest(np.zeros(80000, np.float32), None)
-    assert token_limit(five_s, "en") == 45
-    assert token_limit(five_s, "hi") == 110
-    translated = DecodeRequest(np.zeros(80000, np.float32), None, task=Task.TRANSLATE)
-    assert token_limit(translated, "hi") == 45
-    assert token_limit(DecodeRequest(np.zeros(480000, np.float32), None), "hi") == 220
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Όλοι οι άνθρωποι γεννιούνται ελεύθεροι και ίσοι στην αξιοπρέπεια και τα δικαιώματα. Είναι προικισμένοι με",
+        "Всички хора се раждат свободни и равни по достойнство и права. Те са надарени с разум и съвест",
+        "सभी मनुष्यों को गौरव और अधिकारों के मामले में जन्मजात स्वतन्त्रता और समानता प्राप्त है। उन्हें बुद्धि और अन्तरात्मा की देन प्राप्त है",
+        "மனிதப் பிறிவியினர் சகலரும் சுதந்திரமாகவே பிறக்கின்றனர்; அவர்கள் மதிப்பிலும், உரிமைகளிலும் சமமானவர்கள்",
+        "ყველა ადამიანი იბადება თავისუფალი და თანასწორი თავისი ღირსებითა და უფლებებით. მათ მინიჭებული აქვთ გონება",
+    ],
+)
+def test_speech_in_any_script_does_not_compress_like_a_loop(text: str) -> None:
+    assert compression_ratio(text) < 1.6
+    assert compression_ratio((text[:20] + " ") * 8) > 2.4
+
+
+@pytest.mark.parametrize("tokens_per_s", [4, 10, 15.5, 23])
+@pytest.mark.parametrize("seconds", [1, 5, 17])
+def test_speech_in_any_script_stays_below_the_token_limit(tokens_per_s: float, seconds: int) -> None:
+    """English at an ordinary pace, Greek, Hindi, and Hindi at one and a half times that."""
+    assert tokens_per_s * seconds < token_limit(seconds * 16000, 444)
+
+
+def test_a_token_for_each_byte_of_a_script_stays_below_too() -> None:
+    assert token_limit(10 * 16000, 444) > 37 * 10
+
+
+@pytest.mark.parametrize("tokens_per_s", [10, 15.5])
+def test_a_whole_chunk_of_a_dense_script_fits_beside_no_prompt(tokens_per_s: float) -> None:
+    assert tokens_per_s * 28 < token_limit(28 * 16000, 444)
+
+
+def test_a_phrase_that_comes_again_and_again_is_told_from_speech() -> None:
+    said = [(7 * i * i + i) % 101 for i in range(60)]
+    assert not repeats_itself(said)
+    assert not repeats_itself(said + said[:20] * 2), "said three times"
+    assert repeats_itself([*said, *said[:12] * 10])
+    assert repeats_itself([5] * 12)
+    assert not repeats_itself([])
+
+
+def test_a_loop_ends_where_ordinary_english_would() -> None:
+    assert loop_limit(28 * 16000) == 206
+    assert loop_limit(5 * 16000) == 45
+
+
+class Letters:
+    """A tokenizer with a token for each character."""
+
+    sot_prev = 1000
+
+    def encode(self, text: str) -> list[int]:
+        return [ord(char) for char in text]
+
+
+def test_a_prompt_leaves_half_of_the_decoder_to_the_text() -> None:
+    assert context_tokens(Letters(), " ") == []
+    assert context_tokens(Letters(), "ab") == [1000, ord(" "), ord("a"), ord("b")]
+    longest = context_tokens(Letters(), "a" * 500 + "b")
+    assert (len(longest), longest[0], longest[-1]) == (224, 1000, ord("b"))
+    assert token_limit(28 * 16000, 448 - len(longest) - 4) == 220
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,11 @@
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from fake_whisper import END, START, TOKENS, FakeWhisper, Says, babble, job, script
+from fake_whisper import END, START, TOKENS, FakeWhisper, Says, after_each, babble, job, script
 
 from stt_transcriber.engines import greedy
 from stt_transcriber.engines.search import Job, Text
@@ -197,3 +198,12 @@ def test_of_a_sure_guess_one_run_is_enough() -> None:
 def test_a_text_without_an_end_is_not_sure() -> None:
     says = script({}, {3: 0.9})
     assert greedy.sure(FakeWhisper(says).as_model, TOKENS, job(), math.log(0.45)) is None
+
+
+def test_a_loop_is_cut_sooner_than_other_texts() -> None:
+    loop = after_each({}, {1: 0.97, 2: 0.02})
+    (found,) = greedy.decode(FakeWhisper(loop).as_model, TOKENS, [replace(job(limit=40), loop_limit=12)])
+    assert (found.truncated, len(found.tokens)) == (True, 12)
+    counting = script({tuple(i % 8 for i in range(n)): {n % 8: 0.9} for n in range(10)}, {END: 0.9})
+    (told,) = greedy.decode(FakeWhisper(counting).as_model, TOKENS, [replace(job(limit=40), loop_limit=5)])
+    assert (told.tokens, told.truncated) == ([*range(8), 0, 1], False)

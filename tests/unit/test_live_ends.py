@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from live_driver import Driver, heard
+from live_driver import Driver, heard, steadily
 from loud_is_voice import LoudIsVoice
 from numpy.typing import NDArray
 
@@ -26,7 +26,7 @@ def test_endless_speech_is_cut_at_its_quietest_moment_and_goes_on() -> None:
     assert ticket is not None
     assert ticket.kind is Kind.FINAL
     assert abs(ticket.end / 16000 - 8.05) < 0.1
-    driver.outcomes += driver.session.apply(ticket, heard(("a", 0, 8)), 0)
+    driver.outcomes += driver.session.apply(ticket, heard(*steadily(8)), 0)
     driver.control(FrameKind.STOP)
     following = driver.session.begin()
     assert following is not None
@@ -66,7 +66,7 @@ def test_speech_between_a_cut_and_the_end_is_not_lost_however_soon_it_ends() -> 
     driver.audio(1, loud=False)
     cut = driver.session.begin()
     assert cut is not None
-    driver._take(driver.session.apply(cut, heard(("a", 0, 8)), 0))
+    driver._take(driver.session.apply(cut, heard(*steadily(8)), 0))
     rest = driver.session.begin()
     assert rest is not None
     assert rest.begin == cut.end
@@ -78,7 +78,7 @@ def test_nothing_is_left_of_an_utterance_that_is_cut_in_the_pause_at_its_end() -
     driver.audio(8, loud=True)
     driver.audio(2.5, loud=False)
     driver.control(FrameKind.STOP)
-    driver.decode(heard(("a", 0, 8)))
+    driver.decode(heard(*steadily(8)))
     assert driver.session.wish() is None
     assert driver.session.finished
 
@@ -111,7 +111,7 @@ def ranges_of(sentence_ms: int, text: str, *, decoded_after_s: float, pause_s: f
         ranges.append((final.utterance, final.text))
     while following := driver.session.begin():
         ranges.append((following.begin, following.end))
-        driver._take(driver.session.apply(following, heard(("next", 0.1, 2.5)), 0))
+        driver._take(driver.session.apply(following, heard(*steadily(2.5, "next")), 0))
     assert driver.session.finished
     return ranges
 

@@ -3,7 +3,7 @@
 import pytest
 from live_driver import Driver, heard
 
-from stt_shared.contracts.events import Final, Partial
+from stt_shared.contracts.events import Final, Notice, Partial
 from stt_shared.contracts.frames import FrameKind
 from stt_transcriber.core.hypothesis import Quality
 from stt_transcriber.core.policy import LivePolicy
@@ -123,3 +123,27 @@ def test_an_unlikely_first_word_is_shown_but_no_final_is_made_of_it() -> None:
         driver.decode(heard(("if", 0.1, 0.4), **unlikely))
     assert not driver.events(Final)
     assert driver.events(Partial)[-1].text == ""
+
+
+def test_speech_whose_text_is_refused_is_told() -> None:
+    driver = Driver(interim_results=False)
+    driver.audio(1, loud=False)
+    driver.audio(2, loud=True)
+    driver.audio(1, loud=False)
+    for _ in range(2):
+        driver.decode(heard(("so", 1.1, 1.9), avg_logprob=-2.0))
+    (notice,) = driver.events(Notice)
+    assert notice.code == "speech_not_recognized"
+    assert (notice.from_ms, notice.to_ms) == (pytest.approx(1000, abs=32), pytest.approx(3000, abs=32))
+
+
+def test_speech_that_the_model_fails_on_is_told() -> None:
+    driver = Driver(interim_results=False)
+    driver.audio(2, loud=True)
+    driver.control(FrameKind.STOP)
+    ticket = driver.session.begin()
+    assert ticket is not None
+    driver._take(driver.session.fail(ticket, 0))
+    (notice,) = driver.events(Notice)
+    assert (notice.from_ms, notice.to_ms) == (0, pytest.approx(2000, abs=32))
+    assert driver.session.finished

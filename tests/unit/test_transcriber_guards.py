@@ -129,3 +129,14 @@ def test_repeats() -> None:
     assert not repeats(["no"] * 5)
     assert repeats(["a", "b", "c"] * 4)
     assert not repeats(["the", "more", "we", "know", "the", "more", "we", "see", "the", "more", "we", "want"])
+
+
+CUT_OFF = "ყველა ადამიანი იბადება თავისუფალი და თანასწორი თავისი ღირსებითა"
+
+
+@pytest.mark.parametrize("quality", [Quality.FULL, Quality.FILE])
+def test_a_final_that_met_the_token_limit_is_refused_only_as_a_loop(quality: Quality) -> None:
+    assert reason_to_reject(heard(CUT_OFF, truncated=True), 0.9, quality) is None
+    assert reason_to_reject(heard(CUT_OFF, truncated=True), 0.9, Quality.DRAFT) == "token limit"
+    looped = [heard("so " * 30, truncated=True), heard(CUT_OFF, truncated=True, compression_ratio=2.6)]
+    assert [reason_to_reject(loop, 0.9, quality) for loop in looped] == ["token limit"] * 2

@@ -185,8 +185,9 @@ def say(driver: Driver, seconds: float, language: str, probability: float = 0.9)
     ticket = driver.session.begin()
     assert ticket is not None
     told = ticket.request.language
+    words = [("word", at, min(at + 0.8, seconds - 0.1)) for at in np.arange(0.1, seconds - 0.2, 0.9)]
     hypothesis = heard(
-        ("word", 0.1, seconds - 0.1),
+        *words,
         language=told or language,
         language_probability=1.0 if told else probability,
     )

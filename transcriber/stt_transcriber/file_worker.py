@@ -18,7 +18,7 @@ from stt_shared.bus.keys import StreamKeys
 from stt_shared.bus.log import read_state
 from stt_shared.bus.suspects import Suspects
 from stt_shared.bus.work import WorkItem, WorkQueue
-from stt_shared.contracts.jobs import Chunk, ChunkResult, JobConfig, JobSegment
+from stt_shared.contracts.jobs import Chunk, ChunkResult, JobConfig, JobSegment, TimeSpan
 from stt_shared.tasks import cancel_and_wait, together
 from stt_shared.text import join_texts
 from stt_transcriber.core import guards
@@ -29,6 +29,7 @@ from stt_transcriber.core.text import join_words
 from stt_transcriber.handful import Handful
 from stt_transcriber.job_end import RETRY_S, complete_job, fail_job, is_over, reached, until_over
 from stt_transcriber.model_pool import ModelPool
+from stt_transcriber.text_metrics import REJECTED, UNRECOGNIZED_S
 
 _log = structlog.get_logger()
 
@@ -196,11 +197,17 @@ class ChunkWorker:
             hypothesis = await handful.decode(item, f"chunk {chunk.job_id} {chunk.index}", request)
             language = language or hypothesis.language
             refused = guards.reason_to_reject(hypothesis, text.voice_share, request.quality)
+            if refused:
+                REJECTED.labels(refused).inc()
             offset_s = text.begin / SAMPLE_RATE
             words = text.take(None if refused else hypothesis)
             segments += segments_of(words, offset_s)
             texts.append(join_words(words))
-        part = ChunkResult(language or "", segments, join_texts(texts))
+        UNRECOGNIZED_S.inc(sum(end - begin for begin, end in text.unrecognized) / SAMPLE_RATE)
+        unrecognized = [
+            TimeSpan(round(begin / SAMPLE_RATE, 3), round(end / SAMPLE_RATE, 3)) for begin, end in text.unrecognized
+        ]
+        part = ChunkResult(language or "", segments, join_texts(texts), unrecognized)
         stored = await reached(
             lambda: self._functions.jobs.store_part(
                 at,

@@ -49,6 +49,7 @@ async def complete_job(client: Redis, functions: Functions, at: StreamKeys, epoc
         language=language,
         duration=round(int(fields.get(b"total_samples", b"0")) / SAMPLE_RATE, 3),
         segments=[JobSegment(i, s.start, s.end, s.text, s.confidence, s.words) for i, s in enumerate(segments)],
+        unrecognized=[span for result in results for span in result.unrecognized],
     )
     # First: a worker that dies behind the end can never say it again.
     await functions.conversations.keep("job", at.id.encode())

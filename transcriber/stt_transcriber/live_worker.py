@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import dataclass
 
 import structlog
-from prometheus_client import Counter
 from redis.asyncio import Redis
 
 from stt_shared.bus.channels import ChannelHub
@@ -28,6 +27,7 @@ from stt_transcriber.core.policy import LivePolicy
 from stt_transcriber.core.scheduler import Kind
 from stt_transcriber.core.utterance import Ticket
 from stt_transcriber.model_pool import Decoded, ModelPool
+from stt_transcriber.text_metrics import REJECTED, count_unrecognized
 from stt_transcriber.vad_models import VadFactory
 
 DEADLOCKED_MS = 5000.0
@@ -35,8 +35,6 @@ DEADLOCKED_MS = 5000.0
 UNFINISHED_MS = 60_000.0
 """Longest wait for audio once the client has sent `stop`."""
 _LOOKED_AT = ("epoch", "state", "stopped", "pcm_seq", "pcm_samples", "committed_seq", "committed_samples")
-
-GUARDED = Counter("stt_rejected_hypotheses_total", "Texts that the guards held back, by reason.", ["reason"])
 
 
 class _Lost(Exception):
@@ -242,7 +240,7 @@ class _Run:
         while self._session.needs_no_model():
             await self._tell(self._session.settle(wall_ms()))
         while self._session.rejected:
-            GUARDED.labels(self._session.rejected.pop()).inc()
+            REJECTED.labels(self._session.rejected.pop()).inc()
         if self._session.finished:
             await self._finish()
             return
@@ -324,6 +322,7 @@ class _Run:
                 written, _ = await self._parts.functions.emit(self._owner, outcome.event, commit)
                 self._timings.add("emit", monotonic_ms() - began)
             self._check(written)
+            count_unrecognized(outcome.event)
             if commit is not None and commit.samples > self._began_samples:
                 await self._acquit()
             if isinstance(outcome.event, Partial) and (unsettled := self._speaker.unsettled(outcome.event)):

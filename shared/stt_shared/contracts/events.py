@@ -105,11 +105,13 @@ class Gap(_Event, frozen=True, kw_only=True, tag="gap"):
     cause: str
 
 
-class Notice(_Event, frozen=True, kw_only=True, tag="warning"):
-    """Something the client should know; the session goes on."""
+class Notice(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="warning"):
+    """Something the client should know; the session goes on. ``from_ms``, ``to_ms``: the audio that it is about."""
 
     code: str
     message: str
+    from_ms: int | None = None
+    to_ms: int | None = None
 
 
 class Error(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="error"):

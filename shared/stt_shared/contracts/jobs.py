@@ -56,13 +56,21 @@ class JobSegment(msgspec.Struct, frozen=True):
     words: list[JobWord]
 
 
-class JobResult(msgspec.Struct, frozen=True):
-    """The whole transcript; ``duration`` in seconds."""
+class TimeSpan(msgspec.Struct, frozen=True):
+    """A part of the file; seconds."""
+
+    start: float
+    end: float
+
+
+class JobResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The whole transcript; ``duration`` in seconds. ``unrecognized``: where speech was heard but no text was found."""
 
     text: str
     language: str
     duration: float
     segments: list[JobSegment]
+    unrecognized: list[TimeSpan] = []
 
 
 class JobError(msgspec.Struct, frozen=True):
@@ -107,8 +115,10 @@ class Chunk(msgspec.Struct, frozen=True):
 
 
 class ChunkResult(msgspec.Struct, frozen=True):
-    """What came of one chunk; ``segments`` already carry times of the whole file. ``text``: theirs together."""
+    """What came of one chunk; ``segments`` and ``unrecognized`` already carry times of the whole file. ``text``: that
+    of the segments together."""
 
     language: str
     segments: list[JobSegment]
     text: str = ""
+    unrecognized: list[TimeSpan] = []

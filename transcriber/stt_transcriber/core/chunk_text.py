@@ -1,4 +1,5 @@
-"""The text of one chunk of a file, decode by decode: mostly one, and more where a text leaves speech out."""
+"""The text of one chunk of a file, decode by decode: mostly one, more where a text leaves speech out or is not
+believed."""
 
 from collections.abc import Sequence
 
@@ -9,13 +10,14 @@ from stt_shared.contracts.jobs import Chunk
 from stt_shared.contracts.session import Task
 from stt_transcriber.core.buffer import RollingBuffer
 from stt_transcriber.core.hypothesis import Hypothesis, TimedWord
-from stt_transcriber.core.unheard import heard_to
+from stt_transcriber.core.unheard import Retry, Speech
 from stt_transcriber.core.utterance import placed
-from stt_transcriber.core.voice_track import VoiceTrack
+from stt_transcriber.core.voice_track import Span, VoiceTrack
 
 
 class ChunkText:
-    """Asked for ``samples`` until it ``is_over``, told what was heard in them. ``begin``: their place in the file."""
+    """Asked for ``samples`` until it ``is_over``, told what was heard in them. ``begin``: their place in the file.
+    ``unrecognized``: voice that has no text."""
 
     def __init__(self, chunk: Chunk, samples: NDArray[np.int16], task: Task) -> None:
         self._chunk = chunk
@@ -26,6 +28,7 @@ class ChunkText:
         self._whole_end = self._buffer.end
         self.begin = chunk.start_sample
         self._end = self._whole_end
+        self.unrecognized: list[Span] = []
 
     @property
     def is_over(self) -> bool:
@@ -46,15 +49,15 @@ class ChunkText:
     def take(self, hypothesis: Hypothesis | None) -> Sequence[TimedWord]:
         """What was heard in ``samples``, None if it is not to be believed. Answers the words that are settled by it;
         their times count from ``begin``, as it was."""
-        if hypothesis is None or not hypothesis.words:
-            self.begin, self._end = self._end, self._whole_end
+        words = placed(hypothesis, self.begin) if hypothesis else []
+        speech = Speech(self._buffer, self._track, self.begin, self._end)
+        shortened = self._end < self._whole_end
+        truncated = hypothesis is not None and hypothesis.truncated
+        part = speech.settle(words, self._task, shortened=shortened, truncated=truncated)
+        if isinstance(part, Retry):
+            self._end = part.end
             return ()
-        places, shortened = placed(hypothesis, self.begin), self._end < self._whole_end
-        count, until = heard_to(
-            places, self._buffer, self._track, self.begin, self._end, self._task, shortened=shortened
-        )
-        if count:
-            self.begin, self._end = until, self._whole_end
-        else:
-            self._end = until
-        return hypothesis.words[:count]
+        self.unrecognized += part.unrecognized
+        self.begin = Speech(self._buffer, self._track, self.begin, part.until).rest(self._whole_end)
+        self._end = self._whole_end
+        return hypothesis.words[: part.count] if hypothesis else ()

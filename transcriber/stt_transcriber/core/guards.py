@@ -45,12 +45,13 @@ def reason_to_reject(
     behind them is, and Whisper hears no speech in them; if there is voice enough they are mostly right.
 
     Repetition counts against a draft only: for a final the engine has compared it with a decode that may not repeat
-    itself, and people do say things over and over.
+    itself, and people do say things over and over. A final that met the token limit may still be good up to its last
+    word.
     """
     words = [word.text.casefold() for word in hypothesis.words]
     if not words:
         return None
-    if hypothesis.truncated:
+    if hypothesis.truncated and (quality is Quality.DRAFT or _is_loop(hypothesis, words)):
         return "token limit"
     if quality is Quality.DRAFT:
         if hypothesis.compression_ratio > MAX_COMPRESSION_RATIO and len(words) >= 10:
@@ -67,6 +68,11 @@ def reason_to_reject(
     if hypothesis.avg_logprob < HOPELESS_LOGPROB or all(word.probability < ANOMALY for word in hypothesis.words):
         return "improbable words"
     return None
+
+
+def _is_loop(hypothesis: Hypothesis, words: Sequence[str]) -> bool:
+    """Of a text that met the token limit."""
+    return len(words) == 1 or hypothesis.compression_ratio > MAX_COMPRESSION_RATIO or repeats(words)
 
 
 def repeats(words: Sequence[str]) -> bool:

@@ -33,6 +33,7 @@ from stt_transcriber.core.scheduler import Kind
 from stt_transcriber.core.segmenter import Segmenter
 from stt_transcriber.core.speech import WINDOW_SAMPLES
 from stt_transcriber.core.text import join_words
+from stt_transcriber.core.unheard import Accepted, Retry
 from stt_transcriber.core.utterance import (
     SAMPLES_PER_MS,
     Place,
@@ -42,6 +43,7 @@ from stt_transcriber.core.utterance import (
     partial_event,
     placed,
     taken_back,
+    unrecognized_notice,
 )
 
 _SKIPPED_FRAMES = 10
@@ -201,7 +203,9 @@ class LiveSession:
         self._in_hand = None
         outcomes: list[Outcome] = []
         if ticket.kind is Kind.FINAL and self._audio.closed and ticket.utterance is self._audio.closed[0]:
-            self._finish(self._audio.closed[0].agreement.stable, self._language.decided or "", outcomes, now_wall_ms)
+            stable = self._audio.closed[0].agreement.stable
+            part = None if stable else self._audio.give_up()
+            self._finish(stable, self._language.decided or "", outcomes, now_wall_ms, part)
         elif ticket.kind is Kind.FINAL:
             self._early.failed(ticket.end)
             self._go_on(outcomes, now_wall_ms)
@@ -282,24 +286,22 @@ class LiveSession:
     def _judge(self, hypothesis: Hypothesis, quality: Quality, outcomes: list[Outcome], now_wall_ms: float) -> None:
         """The first closed utterance was decoded to its end."""
         utterance = self._audio.closed[0]
-        words = placed(hypothesis, utterance.start)
-        language, until = hypothesis.language, utterance.end
-        if self._refused(hypothesis, utterance.voice_share, quality):
-            if quality is Quality.FULL:
-                # A plain decode of the same audio may still be believed. What partials showed would be, too, but they
-                # depend on how busy the machine was.
-                utterance.refused = True
-                return
-            words = []
-        elif words:
-            count, until = self._audio.heard_to(words, self._config.task)
-            if not count:
-                self._audio.shorten(until)
-                return
-            words = words[:count]
+        refused = self._refused(hypothesis, utterance.voice_share, quality)
+        words = [] if refused else placed(hypothesis, utterance.start)
+        part = self._audio.settled_by(words, self._config.task, truncated=hypothesis.truncated)
+        if isinstance(part, Retry):
+            self._audio.shorten(part.end)
+            return
+        if refused and quality is Quality.FULL:
+            # A plain decode of the same audio may still be believed. What partials showed would be, too, but they
+            # depend on how busy the machine was.
+            utterance.refused = True
+            return
+        language = hypothesis.language
+        if words:
             voice = self._voice(utterance.start, utterance.end)
             language = self._language.final_language(voice, language, hypothesis.language_probability)
-        self._finish(words, language, outcomes, now_wall_ms, until)
+        self._finish(words[: part.count], language, outcomes, now_wall_ms, part)
 
     def _finish(
         self,
@@ -307,10 +309,11 @@ class LiveSession:
         language: str,
         outcomes: list[Outcome],
         now_wall_ms: float,
-        until: int | None = None,
+        part: Accepted | None = None,
     ) -> None:
-        utterance = self._audio.settle(until)
+        utterance = self._audio.settle(part.until if part else None)
         self._early.forget()
+        outcomes += [Outcome(unrecognized_notice(self._id, span)) for span in (part.unrecognized if part else ())]
         place = self._place(utterance.end, now_wall_ms)
         showing, self._showing = self._showing, False
         if not words:

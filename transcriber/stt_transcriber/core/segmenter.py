@@ -22,7 +22,7 @@ from stt_transcriber.core.listener import Listener, VoiceModel
 from stt_transcriber.core.outcome import Outcome
 from stt_transcriber.core.policy import LivePolicy
 from stt_transcriber.core.speech import WINDOW_SAMPLES, GateState
-from stt_transcriber.core.unheard import heard_to
+from stt_transcriber.core.unheard import Accepted, Retry, Speech
 from stt_transcriber.core.utterance import SAMPLES_PER_MS, Utterance
 
 
@@ -115,12 +115,16 @@ class Segmenter:
             if stalled:
                 self._gate.interrupt(self.endpoint.pause_ms)
 
-    def heard_to(self, words: Sequence[PlacedWord], task: Task) -> tuple[int, int]:
-        """How many of ``words``, at least one, of the first closed utterance are its next text, and how far that goes;
-        see ``unheard``. None: it must be shortened first."""
+    def settled_by(self, words: Sequence[PlacedWord], task: Task, *, truncated: bool) -> Accepted | Retry:
+        """What ``words`` settle of the first closed utterance; none: its text is not believed."""
         head = self.closed[0]
         shortened = head.end < head.whole_end
-        return heard_to(words, self.buffer, self.ear.track, head.start, head.end, task, shortened=shortened)
+        return self._speech(head.start, head.end).settle(words, task, shortened=shortened, truncated=truncated)
+
+    def give_up(self) -> Accepted:
+        """Settles the first closed utterance without a text."""
+        head = self.closed[0]
+        return self._speech(head.start, head.end).give_up()
 
     def shorten(self, end: int) -> None:
         """The first closed utterance is decoded up to ``end`` alone, what is behind it later."""
@@ -137,8 +141,11 @@ class Segmenter:
         self._settled.add(utterance.whole_end)
         if until is not None:
             utterance.end = until
-        if utterance.end < utterance.whole_end:
-            self.closed.appendleft(self._part(utterance.end, utterance.whole_end, utterance.whole_end))
+        rest = self._rest(utterance.start, utterance.end, utterance.whole_end)
+        if rest is None:
+            utterance.end = utterance.whole_end
+        else:
+            self.closed.appendleft(rest)
         return utterance
 
     def commit(self, position: int) -> tuple[int, Hearing | None]:
@@ -211,8 +218,17 @@ class Segmenter:
 
     def _await_rest(self, passed_over: Utterance) -> None:
         """Of an utterance whose beginning alone had its final before a takeover."""
-        if passed_over.end > self._settled.resumed_at:
-            self.closed.append(self._part(self._settled.resumed_at, passed_over.end, passed_over.end))
+        rest = self._rest(passed_over.start, self._settled.resumed_at, passed_over.end)
+        if rest is not None:
+            self.closed.append(rest)
+
+    def _rest(self, start: int, settled: int, whole_end: int) -> Utterance | None:
+        """What is still to be decoded of an utterance from ``start``; None: nothing."""
+        begin = self._speech(start, settled).rest(whole_end) if settled < whole_end else whole_end
+        return self._part(begin, whole_end, whole_end) if begin < whole_end else None
+
+    def _speech(self, begin: int, end: int) -> Speech:
+        return Speech(self.buffer, self.ear.track, begin, end)
 
     def _part(self, start: int, end: int, whole_end: int) -> Utterance:
         part = self._new_utterance(start)

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from stt_shared.contracts.events import Final, Partial, Word, iso_timestamp
+from stt_shared.contracts.events import Final, Notice, Partial, Word, iso_timestamp
 from stt_transcriber.core.agreement import Agreement, PlacedWord
 from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, Memory
 from stt_transcriber.core.scheduler import Kind
 from stt_transcriber.core.text import join_words, new_part
+from stt_transcriber.core.voice_track import Span
 
 SAMPLES_PER_MS = SAMPLE_RATE // 1000
 
@@ -107,6 +108,17 @@ def final_event(utterance: Utterance, place: Place, words: Sequence[PlacedWord],
         words=[Word(word.text, word.start_ms, word.end_ms, round(word.probability, 3)) for word in words],
         lag_ms=place.lag_ms,
         committed_ms=utterance.end // SAMPLES_PER_MS,
+    )
+
+
+def unrecognized_notice(session_id: str, span: Span) -> Notice:
+    """Tells the client of voice that has no text."""
+    return Notice(
+        session_id=session_id,
+        code="speech_not_recognized",
+        message="speech was heard here, but no text was found for it",
+        from_ms=span[0] // SAMPLES_PER_MS,
+        to_ms=span[1] // SAMPLES_PER_MS,
     )
 
 

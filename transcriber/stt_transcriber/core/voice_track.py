@@ -2,11 +2,14 @@
 
 from collections import deque
 from collections.abc import Iterable
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 
 from stt_transcriber.core.speech import WINDOW_SAMPLES
+
+Span = tuple[int, int]
+"""Positions in samples, from and to."""
 
 
 class VoiceTrack:
@@ -57,7 +60,7 @@ class VoiceTrack:
         _, heard = self._between(begin, end)
         return sum(probability >= self._voiced_from for probability in heard)
 
-    def stretches(self, begin: int, end: int, margin: int) -> list[tuple[int, int]]:
+    def stretches(self, begin: int, end: int, margin: int) -> list[Span]:
         """Ranges of the windows touching [begin, end) that held voice, widened by ``margin`` windows on either side."""
         first, heard = self._between(begin, end)
         near = np.zeros(len(heard) + 2, bool)
@@ -65,6 +68,24 @@ class VoiceTrack:
             near[max(1, at + 1 - margin) : min(at + 2 + margin, len(heard) + 1)] = True
         edges = np.flatnonzero(np.diff(near)) * WINDOW_SAMPLES + first
         return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+    def extent(self, begin: int, end: int) -> Span | None:
+        """From the first to the last of the windows touching [begin, end) that held voice; None: there is none."""
+        first, heard = self._between(begin, end)
+        voiced = [index for index, probability in enumerate(heard) if probability >= self._voiced_from]
+        if not voiced:
+            return None
+        return first + voiced[0] * WINDOW_SAMPLES, first + (voiced[-1] + 1) * WINDOW_SAMPLES
+
+    def density(self, begin: int, end: int, pause: int) -> float:
+        """Part of the windows touching [begin, end) that held voice, 0–1; silence around it, and pauses of at least so
+        many samples, do not count."""
+        _, heard = self._between(begin, end)
+        voiced = [index for index, probability in enumerate(heard) if probability >= self._voiced_from]
+        if not voiced:
+            return 0.0
+        gaps = [later - earlier - 1 for earlier, later in pairwise(voiced)]
+        return len(voiced) / (len(voiced) + sum(gap for gap in gaps if gap * WINDOW_SAMPLES < pause))
 
     def longest_pause(self, begin: int, end: int) -> tuple[int, int] | None:
         """The longest run of windows without voice between two positions (the last one of equals); None: there is

@@ -45,7 +45,7 @@ class Search:
         self, tokens: Tokens, job: Job, beam_size: int, no_speech_prob: float, *, may_repeat: bool = True
     ) -> None:
         self._tokens = tokens
-        self._limit = job.limit
+        self._job = job
         self._beam_size = beam_size
         self._no_speech_prob = no_speech_prob
         self._may_repeat = may_repeat
@@ -81,14 +81,14 @@ class Search:
                 self._ended.append((step.total / len(taken), Text(self._no_speech_prob, beam.tokens, taken, looked)))
             else:
                 grown.append(_Beam(step.total, [*beam.tokens, step.token], taken, looked, beam.seen))
-        growing = any(beam.total > self._likeliest for beam in grown)
-        too_long = bool(grown) and len(grown[0].tokens) > self._limit
-        if too_long and not self._ended:
+        live = [beam for beam in grown if not self._job.is_too_long(beam.tokens[:-1])]
+        growing = any(beam.total > self._likeliest for beam in live)
+        if grown and not live and not self._ended:
             longest = grown[0]
             return Text(self._no_speech_prob, longest.tokens[:-1], longest.logprobs, longest.attention, truncated=True)
-        if too_long or not grown or (len(self._ended) >= self._beam_size and not growing):
+        if not live or (len(self._ended) >= self._beam_size and not growing):
             return max(self._ended, key=lambda scored: scored[0])[1]
-        self.live = grown
+        self.live = live
         return None
 
     def _steps(self, chosen: NDArray[np.int64], logprobs: Floats) -> list[_Step]:

@@ -16,7 +16,9 @@ from stt_transcriber.engines.base import EngineError
 from stt_transcriber.engines.request import (
     check_request,
     context_tokens,
+    loop_limit,
     nothing_heard,
+    repeats_itself,
     spoken_language,
     token_limit,
 )
@@ -155,10 +157,25 @@ class FasterWhisperEngine:
         prompt: str = "",
         no_repeat_ngram_size: int = 0,
     ) -> _Decoded:
-        limit = token_limit(request, tokenizer.language_code)
-        task_tokens = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
-        context = context_tokens(tokenizer, prompt, _CONTEXT_TOKENS - limit - len(task_tokens))
-        start = [*context, *task_tokens]
+        """CTranslate2 cannot end a loop sooner than other texts: beyond ``loop_limit`` a text that is none is begun
+        again."""
+        start = [*context_tokens(tokenizer, prompt), *tokenizer.sot_sequence, tokenizer.no_timestamps]
+        most = token_limit(len(request.samples), _CONTEXT_TOKENS - len(start))
+        few = min(most, loop_limit(len(request.samples)))
+        decoded = self._search(tokenizer, encoding, start, few, beam_size, no_repeat_ngram_size)
+        if few < most and decoded.truncated and not repeats_itself(decoded.tokens):
+            return self._search(tokenizer, encoding, start, most, beam_size, no_repeat_ngram_size)
+        return decoded
+
+    def _search(
+        self,
+        tokenizer: Tokenizer,
+        encoding: Encoding,
+        start: list[int],
+        limit: int,
+        beam_size: int,
+        no_repeat_ngram_size: int,
+    ) -> _Decoded:
         result: Any = self._whisper.generate(
             ctranslate2.StorageView.from_array(encoding),
             [start],

@@ -35,7 +35,7 @@ class _Row:
         self.place = 0
         self.feed = [*job.start, *job.guess]
         self.sure = len(job.start)
-        self._limit = job.limit
+        self._job = job
         self._least_logprob = least_logprob
         self._guess: Sequence[int] = ()  # what is left of it
 
@@ -71,7 +71,7 @@ class _Row:
             return False
         if token == end:
             return False
-        if len(self.text.tokens) == self._limit:
+        if self._job.is_too_long(self.text.tokens):
             self.text.truncated = True
             return False
         self.text.tokens.append(token)

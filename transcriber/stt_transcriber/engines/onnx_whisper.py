@@ -10,7 +10,7 @@ import json
 import math
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tokenizers
@@ -25,6 +25,7 @@ from stt_transcriber.engines.onnx_model import Encoding, OnnxWhisper
 from stt_transcriber.engines.request import (
     check_request,
     context_tokens,
+    loop_limit,
     nothing_heard,
     spoken_language,
     token_limit,
@@ -158,7 +159,7 @@ class OnnxWhisperEngine:
         found = _found(jobs, greedy.decode(self._whisper, self._tokens, jobs), tokenizers_)
         again = [index for index, job in enumerate(jobs) if found[index].text.truncated and job.sot]
         if again:
-            bare = greedy.decode(self._whisper, self._tokens, [_bare(jobs[index]) for index in again])
+            bare = greedy.decode(self._whisper, self._tokens, [self._bare(jobs[index]) for index in again])
             for index, text in zip(again, bare, strict=True):
                 found[index] = found[index].better(Found(jobs[index], text, tokenizers_[index]))
         return found
@@ -170,7 +171,7 @@ class OnnxWhisperEngine:
         first = Found(job, text or beam.decode(self._whisper, self._tokens, job, beam_size), tokenizer)
         if not first.candidate.is_suspect:
             return first
-        second = beam.decode(self._whisper, self._tokens, _bare(job), beam_size, may_repeat=False)
+        second = beam.decode(self._whisper, self._tokens, self._bare(job), beam_size, may_repeat=False)
         return first.better(Found(job, second, tokenizer))
 
     def _of_files(
@@ -180,7 +181,7 @@ class OnnxWhisperEngine:
         found = _found(jobs, beam_batch.decode(model, self._tokens, jobs, beam_size, give_way), tokenizers_)
         again = [index for index, one in enumerate(found) if one.candidate.is_suspect]
         if again:
-            bare = [_bare(jobs[index]) for index in again]
+            bare = [self._bare(jobs[index]) for index in again]
             second = beam_batch.decode(model, self._tokens, bare, beam_size, give_way, may_repeat=False)
             for index, text in zip(again, second, strict=True):
                 found[index] = found[index].better(Found(jobs[index], text, tokenizers_[index]))
@@ -203,12 +204,21 @@ class OnnxWhisperEngine:
         return spoken_language(request, self.languages[best], float(shares[best]))
 
     def _job(self, request: DecodeRequest, encoding: Encoding, tokenizer: Tokenizer) -> Job:
-        limit = token_limit(request, tokenizer.language_code)
-        task_tokens = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
-        context = context_tokens(tokenizer, request.prompt, self._whisper.longest_text - limit - len(task_tokens))
+        context = context_tokens(tokenizer, request.prompt)
+        start = [*context, *tokenizer.sot_sequence, tokenizer.no_timestamps]
         # No word may end in the pad.
         heard = max(1, min(encoding.positions, len(request.samples) // POSITION_SAMPLES))
-        return Job(encoding, [*context, *task_tokens], len(context), limit, _guess(request, limit), heard)
+        limit = self._limit(heard, start)
+        loops_at = loop_limit(heard * POSITION_SAMPLES)
+        return Job(encoding, start, len(context), limit, _guess(request, limit), heard, loops_at)
+
+    def _limit(self, heard: int, start: Sequence[int]) -> int:
+        return token_limit(heard * POSITION_SAMPLES, self._whisper.longest_text - len(start))
+
+    def _bare(self, job: Job) -> Job:
+        """Without prompt, whose room the text may take, and without a guess that came of it."""
+        start = job.start[job.sot :]
+        return replace(job, start=start, sot=0, limit=self._limit(job.heard, start), guess=())
 
 
 def _go_on() -> None:
@@ -255,11 +265,6 @@ def _hypothesis(request: DecodeRequest, language: tuple[str, float], found: Foun
         compression_ratio=candidate.compression_ratio,
         truncated=text.truncated,
     )
-
-
-def _bare(job: Job) -> Job:
-    """Without prompt, and without a guess that came of it."""
-    return Job(job.encoding, job.start[job.sot :], 0, job.limit, heard=job.heard)
 
 
 def _words(request: DecodeRequest, found: Found) -> tuple[TimedWord, ...]:

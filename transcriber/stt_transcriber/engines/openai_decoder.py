@@ -11,6 +11,8 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from whisper.decoding import DecodingOptions, DecodingTask
 
+from stt_transcriber.engines.request import repeats_itself
+
 
 class OpenAiDecoder:
     """The decoder of one loaded model; may be used from several threads.
@@ -103,6 +105,8 @@ class Decode:
 class Task(DecodingTask):  # type: ignore[misc]
     """OpenAI's search and rules on ``Decode``; ``run`` takes an encoding [1, positions, d_model] of any length.
 
+    ``loop_limit``: so many tokens at most has a text that repeats itself; ``looped``: it was ended there.
+
     After ``run``, of a greedy one: ``scores``, as ``Decode.feed`` gives them, of every token from the start of the
     transcript on; ``probabilities`` of the new tokens among all words.
     """
@@ -112,6 +116,8 @@ class Task(DecodingTask):  # type: ignore[misc]
         self._net = decoder
         self.scores = torch.empty(0)
         self.probabilities: list[float] = []
+        self.loop_limit = self.sample_len
+        self.looped = False
 
     def _get_audio_features(self, mel: torch.Tensor) -> torch.Tensor:
         return mel
@@ -129,7 +135,7 @@ class Task(DecodingTask):  # type: ignore[misc]
         decode.rearrange_kv_cache([0] * rows)
         output = output.repeat(rows, 1, 1)
         collected = [scores[:, self.sot_index :]]
-        for _ in range(self.sample_len):
+        for count in range(1, self.sample_len + 1):
             logits = self._net.logits(output[:, -1])
             words_only = logits[0, : self.tokenizer.eot].softmax(dim=-1)
             # No time marks and no tasks within a text, which the package's rules leave possible.
@@ -138,6 +144,9 @@ class Task(DecodingTask):  # type: ignore[misc]
                 rule.apply(logits, tokens)
             tokens, completed = self.decoder.update(tokens, logits, sums)
             if completed or tokens.shape[-1] > self.n_ctx:
+                break
+            self.looped = count >= self.loop_limit and repeats_itself(tokens[0, self.sample_begin :].tolist())
+            if self.looped:
                 break
             if rows == 1:
                 self.probabilities.append(float(words_only[tokens[0, -1]]))

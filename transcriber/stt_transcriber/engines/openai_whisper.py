@@ -15,9 +15,16 @@ import numpy as np
 from stt_shared.extras import install_command
 from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, Quality, TimedWord
 from stt_transcriber.engines.base import EngineError
-from stt_transcriber.engines.request import check_request, is_suspect, nothing_heard, spoken_language, token_limit
+from stt_transcriber.engines.request import (
+    check_request,
+    is_suspect,
+    loop_limit,
+    nothing_heard,
+    spoken_language,
+    token_limit,
+)
 from stt_transcriber.engines.window import POSITION_SAMPLES, POSITIONS_PER_S, RECIPES
-from stt_transcriber.engines.words import Piece, pieces_of, timed_words
+from stt_transcriber.engines.words import Piece, compression_ratio, pieces_of, timed_words
 from stt_transcriber.model_registry import CHECKPOINT_SUFFIX, KNOWN_MODELS
 from stt_transcriber.model_store import resolve
 
@@ -109,8 +116,8 @@ class OpenAiWhisperEngine:
             language_probability=language_probability,
             avg_logprob=float(result.avg_logprob),
             no_speech_prob=float(result.no_speech_prob),
-            compression_ratio=float(result.compression_ratio) if result.text else 0.0,
-            truncated=len(tokens) >= token_limit(request, language),
+            compression_ratio=compression_ratio(result.text),
+            truncated=_is_truncated(task, result),
             # Of a whole utterance every word was heard to its end.
             safe_words=safe_words if request.quality is Quality.DRAFT else None,
         )
@@ -150,18 +157,17 @@ class OpenAiWhisperEngine:
         search = {"beam_size": beam_size if beam_size > 1 else None}
         tried = [generate(prompt=request.prompt or None, **search)]
         if request.quality is Quality.DRAFT:
-            truncated = len(tried[0][1].tokens) >= token_limit(request, language)
-            return generate(**search) if truncated and request.prompt else tried[0]
-        if request.prompt and self._is_suspect(request, language, tried[-1][1]):
+            return generate(**search) if _is_truncated(*tried[0]) and request.prompt else tried[0]
+        if request.prompt and _is_suspect(*tried[-1]):
             tried.append(generate(**search))
         for temperature in _FALLBACK_TEMPERATURES:
-            if not self._is_suspect(request, language, tried[-1][1]):
+            if not _is_suspect(*tried[-1]):
                 break
             # The same request must give the same words, and the seed is the whole process'.
             with self._sampling:
                 torch.manual_seed(_SEED)
                 tried.append(generate(temperature=temperature))
-        return min(tried, key=lambda t: (self._is_suspect(request, language, t[1]), -t[1].avg_logprob))
+        return min(tried, key=lambda t: (_is_suspect(*t), -t[1].avg_logprob))
 
     def _generate(
         self, request: DecodeRequest, encoding: torch.Tensor, language: str, **options: Any
@@ -172,20 +178,14 @@ class OpenAiWhisperEngine:
             DecodingOptions(
                 task=str(request.task),
                 language=language,
-                sample_len=token_limit(request, language),
                 without_timestamps=True,
                 fp16=self._fp16,
                 **options,
             ),
         )
+        task.loop_limit = loop_limit(len(request.samples))
+        task.sample_len = token_limit(len(request.samples), task.n_ctx - len(task.initial_tokens))
         return task, task.run(encoding)[0]
-
-    def _is_suspect(self, request: DecodeRequest, language: str, result: Any) -> bool:
-        return is_suspect(
-            truncated=len(result.tokens) >= token_limit(request, language),
-            compression_ratio=result.compression_ratio,
-            avg_logprob=result.avg_logprob,
-        )
 
     def _read_again(
         self, tokenizer: Any, encoding: torch.Tensor, tokens: list[int]
@@ -196,6 +196,18 @@ class OpenAiWhisperEngine:
         output, scores = Decode(self._decoder, encoding).feed(fed)
         words_only = self._decoder.logits(output[0, len(start) - 1 : -1])[:, : tokenizer.eot].softmax(dim=-1)
         return scores, words_only.gather(1, fed[0, len(start) :, None])[:, 0].tolist()
+
+
+def _is_truncated(task: Task, result: Any) -> bool:
+    return task.looped or bool(len(result.tokens) >= task.sample_len)
+
+
+def _is_suspect(task: Task, result: Any) -> bool:
+    return is_suspect(
+        truncated=_is_truncated(task, result),
+        compression_ratio=compression_ratio(result.text),
+        avg_logprob=result.avg_logprob,
+    )
 
 
 def _words(

@@ -1,9 +1,11 @@
 """What goes into a search for the most probable text of a window, and what comes out."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from stt_transcriber.engines.onnx_model import Encoding, Floats
+from stt_transcriber.engines.request import repeats_itself
 from stt_transcriber.engines.window import MAX_POSITIONS
 
 
@@ -18,7 +20,8 @@ class Tokens:
 @dataclass(frozen=True)
 class Job:
     """One window. ``start``: context, then task tokens; ``sot``: index of the start-of-transcript token in it; at most
-    ``limit`` new tokens; ``guess``: what the text may be. ``heard``: positions of the encoding that are no pad."""
+    ``limit`` new tokens, and ``loop_limit`` of a text that repeats itself; ``guess``: what the text may be. ``heard``:
+    positions of the encoding that are no pad."""
 
     encoding: Encoding
     start: Sequence[int]
@@ -26,6 +29,11 @@ class Job:
     limit: int
     guess: Sequence[int] = ()
     heard: int = MAX_POSITIONS
+    loop_limit: int = sys.maxsize
+
+    def is_too_long(self, text: Sequence[int]) -> bool:
+        """The text may not grow any further."""
+        return len(text) >= self.limit or (len(text) >= self.loop_limit and repeats_itself(text))
 
 
 @dataclass

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from stt_transcriber.engines.request import LOOPS_FROM_RATIO, is_suspect
+from stt_transcriber.engines.request import GUESSES_BELOW_LOGPROB, LOOPS_FROM_RATIO, is_suspect
 
 _LOOP_MARGIN_LOGPROB = 0.5
 """So much less probable may a text without repetitions be, and still be believed over one that looks like a loop."""
@@ -34,6 +34,11 @@ class Candidate:
         return self.words_at_once >= _SPOKEN_IN_NO_TIME
 
     @property
+    def is_loop(self) -> bool:
+        """It says the same again and again, or stands still."""
+        return self.stands_still or self.compression_ratio > LOOPS_FROM_RATIO
+
+    @property
     def is_suspect(self) -> bool:
         """It looks like a loop or a guess."""
         return self.stands_still or is_suspect(
@@ -47,6 +52,9 @@ def better_of(first: Candidate, second: Candidate) -> Candidate:
     People repeat themselves too. Then the second text says the same in other spellings; where a loop covered other
     words, it says those.
     """
+    if first.truncated and not first.is_loop and second.avg_logprob < GUESSES_BELOW_LOGPROB <= first.avg_logprob:
+        # Long speech in a script of which letters take several tokens: without repetitions it cannot be written.
+        return first
     if first.truncated != second.truncated:
         return second if first.truncated else first
     if first.stands_still != second.stands_still:
