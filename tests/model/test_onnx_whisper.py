@@ -338,11 +338,18 @@ def test_finals_are_decoded_one_by_one(onnx_tiny: OnnxWhisperEngine) -> None:
         onnx_tiny.decode([final, final])
 
 
-@pytest.mark.parametrize(("engine", "other"), [("onnx_tiny", "tiny"), ("onnx_base", "base")])
+@pytest.mark.parametrize(("engine", "model"), [("onnx_tiny", "tiny.en"), ("onnx_base", "base")])
 def test_words_are_said_when_ctranslate2_finds_them(
-    request: pytest.FixtureRequest, english: list[tuple[Audio, str]], beckett: Audio, engine: str, other: str
+    request: pytest.FixtureRequest,
+    english: list[tuple[Audio, str]],
+    beckett: Audio,
+    models_dir: Path,
+    engine: str,
+    model: str,
 ) -> None:
-    onnx, reference = request.getfixturevalue(engine), request.getfixturevalue(other)
+    onnx = request.getfixturevalue(engine)
+    # In float32: on a CPU without VNNI its times in int8 are off by half a second now and then.
+    reference = load_engine("faster-whisper", model, models_dir, device="cpu", compute_type="float32")
     starts, ends, last = [], [], []
     for samples in [beckett, *(samples for samples, _ in english)]:
         final = DecodeRequest(samples, "en", quality=Quality.FULL)

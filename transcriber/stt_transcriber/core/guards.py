@@ -19,6 +19,8 @@ NO_SPEECH = 0.6
 SURELY_NO_SPEECH = 0.85
 """Of digital silence Whisper says 0.87 to 0.93."""
 ANOMALY = 0.15
+LIKELY_PHRASE = 0.25
+"""Each word of a phrase that Whisper writes for nothing must be at least this probable where it hears no speech."""
 LITTLE_VOICE = 0.2
 MUCH_VOICE = 0.5
 SAID_OF_NOTHING = frozenset(
@@ -94,4 +96,4 @@ def _is_said_of_nothing(hypothesis: Hypothesis, quality: Quality) -> bool:
         return False
     if quality is Quality.DRAFT or hypothesis.no_speech_prob > SURELY_NO_SPEECH:
         return True
-    return min(word.probability for word in hypothesis.words) < ANOMALY
+    return min(word.probability for word in hypothesis.words) < LIKELY_PHRASE
