@@ -59,7 +59,7 @@ def server_config(settings: GatewaySettings) -> uvicorn.Config:
         ws_max_size=2 * settings.max_message_bytes,
         # Audio does not compress, and a compressed message may cost far more memory than it says.
         ws_per_message_deflate=False,
-        timeout_graceful_shutdown=max(1, round(settings.drain_timeout_s)),
+        timeout_graceful_shutdown=settings.drain_timeout_s,
         access_log=False,
         log_config=None,
         server_header=False,

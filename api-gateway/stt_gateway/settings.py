@@ -94,6 +94,9 @@ class GatewaySettings(CommonSettings):
     redis_wait_s: Annotated[float, Field(ge=0.1, le=600)] = Field(
         10.0, description="How long a start waits for Redis to answer."
     )
+    drain_timeout_s: Annotated[int, Field(ge=1, le=600)] = Field(
+        10, description="How long open requests and connections may take to finish when the gateway stops."
+    )
     health_stall_s: Annotated[float, Field(ge=0.5, le=600)] = Field(
         3.0, description="An event loop that stands still for so long is told as stalled."
     )

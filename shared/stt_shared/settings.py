@@ -1,7 +1,7 @@
 """Settings come from the environment (and `.env`); each service adds its own to these. Bad values stop the start."""
 
 import sys
-from typing import Annotated, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,9 +17,6 @@ class CommonSettings(BaseSettings):
         description="Where Redis (or Valkey) is; `redis+cluster://host:port` for a Redis Cluster.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
-    drain_timeout_s: Annotated[float, Field(ge=0, le=600)] = Field(
-        10.0, description="How long a stopping process may finish what it has in hand."
-    )
 
 
 Settings = TypeVar("Settings", bound=BaseSettings)

@@ -300,7 +300,7 @@ async def test_the_sweeper_deletes_what_nobody_needs_and_nothing_else(redis_clie
 
 
 async def test_the_process_serves_and_leaves_in_order(redis_client: Redis, redis_url: str, tmp_path: Path) -> None:
-    environment = {**os.environ, "REDIS_URL": redis_url, "SPOOL_DIR": str(tmp_path / "spool"), "DRAIN_TIMEOUT_S": "5"}
+    environment = {**os.environ, "REDIS_URL": redis_url, "SPOOL_DIR": str(tmp_path / "spool")}
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "stt_audio", env=environment)
     try:
         functions = Functions(redis_client)

@@ -1,5 +1,7 @@
 """The table of settings in docs/operations.md says what the settings classes say."""
 
+import enum
+import re
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +37,9 @@ def bounds(field: FieldInfo) -> str:
             if isinstance(item, getattr(annotated_types, name.capitalize())):
                 limit = getattr(item, name)
                 found.append(f"{sign} {int(limit) if limit == int(limit) else limit}")
-    choices = getattr(field.annotation, "__args__", ())
-    words = [choice for choice in choices if isinstance(choice, str)]
+    kind = field.annotation
+    choices = list(kind) if isinstance(kind, enum.EnumMeta) else getattr(kind, "__args__", ())
+    words = [str(choice) for choice in choices if isinstance(choice, str)]
     return ", ".join(found or words)
 
 
@@ -72,3 +75,24 @@ def test_a_setting_stands_in_the_table_as_it_is(row: str) -> None:
 def test_the_table_holds_no_setting_that_nobody_reads() -> None:
     documented = [line for line in DOC.read_text().splitlines() if line.startswith("| `") and line.count("|") == 6]
     assert sorted(documented) == sorted(rows())
+
+
+SOURCES = {
+    "gateway": "api-gateway/stt_gateway",
+    "audio-processor": "audio-processor/stt_audio",
+    "transcriber": "transcriber/stt_transcriber",
+    "`stt up`": "cli/stt_cli",
+}
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: row.split("`")[1])
+def test_every_reader_that_the_table_names_reads_the_setting(row: str) -> None:
+    variable = row.split("`")[1]
+    named = row.split(" | ")[1].split(", ")
+    readers = [who for who in named if who != "all"] + [who for who in SOURCES if "all" in named and who != "`stt up`"]
+    kinds = dict(WHOSE)
+    for reader in readers:
+        names = {(field.alias or name).upper(): name for name, field in kinds[reader].model_fields.items()}
+        folder = DOC.parents[1] / SOURCES[reader]
+        read = re.compile(rf"(settings|self)\.{names[variable]}\b")
+        assert any(read.search(path.read_text()) for path in folder.rglob("*.py")), f"{reader} does not read {variable}"

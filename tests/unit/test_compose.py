@@ -123,7 +123,7 @@ def test_other_containers_may_call_the_gateway_by_its_service_name(compose: dict
 
 
 def test_nobody_is_killed_while_draining(compose: dict[str, Any]) -> None:
-    drain_s = int(re.search(r":-(\d+)", compose["x-environment"]["DRAIN_TIMEOUT_S"]).group(1))  # type: ignore[union-attr]
+    drain_s = int(re.search(r":-(\d+)", compose["services"]["api-gateway"]["environment"]["DRAIN_TIMEOUT_S"]).group(1))  # type: ignore[union-attr]
     for name in SERVICES:
         assert int(compose["services"][name]["stop_grace_period"].removesuffix("s")) > drain_s
         assert compose["services"][name]["init"] is True
