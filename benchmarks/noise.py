@@ -21,6 +21,7 @@ from common import SAMPLE_RATE, corpus_folder, read_audio, write_result
 from numpy.typing import NDArray
 from rich.progress import Progress
 
+from stt_shared.contracts.engines import EngineName
 from stt_shared.contracts.events import Final, Partial
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import SessionConfig
@@ -31,7 +32,7 @@ from stt_transcriber.core.live import LiveSession
 from stt_transcriber.core.policy import LivePolicy
 from stt_transcriber.core.scheduler import Kind
 from stt_transcriber.core.utterance import Ticket
-from stt_transcriber.engines.load import AUTO, load_engine
+from stt_transcriber.engines.load import load_engine
 from stt_transcriber.model_store import default_models_dir
 from stt_transcriber.vad_models import load_vad
 
@@ -240,7 +241,7 @@ def main() -> None:
     args = parser.parse_args()
 
     folder = corpus_folder(args.corpus)
-    engine = load_engine(AUTO, args.model, default_models_dir(), device="cpu")
+    engine = load_engine(EngineName.AUTO, args.model, default_models_dir(), device="cpu")
     new_voice = None if args.vad == "none" else load_vad(args.vad)
     if args.without_guards:
         guards.reason_to_reject = unguarded

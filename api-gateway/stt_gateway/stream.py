@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from stt_shared.bus.keys import is_valid_id
 from stt_shared.clock import monotonic_ms
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import Error, Ready
+from stt_shared.cpus import usable_cpus
 from stt_shared.metrics import ERRORS_TOTAL, SESSIONS
 from stt_shared.tasks import cancel_and_wait
 
@@ -37,7 +37,7 @@ LONE_PATIENCE_MS = 1000.0
 """Beyond what replicas take to tell their load, and gateways to read it."""
 LONE_RETRY_S = 0.1
 CLOSE_TIMEOUT_S = 1.0
-CORES = os.cpu_count() or 1
+CORES = usable_cpus()
 _CONTAINER_BYTES_PER_S = 192_000
 """Compressed audio, lossless included, rarely takes more; how long it sounds is known only behind its decoder."""
 

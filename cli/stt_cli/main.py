@@ -13,6 +13,7 @@ import typer
 from stt_cli.client.formats import Format
 from stt_cli.client.server import base_url
 from stt_cli.errors import CliError
+from stt_shared.contracts.engines import EngineName
 
 
 class _OneLineErrors(typer.core.TyperGroup):
@@ -72,7 +73,7 @@ def up(
         str | None, typer.Option(help="Name, hub id or folder (env WHISPER_MODEL, default base).")
     ] = None,
     whisper_engine: Annotated[
-        str | None, typer.Option(help="auto, onnxruntime, faster-whisper or openai-whisper (env WHISPER_ENGINE).")
+        str | None, typer.Option(help=f"{', '.join(EngineName)} (env WHISPER_ENGINE, default auto).")
     ] = None,
     models_dir: ModelsDir = None,
     spool_dir: Annotated[

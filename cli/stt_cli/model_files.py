@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from stt_cli.errors import CliError
+from stt_shared.contracts.engines import EngineName
 from stt_transcriber.model_registry import CHECKPOINT_SUFFIX, KNOWN_MODELS
 from stt_transcriber.model_store import ModelError, default_models_dir, pull, resolve
 
@@ -17,9 +18,9 @@ def models_dir_of(given: Path | None) -> Path:
 
 def prepare_model(model: str, engine: str, models_dir: Path, console: Console) -> None:
     """What `stt up` needs before it starts services. Raises CliError (exit code 2 for a name nobody knows)."""
-    if engine == "instant":
+    if engine == EngineName.INSTANT:
         return
-    if engine == "openai-whisper" and not is_users_own(model):
+    if engine == EngineName.OPENAI_WHISPER and not is_users_own(model):
         name = model.removesuffix(CHECKPOINT_SUFFIX)
         if name + CHECKPOINT_SUFFIX in KNOWN_MODELS:
             ensure_model(name + CHECKPOINT_SUFFIX, models_dir, console)

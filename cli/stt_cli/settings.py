@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stt_cli.errors import CliError
+from stt_shared.contracts.engines import EngineName
 from stt_shared.folders import default_data_dir
 
 Replicas = Annotated[int, Field(ge=1, le=64)]
@@ -23,8 +24,9 @@ class UpSettings(BaseSettings):
     audio_processor_replicas: Replicas = Field(1, description="Processes of the audio-processor.")
     transcriber_replicas: Replicas = Field(1, description="Processes of the transcriber; each loads the model.")
     whisper_model: str = Field("base", min_length=1, description="Name, hub id or folder of the model.")
-    whisper_engine: Literal["auto", "onnxruntime", "faster-whisper", "openai-whisper", "instant"] = Field(
-        "auto", description="What runs the model; auto: onnxruntime on a CPU, where it can, else faster-whisper."
+    whisper_engine: EngineName = Field(
+        EngineName.AUTO,
+        description="What runs the model; auto: onnxruntime on a CPU, where it can, else faster-whisper.",
     )
     models_dir: Path | None = Field(None, description="Where models are kept; unset: a folder in the user's cache.")
     spool_dir: Path | None = Field(None, description="Where uploads wait; unset: a folder that is removed at the end.")

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from stt_shared.contracts.engines import EngineName
 from stt_transcriber.core.hypothesis import DecodeRequest, Quality
 from stt_transcriber.engines import load
 from stt_transcriber.engines.base import EngineError
-from stt_transcriber.engines.load import AUTO, ENGINES, load_engine
+from stt_transcriber.engines.load import ENGINES, load_engine
 from stt_transcriber.model_store import ModelError
 
 pytestmark = pytest.mark.unit
@@ -51,7 +52,7 @@ def without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("device", ["cpu", "auto"])
 def test_auto_is_the_suites_own_engine_on_a_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, device: str) -> None:
     stand_in(monkeypatch, "onnxruntime")
-    engine = load_engine(AUTO, "base", tmp_path, device=device, compute_type="int8", workers=2, threads=3)
+    engine = load_engine(EngineName.AUTO, "base", tmp_path, device=device, compute_type="int8", workers=2, threads=3)
     assert isinstance(engine, Loaded)
     assert engine.name == "onnxruntime"
     assert engine.decoded == [Quality.DRAFT, Quality.FULL], "the first client waits for what the first decode costs"
@@ -70,7 +71,7 @@ def test_auto_is_faster_whisper_for_what_only_that_can(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, options: dict[str, Any]
 ) -> None:
     stand_in(monkeypatch, "faster-whisper")
-    engine = load_engine(AUTO, "base", tmp_path, **options)
+    engine = load_engine(EngineName.AUTO, "base", tmp_path, **options)
     assert isinstance(engine, Loaded)
     assert engine.name == "faster-whisper"
     assert {name: engine.options[name] for name in options} == options
@@ -84,7 +85,7 @@ def test_auto_is_faster_whisper_where_onnxruntime_fails(
 ) -> None:
     stand_in(monkeypatch, "onnxruntime", failure)
     stand_in(monkeypatch, "faster-whisper")
-    assert load_engine(AUTO, "base", tmp_path).name == "faster-whisper"
+    assert load_engine(EngineName.AUTO, "base", tmp_path).name == "faster-whisper"
     with pytest.raises(EngineError, match=str(failure)):
         load_engine("onnxruntime", "base", tmp_path)
 
@@ -92,7 +93,7 @@ def test_auto_is_faster_whisper_where_onnxruntime_fails(
 def test_auto_is_faster_whisper_where_a_package_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     stand_in(monkeypatch, "faster-whisper")
     monkeypatch.setitem(ENGINES, "onnxruntime", "no_such_package_of_ours")
-    assert load_engine(AUTO, "base", tmp_path).name == "faster-whisper"
+    assert load_engine(EngineName.AUTO, "base", tmp_path).name == "faster-whisper"
     with pytest.raises(EngineError, match="onnxruntime is not installed"):
         load_engine("onnxruntime", "base", tmp_path)
 
@@ -101,15 +102,15 @@ def test_where_both_fail_the_last_one_says_why(monkeypatch: pytest.MonkeyPatch, 
     stand_in(monkeypatch, "onnxruntime", EngineError("this"))
     stand_in(monkeypatch, "faster-whisper", EngineError("that"))
     with pytest.raises(EngineError, match="that"):
-        load_engine(AUTO, "base", tmp_path)
+        load_engine(EngineName.AUTO, "base", tmp_path)
 
 
 def test_auto_leaves_no_gpu_idle_that_it_may_use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(load, "_gpus", lambda: 1)
     stand_in(monkeypatch, "onnxruntime")
     stand_in(monkeypatch, "faster-whisper")
-    assert load_engine(AUTO, "base", tmp_path, device="auto").name == "faster-whisper"
-    assert load_engine(AUTO, "base", tmp_path, device="cpu").name == "onnxruntime"
+    assert load_engine(EngineName.AUTO, "base", tmp_path, device="auto").name == "faster-whisper"
+    assert load_engine(EngineName.AUTO, "base", tmp_path, device="cpu").name == "onnxruntime"
     assert load_engine("onnxruntime", "base", tmp_path, device="auto").name == "onnxruntime"
 
 

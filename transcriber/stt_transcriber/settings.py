@@ -1,11 +1,12 @@
 """Settings of the transcriber."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from stt_shared.contracts.engines import EngineName
+from stt_shared.cpus import usable_cpus
 from stt_shared.settings import CommonSettings
 from stt_transcriber.core.policy import LivePolicy
 
@@ -14,13 +15,16 @@ class TranscriberSettings(CommonSettings):
     """Read from the environment; see docs/operations.md."""
 
     whisper_model: str = Field("base", min_length=1, description="Name, folder or hub id of the Whisper model.")
-    whisper_engine: Literal["auto", "onnxruntime", "faster-whisper", "openai-whisper", "instant"] = Field(
-        "auto", description="What runs the model; auto: onnxruntime on a CPU, where it can, else faster-whisper."
+    whisper_engine: EngineName = Field(
+        EngineName.AUTO,
+        description="What runs the model; auto: onnxruntime on a CPU, where it can, else faster-whisper.",
     )
     models_dir: Path = Field(Path("~/.cache/stt-suite/models").expanduser(), description="Where installed models lie.")
     device: Literal["cpu", "cuda", "auto"] = Field("cpu", description="Where the model runs.")
     compute_type: str = Field("int8", description="Number format of the weights, as CTranslate2 names it.")
-    streaming_workers: Annotated[int, Field(ge=0, le=64)] = Field(0, description="Decodes at once; 0 = one per core.")
+    streaming_workers: Annotated[int, Field(ge=0, le=64)] = Field(
+        0, description="Decodes at once; 0 = one per usable CPU."
+    )
     worker_concurrency: Annotated[int, Field(ge=0, le=64)] = Field(
         0, description="Chunks of files in hand at once; 0 = as many as are decoded at once. Live work goes first."
     )
@@ -54,11 +58,11 @@ class TranscriberSettings(CommonSettings):
 
     def workers(self) -> int:
         """Decodes at once."""
-        return self.streaming_workers or os.cpu_count() or 1
+        return self.streaming_workers or usable_cpus()
 
     def threads_per_worker(self) -> int:
         """Threads of one decode."""
-        return max(1, (os.cpu_count() or 1) // self.workers())
+        return max(1, usable_cpus() // self.workers())
 
     def policy(self) -> LivePolicy:
         """The live session's numbers, with these settings put in."""

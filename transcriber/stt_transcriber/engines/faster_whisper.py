@@ -11,6 +11,7 @@ import ctranslate2
 import tokenizers
 from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
 
+from stt_shared.contracts.engines import EngineName
 from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, Quality, TimedWord
 from stt_transcriber.engines.base import EngineError
 from stt_transcriber.engines.request import (
@@ -53,7 +54,7 @@ class FasterWhisperEngine:
     ``threads`` threads each (0: CTranslate2 chooses). Raises EngineError.
     """
 
-    name = "faster-whisper"
+    name: str = EngineName.FASTER_WHISPER
     max_batch = 1
 
     def __init__(

@@ -7,6 +7,7 @@ of no use to anybody who wants to know what was said.
 from collections.abc import Sequence
 from pathlib import Path
 
+from stt_shared.contracts.engines import EngineName
 from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, TimedWord
 from stt_transcriber.engines.request import check_request, nothing_heard
 
@@ -16,7 +17,7 @@ WORD = "word"
 class InstantEngine:
     """See ``Engine``."""
 
-    name = "instant"
+    name: str = EngineName.INSTANT
     max_batch = 8
     is_multilingual = False
     languages: tuple[str, ...] = ("en",)

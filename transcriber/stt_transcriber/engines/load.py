@@ -7,19 +7,18 @@ from typing import Any
 import numpy as np
 import structlog
 
+from stt_shared.contracts.engines import EngineName
 from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Quality
 from stt_transcriber.engines.base import Engine, EngineError
 from stt_transcriber.model_store import ModelError
 
 _log = structlog.get_logger()
 
-AUTO = "auto"
-"""On a CPU the suite's own engine, where it can run the model; else faster-whisper."""
-ENGINES = {
-    "onnxruntime": "stt_transcriber.engines.onnx_whisper",
-    "faster-whisper": "stt_transcriber.engines.faster_whisper",
-    "openai-whisper": "stt_transcriber.engines.openai_whisper",
-    "instant": "stt_transcriber.engines.instant",
+ENGINES: dict[str, str] = {
+    EngineName.ONNXRUNTIME: "stt_transcriber.engines.onnx_whisper",
+    EngineName.FASTER_WHISPER: "stt_transcriber.engines.faster_whisper",
+    EngineName.OPENAI_WHISPER: "stt_transcriber.engines.openai_whisper",
+    EngineName.INSTANT: "stt_transcriber.engines.instant",
 }
 """Engine to the module whose ``load`` makes it; imported only when chosen, for each pulls in its own libraries."""
 
@@ -48,16 +47,16 @@ def load_engine(
         "threads": threads,
         "max_batch": max_batch,
     }
-    if kind == AUTO and device == "auto" and _gpus() > 0:
-        kind = "faster-whisper"
-    if kind == AUTO:
+    if kind == EngineName.AUTO and device == "auto" and _gpus() > 0:
+        kind = EngineName.FASTER_WHISPER
+    if kind == EngineName.AUTO:
         try:
-            return load_engine("onnxruntime", model, models_dir, **options)
+            return load_engine(EngineName.ONNXRUNTIME, model, models_dir, **options)
         except EngineError as error:
             _log.info("using faster-whisper", cause=str(error))
-            kind = "faster-whisper"
+            kind = EngineName.FASTER_WHISPER
     if kind not in ENGINES:
-        raise EngineError(f"engine {kind!r}: must be one of {', '.join([AUTO, *ENGINES])}")
+        raise EngineError(f"engine {kind!r}: must be one of {', '.join(EngineName)}")
     try:
         module = importlib.import_module(ENGINES[kind])
     except ImportError as error:

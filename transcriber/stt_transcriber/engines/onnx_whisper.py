@@ -16,6 +16,7 @@ from pathlib import Path
 import tokenizers
 from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
 
+from stt_shared.contracts.engines import EngineName
 from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, Quality, TimedWord
 from stt_transcriber.engines import beam, beam_batch, greedy
 from stt_transcriber.engines.base import EngineError, GiveWay
@@ -72,7 +73,7 @@ class OnnxWhisperEngine:
     ``threads`` threads each. Raises EngineError for a model that it cannot run.
     """
 
-    name = "onnxruntime"
+    name: str = EngineName.ONNXRUNTIME
 
     def __init__(self, folder: Path, *, model: str, workers: int = 1, threads: int = 1, max_batch: int = 1) -> None:
         self.model = model

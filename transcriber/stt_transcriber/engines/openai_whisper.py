@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from stt_shared.contracts.engines import EngineName
 from stt_shared.extras import install_command
 from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, Quality, TimedWord
 from stt_transcriber.engines.base import EngineError
@@ -54,7 +55,7 @@ class OpenAiWhisperEngine:
     chooses). Raises EngineError.
     """
 
-    name = "openai-whisper"
+    name: str = EngineName.OPENAI_WHISPER
     max_batch = 1
 
     def __init__(

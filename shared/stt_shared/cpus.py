@@ -1,0 +1,67 @@
+"""The number of CPUs that this process may use, which in a container is seldom that of the machine."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+
+CGROUP_ROOT = Path("/sys/fs/cgroup")
+_V1_CONTROLLER = "cpu"
+
+
+def usable_cpus() -> int:
+    """CPUs by affinity and cgroup quota (v1 and v2), rounded down, at least 1.
+
+    A quota of 1.5 CPUs counts as one: two busy threads would be throttled for a quarter of the time.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        membership = Path("/proc/self/cgroup").read_text()
+    except OSError:
+        return allowed  # not Linux, or no /proc
+    quota = cgroup_cpus(membership, _read)
+    return allowed if quota is None else max(1, min(allowed, int(quota)))
+
+
+def cgroup_cpus(membership: str, read: Callable[[Path], str | None]) -> float | None:
+    """The least CPU quota of a process's cgroups and their ancestors, in CPUs; None without one.
+
+    ``membership``: the text of /proc/PID/cgroup (see cgroups(7)). ``read``: a file's text, None if there is no such
+    file. Inside a container the listed path may not exist below the mount, which then is the container's own cgroup.
+    """
+    quotas = [quota for quota in _quotas(membership, read) if quota is not None]
+    return min(quotas, default=None)
+
+
+def _quotas(membership: str, read: Callable[[Path], str | None]) -> Iterator[float | None]:
+    for line in membership.splitlines():
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            for folder in _folders(CGROUP_ROOT, path):
+                yield _v2_quota(read(folder / "cpu.max"))
+        elif _V1_CONTROLLER in controllers.split(","):
+            for mount in {CGROUP_ROOT / controllers, CGROUP_ROOT / _V1_CONTROLLER}:
+                for folder in _folders(mount, path):
+                    yield _v1_quota(read(folder / "cpu.cfs_quota_us"), read(folder / "cpu.cfs_period_us"))
+
+
+def _folders(mount: Path, path: str) -> Iterator[Path]:
+    """The cgroup's folder and those of all its ancestors: the tightest limit counts."""
+    inside = PurePosixPath(path).relative_to("/")
+    for part in (inside, *inside.parents):
+        yield mount / part
+
+
+def _v2_quota(text: str | None) -> float | None:
+    quota, _, period = (text or "max").partition(" ")
+    return None if quota.strip() == "max" else int(quota) / int(period)
+
+
+def _v1_quota(quota: str | None, period: str | None) -> float | None:
+    return None if quota is None or period is None or int(quota) <= 0 else int(quota) / int(period)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except OSError:
+        return None
