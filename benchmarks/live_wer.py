@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--out")
     args = parser.parse_args()
 
-    from stt_transcriber.model_store import default_models_dir, resolve
+    from stt_transcriber.models.store import default_models_dir, resolve
 
     clips = utterances(corpus_folder(args.corpus), args.language, args.limit)
     with running_suite(WHISPER_MODEL=args.model) as suite:

@@ -17,12 +17,12 @@ import numpy as np
 from common import write_result
 
 from stt_cli.embedded_redis import EmbeddedRedis
-from stt_shared.bus import keys
-from stt_shared.bus.client import connect
-from stt_shared.bus.functions import Commit, Functions, Ownership, Written
-from stt_shared.bus.lane import Lane, LuaFunction
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import CarriedContext
+from stt_shared.redis.client import connect
+from stt_shared.redis.pipeline import Lane, LuaFunction
+from stt_shared.streams import keys
+from stt_shared.streams.sessions import Commit, Functions, Ownership, Written
 
 FRAME_BYTES = 3200
 COMMIT_EVERY = 50

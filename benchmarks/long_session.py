@@ -22,7 +22,7 @@ from live_wer import offline
 from rich.progress import Progress
 from whisper_normalizer.english import EnglishTextNormalizer
 
-from stt_transcriber.model_store import default_models_dir, resolve
+from stt_transcriber.models.store import default_models_dir, resolve
 
 CHUNK = SAMPLE_RATE * 40 // 1000
 EVERY_S = 5.0

@@ -25,16 +25,16 @@ from stt_shared.contracts.engines import EngineName
 from stt_shared.contracts.events import Final, Partial
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import SessionConfig
-from stt_transcriber.core import guards
-from stt_transcriber.core.hypothesis import Hypothesis
-from stt_transcriber.core.listener import VoiceModel
-from stt_transcriber.core.live import LiveSession
-from stt_transcriber.core.policy import LivePolicy
-from stt_transcriber.core.scheduler import Kind
-from stt_transcriber.core.utterance import Ticket
-from stt_transcriber.engines.load import load_engine
-from stt_transcriber.model_store import default_models_dir
-from stt_transcriber.vad_models import load_vad
+from stt_transcriber.core.audio.vad_stream import VoiceModel
+from stt_transcriber.core.decoding import Hypothesis
+from stt_transcriber.core.live.policy import LivePolicy
+from stt_transcriber.core.live.session import LiveSession
+from stt_transcriber.core.live.utterance import Ticket
+from stt_transcriber.core.schedule.scheduler import Kind
+from stt_transcriber.core.text import guards
+from stt_transcriber.engines.registry import load_engine
+from stt_transcriber.models.store import default_models_dir
+from stt_transcriber.vad.models import load_vad
 
 Audio = NDArray[np.int16]
 FRAME = SAMPLE_RATE // 10

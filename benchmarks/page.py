@@ -26,10 +26,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from browser.browsers import Pages, Running, browser
 from browser.played import Server
 
-from stt_gateway.pages import web_pages
-from stt_transcriber.core.speech import WINDOW_SAMPLES, GatePolicy
-from stt_transcriber.model_store import default_models_dir, pull
-from stt_transcriber.vad_models import load_vad
+from stt_gateway.http.pages import web_pages
+from stt_transcriber.core.audio.vad_gate import WINDOW_SAMPLES, GatePolicy
+from stt_transcriber.models.store import default_models_dir, pull
+from stt_transcriber.vad.models import load_vad
 
 VOICE_WINDOWS = 3  # in a row: one alone may be a click
 LEAD_MS = 200  # the voice model may hear a voice so late

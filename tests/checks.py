@@ -4,8 +4,8 @@ import jiwer
 from speech import BECKETT_TEXT
 from whisper_normalizer.basic import BasicTextNormalizer
 
-from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis
-from stt_transcriber.core.text import join_words
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
+from stt_transcriber.core.text.join import join_words
 from stt_transcriber.engines.base import Engine
 
 _normalise = BasicTextNormalizer()

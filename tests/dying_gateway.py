@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 
 from stt_gateway.__main__ import main
 from stt_gateway.store.sql_store import SqlTranscriptStore
-from stt_shared.bus import keys
-from stt_shared.bus.work_queue import WorkItem, WorkQueue
+from stt_shared.streams import keys
+from stt_shared.work.queue import WorkItem, WorkQueue
 
 
 def _die() -> NoReturn:

@@ -10,9 +10,9 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from stt_transcriber.engines.file_model import FileWhisper
-from stt_transcriber.engines.onnx_model import Encoding, Floats, OnnxWhisper
-from stt_transcriber.engines.search import Job, Tokens
+from stt_transcriber.engines.onnx.file_model import FileWhisper
+from stt_transcriber.engines.onnx.model import Encoding, Floats, OnnxWhisper
+from stt_transcriber.engines.onnx.search import Job, Tokens
 
 END = 9
 TOKENS = Tokens(end=END, not_first=frozenset({8, END}))

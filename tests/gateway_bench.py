@@ -16,17 +16,17 @@ from redis.asyncio import Redis
 
 from stt_gateway.__main__ import server_config
 from stt_gateway.settings import GatewaySettings
-from stt_shared.bus import keys
-from stt_shared.bus.channels import ChannelHub
-from stt_shared.bus.functions import Functions, Ownership, Written
-from stt_shared.bus.log import read_audio
-from stt_shared.bus.replicas import ReplicaStatus
-from stt_shared.bus.work import SESSIONS, Assignment, Stage
-from stt_shared.clock import wall_ms
 from stt_shared.contracts.events import Done, Error, Event, Final, Partial, StageTiming
 from stt_shared.contracts.frames import Frame, FrameKind, frame_from_entry
 from stt_shared.contracts.jobs import JobResult, JobSegment, JobStatus
-from stt_shared.tasks import cancel_and_wait
+from stt_shared.process.clock import wall_ms
+from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.redis.channels import ChannelHub
+from stt_shared.streams import keys
+from stt_shared.streams.reader import read_audio
+from stt_shared.streams.sessions import Functions, Ownership, Written
+from stt_shared.work.heartbeat import ReplicaStatus
+from stt_shared.work.stage import SESSIONS, Assignment, Stage
 
 STAMP = "2026-01-01T00:00:00.000Z"
 STOP = '{"type":"stop"}'

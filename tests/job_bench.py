@@ -12,23 +12,23 @@ import redis
 from loud_is_voice import LoudIsVoice
 from redis.asyncio import Redis
 
-from stt_shared.bus import keys
-from stt_shared.bus.channels import ChannelHub
-from stt_shared.bus.client import connect
-from stt_shared.bus.functions import Functions, Ownership, Written
-from stt_shared.bus.jobs import NewJob
-from stt_shared.bus.log import read_state
-from stt_shared.bus.suspects import Suspects
-from stt_shared.bus.work import JOBS, SESSIONS, Stage
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.jobs import JobConfig, JobError, JobResult
-from stt_shared.tasks import cancel_and_wait
-from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis, TimedWord
-from stt_transcriber.core.policy import LivePolicy
-from stt_transcriber.file_cutter import FileCutter
-from stt_transcriber.file_worker import ChunkWorker
-from stt_transcriber.live_worker import LiveParts, LiveWorker
-from stt_transcriber.model_pool import ModelPool
+from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.redis.channels import ChannelHub
+from stt_shared.redis.client import connect
+from stt_shared.streams import keys
+from stt_shared.streams.jobs import NewJob
+from stt_shared.streams.reader import read_state
+from stt_shared.streams.sessions import Functions, Ownership, Written
+from stt_shared.work.crash_guard import Suspects
+from stt_shared.work.stage import JOBS, SESSIONS, Stage
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, TimedWord
+from stt_transcriber.core.live.policy import LivePolicy
+from stt_transcriber.decode.pool import ModelPool
+from stt_transcriber.files.cutter import FileCutter
+from stt_transcriber.files.worker import ChunkWorker
+from stt_transcriber.live.worker import LiveParts, LiveWorker
 
 LOUD = 8000
 POISON = 12345

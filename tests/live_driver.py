@@ -5,10 +5,10 @@ from loud_is_voice import LoudIsVoice
 
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import SessionConfig
-from stt_transcriber.core.hypothesis import Hypothesis, TimedWord
-from stt_transcriber.core.live import LiveSession
-from stt_transcriber.core.outcome import Outcome
-from stt_transcriber.core.policy import LivePolicy
+from stt_transcriber.core.decoding import Hypothesis, TimedWord
+from stt_transcriber.core.live.outcome import Outcome
+from stt_transcriber.core.live.policy import LivePolicy
+from stt_transcriber.core.live.session import LiveSession
 
 
 def heard(*words: tuple[str, float, float], **changes: object) -> Hypothesis:

@@ -10,12 +10,12 @@ import numpy as np
 from stt_shared.contracts.events import Event, Final, Partial
 from stt_shared.contracts.frames import Frame
 from stt_shared.contracts.session import CarriedContext, SessionConfig
-from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis
-from stt_transcriber.core.listener import VoiceModel
-from stt_transcriber.core.live import LiveSession
-from stt_transcriber.core.outcome import Advance, Outcome
-from stt_transcriber.core.policy import LivePolicy
-from stt_transcriber.core.utterance import Ticket
+from stt_transcriber.core.audio.vad_stream import VoiceModel
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
+from stt_transcriber.core.live.outcome import Advance, Outcome
+from stt_transcriber.core.live.policy import LivePolicy
+from stt_transcriber.core.live.session import LiveSession
+from stt_transcriber.core.live.utterance import Ticket
 
 Draw = np.random.Generator
 _json = msgspec.json.Decoder(CarriedContext)

@@ -13,18 +13,18 @@ import uvicorn
 import uvloop
 
 from stt_gateway.app import create_app
-from stt_gateway.http_connections import HttpConnections, timed_protocol
-from stt_gateway.open_files import raise_soft_limit, soft_limit
-from stt_gateway.read_ahead import ReadAheadProtocol
+from stt_gateway.http.connections import HttpConnections, timed_protocol
+from stt_gateway.http.open_files import raise_soft_limit, soft_limit
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.engine import database_url
-from stt_shared import garbage
-from stt_shared.bus.client import wait_until_ready
-from stt_shared.folders import note_of_former_store
-from stt_shared.listening import BACKLOG, drop_dead_peers
-from stt_shared.logging import set_up_logging
-from stt_shared.settings import load_settings
-from stt_shared.tasks import cancel_and_wait, stop_signal
+from stt_gateway.ws.protocol import ReadAheadProtocol
+from stt_shared.process import gc
+from stt_shared.process.folders import note_of_former_store
+from stt_shared.process.listening import BACKLOG, drop_dead_peers
+from stt_shared.process.logging import set_up_logging
+from stt_shared.process.settings import load_settings
+from stt_shared.process.tasks import cancel_and_wait, stop_signal
+from stt_shared.redis.client import wait_until_ready
 
 _log = structlog.get_logger()
 
@@ -35,7 +35,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn does it."""
         await super().startup(sockets)
-        garbage.set_aside()
+        gc.set_aside()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -17,30 +17,31 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
-from stt_gateway import conversations, docs_page, health_http, jobs, older_clients, stream, transcripts
-from stt_gateway.access import AccessMiddleware, rules_of
-from stt_gateway.admission import Admission
-from stt_gateway.connections import Connections
-from stt_gateway.core.access import origin_names
-from stt_gateway.core.retry_times import RetryTimes
-from stt_gateway.pages import web_pages
-from stt_gateway.parking import Parking
-from stt_gateway.services import Services, services_of
+from stt_gateway.context import Services, services_of
+from stt_gateway.core.requests.access import origin_names
+from stt_gateway.core.requests.retry_after import RetryTimes
+from stt_gateway.http import docs_page, health, jobs, transcripts
+from stt_gateway.http.access import AccessMiddleware, rules_of
+from stt_gateway.http.pages import web_pages
+from stt_gateway.live.admission import Admission
+from stt_gateway.live.connection_limit import Connections
+from stt_gateway.live.detached import Parking
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.engine import database_url
 from stt_gateway.store.interface import TranscriptStore
 from stt_gateway.store.migrating import migrate
 from stt_gateway.store.sql_store import SqlTranscriptStore
-from stt_gateway.store_writer import StoreWriter
-from stt_shared.bus import keys
-from stt_shared.bus.channels import ChannelHub
-from stt_shared.bus.client import connect, wait_until_ready
-from stt_shared.bus.functions import Functions
-from stt_shared.bus.replicas import Heartbeat, ReplicaStatus, new_replica_id
-from stt_shared.clock import wall_ms
+from stt_gateway.store.writer import StoreWriter
+from stt_gateway.ws import legacy, stream, viewer
 from stt_shared.contracts.errors import SttError
-from stt_shared.metrics import ERRORS_TOTAL
-from stt_shared.tasks import LoopWatch, cancel_and_wait
+from stt_shared.process.clock import wall_ms
+from stt_shared.process.metrics import ERRORS_TOTAL
+from stt_shared.process.tasks import LoopWatch, cancel_and_wait
+from stt_shared.redis.channels import ChannelHub
+from stt_shared.redis.client import connect, wait_until_ready
+from stt_shared.streams import keys
+from stt_shared.streams.sessions import Functions
+from stt_shared.work.heartbeat import Heartbeat, ReplicaStatus, new_replica_id
 
 _log = structlog.get_logger()
 
@@ -133,10 +134,10 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     )
     app.include_router(stream.router)
     app.include_router(jobs.router)
-    app.include_router(conversations.router)
+    app.include_router(viewer.router)
     app.include_router(transcripts.router)
-    app.include_router(older_clients.router)
-    app.include_router(health_http.router)
+    app.include_router(legacy.router)
+    app.include_router(health.router)
     app.include_router(docs_page.router)
     app.include_router(web_pages().router())
     if origins := origin_names(settings.allowed_origins):

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from stt_gateway.core.access import host_names, origin_names
-from stt_shared.folders import default_data_dir, default_spool_dir
-from stt_shared.settings import CommonSettings
+from stt_gateway.core.requests.access import host_names, origin_names
+from stt_shared.process.folders import default_data_dir, default_spool_dir
+from stt_shared.process.settings import CommonSettings
 
 
 class GatewaySettings(CommonSettings):

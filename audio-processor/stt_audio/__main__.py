@@ -7,10 +7,10 @@ from collections.abc import Callable
 import redis
 
 from stt_audio.app import run
-from stt_audio.session import SERVICE
+from stt_audio.live.sessions import SERVICE
 from stt_audio.settings import AudioSettings
-from stt_shared.logging import set_up_logging
-from stt_shared.settings import load_settings
+from stt_shared.process.logging import set_up_logging
+from stt_shared.process.settings import load_settings
 
 
 def main() -> None:

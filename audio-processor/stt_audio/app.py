@@ -7,21 +7,21 @@ import structlog
 from prometheus_client import generate_latest
 from redis.asyncio import Redis
 
-from stt_audio.jobs import FileJobs
-from stt_audio.memory import MemoryGuard
-from stt_audio.session import SERVICE, LiveSessions
+from stt_audio.codecs.memory import MemoryGuard
+from stt_audio.files.jobs import FileJobs
+from stt_audio.files.spool import sweep_for_ever
+from stt_audio.live.sessions import SERVICE, LiveSessions
 from stt_audio.settings import AudioSettings
-from stt_audio.spool import sweep_for_ever
-from stt_shared import garbage
-from stt_shared.bus import keys
-from stt_shared.bus.channels import ChannelHub
-from stt_shared.bus.client import connect, wait_until_ready
-from stt_shared.bus.functions import Functions
-from stt_shared.bus.replicas import Heartbeat, ReplicaStatus, new_replica_id
-from stt_shared.bus.suspects import Suspects
-from stt_shared.bus.work import JOBS, SESSIONS, Stage
-from stt_shared.clock import wall_ms
-from stt_shared.tasks import LoopWatch, cancel_and_wait, stop_signal
+from stt_shared.process import gc
+from stt_shared.process.clock import wall_ms
+from stt_shared.process.tasks import LoopWatch, cancel_and_wait, stop_signal
+from stt_shared.redis.channels import ChannelHub
+from stt_shared.redis.client import connect, wait_until_ready
+from stt_shared.streams import keys
+from stt_shared.streams.sessions import Functions
+from stt_shared.work.crash_guard import Suspects
+from stt_shared.work.heartbeat import Heartbeat, ReplicaStatus, new_replica_id
+from stt_shared.work.stage import JOBS, SESSIONS, Stage
 
 _log = structlog.get_logger()
 
@@ -113,7 +113,7 @@ async def _serve(settings: AudioSettings, client: Redis, executor: ThreadPoolExe
                     tasks.create_task(sweep_for_ever(client, settings.spool_dir), name="spool sweeper"),
                 ]
                 intakes = [tasks.create_task(stage.run(), name="intake") for stage in (sessions, jobs)]
-                garbage.set_aside()
+                gc.set_aside()
                 _log.info("ready", replica=replica.id, capacity=settings.audio_max_sessions)
                 await stop.wait()
                 replica.draining = True

@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import Field
 
 from stt_shared.contracts.session import TARGET_SAMPLE_RATE
-from stt_shared.folders import default_spool_dir
-from stt_shared.settings import CommonSettings
+from stt_shared.process.folders import default_spool_dir
+from stt_shared.process.settings import CommonSettings
 
 
 class AudioSettings(CommonSettings):

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from stt_shared.extras import install_command
+from stt_shared.process.extras import install_command
 
 _PR_SET_PDEATHSIG = 1
 

@@ -28,9 +28,9 @@ from stt_cli.model_files import models_dir_of, prepare_model
 from stt_cli.readiness import Health, ask_health
 from stt_cli.settings import UpSettings
 from stt_cli.supervisor import Ended, Supervisor
-from stt_shared.bus.client import check_usable
-from stt_shared.bus.outage import redis_state
-from stt_shared.folders import note_of_former_store
+from stt_shared.process.folders import note_of_former_store
+from stt_shared.redis.client import check_usable
+from stt_shared.redis.outage import redis_state
 
 GRACE_S = 15.0
 """How long a service may finish what it has in hand; more than their own drain time."""

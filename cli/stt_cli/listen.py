@@ -4,7 +4,7 @@ import errno
 import socket
 
 from stt_cli.errors import CliError
-from stt_shared.listening import BACKLOG, drop_dead_peers
+from stt_shared.process.listening import BACKLOG, drop_dead_peers
 
 
 def open_listener(host: str, port: int) -> socket.socket:

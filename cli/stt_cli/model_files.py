@@ -7,8 +7,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from stt_cli.errors import CliError
 from stt_shared.contracts.engines import EngineName
-from stt_transcriber.model_registry import CHECKPOINT_SUFFIX, KNOWN_MODELS
-from stt_transcriber.model_store import ModelError, default_models_dir, pull, resolve
+from stt_transcriber.models.registry import CHECKPOINT_SUFFIX, KNOWN_MODELS
+from stt_transcriber.models.store import ModelError, default_models_dir, pull, resolve
 
 
 def models_dir_of(given: Path | None) -> Path:

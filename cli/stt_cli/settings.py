@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stt_cli.errors import CliError
 from stt_shared.contracts.engines import EngineName
-from stt_shared.folders import default_data_dir
+from stt_shared.process.folders import default_data_dir
 
 Replicas = Annotated[int, Field(ge=1, le=64)]
 

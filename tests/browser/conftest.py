@@ -10,7 +10,7 @@ import pytest
 import speech
 from common import Suite, running_suite
 
-from stt_transcriber.model_store import ModelError, default_models_dir, pull
+from stt_transcriber.models.store import ModelError, default_models_dir, pull
 
 if TYPE_CHECKING:
     from browser.browsers import Pages, Running

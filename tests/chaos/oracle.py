@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, TimedWord
+from stt_transcriber.core.decoding import SAMPLE_RATE, DecodeRequest, Hypothesis, TimedWord
 from stt_transcriber.engines.request import check_request, nothing_heard
 
 FRAME_SAMPLES = 1600

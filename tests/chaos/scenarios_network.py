@@ -8,8 +8,8 @@ from chaos.replica import Replica
 from chaos.run import Run, scenario
 from chaos.suite import Setup
 from chaos.talk import Speak, speak_sdk
-from stt_shared.bus import keys
-from stt_shared.bus.replicas import living_replicas
+from stt_shared.streams import keys
+from stt_shared.work.heartbeat import living_replicas
 
 PROXIED = Setup(proxied=True)
 SERVICES = ("transcriber", "audio-processor", "gateway")

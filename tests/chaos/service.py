@@ -19,7 +19,7 @@ def main() -> None:
         # Before anything else is imported, so that nobody holds on to the right clock.
         _falsify_clock(Path(os.environ["CHAOS_CLOCK"]))
     if service == "transcriber":
-        load = importlib.import_module("stt_transcriber.engines.load")
+        load = importlib.import_module("stt_transcriber.engines.registry")
         # A setting may only name an engine of the product: the oracle stands in for the one that nobody uses.
         load.ENGINES["instant"] = "chaos.oracle"
     twins = importlib.import_module("chaos.twins")

@@ -21,8 +21,8 @@ from chaos.front import Front
 from chaos.replica import Replica
 from chaos.service import MODULES
 from stt_cli.embedded_redis import EmbeddedRedis
-from stt_shared.bus import keys
-from stt_shared.bus.replicas import living_replicas, replica_metrics
+from stt_shared.streams import keys
+from stt_shared.work.heartbeat import living_replicas, replica_metrics
 
 STAGES = {"audio-processor": keys.STAGE_AUDIO, "transcriber": keys.STAGE_TRANSCRIBER}
 START_TIMEOUT_S = 60.0

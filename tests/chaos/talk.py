@@ -16,7 +16,7 @@ import websockets
 import stt_client
 from chaos.count import Count, count
 from chaos.oracle import Speech, speech, word
-from stt_transcriber.core.hypothesis import SAMPLE_RATE
+from stt_transcriber.core.decoding import SAMPLE_RATE
 
 QUERY = "language=en&endpointing_ms=500"
 

@@ -4,9 +4,9 @@ import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from stt_shared.bus.channels import ChannelHub
-from stt_shared.bus.lane import LuaFunction
-from stt_shared.bus.log import LogReader
+from stt_shared.redis.channels import ChannelHub
+from stt_shared.redis.pipeline import LuaFunction
+from stt_shared.streams.reader import LogReader
 
 
 def _without_lines(answer: str) -> Callable[[], None]:

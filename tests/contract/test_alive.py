@@ -8,10 +8,10 @@ import msgspec
 import pytest
 import redis
 
-from stt_shared.alive import trouble_of
-from stt_shared.bus import keys
-from stt_shared.bus.client import connect_sync
-from stt_shared.bus.replicas import ReplicaStatus
+from stt_shared.redis.client import connect_sync
+from stt_shared.streams import keys
+from stt_shared.work.healthcheck import trouble_of
+from stt_shared.work.heartbeat import ReplicaStatus
 
 pytestmark = pytest.mark.contract
 
@@ -54,7 +54,7 @@ def test_a_replica_that_does_nothing_is_told_with_its_reason(client: redis.Redis
 
 def test_the_command_exits_as_a_health_check_must() -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "stt_shared.alive", "audio"],
+        [sys.executable, "-m", "stt_shared.work.healthcheck", "audio"],
         env={"REDIS_URL": "redis://127.0.0.1:1/0"},
         capture_output=True,
         text=True,

@@ -18,20 +18,20 @@ import pytest
 from job_bench import Mortal
 from redis.asyncio import Redis
 
-from stt_audio.files import FileDecoder
-from stt_audio.jobs import MAX_AHEAD_S, FileJobs
-from stt_audio.spool import sweep
-from stt_shared.bus import keys
-from stt_shared.bus.client import connect
-from stt_shared.bus.functions import Functions, Ownership
-from stt_shared.bus.keys import job_keys, session_keys
-from stt_shared.bus.log import read_state
-from stt_shared.bus.replicas import living_replicas, replica_metrics
-from stt_shared.bus.work import Assignment
+from stt_audio.files.decoder import FileDecoder
+from stt_audio.files.jobs import MAX_AHEAD_S, FileJobs
+from stt_audio.files.spool import sweep
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, frame_from_entry
 from stt_shared.contracts.jobs import JobConfig, JobError
 from stt_shared.contracts.session import SessionConfig, encode_json
-from stt_shared.tasks import cancel_and_wait
+from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.redis.client import connect
+from stt_shared.streams import keys
+from stt_shared.streams.keys import job_keys, session_keys
+from stt_shared.streams.reader import read_state
+from stt_shared.streams.sessions import Functions, Ownership
+from stt_shared.work.heartbeat import living_replicas, replica_metrics
+from stt_shared.work.stage import Assignment
 
 pytestmark = pytest.mark.contract
 
@@ -145,7 +145,7 @@ async def test_a_job_cancelled_while_its_file_is_opened_frees_the_decoder(
                 loop.call_soon_threadsafe(freed.set)
             super().__init__(path, max_samples, cancelled)
 
-    monkeypatch.setattr("stt_audio.jobs.FileDecoder", OpeningForEver)
+    monkeypatch.setattr("stt_audio.files.jobs.FileDecoder", OpeningForEver)
     await created(redis_client, tmp_path, wav(1))
     task = asyncio.create_task(jobs.handle(await assigned(redis_client)))
     await asyncio.sleep(0.2)

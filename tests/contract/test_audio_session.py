@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 from redis.asyncio import Redis
 
-from stt_audio.session import LiveSessions
-from stt_shared.bus import keys
-from stt_shared.bus.channels import ChannelHub
-from stt_shared.bus.functions import MAX_PCM_LOG_SAMPLES, Commit, Functions, Ownership, Written
-from stt_shared.bus.keys import session_keys
-from stt_shared.bus.log import read_state
-from stt_shared.bus.work import Assignment
+from stt_audio.live.sessions import LiveSessions
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, frame_from_entry
 from stt_shared.contracts.session import CarriedContext, Encoding, SessionConfig, encode_json
-from stt_shared.tasks import cancel_and_wait
+from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.redis.channels import ChannelHub
+from stt_shared.streams import keys
+from stt_shared.streams.keys import session_keys
+from stt_shared.streams.reader import read_state
+from stt_shared.streams.sessions import MAX_PCM_LOG_SAMPLES, Commit, Functions, Ownership, Written
+from stt_shared.work.stage import Assignment
 
 pytestmark = pytest.mark.contract
 
@@ -225,8 +225,8 @@ async def test_a_full_log_holds_the_session_back(bench: Bench) -> None:
 
 @pytest.fixture
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stt_audio.session.UNSERVED_S", 0.5)
-    monkeypatch.setattr("stt_audio.writer._LOOK_EVERY_MS", 100.0)
+    monkeypatch.setattr("stt_audio.live.sessions.UNSERVED_S", 0.5)
+    monkeypatch.setattr("stt_audio.pcm_writer._LOOK_EVERY_MS", 100.0)
 
 
 async def fill(bench: Bench) -> None:

@@ -15,19 +15,20 @@ import numpy as np
 import pytest
 from redis.asyncio import Redis
 
-from stt_audio import restart, road
-from stt_audio.progress import Progress
-from stt_audio.restart import OPUS_PREROLL_S
-from stt_audio.session import LiveSessions
-from stt_shared.bus import keys
-from stt_shared.bus.channels import ChannelHub
-from stt_shared.bus.functions import MAX_INGEST_LOG_BYTES, Commit, Functions, Ownership, Written
-from stt_shared.bus.keys import StreamKeys, session_keys
-from stt_shared.bus.log import read_state
-from stt_shared.bus.work import Assignment
+from stt_audio.codecs import restart_points
+from stt_audio.codecs.restart_points import OPUS_PREROLL_S
+from stt_audio.live import pipeline
+from stt_audio.live.progress import Progress
+from stt_audio.live.sessions import LiveSessions
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, Held, frame_from_entry
 from stt_shared.contracts.session import CarriedContext, Encoding, SessionConfig, encode_json
-from stt_shared.tasks import cancel_and_wait
+from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.redis.channels import ChannelHub
+from stt_shared.streams import keys
+from stt_shared.streams.keys import StreamKeys, session_keys
+from stt_shared.streams.reader import read_state
+from stt_shared.streams.sessions import MAX_INGEST_LOG_BYTES, Commit, Functions, Ownership, Written
+from stt_shared.work.stage import Assignment
 
 pytestmark = pytest.mark.contract
 
@@ -244,7 +245,7 @@ async def test_without_the_kept_frames_samples_are_lost(bench: Bench, monkeypatc
 async def test_a_stream_that_cannot_be_taken_up_ends_with_the_reason(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(restart, "MAX_KEPT_BYTES", 20_000)
+    monkeypatch.setattr(restart_points, "MAX_KEPT_BYTES", 20_000)
     session = await bench.session(SessionConfig(encoding=Encoding.WAV))
     pieces = in_pieces(stream("wav", "adpcm_ms", 22050), 28)
     async with session.decoder():
@@ -286,8 +287,8 @@ async def test_a_frame_that_was_half_written_is_not_written_twice(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A long frame goes into the PCM log piece by piece, and its decoder may be lost between two of them."""
-    monkeypatch.setattr(road, "MAX_FRAME_BYTES", 1000)
-    monkeypatch.setattr(road, "MIN_FRAME_BYTES", 1)
+    monkeypatch.setattr(pipeline, "MAX_FRAME_BYTES", 1000)
+    monkeypatch.setattr(pipeline, "MIN_FRAME_BYTES", 1)
     config = SessionConfig()
     data = np.random.default_rng(0).integers(-9000, 9000, 40_000, dtype="<i2").tobytes()
     session = await bench.session(config)

@@ -7,11 +7,17 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from stt_shared.bus import keys
-from stt_shared.bus.channels import MAX_INBOX, ChannelHub, Inbox
-from stt_shared.bus.cluster import as_cluster
-from stt_shared.bus.cluster_lane import lane_for
-from stt_shared.bus.functions import (
+from stt_shared.contracts.events import Final, Partial, SpeechStarted, decode_event
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, Held
+from stt_shared.contracts.session import CarriedContext, SessionConfig, encode_json, session_state
+from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.redis.channels import MAX_INBOX, ChannelHub, Inbox
+from stt_shared.redis.cluster import as_cluster
+from stt_shared.redis.cluster_pipeline import lane_for
+from stt_shared.streams import keys
+from stt_shared.streams.keys import session_keys
+from stt_shared.streams.reader import LogHole, RawEvent, read_audio, read_events, read_state
+from stt_shared.streams.sessions import (
     LOG_ENTRY_BYTES,
     MAX_INGEST_LOG_BYTES,
     MAX_PCM_LOG_SAMPLES,
@@ -21,15 +27,9 @@ from stt_shared.bus.functions import (
     Written,
     pcm_log_is_full,
 )
-from stt_shared.bus.keys import session_keys
-from stt_shared.bus.log import LogHole, RawEvent, read_audio, read_events, read_state
-from stt_shared.bus.replicas import Heartbeat, ReplicaStatus, living_replicas, replica_metrics
-from stt_shared.bus.work import SESSIONS, Assignment, Stage, WorkQueue
-from stt_shared.bus.work_queue import SECOND_LOOK_S
-from stt_shared.contracts.events import Final, Partial, SpeechStarted, decode_event
-from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, Held
-from stt_shared.contracts.session import CarriedContext, SessionConfig, encode_json, session_state
-from stt_shared.tasks import cancel_and_wait
+from stt_shared.work.heartbeat import Heartbeat, ReplicaStatus, living_replicas, replica_metrics
+from stt_shared.work.queue import SECOND_LOOK_S
+from stt_shared.work.stage import SESSIONS, Assignment, Stage, WorkQueue
 
 pytestmark = pytest.mark.contract
 

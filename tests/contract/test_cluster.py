@@ -8,18 +8,18 @@ import pytest
 import redis
 from redis.asyncio import Redis
 
-from stt_shared.bus import keys
-from stt_shared.bus.channels import ChannelHub
-from stt_shared.bus.client import connect, connect_sync
-from stt_shared.bus.cluster import ClusterClient, as_cluster, is_cluster_url, node_urls
-from stt_shared.bus.functions import Commit, Functions, Ownership, Written
-from stt_shared.bus.keys import session_keys
-from stt_shared.bus.log import RawEvent, read_audio, read_events, read_pcm, read_state
-from stt_shared.bus.work import SESSIONS, Assignment, Stage
 from stt_shared.contracts.events import Done, Final, decode_event
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import CarriedContext, SessionConfig, encode_json
-from stt_shared.tasks import cancel_and_wait
+from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.redis.channels import ChannelHub
+from stt_shared.redis.client import connect, connect_sync
+from stt_shared.redis.cluster import ClusterClient, as_cluster, is_cluster_url, node_urls
+from stt_shared.streams import keys
+from stt_shared.streams.keys import session_keys
+from stt_shared.streams.reader import RawEvent, read_audio, read_events, read_pcm, read_state
+from stt_shared.streams.sessions import Commit, Functions, Ownership, Written
+from stt_shared.work.stage import SESSIONS, Assignment, Stage
 
 pytestmark = pytest.mark.contract
 

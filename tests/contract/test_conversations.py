@@ -14,11 +14,11 @@ import websockets
 from gateway_bench import Gateway, Line, line, running_gateway, stand_ins, until
 from redis.asyncio import Redis
 
-from stt_shared.bus import keys
-from stt_shared.bus.conversations import epoch_of
-from stt_shared.bus.functions import Functions
-from stt_shared.clock import wall_ms
 from stt_shared.contracts.conversation import Unsettled, Utterance, utterance_from
+from stt_shared.process.clock import wall_ms
+from stt_shared.streams import keys
+from stt_shared.streams.conversations import epoch_of
+from stt_shared.streams.sessions import Functions
 
 pytestmark = pytest.mark.contract
 

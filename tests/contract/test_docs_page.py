@@ -9,7 +9,7 @@ import pytest
 from gateway_bench import running_gateway
 from redis.asyncio import Redis
 
-from stt_gateway.pages import SECURITY_HEADERS
+from stt_gateway.http.pages import SECURITY_HEADERS
 
 pytestmark = pytest.mark.contract
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stt_cli.embedded_redis import EmbeddedRedis
-from stt_shared.bus.client import connect_sync
+from stt_shared.redis.client import connect_sync
 
 pytestmark = pytest.mark.contract
 

@@ -13,16 +13,16 @@ from redis.asyncio import Redis
 from sqlalchemy import URL
 from store_samples import about_sqlite, transcript, utterance
 
-from stt_gateway.erasing import erase_job, erase_transcript
+from stt_gateway.http.deletion import erase_job, erase_transcript
 from stt_gateway.store.sql_store import SqlTranscriptStore
-from stt_shared.bus import keys
-from stt_shared.bus.functions import Functions, Ownership
-from stt_shared.bus.jobs import NewJob
-from stt_shared.clock import wall_ms
 from stt_shared.contracts.conversation import Utterance
 from stt_shared.contracts.events import Done, Final
 from stt_shared.contracts.jobs import JobConfig, JobStatus
 from stt_shared.contracts.session import SessionConfig, encode_json
+from stt_shared.process.clock import wall_ms
+from stt_shared.streams import keys
+from stt_shared.streams.jobs import NewJob
+from stt_shared.streams.sessions import Functions, Ownership
 
 pytestmark = pytest.mark.contract
 pytest_plugins = ("store_fixtures",)

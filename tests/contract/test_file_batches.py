@@ -11,14 +11,14 @@ import pytest
 from job_bench import LOUD, FirstSamples, Transcriber, ended, play, posted, sayings, seconds
 from redis.asyncio import Redis
 
-from stt_shared.bus import keys
-from stt_shared.bus.functions import Functions
-from stt_shared.bus.jobs import NewJob
 from stt_shared.contracts.jobs import JobConfig, JobResult
-from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis, Quality
-from stt_transcriber.core.scheduler import Kind
+from stt_shared.streams import keys
+from stt_shared.streams.jobs import NewJob
+from stt_shared.streams.sessions import Functions
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality
+from stt_transcriber.core.schedule.scheduler import Kind
+from stt_transcriber.decode.pool import Decoded
 from stt_transcriber.engines.base import FileEngine, GiveWay
-from stt_transcriber.model_pool import Decoded
 
 pytestmark = pytest.mark.contract
 JOB = "batches-0123456789abcdef"

@@ -31,10 +31,10 @@ from live_client import as_json, talk
 from redis.asyncio import Redis
 
 from stt_cli.embedded_redis import EmbeddedRedis
-from stt_shared.bus import keys
-from stt_shared.bus.client import connect
 from stt_shared.contracts.errors import ERRORS
 from stt_shared.contracts.frames import Frame
+from stt_shared.redis.client import connect
+from stt_shared.streams import keys
 
 pytestmark = pytest.mark.contract
 
@@ -100,7 +100,7 @@ async def test_an_id_may_be_used_again_when_its_session_is_over(gateway: Gateway
 @pytest.fixture
 def read_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """The list of replicas is never taken from memory."""
-    monkeypatch.setattr("stt_gateway.admission.FRESH_MS", -1.0)
+    monkeypatch.setattr("stt_gateway.live.admission.FRESH_MS", -1.0)
 
 
 @pytest.mark.usefixtures("read_each_time")
@@ -142,7 +142,7 @@ async def test_a_full_house_refuses_and_its_guests_stay(redis_client: Redis, red
 async def test_a_full_house_does_not_wait_for_what_a_guest_would_say(
     redis_client: Redis, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stt_gateway.stream.FIRST_MESSAGE_S", 30.0)
+    monkeypatch.setattr("stt_gateway.ws.stream.FIRST_MESSAGE_S", 30.0)
     async with stand_ins(redis_client, capacity=0), running_gateway(redis_client, redis_url, tmp_path) as gateway:
         began = time.monotonic()
         async with line(gateway.stream()) as silent:
@@ -154,7 +154,7 @@ async def test_a_crowd_at_the_door_takes_no_more_places_than_there_are(
     redis_client: Redis, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bug that was: each of those that came while the list of replicas was read began to count afresh."""
-    monkeypatch.setattr("stt_gateway.admission.FRESH_MS", 60_000.0)
+    monkeypatch.setattr("stt_gateway.live.admission.FRESH_MS", 60_000.0)
     async with stand_ins(redis_client, capacity=2), running_gateway(redis_client, redis_url, tmp_path) as gateway:
         heard = await asyncio.gather(*(talk(gateway.stream(f"session_id=s{n}"), [CHUNK]) for n in range(10)))
     assert sorted(kinds_of(one.events)[0] for one in heard) == ["error"] * 8 + ["ready"] * 2
@@ -196,7 +196,7 @@ async def test_a_bad_query_is_told_on_the_open_connection(gateway: Gateway) -> N
 
 @pytest.mark.parametrize("first", [True, False])
 async def test_a_bad_message_ends_its_session(gateway: Gateway, first: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stt_gateway.stream.FIRST_MESSAGE_S", 5.0 if first else 0.02)
+    monkeypatch.setattr("stt_gateway.ws.stream.FIRST_MESSAGE_S", 5.0 if first else 0.02)
     for query, message, code in BAD_MESSAGES.values():
         async with line(gateway.stream(query)) as client:
             if not first:
@@ -290,7 +290,7 @@ async def test_a_session_that_was_ended_lets_its_workers_go(gateway: Gateway, wo
 
 @pytest.fixture
 def looked_after_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stt_gateway.stream.LOOK_AFTER_S", 0.1)
+    monkeypatch.setattr("stt_gateway.ws.stream.LOOK_AFTER_S", 0.1)
 
 
 @pytest.mark.usefixtures("looked_after_often")
@@ -364,7 +364,7 @@ async def test_a_mistake_of_ours_is_told_without_its_traceback(
 
     async with line(gateway.stream()) as client:
         await client.hear("ready")
-        monkeypatch.setattr("stt_gateway.session.Session.finalize", broken)
+        monkeypatch.setattr("stt_gateway.live.session.Session.finalize", broken)
         await client.send(FINALIZE)
         error = await ends_with(client, "internal")
     assert "secret" not in json.dumps(error)
@@ -392,7 +392,7 @@ async def test_redis_away_for_a_moment_costs_nothing_for_long_ends_the_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bug that was: a keepalive while Redis was away ended the session as a mistake of ours."""
-    monkeypatch.setattr("stt_gateway.session.REDIS_PATIENCE_MS", 100.0)
+    monkeypatch.setattr("stt_gateway.live.session.REDIS_PATIENCE_MS", 100.0)
     with EmbeddedRedis() as server:
         client = connect(server.url)
         async with stand_ins(client), running_gateway(client, server.url, tmp_path) as gateway:

@@ -10,10 +10,10 @@ import uvicorn
 from gateway_bench import FINALIZE, STOP, Gateway, Hand, Line, Workers, line, running_gateway, since, stand_ins, until
 from redis.asyncio import Redis
 
-from stt_shared.bus import keys
-from stt_shared.bus.functions import Written
-from stt_shared.bus.keys import session_keys
 from stt_shared.contracts.frames import Frame, FrameKind
+from stt_shared.streams import keys
+from stt_shared.streams.keys import session_keys
+from stt_shared.streams.sessions import Written
 
 pytestmark = pytest.mark.contract
 
@@ -25,7 +25,7 @@ FULL_AFTER = 10
 
 @pytest.fixture(autouse=True)
 def short_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stt_gateway.backpressure.MAX_INGEST_LOG_BYTES", FULL_AFTER * len(BIG))
+    monkeypatch.setattr("stt_gateway.live.backpressure.MAX_INGEST_LOG_BYTES", FULL_AFTER * len(BIG))
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ async def test_a_client_that_must_wait_is_not_taken_for_dead(
 async def test_who_waits_for_room_is_neither_silent_nor_idle(
     redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stt_gateway.stream.LOOK_AFTER_S", 0.1)
+    monkeypatch.setattr("stt_gateway.ws.stream.LOOK_AFTER_S", 0.1)
     async with running_gateway(redis_client, redis_url, tmp_path, session_idle_timeout_s=1) as gateway:
         async with line(gateway.stream("encoding=webm&endpointing_ms=100")) as client:
             await client.hear("ready")
@@ -214,8 +214,8 @@ async def filled(client: Line, workers: Workers) -> Hand:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stt_gateway.stream.LOOK_AFTER_S", 0.05)
-    monkeypatch.setattr("stt_gateway.core.stall.UNSERVED_MS", 300.0)
+    monkeypatch.setattr("stt_gateway.ws.stream.LOOK_AFTER_S", 0.05)
+    monkeypatch.setattr("stt_gateway.core.live.stall.UNSERVED_MS", 300.0)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -247,7 +247,7 @@ async def test_slow_workers_end_no_session(gateway: Gateway, workers: Workers, r
 async def test_live_workers_that_never_move_are_no_worker(
     gateway: Gateway, workers: Workers, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stt_gateway.core.stall.UNMOVED_MS", 500.0)
+    monkeypatch.setattr("stt_gateway.core.live.stall.UNMOVED_MS", 500.0)
     async with line(gateway.stream("encoding=webm")) as client:
         hand = await filled(client, workers)
         await serve(redis_client, hand)

@@ -10,12 +10,12 @@ import pytest
 from gateway_bench import FINALIZE, STOP, Gateway, Hand, Line, Workers, line, running_gateway, stand_ins, until
 from redis.asyncio import Redis
 
-from stt_shared.bus import keys
-from stt_shared.bus.channels import ChannelHub
-from stt_shared.bus.functions import Functions, Hold, Ownership
-from stt_shared.bus.log import read_events
 from stt_shared.contracts.events import Notice
 from stt_shared.contracts.frames import Frame
+from stt_shared.redis.channels import ChannelHub
+from stt_shared.streams import keys
+from stt_shared.streams.reader import read_events
+from stt_shared.streams.sessions import Functions, Hold, Ownership
 
 pytestmark = pytest.mark.contract
 
@@ -37,7 +37,7 @@ async def gateway(redis_client: Redis, redis_url: str, tmp_path: Path, workers: 
 
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stt_gateway.opening.IN_USE_PATIENCE_MS", 0.0)
+    monkeypatch.setattr("stt_gateway.live.opening.IN_USE_PATIENCE_MS", 0.0)
 
 
 async def speaking(talking: Line, workers: Workers) -> dict[str, Any]:

@@ -15,13 +15,13 @@ import redis
 from gateway_bench import Gateway, running_gateway, stand_ins, tell_status, until
 from redis.asyncio import Redis
 
-from stt_shared.bus import keys
-from stt_shared.bus.functions import Functions
-from stt_shared.bus.jobs import JobFunctions, NewJob
-from stt_shared.bus.log import read_state
-from stt_shared.clock import wall_ms
 from stt_shared.contracts.jobs import JobConfig, JobError, JobResult, JobSegment, JobStatus, JobWord
 from stt_shared.contracts.session import Task
+from stt_shared.process.clock import wall_ms
+from stt_shared.streams import keys
+from stt_shared.streams.jobs import JobFunctions, NewJob
+from stt_shared.streams.reader import read_state
+from stt_shared.streams.sessions import Functions
 
 pytestmark = pytest.mark.contract
 
@@ -411,7 +411,7 @@ async def heard_events(http: httpx2.AsyncClient, job_id: str) -> list[tuple[str,
 async def test_watching_a_job_tells_each_change_once_and_ends_with_it(
     gateway: Gateway, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stt_gateway.jobs.WATCH_EVERY_S", 0.02)
+    monkeypatch.setattr("stt_gateway.http.jobs.WATCH_EVERY_S", 0.02)
     job_id = await posted(http)
     watching = asyncio.create_task(heard_events(http, job_id))
     await asyncio.sleep(0.2)
@@ -445,7 +445,7 @@ async def test_what_is_left_to_do_is_told_once_it_is_known(gateway: Gateway, htt
 async def test_a_watched_job_that_is_deleted_ends_the_watching(
     gateway: Gateway, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stt_gateway.jobs.WATCH_EVERY_S", 0.5)
+    monkeypatch.setattr("stt_gateway.http.jobs.WATCH_EVERY_S", 0.5)
     job_id = await posted(http)
     watching = asyncio.create_task(heard_events(http, job_id))
     await asyncio.sleep(0.1)

@@ -29,11 +29,11 @@ from live_client import as_json, chunked, talk
 from redis.asyncio import Redis
 from websockets.exceptions import InvalidStatus
 
-from stt_shared.bus import keys
-from stt_shared.bus.functions import Commit
 from stt_shared.contracts.events import SpeechStarted
 from stt_shared.contracts.frames import Frame, FrameKind
 from stt_shared.contracts.session import CarriedContext
+from stt_shared.streams import keys
+from stt_shared.streams.sessions import Commit
 
 pytestmark = pytest.mark.contract
 
@@ -292,8 +292,8 @@ async def test_who_wants_no_partials_gets_finals_only(gateway: Gateway, workers:
 async def test_acks_tell_what_is_held_and_what_is_settled(
     gateway: Gateway, workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stt_gateway.stream.LOOK_AFTER_S", 0.1)
-    monkeypatch.setattr("stt_gateway.session.ACK_EVERY_MS", 200.0)
+    monkeypatch.setattr("stt_gateway.ws.stream.LOOK_AFTER_S", 0.1)
+    monkeypatch.setattr("stt_gateway.live.session.ACK_EVERY_MS", 200.0)
 
     async def settle(hand: Hand, frame: Frame) -> None:
         if frame.kind is FrameKind.AUDIO:

@@ -15,9 +15,9 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from stt_cli.embedded_redis import EmbeddedRedis
-from stt_shared.bus import keys
-from stt_shared.bus.client import connect
-from stt_shared.bus.replicas import Heartbeat, ReplicaStatus
+from stt_shared.redis.client import connect
+from stt_shared.streams import keys
+from stt_shared.work.heartbeat import Heartbeat, ReplicaStatus
 
 pytestmark = pytest.mark.contract
 

@@ -22,7 +22,7 @@ from gateway_bench import (
 from live_client import as_json
 from redis.asyncio import Redis
 
-from stt_shared.bus import keys
+from stt_shared.streams import keys
 
 pytestmark = [pytest.mark.contract, pytest.mark.usefixtures("_quick")]
 
@@ -32,8 +32,8 @@ CHUNK = bytes(3200)
 @pytest.fixture
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The list of replicas is never taken from memory, and sessions are looked after often."""
-    monkeypatch.setattr("stt_gateway.admission.FRESH_MS", -1.0)
-    monkeypatch.setattr("stt_gateway.stream.LOOK_AFTER_S", 0.1)
+    monkeypatch.setattr("stt_gateway.live.admission.FRESH_MS", -1.0)
+    monkeypatch.setattr("stt_gateway.ws.stream.LOOK_AFTER_S", 0.1)
 
 
 @pytest.fixture
@@ -87,8 +87,8 @@ async def _is_gone(client: Redis, session_id: str) -> bool:
 async def test_a_session_without_audio_idles_out_soon(
     gateways: tuple[Gateway, Gateway], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stt_gateway.session.FIRST_AUDIO_S", 0.5)
-    monkeypatch.setattr("stt_gateway.session.FIRST_AUDIO_KEPT_S", 1.5)
+    monkeypatch.setattr("stt_gateway.live.session.FIRST_AUDIO_S", 0.5)
+    monkeypatch.setattr("stt_gateway.live.session.FIRST_AUDIO_KEPT_S", 1.5)
 
     async def ends(talking: Line, first: bytes | str | None) -> float:
         began = time.monotonic()
@@ -176,7 +176,7 @@ async def test_a_caller_who_is_alone_waits_for_the_place_of_the_one_before(
 async def test_a_session_that_is_named_late_needs_one_place(
     redis_client: Redis, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stt_gateway.admission.FRESH_MS", 60_000.0)
+    monkeypatch.setattr("stt_gateway.live.admission.FRESH_MS", 60_000.0)
     async with stand_ins(redis_client, capacity=1), running_gateway(redis_client, redis_url, tmp_path) as gateway:
         async with line(gateway.stream()) as talking:
             await talking.hear("ready")

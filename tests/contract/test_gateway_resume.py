@@ -24,11 +24,11 @@ from gateway_bench import (
 )
 from redis.asyncio import Redis
 
-from stt_gateway.session import Session
-from stt_shared.bus import keys
-from stt_shared.bus.functions import Commit
+from stt_gateway.live.session import Session
 from stt_shared.contracts.frames import Frame, FrameKind
 from stt_shared.contracts.session import CarriedContext, session_state
+from stt_shared.streams import keys
+from stt_shared.streams.sessions import Commit
 
 pytestmark = pytest.mark.contract
 

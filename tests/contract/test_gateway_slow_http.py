@@ -37,8 +37,8 @@ SLOW = {
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stt_gateway.http_connections.HEAD_TIMEOUT_S", 0.3)
-    monkeypatch.setattr("stt_gateway.http_connections.BODY_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("stt_gateway.http.connections.HEAD_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("stt_gateway.http.connections.BODY_TIMEOUT_S", 0.3)
 
 
 @pytest.fixture

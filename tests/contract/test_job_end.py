@@ -10,14 +10,14 @@ from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from stt_shared.bus import keys
-from stt_shared.bus.functions import Functions
-from stt_shared.bus.log import read_state
-from stt_shared.clock import wall_ms
 from stt_shared.contracts.jobs import ChunkResult, JobResult, JobSegment, JobStatus, TimeSpan
-from stt_transcriber import file_worker
-from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis
-from stt_transcriber.job_end import complete_job, is_over
+from stt_shared.process.clock import wall_ms
+from stt_shared.streams import keys
+from stt_shared.streams.reader import read_state
+from stt_shared.streams.sessions import Functions
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
+from stt_transcriber.files import worker as file_worker
+from stt_transcriber.files.job_result import complete_job, is_over
 
 pytestmark = pytest.mark.contract
 

@@ -4,11 +4,11 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from stt_shared.bus import keys
-from stt_shared.bus.functions import Functions
-from stt_shared.bus.jobs import Cut, HandedOut, NewJob
-from stt_shared.bus.log import read_state
 from stt_shared.contracts.jobs import JobConfig
+from stt_shared.streams import keys
+from stt_shared.streams.jobs import Cut, HandedOut, NewJob
+from stt_shared.streams.reader import read_state
+from stt_shared.streams.sessions import Functions
 
 pytestmark = pytest.mark.contract
 

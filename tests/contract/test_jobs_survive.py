@@ -11,12 +11,14 @@ import pytest
 from job_bench import FirstSamples, Mortal, Transcriber, ended, posted, sayings, seconds
 from redis.asyncio import Redis
 
-from stt_shared.bus import keys, suspects, work_queue
-from stt_shared.bus.functions import Functions
-from stt_shared.bus.log import read_state
-from stt_shared.bus.work import WorkItem, WorkQueue
 from stt_shared.contracts.jobs import JobError, JobResult, JobStatus
-from stt_transcriber import file_cutter
+from stt_shared.streams import keys
+from stt_shared.streams.reader import read_state
+from stt_shared.streams.sessions import Functions
+from stt_shared.work import crash_guard
+from stt_shared.work import queue as work_queue
+from stt_shared.work.stage import WorkItem, WorkQueue
+from stt_transcriber.files import cutter
 
 pytestmark = pytest.mark.contract
 
@@ -199,7 +201,7 @@ async def test_without_its_state_a_successor_cannot_go_on(
     redis_client: Redis, redis_url: str, quick_looks: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The negative twin: audio in front of the last chunk is no longer in the log."""
-    monkeypatch.setattr(file_cutter.cutter_state, "restore", lambda *_: None)
+    monkeypatch.setattr(cutter.cutter_state, "restore", lambda *_: None)
     audio = seconds(60)
     calm = await undisturbed(redis_client, redis_url, audio)
     await posted(redis_client, JOB, audio[:50], played=False)
@@ -251,7 +253,7 @@ async def test_without_counting_a_chunk_kills_for_ever(
     redis_client: Redis, redis_url: str, quick_looks: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The negative twin."""
-    monkeypatch.setattr(suspects, "MAX_CRASHES", 1000)
+    monkeypatch.setattr(crash_guard, "MAX_CRASHES", 1000)
     await posted(redis_client, JOB, seconds(30, first=9000, poison_at=3))
     assert await crash_until_ended(redis_client, redis_url, [JOB], 5) == 6
 

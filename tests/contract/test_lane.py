@@ -10,9 +10,9 @@ import redis
 from redis.asyncio import Redis
 
 from stt_cli.embedded_redis import EmbeddedRedis
-from stt_shared.bus.client import connect
-from stt_shared.bus.cluster_lane import lane_for
-from stt_shared.bus.lane import MAX_BATCH, Lane, LuaFunction
+from stt_shared.redis.client import connect
+from stt_shared.redis.cluster_pipeline import lane_for
+from stt_shared.redis.pipeline import MAX_BATCH, Lane, LuaFunction
 
 pytestmark = pytest.mark.contract
 

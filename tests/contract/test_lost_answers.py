@@ -6,12 +6,12 @@ import pytest
 import redis
 from redis.asyncio import Redis
 
-from stt_shared.bus import keys
-from stt_shared.bus.client import connect
-from stt_shared.bus.functions import Functions
-from stt_shared.bus.log import read_state
-from stt_shared.bus.replicas import ALIVE_MS
-from stt_shared.bus.work import SESSIONS, Assignment, Stage
+from stt_shared.redis.client import connect
+from stt_shared.streams import keys
+from stt_shared.streams.reader import read_state
+from stt_shared.streams.sessions import Functions
+from stt_shared.work.heartbeat import ALIVE_MS
+from stt_shared.work.stage import SESSIONS, Assignment, Stage
 
 pytestmark = pytest.mark.contract
 AT = keys.session_keys("s1")
@@ -88,7 +88,7 @@ async def test_a_session_that_is_deleted_while_it_is_taken_is_left_alone(
             await client.delete(at.state)
         return await read_state(client, at)
 
-    monkeypatch.setattr("stt_shared.bus.work.read_state", deleted)
+    monkeypatch.setattr("stt_shared.work.stage.read_state", deleted)
     functions = Functions(redis_client)
     for session_id in (AT.id, "s2"):
         await functions.open(keys.session_keys(session_id), "e1", b"{}", 0, 60)

@@ -11,16 +11,18 @@ import pytest
 from redis.asyncio import Redis
 
 from stt_cli.embedded_redis import EmbeddedRedis
-from stt_shared.bus import keys, rebalance, work_queue
-from stt_shared.bus.client import connect
-from stt_shared.bus.functions import Functions, Ownership, Written
-from stt_shared.bus.keys import session_keys
-from stt_shared.bus.replicas import ALIVE_MS, BEAT_S, Heartbeat, ReplicaStatus
-from stt_shared.bus.work import SESSIONS, Assignment, Stage, WorkQueue
-from stt_shared.bus.work_queue import WorkItem
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import SessionConfig, encode_json
-from stt_shared.tasks import cancel_and_wait
+from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.redis.client import connect
+from stt_shared.streams import keys
+from stt_shared.streams.keys import session_keys
+from stt_shared.streams.sessions import Functions, Ownership, Written
+from stt_shared.work import queue as work_queue
+from stt_shared.work import rebalance
+from stt_shared.work.heartbeat import ALIVE_MS, BEAT_S, Heartbeat, ReplicaStatus
+from stt_shared.work.queue import WorkItem
+from stt_shared.work.stage import SESSIONS, Assignment, Stage, WorkQueue
 
 pytestmark = pytest.mark.contract
 

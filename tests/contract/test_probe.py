@@ -8,10 +8,10 @@ import pytest
 from fault_proxy import FaultProxy
 from redis.asyncio import Redis
 
-from stt_shared.bus import subscriber
-from stt_shared.bus.channels import ChannelHub
-from stt_shared.bus.client import connect
-from stt_shared.bus.lane import Lane, LuaFunction
+from stt_shared.redis import subscriber
+from stt_shared.redis.channels import ChannelHub
+from stt_shared.redis.client import connect
+from stt_shared.redis.pipeline import Lane, LuaFunction
 
 pytestmark = pytest.mark.contract
 

@@ -23,15 +23,16 @@ from structlog.testing import capture_logs
 from whole_suite import Suite, heard, running_suite, wav, words_of
 
 from stt_cli.embedded_redis import EmbeddedRedis
-from stt_gateway import session as gateway_session
-from stt_shared.bus import keys, replicas
-from stt_shared.bus.channels import ChannelHub
-from stt_shared.bus.client import connect, wait_until_ready
-from stt_shared.bus.cluster_lane import lane_for
-from stt_shared.bus.lane import LuaFunction
-from stt_shared.bus.outage import Full, ReadOnly, Refused
-from stt_shared.bus.replicas import Heartbeat, ReplicaStatus
-from stt_shared.bus.work_queue import WorkQueue
+from stt_gateway.live import session as gateway_session
+from stt_shared.redis.channels import ChannelHub
+from stt_shared.redis.client import connect, wait_until_ready
+from stt_shared.redis.cluster_pipeline import lane_for
+from stt_shared.redis.outage import Full, ReadOnly, Refused
+from stt_shared.redis.pipeline import LuaFunction
+from stt_shared.streams import keys
+from stt_shared.work import heartbeat as replicas
+from stt_shared.work.heartbeat import Heartbeat, ReplicaStatus
+from stt_shared.work.queue import WorkQueue
 
 # Three processes start in some of them.
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(240)]

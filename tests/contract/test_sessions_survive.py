@@ -10,22 +10,23 @@ import pytest
 from job_bench import LOUD, POISON, FirstSamples, Mortal, Transcriber, ended, posted, seconds
 from redis.asyncio import Redis
 
-from stt_audio import session as audio_session
-from stt_audio.live import LiveDecoder, live_decoder
-from stt_audio.session import LiveSessions
-from stt_shared.bus import keys, suspects, work_queue
-from stt_shared.bus.channels import ChannelHub
-from stt_shared.bus.client import connect
-from stt_shared.bus.functions import Functions, Ownership, Written
-from stt_shared.bus.keys import session_keys
-from stt_shared.bus.log import read_state
-from stt_shared.bus.work import SESSIONS, Assignment, Stage, WorkQueue
+from stt_audio.live import sessions as audio_session
+from stt_audio.live.decoder import LiveDecoder, live_decoder
+from stt_audio.live.sessions import LiveSessions
 from stt_shared.contracts.events import Done, Error, Event, Final, decode_event
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, frame_from_entry
 from stt_shared.contracts.jobs import JobResult
 from stt_shared.contracts.session import SessionConfig, encode_json
-from stt_shared.tasks import cancel_and_wait
-from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis
+from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.redis.channels import ChannelHub
+from stt_shared.redis.client import connect
+from stt_shared.streams import keys
+from stt_shared.streams.keys import session_keys
+from stt_shared.streams.reader import read_state
+from stt_shared.streams.sessions import Functions, Ownership, Written
+from stt_shared.work import crash_guard, queue
+from stt_shared.work.stage import SESSIONS, Assignment, Stage, WorkQueue
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
 
 pytestmark = pytest.mark.contract
 
@@ -34,16 +35,16 @@ DEADLY, CALM = "deadly", "calm"
 
 @pytest.fixture(autouse=True)
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work_queue, "SECOND_LOOK_S", 0.03)
-    monkeypatch.setattr(work_queue, "LOOK_EVERY_S", 0.02)
-    monkeypatch.setattr(work_queue, "_CLAIM_IDLE_MS", 1)
+    monkeypatch.setattr(queue, "SECOND_LOOK_S", 0.03)
+    monkeypatch.setattr(queue, "LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr(queue, "_CLAIM_IDLE_MS", 1)
 
 
 @pytest.fixture(autouse=True)
 def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Eight deaths take long."""
-    monkeypatch.setattr(suspects, "MAX_SESSION_CRASHES", 3)
-    monkeypatch.setattr(suspects, "ALONE_FROM", 2)
+    monkeypatch.setattr(crash_guard, "MAX_SESSION_CRASHES", 3)
+    monkeypatch.setattr(crash_guard, "ALONE_FROM", 2)
 
 
 def speech(*parts: tuple[float, int], poison_at_s: float | None = None) -> list[Frame]:
@@ -161,7 +162,7 @@ async def test_without_steps_alone_both_are_blamed(
     redis_client: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The negative twin."""
-    monkeypatch.setattr(suspects, "ALONE_FROM", 1000)
+    monkeypatch.setattr(crash_guard, "ALONE_FROM", 1000)
     assert isinstance(await with_a_neighbour(redis_client, redis_url), Error)
 
 
@@ -169,7 +170,7 @@ async def test_without_counting_a_session_kills_for_ever(
     redis_client: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The negative twin."""
-    monkeypatch.setattr(suspects, "MAX_SESSION_CRASHES", 1000)
+    monkeypatch.setattr(crash_guard, "MAX_SESSION_CRASHES", 1000)
     await said(redis_client, DEADLY, speech((0.5, 0), (3, LOUD), (1, 0), poison_at_s=2.0))
     assert await deaths(redis_client, redis_url, lambda: is_over(redis_client, DEADLY), most=5) == 5
 
@@ -179,11 +180,11 @@ async def test_without_marks_a_session_takes_its_neighbours_along(
 ) -> None:
     """The negative twin."""
 
-    async def nobody(self: suspects.Suspects, replica: str) -> set[str]:
+    async def nobody(self: crash_guard.Suspects, replica: str) -> set[str]:
         return set()
 
-    monkeypatch.setattr(suspects.Suspects, "_named", nobody)
-    monkeypatch.setattr(suspects, "_held_against", lambda *_: [])
+    monkeypatch.setattr(crash_guard.Suspects, "_named", nobody)
+    monkeypatch.setattr(crash_guard, "_held_against", lambda *_: [])
     await said(redis_client, DEADLY, speech((0.5, 0), (3, LOUD), (1, 0), poison_at_s=2.0))
     await said(redis_client, CALM, LONG)
     await deaths(redis_client, redis_url, lambda: is_over(redis_client, DEADLY))
@@ -358,7 +359,7 @@ async def test_without_counting_a_stream_kills_decoders_for_ever(
     redis_client: Redis, audio_processors: Callable[[int], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The negative twin."""
-    monkeypatch.setattr(suspects, "MAX_SESSION_CRASHES", 1000)
+    monkeypatch.setattr(crash_guard, "MAX_SESSION_CRASHES", 1000)
     owner = await opened(redis_client, DEADLY)
     for frame in speech((2, LOUD), poison_at_s=1.0):
         await Functions(redis_client).append_audio(owner, frame)

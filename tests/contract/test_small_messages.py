@@ -17,17 +17,17 @@ from loud_is_voice import LoudIsVoice
 from numpy.typing import NDArray
 from redis.asyncio import Redis
 
-from stt_audio.session import LiveSessions
-from stt_shared.bus import keys
-from stt_shared.bus.channels import ChannelHub
-from stt_shared.bus.functions import Functions
-from stt_shared.bus.suspects import Suspects
-from stt_shared.bus.work import SESSIONS, Stage
-from stt_shared.tasks import cancel_and_wait
-from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis, TimedWord
-from stt_transcriber.core.policy import LivePolicy
-from stt_transcriber.live_worker import LiveParts, LiveWorker
-from stt_transcriber.model_pool import ModelPool
+from stt_audio.live.sessions import LiveSessions
+from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.redis.channels import ChannelHub
+from stt_shared.streams import keys
+from stt_shared.streams.sessions import Functions
+from stt_shared.work.crash_guard import Suspects
+from stt_shared.work.stage import SESSIONS, Stage
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, TimedWord
+from stt_transcriber.core.live.policy import LivePolicy
+from stt_transcriber.decode.pool import ModelPool
+from stt_transcriber.live.worker import LiveParts, LiveWorker
 
 pytestmark = pytest.mark.contract
 

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from redis.asyncio import Redis
 
-from stt_gateway import transcripts
+from stt_gateway.http import transcripts
 from stt_gateway.store.engine import database_url
 from stt_gateway.store.interface import Kind, State, Transcript
 from stt_gateway.store.migrating import migrate

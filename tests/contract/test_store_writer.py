@@ -13,21 +13,21 @@ from gateway_bench import until
 from redis.asyncio import Redis
 
 from stt_cli.embedded_redis import die_with_parent
-from stt_gateway.core.subtitles import cues
+from stt_gateway.core.subtitles.subtitles import cues
 from stt_gateway.store.engine import database_url
 from stt_gateway.store.interface import Kind, Search, Transcript, TranscriptStore
 from stt_gateway.store.interface import Utterance as Kept
 from stt_gateway.store.migrating import migrate
 from stt_gateway.store.sql_store import SqlTranscriptStore
-from stt_gateway.store_writer import StoreWriter
-from stt_shared.bus import keys
-from stt_shared.bus.functions import Functions
-from stt_shared.bus.jobs import NewJob
-from stt_shared.clock import wall_ms
+from stt_gateway.store.writer import StoreWriter
 from stt_shared.contracts.conversation import MAX_WORDS, SpokenWord, Utterance
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.jobs import JobConfig, JobResult, JobSegment, JobWord
-from stt_shared.tasks import cancel_and_wait
+from stt_shared.process.clock import wall_ms
+from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.streams import keys
+from stt_shared.streams.jobs import NewJob
+from stt_shared.streams.sessions import Functions
 
 pytestmark = pytest.mark.contract
 

@@ -6,7 +6,7 @@ import gc
 import pytest
 from redis.asyncio import Redis
 
-from stt_shared.tasks import cancel_and_wait, together
+from stt_shared.process.tasks import cancel_and_wait, together
 
 pytestmark = pytest.mark.contract
 

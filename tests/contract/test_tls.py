@@ -13,9 +13,9 @@ import pytest
 import uvloop
 
 from stt_cli.embedded_redis import EmbeddedRedis
-from stt_shared.bus.channels import ChannelHub
-from stt_shared.bus.client import connect
-from stt_shared.bus.lane import Lane, LuaFunction
+from stt_shared.redis.channels import ChannelHub
+from stt_shared.redis.client import connect
+from stt_shared.redis.pipeline import Lane, LuaFunction
 
 pytestmark = [
     pytest.mark.contract,

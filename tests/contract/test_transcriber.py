@@ -10,25 +10,25 @@ import pytest
 from loud_is_voice import LoudIsVoice
 from redis.asyncio import Redis
 
-from stt_shared.bus import keys
-from stt_shared.bus.channels import ChannelHub
-from stt_shared.bus.functions import Functions, Ownership, Written
-from stt_shared.bus.keys import StreamKeys, job_keys, session_keys
-from stt_shared.bus.log import read_events, read_state
-from stt_shared.bus.suspects import Suspects
-from stt_shared.bus.work import JOBS, SESSIONS, Stage
 from stt_shared.contracts.events import Done, Error, Event, Final, decode_event
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, frame_from_entry
 from stt_shared.contracts.jobs import JobConfig, JobResult
 from stt_shared.contracts.session import SessionConfig, encode_json, session_state
-from stt_shared.tasks import cancel_and_wait
-from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis, TimedWord
-from stt_transcriber.core.policy import LivePolicy
+from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.redis.channels import ChannelHub
+from stt_shared.streams import keys
+from stt_shared.streams.keys import StreamKeys, job_keys, session_keys
+from stt_shared.streams.reader import read_events, read_state
+from stt_shared.streams.sessions import Functions, Ownership, Written
+from stt_shared.work.crash_guard import Suspects
+from stt_shared.work.stage import JOBS, SESSIONS, Stage
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, TimedWord
+from stt_transcriber.core.live.policy import LivePolicy
+from stt_transcriber.decode.pool import ModelPool
 from stt_transcriber.engines.base import EngineError
-from stt_transcriber.file_cutter import FileCutter
-from stt_transcriber.file_worker import ChunkWorker
-from stt_transcriber.live_worker import LiveParts, LiveWorker
-from stt_transcriber.model_pool import ModelPool
+from stt_transcriber.files.cutter import FileCutter
+from stt_transcriber.files.worker import ChunkWorker
+from stt_transcriber.live.worker import LiveParts, LiveWorker
 
 pytestmark = pytest.mark.contract
 
@@ -189,8 +189,8 @@ async def test_a_full_log_with_nothing_to_decode_ends_the_session(
     redis_client: Redis, functions: Functions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An utterance that can neither end nor be cut, since the log takes no more of it."""
-    monkeypatch.setattr("stt_shared.bus.functions.MAX_PCM_LOG_SAMPLES", 3 * 16000)
-    monkeypatch.setattr("stt_transcriber.live_worker.DEADLOCKED_MS", 1500.0)
+    monkeypatch.setattr("stt_shared.streams.sessions.MAX_PCM_LOG_SAMPLES", 3 * 16000)
+    monkeypatch.setattr("stt_transcriber.live.worker.DEADLOCKED_MS", 1500.0)
     owner = await opened(redis_client, functions, "s")
     async with listening(redis_client, owner.keys) as events:
         *sound, _ = frames((4, True))
@@ -206,8 +206,8 @@ async def test_a_full_log_with_nothing_to_decode_ends_the_session(
 async def test_a_log_with_room_may_stay_quiet(
     redis_client: Redis, functions: Functions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stt_transcriber.live_worker.DEADLOCKED_MS", 500.0)
-    monkeypatch.setattr("stt_transcriber.live_worker.UNFINISHED_MS", 500.0)
+    monkeypatch.setattr("stt_transcriber.live.worker.DEADLOCKED_MS", 500.0)
+    monkeypatch.setattr("stt_transcriber.live.worker.UNFINISHED_MS", 500.0)
     owner = await opened(redis_client, functions, "s")
     sound = frames((2, True))
     async with listening(redis_client, owner.keys) as events:
@@ -221,7 +221,7 @@ async def test_a_log_with_room_may_stay_quiet(
 async def test_audio_that_is_not_decoded_after_stop_ends_the_session(
     redis_client: Redis, functions: Functions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stt_transcriber.live_worker.UNFINISHED_MS", 500.0)
+    monkeypatch.setattr("stt_transcriber.live.worker.UNFINISHED_MS", 500.0)
     owner = await opened(redis_client, functions, "s")
     gateway = Ownership(owner.keys, "e", keys.STAGE_GATEWAY, 1)
     async with listening(redis_client, owner.keys) as events:

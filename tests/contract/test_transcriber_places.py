@@ -11,13 +11,13 @@ import pytest
 from gateway_bench import line, running_gateway, tell_status, until
 from redis.asyncio import Redis
 
-from stt_shared.bus import keys
-from stt_shared.bus.functions import Functions
-from stt_shared.bus.replicas import ReplicaStatus, living_replicas
 from stt_shared.contracts.session import SessionConfig, encode_json
+from stt_shared.streams import keys
+from stt_shared.streams.sessions import Functions
+from stt_shared.work.heartbeat import ReplicaStatus, living_replicas
 from stt_transcriber import app
-from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis
-from stt_transcriber.core.load import places
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
+from stt_transcriber.core.schedule.pacing import places
 from stt_transcriber.engines.instant import InstantEngine
 from stt_transcriber.settings import TranscriberSettings
 
@@ -49,8 +49,8 @@ async def engine(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     monkeypatch.setattr(app, "load_engine", load)
     stop = asyncio.Event()
     monkeypatch.setattr(app, "stop_signal", lambda: stop)
-    monkeypatch.setattr("stt_transcriber.measuring.MEASURE_EVERY_S", 0.1)
-    monkeypatch.setattr("stt_transcriber.core.speed.WINDOW_MS", 2500.0)
+    monkeypatch.setattr("stt_transcriber.decode.measuring.MEASURE_EVERY_S", 0.1)
+    monkeypatch.setattr("stt_transcriber.core.schedule.speed.WINDOW_MS", 2500.0)
     running = asyncio.create_task(app.run(TranscriberSettings(redis_url=redis_url, vad="rms")))
     yield engine
     engine.takes_s = 0.0

@@ -9,7 +9,7 @@ import speech
 from common import Suite, running_suite
 from numpy.typing import NDArray
 
-from stt_transcriber.model_store import ModelError, default_models_dir, pull
+from stt_transcriber.models.store import ModelError, default_models_dir, pull
 
 MODEL = "tiny.en"
 

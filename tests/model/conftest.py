@@ -8,10 +8,10 @@ import pytest
 import speech
 from numpy.typing import NDArray
 
-from stt_transcriber.engines.faster_whisper import FasterWhisperEngine
-from stt_transcriber.engines.load import load_engine
-from stt_transcriber.engines.onnx_whisper import OnnxWhisperEngine
-from stt_transcriber.model_store import ModelError, default_models_dir, pull
+from stt_transcriber.engines.ctranslate2.engine import FasterWhisperEngine
+from stt_transcriber.engines.onnx.engine import OnnxWhisperEngine
+from stt_transcriber.engines.registry import load_engine
+from stt_transcriber.models.store import ModelError, default_models_dir, pull
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from checks import assert_is_beckett, assert_times_sound, hear, word_error_rate
 from numpy.typing import NDArray
 from speech import read_audio
 
-from stt_transcriber.core.hypothesis import DecodeRequest, Quality
+from stt_transcriber.core.decoding import DecodeRequest, Quality
 from stt_transcriber.engines.base import Engine, EngineError
 
 pytestmark = pytest.mark.model

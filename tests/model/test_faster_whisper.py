@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from speech import read_audio
 
 from stt_shared.contracts.session import Task
-from stt_transcriber.core.hypothesis import DecodeRequest, Quality
-from stt_transcriber.engines import faster_whisper
+from stt_transcriber.core.decoding import DecodeRequest, Quality
 from stt_transcriber.engines.base import EngineError
-from stt_transcriber.engines.faster_whisper import FasterWhisperEngine
-from stt_transcriber.engines.load import load_engine
+from stt_transcriber.engines.ctranslate2 import engine
+from stt_transcriber.engines.ctranslate2.engine import FasterWhisperEngine
+from stt_transcriber.engines.registry import load_engine
 from stt_transcriber.engines.window import Recipe
 
 pytestmark = pytest.mark.model
@@ -25,7 +25,7 @@ Audio = NDArray[np.float32]
 @pytest.fixture
 def with_recipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     def use(recipe: Recipe) -> None:
-        monkeypatch.setattr(faster_whisper, "RECIPES", dict.fromkeys(Quality, recipe))
+        monkeypatch.setattr(engine, "RECIPES", dict.fromkeys(Quality, recipe))
 
     return use
 

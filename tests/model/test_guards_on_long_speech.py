@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from stt_shared.contracts.events import Final
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import SessionConfig
-from stt_transcriber.core import segmenter
-from stt_transcriber.core.live import LiveSession
-from stt_transcriber.core.policy import LivePolicy
+from stt_transcriber.core.live import segmenter
+from stt_transcriber.core.live.policy import LivePolicy
+from stt_transcriber.core.live.session import LiveSession
 from stt_transcriber.engines.base import Engine
-from stt_transcriber.vad_models import load_vad
+from stt_transcriber.vad.models import load_vad
 
 pytestmark = pytest.mark.model
 LENGTH_S = 45

@@ -13,15 +13,15 @@ from stt_shared.contracts.events import Final, Notice
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.jobs import Chunk
 from stt_shared.contracts.session import SessionConfig, Task
-from stt_transcriber.core import guards
-from stt_transcriber.core.chunk_text import ChunkText
-from stt_transcriber.core.cutter import ChunkCutter, CutterPolicy
-from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis, Quality
-from stt_transcriber.core.live import LiveSession
-from stt_transcriber.core.policy import LivePolicy
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality
+from stt_transcriber.core.files.chunk_text import ChunkText
+from stt_transcriber.core.files.cutter import ChunkCutter, CutterPolicy
+from stt_transcriber.core.live.policy import LivePolicy
+from stt_transcriber.core.live.session import LiveSession
+from stt_transcriber.core.text import guards
 from stt_transcriber.engines.base import Engine
-from stt_transcriber.engines.onnx_whisper import OnnxWhisperEngine
-from stt_transcriber.vad_models import load_vad
+from stt_transcriber.engines.onnx.engine import OnnxWhisperEngine
+from stt_transcriber.vad.models import load_vad
 
 pytestmark = pytest.mark.model
 Audio = NDArray[np.float32]

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from speech import read_audio
 
 from stt_shared.contracts.session import Task
-from stt_transcriber.core.hypothesis import DecodeRequest, Memory, Quality
+from stt_transcriber.core.decoding import DecodeRequest, Memory, Quality
 from stt_transcriber.engines.base import EngineError
-from stt_transcriber.engines.faster_whisper import FasterWhisperEngine
-from stt_transcriber.engines.load import load_engine
-from stt_transcriber.engines.onnx_whisper import RECIPES, OnnxWhisperEngine
+from stt_transcriber.engines.ctranslate2.engine import FasterWhisperEngine
+from stt_transcriber.engines.onnx.engine import RECIPES, OnnxWhisperEngine
+from stt_transcriber.engines.registry import load_engine
 from stt_transcriber.engines.window import POSITION_SAMPLES
 
 pytestmark = pytest.mark.model

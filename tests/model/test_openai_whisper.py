@@ -11,17 +11,18 @@ import pytest
 from checks import assert_times_sound, hear, word_error_rate
 from numpy.typing import NDArray
 
-from stt_transcriber.core.hypothesis import DecodeRequest, Quality
+from stt_transcriber.core.decoding import DecodeRequest, Quality
 from stt_transcriber.engines.base import EngineError
-from stt_transcriber.engines.load import load_engine
+from stt_transcriber.engines.registry import load_engine
 from stt_transcriber.engines.window import Recipe
 
 torch = pytest.importorskip("torch", reason="the extra openai-whisper is not installed")
 whisper = pytest.importorskip("whisper", reason="the extra openai-whisper is not installed")
 
-from stt_transcriber.engines import openai_attention, openai_whisper  # noqa: E402
-from stt_transcriber.engines.openai_decoder import OpenAiDecoder, Task  # noqa: E402
-from stt_transcriber.engines.openai_encoder import OpenAiEncoder  # noqa: E402
+from stt_transcriber.engines.openai import attention  # noqa: E402
+from stt_transcriber.engines.openai import engine as openai_whisper  # noqa: E402
+from stt_transcriber.engines.openai.decoder import OpenAiDecoder, Task  # noqa: E402
+from stt_transcriber.engines.openai.encoder import OpenAiEncoder  # noqa: E402
 
 pytestmark = pytest.mark.model
 Audio = NDArray[np.float32]
@@ -100,7 +101,7 @@ def test_the_path_is_the_packages(shape: tuple[int, int]) -> None:
     begins: dict[int, int] = {}
     for token, position in zip(*whisper.timing.dtw(-torch.from_numpy(focused)).tolist(), strict=True):
         begins.setdefault(token, position)
-    own = openai_attention.path(focused)
+    own = attention.path(focused)
     assert dict(own[:-1]) == begins
     assert own[-1] == (shape[0] - 1, shape[1] - 1)
 
@@ -130,11 +131,11 @@ def test_words_at_the_edge_are_not_safe_and_those_before_it_are(openai_tiny: Any
 
 
 def test_a_jump_back_is_not_safe() -> None:
-    assert openai_attention.settled_tokens([10, 40, 90, 300], 500) == 3
-    assert openai_attention.settled_tokens([10, 40, 489, 300], 500) == 1
-    assert openai_attention.settled_tokens([10, 40, 300, 20, 310], 500) == 2
-    assert openai_attention.settled_tokens([0], 1) == 0
-    assert openai_attention.settled_tokens([], 500) == 0
+    assert attention.settled_tokens([10, 40, 90, 300], 500) == 3
+    assert attention.settled_tokens([10, 40, 489, 300], 500) == 1
+    assert attention.settled_tokens([10, 40, 300, 20, 310], 500) == 2
+    assert attention.settled_tokens([0], 1) == 0
+    assert attention.settled_tokens([], 500) == 0
 
 
 def test_the_token_limit_is_told(openai_tiny: Any, beckett: Audio, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +192,7 @@ def test_a_multilingual_checkpoint_of_ones_own(tmp_path: Path, beckett: Audio) -
 
 def test_a_missing_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "whisper", None)
-    monkeypatch.delitem(sys.modules, "stt_transcriber.engines.openai_whisper")
+    monkeypatch.delitem(sys.modules, "stt_transcriber.engines.openai.engine")
     with pytest.raises(EngineError, match=r"pip install .*openai-whisper"):
         load_engine("openai-whisper", "tiny.en", tmp_path)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from stt_transcriber.engines.faster_whisper import FasterWhisperEngine
-from stt_transcriber.model_store import ModelError, installed, verify
+from stt_transcriber.engines.ctranslate2.engine import FasterWhisperEngine
+from stt_transcriber.models.store import ModelError, installed, verify
 
 pytestmark = pytest.mark.model
 

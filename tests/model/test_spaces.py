@@ -6,10 +6,10 @@ import pytest
 import tokenizers
 from faster_whisper.tokenizer import Tokenizer
 
-from stt_transcriber.core.segments import segments_of
-from stt_transcriber.core.text import join_words
+from stt_transcriber.core.text.join import join_words
+from stt_transcriber.core.text.segments import segments_of
 from stt_transcriber.engines.words import Piece, timed_words
-from stt_transcriber.model_store import ModelError, pull, resolve
+from stt_transcriber.models.store import ModelError, pull, resolve
 
 pytestmark = pytest.mark.model
 

@@ -12,9 +12,9 @@ from takeover import Case, Kept, all_of_it, cold, killed_often, run
 
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import SessionConfig
-from stt_transcriber.core.policy import LivePolicy
+from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.engines.base import Engine
-from stt_transcriber.vad_models import load_vad
+from stt_transcriber.vad.models import load_vad
 
 pytestmark = pytest.mark.model
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stt_transcriber.vad_models import SileroVad, load_vad
+from stt_transcriber.vad.models import SileroVad, load_vad
 
 pytestmark = pytest.mark.model
 WINDOW = 512

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stt_transcriber.core.agreement import Agreement, PlacedWord
+from stt_transcriber.core.text.agreement import Agreement, PlacedWord
 
 pytestmark = pytest.mark.unit
 

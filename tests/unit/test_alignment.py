@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stt_transcriber.engines.alignment import token_starts
+from stt_transcriber.engines.onnx.alignment import token_starts
 
 pytestmark = pytest.mark.unit
 Floats = NDArray[np.float32]

@@ -11,10 +11,10 @@ import av
 import numpy as np
 import pytest
 
-from stt_audio.container import ContainerDecoder
-from stt_audio.files import FRAME_BYTES, FileDecoder
-from stt_audio.live import LiveDecoder, live_decoder
-from stt_audio.sniff import Media
+from stt_audio.codecs.container import ContainerDecoder
+from stt_audio.codecs.sniff import Media
+from stt_audio.files.decoder import FRAME_BYTES, FileDecoder
+from stt_audio.live.decoder import LiveDecoder, live_decoder
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import Encoding, SessionConfig
 

@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from stt_audio.files import FileDecoder
+from stt_audio.files.decoder import FileDecoder
 from stt_shared.contracts.errors import SttError
 
 pytestmark = pytest.mark.unit

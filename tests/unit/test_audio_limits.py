@@ -13,12 +13,12 @@ import bombs
 import numpy as np
 import pytest
 
-from stt_audio import memory
-from stt_audio.container import ContainerDecoder
-from stt_audio.files import FileDecoder
-from stt_audio.memory import MAX_ALLOCATION_BYTES, MemoryGuard, limit_allocations
-from stt_audio.sniff import Media
-from stt_audio.source import DecodingCancelled
+from stt_audio.codecs import memory
+from stt_audio.codecs.container import ContainerDecoder
+from stt_audio.codecs.memory import MAX_ALLOCATION_BYTES, MemoryGuard, limit_allocations
+from stt_audio.codecs.sniff import Media
+from stt_audio.codecs.source import DecodingCancelled
+from stt_audio.files.decoder import FileDecoder
 from stt_shared.contracts.errors import SttError
 
 pytestmark = pytest.mark.unit
@@ -38,10 +38,10 @@ ATTACHED = {
 CHILD = """
 import asyncio, json, sys
 from pathlib import Path
-from stt_audio.container import ContainerDecoder
-from stt_audio.files import FileDecoder
-from stt_audio.memory import MemoryGuard
-from stt_audio.sniff import Media, sniff
+from stt_audio.codecs.container import ContainerDecoder
+from stt_audio.files.decoder import FileDecoder
+from stt_audio.codecs.memory import MemoryGuard
+from stt_audio.codecs.sniff import Media, sniff
 from stt_shared.contracts.errors import SttError
 
 path, live, limit_mb = Path(sys.argv[1]), sys.argv[2] == "live", int(sys.argv[3])
@@ -240,7 +240,7 @@ def test_cancelling_ends_the_reading_at_any_place(tmp_path: Path) -> None:
 
 
 def test_opening_a_file_has_a_time_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stt_audio.source.OPEN_WITHIN_S", -1.0)
+    monkeypatch.setattr("stt_audio.codecs.source.OPEN_WITHIN_S", -1.0)
     (tmp_path / "upload").write_bytes(recording("flac", "flac"))
     with pytest.raises(SttError, match="could not be opened within") as refused:
         FileDecoder(tmp_path / "upload", LONG)

@@ -6,8 +6,8 @@ import av
 import numpy as np
 import pytest
 
-from stt_audio.pcm import PcmDecoder, SampleFormat, to_mono_int16
-from stt_audio.resample import MonoResampler
+from stt_audio.codecs.pcm import PcmDecoder, SampleFormat, to_mono_int16
+from stt_audio.codecs.resample import MonoResampler
 from stt_shared.contracts.errors import SttError
 
 pytestmark = pytest.mark.unit

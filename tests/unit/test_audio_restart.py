@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from stt_audio import restart
-from stt_audio.followers import MAX_PART_BYTES, follower_of
-from stt_audio.live import live_decoder
-from stt_audio.mpeg import MpegFramer
-from stt_audio.restart import MAX_KEPT_BYTES, Checkpoint, Point
-from stt_audio.sniff import Media
+from stt_audio.codecs import restart_points
+from stt_audio.codecs.mpeg import MpegFramer
+from stt_audio.codecs.restart_points import MAX_KEPT_BYTES, Checkpoint, Point
+from stt_audio.codecs.sniff import Media
+from stt_audio.codecs.sync_points import MAX_PART_BYTES, follower_of
+from stt_audio.live.decoder import live_decoder
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import Encoding, SessionConfig
 
@@ -248,7 +248,7 @@ async def test_without_the_resamplers_past_samples_are_lost(
     config = SessionConfig(encoding=Encoding.PCM_S16LE, sample_rate=44100)
     pieces = in_pieces(bare(Encoding.PCM_S16LE, 44100, 1), 30)
     alone = await run(config, pieces, executor)
-    monkeypatch.setattr("stt_audio.pcm.PcmDecoder.needed_bytes", 0)
+    monkeypatch.setattr("stt_audio.codecs.pcm.PcmDecoder.needed_bytes", 0)
     with_losses = await run(config, pieces, executor, lost_every=4)
     assert not np.array_equal(with_losses.samples, alone.samples)
 
@@ -285,7 +285,7 @@ async def test_a_stream_without_points_can_be_taken_up_while_its_beginning_is_ke
     executor: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = stream("wav", "adpcm_ms", 22050)
-    monkeypatch.setattr(restart, "MAX_KEPT_BYTES", 60_000)
+    monkeypatch.setattr(restart_points, "MAX_KEPT_BYTES", 60_000)
     decoder = live_decoder(SessionConfig(encoding=Encoding.WAV), executor, LONG)
     await joined(decoder.feed(data[:50_000]))
     assert decoder.checkpoint() is not None

@@ -4,10 +4,10 @@ import struct
 
 import pytest
 
-from stt_audio.live import expected_media
-from stt_audio.pcm import SampleFormat
-from stt_audio.sniff import Media, sniff
-from stt_audio.wav import MAX_HEADER_BYTES, parse_wav_header
+from stt_audio.codecs.pcm import SampleFormat
+from stt_audio.codecs.sniff import Media, sniff
+from stt_audio.codecs.wav import MAX_HEADER_BYTES, parse_wav_header
+from stt_audio.live.decoder import expected_media
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import Encoding
 

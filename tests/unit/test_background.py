@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from stt_audio import jobs
-from stt_shared import background
-from stt_shared.background import NICENESS, step_back
-from stt_transcriber.file_cutter import FileCutter
+from stt_audio.files import jobs
+from stt_shared.process import priority
+from stt_shared.process.priority import NICENESS, step_back
+from stt_transcriber.files.cutter import FileCutter
 
 pytestmark = [
     pytest.mark.unit,
@@ -41,7 +41,7 @@ def test_a_thread_that_steps_back_takes_along_those_that_it_starts_and_no_others
 
 
 def test_where_only_processes_have_priorities_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background.sys, "platform", "darwin")
+    monkeypatch.setattr(priority.sys, "platform", "darwin")
     with ThreadPoolExecutor(1, initializer=step_back) as threads:
         assert threads.submit(niceness).result() == OURS
 

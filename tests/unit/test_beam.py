@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from fake_whisper import END, START, TOKENS, FakeWhisper, Says, after_each, babble, job, script
 
-from stt_transcriber.engines import beam, greedy
-from stt_transcriber.engines.search import Job, Text
+from stt_transcriber.engines.onnx import beam, greedy
+from stt_transcriber.engines.onnx.search import Job, Text
 
 pytestmark = pytest.mark.unit
 MISLED = script(

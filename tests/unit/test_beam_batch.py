@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pytest
 from fake_whisper import START, TOKENS, FakeWhisper, babble, job
 
-from stt_transcriber.engines import beam, beam_batch
-from stt_transcriber.engines.search import Job, Text
+from stt_transcriber.engines.onnx import beam, beam_batch
+from stt_transcriber.engines.onnx.search import Job, Text
 
 pytestmark = pytest.mark.unit
 

@@ -9,10 +9,10 @@ from loud_is_voice import LoudIsVoice
 
 from stt_shared.contracts.jobs import Chunk
 from stt_shared.contracts.session import Task
-from stt_transcriber.core.chunk_text import ChunkText
-from stt_transcriber.core.cutter import ChunkCutter, CutterPolicy
-from stt_transcriber.core.hypothesis import Hypothesis
-from stt_transcriber.core.speech import GatePolicy
+from stt_transcriber.core.audio.vad_gate import GatePolicy
+from stt_transcriber.core.decoding import Hypothesis
+from stt_transcriber.core.files.chunk_text import ChunkText
+from stt_transcriber.core.files.cutter import ChunkCutter, CutterPolicy
 
 pytestmark = pytest.mark.unit
 

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings
 from stt_audio.settings import AudioSettings
 from stt_cli.settings import UpSettings
 from stt_gateway.settings import GatewaySettings
-from stt_shared.settings import CommonSettings
+from stt_shared.process.settings import CommonSettings
 from stt_transcriber.settings import TranscriberSettings
 
 pytestmark = pytest.mark.unit

@@ -186,7 +186,7 @@ def test_the_build_context_holds_what_the_dockerfiles_copy_and_little_else() -> 
 
 @pytest.mark.parametrize("service", ["audio-processor", "transcriber"])
 def test_a_health_check_asks_for_the_name_that_the_service_gives_itself(service: str) -> None:
-    asked = re.search(r'"stt_shared.alive", "([\w-]+)"', final_stage(service))
+    asked = re.search(r'"stt_shared.work.healthcheck", "([\w-]+)"', final_stage(service))
     assert asked is not None
     names = [
         name

@@ -5,7 +5,7 @@ import pytest
 from stt_shared.contracts.conversation import MAX_WORDS, SpokenWord
 from stt_shared.contracts.events import Final, Word
 from stt_shared.contracts.session import SessionConfig
-from stt_transcriber.conversation import Speaker
+from stt_transcriber.live.conversation import Speaker
 
 pytestmark = pytest.mark.unit
 

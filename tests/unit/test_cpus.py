@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from stt_shared.cpus import cgroup_cpus, usable_cpus
+from stt_shared.process.cpus import cgroup_cpus, usable_cpus
 
 pytestmark = pytest.mark.unit
 
-COUNT = "from stt_shared.cpus import usable_cpus; print(usable_cpus())"
+COUNT = "from stt_shared.process.cpus import usable_cpus; print(usable_cpus())"
 
 
 def cpus(membership: str, files: dict[str, str]) -> float | None:

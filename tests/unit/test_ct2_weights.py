@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stt_transcriber.engines.ct2_weights import WeightsError, as_float, read_weights
+from stt_transcriber.engines.onnx.ct2_weights import WeightsError, as_float, read_weights
 
 pytestmark = pytest.mark.unit
 KINDS = {np.float32: 0, np.int8: 1, np.int16: 2, np.int32: 3, np.float16: 4}

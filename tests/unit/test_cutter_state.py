@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stt_transcriber import cutter_state
-from stt_transcriber.core.cutter import ChunkCutter, CutChunk, CutterPolicy
-from stt_transcriber.core.speech import GatePolicy
-from stt_transcriber.vad_models import RmsVad, VadModel, load_vad
+from stt_transcriber.core.audio.vad_gate import GatePolicy
+from stt_transcriber.core.files.cutter import ChunkCutter, CutChunk, CutterPolicy
+from stt_transcriber.files import cutter_state
+from stt_transcriber.vad.models import RmsVad, VadModel, load_vad
 
 pytestmark = pytest.mark.unit
 

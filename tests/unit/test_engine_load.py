@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from stt_shared.contracts.engines import EngineName
-from stt_transcriber.core.hypothesis import DecodeRequest, Quality
-from stt_transcriber.engines import load
+from stt_transcriber.core.decoding import DecodeRequest, Quality
+from stt_transcriber.engines import registry
 from stt_transcriber.engines.base import EngineError
-from stt_transcriber.engines.load import ENGINES, load_engine
-from stt_transcriber.model_store import ModelError
+from stt_transcriber.engines.registry import ENGINES, load_engine
+from stt_transcriber.models.store import ModelError
 
 pytestmark = pytest.mark.unit
 
@@ -46,7 +46,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, kind: str, failure: Exception | No
 
 @pytest.fixture(autouse=True)
 def without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "_gpus", lambda: 0)
+    monkeypatch.setattr(registry, "_gpus", lambda: 0)
 
 
 @pytest.mark.parametrize("device", ["cpu", "auto"])
@@ -106,7 +106,7 @@ def test_where_both_fail_the_last_one_says_why(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_auto_leaves_no_gpu_idle_that_it_may_use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(load, "_gpus", lambda: 1)
+    monkeypatch.setattr(registry, "_gpus", lambda: 1)
     stand_in(monkeypatch, "onnxruntime")
     stand_in(monkeypatch, "faster-whisper")
     assert load_engine(EngineName.AUTO, "base", tmp_path, device="auto").name == "faster-whisper"

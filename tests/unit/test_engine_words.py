@@ -2,7 +2,7 @@
 
 import pytest
 
-from stt_transcriber.core.text import join_words
+from stt_transcriber.core.text.join import join_words
 from stt_transcriber.engines.request import context_tokens, is_suspect, loop_limit, repeats_itself, token_limit
 from stt_transcriber.engines.words import Piece, compression_ratio, pieces_of, timed_words
 

@@ -9,7 +9,7 @@ import pytest
 import redis
 from redis._parsers.base import BaseParser
 
-from stt_shared.bus.exchange import Exchange
+from stt_shared.redis.exchange import Exchange
 
 pytestmark = pytest.mark.unit
 

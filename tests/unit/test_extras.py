@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stt_shared import extras
+from stt_shared.process import extras
 
 pytestmark = pytest.mark.unit
 

@@ -6,7 +6,7 @@ import pytest
 
 from stt_audio.settings import AudioSettings
 from stt_gateway.settings import GatewaySettings
-from stt_shared import folders
+from stt_shared.process import folders
 
 pytestmark = pytest.mark.unit
 

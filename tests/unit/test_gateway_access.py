@@ -2,7 +2,7 @@
 
 import pytest
 
-from stt_gateway.core.access import AccessRules, access_rules
+from stt_gateway.core.requests.access import AccessRules, access_rules
 from stt_gateway.settings import GatewaySettings
 from stt_shared.contracts.errors import SttError
 

@@ -5,12 +5,12 @@ from typing import Any, cast
 
 import pytest
 
-from stt_gateway import admission
-from stt_gateway.admission import Admission
-from stt_gateway.parking import Parking
-from stt_shared.bus.replicas import ReplicaStatus
+from stt_gateway.live import admission
+from stt_gateway.live.admission import Admission
+from stt_gateway.live.detached import Parking
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import SessionConfig
+from stt_shared.work.heartbeat import ReplicaStatus
 
 pytestmark = pytest.mark.unit
 

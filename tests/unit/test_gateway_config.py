@@ -2,7 +2,7 @@
 
 import pytest
 
-from stt_gateway.core.config import (
+from stt_gateway.core.requests.parameters import (
     JOB_PARAMETERS,
     MAX_LABEL_CHARS,
     MAX_PROMPT_CHARS,

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from stt_gateway.core.cue_words import LINE_CHARS, MAX_PAUSE_S, MAX_S, columns_of
-from stt_gateway.core.subtitles import CHARS_PER_S, LINES, MIN_S, Cue, cues
+from stt_gateway.core.subtitles.cue_words import LINE_CHARS, MAX_PAUSE_S, MAX_S, columns_of
+from stt_gateway.core.subtitles.subtitles import CHARS_PER_S, LINES, MIN_S, Cue, cues
 from stt_shared.contracts.jobs import JobSegment, JobWord
 
 pytestmark = pytest.mark.unit

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from stt_gateway.core.estimate import seconds_left
+from stt_gateway.core.operation.estimate import seconds_left
 
 pytestmark = pytest.mark.unit
 

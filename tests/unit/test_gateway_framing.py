@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from stt_gateway.core.framing import Framer, Piece, joined_ms
+from stt_gateway.core.live.framing import Framer, Piece, joined_ms
 from stt_shared.contracts.session import Encoding, SessionConfig
 
 pytestmark = pytest.mark.unit

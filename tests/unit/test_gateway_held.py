@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from stt_gateway.core.held import HeldChunks
+from stt_gateway.core.live.stored_chunks import HeldChunks
 from stt_shared.contracts.frames import NOTHING_HELD, Held
 
 pytestmark = pytest.mark.unit

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stt_gateway.core.idle import ASSUMED_CONTAINER_CHUNK_MS, LONGEST_INTERVAL_MS, RECENT, SilenceWatch
+from stt_gateway.core.live.silence import ASSUMED_CONTAINER_CHUNK_MS, LONGEST_INTERVAL_MS, RECENT, SilenceWatch
 
 pytestmark = pytest.mark.unit
 

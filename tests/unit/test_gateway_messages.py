@@ -5,8 +5,7 @@ import json
 
 import pytest
 
-from stt_gateway.core.config import Framing
-from stt_gateway.core.messages import (
+from stt_gateway.core.live.messages import (
     Audio,
     Finalize,
     Keepalive,
@@ -15,6 +14,7 @@ from stt_gateway.core.messages import (
     message_from_bytes,
     message_from_text,
 )
+from stt_gateway.core.requests.parameters import Framing
 from stt_shared.contracts.errors import SttError
 
 pytestmark = pytest.mark.unit

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from stt_gateway.core.outbox import Outbox, Outgoing, outgoing
+from stt_gateway.core.live.outbox import Outbox, Outgoing, outgoing
 
 pytestmark = pytest.mark.unit
 

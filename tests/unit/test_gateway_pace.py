@@ -2,7 +2,7 @@
 
 import pytest
 
-from stt_gateway.core.pace import SendPace
+from stt_gateway.core.live.rate_limit import SendPace
 
 pytestmark = pytest.mark.unit
 

@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from stt_gateway.pages import Pages, web_pages
+from stt_gateway.http.pages import Pages, web_pages
 
 pytestmark = pytest.mark.unit
 

@@ -12,7 +12,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 from websockets.frames import Frame, Opcode
 
-from stt_gateway.read_ahead import MAX_DROPPED, MAX_PARSED, READ_AHEAD, SMALL_FRAMES_AT_ONCE, ReadAheadProtocol
+from stt_gateway.ws.protocol import MAX_DROPPED, MAX_PARSED, READ_AHEAD, SMALL_FRAMES_AT_ONCE, ReadAheadProtocol
 
 pytestmark = pytest.mark.unit
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from stt_gateway.core.reorder import MAX_EARLY_BYTES, MAX_EARLY_CHUNKS, Chunk, Missing, Reorder
+from stt_gateway.core.live.reorder import MAX_EARLY_BYTES, MAX_EARLY_CHUNKS, Chunk, Missing, Reorder
 
 pytestmark = pytest.mark.unit
 

@@ -8,7 +8,7 @@ import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from stt_gateway.request_heads import MAX_ADDRESS_BYTES, MAX_HEAD_BYTES, MAX_HEADER_FIELDS, BoundedHeadProtocol
+from stt_gateway.http.protocol import MAX_ADDRESS_BYTES, MAX_HEAD_BYTES, MAX_HEADER_FIELDS, BoundedHeadProtocol
 
 pytestmark = pytest.mark.unit
 

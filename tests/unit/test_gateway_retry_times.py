@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from stt_gateway.core.retry_times import LONGEST_MEAN_S, MEAN_S, RETURNS_PER_S, SPREAD, RetryTimes, spread
+from stt_gateway.core.requests.retry_after import LONGEST_MEAN_S, MEAN_S, RETURNS_PER_S, SPREAD, RetryTimes, spread
 
 pytestmark = pytest.mark.unit
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stt_gateway.core.stall import UNMOVED_MS, UNSERVED_MS, StallWatch
+from stt_gateway.core.live.stall import UNMOVED_MS, UNSERVED_MS, StallWatch
 
 pytestmark = pytest.mark.unit
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stt_gateway.core.subtitles import LINE_CHARS, LINES, cues, srt, vtt
+from stt_gateway.core.subtitles.subtitles import LINE_CHARS, LINES, cues, srt, vtt
 from stt_shared.contracts.jobs import JobSegment, JobWord
 
 pytestmark = pytest.mark.unit

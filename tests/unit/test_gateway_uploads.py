@@ -8,7 +8,7 @@ import pytest
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
-from stt_gateway.uploads import MAX_FIELD_BYTES, MAX_PARTS, Received, receive_uploads
+from stt_gateway.http.uploads import MAX_FIELD_BYTES, MAX_PARTS, Received, receive_uploads
 from stt_shared.contracts.errors import SttError
 
 pytestmark = pytest.mark.unit

@@ -6,10 +6,10 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from stt_gateway.core.exposition import ReplicaText, merged
-from stt_gateway.core.filenames import MAX_FILENAME_CHARS, shown_filename
-from stt_gateway.core.health import free_places, health_view, is_ready
-from stt_shared.bus.replicas import ReplicaStatus
+from stt_gateway.core.operation.exposition import ReplicaText, merged
+from stt_gateway.core.operation.health import free_places, health_view, is_ready
+from stt_gateway.core.requests.filenames import MAX_FILENAME_CHARS, shown_filename
+from stt_shared.work.heartbeat import ReplicaStatus
 
 pytestmark = pytest.mark.unit
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from fake_whisper import END, START, TOKENS, FakeWhisper, Says, after_each, babble, job, script
 
-from stt_transcriber.engines import greedy
-from stt_transcriber.engines.search import Job, Text
+from stt_transcriber.engines.onnx import greedy
+from stt_transcriber.engines.onnx.search import Job, Text
 
 pytestmark = pytest.mark.unit
 SENTENCE = (3, 1, 4, 1, 5, 2, 6)

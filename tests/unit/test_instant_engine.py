@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stt_transcriber.core.guards import reason_to_reject
-from stt_transcriber.core.hypothesis import DecodeRequest, Quality
+from stt_transcriber.core.decoding import DecodeRequest, Quality
+from stt_transcriber.core.text.guards import reason_to_reject
 from stt_transcriber.engines.base import EngineError
-from stt_transcriber.engines.load import load_engine
+from stt_transcriber.engines.registry import load_engine
 
 pytestmark = pytest.mark.unit
 

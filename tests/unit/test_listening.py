@@ -9,9 +9,9 @@ import pytest
 
 from stt_cli.listen import open_listener
 from stt_gateway.__main__ import listening_socket
-from stt_gateway.open_files import ENOUGH
+from stt_gateway.http.open_files import ENOUGH
 from stt_gateway.settings import GatewaySettings
-from stt_shared.listening import UNREAD_TIMEOUT_MS
+from stt_shared.process.listening import UNREAD_TIMEOUT_MS
 
 pytestmark = pytest.mark.unit
 
@@ -39,7 +39,7 @@ def test_connections_to_peers_that_are_gone_end(kind: str) -> None:
 def test_the_soft_limit_of_open_files_is_raised() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     script = (
-        "import resource; from stt_gateway import open_files; _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "import resource; from stt_gateway.http import open_files; _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard)); open_files.raise_soft_limit()\n"
         "print(open_files.soft_limit())"
     )

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from stt_shared.contracts.events import Final, SpeechEnded
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import SessionConfig
-from stt_transcriber.core.live import LiveSession
-from stt_transcriber.core.policy import LivePolicy
-from stt_transcriber.core.scheduler import Kind
-from stt_transcriber.core.utterance import Ticket
+from stt_transcriber.core.live.policy import LivePolicy
+from stt_transcriber.core.live.session import LiveSession
+from stt_transcriber.core.live.utterance import Ticket
+from stt_transcriber.core.schedule.scheduler import Kind
 
 pytestmark = pytest.mark.unit
 

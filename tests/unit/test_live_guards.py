@@ -5,9 +5,9 @@ from live_driver import Driver, heard
 
 from stt_shared.contracts.events import Final, Notice, Partial
 from stt_shared.contracts.frames import FrameKind
-from stt_transcriber.core.hypothesis import Quality
-from stt_transcriber.core.policy import LivePolicy
-from stt_transcriber.core.scheduler import Kind
+from stt_transcriber.core.decoding import Quality
+from stt_transcriber.core.live.policy import LivePolicy
+from stt_transcriber.core.schedule.scheduler import Kind
 
 pytestmark = pytest.mark.unit
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from stt_shared.contracts.events import Final, Notice, Partial, SpeechEnded, SpeechStarted
 from stt_shared.contracts.frames import FrameKind
 from stt_shared.contracts.session import Task
-from stt_transcriber.core.agreement import PlacedWord
-from stt_transcriber.core.buffer import RollingBuffer
-from stt_transcriber.core.hypothesis import Quality
-from stt_transcriber.core.scheduler import Kind
-from stt_transcriber.core.unheard import Accepted, Retry, Speech
-from stt_transcriber.core.voice_track import VoiceTrack
+from stt_transcriber.core.audio.buffer import RollingBuffer
+from stt_transcriber.core.audio.vad_track import VoiceTrack
+from stt_transcriber.core.decoding import Quality
+from stt_transcriber.core.schedule.scheduler import Kind
+from stt_transcriber.core.text.agreement import PlacedWord
+from stt_transcriber.core.text.missed_speech import Accepted, Retry, Speech
 
 pytestmark = pytest.mark.unit
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from stt_audio.road import MAX_FRAME_BYTES, MAX_SILENT_BYTES, MIN_FRAME_BYTES
-from stt_gateway.backpressure import Backpressure
+from stt_audio.live.pipeline import MAX_FRAME_BYTES, MAX_SILENT_BYTES, MIN_FRAME_BYTES
+from stt_gateway.live.backpressure import Backpressure
 from stt_gateway.settings import GatewaySettings
-from stt_shared.bus.functions import LOG_ENTRY_BYTES, MAX_INGEST_LOG_BYTES, MAX_PCM_LOG_SAMPLES
 from stt_shared.contracts.session import Encoding, SessionConfig
+from stt_shared.streams.sessions import LOG_ENTRY_BYTES, MAX_INGEST_LOG_BYTES, MAX_PCM_LOG_SAMPLES
 
 pytestmark = pytest.mark.unit
 

@@ -20,7 +20,7 @@ def logged(code: str, level: str = "DEBUG") -> list[dict[str, Any]]:
     before = f"""
 import logging
 import structlog
-from stt_shared.logging import set_up_logging
+from stt_shared.process.logging import set_up_logging
 set_up_logging("test", {level!r})
 log = structlog.get_logger()
 secret = {SECRET!r}

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.unit
 
 ALONE = """
 import numpy as np, psutil
-from stt_transcriber.memory import trim
+from stt_transcriber.decode.memory import trim
 kept, passing = [], []
 # Below the size from which the C library maps memory alone, and with something that stays behind each.
 for _ in range(1000):

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from stt_shared.background import NICENESS
-from stt_transcriber import model_pool, right_of_way
-from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis
-from stt_transcriber.core.scheduler import Kind
+from stt_shared.process.priority import NICENESS
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
+from stt_transcriber.core.schedule.scheduler import Kind
+from stt_transcriber.decode import pool as model_pool
+from stt_transcriber.decode import preemption
+from stt_transcriber.decode.pool import Decoded, ModelPool
 from stt_transcriber.engines.base import GiveWay
-from stt_transcriber.model_pool import Decoded, ModelPool
 
 pytestmark = pytest.mark.unit
 
@@ -82,7 +83,7 @@ async def test_a_step_of_a_file_beside_live_work_on_every_worker_does_not_stand_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now_ms = 1000.0
-    for module in (model_pool, right_of_way):
+    for module in (model_pool, preemption):
         monkeypatch.setattr(module, "monotonic_ms", lambda: now_ms)
     engine = Held()
     async with ModelPool(engine) as pool:

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from stt_transcriber import model_sources, model_store, models_main
-from stt_transcriber.model_registry import KNOWN_MODELS, KnownModel, WheelMember
-from stt_transcriber.model_sources import SourceError, from_hub, from_wheels
-from stt_transcriber.model_store import ModelError, installed, pull, resolve, verify
+from stt_transcriber.models import __main__ as models_main
+from stt_transcriber.models import sources as model_sources
+from stt_transcriber.models import store
+from stt_transcriber.models.registry import KNOWN_MODELS, KnownModel, WheelMember
+from stt_transcriber.models.sources import SourceError, from_hub, from_wheels
+from stt_transcriber.models.store import ModelError, installed, pull, resolve, verify
 
 pytestmark = pytest.mark.unit
 
@@ -44,7 +46,7 @@ def having_none(model: KnownModel, folder: Path, progress: Any) -> Mapping[str, 
 @pytest.fixture
 def sources(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def use(**by_name: Source) -> None:
-        monkeypatch.setattr(model_store, "_SOURCES", tuple(by_name.items()))
+        monkeypatch.setattr(store, "_SOURCES", tuple(by_name.items()))
 
     return use
 

@@ -7,8 +7,8 @@ import pytest
 from chaos import oracle
 from chaos.count import Count, count
 
-from stt_transcriber.core.hypothesis import DecodeRequest, Quality
-from stt_transcriber.vad_models import RmsVad
+from stt_transcriber.core.decoding import DecodeRequest, Quality
+from stt_transcriber.vad.models import RmsVad
 
 pytestmark = pytest.mark.unit
 

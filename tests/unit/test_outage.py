@@ -6,8 +6,8 @@ import pytest
 import redis
 from redis._parsers.base import BaseParser
 
-from stt_shared.bus.client import version_trouble
-from stt_shared.bus.outage import Full, ReadOnly, Refused, as_outage, must_reconnect, redis_state
+from stt_shared.redis.client import version_trouble
+from stt_shared.redis.outage import Full, ReadOnly, Refused, as_outage, must_reconnect, redis_state
 
 pytestmark = pytest.mark.unit
 

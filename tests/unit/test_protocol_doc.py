@@ -9,12 +9,13 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from stt_audio import memory, source
-from stt_audio.road import MAX_SILENT_BYTES
+from stt_audio.codecs import memory, source
+from stt_audio.live.pipeline import MAX_SILENT_BYTES
 from stt_audio.settings import AudioSettings
-from stt_gateway import http_connections, read_ahead, request_heads, session, uploads
-from stt_gateway.conversations import VIEWER_MESSAGES_AT_ONCE, VIEWER_MESSAGES_PER_S, shown
-from stt_gateway.core.config import (
+from stt_gateway.core.live.messages import Message, message_from_text
+from stt_gateway.core.live.reorder import MAX_EARLY_BYTES, MAX_EARLY_CHUNKS
+from stt_gateway.core.operation.health import health_view
+from stt_gateway.core.requests.parameters import (
     JOB_PARAMETERS,
     MAX_LABEL_CHARS,
     MAX_PROMPT_CHARS,
@@ -25,21 +26,22 @@ from stt_gateway.core.config import (
     job_request,
     session_request,
 )
-from stt_gateway.core.health import health_view
-from stt_gateway.core.messages import Message, message_from_text
-from stt_gateway.core.reorder import MAX_EARLY_BYTES, MAX_EARLY_CHUNKS
-from stt_gateway.core.retry_times import LONGEST_MEAN_S, MEAN_S, SPREAD
-from stt_gateway.core.subtitles import LINE_CHARS, LINES
+from stt_gateway.core.requests.retry_after import LONGEST_MEAN_S, MEAN_S, SPREAD
+from stt_gateway.core.subtitles.subtitles import LINE_CHARS, LINES
+from stt_gateway.http import connections, protocol, uploads
+from stt_gateway.live import session
 from stt_gateway.settings import GatewaySettings
-from stt_shared.bus.functions import MAX_EVENTS_KEPT, MAX_INGEST_LOG_BYTES
-from stt_shared.bus.keys import JOB_TTL_S, SESSION_TTL_S, session_keys
-from stt_shared.bus.replicas import ReplicaStatus
+from stt_gateway.ws import protocol as ws_protocol
+from stt_gateway.ws.viewer import VIEWER_MESSAGES_AT_ONCE, VIEWER_MESSAGES_PER_S, shown
 from stt_shared.contracts.conversation import Unsettled, Utterance
 from stt_shared.contracts.errors import ERRORS, SttError
 from stt_shared.contracts.events import Done, Error, Event, Final, Partial, Ready, decode_event
 from stt_shared.contracts.frames import FrameKind, frame_from_published
 from stt_shared.contracts.jobs import JobStatus, JobView
 from stt_shared.contracts.session import Encoding, SessionConfig, Task
+from stt_shared.streams.keys import JOB_TTL_S, SESSION_TTL_S, session_keys
+from stt_shared.streams.sessions import MAX_EVENTS_KEPT, MAX_INGEST_LOG_BYTES
+from stt_shared.work.heartbeat import ReplicaStatus
 from stt_transcriber.settings import TranscriberSettings
 
 pytestmark = pytest.mark.unit
@@ -292,16 +294,16 @@ def test_limits_are_the_settings_and_constants() -> None:
         "seconds that opening a file may take": source.OPEN_WITHIN_S,
         "parts of an upload": uploads.MAX_PARTS,
         "bytes of a form field": uploads.MAX_FIELD_BYTES,
-        "bytes of an address with its query": request_heads.MAX_ADDRESS_BYTES,
-        "bytes of an address and its header fields": request_heads.MAX_HEAD_BYTES,
-        "header fields of a request, trailers included": request_heads.MAX_HEADER_FIELDS,
+        "bytes of an address with its query": protocol.MAX_ADDRESS_BYTES,
+        "bytes of an address and its header fields": protocol.MAX_HEAD_BYTES,
+        "header fields of a request, trailers included": protocol.MAX_HEADER_FIELDS,
         "seconds for the head of a request or a handshake, and for a connection that has sent none": (
-            http_connections.HEAD_TIMEOUT_S
+            connections.HEAD_TIMEOUT_S
         ),
-        "seconds over which the rate of a body is measured": http_connections.BODY_TIMEOUT_S,
-        "bytes of a body in a second, on average": http_connections.MIN_BODY_BYTES_PER_S,
-        f"pings, pongs and fragments below {read_ahead.SMALL_FRAGMENT_BYTES // 1024} KiB of a WebSocket in a second "
-        f"({read_ahead.SMALL_FRAMES_AT_ONCE} at once)": read_ahead.SMALL_FRAMES_PER_S,
+        "seconds over which the rate of a body is measured": connections.BODY_TIMEOUT_S,
+        "bytes of a body in a second, on average": connections.MIN_BODY_BYTES_PER_S,
+        f"pings, pongs and fragments below {ws_protocol.SMALL_FRAGMENT_BYTES // 1024} KiB of a WebSocket in a second "
+        f"({ws_protocol.SMALL_FRAMES_AT_ONCE} at once)": ws_protocol.SMALL_FRAMES_PER_S,
         f"messages of a viewer in a second ({VIEWER_MESSAGES_AT_ONCE} at once)": VIEWER_MESSAGES_PER_S,
         "bytes in a row of a live container that hold no audio": MAX_SILENT_BYTES,
     }

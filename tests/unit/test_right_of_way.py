@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from stt_transcriber.right_of_way import RightOfWay
+from stt_transcriber.decode.preemption import RightOfWay
 
 pytestmark = pytest.mark.unit
 

@@ -6,11 +6,11 @@ import pytest
 from numpy.typing import NDArray
 
 from stt_shared.contracts.session import CarriedContext
-from stt_transcriber.core.buffer import RollingBuffer
-from stt_transcriber.core.hypothesis import DecodeRequest
+from stt_transcriber.core.audio.buffer import RollingBuffer
+from stt_transcriber.core.audio.vad_gate import WINDOW_SAMPLES
+from stt_transcriber.core.audio.vad_track import VoiceTrack
+from stt_transcriber.core.decoding import DecodeRequest
 from stt_transcriber.core.language import SessionLanguage, Voice, voice_in
-from stt_transcriber.core.speech import WINDOW_SAMPLES
-from stt_transcriber.core.voice_track import VoiceTrack
 from stt_transcriber.engines.base import EngineError
 from stt_transcriber.engines.request import check_request, spoken_language
 

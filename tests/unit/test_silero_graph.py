@@ -7,8 +7,8 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from stt_transcriber.silero_graph import silero_graph
-from stt_transcriber.vad_models import silero_path
+from stt_transcriber.vad.models import silero_path
+from stt_transcriber.vad.silero_graph import silero_graph
 
 pytestmark = pytest.mark.unit
 Floats = NDArray[np.float32]

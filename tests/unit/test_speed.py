@@ -2,9 +2,9 @@
 
 import pytest
 
-from stt_transcriber.core.load import Load, places
-from stt_transcriber.core.scheduler import Kind
-from stt_transcriber.core.speed import Speed
+from stt_transcriber.core.schedule.pacing import Load, places
+from stt_transcriber.core.schedule.scheduler import Kind
+from stt_transcriber.core.schedule.speed import Speed
 
 pytestmark = pytest.mark.unit
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stt_transcriber.engines.suspects import Candidate, better_of, words_at_once
+from stt_transcriber.engines.fallback import Candidate, better_of, words_at_once
 from stt_transcriber.engines.words import compression_ratio
 
 pytestmark = pytest.mark.unit

@@ -14,10 +14,10 @@ from takeover import Case, Draw, Kept, cold, killed_often, run
 from stt_shared.contracts.events import Final
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import CarriedContext, SessionConfig
-from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis, Quality, TimedWord
-from stt_transcriber.core.live import LiveSession
-from stt_transcriber.core.outcome import Advance
-from stt_transcriber.core.policy import LivePolicy
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality, TimedWord
+from stt_transcriber.core.live.outcome import Advance
+from stt_transcriber.core.live.policy import LivePolicy
+from stt_transcriber.core.live.session import LiveSession
 
 pytestmark = pytest.mark.unit
 

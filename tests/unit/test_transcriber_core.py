@@ -7,14 +7,14 @@ import pytest
 from numpy.typing import NDArray
 
 from stt_client.text import join_texts as client_join_texts
-from stt_shared.text import join_texts
-from stt_transcriber.core.agreement import Agreement, PlacedWord
-from stt_transcriber.core.buffer import RollingBuffer
-from stt_transcriber.core.cutter import ChunkCutter, CutChunk, CutterPolicy
-from stt_transcriber.core.hypothesis import TimedWord
-from stt_transcriber.core.segments import segments_of
-from stt_transcriber.core.speech import GatePolicy, SpeechGate
-from stt_transcriber.core.text import new_part
+from stt_shared.contracts.text import join_texts
+from stt_transcriber.core.audio.buffer import RollingBuffer
+from stt_transcriber.core.audio.vad_gate import GatePolicy, SpeechGate
+from stt_transcriber.core.decoding import TimedWord
+from stt_transcriber.core.files.cutter import ChunkCutter, CutChunk, CutterPolicy
+from stt_transcriber.core.text.agreement import Agreement, PlacedWord
+from stt_transcriber.core.text.join import new_part
+from stt_transcriber.core.text.segments import segments_of
 
 pytestmark = pytest.mark.unit
 

@@ -5,9 +5,9 @@ The figures of the hypotheses are those that Whisper base and tiny.en gave for r
 
 import pytest
 
-from stt_transcriber.core import guards
-from stt_transcriber.core.guards import reason_to_reject, repeats
-from stt_transcriber.core.hypothesis import Hypothesis, Quality, TimedWord
+from stt_transcriber.core.decoding import Hypothesis, Quality, TimedWord
+from stt_transcriber.core.text import guards
+from stt_transcriber.core.text.guards import reason_to_reject, repeats
 
 pytestmark = pytest.mark.unit
 BOTH = list(Quality)

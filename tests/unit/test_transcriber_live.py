@@ -9,10 +9,10 @@ from live_driver import Driver, heard
 from stt_shared.contracts.events import Final, Partial, SpeechEnded, SpeechStarted
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import CarriedContext
-from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis, Quality, TimedWord
-from stt_transcriber.core.policy import LivePolicy
-from stt_transcriber.core.scheduler import Kind
-from stt_transcriber.core.text import join_words
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality, TimedWord
+from stt_transcriber.core.live.policy import LivePolicy
+from stt_transcriber.core.schedule.scheduler import Kind
+from stt_transcriber.core.text.join import join_words
 
 pytestmark = pytest.mark.unit
 

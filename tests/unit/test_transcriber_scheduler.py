@@ -2,8 +2,8 @@
 
 import pytest
 
-from stt_transcriber.core.load import Load, places
-from stt_transcriber.core.scheduler import Kind, Scheduler, Wish
+from stt_transcriber.core.schedule.pacing import Load, places
+from stt_transcriber.core.schedule.scheduler import Kind, Scheduler, Wish
 
 pytestmark = pytest.mark.unit
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from stt_transcriber import vad_models
-from stt_transcriber.vad_models import RmsVad, SileroVad, VadFactory, load_vad
+from stt_transcriber.vad import models
+from stt_transcriber.vad.models import RmsVad, SileroVad, VadFactory, load_vad
 
 pytestmark = pytest.mark.unit
 WINDOW = 512
@@ -89,7 +89,7 @@ def test_rms_tells_loud_from_the_floor_and_gets_used_to_noise() -> None:
 
 def test_without_silero_it_says_so_and_uses_rms(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(load_vad("silero")(), SileroVad)
-    monkeypatch.setattr(vad_models, "silero_path", lambda: None)
+    monkeypatch.setattr(models, "silero_path", lambda: None)
     with capture_logs() as logs:
         factory = load_vad("silero")
     assert isinstance(factory(), RmsVad)

@@ -5,11 +5,11 @@ import sys
 import redis
 import uvloop
 
-from stt_shared.logging import set_up_logging
-from stt_shared.settings import load_settings
+from stt_shared.process.logging import set_up_logging
+from stt_shared.process.settings import load_settings
 from stt_transcriber.app import run
 from stt_transcriber.engines.base import EngineError
-from stt_transcriber.model_store import ModelError
+from stt_transcriber.models.store import ModelError
 from stt_transcriber.settings import TranscriberSettings
 
 

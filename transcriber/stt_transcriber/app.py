@@ -5,28 +5,28 @@ import asyncio
 import structlog
 from prometheus_client import generate_latest
 
-from stt_shared import garbage
-from stt_shared.bus import keys
-from stt_shared.bus.channels import ChannelHub
-from stt_shared.bus.client import connect, wait_until_ready
-from stt_shared.bus.functions import Functions
-from stt_shared.bus.rebalance import keep_balanced
-from stt_shared.bus.replicas import Heartbeat, ReplicaStatus, new_replica_id
-from stt_shared.bus.suspects import Suspects
-from stt_shared.bus.work import JOBS, SESSIONS, Stage
-from stt_shared.clock import wall_ms
-from stt_shared.tasks import LoopWatch, cancel_and_wait, stop_signal
-from stt_transcriber.core.load import draft_ms
+from stt_shared.process import gc
+from stt_shared.process.clock import wall_ms
+from stt_shared.process.tasks import LoopWatch, cancel_and_wait, stop_signal
+from stt_shared.redis.channels import ChannelHub
+from stt_shared.redis.client import connect, wait_until_ready
+from stt_shared.streams import keys
+from stt_shared.streams.sessions import Functions
+from stt_shared.work.crash_guard import Suspects
+from stt_shared.work.heartbeat import Heartbeat, ReplicaStatus, new_replica_id
+from stt_shared.work.rebalance import keep_balanced
+from stt_shared.work.stage import JOBS, SESSIONS, Stage
+from stt_transcriber.core.schedule.pacing import draft_ms
+from stt_transcriber.decode.measuring import keep_measured, measure_first
+from stt_transcriber.decode.memory import keep_trimmed
+from stt_transcriber.decode.pool import ModelPool
 from stt_transcriber.engines.base import Engine
-from stt_transcriber.engines.load import load_engine
-from stt_transcriber.file_cutter import FileCutter
-from stt_transcriber.file_worker import ChunkWorker
-from stt_transcriber.live_worker import LiveParts, LiveWorker
-from stt_transcriber.measuring import keep_measured, measure_first
-from stt_transcriber.memory import keep_trimmed
-from stt_transcriber.model_pool import ModelPool
+from stt_transcriber.engines.registry import load_engine
+from stt_transcriber.files.cutter import FileCutter
+from stt_transcriber.files.worker import ChunkWorker
+from stt_transcriber.live.worker import LiveParts, LiveWorker
 from stt_transcriber.settings import TranscriberSettings
-from stt_transcriber.vad_models import load_vad
+from stt_transcriber.vad.models import load_vad
 
 _log = structlog.get_logger()
 
@@ -151,7 +151,7 @@ async def run(settings: TranscriberSettings) -> None:
                 deletes=True,
             )
             status.pool, status.stage, status.live = pool, sessions, live
-            garbage.set_aside()
+            gc.set_aside()
             _log.info(
                 "ready",
                 replica=replica_id,

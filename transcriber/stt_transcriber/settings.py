@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from stt_shared.contracts.engines import EngineName
-from stt_shared.cpus import usable_cpus
-from stt_shared.settings import CommonSettings
-from stt_transcriber.core.policy import LivePolicy
+from stt_shared.process.cpus import usable_cpus
+from stt_shared.process.settings import CommonSettings
+from stt_transcriber.core.live.policy import LivePolicy
 
 
 class TranscriberSettings(CommonSettings):

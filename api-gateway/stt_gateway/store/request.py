@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from stt_gateway.core.config import choice, number, once, refuse
-from stt_gateway.core.languages import LANGUAGES, code_of
+from stt_gateway.core.requests.languages import LANGUAGES, code_of
+from stt_gateway.core.requests.parameters import choice, number, once, refuse
 from stt_gateway.store.interface import MAX_PAGE, MAX_QUERY_CHARS, Kind, Search
 from stt_gateway.store.names import checked_title
 from stt_shared.contracts.errors import SttError

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from stt_cli.errors import CliError
-from stt_shared.extras import install_command
+from stt_shared.process.extras import install_command
 
 Normaliser = Callable[[str], str]
 """Takes case, punctuation and spelling variants out of a text, so that only words are compared."""

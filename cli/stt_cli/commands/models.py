@@ -7,7 +7,7 @@ from rich.table import Table
 
 from stt_cli.errors import CliError
 from stt_cli.model_files import ensure_model
-from stt_transcriber.model_store import ModelError, installed, verify
+from stt_transcriber.models.store import ModelError, installed, verify
 
 
 def pull_models(names: list[str], models_dir: Path) -> None:

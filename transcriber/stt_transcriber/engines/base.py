@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
-from stt_transcriber.core.hypothesis import DecodeRequest, Hypothesis
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
 
 
 class EngineError(Exception):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stt_shared.contracts.engines import EngineName
-from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis, TimedWord
+from stt_transcriber.core.decoding import SAMPLE_RATE, DecodeRequest, Hypothesis, TimedWord
 from stt_transcriber.engines.request import check_request, nothing_heard
 
 WORD = "word"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from stt_shared.contracts.session import Task
-from stt_transcriber.core.hypothesis import SAMPLE_RATE, DecodeRequest, Hypothesis
+from stt_transcriber.core.decoding import SAMPLE_RATE, DecodeRequest, Hypothesis
 from stt_transcriber.engines.base import EngineError
 
 LONGEST_S = 30.0

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stt_transcriber.core.hypothesis import SAMPLE_RATE, Quality
+from stt_transcriber.core.decoding import SAMPLE_RATE, Quality
 
 MAX_POSITIONS = 1500
 POSITION_SAMPLES = 320

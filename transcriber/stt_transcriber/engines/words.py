@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from stt_transcriber.core.hypothesis import TimedWord
+from stt_transcriber.core.decoding import TimedWord
 
 _OPENING_MARKS = frozenset("\"'“¿([{「『（《〈【")
 _UNSPACED = re.compile(

@@ -1,5 +1,5 @@
 // The words of a transcript as subtitles are made of them: timed, as wide as they are shown, and with how well a line
-// may end behind each. The server's own rules (core/cue_words.py): tests hold both to the same examples. Pure.
+// may end behind each. The server's own rules (core/subtitles/cue_words.py): tests hold both to the same examples. Pure.
 import { firstOf, lastOf, needsSpace, placedWords, tidy } from "./spacing.js";
 
 export const LINE_CHARS = 42;

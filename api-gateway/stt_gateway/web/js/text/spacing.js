@@ -4,7 +4,7 @@
 const CHINESE_JAPANESE = /[\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uff9f\u{20000}-\u{3ffff}]/u;
 
 /** Whether a space separates two texts that were spoken one after the other, neither of them empty. As the server's
- * stt_shared/text.py. */
+ * stt_shared/contracts/text.py. */
 export const needsSpace = (before, after) =>
   !CHINESE_JAPANESE.test(lastOf(before)) && !CHINESE_JAPANESE.test(firstOf(after));
 

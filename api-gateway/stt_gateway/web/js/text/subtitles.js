@@ -1,5 +1,5 @@
 // Plain text, SubRip and WebVTT of utterances, as people read them: at most two lines of 42 characters, breaks at the
-// ends of sentences and clauses, one to seven seconds. The server's own rules (core/subtitles.py): tests hold both to the
+// ends of sentences and clauses, one to seven seconds. The server's own rules (core/subtitles/subtitles.py): tests hold both to the
 // same examples. Here too, since a server need not keep what is said live, and may be gone when the text is saved. Pure.
 import { cueClock } from "./clock.js";
 import { BREAK, LINE_CHARS, MAX_MS, rowsOfWords } from "./cue_words.js";

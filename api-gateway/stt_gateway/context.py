@@ -1,0 +1,70 @@
+"""What the routes of one gateway process share."""
+
+import functools
+from dataclasses import dataclass, field
+
+from redis.asyncio import Redis
+from starlette.requests import HTTPConnection
+
+from stt_gateway.core.requests.retry_after import RetryTimes
+from stt_gateway.live.admission import Admission
+from stt_gateway.live.connection_limit import Connections
+from stt_gateway.live.detached import Parking
+from stt_gateway.live.fanout import Relay
+from stt_gateway.live.session import Session
+from stt_gateway.settings import GatewaySettings
+from stt_gateway.store.interface import TranscriptStore
+from stt_shared.contracts.conversation import utterance_from
+from stt_shared.contracts.errors import ErrorKind
+from stt_shared.process.clock import monotonic_ms
+from stt_shared.process.tasks import LoopWatch
+from stt_shared.redis.channels import ChannelHub
+from stt_shared.streams.sessions import Functions
+from stt_shared.work.heartbeat import Heartbeat
+
+
+@dataclass(frozen=True)
+class Services:
+    """Made when the app starts; lies in ``app.state.services``."""
+
+    settings: GatewaySettings
+    replica_id: str
+    redis: Redis
+    functions: Functions
+    hub: ChannelHub
+    admission: Admission
+    connections: Connections
+    retry_times: RetryTimes
+    parking: Parking
+    store: TranscriptStore
+    loop_watch: LoopWatch
+    heartbeat: Heartbeat
+    sessions: set[Session] = field(default_factory=set)
+    """Those that are served at this moment."""
+    told_unreadable: set[str] = field(default_factory=set)
+    """Living replicas of whose metrics it was said that nobody can read them."""
+
+    @functools.cached_property
+    def settled(self) -> Relay:
+        """Settled utterances of the conversations that somebody follows here."""
+        return Relay(self.hub, self.redis, epoch=lambda payload: utterance_from(payload).epoch)
+
+    @functools.cached_property
+    def unsettled(self) -> Relay:
+        """What is being said in them."""
+        return Relay(self.hub, None)
+
+    @property
+    def state(self) -> str:
+        """As the gateway's sign of life tells it."""
+        return "stalled" if self.loop_watch.standstill_s > self.settings.health_stall_s else "ready"
+
+    def retry_after_s(self, kind: ErrorKind) -> float | None:
+        """What one more is told who is refused now with an error of this kind: when to come again, if that may help."""
+        return self.retry_times.next_s(monotonic_ms() / 1000) if kind.is_passing else None
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    """The services of the app that serves ``connection``."""
+    services: Services = connection.app.state.services
+    return services

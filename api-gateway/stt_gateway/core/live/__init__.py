@@ -1,0 +1,1 @@
+"""Live sessions: order, framing, rates and silence; pure."""

@@ -1,0 +1,1 @@
+"""Health, metrics text and estimates; pure."""

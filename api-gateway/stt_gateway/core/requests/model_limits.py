@@ -1,0 +1,28 @@
+"""What the models that are loaded cannot do is refused at the door, not found out by silence."""
+
+from collections.abc import Sequence
+
+from stt_gateway.core.operation.health import TRANSCRIBER, Replica
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.session import Task
+
+
+def check_model_can(replicas: Sequence[Replica], language: str | None, task: Task) -> None:
+    """Raises SttError bad_config when no ready transcriber knows the language, or none can translate.
+
+    Without a ready transcriber, or from one that does not say what it knows, anything goes.
+    """
+    known: set[str] = set()
+    for replica in replicas:
+        if replica.service == TRANSCRIBER and replica.state == "ready":
+            known.update(replica.detail.get("languages", ()))
+    if not known:
+        return
+    if language is not None and language not in known:
+        raise SttError("bad_config", f"language={language} is not allowed; the model here knows {_listed(known)}")
+    if task is Task.TRANSLATE and known == {"en"}:
+        raise SttError("bad_config", "task=translate is not allowed; the model here knows English only")
+
+
+def _listed(codes: set[str]) -> str:
+    return ", ".join(sorted(codes))

@@ -1,0 +1,55 @@
+"""What a viewer of a conversation may ask for."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from stt_gateway.core.requests.parameters import MAX_LABEL_CHARS, flag, number, once, refuse
+from stt_shared.contracts.errors import SttError
+
+VIEWER_PARAMETERS = ("since_ms", "after", "unsettled")
+DEFAULT_SINCE_MS = 120_000
+MAX_SINCE_MS = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """The last utterance that a viewer has: its place, and the epoch of the conversation that it counts in."""
+
+    epoch: str
+    place: int
+
+
+@dataclass(frozen=True)
+class Viewing:
+    """A checked wish. ``after`` None: from ``since_ms`` ago on."""
+
+    conversation_id: str
+    since_ms: int
+    after: Cursor | None
+    unsettled: bool
+
+
+def viewing(conversation_id: str, pairs: Iterable[tuple[str, str]]) -> Viewing:
+    """Reads a viewer's query. Raises SttError bad_config."""
+    if not 1 <= len(conversation_id) <= MAX_LABEL_CHARS:
+        raise SttError("bad_config", f"a conversation's id has 1 to {MAX_LABEL_CHARS} characters")
+    given = once(pairs, VIEWER_PARAMETERS)
+    return Viewing(
+        conversation_id,
+        number(given, "since_ms", 0, MAX_SINCE_MS, DEFAULT_SINCE_MS),
+        _cursor(given["after"]) if "after" in given else None,
+        flag(given, "unsettled", False),
+    )
+
+
+def page_request(pairs: Iterable[tuple[str, str]], most: int) -> tuple[int, int]:
+    """``after`` and ``limit`` of a page of what was said. Raises SttError bad_config."""
+    given = once(pairs, ("after", "limit"))
+    return number(given, "after", 0, 999_999_999, 0), number(given, "limit", 1, most, most)
+
+
+def _cursor(value: str) -> Cursor:
+    epoch, dash, place = value.rpartition("-")
+    if not (dash and place.isascii() and place.isdigit() and len(place) <= 15 and (epoch.isalnum() or not epoch)):
+        raise refuse("after", value, "a cursor that this server has sent")
+    return Cursor(epoch, int(place))

@@ -1,0 +1,1 @@
+"""From timed words to subtitle cues; pure."""

@@ -1,0 +1,220 @@
+"""The words of a transcript as subtitles are made of them: timed, as wide as they are shown, and with how well a line
+may end behind each. Works for scripts without blanks and for segments without word times."""
+
+import enum
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from stt_shared.contracts.jobs import JobSegment
+from stt_shared.contracts.text import needs_space
+
+LINE_CHARS = 42
+MAX_PAUSE_S = 1.0
+"""What was said before a longer pause and after it never stands together."""
+MAX_S = 7.0
+"""Longest time that one piece of text is shown."""
+_SLOWEST_CHARS_PER_S = 6.0
+_CLAUSE_PAUSE_S = 0.4
+_OVERLAP_S = 0.5
+
+
+class Break(enum.IntEnum):
+    """What a line break behind a word would separate, best first."""
+
+    SENTENCE = 0
+    CLAUSE = 1
+    CONJUNCTION = 2
+    WORD = 3
+    BOUND = 4
+
+
+@dataclass(frozen=True)
+class CueWord:
+    """A word, or a piece of one. ``columns``: its width without the blank that stands before it if ``spaced``."""
+
+    text: str
+    start: float
+    end: float
+    columns: int
+    spaced: bool
+    breaks: Break = Break.WORD
+
+
+@dataclass(frozen=True)
+class _Piece:
+    text: str
+    start: float
+    end: float
+    spaced: bool
+    inside: bool = False  # a cut through a word that has no place for one
+
+
+_CLOSING = "\"'”’»」』）)]}】》〉"
+_SENTENCE_END = re.compile(rf"[.?!…。？！؟।][{re.escape(_CLOSING)}]*$")
+_CLAUSE_END = re.compile(rf"[,;:—–，；：、،؛][{re.escape(_CLOSING)}]*$|^-+$")
+_NO_SENTENCE = re.compile(r"(?:[A-HJ-Z]|Mr|Mrs|Ms|Dr|St|Prof|Jr|Sr|vs|bzw|ca|Nr|Mme|z\.B|d\.h)\.")
+# In scripts without blanks a line neither begins with these nor ends with those.
+_NEVER_FIRST = frozenset("。、，．：；？！…‥ー・々ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ,.:;?!" + _CLOSING)
+_NEVER_LAST = frozenset("「『（([{【《〈“‘«เแโใไ")
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uff9f\U00020000-\U0003ffff]"
+)
+
+
+def _words(listed: str) -> frozenset[str]:
+    return frozenset(listed.split())
+
+
+# Words that begin a part of a sentence, and words that belong to the next one, in the languages heard most. A word that
+# means something else in another language only makes a break a little more or less likely.
+_CONJUNCTIONS = _words(
+    "and but or nor because that which who when where while if although though unless until since whether so than "
+    "und aber oder denn sondern weil dass daß wenn obwohl damit bevor nachdem während sodass "
+    "et mais ou donc car parce que qui quand lorsque puisque si afin "
+    "y pero sino porque cuando aunque mientras donde ma perché quando mentre dove mas porém embora "
+    "en maar omdat dat terwijl i и а но или что чтобы потому когда если который которая которые ale lub że bo"
+)
+_BINDING = _words(
+    "a an the of to in into on at by for from with over under as my your his her its our their this these those "
+    "is are was were be not der die das den dem des ein eine einen einem einer im am zum zur von mit für auf aus bei "
+    "nach vor zu nicht kein keine le la les l' un une des du de au aux à en dans sur pour par avec ce cette ces mon ma "
+    "son sa el los las del al una unos unas con por para su il lo gli i di da nel della het een van op te "
+    "в на с к у о из за по не"
+)
+
+
+def columns_of(text: str) -> int:
+    """Width in letters; those of Chinese, Japanese and Korean are as wide as two."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        2 if unicodedata.east_asian_width(char) in "WF" else 0 if unicodedata.category(char) in ("Mn", "Me") else 1
+        for char in text
+    )
+
+
+def rows_of_words(segments: Sequence[JobSegment]) -> list[list[CueWord]]:
+    """All words in order, in rows without a long pause or a step back in time. No word is wider than a line."""
+    pieces: list[_Piece] = []
+    borders: set[int] = set()
+    for segment in segments:
+        found = list(_pieces(segment))
+        if pieces and found:
+            found[0] = replace(found[0], spaced=needs_space(pieces[-1].text, found[0].text))
+        pieces += found
+        borders.add(len(pieces) - 1)
+    rows: list[list[CueWord]] = []
+    fresh = True
+    for at, piece in enumerate(pieces):
+        following = pieces[at + 1] if at + 1 < len(pieces) else None
+        breaks = Break.SENTENCE if following is None else _break_between(piece, following, at in borders)
+        word = CueWord(piece.text, piece.start, piece.end, columns_of(piece.text), piece.spaced, breaks)
+        if fresh:
+            rows.append([])
+        rows[-1].append(word)
+        fresh = following is not None and not -_OVERLAP_S <= following.start - piece.end <= MAX_PAUSE_S
+    return rows
+
+
+def _break_between(word: _Piece, following: _Piece, is_border: bool) -> Break:
+    text, next_text = word.text, following.text
+    if word.inside:
+        return Break.BOUND
+    kind = Break.WORD
+    if _SENTENCE_END.search(text) and not _NO_SENTENCE.fullmatch(text):
+        # "etc. and so on" is one sentence.
+        kind = Break.CLAUSE if next_text[0].islower() else Break.SENTENCE
+    elif _CLAUSE_END.search(text):
+        kind = Break.CLAUSE
+    elif next_text.lower() in _CONJUNCTIONS and text.lower() not in _CONJUNCTIONS:
+        kind = Break.CONJUNCTION
+    elif text.lower() in _BINDING or text.lower() in _CONJUNCTIONS:
+        kind = Break.BOUND
+    if is_border or following.start - word.end >= _CLAUSE_PAUSE_S:
+        return min(kind, Break.CLAUSE)
+    return kind
+
+
+def _pieces(segment: JobSegment) -> Iterator[_Piece]:
+    text = " ".join(segment.text.split())
+    timed = _timed_words(text, segment)
+    if timed is None:
+        # A few words do not fill a long segment: most of it is silence.
+        length_s = min(segment.end - segment.start, max(MAX_S, columns_of(text) / _SLOWEST_CHARS_PER_S))
+        parts = [part for unit in text.split() for part in _cut(unit, finely=True)]
+        yield from _in_turn(segment.start, segment.start + max(0.0, length_s), parts)
+        return
+    for word in timed:
+        yield from _in_turn(word.start, word.end, _cut(word.text, finely=False), spaced=word.spaced)
+
+
+def _timed_words(text: str, segment: JobSegment) -> list[_Piece] | None:
+    """The segment's words as they stand in its text; None when they are not those of the text."""
+    words: list[_Piece] = []
+    at = 0
+    for word in segment.words:
+        told = " ".join(word.word.split())
+        if not told:
+            continue
+        found = text.find(told, at)
+        if found < 0 or text[at:found].strip():
+            return None
+        end = max(word.start, word.end)
+        if words and found == at and (told[0] in _NEVER_FIRST or words[-1].text[-1] in _NEVER_LAST):
+            last = words[-1]
+            words[-1] = _Piece(last.text + told, last.start, max(last.end, end), last.spaced)
+        else:
+            words.append(_Piece(told, word.start, end, found > at))
+        at = found + len(told)
+    return words if words and not text[at:].strip() else None
+
+
+@dataclass(frozen=True)
+class _Part:
+    text: str
+    begins: bool  # a blank stands before it
+    inside: bool = False
+
+
+def _cut(unit: str, *, finely: bool) -> list[_Part]:
+    """What stands between two blanks, in parts that fit a line. ``finely``: a script without blanks wherever a line may
+    end in it."""
+    if columns_of(unit) <= LINE_CHARS and not (finely and _is_unspaced(unit)):
+        return [_Part(unit, True)]
+    parts: list[_Part] = []
+    text = ""
+    unspaced = _is_unspaced(unit)
+    for char in unit:
+        if text and columns_of(text + char) > LINE_CHARS:
+            parts.append(_Part(text, not parts, inside=True))
+            text = ""
+        elif text and _may_part(text[-1], char, unspaced):
+            parts.append(_Part(text, not parts))
+            text = ""
+        text += char
+    return [*parts, _Part(text, not parts)]
+
+
+def _may_part(last: str, char: str, unspaced: bool) -> bool:
+    if not unspaced:
+        return last == "-"
+    if char in _NEVER_FIRST or last in _NEVER_LAST or unicodedata.category(char)[0] == "M":
+        return False
+    return _is_unspaced(last) or _is_unspaced(char)
+
+
+def _is_unspaced(text: str) -> bool:
+    return _UNSPACED.search(text) is not None
+
+
+def _in_turn(start: float, end: float, parts: Sequence[_Part], *, spaced: bool = True) -> Iterator[_Piece]:
+    """Parts with times in proportion to their widths."""
+    whole = sum(max(1, columns_of(part.text)) for part in parts)
+    done = 0
+    for part in parts:
+        begin = start + (end - start) * done / whole
+        done += max(1, columns_of(part.text))
+        until = start + (end - start) * done / whole
+        yield _Piece(part.text, begin, until, part.begins and spaced, part.inside)

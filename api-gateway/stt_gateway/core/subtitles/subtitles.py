@@ -1,0 +1,169 @@
+"""SRT and WebVTT from the segments of a transcript, as people read them.
+
+The rules are those that broadcasters publish: at most two lines of 42 characters, breaks at the ends of sentences and
+clauses, lines of about one length, one to seven seconds, about 20 characters a second where the pauses allow it.
+"""
+
+import bisect
+import itertools
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from stt_gateway.core.subtitles.cue_words import LINE_CHARS, MAX_S, Break, CueWord, rows_of_words
+from stt_shared.contracts.jobs import JobSegment
+
+LINES = 2
+MIN_S = 1.0
+CHARS_PER_S = 20.0
+"""Faster than this hardly anybody reads."""
+_FLICKER_S = 0.5
+"""A screen that is empty for a shorter time flickers."""
+
+# What a cue costs, of which the cheapest row is taken: where it breaks off, sentences that it holds beside the first,
+# seconds that are missing to read it. Width squared, beside these a little, makes cues of one sentence alike.
+_CUE_BREAK = {Break.SENTENCE: 0.0, Break.CLAUSE: 1.5, Break.CONJUNCTION: 2.5, Break.WORD: 5.0, Break.BOUND: 8.0}
+_LINE_BREAK = {Break.SENTENCE: 0.0, Break.CLAUSE: 0.5, Break.CONJUNCTION: 1.0, Break.WORD: 2.0, Break.BOUND: 4.0}
+_ANOTHER_SENTENCE = 2.0
+_MISSING_SECOND = 6.0
+_UNEVEN = 4.0
+
+
+@dataclass(frozen=True)
+class Cue:
+    """What is shown from ``start`` to ``end``, in seconds."""
+
+    start: float
+    end: float
+    lines: tuple[str, ...]
+
+
+def srt(segments: Sequence[JobSegment]) -> str:
+    """SubRip text."""
+    # An arrow in the text would be taken for a line of times.
+    return _written("", cues(segments), ",", lambda text: re.sub("-{2,}>", "->", text), numbered=True)
+
+
+def vtt(segments: Sequence[JobSegment]) -> str:
+    """WebVTT text."""
+    return _written("WEBVTT\n\n", cues(segments), ".", _vtt_escaped, numbered=False)
+
+
+def cues(segments: Sequence[JobSegment]) -> list[Cue]:
+    """The transcript in pieces to be shown one after the other. A cue begins with its first word; it stays longer than
+    its last one where it would be too short to read, but never over the next."""
+    rows = rows_of_words(segments)
+    groups: list[list[CueWord]] = []
+    for row, following in itertools.zip_longest(rows, rows[1:]):
+        groups += _Row(row, following[0].start if following else math.inf).cut()
+    found = []
+    for group, after in itertools.zip_longest(groups, groups[1:]):
+        start = group[0].start
+        end = _shown_until(start, group[-1].end, _columns(group), after[0].start if after else math.inf)
+        found.append(Cue(start, end, _lines(group)))
+    return found
+
+
+class _Row:
+    """Words without a long pause; ``then``: when the next row begins."""
+
+    def __init__(self, words: Sequence[CueWord], then: float) -> None:
+        self._words = words
+        self._starts = [*(word.start for word in words), then]
+        # Running sums, so that no pair of words is looked at word by word.
+        self._width = [0, *itertools.accumulate(word.columns + word.spaced for word in words)]
+        self._sentences = [0, *itertools.accumulate(word.breaks is Break.SENTENCE for word in words)]
+
+    def cut(self) -> list[list[CueWord]]:
+        """The cheapest cues."""
+        count = len(self._words)
+        best = [0.0] + [math.inf] * count
+        begins = [0] * (count + 1)
+        for begin in range(count):
+            first_line = self._fitting(begin)
+            last = self._fitting(first_line) if first_line < count else count
+            for end in range(begin + 1, last + 1):
+                if end > begin + 1 and self._words[end - 1].end - self._words[begin].start > MAX_S:
+                    break
+                cost = best[begin] + self._cost(begin, end)
+                if cost < best[end]:
+                    best[end], begins[end] = cost, begin
+        groups: list[list[CueWord]] = []
+        end = count
+        while end:
+            groups.append(list(self._words[begins[end] : end]))
+            end = begins[end]
+        return groups[::-1]
+
+    def _fitting(self, begin: int) -> int:
+        """Behind the last word of a line that begins with this one."""
+        room = self._width[begin] + self._words[begin].spaced + LINE_CHARS
+        return bisect.bisect_right(self._width, room, begin + 1) - 1
+
+    def _cost(self, begin: int, end: int) -> float:
+        columns = self._width[end] - self._width[begin] - self._words[begin].spaced
+        missing_s = max(0.0, _reading_s(columns) - min(MAX_S, self._starts[end] - self._starts[begin]))
+        more_sentences = self._sentences[end - 1] - self._sentences[begin]
+        broken = _CUE_BREAK[self._words[end - 1].breaks] if end < len(self._words) else 0.0
+        return (
+            broken
+            + _ANOTHER_SENTENCE * more_sentences
+            + _MISSING_SECOND * missing_s
+            + (columns / (LINES * LINE_CHARS)) ** 2
+        )
+
+
+def _reading_s(columns: int) -> float:
+    return max(MIN_S, columns / CHARS_PER_S)
+
+
+def _shown_until(start: float, spoken: float, columns: int, then: float) -> float:
+    end = min(max(spoken, start + _reading_s(columns)), start + MAX_S)
+    if then > start:
+        end = min(end, then)
+        if then - end < _FLICKER_S and then - start <= MAX_S:
+            end = then
+    return max(end, start + 0.001)
+
+
+def _lines(words: Sequence[CueWord]) -> tuple[str, ...]:
+    if _columns(words) <= LINE_CHARS:
+        return (_text(words),)
+    at = min(range(1, len(words)), key=lambda at: _line_cost(words[:at], words[at:]))
+    return _text(words[:at]), _text(words[at:])
+
+
+def _line_cost(upper: Sequence[CueWord], lower: Sequence[CueWord]) -> float:
+    above, below = _columns(upper), _columns(lower)
+    if max(above, below) > LINE_CHARS:
+        return math.inf
+    # Where both are as good, the longer line stands below.
+    return _LINE_BREAK[upper[-1].breaks] + _UNEVEN * abs(above - below) / (above + below) + 0.2 * (above > below)
+
+
+def _columns(words: Sequence[CueWord]) -> int:
+    return sum(word.columns + word.spaced for word in words) - words[0].spaced
+
+
+def _text(words: Sequence[CueWord]) -> str:
+    return "".join(" " * word.spaced + word.text for word in words).strip()
+
+
+def _written(head: str, all_cues: list[Cue], comma: str, escape: Callable[[str], str], *, numbered: bool) -> str:
+    blocks = []
+    for number, cue in enumerate(all_cues, start=1):
+        times = f"{_clock(cue.start, comma)} --> {_clock(cue.end, comma)}"
+        text = "\n".join(escape(line) for line in cue.lines)
+        blocks.append((f"{number}\n" if numbered else "") + f"{times}\n{text}\n")
+    return head + "\n".join(blocks)
+
+
+def _clock(seconds: float, comma: str) -> str:
+    total_ms = max(0, round(seconds * 1000))
+    total_s, ms = divmod(total_ms, 1000)
+    return f"{total_s // 3600:02}:{total_s // 60 % 60:02}:{total_s % 60:02}{comma}{ms:03}"
+
+
+def _vtt_escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

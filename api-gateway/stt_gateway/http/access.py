@@ -1,0 +1,59 @@
+"""The first check of every request and WebSocket handshake: may a browser send it here?"""
+
+import socket
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from stt_gateway.core.requests.access import SAFE_METHODS, AccessRules, access_rules
+from stt_gateway.settings import GatewaySettings
+from stt_shared.contracts.errors import SttError
+from stt_shared.process.metrics import ERRORS_TOTAL
+
+_log = structlog.get_logger()
+
+MAX_LOGGED = 100
+"""Different refusals that are logged, each once: in a browser nobody can read why a WebSocket was refused."""
+
+
+class AccessMiddleware:
+    """Refuses requests whose Host or Origin header is not allowed, before a body is read or a WebSocket accepted."""
+
+    def __init__(self, app: ASGIApp, rules: AccessRules) -> None:
+        self._app = app
+        self._rules = rules
+        self._logged: set[str] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer it with the error."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        has_effects = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
+        try:
+            self._rules.check(headers.getlist("host"), headers.getlist("origin"), has_effects=has_effects)
+        except SttError as error:
+            self._log(error)
+            ERRORS_TOTAL.labels(error.code).inc()
+            # Starlette sends a response to a handshake by the extension "websocket.http.response".
+            body = {"error": {"code": error.code, "message": error.message}}
+            await JSONResponse(body, error.kind.http_status)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _log(self, error: SttError) -> None:
+        if error.message not in self._logged and len(self._logged) < MAX_LOGGED:
+            self._logged.add(error.message)
+            _log.warning("request refused", code=error.code, reason=error.message)
+
+
+def rules_of(settings: GatewaySettings) -> AccessRules:
+    """What these settings allow on this machine."""
+    name = socket.gethostname()
+    short = name.partition(".")[0]
+    return access_rules(
+        settings.host, [name, short, f"{short}.local"], settings.allowed_hosts, settings.allowed_origins
+    )

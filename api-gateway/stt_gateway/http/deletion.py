@@ -1,0 +1,96 @@
+"""Deleting for good: a transcript in the store, and what its job or session left in Redis and in the spool folder."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from stt_gateway.context import Services
+from stt_gateway.store.names import session_id_of, stored_id
+from stt_shared.contracts.jobs import JobConfig, JobStatus
+from stt_shared.process.clock import wall_ms
+from stt_shared.streams import keys
+from stt_shared.streams.reader import read_state
+
+_PAGE = 256
+_ENDED = b"done"
+
+_decode_config = msgspec.json.Decoder(JobConfig).decode
+
+
+class _Speaker(msgspec.Struct):
+    session_id: str
+    instance: str
+
+
+_decode_speaker = msgspec.json.Decoder(_Speaker).decode
+
+
+async def erase_job(services: Services, job_id: str) -> bool:
+    """Removes a job that has ended, and its transcript. False: there is no such job, or it goes on. May be repeated
+    when the store or Redis was away."""
+    fields = await read_state(services.redis, keys.job_keys(job_id))
+    status = fields.get(b"status")
+    if status is not None and not JobStatus(status.decode()).is_final:
+        return False
+    # First: from here on a writer that has read the result already stores nothing.
+    kept = await services.store.delete(job_id, wall_ms(), may_come=status is not None)
+    if status is None:
+        return kept
+    # The audio-processor sweeps behind a job that it can find, and behind others only after a while.
+    spool_name = _decode_config(fields[b"config"]).spool_name
+    if Path(spool_name).name == spool_name:
+        await asyncio.to_thread((services.settings.spool_dir / spool_name).unlink, missing_ok=True)
+    at = keys.job_keys(job_id)
+    await services.redis.unlink(at.state, keys.job_parts(job_id), at.pcm_log, at.audio_log, at.results_log)
+    return True
+
+
+async def erase_transcript(services: Services, id: str) -> bool:
+    """Removes a stored transcript, whether of a job or of a live session; False: there is none."""
+    kept = await services.store.get(id)
+    spoken = await services.store.session_utterances(id)
+    if spoken or (kept is not None and kept.kind == "live"):
+        # Redis first: which keys they are, the store knows.
+        names = {session_id_of(id), *([kept.title] if kept else [])}
+        for session_id in names:
+            await _erase_session(services.redis, session_id, id)
+        for conversation_id in {one.conversation_id for one in spoken}:
+            await _erase_spoken(services.redis, conversation_id, id)
+        return await services.store.delete(id, wall_ms())
+    return await erase_job(services, id)
+
+
+async def _erase_session(client: Redis, session_id: str, id: str) -> None:
+    """One that still goes on keeps its keys: they are needed, and go by themselves an hour after its end."""
+    if not keys.is_valid_id(session_id):
+        return
+    at = keys.session_keys(session_id)
+    token, state = await _fields(client, at.state, "resume_token", "state")
+    if state == _ENDED and stored_id(session_id, token.decode()) == id:
+        await client.unlink(at.state, at.audio_log, at.pcm_log, at.results_log)
+
+
+async def _erase_spoken(client: Redis, conversation_id: str, id: str) -> None:
+    """What viewers of the conversation could still catch up on."""
+    log = keys.conversation_keys(conversation_id).log
+    oldest = "-"
+    while True:
+        entries: Any = await client.xrange(log, min=oldest, count=_PAGE)
+        gone = []
+        for entry_id, fields in entries:
+            speaker = _decode_speaker(fields[b"event"])
+            if stored_id(speaker.session_id, speaker.instance) == id:
+                gone.append(entry_id)
+        if gone:
+            await client.xdel(log, *gone)
+        if len(entries) < _PAGE:
+            return
+        oldest = f"({entries[-1][0].decode()}"
+
+
+async def _fields(client: Redis, key: str, *names: str) -> list[bytes]:
+    found: list[Any] = await client.hmget(key, list(names))
+    return [value or b"" for value in found]

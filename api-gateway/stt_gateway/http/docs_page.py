@@ -1,0 +1,63 @@
+"""``/docs``: the HTTP interface in Swagger UI, whose files come from the package fastapi-offline and not from a CDN."""
+
+import asyncio
+import functools
+from importlib import resources
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from stt_gateway.http.pages import Page, answer, page_of
+from stt_shared.contracts.errors import SttError
+
+_INDEX = b"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Real-time speech-to-text: API</title>
+<link rel="icon" href="assets/docs/icon.svg">
+<link rel="stylesheet" href="docs/swagger-ui.css">
+<div id="swagger-ui"></div>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script src="docs/start.js"></script>
+"""
+# A file, since the page's policy allows no inline script. The validator would be asked over the network.
+_START = b"""SwaggerUIBundle({
+  url: "openapi.json",
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  validatorUrl: null,
+});
+"""
+_SHIPPED = ("swagger-ui-bundle.js", "swagger-ui.css")
+_ALWAYS_ASK = "no-cache"
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.api_route("/docs", methods=["GET", "HEAD"])
+async def index(request: Request) -> Response:
+    """The page; everything it loads lies beside it, also under a path of its own."""
+    return answer(request, page_of("index.html", _INDEX), _ALWAYS_ASK)
+
+
+@router.api_route("/docs/{name}", methods=["GET", "HEAD"])
+async def file(request: Request, name: str) -> Response:
+    """Swagger UI's script and style, and what starts it."""
+    if name not in (*_SHIPPED, "start.js"):
+        raise SttError("not_found", "no such page")
+    # Packing the script takes a moment.
+    return answer(request, await asyncio.to_thread(_file, name), _ALWAYS_ASK)
+
+
+@router.api_route("/redoc", methods=["GET", "HEAD"])
+async def redoc() -> Response:
+    """One page is enough."""
+    return RedirectResponse("docs")
+
+
+@functools.cache
+def _file(name: str) -> Page:
+    """Read when somebody asks for it: most gateways are never asked."""
+    shipped = resources.files("fastapi_offline").joinpath("static", name) if name in _SHIPPED else None
+    return page_of(name, shipped.read_bytes() if shipped else _START)

@@ -1,0 +1,94 @@
+"""GET /health, /health/live and /metrics."""
+
+import asyncio
+import contextlib
+
+import redis
+import structlog
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import Counter, generate_latest
+
+from stt_gateway.context import Services, services_of
+from stt_gateway.core.operation.exposition import ReplicaText, merged
+from stt_gateway.core.operation.health import NEARLY_FULL, health_view, is_nearly_full
+from stt_shared.redis.cluster import as_cluster
+from stt_shared.work.heartbeat import ReplicaStatus, living_replicas, replica_metrics
+
+_log = structlog.get_logger()
+
+UNREADABLE = Counter(
+    "stt_metrics_unreadable_total",
+    "Times that a replica's metrics were left out, for nobody can read them.",
+    ["service"],
+)
+
+REDIS_ANSWER_S = 1.0
+
+router = APIRouter(tags=["operation"])
+
+
+@router.get("/health")
+async def health(request: Request) -> JSONResponse:
+    """What each part does; 503 when no live session could be served."""
+    services = services_of(request)
+    replicas = await _replicas(services)
+    gateway_state = services.state
+    if replicas is not None and gateway_state == "ready":
+        gateway_state = "ready" if services.replica_id in {replica.id for replica in replicas} else "missing"
+    view = health_view(replicas, gateway_state, await _redis_state(services))
+    return JSONResponse(view, 503 if view["status"] == "unhealthy" else 200)
+
+
+@router.get("/health/live")
+async def live() -> JSONResponse:
+    """This process answers; nothing else is asked."""
+    return JSONResponse({"status": "alive"})
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """Prometheus text of this gateway and of every living replica; one whose own text is broken is left out."""
+    services = services_of(request)
+    texts = [ReplicaText("gateway", services.replica_id, generate_latest().decode())]
+    replicas = [replica for replica in await _replicas(services) or [] if replica.id != services.replica_id]
+    try:
+        others = await replica_metrics(services.redis, replicas)
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        _log.warning("metrics of the others not readable", cause=str(error))
+        others = {}
+    texts += [
+        ReplicaText(replica.service, replica.id, others[replica.id].decode(errors="replace"))
+        for replica in replicas
+        if replica.id in others
+    ]
+    page, unreadable = merged(texts)
+    for text in unreadable:
+        UNREADABLE.labels(text.service).inc()
+    # Asked every few seconds: once is enough.
+    for replica_id in {text.replica for text in unreadable} - services.told_unreadable:
+        _log.warning("metrics of a replica left out: nobody can read them", replica=replica_id)
+        services.told_unreadable.add(replica_id)
+    services.told_unreadable.intersection_update(replica.id for replica in replicas)
+    return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def _replicas(services: Services) -> list[ReplicaStatus] | None:
+    try:
+        async with asyncio.timeout(REDIS_ANSWER_S):
+            return await living_replicas(services.redis)
+    except (redis.ConnectionError, redis.TimeoutError, TimeoutError):
+        return None
+
+
+async def _redis_state(services: Services) -> str:
+    """Whether Redis takes writes, as the heartbeat finds it, and whether it soon will not."""
+    if services.heartbeat.trouble:
+        return services.heartbeat.trouble
+    if as_cluster(services.redis) is None:
+        # Not everybody may ask for INFO, and each node of a cluster has its own answer.
+        with contextlib.suppress(redis.RedisError, TimeoutError):
+            async with asyncio.timeout(REDIS_ANSWER_S):
+                if is_nearly_full(await services.redis.info("memory")):
+                    return NEARLY_FULL
+    return "connected"

@@ -1,0 +1,257 @@
+"""Files over HTTP: post, watch, fetch, cancel, delete."""
+
+import asyncio
+import hashlib
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import redis
+import structlog
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+
+from stt_gateway.context import Services, services_of
+from stt_gateway.core.operation.estimate import seconds_left
+from stt_gateway.core.requests.idempotency import fingerprint, idempotency_key
+from stt_gateway.core.requests.parameters import JobRequest, job_request
+from stt_gateway.http.deletion import erase_job
+from stt_gateway.http.subtitle_files import subtitles
+from stt_gateway.http.uploads import Upload, receive_uploads
+from stt_gateway.store.interface import Kind, Transcript
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.events import iso_timestamp
+from stt_shared.contracts.jobs import JobConfig, JobError, JobResult, JobStatus, JobView
+from stt_shared.process.clock import wall_ms
+from stt_shared.streams import keys
+from stt_shared.streams.jobs import NewJob
+from stt_shared.streams.reader import read_state
+
+_log = structlog.get_logger()
+
+WATCH_EVERY_S = 0.5
+
+router = APIRouter(prefix="/v1/stt/jobs", tags=["jobs"])
+
+_decode_config = msgspec.json.Decoder(JobConfig).decode
+_decode_result = msgspec.json.Decoder(JobResult).decode
+_decode_error = msgspec.json.Decoder(JobError).decode
+
+
+@router.post("", status_code=202)
+async def post_job(request: Request) -> Response:
+    """Takes one or more files (multipart, parts named ``file``; optional fields ``language``, ``task``, ``prompt``).
+
+    The same request again under the same ``Idempotency-Key`` gets the same jobs, for a day.
+    """
+    services = services_of(request)
+    settings = services.settings
+    key = idempotency_key(request.headers.getlist("idempotency-key"))
+    received = await receive_uploads(request, settings.spool_dir, settings.max_upload_bytes)
+    try:
+        wishes = job_request([*request.query_params.multi_items(), *received.fields])
+        model = await services.admission.check_file(wishes.language, wishes.task)
+        known = await _known(services, received.files, wishes, model) if key is None else None
+    except (SttError, redis.ConnectionError, redis.TimeoutError):
+        # The client is told that nothing came of it, so nothing is kept.
+        _remove(settings.spool_dir, received.files)
+        raise
+    if known is not None:
+        # The same bytes with the same options and model: nothing else would come of it.
+        _remove(settings.spool_dir, received.files)
+        return _posted(known, replayed=True)
+    # Without an answer nobody knows whether the jobs were made: their files stay. If there are no jobs, the sweeper
+    # of the spool folder finds files without one.
+    created = await services.functions.jobs.create(
+        [_new_job(upload, wishes, model) for upload in received.files],
+        wall_ms(),
+        key_hash=hashlib.sha256(key.encode()).hexdigest() if key else "",
+        fingerprint=fingerprint(wishes, [upload.sha256 for upload in received.files]),
+    )
+    if created is None or created.replayed:
+        _remove(settings.spool_dir, received.files)
+    if created is None:
+        raise SttError("conflict", "this Idempotency-Key was used for another request; take a new key for each")
+    return _posted(created.job_ids, replayed=created.replayed)
+
+
+def _posted(job_ids: list[str], *, replayed: bool) -> Response:
+    jobs = [{"job_id": job_id, "status_url": f"/v1/stt/jobs/{job_id}"} for job_id in job_ids]
+    body = {**jobs[0], "jobs": jobs} if len(jobs) > 1 else jobs[0]
+    return _json(body, status=202, headers={"Idempotent-Replayed": "true"} if replayed else None)
+
+
+async def _known(services: Services, uploads: list[Upload], wishes: JobRequest, model: str) -> list[str] | None:
+    """Jobs that have heard just these files; None unless all of them. A file that comes under another name is kept
+    under that, too: people look for names."""
+    try:
+        found = [await services.store.find_by_content(_content_key(upload, wishes, model)) for upload in uploads]
+        if None in found:
+            return None
+        job_ids = []
+        for upload, kept in zip(uploads, found, strict=True):
+            assert kept is not None
+            if kept.filename != upload.filename:
+                name = {"id": upload.spool_name, "filename": upload.filename, "title": upload.filename}
+                kept = msgspec.structs.replace(kept, **name, created_ms=int(wall_ms()))
+                await services.store.put(kept)
+            job_ids.append(kept.id)
+        return job_ids
+    except SttError as error:
+        # It only saves work.
+        _log.warning("uploads not looked for in the store", cause=error.message)
+        return None
+
+
+@router.get("/{job_id}")
+async def get_job(request: Request, job_id: str) -> Response:
+    """Where the job is; with ``result`` or ``error`` at the end."""
+    return _json(await _view(services_of(request), job_id))
+
+
+@router.delete("/{job_id}")
+async def delete_job(request: Request, job_id: str) -> Response:
+    """Ends a job that has not ended; its audio is deleted. One that has ended is deleted for good, transcript and all.
+    Answers the job as it is then, or as it was last, without its result."""
+    services = services_of(request)
+    last = await _view(services, job_id)
+    if last.status.is_final:
+        await erase_job(services, job_id)
+        return _json(msgspec.structs.replace(last, result=None))
+    await _cancel(services, job_id)
+    return _json(await _view(services, job_id))
+
+
+@router.post("/{job_id}/cancel")
+async def cancel_job(request: Request, job_id: str) -> Response:
+    """Ends a job that has not ended; its audio is deleted. One that has ended stays as it is: whoever gives a file up
+    a moment too late loses nothing. Answers the job as it is then."""
+    services = services_of(request)
+    await _cancel(services, job_id)
+    return _json(await _view(services, job_id))
+
+
+@router.get("/{job_id}/result.{kind}")
+async def get_result(request: Request, job_id: str, kind: str) -> Response:
+    """The transcript as ``txt``, ``json``, ``srt`` or ``vtt``."""
+    if kind not in ("txt", "json", "srt", "vtt"):
+        raise SttError("not_found", f"no result.{kind}; there are result.txt, .json, .srt and .vtt")
+    view = await _view(services_of(request), job_id)
+    if view.result is None:
+        raise SttError("conflict", f"the job is {view.status.value}; a result is there when it is completed")
+    match kind:
+        case "json":
+            return _json(view.result)
+        case "srt" | "vtt":
+            return await subtitles(kind, view.result.segments)
+        case _:
+            lines = [segment.text + "\n" for segment in view.result.segments]
+            return Response("".join(lines), media_type="text/plain")
+
+
+@router.get("/{job_id}/events")
+async def watch_job(request: Request, job_id: str) -> Response:
+    """Server-sent events: the job's view whenever it changes, until it has ended."""
+    services = services_of(request)
+    first = await _view(services, job_id)
+
+    async def changes() -> AsyncIterator[bytes]:
+        view, before = first, b""
+        while True:
+            body = msgspec.json.encode(view)
+            if body != before:
+                before = body
+                yield b"event: " + (b"end" if view.status.is_final else b"progress") + b"\ndata: " + body + b"\n\n"
+            if view.status.is_final:
+                return
+            await asyncio.sleep(WATCH_EVERY_S)
+            try:
+                view = await _view(services, job_id)
+            except SttError:
+                # Deleted: there is nothing more to tell.
+                return
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                _log.warning("redis unavailable, retrying", job_id=job_id, cause=str(error))
+
+    return StreamingResponse(changes(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+
+def _content_key(upload: Upload, wishes: JobRequest, model: str) -> str:
+    return fingerprint(wishes, [upload.sha256, model]) if model else ""
+
+
+def _new_job(upload: Upload, wishes: JobRequest, model: str) -> NewJob:
+    config = JobConfig(
+        upload.spool_name,
+        upload.filename,
+        upload.size_bytes,
+        wishes.language,
+        wishes.task,
+        wishes.prompt,
+        model,
+        _content_key(upload, wishes, model),
+    )
+    return NewJob(upload.spool_name, uuid.uuid4().hex, msgspec.json.encode(config))
+
+
+def _remove(spool: Path, uploads: list[Upload]) -> None:
+    for upload in uploads:
+        (spool / upload.spool_name).unlink(missing_ok=True)
+
+
+async def _cancel(services: Services, job_id: str) -> None:
+    """Nothing happens to a job that has ended, or that Redis has forgotten."""
+    try:
+        epoch = (await _fields(services, job_id))[b"epoch"].decode()
+    except SttError:
+        return
+    await services.functions.jobs.finish(keys.job_keys(job_id), epoch, JobStatus.CANCELLED, now_ms=wall_ms())
+
+
+async def _fields(services: Services, job_id: str) -> Mapping[bytes, bytes]:
+    fields = await read_state(services.redis, keys.job_keys(job_id)) if keys.is_valid_id(job_id) else {}
+    if not fields or b"status" not in fields:
+        raise SttError("not_found", "no such job; results are kept for a day")
+    return fields
+
+
+async def _view(services: Services, job_id: str) -> JobView:
+    try:
+        fields = await _fields(services, job_id)
+    except SttError:
+        kept = await services.store.get(job_id) if keys.is_valid_id(job_id) else None
+        if kept is None or kept.kind is not Kind.JOB:
+            raise
+        return _kept_view(kept)
+    result, error = fields.get(b"result"), fields.get(b"error")
+    status, progress = JobStatus(fields[b"status"].decode()), float(fields.get(b"progress", b"0"))
+    # Of the last progress, not of now: it changes when something is known anew.
+    elapsed_s = (float(fields.get(b"progress_ms", b"0")) - float(fields.get(b"begun_ms", b"0"))) / 1000
+    return JobView(
+        job_id=job_id,
+        status=status,
+        progress=progress,
+        filename=_decode_config(fields[b"config"]).filename,
+        created_at=iso_timestamp(float(fields[b"created_ms"])),
+        estimated_s=None if status.is_final else seconds_left(progress, elapsed_s),
+        result=_decode_result(result) if result else None,
+        error=_decode_error(error) if error else None,
+    )
+
+
+def _kept_view(kept: Transcript) -> JobView:
+    """A job that Redis has forgotten."""
+    return JobView(
+        job_id=kept.id,
+        status=JobStatus(kept.state.value),
+        progress=100.0,
+        filename=kept.filename,
+        created_at=iso_timestamp(kept.created_ms),
+        result=JobResult(kept.text, kept.language, kept.duration_s, kept.segments),
+    )
+
+
+def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(body), status, headers, media_type="application/json")

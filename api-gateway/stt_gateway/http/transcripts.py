@@ -1,0 +1,134 @@
+"""Stored transcripts over HTTP: search, fetch, rename, delete, export."""
+
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+
+from stt_gateway.context import services_of
+from stt_gateway.http.deletion import erase_transcript
+from stt_gateway.http.subtitle_files import subtitles
+from stt_gateway.store.interface import Found, Summary, Transcript, TranscriptStore
+from stt_gateway.store.request import cursor_of, rename_request, search_request
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.events import iso_timestamp
+from stt_shared.streams import keys
+
+MAX_BODY_BYTES = 16 * 1024
+EXPORTS = ("txt", "srt", "vtt", "json")
+
+router = APIRouter(prefix="/v1/stt/transcripts", tags=["transcripts"])
+
+
+def store_of(request: Request) -> TranscriptStore:
+    """The store of the app that serves ``request``."""
+    return services_of(request).store
+
+
+@router.get("")
+async def search_transcripts(request: Request) -> Response:
+    """Transcripts, newest first: by a part of the file name or title (``filename``), by a phrase of the text
+    (``query``), ``language``, ``kind``, ``from`` and ``to``; ``next_cursor`` of an answer is ``cursor`` of the next."""
+    wanted = search_request(request.query_params.multi_items())
+    page = await store_of(request).search(wanted)
+    return _json(
+        {
+            "transcripts": [_found_view(found) for found in page.found],
+            "next_cursor": None if page.next is None else cursor_of(page.next),
+        }
+    )
+
+
+@router.get("/{id}")
+async def get_transcript(request: Request, id: str) -> Response:
+    """One transcript with its text and segments."""
+    return _json(_whole_view(await _one(request, id)))
+
+
+@router.patch("/{id}")
+async def rename_transcript(request: Request, id: str) -> Response:
+    """Gives it another title: ``{"title": "…"}``. The file name stays. Answers it without text."""
+    title = rename_request(await _body(request))
+    renamed = await store_of(request).rename(id, title) if keys.is_valid_id(id) else None
+    if renamed is None:
+        raise _missing()
+    return _json(_view(renamed))
+
+
+@router.delete("/{id}", status_code=204)
+async def delete_transcript(request: Request, id: str) -> Response:
+    """Removes it for good, with its text in the search index, and what its job or session left in Redis."""
+    if not (keys.is_valid_id(id) and await erase_transcript(services_of(request), id)):
+        raise _missing()
+    return Response(status_code=204)
+
+
+@router.get("/{id}/export.{kind}")
+async def export_transcript(request: Request, id: str, kind: str) -> Response:
+    """The text as a file: ``txt``, ``srt``, ``vtt`` or ``json``."""
+    if kind not in EXPORTS:
+        raise SttError("not_found", f"no export.{kind}; there are export.txt, .srt, .vtt and .json")
+    found = await _one(request, id)
+    match kind:
+        case "json":
+            return _json(_whole_view(found))
+        case "srt" | "vtt":
+            return await subtitles(kind, found.segments)
+        case _:
+            lines = [segment.text.strip() for segment in found.segments] or [found.text]
+            return Response("".join(f"{line}\n" for line in lines if line), media_type="text/plain")
+
+
+async def _one(request: Request, id: str) -> Transcript:
+    found = await store_of(request).get(id) if keys.is_valid_id(id) else None
+    if found is None:
+        raise _missing()
+    return found
+
+
+def _missing() -> SttError:
+    return SttError("not_found", "no such transcript; it may have been deleted, or its time is over")
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MAX_BODY_BYTES:
+            raise SttError("too_large", f"the body is longer than {MAX_BODY_BYTES} bytes")
+    return bytes(body)
+
+
+def _view(summary: Summary) -> dict[str, Any]:
+    return {
+        "id": summary.id,
+        "kind": summary.kind,
+        "state": summary.state,
+        "title": summary.title,
+        "filename": summary.filename,
+        "created_at": iso_timestamp(summary.created_ms),
+        "duration": summary.duration_s,
+        "language": summary.language,
+        "model": summary.model,
+        "task": summary.task,
+        "error": summary.error,
+        "conversation_id": summary.conversation_id or None,
+        "expires_at": None if summary.expires_ms is None else iso_timestamp(summary.expires_ms),
+    }
+
+
+def _whole_view(found: Transcript) -> dict[str, Any]:
+    return {**_view(found), "text": found.text, "segments": found.segments}
+
+
+def _found_view(found: Found) -> dict[str, Any]:
+    return {
+        **_view(found.summary),
+        "snippet": found.snippet,
+        "title_hits": found.title_hits,
+        "filename_hits": found.filename_hits,
+    }
+
+
+def _json(body: Any) -> Response:
+    return Response(msgspec.json.encode(body), media_type="application/json")

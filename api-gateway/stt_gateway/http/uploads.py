@@ -1,0 +1,199 @@
+"""Multipart bodies, written to the spool folder as they come: nothing of a file sits in memory or in /tmp."""
+
+import asyncio
+import contextlib
+import errno
+import hashlib
+import uuid
+from dataclasses import dataclass, field
+from io import BufferedWriter
+from pathlib import Path
+
+import structlog
+from fastapi import Request
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
+
+from stt_gateway.core.requests.filenames import shown_filename
+from stt_shared.contracts.errors import SttError
+
+_log = structlog.get_logger()
+
+MAX_FIELD_BYTES = 8192
+MAX_HEADER_BYTES = 4096
+"""Of one header of a part; the file's name stands in one."""
+MAX_PARTS = 64
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_HINT = "send multipart/form-data with one or more parts named file"
+
+
+@dataclass
+class Upload:
+    """One file of a request: ``spool_name`` in the spool folder, ``filename`` as the client calls it; ``sha256`` of its
+    bytes, hexadecimal, once they have all come."""
+
+    spool_name: str
+    filename: str
+    size_bytes: int = 0
+    sha256: str = ""
+
+
+@dataclass
+class Received:
+    """What a request carried."""
+
+    files: list[Upload] = field(default_factory=list)
+    fields: list[tuple[str, str]] = field(default_factory=list)
+
+
+async def receive_uploads(request: Request, spool: Path, max_bytes: int) -> Received:
+    """Reads the whole body. Raises SttError bad_message, bad_audio, too_large or unavailable (no room in the spool);
+    nothing is left in the spool then."""
+    kind, options = parse_options_header(request.headers.get("content-type"))
+    boundary = options.get(b"boundary")
+    if kind != b"multipart/form-data" or not boundary:
+        raise SttError("bad_message", f"the body is no multipart form; {_HINT}")
+    parts = _Parts(spool, max_bytes)
+    try:
+        # Its own limit comes later than ours, since it does not say what to do about it.
+        parser = MultipartParser(boundary, parts.callbacks(), max_header_size=32 * MAX_HEADER_BYTES)  # type: ignore[arg-type]
+        async for data in request.stream():
+            # Parsing writes to the disk: off the loop, a portion at a time.
+            await asyncio.to_thread(parser.write, data)
+        await asyncio.to_thread(parser.finalize)
+        return parts.finish()
+    except FormParserError as error:
+        parts.remove()
+        raise SttError("bad_message", f"the multipart form is broken: {error}") from error
+    except OSError as error:
+        parts.remove()
+        # The client hears nothing of folders; what to mend stands in the log.
+        _log.error("upload not stored", cause=str(error))
+        reason = "there is no room for it" if error.errno in _NO_ROOM else "its folder cannot be written to"
+        raise SttError("unavailable", f"the upload could not be stored: {reason}; try again later") from error
+    except ClientDisconnect:
+        parts.remove()
+        _log.info("upload aborted")
+        raise
+    except BaseException:
+        parts.remove()
+        raise
+
+
+class _Parts:
+    """The parser's callbacks; they run in a thread, one at a time."""
+
+    def __init__(self, spool: Path, max_bytes: int) -> None:
+        self._spool = spool
+        self._max_bytes = max_bytes
+        self._received = Received()
+        self._headers: dict[bytes, bytes] = {}
+        self._header = (b"", b"")
+        self._name = ""
+        self._field = b""
+        self._upload: Upload | None = None
+        self._file: BufferedWriter | None = None
+        self._sha256 = hashlib.sha256()
+        self._bytes = 0
+        self._count = 0
+        self._ended = False
+
+    def callbacks(self) -> dict[str, object]:
+        return {
+            "on_part_begin": self._part_begin,
+            "on_header_begin": self._header_begin,
+            "on_header_field": self._header_field,
+            "on_header_value": self._header_value,
+            "on_header_end": self._header_end,
+            "on_headers_finished": self._headers_finished,
+            "on_part_data": self._part_data,
+            "on_part_end": self._part_end,
+            "on_end": self._end,
+        }
+
+    def finish(self) -> Received:
+        if not self._ended:
+            raise SttError("bad_message", "the multipart form has no end")
+        if not self._received.files:
+            raise SttError("bad_message", f"no file was sent; {_HINT}")
+        for upload in self._received.files:
+            if upload.size_bytes == 0:
+                raise SttError("bad_audio", f"the file {upload.filename!r} is empty")
+        for upload in self._received.files:
+            part = self._part_path(upload)
+            # The first of several files may have been written long ago: its age counts from now.
+            part.touch()
+            part.rename(self._spool / upload.spool_name)
+        return self._received
+
+    def remove(self) -> None:
+        if self._file is not None:
+            # What is still in its buffer goes nowhere, when the folder is full; the file goes all the same.
+            with contextlib.suppress(OSError):
+                self._file.close()
+        uploads = self._received.files + ([self._upload] if self._upload else [])
+        for upload in uploads:
+            self._part_path(upload).unlink(missing_ok=True)
+            (self._spool / upload.spool_name).unlink(missing_ok=True)
+
+    def _part_path(self, upload: Upload) -> Path:
+        # What a gateway does not live to finish, the audio-processor's sweeper finds by this ending.
+        return self._spool / f"{upload.spool_name}.part"
+
+    def _part_begin(self) -> None:
+        self._count += 1
+        if self._count > MAX_PARTS:
+            raise SttError("too_large", f"more than {MAX_PARTS} parts in one request")
+        self._headers = {}
+
+    def _header_begin(self) -> None:
+        self._header = (b"", b"")
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header = (self._header[0] + data[start:end], self._header[1])
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header = (self._header[0], self._header[1] + data[start:end])
+        if len(self._header[1]) > MAX_HEADER_BYTES:
+            raise SttError(
+                "bad_message", f"a part's header is longer than {MAX_HEADER_BYTES} bytes; give the file a shorter name"
+            )
+
+    def _header_end(self) -> None:
+        self._headers[self._header[0].lower()] = self._header[1]
+
+    def _headers_finished(self) -> None:
+        _, options = parse_options_header(self._headers.get(b"content-disposition"))
+        self._name = options.get(b"name", b"").decode(errors="replace")
+        self._field = b""
+        if self._name == "file":
+            filename = shown_filename(options.get(b"filename", b"").decode(errors="replace"))
+            self._upload = Upload(uuid.uuid4().hex, filename)
+            self._file = self._part_path(self._upload).open("wb")
+            self._sha256 = hashlib.sha256()
+
+    def _part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._file is None or self._upload is None:
+            self._field += data[start:end]
+            if len(self._field) > MAX_FIELD_BYTES:
+                raise SttError("too_large", f"the field {self._name!r} is longer than {MAX_FIELD_BYTES} bytes")
+            return
+        self._bytes += end - start
+        if self._bytes > self._max_bytes:
+            raise SttError("too_large", f"more than {self._max_bytes} bytes of audio in one request")
+        self._file.write(data[start:end])
+        self._sha256.update(data[start:end])
+        self._upload.size_bytes += end - start
+
+    def _part_end(self) -> None:
+        if self._file is not None and self._upload is not None:
+            self._file.close()
+            self._upload.sha256 = self._sha256.hexdigest()
+            self._received.files.append(self._upload)
+            self._file = self._upload = None
+        else:
+            self._received.fields.append((self._name, self._field.decode(errors="replace")))
+
+    def _end(self) -> None:
+        self._ended = True

@@ -1,0 +1,1 @@
+"""Live sessions: opening, writing, sending events, admission."""

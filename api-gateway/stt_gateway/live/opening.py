@@ -1,0 +1,135 @@
+"""How a connection comes by its session: a new one, one that is resumed, or one rebuilt after Redis lost it."""
+
+import asyncio
+import hashlib
+import secrets
+import uuid
+
+import structlog
+from redis.asyncio import Redis
+
+from stt_gateway.core.requests.parameters import Resume
+from stt_gateway.live.session import FIRST_AUDIO_S, Session
+from stt_gateway.settings import GatewaySettings
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.events import Ready
+from stt_shared.contracts.session import TARGET_SAMPLE_RATE, SessionConfig, decode_config, encode_json
+from stt_shared.process.clock import monotonic_ms, wall_ms
+from stt_shared.process.metrics import SESSIONS_TOTAL
+from stt_shared.streams import keys
+from stt_shared.streams.keys import STAGE_GATEWAY, StreamKeys
+from stt_shared.streams.sessions import Attach, Beginning, Functions, Hold, Opened, Ownership
+
+_log = structlog.get_logger()
+
+IN_USE_PATIENCE_MS = 1000.0
+"""A client may open an id again before this suite has noticed that its last connection is closed."""
+IN_USE_RETRY_S = 0.05
+_HOLD_MARGIN_S = 5.0
+
+
+class Opening:
+    """Opens and resumes sessions. Both methods raise SttError for a client that cannot be served, and the errors of
+    Redis; with the session they return its `ready`."""
+
+    def __init__(self, client: Redis, functions: Functions, settings: GatewaySettings) -> None:
+        self._client = client
+        self._functions = functions
+        self._settings = settings
+        self._hold = Hold(settings.session_idle_timeout_s + settings.resume_window_s, FIRST_AUDIO_S + _HOLD_MARGIN_S)
+
+    async def open(self, session_id: str, config: SessionConfig, resume: Resume | None) -> tuple[Session, Ready]:
+        """Begins a session under this id and calls for its workers. ``resume``: of a session that is rebuilt from what
+        its client knows; raises SttError not_found when it does not say, conflict when the id is in use."""
+        at = keys.session_keys(session_id)
+        epoch, token = uuid.uuid4().hex, resume.token if resume else secrets.token_urlsafe(24)
+        beginning = _beginning(resume)
+        opened = await self._opened(at, epoch, config, token, beginning)
+        # The state's name doubles as a channel: who else serves this id learns at once that its time is over.
+        await self._functions.publish(at.state, epoch.encode())
+        owner = Ownership(at, epoch, STAGE_GATEWAY, opened.fence)
+        rebuilt = resume is not None and not resume.is_opening
+        session = Session(self._client, self._functions, owner, config, self._settings, had_audio=rebuilt)
+        await self._client.xadd(keys.SESSIONS_WAITING, {"id": session_id, "epoch": epoch})
+        SESSIONS_TOTAL.labels("gateway").inc()
+        _log.info("session open", session_id=session_id, epoch=epoch, supersedes=opened.replaces)
+        return session, session.ready(token, None if resume is None else False, beginning.event)
+
+    async def resume(self, session_id: str, resume: Resume) -> tuple[Session, Ready] | None:
+        """Goes on with a session that is still there; None: it is not, or not as far as its client has it."""
+        at = keys.session_keys(session_id)
+        known = resume.known
+        attached = await self._functions.attach(
+            at,
+            _hash(resume.token),
+            finals=known.finals if known else 0,
+            committed_samples=_samples(known.committed_ms) if known else 0,
+            ttl_s=keys.SESSION_TTL_S,
+        )
+        if isinstance(attached, Attach):
+            _log.info("session not resumed", session_id=session_id, cause=attached.value)
+            if attached is Attach.OTHER and not resume.is_opening:
+                raise _not_found()
+            return None
+        await self._functions.publish(at.state, attached.epoch.encode())
+        owner = Ownership(at, attached.epoch, STAGE_GATEWAY, attached.fence)
+        _log.info("session resumed", session_id=session_id, epoch=attached.epoch, fence=attached.fence)
+        session = Session(
+            self._client,
+            self._functions,
+            owner,
+            decode_config(attached.config),
+            self._settings,
+            seq=attached.audio_seq,
+            held=attached.held,
+            stopped=attached.stopped,
+        )
+        return session, session.ready(resume.token, True, resume.last_event)
+
+    async def _opened(
+        self, at: StreamKeys, epoch: str, config: SessionConfig, token: str, beginning: Beginning
+    ) -> Opened:
+        give_up_ms = monotonic_ms() + IN_USE_PATIENCE_MS
+        while True:
+            opened = await self._functions.open(
+                at,
+                epoch,
+                encode_json(config),
+                wall_ms(),
+                keys.SESSION_TTL_S,
+                token_hash=_hash(token),
+                beginning=beginning,
+                hold=self._hold,
+            )
+            if opened is not None:
+                return opened
+            if monotonic_ms() > give_up_ms:
+                raise SttError(
+                    "conflict",
+                    f"session_id {at.id!r} is in use: resume that session with its resume_token, or take another id; "
+                    "this one is free when the session has ended, or some time after its connection was lost "
+                    f"({self._settings.resume_window_s:g} s)",
+                )
+            await asyncio.sleep(IN_USE_RETRY_S)
+
+
+def _beginning(resume: Resume | None) -> Beginning:
+    """`ready` takes the first number; it never enters the log."""
+    if resume is None:
+        return Beginning(event=1)
+    known = resume.known
+    if known is None:
+        raise _not_found()
+    return Beginning(resume.last_event + 1, known.finals, _samples(known.committed_ms), _samples(known.start_ms))
+
+
+def _not_found() -> SttError:
+    return SttError("not_found", "no session of this id and token; begin a new one")
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _samples(milliseconds: int) -> int:
+    return milliseconds * TARGET_SAMPLE_RATE // 1000

@@ -1,0 +1,327 @@
+"""One live session as the gateway writes it to Redis: audio in order and framed, control frames, acks."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import redis
+import structlog
+from redis.asyncio import Redis
+
+from stt_gateway.core.live.framing import Framer, Piece
+from stt_gateway.core.live.messages import Audio
+from stt_gateway.core.live.reorder import Chunk, Missing, Reorder
+from stt_gateway.core.live.silence import SilenceWatch
+from stt_gateway.core.live.stored_chunks import HeldChunks
+from stt_gateway.core.requests.parameters import effective_config
+from stt_gateway.live.backpressure import PROGRESS, Backpressure
+from stt_gateway.settings import GatewaySettings
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.events import Ack, Error, Event, Gap, Limits, Notice, Ready, iso_timestamp
+from stt_shared.contracts.frames import NOTHING_HELD, Frame, FrameKind, FrameMeta, Held
+from stt_shared.contracts.session import TARGET_SAMPLE_RATE, SessionConfig
+from stt_shared.process.clock import monotonic_ms, wall_ms
+from stt_shared.process.metrics import REFUSED_WRITES, StageTimings
+from stt_shared.streams import keys
+from stt_shared.streams.keys import STAGE_GATEWAY
+from stt_shared.streams.sessions import Functions, Ownership, Written
+
+_log = structlog.get_logger()
+
+FULL_RETRY_S = 0.02
+UNREACHABLE_RETRY_S = 0.1
+REDIS_PATIENCE_MS = 10_000.0
+"""How long Redis may be away before a session is given up."""
+FIRST_AUDIO_S = 10.0
+"""How long a session may be silent before its first audio."""
+FIRST_AUDIO_KEPT_S = 60.0
+"""How long keepalives may prolong that: a place is for somebody who speaks."""
+HASTY_MS = 3000
+"""So much of a session's first audio passes in short frames: somebody waits for the first word."""
+ACK_EVERY_MS = 1000.0
+STANDSTILL_MS = 200.0
+"""So much too late nothing wakes up in a process that runs."""
+_FENCE = f"fence:{STAGE_GATEWAY}"
+_LOOKED_AT = ("epoch", _FENCE, "committed_samples", *PROGRESS)
+
+
+class Session:
+    """The writing side of an open session. One task may write at a time; the methods see to that themselves.
+
+    All methods raise SttError when the session cannot go on: superseded, or unavailable when Redis is away.
+    """
+
+    def __init__(
+        self,
+        client: Redis,
+        functions: Functions,
+        owner: Ownership,
+        config: SessionConfig,
+        settings: GatewaySettings,
+        *,
+        seq: int = 0,
+        held: Held = NOTHING_HELD,
+        had_audio: bool = False,
+        stopped: bool = False,
+    ) -> None:
+        self._client = client
+        self._functions = functions
+        self._settings = settings
+        self._reorder = Reorder(held.seq)
+        self._chunks = HeldChunks(held)
+        self.framer = Framer(config, settings.frame_ms, HASTY_MS if held == NOTHING_HELD else 0)
+        self._silence = SilenceWatch(config.endpointing_ms)
+        self._room = Backpressure(config)
+        self._lock = asyncio.Lock()
+        self._seq = seq
+        self._held = held
+        self._committed_ms = 0
+        self._acked = (0, 0)
+        self._ack_due_ms = 0.0
+        self._give_up_ms = float("inf")
+        self._opened_ms = self._last_sign_ms = monotonic_ms()
+        self.owner = owner
+        self.config = config
+        self.timings = StageTimings()
+        self.has_audio = had_audio or held != NOTHING_HELD
+        """Some audio came, whether it is in Redis yet or not."""
+        self.stopped = stopped
+        """STOP is in the log: nothing more is written."""
+
+    def ready(self, token: str, resumed: bool | None, event: int) -> Ready:
+        """What the client is told first, straight through its own connection: nobody else may read the token.
+
+        ``resumed`` None: it did not ask to resume. ``event``: the number of the newest event before those that follow.
+        """
+        settings = self._settings
+        return Ready(
+            event=event,
+            session_id=self.id,
+            resume_token=token,
+            resumed=resumed,
+            resume_from_seq=self._held.seq,
+            limits=Limits(settings.max_message_bytes, settings.max_session_s, settings.max_utterance_s),
+            config=effective_config(self.config),
+            timestamp=iso_timestamp(wall_ms()),
+        )
+
+    @property
+    def id(self) -> str:
+        """The session's id."""
+        return self.owner.keys.id
+
+    async def audio(self, message: Audio) -> None:
+        """Takes a chunk; returns when the frames that it completes are in Redis. Waits while the log is full."""
+        now_ms = self._sign_of_life()
+        async with self._lock:
+            if self.stopped:
+                return
+            self.has_audio = self.has_audio or len(message.chunk) > 0
+            self._silence.arrived(now_ms, self.framer.duration_ms(len(message.chunk)))
+            await self._pass_on(self._reorder.push(message.seq, message.chunk), now_ms)
+            self._silence.handled(monotonic_ms())
+
+    async def finalize(self) -> None:
+        """Ends the current utterance after the audio so far."""
+        self._sign_of_life()
+        async with self._lock:
+            if not self.stopped:
+                await self._control(FrameKind.FINALIZE)
+
+    async def stop(self) -> None:
+        """Ends the audio; `done` will follow."""
+        self._sign_of_life()
+        self._room.lift()
+        async with self._lock:
+            if not self.stopped:
+                await self._control(FrameKind.STOP)
+
+    async def keepalive(self) -> None:
+        """The client is silent on purpose."""
+        self._sign_of_life()
+        try:
+            await self._client.expire(self.owner.keys.state, keys.SESSION_TTL_S)
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            # The keys live for an hour: one that is not prolonged now is prolonged by what comes next.
+            _log.warning("session not prolonged", session_id=self.id, cause=str(error))
+
+    async def tend(self) -> None:
+        """Sends what has waited long enough, and notices a client that fell silent. Runs until cancelled."""
+        while True:
+            now_ms = monotonic_ms()
+            dues = [due for due in (self.framer.due_ms, self._silence.deadline_ms) if due is not None]
+            wait_ms = max(1.0, min([float(self.framer.frame_ms), *(due - now_ms for due in dues)]))
+            await asyncio.sleep(wait_ms / 1000)
+            if monotonic_ms() - now_ms - wait_ms > STANDSTILL_MS:
+                # This process stood still, and has not read what came meanwhile: no silence of the client's.
+                self._silence.handled(monotonic_ms())
+            if self._lock.locked() or self.stopped:
+                continue
+            async with self._lock:
+                now_ms = monotonic_ms()
+                deadline_ms = self._silence.deadline_ms
+                if deadline_ms is not None and now_ms >= deadline_ms:
+                    await self._control(FrameKind.IDLE)
+                elif self.framer.due_ms is not None and now_ms >= self.framer.due_ms:
+                    await self._append_all(self.framer.flush())
+
+    async def look_after(self, last_event_ms: float) -> None:
+        """To be called every second: still ours? still in time? anything to acknowledge?
+
+        ``last_event_ms``: when the client was last sent something (monotonic).
+        """
+        epoch, fence, committed, *progress = await self._functions.fields(self.owner.keys, *_LOOKED_AT)
+        self._check_place(epoch, fence)
+        await self._room.check(self._functions, self.owner.keys, progress)
+        self._committed_ms = int(committed or 0) * 1000 // TARGET_SAMPLE_RATE
+        await self._acknowledge()
+        now_ms = monotonic_ms()
+        idle_ms = self._settings.session_idle_timeout_s * 1000
+        if self.stopped:
+            if now_ms - max(self._last_sign_ms, last_event_ms) > idle_ms:
+                raise SttError("no_worker", "the session's workers do not answer; connect again")
+        elif now_ms - self._opened_ms > self._settings.max_session_s * 1000:
+            limit = f"the session reached the limit of {self._settings.max_session_s} s and is stopped"
+            await self._emit(Notice(session_id=self.id, code="session_limit", message=limit))
+            await self.stop()
+        elif not self._lock.locked():
+            self._check_idle(now_ms, idle_ms)
+
+    def _check_idle(self, now_ms: float, idle_ms: float) -> None:
+        silence_ms = idle_ms if self.has_audio else min(idle_ms, FIRST_AUDIO_S * 1000)
+        if now_ms - self._last_sign_ms > silence_ms:
+            raise SttError("idle", f"nothing came for {silence_ms / 1000:g} s; send audio or keepalive more often")
+        if not self.has_audio and now_ms - self._opened_ms > FIRST_AUDIO_KEPT_S * 1000:
+            raise SttError("idle", f"no audio came within {FIRST_AUDIO_KEPT_S:g} s; connect when there is some")
+
+    async def fail(self, error: SttError) -> bool:
+        """Puts the error into the session's results, which ends it; False when that is not possible."""
+        event = Error(session_id=self.id, code=error.code, message=error.message, retryable=error.kind.retryable)
+        return await self._emit(event)
+
+    async def abandon(self) -> None:
+        """The client is gone: frees the id and ends the audio, so that nothing waits for more."""
+        try:
+            await self._functions.leave(self.owner, forget=not self.is_worth_keeping)
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            _log.warning("session id not freed: Redis unreachable", session_id=self.id, cause=str(error))
+        if not self.is_worth_keeping:
+            return
+        try:
+            await self.stop()
+        except SttError as error:
+            _log.info("session left as it is", session_id=self.id, cause=error.code)
+
+    async def is_ours(self) -> bool:
+        """No other connection has the session. Raises the errors of Redis."""
+        epoch, fence = await self._functions.fields(self.owner.keys, "epoch", _FENCE)
+        return (epoch, fence) == (self.owner.epoch.encode(), str(self.owner.fence).encode())
+
+    @property
+    def is_worth_keeping(self) -> bool:
+        """Something was said, or asked for, that somebody may come back to."""
+        return self.has_audio or self.stopped
+
+    @contextlib.asynccontextmanager
+    async def quiet(self) -> AsyncIterator[None]:
+        """Inside, no write is on its way: a task cancelled here leaves no frame of which nobody knows if it arrived."""
+        self._give_up_ms = monotonic_ms()
+        async with self._lock:
+            yield
+        self._give_up_ms = float("inf")
+
+    def _sign_of_life(self) -> float:
+        self._last_sign_ms = monotonic_ms()
+        return self._last_sign_ms
+
+    async def _pass_on(self, parts: list[Chunk | Missing], now_ms: float) -> None:
+        for part in parts:
+            if isinstance(part, Missing):
+                self._chunks.given_up(part.last)
+                await self._tell_missing(part)
+            else:
+                if pieces := self.framer.push(self._chunks.passes(part.seq, part.data), now_ms):
+                    await self._append_all(pieces)
+
+    async def _tell_missing(self, missing: Missing) -> None:
+        at_ms = round(self.framer.duration_ms(self._chunks.passed_bytes) or 0)
+        cause = f"chunks {missing.first} to {missing.last} never came"
+        await self._emit(Gap(session_id=self.id, from_ms=at_ms, to_ms=at_ms, cause=cause))
+
+    async def _control(self, kind: FrameKind) -> None:
+        await self._pass_on(self._reorder.release(), monotonic_ms())
+        await self._append_all(self.framer.flush())
+        if kind is FrameKind.STOP and self.framer.cut_sample_bytes:
+            message = f"the last {self.framer.cut_sample_bytes} bytes are no whole sample and were ignored"
+            await self._emit(Notice(session_id=self.id, code="half_sample", message=message))
+        await self._append(kind, b"", wall_ms())
+        self._silence.settled()
+        self.stopped = kind is FrameKind.STOP
+
+    async def _append_all(self, pieces: list[Piece]) -> None:
+        for piece in pieces:
+            received_wall_ms = wall_ms() - (monotonic_ms() - piece.last_ms)
+            await self._append(FrameKind.AUDIO, piece.data, received_wall_ms)
+            self.timings.add("receive", monotonic_ms() - piece.first_ms)
+
+    async def _append(self, kind: FrameKind, data: bytes, received_wall_ms: float) -> None:
+        frame = Frame(self._seq + 1, kind, data, FrameMeta(received_ms=round(received_wall_ms, 3)))
+        held = self._chunks.held(len(data))
+        unreachable_since_ms: float | None = None
+        while True:
+            try:
+                written = await self._functions.append_audio(self.owner, frame, held, max_bytes=self._room.max_bytes)
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                unreachable_since_ms = unreachable_since_ms or monotonic_ms()
+                if monotonic_ms() > min(unreachable_since_ms + REDIS_PATIENCE_MS, self._give_up_ms):
+                    raise SttError("unavailable", "the session's store does not answer; connect again") from error
+                await asyncio.sleep(UNREACHABLE_RETRY_S)
+                continue
+            if written in (Written.OK, Written.DUPLICATE):
+                self._seq, self._held = frame.seq, held
+                self._chunks.stored(held)
+                self._room.stored()
+                return
+            if written is not Written.FULL:
+                REFUSED_WRITES.labels(written).inc()
+                await self._explain(written)
+                return
+            self._room.refused()
+            if monotonic_ms() > self._give_up_ms:
+                raise SttError("unavailable", "the session's workers do not keep up; connect again")
+            await asyncio.sleep(FULL_RETRY_S)
+
+    async def _explain(self, written: Written) -> None:
+        """Raises why a frame was refused; returns when the session simply has ended."""
+        try:
+            place = await self._client.hmget(self.owner.keys.state, ["epoch", _FENCE])
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            raise SttError("unavailable", "the session's store does not answer; connect again") from error
+        self._check_place(*place)
+        if written is not Written.GONE:
+            raise SttError("unavailable", "the session's store lost part of this session; connect again")
+        # Ended by an event that is on its way to the client.
+        self.stopped = True
+
+    def _check_place(self, epoch: Any, fence: Any) -> None:
+        if epoch is None or fence is None:
+            raise SttError("unavailable", "the session's store lost this session; connect again")
+        if epoch.decode() != self.owner.epoch or int(fence) != self.owner.fence:
+            raise SttError("superseded", f"another connection has session {self.id} now")
+
+    async def _acknowledge(self) -> None:
+        position = (self._held.seq, self._committed_ms)
+        now_ms = monotonic_ms()
+        if position == self._acked or now_ms < self._ack_due_ms:
+            return
+        if await self._emit(Ack(session_id=self.id, received_seq=position[0], committed_ms=position[1])):
+            self._acked, self._ack_due_ms = position, now_ms + ACK_EVERY_MS
+
+    async def _emit(self, event: Event) -> bool:
+        try:
+            written, _ = await self._functions.emit(self.owner, event)
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            _log.warning("event not stored", session_id=self.id, kind=type(event).__name__, cause=str(error))
+            return False
+        return written is Written.OK

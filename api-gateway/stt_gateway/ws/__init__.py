@@ -1,0 +1,1 @@
+"""WebSocket routes, and the WebSocket protocol class."""

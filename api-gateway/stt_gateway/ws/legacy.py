@@ -1,0 +1,99 @@
+"""Routes for clients written for an older shape: everybody speaks into one conversation, and everybody reads it.
+
+``WS /api/stt/transcribe?sampleRate=44100`` takes 16-bit samples; ``WS /api/stt/connect`` sends the last two minutes at
+once and every ten seconds; ``GET /api/stt/healthcheck`` answers that all is well.
+"""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import msgspec
+import redis
+import structlog
+from fastapi import APIRouter, Request, WebSocket
+from fastapi.responses import PlainTextResponse
+from redis.asyncio import Redis
+from starlette.websockets import WebSocketDisconnect
+
+from stt_gateway.context import services_of
+from stt_gateway.live.event_sender import CLOSE_SLOW_READER, ClientGone, send_text
+from stt_gateway.ws.stream import Connection
+from stt_gateway.ws.viewer import shown, until_gone
+from stt_shared.contracts.conversation import utterance_from
+from stt_shared.contracts.errors import SttError
+from stt_shared.process.clock import wall_ms
+from stt_shared.process.metrics import ERRORS_TOTAL, SESSIONS
+from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.streams import keys
+
+_log = structlog.get_logger()
+
+CONVERSATION = "default"
+WINDOW_MS = 120_000
+EVERY_S = 10.0
+AGAIN_S = 1.0
+"""Redis is asked again after this, when it did not answer."""
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/api/stt/healthcheck")
+async def healthcheck(_: Request) -> PlainTextResponse:
+    """The gateway answers; ``GET /health`` tells more."""
+    return PlainTextResponse("Yes, I'm ok")
+
+
+@router.websocket("/api/stt/transcribe")
+async def transcribe(websocket: WebSocket) -> None:
+    """A live session whose words go into the conversation ``default``; its own events come back as well."""
+    await websocket.accept()
+    given = [("sample_rate" if name == "sampleRate" else name, value) for name, value in websocket.query_params.items()]
+    query = [
+        *given,
+        *([] if any(name == "conversation_id" for name, _ in given) else [("conversation_id", CONVERSATION)]),
+    ]
+    with SESSIONS.labels("gateway").track_inprogress():
+        await Connection(websocket, services_of(websocket), query).run()
+
+
+@router.websocket("/api/stt/connect")
+async def connect(websocket: WebSocket) -> None:
+    """A list of the utterances of the last two minutes, now and every ten seconds."""
+    await websocket.accept()
+    services = services_of(websocket)
+    client = websocket.client
+    code = 1000
+    leaving = asyncio.create_task(until_gone(websocket), name="older viewer")
+    try:
+        with services.connections.one_of(client.host if client else ""):
+            while not leaving.done():
+                body = await _lately(services.redis)
+                if body is not None:
+                    await send_text(websocket, body, services.settings.send_timeout_s)
+                await asyncio.wait({leaving}, timeout=AGAIN_S if body is None else EVERY_S)
+            leaving.result()
+    except ClientGone:
+        return
+    except TimeoutError:
+        code = CLOSE_SLOW_READER
+    except SttError as error:
+        ERRORS_TOTAL.labels(error.code).inc()
+        code = error.kind.close_code
+    finally:
+        await cancel_and_wait(leaving)
+    with contextlib.suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
+        async with asyncio.timeout(1.0):
+            await websocket.close(code)
+
+
+async def _lately(client: Redis) -> str | None:
+    """The list as it is sent; None: Redis does not answer now."""
+    try:
+        entries: Any = await client.xrevrange(keys.conversation_keys(CONVERSATION).log, count=500)
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        _log.warning("older viewers wait: Redis unreachable", cause=str(error))
+        return None
+    said = [utterance_from(fields[b"event"]) for _, fields in reversed(entries)]
+    recent = [shown(utterance) for utterance in said if utterance.spoken_ms >= wall_ms() - WINDOW_MS]
+    return msgspec.json.encode(recent).decode()

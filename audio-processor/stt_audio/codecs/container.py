@@ -1,0 +1,168 @@
+"""One compressed stream that is decoded while it arrives.
+
+FFmpeg pulls its input, so each stream has a thread that sits in ``read`` until more comes. A piece is fed, and all that
+can be decoded from it comes back, before the next piece is fed: so both directions are bounded, and the caller always
+knows what has been heard and what has not.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator
+
+import structlog
+
+from stt_audio.codecs.ffmpeg import open_live
+from stt_audio.codecs.resample import MonoResampler
+from stt_audio.codecs.sniff import Media
+from stt_shared.contracts.errors import SttError
+
+_log = structlog.get_logger()
+
+PIECE_BYTES = 32_000
+"""One second: as much is handed over at once while the thread is still busy."""
+MAX_OUTPUT_BYTES = 4 * PIECE_BYTES
+"""Decoded audio that may wait for its taker before the thread pauses; one frame of FFmpeg's may lie on top."""
+
+
+class _Closed(Exception):
+    """Nobody wants the rest."""
+
+
+class _Source:
+    """The face that FFmpeg sees: no ``seek``, so it takes the input for a pipe."""
+
+    def __init__(self, decoder: "ContainerDecoder") -> None:
+        self._decoder = decoder
+
+    def read(self, size: int) -> bytes:
+        return self._decoder._read(size)
+
+
+class ContainerDecoder:
+    """Decodes one stream of ``media`` to 16 kHz mono s16le. Create it in the event loop that uses it; ``close`` it.
+
+    ``feed`` and ``finish`` must be read to their end, one after the other. Both raise SttError when the stream cannot
+    be decoded, after all that could be was handed out. What follows the container's own end is ignored. With ``held``
+    nothing comes out until ``resampler.go_on``.
+    """
+
+    def __init__(self, media: Media, max_samples: int, *, held: bool = False) -> None:
+        self._media = media
+        self.resampler = MonoResampler(held=held)
+        """To be touched from outside only while nothing is being decoded: between the end of ``feed`` and the next."""
+        self._max_samples = max_samples
+        self._loop = asyncio.get_running_loop()
+        self._settled_or_full = asyncio.Event()
+        self._changed = threading.Condition()
+        # Guarded by _changed:
+        self._input = bytearray()
+        self._input_ended = False
+        self._output = bytearray()
+        self._hungry = False
+        self._closed = False
+        self._finished = False
+        self._error: SttError | None = None
+        self._thread = threading.Thread(target=self._run, name=f"decoder {media}", daemon=True)
+        self._thread.start()
+
+    async def feed(self, data: bytes) -> AsyncIterator[bytes]:
+        """What can be decoded with ``data`` in addition, in pieces of about a second at most."""
+        with self._changed:
+            if not self._finished:
+                self._input += data
+            self._hungry = False
+            self._changed.notify_all()
+        async for pcm in self._taken():
+            yield pcm
+
+    async def finish(self) -> AsyncIterator[bytes]:
+        """The rest, now that no more input comes."""
+        with self._changed:
+            self._input_ended = True
+            self._hungry = False
+            self._changed.notify_all()
+        async for pcm in self._taken():
+            yield pcm
+
+    async def close(self) -> None:
+        """Ends the thread, wherever it is, and waits for that."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        while True:
+            self._settled_or_full.clear()
+            if self._finished:
+                break
+            await self._settled_or_full.wait()
+        self._thread.join()
+
+    async def _taken(self) -> AsyncIterator[bytes]:
+        while True:
+            with self._changed:
+                self._settled_or_full.clear()
+                settled = self._hungry or self._finished
+                pcm = b""
+                if settled or len(self._output) >= PIECE_BYTES:
+                    pcm = bytes(self._output)
+                    self._output.clear()
+                    self._changed.notify_all()
+            if pcm:
+                yield pcm
+            elif not settled:
+                await self._settled_or_full.wait()
+            elif self._error is not None:
+                raise self._error
+            else:
+                return
+
+    # Below: only in the thread.
+
+    def _run(self) -> None:
+        error: SttError | None = None
+        try:
+            with open_live(_Source(self), self._media) as audio:
+                for pcm in audio.mono(self._max_samples, self.resampler):
+                    self._put(pcm)
+        except _Closed:
+            pass
+        except SttError as stt_error:
+            error = stt_error
+        except Exception as unexpected:
+            # The one net of this thread: PyAV also raises ValueError, MemoryError and the like on strange input.
+            _log.warning("decoder failed", media=self._media, cause=repr(unexpected))
+            error = SttError("bad_audio", f"the {self._media} stream cannot be decoded")
+        with self._changed:
+            self._finished = True
+            self._error = error
+            self._input.clear()
+        self._tell()
+
+    def _read(self, size: int) -> bytes:
+        with self._changed:
+            while not self._input:
+                if self._closed or self._input_ended:
+                    return b""
+                self._hungry = True
+                self._tell()
+                self._changed.wait()
+            if self._closed:
+                return b""
+            data = bytes(self._input[:size])
+            del self._input[:size]
+            return data
+
+    def _put(self, pcm: bytes) -> None:
+        with self._changed:
+            while len(self._output) >= MAX_OUTPUT_BYTES and not self._closed:
+                self._changed.wait()
+            if self._closed:
+                raise _Closed
+            self._output += pcm
+            full = len(self._output) >= PIECE_BYTES
+        if full:
+            self._tell()
+
+    def _tell(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody is left to be told
+            self._loop.call_soon_threadsafe(self._settled_or_full.set)

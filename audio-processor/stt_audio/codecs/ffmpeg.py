@@ -1,0 +1,208 @@
+"""FFmpeg behind bars: only bytes that it is handed, only the demuxer that was chosen, only codecs of speech and music,
+and no more audio than allowed. Whatever PyAV object comes from here stays in the thread that asked for it."""
+
+import abc
+import contextlib
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from typing import cast
+
+import av
+import av.container
+
+from stt_audio.codecs.memory import MAX_ALLOCATION_BYTES
+from stt_audio.codecs.mpeg import MpegFramer
+from stt_audio.codecs.pcm import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
+from stt_audio.codecs.resample import MonoResampler
+from stt_audio.codecs.sniff import Media
+from stt_audio.codecs.source import FileSource, Readable, StreamSource
+from stt_shared.contracts.errors import SttError
+
+MAX_BAD_PACKETS = 100
+"""Damaged packets in a row before a stream is given up; single ones are skipped, as every player does."""
+
+CODECS = frozenset(
+    (
+        *("opus", "libopus", "vorbis", "libvorbis", "flac", "alac", "speex", "libspeex"),
+        *("mp1", "mp1float", "mp2", "mp2float", "mp3", "mp3float", "aac", "aac_fixed", "aac_latm", "ac3", "eac3"),
+        *("amrnb", "amrwb", "wmav1", "wmav2", "wmapro", "gsm", "gsm_ms", "libgsm", "libgsm_ms"),
+        *("pcm_u8", "pcm_s8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_s32be"),
+        *("pcm_f32le", "pcm_f32be", "pcm_f64le", "pcm_f64be", "pcm_mulaw", "pcm_alaw"),
+        *("adpcm_ms", "adpcm_ima_wav", "adpcm_ima_qt"),
+    )
+)
+"""Decoders of speech and music, by FFmpeg's names."""
+
+_OPTIONS = {
+    "protocol_whitelist": "pipe",  # nothing inside a file can make FFmpeg open another one
+    "codec_whitelist": ",".join(sorted(CODECS)),
+}
+# Not "nobuffer": it drops what was read while probing, that is the first words.
+_LIVE_OPTIONS = {"probesize": "1024", "analyzeduration": "0"}
+_FILE_OPTIONS = {"probesize": "1048576", "analyzeduration": "2000000"}
+
+
+_LIVE_READ_BYTES = 4096
+
+
+class AudioInput(abc.ABC):
+    """Audio that FFmpeg decodes."""
+
+    def __init__(self, media: Media) -> None:
+        self._media = media
+
+    @abc.abstractmethod
+    def _decoded(self) -> Iterator[Callable[[], Iterable[av.AudioFrame]]]:
+        """Packet after packet, each as what decodes it."""
+
+    def mono(self, max_samples: int, resampler: MonoResampler | None = None) -> Generator[bytes, None, None]:
+        """16 kHz mono s16le, piece by piece, by way of ``resampler``.
+
+        Raises SttError: bad_audio when the data is damaged beyond decoding, too_large beyond ``max_samples``.
+        """
+        resampler = resampler or MonoResampler()
+        left = max_samples
+        with _told_to_clients(self._media):
+            for frame in self._frames():
+                _check_frame(frame)
+                pcm = resampler.feed(frame)
+                left -= len(pcm) // 2
+                if left < 0:
+                    raise SttError(
+                        "too_large", f"the audio is longer than the {max_samples // 16000} s that are allowed"
+                    )
+                if pcm:
+                    yield pcm
+            if tail := resampler.flush():
+                yield tail
+
+    def _frames(self) -> Iterator[av.AudioFrame]:
+        bad = 0
+        for decode in self._decoded():
+            try:
+                frames = list(decode())
+            except av.error.InvalidDataError:
+                bad += 1
+                if bad > MAX_BAD_PACKETS:
+                    raise
+                continue
+            if frames:
+                bad = 0
+            yield from frames
+
+
+class ContainerInput(AudioInput):
+    """The first audio stream of an opened container."""
+
+    def __init__(self, container: av.container.InputContainer, media: Media) -> None:
+        super().__init__(media)
+        self._container = container
+        if not container.streams.audio:
+            raise SttError("unsupported_media", f"the {media} data holds no audio stream")
+        self._stream = container.streams.audio[0]
+        context = self._stream.codec_context
+        codec = context.codec.name if context else "unknown"
+        if codec not in CODECS:
+            raise SttError("unsupported_media", f"the audio codec {codec} is not supported")
+        context.thread_count = 1  # parallel frames would be parallel delay
+
+    @property
+    def duration_s(self) -> float | None:
+        """What the container says of its length, exact or estimated; None when it says nothing."""
+        if self._stream.duration and self._stream.time_base:
+            return float(self._stream.duration * self._stream.time_base)
+        return self._container.duration / 1e6 if self._container.duration else None
+
+    def counted_s(self, limit_s: float) -> float:
+        """The length by what its packets say, without decoding them; nothing can be read after this. Counting ends
+        beyond ``limit_s``, and where the data is damaged."""
+        length_s = 0.0
+        with contextlib.suppress(av.error.FFmpegError):
+            for packet in self._container.demux(self._stream):
+                if packet.duration and packet.time_base:
+                    length_s += float(packet.duration * packet.time_base)
+                if length_s > limit_s:
+                    break
+        return length_s
+
+    def _decoded(self) -> Iterator[Callable[[], Iterable[av.AudioFrame]]]:
+        for packet in self._container.demux(self._stream):
+            yield cast(Callable[[], Iterable[av.AudioFrame]], packet.decode)
+
+
+class MpegInput(AudioInput):
+    """MPEG audio without a container, while it arrives."""
+
+    def __init__(self, source: Readable) -> None:
+        super().__init__(Media.MP3)
+        self._source = source
+        self._codec = cast(av.AudioCodecContext, av.CodecContext.create("mp3float", "r"))
+
+    def _decoded(self) -> Iterator[Callable[[], Iterable[av.AudioFrame]]]:
+        framer = MpegFramer()
+        while data := self._source.read(_LIVE_READ_BYTES):
+            yield from map(self._decoder_of, framer.feed(data))
+        yield from map(self._decoder_of, framer.finish())
+
+    def _decoder_of(self, frame: bytes) -> Callable[[], Iterable[av.AudioFrame]]:
+        return lambda: self._codec.decode(av.Packet(frame))
+
+
+@contextlib.contextmanager
+def open_live(source: Readable, media: Media) -> Iterator[AudioInput]:
+    """Opens a stream that is still coming. FFmpeg's own errors come out as SttError."""
+    if media is Media.MP3:
+        yield MpegInput(source)
+        return
+    with open_container(StreamSource(source), media) as audio:
+        yield audio
+
+
+@contextlib.contextmanager
+def open_container(source: StreamSource, media: Media) -> Iterator[ContainerInput]:
+    """Opens ``source`` as ``media`` and nothing else. FFmpeg's own errors come out as SttError."""
+    live = not isinstance(source, FileSource)
+    options: Mapping[str, str] = {
+        **_OPTIONS,
+        **(_LIVE_OPTIONS if live else _FILE_OPTIONS),
+        "format_whitelist": media.value,
+    }
+    with _told_to_clients(media):
+        container = av.open(
+            source,
+            "r",
+            format=media.value,
+            options=dict(options),
+            buffer_size=_LIVE_READ_BYTES if live else 65536,
+            metadata_errors="replace",  # a title in Latin-1 is no reason to refuse the audio
+        )
+    source.opened()
+    with container:
+        yield ContainerInput(container, media)
+
+
+def _check_frame(frame: av.AudioFrame) -> None:
+    """Each frame, since a stream may change midway."""
+    if not MIN_SAMPLE_RATE <= frame.sample_rate <= MAX_SAMPLE_RATE:
+        raise SttError(
+            "unsupported_media",
+            f"a sample rate of {frame.sample_rate} Hz; allowed are {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz",
+        )
+    if frame.layout.nb_channels > MAX_CHANNELS:
+        raise SttError("unsupported_media", f"{frame.layout.nb_channels} channels; allowed are 1 to {MAX_CHANNELS}")
+
+
+@contextlib.contextmanager
+def _told_to_clients(media: Media) -> Iterator[None]:
+    """FFmpeg's own errors come out as SttError."""
+    try:
+        yield
+    except (av.error.DecoderNotFoundError, av.error.PatchWelcomeError) as error:
+        raise SttError("unsupported_media", f"the {media} data needs a decoder that is not there") from error
+    except av.error.MemoryError as error:
+        raise SttError(
+            "too_large",
+            f"the {media} data needs more memory for its index or tags than is allowed "
+            f"({MAX_ALLOCATION_BYTES >> 20} MiB for each)",
+        ) from error
+    except av.error.FFmpegError as error:
+        raise SttError("bad_audio", f"the {media} data cannot be decoded: {error.strerror}") from error

@@ -1,0 +1,173 @@
+"""Bare samples of any rate and format, turned into 16 kHz mono s16le."""
+
+import enum
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from stt_audio.codecs.resample import MonoResampler, warm_up_samples
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.session import TARGET_SAMPLE_RATE
+
+MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 8000, 192_000
+MAX_CHANNELS = 8
+
+Int16s = npt.NDArray[np.int16]
+
+
+class SampleFormat(enum.StrEnum):
+    """How one sample lies in memory. The ones that a client can announce bear the names of ``Encoding``."""
+
+    U8 = "pcm_u8"
+    S16LE = "pcm_s16le"
+    S24LE = "pcm_s24le"
+    S32LE = "pcm_s32le"
+    F32LE = "pcm_f32le"
+    F64LE = "pcm_f64le"
+    MULAW = "mulaw"
+    ALAW = "alaw"
+
+    @property
+    def bytes_per_sample(self) -> int:
+        """Bytes of one sample of one channel."""
+        return _BYTES[self]
+
+
+_BYTES = {
+    SampleFormat.U8: 1,
+    SampleFormat.S16LE: 2,
+    SampleFormat.S24LE: 3,
+    SampleFormat.S32LE: 4,
+    SampleFormat.F32LE: 4,
+    SampleFormat.F64LE: 8,
+    SampleFormat.MULAW: 1,
+    SampleFormat.ALAW: 1,
+}
+
+
+class PcmDecoder:
+    """One stream of bare samples, whose pieces may end anywhere, even within a sample.
+
+    Raises SttError("unsupported_media") for a rate or number of channels out of bounds.
+    """
+
+    def __init__(self, sample_format: SampleFormat, sample_rate: int, channels: int, *, held: bool = False) -> None:
+        if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
+            raise SttError(
+                "unsupported_media",
+                f"a sample rate of {sample_rate} Hz; allowed are {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz",
+            )
+        if not 1 <= channels <= MAX_CHANNELS:
+            raise SttError("unsupported_media", f"{channels} channels; allowed are 1 to {MAX_CHANNELS}")
+        self._format = sample_format
+        self._sample_rate = sample_rate
+        self._channels = channels
+        self._frame_bytes = sample_format.bytes_per_sample * channels
+        self._rest = b""
+        self._held = held
+        self._resampler = MonoResampler(held=held)
+
+    @property
+    def is_identity(self) -> bool:
+        """The samples are already what the transcriber wants, so that decoding costs nothing."""
+        return self._format is SampleFormat.S16LE and self._channels == 1 and self._sample_rate == TARGET_SAMPLE_RATE
+
+    def feed(self, data: bytes) -> bytes:
+        """16 kHz mono s16le of all whole samples so far; the rest waits for the next piece."""
+        if self._rest:
+            data = self._rest + data
+        whole = len(data) - len(data) % self._frame_bytes
+        self._rest = data[whole:]
+        if whole < len(data):
+            data = data[:whole]
+        if not data or (self._held and self._sample_rate == TARGET_SAMPLE_RATE):
+            return b""
+        if self.is_identity:
+            return data
+        mono = to_mono_int16(data, self._format, self._channels)
+        if self._sample_rate == TARGET_SAMPLE_RATE:
+            return mono.tobytes()
+        frame = av.AudioFrame.from_ndarray(mono.reshape(1, -1), format="s16", layout="mono")
+        frame.sample_rate = self._sample_rate
+        return self._resampler.feed(frame)
+
+    def flush(self) -> bytes:
+        """What the resampler still held; the stream may go on after it."""
+        return self._resampler.flush()
+
+    @property
+    def run(self) -> tuple[int, int]:
+        """Samples that the resampler was fed since it began, or was flushed, and those that it has handed out."""
+        return self._resampler.source_samples, self._resampler.samples
+
+    @property
+    def needed_bytes(self) -> int:
+        """As much of what was fed must a successor be fed again."""
+        n_samples = min(self._resampler.source_samples, warm_up_samples(self._sample_rate))
+        return len(self._rest) + n_samples * self._frame_bytes
+
+    def go_on(self, source_samples: int, samples: int) -> None:
+        """After as many bytes as another decoder needed (``needed_bytes``) this one, made with ``held``, goes on from
+        that one's ``run``."""
+        self._held = False
+        self._resampler.go_on(source_samples, samples)
+
+
+def to_mono_int16(data: bytes, sample_format: SampleFormat, channels: int) -> Int16s:
+    """Mean of the channels of whole interleaved frames, as 16-bit samples. NaN and infinity become silence."""
+    if sample_format in (SampleFormat.F32LE, SampleFormat.F64LE):
+        floats = np.frombuffer(data, dtype="<f4" if sample_format is SampleFormat.F32LE else "<f8").reshape(
+            -1, channels
+        )
+        clean = np.where(np.isfinite(floats), floats, 0.0).clip(-1.0, 1.0)
+        return _rounded(clean.mean(axis=1) * 32768.0)
+    samples = _to_int16(data, sample_format)
+    return samples if channels == 1 else _rounded(samples.reshape(-1, channels).mean(axis=1, dtype=np.float32))
+
+
+def _rounded(values: npt.NDArray[np.floating]) -> Int16s:
+    samples: Int16s = np.rint(values).clip(-32768, 32767).astype(np.int16)
+    return samples
+
+
+def _to_int16(data: bytes, sample_format: SampleFormat) -> Int16s:
+    match sample_format:
+        case SampleFormat.S16LE:
+            return np.frombuffer(data, dtype="<i2")
+        case SampleFormat.MULAW:
+            return _looked_up(_MULAW, data)
+        case SampleFormat.ALAW:
+            return _looked_up(_ALAW, data)
+        case SampleFormat.U8:
+            return ((np.frombuffer(data, dtype=np.uint8).astype("<i2") - 128) << 8).astype("<i2")
+        case SampleFormat.S24LE:  # the upper two of three bytes
+            upper: Int16s = np.frombuffer(data, dtype=np.uint8).reshape(-1, 3)[:, 1:].copy().view("<i2")
+            return upper.reshape(-1)
+        case SampleFormat.S32LE:
+            return (np.frombuffer(data, dtype="<i4") >> 16).astype("<i2")
+    raise AssertionError(f"{sample_format} is no integer format")
+
+
+def _looked_up(table: Int16s, data: bytes) -> Int16s:
+    samples: Int16s = table[np.frombuffer(data, dtype=np.uint8)]
+    return samples
+
+
+def _mulaw_table() -> Int16s:
+    """ITU-T G.711 µ-law, all 256 codes."""
+    code = ~np.arange(256, dtype=np.int32) & 0xFF
+    magnitude = ((((code & 0x0F) << 3) + 0x84) << (code >> 4 & 7)) - 0x84
+    return np.where(code & 0x80, -magnitude, magnitude).astype("<i2")
+
+
+def _alaw_table() -> Int16s:
+    """ITU-T G.711 A-law, all 256 codes."""
+    code = np.arange(256, dtype=np.int32) ^ 0x55
+    step, low = code >> 4 & 7, ((code & 0x0F) << 4) + 8
+    magnitude = np.where(step == 0, low, (low + 0x100) << np.maximum(step - 1, 0))
+    return np.where(code & 0x80, magnitude, -magnitude).astype("<i2")
+
+
+_MULAW = _mulaw_table()
+_ALAW = _alaw_table()

@@ -1,0 +1,298 @@
+"""The outer structure of compressed streams, read as far as is needed to find places where a decoder can begin.
+
+Nothing here is decoded and nothing is checked but framing. What is not well-formed yields no more starts, and never an
+error: whether a stream can be decoded is FFmpeg's to say. Memory is bounded by ``MAX_PART_BYTES``.
+"""
+
+import struct
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from stt_audio.codecs.mpeg import HEADER_BYTES, id3_bytes, mpeg_frame_bytes
+from stt_audio.codecs.sniff import Media
+
+MAX_PART_BYTES = 65_536
+"""Longest head, and longest part of a stream that is looked at as a whole. Pictures and the like are no part of it."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """A decoder that was fed ``head`` and ``lead`` can begin with byte ``at``."""
+
+    at: int
+    head: bytes
+    lead: bytes
+
+
+class Follower(ABC):
+    """Follows one stream. Subclasses read one part after the other."""
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+        self._at = 0
+        self._skip = 0
+        self._lost = False
+        self._starts: list[Start] = []
+        self._head = b""
+        self._lead = b""
+
+    def feed(self, data: bytes) -> list[Start]:
+        """The starts that ``data`` reveals, by their place in all that was fed."""
+        self._starts = []
+        if self._lost:
+            return []
+        self._pending += data
+        while True:
+            skipped = min(self._skip, len(self._pending))
+            self._take(skipped)
+            self._skip -= skipped
+            if self._skip:
+                break
+            n_bytes = self._part(self._pending)
+            if n_bytes == 0:
+                break
+            self._skip = n_bytes
+        if len(self._pending) > MAX_PART_BYTES or len(self._head) > MAX_PART_BYTES:
+            self._lose()
+        return self._starts
+
+    @abstractmethod
+    def _part(self, pending: bytearray) -> int:
+        """Looks at the part that ``pending`` begins with. Answers its length, which may be more than what has come; 0
+        when more is needed to tell."""
+
+    def _start(self, ahead: int = 0) -> None:
+        self._starts.append(Start(self._at + ahead, self._head, self._lead))
+
+    def _take(self, n_bytes: int) -> None:
+        del self._pending[:n_bytes]
+        self._at += n_bytes
+
+    def _lose(self) -> int:
+        """The structure is not understood: no more starts."""
+        self._lost = True
+        self._pending.clear()
+        self._starts = []
+        return 0
+
+
+class _Opaque(Follower):
+    """A stream that can only be taken up from its beginning."""
+
+    def _part(self, pending: bytearray) -> int:
+        return len(pending)
+
+
+_EBML, _SEGMENT, _INFO, _TRACKS = 0x1A45DFA3, 0x18538067, 0x1549A966, 0x1654AE6B
+_CLUSTER, _TIMESTAMP, _BLOCK_GROUP, _SIMPLE_BLOCK = 0x1F43B675, 0xE7, 0xA0, 0xA3
+_UNKNOWN_SIZE = b"\x01\xff\xff\xff\xff\xff\xff\xff"
+
+
+class _Matroska(Follower):
+    """Begins anew at any block, also in the middle of a cluster, since a recorder's cluster may last half a minute: the
+    lead is then the beginning of a cluster of unknown size with that cluster's time."""
+
+    def _part(self, pending: bytearray) -> int:
+        id_bytes = _vint_bytes(pending)
+        size_bytes = _vint_bytes(pending[id_bytes : id_bytes + 1]) if id_bytes else 0
+        header = id_bytes + size_bytes
+        if not size_bytes or len(pending) < header:
+            return 0
+        element = int.from_bytes(pending[:id_bytes], "big")
+        mask = (1 << 7 * size_bytes) - 1
+        size = int.from_bytes(pending[id_bytes:header], "big") & mask
+        if element == _SEGMENT:
+            self._head += bytes(pending[:id_bytes]) + _UNKNOWN_SIZE
+            return header
+        if element == _CLUSTER:
+            self._lead = b""
+            return header
+        if size == mask:  # of unknown size may only those two be
+            return self._lose()
+        whole = header + size
+        if element in (_EBML, _INFO, _TRACKS, _TIMESTAMP):
+            if whole > MAX_PART_BYTES:
+                return self._lose()
+            if len(pending) < whole:
+                return 0
+            if element == _TIMESTAMP:
+                self._lead = _CLUSTER.to_bytes(4, "big") + _UNKNOWN_SIZE + bytes(pending[:whole])
+            else:
+                self._head += bytes(pending[:whole])
+        elif element in (_SIMPLE_BLOCK, _BLOCK_GROUP) and self._lead:
+            self._start()
+        return whole
+
+
+def _vint_bytes(data: bytes | bytearray) -> int:
+    """Length of EBML's variable integer, from its first byte; 0 while there is none. A zero byte counts as one, so that
+    the rubbish is passed over."""
+    if not data:
+        return 0
+    return 9 - data[0].bit_length() if data[0] else 1
+
+
+class _Ogg(Follower):
+    """Begins anew at any page. Head: the pages before the first one that has reached a time."""
+
+    _in_head = True
+
+    def _part(self, pending: bytearray) -> int:
+        if len(pending) < 27:
+            return 0
+        if pending[:4] != b"OggS":
+            return self._lose()
+        n_segments = pending[26]
+        if len(pending) < 27 + n_segments:
+            return 0
+        whole = 27 + n_segments + sum(pending[27 : 27 + n_segments])
+        begins_stream = pending[5] & 2
+        (granule,) = struct.unpack_from("<q", pending, 6)
+        if begins_stream and not self._in_head:  # one recording after the other
+            self._head, self._in_head = b"", True
+        if self._in_head and granule in (0, -1):
+            if len(pending) < whole:
+                return 0
+            self._head += bytes(pending[:whole])
+            return whole
+        self._in_head = False
+        self._start()
+        return whole
+
+
+class _Flac(Follower):
+    """Begins anew at any frame. Head: the stream's parameters, without any other metadata."""
+
+    _in_head = True
+
+    def _part(self, pending: bytearray) -> int:
+        if not self._in_head:
+            return self._frames(pending)
+        if not self._head and self._at == 0:
+            if len(pending) < 4:
+                return 0
+            return 4 if pending[:4] == b"fLaC" else self._lose()
+        if len(pending) < 4:
+            return 0
+        kind, whole = pending[0] & 0x7F, 4 + int.from_bytes(pending[1:4], "big")
+        if kind == 0:
+            if len(pending) < whole:
+                return 0
+            self._head = b"fLaC\x80" + bytes(pending[1:whole])
+        self._in_head = not pending[0] & 0x80
+        return whole
+
+    def _frames(self, pending: bytearray) -> int:
+        last = len(pending) - 16  # the longest frame header
+        at = pending.find(b"\xff", 0, last + 1) if last >= 0 else -1
+        while 0 <= at <= last:
+            if _is_flac_frame(pending[at : at + 16]):
+                self._start(at)
+            at = pending.find(b"\xff", at + 1, last + 1)
+        return max(0, last + 1)
+
+
+def _is_flac_frame(head: bytearray) -> bool:
+    if head[1] & 0xFE != 0xF8 or head[2] >> 4 == 0 or head[2] & 15 == 15 or head[3] >> 4 > 10 or head[3] & 1:
+        return False
+    number_bytes = 1 if head[4] < 0x80 else 8 - (head[4] ^ 0xFF).bit_length()
+    size_bytes = {6: 1, 7: 2}.get(head[2] >> 4, 0)
+    rate_bytes = {12: 1, 13: 2, 14: 2}.get(head[2] & 15, 0)
+    length = 4 + number_bytes + size_bytes + rate_bytes
+    crc = 0
+    for byte in head[:length]:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc << 1 ^ 0x107 if crc & 0x80 else crc << 1
+    return length < 16 and crc == head[length]
+
+
+class _Framed(Follower):
+    """Frames that name their own length, one after the other, perhaps after an ID3 tag. No head."""
+
+    _tag_passed = False
+    _header_bytes = 7
+
+    def _part(self, pending: bytearray) -> int:
+        if len(pending) < 10:
+            return 0
+        if not self._tag_passed:
+            self._tag_passed = True
+            if tag_bytes := id3_bytes(pending):
+                return tag_bytes
+        length = self._frame_bytes(pending)
+        if length:
+            if len(pending) < length + self._header_bytes:
+                return 0
+            if self._frame_bytes(pending[length : length + self._header_bytes]):
+                self._start()
+                return length
+        following = pending.find(b"\xff", 1)
+        return following if following > 0 else len(pending) - 1
+
+    @abstractmethod
+    def _frame_bytes(self, head: bytearray) -> int:
+        """Length of the frame that begins so; 0 when none does."""
+
+
+class _Adts(_Framed):
+    def _frame_bytes(self, head: bytearray) -> int:
+        if head[0] != 0xFF or head[1] & 0xF6 != 0xF0 or head[2] >> 2 & 15 > 12:
+            return 0
+        length = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
+        return length if length >= self._header_bytes else 0
+
+
+class _Mpeg(_Framed):
+    _header_bytes = HEADER_BYTES
+
+    def _frame_bytes(self, head: bytearray) -> int:
+        return mpeg_frame_bytes(head)
+
+
+_BASE_DATA_OFFSET = 1
+
+
+class _Mp4(Follower):
+    """Begins anew at any fragment, unless its places are counted from the beginning of the file."""
+
+    def _part(self, pending: bytearray) -> int:
+        if len(pending) < 16:
+            return 0
+        size, kind = int.from_bytes(pending[:4], "big"), bytes(pending[4:8])
+        if size == 1:
+            size = int.from_bytes(pending[8:16], "big")
+        if size < 8:  # 0: up to the end of the stream
+            return self._lose()
+        if kind in (b"ftyp", b"moov", b"moof"):
+            if size > MAX_PART_BYTES:
+                return self._lose()
+            if len(pending) < size:
+                return 0
+            if kind != b"moof":
+                self._head += bytes(pending[:size])
+            elif b"moov" not in self._head or _counts_from_file_start(pending[:size]):
+                return self._lose()
+            else:
+                self._start()
+        return size
+
+
+def _counts_from_file_start(moof: bytearray) -> bool:
+    at = moof.find(b"tfhd")
+    return at < 0 or len(moof) < at + 8 or bool(moof[at + 7] & _BASE_DATA_OFFSET)
+
+
+_FOLLOWERS: dict[Media, type[Follower]] = {
+    Media.MATROSKA: _Matroska,
+    Media.OGG: _Ogg,
+    Media.FLAC: _Flac,
+    Media.MP3: _Mpeg,
+    Media.AAC: _Adts,
+    Media.MOV: _Mp4,
+}
+
+
+def follower_of(media: Media) -> Follower:
+    """A fresh follower of a stream of ``media``."""
+    return _FOLLOWERS.get(media, _Opaque)()

@@ -1,0 +1,116 @@
+"""A whole file, decoded second by second. All of it runs in the one thread that opened it."""
+
+import contextlib
+import threading
+from collections.abc import Generator
+from pathlib import Path
+from typing import BinaryIO
+
+from stt_audio.codecs.ffmpeg import open_container
+from stt_audio.codecs.memory import MAX_ALLOCATION_BYTES
+from stt_audio.codecs.sniff import HEAD_BYTES, Media, sniff
+from stt_audio.codecs.source import FileSource
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.session import TARGET_SAMPLE_RATE
+
+FRAME_BYTES = 2 * TARGET_SAMPLE_RATE
+"""One second."""
+
+_ESTIMATED_DURATION = frozenset({Media.MP3, Media.AAC, Media.AMR, Media.AC3, Media.EAC3})
+"""Their length is guessed from the bit rate."""
+
+
+class FileDecoder:
+    """Opens the file; frames come from ``read``. Use as a context manager.
+
+    Raises SttError: bad_audio (empty or damaged), unsupported_media (not audio, or not in the list of formats),
+    too_large (longer than ``max_samples``, or beyond what opening it may take); OSError when the file cannot be read.
+    Once ``cancelled`` is set, whatever reads the file raises DecodingCancelled.
+    """
+
+    def __init__(self, path: Path, max_samples: int, cancelled: threading.Event | None = None) -> None:
+        self._max_samples = max_samples
+        cancelled = cancelled or threading.Event()
+        self._pending = bytearray()
+        self._n_samples = 0
+        with contextlib.ExitStack() as stack:
+            # FFmpeg gets an open file and no name: neither a name's ending nor a path can mislead it.
+            file = stack.enter_context(path.open("rb"))
+            self._media = media = _media(file.read(HEAD_BYTES))
+            length_s = _length_s(file, media, max_samples / TARGET_SAMPLE_RATE + 1, cancelled)
+            self.total_samples = int(length_s * TARGET_SAMPLE_RATE)
+            """Length according to the file itself; 0 when it does not say."""
+            if self.total_samples > max_samples:
+                raise SttError("too_large", _too_long(max_samples))
+            file.seek(0)
+            audio = stack.enter_context(open_container(FileSource(file, cancelled), media))
+            self._pieces: Generator[bytes, None, None] = audio.mono(max_samples)
+            self._open = stack.pop_all()
+
+    def __enter__(self) -> "FileDecoder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def read(self) -> bytes:
+        """The next second of 16 kHz mono s16le; less at the end, b'' after it.
+
+        A file that breaks off gives what there is; one that gives nothing at all raises SttError("bad_audio").
+        """
+        while len(self._pending) < FRAME_BYTES:
+            try:
+                piece = next(self._pieces, None)
+            except SttError as error:
+                if error.code != "bad_audio" or not (self._n_samples or self._pending):
+                    raise
+                piece = None
+            if piece is None:
+                break
+            self._pending += piece
+        frame = bytes(self._pending[:FRAME_BYTES])
+        del self._pending[:FRAME_BYTES]
+        self._n_samples += len(frame) // 2
+        if not self._n_samples:
+            raise SttError("bad_audio", _no_audio(self._media, self.total_samples))
+        return frame
+
+    def close(self) -> None:
+        """Frees the file and the decoder."""
+        self._pieces.close()
+        self._open.close()
+
+
+def _length_s(file: BinaryIO, media: Media, limit_s: float, cancelled: threading.Event) -> float:
+    """What the file says; of one that does not say or only guesses, what its packets say. Before hours of it are
+    transcribed that would be refused in the end."""
+    file.seek(0)
+    with open_container(FileSource(file, cancelled), media) as audio:
+        told_s = audio.duration_s
+        if told_s and media not in _ESTIMATED_DURATION:
+            return told_s
+        return audio.counted_s(limit_s)
+
+
+def _media(head: bytes) -> Media:
+    if not head:
+        raise SttError("bad_audio", "the file is empty")
+    media = sniff(head)
+    if media is None:
+        raise SttError(
+            "unsupported_media",
+            f"the file begins like none of: {', '.join(sorted(media.value for media in Media))}",
+        )
+    return media
+
+
+def _no_audio(media: Media, claimed_samples: int) -> str:
+    message = "the file holds no audio that can be decoded"
+    if media is Media.MOV and claimed_samples:
+        # FFmpeg does not say when it drops an index that is too large.
+        message += f", or its index needs more than the {MAX_ALLOCATION_BYTES >> 20} MiB that are allowed"
+    return message
+
+
+def _too_long(max_samples: int) -> str:
+    return f"the audio is longer than the {max_samples // TARGET_SAMPLE_RATE} s that are allowed"

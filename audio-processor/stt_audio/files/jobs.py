@@ -1,0 +1,213 @@
+"""One file job at this stage: the uploaded file in, 16 kHz frames of a second out, in order, until STOP."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import redis
+import structlog
+from redis.asyncio import Redis
+
+from stt_audio.files.decoder import FileDecoder
+from stt_audio.pcm_writer import NotOurs, PcmWriter, WriteHole
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.frames import FrameKind
+from stt_shared.contracts.jobs import JobConfig, JobError, JobStatus
+from stt_shared.contracts.session import TARGET_SAMPLE_RATE, encode_json
+from stt_shared.process.clock import wall_ms
+from stt_shared.process.priority import step_back
+from stt_shared.redis.retry import until_reached
+from stt_shared.streams import keys
+from stt_shared.streams.sessions import Functions, Ownership
+from stt_shared.work.crash_guard import Suspects
+from stt_shared.work.stage import Assignment
+
+_log = structlog.get_logger()
+
+MAX_AHEAD_S = 64
+"""Seconds of a file that lie in Redis before the transcriber has taken them."""
+WATCH_RETRY_S = 0.05
+
+OVER_CHECK_S = 0.5
+"""How soon a file that is still being opened is left after its job was cancelled."""
+
+_decode_config = msgspec.json.Decoder(JobConfig).decode
+
+
+class FileJobs:
+    """What all file jobs of this replica share. ``handle`` runs one of them."""
+
+    def __init__(
+        self,
+        client: Redis,
+        functions: Functions,
+        spool_dir: Path,
+        max_decoded_samples: int,
+        suspects: Suspects | None = None,
+    ) -> None:
+        self._client = client
+        self._functions = functions
+        self._spool_dir = spool_dir
+        self._max_decoded_samples = max_decoded_samples
+        self._suspects = suspects or Suspects(client, functions)
+
+    async def handle(self, assignment: Assignment) -> None:
+        """Decodes one file to its end. A file that cannot be decoded, or that killed every worker that tried, ends
+        the job as failed."""
+        owner = assignment.owner
+        replica = assignment.fields.get(b"owner:audio", b"").decode()
+        async with self._suspects.stage(
+            owner.keys, owner.epoch, keys.STAGE_AUDIO, replica, assignment.follows, "pcm_seq"
+        ) as allowed:
+            if allowed:
+                await self._handle(assignment)
+
+    async def _handle(self, assignment: Assignment) -> None:
+        owner = assignment.owner
+        log = _log.bind(job_id=owner.keys.id)
+        try:
+            await self._set_while_active(owner, {"status": JobStatus.PROCESSING.value})
+            n_samples = await self._decode(assignment)
+            log.info("file decoded", n_samples=n_samples)
+        except NotOurs:
+            log.info("file job left: it was cancelled or taken over")
+        except SttError as error:
+            await self._fail(owner, error)
+        except OSError as error:
+            log.error("upload unreadable", cause=str(error))
+            await self._fail(
+                owner,
+                SttError("internal", "the uploaded file is not in the spool folder (SPOOL_DIR) of the audio-processor"),
+            )
+        except WriteHole as hole:
+            log.error("hole in a log", cause=str(hole))
+            await self._fail(owner, SttError("internal", "audio was lost on its way to the transcriber"))
+        except redis.RedisError:
+            raise
+        except Exception:
+            await self._fail(owner, SttError("internal", "the decoder failed"))  # and the stage logs it
+            raise
+
+    async def _decode(self, assignment: Assignment) -> int:
+        """Appends the whole file; answers its length in samples.
+
+        A successor decodes from the beginning too: the frames come out the same, and those before ``pcm_seq`` stand in
+        the log already (or were taken from it).
+        """
+        owner = assignment.owner
+        written = int(assignment.fields.get(b"pcm_seq", b"0"))
+        path = _spooled(self._spool_dir, _decode_config(assignment.fields[b"config"]))
+        writer = PcmWriter(self._functions, owner, max_samples=MAX_AHEAD_S * TARGET_SAMPLE_RATE)
+        async with _in_own_thread(path, self._max_decoded_samples, lambda: self._must_be_active(owner)) as (
+            total_samples,
+            frames,
+        ):
+            if total_samples:
+                await self._set_while_active(owner, {"total_samples": str(total_samples)})
+            async for pcm in frames:
+                if writer.seq < written:
+                    writer.skip(pcm)
+                else:
+                    await writer.write(FrameKind.AUDIO, pcm)
+        await self._set_while_active(owner, {"total_samples": str(writer.position_samples)})
+        await writer.write(FrameKind.STOP)
+        return writer.position_samples
+
+    async def _set_while_active(self, owner: Ownership, fields: Mapping[str, str]) -> None:
+        """Sets fields of the job unless it has ended meanwhile; then raises NotOurs."""
+        await until_reached(lambda: self._try_to_set(owner, fields))
+
+    async def _try_to_set(self, owner: Ownership, fields: Mapping[str, str]) -> None:
+        state = owner.keys.state
+        async with self._client.pipeline() as pipe:
+            while True:
+                # A cancellation between look and write would be undone; WATCH makes the write fail then.
+                await pipe.watch(state)
+                await _check_active(pipe, owner)
+                pipe.multi()  # type: ignore[no-untyped-call]
+                pipe.hset(state, mapping=dict(fields.items()))
+                try:
+                    await pipe.execute()
+                except redis.WatchError:
+                    # Also what redis-py makes of a lost connection or a refusal here.
+                    await asyncio.sleep(WATCH_RETRY_S)
+                    continue
+                return
+
+    async def _must_be_active(self, owner: Ownership) -> None:
+        """Raises NotOurs once the job was cancelled or taken over."""
+        await until_reached(lambda: _check_active(self._client, owner))
+
+    async def _fail(self, owner: Ownership, error: SttError) -> None:
+        _log.info("file job failed", job_id=owner.keys.id, code=error.code, cause=error.message)
+        body = encode_json(JobError(error.code, error.message))
+        await until_reached(
+            lambda: self._functions.jobs.finish(
+                owner.keys, owner.epoch, JobStatus.FAILED.value, error=body, now_ms=wall_ms()
+            )
+        )
+
+
+async def _check_active(client: Redis, owner: Ownership) -> None:
+    found: list[Any] = await client.hmget(owner.keys.state, ["epoch", "status", f"fence:{owner.stage}"])
+    epoch, status, fence = found
+    if (epoch, fence) != (owner.epoch.encode(), str(owner.fence).encode()):
+        raise NotOurs("gone")
+    if status is not None and JobStatus(status.decode()).is_final:
+        raise NotOurs("gone")
+
+
+@contextlib.asynccontextmanager
+async def _in_own_thread(
+    path: Path, max_samples: int, check_active: Callable[[], Awaitable[None]]
+) -> AsyncIterator[tuple[int, AsyncIterator[bytes]]]:
+    """The length that the file claims (0 = unknown) and its frames; the decoder never leaves its thread.
+
+    ``check_active`` is called while the file is being opened, and what it raises ends that.
+    """
+    loop = asyncio.get_running_loop()
+    cancelled = threading.Event()
+    # One worker: PyAV's objects are opened, used and closed by the same thread.
+    executor = ThreadPoolExecutor(1, thread_name_prefix="file decoder", initializer=step_back)
+    try:
+        opening = executor.submit(FileDecoder, path, max_samples, cancelled)
+        try:
+            decoder = await _opened(asyncio.wrap_future(opening), check_active)
+
+            async def frames() -> AsyncIterator[bytes]:
+                while pcm := await loop.run_in_executor(executor, decoder.read):
+                    yield pcm
+
+            yield decoder.total_samples, frames()
+        finally:
+            cancelled.set()
+            # Runs after whatever the thread is still busy with, also after a cancellation.
+            executor.submit(_close_opened, opening)
+    finally:
+        executor.shutdown(wait=False)
+
+
+async def _opened(opening: "asyncio.Future[FileDecoder]", check_active: Callable[[], Awaitable[None]]) -> FileDecoder:
+    try:
+        while not (await asyncio.wait({opening}, timeout=OVER_CHECK_S))[0]:
+            await check_active()
+        return opening.result()
+    finally:
+        opening.cancel()
+
+
+def _close_opened(opening: Future[FileDecoder]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
+
+
+def _spooled(spool_dir: Path, config: JobConfig) -> Path:
+    """Where the upload lies. The name comes from the gateway, yet it must not lead out of the folder."""
+    if Path(config.spool_name).name != config.spool_name:
+        raise SttError("internal", "the uploaded file has a name that is none")
+    return spool_dir / config.spool_name

@@ -1,0 +1,67 @@
+"""The folder of uploads: a file goes when its job has ended, or when there is no such job."""
+
+import asyncio
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import redis
+import structlog
+from redis.asyncio import Redis
+
+from stt_shared.contracts.jobs import JobStatus
+from stt_shared.streams.keys import job_keys
+
+_log = structlog.get_logger()
+
+SWEEP_EVERY_S = 2.0
+ORPHAN_AGE_S = 60.0
+"""The job of a finished upload comes right behind it; a file that waited this long for one has none."""
+STALE_PART_S = 3600.0
+"""An upload under way (``.part``) may wait for the other files of its request, or for a slow line."""
+
+# Ids are random and long. Anything else in the folder is not ours: a wrong SPOOL_DIR must not cost anybody a file.
+_OURS = re.compile(r"(?P<job_id>[A-Za-z0-9_-]{16,128})(\..*)?")
+
+
+async def sweep_for_ever(client: Redis, spool_dir: Path) -> None:
+    """Sweeps until cancelled."""
+    while True:
+        try:
+            await sweep(client, spool_dir)
+        except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
+            _log.warning("spool folder not swept", cause=str(error))
+        await asyncio.sleep(SWEEP_EVERY_S)
+
+
+async def sweep(client: Redis, spool_dir: Path) -> int:
+    """Deletes files that nobody needs; answers how many. A file's name is its job's id, with or without an ending."""
+    deleted = 0
+    for path, age_s in await asyncio.to_thread(_files, spool_dir):
+        match = _OURS.fullmatch(path.name)
+        if match is None:
+            continue
+        job_id = match["job_id"]
+        fields: list[Any] = await client.hmget(job_keys(job_id).state, ["epoch", "status"])
+        epoch, status = fields
+        ended = status is not None and JobStatus(status.decode()).is_final
+        patience_s = STALE_PART_S if path.suffix == ".part" else ORPHAN_AGE_S
+        if ended or (epoch is None and age_s > patience_s):
+            await asyncio.to_thread(path.unlink, missing_ok=True)  # another replica may be quicker
+            _log.info("upload deleted", job_id=job_id, reason="ended" if ended else "no such job")
+            deleted += 1
+    return deleted
+
+
+def _files(spool_dir: Path) -> list[tuple[Path, float]]:
+    """Plain files and the seconds since their last write."""
+    now = time.time()
+    found = []
+    for path in spool_dir.iterdir():
+        try:
+            if path.is_file() and not path.is_symlink():
+                found.append((path, now - path.stat().st_mtime))
+        except FileNotFoundError:
+            continue
+    return found

@@ -1,0 +1,119 @@
+"""One live session at this stage: ingest frames in, 16 kHz frames out, in order, until STOP."""
+
+import contextlib
+from collections.abc import AsyncGenerator
+from concurrent.futures import Executor
+from typing import cast
+
+import redis
+import structlog
+from redis.asyncio import Redis
+
+from stt_audio.live.decoder import live_decoder
+from stt_audio.live.pipeline import Road
+from stt_audio.live.progress import ENDED, Progress
+from stt_audio.pcm_writer import UNSERVED_S, NotOurs, PcmWriter, Unserved, WriteHole
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.frames import Frame, FrameKind
+from stt_shared.contracts.session import SessionState, session_state
+from stt_shared.process.metrics import SESSIONS, SESSIONS_TOTAL
+from stt_shared.redis.channels import ChannelHub
+from stt_shared.redis.retry import until_reached
+from stt_shared.streams.reader import LogHole, LogReader, read_audio
+from stt_shared.streams.sessions import Functions
+from stt_shared.work.crash_guard import Suspects
+from stt_shared.work.stage import Assignment
+
+_log = structlog.get_logger()
+
+SERVICE = "audio-processor"
+
+
+class LiveSessions:
+    """What all live sessions of this replica share. ``handle`` runs one of them."""
+
+    def __init__(
+        self,
+        client: Redis,
+        functions: Functions,
+        hub: ChannelHub,
+        executor: Executor,
+        max_decoded_samples: int,
+        suspects: Suspects | None = None,
+    ) -> None:
+        self._client = client
+        self._functions = functions
+        self._hub = hub
+        self._executor = executor
+        self._max_decoded_samples = max_decoded_samples
+        self._suspects = suspects or Suspects(client, functions)
+
+    async def handle(self, assignment: Assignment) -> None:
+        """Decodes one session until its STOP, its end or the loss of its ownership."""
+        SESSIONS_TOTAL.labels(SERVICE).inc()
+        with SESSIONS.labels(SERVICE).track_inprogress(), contextlib.suppress(NotOurs):
+            state = session_state(assignment.fields)
+            writer = PcmWriter(self._functions, assignment.owner, seq=state.pcm_seq, unserved_s=UNSERVED_S)
+            try:
+                await self._decode(assignment, state, writer)
+            except (LogHole, WriteHole) as hole:
+                _log.error("hole in a log", session_id=writer.session_id, cause=str(hole))
+                writer.seq = await until_reached(lambda: self._last_seq(assignment))
+                await _write_failure(writer, SttError("internal", "audio was lost on its way to the decoder"))
+            except SttError as error:
+                await _write_failure(writer, error)
+            except Unserved as unserved:
+                await _write_failure(writer, SttError("no_worker", str(unserved)))
+            except (NotOurs, redis.RedisError):
+                raise
+            except Exception:
+                # Whatever it is, the client must not wait for ever; the stage logs it.
+                await _write_failure(writer, SttError("internal", "the decoder failed"))
+                raise
+
+    async def _decode(self, assignment: Assignment, state: SessionState, writer: PcmWriter) -> None:
+        progress = Progress.read(assignment.fields)
+        if progress.ended:
+            return
+        writer.position_samples = progress.written_samples
+        trial = await self._suspects.session(assignment, "consumed_seq")
+        decoder = live_decoder(state.config, self._executor, self._max_decoded_samples, progress.checkpoint())
+        reader = read_audio(self._client, self._hub, assignment.owner.keys, progress.keep_from - 1)
+        try:
+            async with contextlib.aclosing(self._frames(assignment, reader)) as frames:
+                await Road(writer, decoder, progress, trial).travel(frames)
+        finally:
+            await decoder.close()
+            if trial is not None:
+                await trial.end()
+
+    async def _frames(self, assignment: Assignment, reader: LogReader[Frame]) -> AsyncGenerator[Frame, None]:
+        """Ingest frames for as long as the session is ours, also across a loss of the connection to Redis."""
+        while True:
+            try:
+                items = cast(AsyncGenerator[Frame | None, None], reader.items())
+                async with contextlib.aclosing(items):
+                    async for frame in items:
+                        if frame is not None:
+                            yield frame
+                        elif not await self._is_ours(assignment):
+                            return
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                _log.warning("reading interrupted", session_id=assignment.owner.keys.id, cause=str(error))
+                await until_reached(self._ping)
+
+    async def _ping(self) -> None:
+        await self._client.ping()
+
+    async def _is_ours(self, assignment: Assignment) -> bool:
+        owner = assignment.owner
+        epoch, state, fence = await self._client.hmget(owner.keys.state, ["epoch", "state", f"fence:{owner.stage}"])
+        return (epoch, fence) == (owner.epoch.encode(), str(owner.fence).encode()) and state != b"done"
+
+    async def _last_seq(self, assignment: Assignment) -> int:
+        return int(await self._client.hget(assignment.owner.keys.state, "pcm_seq") or 0)
+
+
+async def _write_failure(writer: PcmWriter, error: SttError) -> None:
+    _log.info("session failed", session_id=writer.session_id, code=error.code, cause=error.message)
+    await writer.write(FrameKind.STOP, error=f"{error.code}: {error.message}", fields=ENDED)

@@ -1,0 +1,121 @@
+"""The writing end of one PCM log: numbers the frames, keeps the position, waits when the log is full."""
+
+import asyncio
+import random
+from collections.abc import Mapping
+from functools import partial
+from types import MappingProxyType
+
+import structlog
+
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
+from stt_shared.process.clock import monotonic_ms, wall_ms
+from stt_shared.process.metrics import REFUSED_WRITES
+from stt_shared.redis.pipeline import Argument
+from stt_shared.redis.retry import until_reached
+from stt_shared.streams.keys import STAGE_TRANSCRIBER
+from stt_shared.streams.sessions import MAX_PCM_LOG_SAMPLES, Functions, Ownership, Written
+
+_log = structlog.get_logger()
+
+UNSERVED_S = 60.0
+"""Longest wait in front of a full log without a live transcriber. A live one detects a standstill itself."""
+_LOOK_EVERY_MS = 2000.0
+
+
+class NotOurs(Exception):
+    """The session has ended or belongs to another replica: nothing more may be written, and nothing need be said."""
+
+
+class WriteHole(Exception):
+    """Redis holds fewer frames than this writer has written."""
+
+
+class Unserved(Exception):
+    """The log is full and no transcriber reads it."""
+
+
+class PcmWriter:
+    """Appends to the PCM log of ``owner`` after frame ``seq`` and sample ``position_samples``.
+
+    ``unserved_s``: longest wait in front of a full log without a live transcriber; None for files, which may wait.
+    """
+
+    def __init__(
+        self,
+        functions: Functions,
+        owner: Ownership,
+        *,
+        seq: int = 0,
+        position_samples: int = 0,
+        max_samples: int = MAX_PCM_LOG_SAMPLES,
+        unserved_s: float | None = None,
+    ) -> None:
+        self._functions = functions
+        self._owner = owner
+        self._max_samples = max_samples
+        self._unserved_s = unserved_s
+        self.seq = seq
+        self.position_samples = position_samples
+
+    @property
+    def session_id(self) -> str:
+        """The session or job that is written to."""
+        return self._owner.keys.id
+
+    def skip(self, pcm: bytes) -> None:
+        """Counts a frame that stands in the log already."""
+        self.seq += 1
+        self.position_samples += len(pcm) // 2
+
+    async def write(
+        self,
+        kind: FrameKind,
+        pcm: bytes = b"",
+        *,
+        consumed: int = 0,
+        keep_from: int = 0,
+        fields: Mapping[str, Argument] = MappingProxyType({}),
+        received_ms: float = 0.0,
+        queue_ms: float = 0.0,
+        decode_ms: float = 0.0,
+        error: str = "",
+    ) -> None:
+        """Appends one frame, as late as there is room for it; ``consumed``, ``keep_from`` and ``fields`` as of
+        ``Functions.append_pcm``. Raises NotOurs, WriteHole or Unserved."""
+        served_ms = looked_ms = monotonic_ms()
+        while True:
+            meta = FrameMeta(received_ms, self.position_samples, queue_ms, decode_ms, wall_ms(), error)
+            frame = Frame(self.seq + 1, kind, pcm, meta)
+            append = partial(
+                self._functions.append_pcm,
+                self._owner,
+                frame,
+                consumed=consumed,
+                keep_from=keep_from,
+                fields=fields,
+                max_samples=self._max_samples,
+            )
+            written = await until_reached(append)
+            if written is not Written.FULL:
+                break
+            await asyncio.sleep(random.uniform(0.02, 0.05))  # noqa: S311 - spreads the retries of many sessions
+            now_ms = monotonic_ms()
+            if self._unserved_s is None or now_ms - looked_ms < _LOOK_EVERY_MS:
+                continue
+            looked_ms = now_ms
+            if await until_reached(self._is_served):
+                served_ms = now_ms
+            elif now_ms - served_ms >= 1000 * self._unserved_s:
+                raise Unserved(f"no transcriber took the audio for {self._unserved_s:g} s")
+        if written in (Written.OK, Written.DUPLICATE):
+            self.skip(pcm)
+            return
+        REFUSED_WRITES.labels(written.value).inc()
+        if written is Written.HOLE:
+            raise WriteHole(f"frame {frame.seq} was refused: an earlier one is missing")
+        _log.info("write refused", session_id=self.session_id, reason=written.value)
+        raise NotOurs(written.value)
+
+    async def _is_served(self) -> bool:
+        return await self._functions.has_worker(self._owner.keys, STAGE_TRANSCRIBER)

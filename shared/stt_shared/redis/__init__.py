@@ -1,0 +1,1 @@
+"""Connections to Redis: client, pipeline, pub/sub, outages."""

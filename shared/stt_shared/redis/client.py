@@ -1,0 +1,110 @@
+"""Connections to Redis, and what to do while there is none.
+
+``redis+cluster://host:port`` (``rediss+cluster://`` with TLS) is a Redis Cluster; more hosts to begin with may follow,
+separated by commas. Every other URL is one server, and nothing here costs it anything.
+"""
+
+import asyncio
+from typing import Any, cast
+
+import redis
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.retry import Retry as BlockingRetry
+
+from stt_shared.redis.cluster import ClusterClient, connect_cluster_sync, is_cluster_url
+from stt_shared.redis.outage import as_outage, is_lasting, redis_state
+from stt_shared.redis.uvloop_errors import tell_of_closing
+from stt_shared.streams import keys
+
+BLOCK_MS = 1000
+"""Longest blocking read. redis-py gives up on any reply after ``socket_timeout``, so that must be longer."""
+OLDEST_VERSION = 7
+ANSWER_TIMEOUT_S = 1.8
+"""A connection that answers nothing for so long is given up and made anew: it may be half-open."""
+
+
+def connect(url: str) -> Redis:
+    """An asyncio client that answers bytes. Its retries may send a write twice: only idempotent functions write."""
+    options: dict[str, Any] = {
+        "socket_timeout": ANSWER_TIMEOUT_S,
+        "socket_connect_timeout": ANSWER_TIMEOUT_S,
+        "retry": Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.5), retries=5),
+        "max_connections": 256,
+    }
+    if is_cluster_url(url):
+        # Not a Redis by descent, but it answers all the commands that this suite gives.
+        return cast(Redis, ClusterClient(url, **options))
+    return tell_of_closing(Redis.from_url(url, health_check_interval=10, **options))
+
+
+def connect_sync(url: str) -> redis.Redis:
+    """A blocking client for threads of their own (heartbeats). It tries once: its callers try again on their own beat.
+
+    Raises redis.ConnectionError when a cluster cannot be reached at all.
+    """
+    options: dict[str, Any] = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0}
+    if is_cluster_url(url):
+        # Once more after it has asked who has what.
+        return cast(redis.Redis, connect_cluster_sync(url, retry=BlockingRetry(NoBackoff(), 1), **options))
+    return redis.Redis.from_url(url, retry=BlockingRetry(NoBackoff(), 0), **options)
+
+
+async def wait_until_ready(url: str, timeout_s: float) -> None:
+    """Returns when Redis can be used. Raises redis.ConnectionError with the last cause after ``timeout_s``, and at once
+    for what waiting does not mend: a wrong password, a missing permission, a version that is too old."""
+    cause: Exception | None = None
+    try:
+        async with asyncio.timeout(timeout_s):
+            while True:
+                try:
+                    await asyncio.to_thread(check_usable, url)
+                except (redis.ConnectionError, redis.TimeoutError) as error:
+                    cause = as_outage(error)
+                    if is_lasting(cause):
+                        raise
+                    await asyncio.sleep(0.1)
+                except ValueError as error:
+                    raise redis.ConnectionError(f"REDIS_URL is not a URL of Redis: {error}") from error
+                else:
+                    return
+    except TimeoutError as error:
+        if cause is None or redis_state(cause) == "unreachable":
+            raise redis.ConnectionError(f"no answer from Redis within {timeout_s:g} s") from error
+        raise redis.ConnectionError(f"{cause} (waited {timeout_s:g} s)") from error
+
+
+def check_usable(url: str) -> None:
+    """Raises redis.ConnectionError or redis.TimeoutError unless Redis answers, is recent enough and takes writes.
+
+    Blocks, over a connection without retries: with them, redis-py tries to log in without a password for ever.
+    """
+    try:
+        with connect_sync(url) as client:
+            if not is_cluster_url(url):
+                hello = client.execute_command("HELLO")
+                if (too_old := version_trouble(hello)) is not None:
+                    raise redis.ResponseError(too_old)
+            client.set(keys.WRITE_PROBE, 1, px=1)
+    except redis.ResponseError as error:
+        outage = as_outage(error)
+        if outage is not error:
+            raise outage from error
+        raise redis.exceptions.AuthorizationError(str(error)) from error
+
+
+def version_trouble(hello: Any) -> str | None:
+    """What is wrong with the version in an answer to HELLO; None when it will do."""
+    pairs = hello if isinstance(hello, dict) else dict(zip(hello[::2], hello[1::2], strict=True))
+    told = {_text(name): _text(value) for name, value in pairs.items() if isinstance(value, bytes | str)}
+    version = told.get("version", "")
+    major = version.partition(".")[0]
+    if not major.isdecimal() or int(major) >= OLDEST_VERSION:
+        return None
+    found = f"{told.get('server', 'redis')} {version}"
+    return f"{found} is too old; it must be Redis {OLDEST_VERSION}.0 or later, or Valkey"
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,74 @@
+"""Commands over a wire and their answers, in rounds: many go together, and all their answers are waited for."""
+
+import asyncio
+from typing import Any
+
+import hiredis
+import redis
+
+from stt_shared.redis.connection import Wire
+from stt_shared.redis.outage import must_reconnect
+
+
+class Exchange:
+    """Takes over a connection of redis-py. For one round at a time; after one that failed it is of no more use."""
+
+    def __init__(self, connection: Any) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._patience_s: float | None = connection.socket_timeout
+        self._wire = Wire(connection, self._heard)
+        self._wire.ended.add_done_callback(self._lost)
+        self._answers: list[Any] = []
+        self._missing = 0
+        self._round: asyncio.Future[None] | None = None
+        self._began_s = 0.0
+        self._waiting: asyncio.TimerHandle | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """The connection is gone."""
+        return self._wire.ended.done()
+
+    async def round(self, packed: list[bytes]) -> list[Any]:
+        """The answers in order, errors of Redis among them. Raises redis.ConnectionError, or redis.TimeoutError when
+        nothing came for the connection's ``socket_timeout``."""
+        answers = self._answers = []
+        self._missing = len(packed)
+        self._round = self._loop.create_future()
+        self._began_s = self._loop.time()
+        if self._patience_s is not None:
+            self._waiting = self._loop.call_later(self._patience_s, self._look, self._patience_s)
+        try:
+            self._wire.say(b"".join(packed))
+            await self._round
+            for answer in answers:
+                # What Redis refused concerns one call only; this concerns all of them.
+                if must_reconnect(answer):
+                    raise answer
+        except BaseException:
+            self._wire.give_up(redis.ConnectionError("answers were not waited for"))
+            raise
+        finally:
+            self._round = None
+            if self._waiting is not None:
+                self._waiting.cancel()
+        return answers
+
+    def _heard(self, answer: Any) -> None:
+        if self._missing == 0 or isinstance(answer, hiredis.PushNotification):
+            return
+        self._answers.append(answer)
+        self._missing -= 1
+        if self._missing == 0 and self._round is not None and not self._round.done():
+            self._round.set_result(None)
+
+    def _look(self, patience_s: float) -> None:
+        quiet_s = self._loop.time() - max(self._began_s, self._wire.heard_s)
+        if quiet_s < patience_s:
+            self._waiting = self._loop.call_later(patience_s - quiet_s, self._look, patience_s)
+        elif self._round is not None and not self._round.done():
+            self._round.set_exception(redis.TimeoutError(f"no answer from Redis for {patience_s:g} s"))
+
+    def _lost(self, ended: "asyncio.Future[redis.ConnectionError]") -> None:
+        if self._round is not None and not self._round.done():
+            self._round.set_exception(ended.result())

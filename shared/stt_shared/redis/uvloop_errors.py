@@ -1,0 +1,44 @@
+"""Connections whose every failure, and every answer that means "not now", is a redis.ConnectionError.
+
+uvloop answers a write to a socket that the other side has reset with RuntimeError, where asyncio's own loop raises
+OSError; redis-py takes that for a mistake in the program, and neither tries again nor calls it a lost connection.
+"""
+
+from typing import Any
+
+import redis
+from redis.asyncio import Redis
+
+from stt_shared.redis.outage import as_outage, is_cluster_matter
+
+
+class _ToldOfClosing:
+    """Goes before one of redis-py's connection classes."""
+
+    _of_cluster = False
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        try:
+            await super().send_packed_command(command, check_health)  # type: ignore[misc]
+        except RuntimeError as error:
+            raise redis.ConnectionError(f"the connection was closed: {error}") from error
+
+    async def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super().read_response(*args, **kwargs)  # type: ignore[misc]
+        except redis.ResponseError as error:
+            if self._of_cluster and is_cluster_matter(error):
+                raise
+            raise as_outage(error) from error.__cause__
+
+
+def told_of_closing(connection_class: type, *, of_cluster: bool = False) -> type:
+    """The same kind of connection, which does so. ``of_cluster``: for redis-py's cluster client."""
+    return type(connection_class.__name__, (_ToldOfClosing, connection_class), {"_of_cluster": of_cluster})
+
+
+def tell_of_closing(client: Redis) -> Redis:
+    """The same client, all of whose connections do so. Call it before the first one is made."""
+    pool = client.connection_pool
+    pool.connection_class = told_of_closing(pool.connection_class)
+    return client

@@ -1,0 +1,1 @@
+"""Sessions, jobs and conversations in Redis: keys, scripts and readers."""

@@ -1,0 +1,171 @@
+"""Reading a channel and the log beside it as one row: in order, without holes, nothing twice.
+
+The reader subscribes first and reads the log second, so nothing can fall between the two; from then on it takes live
+messages and goes back to the log whenever a number is missing, the inbox may have missed something, or it was quiet.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from redis.asyncio import Redis
+
+from stt_shared.contracts.frames import Frame, frame_from_entry, frame_from_published
+from stt_shared.redis.channels import ChannelHub, Listening
+from stt_shared.redis.cluster_pipeline import lane_for
+from stt_shared.streams.keys import StreamKeys
+
+Item = TypeVar("Item")
+
+QUIET_CHECK_S = 1.0
+"""After this long without a message the log is looked at: a lost last message is revealed by no later one."""
+_PAGE = 64
+
+
+class LogHole(Exception):
+    """Entries after ``position`` were trimmed away before they were read."""
+
+    def __init__(self, position: int, found: int) -> None:
+        super().__init__(f"the log goes on at {found} after {position}")
+        self.position = position
+        self.found = found
+
+
+@dataclass(frozen=True)
+class RawEvent:
+    """An event as it goes to the client: its number and its JSON."""
+
+    seq: int
+    body: bytes
+
+
+class _Numbered(msgspec.Struct):
+    event: int
+
+
+_decode_number = msgspec.json.Decoder(_Numbered).decode
+
+
+class LogReader(Generic[Item]):
+    """One log with its channel, from a position on. ``position`` is the number of the last item given out.
+
+    ``from_message`` and ``from_entry`` give None for what is not this reader's, which is skipped.
+    """
+
+    def __init__(
+        self,
+        client: Redis,
+        hub: Listening,
+        channel: str,
+        position: int,
+        *,
+        from_message: Callable[[bytes], tuple[int, Item | None]],
+        from_entry: Callable[[int, Mapping[bytes, bytes]], Item | None],
+        allow_holes: bool,
+    ) -> None:
+        self._lane = lane_for(client)
+        self._hub = hub
+        self._channel = channel
+        self._from_message = from_message
+        self._from_entry = from_entry
+        self._allow_holes = allow_holes
+        self.position = position
+
+    async def items(self) -> AsyncIterator[Item | None]:
+        """Items for ever; None after a quiet second, so that the reader can look after other things.
+
+        Raises LogHole when items are gone for good (unless holes are allowed).
+        """
+        async with self._hub.listen(self._channel) as inbox:
+            async for item in self._logged():
+                yield item
+            while True:
+                payload = await inbox.get(QUIET_CHECK_S)
+                if payload is None:
+                    before = self.position
+                    async for item in self._logged():
+                        yield item
+                    if self.position == before:
+                        yield None
+                    continue
+                seq, live = self._from_message(payload)
+                if live is None:
+                    continue
+                if seq > self.position + 1:
+                    async for item in self._logged():
+                        yield item
+                if seq <= self.position:
+                    continue
+                self._advance(seq)
+                yield live
+
+    async def _logged(self) -> AsyncIterator[Item]:
+        while True:
+            entries: Any = await self._lane.command(
+                "XRANGE", self._channel + ":log", f"({self.position}-0", "+", "COUNT", _PAGE
+            )
+            for entry_id, row in entries:
+                seq = int(entry_id.partition(b"-")[0])
+                self._advance(seq)
+                item = self._from_entry(seq, dict(zip(row[::2], row[1::2], strict=True)))
+                if item is not None:
+                    yield item
+            if len(entries) < _PAGE:
+                return
+
+    def _advance(self, seq: int) -> None:
+        if seq > self.position + 1 and not self._allow_holes:
+            raise LogHole(self.position, seq)
+        self.position = seq
+
+
+def read_audio(client: Redis, hub: ChannelHub, at: StreamKeys, position: int) -> LogReader[Frame]:
+    """Ingest frames after ``position``."""
+    return _frames(client, hub, at.audio, position)
+
+
+def read_pcm(client: Redis, hub: ChannelHub, at: StreamKeys, position: int) -> LogReader[Frame]:
+    """16 kHz frames after ``position``."""
+    return _frames(client, hub, at.pcm, position)
+
+
+def read_events(client: Redis, hub: ChannelHub, at: StreamKeys, epoch: str, position: int) -> LogReader[RawEvent]:
+    """Events of ``epoch`` after number ``position``; partials that were overtaken are missing from the log, rightly.
+
+    A session that is opened afresh writes under the same names, with numbers of its own.
+    """
+    own = b'{"epoch":"%s",' % epoch.encode()
+
+    def event(payload: bytes) -> RawEvent | None:
+        if not payload.startswith(own):
+            return None
+        body = b"{" + payload[len(own) :]
+        return RawEvent(_decode_number(body).event, body)
+
+    def from_message(payload: bytes) -> tuple[int, RawEvent | None]:
+        found = event(payload)
+        return (found.seq if found else 0), found
+
+    def from_entry(_: int, fields: Mapping[bytes, bytes]) -> RawEvent | None:
+        return event(fields[b"event"])
+
+    return LogReader(
+        client, hub, at.results, position, from_message=from_message, from_entry=from_entry, allow_holes=True
+    )
+
+
+def _frames(client: Redis, hub: ChannelHub, channel: str, position: int) -> LogReader[Frame]:
+    def from_message(payload: bytes) -> tuple[int, Frame]:
+        frame = frame_from_published(payload)
+        return frame.seq, frame
+
+    return LogReader(
+        client, hub, channel, position, from_message=from_message, from_entry=frame_from_entry, allow_holes=False
+    )
+
+
+async def read_state(client: Redis, at: StreamKeys) -> dict[bytes, bytes]:
+    """The session's or job's hash; empty when there is none."""
+    fields: Any = await client.hgetall(at.state)
+    return dict(fields)

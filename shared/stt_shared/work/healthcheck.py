@@ -1,0 +1,62 @@
+"""``python -m stt_shared.work.healthcheck SERVICE``: a container's health check. Is the replica on this host well?
+
+Asks Redis for the sign of life that a replica renews from a thread of its own, and for what it says of itself, so a
+process that runs but does nothing is told as such.
+"""
+
+import socket
+import sys
+from typing import Any
+
+import msgspec
+import redis
+
+from stt_shared.process.settings import CommonSettings, load_settings
+from stt_shared.redis.client import connect_sync
+from stt_shared.streams import keys
+from stt_shared.work.heartbeat import ReplicaStatus
+
+WELL = {"ready", "draining"}
+
+
+def main() -> None:
+    """Exit 0 when it is well, 1 with one line otherwise, 2 when asked wrongly."""
+    if len(sys.argv) != 2:
+        _say("usage: python -m stt_shared.work.healthcheck SERVICE")
+        raise SystemExit(2)
+    try:
+        with connect_sync(load_settings(CommonSettings).redis_url) as client:
+            trouble = trouble_of(client, sys.argv[1], socket.gethostname())
+    except redis.RedisError as error:
+        trouble = f"Redis: {error}"
+    if trouble is not None:
+        _say(trouble)
+        raise SystemExit(1)
+
+
+def trouble_of(client: redis.Redis, service: str, host: str) -> str | None:
+    """None when a replica of ``service`` on ``host`` lives and is well; else what is wrong."""
+    prefix = f"{service}-{host}-"
+    names: Any = client.hkeys(keys.REPLICAS)
+    replicas: list[bytes] = [name for name in names if name.decode().startswith(prefix)]
+    living = [name for name in replicas if client.exists(keys.replica_alive(name.decode()))]
+    if not living:
+        return f"no {service} on {host} gives a sign of life"
+    told = [_status(client, name) for name in living]
+    if any(status.state in WELL for status in told):
+        return None
+    return "; ".join(f"{status.id} is {status.state}: {status.reason}" for status in told)
+
+
+def _status(client: redis.Redis, name: bytes) -> ReplicaStatus:
+    # Gone between two commands: it has just stopped.
+    raw = client.hget(keys.REPLICAS, name) or b'{"id":"","service":"","state":"stopped","started_ms":0}'
+    return msgspec.json.decode(raw, type=ReplicaStatus)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

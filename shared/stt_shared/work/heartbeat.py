@@ -1,0 +1,150 @@
+"""Signs of life. Each process says from a thread of its own that it lives and what it does, so that a busy event loop
+or a long decode never looks like death, and a loop that stands still is told as such."""
+
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import redis
+import structlog
+from redis.asyncio import Redis
+
+from stt_shared.redis.client import connect_sync
+from stt_shared.redis.outage import redis_state
+from stt_shared.streams import keys
+
+_log = structlog.get_logger()
+
+_TROUBLE = (redis.RedisError, redis.exceptions.RedisClusterException)
+
+BEAT_S = 0.2
+ALIVE_MS = 700
+"""A replica without a sign of life for this long is dead to the others."""
+METRICS_EVERY_S = 2.0
+METRICS_TTL_MS = 10_000
+
+
+class ReplicaStatus(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a replica says of itself. ``state``: starting, ready, draining, or stalled with ``reason``."""
+
+    id: str
+    service: str
+    state: str
+    started_ms: int
+    sessions: int = 0
+    capacity: int = 0
+    reason: str = ""
+    detail: dict[str, Any] = {}
+
+
+def new_replica_id(service: str) -> str:
+    """Unique per process start, readable in logs."""
+    return f"{service}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+class Heartbeat:
+    """Writes the sign of life, the status and the metrics of this process until stopped.
+
+    ``describe`` and ``metrics`` are called in the heartbeat's thread. ``trouble``: why the last beat did not get
+    through, in the words of ``redis_state``; '' when it did.
+    """
+
+    def __init__(
+        self, redis_url: str, replica_id: str, describe: Callable[[], ReplicaStatus], metrics: Callable[[], bytes]
+    ) -> None:
+        self._url = redis_url
+        self._id = replica_id
+        self._describe = describe
+        self._metrics = metrics
+        self.trouble = ""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Starts the thread; the first sign of life follows at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread and takes the sign of life away, so that others need not wait for it to expire."""
+        self._stop.set()
+        self._thread.join(timeout=3)
+
+    def _run(self) -> None:
+        client: redis.Redis | None = None
+        metrics_due = 0.0
+        while not self._stop.is_set():
+            began = time.monotonic()
+            try:
+                client = client or connect_sync(self._url)
+                pipe = client.pipeline(transaction=False)
+                # A full Redis refuses SET but not this: nobody is dead because there is no memory.
+                pipe.pexpire(keys.replica_alive(self._id), ALIVE_MS)
+                pipe.set(keys.replica_alive(self._id), 1, px=ALIVE_MS)
+                pipe.hset(keys.REPLICAS, self._id, msgspec.json.encode(self._describe()))
+                if began >= metrics_due:
+                    metrics_due = began + METRICS_EVERY_S
+                    pipe.set(keys.replica_metrics(self._id), self._metrics(), px=METRICS_TTL_MS)
+                pipe.execute()
+                self._turned("")
+            except Exception as error:
+                # The one net of this thread: without it the process would look dead and work on.
+                self._turned(redis_state(error) if isinstance(error, _TROUBLE) else "unavailable", error)
+                # After a failover the same address leads to another server: the next beat connects again.
+                if client is not None:
+                    client.close()
+                client = None
+            self._stop.wait(max(0.05, BEAT_S - (time.monotonic() - began)))
+        if client is None:
+            return
+        try:
+            pipe = client.pipeline(transaction=False)
+            pipe.delete(keys.replica_alive(self._id))
+            pipe.delete(keys.replica_metrics(self._id))
+            pipe.hdel(keys.REPLICAS, self._id)
+            pipe.execute()
+        except _TROUBLE:
+            _log.warning("left without saying so: Redis unreachable")
+        finally:
+            client.close()
+
+    def _turned(self, trouble: str, error: Exception | None = None) -> None:
+        """Logs a change only: there are five beats a second."""
+        if trouble != self.trouble:
+            self.trouble = trouble
+            if error is None:
+                _log.info("heartbeat resumed")
+            elif isinstance(error, _TROUBLE):
+                _log.warning("heartbeat failing", cause=str(error))
+            else:
+                _log.error("heartbeat failing", exc_info=error)
+
+
+_decode_status = msgspec.json.Decoder(ReplicaStatus).decode
+
+
+async def living_replicas(client: Redis) -> list[ReplicaStatus]:
+    """All replicas with a sign of life; forgets those that died without taking theirs away."""
+    entries: Any = await client.hgetall(keys.REPLICAS)
+    if not entries:
+        return []
+    ids = list(entries)
+    alive = await client.mget([keys.replica_alive(replica_id.decode()) for replica_id in ids])
+    dead = [replica_id for replica_id, sign in zip(ids, alive, strict=True) if sign is None]
+    if dead:
+        await client.hdel(keys.REPLICAS, *dead)
+    return [
+        _decode_status(entries[replica_id]) for replica_id, sign in zip(ids, alive, strict=True) if sign is not None
+    ]
+
+
+async def replica_metrics(client: Redis, replicas: list[ReplicaStatus]) -> dict[str, bytes]:
+    """Prometheus text by replica id."""
+    if not replicas:
+        return {}
+    texts: Any = await client.mget([keys.replica_metrics(replica.id) for replica in replicas])
+    return {replica.id: text for replica, text in zip(replicas, texts, strict=True) if text is not None}

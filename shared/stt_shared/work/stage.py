@@ -1,0 +1,246 @@
+"""Who works on what: a stage takes sessions (or jobs) out of its stream, owns them, and gives them to others.
+
+The entry of a session in the stream is pending as long as the session has an owner at this stage. When the owner's sign
+of life is gone, any other may take the entry over (work/queue.py); the fence (functions.claim) shuts the former one
+out. Who leaves does not make others wait for that: it passes its entries on.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import redis
+import structlog
+from redis.asyncio import Redis
+
+from stt_shared.process.tasks import cancel_and_wait, together
+from stt_shared.streams import keys
+from stt_shared.streams.keys import StreamKeys
+from stt_shared.streams.reader import read_state
+from stt_shared.streams.sessions import Functions, Ownership
+from stt_shared.work.queue import WorkItem as WorkItem
+from stt_shared.work.queue import WorkQueue as WorkQueue
+
+_log = structlog.get_logger()
+
+_MOST_AT_ONCE = 4
+_MOST_ADOPTED = 16
+_MOST_BOUNCES = 16
+"""A session for a certain replica is passed on so often by others; then whoever reads it takes it."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A session or job that this replica owns at this stage, and what its hash said at that moment. ``follows``: the
+    dead replica that had it before, '' for none."""
+
+    owner: Ownership
+    fields: Mapping[bytes, bytes]
+    follows: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a stage finds its work: a stream, and the keys of what an entry of it names."""
+
+    stream: str
+    keys_of: Callable[[str], StreamKeys]
+
+
+SESSIONS = Source(keys.SESSIONS_WAITING, keys.session_keys)
+JOBS = Source(keys.JOBS_WAITING, keys.job_keys)
+
+
+class _Hand:
+    """An entry in hand, and what became of it."""
+
+    def __init__(self, item: WorkItem) -> None:
+        self.item = item
+        self.owner: Ownership | None = None
+        self.leaving = False
+
+
+class Stage:
+    """Takes sessions (or jobs) while there is room and runs ``handle`` for each in a task of its own.
+
+    ``deletes``: this is the last stage that needs an entry. ``may_move``: a session of this id may go to another
+    replica now (see ``move_one``).
+    """
+
+    def __init__(
+        self,
+        client: Redis,
+        functions: Functions,
+        source: Source,
+        *,
+        stage: str,
+        replica_id: str,
+        capacity: int,
+        handle: Callable[[Assignment], Awaitable[None]],
+        deletes: bool,
+        may_move: Callable[[str], bool] = lambda work_id: True,
+    ) -> None:
+        self._client = client
+        self._functions = functions
+        self._queue = WorkQueue(client, source.stream, stage, replica_id)
+        self._stage = stage
+        self._replica_id = replica_id
+        self._keys_of = source.keys_of
+        self._capacity = capacity
+        self._handle = handle
+        self._deletes = deletes
+        self._may_move = may_move
+        self._running: dict[asyncio.Task[None], _Hand] = {}
+        self._room = asyncio.Event()
+
+    @property
+    def running(self) -> int:
+        """Sessions in hand."""
+        return len(self._running)
+
+    def resize(self, capacity: int) -> None:
+        """Takes so many from here on; those in hand stay."""
+        self._capacity = capacity
+        self._room.set()
+
+    async def run(self) -> None:
+        """Takes work until cancelled. Work in hand goes on: see ``drain`` and ``hand_over``."""
+        await together(self._take_fresh(), self._take_orphans())
+
+    async def drain(self, timeout_s: float) -> None:
+        """Waits for the work in hand, then cancels what is left; others find it when this replica is gone."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=timeout_s)
+        await cancel_and_wait(*self._running)
+
+    async def hand_over(self) -> None:
+        """Gives all work in hand to others, at once; ``run`` must have ended. Without others it waits in the stream."""
+        await asyncio.gather(*(self._give(task, hand) for task, hand in list(self._running.items())))
+
+    async def move_one(self, to: str) -> bool:
+        """Gives one session that may move to the replica ``to``; False when there is none."""
+        movable = [
+            (task, hand)
+            for task, hand in self._running.items()
+            if hand.owner is not None and not hand.leaving and self._may_move(hand.owner.keys.id)
+        ]
+        if not movable:
+            return False
+        await self._give(*random.choice(movable), to=to)  # noqa: S311
+        return True
+
+    async def _take_fresh(self) -> None:
+        while True:
+            room = self._capacity - len(self._running)
+            if room <= 0:
+                self._room.clear()
+                await self._room.wait()
+                continue
+            try:
+                for item in await self._queue.take(min(room, _MOST_AT_ONCE)):
+                    await self._accept(item)
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                _log.warning("work queue unreachable", stage=self._stage, cause=str(error))
+                await asyncio.sleep(0.2)
+
+    async def _take_orphans(self) -> None:
+        """A task of its own: beside a read that waits for fresh work, an orphan would wait as long."""
+        while True:
+            await asyncio.sleep(self._queue.next_look_s())
+            room = self._capacity - len(self._running)
+            if room <= 0:
+                continue
+            try:
+                for item in await self._queue.adopt(min(room, _MOST_ADOPTED)):
+                    self._begin(item)
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                _log.warning("work queue unreachable", stage=self._stage, cause=str(error))
+
+    async def _accept(self, item: WorkItem) -> None:
+        """Begins a fresh entry, unless it is another's."""
+        fields = item.fields
+        if fields.get(b"stage", self._stage.encode()) != self._stage.encode():
+            await self._queue.done(item, delete=False)
+            return
+        to, bounces = fields.get(b"to", b"").decode(), int(fields.get(b"bounces", b"0"))
+        elsewhere = to not in ("", self._replica_id) and bounces < _MOST_BOUNCES
+        # Orphans may have taken the last places while this was waited for.
+        if elsewhere or len(self._running) >= self._capacity:
+            await self._pass_on(item, to, bounces + 1)
+        else:
+            self._begin(item)
+
+    def _begin(self, item: WorkItem) -> None:
+        hand = _Hand(item)
+        task = asyncio.create_task(self._work(hand), name=f"{self._stage} work")
+        self._running[task] = hand
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._running.pop(task, None)
+        self._room.set()
+
+    async def _give(self, task: asyncio.Task[None], hand: _Hand, to: str = "") -> None:
+        hand.leaving = True
+        await cancel_and_wait(task)
+        if not task.cancelled():
+            return  # it came to its end first
+        work_id = hand.item.fields[b"id"].decode()
+        log = _log.bind(session_id=work_id, stage=self._stage)
+        try:
+            if hand.owner is not None:
+                await self._functions.release(hand.owner)
+            await self._pass_on(hand.item, to, 0)
+            log.info("handed over", to=to or "anybody")
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            # The entry stays pending under this replica's name: others find it, or this one does.
+            log.warning("not handed over: Redis unreachable", cause=str(error))
+
+    async def _pass_on(self, item: WorkItem, to: str, bounces: int) -> None:
+        """A fresh entry for this stage alone. The other stages may still need the one that it began with, so that goes
+        only when the work is done."""
+        fields = item.fields
+        fresh = {b"id": fields[b"id"], b"epoch": fields[b"epoch"], b"stage": self._stage.encode()}
+        if self._deletes:
+            fresh[b"first"] = fields.get(b"first", item.entry_id)
+        # Names who may still stand there as the owner, if its release did not get through.
+        fresh[b"from"] = (item.follows or fields.get(b"from", b"").decode() or self._replica_id).encode()
+        if to:
+            fresh[b"to"], fresh[b"bounces"] = to.encode(), str(bounces).encode()
+        await self._queue.pass_on(item, fresh, delete=b"stage" in fields)
+
+    async def _claim(self, at: StreamKeys, epoch: str, follows: str, item: WorkItem) -> Ownership | None:
+        claim = partial(self._functions.claim, at, epoch, self._stage, self._replica_id, name=item.entry_id)
+        owner = await claim(follows)
+        if owner is None and follows:
+            # An heir that died before it could claim left the name of the one before it.
+            (before,) = await self._functions.fields(at, f"owner:{self._stage}")
+            if before and not await self._client.exists(keys.replica_alive(before.decode())):
+                owner = await claim(before.decode())
+        return owner
+
+    async def _work(self, hand: _Hand) -> None:
+        item = hand.item
+        work_id, epoch = item.fields[b"id"].decode(), item.fields[b"epoch"].decode()
+        at = self._keys_of(work_id)
+        log = _log.bind(session_id=work_id, stage=self._stage)
+        deletes = self._deletes or b"stage" in item.fields
+        follows = item.follows or (self._replica_id if item.found_again else item.fields.get(b"from", b"").decode())
+        try:
+            owner = hand.owner = await self._claim(at, epoch, follows, item)
+            # A session whose client left without a word is deleted, perhaps at this moment.
+            fields = await read_state(self._client, at) if owner is not None else {}
+            if owner is not None and fields:
+                log.info("taken over" if follows else "taken", fence=owner.fence)
+                await self._handle(Assignment(owner, fields, item.follows))
+            await self._queue.done(item, delete=deletes)
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            # The entry stays pending under this replica's name; whoever looks finds it, this replica too.
+            self._queue.let_go(item)
+            log.warning("given up: Redis unreachable", cause=str(error))
+        except Exception:
+            # The one net of this task: a broken session must not take the others with it.
+            log.exception("failed")
+            await self._queue.done(item, delete=deletes)

@@ -1,0 +1,1 @@
+"""Rolling buffer, voice activity and cut points; pure."""

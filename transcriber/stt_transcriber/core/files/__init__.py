@@ -1,0 +1,1 @@
+"""Cutting files into chunks, and the text of a chunk; pure."""

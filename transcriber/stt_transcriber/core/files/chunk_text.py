@@ -1,0 +1,63 @@
+"""The text of one chunk of a file, decode by decode: mostly one, more where a text leaves speech out or is not
+believed."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stt_shared.contracts.jobs import Chunk
+from stt_shared.contracts.session import Task
+from stt_transcriber.core.audio.buffer import RollingBuffer
+from stt_transcriber.core.audio.vad_track import Span, VoiceTrack
+from stt_transcriber.core.decoding import Hypothesis, TimedWord
+from stt_transcriber.core.live.utterance import placed
+from stt_transcriber.core.text.missed_speech import Retry, Speech
+
+
+class ChunkText:
+    """Asked for ``samples`` until it ``is_over``, told what was heard in them. ``begin``: their place in the file.
+    ``unrecognized``: voice that has no text."""
+
+    def __init__(self, chunk: Chunk, samples: NDArray[np.int16], task: Task) -> None:
+        self._chunk = chunk
+        self._task = task
+        self._buffer = RollingBuffer(chunk.start_sample)
+        self._buffer.append(samples)
+        self._track = VoiceTrack.unpacked(chunk.start_sample, chunk.voiced)
+        self._whole_end = self._buffer.end
+        self.begin = chunk.start_sample
+        self._end = self._whole_end
+        self.unrecognized: list[Span] = []
+
+    @property
+    def is_over(self) -> bool:
+        """All of it was decoded."""
+        return self.begin >= self._whole_end
+
+    def samples(self) -> NDArray[np.float32]:
+        """float32 [n] in -1…1: what to decode next."""
+        return self._buffer.as_float(self.begin, self._end)
+
+    @property
+    def voice_share(self) -> float:
+        """The part of ``samples`` that held voice, 0–1."""
+        if (self.begin, self._end) == (self._chunk.start_sample, self._whole_end):
+            return self._chunk.voice_share
+        return self._track.share(self.begin, self._end)
+
+    def take(self, hypothesis: Hypothesis | None) -> Sequence[TimedWord]:
+        """What was heard in ``samples``, None if it is not to be believed. Answers the words that are settled by it;
+        their times count from ``begin``, as it was."""
+        words = placed(hypothesis, self.begin) if hypothesis else []
+        speech = Speech(self._buffer, self._track, self.begin, self._end)
+        shortened = self._end < self._whole_end
+        truncated = hypothesis is not None and hypothesis.truncated
+        part = speech.settle(words, self._task, shortened=shortened, truncated=truncated)
+        if isinstance(part, Retry):
+            self._end = part.end
+            return ()
+        self.unrecognized += part.unrecognized
+        self.begin = Speech(self._buffer, self._track, self.begin, part.until).rest(self._whole_end)
+        self._end = self._whole_end
+        return hypothesis.words[: part.count] if hypothesis else ()

@@ -1,0 +1,1 @@
+"""One live session: utterances, endpointing, partials and finals; pure."""

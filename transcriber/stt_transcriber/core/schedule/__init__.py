@@ -1,0 +1,1 @@
+"""What the model decodes next, and how often sessions are drafted; pure."""

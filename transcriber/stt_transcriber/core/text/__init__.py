@@ -1,0 +1,1 @@
+"""Rules on texts: agreement, guards, joining, missed speech; pure."""

@@ -1,0 +1,253 @@
+"""Whisper on CTranslate2, with faster-whisper's tokenizer and features: for GPUs, and for number formats
+other than int8."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import tokenizers
+from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
+
+from stt_shared.contracts.engines import EngineName
+from stt_transcriber.core.decoding import SAMPLE_RATE, DecodeRequest, Hypothesis, Quality, TimedWord
+from stt_transcriber.engines.base import EngineError
+from stt_transcriber.engines.ctranslate2.encoder import Encoding, SplicedEncoder
+from stt_transcriber.engines.fallback import Candidate, better_of
+from stt_transcriber.engines.request import (
+    check_request,
+    context_tokens,
+    loop_limit,
+    nothing_heard,
+    repeats_itself,
+    spoken_language,
+    token_limit,
+)
+from stt_transcriber.engines.window import POSITIONS_PER_S, RECIPES, Recipe
+from stt_transcriber.engines.words import compression_ratio, pieces_of, timed_words
+from stt_transcriber.models.store import resolve
+
+_CONTEXT_TOKENS = 448
+"""Positions of the decoder: prompt and new text together."""
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    tokens: list[int]
+    text: str
+    avg_logprob: float
+    no_speech_prob: float
+    truncated: bool
+
+    @property
+    def candidate(self) -> Candidate:
+        return Candidate(self.text, self.avg_logprob, compression_ratio(self.text), self.truncated)
+
+
+class FasterWhisperEngine:
+    """A model in CTranslate2's format, read from local files only.
+
+    ``folder``: holds model.bin, config.json and tokenizer.json. ``device``: cpu, cuda or auto. ``compute_type``: a type
+    of CTranslate2, or ``default``: int8 on a CPU, as stored on a GPU. ``workers`` windows are decoded at once with
+    ``threads`` threads each (0: CTranslate2 chooses). Raises EngineError.
+    """
+
+    name: str = EngineName.FASTER_WHISPER
+    max_batch = 1
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        model: str,
+        device: str = "auto",
+        compute_type: str = "default",
+        workers: int = 1,
+        threads: int = 0,
+    ) -> None:
+        self.model = model
+        self.parallel = workers
+        self.device = _device(device)
+        # Read when the first layer runs. oneDNN keeps a compiled kernel, with its memory, for each of the last 1024
+        # shapes it met, and windows come in every length: left alone, a session grows by hundreds of megabytes.
+        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+        try:
+            self._hf_tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+            self._whisper = ctranslate2.models.Whisper(
+                str(folder),
+                device=self.device,
+                compute_type=_compute_type(compute_type, self.device),
+                inter_threads=workers,
+                intra_threads=threads,
+            )
+            self._encoder = SplicedEncoder(self._whisper)
+        except EngineError:
+            raise
+        # Both libraries raise bare Exception or RuntimeError for files they cannot read.
+        except Exception as error:
+            raise EngineError(f"model {model!r} in {folder} cannot be loaded: {error}") from error
+        self.is_multilingual: bool = self._whisper.is_multilingual
+        self.languages: tuple[str, ...] = ("en",)
+        if self.is_multilingual:
+            self.languages = tuple(c for c in _LANGUAGE_CODES if self._hf_tokenizer.token_to_id(f"<|{c}|>") is not None)
+
+    def decode(self, requests: Sequence[DecodeRequest]) -> list[Hypothesis]:
+        """See ``Engine``. Raises EngineError: bad language, too long, or the model failed."""
+        return [self._decode_one(request) for request in requests]
+
+    def _decode_one(self, request: DecodeRequest) -> Hypothesis:
+        check_request(request, self.languages)
+        if len(request.samples) == 0:
+            return nothing_heard(request)
+        try:
+            return self._decode(request)
+        except (RuntimeError, ValueError) as error:
+            raise EngineError(f"model {self.model!r} failed: {error}") from error
+
+    def _decode(self, request: DecodeRequest) -> Hypothesis:
+        recipe = RECIPES[request.quality]
+        encoding = self._encoder.encode(request.samples, recipe.pad_s, recipe.tail_positions)
+        language, language_probability = self._language(request, encoding)
+        tokenizer = Tokenizer(self._hf_tokenizer, self.is_multilingual, task=str(request.task), language=language)
+        decoded = self._best(request, tokenizer, encoding, recipe)
+        return Hypothesis(
+            text=decoded.text,
+            words=self._words(request, tokenizer, encoding, decoded.tokens),
+            language=language,
+            language_probability=language_probability,
+            avg_logprob=decoded.avg_logprob,
+            no_speech_prob=decoded.no_speech_prob,
+            compression_ratio=decoded.candidate.compression_ratio,
+            truncated=decoded.truncated,
+        )
+
+    def _language(self, request: DecodeRequest, encoding: Encoding) -> tuple[str, float]:
+        if not self.is_multilingual:
+            return "en", 1.0
+        if request.language is not None:
+            return request.language, 1.0
+        if request.language_samples is not None:
+            recipe = RECIPES[request.quality]
+            encoding = self._encoder.encode(request.language_samples, recipe.pad_s, recipe.tail_positions)
+        token, probability = self._whisper.detect_language(ctranslate2.StorageView.from_array(encoding))[0][0]
+        return spoken_language(request, token.removeprefix("<|").removesuffix("|>"), float(probability))
+
+    def _best(self, request: DecodeRequest, tokenizer: Tokenizer, encoding: Encoding, recipe: Recipe) -> _Decoded:
+        """One decode; a second one, without prompt, where the first looks like a loop or a guess.
+
+        A draft gets it only if its prompt may be to blame: that would hold back every draft of the session, while a
+        loop of the audio's own is gone with the next window. Whisper's next step, sampling at a temperature, is left
+        out: CTranslate2's seed does not make it repeatable, and a worker that takes a session over must come to the
+        same words.
+        """
+        first = self._generate(request, tokenizer, encoding, recipe.beam_size, prompt=request.prompt)
+        candidate = first.candidate
+        if not (first.truncated and request.prompt if request.quality is Quality.DRAFT else candidate.is_suspect):
+            return first
+        second = self._generate(request, tokenizer, encoding, recipe.beam_size, no_repeat_ngram_size=4)
+        return first if better_of(candidate, second.candidate) is candidate else second
+
+    def _generate(
+        self,
+        request: DecodeRequest,
+        tokenizer: Tokenizer,
+        encoding: Encoding,
+        beam_size: int,
+        prompt: str = "",
+        no_repeat_ngram_size: int = 0,
+    ) -> _Decoded:
+        """CTranslate2 cannot end a loop sooner than other texts: beyond ``loop_limit`` a text that is none is begun
+        again."""
+        start = [*context_tokens(tokenizer, prompt), *tokenizer.sot_sequence, tokenizer.no_timestamps]
+        most = token_limit(len(request.samples), _CONTEXT_TOKENS - len(start))
+        few = min(most, loop_limit(len(request.samples)))
+        decoded = self._search(tokenizer, encoding, start, few, beam_size, no_repeat_ngram_size)
+        if few < most and decoded.truncated and not repeats_itself(decoded.tokens):
+            return self._search(tokenizer, encoding, start, most, beam_size, no_repeat_ngram_size)
+        return decoded
+
+    def _search(
+        self,
+        tokenizer: Tokenizer,
+        encoding: Encoding,
+        start: list[int],
+        limit: int,
+        beam_size: int,
+        no_repeat_ngram_size: int,
+    ) -> _Decoded:
+        result: Any = self._whisper.generate(
+            ctranslate2.StorageView.from_array(encoding),
+            [start],
+            beam_size=beam_size,
+            no_repeat_ngram_size=no_repeat_ngram_size,
+            # CTranslate2 allows half of this for new text, and counts the prompt but for its last token.
+            max_length=max(2 * limit, limit + len(start) - 1),
+            return_scores=True,
+            return_no_speech_prob=True,
+            suppress_blank=True,
+            suppress_tokens=[-1],
+        )[0]
+        ids = list(result.sequences_ids[0])
+        tokens = [token for token in ids if token < tokenizer.eot]
+        return _Decoded(
+            tokens=tokens,
+            text=tokenizer.decode(tokens).strip(),
+            # The score is the mean over the new tokens; the end-of-text token is part of the sum but not of the count.
+            avg_logprob=float(result.scores[0]) * len(ids) / (len(ids) + 1) if ids else 0.0,
+            no_speech_prob=float(result.no_speech_prob),
+            truncated=len(ids) >= limit,
+        )
+
+    def _words(
+        self, request: DecodeRequest, tokenizer: Tokenizer, encoding: Encoding, tokens: list[int]
+    ) -> tuple[TimedWord, ...]:
+        if not tokens:
+            return ()
+        result = self._whisper.align(
+            ctranslate2.StorageView.from_array(encoding),
+            tokenizer.sot_sequence,
+            [tokens],
+            # Mel frames of the audio itself: no word may end in the pad.
+            [max(2, len(request.samples) * 100 // SAMPLE_RATE)],
+        )[0]
+        texts, groups = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
+        pieces = pieces_of(
+            # The last group is the end-of-text token alone.
+            texts[:-1],
+            [len(group) for group in groups[:-1]],
+            result.alignments,
+            result.text_token_probs,
+            POSITIONS_PER_S,
+        )
+        return timed_words(pieces, len(request.samples) / SAMPLE_RATE)
+
+
+def load(
+    model: str, models_dir: Path, *, device: str, compute_type: str, workers: int, threads: int, max_batch: int
+) -> FasterWhisperEngine:
+    """``max_batch`` is of no use here."""
+    folder = resolve(model, models_dir)
+    return FasterWhisperEngine(
+        folder, model=model, device=device, compute_type=compute_type, workers=workers, threads=threads
+    )
+
+
+def _device(device: str) -> str:
+    if device == "auto":
+        return "cuda" if ctranslate2.get_cuda_device_count() > 0 else "cpu"
+    if device not in {"cpu", "cuda"}:
+        raise EngineError(f"device {device!r}: must be auto, cpu or cuda")
+    if device == "cuda" and ctranslate2.get_cuda_device_count() == 0:
+        raise EngineError("device 'cuda': CTranslate2 finds no GPU here; use cpu or auto")
+    return device
+
+
+def _compute_type(compute_type: str, device: str) -> str:
+    if compute_type == "default":
+        return "int8" if device == "cpu" else "default"
+    allowed = [*sorted(ctranslate2.get_supported_compute_types(device)), "auto", "default"]
+    if compute_type not in allowed:
+        raise EngineError(f"compute type {compute_type!r}: {device} allows {', '.join(allowed)}")
+    return compute_type

@@ -1,0 +1,134 @@
+"""Beam search over one window. The beams are a tree in one attention cache, so that all of them share the window's
+keys and values: each token looks at its own ancestors only."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stt_transcriber.engines.onnx.model import Floats, OnnxWhisper
+from stt_transcriber.engines.onnx.search import Job, Text, Tokens
+
+_REPEAT_TOKENS = 4
+
+
+@dataclass
+class _Beam:
+    """A text in the making. ``seen`` bool [cache]: the columns that its next token looks at."""
+
+    total: float
+    tokens: list[int]
+    logprobs: list[float]
+    attention: list[Floats]
+    seen: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A token that may follow a beam."""
+
+    total: float
+    beam: int
+    token: int
+    logprob: float
+
+
+class Search:
+    """The search over one window, but for the model: told what may follow each of its beams, it says which go on.
+
+    Ends when ``beam_size`` texts have ended, and none that still grows is, long as it is, more probable as a whole:
+    where speech repeats itself, short texts end early and often. The guess of the job is not used: the same window
+    gives the same text, always. Not ``may_repeat``: no four tokens come twice in a row in one text.
+    """
+
+    def __init__(
+        self, tokens: Tokens, job: Job, beam_size: int, no_speech_prob: float, *, may_repeat: bool = True
+    ) -> None:
+        self._tokens = tokens
+        self._job = job
+        self._beam_size = beam_size
+        self._no_speech_prob = no_speech_prob
+        self._may_repeat = may_repeat
+        self._width = len(job.start)
+        self._ended: list[tuple[float, Text]] = []
+        self._likeliest = float("-inf")  # of the texts that ended, as a whole
+        self.live = [_Beam(0.0, [], [], [], np.ones(self._width, np.bool_))]
+
+    @property
+    def wanted(self) -> int:
+        """How many of the tokens that may follow each beam must be known."""
+        # A text may be followed by so many tokens that would repeat it, and by others still.
+        repeats = 0 if self._may_repeat else len(self.live[0].tokens)
+        return self._beam_size + 1 + len(self._tokens.not_first) + repeats
+
+    @property
+    def place(self) -> int:
+        """Of the beams' newest tokens."""
+        return self._width + len(self.live[0].tokens) - 1
+
+    def step(self, chosen: NDArray[np.int64], logprobs: Floats, attention: Floats) -> Text | None:
+        """``chosen``, ``logprobs``: the ``wanted`` best tokens behind each live beam, falling, [beams, wanted];
+        ``attention`` float32 [beams, T]. The text, when it is found."""
+        grown: list[_Beam] = []
+        for step in self._steps(chosen, logprobs):
+            if len(grown) == self._beam_size:
+                # What ends below this rank is less probable than all that go on.
+                break
+            beam = self.live[step.beam]
+            taken, looked = [*beam.logprobs, step.logprob], [*beam.attention, attention[step.beam]]
+            if step.token == self._tokens.end:
+                self._likeliest = max(self._likeliest, step.total)
+                self._ended.append((step.total / len(taken), Text(self._no_speech_prob, beam.tokens, taken, looked)))
+            else:
+                grown.append(_Beam(step.total, [*beam.tokens, step.token], taken, looked, beam.seen))
+        live = [beam for beam in grown if not self._job.is_too_long(beam.tokens[:-1])]
+        growing = any(beam.total > self._likeliest for beam in live)
+        if grown and not live and not self._ended:
+            longest = grown[0]
+            return Text(self._no_speech_prob, longest.tokens[:-1], longest.logprobs, longest.attention, truncated=True)
+        if not live or (len(self._ended) >= self._beam_size and not growing):
+            return max(self._ended, key=lambda scored: scored[0])[1]
+        self.live = live
+        return None
+
+    def _steps(self, chosen: NDArray[np.int64], logprobs: Floats) -> list[_Step]:
+        """The best steps over all beams, falling: enough of them that ``beam_size`` beams grow, whatever ends."""
+        steps = [
+            _Step(beam.total + float(logprob), index, int(token), float(logprob))
+            for index, beam in enumerate(self.live)
+            for token, logprob in zip(chosen[index], logprobs[index], strict=True)
+            if (beam.tokens or int(token) not in self._tokens.not_first)
+            and (self._may_repeat or not _repeats(beam.tokens, int(token)))
+        ]
+        return sorted(steps, key=lambda step: -step.total)[: 2 * self._beam_size]
+
+
+def decode(model: OnnxWhisper, tokens: Tokens, job: Job, beam_size: int, *, may_repeat: bool = True) -> Text:
+    """The most probable text by mean logarithmic probability (Whisper's length normalisation), end included: see
+    ``Search``."""
+    batch = model.batch([job.encoding])
+    width = len(job.start)
+    states, attention = batch.run(
+        np.array([job.start], np.int64), np.arange(width)[None], np.tri(width, dtype=np.bool_)[None]
+    )
+    search = Search(tokens, job, beam_size, model.no_speech_prob(states[0, job.sot]), may_repeat=may_repeat)
+    states, attention = states[:, -1:], attention[:, -1:]
+    while True:
+        chosen, logprobs = model.choose(states[0], search.wanted)
+        if (text := search.step(chosen, logprobs, attention[0])) is not None:
+            return text
+        live = search.live
+        own = np.eye(len(live), dtype=np.bool_)
+        for row, beam in enumerate(live):
+            others = np.zeros(batch.columns - len(beam.seen), np.bool_)
+            beam.seen = np.concatenate([beam.seen, others, own[row]])
+        newest = np.array([[beam.tokens[-1] for beam in live]], np.int64)
+        places = np.full_like(newest, search.place)
+        states, attention = batch.run(newest, places, np.stack([beam.seen for beam in live])[None])
+
+
+def _repeats(text: list[int], token: int) -> bool:
+    ending = [*text[1 - _REPEAT_TOKENS :], token]
+    if len(ending) < _REPEAT_TOKENS:
+        return False
+    return any(text[i : i + _REPEAT_TOKENS] == ending for i in range(len(text) - _REPEAT_TOKENS + 1))

@@ -1,0 +1,289 @@
+"""The suite's own engine: Whisper on ONNX Runtime, built from the weights that faster-whisper uses, for CPUs.
+
+Drafts are greedy, in batches over sessions, each along its last text. So are finals, as long as every token is
+probable; of others beam search finds a better text, and so it does of pieces of files, in batches.
+"""
+
+import bisect
+import functools
+import json
+import math
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import tokenizers
+from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
+
+from stt_shared.contracts.engines import EngineName
+from stt_transcriber.core.decoding import SAMPLE_RATE, DecodeRequest, Hypothesis, Quality, TimedWord
+from stt_transcriber.engines.base import EngineError, GiveWay
+from stt_transcriber.engines.onnx import beam, beam_batch, greedy
+from stt_transcriber.engines.onnx.file_model import FileWhisper, encoding_bytes
+from stt_transcriber.engines.onnx.model import Encoding, OnnxWhisper
+from stt_transcriber.engines.onnx.scored_text import Found
+from stt_transcriber.engines.onnx.search import Job, Text, Tokens
+from stt_transcriber.engines.request import (
+    check_request,
+    context_tokens,
+    loop_limit,
+    nothing_heard,
+    spoken_language,
+    token_limit,
+)
+from stt_transcriber.engines.window import MAX_POSITIONS, POSITION_SAMPLES, Recipe
+from stt_transcriber.engines.words import timed_words
+from stt_transcriber.models.store import resolve
+
+RECIPES = {
+    Quality.DRAFT: Recipe(pad_s=0.5, tail_positions=MAX_POSITIONS, beam_size=1),
+    Quality.FULL: Recipe(pad_s=0.5, tail_positions=MAX_POSITIONS, beam_size=4),
+    Quality.FILE: Recipe(pad_s=0.5, tail_positions=MAX_POSITIONS, beam_size=3),
+}
+"""The encoder looks at the silence behind a window, so hardly any pad is needed (benchmarks/engine.py).
+
+Of 82 utterances in live sessions, without a clock, three beams have 8.2 % of words wrong with tiny.en, four and five
+7.5 %, and four cost no more than three; base has 6.6 % with each. Two are worse by half a point. In files, in longer
+pieces, three are as good as four with both models, and five are right in one word of 400 more.
+"""
+_SURE = math.log(0.4)
+"""A final whose greedy text has no token less probable is not searched for another: on 82 utterances half of them, and
+two words of 1,700 more are wrong with base, one with tiny.en. At 0.5 no more are wrong, and a third need no search; at
+0.3 it is six. (A search from the first doubtful token on, in place of the first of all, costs tiny.en half a point.)"""
+_FILE_BATCH = 4
+"""Pieces of files decoded together at the most: of more, each costs hardly less, and replicas share files by pieces."""
+_FILE_BATCH_BYTES = 256_000_000
+"""What the decoder sees of them may take."""
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What is known of an utterance: tokens of its last draft, behind those of earlier ones that were said before its
+    window, and where in the session each was said, rising."""
+
+    tokens: list[int]
+    samples: list[int]
+
+
+class OnnxWhisperEngine:
+    """A model in CTranslate2's format, read from local files only.
+
+    ``folder``: holds model.bin, config.json and tokenizer.json. ``workers`` windows are decoded at once with
+    ``threads`` threads each. Raises EngineError for a model that it cannot run.
+    """
+
+    name: str = EngineName.ONNXRUNTIME
+
+    def __init__(self, folder: Path, *, model: str, workers: int = 1, threads: int = 1, max_batch: int = 1) -> None:
+        self.model = model
+        self.parallel = workers
+        self.max_batch = max_batch
+        try:
+            config = json.loads((folder / "config.json").read_text())
+            self._hf_tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+            codes = tuple(c for c in _LANGUAGE_CODES if self._hf_tokenizer.token_to_id(f"<|{c}|>") is not None)
+            # Every model knows the languages' tokens; only an English one ends its texts with the token before them.
+            self.is_multilingual = self._hf_tokenizer.token_to_id("<|endoftext|>") == 50257
+            self.languages = codes if self.is_multilingual else ("en",)
+            some = self._tokenizer("en", "transcribe")
+            self._start = some.sot
+            self._tokens = Tokens(some.eot, frozenset(config["suppress_ids_begin"]))
+            self._language_tokens = [some.tokenizer.token_to_id(f"<|{code}|>") for code in codes]
+            self._whisper = OnnxWhisper(folder, end=some.eot, no_speech=some.no_speech, threads=max(1, threads))
+            self._load_for_files: Callable[[], FileWhisper] = functools.partial(
+                FileWhisper, folder, end=some.eot, no_speech=some.no_speech, threads=max(1, threads)
+            )
+        # Files that cannot be read, weights in another layout, graphs that ONNX Runtime refuses: no common base.
+        except Exception as error:
+            raise EngineError(f"model {model!r} in {folder} cannot be run on ONNX Runtime: {error}") from error
+        self._loading = threading.Lock()
+        self._loaded_for_files: FileWhisper | None = None
+        self.max_file_batch = min(_FILE_BATCH, max(1, _FILE_BATCH_BYTES // encoding_bytes(self._whisper.shape)))
+
+    def decode(self, requests: Sequence[DecodeRequest]) -> list[Hypothesis]:
+        """See ``Engine``. Raises EngineError: bad language, too long, or the model failed."""
+        if len(requests) > 1 and any(request.quality is not Quality.DRAFT for request in requests):
+            raise EngineError("finals are decoded one by one, and pieces of files by decode_files")
+        return self._decode(requests, _go_on)
+
+    def decode_files(self, requests: Sequence[DecodeRequest], give_way: GiveWay) -> list[Hypothesis]:
+        """See ``FileEngine``. Raises EngineError: bad language, too long, or the model failed."""
+        if any(request.quality is not Quality.FILE for request in requests):
+            raise EngineError("only pieces of files are decoded by decode_files")
+        return self._decode(requests, give_way)
+
+    @property
+    def _file_whisper(self) -> FileWhisper:
+        """Loaded with the first file: it takes as much memory as the live one, and many a replica gets none."""
+        with self._loading:
+            if self._loaded_for_files is None:
+                self._loaded_for_files = self._load_for_files()
+            return self._loaded_for_files
+
+    def _decode(self, requests: Sequence[DecodeRequest], give_way: GiveWay) -> list[Hypothesis]:
+        for request in requests:
+            check_request(request, self.languages)
+        heard = [request for request in requests if len(request.samples)]
+        try:
+            decoded = iter(self._hypotheses(heard, give_way)) if heard else iter(())
+        # ONNX Runtime's exceptions have no common base.
+        except Exception as error:
+            raise EngineError(f"model {self.model!r} failed: {error}") from error
+        return [next(decoded) if len(request.samples) else nothing_heard(request) for request in requests]
+
+    def _hypotheses(self, requests: Sequence[DecodeRequest], give_way: GiveWay) -> list[Hypothesis]:
+        quality = requests[0].quality
+        recipe = RECIPES[quality]
+        for_files = self._file_whisper if quality is Quality.FILE else None
+        whisper = for_files or self._whisper
+        encodings: list[Encoding] = []
+        for request in requests:
+            give_way()
+            encodings.append(whisper.encode(request.samples, recipe.pad_s, recipe.tail_positions))
+        languages = [self._language(whisper, recipe, *pair) for pair in zip(requests, encodings, strict=True)]
+        tokenizers_ = [
+            self._tokenizer(code, str(request.task)) for request, (code, _) in zip(requests, languages, strict=True)
+        ]
+        jobs = [self._job(*parts) for parts in zip(requests, encodings, tokenizers_, strict=True)]
+        if quality is Quality.DRAFT:
+            found = self._drafts(jobs, tokenizers_)
+        elif for_files is None:
+            found = [self._final(jobs[0], tokenizers_[0], recipe.beam_size)]
+        else:
+            found = self._of_files(for_files, jobs, tokenizers_, recipe.beam_size, give_way)
+        return [_hypothesis(*parts) for parts in zip(requests, languages, found, strict=True)]
+
+    def _drafts(self, jobs: list[Job], tokenizers_: list[Tokenizer]) -> list[Found]:
+        """Once more, without prompt, where that may be to blame for a loop: it would hold back every draft of its
+        session, while a loop of the audio's own is gone with the next window."""
+        found = _found(jobs, greedy.decode(self._whisper, self._tokens, jobs), tokenizers_)
+        again = [index for index, job in enumerate(jobs) if found[index].text.truncated and job.sot]
+        if again:
+            bare = greedy.decode(self._whisper, self._tokens, [self._bare(jobs[index]) for index in again])
+            for index, text in zip(again, bare, strict=True):
+                found[index] = found[index].better(Found(jobs[index], text, tokenizers_[index]))
+        return found
+
+    def _final(self, job: Job, tokenizer: Tokenizer, beam_size: int) -> Found:
+        """The greedy text if it is sure, else that of a search; a second one, without prompt and repetitions, where
+        the first looks like a loop or a guess."""
+        text = greedy.sure(self._whisper, self._tokens, job, _SURE)
+        first = Found(job, text or beam.decode(self._whisper, self._tokens, job, beam_size), tokenizer)
+        if not first.candidate.is_suspect:
+            return first
+        second = beam.decode(self._whisper, self._tokens, self._bare(job), beam_size, may_repeat=False)
+        return first.better(Found(job, second, tokenizer))
+
+    def _of_files(
+        self, model: FileWhisper, jobs: list[Job], tokenizers_: list[Tokenizer], beam_size: int, give_way: GiveWay
+    ) -> list[Found]:
+        """As ``_final``, all at once."""
+        found = _found(jobs, beam_batch.decode(model, self._tokens, jobs, beam_size, give_way), tokenizers_)
+        again = [index for index, one in enumerate(found) if one.candidate.is_suspect]
+        if again:
+            bare = [self._bare(jobs[index]) for index in again]
+            second = beam_batch.decode(model, self._tokens, bare, beam_size, give_way, may_repeat=False)
+            for index, text in zip(again, second, strict=True):
+                found[index] = found[index].better(Found(jobs[index], text, tokenizers_[index]))
+        return found
+
+    def _tokenizer(self, language: str, task: str) -> Tokenizer:
+        return Tokenizer(self._hf_tokenizer, self.is_multilingual, task=task, language=language)
+
+    def _language(
+        self, whisper: OnnxWhisper, recipe: Recipe, request: DecodeRequest, encoding: Encoding
+    ) -> tuple[str, float]:
+        if not self.is_multilingual:
+            return "en", 1.0
+        if request.language is not None:
+            return request.language, 1.0
+        if request.language_samples is not None:
+            encoding = whisper.encode(request.language_samples, recipe.pad_s, recipe.tail_positions)
+        shares = whisper.languages(encoding, self._start, self._language_tokens)
+        best = int(shares.argmax())
+        return spoken_language(request, self.languages[best], float(shares[best]))
+
+    def _job(self, request: DecodeRequest, encoding: Encoding, tokenizer: Tokenizer) -> Job:
+        context = context_tokens(tokenizer, request.prompt)
+        start = [*context, *tokenizer.sot_sequence, tokenizer.no_timestamps]
+        # No word may end in the pad.
+        heard = max(1, min(encoding.positions, len(request.samples) // POSITION_SAMPLES))
+        limit = self._limit(heard, start)
+        loops_at = loop_limit(heard * POSITION_SAMPLES)
+        return Job(encoding, start, len(context), limit, _guess(request, limit), heard, loops_at)
+
+    def _limit(self, heard: int, start: Sequence[int]) -> int:
+        return token_limit(heard * POSITION_SAMPLES, self._whisper.longest_text - len(start))
+
+    def _bare(self, job: Job) -> Job:
+        """Without prompt, whose room the text may take, and without a guess that came of it."""
+        start = job.start[job.sot :]
+        return replace(job, start=start, sot=0, limit=self._limit(job.heard, start), guess=())
+
+
+def _go_on() -> None:
+    """Nobody is in more of a hurry."""
+
+
+def _guess(request: DecodeRequest, limit: int) -> list[int]:
+    """What is known, less what was said before the window."""
+    kept = _kept(request)
+    inside = _said_before(kept, request.begin)
+    return kept.tokens[inside : inside + limit]
+
+
+def _kept(request: DecodeRequest) -> _Kept:
+    kept = request.memory.kept if request.memory is not None else None
+    return kept if isinstance(kept, _Kept) else _Kept([], [])
+
+
+def _said_before(kept: _Kept, sample: int) -> int:
+    """How many of the tokens."""
+    return bisect.bisect_left(kept.samples, sample)
+
+
+def _found(jobs: list[Job], texts: list[Text], tokenizers_: list[Tokenizer]) -> list[Found]:
+    return [Found(*parts) for parts in zip(jobs, texts, tokenizers_, strict=True)]
+
+
+def _hypothesis(request: DecodeRequest, language: tuple[str, float], found: Found) -> Hypothesis:
+    text, candidate = found.text, found.candidate
+    if request.memory is not None:
+        kept = _kept(request)
+        before = _said_before(kept, request.begin)
+        samples = [request.begin + int(start) * POSITION_SAMPLES for start in found.starts[: len(text.tokens)]]
+        # A loop is no guess that helps.
+        tokens = [] if text.truncated else text.tokens
+        request.memory.kept = _Kept(kept.tokens[:before] + tokens, kept.samples[:before] + samples[: len(tokens)])
+    return Hypothesis(
+        text=candidate.text,
+        words=_words(request, found),
+        language=language[0],
+        language_probability=language[1],
+        avg_logprob=candidate.avg_logprob,
+        no_speech_prob=text.no_speech_prob,
+        compression_ratio=candidate.compression_ratio,
+        truncated=text.truncated,
+    )
+
+
+def _words(request: DecodeRequest, found: Found) -> tuple[TimedWord, ...]:
+    if not found.text.tokens:
+        return ()
+    return timed_words(found.pieces(), len(request.samples) / SAMPLE_RATE)
+
+
+def load(
+    model: str, models_dir: Path, *, device: str, compute_type: str, workers: int, threads: int, max_batch: int
+) -> OnnxWhisperEngine:
+    """Raises EngineError for what only another engine can do: a GPU, other number formats."""
+    if device not in {"cpu", "auto"}:
+        raise EngineError(f"the engine onnxruntime runs on a CPU, not {device}: use WHISPER_ENGINE=faster-whisper")
+    if compute_type not in {"int8", "default", "auto"}:
+        raise EngineError(
+            f"the engine onnxruntime computes in int8, not {compute_type}: use WHISPER_ENGINE=faster-whisper"
+        )
+    return OnnxWhisperEngine(
+        resolve(model, models_dir), model=model, workers=workers, threads=threads, max_batch=max_batch
+    )

@@ -1,0 +1,240 @@
+"""Whisper on ONNX Runtime: the parts that a decode is made of. Windows are encoded alone, decoded in batches."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from faster_whisper.feature_extractor import FeatureExtractor
+from numpy.typing import NDArray
+
+from stt_transcriber.engines.onnx.ct2_weights import as_float, read_weights
+from stt_transcriber.engines.onnx.graphs import decoder_graph, encoder_graph, marks_graph, words_graph
+from stt_transcriber.engines.onnx.nodes import shape_of
+from stt_transcriber.engines.window import MAX_POSITIONS, MAX_SAMPLES, POSITION_SAMPLES, padded
+
+Floats = NDArray[np.float32]
+NEVER = np.float32(-1e9)
+"""Added to a score that must not count; a real infinity would make a row of nothing else undefined."""
+_MOST_SILENCE = 128
+"""Positions that stand for the silence behind a window."""
+_POSITIONS_AXIS = {"ck": 3, "cv": 2, "bk": 1, "bv": 1, "sk": 2, "sv": 2}
+"""Of the parts of an encoding and of the silence, by how their names begin; the others have none."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What the decoder sees of a window: ``parts`` are its inputs by name (see ``decoder_graph``), of one window each,
+    of T positions; ``weight`` float32 [T] is added to the scores. The first ``positions`` are the window's own, the
+    rest is silence."""
+
+    parts: dict[str, NDArray[Any]]
+    weight: Floats
+    positions: int
+
+
+class OnnxWhisper:
+    """One model; all methods may be called from several threads at once.
+
+    ``folder`` holds CTranslate2's model.bin and config.json; ``end`` and ``no_speech`` are tokens. Raises WeightsError,
+    OSError, KeyError for a config without alignment heads, and what ONNX Runtime raises for graphs it cannot run.
+    """
+
+    _arena = False
+
+    def __init__(self, folder: Path, *, end: int, no_speech: int, threads: int = 1) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        weights = read_weights(folder / "model.bin")
+        self.shape = shape_of(weights)
+        heads = [(int(layer), int(head)) for layer, head in config["alignment_heads"]]
+        self._encoder, self._decoder, self._words, self._marks = (
+            new_session(graph, threads, arena=self._arena)
+            for graph in (
+                encoder_graph(weights),
+                decoder_graph(weights, heads),
+                words_graph(weights, end, config["suppress_ids"]),
+                marks_graph(weights, end),
+            )
+        )
+        self._first_mark = end + 1
+        self._no_speech = no_speech
+        # Rows of these are needed, never all: left in the file.
+        self._embeddings = weights["decoder/embeddings/weight"]
+        self._embedding_scale = weights.get("decoder/embeddings/weight_scale")
+        self._places = as_float(weights, "decoder/position_encodings/encodings")
+        self._features = FeatureExtractor(feature_size=self.shape.mels)
+        layers = range(self.shape.decoder_layers)
+        self._encoded = [f"{part}{i}" for part in ("ck", "cv", "ks", "vs") for i in layers]
+        self._decoded = ["states", "attention", *(f"{part}{i}" for part in ("k", "v") for i in layers)]
+        self._silence = self._encoded_silence()
+
+    @property
+    def longest_text(self) -> int:
+        """Tokens that a decode may hold, prompt included."""
+        return len(self._places)
+
+    def encode(self, samples: Floats, pad_s: float, tail: int) -> Encoding:
+        """``samples``: float32 [n], 16 kHz, at most 30 s; ``pad_s``: zeros before the mel; ``tail``: positions of
+        cached silence that encoder and decoder see behind them.
+
+        Neighbouring positions of silence hardly differ, so of a long tail one in so many stands for all, with so many
+        times its weight. A short one, behind a long window, is taken as it is: there the decoder is least sure.
+        """
+        window, positions, behind, weight = self._laid_out(samples, pad_s, tail)
+        feed = {"mel": self._mel(window)}
+        for name, part in self._silence.items():
+            feed[name] = part[(slice(None),) * _POSITIONS_AXIS[name[:2]] + (behind,)]
+        self._weigh(feed, weight[positions:])
+        return Encoding(
+            dict(zip(self._encoded, self._encoder.run(self._encoded, feed), strict=True)), weight, positions
+        )
+
+    def batch(self, encodings: Sequence[Encoding]) -> "Batch":
+        """Begins to decode windows together."""
+        return Batch(self, encodings)
+
+    def embed(self, tokens: NDArray[np.int64], places: NDArray[np.int64]) -> Floats:
+        """int64 [B, n] each -> float32 [B, n, width]."""
+        rows = self._embeddings[tokens].astype(np.float32)
+        if self._embedding_scale is not None:
+            rows /= self._embedding_scale[tokens][..., None]
+        return rows + self._places[np.minimum(places, len(self._places) - 1)]
+
+    def decode(self, feed: dict[str, Any]) -> list[Floats]:
+        """Runs the decoder graph: states, attention, then the caches."""
+        outputs: list[Floats] = self._decoder.run(self._decoded, feed)
+        return outputs
+
+    def choose(self, states: Floats, count: int) -> tuple[NDArray[np.int64], Floats]:
+        """The ``count`` best tokens of a text, and their logarithmic probabilities: [m, count] each, for the rows of
+        ``states`` float32 [m, width]."""
+        tokens, logprobs = self._words.run(["tokens", "logprobs"], {"states": states, "count": np.array([count])})
+        return tokens, logprobs
+
+    def no_speech_prob(self, state: Floats) -> float:
+        """How probable Whisper finds it that nobody speaks; ``state`` float32 [width] of the start-of-transcript."""
+        return self.open(state[None][:0], state[None], 1)[2][0]
+
+    def open(self, states: Floats, starts: Floats, count: int) -> tuple[NDArray[np.int64], Floats, list[float]]:
+        """``choose``, and ``no_speech_prob`` of each of ``starts`` float32 [k, width], in one run of the vocabulary."""
+        feed = {"states": np.concatenate([states, starts]), "count": np.array([count])}
+        tokens, logprobs, highest = self._words.run(["tokens", "logprobs", "highest"], feed)
+        rows = len(states)
+        marks = self._marks.run(["scores"], {"states": starts})[0]
+        totals = np.logaddexp(np.logaddexp.reduce(marks, axis=1), (highest - logprobs)[rows:, 0])
+        nobody = np.exp(marks[:, self._no_speech - self._first_mark] - totals)
+        return tokens[:rows], logprobs[:rows], nobody.tolist()
+
+    def languages(self, encoding: Encoding, start: int, tokens: Sequence[int]) -> Floats:
+        """The share of each of the language ``tokens``; ``start`` is the start-of-transcript token."""
+        states, _ = self.batch([encoding]).run(
+            np.array([[start]]), np.zeros((1, 1), np.int64), np.ones((1, 1, 1), np.bool_)
+        )
+        marks = self._marks.run(["scores"], {"states": states[0]})[0][0]
+        scores = marks[np.asarray(tokens) - self._first_mark]
+        shares: Floats = np.exp(scores - np.logaddexp.reduce(scores))
+        return shares
+
+    def _laid_out(self, samples: Floats, pad_s: float, tail: int) -> tuple[Floats, int, slice, Floats]:
+        """The padded window, its positions, those of the silence behind it, and the weights of both."""
+        window = padded(samples, pad_s)
+        positions = len(window) // POSITION_SAMPLES
+        end = min(positions + tail, MAX_POSITIONS)
+        stride = max(1, -(-(end - positions) // _MOST_SILENCE))
+        behind = slice(positions + stride // 2, end, stride)
+        count = len(range(*behind.indices(MAX_POSITIONS)))
+        weight = np.zeros(positions + count, np.float32)
+        weight[positions:] = np.log(stride)
+        return window, positions, behind, weight
+
+    def _encoded_silence(self) -> dict[str, Floats]:
+        """Of 30 s, as the encoder takes it, by name."""
+        shape = self.shape
+        names = {f"b{of}{i}": f"e{of}{i}" for of in "kv" for i in range(shape.encoder_layers)}
+        names |= {f"s{of}{i}": f"f{of}{i}" for of in "kv" for i in range(shape.decoder_layers)}
+        sizes = {"bk": (1, 0, shape.width + shape.heads), "bv": (1, 0, shape.width)}
+        heads = (1, shape.heads, 0, shape.head_width)
+        feed = {name: np.zeros(sizes.get(name[:2], heads), np.float32) for name in names}
+        feed["mel"] = self._mel(np.zeros(MAX_SAMPLES, np.float32))
+        return dict(zip(names, self._encoder.run(list(names.values()), feed), strict=True))
+
+    def _weigh(self, feed: dict[str, Floats], weight: Floats) -> None:
+        """Sets the weights, float32 [m], of the silence that the encoder sees."""
+        head_width = self.shape.head_width
+        for i in range(self.shape.encoder_layers):
+            feed[f"bk{i}"] = keys = feed[f"bk{i}"].copy()
+            keys[..., head_width :: head_width + 1] = weight[:, None] * np.float32(head_width**0.5)
+
+    def _mel(self, window: Floats) -> Floats:
+        return np.ascontiguousarray(self._features(window, padding=0)[None], np.float32)
+
+
+class Batch:
+    """Windows that are decoded together: their encodings and the attention cache of ``columns`` tokens so far."""
+
+    lanes = 1
+    """Encodings are padded to so many positions, or multiples."""
+
+    def __init__(self, model: OnnxWhisper, encodings: Sequence[Encoding]) -> None:
+        self._model = model
+        self._feed = self._encoded(encodings)
+        shape = model.shape
+        nothing = np.zeros((len(encodings), shape.heads, 0, shape.head_width), np.float32)
+        for i in range(shape.decoder_layers):
+            self._feed[f"pk{i}"] = self._feed[f"pv{i}"] = nothing
+        self.columns = 0
+
+    def _encoded(self, encodings: Sequence[Encoding]) -> dict[str, NDArray[Any]]:
+        longest = -(-max(len(encoding.weight) for encoding in encodings) // self.lanes) * self.lanes
+        weight = np.full((len(encodings), 1, 1, longest), NEVER, np.float32)
+        for row, encoding in enumerate(encodings):
+            weight[row, 0, 0, : len(encoding.weight)] = encoding.weight
+        feed: dict[str, NDArray[Any]] = {"weight": weight}
+        for name in encodings[0].parts:
+            parts = [encoding.parts[name] for encoding in encodings]
+            axis = _POSITIONS_AXIS.get(name[:2])
+            feed[name] = np.concatenate(parts) if axis is None else _stacked(parts, axis, longest)
+        return feed
+
+    def run(
+        self, tokens: NDArray[np.int64], places: NDArray[np.int64], seen: NDArray[np.bool_]
+    ) -> tuple[Floats, Floats]:
+        """Appends tokens: int64 [B, n], at ``places`` of their texts [B, n]; ``seen`` [B, n, columns + n] says which
+        columns each looks at, its own included. Returns states float32 [B, n, width] and attention over the encoding
+        float32 [B, n, T]."""
+        self._feed["x"] = self._model.embed(tokens, places)
+        self._feed["mask"] = np.where(seen, np.float32(0), NEVER)[:, None]
+        states, attention, *caches = self._model.decode(self._feed)
+        layers = self._model.shape.decoder_layers
+        for i in range(layers):
+            self._feed[f"pk{i}"], self._feed[f"pv{i}"] = caches[i], caches[layers + i]
+        self.columns += tokens.shape[1]
+        return states, attention
+
+
+def _stacked(parts: list[NDArray[Any]], axis: int, length: int) -> NDArray[Any]:
+    if len(parts) == 1 and parts[0].shape[axis] == length:
+        return parts[0]
+    shape = [len(parts), *parts[0].shape[1:]]
+    shape[axis] = length
+    stacked = np.zeros(shape, parts[0].dtype)
+    for row, part in enumerate(parts):
+        kept = [slice(None)] * part.ndim
+        kept[axis] = slice(0, part.shape[axis])
+        stacked[row : row + 1][tuple(kept)] = part
+    return stacked
+
+
+def new_session(graph: bytes, threads: int, *, arena: bool = False) -> onnxruntime.InferenceSession:
+    """``arena``: memory of one run is kept for the next, as much as any of them ever needed."""
+    options = onnxruntime.SessionOptions()
+    # Exact sums on CPUs without VNNI, whose faster int8 kernels saturate in between; elsewhere it changes nothing.
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = arena
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

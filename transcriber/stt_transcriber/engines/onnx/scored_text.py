@@ -1,0 +1,60 @@
+"""What a search found, read as words that have their places; each part is worked out once."""
+
+import functools
+from itertools import pairwise
+
+import numpy as np
+from faster_whisper.tokenizer import Tokenizer
+from numpy.typing import NDArray
+
+from stt_transcriber.engines.fallback import Candidate, better_of, words_at_once
+from stt_transcriber.engines.onnx.alignment import token_starts
+from stt_transcriber.engines.onnx.search import Job, Text
+from stt_transcriber.engines.window import POSITIONS_PER_S
+from stt_transcriber.engines.words import Piece, compression_ratio
+
+
+class Found:
+    """The ``text`` of a job, in the language of ``tokenizer``."""
+
+    def __init__(self, job: Job, text: Text, tokenizer: Tokenizer) -> None:
+        self.text = text
+        self._job = job
+        self._tokenizer = tokenizer
+
+    @functools.cached_property
+    def starts(self) -> NDArray[np.int64]:
+        """The position at which each token begins, the end too."""
+        return token_starts(np.stack(self.text.attention)[:, : self._job.heard])
+
+    @functools.cached_property
+    def candidate(self) -> Candidate:
+        """By which it is compared with others."""
+        spoken = self._tokenizer.decode(self.text.tokens).strip()
+        begins = self._words[1][:-1]
+        at_once = words_at_once((self.starts[begins] / POSITIONS_PER_S).tolist())
+        logprob = float(np.mean(self.text.logprobs))
+        return Candidate(spoken, logprob, compression_ratio(spoken), self.text.truncated, at_once)
+
+    def better(self, other: "Found") -> "Found":
+        """This one or ``other``, which was not allowed to repeat itself."""
+        return self if better_of(self.candidate, other.candidate) is self.candidate else other
+
+    def pieces(self) -> list[Piece]:
+        """Its words."""
+        texts, begins = self._words
+        starts_s = self.starts / POSITIONS_PER_S
+        chances = np.exp(self.text.logprobs)
+        return [
+            Piece(
+                text, int(end - begin), float(starts_s[begin]), float(starts_s[end]), float(chances[begin:end].mean())
+            )
+            for text, (begin, end) in zip(texts, pairwise(begins), strict=True)
+        ]
+
+    @functools.cached_property
+    def _words(self) -> tuple[list[str], NDArray[np.int64]]:
+        """The words, and at which token each begins; the end of text is one more."""
+        texts, groups = self._tokenizer.split_to_word_tokens([*self.text.tokens, self._tokenizer.eot])
+        # The last group is the end-of-text token alone.
+        return texts[:-1], np.cumsum([0, *(len(group) for group in groups[:-1])])

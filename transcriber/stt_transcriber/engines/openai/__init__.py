@@ -1,0 +1,1 @@
+"""Whisper on PyTorch, by the package openai-whisper."""

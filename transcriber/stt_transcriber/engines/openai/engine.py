@@ -1,0 +1,303 @@
+"""The second engine: OpenAI's weights and search on PyTorch. Slower; what the default engine is compared with.
+
+A draft reads the attention of its own tokens as they come: word times take no second pass, and they tell which words
+are safe (``Hypothesis.safe_words``).
+"""
+
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stt_shared.contracts.engines import EngineName
+from stt_shared.process.extras import install_command
+from stt_transcriber.core.decoding import SAMPLE_RATE, DecodeRequest, Hypothesis, Quality, TimedWord
+from stt_transcriber.engines.base import EngineError
+from stt_transcriber.engines.request import (
+    check_request,
+    is_suspect,
+    loop_limit,
+    nothing_heard,
+    spoken_language,
+    token_limit,
+)
+from stt_transcriber.engines.window import POSITION_SAMPLES, POSITIONS_PER_S, RECIPES
+from stt_transcriber.engines.words import Piece, compression_ratio, pieces_of, timed_words
+from stt_transcriber.models.registry import CHECKPOINT_SUFFIX, KNOWN_MODELS
+from stt_transcriber.models.store import resolve
+
+try:
+    import torch
+    import whisper
+    from whisper.decoding import DecodingOptions
+    from whisper.tokenizer import LANGUAGES, get_tokenizer
+
+    from stt_transcriber.engines.openai import attention
+    from stt_transcriber.engines.openai.decoder import Decode, OpenAiDecoder, Task
+    from stt_transcriber.engines.openai.encoder import OpenAiEncoder
+except ImportError as missing:
+    raise EngineError(
+        f"the engine openai-whisper is not installed; run: {install_command('openai-whisper')}"
+    ) from missing
+
+_FALLBACK_TEMPERATURES = (0.2, 0.4)
+_SEED = 0
+
+
+class OpenAiWhisperEngine:
+    """A checkpoint of OpenAI's.
+
+    ``model``: a name of OpenAI's (``tiny.en``; looked for in the store, else downloaded and checked by the package), a
+    ``.pt`` file or its folder. ``workers`` windows are decoded at once with ``threads`` threads each (0: PyTorch
+    chooses). Raises EngineError.
+    """
+
+    name: str = EngineName.OPENAI_WHISPER
+    max_batch = 1
+
+    def __init__(
+        self,
+        model: str,
+        models_dir: Path,
+        *,
+        device: str = "auto",
+        compute_type: str = "default",
+        workers: int = 1,
+        threads: int = 0,
+    ) -> None:
+        self.model = model
+        self.parallel = workers
+        self.device = _device(device)
+        # Read at the first multiplication. Without it MKL's last bits hang on where a matrix happens to lie in memory,
+        # and the same request must give the same words.
+        os.environ.setdefault("MKL_CBWR", "AUTO")
+        if threads > 0:
+            torch.set_num_threads(threads)
+        # The other compute types are CTranslate2's; PyTorch's Whisper knows these two, and on a CPU only float32.
+        self._fp16 = self.device == "cuda" and compute_type != "float32"
+        self._whisper = _checkpoint(model, models_dir, self.device)
+        self._encoder = OpenAiEncoder(self._whisper, torch.float16 if self._fp16 else torch.float32)
+        self._decoder = OpenAiDecoder(self._whisper)
+        self._sampling = threading.Lock()
+        self.is_multilingual: bool = self._whisper.is_multilingual
+        self.languages: tuple[str, ...] = ("en",)
+        if self.is_multilingual:
+            self.languages = tuple(list(LANGUAGES)[: self._whisper.num_languages])
+
+    def decode(self, requests: Sequence[DecodeRequest]) -> list[Hypothesis]:
+        """Puts audio into words; blocks. Raises EngineError: bad language, too long, or the model failed."""
+        for request in requests:
+            check_request(request, self.languages)
+        try:
+            with torch.inference_mode():
+                return [self._decode(r) if len(r.samples) else nothing_heard(r) for r in requests]
+        except (RuntimeError, ValueError) as error:
+            raise EngineError(f"model {self.model!r} failed: {error}") from error
+
+    def _decode(self, request: DecodeRequest) -> Hypothesis:
+        recipe = RECIPES[request.quality]
+        samples = np.ascontiguousarray(request.samples, dtype=np.float32)
+        encoding = self._encoder.encode(samples, recipe.pad_s, recipe.tail_positions)
+        language, language_probability = self._language(request, encoding)
+        tokenizer = self._tokenizer(request, language)
+        task, result = self._best(request, encoding, language, recipe.beam_size)
+        tokens: list[int] = result.tokens
+        if request.quality is Quality.DRAFT:
+            scores, probabilities = task.scores, task.probabilities
+        else:
+            scores, probabilities = self._read_again(tokenizer, encoding, tokens)
+        words, safe_words = _words(request, tokenizer, tokens, scores, probabilities)
+        return Hypothesis(
+            text=result.text,
+            words=words,
+            language=language,
+            language_probability=language_probability,
+            avg_logprob=float(result.avg_logprob),
+            no_speech_prob=float(result.no_speech_prob),
+            compression_ratio=compression_ratio(result.text),
+            truncated=_is_truncated(task, result),
+            # Of a whole utterance every word was heard to its end.
+            safe_words=safe_words if request.quality is Quality.DRAFT else None,
+        )
+
+    def _language(self, request: DecodeRequest, encoding: torch.Tensor) -> tuple[str, float]:
+        if not self.is_multilingual:
+            return "en", 1.0
+        if request.language is not None:
+            return request.language, 1.0
+        if request.language_samples is not None:
+            recipe = RECIPES[request.quality]
+            encoding = self._encoder.encode(request.language_samples, recipe.pad_s, recipe.tail_positions)
+        tokenizer = get_tokenizer(True, num_languages=self._whisper.num_languages)
+        output, _ = Decode(self._decoder, encoding).feed(torch.tensor([[tokenizer.sot]], device=self.device))
+        logits = self._decoder.logits(output[0, 0])[list(tokenizer.all_language_tokens)]
+        probability, index = logits.softmax(dim=-1).max(dim=-1)
+        return spoken_language(request, tokenizer.all_language_codes[int(index)], float(probability))
+
+    def _tokenizer(self, request: DecodeRequest, language: str) -> Any:
+        return get_tokenizer(
+            self.is_multilingual,
+            num_languages=self._whisper.num_languages,
+            language=language,
+            task=str(request.task),
+        )
+
+    def _best(self, request: DecodeRequest, encoding: torch.Tensor, language: str, beam_size: int) -> tuple[Task, Any]:
+        """One decode; more where it looks like a loop or a guess: without prompt, then, but for a draft, sampled.
+
+        A draft gets a second one only if its prompt may be to blame: that would hold back every draft of the session,
+        while a loop of the audio's own is gone with the next window.
+        """
+
+        def generate(**options: Any) -> tuple[Task, Any]:
+            return self._generate(request, encoding, language, **options)
+
+        search = {"beam_size": beam_size if beam_size > 1 else None}
+        tried = [generate(prompt=request.prompt or None, **search)]
+        if request.quality is Quality.DRAFT:
+            return generate(**search) if _is_truncated(*tried[0]) and request.prompt else tried[0]
+        if request.prompt and _is_suspect(*tried[-1]):
+            tried.append(generate(**search))
+        for temperature in _FALLBACK_TEMPERATURES:
+            if not _is_suspect(*tried[-1]):
+                break
+            # The same request must give the same words, and the seed is the whole process'.
+            with self._sampling:
+                torch.manual_seed(_SEED)
+                tried.append(generate(temperature=temperature))
+        return min(tried, key=lambda t: (_is_suspect(*t), -t[1].avg_logprob))
+
+    def _generate(
+        self, request: DecodeRequest, encoding: torch.Tensor, language: str, **options: Any
+    ) -> tuple[Task, Any]:
+        task = Task(
+            self._whisper,
+            self._decoder,
+            DecodingOptions(
+                task=str(request.task),
+                language=language,
+                without_timestamps=True,
+                fp16=self._fp16,
+                **options,
+            ),
+        )
+        task.loop_limit = loop_limit(len(request.samples))
+        task.sample_len = token_limit(len(request.samples), task.n_ctx - len(task.initial_tokens))
+        return task, task.run(encoding)[0]
+
+    def _read_again(
+        self, tokenizer: Any, encoding: torch.Tensor, tokens: list[int]
+    ) -> tuple[torch.Tensor, list[float]]:
+        """Attention scores and probabilities of a text that beam search chose: one pass over all of it."""
+        start = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
+        fed = torch.tensor([[*start, *tokens]], device=self.device)
+        output, scores = Decode(self._decoder, encoding).feed(fed)
+        words_only = self._decoder.logits(output[0, len(start) - 1 : -1])[:, : tokenizer.eot].softmax(dim=-1)
+        return scores, words_only.gather(1, fed[0, len(start) :, None])[:, 0].tolist()
+
+
+def _is_truncated(task: Task, result: Any) -> bool:
+    return task.looped or bool(len(result.tokens) >= task.sample_len)
+
+
+def _is_suspect(task: Task, result: Any) -> bool:
+    return is_suspect(
+        truncated=_is_truncated(task, result),
+        compression_ratio=compression_ratio(result.text),
+        avg_logprob=result.avg_logprob,
+    )
+
+
+def _words(
+    request: DecodeRequest, tokenizer: Any, tokens: list[int], scores: torch.Tensor, probabilities: Sequence[float]
+) -> tuple[tuple[TimedWord, ...], int]:
+    """The words, and how many of them, from the first, the audio holds to their end.
+
+    ``scores``: see ``Task``; ``probabilities``: one per token.
+    """
+    if not tokens:
+        return (), 0
+    audio_positions = max(1, len(request.samples) // POSITION_SAMPLES)
+    # What a row attends to is what its next token says: those before the last token of the start say nothing.
+    focused = attention.focus(scores, audio_positions)[len(tokenizer.sot_sequence) :]
+    path = attention.path(focused.cpu().numpy())
+    texts, groups = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
+    # The last group is the end-of-text token alone.
+    pieces = pieces_of(texts[:-1], [len(group) for group in groups[:-1]], path, probabilities, POSITIONS_PER_S)
+    settled = attention.settled_tokens(focused.argmax(dim=-1).tolist()[: len(tokens)], audio_positions)
+    duration_s = len(request.samples) / SAMPLE_RATE
+    words = timed_words(pieces, duration_s)
+    safe = timed_words(_whole(pieces, settled), duration_s)
+    # The last one may lack a mark, or the part behind an apostrophe.
+    return words, sum(1 for one, other in zip(safe, words, strict=False) if one.text == other.text)
+
+
+def _whole(pieces: Sequence[Piece], token_count: int) -> list[Piece]:
+    """The pieces that lie within the first tokens with all of theirs."""
+    whole: list[Piece] = []
+    for piece in pieces:
+        token_count -= piece.token_count
+        if token_count < 0:
+            break
+        whole.append(piece)
+    return whole
+
+
+def load(
+    model: str, models_dir: Path, *, device: str, compute_type: str, workers: int, threads: int, max_batch: int
+) -> OpenAiWhisperEngine:
+    """``max_batch`` is of no use here."""
+    return OpenAiWhisperEngine(
+        model, models_dir, device=device, compute_type=compute_type, workers=workers, threads=threads
+    )
+
+
+def _device(device: str) -> str:
+    if device not in {"auto", "cpu", "cuda"}:
+        raise EngineError(f"device {device!r}: must be auto, cpu or cuda")
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise EngineError("device 'cuda': PyTorch finds no GPU here; use cpu or auto")
+    return device
+
+
+def _checkpoint(model: str, models_dir: Path, device: str) -> Any:
+    """The weights, with the heads that word times are read from."""
+    name = model.removesuffix(CHECKPOINT_SUFFIX)
+    if name in whisper.available_models() and not Path(model).exists():
+        return _official(name, models_dir, device)
+    folder = resolve(model, models_dir)
+    path = Path(model).expanduser()
+    checkpoints = [path] if path.is_file() else sorted(folder.glob(f"*{CHECKPOINT_SUFFIX}"))
+    if len(checkpoints) != 1:
+        raise EngineError(f"{folder} holds {len(checkpoints)} .pt files: openai-whisper needs the name of one")
+    try:
+        weights = whisper.load_model(str(checkpoints[0]), device=device)
+    # Whatever torch and the pickle in the file make of bad bytes.
+    except Exception as error:
+        raise EngineError(f"{checkpoints[0]} cannot be loaded: {error}") from error
+    heads = whisper._ALIGNMENT_HEADS.get(checkpoints[0].stem)
+    if heads is not None:
+        weights.set_alignment_heads(heads)
+    return weights
+
+
+def _official(name: str, models_dir: Path, device: str) -> Any:
+    """One of OpenAI's by name; the package checks the file's digest, and downloads it where it is missing."""
+    folder = models_dir / f"{name}{CHECKPOINT_SUFFIX}"
+    was_there = folder.exists()
+    try:
+        return whisper.load_model(name, device=device, download_root=str(folder))
+    except (OSError, RuntimeError) as error:
+        if not was_there:
+            # Half a download would be taken for an installed model.
+            for file in folder.glob("*"):
+                file.unlink()
+            folder.rmdir()
+        stored = f"{name}{CHECKPOINT_SUFFIX}"
+        advice = f": run `stt models pull {stored}`" if stored in KNOWN_MODELS else ""
+        raise EngineError(f"model {name!r} of openai-whisper cannot be loaded ({error}){advice}") from error

@@ -1,0 +1,1 @@
+"""File jobs: cutting, transcribing, putting the result together."""

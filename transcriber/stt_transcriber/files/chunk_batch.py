@@ -1,0 +1,58 @@
+"""Chunks that were taken out of the queue together reach the model together, so that it decodes them in one batch."""
+
+import asyncio
+
+from stt_shared.work.stage import WorkItem
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
+from stt_transcriber.core.schedule.scheduler import Kind
+from stt_transcriber.decode.pool import Asked, Decoded, ModelPool
+
+BUDGET_MS = 60_000.0
+GATHER_S = 0.1
+"""So long the chunks wait for each other: each asks Redis some things before it is decoded."""
+
+
+class Handful:
+    """Chunks that were taken together: when all have come so far, they are told the pool at once, for one batch."""
+
+    def __init__(self, pool: ModelPool, size: int) -> None:
+        self._pool = pool
+        self._expected = size
+        self._came: set[bytes] = set()
+        self._asked: list[Asked] = []
+        self._told = False
+        self._timer = asyncio.get_running_loop().call_later(GATHER_S, self._tell)
+
+    async def decode(self, item: WorkItem, key: str, request: DecodeRequest) -> Hypothesis:
+        """What is heard in the chunk. Raises RuntimeError when the engine fails."""
+        answer: asyncio.Future[Decoded] = asyncio.get_running_loop().create_future()
+
+        async def end(decoded: Decoded) -> None:
+            if not answer.done():
+                answer.set_result(decoded)
+
+        self._asked.append(Asked(key, Kind.BATCH, BUDGET_MS, lambda: request, end))
+        self.leave(item)
+        if self._told:
+            self._tell()
+        try:
+            decoded = await answer
+        finally:
+            self._asked = [asked for asked in self._asked if asked.key != key]
+            self._pool.withdraw(key)
+        if decoded.hypothesis is None:
+            raise RuntimeError(decoded.error)
+        return decoded.hypothesis
+
+    def leave(self, item: WorkItem) -> None:
+        """Nobody waits for this chunk: it has asked, or never will."""
+        self._came.add(item.entry_id)
+        if len(self._came) >= self._expected:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._timer.cancel()
+        self._told = True
+        asked, self._asked = self._asked, []
+        if asked:
+            self._pool.wish_all(asked)

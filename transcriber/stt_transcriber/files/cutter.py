@@ -1,0 +1,231 @@
+"""Files are cut at pauses: one replica reads a job's audio and hands its chunks out, for all to transcribe.
+
+Whoever dies, another goes on behind the last chunk that was handed out.
+"""
+
+import asyncio
+from collections import deque
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+import numpy as np
+import redis
+import structlog
+from redis.asyncio import Redis
+
+from stt_shared.contracts.frames import FrameKind
+from stt_shared.contracts.jobs import Chunk, JobConfig
+from stt_shared.process.priority import step_back
+from stt_shared.redis.channels import ChannelHub
+from stt_shared.streams import keys
+from stt_shared.streams.jobs import Cut
+from stt_shared.streams.reader import LogHole, read_pcm, read_state
+from stt_shared.streams.sessions import Functions, Ownership
+from stt_shared.work.crash_guard import Suspects
+from stt_shared.work.stage import Assignment
+from stt_transcriber.core.files.cutter import ChunkCutter, CutChunk, CutterPolicy
+from stt_transcriber.core.live.policy import LivePolicy
+from stt_transcriber.files import cutter_state
+from stt_transcriber.files.job_result import RETRY_S, complete_job, fail_job, is_over, until_over
+from stt_transcriber.vad.models import VadFactory, VadModel
+
+_log = structlog.get_logger()
+
+MAX_CHUNKS_WAITING = 32
+"""Chunks of one job that lie in Redis undone: at 28 s each, some 28 MB. Four replicas may have work of one file."""
+LANGUAGE_LOOK_S = 0.1
+KEEP_EVERY_FRAMES = 8
+"""The cutter's state is stored with each chunk, and at least this often: so much is heard again after a takeover."""
+
+_decode_config = msgspec.json.Decoder(JobConfig).decode
+
+
+class _NotOurs(Exception):
+    """The job has ended, or another replica cuts it."""
+
+
+class FileCutter:
+    """Stage of a job: reads its PCM log, cuts, hands the chunks out. ``handle`` is one job."""
+
+    def __init__(
+        self,
+        client: Redis,
+        functions: Functions,
+        hub: ChannelHub,
+        new_voice: VadFactory,
+        policy: LivePolicy,
+        suspects: Suspects,
+    ) -> None:
+        self._client = client
+        self._functions = functions
+        self._hub = hub
+        self._new_voice = new_voice
+        self._policy = policy
+        self._suspects = suspects
+        self._threads = ThreadPoolExecutor(thread_name_prefix="cutter", initializer=step_back)
+
+    async def handle(self, assignment: Assignment) -> None:
+        """Cuts one job to its end; returns when all its chunks are handed out."""
+        owner = assignment.owner
+        at, epoch = owner.keys, owner.epoch
+        replica = assignment.fields.get(b"owner:transcriber", b"").decode()
+        try:
+            async with self._suspects.stage(
+                at, epoch, keys.STAGE_TRANSCRIBER, replica, assignment.follows, "committed_samples"
+            ) as allowed:
+                if allowed:
+                    await until_over(self._cut_on(owner), self._client, at, epoch)
+        except redis.RedisError:
+            raise
+        except Exception:
+            await fail_job(self._functions, at, epoch, "internal", "the file could not be cut into parts")
+            raise
+
+    async def _cut_on(self, owner: Ownership) -> None:
+        """Cuts from where the job's hash says, again after each loss of Redis."""
+        while True:
+            try:
+                fields = await read_state(self._client, owner.keys)
+                if fields.get(b"fence:transcriber") == str(owner.fence).encode():
+                    await self._cut(owner, fields)
+                return
+            except _NotOurs as reason:
+                _log.info("file left", job_id=owner.keys.id, reason=str(reason))
+                return
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                _log.warning("waiting for Redis", job_id=owner.keys.id, cause=str(error))
+                await asyncio.sleep(RETRY_S)
+
+    async def _cut(self, owner: Ownership, fields: dict[bytes, bytes]) -> None:
+        at = owner.keys
+        if b"chunks" in fields:  # whoever had the file before handed out the last chunk, and no more
+            if await self._client.hlen(keys.job_parts(at.id)) == int(fields[b"chunks"]):
+                await complete_job(self._client, self._functions, at, owner.epoch)
+            return
+        voice = self._new_voice()
+        hand = _CuttersHand(self._client, self._functions, owner, voice, self._policy, self._threads, fields)
+        error = ""
+        try:
+            async for frame in read_pcm(self._client, self._hub, at, hand.committed_seq).items():
+                if frame is None:
+                    continue
+                if frame.kind is FrameKind.STOP:
+                    error = frame.meta.error
+                    break
+                if frame.kind is FrameKind.AUDIO:
+                    await hand.take(frame.seq, frame.meta.start_sample, frame.data)
+        except LogHole:
+            error = "internal: audio of the file was lost on its way to the transcriber"
+        if error:
+            code, _, message = error.partition(": ")
+            await fail_job(self._functions, at, owner.epoch, code, message)
+        elif await hand.finish():
+            await complete_job(self._client, self._functions, at, owner.epoch)
+
+
+class _CuttersHand:
+    """One file's cutter with its place in the job. ``committed_seq``: frames up to there are not needed again."""
+
+    def __init__(
+        self,
+        client: Redis,
+        functions: Functions,
+        owner: Ownership,
+        voice: VadModel,
+        policy: LivePolicy,
+        threads: Executor,
+        fields: dict[bytes, bytes],
+    ) -> None:
+        self._client = client
+        self._functions = functions
+        self._owner = owner
+        self._voice = voice
+        self._threads = threads
+        self._handed = int(fields.get(b"handed", b"0"))
+        self._language = _decode_config(fields[b"config"]).language or ""
+        self._cutter = ChunkCutter(voice.probabilities, policy.gate, CutterPolicy(), decided=bool(self._language))
+        self.committed_seq = int(fields.get(b"committed_seq", b"0"))
+        self._frame_ends: deque[tuple[int, int]] = deque()  # number and end of frames whose audio is not settled
+        self._since_kept = 0
+        if state := fields.get(b"cutter"):
+            cutter_state.restore(state, self._cutter, voice)
+
+    async def take(self, seq: int, start_sample: int, pcm: bytes) -> None:
+        """Cuts what this frame completes. Raises _NotOurs."""
+        samples = np.frombuffer(pcm, np.int16)
+        # A successor's first frame may begin in a chunk that is cut already.
+        fresh = samples[max(0, self._cutter.position - start_sample) :]
+        # A second of audio takes the voice model some milliseconds: not on the loop that serves live sessions.
+        chunks = await asyncio.get_running_loop().run_in_executor(self._threads, self._cutter.feed, fresh)
+        self._frame_ends.append((seq, start_sample + len(samples)))
+        while self._frame_ends and self._frame_ends[0][1] <= self._cutter.settled:
+            self.committed_seq = self._frame_ends.popleft()[0]
+        self._since_kept += 1
+        if chunks or self._since_kept >= KEEP_EVERY_FRAMES:
+            await self._hand_out(chunks, is_last=False)
+
+    async def finish(self) -> bool:
+        """The file is over; True when all its chunks are done already. Raises _NotOurs."""
+        chunks = self._cutter.finish()
+        while self._cutter.holds_chunks:
+            await self._hand_out(chunks, is_last=False)
+            chunks = self._cutter.finish()
+        return await self._hand_out(chunks, is_last=True) == self._handed
+
+    async def _hand_out(self, chunks: list[CutChunk], *, is_last: bool) -> int:
+        """Answers how many chunks are done."""
+        at, epoch, jobs = self._owner.keys, self._owner.epoch, self._functions.jobs
+        if chunks and self._cutter.decided and not any(cut.decides for cut in chunks):
+            await self._wait_for_language()
+        told = [
+            (msgspec.json.encode(self._chunk(self._handed + n, cut)), cut.samples.tobytes())
+            for n, cut in enumerate(chunks)
+        ]
+        total = self._handed + len(chunks) if is_last else None
+        state = cutter_state.packed(self._cutter, self._voice)
+        cut = Cut(self._cutter.settled, self.committed_seq, state, total, self._cutter.position)
+        while True:
+            out = await jobs.hand_out(
+                at, epoch, self._owner.fence, told, cut, before=self._handed, max_undone=MAX_CHUNKS_WAITING
+            )
+            if out.outcome != "full":
+                break
+            await self._wait_for_room()
+        if out.outcome == "hole":
+            raise LogHole(self._handed, self._handed)
+        if out.outcome != "ok":
+            raise _NotOurs(out.outcome)
+        self._handed += len(chunks)
+        self._since_kept = 0
+        return out.done
+
+    def _chunk(self, index: int, cut: CutChunk) -> Chunk:
+        return Chunk(
+            self._owner.keys.id,
+            self._owner.epoch,
+            index,
+            cut.start,
+            len(cut.samples),
+            cut.voice_share,
+            cut.voiced,
+            self._language,
+            cut.decides,
+            cut.evidence.tobytes(),
+        )
+
+    async def _wait_for_language(self) -> None:
+        """The chunks behind the one that decides it go out with it, so that none depends on which is done first."""
+        while not self._language:
+            # Looked at here too: redis-py may lose the one cancellation that the job's end sends.
+            if await is_over(self._client, self._owner.keys, self._owner.epoch):
+                raise _NotOurs("gone")
+            found: Any = await self._client.hget(self._owner.keys.state, "language")
+            self._language = found.decode() if found else ""
+            await asyncio.sleep(0 if found else LANGUAGE_LOOK_S)
+
+    async def _wait_for_room(self) -> None:
+        parts = keys.job_parts(self._owner.keys.id)
+        # Asked here, and not by trying again: each try would carry the chunk's audio.
+        while self._handed - await self._client.hlen(parts) >= MAX_CHUNKS_WAITING:  # noqa: ASYNC110 - Redis tells no event
+            await asyncio.sleep(0.1)

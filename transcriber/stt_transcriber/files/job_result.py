@@ -1,0 +1,96 @@
+"""The end of a file job: its parts put together, or an error; and seeing in time that it has ended without us."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+import msgspec
+import redis
+import structlog
+from redis.asyncio import Redis
+
+from stt_shared.contracts.jobs import ChunkResult, JobConfig, JobError, JobResult, JobSegment
+from stt_shared.contracts.text import join_texts
+from stt_shared.process.clock import wall_ms
+from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.streams import keys
+from stt_shared.streams.keys import StreamKeys
+from stt_shared.streams.reader import read_state
+from stt_shared.streams.sessions import Functions
+from stt_transcriber.core.decoding import SAMPLE_RATE
+
+_log = structlog.get_logger()
+
+OVER_CHECK_S = 0.25
+"""How soon a worker sees that its job was cancelled."""
+RETRY_S = 0.2
+
+Answer = TypeVar("Answer")
+
+_decode_config = msgspec.json.Decoder(JobConfig).decode
+_decode_part = msgspec.json.Decoder(ChunkResult).decode
+
+
+async def complete_job(client: Redis, functions: Functions, at: StreamKeys, epoch: str) -> None:
+    """All parts are there: puts the result together and ends the job. Nothing happens to one that has ended, or that
+    was deleted since."""
+    fields = await read_state(client, at)
+    if (fields.get(b"epoch"), fields.get(b"state")) != (epoch.encode(), b"active"):
+        return
+    parts = await client.hgetall(keys.job_parts(at.id))
+    results = [_decode_part(parts[index]) for index in sorted(parts, key=int)]
+    segments = [segment for result in results for segment in result.segments]
+    config = _decode_config(fields[b"config"])
+    language = (
+        config.language or fields.get(b"language", b"").decode() or next((result.language for result in results), "")
+    )
+    result = JobResult(
+        text=join_texts(_text(result) for result in results),
+        language=language,
+        duration=round(int(fields.get(b"total_samples", b"0")) / SAMPLE_RATE, 3),
+        segments=[JobSegment(i, s.start, s.end, s.text, s.confidence, s.words) for i, s in enumerate(segments)],
+        unrecognized=[span for result in results for span in result.unrecognized],
+    )
+    # First: a worker that dies behind the end can never say it again.
+    await functions.conversations.keep("job", at.id.encode())
+    await functions.jobs.finish(at, epoch, "completed", result=msgspec.json.encode(result), now_ms=wall_ms())
+
+
+def _text(result: ChunkResult) -> str:
+    # A part that an older version stored has segments only.
+    return result.text or join_texts(segment.text for segment in result.segments)
+
+
+async def fail_job(functions: Functions, at: StreamKeys, epoch: str, code: str, message: str) -> None:
+    """Ends a job with an error for its owner."""
+    error = msgspec.json.encode(JobError(code, message))
+    await functions.jobs.finish(at, epoch, "failed", error=error, now_ms=wall_ms())
+
+
+async def is_over(client: Redis, at: StreamKeys, epoch: str) -> bool:
+    """The job has ended, or is gone."""
+    found, state = await client.hmget(at.state, "epoch", "state")
+    return found != epoch.encode() or state != b"active"
+
+
+async def until_over(work: Coroutine[Any, Any, None], client: Redis, at: StreamKeys, epoch: str) -> None:
+    """Does ``work``, and leaves it as soon as the job has ended without it."""
+    task = asyncio.create_task(work, name=f"work on {at.id}")
+    try:
+        while not (await asyncio.wait({task}, timeout=OVER_CHECK_S))[0]:
+            if await reached(lambda: is_over(client, at, epoch)):
+                return
+        await task
+    finally:
+        if not task.done():
+            await cancel_and_wait(task)
+
+
+async def reached(call: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Repeats ``call``, which may be done twice, until Redis answers."""
+    while True:
+        try:
+            return await call()
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            _log.warning("waiting for Redis", cause=str(error))
+            await asyncio.sleep(RETRY_S)

@@ -1,0 +1,222 @@
+"""The chunks of files: all replicas transcribe them, the last one puts the text together.
+
+Whoever dies, another goes on: a chunk stays in its stream until its text is stored.
+"""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import numpy as np
+import redis
+import structlog
+from redis.asyncio import Redis
+
+from stt_shared.contracts.jobs import Chunk, ChunkResult, JobConfig, JobSegment, TimeSpan
+from stt_shared.contracts.text import join_texts
+from stt_shared.process.tasks import cancel_and_wait, together
+from stt_shared.streams import keys
+from stt_shared.streams.keys import StreamKeys
+from stt_shared.streams.reader import read_state
+from stt_shared.streams.sessions import Functions
+from stt_shared.work.crash_guard import Suspects
+from stt_shared.work.stage import WorkItem, WorkQueue
+from stt_transcriber.core.decoding import SAMPLE_RATE, DecodeRequest, Quality
+from stt_transcriber.core.files.chunk_text import ChunkText
+from stt_transcriber.core.text import guards
+from stt_transcriber.core.text.join import join_words
+from stt_transcriber.core.text.segments import segments_of
+from stt_transcriber.decode.pool import ModelPool
+from stt_transcriber.decode.text_metrics import REJECTED, UNRECOGNIZED_S
+from stt_transcriber.files.chunk_batch import Handful
+from stt_transcriber.files.job_result import RETRY_S, complete_job, fail_job, is_over, reached, until_over
+
+_log = structlog.get_logger()
+
+_decode_config = msgspec.json.Decoder(JobConfig).decode
+_decode_chunk = msgspec.json.Decoder(Chunk).decode
+
+
+class ChunkWorker:
+    """Takes chunks of any job while the model has room beside the live sessions.
+
+    ``concurrency``: chunks in hand at the most; 0: as many as are decoded at once.
+    """
+
+    def __init__(
+        self,
+        client: Redis,
+        functions: Functions,
+        pool: ModelPool,
+        replica_id: str,
+        concurrency: int,
+        suspects: Suspects,
+    ) -> None:
+        self._client = client
+        self._functions = functions
+        self._pool = pool
+        self._replica_id = replica_id
+        self._queue = WorkQueue(client, keys.JOB_CHUNKS, keys.STAGE_TRANSCRIBER, replica_id)
+        self._concurrency = concurrency or pool.scheduler.chunks_at_once
+        self._suspects = suspects
+        self._running: dict[asyncio.Task[None], WorkItem] = {}
+
+    @property
+    def running(self) -> int:
+        """Chunks in hand."""
+        return len(self._running)
+
+    async def run(self) -> None:
+        """Takes chunks until cancelled. Those in hand go on: see ``drain``."""
+        # Orphans beside fresh ones: those would keep a dead worker's chunks waiting for as long as there are any.
+        await together(self._take_fresh(), self._take_orphans())
+
+    async def drain(self, timeout_s: float) -> None:
+        """Waits for the chunks in hand; what is left goes back into the stream, for another replica. ``run`` must have
+        ended."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=timeout_s)
+        for task, item in list(self._running.items()):
+            await cancel_and_wait(task)
+            if task.cancelled():
+                # As a fresh entry: leaving is no crash.
+                await self._queue.pass_on(item, item.fields, delete=True)
+        # A chunk may have come with an answer that ``run`` did not wait for.
+        await self._suspects.leave(self._replica_id)
+
+    @property
+    def _room(self) -> int:
+        return min(self._concurrency - len(self._running), self._pool.scheduler.batch_room())
+
+    async def _take_fresh(self) -> None:
+        while True:
+            if self._room <= 0:
+                await asyncio.sleep(0.02)
+                continue
+            try:
+                items = await self._queue.take(await self._share())
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                _log.warning("chunks unreachable", cause=str(error))
+                await asyncio.sleep(RETRY_S)
+                continue
+            handful = Handful(self._pool, len(items))
+            for item in items:
+                self._begin(item, handful)
+
+    async def _share(self) -> int:
+        """How many chunks to take: a batch where many wait. Of few not all, for there are other workers."""
+        most = min(self._room, self._pool.scheduler.max_file_batch)
+        if most <= 1:
+            return 1
+        try:
+            groups: Any = await self._client.xinfo_groups(keys.JOB_CHUNKS)
+        except redis.ResponseError:
+            return 1  # Redis came back empty: the queue sees to that
+        waiting = next((group["lag"] for group in groups if group["name"] == keys.STAGE_TRANSCRIBER.encode()), None)
+        return most if waiting is None else max(1, min(most, -(-waiting // 2)))
+
+    async def _take_orphans(self) -> None:
+        while True:
+            await asyncio.sleep(self._queue.next_look_s())
+            try:
+                # Looked for without room too: no single look finds anybody dead.
+                for item in await self._queue.adopt(max(0, self._room)):
+                    self._begin(item, Handful(self._pool, 1))
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                _log.warning("chunks unreachable", cause=str(error))
+
+    def _begin(self, item: WorkItem, handful: Handful) -> None:
+        task = asyncio.create_task(self._work(item, handful), name="chunk")
+        self._running[task] = item
+        task.add_done_callback(lambda ended: self._running.pop(ended, None))
+
+    async def _work(self, item: WorkItem, handful: Handful) -> None:
+        try:
+            await self._work_on(item, handful)
+        finally:
+            handful.leave(item)
+
+    async def _work_on(self, item: WorkItem, handful: Handful) -> None:
+        try:
+            chunk = _decode_chunk(item.fields[b"chunk"])
+        except msgspec.DecodeError as error:
+            _log.error("chunk unreadable", cause=str(error))
+            await self._queue.done(item, delete=True)
+            return
+        at = keys.job_keys(chunk.job_id)
+        log = _log.bind(job_id=chunk.job_id, chunk=chunk.index)
+        while True:
+            try:
+                try:
+                    await self._try(at, chunk, item, handful)
+                except redis.RedisError:
+                    raise
+                except Exception as error:
+                    log.exception("chunk failed")
+                    message = f"a part could not be transcribed: {error}"
+                    await fail_job(self._functions, at, chunk.epoch, "internal", message)
+                await self._queue.done(item, delete=True)
+                return
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                # Kept in hand: as long as this replica lives, nobody else would take it.
+                log.warning("waiting for Redis", cause=str(error))
+                await asyncio.sleep(RETRY_S)
+
+    async def _try(self, at: StreamKeys, chunk: Chunk, item: WorkItem, handful: Handful) -> None:
+        if await is_over(self._client, at, chunk.epoch):
+            return
+        if await self._client.hexists(keys.job_parts(at.id), str(chunk.index)):
+            # Whoever had it before stored it, and died before saying so; the last one also has the job to end.
+            await self._complete_if_all(at, chunk.epoch)
+            return
+        async with self._suspects.chunk(at, chunk.epoch, chunk.index, self._replica_id, item.follows) as allowed:
+            if allowed:
+                config = (await read_state(self._client, at)).get(b"config")
+                if config is None:
+                    return  # deleted since
+                work = self._transcribe(at, chunk, item, handful, _decode_config(config))
+                await until_over(work, self._client, at, chunk.epoch)
+
+    async def _complete_if_all(self, at: StreamKeys, epoch: str) -> None:
+        chunks = await self._client.hget(at.state, "chunks")
+        if chunks is not None and await self._client.hlen(keys.job_parts(at.id)) == int(chunks):
+            await complete_job(self._client, self._functions, at, epoch)
+
+    async def _transcribe(
+        self, at: StreamKeys, chunk: Chunk, item: WorkItem, handful: Handful, config: JobConfig
+    ) -> None:
+        text = ChunkText(chunk, np.frombuffer(item.fields[b"pcm"], np.int16), config.task)
+        language = config.language or chunk.language or None
+        evidence = np.frombuffer(chunk.evidence, np.int16).astype(np.float32) / 32768.0 if chunk.evidence else None
+        segments: list[JobSegment] = []
+        texts: list[str] = []
+        while not text.is_over:
+            request = DecodeRequest(
+                text.samples(), language, config.task, config.prompt, Quality.FILE, language_samples=evidence
+            )
+            hypothesis = await handful.decode(item, f"chunk {chunk.job_id} {chunk.index}", request)
+            language = language or hypothesis.language
+            refused = guards.reason_to_reject(hypothesis, text.voice_share, request.quality)
+            if refused:
+                REJECTED.labels(refused).inc()
+            offset_s = text.begin / SAMPLE_RATE
+            words = text.take(None if refused else hypothesis)
+            segments += segments_of(words, offset_s)
+            texts.append(join_words(words))
+        UNRECOGNIZED_S.inc(sum(end - begin for begin, end in text.unrecognized) / SAMPLE_RATE)
+        unrecognized = [
+            TimeSpan(round(begin / SAMPLE_RATE, 3), round(end / SAMPLE_RATE, 3)) for begin, end in text.unrecognized
+        ]
+        part = ChunkResult(language or "", segments, join_texts(texts), unrecognized)
+        stored = await reached(
+            lambda: self._functions.jobs.store_part(
+                at,
+                chunk.epoch,
+                chunk.index,
+                msgspec.json.encode(part),
+                language=part.language if chunk.decides else "",
+                n_samples=chunk.n_samples,
+            )
+        )
+        if stored is not None and stored[0] == stored[1]:
+            await complete_job(self._client, self._functions, at, chunk.epoch)

