@@ -34,8 +34,8 @@ from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.client import connect, wait_until_ready
 from stt_shared.streams import keys
 from stt_shared.streams.jobs import NewJob
-from stt_shared.streams.sessions import Functions
-from stt_shared.work.crash_guard import Suspects
+from stt_shared.streams.sessions import SessionStreams
+from stt_shared.work.crash_guard import CrashGuard
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality
 from stt_transcriber.core.files.cutter import ChunkCutter, CutChunk, CutterPolicy
 from stt_transcriber.core.live.policy import LivePolicy
@@ -79,14 +79,14 @@ def engine_figures(clips: list[Clip], args: argparse.Namespace) -> dict[str, Any
     """In turn, so that what else the machine does meets all alike."""
     own = load_engine("onnxruntime", args.model, default_models_dir(), device="cpu", workers=args.threads, threads=1)
     assert isinstance(own, FileEngine)
-    new_voice = load_vad("silero")
+    new_vad = load_vad("silero")
     whisper = WhisperModel(
         str(resolve(args.model, default_models_dir())), device="cpu", compute_type="int8", cpu_threads=args.threads
     )
     batched = BatchedInferencePipeline(whisper)
 
     def cut(clip: Clip) -> list[CutChunk]:
-        cutter = ChunkCutter(new_voice().probabilities, LivePolicy().gate, CutterPolicy())
+        cutter = ChunkCutter(new_vad().probabilities, LivePolicy().gate, CutterPolicy())
         pieces = range(0, len(clip.samples), FED_SAMPLES)
         chunks = [chunk for at in pieces for chunk in cutter.feed(clip.samples[at : at + FED_SAMPLES])]
         return chunks + cutter.finish()
@@ -203,16 +203,16 @@ async def started(stack: AsyncExitStack, url: str, replica_id: str, engine: Slee
     client = connect(url)
     stack.push_async_callback(client.aclose)
     await client.set(keys.replica_alive(replica_id), 1)
-    functions = Functions(client)
+    functions = SessionStreams(client)
     pool = await stack.enter_async_context(ModelPool(engine))
-    worker = ChunkWorker(client, functions, pool, replica_id, 0, Suspects(client, functions))
+    worker = ChunkWorker(client, functions, pool, replica_id, 0, CrashGuard(client, functions))
     task = asyncio.create_task(worker.run())
     stack.push_async_callback(cancel_and_wait, task)
 
 
 async def decoded(client: Redis, chunks: int, n_samples: int, waiting: int = 32) -> None:
     """Hands out one job's chunks as its cutter would, no more at once than that; returns when all are done."""
-    functions, job_id = Functions(client), "files-benchmark-0123456789abcdef"
+    functions, job_id = SessionStreams(client), "files-benchmark-0123456789abcdef"
     at = keys.job_keys(job_id)
     config = msgspec.json.encode(JobConfig(job_id, language="en"))
     assert await functions.jobs.create([NewJob(job_id, "e", config)], 0)

@@ -18,11 +18,11 @@ from common import write_result
 
 from stt_cli.embedded_redis import EmbeddedRedis
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
-from stt_shared.contracts.session import CarriedContext
+from stt_shared.contracts.session import TakeoverState
 from stt_shared.redis.client import connect
-from stt_shared.redis.pipeline import Lane, LuaFunction
+from stt_shared.redis.pipeline import LuaFunction, Pipeline
 from stt_shared.streams import keys
-from stt_shared.streams.sessions import Commit, Functions, Ownership, Written
+from stt_shared.streams.sessions import Commit, Ownership, SessionStreams, WriteResult
 
 FRAME_BYTES = 3200
 COMMIT_EVERY = 50
@@ -43,7 +43,7 @@ async def bare(publish: Publish, number: int, until_s: float, took_ms: list[floa
         took_ms.append((time.perf_counter() - began) * 1000)
 
 
-async def logged(functions: Functions, number: int, until_s: float, took_ms: list[float]) -> None:
+async def logged(functions: SessionStreams, number: int, until_s: float, took_ms: list[float]) -> None:
     """As the audio-processor writes, with the transcriber's commits behind it."""
     at = keys.session_keys(f"logged-{number}")
     await functions.open(at, "e", b"{}", 0, 600)
@@ -59,15 +59,15 @@ async def logged(functions: Functions, number: int, until_s: float, took_ms: lis
         frame = Frame(seq, FrameKind.AUDIO, data, FrameMeta(received_ms=1.0))
         written = await functions.append_pcm(owner, frame, consumed=0)
         took_ms.append((time.perf_counter() - began) * 1000)
-        assert written is Written.OK, written
+        assert written is WriteResult.OK, written
         if seq % COMMIT_EVERY == 0:
-            await functions.commit(listener, Commit(seq * FRAME_BYTES // 2, seq, CarriedContext()))
+            await functions.commit(listener, Commit(seq * FRAME_BYTES // 2, seq, TakeoverState()))
 
 
 async def measure(url: str, writers: int, seconds: float, rounds: int) -> dict[str, Any]:
     client = connect(url)
-    functions = Functions(client)
-    lane = Lane(client)
+    functions = SessionStreams(client)
+    lane = Pipeline(client)
 
     async def by_lane(channel: str, payload: bytes) -> None:
         await lane.call(PUBLISH, [channel], [payload])

@@ -25,7 +25,7 @@ from stt_shared.contracts.engines import EngineName
 from stt_shared.contracts.events import Final, Partial
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import SessionConfig
-from stt_transcriber.core.audio.vad_stream import VoiceModel
+from stt_transcriber.core.audio.vad_stream import VadModel
 from stt_transcriber.core.decoding import Hypothesis
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.session import LiveSession
@@ -182,10 +182,10 @@ class AllIsVoice:
         pass
 
 
-class Listening:
+class InboxSource:
     """A live session without Redis and without waiting."""
 
-    def __init__(self, decode: Any, voice: VoiceModel, language: str | None, policy: LivePolicy) -> None:
+    def __init__(self, decode: Any, voice: VadModel, language: str | None, policy: LivePolicy) -> None:
         self._decode = decode
         self._session = LiveSession("noise", SessionConfig(language=language), policy, voice)
         self._interval = policy.partial_interval_ms * SAMPLE_RATE // 1000
@@ -208,10 +208,10 @@ class Listening:
                     self.said.partials.append(outcome.event.text)
                 elif isinstance(outcome.event, Final) and outcome.event.text:
                     self.said.finals.append(outcome.event.text)
-            if self._session.needs_no_model():
+            if self._session.has_final_ready():
                 outcomes = self._session.settle(0)
                 continue
-            kind = self._session.wish()
+            kind = self._session.due_decode()
             if kind is None or (kind is Kind.PARTIAL and position < self._next_partial):
                 return
             ticket = self._session.begin()
@@ -242,13 +242,13 @@ def main() -> None:
 
     folder = corpus_folder(args.corpus)
     engine = load_engine(EngineName.AUTO, args.model, default_models_dir(), device="cpu")
-    new_voice = None if args.vad == "none" else load_vad(args.vad)
+    new_vad = None if args.vad == "none" else load_vad(args.vad)
     if args.without_guards:
         guards.reason_to_reject = unguarded
 
     def listen(samples: Audio) -> Said:
-        voice = new_voice() if new_voice else AllIsVoice()
-        return Listening(engine.decode, voice, args.language, LivePolicy()).hear(samples)
+        voice = new_vad() if new_vad else AllIsVoice()
+        return InboxSource(engine.decode, voice, args.language, LivePolicy()).hear(samples)
 
     rng = np.random.default_rng(2)
     sounds = noises(folder, args.minutes)

@@ -132,8 +132,8 @@ def starting_at_once(clip: Clip, path: Path) -> None:
     clicks, in which nobody speaks."""
     windows = clip.samples[: len(clip.samples) // WINDOW_SAMPLES * WINDOW_SAMPLES].astype(np.float32) / 32768
     is_voice = load_vad("silero")().probabilities(windows) >= GatePolicy().onset_probability
-    together = np.lib.stride_tricks.sliding_window_view(is_voice, VOICE_WINDOWS).all(axis=1)
-    first = int(np.argmax(together)) * WINDOW_SAMPLES
+    run_together = np.lib.stride_tricks.sliding_window_view(is_voice, VOICE_WINDOWS).all(axis=1)
+    first = int(np.argmax(run_together)) * WINDOW_SAMPLES
     samples = clip.samples[max(0, first - LEAD_MS * SAMPLE_RATE // 1000) :]
     with wave.open(str(path), "wb") as out:
         out.setnchannels(1)

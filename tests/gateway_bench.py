@@ -24,9 +24,9 @@ from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.channels import ChannelHub
 from stt_shared.streams import keys
 from stt_shared.streams.reader import read_audio
-from stt_shared.streams.sessions import Functions, Ownership, Written
+from stt_shared.streams.sessions import Ownership, SessionStreams, WriteResult
 from stt_shared.work.heartbeat import ReplicaStatus
-from stt_shared.work.stage import SESSIONS, Assignment, Stage
+from stt_shared.work.stage import SESSIONS, Assignment, StageWorker
 
 STAMP = "2026-01-01T00:00:00.000Z"
 STOP = '{"type":"stop"}'
@@ -48,7 +48,7 @@ async def until(condition: Callable[[], Any] | Callable[[], Awaitable[Any]], tim
 class Hand:
     """The stand-in transcriber's hold on one session. ``frames``: what it has read of the ingest log."""
 
-    def __init__(self, functions: Functions, owner: Ownership, config: bytes) -> None:
+    def __init__(self, functions: SessionStreams, owner: Ownership, config: bytes) -> None:
         self._functions = functions
         self.owner = owner
         self.config: dict[str, Any] = msgspec.json.decode(config)
@@ -72,7 +72,7 @@ class Hand:
     async def say(self, event: Event) -> int:
         """The event's number."""
         written, number = await self._functions.emit(self.owner, event)
-        assert written is Written.OK
+        assert written is WriteResult.OK
         return number
 
     async def partial(self, text: str) -> int:
@@ -136,10 +136,10 @@ class Workers:
     def __init__(self, client: Redis, hub: ChannelHub) -> None:
         self._client = client
         self._hub = hub
-        self.functions = Functions(client)
+        self.functions = SessionStreams(client)
         self.script: Script = dictation
         self.hands: list[Hand] = []
-        self.stage = Stage(
+        self.stage = StageWorker(
             client,
             self.functions,
             SESSIONS,
@@ -273,10 +273,10 @@ async def gateway_with_store(client: Redis, redis_url: str, folder: Path, databa
 
 async def end_job(client: Redis, job_id: str, text: str) -> None:
     """The job ends with this text, as the transcriber ends it."""
-    functions, at = Functions(client), keys.job_keys(job_id)
+    functions, at = SessionStreams(client), keys.job_keys(job_id)
     epoch = (await client.hget(at.state, "epoch") or b"").decode()
     result = JobResult(text, "en", 2.0, [JobSegment(0, 0.0, 2.0, text, 0.9, [])])
-    await functions.conversations.keep("job", job_id.encode())
+    await functions.conversations.queue_for_store("job", job_id.encode())
     await functions.jobs.finish(at, epoch, JobStatus.COMPLETED, result=msgspec.json.encode(result), now_ms=wall_ms())
 
 

@@ -20,9 +20,9 @@ from stt_shared.redis.client import connect
 from stt_shared.streams import keys
 from stt_shared.streams.jobs import NewJob
 from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import Functions, Ownership, Written
-from stt_shared.work.crash_guard import Suspects
-from stt_shared.work.stage import JOBS, SESSIONS, Stage
+from stt_shared.streams.sessions import Ownership, SessionStreams, WriteResult
+from stt_shared.work.crash_guard import CrashGuard
+from stt_shared.work.stage import JOBS, SESSIONS, StageWorker
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, TimedWord
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.decode.pool import ModelPool
@@ -90,7 +90,7 @@ class Mortal:
     def die(self) -> None:
         self.dead.set()
 
-    def wrap(self, client: Redis, functions: Functions) -> None:
+    def wrap(self, client: Redis, functions: SessionStreams) -> None:
         execute, call, finishing = client.execute_command, functions._lane.call, functions.jobs._finish
 
         async def execute_command(*args: Any, **options: Any) -> Any:
@@ -141,18 +141,18 @@ class Transcriber:
         await self._outside.set(keys.replica_alive(self.id), 1)
         client = connect(self._url)
         self._client = client
-        functions = Functions(client)
+        functions = SessionStreams(client)
         self._hub_client = connect(self._url)
         self._hub = await ChannelHub(self._hub_client, keys.replica_channel(self.id)).__aenter__()
         self._pool = ModelPool(self.engine)
         self.mortal.wrap(client, functions)
-        suspects = Suspects(client, functions)
+        suspects = CrashGuard(client, functions)
         policy = LivePolicy()
         self.chunks = ChunkWorker(client, functions, self._pool, self.id, self._concurrency, suspects)
         cutter = FileCutter(client, functions, self._hub, LoudIsVoice, policy, suspects)
         live = LiveWorker(LiveParts(client, functions, self._hub, self._pool, LoudIsVoice, policy, 60.0, suspects))
         self.stage, self.sessions = (
-            Stage(
+            StageWorker(
                 client,
                 functions,
                 source,
@@ -227,7 +227,7 @@ def sayings(count: int) -> list[bytes]:
 
 async def posted(client: Redis, job_id: str, audio: list[bytes], *, played: bool = True) -> None:
     """A job in the queue; its audio decoded already, unless it is played later."""
-    functions = Functions(client)
+    functions = SessionStreams(client)
     config = msgspec.json.encode(JobConfig(job_id))
     assert await functions.jobs.create([NewJob(job_id, "e", config)], 0)
     if played:
@@ -236,12 +236,14 @@ async def posted(client: Redis, job_id: str, audio: list[bytes], *, played: bool
 
 async def play(client: Redis, job_id: str, audio: list[bytes]) -> None:
     """What the audio-processor does."""
-    functions, owner = Functions(client), Ownership(keys.job_keys(job_id), "e")
+    functions, owner = SessionStreams(client), Ownership(keys.job_keys(job_id), "e")
     for second, data in enumerate(audio):
         frame = Frame(second + 1, FrameKind.AUDIO, data, FrameMeta(start_sample=second * 16000))
-        while (written := await functions.append_pcm(owner, frame, consumed=0, max_samples=64 * 16000)) is Written.FULL:
+        while (
+            written := await functions.append_pcm(owner, frame, consumed=0, max_samples=64 * 16000)
+        ) is WriteResult.FULL:
             await asyncio.sleep(0.01)
-        if written is Written.GONE:
+        if written is WriteResult.GONE:
             return
     await functions.append_pcm(owner, Frame(len(audio) + 1, FrameKind.STOP), consumed=0)
 

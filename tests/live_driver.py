@@ -57,7 +57,7 @@ class Driver:
 
     def _take(self, outcomes: list[Outcome]) -> None:
         self.outcomes += outcomes
-        while self.session.needs_no_model():
+        while self.session.has_final_ready():
             self.outcomes += self.session.settle(0)
 
     def events(self, kind: type) -> list:  # type: ignore[type-arg]

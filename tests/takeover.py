@@ -9,8 +9,8 @@ import numpy as np
 
 from stt_shared.contracts.events import Event, Final, Partial
 from stt_shared.contracts.frames import Frame
-from stt_shared.contracts.session import CarriedContext, SessionConfig
-from stt_transcriber.core.audio.vad_stream import VoiceModel
+from stt_shared.contracts.session import SessionConfig, TakeoverState
+from stt_transcriber.core.audio.vad_stream import VadModel
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
 from stt_transcriber.core.live.outcome import Advance, Outcome
 from stt_transcriber.core.live.policy import LivePolicy
@@ -18,7 +18,7 @@ from stt_transcriber.core.live.session import LiveSession
 from stt_transcriber.core.live.utterance import Ticket
 
 Draw = np.random.Generator
-_json = msgspec.json.Decoder(CarriedContext)
+_json = msgspec.json.Decoder(TakeoverState)
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Case:
     config: SessionConfig
     policy: LivePolicy
     frames: list[Frame]
-    voice: Callable[[], VoiceModel]
+    voice: Callable[[], VadModel]
     decode: Callable[[DecodeRequest], Hypothesis]
 
 
@@ -36,7 +36,7 @@ class Case:
 class Kept:
     """What the log and the session's hash hold."""
 
-    committed: Advance = field(default_factory=lambda: Advance(0, 0, CarriedContext()))
+    committed: Advance = field(default_factory=lambda: Advance(0, 0, TakeoverState()))
     events: list[Event] = field(default_factory=list)
 
     def write(self, outcome: Outcome) -> None:
@@ -107,7 +107,7 @@ def run(case: Case, kept: Kept, draw: Draw, *, writes: int | None = None, stored
     ticket: Ticket | None = None
     over = False
     while not session.finished:
-        if session.needs_no_model():
+        if session.has_final_ready():
             outcomes = session.settle(0)
         elif not over and draw.random() < ahead:
             frame = next(frames, None)

@@ -17,7 +17,7 @@ from stt_gateway.http.connections import HttpConnections, timed_protocol
 from stt_gateway.http.open_files import raise_soft_limit, soft_limit
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.engine import database_url
-from stt_gateway.ws.protocol import ReadAheadProtocol
+from stt_gateway.ws.protocol import FastWebSocketProtocol
 from stt_shared.process import gc
 from stt_shared.process.folders import note_of_former_store
 from stt_shared.process.listening import BACKLOG, drop_dead_peers
@@ -35,7 +35,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn does it."""
         await super().startup(sockets)
-        gc.set_aside()
+        gc.freeze_gc()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -51,7 +51,7 @@ def server_config(settings: GatewaySettings) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(settings),
         http=timed_protocol(connections),
-        ws=ReadAheadProtocol,
+        ws=FastWebSocketProtocol,
         # While a client must wait for room, nothing is read of it, its pongs neither: who is gone is found out by
         # TCP_USER_TIMEOUT and by a send that is not taken.
         ws_ping_timeout=None,

@@ -17,15 +17,15 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
-from stt_gateway.context import Services, services_of
+from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.core.requests.access import origin_names
-from stt_gateway.core.requests.retry_after import RetryTimes
+from stt_gateway.core.requests.retry_after import RetryAfter
 from stt_gateway.http import docs_page, health, jobs, transcripts
 from stt_gateway.http.access import AccessMiddleware, rules_of
 from stt_gateway.http.pages import web_pages
 from stt_gateway.live.admission import Admission
 from stt_gateway.live.connection_limit import Connections
-from stt_gateway.live.detached import Parking
+from stt_gateway.live.detached import DetachedSessions
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.engine import database_url
 from stt_gateway.store.interface import TranscriptStore
@@ -36,11 +36,11 @@ from stt_gateway.ws import legacy, stream, viewer
 from stt_shared.contracts.errors import SttError
 from stt_shared.process.clock import wall_ms
 from stt_shared.process.metrics import ERRORS_TOTAL
-from stt_shared.process.tasks import LoopWatch, cancel_and_wait
+from stt_shared.process.tasks import LoopMonitor, cancel_and_wait
 from stt_shared.redis.channels import ChannelHub
 from stt_shared.redis.client import connect, wait_until_ready
 from stt_shared.streams import keys
-from stt_shared.streams.sessions import Functions
+from stt_shared.streams.sessions import SessionStreams
 from stt_shared.work.heartbeat import Heartbeat, ReplicaStatus, new_replica_id
 
 _log = structlog.get_logger()
@@ -70,15 +70,15 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         settings.spool_dir.mkdir(parents=True, exist_ok=True)
         client = connect(settings.redis_url)
-        watch = LoopWatch()
+        watch = LoopMonitor()
         watching = asyncio.create_task(watch.run(), name="loop watch")
         replica_id = new_replica_id("gateway")
         started_ms = int(wall_ms())
         try:
             await wait_until_ready(settings.redis_url, settings.redis_wait_s)
             async with transcript_store(settings) as store, ChannelHub(client, keys.replica_channel(replica_id)) as hub:
-                parking = Parking(settings.resume_window_s)
-                functions = Functions(client)
+                parking = DetachedSessions(settings.resume_window_s)
+                functions = SessionStreams(client)
                 connections = Connections(settings.gateway_max_sessions, settings.max_sessions_per_client)
                 heartbeat = Heartbeat(
                     settings.redis_url,
@@ -92,7 +92,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
                     ),
                     generate_latest,
                 )
-                services = Services(
+                services = GatewayContext(
                     settings,
                     replica_id,
                     client,
@@ -100,7 +100,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
                     hub,
                     Admission(client, functions, parking),
                     connections,
-                    RetryTimes(random.random),
+                    RetryAfter(random.random),
                     parking,
                     store,
                     watch,
@@ -185,7 +185,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
 
 
 def _told(request: Request, error: SttError) -> JSONResponse:
-    retry_after_s = services_of(request).retry_after_s(error.kind)
+    retry_after_s = context_of(request).retry_after_s(error.kind)
     if retry_after_s is None:
         return _error(error.kind.http_status, error.code, error.message)
     # The header knows whole seconds only, and must not call anybody sooner than the body does.

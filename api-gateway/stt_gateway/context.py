@@ -6,38 +6,38 @@ from dataclasses import dataclass, field
 from redis.asyncio import Redis
 from starlette.requests import HTTPConnection
 
-from stt_gateway.core.requests.retry_after import RetryTimes
+from stt_gateway.core.requests.retry_after import RetryAfter
 from stt_gateway.live.admission import Admission
 from stt_gateway.live.connection_limit import Connections
-from stt_gateway.live.detached import Parking
-from stt_gateway.live.fanout import Relay
+from stt_gateway.live.detached import DetachedSessions
+from stt_gateway.live.fanout import Fanout
 from stt_gateway.live.session import Session
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.interface import TranscriptStore
 from stt_shared.contracts.conversation import utterance_from
 from stt_shared.contracts.errors import ErrorKind
 from stt_shared.process.clock import monotonic_ms
-from stt_shared.process.tasks import LoopWatch
+from stt_shared.process.tasks import LoopMonitor
 from stt_shared.redis.channels import ChannelHub
-from stt_shared.streams.sessions import Functions
+from stt_shared.streams.sessions import SessionStreams
 from stt_shared.work.heartbeat import Heartbeat
 
 
 @dataclass(frozen=True)
-class Services:
+class GatewayContext:
     """Made when the app starts; lies in ``app.state.services``."""
 
     settings: GatewaySettings
     replica_id: str
     redis: Redis
-    functions: Functions
+    functions: SessionStreams
     hub: ChannelHub
     admission: Admission
     connections: Connections
-    retry_times: RetryTimes
-    parking: Parking
+    retry_times: RetryAfter
+    parking: DetachedSessions
     store: TranscriptStore
-    loop_watch: LoopWatch
+    loop_watch: LoopMonitor
     heartbeat: Heartbeat
     sessions: set[Session] = field(default_factory=set)
     """Those that are served at this moment."""
@@ -45,26 +45,26 @@ class Services:
     """Living replicas of whose metrics it was said that nobody can read them."""
 
     @functools.cached_property
-    def settled(self) -> Relay:
+    def settled(self) -> Fanout:
         """Settled utterances of the conversations that somebody follows here."""
-        return Relay(self.hub, self.redis, epoch=lambda payload: utterance_from(payload).epoch)
+        return Fanout(self.hub, self.redis, epoch=lambda payload: utterance_from(payload).epoch)
 
     @functools.cached_property
-    def unsettled(self) -> Relay:
+    def unsettled(self) -> Fanout:
         """What is being said in them."""
-        return Relay(self.hub, None)
+        return Fanout(self.hub, None)
 
     @property
     def state(self) -> str:
         """As the gateway's sign of life tells it."""
-        return "stalled" if self.loop_watch.standstill_s > self.settings.health_stall_s else "ready"
+        return "stalled" if self.loop_watch.blocked_s > self.settings.health_stall_s else "ready"
 
     def retry_after_s(self, kind: ErrorKind) -> float | None:
         """What one more is told who is refused now with an error of this kind: when to come again, if that may help."""
         return self.retry_times.next_s(monotonic_ms() / 1000) if kind.is_passing else None
 
 
-def services_of(connection: HTTPConnection) -> Services:
+def context_of(connection: HTTPConnection) -> GatewayContext:
     """The services of the app that serves ``connection``."""
-    services: Services = connection.app.state.services
+    services: GatewayContext = connection.app.state.services
     return services

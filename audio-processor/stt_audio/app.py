@@ -14,14 +14,14 @@ from stt_audio.live.sessions import SERVICE, LiveSessions
 from stt_audio.settings import AudioSettings
 from stt_shared.process import gc
 from stt_shared.process.clock import wall_ms
-from stt_shared.process.tasks import LoopWatch, cancel_and_wait, stop_signal
+from stt_shared.process.tasks import LoopMonitor, cancel_and_wait, stop_signal
 from stt_shared.redis.channels import ChannelHub
 from stt_shared.redis.client import connect, wait_until_ready
 from stt_shared.streams import keys
-from stt_shared.streams.sessions import Functions
-from stt_shared.work.crash_guard import Suspects
+from stt_shared.streams.sessions import SessionStreams
+from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.heartbeat import Heartbeat, ReplicaStatus, new_replica_id
-from stt_shared.work.stage import JOBS, SESSIONS, Stage
+from stt_shared.work.stage import JOBS, SESSIONS, StageWorker
 
 _log = structlog.get_logger()
 
@@ -34,16 +34,16 @@ class _Replica:
 
     def __init__(self, replica_id: str, capacity: int) -> None:
         self.id = replica_id
-        self.watch = LoopWatch()
-        self.sessions: Stage | None = None
-        self.jobs: Stage | None = None
+        self.watch = LoopMonitor()
+        self.sessions: StageWorker | None = None
+        self.jobs: StageWorker | None = None
         self.draining = False
         self._capacity = capacity
         self._started_ms = int(wall_ms())
 
     def describe(self) -> ReplicaStatus:
         """The present state."""
-        standstill_s = self.watch.standstill_s
+        standstill_s = self.watch.blocked_s
         state = "draining" if self.draining else "ready"
         reason = ""
         if standstill_s > STALLED_AFTER_S:
@@ -78,13 +78,13 @@ async def run(settings: AudioSettings) -> None:
 
 async def _serve(settings: AudioSettings, client: Redis, executor: ThreadPoolExecutor, stop: asyncio.Event) -> None:
     replica = _Replica(new_replica_id(SERVICE), settings.audio_max_sessions)
-    functions = Functions(client)
+    functions = SessionStreams(client)
     async with ChannelHub(client, keys.replica_channel(replica.id)) as hub:
         # One for all: a replica says in one place what it has on trial.
-        suspects = Suspects(client, functions)
+        suspects = CrashGuard(client, functions)
         live = LiveSessions(client, functions, hub, executor, settings.max_decoded_samples, suspects)
         files = FileJobs(client, functions, settings.spool_dir, settings.max_decoded_samples, suspects)
-        sessions = replica.sessions = Stage(
+        sessions = replica.sessions = StageWorker(
             client,
             functions,
             SESSIONS,
@@ -94,7 +94,7 @@ async def _serve(settings: AudioSettings, client: Redis, executor: ThreadPoolExe
             handle=live.handle,
             deletes=False,
         )
-        jobs = replica.jobs = Stage(
+        jobs = replica.jobs = StageWorker(
             client,
             functions,
             JOBS,
@@ -113,7 +113,7 @@ async def _serve(settings: AudioSettings, client: Redis, executor: ThreadPoolExe
                     tasks.create_task(sweep_for_ever(client, settings.spool_dir), name="spool sweeper"),
                 ]
                 intakes = [tasks.create_task(stage.run(), name="intake") for stage in (sessions, jobs)]
-                gc.set_aside()
+                gc.freeze_gc()
                 _log.info("ready", replica=replica.id, capacity=settings.audio_max_sessions)
                 await stop.wait()
                 replica.draining = True

@@ -12,9 +12,9 @@ from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import REFUSED_WRITES
 from stt_shared.redis.pipeline import Argument
-from stt_shared.redis.retry import until_reached
+from stt_shared.redis.retry import until_answered
 from stt_shared.streams.keys import STAGE_TRANSCRIBER
-from stt_shared.streams.sessions import MAX_PCM_LOG_SAMPLES, Functions, Ownership, Written
+from stt_shared.streams.sessions import MAX_PCM_LOG_SAMPLES, Ownership, SessionStreams, WriteResult
 
 _log = structlog.get_logger()
 
@@ -23,7 +23,7 @@ UNSERVED_S = 60.0
 _LOOK_EVERY_MS = 2000.0
 
 
-class NotOurs(Exception):
+class OwnershipLost(Exception):
     """The session has ended or belongs to another replica: nothing more may be written, and nothing need be said."""
 
 
@@ -43,7 +43,7 @@ class PcmWriter:
 
     def __init__(
         self,
-        functions: Functions,
+        functions: SessionStreams,
         owner: Ownership,
         *,
         seq: int = 0,
@@ -82,7 +82,7 @@ class PcmWriter:
         error: str = "",
     ) -> None:
         """Appends one frame, as late as there is room for it; ``consumed``, ``keep_from`` and ``fields`` as of
-        ``Functions.append_pcm``. Raises NotOurs, WriteHole or Unserved."""
+        ``SessionStreams.append_pcm``. Raises OwnershipLost, WriteHole or Unserved."""
         served_ms = looked_ms = monotonic_ms()
         while True:
             meta = FrameMeta(received_ms, self.position_samples, queue_ms, decode_ms, wall_ms(), error)
@@ -96,26 +96,26 @@ class PcmWriter:
                 fields=fields,
                 max_samples=self._max_samples,
             )
-            written = await until_reached(append)
-            if written is not Written.FULL:
+            written = await until_answered(append)
+            if written is not WriteResult.FULL:
                 break
             await asyncio.sleep(random.uniform(0.02, 0.05))  # noqa: S311 - spreads the retries of many sessions
             now_ms = monotonic_ms()
             if self._unserved_s is None or now_ms - looked_ms < _LOOK_EVERY_MS:
                 continue
             looked_ms = now_ms
-            if await until_reached(self._is_served):
+            if await until_answered(self._is_served):
                 served_ms = now_ms
             elif now_ms - served_ms >= 1000 * self._unserved_s:
                 raise Unserved(f"no transcriber took the audio for {self._unserved_s:g} s")
-        if written in (Written.OK, Written.DUPLICATE):
+        if written in (WriteResult.OK, WriteResult.DUPLICATE):
             self.skip(pcm)
             return
         REFUSED_WRITES.labels(written.value).inc()
-        if written is Written.HOLE:
+        if written is WriteResult.HOLE:
             raise WriteHole(f"frame {frame.seq} was refused: an earlier one is missing")
         _log.info("write refused", session_id=self.session_id, reason=written.value)
-        raise NotOurs(written.value)
+        raise OwnershipLost(written.value)
 
     async def _is_served(self) -> bool:
         return await self._functions.has_worker(self._owner.keys, STAGE_TRANSCRIBER)

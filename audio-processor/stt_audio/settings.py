@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from stt_shared.contracts.session import TARGET_SAMPLE_RATE
+from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.process.folders import default_spool_dir
 from stt_shared.process.settings import CommonSettings
 
@@ -33,4 +33,4 @@ class AudioSettings(CommonSettings):
     @property
     def max_decoded_samples(self) -> int:
         """``max_decoded_s`` in samples at 16 kHz."""
-        return int(self.max_decoded_s * TARGET_SAMPLE_RATE)
+        return int(self.max_decoded_s * AUDIO_RATE_HZ)

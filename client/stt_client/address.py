@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
-from stt_client.heard import Heard
+from stt_client.heard import SessionProgress
 
 PATH = "/v1/stt/stream"
 _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
@@ -17,7 +17,7 @@ class Address:
     url: str
     query: Mapping[str, str] = field(default_factory=dict)
 
-    def of(self, token: str, heard: Heard, start_ms: int | None) -> str:
+    def of(self, token: str, heard: SessionProgress, start_ms: int | None) -> str:
         """Where the session with this token is opened, or resumed with what came of it. ``start_ms``: where the audio
         begins that a server would get which does not have the session; None when that audio is not here any more."""
         resume: dict[str, object] = {"resume_token": token, "last_event": heard.last_event}

@@ -9,7 +9,7 @@ Event = dict[str, Any]
 """An event of docs/protocol.md, as it came."""
 
 
-class Heard:
+class SessionProgress:
     """One session's events, whatever connections they come through."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from stt_client.address import Address, live_url
 from stt_client.backoff import Backoff
 from stt_client.connection import Connection, Transport, open_connection
 from stt_client.errors import ConnectionLost, SessionError
-from stt_client.heard import Event, Heard
+from stt_client.heard import Event, SessionProgress
 from stt_client.inbox import Inbox
 from stt_client.replay import AudioFormat, ReplayBuffer
 
@@ -111,7 +111,7 @@ class LiveSession:
         self._on_resumed = on_resumed
         # Its own from the first connection on: an attempt whose `ready` was lost is found again by the next one.
         self._token = secrets.token_urlsafe(24)
-        self._heard = Heard()
+        self._heard = SessionProgress()
         self._inbox = Inbox()
         self._event_s = 0.0
         self._more = asyncio.Event()  # something waits to be sent

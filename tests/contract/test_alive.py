@@ -10,7 +10,7 @@ import redis
 
 from stt_shared.redis.client import connect_sync
 from stt_shared.streams import keys
-from stt_shared.work.healthcheck import trouble_of
+from stt_shared.work.healthcheck import find_problem
 from stt_shared.work.heartbeat import ReplicaStatus
 
 pytestmark = pytest.mark.contract
@@ -32,24 +32,24 @@ def register(client: redis.Redis, replica_id: str, state: str, *, alive: bool = 
 
 def test_a_living_replica_of_this_host_is_well(client: redis.Redis) -> None:
     register(client, "audio-host1-7-abc", "ready")
-    assert trouble_of(client, "audio", "host1") is None
+    assert find_problem(client, "audio", "host1") is None
 
 
 def test_a_replica_elsewhere_or_of_another_service_does_not_count(client: redis.Redis) -> None:
     register(client, "audio-host2-7-abc", "ready")
     register(client, "transcriber-host1-7-abc", "ready")
-    assert trouble_of(client, "audio", "host1") == "no audio on host1 gives a sign of life"
+    assert find_problem(client, "audio", "host1") == "no audio on host1 gives a sign of life"
 
 
 def test_a_replica_without_a_sign_of_life_is_dead(client: redis.Redis) -> None:
     register(client, "audio-host1-7-abc", "ready", alive=False)
-    assert trouble_of(client, "audio", "host1") is not None
+    assert find_problem(client, "audio", "host1") is not None
 
 
 @pytest.mark.parametrize("state", ["starting", "stalled"])
 def test_a_replica_that_does_nothing_is_told_with_its_reason(client: redis.Redis, state: str) -> None:
     register(client, "audio-host1-7-abc", state)
-    assert trouble_of(client, "audio", "host1") == f"audio-host1-7-abc is {state}: a decode hangs"
+    assert find_problem(client, "audio", "host1") == f"audio-host1-7-abc is {state}: a decode hangs"
 
 
 def test_the_command_exits_as_a_health_check_must() -> None:

@@ -29,7 +29,7 @@ from stt_shared.redis.client import connect
 from stt_shared.streams import keys
 from stt_shared.streams.keys import job_keys, session_keys
 from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import Functions, Ownership
+from stt_shared.streams.sessions import Ownership, SessionStreams
 from stt_shared.work.heartbeat import living_replicas, replica_metrics
 from stt_shared.work.stage import Assignment
 
@@ -54,12 +54,12 @@ async def created(client: Redis, spool: Path, content: bytes | None, job_id: str
     if content is not None:
         (spool / job_id).write_bytes(content)
     at = job_keys(job_id)
-    await Functions(client).open(at, "e1", encode_json(JobConfig(spool_name=job_id)), 0, keys.JOB_TTL_S)
+    await SessionStreams(client).open(at, "e1", encode_json(JobConfig(spool_name=job_id)), 0, keys.JOB_TTL_S)
     await client.hset(at.state, "status", "queued")
 
 
 async def assigned(client: Redis, replica: str = "a", follows: str = "") -> Assignment:
-    owner = await Functions(client).claim(AT, "e1", keys.STAGE_AUDIO, replica, follows)
+    owner = await SessionStreams(client).claim(AT, "e1", keys.STAGE_AUDIO, replica, follows)
     assert owner is not None
     return Assignment(owner, await read_state(client, AT), follows)
 
@@ -92,7 +92,7 @@ async def until_full(client: Redis) -> None:
 
 @pytest.fixture
 def jobs(redis_client: Redis, tmp_path: Path) -> FileJobs:
-    return FileJobs(redis_client, Functions(redis_client), tmp_path, 16000 * 3600)
+    return FileJobs(redis_client, SessionStreams(redis_client), tmp_path, 16000 * 3600)
 
 
 async def test_a_file_becomes_frames_of_a_second(redis_client: Redis, jobs: FileJobs, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ async def test_a_cancelled_job_is_left_at_once(redis_client: Redis, jobs: FileJo
     await created(redis_client, tmp_path, wav(MAX_AHEAD_S + 10.0))
     task = asyncio.create_task(jobs.handle(await assigned(redis_client)))
     await until_full(redis_client)
-    await Functions(redis_client).jobs.finish(AT, "e1", "cancelled", now_ms=1.0)
+    await SessionStreams(redis_client).jobs.finish(AT, "e1", "cancelled", now_ms=1.0)
     async with asyncio.timeout(5):
         await task
     state = await read_state(redis_client, AT)
@@ -149,7 +149,7 @@ async def test_a_job_cancelled_while_its_file_is_opened_frees_the_decoder(
     await created(redis_client, tmp_path, wav(1))
     task = asyncio.create_task(jobs.handle(await assigned(redis_client)))
     await asyncio.sleep(0.2)
-    await Functions(redis_client).jobs.finish(AT, "e1", "cancelled", now_ms=1.0)
+    await SessionStreams(redis_client).jobs.finish(AT, "e1", "cancelled", now_ms=1.0)
     async with asyncio.timeout(10):
         await task
         await freed.wait()
@@ -169,7 +169,7 @@ async def test_a_position_that_no_file_has_fails_the_job_as_bad_audio(
 async def test_a_job_cancelled_before_its_turn_stays_so(redis_client: Redis, jobs: FileJobs, tmp_path: Path) -> None:
     await created(redis_client, tmp_path, wav(1))
     assignment = await assigned(redis_client)
-    await Functions(redis_client).jobs.finish(AT, "e1", "cancelled", now_ms=1.0)
+    await SessionStreams(redis_client).jobs.finish(AT, "e1", "cancelled", now_ms=1.0)
     await jobs.handle(assignment)
     assert (await read_state(redis_client, AT))[b"status"] == b"cancelled"
 
@@ -194,7 +194,7 @@ async def test_an_audio_processor_may_die_at_any_call(
         await redis_client.flushall()
         await created(redis_client, tmp_path, wav(6.5))
         client = connect(redis_url)
-        functions = Functions(client)
+        functions = SessionStreams(client)
         mortal.wrap(client, functions)
         first = FileJobs(client, functions, tmp_path, 16000 * 3600)
         task = asyncio.create_task(first.handle(await assigned(redis_client, "a")))
@@ -204,7 +204,7 @@ async def test_an_audio_processor_may_die_at_any_call(
         await cancel_and_wait(task)
         await client.aclose()
         if mortal.dead.is_set():
-            second = FileJobs(redis_client, Functions(redis_client), tmp_path, 16000 * 3600)
+            second = FileJobs(redis_client, SessionStreams(redis_client), tmp_path, 16000 * 3600)
             await second.handle(await assigned(redis_client, "b", follows="a"))
         assert (await read_state(redis_client, AT))[b"total_samples"] == str(int(6.5 * 16000)).encode()
         frames = await log(redis_client)
@@ -225,7 +225,7 @@ async def test_a_file_that_kills_three_decoders_is_given_up(
     for number in range(2):
         # Taken over, and dead before it has decoded anything.
         assignment = await assigned(redis_client, f"a{number + 1}", follows=f"a{number}")
-        found = await Functions(redis_client).count_crash(
+        found = await SessionStreams(redis_client).count_crash(
             AT, "e1", "audio", assignment.follows, progress_field="pcm_seq"
         )
         assert len(found) == number + 1
@@ -261,7 +261,7 @@ async def test_what_is_no_audio_fails_the_job(
 
 async def test_too_long_a_file_fails_the_job(redis_client: Redis, tmp_path: Path) -> None:
     await created(redis_client, tmp_path, wav(3))
-    await FileJobs(redis_client, Functions(redis_client), tmp_path, 32_000).handle(await assigned(redis_client))
+    await FileJobs(redis_client, SessionStreams(redis_client), tmp_path, 32_000).handle(await assigned(redis_client))
     state = await read_state(redis_client, AT)
     assert msgspec.json.decode(state[b"error"], type=JobError).code == "too_large"
 
@@ -269,7 +269,7 @@ async def test_too_long_a_file_fails_the_job(redis_client: Redis, tmp_path: Path
 async def test_a_name_cannot_lead_out_of_the_spool_folder(redis_client: Redis, jobs: FileJobs, tmp_path: Path) -> None:
     config = JobConfig(spool_name="../" + tmp_path.name + "/x")
     (tmp_path / "x").write_bytes(wav(1))
-    await Functions(redis_client).open(AT, "e1", encode_json(config), 0, keys.JOB_TTL_S)
+    await SessionStreams(redis_client).open(AT, "e1", encode_json(config), 0, keys.JOB_TTL_S)
     await jobs.handle(await assigned(redis_client))
     assert (await read_state(redis_client, AT))[b"status"] == b"failed"
 
@@ -303,7 +303,7 @@ async def test_the_process_serves_and_leaves_in_order(redis_client: Redis, redis
     environment = {**os.environ, "REDIS_URL": redis_url, "SPOOL_DIR": str(tmp_path / "spool")}
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "stt_audio", env=environment)
     try:
-        functions = Functions(redis_client)
+        functions = SessionStreams(redis_client)
         at = session_keys("live")
         await functions.open(at, "e1", encode_json(SessionConfig()), 0, keys.SESSION_TTL_S)
         await redis_client.xadd(keys.SESSIONS_WAITING, {"id": "live", "epoch": "e1"})

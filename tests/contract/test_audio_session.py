@@ -14,13 +14,13 @@ from redis.asyncio import Redis
 
 from stt_audio.live.sessions import LiveSessions
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, frame_from_entry
-from stt_shared.contracts.session import CarriedContext, Encoding, SessionConfig, encode_json
+from stt_shared.contracts.session import Encoding, SessionConfig, TakeoverState, encode_json
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.channels import ChannelHub
 from stt_shared.streams import keys
 from stt_shared.streams.keys import session_keys
 from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import MAX_PCM_LOG_SAMPLES, Commit, Functions, Ownership, Written
+from stt_shared.streams.sessions import MAX_PCM_LOG_SAMPLES, Commit, Ownership, SessionStreams, WriteResult
 from stt_shared.work.stage import Assignment
 
 pytestmark = pytest.mark.contract
@@ -35,7 +35,7 @@ class Bench:
 
     def __init__(self, client: Redis, live: LiveSessions) -> None:
         self.client = client
-        self.functions = Functions(client)
+        self.functions = SessionStreams(client)
         self.live = live
         self._n_sent = 0
 
@@ -50,7 +50,7 @@ class Bench:
     async def send(self, data: bytes = b"", kind: FrameKind = FrameKind.AUDIO) -> None:
         self._n_sent += 1
         frame = Frame(self._n_sent, kind, data, FrameMeta(received_ms=1000.0 + self._n_sent))
-        assert await self.functions.append_audio(GATEWAY, frame) is Written.OK
+        assert await self.functions.append_audio(GATEWAY, frame) is WriteResult.OK
 
     async def handled(self, assignment: Assignment) -> None:
         async with asyncio.timeout(20):
@@ -83,7 +83,7 @@ class Bench:
 async def bench(redis_client: Redis) -> AsyncIterator[Bench]:
     async with ChannelHub(redis_client, "stt:replica:test") as hub:
         with ThreadPoolExecutor(2) as executor:
-            live = LiveSessions(redis_client, Functions(redis_client), hub, executor, 16000 * 3600)
+            live = LiveSessions(redis_client, SessionStreams(redis_client), hub, executor, 16000 * 3600)
             yield Bench(redis_client, live)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("decoder")]
 
@@ -215,7 +215,7 @@ async def test_a_full_log_holds_the_session_back(bench: Bench) -> None:
         assert await bench.client.xlen(AT.audio_log) == 11
         transcriber = await bench.functions.claim(AT, "e1", keys.STAGE_TRANSCRIBER, "t")
         assert transcriber is not None
-        await bench.functions.commit(transcriber, Commit(20 * 16000, 20, CarriedContext()))
+        await bench.functions.commit(transcriber, Commit(20 * 16000, 20, TakeoverState()))
         async with asyncio.timeout(5):
             await task
     frames = await bench.log()
@@ -299,7 +299,7 @@ async def test_a_successor_finds_the_position_when_all_was_committed(bench: Benc
         await bench.log_of(1)
     transcriber = await bench.functions.claim(AT, "e1", keys.STAGE_TRANSCRIBER, "t")
     assert transcriber is not None
-    await bench.functions.commit(transcriber, Commit(1600, 1, CarriedContext()))
+    await bench.functions.commit(transcriber, Commit(1600, 1, TakeoverState()))
     assert await bench.log() == []
     await bench.send(noise(TICK_BYTES, 1))
     await bench.send(kind=FrameKind.STOP)
@@ -357,7 +357,7 @@ async def test_a_hole_in_the_ingest_log_is_an_error(bench: Bench) -> None:
 
 
 async def test_ten_sessions_with_one_thread_pool_do_not_mix(bench: Bench, redis_client: Redis) -> None:
-    functions = Functions(redis_client)
+    functions = SessionStreams(redis_client)
     data = {f"m{index}": noise(20 * 1600, index) for index in range(10)}
     assignments = []
     for session_id, samples in data.items():

@@ -20,14 +20,14 @@ from stt_audio.codecs.restart_points import OPUS_PREROLL_S
 from stt_audio.live import pipeline
 from stt_audio.live.progress import Progress
 from stt_audio.live.sessions import LiveSessions
-from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, Held, frame_from_entry
-from stt_shared.contracts.session import CarriedContext, Encoding, SessionConfig, encode_json
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, IngestPosition, frame_from_entry
+from stt_shared.contracts.session import Encoding, SessionConfig, TakeoverState, encode_json
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.channels import ChannelHub
 from stt_shared.streams import keys
 from stt_shared.streams.keys import StreamKeys, session_keys
 from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import MAX_INGEST_LOG_BYTES, Commit, Functions, Ownership, Written
+from stt_shared.streams.sessions import MAX_INGEST_LOG_BYTES, Commit, Ownership, SessionStreams, WriteResult
 from stt_shared.work.stage import Assignment
 
 pytestmark = pytest.mark.contract
@@ -63,7 +63,7 @@ class Session:
 
     def __init__(self, client: Redis, live: LiveSessions, at: StreamKeys) -> None:
         self.client = client
-        self.functions = Functions(client)
+        self.functions = SessionStreams(client)
         self.at = at
         self._live = live
         self._n_sent = 0
@@ -75,7 +75,7 @@ class Session:
     async def send(self, data: bytes = b"", kind: FrameKind = FrameKind.AUDIO) -> int:
         self._n_sent += 1
         frame = Frame(self._n_sent, kind, data, FrameMeta(received_ms=1000.0 + self._n_sent))
-        assert await self.functions.append_audio(Ownership(self.at, "e1"), frame) is Written.OK
+        assert await self.functions.append_audio(Ownership(self.at, "e1"), frame) is WriteResult.OK
         return self._n_sent
 
     async def assign(self) -> Assignment:
@@ -152,7 +152,9 @@ class Bench:
 async def bench(redis_client: Redis) -> AsyncIterator[Bench]:
     async with ChannelHub(redis_client, "stt:replica:test") as hub:
         with ThreadPoolExecutor(2) as executor:
-            yield Bench(redis_client, LiveSessions(redis_client, Functions(redis_client), hub, executor, 16000 * 3600))
+            yield Bench(
+                redis_client, LiveSessions(redis_client, SessionStreams(redis_client), hub, executor, 16000 * 3600)
+            )
 
 
 STREAMS = [
@@ -278,8 +280,11 @@ async def test_the_last_seconds_of_a_stream_stay_and_do_not_fill_its_log(bench: 
         await session.consumed(await session.send(kind=FrameKind.FINALIZE))
     assert await session.field("consumed_bytes") == len(data)
     following = Frame(await session.field("audio_seq") + 1, FrameKind.AUDIO, b"x")
-    for waiting_bytes, written in ((MAX_INGEST_LOG_BYTES, Written.FULL), (MAX_INGEST_LOG_BYTES - 1, Written.OK)):
-        held = Held(total_bytes=len(data) + waiting_bytes + 1)
+    for waiting_bytes, written in (
+        (MAX_INGEST_LOG_BYTES, WriteResult.FULL),
+        (MAX_INGEST_LOG_BYTES - 1, WriteResult.OK),
+    ):
+        held = IngestPosition(total_bytes=len(data) + waiting_bytes + 1)
         assert await session.functions.append_audio(Ownership(session.at, "e1"), following, held) is written
 
 
@@ -344,7 +349,7 @@ async def test_the_position_is_known_when_all_was_committed(bench: Bench) -> Non
     transcriber = await session.functions.claim(session.at, "e1", keys.STAGE_TRANSCRIBER, "t")
     assert transcriber is not None
     last = await session.field("pcm_seq")
-    await session.functions.commit(transcriber, Commit(position, last, CarriedContext()))
+    await session.functions.commit(transcriber, Commit(position, last, TakeoverState()))
     assert await session.log() == []
     async with session.decoder():
         await session.consumed(await session.send(pieces[20]))

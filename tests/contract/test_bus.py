@@ -8,12 +8,12 @@ import pytest
 from redis.asyncio import Redis
 
 from stt_shared.contracts.events import Final, Partial, SpeechStarted, decode_event
-from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, Held
-from stt_shared.contracts.session import CarriedContext, SessionConfig, encode_json, session_state
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, IngestPosition
+from stt_shared.contracts.session import SessionConfig, TakeoverState, encode_json, session_state
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.channels import MAX_INBOX, ChannelHub, Inbox
 from stt_shared.redis.cluster import as_cluster
-from stt_shared.redis.cluster_pipeline import lane_for
+from stt_shared.redis.cluster_pipeline import pipeline_for
 from stt_shared.streams import keys
 from stt_shared.streams.keys import session_keys
 from stt_shared.streams.reader import LogHole, RawEvent, read_audio, read_events, read_state
@@ -22,14 +22,14 @@ from stt_shared.streams.sessions import (
     MAX_INGEST_LOG_BYTES,
     MAX_PCM_LOG_SAMPLES,
     Commit,
-    Functions,
     Ownership,
-    Written,
+    SessionStreams,
+    WriteResult,
     pcm_log_is_full,
 )
 from stt_shared.work.heartbeat import Heartbeat, ReplicaStatus, living_replicas, replica_metrics
 from stt_shared.work.queue import SECOND_LOOK_S
-from stt_shared.work.stage import SESSIONS, Assignment, Stage, WorkQueue
+from stt_shared.work.stage import SESSIONS, Assignment, StageWorker, WorkQueue
 
 pytestmark = pytest.mark.contract
 
@@ -43,8 +43,8 @@ def redis_client(any_redis_client: Redis) -> Redis:
 
 
 @pytest.fixture
-def functions(redis_client: Redis) -> Functions:
-    return Functions(redis_client)
+def functions(redis_client: Redis) -> SessionStreams:
+    return SessionStreams(redis_client)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ async def hub(redis_client: Redis) -> AsyncIterator[ChannelHub]:
         yield hub
 
 
-async def opened(functions: Functions, epoch: str = "e1") -> Ownership:
+async def opened(functions: SessionStreams, epoch: str = "e1") -> Ownership:
     await functions.open(AT, epoch, encode_json(SessionConfig()), 0, keys.SESSION_TTL_S)
     return Ownership(AT, epoch)
 
@@ -92,7 +92,7 @@ def partial(text: str) -> Partial:
     )
 
 
-async def test_open_writes_a_readable_state_that_expires(functions: Functions, redis_client: Redis) -> None:
+async def test_open_writes_a_readable_state_that_expires(functions: SessionStreams, redis_client: Redis) -> None:
     await opened(functions)
     state = session_state(await read_state(redis_client, AT))
     assert (state.epoch, state.state, state.finals, state.config) == ("e1", "active", 0, SessionConfig())
@@ -100,12 +100,12 @@ async def test_open_writes_a_readable_state_that_expires(functions: Functions, r
 
 
 async def test_a_frame_is_published_as_base64_json_and_logged_as_bytes(
-    functions: Functions, redis_client: Redis
+    functions: SessionStreams, redis_client: Redis
 ) -> None:
     owner = await opened(functions)
     async with ChannelHub(redis_client, "stt:replica:outsider") as outsider, outsider.listen(AT.audio) as inbox:
         assert await inbox.get(1) is None, "subscribed: the log is to be looked at"
-        assert await functions.append_audio(owner, frame(1)) is Written.OK
+        assert await functions.append_audio(owner, frame(1)) is WriteResult.OK
         message = await inbox.get(1)
     assert message is not None
     body = msgspec.json.decode(message)
@@ -114,66 +114,69 @@ async def test_a_frame_is_published_as_base64_json_and_logged_as_bytes(
     assert (entry_id, fields[b"data"]) == (b"1-0", b"\x01\x02")
 
 
-async def test_duplicates_holes_and_foreign_epochs_change_nothing(functions: Functions, redis_client: Redis) -> None:
+async def test_duplicates_holes_and_foreign_epochs_change_nothing(
+    functions: SessionStreams, redis_client: Redis
+) -> None:
     owner = await opened(functions)
-    assert await functions.append_audio(owner, frame(1)) is Written.OK
-    assert await functions.append_audio(owner, frame(1)) is Written.DUPLICATE
-    assert await functions.append_audio(owner, frame(3)) is Written.HOLE
-    assert await functions.append_audio(Ownership(AT, "other"), frame(2)) is Written.GONE
+    assert await functions.append_audio(owner, frame(1)) is WriteResult.OK
+    assert await functions.append_audio(owner, frame(1)) is WriteResult.DUPLICATE
+    assert await functions.append_audio(owner, frame(3)) is WriteResult.HOLE
+    assert await functions.append_audio(Ownership(AT, "other"), frame(2)) is WriteResult.GONE
     assert await redis_client.xlen(AT.audio_log) == 1
 
 
-async def claimed(functions: Functions, stage: str) -> Ownership:
+async def claimed(functions: SessionStreams, stage: str) -> Ownership:
     owner = await functions.claim(AT, "e1", stage, f"a {stage}")
     assert owner is not None
     return owner
 
 
-async def test_a_full_ingest_log_pushes_back_and_loses_nothing(functions: Functions, redis_client: Redis) -> None:
+async def test_a_full_ingest_log_pushes_back_and_loses_nothing(functions: SessionStreams, redis_client: Redis) -> None:
     owner = await opened(functions)
     data = bytes(MAX_INGEST_LOG_BYTES // 20)
 
-    async def append(seq: int) -> Written:
-        return await functions.append_audio(owner, frame(seq, data), Held(total_bytes=seq * len(data)))
+    async def append(seq: int) -> WriteResult:
+        return await functions.append_audio(owner, frame(seq, data), IngestPosition(total_bytes=seq * len(data)))
 
     for seq in range(1, 21):
-        assert await append(seq) is Written.OK
-    assert await append(21) is Written.FULL
+        assert await append(seq) is WriteResult.OK
+    assert await append(21) is WriteResult.FULL
     assert await redis_client.xlen(AT.audio_log) == 20
     worker = await claimed(functions, keys.STAGE_AUDIO)
     fields = {"consumed_bytes": 2 * len(data)}
-    assert await functions.append_pcm(worker, frame(1), consumed=2, fields=fields) is Written.OK
+    assert await functions.append_pcm(worker, frame(1), consumed=2, fields=fields) is WriteResult.OK
     assert await redis_client.xlen(AT.audio_log) == 18, "what the decoder has consumed is trimmed"
-    assert await append(21) is Written.OK
-    assert await append(22) is Written.OK
-    assert await append(23) is Written.FULL
+    assert await append(21) is WriteResult.OK
+    assert await append(22) is WriteResult.OK
+    assert await append(23) is WriteResult.FULL
 
 
-async def test_small_entries_do_not_fill_a_log_that_has_room(functions: Functions) -> None:
+async def test_small_entries_do_not_fill_a_log_that_has_room(functions: SessionStreams) -> None:
     """A minute in messages of 10 ms."""
     owner = await opened(functions)
     minute_bytes = 60 * 32_000
     for seq in range(1, 6001):
-        held = Held(total_bytes=seq * 320)
+        held = IngestPosition(total_bytes=seq * 320)
         assert (
-            await functions.append_audio(owner, frame(seq, bytes(320)), held, max_bytes=2 * minute_bytes) is Written.OK
+            await functions.append_audio(owner, frame(seq, bytes(320)), held, max_bytes=2 * minute_bytes)
+            is WriteResult.OK
         )
 
 
-async def test_empty_entries_fill_a_log_in_the_end(functions: Functions) -> None:
+async def test_empty_entries_fill_a_log_in_the_end(functions: SessionStreams) -> None:
     owner = await opened(functions)
     for seq in range(1, 12):
         control = Frame(seq, FrameKind.FINALIZE)
-        written = await functions.append_audio(owner, control, Held(), max_bytes=10 * LOG_ENTRY_BYTES)
-        assert written is (Written.OK if seq <= 10 else Written.FULL)
+        written = await functions.append_audio(owner, control, IngestPosition(), max_bytes=10 * LOG_ENTRY_BYTES)
+        assert written is (WriteResult.OK if seq <= 10 else WriteResult.FULL)
 
 
-async def test_a_full_pcm_log_has_room_again_once_audio_is_settled(functions: Functions) -> None:
+async def test_a_full_pcm_log_has_room_again_once_audio_is_settled(functions: SessionStreams) -> None:
     await opened(functions)
     worker = await claimed(functions, keys.STAGE_AUDIO)
     seconds = MAX_PCM_LOG_SAMPLES // 16000
 
-    async def append(second: int) -> Written:
+    async def append(second: int) -> WriteResult:
         meta = FrameMeta(start_sample=(second - 1) * 16000)
         fields = {"pcm_samples": second * 16000}
         return await functions.append_pcm(
@@ -186,18 +189,18 @@ async def test_a_full_pcm_log_has_room_again_once_audio_is_settled(functions: Fu
 
     for second in range(1, seconds + 1):
         assert not await is_full()
-        assert await append(second) is Written.OK
-    assert await append(seconds + 1) is Written.FULL
+        assert await append(second) is WriteResult.OK
+    assert await append(seconds + 1) is WriteResult.FULL
     assert await is_full()
     transcriber = await claimed(functions, keys.STAGE_TRANSCRIBER)
-    await functions.commit(transcriber, Commit(2 * 16000, 2, CarriedContext()))
+    await functions.commit(transcriber, Commit(2 * 16000, 2, TakeoverState()))
     assert not await is_full()
-    assert await append(seconds + 1) is Written.OK
-    assert await append(seconds + 2) is Written.OK
-    assert await append(seconds + 3) is Written.FULL
+    assert await append(seconds + 1) is WriteResult.OK
+    assert await append(seconds + 2) is WriteResult.OK
+    assert await append(seconds + 3) is WriteResult.FULL
 
 
-async def test_a_stage_has_a_worker_while_its_owner_lives(functions: Functions, redis_client: Redis) -> None:
+async def test_a_stage_has_a_worker_while_its_owner_lives(functions: SessionStreams, redis_client: Redis) -> None:
     await opened(functions)
     assert not await functions.has_worker(AT, keys.STAGE_AUDIO)
     await functions.claim(AT, "e1", keys.STAGE_AUDIO, "r1")
@@ -207,64 +210,68 @@ async def test_a_stage_has_a_worker_while_its_owner_lives(functions: Functions, 
     assert not await functions.has_worker(AT, keys.STAGE_TRANSCRIBER)
 
 
-async def test_stop_always_finds_room(functions: Functions) -> None:
+async def test_stop_always_finds_room(functions: SessionStreams) -> None:
     owner = await opened(functions)
-    assert await functions.append_audio(owner, frame(1), Held(total_bytes=2), max_bytes=1) is Written.OK
-    assert await functions.append_audio(owner, frame(2), Held(total_bytes=4), max_bytes=1) is Written.FULL
-    assert await functions.append_audio(owner, Frame(2, FrameKind.STOP), Held(), max_bytes=1) is Written.OK
+    assert await functions.append_audio(owner, frame(1), IngestPosition(total_bytes=2), max_bytes=1) is WriteResult.OK
+    assert await functions.append_audio(owner, frame(2), IngestPosition(total_bytes=4), max_bytes=1) is WriteResult.FULL
+    assert (
+        await functions.append_audio(owner, Frame(2, FrameKind.STOP), IngestPosition(), max_bytes=1) is WriteResult.OK
+    )
     worker = await claimed(functions, keys.STAGE_AUDIO)
     late = FrameMeta(start_sample=2 * MAX_PCM_LOG_SAMPLES)
-    assert await functions.append_pcm(worker, Frame(1, FrameKind.AUDIO, b"ab", late), consumed=0) is Written.FULL
-    assert await functions.append_pcm(worker, Frame(1, FrameKind.STOP, b"", late), consumed=0) is Written.OK
+    assert await functions.append_pcm(worker, Frame(1, FrameKind.AUDIO, b"ab", late), consumed=0) is WriteResult.FULL
+    assert await functions.append_pcm(worker, Frame(1, FrameKind.STOP, b"", late), consumed=0) is WriteResult.OK
 
 
-async def test_only_the_owner_may_write(functions: Functions) -> None:
+async def test_only_the_owner_may_write(functions: SessionStreams) -> None:
     await opened(functions)
     first = await functions.claim(AT, "e1", keys.STAGE_AUDIO, "r1")
     assert first is not None
     assert await functions.claim(AT, "e1", keys.STAGE_AUDIO, "r2") is None, "owned"
     second = await functions.claim(AT, "e1", keys.STAGE_AUDIO, "r2", follows="r1")
     assert second is not None
-    assert await functions.append_pcm(first, frame(1), consumed=0) is Written.FENCED
-    assert await functions.append_pcm(second, frame(1), consumed=0) is Written.OK
-    assert (await functions.emit(first, final(1)))[0] is Written.FENCED
+    assert await functions.append_pcm(first, frame(1), consumed=0) is WriteResult.FENCED
+    assert await functions.append_pcm(second, frame(1), consumed=0) is WriteResult.OK
+    assert (await functions.emit(first, final(1)))[0] is WriteResult.FENCED
 
 
-async def test_a_reopened_session_shuts_out_its_former_owners(functions: Functions) -> None:
+async def test_a_reopened_session_shuts_out_its_former_owners(functions: SessionStreams) -> None:
     await opened(functions)
     owner = await functions.claim(AT, "e1", keys.STAGE_TRANSCRIBER, "r1")
     assert owner is not None
     reopened = await functions.open(AT, "e2", encode_json(SessionConfig()), 0, 60)
     assert reopened is not None
     assert reopened.replaces == "e1"
-    assert (await functions.emit(owner, final(1)))[0] is Written.GONE
+    assert (await functions.emit(owner, final(1)))[0] is WriteResult.GONE
     forged = Ownership(AT, "e2", keys.STAGE_TRANSCRIBER, owner.fence)
-    assert (await functions.emit(forged, final(1)))[0] is Written.FENCED, "fences rise over epochs"
+    assert (await functions.emit(forged, final(1)))[0] is WriteResult.FENCED, "fences rise over epochs"
 
 
-async def test_finals_are_numbered_without_holes_and_never_doubled(functions: Functions, redis_client: Redis) -> None:
+async def test_finals_are_numbered_without_holes_and_never_doubled(
+    functions: SessionStreams, redis_client: Redis
+) -> None:
     owner = await opened(functions)
-    assert await functions.emit(owner, final(1)) == (Written.OK, 1)
-    assert (await functions.emit(owner, final(1)))[0] is Written.DUPLICATE
-    assert (await functions.emit(owner, final(3)))[0] is Written.HOLE
-    assert await functions.emit(owner, final(2)) == (Written.OK, 2)
+    assert await functions.emit(owner, final(1)) == (WriteResult.OK, 1)
+    assert (await functions.emit(owner, final(1)))[0] is WriteResult.DUPLICATE
+    assert (await functions.emit(owner, final(3)))[0] is WriteResult.HOLE
+    assert await functions.emit(owner, final(2)) == (WriteResult.OK, 2)
     assert await redis_client.xlen(AT.results_log) == 2
 
 
-async def test_a_commit_moves_the_position_and_trims_the_audio(functions: Functions, redis_client: Redis) -> None:
+async def test_a_commit_moves_the_position_and_trims_the_audio(functions: SessionStreams, redis_client: Redis) -> None:
     owner = await opened(functions)
     for seq in range(1, 6):
         await functions.append_pcm(owner, frame(seq), consumed=0)
-    context = CarriedContext("en", "text", 3000)
+    context = TakeoverState("en", "text", 3000)
     await functions.emit(owner, final(1), Commit(3000, 3, context))
     state = session_state(await read_state(redis_client, AT))
     assert (state.committed_samples, state.committed_seq, state.context) == (3000, 3, context)
     assert [entry_id for entry_id, _ in await redis_client.xrange(AT.pcm_log)] == [b"4-0", b"5-0"]
-    await functions.commit(owner, Commit(1000, 1, CarriedContext()))
+    await functions.commit(owner, Commit(1000, 1, TakeoverState()))
     assert session_state(await read_state(redis_client, AT)).committed_samples == 3000, "never back"
 
 
-async def test_an_overtaken_partial_leaves_the_log(functions: Functions, redis_client: Redis) -> None:
+async def test_an_overtaken_partial_leaves_the_log(functions: SessionStreams, redis_client: Redis) -> None:
     owner = await opened(functions)
     for text in ("a", "a b", "a b c"):
         await functions.emit(owner, partial(text))
@@ -291,7 +298,7 @@ async def collect(
 
 
 async def test_reading_catches_up_then_follows_without_loss_or_doubling(
-    functions: Functions, redis_client: Redis, hub: ChannelHub
+    functions: SessionStreams, redis_client: Redis, hub: ChannelHub
 ) -> None:
     owner = await opened(functions)
     for seq in range(1, 151):
@@ -311,7 +318,7 @@ async def kill_subscribers(client: Redis) -> None:
 
 @pytest.mark.parametrize("with_log", [True, False])
 async def test_messages_lost_on_the_channel_come_from_the_log(
-    functions: Functions, redis_client: Redis, hub: ChannelHub, with_log: bool, monkeypatch: pytest.MonkeyPatch
+    functions: SessionStreams, redis_client: Redis, hub: ChannelHub, with_log: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second run is the negative twin: without the log, the killed connection's messages are gone."""
     owner = await opened(functions)
@@ -320,7 +327,7 @@ async def test_messages_lost_on_the_channel_come_from_the_log(
         async def nothing(*_: object, **__: object) -> list[object]:
             return []
 
-        monkeypatch.setattr(lane_for(redis_client), "command", nothing)
+        monkeypatch.setattr(pipeline_for(redis_client), "command", nothing)
     reader = read_audio(redis_client, hub, AT, 0)
     reader._allow_holes = not with_log
     seen: list[int] = []
@@ -343,7 +350,7 @@ async def test_messages_lost_on_the_channel_come_from_the_log(
 
 
 async def test_frames_trimmed_before_they_were_read_are_reported(
-    functions: Functions, redis_client: Redis, hub: ChannelHub
+    functions: SessionStreams, redis_client: Redis, hub: ChannelHub
 ) -> None:
     owner = await opened(functions)
     for seq in range(1, 11):
@@ -353,7 +360,7 @@ async def test_frames_trimmed_before_they_were_read_are_reported(
         await collect(read_audio(redis_client, hub, AT, 0).items(), 1)
 
 
-async def test_events_reach_a_reader_in_order(functions: Functions, redis_client: Redis, hub: ChannelHub) -> None:
+async def test_events_reach_a_reader_in_order(functions: SessionStreams, redis_client: Redis, hub: ChannelHub) -> None:
     owner = await opened(functions)
     await functions.emit(owner, SpeechStarted(session_id="s1", start_ms=0, timestamp=STAMP))
     reading = asyncio.create_task(collect(read_events(redis_client, hub, AT, owner.epoch, 0).items(), 3))
@@ -376,7 +383,7 @@ async def test_a_slow_inbox_says_that_it_missed_something() -> None:
     assert await inbox.get(0.01) == b"next"
 
 
-async def waiting(client: Redis, functions: Functions, *names: str) -> None:
+async def waiting(client: Redis, functions: SessionStreams, *names: str) -> None:
     for name in names:
         at = session_keys(name)
         await functions.open(at, f"epoch-{name}", encode_json(SessionConfig()), 0, 60)
@@ -384,9 +391,13 @@ async def waiting(client: Redis, functions: Functions, *names: str) -> None:
 
 
 def stage(
-    client: Redis, functions: Functions, replica: str, handle: Callable[[Assignment], Awaitable[None]], capacity: int
-) -> Stage:
-    return Stage(
+    client: Redis,
+    functions: SessionStreams,
+    replica: str,
+    handle: Callable[[Assignment], Awaitable[None]],
+    capacity: int,
+) -> StageWorker:
+    return StageWorker(
         client,
         functions,
         SESSIONS,
@@ -398,7 +409,7 @@ def stage(
     )
 
 
-async def test_replicas_share_the_sessions_each_owned_by_one(functions: Functions, redis_client: Redis) -> None:
+async def test_replicas_share_the_sessions_each_owned_by_one(functions: SessionStreams, redis_client: Redis) -> None:
     taken: dict[str, list[str]] = {"r1": [], "r2": []}
     release = asyncio.Event()
 
@@ -427,7 +438,7 @@ async def test_replicas_share_the_sessions_each_owned_by_one(functions: Function
 
 
 async def test_work_of_a_dead_replica_is_taken_over_and_the_dead_can_write_no_more(
-    functions: Functions, redis_client: Redis
+    functions: SessionStreams, redis_client: Redis
 ) -> None:
     await waiting(redis_client, functions, "n0")
     dead = WorkQueue(redis_client, keys.SESSIONS_WAITING, keys.STAGE_TRANSCRIBER, "dead")
@@ -445,11 +456,13 @@ async def test_work_of_a_dead_replica_is_taken_over_and_the_dead_can_write_no_mo
     assert (adopted.entry_id, adopted.follows) == (item.entry_id, "dead")
     owner = await functions.claim(session_keys("n0"), "epoch-n0", keys.STAGE_TRANSCRIBER, "heir", adopted.follows)
     assert owner is not None
-    assert (await functions.emit(zombie, final(1)))[0] is Written.FENCED
-    assert (await functions.emit(owner, final(1)))[0] is Written.OK
+    assert (await functions.emit(zombie, final(1)))[0] is WriteResult.FENCED
+    assert (await functions.emit(owner, final(1)))[0] is WriteResult.OK
 
 
-async def test_a_session_that_breaks_does_not_take_the_others_along(functions: Functions, redis_client: Redis) -> None:
+async def test_a_session_that_breaks_does_not_take_the_others_along(
+    functions: SessionStreams, redis_client: Redis
+) -> None:
     handled: list[str] = []
 
     async def handle(assignment: Assignment) -> None:

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from stt_shared.contracts.events import Done, Final, decode_event
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
-from stt_shared.contracts.session import CarriedContext, SessionConfig, encode_json
+from stt_shared.contracts.session import SessionConfig, TakeoverState, encode_json
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.channels import ChannelHub
 from stt_shared.redis.client import connect, connect_sync
@@ -18,8 +18,8 @@ from stt_shared.redis.cluster import ClusterClient, as_cluster, is_cluster_url, 
 from stt_shared.streams import keys
 from stt_shared.streams.keys import session_keys
 from stt_shared.streams.reader import RawEvent, read_audio, read_events, read_pcm, read_state
-from stt_shared.streams.sessions import Commit, Functions, Ownership, Written
-from stt_shared.work.stage import SESSIONS, Assignment, Stage
+from stt_shared.streams.sessions import Commit, Ownership, SessionStreams, WriteResult
+from stt_shared.work.stage import SESSIONS, Assignment, StageWorker
 
 pytestmark = pytest.mark.contract
 
@@ -45,7 +45,7 @@ def frame(seq: int, kind: FrameKind = FrameKind.AUDIO) -> Frame:
     return Frame(seq, kind, bytes([seq % 256, 0]), FrameMeta(received_ms=1.0))
 
 
-async def opened(functions: Functions, name: str) -> Ownership:
+async def opened(functions: SessionStreams, name: str) -> Ownership:
     at = session_keys(name)
     await functions.open(at, f"epoch-{name}", encode_json(SessionConfig()), 0, 60)
     return Ownership(at, f"epoch-{name}")
@@ -72,7 +72,7 @@ def test_a_cluster_url_names_nodes_and_what_holds_for_all() -> None:
 
 
 async def test_sessions_of_all_nodes_are_heard_through_one_hub(client: Redis) -> None:
-    functions = Functions(client)
+    functions = SessionStreams(client)
     sessions = await a_session_at_each_node(client)
     async with ChannelHub(client, "stt:replica:test") as hub:
 
@@ -89,13 +89,13 @@ async def test_sessions_of_all_nodes_are_heard_through_one_hub(client: Redis) ->
         owners = [await opened(functions, name) for name in sessions.values()]
         for seq in range(1, N_FRAMES + 1):
             written = await asyncio.gather(*(functions.append_audio(owner, frame(seq)) for owner in owners))
-            assert written == [Written.OK] * 3
+            assert written == [WriteResult.OK] * 3
         async with asyncio.timeout(10):
             assert await asyncio.gather(*reading) == [list(range(1, N_FRAMES + 1))] * 3
 
 
 async def test_a_message_comes_by_the_channel_not_by_the_log(client: Redis) -> None:
-    functions = Functions(client)
+    functions = SessionStreams(client)
     owners = [await opened(functions, name) for name in (await a_session_at_each_node(client)).values()]
     async with ChannelHub(client, "stt:replica:test") as hub:
         for owner in owners:
@@ -107,13 +107,13 @@ async def test_a_message_comes_by_the_channel_not_by_the_log(client: Redis) -> N
 
 async def test_a_session_goes_all_the_way(client: Redis) -> None:
     """Gateway, audio-processor and transcriber as the bus sees them."""
-    functions = Functions(client)
+    functions = SessionStreams(client)
     async with ChannelHub(client, "stt:replica:test") as hub:
 
         async def decode(assignment: Assignment) -> None:
             async for item in read_audio(client, hub, assignment.owner.keys, 0).items():
                 if item is not None:
-                    assert await functions.append_pcm(assignment.owner, item, consumed=item.seq) is Written.OK
+                    assert await functions.append_pcm(assignment.owner, item, consumed=item.seq) is WriteResult.OK
                     if item.kind is FrameKind.STOP:
                         return
 
@@ -130,11 +130,11 @@ async def test_a_session_goes_all_the_way(client: Redis) -> None:
                     return
                 if item.seq % 10 == 0:
                     utterance += 1
-                    commit = Commit(item.seq, item.seq, CarriedContext())
-                    assert (await functions.emit(owner, final(name, utterance), commit))[0] is Written.OK
+                    commit = Commit(item.seq, item.seq, TakeoverState())
+                    assert (await functions.emit(owner, final(name, utterance), commit))[0] is WriteResult.OK
 
         stages = [
-            Stage(
+            StageWorker(
                 client,
                 functions,
                 SESSIONS,
@@ -153,8 +153,8 @@ async def test_a_session_goes_all_the_way(client: Redis) -> None:
             owner = await opened(functions, name)
             await client.xadd(keys.SESSIONS_WAITING, {"id": name, "epoch": owner.epoch})
             for seq in range(1, N_FRAMES + 1):
-                assert await functions.append_audio(owner, frame(seq)) is Written.OK
-            assert await functions.append_audio(owner, frame(N_FRAMES + 1, FrameKind.STOP)) is Written.OK
+                assert await functions.append_audio(owner, frame(seq)) is WriteResult.OK
+            assert await functions.append_audio(owner, frame(N_FRAMES + 1, FrameKind.STOP)) is WriteResult.OK
             events: list[str] = []
             async for item in read_events(client, hub, owner.keys, owner.epoch, 0).items():
                 if isinstance(item, RawEvent):
@@ -187,7 +187,7 @@ def final(name: str, utterance: int) -> Final:
 
 
 async def test_a_slot_that_moves_takes_its_session_along(client: Redis) -> None:
-    functions, cluster = Functions(client), the_cluster(client)
+    functions, cluster = SessionStreams(client), the_cluster(client)
     sessions = await a_session_at_each_node(client)
     (giver, name), (getter, _), *_ = sessions.items()
     owner = await opened(functions, name)
@@ -202,12 +202,12 @@ async def test_a_slot_that_moves_takes_its_session_along(client: Redis) -> None:
 
         reading = asyncio.create_task(read())
         for seq in range(1, 11):
-            assert await functions.append_audio(owner, frame(seq)) is Written.OK
+            assert await functions.append_audio(owner, frame(seq)) is WriteResult.OK
         slot = cluster.keyslot(owner.keys.state)
         await move_slot(cluster, slot, giver, getter)
         try:
             for seq in range(11, 21):
-                assert await functions.append_audio(owner, frame(seq)) is Written.OK
+                assert await functions.append_audio(owner, frame(seq)) is WriteResult.OK
             assert await cluster.node_of(owner.keys.state) == getter
             async with asyncio.timeout(5):
                 while len(seqs) < 20:
@@ -221,7 +221,7 @@ async def test_a_slot_that_moves_takes_its_session_along(client: Redis) -> None:
             await cancel_and_wait(reading)
             await cluster.on_node(getter).flushall()
             await move_slot(cluster, slot, getter, giver)
-            await cluster.look_again()
+            await cluster.refresh()
 
 
 async def move_slot(cluster: ClusterClient, slot: int, giver: str, getter: str) -> None:
@@ -262,7 +262,7 @@ async def test_a_transaction_with_watch_works(client: Redis) -> None:
 async def test_nobody_there_is_a_lost_connection_as_with_one_server() -> None:
     url = "redis+cluster://127.0.0.1:1"
     client = connect(url)
-    functions = Functions(client)
+    functions = SessionStreams(client)
     with pytest.raises(redis.ConnectionError):
         await client.ping()
     with pytest.raises(redis.ConnectionError):

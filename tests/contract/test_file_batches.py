@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from stt_shared.contracts.jobs import JobConfig, JobResult
 from stt_shared.streams import keys
 from stt_shared.streams.jobs import NewJob
-from stt_shared.streams.sessions import Functions
+from stt_shared.streams.sessions import SessionStreams
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.decode.pool import Decoded
@@ -115,7 +115,7 @@ async def test_short_sayings_are_all_in_the_language_of_their_voice_together(
 
 async def test_a_language_that_was_asked_for_is_not_sought(redis_client: Redis, redis_url: str) -> None:
     config = msgspec.json.encode(JobConfig(JOB, language="fr"))
-    assert await Functions(redis_client).jobs.create([NewJob(JOB, "e", config)], 0)
+    assert await SessionStreams(redis_client).jobs.create([NewJob(JOB, "e", config)], 0)
     engine = Batching()
     async with Transcriber(redis_url, "t1", engine, concurrency=0):
         await play(redis_client, JOB, seconds(100))
@@ -150,7 +150,7 @@ async def test_live_work_begins_while_files_have_all_workers(redis_client: Redis
     async with Transcriber(redis_url, "t1", engine, concurrency=0) as worker:
         assert await asyncio.to_thread(engine.began.wait, 10)
         request = DecodeRequest(np.full(16000, 0.5, np.float32), "en")
-        worker._pool.wish("live", Kind.PARTIAL, 100.0, lambda: request, end)
+        worker._pool.submit("live", Kind.PARTIAL, 100.0, lambda: request, end)
         async with asyncio.timeout(10):
             assert (await answer).hypothesis is not None
         before = engine.steps

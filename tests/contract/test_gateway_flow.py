@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from stt_shared.contracts.frames import Frame, FrameKind
 from stt_shared.streams import keys
 from stt_shared.streams.keys import session_keys
-from stt_shared.streams.sessions import Written
+from stt_shared.streams.sessions import WriteResult
 
 pytestmark = pytest.mark.contract
 
@@ -118,7 +118,7 @@ async def consumed(workers: Workers, hand: Hand, upto: int) -> None:
     assert owner is not None
     frame = Frame(1, FrameKind.AUDIO, b"\0\0")
     fields = {"consumed_bytes": sum(len(frame.data) for frame in hand.frames[:upto])}
-    assert await workers.functions.append_pcm(owner, frame, consumed=upto, fields=fields) is Written.OK
+    assert await workers.functions.append_pcm(owner, frame, consumed=upto, fields=fields) is WriteResult.OK
 
 
 async def test_a_full_log_makes_the_client_wait_and_loses_nothing(gateway: Gateway, workers: Workers) -> None:

@@ -15,7 +15,7 @@ from stt_shared.contracts.frames import Frame
 from stt_shared.redis.channels import ChannelHub
 from stt_shared.streams import keys
 from stt_shared.streams.reader import read_events
-from stt_shared.streams.sessions import Functions, Hold, Ownership
+from stt_shared.streams.sessions import Hold, Ownership, SessionStreams
 
 pytestmark = pytest.mark.contract
 
@@ -115,7 +115,7 @@ async def test_a_client_that_closed_may_use_its_id_at_once(gateway: Gateway, wor
 
 async def test_a_session_left_by_everybody_frees_its_id(gateway: Gateway, redis_client: Redis) -> None:
     """As after the death of a gateway: nobody stops it."""
-    functions = Functions(redis_client)
+    functions = SessionStreams(redis_client)
     for audio_seq, quiet_s, admitted in ((1, 20, False), (1, 63, True), (0, 5, False), (0, 16, True)):
         await functions.open(AT, f"epoch-{audio_seq}-{quiet_s}", b"{}", 0, keys.SESSION_TTL_S)
         await redis_client.hset(AT.state, "audio_seq", audio_seq)
@@ -166,7 +166,7 @@ async def test_a_resume_token_is_nowhere_in_redis(gateway: Gateway, workers: Wor
 
 
 async def test_an_opening_repeated_is_the_same_opening(redis_client: Redis) -> None:
-    functions, hold = Functions(redis_client), Hold(60, 60)
+    functions, hold = SessionStreams(redis_client), Hold(60, 60)
     first = await functions.open(AT, "e1", b"{}", 0, 60, token_hash="a", hold=hold)
     assert first is not None
     again = await functions.open(AT, "e1", b"{}", 0, 60, token_hash="a", hold=hold)
@@ -178,7 +178,7 @@ async def test_an_opening_repeated_is_the_same_opening(redis_client: Redis) -> N
 
 
 async def test_a_reader_drops_the_events_of_another_epoch(redis_client: Redis) -> None:
-    functions = Functions(redis_client)
+    functions = SessionStreams(redis_client)
     await functions.open(AT, "e1", b"{}", 0, 60)
     async with ChannelHub(redis_client, "stt:replica:test") as hub:
         live = read_events(redis_client, hub, AT, "e1", 0).items()

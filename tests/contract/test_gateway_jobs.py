@@ -19,9 +19,9 @@ from stt_shared.contracts.jobs import JobConfig, JobError, JobResult, JobSegment
 from stt_shared.contracts.session import Task
 from stt_shared.process.clock import wall_ms
 from stt_shared.streams import keys
-from stt_shared.streams.jobs import JobFunctions, NewJob
+from stt_shared.streams.jobs import JobStreams, NewJob
 from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import Functions
+from stt_shared.streams.sessions import SessionStreams
 
 pytestmark = pytest.mark.contract
 
@@ -58,7 +58,7 @@ async def posted(http: httpx2.AsyncClient, name: str = "talk.mp3", **fields: str
 async def ended(gateway: Gateway, job_id: str, status: JobStatus, **with_what: bytes) -> None:
     at = keys.job_keys(job_id)
     epoch = (await read_state(gateway.client, at))[b"epoch"].decode()
-    assert await Functions(gateway.client).jobs.finish(at, epoch, status, now_ms=0, **with_what)
+    assert await SessionStreams(gateway.client).jobs.finish(at, epoch, status, now_ms=0, **with_what)
 
 
 def assert_refused(response: httpx2.Response, status: int, code: str) -> str:
@@ -185,14 +185,14 @@ async def test_an_api_that_dies_with_the_answer_leaves_one_whole_job(
     gateway: Gateway, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Redis made the job, and nobody heard of it: the client asks again, and its file must still be there."""
-    create = JobFunctions.create
+    create = JobStreams.create
 
     async def answer_lost(*args: Any, **options: Any) -> None:
         await create(*args, **options)
         raise redis.ConnectionError("lost")
 
     with monkeypatch.context() as patch:
-        patch.setattr(JobFunctions, "create", answer_lost)
+        patch.setattr(JobStreams, "create", answer_lost)
         assert_refused(await http.post(JOBS, files={"file": ("a.mp3", AUDIO)}, headers=KEY), 503, "unavailable")
     again = await http.post(JOBS, files={"file": ("a.mp3", AUDIO)}, headers=KEY)
     assert again.headers["Idempotent-Replayed"] == "true"
@@ -205,7 +205,7 @@ async def test_a_call_that_redis_carries_out_twice_makes_one_job(gateway: Gatewa
     jobs = [NewJob(f"twice-0123456789abc{n}", "e", b"{}") for n in range(2)]
     for key_hash in ("", "hash"):
         for _ in range(2):
-            created = await Functions(gateway.client).jobs.create(jobs, 0, key_hash=key_hash, fingerprint="f")
+            created = await SessionStreams(gateway.client).jobs.create(jobs, 0, key_hash=key_hash, fingerprint="f")
             assert created is not None
             assert (created.job_ids, created.replayed) == ([job.job_id for job in jobs], False)
     assert await gateway.client.xlen(keys.JOBS_WAITING) == 2
@@ -332,7 +332,7 @@ async def test_a_cancelled_job_is_cancelled_for_good(gateway: Gateway, http: htt
     assert "cancelled" in assert_refused(await http.get(f"{JOBS}/{job_id}/result.txt"), 409, "conflict")
     at = keys.job_keys(job_id)
     epoch = (await read_state(gateway.client, at))[b"epoch"].decode()
-    assert not await Functions(gateway.client).jobs.finish(at, epoch, JobStatus.COMPLETED, now_ms=0)
+    assert not await SessionStreams(gateway.client).jobs.finish(at, epoch, JobStatus.COMPLETED, now_ms=0)
     assert (await http.get(f"{JOBS}/{job_id}")).json()["status"] == "cancelled"
 
 
@@ -459,7 +459,7 @@ async def test_the_same_file_is_answered_from_the_store_and_kept_under_each_of_i
 ) -> None:
     async with stand_ins(redis_client), running_gateway(redis_client, redis_url, tmp_path / "spool") as gateway:
         await tell_status(redis_client, "transcriber", capacity=4, detail={"model": "base"})
-        functions = Functions(redis_client)
+        functions = SessionStreams(redis_client)
         async with httpx2.AsyncClient(base_url=gateway.url) as client:
 
             async def post(name: str, language: str = "en") -> tuple[str, bool]:
@@ -473,7 +473,7 @@ async def test_the_same_file_is_answered_from_the_store_and_kept_under_each_of_i
             at = keys.job_keys(first)
             epoch = (await redis_client.hget(at.state, "epoch") or b"").decode()
             result = JobResult("what was said", "en", 2.0, [])
-            await functions.conversations.keep("job", first.encode())
+            await functions.conversations.queue_for_store("job", first.encode())
             await functions.jobs.finish(
                 at, epoch, JobStatus.COMPLETED, result=msgspec.json.encode(result), now_ms=wall_ms()
             )

@@ -31,7 +31,7 @@ from websockets.exceptions import InvalidStatus
 
 from stt_shared.contracts.events import SpeechStarted
 from stt_shared.contracts.frames import Frame, FrameKind
-from stt_shared.contracts.session import CarriedContext
+from stt_shared.contracts.session import TakeoverState
 from stt_shared.streams import keys
 from stt_shared.streams.sessions import Commit
 
@@ -297,7 +297,7 @@ async def test_acks_tell_what_is_held_and_what_is_settled(
 
     async def settle(hand: Hand, frame: Frame) -> None:
         if frame.kind is FrameKind.AUDIO:
-            await workers.functions.commit(hand.owner, Commit(frame.seq * 1600, 0, CarriedContext()))
+            await workers.functions.commit(hand.owner, Commit(frame.seq * 1600, 0, TakeoverState()))
         elif frame.kind is FrameKind.STOP:
             await hand.done()
 

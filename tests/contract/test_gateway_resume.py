@@ -26,7 +26,7 @@ from redis.asyncio import Redis
 
 from stt_gateway.live.session import Session
 from stt_shared.contracts.frames import Frame, FrameKind
-from stt_shared.contracts.session import CarriedContext, session_state
+from stt_shared.contracts.session import TakeoverState, session_state
 from stt_shared.streams import keys
 from stt_shared.streams.sessions import Commit
 
@@ -205,7 +205,7 @@ async def test_who_has_no_token_of_a_session_cannot_go_on_with_it(
 
 
 async def commit(hand: Hand, samples: int, seq: int) -> None:
-    await hand._functions.commit(hand.owner, Commit(samples, seq, CarriedContext()))
+    await hand._functions.commit(hand.owner, Commit(samples, seq, TakeoverState()))
 
 
 async def test_a_session_that_redis_lost_is_rebuilt_from_what_its_client_knows(

@@ -19,7 +19,7 @@ FORM = (
     b'Content-Length: 5000\r\n\r\n--X\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
 )
 CHUNKED = b"GET /health/live HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
-Opened = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+OpenedSession = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 SLOW = {
     "nothing": (b"", b"", b""),
     "empty lines": (b"", b"\r\n", b""),
@@ -54,7 +54,7 @@ async def http(gateway: Gateway) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 @contextlib.asynccontextmanager
-async def opened(gateway: Gateway, first: bytes = b"") -> AsyncIterator[Opened]:
+async def opened(gateway: Gateway, first: bytes = b"") -> AsyncIterator[OpenedSession]:
     reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.url.rpartition(":")[2]))
     try:
         writer.write(first)
@@ -63,7 +63,7 @@ async def opened(gateway: Gateway, first: bytes = b"") -> AsyncIterator[Opened]:
         writer.transport.abort()
 
 
-async def trickled(connection: Opened, piece: bytes, enough: Callable[[], bool] = lambda: False) -> bytes:
+async def trickled(connection: OpenedSession, piece: bytes, enough: Callable[[], bool] = lambda: False) -> bytes:
     """Sends a piece every 50 ms until the server closes or it is enough; answers what came back."""
     reader, writer = connection
     answer = bytearray()

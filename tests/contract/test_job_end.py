@@ -14,7 +14,7 @@ from stt_shared.contracts.jobs import ChunkResult, JobResult, JobSegment, JobSta
 from stt_shared.process.clock import wall_ms
 from stt_shared.streams import keys
 from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import Functions
+from stt_shared.streams.sessions import SessionStreams
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
 from stt_transcriber.files import worker as file_worker
 from stt_transcriber.files.job_result import complete_job, is_over
@@ -25,9 +25,9 @@ JOB = "job-0123456789abcdef"
 AT = keys.job_keys(JOB)
 
 
-async def all_parts_stored(client: Redis) -> Functions:
+async def all_parts_stored(client: Redis) -> SessionStreams:
     await posted(client, JOB, [], played=False)
-    functions = Functions(client)
+    functions = SessionStreams(client)
     part = msgspec.json.encode(ChunkResult("en", []))
     await functions.jobs.store_part(AT, "e", 0, part, language="", n_samples=16000)
     return functions
@@ -49,7 +49,7 @@ async def test_a_job_is_completed_once(redis_client: Redis) -> None:
 
 async def test_the_result_keeps_the_spaces_of_its_parts(redis_client: Redis) -> None:
     await posted(redis_client, JOB, [], played=False)
-    functions = Functions(redis_client)
+    functions = SessionStreams(redis_client)
 
     def segment(text: str) -> JobSegment:
         return JobSegment(0, 0.0, 1.0, text, 0.9, [])

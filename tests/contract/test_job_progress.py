@@ -6,9 +6,9 @@ from redis.asyncio import Redis
 
 from stt_shared.contracts.jobs import JobConfig
 from stt_shared.streams import keys
-from stt_shared.streams.jobs import Cut, HandedOut, NewJob
+from stt_shared.streams.jobs import Cut, DispatchResult, NewJob
 from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import Functions
+from stt_shared.streams.sessions import SessionStreams
 
 pytestmark = pytest.mark.contract
 
@@ -22,7 +22,7 @@ class Cutting:
 
     def __init__(self, client: Redis) -> None:
         self.client = client
-        self.functions = Functions(client)
+        self.functions = SessionStreams(client)
         self.handed = 0
 
     async def begin(self) -> None:
@@ -32,10 +32,10 @@ class Cutting:
         self.owner = owner
         await self.client.hset(AT.state, "total_samples", 100 * SECOND)
 
-    async def hand_out(self, *lengths_s: int, settled_s: int) -> HandedOut:
+    async def dispatch_chunks(self, *lengths_s: int, settled_s: int) -> DispatchResult:
         chunks = [(b"{}", bytes(2 * SECOND * length_s)) for length_s in lengths_s]
         cut = Cut(settled_s * SECOND, 0, b"s")
-        out = await self.functions.jobs.hand_out(
+        out = await self.functions.jobs.dispatch_chunks(
             AT, "e", self.owner.fence, chunks, cut, before=self.handed, max_undone=16
         )
         return out
@@ -48,13 +48,13 @@ class Cutting:
 async def test_silence_counts_and_speech_counts_when_it_is_done(redis_client: Redis) -> None:
     cutting = Cutting(redis_client)
     await cutting.begin()
-    await cutting.hand_out(settled_s=0)
+    await cutting.dispatch_chunks(settled_s=0)
     _, begun_ms, progress_ms = await cutting.progress()
     assert begun_ms > 1_600_000_000_000
     assert progress_ms == 0, "nothing is known yet"
     # 20 s of silence, then 10 s of speech that has yet to be transcribed, and a call that Redis carries out twice.
     for _ in range(2):
-        await cutting.hand_out(10, settled_s=30)
+        await cutting.dispatch_chunks(10, settled_s=30)
         progress, same_begun_ms, progress_ms = await cutting.progress()
         assert (progress, same_begun_ms) == (20.0, begun_ms)
         assert progress_ms >= begun_ms
@@ -62,17 +62,17 @@ async def test_silence_counts_and_speech_counts_when_it_is_done(redis_client: Re
     for _ in range(2):
         await cutting.functions.jobs.store_part(AT, "e", 0, b"{}", language="en", n_samples=10 * SECOND)
         assert (await cutting.progress())[0] == 30.0
-    await cutting.hand_out(settled_s=80)
+    await cutting.dispatch_chunks(settled_s=80)
     assert (await cutting.progress())[0] == 80.0
 
 
 async def test_progress_never_falls_when_the_length_was_guessed_too_short(redis_client: Redis) -> None:
     cutting = Cutting(redis_client)
     await cutting.begin()
-    await cutting.hand_out(settled_s=60)
+    await cutting.dispatch_chunks(settled_s=60)
     await redis_client.hset(AT.state, "total_samples", 1000 * SECOND)
-    await cutting.hand_out(settled_s=70)
+    await cutting.dispatch_chunks(settled_s=70)
     assert (await cutting.progress())[0] == 60.0
     await redis_client.hset(AT.state, "total_samples", 10 * SECOND)
-    await cutting.hand_out(settled_s=70)
+    await cutting.dispatch_chunks(settled_s=70)
     assert (await cutting.progress())[0] == 99.0

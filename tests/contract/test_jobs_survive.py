@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from stt_shared.contracts.jobs import JobError, JobResult, JobStatus
 from stt_shared.streams import keys
 from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import Functions
+from stt_shared.streams.sessions import SessionStreams
 from stt_shared.work import crash_guard
 from stt_shared.work import queue as work_queue
 from stt_shared.work.stage import WorkItem, WorkQueue
@@ -275,7 +275,7 @@ async def test_leaving_is_no_crash(redis_client: Redis, redis_url: str) -> None:
 
 
 async def test_a_file_that_gets_on_between_crashes_is_not_to_blame(redis_client: Redis) -> None:
-    functions = Functions(redis_client)
+    functions = SessionStreams(redis_client)
     await posted(redis_client, JOB, [], played=False)
     for number in range(6):
         await redis_client.hset(AT.state, "pcm_seq", number)
@@ -291,7 +291,7 @@ async def test_a_cancelled_job_is_written_no_more_and_its_worker_is_free(
 ) -> None:
     chance = random.Random(5)
     engine.takes_s = 0.1
-    functions = Functions(redis_client)
+    functions = SessionStreams(redis_client)
     in_mid_work = 0
     async with Transcriber(redis_url, "t1", engine) as worker:
         for number in range(50):

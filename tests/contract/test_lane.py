@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 
 from stt_cli.embedded_redis import EmbeddedRedis
 from stt_shared.redis.client import connect
-from stt_shared.redis.cluster_pipeline import lane_for
-from stt_shared.redis.pipeline import MAX_BATCH, Lane, LuaFunction
+from stt_shared.redis.cluster_pipeline import pipeline_for
+from stt_shared.redis.pipeline import MAX_BATCH, LuaFunction, Pipeline
 
 pytestmark = pytest.mark.contract
 
@@ -21,7 +21,7 @@ FAIL = LuaFunction.of("return redis.error_reply('REFUSED ' .. ARGV[1])")
 
 
 async def test_every_caller_gets_its_own_answer_and_the_order_of_calls_is_kept(redis_client: Redis) -> None:
-    lane = Lane(redis_client)
+    lane = Pipeline(redis_client)
     numbers = range(3 * MAX_BATCH)
     answers = await asyncio.gather(*(lane.call(PUSH, ["row"], [number]) for number in numbers))
     assert [int(answer) for answer in answers] == list(numbers)
@@ -29,7 +29,7 @@ async def test_every_caller_gets_its_own_answer_and_the_order_of_calls_is_kept(r
 
 
 async def test_a_server_that_knows_no_function_is_taught_and_nothing_is_done_twice(redis_client: Redis) -> None:
-    lane = Lane(redis_client)
+    lane = Pipeline(redis_client)
     await redis_client.script_flush()
     await asyncio.gather(*(lane.call(PUSH, ["row"], [number]) for number in range(20)))
     assert await redis_client.llen("row") == 20
@@ -37,7 +37,7 @@ async def test_a_server_that_knows_no_function_is_taught_and_nothing_is_done_twi
 
 
 async def test_commands_travel_in_the_same_row(redis_client: Redis) -> None:
-    lane = Lane(redis_client)
+    lane = Pipeline(redis_client)
     await lane.call(PUSH, ["row"], [1])
     wrong, missing, _, both = await asyncio.gather(
         lane.command("HGET", "row", "x"),
@@ -51,7 +51,7 @@ async def test_commands_travel_in_the_same_row(redis_client: Redis) -> None:
 
 
 async def test_a_function_that_must_be_taught_holds_no_command_up(redis_client: Redis) -> None:
-    lane = Lane(redis_client)
+    lane = Pipeline(redis_client)
     await redis_client.script_flush()
     _, before = await asyncio.gather(lane.call(PUSH, ["row"], [1]), lane.command("LRANGE", "row", 0, -1))
     assert before == [], "it is carried out a moment later"
@@ -59,11 +59,11 @@ async def test_a_function_that_must_be_taught_holds_no_command_up(redis_client: 
 
 
 async def test_all_who_have_a_client_share_its_lane(redis_client: Redis) -> None:
-    assert lane_for(redis_client) is lane_for(redis_client)
+    assert pipeline_for(redis_client) is pipeline_for(redis_client)
 
 
 async def test_an_error_reaches_its_caller_alone(redis_client: Redis) -> None:
-    lane = Lane(redis_client)
+    lane = Pipeline(redis_client)
     outcomes = await asyncio.gather(
         lane.call(PUSH, ["row"], [1]), lane.call(FAIL, [], ["x"]), lane.call(PUSH, ["row"], [2]), return_exceptions=True
     )
@@ -75,7 +75,7 @@ async def test_an_error_reaches_its_caller_alone(redis_client: Redis) -> None:
 
 
 async def test_a_caller_that_is_gone_disturbs_nobody(redis_client: Redis) -> None:
-    lane = Lane(redis_client)
+    lane = Pipeline(redis_client)
     gone = asyncio.create_task(lane.call(PUSH, ["row"], [1]))
     stays = asyncio.create_task(lane.call(PUSH, ["row"], [2]))
     await asyncio.sleep(0)
@@ -88,7 +88,7 @@ async def test_a_caller_that_is_gone_disturbs_nobody(redis_client: Redis) -> Non
 async def test_a_lost_server_is_an_error_for_all_and_the_lane_goes_on_when_it_is_back() -> None:
     with EmbeddedRedis() as server:
         client = connect(server.url)
-        lane = Lane(client)
+        lane = Pipeline(client)
         assert await lane.call(PUSH, ["row"], [1]) == b"1"
         os.kill(server.pid, signal.SIGKILL)
         while not server.has_ended:
@@ -102,7 +102,7 @@ async def test_a_lost_server_is_an_error_for_all_and_the_lane_goes_on_when_it_is
 
 
 async def test_a_connection_that_broke_off_is_made_anew_without_an_error(redis_client: Redis) -> None:
-    lane = Lane(redis_client)
+    lane = Pipeline(redis_client)
     await lane.call(PUSH, ["row"], [1])
     with contextlib.suppress(redis.ConnectionError):
         await redis_client.client_kill_filter(_type="normal", skipme=False)

@@ -9,16 +9,16 @@ from redis.asyncio import Redis
 from stt_shared.redis.client import connect
 from stt_shared.streams import keys
 from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import Functions
+from stt_shared.streams.sessions import SessionStreams
 from stt_shared.work.heartbeat import ALIVE_MS
-from stt_shared.work.stage import SESSIONS, Assignment, Stage
+from stt_shared.work.stage import SESSIONS, Assignment, StageWorker
 
 pytestmark = pytest.mark.contract
 AT = keys.session_keys("s1")
 
 
 async def test_a_claim_repeated_is_the_same_claim(redis_client: Redis) -> None:
-    functions = Functions(redis_client)
+    functions = SessionStreams(redis_client)
     await functions.open(AT, "e1", b"{}", 0, 60)
     first = await functions.claim(AT, "e1", keys.STAGE_AUDIO, "r1", name=b"1-0")
     assert first is not None
@@ -28,7 +28,7 @@ async def test_a_claim_repeated_is_the_same_claim(redis_client: Redis) -> None:
 
 
 async def test_a_takeover_repeated_is_the_same_takeover(redis_client: Redis) -> None:
-    functions = Functions(redis_client)
+    functions = SessionStreams(redis_client)
     await functions.open(AT, "e1", b"{}", 0, 60)
     await functions.claim(AT, "e1", keys.STAGE_AUDIO, "dead", name=b"1-0")
     heir = await functions.claim(AT, "e1", keys.STAGE_AUDIO, "r2", "dead", name=b"1-0")
@@ -51,11 +51,11 @@ async def test_what_was_given_up_is_found_again_though_the_error_lives_on(redis_
             raise
 
     client = connect(redis_url)
-    functions = Functions(client)
+    functions = SessionStreams(client)
     await functions.open(AT, "e1", b"{}", 0, 60)
     await client.xadd(keys.SESSIONS_WAITING, {"id": AT.id, "epoch": "e1"})
     await client.set(keys.replica_alive("r1"), 1, px=10 * ALIVE_MS)
-    stage = Stage(
+    stage = StageWorker(
         client,
         functions,
         SESSIONS,
@@ -89,11 +89,11 @@ async def test_a_session_that_is_deleted_while_it_is_taken_is_left_alone(
         return await read_state(client, at)
 
     monkeypatch.setattr("stt_shared.work.stage.read_state", deleted)
-    functions = Functions(redis_client)
+    functions = SessionStreams(redis_client)
     for session_id in (AT.id, "s2"):
         await functions.open(keys.session_keys(session_id), "e1", b"{}", 0, 60)
         await redis_client.xadd(keys.SESSIONS_WAITING, {"id": session_id, "epoch": "e1"})
-    stage = Stage(
+    stage = StageWorker(
         redis_client,
         functions,
         SESSIONS,

@@ -17,12 +17,12 @@ from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.client import connect
 from stt_shared.streams import keys
 from stt_shared.streams.keys import session_keys
-from stt_shared.streams.sessions import Functions, Ownership, Written
+from stt_shared.streams.sessions import Ownership, SessionStreams, WriteResult
 from stt_shared.work import queue as work_queue
 from stt_shared.work import rebalance
 from stt_shared.work.heartbeat import ALIVE_MS, BEAT_S, Heartbeat, ReplicaStatus
 from stt_shared.work.queue import WorkItem
-from stt_shared.work.stage import SESSIONS, Assignment, Stage, WorkQueue
+from stt_shared.work.stage import SESSIONS, Assignment, StageWorker, WorkQueue
 
 pytestmark = pytest.mark.contract
 
@@ -50,9 +50,9 @@ class Replica:
         self.owned: dict[str, Ownership] = {}
         self.taken_at: dict[str, float] = {}
         self.end = asyncio.Event()
-        self.stage = Stage(
+        self.stage = StageWorker(
             client,
-            Functions(client),
+            SessionStreams(client),
             SESSIONS,
             stage=stage,
             replica_id=name,
@@ -107,7 +107,7 @@ async def replicas(redis_client: Redis) -> AsyncIterator[Callable[..., Awaitable
 
 async def waiting(client: Redis, *names: str) -> None:
     for name in names:
-        await Functions(client).open(session_keys(name), f"epoch-{name}", encode_json(SessionConfig()), 0, 60)
+        await SessionStreams(client).open(session_keys(name), f"epoch-{name}", encode_json(SessionConfig()), 0, 60)
         await client.xadd(keys.SESSIONS_WAITING, {"id": name, "epoch": f"epoch-{name}"})
 
 
@@ -276,9 +276,9 @@ async def test_who_leaves_gives_its_sessions_to_others_at_once(
     print(f"20 sessions handed over in {took_s:.3f} s")
     assert took_s < 1.0, "some hundredths on an idle machine"
     assert min(len(heir.owned) for heir in heirs) > 0
-    functions = Functions(redis_client)
+    functions = SessionStreams(redis_client)
     for name in names:
-        assert await functions.append_pcm(former[name], frame(1), consumed=0) is Written.FENCED
+        assert await functions.append_pcm(former[name], frame(1), consumed=0) is WriteResult.FENCED
     for heir in heirs:
         heir.end.set()
     await until(lambda: not any(heir.stage.running for heir in heirs))

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from stt_shared.redis import subscriber
 from stt_shared.redis.channels import ChannelHub
 from stt_shared.redis.client import connect
-from stt_shared.redis.pipeline import Lane, LuaFunction
+from stt_shared.redis.pipeline import LuaFunction, Pipeline
 
 pytestmark = pytest.mark.contract
 
@@ -108,7 +108,7 @@ async def test_a_command_over_a_half_open_connection_is_done_over_a_new_one(thro
 
 
 async def test_a_lane_over_a_half_open_connection_goes_on_over_a_new_one(through: Redis, proxy: FaultProxy) -> None:
-    lane = Lane(through)
+    lane = Pipeline(through)
     await lane.call(PUSH, ["row"], [1])
     proxy.black_hole(only_old=True)
     began = time.monotonic()

@@ -26,7 +26,7 @@ from stt_cli.embedded_redis import EmbeddedRedis
 from stt_gateway.live import session as gateway_session
 from stt_shared.redis.channels import ChannelHub
 from stt_shared.redis.client import connect, wait_until_ready
-from stt_shared.redis.cluster_pipeline import lane_for
+from stt_shared.redis.cluster_pipeline import pipeline_for
 from stt_shared.redis.outage import Full, ReadOnly, Refused
 from stt_shared.redis.pipeline import LuaFunction
 from stt_shared.streams import keys
@@ -220,7 +220,7 @@ async def test_every_way_to_write_says_that_redis_is_unavailable(
     own_server: redis.Redis, breakage: Any, kind: type[Exception]
 ) -> None:
     async with connect(url_of(own_server)) as client:
-        lane = lane_for(client)
+        lane = pipeline_for(client)
         await lane.call(WRITES, ["stt:x"], ["1"])
         with breakage(own_server):
             with pytest.raises(kind):
@@ -242,7 +242,7 @@ async def test_too_few_replicas_is_a_refusal_that_passes(own_server: redis.Redis
     try:
         async with connect(url_of(own_server)) as client:
             with pytest.raises(Refused):
-                await lane_for(client).call(WRITES, ["stt:x"], ["2"])
+                await pipeline_for(client).call(WRITES, ["stt:x"], ["2"])
     finally:
         own_server.config_set("min-replicas-to-write", "0")
 

@@ -23,9 +23,9 @@ from stt_shared.redis.client import connect
 from stt_shared.streams import keys
 from stt_shared.streams.keys import session_keys
 from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import Functions, Ownership, Written
+from stt_shared.streams.sessions import Ownership, SessionStreams, WriteResult
 from stt_shared.work import crash_guard, queue
-from stt_shared.work.stage import SESSIONS, Assignment, Stage, WorkQueue
+from stt_shared.work.stage import SESSIONS, Assignment, StageWorker, WorkQueue
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
 
 pytestmark = pytest.mark.contract
@@ -65,7 +65,7 @@ LONG = speech((0.5, 0), (20, LOUD))
 
 async def opened(client: Redis, session_id: str) -> Ownership:
     at = session_keys(session_id)
-    await Functions(client).open(at, "e", encode_json(SessionConfig()), 0, 60)
+    await SessionStreams(client).open(at, "e", encode_json(SessionConfig()), 0, 60)
     await client.xadd(keys.SESSIONS_WAITING, {"id": session_id, "epoch": "e"})
     return Ownership(at, "e")
 
@@ -73,12 +73,12 @@ async def opened(client: Redis, session_id: str) -> Ownership:
 async def said(client: Redis, session_id: str, frames: Sequence[Frame]) -> None:
     owner = await opened(client, session_id)
     for frame in frames:
-        assert await Functions(client).append_pcm(owner, frame, consumed=0) is Written.OK
+        assert await SessionStreams(client).append_pcm(owner, frame, consumed=0) is WriteResult.OK
 
 
 async def stop(client: Redis, session_id: str, frames: Sequence[Frame]) -> None:
     owner = Ownership(session_keys(session_id), "e")
-    await Functions(client).append_pcm(owner, Frame(len(frames) + 1, FrameKind.STOP), consumed=0)
+    await SessionStreams(client).append_pcm(owner, Frame(len(frames) + 1, FrameKind.STOP), consumed=0)
 
 
 async def events(client: Redis, session_id: str) -> list[Event]:
@@ -180,10 +180,10 @@ async def test_without_marks_a_session_takes_its_neighbours_along(
 ) -> None:
     """The negative twin."""
 
-    async def nobody(self: crash_guard.Suspects, replica: str) -> set[str]:
+    async def nobody(self: crash_guard.CrashGuard, replica: str) -> set[str]:
         return set()
 
-    monkeypatch.setattr(crash_guard.Suspects, "_named", nobody)
+    monkeypatch.setattr(crash_guard.CrashGuard, "_named", nobody)
     monkeypatch.setattr(crash_guard, "_held_against", lambda *_: [])
     await said(redis_client, DEADLY, speech((0.5, 0), (3, LOUD), (1, 0), poison_at_s=2.0))
     await said(redis_client, CALM, LONG)
@@ -212,7 +212,7 @@ async def test_workers_that_die_of_something_else_are_not_held_against_a_session
         async with Transcriber(redis_url, f"w{n}", FirstSamples()) as worker:
             await asyncio.sleep(1.3)  # all is heard, and a quiet second has passed
             async with asyncio.timeout(30):
-                while worker.engine.decoded == 0 or await redis_client.exists(keys.replica_suspects(worker.id)):
+                while worker.engine.decoded == 0 or await redis_client.exists(keys.replica_quarantine(worker.id)):
                     await asyncio.sleep(0.01)
     async with Transcriber(redis_url, "last", FirstSamples()):
         await stop(redis_client, CALM, LONG)
@@ -233,7 +233,7 @@ async def test_getting_on_wipes_the_slate(redis_client: Redis, redis_url: str) -
             while not await is_over(redis_client, CALM):
                 await asyncio.sleep(0.02)
     assert isinstance((await events(redis_client, CALM))[-1], Done)
-    assert not await redis_client.exists(keys.replica_suspects("t")), "nothing is on trial any more"
+    assert not await redis_client.exists(keys.replica_quarantine("t")), "nothing is on trial any more"
 
 
 async def test_an_heir_that_dies_before_it_has_claimed_leaves_the_session_to_the_next(redis_client: Redis) -> None:
@@ -247,7 +247,7 @@ async def test_an_heir_that_dies_before_it_has_claimed_leaves_the_session_to_the
     ]
     await queues[0].open()
     held = await queues[0].take(1)
-    assert await Functions(redis_client).claim(at, "e", keys.STAGE_TRANSCRIBER, "first")
+    assert await SessionStreams(redis_client).claim(at, "e", keys.STAGE_TRANSCRIBER, "first")
     await redis_client.delete(keys.replica_alive("first"))
     while not (taken := await queues[1].adopt(1)):
         await asyncio.sleep(0.01)
@@ -257,9 +257,9 @@ async def test_an_heir_that_dies_before_it_has_claimed_leaves_the_session_to_the
     async def handle(assignment: Assignment) -> None:
         owned.set_result(assignment)
 
-    stage = Stage(
+    stage = StageWorker(
         redis_client,
-        Functions(redis_client),
+        SessionStreams(redis_client),
         SESSIONS,
         stage=keys.STAGE_TRANSCRIBER,
         replica_id="next",
@@ -301,14 +301,14 @@ def audio_processors(redis_client: Redis, redis_url: str, monkeypatch: pytest.Mo
         for died in range(most):
             mortal, replica = Mortal(), f"a{died}"
             client = connect(redis_url)
-            functions = Functions(client)
+            functions = SessionStreams(client)
             mortal.wrap(client, functions)
             monkeypatch.setattr(audio_session, "live_decoder", dying(mortal.die))
             await redis_client.set(keys.replica_alive(replica), 1)
             with ThreadPoolExecutor(1) as executor:
                 async with ChannelHub(client, keys.replica_channel(replica)) as hub:
                     live = LiveSessions(client, functions, hub, executor, 16000 * 3600)
-                    stage = Stage(
+                    stage = StageWorker(
                         client,
                         functions,
                         SESSIONS,
@@ -337,11 +337,11 @@ def audio_processors(redis_client: Redis, redis_url: str, monkeypatch: pytest.Mo
 async def test_a_stream_that_kills_three_decoders_is_given_up_and_its_neighbour_is_not(
     redis_client: Redis, audio_processors: Callable[[int], Any]
 ) -> None:
-    functions = Functions(redis_client)
+    functions = SessionStreams(redis_client)
     deadly, calm = await opened(redis_client, DEADLY), await opened(redis_client, CALM)
     for owner, poison_at_s in ((deadly, 1.0), (calm, None)):
         for frame in speech((2, LOUD), poison_at_s=poison_at_s):
-            assert await functions.append_audio(owner, frame) is Written.OK
+            assert await functions.append_audio(owner, frame) is WriteResult.OK
     assert await audio_processors(6) == 3
     *heard, last = await pcm(redis_client, DEADLY)
     assert [frame.kind for frame in heard] == [FrameKind.AUDIO] * 10
@@ -362,6 +362,6 @@ async def test_without_counting_a_stream_kills_decoders_for_ever(
     monkeypatch.setattr(crash_guard, "MAX_SESSION_CRASHES", 1000)
     owner = await opened(redis_client, DEADLY)
     for frame in speech((2, LOUD), poison_at_s=1.0):
-        await Functions(redis_client).append_audio(owner, frame)
+        await SessionStreams(redis_client).append_audio(owner, frame)
     assert await audio_processors(5) == 5
     assert (await read_state(redis_client, owner.keys))[b"state"] == b"active"

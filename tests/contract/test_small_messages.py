@@ -21,9 +21,9 @@ from stt_audio.live.sessions import LiveSessions
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.channels import ChannelHub
 from stt_shared.streams import keys
-from stt_shared.streams.sessions import Functions
-from stt_shared.work.crash_guard import Suspects
-from stt_shared.work.stage import SESSIONS, Stage
+from stt_shared.streams.sessions import SessionStreams
+from stt_shared.work.crash_guard import CrashGuard
+from stt_shared.work.stage import SESSIONS, StageWorker
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, TimedWord
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.decode.pool import ModelPool
@@ -56,9 +56,9 @@ class WordASecond:
 @asynccontextmanager
 async def worker(client: Redis, stage: str, replica: str, handle: object) -> AsyncIterator[None]:
     await client.set(keys.replica_alive(replica), 1, ex=300)
-    runs = Stage(
+    runs = StageWorker(
         client,
-        Functions(client),
+        SessionStreams(client),
         SESSIONS,
         stage=stage,
         replica_id=replica,
@@ -77,13 +77,13 @@ async def worker(client: Redis, stage: str, replica: str, handle: object) -> Asy
 @pytest.fixture
 async def gateway(redis_client: Redis, redis_url: str, tmp_path: Path) -> AsyncIterator[Gateway]:
     """A gateway, an audio-processor and a transcriber with an engine that answers at once."""
-    functions = Functions(redis_client)
+    functions = SessionStreams(redis_client)
     for service in ("audio-processor", "transcriber"):
         await tell_status(redis_client, service, capacity=4)
     async with ChannelHub(redis_client, "stt:replica:t") as hub, ModelPool(WordASecond()) as pool:
         with ThreadPoolExecutor(2) as executor:
             audio = LiveSessions(redis_client, functions, hub, executor, 16000 * 3600)
-            suspects = Suspects(redis_client, functions)
+            suspects = CrashGuard(redis_client, functions)
             parts = LiveParts(redis_client, functions, hub, pool, LoudIsVoice, LivePolicy(), 60.0, suspects)
             async with (
                 worker(redis_client, keys.STAGE_AUDIO, "a1", audio.handle),

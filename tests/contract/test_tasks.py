@@ -6,7 +6,7 @@ import gc
 import pytest
 from redis.asyncio import Redis
 
-from stt_shared.process.tasks import cancel_and_wait, together
+from stt_shared.process.tasks import cancel_and_wait, run_together
 
 pytestmark = pytest.mark.contract
 
@@ -77,14 +77,14 @@ async def test_all_are_cancelled_even_if_the_caller_is_meanwhile() -> None:
 
 
 async def test_nobody_reports_what_two_tasks_failed_of_at_once(caplog: pytest.LogCaptureFixture) -> None:
-    """The second error of ``together`` had come to the log as never retrieved."""
+    """The second error of ``run_together`` had come to the log as never retrieved."""
 
     async def fails() -> None:
         await asyncio.sleep(0.05)
         raise ValueError("at once")
 
     with pytest.raises(ValueError, match="at once"):
-        await together(fails(), fails())
+        await run_together(fails(), fails())
     gc.collect()
     await asyncio.sleep(0)
     assert "never retrieved" not in caplog.text

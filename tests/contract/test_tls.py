@@ -15,7 +15,7 @@ import uvloop
 from stt_cli.embedded_redis import EmbeddedRedis
 from stt_shared.redis.channels import ChannelHub
 from stt_shared.redis.client import connect
-from stt_shared.redis.pipeline import Lane, LuaFunction
+from stt_shared.redis.pipeline import LuaFunction, Pipeline
 
 pytestmark = [
     pytest.mark.contract,
@@ -71,7 +71,7 @@ async def tls_before(socket: str, certificate: Path) -> AsyncIterator[tuple[int,
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
 def test_calls_and_messages_come_through_tls_also_after_it_broke(run: Run, certificate: Path) -> None:
-    async def both_ways(lane: Lane, hub: ChannelHub) -> None:
+    async def both_ways(lane: Pipeline, hub: ChannelHub) -> None:
         answers = await asyncio.gather(*(lane.call(ECHO, ["key"], [MUCH]) for _ in range(20)))
         assert answers == [MUCH] * 20
         async with hub.listen("news") as inbox:
@@ -84,7 +84,7 @@ def test_calls_and_messages_come_through_tls_also_after_it_broke(run: Run, certi
             async with tls_before(socket, certificate) as (port, writers):
                 client = connect(f"rediss://localhost:{port}/0?ssl_ca_certs={certificate}")
                 async with ChannelHub(client, "own") as hub, asyncio.timeout(10):
-                    lane = Lane(client)
+                    lane = Pipeline(client)
                     await both_ways(lane, hub)
                     for writer in list(writers):
                         writer.transport.abort()

@@ -19,9 +19,9 @@ from stt_shared.redis.channels import ChannelHub
 from stt_shared.streams import keys
 from stt_shared.streams.keys import StreamKeys, job_keys, session_keys
 from stt_shared.streams.reader import read_events, read_state
-from stt_shared.streams.sessions import Functions, Ownership, Written
-from stt_shared.work.crash_guard import Suspects
-from stt_shared.work.stage import JOBS, SESSIONS, Stage
+from stt_shared.streams.sessions import Ownership, SessionStreams, WriteResult
+from stt_shared.work.crash_guard import CrashGuard
+from stt_shared.work.stage import JOBS, SESSIONS, StageWorker
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, TimedWord
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.decode.pool import ModelPool
@@ -65,18 +65,18 @@ def engine() -> WordASecond:
 
 
 @pytest.fixture
-async def functions(redis_client: Redis, engine: WordASecond) -> AsyncIterator[Functions]:
+async def functions(redis_client: Redis, engine: WordASecond) -> AsyncIterator[SessionStreams]:
     """A running transcriber: sessions, jobs, chunks."""
-    functions = Functions(redis_client)
+    functions = SessionStreams(redis_client)
     await redis_client.set(keys.replica_alive("t1"), 1)
     async with ChannelHub(redis_client, "stt:replica:t1") as hub, ModelPool(engine) as pool:
         policy = LivePolicy()
-        suspects = Suspects(redis_client, functions)
+        suspects = CrashGuard(redis_client, functions)
         live = LiveWorker(LiveParts(redis_client, functions, hub, pool, LoudIsVoice, policy, 60.0, suspects))
         cutter = FileCutter(redis_client, functions, hub, LoudIsVoice, policy, suspects)
         chunks = ChunkWorker(redis_client, functions, pool, "t1", 2, suspects)
         stages = [
-            Stage(
+            StageWorker(
                 redis_client,
                 functions,
                 source,
@@ -119,7 +119,7 @@ async def listening(client: Redis, at: StreamKeys) -> AsyncIterator["asyncio.Tas
         await cancel_and_wait(task)
 
 
-async def opened(client: Redis, functions: Functions, session_id: str) -> Ownership:
+async def opened(client: Redis, functions: SessionStreams, session_id: str) -> Ownership:
     at = session_keys(session_id)
     await functions.open(at, "e", encode_json(SessionConfig()), 0, 60)
     await client.xadd(keys.SESSIONS_WAITING, {"id": session_id, "epoch": "e"})
@@ -138,13 +138,13 @@ def frames(*parts: tuple[float, bool]) -> list[Frame]:
     return [*made, Frame(len(made) + 1, FrameKind.STOP)]
 
 
-async def play(functions: Functions, owner: Ownership, all_frames: list[Frame]) -> None:
+async def play(functions: SessionStreams, owner: Ownership, all_frames: list[Frame]) -> None:
     for frame in all_frames:
-        while await functions.append_pcm(owner, frame, consumed=0) is Written.FULL:
+        while await functions.append_pcm(owner, frame, consumed=0) is WriteResult.FULL:
             await asyncio.sleep(0.01)
 
 
-async def test_a_session_from_its_first_frame_to_done(redis_client: Redis, functions: Functions) -> None:
+async def test_a_session_from_its_first_frame_to_done(redis_client: Redis, functions: SessionStreams) -> None:
     owner = await opened(redis_client, functions, "s")
     async with listening(redis_client, owner.keys) as events:
         await play(functions, owner, frames((0.5, False), (2, True), (1, False), (1.5, True)))
@@ -160,7 +160,7 @@ async def test_a_session_from_its_first_frame_to_done(redis_client: Redis, funct
     assert not await redis_client.exists(owner.keys.pcm_log, owner.keys.audio_log), "no audio is left"
 
 
-async def test_the_log_keeps_all_that_a_successor_hears_again(redis_client: Redis, functions: Functions) -> None:
+async def test_the_log_keeps_all_that_a_successor_hears_again(redis_client: Redis, functions: SessionStreams) -> None:
     owner = await opened(redis_client, functions, "s")
     sound = frames((0.5, False), (2, True), (1, False), (2, True))
     async with listening(redis_client, owner.keys) as events:
@@ -186,7 +186,7 @@ async def read_pcm_log(client: Redis, at: StreamKeys) -> list[Frame]:
 
 
 async def test_a_full_log_with_nothing_to_decode_ends_the_session(
-    redis_client: Redis, functions: Functions, monkeypatch: pytest.MonkeyPatch
+    redis_client: Redis, functions: SessionStreams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An utterance that can neither end nor be cut, since the log takes no more of it."""
     monkeypatch.setattr("stt_shared.streams.sessions.MAX_PCM_LOG_SAMPLES", 3 * 16000)
@@ -204,7 +204,7 @@ async def test_a_full_log_with_nothing_to_decode_ends_the_session(
 
 
 async def test_a_log_with_room_may_stay_quiet(
-    redis_client: Redis, functions: Functions, monkeypatch: pytest.MonkeyPatch
+    redis_client: Redis, functions: SessionStreams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stt_transcriber.live.worker.DEADLOCKED_MS", 500.0)
     monkeypatch.setattr("stt_transcriber.live.worker.UNFINISHED_MS", 500.0)
@@ -219,21 +219,21 @@ async def test_a_log_with_room_may_stay_quiet(
 
 
 async def test_audio_that_is_not_decoded_after_stop_ends_the_session(
-    redis_client: Redis, functions: Functions, monkeypatch: pytest.MonkeyPatch
+    redis_client: Redis, functions: SessionStreams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stt_transcriber.live.worker.UNFINISHED_MS", 500.0)
     owner = await opened(redis_client, functions, "s")
     gateway = Ownership(owner.keys, "e", keys.STAGE_GATEWAY, 1)
     async with listening(redis_client, owner.keys) as events:
         await play(functions, owner, frames((2, True))[:-1])
-        assert await functions.append_audio(gateway, Frame(1, FrameKind.STOP)) is Written.OK
+        assert await functions.append_audio(gateway, Frame(1, FrameKind.STOP)) is WriteResult.OK
         error = (await events)[-1]
     assert isinstance(error, Error)
     assert (error.code, error.retryable) == ("no_worker", True)
 
 
 async def test_an_engine_that_fails_ends_no_session(
-    redis_client: Redis, functions: Functions, engine: WordASecond
+    redis_client: Redis, functions: SessionStreams, engine: WordASecond
 ) -> None:
     owner = await opened(redis_client, functions, "s")
     engine.broken = True
@@ -248,7 +248,7 @@ async def test_an_engine_that_fails_ends_no_session(
     assert isinstance(heard[-1], Done)
 
 
-async def test_a_superseded_session_is_left_alone(redis_client: Redis, functions: Functions) -> None:
+async def test_a_superseded_session_is_left_alone(redis_client: Redis, functions: SessionStreams) -> None:
     owner = await opened(redis_client, functions, "s")
     await play(functions, owner, frames((1, True))[:-1])
     await functions.open(owner.keys, "e2", encode_json(SessionConfig()), 0, 60)
@@ -257,7 +257,7 @@ async def test_a_superseded_session_is_left_alone(redis_client: Redis, functions
     assert await redis_client.xlen(keys.SESSIONS_WAITING) == 0, "its former owner has let it go"
 
 
-async def test_an_error_of_an_earlier_stage_reaches_the_client(redis_client: Redis, functions: Functions) -> None:
+async def test_an_error_of_an_earlier_stage_reaches_the_client(redis_client: Redis, functions: SessionStreams) -> None:
     owner = await opened(redis_client, functions, "s")
     async with listening(redis_client, owner.keys) as events:
         stop = Frame(1, FrameKind.STOP, meta=FrameMeta(error="bad_audio: no such codec"))
@@ -269,7 +269,7 @@ async def test_an_error_of_an_earlier_stage_reaches_the_client(redis_client: Red
 
 
 async def test_a_long_file_is_cut_and_put_together_in_order(
-    redis_client: Redis, functions: Functions, engine: WordASecond
+    redis_client: Redis, functions: SessionStreams, engine: WordASecond
 ) -> None:
     at = job_keys("j" * 32)
     await functions.open(at, "e", msgspec.json.encode(JobConfig("j" * 32)), 0, 60)

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from stt_shared.contracts.session import SessionConfig, encode_json
 from stt_shared.streams import keys
-from stt_shared.streams.sessions import Functions
+from stt_shared.streams.sessions import SessionStreams
 from stt_shared.work.heartbeat import ReplicaStatus, living_replicas
 from stt_transcriber import app
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
@@ -75,7 +75,7 @@ async def test_a_busy_moment_at_the_start_is_forgotten(engine: Changing, redis_c
 
     await until(grown)
     # They are taken as well, not only told of.
-    functions = Functions(redis_client)
+    functions = SessionStreams(redis_client)
     for number in range(6):
         at = keys.session_keys(f"s{number}")
         await functions.open(at, "e", encode_json(SessionConfig()), 0, 60)

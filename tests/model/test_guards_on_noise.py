@@ -41,7 +41,7 @@ def _settled(engine: Engine, session: LiveSession, outcomes: list[Outcome]) -> l
     texts: list[str] = []
     while True:
         texts += [o.event.text for o in outcomes if isinstance(o.event, Partial | Final) and o.event.text]
-        if session.needs_no_model():
+        if session.has_final_ready():
             outcomes = session.settle(0)
         elif ticket := session.begin():
             outcomes = session.apply(ticket, engine.decode([ticket.request])[0], 0)

@@ -34,7 +34,7 @@ def finals_of(engine: Engine, audio: NDArray[np.float32], endpointing_ms: int = 
         outcomes = session.feed(frame, 0)
         while ticket := session.begin():
             outcomes += session.apply(ticket, engine.decode([ticket.request])[0], 0)
-            while session.needs_no_model():
+            while session.has_final_ready():
                 outcomes += session.settle(0)
         finals += [outcome.event for outcome in outcomes if isinstance(outcome.event, Final)]
     return finals
@@ -87,8 +87,8 @@ def test_short_sayings_are_in_the_language_of_their_voice_together(
     for language in LANGUAGES:
         rows = rows_of(corpus, language)
         short = [said(row, 0, 1) for row in rows[:4]] + [said(row, 3, 4) for row in rows[:4]]
-        together = np.concatenate([part for saying in short for part in (saying, quiet(0.1))])[: 29 * 16000]
-        asked = DecodeRequest(short[0], None, quality=Quality.FULL, language_samples=together)
+        run_together = np.concatenate([part for saying in short for part in (saying, quiet(0.1))])[: 29 * 16000]
+        asked = DecodeRequest(short[0], None, quality=Quality.FULL, language_samples=run_together)
         (hypothesis,) = heard.decode([asked])
         assert hypothesis.language == language
         assert hypothesis.language_probability > 0.5

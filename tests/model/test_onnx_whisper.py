@@ -118,9 +118,9 @@ def test_what_comes_of_a_piece_of_a_file_does_not_hang_on_those_beside_it(
     pieces.append(prompted)
     alone = [hear(onnx_tiny, piece) for piece in pieces]
     assert all(hypothesis.text for hypothesis in alone[:3])
-    for together in ((0, 1, 2), (2, 0), (3, 4, 1, 0), (4, 4, 2), (5, 0, 2), (1, 3)):
-        heard = onnx_tiny.decode_files([pieces[i] for i in together], lambda: None)
-        assert heard == [alone[i] for i in together]
+    for run_together in ((0, 1, 2), (2, 0), (3, 4, 1, 0), (4, 4, 2), (5, 0, 2), (1, 3)):
+        heard = onnx_tiny.decode_files([pieces[i] for i in run_together], lambda: None)
+        assert heard == [alone[i] for i in run_together]
 
 
 def test_pieces_of_files_say_what_finals_say(onnx_base: OnnxWhisperEngine, english: list[tuple[Audio, str]]) -> None:
@@ -277,8 +277,8 @@ def test_sessions_decoded_together_hear_what_each_hears_alone(
     for turn in range(8):
         lengths = [int((seconds + 0.2 * turn) * 16_000) for seconds in (2.1, 3.7, 5.0, 1.2)]
         clips = [english[(turn + i) % len(english)][0][:length] for i, length in enumerate(lengths)]
-        together = [DecodeRequest(clip, "en", memory=Memory()) for clip in clips]
-        for request, heard in zip(together, onnx_tiny.decode(together), strict=True):
+        run_together = [DecodeRequest(clip, "en", memory=Memory()) for clip in clips]
+        for request, heard in zip(run_together, onnx_tiny.decode(run_together), strict=True):
             alone = replace(request, memory=Memory())
             text = hear(onnx_tiny, alone).text
             pairs.append((request, tokens_of(request), tokens_of(alone)))

@@ -15,7 +15,7 @@ from stt_audio.codecs import restart_points
 from stt_audio.codecs.mpeg import MpegFramer
 from stt_audio.codecs.restart_points import MAX_KEPT_BYTES, Checkpoint, Point
 from stt_audio.codecs.sniff import Media
-from stt_audio.codecs.sync_points import MAX_PART_BYTES, follower_of
+from stt_audio.codecs.sync_points import MAX_PART_BYTES, parser_for
 from stt_audio.live.decoder import live_decoder
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import Encoding, SessionConfig
@@ -157,7 +157,7 @@ async def run(
                 if begins[earlier + 1] > base:
                     again = data[max(base, begins[earlier]) : begins[earlier + 1]]
                     assert await joined(decoder.feed(again)) == b""
-            decoder.go_on()
+            decoder.resume()
     pcm.append(await joined(decoder.finish()))
     await decoder.close()
     return Run(np.frombuffer(b"".join(pcm), "<i2").astype(int), fed_again)
@@ -310,7 +310,7 @@ def test_rubbish_costs_neither_an_error_nor_memory(media: Media) -> None:
     magic = {Media.MATROSKA: b"\x1a\x45\xdf\xa3", Media.FLAC: b"fLaC\x80", Media.OGG: b"OggS"}.get(media, b"")
     random = np.random.default_rng(1)
     for _ in range(20):
-        follower = follower_of(media)
+        follower = parser_for(media)
         follower.feed(magic)
         for _ in range(20):
             follower.feed(random.integers(0, 256, random.integers(1, 9000), dtype=np.uint8).tobytes())
@@ -323,8 +323,8 @@ def test_starts_do_not_depend_on_the_pieces(encoding: Encoding, how: dict) -> No
     media = {Encoding.WEBM: Media.MATROSKA}.get(encoding) or Media(encoding.value)
     data = stream(**how)
     media = Media.MOV if how["container"] == "mp4" else media
-    whole = follower_of(media).feed(data)
-    follower = follower_of(media)
+    whole = parser_for(media).feed(data)
+    follower = parser_for(media)
     single = [start for at in range(0, len(data), 997) for start in follower.feed(data[at : at + 997])]
     assert single == whole
     assert len(whole) >= 3

@@ -11,7 +11,7 @@ import pytest
 
 from stt_audio.files import jobs
 from stt_shared.process import priority
-from stt_shared.process.priority import NICENESS, step_back
+from stt_shared.process.priority import NICENESS, lower_thread_priority
 from stt_transcriber.files.cutter import FileCutter
 
 pytestmark = [
@@ -33,7 +33,7 @@ def test_a_thread_that_steps_back_takes_along_those_that_it_starts_and_no_others
         with ThreadPoolExecutor(1) as threads:
             return threads.submit(niceness).result()
 
-    with ThreadPoolExecutor(1, initializer=step_back) as threads:
+    with ThreadPoolExecutor(1, initializer=lower_thread_priority) as threads:
         assert threads.submit(niceness).result() == LESS
         assert threads.submit(in_another).result() == LESS
     assert niceness() == OURS
@@ -42,7 +42,7 @@ def test_a_thread_that_steps_back_takes_along_those_that_it_starts_and_no_others
 
 def test_where_only_processes_have_priorities_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(priority.sys, "platform", "darwin")
-    with ThreadPoolExecutor(1, initializer=step_back) as threads:
+    with ThreadPoolExecutor(1, initializer=lower_thread_priority) as threads:
         assert threads.submit(niceness).result() == OURS
 
 

@@ -11,7 +11,7 @@ from stt_transcriber.engines.onnx.search import Job, Text
 pytestmark = pytest.mark.unit
 
 
-def together(jobs: Sequence[Job], beam_size: int = 3, *, may_repeat: bool = True) -> list[Text]:
+def run_together(jobs: Sequence[Job], beam_size: int = 3, *, may_repeat: bool = True) -> list[Text]:
     model = FakeWhisper(babble).as_file_model
     return beam_batch.decode(model, TOKENS, jobs, beam_size, lambda: None, may_repeat=may_repeat)
 
@@ -26,7 +26,7 @@ def assert_same(found: Text, alone: Text) -> None:
 @pytest.mark.parametrize("may_repeat", [True, False])
 def test_windows_say_what_each_says_alone(beam_size: int, may_repeat: bool) -> None:
     jobs = [job(name=name, limit=limit) for name, limit in enumerate((20, 3, 20, 1, 20, 20, 8))]
-    found = together(jobs, beam_size, may_repeat=may_repeat)
+    found = run_together(jobs, beam_size, may_repeat=may_repeat)
     alone = [beam.decode(FakeWhisper(babble).as_model, TOKENS, one, beam_size, may_repeat=may_repeat) for one in jobs]
     assert len({len(text.tokens) for text in alone}) > 2, "they end at different steps"
     for text, other in zip(found, alone, strict=True):
@@ -36,7 +36,7 @@ def test_windows_say_what_each_says_alone(beam_size: int, may_repeat: bool) -> N
 def test_windows_with_contexts_of_different_lengths_are_answered_in_their_order() -> None:
     starts = [START, (*START, 104), START, (*START, 104, 105)]
     jobs = [job(name=name, start=start) for name, start in enumerate(starts)]
-    for text, one in zip(together(jobs), jobs, strict=True):
+    for text, one in zip(run_together(jobs), jobs, strict=True):
         assert_same(text, beam.decode(FakeWhisper(babble).as_model, TOKENS, one, 3))
 
 

@@ -7,7 +7,7 @@ from stt_client.address import Address, live_url
 from stt_client.backoff import Backoff
 from stt_client.connection import encoded
 from stt_client.errors import CLOSE_CODES, ConnectionLost, SessionError, close_error, status_error
-from stt_client.heard import Event, Heard
+from stt_client.heard import Event, SessionProgress
 from stt_client.inbox import Inbox
 from stt_client.replay import SAMPLE_BYTES, Chunk, Finalize, Stop
 from stt_shared.contracts.errors import ERRORS
@@ -33,7 +33,7 @@ def ack(committed_ms: int, event: int) -> Event:
 
 
 def test_ready_and_ack_are_no_news_and_errors_do_not_count() -> None:
-    heard = Heard()
+    heard = SessionProgress()
     assert heard.take({"type": "ready", "event": 7}) is None
     assert heard.last_event == 0, "events that are repeated behind a `ready` have lower numbers"
     assert heard.take(ack(500, 3)) is None
@@ -42,14 +42,14 @@ def test_ready_and_ack_are_no_news_and_errors_do_not_count() -> None:
 
 
 def test_repeated_events_are_dropped() -> None:
-    heard = Heard()
+    heard = SessionProgress()
     events = [{"type": "speech_started", "event": 2}, partial(1, 3), final(1, 4), {"type": "warning", "event": 5}]
     assert [heard.take(event) for event in events] == events
     assert [heard.take(event) for event in events] == [None] * 4
 
 
 def test_a_final_comes_once_whatever_its_event_number_and_partials_of_it_do_not_come_behind_it() -> None:
-    heard = Heard()
+    heard = SessionProgress()
     assert heard.take(final(1, 4)) is not None
     assert heard.take(final(1, 9)) is None
     assert heard.take(partial(1, 10)) is None
@@ -57,7 +57,7 @@ def test_a_final_comes_once_whatever_its_event_number_and_partials_of_it_do_not_
 
 
 def test_a_server_that_lost_its_count_still_delivers_finals_and_done_with_rising_numbers() -> None:
-    heard = Heard()
+    heard = SessionProgress()
     heard.take(final(1, 40, "one"))
     later = [heard.take(event) for event in (partial(2, 7), final(2, 8, "two"), {"type": "done", "event": 9})]
     assert later[0] is None
@@ -66,7 +66,7 @@ def test_a_server_that_lost_its_count_still_delivers_finals_and_done_with_rising
 
 
 def test_done_tells_all_finals_of_the_session_though_the_server_knows_only_the_last() -> None:
-    heard = Heard()
+    heard = SessionProgress()
     for event in (final(1, 2, "one"), final(2, 3, ""), final(3, 4, "three")):
         heard.take(event)
     done = heard.take({"type": "done", "event": 5, "text": "three", "finals": 1, "duration_ms": 9})
@@ -75,7 +75,7 @@ def test_done_tells_all_finals_of_the_session_though_the_server_knows_only_the_l
 
 def test_finals_that_are_newer_than_what_is_settled_are_not_claimed() -> None:
     """A server that begins at ``committed_ms`` makes the finals behind it again, and must number them the same."""
-    heard = Heard()
+    heard = SessionProgress()
     heard.take(final(1, 2))
     heard.take(ack(1000, 3))
     heard.take(final(2, 4))
@@ -87,7 +87,7 @@ def test_finals_that_are_newer_than_what_is_settled_are_not_claimed() -> None:
 
 
 def test_an_ack_that_was_overtaken_by_a_final_does_not_settle_it() -> None:
-    heard = Heard()
+    heard = SessionProgress()
     for event in (final(1, 2), final(2, 3), ack(1000, 4)):
         heard.take(event)
     assert (heard.settled_finals, heard.committed_ms) == (1, 1000)
@@ -217,7 +217,7 @@ def test_what_is_no_address(given: str) -> None:
 
 
 def test_a_session_is_resumed_with_what_the_client_has() -> None:
-    heard = Heard()
+    heard = SessionProgress()
     for event in (final(1, 2), ack(1000, 3), final(2, 4)):
         heard.take(event)
     address = Address("ws://a/x", {"session_id": "s 1", "framing": "seq32"})

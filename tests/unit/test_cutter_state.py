@@ -32,17 +32,17 @@ def speech() -> NDArray[np.int16]:
     return (vowel * loudness * 1000 + random.normal(0, 3, len(seconds))).astype(np.int16)
 
 
-def gate_for(new_voice: Callable[[], VadModel]) -> GatePolicy:
+def gate_for(new_vad: Callable[[], VadModel]) -> GatePolicy:
     """Thresholds that this voice model crosses often, whatever it takes the vowel for."""
-    heard = new_voice().probabilities(speech().astype(np.float32) / 32768.0)
+    heard = new_vad().probabilities(speech().astype(np.float32) / 32768.0)
     offset, onset = np.quantile(heard, [0.4, 0.55])
     return GatePolicy(onset_probability=float(onset), offset_probability=float(offset))
 
 
 def pair(
-    new_voice: Callable[[], VadModel], gate: GatePolicy, policy: CutterPolicy = POLICY
+    new_vad: Callable[[], VadModel], gate: GatePolicy, policy: CutterPolicy = POLICY
 ) -> tuple[ChunkCutter, VadModel]:
-    voice = new_voice()
+    voice = new_vad()
     return ChunkCutter(voice.probabilities, gate, policy), voice
 
 
@@ -56,13 +56,11 @@ def told(chunks: list[CutChunk]) -> list[tuple[int, bytes, float, bool, bytes, b
 
 
 @pytest.mark.parametrize("telling_s", [2, 1000])
-@pytest.mark.parametrize("new_voice", [RmsVad, load_vad("silero")], ids=["rms", "silero"])
-def test_a_successor_cuts_on_in_the_same_way_from_every_second(
-    new_voice: Callable[[], VadModel], telling_s: int
-) -> None:
-    audio, gate = speech(), gate_for(new_voice)
+@pytest.mark.parametrize("new_vad", [RmsVad, load_vad("silero")], ids=["rms", "silero"])
+def test_a_successor_cuts_on_in_the_same_way_from_every_second(new_vad: Callable[[], VadModel], telling_s: int) -> None:
+    audio, gate = speech(), gate_for(new_vad)
     policy = replace(POLICY, telling=telling_s * 16000)
-    cutter, voice = pair(new_voice, gate, policy)
+    cutter, voice = pair(new_vad, gate, policy)
     whole: list[CutChunk] = []
     states: list[tuple[int, int, bytes]] = []
     for at in range(0, len(audio), 16000):
@@ -72,7 +70,7 @@ def test_a_successor_cuts_on_in_the_same_way_from_every_second(
     assert len(whole) >= 5
     assert max(len(state) for n_before, _, state in states if n_before > 1) < 8000, "nothing is held any more"
     for n_before, settled, state in states:
-        successor, its_voice = pair(new_voice, gate, policy)
+        successor, its_voice = pair(new_vad, gate, policy)
         cutter_state.restore(state, successor, its_voice)
         rest = [chunk for at in range(settled, len(audio), 7000) for chunk in successor.feed(audio[at : at + 7000])]
         assert told(rest + finished(successor)) == told(whole[n_before:])

@@ -9,7 +9,7 @@ import pytest
 import redis
 from redis._parsers.base import BaseParser
 
-from stt_shared.redis.exchange import Exchange
+from stt_shared.redis.exchange import RoundTrips
 
 pytestmark = pytest.mark.unit
 
@@ -35,18 +35,18 @@ class Transport:
         self.aborted = True
 
 
-def taken_over(timeout_s: float | None = None) -> tuple[Exchange, Transport]:
+def taken_over(timeout_s: float | None = None) -> tuple[RoundTrips, Transport]:
     transport = Transport()
     connection = SimpleNamespace(
         socket_timeout=timeout_s,
         _parser=SimpleNamespace(parse_error=BaseParser.parse_error),
         _writer=SimpleNamespace(transport=transport),
     )
-    return Exchange(connection), transport
+    return RoundTrips(connection), transport
 
 
-async def begun(exchange: Exchange, *commands: bytes) -> "asyncio.Task[list[Any]]":
-    task = asyncio.create_task(exchange.round(list(commands)))
+async def begun(exchange: RoundTrips, *commands: bytes) -> "asyncio.Task[list[Any]]":
+    task = asyncio.create_task(exchange.send(list(commands)))
     await asyncio.sleep(0)
     return task
 
@@ -97,7 +97,7 @@ async def test_a_connection_that_is_lost_ends_the_round_and_redis_py_is_told(cau
     transport.former.connection_lost.assert_called_once_with(cause)
     assert exchange.is_over
     with pytest.raises(redis.ConnectionError):
-        await exchange.round([b"b"])
+        await exchange.send([b"b"])
 
 
 async def test_what_is_no_answer_ends_the_connection() -> None:
@@ -117,7 +117,7 @@ async def test_no_answer_is_waited_for_for_ever_and_one_that_comes_slowly_is() -
         transport.protocol.data_received(bytes([byte]))
     assert await waiting == [b"OK", b"OK"]
     with pytest.raises(redis.TimeoutError):
-        await exchange.round([b"c"])
+        await exchange.send([b"c"])
     assert exchange.is_over
 
 
@@ -134,4 +134,4 @@ async def test_a_socket_that_the_other_side_has_reset_is_an_error_of_the_connect
     exchange, transport = taken_over()
     transport.write = Mock(side_effect=RuntimeError("unable to perform operation"))  # type: ignore[method-assign]
     with pytest.raises(redis.ConnectionError):
-        await exchange.round([b"a"])
+        await exchange.send([b"a"])

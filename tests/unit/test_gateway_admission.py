@@ -7,7 +7,7 @@ import pytest
 
 from stt_gateway.live import admission
 from stt_gateway.live.admission import Admission
-from stt_gateway.live.detached import Parking
+from stt_gateway.live.detached import DetachedSessions
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import SessionConfig
 from stt_shared.work.heartbeat import ReplicaStatus
@@ -41,7 +41,7 @@ def replicas(monkeypatch: pytest.MonkeyPatch) -> Replicas:
 
 
 def door() -> Admission:
-    return Admission(cast(Any, None), cast(Any, None), Parking(150))
+    return Admission(cast(Any, None), cast(Any, None), DetachedSessions(150))
 
 
 async def knocks(at: Admission) -> str:

@@ -4,38 +4,38 @@ import random
 
 import pytest
 
-from stt_gateway.core.live.stored_chunks import HeldChunks
-from stt_shared.contracts.frames import NOTHING_HELD, Held
+from stt_gateway.core.live.stored_chunks import StoredChunks
+from stt_shared.contracts.frames import INGEST_START, IngestPosition
 
 pytestmark = pytest.mark.unit
 
 
 def test_a_chunk_is_held_when_its_last_byte_is() -> None:
-    chunks = HeldChunks(NOTHING_HELD)
+    chunks = StoredChunks(INGEST_START)
     for seq in (1, 2, 3):
-        assert chunks.passes(seq, b"abcd") == b"abcd"
-    assert chunks.held(4) == Held(1, 0, 4)
-    assert chunks.held(7) == Held(1, 3, 7)
+        assert chunks.add(seq, b"abcd") == b"abcd"
+    assert chunks.held(4) == IngestPosition(1, 0, 4)
+    assert chunks.held(7) == IngestPosition(1, 3, 7)
     chunks.stored(chunks.held(7))
-    assert chunks.held(1) == Held(2, 0, 8)
-    assert chunks.held(0) == Held(1, 3, 7)
+    assert chunks.held(1) == IngestPosition(2, 0, 8)
+    assert chunks.held(0) == IngestPosition(1, 3, 7)
 
 
 def test_chunks_that_never_came_count_as_held_with_those_behind_them() -> None:
-    chunks = HeldChunks(NOTHING_HELD)
-    chunks.passes(1, b"ab")
-    chunks.given_up(4)
-    chunks.passes(5, b"cd")
-    assert chunks.held(2) == Held(4, 0, 2)
-    assert chunks.held(4) == Held(5, 0, 4)
+    chunks = StoredChunks(INGEST_START)
+    chunks.add(1, b"ab")
+    chunks.skip(4)
+    chunks.add(5, b"cd")
+    assert chunks.held(2) == IngestPosition(4, 0, 2)
+    assert chunks.held(4) == IngestPosition(5, 0, 4)
 
 
 def test_of_a_chunk_that_is_sent_again_only_the_rest_is_new() -> None:
-    chunks = HeldChunks(Held(6, 3, 100))
-    assert chunks.passes(7, b"abcdef") == b"def"
-    assert chunks.passes(8, b"gh") == b"gh"
-    assert chunks.held(3) == Held(7, 0, 103)
-    assert chunks.held(5) == Held(8, 0, 105)
+    chunks = StoredChunks(IngestPosition(6, 3, 100))
+    assert chunks.add(7, b"abcdef") == b"def"
+    assert chunks.add(8, b"gh") == b"gh"
+    assert chunks.held(3) == IngestPosition(7, 0, 103)
+    assert chunks.held(5) == IngestPosition(8, 0, 105)
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -44,12 +44,12 @@ def test_any_chunks_stored_in_any_pieces_over_any_connections_are_stored_once(se
     audio = rng.randbytes(4000)
     cuts = sorted(rng.sample(range(1, len(audio)), 40))
     sent = [audio[a:b] for a, b in zip([0, *cuts], [*cuts, len(audio)], strict=True)]
-    log, held = b"", NOTHING_HELD
+    log, held = b"", INGEST_START
     while held.seq < len(sent):
-        chunks = HeldChunks(held)
+        chunks = StoredChunks(held)
         waiting = b""
         for seq in range(held.seq + 1, len(sent) + 1):
-            waiting += chunks.passes(seq, sent[seq - 1])
+            waiting += chunks.add(seq, sent[seq - 1])
             while waiting and rng.random() < 0.8:
                 piece = waiting[: rng.randint(1, 200)]
                 told = chunks.held(len(piece))
@@ -58,4 +58,4 @@ def test_any_chunks_stored_in_any_pieces_over_any_connections_are_stored_once(se
             if rng.random() < 0.1:
                 break  # the connection dies with what waits
     assert log == audio
-    assert held == Held(len(sent), 0, len(audio))
+    assert held == IngestPosition(len(sent), 0, len(audio))

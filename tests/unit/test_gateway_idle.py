@@ -10,8 +10,8 @@ pytestmark = pytest.mark.unit
 def fed(every_ms: float, duration_ms: float | None, count: int, endpointing_ms: int = 500) -> SilenceWatch:
     watch = SilenceWatch(endpointing_ms)
     for number in range(count):
-        watch.arrived(number * every_ms, duration_ms)
-        watch.handled(number * every_ms)
+        watch.audio_arrived(number * every_ms, duration_ms)
+        watch.audio_handled(number * every_ms)
     return watch
 
 
@@ -43,14 +43,14 @@ def test_containers_go_by_the_rhythm_that_was_seen() -> None:
 def test_the_rhythm_may_change() -> None:
     watch = fed(1000.0, 1000.0, 5)
     for number in range(RECENT + 1):
-        watch.arrived(5000.0 + 20 * number, 20.0)
-        watch.handled(5000.0 + 20 * number)
+        watch.audio_arrived(5000.0 + 20 * number, 20.0)
+        watch.audio_handled(5000.0 + 20 * number)
     assert watch.threshold_ms == 500.0
 
 
 def test_a_long_pause_is_no_rhythm() -> None:
     watch = fed(20.0, 20.0, 10)
-    watch.arrived(9 * 20.0 + LONGEST_INTERVAL_MS + 1, 20.0)
+    watch.audio_arrived(9 * 20.0 + LONGEST_INTERVAL_MS + 1, 20.0)
     assert watch.threshold_ms == 500.0
 
 
@@ -58,15 +58,15 @@ def test_one_silence_is_told_once() -> None:
     watch = fed(20.0, 20.0, 10)
     watch.settled()
     assert watch.deadline_ms is None
-    watch.arrived(400.0, 20.0)
-    watch.handled(400.0)
+    watch.audio_arrived(400.0, 20.0)
+    watch.audio_handled(400.0)
     assert watch.deadline_ms is not None
 
 
 def test_a_wait_on_our_side_is_not_the_clients_silence() -> None:
     watch = SilenceWatch(500)
-    watch.arrived(0.0, 20.0)
-    watch.handled(3000.0)
+    watch.audio_arrived(0.0, 20.0)
+    watch.audio_handled(3000.0)
     assert watch.deadline_ms == 3500.0
-    watch.arrived(3001.0, 20.0)
+    watch.audio_arrived(3001.0, 20.0)
     assert watch.threshold_ms == 500.0, "nor its rhythm"

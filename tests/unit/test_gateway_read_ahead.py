@@ -12,7 +12,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 from websockets.frames import Frame, Opcode
 
-from stt_gateway.ws.protocol import MAX_DROPPED, MAX_PARSED, READ_AHEAD, SMALL_FRAMES_AT_ONCE, ReadAheadProtocol
+from stt_gateway.ws.protocol import MAX_DROPPED, MAX_PARSED, READ_AHEAD, SMALL_FRAMES_AT_ONCE, FastWebSocketProtocol
 
 pytestmark = pytest.mark.unit
 
@@ -27,7 +27,7 @@ def message(number: int) -> bytes:
 
 
 def connected(
-    app: Any, kind: type[WebSocketsSansIOProtocol] = ReadAheadProtocol
+    app: Any, kind: type[WebSocketsSansIOProtocol] = FastWebSocketProtocol
 ) -> tuple[WebSocketsSansIOProtocol, Mock]:
     """A connection, and the transport below it."""
     config = Config(app, ws=kind, ws_max_size=60_000, log_config=None, ws_per_message_deflate=False)
@@ -115,7 +115,7 @@ async def test_messages_come_as_by_the_protocol_that_reads_byte_by_byte(seed: in
     stream = b"".join(frames)
     borders = sorted(rng.randrange(len(stream) + 1) for _ in range(rng.choice([0, 3, 60])))
     portions = [stream[begin:end] for begin, end in pairwise([0, *borders, len(stream)])]
-    assert await heard_by(ReadAheadProtocol, [*portions, *last]) == await heard_by(
+    assert await heard_by(FastWebSocketProtocol, [*portions, *last]) == await heard_by(
         WebSocketsSansIOProtocol, [*frames, *last]
     )
 

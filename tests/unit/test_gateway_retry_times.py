@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from stt_gateway.core.requests.retry_after import LONGEST_MEAN_S, MEAN_S, RETURNS_PER_S, SPREAD, RetryTimes, spread
+from stt_gateway.core.requests.retry_after import LONGEST_MEAN_S, MEAN_S, RETURNS_PER_S, SPREAD, RetryAfter, spread
 
 pytestmark = pytest.mark.unit
 
@@ -14,8 +14,8 @@ CLIENTS = 140
 LATEST_S = LONGEST_MEAN_S * SPREAD[1]
 
 
-def times(seed: int = 1) -> RetryTimes:
-    return RetryTimes(random.Random(seed).random)
+def times(seed: int = 1) -> RetryAfter:
+    return RetryAfter(random.Random(seed).random)
 
 
 def knocks(wait_s: Callable[[float], float], clients: int, until_s: float) -> list[float]:
@@ -47,23 +47,23 @@ def test_two_that_are_refused_together_are_told_different_times_around_a_second(
     assert MEAN_S * SPREAD[0] <= min(given) < 0.51
     assert 1.49 < max(given) <= MEAN_S * SPREAD[1]
     assert sum(given) / len(given) == pytest.approx(MEAN_S, rel=0.05)
-    together = times()
-    assert together.next_s(100.0) != together.next_s(100.0)
+    run_together = times()
+    assert run_together.next_s(100.0) != run_together.next_s(100.0)
 
 
 def test_one_that_knocks_alone_waits_no_longer_the_tenth_time() -> None:
-    alone = RetryTimes(lambda: 0.5)
+    alone = RetryAfter(lambda: 0.5)
     assert [alone.next_s(float(at_s)) for at_s in range(0, 20, 2)] == [MEAN_S] * 10
 
 
 def test_the_more_are_refused_the_longer_they_are_sent_away_but_not_for_ever() -> None:
-    crowd = RetryTimes(lambda: 0.5)
+    crowd = RetryAfter(lambda: 0.5)
     given = [crowd.next_s(0.0) for _ in range(CLIENTS)]
     assert given[0] == MEAN_S
     assert given[-1] == pytest.approx(MEAN_S + (CLIENTS - 1) / RETURNS_PER_S)
     assert [crowd.next_s(0.0) for _ in range(100_000)][-1] == LONGEST_MEAN_S
     assert crowd.next_s(LONGEST_MEAN_S) == MEAN_S, "when all their times are over it is as at the beginning"
-    latest = RetryTimes(lambda: 1.0)
+    latest = RetryAfter(lambda: 1.0)
     assert max(latest.next_s(0.0) for _ in range(100_000)) == LATEST_S
 
 

@@ -126,8 +126,8 @@ def test_windows_decoded_together_say_what_each_says_alone() -> None:
         job(stepped(babble, job(), 4)[0][:2], name=4, limit=3),
     ]
     for order in itertools.permutations(jobs):
-        together, _ = heard(babble, *order)
-        for one, text in zip(order, together, strict=True):
+        run_together, _ = heard(babble, *order)
+        for one, text in zip(order, run_together, strict=True):
             assert_same(text, heard(babble, one)[0][0])
 
 
@@ -161,8 +161,10 @@ def test_what_comes_before_the_text_is_seen() -> None:
         return shares
 
     context = (7, *START[1:])
-    together, _ = heard(says, job(start=START, limit=1), job(start=context, limit=1), job((7,), start=START, limit=1))
-    assert [text.tokens for text in together] == [[2], [7], [2]]
+    run_together, _ = heard(
+        says, job(start=START, limit=1), job(start=context, limit=1), job((7,), start=START, limit=1)
+    )
+    assert [text.tokens for text in run_together] == [[2], [7], [2]]
 
 
 def doubting(least: float) -> Says:

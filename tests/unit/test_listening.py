@@ -39,7 +39,8 @@ def test_connections_to_peers_that_are_gone_end(kind: str) -> None:
 def test_the_soft_limit_of_open_files_is_raised() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     script = (
-        "import resource; from stt_gateway.http import open_files; _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "import resource; from stt_gateway.http import open_files\n"
+        "_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard)); open_files.raise_soft_limit()\n"
         "print(open_files.soft_limit())"
     )

@@ -79,7 +79,7 @@ def test_nothing_is_left_of_an_utterance_that_is_cut_in_the_pause_at_its_end() -
     driver.audio(2.5, loud=False)
     driver.control(FrameKind.STOP)
     driver.decode(heard(*steadily(8)))
-    assert driver.session.wish() is None
+    assert driver.session.due_decode() is None
     assert driver.session.finished
 
 
@@ -165,7 +165,7 @@ def test_the_rest_of_a_word_counts_where_nobody_asked_for_the_cut(
     )
     driver.seq, driver.position = 99, 18000
     driver.audio(1, loud=False)
-    if driver.session.wish() is not None:
+    if driver.session.due_decode() is not None:
         driver.decode(heard(("there", 0.0, 0.1)))
     assert [final.text for final in driver.events(Final)] == texts
 

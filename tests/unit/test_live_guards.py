@@ -33,7 +33,7 @@ def looped() -> Driver:
 
 def test_text_of_a_loop_is_not_shown_and_the_final_is_decoded_once_more_plainly() -> None:
     driver = looped()
-    assert driver.session.wish() is Kind.FINAL
+    assert driver.session.due_decode() is Kind.FINAL
     ticket = driver.session.begin()
     assert ticket is not None
     assert ticket.request.quality is Quality.DRAFT

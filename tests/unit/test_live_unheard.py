@@ -12,7 +12,7 @@ from stt_shared.contracts.events import Final, Notice, Partial, SpeechEnded, Spe
 from stt_shared.contracts.frames import FrameKind
 from stt_shared.contracts.session import Task
 from stt_transcriber.core.audio.buffer import RollingBuffer
-from stt_transcriber.core.audio.vad_track import VoiceTrack
+from stt_transcriber.core.audio.vad_track import VadTrack
 from stt_transcriber.core.decoding import Quality
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.core.text.agreement import PlacedWord
@@ -23,10 +23,10 @@ pytestmark = pytest.mark.unit
 Part = tuple[float, bool]
 
 
-def recording(*parts: Part) -> tuple[RollingBuffer, VoiceTrack]:
+def recording(*parts: Part) -> tuple[RollingBuffer, VadTrack]:
     """Loud and quiet stretches, and the windows that hold voice."""
     audio = np.concatenate([np.full(round(s * 16000), 5000 if loud else 0, np.int16) for s, loud in parts])
-    buffer, track = RollingBuffer(), VoiceTrack(0, 0.5)
+    buffer, track = RollingBuffer(), VadTrack(0, 0.5)
     buffer.append(audio)
     for probability in LoudIsVoice().probabilities(_whole(audio)):
         track.append(float(probability))
@@ -257,10 +257,10 @@ def test_a_final_that_was_decoded_early_leaves_a_rest_too() -> None:
     spoken(driver)
     driver.audio(0.3, loud=False)
     driver.decode(heard(("one", 0.1, 1.8)))
-    assert driver.session.wish() is None
+    assert driver.session.due_decode() is None
     driver.audio(0.5, loud=False)
     assert [final.text for final in driver.events(Final)] == ["one"]
-    assert driver.session.wish() is Kind.FINAL
+    assert driver.session.due_decode() is Kind.FINAL
     driver.decode(heard(("two", 0.3, 2.0)))
     assert [final.text for final in driver.events(Final)] == ["one", "two"]
 

@@ -62,7 +62,7 @@ def wish(pool: ModelPool, key: str, kind: Kind) -> asyncio.Future[Decoded]:
     async def end(decoded: Decoded) -> None:
         answer.set_result(decoded)
 
-    pool.wish(key, kind, 100.0, lambda: REQUEST, end)
+    pool.submit(key, kind, 100.0, lambda: REQUEST, end)
     return answer
 
 

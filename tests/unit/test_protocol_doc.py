@@ -33,7 +33,7 @@ from stt_gateway.live import session
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.ws import protocol as ws_protocol
 from stt_gateway.ws.viewer import VIEWER_MESSAGES_AT_ONCE, VIEWER_MESSAGES_PER_S, shown
-from stt_shared.contracts.conversation import Unsettled, Utterance
+from stt_shared.contracts.conversation import LiveUtterance, Utterance
 from stt_shared.contracts.errors import ERRORS, SttError
 from stt_shared.contracts.events import Done, Error, Event, Final, Partial, Ready, decode_event
 from stt_shared.contracts.frames import FrameKind, frame_from_published
@@ -119,7 +119,7 @@ def test_events_are_as_the_contract_has_them(example: dict[str, Any]) -> None:
 
 def test_what_viewers_see_is_as_the_contract_has_it() -> None:
     told = {example["type"]: example for example in of_kind("viewed")}
-    unsettled = msgspec.convert(told["unsettled"], Unsettled)
+    unsettled = msgspec.convert(told["unsettled"], LiveUtterance)
     assert {"type": "unsettled", **msgspec.to_builtins(unsettled)} == told["unsettled"]
     said = dict(told["utterance"])
     assert said.pop("cursor") == f"{told['following']['cursor'].split('-')[0]}-{said['seq']}"

@@ -5,19 +5,19 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from stt_transcriber.decode.preemption import RightOfWay
+from stt_transcriber.decode.preemption import Preemption
 
 pytestmark = pytest.mark.unit
 
 
 def test_a_file_goes_on_while_there_is_a_worker_for_it() -> None:
-    way = RightOfWay(2)
+    way = Preemption(2)
     with way.file(), way.live():
         way.give_way()
 
 
 def test_a_file_waits_while_live_work_needs_its_worker() -> None:
-    way = RightOfWay(1)
+    way = Preemption(1)
     stepped, started = threading.Event(), threading.Event()
 
     def file() -> None:
@@ -39,7 +39,7 @@ def test_a_file_waits_while_live_work_needs_its_worker() -> None:
 
 
 def test_of_two_files_one_goes_on_beside_one_live_decode() -> None:
-    way = RightOfWay(2)
+    way = Preemption(2)
     steps = threading.Semaphore(0)
     over = threading.Event()
 
@@ -63,7 +63,7 @@ def test_of_two_files_one_goes_on_beside_one_live_decode() -> None:
 
 
 def test_closing_lets_those_go_who_wait() -> None:
-    way = RightOfWay(1)
+    way = Preemption(1)
     with ThreadPoolExecutor(1) as threads:
 
         def file() -> None:

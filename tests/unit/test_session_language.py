@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stt_shared.contracts.session import CarriedContext
+from stt_shared.contracts.session import TakeoverState
 from stt_transcriber.core.audio.buffer import RollingBuffer
 from stt_transcriber.core.audio.vad_gate import WINDOW_SAMPLES
-from stt_transcriber.core.audio.vad_track import VoiceTrack
+from stt_transcriber.core.audio.vad_track import VadTrack
 from stt_transcriber.core.decoding import DecodeRequest
 from stt_transcriber.core.language import SessionLanguage, Voice, voice_in
 from stt_transcriber.engines.base import EngineError
@@ -21,9 +21,9 @@ def voice(seconds: float, level: int = 1000) -> Voice:
     return Voice(np.full(round(seconds * 16000), level, np.int16), round(seconds * 1000))
 
 
-def tracked(voiced: list[bool]) -> tuple[RollingBuffer, VoiceTrack]:
+def tracked(voiced: list[bool]) -> tuple[RollingBuffer, VadTrack]:
     """A window of audio for each, its number as its samples."""
-    buffer, track = RollingBuffer(), VoiceTrack(0, 0.5)
+    buffer, track = RollingBuffer(), VadTrack(0, 0.5)
     for number, has_voice in enumerate(voiced):
         buffer.append(np.full(WINDOW_SAMPLES, number, np.int16))
         track.append(float(has_voice))
@@ -51,10 +51,10 @@ def test_only_windows_that_lie_inside_count() -> None:
 
 
 def test_what_is_carried_goes_on_the_same_way() -> None:
-    first = SessionLanguage(None, CarriedContext())
+    first = SessionLanguage(None, TakeoverState())
     first.final_language(voice(1, 5), "en", 0.9)
-    context = CarriedContext(voice=first.evidence.samples.tobytes(), voiced_ms=first.evidence.voiced_ms)
-    second = SessionLanguage(None, msgspec.json.decode(msgspec.json.encode(context), type=CarriedContext))
+    context = TakeoverState(voice=first.evidence.samples.tobytes(), voiced_ms=first.evidence.voiced_ms)
+    second = SessionLanguage(None, msgspec.json.decode(msgspec.json.encode(context), type=TakeoverState))
     one, other = first.choose(voice(1, 7)), second.choose(voice(1, 7))
     assert one.language_samples is not None
     assert other.language_samples is not None
@@ -63,9 +63,9 @@ def test_what_is_carried_goes_on_the_same_way() -> None:
 
 
 def test_a_context_of_an_older_version_has_its_language() -> None:
-    old = msgspec.json.decode(b'{"language":"fr","text":"bonjour","end_sample":16000}', type=CarriedContext)
+    old = msgspec.json.decode(b'{"language":"fr","text":"bonjour","end_sample":16000}', type=TakeoverState)
     assert SessionLanguage(None, old).decided == "fr"
-    assert SessionLanguage(None, CarriedContext()).decided is None
+    assert SessionLanguage(None, TakeoverState()).decided is None
 
 
 @pytest.mark.parametrize(

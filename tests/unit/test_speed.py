@@ -2,7 +2,7 @@
 
 import pytest
 
-from stt_transcriber.core.schedule.pacing import Load, places
+from stt_transcriber.core.schedule.pacing import LoadModel, places
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.core.schedule.speed import Speed
 
@@ -62,7 +62,7 @@ def test_there_is_always_a_place() -> None:
 
 
 def test_the_cost_of_a_draft_is_measured_anew_when_none_was_decoded_lately() -> None:
-    load = Load(2, 500, 3000, 5000)
+    load = LoadModel(2, 500, 3000, 5000)
     assert not load.has_room(0, 0), "measured in a busy moment"
     load.measured(60, 15_000)
     assert load.draft_ms == 60

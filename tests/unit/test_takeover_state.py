@@ -13,7 +13,7 @@ from takeover import Case, Draw, Kept, cold, killed_often, run
 
 from stt_shared.contracts.events import Final
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
-from stt_shared.contracts.session import CarriedContext, SessionConfig
+from stt_shared.contracts.session import SessionConfig, TakeoverState
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality, TimedWord
 from stt_transcriber.core.live.outcome import Advance
 from stt_transcriber.core.live.policy import LivePolicy
@@ -151,14 +151,14 @@ def test_without_the_stored_state_finals_differ() -> None:
 def test_a_session_that_was_lost_with_redis_passes_over_what_the_client_knows_already() -> None:
     """The log of a recording that is sent again must not fill with what needs no transcription."""
     case = case_of(0)
-    at = Advance(5 * 16000, 0, CarriedContext())
+    at = Advance(5 * 16000, 0, TakeoverState())
     session = LiveSession("s", case.config, case.policy, SlowEar(), committed_samples=at.samples, finals=2)
     steps: list[Advance] = []
     finals: list[Final] = []
     for frame in case.frames:
         outcomes = session.feed(frame, 0)
-        while session.needs_no_model() or (ticket := session.begin()):
-            if session.needs_no_model():
+        while session.has_final_ready() or (ticket := session.begin()):
+            if session.has_final_ready():
                 outcomes += session.settle(0)
             elif ticket:
                 outcomes += session.apply(ticket, spoken(ticket.request), 0)

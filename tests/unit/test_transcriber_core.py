@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from stt_client.text import join_texts as client_join_texts
 from stt_shared.contracts.text import join_texts
 from stt_transcriber.core.audio.buffer import RollingBuffer
-from stt_transcriber.core.audio.vad_gate import GatePolicy, SpeechGate
+from stt_transcriber.core.audio.vad_gate import GatePolicy, VadGate
 from stt_transcriber.core.decoding import TimedWord
 from stt_transcriber.core.files.cutter import ChunkCutter, CutChunk, CutterPolicy
 from stt_transcriber.core.text.agreement import Agreement, PlacedWord
@@ -97,7 +97,7 @@ class TestBuffer:
 
 
 def test_gate_ignores_a_wavering_voice() -> None:
-    gate = SpeechGate(GatePolicy())
+    gate = VadGate(GatePolicy())
     began = [gate.update(p) for p in (0.6, 0.2, 0.6, 0.7, 0.8, 0.4, 0.4, 0.1)]
     assert began == [False, False, False, False, True, False, False, False]
     assert gate.speech_start_window == 2

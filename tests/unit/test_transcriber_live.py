@@ -8,7 +8,7 @@ from live_driver import Driver, heard
 
 from stt_shared.contracts.events import Final, Partial, SpeechEnded, SpeechStarted
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
-from stt_shared.contracts.session import CarriedContext
+from stt_shared.contracts.session import TakeoverState
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality, TimedWord
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.schedule.scheduler import Kind
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.unit
 def test_silence_asks_for_nothing_and_moves_the_committed_position() -> None:
     driver = Driver()
     driver.audio(5, loud=False)
-    assert driver.session.wish() is None
+    assert driver.session.due_decode() is None
     assert not driver.events(SpeechStarted)
     advances = [outcome.advance for outcome in driver.outcomes if outcome.advance]
     assert advances
@@ -33,13 +33,13 @@ def test_speech_gets_partials_and_a_pause_gives_the_final() -> None:
     driver = Driver()
     driver.audio(1, loud=False)
     driver.audio(1, loud=True)
-    assert driver.session.wish() is Kind.FIRST
+    assert driver.session.due_decode() is Kind.FIRST
     driver.decode(heard(("hello", 0.3, 0.7)))
     driver.audio(1, loud=True)
-    assert driver.session.wish() is Kind.PARTIAL
+    assert driver.session.due_decode() is Kind.PARTIAL
     driver.decode(heard(("hello", 0.3, 0.7), ("world", 0.9, 1.4)))
     driver.audio(0.3, loud=False)
-    assert driver.session.wish() is Kind.FINAL, "the pause may be the end: the final is decoded ahead"
+    assert driver.session.due_decode() is Kind.FINAL, "the pause may be the end: the final is decoded ahead"
     driver.decode(heard(("hello", 0.3, 0.7), ("world", 0.9, 1.5)))
     assert not driver.events(Final), "but it is not said before the pause is long enough"
     driver.audio(0.3, loud=False)
@@ -88,7 +88,7 @@ def test_an_early_final_is_dropped_when_speech_goes_on() -> None:
     driver.audio(1, loud=True)
     driver.audio(0.7, loud=False)
     assert not driver.events(Final)
-    assert driver.session.wish() is Kind.FINAL
+    assert driver.session.due_decode() is Kind.FINAL
     driver.decode(heard(("one", 0.1, 0.5), ("two", 1.5, 1.9)))
     assert [final.text for final in driver.events(Final)] == ["one two"]
 
@@ -128,7 +128,7 @@ def test_a_click_is_no_utterance() -> None:
     driver.audio(1, loud=False)
     driver.audio(0.1, loud=True)
     driver.audio(1, loud=False)
-    assert driver.session.wish() is None
+    assert driver.session.due_decode() is None
     assert not driver.events(Final)
 
 
@@ -170,9 +170,9 @@ def test_a_broken_model_still_ends_the_utterance() -> None:
 def test_without_interim_results_there_are_only_finals() -> None:
     driver = Driver(interim_results=False)
     driver.audio(2, loud=True)
-    assert driver.session.wish() is None
+    assert driver.session.due_decode() is None
     driver.audio(0.6, loud=False)
-    assert driver.session.wish() is Kind.FINAL
+    assert driver.session.due_decode() is Kind.FINAL
     driver.decode(heard(("x", 0, 1)))
     assert not driver.events(Partial)
     assert len(driver.events(Final)) == 1
@@ -195,7 +195,7 @@ def say(driver: Driver, seconds: float, language: str, probability: float = 0.9)
     return ticket.request
 
 
-def carried_last(driver: Driver) -> CarriedContext:
+def carried_last(driver: Driver) -> TakeoverState:
     *_, advance = (outcome.advance for outcome in driver.outcomes if outcome.advance)
     return advance.context
 
@@ -280,9 +280,9 @@ def test_a_model_that_fails_early_is_not_asked_again_and_again() -> None:
     ticket = driver.session.begin()
     assert ticket is not None
     driver.outcomes += driver.session.fail(ticket, 0)
-    assert driver.session.wish() is None
+    assert driver.session.due_decode() is None
     driver.audio(0.3, loud=False)
-    assert driver.session.wish() is Kind.FINAL, "once more, when the utterance is over"
+    assert driver.session.due_decode() is Kind.FINAL, "once more, when the utterance is over"
 
 
 def test_finalize_in_silence_says_nothing_and_loses_nothing() -> None:

@@ -7,15 +7,15 @@ from prometheus_client import generate_latest
 
 from stt_shared.process import gc
 from stt_shared.process.clock import wall_ms
-from stt_shared.process.tasks import LoopWatch, cancel_and_wait, stop_signal
+from stt_shared.process.tasks import LoopMonitor, cancel_and_wait, stop_signal
 from stt_shared.redis.channels import ChannelHub
 from stt_shared.redis.client import connect, wait_until_ready
 from stt_shared.streams import keys
-from stt_shared.streams.sessions import Functions
-from stt_shared.work.crash_guard import Suspects
+from stt_shared.streams.sessions import SessionStreams
+from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.heartbeat import Heartbeat, ReplicaStatus, new_replica_id
 from stt_shared.work.rebalance import keep_balanced
-from stt_shared.work.stage import JOBS, SESSIONS, Stage
+from stt_shared.work.stage import JOBS, SESSIONS, StageWorker
 from stt_transcriber.core.schedule.pacing import draft_ms
 from stt_transcriber.decode.measuring import keep_measured, measure_first
 from stt_transcriber.decode.memory import keep_trimmed
@@ -37,14 +37,14 @@ MAX_JOBS_CUT = 4
 class Status:
     """What the heartbeat says; read in its thread."""
 
-    def __init__(self, settings: TranscriberSettings, replica_id: str, watch: LoopWatch) -> None:
+    def __init__(self, settings: TranscriberSettings, replica_id: str, watch: LoopMonitor) -> None:
         self._settings = settings
         self._id = replica_id
         self._watch = watch
         self._started_ms = int(wall_ms())
         self.engine: Engine | None = None
         self.pool: ModelPool | None = None
-        self.stage: Stage | None = None
+        self.stage: StageWorker | None = None
         self.live: LiveWorker | None = None
         self.places = 0
         self.draining = False
@@ -55,8 +55,8 @@ class Status:
         decode_s = self.pool.longest_running_s if self.pool else 0.0
         if self.engine is None or self.stage is None:
             state, reason = "starting", "loading the model"
-        elif self._watch.standstill_s > LOOP_STALL_S:
-            state, reason = "stalled", f"the event loop has stood still for {self._watch.standstill_s:.0f} s"
+        elif self._watch.blocked_s > LOOP_STALL_S:
+            state, reason = "stalled", f"the event loop has stood still for {self._watch.blocked_s:.0f} s"
         elif decode_s > self._settings.stall_after_s:
             state, reason = "stalled", f"a decode has been running for {decode_s:.0f} s"
         elif self.draining:
@@ -93,7 +93,7 @@ async def run(settings: TranscriberSettings) -> None:
     await wait_until_ready(settings.redis_url, timeout_s=10.0)
     client = connect(settings.redis_url)
     replica_id = new_replica_id("transcriber")
-    watch = LoopWatch()
+    watch = LoopMonitor()
     status = Status(settings, replica_id, watch)
     heartbeat = Heartbeat(settings.redis_url, replica_id, status.describe, generate_latest)
     heartbeat.start()
@@ -111,8 +111,8 @@ async def run(settings: TranscriberSettings) -> None:
             max_batch=settings.draft_batch,
         )
         status.engine = engine
-        new_voice = await asyncio.to_thread(load_vad, settings.vad)
-        functions = Functions(client)
+        new_vad = await asyncio.to_thread(load_vad, settings.vad)
+        functions = SessionStreams(client)
         policy = settings.policy()
         speed = await asyncio.to_thread(measure_first, engine)
         status.places = settings.max_sessions or speed.places
@@ -123,13 +123,13 @@ async def run(settings: TranscriberSettings) -> None:
             draft_ms=draft_ms(speed.encode_ms),
         )
         async with ChannelHub(client, keys.replica_channel(replica_id)) as hub, pool_of_threads as pool:
-            suspects = Suspects(client, functions)
+            suspects = CrashGuard(client, functions)
             live = LiveWorker(
-                LiveParts(client, functions, hub, pool, new_voice, policy, settings.session_silence_s, suspects)
+                LiveParts(client, functions, hub, pool, new_vad, policy, settings.session_silence_s, suspects)
             )
-            cutter = FileCutter(client, functions, hub, new_voice, policy, suspects)
+            cutter = FileCutter(client, functions, hub, new_vad, policy, suspects)
             chunks = ChunkWorker(client, functions, pool, replica_id, settings.worker_concurrency, suspects)
-            sessions = Stage(
+            sessions = StageWorker(
                 client,
                 functions,
                 SESSIONS,
@@ -140,7 +140,7 @@ async def run(settings: TranscriberSettings) -> None:
                 deletes=True,
                 may_move=live.may_move,
             )
-            jobs = Stage(
+            jobs = StageWorker(
                 client,
                 functions,
                 JOBS,
@@ -151,7 +151,7 @@ async def run(settings: TranscriberSettings) -> None:
                 deletes=True,
             )
             status.pool, status.stage, status.live = pool, sessions, live
-            gc.set_aside()
+            gc.freeze_gc()
             _log.info(
                 "ready",
                 replica=replica_id,

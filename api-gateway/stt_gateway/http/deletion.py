@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
-from stt_gateway.context import Services
+from stt_gateway.context import GatewayContext
 from stt_gateway.store.names import session_id_of, stored_id
 from stt_shared.contracts.jobs import JobConfig, JobStatus
 from stt_shared.process.clock import wall_ms
@@ -28,7 +28,7 @@ class _Speaker(msgspec.Struct):
 _decode_speaker = msgspec.json.Decoder(_Speaker).decode
 
 
-async def erase_job(services: Services, job_id: str) -> bool:
+async def erase_job(services: GatewayContext, job_id: str) -> bool:
     """Removes a job that has ended, and its transcript. False: there is no such job, or it goes on. May be repeated
     when the store or Redis was away."""
     fields = await read_state(services.redis, keys.job_keys(job_id))
@@ -48,7 +48,7 @@ async def erase_job(services: Services, job_id: str) -> bool:
     return True
 
 
-async def erase_transcript(services: Services, id: str) -> bool:
+async def erase_transcript(services: GatewayContext, id: str) -> bool:
     """Removes a stored transcript, whether of a job or of a live session; False: there is none."""
     kept = await services.store.get(id)
     spoken = await services.store.session_utterances(id)

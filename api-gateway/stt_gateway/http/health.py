@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import Counter, generate_latest
 
-from stt_gateway.context import Services, services_of
+from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.core.operation.exposition import ReplicaText, merged
 from stt_gateway.core.operation.health import NEARLY_FULL, health_view, is_nearly_full
 from stt_shared.redis.cluster import as_cluster
@@ -31,7 +31,7 @@ router = APIRouter(tags=["operation"])
 @router.get("/health")
 async def health(request: Request) -> JSONResponse:
     """What each part does; 503 when no live session could be served."""
-    services = services_of(request)
+    services = context_of(request)
     replicas = await _replicas(services)
     gateway_state = services.state
     if replicas is not None and gateway_state == "ready":
@@ -49,7 +49,7 @@ async def live() -> JSONResponse:
 @router.get("/metrics")
 async def metrics(request: Request) -> Response:
     """Prometheus text of this gateway and of every living replica; one whose own text is broken is left out."""
-    services = services_of(request)
+    services = context_of(request)
     texts = [ReplicaText("gateway", services.replica_id, generate_latest().decode())]
     replicas = [replica for replica in await _replicas(services) or [] if replica.id != services.replica_id]
     try:
@@ -73,7 +73,7 @@ async def metrics(request: Request) -> Response:
     return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-async def _replicas(services: Services) -> list[ReplicaStatus] | None:
+async def _replicas(services: GatewayContext) -> list[ReplicaStatus] | None:
     try:
         async with asyncio.timeout(REDIS_ANSWER_S):
             return await living_replicas(services.redis)
@@ -81,7 +81,7 @@ async def _replicas(services: Services) -> list[ReplicaStatus] | None:
         return None
 
 
-async def _redis_state(services: Services) -> str:
+async def _redis_state(services: GatewayContext) -> str:
     """Whether Redis takes writes, as the heartbeat finds it, and whether it soon will not."""
     if services.heartbeat.trouble:
         return services.heartbeat.trouble

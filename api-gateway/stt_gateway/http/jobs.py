@@ -13,7 +13,7 @@ import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from stt_gateway.context import Services, services_of
+from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.core.operation.estimate import seconds_left
 from stt_gateway.core.requests.idempotency import fingerprint, idempotency_key
 from stt_gateway.core.requests.parameters import JobRequest, job_request
@@ -46,7 +46,7 @@ async def post_job(request: Request) -> Response:
 
     The same request again under the same ``Idempotency-Key`` gets the same jobs, for a day.
     """
-    services = services_of(request)
+    services = context_of(request)
     settings = services.settings
     key = idempotency_key(request.headers.getlist("idempotency-key"))
     received = await receive_uploads(request, settings.spool_dir, settings.max_upload_bytes)
@@ -83,7 +83,7 @@ def _posted(job_ids: list[str], *, replayed: bool) -> Response:
     return _json(body, status=202, headers={"Idempotent-Replayed": "true"} if replayed else None)
 
 
-async def _known(services: Services, uploads: list[Upload], wishes: JobRequest, model: str) -> list[str] | None:
+async def _known(services: GatewayContext, uploads: list[Upload], wishes: JobRequest, model: str) -> list[str] | None:
     """Jobs that have heard just these files; None unless all of them. A file that comes under another name is kept
     under that, too: people look for names."""
     try:
@@ -108,14 +108,14 @@ async def _known(services: Services, uploads: list[Upload], wishes: JobRequest, 
 @router.get("/{job_id}")
 async def get_job(request: Request, job_id: str) -> Response:
     """Where the job is; with ``result`` or ``error`` at the end."""
-    return _json(await _view(services_of(request), job_id))
+    return _json(await _view(context_of(request), job_id))
 
 
 @router.delete("/{job_id}")
 async def delete_job(request: Request, job_id: str) -> Response:
     """Ends a job that has not ended; its audio is deleted. One that has ended is deleted for good, transcript and all.
     Answers the job as it is then, or as it was last, without its result."""
-    services = services_of(request)
+    services = context_of(request)
     last = await _view(services, job_id)
     if last.status.is_final:
         await erase_job(services, job_id)
@@ -128,7 +128,7 @@ async def delete_job(request: Request, job_id: str) -> Response:
 async def cancel_job(request: Request, job_id: str) -> Response:
     """Ends a job that has not ended; its audio is deleted. One that has ended stays as it is: whoever gives a file up
     a moment too late loses nothing. Answers the job as it is then."""
-    services = services_of(request)
+    services = context_of(request)
     await _cancel(services, job_id)
     return _json(await _view(services, job_id))
 
@@ -138,7 +138,7 @@ async def get_result(request: Request, job_id: str, kind: str) -> Response:
     """The transcript as ``txt``, ``json``, ``srt`` or ``vtt``."""
     if kind not in ("txt", "json", "srt", "vtt"):
         raise SttError("not_found", f"no result.{kind}; there are result.txt, .json, .srt and .vtt")
-    view = await _view(services_of(request), job_id)
+    view = await _view(context_of(request), job_id)
     if view.result is None:
         raise SttError("conflict", f"the job is {view.status.value}; a result is there when it is completed")
     match kind:
@@ -154,7 +154,7 @@ async def get_result(request: Request, job_id: str, kind: str) -> Response:
 @router.get("/{job_id}/events")
 async def watch_job(request: Request, job_id: str) -> Response:
     """Server-sent events: the job's view whenever it changes, until it has ended."""
-    services = services_of(request)
+    services = context_of(request)
     first = await _view(services, job_id)
 
     async def changes() -> AsyncIterator[bytes]:
@@ -201,7 +201,7 @@ def _remove(spool: Path, uploads: list[Upload]) -> None:
         (spool / upload.spool_name).unlink(missing_ok=True)
 
 
-async def _cancel(services: Services, job_id: str) -> None:
+async def _cancel(services: GatewayContext, job_id: str) -> None:
     """Nothing happens to a job that has ended, or that Redis has forgotten."""
     try:
         epoch = (await _fields(services, job_id))[b"epoch"].decode()
@@ -210,14 +210,14 @@ async def _cancel(services: Services, job_id: str) -> None:
     await services.functions.jobs.finish(keys.job_keys(job_id), epoch, JobStatus.CANCELLED, now_ms=wall_ms())
 
 
-async def _fields(services: Services, job_id: str) -> Mapping[bytes, bytes]:
+async def _fields(services: GatewayContext, job_id: str) -> Mapping[bytes, bytes]:
     fields = await read_state(services.redis, keys.job_keys(job_id)) if keys.is_valid_id(job_id) else {}
     if not fields or b"status" not in fields:
         raise SttError("not_found", "no such job; results are kept for a day")
     return fields
 
 
-async def _view(services: Services, job_id: str) -> JobView:
+async def _view(services: GatewayContext, job_id: str) -> JobView:
     try:
         fields = await _fields(services, job_id)
     except SttError:

@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from stt_gateway.context import services_of
+from stt_gateway.context import context_of
 from stt_gateway.http.deletion import erase_transcript
 from stt_gateway.http.subtitle_files import subtitles
-from stt_gateway.store.interface import Found, Summary, Transcript, TranscriptStore
+from stt_gateway.store.interface import SearchHit, Summary, Transcript, TranscriptStore
 from stt_gateway.store.request import cursor_of, rename_request, search_request
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import iso_timestamp
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/v1/stt/transcripts", tags=["transcripts"])
 
 def store_of(request: Request) -> TranscriptStore:
     """The store of the app that serves ``request``."""
-    return services_of(request).store
+    return context_of(request).store
 
 
 @router.get("")
@@ -58,7 +58,7 @@ async def rename_transcript(request: Request, id: str) -> Response:
 @router.delete("/{id}", status_code=204)
 async def delete_transcript(request: Request, id: str) -> Response:
     """Removes it for good, with its text in the search index, and what its job or session left in Redis."""
-    if not (keys.is_valid_id(id) and await erase_transcript(services_of(request), id)):
+    if not (keys.is_valid_id(id) and await erase_transcript(context_of(request), id)):
         raise _missing()
     return Response(status_code=204)
 
@@ -121,7 +121,7 @@ def _whole_view(found: Transcript) -> dict[str, Any]:
     return {**_view(found), "text": found.text, "segments": found.segments}
 
 
-def _found_view(found: Found) -> dict[str, Any]:
+def _found_view(found: SearchHit) -> dict[str, Any]:
     return {
         **_view(found.summary),
         "snippet": found.snippet,

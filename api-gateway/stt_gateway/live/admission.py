@@ -6,12 +6,12 @@ from redis.asyncio import Redis
 
 from stt_gateway.core.operation.health import AUDIO_PROCESSOR, TRANSCRIBER, free_places, is_ready
 from stt_gateway.core.requests.model_limits import check_model_can
-from stt_gateway.live.detached import Parking
+from stt_gateway.live.detached import DetachedSessions
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import SessionConfig, Task
 from stt_shared.process.clock import monotonic_ms
 from stt_shared.streams import keys
-from stt_shared.streams.sessions import Functions
+from stt_shared.streams.sessions import SessionStreams
 from stt_shared.work.heartbeat import ReplicaStatus, living_replicas
 
 FRESH_MS = 500.0
@@ -23,7 +23,7 @@ STALE_MS = 2000.0
 class Admission:
     """Refuses a session before any of its audio would wait for nobody."""
 
-    def __init__(self, client: Redis, functions: Functions, parking: Parking) -> None:
+    def __init__(self, client: Redis, functions: SessionStreams, parking: DetachedSessions) -> None:
         self._client = client
         self._functions = functions
         self._parking = parking

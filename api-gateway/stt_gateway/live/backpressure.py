@@ -7,7 +7,7 @@ from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import SessionConfig
 from stt_shared.process.clock import monotonic_ms
 from stt_shared.streams.keys import STAGE_AUDIO, STAGE_TRANSCRIBER, StreamKeys
-from stt_shared.streams.sessions import MAX_INGEST_LOG_BYTES, Functions
+from stt_shared.streams.sessions import MAX_INGEST_LOG_BYTES, SessionStreams
 
 _log = structlog.get_logger()
 
@@ -40,7 +40,7 @@ class Backpressure:
         """A frame found room."""
         self._watch.unblock()
 
-    async def check(self, functions: Functions, at: StreamKeys, progress: list[bytes | None]) -> None:
+    async def check(self, functions: SessionStreams, at: StreamKeys, progress: list[bytes | None]) -> None:
         """Raises SttError no_worker when the session cannot go on; ``progress``: the values of ``PROGRESS``."""
         if not self._watch.is_blocked:
             return

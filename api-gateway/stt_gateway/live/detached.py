@@ -18,7 +18,7 @@ _log = structlog.get_logger()
 _LISTEN_S = 60.0
 
 
-class Parking:
+class DetachedSessions:
     """Stops a session that nobody has resumed in time, or whose place is needed: the oldest first.
 
     Its write is fenced: once another connection has the session, it changes nothing.

@@ -51,7 +51,7 @@ async def send_text(websocket: WebSocket, text: str, timeout_s: float) -> None:
         raise ClientGone from error
 
 
-class Pump:
+class EventSender:
     """Sends ``ready``, which carries a secret and so never enters Redis, then the session's events after it until the
     last. ``timings`` are added to what `done` tells."""
 

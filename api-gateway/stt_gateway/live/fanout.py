@@ -27,7 +27,7 @@ VIEWERS_CHECK_S = 30.0
 """A viewer that hears nothing for so long looks for itself."""
 
 
-class Relay:
+class Fanout:
     """As a ChannelHub, for many listeners of few channels.
 
     ``client``: where the log beside each channel is looked at, None for channels without one; the newest entry there
@@ -102,7 +102,7 @@ class _Line:
         self._last = payload
         for number, inbox in enumerate(list(self.inboxes), start=1):
             if began_anew:
-                inbox.may_have_missed()
+                inbox.mark_incomplete()
             else:
                 inbox.put(payload)
             if number % EACH_ROUND == 0:
@@ -114,7 +114,7 @@ class _Line:
         if newest != self._last:
             self._last = newest
             for inbox in list(self.inboxes):
-                inbox.may_have_missed()
+                inbox.mark_incomplete()
 
     async def _newest(self) -> bytes | None:
         """What the log has last; as far as is known, when Redis does not answer."""

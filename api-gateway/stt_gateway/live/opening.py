@@ -13,12 +13,12 @@ from stt_gateway.live.session import FIRST_AUDIO_S, Session
 from stt_gateway.settings import GatewaySettings
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import Ready
-from stt_shared.contracts.session import TARGET_SAMPLE_RATE, SessionConfig, decode_config, encode_json
+from stt_shared.contracts.session import AUDIO_RATE_HZ, SessionConfig, decode_config, encode_json
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import SESSIONS_TOTAL
 from stt_shared.streams import keys
 from stt_shared.streams.keys import STAGE_GATEWAY, StreamKeys
-from stt_shared.streams.sessions import Attach, Beginning, Functions, Hold, Opened, Ownership
+from stt_shared.streams.sessions import AttachRefusal, Hold, OpenedSession, Ownership, SessionStreams, StartPosition
 
 _log = structlog.get_logger()
 
@@ -32,7 +32,7 @@ class Opening:
     """Opens and resumes sessions. Both methods raise SttError for a client that cannot be served, and the errors of
     Redis; with the session they return its `ready`."""
 
-    def __init__(self, client: Redis, functions: Functions, settings: GatewaySettings) -> None:
+    def __init__(self, client: Redis, functions: SessionStreams, settings: GatewaySettings) -> None:
         self._client = client
         self._functions = functions
         self._settings = settings
@@ -66,9 +66,9 @@ class Opening:
             committed_samples=_samples(known.committed_ms) if known else 0,
             ttl_s=keys.SESSION_TTL_S,
         )
-        if isinstance(attached, Attach):
+        if isinstance(attached, AttachRefusal):
             _log.info("session not resumed", session_id=session_id, cause=attached.value)
-            if attached is Attach.OTHER and not resume.is_opening:
+            if attached is AttachRefusal.OTHER and not resume.is_opening:
                 raise _not_found()
             return None
         await self._functions.publish(at.state, attached.epoch.encode())
@@ -87,8 +87,8 @@ class Opening:
         return session, session.ready(resume.token, True, resume.last_event)
 
     async def _opened(
-        self, at: StreamKeys, epoch: str, config: SessionConfig, token: str, beginning: Beginning
-    ) -> Opened:
+        self, at: StreamKeys, epoch: str, config: SessionConfig, token: str, beginning: StartPosition
+    ) -> OpenedSession:
         give_up_ms = monotonic_ms() + IN_USE_PATIENCE_MS
         while True:
             opened = await self._functions.open(
@@ -113,14 +113,14 @@ class Opening:
             await asyncio.sleep(IN_USE_RETRY_S)
 
 
-def _beginning(resume: Resume | None) -> Beginning:
+def _beginning(resume: Resume | None) -> StartPosition:
     """`ready` takes the first number; it never enters the log."""
     if resume is None:
-        return Beginning(event=1)
+        return StartPosition(event=1)
     known = resume.known
     if known is None:
         raise _not_found()
-    return Beginning(resume.last_event + 1, known.finals, _samples(known.committed_ms), _samples(known.start_ms))
+    return StartPosition(resume.last_event + 1, known.finals, _samples(known.committed_ms), _samples(known.start_ms))
 
 
 def _not_found() -> SttError:
@@ -132,4 +132,4 @@ def _hash(token: str) -> str:
 
 
 def _samples(milliseconds: int) -> int:
-    return milliseconds * TARGET_SAMPLE_RATE // 1000
+    return milliseconds * AUDIO_RATE_HZ // 1000

@@ -13,19 +13,19 @@ from stt_gateway.core.live.framing import Framer, Piece
 from stt_gateway.core.live.messages import Audio
 from stt_gateway.core.live.reorder import Chunk, Missing, Reorder
 from stt_gateway.core.live.silence import SilenceWatch
-from stt_gateway.core.live.stored_chunks import HeldChunks
+from stt_gateway.core.live.stored_chunks import StoredChunks
 from stt_gateway.core.requests.parameters import effective_config
 from stt_gateway.live.backpressure import PROGRESS, Backpressure
 from stt_gateway.settings import GatewaySettings
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import Ack, Error, Event, Gap, Limits, Notice, Ready, iso_timestamp
-from stt_shared.contracts.frames import NOTHING_HELD, Frame, FrameKind, FrameMeta, Held
-from stt_shared.contracts.session import TARGET_SAMPLE_RATE, SessionConfig
+from stt_shared.contracts.frames import INGEST_START, Frame, FrameKind, FrameMeta, IngestPosition
+from stt_shared.contracts.session import AUDIO_RATE_HZ, SessionConfig
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import REFUSED_WRITES, StageTimings
 from stt_shared.streams import keys
 from stt_shared.streams.keys import STAGE_GATEWAY
-from stt_shared.streams.sessions import Functions, Ownership, Written
+from stt_shared.streams.sessions import Ownership, SessionStreams, WriteResult
 
 _log = structlog.get_logger()
 
@@ -55,13 +55,13 @@ class Session:
     def __init__(
         self,
         client: Redis,
-        functions: Functions,
+        functions: SessionStreams,
         owner: Ownership,
         config: SessionConfig,
         settings: GatewaySettings,
         *,
         seq: int = 0,
-        held: Held = NOTHING_HELD,
+        held: IngestPosition = INGEST_START,
         had_audio: bool = False,
         stopped: bool = False,
     ) -> None:
@@ -69,8 +69,8 @@ class Session:
         self._functions = functions
         self._settings = settings
         self._reorder = Reorder(held.seq)
-        self._chunks = HeldChunks(held)
-        self.framer = Framer(config, settings.frame_ms, HASTY_MS if held == NOTHING_HELD else 0)
+        self._chunks = StoredChunks(held)
+        self.framer = Framer(config, settings.frame_ms, HASTY_MS if held == INGEST_START else 0)
         self._silence = SilenceWatch(config.endpointing_ms)
         self._room = Backpressure(config)
         self._lock = asyncio.Lock()
@@ -84,7 +84,7 @@ class Session:
         self.owner = owner
         self.config = config
         self.timings = StageTimings()
-        self.has_audio = had_audio or held != NOTHING_HELD
+        self.has_audio = had_audio or held != INGEST_START
         """Some audio came, whether it is in Redis yet or not."""
         self.stopped = stopped
         """STOP is in the log: nothing more is written."""
@@ -118,9 +118,9 @@ class Session:
             if self.stopped:
                 return
             self.has_audio = self.has_audio or len(message.chunk) > 0
-            self._silence.arrived(now_ms, self.framer.duration_ms(len(message.chunk)))
+            self._silence.audio_arrived(now_ms, self.framer.duration_ms(len(message.chunk)))
             await self._pass_on(self._reorder.push(message.seq, message.chunk), now_ms)
-            self._silence.handled(monotonic_ms())
+            self._silence.audio_handled(monotonic_ms())
 
     async def finalize(self) -> None:
         """Ends the current utterance after the audio so far."""
@@ -146,7 +146,7 @@ class Session:
             # The keys live for an hour: one that is not prolonged now is prolonged by what comes next.
             _log.warning("session not prolonged", session_id=self.id, cause=str(error))
 
-    async def tend(self) -> None:
+    async def run_timers(self) -> None:
         """Sends what has waited long enough, and notices a client that fell silent. Runs until cancelled."""
         while True:
             now_ms = monotonic_ms()
@@ -155,7 +155,7 @@ class Session:
             await asyncio.sleep(wait_ms / 1000)
             if monotonic_ms() - now_ms - wait_ms > STANDSTILL_MS:
                 # This process stood still, and has not read what came meanwhile: no silence of the client's.
-                self._silence.handled(monotonic_ms())
+                self._silence.audio_handled(monotonic_ms())
             if self._lock.locked() or self.stopped:
                 continue
             async with self._lock:
@@ -166,7 +166,7 @@ class Session:
                 elif self.framer.due_ms is not None and now_ms >= self.framer.due_ms:
                     await self._append_all(self.framer.flush())
 
-    async def look_after(self, last_event_ms: float) -> None:
+    async def check(self, last_event_ms: float) -> None:
         """To be called every second: still ours? still in time? anything to acknowledge?
 
         ``last_event_ms``: when the client was last sent something (monotonic).
@@ -174,7 +174,7 @@ class Session:
         epoch, fence, committed, *progress = await self._functions.fields(self.owner.keys, *_LOOKED_AT)
         self._check_place(epoch, fence)
         await self._room.check(self._functions, self.owner.keys, progress)
-        self._committed_ms = int(committed or 0) * 1000 // TARGET_SAMPLE_RATE
+        self._committed_ms = int(committed or 0) * 1000 // AUDIO_RATE_HZ
         await self._acknowledge()
         now_ms = monotonic_ms()
         idle_ms = self._settings.session_idle_timeout_s * 1000
@@ -224,7 +224,7 @@ class Session:
         return self.has_audio or self.stopped
 
     @contextlib.asynccontextmanager
-    async def quiet(self) -> AsyncIterator[None]:
+    async def paused_writes(self) -> AsyncIterator[None]:
         """Inside, no write is on its way: a task cancelled here leaves no frame of which nobody knows if it arrived."""
         self._give_up_ms = monotonic_ms()
         async with self._lock:
@@ -238,10 +238,10 @@ class Session:
     async def _pass_on(self, parts: list[Chunk | Missing], now_ms: float) -> None:
         for part in parts:
             if isinstance(part, Missing):
-                self._chunks.given_up(part.last)
+                self._chunks.skip(part.last)
                 await self._tell_missing(part)
             else:
-                if pieces := self.framer.push(self._chunks.passes(part.seq, part.data), now_ms):
+                if pieces := self.framer.push(self._chunks.add(part.seq, part.data), now_ms):
                     await self._append_all(pieces)
 
     async def _tell_missing(self, missing: Missing) -> None:
@@ -278,12 +278,12 @@ class Session:
                     raise SttError("unavailable", "the session's store does not answer; connect again") from error
                 await asyncio.sleep(UNREACHABLE_RETRY_S)
                 continue
-            if written in (Written.OK, Written.DUPLICATE):
+            if written in (WriteResult.OK, WriteResult.DUPLICATE):
                 self._seq, self._held = frame.seq, held
                 self._chunks.stored(held)
                 self._room.stored()
                 return
-            if written is not Written.FULL:
+            if written is not WriteResult.FULL:
                 REFUSED_WRITES.labels(written).inc()
                 await self._explain(written)
                 return
@@ -292,14 +292,14 @@ class Session:
                 raise SttError("unavailable", "the session's workers do not keep up; connect again")
             await asyncio.sleep(FULL_RETRY_S)
 
-    async def _explain(self, written: Written) -> None:
+    async def _explain(self, written: WriteResult) -> None:
         """Raises why a frame was refused; returns when the session simply has ended."""
         try:
             place = await self._client.hmget(self.owner.keys.state, ["epoch", _FENCE])
         except (redis.ConnectionError, redis.TimeoutError) as error:
             raise SttError("unavailable", "the session's store does not answer; connect again") from error
         self._check_place(*place)
-        if written is not Written.GONE:
+        if written is not WriteResult.GONE:
             raise SttError("unavailable", "the session's store lost part of this session; connect again")
         # Ended by an event that is on its way to the client.
         self.stopped = True
@@ -324,4 +324,4 @@ class Session:
         except (redis.ConnectionError, redis.TimeoutError) as error:
             _log.warning("event not stored", session_id=self.id, kind=type(event).__name__, cause=str(error))
             return False
-        return written is Written.OK
+        return written is WriteResult.OK

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Row, and_, case, delete, exists, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stt_gateway.store.interface import Settled, Utterance
+from stt_gateway.store.interface import NumberedUtterance, Utterance
 from stt_gateway.store.names import kept_name, kept_text
 from stt_gateway.store.schema import conversations, deleted, utterances
 from stt_gateway.store.search_index import SearchIndex
@@ -115,7 +115,7 @@ def _storable(one: Utterance) -> Utterance:
 
 async def read(
     connection: AsyncConnection, conversation_id: str, after: int, since_ms: float | None, limit: int
-) -> list[Settled]:
+) -> list[NumberedUtterance]:
     """Utterances with a number above ``after`` that ended at or after ``since_ms``, by number, without their words."""
     query = select(utterances.c.number, *_PLAIN).where(
         utterances.c.conversation_id == conversation_id, utterances.c.number > after
@@ -123,7 +123,7 @@ async def read(
     if since_ms is not None:
         query = query.where(utterances.c.ended_ms >= int(since_ms))
     rows = await connection.execute(query.order_by(utterances.c.number).limit(limit))
-    return [Settled(row.number, _utterance(row)) for row in rows]
+    return [NumberedUtterance(row.number, _utterance(row)) for row in rows]
 
 
 async def read_session(connection: AsyncConnection, session_id: str) -> list[Utterance]:

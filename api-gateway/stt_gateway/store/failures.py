@@ -36,7 +36,7 @@ _POSTGRESQL = {
 
 
 @contextlib.contextmanager
-def told_to_clients() -> Iterator[None]:
+def as_stt_error() -> Iterator[None]:
     """Turns a database that cannot be used into SttError ``unavailable``. Mistakes of ours stay what they are."""
     try:
         yield

@@ -82,7 +82,7 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True):
     expires_ms: int | None = None
 
 
-class Settled(msgspec.Struct, frozen=True):
+class NumberedUtterance(msgspec.Struct, frozen=True):
     """An utterance with its number in the conversation: 1, 2, 3 … in the order in which they became readable, so a
     reader who asks for what comes after the last number it has misses nothing. Deleted utterances leave holes."""
 
@@ -111,7 +111,7 @@ class Snippet(msgspec.Struct, frozen=True):
     hits: list[tuple[int, int]]
 
 
-class Found(msgspec.Struct, frozen=True):
+class SearchHit(msgspec.Struct, frozen=True):
     """One result of a search. ``title_hits`` and ``filename_hits`` are ranges as in ``Snippet``."""
 
     summary: Summary
@@ -123,7 +123,7 @@ class Found(msgspec.Struct, frozen=True):
 class Page(msgspec.Struct, frozen=True):
     """Results, newest first; ``next`` is None on the last page."""
 
-    found: list[Found]
+    found: list[SearchHit]
     next: int | None
 
 
@@ -159,7 +159,7 @@ class TranscriptStore(Protocol):
 
     async def conversation(
         self, conversation_id: str, *, after: int = 0, since_ms: float | None = None, limit: int = MAX_UTTERANCES
-    ) -> list[Settled]:
+    ) -> list[NumberedUtterance]:
         """Utterances with a number above ``after`` that ended at or after ``since_ms``, by number."""
 
     async def session_utterances(self, session_id: str) -> list[Utterance]:

@@ -12,7 +12,7 @@ from alembic.util import CommandError
 from sqlalchemy import URL, Connection, text
 
 from stt_gateway.store.engine import LOCK_WAIT_S, check_sqlite, is_sqlite, open_engine, writing
-from stt_gateway.store.failures import told_to_clients
+from stt_gateway.store.failures import as_stt_error
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 # Any number, the same for all gateways.
@@ -28,12 +28,12 @@ async def migrate(url: URL) -> None:
     if is_sqlite(url):
         check_sqlite()
         path = Path(url.database or "")
-        with told_to_clients():
+        with as_stt_error():
             await asyncio.to_thread(_make_private, path)
             await asyncio.to_thread(_write_ahead, path)
     engine = open_engine(url, pool_size=1, creating=True)
     try:
-        with told_to_clients():
+        with as_stt_error():
             async with writing(engine).begin() as connection:
                 if not is_sqlite(url):
                     await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})

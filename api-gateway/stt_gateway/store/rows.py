@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import Row
 
 from stt_gateway.store.folding import highlight_name, snippet
-from stt_gateway.store.interface import Found, Kind, Search, Snippet, State, Summary, Transcript
+from stt_gateway.store.interface import Kind, Search, SearchHit, Snippet, State, Summary, Transcript
 from stt_gateway.store.names import kept_name, kept_text
 from stt_gateway.store.schema import transcripts
 from stt_shared.contracts.jobs import JobError, JobSegment
@@ -69,9 +69,9 @@ def whole(row: Row[Any]) -> Transcript:
     )
 
 
-def found(row: Row[Any], wanted: Search) -> Found:
+def found(row: Row[Any], wanted: Search) -> SearchHit:
     """A result, with what of it matches."""
-    return Found(
+    return SearchHit(
         Summary(**listed(row)),
         Snippet(*snippet(row.text, wanted.query)) if wanted.query else None,
         highlight_name(row.title, wanted.filename) if wanted.filename else [],

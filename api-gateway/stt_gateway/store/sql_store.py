@@ -11,14 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from stt_gateway.store import conversations
 from stt_gateway.store.engine import is_sqlite, open_engine, writing
-from stt_gateway.store.failures import told_to_clients
+from stt_gateway.store.failures import as_stt_error
 from stt_gateway.store.folding import fold, fold_name
 from stt_gateway.store.interface import (
     MAX_PAGE,
     MAX_UTTERANCES,
+    NumberedUtterance,
     Page,
     Search,
-    Settled,
     State,
     Summary,
     Transcript,
@@ -158,7 +158,7 @@ class SqlTranscriptStore:
 
     async def conversation(
         self, conversation_id: str, *, after: int = 0, since_ms: float | None = None, limit: int = MAX_UTTERANCES
-    ) -> list[Settled]:
+    ) -> list[NumberedUtterance]:
         """Utterances with a number above ``after`` that ended at or after ``since_ms``, by number."""
         async with self._read() as connection:
             return await conversations.read(
@@ -196,7 +196,7 @@ class SqlTranscriptStore:
         if removed or self._traces:
             self._traces = False
             try:
-                with told_to_clients():
+                with as_stt_error():
                     await self._index.scrub(self._engine)
             except BaseException:
                 self._traces = True
@@ -231,13 +231,13 @@ class SqlTranscriptStore:
 
     @asynccontextmanager
     async def _read(self) -> AsyncIterator[AsyncConnection]:
-        with told_to_clients():
+        with as_stt_error():
             async with self._engine.connect() as connection:
                 yield connection
 
     @asynccontextmanager
     async def _write(self) -> AsyncIterator[AsyncConnection]:
-        with told_to_clients():
+        with as_stt_error():
             async with writing(self._engine).connect() as connection:
                 yield connection
                 await connection.commit()

@@ -97,7 +97,7 @@ class StoreWriter:
         # 0 would wait for ever.
         items = await self._queue.take(AT_ONCE, round(max(1.0, min(BLOCK_MS, (due_s - clock()) * 1000))))
         if clock() >= self._next_look_s:
-            self._next_look_s = clock() + self._queue.next_look_s()
+            self._next_look_s = clock() + self._queue.next_scan_s()
             items += await self._queue.adopt(AT_ONCE)
         return items
 
@@ -118,7 +118,7 @@ class StoreWriter:
         except Exception:
             # The one net of an entry: the others must not wait for it. It stays pending and is found again.
             _log.exception("an entry was not stored")
-            self._queue.let_go(item)
+            self._queue.release_entry(item)
             return
         if isinstance(told, Said) and told.store:
             growing = self._growing.setdefault(stored_session_id(told), _Growing(told))
@@ -142,7 +142,7 @@ class StoreWriter:
                 # As in `_take`.
                 _log.exception("a transcript was not stored")
                 for item in entries:
-                    self._queue.let_go(item)
+                    self._queue.release_entry(item)
                 continue
             growing.due_s = clock() + REST_SHARE * took_s
             for item in entries:

@@ -16,7 +16,7 @@ from fastapi.responses import PlainTextResponse
 from redis.asyncio import Redis
 from starlette.websockets import WebSocketDisconnect
 
-from stt_gateway.context import services_of
+from stt_gateway.context import context_of
 from stt_gateway.live.event_sender import CLOSE_SLOW_READER, ClientGone, send_text
 from stt_gateway.ws.stream import Connection
 from stt_gateway.ws.viewer import shown, until_gone
@@ -54,14 +54,14 @@ async def transcribe(websocket: WebSocket) -> None:
         *([] if any(name == "conversation_id" for name, _ in given) else [("conversation_id", CONVERSATION)]),
     ]
     with SESSIONS.labels("gateway").track_inprogress():
-        await Connection(websocket, services_of(websocket), query).run()
+        await Connection(websocket, context_of(websocket), query).run()
 
 
 @router.websocket("/api/stt/connect")
 async def connect(websocket: WebSocket) -> None:
     """A list of the utterances of the last two minutes, now and every ten seconds."""
     await websocket.accept()
-    services = services_of(websocket)
+    services = context_of(websocket)
     client = websocket.client
     code = 1000
     leaving = asyncio.create_task(until_gone(websocket), name="older viewer")

@@ -41,7 +41,7 @@ _WHOLE_TEXT, _WHOLE_BINARY = 0x81, 0x82
 _MASKED, _LONGER = 0x80, 0xFF
 
 
-class ReadAheadProtocol(WebSocketsSansIOProtocol):
+class FastWebSocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn stops reading at every message and starts again when it is taken, which costs two system calls each.
     A session takes its messages at once unless it must wait for room, and only then need the client wait too."""
 

@@ -12,7 +12,7 @@ import structlog
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
-from stt_gateway.context import Services, services_of
+from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.core.live.framing import joined_ms
 from stt_gateway.core.live.messages import (
     Audio,
@@ -23,9 +23,9 @@ from stt_gateway.core.live.messages import (
     message_from_bytes,
     message_from_text,
 )
-from stt_gateway.core.live.rate_limit import SendPace
+from stt_gateway.core.live.rate_limit import AudioRateLimit
 from stt_gateway.core.requests.parameters import Defaults, SessionRequest, session_request, shown
-from stt_gateway.live.event_sender import CLOSE_DONE, ClientGone, Pump, send_text
+from stt_gateway.live.event_sender import CLOSE_DONE, ClientGone, EventSender, send_text
 from stt_gateway.live.opening import Opening
 from stt_gateway.live.session import Session
 from stt_shared.contracts.errors import SttError
@@ -58,7 +58,7 @@ async def stream(websocket: WebSocket) -> None:
     # Accepted before anything is checked: a browser cannot read why a handshake was refused.
     await websocket.accept()
     with SESSIONS.labels("gateway").track_inprogress():
-        await Connection(websocket, services_of(websocket), websocket.query_params.multi_items()).run()
+        await Connection(websocket, context_of(websocket), websocket.query_params.multi_items()).run()
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ _Outcome = _Closed | _Renamed | ClientGone | SttError
 class Connection:
     """One WebSocket. It holds one session, or two in a row when the client names its own late."""
 
-    def __init__(self, websocket: WebSocket, services: Services, query: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, websocket: WebSocket, services: GatewayContext, query: Sequence[tuple[str, str]]) -> None:
         self._websocket = websocket
         self._query = query
         self._services = services
@@ -153,7 +153,7 @@ class Connection:
         except (redis.ConnectionError, redis.TimeoutError) as error:
             return _not_opened(error)
         self._is_open = True
-        pump = Pump(
+        pump = EventSender(
             self._websocket,
             services.redis,
             services.hub,
@@ -167,13 +167,13 @@ class Connection:
         pumping = asyncio.create_task(_until(ended, lambda: self._forward(pump)), name="pump")
         others = [
             asyncio.create_task(_until(ended, lambda: self._listen(session, request, first)), name="receive"),
-            asyncio.create_task(_until(ended, session.tend), name="tend"),
+            asyncio.create_task(_until(ended, session.run_timers), name="tend"),
             asyncio.create_task(_until(ended, lambda: self._look_after(session, pump)), name="look after"),
         ]
         services.sessions.add(session)
         try:
             outcome = await ended
-            async with session.quiet():
+            async with session.paused_writes():
                 for task in others:
                     task.cancel()
             ends_here = isinstance(outcome, SttError) and not outcome.kind.retryable
@@ -221,11 +221,11 @@ class Connection:
                     raise
             await asyncio.sleep(LONE_RETRY_S)
 
-    async def _forward(self, pump: Pump) -> _Outcome:
+    async def _forward(self, pump: EventSender) -> _Outcome:
         return _Closed(await pump.run())
 
     async def _listen(self, session: Session, request: SessionRequest, first: Message | None) -> _Outcome:
-        pace = SendPace(self._settings.max_audio_rate, self._settings.audio_burst_s)
+        pace = AudioRateLimit(self._settings.max_audio_rate, self._settings.audio_burst_s)
         message = first
         while True:
             if message is not None:
@@ -240,13 +240,13 @@ class Connection:
                     await asyncio.sleep(wait_s)
             message = await self._receive(request)
 
-    async def _look_after(self, session: Session, pump: Pump) -> _Outcome:
+    async def _look_after(self, session: Session, pump: EventSender) -> _Outcome:
         async with self._services.hub.listen(session.owner.keys.state) as inbox:
             while True:
                 await inbox.get(LOOK_AFTER_S)
                 session.framer.join(joined_ms(self._settings.frame_ms, len(self._services.sessions), CORES))
                 try:
-                    await session.look_after(pump.last_sent_ms)
+                    await session.check(pump.last_sent_ms)
                 except (redis.ConnectionError, redis.TimeoutError) as error:
                     # Those who write and read for the session decide when that has lasted too long.
                     _log.warning("session not looked after", session_id=session.id, cause=str(error))

@@ -15,11 +15,11 @@ import structlog
 from fastapi import APIRouter, Request, Response, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
-from stt_gateway.context import Services, services_of
+from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.core.operation.token_bucket import TokenBucket
 from stt_gateway.core.requests.viewing import Viewing, page_request, viewing
 from stt_gateway.live.event_sender import CLOSE_SLOW_READER, ClientGone, send_text
-from stt_gateway.store.interface import MAX_UTTERANCES, Settled
+from stt_gateway.store.interface import MAX_UTTERANCES, NumberedUtterance
 from stt_gateway.store.names import session_id_of
 from stt_shared.contracts.conversation import Utterance
 from stt_shared.contracts.errors import SttError
@@ -27,7 +27,7 @@ from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import ERRORS_TOTAL
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.streams import keys
-from stt_shared.streams.conversations import epoch_of, place_before, read_conversation
+from stt_shared.streams.conversations import conversation_epoch, read_conversation, seq_before
 
 _log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ router = APIRouter()
 async def follow(websocket: WebSocket, conversation_id: str) -> None:
     """Settled utterances of all speakers, and what is being said where wanted; docs/protocol.md is the contract."""
     await websocket.accept()
-    services = services_of(websocket)
+    services = context_of(websocket)
     code = 1000
     try:
         wish = viewing(conversation_id, websocket.query_params.multi_items())
@@ -71,7 +71,7 @@ async def read(request: Request, conversation_id: str) -> Response:
     """What was said in a conversation, from the store: a page at a time, each in the order in which it was said
     (``after``, ``limit``; ``next`` of an answer is ``after`` of the next, null on the last page)."""
     after, limit = page_request(request.query_params.multi_items(), MAX_UTTERANCES)
-    found = await services_of(request).store.conversation(conversation_id, after=after, limit=limit)
+    found = await context_of(request).store.conversation(conversation_id, after=after, limit=limit)
     # Several gateways keep at once: numbers say what a reader has, times in which order it was said.
     in_order = sorted(
         found, key=lambda one: (one.utterance.started_ms, one.utterance.session_id, one.utterance.utterance)
@@ -84,7 +84,7 @@ async def read(request: Request, conversation_id: str) -> Response:
     return Response(msgspec.json.encode(body), media_type="application/json")
 
 
-def _kept(settled: Settled) -> dict[str, Any]:
+def _kept(settled: NumberedUtterance) -> dict[str, Any]:
     said = settled.utterance
     return {
         "number": settled.number,
@@ -104,7 +104,7 @@ class Viewer:
     """One viewer's connection. ``run`` raises ClientGone, TimeoutError for one that does not read, and the errors of
     Redis."""
 
-    def __init__(self, websocket: WebSocket, services: Services, wish: Viewing) -> None:
+    def __init__(self, websocket: WebSocket, services: GatewayContext, wish: Viewing) -> None:
         self._websocket = websocket
         self._services = services
         self._wish = wish
@@ -128,7 +128,7 @@ class Viewer:
         wish = self._wish
         self._epoch = await self._current_epoch()
         if wish.after is None:
-            place = await place_before(self._services.redis, wish.conversation_id, wall_ms() - wish.since_ms)
+            place = await seq_before(self._services.redis, wish.conversation_id, wall_ms() - wish.since_ms)
         else:
             # Of a conversation that began anew since, the viewer has nothing.
             place = wish.after.place if wish.after.epoch in ("", self._epoch) else 0
@@ -156,7 +156,7 @@ class Viewer:
                     return
 
     async def _current_epoch(self) -> str:
-        return await epoch_of(self._services.redis, self._wish.conversation_id)
+        return await conversation_epoch(self._services.redis, self._wish.conversation_id)
 
     async def _unsettled(self) -> None:
         channel = keys.conversation_keys(self._wish.conversation_id).unsettled
@@ -198,7 +198,7 @@ def shown(utterance: Utterance) -> dict[str, Any]:
     return told
 
 
-async def _tell(websocket: WebSocket, services: Services, error: SttError) -> int:
+async def _tell(websocket: WebSocket, services: GatewayContext, error: SttError) -> int:
     ERRORS_TOTAL.labels(error.code).inc()
     body = {"type": "error", "code": error.code, "message": error.message, "retryable": error.kind.retryable}
     if (retry_after_s := services.retry_after_s(error.kind)) is not None:

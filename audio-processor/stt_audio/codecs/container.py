@@ -44,7 +44,7 @@ class ContainerDecoder:
 
     ``feed`` and ``finish`` must be read to their end, one after the other. Both raise SttError when the stream cannot
     be decoded, after all that could be was handed out. What follows the container's own end is ignored. With ``held``
-    nothing comes out until ``resampler.go_on``.
+    nothing comes out until ``resampler.resume``.
     """
 
     def __init__(self, media: Media, max_samples: int, *, held: bool = False) -> None:

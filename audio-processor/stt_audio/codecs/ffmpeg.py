@@ -61,7 +61,7 @@ class AudioInput(abc.ABC):
         """
         resampler = resampler or MonoResampler()
         left = max_samples
-        with _told_to_clients(self._media):
+        with _as_stt_error(self._media):
             for frame in self._frames():
                 _check_frame(frame)
                 pcm = resampler.feed(frame)
@@ -166,7 +166,7 @@ def open_container(source: StreamSource, media: Media) -> Iterator[ContainerInpu
         **(_LIVE_OPTIONS if live else _FILE_OPTIONS),
         "format_whitelist": media.value,
     }
-    with _told_to_clients(media):
+    with _as_stt_error(media):
         container = av.open(
             source,
             "r",
@@ -192,7 +192,7 @@ def _check_frame(frame: av.AudioFrame) -> None:
 
 
 @contextlib.contextmanager
-def _told_to_clients(media: Media) -> Iterator[None]:
+def _as_stt_error(media: Media) -> Iterator[None]:
     """FFmpeg's own errors come out as SttError."""
     try:
         yield

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from stt_audio.codecs.resample import MonoResampler, warm_up_samples
 from stt_shared.contracts.errors import SttError
-from stt_shared.contracts.session import TARGET_SAMPLE_RATE
+from stt_shared.contracts.session import AUDIO_RATE_HZ
 
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 8000, 192_000
 MAX_CHANNELS = 8
@@ -71,7 +71,7 @@ class PcmDecoder:
     @property
     def is_identity(self) -> bool:
         """The samples are already what the transcriber wants, so that decoding costs nothing."""
-        return self._format is SampleFormat.S16LE and self._channels == 1 and self._sample_rate == TARGET_SAMPLE_RATE
+        return self._format is SampleFormat.S16LE and self._channels == 1 and self._sample_rate == AUDIO_RATE_HZ
 
     def feed(self, data: bytes) -> bytes:
         """16 kHz mono s16le of all whole samples so far; the rest waits for the next piece."""
@@ -81,12 +81,12 @@ class PcmDecoder:
         self._rest = data[whole:]
         if whole < len(data):
             data = data[:whole]
-        if not data or (self._held and self._sample_rate == TARGET_SAMPLE_RATE):
+        if not data or (self._held and self._sample_rate == AUDIO_RATE_HZ):
             return b""
         if self.is_identity:
             return data
         mono = to_mono_int16(data, self._format, self._channels)
-        if self._sample_rate == TARGET_SAMPLE_RATE:
+        if self._sample_rate == AUDIO_RATE_HZ:
             return mono.tobytes()
         frame = av.AudioFrame.from_ndarray(mono.reshape(1, -1), format="s16", layout="mono")
         frame.sample_rate = self._sample_rate
@@ -107,11 +107,11 @@ class PcmDecoder:
         n_samples = min(self._resampler.source_samples, warm_up_samples(self._sample_rate))
         return len(self._rest) + n_samples * self._frame_bytes
 
-    def go_on(self, source_samples: int, samples: int) -> None:
+    def resume(self, source_samples: int, samples: int) -> None:
         """After as many bytes as another decoder needed (``needed_bytes``) this one, made with ``held``, goes on from
         that one's ``run``."""
         self._held = False
-        self._resampler.go_on(source_samples, samples)
+        self._resampler.resume(source_samples, samples)
 
 
 def to_mono_int16(data: bytes, sample_format: SampleFormat, channels: int) -> Int16s:

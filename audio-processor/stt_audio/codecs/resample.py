@@ -8,7 +8,7 @@ from typing import Any
 import av
 import numpy as np
 
-from stt_shared.contracts.session import TARGET_SAMPLE_RATE
+from stt_shared.contracts.session import AUDIO_RATE_HZ
 
 WARM_UP_PARTS = 5
 """A fifth of a second: as much audio before its first sample makes a resampler forget how it began."""
@@ -24,7 +24,7 @@ def warm_up_samples(sample_rate: int) -> int:
 class MonoResampler:
     """Keeps its state from frame to frame; begins a new *run* when a stream changes its rate, format or layout midway.
 
-    With ``held`` it gives nothing out and keeps the last bit of what it is fed, until ``go_on`` says which part of
+    With ``held`` it gives nothing out and keeps the last bit of what it is fed, until ``resume`` says which part of
     another resampler's run that was. Not bound to a thread, but never to be used by two at once.
     """
 
@@ -71,7 +71,7 @@ class MonoResampler:
         self.source_samples = self.samples = 0
         return tail
 
-    def go_on(self, source_samples: int, samples: int) -> None:
+    def resume(self, source_samples: int, samples: int) -> None:
         """What was fed so far is the end of ``source_samples`` that another resampler was fed in its run, and that one
         has handed out ``samples``: what comes now continues them."""
         self._goes_on = True
@@ -97,7 +97,7 @@ class MonoResampler:
         begin = max(0, -(-earliest // period) * period)
         if begin > self.source_samples:  # less is known than a period: right to a sample, not to its fraction
             begin = earliest
-        missing = -(-begin * TARGET_SAMPLE_RATE // sample_rate) - self.samples
+        missing = -(-begin * AUDIO_RATE_HZ // sample_rate) - self.samples
         self._surplus_bytes = -2 * min(0, missing)
         at, already, pcm = earliest, self.samples, b""
         for frame in held:
@@ -112,7 +112,7 @@ class MonoResampler:
 
     def _resampled(self, frame: av.AudioFrame | None) -> bytes:
         if self._resampler is None:
-            self._resampler = av.AudioResampler("s16", "mono", TARGET_SAMPLE_RATE)
+            self._resampler = av.AudioResampler("s16", "mono", AUDIO_RATE_HZ)
         pcm = _joined(self._resampler.resample(frame))
         surplus = min(self._surplus_bytes, len(pcm))
         self._surplus_bytes -= surplus
@@ -122,7 +122,7 @@ class MonoResampler:
 
 
 def _period(sample_rate: int) -> int:
-    return sample_rate // math.gcd(sample_rate, TARGET_SAMPLE_RATE)
+    return sample_rate // math.gcd(sample_rate, AUDIO_RATE_HZ)
 
 
 def _without_first(frame: av.AudioFrame, n_samples: int) -> av.AudioFrame:

@@ -10,7 +10,7 @@ from collections import deque
 import msgspec
 
 from stt_audio.codecs.sniff import Media
-from stt_audio.codecs.sync_points import Start, follower_of
+from stt_audio.codecs.sync_points import Start, parser_for
 
 MAX_KEPT_BYTES = 262_144
 """As much of a stream is kept for a successor, at most."""
@@ -55,7 +55,7 @@ class RestartPoints:
     def __init__(self, media: Media, begin: Point | None = None) -> None:
         prefix = begin.prefix if begin else b""
         self._preroll_s = OPUS_PREROLL_S if media in (Media.MATROSKA, Media.OGG) else PREROLL_S
-        self._follower = follower_of(media)
+        self._follower = parser_for(media)
         self._follower.feed(prefix)
         self._prefix_bytes = len(prefix)
         self._fed = 0

@@ -24,7 +24,7 @@ class Start:
     lead: bytes
 
 
-class Follower(ABC):
+class StreamParser(ABC):
     """Follows one stream. Subclasses read one part after the other."""
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class Follower(ABC):
         return 0
 
 
-class _Opaque(Follower):
+class _Opaque(StreamParser):
     """A stream that can only be taken up from its beginning."""
 
     def _part(self, pending: bytearray) -> int:
@@ -88,7 +88,7 @@ _CLUSTER, _TIMESTAMP, _BLOCK_GROUP, _SIMPLE_BLOCK = 0x1F43B675, 0xE7, 0xA0, 0xA3
 _UNKNOWN_SIZE = b"\x01\xff\xff\xff\xff\xff\xff\xff"
 
 
-class _Matroska(Follower):
+class _Matroska(StreamParser):
     """Begins anew at any block, also in the middle of a cluster, since a recorder's cluster may last half a minute: the
     lead is then the beginning of a cluster of unknown size with that cluster's time."""
 
@@ -132,7 +132,7 @@ def _vint_bytes(data: bytes | bytearray) -> int:
     return 9 - data[0].bit_length() if data[0] else 1
 
 
-class _Ogg(Follower):
+class _Ogg(StreamParser):
     """Begins anew at any page. Head: the pages before the first one that has reached a time."""
 
     _in_head = True
@@ -160,7 +160,7 @@ class _Ogg(Follower):
         return whole
 
 
-class _Flac(Follower):
+class _Flac(StreamParser):
     """Begins anew at any frame. Head: the stream's parameters, without any other metadata."""
 
     _in_head = True
@@ -207,7 +207,7 @@ def _is_flac_frame(head: bytearray) -> bool:
     return length < 16 and crc == head[length]
 
 
-class _Framed(Follower):
+class _Framed(StreamParser):
     """Frames that name their own length, one after the other, perhaps after an ID3 tag. No head."""
 
     _tag_passed = False
@@ -253,7 +253,7 @@ class _Mpeg(_Framed):
 _BASE_DATA_OFFSET = 1
 
 
-class _Mp4(Follower):
+class _Mp4(StreamParser):
     """Begins anew at any fragment, unless its places are counted from the beginning of the file."""
 
     def _part(self, pending: bytearray) -> int:
@@ -283,7 +283,7 @@ def _counts_from_file_start(moof: bytearray) -> bool:
     return at < 0 or len(moof) < at + 8 or bool(moof[at + 7] & _BASE_DATA_OFFSET)
 
 
-_FOLLOWERS: dict[Media, type[Follower]] = {
+_FOLLOWERS: dict[Media, type[StreamParser]] = {
     Media.MATROSKA: _Matroska,
     Media.OGG: _Ogg,
     Media.FLAC: _Flac,
@@ -293,6 +293,6 @@ _FOLLOWERS: dict[Media, type[Follower]] = {
 }
 
 
-def follower_of(media: Media) -> Follower:
+def parser_for(media: Media) -> StreamParser:
     """A fresh follower of a stream of ``media``."""
     return _FOLLOWERS.get(media, _Opaque)()

@@ -11,9 +11,9 @@ from stt_audio.codecs.memory import MAX_ALLOCATION_BYTES
 from stt_audio.codecs.sniff import HEAD_BYTES, Media, sniff
 from stt_audio.codecs.source import FileSource
 from stt_shared.contracts.errors import SttError
-from stt_shared.contracts.session import TARGET_SAMPLE_RATE
+from stt_shared.contracts.session import AUDIO_RATE_HZ
 
-FRAME_BYTES = 2 * TARGET_SAMPLE_RATE
+FRAME_BYTES = 2 * AUDIO_RATE_HZ
 """One second."""
 
 _ESTIMATED_DURATION = frozenset({Media.MP3, Media.AAC, Media.AMR, Media.AC3, Media.EAC3})
@@ -37,8 +37,8 @@ class FileDecoder:
             # FFmpeg gets an open file and no name: neither a name's ending nor a path can mislead it.
             file = stack.enter_context(path.open("rb"))
             self._media = media = _media(file.read(HEAD_BYTES))
-            length_s = _length_s(file, media, max_samples / TARGET_SAMPLE_RATE + 1, cancelled)
-            self.total_samples = int(length_s * TARGET_SAMPLE_RATE)
+            length_s = _length_s(file, media, max_samples / AUDIO_RATE_HZ + 1, cancelled)
+            self.total_samples = int(length_s * AUDIO_RATE_HZ)
             """Length according to the file itself; 0 when it does not say."""
             if self.total_samples > max_samples:
                 raise SttError("too_large", _too_long(max_samples))
@@ -113,4 +113,4 @@ def _no_audio(media: Media, claimed_samples: int) -> str:
 
 
 def _too_long(max_samples: int) -> str:
-    return f"the audio is longer than the {max_samples // TARGET_SAMPLE_RATE} s that are allowed"
+    return f"the audio is longer than the {max_samples // AUDIO_RATE_HZ} s that are allowed"

@@ -14,17 +14,17 @@ import structlog
 from redis.asyncio import Redis
 
 from stt_audio.files.decoder import FileDecoder
-from stt_audio.pcm_writer import NotOurs, PcmWriter, WriteHole
+from stt_audio.pcm_writer import OwnershipLost, PcmWriter, WriteHole
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.frames import FrameKind
 from stt_shared.contracts.jobs import JobConfig, JobError, JobStatus
-from stt_shared.contracts.session import TARGET_SAMPLE_RATE, encode_json
+from stt_shared.contracts.session import AUDIO_RATE_HZ, encode_json
 from stt_shared.process.clock import wall_ms
-from stt_shared.process.priority import step_back
-from stt_shared.redis.retry import until_reached
+from stt_shared.process.priority import lower_thread_priority
+from stt_shared.redis.retry import until_answered
 from stt_shared.streams import keys
-from stt_shared.streams.sessions import Functions, Ownership
-from stt_shared.work.crash_guard import Suspects
+from stt_shared.streams.sessions import Ownership, SessionStreams
+from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.stage import Assignment
 
 _log = structlog.get_logger()
@@ -45,16 +45,16 @@ class FileJobs:
     def __init__(
         self,
         client: Redis,
-        functions: Functions,
+        functions: SessionStreams,
         spool_dir: Path,
         max_decoded_samples: int,
-        suspects: Suspects | None = None,
+        suspects: CrashGuard | None = None,
     ) -> None:
         self._client = client
         self._functions = functions
         self._spool_dir = spool_dir
         self._max_decoded_samples = max_decoded_samples
-        self._suspects = suspects or Suspects(client, functions)
+        self._suspects = suspects or CrashGuard(client, functions)
 
     async def handle(self, assignment: Assignment) -> None:
         """Decodes one file to its end. A file that cannot be decoded, or that killed every worker that tried, ends
@@ -74,7 +74,7 @@ class FileJobs:
             await self._set_while_active(owner, {"status": JobStatus.PROCESSING.value})
             n_samples = await self._decode(assignment)
             log.info("file decoded", n_samples=n_samples)
-        except NotOurs:
+        except OwnershipLost:
             log.info("file job left: it was cancelled or taken over")
         except SttError as error:
             await self._fail(owner, error)
@@ -102,7 +102,7 @@ class FileJobs:
         owner = assignment.owner
         written = int(assignment.fields.get(b"pcm_seq", b"0"))
         path = _spooled(self._spool_dir, _decode_config(assignment.fields[b"config"]))
-        writer = PcmWriter(self._functions, owner, max_samples=MAX_AHEAD_S * TARGET_SAMPLE_RATE)
+        writer = PcmWriter(self._functions, owner, max_samples=MAX_AHEAD_S * AUDIO_RATE_HZ)
         async with _in_own_thread(path, self._max_decoded_samples, lambda: self._must_be_active(owner)) as (
             total_samples,
             frames,
@@ -119,8 +119,8 @@ class FileJobs:
         return writer.position_samples
 
     async def _set_while_active(self, owner: Ownership, fields: Mapping[str, str]) -> None:
-        """Sets fields of the job unless it has ended meanwhile; then raises NotOurs."""
-        await until_reached(lambda: self._try_to_set(owner, fields))
+        """Sets fields of the job unless it has ended meanwhile; then raises OwnershipLost."""
+        await until_answered(lambda: self._try_to_set(owner, fields))
 
     async def _try_to_set(self, owner: Ownership, fields: Mapping[str, str]) -> None:
         state = owner.keys.state
@@ -140,13 +140,13 @@ class FileJobs:
                 return
 
     async def _must_be_active(self, owner: Ownership) -> None:
-        """Raises NotOurs once the job was cancelled or taken over."""
-        await until_reached(lambda: _check_active(self._client, owner))
+        """Raises OwnershipLost once the job was cancelled or taken over."""
+        await until_answered(lambda: _check_active(self._client, owner))
 
     async def _fail(self, owner: Ownership, error: SttError) -> None:
         _log.info("file job failed", job_id=owner.keys.id, code=error.code, cause=error.message)
         body = encode_json(JobError(error.code, error.message))
-        await until_reached(
+        await until_answered(
             lambda: self._functions.jobs.finish(
                 owner.keys, owner.epoch, JobStatus.FAILED.value, error=body, now_ms=wall_ms()
             )
@@ -157,9 +157,9 @@ async def _check_active(client: Redis, owner: Ownership) -> None:
     found: list[Any] = await client.hmget(owner.keys.state, ["epoch", "status", f"fence:{owner.stage}"])
     epoch, status, fence = found
     if (epoch, fence) != (owner.epoch.encode(), str(owner.fence).encode()):
-        raise NotOurs("gone")
+        raise OwnershipLost("gone")
     if status is not None and JobStatus(status.decode()).is_final:
-        raise NotOurs("gone")
+        raise OwnershipLost("gone")
 
 
 @contextlib.asynccontextmanager
@@ -173,7 +173,7 @@ async def _in_own_thread(
     loop = asyncio.get_running_loop()
     cancelled = threading.Event()
     # One worker: PyAV's objects are opened, used and closed by the same thread.
-    executor = ThreadPoolExecutor(1, thread_name_prefix="file decoder", initializer=step_back)
+    executor = ThreadPoolExecutor(1, thread_name_prefix="file decoder", initializer=lower_thread_priority)
     try:
         opening = executor.submit(FileDecoder, path, max_samples, cancelled)
         try:

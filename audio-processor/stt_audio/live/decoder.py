@@ -43,7 +43,7 @@ class LiveDecoder(Protocol):
         """How a successor comes to where this decoder is now; None when it cannot."""
         ...
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """To a decoder that began at a checkpoint, and was fed what the other one had been: from now on it gives out
         what comes after that, and nothing before."""
         ...
@@ -104,10 +104,10 @@ class PcmStream:
         source_samples, samples = self._pcm.run
         return Checkpoint(Point(max(0, self._fed - self._pcm.needed_bytes)), None, source_samples, samples)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """From where the other decoder was."""
         if self._begin is not None:
-            self._pcm.go_on(self._begin.source_samples, self._begin.samples)
+            self._pcm.resume(self._begin.source_samples, self._begin.samples)
 
 
 class WavStream:
@@ -153,9 +153,9 @@ class WavStream:
         point = Point(self._samples_at + offset, lead=wav_header(self._header, left))
         return Checkpoint(point, Media.WAV, inner.source_samples, inner.samples)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """From where the other decoder was."""
-        self._stream.go_on()
+        self._stream.resume()
 
 
 class ContainerStream:
@@ -197,10 +197,10 @@ class ContainerStream:
         resampler = self._decoder.resampler
         return Checkpoint(point, self._media, resampler.source_samples, resampler.samples)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """From where the other decoder was."""
         if self._begin is not None:
-            self._decoder.resampler.go_on(self._begin.source_samples, self._begin.samples)
+            self._decoder.resampler.resume(self._begin.source_samples, self._begin.samples)
 
 
 class SniffedStream:
@@ -253,10 +253,10 @@ class SniffedStream:
         """The decoder's; the beginning while there is none."""
         return Checkpoint(Point(0)) if self._stream is None else self._stream.checkpoint()
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """From where the other decoder was."""
         if self._stream is not None:
-            self._stream.go_on()
+            self._stream.resume()
         self._begin = None
 
     def _chosen(self) -> LiveDecoder | None:

@@ -9,13 +9,13 @@ from stt_audio.live.progress import ENDED, Progress
 from stt_audio.pcm_writer import PcmWriter
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.frames import Frame, FrameKind
-from stt_shared.contracts.session import TARGET_SAMPLE_RATE
+from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.process.clock import wall_ms
 from stt_shared.process.metrics import stage_seconds
 from stt_shared.redis.pipeline import Argument
-from stt_shared.work.crash_guard import BEHIND_MS, Trial
+from stt_shared.work.crash_guard import BEHIND_MS, Probation
 
-MAX_FRAME_BYTES = 2 * TARGET_SAMPLE_RATE
+MAX_FRAME_BYTES = 2 * AUDIO_RATE_HZ
 """Longest frame in the PCM log: one second."""
 MIN_FRAME_BYTES = 32 * 30
 """Shortest frame: 30 ms. Less waits for the next piece or control frame, since a single page of Ogg or frame of ADTS is
@@ -26,13 +26,15 @@ data cannot fill it."""
 _SILENT = f"no audio in {MAX_SILENT_BYTES} bytes of the stream; more headers, pictures or padding are not allowed"
 
 
-class Road:
+class LivePipeline:
     """Goes on where ``progress`` says; frames that another replica's decoder has done only bring ours to its state.
 
     ``trial``: of a session that workers died of; it is over with the first frame that none of them got done.
     """
 
-    def __init__(self, writer: PcmWriter, decoder: LiveDecoder, progress: Progress, trial: Trial | None = None) -> None:
+    def __init__(
+        self, writer: PcmWriter, decoder: LiveDecoder, progress: Progress, trial: Probation | None = None
+    ) -> None:
         self._writer = writer
         self._decoder = decoder
         self._progress = progress
@@ -48,10 +50,10 @@ class Road:
         self._pending = b""
         self._silent_bytes = 0
 
-    async def travel(self, frames: AsyncIterator[Frame]) -> None:
-        """Returns after STOP, or when ``frames`` end. Raises SttError, NotOurs, LogHole or WriteHole."""
+    async def run(self, frames: AsyncIterator[Frame]) -> None:
+        """Returns after STOP, or when ``frames`` end. Raises SttError, OwnershipLost, LogHole or WriteHole."""
         if self._progress.keep_from > self._replayed_seq:
-            self._decoder.go_on()
+            self._decoder.resume()
         async for frame in frames:
             trial = self._trial
             if trial is not None:
@@ -72,7 +74,7 @@ class Road:
         async for _ in pieces:
             pass
         if frame.seq == self._replayed_seq:
-            self._decoder.go_on()
+            self._decoder.resume()
 
     def _feed(self, frame: Frame) -> AsyncIterator[bytes]:
         skip, self._skip_bytes = self._skip_bytes, 0

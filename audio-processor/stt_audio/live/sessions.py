@@ -10,18 +10,18 @@ import structlog
 from redis.asyncio import Redis
 
 from stt_audio.live.decoder import live_decoder
-from stt_audio.live.pipeline import Road
+from stt_audio.live.pipeline import LivePipeline
 from stt_audio.live.progress import ENDED, Progress
-from stt_audio.pcm_writer import UNSERVED_S, NotOurs, PcmWriter, Unserved, WriteHole
+from stt_audio.pcm_writer import UNSERVED_S, OwnershipLost, PcmWriter, Unserved, WriteHole
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.frames import Frame, FrameKind
 from stt_shared.contracts.session import SessionState, session_state
 from stt_shared.process.metrics import SESSIONS, SESSIONS_TOTAL
 from stt_shared.redis.channels import ChannelHub
-from stt_shared.redis.retry import until_reached
+from stt_shared.redis.retry import until_answered
 from stt_shared.streams.reader import LogHole, LogReader, read_audio
-from stt_shared.streams.sessions import Functions
-from stt_shared.work.crash_guard import Suspects
+from stt_shared.streams.sessions import SessionStreams
+from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.stage import Assignment
 
 _log = structlog.get_logger()
@@ -35,36 +35,36 @@ class LiveSessions:
     def __init__(
         self,
         client: Redis,
-        functions: Functions,
+        functions: SessionStreams,
         hub: ChannelHub,
         executor: Executor,
         max_decoded_samples: int,
-        suspects: Suspects | None = None,
+        suspects: CrashGuard | None = None,
     ) -> None:
         self._client = client
         self._functions = functions
         self._hub = hub
         self._executor = executor
         self._max_decoded_samples = max_decoded_samples
-        self._suspects = suspects or Suspects(client, functions)
+        self._suspects = suspects or CrashGuard(client, functions)
 
     async def handle(self, assignment: Assignment) -> None:
         """Decodes one session until its STOP, its end or the loss of its ownership."""
         SESSIONS_TOTAL.labels(SERVICE).inc()
-        with SESSIONS.labels(SERVICE).track_inprogress(), contextlib.suppress(NotOurs):
+        with SESSIONS.labels(SERVICE).track_inprogress(), contextlib.suppress(OwnershipLost):
             state = session_state(assignment.fields)
             writer = PcmWriter(self._functions, assignment.owner, seq=state.pcm_seq, unserved_s=UNSERVED_S)
             try:
                 await self._decode(assignment, state, writer)
             except (LogHole, WriteHole) as hole:
                 _log.error("hole in a log", session_id=writer.session_id, cause=str(hole))
-                writer.seq = await until_reached(lambda: self._last_seq(assignment))
+                writer.seq = await until_answered(lambda: self._last_seq(assignment))
                 await _write_failure(writer, SttError("internal", "audio was lost on its way to the decoder"))
             except SttError as error:
                 await _write_failure(writer, error)
             except Unserved as unserved:
                 await _write_failure(writer, SttError("no_worker", str(unserved)))
-            except (NotOurs, redis.RedisError):
+            except (OwnershipLost, redis.RedisError):
                 raise
             except Exception:
                 # Whatever it is, the client must not wait for ever; the stage logs it.
@@ -81,7 +81,7 @@ class LiveSessions:
         reader = read_audio(self._client, self._hub, assignment.owner.keys, progress.keep_from - 1)
         try:
             async with contextlib.aclosing(self._frames(assignment, reader)) as frames:
-                await Road(writer, decoder, progress, trial).travel(frames)
+                await LivePipeline(writer, decoder, progress, trial).run(frames)
         finally:
             await decoder.close()
             if trial is not None:
@@ -100,7 +100,7 @@ class LiveSessions:
                             return
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 _log.warning("reading interrupted", session_id=assignment.owner.keys.id, cause=str(error))
-                await until_reached(self._ping)
+                await until_answered(self._ping)
 
     async def _ping(self) -> None:
         await self._client.ping()

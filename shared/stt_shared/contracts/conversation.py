@@ -39,7 +39,7 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
     words: list[SpokenWord] = []
 
 
-class Unsettled(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="unsettled"):
+class LiveUtterance(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="unsettled"):
     """What a speaker is saying, so far: ``text`` = ``stable`` + ``unstable`` with the space between them, if any. The
     next one of the session, or its utterance, replaces it."""
 

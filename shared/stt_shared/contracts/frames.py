@@ -65,7 +65,7 @@ class Frame(msgspec.Struct, frozen=True):
         return _encode(self.meta)
 
 
-class Held(msgspec.Struct, frozen=True):
+class IngestPosition(msgspec.Struct, frozen=True):
     """What of a client's chunks is in the ingest log: all up to number ``seq``, and ``next_bytes`` of the one
     behind it; all together ``total_bytes``."""
 
@@ -78,13 +78,13 @@ class Held(msgspec.Struct, frozen=True):
         return f"{self.seq}:{self.next_bytes}:{self.total_bytes}"
 
     @classmethod
-    def parsed(cls, packed: bytes) -> "Held":
+    def parsed(cls, packed: bytes) -> "IngestPosition":
         """Reads ``packed``."""
         seq, of_next, total = packed.split(b":")
         return cls(int(seq), int(of_next), int(total))
 
 
-NOTHING_HELD = Held()
+INGEST_START = IngestPosition()
 
 
 class _Published(msgspec.Struct, omit_defaults=True):

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-TARGET_SAMPLE_RATE = 16000
+AUDIO_RATE_HZ = 16000
 """Hertz of every sample after the audio-processor."""
 
 
@@ -41,7 +41,7 @@ class Task(enum.StrEnum):
 class SessionConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     """The client's wishes, checked by the gateway; ``language`` None means: detect."""
 
-    sample_rate: int = TARGET_SAMPLE_RATE
+    sample_rate: int = AUDIO_RATE_HZ
     encoding: Encoding = Encoding.PCM_S16LE
     channels: int = 1
     language: str | None = None
@@ -59,7 +59,7 @@ class SessionConfig(msgspec.Struct, frozen=True, omit_defaults=True):
         return None if size is None else size * self.channels
 
 
-class Hearing(msgspec.Struct, frozen=True, omit_defaults=True):
+class VadCheckpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the transcriber had heard at ``position``, at or before the committed one: a successor hears the audio from
     there on and finds the same utterances.
 
@@ -76,7 +76,7 @@ class Hearing(msgspec.Struct, frozen=True, omit_defaults=True):
     ends: tuple[int, ...] = ()
 
 
-class CarriedContext(msgspec.Struct, frozen=True, omit_defaults=True):
+class TakeoverState(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a successor needs to go on as its predecessor would have; stored with every step of the committed position.
 
     ``text`` and ``end_sample`` are the last final's, for the decodes after it. ``language``: the one that was decided
@@ -86,7 +86,7 @@ class CarriedContext(msgspec.Struct, frozen=True, omit_defaults=True):
     language: str | None = None
     text: str = ""
     end_sample: int = 0
-    hearing: Hearing | None = None
+    hearing: VadCheckpoint | None = None
     voice: bytes = b""
     voiced_ms: int = 0
 
@@ -107,11 +107,11 @@ class SessionState(msgspec.Struct, frozen=True):
     start_samples: int
     committed_samples: int
     committed_seq: int
-    context: CarriedContext
+    context: TakeoverState
 
 
 _config_decoder = msgspec.json.Decoder(SessionConfig)
-_context_decoder = msgspec.json.Decoder(CarriedContext)
+_context_decoder = msgspec.json.Decoder(TakeoverState)
 
 
 def session_state(fields: Mapping[bytes, bytes]) -> SessionState:

@@ -22,7 +22,7 @@ async def cancel_and_wait(*tasks: "asyncio.Task[Any]", again_s: float = CANCEL_A
         await asyncio.wait(left, timeout=again_s)
 
 
-async def together(*works: Coroutine[Any, Any, None]) -> None:
+async def run_together(*works: Coroutine[Any, Any, None]) -> None:
     """Runs them until cancelled, or until one fails or ends.
 
     An asyncio.TaskGroup cancels its tasks only once, and would wait for ever for one whose cancellation was lost.
@@ -53,7 +53,7 @@ def stop_signal() -> asyncio.Event:
     return event
 
 
-class LoopWatch:
+class LoopMonitor:
     """Knows how long an event loop has not come round; read from another thread."""
 
     def __init__(self) -> None:
@@ -68,6 +68,6 @@ class LoopWatch:
             await asyncio.sleep(0.2)
 
     @property
-    def standstill_s(self) -> float:
+    def blocked_s(self) -> float:
         """Seconds since the last tick."""
         return 0.0 if self._loop is None else max(0.0, self._loop.time() - self._last)

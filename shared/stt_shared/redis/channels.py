@@ -49,7 +49,7 @@ class Inbox:
             self._messages.append(payload)
         self._wake()
 
-    def may_have_missed(self) -> None:
+    def mark_incomplete(self) -> None:
         """Called by the hub when the connection was new."""
         self._may_miss = True
         self._wake()
@@ -75,7 +75,7 @@ class Inbox:
             self._waiter.set_result(None)
 
 
-class Listening(Protocol):
+class InboxSource(Protocol):
     """Who has inboxes to give: the hub, or who passes on what the hub hears."""
 
     def listen(self, channel: str) -> contextlib.AbstractAsyncContextManager[Inbox]:
@@ -125,7 +125,7 @@ class ChannelHub:
                 # Unconfirmed (Redis away): the subscriber does it on reconnection, and the inbox is told then.
                 async with asyncio.timeout(2.0):
                     if not confirmed.is_set():
-                        await self._wish(channel)
+                        await self._subscribe_at_node(channel)
                         await confirmed.wait()
             yield inbox
         finally:
@@ -134,35 +134,35 @@ class ChannelHub:
                 del self._inboxes[channel]
                 self._confirmed.pop(channel, None)
                 for subscriber in self._subscribers.values():
-                    if channel in subscriber.wishes:
-                        await subscriber.unwish(channel)
+                    if channel in subscriber.subscriptions:
+                        await subscriber.unsubscribe(channel)
 
-    def heard(self, channel: str, payload: bytes) -> None:
+    def on_message(self, channel: str, payload: bytes) -> None:
         """Called by a subscriber."""
         for inbox in self._inboxes.get(channel, ()):
             inbox.put(payload)
 
-    def confirmed(self, channel: str) -> None:
+    def on_subscribed(self, channel: str) -> None:
         """Called by a subscriber. Also after a new connection: whatever was published meanwhile is in the log only."""
         confirmed = self._confirmed.get(channel)
         if confirmed is not None:
             confirmed.set()
         for inbox in self._inboxes.get(channel, ()):
-            inbox.may_have_missed()
+            inbox.mark_incomplete()
 
-    def lost(self, subscriber: Subscriber) -> None:
+    def on_connection_lost(self, subscriber: Subscriber) -> None:
         """Called by a subscriber."""
-        for channel in subscriber.wishes:
+        for channel in subscriber.subscriptions:
             for inbox in self._inboxes.get(channel, ()):
-                inbox.may_have_missed()
-        self.displaced(subscriber)
+                inbox.mark_incomplete()
+        self.on_moved(subscriber)
 
-    def displaced(self, subscriber: Subscriber) -> None:
+    def on_moved(self, subscriber: Subscriber) -> None:
         """Called by a subscriber: in a cluster its channels may be at another node now."""
         if self._cluster is not None and (self._moving is None or self._moving.done()):
-            self._moving = asyncio.create_task(self._put_right(), name="channels of a cluster")
+            self._moving = asyncio.create_task(self._move_channels(), name="channels of a cluster")
 
-    async def _wish(self, channel: str) -> None:
+    async def _subscribe_at_node(self, channel: str) -> None:
         try:
             subscriber = await self._subscriber_at(await self._node_of(channel))
         except (redis.ConnectionError, redis.TimeoutError):
@@ -170,10 +170,10 @@ class ChannelHub:
                 raise
             # The node is away: the cluster will tell who has its slots.
             subscriber = next(iter(self._subscribers.values()))
-            subscriber.wishes.add(channel)
-            self.displaced(subscriber)
+            subscriber.subscriptions.add(channel)
+            self.on_moved(subscriber)
             raise
-        await subscriber.wish(channel)
+        await subscriber.subscribe(channel)
 
     async def _node_of(self, channel: str) -> str:
         return "" if self._cluster is None else await self._cluster.node_of(channel)
@@ -188,17 +188,17 @@ class ChannelHub:
                 self._subscribers[node] = subscriber
             return subscriber
 
-    async def _put_right(self) -> None:
+    async def _move_channels(self) -> None:
         """Brings every channel to the node that has it now; a slot on its way, or a node just gone, takes a while."""
         assert self._cluster is not None
         quiet = 0
         for _ in range(_ROUNDS):
             try:
-                await self._cluster.look_again()
+                await self._cluster.refresh()
                 moved = [
-                    await self._bring(channel, node, subscriber)
+                    await self._move_channel(channel, node, subscriber)
                     for node, subscriber in list(self._subscribers.items())
-                    for channel in list(subscriber.wishes)
+                    for channel in list(subscriber.subscriptions)
                 ]
                 await self._leave_nodes({node.name for node in self._cluster.get_nodes()})
                 quiet = 0 if any(moved) else quiet + 1
@@ -209,21 +209,21 @@ class ChannelHub:
                 return
             await asyncio.sleep(_ROUND_S)
 
-    async def _bring(self, channel: str, node: str, subscriber: Subscriber) -> bool:
+    async def _move_channel(self, channel: str, node: str, subscriber: Subscriber) -> bool:
         right = await self._node_of(channel)
-        if channel not in subscriber.wishes:
+        if channel not in subscriber.subscriptions:
             return False  # not wanted any more
         if right == node:
-            await subscriber.wish(channel)
+            await subscriber.subscribe(channel)
             return False
         target = await self._subscriber_at(right)
-        subscriber.wishes.discard(channel)
-        await target.wish(channel)
+        subscriber.subscriptions.discard(channel)
+        await target.subscribe(channel)
         return True
 
     async def _leave_nodes(self, known: set[str]) -> None:
         """Subscribers to nodes that are no longer in the cluster would try to reach them for ever."""
         for node, subscriber in list(self._subscribers.items()):
-            if node not in known and not subscriber.wishes and len(self._subscribers) > 1:
+            if node not in known and not subscriber.subscriptions and len(self._subscribers) > 1:
                 del self._subscribers[node]
                 await subscriber.stop()

@@ -15,7 +15,7 @@ from redis.retry import Retry as BlockingRetry
 
 from stt_shared.redis.cluster import ClusterClient, connect_cluster_sync, is_cluster_url
 from stt_shared.redis.outage import as_outage, is_lasting, redis_state
-from stt_shared.redis.uvloop_errors import tell_of_closing
+from stt_shared.redis.uvloop_errors import fix_connection_errors
 from stt_shared.streams import keys
 
 BLOCK_MS = 1000
@@ -36,7 +36,7 @@ def connect(url: str) -> Redis:
     if is_cluster_url(url):
         # Not a Redis by descent, but it answers all the commands that this suite gives.
         return cast(Redis, ClusterClient(url, **options))
-    return tell_of_closing(Redis.from_url(url, health_check_interval=10, **options))
+    return fix_connection_errors(Redis.from_url(url, health_check_interval=10, **options))
 
 
 def connect_sync(url: str) -> redis.Redis:

@@ -15,7 +15,7 @@ from redis.cluster import RedisCluster as BlockingRedisCluster
 from redis.connection import parse_url
 from redis.exceptions import ClusterError, RedisClusterException
 
-from stt_shared.redis.uvloop_errors import tell_of_closing, told_of_closing
+from stt_shared.redis.uvloop_errors import fix_connection_errors, with_connection_errors
 
 _SCHEMES = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
 
@@ -42,7 +42,7 @@ class ClusterClient(RedisCluster):
         super().__init__(
             startup_nodes=[ClusterNode(host, port) for host, port in hosts], **_without_place(urls[0]), **options
         )
-        told = told_of_closing(self.connection_kwargs["connection_class"], of_cluster=True)
+        told = with_connection_errors(self.connection_kwargs["connection_class"], of_cluster=True)
         self.connection_kwargs["connection_class"] = self.nodes_manager.connection_kwargs["connection_class"] = told
         for node in self.nodes_manager.startup_nodes.values():
             node.connection_class = told
@@ -67,11 +67,11 @@ class ClusterClient(RedisCluster):
             parts = urlsplit(self._url)
             user, at, _ = parts.netloc.rpartition("@")
             url = urlunsplit(parts._replace(netloc=user + at + name))
-            client = tell_of_closing(Redis.from_url(url, health_check_interval=10, **self._node_options))
+            client = fix_connection_errors(Redis.from_url(url, health_check_interval=10, **self._node_options))
             self._on_nodes[name] = client
         return client
 
-    async def look_again(self) -> None:
+    async def refresh(self) -> None:
         """Asks the cluster anew who has what. Raises redis.ConnectionError."""
         await self._ready()
         try:

@@ -11,22 +11,22 @@ from redis.exceptions import AskError, MovedError
 
 from stt_shared.redis.cluster import ClusterClient, as_cluster
 from stt_shared.redis.outage import Full
-from stt_shared.redis.pipeline import Argument, Lane, LuaFunction
+from stt_shared.redis.pipeline import Argument, LuaFunction, Pipeline
 
 _TRIES = 5
 _TRY_AGAIN_S = 0.2
 
 
-class ClusterLane(Lane):
+class ClusterPipeline(Pipeline):
     """Calls go to the node that has their first key; all keys of a call share its slot."""
 
     def __init__(self, client: Redis, cluster: ClusterClient) -> None:
         super().__init__(client)
         self._cluster = cluster
-        self._at_nodes: dict[str, Lane] = {}
+        self._at_nodes: dict[str, Pipeline] = {}
 
     async def call(self, function: LuaFunction, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
-        """As ``Lane.call``. While a slot moves, the order of calls is kept only among those that await each other."""
+        """Same as ``Pipeline.call``. While a slot moves, only calls that await each other keep their order."""
         return await self._at_node(
             keys[0],
             lambda lane: lane.call(function, keys, arguments),
@@ -34,13 +34,13 @@ class ClusterLane(Lane):
         )
 
     async def command(self, *parts: Argument) -> Any:
-        """As ``Lane.command``."""
+        """As ``Pipeline.command``."""
         name, key, *arguments = parts
         # By way of a script, for redis-py makes something of its own of what it answers.
         command = ("EVAL", _AS_IT_IS, 1, key, name, *arguments)
         return await self._at_node(str(key), lambda lane: lane.command(*parts), command)
 
-    async def _at_node(self, key: str, do: Callable[[Lane], Awaitable[Any]], command: Sequence[Argument]) -> Any:
+    async def _at_node(self, key: str, do: Callable[[Pipeline], Awaitable[Any]], command: Sequence[Argument]) -> Any:
         """``command``: the same for redis-py."""
         trouble: redis.RedisError = redis.ConnectionError("no node of the cluster")
         for _ in range(_TRIES):
@@ -57,13 +57,13 @@ class ClusterLane(Lane):
                 trouble = error
             await asyncio.sleep(_TRY_AGAIN_S)
             with contextlib.suppress(redis.ConnectionError, redis.TimeoutError):
-                await self._cluster.look_again()
+                await self._cluster.refresh()
         raise trouble
 
-    def _lane_at(self, node: str) -> Lane:
+    def _lane_at(self, node: str) -> Pipeline:
         lane = self._at_nodes.get(node)
         if lane is None:
-            lane = self._at_nodes[node] = Lane(self._cluster.on_node(node))
+            lane = self._at_nodes[node] = Pipeline(self._cluster.on_node(node))
         return lane
 
 
@@ -71,10 +71,10 @@ _AS_IT_IS = "return redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2))"
 _KEPT_AS = "stt_lane"
 
 
-def lane_for(client: Redis) -> Lane:
+def pipeline_for(client: Redis) -> Pipeline:
     """The one lane of a client: to one server, or to a cluster."""
-    lane: Lane | None = client.__dict__.get(_KEPT_AS)
+    lane: Pipeline | None = client.__dict__.get(_KEPT_AS)
     if lane is None:
         cluster = as_cluster(client)
-        lane = client.__dict__[_KEPT_AS] = Lane(client) if cluster is None else ClusterLane(client, cluster)
+        lane = client.__dict__[_KEPT_AS] = Pipeline(client) if cluster is None else ClusterPipeline(client, cluster)
     return lane

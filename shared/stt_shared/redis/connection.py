@@ -16,16 +16,16 @@ from stt_shared.redis.outage import as_outage
 _INCOMPLETE = object()
 
 
-class Wire(asyncio.Protocol):
+class RawConnection(asyncio.Protocol):
     """Takes over a connection of redis-py on which nothing is on its way.
 
-    ``heard`` is called with each answer, message and error of Redis that comes. ``ended`` is done, with the cause, when
-    the connection is gone. ``heard_s``: when something came last, by the loop's clock.
+    ``on_reply`` is called with each answer, message and error of Redis. ``ended`` is done when the connection is gone,
+    with the cause. ``last_read_s``: when something was last received, by the loop's clock.
     """
 
-    def __init__(self, connection: Any, heard: Callable[[Any], None]) -> None:
+    def __init__(self, connection: Any, on_reply: Callable[[Any], None]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._heard = heard
+        self._on_reply = on_reply
         parse_error = connection._parser.parse_error
         self._reader: Any = hiredis.Reader(
             protocolError=redis.InvalidResponse,
@@ -36,9 +36,9 @@ class Wire(asyncio.Protocol):
         self._former: Any = self._transport.get_protocol()
         self._transport.set_protocol(self)
         self.ended: asyncio.Future[redis.ConnectionError] = self._loop.create_future()
-        self.heard_s = self._loop.time()
+        self.last_read_s = self._loop.time()
 
-    def say(self, packed: bytes) -> None:
+    def send(self, packed: bytes) -> None:
         """Sends commands as hiredis packs them. Raises redis.ConnectionError when the connection is gone."""
         if self.ended.done():
             raise redis.ConnectionError("the connection is gone") from self.ended.result()
@@ -47,20 +47,20 @@ class Wire(asyncio.Protocol):
         except RuntimeError as error:  # uvloop's word for a socket that the other side has reset
             raise redis.ConnectionError(f"the connection was closed: {error}") from error
 
-    def give_up(self, cause: redis.ConnectionError) -> None:
+    def abort(self, cause: redis.ConnectionError) -> None:
         """Whatever is on its way is not waited for."""
         self._end(cause)
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Of the transport."""
-        self.heard_s = self._loop.time()
+        self.last_read_s = self._loop.time()
         try:
             self._reader.feed(data)
             while (answer := self._reader.gets()) is not _INCOMPLETE:
-                self._heard(answer)
+                self._on_reply(answer)
         except redis.InvalidResponse as error:
-            self.give_up(redis.ConnectionError(f"no answer of Redis: {error}"))
+            self.abort(redis.ConnectionError(f"no answer of Redis: {error}"))
 
     def connection_lost(self, error: Exception | None) -> None:
         """Of the transport."""

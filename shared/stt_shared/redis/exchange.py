@@ -6,17 +6,17 @@ from typing import Any
 import hiredis
 import redis
 
-from stt_shared.redis.connection import Wire
+from stt_shared.redis.connection import RawConnection
 from stt_shared.redis.outage import must_reconnect
 
 
-class Exchange:
+class RoundTrips:
     """Takes over a connection of redis-py. For one round at a time; after one that failed it is of no more use."""
 
     def __init__(self, connection: Any) -> None:
         self._loop = asyncio.get_running_loop()
         self._patience_s: float | None = connection.socket_timeout
-        self._wire = Wire(connection, self._heard)
+        self._wire = RawConnection(connection, self._on_reply)
         self._wire.ended.add_done_callback(self._lost)
         self._answers: list[Any] = []
         self._missing = 0
@@ -29,7 +29,7 @@ class Exchange:
         """The connection is gone."""
         return self._wire.ended.done()
 
-    async def round(self, packed: list[bytes]) -> list[Any]:
+    async def send(self, packed: list[bytes]) -> list[Any]:
         """The answers in order, errors of Redis among them. Raises redis.ConnectionError, or redis.TimeoutError when
         nothing came for the connection's ``socket_timeout``."""
         answers = self._answers = []
@@ -37,16 +37,16 @@ class Exchange:
         self._round = self._loop.create_future()
         self._began_s = self._loop.time()
         if self._patience_s is not None:
-            self._waiting = self._loop.call_later(self._patience_s, self._look, self._patience_s)
+            self._waiting = self._loop.call_later(self._patience_s, self._check_timeout, self._patience_s)
         try:
-            self._wire.say(b"".join(packed))
+            self._wire.send(b"".join(packed))
             await self._round
             for answer in answers:
                 # What Redis refused concerns one call only; this concerns all of them.
                 if must_reconnect(answer):
                     raise answer
         except BaseException:
-            self._wire.give_up(redis.ConnectionError("answers were not waited for"))
+            self._wire.abort(redis.ConnectionError("answers were not waited for"))
             raise
         finally:
             self._round = None
@@ -54,7 +54,7 @@ class Exchange:
                 self._waiting.cancel()
         return answers
 
-    def _heard(self, answer: Any) -> None:
+    def _on_reply(self, answer: Any) -> None:
         if self._missing == 0 or isinstance(answer, hiredis.PushNotification):
             return
         self._answers.append(answer)
@@ -62,10 +62,10 @@ class Exchange:
         if self._missing == 0 and self._round is not None and not self._round.done():
             self._round.set_result(None)
 
-    def _look(self, patience_s: float) -> None:
-        quiet_s = self._loop.time() - max(self._began_s, self._wire.heard_s)
+    def _check_timeout(self, patience_s: float) -> None:
+        quiet_s = self._loop.time() - max(self._began_s, self._wire.last_read_s)
         if quiet_s < patience_s:
-            self._waiting = self._loop.call_later(patience_s - quiet_s, self._look, patience_s)
+            self._waiting = self._loop.call_later(patience_s - quiet_s, self._check_timeout, patience_s)
         elif self._round is not None and not self._round.done():
             self._round.set_exception(redis.TimeoutError(f"no answer from Redis for {patience_s:g} s"))
 

@@ -15,7 +15,7 @@ import msgspec
 import redis
 from redis.asyncio import Redis
 
-from stt_shared.redis.exchange import Exchange
+from stt_shared.redis.exchange import RoundTrips
 
 Argument = bytes | str | int | float
 
@@ -42,7 +42,7 @@ class _Call(msgspec.Struct, frozen=True):
     answer: "asyncio.Future[Any]"
 
 
-class Lane:
+class Pipeline:
     """Calls are carried out in the order in which they were made. For one event loop and one server; see
     redis/cluster_pipeline.py for a cluster."""
 
@@ -52,7 +52,7 @@ class Lane:
         self._carrying: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connection: Any = None
-        self._exchange: Exchange | None = None
+        self._exchange: RoundTrips | None = None
 
     async def call(self, function: LuaFunction, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """The function's answer. Raises the errors of Redis, lost connections only after the client's own retries,
@@ -60,28 +60,28 @@ class Lane:
         parts = (len(keys), *keys, *arguments)
         # Packed here, so that what cannot be packed is this caller's error and nobody else's.
         packed = _packed("EVALSHA", function.sha, *parts)
-        return await self._carried(packed, lambda: _packed("EVAL", function.source, *parts))
+        return await self._enqueue(packed, lambda: _packed("EVAL", function.source, *parts))
 
     async def command(self, *parts: Argument) -> Any:
         """A command as Redis names it, its first key second. Answers as Redis does, and raises as ``call`` does."""
-        return await self._carried(_packed(*parts), None)
+        return await self._enqueue(_packed(*parts), None)
 
-    def _carried(self, packed: bytes, with_source: Callable[[], bytes] | None) -> "asyncio.Future[Any]":
+    def _enqueue(self, packed: bytes, with_source: Callable[[], bytes] | None) -> "asyncio.Future[Any]":
         if self._loop is None:
             # Once: Python 3.11 makes a system call each time.
             self._loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = self._loop.create_future()
         self._waiting.append(_Call(packed, with_source, answer))
         if self._carrying is None:
-            self._carrying = self._loop.create_task(self._carry(), name="redis lane")
+            self._carrying = self._loop.create_task(self._drain(), name="redis lane")
         return answer
 
-    async def _carry(self) -> None:
+    async def _drain(self) -> None:
         batch: list[_Call] = []
         try:
             while self._waiting:
                 batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
-                await self._carry_batch(batch)
+                await self._send_batch(batch)
         except asyncio.CancelledError:
             # The event loop ends, and nobody may wait for an answer that does not come.
             for call in (*batch, *self._waiting):
@@ -91,7 +91,7 @@ class Lane:
         finally:
             self._carrying = None
 
-    async def _carry_batch(self, batch: list[_Call]) -> None:
+    async def _send_batch(self, batch: list[_Call]) -> None:
         answers: list[Any]
         try:
             answers = await self._round_trip(batch)
@@ -113,11 +113,11 @@ class Lane:
             self._connection = await pool.get_connection()  # type: ignore[no-untyped-call]
         connection = self._connection
         # Here too: who calls while there is no Redis waits for one connection, not for as many as it is tried again.
-        await self._exchange_over(connection)
+        await self._round_trips_over(connection)
 
         async def all_known() -> list[Any]:
-            exchange = await self._exchange_over(connection)
-            answers = await exchange.round([call.packed for call in batch])
+            exchange = await self._round_trips_over(connection)
+            answers = await exchange.send([call.packed for call in batch])
             # A server that has just started knows no function yet.
             unknown = {
                 at: teach()
@@ -125,7 +125,7 @@ class Lane:
                 if isinstance(answer, redis.exceptions.NoScriptError) and (teach := batch[at].with_source)
             }
             if unknown:
-                for at, answer in zip(unknown, await exchange.round(list(unknown.values())), strict=True):
+                for at, answer in zip(unknown, await exchange.send(list(unknown.values())), strict=True):
                     answers[at] = answer
             return answers
 
@@ -134,13 +134,13 @@ class Lane:
         )
         return answers
 
-    async def _exchange_over(self, connection: Any) -> Exchange:
+    async def _round_trips_over(self, connection: Any) -> RoundTrips:
         """The one that is in use, or one over a new connection."""
         if self._exchange is None or self._exchange.is_over:
             if self._exchange is not None:
                 await connection.disconnect(nowait=True)
             await connection.connect()
-            self._exchange = Exchange(connection)
+            self._exchange = RoundTrips(connection)
         return self._exchange
 
 

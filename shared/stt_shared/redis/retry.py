@@ -14,7 +14,7 @@ Answer = TypeVar("Answer")
 RETRY_S = 0.2
 
 
-async def until_reached(call: Callable[[], Awaitable[Answer]]) -> Answer:
+async def until_answered(call: Callable[[], Awaitable[Answer]]) -> Answer:
     """Repeats ``call``, which must be idempotent, until Redis answers it."""
     while True:
         try:

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from stt_shared.redis.outage import as_outage, is_cluster_matter
 
 
-class _ToldOfClosing:
+class _ConnectionErrors:
     """Goes before one of redis-py's connection classes."""
 
     _of_cluster = False
@@ -32,13 +32,13 @@ class _ToldOfClosing:
             raise as_outage(error) from error.__cause__
 
 
-def told_of_closing(connection_class: type, *, of_cluster: bool = False) -> type:
+def with_connection_errors(connection_class: type, *, of_cluster: bool = False) -> type:
     """The same kind of connection, which does so. ``of_cluster``: for redis-py's cluster client."""
-    return type(connection_class.__name__, (_ToldOfClosing, connection_class), {"_of_cluster": of_cluster})
+    return type(connection_class.__name__, (_ConnectionErrors, connection_class), {"_of_cluster": of_cluster})
 
 
-def tell_of_closing(client: Redis) -> Redis:
+def fix_connection_errors(client: Redis) -> Redis:
     """The same client, all of whose connections do so. Call it before the first one is made."""
     pool = client.connection_pool
-    pool.connection_class = told_of_closing(pool.connection_class)
+    pool.connection_class = with_connection_errors(pool.connection_class)
     return client

@@ -7,10 +7,10 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from stt_shared.contracts.conversation import Unsettled, Utterance, utterance_from, without_place
+from stt_shared.contracts.conversation import LiveUtterance, Utterance, utterance_from, without_place
 from stt_shared.contracts.session import encode_json
-from stt_shared.redis.channels import Listening
-from stt_shared.redis.pipeline import Lane, LuaFunction
+from stt_shared.redis.channels import InboxSource
+from stt_shared.redis.pipeline import LuaFunction, Pipeline
 from stt_shared.streams import keys
 from stt_shared.streams.reader import LogReader
 
@@ -22,18 +22,18 @@ _OVERTAKEN_MS = 60_000
 """By how much an utterance may come behind one that ended later: longer than any speaker's words lag."""
 
 
-class ConversationFunctions:
+class ConversationStreams:
     """Writes; all of them may be repeated."""
 
-    def __init__(self, client: Redis, lane: Lane, publish: str) -> None:
+    def __init__(self, client: Redis, lane: Pipeline, publish: str) -> None:
         self._client = client
         self._lane = lane
         self._publish = publish
         self._say = LuaFunction.of(resources.files("stt_shared.streams").joinpath("scripts/say.lua").read_text())
 
-    async def say(self, utterance: Utterance) -> None:
+    async def send(self, utterance: Utterance) -> None:
         """For the store, at least once; then for the viewers of the conversation, if there is one, exactly once."""
-        await self.keep("utterance", encode_json(utterance))
+        await self.queue_for_store("utterance", encode_json(utterance))
         if utterance.conversation_id is None:
             return
         at = keys.conversation_keys(utterance.conversation_id)
@@ -50,13 +50,13 @@ class ConversationFunctions:
             ],
         )
 
-    async def keep(self, kind: str, body: bytes) -> None:
+    async def queue_for_store(self, kind: str, body: bytes) -> None:
         """Something for the transcript store: a settled utterance, or the id of a job that has ended."""
         await self._client.xadd(
             keys.TRANSCRIPTS_WAITING, {"kind": kind, "body": body}, maxlen=MAX_SAID_WAITING, approximate=True
         )
 
-    async def show(self, unsettled: Unsettled) -> None:
+    async def publish_live(self, unsettled: LiveUtterance) -> None:
         """For those who look on right now."""
         channel = keys.conversation_keys(unsettled.conversation_id).unsettled
         if self._publish == "SPUBLISH":
@@ -65,7 +65,7 @@ class ConversationFunctions:
             await self._client.publish(channel, encode_json(unsettled))
 
 
-def read_conversation(client: Redis, hub: Listening, conversation_id: str, position: int) -> LogReader[Utterance]:
+def read_conversation(client: Redis, hub: InboxSource, conversation_id: str, position: int) -> LogReader[Utterance]:
     """Utterances behind place ``position``; the oldest may be gone."""
 
     def from_message(payload: bytes) -> tuple[int, Utterance]:
@@ -79,13 +79,13 @@ def read_conversation(client: Redis, hub: Listening, conversation_id: str, posit
     return LogReader(client, hub, channel, position, from_message=from_message, from_entry=from_entry, allow_holes=True)
 
 
-async def epoch_of(client: Redis, conversation_id: str) -> str:
+async def conversation_epoch(client: Redis, conversation_id: str) -> str:
     """Changes when the conversation's keys were lost or have expired; '' while nothing has been said in it."""
     epoch: Any = await client.hget(keys.conversation_keys(conversation_id).state, "epoch")
     return epoch.decode() if epoch else ""
 
 
-async def place_before(client: Redis, conversation_id: str, spoken_since_ms: float) -> int:
+async def seq_before(client: Redis, conversation_id: str, spoken_since_ms: float) -> int:
     """The place behind which everything stands that was still being said at that wall clock time, or later."""
     log = keys.conversation_keys(conversation_id).log
     newest: Any = "+"

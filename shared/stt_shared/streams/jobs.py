@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Literal
 
-from stt_shared.redis.pipeline import Argument, Lane, LuaFunction
+from stt_shared.redis.pipeline import Argument, LuaFunction, Pipeline
 from stt_shared.streams import keys
 from stt_shared.streams.keys import StreamKeys
 
@@ -31,7 +31,7 @@ class Created:
 
 
 @dataclass(frozen=True)
-class HandedOut:
+class DispatchResult:
     """What came of a cutter's write, and the chunks done so far. Only ``ok`` changed anything."""
 
     outcome: Literal["ok", "full", "hole", "fenced", "gone"]
@@ -50,10 +50,10 @@ class Cut:
     samples: int = 0
 
 
-class JobFunctions:
+class JobStreams:
     """Atomic writes to the keys of jobs; all of them may be repeated."""
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: Pipeline) -> None:
         self._lane = lane
         self._create = _function("create_jobs")
         self._hand_out = _function("hand_out")
@@ -78,7 +78,7 @@ class JobFunctions:
             return None
         return Created([job_id.decode() for job_id in answer[1:]], answer[0] == b"replayed")
 
-    async def hand_out(
+    async def dispatch_chunks(
         self,
         at: StreamKeys,
         epoch: str,
@@ -88,7 +88,7 @@ class JobFunctions:
         *,
         before: int,
         max_undone: int,
-    ) -> HandedOut:
+    ) -> DispatchResult:
         """The cutter's write: ``chunks`` (message, s16le samples) after the ``before`` that went out, and its place."""
         arguments: list[Argument] = [
             epoch,
@@ -107,7 +107,7 @@ class JobFunctions:
         answer: list[Any] = await self._lane.call(
             self._hand_out, [at.state, keys.job_parts(at.id), keys.JOB_CHUNKS, at.pcm_log], arguments
         )
-        return HandedOut(answer[0].decode(), int(answer[2]))
+        return DispatchResult(answer[0].decode(), int(answer[2]))
 
     async def finish(
         self,

@@ -94,7 +94,7 @@ def job_request(key_hash: str) -> str:
     return "stt:{jobs}:request:" + key_hash
 
 
-def replica_suspects(replica_id: str) -> str:
+def replica_quarantine(replica_id: str) -> str:
     """Lines: what it works on at this moment that workers died of before. If it dies too, nothing else in its hands is
     blamed."""
     return "stt:suspects:" + replica_id

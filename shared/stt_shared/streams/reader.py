@@ -12,8 +12,8 @@ import msgspec
 from redis.asyncio import Redis
 
 from stt_shared.contracts.frames import Frame, frame_from_entry, frame_from_published
-from stt_shared.redis.channels import ChannelHub, Listening
-from stt_shared.redis.cluster_pipeline import lane_for
+from stt_shared.redis.channels import ChannelHub, InboxSource
+from stt_shared.redis.cluster_pipeline import pipeline_for
 from stt_shared.streams.keys import StreamKeys
 
 Item = TypeVar("Item")
@@ -56,7 +56,7 @@ class LogReader(Generic[Item]):
     def __init__(
         self,
         client: Redis,
-        hub: Listening,
+        hub: InboxSource,
         channel: str,
         position: int,
         *,
@@ -64,7 +64,7 @@ class LogReader(Generic[Item]):
         from_entry: Callable[[int, Mapping[bytes, bytes]], Item | None],
         allow_holes: bool,
     ) -> None:
-        self._lane = lane_for(client)
+        self._lane = pipeline_for(client)
         self._hub = hub
         self._channel = channel
         self._from_message = from_message

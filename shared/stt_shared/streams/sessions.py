@@ -14,19 +14,19 @@ from typing import Any
 from redis.asyncio import Redis
 
 from stt_shared.contracts.events import Event, Final, encode_event
-from stt_shared.contracts.frames import Frame, Held
-from stt_shared.contracts.session import TARGET_SAMPLE_RATE, CarriedContext, encode_json
+from stt_shared.contracts.frames import Frame, IngestPosition
+from stt_shared.contracts.session import AUDIO_RATE_HZ, TakeoverState, encode_json
 from stt_shared.redis.cluster import as_cluster
-from stt_shared.redis.cluster_pipeline import lane_for
+from stt_shared.redis.cluster_pipeline import pipeline_for
 from stt_shared.redis.pipeline import Argument, LuaFunction
 from stt_shared.streams import keys
-from stt_shared.streams.conversations import ConversationFunctions
-from stt_shared.streams.jobs import JobFunctions
+from stt_shared.streams.conversations import ConversationStreams
+from stt_shared.streams.jobs import JobStreams
 from stt_shared.streams.keys import StreamKeys
 
 MAX_INGEST_LOG_BYTES = 8 * 1024**2
 """Undecoded bytes in an ingest log before the gateway has to wait, whatever they are."""
-MAX_PCM_LOG_SAMPLES = 90 * TARGET_SAMPLE_RATE
+MAX_PCM_LOG_SAMPLES = 90 * AUDIO_RATE_HZ
 """Unsettled audio in a PCM log before the audio-processor has to wait. Far more than the longest utterance (30 s) with
 the silence that ends it (5 s): the log of a session that waits for the end of an utterance is never full."""
 LOG_ENTRY_BYTES = 100
@@ -41,7 +41,7 @@ def pcm_log_is_full(pcm_seq: int, pcm_samples: int, committed_seq: int, committe
     return waiting_bytes >= 2 * MAX_PCM_LOG_SAMPLES
 
 
-class Written(enum.StrEnum):
+class WriteResult(enum.StrEnum):
     """How a write ended."""
 
     OK = "ok"
@@ -52,7 +52,7 @@ class Written(enum.StrEnum):
     GONE = "gone"  # the session has ended, or begun anew under another epoch
 
 
-_WRITTEN = {written.value.encode(): written for written in Written}
+_WRITTEN = {written.value.encode(): written for written in WriteResult}
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,11 @@ class Commit:
 
     samples: int
     seq: int
-    context: CarriedContext
+    context: TakeoverState
 
 
 @dataclass(frozen=True)
-class Beginning:
+class StartPosition:
     """What a session begins with that goes on after its keys were lost: the newest event and the finals that the client
     has, the position up to which they settle its audio, and the position of the first sample that comes."""
 
@@ -85,7 +85,7 @@ class Beginning:
     start_samples: int = 0
 
 
-AFRESH = Beginning()
+SESSION_START = StartPosition()
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ NO_HOLD = Hold()
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedSession:
     """A new epoch. ``replaces``: the epoch that stood there, None for none."""
 
     fence: int
@@ -109,18 +109,18 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Attached:
+class AttachedSession:
     """A session that another connection goes on with."""
 
     fence: int
     epoch: str
     config: bytes
     audio_seq: int
-    held: Held
+    held: IngestPosition
     stopped: bool
 
 
-class Attach(enum.StrEnum):
+class AttachRefusal(enum.StrEnum):
     """Why a session cannot be gone on with."""
 
     GONE = "gone"  # there is none of that id
@@ -128,12 +128,12 @@ class Attach(enum.StrEnum):
     BEHIND = "behind"  # Redis knows less than the client
 
 
-class Functions:
+class SessionStreams:
     """Atomic writes to the keys of sessions and jobs."""
 
     def __init__(self, client: Redis, *, sharded: bool = False) -> None:
         self._client = client
-        self._lane = lane_for(client)
+        self._lane = pipeline_for(client)
         self._publish = "SPUBLISH" if sharded or as_cluster(client) else "PUBLISH"
         self._open = _function("open")
         self._attach = _function("attach")
@@ -143,9 +143,9 @@ class Functions:
         self._claim = _function("claim")
         self._release = _function("release")
         self._count_crash = _function("count_crash")
-        self.jobs = JobFunctions(self._lane)
+        self.jobs = JobStreams(self._lane)
         """Those that only jobs have."""
-        self.conversations = ConversationFunctions(client, self._lane, self._publish)
+        self.conversations = ConversationStreams(client, self._lane, self._publish)
 
     async def open(
         self,
@@ -156,9 +156,9 @@ class Functions:
         ttl_s: int,
         *,
         token_hash: str = "",
-        beginning: Beginning = AFRESH,
+        beginning: StartPosition = SESSION_START,
         hold: Hold = NO_HOLD,
-    ) -> Opened | None:
+    ) -> OpenedSession | None:
         """Starts a session afresh; None: its id is in use, and the token is another's. ``token_hash``: of the token
         that the session can be resumed with. ``hold``: of a session that has the id already."""
         answer: list[Any] = await self._lane.call(
@@ -181,20 +181,20 @@ class Functions:
         if answer[0] != b"ok":
             return None
         _, earlier, fence = answer
-        return Opened(int(fence), earlier.decode() or None)
+        return OpenedSession(int(fence), earlier.decode() or None)
 
     async def attach(
         self, at: StreamKeys, token_hash: str, *, finals: int, committed_samples: int, ttl_s: int
-    ) -> Attached | Attach:
+    ) -> AttachedSession | AttachRefusal:
         """Makes a new connection the only one that writes. ``finals``, ``committed_samples``: what its client has."""
         answer: list[Any] = await self._lane.call(
             self._attach, [at.state], [token_hash, finals, committed_samples, ttl_s]
         )
         if answer[0] != b"ok":
-            return Attach(answer[0].decode())
+            return AttachRefusal(answer[0].decode())
         _, fence, epoch, config, audio_seq, held, stopped, state = answer
         over = bool(stopped) or state == b"done"
-        return Attached(int(fence), epoch.decode(), config, int(audio_seq), Held.parsed(held), over)
+        return AttachedSession(int(fence), epoch.decode(), config, int(audio_seq), IngestPosition.parsed(held), over)
 
     async def leave(self, owner: Ownership, *, forget: bool) -> bool:
         """Gateway: frees the session's id; ``forget`` deletes the session. False: it is another connection's."""
@@ -225,8 +225,13 @@ class Functions:
         return bool(owner and await self._client.exists(keys.replica_alive(owner.decode())))
 
     async def append_audio(
-        self, owner: Ownership, frame: Frame, held: Held | None = None, *, max_bytes: int = MAX_INGEST_LOG_BYTES
-    ) -> Written:
+        self,
+        owner: Ownership,
+        frame: Frame,
+        held: IngestPosition | None = None,
+        *,
+        max_bytes: int = MAX_INGEST_LOG_BYTES,
+    ) -> WriteResult:
         """Gateway: appends what the client sent. ``frame.seq`` counts from 1 without holes; ``held``: what of the
         client's chunks is in the log with it. FULL when ``max_bytes`` wait to be decoded."""
         at = owner.keys
@@ -252,7 +257,7 @@ class Functions:
         keep_from: int = 0,
         fields: Mapping[str, Argument] | None = None,
         max_samples: int = MAX_PCM_LOG_SAMPLES,
-    ) -> Written:
+    ) -> WriteResult:
         """Audio-processor: appends 16 kHz frames. Ingest frames up to ``consumed`` are then done; those before
         ``keep_from`` (0: the one after ``consumed``) are needed by no successor either and go. ``fields`` are set in
         the session's hash in the same step. FULL when ``max_samples`` wait to be settled."""
@@ -283,10 +288,10 @@ class Functions:
         position_bytes: int,
         max_bytes: int,
         consumed: int,
-        held: Held | None = None,
+        held: IngestPosition | None = None,
         keep_from: int = 0,
         fields: Mapping[str, Argument] = MappingProxyType({}),
-    ) -> Written:
+    ) -> WriteResult:
         answer: list[Any] = await self._lane.call(
             self._append,
             [owner.keys.state, log, channel, source_log],
@@ -313,20 +318,20 @@ class Functions:
         )
         return _WRITTEN[answer[0]]
 
-    async def emit(self, owner: Ownership, event: Event, commit: Commit | None = None) -> tuple[Written, int]:
+    async def emit(self, owner: Ownership, event: Event, commit: Commit | None = None) -> tuple[WriteResult, int]:
         """Gives ``event`` its number, keeps and publishes it; with ``commit`` moves the committed position too."""
         utterance = event.utterance if isinstance(event, Final) else 0
         kind = str(type(event).__struct_config__.tag)
         return await self._emit_event(owner, encode_event(event), kind, utterance, commit)
 
-    async def commit(self, owner: Ownership, commit: Commit) -> Written:
+    async def commit(self, owner: Ownership, commit: Commit) -> WriteResult:
         """Moves the committed position through audio that needs no event: silence."""
         written, _ = await self._emit_event(owner, b"", "", 0, commit)
         return written
 
     async def _emit_event(
         self, owner: Ownership, body: bytes, kind: str, utterance: int, commit: Commit | None
-    ) -> tuple[Written, int]:
+    ) -> tuple[WriteResult, int]:
         at = owner.keys
         answer: list[Any] = await self._lane.call(
             self._emit,

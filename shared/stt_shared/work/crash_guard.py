@@ -19,7 +19,7 @@ from stt_shared.contracts.session import encode_json
 from stt_shared.process.clock import wall_ms
 from stt_shared.streams import keys
 from stt_shared.streams.keys import StreamKeys
-from stt_shared.streams.sessions import Functions
+from stt_shared.streams.sessions import SessionStreams
 from stt_shared.work.stage import Assignment
 
 _log = structlog.get_logger()
@@ -42,7 +42,7 @@ SUSPECT_TTL_S = 3600
 _LEFT = "left"
 
 
-class Trial:
+class Probation:
     """The steps of a session that workers died of. ``begin`` before what may kill, ``end`` behind it; both may be
     repeated. Raises the errors of Redis."""
 
@@ -64,14 +64,14 @@ class Trial:
             await step.__aexit__(None, None, None)
 
 
-class Suspects:
+class CrashGuard:
     """What all work in one process shares. For one event loop.
 
     One chunk and one stage (decoding or cutting a file) may be on trial at once. A chunk is the stronger suspect: its
     trial is short, and waits for no stage; a stage's begins when no chunk is on trial.
     """
 
-    def __init__(self, client: Redis, functions: Functions) -> None:
+    def __init__(self, client: Redis, functions: SessionStreams) -> None:
         self._client = client
         self._functions = functions
         self._alone = asyncio.Lock()
@@ -125,7 +125,7 @@ class Suspects:
                 self._stage = ""
                 await self._tell(replica)
 
-    async def session(self, assignment: Assignment, progress_field: str) -> Trial | None:
+    async def session(self, assignment: Assignment, progress_field: str) -> Probation | None:
         """How a session is to be gone on with: None, nothing is held against it. A trial is over when
         ``progress_field`` of its hash has moved. Raises SttError when the session is given up."""
         owner, fields = assignment.owner, assignment.fields
@@ -144,7 +144,7 @@ class Suspects:
         if not workers:
             return None
         replica = fields.get(f"owner:{stage}".encode(), b"").decode()
-        return Trial(lambda: self._step(_name(at, stage), replica, alone=len(workers) >= ALONE_FROM))
+        return Probation(lambda: self._step(_name(at, stage), replica, alone=len(workers) >= ALONE_FROM))
 
     async def leave(self, replica: str) -> None:
         """``replica`` ends in good order: whatever is found in its hands afterwards is not to blame."""
@@ -191,7 +191,7 @@ class Suspects:
         return None
 
     async def _named(self, replica: str) -> set[str]:
-        lines: Any = await self._client.get(keys.replica_suspects(replica))
+        lines: Any = await self._client.get(keys.replica_quarantine(replica))
         return set((lines or b"").decode().splitlines())
 
     async def _tell(self, replica: str) -> None:
@@ -201,7 +201,7 @@ class Suspects:
             names = {self._chunk or self._stage, *self._steps, _LEFT if self._left else ""} - {""}
             if names == self._told:
                 return
-            key = keys.replica_suspects(replica)
+            key = keys.replica_quarantine(replica)
             if names:
                 await self._client.set(key, "\n".join(sorted(names)), ex=SUSPECT_TTL_S)
             else:

@@ -26,7 +26,7 @@ def main() -> None:
         raise SystemExit(2)
     try:
         with connect_sync(load_settings(CommonSettings).redis_url) as client:
-            trouble = trouble_of(client, sys.argv[1], socket.gethostname())
+            trouble = find_problem(client, sys.argv[1], socket.gethostname())
     except redis.RedisError as error:
         trouble = f"Redis: {error}"
     if trouble is not None:
@@ -34,7 +34,7 @@ def main() -> None:
         raise SystemExit(1)
 
 
-def trouble_of(client: redis.Redis, service: str, host: str) -> str | None:
+def find_problem(client: redis.Redis, service: str, host: str) -> str | None:
     """None when a replica of ``service`` on ``host`` lives and is well; else what is wrong."""
     prefix = f"{service}-{host}-"
     names: Any = client.hkeys(keys.REPLICAS)

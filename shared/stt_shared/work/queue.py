@@ -85,7 +85,7 @@ class WorkQueue:
             items += [self._held(WorkItem(entry_id, fields)) for entry_id, fields in entries if fields]
         return items
 
-    def next_look_s(self) -> float:
+    def next_scan_s(self) -> float:
         """How long to wait before the next ``adopt``."""
         if self._missing:
             since = asyncio.get_running_loop().time() - min(self._missing.values())
@@ -192,7 +192,7 @@ class WorkQueue:
         await self._client.eval(_LEAVE_ENTRY, 1, self._stream, *arguments)
         self._in_hand.pop(item.entry_id, None)
 
-    def let_go(self, item: WorkItem) -> None:
+    def release_entry(self, item: WorkItem) -> None:
         """Nobody here works on it any more. An error may keep all that it passed through alive for a long while."""
         self._in_hand.pop(item.entry_id, None)
 

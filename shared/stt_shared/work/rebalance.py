@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from stt_shared.work.balance import recipient
 from stt_shared.work.heartbeat import living_replicas
-from stt_shared.work.stage import Stage
+from stt_shared.work.stage import StageWorker
 
 _log = structlog.get_logger()
 
@@ -17,7 +17,7 @@ LOOK_EVERY_S = 1.0
 """Give or take a third. Several beats: the next look sees what came of the last move."""
 
 
-async def keep_balanced(client: Redis, stage: Stage, replica_id: str, service: str) -> None:
+async def keep_balanced(client: Redis, stage: StageWorker, replica_id: str, service: str) -> None:
     """Looks until cancelled. What is said of a replica may be out of date, so it must be said in two looks running."""
     before: str | None = None
     while True:

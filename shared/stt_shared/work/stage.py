@@ -15,11 +15,11 @@ import redis
 import structlog
 from redis.asyncio import Redis
 
-from stt_shared.process.tasks import cancel_and_wait, together
+from stt_shared.process.tasks import cancel_and_wait, run_together
 from stt_shared.streams import keys
 from stt_shared.streams.keys import StreamKeys
 from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import Functions, Ownership
+from stt_shared.streams.sessions import Ownership, SessionStreams
 from stt_shared.work.queue import WorkItem as WorkItem
 from stt_shared.work.queue import WorkQueue as WorkQueue
 
@@ -53,7 +53,7 @@ SESSIONS = Source(keys.SESSIONS_WAITING, keys.session_keys)
 JOBS = Source(keys.JOBS_WAITING, keys.job_keys)
 
 
-class _Hand:
+class _Lease:
     """An entry in hand, and what became of it."""
 
     def __init__(self, item: WorkItem) -> None:
@@ -62,7 +62,7 @@ class _Hand:
         self.leaving = False
 
 
-class Stage:
+class StageWorker:
     """Takes sessions (or jobs) while there is room and runs ``handle`` for each in a task of its own.
 
     ``deletes``: this is the last stage that needs an entry. ``may_move``: a session of this id may go to another
@@ -72,7 +72,7 @@ class Stage:
     def __init__(
         self,
         client: Redis,
-        functions: Functions,
+        functions: SessionStreams,
         source: Source,
         *,
         stage: str,
@@ -92,7 +92,7 @@ class Stage:
         self._handle = handle
         self._deletes = deletes
         self._may_move = may_move
-        self._running: dict[asyncio.Task[None], _Hand] = {}
+        self._running: dict[asyncio.Task[None], _Lease] = {}
         self._room = asyncio.Event()
 
     @property
@@ -107,7 +107,7 @@ class Stage:
 
     async def run(self) -> None:
         """Takes work until cancelled. Work in hand goes on: see ``drain`` and ``hand_over``."""
-        await together(self._take_fresh(), self._take_orphans())
+        await run_together(self._take_fresh(), self._take_orphans())
 
     async def drain(self, timeout_s: float) -> None:
         """Waits for the work in hand, then cancels what is left; others find it when this replica is gone."""
@@ -148,7 +148,7 @@ class Stage:
     async def _take_orphans(self) -> None:
         """A task of its own: beside a read that waits for fresh work, an orphan would wait as long."""
         while True:
-            await asyncio.sleep(self._queue.next_look_s())
+            await asyncio.sleep(self._queue.next_scan_s())
             room = self._capacity - len(self._running)
             if room <= 0:
                 continue
@@ -173,7 +173,7 @@ class Stage:
             self._begin(item)
 
     def _begin(self, item: WorkItem) -> None:
-        hand = _Hand(item)
+        hand = _Lease(item)
         task = asyncio.create_task(self._work(hand), name=f"{self._stage} work")
         self._running[task] = hand
         task.add_done_callback(self._finished)
@@ -182,7 +182,7 @@ class Stage:
         self._running.pop(task, None)
         self._room.set()
 
-    async def _give(self, task: asyncio.Task[None], hand: _Hand, to: str = "") -> None:
+    async def _give(self, task: asyncio.Task[None], hand: _Lease, to: str = "") -> None:
         hand.leaving = True
         await cancel_and_wait(task)
         if not task.cancelled():
@@ -221,7 +221,7 @@ class Stage:
                 owner = await claim(before.decode())
         return owner
 
-    async def _work(self, hand: _Hand) -> None:
+    async def _work(self, hand: _Lease) -> None:
         item = hand.item
         work_id, epoch = item.fields[b"id"].decode(), item.fields[b"epoch"].decode()
         at = self._keys_of(work_id)
@@ -238,7 +238,7 @@ class Stage:
             await self._queue.done(item, delete=deletes)
         except (redis.ConnectionError, redis.TimeoutError) as error:
             # The entry stays pending under this replica's name; whoever looks finds it, this replica too.
-            self._queue.let_go(item)
+            self._queue.release_entry(item)
             log.warning("given up: Redis unreachable", cause=str(error))
         except Exception:
             # The one net of this task: a broken session must not take the others with it.

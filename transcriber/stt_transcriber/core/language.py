@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stt_shared.contracts.session import CarriedContext
+from stt_shared.contracts.session import TakeoverState
 from stt_transcriber.core.audio.buffer import RollingBuffer
 from stt_transcriber.core.audio.vad_gate import WINDOW_MS, WINDOW_SAMPLES
-from stt_transcriber.core.audio.vad_track import VoiceTrack
+from stt_transcriber.core.audio.vad_track import VadTrack
 
 DECIDE_AFTER_MS = 3_000
 """Enough voice to tell its language. Measured with base in five languages: 35 of 36 pieces right, of 2 s 31 of 38, of
@@ -45,7 +45,7 @@ class Voice:
 NO_VOICE = Voice(np.zeros(0, np.int16), 0)
 
 
-def voice_in(buffer: RollingBuffer, track: VoiceTrack, begin: int, end: int) -> Voice:
+def voice_in(buffer: RollingBuffer, track: VadTrack, begin: int, end: int) -> Voice:
     """The voice between two positions, of the windows that lie in between as a whole."""
     begin, end = -(-begin // WINDOW_SAMPLES) * WINDOW_SAMPLES, end // WINDOW_SAMPLES * WINDOW_SAMPLES
     stretches = track.stretches(begin, end, _MARGIN)
@@ -67,7 +67,7 @@ class LanguageChoice:
 class SessionLanguage:
     """``decided``: the language, None while it is open. ``evidence``: the voice that was heard meanwhile."""
 
-    def __init__(self, asked_for: str | None, carried: CarriedContext) -> None:
+    def __init__(self, asked_for: str | None, carried: TakeoverState) -> None:
         self._asked_for = asked_for
         self.decided = asked_for or carried.language
         self.evidence = Voice(np.frombuffer(carried.voice, np.int16), carried.voiced_ms)

@@ -10,12 +10,12 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from stt_shared.process.clock import monotonic_ms
-from stt_shared.process.priority import step_back
+from stt_shared.process.priority import lower_thread_priority
 from stt_shared.process.tasks import cancel_and_wait
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
-from stt_transcriber.core.schedule.pacing import Load
-from stt_transcriber.core.schedule.scheduler import Kind, Scheduler, Wish
-from stt_transcriber.decode.preemption import RightOfWay
+from stt_transcriber.core.schedule.pacing import LoadModel
+from stt_transcriber.core.schedule.scheduler import Kind, PendingDecode, Scheduler
+from stt_transcriber.decode.preemption import Preemption
 from stt_transcriber.engines.base import Engine, FileEngine
 
 _log = structlog.get_logger()
@@ -43,8 +43,8 @@ End = Callable[[Decoded], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What ``ModelPool.wish`` takes."""
+class DecodeOrder:
+    """What ``ModelPool.submit`` takes."""
 
     key: str
     kind: Kind
@@ -77,8 +77,8 @@ class ModelPool:
             self._files.max_file_batch if self._files else 1,
             files_give_way=self._files is not None,
         )
-        self._right_of_way = RightOfWay(engine.parallel)
-        self.load = Load(engine.parallel, min_interval_ms, max_interval_ms, draft_ms)
+        self._right_of_way = Preemption(engine.parallel)
+        self.load = LoadModel(engine.parallel, min_interval_ms, max_interval_ms, draft_ms)
         self._threads = ThreadPoolExecutor(engine.parallel, thread_name_prefix="model")
         self._file_threads = self._threads
         if self._files is not None:
@@ -121,21 +121,21 @@ class ModelPool:
         self._in_thread(Kind.PARTIAL, _MEASURE, [request])
         return monotonic_ms() - began
 
-    def wish(self, key: str, kind: Kind, budget_ms: float, begin: Begin, end: End) -> None:
+    def submit(self, key: str, kind: Kind, budget_ms: float, begin: Begin, end: End) -> None:
         """``key`` wants a decode within ``budget_ms``; a wish already waiting is kept, with the nearer deadline."""
-        self.wish_all([Asked(key, kind, budget_ms, begin, end)])
+        self.submit_all([DecodeOrder(key, kind, budget_ms, begin, end)])
 
-    def wish_all(self, asked: Sequence[Asked]) -> None:
-        """As ``wish``; what may be decoded together finds itself together."""
+    def submit_all(self, asked: Sequence[DecodeOrder]) -> None:
+        """As ``submit``; what may be decoded together finds itself together."""
         now = monotonic_ms()
         for one in asked:
             self._callers[one.key] = (one.begin, one.end)
-            self.scheduler.wish(Wish(one.key, one.kind, now + one.budget_ms, now))
+            self.scheduler.submit(PendingDecode(one.key, one.kind, now + one.budget_ms, now))
         self._dispatch()
 
-    def withdraw(self, key: str) -> None:
+    def cancel(self, key: str) -> None:
         """``key`` is gone; a decode in hand for it still ends, into nothing."""
-        self.scheduler.withdraw(key)
+        self.scheduler.cancel(key)
         self._callers.pop(key, None)
 
     def _dispatch(self) -> None:
@@ -144,33 +144,33 @@ class ModelPool:
             for batch in batches:
                 taken = [item for wish in batch if (item := self._take(wish)) is not None]
                 if taken:
-                    self.scheduler.begun([item.wish for item in taken])
-                    task = asyncio.create_task(self._decode(taken), name=f"decode {taken[0].wish.kind.name}")
+                    self.scheduler.started([item.pending for item in taken])
+                    task = asyncio.create_task(self._decode(taken), name=f"decode {taken[0].pending.kind.name}")
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
         WAITING.set(self.scheduler.waiting)
 
-    def _take(self, wish: Wish) -> "_Item | None":
+    def _take(self, wish: PendingDecode) -> "_Item | None":
         begin, end = self._callers[wish.key]
         request = begin()
         if request is None:
-            self.scheduler.withdraw(wish.key)
+            self.scheduler.cancel(wish.key)
             return None
         return _Item(wish, request, end)
 
     async def _decode(self, batch: list["_Item"]) -> None:
         began = monotonic_ms()
-        kind = batch[0].wish.kind
+        kind = batch[0].pending.kind
         if kind is Kind.BATCH and self._files is not None:
-            self._step_began_ms[batch[0].wish.key] = self._right_of_way.file_clock_ms
+            self._step_began_ms[batch[0].pending.key] = self._right_of_way.file_clock_ms
         else:
-            self._began_ms[batch[0].wish.key] = began
+            self._began_ms[batch[0].pending.key] = began
         try:
-            results = await self._run(kind, batch[0].wish.key, [item.request for item in batch])
+            results = await self._run(kind, batch[0].pending.key, [item.request for item in batch])
         finally:
-            self._began_ms.pop(batch[0].wish.key, None)
-            self._step_began_ms.pop(batch[0].wish.key, None)
-            self.scheduler.ended([item.wish for item in batch])
+            self._began_ms.pop(batch[0].pending.key, None)
+            self._step_began_ms.pop(batch[0].pending.key, None)
+            self.scheduler.ended([item.pending for item in batch])
         took = monotonic_ms() - began
         self.load.decoded(kind, took, len(batch), monotonic_ms())
         if kind in (Kind.FIRST, Kind.PARTIAL):
@@ -178,11 +178,11 @@ class ModelPool:
         # A worker is free: the next decode begins before this one's text is told.
         self._dispatch()
         for item, (hypothesis, error) in zip(batch, results, strict=True):
-            DECODES.labels(item.wish.kind.name.lower(), "failed" if error else "ok").inc()
+            DECODES.labels(item.pending.kind.name.lower(), "failed" if error else "ok").inc()
             try:
-                await item.end(Decoded(hypothesis, began - item.wish.since_ms, took, error))
+                await item.end(Decoded(hypothesis, began - item.pending.since_ms, took, error))
             except Exception:
-                _log.exception("outcome not taken", key=item.wish.key)
+                _log.exception("outcome not taken", key=item.pending.key)
         self._dispatch()
 
     async def _run(self, kind: Kind, key: str, requests: list[DecodeRequest]) -> list[tuple[Hypothesis | None, str]]:
@@ -210,7 +210,7 @@ class ModelPool:
             if not getattr(self._in_file_thread, "stepped_back", False):
                 # Not before: the engine may load its model for files first, and hold the interpreter for long. Live
                 # work would wait for a thread that gets no time.
-                step_back()
+                lower_thread_priority()
                 self._in_file_thread.stepped_back = True
             # Who waits does not stand still.
             self._step_began_ms.pop(key, None)
@@ -225,6 +225,6 @@ class ModelPool:
 class _Item:
     """A wish that came true."""
 
-    wish: Wish
+    pending: PendingDecode
     request: DecodeRequest
     end: End

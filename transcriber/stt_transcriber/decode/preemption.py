@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from stt_shared.process.clock import monotonic_ms
 
 
-class RightOfWay:
+class Preemption:
     """Who may use the model's ``workers``: live decodes at once, files while there is a worker left for them.
 
     For the model's threads.

@@ -5,21 +5,21 @@ import asyncio
 from stt_shared.work.stage import WorkItem
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
 from stt_transcriber.core.schedule.scheduler import Kind
-from stt_transcriber.decode.pool import Asked, Decoded, ModelPool
+from stt_transcriber.decode.pool import Decoded, DecodeOrder, ModelPool
 
 BUDGET_MS = 60_000.0
 GATHER_S = 0.1
 """So long the chunks wait for each other: each asks Redis some things before it is decoded."""
 
 
-class Handful:
+class ChunkBatch:
     """Chunks that were taken together: when all have come so far, they are told the pool at once, for one batch."""
 
     def __init__(self, pool: ModelPool, size: int) -> None:
         self._pool = pool
         self._expected = size
         self._came: set[bytes] = set()
-        self._asked: list[Asked] = []
+        self._asked: list[DecodeOrder] = []
         self._told = False
         self._timer = asyncio.get_running_loop().call_later(GATHER_S, self._tell)
 
@@ -31,7 +31,7 @@ class Handful:
             if not answer.done():
                 answer.set_result(decoded)
 
-        self._asked.append(Asked(key, Kind.BATCH, BUDGET_MS, lambda: request, end))
+        self._asked.append(DecodeOrder(key, Kind.BATCH, BUDGET_MS, lambda: request, end))
         self.leave(item)
         if self._told:
             self._tell()
@@ -39,7 +39,7 @@ class Handful:
             decoded = await answer
         finally:
             self._asked = [asked for asked in self._asked if asked.key != key]
-            self._pool.withdraw(key)
+            self._pool.cancel(key)
         if decoded.hypothesis is None:
             raise RuntimeError(decoded.error)
         return decoded.hypothesis
@@ -55,4 +55,4 @@ class Handful:
         self._told = True
         asked, self._asked = self._asked, []
         if asked:
-            self._pool.wish_all(asked)
+            self._pool.submit_all(asked)

@@ -16,13 +16,13 @@ from redis.asyncio import Redis
 
 from stt_shared.contracts.frames import FrameKind
 from stt_shared.contracts.jobs import Chunk, JobConfig
-from stt_shared.process.priority import step_back
+from stt_shared.process.priority import lower_thread_priority
 from stt_shared.redis.channels import ChannelHub
 from stt_shared.streams import keys
 from stt_shared.streams.jobs import Cut
 from stt_shared.streams.reader import LogHole, read_pcm, read_state
-from stt_shared.streams.sessions import Functions, Ownership
-from stt_shared.work.crash_guard import Suspects
+from stt_shared.streams.sessions import Ownership, SessionStreams
+from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.stage import Assignment
 from stt_transcriber.core.files.cutter import ChunkCutter, CutChunk, CutterPolicy
 from stt_transcriber.core.live.policy import LivePolicy
@@ -51,19 +51,19 @@ class FileCutter:
     def __init__(
         self,
         client: Redis,
-        functions: Functions,
+        functions: SessionStreams,
         hub: ChannelHub,
-        new_voice: VadFactory,
+        new_vad: VadFactory,
         policy: LivePolicy,
-        suspects: Suspects,
+        suspects: CrashGuard,
     ) -> None:
         self._client = client
         self._functions = functions
         self._hub = hub
-        self._new_voice = new_voice
+        self._new_voice = new_vad
         self._policy = policy
         self._suspects = suspects
-        self._threads = ThreadPoolExecutor(thread_name_prefix="cutter", initializer=step_back)
+        self._threads = ThreadPoolExecutor(thread_name_prefix="cutter", initializer=lower_thread_priority)
 
     async def handle(self, assignment: Assignment) -> None:
         """Cuts one job to its end; returns when all its chunks are handed out."""
@@ -130,7 +130,7 @@ class _CuttersHand:
     def __init__(
         self,
         client: Redis,
-        functions: Functions,
+        functions: SessionStreams,
         owner: Ownership,
         voice: VadModel,
         policy: LivePolicy,
@@ -186,7 +186,7 @@ class _CuttersHand:
         state = cutter_state.packed(self._cutter, self._voice)
         cut = Cut(self._cutter.settled, self.committed_seq, state, total, self._cutter.position)
         while True:
-            out = await jobs.hand_out(
+            out = await jobs.dispatch_chunks(
                 at, epoch, self._owner.fence, told, cut, before=self._handed, max_undone=MAX_CHUNKS_WAITING
             )
             if out.outcome != "full":

@@ -16,7 +16,7 @@ from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.streams import keys
 from stt_shared.streams.keys import StreamKeys
 from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import Functions
+from stt_shared.streams.sessions import SessionStreams
 from stt_transcriber.core.decoding import SAMPLE_RATE
 
 _log = structlog.get_logger()
@@ -31,7 +31,7 @@ _decode_config = msgspec.json.Decoder(JobConfig).decode
 _decode_part = msgspec.json.Decoder(ChunkResult).decode
 
 
-async def complete_job(client: Redis, functions: Functions, at: StreamKeys, epoch: str) -> None:
+async def complete_job(client: Redis, functions: SessionStreams, at: StreamKeys, epoch: str) -> None:
     """All parts are there: puts the result together and ends the job. Nothing happens to one that has ended, or that
     was deleted since."""
     fields = await read_state(client, at)
@@ -52,7 +52,7 @@ async def complete_job(client: Redis, functions: Functions, at: StreamKeys, epoc
         unrecognized=[span for result in results for span in result.unrecognized],
     )
     # First: a worker that dies behind the end can never say it again.
-    await functions.conversations.keep("job", at.id.encode())
+    await functions.conversations.queue_for_store("job", at.id.encode())
     await functions.jobs.finish(at, epoch, "completed", result=msgspec.json.encode(result), now_ms=wall_ms())
 
 
@@ -61,7 +61,7 @@ def _text(result: ChunkResult) -> str:
     return result.text or join_texts(segment.text for segment in result.segments)
 
 
-async def fail_job(functions: Functions, at: StreamKeys, epoch: str, code: str, message: str) -> None:
+async def fail_job(functions: SessionStreams, at: StreamKeys, epoch: str, code: str, message: str) -> None:
     """Ends a job with an error for its owner."""
     error = msgspec.json.encode(JobError(code, message))
     await functions.jobs.finish(at, epoch, "failed", error=error, now_ms=wall_ms())
@@ -78,7 +78,7 @@ async def until_over(work: Coroutine[Any, Any, None], client: Redis, at: StreamK
     task = asyncio.create_task(work, name=f"work on {at.id}")
     try:
         while not (await asyncio.wait({task}, timeout=OVER_CHECK_S))[0]:
-            if await reached(lambda: is_over(client, at, epoch)):
+            if await until_answered(lambda: is_over(client, at, epoch)):
                 return
         await task
     finally:
@@ -86,7 +86,7 @@ async def until_over(work: Coroutine[Any, Any, None], client: Redis, at: StreamK
             await cancel_and_wait(task)
 
 
-async def reached(call: Callable[[], Awaitable[Answer]]) -> Answer:
+async def until_answered(call: Callable[[], Awaitable[Answer]]) -> Answer:
     """Repeats ``call``, which may be done twice, until Redis answers."""
     while True:
         try:

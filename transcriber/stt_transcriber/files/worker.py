@@ -14,12 +14,12 @@ from redis.asyncio import Redis
 
 from stt_shared.contracts.jobs import Chunk, ChunkResult, JobConfig, JobSegment, TimeSpan
 from stt_shared.contracts.text import join_texts
-from stt_shared.process.tasks import cancel_and_wait, together
+from stt_shared.process.tasks import cancel_and_wait, run_together
 from stt_shared.streams import keys
 from stt_shared.streams.keys import StreamKeys
 from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import Functions
-from stt_shared.work.crash_guard import Suspects
+from stt_shared.streams.sessions import SessionStreams
+from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.stage import WorkItem, WorkQueue
 from stt_transcriber.core.decoding import SAMPLE_RATE, DecodeRequest, Quality
 from stt_transcriber.core.files.chunk_text import ChunkText
@@ -28,8 +28,8 @@ from stt_transcriber.core.text.join import join_words
 from stt_transcriber.core.text.segments import segments_of
 from stt_transcriber.decode.pool import ModelPool
 from stt_transcriber.decode.text_metrics import REJECTED, UNRECOGNIZED_S
-from stt_transcriber.files.chunk_batch import Handful
-from stt_transcriber.files.job_result import RETRY_S, complete_job, fail_job, is_over, reached, until_over
+from stt_transcriber.files.chunk_batch import ChunkBatch
+from stt_transcriber.files.job_result import RETRY_S, complete_job, fail_job, is_over, until_answered, until_over
 
 _log = structlog.get_logger()
 
@@ -46,11 +46,11 @@ class ChunkWorker:
     def __init__(
         self,
         client: Redis,
-        functions: Functions,
+        functions: SessionStreams,
         pool: ModelPool,
         replica_id: str,
         concurrency: int,
-        suspects: Suspects,
+        suspects: CrashGuard,
     ) -> None:
         self._client = client
         self._functions = functions
@@ -69,7 +69,7 @@ class ChunkWorker:
     async def run(self) -> None:
         """Takes chunks until cancelled. Those in hand go on: see ``drain``."""
         # Orphans beside fresh ones: those would keep a dead worker's chunks waiting for as long as there are any.
-        await together(self._take_fresh(), self._take_orphans())
+        await run_together(self._take_fresh(), self._take_orphans())
 
     async def drain(self, timeout_s: float) -> None:
         """Waits for the chunks in hand; what is left goes back into the stream, for another replica. ``run`` must have
@@ -99,7 +99,7 @@ class ChunkWorker:
                 _log.warning("chunks unreachable", cause=str(error))
                 await asyncio.sleep(RETRY_S)
                 continue
-            handful = Handful(self._pool, len(items))
+            handful = ChunkBatch(self._pool, len(items))
             for item in items:
                 self._begin(item, handful)
 
@@ -117,26 +117,26 @@ class ChunkWorker:
 
     async def _take_orphans(self) -> None:
         while True:
-            await asyncio.sleep(self._queue.next_look_s())
+            await asyncio.sleep(self._queue.next_scan_s())
             try:
                 # Looked for without room too: no single look finds anybody dead.
                 for item in await self._queue.adopt(max(0, self._room)):
-                    self._begin(item, Handful(self._pool, 1))
+                    self._begin(item, ChunkBatch(self._pool, 1))
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 _log.warning("chunks unreachable", cause=str(error))
 
-    def _begin(self, item: WorkItem, handful: Handful) -> None:
+    def _begin(self, item: WorkItem, handful: ChunkBatch) -> None:
         task = asyncio.create_task(self._work(item, handful), name="chunk")
         self._running[task] = item
         task.add_done_callback(lambda ended: self._running.pop(ended, None))
 
-    async def _work(self, item: WorkItem, handful: Handful) -> None:
+    async def _work(self, item: WorkItem, handful: ChunkBatch) -> None:
         try:
             await self._work_on(item, handful)
         finally:
             handful.leave(item)
 
-    async def _work_on(self, item: WorkItem, handful: Handful) -> None:
+    async def _work_on(self, item: WorkItem, handful: ChunkBatch) -> None:
         try:
             chunk = _decode_chunk(item.fields[b"chunk"])
         except msgspec.DecodeError as error:
@@ -162,7 +162,7 @@ class ChunkWorker:
                 log.warning("waiting for Redis", cause=str(error))
                 await asyncio.sleep(RETRY_S)
 
-    async def _try(self, at: StreamKeys, chunk: Chunk, item: WorkItem, handful: Handful) -> None:
+    async def _try(self, at: StreamKeys, chunk: Chunk, item: WorkItem, handful: ChunkBatch) -> None:
         if await is_over(self._client, at, chunk.epoch):
             return
         if await self._client.hexists(keys.job_parts(at.id), str(chunk.index)):
@@ -183,7 +183,7 @@ class ChunkWorker:
             await complete_job(self._client, self._functions, at, epoch)
 
     async def _transcribe(
-        self, at: StreamKeys, chunk: Chunk, item: WorkItem, handful: Handful, config: JobConfig
+        self, at: StreamKeys, chunk: Chunk, item: WorkItem, handful: ChunkBatch, config: JobConfig
     ) -> None:
         text = ChunkText(chunk, np.frombuffer(item.fields[b"pcm"], np.int16), config.task)
         language = config.language or chunk.language or None
@@ -208,7 +208,7 @@ class ChunkWorker:
             TimeSpan(round(begin / SAMPLE_RATE, 3), round(end / SAMPLE_RATE, 3)) for begin, end in text.unrecognized
         ]
         part = ChunkResult(language or "", segments, join_texts(texts), unrecognized)
-        stored = await reached(
+        stored = await until_answered(
             lambda: self._functions.jobs.store_part(
                 at,
                 chunk.epoch,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from stt_shared.contracts.conversation import MAX_WORDS, SpokenWord, Unsettled, Utterance
+from stt_shared.contracts.conversation import MAX_WORDS, LiveUtterance, SpokenWord, Utterance
 from stt_shared.contracts.events import Final, Partial
 from stt_shared.contracts.session import SessionConfig
 
@@ -37,11 +37,11 @@ class Speaker:
             words=_kept_words(final) if config.store else [],
         )
 
-    def unsettled(self, partial: Partial) -> Unsettled | None:
+    def unsettled(self, partial: Partial) -> LiveUtterance | None:
         """A partial, for those who look on."""
         if self._config.conversation_id is None:
             return None
-        return Unsettled(
+        return LiveUtterance(
             conversation_id=self._config.conversation_id,
             session_id=self._session_id,
             utterance=partial.utterance,

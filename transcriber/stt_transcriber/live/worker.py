@@ -15,15 +15,15 @@ from stt_shared.process.metrics import ERRORS_TOTAL, REFUSED_WRITES, SESSIONS, S
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.channels import ChannelHub
 from stt_shared.streams.reader import LogHole, read_pcm
-from stt_shared.streams.sessions import Commit, Functions, Written, pcm_log_is_full
-from stt_shared.work.crash_guard import BEHIND_MS, Suspects, Trial
+from stt_shared.streams.sessions import Commit, SessionStreams, WriteResult, pcm_log_is_full
+from stt_shared.work.crash_guard import BEHIND_MS, CrashGuard, Probation
 from stt_shared.work.stage import Assignment
 from stt_transcriber.core.decoding import DecodeRequest
 from stt_transcriber.core.live.outcome import Outcome
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.session import LiveSession
 from stt_transcriber.core.live.utterance import Ticket
-from stt_transcriber.core.schedule.pacing import Pace
+from stt_transcriber.core.schedule.pacing import DraftPacing
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.decode.pool import Decoded, ModelPool
 from stt_transcriber.decode.text_metrics import REJECTED, count_unrecognized
@@ -46,14 +46,14 @@ class LiveParts:
     """What every session of a replica uses."""
 
     client: Redis
-    functions: Functions
+    functions: SessionStreams
     hub: ChannelHub
     pool: ModelPool
-    new_voice: VadFactory
+    new_vad: VadFactory
     policy: LivePolicy
     silence_s: float
     """A session whose gateway says nothing for so long is ended."""
-    suspects: Suspects
+    suspects: CrashGuard
 
 
 class LiveWorker:
@@ -80,7 +80,7 @@ class LiveWorker:
         """The session is not in mid-utterance: whoever takes it over has little to hear again."""
         return all(run.session_id != session_id for run in self._speaking)
 
-    def pace(self, now_ms: float) -> Pace:
+    def pace(self, now_ms: float) -> DraftPacing:
         """How often a session may have a draft."""
         return self._parts.pool.load.pace(len(self._speaking), now_ms)
 
@@ -96,7 +96,7 @@ class LiveWorker:
         except _Lost as lost:
             run.log.info("session left", reason=str(lost))
         finally:
-            self._parts.pool.withdraw(run.key)
+            self._parts.pool.cancel(run.key)
             self.speaks(run, False)
             self._sessions -= 1
             self._parts.pool.scheduler.sessions(self._sessions)
@@ -118,7 +118,7 @@ class _Run:
             assignment.owner.keys.id,
             state.config,
             parts.policy,
-            parts.new_voice(),
+            parts.new_vad(),
             committed_samples=state.committed_samples,
             committed_seq=state.committed_seq,
             finals=state.finals,
@@ -133,7 +133,7 @@ class _Run:
         self._drafted_ms = float("-inf")
         self._told_busy = False
         self._began_samples = state.committed_samples
-        self._trial: Trial | None = None  # workers died of this session
+        self._trial: Probation | None = None  # workers died of this session
         self._asked = False  # a decode is wished for, or in hand
         self.key = f"live {assignment.owner.keys.id} {assignment.owner.epoch}"
         self.log = structlog.get_logger().bind(session_id=assignment.owner.keys.id)
@@ -237,7 +237,7 @@ class _Run:
 
     async def _go_on(self) -> None:
         """After any change: publish finals decoded early, ask for the decode that is due, end when all is said."""
-        while self._session.needs_no_model():
+        while self._session.has_final_ready():
             await self._tell(self._session.settle(wall_ms()))
         while self._session.rejected:
             REJECTED.labels(self._session.rejected.pop()).inc()
@@ -248,7 +248,7 @@ class _Run:
         now = monotonic_ms()
         pace = self._live.pace(now)
         self._session.speculates = pace.spare
-        kind = self._session.wish()
+        kind = self._session.due_decode()
         if kind is None:
             return
         # Under load a session asks less often, then not at all: finals come first.
@@ -261,11 +261,11 @@ class _Run:
         self._asked = True
         policy = self._parts.policy
         budget = {Kind.FINAL: policy.final_budget_wall_ms, Kind.FIRST: policy.first_budget_wall_ms}
-        self._parts.pool.wish(
+        self._parts.pool.submit(
             self.key, kind, budget.get(kind, policy.max_partial_interval_ms), self._begin, self._decoded
         )
 
-    async def _say_if_busy(self, pace: Pace) -> None:
+    async def _say_if_busy(self, pace: DraftPacing) -> None:
         """Once each time that drafts stop: the client sees why nothing moves."""
         if pace.drafts:
             self._told_busy = False
@@ -326,15 +326,15 @@ class _Run:
             if commit is not None and commit.samples > self._began_samples:
                 await self._acquit()
             if isinstance(outcome.event, Partial) and (unsettled := self._speaker.unsettled(outcome.event)):
-                await self._parts.functions.conversations.show(unsettled)
+                await self._parts.functions.conversations.publish_live(unsettled)
 
     async def _say(self, final: Final) -> None:
         utterance = self._speaker.utterance(final, wall_ms())
         if utterance is not None:
-            await self._parts.functions.conversations.say(utterance)
+            await self._parts.functions.conversations.send(utterance)
 
-    def _check(self, written: Written) -> None:
-        if written in (Written.FENCED, Written.GONE, Written.HOLE):
+    def _check(self, written: WriteResult) -> None:
+        if written in (WriteResult.FENCED, WriteResult.GONE, WriteResult.HOLE):
             REFUSED_WRITES.labels(written.value).inc()
             raise _Lost(written.value)
 

@@ -4,7 +4,7 @@ MESSAGE_COST_S = 0.004
 """A message counts for at least this much audio, however little it holds."""
 
 
-class SendPace:
+class AudioRateLimit:
     """``rate``: seconds of audio allowed per second; ``burst_s``: as much may come at once."""
 
     def __init__(self, rate: float, burst_s: float) -> None:

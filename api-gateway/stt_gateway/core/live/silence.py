@@ -36,7 +36,7 @@ class SilenceWatch:
             return None
         return self._handled_ms + self.threshold_ms
 
-    def arrived(self, now_ms: float, duration_ms: float | None) -> None:
+    def audio_arrived(self, now_ms: float, duration_ms: float | None) -> None:
         """A chunk came; ``duration_ms`` None when that is not known."""
         if self._handled_ms is not None and now_ms - self._handled_ms <= LONGEST_INTERVAL_MS:
             self._intervals.append(now_ms - self._handled_ms)
@@ -47,7 +47,7 @@ class SilenceWatch:
         self._unsettled = True
         self._handled_ms = now_ms
 
-    def handled(self, now_ms: float) -> None:
+    def audio_handled(self, now_ms: float) -> None:
         """The chunk is stored. Only from here on may the client be blamed for a wait: storing it may have taken long,
         and nothing was read meanwhile."""
         self._handled_ms = now_ms

@@ -2,14 +2,14 @@
 
 from collections import deque
 
-from stt_shared.contracts.frames import Held
+from stt_shared.contracts.frames import IngestPosition
 
 
-class HeldChunks:
+class StoredChunks:
     """Counts bytes from the chunks that go on, in order, to the frames that are stored. Begins where the connection
     before this one left off."""
 
-    def __init__(self, held: Held) -> None:
+    def __init__(self, held: IngestPosition) -> None:
         self._held_seq = held.seq
         self._held_end = held.total_bytes - held.next_bytes  # where chunk `_held_seq` ended
         self._ends: deque[tuple[int, int]] = deque()
@@ -21,18 +21,18 @@ class HeldChunks:
         """Of all chunks in order so far, stored or not."""
         return self._passed
 
-    def passes(self, seq: int, chunk: bytes) -> bytes:
+    def add(self, seq: int, chunk: bytes) -> bytes:
         """Chunk ``seq`` is the next in order; answers what of it is not in the log yet."""
         begin = self._passed
         self._passed += len(chunk)
         self._ends.append((seq, self._passed))
         return chunk[max(0, self._stored - begin) :]
 
-    def given_up(self, seq: int) -> None:
+    def skip(self, seq: int) -> None:
         """All chunks up to ``seq`` that did not come never will."""
         self._ends.append((seq, self._passed))
 
-    def held(self, stored_bytes: int) -> Held:
+    def held(self, stored_bytes: int) -> IngestPosition:
         """What is held once so many more bytes are stored."""
         end = self._stored + stored_bytes
         seq, seq_end = self._held_seq, self._held_end
@@ -40,9 +40,9 @@ class HeldChunks:
             if number_end > end:
                 break
             seq, seq_end = number, number_end
-        return Held(seq, end - seq_end, end)
+        return IngestPosition(seq, end - seq_end, end)
 
-    def stored(self, held: Held) -> None:
+    def stored(self, held: IngestPosition) -> None:
         """That is in the log now."""
         self._held_seq, self._held_end, self._stored = held.seq, held.total_bytes - held.next_bytes, held.total_bytes
         while self._ends and self._ends[0][0] <= held.seq:

@@ -21,7 +21,7 @@ def spread(mean_s: float, chance: float) -> float:
     return mean_s * (least + (most - least) * chance)
 
 
-class RetryTimes:
+class RetryAfter:
     """The times that one gateway gives out. ``random``: a number from 0 to 1."""
 
     def __init__(self, random: Callable[[], float]) -> None:

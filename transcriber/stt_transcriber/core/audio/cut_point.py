@@ -2,7 +2,7 @@
 
 from stt_transcriber.core.audio.buffer import RollingBuffer
 from stt_transcriber.core.audio.vad_gate import WINDOW_SAMPLES
-from stt_transcriber.core.audio.vad_track import VoiceTrack
+from stt_transcriber.core.audio.vad_track import VadTrack
 from stt_transcriber.core.decoding import SAMPLE_RATE
 
 _SAMPLES_PER_MS = SAMPLE_RATE // 1000
@@ -11,7 +11,7 @@ _SHORTEST_PAUSE = 2 * WINDOW_SAMPLES
 """One window without voice may be a stop consonant, whose closure takes up to some 60 ms."""
 
 
-def cut_point(buffer: RollingBuffer, track: VoiceTrack, begin: int, end: int) -> int:
+def cut_point(buffer: RollingBuffer, track: VadTrack, begin: int, end: int) -> int:
     """The quietest moment of the longest pause between two positions; where nobody pauses, of all. A whole
     millisecond.
 

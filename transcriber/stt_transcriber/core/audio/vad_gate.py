@@ -29,7 +29,7 @@ class GateState:
     eager_until: int = 0
 
 
-class SpeechGate:
+class VadGate:
     """Fed one probability per window of 512 samples; counts windows from the first."""
 
     def __init__(self, policy: GatePolicy, first_window: int = 0) -> None:

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stt_transcriber.core.audio.buffer import RollingBuffer
-from stt_transcriber.core.audio.vad_gate import WINDOW_MS, WINDOW_SAMPLES, GatePolicy, SpeechGate
-from stt_transcriber.core.audio.vad_track import VoiceTrack
+from stt_transcriber.core.audio.vad_gate import WINDOW_MS, WINDOW_SAMPLES, GatePolicy, VadGate
+from stt_transcriber.core.audio.vad_track import VadTrack
 
 Voice = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """float32 [n * 512] -> probability of voice [n]; carries its own state from call to call."""
 
 
-class VoiceModel(Protocol):
+class VadModel(Protocol):
     """A voice whose memory can be kept and put back."""
 
     def probabilities(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -31,7 +31,7 @@ class VoiceModel(Protocol):
         ...
 
 
-class Listener:
+class VadStream:
     """The voice model hears audio as it comes; the gate follows window by window, as far as it is led.
 
     ``base``: where it begins, a whole number of windows: all who listen to a session hear the same windows.
@@ -41,8 +41,8 @@ class Listener:
     def __init__(self, voice: Voice, policy: GatePolicy, base: int) -> None:
         self._voice = voice
         self._ahead: deque[float] = deque()  # heard, and not yet taken by the gate
-        self.gate = SpeechGate(policy, base // WINDOW_SAMPLES)
-        self.track = VoiceTrack(base, policy.offset_probability)
+        self.gate = VadGate(policy, base // WINDOW_SAMPLES)
+        self.track = VadTrack(base, policy.offset_probability)
         self.position = base
 
     @property

@@ -12,7 +12,7 @@ Span = tuple[int, int]
 """Positions in samples, from and to."""
 
 
-class VoiceTrack:
+class VadTrack:
     """Probabilities from position ``base`` on, one per window; positions are those of the session's audio."""
 
     def __init__(self, base: int, voiced_from: float) -> None:
@@ -39,7 +39,7 @@ class VoiceTrack:
         self._start, self._probabilities = start, deque(probabilities)
 
     @classmethod
-    def unpacked(cls, begin: int, bits: bytes) -> "VoiceTrack":
+    def unpacked(cls, begin: int, bits: bytes) -> "VadTrack":
         """What ``packed`` told of the windows from the one at ``begin`` on."""
         track = cls(begin // WINDOW_SAMPLES * WINDOW_SAMPLES, 0.5)
         track._probabilities.extend(np.unpackbits(np.frombuffer(bits, np.uint8)).astype(float).tolist())

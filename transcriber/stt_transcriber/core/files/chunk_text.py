@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from stt_shared.contracts.jobs import Chunk
 from stt_shared.contracts.session import Task
 from stt_transcriber.core.audio.buffer import RollingBuffer
-from stt_transcriber.core.audio.vad_track import Span, VoiceTrack
+from stt_transcriber.core.audio.vad_track import Span, VadTrack
 from stt_transcriber.core.decoding import Hypothesis, TimedWord
 from stt_transcriber.core.live.utterance import placed
 from stt_transcriber.core.text.missed_speech import Retry, Speech
@@ -24,7 +24,7 @@ class ChunkText:
         self._task = task
         self._buffer = RollingBuffer(chunk.start_sample)
         self._buffer.append(samples)
-        self._track = VoiceTrack.unpacked(chunk.start_sample, chunk.voiced)
+        self._track = VadTrack.unpacked(chunk.start_sample, chunk.voiced)
         self._whole_end = self._buffer.end
         self.begin = chunk.start_sample
         self._end = self._whole_end

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from stt_transcriber.core.audio.buffer import RollingBuffer
 from stt_transcriber.core.audio.cut_point import cut_point
 from stt_transcriber.core.audio.vad_gate import WINDOW_SAMPLES, GatePolicy, GateState
-from stt_transcriber.core.audio.vad_stream import Listener, Voice
-from stt_transcriber.core.audio.vad_track import VoiceTrack
+from stt_transcriber.core.audio.vad_stream import VadStream, Voice
+from stt_transcriber.core.audio.vad_track import VadTrack
 from stt_transcriber.core.decoding import SAMPLE_RATE
 from stt_transcriber.core.language import voice_in
 
@@ -30,7 +30,7 @@ class CutterPolicy:
 @dataclass(frozen=True)
 class CutChunk:
     """One piece; ``samples`` int16, ``start`` its place in the recording, ``voice_share`` the part of it
-    that held voice, 0–1; ``voiced``: which windows, as ``VoiceTrack.packed`` tells. ``decides``: the recording's
+    that held voice, 0–1; ``voiced``: which windows, as ``VadTrack.packed`` tells. ``decides``: the recording's
     language is the one detected with this chunk, in ``evidence``, int16 [n], the voice of the first chunks, or in the
     chunk itself where that is empty."""
 
@@ -79,7 +79,7 @@ class ChunkCutter:
     """
 
     def __init__(self, voice: Voice, gate: GatePolicy, policy: CutterPolicy, *, decided: bool = False) -> None:
-        self._listener = Listener(voice, gate, 0)
+        self._listener = VadStream(voice, gate, 0)
         self._policy = policy
         self._buffer = RollingBuffer()
         self._begin: int | None = None  # of the chunk in the making
@@ -225,5 +225,5 @@ class ChunkCutter:
 def _voice_of(chunk: CutChunk) -> NDArray[np.int16]:
     buffer = RollingBuffer(chunk.start)
     buffer.append(chunk.samples)
-    track = VoiceTrack.unpacked(chunk.start, chunk.voiced)
+    track = VadTrack.unpacked(chunk.start, chunk.voiced)
     return voice_in(buffer, track, chunk.start, buffer.end).samples

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
 
-from stt_shared.contracts.session import Hearing
+from stt_shared.contracts.session import VadCheckpoint
 from stt_transcriber.core.audio.vad_gate import WINDOW_SAMPLES, GateState
 
 SPACING_SAMPLES = 32 * WINDOW_SAMPLES
@@ -43,7 +43,9 @@ class Checkpoints:
         if position >= self._kept[-1].position + SPACING_SAMPLES:
             self._kept.append(Checkpoint(position, seq, voice()))
 
-    def reached(self, position: int, gate: Callable[[], GateState], open_start: int | None, last_end: int) -> None:
+    def until_answered(
+        self, position: int, gate: Callable[[], GateState], open_start: int | None, last_end: int
+    ) -> None:
         """The gate is at ``position``."""
         for checkpoint in reversed(self._kept):
             if checkpoint.position == position and checkpoint.gate is None:
@@ -65,7 +67,7 @@ class Checkpoints:
         return ready[-1]
 
 
-class Settled:
+class SettledRanges:
     """Where the utterances ended that have their finals. After a takeover the audio from the checkpoint to
     ``resumed_at`` is heard once more, and these are found again: nothing is said of them twice, and they end where
     they ended. The last may end behind ``resumed_at``: its final reaches only so far, and the rest waits for its own.
@@ -92,13 +94,13 @@ class Settled:
         """Where the settled utterance ended that began at ``start``."""
         return next((end for end in self._ends if end > start), self.resumed_at)
 
-    def hearing(self, checkpoint: Checkpoint) -> Hearing:
+    def hearing(self, checkpoint: Checkpoint) -> VadCheckpoint:
         """What is stored; forgets the ends that nobody who begins at the checkpoint will meet."""
         assert checkpoint.gate is not None
         begin = checkpoint.position if checkpoint.open_start is None else checkpoint.open_start
         while self._ends and self._ends[0] <= min(begin, checkpoint.position):
             self._ends.popleft()
-        return Hearing(
+        return VadCheckpoint(
             position=checkpoint.position,
             voice=checkpoint.voice,
             gate=astuple(checkpoint.gate),

@@ -1,7 +1,7 @@
 """When an utterance ends: what the silence behind its speech means, by the voice gate alone."""
 
 from stt_transcriber.core.audio.vad_gate import WINDOW_MS
-from stt_transcriber.core.audio.vad_stream import Listener
+from stt_transcriber.core.audio.vad_stream import VadStream
 from stt_transcriber.core.live.policy import LivePolicy
 
 
@@ -9,7 +9,7 @@ class Endpoint:
     """Asked while an utterance is open; ``endpointing_ms``: the session's own silence that ends one. ``pause_ms``: the
     same, of a window at least."""
 
-    def __init__(self, policy: LivePolicy, endpointing_ms: int, ear: Listener) -> None:
+    def __init__(self, policy: LivePolicy, endpointing_ms: int, ear: VadStream) -> None:
         self._policy = policy
         self._ear = ear
         self.pause_ms = max(endpointing_ms, WINDOW_MS)

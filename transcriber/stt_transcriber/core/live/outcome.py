@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from stt_shared.contracts.events import Event
-from stt_shared.contracts.session import CarriedContext
+from stt_shared.contracts.session import TakeoverState
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class Advance:
 
     samples: int
     seq: int
-    context: CarriedContext
+    context: TakeoverState
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stt_shared.contracts.events import SpeechEnded, SpeechStarted, iso_timestamp
-from stt_shared.contracts.session import Hearing, Task
+from stt_shared.contracts.session import Task, VadCheckpoint
 from stt_transcriber.core.audio.buffer import RollingBuffer
 from stt_transcriber.core.audio.cut_point import cut_point, whole_ms
 from stt_transcriber.core.audio.vad_gate import WINDOW_SAMPLES, GateState
-from stt_transcriber.core.audio.vad_stream import Listener, VoiceModel
-from stt_transcriber.core.live.checkpoint import Checkpoint, Checkpoints, Settled
+from stt_transcriber.core.audio.vad_stream import VadModel, VadStream
+from stt_transcriber.core.live.checkpoint import Checkpoint, Checkpoints, SettledRanges
 from stt_transcriber.core.live.endpoint import Endpoint
 from stt_transcriber.core.live.outcome import Outcome
 from stt_transcriber.core.live.policy import LivePolicy
-from stt_transcriber.core.live.speculative_final import EarlyFinal
+from stt_transcriber.core.live.speculative_final import SpeculativeFinal
 from stt_transcriber.core.live.utterance import SAMPLES_PER_MS, Utterance
 from stt_transcriber.core.text.agreement import Agreement, PlacedWord
 from stt_transcriber.core.text.missed_speech import Accepted, Retry, Speech
@@ -34,11 +34,11 @@ class Segmenter:
         session_id: str,
         policy: LivePolicy,
         endpointing_ms: int,
-        voice: VoiceModel,
+        voice: VadModel,
         *,
         committed_samples: int,
         committed_seq: int,
-        heard: Hearing | None,
+        heard: VadCheckpoint | None,
     ) -> None:
         self._id = session_id
         self._policy = policy
@@ -46,13 +46,13 @@ class Segmenter:
         # If nothing is known of what was heard: the next window of the session's own row.
         base = heard.position if heard else -(-committed_samples // WINDOW_SAMPLES) * WINDOW_SAMPLES
         self.buffer = RollingBuffer(min(base, committed_samples))
-        self.ear = Listener(voice.probabilities, policy.gate, base)
-        self.endpoint = Endpoint(policy, endpointing_ms, self.ear)
+        self.vad = VadStream(voice.probabilities, policy.gate, base)
+        self.endpoint = Endpoint(policy, endpointing_ms, self.vad)
         self.open: Utterance | None = None
         self.closed: deque[Utterance] = deque()
-        self._gate = self.ear.gate
+        self._gate = self.vad.gate
         self._last_end = committed_samples
-        self._settled = Settled(committed_samples, heard.ends if heard else ())
+        self._settled = SettledRanges(committed_samples, heard.ends if heard else ())
         if heard:
             voice.restore(heard.voice)
             self._gate.restore(GateState(*heard.gate))
@@ -79,25 +79,25 @@ class Segmenter:
     def hear(self, samples: NDArray[np.int16], seq: int) -> None:
         """Takes the audio of frame ``seq``, int16 [n]; ``step`` follows."""
         self.buffer.append(samples)
-        heard_to = self.ear.hear(self.buffer)
-        self._checkpoints.heard(heard_to, seq if heard_to >= self.buffer.end else seq - 1, self._voice.state)
+        covered_until = self.vad.hear(self.buffer)
+        self._checkpoints.heard(covered_until, seq if covered_until >= self.buffer.end else seq - 1, self._voice.state)
 
     def skip(self, seq: int) -> None:
         """Frame ``seq`` lies before all that is heard."""
         self._checkpoints.skipped(seq)
 
-    def step(self, early: EarlyFinal, outcomes: list[Outcome], now_wall_ms: float) -> bool:
+    def step(self, early: SpeculativeFinal, outcomes: list[Outcome], now_wall_ms: float) -> bool:
         """Leads the gate through one more window; False when there is none."""
         if self._ends_here(early):
             self._close(self.endpoint.early_end, outcomes, now_wall_ms)
-        if not self.ear.has_more:
+        if not self.vad.has_more:
             return False
-        if self.ear.step():
+        if self.vad.step():
             self._begin(outcomes, now_wall_ms)
         if self.open is not None:
             if self.endpoint.is_over():
                 self._close(self.endpoint.early_end, outcomes, now_wall_ms)
-            elif self.ear.position - self.open.start >= self._policy.max_utterance_ms * SAMPLES_PER_MS:
+            elif self.vad.position - self.open.start >= self._policy.max_utterance_ms * SAMPLES_PER_MS:
                 self._split(self.open)
         self._reached()
         return True
@@ -148,24 +148,24 @@ class Segmenter:
             self.closed.appendleft(rest)
         return utterance
 
-    def commit(self, position: int) -> tuple[int, Hearing | None]:
+    def commit(self, position: int) -> tuple[int, VadCheckpoint | None]:
         """Forgets what lies before a position. Answers what a successor needs: frames behind a seq, and what had been
         heard by then; None, and 0, where nothing is known from before the position."""
         # The voice model may still have to hear the last part of a window.
-        needed = min(position, self.ear.position)
+        needed = min(position, self.vad.position)
         self.buffer.drop_before(needed)
-        self.ear.track.drop_before(needed)
+        self.vad.track.drop_before(needed)
         checkpoint = self._checkpoints.before(position)
         return (checkpoint.seq, self._settled.hearing(checkpoint)) if checkpoint else (0, None)
 
-    def _ends_here(self, early: EarlyFinal) -> bool:
+    def _ends_here(self, early: SpeculativeFinal) -> bool:
         if self.passes_over:
             # Its text is not decoded again. Had it gone on, it would not have ended here.
             return self.endpoint.may_be_over() and self._settled.ended_at(self.endpoint.early_end)
         return self.is_sentence_pause and early.ends_sentence(self.endpoint.early_end)
 
     def _begin(self, outcomes: list[Outcome], now_wall_ms: float) -> None:
-        speech = self.ear.speech_start
+        speech = self.vad.speech_start
         self.open = self._new_utterance(max(self._last_end, speech - self._policy.pre_roll_ms * SAMPLES_PER_MS))
         if not self.passes_over:
             timestamp = iso_timestamp(now_wall_ms)
@@ -181,7 +181,7 @@ class Segmenter:
         passed_over = self.passes_over
         # A client that stalls is taken for silent, and its utterance ends in mid-speech: the rest may be short.
         goes_on = self._gate.is_rest or 0 < self._last_end == utterance.start
-        voiced = self.endpoint.voiced_enough() or ((asked_for or goes_on) and self.ear.voiced_ms > 0)
+        voiced = self.endpoint.voiced_enough() or ((asked_for or goes_on) and self.vad.voiced_ms > 0)
         utterance.end = whole_ms(end)
         self.open = None
         self._gate.end()
@@ -191,7 +191,7 @@ class Segmenter:
                 self._await_rest(utterance)
             return
         timestamp = iso_timestamp(now_wall_ms)
-        end_ms = self.ear.speech_end // SAMPLES_PER_MS
+        end_ms = self.vad.speech_end // SAMPLES_PER_MS
         outcomes.append(Outcome(SpeechEnded(session_id=self._id, end_ms=end_ms, timestamp=timestamp)))
         # What is left of an utterance that was cut in its last pause may end before it begins.
         if voiced and utterance.end > utterance.start:
@@ -203,16 +203,16 @@ class Segmenter:
             utterance.end = self._last_end = self._settled.end_after(utterance.start)
             self._await_rest(utterance)
         else:
-            earliest = self.ear.position - self._policy.cut_look_back_ms * SAMPLES_PER_MS
+            earliest = self.vad.position - self._policy.cut_look_back_ms * SAMPLES_PER_MS
             begin = max(utterance.start, earliest)
-            utterance.end = cut_point(self.buffer, self.ear.track, begin, self.ear.position)
+            utterance.end = cut_point(self.buffer, self.vad.track, begin, self.vad.position)
             self._await_final(utterance)
         self.open = self._new_utterance(utterance.end)
-        self.ear.split(utterance.end)
+        self.vad.split(utterance.end)
 
     def _await_final(self, utterance: Utterance) -> None:
         # Fixed now: more will have been heard of the last window when the final is there.
-        utterance.voice_share = self.ear.track.share(utterance.start, utterance.end)
+        utterance.voice_share = self.vad.track.share(utterance.start, utterance.end)
         self._last_end = utterance.whole_end = utterance.end
         self.closed.append(utterance)
 
@@ -228,15 +228,15 @@ class Segmenter:
         return self._part(begin, whole_end, whole_end) if begin < whole_end else None
 
     def _speech(self, begin: int, end: int) -> Speech:
-        return Speech(self.buffer, self.ear.track, begin, end)
+        return Speech(self.buffer, self.vad.track, begin, end)
 
     def _part(self, start: int, end: int, whole_end: int) -> Utterance:
         part = self._new_utterance(start)
         part.end, part.whole_end = end, whole_end
         # Whole windows: what else touches the end may have been heard by now, or not.
-        part.voice_share = self.ear.track.share(start, end // WINDOW_SAMPLES * WINDOW_SAMPLES)
+        part.voice_share = self.vad.track.share(start, end // WINDOW_SAMPLES * WINDOW_SAMPLES)
         return part
 
     def _reached(self) -> None:
         open_start = None if self.open is None else self.open.start
-        self._checkpoints.reached(self.ear.position, self._gate.state, open_start, self._last_end)
+        self._checkpoints.until_answered(self.vad.position, self._gate.state, open_start, self._last_end)

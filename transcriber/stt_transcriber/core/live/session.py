@@ -18,17 +18,17 @@ import numpy as np
 
 from stt_shared.contracts.events import Done, Event, StageTiming
 from stt_shared.contracts.frames import Frame, FrameKind
-from stt_shared.contracts.session import CarriedContext, SessionConfig
+from stt_shared.contracts.session import SessionConfig, TakeoverState
 from stt_shared.contracts.text import join_texts
 from stt_transcriber.core.audio.vad_gate import WINDOW_SAMPLES
-from stt_transcriber.core.audio.vad_stream import VoiceModel
+from stt_transcriber.core.audio.vad_stream import VadModel
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality
 from stt_transcriber.core.language import NO_VOICE, LanguageChoice, SessionLanguage, Voice, voice_in
 from stt_transcriber.core.live.frame_times import FrameTimes
 from stt_transcriber.core.live.outcome import Advance, Outcome
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.segmenter import Segmenter
-from stt_transcriber.core.live.speculative_final import EarlyFinal
+from stt_transcriber.core.live.speculative_final import SpeculativeFinal
 from stt_transcriber.core.live.utterance import (
     SAMPLES_PER_MS,
     Place,
@@ -51,19 +51,19 @@ _SKIPPED_FRAMES = 10
 
 
 class LiveSession:
-    """``feed`` frames, ask ``wish`` for the decode that is due, ``begin`` it, ``apply`` its hypothesis."""
+    """``feed`` frames, ask ``due_decode`` for the decode that is due, ``begin`` it, ``apply`` its hypothesis."""
 
     def __init__(
         self,
         session_id: str,
         config: SessionConfig,
         policy: LivePolicy,
-        voice: VoiceModel,
+        voice: VadModel,
         *,
         committed_samples: int = 0,
         committed_seq: int = 0,
         finals: int = 0,
-        context: CarriedContext | None = None,
+        context: TakeoverState | None = None,
         showing: bool = False,
     ) -> None:
         """A successor is told what was stored with the last commit, and whether a partial stands that no final
@@ -71,7 +71,7 @@ class LiveSession:
         self._id = session_id
         self._config = config
         self._policy = policy
-        self._context = context or CarriedContext()
+        self._context = context or TakeoverState()
         self._audio = Segmenter(
             session_id,
             policy,
@@ -81,7 +81,7 @@ class LiveSession:
             committed_seq=committed_seq,
             heard=self._context.hearing,
         )
-        self._early = EarlyFinal()
+        self._early = SpeculativeFinal()
         self._in_hand: Ticket | None = None
         self._waiting: deque[Frame] = deque()  # behind a pause that is not decided
         self._frames = FrameTimes(committed_seq)
@@ -113,7 +113,7 @@ class LiveSession:
     @property
     def has_just_begun(self) -> bool:
         """Of what is spoken now there is hardly a word yet."""
-        spoken = self._audio.buffer.end - self._audio.ear.speech_start
+        spoken = self._audio.buffer.end - self._audio.vad.speech_start
         return self._audio.open is not None and spoken < self._policy.young_ms * SAMPLES_PER_MS
 
     def feed(self, frame: Frame, now_wall_ms: float) -> list[Outcome]:
@@ -125,7 +125,7 @@ class LiveSession:
             self._take(frame, outcomes, now_wall_ms)
         return outcomes
 
-    def wish(self) -> Kind | None:
+    def due_decode(self) -> Kind | None:
         """The decode that is due, None when nothing is (or one is in hand)."""
         if self._in_hand is not None:
             return None
@@ -141,12 +141,12 @@ class LiveSession:
             return None
         if utterance.decoded_to == 0:
             enough = self._policy.first_partial_ms * SAMPLES_PER_MS
-            return Kind.FIRST if self._audio.buffer.end - self._audio.ear.speech_start >= enough else None
-        return Kind.PARTIAL if self._audio.ear.speech_end > utterance.decoded_to else None
+            return Kind.FIRST if self._audio.buffer.end - self._audio.vad.speech_start >= enough else None
+        return Kind.PARTIAL if self._audio.vad.speech_end > utterance.decoded_to else None
 
     def begin(self) -> Ticket | None:
         """The model is free: what to decode, with whatever audio there is by now. None: nothing is due any more."""
-        kind = self.wish()
+        kind = self.due_decode()
         if kind is None:
             return None
         if self._audio.closed:
@@ -164,7 +164,7 @@ class LiveSession:
         self._in_hand = ticket
         return ticket
 
-    def needs_no_model(self) -> bool:
+    def has_final_ready(self) -> bool:
         """The next final has been decoded already: ``settle`` gives it at once."""
         if not self._audio.closed:
             return False
@@ -172,7 +172,7 @@ class LiveSession:
         return not head.refused and self._early.is_of(head.start, head.end)
 
     def settle(self, now_wall_ms: float) -> list[Outcome]:
-        """Publishes the final that was decoded early; see ``needs_no_model``."""
+        """Publishes the final that was decoded early; see ``has_final_ready``."""
         hypothesis = self._early.hypothesis
         assert hypothesis is not None
         outcomes: list[Outcome] = []
@@ -192,7 +192,7 @@ class LiveSession:
             self._judge(hypothesis, ticket.request.quality, outcomes, now_wall_ms)
         else:
             # Decoded early: it counts if the pause turns out to be the end, and is a good draft in any case.
-            self._early.keep(ticket.begin, ticket.end, hypothesis)
+            self._early.queue_for_store(ticket.begin, ticket.end, hypothesis)
             if ticket.utterance is self._audio.open and self._config.interim_results:
                 self._show(ticket, hypothesis, outcomes, now_wall_ms)
             self._go_on(outcomes, now_wall_ms)
@@ -268,7 +268,7 @@ class LiveSession:
 
     def _show(self, ticket: Ticket, hypothesis: Hypothesis, outcomes: list[Outcome], now_wall_ms: float) -> None:
         utterance = ticket.utterance
-        voice_share = self._audio.ear.track.share(ticket.begin, ticket.end)
+        voice_share = self._audio.vad.track.share(ticket.begin, ticket.end)
         just_begun = ticket.kind is not Kind.FINAL and self.has_just_begun
         if self._refused(hypothesis, voice_share, ticket.request.quality, just_begun=just_begun):
             return
@@ -323,7 +323,7 @@ class LiveSession:
         self._finals += 1
         event = final_event(utterance, place, words, language)
         self._texts.append(event.text)
-        self._context = CarriedContext(
+        self._context = TakeoverState(
             language=None if self._config.language else self._language.decided,
             text=event.text[max(0, len(event.text) - self._policy.context_chars) :],
             end_sample=utterance.end,
@@ -371,7 +371,7 @@ class LiveSession:
 
     def _voice(self, begin: int, end: int) -> Voice:
         """By which the language is found, if it was not asked for."""
-        return NO_VOICE if self._config.language else voice_in(self._audio.buffer, self._audio.ear.track, begin, end)
+        return NO_VOICE if self._config.language else voice_in(self._audio.buffer, self._audio.vad.track, begin, end)
 
     def _carried(self, utterance: Utterance) -> str:
         gap = utterance.start - self._context.end_sample
@@ -386,7 +386,7 @@ class LiveSession:
         utterance.window_start = max(utterance.window_start, (last_ms - 200) * SAMPLES_PER_MS)
 
     def _advance_through_silence(self, outcomes: list[Outcome]) -> None:
-        settled = self._audio.ear.position - (self._policy.pre_roll_ms * SAMPLES_PER_MS + 4 * WINDOW_SAMPLES)
+        settled = self._audio.vad.position - (self._policy.pre_roll_ms * SAMPLES_PER_MS + 4 * WINDOW_SAMPLES)
         if settled - self._committed >= self._policy.idle_commit_ms * SAMPLES_PER_MS:
             self._advance_to(settled, outcomes)
 

@@ -4,7 +4,7 @@ from stt_transcriber.core.decoding import Hypothesis
 from stt_transcriber.core.text.segments import SENTENCE_END
 
 
-class EarlyFinal:
+class SpeculativeFinal:
     """At most one: its audio range and what was heard in it, or that the model failed on it."""
 
     def __init__(self) -> None:
@@ -12,7 +12,7 @@ class EarlyFinal:
         self._failed_at = -1
         self.hypothesis: Hypothesis | None = None
 
-    def keep(self, begin: int, end: int, hypothesis: Hypothesis) -> None:
+    def queue_for_store(self, begin: int, end: int, hypothesis: Hypothesis) -> None:
         """It was decoded."""
         self._range, self.hypothesis = (begin, end), hypothesis
 

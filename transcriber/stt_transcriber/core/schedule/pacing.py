@@ -33,7 +33,7 @@ with base and tiny.en, where both are made of the same layers as the encoder."""
 
 
 @dataclass(frozen=True)
-class Pace:
+class DraftPacing:
     """``interval_ms`` between two drafts of an utterance, ``young_interval_ms`` of one that has just begun; ``drafts``
     False: there is time for finals only; ``spare``: there is time for work that may turn out to be in vain."""
 
@@ -59,7 +59,7 @@ def draft_ms(encode_ms: float) -> float:
     return _DRAFT_BY_ENCODE * encode_ms
 
 
-class Load:
+class LoadModel:
     """Pure: told what was decoded and who speaks; says how to pace drafts and what room there is.
 
     ``draft_ms``: what a draft costs until the first was measured.
@@ -94,7 +94,7 @@ class Load:
         if now_ms - self._drafted_at_ms > _STALE_MS:
             self._draft_ms = draft_ms
 
-    def pace(self, speaking: int, now_ms: float) -> Pace:
+    def pace(self, speaking: int, now_ms: float) -> DraftPacing:
         """For now, with so many sessions in mid-utterance."""
         wanted_ms = self._wanted_ms(speaking, now_ms)
         limit_ms = self._max_ms if self._drafts else _RESUME * self._max_ms
@@ -102,7 +102,7 @@ class Load:
         interval_ms, young_ms = (
             min(max(wanted_ms, least_ms), self._max_ms) for least_ms in (self._min_ms, _YOUNG_SHARE * self._min_ms)
         )
-        return Pace(interval_ms, young_ms, self._drafts, wanted_ms <= self._min_ms)
+        return DraftPacing(interval_ms, young_ms, self._drafts, wanted_ms <= self._min_ms)
 
     def has_room(self, speaking: int, now_ms: float) -> bool:
         """Whether one more session could have its drafts."""

@@ -25,7 +25,7 @@ _CHUNKS = (Kind.BATCH,)
 
 
 @dataclass(frozen=True)
-class Wish:
+class PendingDecode:
     """A session (or chunk of a file) wants the model by ``deadline_ms`` (monotonic)."""
 
     key: str
@@ -48,7 +48,7 @@ class Scheduler:
         self._max_batch = max_batch
         self.max_file_batch = max_file_batch
         self._files_give_way = files_give_way
-        self._wishes: dict[str, Wish] = {}
+        self._wishes: dict[str, PendingDecode] = {}
         self._running: dict[str, tuple[int, Kind]] = {}  # key to its batch
         self._batches = 0
         self._live_sessions = 0
@@ -67,14 +67,14 @@ class Scheduler:
         """How many live sessions there are: while there are any, files leave one worker free."""
         self._live_sessions = count
 
-    def wish(self, wish: Wish) -> None:
+    def submit(self, wish: PendingDecode) -> None:
         """Replaces the key's earlier wish, keeping the time since when it has been waiting."""
         earlier = self._wishes.get(wish.key)
         if earlier is not None and earlier.kind is wish.kind:
-            wish = Wish(wish.key, wish.kind, min(wish.deadline_ms, earlier.deadline_ms), earlier.since_ms)
+            wish = PendingDecode(wish.key, wish.kind, min(wish.deadline_ms, earlier.deadline_ms), earlier.since_ms)
         self._wishes[wish.key] = wish
 
-    def withdraw(self, key: str) -> None:
+    def cancel(self, key: str) -> None:
         """The key wants nothing any more."""
         self._wishes.pop(key, None)
 
@@ -90,9 +90,9 @@ class Scheduler:
         share = self._workers - 1 if self._live_sessions and self._workers > 1 else self._workers
         return max(0, share * self.max_file_batch - chunks)
 
-    def decide(self) -> list[list[Wish]]:
+    def decide(self) -> list[list[PendingDecode]]:
         """What to begin now, most urgent first: batches, of drafts, of chunks or of one final. Every wish in the answer
-        must be followed by ``begun`` or ``withdraw``.
+        must be followed by ``started`` or ``cancel``.
 
         Drafts, and chunks, are put together only when more of them wait than there are workers free: a batch delays its
         first item.
@@ -104,7 +104,7 @@ class Scheduler:
             free_for_live += sum(kind is Kind.BATCH for kind in busy.values())
         ready = [wish for wish in self._wishes.values() if wish.key not in self._running]
         ready.sort(key=lambda wish: (wish.kind is Kind.BATCH, wish.deadline_ms, wish.kind))
-        batches: list[list[Wish]] = []
+        batches: list[list[PendingDecode]] = []
         while ready:
             head = ready.pop(0)
             left = (free if head.kind is Kind.BATCH else free_for_live) - len(batches)
@@ -120,14 +120,14 @@ class Scheduler:
             batches.append(batch)
         return batches
 
-    def begun(self, batch: Sequence[Wish]) -> None:
+    def started(self, batch: Sequence[PendingDecode]) -> None:
         """The decode runs, on one worker."""
         self._batches += 1
         for wish in batch:
             self._wishes.pop(wish.key, None)
             self._running[wish.key] = (self._batches, wish.kind)
 
-    def ended(self, batch: Sequence[Wish]) -> None:
+    def ended(self, batch: Sequence[PendingDecode]) -> None:
         """The decode is over, well or badly."""
         for wish in batch:
             self._running.pop(wish.key, None)

@@ -9,7 +9,7 @@ from stt_shared.contracts.session import Task
 from stt_transcriber.core.audio.buffer import RollingBuffer
 from stt_transcriber.core.audio.cut_point import cut_point, whole_ms
 from stt_transcriber.core.audio.vad_gate import WINDOW_MS, WINDOW_SAMPLES
-from stt_transcriber.core.audio.vad_track import Span, VoiceTrack
+from stt_transcriber.core.audio.vad_track import Span, VadTrack
 from stt_transcriber.core.decoding import SAMPLE_RATE
 from stt_transcriber.core.text.agreement import PlacedWord
 
@@ -81,7 +81,7 @@ class Speech:
     """
 
     buffer: RollingBuffer
-    track: VoiceTrack
+    track: VadTrack
     begin: int
     end: int
 

@@ -29,8 +29,8 @@ def decode(
     texts: dict[int, Text] = {}
     for width in sorted({len(job.start) for job in jobs}):
         alike = [index for index, job in enumerate(jobs) if len(job.start) == width]
-        together = _decode(model, tokens, [jobs[index] for index in alike], beam_size, give_way, may_repeat)
-        texts.update(zip(alike, together, strict=True))
+        run_together = _decode(model, tokens, [jobs[index] for index in alike], beam_size, give_way, may_repeat)
+        texts.update(zip(alike, run_together, strict=True))
     return [texts[index] for index in range(len(jobs))]
 
 

@@ -22,7 +22,7 @@ from stt_transcriber.engines.base import EngineError, GiveWay
 from stt_transcriber.engines.onnx import beam, beam_batch, greedy
 from stt_transcriber.engines.onnx.file_model import FileWhisper, encoding_bytes
 from stt_transcriber.engines.onnx.model import Encoding, OnnxWhisper
-from stt_transcriber.engines.onnx.scored_text import Found
+from stt_transcriber.engines.onnx.scored_text import ScoredText
 from stt_transcriber.engines.onnx.search import Job, Text, Tokens
 from stt_transcriber.engines.request import (
     check_request,
@@ -154,7 +154,7 @@ class OnnxWhisperEngine:
             found = self._of_files(for_files, jobs, tokenizers_, recipe.beam_size, give_way)
         return [_hypothesis(*parts) for parts in zip(requests, languages, found, strict=True)]
 
-    def _drafts(self, jobs: list[Job], tokenizers_: list[Tokenizer]) -> list[Found]:
+    def _drafts(self, jobs: list[Job], tokenizers_: list[Tokenizer]) -> list[ScoredText]:
         """Once more, without prompt, where that may be to blame for a loop: it would hold back every draft of its
         session, while a loop of the audio's own is gone with the next window."""
         found = _found(jobs, greedy.decode(self._whisper, self._tokens, jobs), tokenizers_)
@@ -162,22 +162,22 @@ class OnnxWhisperEngine:
         if again:
             bare = greedy.decode(self._whisper, self._tokens, [self._bare(jobs[index]) for index in again])
             for index, text in zip(again, bare, strict=True):
-                found[index] = found[index].better(Found(jobs[index], text, tokenizers_[index]))
+                found[index] = found[index].better(ScoredText(jobs[index], text, tokenizers_[index]))
         return found
 
-    def _final(self, job: Job, tokenizer: Tokenizer, beam_size: int) -> Found:
+    def _final(self, job: Job, tokenizer: Tokenizer, beam_size: int) -> ScoredText:
         """The greedy text if it is sure, else that of a search; a second one, without prompt and repetitions, where
         the first looks like a loop or a guess."""
         text = greedy.sure(self._whisper, self._tokens, job, _SURE)
-        first = Found(job, text or beam.decode(self._whisper, self._tokens, job, beam_size), tokenizer)
+        first = ScoredText(job, text or beam.decode(self._whisper, self._tokens, job, beam_size), tokenizer)
         if not first.candidate.is_suspect:
             return first
         second = beam.decode(self._whisper, self._tokens, self._bare(job), beam_size, may_repeat=False)
-        return first.better(Found(job, second, tokenizer))
+        return first.better(ScoredText(job, second, tokenizer))
 
     def _of_files(
         self, model: FileWhisper, jobs: list[Job], tokenizers_: list[Tokenizer], beam_size: int, give_way: GiveWay
-    ) -> list[Found]:
+    ) -> list[ScoredText]:
         """As ``_final``, all at once."""
         found = _found(jobs, beam_batch.decode(model, self._tokens, jobs, beam_size, give_way), tokenizers_)
         again = [index for index, one in enumerate(found) if one.candidate.is_suspect]
@@ -185,7 +185,7 @@ class OnnxWhisperEngine:
             bare = [self._bare(jobs[index]) for index in again]
             second = beam_batch.decode(model, self._tokens, bare, beam_size, give_way, may_repeat=False)
             for index, text in zip(again, second, strict=True):
-                found[index] = found[index].better(Found(jobs[index], text, tokenizers_[index]))
+                found[index] = found[index].better(ScoredText(jobs[index], text, tokenizers_[index]))
         return found
 
     def _tokenizer(self, language: str, task: str) -> Tokenizer:
@@ -243,11 +243,11 @@ def _said_before(kept: _Kept, sample: int) -> int:
     return bisect.bisect_left(kept.samples, sample)
 
 
-def _found(jobs: list[Job], texts: list[Text], tokenizers_: list[Tokenizer]) -> list[Found]:
-    return [Found(*parts) for parts in zip(jobs, texts, tokenizers_, strict=True)]
+def _found(jobs: list[Job], texts: list[Text], tokenizers_: list[Tokenizer]) -> list[ScoredText]:
+    return [ScoredText(*parts) for parts in zip(jobs, texts, tokenizers_, strict=True)]
 
 
-def _hypothesis(request: DecodeRequest, language: tuple[str, float], found: Found) -> Hypothesis:
+def _hypothesis(request: DecodeRequest, language: tuple[str, float], found: ScoredText) -> Hypothesis:
     text, candidate = found.text, found.candidate
     if request.memory is not None:
         kept = _kept(request)
@@ -268,7 +268,7 @@ def _hypothesis(request: DecodeRequest, language: tuple[str, float], found: Foun
     )
 
 
-def _words(request: DecodeRequest, found: Found) -> tuple[TimedWord, ...]:
+def _words(request: DecodeRequest, found: ScoredText) -> tuple[TimedWord, ...]:
     if not found.text.tokens:
         return ()
     return timed_words(found.pieces(), len(request.samples) / SAMPLE_RATE)

@@ -14,7 +14,7 @@ from stt_transcriber.engines.window import POSITIONS_PER_S
 from stt_transcriber.engines.words import Piece, compression_ratio
 
 
-class Found:
+class ScoredText:
     """The ``text`` of a job, in the language of ``tokenizer``."""
 
     def __init__(self, job: Job, text: Text, tokenizer: Tokenizer) -> None:
@@ -36,7 +36,7 @@ class Found:
         logprob = float(np.mean(self.text.logprobs))
         return Candidate(spoken, logprob, compression_ratio(spoken), self.text.truncated, at_once)
 
-    def better(self, other: "Found") -> "Found":
+    def better(self, other: "ScoredText") -> "ScoredText":
         """This one or ``other``, which was not allowed to repeat itself."""
         return self if better_of(self.candidate, other.candidate) is self.candidate else other
 
