@@ -473,7 +473,9 @@ async def test_a_session_that_breaks_does_not_take_the_others_along(
     each = stage(redis_client, functions, "r1", handle, capacity=4)
     running = asyncio.create_task(each.run())
     await waiting(redis_client, functions, "bad", "good")
-    await asyncio.sleep(0.5)
+    async with asyncio.timeout(10):
+        while not handled:
+            await asyncio.sleep(0.02)
     await cancel_and_wait(running)
     assert handled == ["good"]
 

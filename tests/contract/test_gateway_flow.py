@@ -271,4 +271,4 @@ async def test_a_client_that_is_gone_ends_its_session_whatever_its_log_holds(
         async with line(gateway.stream("encoding=webm")) as client:
             hand = await filled(client, workers)
             client.socket.transport.abort()
-            await until(lambda: hand.kinds == ["audio", "stop"], timeout_s=3)
+            await until(lambda: hand.kinds == ["audio", "stop"], timeout_s=8)

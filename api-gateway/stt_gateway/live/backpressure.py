@@ -32,6 +32,11 @@ class Backpressure:
         """Drops the limit: the client sends no more, and the rest is short."""
         self.max_bytes = 2**62
 
+    @property
+    def is_blocked(self) -> bool:
+        """Whether a frame waits for room."""
+        return self._watch.is_blocked
+
     def refused(self) -> None:
         """A frame found no room."""
         self._watch.block(monotonic_ms())

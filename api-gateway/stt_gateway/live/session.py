@@ -122,6 +122,11 @@ class Session:
             await self._pass_on(self._reorder.push(message.seq, message.chunk), now_ms)
             self._silence.audio_handled(monotonic_ms())
 
+    @property
+    def waits_for_room(self) -> bool:
+        """Whether a frame waits for room in the full ingest log, and all later messages of the client with it."""
+        return self._room.is_blocked
+
     async def finalize(self) -> None:
         """Ends the current utterance after the audio so far."""
         self._sign_of_life()

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
+from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.streams import StreamReader
 
@@ -17,6 +18,8 @@ try:
 except ImportError:
     from websockets.utils import apply_mask
 
+LOST = "stt.is_lost"
+"""ASGI extension: the protocol's ``is_lost``."""
 READ_AHEAD = 2
 """Messages that may wait for the session; with more, nothing is read of the client until they are taken."""
 MAX_PARSED = 256
@@ -57,6 +60,23 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
         self._frame_left = self._dropped = 0
         self._is_flooding = False
         self._small_frames = TokenBucket(SMALL_FRAMES_PER_S, SMALL_FRAMES_AT_ONCE)
+        self._is_lost = False
+
+    def handle_connect(self, event: Request) -> None:
+        """Start the app as uvicorn does, with the extension ``LOST``."""
+        super().handle_connect(event)
+        if self.response.status_code == 101:
+            cast("dict[str, Any]", self.scope["extensions"])[LOST] = self.is_lost
+
+    def is_lost(self) -> bool:
+        """Whether the connection broke without a close frame.
+
+        While nothing is read of the client, only a write finds that out: a ping is sent then.
+        """
+        if self.read_paused and self.conn.state is OPEN and not self.transport.is_closing():
+            self.conn.send_ping(b"")
+            self.transport.write(b"".join(self.conn.data_to_send()))
+        return self._is_lost
 
     def data_received(self, data: bytes) -> None:
         """Takes bytes of the client. uvicorn sends nothing of the answer to a handshake that cannot be read, and leaves
@@ -206,6 +226,7 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
             self._parse(self._unparsed, MAX_PARSED_AT_END)
         if self.handshake_complete and self.conn.close_rcvd is None:
             self.queue.put_nowait({"type": "websocket.disconnect", "code": 1006})
+            self._is_lost = True
         super().connection_lost(exc)
 
 

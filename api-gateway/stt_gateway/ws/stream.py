@@ -28,6 +28,7 @@ from stt_gateway.core.requests.parameters import Defaults, SessionRequest, sessi
 from stt_gateway.live.event_sender import CLOSE_DONE, ClientGone, EventSender, send_text
 from stt_gateway.live.opening import Opening
 from stt_gateway.live.session import Session
+from stt_gateway.ws.protocol import LOST
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import Error, Ready
 from stt_shared.process.clock import monotonic_ms
@@ -45,6 +46,7 @@ LONE_PATIENCE_MS = 1000.0
 """Beyond what replicas take to tell their load, and gateways to read it."""
 LONE_RETRY_S = 0.1
 CLOSE_TIMEOUT_S = 1.0
+CONNECTION_LOST = 1006
 CORES = usable_cpus()
 _CONTAINER_BYTES_PER_S = 192_000
 """Compressed audio, lossless included, rarely takes more; how long it sounds is known only behind its decoder."""
@@ -250,6 +252,13 @@ class Connection:
                 except (redis.ConnectionError, redis.TimeoutError) as error:
                     # Those who write and read for the session decide when that has lasted too long.
                     _log.warning("session not looked after", session_id=session.id, cause=str(error))
+                if session.waits_for_room and self._is_lost():
+                    # Nobody would read of the disconnection before there is room, which may never come.
+                    raise ClientGone(CONNECTION_LOST)
+
+    def _is_lost(self) -> bool:
+        is_lost = self._websocket.scope.get("extensions", {}).get(LOST)
+        return is_lost is not None and is_lost()
 
     async def _receive(self, request: SessionRequest) -> Message:
         """The next message. Raises ClientGone, or SttError for one that is not allowed."""
