@@ -1,12 +1,12 @@
-"""Client of the suite's live path: a session that outlives its connections.
+"""Client of the suite's live path, whose sessions survive lost connections.
 
     async with stt_client.connect("ws://127.0.0.1:8000", language="en") as session:
         await session.send(samples)
         await session.stop()
         async for event in session: ...
 
-Lost connections, dying gateways and a Redis that lost everything are dealt with inside. It needs `websockets` and
-nothing else of the suite.
+It handles lost connections, dying gateways and a Redis that lost all data. It needs `websockets` and nothing else of
+the suite.
 """
 
 from stt_client.errors import SessionError

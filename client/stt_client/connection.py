@@ -1,5 +1,4 @@
-"""One connection of a session, from its first byte to its end: sends what waits, reads at all times, notices when
-nobody is there any more."""
+"""One connection of a session: sends queued audio, reads events at all times, and detects a dead server."""
 
 import asyncio
 import contextlib
@@ -19,7 +18,7 @@ from stt_client.heard import Event
 from stt_client.replay import Chunk, Finalize, Item, ReplayBuffer
 
 KEEPALIVE_S = 5.0
-"""A server waits for the first audio for 10 s."""
+"""Time without audio after which a keepalive is sent. A server waits 10 s for the first audio."""
 MAX_EVENT_BYTES = 16 * 1024**2
 _CLOSE_S = 1.0
 _UNREAD_MS = 10_000
@@ -29,7 +28,7 @@ _BUSY_FACTOR = 4
 
 @dataclass(frozen=True)
 class Transport:
-    """How connections are made. ``dead_after_s``: so long nothing at all may come, an asked-for pong included."""
+    """Options of connections. ``dead_after_s``: maximum time without any message, including requested pongs."""
 
     open_timeout_s: float = 10.0
     dead_after_s: float = 8.0
@@ -39,11 +38,11 @@ class Transport:
 
 
 async def open_connection(url: str, transport: Transport) -> tuple[ClientConnection, Event]:
-    """A connection and its `ready`. Raises ConnectionLost, or SessionError for what will not get better."""
+    """Open a connection; return it and its `ready`. Raises ConnectionLost, or SessionError for permanent failures."""
     tls: dict[str, Any] = {} if transport.tls is None else {"ssl": transport.tls}
     try:
         async with asyncio.timeout(transport.open_timeout_s):
-            # Audio does not get smaller by deflate. Pings are sent by the connection's watch, which knows when to.
+            # Deflate does not make audio smaller. The connection's watch sends pings, because it knows when to.
             socket = await websocket(
                 url,
                 compression=None,
@@ -74,9 +73,10 @@ async def open_connection(url: str, transport: Transport) -> tuple[ClientConnect
 
 
 class Connection:
-    """An open connection. ``deliver`` takes its events; it may wait, and then nothing more is read.
+    """An open connection.
 
-    ``more`` is set whenever something has been put into ``buffer``.
+    ``deliver`` receives its events; it may wait, and nothing more is read meanwhile. ``more`` is set whenever an item
+    was put into ``buffer``.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Connection:
         self._delivering = False
 
     async def run(self) -> None:
-        """Returns after `done`. Raises ConnectionLost or SessionError; cancelled, it tells the server to stop."""
+        """Run until `done`. Raises ConnectionLost or SessionError; when cancelled, it sends `stop` to the server."""
         parts = [
             asyncio.create_task(self._receive(), name="stt receive"),
             asyncio.create_task(self._watch(), name="stt watch"),
@@ -133,7 +133,7 @@ class Connection:
             raise _closed(closed) from closed
 
     async def _send(self) -> None:
-        # Why a connection was closed, the receiving side knows better.
+        # The receiving task reports why the connection was closed.
         with contextlib.suppress(websockets.ConnectionClosed):
             while True:
                 item = self._buffer.next()
@@ -145,15 +145,16 @@ class Connection:
                     async with asyncio.timeout(KEEPALIVE_S):
                         await self._more.wait()
                 except TimeoutError:
-                    # After `stop` it would only hide from the server that its workers are gone.
+                    # After `stop`, a keepalive would only keep the server from noticing that its workers are gone.
                     if not self._buffer.stopped:
                         await self._socket.send('{"type":"keepalive"}')
 
     async def _watch(self) -> None:
-        """Finds the connection that has no other end any more: no close frame ever comes of it.
+        """Detect a half-open connection, from which no close frame ever comes.
 
-        Any message shows that the server is there. When none came for a while it is asked, and has to answer. It may
-        take longer if there is much that it has not read: a server that waits for room reads no pings either.
+        Any message shows that the server is alive. After a time without messages the server is sent a ping, which it
+        must answer. It has longer to answer if it has much audio to read, because a server that waits for room reads no
+        pings either.
         """
         ask_after_s = 0.4 * self._dead_after_s
         while True:
@@ -177,13 +178,13 @@ class Connection:
                 await _end([asking])
 
     async def _ask(self) -> None:
-        # On a closed connection there is no answer, and the receiving side says so.
+        # A closed connection gives no answer, and the receiving task reports that.
         with contextlib.suppress(websockets.ConnectionClosed):
             await (await self._socket.ping())
             self._heard_s = time.monotonic()
 
     async def _abandon(self, sending: "asyncio.Task[None]") -> None:
-        """The program leaves: lets the server's workers go at once, instead of when nobody comes back."""
+        """Free the server's workers at once when the program leaves, instead of after the resume window."""
         await _end([sending])
         with contextlib.suppress(websockets.ConnectionClosed, TimeoutError):
             async with asyncio.timeout(_CLOSE_S):
@@ -193,7 +194,7 @@ class Connection:
 
 
 def encoded(item: Item) -> bytes | str:
-    """An item as a message (framing=seq32)."""
+    """Encode an item as a message (framing=seq32)."""
     match item:
         case Chunk(seq, _, data):
             return seq.to_bytes(4, "big") + data
@@ -235,5 +236,5 @@ def _told(body: bytes | bytearray) -> str:
 async def _end(tasks: "list[asyncio.Task[None]]") -> None:
     for task in tasks:
         task.cancel()
-    # Their results, if any, have been looked at; here they only must not run on.
+    # Their results, if any, have been checked; they only must not continue to run.
     await asyncio.gather(*tasks, return_exceptions=True)

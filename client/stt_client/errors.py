@@ -1,4 +1,4 @@
-"""How a session ends, and which endings another attempt may mend."""
+"""Errors that end a session or a connection, and whether another attempt may help."""
 
 import re
 
@@ -20,21 +20,21 @@ CLOSE_CODES = {
     4508: "forbidden_origin",
     4509: "superseded",
 }
-"""The error that a close code stands for, where no `error` event came before it."""
+"""Error code for each close code, used when no `error` event came before it."""
 
 FINAL_CLOSE_CODES = frozenset({1002, 1003, 1007, 1008, 1009, 1010})
-"""Below 4000: what this side sends is not accepted, and it would send the same again."""
+"""Close codes below 4000 that end the session: the server does not accept what this side sends and would send again."""
 RETRYABLE_STATUS = frozenset({408, 425, 429})
-"""Besides 5xx: refused handshakes that may be accepted later."""
+"""HTTP status codes besides 5xx of refused handshakes that may be accepted later."""
 _SECONDS = re.compile("[0-9]{1,9}")
 
 
 class SessionError(Exception):
-    """The session is over, and connecting again would not help (or did not, for as long as was allowed).
+    """The session is over, and reconnecting would not help (or did not help for as long as allowed).
 
-    ``code``: one of the server's error codes, or `unreachable` (no answer for too long), `refused` (an HTTP answer that
-    is no stream), `closed` (a close code without a reason), `no_answer` (`done` stayed away), `over` (used after its
-    end). ``retry_after_s``: in how many seconds the server wishes to be asked again, where it said so.
+    ``code``: one of the server's error codes, or `unreachable` (no answer for too long), `refused` (an HTTP response
+    instead of a stream), `closed` (a close code that stands for no error), `no_answer` (`done` did not come), `over`
+    (used after its end). ``retry_after_s``: seconds after which the server asks to retry, None if it did not say.
     """
 
     def __init__(self, code: str, message: str, retry_after_s: float | None = None) -> None:
@@ -45,8 +45,10 @@ class SessionError(Exception):
 
 
 class ConnectionLost(Exception):
-    """This connection is over; another may go on with the session. ``code``, ``message`` and ``retry_after_s`` as of
-    SessionError."""
+    """The connection is over; another one may resume the session.
+
+    ``code``, ``message`` and ``retry_after_s`` are those of SessionError.
+    """
 
     def __init__(self, code: str, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -56,7 +58,7 @@ class ConnectionLost(Exception):
 
 
 def close_error(code: int | None, reason: str) -> ConnectionLost | SessionError:
-    """What a closed connection means that gave no `error` event. ``code`` None: no close frame came."""
+    """Return the error for a connection closed without an `error` event. ``code`` None: no close frame came."""
     if code is None:
         return ConnectionLost("unreachable", "the connection was cut")
     told = f"the server closed the connection with {code} {reason}".rstrip()
@@ -66,8 +68,10 @@ def close_error(code: int | None, reason: str) -> ConnectionLost | SessionError:
 
 
 def status_error(status: int, message: str, retry_after: str = "") -> ConnectionLost | SessionError:
-    """What a handshake means that was answered with another status than 101. ``retry_after``: the header of that name,
-    of which only seconds are understood, not dates."""
+    """Return the error for a handshake that was answered with a status other than 101.
+
+    ``retry_after``: the Retry-After header, of which only seconds are supported, not dates.
+    """
     told = message or f"the server refused the stream with status {status}"
     if status >= 500 or status in RETRYABLE_STATUS:
         return ConnectionLost("unreachable", told, int(retry_after) if _SECONDS.fullmatch(retry_after) else None)

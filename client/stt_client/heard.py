@@ -1,4 +1,4 @@
-"""What the client has of a session: which events are news to its user, and how far they settle the audio."""
+"""Progress of a session at the client: which events are new to its user, and how far they commit the audio."""
 
 from collections import deque
 from typing import Any
@@ -6,30 +6,31 @@ from typing import Any
 from stt_client.text import join_texts
 
 Event = dict[str, Any]
-"""An event of docs/protocol.md, as it came."""
+"""An event of docs/protocol.md, as received."""
 
 
 class SessionProgress:
-    """One session's events, whatever connections they come through."""
+    """Progress through one session's events, across its connections."""
 
     def __init__(self) -> None:
         self.last_event = 0
-        """Number of the newest event; a server that is told it repeats those behind it."""
+        """Number of the newest event; a server that receives it repeats the events after it."""
         self.finals = 0
         """Number of the newest final."""
         self.committed_ms = 0
-        """Audio before this is settled."""
+        """Position in milliseconds before which the audio is committed."""
         self.settled_finals = 0
-        """Finals of the audio before ``committed_ms``. Newer ones come again from a server that begins there."""
-        self._unsettled: deque[tuple[int, int]] = deque()  # number and begin of the finals behind `committed_ms`
+        """Number of the last final of the audio before ``committed_ms``. A server that begins there sends newer finals
+        again."""
+        self._unsettled: deque[tuple[int, int]] = deque()  # number and start of the finals after `committed_ms`
         self._texts: list[str] = []
 
     def take(self, event: Event) -> Event | None:
-        """The event as the user is to see it; None for one that is no news, or none of his business."""
+        """Record an event; return it as the user should see it, None if it is not new or not meant for the user."""
         kind, number = event.get("type"), int(event.get("event", 0))
         if kind in ("ready", "error"):
-            # Their numbers say nothing: `ready` comes before events that are repeated, and an `error` may be made
-            # outside the session's row of numbers.
+            # Their numbers are not comparable: `ready` comes before repeated events, and an `error` may be created
+            # outside the session's sequence of numbers.
             return None
         repeated = number <= self.last_event
         self.last_event = max(self.last_event, number)
@@ -40,7 +41,7 @@ class SessionProgress:
             case "final":
                 return self._final(event, repeated)
             case "done":
-                # The server knows only the finals since it last lost something.
+                # The server knows only the finals since its last data loss.
                 event = {**event, "text": join_texts(self._texts), "finals": self.finals}
                 return self._numbered(event, repeated)
             case "partial" if int(event.get("utterance", 0)) <= self.finals:
@@ -61,13 +62,13 @@ class SessionProgress:
         return self._numbered(event, repeated)
 
     def _settle(self, committed_ms: int) -> None:
-        # An `ack` comes behind all finals of the audio that it settles, but perhaps behind a newer one too.
+        # An `ack` comes after all finals of the audio that it commits, but perhaps also after a newer one.
         self.committed_ms = max(self.committed_ms, committed_ms)
         while self._unsettled and self._unsettled[0][1] < self.committed_ms:
             self.settled_finals, _ = self._unsettled.popleft()
 
     def _numbered(self, event: Event, repeated: bool) -> Event:
-        """News that must not be dropped, though a server that lost its count gave it a number of old."""
+        """Return a new event, renumbered if a server that lost its count gave it a number that was used before."""
         if not repeated:
             return event
         self.last_event += 1

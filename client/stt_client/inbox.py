@@ -1,15 +1,16 @@
-"""Events on their way to a program that may read slowly: a newer partial replaces the older, nothing else goes."""
+"""Events queued for a program that may read slowly: a newer partial replaces an older one, nothing else is dropped."""
 
 from collections import OrderedDict
 
 from stt_client.heard import Event
 
 MAX_WAITING = 10_000
-"""Hours of finals: a program may send all of its audio before it reads. Beyond, nothing is read from the server."""
+"""Maximum queued events, above which nothing is read from the server. It is enough for hours of finals, because a
+program may send all of its audio before it reads."""
 
 
 class Inbox:
-    """What waits to be read, in order."""
+    """Queue of events to be read, in order."""
 
     def __init__(self, max_waiting: int = MAX_WAITING) -> None:
         self._waiting: OrderedDict[int, Event] = OrderedDict()
@@ -22,11 +23,11 @@ class Inbox:
 
     @property
     def is_full(self) -> bool:
-        """Nothing should be put in before something is taken."""
+        """Whether an event must be taken before another one is put in."""
         return len(self._waiting) >= self._max_waiting
 
     def put(self, event: Event) -> None:
-        """Adds an event; a partial that waits goes when this says all that it said."""
+        """Add an event; a newer partial or the final of an utterance removes its queued partial."""
         self._count += 1
         if event["type"] in ("partial", "final"):
             older = self._partials.pop(event["utterance"], None)
@@ -37,7 +38,7 @@ class Inbox:
         self._waiting[self._count] = event
 
     def take(self) -> Event | None:
-        """The next event; None when none waits."""
+        """Remove and return the next event; None when there is none."""
         if not self._waiting:
             return None
         _, event = self._waiting.popitem(last=False)

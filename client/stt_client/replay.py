@@ -1,7 +1,6 @@
-"""What was sent and may be asked for again, and what waits to be sent: audio in numbered chunks, and the control
-messages at their places among it.
+"""Replay buffer of sent audio that may be needed again and audio to be sent, in numbered chunks with control messages.
 
-Positions are bytes from the session's first. They never change; chunk numbers do, when the session is built anew.
+Positions are bytes from the session's first byte. They never change, but chunk numbers do when the session is rebuilt.
 """
 
 from collections import deque
@@ -9,32 +8,36 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 SAMPLE_BYTES = {"pcm_s16le": 2, "pcm_f32le": 4, "mulaw": 1, "alaw": 1}
-"""Encodings of bare samples; every other one is a container."""
+"""Bytes per sample of the encodings of bare samples; every other encoding is a container."""
 MAX_CHUNK_BYTES = 16 * 1024
 MAX_CHUNK_MS = 500
-"""Longer input is cut: a chunk of which the server has a part is sent again as a whole."""
+"""Maximum length of a chunk; longer input is cut, because a chunk that the server has in part is sent again as a whole.
+"""
 
 
 @dataclass(frozen=True)
 class AudioFormat:
-    """``frame_bytes``: one sample of all channels; None for a container, whose bytes have no time of their own."""
+    """Format of the audio.
+
+    ``frame_bytes``: bytes of one sample of all channels; None for a container, whose bytes do not map to times.
+    """
 
     sample_rate: int
     frame_bytes: int | None
 
     @classmethod
     def of(cls, encoding: str, sample_rate: int, channels: int) -> "AudioFormat":
-        """The format that a query of the live path asks for."""
+        """Return the format for the parameters of the live path."""
         size = SAMPLE_BYTES.get(encoding)
         return cls(sample_rate, None if size is None else size * channels)
 
     def bytes_at(self, ms: float) -> int:
-        """Where a millisecond of the session's audio begins; 0 in a container."""
+        """Return the position in bytes of a millisecond of the session's audio; 0 for a container."""
         return int(ms * self.sample_rate) // 1000 * (self.frame_bytes or 0)
 
     @property
     def max_chunk_bytes(self) -> int:
-        """The longest chunk, in whole samples."""
+        """Bytes of the longest chunk, a whole number of samples."""
         if self.frame_bytes is None:
             return MAX_CHUNK_BYTES
         longest = min(MAX_CHUNK_BYTES, self.bytes_at(MAX_CHUNK_MS))
@@ -43,7 +46,7 @@ class AudioFormat:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Audio from ``start`` on. Chunk numbers count from 1 without holes."""
+    """A client chunk whose first byte is at position ``start``. ``seq`` counts from 1 without holes."""
 
     seq: int
     start: int
@@ -51,13 +54,13 @@ class Chunk:
 
     @property
     def end(self) -> int:
-        """Position behind the last byte."""
+        """Position after the last byte."""
         return self.start + len(self.data)
 
 
 @dataclass(frozen=True)
 class Finalize:
-    """An utterance ends at position ``end``, behind chunk ``seq``."""
+    """Request to end an utterance at position ``end``, after chunk ``seq``."""
 
     seq: int
     end: int
@@ -65,7 +68,7 @@ class Finalize:
 
 @dataclass(frozen=True)
 class Stop:
-    """The end of the audio."""
+    """End of the audio at position ``end``, after chunk ``seq``."""
 
     seq: int
     end: int
@@ -75,8 +78,11 @@ Item = Chunk | Finalize | Stop
 
 
 class ReplayBuffer:
-    """One session's audio. Of bare samples it keeps what is not settled, at most ``max_s`` seconds; of a container the
-    whole recording, up to ``max_bytes``, and beyond that only what the server has not got yet."""
+    """Buffer of one session's audio.
+
+    It keeps the bare samples that are not committed, at most ``max_s`` seconds. It keeps a container as a whole up to
+    ``max_bytes``, and beyond that only the chunks that the server does not have.
+    """
 
     def __init__(self, audio: AudioFormat, *, max_s: float, max_bytes: int) -> None:
         self._audio = audio
@@ -90,26 +96,26 @@ class ReplayBuffer:
         self._received_seq = 0
         self._whole = True
         self.stopped = False
-        """`stop` was put in: nothing may follow."""
+        """Whether `stop` was added, after which nothing may follow."""
 
     @property
     def audio(self) -> AudioFormat:
-        """What its bytes are."""
+        """Format of the audio."""
         return self._audio
 
     @property
     def kept_bytes(self) -> int:
-        """Audio in memory, sent or not."""
+        """Bytes of audio in memory, sent or not."""
         return self._kept_bytes
 
     @property
     def can_rebuild(self) -> bool:
-        """Everything is here that a server needs which has lost the session."""
+        """Whether the buffer has all audio that a server needs after it lost the session."""
         return self._audio.frame_bytes is not None or self._whole
 
     @property
     def unread_bytes(self) -> int:
-        """Audio that was sent, and that the server has not told to have."""
+        """Bytes of audio that were sent but not acknowledged by the server."""
         unread = 0
         for item in reversed(self._sent):
             if item.seq <= self._received_seq:
@@ -118,7 +124,10 @@ class ReplayBuffer:
         return unread
 
     def has_room(self) -> bool:
-        """Another chunk may be put in. Of a container that has grown too long, this drops what the server has."""
+        """Return whether another chunk may be added.
+
+        If a container has grown too long, drop the chunks that the server has.
+        """
         if self._kept_bytes < self._max_bytes:
             return True
         if self._audio.frame_bytes is None:
@@ -128,7 +137,7 @@ class ReplayBuffer:
         return self._kept_bytes < self._max_bytes
 
     def push(self, data: bytes) -> None:
-        """Puts audio in, at most ``max_chunk_bytes`` of it. Part of a sample waits here for its rest."""
+        """Add audio, at most ``max_chunk_bytes``. An incomplete sample waits for the rest of its bytes."""
         size = self._audio.frame_bytes or 1
         data = self._cut_sample + data
         whole = len(data) - len(data) % size
@@ -136,20 +145,20 @@ class ReplayBuffer:
         self._add(data[:whole])
 
     def finalize(self) -> None:
-        """Ends the utterance here. Twice at one place is once."""
+        """End the utterance here; repeating it at the same position has no effect."""
         last = self._unsent[-1] if self._unsent else (self._sent[-1] if self._sent else None)
         if not isinstance(last, Finalize):
             self._unsent.append(Finalize(self._seq, self._end))
 
     def stop(self) -> None:
-        """Ends the audio."""
+        """End the audio."""
         self._add(self._cut_sample)
         self._cut_sample = b""
         self._unsent.append(Stop(self._seq, self._end))
         self.stopped = True
 
     def next(self) -> Item | None:
-        """What is to be sent now, once; None when nothing waits."""
+        """Return the next item to send and mark it as sent; None when there is none."""
         if not self._unsent:
             return None
         item = self._unsent.popleft()
@@ -157,11 +166,11 @@ class ReplayBuffer:
         return item
 
     def received(self, seq: int) -> None:
-        """The server holds all chunks up to this one. They stay: it may lose them again."""
+        """Record that the server has all chunks up to ``seq``. They stay, because the server may lose them again."""
         self._received_seq = max(self._received_seq, seq)
 
     def settle(self, committed_ms: int) -> None:
-        """Audio before this is never asked for again."""
+        """Drop the audio before ``committed_ms``, which is never needed again."""
         if self._audio.frame_bytes is None:
             return
         position = self._audio.bytes_at(committed_ms)
@@ -169,8 +178,10 @@ class ReplayBuffer:
             self._drop_first()
 
     def resume(self, seq: int) -> None:
-        """Another connection of the same session: everything behind chunk ``seq`` is to be sent (again), with the same
-        numbers. So is a control message directly behind that chunk: nobody knows if it arrived, and twice is harmless.
+        """Prepare another connection of the same session, sending everything after chunk ``seq``, numbers unchanged.
+
+        A control message directly after that chunk is sent again too: it is unknown whether it arrived, and a
+        repetition is harmless.
         """
         while self._sent and _is_behind(self._sent[-1], seq):
             self._unsent.appendleft(self._sent.pop())
@@ -179,8 +190,10 @@ class ReplayBuffer:
         self._received_seq = seq
 
     def rebuild(self, committed_ms: int) -> None:
-        """The server lost the session, and begins anew with the audio from ``committed_ms`` on (a container: with the
-        whole recording). Chunks are numbered from 1 again."""
+        """Prepare a new start after the server lost the session, with the audio from ``committed_ms`` on.
+
+        A container is sent again as a whole. Chunks are numbered from 1 again.
+        """
         position = self._audio.bytes_at(committed_ms)
         items = [*self._sent, *self._unsent]
         self._sent.clear()

@@ -1,4 +1,4 @@
-"""A live session as a program sees it: audio in, events out, however many connections that takes."""
+"""Live session for programs: audio in, events out, across any number of connections."""
 
 import asyncio
 import random
@@ -19,7 +19,8 @@ from stt_client.inbox import Inbox
 from stt_client.replay import AudioFormat, ReplayBuffer
 
 LEAST_BUFFER_S = 60.0
-"""Audio is settled an utterance at a time. With room for less than the longest one, `send` would wait for ever."""
+"""Minimum buffer. Audio is committed one utterance at a time, so with room for less than the longest utterance ``send``
+would wait forever."""
 
 
 def connect(
@@ -43,17 +44,17 @@ def connect(
     on_lost: Callable[[str], None] | None = None,
     on_resumed: Callable[[], None] | None = None,
 ) -> "LiveSession":
-    """A session on the suite at ``url`` (``ws://host:8000``); to be entered with ``async with``. Raises ValueError.
+    """Return a session on the suite at ``url`` (``ws://host:8000``); enter it with ``async with``. Raises ValueError.
 
-    ``parameters``: any others of the live path, such as ``{"endpointing_ms": "300"}``.
-    ``buffer_s``: seconds of bare samples that are kept until they are settled. ``buffer_bytes``: of a container (webm,
-    ogg, mp3 …) the whole recording is kept, up to so many bytes; a longer one survives its connections, but not a loss
-    of Redis.
-    ``patience_s``: how long there may be no connection, and how long `done` may take after the last event;
-    ``open_patience_s``: how long the first connection may take.
-    ``dead_after_s``: so long a connection may be silent before it is taken for dead.
-    ``on_lost(reason)``, ``on_resumed()``: called when a connection is lost and when another goes on, for programs that
-    want to show it.
+    ``parameters``: other parameters of the live path, such as ``{"endpointing_ms": "300"}``.
+    ``buffer_s``: seconds of bare samples that are kept until they are committed. ``buffer_bytes``: maximum size up to
+    which a container (webm, ogg, mp3 …) is kept as a whole; a longer recording survives lost connections, but not a
+    data loss of Redis.
+    ``patience_s``: maximum time without a connection, and maximum time from the last event to `done`;
+    ``open_patience_s``: maximum time until the first connection.
+    ``dead_after_s``: time without any message after which a connection is considered dead.
+    ``on_lost(reason)``, ``on_resumed()``: called when a connection is lost and when another one resumes the session,
+    for programs that show it.
     """
     if buffer_s < LEAST_BUFFER_S:
         raise ValueError(f"buffer_s={buffer_s:g} is not allowed; it must be at least {LEAST_BUFFER_S:g}")
@@ -63,7 +64,7 @@ def connect(
         "encoding": encoding,
         "channels": str(channels),
         **({"language": language} if language else {}),
-        # Named by this side: the server need not wait for a name.
+        # Chosen by this side, so that the server need not wait for a first message that may name the session.
         "session_id": session_id or uuid.uuid4().hex,
         "framing": "seq32",
     }
@@ -80,10 +81,10 @@ def connect(
 
 
 class LiveSession:
-    """An async context manager and an async iterator of events.
+    """Live session, an async context manager and an async iterator of events.
 
-    Entering waits for the server; it, the iterator, and the methods raise SessionError when the session cannot go on.
-    Leaving before `done` gives the session up.
+    Entering waits for the server. Entering, the iterator and the methods raise SessionError when the session cannot
+    continue. Leaving before `done` abandons the session.
     """
 
     def __init__(
@@ -99,9 +100,9 @@ class LiveSession:
     ) -> None:
         self.session_id = address.query["session_id"]
         self.config: dict[str, Any] = {}
-        """What holds for this session, as the server told it."""
+        """Configuration of this session, as sent by the server."""
         self.reconnects = 0
-        """Connections after the first."""
+        """Number of connections after the first."""
         self._address = address
         self._buffer = buffer
         self._transport = transport
@@ -109,13 +110,14 @@ class LiveSession:
         self._open_patience_s = open_patience_s
         self._on_lost = on_lost
         self._on_resumed = on_resumed
-        # Its own from the first connection on: an attempt whose `ready` was lost is found again by the next one.
+        # Chosen by the client before the first connection, so that the next attempt finds a session whose `ready` was
+        # lost.
         self._token = secrets.token_urlsafe(24)
         self._heard = SessionProgress()
         self._inbox = Inbox()
         self._event_s = 0.0
-        self._more = asyncio.Event()  # something waits to be sent
-        self._changed = asyncio.Event()  # events came or went, audio was settled, or it is all over
+        self._more = asyncio.Event()  # an item waits to be sent
+        self._changed = asyncio.Event()  # events came or were taken, audio was committed, or the session is over
         self._ready = asyncio.Event()
         self._sending = asyncio.Lock()
         self._over = False
@@ -139,14 +141,14 @@ class LiveSession:
         await self.close()
 
     async def close(self) -> None:
-        """Gives the session up, if it is not over; nothing more comes out of it."""
+        """Abandon the session if it is not over; it returns no more events."""
         self._end(SessionError("over", "the session was closed by this side"))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def send(self, audio: bytes) -> None:
-        """Takes audio of any length. Returns when it is kept for sending; waits while too much is not settled yet."""
+        """Send audio of any length. Returns when it is buffered; waits while too much audio is not committed."""
         async with self._sending:
             size = self._buffer.audio.max_chunk_bytes
             for start in range(0, len(audio), size):
@@ -159,14 +161,14 @@ class LiveSession:
                 self._more.set()
 
     async def finalize(self) -> None:
-        """Ends the utterance here; its `final` comes without waiting for silence."""
+        """End the utterance here; its `final` comes without waiting for silence."""
         async with self._sending:
             self._check_open()
             self._buffer.finalize()
             self._more.set()
 
     async def stop(self) -> None:
-        """Ends the audio. The last words come, then `done`, and with it the iterator ends."""
+        """End the audio. The last finals follow, then `done`, which ends the iterator."""
         async with self._sending:
             if self._buffer.stopped or self._over:
                 return
@@ -195,12 +197,12 @@ class LiveSession:
         try:
             await self._keep_connected()
         except Exception as error:
-            # It is the reader's: raised where the events are read.
+            # Raised to the program where it reads the events.
             failure = error
         self._end(failure)
 
     async def _keep_connected(self) -> None:
-        """Returns after `done`. Raises SessionError."""
+        """Keep the session connected until `done`. Raises SessionError."""
         backoff = Backoff(random.random)
         while True:
             ready_s: float | None = None
@@ -226,10 +228,10 @@ class LiveSession:
         return await open_connection(self._address.of(self._token, self._heard, start_ms), self._transport)
 
     def _begin(self, ready: Event) -> None:
-        """Lines the audio up with what the server has."""
+        """Align the audio with the chunks that the server has."""
         held_seq = int(ready.get("resume_from_seq", 0))
-        # A session that was built anew, but whose `ready` was lost, says that it was resumed: its chunks would begin at
-        # 1 where ours, counted from the session's begin, do not.
+        # A session that was rebuilt but whose `ready` was lost reports that it was resumed. Its chunks begin at 1,
+        # while the client's chunks are counted from the session's start.
         anew = not ready.get("resumed", False) or (held_seq == 0 and self._heard.committed_ms > 0)
         if anew and self._buffer.can_rebuild:
             self._buffer.rebuild(self._heard.committed_ms)
@@ -280,7 +282,7 @@ class LiveSession:
             raise SessionError("over", "the session takes no more audio: it was stopped")
 
     def _notify(self) -> None:
-        # Set and replaced at once: whoever waits now wakes up, and looks for himself what it is about.
+        # Set and replaced at once: all current waiters wake up and check for themselves what has changed.
         self._changed.set()
         self._changed = asyncio.Event()
 

@@ -1,1 +1,1 @@
-"""What the services have in common: messages, the way through Redis, settings, logs and metrics."""
+"""Code shared by the services: messages, transport through Redis, settings, logs and metrics."""

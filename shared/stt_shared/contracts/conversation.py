@@ -1,14 +1,17 @@
-"""What several speakers say in one conversation, as its viewers and the transcript store receive it."""
+"""Utterances of a conversation, as its viewers and the transcript store receive them."""
 
 import msgspec
 
 MAX_WORDS = 500
-"""More than a model says in its longest window; an utterance that has more is passed on without its words."""
+"""Maximum words of an utterance; one with more is passed on without its words. No model returns as many in its longest
+window."""
 
 
 class SpokenWord(msgspec.Struct, frozen=True, array_like=True):
-    """One word of an utterance: ``["tried", 420, 980, 0.912]``, so that a row of them stays small. ``confidence`` is a
-    probability, 0 to 1."""
+    """One word of an utterance, encoded as ``["tried", 420, 980, 0.912]`` so that a list of words stays small.
+
+    ``confidence`` is a probability, 0 to 1.
+    """
 
     word: str
     start_ms: int
@@ -17,10 +20,13 @@ class SpokenWord(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Utterance(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="utterance"):
-    """One settled utterance. ``seq``: its place in the conversation, from 1 without holes, as long as ``epoch`` is the
-    same. ``instance`` tells two sessions of one id apart; with ``utterance`` it names this for ever. ``spoken_ms``:
-    when it began, wall clock in milliseconds since 1970; ``start_ms``, ``end_ms``: positions in the session's audio.
-    ``words`` are for the store alone, so only a session that is kept has them."""
+    """One settled utterance.
+
+    ``seq``: its number in the conversation, from 1 without holes within one ``epoch``. ``instance`` distinguishes two
+    sessions of one id; together with ``utterance`` it identifies the utterance forever. ``spoken_ms``: its start, wall
+    clock in milliseconds since 1970; ``start_ms``, ``end_ms``: positions in the session's audio. ``words`` are for the
+    store only, so they are empty unless the session is stored.
+    """
 
     seq: int = 0
     epoch: str = ""
@@ -40,8 +46,10 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
 
 
 class LiveUtterance(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="unsettled"):
-    """What a speaker is saying, so far: ``text`` = ``stable`` + ``unstable`` with the space between them, if any. The
-    next one of the session, or its utterance, replaces it."""
+    """A speaker's current utterance so far: ``text`` = ``stable`` + ``unstable`` with the space between them, if any.
+
+    The session's next live utterance, or its settled utterance, replaces it.
+    """
 
     conversation_id: str
     session_id: str
@@ -56,12 +64,12 @@ _decode_utterance = msgspec.json.Decoder(Utterance).decode
 
 
 def utterance_from(payload: bytes) -> Utterance:
-    """Reads one. Raises msgspec.DecodeError."""
+    """Decode an utterance. Raises msgspec.DecodeError."""
     return _decode_utterance(payload)
 
 
 def without_place(utterance: Utterance) -> bytes:
-    """What viewers read, as JSON without ``seq`` and ``epoch``: say.lua writes these in front."""
+    """Return an utterance for viewers as JSON without ``seq`` and ``epoch``, which say.lua prepends."""
     body = msgspec.to_builtins(utterance)
     for name in ("seq", "epoch", "words"):
         body.pop(name, None)

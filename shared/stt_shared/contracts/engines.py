@@ -1,10 +1,10 @@
-"""The names of the engines that can run a Whisper model; the one list of them."""
+"""Names of the engines that can run a Whisper model; the only list of them."""
 
 import enum
 
 
 class EngineName(enum.StrEnum):
-    """What ``WHISPER_ENGINE`` may be."""
+    """Values of ``WHISPER_ENGINE``."""
 
     AUTO = "auto"
     """ONNX Runtime on a CPU if it can run the model, otherwise faster-whisper."""
@@ -12,4 +12,4 @@ class EngineName(enum.StrEnum):
     FASTER_WHISPER = "faster-whisper"
     OPENAI_WHISPER = "openai-whisper"
     INSTANT = "instant"
-    """Answers at once with one fixed word per decode: for measuring everything but the model."""
+    """An engine that returns one fixed word per decode at once, for measuring everything but the model."""

@@ -1,9 +1,9 @@
-"""Every error a client can see, in one table.
+"""Errors that a client can receive, in one table.
 
     SttError
-    ├── code        what a program acts on
-    ├── message     what a person reads: what was wrong and what is allowed
-    └── kind        the row of ``ERRORS``: HTTP status, WebSocket close code, worth a retry or not
+    ├── code        for programs
+    ├── message     for people: what was wrong and what is allowed
+    └── kind        the entry of ``ERRORS``: HTTP status, WebSocket close code, retryable or not
 
 Close codes 4000–4499 mean "connect again may help", 4500–4999 "the same request fails again".
 """
@@ -14,7 +14,7 @@ from http import HTTPStatus
 
 @dataclass(frozen=True)
 class ErrorKind:
-    """How one error code is told over HTTP and over a WebSocket."""
+    """Representation of one error code over HTTP and over a WebSocket."""
 
     http_status: int
     close_code: int
@@ -22,8 +22,10 @@ class ErrorKind:
 
     @property
     def is_passing(self) -> bool:
-        """It hangs on a state of the suite that passes, so that who is refused is told when to come again. (`internal`
-        does not: nobody knows when a mistake ends.)"""
+        """Whether the error depends on a temporary state of the suite, so that the reply says when to retry.
+
+        `internal` does not: nobody knows when a mistake ends.
+        """
         return self.http_status == HTTPStatus.SERVICE_UNAVAILABLE
 
 
@@ -48,7 +50,7 @@ ERRORS: dict[str, ErrorKind] = {
 
 
 class SttError(Exception):
-    """An error meant for the client. ``code`` must stand in ``ERRORS``."""
+    """An error for the client. ``code`` must be a key of ``ERRORS``."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

@@ -1,8 +1,8 @@
-"""What the server says to a client; docs/protocol.md shows each with an example.
+"""Events that the server sends to a client; docs/protocol.md shows an example of each.
 
-Every event carries ``session_id`` and a rising ``event`` number. The number is given by Redis when the event is
-appended to the session's results, so all writers of a session share one row of numbers. ``timestamp`` is ISO 8601, UTC.
-Times named ``*_ms`` are positions in the session's audio.
+Every event has ``session_id`` and a rising ``event`` number. Redis assigns the number when the event is appended to the
+session's results log, so all writers of a session share one sequence. ``timestamp`` is ISO 8601, UTC. Times named
+``*_ms`` are positions in the session's audio.
 """
 
 import datetime
@@ -21,7 +21,7 @@ class Word(msgspec.Struct, frozen=True):
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What the gateway allows one session."""
+    """Limits of the gateway for one session."""
 
     max_message_bytes: int
     max_session_s: int
@@ -34,8 +34,11 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class Ready(_Event, frozen=True, kw_only=True, tag="ready"):
-    """The session is open. Chunks up to number ``resume_from_seq`` are held already. ``resumed``: whether the server
-    still had the session that the client wishes to go on with; null for one that does not."""
+    """The session is open.
+
+    ``resume_from_seq``: the server already has the client chunks up to this number. ``resumed``: whether the server
+    still had the session that the client asked to resume; null for a client that did not ask.
+    """
 
     resume_token: str
     resume_from_seq: int
@@ -61,8 +64,10 @@ class Partial(_Event, frozen=True, kw_only=True, tag="partial"):
 
 
 class Final(_Event, frozen=True, kw_only=True, tag="final"):
-    """One finished utterance. Immutable; ``utterance`` counts from 1 without holes. Audio before ``committed_ms`` is
-    settled with it."""
+    """One finished utterance, immutable.
+
+    ``utterance`` counts from 1 without holes. The final commits the audio before ``committed_ms``.
+    """
 
     text: str
     confidence: float
@@ -77,7 +82,7 @@ class Final(_Event, frozen=True, kw_only=True, tag="final"):
 
 
 class Ack(_Event, frozen=True, kw_only=True, tag="ack"):
-    """Chunks up to ``received_seq`` are held by the server; audio before ``committed_ms`` is never needed again."""
+    """The server has the client chunks up to ``received_seq``; audio before ``committed_ms`` is never needed again."""
 
     received_seq: int
     committed_ms: int
@@ -98,7 +103,7 @@ class SpeechEnded(_Event, frozen=True, kw_only=True, tag="speech_ended"):
 
 
 class Gap(_Event, frozen=True, kw_only=True, tag="gap"):
-    """Audio that never reached the model, and why."""
+    """Audio that never reached the model, and the cause."""
 
     from_ms: int
     to_ms: int
@@ -106,7 +111,7 @@ class Gap(_Event, frozen=True, kw_only=True, tag="gap"):
 
 
 class Notice(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="warning"):
-    """Something the client should know; the session goes on. ``from_ms``, ``to_ms``: the audio that it is about."""
+    """A warning to the client; the session continues. ``from_ms``, ``to_ms``: the audio that it concerns."""
 
     code: str
     message: str
@@ -115,8 +120,10 @@ class Notice(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="warning
 
 
 class Error(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="error"):
-    """The session ends; the close code that follows matches ``code``. ``retry_after_s``: of a session that was refused
-    and may be opened later, how long to wait until then."""
+    """The session ends; the close code that follows matches ``code``.
+
+    ``retry_after_s``: seconds to wait before retrying, for a session that was refused and may be opened later.
+    """
 
     code: str
     message: str
@@ -125,7 +132,7 @@ class Error(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="error"):
 
 
 class StageTiming(msgspec.Struct, frozen=True):
-    """What one stage of the road cost one session, in milliseconds."""
+    """Time that one session spent in one timed stage, in milliseconds."""
 
     count: int
     mean: float
@@ -133,7 +140,7 @@ class StageTiming(msgspec.Struct, frozen=True):
 
 
 class Done(_Event, frozen=True, kw_only=True, tag="done"):
-    """The answer to ``stop``; nothing comes after it. ``timings_ms`` names the stages of docs/architecture.md."""
+    """The reply to ``stop`` and the last event. ``timings_ms``: by the stages of docs/architecture.md."""
 
     text: str
     duration_ms: int
@@ -147,18 +154,18 @@ _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 def encode_event(event: Event) -> bytes:
-    """JSON without an ``event`` number: emit_event.lua writes that in front when the event gets its place."""
+    """Encode an event as JSON without its ``event`` number, which emit_event.lua assigns and prepends."""
     body = msgspec.to_builtins(event)
     body.pop("event", None)
     return msgspec.json.encode(body)
 
 
 def decode_event(payload: bytes) -> Event:
-    """Reads one event as a client receives it. Raises msgspec.DecodeError."""
+    """Decode an event as a client receives it. Raises msgspec.DecodeError."""
     return _decoder.decode(payload)
 
 
 def iso_timestamp(wall_ms: float) -> str:
-    """ISO 8601 in UTC with milliseconds, for a wall clock in milliseconds since 1970."""
+    """Format a wall-clock time in milliseconds since 1970 as ISO 8601 in UTC with milliseconds."""
     moment = datetime.datetime.fromtimestamp(wall_ms / 1000, datetime.UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

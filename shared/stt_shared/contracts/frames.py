@@ -1,7 +1,7 @@
-"""Audio on its way through Redis: what the gateway sends to the audio-processor and that to the transcriber.
+"""Audio frames in Redis, from the gateway to the audio-processor and from there to the transcriber.
 
-A frame travels twice: its JSON form is published on a channel (base64, for whoever listens live), its binary form is
-an entry of the log beside the channel (for whoever missed it). Both say the same.
+A frame is sent twice with the same content: its JSON form is published on a channel (with base64, for live readers),
+and its binary form is an entry of the channel's log (for readers that missed it).
 """
 
 import enum
@@ -11,21 +11,21 @@ import msgspec
 
 
 class FrameKind(enum.StrEnum):
-    """What a frame asks of the stage that reads it; all kinds keep their order among the audio."""
+    """Kind of a frame: audio, or a request to the stage that reads it. All kinds keep their order in the audio."""
 
     AUDIO = "audio"
     FINALIZE = "finalize"  # end the current utterance here
-    IDLE = "idle"  # the client fell silent: as finalize, but nobody asked for it
-    STOP = "stop"  # nothing comes after this; flush and answer `done`
+    IDLE = "idle"  # the client sends no audio: same as finalize, but not requested
+    STOP = "stop"  # the last frame; flush and reply with `done`
 
 
 class FrameMeta(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What travels with the audio of a frame. Times are wall clock, milliseconds since 1970."""
+    """Metadata of a frame. ``received_ms`` and ``sent_ms`` are wall-clock times in milliseconds since 1970."""
 
-    received_ms: float = 0.0  # the gateway had the last byte of this audio
+    received_ms: float = 0.0  # the gateway received the last byte of this audio
     start_sample: int = 0  # PCM log only: position of the first sample in the session's audio, at 16 kHz
-    queue_ms: float = 0.0  # PCM log only: from gateway to decoder
-    decode_ms: float = 0.0  # PCM log only: inside the decoder
+    queue_ms: float = 0.0  # PCM log only: duration from gateway to decoder
+    decode_ms: float = 0.0  # PCM log only: duration inside the decoder
     sent_ms: float = 0.0  # PCM log only: handed to Redis
     error: str = ""  # STOP in the PCM log only: why the audio ended, as ``code: message``
 
@@ -43,7 +43,7 @@ class Frame(msgspec.Struct, frozen=True):
     meta: FrameMeta = FrameMeta()
 
     def published(self, session_id: str) -> bytes:
-        """The JSON form: ``{"session_id", "seq", "kind", "pcm": base64, …meta}``."""
+        """Return the JSON form: ``{"session_id", "seq", "kind", "pcm": base64, …meta}``."""
         meta = self.meta
         return _encode(
             _Published(
@@ -61,25 +61,27 @@ class Frame(msgspec.Struct, frozen=True):
         )
 
     def packed_meta(self) -> bytes:
-        """The meta part as it stands in a log entry."""
+        """Return the metadata as encoded in a log entry."""
         return _encode(self.meta)
 
 
 class IngestPosition(msgspec.Struct, frozen=True):
-    """What of a client's chunks is in the ingest log: all up to number ``seq``, and ``next_bytes`` of the one
-    behind it; all together ``total_bytes``."""
+    """Client chunks that are in the ingest log: all up to ``seq``, and ``next_bytes`` of the chunk after it.
+
+    ``total_bytes``: bytes of all of them.
+    """
 
     seq: int = 0
     next_bytes: int = 0
     total_bytes: int = 0
 
     def packed(self) -> str:
-        """As it stands in the session's hash."""
+        """Encode the position for the session's hash."""
         return f"{self.seq}:{self.next_bytes}:{self.total_bytes}"
 
     @classmethod
     def parsed(cls, packed: bytes) -> "IngestPosition":
-        """Reads ``packed``."""
+        """Decode a position encoded by ``packed``."""
         seq, of_next, total = packed.split(b":")
         return cls(int(seq), int(of_next), int(total))
 
@@ -88,7 +90,7 @@ INGEST_START = IngestPosition()
 
 
 class _Published(msgspec.Struct, omit_defaults=True):
-    """The JSON form, flat: one pass over audio that is longer than all the rest."""
+    """Flat JSON form, encoded in one pass because the audio is longer than everything else."""
 
     session_id: str
     seq: int
@@ -108,12 +110,12 @@ _decode_meta = msgspec.json.Decoder(FrameMeta).decode
 
 
 def frame_from_published(payload: bytes) -> Frame:
-    """Reads ``Frame.published``. Raises msgspec.DecodeError on anything else."""
+    """Decode the output of ``Frame.published``. Raises msgspec.DecodeError on anything else."""
     told = _decode_published(payload)
     meta = FrameMeta(told.received_ms, told.start_sample, told.queue_ms, told.decode_ms, told.sent_ms, told.error)
     return Frame(told.seq, told.kind, told.pcm, meta)
 
 
 def frame_from_entry(seq: int, fields: Mapping[bytes, bytes]) -> Frame:
-    """Reads a log entry written by append_frame.lua."""
+    """Decode a log entry written by append_frame.lua."""
     return Frame(seq, FrameKind(fields[b"kind"].decode()), fields.get(b"data", b""), _decode_meta(fields[b"meta"]))

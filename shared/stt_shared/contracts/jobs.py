@@ -1,4 +1,4 @@
-"""A file to transcribe, and what came of it. Times are seconds from the start of the file, as in Whisper's own JSON."""
+"""File jobs: request, status and result. Times are seconds from the start of the file, as in Whisper's own JSON."""
 
 import enum
 
@@ -8,7 +8,7 @@ from stt_shared.contracts.session import Task
 
 
 class JobStatus(enum.StrEnum):
-    """Where a job is; the last three are the end."""
+    """Status of a job; the last three are final."""
 
     QUEUED = "queued"
     PROCESSING = "processing"
@@ -18,13 +18,16 @@ class JobStatus(enum.StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Nothing changes any more."""
+        """Whether the status cannot change again."""
         return self in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
 
 
 class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What was asked; ``spool_name`` is the file's random name in the spool folder, ``filename`` the client's own.
-    ``content_key`` is the same for the same bytes with the same options and model."""
+    """The client's request.
+
+    ``spool_name`` is the file's random name in the spool folder, ``filename`` the client's name for it. ``content_key``
+    is equal for equal bytes with the same options and model.
+    """
 
     spool_name: str
     filename: str = ""
@@ -37,7 +40,7 @@ class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class JobWord(msgspec.Struct, frozen=True):
-    """One spoken word; seconds."""
+    """One spoken word; times in seconds."""
 
     word: str
     start: float
@@ -46,7 +49,7 @@ class JobWord(msgspec.Struct, frozen=True):
 
 
 class JobSegment(msgspec.Struct, frozen=True):
-    """A sentence or a clause; seconds."""
+    """A sentence or clause; times in seconds."""
 
     id: int
     start: float
@@ -57,14 +60,17 @@ class JobSegment(msgspec.Struct, frozen=True):
 
 
 class TimeSpan(msgspec.Struct, frozen=True):
-    """A part of the file; seconds."""
+    """A part of the file; times in seconds."""
 
     start: float
     end: float
 
 
 class JobResult(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The whole transcript; ``duration`` in seconds. ``unrecognized``: where speech was heard but no text was found."""
+    """The whole transcript.
+
+    ``duration`` is in seconds. ``unrecognized``: parts in which speech was detected but no text was found.
+    """
 
     text: str
     language: str
@@ -74,15 +80,17 @@ class JobResult(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class JobError(msgspec.Struct, frozen=True):
-    """Why a job failed; ``code`` stands in the table of errors."""
+    """Reason why a job failed; ``code`` is a key of ``ERRORS``."""
 
     code: str
     message: str
 
 
 class JobView(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What GET /v1/stt/jobs/{id} answers; ``progress`` is 0 to 100. ``estimated_s``: how long it will take from this
-    progress on, in seconds; None until that is known, and when the job has ended."""
+    """Response of GET /v1/stt/jobs/{id}; ``progress`` is 0 to 100.
+
+    ``estimated_s``: seconds that the job will take from this progress on; None until known, and when the job has ended.
+    """
 
     job_id: str
     status: JobStatus
@@ -95,7 +103,7 @@ class JobView(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Chunk(msgspec.Struct, frozen=True):
-    """A piece of a file, cut at a pause, that any replica may transcribe. Positions in samples at 16 kHz."""
+    """A piece of a file, cut at a pause, that any transcriber may decode. Positions in samples at 16 kHz."""
 
     job_id: str
     epoch: str
@@ -103,20 +111,23 @@ class Chunk(msgspec.Struct, frozen=True):
     start_sample: int
     n_samples: int
     voice_share: float = 1.0
-    """Part of it that held voice, 0–1."""
+    """Share of the chunk with voice activity, 0–1."""
     voiced: bytes = b""
-    """Which of the windows that touch it held voice, a bit each; '' from a replica that did not tell."""
+    """VAD windows that overlap the chunk, one bit each, set if the window held voice; '' from a replica that did not
+    report them."""
     language: str = ""
-    """The file's, when it was known as the chunk went out; without it the chunk's own is found."""
+    """The file's language if it was known when the chunk was dispatched; '' means that the chunk's own is detected."""
     decides: bool = False
-    """The file's language is the one detected with this chunk."""
+    """Whether the language detected with this chunk becomes the file's language."""
     evidence: bytes = b""
-    """int16 audio in which it is detected, the voice of the file's first chunks; '': in the chunk itself."""
+    """int16 audio for that language detection, the speech of the file's first chunks; '' means the chunk itself."""
 
 
 class ChunkResult(msgspec.Struct, frozen=True):
-    """What came of one chunk; ``segments`` and ``unrecognized`` already carry times of the whole file. ``text``: that
-    of the segments together."""
+    """Result of one chunk.
+
+    ``segments`` and ``unrecognized`` have times relative to the whole file. ``text``: the text of all segments.
+    """
 
     language: str
     segments: list[JobSegment]

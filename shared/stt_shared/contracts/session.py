@@ -1,4 +1,4 @@
-"""What a live session was asked to do, and how far it is; both lie in the session's hash in Redis."""
+"""Configuration and progress of a live session, both stored in the session's hash in Redis."""
 
 import enum
 from collections.abc import Mapping
@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 AUDIO_RATE_HZ = 16000
-"""Hertz of every sample after the audio-processor."""
+"""Sample rate in Hz of all audio after the audio-processor."""
 
 
 class Encoding(enum.StrEnum):
-    """What a client may send. The first four are bare samples; the rest are containers that FFmpeg reads."""
+    """Encodings that a client may send. The first four are bare samples; the rest are containers that FFmpeg reads."""
 
     PCM_S16LE = "pcm_s16le"
     PCM_F32LE = "pcm_f32le"
@@ -32,14 +32,14 @@ class Encoding(enum.StrEnum):
 
 
 class Task(enum.StrEnum):
-    """Write down what was said, or its English translation."""
+    """Task of the model: transcribe the speech, or translate it into English."""
 
     TRANSCRIBE = "transcribe"
     TRANSLATE = "translate"
 
 
 class SessionConfig(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The client's wishes, checked by the gateway; ``language`` None means: detect."""
+    """The client's request, validated by the gateway; ``language`` None means that it is detected."""
 
     sample_rate: int = AUDIO_RATE_HZ
     encoding: Encoding = Encoding.PCM_S16LE
@@ -54,18 +54,18 @@ class SessionConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     store: bool = False
 
     def frame_bytes(self) -> int | None:
-        """Bytes of one sample of all channels together; None for a container."""
+        """Return the bytes of one sample of all channels together; None for a container."""
         size = self.encoding.bytes_per_sample
         return None if size is None else size * self.channels
 
 
 class VadCheckpoint(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the transcriber had heard at ``position``, at or before the committed one: a successor hears the audio from
-    there on and finds the same utterances.
+    """VAD state at ``position``, which is at or before the committed position.
 
-    ``voice``: the voice model's memory, opaque. ``gate``: the speech gate's. ``open_start``: of the utterance that was
-    open there; ``last_end``: of the one before it. ``ends``: of the utterances behind them that are settled; the last
-    one's final may reach no further than the committed position.
+    The next owner processes the audio from there on and finds the same utterances. ``voice``: opaque state of the
+    ``VadModel``. ``gate``: state of the ``VadGate``. ``open_start``: start of the utterance that was open at
+    ``position``; ``last_end``: end of the utterance before it. ``ends``: ends of the later utterances that are settled;
+    the final of the last one may cover its audio only up to the committed position.
     """
 
     position: int
@@ -77,10 +77,11 @@ class VadCheckpoint(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class TakeoverState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a successor needs to go on as its predecessor would have; stored with every step of the committed position.
+    """State that the next owner needs to continue as the previous owner would have.
 
-    ``text`` and ``end_sample`` are the last final's, for the decodes after it. ``language``: the one that was decided
-    on; while that is open, ``voice`` is int16 audio of what was said so far, ``voiced_ms`` long without its margins.
+    It is stored whenever the committed position moves. ``text`` and ``end_sample`` are those of the last final, for the
+    decodes after it. ``language``: the decided language; while it is None, ``voice`` is int16 audio of the speech so
+    far, ``voiced_ms`` long without its margins.
     """
 
     language: str | None = None
@@ -92,8 +93,11 @@ class TakeoverState(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SessionState(msgspec.Struct, frozen=True):
-    """One read of the session's hash; positions are those of docs/architecture.md. ``partial``: event number of the
-    partial that stands, 0 for none. ``start_samples``: where this epoch's audio begins."""
+    """Snapshot of the session's hash; positions are those of docs/architecture.md.
+
+    ``partial``: event number of the current partial, 0 for none. ``start_samples``: position at which this epoch's
+    audio begins.
+    """
 
     epoch: str
     config: SessionConfig
@@ -115,7 +119,7 @@ _context_decoder = msgspec.json.Decoder(TakeoverState)
 
 
 def session_state(fields: Mapping[bytes, bytes]) -> SessionState:
-    """Reads the hash that open_session.lua wrote. Raises KeyError or msgspec.DecodeError on a foreign hash."""
+    """Decode the hash written by open.lua. Raises KeyError or msgspec.DecodeError on any other hash."""
 
     def number(name: bytes) -> int:
         return int(fields.get(name, b"0"))
@@ -138,10 +142,10 @@ def session_state(fields: Mapping[bytes, bytes]) -> SessionState:
 
 
 def decode_config(packed: bytes) -> SessionConfig:
-    """Reads what ``encode_json`` made of a config. Raises msgspec.DecodeError."""
+    """Decode a config encoded by ``encode_json``. Raises msgspec.DecodeError."""
     return _config_decoder.decode(packed)
 
 
 def encode_json(value: Any) -> bytes:
-    """JSON of any message struct."""
+    """Encode any message struct as JSON."""
     return msgspec.json.encode(value)

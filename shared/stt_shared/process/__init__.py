@@ -1,1 +1,1 @@
-"""What every process needs: settings, logs, metrics, clocks, tasks."""
+"""Process utilities: settings, logs, metrics, clocks, tasks."""

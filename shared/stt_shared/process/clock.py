@@ -1,13 +1,13 @@
-"""The two clocks: wall time for people and other machines, monotonic time for durations."""
+"""Clocks: wall time for people and other machines, monotonic time for durations."""
 
 import time
 
 
 def wall_ms() -> float:
-    """Milliseconds since 1970, UTC."""
+    """Return the milliseconds since 1970, UTC."""
     return time.time() * 1000
 
 
 def monotonic_ms() -> float:
-    """Milliseconds from an arbitrary start; never goes back."""
+    """Return the milliseconds since an arbitrary start; never goes backwards."""
     return time.monotonic() * 1000

@@ -1,4 +1,4 @@
-"""The number of CPUs that this process may use, which in a container is seldom that of the machine."""
+"""Number of CPUs that this process may use, which in a container is rarely the machine's number."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ _V1_CONTROLLER = "cpu"
 
 
 def usable_cpus() -> int:
-    """CPUs by affinity and cgroup quota (v1 and v2), rounded down, at least 1.
+    """Return the CPUs allowed by affinity and cgroup quota (v1 and v2), rounded down, at least 1.
 
     A quota of 1.5 CPUs counts as one: two busy threads would be throttled for a quarter of the time.
     """
@@ -23,10 +23,11 @@ def usable_cpus() -> int:
 
 
 def cgroup_cpus(membership: str, read: Callable[[Path], str | None]) -> float | None:
-    """The least CPU quota of a process's cgroups and their ancestors, in CPUs; None without one.
+    """Return the smallest CPU quota of a process's cgroups and their ancestors, in CPUs; None without one.
 
-    ``membership``: the text of /proc/PID/cgroup (see cgroups(7)). ``read``: a file's text, None if there is no such
-    file. Inside a container the listed path may not exist below the mount, which then is the container's own cgroup.
+    ``membership``: the text of /proc/PID/cgroup (see cgroups(7)). ``read`` returns a file's text, None if the file does
+    not exist. Inside a container the listed path may not exist below the mount, which then is the container's own
+    cgroup.
     """
     quotas = [quota for quota in _quotas(membership, read) if quota is not None]
     return min(quotas, default=None)
@@ -45,7 +46,7 @@ def _quotas(membership: str, read: Callable[[Path], str | None]) -> Iterator[flo
 
 
 def _folders(mount: Path, path: str) -> Iterator[Path]:
-    """The cgroup's folder and those of all its ancestors: the tightest limit counts."""
+    """Yield the folders of the cgroup and of all its ancestors, because the tightest limit applies."""
     inside = PurePosixPath(path).relative_to("/")
     for part in (inside, *inside.parents):
         yield mount / part

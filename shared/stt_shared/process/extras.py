@@ -1,4 +1,4 @@
-"""How a user gets packages that the suite can do without."""
+"""Install commands for the suite's optional packages."""
 
 import shlex
 import sys
@@ -8,8 +8,10 @@ _PROJECT = "realtime-stt-suite"
 
 
 def install_command(extra: str) -> str:
-    """The command that adds an extra's packages to the running Python; it works with and without a clone, and leaves
-    the suite itself as it is."""
+    """Return the command that installs an extra's packages into the running Python.
+
+    It works with and without a clone and does not change the suite itself.
+    """
     try:
         requirements = requires(_PROJECT) or []
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Where the suite keeps what must outlast it, when nobody says where: never relative to the working folder."""
+"""Default folders for persistent data, never relative to the working folder."""
 
 import os
 import sys
@@ -8,18 +8,20 @@ _FORMER_STORE = Path("data/transcripts.db")
 
 
 def default_data_dir() -> Path:
-    """``stt-suite`` in the folder that the system gives a user for data of programs."""
+    """Return ``stt-suite`` in the user's application data folder."""
     return _user_data() / "stt-suite"
 
 
 def default_spool_dir() -> Path:
-    """Where uploads wait; gateway and audio-processor agree on it when they run as the same user."""
+    """Return the folder for waiting uploads, the same for gateway and audio-processor if they run as the same user."""
     return default_data_dir() / "spool"
 
 
 def note_of_former_store() -> str | None:
-    """A line for the user where the working folder holds transcripts of a version that kept them there; else None.
-    Only for callers whose DATA_DIR is the default."""
+    """Return a note for the user if the working folder holds transcripts of an earlier version, otherwise None.
+
+    Only for callers whose DATA_DIR is the default.
+    """
     if not _FORMER_STORE.is_file():
         return None
     folder = _FORMER_STORE.parent.absolute()
@@ -35,5 +37,5 @@ def _user_data() -> Path:
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     given = Path(os.environ.get("XDG_DATA_HOME") or "")
-    # The specification tells programs to ignore a relative path.
+    # The XDG specification requires programs to ignore a relative path.
     return given if given.is_absolute() else Path.home() / ".local" / "share"

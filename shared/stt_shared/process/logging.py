@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on stderr. Never audio, transcript text, prompts, names or headers."""
+"""Structured logs: one JSON object per line on stderr. Never audio, transcript text, prompts, names or headers."""
 
 import logging
 import sys
@@ -8,20 +8,21 @@ from typing import Any
 import structlog
 
 MAX_ERROR_CHARS = 200
-"""Of an exception's message, its first line up to here is logged: databases repeat whole rows behind it."""
+"""Maximum logged length of an exception's message, of which only the first line is logged: databases repeat whole rows
+after it."""
 
 
 def set_up_logging(service: str, level: str) -> None:
-    """Routes structlog and the standard library's loggers (uvicorn, redis) through one JSON formatter.
+    """Route structlog and the standard library's loggers (uvicorn, redis) through one JSON formatter.
 
-    ``level`` is for our own events. Libraries log from WARNING on, whatever it is: below that they write out statements
-    and messages, and those hold what people said.
+    ``level`` applies to the suite's own events. Libraries log from WARNING on at any level, because below it they log
+    statements and messages, which contain what people said.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        # Without locals: they hold headers, prompts and audio.
+        # Without locals, because they contain headers, prompts and audio.
         structlog.processors.ExceptionRenderer(
             structlog.tracebacks.ExceptionDictTransformer(show_locals=False, use_rich=False)
         ),
@@ -47,7 +48,7 @@ def set_up_logging(service: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
-    # Access lines hold query strings, and those can hold prompts.
+    # Access lines contain query strings, which may contain prompts.
     logging.getLogger("uvicorn.access").disabled = True
 
 

@@ -1,7 +1,8 @@
-"""Timing of the road's stages, per process for Prometheus and per session for its `done` event.
+"""Timings of the stages between audio and text, per process for Prometheus and per session for its `done` event.
 
-Stages: receive (chunk in, frame in Redis), queue (in Redis until the decoder has it), decode (codec and resampling),
-vad, buffer (speech waits for its decode), infer (the model), emit (event into Redis), deliver (event to the client).
+Stages: receive (from the client's chunk to its frame in Redis), queue (in Redis until the decoder reads it), decode
+(codec and resampling), vad, buffer (speech waits for its decode), infer (the model), emit (event to Redis), deliver
+(event to the client).
 """
 
 import functools
@@ -25,18 +26,18 @@ REFUSED_WRITES = Counter("stt_refused_writes_total", "Writes that Redis refused,
 
 @functools.cache
 def stage_seconds(stage: str) -> Histogram:
-    """The histogram of one stage; looking it up by its label costs more than counting."""
+    """Return the histogram of one stage, cached because the lookup by label costs more than an observation."""
     return STAGE_SECONDS.labels(stage)
 
 
 class StageTimings:
-    """What the stages cost one session."""
+    """Timings of the stages of one session."""
 
     def __init__(self) -> None:
         self._sums: dict[str, list[float]] = {}
 
     def add(self, stage: str, duration_ms: float) -> None:
-        """Counts one passage; clocks of two machines may differ, so less than nothing counts as nothing."""
+        """Add one duration; a negative one counts as 0, because the clocks of two machines may differ."""
         duration_ms = max(0.0, duration_ms)
         stage_seconds(stage).observe(duration_ms / 1000)
         entry = self._sums.get(stage)
@@ -47,7 +48,7 @@ class StageTimings:
         entry[2] = max(entry[2], duration_ms)
 
     def summary(self) -> Mapping[str, StageTiming]:
-        """By stage: passages, mean and longest in milliseconds."""
+        """Return the count, and the mean and maximum in milliseconds, by stage."""
         return {
             stage: StageTiming(int(count), round(total / count, 3), round(longest, 3))
             for stage, (count, total, longest) in self._sums.items()

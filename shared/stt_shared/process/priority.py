@@ -1,16 +1,16 @@
-"""Work that nobody waits for leaves the cores to work that somebody does."""
+"""Low thread priority, so that background work yields the cores to work that a client waits for."""
 
 import os
 import sys
 
 NICENESS = 14
-"""Where others could use a core all the time, such work has a twentieth of it."""
+"""Niceness of background work, which gets about 1/20 of a core that other threads could use all the time."""
 
 
 def lower_thread_priority() -> None:
-    """From here on the calling thread, and each that it starts, has the time that others leave; there is no way back.
+    """Lower the priority of the calling thread and of all threads that it starts; this cannot be undone.
 
-    Does nothing where threads have no priorities of their own, which is everywhere but on Linux.
+    Does nothing on systems without a priority per thread, which are all but Linux.
     """
     if sys.platform.startswith("linux"):
         os.nice(NICENESS)

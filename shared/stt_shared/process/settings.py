@@ -1,4 +1,4 @@
-"""Settings come from the environment (and `.env`); each service adds its own to these. Bad values stop the start."""
+"""Settings from the environment (and `.env`), to which each service adds its own. Invalid values prevent the start."""
 
 import sys
 from typing import Literal, TypeVar
@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class CommonSettings(BaseSettings):
-    """What every service reads."""
+    """Settings of every service."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
 
@@ -23,7 +23,7 @@ Settings = TypeVar("Settings", bound=BaseSettings)
 
 
 def load_settings(kind: type[Settings]) -> Settings:
-    """Reads the environment; on a bad value says which, what was found and what is allowed, and exits with 2."""
+    """Read the settings; on an invalid value, print its name, the value and what is allowed, and exit with 2."""
     try:
         return kind()
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Small things about tasks that every service needs."""
+"""Task helpers for every service."""
 
 import asyncio
 import signal
@@ -6,16 +6,19 @@ from collections.abc import Coroutine
 from typing import Any
 
 CANCEL_AGAIN_S = 1.0
-"""Time that a cancelled task has for its cleaning up before it is cancelled again."""
+"""Time for a cancelled task to clean up before it is cancelled again."""
 
 
 async def cancel_and_wait(*tasks: "asyncio.Task[Any]", again_s: float = CANCEL_AGAIN_S) -> None:
-    """Cancels tasks and waits until they are gone; their own errors are their own business and have been logged
-    there. All are cancelled even if the caller is, meanwhile."""
+    """Cancel tasks and wait until they have ended.
+
+    All tasks are cancelled even if the caller is cancelled during the wait. Their errors are ignored, because the tasks
+    log them themselves.
+    """
     for task in tasks:
         _see(task)
-    # Again and again: redis-py writes within asyncio.wait_for, which on Python 3.11 loses a cancellation that comes
-    # together with its result.
+    # Repeatedly, because redis-py writes within asyncio.wait_for, which on Python 3.11 loses a cancellation that
+    # arrives together with its result.
     while left := [task for task in tasks if not task.done()]:
         for task in left:
             task.cancel()
@@ -23,9 +26,9 @@ async def cancel_and_wait(*tasks: "asyncio.Task[Any]", again_s: float = CANCEL_A
 
 
 async def run_together(*works: Coroutine[Any, Any, None]) -> None:
-    """Runs them until cancelled, or until one fails or ends.
+    """Run coroutines until cancelled, or until one fails or ends.
 
-    An asyncio.TaskGroup cancels its tasks only once, and would wait for ever for one whose cancellation was lost.
+    An asyncio.TaskGroup cancels its tasks only once and would wait forever for one whose cancellation was lost.
     """
     tasks = [asyncio.create_task(work) for work in works]
     try:
@@ -37,7 +40,7 @@ async def run_together(*works: Coroutine[Any, Any, None]) -> None:
 
 
 def _see(task: "asyncio.Task[Any]") -> None:
-    """Whatever it fails of, asyncio need not report it as never retrieved."""
+    """Retrieve a task's error, so that asyncio does not report it as never retrieved."""
     if not task.done():
         task.add_done_callback(_see)
     elif not task.cancelled():
@@ -45,7 +48,7 @@ def _see(task: "asyncio.Task[Any]") -> None:
 
 
 def stop_signal() -> asyncio.Event:
-    """An event that SIGTERM or SIGINT sets. Call inside the running loop."""
+    """Return an event that SIGTERM or SIGINT sets. Call inside the running loop."""
     event = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -54,14 +57,14 @@ def stop_signal() -> asyncio.Event:
 
 
 class LoopMonitor:
-    """Knows how long an event loop has not come round; read from another thread."""
+    """Monitor of the time since an event loop last ran; read from another thread."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._last = 0.0
 
     async def run(self) -> None:
-        """Ticks until cancelled."""
+        """Tick until cancelled."""
         self._loop = asyncio.get_running_loop()
         while True:
             self._last = self._loop.time()

@@ -1,7 +1,8 @@
 """Live messages: one subscriber connection per process (and node of a cluster), shared by all sessions.
 
-Pub/sub delivers at most once, and a connection may be lost. So an inbox never promises to have everything: it says when
-something may be missing (``Inbox.get`` answers None), and its reader then looks into the log (streams/reader.py).
+Pub/sub delivers at most once, and a connection may be lost. An inbox therefore never guarantees completeness: it
+reports when a message may be missing (``Inbox.get`` returns None), and its reader then reads the log
+(streams/reader.py).
 """
 
 import asyncio
@@ -23,25 +24,25 @@ _log = structlog.get_logger()
 
 _ROUNDS, _QUIET_ROUNDS = 60, 4
 _ROUND_S = 0.5
-"""When something in a cluster has moved, channels are looked after for so many rounds at most; until all have been in
-their places for a few."""
+"""Maximum rounds in which channels are checked after a change of the cluster, and the consecutive rounds without a move
+that end the checks early."""
 
 MAX_INBOX = 256
-"""Messages waiting for one reader; beyond that they are dropped here and read from the log later."""
+"""Maximum messages that wait for one reader; beyond it they are dropped here and read from the log later."""
 
 
 class Inbox:
-    """Messages of one channel, for one reader."""
+    """Queue of one channel's messages for one reader."""
 
     def __init__(self) -> None:
-        # Once: Python 3.11 makes a system call each time.
+        # Stored, because Python 3.11 makes a system call in each get_running_loop().
         self._loop = asyncio.get_running_loop()
         self._messages: deque[bytes] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._may_miss = False
 
     def put(self, payload: bytes) -> None:
-        """Called by the hub."""
+        """Add a message; called by the hub."""
         if len(self._messages) >= MAX_INBOX:
             self._messages.clear()
             self._may_miss = True
@@ -50,14 +51,17 @@ class Inbox:
         self._wake()
 
     def mark_incomplete(self) -> None:
-        """Called by the hub when the connection was new."""
+        """Record that messages may be missing; called by the hub after a new subscription or a lost connection."""
         self._may_miss = True
         self._wake()
 
     async def get(self, timeout_s: float) -> bytes | None:
-        """The next message; None after ``timeout_s`` without one, or when the log must be read. For one reader."""
+        """Return the next message; None after ``timeout_s`` without one, or when the log must be read.
+
+        Only one reader may call this.
+        """
         if not self._messages and not self._may_miss:
-            # By hand: asyncio.timeout costs several times as much, and this is done for every message.
+            # A manual timer, because this runs for every message and asyncio.timeout costs several times as much.
             self._waiter = self._loop.create_future()
             timer = self._loop.call_later(timeout_s, self._wake)
             try:
@@ -76,16 +80,16 @@ class Inbox:
 
 
 class InboxSource(Protocol):
-    """Who has inboxes to give: the hub, or who passes on what the hub hears."""
+    """Source of inboxes: the hub, or an object that forwards the hub's messages."""
 
     def listen(self, channel: str) -> contextlib.AbstractAsyncContextManager[Inbox]:
-        """An inbox for ``channel``; entered only after Redis confirmed the subscription."""
+        """Return an inbox for ``channel``, entered only after Redis confirmed the subscription."""
 
 
 class ChannelHub:
-    """Spreads subscriber connections over many inboxes. Use as an async context manager.
+    """Distributor of messages from subscriber connections to many inboxes. Use as an async context manager.
 
-    ``sharded``: messages are published with SPUBLISH; on a cluster they always are. ``probes``: look after a quiet
+    ``sharded``: messages are published with SPUBLISH, as they always are on a cluster. ``probes``: probe a quiet
     connection (see redis/subscriber.py).
     """
 
@@ -97,7 +101,7 @@ class ChannelHub:
         self._own_channel = own_channel
         self._inboxes: dict[str, set[Inbox]] = {}
         self._confirmed: dict[str, asyncio.Event] = {}
-        self._subscribers: dict[str, Subscriber] = {}  # by node; '' is the one server
+        self._subscribers: dict[str, Subscriber] = {}  # by node; '' without a cluster
         self._opening = asyncio.Lock()
         self._moving: asyncio.Task[None] | None = None
 
@@ -115,14 +119,17 @@ class ChannelHub:
 
     @contextlib.asynccontextmanager
     async def listen(self, channel: str) -> AsyncIterator[Inbox]:
-        """An inbox for ``channel``; entered only after Redis confirmed the subscription."""
+        """Return an inbox for ``channel``, entered only after Redis confirmed the subscription.
+
+        While Redis is unreachable it is entered unconfirmed after 2 s at most.
+        """
         inbox = Inbox()
         inboxes = self._inboxes.setdefault(channel, set())
         inboxes.add(inbox)
         try:
             confirmed = self._confirmed.setdefault(channel, asyncio.Event())
             with contextlib.suppress(TimeoutError, redis.ConnectionError, redis.TimeoutError):
-                # Unconfirmed (Redis away): the subscriber does it on reconnection, and the inbox is told then.
+                # Unconfirmed (Redis unreachable): the subscriber subscribes on reconnection and then marks the inbox.
                 async with asyncio.timeout(2.0):
                     if not confirmed.is_set():
                         await self._subscribe_at_node(channel)
@@ -138,12 +145,15 @@ class ChannelHub:
                         await subscriber.unsubscribe(channel)
 
     def on_message(self, channel: str, payload: bytes) -> None:
-        """Called by a subscriber."""
+        """Put a message into the channel's inboxes; called by a subscriber."""
         for inbox in self._inboxes.get(channel, ()):
             inbox.put(payload)
 
     def on_subscribed(self, channel: str) -> None:
-        """Called by a subscriber. Also after a new connection: whatever was published meanwhile is in the log only."""
+        """Confirm a subscription; called by a subscriber, also after it reconnected.
+
+        Messages that were published in between are in the log only, so the inboxes are marked incomplete.
+        """
         confirmed = self._confirmed.get(channel)
         if confirmed is not None:
             confirmed.set()
@@ -151,14 +161,14 @@ class ChannelHub:
             inbox.mark_incomplete()
 
     def on_connection_lost(self, subscriber: Subscriber) -> None:
-        """Called by a subscriber."""
+        """Mark the subscriber's inboxes incomplete and check where its channels are; called by a subscriber."""
         for channel in subscriber.subscriptions:
             for inbox in self._inboxes.get(channel, ()):
                 inbox.mark_incomplete()
         self.on_moved(subscriber)
 
     def on_moved(self, subscriber: Subscriber) -> None:
-        """Called by a subscriber: in a cluster its channels may be at another node now."""
+        """Check which nodes of a cluster serve the channels; called by a subscriber when they may have moved."""
         if self._cluster is not None and (self._moving is None or self._moving.done()):
             self._moving = asyncio.create_task(self._move_channels(), name="channels of a cluster")
 
@@ -168,7 +178,7 @@ class ChannelHub:
         except (redis.ConnectionError, redis.TimeoutError):
             if self._cluster is None:
                 raise
-            # The node is away: the cluster will tell who has its slots.
+            # The node is unreachable; the next refresh of the cluster shows which node has its slots.
             subscriber = next(iter(self._subscribers.values()))
             subscriber.subscriptions.add(channel)
             self.on_moved(subscriber)
@@ -189,7 +199,7 @@ class ChannelHub:
             return subscriber
 
     async def _move_channels(self) -> None:
-        """Brings every channel to the node that has it now; a slot on its way, or a node just gone, takes a while."""
+        """Move every channel to the node that serves it, repeatedly: a slot's migration or a failover takes a while."""
         assert self._cluster is not None
         quiet = 0
         for _ in range(_ROUNDS):
@@ -212,7 +222,7 @@ class ChannelHub:
     async def _move_channel(self, channel: str, node: str, subscriber: Subscriber) -> bool:
         right = await self._node_of(channel)
         if channel not in subscriber.subscriptions:
-            return False  # not wanted any more
+            return False  # unsubscribed in the meantime
         if right == node:
             await subscriber.subscribe(channel)
             return False
@@ -222,7 +232,7 @@ class ChannelHub:
         return True
 
     async def _leave_nodes(self, known: set[str]) -> None:
-        """Subscribers to nodes that are no longer in the cluster would try to reach them for ever."""
+        """Stop subscribers of nodes that left the cluster, which would try to reconnect forever."""
         for node, subscriber in list(self._subscribers.items()):
             if node not in known and not subscriber.subscriptions and len(self._subscribers) > 1:
                 del self._subscribers[node]

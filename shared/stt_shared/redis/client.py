@@ -1,7 +1,7 @@
-"""Connections to Redis, and what to do while there is none.
+"""Clients for Redis and checks that Redis is usable.
 
-``redis+cluster://host:port`` (``rediss+cluster://`` with TLS) is a Redis Cluster; more hosts to begin with may follow,
-separated by commas. Every other URL is one server, and nothing here costs it anything.
+``redis+cluster://host:port`` (``rediss+cluster://`` with TLS) is a Redis Cluster; more startup hosts may follow,
+separated by commas. Every other URL is a single server, for which the cluster support has no cost.
 """
 
 import asyncio
@@ -19,14 +19,17 @@ from stt_shared.redis.uvloop_errors import fix_connection_errors
 from stt_shared.streams import keys
 
 BLOCK_MS = 1000
-"""Longest blocking read. redis-py gives up on any reply after ``socket_timeout``, so that must be longer."""
+"""Longest blocking read in milliseconds. redis-py abandons any reply after ``socket_timeout``, which must be longer."""
 OLDEST_VERSION = 7
 ANSWER_TIMEOUT_S = 1.8
-"""A connection that answers nothing for so long is given up and made anew: it may be half-open."""
+"""Time without a reply after which a connection is closed and replaced, because it may be half-open."""
 
 
 def connect(url: str) -> Redis:
-    """An asyncio client that answers bytes. Its retries may send a write twice: only idempotent functions write."""
+    """Return an asyncio client that returns bytes.
+
+    Its retries may send a write twice, so only idempotent functions may write.
+    """
     options: dict[str, Any] = {
         "socket_timeout": ANSWER_TIMEOUT_S,
         "socket_connect_timeout": ANSWER_TIMEOUT_S,
@@ -34,26 +37,30 @@ def connect(url: str) -> Redis:
         "max_connections": 256,
     }
     if is_cluster_url(url):
-        # Not a Redis by descent, but it answers all the commands that this suite gives.
+        # It does not inherit from Redis, but it supports all commands that this suite uses.
         return cast(Redis, ClusterClient(url, **options))
     return fix_connection_errors(Redis.from_url(url, health_check_interval=10, **options))
 
 
 def connect_sync(url: str) -> redis.Redis:
-    """A blocking client for threads of their own (heartbeats). It tries once: its callers try again on their own beat.
+    """Return a blocking client for separate threads (heartbeats).
 
-    Raises redis.ConnectionError when a cluster cannot be reached at all.
+    It tries once, and its callers retry at their own interval. Raises redis.ConnectionError when a cluster cannot be
+    reached at all.
     """
     options: dict[str, Any] = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0}
     if is_cluster_url(url):
-        # Once more after it has asked who has what.
+        # One retry, after the client has refreshed the cluster's slots.
         return cast(redis.Redis, connect_cluster_sync(url, retry=BlockingRetry(NoBackoff(), 1), **options))
     return redis.Redis.from_url(url, retry=BlockingRetry(NoBackoff(), 0), **options)
 
 
 async def wait_until_ready(url: str, timeout_s: float) -> None:
-    """Returns when Redis can be used. Raises redis.ConnectionError with the last cause after ``timeout_s``, and at once
-    for what waiting does not mend: a wrong password, a missing permission, a version that is too old."""
+    """Wait until Redis can be used.
+
+    Raises redis.ConnectionError with the last cause after ``timeout_s``, and at once for causes that waiting does not
+    fix: a wrong password, a missing permission, a version that is too old.
+    """
     cause: Exception | None = None
     try:
         async with asyncio.timeout(timeout_s):
@@ -76,9 +83,9 @@ async def wait_until_ready(url: str, timeout_s: float) -> None:
 
 
 def check_usable(url: str) -> None:
-    """Raises redis.ConnectionError or redis.TimeoutError unless Redis answers, is recent enough and takes writes.
+    """Raise redis.ConnectionError or redis.TimeoutError unless Redis replies, is recent enough and accepts writes.
 
-    Blocks, over a connection without retries: with them, redis-py tries to log in without a password for ever.
+    Blocks. The connection has no retries, because with them redis-py tries to log in without a password forever.
     """
     try:
         with connect_sync(url) as client:
@@ -95,7 +102,7 @@ def check_usable(url: str) -> None:
 
 
 def version_trouble(hello: Any) -> str | None:
-    """What is wrong with the version in an answer to HELLO; None when it will do."""
+    """Return what is wrong with the version in a reply to HELLO; None when it is acceptable."""
     pairs = hello if isinstance(hello, dict) else dict(zip(hello[::2], hello[1::2], strict=True))
     told = {_text(name): _text(value) for name, value in pairs.items() if isinstance(value, bytes | str)}
     version = told.get("version", "")

@@ -1,7 +1,7 @@
-"""Redis Cluster: which node has a key, and a plain client for each node.
+"""Redis Cluster client that also finds the node of a key and provides a plain client for each node.
 
-redis-py's cluster client carries out the ordinary commands. The lanes and the subscriber connections need connections
-of their own to a node that they choose; those come from plain clients, one a node.
+redis-py's cluster client runs the ordinary commands. Pipelines and subscribers need their own connections to a specific
+node; those come from plain clients, one per node.
 """
 
 from typing import Any
@@ -21,12 +21,12 @@ _SCHEMES = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
 
 
 def is_cluster_url(url: str) -> bool:
-    """The URL names nodes of a Redis Cluster."""
+    """Return whether the URL names nodes of a Redis Cluster."""
     return urlsplit(url).scheme in _SCHEMES
 
 
 def node_urls(url: str) -> list[str]:
-    """The plain URL of each node that a cluster URL names."""
+    """Return the plain URL of each node that a cluster URL names."""
     parts = urlsplit(url)
     user, at, hosts = parts.netloc.rpartition("@")
     scheme = _SCHEMES[parts.scheme]
@@ -34,7 +34,7 @@ def node_urls(url: str) -> list[str]:
 
 
 class ClusterClient(RedisCluster):
-    """The asyncio client of a cluster. What is wrong with the cluster as a whole is a redis.ConnectionError here."""
+    """Asyncio client of a cluster that raises redis.ConnectionError for errors of the cluster as a whole."""
 
     def __init__(self, url: str, **options: Any) -> None:
         urls = node_urls(url)
@@ -51,7 +51,7 @@ class ClusterClient(RedisCluster):
         self._on_nodes: dict[str, Redis] = {}
 
     async def node_of(self, key: str) -> str:
-        """The node ("host:port") that has ``key``."""
+        """Return the node ("host:port") that serves ``key``."""
         await self._ready()
         try:
             node = self.get_node_from_key(key)
@@ -61,7 +61,7 @@ class ClusterClient(RedisCluster):
         return node.name
 
     def on_node(self, name: str) -> Redis:
-        """A plain client of one node."""
+        """Return a plain client of one node."""
         client = self._on_nodes.get(name)
         if client is None:
             parts = urlsplit(self._url)
@@ -72,7 +72,7 @@ class ClusterClient(RedisCluster):
         return client
 
     async def refresh(self) -> None:
-        """Asks the cluster anew who has what. Raises redis.ConnectionError."""
+        """Query the cluster again for the nodes and their slots. Raises redis.ConnectionError."""
         await self._ready()
         try:
             await self.nodes_manager.initialize()
@@ -80,18 +80,18 @@ class ClusterClient(RedisCluster):
             raise redis.ConnectionError(str(error)) from error
 
     async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
-        """As the base class, with its errors as those that callers of one server expect."""
+        """Run a command as the base class does, with the errors that callers expect of a single server."""
         try:
             return await super().execute_command(*args, **kwargs)
         except (RedisClusterException, ClusterError) as error:
             raise redis.ConnectionError(str(error)) from error
 
     def pipeline(self, transaction: Any = True, shard_hint: Any = None) -> ClusterPipeline:
-        """A transaction unless told otherwise, as on one server; all its keys must share a slot then."""
+        """Return a pipeline, by default a transaction as on a single server; its keys must then share a slot."""
         return super().pipeline(transaction or None, shard_hint)
 
     async def aclose(self) -> None:
-        """Closes the connections to all nodes."""
+        """Close the connections to all nodes."""
         for client in self._on_nodes.values():
             await client.aclose()
         self._on_nodes.clear()
@@ -105,12 +105,12 @@ class ClusterClient(RedisCluster):
 
 
 def as_cluster(client: object) -> ClusterClient | None:
-    """The client when it is a cluster's, else None."""
+    """Return the client if it is a cluster client, otherwise None."""
     return client if isinstance(client, ClusterClient) else None
 
 
 def connect_cluster_sync(url: str, **options: Any) -> BlockingRedisCluster:
-    """A blocking client. Raises redis.ConnectionError when none of the nodes answers."""
+    """Return a blocking cluster client. Raises redis.ConnectionError when no node replies."""
     urls = node_urls(url)
     new_node: Any = BlockingClusterNode
     nodes = [new_node(*_host_and_port(each)) for each in urls]
@@ -126,7 +126,7 @@ def _host_and_port(url: str) -> tuple[str, int]:
 
 
 def _without_place(url: str) -> dict[str, Any]:
-    """The URL's options that hold for every node: user, password, TLS."""
+    """Return the URL's options that apply to every node: user, password, TLS."""
     parse: Any = parse_url
     options: dict[str, Any] = dict(parse(url))
     for name in ("host", "port", "db", "path"):

@@ -1,4 +1,4 @@
-"""Lanes on a Redis Cluster: one to each node, and the way back when a slot has moved."""
+"""Pipeline on a Redis Cluster: one pipeline per node, with a retry when a slot has moved."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ _TRY_AGAIN_S = 0.2
 
 
 class ClusterPipeline(Pipeline):
-    """Calls go to the node that has their first key; all keys of a call share its slot."""
+    """Pipeline that sends each call to the node of its first key; all keys of a call share that key's slot."""
 
     def __init__(self, client: Redis, cluster: ClusterClient) -> None:
         super().__init__(client)
@@ -26,7 +26,10 @@ class ClusterPipeline(Pipeline):
         self._at_nodes: dict[str, Pipeline] = {}
 
     async def call(self, function: LuaFunction, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
-        """Same as ``Pipeline.call``. While a slot moves, only calls that await each other keep their order."""
+        """Call a function as ``Pipeline.call`` does.
+
+        While a slot moves, only calls that await each other keep their order.
+        """
         return await self._at_node(
             keys[0],
             lambda lane: lane.call(function, keys, arguments),
@@ -34,14 +37,14 @@ class ClusterPipeline(Pipeline):
         )
 
     async def command(self, *parts: Argument) -> Any:
-        """As ``Pipeline.command``."""
+        """Run a command as ``Pipeline.command`` does."""
         name, key, *arguments = parts
-        # By way of a script, for redis-py makes something of its own of what it answers.
+        # A script, because redis-py converts the replies of commands.
         command = ("EVAL", _AS_IT_IS, 1, key, name, *arguments)
         return await self._at_node(str(key), lambda lane: lane.command(*parts), command)
 
     async def _at_node(self, key: str, do: Callable[[Pipeline], Awaitable[Any]], command: Sequence[Argument]) -> Any:
-        """``command``: the same for redis-py."""
+        """Call ``do`` with the pipeline of the key's node; ``command`` is the same command for redis-py."""
         trouble: redis.RedisError = redis.ConnectionError("no node of the cluster")
         for _ in range(_TRIES):
             try:
@@ -49,7 +52,7 @@ class ClusterPipeline(Pipeline):
             except MovedError as error:
                 trouble = redis.ConnectionError(f"the slot has moved: {error}")
             except AskError:
-                # In the middle of a slot's move; redis-py asks the other node.
+                # The slot is migrating; redis-py asks the other node.
                 return await self._cluster.execute_command(*command)
             except Full:
                 raise
@@ -72,7 +75,7 @@ _KEPT_AS = "stt_lane"
 
 
 def pipeline_for(client: Redis) -> Pipeline:
-    """The one lane of a client: to one server, or to a cluster."""
+    """Return the client's only pipeline, to a single server or to a cluster."""
     lane: Pipeline | None = client.__dict__.get(_KEPT_AS)
     if lane is None:
         cluster = as_cluster(client)

@@ -1,7 +1,7 @@
-"""A connection to Redis that redis-py has opened, spoken over by hand.
+"""Raw connection to Redis: opened by redis-py, then read and written directly.
 
-redis-py opens it: address, TLS, password, version of the protocol. What it does for each command and each message after
-that (streams, timeouts and tasks of asyncio, the pool, counters) costs several times what Redis and the socket do.
+redis-py opens it (address, TLS, password, protocol version). Its work per command and per message after that (asyncio
+streams, timeouts and tasks, the pool, counters) costs several times what Redis and the socket cost.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ _INCOMPLETE = object()
 
 
 class RawConnection(asyncio.Protocol):
-    """Takes over a connection of redis-py on which nothing is on its way.
+    """Protocol that takes over a connection of redis-py on which nothing is in flight.
 
-    ``on_reply`` is called with each answer, message and error of Redis. ``ended`` is done when the connection is gone,
-    with the cause. ``last_read_s``: when something was last received, by the loop's clock.
+    ``on_reply`` is called with each reply, message and error of Redis. ``ended`` is done when the connection is closed,
+    with the cause as its result. ``last_read_s``: time of the last received data, by the loop's clock.
     """
 
     def __init__(self, connection: Any, on_reply: Callable[[Any], None]) -> None:
@@ -39,21 +39,21 @@ class RawConnection(asyncio.Protocol):
         self.last_read_s = self._loop.time()
 
     def send(self, packed: bytes) -> None:
-        """Sends commands as hiredis packs them. Raises redis.ConnectionError when the connection is gone."""
+        """Send commands packed by hiredis. Raises redis.ConnectionError when the connection is closed."""
         if self.ended.done():
             raise redis.ConnectionError("the connection is gone") from self.ended.result()
         try:
             self._transport.write(packed)
-        except RuntimeError as error:  # uvloop's word for a socket that the other side has reset
+        except RuntimeError as error:  # raised by uvloop for a socket that the other side has reset
             raise redis.ConnectionError(f"the connection was closed: {error}") from error
 
     def abort(self, cause: redis.ConnectionError) -> None:
-        """Whatever is on its way is not waited for."""
+        """Close the connection without waiting for data in flight."""
         self._end(cause)
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Of the transport."""
+        """Parse received data; called by the transport."""
         self.last_read_s = self._loop.time()
         try:
             self._reader.feed(data)
@@ -63,8 +63,8 @@ class RawConnection(asyncio.Protocol):
             self.abort(redis.ConnectionError(f"no answer of Redis: {error}"))
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Of the transport."""
-        # redis-py waits for it when it is to close the connection.
+        """End the connection; called by the transport."""
+        # redis-py waits for this call when it closes the connection.
         self._former.connection_lost(error)
         self._end(redis.ConnectionError(f"the connection was closed: {error or 'by Redis'}"))
 

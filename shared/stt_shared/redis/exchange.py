@@ -1,4 +1,4 @@
-"""Commands over a wire and their answers, in rounds: many go together, and all their answers are waited for."""
+"""Round trips over a raw connection: many commands are sent together, then all their replies are awaited."""
 
 import asyncio
 from typing import Any
@@ -11,7 +11,7 @@ from stt_shared.redis.outage import must_reconnect
 
 
 class RoundTrips:
-    """Takes over a connection of redis-py. For one round at a time; after one that failed it is of no more use."""
+    """Round trips over a connection taken over from redis-py. One at a time; after a failed one it is unusable."""
 
     def __init__(self, connection: Any) -> None:
         self._loop = asyncio.get_running_loop()
@@ -26,12 +26,15 @@ class RoundTrips:
 
     @property
     def is_over(self) -> bool:
-        """The connection is gone."""
+        """Whether the connection is closed."""
         return self._wire.ended.done()
 
     async def send(self, packed: list[bytes]) -> list[Any]:
-        """The answers in order, errors of Redis among them. Raises redis.ConnectionError, or redis.TimeoutError when
-        nothing came for the connection's ``socket_timeout``."""
+        """Send commands and return the replies in order, including errors of Redis.
+
+        Raises redis.ConnectionError, or redis.TimeoutError when nothing was received for the connection's
+        ``socket_timeout``.
+        """
         answers = self._answers = []
         self._missing = len(packed)
         self._round = self._loop.create_future()
@@ -42,7 +45,7 @@ class RoundTrips:
             self._wire.send(b"".join(packed))
             await self._round
             for answer in answers:
-                # What Redis refused concerns one call only; this concerns all of them.
+                # A refused command concerns one call only; this error concerns all of them.
                 if must_reconnect(answer):
                     raise answer
         except BaseException:

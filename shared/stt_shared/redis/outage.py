@@ -1,8 +1,8 @@
-"""Answers of Redis that mean "not now": errors that pass without anybody changing the program.
+"""Temporary errors of Redis: replies that mean "not now" and pass without a change to the program.
 
 redis-py raises ``redis.ConnectionError`` only for broken connections and a server that is loading. Here every such
-answer becomes one, at the connection (redis/uvloop_errors.py, redis/connection.py). Callers that wait for Redis to come
-back, or answer ``unavailable``, thus handle a full disk, full memory and a failover like a server that is gone.
+reply becomes one, at the connection (redis/uvloop_errors.py, redis/connection.py). Callers that wait for Redis to
+return, or reply ``unavailable``, thus handle a full disk, full memory and a failover like an unreachable server.
 """
 
 import re
@@ -12,22 +12,25 @@ from redis.exceptions import AskError, AuthorizationError, ClusterError, TryAgai
 
 
 class Refused(redis.ConnectionError):
-    """The server is the right one but cannot carry out the command now. The connection is fine."""
+    """Temporary refusal of a command by the right server. The connection is fine."""
 
 
 class Full(Refused):
-    """Redis has reached its ``maxmemory``: it still reads and deletes."""
+    """Refusal because Redis has reached its ``maxmemory``; it still reads and deletes."""
 
 
 class ReadOnly(redis.ConnectionError):
-    """The server is a replica: after a failover, the same address may lead to another server, so connect again."""
+    """Refusal because the server is a replica.
+
+    After a failover the same address may lead to another server, so the client must reconnect.
+    """
 
 
 _KINDS: dict[str, type[redis.ConnectionError]] = {
     "OOM": Full,
     "READONLY": ReadOnly,
     "MASTERDOWN": ReadOnly,
-    # To a blocked read when its server becomes a replica.
+    # The reply to a blocked read when its server becomes a replica.
     "UNBLOCKED": ReadOnly,
     "MISCONF": Refused,
     "NOREPLICAS": Refused,
@@ -35,15 +38,15 @@ _KINDS: dict[str, type[redis.ConnectionError]] = {
     "CLUSTERDOWN": Refused,
     "TRYAGAIN": Refused,
 }
-# At the beginning, or behind what a script that failed is introduced with ("ERR Error running script …: -READONLY …").
+# At the beginning, or after the introduction of a failed script's error ("ERR Error running script …: -READONLY …").
 _CODE = re.compile(rf"(?:^|\bscript\b.*?[:\s]-?)({'|'.join(_KINDS)})\b")
 
 
 def as_outage(error: Exception) -> Exception:
-    """The error as a ``redis.ConnectionError`` when it passes, else unchanged."""
+    """Return a temporary error as a ``redis.ConnectionError``, and any other error unchanged."""
     if isinstance(error, redis.ConnectionError) or not isinstance(error, redis.RedisError):
         return error
-    # redis-py takes codes that it knows off the message.
+    # redis-py removes known codes from the message.
     code = getattr(error, "status_code", None)
     found = _CODE.search(f"{code} {error}" if code else str(error))
     if found is None:
@@ -54,22 +57,22 @@ def as_outage(error: Exception) -> Exception:
 
 
 def must_reconnect(answer: object) -> bool:
-    """The connection that brought this answer leads to a server that is not the right one, or not ready."""
+    """Return whether this reply came from a server that is not the right one or not ready."""
     return isinstance(answer, redis.ConnectionError) and not isinstance(answer, Refused)
 
 
 def is_cluster_matter(error: Exception) -> bool:
-    """redis-py's cluster client deals with it, by asking another node or the same one later."""
+    """Return whether redis-py's cluster client handles the error, by asking another node or the same one later."""
     return isinstance(error, ClusterError | AskError | TryAgainError)
 
 
 def is_lasting(error: Exception) -> bool:
-    """Somebody must change a password, a permission or the server before this passes."""
+    """Return whether the error persists until a password, a permission or the server is changed."""
     return isinstance(_unwrapped(error), redis.AuthenticationError | AuthorizationError)
 
 
 def redis_state(error: Exception) -> str:
-    """What is wrong with Redis, in the words of ``GET /health``."""
+    """Return the state of Redis that the error shows, as reported by ``GET /health``."""
     match as_outage(_unwrapped(error)):
         case Full():
             return "full"
@@ -84,7 +87,7 @@ def redis_state(error: Exception) -> str:
 
 
 def _unwrapped(error: Exception) -> Exception:
-    """redis-py puts what a server answers to a login into a plain ConnectionError."""
+    """Return the server's error from a plain ConnectionError, in which redis-py wraps the reply to a login."""
     while error.args and isinstance(error.args[0], redis.RedisError):
         error = error.args[0]
     return error

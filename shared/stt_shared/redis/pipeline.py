@@ -1,6 +1,6 @@
-"""Many callers, one connection: what sessions ask of Redis in the same moment travels in one round trip.
+"""Pipeline over one connection: calls that many sessions make at the same moment travel in one round trip.
 
-A round trip costs a process far more than what is in it: sending, waking up and reading are paid once for all.
+A round trip costs a process far more than its content: sending, waking up and reading are paid once for all calls.
 """
 
 import asyncio
@@ -20,31 +20,33 @@ from stt_shared.redis.exchange import RoundTrips
 Argument = bytes | str | int | float
 
 MAX_BATCH = 128
-"""Calls in one round trip; the others wait for the next."""
+"""Maximum calls in one round trip; further calls wait for the next."""
 
 
 @dataclass(frozen=True)
 class LuaFunction:
-    """A script; Redis knows it by the SHA-1 of its source."""
+    """A Lua script, which Redis identifies by the SHA-1 of its source."""
 
     source: str
     sha: str
 
     @classmethod
     def of(cls, source: str) -> "LuaFunction":
-        """Makes one of its source."""
+        """Create a function from its source."""
         return cls(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
 class _Call(msgspec.Struct, frozen=True):
     packed: bytes
-    with_source: Callable[[], bytes] | None  # of a function that the server may not know
+    with_source: Callable[[], bytes] | None  # the command with the source, for a function that the server may not know
     answer: "asyncio.Future[Any]"
 
 
 class Pipeline:
-    """Calls are carried out in the order in which they were made. For one event loop and one server; see
-    redis/cluster_pipeline.py for a cluster."""
+    """Pipeline that runs calls in the order in which they are made.
+
+    For one event loop and one server; see redis/cluster_pipeline.py for a cluster.
+    """
 
     def __init__(self, client: Redis) -> None:
         self._client = client
@@ -55,20 +57,26 @@ class Pipeline:
         self._exchange: RoundTrips | None = None
 
     async def call(self, function: LuaFunction, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
-        """The function's answer. Raises the errors of Redis, lost connections only after the client's own retries,
-        which may carry it out twice."""
+        """Call a function and return its reply.
+
+        Raises the errors of Redis; a lost connection only after the client's own retries, which may run the function
+        twice.
+        """
         parts = (len(keys), *keys, *arguments)
-        # Packed here, so that what cannot be packed is this caller's error and nobody else's.
+        # Packed here, so that arguments that cannot be packed fail only this call.
         packed = _packed("EVALSHA", function.sha, *parts)
         return await self._enqueue(packed, lambda: _packed("EVAL", function.source, *parts))
 
     async def command(self, *parts: Argument) -> Any:
-        """A command as Redis names it, its first key second. Answers as Redis does, and raises as ``call`` does."""
+        """Run a command given by its Redis name and its first key, then the other arguments.
+
+        Returns the unconverted reply and raises as ``call`` does.
+        """
         return await self._enqueue(_packed(*parts), None)
 
     def _enqueue(self, packed: bytes, with_source: Callable[[], bytes] | None) -> "asyncio.Future[Any]":
         if self._loop is None:
-            # Once: Python 3.11 makes a system call each time.
+            # Stored, because Python 3.11 makes a system call in each get_running_loop().
             self._loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = self._loop.create_future()
         self._waiting.append(_Call(packed, with_source, answer))
@@ -83,7 +91,7 @@ class Pipeline:
                 batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
                 await self._send_batch(batch)
         except asyncio.CancelledError:
-            # The event loop ends, and nobody may wait for an answer that does not come.
+            # The event loop ends, and no caller may wait for a reply that never comes.
             for call in (*batch, *self._waiting):
                 call.answer.cancel()
             self._waiting.clear()
@@ -106,19 +114,19 @@ class Pipeline:
                 call.answer.set_result(answer)
 
     async def _round_trip(self, batch: list[_Call]) -> list[Any]:
-        """Answers in order, an error of Redis in its place. Raises what concerns the connection."""
+        """Return the replies in order, including errors of Redis. Raises errors of the connection."""
         if self._connection is None:
-            # Of the pool, which closes it in the end; never given back, for it is spoken over by hand.
+            # From the pool, which closes it in the end; never returned, because it is used directly.
             pool = self._client.connection_pool
             self._connection = await pool.get_connection()  # type: ignore[no-untyped-call]
         connection = self._connection
-        # Here too: who calls while there is no Redis waits for one connection, not for as many as it is tried again.
+        # Connect here as well: without Redis, calls then wait for one connection attempt instead of all the retries.
         await self._round_trips_over(connection)
 
         async def all_known() -> list[Any]:
             exchange = await self._round_trips_over(connection)
             answers = await exchange.send([call.packed for call in batch])
-            # A server that has just started knows no function yet.
+            # A server that has just started does not know the functions.
             unknown = {
                 at: teach()
                 for at, answer in enumerate(answers)
@@ -135,7 +143,7 @@ class Pipeline:
         return answers
 
     async def _round_trips_over(self, connection: Any) -> RoundTrips:
-        """The one that is in use, or one over a new connection."""
+        """Return the round trips in use, or new ones over a new connection."""
         if self._exchange is None or self._exchange.is_over:
             if self._exchange is not None:
                 await connection.disconnect(nowait=True)
@@ -150,7 +158,7 @@ def _packed(*command: Argument) -> bytes:
 
 
 def _copy_of(error: Exception) -> Exception:
-    """One for each caller: an exception that is raised in several places collects the tracebacks of all."""
+    """Copy an error for each caller, because an exception raised in several places collects the tracebacks of all."""
     copy = type(error)(*error.args)
     copy.__cause__ = error
     return copy

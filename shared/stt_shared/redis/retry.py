@@ -1,4 +1,4 @@
-"""While Redis cannot be reached, a session waits; whether it still owns its stage is seen when Redis is back."""
+"""Retry for sessions, which wait while Redis is unreachable and learn afterwards whether they still own their stage."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ RETRY_S = 0.2
 
 
 async def until_answered(call: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Repeats ``call``, which must be idempotent, until Redis answers it."""
+    """Repeat ``call``, which must be idempotent, until Redis replies."""
     while True:
         try:
             return await call()

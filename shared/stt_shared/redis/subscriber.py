@@ -1,8 +1,8 @@
-"""One subscriber connection: what is subscribed over it, whether it still delivers, and making it anew.
+"""Subscriber connection: keeps its subscriptions, checks that it still delivers, and reconnects.
 
-A connection whose other end is gone without a word ("half-open") looks like a quiet one for ever. So after a quiet
-moment the subscriber publishes to its own channel, over the same connection; what comes back shows that both ways and
-the subscription are well. Nothing back: the connection is given up.
+A connection whose other end vanished without closing it ("half-open") looks quiet forever. After a quiet period the
+subscriber therefore publishes to its own channel over the same connection; the echo shows that both directions and the
+subscription work. Without an echo, the connection is closed.
 """
 
 import asyncio
@@ -20,9 +20,10 @@ from stt_shared.redis.outage import must_reconnect
 _log = structlog.get_logger()
 
 PROBE_AFTER_S = 0.8
-"""Quiet for so long: probe. Still quiet after as long again: dead. Together less than two seconds."""
+"""Quiet time after which a connection is probed; if it stays quiet for as long again, it is dead. Less than two
+seconds together."""
 _LAST_LOOK_S = 0.05
-"""If this process itself stood still, the echo lies in the socket and has not been looked at."""
+"""Additional wait in case this process itself was stalled and the echo is still unread in the socket."""
 _RETRY_S = 0.2
 
 _CONFIRMED = {b"subscribe", b"ssubscribe"}
@@ -30,25 +31,25 @@ _MESSAGES = {b"message", b"smessage"}
 
 
 class SubscriberCallbacks(Protocol):
-    """Who is told what came over a subscriber connection."""
+    """Receiver of the messages and state changes of a subscriber connection."""
 
     def on_message(self, channel: str, payload: bytes) -> None:
-        """A message."""
+        """Handle a message."""
 
     def on_subscribed(self, channel: str) -> None:
-        """Subscribed, perhaps anew: what was published before may be missing."""
+        """Handle a confirmed subscription, perhaps a repeated one; messages published before it may be missing."""
 
     def on_connection_lost(self, subscriber: "Subscriber") -> None:
-        """The connection is gone, and messages with it."""
+        """Handle the loss of the connection, and of messages with it."""
 
     def on_moved(self, subscriber: "Subscriber") -> None:
-        """Channels are not at this node any more."""
+        """Handle channels that have moved away from this node."""
 
 
 class Subscriber:
-    """A connection of its own to one server. ``subscriptions``: the channels that it is to be subscribed to.
+    """Subscriber with a separate connection to one server. ``subscriptions``: channels that it should be subscribed to.
 
-    ``sharded``: channels have a slot as keys have (SSUBSCRIBE); the process's own channel never has.
+    ``sharded``: channels have a slot like keys (SSUBSCRIBE), except for the process's own channel.
     """
 
     def __init__(
@@ -59,44 +60,44 @@ class Subscriber:
         self._subscribe = "SSUBSCRIBE" if sharded else "SUBSCRIBE"
         self._unsubscribe = "SUNSUBSCRIBE" if sharded else "UNSUBSCRIBE"
         self._probes = probes
-        # Not out of the pool: it is never given back, and must not count among those that commands wait for.
+        # Not from the pool: it is never returned and must not count towards the connections available to commands.
         self._connection: Any = client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
         self._wire: RawConnection | None = None
         self._watching: asyncio.Task[None] | None = None
         self.subscriptions: set[str] = set()
 
     async def start(self) -> None:
-        """Connects. Raises redis.ConnectionError or redis.TimeoutError."""
+        """Connect. Raises redis.ConnectionError or redis.TimeoutError."""
         self._wire = await self._connect()
         self._watching = asyncio.create_task(self._run(), name="subscriber")
 
     async def stop(self) -> None:
-        """Ends the connection."""
+        """Close the connection."""
         if self._watching:
             await cancel_and_wait(self._watching)
         self._wire = None
         await self._connection.disconnect(nowait=True)
 
     async def subscribe(self, channel: str) -> None:
-        """Subscribes now, or as soon as there is a connection again; ``SubscriberCallbacks.on_subscribed`` tells."""
+        """Subscribe now, or after reconnecting; ``SubscriberCallbacks.on_subscribed`` confirms it."""
         self.subscriptions.add(channel)
         self._say(self._subscribe, channel)
 
     async def unsubscribe(self, channel: str) -> None:
-        """Nothing more of ``channel``."""
+        """Unsubscribe from ``channel``."""
         self.subscriptions.discard(channel)
         self._say(self._unsubscribe, channel)
 
     def _say(self, *command: str | bytes) -> None:
         if self._wire is not None:
-            # A failure is the watch's business: all wishes are subscribed to on the next connection.
+            # The watch handles a failure: all channels are subscribed to on the next connection.
             with contextlib.suppress(redis.ConnectionError):
                 self._wire.send(b"".join(self._connection.pack_command(*command)))
 
     async def _connect(self) -> RawConnection:
         await self._connection.connect()
         wire = RawConnection(self._connection, self._on_reply)
-        # One command a channel: in a cluster those of one command must share a slot.
+        # One command per channel: in a cluster, the channels of one command must share a slot.
         commands = [("SUBSCRIBE", self._own_channel), *((self._subscribe, channel) for channel in self.subscriptions)]
         wire.send(b"".join(self._connection.pack_commands(commands)))
         return wire
@@ -116,7 +117,7 @@ class Subscriber:
             await asyncio.sleep(_RETRY_S)
 
     async def _watch(self, wire: RawConnection) -> None:
-        """Until the connection is dead, which it raises as redis.ConnectionError."""
+        """Watch the connection until it is dead, then raise redis.ConnectionError."""
         while True:
             await _quiet(wire, PROBE_AFTER_S)
             if not self._probes:
@@ -124,7 +125,7 @@ class Subscriber:
             asked_s = wire.last_read_s
             self._say("PUBLISH", self._own_channel, b"")
             if self._subscribe == "SUBSCRIBE":
-                # Deletes nothing. A server that has become a replica refuses it, and may get no more messages.
+                # Deletes nothing. A server that has become a replica, and may receive no more messages, refuses it.
                 self._say("DEL", self._own_channel)
             for patience_s in (PROBE_AFTER_S, _LAST_LOOK_S):
                 await asyncio.wait({wire.ended}, timeout=patience_s)
@@ -151,12 +152,12 @@ class Subscriber:
         elif kind in _CONFIRMED:
             self._listener.on_subscribed(channel)
         elif kind == b"sunsubscribe" and channel in self.subscriptions:
-            # Not on our wish: the slot has moved to another node.
+            # Not requested by this side: the slot has moved to another node.
             self._listener.on_moved(self)
 
 
 async def _quiet(wire: RawConnection, quiet_s: float) -> None:
-    """Returns when nothing has come for so long. Raises the cause of the wire's end."""
+    """Return when nothing was received for ``quiet_s``. Raises the cause when the connection ends."""
     loop = asyncio.get_running_loop()
     while (left_s := wire.last_read_s + quiet_s - loop.time()) > 0 or wire.ended.done():
         if wire.ended.done():

@@ -1,7 +1,7 @@
-"""Connections whose every failure, and every answer that means "not now", is a redis.ConnectionError.
+"""Connections that raise redis.ConnectionError for every failure and for every temporary error of Redis.
 
-uvloop answers a write to a socket that the other side has reset with RuntimeError, where asyncio's own loop raises
-OSError; redis-py takes that for a mistake in the program, and neither tries again nor calls it a lost connection.
+uvloop raises RuntimeError for a write to a socket that the other side has reset, where asyncio's own loop raises
+OSError; redis-py treats that as a programming error, and neither retries nor reports a lost connection.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from stt_shared.redis.outage import as_outage, is_cluster_matter
 
 
 class _ConnectionErrors:
-    """Goes before one of redis-py's connection classes."""
+    """Mixin that precedes one of redis-py's connection classes."""
 
     _of_cluster = False
 
@@ -33,12 +33,18 @@ class _ConnectionErrors:
 
 
 def with_connection_errors(connection_class: type, *, of_cluster: bool = False) -> type:
-    """The same kind of connection, which does so. ``of_cluster``: for redis-py's cluster client."""
+    """Return a subclass of a connection class that raises redis.ConnectionError for these failures.
+
+    ``of_cluster``: for redis-py's cluster client; the errors that it handles itself are then unchanged.
+    """
     return type(connection_class.__name__, (_ConnectionErrors, connection_class), {"_of_cluster": of_cluster})
 
 
 def fix_connection_errors(client: Redis) -> Redis:
-    """The same client, all of whose connections do so. Call it before the first one is made."""
+    """Make all connections of a client raise redis.ConnectionError, and return the client.
+
+    Call it before the first connection is made.
+    """
     pool = client.connection_pool
     pool.connection_class = with_connection_errors(pool.connection_class)
     return client

@@ -1,4 +1,4 @@
-"""Conversations in Redis: a log of settled utterances with a channel, and a channel for what is being said."""
+"""Conversations in Redis: a log and channel of settled utterances, and a channel of utterances in progress."""
 
 import uuid
 from collections.abc import Mapping
@@ -15,15 +15,15 @@ from stt_shared.streams import keys
 from stt_shared.streams.reader import LogReader
 
 MAX_KEPT = 5000
-"""Utterances that a viewer can catch up on, about so many; older ones are in the store."""
+"""Approximate number of utterances that a viewer can catch up on; older ones are in the store."""
 MAX_SAID_WAITING = 100_000
-"""Utterances and results that wait for the store; with more, the oldest are given up."""
+"""Approximate number of utterances and results that may wait for the store; beyond it the oldest are dropped."""
 _OVERTAKEN_MS = 60_000
-"""By how much an utterance may come behind one that ended later: longer than any speaker's words lag."""
+"""Delay by which an utterance may follow one that ended later; longer than any speaker's transcription lag."""
 
 
 class ConversationStreams:
-    """Writes; all of them may be repeated."""
+    """Writes to the keys of conversations; all of them may be repeated."""
 
     def __init__(self, client: Redis, lane: Pipeline, publish: str) -> None:
         self._client = client
@@ -32,7 +32,7 @@ class ConversationStreams:
         self._say = LuaFunction.of(resources.files("stt_shared.streams").joinpath("scripts/say.lua").read_text())
 
     async def send(self, utterance: Utterance) -> None:
-        """For the store, at least once; then for the viewers of the conversation, if there is one, exactly once."""
+        """Send an utterance to the store at least once, then to its conversation, if it has one, exactly once."""
         await self.queue_for_store("utterance", encode_json(utterance))
         if utterance.conversation_id is None:
             return
@@ -51,13 +51,13 @@ class ConversationStreams:
         )
 
     async def queue_for_store(self, kind: str, body: bytes) -> None:
-        """Something for the transcript store: a settled utterance, or the id of a job that has ended."""
+        """Queue an entry for the transcript store: a settled utterance, or the id of a job that has ended."""
         await self._client.xadd(
             keys.TRANSCRIPTS_WAITING, {"kind": kind, "body": body}, maxlen=MAX_SAID_WAITING, approximate=True
         )
 
     async def publish_live(self, unsettled: LiveUtterance) -> None:
-        """For those who look on right now."""
+        """Publish an utterance in progress to the viewers that are connected at this moment."""
         channel = keys.conversation_keys(unsettled.conversation_id).unsettled
         if self._publish == "SPUBLISH":
             await self._client.spublish(channel, encode_json(unsettled))
@@ -66,7 +66,7 @@ class ConversationStreams:
 
 
 def read_conversation(client: Redis, hub: InboxSource, conversation_id: str, position: int) -> LogReader[Utterance]:
-    """Utterances behind place ``position``; the oldest may be gone."""
+    """Return a reader of the utterances after ``position``; the oldest may have been trimmed."""
 
     def from_message(payload: bytes) -> tuple[int, Utterance]:
         utterance = utterance_from(payload)
@@ -80,13 +80,13 @@ def read_conversation(client: Redis, hub: InboxSource, conversation_id: str, pos
 
 
 async def conversation_epoch(client: Redis, conversation_id: str) -> str:
-    """Changes when the conversation's keys were lost or have expired; '' while nothing has been said in it."""
+    """Return the conversation's epoch, '' before its first utterance; it changes when the keys expire or are lost."""
     epoch: Any = await client.hget(keys.conversation_keys(conversation_id).state, "epoch")
     return epoch.decode() if epoch else ""
 
 
 async def seq_before(client: Redis, conversation_id: str, spoken_since_ms: float) -> int:
-    """The place behind which everything stands that was still being said at that wall clock time, or later."""
+    """Return the position after which all utterances stand that ended at ``spoken_since_ms`` (wall clock) or later."""
     log = keys.conversation_keys(conversation_id).log
     newest: Any = "+"
     place: int | None = None

@@ -1,4 +1,4 @@
-"""The atomic functions of file jobs, typed: made once, handed out in chunks, put together and ended once."""
+"""Typed atomic functions of file jobs: create once, dispatch in chunks, store the results, finish once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from stt_shared.streams import keys
 from stt_shared.streams.keys import StreamKeys
 
 MAX_DEAD_KEPT = 1000
-"""Notes in the stream of the dead; about so many, the oldest go first."""
+"""Approximate number of entries kept in the stream of dead jobs; the oldest are trimmed first."""
 
 
 @dataclass(frozen=True)
 class NewJob:
-    """A job to be made; ``config`` is JSON."""
+    """A job to create; ``config`` is JSON."""
 
     job_id: str
     epoch: str
@@ -24,7 +24,7 @@ class NewJob:
 
 @dataclass(frozen=True)
 class Created:
-    """The jobs of a request. ``replayed``: they were there already, under the same idempotency key."""
+    """The jobs of a request. ``replayed``: they already existed under the same idempotency key."""
 
     job_ids: list[str]
     replayed: bool
@@ -32,7 +32,7 @@ class Created:
 
 @dataclass(frozen=True)
 class DispatchResult:
-    """What came of a cutter's write, and the chunks done so far. Only ``ok`` changed anything."""
+    """Outcome of a cutter's write, and the number of chunks done so far. Only ``ok`` changed anything."""
 
     outcome: Literal["ok", "full", "hole", "fenced", "gone"]
     done: int
@@ -40,8 +40,11 @@ class DispatchResult:
 
 @dataclass(frozen=True)
 class Cut:
-    """The cutter's place after some frames. ``state``: what its successor needs; ``chunks``: how many the whole file
-    has, None while it goes on; ``samples``: how long it is, then."""
+    """The cutter's position after some frames.
+
+    ``state``: what the next owner needs to continue. ``chunks``: number of chunks of the whole file, None until its end
+    is reached. ``samples``: length of the file, set together with ``chunks``.
+    """
 
     committed_samples: int
     committed_seq: int
@@ -51,7 +54,7 @@ class Cut:
 
 
 class JobStreams:
-    """Atomic writes to the keys of jobs; all of them may be repeated."""
+    """Atomic, idempotent writes to the keys of jobs."""
 
     def __init__(self, lane: Pipeline) -> None:
         self._lane = lane
@@ -63,9 +66,9 @@ class JobStreams:
     async def create(
         self, jobs: Sequence[NewJob], now_ms: float, *, key_hash: str = "", fingerprint: str = ""
     ) -> Created | None:
-        """Makes the jobs of one request and puts them in the queue; at most once for one ``key_hash`` within a day.
+        """Create and enqueue the jobs of one request, at most once per ``key_hash`` within a day.
 
-        None: under that key something else was asked.
+        Returns None when the key was used for a different request.
         """
         arguments: list[Argument] = [fingerprint if key_hash else "", int(now_ms), keys.JOB_TTL_S]
         for job in jobs:
@@ -89,7 +92,10 @@ class JobStreams:
         before: int,
         max_undone: int,
     ) -> DispatchResult:
-        """The cutter's write: ``chunks`` (message, s16le samples) after the ``before`` that went out, and its place."""
+        """Dispatch ``chunks`` (message, s16le samples) and store the cutter's position ``cut`` in one step.
+
+        ``before``: number of chunks dispatched earlier. ``max_undone``: dispatched chunks that may await their results.
+        """
         arguments: list[Argument] = [
             epoch,
             fence,
@@ -121,7 +127,10 @@ class JobStreams:
         part: str = "",
         workers: Sequence[str] = (),
     ) -> bool:
-        """Ends a job; False when it had ended before. ``part`` and ``workers``: what killed whom."""
+        """End a job; False when it had already ended or is gone.
+
+        ``part`` and ``workers``: the part of the job that killed its workers, and their names.
+        """
         arguments: list[Argument] = [epoch, status, result, error, int(now_ms), keys.JOB_TTL_S]
         arguments += [part, " ".join(workers), MAX_DEAD_KEPT, at.id]
         at_keys = [at.state, keys.job_parts(at.id), at.pcm_log, keys.JOBS_DEAD]
@@ -130,7 +139,10 @@ class JobStreams:
     async def store_part(
         self, at: StreamKeys, epoch: str, index: int, result: bytes, *, language: str, n_samples: int
     ) -> tuple[int, int] | None:
-        """Keeps a chunk's result; answers (stored, in all or -1), None when the job has ended."""
+        """Store a chunk's result.
+
+        Returns (results stored, chunks in total or -1 while unknown), None when the job has ended.
+        """
         arguments: list[Argument] = [epoch, index, result, language, n_samples, keys.JOB_TTL_S]
         answer: list[Any] = await self._lane.call(self._store_part, [at.state, keys.job_parts(at.id)], arguments)
         return (int(answer[1]), int(answer[2])) if answer[0] == b"ok" else None

@@ -1,29 +1,33 @@
-"""Every key and channel name, and how long each lives. The braces are Redis hash tags, written as they stand here:
-all keys of one session (or job) share a slot, so that one atomic function may touch them on a Redis Cluster."""
+"""Names and lifetimes of all keys and channels.
+
+Braces in a name are literal Redis hash tags: all keys of one session share a slot, and so do the keys of all jobs, so
+that one atomic function may access them on a Redis Cluster.
+"""
 
 import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
 SESSION_TTL_S = 3600
-"""A session's keys outlive the last sign of life by this."""
+"""Lifetime of a session's keys after its last write."""
 JOB_TTL_S = 24 * 3600
-"""A job's result stays readable for this long."""
+"""Time that a job's result stays readable."""
 
 SESSIONS_WAITING = "stt:sessions:waiting"
-"""Stream; one consumer group per stage. An entry is pending as long as its session has an owner at that stage."""
+"""Work stream of sessions, with one consumer group per stage. An entry is pending as long as its session has an owner
+at that stage."""
 JOBS_WAITING = "stt:{jobs}:waiting"
-"""Stream of file jobs, groups as above. All keys of jobs share one slot: a job comes into being, into this stream and
-under its idempotency key in one step, and a chunk is handed out in the step that says so in its job."""
+"""Work stream of file jobs, with the same groups. The keys of all jobs share one slot, because a job, its entry here
+and its idempotency key are created in one step, and a chunk is dispatched in the step that records it in its job."""
 JOB_CHUNKS = "stt:{jobs}:chunks"
-"""Stream of pieces of files, for any transcriber; acknowledged when the piece's text is stored."""
+"""Stream of file chunks for any transcriber; an entry is acknowledged when the chunk's text is stored."""
 JOBS_DEAD = "stt:{jobs}:dead"
-"""Stream: what killed every worker that had it, and which those were; never the audio."""
+"""Stream of job parts that killed every worker that processed them, with the workers' names; never the audio."""
 WRITE_PROBE = "stt:write-probe"
-"""Written at a start, to see whether Redis takes writes; gone at once."""
+"""Key written at startup to check that Redis accepts writes; expires at once."""
 
 STAGE_GATEWAY = "gateway"
-"""A session's connection: the newest one is the only one that writes."""
+"""Stage of a session's client connection; only the newest connection may write."""
 STAGE_AUDIO = "audio"
 STAGE_TRANSCRIBER = "transcriber"
 
@@ -31,13 +35,13 @@ _ID = re.compile(r"[A-Za-z0-9._:@-]{1,128}")
 
 
 def is_valid_id(value: str) -> bool:
-    """Session ids: 1–128 letters, digits and ``. _ : @ -``. Braces would break the hash tag."""
+    """Return whether a session id is valid: 1–128 letters, digits and ``. _ : @ -``; braces would break hash tags."""
     return _ID.fullmatch(value) is not None
 
 
 @dataclass(frozen=True)
 class StreamKeys:
-    """The keys of one session, or of one job, which walks the same road."""
+    """Keys of one session or of one job, both of which pass through the same stages."""
 
     id: str
     state: str
@@ -47,22 +51,22 @@ class StreamKeys:
 
     @property
     def audio_log(self) -> str:
-        """Log beside the ingest channel."""
+        """Log of the ingest channel."""
         return self.audio + ":log"
 
     @property
     def pcm_log(self) -> str:
-        """Log beside the channel of 16 kHz frames."""
+        """Log of the channel of 16 kHz frames."""
         return self.pcm + ":log"
 
     @property
     def results_log(self) -> str:
-        """Log beside the channel of events."""
+        """Log of the channel of events."""
         return self.results + ":log"
 
 
 def session_keys(session_id: str) -> StreamKeys:
-    """The keys of a live session."""
+    """Return the keys of a live session."""
     tag = "{" + session_id + "}"
     return StreamKeys(
         id=session_id,
@@ -74,7 +78,7 @@ def session_keys(session_id: str) -> StreamKeys:
 
 
 def job_keys(job_id: str) -> StreamKeys:
-    """The keys of a file job; its audio log stays empty, since the file lies in the spool folder."""
+    """Return the keys of a file job; its audio log stays empty because the file is in the spool folder."""
     return StreamKeys(
         id=job_id,
         state="stt:{jobs}:job:" + job_id,
@@ -85,30 +89,32 @@ def job_keys(job_id: str) -> StreamKeys:
 
 
 def job_parts(job_id: str) -> str:
-    """Hash: chunk index -> its result."""
+    """Return the key of a hash: chunk index -> its result."""
     return "stt:{jobs}:parts:" + job_id
 
 
 def job_request(key_hash: str) -> str:
-    """Hash: what was asked under an idempotency key, and the jobs that came of it."""
+    """Return the key of a hash: the request under an idempotency key, and the jobs created for it."""
     return "stt:{jobs}:request:" + key_hash
 
 
 def replica_quarantine(replica_id: str) -> str:
-    """Lines: what it works on at this moment that workers died of before. If it dies too, nothing else in its hands is
-    blamed."""
+    """Return the key of a replica's suspects, one per line: its current work that killed workers before.
+
+    If the replica dies too, no other work that it had in hand is blamed.
+    """
     return "stt:suspects:" + replica_id
 
 
 TRANSCRIPTS_WAITING = "stt:transcripts:waiting"
-"""Stream of what the transcript store has yet to take: settled utterances, jobs that have ended."""
+"""Stream of entries that the transcript store has yet to process: settled utterances, and jobs that have ended."""
 CONVERSATION_TTL_S = 24 * 3600
-"""A conversation stays in Redis for this long after the last utterance."""
+"""Time that a conversation stays in Redis after its last utterance."""
 
 
 @dataclass(frozen=True)
 class ConversationKeys:
-    """The keys of one conversation."""
+    """Keys of one conversation."""
 
     state: str
     channel: str
@@ -117,17 +123,19 @@ class ConversationKeys:
 
     @property
     def log(self) -> str:
-        """Beside the channel of settled utterances."""
+        """Log of the channel of settled utterances."""
         return self.channel + ":log"
 
     def newest_of(self, instance: str) -> str:
-        """Number of a session's newest utterance. A key of its own, so that a conversation of a year does not remember
-        all who ever spoke in it."""
+        """Return the key of the number of a session's newest utterance.
+
+        It is a separate key, so that a conversation that lasts a year does not keep every session that was ever in it.
+        """
         return f"{self.newest}:{instance}"
 
 
 def conversation_keys(conversation_id: str) -> ConversationKeys:
-    """The keys of a conversation; any text may be its id."""
+    """Return the keys of a conversation; its id may be any text."""
     tag = "{" + quote(conversation_id, safe="") + "}"
     return ConversationKeys(
         state=f"stt:conversations:state:{tag}",
@@ -138,24 +146,24 @@ def conversation_keys(conversation_id: str) -> ConversationKeys:
 
 
 REPLICAS = "stt:{replicas}:status"
-"""Hash: replica id -> what it says of itself."""
+"""Hash: replica id -> the status that the replica reports."""
 
 
 def replica_alive(replica_id: str) -> str:
-    """Exists as long as the replica renews it."""
+    """Return the replica's heartbeat key, which exists as long as the replica renews it."""
     return "stt:{replicas}:alive:" + replica_id
 
 
 def replica_metrics(replica_id: str) -> str:
-    """The replica's Prometheus text."""
+    """Return the key of the replica's Prometheus text."""
     return "stt:{replicas}:metrics:" + replica_id
 
 
 def replica_channel(replica_id: str) -> str:
-    """A process's own channel: it keeps the subscriber connection in use and can probe it."""
+    """Return a process's own channel, which keeps its subscriber connection in use and serves to probe it."""
     return "stt:replica:" + replica_id
 
 
 def gateway_displace(replica_id: str) -> str:
-    """A gateway's channel: any message asks it to stop its oldest parked session."""
+    """Return a gateway's channel on which any message asks it to stop its oldest detached session."""
     return "stt:gateway:displace:" + replica_id

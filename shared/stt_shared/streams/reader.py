@@ -1,7 +1,7 @@
-"""Reading a channel and the log beside it as one row: in order, without holes, nothing twice.
+"""Readers that merge a channel and its log into one sequence: in order, without holes or duplicates.
 
-The reader subscribes first and reads the log second, so nothing can fall between the two; from then on it takes live
-messages and goes back to the log whenever a number is missing, the inbox may have missed something, or it was quiet.
+A reader subscribes first and reads the log second, so nothing is lost between the two. Then it accepts live messages
+and returns to the log whenever a number is missing, the inbox may have missed a message, or the channel was quiet.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -19,12 +19,12 @@ from stt_shared.streams.keys import StreamKeys
 Item = TypeVar("Item")
 
 QUIET_CHECK_S = 1.0
-"""After this long without a message the log is looked at: a lost last message is revealed by no later one."""
+"""Time without a message after which the log is checked: no later message reveals that the last one was lost."""
 _PAGE = 64
 
 
 class LogHole(Exception):
-    """Entries after ``position`` were trimmed away before they were read."""
+    """Entries after ``position`` were trimmed before they were read."""
 
     def __init__(self, position: int, found: int) -> None:
         super().__init__(f"the log goes on at {found} after {position}")
@@ -34,7 +34,7 @@ class LogHole(Exception):
 
 @dataclass(frozen=True)
 class RawEvent:
-    """An event as it goes to the client: its number and its JSON."""
+    """An event as the client receives it: its number and its JSON."""
 
     seq: int
     body: bytes
@@ -48,9 +48,9 @@ _decode_number = msgspec.json.Decoder(_Numbered).decode
 
 
 class LogReader(Generic[Item]):
-    """One log with its channel, from a position on. ``position`` is the number of the last item given out.
+    """Reader of one log and its channel. ``position`` is the number of the last item returned.
 
-    ``from_message`` and ``from_entry`` give None for what is not this reader's, which is skipped.
+    ``from_message`` and ``from_entry`` return None for items that are not for this reader; those are skipped.
     """
 
     def __init__(
@@ -73,9 +73,9 @@ class LogReader(Generic[Item]):
         self.position = position
 
     async def items(self) -> AsyncIterator[Item | None]:
-        """Items for ever; None after a quiet second, so that the reader can look after other things.
+        """Yield items forever, and None after a quiet second so that the caller can attend to other work.
 
-        Raises LogHole when items are gone for good (unless holes are allowed).
+        Raises LogHole when items are permanently lost (unless holes are allowed).
         """
         async with self._hub.listen(self._channel) as inbox:
             async for item in self._logged():
@@ -121,19 +121,20 @@ class LogReader(Generic[Item]):
 
 
 def read_audio(client: Redis, hub: ChannelHub, at: StreamKeys, position: int) -> LogReader[Frame]:
-    """Ingest frames after ``position``."""
+    """Return a reader of the ingest frames after ``position``."""
     return _frames(client, hub, at.audio, position)
 
 
 def read_pcm(client: Redis, hub: ChannelHub, at: StreamKeys, position: int) -> LogReader[Frame]:
-    """16 kHz frames after ``position``."""
+    """Return a reader of the 16 kHz frames after ``position``."""
     return _frames(client, hub, at.pcm, position)
 
 
 def read_events(client: Redis, hub: ChannelHub, at: StreamKeys, epoch: str, position: int) -> LogReader[RawEvent]:
-    """Events of ``epoch`` after number ``position``; partials that were overtaken are missing from the log, rightly.
+    """Return a reader of the events of ``epoch`` after number ``position``.
 
-    A session that is opened afresh writes under the same names, with numbers of its own.
+    Holes are allowed because superseded partials are deleted from the log. A session that is opened again writes under
+    the same names with its own numbers; those events are skipped by their epoch.
     """
     own = b'{"epoch":"%s",' % epoch.encode()
 
@@ -166,6 +167,6 @@ def _frames(client: Redis, hub: ChannelHub, channel: str, position: int) -> LogR
 
 
 async def read_state(client: Redis, at: StreamKeys) -> dict[bytes, bytes]:
-    """The session's or job's hash; empty when there is none."""
+    """Return the session's or job's hash; empty when there is none."""
     fields: Any = await client.hgetall(at.state)
     return dict(fields)

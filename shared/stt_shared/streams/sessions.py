@@ -1,7 +1,7 @@
-"""The atomic functions, typed. Each .lua file names its keys, arguments and answers in its head.
+"""Typed atomic functions of sessions. The header of each .lua file documents its keys, arguments and replies.
 
-Every write names the epoch it believes in and, from an owner of a stage, the fence it was given; Redis refuses what
-is outdated in the same step, so a replica that was frozen and wakes up can change nothing.
+Every write names the epoch that its caller assumes and, when the caller owns a stage, its fence. Redis refuses outdated
+writes in the same step, so a replica that was frozen and wakes up cannot change anything.
 """
 
 import enum
@@ -25,31 +25,31 @@ from stt_shared.streams.jobs import JobStreams
 from stt_shared.streams.keys import StreamKeys
 
 MAX_INGEST_LOG_BYTES = 8 * 1024**2
-"""Undecoded bytes in an ingest log before the gateway has to wait, whatever they are."""
+"""Undecoded bytes in an ingest log, in any encoding, at which the gateway has to wait."""
 MAX_PCM_LOG_SAMPLES = 90 * AUDIO_RATE_HZ
-"""Unsettled audio in a PCM log before the audio-processor has to wait. Far more than the longest utterance (30 s) with
-the silence that ends it (5 s): the log of a session that waits for the end of an utterance is never full."""
+"""Uncommitted audio in a PCM log at which the audio-processor has to wait. It is far more than the longest utterance
+(30 s) and the silence that ends it (5 s), so a session that waits for the end of an utterance never has a full log."""
 LOG_ENTRY_BYTES = 100
-"""What each entry of a log counts for beside its audio, so that empty ones are bounded too."""
+"""Bytes that each log entry counts in addition to its audio, so that entries without audio are bounded too."""
 MAX_EVENTS_KEPT = 512
-"""Events a client can catch up on."""
+"""Approximate number of events that a client can catch up on."""
 
 
 def pcm_log_is_full(pcm_seq: int, pcm_samples: int, committed_seq: int, committed_samples: int) -> bool:
-    """As append_frame.lua sees it, from the fields of the session's hash."""
+    """Return whether append_frame.lua would find the PCM log full, given the fields of the session's hash."""
     waiting_bytes = 2 * max(0, pcm_samples - committed_samples) + LOG_ENTRY_BYTES * (pcm_seq - committed_seq)
     return waiting_bytes >= 2 * MAX_PCM_LOG_SAMPLES
 
 
 class WriteResult(enum.StrEnum):
-    """How a write ended."""
+    """Result of a write."""
 
     OK = "ok"
-    DUPLICATE = "duplicate"  # had been written before: as good as OK
-    HOLE = "hole"  # an earlier one is missing
+    DUPLICATE = "duplicate"  # was written before; equivalent to OK
+    HOLE = "hole"  # the entry before it is missing
     FULL = "full"  # wait and try again
-    FENCED = "fenced"  # somebody else owns this stage now
-    GONE = "gone"  # the session has ended, or begun anew under another epoch
+    FENCED = "fenced"  # another replica or connection owns this stage
+    GONE = "gone"  # the session has ended, or was opened again under another epoch
 
 
 _WRITTEN = {written.value.encode(): written for written in WriteResult}
@@ -57,7 +57,7 @@ _WRITTEN = {written.value.encode(): written for written in WriteResult}
 
 @dataclass(frozen=True)
 class Ownership:
-    """The right to write for one stage of one session or job. ``stage`` '' has no owner, and needs no fence."""
+    """The right to write for one stage of one session or job. ``stage`` '' has no owner and needs no fence."""
 
     keys: StreamKeys
     epoch: str
@@ -67,7 +67,7 @@ class Ownership:
 
 @dataclass(frozen=True)
 class Commit:
-    """Audio before ``samples`` is settled and may be forgotten, frames up to ``seq`` with it."""
+    """A new committed position: audio before ``samples`` and frames up to ``seq`` may be discarded."""
 
     samples: int
     seq: int
@@ -76,8 +76,11 @@ class Commit:
 
 @dataclass(frozen=True)
 class StartPosition:
-    """What a session begins with that goes on after its keys were lost: the newest event and the finals that the client
-    has, the position up to which they settle its audio, and the position of the first sample that comes."""
+    """Start of a session that continues after its keys were lost.
+
+    ``event``, ``finals``: numbers of the newest event and final that the client has. ``committed_samples``: position up
+    to which those finals cover the audio. ``start_samples``: position of the first sample that the client sends.
+    """
 
     event: int = 0
     finals: int = 0
@@ -90,8 +93,10 @@ SESSION_START = StartPosition()
 
 @dataclass(frozen=True)
 class Hold:
-    """For how many seconds after its last write an active session keeps its id from others: once it has had audio, and
-    before."""
+    """Seconds after its last write for which an active session's id is refused to others.
+
+    ``with_audio_s`` applies once the session has received audio, ``without_audio_s`` before.
+    """
 
     with_audio_s: float = 0
     without_audio_s: float = 0
@@ -102,7 +107,7 @@ NO_HOLD = Hold()
 
 @dataclass(frozen=True)
 class OpenedSession:
-    """A new epoch. ``replaces``: the epoch that stood there, None for none."""
+    """A session's new epoch. ``replaces``: the epoch that it replaced, None for none."""
 
     fence: int
     replaces: str | None
@@ -110,7 +115,7 @@ class OpenedSession:
 
 @dataclass(frozen=True)
 class AttachedSession:
-    """A session that another connection goes on with."""
+    """A session that a new connection resumes."""
 
     fence: int
     epoch: str
@@ -121,11 +126,11 @@ class AttachedSession:
 
 
 class AttachRefusal(enum.StrEnum):
-    """Why a session cannot be gone on with."""
+    """Reason why a session cannot be resumed."""
 
-    GONE = "gone"  # there is none of that id
-    OTHER = "other"  # the token is not that session's
-    BEHIND = "behind"  # Redis knows less than the client
+    GONE = "gone"  # there is no session with that id
+    OTHER = "other"  # the token belongs to another session
+    BEHIND = "behind"  # Redis has an older state than the client
 
 
 class SessionStreams:
@@ -144,7 +149,7 @@ class SessionStreams:
         self._release = _function("release")
         self._count_crash = _function("count_crash")
         self.jobs = JobStreams(self._lane)
-        """Those that only jobs have."""
+        """Functions that only jobs have."""
         self.conversations = ConversationStreams(client, self._lane, self._publish)
 
     async def open(
@@ -159,8 +164,11 @@ class SessionStreams:
         beginning: StartPosition = SESSION_START,
         hold: Hold = NO_HOLD,
     ) -> OpenedSession | None:
-        """Starts a session afresh; None: its id is in use, and the token is another's. ``token_hash``: of the token
-        that the session can be resumed with. ``hold``: of a session that has the id already."""
+        """Open a session under a new epoch; None when its id is in use by a session with another token.
+
+        ``token_hash``: hash of the token that the session can be resumed with. ``hold``: how long a session that
+        already has the id keeps it.
+        """
         answer: list[Any] = await self._lane.call(
             self._open,
             [at.state, at.audio_log, at.pcm_log, at.results_log],
@@ -186,7 +194,10 @@ class SessionStreams:
     async def attach(
         self, at: StreamKeys, token_hash: str, *, finals: int, committed_samples: int, ttl_s: int
     ) -> AttachedSession | AttachRefusal:
-        """Makes a new connection the only one that writes. ``finals``, ``committed_samples``: what its client has."""
+        """Make a new connection the only one that may write.
+
+        ``finals``, ``committed_samples``: newest final and committed position that its client has.
+        """
         answer: list[Any] = await self._lane.call(
             self._attach, [at.state], [token_hash, finals, committed_samples, ttl_s]
         )
@@ -197,7 +208,10 @@ class SessionStreams:
         return AttachedSession(int(fence), epoch.decode(), config, int(audio_seq), IngestPosition.parsed(held), over)
 
     async def leave(self, owner: Ownership, *, forget: bool) -> bool:
-        """Gateway: frees the session's id; ``forget`` deletes the session. False: it is another connection's."""
+        """Free the session's id for the gateway; ``forget`` deletes the session.
+
+        Returns False when the session belongs to another connection.
+        """
         at = owner.keys
         return bool(
             await self._lane.call(
@@ -208,19 +222,19 @@ class SessionStreams:
         )
 
     async def publish(self, channel: str, payload: bytes) -> None:
-        """A message for those who listen now; kept by nobody."""
+        """Publish a message to the current subscribers of ``channel``; it is not stored."""
         if self._publish == "SPUBLISH":
             await self._client.spublish(channel, payload)
         else:
             await self._client.publish(channel, payload)
 
     async def fields(self, at: StreamKeys, *names: str) -> list[bytes | None]:
-        """Fields of the session's or job's hash."""
+        """Return fields of the session's or job's hash, None for each that does not exist."""
         values: list[bytes | None] = await self._lane.command("HMGET", at.state, *names)
         return values
 
     async def has_worker(self, at: StreamKeys, stage: str) -> bool:
-        """The stage has an owner that shows signs of life."""
+        """Return whether the stage has an owner with a current heartbeat."""
         (owner,) = await self.fields(at, f"owner:{stage}")
         return bool(owner and await self._client.exists(keys.replica_alive(owner.decode())))
 
@@ -232,8 +246,11 @@ class SessionStreams:
         *,
         max_bytes: int = MAX_INGEST_LOG_BYTES,
     ) -> WriteResult:
-        """Gateway: appends what the client sent. ``frame.seq`` counts from 1 without holes; ``held``: what of the
-        client's chunks is in the log with it. FULL when ``max_bytes`` wait to be decoded."""
+        """Append a frame of the client's audio to the ingest log, for the gateway.
+
+        ``frame.seq`` counts from 1 without holes. ``held``: the client chunks that are in the log including this frame.
+        Returns FULL when ``max_bytes`` wait to be decoded.
+        """
         at = owner.keys
         return await self._append_frame(
             owner,
@@ -258,9 +275,12 @@ class SessionStreams:
         fields: Mapping[str, Argument] | None = None,
         max_samples: int = MAX_PCM_LOG_SAMPLES,
     ) -> WriteResult:
-        """Audio-processor: appends 16 kHz frames. Ingest frames up to ``consumed`` are then done; those before
-        ``keep_from`` (0: the one after ``consumed``) are needed by no successor either and go. ``fields`` are set in
-        the session's hash in the same step. FULL when ``max_samples`` wait to be settled."""
+        """Append a 16 kHz frame to the PCM log, for the audio-processor.
+
+        Ingest frames up to ``consumed`` are then done; those before ``keep_from`` (0: the one after ``consumed``) are
+        not needed by the next owner either and are trimmed. ``fields`` are set in the session's hash in the same step.
+        Returns FULL when ``max_samples`` wait to be committed.
+        """
         at = owner.keys
         return await self._append_frame(
             owner,
@@ -319,13 +339,16 @@ class SessionStreams:
         return _WRITTEN[answer[0]]
 
     async def emit(self, owner: Ownership, event: Event, commit: Commit | None = None) -> tuple[WriteResult, int]:
-        """Gives ``event`` its number, keeps and publishes it; with ``commit`` moves the committed position too."""
+        """Number, log and publish ``event``; with ``commit``, also move the committed position.
+
+        Returns the write's result and the event's number.
+        """
         utterance = event.utterance if isinstance(event, Final) else 0
         kind = str(type(event).__struct_config__.tag)
         return await self._emit_event(owner, encode_event(event), kind, utterance, commit)
 
     async def commit(self, owner: Ownership, commit: Commit) -> WriteResult:
-        """Moves the committed position through audio that needs no event: silence."""
+        """Move the committed position across audio that needs no event: silence."""
         written, _ = await self._emit_event(owner, b"", "", 0, commit)
         return written
 
@@ -356,13 +379,19 @@ class SessionStreams:
     async def claim(
         self, at: StreamKeys, epoch: str, stage: str, replica: str, follows: str = "", *, name: bytes = b""
     ) -> Ownership | None:
-        """Makes ``replica`` the owner after ``follows`` ('' = nobody). None: ended, or somebody else's. A claim
-        with a ``name`` may be repeated, as happens when its answer is lost."""
+        """Make ``replica`` the owner of the stage after ``follows`` ('' = nobody).
+
+        Returns None when the work has ended or has another owner. A claim with a ``name`` may be repeated, which
+        happens when its reply is lost.
+        """
         answer: list[Any] = await self._lane.call(self._claim, [at.state], [epoch, stage, replica, follows, name])
         return Ownership(at, epoch, stage, int(answer[1])) if answer[0] == b"ok" else None
 
     async def release(self, owner: Ownership) -> bool:
-        """Gives a stage up for another to claim: ``owner`` can write no more. False when it could not already."""
+        """Release a stage so that another replica can claim it; ``owner`` can write no more.
+
+        Returns False when ``owner`` had already lost the stage.
+        """
         return bool(await self._lane.call(self._release, [owner.keys.state], [owner.epoch, owner.stage, owner.fence]))
 
     async def count_crash(
@@ -375,8 +404,11 @@ class SessionStreams:
         progress_field: str = "-",
         blamed: bool = True,
     ) -> list[str]:
-        """``dead_replica`` died with this part of a job, or stage of a session, in hand: the workers that did, since it
-        last got on. Not counted unless ``blamed``; see work/crash_guard.py."""
+        """Count the death of ``dead_replica``, which had this part of a job, or stage of a session, in hand.
+
+        Returns the workers that died of it since it last made progress. The death is not counted unless ``blamed``; see
+        work/crash_guard.py.
+        """
         answer: bytes = await self._lane.call(
             self._count_crash, [at.state], [epoch, part, dead_replica, progress_field, int(blamed)]
         )

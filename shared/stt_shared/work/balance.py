@@ -1,7 +1,7 @@
-"""When a replica gives a session to another of its service: pure.
+"""Pure decision whether a replica gives a session to another replica of its service.
 
-Only the fullest gives, only the emptiest gets, and only when that makes them more equal. So moves come one after the
-other and end, however many replicas look at the same figures.
+Only the fullest replica gives, only the emptiest receives, and only when that makes them more equal. Moves therefore
+come one after another and end, however many replicas decide on the same figures.
 """
 
 from collections.abc import Sequence
@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from stt_shared.work.heartbeat import ReplicaStatus
 
 LEAST_DIFFERENCE = 2
-"""Sessions that the giver must have more than the getter: with one less, they would only change places."""
+"""Minimum difference in sessions between giver and receiver: with a smaller one they would only swap roles."""
 
 
 def recipient(own_id: str, replicas: Sequence[ReplicaStatus]) -> str | None:
-    """The replica that ``own_id`` should give a session to; None to keep all.
+    """Return the replica that ``own_id`` should give a session to; None to keep all.
 
-    ``replicas``: those alive of one service, ``own_id`` among them. Who is not ready neither gives nor gets.
+    ``replicas``: the living replicas of one service, including ``own_id``. Replicas that are not ready neither give nor
+    receive.
     """
     ready = [replica for replica in replicas if replica.state == "ready"]
     if not ready:

@@ -1,8 +1,8 @@
-"""What workers died of: tried again with a mark, one at a time, and given up after some deaths.
+"""Crash guard: retries work that killed its worker, marked and one piece at a time, and gives it up after some deaths.
 
-Without the mark, whatever kills its worker would take its neighbours along: they die with the same workers. The parts
-of a job are on trial as a whole. A session is not, for others speak meanwhile: its steps are (hearing a frame, a
-decode), until it has got on.
+Without the mark, work that kills its worker would end its neighbours too, because they are in hand when the same
+workers die. A part of a job is on probation as a whole. A session is not, because other sessions continue meanwhile:
+only its steps are (VAD on a frame, a decode), until the session makes progress.
 """
 
 import asyncio
@@ -25,17 +25,19 @@ from stt_shared.work.stage import Assignment
 _log = structlog.get_logger()
 
 MAX_CRASHES = 3
-"""So many workers may die of one part of a job; then it is to blame."""
+"""Deaths of workers after which one part of a job is blamed and its job is given up."""
 STAGE_ALONE_FROM = 2
 MAX_SESSION_CRASHES = 8
-"""The same of a session. More, for nobody sends its words again: where workers are killed one after another for other
-reasons, three deaths within one long utterance do happen."""
+"""Deaths of workers after which a session is given up. The limit is higher than for jobs because nobody sends the
+session's words again: where workers are killed one after another for other reasons, three deaths within one long
+utterance do happen."""
 ALONE_FROM = 5
-"""A session that so many died of takes its steps alone. Of two always on trial together, both would be blamed."""
+"""Deaths from which a session takes its steps alone. If two sessions were always on probation together, both would be
+blamed."""
 BEHIND_MS = 1000.0
-"""Frames that have waited so long come in a row, and need not be a step each."""
+"""Delay from which frames arrive in bursts, so that each need not be a step of its own."""
 ALONE_WAIT_S = 10.0
-"""So long it waits for that; some trials of jobs take minutes."""
+"""Maximum wait of a session for taking a step alone, because the probation of some jobs takes minutes."""
 STAGE_LATER_S = 3.0
 SUSPECT_TTL_S = 3600
 
@@ -43,32 +45,35 @@ _LEFT = "left"
 
 
 class Probation:
-    """The steps of a session that workers died of. ``begin`` before what may kill, ``end`` behind it; both may be
-    repeated. Raises the errors of Redis."""
+    """Steps of a session that workers died of.
+
+    Call ``begin`` before an operation that may kill the process and ``end`` after it; both may be repeated. Both raise
+    the errors of Redis.
+    """
 
     def __init__(self, new_step: Callable[[], contextlib.AbstractAsyncContextManager[None]]) -> None:
         self._new_step = new_step
         self._step: contextlib.AbstractAsyncContextManager[None] | None = None
 
     async def begin(self) -> None:
-        """Returns when the session may go on."""
+        """Begin a step; return when the session may continue."""
         if self._step is None:
             step = self._new_step()
             await step.__aenter__()
             self._step = step
 
     async def end(self) -> None:
-        """It went well."""
+        """End the step, which did not kill the process."""
         step, self._step = self._step, None
         if step is not None:
             await step.__aexit__(None, None, None)
 
 
 class CrashGuard:
-    """What all work in one process shares. For one event loop.
+    """Crash guard that all work in one process shares. For one event loop.
 
-    One chunk and one stage (decoding or cutting a file) may be on trial at once. A chunk is the stronger suspect: its
-    trial is short, and waits for no stage; a stage's begins when no chunk is on trial.
+    One chunk and one stage (decoding or cutting a file) may be on probation at once. The chunk is the stronger suspect:
+    its probation is short and waits for no stage, while the probation of a stage begins when no chunk is on probation.
     """
 
     def __init__(self, client: Redis, functions: SessionStreams) -> None:
@@ -85,9 +90,9 @@ class CrashGuard:
 
     @contextlib.asynccontextmanager
     async def chunk(self, at: StreamKeys, epoch: str, index: int, replica: str, follows: str) -> AsyncIterator[bool]:
-        """Entered when ``replica`` may work on the chunk; gives False when it was given up, and its job with it.
+        """Enter when ``replica`` may work on the chunk; yield False when the chunk and its job were given up.
 
-        ``follows``: the dead worker that had it, '' for none.
+        ``follows``: the dead worker that had the chunk, '' for none.
         """
         part = f"chunk {index}"
         crashes = await self._crashes(at, epoch, part, follows, "-")
@@ -107,13 +112,16 @@ class CrashGuard:
     async def stage(
         self, at: StreamKeys, epoch: str, stage: str, replica: str, follows: str, progress_field: str
     ) -> AsyncIterator[bool]:
-        """The same for a stage of a job; ``progress_field`` of the job's hash tells how far it is."""
+        """Enter when ``replica`` may work on a stage of a job; yield False when the job was given up.
+
+        ``progress_field``: field of the job's hash with the progress of the stage.
+        """
         crashes = await self._crashes(at, epoch, stage, follows, progress_field)
         if crashes is None or crashes == 0:
             yield crashes is not None
             return
         if crashes >= STAGE_ALONE_FROM:
-            # Its trial takes long: sessions that are on trial as well take their first steps before it.
+            # Its probation takes long, so sessions on probation take their first steps before it.
             await asyncio.sleep(STAGE_LATER_S)
         async with self._one_stage:
             async with self._alone:
@@ -126,14 +134,17 @@ class CrashGuard:
                 await self._tell(replica)
 
     async def session(self, assignment: Assignment, progress_field: str) -> Probation | None:
-        """How a session is to be gone on with: None, nothing is held against it. A trial is over when
-        ``progress_field`` of its hash has moved. Raises SttError when the session is given up."""
+        """Return the probation of a session, None when no worker died of it.
+
+        The probation is over when ``progress_field`` of the session's hash has changed. Raises SttError when the
+        session is given up.
+        """
         owner, fields = assignment.owner, assignment.fields
         at, stage = owner.keys, owner.stage
         workers = _held_against(fields, stage, progress_field)
         if assignment.follows:
             named = await self._named(assignment.follows)
-            # Who was on trial was named whenever it could do harm.
+            # A session on probation was marked whenever it could kill its worker.
             blamed = _name(at, stage) in named or not (named or workers)
             workers = await self._functions.count_crash(
                 at, owner.epoch, stage, assignment.follows, progress_field=progress_field, blamed=blamed
@@ -147,7 +158,7 @@ class CrashGuard:
         return Probation(lambda: self._step(_name(at, stage), replica, alone=len(workers) >= ALONE_FROM))
 
     async def leave(self, replica: str) -> None:
-        """``replica`` ends in good order: whatever is found in its hands afterwards is not to blame."""
+        """Record that ``replica`` stops in an orderly way: work left in its hands is not to blame."""
         self._left = True
         await self._tell(replica)
 
@@ -167,7 +178,7 @@ class CrashGuard:
                 await self._tell(replica)
 
     async def _crashes(self, at: StreamKeys, epoch: str, part: str, follows: str, progress_field: str) -> int | None:
-        """How many workers died of the part; None: so many that it was given up."""
+        """Return the number of workers that died of the part; None when it was given up for that."""
         if not follows:
             return 0
         named = await self._named(follows)
@@ -195,8 +206,8 @@ class CrashGuard:
         return set((lines or b"").decode().splitlines())
 
     async def _tell(self, replica: str) -> None:
-        # One after the other, or an earlier word could come last. Who waited may find it said: many sessions are on
-        # trial when a worker of many dies, and each would wait for all others.
+        # One write at a time, or an earlier one could arrive last. A caller that waited may find its names written
+        # already: when a worker with many sessions dies, all are on probation, and each would wait for all others.
         async with self._telling:
             names = {self._chunk or self._stage, *self._steps, _LEFT if self._left else ""} - {""}
             if names == self._told:
@@ -210,12 +221,15 @@ class CrashGuard:
 
 
 def _held_against(fields: Mapping[bytes, bytes], stage: str, progress_field: str) -> list[str]:
-    """The workers that a session's hash says died of it, if it has not got on since; see count_crash.lua."""
+    """Return the workers that died of a session according to its hash, if it made no progress since.
+
+    See count_crash.lua.
+    """
     if fields.get(f"crashed_at:{stage}".encode(), b"") != fields.get(progress_field.encode(), b""):
         return []
     return fields.get(f"crashed:{stage}".encode(), b"").decode().split()
 
 
 def _name(at: StreamKeys, part: str) -> str:
-    """How a part of a job, or a stage of a session, is told among the suspects."""
+    """Return the name of a part of a job, or of a stage of a session, among the suspects."""
     return f"{at.state} {part}"

@@ -1,7 +1,7 @@
-"""``python -m stt_shared.work.healthcheck SERVICE``: a container's health check. Is the replica on this host well?
+"""Health check of a container: ``python -m stt_shared.work.healthcheck SERVICE`` checks the replica on this host.
 
-Asks Redis for the sign of life that a replica renews from a thread of its own, and for what it says of itself, so a
-process that runs but does nothing is told as such.
+It reads the replica's heartbeat and reported status from Redis. The replica renews both from a separate thread, so a
+process that runs but makes no progress is reported as such.
 """
 
 import socket
@@ -20,7 +20,7 @@ WELL = {"ready", "draining"}
 
 
 def main() -> None:
-    """Exit 0 when it is well, 1 with one line otherwise, 2 when asked wrongly."""
+    """Exit with 0 when the replica is healthy, 1 and one line when it is not, 2 on wrong usage."""
     if len(sys.argv) != 2:
         _say("usage: python -m stt_shared.work.healthcheck SERVICE")
         raise SystemExit(2)
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def find_problem(client: redis.Redis, service: str, host: str) -> str | None:
-    """None when a replica of ``service`` on ``host`` lives and is well; else what is wrong."""
+    """Return what is wrong with ``service`` on ``host``; None when a replica is alive and healthy."""
     prefix = f"{service}-{host}-"
     names: Any = client.hkeys(keys.REPLICAS)
     replicas: list[bytes] = [name for name in names if name.decode().startswith(prefix)]
@@ -49,7 +49,7 @@ def find_problem(client: redis.Redis, service: str, host: str) -> str | None:
 
 
 def _status(client: redis.Redis, name: bytes) -> ReplicaStatus:
-    # Gone between two commands: it has just stopped.
+    # A replica that is missing here stopped between the two commands.
     raw = client.hget(keys.REPLICAS, name) or b'{"id":"","service":"","state":"stopped","started_ms":0}'
     return msgspec.json.decode(raw, type=ReplicaStatus)
 

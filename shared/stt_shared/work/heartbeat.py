@@ -1,5 +1,7 @@
-"""Signs of life. Each process says from a thread of its own that it lives and what it does, so that a busy event loop
-or a long decode never looks like death, and a loop that stands still is told as such."""
+"""Heartbeats: each process reports from a separate thread that it is alive, and its status.
+
+A busy event loop or a long decode thus never looks like a dead process, and a stalled event loop is reported as such.
+"""
 
 import os
 import secrets
@@ -24,13 +26,13 @@ _TROUBLE = (redis.RedisError, redis.exceptions.RedisClusterException)
 
 BEAT_S = 0.2
 ALIVE_MS = 700
-"""A replica without a sign of life for this long is dead to the others."""
+"""Time without a heartbeat after which other replicas consider a replica dead."""
 METRICS_EVERY_S = 2.0
 METRICS_TTL_MS = 10_000
 
 
 class ReplicaStatus(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a replica says of itself. ``state``: starting, ready, draining, or stalled with ``reason``."""
+    """Status that a replica reports. ``state``: starting, ready, draining, or stalled with ``reason``."""
 
     id: str
     service: str
@@ -43,15 +45,15 @@ class ReplicaStatus(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def new_replica_id(service: str) -> str:
-    """Unique per process start, readable in logs."""
+    """Return a replica id that is unique per process start and readable in logs."""
     return f"{service}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
 class Heartbeat:
-    """Writes the sign of life, the status and the metrics of this process until stopped.
+    """Writer of this process's heartbeat key, status and metrics, until stopped.
 
-    ``describe`` and ``metrics`` are called in the heartbeat's thread. ``trouble``: why the last beat did not get
-    through, in the words of ``redis_state``; '' when it did.
+    ``describe`` and ``metrics`` are called in the heartbeat's thread. ``trouble``: why the last heartbeat failed, as
+    returned by ``redis_state``; '' when it succeeded.
     """
 
     def __init__(
@@ -66,11 +68,11 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
-        """Starts the thread; the first sign of life follows at once."""
+        """Start the thread; the first heartbeat follows at once."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread and takes the sign of life away, so that others need not wait for it to expire."""
+        """End the thread and delete the heartbeat key, so that others need not wait for it to expire."""
         self._stop.set()
         self._thread.join(timeout=3)
 
@@ -82,7 +84,7 @@ class Heartbeat:
             try:
                 client = client or connect_sync(self._url)
                 pipe = client.pipeline(transaction=False)
-                # A full Redis refuses SET but not this: nobody is dead because there is no memory.
+                # A full Redis refuses SET but not PEXPIRE, so replicas stay alive when there is no memory.
                 pipe.pexpire(keys.replica_alive(self._id), ALIVE_MS)
                 pipe.set(keys.replica_alive(self._id), 1, px=ALIVE_MS)
                 pipe.hset(keys.REPLICAS, self._id, msgspec.json.encode(self._describe()))
@@ -92,9 +94,9 @@ class Heartbeat:
                 pipe.execute()
                 self._turned("")
             except Exception as error:
-                # The one net of this thread: without it the process would look dead and work on.
+                # This thread must survive any error: without it the process would look dead while it continues to work.
                 self._turned(redis_state(error) if isinstance(error, _TROUBLE) else "unavailable", error)
-                # After a failover the same address leads to another server: the next beat connects again.
+                # After a failover the same address leads to another server, so the next heartbeat connects again.
                 if client is not None:
                     client.close()
                 client = None
@@ -113,7 +115,7 @@ class Heartbeat:
             client.close()
 
     def _turned(self, trouble: str, error: Exception | None = None) -> None:
-        """Logs a change only: there are five beats a second."""
+        """Log changes only, because there are five heartbeats a second."""
         if trouble != self.trouble:
             self.trouble = trouble
             if error is None:
@@ -128,7 +130,7 @@ _decode_status = msgspec.json.Decoder(ReplicaStatus).decode
 
 
 async def living_replicas(client: Redis) -> list[ReplicaStatus]:
-    """All replicas with a sign of life; forgets those that died without taking theirs away."""
+    """Return all replicas with a heartbeat, and delete the status of those that died without removing it."""
     entries: Any = await client.hgetall(keys.REPLICAS)
     if not entries:
         return []
@@ -143,7 +145,7 @@ async def living_replicas(client: Redis) -> list[ReplicaStatus]:
 
 
 async def replica_metrics(client: Redis, replicas: list[ReplicaStatus]) -> dict[str, bytes]:
-    """Prometheus text by replica id."""
+    """Return Prometheus text by replica id."""
     if not replicas:
         return {}
     texts: Any = await client.mget([keys.replica_metrics(replica.id) for replica in replicas])

@@ -1,8 +1,9 @@
-"""A stream with a consumer group per stage, seen by one replica: whose pending entries are the work in whose hand.
+"""Work stream with a consumer group per stage, used by one replica: a replica's pending entries are its work in hand.
 
-An entry stays pending under its replica's name until the work is done or passed on. Entries of a replica that is dead
-may be taken over. Dead is who shows no sign of life in two looks, so far apart that a living one must have given a sign
-in between: after Redis stood still, the signs of all have expired, and everybody would take over from everybody.
+An entry stays pending under its replica's name until the work is done or passed on. Entries of a dead replica may be
+taken over. A replica is dead when it has no heartbeat in two checks that are so far apart that a living replica must
+have sent one in between. After Redis stood still, all heartbeats have expired, and on a single check every replica
+would take over from every other.
 """
 
 import asyncio
@@ -21,23 +22,27 @@ from stt_shared.streams import keys
 from stt_shared.work.heartbeat import BEAT_S
 
 LOOK_EVERY_S = 0.25
-"""How often the signs of life are looked at, give or take a fifth, so that replicas don't look all at once."""
+"""Interval between checks of the heartbeats, varied by a fifth so that replicas do not all check at once."""
 SECOND_LOOK_S = BEAT_S + 0.2
 _SLOW_LOOK_S = 0.25
-"""Redis took so long to answer that its clients may not have got their signs through: the look says nothing."""
+"""Response time of Redis above which a check is ignored, since other heartbeats may not have got through either."""
 _STALE_LOOK_S = 3.0
-"""What was seen so long before the next look says nothing about the time between."""
+"""Time between two checks above which the earlier one is ignored, since it says nothing about the time between."""
 _CLAIM_IDLE_MS = 500
 _LOST_REPLY_S = ANSWER_TIMEOUT_S + 0.7
-"""An entry given to this replica that nobody here knows of for so long: the answer that brought it was lost."""
+"""Time after which an entry that is pending for this replica but unknown here is adopted: the reply that delivered it
+was lost."""
 
 _LEAVE_ENTRY = resources.files("stt_shared.streams").joinpath("scripts/leave_entry.lua").read_text()
 
 
 @dataclass(frozen=True)
 class WorkItem:
-    """An entry of a work stream. ``follows`` names the dead replica that it was taken from, '' for none.
-    ``found_again``: it had been given to this replica before."""
+    """An entry of a work stream.
+
+    ``follows``: the dead replica that it was taken over from, '' for none. ``found_again``: the entry was delivered to
+    this replica before.
+    """
 
     entry_id: bytes
     fields: Mapping[bytes, bytes]
@@ -46,21 +51,21 @@ class WorkItem:
 
 
 class WorkQueue:
-    """One stream seen by one replica of one group. For one event loop."""
+    """One work stream as one replica of one consumer group uses it. For one event loop."""
 
     def __init__(self, client: Redis, stream: str, group: str, replica_id: str) -> None:
         self._client = client
         self._stream = stream
         self._group = group
         self._replica_id = replica_id
-        # In hand is what somebody holds, so that one who is cancelled need not say so.
+        # Weak references: an entry is in hand while its item is referenced, so a cancelled task need not release it.
         self._in_hand: weakref.WeakValueDictionary[bytes, WorkItem] = weakref.WeakValueDictionary()
         self._missing: dict[str, float] = {}
         self._looked_s = 0.0
         self._own_look_due_s = 0.0
 
     async def open(self) -> None:
-        """Creates the group, from the stream's beginning: work that came before the first replica is not lost."""
+        """Create the group from the stream's beginning, so that work queued before the first replica is not lost."""
         try:
             await self._client.xgroup_create(self._stream, self._group, id="0", mkstream=True)
         except redis.ResponseError as error:
@@ -68,7 +73,7 @@ class WorkQueue:
                 raise
 
     async def take(self, count: int, block_ms: int = BLOCK_MS) -> list[WorkItem]:
-        """Up to ``count`` fresh entries; an empty list after ``block_ms`` without any."""
+        """Return up to ``count`` new entries; an empty list after ``block_ms`` without any."""
         try:
             answer: Any = await self._client.xreadgroup(
                 self._group, self._replica_id, {self._stream: ">"}, count=count, block=block_ms
@@ -76,7 +81,7 @@ class WorkQueue:
         except redis.ResponseError as error:
             if "NOGROUP" not in str(error):
                 raise
-            await self.open()  # Redis came back empty
+            await self.open()  # Redis lost its data
             return []
         streams = list(answer.items()) if isinstance(answer, dict) else list(answer or [])
         items = []
@@ -86,7 +91,7 @@ class WorkQueue:
         return items
 
     def next_scan_s(self) -> float:
-        """How long to wait before the next ``adopt``."""
+        """Return the seconds to wait before the next ``adopt``."""
         if self._missing:
             since = asyncio.get_running_loop().time() - min(self._missing.values())
             if since < SECOND_LOOK_S:
@@ -94,8 +99,10 @@ class WorkQueue:
         return LOOK_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
 
     async def adopt(self, count: int) -> list[WorkItem]:
-        """Up to ``count`` entries of dead replicas, and of this one those that it does not know of. Call it again
-        and again: no single look finds anybody dead."""
+        """Return up to ``count`` entries of dead replicas, and of this replica those that it does not know of.
+
+        Call it repeatedly: a single check never finds a replica dead.
+        """
         try:
             return await self._adopt(count)
         except redis.ResponseError as error:
@@ -140,7 +147,7 @@ class WorkQueue:
 
     async def _taken_over(self, name: str, count: int) -> list[WorkItem]:
         ids = await self._pending_of(name, count)
-        # Of two replicas that adopt at once, the second finds the entry no longer idle.
+        # When two replicas adopt at the same time, the second finds that the entry is not idle.
         return [
             self._held(WorkItem(entry_id, fields, follows=name))
             for entry_id, fields in await self._claimed(ids, _CLAIM_IDLE_MS)
@@ -174,12 +181,14 @@ class WorkQueue:
         return [(entry_id, fields) for entry_id, fields in claimed if fields]
 
     async def done(self, item: WorkItem, *, delete: bool) -> None:
-        """The work is finished; ``delete`` by the last stage that needs the entry. Nothing happens when another
-        replica has taken it over meanwhile."""
+        """Acknowledge an entry whose work is finished; ``delete`` it in the last stage that needs it.
+
+        Nothing happens when another replica has taken the entry over.
+        """
         await self._leave(item, delete, {})
 
     async def pass_on(self, item: WorkItem, fields: Mapping[bytes, bytes], *, delete: bool) -> None:
-        """Puts a fresh entry of ``fields`` into the stream instead, in one step."""
+        """Replace an entry with a new one of ``fields`` in one step."""
         await self._leave(item, delete, fields)
 
     async def _leave(self, item: WorkItem, delete: bool, fields: Mapping[bytes, bytes]) -> None:
@@ -187,13 +196,13 @@ class WorkQueue:
         pairs = [part for pair in fields.items() for part in pair]
         arguments: list[Any] = [self._group, item.entry_id, self._replica_id, int(delete), goes_along, *pairs]
         if fields:
-            # What goes along with the entry lives on with the fresh one.
+            # The entry named by "first" stays, because the new entry names it too.
             arguments[4] = b""
         await self._client.eval(_LEAVE_ENTRY, 1, self._stream, *arguments)
         self._in_hand.pop(item.entry_id, None)
 
     def release_entry(self, item: WorkItem) -> None:
-        """Nobody here works on it any more. An error may keep all that it passed through alive for a long while."""
+        """Stop treating an entry as in hand, since an error's traceback may keep its item alive for a long time."""
         self._in_hand.pop(item.entry_id, None)
 
     def _held(self, item: WorkItem) -> WorkItem:

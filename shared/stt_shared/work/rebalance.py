@@ -1,4 +1,4 @@
-"""Gives sessions to replicas that have been added, one at a time (work/balance.py decides)."""
+"""Rebalancing: moves sessions one at a time to added replicas, as decided by work/balance.py."""
 
 import asyncio
 import random
@@ -14,11 +14,15 @@ from stt_shared.work.stage import StageWorker
 _log = structlog.get_logger()
 
 LOOK_EVERY_S = 1.0
-"""Give or take a third. Several beats: the next look sees what came of the last move."""
+"""Interval between checks, varied by a third. It spans several heartbeats, so that the next check sees the effect of
+the last move."""
 
 
 async def keep_balanced(client: Redis, stage: StageWorker, replica_id: str, service: str) -> None:
-    """Looks until cancelled. What is said of a replica may be out of date, so it must be said in two looks running."""
+    """Rebalance until cancelled.
+
+    Reported figures may be outdated, so two consecutive checks must agree before a session moves.
+    """
     before: str | None = None
     while True:
         await asyncio.sleep(LOOK_EVERY_S * random.uniform(0.7, 1.3))  # noqa: S311

@@ -1,8 +1,8 @@
-"""Who works on what: a stage takes sessions (or jobs) out of its stream, owns them, and gives them to others.
+"""Stage worker: takes sessions (or jobs) from the stage's work stream, owns them, and gives them to other replicas.
 
-The entry of a session in the stream is pending as long as the session has an owner at this stage. When the owner's sign
-of life is gone, any other may take the entry over (work/queue.py); the fence (functions.claim) shuts the former one
-out. Who leaves does not make others wait for that: it passes its entries on.
+A session's entry in the stream is pending as long as the session has an owner at this stage. When the owner's heartbeat
+is missing, any other replica may take the entry over (work/queue.py); the fence (``claim``) shuts out the former
+owner. A stopping replica does not make others wait for that: it passes its entries on.
 """
 
 import asyncio
@@ -28,13 +28,16 @@ _log = structlog.get_logger()
 _MOST_AT_ONCE = 4
 _MOST_ADOPTED = 16
 _MOST_BOUNCES = 16
-"""A session for a certain replica is passed on so often by others; then whoever reads it takes it."""
+"""Number of times that other replicas pass on a session meant for one replica; then the next reader accepts it."""
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """A session or job that this replica owns at this stage, and what its hash said at that moment. ``follows``: the
-    dead replica that had it before, '' for none."""
+    """A session or job that this replica owns at this stage.
+
+    ``fields``: its hash when this replica became the owner. ``follows``: the dead replica that had it before, '' for
+    none.
+    """
 
     owner: Ownership
     fields: Mapping[bytes, bytes]
@@ -43,7 +46,7 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a stage finds its work: a stream, and the keys of what an entry of it names."""
+    """A stage's source of work: a stream, and a function that returns the keys of the id in an entry."""
 
     stream: str
     keys_of: Callable[[str], StreamKeys]
@@ -54,7 +57,7 @@ JOBS = Source(keys.JOBS_WAITING, keys.job_keys)
 
 
 class _Lease:
-    """An entry in hand, and what became of it."""
+    """An entry in hand and its state."""
 
     def __init__(self, item: WorkItem) -> None:
         self.item = item
@@ -63,10 +66,10 @@ class _Lease:
 
 
 class StageWorker:
-    """Takes sessions (or jobs) while there is room and runs ``handle`` for each in a task of its own.
+    """Stage worker that takes sessions (or jobs) while it has capacity and runs ``handle`` for each in its own task.
 
-    ``deletes``: this is the last stage that needs an entry. ``may_move``: a session of this id may go to another
-    replica now (see ``move_one``).
+    ``deletes``: this is the last stage that needs an entry. ``may_move``: returns whether the session with this id may
+    move to another replica (see ``move_one``).
     """
 
     def __init__(
@@ -97,30 +100,33 @@ class StageWorker:
 
     @property
     def running(self) -> int:
-        """Sessions in hand."""
+        """Number of sessions or jobs in hand."""
         return len(self._running)
 
     def resize(self, capacity: int) -> None:
-        """Takes so many from here on; those in hand stay."""
+        """Change the capacity; sessions in hand stay."""
         self._capacity = capacity
         self._room.set()
 
     async def run(self) -> None:
-        """Takes work until cancelled. Work in hand goes on: see ``drain`` and ``hand_over``."""
+        """Take work until cancelled. Work in hand continues: see ``drain`` and ``hand_over``."""
         await run_together(self._take_fresh(), self._take_orphans())
 
     async def drain(self, timeout_s: float) -> None:
-        """Waits for the work in hand, then cancels what is left; others find it when this replica is gone."""
+        """Wait for the work in hand, then cancel the rest; other replicas take it over when this one is gone."""
         if self._running:
             await asyncio.wait(self._running, timeout=timeout_s)
         await cancel_and_wait(*self._running)
 
     async def hand_over(self) -> None:
-        """Gives all work in hand to others, at once; ``run`` must have ended. Without others it waits in the stream."""
+        """Give all work in hand to other replicas at once; ``run`` must have ended.
+
+        Without other replicas the work waits in the stream.
+        """
         await asyncio.gather(*(self._give(task, hand) for task, hand in list(self._running.items())))
 
     async def move_one(self, to: str) -> bool:
-        """Gives one session that may move to the replica ``to``; False when there is none."""
+        """Give one session that may move to the replica ``to``; False when there is none."""
         movable = [
             (task, hand)
             for task, hand in self._running.items()
@@ -146,7 +152,10 @@ class StageWorker:
                 await asyncio.sleep(0.2)
 
     async def _take_orphans(self) -> None:
-        """A task of its own: beside a read that waits for fresh work, an orphan would wait as long."""
+        """Take over work of dead replicas.
+
+        This is a separate task, because an orphan would otherwise wait as long as the blocking read for new work.
+        """
         while True:
             await asyncio.sleep(self._queue.next_scan_s())
             room = self._capacity - len(self._running)
@@ -159,14 +168,14 @@ class StageWorker:
                 _log.warning("work queue unreachable", stage=self._stage, cause=str(error))
 
     async def _accept(self, item: WorkItem) -> None:
-        """Begins a fresh entry, unless it is another's."""
+        """Begin work on a new entry, unless it is for another stage or replica."""
         fields = item.fields
         if fields.get(b"stage", self._stage.encode()) != self._stage.encode():
             await self._queue.done(item, delete=False)
             return
         to, bounces = fields.get(b"to", b"").decode(), int(fields.get(b"bounces", b"0"))
         elsewhere = to not in ("", self._replica_id) and bounces < _MOST_BOUNCES
-        # Orphans may have taken the last places while this was waited for.
+        # Orphans may have taken the last places during the read.
         if elsewhere or len(self._running) >= self._capacity:
             await self._pass_on(item, to, bounces + 1)
         else:
@@ -186,7 +195,7 @@ class StageWorker:
         hand.leaving = True
         await cancel_and_wait(task)
         if not task.cancelled():
-            return  # it came to its end first
+            return  # the work ended before the cancellation
         work_id = hand.item.fields[b"id"].decode()
         log = _log.bind(session_id=work_id, stage=self._stage)
         try:
@@ -195,17 +204,19 @@ class StageWorker:
             await self._pass_on(hand.item, to, 0)
             log.info("handed over", to=to or "anybody")
         except (redis.ConnectionError, redis.TimeoutError) as error:
-            # The entry stays pending under this replica's name: others find it, or this one does.
+            # The entry stays pending under this replica's name, where this or another replica finds it.
             log.warning("not handed over: Redis unreachable", cause=str(error))
 
     async def _pass_on(self, item: WorkItem, to: str, bounces: int) -> None:
-        """A fresh entry for this stage alone. The other stages may still need the one that it began with, so that goes
-        only when the work is done."""
+        """Replace an entry with a new one for this stage alone.
+
+        Other stages may still need the original entry, so that one is deleted only when the work is done.
+        """
         fields = item.fields
         fresh = {b"id": fields[b"id"], b"epoch": fields[b"epoch"], b"stage": self._stage.encode()}
         if self._deletes:
             fresh[b"first"] = fields.get(b"first", item.entry_id)
-        # Names who may still stand there as the owner, if its release did not get through.
+        # The replica that is still recorded as the owner if its release did not get through.
         fresh[b"from"] = (item.follows or fields.get(b"from", b"").decode() or self._replica_id).encode()
         if to:
             fresh[b"to"], fresh[b"bounces"] = to.encode(), str(bounces).encode()
@@ -215,7 +226,7 @@ class StageWorker:
         claim = partial(self._functions.claim, at, epoch, self._stage, self._replica_id, name=item.entry_id)
         owner = await claim(follows)
         if owner is None and follows:
-            # An heir that died before it could claim left the name of the one before it.
+            # A replica that took over but died before its claim left the name of the owner before it.
             (before,) = await self._functions.fields(at, f"owner:{self._stage}")
             if before and not await self._client.exists(keys.replica_alive(before.decode())):
                 owner = await claim(before.decode())
@@ -230,17 +241,17 @@ class StageWorker:
         follows = item.follows or (self._replica_id if item.found_again else item.fields.get(b"from", b"").decode())
         try:
             owner = hand.owner = await self._claim(at, epoch, follows, item)
-            # A session whose client left without a word is deleted, perhaps at this moment.
+            # A session that never had audio is deleted when its client leaves, perhaps at this moment.
             fields = await read_state(self._client, at) if owner is not None else {}
             if owner is not None and fields:
                 log.info("taken over" if follows else "taken", fence=owner.fence)
                 await self._handle(Assignment(owner, fields, item.follows))
             await self._queue.done(item, delete=deletes)
         except (redis.ConnectionError, redis.TimeoutError) as error:
-            # The entry stays pending under this replica's name; whoever looks finds it, this replica too.
+            # The entry stays pending under this replica's name, where this or another replica finds it.
             self._queue.release_entry(item)
             log.warning("given up: Redis unreachable", cause=str(error))
         except Exception:
-            # The one net of this task: a broken session must not take the others with it.
+            # The only catch-all of this task: a broken session must not take the others with it.
             log.exception("failed")
             await self._queue.done(item, delete=deletes)

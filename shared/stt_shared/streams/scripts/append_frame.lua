@@ -1,15 +1,17 @@
--- The one way audio enters a log: fence, duplicate, hole and back-pressure are checked where the effect happens.
--- The writer numbers its frames, so a repeated call (redis-py repeats on a timeout) has no second effect.
+-- Appends a frame to a log. This is the only way audio enters a log, so fence, duplicates, holes and backpressure are
+-- checked in the same step as the write. The writer numbers its frames, so a repeated call (redis-py repeats on a
+-- timeout) has no second effect.
 -- KEYS: state, log, channel, source log
 -- ARGV: epoch, stage ('' = no owner), fence, position field, seq, kind, data, meta,
---       published form, most bytes that may wait in the log, ttl_s, consumed seq of the source log (0 = none),
+--       published form, maximum bytes that may wait in the log, ttl_s, consumed seq of the source log (0 = none),
 --       publish command,
---       client's chunks in the log by then ('' = not told; see `held` in docs/architecture.md),
---       first seq of the source log that a successor needs (0 = the one after consumed),
---       position of the frame in the session's audio, in bytes of this log, bytes that each entry adds to its audio,
+--       client chunks in the log including this frame ('' = unchanged; see `held` in docs/architecture.md),
+--       first seq of the source log that the next owner needs (0 = the one after consumed),
+--       position of the frame in the session's audio, in bytes of this log; bytes that an entry counts in addition;
 --       then any number of further fields of the state: name, value, name, value, ...
 -- returns: {'ok' | 'duplicate' | 'hole' | 'full' | 'fenced' | 'gone', last seq in the log}
--- What of the log is settled, and its unit in bytes. Entries that are only kept for a successor do not count.
+-- Fields of the log's committed or consumed position, and its unit in bytes. Entries kept only for the next owner do
+-- not count as waiting.
 local settled_seq, settled, unit_bytes = 'committed_seq', 'committed_samples', 2
 if ARGV[4] == 'audio_seq' then settled_seq, settled, unit_bytes = 'consumed_seq', 'consumed_bytes', 1 end
 local state = redis.call('HMGET', KEYS[1], 'epoch', ARGV[4], 'fence:' .. ARGV[2], 'state', settled_seq, settled)
@@ -21,7 +23,7 @@ if seq <= last then return {'duplicate', last} end
 if seq > last + 1 then return {'hole', last} end
 local ahead = math.max(0, tonumber(ARGV[16]) - unit_bytes * (tonumber(state[6]) or 0))
 local waiting = ahead + tonumber(ARGV[17]) * (last - (tonumber(state[5]) or 0))
--- STOP always fits: it is the last entry, and without it a full log would keep its session for ever.
+-- STOP always fits: it is the last entry, and without it a full log would keep its session forever.
 if ARGV[6] ~= 'stop' and waiting >= tonumber(ARGV[10]) then return {'full', last} end
 redis.call('XADD', KEYS[2], seq .. '-0', 'kind', ARGV[6], 'data', ARGV[7], 'meta', ARGV[8])
 redis.call('EXPIRE', KEYS[2], ARGV[11])
@@ -36,7 +38,7 @@ end
 if ARGV[14] ~= '' then redis.call('HSET', KEYS[1], 'held', ARGV[14]) end
 if #ARGV > 17 then redis.call('HSET', KEYS[1], unpack(ARGV, 18)) end
 if ARGV[2] == 'gateway' and ARGV[6] == 'stop' then redis.call('HSET', KEYS[1], 'stopped', 1) end
--- GT: a job's hash lives longer than a session's, and is not to be cut short.
+-- GT: a job's hash lives longer than a session's, and its lifetime must not be shortened.
 redis.call('EXPIRE', KEYS[1], ARGV[11], 'GT')
 redis.call(ARGV[13], KEYS[3], ARGV[9])
 return {'ok', seq}

@@ -1,10 +1,11 @@
--- Gives a session another connection; the new fence shuts out the one before.
+-- Attaches a new connection to a session; the new fence shuts out the previous connection.
 -- KEYS: state
 -- ARGV: hash of the resume token, finals and committed samples that the client has, ttl_s
--- returns: {'ok', fence, epoch, config (JSON), newest frame of the audio log, held, stopped ('' or '1'), state ('active' | 'done')}
---          | {'gone'} no such session
---          | {'other'} the token is another's
---          | {'behind'} Redis holds an older state than the client has seen: part of the session was lost
+-- returns: {'ok', fence, epoch, config (JSON), seq of the audio log's newest frame, held, stopped ('' or '1'),
+--           state ('active' | 'done')}
+--          | {'gone'} there is no such session
+--          | {'other'} the token belongs to another session
+--          | {'behind'} Redis has an older state than the client: part of the session was lost
 local state = redis.call('HMGET', KEYS[1],
   'resume_token', 'finals', 'committed_samples', 'epoch', 'config', 'audio_seq', 'held', 'stopped', 'state')
 if not state[4] then return {'gone'} end

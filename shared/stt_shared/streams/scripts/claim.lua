@@ -1,8 +1,8 @@
--- Makes a replica the owner of a stage, if the owner is still who the caller thinks it is. The new fence shuts out
--- every write of the one before.
+-- Makes a replica the owner of a stage if the current owner is the one that the caller expects. The new fence shuts
+-- out all writes of the previous owner.
 -- KEYS: state
--- ARGV: epoch, stage, replica, the owner to follow ('' = none), what the claim is called ('' = nothing): the same claim
---       again is one whose answer was lost
+-- ARGV: epoch, stage, replica, the expected owner ('' = none), name of the claim ('' = none): a claim with the same
+--       name is a repetition of a call whose reply was lost
 -- returns: {'ok', fence} | {'gone', 0} | {'owned', 0}
 local state = redis.call('HMGET', KEYS[1], 'epoch', 'owner:' .. ARGV[2], 'state', 'claim:' .. ARGV[2], 'fence:' .. ARGV[2])
 if state[1] ~= ARGV[1] or state[3] == 'done' then return {'gone', 0} end

@@ -1,13 +1,13 @@
--- Makes the jobs of one request, and their entries in the waiting stream, once: a second request under the same
--- idempotency key gets the jobs of the first.
--- KEYS: waiting stream, request, the jobs' states
+-- Creates the jobs of one request and their entries in the work stream once: a second request under the same
+-- idempotency key returns the jobs of the first.
+-- KEYS: work stream, request, the jobs' states
 -- ARGV: fingerprint of the request ('' = no idempotency key), created_ms, ttl_s, then per job: id, epoch, config (JSON)
--- returns: {'created' | 'replayed', job ids...} | {'conflict'} the key stands for another request
+-- returns: {'created' | 'replayed', job ids...} | {'conflict'} the key was used for another request
 local ids = {}
 for n = 4, #ARGV, 3 do ids[#ids + 1] = ARGV[n] end
 if ARGV[1] ~= '' then
   local earlier = redis.call('HMGET', KEYS[2], 'fingerprint', 'jobs', 'state')
-  -- A job that is gone before its key has nothing to say any more.
+  -- A key that outlived its job is ignored.
   if earlier[1] and redis.call('EXISTS', earlier[3]) == 1 then
     if earlier[1] ~= ARGV[1] then return {'conflict'} end
     if earlier[2] ~= table.concat(ids, ' ') then
@@ -21,7 +21,7 @@ if ARGV[1] ~= '' then
 end
 for n = 3, #KEYS do
   local at = 4 + (n - 3) * 3
-  -- It exists when redis-py repeats a call whose answer was lost.
+  -- The job exists when redis-py repeats a call whose reply was lost.
   if redis.call('EXISTS', KEYS[n]) == 0 then
     redis.call('HSET', KEYS[n],
       'epoch', ARGV[at + 1], 'config', ARGV[at + 2], 'created_ms', ARGV[2], 'state', 'active', 'status', 'queued',

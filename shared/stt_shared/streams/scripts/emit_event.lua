@@ -1,9 +1,10 @@
--- The one way an event reaches a client: numbered, appended to the results and published, in one step. A final (and
--- plain progress through silence) also moves the committed position, and with it the end of the PCM log.
+-- Numbers an event, appends it to the results log and publishes it in one step; this is the only way an event reaches a
+-- client. A final (and progress through silence without an event) also moves the committed position and trims the PCM
+-- log up to it.
 -- KEYS: state, results log, results channel, pcm log, audio log
 -- ARGV: epoch, stage ('' = gateway), fence, event without its number (JSON; '' = commit only), kind, utterance
 --       (of a final; 0 otherwise), committed samples (-1 = no commit), committed pcm seq, context (JSON),
---       ttl_s, most events kept, publish command
+--       ttl_s, maximum events kept, publish command
 -- returns: {'ok' | 'duplicate' | 'hole' | 'fenced' | 'gone', event number}
 local state = redis.call('HMGET', KEYS[1], 'epoch', 'fence:' .. ARGV[2], 'finals', 'state', 'partial', 'committed_samples', 'ack')
 if state[1] ~= ARGV[1] or state[4] == 'done' then return {'gone', 0} end
@@ -23,17 +24,18 @@ end
 local event = 0
 if ARGV[4] ~= '' then
   event = redis.call('HINCRBY', KEYS[1], 'event', 1)
-  -- A newer partial, or the final, says all that an older partial said.
+  -- A newer partial, or the final, supersedes the older partial.
   if (kind == 'partial' or kind == 'final') and state[5] then
     redis.call('XDEL', KEYS[2], state[5] .. '-0')
     redis.call('HDEL', KEYS[1], 'partial')
   end
   if kind == 'ack' then
-    -- The newest says all.
+    -- The newest ack supersedes the older one.
     if state[7] then redis.call('XDEL', KEYS[2], state[7] .. '-0') end
     redis.call('HSET', KEYS[1], 'ack', event)
   end
-  -- The epoch comes first: a reader of an earlier one drops the event by it, and clients are not sent it.
+  -- The epoch comes first: readers of another epoch drop the event by it, and it is removed before the event is sent to
+  -- clients.
   local body = '{"epoch":"' .. ARGV[1] .. '","event":' .. string.format('%d', event) .. ',' .. string.sub(ARGV[4], 2)
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[11], event .. '-0', 'kind', kind, 'event', body)
   if kind == 'partial' then redis.call('HSET', KEYS[1], 'partial', event) end

@@ -1,9 +1,9 @@
--- Ends a job once: a cancelled job stays cancelled, a completed one completed. One that killed its workers leaves a
--- note in the stream of the dead.
+-- Ends a job once: a cancelled job stays cancelled, and a completed job stays completed. A job that killed its workers
+-- is recorded in the stream of dead jobs.
 -- KEYS: state, parts, pcm log, dead stream
 -- ARGV: epoch, status, result (JSON, '' = none), error (JSON, '' = none), finished_ms, ttl_s, part that killed its
---       workers ('' = none), those workers, most notes kept, id
--- returns: 1 when this call ended it, 0 when it had ended or is gone
+--       workers ('' = none), those workers, maximum dead jobs kept, id
+-- returns: 1 when this call ended the job, 0 when it had already ended or is gone
 local state = redis.call('HMGET', KEYS[1], 'epoch', 'status')
 if state[1] ~= ARGV[1] then return 0 end
 if state[2] == 'completed' or state[2] == 'failed' or state[2] == 'cancelled' then return 0 end

@@ -1,17 +1,18 @@
--- The cutter's one write: chunks go out, the audio in front of them goes, and what a successor needs to cut on the same
--- way is kept, in one step. So a chunk is handed out once, whoever dies when. What lies between the chunks is silence,
--- and done: it counts as progress.
+-- Dispatches chunks, trims the audio up to the committed position and stores the state from which the next owner
+-- continues cutting in the same way. This is the cutter's only write, in one step, so a chunk is dispatched once,
+-- whichever replica dies at whichever time. The audio between the chunks is silence and counts as done.
 -- KEYS: state, parts, chunks stream, pcm log
--- ARGV: epoch, fence, chunks handed out before, most chunks undone, committed samples, committed pcm seq, state of the
---       cutter, chunks in all (-1 = the file goes on), samples in all, ttl_s, then per chunk: chunk (JSON), pcm
--- returns: {'ok' | 'full' | 'hole' | 'fenced' | 'gone', chunks handed out, chunks done}
+-- ARGV: epoch, fence, chunks dispatched before, maximum chunks not done, committed samples, committed pcm seq, state of
+--       the cutter, chunks in total (-1 = the file continues), samples in total, ttl_s, then per chunk: chunk (JSON),
+--       pcm
+-- returns: {'ok' | 'full' | 'hole' | 'fenced' | 'gone', chunks dispatched, chunks done}
 local state = redis.call('HMGET', KEYS[1], 'epoch', 'state', 'fence:transcriber', 'handed', 'total_samples', 'progress',
   'handed_samples', 'done_samples', 'begun_ms')
 if state[1] ~= ARGV[1] or state[2] == 'done' then return {'gone', 0, 0} end
 local handed, before, chunks = tonumber(state[4]) or 0, tonumber(ARGV[3]), (#ARGV - 10) / 2
 if state[3] ~= ARGV[2] then return {'fenced', handed, 0} end
 local done = redis.call('HLEN', KEYS[2])
--- Handed out by a call before, whose answer was lost: only then the numbers differ.
+-- The numbers differ only when an earlier call, whose reply was lost, dispatched these chunks.
 if chunks > 0 and handed == before + chunks then return {'ok', handed, done} end
 if handed ~= before then return {'hole', handed, done} end
 if chunks > 0 and handed - done >= tonumber(ARGV[4]) then return {'full', handed, done} end

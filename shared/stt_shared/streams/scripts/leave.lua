@@ -1,8 +1,8 @@
--- A session's client is gone and will not come back: its id may be opened by anybody. A session that never had audio
--- goes altogether, and with it the places that it holds.
+-- Frees the id of a session whose client is gone for good, so that any client may open it. A session that never had
+-- audio is deleted, and the places that it holds become free.
 -- KEYS: state, audio log, pcm log, results log
--- ARGV: epoch, fence of the connection, '1' to forget the session ('' = it is finished as usual)
--- returns: 1 | 0 the session is another connection's
+-- ARGV: epoch, fence of the connection, '1' = delete the session ('' = it is finished as usual)
+-- returns: 1 | 0 the session belongs to another connection
 local state = redis.call('HMGET', KEYS[1], 'epoch', 'fence:gateway')
 if state[1] ~= ARGV[1] or state[2] ~= ARGV[2] then return 0 end
 if ARGV[3] == '1' then

@@ -1,8 +1,9 @@
--- A consumer is through with an entry of a work stream: done, or passed on as a fresh entry. Only while the entry is
--- pending under its own name: a replica that was frozen must not take it away from the one that took it over.
+-- Acknowledges an entry of a work stream for a consumer whose work on it is done or passed on as a new entry. This has
+-- an effect only while the entry is pending under the consumer's name: a replica that was frozen must not remove it
+-- from the replica that took it over.
 -- KEYS: stream
--- ARGV: group, entry id, consumer, '1' = delete the entry, the entry that goes with it ('' = none),
---       then fields and values of the fresh entry, if any
+-- ARGV: group, entry id, consumer, '1' = delete the entry, another entry to delete with it ('' = none),
+--       then fields and values of the new entry, if any
 -- returns: 1, or 0 when the entry was not this consumer's
 local pending = redis.pcall('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1, ARGV[3])
 if pending.err or #pending == 0 then return 0 end

@@ -1,7 +1,7 @@
--- An owner gives its stage up. The new fence shuts out whatever it has still on the way.
+-- Releases a stage for its owner. The new fence shuts out the owner's writes that are still in flight.
 -- KEYS: state
 -- ARGV: epoch, stage, fence
--- returns: 1, or 0 when it was not the owner (any more)
+-- returns: 1, or 0 when the caller is not the owner
 local state = redis.call('HMGET', KEYS[1], 'epoch', 'fence:' .. ARGV[2])
 if state[1] ~= ARGV[1] or state[2] ~= ARGV[3] then return 0 end
 redis.call('HINCRBY', KEYS[1], 'fence:' .. ARGV[2], 1)

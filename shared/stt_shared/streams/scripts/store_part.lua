@@ -1,7 +1,7 @@
--- Keeps one chunk's result; a chunk done twice counts once. Progress never falls.
+-- Stores one chunk's result; a chunk that is done twice counts once. Progress never decreases.
 -- KEYS: state, parts
--- ARGV: epoch, chunk index, result (JSON), language ('' = not known), samples in the chunk, ttl_s
--- returns: {'ok' | 'gone', parts stored, chunks in all (-1 = not known yet)}
+-- ARGV: epoch, chunk index, result (JSON), language ('' = unknown), samples in the chunk, ttl_s
+-- returns: {'ok' | 'gone', parts stored, chunks in total (-1 = unknown)}
 local state = redis.call('HMGET', KEYS[1], 'epoch', 'state', 'chunks', 'total_samples', 'progress', 'silent_samples')
 if state[1] ~= ARGV[1] or state[2] == 'done' then return {'gone', 0, 0} end
 if redis.call('HSETNX', KEYS[2], ARGV[2], ARGV[3]) == 1 then
