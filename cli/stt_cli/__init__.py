@@ -1,1 +1,1 @@
-"""The command `stt`: launcher, model store and client."""
+"""The `stt` command: launcher, model management and client."""

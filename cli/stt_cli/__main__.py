@@ -1,4 +1,4 @@
-"""``python -m stt_cli``."""
+"""Entry point of ``python -m stt_cli``."""
 
 from stt_cli.main import app
 

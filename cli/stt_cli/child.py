@@ -1,4 +1,4 @@
-"""One child process: started so that it cannot outlive the launcher, its stderr read line by line."""
+"""A child process that cannot outlive the launcher and whose stderr is read line by line."""
 
 import contextlib
 import os
@@ -13,13 +13,15 @@ from typing import IO
 from stt_cli.embedded_redis import die_with_parent
 
 TAIL_LINES = 20
-"""Last lines of stderr that are kept to explain an unexpected end."""
+"""Number of last stderr lines kept to explain an unexpected exit."""
 
 
 @dataclass(frozen=True)
 class ChildSpec:
-    """What to start. ``env`` is the whole environment; ``pass_fds`` stay open in the child; ``niceness``: how far
-    it steps back for others where CPU time is short."""
+    """Specification of a child process.
+
+    ``env`` is its whole environment, ``pass_fds`` stay open in it, and ``niceness`` lowers its CPU priority.
+    """
 
     name: str
     command: Sequence[str]
@@ -29,10 +31,10 @@ class ChildSpec:
 
 
 class Child:
-    """A running process. Start it from the main thread: Linux ends it when the *thread* that started it ends."""
+    """A running child process. Start it from the main thread: Linux kills it when the *thread* that started it ends."""
 
     def __init__(self, spec: ChildSpec, on_line: Callable[[str, str], None]) -> None:
-        """``on_line(name, line)`` is called in a thread of its own for every line of the child's stderr."""
+        """Start the process. ``on_line(name, line)`` is called in a separate thread for every line of its stderr."""
         self.spec = spec
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._process = subprocess.Popen(
@@ -49,33 +51,33 @@ class Child:
         self._reader.start()
 
     def _begin(self) -> None:
-        """In the child, before the program."""
+        """Prepare the child process before it executes the program."""
         die_with_parent()
         os.nice(self.spec.niceness)
 
     @property
     def pid(self) -> int:
-        """Process id, also that of its process group."""
+        """Process id, which is also its process group id."""
         return self._process.pid
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; negative: the signal that ended it."""
+        """Exit code; None while it runs, negative for the signal that ended it."""
         return self._process.poll()
 
     def tail(self) -> list[str]:
-        """The last lines of stderr; waits shortly for what is still in the pipe once the process has ended."""
+        """Return the last lines of stderr; after the process has ended, wait briefly for those still in the pipe."""
         if self.exit_code is not None:
             self._reader.join(timeout=1)
         return list(self._tail)
 
     def terminate(self) -> None:
-        """Asks the process to finish."""
+        """Ask the process to exit."""
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
 
     def kill(self) -> None:
-        """Ends the process and whatever it started, now; returns when it is gone."""
+        """Kill the process and its descendants; return when it is gone."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
@@ -91,7 +93,7 @@ class Child:
 
 
 def describe_exit(exit_code: int) -> str:
-    """``exit code 3`` or ``signal SIGKILL``."""
+    """Return text such as ``exit code 3`` or ``signal SIGKILL``."""
     if exit_code >= 0:
         return f"exit code {exit_code}"
     try:

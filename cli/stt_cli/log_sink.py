@@ -1,4 +1,4 @@
-"""Where the children's log lines go: a file each, and to the console what a user should see."""
+"""Destination of the children's log lines: a file per child, and the console for what a user should see."""
 
 import json
 import sys
@@ -6,14 +6,14 @@ from pathlib import Path
 from threading import Lock
 
 LARGEST_FILE_BYTES = 16 << 20
-"""A log file beyond this becomes the one older copy and a new one begins."""
+"""Size at which a log file is rotated; one older copy is kept."""
 
 _SEVERE = {"warning", "error", "critical", "exception"}
 _SHOWN_ELSEWHERE = {"event", "level", "timestamp", "service", "logger", "exception"}
 
 
 class LogSink:
-    """Takes lines of any child from any thread. ``verbose``: every line goes to the console as it is."""
+    """Sink for the log lines of any child, from any thread. With ``verbose``, every line is also printed unchanged."""
 
     def __init__(self, folder: Path, *, verbose: bool) -> None:
         self._folder = folder
@@ -21,7 +21,7 @@ class LogSink:
         self._lock = Lock()
 
     def take(self, name: str, line: str) -> None:
-        """Keeps a line, and shows it when it matters."""
+        """Write a line to the child's log file, and print it if the user should see it."""
         with self._lock:
             path = self._folder / f"{name.replace(' ', '-')}.log"
             with path.open("a", encoding="utf-8") as file:
@@ -35,7 +35,7 @@ class LogSink:
 
 
 def for_console(name: str, line: str) -> str | None:
-    """A child's line for a person's eyes; None for what is no warning. What is not JSON is shown as it is."""
+    """Return a child's line in readable form; None if it is less than a warning. Lines that are not JSON are kept."""
     try:
         entry = json.loads(line)
     except ValueError:
@@ -51,7 +51,7 @@ def for_console(name: str, line: str) -> str | None:
 
 
 def _cause(exception: object) -> str:
-    """The innermost sentence of structlog's exception list (or of a plain traceback)."""
+    """Return the innermost message of structlog's exception list (or of a plain traceback)."""
     if isinstance(exception, list) and exception and isinstance(exception[0], dict):
         return f"({exception[0].get('exc_type')}: {exception[0].get('exc_value')})"
     if isinstance(exception, str) and exception.strip():

@@ -1,6 +1,6 @@
-"""The command line: what can be asked, and nothing of how it is done.
+"""The command line: commands and their options, without their implementation.
 
-Each command imports its parts when it runs, so that `stt --help` needs neither FFmpeg nor an HTTP library.
+Each command imports its implementation when it runs, so that `stt --help` needs neither FFmpeg nor an HTTP library.
 """
 
 import sys
@@ -17,7 +17,7 @@ from stt_shared.contracts.engines import EngineName
 
 
 class _OneLineErrors(typer.core.TyperGroup):
-    """Turns CliError into its line on stderr and its exit code, for all commands."""
+    """Command group that turns a CliError into a line on stderr and an exit code."""
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         try:

@@ -1,4 +1,4 @@
-"""Makes sure a model is there and whole before anything starts; with a progress bar when it must be fetched."""
+"""Preparation of a model: present and intact before anything starts, with a progress bar while it is downloaded."""
 
 from pathlib import Path
 
@@ -12,12 +12,15 @@ from stt_transcriber.models.store import ModelError, default_models_dir, pull, r
 
 
 def models_dir_of(given: Path | None) -> Path:
-    """The folder of models: the one given, else MODELS_DIR, else one in the user's cache."""
+    """Return the folder of models: the one given, else MODELS_DIR, else one in the user's cache."""
     return given.expanduser() if given is not None else default_models_dir()
 
 
 def prepare_model(model: str, engine: str, models_dir: Path, console: Console) -> None:
-    """What `stt up` needs before it starts services. Raises CliError (exit code 2 for a name nobody knows)."""
+    """Prepare the model that `stt up` needs before it starts services.
+
+    Raises CliError (exit code 2 for an unknown name).
+    """
     if engine == EngineName.INSTANT:
         return
     if engine == EngineName.OPENAI_WHISPER and not is_users_own(model):
@@ -27,21 +30,24 @@ def prepare_model(model: str, engine: str, models_dir: Path, console: Console) -
         elif name not in KNOWN_MODELS:
             names = ", ".join(sorted(known for known in KNOWN_MODELS if not known.endswith(CHECKPOINT_SUFFIX)))
             raise CliError(f"unknown model {model!r}: give one of {names}, or a .pt file", exit_code=2)
-        # Any other checkpoint of OpenAI's is fetched and checked by OpenAI's package when the engine loads it.
+        # OpenAI's package downloads and verifies any other OpenAI checkpoint when the engine loads it.
         return
     ensure_model(model, models_dir, console)
 
 
 def is_users_own(name: str) -> bool:
-    """The name is a path to model files; a folder that merely bears a model's name is none."""
+    """Return True if the name is a path to model files; a folder that merely has a model's name does not count."""
     path = Path(name).expanduser()
     return path.is_file() or (path / "model.bin").is_file() or any(path.glob(f"*{CHECKPOINT_SUFFIX}"))
 
 
 def ensure_model(name: str, models_dir: Path, console: Console) -> Path:
-    """The checked folder of a model, fetched if need be. Raises CliError (exit code 2 for a name nobody knows)."""
+    """Return the verified folder of a model, downloading it if needed.
+
+    Raises CliError (exit code 2 for an unknown name).
+    """
     if is_users_own(name):
-        # Nobody published a digest of these.
+        # There is no published digest to verify these against.
         return _resolve(name, models_dir)
     with Progress(
         TextColumn("{task.description}"),

@@ -1,4 +1,4 @@
-"""Asks a running suite whether it is healthy, with nothing but the standard library: the launcher starts fast."""
+"""Health check of a running suite, using only the standard library so that the launcher starts fast."""
 
 import json
 import urllib.error
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Health:
-    """What GET /health said. ``status`` is '' when nobody answered."""
+    """Answer of GET /health. ``status`` is '' if there was no answer."""
 
     status: str = ""
     services: dict[str, Any] = field(default_factory=dict)
@@ -17,16 +17,16 @@ class Health:
 
     @property
     def is_healthy(self) -> bool:
-        """Everything works."""
+        """True if everything works."""
         return self.status == "healthy"
 
     @property
     def only_redis_nearly_full(self) -> bool:
-        """Everything works; Redis will refuse writes before long."""
+        """True if everything works but Redis will soon refuse writes."""
         return self.status == "degraded" and self.unready() == "redis nearly_full"
 
     def unready(self) -> str:
-        """What is still missing, for a progress line."""
+        """Return what is not ready, for a progress line."""
         if not self.status:
             return "gateway"
         good = {"connected", "loaded", "ready", "ok", "healthy", "running"}
@@ -34,7 +34,7 @@ class Health:
 
 
 def ask_health(url: str, timeout_s: float = 1.0) -> Health:
-    """One request; an unhealthy suite answers with an error status and the same body."""
+    """Request the health once; an unhealthy suite answers with an error status and the same body."""
     try:
         with urllib.request.urlopen(f"{url}/health", timeout=timeout_s) as response:  # noqa: S310  our own address
             return read_health(response.read())
@@ -46,7 +46,7 @@ def ask_health(url: str, timeout_s: float = 1.0) -> Health:
 
 
 def read_health(body: bytes) -> Health:
-    """Reads an answer; anything that is no JSON object counts as no answer."""
+    """Parse an answer; anything that is not a JSON object counts as no answer."""
     try:
         said = json.loads(body)
     except ValueError:

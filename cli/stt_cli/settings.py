@@ -1,4 +1,4 @@
-"""Settings of `stt up`: the environment (and `.env`), overruled by the options of the command line."""
+"""Settings of `stt up`: the environment (and `.env`), overridden by command-line options."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,7 +14,7 @@ Replicas = Annotated[int, Field(ge=1, le=64)]
 
 
 class UpSettings(BaseSettings):
-    """What the launcher needs to know; everything else passes through to the services in the environment."""
+    """Settings that the launcher needs itself; all others pass through to the services in the environment."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
 
@@ -44,7 +44,7 @@ class UpSettings(BaseSettings):
 
 
 def load_up_settings(overrides: dict[str, Any]) -> UpSettings:
-    """Environment plus the options that were given (None = not given). Raises CliError that names the bad value."""
+    """Load the environment plus the options given (None = not given). Raises CliError that names the invalid value."""
     try:
         return UpSettings(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:

@@ -1,6 +1,6 @@
-"""Keeps a set of child processes running: starts them, restarts what dies, stops them in order.
+"""Supervisor of child processes: starts them, restarts those that die, stops them in order.
 
-Single-threaded: `poll` is called by the launcher's loop and never waits.
+Single-threaded: the launcher's loop calls `poll`, which never waits.
 """
 
 import time
@@ -12,12 +12,12 @@ from stt_cli.child import Child, ChildSpec, describe_exit
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
 STEADY_AFTER_S = 30.0
-"""A child that has lived this long starts with the first pause again."""
+"""Lifetime after which a child's backoff starts again from the first pause."""
 
 
 @dataclass
 class Backoff:
-    """How long to wait before the next restart: doubling from the first pause up to the longest."""
+    """Wait before the next restart, doubling from the first pause up to the longest."""
 
     first_s: float = FIRST_PAUSE_S
     longest_s: float = LONGEST_PAUSE_S
@@ -25,7 +25,7 @@ class Backoff:
     _next_s: float = 0.0
 
     def after(self, lived_s: float) -> float:
-        """Seconds to wait after a process that lived ``lived_s``."""
+        """Return the seconds to wait after a process that lived for ``lived_s``."""
         if self._next_s == 0.0 or lived_s >= self.steady_after_s:
             self._next_s = self.first_s
         pause_s = self._next_s
@@ -44,7 +44,7 @@ class _Slot:
 
 @dataclass(frozen=True)
 class Ended:
-    """A child that ended without being asked to."""
+    """A child that ended without having been stopped."""
 
     name: str
     exit_code: int
@@ -56,7 +56,7 @@ class Ended:
 
 
 class Supervisor:
-    """Groups of children; groups start together and stop one after the other, in the order given."""
+    """Supervisor of groups of children; all groups start together and stop one after the other, in the order given."""
 
     def __init__(
         self,
@@ -69,12 +69,12 @@ class Supervisor:
         self._now = now
 
     def start(self) -> None:
-        """Starts every child."""
+        """Start every child."""
         for slot in self._slots():
             self._start(slot)
 
     def poll(self) -> list[Ended]:
-        """Who has ended since the last call; starts again whoever is due."""
+        """Return the children that have ended since the last call, and restart those that are due."""
         ended = []
         for slot in self._slots():
             if slot.child is None:
@@ -89,13 +89,13 @@ class Supervisor:
         return ended
 
     def pids(self) -> dict[str, int]:
-        """Process ids of the children that run, by name."""
+        """Return the process ids of the running children, by name."""
         return {slot.spec.name: slot.child.pid for slot in self._slots() if slot.child is not None}
 
     def stop(self, grace_s: float, hurry: Callable[[], bool] = lambda: False) -> list[str]:
-        """Ends one group after the other; returns the names of those that had to be killed.
+        """Stop one group after the other; return the names of children that had to be killed.
 
-        Each group has ``grace_s`` to finish; once ``hurry()`` is true nobody is waited for any longer.
+        Each group has ``grace_s`` to finish; once ``hurry()`` is true there is no more waiting.
         """
         killed = []
         for group in self._groups:

@@ -1,1 +1,1 @@
-"""The transcript store: what was said, kept in a database and found again. SQLite or PostgreSQL, one interface."""
+"""The transcript store: transcripts and utterances in a searchable database, SQLite or PostgreSQL, one interface."""

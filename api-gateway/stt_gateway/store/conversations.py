@@ -1,4 +1,4 @@
-"""Utterances of conversations: numbered as they are stored, read by number."""
+"""Utterances of conversations, numbered as they are stored and read by number."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -20,10 +20,11 @@ _decode_words = msgspec.json.Decoder(list[SpokenWord]).decode
 
 
 async def append(connection: AsyncConnection, index: SearchIndex, new: Sequence[Utterance]) -> list[int]:
-    """Numbers of these utterances; 0 for one that came late to a deleted session or conversation."""
+    """Store the utterances and return their numbers; 0 for one that arrived after its session or conversation was
+    deleted."""
     new = [_storable(one) for one in new]
     numbers: dict[tuple[str, int], int] = {}
-    # In one order everywhere, so that two writers never wait for each other in turn.
+    # All writers lock conversations in the same order, so that they cannot deadlock.
     ordered = sorted(new, key=lambda one: one.conversation_id)
     for conversation_id, group in groupby(ordered, key=lambda one: one.conversation_id):
         numbers |= await _append_to(connection, index, conversation_id, list(group))
@@ -37,8 +38,8 @@ async def _append_to(
     seen_ms = conversations.c.touched_ms
     opened = index.insert(conversations).values(id=conversation_id, last_number=0, touched_ms=touched_ms)
     await connection.execute(opened.on_conflict_do_nothing())
-    # This locks the row until the commit: numbers become readable in their order, and no reader steps over one that a
-    # slower writer has yet to commit.
+    # This locks the row until the commit: numbers become readable in order, and no reader skips one that a slower
+    # writer has yet to commit.
     last = (
         await connection.execute(
             update(conversations)
@@ -80,7 +81,7 @@ async def _held(connection: AsyncConnection, new: Sequence[Utterance]) -> dict[t
 
 
 async def _late(connection: AsyncConnection, conversation_id: str, new: Sequence[Utterance]) -> dict[str, int]:
-    """When each session, or this conversation, was deleted; later of the two."""
+    """Return the time at which each session or this conversation was deleted, whichever is later."""
     sessions = {one.session_id for one in new}
     found = await connection.execute(
         select(deleted).where(
@@ -103,7 +104,7 @@ def _row(one: Utterance, number: int) -> dict[str, Any]:
 
 
 def _storable(one: Utterance) -> Utterance:
-    # Clients name conversations and speakers as they like.
+    # Clients choose the names of conversations and speakers freely.
     return msgspec.structs.replace(
         one,
         conversation_id=kept_text(one.conversation_id),
@@ -116,7 +117,7 @@ def _storable(one: Utterance) -> Utterance:
 async def read(
     connection: AsyncConnection, conversation_id: str, after: int, since_ms: float | None, limit: int
 ) -> list[NumberedUtterance]:
-    """Utterances with a number above ``after`` that ended at or after ``since_ms``, by number, without their words."""
+    """Return utterances numbered above ``after`` that ended at or after ``since_ms``, by number, without words."""
     query = select(utterances.c.number, *_PLAIN).where(
         utterances.c.conversation_id == conversation_id, utterances.c.number > after
     )
@@ -127,7 +128,7 @@ async def read(
 
 
 async def read_session(connection: AsyncConnection, session_id: str) -> list[Utterance]:
-    """All utterances of one session, in their order."""
+    """Return all utterances of one session, in order."""
     query = select(utterances).where(utterances.c.session_id == session_id).order_by(utterances.c.utterance)
     return [_utterance(row, _decode_words(row.words)) for row in await connection.execute(query)]
 
@@ -137,14 +138,20 @@ def _utterance(row: Row[Any], words: Sequence[SpokenWord] = ()) -> Utterance:
 
 
 async def remove(connection: AsyncConnection, conversation_id: str) -> int:
-    """Removes a conversation's utterances. Its numbers go on where they were, for readers who are still there."""
+    """Remove a conversation's utterances and return how many there were.
+
+    Its numbering continues, for readers that are still following it.
+    """
     return (
         await connection.execute(delete(utterances).where(utterances.c.conversation_id == conversation_id))
     ).rowcount
 
 
 async def purge(connection: AsyncConnection, now_ms: int, forgotten_ms: int) -> int:
-    """Removes utterances past their time, and conversations without any that nobody touched since ``forgotten_ms``."""
+    """Remove expired utterances, and empty conversations not written to since ``forgotten_ms``.
+
+    Returns the number of utterances removed.
+    """
     gone = await connection.execute(delete(utterances).where(utterances.c.expires_ms <= now_ms))
     empty = ~exists(select(1).where(utterances.c.conversation_id == conversations.c.id))
     await connection.execute(delete(conversations).where(conversations.c.touched_ms < forgotten_ms, empty))

@@ -1,4 +1,4 @@
-"""Connections to the database: what each must be told before its first statement."""
+"""Connections to the database and the settings that each needs before its first statement."""
 
 import os
 import sqlite3
@@ -12,18 +12,21 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 SQLITE_FILE = "transcripts.db"
 LOCK_WAIT_S = 5.0
-"""How long a statement waits for a lock, and a call for a free connection."""
+"""Longest wait of a statement for a lock, and of a call for a free connection."""
 STATEMENT_S = 15.0
-"""Longest statement of PostgreSQL; a migration has no limit."""
+"""Time limit of a statement in PostgreSQL; a migration has no limit."""
 _WRITES = "stt_writes"
 
 
 def database_url(given: str | None, data_dir: Path) -> URL:
-    """``DATABASE_URL`` as the store takes it; without one, a SQLite file in ``data_dir``. Raises ValueError."""
+    """Return ``DATABASE_URL`` in the form that the store accepts, or else the URL of a SQLite file in ``data_dir``.
+
+    Raises ValueError.
+    """
     if not given:
         return URL.create("sqlite", database=str(data_dir.absolute() / SQLITE_FILE))
     try:
-        # What SQLAlchemy says of a bad URL quotes it, password and all.
+        # SQLAlchemy's own message about a bad URL quotes it, including the password.
         url = make_url("postgresql" + given[8:] if given.startswith("postgres:") else given)
     except (exc.ArgumentError, ValueError):
         raise ValueError("DATABASE_URL is no URL; it must be sqlite:////PATH or postgresql://USER@HOST/NAME") from None
@@ -38,13 +41,13 @@ def database_url(given: str | None, data_dir: Path) -> URL:
 
 
 def is_sqlite(url: URL) -> bool:
-    """Which of the two it is."""
+    """Return True for SQLite, False for PostgreSQL."""
     return url.get_backend_name() == "sqlite"
 
 
 def open_engine(url: URL, *, pool_size: int = 5, creating: bool = False) -> AsyncEngine:
-    """Connections to ``url`` as ``database_url`` gives it. A SQLite file is only made when ``creating``: one that was
-    taken away must be told, not replaced by an empty one."""
+    """Return an engine for a ``url`` from ``database_url``. A SQLite file is created only if ``creating`` is set: a
+    file that was removed must be reported, not replaced by an empty one."""
     if is_sqlite(url):
         return _sqlite(Path(url.database or ""), pool_size, creating)
     return create_async_engine(
@@ -53,11 +56,11 @@ def open_engine(url: URL, *, pool_size: int = 5, creating: bool = False) -> Asyn
         max_overflow=pool_size,
         pool_timeout=LOCK_WAIT_S,
         pool_pre_ping=True,
-        # Else its errors, and so the logs, repeat what was to be stored.
+        # Otherwise errors, and with them the logs, would contain what was to be stored.
         hide_parameters=True,
         connect_args={
             "connect_timeout": int(LOCK_WAIT_S),
-            # A plan for these very values: a search for a rare word and one for a common word need different plans.
+            # Plan for the actual values: a search for a rare word and one for a common word need different plans.
             "prepare_threshold": None,
             "options": ""
             if creating
@@ -67,7 +70,7 @@ def open_engine(url: URL, *, pool_size: int = 5, creating: bool = False) -> Asyn
 
 
 def writing(engine: AsyncEngine) -> AsyncEngine:
-    """The same connections, for transactions that write."""
+    """Return the same engine for transactions that write."""
     return engine.execution_options(**{_WRITES: True})
 
 
@@ -91,7 +94,7 @@ def _sqlite(path: Path, pool_size: int, creating: bool) -> AsyncEngine:
         entry.info["file"] = _file_of(path)
 
     def compare(_: Any, entry: ConnectionPoolEntry, __: Any) -> None:
-        # Linux keeps a deleted file alive for who has it open: writes would succeed and be lost.
+        # Linux keeps a deleted file alive for the process that has it open: writes would succeed and be lost.
         if entry.info.get("file") != _file_of(path):
             raise exc.DisconnectionError("the database's file was replaced")
 
@@ -109,7 +112,7 @@ def _file_of(path: Path) -> tuple[int, int] | None:
 
 
 def _prepare(connection: Any, _: ConnectionPoolEntry) -> None:
-    # Python's own idea of when a transaction begins leaves out what does not look like a write: see _begin.
+    # Python's sqlite3 opens a transaction only before statements that look like writes; see _begin.
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in ("foreign_keys = ON", "secure_delete = ON", "synchronous = FULL", "cache_size = -32768"):
@@ -118,13 +121,13 @@ def _prepare(connection: Any, _: ConnectionPoolEntry) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    # A transaction that reads first and writes then cannot wait for another writer: SQLite refuses it at once.
+    # A transaction that reads before it writes cannot wait for another writer: SQLite rejects it immediately.
     writes = connection.get_execution_options().get(_WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def check_sqlite() -> None:
-    """Raises RuntimeError where this Python's SQLite cannot search."""
+    """Check that this Python's SQLite supports full-text search. Raises RuntimeError."""
     connection = sqlite3.connect(":memory:")
     try:
         for tokenizer in ("ascii", "trigram"):

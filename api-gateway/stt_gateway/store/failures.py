@@ -1,4 +1,4 @@
-"""What a database's failure means to a client: one line, and that trying again may help."""
+"""Database failures translated for clients: one line, and whether trying again may help."""
 
 import contextlib
 import sqlite3
@@ -37,7 +37,7 @@ _POSTGRESQL = {
 
 @contextlib.contextmanager
 def as_stt_error() -> Iterator[None]:
-    """Turns a database that cannot be used into SttError ``unavailable``. Mistakes of ours stay what they are."""
+    """Turn the errors of an unusable database into SttError ``unavailable``; our own bugs pass through unchanged."""
     try:
         yield
     except exc.TimeoutError as error:
@@ -52,8 +52,8 @@ def as_stt_error() -> Iterator[None]:
 
 
 def _unavailable(meaning: str, error: Exception) -> SttError:
-    # The statement and its values stay out: they hold what was said. What a database says of being locked, full or gone
-    # holds nothing of it.
+    # The statement and its values are left out since they contain transcripts. The database's own message about being
+    # locked, full or gone does not.
     cause = error.orig if isinstance(error, exc.DBAPIError) else error
     reason = str(cause).partition("\n")[0]
     _log.warning("transcript store failed", cause=type(cause).__name__, reason=reason, meaning=meaning)
@@ -64,7 +64,7 @@ def _meaning(error: exc.DBAPIError | sqlite3.Error) -> str | None:
     cause = error.orig if isinstance(error, exc.DBAPIError) else error
     if isinstance(cause, sqlite3.Error):
         code = getattr(cause, "sqlite_errorcode", None)
-        # The lower byte is the kind; the rest tells kinds of it apart.
+        # The low byte is the primary code; the upper bytes distinguish its variants.
         if code is not None and (known := _SQLITE.get(code & 0xFF)):
             return known
         return "is gone: its tables are missing" if "no such table" in str(cause) else None

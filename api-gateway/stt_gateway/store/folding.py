@@ -1,8 +1,8 @@
-"""Text as search sees it: letters without accents and case, and where in the original a hit lies. Pure.
+"""Text normalisation for search (letters without accents and case), and positions of hits in the original. Pure.
 
-A folded *text* consists of tokens. Scripts that write without blanks have one token a letter, so that any run of them
-is a phrase; a phrase is found where its tokens follow each other. A folded *name* keeps its punctuation, since parts of
-names are looked for as they are.
+A folded *text* consists of tokens. In scripts written without spaces each letter is a token, so that any run of letters
+is a phrase; a phrase matches where its tokens follow each other. A folded *name* keeps its punctuation, since parts of
+names are searched for verbatim.
 """
 
 import functools
@@ -20,12 +20,12 @@ _BLOCK = 1024
 _LOOK = 16_384
 _OVERLAP = 1_024
 
-# Letters that people type without their stroke, and that have no decomposition.
+# Letters that people type without the stroke or as plain letters, and that have no Unicode decomposition.
 _UNSTROKED = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"}
 )
 
-# Han, kana, Bopomofo, Yi, Thai, Lao, Myanmar, Khmer, Javanese and their kin; not Hangul, which writes blanks.
+# Han, kana, Bopomofo, Yi, Thai, Lao, Myanmar, Khmer, Javanese and related scripts; not Hangul, which uses spaces.
 _UNSPACED = (
     "\u0e00-\u0e4f\u0e80-\u0ecf\u1000-\u103f\u1050-\u108f\u1780-\u17d3\u1950-\u19df\u1a20-\u1aad\u3005-\u3007\u3021-\u3029"
     "\u3031-\u3035\u303b\u3041-\u30ff\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua48c"
@@ -34,7 +34,7 @@ _UNSPACED = (
 
 
 def _marks() -> str:
-    """The marks that fold_char keeps, as a regular expression's class: vowel signs, kana's voicing."""
+    """Return the marks that folding keeps (vowel signs, kana voicing), as the contents of a regex character class."""
     kept = [code for code in range(0x300, 0x11F00) if unicodedata.category(chr(code))[0] == "M" and _is_kept(chr(code))]
     ranges: list[list[int]] = []
     for code in kept:
@@ -46,20 +46,20 @@ def _marks() -> str:
 
 
 def _is_kept(mark: str) -> bool:
-    # Accents, points of Hebrew and Arabic, nuktas go. Voicing of kana, viramas, and the vowels that India's scripts and
-    # their neighbours write over or under a letter tell words apart.
+    # Accents, Hebrew and Arabic points and nuktas are dropped. Kana voicing, viramas, and the vowels that the scripts
+    # of India and its neighbours write above or below a letter distinguish words and are kept.
     kind = unicodedata.combining(mark)
     return kind in (0, 8, 9) or 84 <= kind <= 132
 
 
 def _is_ignored(char: str) -> bool:
-    # Joiners, soft hyphens, directions, variation selectors: nobody sees them, nobody types them. Arabic's tatweel is
-    # only a longer line.
+    # Joiners, soft hyphens, direction marks and variation selectors are invisible and not typed in queries. The Arabic
+    # tatweel only lengthens a stroke.
     return unicodedata.category(char) == "Cf" or "\ufe00" <= char <= "\ufe0f" or char in "\u034f\u0640"
 
 
 class _Folded(dict[int, str]):
-    """A table for str.translate that is filled as letters come by: a long text is folded at the speed of C."""
+    """A table for str.translate, filled on demand, so that long texts are folded at C speed."""
 
     def __init__(self, *, keep_punctuation: bool) -> None:
         super().__init__()
@@ -96,48 +96,51 @@ _SINGLE = re.compile(f"[{_UNSPACED}]")
 
 
 def tokens(text: str) -> list[str]:
-    """The folded words (or, without blanks, letters) of a text, in order."""
+    """Return the folded words of a text in order (letters, in scripts without spaces)."""
     return _TOKEN.findall(text.translate(_TEXT))
 
 
 def fold(text: str) -> str:
-    """The tokens with one blank between each two: what a text's index is built of, and a phrase."""
+    """Return the tokens separated by single spaces, the form of indexed texts and of phrases."""
     return " ".join(tokens(text))
 
 
 def fold_name(name: str) -> str:
-    """A file name or title without accents and case; runs of blanks are one blank."""
+    """Return a file name or title without accents and case; runs of whitespace become one space."""
     return " ".join(name.translate(_NAME).split())
 
 
 def highlight(original: str, query: str) -> list[Range]:
-    """Where the phrase ``query`` stands in ``original``: ranges [start, end) of code points, at most MAX_HITS."""
+    """Find the phrase ``query`` in ``original``: ranges [start, end) of code points, at most MAX_HITS."""
     pattern = _phrase(query)
     return list(_ranges(original, _TEXT, pattern)) if pattern else []
 
 
 def highlight_name(original: str, part: str) -> list[Range]:
-    """Where a part of a name stands in it."""
+    """Find a part of a name in the name: ranges as in ``highlight``."""
     folded = fold_name(part)
     if not folded:
         return []
-    # Blanks are not yet joined in the letter-by-letter form.
+    # Letter-by-letter folding has not collapsed runs of spaces yet.
     pattern = re.compile(re.escape(folded).replace("\\ ", " +"))
     return list(_ranges(original, _NAME, pattern))
 
 
 def snippet(original: str, query: str) -> tuple[str, list[Range]]:
-    """About SNIPPET_CHARS of the text around the first hit, and the hits in it; its beginning where nothing matches."""
+    """Return about SNIPPET_CHARS of text around the first hit, and the hits in it.
+
+    If nothing matches, it is the beginning of the text.
+    """
     hits = _first_hits(original, query)
     start, end = _window(original, hits[0] if hits else (0, 0))
     inside = [(max(first, start) - start, min(last, end) - start) for first, last in hits if start <= first < end]
-    # One character for one, so that the ranges hold.
+    # Character for character, so that the ranges remain valid.
     return re.sub(r"\s", " ", original[start:end]), inside
 
 
 def _first_hits(original: str, query: str) -> list[Range]:
-    # A text of hours is not folded whole for its first hit. Looks overlap by more than a phrase, so what one look cuts
-    # off, or cuts a word out of, the other sees whole.
+    # A transcript of hours is not folded whole to find its first hit. The pieces overlap by more than the length of a
+    # phrase, so a phrase or word cut at the edge of one piece is whole in the other.
     for at in range(0, max(1, len(original) - _OVERLAP), _LOOK - _OVERLAP):
         seen = original[at : at + _LOOK]
         first, beyond = int(at > 0), len(seen) if at + _LOOK >= len(original) else _LOOK - _OVERLAP
@@ -155,7 +158,7 @@ def _phrase(query: str) -> re.Pattern[str] | None:
     pattern = "" if _SINGLE.match(parts[0]) else f"(?<![^ {_UNSPACED}])"
     for before, part in zip(["", *parts], parts, strict=False):
         if before:
-            # Letters of a script without blanks may stand close to their neighbours; two words may not.
+            # Letters of a script without spaces may touch their neighbours; two words may not.
             pattern += " *" if _SINGLE.match(before) or _SINGLE.match(part) else " +"
         pattern += re.escape(part)
     return re.compile(pattern + (f"(?![{_MARKS}])" if _SINGLE.match(parts[-1]) else f"(?![^ {_UNSPACED}])"))
@@ -168,7 +171,7 @@ def _ranges(original: str, table: _Folded, pattern: re.Pattern[str]) -> Iterator
         starts.append(starts[-1] + len(block))
 
     def position(folded_at: int) -> int:
-        """The character of the original whose folded form holds ``folded_at``."""
+        """Return the position in the original of the character whose folded form contains ``folded_at``."""
         block = bisect_right(starts, folded_at) - 1
         at, folded = block * _BLOCK, starts[block]
         while folded + len(table[ord(original[at])]) <= folded_at:
@@ -180,7 +183,7 @@ def _ranges(original: str, table: _Folded, pattern: re.Pattern[str]) -> Iterator
         if count == MAX_HITS:
             return
         end = position(found.end() - 1) + 1
-        # Marks behind the last letter, written as characters of their own, belong to it.
+        # Combining marks after the last letter belong to it.
         while end < len(original) and not table[ord(original[end])]:
             end += 1
         yield position(found.start()), end
@@ -189,7 +192,7 @@ def _ranges(original: str, table: _Folded, pattern: re.Pattern[str]) -> Iterator
 def _window(text: str, hit: Range) -> Range:
     start, end = max(0, hit[0] - _LEAD_CHARS), min(len(text), max(hit[0] - _LEAD_CHARS, 0) + SNIPPET_CHARS)
     end = max(end, min(hit[1], start + 2 * SNIPPET_CHARS))
-    # Whole words at both ends, where a blank is near.
+    # Cut at word boundaries where a space is near.
     if start and (blank := text.find(" ", start, hit[0])) >= 0:
         start = blank + 1
     if end < len(text) and (blank := text.rfind(" ", max(hit[1], start), end)) > 0:

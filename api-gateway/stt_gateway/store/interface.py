@@ -1,4 +1,4 @@
-"""What the store keeps and what it can do. Times ``*_ms`` are wall clock, milliseconds since 1970, unless said."""
+"""The store's types and its interface. Times ``*_ms`` are wall clock, milliseconds since 1970, unless noted."""
 
 import enum
 from collections.abc import Sequence
@@ -12,20 +12,20 @@ from stt_shared.contracts.session import Task
 
 MAX_QUERY_CHARS = 200
 MAX_PAGE = 100
-"""Most transcripts of one page of a search."""
+"""Maximum transcripts in one page of a search."""
 MAX_UTTERANCES = 1000
-"""Most utterances of one read of a conversation."""
+"""Maximum utterances in one read of a conversation."""
 
 
 class Kind(enum.StrEnum):
-    """Where a transcript comes from."""
+    """Origin of a transcript."""
 
     JOB = "job"
     LIVE = "live"
 
 
 class State(enum.StrEnum):
-    """How far a transcript is; the last three are the end."""
+    """Progress of a transcript; the last three states are terminal."""
 
     PROCESSING = "processing"
     COMPLETED = "completed"
@@ -34,16 +34,16 @@ class State(enum.StrEnum):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """What a list shows of a transcript. ``id`` is that of the job or the session."""
+    """The fields of a transcript that lists show. ``id`` is that of the job or the stored session."""
 
     id: str
     kind: Kind
     state: State
     created_ms: int
     title: str = ""
-    """What people call it; the file's name until somebody renames it."""
+    """Display name; the file's name until somebody renames the transcript."""
     filename: str = ""
-    """As it was uploaded."""
+    """File name at upload."""
     duration_s: float = 0.0
     language: str = ""
     model: str = ""
@@ -51,11 +51,15 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     error: JobError | None = None
     conversation_id: str = ""
     expires_ms: int | None = None
-    """When retention removes it; None: never."""
+    """Time at which retention removes it; None means never."""
 
 
 class Transcript(Summary, frozen=True, kw_only=True):
-    """All of it. ``content_key`` is the same for the same bytes with the same options; empty: answers no upload."""
+    """A complete transcript.
+
+    ``content_key`` is the same for the same bytes with the same options. If it is empty, the transcript is not used to
+    answer another upload.
+    """
 
     text: str = ""
     segments: list[JobSegment] = msgspec.field(default_factory=list)
@@ -63,7 +67,7 @@ class Transcript(Summary, frozen=True, kw_only=True):
 
 
 class Utterance(msgspec.Struct, frozen=True, kw_only=True):
-    """One settled utterance of a conversation; (session_id, utterance) names it, whatever epoch the session has."""
+    """A finished utterance of a conversation, identified by (session_id, utterance) whatever the session's epoch."""
 
     conversation_id: str
     session_id: str
@@ -74,24 +78,26 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True):
     started_ms: int
     ended_ms: int
     start_ms: int
-    """Position in the session's audio, as ``end_ms``."""
+    """Position in the session's audio; so is ``end_ms``."""
     end_ms: int
     confidence: float = 0.0
     words: list[SpokenWord] = []
-    """Of a session that is kept; ``conversation`` reads none."""
+    """Words, if the session is stored; ``conversation`` does not read them."""
     expires_ms: int | None = None
 
 
 class NumberedUtterance(msgspec.Struct, frozen=True):
-    """An utterance with its number in the conversation: 1, 2, 3 … in the order in which they became readable, so a
-    reader who asks for what comes after the last number it has misses nothing. Deleted utterances leave holes."""
+    """An utterance with its number in the conversation: 1, 2, 3 … in the order in which they became readable.
+
+    A reader that asks for everything after the last number it has misses nothing. Deleted utterances leave holes.
+    """
 
     number: int
     utterance: Utterance
 
 
 class Search(msgspec.Struct, frozen=True):
-    """What to look for; all conditions hold together. ``from_ms`` is inside, ``to_ms`` outside the range."""
+    """Search conditions, all of which must hold. ``from_ms`` is inclusive, ``to_ms`` exclusive."""
 
     query: str = ""
     filename: str = ""
@@ -100,12 +106,12 @@ class Search(msgspec.Struct, frozen=True):
     from_ms: int | None = None
     to_ms: int | None = None
     before: int | None = None
-    """Only what comes behind this place: the last page's ``Page.next``."""
+    """Return only results after this place, the previous page's ``Page.next``."""
     limit: int = 20
 
 
 class Snippet(msgspec.Struct, frozen=True):
-    """A piece of the text and the ranges [start, end) of it, in characters (code points), that match."""
+    """A piece of the text and the ranges [start, end) in it that match, in code points."""
 
     text: str
     hits: list[tuple[int, int]]
@@ -128,52 +134,58 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class TranscriptStore(Protocol):
-    """All writes may be repeated: the same write again changes nothing. Each is done whole or not at all.
+    """Interface of the store. Writes are idempotent and atomic.
 
     Every call raises SttError ``unavailable`` while the database is locked, full or gone.
     """
 
     async def put(self, transcript: Transcript) -> bool:
-        """Inserts, or updates all but title and creation time. False: not stored, since it was deleted lately, or
-        since a state that is the end would be overwritten by one that is not."""
+        """Insert the transcript, or update everything except title and creation time. False means not stored: it was
+        deleted recently, or a terminal state would be overwritten by one that is not."""
 
     async def get(self, id: str) -> Transcript | None:
-        """One transcript."""
+        """Return one transcript, or None."""
 
     async def find_by_content(self, content_key: str) -> Transcript | None:
-        """The newest completed transcript of the same bytes with the same options."""
+        """Return the newest completed transcript of the same bytes with the same options."""
 
     async def search(self, wanted: Search) -> Page:
-        """What matches, newest first."""
+        """Return the matching transcripts, newest first."""
 
     async def rename(self, id: str, title: str) -> Summary | None:
-        """Sets the title; SttError bad_config on one that is empty or too long. None: no such transcript."""
+        """Set the title; None means there is no such transcript. Raises SttError bad_config for one that is empty or
+        too long."""
 
     async def delete(self, id: str, now_ms: float, *, may_come: bool = False) -> bool:
-        """Removes the transcript and the utterances of its session, and keeps late copies of them out for a week.
-        False: no such transcript; ``may_come``: it may be on its way, and is kept out all the same."""
+        """Remove the transcript and the utterances of its session, and reject late copies of them for a week.
+
+        False means there is no such transcript. With ``may_come`` it may still be on its way, and is rejected then too.
+        """
 
     async def append(self, utterances: Sequence[Utterance]) -> list[int]:
-        """Numbers of these utterances, in their order; what is there already keeps its number and text. 0: not stored,
-        since its session or conversation was deleted lately."""
+        """Store the utterances and return their numbers, in the order given.
+
+        One that is already stored keeps its number and text. 0 means not stored, since its session or conversation was
+        deleted recently.
+        """
 
     async def conversation(
         self, conversation_id: str, *, after: int = 0, since_ms: float | None = None, limit: int = MAX_UTTERANCES
     ) -> list[NumberedUtterance]:
-        """Utterances with a number above ``after`` that ended at or after ``since_ms``, by number."""
+        """Return utterances numbered above ``after`` that ended at or after ``since_ms``, by number."""
 
     async def session_utterances(self, session_id: str) -> list[Utterance]:
-        """All utterances of one session, in their order."""
+        """Return all utterances of one session, in order."""
 
     async def delete_conversation(self, conversation_id: str, now_ms: float) -> bool:
-        """Removes all utterances of a conversation and keeps late copies out for a week; transcripts of its sessions
-        stay. False: there were none."""
+        """Remove all utterances of a conversation and reject late copies for a week; the transcripts of its sessions
+        remain. False means there were none."""
 
     async def purge_expired(self, now_ms: float) -> int:
-        """Removes what is past its time, and its traces in the database's files; how many transcripts went."""
+        """Remove expired data and its traces in the database's files; return the number of transcripts removed."""
 
     async def check(self) -> None:
-        """Reads a row; raises as every call does."""
+        """Read a row; raises as every call does."""
 
     async def close(self) -> None:
-        """Closes all connections."""
+        """Close all connections."""

@@ -1,4 +1,4 @@
-"""Brings the database's tables to this version's, at every start."""
+"""Migration of the database's tables to this version, at every start."""
 
 import asyncio
 import os
@@ -15,15 +15,15 @@ from stt_gateway.store.engine import LOCK_WAIT_S, check_sqlite, is_sqlite, open_
 from stt_gateway.store.failures import as_stt_error
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
-# Any number, the same for all gateways.
+# An arbitrary number, the same for all gateways.
 _LOCK = 0x5354_5453
 
 
 async def migrate(url: URL) -> None:
-    """Creates what is missing. Of several gateways that start at once one does it and the others wait.
+    """Create whatever is missing. If several gateways start at once, one does it and the others wait.
 
-    Raises SttError unavailable without a database, RuntimeError where SQLite cannot search or where the tables are of
-    a later version.
+    Raises SttError unavailable without a database, RuntimeError if SQLite cannot search or if the tables belong to a
+    later version.
     """
     if is_sqlite(url):
         check_sqlite()
@@ -43,14 +43,14 @@ async def migrate(url: URL) -> None:
 
 
 def _make_private(path: Path) -> None:
-    # Made with the rights it is to have: nobody else on this machine may read what was said.
+    # Create the file with its final permissions: other users of this machine must not read transcripts.
     path.parent.mkdir(parents=True, exist_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def _write_ahead(path: Path) -> None:
-    # Outside any transaction; the file remembers it. Gateways that start at once may get in each other's way here, and
-    # SQLite does not wait for it by itself.
+    # Must run outside a transaction; the setting persists in the file. Gateways that start at once may block each other
+    # here, and SQLite's own lock timeout does not apply.
     deadline = time.monotonic() + LOCK_WAIT_S
     connection = sqlite3.connect(path, timeout=LOCK_WAIT_S, isolation_level=None)
     try:
@@ -68,7 +68,7 @@ def _write_ahead(path: Path) -> None:
 
 def _upgrade(connection: Connection) -> None:
     config = Config()
-    # Config reads percent signs as the start of a name.
+    # Config treats percent signs as interpolation.
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     try:

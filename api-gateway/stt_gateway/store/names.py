@@ -1,4 +1,4 @@
-"""What may be called how: titles, file names and texts as they are stored. Pure."""
+"""Sanitising of titles, file names and texts before they are stored. Pure."""
 
 import unicodedata
 
@@ -8,7 +8,7 @@ MAX_TITLE_CHARS = 255
 
 
 def checked_title(title: str) -> str:
-    """A title as it is kept. Raises SttError bad_config on one that is empty or too long."""
+    """Return a title in its stored form. Raises SttError bad_config for one that is empty or too long."""
     visible = _visible(title)
     if not visible:
         raise SttError("bad_config", "title is empty; it must hold at least one visible character")
@@ -20,28 +20,28 @@ def checked_title(title: str) -> str:
 
 
 def kept_name(name: str) -> str:
-    """A name that is not refused but cut, since nobody waits for an answer about it."""
+    """Return a name in its stored form, truncated rather than refused: no client is waiting for an error."""
     return _visible(name)[:MAX_TITLE_CHARS].rstrip()
 
 
 def kept_text(text: str) -> str:
-    """A text that both databases take: without NUL and halves of surrogate pairs."""
+    """Return a text that both databases accept: without NUL and lone surrogates."""
     if "\0" in text:
         text = text.replace("\0", "")
     return text.encode("utf-8", "replace").decode()
 
 
 def _visible(name: str) -> str:
-    # Line breaks and tabs part words; other control characters, changes of direction among them, hide what is written.
+    # Line breaks and tabs separate words; other control characters, such as direction overrides, can disguise a name.
     blanked = " ".join(name.split())
     return "".join(char for char in blanked if char in "\u200c\u200d" or unicodedata.category(char)[0] != "C").strip()
 
 
 def stored_id(session_id: str, instance: str) -> str:
-    """A session's id may be used again; what is stored tells them apart."""
+    """Return the id under which a session is stored; session ids may be reused, so the instance is part of it."""
     return f"{session_id[:110]}.{instance[:12]}"
 
 
 def session_id_of(stored: str) -> str:
-    """The session's id in a ``stored_id``, as far as that holds it."""
+    """Return the session id in a ``stored_id``, which may hold only its beginning."""
     return stored.rpartition(".")[0]

@@ -1,10 +1,9 @@
-"""Search in PostgreSQL: GIN indexes over hashed pieces of what is looked for, then a look at the folded text itself.
+"""Search in PostgreSQL: GIN indexes over hashed pieces of text, then a check of the folded text itself.
 
-Pieces are words and pairs of neighbouring words (of a text), runs of one to three letters (of a name), as 32-bit
-hashes.
-The index gives what holds all pieces of the query; two pieces with one hash, or a phrase whose pairs stand apart, are
-sorted out by the look. So search needs no extension, knows every alphabet whatever the server's locale, and has neither
-tsvector's limit of a megabyte nor its 256 positions of a word.
+Pieces are words and pairs of adjacent words (of a text), or runs of one to three letters (of a name), as 32-bit
+hashes. The index finds rows that contain all pieces of the query; the check removes hash collisions and phrases whose
+pairs are not adjacent. Search therefore needs no extension, handles every alphabet whatever the server's locale, and
+has neither tsvector's limit of one megabyte nor its limit of 256 positions per word.
 """
 
 import zlib
@@ -27,22 +26,22 @@ _texts = table("transcript_texts", column("place"), column("folded"), column("gr
 
 
 class PostgresSearch:
-    """As ``SearchIndex``."""
+    """``SearchIndex`` for PostgreSQL."""
 
     def insert(self, table: TableClause) -> postgresql.Insert:
-        """An INSERT that knows ON CONFLICT."""
+        """Return an INSERT that supports ON CONFLICT."""
         return postgresql.insert(table)
 
     def rows(self, place: int, name: str, text: str | None = None) -> Sequence[FoldedRow]:
-        """What indexes a folded name and text."""
+        """Return the rows that index a folded name and text."""
         named: FoldedRow = (_names, {"place": place, "folded": name, "grams": sorted(name_grams(name))})
         if text is None:
             return [named]
-        # A blank at both ends: a phrase with blanks around it is found at whole words only.
+        # Spaces at both ends: a phrase surrounded by spaces then matches whole words only.
         return [named, (_texts, {"place": place, "folded": f" {text} ", "grams": sorted(text_grams(text))})]
 
     def matching(self, name: str, phrase: str) -> tuple[Select[Any], ColumnElement[int]]:
-        """Places that hold a part of a name and a phrase."""
+        """Return a query for the places that match a part of a name and a phrase, and its column."""
         by_name = (
             [_holds(_names.c.grams, _needed_of_name(name)), func.strpos(_names.c.folded, name) > 0] if name else []
         )
@@ -56,11 +55,11 @@ class PostgresSearch:
         return query, _texts.c.place
 
     async def scrub(self, engine: AsyncEngine) -> None:
-        """Nothing: the server's autovacuum does it."""
+        """Do nothing: the server's autovacuum does it."""
 
 
 def name_grams(folded: str) -> set[int]:
-    """Hashes of all runs of one to three letters, a name (line) at a time."""
+    """Return hashes of all runs of one to three letters, within each name (line)."""
     return _hashes(
         line[at : at + length]
         for line in folded.split("\n")
@@ -70,7 +69,7 @@ def name_grams(folded: str) -> set[int]:
 
 
 def text_grams(folded: str) -> set[int]:
-    """Hashes of all words and pairs of neighbouring words."""
+    """Return hashes of all words and pairs of adjacent words."""
     words = folded.split()
     return _hashes(words) | _hashes(map(" ".join, pairwise(words)))
 
@@ -86,7 +85,7 @@ def _needed_of_text(phrase: str) -> set[int]:
 
 
 def _hashes(pieces: Iterable[str]) -> set[int]:
-    # Of a piece many times there, one; PostgreSQL's integers have a sign.
+    # Each distinct piece is hashed once; PostgreSQL's integers are signed.
     return {(zlib.crc32(piece.encode()) ^ 0x8000_0000) - 0x8000_0000 for piece in set(pieces)}
 
 

@@ -1,4 +1,4 @@
-"""What a client may ask of the store; a wrong wish is refused by name, with what was found and what is allowed."""
+"""Parsing of store requests. An invalid parameter is refused by name, with the value found and what is allowed."""
 
 import base64
 import binascii
@@ -26,7 +26,7 @@ class _Moment:
 
 
 def search_request(pairs: Iterable[tuple[str, str]]) -> Search:
-    """Reads the query of a search. Raises SttError bad_config."""
+    """Parse the query parameters of a search. Raises SttError bad_config."""
     given = once(pairs, SEARCH_PARAMETERS)
     first, last = _moment(given, "from"), _moment(given, "to")
     to_ms = None if last is None else last.start_ms + (_DAY_MS if last.whole_day else 0)
@@ -45,7 +45,7 @@ def search_request(pairs: Iterable[tuple[str, str]]) -> Search:
 
 
 def rename_request(body: bytes) -> str:
-    """Reads the body of a renaming, ``{"title": "…"}``. Raises SttError bad_message or bad_config."""
+    """Parse the body of a rename request, ``{"title": "…"}``. Raises SttError bad_message or bad_config."""
     try:
         return checked_title(_decode_rename(body).title)
     except msgspec.ValidationError as error:
@@ -55,7 +55,7 @@ def rename_request(body: bytes) -> str:
 
 
 def cursor_of(place: int) -> str:
-    """What a client gives back for the next page."""
+    """Return the cursor with which a client requests the next page."""
     return base64.urlsafe_b64encode(place.to_bytes(8, "big")).decode().rstrip("=")
 
 
@@ -65,7 +65,7 @@ class _Rename(msgspec.Struct, forbid_unknown_fields=True):
 
 _decode_rename = msgspec.json.Decoder(_Rename).decode
 _DAY_MS = 24 * 3600 * 1000
-# Years that fit into a place, with room.
+# Years that fit into a place, with room to spare.
 _FIRST_YEAR, _LAST_YEAR = 1970, 2200
 
 
@@ -73,7 +73,7 @@ def _words(given: Mapping[str, str], name: str) -> str:
     value = given.get(name, "")
     if len(value) > MAX_QUERY_CHARS:
         raise refuse(name, value, f"at most {MAX_QUERY_CHARS} characters long (it has {len(value)})")
-    # What decoding made of bytes that are no UTF-8 matches nothing, and no database takes it.
+    # NUL, which no database accepts, becomes the replacement character, as invalid UTF-8 does; it matches nothing.
     return value.strip().replace("\0", "\ufffd")
 
 

@@ -1,4 +1,4 @@
-"""Rows of the table of transcripts, made of what the store takes and turned into what it gives."""
+"""Conversion between rows of the transcripts table and the store's types."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ _decode_segments = msgspec.json.Decoder(list[JobSegment]).decode
 
 
 def stored(transcript: Transcript) -> dict[str, Any]:
-    """A row without its place."""
+    """Return a transcript's row, without its place."""
     error = transcript.error
     filename = kept_name(transcript.filename)
     return {
@@ -44,7 +44,7 @@ def stored(transcript: Transcript) -> dict[str, Any]:
 
 
 def listed(row: Row[Any]) -> dict[str, Any]:
-    """The fields of a ``Summary``."""
+    """Return the fields of a ``Summary``."""
     return {
         "id": row.id,
         "kind": Kind(row.kind),
@@ -63,14 +63,14 @@ def listed(row: Row[Any]) -> dict[str, Any]:
 
 
 def whole(row: Row[Any]) -> Transcript:
-    """All of a transcript."""
+    """Return the complete transcript of a row."""
     return Transcript(
         **listed(row), text=row.text, segments=_decode_segments(row.segments), content_key=row.content_key
     )
 
 
 def found(row: Row[Any], wanted: Search) -> SearchHit:
-    """A result, with what of it matches."""
+    """Return a search result with its matching ranges."""
     return SearchHit(
         Summary(**listed(row)),
         Snippet(*snippet(row.text, wanted.query)) if wanted.query else None,

@@ -1,7 +1,7 @@
-"""The tables, the same in both databases. How their search indexes are kept, a database's own file says.
+"""The tables, the same in both databases. Their search indexes are maintained by each database's own module.
 
-``place`` orders transcripts: creation time in its upper bits, something of the id below. It never changes, so one whole
-number sorts, pages and joins, and full-text matches come newest first without being sorted.
+``place`` orders transcripts: creation time in its upper bits, a hash of the id in the lower ones. It never changes, so
+one integer serves for sorting, paging and joins, and full-text matches come newest first without sorting.
 """
 
 import zlib
@@ -9,7 +9,7 @@ import zlib
 from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint
 
 PLACE_BITS = 20
-# A primary key that is exactly INTEGER is the row's own number in SQLite: no index beside the table.
+# In SQLite a primary key declared exactly INTEGER is the rowid and needs no separate index.
 PLACE = BigInteger().with_variant(Integer, "sqlite")
 
 metadata = MetaData()
@@ -33,7 +33,7 @@ transcripts = Table(
     Column("conversation_id", Text, nullable=False),
     Column("expires_ms", BigInteger),
     Column("content_key", Text, nullable=False),
-    # Last, so that a list need not read past them.
+    # Last, so that reading a list need not skip over them.
     Column("text", Text, nullable=False),
     Column("segments", Text, nullable=False),
     Index("transcripts_language", "language", "place"),
@@ -47,7 +47,7 @@ names = Table(
     Column("place", ForeignKey("transcripts.place", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("folded", Text, nullable=False),
 )
-"""Folded title and file name, a line each."""
+"""Folded title and file name, one per line."""
 
 texts = Table(
     "transcript_texts",
@@ -55,7 +55,7 @@ texts = Table(
     Column("place", ForeignKey("transcripts.place", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("folded", Text, nullable=False),
 )
-"""The text as folded tokens, a blank before and behind each."""
+"""The text as folded tokens, separated by spaces; in PostgreSQL with a space at both ends too."""
 
 conversations = Table(
     "conversations",
@@ -81,7 +81,7 @@ utterances = Table(
     Column("end_ms", BigInteger, nullable=False),
     Column("expires_ms", BigInteger),
     Column("confidence", Float, nullable=False),
-    # Last, so that a page of a conversation need not read past them.
+    # Last, so that reading a page of a conversation need not skip over them.
     Column("words", Text, nullable=False),
     UniqueConstraint("conversation_id", "number"),
     Index("utterances_expiry", "expires_ms"),
@@ -94,14 +94,14 @@ deleted = Table(
     Column("id", Text, primary_key=True),
     Column("deleted_ms", BigInteger, nullable=False),
 )
-"""Ids of what was deleted lately: a write that was on its way may still come, or come again."""
+"""Ids of recently deleted transcripts and conversations, since a write may still arrive, or arrive again."""
 
 
 def place_of(created_ms: int, id: str, attempt: int = 0) -> int:
-    """Where a transcript stands; another attempt gives another place of the same millisecond."""
+    """Return a transcript's place; each attempt gives another place in the same millisecond."""
     return first_place(created_ms) + (zlib.crc32(id.encode()) + attempt) % (1 << PLACE_BITS)
 
 
 def first_place(created_ms: int) -> int:
-    """The least place of a millisecond."""
+    """Return the lowest place of a millisecond."""
     return created_ms << PLACE_BITS

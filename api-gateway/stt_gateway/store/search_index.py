@@ -1,4 +1,4 @@
-"""What differs between the databases: how an upsert is written, and how the search index is kept and asked."""
+"""Interface for what differs between the databases: upserts, and how the search index is maintained and queried."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -13,32 +13,35 @@ from stt_gateway.store.schema import first_place, transcripts
 
 Upsert = sqlite.Insert | postgresql.Insert
 FoldedRow = tuple[TableClause, dict[str, Any]]
-"""A row of an index's table, with the table."""
+"""An index table and a row for it."""
 
 
 class SearchIndex(Protocol):
-    """One database's way."""
+    """Upserts and search of one database."""
 
     def insert(self, table: TableClause) -> Upsert:
-        """An INSERT that knows ON CONFLICT."""
+        """Return an INSERT that supports ON CONFLICT."""
 
     def rows(self, place: int, name: str, text: str | None = None) -> Sequence[FoldedRow]:
-        """What indexes a folded name and text (None: the text stays as it is)."""
+        """Return the rows that index a folded name and text (None: the text is unchanged)."""
 
     def matching(self, name: str, phrase: str) -> tuple[Select[Any], ColumnElement[int]]:
-        """Places that hold a part of a name and a phrase, both folded, at least one not empty; and their column."""
+        """Return a query for the places that match a part of a name and a phrase, and its column.
+
+        Both are folded, and at least one is not empty.
+        """
 
     async def scrub(self, engine: AsyncEngine) -> None:
-        """Removes what deleted texts left behind in the database's files."""
+        """Remove remnants of deleted texts from the database's files."""
 
 
 def folded_names(title: str, filename: str) -> str:
-    """What the index of names holds: title and file name, a line each; no part reaches from one to the other."""
+    """Return the indexed form of title and file name: one per line, so that no part spans both."""
     return "\n".join(dict.fromkeys(fold_name(name) for name in (title, filename)))
 
 
 def places(index: SearchIndex, wanted: Search, name: str, phrase: str) -> Select[Any]:
-    """One place more than wanted, newest first: whether there is a next page."""
+    """Select places, newest first, one more than wanted: it shows whether there is a next page."""
     own = [
         transcripts.c.language == wanted.language if wanted.language else None,
         transcripts.c.kind == wanted.kind if wanted.kind else None,
@@ -47,7 +50,7 @@ def places(index: SearchIndex, wanted: Search, name: str, phrase: str) -> Select
     if name or phrase:
         query, place = index.matching(name, phrase)
         if conditions:
-            # Not a join: matches must be walked in their order, newest first, and not by language.
+            # Not a join: matches must be read in their own order, newest first, not by language.
             query = query.where(exists(select(1).where(transcripts.c.place == place, *conditions)))
     else:
         place = transcripts.c.place

@@ -1,4 +1,4 @@
-"""The store on a SQL database, SQLite or PostgreSQL."""
+"""The transcript store on a SQL database, SQLite or PostgreSQL."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -32,7 +32,7 @@ from stt_gateway.store.search_index import FoldedRow, SearchIndex, folded_names,
 from stt_gateway.store.sqlite_search import SqliteSearch
 
 REMEMBERED_MS = 7 * 24 * 3600 * 1000
-"""Late copies of what was deleted are kept out for so long."""
+"""Period for which late copies of deleted data are rejected."""
 _PURGED_AT_ONCE = 200
 _ATTEMPTS = 16
 _LONG_CHARS = 20_000
@@ -43,16 +43,16 @@ T = TypeVar("T")
 
 
 class SqlTranscriptStore:
-    """As ``TranscriptStore``; the tables must be there: see ``migrate``."""
+    """``TranscriptStore`` on a SQL database; the tables must exist (see ``migrate``)."""
 
     def __init__(self, url: URL, *, pool_size: int = 5) -> None:
         self._engine: AsyncEngine = open_engine(url, pool_size=pool_size)
         self._index: SearchIndex = SqliteSearch() if is_sqlite(url) else PostgresSearch()
-        # Of a deletion before this start nobody knows whether its traces were removed.
+        # It is unknown whether the traces of deletions before this start were removed.
         self._traces = True
 
     async def put(self, transcript: Transcript) -> bool:
-        """Inserts, or updates all but title and creation time."""
+        """Insert the transcript, or update everything except title and creation time."""
         row = stored(transcript)
         folded = await _aside(len(row["text"]), fold, row["text"])
         for attempt in range(_ATTEMPTS):
@@ -61,7 +61,7 @@ class SqlTranscriptStore:
                 async with self._write() as connection:
                     return await self._put(connection, {**row, "place": place}, folded)
             except IntegrityError:
-                # Another transcript of the same millisecond stands in this place: once in a million such pairs.
+                # Another transcript of the same millisecond has this place: once in a million such pairs.
                 if attempt == _ATTEMPTS - 1:
                     raise
         raise AssertionError("unreachable")
@@ -70,7 +70,7 @@ class SqlTranscriptStore:
         new = self._index.insert(transcripts).values(row)
         kept = ("place", "id", "created_ms", "title")
         changed: dict[str, Any] = {name: new.excluded[name] for name in row if name not in kept}
-        # A title that somebody gave outlives the next delivery.
+        # A title that somebody set survives the next write.
         own = transcripts.c.title
         changed["title"] = case((own == transcripts.c.filename, new.excluded["title"]), else_=own)
         ends = or_(transcripts.c.state.not_in(_ENDS), new.excluded["state"].in_(_ENDS))
@@ -81,7 +81,7 @@ class SqlTranscriptStore:
                 )
             )
         ).first()
-        # Asked behind the insert: a deletion that was faster is seen here, a slower one waits and removes the row.
+        # Checked after the insert: an earlier deletion is visible here, a later one waits and removes the row.
         gone_ms = await connection.scalar(
             select(deleted.c.deleted_ms).where(deleted.c.kind == "transcript", deleted.c.id == row["id"])
         )
@@ -93,11 +93,11 @@ class SqlTranscriptStore:
         return True
 
     async def get(self, id: str) -> Transcript | None:
-        """One transcript."""
+        """Return one transcript, or None."""
         return await self._one(transcripts.c.id == id)
 
     async def find_by_content(self, content_key: str) -> Transcript | None:
-        """The newest completed transcript of the same bytes with the same options."""
+        """Return the newest completed transcript of the same bytes with the same options."""
         if not content_key:
             return None
         return await self._one(transcripts.c.content_key == content_key, transcripts.c.state == State.COMPLETED)
@@ -109,12 +109,12 @@ class SqlTranscriptStore:
         return None if row is None else whole(row)
 
     async def search(self, wanted: Search) -> Page:
-        """What matches, newest first."""
+        """Return the matching transcripts, newest first."""
         if not 1 <= wanted.limit <= MAX_PAGE:
             raise ValueError(f"limit is {wanted.limit}; allowed are 1 to {MAX_PAGE}")
         phrase, name = fold(wanted.query), fold_name(wanted.filename)
         if (wanted.query and not phrase) or (wanted.filename and not name):
-            # Nothing but signs that no index holds.
+            # It has only characters that are not indexed.
             return Page([], None)
         columns = [*LISTED, transcripts.c.text] if phrase else LISTED
         async with self._read() as connection:
@@ -128,7 +128,7 @@ class SqlTranscriptStore:
         return Page(results, shown[-1] if more else None)
 
     async def rename(self, id: str, title: str) -> Summary | None:
-        """Sets the title."""
+        """Set the title."""
         title = checked_title(title)
         async with self._write() as connection:
             query = update(transcripts).where(transcripts.c.id == id).values(title=title).returning(*LISTED)
@@ -139,7 +139,7 @@ class SqlTranscriptStore:
         return Summary(**listed(row))
 
     async def delete(self, id: str, now_ms: float, *, may_come: bool = False) -> bool:
-        """Removes the transcript and the utterances of its session."""
+        """Remove the transcript and the utterances of its session."""
         async with self._write() as connection:
             gone = await connection.execute(delete(transcripts).where(transcripts.c.id == id))
             spoken = await connection.execute(delete(utterances).where(utterances.c.session_id == id))
@@ -150,7 +150,7 @@ class SqlTranscriptStore:
         return found
 
     async def append(self, utterances: Sequence[Utterance]) -> list[int]:
-        """Numbers of these utterances; what is there already keeps its number and text."""
+        """Store the utterances and return their numbers; one already stored keeps its number and text."""
         if not utterances:
             return []
         async with self._write() as connection:
@@ -159,19 +159,19 @@ class SqlTranscriptStore:
     async def conversation(
         self, conversation_id: str, *, after: int = 0, since_ms: float | None = None, limit: int = MAX_UTTERANCES
     ) -> list[NumberedUtterance]:
-        """Utterances with a number above ``after`` that ended at or after ``since_ms``, by number."""
+        """Return utterances numbered above ``after`` that ended at or after ``since_ms``, by number."""
         async with self._read() as connection:
             return await conversations.read(
                 connection, kept_text(conversation_id), after, since_ms, min(limit, MAX_UTTERANCES)
             )
 
     async def session_utterances(self, session_id: str) -> list[Utterance]:
-        """All utterances of one session, in their order."""
+        """Return all utterances of one session, in order."""
         async with self._read() as connection:
             return await conversations.read_session(connection, session_id)
 
     async def delete_conversation(self, conversation_id: str, now_ms: float) -> bool:
-        """Removes all utterances of a conversation."""
+        """Remove all utterances of a conversation."""
         conversation_id = kept_text(conversation_id)
         async with self._write() as connection:
             if not await conversations.remove(connection, conversation_id):
@@ -180,11 +180,11 @@ class SqlTranscriptStore:
         return True
 
     async def purge_expired(self, now_ms: float) -> int:
-        """Removes what is past its time, and its traces in the database's files."""
+        """Remove expired data and its traces in the database's files."""
         now, removed = int(now_ms), 0
         expired = select(transcripts.c.place).where(transcripts.c.expires_ms <= now).limit(_PURGED_AT_ONCE)
         while True:
-            # A few at a time: whoever stores a transcript meanwhile waits for no more than these.
+            # In batches, so that concurrent writers wait for one batch at most.
             async with self._write() as connection:
                 gone = await connection.execute(delete(transcripts).where(transcripts.c.place.in_(expired)))
             removed += gone.rowcount
@@ -204,13 +204,13 @@ class SqlTranscriptStore:
         return removed
 
     async def check(self) -> None:
-        """Reads a row."""
+        """Read a row."""
         async with self._read() as connection:
             await connection.execute(select(transcripts.c.place).limit(1))
             await connection.execute(select(texts.c.place).limit(1))
 
     async def close(self) -> None:
-        """Closes all connections."""
+        """Close all connections."""
         await self._engine.dispose()
 
     async def _remember(self, connection: AsyncConnection, kind: str, id: str, now_ms: float) -> None:
@@ -244,7 +244,7 @@ class SqlTranscriptStore:
 
 
 async def _aside(length: int, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
-    # Live sessions share this event loop: a text of hours is not worked on in it.
+    # Live sessions share this event loop, so long texts are processed in a thread.
     if length < _LONG_CHARS:
         return work(*given, **named)
     return await asyncio.to_thread(work, *given, **named)

@@ -1,4 +1,4 @@
-"""Search in SQLite: FTS5 over folded texts and, by trigrams, over folded names. Triggers keep both in step."""
+"""Search in SQLite: FTS5 over folded texts and, by trigrams, over folded names. Triggers keep both up to date."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,23 +14,23 @@ from stt_gateway.store.search_index import FoldedRow
 _TRIGRAM = 3
 _MERGED_PAGES = 200
 _WORKED = 2
-"""Changes of a merge that found something to do; a merge that did not makes fewer."""
+"""Minimum number of changes by a merge that found something to do; an idle merge makes fewer."""
 
 
 class SqliteSearch:
-    """As ``SearchIndex``."""
+    """``SearchIndex`` for SQLite."""
 
     def insert(self, table: TableClause) -> sqlite.Insert:
-        """An INSERT that knows ON CONFLICT."""
+        """Return an INSERT that supports ON CONFLICT."""
         return sqlite.insert(table)
 
     def rows(self, place: int, name: str, text: str | None = None) -> Sequence[FoldedRow]:
-        """What indexes a folded name and text."""
+        """Return the rows that index a folded name and text."""
         named: FoldedRow = (names, {"place": place, "folded": name})
         return [named] if text is None else [named, (texts, {"place": place, "folded": text})]
 
     def matching(self, name: str, phrase: str) -> tuple[Select[Any], ColumnElement[int]]:
-        """Places that hold a part of a name and a phrase."""
+        """Return a query for the places that match a part of a name and a phrase, and its column."""
         if phrase:
             query, place = _matched("transcript_texts_index", phrase)
             if name:
@@ -40,13 +40,13 @@ class SqliteSearch:
             return query, place
         if len(name) >= _TRIGRAM:
             return _matched("transcript_names_index", name)
-        # Too short for trigrams. Names alone make a small table, and a short part is found soon.
+        # Too short for trigrams. The table of names is small, and a short part is found soon.
         return select(names.c.place).where(func.instr(names.c.folded, name) > 0), names.c.place
 
     async def scrub(self, engine: AsyncEngine) -> None:
-        """Merges the index's segments, since older ones keep the words of deleted texts, and empties the log."""
+        """Merge the index's segments, since older ones keep the words of deleted texts, and empty the WAL."""
         for kind in (names, texts):
-            # In short steps: others write in between. The first one takes all segments together, however few.
+            # In short steps, so that others can write in between. The first step includes all segments, however few.
             pages = -_MERGED_PAGES
             while True:
                 async with writing(engine).begin() as connection:
@@ -60,7 +60,7 @@ class SqliteSearch:
                     break
                 pages = _MERGED_PAGES
         async with engine.connect() as connection:
-            # Not inside a transaction. Busy readers make it do less; the next time does the rest.
+            # Must run outside a transaction. Active readers limit what it truncates; the next run does the rest.
             await connection.execute(text("COMMIT"))
             await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
             await connection.execute(text("BEGIN"))
@@ -71,9 +71,9 @@ async def _changes(connection: AsyncConnection) -> int:
 
 
 def _matched(index: str, phrase: str) -> tuple[Select[Any], ColumnElement[int]]:
-    # Named with its table: inside a condition on another table, rowid alone would be that table's.
+    # Qualified with its table: inside a condition on another table, a bare rowid would be that table's.
     matched = table(index, column("rowid"))
     place: ColumnElement[int] = matched.c.rowid
-    # In quotes nothing of FTS5's query language has a meaning, save the quote itself.
+    # Inside quotes FTS5's query syntax has no meaning, except for the quote itself.
     quoted = '"' + phrase.replace('"', '""') + '"'
     return select(place).where(column(index).op("MATCH")(quoted)), place

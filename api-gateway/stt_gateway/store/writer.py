@@ -1,5 +1,7 @@
-"""What has been said and what jobs have heard goes from Redis into the transcript store: at least once, and idempotent,
-so any gateway may die at any moment."""
+"""Writer of utterances and job results from Redis to the transcript store.
+
+Delivery is at least once and writes are idempotent, so any gateway may die at any moment.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -33,17 +35,19 @@ GROUP = "store"
 AT_ONCE = 32
 RETRY_S = 0.5
 JOB_PATIENCE_S = 10.0
-"""So long a job that is said to end may take for it; a worker that died before will say it again."""
+"""Time that a job announced as ending may take to end; if its worker died first, the job is announced again."""
 REST_SHARE = 20
-"""A session's transcript is written anew with each utterance, and grows: for so many times as long as that takes, the
-next utterances wait, to be written together."""
+"""Pause between two writes of a session's transcript, as a multiple of the time that the last write took.
+
+The whole, growing transcript is written each time; utterances that arrive during the pause are written together.
+"""
 DAY_MS = 24 * 3600 * 1000
 PURGE_EVERY_S = 60.0
 
 
 @dataclass
 class _Growing:
-    """A live session whose transcript is written as it grows. ``entries`` stay pending until theirs is."""
+    """A live session whose transcript is written as it grows. ``entries`` remain pending until they are written."""
 
     newest: Said
     entries: list[WorkItem] = field(default_factory=list)
@@ -55,7 +59,7 @@ _decode_result = msgspec.json.Decoder(JobResult).decode
 
 
 class StoreWriter:
-    """One gateway's share of the work. ``retention_days`` 0: for ever."""
+    """Store writer of one gateway. ``retention_days`` 0 means forever."""
 
     def __init__(self, client: Redis, store: TranscriptStore, replica_id: str, retention_days: float) -> None:
         self._client = client
@@ -66,7 +70,7 @@ class StoreWriter:
         self._next_look_s = 0.0
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Write until cancelled."""
         while True:
             try:
                 await self._queue.open()
@@ -78,12 +82,12 @@ class StoreWriter:
                 _log.warning("transcripts wait: Redis does not do its part", cause=str(error))
                 await asyncio.sleep(RETRY_S)
             except Exception:
-                # What it has in hand nobody else takes over as long as this gateway lives, so it must go on.
+                # Nobody takes over its pending entries while this gateway lives, so it must continue.
                 _log.exception("store writer failed")
                 await asyncio.sleep(RETRY_S)
 
     async def purge(self) -> None:
-        """Removes what is past its time, every minute, until cancelled."""
+        """Remove expired data every minute until cancelled."""
         while True:
             await asyncio.sleep(PURGE_EVERY_S)
             try:
@@ -94,7 +98,7 @@ class StoreWriter:
     async def _next(self) -> list[WorkItem]:
         clock = asyncio.get_running_loop().time
         due_s = min((growing.due_s for growing in self._growing.values()), default=float("inf"))
-        # 0 would wait for ever.
+        # 0 would wait forever.
         items = await self._queue.take(AT_ONCE, round(max(1.0, min(BLOCK_MS, (due_s - clock()) * 1000))))
         if clock() >= self._next_look_s:
             self._next_look_s = clock() + self._queue.next_scan_s()
@@ -116,7 +120,7 @@ class StoreWriter:
         except redis.RedisError:
             raise
         except Exception:
-            # The one net of an entry: the others must not wait for it. It stays pending and is found again.
+            # Any failure of one entry is caught here so that the others need not wait; it stays pending and is retried.
             _log.exception("an entry was not stored")
             self._queue.release_entry(item)
             return
@@ -139,7 +143,7 @@ class StoreWriter:
             try:
                 took_s = await self._write_transcript(session, growing.newest)
             except Exception:
-                # As in `_take`.
+                # See `_take`.
                 _log.exception("a transcript was not stored")
                 for item in entries:
                     self._queue.release_entry(item)
@@ -149,16 +153,16 @@ class StoreWriter:
                 await self._queue.done(item, delete=True)
 
     async def _write_transcript(self, session: str, newest: Said) -> float:
-        """How long it took, without waiting for the database."""
+        """Write a session's transcript; return the seconds it took, without time spent waiting for the database."""
         clock = asyncio.get_running_loop().time
 
         async def write() -> float:
             began = clock()
             utterances = await self._store.session_utterances(session)
-            while utterances:  # none: deleted meanwhile
+            while utterances:  # none if deleted meanwhile
                 await self._store.put(_live_transcript(session, newest, utterances, self._expires_ms))
                 known, utterances = len(utterances), await self._store.session_utterances(session)
-                # Several gateways write: one that had read less may have been the last.
+                # Several gateways write; one that had read fewer utterances may have written last.
                 if len(utterances) == known:
                     break
             return clock() - began
@@ -170,7 +174,7 @@ class StoreWriter:
             try:
                 return await write()
             except SttError as error:
-                # The database is away; what waits is not lost, here or with another gateway.
+                # The database is unavailable; pending entries are not lost, here or in another gateway.
                 _log.warning("transcript not stored yet", cause=error.message)
                 await asyncio.sleep(RETRY_S)
 
@@ -231,12 +235,12 @@ class StoreWriter:
 
 
 def stored_session_id(said: Said) -> str:
-    """A session's id may be used again; what is stored tells them apart."""
+    """Return the id under which the utterance's session is stored; session ids may be reused, stored ids are not."""
     return stored_id(said.session_id, said.instance)
 
 
 def _read(fields: Mapping[bytes, bytes]) -> Said | str:
-    """An utterance, or the id of a job. Raises KeyError, ValueError or msgspec.DecodeError."""
+    """Parse an entry: an utterance, or the id of a job. Raises KeyError, ValueError or msgspec.DecodeError."""
     kind, body = fields[b"kind"], fields[b"body"]
     if kind == b"utterance":
         return utterance_from(body)

@@ -1,5 +1,5 @@
-"""`stt bench`: paced sessions over a running suite, and how soon and how well their words came.
+"""`stt bench`: paced sessions against a running suite, measured for latency and accuracy.
 
 manifest ─▶ player (one session) ─▶ screen (what a person saw, and when) ─▶ score ─▶ report
-                  └─ run: many players at once, the suite's processes measured beside them
+                  └─ run: many players at once, while the suite's processes are measured
 """

@@ -1,4 +1,4 @@
-"""The packages of the extra `bench`, loaded when they are needed, and one clear line when they are missing."""
+"""Packages of the extra `bench`, loaded on demand, with a one-line error if they are missing."""
 
 import importlib
 from collections.abc import Callable, Sequence
@@ -8,19 +8,19 @@ from stt_cli.errors import CliError
 from stt_shared.process.extras import install_command
 
 Normaliser = Callable[[str], str]
-"""Takes case, punctuation and spelling variants out of a text, so that only words are compared."""
+"""Function that removes case, punctuation and spelling variants from a text, so that only words are compared."""
 
 _NEEDED = ("jiwer", "psutil", "whisper_normalizer")
 
 
 def need_extra() -> None:
-    """Raises CliError when `stt bench` cannot work here."""
+    """Check that the packages of `stt bench` are installed. Raises CliError."""
     for name in _NEEDED:
         _load(name)
 
 
 def normaliser(language: str | None) -> Normaliser:
-    """Whisper's own normaliser: the English one for en, the one for all languages otherwise. Raises CliError."""
+    """Return Whisper's own normaliser: the English one for en, otherwise the basic one. Raises CliError."""
     english = language == "en"
     module = _load("whisper_normalizer.english" if english else "whisper_normalizer.basic")
     made: Normaliser = module.EnglishTextNormalizer() if english else module.BasicTextNormalizer()
@@ -28,7 +28,7 @@ def normaliser(language: str | None) -> Normaliser:
 
 
 def word_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> float | None:
-    """Over all normalised texts together; None when no reference holds a word."""
+    """Return the word error rate over all normalised texts together; None if no reference contains a word."""
     pairs = [pair for pair in zip(references, hypotheses, strict=True) if pair[0].strip()]
     if not pairs:
         return None
@@ -36,7 +36,7 @@ def word_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> flo
 
 
 def psutil() -> Any:
-    """The module. Raises CliError."""
+    """Return the psutil module. Raises CliError."""
     return _load("psutil")
 
 

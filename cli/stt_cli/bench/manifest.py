@@ -1,4 +1,4 @@
-"""What is played: recordings with their text, named by a file of JSON lines."""
+"""Recordings to play, with their reference text, listed in a JSON Lines file."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ class _Row(msgspec.Struct):
 
 @dataclass(frozen=True)
 class SpokenWord:
-    """A word of the reference; seconds from the start of its recording."""
+    """A word of the reference; times in seconds from the start of its recording."""
 
     text: str
     start_s: float
@@ -36,7 +36,7 @@ class SpokenWord:
 
 @dataclass(frozen=True)
 class Utterance:
-    """One recording. ``pcm``: s16le, 16 kHz mono. ``words`` is empty where the manifest has no times."""
+    """One recording. ``pcm`` is s16le, 16 kHz mono. ``words`` is empty if the manifest has no times."""
 
     path: Path
     text: str
@@ -45,12 +45,12 @@ class Utterance:
 
     @property
     def duration_s(self) -> float:
-        """Length of the recording."""
+        """Duration of the recording in seconds."""
         return len(self.pcm) / 2 / FILE_RATE
 
 
 def read_manifest(path: Path, language: str | None) -> list[Utterance]:
-    """The recordings with a text, decoded, in the file's order. Raises CliError for what cannot be used."""
+    """Return the recordings that have a text, decoded, in file order. Raises CliError for unusable input."""
     try:
         lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -81,7 +81,7 @@ def _utterances(path: Path, lines: list[str], language: str | None) -> Iterator[
 def deal(
     utterances: Sequence[Utterance], *, sessions: int, seconds: float, gap_s: float, seed: int
 ) -> list[list[Utterance]]:
-    """For each session its recordings, shuffled anew, over and over until ``seconds`` of sound and pauses are full."""
+    """Return each session's recordings in its own random order, repeated to fill ``seconds`` of audio and pauses."""
     hands = []
     for index in range(sessions):
         order = list(utterances)

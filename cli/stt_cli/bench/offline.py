@@ -1,4 +1,4 @@
-"""The same recordings through the same suite as file jobs: what its model makes of them when it need not hurry."""
+"""Offline baseline: the same recordings as file jobs of the same suite, without time pressure on the model."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -10,11 +10,11 @@ from stt_cli.errors import CliError
 def offline_texts(
     url: str, paths: Iterable[Path], language: str | None, on_done: Callable[[], None]
 ) -> dict[Path, str]:
-    """The text of each file; ``on_done`` is called for each. Raises CliError."""
+    """Return the text of each file; call ``on_done`` after each. Raises CliError."""
     fields = {"language": language} if language else {}
     texts = {}
     with jobs_client(url) as jobs:
-        # All at once: the suite works on several, and takes live sessions first.
+        # Submit all at once: the suite processes several in parallel, and live sessions have priority.
         submitted = {path: jobs.submit(path, fields, lambda _: None) for path in dict.fromkeys(paths)}
         for path, job_id in submitted.items():
             jobs.wait(job_id, lambda _: None)

@@ -1,4 +1,4 @@
-"""One paced session: plays its recordings in real time, as a microphone would, and keeps what came back."""
+"""Player of one session: sends recordings in real time, as a microphone would, and records the events."""
 
 import asyncio
 import base64
@@ -21,34 +21,34 @@ from stt_cli.client.live import stream_url
 from stt_cli.client.sources import FILE_RATE
 
 REFUSALS = frozenset({"at_capacity", "no_worker"})
-"""Error codes of a suite that has no place for a session; the others are failures."""
+"""Error codes of a suite that has no capacity for a session; other codes are failures."""
 PAUSE_LEVEL = 3
-"""Loudest sample in a pause, of 32768: a quiet room, not digital silence."""
+"""Peak sample value in a pause, of 32768: a quiet room, not digital silence."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How all sessions play."""
+    """Playback settings shared by all sessions."""
 
     url: str
     query: dict[str, str]
     gap_s: float
     chunk_ms: int
     drain_s: float
-    """How long `done` may take after `stop`."""
+    """Time limit for `done` after `stop`."""
 
 
 @dataclass
 class Session:
-    """What became of one session. Moments in monotonic seconds; ``latest_s``: the player's own worst delay."""
+    """Outcome of one session. Times are monotonic seconds; ``latest_s`` is the player's own worst delay."""
 
     screen: Screen
     stability: StabilityWatch
     played: list[Played] = field(default_factory=list)
     final_lags_ms: list[int] = field(default_factory=list)
     waits_s: list[float] = field(default_factory=list)
-    """From where the suite heard a voice begin to the first text on the screen."""
-    voice_s: float | None = None  # of which there is no text yet
+    """Times from each speech start reported by the suite to the first text on the screen."""
+    voice_s: float | None = None  # a speech start that has no text yet
     refused: str = ""
     errors: list[str] = field(default_factory=list)
     latest_s: float = 0.0
@@ -57,18 +57,18 @@ class Session:
 
     @property
     def lag_s(self) -> float | None:
-        """From `stop` to `done`; None when it did not come to that."""
+        """Seconds from `stop` to `done`; None if the session did not get that far."""
         return None if self.stopped_s is None or self.done_s is None else self.done_s - self.stopped_s
 
     def text_came(self, at_s: float) -> None:
-        """On the screen."""
+        """Record that text appeared on the screen."""
         if self.voice_s is not None:
             self.waits_s.append(at_s - self.voice_s)
             self.voice_s = None
 
 
 async def play(hand: Sequence[Utterance], pace: Pace, index: int, start_at_s: float, normalise: Normaliser) -> Session:
-    """Plays ``hand`` from ``start_at_s`` (monotonic) on. Failures of the session are in its ``errors``."""
+    """Play ``hand``, starting at ``start_at_s`` (monotonic). Failures of the session are in its ``errors``."""
     session = Session(Screen(), StabilityWatch(normalise))
     await asyncio.sleep(max(0.0, start_at_s - time.monotonic()))
     try:
@@ -96,7 +96,7 @@ async def _converse(
         async with asyncio.timeout(pace.drain_s):
             await listening
     except websockets.ConnectionClosed:
-        # The listener has read the reason, if one was given.
+        # The listener has read the reason, if there was one.
         await listening
         raise
     finally:
@@ -113,7 +113,7 @@ async def _send(socket: ClientConnection, session: Session, hand: Sequence[Utter
         session.played.append(Played(began_s + sent_s, utterance))
         for chunk in _chunks(utterance.pcm + pause(pace.gap_s, noise), chunk_bytes):
             sent_s += len(chunk) / 2 / FILE_RATE
-            # A chunk exists when its last sample has been spoken.
+            # A chunk is complete only when its last sample has been spoken.
             wait_s = began_s + sent_s - time.monotonic()
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
@@ -123,7 +123,7 @@ async def _send(socket: ClientConnection, session: Session, hand: Sequence[Utter
 
 
 async def _listen(socket: ClientConnection, session: Session) -> None:
-    """Returns at `done`, or when the connection ends after an error that was told."""
+    """Receive events until `done`, or until the connection ends after an error that was reported."""
     try:
         async for message in socket:
             event: dict[str, Any] = json.loads(message)
@@ -161,6 +161,6 @@ def _chunks(pcm: bytes, chunk_bytes: int) -> Iterator[bytes]:
 
 
 def pause(seconds: float, noise: random.Random) -> bytes:
-    """Near-silence, s16le at 16 kHz."""
+    """Return near-silence, s16le at 16 kHz."""
     levels = [level.to_bytes(2, "little", signed=True) for level in range(-PAUSE_LEVEL, PAUSE_LEVEL + 1)]
     return b"".join(noise.choices(levels, k=round(seconds * FILE_RATE)))

@@ -1,4 +1,4 @@
-"""CPU and memory of the suite's processes: one process and all that it started."""
+"""CPU and memory of the suite's processes: one process and all its descendants."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 @dataclass
 class Usage:
-    """``cpu_s``: seconds of all processes together, while it was measured. Sizes are resident bytes of all."""
+    """Resource usage of all processes together. ``cpu_s`` counts the measured period; sizes are resident bytes."""
 
     cpu_s: float = 0.0
     before_bytes: int = 0
@@ -24,7 +24,7 @@ class Usage:
 
 
 class ProcessTree:
-    """A process and its descendants, as they are at each look. Raises CliError when there is no such process."""
+    """A process and its descendants, listed again at each sample. Raises CliError if there is no such process."""
 
     def __init__(self, pid: int) -> None:
         self._psutil = psutil()
@@ -34,11 +34,11 @@ class ProcessTree:
             raise CliError(f"there is no process {pid}", exit_code=2) from None
 
     def cpu_s(self) -> float:
-        """CPU seconds so far, of all that live now."""
+        """Return the CPU seconds used so far by all live processes."""
         return float(sum(self._asked(lambda process: sum(process.cpu_times()[:2]))))
 
     def resident_bytes(self) -> int:
-        """Memory of all now."""
+        """Return the current resident memory of all processes."""
         return int(sum(self._asked(lambda process: process.memory_info().rss)))
 
     def _asked(self, question: Callable[[Any], Any]) -> list[Any]:
@@ -48,14 +48,14 @@ class ProcessTree:
         except self._psutil.NoSuchProcess:
             raise CliError("the measured process ended") from None
         for process in processes:
-            # One that has just ended counts for nothing.
+            # A process that has just ended is skipped.
             with contextlib.suppress(self._psutil.NoSuchProcess):
                 answers.append(question(process))
         return answers
 
     @contextlib.asynccontextmanager
     async def measured(self) -> AsyncIterator[Usage]:
-        """What is used inside the block; complete at its end."""
+        """Measure the usage inside the block; the yielded object is complete when the block ends."""
         resident_bytes = self.resident_bytes()
         usage = Usage(before_bytes=resident_bytes, peak_bytes=resident_bytes)
         cpu_before_s = self.cpu_s()
@@ -76,10 +76,10 @@ class ProcessTree:
 
 
 def local_launcher(url: str) -> int | None:
-    """The process id of a `stt up` on this machine that serves ``url``; None when it cannot be found.
+    """Return the process id of the `stt up` on this machine that serves ``url``; None if it cannot be found.
 
-    Launcher and gateway share the listening socket, and the system names one of the two: the one wanted is that which
-    has children.
+    Launcher and gateway share the listening socket and the system reports only one of them; the launcher is the one
+    with children.
     """
     address = urlsplit(url)
     if address.hostname not in _LOOPBACK:

@@ -1,4 +1,4 @@
-"""The figures as a person reads them."""
+"""Benchmark figures as tables for the terminal."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ _SINGLE = {
 
 
 def tables(figures: dict[str, Any]) -> RenderableType:
-    """Two tables: latencies, and all else; what was not measured is left out."""
+    """Return two tables, latencies and everything else; figures that were not measured are left out."""
     latencies = Table("seconds", *_QUANTILES, box=None, header_style="bold")
     for key, name in _LATENCIES.items():
         if figures[key] is not None:

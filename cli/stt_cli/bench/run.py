@@ -1,4 +1,4 @@
-"""Many sessions at once, and the figures of all together."""
+"""Benchmark run: many concurrent sessions and their combined figures."""
 
 import asyncio
 import contextlib
@@ -17,14 +17,14 @@ from stt_cli.bench.score import Latencies, add_session, quantiles
 from stt_cli.bench.stability import Stability
 
 STAGGER_S = 0.37
-"""Between the starts of two sessions, so that their utterances do not end together."""
+"""Delay between the starts of two sessions, so that their utterances do not end simultaneously."""
 _LEAD_S = 0.5
 _MOST_ERRORS_TOLD = 10
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked. ``pid``: the suite's process tree, None = not measured."""
+    """Parameters of a run. ``pid`` is the root of the suite's process tree; None means not measured."""
 
     url: str
     sessions: int
@@ -40,14 +40,14 @@ class Plan:
 
 @dataclass
 class Progress:
-    """Called while it runs: seconds played of how many, and files decoded of how many."""
+    """Callbacks during a run: seconds played and total, files decoded and total."""
 
     playing: Callable[[float, float], None] = field(default=lambda _done, _total: None)
     offline: Callable[[int, int], None] = field(default=lambda _done, _total: None)
 
 
 async def run_bench(plan: Plan, utterances: Sequence[Utterance], progress: Progress | None = None) -> dict[str, Any]:
-    """Plays, measures and scores. Raises CliError when the extra is missing or a job fails."""
+    """Play, measure and score. Raises CliError if the extra is missing or a job fails."""
     progress = progress or Progress()
     normalise = normaliser(plan.language)
     hands = deal(utterances, sessions=plan.sessions, seconds=plan.seconds, gap_s=plan.gap_s, seed=plan.seed)
@@ -99,9 +99,9 @@ def figures(
     usage: Usage | None = None,
     offline: dict[Path, str] | None = None,
 ) -> dict[str, Any]:
-    """All figures as they go into JSON; None for what could not be measured. Latencies in seconds.
+    """Return all figures in their JSON form; None for those that could not be measured. Latencies in seconds.
 
-    Sessions that were refused count as refused and nowhere else. ``offline``: text by path of a recording.
+    Refused sessions are counted only as refused. ``offline`` maps the path of a recording to its text.
     """
     served = [session for session in sessions if not session.refused]
     latencies, stability = Latencies(), Stability()

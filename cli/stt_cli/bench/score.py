@@ -1,8 +1,8 @@
-"""From what was on the screen, and when, to latencies and flicker. Pure.
+"""Scoring of latency and flicker from the screen's contents over time. Pure.
 
-Every picture of the screen is aligned with the session's last one, and that with the reference, so that one wrong word
-does not count against the words behind it. A word cannot be shown before it is spoken: an equal word that stood there
-earlier was another one.
+Every picture of the screen is aligned with the session's last one, and that one with the reference, so that a wrong
+word does not count against the words after it. A word cannot be shown before it is spoken: an equal word that was
+displayed earlier was a different one.
 """
 
 import itertools
@@ -18,7 +18,7 @@ from stt_cli.bench.screen import Picture
 
 @dataclass(frozen=True)
 class Played:
-    """An utterance and the moment (monotonic seconds) at which its first sample was due."""
+    """An utterance and the time (monotonic seconds) at which its first sample was due."""
 
     start_s: float
     utterance: Utterance
@@ -26,11 +26,11 @@ class Played:
 
 @dataclass
 class Latencies:
-    """Seconds, over any number of sessions.
+    """Latencies in seconds, over any number of sessions.
 
     ``first``: per utterance, from the start of its speech to its first word on the screen. ``shown`` and ``settled``:
-    per word, from its end to when it was first there, and to when it was there for good. ``final``: per utterance,
-    from its last word's end to the last change of its words.
+    per word, from its end until it was first displayed, and until it was displayed for good. ``final``: per utterance,
+    from the end of its last word to the last change of its words.
     """
 
     first: list[float] = field(default_factory=list)
@@ -39,17 +39,20 @@ class Latencies:
     final: list[float] = field(default_factory=list)
     words: int = 0
     changes: int = 0
-    """Words that stood somewhere and gave way to others."""
+    """Displayed words that were replaced by others."""
 
     @property
     def flicker_per_word(self) -> float:
-        """Changes by word of the last picture."""
+        """Changes per word of the last picture."""
         return self.changes / max(1, self.words)
 
 
 @dataclass(frozen=True)
 class _Reference:
-    """A spoken word; times in monotonic seconds, None where the manifest has none. ``play``: which utterance."""
+    """A spoken word. Times are monotonic seconds; ``start_s`` is None if the manifest has no times.
+
+    ``play`` is the index of its utterance.
+    """
 
     text: str
     start_s: float | None
@@ -59,7 +62,7 @@ class _Reference:
 
 @dataclass
 class _Seen:
-    """When a word of the last picture was there."""
+    """Times of a word of the last picture: spoken, first displayed, displayed for good."""
 
     spoken_s: float
     shown_s: float | None = None
@@ -69,7 +72,7 @@ class _Seen:
 def add_session(
     latencies: Latencies, pictures: Sequence[Picture], played: Sequence[Played], normalise: Normaliser
 ) -> None:
-    """Counts one session in."""
+    """Add one session to the latencies."""
     screens = [(picture.at_s, normalise(picture.text).split()) for picture in pictures]
     reference = _reference(played, normalise)
     last = screens[-1][1] if screens else []
@@ -107,14 +110,14 @@ def _reference(played: Sequence[Played], normalise: Normaliser) -> list[_Referen
         if not item.utterance.words:
             words += [_Reference(text, None, 0.0, play) for text in normalise(item.utterance.text).split()]
         for word in item.utterance.words:
-            # A word may be written as several, as "it's" is.
+            # Normalisation may turn a word into several, such as "it's".
             for text in normalise(word.text).split():
                 words.append(_Reference(text, item.start_s + word.start_s, item.start_s + word.end_s, play))
     return words
 
 
 def _matches(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:
-    """Pairs of positions of equal words, in order."""
+    """Return pairs of positions of equal words, in order."""
     blocks = SequenceMatcher(a=a, b=b, autojunk=False).get_matching_blocks()
     return [(block.a + offset, block.b + offset) for block in blocks for offset in range(block.size)]
 
@@ -135,7 +138,7 @@ def _look(seen: Sequence[_Seen], last: Sequence[str], screens: Sequence[tuple[fl
 
 
 def quantiles(values: Sequence[float]) -> dict[str, float] | None:
-    """n, p50, p90, p99 and mean; None for no values."""
+    """Return n, p50, p90, p99 and mean; None if there are no values."""
     if not values:
         return None
     ordered = sorted(values)

@@ -1,18 +1,18 @@
-"""What a person would see of one session, and when: settled text and, behind it, the text that may still change."""
+"""The text a person would see during one session, over time: final text, then text that may still change."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Picture:
-    """The screen from ``at_s`` (monotonic) on, until the next picture."""
+    """Contents of the screen from ``at_s`` (monotonic) until the next picture."""
 
     at_s: float
     text: str
 
 
 class Screen:
-    """Fed a session's text events as they come; keeps a picture of every change."""
+    """Virtual screen that receives a session's text events in order and keeps a picture of every change."""
 
     def __init__(self) -> None:
         self._settled = ""
@@ -21,16 +21,16 @@ class Screen:
 
     @property
     def text(self) -> str:
-        """What stands there now."""
+        """Text currently displayed."""
         return f"{self._settled} {self._tentative}".strip()
 
     def partial(self, at_s: float, text: str) -> None:
-        """The utterance being spoken now reads so."""
+        """Display the current text of the utterance being spoken."""
         self._tentative = text
         self._draw(at_s)
 
     def final(self, at_s: float, text: str) -> None:
-        """An utterance is settled; whatever was tentative gives way to it."""
+        """Display an utterance's final text in place of its tentative text."""
         self._settled = f"{self._settled} {text}".strip()
         self._tentative = ""
         self._draw(at_s)

@@ -1,4 +1,4 @@
-"""Does the suite keep its word? Text called `stable` must stand in every later partial; a final may correct it."""
+"""Check of the `stable` promise: stable text must remain in every later partial; a final may correct it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,18 +7,18 @@ from difflib import SequenceMatcher
 
 @dataclass
 class Stability:
-    """Counts over one session or, added up, over many. Words are those of the normalised text."""
+    """Counts over one session or the sum of many. Words are those of the normalised text."""
 
     partials: int = 0
     violations: int = 0
-    """Partials that revise what an earlier one of the same utterance called stable."""
+    """Partials that revise text that an earlier partial of the same utterance declared stable."""
     stable_words: int = 0
-    """Words called stable by the time their utterance's final came."""
+    """Words that had been declared stable when their utterance's final arrived."""
     corrected_words: int = 0
-    """Those of them that the final has otherwise or not at all."""
+    """Stable words that the final changes or omits."""
 
     def add(self, other: "Stability") -> None:
-        """Counts another session in."""
+        """Add the counts of another session."""
         self.partials += other.partials
         self.violations += other.violations
         self.stable_words += other.stable_words
@@ -26,7 +26,7 @@ class Stability:
 
 
 class StabilityWatch:
-    """Reads one session's partials and finals in order. ``normalise`` makes words comparable."""
+    """Checker that receives one session's partials and finals in order. ``normalise`` makes words comparable."""
 
     def __init__(self, normalise: Callable[[str], str]) -> None:
         self._normalise = normalise
@@ -34,14 +34,14 @@ class StabilityWatch:
         self.counts = Stability()
 
     def partial(self, utterance: int, text: str, stable: str) -> None:
-        """The next partial."""
+        """Check the next partial."""
         self.counts.partials += 1
         if not text.startswith(self._stable.get(utterance, "")):
             self.counts.violations += 1
         self._stable[utterance] = stable
 
     def final(self, utterance: int, text: str) -> None:
-        """The utterance's end."""
+        """Compare the utterance's stable text with its final."""
         stable = self._normalise(self._stable.pop(utterance, "")).split()
         matched = sum(
             block.size

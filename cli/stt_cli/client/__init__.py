@@ -1,1 +1,1 @@
-"""Talking to a running suite: jobs over HTTP, live speech over a WebSocket."""
+"""Client of a running suite: jobs over HTTP, live sessions over a WebSocket."""

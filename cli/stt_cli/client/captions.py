@@ -1,4 +1,4 @@
-"""Live text on a terminal: finals stay, the current utterance is redrawn with its unsettled words dim."""
+"""Live captions on a terminal: finals stay; the current utterance is redrawn with its unstable words dim."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from rich.text import Text
 
 
 def caption(partial: dict[str, Any]) -> Text:
-    """The current utterance: settled text solid, the rest dim."""
+    """Return the current utterance with stable text solid and the rest dim."""
     return Text.assemble(str(partial.get("stable", "")), (str(partial.get("unstable", "")), "dim"))
 
 
 class Captions:
-    """Shows events; a context manager. Not on a terminal, only finals are printed, a line each."""
+    """Context manager that shows events. If the output is not a terminal, only finals are printed, one per line."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -30,7 +30,7 @@ class Captions:
             self._live.stop()
 
     def show(self, event: dict[str, Any]) -> None:
-        """Shows a partial or a final; other events have nothing for the reader of captions."""
+        """Show a partial or a final; other events are ignored."""
         if event["type"] == "partial" and self._live is not None:
             self._live.update(caption(event))
         elif event["type"] == "final":

@@ -1,10 +1,10 @@
-"""What a transcript is to be had as; apart from the client, which takes a while to import."""
+"""Transcript formats, kept separate from the client, which is slow to import."""
 
 import enum
 
 
 class Format(enum.StrEnum):
-    """The endings of ``/v1/stt/jobs/{job_id}/result.…``."""
+    """Transcript format, the suffix of ``/v1/stt/jobs/{job_id}/result.…``."""
 
     TXT = "txt"
     SRT = "srt"

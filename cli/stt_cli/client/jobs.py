@@ -1,4 +1,4 @@
-"""File jobs over HTTP: upload without holding the file in memory, then ask until it is done."""
+"""File jobs over HTTP: upload without holding the file in memory, then poll until the job is done."""
 
 import os
 import time
@@ -17,44 +17,44 @@ from stt_shared.contracts.jobs import JobStatus, JobView
 
 _ASK_EVERY_S = 0.4
 _PATIENCE_S = 30.0
-"""A suite that does not answer for this long while a job runs is given up."""
+"""Time without an answer, while a job runs, after which the suite is considered gone."""
 
 
 class MeteredFile:
-    """A file that tells how much of it was read; what httpx2 needs of a file and no more."""
+    """A file that reports how much of it was read, with only the methods that httpx2 needs."""
 
     def __init__(self, file: BinaryIO, on_read: Callable[[int], None]) -> None:
         self._file = file
         self._on_read = on_read
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes."""
+        """Read the next bytes."""
         data = self._file.read(size)
         self._on_read(self._file.tell())
         return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Moves the position, as files do."""
+        """Move the position and return it."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
-        """The position, as files say it."""
+        """Return the position."""
         return self._file.tell()
 
     def fileno(self) -> int:
-        """Its size is read from the descriptor."""
+        """Return the file descriptor, from which httpx2 reads the size."""
         return self._file.fileno()
 
 
 class JobsClient:
-    """The jobs of one suite."""
+    """Client for the jobs of one suite."""
 
     def __init__(self, url: str, http: httpx2.Client) -> None:
         self._url = url
         self._http = http
 
     def submit(self, path: Path, fields: dict[str, str], on_sent: Callable[[int], None]) -> str:
-        """Uploads a file and returns the job's id. ``on_sent(bytes so far)``. Raises CliError."""
+        """Upload a file and return the job's id. ``on_sent`` receives the bytes sent so far. Raises CliError."""
         with _opened(path) as file:
             try:
                 response = self._http.post(
@@ -68,8 +68,8 @@ class JobsClient:
         return str(answer["job_id"])
 
     def wait(self, job_id: str, on_progress: Callable[[JobView], None]) -> None:
-        """Returns when the job is completed. ``on_progress(the job as it is)``. Raises CliError with the job's own
-        reason."""
+        """Wait until the job is completed; ``on_progress`` receives its current state. Raises CliError with the job's
+        own reason."""
         silent_since_s: float | None = None
         while True:
             try:
@@ -88,7 +88,7 @@ class JobsClient:
             time.sleep(_ASK_EVERY_S)
 
     def view(self, job_id: str) -> JobView:
-        """The job as it is now. Raises CliError, or httpx2.TransportError when nobody answers."""
+        """Return the current state of a job. Raises CliError, or httpx2.TransportError if there is no answer."""
         answer = _checked(self._http.get(f"/v1/stt/jobs/{job_id}"))
         try:
             return msgspec.convert(answer, JobView)
@@ -96,7 +96,7 @@ class JobsClient:
             raise CliError(f"{self._url} does not answer as this suite does: {error}") from None
 
     def result(self, job_id: str, format: Format) -> str:
-        """The transcript of a completed job, ending in a newline. Raises CliError."""
+        """Return the transcript of a completed job, ending in a newline. Raises CliError."""
         try:
             response = self._http.get(f"/v1/stt/jobs/{job_id}/result.{format}")
         except httpx2.TransportError as error:
@@ -106,14 +106,14 @@ class JobsClient:
         return response.text.rstrip("\n") + "\n"
 
     def cancel(self, job_id: str) -> None:
-        """Gives a job up; one that has ended stays as it is."""
+        """Cancel a job; one that has ended is left unchanged."""
         self._http.post(f"/v1/stt/jobs/{job_id}/cancel", timeout=2.0)
 
 
 @contextmanager
 def jobs_client(url: str) -> Iterator[JobsClient]:
-    """A client with its own connections. Uploads have no time limit, only silences have."""
-    # Environment proxies are for the world outside, a suite usually stands on this machine or beside it.
+    """Open a client with its own connections. Uploads have no overall time limit; only periods of silence do."""
+    # Proxies from the environment are for the internet; a suite is usually on this machine or the local network.
     with httpx2.Client(base_url=url, timeout=httpx2.Timeout(10.0, read=120.0, write=120.0), trust_env=False) as http:
         yield JobsClient(url, http)
 
@@ -129,7 +129,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def _checked(response: httpx2.Response) -> dict[str, Any]:
-    """The answer's object. Raises CliError with the suite's own message."""
+    """Return the JSON object of a response. Raises CliError with the suite's own message."""
     try:
         answer = response.json()
     except ValueError:

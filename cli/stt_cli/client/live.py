@@ -1,4 +1,4 @@
-"""One live session: plays pieces of audio into the stream and yields the events that come back, up to `done`."""
+"""A live session: sends pieces of audio and yields the events that come back, up to `done`."""
 
 import asyncio
 import time
@@ -11,21 +11,21 @@ from stt_cli.client.server import unreachable
 from stt_cli.errors import CliError
 
 Pieces = Callable[[], Awaitable[bytes | None]]
-"""Gives the next piece of audio; None at the end."""
+"""Function that returns the next piece of audio; None at the end."""
 
 
 def stream_url(url: str, query: dict[str, str]) -> str:
-    """The address of the live path for an http(s) address of a suite."""
+    """Return the URL of the live endpoint for a suite's http(s) URL."""
     return f"ws{url.removeprefix('http')}/v1/stt/stream?{urlencode(query)}"
 
 
 async def live_events(
     session: stt_client.LiveSession, url: str, pieces: Pieces, *, bytes_per_s: float | None, stop: asyncio.Event
 ) -> AsyncIterator[dict[str, Any]]:
-    """The events of one session, `done` last. ``bytes_per_s``: play at this pace; None: as the pieces come.
+    """Yield the events of one session, `done` last.
 
-    ``stop`` ends the sending early; the words spoken until then still come. ``url`` is named when nobody answers there.
-    Raises CliError.
+    ``bytes_per_s`` sets the pace of playback; None means as fast as the pieces come. ``stop`` ends sending early; the
+    words spoken until then still arrive. ``url`` is named in the error if there is no answer. Raises CliError.
     """
     try:
         async with session:
@@ -35,7 +35,7 @@ async def live_events(
                     yield event
             except stt_client.SessionError as error:
                 if error.code == "over":
-                    # Closed by the sender, for a reason of its own.
+                    # The sender closed the session; awaiting it raises its own error.
                     await sender
                 raise
             finally:
@@ -48,12 +48,12 @@ async def live_events(
 async def _send_and_stop(
     session: stt_client.LiveSession, pieces: Pieces, bytes_per_s: float | None, stop: asyncio.Event
 ) -> None:
-    """Sends everything, then `stop`; closes the session when the source fails."""
+    """Send everything, then `stop`; close the session if the source fails."""
     try:
         await _send(session, pieces, bytes_per_s, stop)
         await session.stop()
     except stt_client.SessionError:
-        # Whoever reads the events has it too.
+        # The reader of the events receives the same error.
         return
     except CliError:
         await session.close()
@@ -75,7 +75,7 @@ async def _send(
 
 
 async def _unless(stop: asyncio.Event, work: Awaitable[bytes | None]) -> bytes | None:
-    """What ``work`` gives, or None as soon as ``stop`` is set."""
+    """Return the result of ``work``, or None as soon as ``stop`` is set."""
     working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""Where the suite is, and what to tell a user when it does not answer."""
+"""Address of the suite, and error messages for when it does not answer."""
 
 import os
 
@@ -8,9 +8,9 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 
 
 def base_url(given: str | None) -> str:
-    """The suite's address without a slash at the end: the one given, else STT_URL, else this machine's default.
+    """Return the suite's URL without a trailing slash: the one given, else STT_URL, else this machine's default.
 
-    Raises CliError for what is no http(s) address.
+    Raises CliError if it is not an http(s) URL.
     """
     url = (given or os.environ.get("STT_URL") or DEFAULT_URL).rstrip("/")
     if not url.startswith(("http://", "https://")) or url.endswith("//"):
@@ -19,7 +19,7 @@ def base_url(given: str | None) -> str:
 
 
 def unreachable(url: str, cause: Exception | str) -> CliError:
-    """The line for a server that does not answer."""
+    """Return the error for a server that does not answer."""
     if isinstance(cause, OSError) and cause.errno is not None:
         cause = os.strerror(cause.errno)
     told = str(cause) or type(cause).__name__
@@ -27,7 +27,7 @@ def unreachable(url: str, cause: Exception | str) -> CliError:
 
 
 def error_message(answer: object) -> str:
-    """The sentence in an error answer, wherever it stands; '' without one."""
+    """Return the message in an error response, at the top level or under ``error``; '' without one."""
     if not isinstance(answer, dict):
         return ""
     error = answer.get("error", answer)

@@ -1,4 +1,4 @@
-"""Speech for the live path: pieces of s16le PCM from a file (decoded here) or from standard input."""
+"""Audio sources for live sessions: pieces of s16le PCM from a file (decoded here) or from standard input."""
 
 import os
 import stat
@@ -17,7 +17,7 @@ _QUEUED_PIECES = 50
 
 
 def pieces_of_file(path: Path) -> Iterator[bytes]:
-    """A file's sound as 16 kHz mono, in pieces of 100 ms (the last may be shorter). Raises CliError."""
+    """Yield a file's audio as 16 kHz mono, in pieces of 100 ms (the last may be shorter). Raises CliError."""
     import av
     from av.audio.resampler import AudioResampler
     from av.error import FFmpegError
@@ -46,7 +46,7 @@ def pieces_of_file(path: Path) -> Iterator[bytes]:
 
 
 def pieces_of_stream(stream: BinaryIO, sample_rate: int, channels: int) -> Iterator[bytes]:
-    """Raw s16le as it comes, in whole samples and at most 100 ms a piece; half a sample at the end is dropped."""
+    """Yield raw s16le as it arrives, in whole samples, at most 100 ms per piece; a trailing partial one is dropped."""
     sample_bytes = 2 * channels
     held = b""
     while data := stream.read1(int(sample_rate * PIECE_S) * sample_bytes):  # type: ignore[attr-defined]
@@ -58,7 +58,7 @@ def pieces_of_stream(stream: BinaryIO, sample_rate: int, channels: int) -> Itera
 
 
 def is_regular_file(stream: BinaryIO) -> bool:
-    """True for a redirected file, which has to be played; a pipe or a device comes at its own pace."""
+    """Return True for a redirected file, which must be paced; a pipe or a device delivers at its own pace."""
     try:
         return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
     except (OSError, ValueError):
@@ -66,9 +66,9 @@ def is_regular_file(stream: BinaryIO) -> bool:
 
 
 class PieceReader:
-    """Runs a source in a thread of its own and gives its pieces to an event loop; holds only a few seconds.
+    """Reader that runs a source in its own thread and passes its pieces to an event loop; buffers only a few seconds.
 
-    The thread is a daemon: a read from a terminal cannot be broken off, and must not keep the program from ending.
+    The thread is a daemon: a read from a terminal cannot be interrupted and must not keep the program from exiting.
     """
 
     def __init__(self, pieces: Iterator[bytes], loop: AbstractEventLoop) -> None:
@@ -78,7 +78,7 @@ class PieceReader:
         threading.Thread(target=self._run, name="audio-source", daemon=True).start()
 
     async def next(self) -> bytes | None:
-        """The next piece; None at the end. Raises CliError when the source cannot be read."""
+        """Return the next piece; None at the end. Raises CliError if the source cannot be read."""
         item = await self._queue.get()
         if isinstance(item, CliError):
             raise item
@@ -95,7 +95,7 @@ class PieceReader:
         self._put(end)
 
     def _put(self, item: bytes | CliError | None) -> bool:
-        """False when the loop is gone, and with it anybody who listens."""
+        """Queue an item; return False if the event loop, and with it the consumer, is gone."""
         waiting = self._queue.put(item)
         try:
             run_coroutine_threadsafe(waiting, self._loop).result()

@@ -1,1 +1,1 @@
-"""One file per command: its options, and the few lines that put the parts together."""
+"""The commands, one per file: the few lines that put the parts together."""

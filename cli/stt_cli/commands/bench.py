@@ -1,4 +1,4 @@
-"""`stt bench`: plays recordings into a running suite, many sessions at once, and tells how soon their words came."""
+"""`stt bench`: plays recordings into a running suite in many concurrent sessions and reports latency and accuracy."""
 
 import asyncio
 import json
@@ -21,9 +21,9 @@ _TIMEOUT_S = 5.0
 
 
 def bench(plan: run.Plan, manifest: Path | None, out: Path | None) -> None:
-    """Prints the figures: tables on stderr, JSON on stdout (and in ``out``). Raises CliError.
+    """Print the figures: tables on stderr, JSON on stdout (and in ``out``). Raises CliError.
 
-    Without ``plan.pid`` a launcher on this machine is measured, if there is one.
+    Without ``plan.pid``, the launcher on this machine is measured if there is one.
     """
     if manifest is None:
         raise CliError(f"--manifest is missing: {FORMAT}", exit_code=2)

@@ -1,4 +1,4 @@
-"""`stt health`: one look at a running suite."""
+"""`stt health`: a single health check of a running suite."""
 
 from rich.console import Console
 from rich.table import Table
@@ -11,7 +11,7 @@ _TIMEOUT_S = 5.0
 
 
 def health(url: str) -> None:
-    """Prints the services and their replicas. Raises CliError when the suite is not healthy."""
+    """Print the services and their replicas. Raises CliError if the suite is not healthy."""
     said = ask_health(url, _TIMEOUT_S)
     if not said.status:
         raise unreachable(url, "no health report")

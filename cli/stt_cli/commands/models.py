@@ -1,4 +1,4 @@
-"""`stt models`: what is installed, fetching, checking."""
+"""`stt models`: list, download and verify models."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ from stt_transcriber.models.store import ModelError, installed, verify
 
 
 def pull_models(names: list[str], models_dir: Path) -> None:
-    """Installs models that are not there yet and prints where each is."""
+    """Install missing models and print the folder of each."""
     for name in names:
         print(f"{name}: {ensure_model(name, models_dir, Console(stderr=True))}")
 
 
 def list_models(models_dir: Path) -> None:
-    """A table of what is installed."""
+    """Print a table of the installed models."""
     table = Table("model", "size", "source", "folder", box=None, header_style="bold")
     for model in installed(models_dir):
         table.add_row(model.name, f"{model.size_bytes / 1e6:.0f} MB", model.source, str(model.path))
@@ -28,7 +28,7 @@ def list_models(models_dir: Path) -> None:
 
 
 def verify_models(names: list[str], models_dir: Path) -> None:
-    """Reads every file of the models (all installed ones if none is named). Raises CliError if one is not whole."""
+    """Verify every file of the models (all installed ones if none is named). Raises CliError if one is not intact."""
     failed = 0
     for name in names or [model.name for model in installed(models_dir)]:
         try:

@@ -1,4 +1,4 @@
-"""`stt stream`: plays a file, or standard input, into the live path and shows the words as they come."""
+"""`stt stream`: plays a file or standard input into a live session and shows the words as they arrive."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from stt_cli.errors import CliError
 
 
 def stream(url: str, source: str, query: dict[str, str], *, sample_rate: int, channels: int, as_json: bool) -> None:
-    """Runs one session to its end. ``source``: a path, or ``-`` for raw s16le of this rate. Raises CliError."""
+    """Run one session to its end. ``source`` is a path, or ``-`` for raw s16le at ``sample_rate``. Raises CliError."""
     if source == "-" and sys.stdin.isatty():
         raise CliError("`-` reads raw s16le audio from a pipe or a redirected file, not from the keyboard", exit_code=2)
     if source != "-":
@@ -31,14 +31,14 @@ async def _run(url: str, source: str, query: dict[str, str], sample_rate: int, c
     pieces = pieces_of_stream(stdin, sample_rate, channels) if source == "-" else pieces_of_file(Path(source))
     plays = source != "-" or is_regular_file(stdin)
     first = PieceReader(pieces, loop)
-    # Ctrl-C ends the speech, not the session: the last words still come.
+    # Ctrl-C ends the audio, not the session: the last words still arrive.
     loop.add_signal_handler(signal.SIGINT, stop.set)
     session = stt_client.connect(
         url,
         sample_rate=sample_rate,
         channels=channels,
         parameters=query,
-        # Who has just typed the command wants to know that nobody is there; later, speech is at stake.
+        # Fail at once if nothing answers the first connection; only later reconnections protect speech from being lost.
         open_patience_s=0.0,
         on_lost=lambda reason: _tell(f"connection lost ({reason}), resuming"),
     )

@@ -1,4 +1,4 @@
-"""`stt transcribe`: files in, transcripts out."""
+"""`stt transcribe`: transcribes files."""
 
 import math
 import sys
@@ -13,7 +13,7 @@ from stt_cli.errors import CliError
 
 
 def transcribe(url: str, files: list[Path], format: Format, fields: dict[str, str], output: Path | None) -> None:
-    """Transcribes one file after the other. Raises CliError at the end if any of them failed."""
+    """Transcribe one file after the other. Raises CliError at the end if any of them failed."""
     for path in files:
         if path.is_dir():
             raise CliError(f"{path} is a folder; name the files in it", exit_code=2)
@@ -40,20 +40,20 @@ def transcribe(url: str, files: list[Path], format: Format, fields: dict[str, st
 
 
 class _AlreadySaid(CliError):
-    """The line that explains the failure has been printed."""
+    """Failure whose explanation has already been printed."""
 
     def __init__(self) -> None:
         super().__init__("")
 
 
 def output_name(path: Path, files: list[Path], format: Format) -> str:
-    """``talk.srt`` for ``talk.mp3``; ``talk.mp3.srt`` where another file would take the same name."""
+    """Return ``talk.srt`` for ``talk.mp3``, or ``talk.mp3.srt`` if another file would get the same name."""
     has_twin = sum(other.stem == path.stem for other in files) > 1
     return f"{path.name if has_twin else path.stem}.{format}"
 
 
 def time_left(estimated_s: int | None) -> str:
-    """``about 2 min left``; nothing while nobody knows."""
+    """Return text such as ``about 2 min left``; empty while there is no estimate."""
     if estimated_s is None:
         return ""
     if estimated_s < 60:

@@ -1,1 +1,1 @@
-"""Alembic's environment and the steps from one version of the tables to the next."""
+"""Alembic environment and the migrations from one version of the tables to the next."""

@@ -1,4 +1,4 @@
-"""What Alembic runs: the steps, in the transaction that the caller began, which is done whole or not at all."""
+"""Alembic entry point: runs the migrations in the transaction that the caller began, so all of them apply or none."""
 
 from alembic import context
 

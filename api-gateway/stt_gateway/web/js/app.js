@@ -1,4 +1,4 @@
-// Puts the page together: frame, views, and what outlives a change of view or language.
+// Sets up the page: frame, views, and the state that survives a change of view or language.
 import { keepLanguage, LANGUAGES, language, loadLanguage, t, wantedLanguage } from "./i18n/index.js";
 import { takeDrops } from "./files/drop.js";
 import { FileQueue } from "./files/queue.js";
@@ -20,7 +20,7 @@ import { Views } from "./ui/views.js";
 
 const VIEWS = {
   live: () => live,
-  // Some browsers never fetch an address again that failed once: each attempt has its own.
+  // Some browsers never refetch a module URL that failed once, so each attempt uses a different one.
   files: (again) => import(`./files/view.js${again}`),
   library: (again) => import(`./library/view.js${again}`),
   conversation: (again) => import(`./conversation/view.js${again}`),
@@ -41,7 +41,7 @@ const app = {
   drafts,
   keeping: new Keeping(recording, drafts),
   files: new FileQueue(transport),
-  /** The open conversation: {id, recording}; null at its door. */
+  /** The open conversation, {id, recording}; null on the join form. */
   room: null,
   onRoom: drawNav,
 };
@@ -75,7 +75,7 @@ function drawNav() {
   }
 }
 
-/** Changes the language of the page: all views are made again; their data lives elsewhere. */
+/** Changes the language of the page. All views are created again; their data is stored elsewhere. */
 async function speak(code) {
   try {
     await loadLanguage(code);
@@ -133,7 +133,7 @@ function status() {
     );
 }
 
-/** Loads the reader's language; falls back to English until its texts can be fetched. */
+/** Loads the user's language; falls back to English until its texts can be fetched. */
 async function loadFirstLanguage() {
   try {
     await loadLanguage();
@@ -159,7 +159,7 @@ app.server.addEventListener("change", () => {
 frame();
 takeDrops(app);
 drafts.hold();
-// Closing the page would lose audio and uploads on their way, and text that is saved nowhere else.
+// Closing the page would lose audio and uploads in progress, and text that is saved nowhere else.
 window.addEventListener("beforeunload", (event) => {
   if (app.onAir.isBusy || app.files.isBusy || app.keeping.isUnsaved) event.preventDefault();
 });

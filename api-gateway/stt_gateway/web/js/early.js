@@ -1,5 +1,5 @@
-// Runs before the first paint: a page that was dark must not flash, and texts must not appear in one language and turn
-// into another (css/shell.css hides them until they are right). Also recovers a page whose other files did not arrive.
+// Runs before the first paint, so that a dark page does not flash and texts do not switch language after they appear
+// (css/shell.css hides them until they are right). Also recovers a page whose other files failed to load.
 {
   const theme = localStorage.getItem("theme");
   if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;

@@ -1,8 +1,8 @@
-// Addresses within the page: #/view/rest?query. Pure but for `start`.
+// Addresses within the page: #/view/rest?query. Pure except for `start`.
 
 export const VIEWS = ["live", "files", "library", "conversation"];
 
-/** "#/library/7?query=x" -> {view, rest: "7", params}. An unknown address is the first view. */
+/** "#/library/7?query=x" -> {view, rest: "7", params}. An unknown address means the first view. */
 export function parse(hash) {
   const [path, query = ""] = hash.replace(/^#\/?/, "").split("?");
   const [view, ...rest] = path.split("/");
@@ -18,7 +18,7 @@ export function address(view, rest = "", params = {}) {
   return `#/${view}${rest ? `/${encodeURIComponent(rest)}` : ""}${query ? `?${query}` : ""}`;
 }
 
-/** Writes the address without a step in the history. */
+/** Replaces the address without adding a history entry. */
 export function replace(hash) {
   history.replaceState(null, "", hash);
 }

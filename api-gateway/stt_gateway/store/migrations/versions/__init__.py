@@ -1,1 +1,1 @@
-"""The steps, each a file; once released, a step never changes."""
+"""The migrations, one per file; a released migration never changes."""

@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Creates all tables of the first version."""
+    """Create all tables of the first version."""
     op.create_table(
         "transcripts",
         sa.Column("place", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
@@ -86,13 +86,13 @@ def _folded_table(name: str, *more: sa.Column[object]) -> None:
 
 
 def _sqlite_search() -> None:
-    # A primary key that is exactly INTEGER is the row's own number, which FTS5 needs and which BIGINT would not be.
+    # Only a primary key declared exactly INTEGER is the rowid, which FTS5 needs; BIGINT would not be.
     for name, tokenizer in (("transcript_names", "trigram"), ("transcript_texts", "ascii")):
         op.execute(
             f"CREATE TABLE {name} (place INTEGER PRIMARY KEY REFERENCES transcripts (place) ON DELETE CASCADE,"
             " folded TEXT NOT NULL)"
         )
-        # Tokenizer ascii: what folding made is parted at blanks and nowhere else, whatever Unicode SQLite knows.
+        # Tokenizer ascii: folded text is split at spaces only, whatever Unicode version SQLite knows.
         op.execute(
             f"CREATE VIRTUAL TABLE {name}_index USING fts5"
             f"(folded, content='{name}', content_rowid='place', tokenize='{tokenizer}')"
@@ -109,5 +109,5 @@ def _postgresql_search() -> None:
 
     for name in ("transcript_names", "transcript_texts"):
         _folded_table(name, sa.Column("grams", ARRAY(sa.Integer), nullable=False))
-        # Without fast update: a search would have to read the list of what is not yet sorted in.
+        # No fast update: each search would have to scan the list of pending entries.
         op.create_index(f"{name}_grams", name, ["grams"], postgresql_using="gin", postgresql_with={"fastupdate": "off"})

@@ -1,4 +1,4 @@
-"""Utterances keep their confidence and, where the session is kept, their words."""
+"""Confidence of utterances and, for sessions that are stored, their words."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Adds the columns; what is there already has no words."""
+    """Add the columns; existing utterances have no words."""
     op.add_column("utterances", sa.Column("confidence", sa.Float, nullable=False, server_default="0"))
     op.add_column("utterances", sa.Column("words", sa.Text, nullable=False, server_default="[]"))

@@ -1,18 +1,18 @@
-// What a viewer of a conversation has: settled utterances once each, and what each speaker is saying. Pure.
+// State of a conversation's viewer: each final utterance once, and what each speaker is saying. Pure.
 
 export const COLOURS = 6;
 
 export class Feed {
-  /** In order: {seq, session_id, utterance, speaker, text, language, spoken_ms}. */
+  /** Final utterances in order: {seq, session_id, utterance, speaker, text, language, spoken_ms}. */
   utterances = [];
   /** session_id -> {speaker, text, stable, utterance}; `text` begins with `stable`. */
   speaking = new Map();
   cursor = "";
-  #settled = new Map(); // session_id -> newest settled utterance
+  #settled = new Map(); // session_id -> newest final utterance
   #seen = new Set();
   #speakers = [];
 
-  /** Takes a message; answers "following", "utterance", "unsettled" or null. */
+  /** Applies a message; returns "following", "utterance", "unsettled" or null. */
   take(message) {
     if (message.cursor) this.cursor = message.cursor;
     switch (message.type) {
@@ -21,7 +21,7 @@ export class Feed {
       case "utterance":
         return this.#utterance(message);
       case "unsettled":
-        // One that was overtaken by its own utterance says nothing new.
+        // Ignore text that arrives after its own final utterance.
         if (message.utterance <= (this.#settled.get(message.session_id) ?? 0)) return null;
         if (message.text) this.speaking.set(message.session_id, message);
         else this.speaking.delete(message.session_id);
@@ -31,7 +31,7 @@ export class Feed {
     }
   }
 
-  /** A speaker's colour: 0 to COLOURS - 1, by the order of appearance. */
+  /** A speaker's colour: 0 to COLOURS - 1, in order of appearance. */
   colour(speaker) {
     const name = speaker ?? "";
     if (!this.#speakers.includes(name)) this.#speakers.push(name);
@@ -50,7 +50,7 @@ export class Feed {
   }
 }
 
-/** Where a conversation is followed. */
+/** URL for following a conversation. */
 export function viewerAddress(base, id, cursor) {
   const wishes = cursor ? { unsettled: "true", after: cursor } : { unsettled: "true", since_ms: 24 * 3600 * 1000 };
   return `${base}/v1/stt/conversations/${encodeURIComponent(id)}?${new URLSearchParams(wishes)}`;

@@ -1,4 +1,4 @@
-// Random names for new conversations, easy to read out.
+// Random names for new conversations, easy to read aloud.
 
 const WORDS = [
   "amber",

@@ -1,4 +1,4 @@
-// The Conversation page: start or join, speak, follow, big captions for a room.
+// The Conversation page: start or join, speak, follow, and show big captions to an audience.
 import { locale, t } from "../i18n/index.js";
 import { problemNotice } from "../live/problem.js";
 import { Recording } from "../live/recording.js";
@@ -37,7 +37,7 @@ export function create(app) {
   };
 }
 
-/** The open room is `app.room`, {id, recording}; null at the door. Leaving a room closes its microphone. */
+/** Sets the open room, `app.room`, {id, recording}; null on the join form. Leaving a room closes its microphone. */
 function enter(app, id) {
   if (app.room?.id === id) return;
   app.room?.recording.stop();
@@ -302,14 +302,14 @@ function createRoom(app, { id, recording }) {
     following.toNewest();
     if (isBig)
       await document.documentElement.requestFullscreen?.().catch(() => {
-        /* big type all the same */
+        /* big captions work without full screen too */
       });
     else if (document.fullscreenElement) await document.exitFullscreen();
   }
   let fullSince = null;
   const onFullscreen = () => {
     if (document.fullscreenElement) fullSince = performance.now();
-    // The browser's own way out of full screen leaves the big captions too; one that never really went there does not.
+    // Leaving full screen through the browser also leaves the big captions, unless full screen was never entered.
     else if (fullSince !== null && performance.now() - fullSince > REFUSED_MS) big(false);
   };
   const onKey = (event) => {

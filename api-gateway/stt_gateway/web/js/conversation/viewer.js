@@ -1,4 +1,4 @@
-// Follows a conversation, however many connections that takes.
+// Follows a conversation across reconnections.
 import { mayRetry } from "../live/address.js";
 import { Backoff } from "../live/backoff.js";
 import { viewerAddress } from "./feed.js";

@@ -1,8 +1,8 @@
-// Files dropped anywhere on the page: nobody has to hit a box, or be on the right view.
+// Accepts files dropped anywhere on the page, on any view.
 import { address } from "../router.js";
 import { settings } from "../ui/settings.js";
 
-/** Adds files with what the person has chosen for them. */
+/** Adds files with the options that the user has chosen. */
 export function addFiles({ files, server }, chosen) {
   const wishes = {};
   if (server.languages.includes(settings.fileLanguage)) wishes.language = settings.fileLanguage;

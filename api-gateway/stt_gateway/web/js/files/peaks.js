@@ -1,4 +1,4 @@
-// The shape of a recording: how loud each part is. Pure.
+// Waveform of a recording: the loudness of each part. Pure.
 
 /** `samples`: Float32Array -> `count` numbers, 0 to 1, the loudest 1. */
 export function peaks(samples, count) {
@@ -9,7 +9,7 @@ export function peaks(samples, count) {
     const end = Math.floor((i + 1) * size);
     let sum = 0,
       n = 0;
-    // A few hundred of each part tell as much as all.
+    // A few hundred samples per part are as good as all of them.
     for (let k = Math.floor(i * size), step = Math.max(1, Math.floor(size / 400)); k < end; k += step) {
       sum += samples[k] * samples[k];
       n += 1;
@@ -20,7 +20,7 @@ export function peaks(samples, count) {
   return most ? found.map((value) => value / most) : found;
 }
 
-/** The last index whose start is not behind `time`; -1 before the first. `starts` rise. */
+/** The last index whose start is not after `time`; -1 before the first. `starts` ascend. */
 export function indexAt(starts, time) {
   let low = 0,
     high = starts.length;

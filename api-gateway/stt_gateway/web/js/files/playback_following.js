@@ -1,4 +1,4 @@
-// Keeps the word being played in sight, until the reader scrolls. The whole page is what scrolls.
+// Keeps the word being played in view until the reader scrolls. It is the whole page that scrolls.
 const TOP_PX = 110; // covered by the player
 const BOTTOM_PX = 90;
 const OWN_SCROLL_MS = 1000; // longest smooth scroll
@@ -6,7 +6,7 @@ const FIELDS = "input:not([type=range]), textarea, select";
 
 export class PlaybackFollowing {
   isOn = true;
-  /** The reader moves the player's slider: nothing scrolls until it is let go. */
+  /** Whether the reader is moving the player's slider: nothing scrolls until it is released. */
   #isHeld = false;
   #word = null;
   #ownUntil = 0;
@@ -16,13 +16,13 @@ export class PlaybackFollowing {
   constructor({ isPlaying, onChange }) {
     Object.assign(this, { isPlaying, onChange });
     const { signal } = this.#listeners;
-    // From here on a scroll is the reader's.
+    // After any of these events, scrolling is attributed to the reader.
     for (const kind of ["wheel", "touchmove", "keydown", "pointerdown"])
       window.addEventListener(kind, () => (this.#ownUntil = 0), { passive: true, signal });
     window.addEventListener("scroll", () => this.#scrolled(), { passive: true, signal });
   }
 
-  /** The word being played; null before the first. */
+  /** Sets the word being played; null before the first. */
   show(word) {
     this.#word = word;
     this.#keepInSight();
@@ -30,11 +30,11 @@ export class PlaybackFollowing {
 
   hold(isHeld) {
     this.#isHeld = isHeld;
-    // Choosing a position is a request to see it.
+    // After choosing a position, the reader wants to see it.
     if (!isHeld) this.toNow();
   }
 
-  /** To the word being played, and stay with it. */
+  /** Scrolls to the word being played and follows it. */
   toNow() {
     this.#set(true);
     this.#keepInSight();

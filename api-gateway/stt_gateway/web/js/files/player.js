@@ -1,4 +1,4 @@
-// Plays a recording and says where it is. The shape of the sound is a slider.
+// Plays a recording and reports its position. The waveform is the slider.
 import { t } from "../i18n/index.js";
 import { shortClock } from "../text/clock.js";
 import { h, icon, select } from "../ui/dom.js";
@@ -8,13 +8,14 @@ import { peaks } from "./peaks.js";
 
 const BARS = 140;
 const SHAPE_RATE = 8000;
-const SHAPE_MOST_BYTES = 40_000_000; // the shape needs the whole sound in memory
-// Elements that do something else with the space bar.
+const SHAPE_MOST_BYTES = 40_000_000; // the waveform needs the whole audio in memory
+// Elements that use the space bar themselves.
 const TAKES_SPACE = "input:not([type=range]), textarea, select, button, summary, [contenteditable]";
 const SPEEDS = ["0.75", "1", "1.25", "1.5", "2"];
 
-/** `source`: a File. `onTime(seconds)`: often while it plays. `onHold(isHeld)`: the slider is held, or let go. Answers
- * {element, isPlaying, seek(seconds, andPlay), destroy()}. Space plays and pauses, also where no key is expected. */
+/** `source`: a File. `onTime(seconds)`: called often while playing. `onHold(isHeld)`: the slider is held or released.
+ * Returns {element, isPlaying, seek(seconds, andPlay), destroy()}. Space plays and pauses unless the focused element
+ * uses it. */
 export function createPlayer(source, durationS, { onTime, onHold }) {
   const url = URL.createObjectURL(source);
   const audio = new Audio(url);
@@ -56,7 +57,7 @@ export function createPlayer(source, durationS, { onTime, onHold }) {
   function toggle() {
     if (!audio.paused) return audio.pause();
     return audio.play().catch((error) => {
-      // "error" above has told what is wrong with the file; a pause that came first is no fault.
+      // The "error" listener reports what is wrong with the file; a pause that came first is not an error.
       if (!["AbortError", "NotSupportedError"].includes(error.name)) throw error;
     });
   }
@@ -132,7 +133,7 @@ async function shapeOf(source) {
     const sound = await new OfflineAudioContext(1, 1, SHAPE_RATE).decodeAudioData(await source.arrayBuffer());
     return peaks(sound.getChannelData(0), BARS);
   } catch (error) {
-    // A kind of file that this browser cannot read: the slider stays plain.
+    // The browser cannot decode this kind of file; the slider has no waveform.
     if (error.name === "EncodingError" || error.name === "NotReadableError" || error.name === "NotSupportedError")
       return null;
     throw error;

@@ -1,16 +1,16 @@
-// Files on their way: which wait, which are uploaded, which are transcribed. Pure but for the transport it is given.
+// Queue of files that wait, are being uploaded or are being transcribed. Pure except for the transport passed in.
 
 const AT_ONCE = 2;
 const KEPT = "files";
 const MOST_KEPT = 40;
 export const ENDED = ["completed", "failed", "cancelled"];
 
-/** What the list calls a file. */
+/** Name of a file in the list. */
 export const nameOf = (item) => item.title || item.name;
 
-/** Fires "change" (detail: the item; null for the list itself). `transport`: {upload, watch, cancel, storage}. */
+/** Fires "change" (detail: the item, or null for the list itself). `transport`: {upload, watch, cancel, storage}. */
 export class FileQueue extends EventTarget {
-  /** {id, file, name, title (after renaming), size, phase, progress, jobId, error, result, startedAt}; the newest first. */
+  /** {id, file, name, title (after renaming), size, phase, progress, jobId, error, result, startedAt}, newest first. */
   items = [];
   #ids = 0;
 
@@ -53,7 +53,7 @@ export class FileQueue extends EventTarget {
     if (ENDED.includes(item.phase)) return;
     this.#set(item, { phase: "cancelled" });
     this.#next();
-    // It may have ended first: then it is there, whole.
+    // The job may have ended before the cancellation; then it has its full result.
     if (wasUploaded) this.#take(item, await this.transport.cancel(item.jobId));
   }
 
@@ -62,7 +62,7 @@ export class FileQueue extends EventTarget {
     this.#next();
   }
 
-  /** Its transcript has another title; a job that is not in the list is passed over. */
+  /** Sets the title of a job's transcript; a job that is not in the list is ignored. */
   rename(jobId, title) {
     const item = this.find(jobId);
     if (item) this.#set(item, { title });
@@ -74,7 +74,7 @@ export class FileQueue extends EventTarget {
     this.#changed(null);
   }
 
-  /** Seconds left of a transcription, guessed by its pace; null when it is too early to say. */
+  /** Estimated seconds left of a transcription, from its pace so far; null if it is too early to tell. */
   secondsLeft(item, nowMs) {
     if (item.phase !== "processing" || item.progress < 5 || !item.startedAt) return null;
     const spentS = (nowMs - item.startedAt) / 1000;
@@ -122,9 +122,9 @@ export class FileQueue extends EventTarget {
     );
   }
 
-  /** What the server says of it. */
+  /** Applies the server's view of a job. */
   #take(item, view) {
-    // The same bytes under another name may be answered from what there is: here it keeps the name that was dropped.
+    // The server may answer the same bytes with an existing job under another name; keep the name of the dropped file.
     this.#set(item, {
       phase: view.status,
       progress: view.progress,
@@ -152,7 +152,7 @@ export class FileQueue extends EventTarget {
     this.transport.storage?.setItem(KEPT, JSON.stringify(kept));
   }
 
-  /** Jobs outlive the page for a day. */
+  /** Restores the jobs of an earlier page; jobs outlive the page for a day. */
   #restore() {
     for (const { jobId, name, title, size, wishes } of JSON.parse(this.transport.storage?.getItem(KEPT) ?? "[]")) {
       const item = {

@@ -1,4 +1,4 @@
-// A finished transcript: title, player where the sound is at hand, words that follow it, downloads.
+// A finished transcript: title, player if the audio is available, words highlighted during playback, downloads.
 import { language, languageName, t } from "../i18n/index.js";
 import { shortClock } from "../text/clock.js";
 import { placedWords } from "../text/spacing.js";
@@ -12,8 +12,8 @@ import { createPlayer } from "./player.js";
 
 const UNSURE = 0.4;
 
-/** `transcript`: {name, language, duration, segments} as in a job's result, seconds; `name` may change. `source`: the File, or null.
- * `back`: {href, text}. `tools`: further buttons. Answers {element, destroy()}. */
+/** `transcript`: {name, language, duration, segments} as in a job's result, times in seconds; `name` may change.
+ * `source`: the File, or null. `back`: {href, text}. `tools`: additional buttons. Returns {element, destroy()}. */
 export function createResult({ transcript, source, back, tools = [], heading = null }) {
   const { segments } = transcript;
   const utterances = segments.map(toUtterance(transcript.language));
@@ -104,7 +104,7 @@ export function createResult({ transcript, source, back, tools = [], heading = n
 
   const save = (kind, content, type) => ({
     text: t(`format.${kind}`),
-    // By its name at that time: it may have been renamed.
+    // Use the current name; the transcript may have been renamed.
     onclick: () => saveText(`${fileStem(transcript.name)}.${kind}`, content(), type),
   });
   const facts = [
@@ -172,7 +172,7 @@ export function createResult({ transcript, source, back, tools = [], heading = n
   };
 }
 
-/** A segment (seconds) as Transcript has them (milliseconds). */
+/** Converts a segment (seconds) to the form of Transcript (milliseconds). */
 export const toUtterance = (tongue) => (segment) => ({
   key: segment.id,
   startMs: segment.start * 1000,

@@ -1,4 +1,4 @@
-// Files over HTTP: upload with progress, a job's events, cancelling.
+// File jobs over HTTP: upload with progress, job events, cancellation.
 
 const JOBS = "/v1/stt/jobs";
 
@@ -9,7 +9,7 @@ export class RequestError extends Error {
   }
 }
 
-/** The error that an answer tells. */
+/** The error described by a response. */
 export function toldError(status, text) {
   try {
     const { code, message } = JSON.parse(text).error;
@@ -21,7 +21,7 @@ export function toldError(status, text) {
   }
 }
 
-/** Fetches JSON. Raises RequestError. */
+/** Fetches JSON. Throws RequestError. */
 export async function request(path, options = {}) {
   let answer;
   try {
@@ -37,12 +37,12 @@ export async function request(path, options = {}) {
 export const transport = {
   storage: globalThis.localStorage,
 
-  /** Answers the job's id. `onProgress`: 0 to 100. */
+  /** Uploads a file and returns the job's id. `onProgress`: 0 to 100. */
   upload(file, wishes, onProgress, signal) {
     const form = new FormData();
     for (const [name, value] of Object.entries(wishes)) form.append(name, value);
     form.append("file", file, file.name);
-    // fetch tells no progress of what it sends.
+    // fetch does not report upload progress.
     const sending = new XMLHttpRequest();
     return new Promise((resolve, reject) => {
       sending.open("POST", JOBS);
@@ -58,7 +58,7 @@ export const transport = {
     });
   },
 
-  /** Calls `onView` with the job whenever it has changed; ends with it. A lost connection is taken up again. */
+  /** Calls `onView` with the job whenever it changes, until the job ends. Reconnects after a lost connection. */
   async watch(jobId, onView, signal) {
     onView(await request(`${JOBS}/${jobId}`, { signal }));
     const events = new EventSource(`${JOBS}/${jobId}/events`);
@@ -74,7 +74,7 @@ export const transport = {
         end(resolve)();
       });
       events.onerror = async () => {
-        // The browser connects again by itself, unless it was answered with an error.
+        // The browser reconnects by itself unless the response was an error.
         if (events.readyState !== EventSource.CLOSED) return;
         await new Promise((later) => {
           setTimeout(later, 1500);
@@ -92,7 +92,7 @@ export const transport = {
     });
   },
 
-  /** Answers the job as it is then: one that has ended meanwhile stays as it is. */
+  /** Cancels a job and returns its state; one that has ended in the meantime is left unchanged. */
   cancel: (jobId) => request(`${JOBS}/${jobId}/cancel`, { method: "POST" }),
   view: (jobId) => request(`${JOBS}/${jobId}`),
 };

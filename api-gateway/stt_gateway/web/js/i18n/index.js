@@ -1,4 +1,4 @@
-// Texts in the reader's language. English is complete; another language falls back to it, text by text.
+// Texts in the user's language. English is complete; each text missing in another language falls back to it.
 import { en } from "./en.js";
 
 export const LANGUAGES = { en: "English", fr: "Français", de: "Deutsch" };
@@ -7,7 +7,7 @@ let texts = en;
 let current = "en";
 let plurals = new Intl.PluralRules("en");
 
-/** The saved choice, else the first of the browser's languages that there is, else English. */
+/** The saved choice, else the first of the browser's languages that is available, else English. */
 export function preferredLanguage(saved, wished) {
   if (saved in LANGUAGES) return saved;
   return wished.map((tag) => tag.slice(0, 2).toLowerCase()).find((code) => code in LANGUAGES) ?? "en";
@@ -17,10 +17,10 @@ export const wantedLanguage = () => preferredLanguage(localStorage.getItem(KEY) 
 
 let attempts = 0;
 
-/** Raises TypeError, and changes nothing, when the texts cannot be fetched. */
+/** Loads a language. Throws TypeError, and changes nothing, if its texts cannot be fetched. */
 export async function loadLanguage(code = wantedLanguage()) {
   attempts += 1;
-  // Some browsers never fetch an address again that failed once.
+  // Some browsers never refetch a module URL that failed once.
   const again = attempts > 1 ? `?again=${attempts}` : "";
   texts = code === "en" ? en : { ...en, ...(await import(`./${code}.js${again}`))[code] };
   current = code;
@@ -32,10 +32,10 @@ export function keepLanguage(code) {
   localStorage.setItem(KEY, code);
 }
 export const language = () => current;
-/** The same as the browser has it, with its country: that decides how days and hours are written. */
+/** The current language as the browser lists it, with its region, which determines date and time formats. */
 export const locale = () => navigator.languages.find((tag) => tag.slice(0, 2).toLowerCase() === current) ?? current;
 
-/** The text of a key; {name} stands for a value, and {n: 3} chooses among {one, other}. */
+/** The text of a key; {name} is replaced by a value, and {n: 3} chooses between {one, other}. */
 export function t(key, values = {}) {
   let text = texts[key];
   if (text === undefined) return key;
@@ -48,7 +48,7 @@ export function t(key, values = {}) {
 
 export const has = (key) => key in texts;
 
-/** "Deutsch (German)" is more than a list needs: the name in the reader's language. */
+/** A language's name in the user's language only; "Deutsch (German)" would be too long for a list. */
 export function languageName(code) {
   if (!code) return "";
   const name = new Intl.DisplayNames([current], { type: "language", fallback: "code" }).of(code === "jw" ? "jv" : code);

@@ -1,4 +1,4 @@
-// Another title for a stored transcript.
+// Renaming of a stored transcript.
 import { request } from "../files/transport.js";
 import { t } from "../i18n/index.js";
 import { button, h } from "../ui/dom.js";
@@ -6,7 +6,7 @@ import { toast } from "../ui/toast.js";
 
 export const TRANSCRIPTS = "/v1/stt/transcripts";
 
-/** A heading with a transcript's title, and the button that puts a form in its place. `renamed(title)`. */
+/** A heading with a transcript's title and a button that replaces it with a form. `renamed(title)`. */
 export function renamable(id, title, renamed = () => {}) {
   let current = title;
   const heading = h("h1", { dir: "auto" }, title);
@@ -28,7 +28,7 @@ export function renamable(id, title, renamed = () => {}) {
   return { heading, edit };
 }
 
-/** A form in place of a title. `done(title)` comes once: with the new title, or the old one when nothing changed. */
+/** A form in place of a title. `done(title)` is called once, with the new title or, if nothing changed, the old one. */
 export function renameForm(id, before, done) {
   const name = h("input", {
     class: "input small",

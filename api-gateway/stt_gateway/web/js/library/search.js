@@ -1,13 +1,13 @@
-// A search that looks in names and in texts, names first, page by page. Pure but for the request it is given.
+// Paged search in names and texts, names first. Pure except for the request function passed in.
 
-/** `fetchPage(parameters)` answers {transcripts, next_cursor}. */
+/** `fetchPage(parameters)` returns {transcripts, next_cursor}. */
 export class Search {
-  /** Results in the order to show. */
+  /** Results in display order. */
   found = [];
   #lanes;
   #seen = new Set();
 
-  /** `wishes`: {text, language, from, to, kind}. Without a text everything is listed, newest first. */
+  /** Starts a search. `wishes`: {text, language, from, to, kind}. Without text, everything is listed, newest first. */
   constructor(fetchPage, wishes) {
     this.fetchPage = fetchPage;
     const { text, ...filters } = wishes;
@@ -19,7 +19,7 @@ export class Search {
     return this.#lanes.some((lane) => !lane.isAtEnd);
   }
 
-  /** The next page of each lane that has one; answers the new results. */
+  /** Fetches the next page of each lane that has one; returns the new results. */
   async more() {
     const open = this.#lanes.filter((lane) => !lane.isAtEnd);
     const pages = await Promise.all(open.map((lane) => this.fetchPage({ ...lane.parameters, cursor: lane.cursor })));
@@ -29,7 +29,7 @@ export class Search {
       open[i].isAtEnd = !page.next_cursor;
       for (const one of page.transcripts) {
         const known = this.found.find((other) => other.id === one.id) ?? fresh.find((other) => other.id === one.id);
-        // Found by its name and by its words: shown once, with both.
+        // Found both by name and by text: shown once, with both.
         if (known) {
           known.snippet ??= one.snippet;
           continue;
@@ -48,7 +48,7 @@ export class Search {
   }
 }
 
-/** Text cut at its hits ([start, end) in code points): [{text, isHit}]. */
+/** Text split at its hits ([start, end) in code points): [{text, isHit}]. */
 export function highlighted(text, hits = []) {
   const letters = [...text];
   const parts = [];

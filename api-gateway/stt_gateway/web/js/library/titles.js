@@ -1,9 +1,9 @@
-// What a stored transcript is called on the page. Pure.
+// Display names of stored transcripts. Pure.
 import { locale, t } from "../i18n/index.js";
 
 const GENERATED_ID = /^[0-9a-f]{32}$/;
 
-/** A live recording's title is its session's id until somebody renames it. An id that a client chose is a name. */
+/** A live recording's title is its session id until somebody renames it. An id chosen by a client counts as a name. */
 export const isUnnamed = ({ kind, title, id }) =>
   kind === "live" && GENERATED_ID.test(title ?? "") && id.startsWith(title);
 

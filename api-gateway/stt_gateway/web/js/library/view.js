@@ -16,7 +16,7 @@ const UNDO_MS = 6000;
 export function create(app) {
   const { server } = app;
   const wishes = { text: "", kind: "", language: "", from: "", to: "" };
-  const removed = new Map(); // id -> timer of the request that is still to come
+  const removed = new Map(); // id -> timer of the pending delete request
   const input = h("input", {
     type: "search",
     class: "input",
@@ -210,7 +210,7 @@ export function create(app) {
       }
     }
   }
-  // Whoever leaves within the time for undoing has not taken it back.
+  // Leaving the page before the undo period ends confirms the deletion.
   const leaving = () => {
     for (const id of removed.keys()) drop(id);
   };
@@ -237,7 +237,7 @@ export function create(app) {
       { class: "about" },
       facts.filter(Boolean).map((fact) => h("span", {}, fact)),
     );
-    // A renamed one is still found by its file's name: then that is shown too.
+    // A renamed transcript is still found by its file name; then that is shown too.
     if (one.title && one.filename && one.filename !== one.title)
       about.append(h("span", {}, marked(one.filename, one.filename_hits)));
     const actions = h(

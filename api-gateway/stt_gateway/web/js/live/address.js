@@ -1,4 +1,4 @@
-// Addresses of the live path, and what the codes that a connection ends with mean for us. Pure.
+// URLs of the live endpoint, and the meaning of WebSocket close codes. Pure.
 
 export const STREAM_PATH = "/v1/stt/stream";
 
@@ -7,8 +7,8 @@ export function socketBase(page) {
   return `${page.protocol === "https:" ? "wss:" : "ws:"}//${page.host}`;
 }
 
-/** Where the session with this token is opened or resumed. `heard`: what we have of it. `startMs`: where the audio
- * begins that a server would get which does not have it; null when that audio is not here any more. */
+/** URL that opens or resumes the session with this token. `heard`: the events received so far. `startMs`: start of the
+ * audio that a server without the session would get; null if that audio is gone. */
 export function sessionAddress(base, query, token, heard, startMs) {
   const wishes = { ...query, resume_token: token, last_event: heard.lastEvent };
   if (startMs !== null)
@@ -16,13 +16,13 @@ export function sessionAddress(base, query, token, heard, startMs) {
   return `${base}${STREAM_PATH}?${new URLSearchParams(wishes)}`;
 }
 
-/** Whether `ready` begins the session's audio anew. A session that was rebuilt, but whose `ready` was lost, says that it
- * was resumed: its chunks would begin at 1 where ours, counted from the session's begin, do not. */
+/** Whether `ready` restarts the session's audio. A session that was rebuilt but whose `ready` was lost reports that it
+ * was resumed, although it expects chunks from 1 while ours are numbered from the session's beginning. */
 export function beginsAnew(ready, committedMs) {
   return ready.resumed !== true || ((ready.resume_from_seq ?? 0) === 0 && committedMs > 0);
 }
 
-/** Whether connecting again may help. */
+/** Whether reconnecting may help. */
 export function mayRetry(closeCode) {
   return (
     closeCode === 1005 ||

@@ -1,8 +1,8 @@
-// When to connect again, and when to give up. Pure; times in seconds of any one clock.
+// When to reconnect and when to give up. Pure; times are seconds of any single clock.
 
 export const FIRST_S = 0.25;
 export const LONGEST_S = 5;
-const STABLE_S = 5; // a connection that held so long ends the trouble; a shorter one does not
+const STABLE_S = 5; // a connection that lasts this long resets the backoff; a shorter one does not
 
 export class Backoff {
   #attempts = 0;
@@ -11,8 +11,8 @@ export class Backoff {
     this.random = random;
   }
 
-  /** Seconds to wait before the next attempt; null when the trouble has lasted longer than `patienceS`.
-   * `retryAfterS`: what the server said, which knows how many wait, and lets each come at another time. */
+  /** Seconds to wait before the next attempt; null if the outage has lasted longer than `patienceS`.
+   * `retryAfterS`: the server's own value; it knows how many clients wait and spreads them over time. */
   lost(nowS, readyS, patienceS, retryAfterS = null) {
     if (readyS !== null && nowS - readyS >= STABLE_S) {
       this.#attempts = 0;

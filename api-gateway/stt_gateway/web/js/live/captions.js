@@ -1,12 +1,12 @@
-// A transcript on the screen. Finished sentences stand in a log that screen readers follow; the sentence being spoken
-// stands behind it and is theirs only when it is finished. Holds a bounded number of elements, however long it goes on.
+// A transcript on the screen. Finished sentences are in a log that screen readers follow; the sentence being spoken is
+// after the log and is announced only once it is finished. The number of elements is bounded, however long it runs.
 import { t } from "../i18n/index.js";
 import { shortClock } from "../text/clock.js";
 import { h } from "../ui/dom.js";
 import { Following } from "../ui/following.js";
 import { commonPrefix, liveWords } from "./transcript.js";
 
-const FOLD = 40; // utterances that come and go together
+const FOLD = 40; // utterances added and removed together
 const MAX_FOLDS = 5;
 
 export class Captions {
@@ -43,7 +43,7 @@ export class Captions {
     this.renew();
   }
 
-  /** Everything from the transcript, as after a change of language. */
+  /** Redraws everything from the transcript, for example after a change of language. */
   renew() {
     this.#folds = [];
     this.#gapsShown = this.transcript.gaps.length;
@@ -58,7 +58,7 @@ export class Captions {
     this.follow();
   }
 
-  /** After `Transcript.apply` said what changed. */
+  /** Redraws what `Transcript.apply` returned as changed. */
   update(what) {
     if (what === "final") {
       const newest = this.transcript.utterances.length - 1;
@@ -72,7 +72,7 @@ export class Captions {
     }
   }
 
-  /** To the newest words, and stay there. */
+  /** Scrolls to the newest words and follows them. */
   follow() {
     this.following.toNewest();
   }
@@ -135,7 +135,7 @@ export class Captions {
     this.earlier.hidden = from === 0;
   }
 
-  /** Old lines are no news to a screen reader. */
+  /** Adds old lines without having a screen reader announce them. */
   #quietly(action) {
     this.log.setAttribute("aria-live", "off");
     action();

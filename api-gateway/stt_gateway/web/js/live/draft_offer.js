@@ -1,9 +1,9 @@
-// Offers the text that a closed tab left unsaved.
+// Offers to restore text that a closed tab left unsaved.
 import { locale, t } from "../i18n/index.js";
 import { button, h } from "../ui/dom.js";
 import { toast } from "../ui/toast.js";
 
-/** `onRestore(draft)`. Answers {element, refresh()}. */
+/** `onRestore(draft)`. Returns {element, refresh()}. */
 export function draftOffer(drafts, onRestore) {
   const list = h("ul", {});
   const element = h(

@@ -1,21 +1,21 @@
-// Live text that is saved nowhere else, in this browser's own storage: it outlives its tab, and a crash. Each tab has one
-// draft and holds a lock of its name; a draft whose lock is free was left behind.
+// Live text that is saved nowhere else, in this browser's storage, where it survives its tab and a crash. Each tab has
+// one draft and holds a lock with its name; a draft whose lock is free was left behind.
 import { newId } from "./session.js";
 
 const PREFIX = "draft:";
 const TAB_KEY = "draft";
-// A page that is being reloaded gives its lock back a moment later.
+// A page that is being reloaded releases its lock a moment later.
 const LOCK_PATIENCE_MS = 1500;
 
 export class Drafts {
-  /** `storage` outlives the tab, `tab` does not. Without `locks` (insecure pages, which cannot record) drafts of other
+  /** `storage` outlives the tab, `tab` does not. Without `locks` (insecure pages, which cannot record), drafts of other
    * tabs are not listed. */
   constructor({ storage = localStorage, tab = sessionStorage, locks = navigator.locks } = {}) {
     Object.assign(this, { storage, tab, locks });
     this.#take(tab.getItem(TAB_KEY) ?? newId());
   }
 
-  /** Makes the draft this tab's own: a duplicated tab starts with the key of the original. */
+  /** Locks this tab's draft, or moves to a new one: a duplicated tab starts with the key of the original. */
   async hold() {
     if (!this.locks || (await this.#lock(LOCK_PATIENCE_MS))) return;
     const utterances = this.read();
@@ -24,12 +24,12 @@ export class Drafts {
     await this.#lock(LOCK_PATIENCE_MS);
   }
 
-  /** This tab's draft; empty without one. */
+  /** Utterances of this tab's draft; empty without one. */
   read() {
     return this.#parsed(this.key)?.utterances ?? [];
   }
 
-  /** Keeps the text. Answers false when the browser has no room for it: what was kept before stays. */
+  /** Writes the draft. Returns false if the browser has no room for it; the previous version then remains. */
   write(utterances) {
     const startedAt = this.#parsed(this.key)?.startedAt ?? Date.now();
     try {
@@ -45,7 +45,7 @@ export class Drafts {
     this.storage.removeItem(this.key);
   }
 
-  /** Drafts of closed tabs, the newest first: [{key, startedAt, utterances}]. */
+  /** Drafts of closed tabs, newest first: [{key, startedAt, utterances}]. */
   async left() {
     if (!this.locks) return [];
     const { held = [] } = await this.locks.query();
@@ -57,7 +57,7 @@ export class Drafts {
       .sort((a, b) => b.startedAt - a.startedAt);
   }
 
-  /** Removes a draft of a closed tab; answers a function that puts it back. */
+  /** Removes a draft of a closed tab; returns a function that restores it. */
   discard({ key, startedAt, utterances }) {
     this.storage.removeItem(key);
     return () => this.storage.setItem(key, JSON.stringify({ startedAt, utterances }));
@@ -68,7 +68,7 @@ export class Drafts {
     this.tab.setItem(TAB_KEY, id);
   }
 
-  /** Takes the lock until the tab is closed; answers false if another tab has it. */
+  /** Holds the lock until the tab is closed; returns false if another tab has it. */
   #lock(patienceMs) {
     return new Promise((resolve) => {
       const held = () => {

@@ -1,15 +1,15 @@
-// What the page has of a session: which events are news, and how far they settle the audio. Pure.
+// Events of a session received so far: which are new, and up to which position the audio is committed. Pure.
 
 export class Heard {
   lastEvent = 0;
   finals = 0;
   committedMs = 0;
-  /** Finals of the audio before `committedMs`. Newer ones come again from a server that begins there. */
+  /** Number of finals before `committedMs`. A server that restarts there sends later ones again. */
   settledFinals = 0;
 
-  /** The event if it is to be shown, else null. */
+  /** Returns the event if it should be shown, else null. */
   take(event) {
-    // The numbers of these two say nothing: `ready` comes before events that are repeated, `error` may stand outside.
+    // The event numbers of these two are meaningless: `ready` precedes repeated events, `error` may be out of sequence.
     if (event.type === "ready" || event.type === "error") return null;
     const repeated = event.event <= this.lastEvent;
     this.lastEvent = Math.max(this.lastEvent, event.event ?? 0);

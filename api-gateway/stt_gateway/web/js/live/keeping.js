@@ -1,20 +1,20 @@
-// Keeps the Live text: over a reload in its tab, and as a draft in this browser while it is saved nowhere else.
+// Preserves the Live text across a reload of its tab, and as a draft in this browser while it is saved nowhere else.
 const KEY = "live";
 const WAIT_MS = 800;
 
-/** Fires "change" when `isUnsaved` does. */
+/** Fires "change" when `isUnsaved` changes. */
 export class Keeping extends EventTarget {
-  /** There is text that is neither in the library nor copied or downloaded. */
+  /** Whether there is text that is neither in the library nor copied or downloaded. */
   isUnsaved = false;
   #timer = 0;
 
-  /** Restores what an earlier page of this tab had. `drafts`: Drafts. `tab` is a storage that ends with the tab. */
+  /** Restores the text of an earlier page of this tab. `drafts`: Drafts. `tab`: storage that ends with the tab. */
   constructor(recording, drafts, tab = sessionStorage) {
     super();
     Object.assign(this, { recording, drafts, tab });
     const draft = drafts.read();
     const kept = JSON.parse(tab.getItem(KEY) ?? "[]");
-    // The tab's own storage may have been too small for it.
+    // The text may not have fitted into the tab's own storage.
     const newest = draft.length > kept.length ? draft : kept;
     if (newest.length) this.#show(newest);
     this.isUnsaved = draft.length > 0;
@@ -26,7 +26,7 @@ export class Keeping extends EventTarget {
     });
   }
 
-  /** Writes what there is, at once. */
+  /** Writes the current text immediately. */
   flush() {
     clearTimeout(this.#timer);
     this.#timer = 0;
@@ -34,7 +34,7 @@ export class Keeping extends EventTarget {
     try {
       this.tab.setItem(KEY, JSON.stringify(utterances));
     } catch (error) {
-      // Hours of text do not fit; the page itself still has them.
+      // The text of many hours may not fit; the page itself still has it.
       if (error.name !== "QuotaExceededError") throw error;
       this.tab.removeItem(KEY);
     }

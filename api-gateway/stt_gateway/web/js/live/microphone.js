@@ -1,4 +1,4 @@
-// The microphone: asking for it, and its sound as numbered-to-be pieces: bare samples, or a recorder's container.
+// The microphone: access to it, and its audio in pieces, as bare samples or as a recorder's container.
 
 export class MicrophoneError extends Error {
   /** `code`: insecure, unsupported, denied, missing, busy or broken. */
@@ -25,12 +25,12 @@ const RECORDER_TYPES = [
   ["audio/mp4", "auto"],
 ];
 
-/** Options of the sound still to be tried. Some browsers take a microphone at its own rate only: the worklet resamples
- * then. */
+/** AudioContext options still to try. Some browsers open a microphone only at its own rate; the worklet then
+ * resamples. */
 const rates = [{ sampleRate: TARGET_RATE }, {}];
 
-/** The microphone of the device (empty: the usual one), for `capture`. `onAllowed` is called meanwhile if the browser will
- * ask nobody: what follows need not wait then. Raises MicrophoneError. */
+/** Opens the device's microphone (empty: the default one) for `capture`. `onAllowed` is called early if the browser
+ * will not ask for permission, so that later steps need not wait. Throws MicrophoneError. */
 export async function openMicrophone(deviceId, onAllowed) {
   if (!window.isSecureContext) throw new MicrophoneError("insecure");
   if (!navigator.mediaDevices?.getUserMedia || !window.AudioWorkletNode) throw new MicrophoneError("unsupported");
@@ -51,7 +51,7 @@ async function isAllowed() {
   try {
     return (await navigator.permissions?.query({ name: "microphone" }))?.state === "granted";
   } catch (error) {
-    // Not every browser knows this name.
+    // Some browsers do not know this permission name.
     if (error instanceof TypeError) return false;
     throw error;
   }
@@ -60,13 +60,13 @@ async function isAllowed() {
 function openSound() {
   const context = new AudioContext({ ...rates[0], latencyHint: "interactive" });
   const loaded = context.audioWorklet.addModule(new URL("./worklet.js", import.meta.url));
-  // `capture` waits for it, and is told then.
+  // `capture` awaits this promise and handles its failure.
   loaded.catch(() => {});
   return { context, loaded };
 }
 
 async function streamOf(deviceId) {
-  // What makes voices pleasant on the phone takes away what a recogniser hears by.
+  // Processing that makes voices pleasant in calls removes detail that speech recognition needs.
   const wishes = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: true };
   try {
     return await navigator.mediaDevices.getUserMedia({
@@ -78,7 +78,7 @@ async function streamOf(deviceId) {
   }
 }
 
-/** [{id, label}]; labels are known only after a permission. */
+/** Microphones as [{id, label}]; labels are known only after permission was granted. */
 export async function microphones() {
   if (!navigator.mediaDevices?.enumerateDevices) return [];
   const devices = await navigator.mediaDevices.enumerateDevices();
@@ -87,14 +87,14 @@ export async function microphones() {
     .map((d) => ({ id: d.deviceId, label: d.label }));
 }
 
-/** The kind of container that this browser records, as [type, encoding]; null without a recorder. */
+/** The container format that this browser can record, as [type, encoding]; null if it cannot. */
 export function recorderType() {
   if (!window.MediaRecorder) return null;
   return RECORDER_TYPES.find(([type]) => MediaRecorder.isTypeSupported(type)) ?? null;
 }
 
-/** Starts handing out pieces (Uint8Array) of an open microphone. `onBeat` is called many times a second, also while
- * nothing is handed out. Answers {level(): 0..1, pause(isPaused), finish(): Promise}: after `finish` no piece comes. */
+/** Starts delivering pieces (Uint8Array) of an open microphone. `onBeat` is called many times per second, even while
+ * nothing is delivered. Returns {level(): 0..1, pause(isPaused), finish(): Promise}; no piece comes after `finish`. */
 export async function capture({ stream, sound }, { asContainer, onPiece, onBeat }) {
   const { context, loaded, source } = await joined(stream, sound);
   const analyser = new AnalyserNode(context, { fftSize: 1024 });
@@ -106,7 +106,7 @@ export async function capture({ stream, sound }, { asContainer, onPiece, onBeat 
     level() {
       analyser.getFloatTimeDomainData(wave);
       const power = wave.reduce((sum, value) => sum + value * value, 0) / wave.length;
-      // -60 dB to -6 dB as 0 to 1: linear power would show speech as a flat line.
+      // Map -60 dB to -6 dB to 0 to 1; linear power would show speech as a flat line.
       return power < 1e-6 ? 0 : Math.min(1, Math.max(0, (10 * Math.log10(power) + 60) / 54));
     },
     pause: feed.pause,
@@ -141,14 +141,14 @@ function workletFeed(context, source, onPiece, onBeat) {
     if (!isPaused) onPiece(new Uint8Array(data));
     return onBeat();
   };
-  // It writes nothing; some browsers run only what leads to the speakers.
+  // The node outputs nothing, but some browsers only run nodes that are connected to the destination.
   source.connect(node).connect(context.destination);
   return {
     pause(value) {
       isPaused = value;
     },
     async finish() {
-      // The graph may already stand still: a track that ended takes its source along.
+      // The graph may already have stopped: when a track ends, its source node stops too.
       await Promise.race([
         new Promise((resolve) => {
           ended = resolve;
@@ -165,7 +165,7 @@ function workletFeed(context, source, onPiece, onBeat) {
 function recorderFeed(stream, onPiece, onBeat) {
   const [mimeType] = recorderType();
   const recorder = new MediaRecorder(stream, { mimeType, audioBitsPerSecond: RECORDER_BITS });
-  // One after the other: a blob that is read sooner must not overtake.
+  // Read blobs one after the other, so that they stay in order.
   let order = Promise.resolve();
   recorder.ondataavailable = ({ data }) => {
     order = order.then(async () => {

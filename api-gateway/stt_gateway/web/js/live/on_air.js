@@ -1,12 +1,12 @@
-// Which recording of this page has the microphone: one at a time, known to every view.
+// Tracks which recording of this page has the microphone (one at a time), for all views.
 
 /** Fires "change" whenever a recording does. */
 export class OnAir extends EventTarget {
   #entries = []; // {recording, view, room}
 
-  /** `view`, `room`: where its own controls are. */
+  /** Adds a recording. `view`, `room`: the location of its own controls. */
   add(recording, view, room = "") {
-    // Recordings of rooms that were left are dropped once they have ended.
+    // Drop recordings of rooms that were left, once they have ended.
     this.#entries = this.#entries.filter((entry) => entry.view !== view || entry.recording.phase !== "idle");
     this.#entries.push({ recording, view, room });
     recording.addEventListener("change", () => this.#changed());
@@ -16,13 +16,13 @@ export class OnAir extends EventTarget {
   get open() {
     return this.#entries.find(({ recording }) => recording.isOn) ?? null;
   }
-  /** Something is recorded, or its last words have not come yet. */
+  /** Whether a recording is active or still waiting for its last words. */
   get isBusy() {
     return this.#entries.some(({ recording }) => recording.phase !== "idle");
   }
 
-  /** Starts a recording that was added, unless another one has or asks for the microphone: then it gets a problem to
-   * show. One that is stopping has closed its microphone already. */
+  /** Starts a recording that was added. If another one has or requests the microphone, it gets a problem to show
+   * instead. A recording that is stopping has already closed its microphone. */
   start(recording, wishes) {
     const isTaken = this.#entries.some(
       ({ recording: other }) => other !== recording && (other.isOn || other.phase === "asking"),

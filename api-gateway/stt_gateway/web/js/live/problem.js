@@ -1,10 +1,10 @@
-// What went wrong with a recording, and what a person can do about it.
+// Notices about problems with a recording and how to solve them.
 import { has, t } from "../i18n/index.js";
 import { button, notice } from "../ui/dom.js";
 
 const STEPS = { mic_denied: 3, mic_missing: 2, mic_insecure: 2 };
 
-/** `again` is called by Try again. */
+/** Try again calls `again`. */
 export function problemNotice({ code, message }, again) {
   const key = has(`problem.${code}`)
     ? code

@@ -1,11 +1,11 @@
-// Microphone, replay buffer, session and transcript put together: what a "speak" button starts and stops.
+// A recording combines microphone, replay buffer, session and transcript; a "speak" button starts and stops it.
 import { capture, MicrophoneError, openMicrophone, recorderType } from "./microphone.js";
 import { container, pcm, ReplayBuffer } from "./replay.js";
 import { LiveSession, newId } from "./session.js";
 
 const SAMPLE_RATE = 16000;
 
-/** Fires "change" when `phase`, `link`, `problem` or figures changed, and "text" with detail "live", "final", "gap". */
+/** Fires "change" when `phase`, `link`, `problem` or figures change, and "text" (detail: "live", "final" or "gap"). */
 export class Recording extends EventTarget {
   phase = "idle"; // "asking", "live", "paused", "stopping"
   problem = null; // {code, message}
@@ -18,7 +18,7 @@ export class Recording extends EventTarget {
   #query = {};
   #lock = null;
   #isGivenUp = false;
-  #activeMs = 0; // time with an open microphone before `#activeSince`
+  #activeMs = 0; // time with a live microphone before `#activeSince`
   #activeSince = null;
 
   constructor(base, transcript) {
@@ -41,16 +41,16 @@ export class Recording extends EventTarget {
   get reconnects() {
     return this.#session?.reconnects ?? 0;
   }
-  /** The server keeps the text of the newest session in the library. */
+  /** Whether the server stores the text of the newest session in the library. */
   get isStored() {
     return this.#query.store === "true";
   }
-  /** Length of the text's audio so far. A container's bytes carry no time: there the clock counts. */
+  /** Length of the transcript's audio so far. A container's bytes do not reveal it, so elapsed time is used there. */
   get positionMs() {
     if (!this.#buffer) return this.offsetMs;
     return this.offsetMs + (this.#buffer.audio.frameBytes ? this.#buffer.endMs : this.#elapsedMs);
   }
-  /** Speech that is kept here because the server has not got it. */
+  /** Milliseconds of audio kept here because the server has not received them. */
   get keptMs() {
     return this.#buffer?.audio.frameBytes ? this.#buffer.unheldBytes / 32 : 0;
   }
@@ -58,7 +58,7 @@ export class Recording extends EventTarget {
     return this.phase === "live" ? (this.#capture?.level() ?? 0) : 0;
   }
 
-  /** `wishes`: deviceId, thin (compressed), and query parameters of the live path under `query`. */
+  /** `wishes`: deviceId, thin (compressed), and `query`, the query parameters of the live endpoint. */
   async start(wishes) {
     if (this.phase !== "idle") return;
     const clickedAt = performance.now();
@@ -114,7 +114,7 @@ export class Recording extends EventTarget {
     this.#setPhase("live");
   }
 
-  /** Nothing is heard any more, and what was said is finished. */
+  /** Stops listening and finishes the current utterance. */
   pause() {
     if (this.phase !== "live") return;
     this.#capture.pause(true);
@@ -128,7 +128,7 @@ export class Recording extends EventTarget {
     this.#setPhase("live");
   }
 
-  /** Ends the sentence here. */
+  /** Ends the current utterance here. */
   finalize() {
     this.#buffer?.finalize();
     this.#session?.flush();
@@ -141,7 +141,7 @@ export class Recording extends EventTarget {
     this.#changed();
   }
 
-  /** Also while the browser still asks for the microphone: it is closed as soon as it opens. */
+  /** Stops the recording. While the browser is still asking for the microphone, it is closed as soon as it opens. */
   async stop() {
     if (this.phase === "asking") this.#isGivenUp = true;
     if (!this.isOn) return;
@@ -193,12 +193,13 @@ export class Recording extends EventTarget {
     this.offsetMs = Math.max(this.positionMs, this.transcript.utterances.at(-1)?.endMs ?? 0);
     this.#buffer = null;
     if (this.isOn) await this.#finishCapture();
-    // A sentence whose end never came is kept as it was heard last.
+    // An utterance whose final never arrived is kept as its last partial.
     if (this.transcript.live) this.#settleRest();
     return this.phase === "asking" ? undefined : this.#setPhase("idle");
   }
 
-  /** The server ended the session (too long, or lost for too long): another one takes what it had not got. */
+  /** Continues in a new session, with the audio not received, after the server ended this one (too long, or lost for
+   * too long). */
   #goOn() {
     const { startMs, parts } = this.#buffer.unheld();
     this.offsetMs += startMs;
@@ -233,12 +234,12 @@ export class Recording extends EventTarget {
     this.#lock = null;
   }
 
-  /** A phone that darkens its screen would end the recording. */
+  /** Keeps the screen on; a phone that turns it off would end the recording. */
   async #keepAwake() {
     try {
       this.#lock = (await navigator.wakeLock?.request("screen")) ?? null;
     } catch (error) {
-      // Refused to save power: recording goes on as long as the screen does.
+      // Refused to save power: recording continues only while the screen stays on.
       if (error.name !== "NotAllowedError") throw error;
     }
   }

@@ -1,14 +1,15 @@
-// What was sent and may be asked for again, and what waits to be sent: audio in numbered chunks, and the control
-// messages at their places among it. Pure: no socket, no clock.
+// Buffer of what was sent and may be requested again, and of what waits to be sent: audio in numbered chunks, and
+// control messages at their positions in it. Pure: no socket, no clock.
 //
-// Positions are bytes from the session's first. They never change; chunk numbers do, when the session is built anew.
+// Positions are byte offsets from the start of the session. They never change; chunk numbers do when the session is
+// rebuilt.
 
-export const MAX_PCM_S = 600; // 19 MB: what is said during a long outage
+export const MAX_PCM_S = 600; // 19 MB: the speech of a long outage
 export const MAX_CONTAINER_BYTES = 24 * 1024 * 1024;
 
 /** Bare s16le samples, one channel. */
 export const pcm = (sampleRate) => ({ sampleRate, frameBytes: 2 });
-/** A recorder's container: its bytes have no time of their own. */
+/** A recorder's container: its byte positions do not correspond to times. */
 export const container = () => ({ sampleRate: 0, frameBytes: null });
 
 export class ReplayBuffer {
@@ -26,12 +27,12 @@ export class ReplayBuffer {
     this.maxBytes = audio.frameBytes ? maxPcmS * audio.sampleRate * audio.frameBytes : maxContainerBytes;
   }
 
-  /** Everything is here that a server needs which has lost the session. */
+  /** Whether the buffer has all that a server needs after losing the session. */
   get canRebuild() {
     return this.audio.frameBytes !== null || this.#whole;
   }
 
-  /** Chunks that the server has not told to hold. */
+  /** Bytes of chunks that the server has not acknowledged. */
   get unheldBytes() {
     let bytes = 0;
     for (const item of this.#sent) if (item.seq > this.#receivedSeq && item.data) bytes += item.data.length;
@@ -48,7 +49,7 @@ export class ReplayBuffer {
     return this.audio.frameBytes ? Math.floor((ms * this.audio.sampleRate) / 1000) * this.audio.frameBytes : 0;
   }
 
-  /** Another chunk may be put in. Of a recording that has grown too long, this drops what the server has. */
+  /** Whether another chunk fits. If a container recording has grown too long, drops chunks that the server has. */
   hasRoom() {
     if (this.keptBytes < this.maxBytes) return true;
     if (this.audio.frameBytes === null) {
@@ -60,7 +61,7 @@ export class ReplayBuffer {
     return this.keptBytes < this.maxBytes;
   }
 
-  /** Puts whole samples in. */
+  /** Appends a chunk of whole samples. */
   push(data) {
     this.#seq += 1;
     this.#unsent.push({ kind: "chunk", seq: this.#seq, start: this.#end, end: this.#end + data.length, data });
@@ -68,7 +69,7 @@ export class ReplayBuffer {
     this.keptBytes += data.length;
   }
 
-  /** Ends the utterance here. Twice at one place is once. */
+  /** Ends the utterance here; repeating it at the same position has no effect. */
   finalize() {
     const last = this.#unsent.at(-1) ?? this.#sent.at(-1);
     if (last?.kind !== "finalize")
@@ -81,33 +82,33 @@ export class ReplayBuffer {
     this.stopped = true;
   }
 
-  /** What is to be sent now, once; undefined when nothing waits. */
+  /** Takes the next item to send; undefined if nothing waits. */
   next() {
     const item = this.#unsent.shift();
     if (item) this.#sent.push(item);
     return item;
   }
 
-  /** The server holds all chunks up to this one. They stay: it may lose them again. */
+  /** Records that the server has all chunks up to this one. They are kept, since it may lose them again. */
   received(seq) {
     this.#receivedSeq = Math.max(this.#receivedSeq, seq);
   }
 
-  /** Audio before this is never asked for again. */
+  /** Drops audio before this position, which is never requested again. */
   settle(committedMs) {
     if (this.audio.frameBytes === null) return;
     const position = this.bytesAt(committedMs);
     while (this.#sent.length && this.#sent[0].end <= position && this.#sent[0].kind !== "stop") this.#dropFirst();
   }
 
-  /** Audio that the server never got, for another session: {startMs, parts}. Bare samples only. */
+  /** Audio that the server never received, for another session: {startMs, parts}. Bare samples only. */
   unheld() {
     const items = [...this.#sent, ...this.#unsent].filter((item) => item.data && item.seq > this.#receivedSeq);
     return { startMs: items.length ? this.#ms(items[0].start) : this.endMs, parts: items.map((item) => item.data) };
   }
 
-  /** Another connection of the same session: everything behind chunk `seq` is to be sent again, under its old number.
-   * So is a control message directly behind that chunk: nobody knows if it arrived, and twice is harmless. */
+  /** Prepares a new connection of the same session: everything after chunk `seq` is sent again with its old number. So
+   * is a control message directly after that chunk: it is unknown whether it arrived, and a duplicate is harmless. */
   resume(seq) {
     const isBehind = (item) => (item.kind === "chunk" ? item.seq > seq : item.seq >= seq);
     while (this.#sent.length && isBehind(this.#sent.at(-1))) this.#unsent.unshift(this.#sent.pop());
@@ -115,7 +116,7 @@ export class ReplayBuffer {
     this.#receivedSeq = seq;
   }
 
-  /** The server lost the session, and begins anew with the audio from `committedMs` on (a container: with the whole
+  /** Prepares to send again to a server that lost the session, from `committedMs` (a container: from the start of the
    * recording). Chunks are numbered from 1 again. */
   rebuild(committedMs) {
     const position = this.bytesAt(committedMs);
@@ -147,7 +148,7 @@ export class ReplayBuffer {
   }
 }
 
-/** An item as a message under framing=seq32. */
+/** Encodes an item as a message with framing=seq32. */
 export function encoded(item) {
   if (item.kind !== "chunk") return JSON.stringify({ type: item.kind });
   const message = new Uint8Array(4 + item.data.length);

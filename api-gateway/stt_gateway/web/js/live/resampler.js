@@ -1,4 +1,5 @@
-// Any sample rate to a lower one, continuously: a windowed sinc, read from a table. Pure; runs in the audio thread.
+// Streaming resampler from any sample rate to a lower one: a windowed sinc, read from a table. Pure; runs in the audio
+// thread.
 
 const ZERO_CROSSINGS = 16;
 const PHASES = 128;
@@ -23,7 +24,7 @@ export class Resampler {
     this.#heldStart = -this.#reach;
   }
 
-  /** The samples that can be had after these (Float32Array in and out). */
+  /** Takes samples and returns those that are ready (Float32Array in and out). */
   push(input) {
     const held = new Float32Array(this.#held.length + input.length);
     held.set(this.#held);

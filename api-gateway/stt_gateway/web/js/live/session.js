@@ -1,4 +1,4 @@
-// A live session as the page sees it: audio in, events out, however many connections that takes.
+// A live session from the page's point of view: audio in, events out, across reconnections.
 import { beginsAnew, mayRetry, sessionAddress } from "./address.js";
 import { Backoff } from "./backoff.js";
 import { Heard } from "./heard.js";
@@ -12,9 +12,9 @@ const DEAD_AFTER_S = 8;
 const KEEPALIVE_S = 5; // a server waits for the first audio for 10 s
 const BUSY_FACTOR = 4;
 const BUSY_BYTES = 10 * 32000;
-const SOCKET_BYTES = 128 * 1024; // more than this is not handed to the browser's own buffer, which tells no place in it
+const SOCKET_BYTES = 128 * 1024; // limit for the browser's own send buffer, where positions cannot be tracked
 
-/** Ends with `over`: {code, message}; code "done" after `stop` was answered. */
+/** Calls `onOver` with {code, message} when it ends; the code is "done" after the server answered `stop`. */
 export class LiveSession {
   link = "connecting"; // "open", "lost", "over"
   reconnects = 0;
@@ -22,7 +22,7 @@ export class LiveSession {
   #socket = null;
   #heard = new Heard();
   #backoff = new Backoff();
-  // Its own from the first connection on, so that an attempt whose `ready` was lost is found again by the next one.
+  // Chosen before the first connection, so that if `ready` is lost, the next attempt finds the same session.
   #token = newId();
   #opened = false;
   #told = null;
@@ -31,8 +31,8 @@ export class LiveSession {
   #sentS = 0;
   #timers = new Map();
 
-  /** `query`: the wishes of every connection. `buffer`: a ReplayBuffer, filled by the caller, who then calls `flush`.
-   * `onEvent(event)` gets what is news; `onChange()` follows `link`; `onOver({code, message})` comes once. */
+  /** `query`: parameters of every connection. `buffer`: a ReplayBuffer that the caller fills before calling `flush`.
+   * `onEvent(event)` gets new events; `onChange()` reports changes of `link`; `onOver({code, message})` comes once. */
   constructor({
     base,
     query,
@@ -49,7 +49,7 @@ export class LiveSession {
   get committedMs() {
     return this.#heard.committedMs;
   }
-  /** Seconds since the server last said anything. */
+  /** Seconds since the last message from the server. */
   get quietS() {
     return this.now() - this.#heardS;
   }
@@ -58,7 +58,7 @@ export class LiveSession {
     this.#connect();
   }
 
-  /** Sends what waits, as far as the socket takes it. */
+  /** Sends waiting items until the socket's buffer is full. */
   flush() {
     if (this.link !== "open") return;
     while (this.#socket.bufferedAmount < SOCKET_BYTES) {
@@ -70,7 +70,7 @@ export class LiveSession {
     this.#later("flush", 0.1, () => this.flush());
   }
 
-  /** To be called often; notices a connection that has no other end any more, and keeps a silent one alive. */
+  /** Must be called often; detects a dead connection and keeps a silent one alive. */
   tick() {
     if (this.link !== "open") return;
     const waits = this.buffer.unheldBytes;
@@ -82,7 +82,7 @@ export class LiveSession {
     }
   }
 
-  /** Ends the audio: the last words come, then `done`. */
+  /** Ends the audio; the last words arrive, then `done`. */
   stop() {
     if (this.buffer.stopped || this.link === "over") return;
     this.buffer.stop();
@@ -90,12 +90,12 @@ export class LiveSession {
     this.#awaitDone();
   }
 
-  /** Gives the session up. */
+  /** Abandons the session. */
   close() {
     this.#end({ code: "closed", message: "" });
   }
 
-  /** The network came back: no reason to wait longer. */
+  /** Reconnects without further waiting, because the network is back. */
   retryNow() {
     if (this.link === "lost" && this.#timers.has("retry")) {
       this.#cancel("retry");
@@ -164,7 +164,7 @@ export class LiveSession {
     const socket = this.#socket;
     this.#socket = null;
     this.#cancel("open");
-    // A dead peer never answers the closing handshake: nobody waits for it here.
+    // A dead peer never answers the closing handshake, so do not wait for it.
     if (socket) {
       socket.onmessage = socket.onclose = null;
       socket.close();
@@ -214,7 +214,7 @@ export class LiveSession {
   }
 }
 
-/** A name that nobody guesses (crypto.randomUUID is missing on insecure origins). */
+/** An unguessable id (crypto.randomUUID is missing on insecure origins). */
 export function newId() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

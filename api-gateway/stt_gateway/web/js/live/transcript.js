@@ -1,4 +1,4 @@
-// The text of a session as it grows: finished utterances, and the one being spoken. Pure.
+// The growing text of a session: finished utterances and the one being spoken. Pure.
 
 export class Transcript {
   /** {key, startMs, endMs, text, language, confidence, words: [{word, startMs, endMs, confidence}]} in order. */
@@ -10,7 +10,7 @@ export class Transcript {
   #offsetMs = 0;
   #keys = 0;
 
-  /** A further session is appended: its times begin at `offsetMs`. */
+  /** Appends another session, whose times begin at `offsetMs`. */
   continueAt(offsetMs) {
     this.#offsetMs = offsetMs;
     this.live = null;
@@ -23,12 +23,12 @@ export class Transcript {
     return this.utterances.map((u) => u.text).join("\n");
   }
 
-  /** What an earlier page had. */
+  /** Restores the utterances of an earlier page. */
   restore(utterances) {
     this.utterances = utterances.map((utterance) => ({ ...utterance, key: (this.#keys += 1) }));
   }
 
-  /** Takes an event; answers what changed: "live", "final", "gap", "speech" or null. */
+  /** Applies an event; returns what changed: "live", "final", "gap", "speech" or null. */
   apply(event) {
     switch (event.type) {
       case "partial":
@@ -69,7 +69,7 @@ export class Transcript {
   }
 }
 
-/** The unsettled utterance as words to show: [{text, isStable}], a space belongs to the word behind it. */
+/** The current utterance as words to show: [{text, isStable}]; a space belongs to the word after it. */
 export function liveWords({ text, stable }) {
   return [...pieces(stable, true), ...pieces(text.slice(stable.length), false)];
 }
@@ -79,7 +79,7 @@ function pieces(text, isStable) {
   return (text.match(/\s*\S+/g) ?? []).map((piece) => ({ text: piece, isStable }));
 }
 
-/** How many words two renderings begin with alike: those keep their place on the screen. */
+/** Number of leading words that two renderings have in common; those keep their place on the screen. */
 export function commonPrefix(before, after) {
   let n = 0;
   while (n < before.length && n < after.length && before[n].text.trim() === after[n].text.trim()) n += 1;

@@ -71,7 +71,7 @@ export function create(app) {
   const head = h("header", { class: "live-head" }, h("div", { class: "live-head-in" }, heading, clock, tools));
 
   const state = h("p", { class: "chip" });
-  // The chip changes twice a second: screen readers are told only what matters.
+  // The chip changes twice a second; screen readers announce only what matters.
   const spoken = h("p", { class: "unseen", role: "status" });
   const talk = h(
     "button",
@@ -247,7 +247,7 @@ export function create(app) {
     state.hidden = !text;
     const news = recording.behindMs !== null && kind === "good" ? t("state.listening") : text.replace(/\d+/g, "");
     if (spoken.dataset.news !== news) {
-      // What stands there when the page opens is no news.
+      // Do not announce the initial state of the page.
       if (spoken.dataset.news !== undefined) spoken.textContent = kind === "good" ? t("state.listening") : text;
       spoken.dataset.news = news;
     }
@@ -266,9 +266,9 @@ export function create(app) {
   const ring = talk.querySelector(".ring");
   let level = 0;
   function beat() {
-    // Down slowly, up at once: the eye takes a flicker for a fault.
+    // Rise immediately and fall slowly, so that the ring does not seem to flicker.
     level = Math.max(recording.level, level * 0.9);
-    // At its loudest it reaches what stands beside the button, and covers nothing.
+    // At full level the ring reaches the button's neighbours without covering them.
     ring.style.transform = `scale(${(1 + level * 0.28).toFixed(3)})`;
     const text = shortClock(recording.positionMs);
     if (clock.textContent !== text) clock.textContent = text;
@@ -329,7 +329,7 @@ export function create(app) {
   };
 }
 
-/** What the chip says, and its colour. */
+/** The chip's text and colour. */
 function stateText(recording, server) {
   const seconds = (ms) =>
     (ms / 1000).toLocaleString(language(), { minimumFractionDigits: 1, maximumFractionDigits: 1 });
@@ -342,7 +342,7 @@ function stateText(recording, server) {
       if (server.status === "loading") return [t("server.loading"), "warn"];
       if (server.status === "down" || server.status === "offline") return [t(`server.${server.status}`), "bad"];
       if (!recording.transcript.isEmpty) return [t("state.ended"), ""];
-      // "Ready" below a notice that nothing can be heard would be wrong.
+      // "Ready" would contradict a notice about a problem.
       return [recording.problem ? "" : t("state.ready"), ""];
     default:
   }

@@ -1,4 +1,4 @@
-// Runs in the audio thread: the microphone as 16 kHz s16 blocks of 40 ms.
+// Runs in the audio thread and delivers the microphone's audio as 16 kHz s16 blocks of 40 ms.
 import { Resampler } from "./resampler.js";
 
 const TARGET_RATE = 16000;
@@ -13,7 +13,7 @@ class Capture extends AudioWorkletProcessor {
     this.ended = false;
     this.port.onmessage = ({ data }) => {
       if (data !== "end") return;
-      // The last words may stand in a block that is not full.
+      // The last words may be in a block that is not full.
       if (this.used) this.hand(this.block.slice(0, this.used));
       this.ended = true;
       this.port.postMessage("ended");

@@ -1,4 +1,4 @@
-// Times as people and subtitle files write them. Pure.
+// Formatting of times for people and for subtitle files. Pure.
 
 /** 83000 -> "1:23", 3723000 -> "1:02:03". */
 export function shortClock(ms) {

@@ -1,10 +1,10 @@
-// The words of a transcript as subtitles are made of them: timed, as wide as they are shown, and with how well a line
-// may end behind each. The server's own rules (core/subtitles/cue_words.py): tests hold both to the same examples. Pure.
+// The words from which subtitles are built: with their times, their display width, and how well a line may break after
+// each. Same rules as the server's core/subtitles/cue_words.py; tests check both against the same examples. Pure.
 import { firstOf, lastOf, needsSpace, placedWords, tidy } from "./spacing.js";
 
 export const LINE_CHARS = 42;
 export const MAX_MS = 7000;
-/** What a line break behind a word would separate, best first. */
+/** What a line break after a word would separate, best first. */
 export const BREAK = { sentence: 0, clause: 1, conjunction: 2, word: 3, bound: 4 };
 const MAX_PAUSE_MS = 1000;
 const MOST_MS_A_CHAR = 1000 / 6;
@@ -16,7 +16,7 @@ const CLOSED = "[\"'”’»」』）)\\]}】》〉]*$";
 const SENTENCE_END = new RegExp(`[.?!…。？！؟।]${CLOSED}`, "u");
 const CLAUSE_END = new RegExp(`[,;:—–，；：、，؛]${CLOSED}|^-+$`, "u");
 const NO_SENTENCE = /^(?:[A-HJ-Z]|Mr|Mrs|Ms|Dr|St|Prof|Jr|Sr|vs|bzw|ca|Nr|Mme|z\.B|d\.h)\.$/u;
-// In scripts without blanks a line neither begins with these nor ends with those.
+// In scripts without spaces, a line does not begin with NEVER_FIRST or end with NEVER_LAST.
 const NEVER_FIRST = new Set(`。、，．：；？！…‥ー・々ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ,.:;?!${CLOSING}`);
 const NEVER_LAST = new Set("「『（([{【《〈“‘«เแโใไ");
 const UNSPACED =
@@ -41,14 +41,14 @@ const BINDING = listed(
   в на с к у о из за по не`,
 );
 
-/** Width in letters; those of Chinese, Japanese and Korean are as wide as two. */
+/** Width in columns; Chinese, Japanese and Korean characters take two. */
 export function columnsOf(text) {
   let columns = 0;
   for (const char of text) columns += WIDE.test(char) ? 2 : NO_WIDTH.test(char) ? 0 : 1;
   return columns;
 }
 
-/** All words in order, [{text, startMs, endMs, columns, spaced, breaks}], in rows without a long pause or a step back
+/** All words in order, [{text, startMs, endMs, columns, spaced, breaks}], in runs without a long pause or a jump back
  * in time. No word is wider than a line. `utterances`: those of Transcript. */
 export function rowsOfWords(utterances) {
   const pieces = [];
@@ -79,7 +79,7 @@ function breakBetween(word, next, isBorder) {
   const [lower, nextLower] = [word.text.toLowerCase(), next.text.toLowerCase()];
   let kind = BREAK.word;
   if (SENTENCE_END.test(word.text) && !NO_SENTENCE.test(word.text))
-    // "etc. and so on" is one sentence.
+    // A lower-case word after a full stop, as in "etc. and so on", does not begin a sentence.
     kind = /^\p{Ll}/u.test(next.text) ? BREAK.clause : BREAK.sentence;
   else if (CLAUSE_END.test(word.text)) kind = BREAK.clause;
   else if (CONJUNCTIONS.has(nextLower) && !CONJUNCTIONS.has(lower)) kind = BREAK.conjunction;
@@ -91,7 +91,7 @@ function piecesOf(utterance) {
   const text = tidy(utterance.text);
   const timed = timedWords(text, utterance.words);
   if (timed) return timed.flatMap((word) => inTurn(word.startMs, word.endMs, cut(word.text, false), word.spaced));
-  // A few words do not fill a long utterance: most of it is silence.
+  // A few words do not fill a long utterance; most of it is silence.
   const { startMs, endMs } = utterance;
   const longMs = Math.min(endMs - startMs, Math.max(MAX_MS, columnsOf(text) * MOST_MS_A_CHAR));
   const parts = text
@@ -101,7 +101,7 @@ function piecesOf(utterance) {
   return inTurn(startMs, startMs + Math.max(0, longMs), parts, true);
 }
 
-/** The utterance's words as they stand in its text; null when they are not those of the text. */
+/** The utterance's words as written in its text; null if they do not match the text. */
 function timedWords(text, words) {
   const found = [];
   for (const { word, text: told, spaced } of placedWords(text, words) ?? []) {
@@ -115,8 +115,8 @@ function timedWords(text, words) {
   return found.length ? found : null;
 }
 
-/** What stands between two blanks, in parts that fit a line. `finely`: a script without blanks wherever a line may
- * end. */
+/** The text between two spaces, in parts that fit a line. With `finely`, text in a script without spaces is cut
+ * wherever a line may break. */
 function cut(unit, finely) {
   const unspaced = isUnspaced(unit);
   if (columnsOf(unit) <= LINE_CHARS && !(finely && unspaced)) return [{ text: unit, begins: true, inside: false }];
@@ -139,7 +139,7 @@ function mayPart(last, char, unspaced) {
   return isUnspaced(last) || isUnspaced(char);
 }
 
-/** Parts with times in proportion to their widths. */
+/** Assigns times to parts in proportion to their widths. */
 function inTurn(startMs, endMs, parts, spaced) {
   const widths = parts.map((part) => Math.max(1, columnsOf(part.text)));
   const perColumn = (endMs - startMs) / widths.reduce((sum, width) => sum + width, 0);

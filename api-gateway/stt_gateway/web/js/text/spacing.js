@@ -1,15 +1,15 @@
 // Spaces between words and texts. Pure.
 
-// Han, kana and their punctuation. Thai and its neighbours do put a space between phrases, and so does Korean.
+// Han, kana and their punctuation. Thai and related scripts do put a space between phrases, and so does Korean.
 const CHINESE_JAPANESE = /[\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uff9f\u{20000}-\u{3ffff}]/u;
 
-/** Whether a space separates two texts that were spoken one after the other, neither of them empty. As the server's
+/** Whether a space separates two consecutive texts, neither of them empty. Same rule as the server's
  * stt_shared/contracts/text.py. */
 export const needsSpace = (before, after) =>
   !CHINESE_JAPANESE.test(lastOf(before)) && !CHINESE_JAPANESE.test(firstOf(after));
 
-/** Words where they stand in their text: [{word, text, spaced}], `spaced` if a space separates it from the one before.
- * Words without text are left out. null when they are not those of the text. */
+/** Words as written in their text: [{word, text, spaced}]; `spaced`: a space separates it from the previous one.
+ * Words without text are left out. null if the words do not match the text. */
 export function placedWords(text, words) {
   const whole = tidy(text);
   const found = [];

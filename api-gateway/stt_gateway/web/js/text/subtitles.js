@@ -1,6 +1,7 @@
-// Plain text, SubRip and WebVTT of utterances, as people read them: at most two lines of 42 characters, breaks at the
-// ends of sentences and clauses, one to seven seconds. The server's own rules (core/subtitles/subtitles.py): tests hold both to the
-// same examples. Here too, since a server need not keep what is said live, and may be gone when the text is saved. Pure.
+// Plain text, SubRip and WebVTT of utterances, laid out for reading: at most two lines of 42 characters, breaks at the
+// ends of sentences and clauses, one to seven seconds. Same rules as the server's core/subtitles/subtitles.py; tests
+// check both against the same examples. Implemented here too since a server need not store live text, and may be gone
+// when the text is saved. Pure.
 import { cueClock } from "./clock.js";
 import { BREAK, LINE_CHARS, MAX_MS, rowsOfWords } from "./cue_words.js";
 
@@ -8,20 +9,20 @@ const LINES = 2;
 const MIN_MS = 1000;
 const CHARS_PER_S = 20;
 const FLICKER_MS = 500;
-// What a cue costs, of which the cheapest row is taken.
-const CUE_BREAK = [0, 1.5, 2.5, 5, 8]; // by what it breaks
+// Costs of a cue; the cheapest sequence of cues is chosen.
+const CUE_BREAK = [0, 1.5, 2.5, 5, 8]; // indexed by BREAK
 const LINE_BREAK = [0, 0.5, 1, 2, 4];
 const ANOTHER_SENTENCE = 2;
 const MISSING_SECOND = 6;
 const UNEVEN = 4;
 
-/** `utterances`: those of Transcript. One line each. */
+/** One line per utterance. `utterances`: those of Transcript. */
 export function plainText(utterances) {
   return utterances.map((u) => `${u.text}\n`).join("");
 }
 
 export function srt(utterances) {
-  // An arrow in the text would be taken for a line of times.
+  // An arrow in the text would be mistaken for a timing line.
   const escape = (line) => line.replace(/-{2,}>/g, "->");
   return cues(utterances)
     .map((cue, i) => `${i + 1}\n${times(cue, ",")}\n${cue.lines.map(escape).join("\n")}\n`)
@@ -35,8 +36,8 @@ export function vtt(utterances) {
     .join("\n")}`;
 }
 
-/** [{startMs, endMs, lines}], to be shown one after the other. A cue begins with its first word; it stays longer than
- * its last one where it would be too short to read, but never over the next. */
+/** Subtitle cues in order: [{startMs, endMs, lines}]. A cue begins with its first word. It stays beyond its last word
+ * if it would otherwise be too short to read, but never overlaps the next cue. */
 export function cues(utterances) {
   const rows = rowsOfWords(utterances);
   const groups = rows.flatMap((row, at) => cheapest(row, rows[at + 1]?.[0].startMs ?? Infinity));
@@ -47,9 +48,9 @@ export function cues(utterances) {
   });
 }
 
-/** A row of words without a long pause, cut into cues; `thenMs`: when the next row begins. */
+/** Cuts a run of words without a long pause into cues; `thenMs`: start of the next run. */
 function cheapest(words, thenMs) {
-  // Running sums, so that no pair of words is looked at word by word.
+  // Prefix sums, so that the words between two positions need not be visited one by one.
   const widths = [0];
   const sentences = [0];
   for (const word of words) {
@@ -94,7 +95,7 @@ function shownUntil(startMs, spokenMs, columns, thenMs) {
   let endMs = Math.min(Math.max(spokenMs, startMs + readingMs(columns)), startMs + MAX_MS);
   if (thenMs > startMs) {
     endMs = Math.min(endMs, thenMs);
-    // A screen that is empty for a shorter time flickers.
+    // A shorter gap between cues would flicker.
     if (thenMs - endMs < FLICKER_MS && thenMs - startMs <= MAX_MS) endMs = thenMs;
   }
   return Math.max(endMs, startMs + 1);
@@ -114,7 +115,7 @@ function lineCost(upper, lower) {
   const [above, below] = [columnsOf(upper), columnsOf(lower)];
   if (Math.max(above, below) > LINE_CHARS) return Infinity;
   const uneven = (UNEVEN * Math.abs(above - below)) / (above + below);
-  // Where both are as good, the longer line stands below.
+  // If both are equally good, the longer line goes at the bottom.
   return LINE_BREAK[upper.at(-1).breaks] + uneven + (above > below ? 0.2 : 0);
 }
 

@@ -1,8 +1,8 @@
-// Elements in one call, and icons.
+// Helpers that create elements in one call, and icons.
 import { t } from "../i18n/index.js";
 import { MOST_PROMPT_CHARS } from "./settings.js";
 
-/** h("p", {class: "x", onclick: f, hidden: true}, "text", child, null). */
+/** Creates an element: h("p", {class: "x", onclick: f, hidden: true}, "text", child, null). */
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -50,7 +50,7 @@ export function icon(name) {
   return holder.content.firstChild;
 }
 
-/** A button with an icon and words; without words it is named by `label`. */
+/** A button with an icon and text; without text, `label` is its accessible name. */
 export function button({ name, text, label, kind = "", onclick, ...more }) {
   const classes = ["button", kind, text ? "" : "round"].filter(Boolean).join(" ");
   return h(
@@ -68,13 +68,13 @@ export function button({ name, text, label, kind = "", onclick, ...more }) {
   );
 }
 
-/** A name inside a sentence, isolated from its direction: <bdi> for plain text. */
+/** A name inside a sentence, isolated from the sentence's text direction: <bdi> for plain text. */
 export const isolated = (text) => `\u2068${text}\u2069`;
 
 let ids = 0;
 export const newDomId = (stem) => `${stem}-${(ids += 1)}`;
 
-/** A field with its label. */
+/** A form field with its label. */
 export function field(label, input, attributes = {}) {
   input.id ||= newDomId("field");
   return h("div", { class: "field", ...attributes }, h("label", { for: input.id }, label), input);
@@ -90,7 +90,7 @@ export function select(options, value, onchange, attributes = {}) {
   return element;
 }
 
-/** Names and terms that speech is expected to hold, in the speaker's own words. */
+/** Input for names and terms that are expected in the speech. */
 export function promptField(value, onchange) {
   const input = h("input", {
     class: "input",
@@ -110,7 +110,7 @@ export function toggle(label, checked, onchange) {
   return h("label", { class: "check" }, input, h("span", {}, label));
 }
 
-/** A notice: what is the matter, and what to do (`steps`, `actions`). */
+/** A notice that states a problem and what to do about it (`steps`, `actions`). */
 export function notice({ kind = "", name = "info", title, text, steps, actions, role }) {
   return h(
     "div",
@@ -133,7 +133,7 @@ export function notice({ kind = "", name = "info", title, text, steps, actions, 
   );
 }
 
-/** A menu of actions: [{name, text, onclick}]. Escape and a click elsewhere close it. */
+/** A menu of actions: [{name, text, onclick}]. Escape or a click elsewhere closes it. */
 export function menu(label, iconName, entries, { kind = "", up = false } = {}) {
   const summary = h("summary", { class: `button ${kind}` }, icon(iconName), h("span", {}, label));
   const close = () => {

@@ -1,21 +1,21 @@
-// Keeps the newest words of a scroller in sight, until a reader's hand goes up.
+// Keeps the newest words of a scroller in view until the reader scrolls up.
 const NEAR_PX = 80;
 
 export class Following {
   #lastTop = 0;
   isOn = true;
 
-  /** `content` grows in `scroller`. `onChange(isOn)`; `mayScroll()`: there is anything to keep in sight. */
+  /** `content` grows inside `scroller`. `onChange(isOn)`; `mayScroll()`: whether there is anything to keep in view. */
   constructor(scroller, content, onChange, mayScroll = () => true) {
     Object.assign(this, { scroller, onChange });
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    // Fonts that come late, a turned phone: the newest words stay in sight.
+    // Keep the newest words in view when fonts load late or a phone is rotated.
     const grown = new ResizeObserver(() => this.isOn && mayScroll() && this.toNewest());
     grown.observe(content);
     grown.observe(scroller);
   }
 
-  /** To the newest words, and stay there. */
+  /** Scrolls to the newest words and follows them. */
   toNewest() {
     this.set(true);
     this.scroller.scrollTop = this.scroller.scrollHeight;
@@ -30,7 +30,7 @@ export class Following {
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
     if (scrollHeight - scrollTop - clientHeight < NEAR_PX) this.set(true);
-    // Nothing but a reader's hand goes up.
+    // Only the reader scrolls up.
     else if (scrollTop < this.#lastTop) this.set(false);
     this.#lastTop = scrollTop;
   }

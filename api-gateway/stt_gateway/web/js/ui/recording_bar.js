@@ -1,4 +1,4 @@
-// Says on every view that the microphone is open, for how long, and stops it.
+// The bar that shows, on every view, that the microphone is open and for how long, with a button to stop it.
 import { language, t } from "../i18n/index.js";
 import { address } from "../router.js";
 import { shortClock } from "../text/clock.js";
@@ -6,8 +6,8 @@ import { h, icon } from "./dom.js";
 
 const TICK_MS = 250;
 
-/** Fills `bar`, an element of the frame; `status` is read to screen readers. Answers `draw`, which follows `onAir` by
- * itself and is to be called after a change of language. */
+/** Fills `bar`, an element of the frame; `status` is announced by screen readers. Returns `draw`, which runs by itself
+ * when `onAir` changes and must be called after a change of language. */
 export function recordingBar(onAir, bar, status) {
   const clock = h("span", { class: "number", role: "timer" });
   let drawn = "";
@@ -15,7 +15,7 @@ export function recordingBar(onAir, bar, status) {
 
   function draw() {
     const { open } = onAir;
-    // Recordings report many changes a second: the button must not be replaced during a click.
+    // Recordings report many changes per second; the button must not be replaced during a click.
     const key = open ? [open.view, open.room, open.recording.phase, language()].join(" ") : "";
     if (key === drawn) return;
     drawn = key;

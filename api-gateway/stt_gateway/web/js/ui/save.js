@@ -1,14 +1,14 @@
-// Text out of the page: to a file, to the clipboard.
+// Saves text to a file or copies it to the clipboard.
 
 export function saveText(filename, text, type = "text/plain") {
   const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
   const link = Object.assign(document.createElement("a"), { href: url, download: filename });
   link.click();
-  // At once would be too soon for the download that has only been asked for.
+  // Revoking the URL immediately could cancel the download, which has only been requested.
   setTimeout(() => URL.revokeObjectURL(url), 30_000);
 }
 
-/** True when it is on the clipboard. */
+/** Copies text; true if it is on the clipboard. */
 export async function copyText(text) {
   if (navigator.clipboard) {
     try {
@@ -18,7 +18,7 @@ export async function copyText(text) {
       if (error.name !== "NotAllowedError") throw error;
     }
   }
-  // Insecure origins have no clipboard; the old way asks nobody.
+  // Insecure origins have no Clipboard API; execCommand needs no permission.
   const area = Object.assign(document.createElement("textarea"), { value: text, readOnly: true });
   document.body.append(area);
   area.select();
@@ -29,7 +29,7 @@ export async function copyText(text) {
 
 const MEDIA = /\.(3gp|aac|ac3|aiff?|amr|avi|caf|flac|m4[abv]|mk[av]|mov|mp[34]|mpe?g|og[agv]|opus|ts|wav|web[am]|wm[av])$/i;
 
-/** A name that every file system takes; without the ending of a recording, but "Draft 2.0" whole. */
+/** A file name that every file system accepts, without a recording's extension; "Draft 2.0" is kept whole. */
 export function fileStem(name) {
   return (
     name

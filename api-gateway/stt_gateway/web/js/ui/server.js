@@ -1,4 +1,4 @@
-// What this server can do: its health, its model, the routes it has.
+// State and features of the server: its health, its model, its routes.
 
 const LOOK_EVERY_MS = 20_000;
 const LOOK_SOON_MS = 2_500;
@@ -25,7 +25,7 @@ export class Server extends EventTarget {
     });
   }
 
-  /** Codes that a session or a file may ask for. */
+  /** Language codes that a session or a file may request. */
   get languages() {
     return this.#codes;
   }
@@ -33,7 +33,7 @@ export class Server extends EventTarget {
     return this.#codes.length > 1;
   }
 
-  /** Whether there is a route that begins so, such as "/v1/stt/transcripts". True where it cannot be known. */
+  /** Whether there is a route with this prefix, such as "/v1/stt/transcripts". True if unknown. */
   async has(prefix) {
     this.#paths ??= fetch("/openapi.json")
       .then((answer) => (answer.ok ? answer.json() : null))
@@ -49,7 +49,7 @@ export class Server extends EventTarget {
       const answer = await fetch("/health", { signal: AbortSignal.timeout(5000), cache: "no-store" });
       this.#read(await answer.json());
     } catch {
-      // Whatever went wrong, there is no server to speak with.
+      // Whatever the error, the server cannot be reached.
       this.#set(navigator.onLine ? "down" : "offline");
     }
     this.#timer = setTimeout(

@@ -1,6 +1,6 @@
-// What a person chose, kept in this browser.
+// The user's settings, stored in this browser.
 
-/** As many as the server takes. */
+/** The maximum that the server accepts. */
 export const MOST_PROMPT_CHARS = 1000;
 
 const KEY = "settings";

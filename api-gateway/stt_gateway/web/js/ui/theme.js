@@ -1,4 +1,4 @@
-// Light, dark, or as the system has it.
+// The colour theme: light, dark, or the system's.
 
 const KEY = "theme";
 export const THEMES = ["auto", "light", "dark"];
@@ -18,6 +18,6 @@ export function applyTheme() {
     meta.media =
       name === "auto" ? `(prefers-color-scheme: ${meta.dataset.scheme})` : name === meta.dataset.scheme ? "all" : "not all";
   }
-  // Canvases take their colours when they are drawn.
+  // Canvases read their colours when they are drawn, so they must be redrawn.
   window.dispatchEvent(new Event("theme"));
 }

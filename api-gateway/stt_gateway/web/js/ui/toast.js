@@ -1,9 +1,9 @@
-// Short notes at the foot of the page, with an action that can be taken back.
+// Short notifications at the bottom of the page, with an optional action such as Undo.
 import { h } from "./dom.js";
 
 const STAYS_MS = 6000;
 
-/** `action`: {text, onclick}. Answers a function that takes the note away. */
+/** Shows a notification. `action`: {text, onclick}. Returns a function that removes it. */
 export function toast(text, action = null, staysMs = STAYS_MS) {
   const note = h(
     "div",

@@ -1,4 +1,4 @@
-// The views of the page: each is loaded when it is first shown, and tried again when that failed.
+// The views of the page. Each is loaded when it is first shown; a failed load is retried.
 import { t } from "../i18n/index.js";
 import { button, h, notice } from "./dom.js";
 
@@ -7,18 +7,18 @@ export class Views {
   #attempts = new Map();
   #shown = null;
 
-  /** `load(name, attempt)` answers a promise of a module with `create(app)`. */
+  /** `load(name, attempt)` returns a promise of a module with `create(app)`. */
   constructor({ main, load, app }) {
     Object.assign(this, { main, load, app });
   }
 
-  /** The shown view could not be loaded. */
+  /** Whether the current view could not be loaded. */
   get hasFailed() {
     return this.#shown?.isFailure ?? false;
   }
 
-  /** Shows a view in place of the one before, or that it could not be loaded; `isWanted()` is asked after loading.
-   * `onRetry` is called by Try again. */
+  /** Replaces the current view, or shows that the new one could not be loaded. `isWanted()` is checked after loading.
+   * Try again calls `onRetry`. */
   async show(name, place, { isWanted, onRetry }) {
     const made = await this.#get(name, onRetry);
     if (!isWanted()) {
@@ -36,7 +36,7 @@ export class Views {
     made.show?.(place);
   }
 
-  /** Removes all views: they are made again in another language. */
+  /** Removes all views, which are created again in another language. */
   async clear() {
     const all = [...this.#made.values()];
     this.#made.clear();
@@ -57,7 +57,7 @@ export class Views {
     return this.#failure(name, onRetry);
   }
 
-  /** The view, hidden; null when its script cannot be fetched. */
+  /** Loads and creates a view, hidden; null if its script cannot be fetched. */
   async #make(name) {
     const attempt = this.#attempts.get(name) ?? 0;
     this.#attempts.set(name, attempt + 1);
@@ -65,7 +65,7 @@ export class Views {
     try {
       module = await this.load(name, attempt);
     } catch (error) {
-      // What every browser reports for a script that did not arrive.
+      // All browsers report a TypeError for a script that failed to load.
       if (error instanceof TypeError) return null;
       throw error;
     }
