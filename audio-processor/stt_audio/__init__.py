@@ -1,1 +1,1 @@
-"""The audio-processor: any codec in, 16 kHz mono frames out."""
+"""Audio-processor: decodes any codec to 16 kHz mono frames."""

@@ -1,4 +1,4 @@
-"""`stt-audio-processor`: starts the service with settings from the environment."""
+"""Entry point of `stt-audio-processor`, with settings from the environment."""
 
 import asyncio
 import sys
@@ -14,7 +14,7 @@ from stt_shared.process.settings import load_settings
 
 
 def main() -> None:
-    """Runs until SIGTERM or SIGINT; exits with 1 when Redis cannot be reached or the spool folder cannot be made."""
+    """Run until SIGTERM or SIGINT; exit with 1 when Redis is unreachable or the spool folder cannot be created."""
     settings = load_settings(AudioSettings)
     set_up_logging(SERVICE, settings.log_level)
     try:

@@ -1,4 +1,4 @@
-"""The process: connections, signs of life, intake of sessions and file jobs, and leaving without losing any."""
+"""Service process: connections, heartbeat, intake of sessions and file jobs, and a shutdown that loses none."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ STALLED_AFTER_S = 5.0
 
 
 class _Replica:
-    """What this process says of itself; read from the heartbeat's thread."""
+    """State of this process as its heartbeat reports it; read from the heartbeat's thread."""
 
     def __init__(self, replica_id: str, capacity: int) -> None:
         self.id = replica_id
@@ -42,7 +42,7 @@ class _Replica:
         self._started_ms = int(wall_ms())
 
     def describe(self) -> ReplicaStatus:
-        """The present state."""
+        """Return the current state; an event loop that is blocked for too long is ``stalled``."""
         standstill_s = self.watch.blocked_s
         state = "draining" if self.draining else "ready"
         reason = ""
@@ -61,7 +61,7 @@ class _Replica:
 
 
 async def run(settings: AudioSettings) -> None:
-    """Works until SIGTERM or SIGINT. Raises redis.ConnectionError when Redis does not answer at the start."""
+    """Serve until SIGTERM or SIGINT. Raises redis.ConnectionError when Redis does not answer at startup."""
     stop = stop_signal()
     await wait_until_ready(settings.redis_url, REDIS_WAIT_S)
     client = connect(settings.redis_url)
@@ -80,7 +80,7 @@ async def _serve(settings: AudioSettings, client: Redis, executor: ThreadPoolExe
     replica = _Replica(new_replica_id(SERVICE), settings.audio_max_sessions)
     functions = SessionStreams(client)
     async with ChannelHub(client, keys.replica_channel(replica.id)) as hub:
-        # One for all: a replica says in one place what it has on trial.
+        # Shared by both: a replica records in one place the sessions and files that it has on trial.
         suspects = CrashGuard(client, functions)
         live = LiveSessions(client, functions, hub, executor, settings.max_decoded_samples, suspects)
         files = FileJobs(client, functions, settings.spool_dir, settings.max_decoded_samples, suspects)
@@ -122,6 +122,6 @@ async def _serve(settings: AudioSettings, client: Redis, executor: ThreadPoolExe
                 await asyncio.gather(sessions.hand_over(), jobs.hand_over())
                 await cancel_and_wait(*background)
         finally:
-            # Last of all: without a sign of life others take the work over.
+            # Last: once heartbeats are missing, other replicas take the work over.
             await asyncio.to_thread(heartbeat.stop)
     _log.info("left", replica=replica.id)

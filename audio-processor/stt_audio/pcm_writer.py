@@ -1,4 +1,4 @@
-"""The writing end of one PCM log: numbers the frames, keeps the position, waits when the log is full."""
+"""Writer of one PCM log: numbers the frames, tracks the position, waits when the log is full."""
 
 import asyncio
 import random
@@ -19,16 +19,16 @@ from stt_shared.streams.sessions import MAX_PCM_LOG_SAMPLES, Ownership, SessionS
 _log = structlog.get_logger()
 
 UNSERVED_S = 60.0
-"""Longest wait in front of a full log without a live transcriber. A live one detects a standstill itself."""
+"""Longest wait for room in a full log without a live transcriber. A live one detects a stalled session itself."""
 _LOOK_EVERY_MS = 2000.0
 
 
 class OwnershipLost(Exception):
-    """The session has ended or belongs to another replica: nothing more may be written, and nothing need be said."""
+    """The session has ended or belongs to another replica: nothing more may be written or needs to be reported."""
 
 
 class WriteHole(Exception):
-    """Redis holds fewer frames than this writer has written."""
+    """Redis holds fewer frames than this writer has written: some were lost."""
 
 
 class Unserved(Exception):
@@ -36,9 +36,10 @@ class Unserved(Exception):
 
 
 class PcmWriter:
-    """Appends to the PCM log of ``owner`` after frame ``seq`` and sample ``position_samples``.
+    """Writer that appends to the PCM log of ``owner`` after frame ``seq`` and sample ``position_samples``.
 
-    ``unserved_s``: longest wait in front of a full log without a live transcriber; None for files, which may wait.
+    ``unserved_s``: longest wait for room in a full log without a live transcriber; None for files, which may wait
+    forever.
     """
 
     def __init__(
@@ -60,11 +61,11 @@ class PcmWriter:
 
     @property
     def session_id(self) -> str:
-        """The session or job that is written to."""
+        """Session or job whose log is written."""
         return self._owner.keys.id
 
     def skip(self, pcm: bytes) -> None:
-        """Counts a frame that stands in the log already."""
+        """Count a frame that is already in the log."""
         self.seq += 1
         self.position_samples += len(pcm) // 2
 
@@ -81,8 +82,11 @@ class PcmWriter:
         decode_ms: float = 0.0,
         error: str = "",
     ) -> None:
-        """Appends one frame, as late as there is room for it; ``consumed``, ``keep_from`` and ``fields`` as of
-        ``SessionStreams.append_pcm``. Raises OwnershipLost, WriteHole or Unserved."""
+        """Append one frame, waiting until the log has room for it.
+
+        ``consumed``, ``keep_from`` and ``fields`` are as in ``SessionStreams.append_pcm``. Raises OwnershipLost,
+        WriteHole or Unserved.
+        """
         served_ms = looked_ms = monotonic_ms()
         while True:
             meta = FrameMeta(received_ms, self.position_samples, queue_ms, decode_ms, wall_ms(), error)

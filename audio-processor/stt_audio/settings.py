@@ -11,7 +11,7 @@ from stt_shared.process.settings import CommonSettings
 
 
 class AudioSettings(CommonSettings):
-    """What the audio-processor reads from the environment."""
+    """Settings that the audio-processor reads from the environment."""
 
     audio_max_sessions: Annotated[int, Field(ge=1, le=10_000)] = Field(
         200, description="Live sessions that one replica decodes at once."

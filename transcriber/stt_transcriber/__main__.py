@@ -1,4 +1,4 @@
-"""``python -m stt_transcriber``."""
+"""Entry point of ``python -m stt_transcriber``."""
 
 import sys
 
@@ -14,7 +14,7 @@ from stt_transcriber.settings import TranscriberSettings
 
 
 def main() -> None:
-    """Exit 0 after a signal, 1 when Redis or the model cannot be used, 2 for a bad setting."""
+    """Run the service; exit with 0 after a signal, 1 when Redis or the model is unusable, 2 for an invalid setting."""
     settings = load_settings(TranscriberSettings)
     set_up_logging("transcriber", settings.log_level)
     try:

@@ -1,4 +1,4 @@
-"""Puts the transcriber together and runs it."""
+"""Service process of the transcriber: creates its parts and runs them."""
 
 import asyncio
 
@@ -35,7 +35,7 @@ MAX_JOBS_CUT = 4
 
 
 class Status:
-    """What the heartbeat says; read in its thread."""
+    """State of this process as its heartbeat reports it; read in the heartbeat's thread."""
 
     def __init__(self, settings: TranscriberSettings, replica_id: str, watch: LoopMonitor) -> None:
         self._settings = settings
@@ -50,7 +50,7 @@ class Status:
         self.draining = False
 
     def describe(self) -> ReplicaStatus:
-        """The replica as it is now; a decode or a loop that stands still is `stalled`."""
+        """Return the current state; `stalled` when a decode runs for too long or the event loop is blocked."""
         state, reason = "ready", ""
         decode_s = self.pool.longest_running_s if self.pool else 0.0
         if self.engine is None or self.stage is None:
@@ -80,15 +80,18 @@ class Status:
         )
 
     def _capacity(self) -> int:
-        """Sessions that this replica takes; as many as it has when the model has no time for one more, but one at
-        least: a busy machine serves a caller who is alone."""
+        """Return how many sessions this replica accepts.
+
+        That is the number it has when the model has no time for one more, but at least one: even a busy machine serves
+        a single session.
+        """
         if self.stage is None or self.live is None or self.live.has_room:
             return self.places
         return min(self.places, max(1, self.stage.running))
 
 
 async def run(settings: TranscriberSettings) -> None:
-    """Serves until SIGTERM or SIGINT. Raises redis.ConnectionError or EngineError when it cannot start."""
+    """Serve until SIGTERM or SIGINT. Raises redis.ConnectionError or EngineError when it cannot start."""
     stop = stop_signal()
     await wait_until_ready(settings.redis_url, timeout_s=10.0)
     client = connect(settings.redis_url)

@@ -12,7 +12,7 @@ from stt_transcriber.core.live.policy import LivePolicy
 
 
 class TranscriberSettings(CommonSettings):
-    """Read from the environment; see docs/operations.md."""
+    """Settings that the transcriber reads from the environment; see docs/operations.md."""
 
     whisper_model: str = Field("base", min_length=1, description="Name, folder or hub id of the Whisper model.")
     whisper_engine: EngineName = Field(
@@ -57,15 +57,15 @@ class TranscriberSettings(CommonSettings):
     )
 
     def workers(self) -> int:
-        """Decodes at once."""
+        """Return the number of decodes that run at once."""
         return self.streaming_workers or usable_cpus()
 
     def threads_per_worker(self) -> int:
-        """Threads of one decode."""
+        """Return the number of threads per decode."""
         return max(1, usable_cpus() // self.workers())
 
     def policy(self) -> LivePolicy:
-        """The live session's numbers, with these settings put in."""
+        """Return the policy of live sessions with these settings applied."""
         return LivePolicy(
             max_uncommitted_ms=int(self.buffer_max_duration_s * 1000),
             partial_interval_ms=int(self.partial_interval_s * 1000),

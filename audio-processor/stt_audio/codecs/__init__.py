@@ -1,1 +1,1 @@
-"""From any codec or container to 16 kHz mono samples."""
+"""Decoders from any codec or container to 16 kHz mono samples."""

@@ -1,8 +1,8 @@
-"""One compressed stream that is decoded while it arrives.
+"""Decoder of one compressed stream while it arrives.
 
-FFmpeg pulls its input, so each stream has a thread that sits in ``read`` until more comes. A piece is fed, and all that
-can be decoded from it comes back, before the next piece is fed: so both directions are bounded, and the caller always
-knows what has been heard and what has not.
+FFmpeg pulls its input, so each stream has a thread that blocks in ``read`` until more data arrives. The caller feeds a
+piece and gets back everything that can be decoded from it before it feeds the next one. This bounds both directions,
+and the caller always knows which input has been decoded.
 """
 
 import asyncio
@@ -20,17 +20,17 @@ from stt_shared.contracts.errors import SttError
 _log = structlog.get_logger()
 
 PIECE_BYTES = 32_000
-"""One second: as much is handed over at once while the thread is still busy."""
+"""One second of output: the least that is handed out at once while the thread is still busy."""
 MAX_OUTPUT_BYTES = 4 * PIECE_BYTES
-"""Decoded audio that may wait for its taker before the thread pauses; one frame of FFmpeg's may lie on top."""
+"""Decoded audio that may wait for its reader before the thread pauses; one FFmpeg frame may exceed it."""
 
 
 class _Closed(Exception):
-    """Nobody wants the rest."""
+    """The decoder was closed; the rest of the stream is not needed."""
 
 
 class _Source:
-    """The face that FFmpeg sees: no ``seek``, so it takes the input for a pipe."""
+    """File object for FFmpeg; without ``seek``, so that FFmpeg treats the input as a pipe."""
 
     def __init__(self, decoder: "ContainerDecoder") -> None:
         self._decoder = decoder
@@ -40,17 +40,17 @@ class _Source:
 
 
 class ContainerDecoder:
-    """Decodes one stream of ``media`` to 16 kHz mono s16le. Create it in the event loop that uses it; ``close`` it.
+    """Decoder of one ``media`` stream to 16 kHz mono s16le. Create it in the event loop that uses it; ``close`` it.
 
-    ``feed`` and ``finish`` must be read to their end, one after the other. Both raise SttError when the stream cannot
-    be decoded, after all that could be was handed out. What follows the container's own end is ignored. With ``held``
-    nothing comes out until ``resampler.resume``.
+    Read ``feed`` and ``finish`` to their end, one after the other. Both raise SttError when the stream cannot be
+    decoded, after yielding everything that could be. Data after the container's own end is ignored. With ``held``,
+    nothing is returned until ``resampler.resume``.
     """
 
     def __init__(self, media: Media, max_samples: int, *, held: bool = False) -> None:
         self._media = media
         self.resampler = MonoResampler(held=held)
-        """To be touched from outside only while nothing is being decoded: between the end of ``feed`` and the next."""
+        """Resampler; access it only while nothing is being decoded: between the end of one ``feed`` and the next."""
         self._max_samples = max_samples
         self._loop = asyncio.get_running_loop()
         self._settled_or_full = asyncio.Event()
@@ -67,7 +67,7 @@ class ContainerDecoder:
         self._thread.start()
 
     async def feed(self, data: bytes) -> AsyncIterator[bytes]:
-        """What can be decoded with ``data`` in addition, in pieces of about a second at most."""
+        """Add ``data`` and yield all audio that can be decoded with it, in pieces of about a second at most."""
         with self._changed:
             if not self._finished:
                 self._input += data
@@ -77,7 +77,7 @@ class ContainerDecoder:
             yield pcm
 
     async def finish(self) -> AsyncIterator[bytes]:
-        """The rest, now that no more input comes."""
+        """End the input and yield the remaining audio."""
         with self._changed:
             self._input_ended = True
             self._hungry = False
@@ -86,7 +86,7 @@ class ContainerDecoder:
             yield pcm
 
     async def close(self) -> None:
-        """Ends the thread, wherever it is, and waits for that."""
+        """End the thread, whatever it is doing, and wait until it has ended."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -116,7 +116,7 @@ class ContainerDecoder:
             else:
                 return
 
-    # Below: only in the thread.
+    # The methods below run in the thread only.
 
     def _run(self) -> None:
         error: SttError | None = None
@@ -129,7 +129,7 @@ class ContainerDecoder:
         except SttError as stt_error:
             error = stt_error
         except Exception as unexpected:
-            # The one net of this thread: PyAV also raises ValueError, MemoryError and the like on strange input.
+            # Catches everything: PyAV also raises ValueError, MemoryError and the like on malformed input.
             _log.warning("decoder failed", media=self._media, cause=repr(unexpected))
             error = SttError("bad_audio", f"the {self._media} stream cannot be decoded")
         with self._changed:
@@ -164,5 +164,5 @@ class ContainerDecoder:
             self._tell()
 
     def _tell(self) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody is left to be told
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for the event
             self._loop.call_soon_threadsafe(self._settled_or_full.set)

@@ -1,5 +1,5 @@
-"""FFmpeg behind bars: only bytes that it is handed, only the demuxer that was chosen, only codecs of speech and music,
-and no more audio than allowed. Whatever PyAV object comes from here stays in the thread that asked for it."""
+"""Restricted FFmpeg: only the bytes that it is handed, only the chosen demuxer, only codecs for speech and music,
+and no more audio than allowed. Use each PyAV object only in the thread that asked for it."""
 
 import abc
 import contextlib
@@ -18,7 +18,7 @@ from stt_audio.codecs.source import FileSource, Readable, StreamSource
 from stt_shared.contracts.errors import SttError
 
 MAX_BAD_PACKETS = 100
-"""Damaged packets in a row before a stream is given up; single ones are skipped, as every player does."""
+"""Consecutive damaged packets that are tolerated; one more fails the stream. Single ones are skipped, as in players."""
 
 CODECS = frozenset(
     (
@@ -30,13 +30,13 @@ CODECS = frozenset(
         *("adpcm_ms", "adpcm_ima_wav", "adpcm_ima_qt"),
     )
 )
-"""Decoders of speech and music, by FFmpeg's names."""
+"""FFmpeg's names of the allowed decoders, which are for speech and music."""
 
 _OPTIONS = {
     "protocol_whitelist": "pipe",  # nothing inside a file can make FFmpeg open another one
     "codec_whitelist": ",".join(sorted(CODECS)),
 }
-# Not "nobuffer": it drops what was read while probing, that is the first words.
+# Not "nobuffer": it drops the data that was read while probing, and with it the first words.
 _LIVE_OPTIONS = {"probesize": "1024", "analyzeduration": "0"}
 _FILE_OPTIONS = {"probesize": "1048576", "analyzeduration": "2000000"}
 
@@ -45,17 +45,17 @@ _LIVE_READ_BYTES = 4096
 
 
 class AudioInput(abc.ABC):
-    """Audio that FFmpeg decodes."""
+    """Audio input that FFmpeg decodes."""
 
     def __init__(self, media: Media) -> None:
         self._media = media
 
     @abc.abstractmethod
     def _decoded(self) -> Iterator[Callable[[], Iterable[av.AudioFrame]]]:
-        """Packet after packet, each as what decodes it."""
+        """Yield one function per packet, which decodes that packet."""
 
     def mono(self, max_samples: int, resampler: MonoResampler | None = None) -> Generator[bytes, None, None]:
-        """16 kHz mono s16le, piece by piece, by way of ``resampler``.
+        """Yield 16 kHz mono s16le piece by piece, converted by ``resampler`` (None: a new one).
 
         Raises SttError: bad_audio when the data is damaged beyond decoding, too_large beyond ``max_samples``.
         """
@@ -103,18 +103,21 @@ class ContainerInput(AudioInput):
         codec = context.codec.name if context else "unknown"
         if codec not in CODECS:
             raise SttError("unsupported_media", f"the audio codec {codec} is not supported")
-        context.thread_count = 1  # parallel frames would be parallel delay
+        context.thread_count = 1  # decoding frames in parallel would add a delay
 
     @property
     def duration_s(self) -> float | None:
-        """What the container says of its length, exact or estimated; None when it says nothing."""
+        """Length from the container's metadata, exact or estimated; None when the container has none."""
         if self._stream.duration and self._stream.time_base:
             return float(self._stream.duration * self._stream.time_base)
         return self._container.duration / 1e6 if self._container.duration else None
 
     def counted_s(self, limit_s: float) -> float:
-        """The length by what its packets say, without decoding them; nothing can be read after this. Counting ends
-        beyond ``limit_s``, and where the data is damaged."""
+        """Sum up the durations of the packets, without decoding them.
+
+        Consumes the container: nothing can be read afterwards. Counting stops once the sum exceeds ``limit_s``, and
+        where the data is damaged.
+        """
         length_s = 0.0
         with contextlib.suppress(av.error.FFmpegError):
             for packet in self._container.demux(self._stream):
@@ -130,7 +133,7 @@ class ContainerInput(AudioInput):
 
 
 class MpegInput(AudioInput):
-    """MPEG audio without a container, while it arrives."""
+    """MPEG audio without a container, decoded while it arrives."""
 
     def __init__(self, source: Readable) -> None:
         super().__init__(Media.MP3)
@@ -149,7 +152,7 @@ class MpegInput(AudioInput):
 
 @contextlib.contextmanager
 def open_live(source: Readable, media: Media) -> Iterator[AudioInput]:
-    """Opens a stream that is still coming. FFmpeg's own errors come out as SttError."""
+    """Open a stream that is still arriving. FFmpeg's own errors are raised as SttError."""
     if media is Media.MP3:
         yield MpegInput(source)
         return
@@ -159,7 +162,7 @@ def open_live(source: Readable, media: Media) -> Iterator[AudioInput]:
 
 @contextlib.contextmanager
 def open_container(source: StreamSource, media: Media) -> Iterator[ContainerInput]:
-    """Opens ``source`` as ``media`` and nothing else. FFmpeg's own errors come out as SttError."""
+    """Open ``source`` as ``media`` and nothing else. FFmpeg's own errors are raised as SttError."""
     live = not isinstance(source, FileSource)
     options: Mapping[str, str] = {
         **_OPTIONS,
@@ -181,7 +184,7 @@ def open_container(source: StreamSource, media: Media) -> Iterator[ContainerInpu
 
 
 def _check_frame(frame: av.AudioFrame) -> None:
-    """Each frame, since a stream may change midway."""
+    """Check rate and channels. Done for every frame, since a stream may change midway."""
     if not MIN_SAMPLE_RATE <= frame.sample_rate <= MAX_SAMPLE_RATE:
         raise SttError(
             "unsupported_media",
@@ -193,7 +196,7 @@ def _check_frame(frame: av.AudioFrame) -> None:
 
 @contextlib.contextmanager
 def _as_stt_error(media: Media) -> Iterator[None]:
-    """FFmpeg's own errors come out as SttError."""
+    """Turn FFmpeg's own errors into SttError."""
     try:
         yield
     except (av.error.DecoderNotFoundError, av.error.PatchWelcomeError) as error:

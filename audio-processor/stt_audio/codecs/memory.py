@@ -1,7 +1,7 @@
-"""Bounds of what FFmpeg allocates. Its demuxers believe the sizes that a file claims: 48 bytes can ask for a gigabyte.
+"""Limits on FFmpeg's allocations. Its demuxers trust the sizes that a file claims: 48 bytes can ask for a gigabyte.
 
-No single allocation may exceed ``MAX_ALLOCATION_BYTES``. Many of them add up, so once the whole process exceeds its
-limit no large allocation succeeds until it is below again: whatever is being opened then fails, and frees its memory.
+No single allocation may exceed ``MAX_ALLOCATION_BYTES``. Since many allocations add up, no large one succeeds while the
+whole process exceeds its limit: files and streams that are being opened then fail, and free their memory.
 """
 
 import contextvars
@@ -20,9 +20,9 @@ import structlog
 _log = structlog.get_logger()
 
 MAX_ALLOCATION_BYTES = 64 << 20
-"""The index of some 15 hours of AAC in MP4."""
+"""Largest single allocation; enough for the index of some 15 hours of AAC in MP4."""
 OVER_LIMIT_ALLOCATION_BYTES = 256 << 10
-"""More than a stream needs that is being decoded already."""
+"""Largest single allocation above the memory limit; more than a stream needs once it is being decoded."""
 CHECK_EVERY_S = 0.05
 TRIM_EVERY_S = 1.0
 _PAGE_BYTES = mmap.PAGESIZE
@@ -30,8 +30,10 @@ _STATM = Path("/proc/self/statm")
 
 
 def limit_allocations(limit_bytes: int = MAX_ALLOCATION_BYTES) -> bool:
-    """Bounds each allocation of the FFmpeg libraries that PyAV has loaded, in the whole process. False, with a warning
-    in the log, where that cannot be done."""
+    """Limit each allocation of the FFmpeg libraries that PyAV has loaded, in the whole process.
+
+    Returns False, with a warning in the log, where that is not possible.
+    """
     set_limit = _av_max_alloc()
     if set_limit is not None:
         set_limit(limit_bytes)
@@ -42,7 +44,7 @@ def limit_allocations(limit_bytes: int = MAX_ALLOCATION_BYTES) -> bool:
 
 
 def resident_bytes() -> int | None:
-    """Memory that the process has in use; None where the system does not say."""
+    """Return the resident memory of the process; None where the system does not report it."""
     try:
         return int(_STATM.read_text().split()[1]) * _PAGE_BYTES
     except OSError:
@@ -50,8 +52,8 @@ def resident_bytes() -> int | None:
 
 
 class MemoryGuard:
-    """Keeps the whole process below ``limit_bytes``; a context manager. Does nothing where ``limit_allocations`` or
-    ``resident_bytes`` cannot work."""
+    """Context manager that keeps the whole process below ``limit_bytes``. Does nothing where ``limit_allocations`` or
+    ``resident_bytes`` is not supported."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
@@ -89,9 +91,9 @@ class MemoryGuard:
 
 
 def _av_max_alloc() -> Any:
-    """The function in the very library that PyAV uses, wherever that is; None when it cannot be found."""
+    """Return the function from the library that PyAV uses, wherever it is; None when it cannot be found."""
     try:
-        # The loader looks a symbol up in what this extension module is linked to as well.
+        # The loader also looks a symbol up in the libraries that this extension module is linked to.
         function = ctypes.CDLL(av._core.__file__).av_max_alloc
     except (OSError, AttributeError):
         return None
@@ -108,7 +110,7 @@ def _allocates(size_bytes: int) -> bool:
 
 
 def _return_free_memory() -> None:
-    """What was freed but kept by the C library would count as used."""
+    """Give the system freed memory that the C library keeps; otherwise it would count as used."""
     if sys.platform.startswith("linux"):
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:

@@ -1,11 +1,11 @@
-"""Frames of MPEG audio (MP3 and its elder brothers), cut by hand: FFmpeg's demuxer waits for blocks of 1024 bytes,
+"""Framing of MPEG audio (layers I to III, so MP3 too) without FFmpeg. FFmpeg's demuxer waits for blocks of 1024 bytes,
 which is half a second of a slow stream, and how much of a stream it has decoded depends on where it began."""
 
 from stt_shared.contracts.errors import SttError
 
 HEADER_BYTES = 4
 MAX_JUNK_BYTES = 65_536
-"""After as many bytes without two frames in a row, a stream is no MPEG audio. A tag in front does not count."""
+"""Most bytes without two frames in a row; a stream with more is not MPEG audio. A tag at the start does not count."""
 
 _LAYER_1 = (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448)
 _LAYER_2 = (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384)
@@ -15,11 +15,11 @@ _LOW_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _KBITS_1 = (_LAYER_1, _LAYER_2, _LAYER_3)
 _KBITS_2 = (_LOW_1, _LOW_2, _LOW_2)
 _SHIFT_OF_RATE = {3: 0, 2: 1, 0: 2}
-"""MPEG 1, 2 and 2.5 by their two bits: each has half the sample rates of the one before."""
+"""Right shift of the sample rate by the two version bits: MPEG 2 halves the rates of MPEG 1, 2.5 those of MPEG 2."""
 
 
 def mpeg_frame_bytes(head: bytes | bytearray) -> int:
-    """Length of the frame that begins with ``head`` (4 bytes are enough); 0 when none does."""
+    """Return the length of the frame that begins with ``head`` (4 bytes are enough); 0 when none does."""
     if len(head) < HEADER_BYTES or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return 0
     version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
@@ -35,14 +35,15 @@ def mpeg_frame_bytes(head: bytes | bytearray) -> int:
 
 
 def id3_bytes(head: bytes | bytearray) -> int:
-    """Length of the ID3v2 tag that begins with ``head`` (10 bytes of it); 0 when none does."""
+    """Return the length of the ID3v2 tag that begins with ``head`` (needs 10 bytes); 0 when none does."""
     if head[:3] != b"ID3":
         return 0
     return 10 + sum((head[6 + index] & 0x7F) << 7 * (3 - index) for index in range(4))
 
 
 class MpegFramer:
-    """Cuts one stream into frames as soon as they are whole. Where it has lost its way, it looks for two in a row."""
+    """Splitter of one stream into frames, each as soon as it is complete. After losing sync, it searches for two frames
+    in a row."""
 
     def __init__(self) -> None:
         self._pending = bytearray()
@@ -53,7 +54,7 @@ class MpegFramer:
         self._kind = b""
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The frames that ``data`` completes. Raises SttError(bad_audio) when there has been none for too long."""
+        """Return the frames that ``data`` completes. Raises SttError(bad_audio) beyond ``MAX_JUNK_BYTES`` of junk."""
         self._pending += data
         if self._at_start:
             if len(self._pending) < 10:
@@ -66,7 +67,7 @@ class MpegFramer:
         return self._frames()
 
     def finish(self) -> list[bytes]:
-        """A last frame that no other follows. Raises SttError(bad_audio) when there has been none at all."""
+        """Return the frame of a stream that holds only one. Raises SttError(bad_audio) when there was none at all."""
         if not self._kind and 0 < mpeg_frame_bytes(self._pending) <= len(self._pending):
             return [bytes(self._pending[: mpeg_frame_bytes(self._pending)])]
         if not self._kind:
@@ -103,5 +104,5 @@ class MpegFramer:
 
 
 def _is_index(frame: bytes) -> bool:
-    """A first frame that holds no audio, but a table of the file."""
+    """Return True for a first frame that holds an index of the file instead of audio."""
     return any(name in frame[:64] for name in (b"Xing", b"Info", b"VBRI"))

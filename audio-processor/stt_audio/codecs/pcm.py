@@ -1,4 +1,4 @@
-"""Bare samples of any rate and format, turned into 16 kHz mono s16le."""
+"""Conversion of bare samples of any supported rate and format to 16 kHz mono s16le."""
 
 import enum
 
@@ -17,7 +17,7 @@ Int16s = npt.NDArray[np.int16]
 
 
 class SampleFormat(enum.StrEnum):
-    """How one sample lies in memory. The ones that a client can announce bear the names of ``Encoding``."""
+    """Memory layout of one sample. Formats that a client can announce have the same names as in ``Encoding``."""
 
     U8 = "pcm_u8"
     S16LE = "pcm_s16le"
@@ -30,7 +30,7 @@ class SampleFormat(enum.StrEnum):
 
     @property
     def bytes_per_sample(self) -> int:
-        """Bytes of one sample of one channel."""
+        """Size of one sample of one channel."""
         return _BYTES[self]
 
 
@@ -47,9 +47,10 @@ _BYTES = {
 
 
 class PcmDecoder:
-    """One stream of bare samples, whose pieces may end anywhere, even within a sample.
+    """Decoder of one stream of bare samples, whose pieces may end anywhere, even within a sample.
 
-    Raises SttError("unsupported_media") for a rate or number of channels out of bounds.
+    With ``held``, nothing is returned until ``resume``. Raises SttError("unsupported_media") for a rate or number of
+    channels out of bounds.
     """
 
     def __init__(self, sample_format: SampleFormat, sample_rate: int, channels: int, *, held: bool = False) -> None:
@@ -70,11 +71,11 @@ class PcmDecoder:
 
     @property
     def is_identity(self) -> bool:
-        """The samples are already what the transcriber wants, so that decoding costs nothing."""
+        """True when the samples are already 16 kHz mono s16le, so that decoding costs nothing."""
         return self._format is SampleFormat.S16LE and self._channels == 1 and self._sample_rate == AUDIO_RATE_HZ
 
     def feed(self, data: bytes) -> bytes:
-        """16 kHz mono s16le of all whole samples so far; the rest waits for the next piece."""
+        """Return 16 kHz mono s16le of all whole samples so far; keep the rest for the next piece."""
         if self._rest:
             data = self._rest + data
         whole = len(data) - len(data) % self._frame_bytes
@@ -93,29 +94,31 @@ class PcmDecoder:
         return self._resampler.feed(frame)
 
     def flush(self) -> bytes:
-        """What the resampler still held; the stream may go on after it."""
+        """Return the samples that the resampler still holds; the stream may continue afterwards."""
         return self._resampler.flush()
 
     @property
     def run(self) -> tuple[int, int]:
-        """Samples that the resampler was fed since it began, or was flushed, and those that it has handed out."""
+        """Samples fed to the resampler since it began or was flushed, and samples that it has returned since then."""
         return self._resampler.source_samples, self._resampler.samples
 
     @property
     def needed_bytes(self) -> int:
-        """As much of what was fed must a successor be fed again."""
+        """Bytes at the end of the input so far that the decoder of the next owner must be fed again."""
         n_samples = min(self._resampler.source_samples, warm_up_samples(self._sample_rate))
         return len(self._rest) + n_samples * self._frame_bytes
 
     def resume(self, source_samples: int, samples: int) -> None:
-        """After as many bytes as another decoder needed (``needed_bytes``) this one, made with ``held``, goes on from
-        that one's ``run``."""
+        """Continue from the ``run`` of another decoder.
+
+        This decoder must have been created with ``held`` and fed the other one's ``needed_bytes``.
+        """
         self._held = False
         self._resampler.resume(source_samples, samples)
 
 
 def to_mono_int16(data: bytes, sample_format: SampleFormat, channels: int) -> Int16s:
-    """Mean of the channels of whole interleaved frames, as 16-bit samples. NaN and infinity become silence."""
+    """Average the channels of whole interleaved frames to 16-bit samples. NaN and infinity become silence."""
     if sample_format in (SampleFormat.F32LE, SampleFormat.F64LE):
         floats = np.frombuffer(data, dtype="<f4" if sample_format is SampleFormat.F32LE else "<f8").reshape(
             -1, channels
@@ -155,14 +158,14 @@ def _looked_up(table: Int16s, data: bytes) -> Int16s:
 
 
 def _mulaw_table() -> Int16s:
-    """ITU-T G.711 µ-law, all 256 codes."""
+    """Return the samples of all 256 codes of ITU-T G.711 µ-law."""
     code = ~np.arange(256, dtype=np.int32) & 0xFF
     magnitude = ((((code & 0x0F) << 3) + 0x84) << (code >> 4 & 7)) - 0x84
     return np.where(code & 0x80, -magnitude, magnitude).astype("<i2")
 
 
 def _alaw_table() -> Int16s:
-    """ITU-T G.711 A-law, all 256 codes."""
+    """Return the samples of all 256 codes of ITU-T G.711 A-law."""
     code = np.arange(256, dtype=np.int32) ^ 0x55
     step, low = code >> 4 & 7, ((code & 0x0F) << 4) + 8
     magnitude = np.where(step == 0, low, (low + 0x100) << np.maximum(step - 1, 0))

@@ -1,4 +1,4 @@
-"""Any audio frame of FFmpeg's in, 16 kHz mono s16le bytes out."""
+"""Resampler from any FFmpeg audio frame to 16 kHz mono s16le bytes."""
 
 import functools
 import math
@@ -11,21 +11,24 @@ import numpy as np
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 
 WARM_UP_PARTS = 5
-"""A fifth of a second: as much audio before its first sample makes a resampler forget how it began."""
+"""Warm-up as a fraction of a second: after a fifth of a second of audio, a resampler's output no longer depends on how
+it began."""
 
 
 @functools.cache
 def warm_up_samples(sample_rate: int) -> int:
-    """As much source audio lets a fresh resampler go on exactly as another one: it has to begin at a multiple of the
-    period after which source and target samples fall together."""
+    """Return how many source samples a new resampler needs to continue exactly like another one.
+
+    It has to begin at a multiple of the period after which source and target samples coincide, so one period is added.
+    """
     return sample_rate // WARM_UP_PARTS + _period(sample_rate)
 
 
 class MonoResampler:
-    """Keeps its state from frame to frame; begins a new *run* when a stream changes its rate, format or layout midway.
+    """Stateful resampler; begins a new *run* when a stream changes its rate, format or layout midway.
 
-    With ``held`` it gives nothing out and keeps the last bit of what it is fed, until ``resume`` says which part of
-    another resampler's run that was. Not bound to a thread, but never to be used by two at once.
+    With ``held``, it returns nothing and keeps the end of what it is fed until ``resume`` reports which part of another
+    resampler's run that was. It may be used from any thread, but not by two at once.
     """
 
     def __init__(self, *, held: bool = False) -> None:
@@ -37,12 +40,12 @@ class MonoResampler:
         self.source_samples = 0
         """Samples fed since the run began."""
         self.samples = 0
-        """Samples handed out since the run began."""
+        """Samples returned since the run began."""
         self.fed_s = 0.0
-        """Seconds fed in all."""
+        """Seconds fed in total, over all runs."""
 
     def feed(self, frame: av.AudioFrame) -> bytes:
-        """The samples that are ready; a little is held back until the next frame or ``flush``."""
+        """Return the samples that are ready; a few are held back until the next frame or ``flush``."""
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
         if self._kind is None:
             self._kind = kind
@@ -50,7 +53,7 @@ class MonoResampler:
         if kind != self._kind:
             ready += self.flush()
             self._kind = kind
-        # Time stamps have no say: with gaps in them the resampler would be asked to invent or to drop audio.
+        # Without timestamps: with gaps in them, the resampler would insert or drop audio.
         frame.pts = None
         self.source_samples += frame.samples
         self.fed_s += frame.samples / frame.sample_rate
@@ -60,7 +63,7 @@ class MonoResampler:
         return ready + self._resampled(frame)
 
     def flush(self) -> bytes:
-        """What was held back; the next frame begins a new run."""
+        """Return the samples that were held back; the next frame begins a new run."""
         tail = self._taken_up()
         if self._resampler is not None:
             tail += self._resampled(None)
@@ -72,8 +75,10 @@ class MonoResampler:
         return tail
 
     def resume(self, source_samples: int, samples: int) -> None:
-        """What was fed so far is the end of ``source_samples`` that another resampler was fed in its run, and that one
-        has handed out ``samples``: what comes now continues them."""
+        """Continue another resampler's run, which was fed ``source_samples`` and has returned ``samples``.
+
+        The audio fed to this resampler so far must be the end of those ``source_samples``.
+        """
         self._goes_on = True
         self.source_samples, self.samples = source_samples, samples
 
@@ -85,7 +90,7 @@ class MonoResampler:
             n_samples -= held.popleft().samples
 
     def _taken_up(self) -> bytes:
-        """Feeds what was held, from a sample on which the other resampler would have begun in the same phase."""
+        """Feed the held frames, from a sample at which a new resampler is in phase with the other one."""
         if not self._goes_on or self._held is None or self._kind is None:
             return b""
         held, self._held, self._goes_on = self._held, None, False
@@ -95,7 +100,7 @@ class MonoResampler:
         period = _period(sample_rate)
         earliest = self.source_samples - sum(frame.samples for frame in held)
         begin = max(0, -(-earliest // period) * period)
-        if begin > self.source_samples:  # less is known than a period: right to a sample, not to its fraction
+        if begin > self.source_samples:  # less than a period is held: exact to a sample, not to its fraction
             begin = earliest
         missing = -(-begin * AUDIO_RATE_HZ // sample_rate) - self.samples
         self._surplus_bytes = -2 * min(0, missing)
@@ -105,7 +110,7 @@ class MonoResampler:
                 pcm += self._resampled(_without_first(frame, max(0, begin - at)))
             at += frame.samples
         self.samples = already + len(pcm) // 2
-        if missing > 0:  # nothing was held that reaches back so far
+        if missing > 0:  # the held audio does not reach back this far
             pcm = bytes(2 * missing) + pcm
             self.samples += missing
         return pcm
@@ -136,5 +141,5 @@ def _without_first(frame: av.AudioFrame, n_samples: int) -> av.AudioFrame:
 
 
 def _joined(frames: list[av.AudioFrame]) -> bytes:
-    # A plane is longer than its samples: FFmpeg aligns it.
+    # A plane is longer than its samples, since FFmpeg aligns its size.
     return b"".join(bytes(memoryview(frame.planes[0])[: 2 * frame.samples]) for frame in frames)

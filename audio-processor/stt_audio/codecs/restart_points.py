@@ -1,8 +1,9 @@
-"""Where a compressed stream can be taken up by another decoder.
+"""Restart points of a compressed stream, at which another decoder can continue.
 
-A stream is followed byte by byte while it arrives, without being decoded: its *head* (what a decoder must have seen
-before anything else), and the *points* at which a decoder that was fed the head may go on. Kept are the points of the
-last few seconds, so that a successor's decoder has come to the same state when it reaches what is not yet decoded.
+A stream is parsed byte by byte while it arrives, without decoding it. The parser finds its *head* (the bytes that a
+decoder must read before anything else) and the *points* at which a decoder that was fed the head may continue. The
+points of the last few seconds are kept, so that the next owner's decoder has reached the same state when it comes to
+audio that is not decoded yet.
 """
 
 from collections import deque
@@ -13,17 +14,17 @@ from stt_audio.codecs.sniff import Media
 from stt_audio.codecs.sync_points import Start, parser_for
 
 MAX_KEPT_BYTES = 262_144
-"""As much of a stream is kept for a successor, at most."""
+"""Most bytes of a stream that are kept for the next owner."""
 PREROLL_S = 4.0
-"""As much audio is decoded again by a successor; less only where that is more than ``MAX_KEPT_BYTES``."""
+"""Audio that the next owner decodes again; less only where it would take more than ``MAX_KEPT_BYTES``."""
 OPUS_PREROLL_S = 8.0
-"""The same where Opus is usual: its decoder forgets slowly. After 1 s some samples still differ by one step, after 8 s
-hardly any does."""
+"""``PREROLL_S`` for containers that usually hold Opus, whose decoder converges slowly: after 1 s some samples still
+differ by one step, after 8 s hardly any do."""
 _MIN_SPACING_BYTES = 1024
 
 
 class Point(msgspec.Struct, frozen=True):
-    """A decoder that was fed ``head`` and ``lead`` may go on with byte ``offset`` of the stream."""
+    """Place in a stream: a decoder that was fed ``head`` and ``lead`` may continue with byte ``offset``."""
 
     offset: int
     head: bytes = b""
@@ -32,13 +33,16 @@ class Point(msgspec.Struct, frozen=True):
 
     @property
     def prefix(self) -> bytes:
-        """What comes before the stream's own bytes."""
+        """Bytes to feed before the stream's own bytes."""
         return self.head + self.lead
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """How far a decoder is after a piece of its stream, and how another one gets there: it is fed the stream from
-    ``point`` on, as ``media`` (None: as from the beginning), and goes on with what comes after the same piece."""
+    """Progress of a decoder after a piece of its stream, and the point from which another one can reach the same state.
+
+    The other decoder is fed the stream from ``point`` on, as ``media`` (None: as at the beginning of a stream), and
+    continues with the data after the same piece.
+    """
 
     point: Point
     media: Media | None = None
@@ -47,9 +51,9 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
 
 class RestartPoints:
-    """The restart points of one stream of ``media``, which may itself have been taken up at ``begin``.
+    """Restart points of one stream of ``media``, which may itself have been continued at ``begin``.
 
-    A stream in which no point is found can be taken up from its beginning, as long as that is kept.
+    A stream without restart points can only be continued from its beginning, for as long as that is kept.
     """
 
     def __init__(self, media: Media, begin: Point | None = None) -> None:
@@ -62,7 +66,7 @@ class RestartPoints:
         self._points = deque([Point(0, begin.head, begin.lead) if begin else Point(0)])
 
     def feed(self, data: bytes, before_s: float, after_s: float) -> None:
-        """``data`` has been decoded; before it, ``before_s`` seconds of audio had come out, and ``after_s`` now."""
+        """Add ``data``, which has been decoded; it took the decoded audio from ``before_s`` to ``after_s`` seconds."""
         began = self._fed
         self._fed += len(data)
         for start in self._follower.feed(data):
@@ -70,7 +74,7 @@ class RestartPoints:
         self._forget(after_s)
 
     def best(self) -> Point | None:
-        """The point from which a successor should go on; None when too much lies behind the last one."""
+        """Return the point from which the next owner should continue; None when the last one is too far back."""
         return self._points[0] if self._points else None
 
     def _add(self, start: Start, began: int, n_bytes: int, before_s: float, after_s: float) -> None:

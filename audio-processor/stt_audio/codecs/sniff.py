@@ -1,14 +1,14 @@
-"""What a stream is, by its first bytes and never by its name: a closed list, since FFmpeg's own guess could as well be
-a playlist that makes it open other files."""
+"""Detection of a stream's container by its first bytes, never by its name. The list is closed, since FFmpeg's own guess
+could be a playlist that makes it open other files."""
 
 import enum
 
 HEAD_BYTES = 16
-"""Bytes from the start of a stream after which ``sniff`` gives its last answer."""
+"""Bytes from the start of a stream that are enough for ``sniff``; more do not change its answer."""
 
 
 class Media(enum.StrEnum):
-    """A container; the value is the name of FFmpeg's demuxer for it."""
+    """Container format; the value is the name of FFmpeg's demuxer for it."""
 
     WAV = "wav"
     FLAC = "flac"
@@ -28,7 +28,7 @@ class Media(enum.StrEnum):
 
 
 LIVE_MEDIA = frozenset({Media.WAV, Media.FLAC, Media.OGG, Media.MATROSKA, Media.MP3, Media.MOV, Media.AAC})
-"""What can be decoded while it arrives."""
+"""Containers that can be decoded while they arrive."""
 
 _MAGIC = (
     (b"fLaC", Media.FLAC),
@@ -45,7 +45,7 @@ _MOV_BOXES = frozenset({b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"
 
 
 def sniff(head: bytes) -> Media | None:
-    """The container that begins with ``head`` (``HEAD_BYTES`` of it are enough); None for anything not in the list."""
+    """Return the container that begins with ``head`` (``HEAD_BYTES`` are enough); None if it is not in ``Media``."""
     for magic, media in _MAGIC:
         if head.startswith(magic):
             return media
@@ -59,7 +59,7 @@ def sniff(head: bytes) -> Media | None:
 
 
 def _sniff_frame_header(head: bytes) -> Media | None:
-    """Streams without a file header begin with a frame."""
+    """Detect streams without a file header, which begin with a frame."""
     if len(head) < 6:
         return None
     if head[:2] == b"\x0b\x77":
@@ -67,7 +67,7 @@ def _sniff_frame_header(head: bytes) -> Media | None:
     if head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     layer = head[1] >> 1 & 3
-    if layer == 0:  # only ADTS has this layer; its sync word is a bit longer, and 13 rates are defined
+    if layer == 0:  # only ADTS has this layer; its sync word is one bit longer, and 13 rates are defined
         return Media.AAC if head[1] & 0xF0 == 0xF0 and head[2] >> 2 & 15 < 13 else None
     version, bitrate, rate = head[1] >> 3 & 3, head[2] >> 4, head[2] >> 2 & 3
     return Media.MP3 if version != 1 and bitrate not in (0, 15) and rate != 3 else None

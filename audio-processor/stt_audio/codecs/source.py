@@ -1,4 +1,4 @@
-"""What FFmpeg reads from: bytes in hand, with an end to how many and how long while it opens a container."""
+"""Byte sources for FFmpeg, which limit the bytes and the time that opening a container may take."""
 
 import errno
 import threading
@@ -8,24 +8,24 @@ from typing import BinaryIO, Protocol
 from stt_shared.contracts.errors import SttError
 
 MAX_HEADER_BYTES = 64 << 20
-"""Read while opening: tags, pictures, attached files, an index. FFmpeg holds up to four copies of it."""
+"""Most bytes read while opening: tags, pictures, attached files, an index. FFmpeg holds up to four copies of them."""
 OPEN_WITHIN_S = 60.0
 
 
 class Readable(Protocol):
-    """A byte source; b'' is its end."""
+    """Byte source; b'' marks its end."""
 
     def read(self, size: int, /) -> bytes:
-        """At least one byte and at most ``size`` of them."""
+        """Return at least one byte and at most ``size`` bytes; b'' at the end."""
         ...
 
 
 class DecodingCancelled(Exception):
-    """Nobody wants the rest."""
+    """Decoding was cancelled; the rest of the file is not needed."""
 
 
 class StreamSource:
-    """A stream that is still coming; without ``seek`` FFmpeg takes it for a pipe."""
+    """Stream that is still arriving; without ``seek``, so that FFmpeg treats it as a pipe."""
 
     def __init__(self, source: Readable) -> None:
         self._source = source
@@ -33,13 +33,13 @@ class StreamSource:
         self._failed = False
 
     def opened(self) -> None:
-        """The container is open: from here on as much is read as there is."""
+        """Lift the limit on the bytes read; called once the container is open."""
         self._header_bytes_left = None
 
     def read(self, size: int) -> bytes:
-        """The next bytes. Raises SttError: too_large when opening the container takes too many."""
+        """Return the next bytes. Raises SttError(too_large) when opening the container takes too many."""
         if self._failed:
-            return b""  # FFmpeg may go on after an error, and only the first one is passed on
+            return b""  # FFmpeg may continue after an error, and only the first one is reported
         try:
             self._check()
             data = self._source.read(size)
@@ -50,7 +50,7 @@ class StreamSource:
         return data
 
     def _check(self) -> None:
-        """Raises what ends the reading."""
+        """Raise an error if reading must end."""
 
     def _count(self, n_bytes: int) -> None:
         if self._header_bytes_left is None:
@@ -65,7 +65,7 @@ class StreamSource:
 
 
 class FileSource(StreamSource):
-    """An open file. ``cancelled`` breaks off whatever reads from it, by DecodingCancelled."""
+    """Open file. Once ``cancelled`` is set, reading from it raises DecodingCancelled."""
 
     def __init__(self, file: BinaryIO, cancelled: threading.Event) -> None:
         super().__init__(file)
@@ -74,7 +74,7 @@ class FileSource(StreamSource):
         self._open_until_s: float | None = time.monotonic() + OPEN_WITHIN_S
 
     def opened(self) -> None:
-        """The container is open: from here on there is no hurry either."""
+        """Lift the limits on bytes and time; called once the container is open."""
         super().opened()
         self._open_until_s = None
 
@@ -85,13 +85,15 @@ class FileSource(StreamSource):
             raise SttError("bad_audio", f"the file could not be opened within {OPEN_WITHIN_S:.0f} s")
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """The new position; a negative errno, as FFmpeg expects it, for places that no file has. Damaged files ask for
-        them, and an exception would pass for an unreadable file."""
+        """Move to a position and return it; a negative errno, as FFmpeg expects, for an impossible position.
+
+        Damaged files ask for such positions, and an exception would look like an unreadable file.
+        """
         try:
             return self._file.seek(offset, whence)
         except (OSError, OverflowError):
             return -errno.EINVAL
 
     def tell(self) -> int:
-        """The position."""
+        """Return the current position."""
         return self._file.tell()

@@ -1,7 +1,7 @@
-"""The outer structure of compressed streams, read as far as is needed to find places where a decoder can begin.
+"""Parsers of the outer structure of compressed streams, which find the places where a decoder can begin.
 
-Nothing here is decoded and nothing is checked but framing. What is not well-formed yields no more starts, and never an
-error: whether a stream can be decoded is FFmpeg's to say. Memory is bounded by ``MAX_PART_BYTES``.
+They decode nothing and check nothing but framing. A malformed stream yields no more starts, but never an error: FFmpeg
+decides whether a stream can be decoded. Memory is bounded by ``MAX_PART_BYTES``.
 """
 
 import struct
@@ -12,12 +12,12 @@ from stt_audio.codecs.mpeg import HEADER_BYTES, id3_bytes, mpeg_frame_bytes
 from stt_audio.codecs.sniff import Media
 
 MAX_PART_BYTES = 65_536
-"""Longest head, and longest part of a stream that is looked at as a whole. Pictures and the like are no part of it."""
+"""Longest head, and longest part of a stream that is parsed as a whole. Pictures and the like are skipped instead."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """A decoder that was fed ``head`` and ``lead`` can begin with byte ``at``."""
+    """Sync point: a decoder that was fed ``head`` and ``lead`` can begin with byte ``at``."""
 
     at: int
     head: bytes
@@ -25,7 +25,7 @@ class Start:
 
 
 class StreamParser(ABC):
-    """Follows one stream. Subclasses read one part after the other."""
+    """Parser of one stream. Subclasses read one part after the other."""
 
     def __init__(self) -> None:
         self._pending = bytearray()
@@ -37,7 +37,7 @@ class StreamParser(ABC):
         self._lead = b""
 
     def feed(self, data: bytes) -> list[Start]:
-        """The starts that ``data`` reveals, by their place in all that was fed."""
+        """Return the starts found in ``data``, with their offsets in everything that was fed."""
         self._starts = []
         if self._lost:
             return []
@@ -58,8 +58,8 @@ class StreamParser(ABC):
 
     @abstractmethod
     def _part(self, pending: bytearray) -> int:
-        """Looks at the part that ``pending`` begins with. Answers its length, which may be more than what has come; 0
-        when more is needed to tell."""
+        """Parse the part that ``pending`` begins with and return its length, which may exceed ``pending``; 0 when more
+        data is needed."""
 
     def _start(self, ahead: int = 0) -> None:
         self._starts.append(Start(self._at + ahead, self._head, self._lead))
@@ -69,7 +69,7 @@ class StreamParser(ABC):
         self._at += n_bytes
 
     def _lose(self) -> int:
-        """The structure is not understood: no more starts."""
+        """Stop parsing: the structure is not understood, and no more starts are found."""
         self._lost = True
         self._pending.clear()
         self._starts = []
@@ -77,7 +77,7 @@ class StreamParser(ABC):
 
 
 class _Opaque(StreamParser):
-    """A stream that can only be taken up from its beginning."""
+    """Stream that can only be decoded from its beginning."""
 
     def _part(self, pending: bytearray) -> int:
         return len(pending)
@@ -89,8 +89,8 @@ _UNKNOWN_SIZE = b"\x01\xff\xff\xff\xff\xff\xff\xff"
 
 
 class _Matroska(StreamParser):
-    """Begins anew at any block, also in the middle of a cluster, since a recorder's cluster may last half a minute: the
-    lead is then the beginning of a cluster of unknown size with that cluster's time."""
+    """Matroska and WebM: a decoder can begin at any block, even in the middle of a cluster, since a recorder's cluster
+    may last half a minute. The lead is the beginning of a cluster of unknown size with that cluster's time."""
 
     def _part(self, pending: bytearray) -> int:
         id_bytes = _vint_bytes(pending)
@@ -107,7 +107,7 @@ class _Matroska(StreamParser):
         if element == _CLUSTER:
             self._lead = b""
             return header
-        if size == mask:  # of unknown size may only those two be
+        if size == mask:  # only segments and clusters may have an unknown size
             return self._lose()
         whole = header + size
         if element in (_EBML, _INFO, _TRACKS, _TIMESTAMP):
@@ -125,15 +125,17 @@ class _Matroska(StreamParser):
 
 
 def _vint_bytes(data: bytes | bytearray) -> int:
-    """Length of EBML's variable integer, from its first byte; 0 while there is none. A zero byte counts as one, so that
-    the rubbish is passed over."""
+    """Return the length of an EBML variable-length integer by its first byte; 0 when ``data`` is empty.
+
+    A zero byte is invalid and counts as one byte, so that the parser skips it.
+    """
     if not data:
         return 0
     return 9 - data[0].bit_length() if data[0] else 1
 
 
 class _Ogg(StreamParser):
-    """Begins anew at any page. Head: the pages before the first one that has reached a time."""
+    """Ogg: a decoder can begin at any page. The head is the pages before the first one with a position above 0."""
 
     _in_head = True
 
@@ -148,7 +150,7 @@ class _Ogg(StreamParser):
         whole = 27 + n_segments + sum(pending[27 : 27 + n_segments])
         begins_stream = pending[5] & 2
         (granule,) = struct.unpack_from("<q", pending, 6)
-        if begins_stream and not self._in_head:  # one recording after the other
+        if begins_stream and not self._in_head:  # several recordings, concatenated
             self._head, self._in_head = b"", True
         if self._in_head and granule in (0, -1):
             if len(pending) < whole:
@@ -161,7 +163,7 @@ class _Ogg(StreamParser):
 
 
 class _Flac(StreamParser):
-    """Begins anew at any frame. Head: the stream's parameters, without any other metadata."""
+    """FLAC: a decoder can begin at any frame. The head is the stream's parameters, without any other metadata."""
 
     _in_head = True
 
@@ -208,7 +210,7 @@ def _is_flac_frame(head: bytearray) -> bool:
 
 
 class _Framed(StreamParser):
-    """Frames that name their own length, one after the other, perhaps after an ID3 tag. No head."""
+    """Sequence of frames that contain their own length, perhaps after an ID3 tag. No head."""
 
     _tag_passed = False
     _header_bytes = 7
@@ -232,7 +234,7 @@ class _Framed(StreamParser):
 
     @abstractmethod
     def _frame_bytes(self, head: bytearray) -> int:
-        """Length of the frame that begins so; 0 when none does."""
+        """Return the length of the frame that begins with ``head``; 0 when none does."""
 
 
 class _Adts(_Framed):
@@ -254,7 +256,7 @@ _BASE_DATA_OFFSET = 1
 
 
 class _Mp4(StreamParser):
-    """Begins anew at any fragment, unless its places are counted from the beginning of the file."""
+    """MP4: a decoder can begin at any fragment, unless its offsets are counted from the beginning of the file."""
 
     def _part(self, pending: bytearray) -> int:
         if len(pending) < 16:
@@ -294,5 +296,5 @@ _FOLLOWERS: dict[Media, type[StreamParser]] = {
 
 
 def parser_for(media: Media) -> StreamParser:
-    """A fresh follower of a stream of ``media``."""
+    """Return a new parser for a stream of ``media``."""
     return _FOLLOWERS.get(media, _Opaque)()

@@ -1,4 +1,4 @@
-"""The head of a WAV stream, read by hand: FFmpeg wants two to three seconds of a stream before it begins."""
+"""Parser for the header of a WAV stream. FFmpeg needs two to three seconds of a stream before it begins."""
 
 import struct
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from stt_audio.codecs.pcm import SampleFormat
 from stt_shared.contracts.errors import SttError
 
 MAX_HEADER_BYTES = 1 << 20
-"""Chunks before the samples (cover pictures, for one) are skipped up to this size."""
+"""Most bytes of chunks before the samples (cover pictures, for example) that are skipped."""
 
 _UNKNOWN_SIZE = 0xFFFF_FF00
-"""Sizes from here on are written by whoever does not know the length."""
+"""Smallest size that counts as unknown: writers that do not know the length write this or more."""
 _PCM, _FLOAT, _ALAW, _MULAW, _EXTENSIBLE = 0x0001, 0x0003, 0x0006, 0x0007, 0xFFFE
 _FORMATS = {
     (_PCM, 8): SampleFormat.U8,
@@ -26,10 +26,10 @@ _FORMATS = {
 
 @dataclass(frozen=True)
 class WavHeader:
-    """Where the samples begin and what they are.
+    """Offset and format of the samples in a WAV stream.
 
-    ``sample_format`` is None for a codec that only FFmpeg knows (ADPCM, GSM). ``data_bytes`` is None when the writer
-    did not know the length: the samples then go on until the stream ends.
+    ``sample_format`` is None for a codec that only FFmpeg can decode (ADPCM, GSM). ``data_bytes`` is None when the
+    writer did not know the length: the samples then continue until the stream ends.
     """
 
     sample_format: SampleFormat | None
@@ -40,7 +40,7 @@ class WavHeader:
 
 
 def parse_wav_header(head: bytes) -> WavHeader | None:
-    """Reads the chunks up to ``data``; None when ``head`` ends before that. Raises SttError on a broken header."""
+    """Read the chunks up to ``data``; None when ``head`` ends before that. Raises SttError for a broken header."""
     if len(head) < 12:
         return None
     if head[:4] not in (b"RIFF", b"RF64") or head[8:12] != b"WAVE":
@@ -65,9 +65,9 @@ def parse_wav_header(head: bytes) -> WavHeader | None:
 
 
 def wav_header(header: WavHeader, data_bytes: int | None) -> bytes:
-    """The shortest head of a stream with the samples of ``header``, of which ``data_bytes`` follow (None: not known).
+    """Return the shortest header for samples as in ``header``, of which ``data_bytes`` follow (None: unknown).
 
-    Only for a ``sample_format`` that is not None.
+    ``header.sample_format`` must not be None.
     """
     tag, bits = next(key for key, sample_format in _FORMATS.items() if sample_format is header.sample_format)
     block_bytes = bits // 8 * header.channels
@@ -91,7 +91,7 @@ def _header(body: bytes, data_offset: int, data_size: int) -> WavHeader:
     tag, channels, sample_rate, _, block_bytes, bits = struct.unpack_from("<HHIIHH", body)
     if tag == _EXTENSIBLE and len(body) >= 26:
         tag = int.from_bytes(body[24:26], "little")
-    # 12 or 20 bits lie in the upper part of 16 or 24: the container's width counts.
+    # Samples of 12 or 20 bits fill the upper part of 16 or 24 bits, so the width of the container is used.
     bits = 8 * block_bytes // channels if tag == _PCM and channels else bits
     unknown = data_size == 0 or data_size >= _UNKNOWN_SIZE
     return WavHeader(_FORMATS.get((tag, bits)), sample_rate, channels, data_offset, None if unknown else data_size)

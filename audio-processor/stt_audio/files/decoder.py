@@ -1,4 +1,4 @@
-"""A whole file, decoded second by second. All of it runs in the one thread that opened it."""
+"""Decoder of a whole file, second by second. Everything runs in the thread that opened the file."""
 
 import contextlib
 import threading
@@ -14,18 +14,18 @@ from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 
 FRAME_BYTES = 2 * AUDIO_RATE_HZ
-"""One second."""
+"""Length of a frame: one second."""
 
 _ESTIMATED_DURATION = frozenset({Media.MP3, Media.AAC, Media.AMR, Media.AC3, Media.EAC3})
-"""Their length is guessed from the bit rate."""
+"""Containers whose length FFmpeg estimates from the bit rate."""
 
 
 class FileDecoder:
-    """Opens the file; frames come from ``read``. Use as a context manager.
+    """Decoder that opens a file and returns its frames from ``read``. Use as a context manager.
 
     Raises SttError: bad_audio (empty or damaged), unsupported_media (not audio, or not in the list of formats),
-    too_large (longer than ``max_samples``, or beyond what opening it may take); OSError when the file cannot be read.
-    Once ``cancelled`` is set, whatever reads the file raises DecodingCancelled.
+    too_large (longer than ``max_samples``, or opening it takes too many bytes); OSError when the file cannot be read.
+    Once ``cancelled`` is set, reading the file raises DecodingCancelled.
     """
 
     def __init__(self, path: Path, max_samples: int, cancelled: threading.Event | None = None) -> None:
@@ -34,7 +34,7 @@ class FileDecoder:
         self._pending = bytearray()
         self._n_samples = 0
         with contextlib.ExitStack() as stack:
-            # FFmpeg gets an open file and no name: neither a name's ending nor a path can mislead it.
+            # FFmpeg gets an open file and no name, so neither a file extension nor a path can mislead it.
             file = stack.enter_context(path.open("rb"))
             self._media = media = _media(file.read(HEAD_BYTES))
             length_s = _length_s(file, media, max_samples / AUDIO_RATE_HZ + 1, cancelled)
@@ -54,9 +54,9 @@ class FileDecoder:
         self.close()
 
     def read(self) -> bytes:
-        """The next second of 16 kHz mono s16le; less at the end, b'' after it.
+        """Return the next second of 16 kHz mono s16le; less at the end, b'' after it.
 
-        A file that breaks off gives what there is; one that gives nothing at all raises SttError("bad_audio").
+        A truncated file is decoded as far as possible; one without any audio raises SttError("bad_audio").
         """
         while len(self._pending) < FRAME_BYTES:
             try:
@@ -76,14 +76,16 @@ class FileDecoder:
         return frame
 
     def close(self) -> None:
-        """Frees the file and the decoder."""
+        """Free the file and the decoder."""
         self._pieces.close()
         self._open.close()
 
 
 def _length_s(file: BinaryIO, media: Media, limit_s: float, cancelled: threading.Event) -> float:
-    """What the file says; of one that does not say or only guesses, what its packets say. Before hours of it are
-    transcribed that would be refused in the end."""
+    """Return the file's length from its metadata, or from its packets where that is missing or only an estimate.
+
+    Knowing it first prevents transcribing hours of a file that would be rejected in the end.
+    """
     file.seek(0)
     with open_container(FileSource(file, cancelled), media) as audio:
         told_s = audio.duration_s
@@ -107,7 +109,7 @@ def _media(head: bytes) -> Media:
 def _no_audio(media: Media, claimed_samples: int) -> str:
     message = "the file holds no audio that can be decoded"
     if media is Media.MOV and claimed_samples:
-        # FFmpeg does not say when it drops an index that is too large.
+        # FFmpeg drops an index that is too large without reporting it.
         message += f", or its index needs more than the {MAX_ALLOCATION_BYTES >> 20} MiB that are allowed"
     return message
 

@@ -1,4 +1,4 @@
-"""One file job at this stage: the uploaded file in, 16 kHz frames of a second out, in order, until STOP."""
+"""Decoding of file jobs: turns an uploaded file into 16 kHz frames of one second, in order, until STOP."""
 
 import asyncio
 import contextlib
@@ -30,17 +30,17 @@ from stt_shared.work.stage import Assignment
 _log = structlog.get_logger()
 
 MAX_AHEAD_S = 64
-"""Seconds of a file that lie in Redis before the transcriber has taken them."""
+"""Most seconds of a file that wait in Redis for the transcriber."""
 WATCH_RETRY_S = 0.05
 
 OVER_CHECK_S = 0.5
-"""How soon a file that is still being opened is left after its job was cancelled."""
+"""Interval between checks for a cancelled job while its file is being opened."""
 
 _decode_config = msgspec.json.Decoder(JobConfig).decode
 
 
 class FileJobs:
-    """What all file jobs of this replica share. ``handle`` runs one of them."""
+    """File jobs of this replica, with the resources they share. ``handle`` runs one of them."""
 
     def __init__(
         self,
@@ -57,8 +57,7 @@ class FileJobs:
         self._suspects = suspects or CrashGuard(client, functions)
 
     async def handle(self, assignment: Assignment) -> None:
-        """Decodes one file to its end. A file that cannot be decoded, or that killed every worker that tried, ends
-        the job as failed."""
+        """Decode one file to its end. The job fails if the file cannot be decoded or killed every worker that tried."""
         owner = assignment.owner
         replica = assignment.fields.get(b"owner:audio", b"").decode()
         async with self._suspects.stage(
@@ -94,10 +93,10 @@ class FileJobs:
             raise
 
     async def _decode(self, assignment: Assignment) -> int:
-        """Appends the whole file; answers its length in samples.
+        """Append the whole file and return its length in samples.
 
-        A successor decodes from the beginning too: the frames come out the same, and those before ``pcm_seq`` stand in
-        the log already (or were taken from it).
+        After a takeover the next owner also decodes from the beginning: the frames are the same, and those up to
+        ``pcm_seq`` are already in the log (or were read and trimmed).
         """
         owner = assignment.owner
         written = int(assignment.fields.get(b"pcm_seq", b"0"))
@@ -119,14 +118,14 @@ class FileJobs:
         return writer.position_samples
 
     async def _set_while_active(self, owner: Ownership, fields: Mapping[str, str]) -> None:
-        """Sets fields of the job unless it has ended meanwhile; then raises OwnershipLost."""
+        """Set fields of the job; raises OwnershipLost if the job has ended or belongs to another replica."""
         await until_answered(lambda: self._try_to_set(owner, fields))
 
     async def _try_to_set(self, owner: Ownership, fields: Mapping[str, str]) -> None:
         state = owner.keys.state
         async with self._client.pipeline() as pipe:
             while True:
-                # A cancellation between look and write would be undone; WATCH makes the write fail then.
+                # Without WATCH, a write after a concurrent cancellation would undo it; with it, the write fails.
                 await pipe.watch(state)
                 await _check_active(pipe, owner)
                 pipe.multi()  # type: ignore[no-untyped-call]
@@ -134,13 +133,13 @@ class FileJobs:
                 try:
                     await pipe.execute()
                 except redis.WatchError:
-                    # Also what redis-py makes of a lost connection or a refusal here.
+                    # redis-py also raises this for a lost connection or a rejected command here.
                     await asyncio.sleep(WATCH_RETRY_S)
                     continue
                 return
 
     async def _must_be_active(self, owner: Ownership) -> None:
-        """Raises OwnershipLost once the job was cancelled or taken over."""
+        """Raise OwnershipLost once the job was cancelled or taken over."""
         await until_answered(lambda: _check_active(self._client, owner))
 
     async def _fail(self, owner: Ownership, error: SttError) -> None:
@@ -166,13 +165,13 @@ async def _check_active(client: Redis, owner: Ownership) -> None:
 async def _in_own_thread(
     path: Path, max_samples: int, check_active: Callable[[], Awaitable[None]]
 ) -> AsyncIterator[tuple[int, AsyncIterator[bytes]]]:
-    """The length that the file claims (0 = unknown) and its frames; the decoder never leaves its thread.
+    """Yield the length that the file claims (in samples, 0 = unknown) and its frames; the decoder stays in its thread.
 
-    ``check_active`` is called while the file is being opened, and what it raises ends that.
+    ``check_active`` is called while the file is being opened; an exception from it aborts the opening.
     """
     loop = asyncio.get_running_loop()
     cancelled = threading.Event()
-    # One worker: PyAV's objects are opened, used and closed by the same thread.
+    # One worker: PyAV's objects must be opened, used and closed by the same thread.
     executor = ThreadPoolExecutor(1, thread_name_prefix="file decoder", initializer=lower_thread_priority)
     try:
         opening = executor.submit(FileDecoder, path, max_samples, cancelled)
@@ -186,7 +185,7 @@ async def _in_own_thread(
             yield decoder.total_samples, frames()
         finally:
             cancelled.set()
-            # Runs after whatever the thread is still busy with, also after a cancellation.
+            # Runs once the thread has finished its current call, also after a cancellation.
             executor.submit(_close_opened, opening)
     finally:
         executor.shutdown(wait=False)
@@ -207,7 +206,7 @@ def _close_opened(opening: Future[FileDecoder]) -> None:
 
 
 def _spooled(spool_dir: Path, config: JobConfig) -> Path:
-    """Where the upload lies. The name comes from the gateway, yet it must not lead out of the folder."""
+    """Return the path of the upload. Its name comes from the gateway, but must not lead out of the folder."""
     if Path(config.spool_name).name != config.spool_name:
         raise SttError("internal", "the uploaded file has a name that is none")
     return spool_dir / config.spool_name

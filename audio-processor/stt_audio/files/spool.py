@@ -1,4 +1,4 @@
-"""The folder of uploads: a file goes when its job has ended, or when there is no such job."""
+"""Cleanup of the folder of uploads: a file is deleted when its job has ended or does not exist."""
 
 import asyncio
 import re
@@ -17,16 +17,17 @@ _log = structlog.get_logger()
 
 SWEEP_EVERY_S = 2.0
 ORPHAN_AGE_S = 60.0
-"""The job of a finished upload comes right behind it; a file that waited this long for one has none."""
+"""Age after which an upload without a job is deleted; the job of a finished upload is created right after it."""
 STALE_PART_S = 3600.0
-"""An upload under way (``.part``) may wait for the other files of its request, or for a slow line."""
+"""The same for an upload in progress (``.part``), which may wait for other files of its request or a slow connection.
+"""
 
-# Ids are random and long. Anything else in the folder is not ours: a wrong SPOOL_DIR must not cost anybody a file.
+# Ids are random and long. Any other file is not an upload: a wrong SPOOL_DIR must not delete anyone's files.
 _OURS = re.compile(r"(?P<job_id>[A-Za-z0-9_-]{16,128})(\..*)?")
 
 
 async def sweep_for_ever(client: Redis, spool_dir: Path) -> None:
-    """Sweeps until cancelled."""
+    """Sweep regularly until cancelled."""
     while True:
         try:
             await sweep(client, spool_dir)
@@ -36,7 +37,7 @@ async def sweep_for_ever(client: Redis, spool_dir: Path) -> None:
 
 
 async def sweep(client: Redis, spool_dir: Path) -> int:
-    """Deletes files that nobody needs; answers how many. A file's name is its job's id, with or without an ending."""
+    """Delete files that are not needed; return how many. A file's name is its job's id, perhaps with an extension."""
     deleted = 0
     for path, age_s in await asyncio.to_thread(_files, spool_dir):
         match = _OURS.fullmatch(path.name)
@@ -48,14 +49,14 @@ async def sweep(client: Redis, spool_dir: Path) -> int:
         ended = status is not None and JobStatus(status.decode()).is_final
         patience_s = STALE_PART_S if path.suffix == ".part" else ORPHAN_AGE_S
         if ended or (epoch is None and age_s > patience_s):
-            await asyncio.to_thread(path.unlink, missing_ok=True)  # another replica may be quicker
+            await asyncio.to_thread(path.unlink, missing_ok=True)  # another replica may have deleted it
             _log.info("upload deleted", job_id=job_id, reason="ended" if ended else "no such job")
             deleted += 1
     return deleted
 
 
 def _files(spool_dir: Path) -> list[tuple[Path, float]]:
-    """Plain files and the seconds since their last write."""
+    """Return regular files, each with the seconds since its last write."""
     now = time.time()
     found = []
     for path in spool_dir.iterdir():

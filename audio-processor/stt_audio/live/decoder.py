@@ -1,4 +1,4 @@
-"""The decoder of one live session: bare samples, or a container that is recognised by its first bytes."""
+"""Decoders of live sessions: bare samples, or a container that is recognised by its first bytes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,43 +17,47 @@ _NOTHING: tuple[bytes, ...] = ()
 
 
 class LiveDecoder(Protocol):
-    """Compressed or bare audio in, 16 kHz mono s16le out.
+    """Decoder of compressed or bare audio to 16 kHz mono s16le.
 
-    ``feed``, ``flush`` and ``finish`` must be read to their end, one after the other; each raises SttError when the
-    audio cannot be decoded, after all that could be was handed out.
+    Read ``feed``, ``flush`` and ``finish`` to their end, one after the other. Each raises SttError when the audio
+    cannot be decoded, after yielding everything that could be.
     """
 
     def feed(self, data: bytes) -> AsyncIterator[bytes]:
-        """What can be decoded with ``data`` in addition."""
+        """Add ``data`` and yield all audio that can be decoded with it."""
         ...
 
     def flush(self) -> AsyncIterator[bytes]:
-        """What is held back and can be had without ending the stream."""
+        """Yield the audio that is held back, as far as that is possible without ending the stream."""
         ...
 
     def finish(self) -> AsyncIterator[bytes]:
-        """The rest of the stream."""
+        """End the stream and yield the remaining audio."""
         ...
 
     async def close(self) -> None:
-        """Frees threads; whatever was not read is lost."""
+        """Free threads; audio that was not read is lost."""
         ...
 
     def checkpoint(self) -> Checkpoint | None:
-        """How a successor comes to where this decoder is now; None when it cannot."""
+        """Return the point from which the next owner's decoder can reach this one's state; None when there is none."""
         ...
 
     def resume(self) -> None:
-        """To a decoder that began at a checkpoint, and was fed what the other one had been: from now on it gives out
-        what comes after that, and nothing before."""
+        """Begin to yield audio, without any that the previous owner's decoder has yielded.
+
+        For a decoder that began at a checkpoint, once it was fed everything that the other one had been fed.
+        """
         ...
 
 
 def live_decoder(
     config: SessionConfig, executor: Executor, max_samples: int, begin: Checkpoint | None = None
 ) -> LiveDecoder:
-    """The decoder for what the client announced, from the beginning or taken up at ``begin``. Raises SttError when that
-    is out of bounds."""
+    """Return the decoder for the announced encoding, from the beginning of the stream or from checkpoint ``begin``.
+
+    Raises SttError when the announced rate or channels are out of bounds.
+    """
     if config.encoding.bytes_per_sample is not None:
         held = begin is not None
         pcm = PcmDecoder(SampleFormat(config.encoding.value), config.sample_rate, config.channels, held=held)
@@ -64,7 +68,7 @@ def live_decoder(
 
 
 class PcmStream:
-    """Bare samples; work that takes time is done by ``executor``."""
+    """Decoder of bare samples; runs work that takes time in ``executor``."""
 
     def __init__(self, pcm: PcmDecoder, executor: Executor, max_samples: int, begin: Checkpoint | None = None) -> None:
         self._pcm = pcm
@@ -75,7 +79,7 @@ class PcmStream:
         self._max_samples = max_samples
 
     async def feed(self, data: bytes) -> AsyncIterator[bytes]:
-        """One piece at most, so that a session's position is clear after each."""
+        """Yield one piece at most, so that a session's position is known after each."""
         self._fed += len(data)
         if self._pcm.is_identity:
             pcm = self._pcm.feed(data)
@@ -88,30 +92,30 @@ class PcmStream:
             yield pcm
 
     async def flush(self) -> AsyncIterator[bytes]:
-        """The resampler's tail."""
+        """Yield the samples that the resampler holds back."""
         if tail := self._pcm.flush():
             yield tail
 
     def finish(self) -> AsyncIterator[bytes]:
-        """As ``flush``."""
+        """Same as ``flush``."""
         return self.flush()
 
     async def close(self) -> None:
-        """Nothing to free."""
+        """Do nothing: there is nothing to free."""
 
     def checkpoint(self) -> Checkpoint:
-        """As much of the stream is needed again as the resampler forgets in."""
+        """Return a checkpoint far enough back for a new resampler to reach the same state."""
         source_samples, samples = self._pcm.run
         return Checkpoint(Point(max(0, self._fed - self._pcm.needed_bytes)), None, source_samples, samples)
 
     def resume(self) -> None:
-        """From where the other decoder was."""
+        """Continue from the position of the previous owner's decoder."""
         if self._begin is not None:
             self._pcm.resume(self._begin.source_samples, self._begin.samples)
 
 
 class WavStream:
-    """Bare samples between a WAV header and the chunks after them."""
+    """Decoder of a WAV stream: the bare samples between the header and the chunks after them."""
 
     def __init__(self, header: WavHeader, stream: PcmStream, prefix_bytes: int) -> None:
         self._header = header
@@ -121,7 +125,7 @@ class WavStream:
         self._stream = stream
 
     def feed(self, data: bytes) -> AsyncIterator[bytes]:
-        """Takes the header too, and drops it."""
+        """Decode ``data`` without the header and the chunks after the samples."""
         skipped = min(self._skip, len(data))
         self._skip -= skipped
         data = data[skipped:]
@@ -131,35 +135,35 @@ class WavStream:
         return self._stream.feed(data)
 
     def flush(self) -> AsyncIterator[bytes]:
-        """The resampler's tail."""
+        """Yield the samples that the resampler holds back."""
         return self._stream.flush()
 
     def finish(self) -> AsyncIterator[bytes]:
-        """As ``flush``."""
+        """Same as ``flush``."""
         return self._stream.flush()
 
     async def close(self) -> None:
-        """Nothing to free."""
+        """Do nothing: there is nothing to free."""
 
     def checkpoint(self) -> Checkpoint:
-        """As of bare samples; the header says how many are left from there on."""
+        """Return a checkpoint like that of bare samples; its header contains the number of bytes that are left."""
         inner = self._stream.checkpoint()
         offset = inner.point.offset
         left = None
         if self._header.data_bytes is not None:
-            # Something is always left, since a length of zero would mean that it is not known.
+            # At least one byte is left, since a length of zero would mean that it is unknown.
             offset = max(0, min(offset, self._header.data_bytes - 1))
             left = self._header.data_bytes - offset
         point = Point(self._samples_at + offset, lead=wav_header(self._header, left))
         return Checkpoint(point, Media.WAV, inner.source_samples, inner.samples)
 
     def resume(self) -> None:
-        """From where the other decoder was."""
+        """Continue from the position of the previous owner's decoder."""
         self._stream.resume()
 
 
 class ContainerStream:
-    """FFmpeg decodes in a thread; it keeps nothing back that could be had."""
+    """Decoder of a container, with FFmpeg in a thread; holds back nothing that could be decoded."""
 
     def __init__(self, media: Media, max_samples: int, begin: Checkpoint | None = None) -> None:
         self._media = media
@@ -169,7 +173,7 @@ class ContainerStream:
         self._points = RestartPoints(media, begin.point if begin else None)
 
     async def feed(self, data: bytes) -> AsyncIterator[bytes]:
-        """All that the data completes."""
+        """Add ``data`` and yield all audio that it completes."""
         prefix, self._prefix = self._prefix, b""
         before_s = self._decoder.resampler.fed_s
         async for pcm in self._decoder.feed(prefix + data):
@@ -177,20 +181,20 @@ class ContainerStream:
         self._points.feed(data, before_s, self._decoder.resampler.fed_s)
 
     async def flush(self) -> AsyncIterator[bytes]:
-        """Nothing: every piece that was fed has been decoded as far as it goes."""
+        """Yield nothing: every piece that was fed has already been decoded as far as possible."""
         for nothing in _NOTHING:
             yield nothing
 
     def finish(self) -> AsyncIterator[bytes]:
-        """The frames that only the end of the stream completes."""
+        """Yield the frames that only the end of the stream completes."""
         return self._decoder.finish()
 
     async def close(self) -> None:
-        """Ends the thread."""
+        """End the decoder's thread."""
         await self._decoder.close()
 
     def checkpoint(self) -> Checkpoint | None:
-        """The oldest restart point that is kept; None when the stream has none for too long a stretch."""
+        """Return the oldest restart point that is kept; None when the last one is too far back."""
         point = self._points.best()
         if point is None:
             return None
@@ -198,13 +202,13 @@ class ContainerStream:
         return Checkpoint(point, self._media, resampler.source_samples, resampler.samples)
 
     def resume(self) -> None:
-        """From where the other decoder was."""
+        """Continue from the position of the previous owner's decoder."""
         if self._begin is not None:
             self._decoder.resampler.resume(self._begin.source_samples, self._begin.samples)
 
 
 class SniffedStream:
-    """Collects the head of a stream until it is clear what it is, then hands over to its decoder."""
+    """Decoder that collects the head of a stream until its container is known, then uses the decoder for it."""
 
     def __init__(
         self, encoding: Encoding, executor: Executor, max_samples: int, begin: Checkpoint | None = None
@@ -217,7 +221,7 @@ class SniffedStream:
         self._stream: LiveDecoder | None = self._chosen() if self._head else None
 
     async def feed(self, data: bytes) -> AsyncIterator[bytes]:
-        """What can be decoded; nothing while the head is not complete."""
+        """Add ``data`` and yield all audio that can be decoded with it; nothing until the head is complete."""
         if self._head or self._stream is None:
             self._head += data
             if len(self._head) < HEAD_BYTES:
@@ -230,13 +234,13 @@ class SniffedStream:
             yield pcm
 
     async def flush(self) -> AsyncIterator[bytes]:
-        """What the decoder holds back."""
+        """Yield the audio that the chosen decoder holds back."""
         if self._stream is not None:
             async for pcm in self._stream.flush():
                 yield pcm
 
     async def finish(self) -> AsyncIterator[bytes]:
-        """The rest; a head that never got complete is an error, no byte at all is not."""
+        """Yield the remaining audio. Raises SttError for an incomplete head, but not for a stream without any bytes."""
         if self._stream is None and self._head:
             head, self._head = self._head, b""
             raise SttError("bad_audio", f"the {self._encoding} stream ended within its header, after {len(head)} bytes")
@@ -245,16 +249,16 @@ class SniffedStream:
                 yield pcm
 
     async def close(self) -> None:
-        """Frees the decoder, if one was chosen."""
+        """Free the decoder, if one was chosen."""
         if self._stream is not None:
             await self._stream.close()
 
     def checkpoint(self) -> Checkpoint | None:
-        """The decoder's; the beginning while there is none."""
+        """Return the chosen decoder's checkpoint; the beginning of the stream until one is chosen."""
         return Checkpoint(Point(0)) if self._stream is None else self._stream.checkpoint()
 
     def resume(self) -> None:
-        """From where the other decoder was."""
+        """Continue from the position of the previous owner's decoder."""
         if self._stream is not None:
             self._stream.resume()
         self._begin = None
@@ -274,7 +278,11 @@ class SniffedStream:
 
 
 def expected_media(encoding: Encoding, head: bytes) -> Media:
-    """The container of a stream announced as ``encoding`` that begins with ``head``. Raises SttError(bad_audio)."""
+    """Return the container of a stream that was announced as ``encoding`` and begins with ``head``.
+
+    Raises SttError: unsupported_media when the encoding is to be detected and is not known, bad_audio when the head
+    does not match the announced encoding.
+    """
     found = sniff(head)
     if encoding is Encoding.AUTO:
         if found not in LIVE_MEDIA:

@@ -1,4 +1,4 @@
-"""The way of one session's frames: from the audio log, through the decoder, into the PCM log."""
+"""Path of one session's frames: from the ingest log, through the decoder, into the PCM log."""
 
 import time
 from collections import deque
@@ -18,18 +18,20 @@ from stt_shared.work.crash_guard import BEHIND_MS, Probation
 MAX_FRAME_BYTES = 2 * AUDIO_RATE_HZ
 """Longest frame in the PCM log: one second."""
 MIN_FRAME_BYTES = 32 * 30
-"""Shortest frame: 30 ms. Less waits for the next piece or control frame, since a single page of Ogg or frame of ADTS is
-not worth a trip. The shortest frames of the gateway (40 ms) pass."""
+"""Shortest frame: 30 ms. Less audio waits for the next piece or control frame: a single Ogg page or ADTS frame is not
+worth a round trip. The gateway's shortest frames (40 ms) are written at once."""
 MAX_SILENT_BYTES = 4 * 1024**2
-"""Most compressed data in a row without any audio: headers, pictures, an index. Less than the ingest log holds, so such
-data cannot fill it."""
+"""Most compressed data in a row without any audio: headers, pictures, an index. Less than the ingest log holds, so that
+such data cannot fill it."""
 _SILENT = f"no audio in {MAX_SILENT_BYTES} bytes of the stream; more headers, pictures or padding are not allowed"
 
 
 class LivePipeline:
-    """Goes on where ``progress`` says; frames that another replica's decoder has done only bring ours to its state.
+    """Pipeline of one session that continues from ``progress``.
 
-    ``trial``: of a session that workers died of; it is over with the first frame that none of them got done.
+    Frames that another replica has decoded only bring this decoder to the same state.
+
+    ``trial``: for a session during which workers died; it ends with the first frame that none of them completed.
     """
 
     def __init__(
@@ -43,7 +45,7 @@ class LivePipeline:
         self._replayed_seq = progress.consumed_seq
         self._surplus_bytes = 2 * (progress.written_samples - progress.done_samples)
         self._skip_bytes = progress.skip_bytes
-        # Where the frames begin in the stream of bytes that the decoder is fed.
+        # For each frame: its offset in the decoder's input, and its number.
         self._begins: deque[tuple[int, int]] = deque()
         self._fed_bytes = 0
         # Decoded, but too short to be written. The ingest frames it came from are consumed only when it is written.
@@ -51,7 +53,7 @@ class LivePipeline:
         self._silent_bytes = 0
 
     async def run(self, frames: AsyncIterator[Frame]) -> None:
-        """Returns after STOP, or when ``frames`` end. Raises SttError, OwnershipLost, LogHole or WriteHole."""
+        """Process frames until STOP, or until ``frames`` end. Raises SttError, OwnershipLost, LogHole or WriteHole."""
         if self._progress.keep_from > self._replayed_seq:
             self._decoder.resume()
         async for frame in frames:
@@ -93,7 +95,7 @@ class LivePipeline:
         await self._write(frame, b"", queue_ms, 0.0, kind=frame.kind)
 
     async def _decode(self, pieces: AsyncIterator[bytes], frame: Frame, queue_ms: float) -> None:
-        """Writes what the decoder hands out. The last frame written says that an audio ``frame`` is done."""
+        """Write the decoder's output. The last frame written records that an audio ``frame`` is done."""
         began = time.perf_counter()
         decode_ms = 0.0
         try:
@@ -109,7 +111,7 @@ class LivePipeline:
             if self._silent_bytes > MAX_SILENT_BYTES:
                 raise SttError("bad_audio", _SILENT)
         except SttError:
-            # The client gets the text of all that could be heard.
+            # The client still gets the text of all audio that could be decoded.
             await self._write_pending(frame, queue_ms, decode_ms)
             raise
         if frame.kind is FrameKind.AUDIO:
@@ -123,7 +125,7 @@ class LivePipeline:
             await self._write(frame, pcm, queue_ms, decode_ms)
 
     def _unwritten(self, pcm: bytes) -> bytes:
-        """Without what another replica has written of a frame that it did not get done."""
+        """Drop the audio that another replica has already written of a frame that it did not complete."""
         surplus = min(self._surplus_bytes, len(pcm))
         self._surplus_bytes -= surplus
         return pcm[surplus:] if surplus else pcm

@@ -1,5 +1,5 @@
-"""How far a session is at this stage, as it stands in its hash: written together with every PCM frame, so that whoever
-takes the session over begins exactly there."""
+"""Progress of a session at this stage, stored in its hash. It is written together with every PCM frame, so that a
+replica that takes the session over begins exactly there."""
 
 from collections.abc import Mapping
 
@@ -13,12 +13,12 @@ from stt_shared.contracts.frames import Frame
 from stt_shared.redis.pipeline import Argument
 
 ENDED: Mapping[str, Argument] = {"pcm_ended": 1}
-"""What is set with the last PCM frame."""
+"""Fields that are set with the last PCM frame."""
 
 
 class _Restart(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The decoder when frame ``consumed_seq`` of the audio log was done: the checkpoint but for its head, which is long
-    and seldom changes. ``seq`` 0: no other decoder can get there."""
+    """State of the decoder after frame ``consumed_seq`` of the ingest log: the checkpoint without its head, which is
+    long and seldom changes. ``seq`` 0: no other decoder can reach this state."""
 
     seq: int
     skip_bytes: int
@@ -34,9 +34,12 @@ _decode = msgspec.json.Decoder(_Restart).decode
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """``consumed_seq``: last frame of the audio log that was decoded; it ends after ``consumed_bytes`` of the session's
-    audio. All that came of it, up to ``done_samples``, is in the PCM log, and perhaps a part of the next: up to
-    ``written_samples``."""
+    """Progress of one session.
+
+    ``consumed_seq``: last frame of the ingest log that was decoded; it ends after ``consumed_bytes`` of the session's
+    audio. Its decoded audio, up to ``done_samples``, is in the PCM log, and perhaps a part of the next frame's: up to
+    ``written_samples``.
+    """
 
     consumed_seq: int = 0
     consumed_bytes: int = 0
@@ -48,7 +51,7 @@ class Progress(msgspec.Struct, frozen=True):
 
     @classmethod
     def read(cls, fields: Mapping[bytes, bytes]) -> "Progress":
-        """From the session's hash."""
+        """Read the progress from the session's hash."""
         restart = _decode(fields[b"restart"]) if b"restart" in fields else None
         start_samples = int(fields.get(b"start_samples", b"0"))
         return cls(
@@ -63,16 +66,16 @@ class Progress(msgspec.Struct, frozen=True):
 
     @property
     def keep_from(self) -> int:
-        """First frame of the audio log that a successor needs."""
+        """First frame of the ingest log that the next owner needs."""
         return self.restart.seq if self.restart and self.restart.seq else self.consumed_seq + 1
 
     @property
     def skip_bytes(self) -> int:
-        """Bytes of that frame that come before the decoder's beginning."""
+        """Bytes of frame ``keep_from`` before the place where the decoder begins."""
         return self.restart.skip_bytes if self.restart else 0
 
     def checkpoint(self) -> Checkpoint | None:
-        """Where a decoder begins; None for the beginning of the session. Raises SttError when there is no place."""
+        """Return where a decoder begins; None for the beginning of the session. Raises SttError when it cannot."""
         restart = self.restart
         if restart is None:
             return None
@@ -84,7 +87,11 @@ class Progress(msgspec.Struct, frozen=True):
         return Checkpoint(Point(0, self.head, restart.lead), media, restart.source_samples, restart.samples)
 
     def at(self, consumed: Frame, done_samples: int, seq: int, skip_bytes: int, found: Checkpoint | None) -> "Progress":
-        """After frame ``consumed``; a successor begins ``skip_bytes`` within frame ``seq``, as ``found`` says."""
+        """Return the progress after frame ``consumed``.
+
+        The next owner begins ``skip_bytes`` within frame ``seq``, at checkpoint ``found``; None when no decoder can
+        reach this state again.
+        """
         consumed_bytes = self.consumed_bytes + len(consumed.data)
         if found is None:
             return replace(
@@ -114,7 +121,7 @@ class Progress(msgspec.Struct, frozen=True):
         )
 
     def fields(self, written_samples: int, known_head: bytes) -> dict[str, Argument]:
-        """What is set in the hash with a PCM frame that ends at ``written_samples``."""
+        """Return the fields to set in the hash with a PCM frame that ends at ``written_samples``."""
         fields: dict[str, Argument] = {"pcm_samples": written_samples, "consumed_bytes": self.consumed_bytes}
         if self.restart is not None:
             fields["restart"] = _encode(self.restart)

@@ -1,4 +1,4 @@
-"""One live session at this stage: ingest frames in, 16 kHz frames out, in order, until STOP."""
+"""Decoding of live sessions: turns ingest frames into 16 kHz frames, in order, until STOP."""
 
 import contextlib
 from collections.abc import AsyncGenerator
@@ -30,7 +30,7 @@ SERVICE = "audio-processor"
 
 
 class LiveSessions:
-    """What all live sessions of this replica share. ``handle`` runs one of them."""
+    """Live sessions of this replica, with the resources they share. ``handle`` runs one of them."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class LiveSessions:
         self._suspects = suspects or CrashGuard(client, functions)
 
     async def handle(self, assignment: Assignment) -> None:
-        """Decodes one session until its STOP, its end or the loss of its ownership."""
+        """Decode one session until its STOP, its end or the loss of its ownership."""
         SESSIONS_TOTAL.labels(SERVICE).inc()
         with SESSIONS.labels(SERVICE).track_inprogress(), contextlib.suppress(OwnershipLost):
             state = session_state(assignment.fields)
@@ -67,7 +67,7 @@ class LiveSessions:
             except (OwnershipLost, redis.RedisError):
                 raise
             except Exception:
-                # Whatever it is, the client must not wait for ever; the stage logs it.
+                # Whatever the error is, the client must not wait forever; the stage logs it.
                 await _write_failure(writer, SttError("internal", "the decoder failed"))
                 raise
 
@@ -88,7 +88,7 @@ class LiveSessions:
                 await trial.end()
 
     async def _frames(self, assignment: Assignment, reader: LogReader[Frame]) -> AsyncGenerator[Frame, None]:
-        """Ingest frames for as long as the session is ours, also across a loss of the connection to Redis."""
+        """Yield ingest frames for as long as this replica owns the session, even if the Redis connection is lost."""
         while True:
             try:
                 items = cast(AsyncGenerator[Frame | None, None], reader.items())

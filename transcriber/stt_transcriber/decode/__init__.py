@@ -1,1 +1,1 @@
-"""The pool of model threads."""
+"""Pool of model threads."""

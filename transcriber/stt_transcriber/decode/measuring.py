@@ -1,4 +1,4 @@
-"""Measures the model's speed, at the start and while it runs: a busy moment at the start is soon forgotten."""
+"""Measurement of the model's speed, at the start and while it runs, so that a busy start has no lasting effect."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,12 +22,12 @@ _FIRST_MS = 1000.0
 
 
 def window() -> DecodeRequest:
-    """Six seconds with nothing in them, so that hardly anything is decoded."""
+    """Return a request with six seconds of silence, so that hardly any text is decoded."""
     return DecodeRequest(np.zeros(6 * SAMPLE_RATE, np.float32), "en")
 
 
 def measure_first(engine: Engine) -> Speed:
-    """The best of several: other services start at the same time."""
+    """Return the speed by the fastest of several decodes, since other services start at the same time."""
     took: list[float] = []
     while len(took) < _FIRST_COUNT and sum(took) < _FIRST_MS:
         began = monotonic_ms()
@@ -37,7 +37,7 @@ def measure_first(engine: Engine) -> Speed:
 
 
 async def keep_measured(pool: ModelPool, speed: Speed, tell: Callable[[int], None]) -> None:
-    """Calls ``tell`` with the places there are whenever their number changes. Runs until cancelled."""
+    """Measure regularly and call ``tell`` with the number of places whenever it changes. Runs until cancelled."""
     wait_s = MEASURE_EVERY_S
     while True:
         await asyncio.sleep(wait_s)
@@ -45,7 +45,7 @@ async def keep_measured(pool: ModelPool, speed: Speed, tell: Callable[[int], Non
         try:
             encode_ms = await pool.measure(window())
         except Exception:
-            # No session asked for it; those that do are told by their own decodes.
+            # No session depends on this decode; sessions get the errors of their own decodes.
             _log.exception("speed not measured")
             continue
         if encode_ms is None:

@@ -1,7 +1,7 @@
-"""Memory that the C library keeps for later goes back to the system.
+"""Regular release of free memory that the C library keeps.
 
-Windows come in every length, and a model is read into memory twice before it is ready: glibc keeps what was freed, some
-200 MB of it after a few hundred decodes.
+Windows vary in length, and loading a model reads it into memory twice. glibc keeps the freed memory, some 200 MB after
+a few hundred decodes.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ TRIM_EVERY_S = 60.0
 
 
 def trim() -> None:
-    """Gives free memory back; takes some 10 ms, without the GIL. Does nothing where the C library is another."""
+    """Release free memory to the system; takes some 10 ms, without the GIL. Does nothing with a C library but glibc."""
     if not sys.platform.startswith("linux"):
         return
     malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
@@ -21,7 +21,7 @@ def trim() -> None:
 
 
 async def keep_trimmed() -> None:
-    """Every minute, until cancelled."""
+    """Call ``trim`` every minute until cancelled."""
     while True:
         await asyncio.to_thread(trim)
         await asyncio.sleep(TRIM_EVERY_S)

@@ -1,4 +1,4 @@
-"""The model's threads: takes wishes from sessions and files, asks the scheduler whose turn it is, runs the decode."""
+"""Pool of the model's threads: accepts requests from sessions and files and runs decodes in the scheduler's order."""
 
 import asyncio
 import threading
@@ -28,7 +28,7 @@ _MEASURE = "measure"
 
 @dataclass(frozen=True)
 class Decoded:
-    """What came of a wish. ``hypothesis`` None: the engine failed, ``error`` says how."""
+    """Outcome of a decode. ``hypothesis`` is None when the engine failed; ``error`` describes the failure."""
 
     hypothesis: Hypothesis | None
     waited_ms: float
@@ -37,14 +37,14 @@ class Decoded:
 
 
 Begin = Callable[[], DecodeRequest | None]
-"""Called when the model is free; answers the audio as it is by then, None when nothing is to be done any more."""
+"""Callback when the model is free; returns the audio as of that moment, None when there is nothing left to decode."""
 End = Callable[[Decoded], Awaitable[None]]
-"""Awaited with the outcome, always, once per request begun."""
+"""Callback that is awaited with the outcome, always once per decode begun."""
 
 
 @dataclass(frozen=True)
 class DecodeOrder:
-    """What ``ModelPool.submit`` takes."""
+    """Arguments of ``ModelPool.submit``."""
 
     key: str
     kind: Kind
@@ -54,11 +54,13 @@ class DecodeOrder:
 
 
 class ModelPool:
-    """Runs decodes on ``engine.parallel`` threads. Of an engine whose files give way, those have as many more, with
-    the time that live decodes leave, where they wait while there is none. Use as an async context manager.
+    """Pool of ``engine.parallel`` threads that run decodes. Use as an async context manager.
 
-    ``min_interval_ms``, ``max_interval_ms``: bounds of the interval between two drafts of a session; ``draft_ms``: what
-    one costs, until it was measured.
+    With a ``FileEngine``, files have as many threads of their own. These use the time that live decodes leave, and wait
+    while there is none.
+
+    ``min_interval_ms``, ``max_interval_ms``: bounds of the interval between two drafts of a session; ``draft_ms``: cost
+    of one draft until it has been measured.
     """
 
     def __init__(
@@ -87,7 +89,7 @@ class ModelPool:
         self._callers: dict[str, tuple[Begin, End]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._began_ms: dict[str, float] = {}
-        self._step_began_ms: dict[str, float] = {}  # of pieces of files, by their clock
+        self._step_began_ms: dict[str, float] = {}  # of chunks of files, by file_clock_ms
 
     async def __aenter__(self) -> "ModelPool":
         return self
@@ -100,14 +102,17 @@ class ModelPool:
 
     @property
     def longest_running_s(self) -> float:
-        """How long the oldest decode in hand has been running, or, of a file's pieces, the oldest step of one; safe to
-        read from another thread."""
+        """Age in seconds of the oldest running decode or, for chunks of files, of the oldest running step; safe to read
+        from another thread."""
         decodes, steps = list(self._began_ms.values()), list(self._step_began_ms.values())
         now_ms, file_clock_ms = monotonic_ms(), self._right_of_way.file_clock_ms
         return max([0.0, *(now_ms - began for began in decodes), *(file_clock_ms - began for began in steps)]) / 1000
 
     async def measure(self, request: DecodeRequest) -> float | None:
-        """What this decode takes on its own; None while live decodes run. Raises what the engine raises."""
+        """Return the milliseconds that this decode takes on its own; None while live decodes run.
+
+        Raises what the engine raises.
+        """
         if self._began_ms:
             return None
         self._began_ms[_MEASURE] = monotonic_ms()
@@ -122,11 +127,11 @@ class ModelPool:
         return monotonic_ms() - began
 
     def submit(self, key: str, kind: Kind, budget_ms: float, begin: Begin, end: End) -> None:
-        """``key`` wants a decode within ``budget_ms``; a wish already waiting is kept, with the nearer deadline."""
+        """Request a decode for ``key`` within ``budget_ms``; one already waiting is kept, with the nearer deadline."""
         self.submit_all([DecodeOrder(key, kind, budget_ms, begin, end)])
 
     def submit_all(self, asked: Sequence[DecodeOrder]) -> None:
-        """As ``submit``; what may be decoded together finds itself together."""
+        """Submit several requests at once, so that those that may be decoded together share a batch."""
         now = monotonic_ms()
         for one in asked:
             self._callers[one.key] = (one.begin, one.end)
@@ -134,12 +139,12 @@ class ModelPool:
         self._dispatch()
 
     def cancel(self, key: str) -> None:
-        """``key`` is gone; a decode in hand for it still ends, into nothing."""
+        """Withdraw the request of ``key``; a running decode for it still finishes, but its outcome is not needed."""
         self.scheduler.cancel(key)
         self._callers.pop(key, None)
 
     def _dispatch(self) -> None:
-        # Each turn either begins a decode or takes a wish away, so this ends.
+        # Each iteration either begins a decode or withdraws a request, so the loop ends.
         while batches := self.scheduler.decide():
             for batch in batches:
                 taken = [item for wish in batch if (item := self._take(wish)) is not None]
@@ -175,7 +180,7 @@ class ModelPool:
         self.load.decoded(kind, took, len(batch), monotonic_ms())
         if kind in (Kind.FIRST, Kind.PARTIAL):
             BATCH_SIZE.observe(len(batch))
-        # A worker is free: the next decode begins before this one's text is told.
+        # A worker is free: begin the next decode before this one's text is published.
         self._dispatch()
         for item, (hypothesis, error) in zip(batch, results, strict=True):
             DECODES.labels(item.pending.kind.name.lower(), "failed" if error else "ok").inc()
@@ -192,11 +197,11 @@ class ModelPool:
             heard = await loop.run_in_executor(threads, self._in_thread, kind, key, requests)
             return [(hypothesis, "") for hypothesis in heard]
         except Exception as failure:
-            # One broken decode must not stop the pool; the caller is told.
+            # One failed decode must not stop the pool; the caller gets the error.
             _log.exception("decode failed", windows=len(requests))
             if len(requests) == 1:
                 return [(None, f"{type(failure).__name__}: {failure}")]
-        # Nor must it take those along that it was decoded with.
+        # Nor must it fail the others in its batch, so each is decoded alone.
         return [(await self._run(kind, key, [request]))[0] for request in requests]
 
     def _in_thread(self, kind: Kind, key: str, requests: list[DecodeRequest]) -> list[Hypothesis]:
@@ -208,11 +213,11 @@ class ModelPool:
 
         def give_way() -> None:
             if not getattr(self._in_file_thread, "stepped_back", False):
-                # Not before: the engine may load its model for files first, and hold the interpreter for long. Live
-                # work would wait for a thread that gets no time.
+                # Not earlier: the engine may first load its model for files, and hold the interpreter lock for long.
+                # Live work would wait for a low-priority thread that gets no CPU time.
                 lower_thread_priority()
                 self._in_file_thread.stepped_back = True
-            # Who waits does not stand still.
+            # A thread that waits here is not stalled.
             self._step_began_ms.pop(key, None)
             self._right_of_way.give_way()
             self._step_began_ms[key] = self._right_of_way.file_clock_ms
@@ -223,7 +228,7 @@ class ModelPool:
 
 @dataclass(frozen=True)
 class _Item:
-    """A wish that came true."""
+    """Request whose decode has begun."""
 
     pending: PendingDecode
     request: DecodeRequest

@@ -1,4 +1,4 @@
-"""Files give way to live work: a long decode stops between two of its steps for as long as the cores are needed."""
+"""Preemption of files by live work: a long decode pauses between two steps for as long as the cores are needed."""
 
 import threading
 from collections.abc import Iterator
@@ -8,15 +8,15 @@ from stt_shared.process.clock import monotonic_ms
 
 
 class Preemption:
-    """Who may use the model's ``workers``: live decodes at once, files while there is a worker left for them.
+    """Arbiter of the model's ``workers``: live decodes run at once, files while a worker is left for them.
 
-    For the model's threads.
+    Its methods are called in the model's threads.
     """
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
         self._live = 0
-        self._files = 0  # that go on
+        self._files = 0  # running, not paused
         self._closed = False
         self._noted_ms = monotonic_ms()
         self._crowded_for_ms = 0.0
@@ -24,7 +24,7 @@ class Preemption:
 
     @contextmanager
     def live(self) -> Iterator[None]:
-        """Around a live decode."""
+        """Mark a live decode as running."""
         with self._changed:
             self._note()
             self._live += 1
@@ -38,7 +38,7 @@ class Preemption:
 
     @contextmanager
     def file(self) -> Iterator[None]:
-        """Around the decode of a file's pieces, which calls ``give_way`` between its steps."""
+        """Mark the decode of a file's chunks as running; it must call ``give_way`` between its steps."""
         with self._changed:
             self._note()
             self._files += 1
@@ -52,32 +52,32 @@ class Preemption:
 
     @property
     def file_clock_ms(self) -> float:
-        """A monotonic clock that stands still while more go on than there are workers: of those, files hardly get on,
-        since their threads have stepped back."""
+        """Monotonic clock that stops while more decodes run than there are workers: files hardly progress then, since
+        their threads have a lower priority."""
         with self._changed:
             self._note()
             return self._noted_ms - self._crowded_for_ms
 
     def give_way(self) -> None:
-        """Blocks while live work needs the caller's worker."""
+        """Block while live work needs the caller's worker."""
         with self._changed:
             if self._live + self._files <= self._workers:
                 return
             self._note()
             self._files -= 1
-            # One at a time goes on when there is room for one.
+            # Only one file decode resumes per free worker.
             self._changed.wait_for(lambda: self._closed or self._live + self._files < self._workers)
             self._files += 1
 
     def _note(self) -> None:
-        """Before any change."""
+        """Update the clock; called before any change of the counts."""
         now = monotonic_ms()
         if self._live + self._files > self._workers:
             self._crowded_for_ms += now - self._noted_ms
         self._noted_ms = now
 
     def close(self) -> None:
-        """Nobody waits any more: a thread that did would keep the process from ending."""
+        """Release all waiting threads: one that still waited would prevent the process from ending."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

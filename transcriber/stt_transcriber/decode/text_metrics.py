@@ -1,4 +1,4 @@
-"""Counters of what was decoded and led to no text, of live sessions and files."""
+"""Counters of decodes and speech without text, for live sessions and files."""
 
 from prometheus_client import Counter
 
@@ -9,6 +9,6 @@ UNRECOGNIZED_S = Counter("stt_unrecognized_speech_seconds_total", "Seconds of au
 
 
 def count_unrecognized(event: Event | None) -> None:
-    """Counts the audio of a warning about speech without text."""
+    """Count the audio of a notice about missed speech; ignore other events."""
     if isinstance(event, Notice) and event.from_ms is not None and event.to_ms is not None:
         UNRECOGNIZED_S.inc((event.to_ms - event.from_ms) / 1000)

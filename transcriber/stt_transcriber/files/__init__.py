@@ -1,1 +1,1 @@
-"""File jobs: cutting, transcribing, putting the result together."""
+"""File jobs: cut the audio, transcribe the chunks, assemble the result."""

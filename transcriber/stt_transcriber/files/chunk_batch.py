@@ -1,4 +1,4 @@
-"""Chunks that were taken out of the queue together reach the model together, so that it decodes them in one batch."""
+"""Batches of chunks: those taken from the queue together reach the model together, for a single decode."""
 
 import asyncio
 
@@ -9,11 +9,11 @@ from stt_transcriber.decode.pool import Decoded, DecodeOrder, ModelPool
 
 BUDGET_MS = 60_000.0
 GATHER_S = 0.1
-"""So long the chunks wait for each other: each asks Redis some things before it is decoded."""
+"""Longest time that the chunks of a batch wait for each other: each queries Redis before it is decoded."""
 
 
 class ChunkBatch:
-    """Chunks that were taken together: when all have come so far, they are told the pool at once, for one batch."""
+    """Chunks that were taken together; once all are ready, they are submitted to the pool at once, as one batch."""
 
     def __init__(self, pool: ModelPool, size: int) -> None:
         self._pool = pool
@@ -24,7 +24,7 @@ class ChunkBatch:
         self._timer = asyncio.get_running_loop().call_later(GATHER_S, self._tell)
 
     async def decode(self, item: WorkItem, key: str, request: DecodeRequest) -> Hypothesis:
-        """What is heard in the chunk. Raises RuntimeError when the engine fails."""
+        """Decode the chunk and return the hypothesis. Raises RuntimeError when the engine fails."""
         answer: asyncio.Future[Decoded] = asyncio.get_running_loop().create_future()
 
         async def end(decoded: Decoded) -> None:
@@ -45,7 +45,7 @@ class ChunkBatch:
         return decoded.hypothesis
 
     def leave(self, item: WorkItem) -> None:
-        """Nobody waits for this chunk: it has asked, or never will."""
+        """Stop waiting for this chunk: it has requested its decode, or never will."""
         self._came.add(item.entry_id)
         if len(self._came) >= self._expected:
             self._tell()

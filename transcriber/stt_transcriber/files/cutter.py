@@ -1,6 +1,6 @@
-"""Files are cut at pauses: one replica reads a job's audio and hands its chunks out, for all to transcribe.
+"""Cutting of files at pauses: one replica reads a job's audio and dispatches its chunks, which any replica transcribes.
 
-Whoever dies, another goes on behind the last chunk that was handed out.
+If the replica dies, another one continues after the last chunk that was dispatched.
 """
 
 import asyncio
@@ -33,20 +33,21 @@ from stt_transcriber.vad.models import VadFactory, VadModel
 _log = structlog.get_logger()
 
 MAX_CHUNKS_WAITING = 32
-"""Chunks of one job that lie in Redis undone: at 28 s each, some 28 MB. Four replicas may have work of one file."""
+"""Most unfinished chunks of one job in Redis: at 28 s each, some 28 MB. One file can keep four replicas busy."""
 LANGUAGE_LOOK_S = 0.1
 KEEP_EVERY_FRAMES = 8
-"""The cutter's state is stored with each chunk, and at least this often: so much is heard again after a takeover."""
+"""Most frames between two writes of the cutter's state, which is also written with each chunk; a takeover processes
+up to this many frames again."""
 
 _decode_config = msgspec.json.Decoder(JobConfig).decode
 
 
 class _NotOurs(Exception):
-    """The job has ended, or another replica cuts it."""
+    """The job has ended, or another replica owns its cutting."""
 
 
 class FileCutter:
-    """Stage of a job: reads its PCM log, cuts, hands the chunks out. ``handle`` is one job."""
+    """Stage of a job that reads its PCM log, cuts it and dispatches the chunks. ``handle`` runs one job."""
 
     def __init__(
         self,
@@ -66,7 +67,7 @@ class FileCutter:
         self._threads = ThreadPoolExecutor(thread_name_prefix="cutter", initializer=lower_thread_priority)
 
     async def handle(self, assignment: Assignment) -> None:
-        """Cuts one job to its end; returns when all its chunks are handed out."""
+        """Cut one job to its end; returns when all its chunks are dispatched."""
         owner = assignment.owner
         at, epoch = owner.keys, owner.epoch
         replica = assignment.fields.get(b"owner:transcriber", b"").decode()
@@ -83,7 +84,7 @@ class FileCutter:
             raise
 
     async def _cut_on(self, owner: Ownership) -> None:
-        """Cuts from where the job's hash says, again after each loss of Redis."""
+        """Cut from the position in the job's hash; start again from there after each loss of the Redis connection."""
         while True:
             try:
                 fields = await read_state(self._client, owner.keys)
@@ -99,7 +100,7 @@ class FileCutter:
 
     async def _cut(self, owner: Ownership, fields: dict[bytes, bytes]) -> None:
         at = owner.keys
-        if b"chunks" in fields:  # whoever had the file before handed out the last chunk, and no more
+        if b"chunks" in fields:  # the previous owner dispatched the last chunk and then died
             if await self._client.hlen(keys.job_parts(at.id)) == int(fields[b"chunks"]):
                 await complete_job(self._client, self._functions, at, owner.epoch)
             return
@@ -125,7 +126,7 @@ class FileCutter:
 
 
 class _CuttersHand:
-    """One file's cutter with its place in the job. ``committed_seq``: frames up to there are not needed again."""
+    """Cutter of one file with its position in the job. ``committed_seq``: frames up to it are not needed again."""
 
     def __init__(
         self,
@@ -146,17 +147,17 @@ class _CuttersHand:
         self._language = _decode_config(fields[b"config"]).language or ""
         self._cutter = ChunkCutter(voice.probabilities, policy.gate, CutterPolicy(), decided=bool(self._language))
         self.committed_seq = int(fields.get(b"committed_seq", b"0"))
-        self._frame_ends: deque[tuple[int, int]] = deque()  # number and end of frames whose audio is not settled
+        self._frame_ends: deque[tuple[int, int]] = deque()  # number and end sample of frames whose audio is not settled
         self._since_kept = 0
         if state := fields.get(b"cutter"):
             cutter_state.restore(state, self._cutter, voice)
 
     async def take(self, seq: int, start_sample: int, pcm: bytes) -> None:
-        """Cuts what this frame completes. Raises _NotOurs."""
+        """Add a frame and dispatch the chunks that it completes. Raises _NotOurs."""
         samples = np.frombuffer(pcm, np.int16)
-        # A successor's first frame may begin in a chunk that is cut already.
+        # After a takeover, the first frame may begin within a chunk that is already cut.
         fresh = samples[max(0, self._cutter.position - start_sample) :]
-        # A second of audio takes the voice model some milliseconds: not on the loop that serves live sessions.
+        # The VAD model takes some milliseconds per second of audio: too long for the loop that serves live sessions.
         chunks = await asyncio.get_running_loop().run_in_executor(self._threads, self._cutter.feed, fresh)
         self._frame_ends.append((seq, start_sample + len(samples)))
         while self._frame_ends and self._frame_ends[0][1] <= self._cutter.settled:
@@ -166,7 +167,7 @@ class _CuttersHand:
             await self._hand_out(chunks, is_last=False)
 
     async def finish(self) -> bool:
-        """The file is over; True when all its chunks are done already. Raises _NotOurs."""
+        """Dispatch the last chunks; True when all chunks of the file are already done. Raises _NotOurs."""
         chunks = self._cutter.finish()
         while self._cutter.holds_chunks:
             await self._hand_out(chunks, is_last=False)
@@ -174,7 +175,7 @@ class _CuttersHand:
         return await self._hand_out(chunks, is_last=True) == self._handed
 
     async def _hand_out(self, chunks: list[CutChunk], *, is_last: bool) -> int:
-        """Answers how many chunks are done."""
+        """Dispatch chunks and store the cutter's state; return how many chunks of the job are done."""
         at, epoch, jobs = self._owner.keys, self._owner.epoch, self._functions.jobs
         if chunks and self._cutter.decided and not any(cut.decides for cut in chunks):
             await self._wait_for_language()
@@ -215,9 +216,12 @@ class _CuttersHand:
         )
 
     async def _wait_for_language(self) -> None:
-        """The chunks behind the one that decides it go out with it, so that none depends on which is done first."""
+        """Wait until the deciding chunk has set the job's language.
+
+        The chunks after it are dispatched with that language, so that none depends on which chunk is done first.
+        """
         while not self._language:
-            # Looked at here too: redis-py may lose the one cancellation that the job's end sends.
+            # Check here too: redis-py may lose the single cancellation that is sent when the job ends.
             if await is_over(self._client, self._owner.keys, self._owner.epoch):
                 raise _NotOurs("gone")
             found: Any = await self._client.hget(self._owner.keys.state, "language")
@@ -226,6 +230,6 @@ class _CuttersHand:
 
     async def _wait_for_room(self) -> None:
         parts = keys.job_parts(self._owner.keys.id)
-        # Asked here, and not by trying again: each try would carry the chunk's audio.
-        while self._handed - await self._client.hlen(parts) >= MAX_CHUNKS_WAITING:  # noqa: ASYNC110 - Redis tells no event
+        # Poll here instead of trying again: each try would send the chunk's audio.
+        while self._handed - await self._client.hlen(parts) >= MAX_CHUNKS_WAITING:  # noqa: ASYNC110 - Redis sends no event
             await asyncio.sleep(0.1)

@@ -1,5 +1,5 @@
-"""What a file's cutter leaves to its successor, as it lies in the job's hash: some 5 KB, and the audio of chunks
-that are held until the language is known."""
+"""State of a file's cutter for the next owner, as stored in the job's hash: some 5 KB, and the audio of chunks that
+are held until the language is known."""
 
 import msgspec
 
@@ -8,7 +8,7 @@ from stt_transcriber.vad.models import VadModel
 
 
 class _Kept(msgspec.Struct, frozen=True):
-    """``voice``: the kind of voice model, ``memory``: its own."""
+    """Stored state; ``voice``: the kind of VAD model, ``memory``: that model's state."""
 
     cutter: CutterState
     voice: str
@@ -20,14 +20,15 @@ _decode = msgspec.msgpack.Decoder(_Kept).decode
 
 
 def packed(cutter: ChunkCutter, voice: VadModel) -> bytes:
-    """The state of both."""
+    """Serialize the state of the cutter and the VAD model."""
     return _encode(_Kept(cutter.state(), type(voice).__name__, voice.state()))
 
 
 def restore(state: bytes, cutter: ChunkCutter, voice: VadModel) -> None:
-    """Puts both, which are fresh, where ``packed`` left them. Raises msgspec.DecodeError on anything else.
+    """Restore a new cutter and a new VAD model from the result of ``packed``.
 
-    Another kind of voice model than the one before begins anew: it has nothing to remember of what it did not hear.
+    Raises msgspec.DecodeError for anything else. A VAD model of another kind starts without state, since it has not
+    processed the earlier audio.
     """
     kept = _decode(state)
     cutter.restore(kept.cutter)

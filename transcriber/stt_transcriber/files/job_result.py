@@ -1,4 +1,4 @@
-"""The end of a file job: its parts put together, or an error; and seeing in time that it has ended without us."""
+"""Completion of a file job with its assembled parts or an error, and checks whether it has already ended."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -22,7 +22,7 @@ from stt_transcriber.core.decoding import SAMPLE_RATE
 _log = structlog.get_logger()
 
 OVER_CHECK_S = 0.25
-"""How soon a worker sees that its job was cancelled."""
+"""Interval between checks whether a worker's job was cancelled."""
 RETRY_S = 0.2
 
 Answer = TypeVar("Answer")
@@ -32,8 +32,7 @@ _decode_part = msgspec.json.Decoder(ChunkResult).decode
 
 
 async def complete_job(client: Redis, functions: SessionStreams, at: StreamKeys, epoch: str) -> None:
-    """All parts are there: puts the result together and ends the job. Nothing happens to one that has ended, or that
-    was deleted since."""
+    """Assemble the result from all parts and end the job. Does nothing if the job has ended or was deleted."""
     fields = await read_state(client, at)
     if (fields.get(b"epoch"), fields.get(b"state")) != (epoch.encode(), b"active"):
         return
@@ -51,30 +50,30 @@ async def complete_job(client: Redis, functions: SessionStreams, at: StreamKeys,
         segments=[JobSegment(i, s.start, s.end, s.text, s.confidence, s.words) for i, s in enumerate(segments)],
         unrecognized=[span for result in results for span in result.unrecognized],
     )
-    # First: a worker that dies behind the end can never say it again.
+    # Before the end: if this worker died after ending the job, no other would queue it again.
     await functions.conversations.queue_for_store("job", at.id.encode())
     await functions.jobs.finish(at, epoch, "completed", result=msgspec.json.encode(result), now_ms=wall_ms())
 
 
 def _text(result: ChunkResult) -> str:
-    # A part that an older version stored has segments only.
+    # A part stored by an older version has segments only.
     return result.text or join_texts(segment.text for segment in result.segments)
 
 
 async def fail_job(functions: SessionStreams, at: StreamKeys, epoch: str, code: str, message: str) -> None:
-    """Ends a job with an error for its owner."""
+    """End a job with an error for its client."""
     error = msgspec.json.encode(JobError(code, message))
     await functions.jobs.finish(at, epoch, "failed", error=error, now_ms=wall_ms())
 
 
 async def is_over(client: Redis, at: StreamKeys, epoch: str) -> bool:
-    """The job has ended, or is gone."""
+    """Return True when the job has ended or does not exist."""
     found, state = await client.hmget(at.state, "epoch", "state")
     return found != epoch.encode() or state != b"active"
 
 
 async def until_over(work: Coroutine[Any, Any, None], client: Redis, at: StreamKeys, epoch: str) -> None:
-    """Does ``work``, and leaves it as soon as the job has ended without it."""
+    """Run ``work``, but cancel it as soon as the job has ended for another reason."""
     task = asyncio.create_task(work, name=f"work on {at.id}")
     try:
         while not (await asyncio.wait({task}, timeout=OVER_CHECK_S))[0]:
@@ -87,7 +86,7 @@ async def until_over(work: Coroutine[Any, Any, None], client: Redis, at: StreamK
 
 
 async def until_answered(call: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Repeats ``call``, which may be done twice, until Redis answers."""
+    """Repeat ``call`` until Redis answers; it may take effect twice, so it must be idempotent."""
     while True:
         try:
             return await call()

@@ -1,6 +1,6 @@
-"""The chunks of files: all replicas transcribe them, the last one puts the text together.
+"""Transcription of the chunks of files: all replicas share the work, and the last one to finish assembles the text.
 
-Whoever dies, another goes on: a chunk stays in its stream until its text is stored.
+If a replica dies, another one continues: a chunk stays in its stream until its text is stored.
 """
 
 import asyncio
@@ -38,9 +38,9 @@ _decode_chunk = msgspec.json.Decoder(Chunk).decode
 
 
 class ChunkWorker:
-    """Takes chunks of any job while the model has room beside the live sessions.
+    """Worker that takes chunks of any job while the model has capacity besides the live sessions.
 
-    ``concurrency``: chunks in hand at the most; 0: as many as are decoded at once.
+    ``concurrency``: most chunks in progress; 0: as many as are decoded at once.
     """
 
     def __init__(
@@ -63,25 +63,27 @@ class ChunkWorker:
 
     @property
     def running(self) -> int:
-        """Chunks in hand."""
+        """Number of chunks in progress."""
         return len(self._running)
 
     async def run(self) -> None:
-        """Takes chunks until cancelled. Those in hand go on: see ``drain``."""
-        # Orphans beside fresh ones: those would keep a dead worker's chunks waiting for as long as there are any.
+        """Take chunks until cancelled. Those in progress continue: see ``drain``."""
+        # Orphans are taken concurrently: a dead worker's chunks must not wait for as long as there are fresh ones.
         await run_together(self._take_fresh(), self._take_orphans())
 
     async def drain(self, timeout_s: float) -> None:
-        """Waits for the chunks in hand; what is left goes back into the stream, for another replica. ``run`` must have
-        ended."""
+        """Wait for the chunks in progress; put those left after ``timeout_s`` back into the stream for another replica.
+
+        ``run`` must have ended.
+        """
         if self._running:
             await asyncio.wait(self._running, timeout=timeout_s)
         for task, item in list(self._running.items()):
             await cancel_and_wait(task)
             if task.cancelled():
-                # As a fresh entry: leaving is no crash.
+                # As a fresh entry, since a shutdown does not count as a crash.
                 await self._queue.pass_on(item, item.fields, delete=True)
-        # A chunk may have come with an answer that ``run`` did not wait for.
+        # Redis may have assigned a chunk in a reply that the cancelled ``run`` did not wait for.
         await self._suspects.leave(self._replica_id)
 
     @property
@@ -104,14 +106,14 @@ class ChunkWorker:
                 self._begin(item, handful)
 
     async def _share(self) -> int:
-        """How many chunks to take: a batch where many wait. Of few not all, for there are other workers."""
+        """Return how many chunks to take: a batch, but at most half of those waiting, to leave some for others."""
         most = min(self._room, self._pool.scheduler.max_file_batch)
         if most <= 1:
             return 1
         try:
             groups: Any = await self._client.xinfo_groups(keys.JOB_CHUNKS)
         except redis.ResponseError:
-            return 1  # Redis came back empty: the queue sees to that
+            return 1  # Redis has lost its data: the queue handles that
         waiting = next((group["lag"] for group in groups if group["name"] == keys.STAGE_TRANSCRIBER.encode()), None)
         return most if waiting is None else max(1, min(most, -(-waiting // 2)))
 
@@ -119,7 +121,7 @@ class ChunkWorker:
         while True:
             await asyncio.sleep(self._queue.next_scan_s())
             try:
-                # Looked for without room too: no single look finds anybody dead.
+                # Scan even without room, since no single scan finds a worker dead.
                 for item in await self._queue.adopt(max(0, self._room)):
                     self._begin(item, ChunkBatch(self._pool, 1))
             except (redis.ConnectionError, redis.TimeoutError) as error:
@@ -158,7 +160,7 @@ class ChunkWorker:
                 await self._queue.done(item, delete=True)
                 return
             except (redis.ConnectionError, redis.TimeoutError) as error:
-                # Kept in hand: as long as this replica lives, nobody else would take it.
+                # Keep the chunk: while this replica is alive, no other would take it.
                 log.warning("waiting for Redis", cause=str(error))
                 await asyncio.sleep(RETRY_S)
 
@@ -166,14 +168,14 @@ class ChunkWorker:
         if await is_over(self._client, at, chunk.epoch):
             return
         if await self._client.hexists(keys.job_parts(at.id), str(chunk.index)):
-            # Whoever had it before stored it, and died before saying so; the last one also has the job to end.
+            # The previous worker stored it and died before confirming it; after the last chunk the job must be ended.
             await self._complete_if_all(at, chunk.epoch)
             return
         async with self._suspects.chunk(at, chunk.epoch, chunk.index, self._replica_id, item.follows) as allowed:
             if allowed:
                 config = (await read_state(self._client, at)).get(b"config")
                 if config is None:
-                    return  # deleted since
+                    return  # the job was deleted meanwhile
                 work = self._transcribe(at, chunk, item, handful, _decode_config(config))
                 await until_over(work, self._client, at, chunk.epoch)
 

@@ -1,1 +1,1 @@
-"""Live sessions: reading audio, decoding, emitting events."""
+"""Live sessions: read audio, decode it, emit events."""

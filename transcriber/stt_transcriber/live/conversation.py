@@ -1,4 +1,4 @@
-"""What a session's words become for those who follow a conversation, and for the transcript store."""
+"""Conversion of a session's events for viewers of its conversation and for the transcript store."""
 
 from collections.abc import Mapping
 
@@ -8,16 +8,19 @@ from stt_shared.contracts.session import SessionConfig
 
 
 class Speaker:
-    """One session; ``fields``: its hash. Silent for a session that is neither in a conversation nor to be kept."""
+    """Converter of one session's events; ``fields``: the session's hash.
+
+    Its methods return None for a session that is neither in a conversation nor to be stored.
+    """
 
     def __init__(self, session_id: str, config: SessionConfig, fields: Mapping[bytes, bytes]) -> None:
         self._session_id = session_id
         self._config = config
-        # A session that is rebuilt after a loss keeps its token, so its utterances keep their names.
+        # A session that is rebuilt after data loss keeps its token, so its utterances keep their identity.
         self._instance = fields.get(b"resume_token", b"")[:16].decode()
 
     def utterance(self, final: Final, now_wall_ms: float) -> Utterance | None:
-        """A final, as it stays."""
+        """Convert a final; None for a session that is neither in a conversation nor to be stored."""
         config = self._config
         if config.conversation_id is None and not config.store:
             return None
@@ -38,7 +41,7 @@ class Speaker:
         )
 
     def unsettled(self, partial: Partial) -> LiveUtterance | None:
-        """A partial, for those who look on."""
+        """Convert a partial for viewers; None for a session without a conversation."""
         if self._config.conversation_id is None:
             return None
         return LiveUtterance(

@@ -1,4 +1,4 @@
-"""The shell around core/live/session.py: frames from Redis, decodes from the pool, events to Redis."""
+"""Input and output of core/live/session.py: frames from Redis, decodes from the pool, events to Redis."""
 
 import asyncio
 from dataclasses import dataclass
@@ -31,19 +31,19 @@ from stt_transcriber.live.conversation import Speaker
 from stt_transcriber.vad.models import VadFactory
 
 DEADLOCKED_MS = 5000.0
-"""A log that is full for this long while there is nothing to decode stays full."""
+"""Time without a frame after which a full log with nothing to decode counts as deadlocked."""
 UNFINISHED_MS = 60_000.0
 """Longest wait for audio once the client has sent `stop`."""
 _LOOKED_AT = ("epoch", "state", "stopped", "pcm_seq", "pcm_samples", "committed_seq", "committed_samples")
 
 
 class _Lost(Exception):
-    """Redis refused a write: the session has another owner, or is over."""
+    """Redis refused a write, or the session was superseded: it has another owner, or has ended."""
 
 
 @dataclass(frozen=True)
 class LiveParts:
-    """What every session of a replica uses."""
+    """Resources and settings that all sessions of a replica share."""
 
     client: Redis
     functions: SessionStreams
@@ -52,12 +52,12 @@ class LiveParts:
     new_vad: VadFactory
     policy: LivePolicy
     silence_s: float
-    """A session whose gateway says nothing for so long is ended."""
+    """Seconds without a frame from the gateway after which a session is ended."""
     suspects: CrashGuard
 
 
 class LiveWorker:
-    """Runs the live sessions of this replica; ``handle`` is one session, from its committed position to `done`."""
+    """Live sessions of this replica; ``handle`` runs one session from its committed position to `done`."""
 
     def __init__(self, parts: LiveParts) -> None:
         self._parts = parts
@@ -66,26 +66,26 @@ class LiveWorker:
 
     @property
     def has_room(self) -> bool:
-        """One more session could have its drafts."""
+        """True when the model has time for the drafts of one more session."""
         return self._parts.pool.load.has_room(len(self._speaking), monotonic_ms())
 
     def speaks(self, run: "_Run", speaking: bool) -> None:
-        """A session is in mid-utterance, or no more."""
+        """Record whether a session is in the middle of an utterance."""
         if speaking:
             self._speaking.add(run)
         else:
             self._speaking.discard(run)
 
     def may_move(self, session_id: str) -> bool:
-        """The session is not in mid-utterance: whoever takes it over has little to hear again."""
+        """Return True between utterances, where the next owner of the session has little audio to process again."""
         return all(run.session_id != session_id for run in self._speaking)
 
     def pace(self, now_ms: float) -> DraftPacing:
-        """How often a session may have a draft."""
+        """Return how often a session may have a draft."""
         return self._parts.pool.load.pace(len(self._speaking), now_ms)
 
     async def handle(self, assignment: Assignment) -> None:
-        """One session. Returns when it is done, superseded, or given to another."""
+        """Run one session. Returns when it is done, superseded or owned by another replica."""
         self._sessions += 1
         self._parts.pool.scheduler.sessions(self._sessions)
         SESSIONS.labels("transcriber").inc()
@@ -104,7 +104,7 @@ class LiveWorker:
 
 
 class _Run:
-    """One session in hand."""
+    """Running state of one session."""
 
     def __init__(self, live: LiveWorker, parts: LiveParts, assignment: Assignment) -> None:
         self._live = live
@@ -126,15 +126,15 @@ class _Run:
             showing=state.partial > 0,
         )
         self._timings = StageTimings()
-        self._turn = asyncio.Lock()  # state changes and their events, one after the other
+        self._turn = asyncio.Lock()  # serializes state changes and their events
         self._over = asyncio.Event()
         self._failure: BaseException | None = None
         self._ticket: Ticket | None = None
         self._drafted_ms = float("-inf")
         self._told_busy = False
         self._began_samples = state.committed_samples
-        self._trial: Probation | None = None  # workers died of this session
-        self._asked = False  # a decode is wished for, or in hand
+        self._trial: Probation | None = None  # None unless workers died during this session
+        self._asked = False  # a decode is pending or running
         self.key = f"live {assignment.owner.keys.id} {assignment.owner.epoch}"
         self.log = structlog.get_logger().bind(session_id=assignment.owner.keys.id)
 
@@ -159,7 +159,7 @@ class _Run:
                 raise self._failure
         finally:
             await cancel_and_wait(reading, waiting)
-            # In turn: an outcome that is being taken in must not begin a step that nobody ends.
+            # Under the lock: an outcome that is being applied must not begin a step that nothing ends.
             async with self._turn:
                 await self._acquit()
 
@@ -184,7 +184,11 @@ class _Run:
                 await self._fail("internal", "audio was lost on its way to the transcriber")
 
     async def _still_there(self, quiet_ms: float) -> bool:
-        """Asked once a quiet second. A session that was superseded or ended has no more frames to reveal it."""
+        """Check that the session is still owned and can continue; called after each second without frames.
+
+        A session that was superseded or has ended gets no more frames that would reveal it. Returns False once the
+        session is over; raises _Lost when it has another owner or is gone.
+        """
         epoch, state, stopped, *positions = await self._parts.client.hmget(self._owner.keys.state, _LOOKED_AT)
         if epoch != self._owner.epoch.encode() or state != b"active":
             raise _Lost("superseded, ended or expired")
@@ -221,7 +225,7 @@ class _Run:
                 await self._end_step()
 
     async def _begin_step(self) -> None:
-        """What comes next may kill this process, if it has killed others."""
+        """Begin a step of the trial: if workers died during this session, the next step may kill this process too."""
         if self._trial is not None:
             await self._trial.begin()
 
@@ -230,13 +234,13 @@ class _Run:
             await self._trial.end()
 
     async def _acquit(self) -> None:
-        """Nothing is held against the session any more, or it goes elsewhere."""
+        """End the trial: the session is not to blame for crashes, or leaves this replica."""
         trial, self._trial = self._trial, None
         if trial is not None:
             await trial.end()
 
     async def _go_on(self) -> None:
-        """After any change: publish finals decoded early, ask for the decode that is due, end when all is said."""
+        """Act on any change: publish finals decoded early, request the decode that is due, end a finished session."""
         while self._session.has_final_ready():
             await self._tell(self._session.settle(wall_ms()))
         while self._session.rejected:
@@ -251,7 +255,7 @@ class _Run:
         kind = self._session.due_decode()
         if kind is None:
             return
-        # Under load a session asks less often, then not at all: finals come first.
+        # Under load a session requests drafts less often, then not at all: finals come first.
         if kind is not Kind.FINAL:
             await self._say_if_busy(pace)
             interval_ms = pace.young_interval_ms if self._session.has_just_begun else pace.interval_ms
@@ -266,7 +270,7 @@ class _Run:
         )
 
     async def _say_if_busy(self, pace: DraftPacing) -> None:
-        """Once each time that drafts stop: the client sees why nothing moves."""
+        """Notify the client once each time that drafts stop, so that it knows why there are no partials."""
         if pace.drafts:
             self._told_busy = False
         elif not self._told_busy:
@@ -316,7 +320,7 @@ class _Run:
                 assert commit is not None
                 written = await self._parts.functions.commit(self._owner, commit)
             else:
-                # First: a worker that dies behind the commit can never say it again.
+                # Before the commit: if this worker died after it, no other would send this final again.
                 if isinstance(outcome.event, Final):
                     await self._say(outcome.event)
                 written, _ = await self._parts.functions.emit(self._owner, outcome.event, commit)

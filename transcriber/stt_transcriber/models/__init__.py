@@ -1,1 +1,1 @@
-"""The store of Whisper models."""
+"""Store of Whisper models."""

@@ -8,7 +8,7 @@ from stt_transcriber.models.store import ModelError, default_models_dir, install
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; 0 when all went well, 1 with one line on stderr otherwise."""
+    """Run one command; return 0 on success, otherwise 1 with one line on stderr."""
     options = _parser().parse_args(arguments)
     models_dir: Path = options.models_dir
     try:
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 class _ProgressLine:
-    """Tells progress in tenths on stderr: few lines, also in a build log."""
+    """Progress output on stderr in steps of 10 %: few lines, even in a build log."""
 
     def __init__(self) -> None:
         self._last = ("", -1)

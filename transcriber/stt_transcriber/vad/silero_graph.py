@@ -1,8 +1,8 @@
-"""Silero's network as products of matrices: five windows go through in half the time that its file takes.
+"""Silero's network as matrix products: five windows take half the time that its file takes.
 
-The file is made of convolutions, which ONNX Runtime lays out anew for every window and multiplies one window at a time,
-five columns wide. Here each is one product over all windows of a call. What comes of a window hangs on no other that
-goes along but by the state that it is handed.
+The file consists of convolutions, for which ONNX Runtime rearranges the data of every window and multiplies one window
+at a time, five columns wide. Here each convolution is one product over all windows of a call. A window's result depends
+on the other windows of the call only through the state that is passed on.
 """
 
 from pathlib import Path
@@ -16,20 +16,21 @@ from stt_transcriber.engines.onnx.nodes import Graph
 
 _HOP = 128
 _MIRRORED = 64
-"""Samples that follow a window for the last spectrum, its own backwards."""
+"""Samples appended to a window for the last spectrum: the window's own end, reversed."""
 _BINS = 129
 _SPECTRA = 4
-"""Of a window: two hops each, from every hop's beginning."""
+"""Spectra per window; one begins at every hop, and each spans two hops."""
 _WIDTH = 128
-"""Numbers of each half of the state."""
+"""Size of each half of the state."""
 _END = np.iinfo(np.int64).max
 
 
 def silero_graph(path: Path) -> bytes:
-    """The network of Silero's file for 16 kHz, version 6, with the same ins and outs.
+    """Build the network of Silero's file (version 6, 16 kHz) with the same inputs and outputs.
 
-    In: ``input`` float32 [n, 64 + 512]: each window behind the end of the one before; ``h``, ``c`` float32 [1, 1, 128].
-    Out: ``speech_probs`` float32 [n, 1]; ``hn``, ``cn`` as ``h``, ``c``. Raises OSError, KeyError for another file.
+    Inputs: ``input`` float32 [n, 64 + 512], each window after the end of the previous one; ``h``, ``c`` float32
+    [1, 1, 128]. Outputs: ``speech_probs`` float32 [n, 1]; ``hn``, ``cn`` like ``h``, ``c``. Raises OSError when the
+    file cannot be read, KeyError for another file.
     """
     weights = {one.name: numpy_helper.to_array(one) for one in onnx.load(path).graph.initializer}
     graph = Graph({})
@@ -55,7 +56,7 @@ def silero_graph(path: Path) -> bytes:
 
 
 def _magnitudes(graph: Graph, basis: NDArray[np.float32]) -> str:
-    """[n, spectra, bins], of ``basis`` float32 [2 * bins, 2 hops]: cosines, then sines."""
+    """Add the spectra's magnitudes, [n, spectra, bins]; ``basis`` float32 [2 * bins, 2 hops]: cosines, then sines."""
     mirrored = _slice(graph, "input", 1, -2, -2 - _MIRRORED, -1)
     hops = graph.node("Concat", ["input", mirrored], axis=1)
     hops = graph.node("Reshape", [hops, graph.constant([-1, _SPECTRA + 1, _HOP])])
@@ -66,8 +67,11 @@ def _magnitudes(graph: Graph, basis: NDArray[np.float32]) -> str:
 
 
 def _convolution(graph: Graph, x: str, weight: NDArray[np.float32], bias: NDArray[np.float32], stride: int) -> str:
-    """[n, frames, in] -> [n, frames / stride, out], of ``weight`` float32 [out, in, 3], its middle over a frame, and
-    Relu. (One matrix over all frames, mostly zeros, would need no slices, but is four times as much to read.)"""
+    """Add a convolution and Relu, [n, frames, in] -> [n, frames / stride, out].
+
+    ``weight``: float32 [out, in, 3], centred on a frame. One matrix over all frames, mostly zeros, would need no
+    slices, but is four times as much memory to read.
+    """
     padded = graph.node("Pad", [x, graph.constant([0, 1, 0, 0, 1, 0])])
     taps = [_slice(graph, padded, 1, tap, tap - 2 or _END, stride) for tap in range(3)]
     rows = graph.node("Concat", taps, axis=2)
