@@ -1,1 +1,1 @@
-"""Pure rules of the transcriber: no I/O, no clock, no model."""
+"""Pure logic of the transcriber: no I/O, no clock, no model."""

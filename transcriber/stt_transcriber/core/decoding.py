@@ -1,4 +1,4 @@
-"""What the transcriber asks of an engine, and what it gets back."""
+"""Requests from the transcriber to an engine, and the results."""
 
 import enum
 from dataclasses import dataclass, field
@@ -13,8 +13,12 @@ SAMPLE_RATE = 16000
 
 
 class Quality(enum.Enum):
-    """DRAFT: greedy, cheap, for text that may still change. FULL: beam search over the whole utterance. FILE: a
-    narrower one over a piece of a file, which nobody waits for: as cheap as may be when many are decoded together."""
+    """Search effort of a decode.
+
+    DRAFT: greedy and cheap, for text that may still change. FULL: beam search over the whole utterance. FILE: a
+    narrower beam search over a piece of a file. Nobody waits for it, so it is as cheap as possible when many pieces are
+    decoded together.
+    """
 
     DRAFT = "draft"
     FULL = "full"
@@ -23,20 +27,23 @@ class Quality(enum.Enum):
 
 @dataclass
 class Memory:
-    """What an engine keeps of an utterance from one draft to the next, to do less work; nothing but the engine reads
-    it. One decode at a time may hold it. A result never depends on it, but for the last bits of a probability."""
+    """Data that an engine keeps of an utterance from one draft to the next, to save work.
+
+    Only the engine reads it, and only one decode at a time may hold it. Results don't depend on it, except for the last
+    bits of a probability.
+    """
 
     kept: Any = None
 
 
 @dataclass(frozen=True)
 class DecodeRequest:
-    """One piece of audio to put into words.
+    """One piece of audio to decode.
 
-    ``samples``: float32 [n], 16 kHz mono in -1…1, at most 30 s. ``language`` None: detect it, in ``language_samples``
-    where those are given, and keep to ``expected_language`` unless another is clearly heard. ``prompt``: text that
-    comes before (a user's vocabulary, the end of the last utterance); '' for none. ``begin``: position of the first
-    sample in the session, by which an engine finds what ``memory`` has of the same audio.
+    ``samples``: float32 [n], 16 kHz mono in -1…1, at most 30 s. ``language`` None: detect it, from ``language_samples``
+    if given, and keep ``expected_language`` unless another language is clearly detected. ``prompt``: preceding text (a
+    user's vocabulary, the end of the last utterance); '' for none. ``begin``: position of the first sample in the
+    session, by which an engine finds the data in ``memory`` for the same audio.
     """
 
     samples: NDArray[np.float32]
@@ -52,9 +59,9 @@ class DecodeRequest:
 
 @dataclass(frozen=True)
 class TimedWord:
-    """A word as Whisper writes it (punctuation attached, no surrounding spaces); seconds from the request's start.
+    """Word as Whisper writes it (punctuation attached, no surrounding spaces); seconds from the request's start.
 
-    ``space_before``: a space separates it from the word before.
+    ``space_before``: a space separates it from the previous word.
     """
 
     text: str
@@ -66,12 +73,12 @@ class TimedWord:
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """What an engine heard.
+    """Result of a decode.
 
-    ``avg_logprob`` is the mean natural logarithm of the tokens' probabilities; ``no_speech_prob`` Whisper's own
-    estimate; ``compression_ratio`` bytes of text by bytes of its zlib form (loops compress well); ``truncated``: the
-    limit of tokens was reached, which speech does not do and loops do. ``safe_words``: so many words, from the first,
-    were heard to their end, by what the engine attended to; None: the engine cannot tell.
+    ``avg_logprob``: mean natural logarithm of the tokens' probabilities. ``no_speech_prob``: Whisper's own estimate.
+    ``compression_ratio``: bytes of the text divided by bytes of its zlib form (loops compress well). ``truncated``: the
+    token limit was reached, which happens with loops but not with speech. ``safe_words``: number of words, from the
+    first, whose ends lie within the audio, judging by what the engine attended to; None: the engine cannot tell.
     """
 
     text: str

@@ -1,7 +1,7 @@
-"""The language of a live session with detection: open until enough voice was heard.
+"""Language of a live session with language detection: undecided until there was enough voice.
 
-Whisper takes a word or two for English, mostly. So they decide nothing, and the language of a short utterance is
-detected in its voice together with that of the utterances before it.
+Whisper mostly detects a word or two as English. So a word or two decide nothing, and the language of a short utterance
+is detected from its voice together with the voice of the utterances before it.
 """
 
 from dataclasses import dataclass
@@ -15,30 +15,30 @@ from stt_transcriber.core.audio.vad_gate import WINDOW_MS, WINDOW_SAMPLES
 from stt_transcriber.core.audio.vad_track import VadTrack
 
 DECIDE_AFTER_MS = 3_000
-"""Enough voice to tell its language. Measured with base in five languages: 35 of 36 pieces right, of 2 s 31 of 38, of
-sayings of a second 80 of 152, but of 3 s of such sayings joined all of 60."""
+"""Enough voice to detect its language. Measured with base in five languages: 35 of 36 pieces were right; of pieces of
+2 s, 31 of 38; of utterances of one second, 80 of 152; but of such utterances joined to 3 s, all 60."""
 SWITCH_AFTER_MS = 5_000
-"""Voice of an utterance that may change the language."""
+"""Least voice in an utterance that may change the language."""
 DECIDES_ABOVE = 0.5
-"""Least probability of a language to decide on."""
+"""Least probability at which a language is decided."""
 _MARGIN = 3
-"""Windows kept around voice: sounds begin and end softly."""
+"""Windows kept on either side of voice, because sounds begin and end softly."""
 _KEPT_SAMPLES = DECIDE_AFTER_MS * 16
 
 
 @dataclass(frozen=True)
 class Voice:
-    """The voice in a piece of audio. ``samples``: int16 [n], margins included; ``voiced_ms``: without them."""
+    """Voice in a piece of audio. ``samples``: int16 [n], including margins; ``voiced_ms``: length without margins."""
 
     samples: NDArray[np.int16]
     voiced_ms: int
 
     def then(self, later: "Voice") -> "Voice":
-        """This voice and a later one, without what was between them."""
+        """Return this voice joined with a later one, without the audio between them."""
         return Voice(np.concatenate([self.samples, later.samples]), self.voiced_ms + later.voiced_ms)
 
     def as_float(self) -> NDArray[np.float32]:
-        """float32 [n] in -1…1."""
+        """Return the samples as float32 [n] in -1…1."""
         return self.samples.astype(np.float32) / 32768.0
 
 
@@ -46,7 +46,7 @@ NO_VOICE = Voice(np.zeros(0, np.int16), 0)
 
 
 def voice_in(buffer: RollingBuffer, track: VadTrack, begin: int, end: int) -> Voice:
-    """The voice between two positions, of the windows that lie in between as a whole."""
+    """Return the voice between two positions, counting only windows that lie entirely between them."""
     begin, end = -(-begin // WINDOW_SAMPLES) * WINDOW_SAMPLES, end // WINDOW_SAMPLES * WINDOW_SAMPLES
     stretches = track.stretches(begin, end, _MARGIN)
     if not stretches:
@@ -57,7 +57,7 @@ def voice_in(buffer: RollingBuffer, track: VadTrack, begin: int, end: int) -> Vo
 
 @dataclass(frozen=True)
 class LanguageChoice:
-    """How a request finds its language; see ``DecodeRequest``."""
+    """Language fields of a ``DecodeRequest``."""
 
     language: str | None = None
     language_samples: NDArray[np.float32] | None = None
@@ -65,7 +65,10 @@ class LanguageChoice:
 
 
 class SessionLanguage:
-    """``decided``: the language, None while it is open. ``evidence``: the voice that was heard meanwhile."""
+    """Language of one session.
+
+    ``decided``: the language, None while undecided. ``evidence``: the voice collected until then.
+    """
 
     def __init__(self, asked_for: str | None, carried: TakeoverState) -> None:
         self._asked_for = asked_for
@@ -73,7 +76,7 @@ class SessionLanguage:
         self.evidence = Voice(np.frombuffer(carried.voice, np.int16), carried.voiced_ms)
 
     def choose(self, voice: Voice) -> LanguageChoice:
-        """How to find the language of an utterance with this voice."""
+        """Choose how to detect the language of an utterance with this voice."""
         if self.decided is None:
             alone = voice.voiced_ms >= DECIDE_AFTER_MS or not self.evidence.voiced_ms
             return LanguageChoice(language_samples=None if alone else self.evidence.then(voice).as_float())
@@ -82,7 +85,10 @@ class SessionLanguage:
         return LanguageChoice(expected_language=self.decided)
 
     def final_language(self, voice: Voice, detected: str, probability: float) -> str:
-        """The language of the final of an utterance with this voice, decoded as ``choose`` said; may decide."""
+        """Return the language for the final of an utterance with this voice; may decide the session's language.
+
+        ``detected`` and ``probability`` come from a decode with the language that ``choose`` returned.
+        """
         if self.decided is not None:
             if not self._asked_for and voice.voiced_ms >= SWITCH_AFTER_MS:
                 self.decided = detected

@@ -1,1 +1,1 @@
-"""Rolling buffer, voice activity and cut points; pure."""
+"""Pure audio logic: rolling buffer, voice activity and cut points."""

@@ -1,4 +1,4 @@
-"""From the voice model's probabilities to speech and silence, with hysteresis."""
+"""Conversion of the VAD model's probabilities to speech and silence, with hysteresis."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,10 @@ WINDOW_MS = WINDOW_SAMPLES * 1000 // 16000
 
 @dataclass(frozen=True)
 class GatePolicy:
-    """When speech begins and ends. The two thresholds lie apart so that a wavering voice does not chop an utterance."""
+    """Conditions for the start and end of speech.
+
+    The two thresholds differ so that a fluctuating probability does not split an utterance.
+    """
 
     onset_probability: float = 0.5
     offset_probability: float = 0.35
@@ -18,7 +21,7 @@ class GatePolicy:
 
 @dataclass(frozen=True)
 class GateState:
-    """All that a gate remembers."""
+    """Complete state of a gate."""
 
     window: int
     rising: int
@@ -30,7 +33,7 @@ class GateState:
 
 
 class VadGate:
-    """Fed one probability per window of 512 samples; counts windows from the first."""
+    """Gate that receives one probability per window of 512 samples; counts windows from ``first_window``."""
 
     def __init__(self, policy: GatePolicy, first_window: int = 0) -> None:
         self._policy = policy
@@ -38,27 +41,27 @@ class VadGate:
         self._rising = 0
         self.in_speech = False
         self.speech_start_window = 0
-        self.speech_end_window = 0  # one behind the last window that held speech
+        self.speech_end_window = 0  # one after the last window that held speech
         self.speech_windows = 0
         self._eager_until = 0
 
     @property
     def silence_ms(self) -> int:
-        """Since the last speech; meaningful while ``in_speech``."""
+        """Milliseconds since the last speech; only meaningful while ``in_speech``."""
         return (self._window - self.speech_end_window) * WINDOW_MS
 
     @property
     def is_rest(self) -> bool:
-        """What is spoken is the rest of an utterance that was interrupted."""
+        """Whether the current speech is the rest of an interrupted utterance."""
         return self.in_speech and self.speech_start_window < self._eager_until
 
     @property
     def is_rising(self) -> bool:
-        """Speech is just beginning: one window less than an onset needs, so far."""
+        """Whether speech may be starting: at most one window is missing for an onset."""
         return not self.in_speech and self._rising >= self._policy.onset_windows - 1 > 0
 
     def update(self, probability: float) -> bool:
-        """Takes the next window; True when speech began (looking back to ``speech_start_window``)."""
+        """Process the next window; return True if speech began (at ``speech_start_window``, some windows earlier)."""
         self._window += 1
         if self.in_speech:
             if probability >= self._policy.offset_probability:
@@ -72,7 +75,7 @@ class VadGate:
         return True
 
     def begin(self) -> None:
-        """Speech began with the windows that were rising, enough of them or not (the audio may end here)."""
+        """Begin speech at the first rising window, even if too few are rising (the audio may end here)."""
         self.in_speech = True
         self.speech_start_window = self._window - self._rising
         self.speech_end_window = self._window
@@ -80,27 +83,31 @@ class VadGate:
         self._rising = 0
 
     def end(self) -> None:
-        """The utterance was closed; the next one needs a new onset."""
+        """Close the utterance; the next one needs a new onset."""
         self.in_speech = False
         self._rising = 0
         self._eager_until = 0
 
     def interrupt(self, pause_ms: int) -> None:
-        """The utterance was closed because no audio came: until so much silence is heard behind its last speech, one
-        window of voice is its rest."""
+        """Close the utterance because no audio arrived.
+
+        Until ``pause_ms`` of silence follow its last speech, a single window of voice counts as its rest.
+        """
         self.end()
         self._eager_until = self.speech_end_window + pause_ms // WINDOW_MS
-        # The next window may still hold sound of the utterance that was closed.
+        # The next window may still hold sound from the closed utterance.
         self._rising = -1
 
     def split(self, at_window: int, voiced: int) -> None:
-        """The utterance was cut in mid-speech, before ``at_window``: since then ``voiced`` windows held speech, and it
-        goes on."""
+        """Split the utterance in mid-speech, before ``at_window``; the speech continues.
+
+        ``voiced``: number of windows since the cut that held speech.
+        """
         self.speech_start_window = at_window
         self.speech_windows = voiced
 
     def state(self) -> GateState:
-        """A copy of what is remembered."""
+        """Return a copy of the state."""
         return GateState(
             self._window,
             self._rising,
@@ -112,7 +119,7 @@ class VadGate:
         )
 
     def restore(self, state: GateState) -> None:
-        """Goes on from a ``state``."""
+        """Restore a state that ``state`` returned."""
         self._window, self._rising, self.in_speech = state.window, state.rising, state.in_speech
         self.speech_start_window, self.speech_end_window = state.speech_start_window, state.speech_end_window
         self.speech_windows = state.speech_windows

@@ -1,4 +1,4 @@
-"""The voice model and its gate on a session's audio: where speech begins and ends, in positions of the session."""
+"""VAD model and gate on a session's audio: the start and end of speech, as positions in the session."""
 
 from collections import deque
 from collections.abc import Callable
@@ -12,61 +12,61 @@ from stt_transcriber.core.audio.vad_gate import WINDOW_MS, WINDOW_SAMPLES, GateP
 from stt_transcriber.core.audio.vad_track import VadTrack
 
 Voice = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""float32 [n * 512] -> probability of voice [n]; carries its own state from call to call."""
+"""VAD function: float32 [n * 512] -> probability of voice [n]; keeps its own state between calls."""
 
 
 class VadModel(Protocol):
-    """A voice whose memory can be kept and put back."""
+    """VAD model whose state can be saved and restored."""
 
     def probabilities(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """See ``Voice``."""
+        """Return the probability of voice per window; see ``Voice``."""
         ...
 
     def state(self) -> bytes:
-        """What it remembers."""
+        """Return the state of the model."""
         ...
 
     def restore(self, state: bytes) -> None:
-        """Goes on from a ``state``."""
+        """Restore a state that ``state`` returned."""
         ...
 
 
 class VadStream:
-    """The voice model hears audio as it comes; the gate follows window by window, as far as it is led.
+    """VAD model that processes audio as it arrives, and a gate that follows one window per ``step``.
 
-    ``base``: where it begins, a whole number of windows: all who listen to a session hear the same windows.
-    ``position``: how far the gate is. ``track``: the probabilities up to there.
+    ``base``: position of the start, a whole number of windows, so that every owner of a session processes the same
+    windows. ``position``: position up to which the gate has processed the audio. ``track``: probabilities up to there.
     """
 
     def __init__(self, voice: Voice, policy: GatePolicy, base: int) -> None:
         self._voice = voice
-        self._ahead: deque[float] = deque()  # heard, and not yet taken by the gate
+        self._ahead: deque[float] = deque()  # probabilities not yet processed by the gate
         self.gate = VadGate(policy, base // WINDOW_SAMPLES)
         self.track = VadTrack(base, policy.offset_probability)
         self.position = base
 
     @property
     def has_more(self) -> bool:
-        """There are windows that the gate has not taken."""
+        """Whether there are windows that the gate has not processed."""
         return bool(self._ahead)
 
     @property
     def speech_start(self) -> int:
-        """Where the last speech began."""
+        """Position where the last speech began."""
         return self.at(self.gate.speech_start_window)
 
     @property
     def speech_end(self) -> int:
-        """Behind the last window that held speech."""
+        """Position after the last window that held speech."""
         return self.at(self.gate.speech_end_window)
 
     @property
     def voiced_ms(self) -> int:
-        """Of the open utterance."""
+        """Milliseconds of voice in the open utterance."""
         return self.gate.speech_windows * WINDOW_MS
 
     def hear(self, buffer: RollingBuffer) -> int:
-        """Listens to what is new, in whole windows; answers how far the voice model is."""
+        """Run the VAD model on new audio, in whole windows; return the position up to which it has processed it."""
         begin = self.position + len(self._ahead) * WINDOW_SAMPLES
         windows = max(0, buffer.end - begin) // WINDOW_SAMPLES
         end = begin + windows * WINDOW_SAMPLES
@@ -75,16 +75,16 @@ class VadStream:
         return end
 
     def step(self) -> bool:
-        """Leads the gate through the next window; True when speech began."""
+        """Move the gate to the next window; return True if speech began."""
         probability = self._ahead.popleft()
         self.position += WINDOW_SAMPLES
         self.track.append(probability)
         return self.gate.update(probability)
 
     def at(self, window: int) -> int:
-        """Position of a window of the gate."""
+        """Return the position of a window of the gate."""
         return window * WINDOW_SAMPLES
 
     def split(self, at: int) -> None:
-        """The utterance was cut at ``at``; speech goes on."""
+        """Split the utterance at position ``at``; the speech continues."""
         self.gate.split(at // WINDOW_SAMPLES, self.track.voiced(at, self.position))

@@ -1,4 +1,4 @@
-"""How probable a voice was, window by window, for as long as the audio behind it may still be decoded or cut."""
+"""Probability of voice per window, kept while the audio may still be decoded or cut."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -9,11 +9,11 @@ import numpy as np
 from stt_transcriber.core.audio.vad_gate import WINDOW_SAMPLES
 
 Span = tuple[int, int]
-"""Positions in samples, from and to."""
+"""Range of positions in samples: start, end."""
 
 
 class VadTrack:
-    """Probabilities from position ``base`` on, one per window; positions are those of the session's audio."""
+    """Probabilities from position ``base`` on, one per window; positions are offsets into the session's audio."""
 
     def __init__(self, base: int, voiced_from: float) -> None:
         self._start = base
@@ -21,47 +21,47 @@ class VadTrack:
         self._probabilities: deque[float] = deque()
 
     def append(self, probability: float) -> None:
-        """The next window's."""
+        """Append the probability of the next window."""
         self._probabilities.append(probability)
 
     def drop_before(self, position: int) -> None:
-        """Forgets the windows that end at or before ``position``."""
+        """Drop the windows that end at or before ``position``."""
         while self._probabilities and self._start + WINDOW_SAMPLES <= position:
             self._probabilities.popleft()
             self._start += WINDOW_SAMPLES
 
     def state(self) -> tuple[int, list[float]]:
-        """Position of the first window, and the probabilities."""
+        """Return the position of the first window, and the probabilities."""
         return self._start, list(self._probabilities)
 
     def restore(self, start: int, probabilities: Iterable[float]) -> None:
-        """Goes on from a ``state``."""
+        """Restore a state that ``state`` returned."""
         self._start, self._probabilities = start, deque(probabilities)
 
     @classmethod
     def unpacked(cls, begin: int, bits: bytes) -> "VadTrack":
-        """What ``packed`` told of the windows from the one at ``begin`` on."""
+        """Create a track from the result of ``packed`` for windows from the one that contains ``begin``."""
         track = cls(begin // WINDOW_SAMPLES * WINDOW_SAMPLES, 0.5)
         track._probabilities.extend(np.unpackbits(np.frombuffer(bits, np.uint8)).astype(float).tolist())
         return track
 
     def packed(self, begin: int, end: int) -> bytes:
-        """Whether the windows touching [begin, end) held voice, a bit each."""
+        """Return one bit per window touching [begin, end): whether it held voice."""
         _, heard = self._between(begin, end)
         return np.packbits([probability >= self._voiced_from for probability in heard]).tobytes()
 
     def share(self, begin: int, end: int) -> float:
-        """Part of the windows touching [begin, end) that held voice, 0–1; what was not listened to does not count."""
+        """Return the share of windows touching [begin, end) that held voice, 0–1; unprocessed audio does not count."""
         _, heard = self._between(begin, end)
         return self.voiced(begin, end) / len(heard) if heard else 0.0
 
     def voiced(self, begin: int, end: int) -> int:
-        """How many of the windows touching [begin, end) held voice."""
+        """Count the windows touching [begin, end) that held voice."""
         _, heard = self._between(begin, end)
         return sum(probability >= self._voiced_from for probability in heard)
 
     def stretches(self, begin: int, end: int, margin: int) -> list[Span]:
-        """Ranges of the windows touching [begin, end) that held voice, widened by ``margin`` windows on either side."""
+        """Return the ranges of voiced windows touching [begin, end), widened by ``margin`` windows on either side."""
         first, heard = self._between(begin, end)
         near = np.zeros(len(heard) + 2, bool)
         for at in np.flatnonzero(np.array(heard) >= self._voiced_from):
@@ -70,7 +70,7 @@ class VadTrack:
         return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
     def extent(self, begin: int, end: int) -> Span | None:
-        """From the first to the last of the windows touching [begin, end) that held voice; None: there is none."""
+        """Return the range from the first to the last voiced window touching [begin, end), None if there is none."""
         first, heard = self._between(begin, end)
         voiced = [index for index, probability in enumerate(heard) if probability >= self._voiced_from]
         if not voiced:
@@ -78,8 +78,10 @@ class VadTrack:
         return first + voiced[0] * WINDOW_SAMPLES, first + (voiced[-1] + 1) * WINDOW_SAMPLES
 
     def density(self, begin: int, end: int, pause: int) -> float:
-        """Part of the windows touching [begin, end) that held voice, 0–1; silence around it, and pauses of at least so
-        many samples, do not count."""
+        """Return the share of windows touching [begin, end) that held voice, 0–1.
+
+        Silence before and after the voice, and pauses of at least ``pause`` samples, do not count.
+        """
         _, heard = self._between(begin, end)
         voiced = [index for index, probability in enumerate(heard) if probability >= self._voiced_from]
         if not voiced:
@@ -88,8 +90,10 @@ class VadTrack:
         return len(voiced) / (len(voiced) + sum(gap for gap in gaps if gap * WINDOW_SAMPLES < pause))
 
     def longest_pause(self, begin: int, end: int) -> tuple[int, int] | None:
-        """The longest run of windows without voice between two positions (the last one of equals); None: there is
-        none."""
+        """Return the longest run of windows without voice between two positions, None if there is none.
+
+        Among runs of equal length, the last one is returned.
+        """
         first, heard = self._between(begin, end)
         best: tuple[int, int] | None = None
         since: int | None = None

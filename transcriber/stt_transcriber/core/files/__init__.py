@@ -1,1 +1,1 @@
-"""Cutting files into chunks, and the text of a chunk; pure."""
+"""Pure file logic: cutting files into chunks, and the text of a chunk."""

@@ -1,5 +1,4 @@
-"""The text of one chunk of a file, decode by decode: mostly one, more where a text leaves speech out or is not
-believed."""
+"""Text of one chunk of a file, decode by decode: mostly one, more if a text misses speech or is rejected."""
 
 from collections.abc import Sequence
 
@@ -16,8 +15,11 @@ from stt_transcriber.core.text.missed_speech import Retry, Speech
 
 
 class ChunkText:
-    """Asked for ``samples`` until it ``is_over``, told what was heard in them. ``begin``: their place in the file.
-    ``unrecognized``: voice that has no text."""
+    """Text of one chunk in the making.
+
+    Until it ``is_over``, the caller decodes ``samples`` and passes the result to ``take``. ``begin``: position of
+    ``samples`` in the file. ``unrecognized``: voice that has no text.
+    """
 
     def __init__(self, chunk: Chunk, samples: NDArray[np.int16], task: Task) -> None:
         self._chunk = chunk
@@ -32,23 +34,25 @@ class ChunkText:
 
     @property
     def is_over(self) -> bool:
-        """All of it was decoded."""
+        """Whether the whole chunk was decoded."""
         return self.begin >= self._whole_end
 
     def samples(self) -> NDArray[np.float32]:
-        """float32 [n] in -1…1: what to decode next."""
+        """Return the audio to decode next, float32 [n] in -1…1."""
         return self._buffer.as_float(self.begin, self._end)
 
     @property
     def voice_share(self) -> float:
-        """The part of ``samples`` that held voice, 0–1."""
+        """Share of ``samples`` that held voice, 0–1."""
         if (self.begin, self._end) == (self._chunk.start_sample, self._whole_end):
             return self._chunk.voice_share
         return self._track.share(self.begin, self._end)
 
     def take(self, hypothesis: Hypothesis | None) -> Sequence[TimedWord]:
-        """What was heard in ``samples``, None if it is not to be believed. Answers the words that are settled by it;
-        their times count from ``begin``, as it was."""
+        """Apply the hypothesis for ``samples``, None if it was rejected; return the words that it settles.
+
+        Their times count from ``begin`` as it was before the call.
+        """
         words = placed(hypothesis, self.begin) if hypothesis else []
         speech = Speech(self._buffer, self._track, self.begin, self._end)
         shortened = self._end < self._whole_end

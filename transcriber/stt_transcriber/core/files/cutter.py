@@ -1,4 +1,4 @@
-"""Cutting a long recording at pauses into chunks that the model takes whole. Silence between chunks is left out."""
+"""Cutting of a long recording at pauses into chunks that fit into one decode; silence between chunks is left out."""
 
 from dataclasses import dataclass, field, replace
 
@@ -16,23 +16,26 @@ from stt_transcriber.core.language import voice_in
 
 @dataclass(frozen=True)
 class CutterPolicy:
-    """Lengths in samples at 16 kHz."""
+    """Lengths for cutting, in samples at 16 kHz."""
 
     max_chunk: int = 28 * SAMPLE_RATE
-    look_back: int = 6 * SAMPLE_RATE  # where a cut is sought when nobody pauses
-    pad: int = SAMPLE_RATE // 5  # kept before and behind speech
+    look_back: int = 6 * SAMPLE_RATE  # range searched for a cut if there is no pause
+    pad: int = SAMPLE_RATE // 5  # silence kept before and after speech
     pause: int = SAMPLE_RATE * 3 // 10  # shortest silence that counts as a pause
-    long_pause: int = 3 * SAMPLE_RATE  # a chunk ends here in any case: more silence would only be decoded
-    telling: int = 5 * SAMPLE_RATE  # so much voice tells the language
-    evidence: int = 8 * SAMPLE_RATE  # of the voice of several chunks that tells the language, the last part
+    long_pause: int = 3 * SAMPLE_RATE  # always ends a chunk: more silence would only cost decoding time
+    telling: int = 5 * SAMPLE_RATE  # voice needed to detect the language
+    evidence: int = 8 * SAMPLE_RATE  # most voice of several chunks used to detect the language: the last part
 
 
 @dataclass(frozen=True)
 class CutChunk:
-    """One piece; ``samples`` int16, ``start`` its place in the recording, ``voice_share`` the part of it
-    that held voice, 0–1; ``voiced``: which windows, as ``VadTrack.packed`` tells. ``decides``: the recording's
-    language is the one detected with this chunk, in ``evidence``, int16 [n], the voice of the first chunks, or in the
-    chunk itself where that is empty."""
+    """One piece of a recording.
+
+    ``start``: its position in the recording. ``samples``: int16 [n]. ``voice_share``: share of it that held voice, 0–1.
+    ``voiced``: the windows that held voice, in the format of ``VadTrack.packed``. ``decides``: the recording's language
+    is the one detected with this chunk, from ``evidence`` (int16 [n], the voice of the first chunks) or, if that is
+    empty, from the chunk itself.
+    """
 
     start: int
     samples: NDArray[np.int16]
@@ -44,7 +47,7 @@ class CutChunk:
 
 @dataclass(frozen=True)
 class HeldChunk:
-    """A chunk that is not given out, as it is stored: ``samples`` int16, the rest as in ``CutChunk``."""
+    """Stored form of a chunk that is held back; ``samples`` are int16, other fields as in ``CutChunk``."""
 
     start: int
     samples: bytes
@@ -54,10 +57,11 @@ class HeldChunk:
 
 @dataclass(frozen=True)
 class CutterState:
-    """What a cutter remembers besides the audio from ``settled`` on; positions in samples.
+    """State of a cutter, apart from the audio from ``settled`` on; positions in samples.
 
-    ``voiced``: float32 probabilities of the windows from ``voiced_from`` on; ``begin``: of the chunk in the making;
-    ``decided``: the language was given, or the chunk that decides it was given out. ``held``: chunks that were not.
+    ``voiced``: float32 probabilities of the windows from ``voiced_from`` on. ``begin``: start of the chunk in the
+    making. ``decided``: the language was given, or the chunk that decides it was returned. ``held``: chunks that are
+    held back.
     """
 
     settled: int
@@ -72,33 +76,37 @@ class CutterState:
 
 
 class ChunkCutter:
-    """Fed samples in any portions; answers finished chunks in order. The same audio is cut the same way, always.
+    """Cutter that receives samples in portions of any size and returns finished chunks in order.
 
-    The first chunks are held until together they tell the recording's language. Then the first one alone is given out,
-    which decides it, and the others with whatever is asked for next. ``decided``: no language is to be detected.
+    The same audio is always cut in the same way. The first chunks are held back until together they have enough voice
+    to detect the recording's language. Then the first one, which decides the language, is returned alone, and the
+    others with the next call. ``decided``: no language is to be detected.
     """
 
     def __init__(self, voice: Voice, gate: GatePolicy, policy: CutterPolicy, *, decided: bool = False) -> None:
         self._listener = VadStream(voice, gate, 0)
         self._policy = policy
         self._buffer = RollingBuffer()
-        self._begin: int | None = None  # of the chunk in the making
+        self._begin: int | None = None  # start of the chunk in the making
         self._pauses: list[int] = []  # middles of pauses within it
-        self.decided = decided  # the language was given, or the chunk that decides it was given out
+        self.decided = decided  # the language was given, or the chunk that decides it was returned
         self._held: list[CutChunk] = []
 
     @property
     def position(self) -> int:
-        """Samples fed so far."""
+        """Number of samples received."""
         return self._buffer.end
 
     @property
     def settled(self) -> int:
-        """Everything before this is in a chunk already given out, or is silence."""
+        """Position before which all audio is silence or in a chunk that was returned or is held back."""
         return self._buffer.start
 
     def state(self) -> CutterState:
-        """What a successor needs to cut on in the same way; it is then fed the audio from ``settled`` on again."""
+        """Return the state with which another cutter can continue in the same way.
+
+        That cutter must receive the audio from ``settled`` on again.
+        """
         voiced_from, voiced = self._listener.track.state()
         return CutterState(
             self.settled,
@@ -113,7 +121,10 @@ class ChunkCutter:
         )
 
     def restore(self, state: CutterState) -> None:
-        """Goes on from a ``state``; its voice must go on from the same place. For a cutter that was fed nothing yet."""
+        """Restore a state that ``state`` returned, in a cutter that has received no audio.
+
+        Its VAD model must resume from the same position.
+        """
         self._buffer = RollingBuffer(state.settled)
         self._begin, self._pauses = state.begin, list(state.pauses)
         self.decided = self.decided or state.decided
@@ -125,7 +136,7 @@ class ChunkCutter:
         self._listener.track.restore(state.voiced_from, np.frombuffer(state.voiced, np.float32).tolist())
 
     def feed(self, samples: NDArray[np.int16]) -> list[CutChunk]:
-        """Takes samples [n]; answers the chunks that they completed."""
+        """Append samples [n]; return the chunks that are ready."""
         self._buffer.append(samples)
         chunks: list[CutChunk] = []
         self._listener.hear(self._buffer)
@@ -139,11 +150,11 @@ class ChunkCutter:
 
     @property
     def holds_chunks(self) -> bool:
-        """Chunks are held: ``finish`` is to be called once more."""
+        """Whether chunks are held back; if so after ``finish``, it must be called again."""
         return bool(self._held)
 
     def finish(self) -> list[CutChunk]:
-        """The recording is over; see ``holds_chunks``."""
+        """End the recording; return chunks that remain. Call again while ``holds_chunks``."""
         if self._begin is None and self._listener.gate.is_rising:
             self._listener.gate.begin()
             self._begin = max(self._buffer.start, self._listener.speech_start - self._policy.pad)
@@ -161,7 +172,7 @@ class ChunkCutter:
 
     def _tells_language(self) -> bool:
         voiced = sum(chunk.voice_share * len(chunk.samples) for chunk in self._held)
-        # However little voice there is: more is not held.
+        # The second condition limits how much audio is held back, however little voice there is.
         return voiced >= self._policy.telling or sum(len(c.samples) for c in self._held) >= self._policy.max_chunk
 
     def _deciding_chunk(self) -> CutChunk:
@@ -190,7 +201,7 @@ class ChunkCutter:
         return None
 
     def _cut_long(self) -> CutChunk:
-        """The chunk is as long as may be: cut at its last pause, else at the quietest moment of its last seconds."""
+        """Cut a chunk of maximum length at its last pause, or else at the quietest moment of its last seconds."""
         assert self._begin is not None
         earliest = self._begin + self._policy.max_chunk // 3
         pauses = [pause for pause in self._pauses if pause > earliest]

@@ -1,1 +1,1 @@
-"""One live session: utterances, endpointing, partials and finals; pure."""
+"""Pure logic of one live session: utterances, endpointing, partials and finals."""

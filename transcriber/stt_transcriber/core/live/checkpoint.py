@@ -1,8 +1,9 @@
-"""Places in the audio from which a successor can hear it again exactly as it was heard first.
+"""Checkpoints: positions in the audio from which the next owner can process it exactly as it was processed first.
 
-The voice model remembers, and so does the gate: begun at the committed position with an empty memory they would end
-utterances elsewhere. So their state is kept now and then, and the newest that lies before the committed position is
-stored with it. The successor hears the audio from there on; what had its final already is told by where it ended.
+The VAD model and its gate have state: started at the committed position without it, they would end utterances
+elsewhere. So their state is saved about once a second, and the newest checkpoint at or before the committed position is
+stored with it. The next owner processes the audio from there on, and recognises utterances that already have their
+finals by their ends.
 """
 
 from collections import deque
@@ -13,15 +14,16 @@ from stt_shared.contracts.session import VadCheckpoint
 from stt_transcriber.core.audio.vad_gate import WINDOW_SAMPLES, GateState
 
 SPACING_SAMPLES = 32 * WINDOW_SAMPLES
-"""About a second between two checkpoints: so much more of the audio log is kept than is not committed."""
+"""Distance of two checkpoints, about a second: this much more of the audio log is kept than is uncommitted."""
 
 
 @dataclass
 class Checkpoint:
-    """State at ``position``, a whole number of windows; frames of the log up to ``seq`` hold nothing behind it.
+    """State at ``position``, a whole number of windows; frames of the log up to ``seq`` hold nothing after it.
 
-    The voice model hears ahead of the gate: ``gate`` is None until that is there too. ``open_start``: of the utterance
-    that is open at ``position``, if one is. ``last_end``: of the utterance before that.
+    ``voice``: state of the VAD model, which runs ahead of the gate. ``gate``: state of the gate, None until it has
+    reached ``position`` too. ``open_start``: start of the utterance that is open at ``position``, None if there is
+    none. ``last_end``: end of the utterance before that.
     """
 
     position: int
@@ -33,20 +35,23 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """Those that may still be needed, in order."""
+    """Checkpoints that may still be needed, in order."""
 
     def __init__(self, first: Checkpoint) -> None:
         self._kept: deque[Checkpoint] = deque([first])
 
     def heard(self, position: int, seq: int, voice: Callable[[], bytes]) -> None:
-        """The voice model is at ``position`` and behind frame ``seq``, the last that holds nothing after it."""
+        """Add a checkpoint at ``position``, which the VAD model has reached, if the last one is far enough away.
+
+        ``seq``: the last frame that holds nothing after ``position``.
+        """
         if position >= self._kept[-1].position + SPACING_SAMPLES:
             self._kept.append(Checkpoint(position, seq, voice()))
 
     def until_answered(
         self, position: int, gate: Callable[[], GateState], open_start: int | None, last_end: int
     ) -> None:
-        """The gate is at ``position``."""
+        """Complete the checkpoint at ``position``, if there is one, with the state of the gate, which is there."""
         for checkpoint in reversed(self._kept):
             if checkpoint.position == position and checkpoint.gate is None:
                 checkpoint.gate, checkpoint.open_start, checkpoint.last_end = gate(), open_start, last_end
@@ -54,11 +59,14 @@ class Checkpoints:
                 return
 
     def skipped(self, seq: int) -> None:
-        """Frames up to ``seq`` lie before the first checkpoint."""
+        """Record that frames up to ``seq`` lie before the first checkpoint."""
         self._kept[0].seq = seq
 
     def before(self, committed: int) -> Checkpoint | None:
-        """The newest whose state is known at or before a position; forgets those before it."""
+        """Return the newest complete checkpoint at or before ``committed`` and drop those before it.
+
+        None: there is none.
+        """
         ready = [point for point in self._kept if point.gate is not None and point.position <= committed]
         if not ready:
             return None
@@ -68,9 +76,11 @@ class Checkpoints:
 
 
 class SettledRanges:
-    """Where the utterances ended that have their finals. After a takeover the audio from the checkpoint to
-    ``resumed_at`` is heard once more, and these are found again: nothing is said of them twice, and they end where
-    they ended. The last may end behind ``resumed_at``: its final reaches only so far, and the rest waits for its own.
+    """Ends of the utterances that are settled.
+
+    After a takeover, the audio from the checkpoint to ``resumed_at`` is processed once more, and these utterances are
+    found again: none of their events is published twice, and they end at the same positions. The last one may end after
+    ``resumed_at``: its final reaches only up to there, and the rest waits for its own.
     """
 
     def __init__(self, resumed_at: int, ends: tuple[int, ...] = ()) -> None:
@@ -78,24 +88,27 @@ class SettledRanges:
         self._ends = deque(ends)
 
     def add(self, end: int) -> None:
-        """An utterance has its final, or needs none; so has the beginning of one, and later its rest."""
+        """Add the end of an utterance that has its final or needs none.
+
+        An utterance whose beginning and rest get separate finals is added for each of them, and kept once.
+        """
         if not self.ended_at(end):
             self._ends.append(end)
 
     def holds(self, start: int) -> bool:
-        """The utterance that begins at ``start`` was settled before the takeover."""
+        """Check whether the utterance that begins at ``start`` was settled before the takeover."""
         return start < self.resumed_at
 
     def ended_at(self, end: int) -> bool:
-        """An utterance that was settled ended just there."""
+        """Check whether a settled utterance ended exactly at ``end``."""
         return end in self._ends
 
     def end_after(self, start: int) -> int:
-        """Where the settled utterance ended that began at ``start``."""
+        """Return the end of the settled utterance that began at ``start``."""
         return next((end for end in self._ends if end > start), self.resumed_at)
 
     def hearing(self, checkpoint: Checkpoint) -> VadCheckpoint:
-        """What is stored; forgets the ends that nobody who begins at the checkpoint will meet."""
+        """Return a checkpoint in its stored form; drop the ends that are never reached from this checkpoint."""
         assert checkpoint.gate is not None
         begin = checkpoint.position if checkpoint.open_start is None else checkpoint.open_start
         while self._ends and self._ends[0] <= min(begin, checkpoint.position):

@@ -1,4 +1,4 @@
-"""When an utterance ends: what the silence behind its speech means, by the voice gate alone."""
+"""End of an utterance: the meaning of the silence after its speech, by the VAD gate alone."""
 
 from stt_transcriber.core.audio.vad_gate import WINDOW_MS
 from stt_transcriber.core.audio.vad_stream import VadStream
@@ -6,8 +6,11 @@ from stt_transcriber.core.live.policy import LivePolicy
 
 
 class Endpoint:
-    """Asked while an utterance is open; ``endpointing_ms``: the session's own silence that ends one. ``pause_ms``: the
-    same, of a window at least."""
+    """Endpointing of the open utterance; used only while there is one.
+
+    ``endpointing_ms``: the session's own setting for the silence that ends an utterance. ``pause_ms``: the same, but at
+    least one window.
+    """
 
     def __init__(self, policy: LivePolicy, endpointing_ms: int, ear: VadStream) -> None:
         self._policy = policy
@@ -19,23 +22,23 @@ class Endpoint:
 
     @property
     def early_end(self) -> int:
-        """Where a final ends that a pause ends: fixed by the audio, not by when it is decoded."""
+        """End of a final that a pause ends; it depends on the audio, not on the time of the decode."""
         return self._ear.at(self._ear.gate.speech_end_window + _whole_windows(self._early_ms) // WINDOW_MS)
 
     def voiced_enough(self) -> bool:
-        """There was enough voice for a word."""
+        """Check whether there was enough voice for a word."""
         return self._ear.voiced_ms >= self._policy.min_speech_ms
 
     def may_be_over(self) -> bool:
-        """The pause is long enough to decode the final ahead."""
+        """Check whether the pause is long enough to decode the final ahead of time."""
         return self._ear.gate.silence_ms >= self._early_ms
 
     def is_over(self) -> bool:
-        """The pause is the end."""
+        """Check whether the pause ends the utterance."""
         return self._ear.gate.silence_ms >= self.pause_ms
 
     def ends_a_sentence_if_any(self) -> bool:
-        """The pause is just now as long as ends an utterance whose text ends a sentence."""
+        """Check whether the pause has exactly the length that ends an utterance whose text ends a sentence."""
         return self._ear.gate.silence_ms == self._sentence_ms and self.voiced_enough()
 
 

@@ -1,4 +1,4 @@
-"""What a live session answers: events for the client, steps of the committed position."""
+"""Results of a live session: events for the client and steps of the committed position."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,11 @@ from stt_shared.contracts.session import TakeoverState
 
 @dataclass(frozen=True)
 class Advance:
-    """Audio before ``samples`` is settled, and frames up to ``seq`` are not needed any more, not even to hear the rest
-    as it was heard."""
+    """Step of the committed position to ``samples``: audio before it is settled.
+
+    Frames up to ``seq`` are not needed, not even to process the remaining audio exactly as it was processed first.
+    ``context``: state that is stored for a takeover.
+    """
 
     samples: int
     seq: int
@@ -18,7 +21,7 @@ class Advance:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Something to tell: an event, a step of the committed position, or both in one."""
+    """Event, step of the committed position, or both in one."""
 
     event: Event | None
     advance: Advance | None = None

@@ -1,4 +1,4 @@
-"""The numbers that decide how a live session is transcribed, in one place."""
+"""Parameters for the transcription of a live session."""
 
 from dataclasses import dataclass, field
 
@@ -7,25 +7,25 @@ from stt_transcriber.core.audio.vad_gate import GatePolicy
 
 @dataclass(frozen=True)
 class LivePolicy:
-    """Milliseconds of audio, unless the name says wall time."""
+    """Parameters in milliseconds of audio, unless the name says wall time or another unit."""
 
     gate: GatePolicy = field(default_factory=GatePolicy)
-    pre_roll_ms: int = 300  # kept before the onset: the voice model hears late
+    pre_roll_ms: int = 300  # audio kept before the onset: the VAD model reacts late
     min_speech_ms: int = 160  # less voice than this is a click, not a word
-    early_final_ms: int = 200  # silence after which the final is decoded, to be ready at the endpoint
-    sentence_endpointing_ms: int = 0  # silence that ends an utterance whose text ends a sentence; 0: as any other
-    max_utterance_ms: int = 28_000  # the model takes 30 s
-    cut_look_back_ms: int = 6_000  # where a cut is sought when an utterance grows too long
-    first_partial_ms: int = 200  # of speech before the first partial
+    early_final_ms: int = 200  # silence after which the final is decoded, so that it is ready at the endpoint
+    sentence_endpointing_ms: int = 0  # silence that ends an utterance whose text ends a sentence; 0: no special case
+    max_utterance_ms: int = 28_000  # the model's limit is 30 s
+    cut_look_back_ms: int = 6_000  # range searched for a cut in an utterance that is too long
+    first_partial_ms: int = 200  # speech before the first partial
     partial_interval_ms: int = 300
-    young_ms: int = 1_500  # of speech: until then there is hardly a word to read
+    young_ms: int = 1_500  # speech: up to this length there is hardly a word to read
     max_partial_interval_ms: int = 3_000  # WHISPER_ACCUMULATION_S
     max_uncommitted_ms: int = 5_000  # BUFFER_MAX_DURATION_S
     window_ms: int = 6_000  # a partial's window is trimmed at stable words beyond this
-    margin_ms: int = 300  # words nearer to the end of the audio are never stable
-    context_chars: int = 160  # of the last final, carried into the next utterance
-    context_gap_ms: int = 3_000  # after more silence than this nothing is carried
-    idle_commit_ms: int = 1_000  # through silence the committed position moves in such steps
+    margin_ms: int = 300  # words closer than this to the end of the audio do not become stable
+    context_chars: int = 160  # end of the last final that is carried into the next utterance
+    context_gap_ms: int = 3_000  # after longer silence than this, nothing is carried
+    idle_commit_ms: int = 1_000  # step of the committed position during silence
     final_budget_wall_ms: int = 300  # deadlines, wall time
     first_budget_wall_ms: int = 300
     show_language_above: float = 0.5  # partials in a less probable language are not shown

@@ -1,7 +1,7 @@
-"""Finds the utterances in a session's audio: where each begins and ends, by the voice gate and by what is asked for.
+"""Segmentation of a session's audio into utterances, by the VAD gate and by control frames.
 
-A successor begins at a checkpoint, hears what lies between there and the committed position once more, and passes over
-the utterances that it finds in it: they are settled, their events were written.
+The next owner after a takeover starts at a checkpoint, processes the audio between there and the committed position
+once more, and passes over the utterances that it finds there: they are settled and their events were written.
 """
 
 from collections import deque
@@ -27,7 +27,11 @@ from stt_transcriber.core.text.missed_speech import Accepted, Retry, Speech
 
 
 class Segmenter:
-    """``open``: the utterance that is spoken now. ``closed``: those that wait for their finals, first in first out."""
+    """Segmenter of one session.
+
+    ``open``: the utterance being spoken, None if there is none. ``closed``: utterances that wait for their finals,
+    first in, first out.
+    """
 
     def __init__(
         self,
@@ -43,7 +47,7 @@ class Segmenter:
         self._id = session_id
         self._policy = policy
         self._voice = voice
-        # If nothing is known of what was heard: the next window of the session's own row.
+        # Without a checkpoint, start at the next window boundary, counted from the session's first sample.
         base = heard.position if heard else -(-committed_samples // WINDOW_SAMPLES) * WINDOW_SAMPLES
         self.buffer = RollingBuffer(min(base, committed_samples))
         self.vad = VadStream(voice.probabilities, policy.gate, base)
@@ -63,31 +67,31 @@ class Segmenter:
 
     @property
     def speaking(self) -> bool:
-        """An utterance is open or waits for its final."""
+        """Whether an utterance is open or waits for its final."""
         return self.open is not None or bool(self.closed)
 
     @property
     def passes_over(self) -> bool:
-        """The open utterance has its final already, from before a takeover."""
+        """Whether the open utterance already has its final, from before a takeover."""
         return self.open is not None and self._settled.holds(self.open.start)
 
     @property
     def is_sentence_pause(self) -> bool:
-        """An utterance ends here if its text ends a sentence."""
+        """Whether the open utterance ends here if its text ends a sentence."""
         return self.open is not None and not self.passes_over and self.endpoint.ends_a_sentence_if_any()
 
     def hear(self, samples: NDArray[np.int16], seq: int) -> None:
-        """Takes the audio of frame ``seq``, int16 [n]; ``step`` follows."""
+        """Append the audio of frame ``seq``, int16 [n]; ``step`` must follow."""
         self.buffer.append(samples)
         covered_until = self.vad.hear(self.buffer)
         self._checkpoints.heard(covered_until, seq if covered_until >= self.buffer.end else seq - 1, self._voice.state)
 
     def skip(self, seq: int) -> None:
-        """Frame ``seq`` lies before all that is heard."""
+        """Record that frame ``seq`` lies before all audio to be processed."""
         self._checkpoints.skipped(seq)
 
     def step(self, early: SpeculativeFinal, outcomes: list[Outcome], now_wall_ms: float) -> bool:
-        """Leads the gate through one more window; False when there is none."""
+        """Move the gate by one window; return False if there is none."""
         if self._ends_here(early):
             self._close(self.endpoint.early_end, outcomes, now_wall_ms)
         if not self.vad.has_more:
@@ -103,39 +107,42 @@ class Segmenter:
         return True
 
     def end_of_speech(self, outcomes: list[Outcome], now_wall_ms: float, *, stalled: bool = False) -> None:
-        """`finalize`, `idle` and `stop`: the utterance ends here, however little silence there was. ``stalled``: the
-        speaker did not ask for it, and may go on in mid-word when the client's audio comes again."""
+        """End the utterance here, however short the silence, for `finalize`, `idle` and `stop`.
+
+        ``stalled``: the speaker did not ask for it, and may continue in mid-word when the client sends audio again.
+        """
         if self.open is None and self._gate.is_rising:
             self._gate.begin()
             self._begin(outcomes, now_wall_ms)
         if self.open is not None:
             end = self.endpoint.early_end if self.endpoint.may_be_over() else self.buffer.end
-            # However short: it may be the last word.
+            # However short the utterance is, it may be the last word.
             self._close(end, outcomes, now_wall_ms, asked_for=True)
             if stalled:
                 self._gate.interrupt(self.endpoint.pause_ms)
 
     def settled_by(self, words: Sequence[PlacedWord], task: Task, *, truncated: bool) -> Accepted | Retry:
-        """What ``words`` settle of the first closed utterance; none: its text is not believed."""
+        """Decide what ``words`` settle of the first closed utterance; they are empty if its text was rejected."""
         head = self.closed[0]
         shortened = head.end < head.whole_end
         return self._speech(head.start, head.end).settle(words, task, shortened=shortened, truncated=truncated)
 
     def give_up(self) -> Accepted:
-        """Settles the first closed utterance without a text."""
+        """Settle the first closed utterance without a text."""
         head = self.closed[0]
         return self._speech(head.start, head.end).give_up()
 
     def shorten(self, end: int) -> None:
-        """The first closed utterance is decoded up to ``end`` alone, what is behind it later."""
+        """Shorten the first closed utterance: it is decoded up to ``end`` alone, and what follows later."""
         head = self.closed.popleft()
         self.closed.appendleft(self._part(head.start, end, head.whole_end))
 
     def settle(self, until: int | None = None) -> Utterance:
-        """The first closed utterance has its final, or needs none. ``until``: it reaches only so far. What was not
-        decoded is an utterance again, the first of those that wait.
+        """Remove and return the first closed utterance, which has its final or needs none.
 
-        That is all of it, however it was shortened: a successor knows no more than where to go on.
+        ``until``: end of that final, if it does not reach the utterance's end. The audio that was not decoded becomes
+        the first waiting utterance. It always comprises the whole rest, however the utterance was shortened, because
+        the next owner knows only where to continue.
         """
         utterance = self.closed.popleft()
         self._settled.add(utterance.whole_end)
@@ -149,9 +156,12 @@ class Segmenter:
         return utterance
 
     def commit(self, position: int) -> tuple[int, VadCheckpoint | None]:
-        """Forgets what lies before a position. Answers what a successor needs: frames behind a seq, and what had been
-        heard by then; None, and 0, where nothing is known from before the position."""
-        # The voice model may still have to hear the last part of a window.
+        """Drop what lies before a position and return what the next owner needs.
+
+        That is the seq after which it needs the frames, and the checkpoint; 0 and None if there is no checkpoint at or
+        before the position.
+        """
+        # The VAD model may not have processed the last part of a window yet.
         needed = min(position, self.vad.position)
         self.buffer.drop_before(needed)
         self.vad.track.drop_before(needed)
@@ -160,7 +170,7 @@ class Segmenter:
 
     def _ends_here(self, early: SpeculativeFinal) -> bool:
         if self.passes_over:
-            # Its text is not decoded again. Had it gone on, it would not have ended here.
+            # Its text is not decoded again; an end recorded here shows that it ended here the first time.
             return self.endpoint.may_be_over() and self._settled.ended_at(self.endpoint.early_end)
         return self.is_sentence_pause and early.ends_sentence(self.endpoint.early_end)
 
@@ -179,7 +189,7 @@ class Segmenter:
         utterance = self.open
         assert utterance is not None
         passed_over = self.passes_over
-        # A client that stalls is taken for silent, and its utterance ends in mid-speech: the rest may be short.
+        # A stalled client counts as silent, and its utterance ends in mid-speech, so the rest may be short.
         goes_on = self._gate.is_rest or 0 < self._last_end == utterance.start
         voiced = self.endpoint.voiced_enough() or ((asked_for or goes_on) and self.vad.voiced_ms > 0)
         utterance.end = whole_ms(end)
@@ -193,12 +203,12 @@ class Segmenter:
         timestamp = iso_timestamp(now_wall_ms)
         end_ms = self.vad.speech_end // SAMPLES_PER_MS
         outcomes.append(Outcome(SpeechEnded(session_id=self._id, end_ms=end_ms, timestamp=timestamp)))
-        # What is left of an utterance that was cut in its last pause may end before it begins.
+        # The rest of an utterance that was cut in its last pause may end before it begins.
         if voiced and utterance.end > utterance.start:
             self._await_final(utterance)
 
     def _split(self, utterance: Utterance) -> None:
-        """An utterance as long as the model can take is cut between words; speech goes on in the next one."""
+        """Cut an utterance of the maximum length between words; speech continues in the next utterance."""
         if self.passes_over:
             utterance.end = self._last_end = self._settled.end_after(utterance.start)
             self._await_rest(utterance)
@@ -211,19 +221,19 @@ class Segmenter:
         self.vad.split(utterance.end)
 
     def _await_final(self, utterance: Utterance) -> None:
-        # Fixed now: more will have been heard of the last window when the final is there.
+        # Computed here, because more of the last window will have been processed by the time of the final.
         utterance.voice_share = self.vad.track.share(utterance.start, utterance.end)
         self._last_end = utterance.whole_end = utterance.end
         self.closed.append(utterance)
 
     def _await_rest(self, passed_over: Utterance) -> None:
-        """Of an utterance whose beginning alone had its final before a takeover."""
+        """Queue the rest of an utterance if only its beginning had a final before a takeover."""
         rest = self._rest(passed_over.start, self._settled.resumed_at, passed_over.end)
         if rest is not None:
             self.closed.append(rest)
 
     def _rest(self, start: int, settled: int, whole_end: int) -> Utterance | None:
-        """What is still to be decoded of an utterance from ``start``; None: nothing."""
+        """Return the part still to be decoded of an utterance that begins at ``start``; None: nothing."""
         begin = self._speech(start, settled).rest(whole_end) if settled < whole_end else whole_end
         return self._part(begin, whole_end, whole_end) if begin < whole_end else None
 
@@ -233,7 +243,7 @@ class Segmenter:
     def _part(self, start: int, end: int, whole_end: int) -> Utterance:
         part = self._new_utterance(start)
         part.end, part.whole_end = end, whole_end
-        # Whole windows: what else touches the end may have been heard by now, or not.
+        # Only whole windows: one that extends beyond the end may or may not have been processed yet.
         part.voice_share = self.vad.track.share(start, end // WINDOW_SAMPLES * WINDOW_SAMPLES)
         return part
 

@@ -1,13 +1,13 @@
-"""One live session, pure: frames and hypotheses in; events, commits and wishes for decodes out.
+"""Pure logic of one live session: frames and hypotheses in; events, commits and requests for decodes out.
 
-    frames ─▶ voice gate ─▶ utterance (open) ─ partial decodes ─▶ stable / unstable text
-                               │ silence, finalize, idle, stop, too long
-                               ▼
-                            closed utterances, first in first out ─ one full decode each ─▶ final
+    frames ─▶ VAD gate ─▶ utterance (open) ─ partial decodes ─▶ stable / unstable text
+                             │ silence, finalize, idle, stop, too long
+                             ▼
+                          closed utterances, first in, first out ─ one full decode each ─▶ final
 
-What a final says, and whether there is one, depends on the audio, the frames among it and what is carried over from
-the utterances before: never on when a decode ran or what partials showed. So a successor that takes over from a
-committed position says the same (see checkpoint.py).
+The text of a final, and whether there is one, depends on the audio, the control frames within it and the state carried
+over from earlier utterances, never on when a decode ran or what partials showed. So the next owner, which takes over
+from a committed position, publishes the same finals (see checkpoint.py).
 """
 
 from collections import deque
@@ -47,11 +47,15 @@ from stt_transcriber.core.text.join import join_words
 from stt_transcriber.core.text.missed_speech import Accepted, Retry
 
 _SKIPPED_FRAMES = 10
-"""Of audio that is settled already: so often the log is told that they are not needed."""
+"""Number of skipped frames of already settled audio after which the log is told that they are not needed."""
 
 
 class LiveSession:
-    """``feed`` frames, ask ``due_decode`` for the decode that is due, ``begin`` it, ``apply`` its hypothesis."""
+    """Live session.
+
+    The caller passes frames to ``feed``, gets the decode that is due from ``due_decode``, starts it with ``begin`` and
+    passes its hypothesis to ``apply``.
+    """
 
     def __init__(
         self,
@@ -66,8 +70,11 @@ class LiveSession:
         context: TakeoverState | None = None,
         showing: bool = False,
     ) -> None:
-        """A successor is told what was stored with the last commit, and whether a partial stands that no final
-        replaced. It is fed the frames behind ``committed_seq``."""
+        """Start a session or, with the optional arguments, continue it after a takeover.
+
+        They hold what was stored with the last commit; ``showing``: a partial is shown that no final has replaced. The
+        next owner must receive the frames after ``committed_seq``.
+        """
         self._id = session_id
         self._config = config
         self._policy = policy
@@ -83,41 +90,41 @@ class LiveSession:
         )
         self._early = SpeculativeFinal()
         self._in_hand: Ticket | None = None
-        self._waiting: deque[Frame] = deque()  # behind a pause that is not decided
+        self._waiting: deque[Frame] = deque()  # frames after an undecided pause
         self._frames = FrameTimes(committed_seq)
         self._committed = committed_samples
         self._finals = finals
-        self._showing = showing  # a partial with text stands
+        self._showing = showing  # a partial with text is shown
         self._language = SessionLanguage(config.language, self._context)
         self._texts: list[str] = []
         self._stopping = False
         self._stop_error = ""
-        self.speculates = True  # the final is decoded while the pause may still turn out not to be the end
+        self.speculates = True  # decode the final while the pause may still turn out not to be the end
         self.rejected: list[str] = []  # reasons of the guards, for the metrics
 
     @property
     def finished(self) -> bool:
-        """`stop` was read and every utterance before it has its final."""
+        """Whether `stop` was read and every utterance before it is settled."""
         return self._stopping and not self._audio.closed and self._audio.open is None
 
     @property
     def stop_error(self) -> str:
-        """Why the audio ended, when an earlier stage failed; '' otherwise."""
+        """Reason why the audio ended if an earlier stage failed; '' otherwise."""
         return self._stop_error
 
     @property
     def speaking(self) -> bool:
-        """An utterance is open or waits for its final."""
+        """Whether an utterance is open or waits for its final."""
         return self._audio.speaking
 
     @property
     def has_just_begun(self) -> bool:
-        """Of what is spoken now there is hardly a word yet."""
+        """Whether the open utterance has hardly a word yet."""
         spoken = self._audio.buffer.end - self._audio.vad.speech_start
         return self._audio.open is not None and spoken < self._policy.young_ms * SAMPLES_PER_MS
 
     def feed(self, frame: Frame, now_wall_ms: float) -> list[Outcome]:
-        """Takes the next frame of the PCM log."""
+        """Process the next frame of the PCM log."""
         outcomes: list[Outcome] = []
         if self._waiting or (frame.kind is not FrameKind.AUDIO and self._is_undecided()):
             self._waiting.append(frame)
@@ -126,7 +133,7 @@ class LiveSession:
         return outcomes
 
     def due_decode(self) -> Kind | None:
-        """The decode that is due, None when nothing is (or one is in hand)."""
+        """Return the decode that is due; None if there is none or a decode is in progress."""
         if self._in_hand is not None:
             return None
         if self._audio.closed:
@@ -135,7 +142,7 @@ class LiveSession:
         if utterance is None or self._audio.passes_over or not self._audio.endpoint.voiced_enough():
             return None
         if self._audio.endpoint.may_be_over() and (self.speculates or self._policy.sentence_endpointing_ms):
-            # The pause may be the end: decode the final now, so that it is ready when the pause is long enough.
+            # The pause may be the end: decode the final early, so that it is ready when the pause is long enough.
             return None if self._early.was_tried(self._audio.endpoint.early_end) else Kind.FINAL
         if not self._config.interim_results:
             return None
@@ -145,7 +152,10 @@ class LiveSession:
         return Kind.PARTIAL if self._audio.vad.speech_end > utterance.decoded_to else None
 
     def begin(self) -> Ticket | None:
-        """The model is free: what to decode, with whatever audio there is by now. None: nothing is due any more."""
+        """Start the due decode, with all audio received so far, when the model is free for it.
+
+        None: nothing is due any more.
+        """
         kind = self.due_decode()
         if kind is None:
             return None
@@ -165,14 +175,14 @@ class LiveSession:
         return ticket
 
     def has_final_ready(self) -> bool:
-        """The next final has been decoded already: ``settle`` gives it at once."""
+        """Check whether the next final was already decoded, so that ``settle`` returns it at once."""
         if not self._audio.closed:
             return False
         head = self._audio.closed[0]
         return not head.refused and self._early.is_of(head.start, head.end)
 
     def settle(self, now_wall_ms: float) -> list[Outcome]:
-        """Publishes the final that was decoded early; see ``has_final_ready``."""
+        """Apply the final that was decoded early; see ``has_final_ready``."""
         hypothesis = self._early.hypothesis
         assert hypothesis is not None
         outcomes: list[Outcome] = []
@@ -180,7 +190,7 @@ class LiveSession:
         return outcomes
 
     def apply(self, ticket: Ticket, hypothesis: Hypothesis, now_wall_ms: float) -> list[Outcome]:
-        """Takes the hypothesis of a ticket from ``begin``."""
+        """Apply the hypothesis of a ticket from ``begin``."""
         self._in_hand = None
         outcomes: list[Outcome] = []
         if ticket.kind is not Kind.FINAL:
@@ -191,7 +201,7 @@ class LiveSession:
         ):
             self._judge(hypothesis, ticket.request.quality, outcomes, now_wall_ms)
         else:
-            # Decoded early: it counts if the pause turns out to be the end, and is a good draft in any case.
+            # A speculative final: it counts if the pause turns out to be the end, and is a good draft in any case.
             self._early.queue_for_store(ticket.begin, ticket.end, hypothesis)
             if ticket.utterance is self._audio.open and self._config.interim_results:
                 self._show(ticket, hypothesis, outcomes, now_wall_ms)
@@ -199,7 +209,7 @@ class LiveSession:
         return outcomes
 
     def fail(self, ticket: Ticket, now_wall_ms: float) -> list[Outcome]:
-        """The model failed on a ticket: a partial is let go, a final is made of the words that were stable."""
+        """Handle a failed decode: a partial is skipped, a final consists of the words that are already stable."""
         self._in_hand = None
         outcomes: list[Outcome] = []
         if ticket.kind is Kind.FINAL and self._audio.closed and ticket.utterance is self._audio.closed[0]:
@@ -212,7 +222,7 @@ class LiveSession:
         return outcomes
 
     def done(self, timings_ms: dict[str, StageTiming]) -> Done:
-        """The answer to `stop`."""
+        """Build the answer to `stop`."""
         return Done(
             session_id=self._id,
             text=join_texts(self._texts),
@@ -224,7 +234,7 @@ class LiveSession:
     def _take(self, frame: Frame, outcomes: list[Outcome], now_wall_ms: float) -> None:
         if frame.kind is FrameKind.AUDIO:
             samples = np.frombuffer(frame.data, np.int16)
-            # After a takeover the first frames may begin, and end, before the position that is gone on from.
+            # After a takeover, the first frames may begin, and even end, before the position where processing resumes.
             fresh = samples[max(0, self._audio.buffer.end - frame.meta.start_sample) :]
             if len(samples) and not len(fresh):
                 self._skip(frame.seq, outcomes)
@@ -243,27 +253,31 @@ class LiveSession:
             self._advance_through_silence(outcomes)
 
     def _skip(self, seq: int, outcomes: list[Outcome]) -> None:
-        """A client that sent its recording once more after everything was lost: this much was settled before. The log
-        must not fill with it."""
+        """Skip a frame of audio that was already settled.
+
+        A client sends it if it sends its recording again after everything was lost; the log must not fill with it.
+        """
         self._audio.skip(seq)
         if seq - self._frames.settled_seq >= _SKIPPED_FRAMES:
             self._frames.settle(seq)
             outcomes.append(Outcome(None, Advance(self._committed, seq, self._context)))
 
     def _go_on(self, outcomes: list[Outcome], now_wall_ms: float) -> None:
-        """A pause may be decided now: takes what came behind it."""
+        """Continue after a pause that may be decided, with the frames that arrived after it."""
         self._follow(outcomes, now_wall_ms)
         while self._waiting and not self._is_undecided():
             self._take(self._waiting.popleft(), outcomes, now_wall_ms)
 
     def _follow(self, outcomes: list[Outcome], now_wall_ms: float) -> None:
-        """Leads the gate through what was heard, as far as it goes, or to a pause that waits for its text."""
+        """Move the gate through the available windows, or up to a pause that waits for its text."""
         while not self._is_undecided() and self._audio.step(self._early, outcomes, now_wall_ms):
             pass
 
     def _is_undecided(self) -> bool:
-        """A sentence may end here, and its text is not there yet. Until then the gate stands still: were it to go on,
-        the ranges of finals would depend on how fast the model is."""
+        """Check whether a sentence may end here whose text is not decoded yet.
+
+        Until then the gate waits: if it continued, the ranges of finals would depend on the speed of the model.
+        """
         return self._audio.is_sentence_pause and not self._early.was_tried(self._audio.endpoint.early_end)
 
     def _show(self, ticket: Ticket, hypothesis: Hypothesis, outcomes: list[Outcome], now_wall_ms: float) -> None:
@@ -284,7 +298,7 @@ class LiveSession:
             outcomes.append(Outcome(event))
 
     def _judge(self, hypothesis: Hypothesis, quality: Quality, outcomes: list[Outcome], now_wall_ms: float) -> None:
-        """The first closed utterance was decoded to its end."""
+        """Apply the decode of the first closed utterance up to its end."""
         utterance = self._audio.closed[0]
         refused = self._refused(hypothesis, utterance.voice_share, quality)
         words = [] if refused else placed(hypothesis, utterance.start)
@@ -293,8 +307,8 @@ class LiveSession:
             self._audio.shorten(part.end)
             return
         if refused and quality is Quality.FULL:
-            # A plain decode of the same audio may still be believed. What partials showed would be, too, but they
-            # depend on how busy the machine was.
+            # A greedy decode of the same audio may still be accepted. So might the text of the partials, but it
+            # depends on how busy the machine was.
             utterance.refused = True
             return
         language = hypothesis.language
@@ -317,7 +331,7 @@ class LiveSession:
         place = self._place(utterance.end, now_wall_ms)
         showing, self._showing = self._showing, False
         if not words:
-            # Without words there is no final: its number must not depend on what happened to be shown.
+            # Without words there is no final: the numbers of finals must not depend on which partials were shown.
             self._advance_to(utterance.end, outcomes, taken_back(utterance, place) if showing else None)
             return
         self._finals += 1
@@ -344,14 +358,17 @@ class LiveSession:
         return reason is not None
 
     def _language_is_a_guess(self, hypothesis: Hypothesis) -> bool:
-        """Text in the wrong language is worse than text half a second later."""
+        """Check whether the language is too uncertain to show the text.
+
+        Text in the wrong language is worse than text half a second later.
+        """
         return self._language.decided is None and hypothesis.language_probability < self._policy.show_language_above
 
     def _ticket(self, kind: Kind, utterance: Utterance, begin: int, end: int) -> Ticket:
         quality = Quality.FULL if kind is Kind.FINAL and not utterance.refused else Quality.DRAFT
         stable_before = [word for word in utterance.agreement.stable if word.end_ms <= begin // SAMPLES_PER_MS + 100]
         before = join_words(stable_before) if kind is not Kind.FINAL else ""
-        carried = "" if utterance.refused else self._carried(utterance)  # it may be what led the model astray
+        carried = "" if utterance.refused else self._carried(utterance)  # it may have misled the model
         prompt = join_texts((self._config.prompt, carried, before))
         choice = LanguageChoice(self._language.decided)
         if kind is Kind.FINAL:
@@ -370,7 +387,7 @@ class LiveSession:
         return Ticket(kind, begin, end, request, utterance)
 
     def _voice(self, begin: int, end: int) -> Voice:
-        """By which the language is found, if it was not asked for."""
+        """Return the voice from which the language is detected; empty if the client set the language."""
         return NO_VOICE if self._config.language else voice_in(self._audio.buffer, self._audio.vad.track, begin, end)
 
     def _carried(self, utterance: Utterance) -> str:
@@ -378,7 +395,7 @@ class LiveSession:
         return self._context.text if gap <= self._policy.context_gap_ms * SAMPLES_PER_MS else ""
 
     def _trim_window(self, utterance: Utterance) -> None:
-        """A partial's window grows only so long: beyond that it starts behind words that are stable."""
+        """Limit a partial's window: beyond its maximum, it starts just before the end of the stable words."""
         window = self._audio.buffer.end - utterance.window_start
         if window <= self._policy.window_ms * SAMPLES_PER_MS or not utterance.agreement.stable:
             return

@@ -1,4 +1,4 @@
-"""One utterance of a live session: its audio range, its words so far, and the events that are made of them."""
+"""Utterance of a live session: its audio range, its words so far, and the events built from them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,10 +15,10 @@ SAMPLES_PER_MS = SAMPLE_RATE // 1000
 
 @dataclass
 class Utterance:
-    """From ``start`` to ``end`` (open: as far as the audio goes), in samples.
+    """Utterance from ``start`` to ``end`` (if open, to the end of the audio), in samples.
 
-    ``voice_share``: part of it that held voice, fixed when it ends. ``refused``: its final was not believed.
-    ``whole_end``: where speech ended, if it is decoded up to ``end`` only, and what is behind that next.
+    ``voice_share``: share of it that held voice, fixed when it ends. ``refused``: its final was rejected.
+    ``whole_end``: end of the speech; after ``end`` if only the audio up to ``end`` is decoded first, and the rest next.
     """
 
     start: int
@@ -35,7 +35,7 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Ticket:
-    """A decode in hand: which audio, for which utterance, for what."""
+    """Decode in progress: its audio, utterance and purpose."""
 
     kind: Kind
     begin: int
@@ -46,7 +46,7 @@ class Ticket:
 
 @dataclass(frozen=True)
 class Place:
-    """What an event says besides its words: whose it is and when."""
+    """Fields of an event besides its words: session, utterance number and times."""
 
     session_id: str
     utterance: int
@@ -55,7 +55,7 @@ class Place:
 
 
 def partial_event(utterance: Utterance, place: Place, end_ms: int) -> Partial | None:
-    """The utterance's words as they stand; None when that was shown already or is nothing."""
+    """Build a partial of the current words; None if they were shown already or there are none."""
     words = [*utterance.agreement.stable, *utterance.agreement.unstable]
     text = join_words(words)
     if text == join_words(utterance.shown) or not text:
@@ -78,7 +78,7 @@ def partial_event(utterance: Utterance, place: Place, end_ms: int) -> Partial | 
 
 
 def taken_back(utterance: Utterance, place: Place) -> Partial:
-    """There were no words after all in what was shown: an empty partial."""
+    """Build an empty partial, which withdraws shown text that turned out to hold no words."""
     return Partial(
         session_id=place.session_id,
         text="",
@@ -95,7 +95,7 @@ def taken_back(utterance: Utterance, place: Place) -> Partial:
 
 
 def final_event(utterance: Utterance, place: Place, words: Sequence[PlacedWord], language: str) -> Final:
-    """The utterance's last word; ``words`` is not empty."""
+    """Build the final of an utterance; ``words`` must not be empty."""
     return Final(
         session_id=place.session_id,
         text=join_words(words),
@@ -112,7 +112,7 @@ def final_event(utterance: Utterance, place: Place, words: Sequence[PlacedWord],
 
 
 def unrecognized_notice(session_id: str, span: Span) -> Notice:
-    """Tells the client of voice that has no text."""
+    """Build a notice that tells the client about voice without a text."""
     return Notice(
         session_id=session_id,
         code="speech_not_recognized",
@@ -123,7 +123,7 @@ def unrecognized_notice(session_id: str, span: Span) -> Notice:
 
 
 def placed(hypothesis: Hypothesis, begin: int) -> list[PlacedWord]:
-    """A hypothesis's words at their places in the session; ``begin``: position of its first sample."""
+    """Return a hypothesis's words at their positions in the session; ``begin``: position of its first sample."""
     offset_ms = begin // SAMPLES_PER_MS
     return [
         PlacedWord(

@@ -1,1 +1,1 @@
-"""What the model decodes next, and how often sessions are drafted; pure."""
+"""Pure scheduling logic: the order of decodes, and the interval between a session's drafts."""

@@ -1,6 +1,6 @@
-"""How often drafts may be decoded, and how many sessions there is room for.
+"""Interval between drafts, and the number of sessions that a transcriber can serve.
 
-Finals take what they need; what is left of the model's time is shared by the drafts of all who speak:
+Finals take the time they need; the drafts of all sessions that are speaking share the rest of the model's time:
 
     interval = speaking * cost of a draft / (workers - time of finals per second)
 """
@@ -11,31 +11,35 @@ from dataclasses import dataclass
 from stt_transcriber.core.schedule.scheduler import Kind
 
 ADMIT_SHARE = 0.7
-"""Of the model's time that sessions are let in for: the road takes its part of the cores, and speech comes in bursts. A
-session that is let in stays, so finals of too many would be late without end."""
+"""Share of the model's time for which sessions are admitted: everything but the model needs its part of the CPU cores,
+and speech comes in bursts. An admitted session stays, so with too many of them finals would be late indefinitely."""
 ADMIT_INTERVAL_MS = 1500.0
-"""Sessions are let in as long as each may have a draft so often."""
+"""Longest interval between drafts at which further sessions are admitted."""
 _SETTLE_S = 5.0
-"""Finals come in bursts; their load is a mean over about so long."""
+"""Finals come in bursts, so their load is averaged over about this time."""
 _COST_SHARE = 0.1
-"""Of a new measurement in the mean cost of a draft."""
+"""Weight of a new measurement in the mean cost of a draft."""
 _STALE_MS = 60_000.0
-"""A mean cost of drafts that is older says nothing of the machine as it is."""
+"""Age at which the mean cost of drafts says nothing about the current speed of the machine."""
 _MOST_PLACES = 10_000
 _RESUME = 0.8
-"""Drafts that were stopped begin again when their interval would be this share of the longest one allowed."""
+"""Stopped drafts resume when their interval would be at most this share of the longest allowed interval."""
 _YOUNG_SHARE = 0.5
-"""Of the least interval: as often an utterance is drafted that has just begun, while there is no word of it to read."""
+"""Share of the least interval at which an utterance that has just begun is drafted, while it has no word to read."""
 _DRAFT_BY_ENCODE = 1.1
 _FINAL_BY_ENCODE = 0.4
-"""What a draft costs, and the finals of one second of speech, by the cost of encoding a window of six seconds: measured
-with base and tiny.en, where both are made of the same layers as the encoder."""
+"""Cost of a draft, and cost of the finals for one second of speech, divided by the cost of encoding a window of six
+seconds; measured with base and tiny.en, where both are made of the same layers as the encoder."""
 
 
 @dataclass(frozen=True)
 class DraftPacing:
-    """``interval_ms`` between two drafts of an utterance, ``young_interval_ms`` of one that has just begun; ``drafts``
-    False: there is time for finals only; ``spare``: there is time for work that may turn out to be in vain."""
+    """Pacing of drafts at one moment.
+
+    ``interval_ms``: time between two drafts of an utterance; ``young_interval_ms``: the same for an utterance that has
+    just begun. ``drafts`` False: there is time for finals only. ``spare``: there is time for decodes that may turn out
+    to be useless.
+    """
 
     interval_ms: float
     young_interval_ms: float
@@ -44,9 +48,9 @@ class DraftPacing:
 
 
 def places(workers: int, encode_ms: float) -> int:
-    """How many sessions may be in mid-speech at once and still have their drafts, and finals in time.
+    """Return how many sessions, at least one, can speak at once and still get their drafts, and their finals in time.
 
-    ``encode_ms``: what a window of six seconds takes on one worker. At least one.
+    ``encode_ms``: time that one worker takes to encode a window of six seconds.
     """
     per_second_ms = encode_ms * (_FINAL_BY_ENCODE + _DRAFT_BY_ENCODE * 1000 / ADMIT_INTERVAL_MS)
     if per_second_ms <= 0:
@@ -55,14 +59,14 @@ def places(workers: int, encode_ms: float) -> int:
 
 
 def draft_ms(encode_ms: float) -> float:
-    """What a draft will cost, before one was measured."""
+    """Estimate the cost of a draft before one was measured."""
     return _DRAFT_BY_ENCODE * encode_ms
 
 
 class LoadModel:
-    """Pure: told what was decoded and who speaks; says how to pace drafts and what room there is.
+    """Load of the model, computed from past decodes and the number of speaking sessions; paces drafts and finds room.
 
-    ``draft_ms``: what a draft costs until the first was measured.
+    Pure. ``draft_ms``: cost of a draft until the first one was measured.
     """
 
     def __init__(self, workers: int, min_interval_ms: float, max_interval_ms: float, draft_ms: float) -> None:
@@ -77,11 +81,11 @@ class LoadModel:
 
     @property
     def draft_ms(self) -> float:
-        """Mean cost of a draft, on one worker."""
+        """Mean cost of a draft on one worker."""
         return self._draft_ms
 
     def decoded(self, kind: Kind, took_ms: float, count: int, now_ms: float) -> None:
-        """``count`` windows were decoded together in ``took_ms``; ``now_ms`` is monotonic."""
+        """Record that ``count`` windows were decoded together in ``took_ms``; ``now_ms`` is monotonic."""
         if kind is Kind.FINAL:
             self._finals_share = self._finals(now_ms) + took_ms / 1000 / _SETTLE_S
             self._finals_at_ms = now_ms
@@ -90,12 +94,12 @@ class LoadModel:
             self._draft_ms += _COST_SHARE * (took_ms / count - self._draft_ms)
 
     def measured(self, draft_ms: float, now_ms: float) -> None:
-        """What a draft would cost on the idle model, which counts where none was decoded lately."""
+        """Record what a draft would cost on the idle model; used only if none was decoded lately."""
         if now_ms - self._drafted_at_ms > _STALE_MS:
             self._draft_ms = draft_ms
 
     def pace(self, speaking: int, now_ms: float) -> DraftPacing:
-        """For now, with so many sessions in mid-utterance."""
+        """Return the pacing for this moment, with ``speaking`` sessions in mid-utterance."""
         wanted_ms = self._wanted_ms(speaking, now_ms)
         limit_ms = self._max_ms if self._drafts else _RESUME * self._max_ms
         self._drafts = wanted_ms <= limit_ms
@@ -105,7 +109,7 @@ class LoadModel:
         return DraftPacing(interval_ms, young_ms, self._drafts, wanted_ms <= self._min_ms)
 
     def has_room(self, speaking: int, now_ms: float) -> bool:
-        """Whether one more session could have its drafts."""
+        """Check whether one more session could get its drafts."""
         return self._wanted_ms(speaking + 1, now_ms) <= ADMIT_INTERVAL_MS
 
     def _wanted_ms(self, speaking: int, now_ms: float) -> float:

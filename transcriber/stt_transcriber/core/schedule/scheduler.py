@@ -1,9 +1,9 @@
-"""Who gets the model next: earliest deadline first, live before files, one decode per session at a time.
+"""Order of decodes: earliest deadline first, live sessions before files, one decode per session at a time.
 
-Drafts of several sessions may be decoded together, and pieces of any files.
+Drafts of several sessions may be decoded together, and so may chunks of any files.
 
-A session does not queue audio, only the wish to be decoded; what is decoded is whatever audio there is when its turn
-comes. Under load the wishes simply come true less often, and finals, whose deadlines are nearer, come first.
+A session does not queue audio, only a request to be decoded; its decode uses all audio that is there when its turn
+comes. Under load, requests are served less often, and finals, whose deadlines are nearer, come first.
 """
 
 import enum
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 
 class Kind(enum.IntEnum):
-    """What a decode is for."""
+    """Purpose of a decode."""
 
     FINAL = 0
     FIRST = 1
@@ -26,7 +26,7 @@ _CHUNKS = (Kind.BATCH,)
 
 @dataclass(frozen=True)
 class PendingDecode:
-    """A session (or chunk of a file) wants the model by ``deadline_ms`` (monotonic)."""
+    """Request of a session (or chunk of a file) to be decoded by ``deadline_ms``; times are monotonic."""
 
     key: str
     kind: Kind
@@ -35,10 +35,10 @@ class PendingDecode:
 
 
 class Scheduler:
-    """Pure: told what is wished, what began and what ended; says what to begin.
+    """Scheduler that chooses the next decodes from the pending requests and the running decodes. Pure.
 
-    ``max_batch``: drafts decoded together at the most; ``max_file_batch``: chunks of files. ``files_give_way``: the
-    decode of chunks leaves its worker to live work at once, so live work begins even where files have all workers.
+    ``max_batch``: most drafts decoded together; ``max_file_batch``: most chunks of files. ``files_give_way``: a decode
+    of chunks yields its worker to live work at once, so live work starts even when files occupy all workers.
     """
 
     def __init__(
@@ -55,47 +55,49 @@ class Scheduler:
 
     @property
     def waiting(self) -> int:
-        """Wishes not yet begun."""
+        """Number of requests not yet started."""
         return len(self._wishes)
 
     @property
     def running(self) -> int:
-        """Windows being decoded."""
+        """Number of windows being decoded."""
         return len(self._running)
 
     def sessions(self, count: int) -> None:
-        """How many live sessions there are: while there are any, files leave one worker free."""
+        """Set the number of live sessions; while there are any, files leave one worker free."""
         self._live_sessions = count
 
     def submit(self, wish: PendingDecode) -> None:
-        """Replaces the key's earlier wish, keeping the time since when it has been waiting."""
+        """Add a request, replacing an earlier one with the same key.
+
+        If both are of the same kind, the earlier deadline and the start of the waiting time are kept.
+        """
         earlier = self._wishes.get(wish.key)
         if earlier is not None and earlier.kind is wish.kind:
             wish = PendingDecode(wish.key, wish.kind, min(wish.deadline_ms, earlier.deadline_ms), earlier.since_ms)
         self._wishes[wish.key] = wish
 
     def cancel(self, key: str) -> None:
-        """The key wants nothing any more."""
+        """Remove the request of a key, if any."""
         self._wishes.pop(key, None)
 
     @property
     def chunks_at_once(self) -> int:
-        """Chunks of files that all workers decode at once."""
+        """Number of chunks of files that all workers together decode at once."""
         return self._workers * self.max_file_batch
 
     def batch_room(self) -> int:
-        """How many chunks of files could be decoded beside what is going on."""
+        """Return how many more chunks of files could be decoded besides the running and waiting ones."""
         chunks = sum(kind is Kind.BATCH for _, kind in self._running.values())
         chunks += sum(wish.kind is Kind.BATCH for wish in self._wishes.values())
         share = self._workers - 1 if self._live_sessions and self._workers > 1 else self._workers
         return max(0, share * self.max_file_batch - chunks)
 
     def decide(self) -> list[list[PendingDecode]]:
-        """What to begin now, most urgent first: batches, of drafts, of chunks or of one final. Every wish in the answer
-        must be followed by ``started`` or ``cancel``.
+        """Return the batches to start, most urgent first; each holds drafts, chunks or one final.
 
-        Drafts, and chunks, are put together only when more of them wait than there are workers free: a batch delays its
-        first item.
+        Every returned request must be followed by ``started`` or ``cancel``. Drafts, and likewise chunks, are batched
+        only when more of them wait than workers are free, because a batch delays its first item.
         """
         busy = dict(self._running.values())  # batch to its kind
         free = self._workers - len(busy)
@@ -121,13 +123,13 @@ class Scheduler:
         return batches
 
     def started(self, batch: Sequence[PendingDecode]) -> None:
-        """The decode runs, on one worker."""
+        """Record that a batch was started, on one worker."""
         self._batches += 1
         for wish in batch:
             self._wishes.pop(wish.key, None)
             self._running[wish.key] = (self._batches, wish.kind)
 
     def ended(self, batch: Sequence[PendingDecode]) -> None:
-        """The decode is over, well or badly."""
+        """Record that a batch ended, successfully or not."""
         for wish in batch:
             self._running.pop(wish.key, None)

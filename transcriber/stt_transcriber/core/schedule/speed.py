@@ -1,18 +1,20 @@
-"""How many sessions there are places for, by the speed of the machine, which changes."""
+"""Number of places for sessions, from the speed of the machine, which changes."""
 
 from stt_transcriber.core.schedule.pacing import places
 
 WINDOW_MS = 60_000.0
-"""A measurement counts for so long."""
+"""Time for which a measurement counts."""
 SHRINK_SHARE = 0.8
-"""Places become fewer only below this share of what there are, so that they do not flap."""
+"""Places are reduced only to less than this share of the current number, so that it does not fluctuate."""
 SHRINK_COUNT = 3
-"""Measurements of the window that it takes to have fewer: a single one may be a busy moment's."""
+"""Measurements within ``WINDOW_MS`` needed to reduce places: a single one may come from a busy moment."""
 
 
 class Speed:
-    """Pure: told what encoding a window of six seconds took on an idle model. The best of the last minute counts: the
-    others shared the machine with something."""
+    """Speed of the machine, from the time that an idle model takes to encode a window of six seconds. Pure.
+
+    The best measurement of the last minute counts: the others shared the machine with something else.
+    """
 
     def __init__(self, workers: int, encode_ms: float, now_ms: float) -> None:
         self._workers = workers
@@ -21,11 +23,11 @@ class Speed:
 
     @property
     def encode_ms(self) -> float:
-        """What a window takes."""
+        """Time that one window takes."""
         return min(took_ms for _, took_ms in self._measured)
 
     def measured(self, encode_ms: float, now_ms: float) -> None:
-        """One more measurement; ``now_ms`` is monotonic."""
+        """Add a measurement; ``now_ms`` is monotonic."""
         recent = [one for one in self._measured if now_ms - one[0] < WINDOW_MS]
         self._measured = [*recent, (now_ms, encode_ms)]
         found = places(self._workers, self.encode_ms)

@@ -1,1 +1,1 @@
-"""Rules on texts: agreement, guards, joining, missed speech; pure."""
+"""Pure text logic: agreement, guards, joining, missed speech, segments."""

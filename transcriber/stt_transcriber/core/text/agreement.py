@@ -1,9 +1,10 @@
-"""Which words of a growing text are stable: LocalAgreement-2 (Macháček et al. 2023, "Turning Whisper into a Real-Time
+"""Stable words of a growing text: LocalAgreement-2 (Macháček et al. 2023, "Turning Whisper into a Real-Time
 Transcription System"), with a margin at the end.
 
-A word is committed when two hypotheses in a row agree on it and it ends well before the end of the audio: the last
-word before the edge is often half a word. Where an engine tells which words it heard to their end, that must be true
-too. (Measured: that alone, without agreement, commits more wrong words or commits them later; both together are best.)
+A word becomes stable when two consecutive hypotheses agree on it and it ends well before the end of the audio: the last
+word before the end is often half a word. If the engine reports ``safe_words``, the word must also be one of these.
+(Measured: ``safe_words`` alone, without agreement, makes more wrong words stable or makes words stable later; both
+together are best.)
 """
 
 import unicodedata
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PlacedWord:
-    """A word at its place in the session's audio; milliseconds. ``space_before``: as in ``TimedWord``."""
+    """Word at its position in the session's audio, in milliseconds. ``space_before``: as in ``TimedWord``."""
 
     text: str
     start_ms: int
@@ -23,13 +24,16 @@ class PlacedWord:
 
 
 def normalised(word: str) -> str:
-    """Letters and digits only, case folded: what two spellings of one word have in common."""
+    """Reduce a word to its letters and digits, case-folded, so that different spellings of it compare equal.
+
+    A word without letters and digits is only case-folded.
+    """
     folded = unicodedata.normalize("NFKC", word).casefold()
     return "".join(char for char in folded if char.isalnum()) or folded
 
 
 class Agreement:
-    """The stable and the unstable words of one utterance."""
+    """Stable and unstable words of one utterance."""
 
     def __init__(self, margin_ms: int) -> None:
         self._margin_ms = margin_ms
@@ -37,12 +41,12 @@ class Agreement:
         self.unstable: list[PlacedWord] = []
 
     def update(self, words: Sequence[PlacedWord], audio_end_ms: int, safe_words: int | None = None) -> None:
-        """Takes the next hypothesis, which may begin before, within or behind the stable words.
+        """Add the next hypothesis, which may begin before, within or after the stable words.
 
-        ``safe_words``: so many, from the first, the engine heard to their end; None where it cannot tell.
+        ``safe_words``: as in ``Hypothesis``; None: the engine cannot tell.
         """
         fresh = self._behind_stable(words)
-        # The last word is never agreed on: its punctuation is a guess about what comes next.
+        # The last word never becomes stable here: its punctuation is a guess about what comes next.
         most = len(fresh) - 1
         if safe_words is not None:
             most = min(most, safe_words - (len(words) - len(fresh)))
@@ -55,7 +59,7 @@ class Agreement:
         self.unstable = fresh[agreed:]
 
     def force(self, before_ms: int) -> None:
-        """Commits the unstable words that end before a position: the hypotheses disagree for too long."""
+        """Make the unstable words that end at or before a position stable: hypotheses have disagreed for too long."""
         keep = 0
         while keep < len(self.unstable) and self.unstable[keep].end_ms <= before_ms:
             keep += 1
@@ -63,12 +67,12 @@ class Agreement:
         self.unstable = self.unstable[keep:]
 
     def _behind_stable(self, words: Sequence[PlacedWord]) -> list[PlacedWord]:
-        """The words that are not the stable ones again: behind them in time, less what repeats them."""
+        """Return the words that come after the stable ones in time, without those that repeat stable words."""
         if not self.stable:
             return list(words)
         edge_ms = self.stable[-1].end_ms
         fresh = [word for word in words if (word.start_ms + word.end_ms) / 2 > edge_ms - 100]
-        # Word times waver by some hundred ms: the last stable words may come again at the head.
+        # Word times vary by a few hundred milliseconds, so the last stable words may appear again at the start.
         for count in range(min(5, len(fresh), len(self.stable)), 0, -1):
             tail = [normalised(word.text) for word in self.stable[-count:]]
             near = fresh[count - 1].start_ms < edge_ms + 300

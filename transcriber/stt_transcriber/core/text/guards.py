@@ -1,8 +1,8 @@
-"""When not to believe a hypothesis: loops, and text made of no speech.
+"""Guards: rules that reject a hypothesis because it is a loop or text without speech.
 
-Thresholds are those of Whisper (openai-whisper `transcribe`: compression ratio 2.4, log probability −1.0, no-speech
-0.6) and of faster-whisper (a word is an anomaly below 0.15), joined by the voice activity that neither knows of.
-No-speech alone proves nothing: of a single real word Whisper says 0.6 to 0.9.
+The thresholds are those of Whisper (openai-whisper `transcribe`: compression ratio 2.4, log probability −1.0, no-speech
+0.6) and of faster-whisper (a word is an anomaly below 0.15), combined with voice activity, which neither of them uses.
+A high no-speech probability alone proves nothing: for a single real word Whisper returns 0.6 to 0.9.
 """
 
 from collections import Counter
@@ -14,13 +14,13 @@ from stt_transcriber.core.text.agreement import normalised
 MAX_COMPRESSION_RATIO = 2.4
 MIN_LOGPROB = -1.0
 HOPELESS_LOGPROB = -1.5
-"""Tokens are right one time in five: beyond doubt even where somebody speaks."""
+"""One token in five is right: certainly wrong, even where there is speech."""
 NO_SPEECH = 0.6
 SURELY_NO_SPEECH = 0.85
-"""Of digital silence Whisper says 0.87 to 0.93."""
+"""Whisper returns 0.87 to 0.93 for digital silence."""
 ANOMALY = 0.15
 LIKELY_PHRASE = 0.25
-"""Each word of a phrase that Whisper writes for nothing must be at least this probable where it hears no speech."""
+"""Least probability of each word of a phrase in ``SAID_OF_NOTHING`` where Whisper detects no speech."""
 LITTLE_VOICE = 0.2
 MUCH_VOICE = 0.5
 SAID_OF_NOTHING = frozenset(
@@ -34,21 +34,26 @@ SAID_OF_NOTHING = frozenset(
         "bye bye",
     }
 )
-"""What Whisper writes most often where nothing was said. People say it too, so it counts only as a whole utterance, and
-against a final only with more to doubt it: of a real "thank you" both words are likely, of an invented one the first is
-not. A draft can wait for its final."""
+"""Phrases that Whisper most often writes where nothing was said.
+
+People say them too, so a phrase counts only if it is the whole text, and against a final only with further evidence: in
+a real "thank you" both words are probable, in an invented one the first is not. A draft needs no further evidence,
+because the final corrects it.
+"""
 
 
 def reason_to_reject(
     hypothesis: Hypothesis, voice_share: float, quality: Quality, *, just_begun: bool = False
 ) -> str | None:
-    """Why this text should not be shown, None when it may. ``voice_share``: part of the decoded audio that held voice,
-    0–1. ``just_begun``: a draft of an utterance that goes on. Its one or two words are improbable because the end
-    behind them is, and Whisper hears no speech in them; if there is voice enough they are mostly right.
+    """Return the reason why this text must not be shown; None if it may be.
 
-    Repetition counts against a draft only: for a final the engine has compared it with a decode that may not repeat
-    itself, and people do say things over and over. A final that met the token limit may still be good up to its last
-    word.
+    ``voice_share``: share of the decoded audio that held voice, 0–1. ``just_begun``: a draft of an utterance that
+    continues. Its one or two words are improbable because an end after them is, and Whisper detects no speech in them;
+    with enough voice they are mostly right.
+
+    Repetition counts only against a draft: for a final the engine has compared the text with a decode that was not
+    allowed to repeat itself, and people do repeat themselves. A final that reached the token limit may still be good
+    up to its last word.
     """
     words = [word.text.casefold() for word in hypothesis.words]
     if not words:
@@ -73,12 +78,16 @@ def reason_to_reject(
 
 
 def _is_loop(hypothesis: Hypothesis, words: Sequence[str]) -> bool:
-    """Of a text that met the token limit."""
+    """Check whether a text that reached the token limit is a loop."""
     return len(words) == 1 or hypothesis.compression_ratio > MAX_COMPRESSION_RATIO or repeats(words)
 
 
 def repeats(words: Sequence[str]) -> bool:
-    """A phrase of 1–8 words stands at the end at least four (one word: six) times in a row."""
+    """Check whether the text is a loop.
+
+    It is one if it ends with a phrase of 1–8 words at least four times in a row (a single word: six times), or if one
+    word makes up more than half of at least 20 words.
+    """
     for size in range(1, 9):
         times = 6 if size == 1 else 4
         if len(words) < size * times:

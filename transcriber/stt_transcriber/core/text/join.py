@@ -1,15 +1,15 @@
-"""How words become text."""
+"""Joining of words to text."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 
 class SpacedWord(Protocol):
-    """A word that knows whether a space separates it from the word before."""
+    """Word that knows whether a space separates it from the previous word."""
 
     @property
     def text(self) -> str:
-        """The word with its punctuation, without surrounding spaces."""
+        """Word with its punctuation, without surrounding spaces."""
         ...
 
     @property
@@ -19,12 +19,12 @@ class SpacedWord(Protocol):
 
 
 def join_words(words: Sequence[SpacedWord]) -> str:
-    """Return the text that the words were taken from."""
+    """Return the text that the words came from."""
     return "".join(f" {word.text}" if word.space_before else word.text for word in words).removeprefix(" ")
 
 
 def new_part(before: Sequence[SpacedWord], after: Sequence[SpacedWord]) -> str:
-    """Return the text of ``after`` behind the words that both begin with."""
+    """Return the text of ``after`` that follows the words with which both begin."""
     same = 0
     for left, right in zip(before, after, strict=False):
         if left.text != right.text:

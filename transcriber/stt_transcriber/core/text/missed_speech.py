@@ -1,6 +1,9 @@
-"""What a decode settles. Whisper skips sentences now and then, most of all in long windows and where somebody repeats
-himself, and some of its texts are not believed. The voice track shows where somebody spoke: voice that no word explains
-is decoded again, in another cut, before anything is settled over it."""
+"""Detection of missed speech: which part of the audio a decode settles.
+
+Whisper sometimes skips sentences, especially in long windows and where a speaker repeats something, and some of its
+texts are rejected. The VAD track shows where there was voice: voice that no word accounts for is decoded again, with a
+different cut, before any audio that contains it is settled.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,38 +18,41 @@ from stt_transcriber.core.text.agreement import PlacedWord
 
 _SAMPLES_PER_MS = SAMPLE_RATE // 1000
 _UNHEARD_MS = 800
-"""So much voice without a word holds words. Whisper's times waver, and the voice model echoes: between the words of
-whole texts there were 610 ms at most, behind them 380."""
+"""Least voice without a word that counts as missed speech. Less is normal, because Whisper's times vary and the VAD
+model still reports voice just after it ended: complete texts had at most 610 ms between words and 380 ms after them."""
 _WAVER = 500 * _SAMPLES_PER_MS
-"""A word may end so much later than its time says, or begin so much sooner. No part is shorter, so that a model that
-says a word at a time comes to an end."""
+"""Tolerance of word times: a word may end this much later, or begin this much earlier, than its time. No part is
+shorter than this, so that decoding ends even if the model returns only one word at a time."""
 _LONGEST_WORD = 1200 * _SAMPLES_PER_MS
-"""A word explains no more: one that seems to last for seconds stands where speech was skipped."""
+"""Most audio that one word accounts for: a word that seems to last for seconds stands where speech was skipped."""
 _MOST_WORDS_PER_S = 10
-"""Nobody speaks faster: where times crowd like this, they do not tell when a word was said."""
+"""Nobody speaks faster: the times of words that are closer together do not show when a word was said."""
 _CROWDED_WORD_MS = 300
-"""So much voice nearby each word of a crowd explains, wherever it was said."""
+"""Nearby voice that each crowded word accounts for, wherever it was said."""
 _SHORTEST_SAYING_MS = 160
-"""Less voice than this is a click, not a word."""
+"""Shortest voice that can be a word: anything shorter is a click."""
 _PAUSE = 600 * _SAMPLES_PER_MS
-"""Speech is cut in a pause as long as this wherever it is."""
+"""Shortest pause in which speech is cut regardless of its length."""
 _PADDING = 300 * _SAMPLES_PER_MS
-"""So much of the silence before such a cut is decoded."""
+"""Silence before such a cut that is decoded."""
 _DENSE = 0.75
-"""Between its pauses, speech has at least 0.82 of its windows voiced. Notes that the voice model takes for a voice have
-0.62, and in short parts Whisper's inventions are harder to tell from words."""
+"""Least share of voiced windows in speech, between its pauses. Speech has at least 0.82. Musical notes that the VAD
+model takes for voice have 0.62, and in short parts Whisper's inventions are harder to tell from words."""
 _LEAD = SAMPLE_RATE
-"""At most so much of the silence after a cut is decoded."""
+"""Most silence after a cut that is decoded."""
 _SHORTEST_CUT = 6 * SAMPLE_RATE
-"""Without such a pause, speech is only cut if it is as long as this. Whisper needs context to guess the words."""
+"""Shortest speech that is cut without such a pause: Whisper needs context to recognise words."""
 _FIRST_PART = (0.3, 0.6)
-"""A cut in the middle lies here. The first part is decoded next, so a few cuts lead to short parts."""
+"""Range of a cut without such a pause, as shares of the length. The first part is decoded next, so a few cuts lead to
+short parts."""
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """The first ``count`` words are the text up to ``until``; what follows is decoded next. ``unrecognized``: voice
-    that has no text in any cut."""
+    """Decision that the first ``count`` words are the text up to ``until``; the audio after that is decoded next.
+
+    ``unrecognized``: voice that has no text, however it was cut.
+    """
 
     count: int
     until: int
@@ -55,15 +61,18 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Retry:
-    """Nothing is settled: the audio up to ``end`` is decoded again, alone."""
+    """Decision that nothing is settled: the audio up to ``end`` is decoded again, alone."""
 
     end: int
 
 
 @dataclass(frozen=True)
 class _Run:
-    """Words that share their times: mostly one. ``spare_ms``: voice around them that they explain as well.
-    ``is_vague``: if voice follows without a word, it is not known where in it they were said."""
+    """Words that share their times; mostly a single word.
+
+    ``spare_ms``: voice around them that they also account for. ``is_vague``: if voice without a word follows, it is
+    unknown where in it the words were said.
+    """
 
     first: int
     begin: int
@@ -74,10 +83,10 @@ class _Run:
 
 @dataclass(frozen=True)
 class Speech:
-    """A range of audio that was decoded.
+    """Range of audio that was decoded.
 
-    Positions are those of the session; cuts are whole milliseconds inside the range. Only windows that lie in it count:
-    the answers are the same for whoever asks, and however late.
+    Positions are offsets into the session's audio; cuts are whole milliseconds inside the range. Only windows that lie
+    entirely in the range count, so results are the same for every caller and at any later time.
     """
 
     buffer: RollingBuffer
@@ -88,15 +97,15 @@ class Speech:
     def settle(
         self, words: Sequence[PlacedWord], task: Task, *, shortened: bool = False, truncated: bool = False
     ) -> Accepted | Retry:
-        """What ``words`` settle; none where the text is not believed.
+        """Decide what ``words`` settle; they are empty if the text was rejected.
 
-        ``shortened``: the range is the first part of a longer one, decoded again. ``truncated``: the text met the token
-        limit, so its last word may be cut.
+        ``shortened``: the range is the first part of a longer one, decoded again. ``truncated``: the text reached the
+        token limit, so its last word may be cut off.
         """
         if not words:
             return (self._is_dense() and self._split()) or self.give_up()
         if task is Task.TRANSLATE:
-            # A translation has its own order: the last word may have been said first.
+            # A translation has its own word order: its last word may have been said first.
             return Accepted(len(words), self.end)
         missed: list[Span] = []
         runs = self._runs(words)
@@ -120,11 +129,11 @@ class Speech:
         return (truncated and self._up_to(runs[-1], missed)) or Accepted(len(words), self.end, tuple(missed))
 
     def give_up(self) -> Accepted:
-        """Settles the range without a text."""
+        """Settle the range without a text."""
         return Accepted(0, self.end, self._unrecognized(self.begin, self.end))
 
     def rest(self, whole_end: int) -> int:
-        """Where to go on after the range: shortly before the next voice; ``whole_end``, if there is none."""
+        """Return where to continue after the range: shortly before the next voice; ``whole_end`` if there is none."""
         voice = self._voice_between(self.end, whole_end)
         if voice is None or self._voiced_ms(*voice) < _SHORTEST_SAYING_MS:
             return whole_end
@@ -147,11 +156,14 @@ class Speech:
 
     @property
     def _heard(self) -> int:
-        """The end of the last whole window."""
+        """End of the last whole window."""
         return self.end // WINDOW_SAMPLES * WINDOW_SAMPLES
 
     def _up_to(self, run: _Run, missed: Sequence[Span]) -> Accepted | None:
-        """The words before a run are settled, and it is decoded again with what follows; None: there are none."""
+        """Settle the words before a run, so that the run is decoded again with the audio after it.
+
+        None: there are no words before it, or they are less than ``_WAVER`` long.
+        """
         if run.first == 0 or run.begin - self.begin < _WAVER:
             return None
         latest = min(run.begin + _WAVER // 4, self._heard)
@@ -159,11 +171,14 @@ class Speech:
         return Accepted(run.first, self._cut(earliest, latest), tuple(missed))
 
     def _is_dense(self) -> bool:
-        """The voice is as continuous as speech."""
+        """Check whether the voice is as continuous as speech."""
         return self.track.density(_next_window(self.begin), self._heard, _PAUSE) >= _DENSE
 
     def _split(self) -> Retry | None:
-        """The first part of the range, to be decoded alone; None: it is too short to be cut."""
+        """Return the first part of the range, to be decoded alone.
+
+        None: the range is too short to be cut, or has too little voice for missed speech.
+        """
         voice = self._voice_between(self.begin, self.end)
         if voice is None or self._voiced_ms(*voice) < _UNHEARD_MS:
             return None
@@ -177,7 +192,7 @@ class Speech:
         return Retry(self._cut(earliest, latest))
 
     def _behind_a_saying(self, position: int) -> int:
-        """Where there has been enough voice for a word."""
+        """Return where, from ``position`` on, there has been enough voice for a word."""
         voiced_ms = 0
         while position < self._heard and voiced_ms < _SHORTEST_SAYING_MS:
             voiced_ms += self.track.voiced(position, position + WINDOW_SAMPLES) * WINDOW_MS
@@ -189,7 +204,7 @@ class Speech:
         return (voice,) if voice is not None and self._voiced_ms(*voice) >= _UNHEARD_MS else ()
 
     def _voice_between(self, begin: int, end: int) -> Span | None:
-        """From the first to the last window with voice."""
+        """Return the range from the first to the last window with voice, None if there is none."""
         return self.track.extent(_next_window(begin), end // WINDOW_SAMPLES * WINDOW_SAMPLES)
 
     def _is_speech(self, begin: int, end: int, spare_ms: int = 0) -> bool:
@@ -208,7 +223,7 @@ def _next_window(position: int) -> int:
 
 
 def _crowded(words: Sequence[PlacedWord]) -> list[bool]:
-    """Which words are among more within a second than anybody says."""
+    """Return, for each word, whether it is among more words within a second than anybody can say."""
     crowded = [False] * len(words)
     for index, (word, later) in enumerate(zip(words, words[_MOST_WORDS_PER_S:], strict=False)):
         if later.start_ms - word.start_ms < 1000:

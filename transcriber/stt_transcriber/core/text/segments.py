@@ -1,4 +1,4 @@
-"""From a row of words to segments that a person reads: sentences, clauses, never longer than a few lines."""
+"""Division of a sequence of words into readable segments: sentences or clauses, never longer than a few lines."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ CLAUSE_AFTER_S = 5.0
 
 
 def segments_of(words: Sequence[TimedWord], offset_s: float) -> list[JobSegment]:
-    """Segments in order; ``id`` counts from 0 within these words, times are shifted by ``offset_s``."""
+    """Return the segments in order; ``id`` counts from 0 within these words, times are shifted by ``offset_s``."""
     segments: list[JobSegment] = []
     run: list[TimedWord] = []
     for index, word in enumerate(words):
