@@ -1,4 +1,4 @@
-"""The one interface of all engines."""
+"""Interface that every engine implements."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
@@ -7,15 +7,15 @@ from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
 
 
 class EngineError(Exception):
-    """The engine or its model cannot be used; the message says why and what would help."""
+    """Error for an engine or model that cannot be used; the message gives the reason and a remedy."""
 
 
 class Engine(Protocol):
-    """A loaded model. ``decode`` blocks, and may be called from as many threads at once as ``parallel`` says.
+    """A loaded model. ``decode`` blocks and may be called from up to ``parallel`` threads at once.
 
-    The same request for a final or a piece of a file gives the same hypothesis, whatever else runs beside it; a draft
-    may differ by a near tie. ``max_batch``: drafts that are decoded together at the most. ``languages``: the codes that
-    ``DecodeRequest.language`` may have; ("en",) for an English-only model.
+    The same request for a final or a chunk of a file gives the same hypothesis, whatever else is decoded at the same
+    time; a draft may differ by a near tie. ``max_batch``: maximum number of drafts decoded together. ``languages``: the
+    codes that ``DecodeRequest.language`` may have; ("en",) for an English-only model.
     """
 
     name: str
@@ -26,25 +26,31 @@ class Engine(Protocol):
     languages: tuple[str, ...]
 
     def decode(self, requests: Sequence[DecodeRequest]) -> list[Hypothesis]:
-        """Puts audio into words: one hypothesis per request, in their order. Either one request of any quality, or up
-        to ``max_batch`` drafts. Raises EngineError when the model fails."""
+        """Decode audio and return one hypothesis per request, in order.
+
+        Accepts either one request of any quality, or up to ``max_batch`` drafts. Raises EngineError when the model
+        fails.
+        """
         ...
 
 
 GiveWay = Callable[[], None]
-"""Called between the steps of a long decode, it blocks while others, who are in a hurry, need the processor."""
+"""Callback that a long decode calls between its steps; it blocks while more urgent work needs the processor."""
 
 
 @runtime_checkable
 class FileEngine(Engine, Protocol):
-    """An engine that decodes pieces of files together, up to ``max_file_batch`` of them.
+    """Engine that decodes chunks of files together, up to ``max_file_batch`` of them.
 
-    What comes of a piece does not hang on those beside it.
+    The result of a chunk does not depend on the others in its batch.
     """
 
     max_file_batch: int
 
     def decode_files(self, requests: Sequence[DecodeRequest], give_way: GiveWay) -> list[Hypothesis]:
-        """Requests of the quality FILE, answered in their order. May be called from more threads than ``parallel`` as
-        long as the others wait in ``give_way``. Raises EngineError when the model fails."""
+        """Decode requests of quality FILE and return one hypothesis each, in order.
+
+        May be called from more than ``parallel`` threads as long as the others wait in ``give_way``. Raises EngineError
+        when the model fails.
+        """
         ...

@@ -1,4 +1,4 @@
-"""Which of two decodes of one window to believe, when the first looked like a loop or a guess. Pure."""
+"""Choice between two decodes of one window when the first looked like a loop or a guess. Pure functions."""
 
 import re
 from collections.abc import Sequence
@@ -8,52 +8,54 @@ from difflib import SequenceMatcher
 from stt_transcriber.engines.request import GUESSES_BELOW_LOGPROB, LOOPS_FROM_RATIO, is_suspect
 
 _LOOP_MARGIN_LOGPROB = 0.5
-"""So much less probable may a text without repetitions be, and still be believed over one that looks like a loop."""
+"""Margin by which a text without repetitions may be less probable and still be preferred over one that looks like a
+loop."""
 _SAME_SPEECH_RATIO = 0.6
-"""From this share of common words on, two texts are taken for two spellings of one speech."""
+"""Share of common words from which two texts count as two spellings of the same speech."""
 _NO_TIME_S = 0.02
 _SPOKEN_IN_NO_TIME = 4
-"""Nobody says so many words in no time: where the decoder no longer gets on in the audio, its text is no speech. Three
-were seen in good texts, of words that the window cuts off; seven and more in loops that compress like speech."""
+"""Number of words that nobody says in no time: where the decoder stops advancing in the audio, its text is not speech.
+Up to three were seen in good texts, for words that the window cuts off; seven and more in loops that compress like
+speech."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """See ``Hypothesis`` for what the fields mean."""
+    """Text to choose from; see ``Hypothesis`` for the fields."""
 
     text: str
     avg_logprob: float
     compression_ratio: float
     truncated: bool
     words_at_once: int = 1
-    """The most words that begin at one moment, where the engine knows."""
+    """Maximum number of words that begin at the same moment, if the engine knows it."""
 
     @property
     def stands_still(self) -> bool:
-        """Words without a time of their own: a loop that looks at one place."""
+        """True for words without a time of their own: a loop that attends to one place in the audio."""
         return self.words_at_once >= _SPOKEN_IN_NO_TIME
 
     @property
     def is_loop(self) -> bool:
-        """It says the same again and again, or stands still."""
+        """True if the text repeats itself or stands still."""
         return self.stands_still or self.compression_ratio > LOOPS_FROM_RATIO
 
     @property
     def is_suspect(self) -> bool:
-        """It looks like a loop or a guess."""
+        """True if the text looks like a loop or a guess."""
         return self.stands_still or is_suspect(
             truncated=self.truncated, compression_ratio=self.compression_ratio, avg_logprob=self.avg_logprob
         )
 
 
 def better_of(first: Candidate, second: Candidate) -> Candidate:
-    """The text to believe, where ``second`` was not allowed to repeat itself.
+    """Return the more credible text; ``second`` was decoded without permission to repeat itself.
 
-    People repeat themselves too. Then the second text says the same in other spellings; where a loop covered other
-    words, it says those.
+    People repeat themselves too. In that case the second text says the same in other spellings; where a loop covered
+    other words, it says those.
     """
     if first.truncated and not first.is_loop and second.avg_logprob < GUESSES_BELOW_LOGPROB <= first.avg_logprob:
-        # Long speech in a script of which letters take several tokens: without repetitions it cannot be written.
+        # Long speech in a script whose letters take several tokens each cannot be written without repetitions.
         return first
     if first.truncated != second.truncated:
         return second if first.truncated else first
@@ -68,7 +70,10 @@ def better_of(first: Candidate, second: Candidate) -> Candidate:
 
 
 def words_at_once(starts_s: Sequence[float]) -> int:
-    """The most words that begin within 20 ms, one position of Whisper's encoder; ``starts_s`` rises."""
+    """Return the maximum number of words that begin within 20 ms, one position of Whisper's encoder.
+
+    ``starts_s`` rises.
+    """
     most = first = 0
     for last, start_s in enumerate(starts_s):
         while start_s - starts_s[first] > _NO_TIME_S + 1e-6:

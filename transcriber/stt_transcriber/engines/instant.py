@@ -1,7 +1,6 @@
-"""An engine that answers at once, for measuring what everything but the model costs.
+"""Engine that answers instantly, to measure the cost of everything but the model.
 
-It does not listen: whatever it is given, it says one fixed word that fills the audio. It needs no model files, and is
-of no use to anybody who wants to know what was said.
+It ignores the audio and returns one fixed word that spans it. It needs no model files and is useless for transcription.
 """
 
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ WORD = "word"
 
 
 class InstantEngine:
-    """See ``Engine``."""
+    """Engine that returns one fixed word; see ``Engine``."""
 
     name: str = EngineName.INSTANT
     max_batch = 8
@@ -27,7 +26,7 @@ class InstantEngine:
         self.parallel = parallel
 
     def decode(self, requests: Sequence[DecodeRequest]) -> list[Hypothesis]:
-        """See ``Engine``."""
+        """Return one fixed hypothesis per request; see ``Engine``."""
         return [self._answer(request) for request in requests]
 
     def _answer(self, request: DecodeRequest) -> Hypothesis:
@@ -41,5 +40,5 @@ class InstantEngine:
 def load(
     model: str, models_dir: Path, *, device: str, compute_type: str, workers: int, threads: int, max_batch: int
 ) -> InstantEngine:
-    """Nothing to load."""
+    """Create the engine; there is no model to load."""
     return InstantEngine(model, workers)

@@ -1,4 +1,7 @@
-"""From settings to a warm engine. A new engine is one file with a ``load`` function and one line here."""
+"""Registry that turns settings into a warmed-up engine.
+
+A new engine is one file with a ``load`` function and one line here.
+"""
 
 import importlib
 from pathlib import Path
@@ -20,7 +23,8 @@ ENGINES: dict[str, str] = {
     EngineName.OPENAI_WHISPER: "stt_transcriber.engines.openai.engine",
     EngineName.INSTANT: "stt_transcriber.engines.instant",
 }
-"""Engine to the module whose ``load`` makes it; imported only when chosen, for each pulls in its own libraries."""
+"""Module of each engine, whose ``load`` creates it; imported only when chosen, because each imports its own
+libraries."""
 
 
 def load_engine(
@@ -34,11 +38,11 @@ def load_engine(
     threads: int = 0,
     max_batch: int = 1,
 ) -> Engine:
-    """Loads a model and decodes once in each quality that somebody waits for, so that the first client need not.
+    """Load a model and decode once in each quality that a client waits for, so that no client pays for it.
 
-    ``model``: what ``model_store.resolve`` takes. ``device``: auto, cpu or cuda. ``workers``: decodes at once, with
-    ``threads`` threads each (0: the engine chooses). ``max_batch``: drafts decoded together at the most,
-    where the engine can. No network for a model in the store. Raises EngineError.
+    ``model``: any value that ``models.store.resolve`` accepts. ``device``: auto, cpu or cuda. ``workers``: number of
+    parallel decodes, with ``threads`` threads each (0: the engine chooses). ``max_batch``: maximum number of drafts
+    decoded together, if the engine can. Needs no network for a model in the store. Raises EngineError.
     """
     options: Any = {
         "device": device,
@@ -65,14 +69,14 @@ def load_engine(
         engine: Engine = module.load(model, models_dir, **options)
     except ModelError as error:
         raise EngineError(str(error)) from error
-    # The first decode of a process pays for memory and code that later ones find ready.
+    # The first decode of a process allocates memory and loads code that later ones reuse.
     for quality in (Quality.DRAFT, Quality.FULL):
         engine.decode([DecodeRequest(np.zeros(SAMPLE_RATE, np.float32), "en", quality=quality)])
     return engine
 
 
 def _gpus() -> int:
-    """Those that faster-whisper would use."""
+    """Count the GPUs that faster-whisper would use."""
     try:
         import ctranslate2
     except ImportError:

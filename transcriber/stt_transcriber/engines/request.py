@@ -1,4 +1,4 @@
-"""What all engines make of a request, and of what came out. Pure."""
+"""Rules that all engines share for requests and their results. Pure functions."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,37 +9,37 @@ from stt_transcriber.engines.base import EngineError
 
 LONGEST_S = 30.0
 _TOKENS_PER_S = 40
-"""Speech in a script of which Whisper's vocabulary has few whole words, up to a token a byte: at an ordinary pace
-Georgian takes 37 tokens a second, Hindi 15, English 4. One rate for all languages, because people also speak fast and
-speed recordings up."""
+"""Upper limit for speech in a script of which Whisper's vocabulary has few whole words, up to one token per byte: at
+an ordinary pace Georgian takes 37 tokens per second, Hindi 15, English 4. One rate for all languages, because people
+also speak fast and speed up recordings."""
 _LOOP_TOKENS_PER_S = 7
-"""Ordinary speech in English stays below. A text that repeats itself may not grow beyond: the longer a loop, the more
-probable it looks."""
+"""Rate that ordinary English speech stays below. A text that repeats itself may not grow beyond it: the longer a loop,
+the more probable it looks."""
 _SPARE_TOKENS = 10
 _LOOP_TAIL_TOKENS = 96
 _LOOP_GRAM_TOKENS = 4
 _MOST_CONTEXT_TOKENS = 224
-"""Half of the decoder's positions, as in Whisper's training: the other half is always left to the text."""
+"""Half of the decoder's positions, as in Whisper's training: the other half is always left for the text."""
 LOOPS_FROM_RATIO = 2.4
 GUESSES_BELOW_LOGPROB = -1.0
 _CLEAR_LANGUAGE = 0.8
 
 
 class ContextTokenizer(Protocol):
-    """What a prompt needs of a tokenizer."""
+    """Part of a tokenizer that a prompt needs."""
 
     @property
     def sot_prev(self) -> int:
-        """The token before previous context."""
+        """Token that precedes previous context."""
         ...
 
     def encode(self, text: str) -> list[int]:
-        """Text to tokens."""
+        """Convert text to tokens."""
         ...
 
 
 def check_request(request: DecodeRequest, languages: tuple[str, ...]) -> None:
-    """Raises EngineError for a language that the model lacks, or more audio than fits its window."""
+    """Raise EngineError for a language that the model lacks, or for more audio than its window holds."""
     if request.language is not None and request.language not in languages:
         raise EngineError(f"language {request.language!r} is not one of this model's: {', '.join(languages)}")
     for samples in (request.samples, request.language_samples):
@@ -48,7 +48,7 @@ def check_request(request: DecodeRequest, languages: tuple[str, ...]) -> None:
 
 
 def spoken_language(request: DecodeRequest, detected: str, probability: float) -> tuple[str, float]:
-    """The language to decode in, and its probability, of what was detected."""
+    """Choose the language to decode in, and its probability, from the language that was detected."""
     usual = request.expected_language
     if usual is not None and detected != usual and probability < _CLEAR_LANGUAGE:
         return usual, 1.0
@@ -56,39 +56,41 @@ def spoken_language(request: DecodeRequest, detected: str, probability: float) -
 
 
 def nothing_heard(request: DecodeRequest) -> Hypothesis:
-    """The answer to no audio."""
+    """Return the hypothesis for empty audio."""
     return Hypothesis("", (), request.language or "en", 0.0, 0.0, 1.0, 0.0)
 
 
 def written_language(request: DecodeRequest, spoken: str) -> str:
-    """The language of the text: a translation is English."""
+    """Return the language of the text: English for a translation."""
     return "en" if request.task is Task.TRANSLATE else spoken
 
 
 def token_limit(samples: int, room: int) -> int:
-    """Most new tokens for so many samples of audio, beyond which only a loop goes on. ``room``: positions of the
-    decoder that its start leaves free."""
+    """Return the maximum number of new tokens for this many samples of audio; only a loop would exceed it.
+
+    ``room``: positions of the decoder that its start tokens leave free.
+    """
     return min(room, int(_TOKENS_PER_S * samples / SAMPLE_RATE) + _SPARE_TOKENS)
 
 
 def loop_limit(samples: int) -> int:
-    """So many tokens at most may a text have for so many samples of audio that ``repeats_itself``."""
+    """Return the maximum number of tokens for this many samples of audio if the text ``repeats_itself``."""
     return int(_LOOP_TOKENS_PER_S * samples / SAMPLE_RATE) + _SPARE_TOKENS
 
 
 def repeats_itself(tokens: Sequence[int]) -> bool:
-    """The end of the text is a phrase that comes again and again."""
+    """Return True if the text ends in a phrase that recurs again and again."""
     tail = tokens[-_LOOP_TAIL_TOKENS:]
     grams = [tuple(tail[i : i + _LOOP_GRAM_TOKENS]) for i in range(len(tail) - _LOOP_GRAM_TOKENS + 1)]
     return 3 * len(set(grams)) < len(grams)
 
 
 def is_suspect(*, truncated: bool, compression_ratio: float, avg_logprob: float) -> bool:
-    """True for a loop (it compresses well or runs into the limit) and for a guess (improbable words)."""
+    """Return True for a loop (it compresses well or reaches the token limit) or a guess (improbable words)."""
     return truncated or compression_ratio > LOOPS_FROM_RATIO or avg_logprob < GUESSES_BELOW_LOGPROB
 
 
 def context_tokens(tokenizer: ContextTokenizer, prompt: str) -> list[int]:
-    """The end of the prompt as previous context, its start token included; empty for no prompt."""
+    """Return the end of the prompt as previous context, including its start token; empty without a prompt."""
     text = prompt.strip()
     return [tokenizer.sot_prev, *tokenizer.encode(" " + text)[1 - _MOST_CONTEXT_TOKENS :]] if text else []

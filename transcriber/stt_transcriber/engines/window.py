@@ -1,4 +1,4 @@
-"""How windows are cut for Whisper's encoder, whatever library runs it. Pure."""
+"""Sizes and padding of windows for Whisper's encoder, whatever library runs it. Pure functions."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,16 @@ from stt_transcriber.core.decoding import SAMPLE_RATE, Quality
 
 MAX_POSITIONS = 1500
 POSITION_SAMPLES = 320
-"""Samples of one encoder position: two mel frames of 10 ms."""
+"""Samples per encoder position: two mel frames of 10 ms each."""
 POSITIONS_PER_S = SAMPLE_RATE / POSITION_SAMPLES
 MAX_SAMPLES = MAX_POSITIONS * POSITION_SAMPLES
 
 
 def padded(samples: NDArray[np.float32], pad_s: float) -> NDArray[np.float32]:
-    """float32 [n], at most 30 s -> the same with so many zeros behind, in whole positions, 1…1500 of them."""
+    """Append ``pad_s`` seconds of zeros to ``samples``, float32 [n], at most 30 s.
+
+    The result is a whole number of positions long, 1…1500.
+    """
     wanted = len(samples) + round(pad_s * SAMPLE_RATE)
     positions = min(max(1, -(-wanted // POSITION_SAMPLES)), MAX_POSITIONS)
     window = np.zeros(positions * POSITION_SAMPLES, np.float32)
@@ -25,7 +28,7 @@ def padded(samples: NDArray[np.float32], pad_s: float) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a window is encoded and decoded."""
+    """Parameters for encoding and decoding a window."""
 
     pad_s: float
     tail_positions: int
@@ -37,4 +40,5 @@ RECIPES = {
     Quality.FULL: Recipe(pad_s=1.0, tail_positions=1500, beam_size=5),
     Quality.FILE: Recipe(pad_s=1.0, tail_positions=1500, beam_size=3),
 }
-"""For encoders that see nothing of the silence behind the pad. Measured: a shorter tail makes decoding cheaper."""
+"""Recipes for encoders that do not see the silence after the padding. Measured: a shorter tail makes decoding
+cheaper."""

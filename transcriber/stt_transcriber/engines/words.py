@@ -1,4 +1,4 @@
-"""From the pieces that a tokenizer cuts and DTW times to the words of a hypothesis. Pure."""
+"""Conversion of a tokenizer's pieces, timed by DTW, into the words of a hypothesis. Pure functions."""
 
 import re
 import statistics
@@ -12,15 +12,15 @@ _OPENING_MARKS = frozenset("\"'“¿([{「『（《〈【")
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uff9f\U00020000-\U0003ffff]"
 )
-"""Thai, Lao, Burmese, Chinese, Japanese, their punctuation too: written without spaces between words, so a piece of the
-tokenizer counts as a word."""
+"""Thai, Lao, Burmese, Chinese and Japanese, including their punctuation: written without spaces between words, so each
+piece of the tokenizer counts as a word."""
 _ENDS_SENTENCE = ".。!！?？"
 _LONGEST_MEDIAN_S = 0.7
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a word or a mark as Whisper's tokenizer cuts it, its leading space included; seconds."""
+    """Part of a word, or a mark, as Whisper's tokenizer cuts it, including its leading space; times in seconds."""
 
     text: str
     token_count: int
@@ -30,7 +30,7 @@ class Piece:
 
     @property
     def is_mark(self) -> bool:
-        """Punctuation, symbols or nothing."""
+        """True for punctuation, symbols and empty text."""
         return not any(character.isalnum() for character in self.text)
 
 
@@ -41,10 +41,10 @@ def pieces_of(
     probabilities: Sequence[float],
     positions_per_s: float,
 ) -> list[Piece]:
-    """Times the pieces by a DTW path.
+    """Assign times to the pieces from a DTW path.
 
-    ``texts`` and ``token_counts``: the pieces and how many tokens each has, without the end-of-text token;
-    ``path``: (token, encoder position) pairs, rising, the end-of-text token counted as the last token;
+    ``texts`` and ``token_counts``: the pieces and the number of tokens of each, without the end-of-text token;
+    ``path``: (token, encoder position) pairs, rising, in which the end-of-text token counts as the last token;
     ``probabilities``: one per token.
     """
     first_position: dict[int, int] = {}
@@ -69,7 +69,10 @@ def pieces_of(
 
 
 def timed_words(pieces: Sequence[Piece], duration_s: float) -> tuple[TimedWord, ...]:
-    """Words with their punctuation; times rise and lie within 0…``duration_s``. Joined, they are the text."""
+    """Return words with their punctuation; joined, they are the text.
+
+    Times rise and lie within 0…``duration_s``.
+    """
     words: list[TimedWord] = []
     earliest = 0.0
     ends_in_space = False
@@ -81,9 +84,9 @@ def timed_words(pieces: Sequence[Piece], duration_s: float) -> tuple[TimedWord, 
         if not text:
             continue
         if not words:
-            # Nothing was written before it: its script says what separates it from an earlier text.
+            # No text precedes the first word, so its script decides whether a space separates it from an earlier text.
             space_before = not _UNSPACED.match(text)
-        # Marks have times of their own, which are those of the pause around them.
+        # The times of marks are those of the pause around them.
         said = [piece for piece in group if not piece.is_mark] or group
         start_s = min(max(said[0].start_s, earliest), duration_s)
         end_s = min(max(said[-1].end_s, start_s), duration_s)
@@ -95,9 +98,9 @@ def timed_words(pieces: Sequence[Piece], duration_s: float) -> tuple[TimedWord, 
 
 
 def compression_ratio(text: str) -> float:
-    """Characters of the text by bytes of its zlib form; 0 for no text.
+    """Return the characters of the text divided by the bytes of its zlib form; 0 for an empty text.
 
-    Each letter counts as one byte in every script. As UTF-8, plain Hindi or Tamil compresses like a loop.
+    Each letter counts as one byte in every script: as UTF-8, ordinary Hindi or Tamil compresses like a loop.
     """
     numbers: dict[str, int] = {}
     raw = bytes(ord(char) if char.isascii() else 128 + numbers.setdefault(char, len(numbers)) % 128 for char in text)
@@ -105,9 +108,10 @@ def compression_ratio(text: str) -> float:
 
 
 def _shortened(pieces: Sequence[Piece]) -> list[Piece]:
-    """Takes the silence off the first word and off those around a sentence's end.
+    """Remove silence from the first word and from the words around the end of a sentence.
 
-    DTW has no silence: it begins the first word at 0 and gives a pause to a neighbour. Whisper's own remedy.
+    DTW does not model silence: it starts the first word at 0 and assigns a pause to a neighbouring word. Whisper uses
+    the same remedy.
     """
     durations = [piece.end_s - piece.start_s for piece in pieces if piece.end_s > piece.start_s]
     if not durations:
@@ -125,7 +129,7 @@ def _shortened(pieces: Sequence[Piece]) -> list[Piece]:
 
 
 def _groups(pieces: Sequence[Piece]) -> list[list[Piece]]:
-    """The pieces of each word. The tokenizer cuts before every apostrophe and hyphen, also inside a word."""
+    """Group the pieces of each word: the tokenizer cuts before every apostrophe and hyphen, even inside a word."""
     groups: list[list[Piece]] = []
     for piece in pieces:
         if groups and not _begins_word(groups[-1][-1], piece):

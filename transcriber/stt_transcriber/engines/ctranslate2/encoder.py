@@ -1,9 +1,9 @@
-"""Encodes only the audio there is, and lets the decoder see the silence that it was trained to end on.
+"""Encoder of only the audio that exists; the decoder still sees the silence that it was trained to end on.
 
-Whisper was trained on 30 s windows. Padding every window to 30 s costs eight times what its audio needs; leaving the
-pad away makes stock weights loop. So a piece of one cached encoding of 30 s of silence is put behind the window's own:
+Whisper was trained on 30 s windows. Padding every window to 30 s costs eight times what its audio needs; without
+padding, stock weights loop. So part of one cached encoding of 30 s of silence is appended to the window's own:
 
-    E = concat(encode(window + pad), E_silence[n : n + tail])        n: positions of the window and its pad
+    E = concat(encode(window + pad), E_silence[n : n + tail])        n: positions of the window and its padding
 """
 
 import ctranslate2
@@ -18,17 +18,17 @@ Encoding = NDArray[np.float32]
 
 
 def spliced_end(positions: int, tail: int, n_mels: int) -> int:
-    """Where the spliced encoding ends.
+    """Return the position at which the spliced encoding ends.
 
-    Never at ``n_mels`` positions: CTranslate2 tells features from encoder output by that very number, and would encode
-    such an encoding once more.
+    Never returns ``n_mels``: CTranslate2 distinguishes features from encoder output by that very number, and would
+    encode such an encoding once more.
     """
     end = min(positions + tail, MAX_POSITIONS)
     return end + 1 if end == n_mels else end
 
 
 class SplicedEncoder:
-    """Encodes windows for one loaded model; may be called from several threads."""
+    """Encoder of windows for one loaded model; may be called from several threads."""
 
     def __init__(self, model: ctranslate2.models.Whisper) -> None:
         self._model = model
@@ -37,7 +37,11 @@ class SplicedEncoder:
         self._silence = self._encode(np.zeros(MAX_SAMPLES, np.float32))
 
     def encode(self, samples: NDArray[np.float32], pad_s: float, tail: int) -> Encoding:
-        """``samples``: float32 [n], at most 30 s; ``pad_s``: zeros before the mel; ``tail``: positions of silence."""
+        """Encode a window and append silence.
+
+        ``samples``: float32 [n], at most 30 s; ``pad_s``: seconds of zeros appended before the mel spectrogram is
+        computed; ``tail``: positions of silence.
+        """
         window = padded(samples, pad_s)
         positions = len(window) // POSITION_SAMPLES
         encoded = self._encode(window)
@@ -45,8 +49,8 @@ class SplicedEncoder:
         return encoded if end == positions else np.concatenate([encoded, self._silence[:, positions:end]], axis=1)
 
     def _encode(self, window: NDArray[np.float32]) -> Encoding:
-        # The extractor's own padding would add half a position, and an odd number of frames.
+        # The extractor's own padding would add half a position, and give an odd number of frames.
         features = np.ascontiguousarray(self._features(window, padding=0)[None], dtype=np.float32)
         output = self._model.encode(ctranslate2.StorageView.from_array(features), to_cpu=True)
-        # On a GPU activations may be bfloat16, which NumPy does not know.
+        # On a GPU, activations may be bfloat16, which NumPy does not support.
         return np.array(output.to(ctranslate2.DataType.float32))

@@ -1,5 +1,7 @@
-"""Whisper on CTranslate2, with faster-whisper's tokenizer and features: for GPUs, and for number formats
-other than int8."""
+"""Whisper engine on CTranslate2, with faster-whisper's tokenizer and features.
+
+It serves GPUs, and number formats other than int8.
+"""
 
 import os
 from collections.abc import Sequence
@@ -30,7 +32,7 @@ from stt_transcriber.engines.words import compression_ratio, pieces_of, timed_wo
 from stt_transcriber.models.store import resolve
 
 _CONTEXT_TOKENS = 448
-"""Positions of the decoder: prompt and new text together."""
+"""Number of the decoder's positions, for prompt and new text together."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,11 @@ class _Decoded:
 
 
 class FasterWhisperEngine:
-    """A model in CTranslate2's format, read from local files only.
+    """Engine for a model in CTranslate2's format, read from local files only.
 
-    ``folder``: holds model.bin, config.json and tokenizer.json. ``device``: cpu, cuda or auto. ``compute_type``: a type
-    of CTranslate2, or ``default``: int8 on a CPU, as stored on a GPU. ``workers`` windows are decoded at once with
-    ``threads`` threads each (0: CTranslate2 chooses). Raises EngineError.
+    ``folder``: contains model.bin, config.json and tokenizer.json. ``device``: cpu, cuda or auto. ``compute_type``: a
+    type of CTranslate2, or ``default``: int8 on a CPU, as stored on a GPU. Up to ``workers`` windows are decoded at
+    once, with ``threads`` threads each (0: CTranslate2 chooses). Raises EngineError.
     """
 
     name: str = EngineName.FASTER_WHISPER
@@ -71,7 +73,8 @@ class FasterWhisperEngine:
         self.parallel = workers
         self.device = _device(device)
         # Read when the first layer runs. oneDNN keeps a compiled kernel, with its memory, for each of the last 1024
-        # shapes it met, and windows come in every length: left alone, a session grows by hundreds of megabytes.
+        # shapes that it met, and windows come in every length: with that default, a session grows by hundreds of
+        # megabytes.
         os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
         try:
             self._hf_tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -94,7 +97,10 @@ class FasterWhisperEngine:
             self.languages = tuple(c for c in _LANGUAGE_CODES if self._hf_tokenizer.token_to_id(f"<|{c}|>") is not None)
 
     def decode(self, requests: Sequence[DecodeRequest]) -> list[Hypothesis]:
-        """See ``Engine``. Raises EngineError: bad language, too long, or the model failed."""
+        """Decode requests one by one; see ``Engine``.
+
+        Raises EngineError for an unknown language, too much audio, or a failure of the model.
+        """
         return [self._decode_one(request) for request in requests]
 
     def _decode_one(self, request: DecodeRequest) -> Hypothesis:
@@ -135,12 +141,12 @@ class FasterWhisperEngine:
         return spoken_language(request, token.removeprefix("<|").removesuffix("|>"), float(probability))
 
     def _best(self, request: DecodeRequest, tokenizer: Tokenizer, encoding: Encoding, recipe: Recipe) -> _Decoded:
-        """One decode; a second one, without prompt, where the first looks like a loop or a guess.
+        """Decode once, and again without prompt if the text looks like a loop or a guess.
 
-        A draft gets it only if its prompt may be to blame: that would hold back every draft of the session, while a
-        loop of the audio's own is gone with the next window. Whisper's next step, sampling at a temperature, is left
-        out: CTranslate2's seed does not make it repeatable, and a worker that takes a session over must come to the
-        same words.
+        A draft is decoded again only if its prompt may be to blame: such a loop would hold back every draft of the
+        session, while a loop that the audio causes is gone with the next window. Whisper's next step, sampling at a
+        temperature, is omitted: CTranslate2's seed does not make it repeatable, and a worker that takes over a session
+        must arrive at the same words.
         """
         first = self._generate(request, tokenizer, encoding, recipe.beam_size, prompt=request.prompt)
         candidate = first.candidate
@@ -158,8 +164,11 @@ class FasterWhisperEngine:
         prompt: str = "",
         no_repeat_ngram_size: int = 0,
     ) -> _Decoded:
-        """CTranslate2 cannot end a loop sooner than other texts: beyond ``loop_limit`` a text that is none is begun
-        again."""
+        """Search for a text, up to ``loop_limit`` tokens first.
+
+        CTranslate2 cannot end a loop sooner than other texts, so a text that reaches ``loop_limit`` without being a
+        loop is decoded again with the full limit.
+        """
         start = [*context_tokens(tokenizer, prompt), *tokenizer.sot_sequence, tokenizer.no_timestamps]
         most = token_limit(len(request.samples), _CONTEXT_TOKENS - len(start))
         few = min(most, loop_limit(len(request.samples)))
@@ -182,7 +191,7 @@ class FasterWhisperEngine:
             [start],
             beam_size=beam_size,
             no_repeat_ngram_size=no_repeat_ngram_size,
-            # CTranslate2 allows half of this for new text, and counts the prompt but for its last token.
+            # CTranslate2 allows half of this for new text, and counts the prompt except for its last token.
             max_length=max(2 * limit, limit + len(start) - 1),
             return_scores=True,
             return_no_speech_prob=True,
@@ -209,7 +218,7 @@ class FasterWhisperEngine:
             ctranslate2.StorageView.from_array(encoding),
             tokenizer.sot_sequence,
             [tokens],
-            # Mel frames of the audio itself: no word may end in the pad.
+            # Mel frames of the audio itself: no word may end in the padding.
             [max(2, len(request.samples) * 100 // SAMPLE_RATE)],
         )[0]
         texts, groups = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
@@ -227,7 +236,7 @@ class FasterWhisperEngine:
 def load(
     model: str, models_dir: Path, *, device: str, compute_type: str, workers: int, threads: int, max_batch: int
 ) -> FasterWhisperEngine:
-    """``max_batch`` is of no use here."""
+    """Load the engine; ``max_batch`` is ignored."""
     folder = resolve(model, models_dir)
     return FasterWhisperEngine(
         folder, model=model, device=device, compute_type=compute_type, workers=workers, threads=threads

@@ -1,5 +1,8 @@
-"""Beam search over one window. The beams are a tree in one attention cache, so that all of them share the window's
-keys and values: each token looks at its own ancestors only."""
+"""Beam search over one window.
+
+The beams form a tree in one attention cache, so that all of them share the window's keys and values: each token attends
+to its own ancestors only.
+"""
 
 from dataclasses import dataclass
 
@@ -14,7 +17,7 @@ _REPEAT_TOKENS = 4
 
 @dataclass
 class _Beam:
-    """A text in the making. ``seen`` bool [cache]: the columns that its next token looks at."""
+    """Unfinished text. ``seen``: bool [cache], the columns that its next token attends to."""
 
     total: float
     tokens: list[int]
@@ -25,7 +28,7 @@ class _Beam:
 
 @dataclass(frozen=True)
 class _Step:
-    """A token that may follow a beam."""
+    """Token that may follow a beam."""
 
     total: float
     beam: int
@@ -34,11 +37,11 @@ class _Step:
 
 
 class Search:
-    """The search over one window, but for the model: told what may follow each of its beams, it says which go on.
+    """Search over one window, without the model: given the tokens that may follow each beam, it decides which continue.
 
-    Ends when ``beam_size`` texts have ended, and none that still grows is, long as it is, more probable as a whole:
-    where speech repeats itself, short texts end early and often. The guess of the job is not used: the same window
-    gives the same text, always. Not ``may_repeat``: no four tokens come twice in a row in one text.
+    The search ends when ``beam_size`` texts have ended and no text that still grows, although longer, is more probable
+    as a whole: where speech repeats itself, short texts end early and often. The job's guess is not used: the same
+    window always gives the same text. Without ``may_repeat``, no sequence of four tokens occurs twice in one text.
     """
 
     def __init__(
@@ -51,28 +54,31 @@ class Search:
         self._may_repeat = may_repeat
         self._width = len(job.start)
         self._ended: list[tuple[float, Text]] = []
-        self._likeliest = float("-inf")  # of the texts that ended, as a whole
+        self._likeliest = float("-inf")  # highest total log-probability of the ended texts
         self.live = [_Beam(0.0, [], [], [], np.ones(self._width, np.bool_))]
 
     @property
     def wanted(self) -> int:
-        """How many of the tokens that may follow each beam must be known."""
-        # A text may be followed by so many tokens that would repeat it, and by others still.
+        """Number of best tokens that must be known after each beam."""
+        # Up to this many of a text's best continuations may be rejected as repetitions; others must be left.
         repeats = 0 if self._may_repeat else len(self.live[0].tokens)
         return self._beam_size + 1 + len(self._tokens.not_first) + repeats
 
     @property
     def place(self) -> int:
-        """Of the beams' newest tokens."""
+        """Position of the beams' newest tokens, counted in start and text."""
         return self._width + len(self.live[0].tokens) - 1
 
     def step(self, chosen: NDArray[np.int64], logprobs: Floats, attention: Floats) -> Text | None:
-        """``chosen``, ``logprobs``: the ``wanted`` best tokens behind each live beam, falling, [beams, wanted];
-        ``attention`` float32 [beams, T]. The text, when it is found."""
+        """Extend the beams by one token; return the text once it is found, otherwise None.
+
+        ``chosen``, ``logprobs``: the ``wanted`` best tokens after each live beam, in descending order, [beams, wanted];
+        ``attention``: float32 [beams, T].
+        """
         grown: list[_Beam] = []
         for step in self._steps(chosen, logprobs):
             if len(grown) == self._beam_size:
-                # What ends below this rank is less probable than all that go on.
+                # A text that ends below this rank is less probable than all beams that continue.
                 break
             beam = self.live[step.beam]
             taken, looked = [*beam.logprobs, step.logprob], [*beam.attention, attention[step.beam]]
@@ -92,7 +98,7 @@ class Search:
         return None
 
     def _steps(self, chosen: NDArray[np.int64], logprobs: Floats) -> list[_Step]:
-        """The best steps over all beams, falling: enough of them that ``beam_size`` beams grow, whatever ends."""
+        """Return the best steps of all beams, in descending order: enough for ``beam_size`` beams, whatever ends."""
         steps = [
             _Step(beam.total + float(logprob), index, int(token), float(logprob))
             for index, beam in enumerate(self.live)
@@ -104,8 +110,10 @@ class Search:
 
 
 def decode(model: OnnxWhisper, tokens: Tokens, job: Job, beam_size: int, *, may_repeat: bool = True) -> Text:
-    """The most probable text by mean logarithmic probability (Whisper's length normalisation), end included: see
-    ``Search``."""
+    """Return the text with the highest mean log-probability, including the end token (Whisper's length normalisation).
+
+    See ``Search``.
+    """
     batch = model.batch([job.encoding])
     width = len(job.start)
     states, attention = batch.run(

@@ -1,8 +1,9 @@
-"""Beam search over several windows at once: a run of the decoder carries the newest tokens of all their beams.
+"""Beam search over several windows at once: one run of the decoder carries the newest tokens of all their beams.
 
-What comes of a window is what comes of it alone. The model's rows hang on no other (see ``FileWhisper``), windows that
-step together have contexts of one length, each has as many rows as a search may have beams, used or not, and the beams
-that were given up stay in the cache: a text's tokens lie where they would if it were alone.
+A window has the same result as if it were decoded alone. The model's sequences do not depend on each other (see
+``FileWhisper``), windows that step together have contexts of the same length, each feeds as many tokens per run as a
+search may have beams, used or not, and abandoned beams stay in the cache: a text's tokens lie where they would lie if
+it were alone.
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ def decode(
     *,
     may_repeat: bool = True,
 ) -> list[Text]:
-    """``beam.decode`` of each job; gives way before each run of the decoder."""
+    """Return the result of ``beam.decode`` for each job; calls ``give_way`` before each run of the decoder."""
     texts: dict[int, Text] = {}
     for width in sorted({len(job.start) for job in jobs}):
         alike = [index for index, job in enumerate(jobs) if len(job.start) == width]
@@ -49,7 +50,7 @@ def _decode(
     ]
     states, attention = states[:, -1:], attention[:, -1:]
     found: list[Text | None] = [None] * len(jobs)
-    rows = list(range(len(jobs)))  # row of the batch to job
+    rows = list(range(len(jobs)))  # row of the batch -> job
     while True:
         wanted = max(searches[job].wanted for job in rows)
         chosen, logprobs = model.choose(states.reshape(-1, states.shape[2]), wanted)
@@ -74,7 +75,7 @@ def _decode(
 def _grown(
     batch: FileBatch, searches: Sequence[Search], beam_size: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """What goes through the decoder next: tokens and their places [B, beams], and what each looks at."""
+    """Return the decoder's next input: tokens and their positions [B, beams], and the columns that each attends to."""
     tokens = np.zeros((len(searches), beam_size), np.int64)
     seen = np.zeros((len(searches), beam_size, batch.columns + beam_size), np.bool_)
     for row, search in enumerate(searches):
@@ -83,7 +84,7 @@ def _grown(
             seen[row, index, : len(beam.seen)] = beam.seen
             seen[row, index, batch.columns + index] = True
             beam.seen = seen[row, index]
-        # A row that looks at nothing would not be a number.
+        # An unused row that attends to nothing would be NaN.
         seen[row, len(search.live) :, 0] = True
     places = np.repeat(np.array([[search.place] for search in searches], np.int64), beam_size, axis=1)
     return tokens, places, seen

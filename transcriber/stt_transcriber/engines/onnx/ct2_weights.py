@@ -1,8 +1,8 @@
-"""Reads the weights of a model in CTranslate2's format, and nothing else of CTranslate2.
+"""Reader for the weights of a model in CTranslate2's format, without any other part of CTranslate2.
 
-The file (little-endian): u32 version; text: name of the specification; u32 revision; u32 count, then per variable
-text: name, u8 rank, u32 per dimension, u8 type, u32 bytes, data; u32 count, then per alias two texts: alias, variable.
-A text is u16 length with its closing zero, then its bytes.
+The file (little-endian): u32 version; text: name of the specification; u32 revision; u32 count, then per variable text:
+name, u8 rank, u32 per dimension, u8 type, u32 bytes, data; u32 count, then per alias two texts: alias, variable. A text
+is a u16 length, which includes the terminating zero, followed by its bytes.
 """
 
 import struct
@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 
 _TYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
 _SPECIFICATION = "WhisperSpec"
-_OLDEST_VERSION = 4  # since then a variable's size is in bytes
+_OLDEST_VERSION = 4  # from this version on a variable's size is in bytes
 
 Weights = Mapping[str, NDArray[Any]]
-"""Variable to array, as stored: float16, float32, or int8 beside ``<name>_scale``."""
+"""Variables by name, as stored: float16, float32, or int8 next to ``<name>_scale``."""
 
 
 class WeightsError(Exception):
-    """The file is not a Whisper model of CTranslate2's; the message says what was found."""
+    """Error for a file that is not a Whisper model of CTranslate2's; the message reports what was found."""
 
 
 def read_weights(path: Path) -> Weights:
-    """All variables of a ``model.bin``, mapped from the file, not copied. Raises WeightsError and OSError."""
+    """Return all variables of a ``model.bin``, mapped from the file, not copied. Raises WeightsError and OSError."""
     try:
         return _Reader(np.memmap(path, np.uint8, "r")).weights()
     except ValueError as error:
@@ -34,7 +34,7 @@ def read_weights(path: Path) -> Weights:
 
 
 def as_float(weights: Weights, name: str) -> NDArray[np.float32]:
-    """One variable as float32, scaled where it is stored as int8 (one scale per row, or one for all)."""
+    """Return one variable as float32, rescaled if it is stored as int8 (one scale per row, or one for all)."""
     stored = weights[name]
     scale = weights.get(f"{name}_scale")
     if stored.dtype == np.int8 and scale is not None:

@@ -1,7 +1,7 @@
-"""The suite's own engine: Whisper on ONNX Runtime, built from the weights that faster-whisper uses, for CPUs.
+"""Whisper engine for CPUs on ONNX Runtime, built from the weights that faster-whisper uses.
 
-Drafts are greedy, in batches over sessions, each along its last text. So are finals, as long as every token is
-probable; of others beam search finds a better text, and so it does of pieces of files, in batches.
+Drafts are greedy, in batches over sessions, each along its last text. Finals are greedy too, as long as every token is
+probable; otherwise beam search finds a better text. Chunks of files are decoded by beam search, in batches.
 """
 
 import bisect
@@ -41,35 +41,43 @@ RECIPES = {
     Quality.FULL: Recipe(pad_s=0.5, tail_positions=MAX_POSITIONS, beam_size=4),
     Quality.FILE: Recipe(pad_s=0.5, tail_positions=MAX_POSITIONS, beam_size=3),
 }
-"""The encoder looks at the silence behind a window, so hardly any pad is needed (benchmarks/engine.py).
+"""The encoder attends to the silence after a window, so hardly any padding is needed (benchmarks/engine.py).
 
-Of 82 utterances in live sessions, without a clock, three beams have 8.2 % of words wrong with tiny.en, four and five
-7.5 %, and four cost no more than three; base has 6.6 % with each. Two are worse by half a point. In files, in longer
-pieces, three are as good as four with both models, and five are right in one word of 400 more.
+On 82 utterances in live sessions, not paced in real time, 8.2 % of the words are wrong with three beams and tiny.en,
+7.5 % with four or five, and four cost no more than three; with base 6.6 % are wrong with each. Two beams are half a
+point worse. In files, whose chunks are longer, three beams are as good as four with both models, and five get one more
+word in 400 right.
 """
 _SURE = math.log(0.4)
-"""A final whose greedy text has no token less probable is not searched for another: on 82 utterances half of them, and
-two words of 1,700 more are wrong with base, one with tiny.en. At 0.5 no more are wrong, and a third need no search; at
-0.3 it is six. (A search from the first doubtful token on, in place of the first of all, costs tiny.en half a point.)"""
+"""Least token probability, as a natural logarithm, for a greedy final to be accepted without a search.
+
+On 82 utterances half of the finals pass, and two more words of 1,700 are wrong with base, one with tiny.en. At 0.5 no
+more words are wrong and a third of the finals need no search; at 0.3 six more are wrong. (Searching from the first
+doubtful token on, instead of from the first token, costs tiny.en half a point.)
+"""
 _FILE_BATCH = 4
-"""Pieces of files decoded together at the most: of more, each costs hardly less, and replicas share files by pieces."""
+"""Maximum number of chunks of files decoded together: with more, the cost per chunk hardly falls, and replicas share
+files by chunks."""
 _FILE_BATCH_BYTES = 256_000_000
-"""What the decoder sees of them may take."""
+"""Maximum size of the encodings of the chunks that are decoded together."""
 
 
 @dataclass(frozen=True)
 class _Kept:
-    """What is known of an utterance: tokens of its last draft, behind those of earlier ones that were said before its
-    window, and where in the session each was said, rising."""
+    """Known tokens of an utterance.
+
+    ``tokens``: those of its last draft, after those of earlier drafts that were said before its window; ``samples``:
+    the position in the session at which each was said, rising.
+    """
 
     tokens: list[int]
     samples: list[int]
 
 
 class OnnxWhisperEngine:
-    """A model in CTranslate2's format, read from local files only.
+    """Engine for a model in CTranslate2's format, read from local files only.
 
-    ``folder``: holds model.bin, config.json and tokenizer.json. ``workers`` windows are decoded at once with
+    ``folder``: contains model.bin, config.json and tokenizer.json. Up to ``workers`` windows are decoded at once, with
     ``threads`` threads each. Raises EngineError for a model that it cannot run.
     """
 
@@ -83,7 +91,8 @@ class OnnxWhisperEngine:
             config = json.loads((folder / "config.json").read_text())
             self._hf_tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
             codes = tuple(c for c in _LANGUAGE_CODES if self._hf_tokenizer.token_to_id(f"<|{c}|>") is not None)
-            # Every model knows the languages' tokens; only an English one ends its texts with the token before them.
+            # Every model has the language tokens, so the end-of-text token decides: an English-only model numbers it
+            # one lower.
             self.is_multilingual = self._hf_tokenizer.token_to_id("<|endoftext|>") == 50257
             self.languages = codes if self.is_multilingual else ("en",)
             some = self._tokenizer("en", "transcribe")
@@ -94,7 +103,8 @@ class OnnxWhisperEngine:
             self._load_for_files: Callable[[], FileWhisper] = functools.partial(
                 FileWhisper, folder, end=some.eot, no_speech=some.no_speech, threads=max(1, threads)
             )
-        # Files that cannot be read, weights in another layout, graphs that ONNX Runtime refuses: no common base.
+        # Unreadable files, weights in another layout and graphs that ONNX Runtime rejects raise exceptions without a
+        # common base.
         except Exception as error:
             raise EngineError(f"model {model!r} in {folder} cannot be run on ONNX Runtime: {error}") from error
         self._loading = threading.Lock()
@@ -102,20 +112,29 @@ class OnnxWhisperEngine:
         self.max_file_batch = min(_FILE_BATCH, max(1, _FILE_BATCH_BYTES // encoding_bytes(self._whisper.shape)))
 
     def decode(self, requests: Sequence[DecodeRequest]) -> list[Hypothesis]:
-        """See ``Engine``. Raises EngineError: bad language, too long, or the model failed."""
+        """Decode one request or a batch of drafts; see ``Engine``.
+
+        Raises EngineError for an unknown language, too much audio, several requests that are not all drafts, or a
+        failure of the model.
+        """
         if len(requests) > 1 and any(request.quality is not Quality.DRAFT for request in requests):
             raise EngineError("finals are decoded one by one, and pieces of files by decode_files")
         return self._decode(requests, _go_on)
 
     def decode_files(self, requests: Sequence[DecodeRequest], give_way: GiveWay) -> list[Hypothesis]:
-        """See ``FileEngine``. Raises EngineError: bad language, too long, or the model failed."""
+        """Decode chunks of files together; see ``FileEngine``.
+
+        Raises EngineError for an unknown language, too much audio, a quality other than FILE, or a failure of the
+        model.
+        """
         if any(request.quality is not Quality.FILE for request in requests):
             raise EngineError("only pieces of files are decoded by decode_files")
         return self._decode(requests, give_way)
 
     @property
     def _file_whisper(self) -> FileWhisper:
-        """Loaded with the first file: it takes as much memory as the live one, and many a replica gets none."""
+        """Model for files, loaded with the first file: it takes as much memory as the live one, and many replicas get
+        no file."""
         with self._loading:
             if self._loaded_for_files is None:
                 self._loaded_for_files = self._load_for_files()
@@ -155,8 +174,11 @@ class OnnxWhisperEngine:
         return [_hypothesis(*parts) for parts in zip(requests, languages, found, strict=True)]
 
     def _drafts(self, jobs: list[Job], tokenizers_: list[Tokenizer]) -> list[ScoredText]:
-        """Once more, without prompt, where that may be to blame for a loop: it would hold back every draft of its
-        session, while a loop of the audio's own is gone with the next window."""
+        """Decode drafts; decode again, without prompt, where the prompt may be to blame for a loop.
+
+        Such a loop would hold back every draft of its session, while a loop that the audio causes is gone with the next
+        window.
+        """
         found = _found(jobs, greedy.decode(self._whisper, self._tokens, jobs), tokenizers_)
         again = [index for index, job in enumerate(jobs) if found[index].text.truncated and job.sot]
         if again:
@@ -166,8 +188,11 @@ class OnnxWhisperEngine:
         return found
 
     def _final(self, job: Job, tokenizer: Tokenizer, beam_size: int) -> ScoredText:
-        """The greedy text if it is sure, else that of a search; a second one, without prompt and repetitions, where
-        the first looks like a loop or a guess."""
+        """Return the greedy text if it is sure, otherwise the text of a beam search.
+
+        If that text looks like a loop or a guess, search again, without prompt and repetitions, and return the better
+        one.
+        """
         text = greedy.sure(self._whisper, self._tokens, job, _SURE)
         first = ScoredText(job, text or beam.decode(self._whisper, self._tokens, job, beam_size), tokenizer)
         if not first.candidate.is_suspect:
@@ -178,7 +203,7 @@ class OnnxWhisperEngine:
     def _of_files(
         self, model: FileWhisper, jobs: list[Job], tokenizers_: list[Tokenizer], beam_size: int, give_way: GiveWay
     ) -> list[ScoredText]:
-        """As ``_final``, all at once."""
+        """Decode all chunks at once, as ``_final`` does, but without trying greedy decoding first."""
         found = _found(jobs, beam_batch.decode(model, self._tokens, jobs, beam_size, give_way), tokenizers_)
         again = [index for index, one in enumerate(found) if one.candidate.is_suspect]
         if again:
@@ -207,7 +232,7 @@ class OnnxWhisperEngine:
     def _job(self, request: DecodeRequest, encoding: Encoding, tokenizer: Tokenizer) -> Job:
         context = context_tokens(tokenizer, request.prompt)
         start = [*context, *tokenizer.sot_sequence, tokenizer.no_timestamps]
-        # No word may end in the pad.
+        # No word may end in the padding.
         heard = max(1, min(encoding.positions, len(request.samples) // POSITION_SAMPLES))
         limit = self._limit(heard, start)
         loops_at = loop_limit(heard * POSITION_SAMPLES)
@@ -217,17 +242,17 @@ class OnnxWhisperEngine:
         return token_limit(heard * POSITION_SAMPLES, self._whisper.longest_text - len(start))
 
     def _bare(self, job: Job) -> Job:
-        """Without prompt, whose room the text may take, and without a guess that came of it."""
+        """Return the job without its prompt, whose room the text may use, and without the guess that came from it."""
         start = job.start[job.sot :]
         return replace(job, start=start, sot=0, limit=self._limit(job.heard, start), guess=())
 
 
 def _go_on() -> None:
-    """Nobody is in more of a hurry."""
+    """Return at once: no other work is more urgent."""
 
 
 def _guess(request: DecodeRequest, limit: int) -> list[int]:
-    """What is known, less what was said before the window."""
+    """Return the known tokens, without those that were said before the window."""
     kept = _kept(request)
     inside = _said_before(kept, request.begin)
     return kept.tokens[inside : inside + limit]
@@ -239,7 +264,7 @@ def _kept(request: DecodeRequest) -> _Kept:
 
 
 def _said_before(kept: _Kept, sample: int) -> int:
-    """How many of the tokens."""
+    """Count the tokens that were said before ``sample``."""
     return bisect.bisect_left(kept.samples, sample)
 
 
@@ -253,7 +278,7 @@ def _hypothesis(request: DecodeRequest, language: tuple[str, float], found: Scor
         kept = _kept(request)
         before = _said_before(kept, request.begin)
         samples = [request.begin + int(start) * POSITION_SAMPLES for start in found.starts[: len(text.tokens)]]
-        # A loop is no guess that helps.
+        # A loop is useless as a guess.
         tokens = [] if text.truncated else text.tokens
         request.memory.kept = _Kept(kept.tokens[:before] + tokens, kept.samples[:before] + samples[: len(tokens)])
     return Hypothesis(
@@ -277,7 +302,7 @@ def _words(request: DecodeRequest, found: ScoredText) -> tuple[TimedWord, ...]:
 def load(
     model: str, models_dir: Path, *, device: str, compute_type: str, workers: int, threads: int, max_batch: int
 ) -> OnnxWhisperEngine:
-    """Raises EngineError for what only another engine can do: a GPU, other number formats."""
+    """Load the engine. Raises EngineError for what only another engine supports: a GPU, other number formats."""
     if device not in {"cpu", "auto"}:
         raise EngineError(f"the engine onnxruntime runs on a CPU, not {device}: use WHISPER_ENGINE=faster-whisper")
     if compute_type not in {"int8", "default", "auto"}:

@@ -1,10 +1,10 @@
-"""Builds ONNX graphs of Whisper's encoder and decoder from a model's own weights, in 8 bits, without PyTorch.
+"""Builder of ONNX graphs for Whisper's encoder and decoder from a model's own weights, in 8 bits, without PyTorch.
 
-The decoder keeps its attention cache outside: what went through once goes in again as ``pk``, ``pv``. Linear layers are
-int8 with a scale per output channel; activations get theirs at run time: one per tensor in the encoder
-(``DynamicQuantizeMatMul``), one per row in the decoder, so that what comes of a token hangs on no other that goes
-through with it. What the decoder sees of a window is in 8 bits too, with a scale per head and number: reading it is
-much of its work, and so it is a quarter.
+The decoder's attention cache is kept outside: keys and values that were computed once are fed again as ``pk``, ``pv``.
+Linear layers are int8 with a scale per output channel; activations get their scales at run time: one per tensor in the
+encoder (``DynamicQuantizeMatMul``), one per row in the decoder, so that the result of a token does not depend on the
+other tokens that go through with it. The encoding that the decoder attends to is in 8 bits too, with a scale per head
+and channel: reading it is a large part of the decoder's work, which this cuts to a quarter.
 """
 
 from collections.abc import Sequence
@@ -20,19 +20,20 @@ _SHARE_STEP = np.float32(1 / 255)
 
 
 def encoder_graph(weights: Weights) -> bytes:
-    """The encoder, and what the decoder's attention makes of its output and of the silence behind it.
+    """Build the encoder, with the keys and values of its output and of the silence after it for the decoder.
 
-    Whisper was trained on windows of 30 s. So that a shorter one comes out as if silence filled the rest, each layer
-    looks at the silence too: at keys and values that were computed once, of silence alone. In a key each head has one
-    number more, which is added to the scores, times the square root of its width: 0, or more for a position of silence
-    that stands for several. (An input of the operator for such weights would cost its blocks.)
+    Whisper was trained on windows of 30 s. To encode a shorter one as if silence filled the rest, each layer attends to
+    the silence too: to keys and values that were computed once, from silence alone. Each head of a key has one extra
+    number: the amount that is added to the scores, times the square root of the head's width. It is 0, or more for a
+    position of silence that stands for several. (An operator input for such weights would disable the computation in
+    blocks.)
 
     In: ``mel`` float32 [1, mels, 2 n]; ``bk{i}`` float32 [1, m, heads * (head_width + 1)], ``bv{i}`` float32
-    [1, m, width]: silence, i counting the encoder's layers; ``sk{i}``, ``sv{i}`` float32 [1, heads, m, head_width]:
-    silence, i counting the decoder's. Out: ``ek{i}``, ``ev{i}``: as ``bk{i}``, ``bv{i}``, of the window; ``ck{i}``
-    int8 [1, heads, head_width, n + m] and ``cv{i}`` int8 [1, heads, n + m, head_width], to be multiplied by ``ks{i}``
-    and ``vs{i}``, float32 [1, heads, 1, head_width]; ``fk{i}``, ``fv{i}`` float32 [1, heads, n, head_width] without
-    the silence.
+    [1, m, width]: silence, where i counts the encoder's layers; ``sk{i}``, ``sv{i}`` float32 [1, heads, m, head_width]:
+    silence, where i counts the decoder's layers. Out: ``ek{i}``, ``ev{i}``: as ``bk{i}``, ``bv{i}``, of the window;
+    ``ck{i}`` int8 [1, heads, head_width, n + m] and ``cv{i}`` int8 [1, heads, n + m, head_width], to be multiplied by
+    ``ks{i}`` and ``vs{i}``, float32 [1, heads, 1, head_width]; ``fk{i}``, ``fv{i}`` float32 [1, heads, n, head_width],
+    without the silence.
     """
     shape = shape_of(weights)
     graph = Graph(weights)
@@ -61,7 +62,7 @@ def encoder_graph(weights: Weights) -> bytes:
 
 
 def _attention_before_silence(graph: Graph, rounded: Sequence[str], i: int, shape: Shape) -> str:
-    """[1, n, width]."""
+    """Add the encoder's self-attention over the window and the silence after it: [1, n, width]."""
     asks, keys, values = graph.layer(f"encoder/layer_{i}/self_attention/linear_0").split(3)
     layers = asks.with_last(1.0, shape), keys.with_last(0.0, shape), values
     q, *own = graph.linear_parts(rounded, layers)
@@ -70,19 +71,19 @@ def _attention_before_silence(graph: Graph, rounded: Sequence[str], i: int, shap
         graph.node("Identity", [part], name=f"e{of}{i}")
         graph.output(f"e{of}{i}", [1, "n", width])
         seen.append(graph.node("Concat", [part, graph.input(f"b{of}{i}", [1, "m", width])], axis=1))
-    # In blocks that fit the processor's caches, however long the window.
+    # This operator computes in blocks that fit the processor's caches, however long the window.
     sizes = {"num_heads": shape.heads, "scale": shape.head_width**-0.5}
     return graph.node("MultiHeadAttention", [q, *seen], domain=MICROSOFT, **sizes)
 
 
 def decoder_graph(weights: Weights, alignment_heads: list[tuple[int, int]]) -> bytes:
-    """The decoder without its vocabulary.
+    """Build the decoder without its vocabulary.
 
     In: ``x`` float32 [B, n, width]: embedded tokens with their positions; ``mask`` float32 [B, 1, n, past + n], added
-    to the scores; ``weight`` float32 [B, 1, 1, T], added to the scores over the encoding; ``pk{i}``, ``pv{i}``
-    float32 [B, heads, past, head_width]; ``ck{i}``, ``cv{i}``, ``ks{i}``, ``vs{i}`` as the encoder gives them, B of
-    them. Out: ``states`` float32 [B, n, width]; ``attention`` float32 [B, n, T], mean over the alignment heads;
-    ``k{i}``, ``v{i}`` of past and new tokens.
+    to the scores; ``weight`` float32 [B, 1, 1, T], added to the scores over the encoding; ``pk{i}``, ``pv{i}`` float32
+    [B, heads, past, head_width]; ``ck{i}``, ``cv{i}``, ``ks{i}``, ``vs{i}`` as returned by the encoder, for a batch of
+    B. Out: ``states`` float32 [B, n, width]; ``attention`` float32 [B, n, T], mean over the alignment heads; ``k{i}``,
+    ``v{i}`` of past and new tokens.
     """
     shape = shape_of(weights)
     graph = Graph(weights)
@@ -113,10 +114,10 @@ def decoder_graph(weights: Weights, alignment_heads: list[tuple[int, int]]) -> b
 
 
 def words_graph(weights: Weights, end: int, never: Sequence[int]) -> bytes:
-    """From the decoder's states to the tokens of a text, 0…``end``, but for those that are ``never`` chosen.
+    """Build the graph from the decoder's states to the text tokens 0…``end``, except those that are ``never`` chosen.
 
-    In: ``states`` float32 [m, width]; ``count`` int64 [1]. Out: ``logprobs`` float32 [m, count], falling, of the
-    ``tokens`` int64 [m, count]; ``highest`` float32 [m, 1]: the score of the first of them.
+    In: ``states`` float32 [m, width]; ``count`` int64 [1]. Out: ``logprobs`` float32 [m, count], in descending order,
+    of the ``tokens`` int64 [m, count]; ``highest`` float32 [m, 1]: the score of the first of them.
     """
     shape = shape_of(weights)
     graph = Graph(weights)
@@ -135,9 +136,10 @@ def words_graph(weights: Weights, end: int, never: Sequence[int]) -> bytes:
 
 
 def marks_graph(weights: Weights, end: int) -> bytes:
-    """The scores of the tokens behind ``end``, which are no text: languages, tasks, no speech, times.
+    """Build the graph for the scores of the tokens after ``end``, which are not text.
 
-    In: ``states`` float32 [m, width]. Out: ``scores`` float32 [m, vocabulary - end - 1].
+    These are languages, tasks, no speech and timestamps. In: ``states`` float32 [m, width]. Out: ``scores`` float32
+    [m, vocabulary - end - 1].
     """
     shape = shape_of(weights)
     graph = Graph(weights)
@@ -148,7 +150,7 @@ def marks_graph(weights: Weights, end: int) -> bytes:
 
 
 def _scores(graph: Graph, q: str, i: int, shape: Shape) -> str:
-    """[B, heads, n, T]."""
+    """Add the attention scores over the encoding: [B, heads, n, T]."""
     graph.input(f"ck{i}", ["B", shape.heads, shape.head_width, "T"], TensorProto.INT8)
     q = graph.node("Mul", [q, graph.input(f"ks{i}", ["B", shape.heads, 1, shape.head_width])])
     rounded, highest, step, zero = graph.rounded_by_row(q)
@@ -157,7 +159,7 @@ def _scores(graph: Graph, q: str, i: int, shape: Shape) -> str:
 
 
 def _mixed(graph: Graph, shares: str, i: int, shape: Shape) -> str:
-    """[B, heads, n, head_width]."""
+    """Add the encoding's values mixed by ``shares``: [B, heads, n, head_width]."""
     graph.input(f"cv{i}", ["B", shape.heads, "T", shape.head_width], TensorProto.INT8)
     highest = graph.node("ReduceMax", [shares], axes=[-1], keepdims=1)
     step, zero = graph.constant(_SHARE_STEP), graph.constant(np.uint8(0))
@@ -168,7 +170,7 @@ def _mixed(graph: Graph, shares: str, i: int, shape: Shape) -> str:
 
 
 def _stored(graph: Graph, x: str, scale: str) -> str:
-    """float32 [1, heads, T, head_width] -> int8, and what to multiply it by under the name ``scale``."""
+    """Quantise float32 [1, heads, T, head_width] to int8; the factor to multiply it by is named ``scale``."""
     highest = graph.node("ReduceMax", [graph.node("Abs", [x])], axes=[2], keepdims=1)
     graph.node("Add", [graph.node("Mul", [highest, graph.constant(_STEP)]), graph.constant(LEAST)], name=scale)
     return graph.node(

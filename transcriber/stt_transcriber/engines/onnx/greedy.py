@@ -1,9 +1,10 @@
-"""Greedy decoding of several windows at once, each along what it may say.
+"""Greedy decoding of several windows at once, each along a guess at its text.
 
-A window that grew says mostly what it said half a second ago. So its earlier tokens go through the decoder in one run;
-as far as each is what the model would choose, it is chosen (speculative decoding with the last draft as the guess, so
-the text is the one that stepping would give). From the first difference on, token by token, until the text comes back
-to the guess or begins to repeat itself: the rest of the guess, or the repetition, goes through in one run again.
+A window that grew mostly repeats what it said half a second ago, so its earlier tokens go through the decoder in one
+run; each is accepted as long as it is what the model would choose (speculative decoding with the last draft as the
+guess, so the text is the same as with single steps). From the first difference on, decoding continues token by token
+until the text returns to the guess or begins to repeat itself: then the rest of the guess, or the repetition, again
+goes through in one run.
 """
 
 import math
@@ -17,18 +18,22 @@ from stt_transcriber.engines.onnx.model import Floats, OnnxWhisper
 from stt_transcriber.engines.onnx.search import Job, Text, Tokens
 
 _NEAR_TOKENS = 6
-"""So far ahead the text may come back to its guess: something was put in, left out or replaced."""
+"""Number of tokens within which the text may return to its guess after an insertion, an omission or a replacement."""
 _REPEATED_TOKENS = 3
-"""As many once more are taken for a repetition."""
+"""Number of tokens that must recur to count as a repetition."""
 _AHEAD_TOKENS = 12
-"""Of a repetition as many go through at once."""
+"""Number of tokens of a repetition that go through in one run."""
 _LAST_DIGITS = 0.05
-"""More than a logarithmic probability differs from run to run by what goes through beside its token."""
+"""Upper limit for the difference in a token's log-probability between runs, which depends on the other tokens in the
+run."""
 
 
 class _Row:
-    """One window. ``feed``: tokens that go through next, the first ``sure`` of which are start or text, while the
-    others may be; ``place`` of the first in start and text."""
+    """State of one window.
+
+    ``feed``: tokens for the next run, the first ``sure`` of which belong to the start or the text, while the others are
+    guesses; ``place``: index of the first of them in start and text.
+    """
 
     def __init__(self, job: Job, least_logprob: float) -> None:
         self.text = Text()
@@ -37,11 +42,14 @@ class _Row:
         self.sure = len(job.start)
         self._job = job
         self._least_logprob = least_logprob
-        self._guess: Sequence[int] = ()  # what is left of it
+        self._guess: Sequence[int] = ()  # the part not used yet
 
     def read(self, tokens: Tokens, chosen: NDArray[np.int64], logprobs: Floats, attention: Floats) -> int:
-        """``chosen``, ``logprobs``, ``attention``: the best tokens behind the last sure one and each that may be.
-        Sets what goes through next, nothing when the text is over. How many of ``feed`` are the text's own."""
+        """Add the chosen tokens to the text; return how many of ``feed`` belong to the text.
+
+        ``chosen``, ``logprobs``, ``attention``: the best tokens after the last sure token and after each guessed one.
+        Sets ``feed`` for the next run; it is empty when the text is over.
+        """
         guess = self.feed[self.sure :]
         following = None
         right = 0
@@ -63,7 +71,7 @@ class _Row:
         return held
 
     def _take(self, end: int, token: int, logprob: float, attention: Floats) -> bool:
-        """Adds the token; False when the text is over."""
+        """Add the token; return False if the text is over."""
         self.text.logprobs.append(logprob)
         self.text.attention.append(attention)
         if logprob < self._least_logprob:
@@ -78,14 +86,16 @@ class _Row:
         return True
 
     def _ahead(self, token: int) -> Sequence[int]:
-        """What may follow."""
+        """Guess the tokens that may follow."""
         near = self._guess[:_NEAR_TOKENS]
         return self._guess[near.index(token) + 1 :] if token in near else _repetition(self.text.tokens)
 
 
 def decode(model: OnnxWhisper, tokens: Tokens, jobs: Sequence[Job], least_logprob: float = -math.inf) -> list[Text]:
-    """Decodes all at once; results in the order of the jobs. A text is given up, ``doubtful``, at the first token that
-    is less probable than ``least_logprob``, a natural logarithm."""
+    """Decode all jobs at once; return the texts in the order of the jobs.
+
+    A text is given up, ``doubtful``, at the first token less probable than ``least_logprob``, a natural logarithm.
+    """
     batch = model.batch([job.encoding for job in jobs])
     rows = [_Row(job, least_logprob) for job in jobs]
     kept = np.zeros((len(rows), 0), np.bool_)  # columns of the cache that hold the text
@@ -113,10 +123,10 @@ def decode(model: OnnxWhisper, tokens: Tokens, jobs: Sequence[Job], least_logpro
 
 
 def sure(model: OnnxWhisper, tokens: Tokens, job: Job, least_logprob: float) -> Text | None:
-    """The greedy text if each of its tokens is as probable as that, a natural logarithm; else None.
+    """Return the greedy text if each token's natural log-probability is at least ``least_logprob``, otherwise None.
 
-    The answer does not hang on the job's guess: the text that is found goes through once more as the guess, unless it
-    was, and its numbers are those of that one run.
+    The answer does not depend on the job's guess: the text that was found goes through once more as the guess, unless
+    it was the guess already, and its probabilities are those of this one run.
     """
     found = decode(model, tokens, [job], least_logprob - _LAST_DIGITS)[0]
     if found.doubtful or found.truncated:
@@ -131,7 +141,7 @@ def sure(model: OnnxWhisper, tokens: Tokens, job: Job, least_logprob: float) -> 
 def _columns(
     rows: Sequence[_Row], kept: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """What goes through next: tokens and their places [B, n], and what each looks at."""
+    """Return the decoder's next input: tokens and their positions [B, n], and the columns that each attends to."""
     width = max(len(row.feed) for row in rows)
     columns = np.zeros((len(rows), width), np.int64)
     for index, row in enumerate(rows):
@@ -143,7 +153,7 @@ def _columns(
 
 
 def _repetition(text: Sequence[int]) -> Sequence[int]:
-    """What follows if the text goes on as it did when it last ended so; nothing if it never did."""
+    """Return the continuation after the last earlier occurrence of the text's ending; empty if there is none."""
     ending = text[-_REPEATED_TOKENS:]
     for begin in range(len(text) - _REPEATED_TOKENS - 1, -1, -1):
         if text[begin : begin + _REPEATED_TOKENS] == ending:

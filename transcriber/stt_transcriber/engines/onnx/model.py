@@ -1,4 +1,7 @@
-"""Whisper on ONNX Runtime: the parts that a decode is made of. Windows are encoded alone, decoded in batches."""
+"""Building blocks of a decode with Whisper on ONNX Runtime.
+
+Windows are encoded one by one and decoded in batches.
+"""
 
 import json
 from collections.abc import Sequence
@@ -18,18 +21,21 @@ from stt_transcriber.engines.window import MAX_POSITIONS, MAX_SAMPLES, POSITION_
 
 Floats = NDArray[np.float32]
 NEVER = np.float32(-1e9)
-"""Added to a score that must not count; a real infinity would make a row of nothing else undefined."""
+"""Value added to a score that must not count; a real infinity would make a row of only such scores undefined."""
 _MOST_SILENCE = 128
-"""Positions that stand for the silence behind a window."""
+"""Maximum number of positions that stand for the silence after a window."""
 _POSITIONS_AXIS = {"ck": 3, "cv": 2, "bk": 1, "bv": 1, "sk": 2, "sv": 2}
-"""Of the parts of an encoding and of the silence, by how their names begin; the others have none."""
+"""Axis of the positions in the parts of an encoding and of the silence, by the beginning of their names; other parts
+have none."""
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """What the decoder sees of a window: ``parts`` are its inputs by name (see ``decoder_graph``), of one window each,
-    of T positions; ``weight`` float32 [T] is added to the scores. The first ``positions`` are the window's own, the
-    rest is silence."""
+    """The decoder's view of a window.
+
+    ``parts``: the decoder's inputs by name (see ``decoder_graph``), each for one window of T positions; ``weight``:
+    float32 [T], added to the scores. The first ``positions`` belong to the window itself, the rest is silence.
+    """
 
     parts: dict[str, NDArray[Any]]
     weight: Floats
@@ -39,8 +45,9 @@ class Encoding:
 class OnnxWhisper:
     """One model; all methods may be called from several threads at once.
 
-    ``folder`` holds CTranslate2's model.bin and config.json; ``end`` and ``no_speech`` are tokens. Raises WeightsError,
-    OSError, KeyError for a config without alignment heads, and what ONNX Runtime raises for graphs it cannot run.
+    ``folder`` contains CTranslate2's model.bin and config.json; ``end`` and ``no_speech`` are tokens. Raises
+    WeightsError, OSError, KeyError for a config without alignment heads, and whatever ONNX Runtime raises for graphs
+    that it cannot run.
     """
 
     _arena = False
@@ -61,7 +68,7 @@ class OnnxWhisper:
         )
         self._first_mark = end + 1
         self._no_speech = no_speech
-        # Rows of these are needed, never all: left in the file.
+        # Only single rows are needed, never all of them, so the embeddings stay in the file.
         self._embeddings = weights["decoder/embeddings/weight"]
         self._embedding_scale = weights.get("decoder/embeddings/weight_scale")
         self._places = as_float(weights, "decoder/position_encodings/encodings")
@@ -73,15 +80,17 @@ class OnnxWhisper:
 
     @property
     def longest_text(self) -> int:
-        """Tokens that a decode may hold, prompt included."""
+        """Maximum number of tokens in a decode, including the prompt."""
         return len(self._places)
 
     def encode(self, samples: Floats, pad_s: float, tail: int) -> Encoding:
-        """``samples``: float32 [n], 16 kHz, at most 30 s; ``pad_s``: zeros before the mel; ``tail``: positions of
-        cached silence that encoder and decoder see behind them.
+        """Encode a window.
 
-        Neighbouring positions of silence hardly differ, so of a long tail one in so many stands for all, with so many
-        times its weight. A short one, behind a long window, is taken as it is: there the decoder is least sure.
+        ``samples``: float32 [n], 16 kHz, at most 30 s; ``pad_s``: seconds of zeros appended before the mel spectrogram
+        is computed; ``tail``: positions of cached silence that the encoder and the decoder see after them.
+
+        Neighbouring positions of silence hardly differ, so in a long tail one position stands for several, with their
+        total weight. A short tail, after a long window, is used in full: that is where the decoder is least sure.
         """
         window, positions, behind, weight = self._laid_out(samples, pad_s, tail)
         feed = {"mel": self._mel(window)}
@@ -93,33 +102,35 @@ class OnnxWhisper:
         )
 
     def batch(self, encodings: Sequence[Encoding]) -> "Batch":
-        """Begins to decode windows together."""
+        """Start decoding windows together."""
         return Batch(self, encodings)
 
     def embed(self, tokens: NDArray[np.int64], places: NDArray[np.int64]) -> Floats:
-        """int64 [B, n] each -> float32 [B, n, width]."""
+        """Embed ``tokens`` at their ``places``: int64 [B, n] each -> float32 [B, n, width]."""
         rows = self._embeddings[tokens].astype(np.float32)
         if self._embedding_scale is not None:
             rows /= self._embedding_scale[tokens][..., None]
         return rows + self._places[np.minimum(places, len(self._places) - 1)]
 
     def decode(self, feed: dict[str, Any]) -> list[Floats]:
-        """Runs the decoder graph: states, attention, then the caches."""
+        """Run the decoder graph and return states, attention, then the caches."""
         outputs: list[Floats] = self._decoder.run(self._decoded, feed)
         return outputs
 
     def choose(self, states: Floats, count: int) -> tuple[NDArray[np.int64], Floats]:
-        """The ``count`` best tokens of a text, and their logarithmic probabilities: [m, count] each, for the rows of
-        ``states`` float32 [m, width]."""
+        """Return the ``count`` best text tokens and their log-probabilities, [m, count] each.
+
+        ``states``: float32 [m, width]; one result per row.
+        """
         tokens, logprobs = self._words.run(["tokens", "logprobs"], {"states": states, "count": np.array([count])})
         return tokens, logprobs
 
     def no_speech_prob(self, state: Floats) -> float:
-        """How probable Whisper finds it that nobody speaks; ``state`` float32 [width] of the start-of-transcript."""
+        """Return Whisper's no-speech probability; ``state``: float32 [width], of the start-of-transcript token."""
         return self.open(state[None][:0], state[None], 1)[2][0]
 
     def open(self, states: Floats, starts: Floats, count: int) -> tuple[NDArray[np.int64], Floats, list[float]]:
-        """``choose``, and ``no_speech_prob`` of each of ``starts`` float32 [k, width], in one run of the vocabulary."""
+        """Run ``choose``, and ``no_speech_prob`` for ``starts`` float32 [k, width], in one run of the vocabulary."""
         feed = {"states": np.concatenate([states, starts]), "count": np.array([count])}
         tokens, logprobs, highest = self._words.run(["tokens", "logprobs", "highest"], feed)
         rows = len(states)
@@ -129,7 +140,7 @@ class OnnxWhisper:
         return tokens[:rows], logprobs[:rows], nobody.tolist()
 
     def languages(self, encoding: Encoding, start: int, tokens: Sequence[int]) -> Floats:
-        """The share of each of the language ``tokens``; ``start`` is the start-of-transcript token."""
+        """Return the share of each of the language ``tokens``; ``start`` is the start-of-transcript token."""
         states, _ = self.batch([encoding]).run(
             np.array([[start]]), np.zeros((1, 1), np.int64), np.ones((1, 1, 1), np.bool_)
         )
@@ -139,7 +150,7 @@ class OnnxWhisper:
         return shares
 
     def _laid_out(self, samples: Floats, pad_s: float, tail: int) -> tuple[Floats, int, slice, Floats]:
-        """The padded window, its positions, those of the silence behind it, and the weights of both."""
+        """Return the padded window, its position count, the positions of silence after it, and the weights of both."""
         window = padded(samples, pad_s)
         positions = len(window) // POSITION_SAMPLES
         end = min(positions + tail, MAX_POSITIONS)
@@ -151,7 +162,7 @@ class OnnxWhisper:
         return window, positions, behind, weight
 
     def _encoded_silence(self) -> dict[str, Floats]:
-        """Of 30 s, as the encoder takes it, by name."""
+        """Encode 30 s of silence and return it as the encoder's inputs by name."""
         shape = self.shape
         names = {f"b{of}{i}": f"e{of}{i}" for of in "kv" for i in range(shape.encoder_layers)}
         names |= {f"s{of}{i}": f"f{of}{i}" for of in "kv" for i in range(shape.decoder_layers)}
@@ -162,7 +173,7 @@ class OnnxWhisper:
         return dict(zip(names, self._encoder.run(list(names.values()), feed), strict=True))
 
     def _weigh(self, feed: dict[str, Floats], weight: Floats) -> None:
-        """Sets the weights, float32 [m], of the silence that the encoder sees."""
+        """Set the weights, float32 [m], of the silence that the encoder sees."""
         head_width = self.shape.head_width
         for i in range(self.shape.encoder_layers):
             feed[f"bk{i}"] = keys = feed[f"bk{i}"].copy()
@@ -173,10 +184,10 @@ class OnnxWhisper:
 
 
 class Batch:
-    """Windows that are decoded together: their encodings and the attention cache of ``columns`` tokens so far."""
+    """Windows decoded together: their encodings and the attention cache of the ``columns`` tokens so far."""
 
     lanes = 1
-    """Encodings are padded to so many positions, or multiples."""
+    """Encodings are padded to a multiple of this number of positions."""
 
     def __init__(self, model: OnnxWhisper, encodings: Sequence[Encoding]) -> None:
         self._model = model
@@ -202,9 +213,11 @@ class Batch:
     def run(
         self, tokens: NDArray[np.int64], places: NDArray[np.int64], seen: NDArray[np.bool_]
     ) -> tuple[Floats, Floats]:
-        """Appends tokens: int64 [B, n], at ``places`` of their texts [B, n]; ``seen`` [B, n, columns + n] says which
-        columns each looks at, its own included. Returns states float32 [B, n, width] and attention over the encoding
-        float32 [B, n, T]."""
+        """Append tokens, int64 [B, n], at ``places`` of their texts [B, n].
+
+        ``seen``: [B, n, columns + n], the columns that each token attends to, including its own. Returns states float32
+        [B, n, width] and attention over the encoding float32 [B, n, T].
+        """
         self._feed["x"] = self._model.embed(tokens, places)
         self._feed["mask"] = np.where(seen, np.float32(0), NEVER)[:, None]
         states, attention, *caches = self._model.decode(self._feed)
@@ -229,9 +242,13 @@ def _stacked(parts: list[NDArray[Any]], axis: int, length: int) -> NDArray[Any]:
 
 
 def new_session(graph: bytes, threads: int, *, arena: bool = False) -> onnxruntime.InferenceSession:
-    """``arena``: memory of one run is kept for the next, as much as any of them ever needed."""
+    """Create a session for a graph.
+
+    ``arena``: keep the memory of each run for the next, as much as any of them ever needed.
+    """
     options = onnxruntime.SessionOptions()
-    # Exact sums on CPUs without VNNI, whose faster int8 kernels saturate in between; elsewhere it changes nothing.
+    # Makes sums exact on CPUs without VNNI, whose faster int8 kernels saturate intermediate sums; elsewhere it changes
+    # nothing.
     options.add_session_config_entry("session.x64quantprecision", "1")
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

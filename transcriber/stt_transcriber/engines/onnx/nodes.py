@@ -1,4 +1,4 @@
-"""What ONNX graphs of Whisper are put together from: a model's sizes, and its layers as nodes."""
+"""Building blocks of ONNX graphs for Whisper: a model's sizes, and its layers as nodes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from stt_transcriber.engines.onnx.ct2_weights import Weights, as_float
 _OPSET = 17
 _IR_VERSION = 9
 LEAST = np.float32(1e-9)
-"""Added to what is divided by."""
+"""Value added to divisors, against division by zero."""
 MICROSOFT = "com.microsoft"
-"""The domain of ONNX Runtime's own operators."""
+"""Domain of ONNX Runtime's own operators."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes of one Whisper model."""
+    """Sizes of one Whisper model."""
 
     width: int
     heads: int
@@ -32,24 +32,24 @@ class Shape:
 
     @property
     def head_width(self) -> int:
-        """Numbers of one head."""
+        """Width of one attention head."""
         return self.width // self.heads
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A linear layer: ``weight`` float32 [out, in], ``bias`` float32 [out]."""
+    """Linear layer: ``weight`` float32 [out, in], ``bias`` float32 [out]."""
 
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
 
     def split(self, parts: int) -> "list[Layer]":
-        """Its outputs in so many equal parts."""
+        """Split the outputs into ``parts`` equal layers."""
         pairs = zip(np.split(self.weight, parts), np.split(self.bias, parts), strict=True)
         return [Layer(*pair) for pair in pairs]
 
     def with_last(self, value: float, shape: Shape) -> "Layer":
-        """Behind the numbers of each head one more, which is always ``value``."""
+        """Append one more output to each head, which is always ``value``."""
         weight = self.weight.reshape(shape.heads, shape.head_width, -1)
         bias = self.bias.reshape(shape.heads, shape.head_width)
         return Layer(
@@ -59,7 +59,7 @@ class Layer:
 
 
 def shape_of(weights: Weights) -> Shape:
-    """Reads the sizes off the weights."""
+    """Read the sizes from the weights."""
     width = weights["decoder/embeddings/weight"].shape[1]
     return Shape(
         width=width,
@@ -72,7 +72,7 @@ def shape_of(weights: Weights) -> Shape:
 
 
 class Graph:
-    """Collects nodes; every method adds what it names and returns the name of its result."""
+    """Collector of nodes; each method adds the nodes that it is named after and returns the name of their result."""
 
     def __init__(self, weights: Weights) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -83,35 +83,35 @@ class Graph:
         self._names = 0
 
     def name(self) -> str:
-        """One that nothing has yet."""
+        """Return an unused name."""
         self._names += 1
         return f"t{self._names}"
 
     def input(self, name: str, shape: list[int | str], kind: int = TensorProto.FLOAT) -> str:
-        """What goes in."""
+        """Declare an input."""
         self._inputs.append(helper.make_tensor_value_info(name, kind, shape))
         return name
 
     def output(self, name: str, shape: list[int | str], kind: int = TensorProto.FLOAT) -> str:
-        """What comes out."""
+        """Declare an output."""
         self._outputs.append(helper.make_tensor_value_info(name, kind, shape))
         return name
 
     def constant(self, value: Any) -> str:
-        """A number or an array."""
+        """Add a number or an array."""
         array = np.asarray(value)
         name = self.name()
         self._constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
     def node(self, kind: str, inputs: list[str], name: str | None = None, domain: str = "", **attributes: Any) -> str:
-        """Any operator of one result."""
+        """Add an operator with one result."""
         result = name or self.name()
         self.nodes.append(helper.make_node(kind, inputs, [result], domain=domain, **attributes))
         return result
 
     def heads_of(self, x: str, parts: int, shape: Shape) -> list[str]:
-        """[B, n, parts * width] -> parts times [B, heads, n, head_width]."""
+        """Split by head: [B, n, parts * width] -> ``parts`` times [B, heads, n, head_width]."""
         names = [self.name() for _ in range(parts)]
         if parts == 1:
             names = [x]
@@ -121,38 +121,41 @@ class Graph:
         return [self.node("Transpose", [self.node("Reshape", [part, size])], perm=[0, 2, 1, 3]) for part in names]
 
     def join_heads(self, x: str, shape: Shape) -> str:
-        """[B, heads, n, head_width] -> [B, n, width]."""
+        """Join the heads: [B, heads, n, head_width] -> [B, n, width]."""
         turned = self.node("Transpose", [x], perm=[0, 2, 1, 3])
         return self.node("Reshape", [turned, self.constant(np.array([0, 0, shape.width]))])
 
     def shares(self, scores: str, added: str) -> str:
-        """[B, heads, n, m]: the softmax of the scores and what is ``added`` to them."""
+        """Add the softmax of the scores plus ``added``: [B, heads, n, m]."""
         return self.node("Softmax", [self.node("Add", [scores, added])], axis=-1)
 
     def norm(self, x: str, at: str) -> str:
-        """Layer normalisation."""
+        """Add a layer normalisation."""
         gamma, beta = (self.constant(as_float(self._weights, f"{at}/{part}")) for part in ("gamma", "beta"))
         return self.node("LayerNormalization", [x, gamma, beta], axis=-1, epsilon=1e-5)
 
     def gelu(self, x: str) -> str:
-        """The activation."""
+        """Add the activation function."""
         return self.node("Gelu", [x], domain=MICROSOFT)
 
     def convolution(self, x: str, at: str, stride: int) -> str:
-        """Over three frames."""
+        """Add a convolution over three frames."""
         weight, bias = (self.constant(as_float(self._weights, f"{at}/{part}")) for part in ("weight", "bias"))
         return self.node("Conv", [x, weight, bias], kernel_shape=[3], pads=[1, 1], strides=[stride])
 
     def feed_forward(self, x: str, layer: str, *, by_row: bool = False) -> str:
-        """The layer's last part, its input added."""
+        """Add the last part of a layer, with its residual connection."""
         h = self.norm(x, f"{layer}/ffn/layer_norm")
         h = self.gelu(self.linear(h, f"{layer}/ffn/linear_0", by_row=by_row))
-        # One scale per tensor is too coarse behind a GELU.
+        # One scale per tensor is too coarse after a GELU.
         return self.node("Add", [x, self.linear(h, f"{layer}/ffn/linear_1", by_row=True)])
 
     def linear(self, x: str, at: str, asks: Shape | None = None, *, by_row: bool = False) -> str:
-        """With the bias. ``asks``: the first outputs are queries, scaled for the heads of this shape: a node that does
-        so would be fused into their product with the keys, which then misses the kernel for one row."""
+        """Add a linear layer with its bias.
+
+        ``asks``: the first outputs are queries; their weights are scaled for the heads of this shape. A node that
+        scaled them would be fused into their product with the keys, which then misses the kernel for one row.
+        """
         layer = self.layer(at)
         if asks is not None:
             for array in (layer.weight, layer.bias):
@@ -160,13 +163,16 @@ class Graph:
         return self.product_by_row(x, layer.weight, layer.bias) if by_row else self.product(x, layer.weight, layer.bias)
 
     def rounded(self, x: str) -> list[str]:
-        """uint8 with one step and one zero: what ``product`` does first, for several products of one ``x``."""
+        """Quantise to uint8 with one step and one zero point, for several products of one ``x``.
+
+        ``product`` does the same first, for a single product.
+        """
         names = [self.name() for _ in range(3)]
         self.nodes.append(helper.make_node("DynamicQuantizeLinear", [x], names))
         return names
 
     def linear_parts(self, rounded: Sequence[str], layers: Sequence["Layer"]) -> list[str]:
-        """``linear`` of what was ``rounded``, by several layers."""
+        """Apply several linear layers to the result of ``rounded``."""
         x, step, zero = rounded
         results = []
         for layer in layers:
@@ -176,12 +182,12 @@ class Graph:
         return results
 
     def layer(self, at: str) -> "Layer":
-        """A linear layer's numbers, as copies."""
+        """Return copies of a linear layer's weight and bias."""
         weight, bias = (as_float(self._weights, f"{at}/{part}").copy() for part in ("weight", "bias"))
         return Layer(weight, bias)
 
     def product_by_row(self, x: str, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> str:
-        """As ``product``, with a scale for each row of activations."""
+        """Add a product as in ``product``, with a scale for each row of activations."""
         scale, stored = quantised(weight)
         rounded, highest, step, zero = self.rounded_by_row(x)
         inputs = [rounded, self.constant(stored), step, self.constant(scale), zero]
@@ -189,7 +195,11 @@ class Graph:
         return self.node("Add", [result, self.constant(bias)])
 
     def rounded_by_row(self, x: str) -> tuple[str, str, str, str]:
-        """uint8 with its step and zero, and what each row is to be multiplied by behind them."""
+        """Quantise to uint8, with a scale for each row.
+
+        Returns the rounded values, the factor by which each row of the product is to be multiplied, the step and the
+        zero point.
+        """
         highest = self.node("ReduceMax", [self.node("Abs", [x])], axes=[-1], keepdims=1)
         highest = self.node("Add", [highest, self.constant(LEAST)])
         step, zero = self.constant(np.float32(1 / 127)), self.constant(np.uint8(128))
@@ -203,7 +213,7 @@ class Graph:
         bias: NDArray[np.float32] | None = None,
         name: str | None = None,
     ) -> str:
-        """``weight`` float32 [out, in]."""
+        """Add a product with quantised weights; ``weight``: float32 [out, in]."""
         scale, stored = quantised(weight)
         inputs = [x, self.constant(stored), self.constant(scale), ""]
         if bias is not None:
@@ -211,7 +221,7 @@ class Graph:
         return self.node("DynamicQuantizeMatMul", inputs, name=name, domain=MICROSOFT)
 
     def sound(self, shape: Shape) -> str:
-        """What the encoder's layers begin with: the input ``mel`` float32 [1, mels, 2 n] -> [1, n, width]."""
+        """Add the input of the encoder's layers: ``mel`` float32 [1, mels, 2 n] -> [1, n, width]."""
         self.input("mel", [1, shape.mels, "frames"])
         x = self.gelu(self.convolution("mel", "encoder/conv1", stride=1))
         x = self.gelu(self.convolution(x, "encoder/conv2", stride=2))
@@ -221,14 +231,14 @@ class Graph:
         return self.node("Add", [x, self.node("Slice", [places, self.constant([0]), count, self.constant([0])])])
 
     def tokens(self, shape: Shape) -> str:
-        """What the decoder's layers begin with: the inputs ``x``, ``mask`` and ``weight``."""
+        """Add the inputs of the decoder's layers: ``x``, ``mask`` and ``weight``."""
         x = self.input("x", ["B", "n", shape.width])
         self.input("mask", ["B", 1, "n", "all"])
         self.input("weight", ["B", 1, 1, "T"])
         return x
 
     def decoder(self, x: str, attended: list[str], shape: Shape) -> bytes:
-        """The decoder, of what its last layer gives and of the alignment heads' shares."""
+        """Build the decoder from its last layer's output and the shares of the alignment heads."""
         self.node("Identity", [self.norm(x, "decoder/layer_norm")], name="states")
         self.output("states", ["B", "n", shape.width])
         everything = attended[0] if len(attended) == 1 else self.node("Concat", attended, axis=1)
@@ -240,7 +250,7 @@ class Graph:
         return self.build("decoder")
 
     def build(self, name: str) -> bytes:
-        """The model as ONNX Runtime reads it."""
+        """Serialise the model for ONNX Runtime."""
         graph = helper.make_graph(self.nodes, name, self._inputs, self._outputs, self._constants)
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(MICROSOFT, 1)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="stt-suite")
@@ -249,7 +259,7 @@ class Graph:
 
 
 def quantised(weight: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
-    """float32 [out, in] -> scale per output [out], int8 [in, out]."""
+    """Quantise weights: float32 [out, in] -> scale per output [out], int8 [in, out]."""
     scale = np.maximum(np.abs(weight).max(axis=1) / 127, 1e-12).astype(np.float32)
     return scale, np.round(weight / scale[:, None]).astype(np.int8).T
 

@@ -1,4 +1,4 @@
-"""What a search found, read as words that have their places; each part is worked out once."""
+"""Result of a search as words with their positions; each part is computed once."""
 
 import functools
 from itertools import pairwise
@@ -15,7 +15,7 @@ from stt_transcriber.engines.words import Piece, compression_ratio
 
 
 class ScoredText:
-    """The ``text`` of a job, in the language of ``tokenizer``."""
+    """Text of a job, in the language of ``tokenizer``."""
 
     def __init__(self, job: Job, text: Text, tokenizer: Tokenizer) -> None:
         self.text = text
@@ -24,12 +24,12 @@ class ScoredText:
 
     @functools.cached_property
     def starts(self) -> NDArray[np.int64]:
-        """The position at which each token begins, the end too."""
+        """Position at which each token begins, including the end token."""
         return token_starts(np.stack(self.text.attention)[:, : self._job.heard])
 
     @functools.cached_property
     def candidate(self) -> Candidate:
-        """By which it is compared with others."""
+        """Measures for comparing the text with others."""
         spoken = self._tokenizer.decode(self.text.tokens).strip()
         begins = self._words[1][:-1]
         at_once = words_at_once((self.starts[begins] / POSITIONS_PER_S).tolist())
@@ -37,11 +37,11 @@ class ScoredText:
         return Candidate(spoken, logprob, compression_ratio(spoken), self.text.truncated, at_once)
 
     def better(self, other: "ScoredText") -> "ScoredText":
-        """This one or ``other``, which was not allowed to repeat itself."""
+        """Return the better of this text and ``other``, which was not allowed to repeat itself."""
         return self if better_of(self.candidate, other.candidate) is self.candidate else other
 
     def pieces(self) -> list[Piece]:
-        """Its words."""
+        """Return the words of the text."""
         texts, begins = self._words
         starts_s = self.starts / POSITIONS_PER_S
         chances = np.exp(self.text.logprobs)
@@ -54,7 +54,7 @@ class ScoredText:
 
     @functools.cached_property
     def _words(self) -> tuple[list[str], NDArray[np.int64]]:
-        """The words, and at which token each begins; the end of text is one more."""
+        """Words, and the index of the token at which each begins; the end of the text is one more."""
         texts, groups = self._tokenizer.split_to_word_tokens([*self.text.tokens, self._tokenizer.eot])
         # The last group is the end-of-text token alone.
         return texts[:-1], np.cumsum([0, *(len(group) for group in groups[:-1])])

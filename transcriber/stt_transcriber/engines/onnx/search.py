@@ -1,4 +1,4 @@
-"""What goes into a search for the most probable text of a window, and what comes out."""
+"""Input and result of a search for the most probable text of a window."""
 
 import sys
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from stt_transcriber.engines.window import MAX_POSITIONS
 
 @dataclass(frozen=True)
 class Tokens:
-    """``end``: the end-of-text token; ``not_first``: what no text begins with."""
+    """Special tokens. ``end``: the end-of-text token; ``not_first``: tokens that no text begins with."""
 
     end: int
     not_first: frozenset[int]
@@ -19,9 +19,12 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Job:
-    """One window. ``start``: context, then task tokens; ``sot``: index of the start-of-transcript token in it; at most
-    ``limit`` new tokens, and ``loop_limit`` of a text that repeats itself; ``guess``: what the text may be. ``heard``:
-    positions of the encoding that are no pad."""
+    """One window to decode.
+
+    ``start``: context, then task tokens; ``sot``: index of the start-of-transcript token in it; ``limit``: maximum
+    number of new tokens; ``loop_limit``: maximum number for a text that repeats itself; ``guess``: possible text;
+    ``heard``: positions of the encoding that are not padding.
+    """
 
     encoding: Encoding
     start: Sequence[int]
@@ -32,15 +35,17 @@ class Job:
     loop_limit: int = sys.maxsize
 
     def is_too_long(self, text: Sequence[int]) -> bool:
-        """The text may not grow any further."""
+        """Return True if the text may not grow any further."""
         return len(text) >= self.limit or (len(text) >= self.loop_limit and repeats_itself(text))
 
 
 @dataclass
 class Text:
-    """``tokens`` without the end. ``logprobs`` has one logarithmic probability more, that of the end, and ``attention``
-    one row more, float32 [T]: where the decoder looked when it chose. ``truncated``: there was no end. ``doubtful``: it
-    was given up at a token that was too improbable.
+    """Result of a search.
+
+    ``tokens``: without the end token. ``logprobs``: one log-probability more than tokens, that of the end token.
+    ``attention``: one row more as well, float32 [T]: where the decoder attended when it chose the token. ``truncated``:
+    there was no end token. ``doubtful``: given up at a token that was too improbable.
     """
 
     no_speech_prob: float = 0.0

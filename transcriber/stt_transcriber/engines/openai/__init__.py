@@ -1,1 +1,1 @@
-"""Whisper on PyTorch, by the package openai-whisper."""
+"""Whisper on PyTorch, using the package openai-whisper."""

@@ -1,7 +1,7 @@
-"""What the alignment heads attend to: word times, and which words the audio already holds in full.
+"""Attention of the alignment heads: word times, and which words the audio already contains in full.
 
-The second is AlignAtt's question (Papi et al. 2023, "AlignAtt"): a token that attends to the edge of the audio is about
-sound that has not been heard to its end.
+The second follows AlignAtt (Papi et al. 2023, "AlignAtt"): a token that attends to the edge of the audio belongs to
+sound that is not complete yet.
 """
 
 from collections.abc import Sequence
@@ -14,22 +14,23 @@ from whisper.timing import median_filter
 from stt_transcriber.engines.window import POSITIONS_PER_S
 
 EDGE_POSITIONS = round(0.24 * POSITIONS_PER_S)
-"""A token that attends so near to the end of the audio may be half heard.
+"""Distance from the end of the audio within which a token may be half heard.
 
-Measured with tiny.en, 20 utterances, an update every 0.5 s: of the words committed by agreement and a margin of time
-13.0 % are wrong, and they come 0.82 s after their end (median); by agreement and this edge 12.2 %, 0.86 s; with an edge
-of 0.36 s 11.7 %, 0.96 s. Attention alone, without agreement: 13.6 %, 0.86 s at 0.3 s; 13.0 %, 1.10 s at 0.5 s.
+Measured with tiny.en, 20 utterances, an update every 0.5 s: with agreement and a time margin, 13.0 % of the committed
+words are wrong, and they come 0.82 s after their end (median); with agreement and this edge, 12.2 % and 0.86 s; with an
+edge of 0.36 s, 11.7 % and 0.96 s. Attention alone, without agreement: 13.6 % and 0.86 s at 0.3 s; 13.0 % and 1.10 s at
+0.5 s.
 """
 REWIND_POSITIONS = round(4.0 * POSITIONS_PER_S)
-"""Speech does not jump so far back; a loop does."""
+"""Distance that only a loop jumps back; speech does not."""
 _MEDIAN_WIDTH = 7
 
 
 def focus(scores: torch.Tensor, audio_positions: int) -> torch.Tensor:
-    """How far each token attends to each position of the audio: [tokens, audio_positions], the mean of all heads.
+    """Return how far each token attends to each audio position: [tokens, audio_positions], the mean of all heads.
 
-    ``scores``: [heads, tokens, positions]. Each position is normed over the tokens, as in the package: some positions
-    draw the attention of all of them.
+    ``scores``: [heads, tokens, positions]. Each position is normalised over the tokens, as in the package, because some
+    positions draw the attention of all tokens.
     """
     weights = scores[..., :audio_positions].softmax(dim=-1)
     deviation, mean = torch.std_mean(weights, dim=-2, keepdim=True, unbiased=False)
@@ -38,10 +39,11 @@ def focus(scores: torch.Tensor, audio_positions: int) -> torch.Tensor:
 
 
 def path(focused: NDArray[np.float32]) -> list[tuple[int, int]]:
-    """(token, position) pairs, rising: where each token begins and the last one ends, by dynamic time warping.
+    """Return (token, position) pairs, rising: where each token begins and the last one ends, by dynamic time warping.
 
-    ``focused``: [tokens, positions], see ``focus``. The package's search, a row at a time instead of a cell: staying
-    in a row costs a difference of its running sums, so the cheapest place to enter it is a running minimum.
+    ``focused``: [tokens, positions], see ``focus``. This is the package's search, one row at a time instead of one
+    cell: staying in a row costs a difference of its running sums, so the cheapest place to enter it is a running
+    minimum.
     """
     tokens, positions = focused.shape
     columns = np.arange(positions)
@@ -67,10 +69,10 @@ def path(focused: NDArray[np.float32]) -> list[tuple[int, int]]:
 
 
 def settled_tokens(attended: Sequence[int], audio_positions: int) -> int:
-    """How many tokens, from the first, the audio holds to their end: those before the last one that attends to sound
-    well before the end of the audio, without a jump back. (The next token tells that a word is over.)
+    """Count the tokens, from the first, that the audio contains to their end.
 
-    ``attended``: the position that each token attends to most.
+    These are the tokens before the last one that attends to sound well before the end of the audio, without a jump
+    back. (The next token shows that a word is over.) ``attended``: the position that each token attends to most.
     """
     furthest = 0
     count = 0

@@ -1,8 +1,8 @@
-"""OpenAI's decoder with a cache of its own, which tells what audio each token attends to.
+"""OpenAI's decoder with its own cache, which reports the audio that each token attends to.
 
-The package keeps its cache by hooks on the model, and reads attention by switching a faster one off for every caller:
-one decode at a time. Here nothing of a decode lies on the model, so several may run at once, on encodings of any
-length.
+The package keeps its cache in hooks on the model, and reads attention by disabling a faster implementation for every
+caller: it can run one decode at a time. Here no state of a decode is kept on the model, so several may run at once, on
+encodings of any length.
 """
 
 from typing import Any
@@ -15,9 +15,9 @@ from stt_transcriber.engines.request import repeats_itself
 
 
 class OpenAiDecoder:
-    """The decoder of one loaded model; may be used from several threads.
+    """Decoder of one loaded model; may be used from several threads.
 
-    ``alignment_heads``: per layer the heads whose attention follows the audio.
+    ``alignment_heads``: for each layer, the heads whose attention follows the audio.
     """
 
     def __init__(self, model: Any) -> None:
@@ -33,23 +33,23 @@ class OpenAiDecoder:
         self._heads: int = model.dims.n_text_head
 
     def embedded(self, tokens: torch.Tensor, offset: int, dtype: torch.dtype) -> torch.Tensor:
-        """Tokens [rows, n], the first at place ``offset`` -> [rows, n, d_model]."""
+        """Embed tokens [rows, n], the first at position ``offset`` of the text -> [rows, n, d_model]."""
         return (self._vocabulary[tokens] + self._places[offset : offset + tokens.shape[1]]).to(dtype)
 
     def logits(self, output: torch.Tensor) -> torch.Tensor:
-        """Output of the last layer [..., d_model] -> float32 [..., vocabulary]."""
+        """Convert the output of the last layer [..., d_model] to logits, float32 [..., vocabulary]."""
         normed: torch.Tensor = self._last_norm(output)
         return (normed @ self._vocabulary.to(output.dtype).T).float()
 
     def by_head(self, x: torch.Tensor) -> torch.Tensor:
-        """[rows, n, d_model] -> [rows, heads, n, d_head]."""
+        """Split by head: [rows, n, d_model] -> [rows, heads, n, d_head]."""
         return x.view(*x.shape[:2], self._heads, -1).transpose(1, 2)
 
 
 class Decode:
-    """One decode in hand: the keys and values of its audio and of its tokens so far.
+    """State of one decode: the keys and values of its audio and of its tokens so far.
 
-    ``encoding``: [1, positions, d_model]. All rows hear the same audio.
+    ``encoding``: [1, positions, d_model]. All sequences attend to the same audio.
     """
 
     def __init__(self, decoder: OpenAiDecoder, encoding: torch.Tensor) -> None:
@@ -63,9 +63,9 @@ class Decode:
         self._text: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def feed(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Takes the next tokens [rows, n]; more than one a row only at the start.
+        """Process the next tokens [rows, n]; more than one per sequence only at the start.
 
-        Answers the last layer's output [rows, n, d_model], and the scores (attention before the softmax) of the
+        Returns the last layer's output [rows, n, d_model], and the scores (attention before the softmax) of the
         alignment heads, float32 [alignment heads, rows * n, positions].
         """
         rows, count = tokens.shape
@@ -77,7 +77,7 @@ class Decode:
             key, value = self._remembered(layer, by_head(block.attn.key(normed)), by_head(block.attn.value(normed)))
             query = by_head(block.attn.query(normed))
             x = x + block.attn.out(_merged(scaled_dot_product_attention(query, key, value, is_causal=count > 1)))
-            # One long row of queries: the audio need not be copied for each row.
+            # One long row of queries, so that the audio need not be copied for each sequence.
             query = by_head(block.cross_attn.query(block.cross_attn_ln(x)).view(1, rows * count, -1))
             audio_key, audio_value = self._audio[layer]
             heard = _merged(scaled_dot_product_attention(query, audio_key, audio_value))
@@ -89,7 +89,7 @@ class Decode:
         return x, torch.cat(scores).float()
 
     def rearrange_kv_cache(self, source_rows: list[int]) -> None:
-        """Row i goes on from row ``source_rows[i]``. The name is the package's: its beam search calls this."""
+        """Continue sequence i from ``source_rows[i]``; the package's beam search calls this method by this name."""
         if source_rows != list(range(len(source_rows))):
             self._text = [(key[source_rows], value[source_rows]) for key, value in self._text]
 
@@ -103,12 +103,12 @@ class Decode:
 
 
 class Task(DecodingTask):  # type: ignore[misc]
-    """OpenAI's search and rules on ``Decode``; ``run`` takes an encoding [1, positions, d_model] of any length.
+    """OpenAI's search and rules on ``Decode``; ``run`` accepts an encoding [1, positions, d_model] of any length.
 
-    ``loop_limit``: so many tokens at most has a text that repeats itself; ``looped``: it was ended there.
+    ``loop_limit``: maximum number of tokens of a text that repeats itself; ``looped``: the text was ended there.
 
-    After ``run``, of a greedy one: ``scores``, as ``Decode.feed`` gives them, of every token from the start of the
-    transcript on; ``probabilities`` of the new tokens among all words.
+    After a greedy ``run``: ``scores``, as returned by ``Decode.feed``, of every token from the start of the transcript
+    on; ``probabilities`` of the new tokens among all text tokens.
     """
 
     def __init__(self, model: Any, decoder: OpenAiDecoder, options: DecodingOptions) -> None:
@@ -126,9 +126,9 @@ class Task(DecodingTask):  # type: ignore[misc]
         rows = tokens.shape[0]
         sums = torch.zeros(rows, device=audio_features.device)
         decode = Decode(self._net, audio_features)
-        # What beam search tells which rows go on.
+        # Beam search reports to this object which sequences continue.
         self.decoder.inference = decode
-        # All rows begin alike.
+        # All sequences begin with the same tokens.
         output, scores = decode.feed(tokens[:1])
         at_start = self._net.logits(output[0, self.sot_index]).softmax(dim=-1)
         no_speech = float(at_start[self.tokenizer.no_speech])
@@ -138,7 +138,7 @@ class Task(DecodingTask):  # type: ignore[misc]
         for count in range(1, self.sample_len + 1):
             logits = self._net.logits(output[:, -1])
             words_only = logits[0, : self.tokenizer.eot].softmax(dim=-1)
-            # No time marks and no tasks within a text, which the package's rules leave possible.
+            # Forbid timestamps and tasks within a text, which the package's rules allow.
             logits[:, self.tokenizer.eot + 1 :] = -torch.inf
             for rule in self.logit_filters:
                 rule.apply(logits, tokens)
@@ -158,5 +158,5 @@ class Task(DecodingTask):  # type: ignore[misc]
 
 
 def _merged(x: torch.Tensor) -> torch.Tensor:
-    """[rows, heads, n, d_head] -> [rows, n, d_model]."""
+    """Join the heads: [rows, heads, n, d_head] -> [rows, n, d_model]."""
     return x.transpose(1, 2).flatten(2)

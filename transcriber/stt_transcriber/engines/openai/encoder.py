@@ -1,7 +1,7 @@
-"""OpenAI's encoder on windows of any length, with silence spliced behind them.
+"""OpenAI's encoder on windows of any length, with silence spliced after them.
 
-The package pads every window to 30 s. Its encoder is a stack of modules that take any length; called one by one, they
-need neither the pad nor a patched package. Why silence is spliced behind: see ``spliced_encoder``.
+The package pads every window to 30 s. Its encoder is a stack of modules that accept any length; called one by one, they
+need neither the padding nor a patched package. ``engines.ctranslate2.encoder`` explains why silence is appended.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from stt_transcriber.engines.window import MAX_SAMPLES, POSITION_SAMPLES, padded
 
 
 class OpenAiEncoder:
-    """Encodes windows for one loaded model; may be called from several threads."""
+    """Encoder of windows for one loaded model; may be called from several threads."""
 
     def __init__(self, model: Any, dtype: torch.dtype) -> None:
         self._encoder = model.encoder
@@ -27,8 +27,11 @@ class OpenAiEncoder:
             self._silence = self._encode(np.zeros(MAX_SAMPLES, np.float32))
 
     def encode(self, samples: NDArray[np.float32], pad_s: float, tail: int) -> torch.Tensor:
-        """[1, positions, d_model] of at most 30 s of audio; ``pad_s``: zeros before the mel; ``tail``: positions of
-        silence behind it, as far as the model has positions."""
+        """Encode at most 30 s of audio to [1, positions, d_model].
+
+        ``pad_s``: seconds of zeros appended before the mel spectrogram is computed; ``tail``: positions of silence
+        after it, as far as the model has positions.
+        """
         window = padded(samples, pad_s)
         positions = len(window) // POSITION_SAMPLES
         return torch.cat([self._encode(window), self._silence[:, positions : positions + tail]], dim=1)

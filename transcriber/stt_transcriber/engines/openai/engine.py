@@ -1,7 +1,7 @@
-"""The second engine: OpenAI's weights and search on PyTorch. Slower; what the default engine is compared with.
+"""Whisper engine with OpenAI's weights and search on PyTorch: slower, the reference for the default engine.
 
-A draft reads the attention of its own tokens as they come: word times take no second pass, and they tell which words
-are safe (``Hypothesis.safe_words``).
+A draft reads the attention of its own tokens as they come: word times need no second pass, and the attention shows
+which words are safe (``Hypothesis.safe_words``).
 """
 
 import os
@@ -48,11 +48,11 @@ _SEED = 0
 
 
 class OpenAiWhisperEngine:
-    """A checkpoint of OpenAI's.
+    """Engine for a checkpoint of OpenAI's.
 
-    ``model``: a name of OpenAI's (``tiny.en``; looked for in the store, else downloaded and checked by the package), a
-    ``.pt`` file or its folder. ``workers`` windows are decoded at once with ``threads`` threads each (0: PyTorch
-    chooses). Raises EngineError.
+    ``model``: a name of OpenAI's (``tiny.en``; looked up in the store, otherwise downloaded and checked by the
+    package), a ``.pt`` file or its folder. Up to ``workers`` windows are decoded at once, with ``threads`` threads each
+    (0: PyTorch chooses). Raises EngineError.
     """
 
     name: str = EngineName.OPENAI_WHISPER
@@ -71,12 +71,12 @@ class OpenAiWhisperEngine:
         self.model = model
         self.parallel = workers
         self.device = _device(device)
-        # Read at the first multiplication. Without it MKL's last bits hang on where a matrix happens to lie in memory,
-        # and the same request must give the same words.
+        # Read at the first multiplication. Without it, the last bits of MKL's results depend on where a matrix happens
+        # to lie in memory, and the same request must give the same words.
         os.environ.setdefault("MKL_CBWR", "AUTO")
         if threads > 0:
             torch.set_num_threads(threads)
-        # The other compute types are CTranslate2's; PyTorch's Whisper knows these two, and on a CPU only float32.
+        # The other compute types are CTranslate2's; PyTorch's Whisper supports these two, and on a CPU only float32.
         self._fp16 = self.device == "cuda" and compute_type != "float32"
         self._whisper = _checkpoint(model, models_dir, self.device)
         self._encoder = OpenAiEncoder(self._whisper, torch.float16 if self._fp16 else torch.float32)
@@ -88,7 +88,10 @@ class OpenAiWhisperEngine:
             self.languages = tuple(list(LANGUAGES)[: self._whisper.num_languages])
 
     def decode(self, requests: Sequence[DecodeRequest]) -> list[Hypothesis]:
-        """Puts audio into words; blocks. Raises EngineError: bad language, too long, or the model failed."""
+        """Decode requests one by one; see ``Engine``.
+
+        Raises EngineError for an unknown language, too much audio, or a failure of the model.
+        """
         for request in requests:
             check_request(request, self.languages)
         try:
@@ -119,7 +122,7 @@ class OpenAiWhisperEngine:
             no_speech_prob=float(result.no_speech_prob),
             compression_ratio=compression_ratio(result.text),
             truncated=_is_truncated(task, result),
-            # Of a whole utterance every word was heard to its end.
+            # The audio of a whole utterance contains every word to its end.
             safe_words=safe_words if request.quality is Quality.DRAFT else None,
         )
 
@@ -146,10 +149,10 @@ class OpenAiWhisperEngine:
         )
 
     def _best(self, request: DecodeRequest, encoding: torch.Tensor, language: str, beam_size: int) -> tuple[Task, Any]:
-        """One decode; more where it looks like a loop or a guess: without prompt, then, but for a draft, sampled.
+        """Decode, and retry a loop or a guess: without prompt, then, except for a draft, by sampling.
 
-        A draft gets a second one only if its prompt may be to blame: that would hold back every draft of the session,
-        while a loop of the audio's own is gone with the next window.
+        A draft is decoded again only if its prompt may be to blame: such a loop would hold back every draft of the
+        session, while a loop that the audio causes is gone with the next window.
         """
 
         def generate(**options: Any) -> tuple[Task, Any]:
@@ -164,7 +167,7 @@ class OpenAiWhisperEngine:
         for temperature in _FALLBACK_TEMPERATURES:
             if not _is_suspect(*tried[-1]):
                 break
-            # The same request must give the same words, and the seed is the whole process'.
+            # The same request must give the same words, and the seed belongs to the whole process.
             with self._sampling:
                 torch.manual_seed(_SEED)
                 tried.append(generate(temperature=temperature))
@@ -191,7 +194,7 @@ class OpenAiWhisperEngine:
     def _read_again(
         self, tokenizer: Any, encoding: torch.Tensor, tokens: list[int]
     ) -> tuple[torch.Tensor, list[float]]:
-        """Attention scores and probabilities of a text that beam search chose: one pass over all of it."""
+        """Return attention scores and probabilities of a text that beam search chose, from one pass over all of it."""
         start = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
         fed = torch.tensor([[*start, *tokens]], device=self.device)
         output, scores = Decode(self._decoder, encoding).feed(fed)
@@ -214,14 +217,14 @@ def _is_suspect(task: Task, result: Any) -> bool:
 def _words(
     request: DecodeRequest, tokenizer: Any, tokens: list[int], scores: torch.Tensor, probabilities: Sequence[float]
 ) -> tuple[tuple[TimedWord, ...], int]:
-    """The words, and how many of them, from the first, the audio holds to their end.
+    """Return the words, and how many of them, from the first, the audio contains to their end.
 
     ``scores``: see ``Task``; ``probabilities``: one per token.
     """
     if not tokens:
         return (), 0
     audio_positions = max(1, len(request.samples) // POSITION_SAMPLES)
-    # What a row attends to is what its next token says: those before the last token of the start say nothing.
+    # A row attends to the sound of its next token, so the rows before the last token of the start mean nothing.
     focused = attention.focus(scores, audio_positions)[len(tokenizer.sot_sequence) :]
     path = attention.path(focused.cpu().numpy())
     texts, groups = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
@@ -231,12 +234,12 @@ def _words(
     duration_s = len(request.samples) / SAMPLE_RATE
     words = timed_words(pieces, duration_s)
     safe = timed_words(_whole(pieces, settled), duration_s)
-    # The last one may lack a mark, or the part behind an apostrophe.
+    # The last safe word may lack a mark, or the part after an apostrophe.
     return words, sum(1 for one, other in zip(safe, words, strict=False) if one.text == other.text)
 
 
 def _whole(pieces: Sequence[Piece], token_count: int) -> list[Piece]:
-    """The pieces that lie within the first tokens with all of theirs."""
+    """Return the pieces that have all their tokens among the first ``token_count``."""
     whole: list[Piece] = []
     for piece in pieces:
         token_count -= piece.token_count
@@ -249,7 +252,7 @@ def _whole(pieces: Sequence[Piece], token_count: int) -> list[Piece]:
 def load(
     model: str, models_dir: Path, *, device: str, compute_type: str, workers: int, threads: int, max_batch: int
 ) -> OpenAiWhisperEngine:
-    """``max_batch`` is of no use here."""
+    """Load the engine; ``max_batch`` is ignored."""
     return OpenAiWhisperEngine(
         model, models_dir, device=device, compute_type=compute_type, workers=workers, threads=threads
     )
@@ -266,7 +269,7 @@ def _device(device: str) -> str:
 
 
 def _checkpoint(model: str, models_dir: Path, device: str) -> Any:
-    """The weights, with the heads that word times are read from."""
+    """Load the weights, with the heads that word times are read from."""
     name = model.removesuffix(CHECKPOINT_SUFFIX)
     if name in whisper.available_models() and not Path(model).exists():
         return _official(name, models_dir, device)
@@ -277,7 +280,7 @@ def _checkpoint(model: str, models_dir: Path, device: str) -> Any:
         raise EngineError(f"{folder} holds {len(checkpoints)} .pt files: openai-whisper needs the name of one")
     try:
         weights = whisper.load_model(str(checkpoints[0]), device=device)
-    # Whatever torch and the pickle in the file make of bad bytes.
+    # Torch and the pickle in the file may raise any exception for bad bytes.
     except Exception as error:
         raise EngineError(f"{checkpoints[0]} cannot be loaded: {error}") from error
     heads = whisper._ALIGNMENT_HEADS.get(checkpoints[0].stem)
@@ -287,14 +290,14 @@ def _checkpoint(model: str, models_dir: Path, device: str) -> Any:
 
 
 def _official(name: str, models_dir: Path, device: str) -> Any:
-    """One of OpenAI's by name; the package checks the file's digest, and downloads it where it is missing."""
+    """Load one of OpenAI's models by name; the package checks the file's digest, and downloads it if it is missing."""
     folder = models_dir / f"{name}{CHECKPOINT_SUFFIX}"
     was_there = folder.exists()
     try:
         return whisper.load_model(name, device=device, download_root=str(folder))
     except (OSError, RuntimeError) as error:
         if not was_there:
-            # Half a download would be taken for an installed model.
+            # A partial download would be mistaken for an installed model.
             for file in folder.glob("*"):
                 file.unlink()
             folder.rmdir()
