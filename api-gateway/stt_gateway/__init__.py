@@ -1,1 +1,1 @@
-"""The gateway: clients on one side, Redis on the other."""
+"""Gateway between clients and Redis."""

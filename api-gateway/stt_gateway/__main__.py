@@ -1,4 +1,4 @@
-"""``python -m stt_gateway``."""
+"""Entry point of the gateway: ``python -m stt_gateway``."""
 
 import asyncio
 import contextlib
@@ -30,10 +30,11 @@ _log = structlog.get_logger()
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its own signal handling, which would end the process by the signal instead of with status 0."""
+    """uvicorn server without its own signal handling, which would kill the process by the signal instead of exiting
+    with status 0."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn does it."""
+        """Start as uvicorn does, then exempt the objects that exist by then from garbage collection."""
         await super().startup(sockets)
         gc.freeze_gc()
 
@@ -43,21 +44,21 @@ class _Server(uvicorn.Server):
 
 
 def server_config(settings: GatewaySettings) -> uvicorn.Config:
-    """How uvicorn serves the app."""
-    # uvicorn writes query strings at INFO, and those can hold prompts.
+    """Build uvicorn's configuration for the app."""
+    # uvicorn logs query strings at INFO, and those can contain prompts.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    # An upload holds two files, and live sessions need some as well.
+    # An upload keeps two files open, and live sessions need some as well.
     connections = HttpConnections(min(settings.max_http_connections, max(1, soft_limit() // 3)))
     return uvicorn.Config(
         create_app(settings),
         http=timed_protocol(connections),
         ws=FastWebSocketProtocol,
-        # While a client must wait for room, nothing is read of it, its pongs neither: who is gone is found out by
-        # TCP_USER_TIMEOUT and by a send that is not taken.
+        # While a client must wait for room, nothing is read from it, not even pongs. TCP_USER_TIMEOUT and sends that
+        # time out detect clients that are gone.
         ws_ping_timeout=None,
-        # Longer messages than allowed still get an answer that says so; beyond twice the limit only close code 1009.
+        # A message over the limit still gets an error that says so; beyond twice the limit only close code 1009.
         ws_max_size=2 * settings.max_message_bytes,
-        # Audio does not compress, and a compressed message may cost far more memory than it says.
+        # Audio does not compress, and a compressed message may need far more memory than its length suggests.
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=settings.drain_timeout_s,
         access_log=False,
@@ -67,7 +68,7 @@ def server_config(settings: GatewaySettings) -> uvicorn.Config:
 
 
 def listening_socket(settings: GatewaySettings) -> socket.socket:
-    """The socket to serve on. Raises OSError when the address cannot be had."""
+    """Open the socket to serve on. Raises OSError when the address is not available."""
     if settings.listen_fd is not None:
         listener = socket.socket(fileno=settings.listen_fd)
     else:
@@ -78,7 +79,10 @@ def listening_socket(settings: GatewaySettings) -> socket.socket:
 
 
 async def run(settings: GatewaySettings) -> None:
-    """Serves until SIGTERM or SIGINT. Raises OSError for the address, redis.ConnectionError without Redis."""
+    """Serve until SIGTERM or SIGINT.
+
+    Raises OSError when the address is not available, redis.ConnectionError without Redis.
+    """
     await wait_until_ready(settings.redis_url, settings.redis_wait_s)
     settings.spool_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with listening_socket(settings) as listener:
@@ -98,7 +102,10 @@ async def _exit_on_signal(server: uvicorn.Server) -> None:
 
 
 def main() -> None:
-    """Exit 0 after a signal, 1 when Redis, the address or the spool folder cannot be used, 2 for a bad setting."""
+    """Run the gateway and exit.
+
+    The status is 0 after a signal, 1 when Redis, the address or the spool folder cannot be used, 2 for a bad setting.
+    """
     settings = load_settings(GatewaySettings)
     set_up_logging("gateway", settings.log_level)
     try:

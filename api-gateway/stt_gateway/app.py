@@ -1,4 +1,4 @@
-"""Puts the gateway together."""
+"""Assembly of the gateway's ASGI app."""
 
 import asyncio
 import contextlib
@@ -50,8 +50,11 @@ _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 @contextlib.asynccontextmanager
 async def transcript_store(settings: GatewaySettings) -> AsyncIterator[TranscriptStore]:
-    """The store, its tables brought up to date. Raises ValueError for a bad DATABASE_URL, SttError when the database is
-    away, RuntimeError when it cannot be used."""
+    """Open the store and migrate its tables.
+
+    Raises ValueError for a bad DATABASE_URL, SttError when the database is unreachable, RuntimeError when it cannot be
+    used.
+    """
     url = database_url(settings.database_url, settings.data_dir)
     if settings.database_url is None:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -64,7 +67,7 @@ async def transcript_store(settings: GatewaySettings) -> AsyncIterator[Transcrip
 
 
 def create_app(settings: GatewaySettings) -> FastAPI:
-    """The ASGI app. Its start raises redis.ConnectionError when Redis does not answer."""
+    """Create the ASGI app. Its startup raises redis.ConnectionError when Redis does not answer."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -128,7 +131,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         title="Real-time speech-to-text",
         version=metadata.version("realtime-stt-suite"),
         lifespan=lifespan,
-        # FastAPI's own pages run scripts of a CDN.
+        # FastAPI's own pages load scripts from a CDN.
         docs_url=None,
         redoc_url=None,
     )
@@ -149,7 +152,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
             expose_headers=["Idempotent-Replayed", "Retry-After"],
             allow_private_network=True,
         )
-    # The last one added is the first one asked.
+    # The middleware added last runs first.
     app.add_middleware(AccessMiddleware, rules=rules_of(settings))
 
     @app.exception_handler(SttError)
@@ -173,7 +176,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
 
     @app.exception_handler(ClientDisconnect)
     async def left(_: Request, __: Exception) -> Response:
-        # Nobody reads the answer. What the client left behind is logged where it was read.
+        # Nobody reads the response. The code that was reading the request logs the disconnection.
         return Response(status_code=400)
 
     @app.exception_handler(Exception)
@@ -188,7 +191,7 @@ def _told(request: Request, error: SttError) -> JSONResponse:
     retry_after_s = context_of(request).retry_after_s(error.kind)
     if retry_after_s is None:
         return _error(error.kind.http_status, error.code, error.message)
-    # The header knows whole seconds only, and must not call anybody sooner than the body does.
+    # The header holds whole seconds only, and must not invite a client to return sooner than the body does.
     headers = {"Retry-After": str(math.ceil(retry_after_s))}
     return _error(error.kind.http_status, error.code, error.message, headers, retry_after_s=retry_after_s)
 

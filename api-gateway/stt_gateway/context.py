@@ -1,4 +1,4 @@
-"""What the routes of one gateway process share."""
+"""Services that the routes of one gateway process share."""
 
 import functools
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from stt_shared.work.heartbeat import Heartbeat
 
 @dataclass(frozen=True)
 class GatewayContext:
-    """Made when the app starts; lies in ``app.state.services``."""
+    """Shared services; created when the app starts and stored in ``app.state.services``."""
 
     settings: GatewaySettings
     replica_id: str
@@ -40,31 +40,34 @@ class GatewayContext:
     loop_watch: LoopMonitor
     heartbeat: Heartbeat
     sessions: set[Session] = field(default_factory=set)
-    """Those that are served at this moment."""
+    """Sessions that are being served."""
     told_unreadable: set[str] = field(default_factory=set)
-    """Living replicas of whose metrics it was said that nobody can read them."""
+    """Living replicas whose unreadable metrics have been logged."""
 
     @functools.cached_property
     def settled(self) -> Fanout:
-        """Settled utterances of the conversations that somebody follows here."""
+        """Fan-out of settled utterances, for the conversations that have viewers at this gateway."""
         return Fanout(self.hub, self.redis, epoch=lambda payload: utterance_from(payload).epoch)
 
     @functools.cached_property
     def unsettled(self) -> Fanout:
-        """What is being said in them."""
+        """Fan-out of unsettled text, for the same conversations."""
         return Fanout(self.hub, None)
 
     @property
     def state(self) -> str:
-        """As the gateway's sign of life tells it."""
+        """State that the gateway's heartbeat reports."""
         return "stalled" if self.loop_watch.blocked_s > self.settings.health_stall_s else "ready"
 
     def retry_after_s(self, kind: ErrorKind) -> float | None:
-        """What one more is told who is refused now with an error of this kind: when to come again, if that may help."""
+        """Return how many seconds a client refused with this kind of error should wait; None if waiting cannot help.
+
+        Each call books the next time for one more client.
+        """
         return self.retry_times.next_s(monotonic_ms() / 1000) if kind.is_passing else None
 
 
 def context_of(connection: HTTPConnection) -> GatewayContext:
-    """The services of the app that serves ``connection``."""
+    """Return the services of the app that serves ``connection``."""
     services: GatewayContext = connection.app.state.services
     return services

@@ -11,7 +11,7 @@ from stt_shared.process.settings import CommonSettings
 
 
 class GatewaySettings(CommonSettings):
-    """Read from the environment; see docs/operations.md."""
+    """Settings of the gateway, read from the environment; see docs/operations.md."""
 
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 or :: for all.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on; 0 = any free one.")

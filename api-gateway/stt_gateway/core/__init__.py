@@ -1,1 +1,1 @@
-"""Pure rules of the gateway: no I/O, no clock."""
+"""Pure logic of the gateway: no I/O, no clock."""

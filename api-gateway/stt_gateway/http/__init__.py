@@ -1,1 +1,1 @@
-"""HTTP routes, and the limits of HTTP connections."""
+"""HTTP routes and the limits of HTTP connections."""

@@ -1,4 +1,4 @@
-"""The first check of every request and WebSocket handshake: may a browser send it here?"""
+"""First check of every request and WebSocket handshake: whether a browser may send it here."""
 
 import socket
 
@@ -15,11 +15,14 @@ from stt_shared.process.metrics import ERRORS_TOTAL
 _log = structlog.get_logger()
 
 MAX_LOGGED = 100
-"""Different refusals that are logged, each once: in a browser nobody can read why a WebSocket was refused."""
+"""Number of distinct refusals that are logged, each once: a browser does not show why a WebSocket was refused."""
 
 
 class AccessMiddleware:
-    """Refuses requests whose Host or Origin header is not allowed, before a body is read or a WebSocket accepted."""
+    """Middleware that refuses requests with a forbidden Host or Origin header.
+
+    It does so before a body is read or a WebSocket is accepted.
+    """
 
     def __init__(self, app: ASGIApp, rules: AccessRules) -> None:
         self._app = app
@@ -38,7 +41,7 @@ class AccessMiddleware:
         except SttError as error:
             self._log(error)
             ERRORS_TOTAL.labels(error.code).inc()
-            # Starlette sends a response to a handshake by the extension "websocket.http.response".
+            # Starlette answers a handshake with a response through the extension "websocket.http.response".
             body = {"error": {"code": error.code, "message": error.message}}
             await JSONResponse(body, error.kind.http_status)(scope, receive, send)
             return
@@ -51,7 +54,7 @@ class AccessMiddleware:
 
 
 def rules_of(settings: GatewaySettings) -> AccessRules:
-    """What these settings allow on this machine."""
+    """Return the access rules of these settings on this machine."""
     name = socket.gethostname()
     short = name.partition(".")[0]
     return access_rules(

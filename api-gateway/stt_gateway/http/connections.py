@@ -1,8 +1,8 @@
-"""Time limits of HTTP connections, and a limit on how many there are.
+"""Time limits of HTTP connections, and a limit on their number.
 
     IDLE ──> HEAD ──> BODY ──> ANSWER ──> IDLE      a WebSocket leaves after HEAD
 
-An answer may take any time: events of a job are followed for hours.
+A response may take any time: clients follow the events of a job for hours.
 """
 
 import asyncio
@@ -13,14 +13,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from stt_gateway.http.protocol import BoundedHeadProtocol
 
 HEAD_TIMEOUT_S = 10.0
-"""For a head; also how long a connection may be open before its first request begins."""
+"""Time limit for a request head, and for an open connection until its next request begins."""
 BODY_TIMEOUT_S = 30.0
 MIN_BODY_BYTES_PER_S = 1024
-"""Of a body, on average over BODY_TIMEOUT_S: an eighth of what a line of 64 kbit/s carries."""
+"""Minimum rate of a body, averaged over BODY_TIMEOUT_S: an eighth of what a 64 kbit/s line carries."""
 
 
 class Phase(Enum):
-    """What a connection waits for."""
+    """Phase of a connection, by what it waits for."""
 
     IDLE = "a request"
     HEAD = "the rest of a head"
@@ -29,15 +29,18 @@ class Phase(Enum):
 
 
 class HttpConnections:
-    """The HTTP connections of a gateway, ``limit`` at most."""
+    """Set of a gateway's HTTP connections, at most ``limit``."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._all: set[TimedProtocol] = set()
-        self._waiting: dict[TimedProtocol, None] = {}  # for a request, the longest first
+        self._waiting: dict[TimedProtocol, None] = {}  # without a complete head, longest wait first
 
     def admit(self, connection: "TimedProtocol") -> bool:
-        """Count one more, if need be in place of the one that has waited longest for a request. False: all are busy."""
+        """Add a connection, if necessary in place of the one that has waited longest for a request.
+
+        Returns False when all are busy.
+        """
         if len(self._all) >= self._limit:
             if not self._waiting:
                 return False
@@ -48,20 +51,20 @@ class HttpConnections:
         return True
 
     def note(self, connection: "TimedProtocol", phase: Phase) -> None:
-        """The connection has entered a phase."""
+        """Note that the connection has entered ``phase``."""
         if phase in (Phase.BODY, Phase.ANSWER):
             self._waiting.pop(connection, None)
         elif connection in self._all:
             self._waiting.setdefault(connection)
 
     def discard(self, connection: "TimedProtocol") -> None:
-        """The connection has ended, or is a WebSocket."""
+        """Remove a connection that has ended or become a WebSocket."""
         self._all.discard(connection)
         self._waiting.pop(connection, None)
 
 
 class TimedProtocol(BoundedHeadProtocol):
-    """One connection. It must be a subclass that names its ``http_connections``."""
+    """Protocol of one connection, to be subclassed with the ``http_connections`` that count it."""
 
     http_connections: HttpConnections
     _phase = Phase.IDLE
@@ -69,7 +72,7 @@ class TimedProtocol(BoundedHeadProtocol):
     _body_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client has connected."""
+        """Count the new connection, or refuse it."""
         super().connection_made(transport)
         if self.http_connections.admit(self):
             self._enter(Phase.IDLE)
@@ -77,37 +80,37 @@ class TimedProtocol(BoundedHeadProtocol):
             self.refuse(503, "at_capacity", "this gateway has as many connections as it may; try again later")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection has ended."""
+        """Stop counting the connection, which has ended."""
         self._leave()
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
-        """The connection goes on as a WebSocket."""
+        """Stop counting the connection, which continues as a WebSocket."""
         self._leave()
         super().handle_websocket_upgrade()
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Enter HEAD: a request begins."""
         super().on_message_begin()
         self._enter(Phase.HEAD)
 
     def on_headers_complete(self) -> None:
-        """A head is complete."""
+        """Enter BODY: the head is complete."""
         super().on_headers_complete()
         self._enter(Phase.BODY)
 
     def on_body(self, body: bytes) -> None:
-        """A piece of a body."""
+        """Count a piece of a body."""
         self._body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """A request is complete; it may have been answered already."""
+        """Enter ANSWER, or IDLE if the request, which is complete, has been answered already."""
         super().on_message_complete()
         self._enter(Phase.ANSWER if self._is_answering else Phase.IDLE)
 
     def on_response_complete(self) -> None:
-        """An answer is complete; other requests may wait for theirs, or the body may still come."""
+        """Enter IDLE when the response is complete, unless other requests wait for theirs or the body still arrives."""
         super().on_response_complete()
         if self._phase is Phase.ANSWER and not self._is_answering:
             self._enter(Phase.IDLE)
@@ -137,7 +140,7 @@ class TimedProtocol(BoundedHeadProtocol):
     def _time_out(self) -> None:
         in_body = self._phase is Phase.BODY
         is_fast_enough = in_body and self._body_bytes >= MIN_BODY_BYTES_PER_S * BODY_TIMEOUT_S
-        # The client waits for this server where nothing is read, or where an earlier request is still being answered.
+        # The client is not to blame while reading is paused or an earlier request is still being answered.
         if is_fast_enough or self.flow.read_paused or (self._is_answering and not in_body):
             self._enter(self._phase)
         elif self._phase is Phase.IDLE or (self._is_answering and self.cycle.response_started):
@@ -150,7 +153,7 @@ class TimedProtocol(BoundedHeadProtocol):
 
 
 def timed_protocol(connections: HttpConnections) -> type[HttpToolsProtocol]:
-    """The protocol of the connections that are counted together."""
+    """Return a protocol class whose connections are counted in ``connections``."""
 
     class Counted(TimedProtocol):
         http_connections = connections

@@ -1,4 +1,4 @@
-"""Deleting for good: a transcript in the store, and what its job or session left in Redis and in the spool folder."""
+"""Permanent deletion: a transcript in the store, and what its job or session left in Redis and the spool folder."""
 
 import asyncio
 from pathlib import Path
@@ -29,17 +29,19 @@ _decode_speaker = msgspec.json.Decoder(_Speaker).decode
 
 
 async def erase_job(services: GatewayContext, job_id: str) -> bool:
-    """Removes a job that has ended, and its transcript. False: there is no such job, or it goes on. May be repeated
-    when the store or Redis was away."""
+    """Remove a job that has ended, and its transcript; return False if there is no such job or it has not ended.
+
+    May be repeated when the store or Redis was unreachable.
+    """
     fields = await read_state(services.redis, keys.job_keys(job_id))
     status = fields.get(b"status")
     if status is not None and not JobStatus(status.decode()).is_final:
         return False
-    # First: from here on a writer that has read the result already stores nothing.
+    # Delete from the store first: from here on, a writer that has already read the result stores nothing.
     kept = await services.store.delete(job_id, wall_ms(), may_come=status is not None)
     if status is None:
         return kept
-    # The audio-processor sweeps behind a job that it can find, and behind others only after a while.
+    # The audio-processor sweeps the files of jobs that it can find, and those of others only after a while.
     spool_name = _decode_config(fields[b"config"]).spool_name
     if Path(spool_name).name == spool_name:
         await asyncio.to_thread((services.settings.spool_dir / spool_name).unlink, missing_ok=True)
@@ -49,11 +51,11 @@ async def erase_job(services: GatewayContext, job_id: str) -> bool:
 
 
 async def erase_transcript(services: GatewayContext, id: str) -> bool:
-    """Removes a stored transcript, whether of a job or of a live session; False: there is none."""
+    """Remove a stored transcript of a job or a live session; return False if there is none."""
     kept = await services.store.get(id)
     spoken = await services.store.session_utterances(id)
     if spoken or (kept is not None and kept.kind == "live"):
-        # Redis first: which keys they are, the store knows.
+        # Redis first: only the store knows which keys belong to the transcript.
         names = {session_id_of(id), *([kept.title] if kept else [])}
         for session_id in names:
             await _erase_session(services.redis, session_id, id)
@@ -64,7 +66,10 @@ async def erase_transcript(services: GatewayContext, id: str) -> bool:
 
 
 async def _erase_session(client: Redis, session_id: str, id: str) -> None:
-    """One that still goes on keeps its keys: they are needed, and go by themselves an hour after its end."""
+    """Remove the keys of a session that has ended.
+
+    A running session keeps its keys: they are needed, and expire by themselves an hour after its end.
+    """
     if not keys.is_valid_id(session_id):
         return
     at = keys.session_keys(session_id)
@@ -74,7 +79,7 @@ async def _erase_session(client: Redis, session_id: str, id: str) -> None:
 
 
 async def _erase_spoken(client: Redis, conversation_id: str, id: str) -> None:
-    """What viewers of the conversation could still catch up on."""
+    """Remove the transcript's utterances from the log with which viewers of the conversation catch up."""
     log = keys.conversation_keys(conversation_id).log
     oldest = "-"
     while True:

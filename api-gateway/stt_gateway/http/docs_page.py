@@ -1,4 +1,4 @@
-"""``/docs``: the HTTP interface in Swagger UI, whose files come from the package fastapi-offline and not from a CDN."""
+"""Route ``/docs``: the HTTP interface in Swagger UI, served from the package fastapi-offline instead of a CDN."""
 
 import asyncio
 import functools
@@ -21,7 +21,7 @@ _INDEX = b"""<!doctype html>
 <script src="docs/swagger-ui-bundle.js"></script>
 <script src="docs/start.js"></script>
 """
-# A file, since the page's policy allows no inline script. The validator would be asked over the network.
+# A file, since the page's policy allows no inline script. The validator would be called over the network.
 _START = b"""SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#swagger-ui",
@@ -37,27 +37,27 @@ router = APIRouter(include_in_schema=False)
 
 @router.api_route("/docs", methods=["GET", "HEAD"])
 async def index(request: Request) -> Response:
-    """The page; everything it loads lies beside it, also under a path of its own."""
+    """Serve the page; it loads everything by relative addresses, so it also works below a path prefix."""
     return answer(request, page_of("index.html", _INDEX), _ALWAYS_ASK)
 
 
 @router.api_route("/docs/{name}", methods=["GET", "HEAD"])
 async def file(request: Request, name: str) -> Response:
-    """Swagger UI's script and style, and what starts it."""
+    """Serve Swagger UI's script and style sheet, or the script that starts it."""
     if name not in (*_SHIPPED, "start.js"):
         raise SttError("not_found", "no such page")
-    # Packing the script takes a moment.
+    # Compressing the script takes a moment.
     return answer(request, await asyncio.to_thread(_file, name), _ALWAYS_ASK)
 
 
 @router.api_route("/redoc", methods=["GET", "HEAD"])
 async def redoc() -> Response:
-    """One page is enough."""
+    """Redirect to ``/docs``: one page is enough."""
     return RedirectResponse("docs")
 
 
 @functools.cache
 def _file(name: str) -> Page:
-    """Read when somebody asks for it: most gateways are never asked."""
+    """Read a file on the first request for it: most gateways never get one."""
     shipped = resources.files("fastapi_offline").joinpath("static", name) if name in _SHIPPED else None
     return page_of(name, shipped.read_bytes() if shipped else _START)

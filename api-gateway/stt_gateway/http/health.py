@@ -1,4 +1,4 @@
-"""GET /health, /health/live and /metrics."""
+"""Routes ``GET /health``, ``/health/live`` and ``/metrics``."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ router = APIRouter(tags=["operation"])
 
 @router.get("/health")
 async def health(request: Request) -> JSONResponse:
-    """What each part does; 503 when no live session could be served."""
+    """Return the state of each service; 503 when no live session could be served."""
     services = context_of(request)
     replicas = await _replicas(services)
     gateway_state = services.state
@@ -42,13 +42,13 @@ async def health(request: Request) -> JSONResponse:
 
 @router.get("/health/live")
 async def live() -> JSONResponse:
-    """This process answers; nothing else is asked."""
+    """Answer that this process is alive, without checking anything else."""
     return JSONResponse({"status": "alive"})
 
 
 @router.get("/metrics")
 async def metrics(request: Request) -> Response:
-    """Prometheus text of this gateway and of every living replica; one whose own text is broken is left out."""
+    """Return the Prometheus text of this gateway and of every living replica; unreadable texts are left out."""
     services = context_of(request)
     texts = [ReplicaText("gateway", services.replica_id, generate_latest().decode())]
     replicas = [replica for replica in await _replicas(services) or [] if replica.id != services.replica_id]
@@ -65,7 +65,7 @@ async def metrics(request: Request) -> Response:
     page, unreadable = merged(texts)
     for text in unreadable:
         UNREADABLE.labels(text.service).inc()
-    # Asked every few seconds: once is enough.
+    # Log each replica once: metrics are requested every few seconds.
     for replica_id in {text.replica for text in unreadable} - services.told_unreadable:
         _log.warning("metrics of a replica left out: nobody can read them", replica=replica_id)
         services.told_unreadable.add(replica_id)
@@ -82,11 +82,11 @@ async def _replicas(services: GatewayContext) -> list[ReplicaStatus] | None:
 
 
 async def _redis_state(services: GatewayContext) -> str:
-    """Whether Redis takes writes, as the heartbeat finds it, and whether it soon will not."""
+    """Return whether Redis accepts writes, according to the heartbeat, and whether it is about to refuse them."""
     if services.heartbeat.trouble:
         return services.heartbeat.trouble
     if as_cluster(services.redis) is None:
-        # Not everybody may ask for INFO, and each node of a cluster has its own answer.
+        # INFO may be forbidden to this user, and each node of a cluster would give its own answer.
         with contextlib.suppress(redis.RedisError, TimeoutError):
             async with asyncio.timeout(REDIS_ANSWER_S):
                 if is_nearly_full(await services.redis.info("memory")):

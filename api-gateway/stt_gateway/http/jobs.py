@@ -1,4 +1,4 @@
-"""Files over HTTP: post, watch, fetch, cancel, delete."""
+"""Routes for transcribing files: post, watch, fetch, cancel and delete jobs."""
 
 import asyncio
 import hashlib
@@ -42,9 +42,9 @@ _decode_error = msgspec.json.Decoder(JobError).decode
 
 @router.post("", status_code=202)
 async def post_job(request: Request) -> Response:
-    """Takes one or more files (multipart, parts named ``file``; optional fields ``language``, ``task``, ``prompt``).
+    """Accept one or more files (multipart, parts named ``file``; optional fields ``language``, ``task``, ``prompt``).
 
-    The same request again under the same ``Idempotency-Key`` gets the same jobs, for a day.
+    Repeating a request with the same ``Idempotency-Key`` returns the same jobs, for a day.
     """
     services = context_of(request)
     settings = services.settings
@@ -55,15 +55,15 @@ async def post_job(request: Request) -> Response:
         model = await services.admission.check_file(wishes.language, wishes.task)
         known = await _known(services, received.files, wishes, model) if key is None else None
     except (SttError, redis.ConnectionError, redis.TimeoutError):
-        # The client is told that nothing came of it, so nothing is kept.
+        # The client is told that the request failed, so nothing is kept.
         _remove(settings.spool_dir, received.files)
         raise
     if known is not None:
-        # The same bytes with the same options and model: nothing else would come of it.
+        # The same bytes with the same options and model would give the same result.
         _remove(settings.spool_dir, received.files)
         return _posted(known, replayed=True)
-    # Without an answer nobody knows whether the jobs were made: their files stay. If there are no jobs, the sweeper
-    # of the spool folder finds files without one.
+    # If Redis does not answer, it is unknown whether the jobs exist, so their files stay. If they do not exist, the
+    # sweeper of the spool folder finds the files without a job.
     created = await services.functions.jobs.create(
         [_new_job(upload, wishes, model) for upload in received.files],
         wall_ms(),
@@ -84,8 +84,10 @@ def _posted(job_ids: list[str], *, replayed: bool) -> Response:
 
 
 async def _known(services: GatewayContext, uploads: list[Upload], wishes: JobRequest, model: str) -> list[str] | None:
-    """Jobs that have heard just these files; None unless all of them. A file that comes under another name is kept
-    under that, too: people look for names."""
+    """Return the ids of stored transcripts of exactly these files; None unless there is one for every file.
+
+    A file uploaded with another name is also stored with that name, because people search by name.
+    """
     try:
         found = [await services.store.find_by_content(_content_key(upload, wishes, model)) for upload in uploads]
         if None in found:
@@ -100,21 +102,23 @@ async def _known(services: GatewayContext, uploads: list[Upload], wishes: JobReq
             job_ids.append(kept.id)
         return job_ids
     except SttError as error:
-        # It only saves work.
+        # The search only saves work, so its failure does not fail the request.
         _log.warning("uploads not looked for in the store", cause=error.message)
         return None
 
 
 @router.get("/{job_id}")
 async def get_job(request: Request, job_id: str) -> Response:
-    """Where the job is; with ``result`` or ``error`` at the end."""
+    """Return the job's state; includes ``result`` or ``error`` once it has ended."""
     return _json(await _view(context_of(request), job_id))
 
 
 @router.delete("/{job_id}")
 async def delete_job(request: Request, job_id: str) -> Response:
-    """Ends a job that has not ended; its audio is deleted. One that has ended is deleted for good, transcript and all.
-    Answers the job as it is then, or as it was last, without its result."""
+    """Cancel a job that has not ended and delete its audio, or permanently delete an ended job and its transcript.
+
+    Returns a cancelled job in its new state, a deleted one in its last state without the result.
+    """
     services = context_of(request)
     last = await _view(services, job_id)
     if last.status.is_final:
@@ -126,8 +130,10 @@ async def delete_job(request: Request, job_id: str) -> Response:
 
 @router.post("/{job_id}/cancel")
 async def cancel_job(request: Request, job_id: str) -> Response:
-    """Ends a job that has not ended; its audio is deleted. One that has ended stays as it is: whoever gives a file up
-    a moment too late loses nothing. Answers the job as it is then."""
+    """Cancel a job that has not ended and delete its audio; return the job in its state after that.
+
+    An ended job stays as it is: a client that cancels a moment too late loses nothing.
+    """
     services = context_of(request)
     await _cancel(services, job_id)
     return _json(await _view(services, job_id))
@@ -135,7 +141,7 @@ async def cancel_job(request: Request, job_id: str) -> Response:
 
 @router.get("/{job_id}/result.{kind}")
 async def get_result(request: Request, job_id: str, kind: str) -> Response:
-    """The transcript as ``txt``, ``json``, ``srt`` or ``vtt``."""
+    """Return the transcript as ``txt``, ``json``, ``srt`` or ``vtt``."""
     if kind not in ("txt", "json", "srt", "vtt"):
         raise SttError("not_found", f"no result.{kind}; there are result.txt, .json, .srt and .vtt")
     view = await _view(context_of(request), job_id)
@@ -153,7 +159,7 @@ async def get_result(request: Request, job_id: str, kind: str) -> Response:
 
 @router.get("/{job_id}/events")
 async def watch_job(request: Request, job_id: str) -> Response:
-    """Server-sent events: the job's view whenever it changes, until it has ended."""
+    """Stream the job's view as a server-sent event whenever it changes, until the job has ended."""
     services = context_of(request)
     first = await _view(services, job_id)
 
@@ -170,7 +176,7 @@ async def watch_job(request: Request, job_id: str) -> Response:
             try:
                 view = await _view(services, job_id)
             except SttError:
-                # Deleted: there is nothing more to tell.
+                # The job was deleted: there is nothing more to send.
                 return
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 _log.warning("redis unavailable, retrying", job_id=job_id, cause=str(error))
@@ -202,7 +208,7 @@ def _remove(spool: Path, uploads: list[Upload]) -> None:
 
 
 async def _cancel(services: GatewayContext, job_id: str) -> None:
-    """Nothing happens to a job that has ended, or that Redis has forgotten."""
+    """Cancel a job; does nothing if it has ended or is not in Redis any more."""
     try:
         epoch = (await _fields(services, job_id))[b"epoch"].decode()
     except SttError:
@@ -227,7 +233,7 @@ async def _view(services: GatewayContext, job_id: str) -> JobView:
         return _kept_view(kept)
     result, error = fields.get(b"result"), fields.get(b"error")
     status, progress = JobStatus(fields[b"status"].decode()), float(fields.get(b"progress", b"0"))
-    # Of the last progress, not of now: it changes when something is known anew.
+    # Elapsed time at the last progress, not at present: the estimate changes only when the progress does.
     elapsed_s = (float(fields.get(b"progress_ms", b"0")) - float(fields.get(b"begun_ms", b"0"))) / 1000
     return JobView(
         job_id=job_id,
@@ -242,7 +248,7 @@ async def _view(services: GatewayContext, job_id: str) -> JobView:
 
 
 def _kept_view(kept: Transcript) -> JobView:
-    """A job that Redis has forgotten."""
+    """Return the view of a job that exists only in the store."""
     return JobView(
         job_id=kept.id,
         status=JobStatus(kept.state.value),

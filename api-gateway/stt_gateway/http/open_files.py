@@ -1,4 +1,4 @@
-"""The limit on open files: each connection is one, and an upload is another."""
+"""Limit on open files: each connection takes one, and an upload takes another."""
 
 import resource
 
@@ -6,13 +6,16 @@ ENOUGH = 65_536
 
 
 def soft_limit() -> int:
-    """How many files this process may open."""
+    """Return how many files this process may open; at most ENOUGH if there is no limit."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return ENOUGH if soft == resource.RLIM_INFINITY else soft
 
 
 def raise_soft_limit() -> None:
-    """As far as the hard limit and need go. Raises OSError or ValueError when the system refuses."""
+    """Raise the soft limit to ENOUGH or the hard limit, whichever is lower.
+
+    Raises OSError or ValueError when the system refuses.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = ENOUGH if hard == resource.RLIM_INFINITY else min(hard, ENOUGH)
     if soft_limit() < wanted:

@@ -1,4 +1,4 @@
-"""The web app's files: read once, packed once, served from memory."""
+"""Files of the web app: read once, compressed once, served from memory."""
 
 import gzip
 import hashlib
@@ -23,7 +23,7 @@ MEDIA_TYPES = {
     ".txt": "text/plain; charset=utf-8",
     ".webmanifest": "application/manifest+json",
 }
-# Scripts and styles come from here alone. What a person drops is played from a blob.
+# Scripts and styles may come from this server only. Files that a user drops are played from a blob.
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
     "img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; "
@@ -36,7 +36,7 @@ _ALWAYS_ASK = "no-cache"
 _FOREVER = "public, max-age=31536000, immutable"
 _PLACE_OF_RELEASE = b"/assets/release/"
 _SCRIPT = "js/app.js"
-# Not imported, but fetched when somebody begins to speak: the first word must not wait for it.
+# Not imported, but fetched when a user begins to speak: preloaded so that the first word does not wait for it.
 _SOUND = "js/live/worklet.js"
 _PLACE_OF_PRELOADS = b"<!-- modulepreload -->"
 _IMPORT = re.compile(r'^(?:import|export)\b[^;"]*"(\.[^"]+)"', re.MULTILINE)
@@ -45,7 +45,7 @@ _PACKED_ALREADY = {".woff2"}
 
 @dataclass(frozen=True)
 class Page:
-    """One file. ``packed``: the same under gzip, where that is smaller."""
+    """One file. ``packed``: the body compressed with gzip, None unless that is smaller."""
 
     body: bytes
     packed: bytes | None
@@ -54,8 +54,11 @@ class Page:
 
 
 class Pages:
-    """All files of a folder. ``release`` names their content: a changed file changes the address of every file, so
-    browsers may keep them for ever and never mix two releases."""
+    """All files of a folder.
+
+    ``release`` identifies their content: a changed file changes the address of every file, so browsers may cache them
+    forever and never mix two releases.
+    """
 
     def __init__(self, folder: Traversable) -> None:
         files = dict(_files(folder, PurePosixPath()))
@@ -63,7 +66,7 @@ class Pages:
         for path in sorted(files):
             digest.update(path.encode() + b"\0" + files[path])
         self.release = digest.hexdigest()[:12]
-        # Else a browser would learn of each module from the one before, a round trip each.
+        # Without preloads a browser would discover each module in the one before, at a round trip each.
         modules = [*imported(files, _SCRIPT), *([_SOUND, *imported(files, _SOUND)] if _SOUND in files else [])]
         preloads = [f'<link rel="modulepreload" href="/assets/release/{path}">' for path in modules]
         index = files.pop("index.html").replace(_PLACE_OF_PRELOADS, "\n".join(preloads).encode())
@@ -72,7 +75,7 @@ class Pages:
         self.assets: Mapping[str, Page] = {path: page_of(path, body) for path, body in files.items()}
 
     def router(self) -> APIRouter:
-        """``/`` and ``/assets/{release}/…``."""
+        """Return a router for ``/`` and ``/assets/{release}/…``."""
         router = APIRouter(include_in_schema=False)
 
         @router.api_route("/", methods=["GET", "HEAD"])
@@ -84,19 +87,19 @@ class Pages:
             page = self.assets.get(path)
             if page is None:
                 raise SttError("not_found", "no such page")
-            # A page of an older release that is still open gets what there is.
+            # A page of an older release that is still open gets the current file.
             return answer(request, page, _FOREVER if release == self.release else _ALWAYS_ASK)
 
         return router
 
 
 def web_pages() -> Pages:
-    """The app that this package ships."""
+    """Return the web app that this package ships."""
     return Pages(resources.files("stt_gateway").joinpath("web"))
 
 
 def imported(files: Mapping[str, bytes], path: str) -> list[str]:
-    """Modules that the script at ``path`` needs before it runs, the nearest first; not itself."""
+    """Return the modules that the script at ``path`` needs before it runs, nearest first, without the script itself."""
     found = [path]
     for module in found:
         for name in _IMPORT.findall(files.get(module, b"").decode()):
@@ -107,7 +110,7 @@ def imported(files: Mapping[str, bytes], path: str) -> list[str]:
 
 
 def answer(request: Request, page: Page, cache_control: str) -> Response:
-    """The file, packed if the client unpacks, or 304 when it has it already."""
+    """Return the file, compressed if the client accepts gzip, or 304 if the client already has it."""
     headers = {**SECURITY_HEADERS, "Cache-Control": cache_control, "ETag": page.etag, "Vary": "Accept-Encoding"}
     if page.etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
@@ -125,10 +128,10 @@ def _files(folder: Traversable, at: PurePosixPath) -> Iterator[tuple[str, bytes]
 
 
 def page_of(path: str, body: bytes) -> Page:
-    """A file as it is served; its name tells the media type."""
+    """Build the page of a file; the suffix of its name determines the media type."""
     suffix = PurePosixPath(path).suffix
     packed = None if suffix in _PACKED_ALREADY else gzip.compress(body, 9, mtime=0)
     if packed is not None and len(packed) >= len(body):
         packed = None
-    # Weak: the packed and the plain form are one file to the client.
+    # A weak tag: the compressed and the plain form are the same file to the client.
     return Page(body, packed, MEDIA_TYPES[suffix], f'W/"{hashlib.sha256(body).hexdigest()[:20]}"')

@@ -1,4 +1,4 @@
-"""How long the head of a request and its trailers may be, and what a client is told that sends more."""
+"""Size limits of request heads and trailers, and the errors for clients that exceed them."""
 
 from http import HTTPStatus
 from typing import NoReturn
@@ -8,19 +8,20 @@ import websockets.http11
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_ADDRESS_BYTES = 32 * 1024
-"""All parameters of a live session at their longest, in letters of four bytes that are escaped, take 17 KB."""
+"""Limit of an address. All parameters of a live session at their longest, in escaped four-byte characters, take
+17 KB."""
 MAX_HEAD_BYTES = 64 * 1024
-"""Address and header fields; also what comes in a row that is no body: trailers, extensions of chunks. One read of the
-socket may exceed it."""
+"""Limit of address and header fields together, and of other consecutive data that is not body: trailers and chunk
+extensions. One read of the socket may exceed it."""
 MAX_HEADER_FIELDS = 100
-"""Of a head and its trailers."""
+"""Limit of a head and its trailers together."""
 
-# It reads the head a second time, and would take no line of more than 8 KiB.
+# websockets reads the head a second time, and by default accepts no line longer than 8 KiB.
 websockets.http11.MAX_LINE_LENGTH = MAX_HEAD_BYTES
 
 
 class BoundedHeadProtocol(HttpToolsProtocol):
-    """uvicorn itself keeps heads of any length, which costs a client nothing and the server its memory."""
+    """HTTP protocol with bounded heads: uvicorn itself keeps heads of any length, so a client could exhaust memory."""
 
     _is_in_head = False
     _has_progressed = False
@@ -30,7 +31,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     _refusal = (400, "bad_message", "not a request of HTTP")
 
     def data_received(self, data: bytes) -> None:
-        """Reads on, unless too much has come that is no body."""
+        """Parse ``data``; refuse the request when too much has come that is not body."""
         self._has_progressed = False
         super().data_received(data)
         self._overhead_bytes = 0 if self._has_progressed else self._overhead_bytes + len(data)
@@ -38,34 +39,34 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             self.refuse(431, "too_large", f"address and headers may have {MAX_HEAD_BYTES} bytes")
 
     def on_message_begin(self) -> None:
-        """The next request of this connection."""
+        """Reset the counts: the next request of this connection begins."""
         super().on_message_begin()
         self._is_in_head = self._has_progressed = True
         self._header_fields = 0
 
     def on_url(self, url: bytes) -> None:
-        """A part of the address. Raises ValueError, which ends the request."""
+        """Check the length of the address with this part. Raises ValueError, which ends the request."""
         super().on_url(url)
         if len(self.url) > MAX_ADDRESS_BYTES:
             self._fail(414, f"an address may have {MAX_ADDRESS_BYTES} bytes")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header or trailer field. Raises ValueError, which ends the request."""
+        """Count a header or trailer field. Raises ValueError, which ends the request."""
         self._header_fields += 1
         if self._header_fields > MAX_HEADER_FIELDS:
             self._fail(431, f"a request may have {MAX_HEADER_FIELDS} header fields")
         if self._is_in_head:
             super().on_header(name, value)
-        # Trailers are dropped: the app has read the headers already, and none of ours may come later.
+        # Trailers are dropped: the app has already read the headers, and none that it uses may come later.
 
     def on_headers_complete(self) -> None:
-        """The body follows."""
+        """Note that the head is complete and the body follows."""
         self._is_in_head = False
         self._has_progressed = True
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """A piece of the body."""
+        """Note that a piece of the body came."""
         self._has_progressed = True
         super().on_body(body)
 
@@ -85,5 +86,5 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         raise ValueError(message)
 
     def send_400_response(self, msg: str) -> None:
-        """What could not be read on."""
+        """Answer a request that could not be parsed, with the error that applies."""
         self.refuse(*self._refusal)

@@ -1,4 +1,4 @@
-"""Subtitle files of transcripts, whichever route asks for them."""
+"""Subtitle files of transcripts, shared by the routes of jobs and of stored transcripts."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,6 +10,9 @@ from stt_shared.contracts.jobs import JobSegment
 
 
 async def subtitles(kind: str, segments: Sequence[JobSegment]) -> Response:
-    """``kind``: srt or vtt. Made in a thread: those of an hour take a quarter of a second."""
+    """Return the subtitle file; ``kind`` is srt or vtt.
+
+    It is built in a thread: the subtitles of an hour take a quarter of a second.
+    """
     write, media_type = (srt, "application/x-subrip") if kind == "srt" else (vtt, "text/vtt")
     return Response(await asyncio.to_thread(write, segments), media_type=media_type)

@@ -1,4 +1,4 @@
-"""Stored transcripts over HTTP: search, fetch, rename, delete, export."""
+"""Routes for stored transcripts: search, fetch, rename, delete and export."""
 
 from typing import Any
 
@@ -21,14 +21,17 @@ router = APIRouter(prefix="/v1/stt/transcripts", tags=["transcripts"])
 
 
 def store_of(request: Request) -> TranscriptStore:
-    """The store of the app that serves ``request``."""
+    """Return the store of the app that serves ``request``."""
     return context_of(request).store
 
 
 @router.get("")
 async def search_transcripts(request: Request) -> Response:
-    """Transcripts, newest first: by a part of the file name or title (``filename``), by a phrase of the text
-    (``query``), ``language``, ``kind``, ``from`` and ``to``; ``next_cursor`` of an answer is ``cursor`` of the next."""
+    """Search transcripts, newest first.
+
+    Filters: a part of the file name or title (``filename``), a phrase of the text (``query``), ``language``, ``kind``,
+    ``from`` and ``to``. ``next_cursor`` of a response is ``cursor`` of the next request.
+    """
     wanted = search_request(request.query_params.multi_items())
     page = await store_of(request).search(wanted)
     return _json(
@@ -41,13 +44,13 @@ async def search_transcripts(request: Request) -> Response:
 
 @router.get("/{id}")
 async def get_transcript(request: Request, id: str) -> Response:
-    """One transcript with its text and segments."""
+    """Return a transcript with its text and segments."""
     return _json(_whole_view(await _one(request, id)))
 
 
 @router.patch("/{id}")
 async def rename_transcript(request: Request, id: str) -> Response:
-    """Gives it another title: ``{"title": "…"}``. The file name stays. Answers it without text."""
+    """Change a transcript's title with ``{"title": "…"}``; the file name stays. Returns it without text."""
     title = rename_request(await _body(request))
     renamed = await store_of(request).rename(id, title) if keys.is_valid_id(id) else None
     if renamed is None:
@@ -57,7 +60,7 @@ async def rename_transcript(request: Request, id: str) -> Response:
 
 @router.delete("/{id}", status_code=204)
 async def delete_transcript(request: Request, id: str) -> Response:
-    """Removes it for good, with its text in the search index, and what its job or session left in Redis."""
+    """Permanently delete a transcript, its text in the search index, and what its job or session left in Redis."""
     if not (keys.is_valid_id(id) and await erase_transcript(context_of(request), id)):
         raise _missing()
     return Response(status_code=204)
@@ -65,7 +68,7 @@ async def delete_transcript(request: Request, id: str) -> Response:
 
 @router.get("/{id}/export.{kind}")
 async def export_transcript(request: Request, id: str, kind: str) -> Response:
-    """The text as a file: ``txt``, ``srt``, ``vtt`` or ``json``."""
+    """Return the transcript as a file: ``txt``, ``srt``, ``vtt`` or ``json``."""
     if kind not in EXPORTS:
         raise SttError("not_found", f"no export.{kind}; there are export.txt, .srt, .vtt and .json")
     found = await _one(request, id)

@@ -1,4 +1,4 @@
-"""Multipart bodies, written to the spool folder as they come: nothing of a file sits in memory or in /tmp."""
+"""Multipart bodies, written to the spool folder as they arrive: no file is held in memory or in /tmp."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ _log = structlog.get_logger()
 
 MAX_FIELD_BYTES = 8192
 MAX_HEADER_BYTES = 4096
-"""Of one header of a part; the file's name stands in one."""
+"""Limit of one header of a part; one of them holds the file's name."""
 MAX_PARTS = 64
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _HINT = "send multipart/form-data with one or more parts named file"
@@ -30,8 +30,11 @@ _HINT = "send multipart/form-data with one or more parts named file"
 
 @dataclass
 class Upload:
-    """One file of a request: ``spool_name`` in the spool folder, ``filename`` as the client calls it; ``sha256`` of its
-    bytes, hexadecimal, once they have all come."""
+    """One file of a request.
+
+    ``spool_name``: its name in the spool folder; ``filename``: the client's name for it; ``sha256``: hash of its bytes,
+    hexadecimal, set once all of them have arrived.
+    """
 
     spool_name: str
     filename: str
@@ -41,25 +44,28 @@ class Upload:
 
 @dataclass
 class Received:
-    """What a request carried."""
+    """Files and form fields of a request."""
 
     files: list[Upload] = field(default_factory=list)
     fields: list[tuple[str, str]] = field(default_factory=list)
 
 
 async def receive_uploads(request: Request, spool: Path, max_bytes: int) -> Received:
-    """Reads the whole body. Raises SttError bad_message, bad_audio, too_large or unavailable (no room in the spool);
-    nothing is left in the spool then."""
+    """Read the whole body.
+
+    Raises SttError bad_message, bad_audio, too_large or unavailable (the spool folder is full or not writable); after
+    an error nothing is left in the spool folder.
+    """
     kind, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
         raise SttError("bad_message", f"the body is no multipart form; {_HINT}")
     parts = _Parts(spool, max_bytes)
     try:
-        # Its own limit comes later than ours, since it does not say what to do about it.
+        # The parser's own limit is set above ours, since its error does not tell the client what to do.
         parser = MultipartParser(boundary, parts.callbacks(), max_header_size=32 * MAX_HEADER_BYTES)  # type: ignore[arg-type]
         async for data in request.stream():
-            # Parsing writes to the disk: off the loop, a portion at a time.
+            # Parsing writes to the disk, so each portion is parsed in a thread.
             await asyncio.to_thread(parser.write, data)
         await asyncio.to_thread(parser.finalize)
         return parts.finish()
@@ -68,7 +74,7 @@ async def receive_uploads(request: Request, spool: Path, max_bytes: int) -> Rece
         raise SttError("bad_message", f"the multipart form is broken: {error}") from error
     except OSError as error:
         parts.remove()
-        # The client hears nothing of folders; what to mend stands in the log.
+        # The client learns nothing about folders; the log says what to fix.
         _log.error("upload not stored", cause=str(error))
         reason = "there is no room for it" if error.errno in _NO_ROOM else "its folder cannot be written to"
         raise SttError("unavailable", f"the upload could not be stored: {reason}; try again later") from error
@@ -82,7 +88,7 @@ async def receive_uploads(request: Request, spool: Path, max_bytes: int) -> Rece
 
 
 class _Parts:
-    """The parser's callbacks; they run in a thread, one at a time."""
+    """Callbacks of the parser; they run in a thread, one at a time."""
 
     def __init__(self, spool: Path, max_bytes: int) -> None:
         self._spool = spool
@@ -122,14 +128,14 @@ class _Parts:
                 raise SttError("bad_audio", f"the file {upload.filename!r} is empty")
         for upload in self._received.files:
             part = self._part_path(upload)
-            # The first of several files may have been written long ago: its age counts from now.
+            # The first of several files may have been written long ago; its age must count from here.
             part.touch()
             part.rename(self._spool / upload.spool_name)
         return self._received
 
     def remove(self) -> None:
         if self._file is not None:
-            # What is still in its buffer goes nowhere, when the folder is full; the file goes all the same.
+            # If the folder is full, the buffer cannot be written; the file is removed anyway.
             with contextlib.suppress(OSError):
                 self._file.close()
         uploads = self._received.files + ([self._upload] if self._upload else [])
@@ -138,7 +144,7 @@ class _Parts:
             (self._spool / upload.spool_name).unlink(missing_ok=True)
 
     def _part_path(self, upload: Upload) -> Path:
-        # What a gateway does not live to finish, the audio-processor's sweeper finds by this ending.
+        # By this suffix the audio-processor's sweeper finds the files of a gateway that died during an upload.
         return self._spool / f"{upload.spool_name}.part"
 
     def _part_begin(self) -> None:

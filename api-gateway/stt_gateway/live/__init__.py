@@ -1,1 +1,1 @@
-"""Live sessions: opening, writing, sending events, admission."""
+"""Live sessions: admission, opening, writing audio, sending events."""

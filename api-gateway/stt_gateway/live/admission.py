@@ -1,4 +1,4 @@
-"""May a session begin? Only if somebody is there to take it."""
+"""Admission control: a session may begin only if workers can serve it."""
 
 import asyncio
 
@@ -15,13 +15,13 @@ from stt_shared.streams.sessions import SessionStreams
 from stt_shared.work.heartbeat import ReplicaStatus, living_replicas
 
 FRESH_MS = 500.0
-"""The list of replicas is read at most this often, however many clients knock."""
+"""Minimum interval between reads of the list of replicas, however many clients connect."""
 STALE_MS = 2000.0
-"""While a new one is read, one up to this old may refuse, but not admit."""
+"""Maximum age at which a list may still refuse clients, but not admit them, while a new one is being read."""
 
 
 class Admission:
-    """Refuses a session before any of its audio would wait for nobody."""
+    """Admission check for new sessions, before their audio would wait for workers that do not exist."""
 
     def __init__(self, client: Redis, functions: SessionStreams, parking: DetachedSessions) -> None:
         self._client = client
@@ -30,29 +30,31 @@ class Admission:
         self._replicas: list[ReplicaStatus] = []
         self._read_ms = float("-inf")
         self._admitted = 0
-        self._asked = False  # another gateway to make room, since the list was read
+        self._asked = False  # whether another gateway was asked to make room since the list was read
         self._reading = asyncio.Lock()
 
     async def check(self, config: SessionConfig) -> None:
-        """Counts one more session; where places are short, a parked one gives way. Raises as ``look`` does."""
+        """Admit and count one more session; if no place is free, stop a parked one. Raises what ``look`` raises."""
         await self.look(config)
         if not self._has_place and not await self._parking.displace_oldest():
             raise _full()
         self._admitted += 1
 
     async def look(self, config: SessionConfig) -> None:
-        """Would a session be admitted now? Raises SttError no_worker, at_capacity or bad_config, and the errors of
-        Redis."""
+        """Check whether a session would be admitted, without counting it.
+
+        Raises SttError no_worker, at_capacity or bad_config, and Redis errors.
+        """
         if self._reading.locked() and monotonic_ms() - self._read_ms < STALE_MS:
-            # Who is refused by what was known a moment ago need not wait in a crowd for what is being read. Who is not
-            # must: when the list is new, counting begins anew.
+            # A client that the previous list refuses need not queue for the one being read. Any other client must wait:
+            # counting starts again with the new list.
             await self._judge(config)
         await self._read_replicas()
         await self._judge(config)
 
     @property
     def _has_place(self) -> bool:
-        # Replicas tell their load a moment late: those admitted since the list was read are not in it yet.
+        # Replicas report their load with a delay: sessions admitted since the list was read are not in it yet.
         return free_places(self._replicas, TRANSCRIBER) > self._admitted
 
     async def _judge(self, config: SessionConfig) -> None:
@@ -65,7 +67,7 @@ class Admission:
             raise _full()
 
     async def _ask_for_room(self) -> None:
-        """Asks the gateway with the oldest parked session to stop it, for whoever comes next."""
+        """Ask the gateway with the oldest parked session to stop it, to make room for a later client."""
         holders = [replica for replica in self._replicas if replica.detail.get("parked")]
         if holders and not self._asked:
             self._asked = True
@@ -73,15 +75,18 @@ class Admission:
             await self._functions.publish(keys.gateway_displace(oldest.id), b"")
 
     async def check_file(self, language: str | None, task: Task) -> str:
-        """Files may wait for a worker, but not for one that cannot do it. Answers the model that will, '' where none is
-        there yet. Raises SttError bad_config."""
+        """Check that a file can be transcribed; it may wait for a worker, but not for one that is unable to do it.
+
+        Returns the name of the model that will do it, '' unless the live transcribers report exactly one. Raises
+        SttError bad_config.
+        """
         await self._read_replicas()
         check_model_can(self._replicas, language, task)
         models = {str(r.detail.get("model", "")) for r in self._replicas if r.service == TRANSCRIBER}
         return models.pop() if len(models) == 1 else ""
 
     async def _read_replicas(self) -> None:
-        # One at a time: of a crowd that finds the list old, each would begin to count afresh.
+        # One reader at a time: otherwise each of many clients that find the list old would reset the count.
         async with self._reading:
             now_ms = monotonic_ms()
             if now_ms - self._read_ms > FRESH_MS:

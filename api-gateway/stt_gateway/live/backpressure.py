@@ -1,4 +1,4 @@
-"""How much a session's ingest log holds, and how long a frame waits for room in it."""
+"""Limit on a session's ingest log, and on how long a frame waits for room in it."""
 
 import structlog
 
@@ -12,24 +12,24 @@ from stt_shared.streams.sessions import MAX_INGEST_LOG_BYTES, SessionStreams
 _log = structlog.get_logger()
 
 MAX_INGEST_LOG_S = 60
-"""Bare samples that may wait to be decoded; containers are bounded by bytes alone."""
+"""Duration of bare samples that may wait to be decoded; containers are bounded by bytes alone."""
 PROGRESS = ("consumed_seq", "pcm_seq", "committed_seq")
-"""Fields of a session's hash that move as long as its workers do."""
+"""Fields of a session's hash that advance as long as its workers make progress."""
 
 
 class Backpressure:
-    """The limit of one session's ingest log, and the watch over a frame that waits for room in it."""
+    """Size limit of one session's ingest log, and stall detection for a frame that waits for room in it."""
 
     def __init__(self, config: SessionConfig) -> None:
         sample_bytes = config.frame_bytes()
         self.max_bytes = MAX_INGEST_LOG_BYTES
-        """Audio that may wait to be decoded."""
+        """Bytes of audio that may wait to be decoded."""
         if sample_bytes is not None:
             self.max_bytes = min(self.max_bytes, MAX_INGEST_LOG_S * config.sample_rate * sample_bytes)
         self._watch = StallWatch()
 
     def lift(self) -> None:
-        """Drops the limit: the client sends no more, and the rest is short."""
+        """Remove the limit: the client sends no more, and the rest is short."""
         self.max_bytes = 2**62
 
     @property
@@ -38,15 +38,15 @@ class Backpressure:
         return self._watch.is_blocked
 
     def refused(self) -> None:
-        """A frame found no room."""
+        """Note that a frame found no room."""
         self._watch.block(monotonic_ms())
 
     def stored(self) -> None:
-        """A frame found room."""
+        """Note that a frame found room."""
         self._watch.unblock()
 
     async def check(self, functions: SessionStreams, at: StreamKeys, progress: list[bytes | None]) -> None:
-        """Raises SttError no_worker when the session cannot go on; ``progress``: the values of ``PROGRESS``."""
+        """Raise SttError no_worker when the session cannot continue; ``progress``: the values of ``PROGRESS``."""
         if not self._watch.is_blocked:
             return
         served = {stage: await functions.has_worker(at, stage) for stage in (STAGE_AUDIO, STAGE_TRANSCRIBER)}

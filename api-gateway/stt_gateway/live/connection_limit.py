@@ -1,4 +1,4 @@
-"""How many live connections this gateway holds, in all and by client."""
+"""Limits on the live connections of this gateway, in total and per client."""
 
 import contextlib
 from collections import Counter
@@ -8,7 +8,10 @@ from stt_shared.contracts.errors import SttError
 
 
 class Connections:
-    """``most``: of this gateway; ``most_per_client``: of one network address, 0 for no limit of its own."""
+    """Counter of live connections with limits.
+
+    ``most``: limit of this gateway; ``most_per_client``: limit of one network address, 0 for no separate limit.
+    """
 
     def __init__(self, most: int, most_per_client: int) -> None:
         self._most = most
@@ -17,7 +20,7 @@ class Connections:
 
     @contextlib.contextmanager
     def one_of(self, client: str) -> Iterator[None]:
-        """One more, inside. Raises SttError at_capacity."""
+        """Count one more connection of ``client`` inside the context. Raises SttError at_capacity."""
         if self._by_client.total() >= self._most:
             raise SttError(
                 "at_capacity", f"this gateway holds all {self._most} connections that it may; try again later"

@@ -1,4 +1,4 @@
-"""Sessions whose connection was lost: each can be resumed for a while, here or at another gateway."""
+"""Detached sessions: their connection was lost, and they can be resumed for a while here or at another gateway."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -19,14 +19,15 @@ _LISTEN_S = 60.0
 
 
 class DetachedSessions:
-    """Stops a session that nobody has resumed in time, or whose place is needed: the oldest first.
+    """Detached sessions of this gateway; each is stopped when it is not resumed in time, or, oldest first, when its
+    place is needed.
 
-    Its write is fenced: once another connection has the session, it changes nothing.
+    The write that stops a session is fenced: once another connection has the session, it changes nothing.
     """
 
     def __init__(self, window_s: float) -> None:
         self._window_s = window_s
-        self._parked: dict[Session, float] = {}  # since when (wall clock), oldest first
+        self._parked: dict[Session, float] = {}  # time of detachment (wall clock, ms), oldest first
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -34,18 +35,20 @@ class DetachedSessions:
 
     @property
     def detail(self) -> dict[str, float]:
-        """What other gateways are told of it."""
+        """Details for the heartbeat, by which other gateways know of these sessions; empty without any."""
         since_ms = next(iter(list(self._parked.values())), None)
         return {} if since_ms is None else {"parked": len(self._parked), "parked_since_ms": since_ms}
 
     def park(self, session: Session) -> None:
-        """The connection is gone, without a word that this was the end."""
+        """Keep a session whose connection was lost without the client having ended it."""
         self._parked[session] = wall_ms()
         self._start(self._end_later(session))
 
     async def displace_oldest(self) -> bool:
-        """Stops the oldest session, whose audio so far still gets its finals. False: there is none. Raises the errors
-        of Redis."""
+        """Stop the oldest session that no other connection has; its audio so far still gets its finals.
+
+        Returns False if there is none. Raises Redis errors.
+        """
         while session := next(iter(self._parked), None):
             del self._parked[session]
             if await session.is_ours():
@@ -55,7 +58,7 @@ class DetachedSessions:
         return False
 
     async def serve(self, hub: ChannelHub, replica_id: str) -> None:
-        """Makes room when another gateway asks for it. Runs until cancelled."""
+        """Stop sessions when other gateways ask for room. Runs until cancelled."""
         async with hub.listen(keys.gateway_displace(replica_id)) as inbox:
             while True:
                 if await inbox.get(_LISTEN_S) is None:
@@ -66,7 +69,7 @@ class DetachedSessions:
                     _log.warning("parked session not displaced: Redis unreachable", cause=str(error))
 
     async def close(self) -> None:
-        """This gateway stops; the sessions stay as they are, for another."""
+        """Cancel all pending work; the sessions stay as they are, for another gateway."""
         await cancel_and_wait(*self._tasks)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:

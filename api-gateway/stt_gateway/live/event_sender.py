@@ -1,4 +1,4 @@
-"""The way back: events of a session, from Redis to its client, at the client's pace."""
+"""Sender of a session's events from Redis to its client, at the client's pace."""
 
 import asyncio
 import contextlib
@@ -22,38 +22,41 @@ from stt_shared.streams.sessions import Ownership
 _log = structlog.get_logger()
 
 MAX_WAITING = 256
-"""Events that may wait for a slow client; beyond that they wait in Redis."""
+"""Events that may wait for a slow client; the rest wait in Redis."""
 REDIS_PATIENCE_MS = 10_000.0
 CLOSE_DONE = 1000
 CLOSE_SLOW_READER = 1013
 
 
 CLEAN_CLOSES = (1000, 1001, 1005)
-"""What clients close with that are done: the last two are what browsers send for a page that goes, and for no code."""
+"""Close codes of clients that are done. Browsers send 1001 when a page is left; 1005 stands for a close without a
+code."""
 
 
 class ClientGone(Exception):
-    """The connection is closed; nothing can be sent any more."""
+    """Error for a closed connection: nothing can be sent on it any more."""
 
     def __init__(self, code: int | None = None) -> None:
         super().__init__(code)
         self.for_good = code in CLEAN_CLOSES
-        """The client said that it leaves; else the connection may have been lost."""
+        """Whether the client closed on purpose; otherwise the connection may have been lost."""
 
 
 async def send_text(websocket: WebSocket, text: str, timeout_s: float) -> None:
-    """Sends one message. Raises ClientGone, or TimeoutError when the client does not read."""
+    """Send one message. Raises ClientGone, or TimeoutError when the client does not read."""
     try:
         async with asyncio.timeout(timeout_s):
             await websocket.send_text(text)
     except (WebSocketDisconnect, RuntimeError) as error:
-        # RuntimeError is what Starlette and uvicorn raise for a socket that was closed in the meantime.
+        # Starlette and uvicorn raise RuntimeError for a socket that was closed in the meantime.
         raise ClientGone from error
 
 
 class EventSender:
-    """Sends ``ready``, which carries a secret and so never enters Redis, then the session's events after it until the
-    last. ``timings`` are added to what `done` tells."""
+    """Sender of one connection's events: ``ready``, then the session's later events up to the last.
+
+    ``ready`` carries a secret and therefore never enters Redis. ``timings`` are added to those of `done`.
+    """
 
     def __init__(
         self,
@@ -76,11 +79,14 @@ class EventSender:
         self._arrived = asyncio.Event()
         self._taken = asyncio.Event()
         self.last_event = ready.event
-        """Number of the last event that was sent."""
+        """Number of the last event sent."""
         self.last_sent_ms = monotonic_ms()
 
     async def run(self) -> int:
-        """Returns the code to close with. Raises ClientGone, or SttError unavailable when Redis stays away."""
+        """Send until the last event; return the close code.
+
+        Raises ClientGone, or SttError unavailable when Redis stays unreachable.
+        """
         try:
             await send_text(self._websocket, msgspec.json.encode(self._ready).decode(), self._send_timeout_s)
         except TimeoutError:

@@ -1,7 +1,7 @@
-"""One inbox of a channel for all who follow it at this gateway, so that many viewers cost little and hold nobody up.
+"""One subscription per channel for all its viewers at this gateway, so that many viewers cost little and delay nobody.
 
-What comes is handed on a few viewers at a time: its speaker is told at the same moment, over the same event loop. And
-one look at the log in a quiet second serves them all.
+Messages are passed to a few viewers at a time, because the speaker's own event is sent at the same moment by the same
+event loop. One check of the log in a quiet second serves all viewers.
 """
 
 import asyncio
@@ -20,18 +20,18 @@ from stt_shared.streams.reader import QUIET_CHECK_S
 _log = structlog.get_logger()
 
 EACH_ROUND = 8
-"""So many are told in one round of the event loop; between two rounds it looks at its sockets."""
+"""Viewers served in one round of the event loop; between two rounds the loop polls its sockets."""
 HEAD_START_S = 0.003
-"""The speaker's own event is published right behind the conversation's."""
+"""Delay before viewers are served: the speaker's own event is published right after the conversation's."""
 VIEWERS_CHECK_S = 30.0
-"""A viewer that hears nothing for so long looks for itself."""
+"""Time without messages after which a viewer checks the log itself."""
 
 
 class Fanout:
-    """As a ChannelHub, for many listeners of few channels.
+    """Counterpart of ChannelHub for many listeners of few channels.
 
-    ``client``: where the log beside each channel is looked at, None for channels without one; the newest entry there
-    holds what was published last. ``epoch``: of a message; when it changes, listeners must look into the log.
+    ``client``: used to check the log next to each channel, whose newest entry holds what was published last; None for
+    channels without a log. ``epoch``: returns the epoch of a message; when it changes, listeners must read the log.
     """
 
     def __init__(self, hub: ChannelHub, client: Redis | None, epoch: Callable[[bytes], str] = lambda _: "") -> None:
@@ -42,7 +42,7 @@ class Fanout:
 
     @contextlib.asynccontextmanager
     async def listen(self, channel: str) -> AsyncIterator[Inbox]:
-        """An inbox for ``channel``; entered only after Redis confirmed the subscription."""
+        """Provide an inbox for ``channel``; the context is entered only after Redis has confirmed the subscription."""
         line = self._lines.get(channel)
         if line is None:
             line = self._lines[channel] = _Line(self._hub, self._client, channel, self._epoch)
@@ -59,14 +59,14 @@ class Fanout:
 
 
 class _Patient(Inbox):
-    """The relay looks after quiet channels for all."""
+    """Inbox with a long timeout: the relay checks quiet channels for all listeners."""
 
     async def get(self, timeout_s: float) -> bytes | None:
         return await super().get(max(timeout_s, VIEWERS_CHECK_S))
 
 
 class _Line:
-    """One channel, as long as anybody listens."""
+    """Relay of one channel; exists as long as it has listeners."""
 
     def __init__(self, hub: ChannelHub, client: Redis | None, channel: str, epoch: Callable[[bytes], str]) -> None:
         self._hub = hub
@@ -81,7 +81,7 @@ class _Line:
     async def _run(self) -> None:
         try:
             async with self._hub.listen(self._channel) as upstream:
-                # From the beginning on it is known when the conversation begins anew.
+                # Read before the first message, so that a new epoch of the conversation is noticed from the start.
                 self._last = await self._newest()
                 self.opened.set()
                 while True:
@@ -92,7 +92,7 @@ class _Line:
                         await asyncio.sleep(HEAD_START_S)
                         await self._hand_on(payload)
         except Exception:
-            # The one net of this channel: its viewers still look for themselves.
+            # The only catch-all of this channel: its viewers still check the log themselves.
             _log.exception("viewers' relay failed")
         finally:
             self.opened.set()
@@ -109,7 +109,7 @@ class _Line:
                 await asyncio.sleep(0)
 
     async def _look(self) -> None:
-        """It was quiet, or something may have been missed."""
+        """Check the log after a quiet interval, or when something may have been missed."""
         newest = await self._newest()
         if newest != self._last:
             self._last = newest
@@ -117,13 +117,13 @@ class _Line:
                 inbox.mark_incomplete()
 
     async def _newest(self) -> bytes | None:
-        """What the log has last; as far as is known, when Redis does not answer."""
+        """Return the newest entry of the log, or the last known one when Redis does not answer."""
         if self._client is None:
             return self._last
         try:
             entries: Any = await self._client.xrevrange(f"{self._channel}:log", count=1)
         except (redis.ConnectionError, redis.TimeoutError) as error:
-            # A new connection's first message is that something may have been missed.
+            # A new connection first reports that something may have been missed.
             _log.warning("conversation not looked after: Redis unreachable", cause=str(error))
             return self._last
         return entries[0][1][b"event"] if entries else None

@@ -1,4 +1,4 @@
-"""How a connection comes by its session: a new one, one that is resumed, or one rebuilt after Redis lost it."""
+"""Opening of a connection's session: a new one, a resumed one, or one rebuilt after Redis lost it."""
 
 import asyncio
 import hashlib
@@ -23,14 +23,17 @@ from stt_shared.streams.sessions import AttachRefusal, Hold, OpenedSession, Owne
 _log = structlog.get_logger()
 
 IN_USE_PATIENCE_MS = 1000.0
-"""A client may open an id again before this suite has noticed that its last connection is closed."""
+"""Time to retry an id in use: a client may open it again before the suite notices that its last connection closed."""
 IN_USE_RETRY_S = 0.05
 _HOLD_MARGIN_S = 5.0
 
 
 class Opening:
-    """Opens and resumes sessions. Both methods raise SttError for a client that cannot be served, and the errors of
-    Redis; with the session they return its `ready`."""
+    """Factory that opens and resumes sessions.
+
+    Both methods return the session with its `ready`. They raise SttError for a client that cannot be served, and Redis
+    errors.
+    """
 
     def __init__(self, client: Redis, functions: SessionStreams, settings: GatewaySettings) -> None:
         self._client = client
@@ -39,13 +42,16 @@ class Opening:
         self._hold = Hold(settings.session_idle_timeout_s + settings.resume_window_s, FIRST_AUDIO_S + _HOLD_MARGIN_S)
 
     async def open(self, session_id: str, config: SessionConfig, resume: Resume | None) -> tuple[Session, Ready]:
-        """Begins a session under this id and calls for its workers. ``resume``: of a session that is rebuilt from what
-        its client knows; raises SttError not_found when it does not say, conflict when the id is in use."""
+        """Begin a session with this id and queue it for its workers.
+
+        ``resume``: given for a session that is rebuilt from what its client knows. Raises SttError not_found when
+        ``resume`` does not say what the client knows, conflict when the id is in use.
+        """
         at = keys.session_keys(session_id)
         epoch, token = uuid.uuid4().hex, resume.token if resume else secrets.token_urlsafe(24)
         beginning = _beginning(resume)
         opened = await self._opened(at, epoch, config, token, beginning)
-        # The state's name doubles as a channel: who else serves this id learns at once that its time is over.
+        # The name of the state key is also a channel: any other server of this id learns at once that it is superseded.
         await self._functions.publish(at.state, epoch.encode())
         owner = Ownership(at, epoch, STAGE_GATEWAY, opened.fence)
         rebuilt = resume is not None and not resume.is_opening
@@ -56,7 +62,10 @@ class Opening:
         return session, session.ready(token, None if resume is None else False, beginning.event)
 
     async def resume(self, session_id: str, resume: Resume) -> tuple[Session, Ready] | None:
-        """Goes on with a session that is still there; None: it is not, or not as far as its client has it."""
+        """Resume a session that still exists; return None if it does not, or lacks something that its client has.
+
+        Raises SttError not_found when the token is not that session's, unless the client may be opening it.
+        """
         at = keys.session_keys(session_id)
         known = resume.known
         attached = await self._functions.attach(
@@ -114,7 +123,7 @@ class Opening:
 
 
 def _beginning(resume: Resume | None) -> StartPosition:
-    """`ready` takes the first number; it never enters the log."""
+    """Return the start position; it counts `ready` as the first event, although that never enters the log."""
     if resume is None:
         return StartPosition(event=1)
     known = resume.known

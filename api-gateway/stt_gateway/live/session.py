@@ -1,4 +1,4 @@
-"""One live session as the gateway writes it to Redis: audio in order and framed, control frames, acks."""
+"""Writing side of a live session: ordered and framed audio, control frames and acks, from the gateway to Redis."""
 
 import asyncio
 import contextlib
@@ -32,24 +32,24 @@ _log = structlog.get_logger()
 FULL_RETRY_S = 0.02
 UNREACHABLE_RETRY_S = 0.1
 REDIS_PATIENCE_MS = 10_000.0
-"""How long Redis may be away before a session is given up."""
+"""Time that Redis may be unreachable before a session is given up."""
 FIRST_AUDIO_S = 10.0
-"""How long a session may be silent before its first audio."""
+"""Time that a session may be silent before its first audio."""
 FIRST_AUDIO_KEPT_S = 60.0
-"""How long keepalives may prolong that: a place is for somebody who speaks."""
+"""Limit to which keepalives may extend that: a place is meant for a client that sends audio."""
 HASTY_MS = 3000
-"""So much of a session's first audio passes in short frames: somebody waits for the first word."""
+"""Length of a session's first audio that is sent in short frames, because the user is waiting for the first word."""
 ACK_EVERY_MS = 1000.0
 STANDSTILL_MS = 200.0
-"""So much too late nothing wakes up in a process that runs."""
+"""Delay of a timer that shows that the process stood still: a running process never wakes up this late."""
 _FENCE = f"fence:{STAGE_GATEWAY}"
 _LOOKED_AT = ("epoch", _FENCE, "committed_samples", *PROGRESS)
 
 
 class Session:
-    """The writing side of an open session. One task may write at a time; the methods see to that themselves.
+    """Writing side of an open session. One task may write at a time; the methods ensure that themselves.
 
-    All methods raise SttError when the session cannot go on: superseded, or unavailable when Redis is away.
+    All methods raise SttError when the session cannot continue: superseded, or unavailable when Redis is unreachable.
     """
 
     def __init__(
@@ -85,14 +85,15 @@ class Session:
         self.config = config
         self.timings = StageTimings()
         self.has_audio = had_audio or held != INGEST_START
-        """Some audio came, whether it is in Redis yet or not."""
+        """Whether any audio came, stored in Redis or not."""
         self.stopped = stopped
-        """STOP is in the log: nothing more is written."""
+        """Whether nothing more is written: STOP is in the log, or the session has ended."""
 
     def ready(self, token: str, resumed: bool | None, event: int) -> Ready:
-        """What the client is told first, straight through its own connection: nobody else may read the token.
+        """Build the first event, which is sent only on the client's own connection: nobody else may read the token.
 
-        ``resumed`` None: it did not ask to resume. ``event``: the number of the newest event before those that follow.
+        ``resumed``: None if the client did not ask to resume. ``event``: number of the newest event before those that
+        follow.
         """
         settings = self._settings
         return Ready(
@@ -108,11 +109,11 @@ class Session:
 
     @property
     def id(self) -> str:
-        """The session's id."""
+        """Session id."""
         return self.owner.keys.id
 
     async def audio(self, message: Audio) -> None:
-        """Takes a chunk; returns when the frames that it completes are in Redis. Waits while the log is full."""
+        """Accept a chunk; return when the frames that it completes are in Redis. Waits while the log is full."""
         now_ms = self._sign_of_life()
         async with self._lock:
             if self.stopped:
@@ -128,14 +129,14 @@ class Session:
         return self._room.is_blocked
 
     async def finalize(self) -> None:
-        """Ends the current utterance after the audio so far."""
+        """End the current utterance after the audio so far."""
         self._sign_of_life()
         async with self._lock:
             if not self.stopped:
                 await self._control(FrameKind.FINALIZE)
 
     async def stop(self) -> None:
-        """Ends the audio; `done` will follow."""
+        """End the audio; `done` will follow."""
         self._sign_of_life()
         self._room.lift()
         async with self._lock:
@@ -143,23 +144,23 @@ class Session:
                 await self._control(FrameKind.STOP)
 
     async def keepalive(self) -> None:
-        """The client is silent on purpose."""
+        """Handle a keepalive: the client is silent on purpose."""
         self._sign_of_life()
         try:
             await self._client.expire(self.owner.keys.state, keys.SESSION_TTL_S)
         except (redis.ConnectionError, redis.TimeoutError) as error:
-            # The keys live for an hour: one that is not prolonged now is prolonged by what comes next.
+            # The keys live for an hour: the next message will extend a lifetime that was not extended here.
             _log.warning("session not prolonged", session_id=self.id, cause=str(error))
 
     async def run_timers(self) -> None:
-        """Sends what has waited long enough, and notices a client that fell silent. Runs until cancelled."""
+        """Send audio that has waited long enough, and detect a client that fell silent. Runs until cancelled."""
         while True:
             now_ms = monotonic_ms()
             dues = [due for due in (self.framer.due_ms, self._silence.deadline_ms) if due is not None]
             wait_ms = max(1.0, min([float(self.framer.frame_ms), *(due - now_ms for due in dues)]))
             await asyncio.sleep(wait_ms / 1000)
             if monotonic_ms() - now_ms - wait_ms > STANDSTILL_MS:
-                # This process stood still, and has not read what came meanwhile: no silence of the client's.
+                # This process stood still and has not read what came meanwhile: the client was not silent.
                 self._silence.audio_handled(monotonic_ms())
             if self._lock.locked() or self.stopped:
                 continue
@@ -172,9 +173,9 @@ class Session:
                     await self._append_all(self.framer.flush())
 
     async def check(self, last_event_ms: float) -> None:
-        """To be called every second: still ours? still in time? anything to acknowledge?
+        """Check ownership, progress and time limits, and send an ack when due; to be called every second.
 
-        ``last_event_ms``: when the client was last sent something (monotonic).
+        ``last_event_ms``: when something was last sent to the client (monotonic).
         """
         epoch, fence, committed, *progress = await self._functions.fields(self.owner.keys, *_LOOKED_AT)
         self._check_place(epoch, fence)
@@ -201,12 +202,12 @@ class Session:
             raise SttError("idle", f"no audio came within {FIRST_AUDIO_KEPT_S:g} s; connect when there is some")
 
     async def fail(self, error: SttError) -> bool:
-        """Puts the error into the session's results, which ends it; False when that is not possible."""
+        """Append the error to the session's results, which ends it; return False when that is not possible."""
         event = Error(session_id=self.id, code=error.code, message=error.message, retryable=error.kind.retryable)
         return await self._emit(event)
 
     async def abandon(self) -> None:
-        """The client is gone: frees the id and ends the audio, so that nothing waits for more."""
+        """Free the id and end the audio after the client has gone, so that nothing waits for more."""
         try:
             await self._functions.leave(self.owner, forget=not self.is_worth_keeping)
         except (redis.ConnectionError, redis.TimeoutError) as error:
@@ -219,18 +220,18 @@ class Session:
             _log.info("session left as it is", session_id=self.id, cause=error.code)
 
     async def is_ours(self) -> bool:
-        """No other connection has the session. Raises the errors of Redis."""
+        """Return whether no other connection has the session. Raises Redis errors."""
         epoch, fence = await self._functions.fields(self.owner.keys, "epoch", _FENCE)
         return (epoch, fence) == (self.owner.epoch.encode(), str(self.owner.fence).encode())
 
     @property
     def is_worth_keeping(self) -> bool:
-        """Something was said, or asked for, that somebody may come back to."""
+        """Whether the session has audio or was stopped, so that a client may come back to it."""
         return self.has_audio or self.stopped
 
     @contextlib.asynccontextmanager
     async def paused_writes(self) -> AsyncIterator[None]:
-        """Inside, no write is on its way: a task cancelled here leaves no frame of which nobody knows if it arrived."""
+        """Ensure that no write is in flight: a task cancelled inside leaves no frame whose arrival is unknown."""
         self._give_up_ms = monotonic_ms()
         async with self._lock:
             yield
@@ -298,7 +299,7 @@ class Session:
             await asyncio.sleep(FULL_RETRY_S)
 
     async def _explain(self, written: WriteResult) -> None:
-        """Raises why a frame was refused; returns when the session simply has ended."""
+        """Raise the reason why a frame was refused; return when the session has simply ended."""
         try:
             place = await self._client.hmget(self.owner.keys.state, ["epoch", _FENCE])
         except (redis.ConnectionError, redis.TimeoutError) as error:
@@ -306,7 +307,7 @@ class Session:
         self._check_place(*place)
         if written is not WriteResult.GONE:
             raise SttError("unavailable", "the session's store lost part of this session; connect again")
-        # Ended by an event that is on its way to the client.
+        # The session was ended by an event that is on its way to the client.
         self.stopped = True
 
     def _check_place(self, epoch: Any, fence: Any) -> None:

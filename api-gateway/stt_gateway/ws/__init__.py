@@ -1,1 +1,1 @@
-"""WebSocket routes, and the WebSocket protocol class."""
+"""WebSocket routes and the WebSocket protocol class."""

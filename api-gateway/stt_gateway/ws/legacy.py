@@ -1,7 +1,7 @@
-"""Routes for clients written for an older shape: everybody speaks into one conversation, and everybody reads it.
+"""Routes for clients of the older API, in which all speakers and all readers share one conversation.
 
-``WS /api/stt/transcribe?sampleRate=44100`` takes 16-bit samples; ``WS /api/stt/connect`` sends the last two minutes at
-once and every ten seconds; ``GET /api/stt/healthcheck`` answers that all is well.
+``WS /api/stt/transcribe?sampleRate=44100`` accepts 16-bit samples; ``WS /api/stt/connect`` sends the utterances of the
+last two minutes on connection and every ten seconds; ``GET /api/stt/healthcheck`` answers that the gateway is up.
 """
 
 import asyncio
@@ -33,20 +33,20 @@ CONVERSATION = "default"
 WINDOW_MS = 120_000
 EVERY_S = 10.0
 AGAIN_S = 1.0
-"""Redis is asked again after this, when it did not answer."""
+"""Delay before Redis is queried again after it did not answer."""
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/api/stt/healthcheck")
 async def healthcheck(_: Request) -> PlainTextResponse:
-    """The gateway answers; ``GET /health`` tells more."""
+    """Answer that this gateway is up; ``GET /health`` reports more."""
     return PlainTextResponse("Yes, I'm ok")
 
 
 @router.websocket("/api/stt/transcribe")
 async def transcribe(websocket: WebSocket) -> None:
-    """A live session whose words go into the conversation ``default``; its own events come back as well."""
+    """Serve a live session that feeds the conversation ``default``; the client gets its own events as well."""
     await websocket.accept()
     given = [("sample_rate" if name == "sampleRate" else name, value) for name, value in websocket.query_params.items()]
     query = [
@@ -59,7 +59,7 @@ async def transcribe(websocket: WebSocket) -> None:
 
 @router.websocket("/api/stt/connect")
 async def connect(websocket: WebSocket) -> None:
-    """A list of the utterances of the last two minutes, now and every ten seconds."""
+    """Send the list of the utterances of the last two minutes on connection and every ten seconds."""
     await websocket.accept()
     services = context_of(websocket)
     client = websocket.client
@@ -88,7 +88,7 @@ async def connect(websocket: WebSocket) -> None:
 
 
 async def _lately(client: Redis) -> str | None:
-    """The list as it is sent; None: Redis does not answer now."""
+    """Return the list as JSON; None when Redis does not answer."""
     try:
         entries: Any = await client.xrevrange(keys.conversation_keys(CONVERSATION).log, count=500)
     except (redis.ConnectionError, redis.TimeoutError) as error:

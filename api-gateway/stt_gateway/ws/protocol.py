@@ -1,4 +1,4 @@
-"""The server's end of a WebSocket, made for many small messages and for connections that are lost."""
+"""Server side of a WebSocket, optimized for many small messages and robust against lost connections."""
 
 import asyncio
 from collections import deque
@@ -21,22 +21,23 @@ except ImportError:
 LOST = "stt.is_lost"
 """ASGI extension: the protocol's ``is_lost``."""
 READ_AHEAD = 2
-"""Messages that may wait for the session; with more, nothing is read of the client until they are taken."""
+"""Messages that may wait for the session; beyond that, nothing is read from the client until they are consumed."""
 MAX_PARSED = 256
-"""Messages of one read that are parsed in one turn of the event loop; the others stay bytes until these are taken."""
+"""Messages of one read that are parsed in one turn of the event loop; the rest stay bytes until these are consumed."""
 MAX_PARSED_AT_END = 4096
-"""The same for a connection that was lost. One read holds more only if the messages are too short for audio."""
+"""The same limit for a lost connection. One read holds more messages only if they are too short for audio."""
 SMALL_FRAMES_PER_S, SMALL_FRAMES_AT_ONCE = 100, 400
-"""Frames that cost more to parse than they carry: pings, pongs and fragments below SMALL_FRAGMENT_BYTES. Nothing paces
-them, so a client that sends more is closed with 1008."""
+"""Limits for frames that cost more to parse than they carry: pings, pongs and fragments below SMALL_FRAGMENT_BYTES.
+Nothing else paces them, so a client that exceeds the limits is closed with 1008."""
 SMALL_FRAGMENT_BYTES = 1024
 FLOOD_REASON = "too many small frames"
 FLOOD_CLOSE_S = 1.0
-"""A client that is closed for that has so long to read why."""
+"""Time that a client closed for flooding has to read the reason."""
 MAX_DROPPED = 100_000
-"""Messages that may still come after the app's close: half an hour of audio. With more, the connection is cut."""
+"""Messages that may still arrive after the app's close: half an hour of audio. Beyond that, the connection is
+aborted."""
 SLICE_BYTES = 4096
-"""What websockets parses at once where it is not known how long a frame is."""
+"""Bytes that websockets parses at once while the length of a frame is unknown."""
 
 _UNREADABLE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
@@ -45,14 +46,17 @@ _MASKED, _LONGER = 0x80, 0xFF
 
 
 class FastWebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn stops reading at every message and starts again when it is taken, which costs two system calls each.
-    A session takes its messages at once unless it must wait for room, and only then need the client wait too."""
+    """WebSocket protocol that pauses reading only while the session falls behind.
+
+    uvicorn pauses reading at every message and resumes when it is consumed, which costs two system calls per message.
+    A session consumes its messages at once unless it waits for room in its log; only then must the client wait too.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._between = _Between()
         self.conn.reader = self._between
-        # It was made for the reader before.
+        # The existing parser is bound to the previous reader.
         self.conn.parser = self.conn.parse()
         next(self.conn.parser)
         self.queue = cast("asyncio.Queue[Any]", _Messages(self.loop))
@@ -79,8 +83,10 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
         return self._is_lost
 
     def data_received(self, data: bytes) -> None:
-        """Takes bytes of the client. uvicorn sends nothing of the answer to a handshake that cannot be read, and leaves
-        the connection open."""
+        """Parse bytes from the client, and answer a handshake that cannot be read.
+
+        For such a handshake uvicorn sends no part of the answer and leaves the connection open.
+        """
         self._parse(self._unparsed + data if self._unparsed else data)
         if self.conn.handshake_exc is not None and not self.handshake_initiated and not self.transport.is_closing():
             answer = b"".join(self.conn.data_to_send())
@@ -109,17 +115,20 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
                 return
 
     def _frame_end(self, data: bytes, at: int) -> int:
-        """Where in ``data`` the current frame ends, so that websockets gets one at a time. If the length is not known,
-        as its bytes came in two reads, a slice."""
+        """Return where in ``data`` the current frame ends, so that websockets gets one frame at a time.
+
+        If its length is unknown because the length bytes arrived in two reads, return the end of a slice of
+        SLICE_BYTES.
+        """
         left = self._frame_left or (frame_bytes(data, at) if self._between.frames else 0) or SLICE_BYTES
         end = min(at + left, len(data))
         self._frame_left = left - (end - at) if left != SLICE_BYTES else 0
         return end
 
     async def receive(self) -> Any:
-        """The next message, as uvicorn gives it."""
+        """Return the next message in uvicorn's form."""
         if self._unparsed and self.queue.empty():
-            # Other connections first.
+            # Let other connections run first.
             await asyncio.sleep(0)
             if self._unparsed:
                 self._parse(self._unparsed)
@@ -130,7 +139,7 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
         return message
 
     async def send(self, message: Any) -> None:
-        """Sends as uvicorn does, and looks for the client's answer to a close."""
+        """Send as uvicorn does; after a close, parse the waiting bytes for the client's answer to it."""
         await super().send(message)
         if self._unparsed and self.close_sent:
             self._parse(self._unparsed)
@@ -141,9 +150,11 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
 
     def _take_messages(self, data: bytes, at: int, max_parsed: int) -> int:
-        """Takes the messages from ``at`` on, as far as each is whole, in one frame and shorter than 64 KiB; answers
-        where the rest begins. So come nearly all, and websockets takes several times as long for one: it reads each
-        field by itself, through generators."""
+        """Queue the messages from ``at`` on while each is complete, in one frame and shorter than 64 KiB.
+
+        Returns where the rest begins. Nearly all messages have this form, and websockets takes several times as long
+        per message because it reads each field separately, through generators.
+        """
         size = len(data)
         limit, queue = self.config.ws_max_size, self.queue
         while (self.conn.state is OPEN or self.close_sent) and self.conn.current_size is None and at + 6 <= size:
@@ -169,22 +180,22 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
         return at
 
     def send_receive_event_to_app(self) -> None:
-        """Queues the message that has just become complete."""
+        """Queue the message that has just become complete."""
         if self.read_paused or self.queue.qsize() >= READ_AHEAD:
             super().send_receive_event_to_app()
             return
-        # The base class stops reading unless that has been done.
+        # The base class pauses reading unless it is already paused.
         self.read_paused = True
         super().send_receive_event_to_app()
         self.read_paused = False
 
     def handle_cont(self, event: Frame) -> None:
-        """A further fragment of a message."""
+        """Handle a continuation fragment of a message."""
         if len(event.data) >= SMALL_FRAGMENT_BYTES or self._take_small_frame():
             super().handle_cont(event)
 
     def handle_ping(self) -> None:
-        """Answers, unless the client reads nothing: pongs would pile up."""
+        """Answer a ping, unless the client does not read: pongs would pile up."""
         if not self._take_small_frame():
             return
         if self.writable.is_set():
@@ -193,12 +204,12 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
             self.conn.data_to_send()
 
     def handle_pong(self, event: Frame) -> None:
-        """An answer, or noise."""
+        """Handle a pong, solicited or not."""
         if self._take_small_frame():
             super().handle_pong(event)
 
     def _take_small_frame(self) -> bool:
-        """False when it is one too many: the connection is closed then."""
+        """Count a small frame; return False if it exceeds the limit, in which case the connection is closed."""
         if self._small_frames.take(self.loop.time()):
             return True
         if not self._is_flooding:
@@ -213,7 +224,8 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
             {"type": "websocket.disconnect", "code": CloseCode.POLICY_VIOLATION, "reason": FLOOD_REASON}
         )
         self.transport.write(b"".join(self.conn.data_to_send()))
-        # Closed at once, with much unread, the system would reset the connection and the client not learn the code.
+        # An immediate close with much data unread would make the system reset the connection, and the client would not
+        # receive the close code.
         self.transport.pause_reading()
         self.read_paused = False
         if self.close_timer is not None:
@@ -221,7 +233,7 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
         self.close_timer = self.loop.call_later(FLOOD_CLOSE_S, self.transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """uvicorn tells 1005 (closed without a code) for a connection that was lost, too."""
+        """Report 1006 to the app for a lost connection; uvicorn reports 1005 (closed without a code)."""
         if self._unparsed:
             self._parse(self._unparsed, MAX_PARSED_AT_END)
         if self.handshake_complete and self.conn.close_rcvd is None:
@@ -231,7 +243,10 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
 
 
 def frame_bytes(data: bytes, at: int) -> int:
-    """Length of the frame that begins at ``at``, with its head; 0 when not all bytes of the length are there."""
+    """Return the length of the frame that begins at ``at``, header included.
+
+    Returns 0 while the bytes of its length field are incomplete.
+    """
     head = data[at : at + 10]
     if len(head) < 2:
         return 0
@@ -245,7 +260,7 @@ def frame_bytes(data: bytes, at: int) -> int:
 
 
 class _Between(StreamReader):
-    """Knows when the parser waits for the first byte of a frame."""
+    """Reader that records in ``frames`` whether the parser waits for the first byte of a frame."""
 
     frames = False
 
@@ -261,8 +276,10 @@ class _Between(StreamReader):
 
 
 class _Messages:
-    """What uvicorn needs of asyncio.Queue, for one who takes: in Python 3.11 that asks the system for the process's id
-    at every step."""
+    """Queue with the part of asyncio.Queue's interface that uvicorn uses, for a single consumer.
+
+    In Python 3.11, asyncio.Queue asks the system for the process id at every step.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop

@@ -1,4 +1,4 @@
-"""``WS /v1/stt/stream``: one client's connection, from its first byte to the close code."""
+"""Route ``WS /v1/stt/stream``: one client's connection, from its first byte to the close code."""
 
 import asyncio
 import contextlib
@@ -40,24 +40,25 @@ from stt_shared.streams.keys import is_valid_id
 _log = structlog.get_logger()
 
 FIRST_MESSAGE_S = 0.2
-"""So long a client without ``session_id`` in its query may take to name one; then it gets one, and its `ready`."""
+"""Time that a client without ``session_id`` in its query has to name one; after that it is given one, and `ready`."""
 LOOK_AFTER_S = 1.0
 LONE_PATIENCE_MS = 1000.0
-"""Beyond what replicas take to tell their load, and gateways to read it."""
+"""Longer than replicas take to report their load and gateways take to read it."""
 LONE_RETRY_S = 0.1
 CLOSE_TIMEOUT_S = 1.0
 CONNECTION_LOST = 1006
 CORES = usable_cpus()
 _CONTAINER_BYTES_PER_S = 192_000
-"""Compressed audio, lossless included, rarely takes more; how long it sounds is known only behind its decoder."""
+"""Assumed rate of containers: compressed audio, lossless included, rarely needs more; only a decoder knows its
+duration."""
 
 router = APIRouter()
 
 
 @router.websocket("/v1/stt/stream")
 async def stream(websocket: WebSocket) -> None:
-    """Live audio in, events out; docs/protocol.md is the contract."""
-    # Accepted before anything is checked: a browser cannot read why a handshake was refused.
+    """Receive live audio and send events; docs/protocol.md is the contract."""
+    # Accept before any check: a browser cannot read why a handshake was refused.
     await websocket.accept()
     with SESSIONS.labels("gateway").track_inprogress():
         await Connection(websocket, context_of(websocket), websocket.query_params.multi_items()).run()
@@ -65,14 +66,14 @@ async def stream(websocket: WebSocket) -> None:
 
 @dataclass(frozen=True)
 class _Closed:
-    """The last event was sent."""
+    """Outcome: the sender has finished; ``code`` is the close code."""
 
     code: int
 
 
 @dataclass(frozen=True)
 class _Renamed:
-    """The client's first audio names another session than the one that was opened for it."""
+    """Outcome: ``first``, which no audio preceded, names a session other than the one opened for the client."""
 
     session_id: str
     first: Message
@@ -82,7 +83,7 @@ _Outcome = _Closed | _Renamed | ClientGone | SttError
 
 
 class Connection:
-    """One WebSocket. It holds one session, or two in a row when the client names its own late."""
+    """One client's WebSocket. It serves one session, or two in succession when the client names its own late."""
 
     def __init__(self, websocket: WebSocket, services: GatewayContext, query: Sequence[tuple[str, str]]) -> None:
         self._websocket = websocket
@@ -96,7 +97,7 @@ class Connection:
         self._has_place = False
 
     async def run(self) -> None:
-        """Serves the client until the connection is closed. Raises nothing but cancellation."""
+        """Serve the client until the connection is closed. Raises nothing but cancellation."""
         client = self._websocket.client
         try:
             with self._services.connections.one_of(client.host if client else ""):
@@ -106,11 +107,11 @@ class Connection:
         except SttError as error:
             code = await self._tell(error)
         except Exception:
-            # The one net of this connection: no traceback may reach a client, and no other connection may suffer.
+            # The only catch-all of this connection: no traceback may reach a client, no other connection may suffer.
             _log.exception("connection failed", session_id=self._session_id)
             code = await self._tell(SttError("internal", "the server made a mistake; connect again"))
         with contextlib.suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
-            # The client may have closed in the meantime, or not read at all.
+            # The client may have closed in the meantime, or may not read at all.
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self._websocket.close(code)
 
@@ -124,7 +125,7 @@ class Connection:
                 raise SttError("bad_config", f"session_id={shown(request.session_id)} is not allowed; {_ID_RULE}")
             self._name(request.session_id)
         else:
-            # Who cannot be served learns it before anything is waited for.
+            # A client that cannot be served is refused before anything is waited for.
             try:
                 await self._patiently(lambda: self._services.admission.look(request.config))
             except (redis.ConnectionError, redis.TimeoutError) as error:
@@ -180,7 +181,7 @@ class Connection:
                     task.cancel()
             ends_here = isinstance(outcome, SttError) and not outcome.kind.retryable
             if isinstance(outcome, SttError) and ends_here and not pumping.done() and await session.fail(outcome):
-                # The error goes the way of all events, behind those that wait.
+                # The error is sent like any other event, after those that wait.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._settings.send_timeout_s):
                         ended_with = await pumping
@@ -190,7 +191,7 @@ class Connection:
             elif _is_for_good(outcome) or not session.is_worth_keeping:
                 await session.abandon()
             else:
-                # Whoever comes back finds it as it was.
+                # A client that comes back finds the session as it was.
                 services.parking.park(session)
         finally:
             services.sessions.discard(session)
@@ -200,7 +201,7 @@ class Connection:
         return outcome
 
     async def _session(self, request: SessionRequest) -> tuple[Session, Ready]:
-        """The session that the client wishes to go on with, or a new one. Raises SttError, and the errors of Redis."""
+        """Resume the session that the client asks for, or open a new one. Raises SttError and Redis errors."""
         services, resume = self._services, request.resume
         self._last_event = resume.last_event if resume else 0
         opening = Opening(services.redis, services.functions, self._settings)
@@ -212,8 +213,10 @@ class Connection:
         return await opening.open(self._session_id, request.config, resume)
 
     async def _patiently(self, admitted: Callable[[], Awaitable[None]]) -> None:
-        """A client that is alone here waits for the place of the one before it, which may not have been told yet.
-        Raises what ``admitted`` does."""
+        """Await ``admitted``, retrying ``at_capacity`` for LONE_PATIENCE_MS while this gateway serves no session.
+
+        The place of the client before this one may be free but not reported yet. Raises what ``admitted`` raises.
+        """
         give_up_ms = monotonic_ms() + LONE_PATIENCE_MS
         while True:
             try:
@@ -237,7 +240,7 @@ class Connection:
                         raise SttError("bad_message", f"session_id {shown(named)}; this connection's is {session.id!r}")
                     return _Renamed(named, message)
                 await _dispatch(session, message)
-                # A client that sends faster than it may is read later, and loses nothing.
+                # A client that sends too fast is read later and loses nothing.
                 if (wait_s := pace.spend(_audio_s(session, message), monotonic_ms())) > 0:
                     await asyncio.sleep(wait_s)
             message = await self._receive(request)
@@ -250,7 +253,7 @@ class Connection:
                 try:
                     await session.check(pump.last_sent_ms)
                 except (redis.ConnectionError, redis.TimeoutError) as error:
-                    # Those who write and read for the session decide when that has lasted too long.
+                    # The tasks that write and read for the session decide when the outage has lasted too long.
                     _log.warning("session not looked after", session_id=session.id, cause=str(error))
                 if session.waits_for_room and self._is_lost():
                     # Nobody would read of the disconnection before there is room, which may never come.
@@ -261,7 +264,7 @@ class Connection:
         return is_lost is not None and is_lost()
 
     async def _receive(self, request: SessionRequest) -> Message:
-        """The next message. Raises ClientGone, or SttError for one that is not allowed."""
+        """Return the next message. Raises ClientGone, or SttError for a message that is not allowed."""
         received = await self._websocket.receive()
         if received["type"] == "websocket.disconnect":
             raise ClientGone(received.get("code"))
@@ -274,14 +277,14 @@ class Connection:
         return message
 
     async def _tell(self, error: SttError) -> int:
-        """Sends an error that could not go through the session's results; returns the close code."""
+        """Send an error that could not go through the session's results; return the close code."""
         event = Error(
             session_id=self._session_id,
             event=self._last_event + 1,
             code=error.code,
             message=error.message,
             retryable=error.kind.retryable,
-            # Who loses an open session comes back for it as soon as may be.
+            # A client that loses an open session should come back for it at once.
             retry_after_s=None if self._is_open else self._services.retry_after_s(error.kind),
         )
         ERRORS_TOTAL.labels(error.code).inc()
@@ -315,7 +318,7 @@ async def _dispatch(session: Session, message: Message) -> None:
 
 
 def _audio_s(session: Session, message: Message) -> float:
-    """How much audio a message counts for."""
+    """Return how many seconds of audio a message counts for."""
     if not isinstance(message, Audio):
         return 0.0
     duration_ms = session.framer.duration_ms(len(message.chunk))
@@ -323,7 +326,7 @@ def _audio_s(session: Session, message: Message) -> float:
 
 
 async def _until(ended: "asyncio.Future[_Outcome]", part: Callable[[], Awaitable[_Outcome | None]]) -> _Outcome | None:
-    """Runs a part of a session and reports how it came to its end, unless another part was first."""
+    """Run one part of a session and set its outcome in ``ended``, unless another part ended first."""
     outcome: _Outcome | None
     try:
         outcome = await part()

@@ -1,7 +1,8 @@
-"""``WS /v1/stt/conversations/{id}``: whoever follows a conversation, from the last two minutes on.
+"""Routes ``/v1/stt/conversations/{id}``: follow a conversation from the last two minutes on, or read it from the store.
 
 Each viewer reads the conversation's log and channel like any log reader (streams/reader.py): viewers that join late or
-reconnect miss nothing and see nothing twice. Viewers cost the speakers nothing: they write once, whoever listens.
+reconnect miss nothing and see nothing twice. Viewers cost the speakers nothing: each utterance is written once, however
+many viewers follow.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ from stt_shared.streams.conversations import conversation_epoch, read_conversati
 _log = structlog.get_logger()
 
 MAX_WAITING = 256
-"""Messages that may wait for a slow viewer; the others wait in Redis. One that does not read is let go."""
+"""Messages that may wait for a slow viewer; the rest wait in Redis. A viewer that does not read is disconnected."""
 VIEWER_MESSAGES_PER_S, VIEWER_MESSAGES_AT_ONCE = 20, 200
 
 router = APIRouter()
@@ -40,7 +41,7 @@ router = APIRouter()
 
 @router.websocket("/v1/stt/conversations/{conversation_id:path}")
 async def follow(websocket: WebSocket, conversation_id: str) -> None:
-    """Settled utterances of all speakers, and what is being said where wanted; docs/protocol.md is the contract."""
+    """Send the settled utterances of all speakers and, on request, unsettled text; docs/protocol.md is the contract."""
     await websocket.accept()
     services = context_of(websocket)
     code = 1000
@@ -58,7 +59,7 @@ async def follow(websocket: WebSocket, conversation_id: str) -> None:
     except (redis.ConnectionError, redis.TimeoutError):
         code = await _tell(websocket, services, SttError("unavailable", "the store does not answer; connect again"))
     except Exception:
-        # The one net of this connection.
+        # The only catch-all of this connection.
         _log.exception("viewer failed")
         code = await _tell(websocket, services, SttError("internal", "the server made a mistake; connect again"))
     with contextlib.suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
@@ -68,11 +69,14 @@ async def follow(websocket: WebSocket, conversation_id: str) -> None:
 
 @router.get("/v1/stt/conversations/{conversation_id:path}", tags=["conversations"])
 async def read(request: Request, conversation_id: str) -> Response:
-    """What was said in a conversation, from the store: a page at a time, each in the order in which it was said
-    (``after``, ``limit``; ``next`` of an answer is ``after`` of the next, null on the last page)."""
+    """Return a page of a conversation's stored utterances, in the order in which they were spoken.
+
+    ``after`` and ``limit`` select the page; ``next`` of a response is ``after`` of the next request, null on the last
+    page.
+    """
     after, limit = page_request(request.query_params.multi_items(), MAX_UTTERANCES)
     found = await context_of(request).store.conversation(conversation_id, after=after, limit=limit)
-    # Several gateways keep at once: numbers say what a reader has, times in which order it was said.
+    # Several gateways store at once: numbers tell what a reader already has, times tell the spoken order.
     in_order = sorted(
         found, key=lambda one: (one.utterance.started_ms, one.utterance.session_id, one.utterance.utterance)
     )
@@ -88,7 +92,7 @@ def _kept(settled: NumberedUtterance) -> dict[str, Any]:
     said = settled.utterance
     return {
         "number": settled.number,
-        # As viewers see it, without what tells sessions of one id apart.
+        # As viewers see it: without the suffix that distinguishes sessions with the same id.
         "session_id": session_id_of(said.session_id),
         "utterance": said.utterance,
         "speaker": said.speaker or None,
@@ -101,18 +105,20 @@ def _kept(settled: NumberedUtterance) -> dict[str, Any]:
 
 
 class Viewer:
-    """One viewer's connection. ``run`` raises ClientGone, TimeoutError for one that does not read, and the errors of
-    Redis."""
+    """One viewer's connection.
+
+    ``run`` raises ClientGone, TimeoutError for a viewer that does not read, and Redis errors.
+    """
 
     def __init__(self, websocket: WebSocket, services: GatewayContext, wish: Viewing) -> None:
         self._websocket = websocket
         self._services = services
         self._wish = wish
-        self._epoch = ""  # of the conversation; '' until something is said in it
+        self._epoch = ""  # of the conversation; '' until its first utterance
         self._waiting: asyncio.Queue[bytes] = asyncio.Queue(MAX_WAITING)
 
     async def run(self) -> None:
-        """Serves the viewer until it leaves."""
+        """Serve the viewer until it leaves."""
         parts = [self._settled(), self._write(), self._receive()]
         if self._wish.unsettled:
             parts.append(self._unsettled())
@@ -130,7 +136,7 @@ class Viewer:
         if wish.after is None:
             place = await seq_before(self._services.redis, wish.conversation_id, wall_ms() - wish.since_ms)
         else:
-            # Of a conversation that began anew since, the viewer has nothing.
+            # The cursor is void if the conversation has a new epoch: the viewer has nothing of it.
             place = wish.after.place if wish.after.epoch in ("", self._epoch) else 0
         await self._put(
             {"type": "following", "conversation_id": wish.conversation_id, "cursor": f"{self._epoch}-{place}"}
@@ -139,11 +145,14 @@ class Viewer:
             async for utterance in self._utterances(place):
                 self._epoch = utterance.epoch or self._epoch
                 await self._put({**shown(utterance), "cursor": f"{self._epoch}-{utterance.seq}"})
-            # What was said before is not there any more; it goes on from the new beginning.
+            # The earlier utterances are lost: continue from the new beginning.
             self._epoch, place = await self._current_epoch(), 0
 
     async def _utterances(self, place: int) -> AsyncIterator[Utterance]:
-        """Until the conversation's keys were lost: its numbers then begin anew, and may look like the next ones."""
+        """Yield utterances until the conversation's keys are lost.
+
+        Its numbers then start again and could be mistaken for the next ones.
+        """
         services = self._services
         reader = read_conversation(services.redis, services.settled, self._wish.conversation_id, place)
         async with contextlib.aclosing(reader.items()) as items:  # type: ignore[type-var]
@@ -163,7 +172,7 @@ class Viewer:
         async with self._services.unsettled.listen(channel) as inbox:
             while True:
                 payload = await inbox.get(60.0)
-                # A viewer that is behind needs none of these: the next one, or the utterance, says it all.
+                # A viewer that lags needs none of these: the next one, or the settled utterance, has the full text.
                 if payload is not None and self._waiting.qsize() < MAX_WAITING // 4:
                     self._waiting.put_nowait(payload)
 
@@ -180,8 +189,11 @@ class Viewer:
 
 
 async def until_gone(websocket: WebSocket) -> int | None:
-    """The close code, when the viewer has left. Raises SttError when it sends more than it may: viewers have nothing to
-    say, and whatever comes is a sign of life."""
+    """Wait until the viewer has left; return the close code.
+
+    Messages from viewers are ignored; they only show that the viewer is alive. Raises SttError when a viewer sends too
+    many.
+    """
     messages = TokenBucket(VIEWER_MESSAGES_PER_S, VIEWER_MESSAGES_AT_ONCE)
     while (received := await websocket.receive())["type"] != "websocket.disconnect":
         if not messages.take(monotonic_ms() / 1000):
@@ -191,7 +203,7 @@ async def until_gone(websocket: WebSocket) -> int | None:
 
 
 def shown(utterance: Utterance) -> dict[str, Any]:
-    """An utterance as viewers see it."""
+    """Return an utterance as viewers see it."""
     told: dict[str, Any] = msgspec.to_builtins(utterance)
     for name in ("instance", "store", "epoch", "words"):
         told.pop(name, None)

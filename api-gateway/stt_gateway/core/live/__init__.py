@@ -1,1 +1,1 @@
-"""Live sessions: order, framing, rates and silence; pure."""
+"""Logic of live sessions: order, framing, rates and silence; pure."""

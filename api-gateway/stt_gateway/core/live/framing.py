@@ -1,33 +1,38 @@
-"""Joins small chunks to frames worth a trip to Redis: bare samples by their length, containers by the time they take to
-arrive, since only a decoder knows how much audio they hold."""
+"""Joining of small chunks into frames that are worth a round trip to Redis.
+
+Bare samples are joined by their length, containers by the time they take to arrive, since only a decoder knows how much
+audio they hold.
+"""
 
 import msgspec
 
 from stt_shared.contracts.session import SessionConfig
 
 _LARGEST_FRAMES = 10
-"""A long chunk is cut into pieces of at most this many frames' length."""
+"""Longest piece, in frame lengths, into which a long chunk of bare samples is cut."""
 
 _SHORT_FRAME_MS = 40
 
 _CONTAINER_FRAME_BYTES = 32_768
-"""So much container data is not held back: it arrives faster than real time, or in long messages."""
+"""Amount of container data that is sent at once: it arrives faster than real time, or in long messages."""
 _DUE_SHARE = 0.75
-"""A container chunk completes a frame after this share of its time, since senders are not quite regular."""
+"""Fraction of a frame's time after which a container chunk completes it, since senders are not quite regular."""
 
 _LONG_FRAMES = 1.6
 _SESSIONS_A_CORE = 8
-"""With so many sessions a core has time left, and nobody need wait for a longer frame."""
+"""Sessions per core up to which the core has time left, so that nobody needs to wait for a longer frame."""
 
 
 def joined_ms(frame_ms: int, sessions: int, cores: int) -> int:
-    """How long frames should be that usually have ``frame_ms``, at a gateway with so many sessions. Each frame costs
-    three processes and Redis a trip, whatever its length."""
+    """Return the frame length for a gateway with this many sessions; it is ``frame_ms`` unless the gateway is busy.
+
+    Each frame costs three processes and Redis a round trip, whatever its length.
+    """
     return frame_ms if sessions <= _SESSIONS_A_CORE * cores else round(_LONG_FRAMES * frame_ms)
 
 
 class Piece(msgspec.Struct, frozen=True):
-    """The data of one frame. ``first_ms`` and ``last_ms``: when its oldest and its newest byte came (any clock)."""
+    """Data of one frame. ``first_ms`` and ``last_ms``: arrival of its oldest and its newest byte (any clock)."""
 
     data: bytes
     first_ms: float
@@ -35,12 +40,12 @@ class Piece(msgspec.Struct, frozen=True):
 
 
 class Framer:
-    """One session's chunks. Bare samples leave it in whole sample frames (one sample of every channel), containers in
-    whole chunks.
+    """Framer of one session's chunks. It returns bare samples in whole sample frames (one sample of every channel),
+    containers in whole chunks.
 
-    ``hasty_ms``: so much of the audio, from its first sample on, passes in short frames: who has just begun waits for
-    the first word, and each frame that was joined from several would hold up its beginning. In a container it is the
-    time since its first chunk that counts.
+    ``hasty_ms``: length of the audio, from its first sample on, that is sent in short frames: a user who has just begun
+    waits for the first word, and joining chunks would delay its beginning. For containers, the time since the first
+    chunk counts.
     """
 
     def __init__(self, config: SessionConfig, frame_ms: int, hasty_ms: int = 0) -> None:
@@ -57,36 +62,36 @@ class Framer:
 
     @property
     def frame_ms(self) -> int:
-        """About how long frames are."""
+        """Approximate frame length, without the short frames at the beginning."""
         return self._normal_ms
 
     def join(self, frame_ms: int) -> None:
-        """Frames become about so long, once the audio that passes in haste is over."""
+        """Set the approximate frame length, which applies once the audio that is sent in short frames is over."""
         self._normal_ms = frame_ms
         self._present_ms = min(frame_ms, _SHORT_FRAME_MS) if self._hasty_ms > 0 else frame_ms
         self._wanted_bytes = self._bytes_of(self._present_ms)
 
     @property
     def held_bytes(self) -> int:
-        """Bytes that wait for more, the part of a cut sample included."""
+        """Number of bytes that wait for more, including an incomplete sample."""
         return len(self._held)
 
     @property
     def cut_sample_bytes(self) -> int:
-        """Bytes at the end that make no whole sample frame yet."""
+        """Number of bytes at the end that do not form a whole sample frame yet."""
         return len(self._held) % self._whole_from
 
     @property
     def due_ms(self) -> float | None:
-        """When what is held must go, however small; None when no whole sample is held."""
+        """Time at which the held data must be sent, however small; None when no whole sample is held."""
         return None if len(self._held) < self._whole_from else self._first_ms + self._present_ms
 
     def duration_ms(self, n_bytes: int) -> float | None:
-        """How long so many bytes sound; None for a container, where nobody knows yet."""
+        """Return the duration of ``n_bytes`` of audio; None for a container, where it is not known yet."""
         return None if self._sample_bytes is None else n_bytes / self._bytes_per_ms
 
     def push(self, chunk: bytes, now_ms: float) -> list[Piece]:
-        """Frames that are complete with this chunk."""
+        """Add a chunk; return the frames that it completes."""
         if not chunk:
             return []
         if len(self._held) < self._whole_from:
@@ -98,7 +103,7 @@ class Framer:
         return self._take() if len(self._held) >= self._wanted_bytes else []
 
     def flush(self) -> list[Piece]:
-        """All whole samples that are held."""
+        """Return everything that is held, except an incomplete sample."""
         return self._take() if self._sample_bytes is not None else self._take_container()
 
     def _container_is_due(self, now_ms: float) -> bool:

@@ -1,4 +1,4 @@
-"""What a client may say on the WebSocket, and how everything else is refused."""
+"""Messages that a client may send on the WebSocket, and the refusal of everything else."""
 
 from typing import Annotated
 
@@ -18,22 +18,22 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class Audio(_Message, frozen=True, kw_only=True, tag="audio"):
-    """A chunk of audio of any length; base64 in JSON. ``seq`` counts the client's chunks from 1."""
+    """Chunk of audio of any length; base64 in JSON. ``seq`` counts the client's chunks from 1."""
 
     chunk: bytes
     seq: ChunkNumber | None = None
 
 
 class Finalize(_Message, frozen=True, kw_only=True, tag="finalize"):
-    """End the current utterance now."""
+    """Request to end the current utterance at once."""
 
 
 class Stop(_Message, frozen=True, kw_only=True, tag="stop"):
-    """Nothing comes after this: flush and answer `done`."""
+    """Request to flush and send `done`; nothing follows it."""
 
 
 class Keepalive(_Message, frozen=True, kw_only=True, tag="keepalive"):
-    """The client is still there."""
+    """Sign of life from the client."""
 
 
 Message = Audio | Finalize | Stop | Keepalive
@@ -42,10 +42,10 @@ _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 
 
 def message_from_text(text: str, max_bytes: int) -> Message:
-    """Reads a text message. Raises SttError bad_message or too_large."""
-    # Letters of some scripts take four bytes.
+    """Parse a text message. Raises SttError bad_message or too_large."""
+    # Characters of some scripts take four bytes.
     _check_size(len(text) if text.isascii() else len(text.encode(errors="surrogatepass")), max_bytes)
-    # No message nests; this bounds the depth before the parser sees it, at the cost of two scans in C.
+    # Valid messages do not nest. This bounds the depth before parsing, at the cost of two scans in C.
     if text.count("{") + text.count("[") > _MAX_BRACKETS:
         raise SttError("bad_message", f"nested too deeply; {_ALLOWED}")
     try:
@@ -55,7 +55,10 @@ def message_from_text(text: str, max_bytes: int) -> Message:
 
 
 def message_from_bytes(data: bytes, framing: Framing, max_bytes: int) -> Audio:
-    """Reads a binary message: audio, behind its number when the framing says so. Raises SttError."""
+    """Parse a binary message: audio, preceded by its number if the framing says so.
+
+    Raises SttError bad_message or too_large.
+    """
     _check_size(len(data), max_bytes)
     if framing is Framing.RAW:
         return Audio(chunk=data)

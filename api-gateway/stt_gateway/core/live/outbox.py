@@ -1,4 +1,4 @@
-"""Events on their way to a client that may read slowly: a newer partial replaces the older, nothing else is dropped."""
+"""Queue of events for a client that may read slowly: only partials are dropped, when a newer event replaces them."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import msgspec
 
 
 class EventHead(msgspec.Struct, frozen=True):
-    """The part of an event that decides how it is sent."""
+    """Fields of an event that decide how it is sent."""
 
     type: str
     event: int
@@ -20,7 +20,7 @@ _decode_head = msgspec.json.Decoder(EventHead).decode
 
 @dataclass(frozen=True)
 class Outgoing:
-    """One event. ``received_ms``: when it came from Redis (monotonic)."""
+    """One event. ``received_ms``: arrival from Redis (monotonic)."""
 
     head: EventHead
     body: bytes
@@ -28,12 +28,12 @@ class Outgoing:
 
 
 def outgoing(body: bytes, received_ms: float) -> Outgoing:
-    """Reads the head of an event. Raises msgspec.DecodeError."""
+    """Decode the head of an event. Raises msgspec.DecodeError."""
     return Outgoing(_decode_head(body), body, received_ms)
 
 
 class Outbox:
-    """What waits to be sent, in order."""
+    """Events that wait to be sent, in order. ``partials`` False: partials are dropped."""
 
     def __init__(self, *, partials: bool = True) -> None:
         self._waiting: deque[Outgoing] = deque()
@@ -43,7 +43,7 @@ class Outbox:
         return len(self._waiting)
 
     def put(self, item: Outgoing) -> None:
-        """Adds an event; a partial that waits goes when this says all that it said."""
+        """Add an event; it replaces a waiting partial if it is a partial or final of the same utterance."""
         if item.head.type == "partial" and not self._partials:
             return
         if item.head.type in ("partial", "final"):
@@ -54,5 +54,5 @@ class Outbox:
         self._waiting.append(item)
 
     def take(self) -> Outgoing | None:
-        """The next event; None when none waits."""
+        """Remove and return the next event; None when none waits."""
         return self._waiting.popleft() if self._waiting else None

@@ -1,4 +1,4 @@
-"""Puts numbered chunks back in order: early ones wait, repeated ones go, and a hole that stays is told."""
+"""Reordering of numbered chunks: early ones wait, repeated ones are dropped, and lasting gaps are reported."""
 
 import msgspec
 
@@ -7,22 +7,24 @@ MAX_EARLY_BYTES = 4 * 1024**2
 
 
 class Chunk(msgspec.Struct, frozen=True):
-    """Chunk ``seq``, in its place."""
+    """Chunk ``seq``, in order."""
 
     seq: int
     data: bytes
 
 
 class Missing(msgspec.Struct, frozen=True):
-    """Chunk numbers ``first`` to ``last`` never came."""
+    """Gap: the chunks ``first`` to ``last`` never came."""
 
     first: int
     last: int
 
 
 class Reorder:
-    """One session's chunks, from behind ``received_seq`` on. Numbers begin at 1 (a leading 0 is taken too); chunks
-    without a number are in order."""
+    """Reorder buffer of one session's chunks that come after ``received_seq``.
+
+    Numbers begin at 1 (a leading 0 is accepted too); chunks without a number are in order.
+    """
 
     def __init__(self, received_seq: int = 0) -> None:
         self._next = received_seq + 1
@@ -32,11 +34,11 @@ class Reorder:
 
     @property
     def received_seq(self) -> int:
-        """All chunks up to this one have passed (or were given up)."""
+        """Number of the last chunk in order: all chunks up to it have been returned or given up."""
         return self._next - 1
 
     def push(self, seq: int | None, chunk: bytes) -> list[Chunk | Missing]:
-        """What may go on after this chunk, in order."""
+        """Add a chunk; return what can be processed after it, in order."""
         if seq is None or (seq == self._next and not self._early):
             out = self.release() if self._early else []
             out.append(Chunk(self._next, chunk))
@@ -56,7 +58,7 @@ class Reorder:
         return out
 
     def release(self) -> list[Chunk | Missing]:
-        """Everything that waits, in order, with its holes: nothing more is expected before it."""
+        """Return everything that waits, in order and with its gaps: nothing more is expected before it."""
         out: list[Chunk | Missing] = []
         while self._early:
             out += self._give_up_hole()

@@ -1,17 +1,20 @@
-"""When is a client silent? One that stops sending frames after speech must get its final as if it had gone on sending
-silence; one that sends a second of audio once a second must not be cut up."""
+"""Detection of silent clients.
+
+A client that stops sending frames after speech must get its final as if it had continued to send silence; a client that
+sends a second of audio once a second must not have its utterances cut.
+"""
 
 from collections import deque
 
 RECENT = 8
 LONGEST_INTERVAL_MS = 5000.0
-"""A longer wait was a pause, and says nothing of the client's rhythm."""
+"""Longest wait that counts towards the client's rhythm; a longer one was a pause."""
 ASSUMED_CONTAINER_CHUNK_MS = 1000.0
-"""Browsers hand out compressed audio in pieces of up to a second; until the rhythm is seen, assume that."""
+"""Assumed chunk duration until the rhythm is known: browsers deliver compressed audio in pieces of up to a second."""
 
 
 class SilenceWatch:
-    """The arrivals of one session. Times in milliseconds of one monotonic clock."""
+    """Silence detector over the chunk arrivals of one session. Times are in milliseconds of one monotonic clock."""
 
     def __init__(self, endpointing_ms: int) -> None:
         self._endpointing_ms = endpointing_ms
@@ -22,7 +25,7 @@ class SilenceWatch:
 
     @property
     def threshold_ms(self) -> float:
-        """Silence is what lasts longer than this."""
+        """Wait after which the client counts as silent."""
         return max(
             self._endpointing_ms,
             2 * max(self._intervals, default=0.0),
@@ -31,13 +34,13 @@ class SilenceWatch:
 
     @property
     def deadline_ms(self) -> float | None:
-        """When the client counts as silent; None when there is nothing to end."""
+        """Time at which the client counts as silent; None when there is no utterance to end."""
         if not self._unsettled or self._handled_ms is None:
             return None
         return self._handled_ms + self.threshold_ms
 
     def audio_arrived(self, now_ms: float, duration_ms: float | None) -> None:
-        """A chunk came; ``duration_ms`` None when that is not known."""
+        """Note that a chunk came; ``duration_ms`` is None when unknown."""
         if self._handled_ms is not None and now_ms - self._handled_ms <= LONGEST_INTERVAL_MS:
             self._intervals.append(now_ms - self._handled_ms)
         if duration_ms is not None:
@@ -48,10 +51,13 @@ class SilenceWatch:
         self._handled_ms = now_ms
 
     def audio_handled(self, now_ms: float) -> None:
-        """The chunk is stored. Only from here on may the client be blamed for a wait: storing it may have taken long,
-        and nothing was read meanwhile."""
+        """Note that the chunk is stored.
+
+        Only waits from here on count as the client's: storing the chunk may have taken long, and nothing was read
+        meanwhile.
+        """
         self._handled_ms = now_ms
 
     def settled(self) -> None:
-        """A control frame ended the utterance: nothing to end until more audio comes."""
+        """Note that a control frame ended the utterance: there is nothing to end until more audio comes."""
         self._unsettled = False

@@ -1,17 +1,21 @@
-"""Detects a session that waits for room in its log and cannot go on. With slow workers it still moves. Pure."""
+"""Detection of a session that waits for room in its log and cannot continue. Pure.
+
+A session with slow workers still makes progress.
+"""
 
 from collections.abc import Sequence
 
 UNSERVED_MS = 10_000.0
-"""Longest time a stage may be without a live worker, as during a takeover or a restart."""
+"""Longest time that a stage may be without a live worker, as during a takeover or a restart."""
 UNMOVED_MS = 60_000.0
-"""Longer than the slowest final takes under overload."""
+"""Longest time without progress: longer than the slowest final takes under overload."""
 
 
 class StallWatch:
-    """Measures time only while the session is blocked: without audio from its client it need not move.
+    """Stall detector of one session.
 
-    Times in milliseconds of one monotonic clock.
+    It measures time only while the session is blocked: without audio from its client, no progress is expected. Times
+    are in milliseconds of one monotonic clock.
     """
 
     def __init__(self) -> None:
@@ -22,21 +26,21 @@ class StallWatch:
 
     @property
     def is_blocked(self) -> bool:
-        """A frame waits for room in the log."""
+        """Whether a frame waits for room in the log."""
         return self._blocked
 
     def block(self, now_ms: float) -> None:
-        """A frame was refused because the log is full."""
+        """Note that a frame was refused because the log is full."""
         if not self._blocked:
             self._blocked = True
             self._moved_ms = self._served_ms = now_ms
 
     def unblock(self) -> None:
-        """A frame was stored."""
+        """Note that a frame was stored."""
         self._blocked = False
 
     def is_stalled(self, progress: Sequence[object], is_served: bool, now_ms: float) -> bool:
-        """Checks a blocked session. ``is_served``: every stage has a live worker."""
+        """Return whether a blocked session is stalled. ``is_served``: every stage has a live worker."""
         if progress != self._progress:
             self._progress, self._moved_ms = progress, now_ms
         if is_served:

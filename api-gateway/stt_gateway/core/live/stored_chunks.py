@@ -1,4 +1,4 @@
-"""What of the client's chunks is in the log, and so need never be sent again."""
+"""Record of which client chunks are in the log, and so never need to be sent again."""
 
 from collections import deque
 
@@ -6,8 +6,10 @@ from stt_shared.contracts.frames import IngestPosition
 
 
 class StoredChunks:
-    """Counts bytes from the chunks that go on, in order, to the frames that are stored. Begins where the connection
-    before this one left off."""
+    """Mapping from the bytes of stored frames to the client chunks, in order, that they came from.
+
+    It begins where the previous connection left off.
+    """
 
     def __init__(self, held: IngestPosition) -> None:
         self._held_seq = held.seq
@@ -18,22 +20,22 @@ class StoredChunks:
 
     @property
     def passed_bytes(self) -> int:
-        """Of all chunks in order so far, stored or not."""
+        """Number of bytes of all chunks in order so far, stored or not."""
         return self._passed
 
     def add(self, seq: int, chunk: bytes) -> bytes:
-        """Chunk ``seq`` is the next in order; answers what of it is not in the log yet."""
+        """Add chunk ``seq``, the next in order; return the part of it that is not in the log yet."""
         begin = self._passed
         self._passed += len(chunk)
         self._ends.append((seq, self._passed))
         return chunk[max(0, self._stored - begin) :]
 
     def skip(self, seq: int) -> None:
-        """All chunks up to ``seq`` that did not come never will."""
+        """Give up the missing chunks up to ``seq``."""
         self._ends.append((seq, self._passed))
 
     def held(self, stored_bytes: int) -> IngestPosition:
-        """What is held once so many more bytes are stored."""
+        """Return the position that is reached once ``stored_bytes`` more are stored."""
         end = self._stored + stored_bytes
         seq, seq_end = self._held_seq, self._held_end
         for number, number_end in self._ends:
@@ -43,7 +45,7 @@ class StoredChunks:
         return IngestPosition(seq, end - seq_end, end)
 
     def stored(self, held: IngestPosition) -> None:
-        """That is in the log now."""
+        """Note that the log has reached the position ``held``."""
         self._held_seq, self._held_end, self._stored = held.seq, held.total_bytes - held.next_bytes, held.total_bytes
         while self._ends and self._ends[0][0] <= held.seq:
             self._ends.popleft()

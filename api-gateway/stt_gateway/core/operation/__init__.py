@@ -1,1 +1,1 @@
-"""Health, metrics text and estimates; pure."""
+"""Health, metrics text, rate limits and estimates; pure."""

@@ -1,16 +1,19 @@
-"""How long a job will take on, by its rate so far."""
+"""Estimate of a job's remaining time from its rate so far."""
 
 import math
 
 MIN_ELAPSED_S = 2.0
 MIN_PROGRESS = 2.0
-"""Earlier than this, a guess would tell more of the start than of the rate."""
+"""Minimum elapsed time and progress (percent): an earlier estimate would reflect the start more than the rate."""
 _STEPS_S = ((10, 1), (60, 5), (600, 15), (3600, 60), (math.inf, 300))
 
 
 def seconds_left(progress: float, elapsed_s: float) -> int | None:
-    """Seconds from ``progress`` (0 to 100) to the end, when so much took ``elapsed_s``; at least 1. None: too early to
-    say. In steps that grow with it: nobody needs to see an hour waver by a second."""
+    """Estimate the seconds from ``progress`` (0 to 100), which took ``elapsed_s``, to the end; at least 1.
+
+    Returns None when it is too early to tell, or ``progress`` is 100. The result is rounded up in steps that grow with
+    it: an estimate of an hour should not change by a second at a time.
+    """
     if elapsed_s < MIN_ELAPSED_S or not MIN_PROGRESS <= progress < 100:
         return None
     left_s = elapsed_s * (100 - progress) / progress

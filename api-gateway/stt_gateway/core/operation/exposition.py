@@ -1,4 +1,4 @@
-"""The metrics of many processes as one valid Prometheus page: every family once, samples told apart by labels."""
+"""Metrics of many processes as one valid Prometheus page: each family once, samples distinguished by labels."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from prometheus_client.samples import Sample
 
 @dataclass(frozen=True)
 class ReplicaText:
-    """What one process exposes."""
+    """Metrics text of one process."""
 
     service: str
     replica: str
@@ -27,19 +27,21 @@ class _Merged(Collector):
 
 
 def merged(texts: Iterable[ReplicaText]) -> tuple[bytes, list[ReplicaText]]:
-    """One page, and what was left out of it: nobody can read it. A family whose type differs between processes keeps
-    the first."""
+    """Merge the texts into one page; return it with the unreadable texts, which are left out.
+
+    If the type of a family differs between processes, the first one is kept and samples of another type are dropped.
+    """
     families: dict[str, Metric] = {}
     unreadable: list[ReplicaText] = []
     for source in texts:
         try:
-            # All of it at once: half of a process would be told as if it were the whole.
+            # Parse the whole text before using it: half of a process's metrics would be published as if complete.
             read = list(text_string_to_metric_families(source.text))
         except ValueError:
             unreadable.append(source)
             continue
         for family in read:
-            # As gauges of their own, these would be announced twice: by their counter and by themselves.
+            # As separate gauges these would be declared twice: by their counter and by themselves.
             if family.name.endswith("_created"):
                 continue
             kept = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))

@@ -1,4 +1,4 @@
-"""What the replicas' own words make of the whole: healthy, degraded or unhealthy."""
+"""Health of the whole suite from the replicas' own reports: healthy, degraded or unhealthy."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -8,11 +8,11 @@ TRANSCRIBER = "transcriber"
 NEARLY_FULL = "nearly_full"
 REDIS_SERVES = ("connected", NEARLY_FULL)
 NEARLY_FULL_SHARE = 0.8
-"""Above this share of its ``maxmemory``, Redis is close to refusing writes."""
+"""Share of ``maxmemory`` above which Redis is close to refusing writes."""
 
 
 class Replica(Protocol):
-    """What a replica says of itself, as far as it matters here."""
+    """Report of a replica about itself, as far as it is used here."""
 
     @property
     def id(self) -> str: ...  # noqa: D102
@@ -31,12 +31,12 @@ class Replica(Protocol):
 
 
 def is_ready(replicas: Sequence[Replica], service: str) -> bool:
-    """Some replica of ``service`` takes work."""
+    """Return whether any replica of ``service`` accepts work."""
     return any(replica.service == service and replica.state == "ready" for replica in replicas)
 
 
 def free_places(replicas: Sequence[Replica], service: str) -> int:
-    """Sessions that the ready replicas of ``service`` still take."""
+    """Return how many more sessions the ready replicas of ``service`` accept."""
     return sum(
         max(0, replica.capacity - replica.sessions)
         for replica in replicas
@@ -45,7 +45,7 @@ def free_places(replicas: Sequence[Replica], service: str) -> int:
 
 
 def is_nearly_full(memory: Mapping[str, Any]) -> bool:
-    """By what INFO says of the memory; a server without ``maxmemory`` never is."""
+    """Return whether Redis is nearly full according to INFO memory; a server without ``maxmemory`` never is."""
     limit_bytes = int(memory.get("maxmemory", 0))
     return limit_bytes > 0 and int(memory.get("used_memory", 0)) > NEARLY_FULL_SHARE * limit_bytes
 
@@ -53,7 +53,7 @@ def is_nearly_full(memory: Mapping[str, Any]) -> bool:
 def health_view(
     replicas: Sequence[Replica] | None, gateway_state: str, redis_state: str = "connected"
 ) -> dict[str, Any]:
-    """The body of GET /health; ``replicas`` None when Redis does not answer."""
+    """Build the body of GET /health; ``replicas`` is None when Redis does not answer."""
     if replicas is None:
         redis_state = "unreachable"
     known = replicas or ()

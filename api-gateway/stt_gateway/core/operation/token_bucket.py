@@ -1,8 +1,8 @@
-"""How often something may happen: a token bucket. Pure."""
+"""Token bucket that limits how often something may happen. Pure."""
 
 
 class TokenBucket:
-    """``per_s``: times a second in the long run; ``burst``: as many at once."""
+    """Token bucket. ``per_s``: tokens a second in the long run; ``burst``: tokens that may be taken at once."""
 
     def __init__(self, per_s: float, burst: float) -> None:
         self._per_s = per_s
@@ -11,7 +11,7 @@ class TokenBucket:
         self._at_s: float | None = None
 
     def take(self, now_s: float) -> bool:
-        """It happens once; False when that is too often."""
+        """Take one token; return False if none is left."""
         if self._at_s is not None:
             self._left = min(self._burst, self._left + self._per_s * (now_s - self._at_s))
         self._at_s = now_s

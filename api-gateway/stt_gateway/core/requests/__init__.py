@@ -1,1 +1,1 @@
-"""What clients may ask for: parameters, languages, hosts and origins; pure."""
+"""Validation of requests: parameters, languages, hosts and origins; pure."""

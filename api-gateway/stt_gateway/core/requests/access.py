@@ -1,7 +1,7 @@
-"""Which Host and Origin headers a request may carry. Pure.
+"""Rules for the Host and Origin headers of requests. Pure.
 
-A browser sends requests to any address for any page. The Host header gives away a page whose own name resolves to this
-machine (DNS rebinding), the Origin header a page of another site.
+A browser sends requests to any address on behalf of any page. The Host header reveals a page whose own name resolves to
+this machine (DNS rebinding), the Origin header a page of another site.
 """
 
 import ipaddress
@@ -14,7 +14,7 @@ from stt_gateway.core.requests.parameters import shown
 from stt_shared.contracts.errors import SttError
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-"""These change nothing, and without CORS headers a browser keeps their answers from pages of other origins."""
+"""Methods that change nothing; without CORS headers a browser hides their responses from pages of other origins."""
 
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
@@ -23,7 +23,7 @@ _HOST_HEADER = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+)(:(?P<po
 
 @dataclass(frozen=True)
 class AccessRules:
-    """``parents``: domains all of whose subdomains are allowed, each with its leading dot."""
+    """Allowed hosts and origins. ``parents``: domains whose subdomains are all allowed, each with a leading dot."""
 
     hosts: frozenset[str]
     parents: tuple[str, ...]
@@ -33,7 +33,10 @@ class AccessRules:
     any_origin: bool
 
     def check(self, hosts: Sequence[str], origins: Sequence[str], *, has_effects: bool) -> None:
-        """Judge the values of a request's Host and Origin headers. Raises SttError."""
+        """Check the values of a request's Host and Origin headers.
+
+        ``has_effects``: the request may change something, so that its origin matters. Raises SttError.
+        """
         if len(hosts) != 1:
             raise SttError("bad_message", f"a request must have exactly one Host header, not {len(hosts)}")
         host = _host_and_port(hosts[0])
@@ -54,10 +57,10 @@ class AccessRules:
 
 
 def access_rules(listen_host: str, own_names: Iterable[str], allowed_hosts: str, allowed_origins: str) -> AccessRules:
-    """``listen_host``: the setting HOST. Raises ValueError for a bad list.
+    """Build the rules; ``listen_host`` is the setting HOST. Raises ValueError for a bad list.
 
-    A server that listens beyond loopback is reached by its address or its name on the network: both are allowed, since
-    DNS rebinding needs a name of the attacker's.
+    A server that listens beyond loopback is reached by its address or its name on the network. Both are allowed, since
+    DNS rebinding needs a name that the attacker controls.
     """
     names = host_names(allowed_hosts)
     listening = _without_dot(listen_host.lower())
@@ -76,7 +79,7 @@ def access_rules(listen_host: str, own_names: Iterable[str], allowed_hosts: str,
 
 
 def host_names(allowed_hosts: str) -> list[str]:
-    """The names of ALLOWED_HOSTS, in lower case. Raises ValueError."""
+    """Parse the names of ALLOWED_HOSTS; return them in lower case. Raises ValueError."""
     names = [_without_dot(name.lower()) for name in _items(allowed_hosts)]
     for name in names:
         if name != "*" and not _NAME.fullmatch(name.removeprefix("*.")) and _ip_address(name) is None:
@@ -85,7 +88,7 @@ def host_names(allowed_hosts: str) -> list[str]:
 
 
 def origin_names(allowed_origins: str) -> list[str]:
-    """The origins of ALLOWED_ORIGINS, as browsers write them. Raises ValueError."""
+    """Parse the origins of ALLOWED_ORIGINS; return them as browsers write them. Raises ValueError."""
     return [item if item in ("*", "null") else _written_origin(item) for item in _items(allowed_origins)]
 
 
@@ -107,7 +110,7 @@ def _written_origin(text: str) -> str:
 
 
 def _is_same_origin(origin: str, host: tuple[str, int | None] | None) -> bool:
-    """The scheme is not compared: behind a proxy that ends TLS, this server does not know it."""
+    """Compare host and port, but not the scheme: behind a proxy that terminates TLS, this server does not know it."""
     scheme, separator, authority = origin.lower().partition("://")
     theirs = _host_and_port(authority) if separator else None
     if theirs is None or host is None or scheme not in _DEFAULT_PORTS:

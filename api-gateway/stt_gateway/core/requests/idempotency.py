@@ -1,4 +1,4 @@
-"""The ``Idempotency-Key`` of a request, and what makes two requests the same."""
+"""Validation of ``Idempotency-Key``, and the fingerprint that identifies equal requests."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ _KEY = re.compile(r"[!-~]{1,255}")
 
 
 def idempotency_key(given: Sequence[str]) -> str | None:
-    """The key of a request that has the header ``given`` times; None without. Raises SttError bad_config."""
+    """Return the key from the values of the header; None without the header. Raises SttError bad_config."""
     if not given:
         return None
     if len(given) > 1:
@@ -23,6 +23,6 @@ def idempotency_key(given: Sequence[str]) -> str | None:
 
 
 def fingerprint(wishes: JobRequest, files: Sequence[str]) -> str:
-    """Of the wishes and the files' SHA-256 in their order; what the files are called says nothing about the work."""
+    """Hash the options and the files' SHA-256 in order; file names are left out, since they do not affect the work."""
     asked = [wishes.language, wishes.task.value, wishes.prompt, *files]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()

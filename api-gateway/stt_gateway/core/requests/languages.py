@@ -1,4 +1,4 @@
-"""The languages that Whisper knows, by code."""
+"""Codes of the languages that Whisper knows."""
 
 _CODES = """
 af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu hy id is it
@@ -9,5 +9,5 @@ LANGUAGES = frozenset(_CODES.split())
 
 
 def code_of(tag: str) -> str:
-    """en-US, pt_BR: Whisper knows languages, not regions."""
+    """Return the language code of a tag such as en-US or pt_BR: Whisper knows languages, not regions."""
     return tag.lower().replace("_", "-").partition("-")[0]

@@ -1,4 +1,4 @@
-"""What the models that are loaded cannot do is refused at the door, not found out by silence."""
+"""Early refusal of requests that no loaded model can serve, which would otherwise get no answer."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,9 @@ from stt_shared.contracts.session import Task
 
 
 def check_model_can(replicas: Sequence[Replica], language: str | None, task: Task) -> None:
-    """Raises SttError bad_config when no ready transcriber knows the language, or none can translate.
+    """Raise SttError bad_config when no ready transcriber knows the language, or none can translate.
 
-    Without a ready transcriber, or from one that does not say what it knows, anything goes.
+    Everything is allowed when no transcriber is ready or none reports its languages.
     """
     known: set[str] = set()
     for replica in replicas:

@@ -1,4 +1,4 @@
-"""What a client may ask for, and how a wrong wish is refused: by name, with what was found and what is allowed."""
+"""Query parameters of clients; an error names the parameter, the value found and what is allowed."""
 
 import enum
 from collections.abc import Iterable, Mapping
@@ -38,7 +38,7 @@ Member = TypeVar("Member", bound=enum.StrEnum)
 
 
 class Framing(enum.StrEnum):
-    """What a binary message holds: audio alone, or a chunk number of four bytes (big-endian) and audio."""
+    """Content of a binary message: audio alone, or a chunk number of four bytes (big-endian) and audio."""
 
     RAW = "raw"
     SEQ32 = "seq32"
@@ -46,7 +46,7 @@ class Framing(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Defaults:
-    """What holds for a client that does not say."""
+    """Values for parameters that a client does not give."""
 
     sample_rate: int = 16000
     channels: int = 1
@@ -55,8 +55,11 @@ class Defaults:
 
 @dataclass(frozen=True)
 class Known:
-    """What a client has of a session: its finals, the position up to which they settle the audio, and the position of
-    the audio that it would send first if the server has nothing."""
+    """State of a session as its client has it.
+
+    ``finals``: number of its finals; ``committed_ms``: position up to which they settle the audio; ``start_ms``:
+    position of the audio that the client would send first if the server has nothing.
+    """
 
     finals: int
     committed_ms: int
@@ -65,7 +68,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Resume:
-    """The wish to go on with a session. ``known`` None: only if the server still has it."""
+    """Request to resume a session. ``known`` None: resume only if the server still has the session."""
 
     token: str
     last_event: int
@@ -73,14 +76,17 @@ class Resume:
 
     @property
     def is_opening(self) -> bool:
-        """Nothing has come of the session yet. A client that names its own token may open a session so: repeated, as
-        when its `ready` was lost, this finds the same one."""
+        """Whether the client has received nothing of the session yet.
+
+        A client that chooses its own token may open a session this way: a repeated request, as after a lost `ready`,
+        finds the same session.
+        """
         return self.last_event == 0 and self.known is not None and self.known.committed_ms == 0
 
 
 @dataclass(frozen=True)
 class SessionRequest:
-    """A checked query. ``session_id`` is as the client wrote it, not checked here."""
+    """Validated query of a live session. ``session_id`` is as the client wrote it and is not validated here."""
 
     config: SessionConfig
     framing: Framing
@@ -90,7 +96,7 @@ class SessionRequest:
 
 @dataclass(frozen=True)
 class JobRequest:
-    """Checked wishes for a file."""
+    """Validated options for a file."""
 
     language: str | None = None
     task: Task = Task.TRANSCRIBE
@@ -98,7 +104,7 @@ class JobRequest:
 
 
 def session_request(pairs: Iterable[tuple[str, str]], defaults: Defaults) -> SessionRequest:
-    """Reads the query of a live session. Raises SttError bad_config."""
+    """Parse the query of a live session. Raises SttError bad_config."""
     given = once(pairs, STREAM_PARAMETERS)
     config = SessionConfig(
         sample_rate=number(given, "sample_rate", 8000, 192_000, defaults.sample_rate),
@@ -118,7 +124,7 @@ def session_request(pairs: Iterable[tuple[str, str]], defaults: Defaults) -> Ses
 
 
 def job_request(pairs: Iterable[tuple[str, str]]) -> JobRequest:
-    """Reads the wishes for a file. Raises SttError bad_config."""
+    """Parse the options for a file. Raises SttError bad_config."""
     given = once(pairs, JOB_PARAMETERS)
     return JobRequest(
         _language(given),
@@ -128,12 +134,12 @@ def job_request(pairs: Iterable[tuple[str, str]]) -> JobRequest:
 
 
 def effective_config(config: SessionConfig) -> dict[str, object]:
-    """All fields, also those that have their default: what `ready` echoes."""
+    """Return all fields for `ready`, including those with default values."""
     return {field: msgspec.to_builtins(getattr(config, field)) for field in config.__struct_fields__}
 
 
 def shown(value: str) -> str:
-    """A client's value as it may stand in a message: quoted, control characters escaped, at most 64 characters."""
+    """Format a client's value for a message: quoted, control characters escaped, at most 64 characters of it."""
     return repr(value if len(value) <= 64 else value[:61] + "...")
 
 
@@ -154,7 +160,7 @@ def _resume(given: Mapping[str, str]) -> Resume | None:
 
 
 def once(pairs: Iterable[tuple[str, str]], allowed: tuple[str, ...]) -> Mapping[str, str]:
-    """Each parameter by its name. Raises SttError bad_config for one that is unknown or given twice."""
+    """Return the parameters by name. Raises SttError bad_config for one that is unknown or given twice."""
     given: dict[str, str] = {}
     for name, value in pairs:
         if name not in allowed:
@@ -166,23 +172,23 @@ def once(pairs: Iterable[tuple[str, str]], allowed: tuple[str, ...]) -> Mapping[
 
 
 def refuse(name: str, value: str, allowed: str) -> SttError:
-    """What to raise for a value that is not allowed."""
+    """Build the error for a value that is not allowed."""
     return SttError("bad_config", f"{name}={shown(value)} is not allowed; {name} must be {allowed}")
 
 
 def number(given: Mapping[str, str], name: str, least: int, most: int, default: int) -> int:
-    """A whole number. Raises SttError bad_config."""
+    """Parse a whole number from ``least`` to ``most``. Raises SttError bad_config."""
     value = given.get(name)
     if value is None:
         return default
-    # isascii: int() also reads digits of other scripts; the length: it refuses very long ones with an error of its own.
+    # int() also accepts digits of other scripts, and refuses very long numbers with an error of its own.
     if not (value.isascii() and value.isdigit() and len(value) <= 9 and least <= int(value) <= most):
         raise refuse(name, value, f"a whole number from {least} to {most}")
     return int(value)
 
 
 def choice(given: Mapping[str, str], name: str, kind: type[Member], default: Member) -> Member:
-    """One of the members, by its value. Raises SttError bad_config."""
+    """Parse one of the members of ``kind`` by its value. Raises SttError bad_config."""
     value = given.get(name)
     if value is None:
         return default
@@ -193,7 +199,7 @@ def choice(given: Mapping[str, str], name: str, kind: type[Member], default: Mem
 
 
 def flag(given: Mapping[str, str], name: str, default: bool) -> bool:
-    """Yes or no. Raises SttError bad_config."""
+    """Parse a boolean. Raises SttError bad_config."""
     value = given.get(name)
     if value is None:
         return default

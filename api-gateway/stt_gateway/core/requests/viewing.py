@@ -1,4 +1,4 @@
-"""What a viewer of a conversation may ask for."""
+"""Parameters of a viewer of a conversation."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ MAX_SINCE_MS = 24 * 3600 * 1000
 
 @dataclass(frozen=True)
 class Cursor:
-    """The last utterance that a viewer has: its place, and the epoch of the conversation that it counts in."""
+    """Last utterance that a viewer has: its place, and the epoch of the conversation in which the place counts."""
 
     epoch: str
     place: int
@@ -21,7 +21,7 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Viewing:
-    """A checked wish. ``after`` None: from ``since_ms`` ago on."""
+    """Validated request of a viewer. ``after`` None: start ``since_ms`` ago."""
 
     conversation_id: str
     since_ms: int
@@ -30,7 +30,7 @@ class Viewing:
 
 
 def viewing(conversation_id: str, pairs: Iterable[tuple[str, str]]) -> Viewing:
-    """Reads a viewer's query. Raises SttError bad_config."""
+    """Parse a viewer's query. Raises SttError bad_config."""
     if not 1 <= len(conversation_id) <= MAX_LABEL_CHARS:
         raise SttError("bad_config", f"a conversation's id has 1 to {MAX_LABEL_CHARS} characters")
     given = once(pairs, VIEWER_PARAMETERS)
@@ -43,7 +43,7 @@ def viewing(conversation_id: str, pairs: Iterable[tuple[str, str]]) -> Viewing:
 
 
 def page_request(pairs: Iterable[tuple[str, str]], most: int) -> tuple[int, int]:
-    """``after`` and ``limit`` of a page of what was said. Raises SttError bad_config."""
+    """Parse ``after`` and ``limit`` of a page of utterances. Raises SttError bad_config."""
     given = once(pairs, ("after", "limit"))
     return number(given, "after", 0, 999_999_999, 0), number(given, "limit", 1, most, most)
 

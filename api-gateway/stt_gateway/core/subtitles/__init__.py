@@ -1,1 +1,1 @@
-"""From timed words to subtitle cues; pure."""
+"""Conversion of timed words to subtitle cues; pure."""

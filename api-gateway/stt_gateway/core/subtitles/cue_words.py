@@ -1,5 +1,7 @@
-"""The words of a transcript as subtitles are made of them: timed, as wide as they are shown, and with how well a line
-may end behind each. Works for scripts without blanks and for segments without word times."""
+"""Words of a transcript prepared for subtitles: with times, display widths and how well a line may end after each.
+
+Works for scripts without spaces and for segments without word times.
+"""
 
 import enum
 import re
@@ -12,16 +14,16 @@ from stt_shared.contracts.text import needs_space
 
 LINE_CHARS = 42
 MAX_PAUSE_S = 1.0
-"""What was said before a longer pause and after it never stands together."""
+"""Longest pause inside a cue: speech before and after a longer pause is never shown together."""
 MAX_S = 7.0
-"""Longest time that one piece of text is shown."""
+"""Longest time that one cue is shown."""
 _SLOWEST_CHARS_PER_S = 6.0
 _CLAUSE_PAUSE_S = 0.4
 _OVERLAP_S = 0.5
 
 
 class Break(enum.IntEnum):
-    """What a line break behind a word would separate, best first."""
+    """Kind of break after a word, by what a line break there would separate; best first."""
 
     SENTENCE = 0
     CLAUSE = 1
@@ -32,7 +34,7 @@ class Break(enum.IntEnum):
 
 @dataclass(frozen=True)
 class CueWord:
-    """A word, or a piece of one. ``columns``: its width without the blank that stands before it if ``spaced``."""
+    """Word or piece of a word. ``columns``: its width without the space that precedes it if ``spaced``."""
 
     text: str
     start: float
@@ -48,14 +50,14 @@ class _Piece:
     start: float
     end: float
     spaced: bool
-    inside: bool = False  # a cut through a word that has no place for one
+    inside: bool = False  # the piece ends in a cut inside a word, at no allowed break
 
 
 _CLOSING = "\"'”’»」』）)]}】》〉"
 _SENTENCE_END = re.compile(rf"[.?!…。？！؟।][{re.escape(_CLOSING)}]*$")
 _CLAUSE_END = re.compile(rf"[,;:—–，；：、،؛][{re.escape(_CLOSING)}]*$|^-+$")
 _NO_SENTENCE = re.compile(r"(?:[A-HJ-Z]|Mr|Mrs|Ms|Dr|St|Prof|Jr|Sr|vs|bzw|ca|Nr|Mme|z\.B|d\.h)\.")
-# In scripts without blanks a line neither begins with these nor ends with those.
+# In scripts without spaces a line begins with none of _NEVER_FIRST and ends with none of _NEVER_LAST.
 _NEVER_FIRST = frozenset("。、，．：；？！…‥ー・々ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ,.:;?!" + _CLOSING)
 _NEVER_LAST = frozenset("「『（([{【《〈“‘«เแโใไ")
 _UNSPACED = re.compile(
@@ -67,7 +69,7 @@ def _words(listed: str) -> frozenset[str]:
     return frozenset(listed.split())
 
 
-# Words that begin a part of a sentence, and words that belong to the next one, in the languages heard most. A word that
+# Words that begin a part of a sentence, and words that bind to the next word, in the most common languages. A word that
 # means something else in another language only makes a break a little more or less likely.
 _CONJUNCTIONS = _words(
     "and but or nor because that which who when where while if although though unless until since whether so than "
@@ -86,7 +88,7 @@ _BINDING = _words(
 
 
 def columns_of(text: str) -> int:
-    """Width in letters; those of Chinese, Japanese and Korean are as wide as two."""
+    """Return the width in letters; Chinese, Japanese and Korean ones count as two."""
     if text.isascii():
         return len(text)
     return sum(
@@ -96,7 +98,7 @@ def columns_of(text: str) -> int:
 
 
 def rows_of_words(segments: Sequence[JobSegment]) -> list[list[CueWord]]:
-    """All words in order, in rows without a long pause or a step back in time. No word is wider than a line."""
+    """Return all words in order, in rows without a long pause or a jump back in time; no word is wider than a line."""
     pieces: list[_Piece] = []
     borders: set[int] = set()
     for segment in segments:
@@ -124,7 +126,7 @@ def _break_between(word: _Piece, following: _Piece, is_border: bool) -> Break:
         return Break.BOUND
     kind = Break.WORD
     if _SENTENCE_END.search(text) and not _NO_SENTENCE.fullmatch(text):
-        # "etc. and so on" is one sentence.
+        # A lower-case word continues the sentence, as in "etc. and so on".
         kind = Break.CLAUSE if next_text[0].islower() else Break.SENTENCE
     elif _CLAUSE_END.search(text):
         kind = Break.CLAUSE
@@ -141,7 +143,7 @@ def _pieces(segment: JobSegment) -> Iterator[_Piece]:
     text = " ".join(segment.text.split())
     timed = _timed_words(text, segment)
     if timed is None:
-        # A few words do not fill a long segment: most of it is silence.
+        # A few words do not fill a long segment, most of which is silence.
         length_s = min(segment.end - segment.start, max(MAX_S, columns_of(text) / _SLOWEST_CHARS_PER_S))
         parts = [part for unit in text.split() for part in _cut(unit, finely=True)]
         yield from _in_turn(segment.start, segment.start + max(0.0, length_s), parts)
@@ -151,7 +153,7 @@ def _pieces(segment: JobSegment) -> Iterator[_Piece]:
 
 
 def _timed_words(text: str, segment: JobSegment) -> list[_Piece] | None:
-    """The segment's words as they stand in its text; None when they are not those of the text."""
+    """Return the segment's words as they appear in its text; None when they do not match the text."""
     words: list[_Piece] = []
     at = 0
     for word in segment.words:
@@ -174,13 +176,15 @@ def _timed_words(text: str, segment: JobSegment) -> list[_Piece] | None:
 @dataclass(frozen=True)
 class _Part:
     text: str
-    begins: bool  # a blank stands before it
+    begins: bool  # whether a space precedes it
     inside: bool = False
 
 
 def _cut(unit: str, *, finely: bool) -> list[_Part]:
-    """What stands between two blanks, in parts that fit a line. ``finely``: a script without blanks wherever a line may
-    end in it."""
+    """Cut the text between two spaces into parts that fit a line.
+
+    ``finely``: cut a script without spaces wherever a line may end.
+    """
     if columns_of(unit) <= LINE_CHARS and not (finely and _is_unspaced(unit)):
         return [_Part(unit, True)]
     parts: list[_Part] = []
@@ -210,7 +214,7 @@ def _is_unspaced(text: str) -> bool:
 
 
 def _in_turn(start: float, end: float, parts: Sequence[_Part], *, spaced: bool = True) -> Iterator[_Piece]:
-    """Parts with times in proportion to their widths."""
+    """Yield the parts with times in proportion to their widths."""
     whole = sum(max(1, columns_of(part.text)) for part in parts)
     done = 0
     for part in parts:

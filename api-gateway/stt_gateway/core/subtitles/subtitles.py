@@ -1,7 +1,7 @@
-"""SRT and WebVTT from the segments of a transcript, as people read them.
+"""SRT and WebVTT subtitles from the segments of a transcript, cut for easy reading.
 
 The rules are those that broadcasters publish: at most two lines of 42 characters, breaks at the ends of sentences and
-clauses, lines of about one length, one to seven seconds, about 20 characters a second where the pauses allow it.
+clauses, lines of similar length, one to seven seconds per cue, about 20 characters a second where the pauses allow it.
 """
 
 import bisect
@@ -17,12 +17,12 @@ from stt_shared.contracts.jobs import JobSegment
 LINES = 2
 MIN_S = 1.0
 CHARS_PER_S = 20.0
-"""Faster than this hardly anybody reads."""
+"""Reading speed that hardly anybody exceeds."""
 _FLICKER_S = 0.5
-"""A screen that is empty for a shorter time flickers."""
+"""Shortest time without a cue; a shorter gap looks like flicker."""
 
-# What a cue costs, of which the cheapest row is taken: where it breaks off, sentences that it holds beside the first,
-# seconds that are missing to read it. Width squared, beside these a little, makes cues of one sentence alike.
+# Costs of a cue; the cheapest sequence of cues is chosen. They are for the break at its end, each sentence after the
+# first, and each second missing to read it. The squared width, small next to these, evens out the cues of a sentence.
 _CUE_BREAK = {Break.SENTENCE: 0.0, Break.CLAUSE: 1.5, Break.CONJUNCTION: 2.5, Break.WORD: 5.0, Break.BOUND: 8.0}
 _LINE_BREAK = {Break.SENTENCE: 0.0, Break.CLAUSE: 0.5, Break.CONJUNCTION: 1.0, Break.WORD: 2.0, Break.BOUND: 4.0}
 _ANOTHER_SENTENCE = 2.0
@@ -32,7 +32,7 @@ _UNEVEN = 4.0
 
 @dataclass(frozen=True)
 class Cue:
-    """What is shown from ``start`` to ``end``, in seconds."""
+    """Lines shown from ``start`` to ``end``, in seconds."""
 
     start: float
     end: float
@@ -40,19 +40,22 @@ class Cue:
 
 
 def srt(segments: Sequence[JobSegment]) -> str:
-    """SubRip text."""
-    # An arrow in the text would be taken for a line of times.
+    """Return SubRip text."""
+    # An arrow in the text would be mistaken for a line of times.
     return _written("", cues(segments), ",", lambda text: re.sub("-{2,}>", "->", text), numbered=True)
 
 
 def vtt(segments: Sequence[JobSegment]) -> str:
-    """WebVTT text."""
+    """Return WebVTT text."""
     return _written("WEBVTT\n\n", cues(segments), ".", _vtt_escaped, numbered=False)
 
 
 def cues(segments: Sequence[JobSegment]) -> list[Cue]:
-    """The transcript in pieces to be shown one after the other. A cue begins with its first word; it stays longer than
-    its last one where it would be too short to read, but never over the next."""
+    """Cut the transcript into cues to be shown one after the other.
+
+    A cue begins with its first word. It is shown past the end of its last word if it would be too short to read, but
+    never into the next cue.
+    """
     rows = rows_of_words(segments)
     groups: list[list[CueWord]] = []
     for row, following in itertools.zip_longest(rows, rows[1:]):
@@ -66,17 +69,17 @@ def cues(segments: Sequence[JobSegment]) -> list[Cue]:
 
 
 class _Row:
-    """Words without a long pause; ``then``: when the next row begins."""
+    """Words without a long pause between them; ``then``: start of the next row."""
 
     def __init__(self, words: Sequence[CueWord], then: float) -> None:
         self._words = words
         self._starts = [*(word.start for word in words), then]
-        # Running sums, so that no pair of words is looked at word by word.
+        # Prefix sums, so that a range of words is measured without visiting each word.
         self._width = [0, *itertools.accumulate(word.columns + word.spaced for word in words)]
         self._sentences = [0, *itertools.accumulate(word.breaks is Break.SENTENCE for word in words)]
 
     def cut(self) -> list[list[CueWord]]:
-        """The cheapest cues."""
+        """Return the cheapest division into cues."""
         count = len(self._words)
         best = [0.0] + [math.inf] * count
         begins = [0] * (count + 1)
@@ -97,7 +100,7 @@ class _Row:
         return groups[::-1]
 
     def _fitting(self, begin: int) -> int:
-        """Behind the last word of a line that begins with this one."""
+        """Return the index after the last word that fits on a line beginning with word ``begin``."""
         room = self._width[begin] + self._words[begin].spaced + LINE_CHARS
         return bisect.bisect_right(self._width, room, begin + 1) - 1
 
@@ -138,7 +141,7 @@ def _line_cost(upper: Sequence[CueWord], lower: Sequence[CueWord]) -> float:
     above, below = _columns(upper), _columns(lower)
     if max(above, below) > LINE_CHARS:
         return math.inf
-    # Where both are as good, the longer line stands below.
+    # If both are equally good, the longer line goes below.
     return _LINE_BREAK[upper[-1].breaks] + _UNEVEN * abs(above - below) / (above + below) + 0.2 * (above > below)
 
 
