@@ -1,4 +1,4 @@
-"""Command line of the model store: ``python -m stt_transcriber.models.__main__ pull|list|verify [NAME …]``."""
+"""Command line of the model store: ``python -m stt_transcriber.models pull|list|verify [NAME …]``."""
 
 import argparse
 import sys
@@ -47,7 +47,7 @@ def _say(line: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="stt_transcriber.models.__main__", description="The store of Whisper models.")
+    parser = argparse.ArgumentParser(prog="stt_transcriber.models", description="The store of Whisper models.")
     parser.add_argument("--models-dir", type=Path, default=default_models_dir(), help="default: %(default)s")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("pull", help="install models").add_argument("names", nargs="+", metavar="NAME")
