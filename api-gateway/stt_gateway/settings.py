@@ -55,9 +55,6 @@ class GatewaySettings(CommonSettings):
     max_session_s: Annotated[int, Field(ge=10, le=24 * 3600)] = Field(
         4 * 3600, description="Longest live session; it is stopped then."
     )
-    max_utterance_s: Annotated[int, Field(ge=1, le=30)] = Field(
-        28, description="Longest utterance, as told to clients; the transcriber cuts there."
-    )
     send_timeout_s: Annotated[float, Field(ge=0.1, le=120)] = Field(
         10.0, description="A client that does not read for so long is let go."
     )

@@ -23,6 +23,7 @@ from gateway_bench import (
     running_gateway,
     since,
     stand_ins,
+    tell_status,
     until,
 )
 from live_client import as_json, chunked, talk
@@ -75,6 +76,16 @@ async def test_ready_comes_first_and_event_numbers_rise_to_done(gateway: Gateway
     assert {event["session_id"] for event in heard.events} == {"s1"}
     assert heard.of("partial")
     assert heard.text == "words 1"
+
+
+async def test_ready_repeats_the_longest_utterance_that_transcribers_announce(
+    gateway: Gateway, redis_client: Redis
+) -> None:
+    for name, seconds in (("1", 20), ("2", 12)):
+        await tell_status(redis_client, "transcriber", name=name, capacity=4, detail={"max_utterance_s": seconds})
+    async with line(gateway.stream()) as client:
+        ready = await client.hear("ready")
+    assert ready["limits"]["max_utterance_s"] == 12
 
 
 async def test_ready_tells_the_limits_and_the_whole_config(gateway: Gateway, workers: Workers) -> None:

@@ -1,5 +1,7 @@
 """Where utterances end: at pauses, at the ends of sentences, where a line stalls, and where they grow too long."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from live_driver import Driver, heard, steadily
@@ -13,8 +15,17 @@ from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.session import LiveSession
 from stt_transcriber.core.live.utterance import Ticket
 from stt_transcriber.core.schedule.scheduler import Kind
+from stt_transcriber.settings import TranscriberSettings
 
 pytestmark = pytest.mark.unit
+
+
+def test_an_utterance_is_cut_where_the_setting_says() -> None:
+    driver = Driver(TranscriberSettings(max_utterance_s=6).policy())
+    driver.audio(14, loud=True)
+    ends = [utterance.end for utterance in driver.session._audio.closed]
+    assert ends
+    assert all(3_000 * 16 <= end - begin <= 6_000 * 16 for begin, end in pairwise([0, *ends]))
 
 
 def test_endless_speech_is_cut_at_its_quietest_moment_and_goes_on() -> None:

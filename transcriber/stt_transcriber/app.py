@@ -73,6 +73,7 @@ class Status:
                 "model": self._settings.whisper_model,
                 "engine": self.engine.name if self.engine else self._settings.whisper_engine,
                 "languages": list(self.engine.languages) if self.engine else [],
+                "max_utterance_s": self._settings.max_utterance_s,
                 "workers": self._settings.workers(),
                 "decodes_running": self.pool.scheduler.running if self.pool else 0,
                 "decodes_waiting": self.pool.scheduler.waiting if self.pool else 0,

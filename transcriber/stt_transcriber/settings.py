@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from stt_shared.contracts.engines import EngineName
+from stt_shared.contracts.session import MAX_UTTERANCE_S
 from stt_shared.process.cpus import usable_cpus
 from stt_shared.process.settings import CommonSettings
 from stt_transcriber.core.live.policy import LivePolicy
@@ -37,6 +38,9 @@ class TranscriberSettings(CommonSettings):
     buffer_max_duration_s: Annotated[float, Field(ge=1, le=25)] = Field(
         5.0, description="Longest audio behind the last stable word; beyond it words become stable unconfirmed."
     )
+    max_utterance_s: Annotated[int, Field(ge=5, le=MAX_UTTERANCE_S)] = Field(
+        MAX_UTTERANCE_S, description="Longest utterance; a longer one is cut at a quiet place."
+    )
     whisper_accumulation_s: Annotated[float, Field(ge=0.2, le=30)] = Field(
         3.0, description="Longest interval between two partial decodes of a session, however busy the model is."
     )
@@ -66,7 +70,10 @@ class TranscriberSettings(CommonSettings):
 
     def policy(self) -> LivePolicy:
         """Return the policy of live sessions with these settings applied."""
+        max_utterance_ms = self.max_utterance_s * 1000
         return LivePolicy(
+            max_utterance_ms=max_utterance_ms,
+            cut_look_back_ms=min(LivePolicy.cut_look_back_ms, max_utterance_ms // 2),
             max_uncommitted_ms=int(self.buffer_max_duration_s * 1000),
             partial_interval_ms=int(self.partial_interval_s * 1000),
             max_partial_interval_ms=int(self.whisper_accumulation_s * 1000),

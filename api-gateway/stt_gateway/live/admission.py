@@ -8,7 +8,7 @@ from stt_gateway.core.operation.health import AUDIO_PROCESSOR, TRANSCRIBER, free
 from stt_gateway.core.requests.model_limits import check_model_can
 from stt_gateway.live.detached import DetachedSessions
 from stt_shared.contracts.errors import SttError
-from stt_shared.contracts.session import SessionConfig, Task
+from stt_shared.contracts.session import MAX_UTTERANCE_S, SessionConfig, Task
 from stt_shared.process.clock import monotonic_ms
 from stt_shared.streams import keys
 from stt_shared.streams.sessions import SessionStreams
@@ -73,6 +73,19 @@ class Admission:
             self._asked = True
             oldest = min(holders, key=lambda replica: replica.detail["parked_since_ms"])
             await self._functions.publish(keys.gateway_displace(oldest.id), b"")
+
+    async def max_utterance_s(self) -> int:
+        """Return the longest utterance in seconds before it is cut: the least that a ready transcriber announces.
+
+        Raises Redis errors.
+        """
+        await self._read_replicas()
+        announced = [
+            int(replica.detail["max_utterance_s"])
+            for replica in self._replicas
+            if replica.service == TRANSCRIBER and replica.state == "ready" and "max_utterance_s" in replica.detail
+        ]
+        return min(announced, default=MAX_UTTERANCE_S)
 
     async def check_file(self, language: str | None, task: Task) -> str:
         """Check that a file can be transcribed; it may wait for a worker, but not for one that is unable to do it.

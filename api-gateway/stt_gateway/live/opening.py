@@ -35,8 +35,11 @@ class Opening:
     errors.
     """
 
-    def __init__(self, client: Redis, functions: SessionStreams, settings: GatewaySettings) -> None:
+    def __init__(
+        self, client: Redis, functions: SessionStreams, settings: GatewaySettings, max_utterance_s: int
+    ) -> None:
         self._client = client
+        self._max_utterance_s = max_utterance_s
         self._functions = functions
         self._settings = settings
         self._hold = Hold(settings.session_idle_timeout_s + settings.resume_window_s, FIRST_AUDIO_S + _HOLD_MARGIN_S)
@@ -59,7 +62,7 @@ class Opening:
         await self._client.xadd(keys.SESSIONS_WAITING, {"id": session_id, "epoch": epoch})
         SESSIONS_TOTAL.labels("gateway").inc()
         _log.info("session open", session_id=session_id, epoch=epoch, supersedes=opened.replaces)
-        return session, session.ready(token, None if resume is None else False, beginning.event)
+        return session, session.ready(token, None if resume is None else False, beginning.event, self._max_utterance_s)
 
     async def resume(self, session_id: str, resume: Resume) -> tuple[Session, Ready] | None:
         """Resume a session that still exists; return None if it does not, or lacks something that its client has.
@@ -93,7 +96,7 @@ class Opening:
             held=attached.held,
             stopped=attached.stopped,
         )
-        return session, session.ready(resume.token, True, resume.last_event)
+        return session, session.ready(resume.token, True, resume.last_event, self._max_utterance_s)
 
     async def _opened(
         self, at: StreamKeys, epoch: str, config: SessionConfig, token: str, beginning: StartPosition

@@ -89,11 +89,11 @@ class Session:
         self.stopped = stopped
         """Whether nothing more is written: STOP is in the log, or the session has ended."""
 
-    def ready(self, token: str, resumed: bool | None, event: int) -> Ready:
+    def ready(self, token: str, resumed: bool | None, event: int, max_utterance_s: int) -> Ready:
         """Build the first event, which is sent only on the client's own connection: nobody else may read the token.
 
         ``resumed``: None if the client did not ask to resume. ``event``: number of the newest event before those that
-        follow.
+        follow. ``max_utterance_s``: as the transcribers announce it.
         """
         settings = self._settings
         return Ready(
@@ -102,7 +102,7 @@ class Session:
             resume_token=token,
             resumed=resumed,
             resume_from_seq=self._held.seq,
-            limits=Limits(settings.max_message_bytes, settings.max_session_s, settings.max_utterance_s),
+            limits=Limits(settings.max_message_bytes, settings.max_session_s, max_utterance_s),
             config=effective_config(self.config),
             timestamp=iso_timestamp(wall_ms()),
         )

@@ -204,7 +204,8 @@ class Connection:
         """Resume the session that the client asks for, or open a new one. Raises SttError and Redis errors."""
         services, resume = self._services, request.resume
         self._last_event = resume.last_event if resume else 0
-        opening = Opening(services.redis, services.functions, self._settings)
+        max_utterance_s = await services.admission.max_utterance_s()
+        opening = Opening(services.redis, services.functions, self._settings, max_utterance_s)
         if resume is not None and (resumed := await opening.resume(self._session_id, resume)):
             return resumed
         if not self._has_place:

@@ -10,6 +10,10 @@ AUDIO_RATE_HZ = 16000
 """Sample rate in Hz of all audio after the audio-processor."""
 
 
+MAX_UTTERANCE_S = 28
+"""Longest utterance that a window of 30 s takes, with the silence around it."""
+
+
 class Encoding(enum.StrEnum):
     """Encodings that a client may send. The first four are bare samples; the rest are containers that FFmpeg reads."""
 
