@@ -21,7 +21,7 @@ from typing import Any
 import av
 import httpx2
 import numpy as np
-from common import SAMPLE_RATE, Suite, corpus_folder, running_suite, utterances, write_result
+from common import AUDIO_RATE_HZ, Suite, corpus_folder, running_suite, utterances, write_result
 from long_session import sizes_mb
 from numpy.typing import NDArray
 from rich.console import Console
@@ -36,12 +36,12 @@ Pieces = Iterator[bytes]
 
 def speech(folder: str | None) -> NDArray[np.int16]:
     """A minute with some seconds of speech in it; int16 at 16 kHz."""
-    minute = np.zeros(60 * SAMPLE_RATE, np.int16)
+    minute = np.zeros(60 * AUDIO_RATE_HZ, np.int16)
     if folder:
-        said = utterances(corpus_folder(folder), "en", 1)[0].samples[: 50 * SAMPLE_RATE]
+        said = utterances(corpus_folder(folder), "en", 1)[0].samples[: 50 * AUDIO_RATE_HZ]
     else:
-        said = np.random.default_rng(1).integers(-8000, 8000, 8 * SAMPLE_RATE).astype(np.int16)
-    minute[SAMPLE_RATE : SAMPLE_RATE + len(said)] = said
+        said = np.random.default_rng(1).integers(-8000, 8000, 8 * AUDIO_RATE_HZ).astype(np.int16)
+    minute[AUDIO_RATE_HZ : AUDIO_RATE_HZ + len(said)] = said
     return minute
 
 
@@ -63,13 +63,13 @@ def wav_of(size_bytes: int, minute: NDArray[np.int16]) -> Pieces:
 def encoded(path: Path, container: str, codec: str, minute: NDArray[np.int16], minutes: int, **options: str) -> Path:
     """The minute again and again, by FFmpeg's encoder."""
     with av.open(str(path), "w", format=container, options=options) as output:
-        stream = output.add_stream(codec, rate=SAMPLE_RATE, layout="mono")
+        stream = output.add_stream(codec, rate=AUDIO_RATE_HZ, layout="mono")
         context = stream.codec_context
         if codec == "libmp3lame":
             context.bit_rate = 8000
         frame = av.AudioFrame.from_ndarray(minute[None, :], "s16", "mono")
-        frame.sample_rate = SAMPLE_RATE
-        resampler = av.AudioResampler(context.format, "mono", SAMPLE_RATE, frame_size=context.frame_size or 1024)
+        frame.sample_rate = AUDIO_RATE_HZ
+        resampler = av.AudioResampler(context.format, "mono", AUDIO_RATE_HZ, frame_size=context.frame_size or 1024)
         for _ in range(minutes):
             for piece in resampler.resample(frame):
                 output.mux(stream.encode(piece))
@@ -179,7 +179,7 @@ def files(folder: Path, minute: NDArray[np.int16], gigabytes: float) -> dict[str
         yield from make()
 
     silent = np.zeros_like(minute)
-    noise = np.random.default_rng(2).integers(-3000, 3000, 60 * SAMPLE_RATE).astype(np.int16)
+    noise = np.random.default_rng(2).integers(-3000, 3000, 60 * AUDIO_RATE_HZ).astype(np.int16)
     one = encoded(folder / "minute.mp3", "mp3", "libmp3lame", noise, 1, write_xing="0", id3v2_version="0").read_bytes()
     hour = encoded(folder / "hour.mp4", "mp4", "aac", minute, 60)
     silence = encoded(folder / "silence.flac", "flac", "flac", silent, 8 * 60)
@@ -197,7 +197,7 @@ def run(suite: Suite, wanted: dict[str, Pieces]) -> dict[str, Any]:
     try:
         with httpx2.Client(base_url=suite.url, timeout=600, trust_env=False) as client:
             # Buffers, models and threads that any file needs.
-            warm = io.BytesIO(b"".join(wav_of(48000 * 4 * 5, np.zeros(SAMPLE_RATE, np.int16))))
+            warm = io.BytesIO(b"".join(wav_of(48000 * 4 * 5, np.zeros(AUDIO_RATE_HZ, np.int16))))
             measure(client, memory, {}, "warm.wav", iter([warm.getvalue()]))
             memory.restart()
             time.sleep(2.0)

@@ -19,8 +19,8 @@ import psutil
 from numpy.typing import NDArray
 
 from stt_cli.client.sources import pieces_of_file
+from stt_shared.contracts.session import AUDIO_RATE_HZ
 
-SAMPLE_RATE = 16000
 _BEGAN = psutil.cpu_times()
 
 
@@ -34,7 +34,7 @@ class Clip:
 
     @property
     def duration_s(self) -> float:
-        return len(self.samples) / SAMPLE_RATE
+        return len(self.samples) / AUDIO_RATE_HZ
 
 
 def corpus_folder(given: str | None) -> Path:

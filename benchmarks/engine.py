@@ -17,7 +17,8 @@ from common import Clip, corpus_folder, utterances, write_result
 from numpy.typing import NDArray
 from whisper_normalizer.basic import BasicTextNormalizer
 
-from stt_transcriber.core.decoding import SAMPLE_RATE, DecodeRequest, Hypothesis, Memory, Quality
+from stt_shared.contracts.session import AUDIO_RATE_HZ
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Memory, Quality
 from stt_transcriber.engines.base import Engine
 from stt_transcriber.engines.ctranslate2 import engine as faster_whisper
 from stt_transcriber.engines.onnx import engine as onnx_whisper
@@ -76,7 +77,7 @@ def encode_costs(
     rng = np.random.default_rng(0)
     rows = []
     for seconds in (*WINDOWS_S, 12.0, 30.0):
-        window = rng.normal(0, 0.1, int(seconds * SAMPLE_RATE)).astype(np.float32)
+        window = rng.normal(0, 0.1, int(seconds * AUDIO_RATE_HZ)).astype(np.float32)
         row = {"window_s": seconds}
         for name, encode in (("onnxruntime", own._whisper.encode), ("faster-whisper", ct2._encoder.encode)):
             row[name] = round(min(cpu_ms(lambda encode=encode, w=window: encode(w, 0.0, 0)) for _ in range(5)), 1)
@@ -108,11 +109,12 @@ def batch_costs(own: onnx_whisper.OnnxWhisperEngine, clips: list[Clip], language
         for name, remembers in (("along the last draft", True), ("alone", False)):
             memories = [Memory() if remembers else None for _ in windows]
             before = [
-                DecodeRequest(w[: 4 * SAMPLE_RATE], language, memory=m) for w, m in zip(windows, memories, strict=True)
+                DecodeRequest(w[: 4 * AUDIO_RATE_HZ], language, memory=m)
+                for w, m in zip(windows, memories, strict=True)
             ]
             own.decode(before)
             after = [
-                DecodeRequest(w[: int(4.5 * SAMPLE_RATE)], language, memory=m)
+                DecodeRequest(w[: int(4.5 * AUDIO_RATE_HZ)], language, memory=m)
                 for w, m in zip(windows, memories, strict=True)
             ]
             kept = [memory.kept if memory else None for memory in memories]
@@ -132,7 +134,7 @@ def final_figures(engine: Engine, clips: list[Clip], language: str) -> dict[str,
     texts: list[str] = []
     took = 0.0
     for clip in clips:
-        samples = as_float(clip)[: 30 * SAMPLE_RATE]
+        samples = as_float(clip)[: 30 * AUDIO_RATE_HZ]
         took += cpu_ms(
             lambda s=samples: texts.append(engine.decode([DecodeRequest(s, language, quality=Quality.FULL)])[0].text)
         )
@@ -162,7 +164,7 @@ def sureness_figures(
             texts: list[str] = []
             took = {"alone": 0.0, "along drafts": 0.0}
             for clip in clips:
-                samples, memory = as_float(clip)[: 30 * SAMPLE_RATE], Memory()
+                samples, memory = as_float(clip)[: 30 * AUDIO_RATE_HZ], Memory()
                 for end in growing(clip):
                     own.decode([DecodeRequest(samples[:end], language, memory=memory)])
                 for name, remembered in (("along drafts", memory), ("alone", None)):
@@ -211,7 +213,7 @@ def recipe_figures(
 
 def growing(clip: Clip) -> range:
     """Ends of a window from one second to eight."""
-    return range(SAMPLE_RATE, min(len(clip.samples), 8 * SAMPLE_RATE), int(TICK_S * SAMPLE_RATE))
+    return range(AUDIO_RATE_HZ, min(len(clip.samples), 8 * AUDIO_RATE_HZ), int(TICK_S * AUDIO_RATE_HZ))
 
 
 def as_float(clip: Clip) -> NDArray[np.float32]:

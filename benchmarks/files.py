@@ -21,7 +21,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import jiwer
 import msgspec
 import numpy as np
-from common import SAMPLE_RATE, Clip, corpus_folder, utterances, write_result
+from common import AUDIO_RATE_HZ, Clip, corpus_folder, utterances, write_result
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 from numpy.typing import NDArray
 from redis.asyncio import Redis
@@ -46,7 +46,7 @@ from stt_transcriber.files.worker import ChunkWorker
 from stt_transcriber.models.store import default_models_dir, resolve
 from stt_transcriber.vad.models import load_vad
 
-FED_SAMPLES = SAMPLE_RATE
+FED_SAMPLES = AUDIO_RATE_HZ
 WARM_S = 5
 
 
@@ -118,7 +118,7 @@ def engine_figures(clips: list[Clip], args: argparse.Namespace) -> dict[str, Any
         "faster-whisper, batched": batched_texts,
         "faster-whisper, sequential": sequential_texts,
     }
-    short = [Clip("warm", "", clips[0].samples[: WARM_S * SAMPLE_RATE])]
+    short = [Clip("warm", "", clips[0].samples[: WARM_S * AUDIO_RATE_HZ])]
     figures: dict[str, Any] = {}
     for way in ways.values():
         way(short)
@@ -169,7 +169,7 @@ class SleepingEngine:
         return self.decode_files(requests, lambda: None)
 
     def decode_files(self, requests: Sequence[DecodeRequest], give_way: GiveWay) -> list[Hypothesis]:
-        cost_s = sum(len(request.samples) for request in requests) / SAMPLE_RATE * self.COST_PER_AUDIO_S
+        cost_s = sum(len(request.samples) for request in requests) / AUDIO_RATE_HZ * self.COST_PER_AUDIO_S
         time.sleep(cost_s)
         self.slept_s += cost_s
         return [Hypothesis("", (), "en", 1.0, 0.0, 0.0, 1.0) for _ in requests]
@@ -186,7 +186,7 @@ async def replica_figures(replicas: int, chunks: int = 128, chunk_s: int = 28) -
             for number, engine in enumerate(engines):
                 await started(stack, url, f"bench-{number}", engine)
             began = time.perf_counter()
-            await decoded(client, chunks, chunk_s * SAMPLE_RATE)
+            await decoded(client, chunks, chunk_s * AUDIO_RATE_HZ)
             wall_s = time.perf_counter() - began
     ideal_s = chunks * chunk_s * SleepingEngine.COST_PER_AUDIO_S / replicas
     return {

@@ -13,13 +13,13 @@ from typing import Any
 
 import jiwer
 import websockets
-from common import SAMPLE_RATE, Clip, corpus_folder, running_suite, utterances, write_result
+from common import AUDIO_RATE_HZ, Clip, corpus_folder, running_suite, utterances, write_result
 from faster_whisper import WhisperModel
 from rich.progress import Progress
 from whisper_normalizer.basic import BasicTextNormalizer
 from whisper_normalizer.english import EnglishTextNormalizer
 
-CHUNK = SAMPLE_RATE * 40 // 1000
+CHUNK = AUDIO_RATE_HZ * 40 // 1000
 
 
 async def live(url: str, clip: Clip, language: str | None) -> dict[str, Any]:
@@ -31,7 +31,7 @@ async def live(url: str, clip: Clip, language: str | None) -> dict[str, Any]:
 
         async def send() -> float:
             for at in range(0, len(clip.samples), CHUNK):
-                delay = began + at / SAMPLE_RATE - time.monotonic()
+                delay = began + at / AUDIO_RATE_HZ - time.monotonic()
                 if delay > 0:
                     await asyncio.sleep(delay)
                 await ws.send(clip.samples[at : at + CHUNK].tobytes())

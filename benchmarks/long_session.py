@@ -17,14 +17,14 @@ import jiwer
 import numpy as np
 import psutil
 import websockets
-from common import SAMPLE_RATE, Clip, corpus_folder, running_suite, utterances, write_result
+from common import AUDIO_RATE_HZ, Clip, corpus_folder, running_suite, utterances, write_result
 from live_wer import offline
 from rich.progress import Progress
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from stt_transcriber.models.store import default_models_dir, resolve
 
-CHUNK = SAMPLE_RATE * 40 // 1000
+CHUNK = AUDIO_RATE_HZ * 40 // 1000
 EVERY_S = 5.0
 GAP_S = 1.0
 
@@ -55,7 +55,7 @@ async def play(url: str, pid: int, samples: np.ndarray, speed: float) -> dict[st
     rows: list[tuple[float, dict[str, float]]] = []
     counts = {"partial": 0, "final": 0}
     texts: list[str] = []
-    seconds = len(samples) / SAMPLE_RATE
+    seconds = len(samples) / AUDIO_RATE_HZ
     done: dict[str, Any] = {}
     async with websockets.connect(url + "?session_id=soak&language=en", max_size=None) as ws:
         began = time.monotonic()
@@ -64,11 +64,11 @@ async def play(url: str, pid: int, samples: np.ndarray, speed: float) -> dict[st
             with Progress() as progress:
                 bar = progress.add_task("streaming", total=seconds)
                 for at in range(0, len(samples), CHUNK):
-                    delay = began + at / SAMPLE_RATE / speed - time.monotonic()
+                    delay = began + at / AUDIO_RATE_HZ / speed - time.monotonic()
                     if delay > 0:
                         await asyncio.sleep(delay)
                     await ws.send(samples[at : at + CHUNK].tobytes())
-                    progress.update(bar, completed=at / SAMPLE_RATE)
+                    progress.update(bar, completed=at / AUDIO_RATE_HZ)
             await ws.send(json.dumps({"type": "stop"}))
 
         async def watch() -> None:
@@ -144,7 +144,7 @@ def main() -> None:
     args = parser.parse_args()
     clips = utterances(corpus_folder(args.corpus), "en", kinds=("long", "utterance"))
     order = played(clips, args.minutes * 60)
-    gap = np.zeros(int(GAP_S * SAMPLE_RATE), np.int16)
+    gap = np.zeros(int(GAP_S * AUDIO_RATE_HZ), np.int16)
     samples = np.concatenate([part for clip in order for part in (clip.samples, gap)])
     with running_suite(WHISPER_MODEL=args.model) as suite:
         run = asyncio.run(play(suite.stream_url, suite.pid, samples, args.speed))
@@ -157,7 +157,7 @@ def main() -> None:
         "long_session",
         {
             "model": args.model,
-            "minutes": round(len(samples) / SAMPLE_RATE / 60, 1),
+            "minutes": round(len(samples) / AUDIO_RATE_HZ / 60, 1),
             "speed": args.speed,
             **run["counts"],
             "timings_ms": run["done"].get("timings_ms"),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import SAMPLE_RATE, corpus_folder, read_audio, write_result
+from common import AUDIO_RATE_HZ, corpus_folder, read_audio, write_result
 from numpy.typing import NDArray
 from rich.progress import Progress
 
@@ -37,7 +37,7 @@ from stt_transcriber.models.store import default_models_dir
 from stt_transcriber.vad.models import load_vad
 
 Audio = NDArray[np.int16]
-FRAME = SAMPLE_RATE // 10
+FRAME = AUDIO_RATE_HZ // 10
 PAUSE_S = 0.15
 SHORTEST_S = 0.2
 SHORT_SAYINGS = (
@@ -70,13 +70,13 @@ class Said:
 
 def keyboard(rng: np.random.Generator, seconds: float) -> Audio:
     """Keys struck in bursts: a click as the key hits the bottom, a softer one as it comes back."""
-    out = 20.0 * rng.standard_normal(round(seconds * SAMPLE_RATE))
+    out = 20.0 * rng.standard_normal(round(seconds * AUDIO_RATE_HZ))
     at = 0.5
     while at < seconds - 0.5:
         for _ in range(rng.integers(3, 14)):
             for delay_s, level in ((0.0, rng.uniform(2000, 9000)), (rng.uniform(0.06, 0.11), rng.uniform(600, 2500))):
                 length = rng.integers(160, 480)
-                begin = round((at + delay_s) * SAMPLE_RATE)
+                begin = round((at + delay_s) * AUDIO_RATE_HZ)
                 click = rng.standard_normal(length) * np.exp(-np.arange(length) / rng.uniform(20, 60))
                 room = max(0, min(length, len(out) - begin))
                 out[begin : begin + room] += level * click[:room]
@@ -87,11 +87,11 @@ def keyboard(rng: np.random.Generator, seconds: float) -> Audio:
 
 def breathing(rng: np.random.Generator, seconds: float) -> Audio:
     """Breath on a microphone: noise shaped by the throat, in and out, some four seconds each."""
-    noise = np.fft.rfft(rng.standard_normal(round(seconds * SAMPLE_RATE)))
-    hertz = np.fft.rfftfreq(round(seconds * SAMPLE_RATE), 1 / SAMPLE_RATE)
+    noise = np.fft.rfft(rng.standard_normal(round(seconds * AUDIO_RATE_HZ)))
+    hertz = np.fft.rfftfreq(round(seconds * AUDIO_RATE_HZ), 1 / AUDIO_RATE_HZ)
     shape = sum(gain / (1 + ((hertz - peak) / width) ** 2) for peak, width, gain in _BREATH_PEAKS)
-    shaped = np.fft.irfft(noise * shape, round(seconds * SAMPLE_RATE))
-    time = np.arange(len(shaped)) / SAMPLE_RATE
+    shaped = np.fft.irfft(noise * shape, round(seconds * AUDIO_RATE_HZ))
+    time = np.arange(len(shaped)) / AUDIO_RATE_HZ
     swell = np.maximum(0, np.sin(2 * np.pi * time / 4.1)) ** 1.5 + 0.6 * np.maximum(0, -np.sin(2 * np.pi * time / 4.1))
     return _int16(2500 * shaped / np.std(shaped) * swell + 15 * rng.standard_normal(len(shaped)))
 
@@ -101,7 +101,7 @@ _BREATH_PEAKS = ((500.0, 300.0, 1.0), (1500.0, 500.0, 0.6), (3200.0, 900.0, 0.3)
 
 def hold_music(rng: np.random.Generator, seconds: float) -> Audio:
     """A melody over chords, as a telephone plays it: harmonics, vibrato, 300 to 3400 Hz."""
-    time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    time = np.arange(round(seconds * AUDIO_RATE_HZ)) / AUDIO_RATE_HZ
     out = np.zeros(len(time))
     chords = ((0, 4, 7), (9, 12, 16), (5, 9, 12), (7, 11, 14))
     for beat in range(int(seconds / 0.5)):
@@ -109,14 +109,14 @@ def hold_music(rng: np.random.Generator, seconds: float) -> Audio:
         notes = [(note - 12, 0.5, 2.0) for note in chord] if beat % 4 == 0 else []
         notes.append((int(rng.choice(chord)) + 12, 1.0, 0.5))
         for note, level, length_s in notes:
-            begin = round(beat * 0.5 * SAMPLE_RATE)
-            t = time[: round(length_s * SAMPLE_RATE)][: len(time) - begin]
+            begin = round(beat * 0.5 * AUDIO_RATE_HZ)
+            t = time[: round(length_s * AUDIO_RATE_HZ)][: len(time) - begin]
             hertz = 261.6 * 2 ** (note / 12)
             phase = 2 * np.pi * hertz * t + 0.3 * np.sin(2 * np.pi * 5.5 * t)
             tone = sum(np.sin(k * phase) / k**1.3 for k in range(1, 7)) * np.exp(-1.5 * t / length_s)
             out[begin : begin + len(t)] += level * tone
     spectrum = np.fft.rfft(out)
-    hertz_axis = np.fft.rfftfreq(len(out), 1 / SAMPLE_RATE)
+    hertz_axis = np.fft.rfftfreq(len(out), 1 / AUDIO_RATE_HZ)
     out = np.fft.irfft(spectrum * ((hertz_axis > 300) & (hertz_axis < 3400)), len(out))
     return _int16(6000 * out / np.max(np.abs(out)))
 
@@ -135,7 +135,7 @@ def noises(folder: Path, minutes: float) -> dict[str, Audio]:
     for gain in (1.0, 0.25, 2.0, 0.5):
         for name, samples in files.items():
             found[f"{name} x{gain:g}"] = _int16(samples * gain)
-        if sum(map(len, found.values())) >= minutes * 60 * SAMPLE_RATE:
+        if sum(map(len, found.values())) >= minutes * 60 * AUDIO_RATE_HZ:
             return found
     raise SystemExit("error: the corpus has too few files of kind noise")
 
@@ -163,7 +163,7 @@ def short_sayings(folder: Path) -> Iterator[tuple[str, Audio]]:
                 if alone or (text in SHORT_SAYINGS and end - begin >= SHORTEST_S):
                     samples = read_audio(folder / row["path"]) if samples is None else samples
                     lo, hi = begin - min(PAUSE_S, before), end + min(PAUSE_S, after)
-                    yield text, samples[int(lo * SAMPLE_RATE) : int(hi * SAMPLE_RATE)]
+                    yield text, samples[int(lo * AUDIO_RATE_HZ) : int(hi * AUDIO_RATE_HZ)]
                     index += len(run) - 1
                     break
             index += 1
@@ -188,7 +188,7 @@ class InboxSource:
     def __init__(self, decode: Any, voice: VadModel, language: str | None, policy: LivePolicy) -> None:
         self._decode = decode
         self._session = LiveSession("noise", SessionConfig(language=language), policy, voice)
-        self._interval = policy.partial_interval_ms * SAMPLE_RATE // 1000
+        self._interval = policy.partial_interval_ms * AUDIO_RATE_HZ // 1000
         self._next_partial = 0
         self.said = Said()
 
@@ -265,8 +265,8 @@ def main() -> None:
                 invented[name] = {"partials": said.partials, "finals": said.finals}
         control = []
         for text, samples in progress.track(sayings, description="control"):
-            room = 15 * rng.standard_normal(10 * SAMPLE_RATE + len(samples))
-            room[8 * SAMPLE_RATE : 8 * SAMPLE_RATE + len(samples)] += samples
+            room = 15 * rng.standard_normal(10 * AUDIO_RATE_HZ + len(samples))
+            room[8 * AUDIO_RATE_HZ : 8 * AUDIO_RATE_HZ + len(samples)] += samples
             said = listen(_int16(room))
             control.append({"said": text, "heard": " ".join(said.finals), "rejected": dict(said.rejected)})
     write_result(
@@ -277,7 +277,7 @@ def main() -> None:
             "language": args.language or "detected",
             "vad": args.vad,
             "guards": not args.without_guards,
-            "noise_s": round(sum(map(len, sounds.values())) / SAMPLE_RATE, 1),
+            "noise_s": round(sum(map(len, sounds.values())) / AUDIO_RATE_HZ, 1),
             "decodes": decodes,
             "rejected": dict(rejected),
             "invented_words_in_finals": _count(invented, "finals"),

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 import uvloop
-from common import SAMPLE_RATE, Clip, corpus_folder, running_suite, utterances, write_result
+from common import AUDIO_RATE_HZ, Clip, corpus_folder, running_suite, utterances, write_result
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-CHUNK = SAMPLE_RATE // 25
+CHUNK = AUDIO_RATE_HZ // 25
 GAP_S = 1.5
 UNTOLD_S = 1.0
 """Who was not told when to come again waits so long."""
@@ -72,7 +72,7 @@ async def session(url: str, clips: list[Clip], until: float, seen: Seen) -> floa
 
 
 async def speak(socket: Any, clips: list[Clip], until: float) -> None:
-    silence = np.zeros(int(GAP_S * SAMPLE_RATE), np.int16)
+    silence = np.zeros(int(GAP_S * AUDIO_RATE_HZ), np.int16)
     began, sent = time.perf_counter(), 0
     while True:
         for clip in clips:
@@ -83,7 +83,7 @@ async def speak(socket: Any, clips: list[Clip], until: float) -> None:
                     return
                 await socket.send(audio[at : at + CHUNK].tobytes())
                 sent += CHUNK
-                await asyncio.sleep(max(0.0, began + sent / SAMPLE_RATE - time.perf_counter()))
+                await asyncio.sleep(max(0.0, began + sent / AUDIO_RATE_HZ - time.perf_counter()))
 
 
 async def client(url: str, clips: list[Clip], number: int, until: float, seen: Seen) -> None:
@@ -136,7 +136,7 @@ def main() -> None:
     args = parser.parse_args()
     clips = utterances(corpus_folder(args.corpus), "en", 20)
     with running_suite(WHISPER_MODEL=args.model) as suite:
-        url = f"{suite.stream_url}?sample_rate={SAMPLE_RATE}&language=en"
+        url = f"{suite.stream_url}?sample_rate={AUDIO_RATE_HZ}&language=en"
         result = uvloop.run(overload(url, clips, args.clients, args.seconds))
     write_result(args.out, "overload", {"model": args.model, **result})
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import SAMPLE_RATE, Clip, corpus_folder, running_suite, utterances, write_result
+from common import AUDIO_RATE_HZ, Clip, corpus_folder, running_suite, utterances, write_result
 from playwright.sync_api import CDPSession, Page
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -134,11 +134,11 @@ def starting_at_once(clip: Clip, path: Path) -> None:
     is_voice = load_vad("silero")().probabilities(windows) >= GatePolicy().onset_probability
     run_together = np.lib.stride_tricks.sliding_window_view(is_voice, VOICE_WINDOWS).all(axis=1)
     first = int(np.argmax(run_together)) * WINDOW_SAMPLES
-    samples = clip.samples[max(0, first - LEAD_MS * SAMPLE_RATE // 1000) :]
+    samples = clip.samples[max(0, first - LEAD_MS * AUDIO_RATE_HZ // 1000) :]
     with wave.open(str(path), "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
-        out.setframerate(SAMPLE_RATE)
+        out.setframerate(AUDIO_RATE_HZ)
         out.writeframes(samples.tobytes())
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import psutil
-from common import SAMPLE_RATE, corpus_folder, utterances, write_result
+from common import AUDIO_RATE_HZ, corpus_folder, utterances, write_result
 from rich.console import Console
 from rich.table import Table
 
@@ -158,7 +158,7 @@ def speech_without_pauses(folder: Path) -> np.ndarray:
     samples = np.concatenate([clip.samples for clip in utterances(folder, "en", 12)])
     blocks = samples[: len(samples) // 800 * 800].reshape(-1, 800)
     loud = np.abs(blocks.astype(np.float32)).mean(axis=1)
-    return blocks[loud > 0.3 * np.median(loud)].reshape(-1)[: 60 * SAMPLE_RATE]
+    return blocks[loud > 0.3 * np.median(loud)].reshape(-1)[: 60 * AUDIO_RATE_HZ]
 
 
 def main() -> None:

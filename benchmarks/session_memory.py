@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import psutil
 import websockets
-from common import SAMPLE_RATE, corpus_folder, utterances, write_result
+from common import AUDIO_RATE_HZ, corpus_folder, utterances, write_result
 from redis import Redis
 from rich.console import Console
 from rich.table import Table
 from road import Road, running_road, speech_without_pauses
 
-CHUNK = SAMPLE_RATE // 25
+CHUNK = AUDIO_RATE_HZ // 25
 FEW = 10
 
 
@@ -31,8 +31,8 @@ async def talk(url: str, samples: np.ndarray, seconds: float) -> None:
     async with websockets.connect(url, max_size=None, compression=None, ping_interval=None) as socket:
         reading = asyncio.create_task(_read(socket))
         began = time.monotonic()
-        for at in range(0, int(seconds * SAMPLE_RATE), CHUNK):
-            await asyncio.sleep(max(0.0, began + at / SAMPLE_RATE - time.monotonic()))
+        for at in range(0, int(seconds * AUDIO_RATE_HZ), CHUNK):
+            await asyncio.sleep(max(0.0, began + at / AUDIO_RATE_HZ - time.monotonic()))
             await socket.send(np.take(samples, range(at, at + CHUNK), mode="wrap").tobytes())
         await socket.send('{"type":"stop"}')
         await reading
@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--out")
     args = parser.parse_args()
     folder = corpus_folder(args.corpus)
-    pause = np.zeros(SAMPLE_RATE, np.int16)
+    pause = np.zeros(AUDIO_RATE_HZ, np.int16)
     sentences = np.concatenate([part for clip in utterances(folder, "en", 12) for part in (clip.samples, pause)])
     recordings = {"sentences with pauses": sentences, "one utterance of 28 s": speech_without_pauses(folder)}
     rows: dict[str, Any] = {}

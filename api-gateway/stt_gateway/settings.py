@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from stt_gateway.core.requests.access import host_names, origin_names
+from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.process.folders import default_data_dir, default_spool_dir
 from stt_shared.process.settings import CommonSettings
 
@@ -38,7 +39,7 @@ class GatewaySettings(CommonSettings):
         1024**2, description="Longest WebSocket message."
     )
     sample_rate: Annotated[int, Field(ge=8000, le=192_000)] = Field(
-        16000, description="Hertz of live audio whose client does not say."
+        AUDIO_RATE_HZ, description="Hertz of live audio whose client does not say."
     )
     channels: Annotated[int, Field(ge=1, le=8)] = Field(1, description="Channels of live audio, likewise.")
     vad_silence_threshold_ms: Annotated[int, Field(ge=100, le=5000)] = Field(

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stt_transcriber.core.decoding import SAMPLE_RATE, DecodeRequest, Hypothesis, TimedWord
+from stt_shared.contracts.session import AUDIO_RATE_HZ
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, TimedWord
 from stt_transcriber.engines.request import check_request, nothing_heard
 
 FRAME_SAMPLES = 1600
@@ -59,13 +60,13 @@ def speech(utterances: Sequence[int], gaps_ms: Sequence[int]) -> Speech:
     starts: list[int] = []
     at = 0
     for frames, gap_ms in zip(utterances, gaps_ms, strict=True):
-        parts.append(np.zeros(gap_ms * SAMPLE_RATE // 1000, np.int16))
+        parts.append(np.zeros(gap_ms * AUDIO_RATE_HZ // 1000, np.int16))
         at += len(parts[-1])
         for _ in range(frames):
             parts.append(frame(len(starts)))
-            starts.append(at * 1000 // SAMPLE_RATE)
+            starts.append(at * 1000 // AUDIO_RATE_HZ)
             at += FRAME_SAMPLES
-    parts.append(np.zeros(SAMPLE_RATE, np.int16))
+    parts.append(np.zeros(AUDIO_RATE_HZ, np.int16))
     return Speech(np.concatenate(parts), dict(enumerate(starts)))
 
 
@@ -122,7 +123,7 @@ class OracleEngine:
         check_request(request, self.languages)
         samples = np.round(request.samples * 32768).astype(np.int16)
         words = tuple(
-            TimedWord(word(index), at / SAMPLE_RATE, (at + CODE_SAMPLES) / SAMPLE_RATE, 1.0)
+            TimedWord(word(index), at / AUDIO_RATE_HZ, (at + CODE_SAMPLES) / AUDIO_RATE_HZ, 1.0)
             for index, at in heard(samples)
         )
         if not words:

@@ -16,7 +16,7 @@ import websockets
 import stt_client
 from chaos.count import Count, count
 from chaos.oracle import Speech, speech, word
-from stt_transcriber.core.decoding import SAMPLE_RATE
+from stt_shared.contracts.session import AUDIO_RATE_HZ
 
 QUERY = "language=en&endpointing_ms=500"
 
@@ -47,7 +47,7 @@ class Talk:
 
     @property
     def duration_ms(self) -> float:
-        return len(self.speech.samples) * 1000 / SAMPLE_RATE
+        return len(self.speech.samples) * 1000 / AUDIO_RATE_HZ
 
     @property
     def in_mid_speech(self) -> bool:
@@ -55,7 +55,7 @@ class Talk:
         return 0 < self.sent_ms < self.duration_ms - 1000 and not self.ended
 
     def chunks(self) -> list[bytes]:
-        size = self.chunk_ms * SAMPLE_RATE // 1000
+        size = self.chunk_ms * AUDIO_RATE_HZ // 1000
         samples = self.speech.samples
         return [samples[at : at + size].tobytes() for at in range(0, len(samples), size)]
 

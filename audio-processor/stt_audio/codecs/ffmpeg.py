@@ -16,6 +16,7 @@ from stt_audio.codecs.resample import MonoResampler
 from stt_audio.codecs.sniff import Media
 from stt_audio.codecs.source import FileSource, Readable, StreamSource
 from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.session import AUDIO_RATE_HZ
 
 MAX_BAD_PACKETS = 100
 """Consecutive damaged packets that are tolerated; one more fails the stream. Single ones are skipped, as in players."""
@@ -68,7 +69,7 @@ class AudioInput(abc.ABC):
                 left -= len(pcm) // 2
                 if left < 0:
                     raise SttError(
-                        "too_large", f"the audio is longer than the {max_samples // 16000} s that are allowed"
+                        "too_large", f"the audio is longer than the {max_samples // AUDIO_RATE_HZ} s that are allowed"
                     )
                 if pcm:
                     yield pcm

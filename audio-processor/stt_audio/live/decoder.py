@@ -11,7 +11,7 @@ from stt_audio.codecs.restart_points import Checkpoint, Point, RestartPoints
 from stt_audio.codecs.sniff import HEAD_BYTES, LIVE_MEDIA, Media, sniff
 from stt_audio.codecs.wav import WavHeader, parse_wav_header, wav_header
 from stt_shared.contracts.errors import SttError
-from stt_shared.contracts.session import Encoding, SessionConfig
+from stt_shared.contracts.session import AUDIO_RATE_HZ, Encoding, SessionConfig
 
 _NOTHING: tuple[bytes, ...] = ()
 
@@ -87,7 +87,9 @@ class PcmStream:
             pcm = await asyncio.get_running_loop().run_in_executor(self._executor, self._pcm.feed, data)
         self._left -= len(pcm) // 2
         if self._left < 0:
-            raise SttError("too_large", f"the audio is longer than the {self._max_samples // 16000} s that are allowed")
+            raise SttError(
+                "too_large", f"the audio is longer than the {self._max_samples // AUDIO_RATE_HZ} s that are allowed"
+            )
         if pcm:
             yield pcm
 

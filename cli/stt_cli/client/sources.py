@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from stt_cli.errors import CliError
+from stt_shared.contracts.session import AUDIO_RATE_HZ
 
-FILE_RATE = 16_000
+FILE_RATE = AUDIO_RATE_HZ
 PIECE_S = 0.1
 _QUEUED_PIECES = 50
 

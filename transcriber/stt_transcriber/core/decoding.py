@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from stt_shared.contracts.session import Task
 
-SAMPLE_RATE = 16000
-
 
 class Quality(enum.Enum):
     """Search effort of a decode.

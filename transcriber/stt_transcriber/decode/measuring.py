@@ -6,8 +6,9 @@ from collections.abc import Callable
 import numpy as np
 import structlog
 
+from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.process.clock import monotonic_ms
-from stt_transcriber.core.decoding import SAMPLE_RATE, DecodeRequest
+from stt_transcriber.core.decoding import DecodeRequest
 from stt_transcriber.core.schedule.pacing import draft_ms
 from stt_transcriber.core.schedule.speed import Speed
 from stt_transcriber.decode.pool import ModelPool
@@ -23,7 +24,7 @@ _FIRST_MS = 1000.0
 
 def window() -> DecodeRequest:
     """Return a request with six seconds of silence, so that hardly any text is decoded."""
-    return DecodeRequest(np.zeros(6 * SAMPLE_RATE, np.float32), "en")
+    return DecodeRequest(np.zeros(6 * AUDIO_RATE_HZ, np.float32), "en")
 
 
 def measure_first(engine: Engine) -> Speed:

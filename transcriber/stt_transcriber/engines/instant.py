@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stt_shared.contracts.engines import EngineName
-from stt_transcriber.core.decoding import SAMPLE_RATE, DecodeRequest, Hypothesis, TimedWord
+from stt_shared.contracts.session import AUDIO_RATE_HZ
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, TimedWord
 from stt_transcriber.engines.request import check_request, nothing_heard
 
 WORD = "word"
@@ -33,7 +34,7 @@ class InstantEngine:
         check_request(request, self.languages)
         if not len(request.samples):
             return nothing_heard(request)
-        spoken = TimedWord(WORD, 0.0, len(request.samples) / SAMPLE_RATE, 1.0)
+        spoken = TimedWord(WORD, 0.0, len(request.samples) / AUDIO_RATE_HZ, 1.0)
         return Hypothesis(WORD, (spoken,), "en", 1.0, 0.0, 0.0, 1.0)
 
 

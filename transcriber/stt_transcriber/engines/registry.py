@@ -11,7 +11,8 @@ import numpy as np
 import structlog
 
 from stt_shared.contracts.engines import EngineName
-from stt_transcriber.core.decoding import SAMPLE_RATE, DecodeRequest, Quality
+from stt_shared.contracts.session import AUDIO_RATE_HZ
+from stt_transcriber.core.decoding import DecodeRequest, Quality
 from stt_transcriber.engines.base import Engine, EngineError
 from stt_transcriber.models.store import ModelError
 
@@ -71,7 +72,7 @@ def load_engine(
         raise EngineError(str(error)) from error
     # The first decode of a process allocates memory and loads code that later ones reuse.
     for quality in (Quality.DRAFT, Quality.FULL):
-        engine.decode([DecodeRequest(np.zeros(SAMPLE_RATE, np.float32), "en", quality=quality)])
+        engine.decode([DecodeRequest(np.zeros(AUDIO_RATE_HZ, np.float32), "en", quality=quality)])
     return engine
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from stt_shared.contracts.session import Task
-from stt_transcriber.core.decoding import SAMPLE_RATE, DecodeRequest, Hypothesis
+from stt_shared.contracts.session import AUDIO_RATE_HZ, Task
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
 from stt_transcriber.engines.base import EngineError
 
 LONGEST_S = 30.0
@@ -43,8 +43,8 @@ def check_request(request: DecodeRequest, languages: tuple[str, ...]) -> None:
     if request.language is not None and request.language not in languages:
         raise EngineError(f"language {request.language!r} is not one of this model's: {', '.join(languages)}")
     for samples in (request.samples, request.language_samples):
-        if samples is not None and len(samples) > LONGEST_S * SAMPLE_RATE:
-            raise EngineError(f"{len(samples) / SAMPLE_RATE:.1f} s of audio in one request: at most {LONGEST_S:g}")
+        if samples is not None and len(samples) > LONGEST_S * AUDIO_RATE_HZ:
+            raise EngineError(f"{len(samples) / AUDIO_RATE_HZ:.1f} s of audio in one request: at most {LONGEST_S:g}")
 
 
 def spoken_language(request: DecodeRequest, detected: str, probability: float) -> tuple[str, float]:
@@ -70,12 +70,12 @@ def token_limit(samples: int, room: int) -> int:
 
     ``room``: positions of the decoder that its start tokens leave free.
     """
-    return min(room, int(_TOKENS_PER_S * samples / SAMPLE_RATE) + _SPARE_TOKENS)
+    return min(room, int(_TOKENS_PER_S * samples / AUDIO_RATE_HZ) + _SPARE_TOKENS)
 
 
 def loop_limit(samples: int) -> int:
     """Return the maximum number of tokens for this many samples of audio if the text ``repeats_itself``."""
-    return int(_LOOP_TOKENS_PER_S * samples / SAMPLE_RATE) + _SPARE_TOKENS
+    return int(_LOOP_TOKENS_PER_S * samples / AUDIO_RATE_HZ) + _SPARE_TOKENS
 
 
 def repeats_itself(tokens: Sequence[int]) -> bool:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stt_transcriber.core.decoding import SAMPLE_RATE, Quality
+from stt_shared.contracts.session import AUDIO_RATE_HZ
+from stt_transcriber.core.decoding import Quality
 
 MAX_POSITIONS = 1500
 POSITION_SAMPLES = 320
 """Samples per encoder position: two mel frames of 10 ms each."""
-POSITIONS_PER_S = SAMPLE_RATE / POSITION_SAMPLES
+POSITIONS_PER_S = AUDIO_RATE_HZ / POSITION_SAMPLES
 MAX_SAMPLES = MAX_POSITIONS * POSITION_SAMPLES
 
 
@@ -19,7 +20,7 @@ def padded(samples: NDArray[np.float32], pad_s: float) -> NDArray[np.float32]:
 
     The result is a whole number of positions long, 1…1500.
     """
-    wanted = len(samples) + round(pad_s * SAMPLE_RATE)
+    wanted = len(samples) + round(pad_s * AUDIO_RATE_HZ)
     positions = min(max(1, -(-wanted // POSITION_SAMPLES)), MAX_POSITIONS)
     window = np.zeros(positions * POSITION_SAMPLES, np.float32)
     window[: len(samples)] = samples[: len(window)]

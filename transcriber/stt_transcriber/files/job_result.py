@@ -10,6 +10,7 @@ import structlog
 from redis.asyncio import Redis
 
 from stt_shared.contracts.jobs import ChunkResult, JobConfig, JobError, JobResult, JobSegment
+from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.contracts.text import join_texts
 from stt_shared.process.clock import wall_ms
 from stt_shared.process.tasks import cancel_and_wait
@@ -17,7 +18,6 @@ from stt_shared.streams import keys
 from stt_shared.streams.keys import StreamKeys
 from stt_shared.streams.reader import read_state
 from stt_shared.streams.sessions import SessionStreams
-from stt_transcriber.core.decoding import SAMPLE_RATE
 
 _log = structlog.get_logger()
 
@@ -46,7 +46,7 @@ async def complete_job(client: Redis, functions: SessionStreams, at: StreamKeys,
     result = JobResult(
         text=join_texts(_text(result) for result in results),
         language=language,
-        duration=round(int(fields.get(b"total_samples", b"0")) / SAMPLE_RATE, 3),
+        duration=round(int(fields.get(b"total_samples", b"0")) / AUDIO_RATE_HZ, 3),
         segments=[JobSegment(i, s.start, s.end, s.text, s.confidence, s.words) for i, s in enumerate(segments)],
         unrecognized=[span for result in results for span in result.unrecognized],
     )

@@ -13,6 +13,7 @@ import structlog
 from redis.asyncio import Redis
 
 from stt_shared.contracts.jobs import Chunk, ChunkResult, JobConfig, JobSegment, TimeSpan
+from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.contracts.text import join_texts
 from stt_shared.process.tasks import cancel_and_wait, run_together
 from stt_shared.streams import keys
@@ -21,7 +22,7 @@ from stt_shared.streams.reader import read_state
 from stt_shared.streams.sessions import SessionStreams
 from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.stage import WorkItem, WorkQueue
-from stt_transcriber.core.decoding import SAMPLE_RATE, DecodeRequest, Quality
+from stt_transcriber.core.decoding import DecodeRequest, Quality
 from stt_transcriber.core.files.chunk_text import ChunkText
 from stt_transcriber.core.text import guards
 from stt_transcriber.core.text.join import join_words
@@ -201,13 +202,13 @@ class ChunkWorker:
             refused = guards.reason_to_reject(hypothesis, text.voice_share, request.quality)
             if refused:
                 REJECTED.labels(refused).inc()
-            offset_s = text.begin / SAMPLE_RATE
+            offset_s = text.begin / AUDIO_RATE_HZ
             words = text.take(None if refused else hypothesis)
             segments += segments_of(words, offset_s)
             texts.append(join_words(words))
-        UNRECOGNIZED_S.inc(sum(end - begin for begin, end in text.unrecognized) / SAMPLE_RATE)
+        UNRECOGNIZED_S.inc(sum(end - begin for begin, end in text.unrecognized) / AUDIO_RATE_HZ)
         unrecognized = [
-            TimeSpan(round(begin / SAMPLE_RATE, 3), round(end / SAMPLE_RATE, 3)) for begin, end in text.unrecognized
+            TimeSpan(round(begin / AUDIO_RATE_HZ, 3), round(end / AUDIO_RATE_HZ, 3)) for begin, end in text.unrecognized
         ]
         part = ChunkResult(language or "", segments, join_texts(texts), unrecognized)
         stored = await until_answered(

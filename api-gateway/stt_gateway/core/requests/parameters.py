@@ -9,7 +9,7 @@ import msgspec
 
 from stt_gateway.core.requests.languages import LANGUAGES, code_of
 from stt_shared.contracts.errors import SttError
-from stt_shared.contracts.session import Encoding, SessionConfig, Task
+from stt_shared.contracts.session import AUDIO_RATE_HZ, Encoding, SessionConfig, Task
 
 MAX_PROMPT_CHARS = 1000
 MAX_LABEL_CHARS = 128
@@ -48,7 +48,7 @@ class Framing(enum.StrEnum):
 class Defaults:
     """Values for parameters that a client does not give."""
 
-    sample_rate: int = 16000
+    sample_rate: int = AUDIO_RATE_HZ
     channels: int = 1
     endpointing_ms: int = 500
 

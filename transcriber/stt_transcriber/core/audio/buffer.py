@@ -3,12 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from stt_shared.contracts.session import AUDIO_RATE_HZ
+
 
 class RollingBuffer:
     """Buffer of int16 samples from ``start`` to ``end``; positions count from the session's first sample (16 kHz)."""
 
     def __init__(self, start: int = 0) -> None:
-        self._samples: NDArray[np.int16] = np.zeros(16000, np.int16)
+        self._samples: NDArray[np.int16] = np.zeros(AUDIO_RATE_HZ, np.int16)
         self._used = 0
         self.start = start
 
@@ -22,7 +24,7 @@ class RollingBuffer:
         needed = self._used + len(samples)
         if needed > len(self._samples):
             # Grow by one second: copying costs next to nothing, and doubling would waste half of a session's memory.
-            grown = np.zeros(needed + 16000, np.int16)
+            grown = np.zeros(needed + AUDIO_RATE_HZ, np.int16)
             grown[: self._used] = self._samples[: self._used]
             self._samples = grown
         self._samples[self._used : needed] = samples

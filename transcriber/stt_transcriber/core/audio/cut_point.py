@@ -1,12 +1,12 @@
 """Cut points for speech without a pause that is long enough to end it: between words if at all possible."""
 
+from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_transcriber.core.audio.buffer import RollingBuffer
 from stt_transcriber.core.audio.vad_gate import WINDOW_SAMPLES
 from stt_transcriber.core.audio.vad_track import VadTrack
-from stt_transcriber.core.decoding import SAMPLE_RATE
 
-_SAMPLES_PER_MS = SAMPLE_RATE // 1000
-_SPAN = SAMPLE_RATE // 10
+_SAMPLES_PER_MS = AUDIO_RATE_HZ // 1000
+_SPAN = AUDIO_RATE_HZ // 10
 _SHORTEST_PAUSE = 2 * WINDOW_SAMPLES
 """A single window without voice may be a stop consonant, whose closure takes up to about 60 ms."""
 

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from stt_shared.contracts.session import AUDIO_RATE_HZ
+
 WINDOW_SAMPLES = 512
 """Samples per probability: 32 ms at 16 kHz."""
-WINDOW_MS = WINDOW_SAMPLES * 1000 // 16000
+WINDOW_MS = WINDOW_SAMPLES * 1000 // AUDIO_RATE_HZ
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_transcriber.core.audio.buffer import RollingBuffer
 from stt_transcriber.core.audio.cut_point import cut_point
 from stt_transcriber.core.audio.vad_gate import WINDOW_SAMPLES, GatePolicy, GateState
 from stt_transcriber.core.audio.vad_stream import VadStream, Voice
 from stt_transcriber.core.audio.vad_track import VadTrack
-from stt_transcriber.core.decoding import SAMPLE_RATE
 from stt_transcriber.core.language import voice_in
 
 
@@ -18,13 +18,13 @@ from stt_transcriber.core.language import voice_in
 class CutterPolicy:
     """Lengths for cutting, in samples at 16 kHz."""
 
-    max_chunk: int = 28 * SAMPLE_RATE
-    look_back: int = 6 * SAMPLE_RATE  # range searched for a cut if there is no pause
-    pad: int = SAMPLE_RATE // 5  # silence kept before and after speech
-    pause: int = SAMPLE_RATE * 3 // 10  # shortest silence that counts as a pause
-    long_pause: int = 3 * SAMPLE_RATE  # always ends a chunk: more silence would only cost decoding time
-    telling: int = 5 * SAMPLE_RATE  # voice needed to detect the language
-    evidence: int = 8 * SAMPLE_RATE  # most voice of several chunks used to detect the language: the last part
+    max_chunk: int = 28 * AUDIO_RATE_HZ
+    look_back: int = 6 * AUDIO_RATE_HZ  # range searched for a cut if there is no pause
+    pad: int = AUDIO_RATE_HZ // 5  # silence kept before and after speech
+    pause: int = AUDIO_RATE_HZ * 3 // 10  # shortest silence that counts as a pause
+    long_pause: int = 3 * AUDIO_RATE_HZ  # always ends a chunk: more silence would only cost decoding time
+    telling: int = 5 * AUDIO_RATE_HZ  # voice needed to detect the language
+    evidence: int = 8 * AUDIO_RATE_HZ  # most voice of several chunks used to detect the language: the last part
 
 
 @dataclass(frozen=True)

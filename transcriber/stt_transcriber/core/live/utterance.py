@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from stt_shared.contracts.events import Final, Notice, Partial, Word, iso_timestamp
+from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_transcriber.core.audio.vad_track import Span
-from stt_transcriber.core.decoding import SAMPLE_RATE, DecodeRequest, Hypothesis, Memory
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Memory
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.core.text.agreement import Agreement, PlacedWord
 from stt_transcriber.core.text.join import join_words, new_part
 
-SAMPLES_PER_MS = SAMPLE_RATE // 1000
+SAMPLES_PER_MS = AUDIO_RATE_HZ // 1000
 
 
 @dataclass

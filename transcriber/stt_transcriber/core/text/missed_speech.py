@@ -8,15 +8,14 @@ different cut, before any audio that contains it is settled.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stt_shared.contracts.session import Task
+from stt_shared.contracts.session import AUDIO_RATE_HZ, Task
 from stt_transcriber.core.audio.buffer import RollingBuffer
 from stt_transcriber.core.audio.cut_point import cut_point, whole_ms
 from stt_transcriber.core.audio.vad_gate import WINDOW_MS, WINDOW_SAMPLES
 from stt_transcriber.core.audio.vad_track import Span, VadTrack
-from stt_transcriber.core.decoding import SAMPLE_RATE
 from stt_transcriber.core.text.agreement import PlacedWord
 
-_SAMPLES_PER_MS = SAMPLE_RATE // 1000
+_SAMPLES_PER_MS = AUDIO_RATE_HZ // 1000
 _UNHEARD_MS = 800
 """Least voice without a word that counts as missed speech. Less is normal, because Whisper's times vary and the VAD
 model still reports voice just after it ended: complete texts had at most 610 ms between words and 380 ms after them."""
@@ -38,9 +37,9 @@ _PADDING = 300 * _SAMPLES_PER_MS
 _DENSE = 0.75
 """Least share of voiced windows in speech, between its pauses. Speech has at least 0.82. Musical notes that the VAD
 model takes for voice have 0.62, and in short parts Whisper's inventions are harder to tell from words."""
-_LEAD = SAMPLE_RATE
+_LEAD = AUDIO_RATE_HZ
 """Most silence after a cut that is decoded."""
-_SHORTEST_CUT = 6 * SAMPLE_RATE
+_SHORTEST_CUT = 6 * AUDIO_RATE_HZ
 """Shortest speech that is cut without such a pause: Whisper needs context to recognise words."""
 _FIRST_PART = (0.3, 0.6)
 """Range of a cut without such a pause, as shares of the length. The first part is decoded next, so a few cuts lead to

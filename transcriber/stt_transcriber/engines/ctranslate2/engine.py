@@ -14,7 +14,8 @@ import tokenizers
 from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
 
 from stt_shared.contracts.engines import EngineName
-from stt_transcriber.core.decoding import SAMPLE_RATE, DecodeRequest, Hypothesis, Quality, TimedWord
+from stt_shared.contracts.session import AUDIO_RATE_HZ
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality, TimedWord
 from stt_transcriber.engines.base import EngineError
 from stt_transcriber.engines.ctranslate2.encoder import Encoding, SplicedEncoder
 from stt_transcriber.engines.fallback import Candidate, better_of
@@ -219,7 +220,7 @@ class FasterWhisperEngine:
             tokenizer.sot_sequence,
             [tokens],
             # Mel frames of the audio itself: no word may end in the padding.
-            [max(2, len(request.samples) * 100 // SAMPLE_RATE)],
+            [max(2, len(request.samples) * 100 // AUDIO_RATE_HZ)],
         )[0]
         texts, groups = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
         pieces = pieces_of(
@@ -230,7 +231,7 @@ class FasterWhisperEngine:
             result.text_token_probs,
             POSITIONS_PER_S,
         )
-        return timed_words(pieces, len(request.samples) / SAMPLE_RATE)
+        return timed_words(pieces, len(request.samples) / AUDIO_RATE_HZ)
 
 
 def load(

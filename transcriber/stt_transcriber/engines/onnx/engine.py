@@ -17,7 +17,8 @@ import tokenizers
 from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
 
 from stt_shared.contracts.engines import EngineName
-from stt_transcriber.core.decoding import SAMPLE_RATE, DecodeRequest, Hypothesis, Quality, TimedWord
+from stt_shared.contracts.session import AUDIO_RATE_HZ
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality, TimedWord
 from stt_transcriber.engines.base import EngineError, GiveWay
 from stt_transcriber.engines.onnx import beam, beam_batch, greedy
 from stt_transcriber.engines.onnx.file_model import FileWhisper, encoding_bytes
@@ -296,7 +297,7 @@ def _hypothesis(request: DecodeRequest, language: tuple[str, float], found: Scor
 def _words(request: DecodeRequest, found: ScoredText) -> tuple[TimedWord, ...]:
     if not found.text.tokens:
         return ()
-    return timed_words(found.pieces(), len(request.samples) / SAMPLE_RATE)
+    return timed_words(found.pieces(), len(request.samples) / AUDIO_RATE_HZ)
 
 
 def load(

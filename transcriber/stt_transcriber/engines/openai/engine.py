@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from stt_shared.contracts.engines import EngineName
+from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.process.extras import install_command
-from stt_transcriber.core.decoding import SAMPLE_RATE, DecodeRequest, Hypothesis, Quality, TimedWord
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality, TimedWord
 from stt_transcriber.engines.base import EngineError
 from stt_transcriber.engines.request import (
     check_request,
@@ -231,7 +232,7 @@ def _words(
     # The last group is the end-of-text token alone.
     pieces = pieces_of(texts[:-1], [len(group) for group in groups[:-1]], path, probabilities, POSITIONS_PER_S)
     settled = attention.settled_tokens(focused.argmax(dim=-1).tolist()[: len(tokens)], audio_positions)
-    duration_s = len(request.samples) / SAMPLE_RATE
+    duration_s = len(request.samples) / AUDIO_RATE_HZ
     words = timed_words(pieces, duration_s)
     safe = timed_words(_whole(pieces, settled), duration_s)
     # The last safe word may lack a mark, or the part after an apostrophe.
