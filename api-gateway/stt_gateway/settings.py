@@ -39,11 +39,13 @@ class GatewaySettings(CommonSettings):
         1024**2, description="Longest WebSocket message."
     )
     sample_rate: Annotated[int, Field(ge=8000, le=192_000)] = Field(
-        AUDIO_RATE_HZ, description="Hertz of live audio whose client does not say."
+        AUDIO_RATE_HZ, description="Sample rate of live audio in Hz, if the client does not say."
     )
-    channels: Annotated[int, Field(ge=1, le=8)] = Field(1, description="Channels of live audio, likewise.")
+    channels: Annotated[int, Field(ge=1, le=8)] = Field(
+        1, description="Channels of live audio, if the client does not say."
+    )
     vad_silence_threshold_ms: Annotated[int, Field(ge=100, le=5000)] = Field(
-        500, description="Silence that ends an utterance, where the client does not say (endpointing_ms)."
+        500, description="Silence that ends an utterance, if the client does not say (endpointing_ms)."
     )
     frame_ms: Annotated[int, Field(ge=20, le=1000)] = Field(
         100,
@@ -51,13 +53,13 @@ class GatewaySettings(CommonSettings):
         "1.6 times as long while this gateway holds more than eight sessions a core.",
     )
     session_idle_timeout_s: Annotated[float, Field(ge=1, le=3600)] = Field(
-        60.0, description="A client that sends nothing for so long, not even keepalive, is let go."
+        60.0, description="A client that sends nothing for this long, not even keepalive, is disconnected."
     )
     max_session_s: Annotated[int, Field(ge=10, le=24 * 3600)] = Field(
         4 * 3600, description="Longest live session; it is stopped then."
     )
     send_timeout_s: Annotated[float, Field(ge=0.1, le=120)] = Field(
-        10.0, description="A client that does not read for so long is let go."
+        10.0, description="A client that does not read for this long is disconnected."
     )
     database_url: str | None = Field(
         None,
@@ -66,37 +68,37 @@ class GatewaySettings(CommonSettings):
     )
     data_dir: Path = Field(
         default_factory=default_data_dir,
-        description="Folder of the transcript store, where it is a file; unset: stt-suite in the user's data.",
+        description="Folder of the transcript store, if it is a file; unset: stt-suite in the user's data folder.",
     )
     transcript_retention_days: Annotated[float, Field(ge=0, le=36_500)] = Field(
-        0.0, description="Transcripts are deleted after so many days; 0 = never."
+        0.0, description="Days after which transcripts are deleted; 0 = never."
     )
     resume_window_s: Annotated[float, Field(ge=0, le=3600)] = Field(
-        150.0, description="A session whose connection was lost can be resumed for so long; then it is stopped."
+        150.0, description="How long a session whose connection was lost can be resumed; then it is stopped."
     )
     max_audio_rate: Annotated[float, Field(ge=1, le=1000)] = Field(
-        2.0, description="Seconds of live audio that a client may send per second; more is read later."
+        2.0, description="Seconds of live audio that a client may send per second; the rest is read later."
     )
     audio_burst_s: Annotated[float, Field(ge=1, le=3600)] = Field(
-        60.0, description="Seconds of live audio that may come at once, from a client that catches up."
+        60.0, description="Seconds of live audio that a client may send at once to catch up."
     )
     gateway_max_sessions: Annotated[int, Field(ge=1, le=100_000)] = Field(
         2000, description="Most live connections of one gateway."
     )
     max_sessions_per_client: Annotated[int, Field(ge=0, le=100_000)] = Field(
-        0, description="Most live connections of one network address at one gateway; 0 = no limit of its own."
+        0, description="Most live connections of one network address at one gateway; 0 = no such limit."
     )
     max_http_connections: Annotated[int, Field(ge=1, le=100_000)] = Field(
         1000, description="Most HTTP connections of one gateway, without WebSockets; at most a third of the open files."
     )
     redis_wait_s: Annotated[float, Field(ge=0.1, le=600)] = Field(
-        10.0, description="How long a start waits for Redis to answer."
+        10.0, description="How long the service waits for Redis at start."
     )
     drain_timeout_s: Annotated[int, Field(ge=1, le=600)] = Field(
         10, description="How long open requests and connections may take to finish when the gateway stops."
     )
     health_stall_s: Annotated[float, Field(ge=0.5, le=600)] = Field(
-        3.0, description="An event loop that stands still for so long is told as stalled."
+        3.0, description="Report `stalled` when the event loop is blocked for this long."
     )
 
     @field_validator("allowed_hosts")

@@ -26,13 +26,13 @@ class UpSettings(BaseSettings):
     whisper_model: str = Field("base", min_length=1, description="Name, hub id or folder of the model.")
     whisper_engine: EngineName = Field(
         EngineName.AUTO,
-        description="What runs the model; auto: onnxruntime on a CPU, where it can, else faster-whisper.",
+        description="What runs the model; auto: onnxruntime on a CPU if it can, otherwise faster-whisper.",
     )
     models_dir: Path | None = Field(None, description="Where models are kept; unset: a folder in the user's cache.")
     spool_dir: Path | None = Field(None, description="Where uploads wait; unset: a folder that is removed at the end.")
     data_dir: Path = Field(
         default_factory=default_data_dir,
-        description="Folder of the transcript store, where it is a file; unset: stt-suite in the user's data.",
+        description="Folder of the transcript store, if it is a file; unset: stt-suite in the user's data folder.",
     )
     database_url: str | None = Field(
         None,
@@ -40,7 +40,7 @@ class UpSettings(BaseSettings):
         "unset: the file transcripts.db in DATA_DIR.",
     )
     redis_url: str | None = Field(None, description="A Redis server; unset: an embedded one for this run only.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
 
 
 def load_up_settings(overrides: dict[str, Any]) -> UpSettings:

@@ -18,25 +18,25 @@ class TranscriberSettings(CommonSettings):
     whisper_model: str = Field("base", min_length=1, description="Name, folder or hub id of the Whisper model.")
     whisper_engine: EngineName = Field(
         EngineName.AUTO,
-        description="What runs the model; auto: onnxruntime on a CPU, where it can, else faster-whisper.",
+        description="What runs the model; auto: onnxruntime on a CPU if it can, otherwise faster-whisper.",
     )
-    models_dir: Path = Field(Path("~/.cache/stt-suite/models").expanduser(), description="Where installed models lie.")
+    models_dir: Path = Field(Path("~/.cache/stt-suite/models").expanduser(), description="Folder of installed models.")
     device: Literal["cpu", "cuda", "auto"] = Field("cpu", description="Where the model runs.")
     compute_type: str = Field("int8", description="Number format of the weights, as CTranslate2 names it.")
     streaming_workers: Annotated[int, Field(ge=0, le=64)] = Field(
-        0, description="Decodes at once; 0 = one per usable CPU."
+        0, description="Decodes that run at once; 0 = one per usable CPU."
     )
     worker_concurrency: Annotated[int, Field(ge=0, le=64)] = Field(
-        0, description="Chunks of files in hand at once; 0 = as many as are decoded at once. Live work goes first."
+        0, description="File chunks taken at once; 0 = as many as are decoded at once. Live work goes first."
     )
     max_sessions: Annotated[int, Field(ge=0, le=10_000)] = Field(
         0,
-        description="Live sessions that one replica takes; 0 = as many as may speak at once, by the machine's speed.",
+        description="Live sessions of one replica; 0 = as many as may speak at once at the machine's speed.",
         alias="TRANSCRIBER_MAX_SESSIONS",
     )
     vad: Literal["silero", "rms"] = Field("silero", description="Voice activity detection; rms needs no model.")
     buffer_max_duration_s: Annotated[float, Field(ge=1, le=25)] = Field(
-        5.0, description="Longest audio behind the last stable word; beyond it words become stable unconfirmed."
+        5.0, description="Longest audio after the last stable word; beyond it words become stable unconfirmed."
     )
     max_utterance_s: Annotated[int, Field(ge=5, le=MAX_UTTERANCE_S)] = Field(
         MAX_UTTERANCE_S, description="Longest utterance; a longer one is cut at a quiet place."
@@ -48,7 +48,8 @@ class TranscriberSettings(CommonSettings):
         0.3, description="Shortest interval between two partial decodes of a session; load stretches it."
     )
     draft_batch: Annotated[int, Field(ge=1, le=32)] = Field(
-        1, description="Partial decodes of several sessions done together at the most; more paid on no CPU measured."
+        1,
+        description="Most partial decodes of several sessions in one batch; more than one paid off on no CPU measured.",
     )
     context_chars: Annotated[int, Field(ge=0, le=800)] = Field(
         0, description="Characters of the last final that prompt the next utterance; 0 = none."
@@ -57,7 +58,7 @@ class TranscriberSettings(CommonSettings):
         30.0, description="A decode that takes longer makes the replica unhealthy."
     )
     session_silence_s: Annotated[float, Field(ge=10, le=86_400)] = Field(
-        900.0, description="A session whose gateway says nothing for so long is ended."
+        900.0, description="A session whose gateway sends nothing for this long is ended."
     )
 
     def workers(self) -> int:

@@ -16,7 +16,7 @@ class CommonSettings(BaseSettings):
         "redis://127.0.0.1:6379/0",
         description="Where Redis (or Valkey) is; `redis+cluster://host:port` for a Redis Cluster.",
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
 
 
 Settings = TypeVar("Settings", bound=BaseSettings)
