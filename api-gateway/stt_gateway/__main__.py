@@ -114,7 +114,7 @@ def main() -> None:
         _exit(str(error), code=2)
     uses_default = settings.database_url is None and "data_dir" not in settings.model_fields_set
     if uses_default and (note := note_of_former_store()):
-        _log.warning("transcripts not shown", cause=note)
+        _log.warning("transcripts found elsewhere", cause=note)
     try:
         raise_soft_limit()
     except (OSError, ValueError) as error:

@@ -117,11 +117,11 @@ async def _serve(settings: AudioSettings, client: Redis, executor: ThreadPoolExe
                 _log.info("ready", replica=replica.id, capacity=settings.audio_max_sessions)
                 await stop.wait()
                 replica.draining = True
-                _log.info("leaving", sessions=sessions.running, jobs=jobs.running)
+                _log.info("draining", sessions=sessions.running, jobs=jobs.running)
                 await cancel_and_wait(*intakes)
                 await asyncio.gather(sessions.hand_over(), jobs.hand_over())
                 await cancel_and_wait(*background)
         finally:
             # Last: once heartbeats are missing, other replicas take the work over.
             await asyncio.to_thread(heartbeat.stop)
-    _log.info("left", replica=replica.id)
+    _log.info("stopped", replica=replica.id)

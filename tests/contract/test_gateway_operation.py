@@ -122,7 +122,7 @@ async def test_metrics_that_nobody_can_read_are_left_out_and_counted(
     families = {family.name: family for family in text_string_to_metric_families(pages[-1].text)}
     counts = [sample.value for sample in families["stt_metrics_unreadable"].samples if sample.name.endswith("_total")]
     assert counts == [2.0], "by the two pages before"
-    assert [log["replica"] for log in logs if "nobody can read" in log["event"]] == [replica_id], "said once"
+    assert [log["replica"] for log in logs if "cannot be parsed" in log["event"]] == [replica_id], "said once"
 
 
 async def test_errors_are_counted_by_code(http: httpx2.AsyncClient) -> None:

@@ -132,7 +132,7 @@ def test_without_the_function_the_other_limits_still_hold(
     monkeypatch.setattr(memory, "_av_max_alloc", lambda: None)
     with MemoryGuard(1 << 30):
         pass
-    assert capsys.readouterr().out.count("FFmpeg's allocations are not limited") == 1
+    assert capsys.readouterr().out.count("ffmpeg allocations not limited") == 1
 
 
 def test_an_index_beyond_the_limit_is_reported_as_such(tmp_path: Path) -> None:

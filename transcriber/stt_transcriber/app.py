@@ -186,7 +186,7 @@ async def run(settings: TranscriberSettings) -> None:
             done, _ = await asyncio.wait({*intake, stopping}, return_when=asyncio.FIRST_COMPLETED)
             status.draining = True
             await cancel_and_wait(*(task for task in (*intake, stopping) if task not in done))
-            _log.info("leaving", sessions=sessions.running, jobs=jobs.running, chunks=chunks.running)
+            _log.info("draining", sessions=sessions.running, jobs=jobs.running, chunks=chunks.running)
             await asyncio.gather(sessions.hand_over(), jobs.hand_over(), chunks.drain(0))
             for task in done - {stopping}:
                 task.result()

@@ -55,7 +55,7 @@ async def metrics(request: Request) -> Response:
     try:
         others = await replica_metrics(services.redis, replicas)
     except (redis.ConnectionError, redis.TimeoutError) as error:
-        _log.warning("metrics of the others not readable", cause=str(error))
+        _log.warning("replica metrics not read", cause=str(error))
         others = {}
     texts += [
         ReplicaText(replica.service, replica.id, others[replica.id].decode(errors="replace"))
@@ -67,7 +67,7 @@ async def metrics(request: Request) -> Response:
         UNREADABLE.labels(text.service).inc()
     # Log each replica once: metrics are requested every few seconds.
     for replica_id in {text.replica for text in unreadable} - services.told_unreadable:
-        _log.warning("metrics of a replica left out: nobody can read them", replica=replica_id)
+        _log.warning("replica metrics dropped: cannot be parsed", replica=replica_id)
         services.told_unreadable.add(replica_id)
     services.told_unreadable.intersection_update(replica.id for replica in replicas)
     return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")

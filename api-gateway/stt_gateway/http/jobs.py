@@ -103,7 +103,7 @@ async def _known(services: GatewayContext, uploads: list[Upload], wishes: JobReq
         return job_ids
     except SttError as error:
         # The search only saves work, so its failure does not fail the request.
-        _log.warning("uploads not looked for in the store", cause=error.message)
+        _log.warning("store lookup skipped", cause=error.message)
         return None
 
 

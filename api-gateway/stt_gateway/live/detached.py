@@ -52,7 +52,7 @@ class DetachedSessions:
         while session := next(iter(self._parked), None):
             del self._parked[session]
             if await session.is_ours():
-                _log.info("parked session displaced", session_id=session.id)
+                _log.info("detached session displaced", session_id=session.id)
                 self._start(session.abandon())
                 return True
         return False
@@ -66,7 +66,7 @@ class DetachedSessions:
                 try:
                     await self.displace_oldest()
                 except (redis.ConnectionError, redis.TimeoutError) as error:
-                    _log.warning("parked session not displaced: Redis unreachable", cause=str(error))
+                    _log.warning("detached session not displaced: redis unavailable", cause=str(error))
 
     async def close(self) -> None:
         """Cancel all pending work; the sessions stay as they are, for another gateway."""

@@ -135,7 +135,7 @@ class EventSender:
             try:
                 await send_text(self._websocket, self._text(event), self._send_timeout_s)
             except TimeoutError:
-                _log.warning("client does not read", timeout_s=self._send_timeout_s)
+                _log.warning("client not reading", timeout_s=self._send_timeout_s)
                 return CLOSE_SLOW_READER
             self.last_event = event.head.event
             self.last_sent_ms = monotonic_ms()

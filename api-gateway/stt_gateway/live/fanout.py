@@ -93,7 +93,7 @@ class _Line:
                         await self._hand_on(payload)
         except Exception:
             # The only catch-all of this channel: its viewers still check the log themselves.
-            _log.exception("viewers' relay failed")
+            _log.exception("viewer fanout failed")
         finally:
             self.opened.set()
 
@@ -124,6 +124,6 @@ class _Line:
             entries: Any = await self._client.xrevrange(f"{self._channel}:log", count=1)
         except (redis.ConnectionError, redis.TimeoutError) as error:
             # A new connection first reports that something may have been missed.
-            _log.warning("conversation not looked after: Redis unreachable", cause=str(error))
+            _log.warning("conversation not checked: redis unavailable", cause=str(error))
             return self._last
         return entries[0][1][b"event"] if entries else None

@@ -61,7 +61,7 @@ class Opening:
         session = Session(self._client, self._functions, owner, config, self._settings, had_audio=rebuilt)
         await self._client.xadd(keys.SESSIONS_WAITING, {"id": session_id, "epoch": epoch})
         SESSIONS_TOTAL.labels("gateway").inc()
-        _log.info("session open", session_id=session_id, epoch=epoch, supersedes=opened.replaces)
+        _log.info("session opened", session_id=session_id, epoch=epoch, supersedes=opened.replaces)
         return session, session.ready(token, None if resume is None else False, beginning.event, self._max_utterance_s)
 
     async def resume(self, session_id: str, resume: Resume) -> tuple[Session, Ready] | None:

@@ -150,7 +150,7 @@ class Session:
             await self._client.expire(self.owner.keys.state, keys.SESSION_TTL_S)
         except (redis.ConnectionError, redis.TimeoutError) as error:
             # The keys live for an hour: the next message will extend a lifetime that was not extended here.
-            _log.warning("session not prolonged", session_id=self.id, cause=str(error))
+            _log.warning("session not extended", session_id=self.id, cause=str(error))
 
     async def run_timers(self) -> None:
         """Send audio that has waited long enough, and detect a client that fell silent. Runs until cancelled."""
@@ -211,13 +211,13 @@ class Session:
         try:
             await self._functions.leave(self.owner, forget=not self.is_worth_keeping)
         except (redis.ConnectionError, redis.TimeoutError) as error:
-            _log.warning("session id not freed: Redis unreachable", session_id=self.id, cause=str(error))
+            _log.warning("session id not freed: redis unavailable", session_id=self.id, cause=str(error))
         if not self.is_worth_keeping:
             return
         try:
             await self.stop()
         except SttError as error:
-            _log.info("session left as it is", session_id=self.id, cause=error.code)
+            _log.info("session not stopped", session_id=self.id, cause=error.code)
 
     async def is_ours(self) -> bool:
         """Return whether no other connection has the session. Raises Redis errors."""

@@ -79,7 +79,7 @@ class StoreWriter:
                         await self._take(item)
                     await self._write_due()
             except redis.RedisError as error:
-                _log.warning("transcripts wait: Redis does not do its part", cause=str(error))
+                _log.warning("redis failed, retrying", cause=str(error))
                 await asyncio.sleep(RETRY_S)
             except Exception:
                 # Nobody takes over its pending entries while this gateway lives, so it must continue.
@@ -109,7 +109,7 @@ class StoreWriter:
         try:
             told = _read(item.fields)
         except (msgspec.DecodeError, KeyError, ValueError) as error:
-            _log.error("an entry that nobody can read is left out", cause=str(error))
+            _log.error("entry dropped: cannot be parsed", cause=str(error))
             await self._queue.done(item, delete=True)
             return
         try:
@@ -121,7 +121,7 @@ class StoreWriter:
             raise
         except Exception:
             # Any failure of one entry is caught here so that the others need not wait; it stays pending and is retried.
-            _log.exception("an entry was not stored")
+            _log.exception("entry not stored")
             self._queue.release_entry(item)
             return
         if isinstance(told, Said) and told.store:
@@ -144,7 +144,7 @@ class StoreWriter:
                 took_s = await self._write_transcript(session, growing.newest)
             except Exception:
                 # See `_take`.
-                _log.exception("a transcript was not stored")
+                _log.exception("transcript not stored")
                 for item in entries:
                     self._queue.release_entry(item)
                 continue
@@ -175,7 +175,7 @@ class StoreWriter:
                 return await write()
             except SttError as error:
                 # The database is unavailable; pending entries are not lost, here or in another gateway.
-                _log.warning("transcript not stored yet", cause=error.message)
+                _log.warning("transcript not stored, retrying", cause=error.message)
                 await asyncio.sleep(RETRY_S)
 
     @property

@@ -92,7 +92,7 @@ async def _lately(client: Redis) -> str | None:
     try:
         entries: Any = await client.xrevrange(keys.conversation_keys(CONVERSATION).log, count=500)
     except (redis.ConnectionError, redis.TimeoutError) as error:
-        _log.warning("older viewers wait: Redis unreachable", cause=str(error))
+        _log.warning("legacy viewers waiting: redis unavailable", cause=str(error))
         return None
     said = [utterance_from(fields[b"event"]) for _, fields in reversed(entries)]
     recent = [shown(utterance) for utterance in said if utterance.spoken_ms >= wall_ms() - WINDOW_MS]

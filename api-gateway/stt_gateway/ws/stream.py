@@ -197,7 +197,7 @@ class Connection:
             services.sessions.discard(session)
             await cancel_and_wait(pumping, *others)
             self._last_event = pump.last_event
-        _log.info("connection leaves session", session_id=session.id, outcome=_described(outcome))
+        _log.info("connection detached", session_id=session.id, outcome=_described(outcome))
         return outcome
 
     async def _session(self, request: SessionRequest) -> tuple[Session, Ready]:
@@ -255,7 +255,7 @@ class Connection:
                     await session.check(pump.last_sent_ms)
                 except (redis.ConnectionError, redis.TimeoutError) as error:
                     # The tasks that write and read for the session decide when the outage has lasted too long.
-                    _log.warning("session not looked after", session_id=session.id, cause=str(error))
+                    _log.warning("session not checked", session_id=session.id, cause=str(error))
                 if session.waits_for_room and self._is_lost():
                     # Nobody would read of the disconnection before there is room, which may never come.
                     raise ClientGone(CONNECTION_LOST)
@@ -302,7 +302,7 @@ def _is_for_good(outcome: _Outcome) -> bool:
 
 
 def _not_opened(error: Exception) -> SttError:
-    _log.warning("session not opened: Redis unreachable", cause=str(error))
+    _log.warning("session not opened: redis unavailable", cause=str(error))
     return SttError("unavailable", "the session's store does not answer; connect again")
 
 

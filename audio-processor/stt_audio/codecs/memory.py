@@ -38,7 +38,7 @@ def limit_allocations(limit_bytes: int = MAX_ALLOCATION_BYTES) -> bool:
     if set_limit is not None:
         set_limit(limit_bytes)
     if set_limit is None or _allocates(limit_bytes + 1):
-        _log.warning("FFmpeg's allocations are not limited", cause="av_max_alloc is missing or has no effect")
+        _log.warning("ffmpeg allocations not limited", cause="av_max_alloc is missing or has no effect")
         return False
     return True
 

@@ -74,7 +74,7 @@ class FileJobs:
             n_samples = await self._decode(assignment)
             log.info("file decoded", n_samples=n_samples)
         except OwnershipLost:
-            log.info("file job left: it was cancelled or taken over")
+            log.info("file job abandoned: cancelled or taken over")
         except SttError as error:
             await self._fail(owner, error)
         except OSError as error:
@@ -84,7 +84,7 @@ class FileJobs:
                 SttError("internal", "the uploaded file is not in the spool folder (SPOOL_DIR) of the audio-processor"),
             )
         except WriteHole as hole:
-            log.error("hole in a log", cause=str(hole))
+            log.error("log hole found", cause=str(hole))
             await self._fail(owner, SttError("internal", "audio was lost on its way to the transcriber"))
         except redis.RedisError:
             raise

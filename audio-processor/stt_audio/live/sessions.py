@@ -57,7 +57,7 @@ class LiveSessions:
             try:
                 await self._decode(assignment, state, writer)
             except (LogHole, WriteHole) as hole:
-                _log.error("hole in a log", session_id=writer.session_id, cause=str(hole))
+                _log.error("log hole found", session_id=writer.session_id, cause=str(hole))
                 writer.seq = await until_answered(lambda: self._last_seq(assignment))
                 await _write_failure(writer, SttError("internal", "audio was lost on its way to the decoder"))
             except SttError as error:
@@ -99,7 +99,7 @@ class LiveSessions:
                         elif not await self._is_ours(assignment):
                             return
             except (redis.ConnectionError, redis.TimeoutError) as error:
-                _log.warning("reading interrupted", session_id=assignment.owner.keys.id, cause=str(error))
+                _log.warning("events not read, retrying", session_id=assignment.owner.keys.id, cause=str(error))
                 await until_answered(self._ping)
 
     async def _ping(self) -> None:

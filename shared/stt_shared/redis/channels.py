@@ -213,7 +213,7 @@ class ChannelHub:
                 await self._leave_nodes({node.name for node in self._cluster.get_nodes()})
                 quiet = 0 if any(moved) else quiet + 1
             except (redis.ConnectionError, redis.TimeoutError) as error:
-                _log.warning("channels not where they belong yet", cause=str(error))
+                _log.warning("channels not moved yet", cause=str(error))
                 quiet = 0
             if quiet == _QUIET_ROUNDS:
                 return

@@ -150,7 +150,7 @@ class CrashGuard:
                 at, owner.epoch, stage, assignment.follows, progress_field=progress_field, blamed=blamed
             )
         if len(workers) >= MAX_SESSION_CRASHES:
-            _log.error("session given up: its workers died", session_id=at.id, stage=stage, workers=workers)
+            _log.error("session quarantined: its workers died", session_id=at.id, stage=stage, workers=workers)
             raise SttError("bad_audio", f"{len(workers)} workers died, one after another, of this session's audio")
         if not workers:
             return None
@@ -188,7 +188,7 @@ class CrashGuard:
         )
         if len(workers) < MAX_CRASHES:
             return len(workers)
-        _log.error("job given up: its workers died", job_id=at.id, part=part, workers=workers)
+        _log.error("job quarantined: its workers died", job_id=at.id, part=part, workers=workers)
         message = f"{len(workers)} workers died, one after another, of this file (part: {part})"
         await self._functions.jobs.finish(
             at,

@@ -110,7 +110,7 @@ class Heartbeat:
             pipe.hdel(keys.REPLICAS, self._id)
             pipe.execute()
         except _TROUBLE:
-            _log.warning("left without saying so: Redis unreachable")
+            _log.warning("heartbeat not removed: redis unavailable")
         finally:
             client.close()
 

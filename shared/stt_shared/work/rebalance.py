@@ -29,7 +29,7 @@ async def keep_balanced(client: Redis, stage: StageWorker, replica_id: str, serv
         try:
             replicas = [replica for replica in await living_replicas(client) if replica.service == service]
         except (redis.ConnectionError, redis.TimeoutError) as error:
-            _log.warning("no look at the other replicas", cause=str(error))
+            _log.warning("replicas not listed", cause=str(error))
             before = None
             continue
         to = recipient(replica_id, replicas)

@@ -148,7 +148,7 @@ class StageWorker:
                 for item in await self._queue.take(min(room, _MOST_AT_ONCE)):
                     await self._accept(item)
             except (redis.ConnectionError, redis.TimeoutError) as error:
-                _log.warning("work queue unreachable", stage=self._stage, cause=str(error))
+                _log.warning("work queue unavailable", stage=self._stage, cause=str(error))
                 await asyncio.sleep(0.2)
 
     async def _take_orphans(self) -> None:
@@ -165,7 +165,7 @@ class StageWorker:
                 for item in await self._queue.adopt(min(room, _MOST_ADOPTED)):
                     self._begin(item)
             except (redis.ConnectionError, redis.TimeoutError) as error:
-                _log.warning("work queue unreachable", stage=self._stage, cause=str(error))
+                _log.warning("work queue unavailable", stage=self._stage, cause=str(error))
 
     async def _accept(self, item: WorkItem) -> None:
         """Begin work on a new entry, unless it is for another stage or replica."""
@@ -205,7 +205,7 @@ class StageWorker:
             log.info("handed over", to=to or "anybody")
         except (redis.ConnectionError, redis.TimeoutError) as error:
             # The entry stays pending under this replica's name, where this or another replica finds it.
-            log.warning("not handed over: Redis unreachable", cause=str(error))
+            log.warning("not handed over: redis unavailable", cause=str(error))
 
     async def _pass_on(self, item: WorkItem, to: str, bounces: int) -> None:
         """Replace an entry with a new one for this stage alone.
@@ -250,8 +250,8 @@ class StageWorker:
         except (redis.ConnectionError, redis.TimeoutError) as error:
             # The entry stays pending under this replica's name, where this or another replica finds it.
             self._queue.release_entry(item)
-            log.warning("given up: Redis unreachable", cause=str(error))
+            log.warning("session given up: redis unavailable", cause=str(error))
         except Exception:
             # The only catch-all of this task: a broken session must not take the others with it.
-            log.exception("failed")
+            log.exception("work failed")
             await self._queue.done(item, delete=deletes)

@@ -187,7 +187,7 @@ class ModelPool:
             try:
                 await item.end(Decoded(hypothesis, began - item.pending.since_ms, took, error))
             except Exception:
-                _log.exception("outcome not taken", key=item.pending.key)
+                _log.exception("result not delivered", key=item.pending.key)
         self._dispatch()
 
     async def _run(self, kind: Kind, key: str, requests: list[DecodeRequest]) -> list[tuple[Hypothesis | None, str]]:

@@ -92,10 +92,10 @@ class FileCutter:
                     await self._cut(owner, fields)
                 return
             except _NotOurs as reason:
-                _log.info("file left", job_id=owner.keys.id, reason=str(reason))
+                _log.info("file skipped", job_id=owner.keys.id, reason=str(reason))
                 return
             except (redis.ConnectionError, redis.TimeoutError) as error:
-                _log.warning("waiting for Redis", job_id=owner.keys.id, cause=str(error))
+                _log.warning("redis unavailable, waiting", job_id=owner.keys.id, cause=str(error))
                 await asyncio.sleep(RETRY_S)
 
     async def _cut(self, owner: Ownership, fields: dict[bytes, bytes]) -> None:

@@ -91,5 +91,5 @@ async def until_answered(call: Callable[[], Awaitable[Answer]]) -> Answer:
         try:
             return await call()
         except (redis.ConnectionError, redis.TimeoutError) as error:
-            _log.warning("waiting for Redis", cause=str(error))
+            _log.warning("redis unavailable, waiting", cause=str(error))
             await asyncio.sleep(RETRY_S)

@@ -99,7 +99,7 @@ class ChunkWorker:
             try:
                 items = await self._queue.take(await self._share())
             except (redis.ConnectionError, redis.TimeoutError) as error:
-                _log.warning("chunks unreachable", cause=str(error))
+                _log.warning("chunks unavailable", cause=str(error))
                 await asyncio.sleep(RETRY_S)
                 continue
             handful = ChunkBatch(self._pool, len(items))
@@ -126,7 +126,7 @@ class ChunkWorker:
                 for item in await self._queue.adopt(max(0, self._room)):
                     self._begin(item, ChunkBatch(self._pool, 1))
             except (redis.ConnectionError, redis.TimeoutError) as error:
-                _log.warning("chunks unreachable", cause=str(error))
+                _log.warning("chunks unavailable", cause=str(error))
 
     def _begin(self, item: WorkItem, handful: ChunkBatch) -> None:
         task = asyncio.create_task(self._work(item, handful), name="chunk")
@@ -162,7 +162,7 @@ class ChunkWorker:
                 return
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 # Keep the chunk: while this replica is alive, no other would take it.
-                log.warning("waiting for Redis", cause=str(error))
+                log.warning("redis unavailable, waiting", cause=str(error))
                 await asyncio.sleep(RETRY_S)
 
     async def _try(self, at: StreamKeys, chunk: Chunk, item: WorkItem, handful: ChunkBatch) -> None:

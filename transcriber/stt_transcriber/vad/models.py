@@ -109,7 +109,7 @@ class SileroVad:
     def restore(self, state: bytes) -> None:
         """See ``VadModel``."""
         if len(state) != len(self.state()):
-            _log.warning("the voice model's state is of another kind", has=len(state), needs=len(self.state()))
+            _log.warning("vad state of another kind ignored", has=len(state), needs=len(self.state()))
             return
         values = np.frombuffer(state, np.float32)
         size = self._h.size
@@ -154,7 +154,7 @@ class RmsVad:
         """See ``VadModel``."""
         floor = np.frombuffer(state, np.float32)
         if len(floor) > 1:
-            _log.warning("the voice model's state is of another kind", has=len(state), needs=4)
+            _log.warning("vad state of another kind ignored", has=len(state), needs=4)
             return
         self._floor_db = float(floor[0]) if len(floor) else None
 
@@ -181,7 +181,7 @@ def load_vad(kind: Literal["silero", "rms"]) -> VadFactory:
         return RmsVad
     path = silero_path()
     if path is None or not all(map(importlib.util.find_spec, ("onnx", "onnxruntime"))):
-        _log.warning("Silero VAD is not there, using RMS", file_found=path is not None)
+        _log.warning("silero vad not installed, using rms", file_found=path is not None)
         return RmsVad
     return functools.partial(SileroVad, _silero_session(path))
 
