@@ -182,7 +182,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     @app.exception_handler(Exception)
     async def mistake(_: Request, __: Exception) -> JSONResponse:
         # The server logs the traceback; the client gets none.
-        return _error(500, "internal", "the server made a mistake; try again")
+        return _error(500, "internal", "internal server error; try again")
 
     return app
 

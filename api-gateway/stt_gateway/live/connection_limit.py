@@ -22,9 +22,7 @@ class Connections:
     def one_of(self, client: str) -> Iterator[None]:
         """Count one more connection of ``client`` inside the context. Raises SttError at_capacity."""
         if self._by_client.total() >= self._most:
-            raise SttError(
-                "at_capacity", f"this gateway holds all {self._most} connections that it may; try again later"
-            )
+            raise SttError("at_capacity", f"connection limit ({self._most}) reached; try again later")
         if self._most_per_client and self._by_client[client] >= self._most_per_client:
             raise SttError("at_capacity", f"{self._most_per_client} live connections are allowed at a time; close one")
         self._by_client[client] += 1

@@ -109,7 +109,7 @@ class Connection:
         except Exception:
             # The only catch-all of this connection: no traceback may reach a client, no other connection may suffer.
             _log.exception("connection failed", session_id=self._session_id)
-            code = await self._tell(SttError("internal", "the server made a mistake; connect again"))
+            code = await self._tell(SttError("internal", "internal server error; connect again"))
         with contextlib.suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
             # The client may have closed in the meantime, or may not read at all.
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
@@ -335,7 +335,7 @@ async def _until(ended: "asyncio.Future[_Outcome]", part: Callable[[], Awaitable
         outcome = error
     except Exception:
         _log.exception("part of a session failed")
-        outcome = SttError("internal", "the server made a mistake; connect again")
+        outcome = SttError("internal", "internal server error; connect again")
     if outcome is not None and not ended.done():
         ended.set_result(outcome)
     return outcome

@@ -61,7 +61,7 @@ async def follow(websocket: WebSocket, conversation_id: str) -> None:
     except Exception:
         # The only catch-all of this connection.
         _log.exception("viewer failed")
-        code = await _tell(websocket, services, SttError("internal", "the server made a mistake; connect again"))
+        code = await _tell(websocket, services, SttError("internal", "internal server error; connect again"))
     with contextlib.suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
         async with asyncio.timeout(1.0):
             await websocket.close(code)

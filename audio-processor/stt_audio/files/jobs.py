@@ -208,5 +208,5 @@ def _close_opened(opening: Future[FileDecoder]) -> None:
 def _spooled(spool_dir: Path, config: JobConfig) -> Path:
     """Return the path of the upload. Its name comes from the gateway, but must not lead out of the folder."""
     if Path(config.spool_name).name != config.spool_name:
-        raise SttError("internal", "the uploaded file has a name that is none")
+        raise SttError("internal", "invalid upload name")
     return spool_dir / config.spool_name

@@ -275,7 +275,7 @@ class _Run:
             self._told_busy = False
         elif not self._told_busy:
             self._told_busy = True
-            message = "more is spoken than this server can follow: no partial text for now, finals come as always"
+            message = "overloaded: partial results are paused; finals are not affected"
             notice = Notice(session_id=self._owner.keys.id, code="partials_paused", message=message)
             await self._tell([Outcome(notice)])
 
