@@ -1,4 +1,4 @@
-"""Retry for sessions, which wait while Redis is unreachable and learn afterwards whether they still own their stage."""
+"""Retries of calls that wait for as long as Redis is unreachable."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,6 +12,7 @@ _log = structlog.get_logger()
 Answer = TypeVar("Answer")
 
 RETRY_S = 0.2
+"""Interval between two attempts."""
 
 
 async def until_answered(call: Callable[[], Awaitable[Answer]]) -> Answer:

@@ -18,6 +18,7 @@ from stt_shared.contracts.frames import FrameKind
 from stt_shared.contracts.jobs import Chunk, JobConfig
 from stt_shared.process.priority import lower_thread_priority
 from stt_shared.redis.channels import ChannelHub
+from stt_shared.redis.retry import RETRY_S
 from stt_shared.streams import keys
 from stt_shared.streams.jobs import Cut
 from stt_shared.streams.reader import LogHole, read_pcm, read_state
@@ -27,7 +28,7 @@ from stt_shared.work.stage import Assignment
 from stt_transcriber.core.files.cutter import ChunkCutter, CutChunk, CutterPolicy
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.files import cutter_state
-from stt_transcriber.files.job_result import RETRY_S, complete_job, fail_job, is_over, until_over
+from stt_transcriber.files.job_result import complete_job, fail_job, is_over, until_over
 from stt_transcriber.vad.models import VadFactory, VadModel
 
 _log = structlog.get_logger()

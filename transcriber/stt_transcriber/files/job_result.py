@@ -1,11 +1,10 @@
 """Completion of a file job with its assembled parts or an error, and checks whether it has already ended."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Coroutine
+from typing import Any
 
 import msgspec
-import redis
 import structlog
 from redis.asyncio import Redis
 
@@ -14,6 +13,7 @@ from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.contracts.text import join_texts
 from stt_shared.process.clock import wall_ms
 from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.redis.retry import until_answered
 from stt_shared.streams import keys
 from stt_shared.streams.keys import StreamKeys
 from stt_shared.streams.reader import read_state
@@ -23,9 +23,6 @@ _log = structlog.get_logger()
 
 OVER_CHECK_S = 0.25
 """Interval between checks whether a worker's job was cancelled."""
-RETRY_S = 0.2
-
-Answer = TypeVar("Answer")
 
 _decode_config = msgspec.json.Decoder(JobConfig).decode
 _decode_part = msgspec.json.Decoder(ChunkResult).decode
@@ -83,13 +80,3 @@ async def until_over(work: Coroutine[Any, Any, None], client: Redis, at: StreamK
     finally:
         if not task.done():
             await cancel_and_wait(task)
-
-
-async def until_answered(call: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Repeat ``call`` until Redis answers; it may take effect twice, so it must be idempotent."""
-    while True:
-        try:
-            return await call()
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            _log.warning("redis unavailable, waiting", cause=str(error))
-            await asyncio.sleep(RETRY_S)

@@ -16,6 +16,7 @@ from stt_shared.contracts.jobs import Chunk, ChunkResult, JobConfig, JobSegment,
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.contracts.text import join_texts
 from stt_shared.process.tasks import cancel_and_wait, run_together
+from stt_shared.redis.retry import RETRY_S, until_answered
 from stt_shared.streams import keys
 from stt_shared.streams.keys import StreamKeys
 from stt_shared.streams.reader import read_state
@@ -30,7 +31,7 @@ from stt_transcriber.core.text.segments import segments_of
 from stt_transcriber.decode.pool import ModelPool
 from stt_transcriber.decode.text_metrics import REJECTED, UNRECOGNIZED_S
 from stt_transcriber.files.chunk_batch import ChunkBatch
-from stt_transcriber.files.job_result import RETRY_S, complete_job, fail_job, is_over, until_answered, until_over
+from stt_transcriber.files.job_result import complete_job, fail_job, is_over, until_over
 
 _log = structlog.get_logger()
 
