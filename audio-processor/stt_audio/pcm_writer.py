@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import structlog
 
-from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, StreamError
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import REFUSED_WRITES
 from stt_shared.redis.pipeline import Argument
@@ -80,7 +80,7 @@ class PcmWriter:
         received_ms: float = 0.0,
         queue_ms: float = 0.0,
         decode_ms: float = 0.0,
-        error: str = "",
+        error: StreamError | None = None,
     ) -> None:
         """Append one frame, waiting until the log has room for it.
 

@@ -101,7 +101,7 @@ async def test_a_file_becomes_frames_of_a_second(redis_client: Redis, jobs: File
     frames = await log(redis_client)
     assert [len(frame.data) for frame in frames] == [32_000, 32_000, 32_000, 16_000, 0]
     assert [frame.meta.start_sample for frame in frames] == [0, 16000, 32000, 48000, 56000]
-    assert (frames[-1].kind, frames[-1].meta.error) == (FrameKind.STOP, "")
+    assert (frames[-1].kind, frames[-1].meta.error) == (FrameKind.STOP, None)
     state = await read_state(redis_client, AT)
     assert (state[b"status"], state[b"total_samples"]) == (b"processing", b"56000")
     assert (tmp_path / JOB).exists()  # the sweeper deletes it, once the job has ended

@@ -13,7 +13,7 @@ import pytest
 from redis.asyncio import Redis
 
 from stt_audio.live.sessions import LiveSessions
-from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, frame_from_entry
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, StreamError, frame_from_entry
 from stt_shared.contracts.session import Encoding, SessionConfig, TakeoverState, encode_json
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.channels import ChannelHub
@@ -241,7 +241,10 @@ async def test_a_full_log_without_a_transcriber_ends_with_its_reason(bench: Benc
     await bench.handled(await bench.assign())
     *heard, last = await bench.log()
     assert len(heard) == MAX_PCM_LOG_SAMPLES // 16000
-    assert (last.kind, last.meta.error) == (FrameKind.STOP, "no_worker: no transcriber took the audio for 0.5 s")
+    assert (last.kind, last.meta.error) == (
+        FrameKind.STOP,
+        StreamError("no_worker", "no transcriber took the audio for 0.5 s"),
+    )
 
 
 @pytest.mark.usefixtures("short_patience")
@@ -261,7 +264,9 @@ async def test_rubbish_ends_the_session_with_its_reason(bench: Bench) -> None:
     await bench.handled(await bench.assign())
     (frame,) = await bench.log()
     assert frame.kind is FrameKind.STOP
-    assert frame.meta.error.startswith("bad_audio: the stream was announced as webm but")
+    assert frame.meta.error is not None
+    assert frame.meta.error.code == "bad_audio"
+    assert frame.meta.error.message.startswith("the stream was announced as webm but")
 
 
 async def test_what_was_heard_before_an_error_is_kept(bench: Bench) -> None:
@@ -273,7 +278,7 @@ async def test_what_was_heard_before_an_error_is_kept(bench: Bench) -> None:
     frames = await bench.log()
     assert_continuous(frames)
     assert len(audio(frames)) == 32_000
-    assert frames[-1].meta.error == "too_large: the audio is longer than the 1 s that are allowed"
+    assert frames[-1].meta.error == StreamError("too_large", "the audio is longer than the 1 s that are allowed")
 
 
 async def test_a_successor_goes_on_where_the_log_ends(bench: Bench) -> None:
@@ -353,7 +358,7 @@ async def test_a_hole_in_the_ingest_log_is_an_error(bench: Bench) -> None:
     await bench.handled(await bench.assign())
     frames = await bench.log()
     assert [frame.kind for frame in frames] == [FrameKind.AUDIO, FrameKind.STOP]
-    assert frames[-1].meta.error == "internal: audio was lost on its way to the decoder"
+    assert frames[-1].meta.error == StreamError("internal", "audio was lost on its way to the decoder")
 
 
 async def test_ten_sessions_with_one_thread_pool_do_not_mix(bench: Bench, redis_client: Redis) -> None:

@@ -20,7 +20,7 @@ from stt_audio.codecs.restart_points import OPUS_PREROLL_S
 from stt_audio.live import pipeline
 from stt_audio.live.progress import Progress
 from stt_audio.live.sessions import LiveSessions
-from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, IngestPosition, frame_from_entry
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, IngestPosition, StreamError, frame_from_entry
 from stt_shared.contracts.session import Encoding, SessionConfig, TakeoverState, encode_json
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.channels import ChannelHub
@@ -232,7 +232,8 @@ async def test_without_the_kept_head_the_stream_is_lost(bench: Bench) -> None:
         await decoding
     last = (await session.log())[-1]
     assert last.kind is FrameKind.STOP
-    assert last.meta.error.startswith("bad_audio")
+    assert last.meta.error is not None
+    assert last.meta.error.code == "bad_audio"
 
 
 async def test_without_the_kept_frames_samples_are_lost(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,8 +260,8 @@ async def test_a_stream_that_cannot_be_taken_up_ends_with_the_reason(
         assert await bench.client.xlen(session.at.audio_log) == seq - consumed, "and nothing is kept for it"
     async with session.decoder() as decoding, asyncio.timeout(10):
         await decoding
-    assert (await session.log())[-1].meta.error == (
-        "internal: the decoder was lost, and the stream has no place near its end where another can begin"
+    assert (await session.log())[-1].meta.error == StreamError(
+        "internal", "the decoder was lost, and the stream has no place near its end where another can begin"
     )
 
 

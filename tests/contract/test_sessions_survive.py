@@ -346,7 +346,9 @@ async def test_a_stream_that_kills_three_decoders_is_given_up_and_its_neighbour_
     *heard, last = await pcm(redis_client, DEADLY)
     assert [frame.kind for frame in heard] == [FrameKind.AUDIO] * 10
     assert last.kind is FrameKind.STOP
-    assert last.meta.error.startswith("bad_audio: 3 workers died")
+    assert last.meta.error is not None
+    assert last.meta.error.code == "bad_audio"
+    assert last.meta.error.message.startswith("3 workers died")
     assert len(await pcm(redis_client, CALM)) == 20
 
 

@@ -11,7 +11,7 @@ from loud_is_voice import LoudIsVoice
 from redis.asyncio import Redis
 
 from stt_shared.contracts.events import Done, Error, Event, Final, decode_event
-from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, frame_from_entry
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, StreamError, frame_from_entry
 from stt_shared.contracts.jobs import JobConfig, JobResult
 from stt_shared.contracts.session import SessionConfig, encode_json, session_state
 from stt_shared.process.tasks import cancel_and_wait
@@ -260,7 +260,7 @@ async def test_a_superseded_session_is_left_alone(redis_client: Redis, functions
 async def test_an_error_of_an_earlier_stage_reaches_the_client(redis_client: Redis, functions: SessionStreams) -> None:
     owner = await opened(redis_client, functions, "s")
     async with listening(redis_client, owner.keys) as events:
-        stop = Frame(1, FrameKind.STOP, meta=FrameMeta(error="bad_audio: no such codec"))
+        stop = Frame(1, FrameKind.STOP, meta=FrameMeta(error=StreamError("bad_audio", "no such codec")))
         await functions.append_pcm(owner, stop, consumed=0)
         heard = await events
     (error,) = heard

@@ -14,7 +14,7 @@ from stt_audio.live.pipeline import LivePipeline
 from stt_audio.live.progress import ENDED, Progress
 from stt_audio.pcm_writer import UNSERVED_S, OwnershipLost, PcmWriter, Unserved, WriteHole
 from stt_shared.contracts.errors import SttError
-from stt_shared.contracts.frames import Frame, FrameKind
+from stt_shared.contracts.frames import Frame, FrameKind, StreamError
 from stt_shared.contracts.session import SessionState, session_state
 from stt_shared.process.metrics import SESSIONS, SESSIONS_TOTAL
 from stt_shared.redis.channels import ChannelHub
@@ -116,4 +116,4 @@ class LiveSessions:
 
 async def _write_failure(writer: PcmWriter, error: SttError) -> None:
     _log.info("session failed", session_id=writer.session_id, code=error.code, cause=error.message)
-    await writer.write(FrameKind.STOP, error=f"{error.code}: {error.message}", fields=ENDED)
+    await writer.write(FrameKind.STOP, error=StreamError(error.code, error.message), fields=ENDED)

@@ -19,6 +19,13 @@ class FrameKind(enum.StrEnum):
     STOP = "stop"  # the last frame; flush and reply with `done`
 
 
+class StreamError(msgspec.Struct, frozen=True):
+    """Reason why a session's audio ended early. ``code``: one of contracts/errors.py."""
+
+    code: str
+    message: str
+
+
 class FrameMeta(msgspec.Struct, frozen=True, omit_defaults=True):
     """Metadata of a frame. ``received_ms`` and ``sent_ms`` are wall-clock times in milliseconds since 1970."""
 
@@ -27,7 +34,7 @@ class FrameMeta(msgspec.Struct, frozen=True, omit_defaults=True):
     queue_ms: float = 0.0  # PCM log only: duration from gateway to decoder
     decode_ms: float = 0.0  # PCM log only: duration inside the decoder
     sent_ms: float = 0.0  # PCM log only: handed to Redis
-    error: str = ""  # STOP in the PCM log only: why the audio ended, as ``code: message``
+    error: StreamError | None = None  # STOP in the PCM log only: why the audio ended early
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -101,7 +108,7 @@ class _Published(msgspec.Struct, omit_defaults=True):
     queue_ms: float = 0.0
     decode_ms: float = 0.0
     sent_ms: float = 0.0
-    error: str = ""
+    error: StreamError | None = None
 
 
 _encode = msgspec.json.Encoder().encode

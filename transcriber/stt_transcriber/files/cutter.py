@@ -14,7 +14,7 @@ import redis
 import structlog
 from redis.asyncio import Redis
 
-from stt_shared.contracts.frames import FrameKind
+from stt_shared.contracts.frames import FrameKind, StreamError
 from stt_shared.contracts.jobs import Chunk, JobConfig
 from stt_shared.process.priority import lower_thread_priority
 from stt_shared.redis.channels import ChannelHub
@@ -107,7 +107,7 @@ class FileCutter:
             return
         voice = self._new_voice()
         hand = _CuttersHand(self._client, self._functions, owner, voice, self._policy, self._threads, fields)
-        error = ""
+        error: StreamError | None = None
         try:
             async for frame in read_pcm(self._client, self._hub, at, hand.committed_seq).items():
                 if frame is None:
@@ -118,10 +118,9 @@ class FileCutter:
                 if frame.kind is FrameKind.AUDIO:
                     await hand.take(frame.seq, frame.meta.start_sample, frame.data)
         except LogHole:
-            error = "internal: audio of the file was lost on its way to the transcriber"
+            error = StreamError("internal", "audio of the file was lost on its way to the transcriber")
         if error:
-            code, _, message = error.partition(": ")
-            await fail_job(self._functions, at, owner.epoch, code, message)
+            await fail_job(self._functions, at, owner.epoch, error.code, error.message)
         elif await hand.finish():
             await complete_job(self._client, self._functions, at, owner.epoch)
 

@@ -343,9 +343,8 @@ class _Run:
             raise _Lost(written.value)
 
     async def _finish(self) -> None:
-        if self._session.stop_error:
-            code, _, message = self._session.stop_error.partition(": ")
-            await self._fail(code if code in ERRORS else "internal", message)
+        if error := self._session.stop_error:
+            await self._fail(error.code if error.code in ERRORS else "internal", error.message)
             return
         await self._end(self._session.done(dict(self._timings.summary())))
 

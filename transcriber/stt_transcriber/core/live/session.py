@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from stt_shared.contracts.events import Done, Event, StageTiming
-from stt_shared.contracts.frames import Frame, FrameKind
+from stt_shared.contracts.frames import Frame, FrameKind, StreamError
 from stt_shared.contracts.session import SessionConfig, TakeoverState
 from stt_shared.contracts.text import join_texts
 from stt_transcriber.core.audio.vad_gate import WINDOW_SAMPLES
@@ -98,7 +98,7 @@ class LiveSession:
         self._language = SessionLanguage(config.language, self._context)
         self._texts: list[str] = []
         self._stopping = False
-        self._stop_error = ""
+        self._stop_error: StreamError | None = None
         self.speculates = True  # decode the final while the pause may still turn out not to be the end
         self.rejected: list[str] = []  # reasons of the guards, for the metrics
 
@@ -108,8 +108,8 @@ class LiveSession:
         return self._stopping and not self._audio.closed and self._audio.open is None
 
     @property
-    def stop_error(self) -> str:
-        """Reason why the audio ended if an earlier stage failed; '' otherwise."""
+    def stop_error(self) -> StreamError | None:
+        """Reason why the audio ended if an earlier stage failed; None otherwise."""
         return self._stop_error
 
     @property
