@@ -55,7 +55,7 @@ async def post_job(request: Request) -> Response:
         model = await services.admission.check_file(wishes.language, wishes.task)
         known = await _known(services, received.files, wishes, model) if key is None else None
     except (SttError, redis.ConnectionError, redis.TimeoutError):
-        # The client is told that the request failed, so nothing is kept.
+        # The client learns that the request failed, so nothing is kept.
         _remove(settings.spool_dir, received.files)
         raise
     if known is not None:

@@ -47,7 +47,7 @@ from stt_transcriber.core.text.join import join_words
 from stt_transcriber.core.text.missed_speech import Accepted, Retry
 
 _SKIPPED_FRAMES = 10
-"""Number of skipped frames of already settled audio after which the log is told that they are not needed."""
+"""Number of skipped frames of already settled audio after which the log may drop them."""
 
 
 class LiveSession:
