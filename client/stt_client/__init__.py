@@ -10,7 +10,7 @@ the suite.
 """
 
 from stt_client.errors import SessionError
-from stt_client.heard import Event
+from stt_client.progress import Event
 from stt_client.session import LiveSession, connect
 
 __all__ = ["Event", "LiveSession", "SessionError", "connect"]

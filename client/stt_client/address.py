@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
-from stt_client.heard import SessionProgress
+from stt_client.progress import SessionProgress
 
 PATH = "/v1/stt/stream"
 _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
@@ -20,15 +20,15 @@ class Address:
     url: str
     query: Mapping[str, str] = field(default_factory=dict)
 
-    def of(self, token: str, heard: SessionProgress, start_ms: int | None) -> str:
-        """Return the URL that opens the session with this token, or resumes it after the events in ``heard``.
+    def of(self, token: str, progress: SessionProgress, start_ms: int | None) -> str:
+        """Return the URL that opens the session with this token, or resumes it after the events in ``progress``.
 
         ``start_ms``: position of the first audio that the client would send to a server without the session; None when
         the client does not have that audio.
         """
-        resume: dict[str, object] = {"resume_token": token, "last_event": heard.last_event}
+        resume: dict[str, object] = {"resume_token": token, "last_event": progress.last_event}
         if start_ms is not None:
-            resume |= {"committed_ms": heard.committed_ms, "finals": heard.settled_finals, "start_ms": start_ms}
+            resume |= {"committed_ms": progress.committed_ms, "finals": progress.committed_finals, "start_ms": start_ms}
         return f"{self.url}?{urlencode({**self.query, **resume})}"
 
 

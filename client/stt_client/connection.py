@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as websocket
 
 from stt_client.errors import ConnectionLost, SessionError, close_error, status_error
-from stt_client.heard import Event
+from stt_client.progress import Event
 from stt_client.replay import Chunk, Finalize, Item, ReplayBuffer
 
 KEEPALIVE_S = 5.0

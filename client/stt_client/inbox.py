@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 
-from stt_client.heard import Event
+from stt_client.progress import Event
 
 MAX_WAITING = 10_000
 """Maximum queued events, above which nothing is read from the server. It is enough for hours of finals, because a

@@ -14,8 +14,8 @@ from stt_client.address import Address, live_url
 from stt_client.backoff import Backoff
 from stt_client.connection import Connection, Transport, open_connection
 from stt_client.errors import ConnectionLost, SessionError
-from stt_client.heard import Event, SessionProgress
 from stt_client.inbox import Inbox
+from stt_client.progress import Event, SessionProgress
 from stt_client.replay import AudioFormat, ReplayBuffer
 
 LEAST_BUFFER_S = 60.0
@@ -113,7 +113,7 @@ class LiveSession:
         # Chosen by the client before the first connection, so that the next attempt finds a session whose `ready` was
         # lost.
         self._token = secrets.token_urlsafe(24)
-        self._heard = SessionProgress()
+        self._progress = SessionProgress()
         self._inbox = Inbox()
         self._event_s = 0.0
         self._more = asyncio.Event()  # an item waits to be sent
@@ -224,17 +224,17 @@ class LiveSession:
 
     async def _open(self) -> tuple[Any, Event]:
         is_container = self._buffer.audio.frame_bytes is None
-        start_ms = (0 if is_container else self._heard.committed_ms) if self._buffer.can_rebuild else None
-        return await open_connection(self._address.of(self._token, self._heard, start_ms), self._transport)
+        start_ms = (0 if is_container else self._progress.committed_ms) if self._buffer.can_rebuild else None
+        return await open_connection(self._address.of(self._token, self._progress, start_ms), self._transport)
 
     def _begin(self, ready: Event) -> None:
         """Align the audio with the chunks that the server has."""
         held_seq = int(ready.get("resume_from_seq", 0))
         # A session that was rebuilt but whose `ready` was lost reports that it was resumed. Its chunks begin at 1,
         # while the client's chunks are counted from the session's start.
-        anew = not ready.get("resumed", False) or (held_seq == 0 and self._heard.committed_ms > 0)
+        anew = not ready.get("resumed", False) or (held_seq == 0 and self._progress.committed_ms > 0)
         if anew and self._buffer.can_rebuild:
-            self._buffer.rebuild(self._heard.committed_ms)
+            self._buffer.rebuild(self._progress.committed_ms)
         else:
             self._buffer.resume(held_seq)
         again = self._ready.is_set()
@@ -249,10 +249,10 @@ class LiveSession:
 
     async def _take(self, event: Event) -> None:
         self._event_s = time.monotonic()
-        news = self._heard.take(event)
+        news = self._progress.record(event)
         if event.get("type") == "ack":
             self._buffer.received(int(event["received_seq"]))
-        self._buffer.settle(self._heard.committed_ms)
+        self._buffer.settle(self._progress.committed_ms)
         if news is not None:
             while self._inbox.is_full:
                 await self._change()

@@ -7,8 +7,8 @@ from stt_client.address import Address, live_url
 from stt_client.backoff import Backoff
 from stt_client.connection import encoded
 from stt_client.errors import CLOSE_CODES, ConnectionLost, SessionError, close_error, status_error
-from stt_client.heard import Event, SessionProgress
 from stt_client.inbox import Inbox
+from stt_client.progress import Event, SessionProgress
 from stt_client.replay import SAMPLE_BYTES, Chunk, Finalize, Stop
 from stt_shared.contracts.errors import ERRORS
 from stt_shared.contracts.session import Encoding
@@ -33,66 +33,66 @@ def ack(committed_ms: int, event: int) -> Event:
 
 
 def test_ready_and_ack_are_no_news_and_errors_do_not_count() -> None:
-    heard = SessionProgress()
-    assert heard.take({"type": "ready", "event": 7}) is None
-    assert heard.last_event == 0, "events that are repeated behind a `ready` have lower numbers"
-    assert heard.take(ack(500, 3)) is None
-    assert heard.take({"type": "error", "event": 9}) is None
-    assert (heard.last_event, heard.committed_ms) == (3, 500)
+    progress = SessionProgress()
+    assert progress.record({"type": "ready", "event": 7}) is None
+    assert progress.last_event == 0, "events that are repeated behind a `ready` have lower numbers"
+    assert progress.record(ack(500, 3)) is None
+    assert progress.record({"type": "error", "event": 9}) is None
+    assert (progress.last_event, progress.committed_ms) == (3, 500)
 
 
 def test_repeated_events_are_dropped() -> None:
-    heard = SessionProgress()
+    progress = SessionProgress()
     events = [{"type": "speech_started", "event": 2}, partial(1, 3), final(1, 4), {"type": "warning", "event": 5}]
-    assert [heard.take(event) for event in events] == events
-    assert [heard.take(event) for event in events] == [None] * 4
+    assert [progress.record(event) for event in events] == events
+    assert [progress.record(event) for event in events] == [None] * 4
 
 
 def test_a_final_comes_once_whatever_its_event_number_and_partials_of_it_do_not_come_behind_it() -> None:
-    heard = SessionProgress()
-    assert heard.take(final(1, 4)) is not None
-    assert heard.take(final(1, 9)) is None
-    assert heard.take(partial(1, 10)) is None
-    assert heard.take(partial(2, 11)) is not None
+    progress = SessionProgress()
+    assert progress.record(final(1, 4)) is not None
+    assert progress.record(final(1, 9)) is None
+    assert progress.record(partial(1, 10)) is None
+    assert progress.record(partial(2, 11)) is not None
 
 
 def test_a_server_that_lost_its_count_still_delivers_finals_and_done_with_rising_numbers() -> None:
-    heard = SessionProgress()
-    heard.take(final(1, 40, "one"))
-    later = [heard.take(event) for event in (partial(2, 7), final(2, 8, "two"), {"type": "done", "event": 9})]
+    progress = SessionProgress()
+    progress.record(final(1, 40, "one"))
+    later = [progress.record(event) for event in (partial(2, 7), final(2, 8, "two"), {"type": "done", "event": 9})]
     assert later[0] is None
     assert later[1] == final(2, 41, "two")
     assert later[2] == {"type": "done", "event": 42, "text": "one two", "finals": 2}
 
 
 def test_done_tells_all_finals_of_the_session_though_the_server_knows_only_the_last() -> None:
-    heard = SessionProgress()
+    progress = SessionProgress()
     for event in (final(1, 2, "one"), final(2, 3, ""), final(3, 4, "three")):
-        heard.take(event)
-    done = heard.take({"type": "done", "event": 5, "text": "three", "finals": 1, "duration_ms": 9})
+        progress.record(event)
+    done = progress.record({"type": "done", "event": 5, "text": "three", "finals": 1, "duration_ms": 9})
     assert done == {"type": "done", "event": 5, "text": "one three", "finals": 3, "duration_ms": 9}
 
 
 def test_finals_that_are_newer_than_what_is_settled_are_not_claimed() -> None:
     """A server that begins at ``committed_ms`` makes the finals behind it again, and must number them the same."""
-    heard = SessionProgress()
-    heard.take(final(1, 2))
-    heard.take(ack(1000, 3))
-    heard.take(final(2, 4))
-    assert (heard.finals, heard.settled_finals, heard.committed_ms) == (2, 1, 1000)
-    heard.take(final(3, 5, committed_ms=3000))
-    assert (heard.settled_finals, heard.committed_ms) == (3, 3000), "a final that says what it settles"
-    heard.take(ack(2000, 6))
-    assert heard.committed_ms == 3000
+    progress = SessionProgress()
+    progress.record(final(1, 2))
+    progress.record(ack(1000, 3))
+    progress.record(final(2, 4))
+    assert (progress.finals, progress.committed_finals, progress.committed_ms) == (2, 1, 1000)
+    progress.record(final(3, 5, committed_ms=3000))
+    assert (progress.committed_finals, progress.committed_ms) == (3, 3000), "a final that says what it settles"
+    progress.record(ack(2000, 6))
+    assert progress.committed_ms == 3000
 
 
 def test_an_ack_that_was_overtaken_by_a_final_does_not_settle_it() -> None:
-    heard = SessionProgress()
+    progress = SessionProgress()
     for event in (final(1, 2), final(2, 3), ack(1000, 4)):
-        heard.take(event)
-    assert (heard.settled_finals, heard.committed_ms) == (1, 1000)
-    heard.take(ack(2000, 5))
-    assert heard.settled_finals == 2
+        progress.record(event)
+    assert (progress.committed_finals, progress.committed_ms) == (1, 1000)
+    progress.record(ack(2000, 5))
+    assert progress.committed_finals == 2
 
 
 # -- the queue to the program
@@ -217,13 +217,13 @@ def test_what_is_no_address(given: str) -> None:
 
 
 def test_a_session_is_resumed_with_what_the_client_has() -> None:
-    heard = SessionProgress()
+    progress = SessionProgress()
     for event in (final(1, 2), ack(1000, 3), final(2, 4)):
-        heard.take(event)
+        progress.record(event)
     address = Address("ws://a/x", {"session_id": "s 1", "framing": "seq32"})
     resumed = "ws://a/x?session_id=s+1&framing=seq32&resume_token=t&last_event=4"
-    assert address.of("t", heard, 1000) == f"{resumed}&committed_ms=1000&finals=1&start_ms=1000"
-    assert address.of("t", heard, None) == resumed
+    assert address.of("t", progress, 1000) == f"{resumed}&committed_ms=1000&finals=1&start_ms=1000"
+    assert address.of("t", progress, None) == resumed
 
 
 def test_messages() -> None:

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { pcm, ReplayBuffer } from "../../../api-gateway/stt_gateway/web/js/live/replay.js";
 import { LiveSession } from "../../../api-gateway/stt_gateway/web/js/live/session.js";
@@ -9,7 +10,7 @@ import {
   socketBase,
 } from "../../../api-gateway/stt_gateway/web/js/live/address.js";
 import { Backoff } from "../../../api-gateway/stt_gateway/web/js/live/backoff.js";
-import { Heard } from "../../../api-gateway/stt_gateway/web/js/live/heard.js";
+import { SessionProgress } from "../../../api-gateway/stt_gateway/web/js/live/progress.js";
 
 const tick = (ms = 0) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -207,8 +208,7 @@ test("a session that the server ended says so", () => {
 
 test("addresses", () => {
   assert.equal(socketBase({ protocol: "https:", host: "a:1" }), "wss://a:1");
-  const heard = new Heard();
-  const url = new URL(sessionAddress("ws://a", { language: "en" }, "T", heard, null));
+  const url = new URL(sessionAddress("ws://a", { language: "en" }, "T", new SessionProgress(), null));
   assert.equal(`${url}`, "ws://a/v1/stt/stream?language=en&resume_token=T&last_event=0");
   assert.equal(url.searchParams.has("committed_ms"), false, "without the audio nothing can be rebuilt");
 });
@@ -235,12 +235,17 @@ test("attempts get rarer, and end", () => {
   assert.equal(backoff.lost(200, 150, 100), 0.25, "a connection that held ends the trouble");
 });
 
-test("finals count as settled when an ack follows them", () => {
-  const heard = new Heard();
-  heard.take(final(1, 1));
-  assert.equal(heard.settledFinals, 0);
-  heard.take({ type: "ack", event: 2, committed_ms: 10, received_seq: 1 });
-  assert.equal(heard.settledFinals, 1);
-  assert.equal(heard.take({ type: "partial", event: 3, utterance: 1 }), null, "an old partial says nothing");
-  assert.equal(heard.take(final(1, 9)), null);
+test("progress is that of the Python client", () => {
+  const sequences = JSON.parse(readFileSync(new URL("../../data/session_progress.json", import.meta.url)));
+  for (const { name, steps } of sequences) {
+    const progress = new SessionProgress();
+    for (const { event, delivered, ...expected } of steps) {
+      const news = progress.record(event)?.event ?? null;
+      const { lastEvent, finals, committedMs, committedFinals } = progress;
+      const found = [news, lastEvent, finals, committedMs, committedFinals];
+      const { last_event, committed_ms, committed_finals } = expected;
+      const text = `${name}: ${JSON.stringify(event)}`;
+      assert.deepEqual(found, [delivered, last_event, expected.finals, committed_ms, committed_finals], text);
+    }
+  }
 });

@@ -7,12 +7,12 @@ export function socketBase(page) {
   return `${page.protocol === "https:" ? "wss:" : "ws:"}//${page.host}`;
 }
 
-/** URL that opens or resumes the session with this token. `heard`: the events received so far. `startMs`: start of the
+/** URL that opens or resumes the session with this token. `progress`: the events received so far. `startMs`: start of the
  * audio that a server without the session would get; null if that audio is gone. */
-export function sessionAddress(base, query, token, heard, startMs) {
-  const wishes = { ...query, resume_token: token, last_event: heard.lastEvent };
+export function sessionAddress(base, query, token, progress, startMs) {
+  const wishes = { ...query, resume_token: token, last_event: progress.lastEvent };
   if (startMs !== null)
-    Object.assign(wishes, { committed_ms: heard.committedMs, finals: heard.settledFinals, start_ms: startMs });
+    Object.assign(wishes, { committed_ms: progress.committedMs, finals: progress.committedFinals, start_ms: startMs });
   return `${base}${STREAM_PATH}?${new URLSearchParams(wishes)}`;
 }
 

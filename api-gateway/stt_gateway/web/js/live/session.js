@@ -1,7 +1,7 @@
 // A live session from the page's point of view: audio in, events out, across reconnections.
 import { beginsAnew, mayRetry, sessionAddress } from "./address.js";
 import { Backoff } from "./backoff.js";
-import { Heard } from "./heard.js";
+import { SessionProgress } from "./progress.js";
 import { encoded } from "./replay.js";
 
 const OPEN_PATIENCE_S = 12;
@@ -20,7 +20,7 @@ export class LiveSession {
   reconnects = 0;
   config = {};
   #socket = null;
-  #heard = new Heard();
+  #progress = new SessionProgress();
   #backoff = new Backoff();
   // Chosen before the first connection, so that if `ready` is lost, the next attempt finds the same session.
   #token = newId();
@@ -47,7 +47,7 @@ export class LiveSession {
   }
 
   get committedMs() {
-    return this.#heard.committedMs;
+    return this.#progress.committedMs;
   }
   /** Seconds since the last message from the server. */
   get quietS() {
@@ -106,8 +106,8 @@ export class LiveSession {
   #connect() {
     this.#told = null;
     const isContainer = this.buffer.audio.frameBytes === null;
-    const startMs = this.buffer.canRebuild ? (isContainer ? 0 : this.#heard.committedMs) : null;
-    const socket = this.openSocket(sessionAddress(this.base, this.query, this.#token, this.#heard, startMs));
+    const startMs = this.buffer.canRebuild ? (isContainer ? 0 : this.#progress.committedMs) : null;
+    const socket = this.openSocket(sessionAddress(this.base, this.query, this.#token, this.#progress, startMs));
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
     this.#readyS = null;
@@ -129,9 +129,9 @@ export class LiveSession {
       this.#told = event;
       return undefined;
     }
-    const news = this.#heard.take(event);
+    const news = this.#progress.record(event);
     if (event.type === "ack") this.buffer.received(event.received_seq);
-    this.buffer.settle(this.#heard.committedMs);
+    this.buffer.settle(this.#progress.committedMs);
     if (news) this.onEvent(news);
     if (event.type === "done") this.#end({ code: this.buffer.stopped ? "done" : "ended", message: "" });
     else if (this.buffer.stopped) this.#awaitDone();
@@ -140,8 +140,8 @@ export class LiveSession {
 
   #begin(ready) {
     if (this.#opened) {
-      if (beginsAnew(ready, this.#heard.committedMs) && this.buffer.canRebuild)
-        this.buffer.rebuild(this.#heard.committedMs);
+      if (beginsAnew(ready, this.#progress.committedMs) && this.buffer.canRebuild)
+        this.buffer.rebuild(this.#progress.committedMs);
       else this.buffer.resume(ready.resume_from_seq ?? 0);
       this.reconnects += 1;
     }

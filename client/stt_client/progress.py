@@ -19,13 +19,13 @@ class SessionProgress:
         """Number of the newest final."""
         self.committed_ms = 0
         """Position in milliseconds before which the audio is committed."""
-        self.settled_finals = 0
+        self.committed_finals = 0
         """Number of the last final of the audio before ``committed_ms``. A server that begins there sends newer finals
         again."""
-        self._unsettled: deque[tuple[int, int]] = deque()  # number and start of the finals after `committed_ms`
+        self._uncommitted: deque[tuple[int, int]] = deque()  # number and start of finals after `committed_ms`
         self._texts: list[str] = []
 
-    def take(self, event: Event) -> Event | None:
+    def record(self, event: Event) -> Event | None:
         """Record an event; return it as the user should see it, None if it is not new or not meant for the user."""
         kind, number = event.get("type"), int(event.get("event", 0))
         if kind in ("ready", "error"):
@@ -36,7 +36,7 @@ class SessionProgress:
         self.last_event = max(self.last_event, number)
         match kind:
             case "ack":
-                self._settle(int(event["committed_ms"]))
+                self._commit(int(event["committed_ms"]))
                 return None
             case "final":
                 return self._final(event, repeated)
@@ -54,18 +54,18 @@ class SessionProgress:
         if utterance <= self.finals:
             return None
         self.finals = utterance
-        self._unsettled.append((utterance, int(event.get("start_ms", 0))))
+        self._uncommitted.append((utterance, int(event.get("start_ms", 0))))
         if event.get("text"):
             self._texts.append(event["text"])
         if "committed_ms" in event:
-            self._settle(int(event["committed_ms"]))
+            self._commit(int(event["committed_ms"]))
         return self._numbered(event, repeated)
 
-    def _settle(self, committed_ms: int) -> None:
+    def _commit(self, committed_ms: int) -> None:
         # An `ack` comes after all finals of the audio that it commits, but perhaps also after a newer one.
         self.committed_ms = max(self.committed_ms, committed_ms)
-        while self._unsettled and self._unsettled[0][1] < self.committed_ms:
-            self.settled_finals, _ = self._unsettled.popleft()
+        while self._uncommitted and self._uncommitted[0][1] < self.committed_ms:
+            self.committed_finals, _ = self._uncommitted.popleft()
 
     def _numbered(self, event: Event, repeated: bool) -> Event:
         """Return a new event, renumbered if a server that lost its count gave it a number that was used before."""
