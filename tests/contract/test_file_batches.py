@@ -140,19 +140,25 @@ async def test_live_work_begins_while_files_have_all_workers(redis_client: Redis
                 self.over.wait(0.001)
             return super().decode_files(requests, give_way)
 
-    engine = Endless()
-    answer: asyncio.Future[Decoded] = asyncio.get_running_loop().create_future()
+    class Live:
+        key = "live"
 
-    async def end(decoded: Decoded) -> None:
-        answer.set_result(decoded)
+        def __init__(self) -> None:
+            self.decoded: asyncio.Future[Decoded] = asyncio.get_running_loop().create_future()
 
+        def next_request(self) -> DecodeRequest:
+            return DecodeRequest(np.full(16000, 0.5, np.float32), "en")
+
+        async def deliver(self, decoded: Decoded) -> None:
+            self.decoded.set_result(decoded)
+
+    engine, live = Endless(), Live()
     await posted(redis_client, JOB, seconds(60))
     async with Transcriber(redis_url, "t1", engine, concurrency=0) as worker:
         assert await asyncio.to_thread(engine.began.wait, 10)
-        request = DecodeRequest(np.full(16000, 0.5, np.float32), "en")
-        worker._pool.submit("live", Kind.PARTIAL, 100.0, lambda: request, end)
+        worker._pool.submit(Kind.PARTIAL, 100.0, live)
         async with asyncio.timeout(10):
-            assert (await answer).hypothesis is not None
+            assert (await live.decoded).hypothesis is not None
         before = engine.steps
         assert worker._pool.longest_running_s < 5.0
         engine.over.set()

@@ -56,14 +56,22 @@ def niceness() -> int:
     return os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) if sys.platform.startswith("linux") else 0
 
 
-def wish(pool: ModelPool, key: str, kind: Kind) -> asyncio.Future[Decoded]:
-    answer: asyncio.Future[Decoded] = asyncio.get_running_loop().create_future()
+class Source:
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.decoded: asyncio.Future[Decoded] = asyncio.get_running_loop().create_future()
 
-    async def end(decoded: Decoded) -> None:
-        answer.set_result(decoded)
+    def next_request(self) -> DecodeRequest:
+        return REQUEST
 
-    pool.submit(key, kind, 100.0, lambda: REQUEST, end)
-    return answer
+    async def deliver(self, decoded: Decoded) -> None:
+        self.decoded.set_result(decoded)
+
+
+def submit(pool: ModelPool, key: str, kind: Kind) -> asyncio.Future[Decoded]:
+    source = Source(key)
+    pool.submit(kind, 100.0, source)
+    return source.decoded
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="threads have priorities of their own on Linux only")
@@ -72,8 +80,13 @@ async def test_pieces_of_files_have_the_time_that_live_decodes_leave() -> None:
     engine.live_over.set()
     engine.file_over.set()
     async with ModelPool(engine) as pool:
-        for key, kind in (("file", Kind.BATCH), ("live", Kind.FINAL), ("file 2", Kind.BATCH), ("live 2", Kind.PARTIAL)):
-            assert (await wish(pool, key, kind)).hypothesis is not None
+        for key, kind in (
+            ("file", Kind.FILE_CHUNK),
+            ("live", Kind.FINAL),
+            ("file 2", Kind.FILE_CHUNK),
+            ("live 2", Kind.PARTIAL),
+        ):
+            assert (await submit(pool, key, kind)).hypothesis is not None
     ours = niceness()
     # Loading holds the interpreter, for which live work would have to wait.
     assert engine.niceness == {"live": ours, "file model loads": ours, "file": min(19, ours + NICENESS)}
@@ -87,11 +100,11 @@ async def test_a_step_of_a_file_beside_live_work_on_every_worker_does_not_stand_
         monkeypatch.setattr(module, "monotonic_ms", lambda: now_ms)
     engine = Held()
     async with ModelPool(engine) as pool:
-        file = wish(pool, "file", Kind.BATCH)
+        file = submit(pool, "file", Kind.FILE_CHUNK)
         await asyncio.to_thread(engine.file_begun.wait, 10)
         now_ms += 5000
         assert pool.longest_running_s == 5.0
-        live = wish(pool, "live", Kind.FINAL)
+        live = submit(pool, "live", Kind.FINAL)
         await asyncio.to_thread(engine.live_begun.wait, 10)
         now_ms += 40_000
         assert pool.longest_running_s == 40.0, "a live decode that hangs is told"

@@ -15,7 +15,7 @@ def keys(batches: list[list[PendingDecode]]) -> list[list[str]]:
 class TestScheduler:
     def test_earliest_deadline_first_and_live_before_files(self) -> None:
         scheduler = Scheduler(workers=1)
-        scheduler.submit(PendingDecode("file", Kind.BATCH, 1, 0))
+        scheduler.submit(PendingDecode("file", Kind.FILE_CHUNK, 1, 0))
         scheduler.submit(PendingDecode("late", Kind.PARTIAL, 900, 0))
         scheduler.submit(PendingDecode("soon", Kind.FINAL, 300, 0))
         order = []
@@ -45,14 +45,14 @@ class TestScheduler:
         assert scheduler.batch_room() == 2
         scheduler.sessions(1)
         assert scheduler.batch_room() == 1
-        scheduler.submit(PendingDecode("file", Kind.BATCH, 1, 0))
+        scheduler.submit(PendingDecode("file", Kind.FILE_CHUNK, 1, 0))
         assert scheduler.batch_room() == 0
 
     def test_on_one_worker_files_get_on_while_sessions_only_listen(self) -> None:
         scheduler = Scheduler(workers=1, files_give_way=True)
         scheduler.sessions(3)
         assert scheduler.batch_room() == 1
-        scheduler.submit(PendingDecode("file", Kind.BATCH, 1, 0))
+        scheduler.submit(PendingDecode("file", Kind.FILE_CHUNK, 1, 0))
         (batch,) = scheduler.decide()
         scheduler.started(batch)
         scheduler.submit(PendingDecode("somebody speaks", Kind.FIRST, 2, 0))
@@ -75,7 +75,7 @@ class TestScheduler:
         scheduler.submit(PendingDecode("final", Kind.FINAL, 1, 0))
         scheduler.submit(PendingDecode("other final", Kind.FINAL, 2, 0))
         scheduler.submit(PendingDecode("draft", Kind.PARTIAL, 3, 0))
-        scheduler.submit(PendingDecode("chunk", Kind.BATCH, 0, 0))
+        scheduler.submit(PendingDecode("chunk", Kind.FILE_CHUNK, 0, 0))
         assert keys(scheduler.decide()) == [["final"]]
 
     def test_a_batch_takes_one_worker(self) -> None:
@@ -93,7 +93,7 @@ class TestScheduler:
     def test_chunks_of_any_files_are_put_together(self) -> None:
         scheduler = Scheduler(workers=1, max_file_batch=3)
         for i in range(5):
-            scheduler.submit(PendingDecode(f"c{i}", Kind.BATCH, i, 0))
+            scheduler.submit(PendingDecode(f"c{i}", Kind.FILE_CHUNK, i, 0))
         scheduler.submit(PendingDecode("draft", Kind.PARTIAL, 99, 0))
         assert keys(scheduler.decide()) == [["draft"]]
         scheduler.cancel("draft")
@@ -102,7 +102,7 @@ class TestScheduler:
     def test_chunks_are_shared_by_the_workers_that_are_free(self) -> None:
         scheduler = Scheduler(workers=2, max_file_batch=4)
         for i in range(4):
-            scheduler.submit(PendingDecode(f"c{i}", Kind.BATCH, i, 0))
+            scheduler.submit(PendingDecode(f"c{i}", Kind.FILE_CHUNK, i, 0))
         assert keys(scheduler.decide()) == [["c0", "c1"], ["c2", "c3"]]
 
     def test_there_is_room_for_a_batch_a_worker(self) -> None:
@@ -115,10 +115,10 @@ class TestScheduler:
         for give_way, begun in ((True, [["final"], ["draft"]]), (False, [])):
             scheduler = Scheduler(workers=2, max_file_batch=2, files_give_way=give_way)
             for i in range(4):
-                scheduler.submit(PendingDecode(f"c{i}", Kind.BATCH, i, 0))
+                scheduler.submit(PendingDecode(f"c{i}", Kind.FILE_CHUNK, i, 0))
             for batch in scheduler.decide():
                 scheduler.started(batch)
-            scheduler.submit(PendingDecode("another", Kind.BATCH, 0, 0))
+            scheduler.submit(PendingDecode("another", Kind.FILE_CHUNK, 0, 0))
             scheduler.submit(PendingDecode("final", Kind.FINAL, 1, 0))
             scheduler.submit(PendingDecode("draft", Kind.PARTIAL, 2, 0))
             scheduler.submit(PendingDecode("third", Kind.FINAL, 3, 0))

@@ -1,10 +1,10 @@
-"""Pool of the model's threads: accepts requests from sessions and files and runs decodes in the scheduler's order."""
+"""Pool of the model's threads: runs the decodes of sessions and files in the scheduler's order."""
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
@@ -22,7 +22,7 @@ _log = structlog.get_logger()
 
 DECODES = Counter("stt_decodes_total", "Decodes by kind and outcome.", ["kind", "outcome"])
 BATCH_SIZE = Histogram("stt_batch_size", "Drafts decoded together.", buckets=(1, 2, 3, 4, 6, 8, 16))
-WAITING = Gauge("stt_decodes_waiting", "Wishes for a decode that have not begun.")
+WAITING = Gauge("stt_decodes_waiting", "Decode requests waiting for a thread.")
 _MEASURE = "measure"
 
 
@@ -36,21 +36,21 @@ class Decoded:
     error: str = ""
 
 
-Begin = Callable[[], DecodeRequest | None]
-"""Callback when the model is free; returns the audio as of that moment, None when there is nothing left to decode."""
-End = Callable[[Decoded], Awaitable[None]]
-"""Callback that is awaited with the outcome, always once per decode begun."""
+class DecodeSource(Protocol):
+    """Owner of decodes: a live session, or a chunk of a file. It has at most one decode pending or running."""
 
+    @property
+    def key(self) -> str:
+        """Unique name of the source."""
+        ...
 
-@dataclass(frozen=True)
-class DecodeOrder:
-    """Arguments of ``ModelPool.submit``."""
+    def next_request(self) -> DecodeRequest | None:
+        """Return the audio to decode as of this moment, when the model is free; None: nothing is left to decode."""
+        ...
 
-    key: str
-    kind: Kind
-    budget_ms: float
-    begin: Begin
-    end: End
+    async def deliver(self, decoded: Decoded) -> None:
+        """Accept the outcome; awaited once for each request that ``next_request`` returned."""
+        ...
 
 
 class ModelPool:
@@ -79,14 +79,14 @@ class ModelPool:
             self._files.max_file_batch if self._files else 1,
             files_give_way=self._files is not None,
         )
-        self._right_of_way = Preemption(engine.parallel)
+        self._preemption = Preemption(engine.parallel)
         self.load = LoadModel(engine.parallel, min_interval_ms, max_interval_ms, draft_ms)
         self._threads = ThreadPoolExecutor(engine.parallel, thread_name_prefix="model")
         self._file_threads = self._threads
         if self._files is not None:
             self._file_threads = ThreadPoolExecutor(engine.parallel, thread_name_prefix="files")
         self._in_file_thread = threading.local()
-        self._callers: dict[str, tuple[Begin, End]] = {}
+        self._sources: dict[str, DecodeSource] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._began_ms: dict[str, float] = {}
         self._step_began_ms: dict[str, float] = {}  # of chunks of files, by file_clock_ms
@@ -96,7 +96,7 @@ class ModelPool:
 
     async def __aexit__(self, *_: object) -> None:
         await cancel_and_wait(*self._tasks)
-        self._right_of_way.close()
+        self._preemption.close()
         for threads in (self._threads, self._file_threads):
             threads.shutdown(wait=False, cancel_futures=True)
 
@@ -105,7 +105,7 @@ class ModelPool:
         """Age in seconds of the oldest running decode or, for chunks of files, of the oldest running step; safe to read
         from another thread."""
         decodes, steps = list(self._began_ms.values()), list(self._step_began_ms.values())
-        now_ms, file_clock_ms = monotonic_ms(), self._right_of_way.file_clock_ms
+        now_ms, file_clock_ms = monotonic_ms(), self._preemption.file_clock_ms
         return max([0.0, *(now_ms - began for began in decodes), *(file_clock_ms - began for began in steps)]) / 1000
 
     async def measure(self, request: DecodeRequest) -> float | None:
@@ -126,76 +126,75 @@ class ModelPool:
         self._in_thread(Kind.PARTIAL, _MEASURE, [request])
         return monotonic_ms() - began
 
-    def submit(self, key: str, kind: Kind, budget_ms: float, begin: Begin, end: End) -> None:
-        """Request a decode for ``key`` within ``budget_ms``; one already waiting is kept, with the nearer deadline."""
-        self.submit_all([DecodeOrder(key, kind, budget_ms, begin, end)])
+    def submit(self, kind: Kind, budget_ms: float, *sources: DecodeSource) -> None:
+        """Request one decode for each source within ``budget_ms``; those submitted together may share a batch.
 
-    def submit_all(self, asked: Sequence[DecodeOrder]) -> None:
-        """Submit several requests at once, so that those that may be decoded together share a batch."""
+        A request already waiting for a source is kept, with the nearer deadline.
+        """
         now = monotonic_ms()
-        for one in asked:
-            self._callers[one.key] = (one.begin, one.end)
-            self.scheduler.submit(PendingDecode(one.key, one.kind, now + one.budget_ms, now))
+        for source in sources:
+            self._sources[source.key] = source
+            self.scheduler.submit(PendingDecode(source.key, kind, now + budget_ms, now))
         self._dispatch()
 
-    def cancel(self, key: str) -> None:
-        """Withdraw the request of ``key``; a running decode for it still finishes, but its outcome is not needed."""
-        self.scheduler.cancel(key)
-        self._callers.pop(key, None)
+    def cancel(self, source: DecodeSource) -> None:
+        """Withdraw the request of a source; a running decode for it still finishes, but its outcome is not needed."""
+        self.scheduler.cancel(source.key)
+        self._sources.pop(source.key, None)
 
     def _dispatch(self) -> None:
         # Each iteration either begins a decode or withdraws a request, so the loop ends.
         while batches := self.scheduler.decide():
             for batch in batches:
-                taken = [item for wish in batch if (item := self._take(wish)) is not None]
-                if taken:
-                    self.scheduler.started([item.pending for item in taken])
-                    task = asyncio.create_task(self._decode(taken), name=f"decode {taken[0].pending.kind.name}")
+                decodes = [decode for pending in batch if (decode := self._begin(pending)) is not None]
+                if decodes:
+                    self.scheduler.started([decode.pending for decode in decodes])
+                    task = asyncio.create_task(self._decode(decodes), name=f"decode {decodes[0].pending.kind.name}")
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
         WAITING.set(self.scheduler.waiting)
 
-    def _take(self, wish: PendingDecode) -> "_Item | None":
-        begin, end = self._callers[wish.key]
-        request = begin()
+    def _begin(self, pending: PendingDecode) -> "_Decode | None":
+        source = self._sources[pending.key]
+        request = source.next_request()
         if request is None:
-            self.scheduler.cancel(wish.key)
+            self.scheduler.cancel(pending.key)
             return None
-        return _Item(wish, request, end)
+        return _Decode(pending, request, source)
 
-    async def _decode(self, batch: list["_Item"]) -> None:
+    async def _decode(self, batch: list["_Decode"]) -> None:
         began = monotonic_ms()
         kind = batch[0].pending.kind
-        if kind is Kind.BATCH and self._files is not None:
-            self._step_began_ms[batch[0].pending.key] = self._right_of_way.file_clock_ms
+        if kind is Kind.FILE_CHUNK and self._files is not None:
+            self._step_began_ms[batch[0].pending.key] = self._preemption.file_clock_ms
         else:
             self._began_ms[batch[0].pending.key] = began
         try:
-            results = await self._run(kind, batch[0].pending.key, [item.request for item in batch])
+            results = await self._run(kind, batch[0].pending.key, [decode.request for decode in batch])
         finally:
             self._began_ms.pop(batch[0].pending.key, None)
             self._step_began_ms.pop(batch[0].pending.key, None)
-            self.scheduler.ended([item.pending for item in batch])
+            self.scheduler.ended([decode.pending for decode in batch])
         took = monotonic_ms() - began
         self.load.decoded(kind, took, len(batch), monotonic_ms())
         if kind in (Kind.FIRST, Kind.PARTIAL):
             BATCH_SIZE.observe(len(batch))
         # A worker is free: begin the next decode before this one's text is published.
         self._dispatch()
-        for item, (hypothesis, error) in zip(batch, results, strict=True):
-            DECODES.labels(item.pending.kind.name.lower(), "failed" if error else "ok").inc()
+        for decode, (hypothesis, error) in zip(batch, results, strict=True):
+            DECODES.labels(decode.pending.kind.name.lower(), "failed" if error else "ok").inc()
             try:
-                await item.end(Decoded(hypothesis, began - item.pending.since_ms, took, error))
+                await decode.source.deliver(Decoded(hypothesis, began - decode.pending.since_ms, took, error))
             except Exception:
-                _log.exception("result not delivered", key=item.pending.key)
+                _log.exception("result not delivered", key=decode.pending.key)
         self._dispatch()
 
     async def _run(self, kind: Kind, key: str, requests: list[DecodeRequest]) -> list[tuple[Hypothesis | None, str]]:
         loop = asyncio.get_running_loop()
         try:
-            threads = self._file_threads if kind is Kind.BATCH else self._threads
-            heard = await loop.run_in_executor(threads, self._in_thread, kind, key, requests)
-            return [(hypothesis, "") for hypothesis in heard]
+            threads = self._file_threads if kind is Kind.FILE_CHUNK else self._threads
+            hypotheses = await loop.run_in_executor(threads, self._in_thread, kind, key, requests)
+            return [(hypothesis, "") for hypothesis in hypotheses]
         except Exception as failure:
             # One failed decode must not stop the pool; the caller gets the error.
             _log.exception("decode failed", windows=len(requests))
@@ -207,29 +206,29 @@ class ModelPool:
     def _in_thread(self, kind: Kind, key: str, requests: list[DecodeRequest]) -> list[Hypothesis]:
         if self._files is None:
             return self._engine.decode(requests)
-        if kind is not Kind.BATCH:
-            with self._right_of_way.live():
+        if kind is not Kind.FILE_CHUNK:
+            with self._preemption.live():
                 return self._engine.decode(requests)
 
         def give_way() -> None:
-            if not getattr(self._in_file_thread, "stepped_back", False):
+            if not getattr(self._in_file_thread, "has_low_priority", False):
                 # Not earlier: the engine may first load its model for files, and hold the interpreter lock for long.
                 # Live work would wait for a low-priority thread that gets no CPU time.
                 lower_thread_priority()
-                self._in_file_thread.stepped_back = True
+                self._in_file_thread.has_low_priority = True
             # A thread that waits here is not stalled.
             self._step_began_ms.pop(key, None)
-            self._right_of_way.give_way()
-            self._step_began_ms[key] = self._right_of_way.file_clock_ms
+            self._preemption.give_way()
+            self._step_began_ms[key] = self._preemption.file_clock_ms
 
-        with self._right_of_way.file():
+        with self._preemption.file():
             return self._files.decode_files(requests, give_way)
 
 
 @dataclass(frozen=True)
-class _Item:
-    """Request whose decode has begun."""
+class _Decode:
+    """Decode that has begun."""
 
     pending: PendingDecode
     request: DecodeRequest
-    end: End
+    source: DecodeSource

@@ -5,7 +5,7 @@ import asyncio
 from stt_shared.work.stage import WorkItem
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
 from stt_transcriber.core.schedule.scheduler import Kind
-from stt_transcriber.decode.pool import Decoded, DecodeOrder, ModelPool
+from stt_transcriber.decode.pool import Decoded, ModelPool
 
 BUDGET_MS = 60_000.0
 GATHER_S = 0.1
@@ -19,27 +19,22 @@ class ChunkBatch:
         self._pool = pool
         self._expected = size
         self._came: set[bytes] = set()
-        self._asked: list[DecodeOrder] = []
-        self._told = False
-        self._timer = asyncio.get_running_loop().call_later(GATHER_S, self._tell)
+        self._ready: list[_ChunkDecode] = []
+        self._submitted = False
+        self._timer = asyncio.get_running_loop().call_later(GATHER_S, self._submit)
 
     async def decode(self, item: WorkItem, key: str, request: DecodeRequest) -> Hypothesis:
         """Decode the chunk and return the hypothesis. Raises RuntimeError when the engine fails."""
-        answer: asyncio.Future[Decoded] = asyncio.get_running_loop().create_future()
-
-        async def end(decoded: Decoded) -> None:
-            if not answer.done():
-                answer.set_result(decoded)
-
-        self._asked.append(DecodeOrder(key, Kind.BATCH, BUDGET_MS, lambda: request, end))
+        chunk = _ChunkDecode(key, request)
+        self._ready.append(chunk)
         self.leave(item)
-        if self._told:
-            self._tell()
+        if self._submitted:
+            self._submit()
         try:
-            decoded = await answer
+            decoded = await chunk.decoded
         finally:
-            self._asked = [asked for asked in self._asked if asked.key != key]
-            self._pool.cancel(key)
+            self._ready = [other for other in self._ready if other is not chunk]
+            self._pool.cancel(chunk)
         if decoded.hypothesis is None:
             raise RuntimeError(decoded.error)
         return decoded.hypothesis
@@ -48,11 +43,27 @@ class ChunkBatch:
         """Stop waiting for this chunk: it has requested its decode, or never will."""
         self._came.add(item.entry_id)
         if len(self._came) >= self._expected:
-            self._tell()
+            self._submit()
 
-    def _tell(self) -> None:
+    def _submit(self) -> None:
         self._timer.cancel()
-        self._told = True
-        asked, self._asked = self._asked, []
-        if asked:
-            self._pool.submit_all(asked)
+        self._submitted = True
+        ready, self._ready = self._ready, []
+        if ready:
+            self._pool.submit(Kind.FILE_CHUNK, BUDGET_MS, *ready)
+
+
+class _ChunkDecode:
+    """Decode of one chunk, as a source for the pool. ``decoded``: its outcome."""
+
+    def __init__(self, key: str, request: DecodeRequest) -> None:
+        self.key = key
+        self._request = request
+        self.decoded: asyncio.Future[Decoded] = asyncio.get_running_loop().create_future()
+
+    def next_request(self) -> DecodeRequest:
+        return self._request
+
+    async def deliver(self, decoded: Decoded) -> None:
+        if not self.decoded.done():
+            self.decoded.set_result(decoded)

@@ -96,7 +96,7 @@ class LiveWorker:
         except _Lost as lost:
             run.log.info("session left", reason=str(lost))
         finally:
-            self._parts.pool.cancel(run.key)
+            self._parts.pool.cancel(run)
             self.speaks(run, False)
             self._sessions -= 1
             self._parts.pool.scheduler.sessions(self._sessions)
@@ -265,9 +265,7 @@ class _Run:
         self._asked = True
         policy = self._parts.policy
         budget = {Kind.FINAL: policy.final_budget_wall_ms, Kind.FIRST: policy.first_budget_wall_ms}
-        self._parts.pool.submit(
-            self.key, kind, budget.get(kind, policy.max_partial_interval_ms), self._begin, self._decoded
-        )
+        self._parts.pool.submit(kind, budget.get(kind, policy.max_partial_interval_ms), self)
 
     async def _say_if_busy(self, pace: DraftPacing) -> None:
         """Notify the client once each time that drafts stop, so that it knows why there are no partials."""
@@ -279,7 +277,8 @@ class _Run:
             notice = Notice(session_id=self._owner.keys.id, code="partials_paused", message=message)
             await self._tell([Outcome(notice)])
 
-    def _begin(self) -> DecodeRequest | None:
+    def next_request(self) -> DecodeRequest | None:
+        """Begin the decode that is due; called by the pool when the model is free."""
         self._ticket = self._session.begin()
         if self._ticket is None:
             self._asked = False
@@ -287,7 +286,8 @@ class _Run:
         self._drafted_ms = monotonic_ms()
         return self._ticket.request
 
-    async def _decoded(self, decoded: Decoded) -> None:
+    async def deliver(self, decoded: Decoded) -> None:
+        """Apply the outcome of a decode."""
         try:
             async with self._turn:
                 if self._over.is_set():

@@ -89,7 +89,7 @@ class LoadModel:
         if kind is Kind.FINAL:
             self._finals_share = self._finals(now_ms) + took_ms / 1000 / _SETTLE_S
             self._finals_at_ms = now_ms
-        elif kind is not Kind.BATCH:
+        elif kind is not Kind.FILE_CHUNK:
             self._drafted_at_ms = now_ms
             self._draft_ms += _COST_SHARE * (took_ms / count - self._draft_ms)
 

@@ -17,11 +17,11 @@ class Kind(enum.IntEnum):
     FINAL = 0
     FIRST = 1
     PARTIAL = 2
-    BATCH = 3
+    FILE_CHUNK = 3
 
 
 _DRAFTS = (Kind.FIRST, Kind.PARTIAL)
-_CHUNKS = (Kind.BATCH,)
+_CHUNKS = (Kind.FILE_CHUNK,)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Scheduler:
         self._max_batch = max_batch
         self.max_file_batch = max_file_batch
         self._files_give_way = files_give_way
-        self._wishes: dict[str, PendingDecode] = {}
+        self._pending: dict[str, PendingDecode] = {}
         self._running: dict[str, tuple[int, Kind]] = {}  # key to its batch
         self._batches = 0
         self._live_sessions = 0
@@ -56,7 +56,7 @@ class Scheduler:
     @property
     def waiting(self) -> int:
         """Number of requests not yet started."""
-        return len(self._wishes)
+        return len(self._pending)
 
     @property
     def running(self) -> int:
@@ -67,19 +67,21 @@ class Scheduler:
         """Set the number of live sessions; while there are any, files leave one worker free."""
         self._live_sessions = count
 
-    def submit(self, wish: PendingDecode) -> None:
+    def submit(self, request: PendingDecode) -> None:
         """Add a request, replacing an earlier one with the same key.
 
         If both are of the same kind, the earlier deadline and the start of the waiting time are kept.
         """
-        earlier = self._wishes.get(wish.key)
-        if earlier is not None and earlier.kind is wish.kind:
-            wish = PendingDecode(wish.key, wish.kind, min(wish.deadline_ms, earlier.deadline_ms), earlier.since_ms)
-        self._wishes[wish.key] = wish
+        earlier = self._pending.get(request.key)
+        if earlier is not None and earlier.kind is request.kind:
+            request = PendingDecode(
+                request.key, request.kind, min(request.deadline_ms, earlier.deadline_ms), earlier.since_ms
+            )
+        self._pending[request.key] = request
 
     def cancel(self, key: str) -> None:
         """Remove the request of a key, if any."""
-        self._wishes.pop(key, None)
+        self._pending.pop(key, None)
 
     @property
     def chunks_at_once(self) -> int:
@@ -88,8 +90,8 @@ class Scheduler:
 
     def batch_room(self) -> int:
         """Return how many more chunks of files could be decoded besides the running and waiting ones."""
-        chunks = sum(kind is Kind.BATCH for _, kind in self._running.values())
-        chunks += sum(wish.kind is Kind.BATCH for wish in self._wishes.values())
+        chunks = sum(kind is Kind.FILE_CHUNK for _, kind in self._running.values())
+        chunks += sum(request.kind is Kind.FILE_CHUNK for request in self._pending.values())
         share = self._workers - 1 if self._live_sessions and self._workers > 1 else self._workers
         return max(0, share * self.max_file_batch - chunks)
 
@@ -103,33 +105,33 @@ class Scheduler:
         free = self._workers - len(busy)
         free_for_live = free
         if self._files_give_way:
-            free_for_live += sum(kind is Kind.BATCH for kind in busy.values())
-        ready = [wish for wish in self._wishes.values() if wish.key not in self._running]
-        ready.sort(key=lambda wish: (wish.kind is Kind.BATCH, wish.deadline_ms, wish.kind))
+            free_for_live += sum(kind is Kind.FILE_CHUNK for kind in busy.values())
+        ready = [request for request in self._pending.values() if request.key not in self._running]
+        ready.sort(key=lambda request: (request.kind is Kind.FILE_CHUNK, request.deadline_ms, request.kind))
         batches: list[list[PendingDecode]] = []
         while ready:
             head = ready.pop(0)
-            left = (free if head.kind is Kind.BATCH else free_for_live) - len(batches)
+            left = (free if head.kind is Kind.FILE_CHUNK else free_for_live) - len(batches)
             if left <= 0:
                 break
             batch = [head]
             for kinds, most in ((_DRAFTS, self._max_batch), (_CHUNKS, self.max_file_batch)):
                 if head.kind in kinds:
-                    alike = [wish for wish in ready if wish.kind in kinds]
+                    alike = [request for request in ready if request.kind in kinds]
                     share = -(-(len(alike) + 1) // left)
                     batch += alike[: min(share, most) - 1]
-            ready = [wish for wish in ready if wish not in batch]
+            ready = [request for request in ready if request not in batch]
             batches.append(batch)
         return batches
 
     def started(self, batch: Sequence[PendingDecode]) -> None:
         """Record that a batch was started, on one worker."""
         self._batches += 1
-        for wish in batch:
-            self._wishes.pop(wish.key, None)
-            self._running[wish.key] = (self._batches, wish.kind)
+        for request in batch:
+            self._pending.pop(request.key, None)
+            self._running[request.key] = (self._batches, request.kind)
 
     def ended(self, batch: Sequence[PendingDecode]) -> None:
         """Record that a batch ended, successfully or not."""
-        for wish in batch:
-            self._running.pop(wish.key, None)
+        for request in batch:
+            self._running.pop(request.key, None)
