@@ -13,6 +13,7 @@ import uvicorn
 import uvloop
 
 from stt_gateway.app import create_app
+from stt_gateway.authorize import Authorize, allow_all
 from stt_gateway.http.connections import HttpConnections, timed_protocol
 from stt_gateway.http.open_files import raise_soft_limit, soft_limit
 from stt_gateway.settings import GatewaySettings
@@ -43,14 +44,14 @@ class _Server(uvicorn.Server):
         yield
 
 
-def server_config(settings: GatewaySettings) -> uvicorn.Config:
+def server_config(settings: GatewaySettings, authorize: Authorize = allow_all) -> uvicorn.Config:
     """Build uvicorn's configuration for the app."""
     # uvicorn logs query strings at INFO, and those can contain prompts.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     # An upload keeps two files open, and live sessions need some as well.
     connections = HttpConnections(min(settings.max_http_connections, max(1, soft_limit() // 3)))
     return uvicorn.Config(
-        create_app(settings),
+        create_app(settings, authorize),
         http=timed_protocol(connections),
         ws=FastWebSocketProtocol,
         # While a client must wait for room, nothing is read from it, not even pongs. TCP_USER_TIMEOUT and sends that

@@ -53,7 +53,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqlTranscriptStore]:
 async def http(store: SqlTranscriptStore, redis_client: Redis) -> AsyncIterator[httpx2.AsyncClient]:
     app = FastAPI()
     app.include_router(transcripts.router)
-    app.state.services = SimpleNamespace(store=store, redis=redis_client)
+    app.state.context = SimpleNamespace(store=store, redis=redis_client)
 
     @app.exception_handler(SttError)
     async def told(_: Request, error: SttError) -> JSONResponse:

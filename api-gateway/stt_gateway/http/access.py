@@ -4,13 +4,12 @@ import socket
 
 import structlog
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stt_gateway.core.requests.access import SAFE_METHODS, AccessRules, access_rules
+from stt_gateway.http.errors import error_response
 from stt_gateway.settings import GatewaySettings
 from stt_shared.contracts.errors import SttError
-from stt_shared.process.metrics import ERRORS_TOTAL
 
 _log = structlog.get_logger()
 
@@ -40,10 +39,8 @@ class AccessMiddleware:
             self._rules.check(headers.getlist("host"), headers.getlist("origin"), has_effects=has_effects)
         except SttError as error:
             self._log(error)
-            ERRORS_TOTAL.labels(error.code).inc()
             # Starlette answers a handshake with a response through the extension "websocket.http.response".
-            body = {"error": {"code": error.code, "message": error.message}}
-            await JSONResponse(body, error.kind.http_status)(scope, receive, send)
+            await error_response(error.kind.http_status, error.code, error.message)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

@@ -5,7 +5,7 @@ import functools
 from importlib import resources
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 
 from stt_gateway.http.pages import Page, answer, page_of
 from stt_shared.contracts.errors import SttError
@@ -39,6 +39,12 @@ router = APIRouter(include_in_schema=False)
 async def index(request: Request) -> Response:
     """Serve the page; it loads everything by relative addresses, so it also works below a path prefix."""
     return answer(request, page_of("index.html", _INDEX), _ALWAYS_ASK)
+
+
+@router.get("/openapi.json")
+async def openapi(request: Request) -> JSONResponse:
+    """Serve the description of the HTTP interface; FastAPI's own route would not be authorised."""
+    return JSONResponse(request.app.openapi())
 
 
 @router.api_route("/docs/{name}", methods=["GET", "HEAD"])

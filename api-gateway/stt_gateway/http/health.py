@@ -6,7 +6,7 @@ import contextlib
 import redis
 import structlog
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import Counter, generate_latest
 
 from stt_gateway.context import GatewayContext, context_of
@@ -19,7 +19,7 @@ _log = structlog.get_logger()
 
 UNREADABLE = Counter(
     "stt_metrics_unreadable_total",
-    "Times that a replica's metrics were left out, for nobody can read them.",
+    "Times that a replica's metrics were dropped because they could not be parsed.",
     ["service"],
 )
 
@@ -31,12 +31,12 @@ router = APIRouter(tags=["operation"])
 @router.get("/health")
 async def health(request: Request) -> JSONResponse:
     """Return the state of each service; 503 when no live session could be served."""
-    services = context_of(request)
-    replicas = await _replicas(services)
-    gateway_state = services.state
+    context = context_of(request)
+    replicas = await _replicas(context)
+    gateway_state = context.state
     if replicas is not None and gateway_state == "ready":
-        gateway_state = "ready" if services.replica_id in {replica.id for replica in replicas} else "missing"
-    view = health_view(replicas, gateway_state, await _redis_state(services))
+        gateway_state = "ready" if context.replica_id in {replica.id for replica in replicas} else "missing"
+    view = health_view(replicas, gateway_state, await _redis_state(context))
     return JSONResponse(view, 503 if view["status"] == "unhealthy" else 200)
 
 
@@ -46,14 +46,20 @@ async def live() -> JSONResponse:
     return JSONResponse({"status": "alive"})
 
 
+@router.get("/api/stt/healthcheck", include_in_schema=False)
+async def legacy_healthcheck() -> PlainTextResponse:
+    """Answer clients of the older API that this gateway is up."""
+    return PlainTextResponse("Yes, I'm ok")
+
+
 @router.get("/metrics")
 async def metrics(request: Request) -> Response:
     """Return the Prometheus text of this gateway and of every living replica; unreadable texts are left out."""
-    services = context_of(request)
-    texts = [ReplicaText("gateway", services.replica_id, generate_latest().decode())]
-    replicas = [replica for replica in await _replicas(services) or [] if replica.id != services.replica_id]
+    context = context_of(request)
+    texts = [ReplicaText("gateway", context.replica_id, generate_latest().decode())]
+    replicas = [replica for replica in await _replicas(context) or [] if replica.id != context.replica_id]
     try:
-        others = await replica_metrics(services.redis, replicas)
+        others = await replica_metrics(context.redis, replicas)
     except (redis.ConnectionError, redis.TimeoutError) as error:
         _log.warning("replica metrics not read", cause=str(error))
         others = {}
@@ -66,29 +72,29 @@ async def metrics(request: Request) -> Response:
     for text in unreadable:
         UNREADABLE.labels(text.service).inc()
     # Log each replica once: metrics are requested every few seconds.
-    for replica_id in {text.replica for text in unreadable} - services.told_unreadable:
+    for replica_id in {text.replica for text in unreadable} - context.logged_unreadable:
         _log.warning("replica metrics dropped: cannot be parsed", replica=replica_id)
-        services.told_unreadable.add(replica_id)
-    services.told_unreadable.intersection_update(replica.id for replica in replicas)
+        context.logged_unreadable.add(replica_id)
+    context.logged_unreadable.intersection_update(replica.id for replica in replicas)
     return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-async def _replicas(services: GatewayContext) -> list[ReplicaStatus] | None:
+async def _replicas(context: GatewayContext) -> list[ReplicaStatus] | None:
     try:
         async with asyncio.timeout(REDIS_ANSWER_S):
-            return await living_replicas(services.redis)
+            return await living_replicas(context.redis)
     except (redis.ConnectionError, redis.TimeoutError, TimeoutError):
         return None
 
 
-async def _redis_state(services: GatewayContext) -> str:
+async def _redis_state(context: GatewayContext) -> str:
     """Return whether Redis accepts writes, according to the heartbeat, and whether it is about to refuse them."""
-    if services.heartbeat.trouble:
-        return services.heartbeat.trouble
-    if as_cluster(services.redis) is None:
+    if context.heartbeat.trouble:
+        return context.heartbeat.trouble
+    if as_cluster(context.redis) is None:
         # INFO may be forbidden to this user, and each node of a cluster would give its own answer.
         with contextlib.suppress(redis.RedisError, TimeoutError):
             async with asyncio.timeout(REDIS_ANSWER_S):
-                if is_nearly_full(await services.redis.info("memory")):
+                if is_nearly_full(await context.redis.info("memory")):
                     return NEARLY_FULL
     return "connected"

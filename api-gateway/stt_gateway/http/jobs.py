@@ -5,7 +5,6 @@ import hashlib
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import redis
@@ -18,6 +17,7 @@ from stt_gateway.core.operation.estimate import seconds_left
 from stt_gateway.core.requests.idempotency import fingerprint, idempotency_key
 from stt_gateway.core.requests.parameters import JobRequest, job_request
 from stt_gateway.http.deletion import erase_job
+from stt_gateway.http.responses import json_response
 from stt_gateway.http.subtitle_files import subtitles
 from stt_gateway.http.uploads import Upload, receive_uploads
 from stt_gateway.store.interface import Kind, Transcript
@@ -80,7 +80,7 @@ async def post_job(request: Request) -> Response:
 def _posted(job_ids: list[str], *, replayed: bool) -> Response:
     jobs = [{"job_id": job_id, "status_url": f"/v1/stt/jobs/{job_id}"} for job_id in job_ids]
     body = {**jobs[0], "jobs": jobs} if len(jobs) > 1 else jobs[0]
-    return _json(body, status=202, headers={"Idempotent-Replayed": "true"} if replayed else None)
+    return json_response(body, status=202, headers={"Idempotent-Replayed": "true"} if replayed else None)
 
 
 async def _known(services: GatewayContext, uploads: list[Upload], wishes: JobRequest, model: str) -> list[str] | None:
@@ -110,7 +110,7 @@ async def _known(services: GatewayContext, uploads: list[Upload], wishes: JobReq
 @router.get("/{job_id}")
 async def get_job(request: Request, job_id: str) -> Response:
     """Return the job's state; includes ``result`` or ``error`` once it has ended."""
-    return _json(await _view(context_of(request), job_id))
+    return json_response(await _view(context_of(request), job_id))
 
 
 @router.delete("/{job_id}")
@@ -123,9 +123,9 @@ async def delete_job(request: Request, job_id: str) -> Response:
     last = await _view(services, job_id)
     if last.status.is_final:
         await erase_job(services, job_id)
-        return _json(msgspec.structs.replace(last, result=None))
+        return json_response(msgspec.structs.replace(last, result=None))
     await _cancel(services, job_id)
-    return _json(await _view(services, job_id))
+    return json_response(await _view(services, job_id))
 
 
 @router.post("/{job_id}/cancel")
@@ -136,7 +136,7 @@ async def cancel_job(request: Request, job_id: str) -> Response:
     """
     services = context_of(request)
     await _cancel(services, job_id)
-    return _json(await _view(services, job_id))
+    return json_response(await _view(services, job_id))
 
 
 @router.get("/{job_id}/result.{kind}")
@@ -149,7 +149,7 @@ async def get_result(request: Request, job_id: str, kind: str) -> Response:
         raise SttError("conflict", f"the job is {view.status.value}; a result is there when it is completed")
     match kind:
         case "json":
-            return _json(view.result)
+            return json_response(view.result)
         case "srt" | "vtt":
             return await subtitles(kind, view.result.segments)
         case _:
@@ -257,7 +257,3 @@ def _kept_view(kept: Transcript) -> JobView:
         created_at=iso_timestamp(kept.created_ms),
         result=JobResult(kept.text, kept.language, kept.duration_s, kept.segments),
     )
-
-
-def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(msgspec.json.encode(body), status, headers, media_type="application/json")

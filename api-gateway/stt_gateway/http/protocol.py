@@ -7,6 +7,8 @@ import msgspec
 import websockets.http11
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from stt_gateway.http.errors import error_body
+
 MAX_ADDRESS_BYTES = 32 * 1024
 """Limit of an address. All parameters of a live session at their longest, in escaped four-byte characters, take
 17 KB."""
@@ -73,7 +75,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def refuse(self, status: int, code: str, message: str) -> None:
         """Answer with an error and close."""
         self._is_refused = True
-        body = msgspec.json.encode({"error": {"code": code, "message": message}})
+        body = msgspec.json.encode(error_body(code, message))
         self.transport.write(
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n".encode()

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import msgspec
 from fastapi import APIRouter, Request, Response
 
 from stt_gateway.context import context_of
 from stt_gateway.http.deletion import erase_transcript
+from stt_gateway.http.responses import json_response
 from stt_gateway.http.subtitle_files import subtitles
 from stt_gateway.store.interface import SearchHit, Summary, Transcript, TranscriptStore
 from stt_gateway.store.request import cursor_of, rename_request, search_request
@@ -34,7 +34,7 @@ async def search_transcripts(request: Request) -> Response:
     """
     wanted = search_request(request.query_params.multi_items())
     page = await store_of(request).search(wanted)
-    return _json(
+    return json_response(
         {
             "transcripts": [_found_view(found) for found in page.found],
             "next_cursor": None if page.next is None else cursor_of(page.next),
@@ -45,7 +45,7 @@ async def search_transcripts(request: Request) -> Response:
 @router.get("/{id}")
 async def get_transcript(request: Request, id: str) -> Response:
     """Return a transcript with its text and segments."""
-    return _json(_whole_view(await _one(request, id)))
+    return json_response(_whole_view(await _one(request, id)))
 
 
 @router.patch("/{id}")
@@ -55,7 +55,7 @@ async def rename_transcript(request: Request, id: str) -> Response:
     renamed = await store_of(request).rename(id, title) if keys.is_valid_id(id) else None
     if renamed is None:
         raise _missing()
-    return _json(_view(renamed))
+    return json_response(_view(renamed))
 
 
 @router.delete("/{id}", status_code=204)
@@ -74,7 +74,7 @@ async def export_transcript(request: Request, id: str, kind: str) -> Response:
     found = await _one(request, id)
     match kind:
         case "json":
-            return _json(_whole_view(found))
+            return json_response(_whole_view(found))
         case "srt" | "vtt":
             return await subtitles(kind, found.segments)
         case _:
@@ -131,7 +131,3 @@ def _found_view(found: SearchHit) -> dict[str, Any]:
         "title_hits": found.title_hits,
         "filename_hits": found.filename_hits,
     }
-
-
-def _json(body: Any) -> Response:
-    return Response(msgspec.json.encode(body), media_type="application/json")

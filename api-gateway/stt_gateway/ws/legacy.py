@@ -1,7 +1,7 @@
 """Routes for clients of the older API, in which all speakers and all readers share one conversation.
 
 ``WS /api/stt/transcribe?sampleRate=44100`` accepts 16-bit samples; ``WS /api/stt/connect`` sends the utterances of the
-last two minutes on connection and every ten seconds; ``GET /api/stt/healthcheck`` answers that the gateway is up.
+last two minutes on connection and every ten seconds. ``GET /api/stt/healthcheck`` is in http/health.py.
 """
 
 import asyncio
@@ -11,8 +11,7 @@ from typing import Any
 import msgspec
 import redis
 import structlog
-from fastapi import APIRouter, Request, WebSocket
-from fastapi.responses import PlainTextResponse
+from fastapi import APIRouter, WebSocket
 from redis.asyncio import Redis
 from starlette.websockets import WebSocketDisconnect
 
@@ -36,12 +35,6 @@ AGAIN_S = 1.0
 """Delay before Redis is queried again after it did not answer."""
 
 router = APIRouter(include_in_schema=False)
-
-
-@router.get("/api/stt/healthcheck")
-async def healthcheck(_: Request) -> PlainTextResponse:
-    """Answer that this gateway is up; ``GET /health`` reports more."""
-    return PlainTextResponse("Yes, I'm ok")
 
 
 @router.websocket("/api/stt/transcribe")

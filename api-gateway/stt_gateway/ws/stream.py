@@ -192,7 +192,7 @@ class Connection:
                 await session.abandon()
             else:
                 # A client that comes back finds the session as it was.
-                services.parking.park(session)
+                services.detached.park(session)
         finally:
             services.sessions.discard(session)
             await cancel_and_wait(pumping, *others)

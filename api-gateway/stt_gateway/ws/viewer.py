@@ -1,4 +1,4 @@
-"""Routes ``/v1/stt/conversations/{id}``: follow a conversation from the last two minutes on, or read it from the store.
+"""Route ``WS /v1/stt/conversations/{id}``: a conversation as it is spoken, from the last two minutes on.
 
 Each viewer reads the conversation's log and channel like any log reader (streams/reader.py): viewers that join late or
 reconnect miss nothing and see nothing twice. Viewers cost the speakers nothing: each utterance is written once, however
@@ -13,15 +13,13 @@ from typing import Any
 import msgspec
 import redis
 import structlog
-from fastapi import APIRouter, Request, Response, WebSocket
+from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
 from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.core.operation.token_bucket import TokenBucket
-from stt_gateway.core.requests.viewing import Viewing, page_request, viewing
+from stt_gateway.core.requests.viewing import Viewing, viewing
 from stt_gateway.live.event_sender import CLOSE_SLOW_READER, ClientGone, send_text
-from stt_gateway.store.interface import MAX_UTTERANCES, NumberedUtterance
-from stt_gateway.store.names import session_id_of
 from stt_shared.contracts.conversation import Utterance
 from stt_shared.contracts.errors import SttError
 from stt_shared.process.clock import monotonic_ms, wall_ms
@@ -65,43 +63,6 @@ async def follow(websocket: WebSocket, conversation_id: str) -> None:
     with contextlib.suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
         async with asyncio.timeout(1.0):
             await websocket.close(code)
-
-
-@router.get("/v1/stt/conversations/{conversation_id:path}", tags=["conversations"])
-async def read(request: Request, conversation_id: str) -> Response:
-    """Return a page of a conversation's stored utterances, in the order in which they were spoken.
-
-    ``after`` and ``limit`` select the page; ``next`` of a response is ``after`` of the next request, null on the last
-    page.
-    """
-    after, limit = page_request(request.query_params.multi_items(), MAX_UTTERANCES)
-    found = await context_of(request).store.conversation(conversation_id, after=after, limit=limit)
-    # Several gateways store at once: numbers tell what a reader already has, times tell the spoken order.
-    in_order = sorted(
-        found, key=lambda one: (one.utterance.started_ms, one.utterance.session_id, one.utterance.utterance)
-    )
-    body = {
-        "conversation_id": conversation_id,
-        "utterances": [_kept(settled) for settled in in_order],
-        "next": found[-1].number if len(found) == limit else None,
-    }
-    return Response(msgspec.json.encode(body), media_type="application/json")
-
-
-def _kept(settled: NumberedUtterance) -> dict[str, Any]:
-    said = settled.utterance
-    return {
-        "number": settled.number,
-        # As viewers see it: without the suffix that distinguishes sessions with the same id.
-        "session_id": session_id_of(said.session_id),
-        "utterance": said.utterance,
-        "speaker": said.speaker or None,
-        "text": said.text,
-        "language": said.language,
-        "spoken_ms": said.started_ms,
-        "start_ms": said.start_ms,
-        "end_ms": said.end_ms,
-    }
 
 
 class Viewer:
@@ -154,7 +115,7 @@ class Viewer:
         Its numbers then start again and could be mistaken for the next ones.
         """
         services = self._services
-        reader = read_conversation(services.redis, services.settled, self._wish.conversation_id, place)
+        reader = read_conversation(services.redis, services.utterances, self._wish.conversation_id, place)
         async with contextlib.aclosing(reader.items()) as items:  # type: ignore[type-var]
             async for item in items:
                 if item is not None:
@@ -169,7 +130,7 @@ class Viewer:
 
     async def _unsettled(self) -> None:
         channel = keys.conversation_keys(self._wish.conversation_id).unsettled
-        async with self._services.unsettled.listen(channel) as inbox:
+        async with self._services.live_utterances.listen(channel) as inbox:
             while True:
                 payload = await inbox.get(60.0)
                 # A viewer that lags needs none of these: the next one, or the settled utterance, has the full text.

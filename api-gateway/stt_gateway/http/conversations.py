@@ -1,0 +1,51 @@
+"""Route ``GET /v1/stt/conversations/{id}``: a conversation, read from the store. ws/viewer.py follows it live."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from stt_gateway.context import context_of
+from stt_gateway.core.requests.viewing import page_request
+from stt_gateway.http.responses import json_response
+from stt_gateway.store.interface import MAX_UTTERANCES, NumberedUtterance
+from stt_gateway.store.names import session_id_of
+
+router = APIRouter(prefix="/v1/stt/conversations", tags=["conversations"])
+
+
+@router.get("/{conversation_id:path}")
+async def read_conversation(request: Request, conversation_id: str) -> Response:
+    """Return a page of a conversation's stored utterances, in the order in which they were spoken.
+
+    ``after`` and ``limit`` select the page; ``next`` of a response is ``after`` of the next request, null on the last
+    page.
+    """
+    after, limit = page_request(request.query_params.multi_items(), MAX_UTTERANCES)
+    found = await context_of(request).store.conversation(conversation_id, after=after, limit=limit)
+    # Several gateways store at once: numbers tell what a reader already has, times tell the spoken order.
+    in_order = sorted(
+        found, key=lambda one: (one.utterance.started_ms, one.utterance.session_id, one.utterance.utterance)
+    )
+    return json_response(
+        {
+            "conversation_id": conversation_id,
+            "utterances": [_view(stored) for stored in in_order],
+            "next": found[-1].number if len(found) == limit else None,
+        }
+    )
+
+
+def _view(stored: NumberedUtterance) -> dict[str, Any]:
+    utterance = stored.utterance
+    return {
+        "number": stored.number,
+        # As viewers see it: without the suffix that distinguishes sessions with the same id.
+        "session_id": session_id_of(utterance.session_id),
+        "utterance": utterance.utterance,
+        "speaker": utterance.speaker or None,
+        "text": utterance.text,
+        "language": utterance.language,
+        "spoken_ms": utterance.started_ms,
+        "start_ms": utterance.start_ms,
+        "end_ms": utterance.end_ms,
+    }

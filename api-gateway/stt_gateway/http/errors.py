@@ -1,0 +1,81 @@
+"""Errors over HTTP: every exception that a route may raise, as the JSON body and the status that the client gets."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import redis
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from stt_gateway.context import context_of
+from stt_shared.contracts.errors import SttError
+from stt_shared.process.metrics import ERRORS_TOTAL
+
+_log = structlog.get_logger()
+
+_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
+def error_body(code: str, message: str, **more: float) -> dict[str, Any]:
+    """Return the body of every refused request."""
+    return {"error": {"code": code, "message": message, **more}}
+
+
+def error_response(
+    status: int, code: str, message: str, headers: Mapping[str, str] | None = None, **more: float
+) -> JSONResponse:
+    """Return the response to a refused request, and count the error."""
+    ERRORS_TOTAL.labels(code).inc()
+    return JSONResponse(error_body(code, message, **more), status, headers)
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Make ``app`` answer every exception of its routes."""
+    app.add_exception_handler(SttError, _refused)
+    app.add_exception_handler(HTTPException, _not_routed)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(redis.ConnectionError, _redis_unavailable)
+    app.add_exception_handler(redis.TimeoutError, _redis_unavailable)
+    app.add_exception_handler(ClientDisconnect, _disconnected)
+    app.add_exception_handler(Exception, _failed)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, SttError)
+    retry_after_s = context_of(request).retry_after_s(error.kind)
+    if retry_after_s is None:
+        return error_response(error.kind.http_status, error.code, error.message)
+    # The header holds whole seconds only, and must not invite a client to return sooner than the body does.
+    headers = {"Retry-After": str(math.ceil(retry_after_s))}
+    return error_response(error.kind.http_status, error.code, error.message, headers, retry_after_s=retry_after_s)
+
+
+async def _not_routed(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = _CODES.get(error.status_code, "bad_message")
+    return error_response(error.status_code, code, str(error.detail), error.headers)
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return error_response(422, "bad_config", "; ".join(problem["msg"] for problem in error.errors()))
+
+
+async def _redis_unavailable(request: Request, error: Exception) -> Response:
+    _log.warning("request refused: redis unavailable", cause=str(error))
+    return await _refused(request, SttError("unavailable", "the store does not answer; try again"))
+
+
+async def _disconnected(_: Request, __: Exception) -> Response:
+    # Nobody reads the response. The code that was reading the request logs the disconnection.
+    return Response(status_code=400)
+
+
+async def _failed(_: Request, __: Exception) -> Response:
+    # The server logs the traceback; the client gets none.
+    return error_response(500, "internal", "internal server error; try again")
