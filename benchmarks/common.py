@@ -18,7 +18,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from stt_cli.client.sources import pieces_of_file
+from stt_cli.live.sources import pieces_of_file
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 
 _BEGAN = psutil.cpu_times()

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from common import write_result
 
-from stt_cli.embedded_redis import EmbeddedRedis
+from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import TakeoverState
 from stt_shared.redis.client import connect

@@ -26,9 +26,10 @@ from common import AUDIO_RATE_HZ, corpus_folder, utterances, write_result
 from rich.console import Console
 from rich.table import Table
 
-from stt_cli.embedded_redis import EmbeddedRedis, die_with_parent
-from stt_cli.listen import open_listener, url_of
-from stt_cli.readiness import ask_health
+from stt_cli.http.readiness import ask_health
+from stt_cli.up.child import die_with_parent
+from stt_cli.up.embedded_redis import EmbeddedRedis
+from stt_cli.up.listen import open_listener, url_of
 
 BASELINE_S = 4.0
 SERVICES = {"gateway": "stt_gateway", "audio-processor": "stt_audio", "transcriber": "stt_transcriber"}

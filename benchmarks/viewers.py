@@ -24,7 +24,7 @@ from road import Road, percent, running_road, speech_without_pauses
 from road_load import WARM_UP_S
 from viewers_load import SETTLE_S
 
-from stt_cli.embedded_redis import die_with_parent
+from stt_cli.up.child import die_with_parent
 
 ALONE, FOLLOWED = "alone", "followed"
 

@@ -6,7 +6,7 @@ import pytest
 from redis.asyncio import Redis
 from servers import cluster, redis_binary, redis_server
 
-from stt_cli.embedded_redis import EmbeddedRedis
+from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_shared.redis.client import connect
 
 CATEGORIES = {"unit", "contract", "model", "e2e", "chaos", "browser"}

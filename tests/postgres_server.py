@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from stt_cli.embedded_redis import die_with_parent
+from stt_cli.up.child import die_with_parent
 
 _SETTINGS = {
     "listen_addresses": "",

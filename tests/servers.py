@@ -12,7 +12,8 @@ from pathlib import Path
 
 import redis
 
-from stt_cli.embedded_redis import EmbeddedRedis, die_with_parent
+from stt_cli.up.child import die_with_parent
+from stt_cli.up.embedded_redis import EmbeddedRedis
 
 _SLOTS = 16384
 

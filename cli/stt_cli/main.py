@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from stt_cli.client.formats import Format
-from stt_cli.client.server import base_url
 from stt_cli.errors import CliError
+from stt_cli.http.formats import Format
+from stt_cli.http.server import base_url
 from stt_shared.contracts.engines import EngineName
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 
@@ -92,8 +92,8 @@ def up(
     ] = False,
 ) -> None:
     """Run the whole suite on this machine until Ctrl-C."""
-    from stt_cli.launcher import up as run
-    from stt_cli.settings import load_up_settings
+    from stt_cli.up.launcher import up as run
+    from stt_cli.up.settings import load_up_settings
 
     settings = load_up_settings(
         {

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stt_cli.embedded_redis import die_with_parent
+from stt_cli.up.child import die_with_parent
 
 
 @dataclass(eq=False)

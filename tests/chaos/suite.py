@@ -20,7 +20,7 @@ from redis.asyncio import Redis
 from chaos.front import Front
 from chaos.replica import Replica
 from chaos.service import MODULES
-from stt_cli.embedded_redis import EmbeddedRedis
+from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_shared.streams import keys
 from stt_shared.work.heartbeat import living_replicas, replica_metrics
 

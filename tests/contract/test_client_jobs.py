@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from stt_cli.client.formats import Format
-from stt_cli.client.jobs import jobs_client
 from stt_cli.errors import CliError
+from stt_cli.http.formats import Format
+from stt_cli.http.jobs import jobs_client
 
 pytestmark = pytest.mark.contract
 

@@ -14,8 +14,8 @@ import pytest
 from websockets.asyncio.server import Request, Response, ServerConnection, serve
 
 import stt_client
-from stt_cli.client.live import live_events
 from stt_cli.errors import CliError
+from stt_cli.live.playback import live_events
 
 pytestmark = pytest.mark.contract
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stt_cli.embedded_redis import EmbeddedRedis
+from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_shared.redis.client import connect_sync
 
 pytestmark = pytest.mark.contract

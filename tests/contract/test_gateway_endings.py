@@ -30,7 +30,7 @@ from gateway_bench import (
 from live_client import as_json, talk
 from redis.asyncio import Redis
 
-from stt_cli.embedded_redis import EmbeddedRedis
+from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_shared.contracts.errors import ERRORS
 from stt_shared.contracts.frames import Frame
 from stt_shared.redis.client import connect

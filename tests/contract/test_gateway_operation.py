@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from stt_cli.embedded_redis import EmbeddedRedis
+from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_shared.redis.client import connect
 from stt_shared.streams import keys
 from stt_shared.work.heartbeat import Heartbeat, ReplicaStatus

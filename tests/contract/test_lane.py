@@ -9,7 +9,7 @@ import pytest
 import redis
 from redis.asyncio import Redis
 
-from stt_cli.embedded_redis import EmbeddedRedis
+from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_shared.redis.client import connect
 from stt_shared.redis.cluster_pipeline import pipeline_for
 from stt_shared.redis.pipeline import MAX_BATCH, LuaFunction, Pipeline

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from redis.asyncio import Redis
 
-from stt_cli.embedded_redis import EmbeddedRedis
+from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import SessionConfig, encode_json
 from stt_shared.process.tasks import cancel_and_wait

@@ -22,7 +22,7 @@ from servers import free_port, redis_binary, redis_server
 from structlog.testing import capture_logs
 from whole_suite import Suite, heard, running_suite, wav, words_of
 
-from stt_cli.embedded_redis import EmbeddedRedis
+from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_gateway.live import session as gateway_session
 from stt_shared.redis.channels import ChannelHub
 from stt_shared.redis.client import connect, wait_until_ready

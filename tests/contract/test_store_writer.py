@@ -12,7 +12,7 @@ import pytest
 from gateway_bench import until
 from redis.asyncio import Redis
 
-from stt_cli.embedded_redis import die_with_parent
+from stt_cli.up.child import die_with_parent
 from stt_gateway.core.subtitles.subtitles import cues
 from stt_gateway.store.engine import database_url
 from stt_gateway.store.interface import Kind, Search, Transcript, TranscriptStore

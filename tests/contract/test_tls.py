@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from stt_cli.embedded_redis import EmbeddedRedis
+from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_shared.redis.channels import ChannelHub
 from stt_shared.redis.client import connect
 from stt_shared.redis.pipeline import LuaFunction, Pipeline

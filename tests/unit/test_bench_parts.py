@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from stt_cli.bench import extra
+from stt_cli.bench import packages
 from stt_cli.bench.manifest import SpokenWord, Utterance, deal, read_manifest
 from stt_cli.bench.player import Session
 from stt_cli.bench.processes import ProcessTree, Usage, local_launcher
@@ -177,17 +177,17 @@ def test_a_suite_elsewhere_has_no_process_here() -> None:
 
 
 def test_texts_are_compared_without_case_and_punctuation() -> None:
-    english, other = extra.normaliser("en"), extra.normaliser("de")
+    english, other = packages.normaliser("en"), packages.normaliser("de")
     assert english("It's COLOUR, Mr. Smith!") == "it is color mister smith"
     assert other("Größe, bitte!").split() == ["größe", "bitte"]
-    assert extra.word_error_rate(["one two", ""], ["one", "nothing"]) == 0.5
-    assert extra.word_error_rate([""], ["one"]) is None
+    assert packages.word_error_rate(["one two", ""], ["one", "nothing"]) == 0.5
+    assert packages.word_error_rate([""], ["one"]) is None
 
 
 def test_a_missing_extra_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jiwer", None)
     with pytest.raises(CliError, match=r"jiwer is not installed .*; run: \S+ -m pip install 'jiwer>=4.0' 'psutil"):
-        extra.need_extra()
+        packages.need_extra()
 
 
 def test_without_a_manifest_a_user_learns_what_one_is() -> None:

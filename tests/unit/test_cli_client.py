@@ -13,16 +13,15 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from stt_cli.client.captions import Captions, caption
-from stt_cli.client.formats import Format
-from stt_cli.client.live import stream_url
-from stt_cli.client.server import base_url, error_message, unreachable
-from stt_cli.client.sources import PieceReader, pieces_of_file, pieces_of_stream
 from stt_cli.commands.transcribe import output_name, time_left
 from stt_cli.errors import CliError
-from stt_cli.log_sink import LogSink, for_console
+from stt_cli.http.formats import Format
+from stt_cli.http.readiness import Health, read_health
+from stt_cli.http.server import base_url, error_message, unreachable
+from stt_cli.live.captions import Captions, caption
+from stt_cli.live.sources import PieceReader, pieces_of_file, pieces_of_stream
 from stt_cli.main import app
-from stt_cli.readiness import Health, read_health
+from stt_cli.up.log_sink import LogSink, for_console
 
 pytestmark = pytest.mark.unit
 
@@ -35,11 +34,6 @@ def test_the_address_is_the_option_then_the_environment_then_this_machine(monkey
     assert base_url("http://other:1") == "http://other:1"
     with pytest.raises(CliError, match="begins with http"):
         base_url("localhost:8000")
-
-
-def test_the_live_path_of_an_address() -> None:
-    assert stream_url("https://a:1", {"language": "en"}) == "wss://a:1/v1/stt/stream?language=en"
-    assert stream_url("http://a", {"x": "a&b"}) == "ws://a/v1/stt/stream?x=a%26b"
 
 
 def test_an_unreachable_server_says_what_to_do() -> None:

@@ -12,7 +12,7 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 from stt_audio.settings import AudioSettings
-from stt_cli.settings import UpSettings
+from stt_cli.up.settings import UpSettings
 from stt_gateway.settings import GatewaySettings
 from stt_shared.process.settings import CommonSettings
 from stt_transcriber.settings import TranscriberSettings

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from stt_cli.child import Child, ChildSpec, describe_exit
-from stt_cli.supervisor import Backoff, Supervisor
+from stt_cli.up.child import Child, ChildSpec, describe_exit
+from stt_cli.up.supervisor import Backoff, Supervisor
 
 pytestmark = pytest.mark.unit
 
@@ -169,8 +169,8 @@ def test_children_stay_out_of_the_terminals_group() -> None:
 def test_children_and_the_embedded_server_end_with_a_killed_parent() -> None:
     code = (
         "import os, sys, time\n"
-        "from stt_cli.child import Child, ChildSpec\n"
-        "from stt_cli.embedded_redis import EmbeddedRedis\n"
+        "from stt_cli.up.child import Child, ChildSpec\n"
+        "from stt_cli.up.embedded_redis import EmbeddedRedis\n"
         "server = EmbeddedRedis(); server.start()\n"
         f"child = Child(ChildSpec('a', (sys.executable, '-S', '-c', {SLEEPS!r}), dict(os.environ)), print)\n"
         "print(server.pid, child.pid, server.url, flush=True)\n"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from stt_cli.errors import CliError
-from stt_cli.launcher import StopRequests, service_groups, without_password
-from stt_cli.listen import open_listener, url_of
-from stt_cli.settings import UpSettings, load_up_settings
+from stt_cli.up.launcher import StopRequests, service_groups, without_password
+from stt_cli.up.listen import open_listener, url_of
+from stt_cli.up.settings import UpSettings, load_up_settings
 
 pytestmark = pytest.mark.unit
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from stt_cli.listen import open_listener
+from stt_cli.up.listen import open_listener
 from stt_gateway.__main__ import listening_socket
 from stt_gateway.http.open_files import ENOUGH
 from stt_gateway.settings import GatewaySettings

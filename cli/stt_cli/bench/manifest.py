@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from stt_cli.client.sources import FILE_RATE, pieces_of_file
 from stt_cli.errors import CliError
+from stt_cli.live.sources import FILE_RATE, pieces_of_file
 
 FORMAT = (
     'a manifest is a file with one JSON object a line: {"path": "a.wav", "text": "what is said", '

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from stt_cli.client.jobs import jobs_client
 from stt_cli.errors import CliError
+from stt_cli.http.jobs import jobs_client
 
 
 def offline_texts(

@@ -8,17 +8,18 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
-from stt_cli.bench.extra import Normaliser
 from stt_cli.bench.manifest import Utterance
+from stt_cli.bench.packages import Normaliser
 from stt_cli.bench.score import Played
 from stt_cli.bench.screen import Screen
 from stt_cli.bench.stability import StabilityWatch
-from stt_cli.client.live import stream_url
-from stt_cli.client.sources import FILE_RATE
+from stt_cli.live.sources import FILE_RATE
+from stt_client.address import live_url
 
 REFUSALS = frozenset({"at_capacity", "no_worker"})
 """Error codes of a suite that has no capacity for a session; other codes are failures."""
@@ -73,7 +74,11 @@ async def play(hand: Sequence[Utterance], pace: Pace, index: int, start_at_s: fl
     await asyncio.sleep(max(0.0, start_at_s - time.monotonic()))
     try:
         async with connect(
-            stream_url(pace.url, pace.query), compression=None, max_size=None, ping_interval=None, proxy=None
+            f"{live_url(pace.url)}?{urlencode(pace.query)}",
+            compression=None,
+            max_size=None,
+            ping_interval=None,
+            proxy=None,
         ) as socket:
             await _converse(socket, session, hand, pace, index)
     except TimeoutError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from stt_cli.bench.extra import psutil
+from stt_cli.bench.packages import psutil
 from stt_cli.errors import CliError
 
 LOOK_EVERY_S = 0.5

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stt_cli.bench.extra import Normaliser, normaliser, word_error_rate
 from stt_cli.bench.manifest import Utterance, deal
 from stt_cli.bench.offline import offline_texts
+from stt_cli.bench.packages import Normaliser, normaliser, word_error_rate
 from stt_cli.bench.player import Pace, Session, play
 from stt_cli.bench.processes import ProcessTree, Usage
 from stt_cli.bench.score import Latencies, add_session, quantiles

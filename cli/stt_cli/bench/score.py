@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
-from stt_cli.bench.extra import Normaliser
 from stt_cli.bench.manifest import Utterance
+from stt_cli.bench.packages import Normaliser
 from stt_cli.bench.screen import Picture
 
 

@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from stt_cli.bench import run
-from stt_cli.bench.extra import need_extra
 from stt_cli.bench.manifest import FORMAT, Utterance, read_manifest
+from stt_cli.bench.packages import need_extra
 from stt_cli.bench.processes import local_launcher
 from stt_cli.bench.report import tables
-from stt_cli.client.server import unreachable
 from stt_cli.errors import CliError
-from stt_cli.readiness import ask_health
+from stt_cli.http.readiness import ask_health
+from stt_cli.http.server import unreachable
 
 _TIMEOUT_S = 5.0
 

@@ -3,9 +3,9 @@
 from rich.console import Console
 from rich.table import Table
 
-from stt_cli.client.server import unreachable
 from stt_cli.errors import CliError
-from stt_cli.readiness import ask_health
+from stt_cli.http.readiness import ask_health
+from stt_cli.http.server import unreachable
 
 _TIMEOUT_S = 5.0
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from rich.console import Console
 
 import stt_client
-from stt_cli.client.captions import Captions
-from stt_cli.client.live import live_events
-from stt_cli.client.sources import FILE_RATE, PieceReader, is_regular_file, pieces_of_file, pieces_of_stream
 from stt_cli.errors import CliError
+from stt_cli.live.captions import Captions
+from stt_cli.live.playback import live_events
+from stt_cli.live.sources import FILE_RATE, PieceReader, is_regular_file, pieces_of_file, pieces_of_stream
 
 
 def stream(url: str, source: str, query: dict[str, str], *, sample_rate: int, channels: int, as_json: bool) -> None:

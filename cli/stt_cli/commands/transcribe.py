@@ -7,9 +7,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from stt_cli.client.formats import Format
-from stt_cli.client.jobs import JobsClient, jobs_client
 from stt_cli.errors import CliError
+from stt_cli.http.formats import Format
+from stt_cli.http.jobs import JobsClient, jobs_client
 
 
 def transcribe(url: str, files: list[Path], format: Format, fields: dict[str, str], output: Path | None) -> None:

@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 import httpx2
 import msgspec
 
-from stt_cli.client.formats import Format
-from stt_cli.client.server import error_message, unreachable
 from stt_cli.errors import CliError
+from stt_cli.http.formats import Format
+from stt_cli.http.server import error_message, unreachable
 from stt_shared.contracts.jobs import JobStatus, JobView
 
 _ASK_EVERY_S = 0.4

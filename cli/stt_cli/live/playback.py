@@ -1,22 +1,16 @@
-"""A live session: sends pieces of audio and yields the events that come back, up to `done`."""
+"""Playback into a live session: sends pieces of audio and yields the events that come back, up to `done`."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
-from urllib.parse import urlencode
 
 import stt_client
-from stt_cli.client.server import unreachable
 from stt_cli.errors import CliError
+from stt_cli.http.server import unreachable
 
 Pieces = Callable[[], Awaitable[bytes | None]]
 """Function that returns the next piece of audio; None at the end."""
-
-
-def stream_url(url: str, query: dict[str, str]) -> str:
-    """Return the URL of the live endpoint for a suite's http(s) URL."""
-    return f"ws{url.removeprefix('http')}/v1/stt/stream?{urlencode(query)}"
 
 
 async def live_events(

@@ -19,15 +19,15 @@ from types import FrameType
 import redis
 from rich.console import Console
 
-from stt_cli.child import ChildSpec, describe_exit
-from stt_cli.embedded_redis import EmbeddedRedis, EmbeddedRedisError
 from stt_cli.errors import CliError
-from stt_cli.listen import open_listener, url_of
-from stt_cli.log_sink import LogSink, for_console
+from stt_cli.http.readiness import Health, ask_health
 from stt_cli.model_files import models_dir_of, prepare_model
-from stt_cli.readiness import Health, ask_health
-from stt_cli.settings import UpSettings
-from stt_cli.supervisor import Ended, Supervisor
+from stt_cli.up.child import ChildSpec, describe_exit
+from stt_cli.up.embedded_redis import EmbeddedRedis, EmbeddedRedisError
+from stt_cli.up.listen import open_listener, url_of
+from stt_cli.up.log_sink import LogSink, for_console
+from stt_cli.up.settings import UpSettings
+from stt_cli.up.supervisor import Ended, Supervisor
 from stt_shared.process.folders import note_of_former_store
 from stt_shared.redis.client import check_usable
 from stt_shared.redis.outage import redis_state

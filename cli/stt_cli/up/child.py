@@ -1,19 +1,31 @@
 """A child process that cannot outlive the launcher and whose stderr is read line by line."""
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from stt_cli.embedded_redis import die_with_parent
-
 TAIL_LINES = 20
 """Number of last stderr lines kept to explain an unexpected exit."""
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Make this process die with its parent, for ``preexec_fn``. On Linux the kernel kills it however the parent died.
+
+    The process also leaves the terminal's process group, so that Ctrl-C reaches only the launcher, which stops
+    everything in order.
+    """
+    os.setpgid(0, 0)
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @dataclass(frozen=True)

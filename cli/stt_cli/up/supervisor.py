@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from stt_cli.child import Child, ChildSpec, describe_exit
+from stt_cli.up.child import Child, ChildSpec, describe_exit
 
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0

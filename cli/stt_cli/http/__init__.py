@@ -1,0 +1,1 @@
+"""HTTP client of a running suite: its health, and jobs for files."""

@@ -1,0 +1,1 @@
+"""Live sessions on a running suite: audio sources, paced playback, and captions."""

@@ -1,0 +1,1 @@
+"""`stt up`: the suite's services as child processes on one machine."""
