@@ -31,10 +31,11 @@ from whisper_normalizer.english import EnglishTextNormalizer
 
 from stt_shared.contracts.jobs import Chunk, JobConfig
 from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.redis.channels import ChannelHub
 from stt_shared.redis.client import connect, wait_until_ready
 from stt_shared.streams import keys
+from stt_shared.streams.bus import Bus
 from stt_shared.streams.jobs import NewJob
-from stt_shared.streams.sessions import SessionStreams
 from stt_shared.work.crash_guard import CrashGuard
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality
 from stt_transcriber.core.files.cutter import ChunkCutter, CutChunk, CutterPolicy
@@ -200,22 +201,21 @@ async def replica_figures(replicas: int, chunks: int = 128, chunk_s: int = 28) -
 
 
 async def started(stack: AsyncExitStack, url: str, replica_id: str, engine: SleepingEngine) -> None:
-    client = connect(url)
-    stack.push_async_callback(client.aclose)
-    await client.set(keys.replica_alive(replica_id), 1)
-    functions = SessionStreams(client)
+    bus = await stack.enter_async_context(Bus.connect(url, replica_id))
+    await bus.client.set(keys.replica_alive(replica_id), 1)
     pool = await stack.enter_async_context(ModelPool(engine))
-    worker = ChunkWorker(client, functions, pool, replica_id, 0, CrashGuard(client, functions))
+    worker = ChunkWorker(bus, pool, replica_id, 0, CrashGuard(bus))
     task = asyncio.create_task(worker.run())
     stack.push_async_callback(cancel_and_wait, task)
 
 
 async def decoded(client: Redis, chunks: int, n_samples: int, waiting: int = 32) -> None:
     """Hands out one job's chunks as its cutter would, no more at once than that; returns when all are done."""
-    functions, job_id = SessionStreams(client), "files-benchmark-0123456789abcdef"
+    job_id = "files-benchmark-0123456789abcdef"
     at = keys.job_keys(job_id)
     config = msgspec.json.encode(JobConfig(job_id, language="en"))
-    assert await functions.jobs.create([NewJob(job_id, "e", config)], 0)
+    bus = Bus(client, ChannelHub(client, keys.replica_channel("benchmark")))
+    assert await bus.jobs.create([NewJob(job_id, "e", config)], 0)
     pcm = bytes(2 * n_samples)
     handed = 0
     while (done := await client.hlen(keys.job_parts(job_id))) < chunks:

@@ -19,10 +19,13 @@ from common import write_result
 from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import TakeoverState
+from stt_shared.redis.channels import ChannelHub
 from stt_shared.redis.client import connect
-from stt_shared.redis.pipeline import LuaFunction, Pipeline
+from stt_shared.redis.pipeline import LuaFunction
 from stt_shared.streams import keys
-from stt_shared.streams.sessions import Commit, Ownership, SessionStreams, WriteResult
+from stt_shared.streams.bus import Bus
+from stt_shared.streams.ownership import Ownership, WriteResult
+from stt_shared.streams.sessions import Commit
 
 FRAME_BYTES = 3200
 COMMIT_EVERY = 50
@@ -43,12 +46,12 @@ async def bare(publish: Publish, number: int, until_s: float, took_ms: list[floa
         took_ms.append((time.perf_counter() - began) * 1000)
 
 
-async def logged(functions: SessionStreams, number: int, until_s: float, took_ms: list[float]) -> None:
+async def logged(bus: Bus, number: int, until_s: float, took_ms: list[float]) -> None:
     """As the audio-processor writes, with the transcriber's commits behind it."""
     at = keys.session_keys(f"logged-{number}")
-    await functions.open(at, "e", b"{}", 0, 600)
-    owner = await functions.claim(at, "e", keys.STAGE_AUDIO, "benchmark")
-    listener = await functions.claim(at, "e", keys.STAGE_TRANSCRIBER, "benchmark")
+    await bus.sessions.open(at, "e", b"{}", 0, 600)
+    owner = await bus.sessions.claim(at, "e", keys.STAGE_AUDIO, "benchmark")
+    listener = await bus.sessions.claim(at, "e", keys.STAGE_TRANSCRIBER, "benchmark")
     assert isinstance(owner, Ownership)
     assert isinstance(listener, Ownership)
     data = bytes(FRAME_BYTES)
@@ -57,20 +60,19 @@ async def logged(functions: SessionStreams, number: int, until_s: float, took_ms
         seq += 1
         began = time.perf_counter()
         frame = Frame(seq, FrameKind.AUDIO, data, FrameMeta(received_ms=1.0))
-        written = await functions.append_pcm(owner, frame, consumed=0)
+        written = await bus.sessions.append_pcm(owner, frame, consumed=0)
         took_ms.append((time.perf_counter() - began) * 1000)
         assert written is WriteResult.OK, written
         if seq % COMMIT_EVERY == 0:
-            await functions.commit(listener, Commit(seq * FRAME_BYTES // 2, seq, TakeoverState()))
+            await bus.sessions.commit(listener, Commit(seq * FRAME_BYTES // 2, seq, TakeoverState()))
 
 
 async def measure(url: str, writers: int, seconds: float, rounds: int) -> dict[str, Any]:
     client = connect(url)
-    functions = SessionStreams(client)
-    lane = Pipeline(client)
+    bus = Bus(client, ChannelHub(client, keys.replica_channel("benchmark")))
 
     async def by_lane(channel: str, payload: bytes) -> None:
-        await lane.call(PUBLISH, [channel], [payload])
+        await bus.pipeline.call(PUBLISH, [channel], [payload])
 
     published: dict[str, Publish] = {"published": client.publish, "published by the lane": by_lane}
     took: dict[str, list[float]] = {**{name: [] for name in published}, "logged and published": []}
@@ -81,7 +83,7 @@ async def measure(url: str, writers: int, seconds: float, rounds: int) -> dict[s
             if name in published:
                 await asyncio.gather(*(bare(published[name], number, until_s, took[name]) for number in numbers))
             else:
-                await asyncio.gather(*(logged(functions, number, until_s, took[name]) for number in numbers))
+                await asyncio.gather(*(logged(bus, number, until_s, took[name]) for number in numbers))
     await client.aclose()
     return {
         name: {

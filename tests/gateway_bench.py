@@ -13,6 +13,7 @@ import msgspec
 import uvicorn
 import websockets
 from redis.asyncio import Redis
+from support.wiring import bus_on, open_bus
 
 from stt_gateway.__main__ import server_config
 from stt_gateway.settings import GatewaySettings
@@ -21,11 +22,10 @@ from stt_shared.contracts.frames import Frame, FrameKind, frame_from_entry
 from stt_shared.contracts.jobs import JobResult, JobSegment, JobStatus
 from stt_shared.process.clock import wall_ms
 from stt_shared.process.tasks import cancel_and_wait
-from stt_shared.redis.channels import ChannelHub
 from stt_shared.streams import keys
-from stt_shared.streams.reader import read_audio
-from stt_shared.streams.sessions import Ownership, SessionStreams, WriteResult
-from stt_shared.work.heartbeat import ReplicaStatus
+from stt_shared.streams.bus import Bus
+from stt_shared.streams.ownership import Ownership, WriteResult
+from stt_shared.streams.replicas import ReplicaStatus
 from stt_shared.work.stage import SESSIONS, Assignment, StageWorker
 
 STAMP = "2026-01-01T00:00:00.000Z"
@@ -48,8 +48,8 @@ async def until(condition: Callable[[], Any] | Callable[[], Awaitable[Any]], tim
 class Hand:
     """The stand-in transcriber's hold on one session. ``frames``: what it has read of the ingest log."""
 
-    def __init__(self, functions: SessionStreams, owner: Ownership, config: bytes) -> None:
-        self._functions = functions
+    def __init__(self, bus: Bus, owner: Ownership, config: bytes) -> None:
+        self._bus = bus
         self.owner = owner
         self.config: dict[str, Any] = msgspec.json.decode(config)
         self.frames: list[Frame] = []
@@ -71,7 +71,7 @@ class Hand:
 
     async def say(self, event: Event) -> int:
         """The event's number."""
-        written, number = await self._functions.emit(self.owner, event)
+        written, number = await self._bus.sessions.emit(self.owner, event)
         assert written is WriteResult.OK
         return number
 
@@ -133,15 +133,12 @@ async def dictation(hand: Hand, frame: Frame) -> None:
 class Workers:
     """Both services behind a gateway, as far as it can tell. ``script`` is called for every frame of a session."""
 
-    def __init__(self, client: Redis, hub: ChannelHub) -> None:
-        self._client = client
-        self._hub = hub
-        self.functions = SessionStreams(client)
+    def __init__(self, bus: Bus) -> None:
+        self.bus = bus
         self.script: Script = dictation
         self.hands: list[Hand] = []
         self.stage = StageWorker(
-            client,
-            self.functions,
+            self.bus,
             SESSIONS,
             stage=keys.STAGE_TRANSCRIBER,
             replica_id="stand-in",
@@ -161,9 +158,9 @@ class Workers:
         return hand
 
     async def _handle(self, assignment: Assignment) -> None:
-        hand = Hand(self.functions, assignment.owner, assignment.fields[b"config"])
+        hand = Hand(self.bus, assignment.owner, assignment.fields[b"config"])
         self.hands.append(hand)
-        reader = read_audio(self._client, self._hub, assignment.owner.keys, 0)
+        reader = self.bus.sessions.read_audio(assignment.owner.keys, 0)
         async with contextlib.aclosing(reader.items()) as items:  # type: ignore[type-var]
             async for frame in items:
                 if frame is not None:
@@ -185,8 +182,8 @@ async def tell_status(client: Redis, service: str, state: str = "ready", name: s
 async def stand_ins(client: Redis, capacity: int = 16) -> AsyncIterator[Workers]:
     await tell_status(client, "audio-processor", capacity=capacity)
     await tell_status(client, "transcriber", capacity=capacity)
-    async with ChannelHub(client, "stt:replica:stand-in") as hub:
-        workers = Workers(client, hub)
+    async with open_bus(client, "stand-in") as bus:
+        workers = Workers(bus)
         running = asyncio.create_task(workers.stage.run())
         try:
             yield workers
@@ -273,11 +270,11 @@ async def gateway_with_store(client: Redis, redis_url: str, folder: Path, databa
 
 async def end_job(client: Redis, job_id: str, text: str) -> None:
     """The job ends with this text, as the transcriber ends it."""
-    functions, at = SessionStreams(client), keys.job_keys(job_id)
+    bus, at = bus_on(client), keys.job_keys(job_id)
     epoch = (await client.hget(at.state, "epoch") or b"").decode()
     result = JobResult(text, "en", 2.0, [JobSegment(0, 0.0, 2.0, text, 0.9, [])])
-    await functions.conversations.queue_for_store("job", job_id.encode())
-    await functions.jobs.finish(at, epoch, JobStatus.COMPLETED, result=msgspec.json.encode(result), now_ms=wall_ms())
+    await bus.transcripts.put("job", job_id.encode())
+    await bus.jobs.finish(at, epoch, JobStatus.COMPLETED, result=msgspec.json.encode(result), now_ms=wall_ms())
 
 
 def kinds_of(events: list[dict[str, Any]]) -> list[str]:

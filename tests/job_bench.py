@@ -11,6 +11,7 @@ import numpy as np
 import redis
 from loud_is_voice import LoudIsVoice
 from redis.asyncio import Redis
+from support.wiring import bus_on, read_state
 
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.jobs import JobConfig, JobError, JobResult
@@ -18,9 +19,9 @@ from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.channels import ChannelHub
 from stt_shared.redis.client import connect
 from stt_shared.streams import keys
+from stt_shared.streams.bus import Bus
 from stt_shared.streams.jobs import NewJob
-from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import Ownership, SessionStreams, WriteResult
+from stt_shared.streams.ownership import Ownership, WriteResult
 from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.stage import JOBS, SESSIONS, StageWorker
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, TimedWord
@@ -33,7 +34,18 @@ from stt_transcriber.live.worker import LiveParts, LiveWorker
 LOUD = 8000
 POISON = 12345
 """A sample of this value kills whoever decodes it."""
-_POLLING = {"XREADGROUP", "XPENDING", "XCLAIM", "MGET", "XGROUP CREATE", "XGROUP", "PUBLISH", "SPUBLISH", "EXISTS"}
+_POLLING = {
+    "XREADGROUP",
+    "XPENDING",
+    "XCLAIM",
+    "MGET",
+    "XGROUP CREATE",
+    "XGROUP",
+    "PUBLISH",
+    "SPUBLISH",
+    "EXISTS",
+    "XRANGE",
+}
 
 
 class FirstSamples:
@@ -90,13 +102,17 @@ class Mortal:
     def die(self) -> None:
         self.dead.set()
 
-    def wrap(self, client: Redis, functions: SessionStreams) -> None:
-        execute, call, finishing = client.execute_command, functions._lane.call, functions.jobs._finish
+    def wrap(self, bus: Bus) -> None:
+        execute, call, command = bus.client.execute_command, bus.pipeline.call, bus.pipeline.command
+        finishing = bus.jobs._finish
 
         async def execute_command(*args: Any, **options: Any) -> Any:
             return await self._through(lambda: execute(*args, **options), counted=str(args[0]) not in _POLLING)
 
-        async def lane_call(function: Any, *args: Any) -> Any:
+        async def piped_command(*parts: Any) -> Any:
+            return await self._through(lambda: command(*parts), counted=parts[0] not in _POLLING)
+
+        async def piped_call(function: Any, *args: Any) -> Any:
             async def carried_out() -> Any:
                 answer = await call(function, *args)
                 self.ended_jobs += function is finishing and answer == 1
@@ -104,8 +120,9 @@ class Mortal:
 
             return await self._through(carried_out, counted=True)
 
-        client.execute_command = execute_command  # type: ignore[method-assign]
-        functions._lane.call = lane_call  # type: ignore[method-assign]
+        bus.client.execute_command = execute_command  # type: ignore[method-assign]
+        bus.pipeline.call = piped_call  # type: ignore[method-assign]
+        bus.pipeline.command = piped_command  # type: ignore[method-assign]
 
     async def _through(self, do: Callable[[], Awaitable[Any]], *, counted: bool) -> Any:
         if self.dead.is_set():
@@ -141,20 +158,19 @@ class Transcriber:
         await self._outside.set(keys.replica_alive(self.id), 1)
         client = connect(self._url)
         self._client = client
-        functions = SessionStreams(client)
         self._hub_client = connect(self._url)
         self._hub = await ChannelHub(self._hub_client, keys.replica_channel(self.id)).__aenter__()
+        bus = Bus(client, self._hub)
         self._pool = ModelPool(self.engine)
-        self.mortal.wrap(client, functions)
-        suspects = CrashGuard(client, functions)
+        self.mortal.wrap(bus)
+        guard = CrashGuard(bus)
         policy = LivePolicy()
-        self.chunks = ChunkWorker(client, functions, self._pool, self.id, self._concurrency, suspects)
-        cutter = FileCutter(client, functions, self._hub, LoudIsVoice, policy, suspects)
-        live = LiveWorker(LiveParts(client, functions, self._hub, self._pool, LoudIsVoice, policy, 60.0, suspects))
+        self.chunks = ChunkWorker(bus, self._pool, self.id, self._concurrency, guard)
+        cutter = FileCutter(bus, LoudIsVoice, policy, guard)
+        live = LiveWorker(LiveParts(bus, self._pool, LoudIsVoice, policy, 60.0, guard))
         self.stage, self.sessions = (
             StageWorker(
-                client,
-                functions,
+                bus,
                 source,
                 stage=keys.STAGE_TRANSCRIBER,
                 replica_id=self.id,
@@ -227,25 +243,25 @@ def sayings(count: int) -> list[bytes]:
 
 async def posted(client: Redis, job_id: str, audio: list[bytes], *, played: bool = True) -> None:
     """A job in the queue; its audio decoded already, unless it is played later."""
-    functions = SessionStreams(client)
+    bus = bus_on(client)
     config = msgspec.json.encode(JobConfig(job_id))
-    assert await functions.jobs.create([NewJob(job_id, "e", config)], 0)
+    assert await bus.jobs.create([NewJob(job_id, "e", config)], 0)
     if played:
         await play(client, job_id, audio)
 
 
 async def play(client: Redis, job_id: str, audio: list[bytes]) -> None:
     """What the audio-processor does."""
-    functions, owner = SessionStreams(client), Ownership(keys.job_keys(job_id), "e")
+    bus, owner = bus_on(client), Ownership(keys.job_keys(job_id), "e")
     for second, data in enumerate(audio):
         frame = Frame(second + 1, FrameKind.AUDIO, data, FrameMeta(start_sample=second * 16000))
         while (
-            written := await functions.append_pcm(owner, frame, consumed=0, max_samples=64 * 16000)
+            written := await bus.sessions.append_pcm(owner, frame, consumed=0, max_samples=64 * 16000)
         ) is WriteResult.FULL:
             await asyncio.sleep(0.01)
         if written is WriteResult.GONE:
             return
-    await functions.append_pcm(owner, Frame(len(audio) + 1, FrameKind.STOP), consumed=0)
+    await bus.sessions.append_pcm(owner, Frame(len(audio) + 1, FrameKind.STOP), consumed=0)
 
 
 async def ended(client: Redis, job_id: str, timeout_s: float = 20.0) -> JobResult | JobError:

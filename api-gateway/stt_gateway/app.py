@@ -31,11 +31,10 @@ from stt_gateway.store.writer import StoreWriter
 from stt_gateway.ws import legacy, stream, viewer
 from stt_shared.process.clock import wall_ms
 from stt_shared.process.tasks import LoopMonitor, cancel_and_wait
-from stt_shared.redis.channels import ChannelHub
-from stt_shared.redis.client import connect, wait_until_ready
-from stt_shared.streams import keys
-from stt_shared.streams.sessions import SessionStreams
-from stt_shared.work.heartbeat import Heartbeat, ReplicaStatus, new_replica_id
+from stt_shared.redis.client import wait_until_ready
+from stt_shared.streams.bus import Bus
+from stt_shared.streams.replicas import ReplicaStatus
+from stt_shared.work.heartbeat import Heartbeat, new_replica_id
 
 
 @contextlib.asynccontextmanager
@@ -111,7 +110,6 @@ def _add_middleware(app: FastAPI, settings: GatewaySettings) -> None:
 async def _running_context(settings: GatewaySettings, authorize: Authorize) -> AsyncIterator[GatewayContext]:
     """Provide the services of the routes, with the background tasks that belong to them."""
     settings.spool_dir.mkdir(parents=True, exist_ok=True)
-    client = connect(settings.redis_url)
     loop_monitor = LoopMonitor()
     monitoring = asyncio.create_task(loop_monitor.run(), name="loop monitor")
     replica_id = new_replica_id("gateway")
@@ -128,17 +126,14 @@ async def _running_context(settings: GatewaySettings, authorize: Authorize) -> A
 
     try:
         await wait_until_ready(settings.redis_url, settings.redis_wait_s)
-        async with transcript_store(settings) as store, ChannelHub(client, keys.replica_channel(replica_id)) as hub:
-            functions = SessionStreams(client)
+        async with transcript_store(settings) as store, Bus.connect(settings.redis_url, replica_id) as bus:
             detached = DetachedSessions(settings.resume_window_s)
             context = GatewayContext(
                 settings,
                 replica_id,
                 authorize,
-                client,
-                functions,
-                hub,
-                Admission(client, functions, detached),
+                bus,
+                Admission(bus, detached),
                 Connections(settings.gateway_max_sessions, settings.max_sessions_per_client),
                 RetryAfter(random.random),
                 detached,
@@ -154,18 +149,17 @@ async def _running_context(settings: GatewaySettings, authorize: Authorize) -> A
                 await asyncio.to_thread(context.heartbeat.stop)
     finally:
         await cancel_and_wait(monitoring)
-        await client.aclose()
 
 
 @contextlib.asynccontextmanager
 async def _background_tasks(context: GatewayContext) -> AsyncIterator[None]:
     """Run what a gateway does besides serving clients."""
     settings = context.settings
-    writer = StoreWriter(context.redis, context.store, context.replica_id, settings.transcript_retention_days)
+    writer = StoreWriter(context.bus, context.store, context.replica_id, settings.transcript_retention_days)
     tasks = [
         asyncio.create_task(writer.run(), name="store writer"),
         asyncio.create_task(writer.purge(), name="store purge"),
-        asyncio.create_task(context.detached.serve(context.hub, context.replica_id), name="detached sessions"),
+        asyncio.create_task(context.detached.serve(context.bus, context.replica_id), name="detached sessions"),
     ]
     try:
         yield

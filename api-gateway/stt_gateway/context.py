@@ -3,7 +3,6 @@
 import functools
 from dataclasses import dataclass, field
 
-from redis.asyncio import Redis
 from starlette.requests import HTTPConnection
 
 from stt_gateway.authorize import Authorize
@@ -19,8 +18,7 @@ from stt_shared.contracts.conversation import utterance_from
 from stt_shared.contracts.errors import ErrorKind
 from stt_shared.process.clock import monotonic_ms
 from stt_shared.process.tasks import LoopMonitor
-from stt_shared.redis.channels import ChannelHub
-from stt_shared.streams.sessions import SessionStreams
+from stt_shared.streams.bus import Bus
 from stt_shared.work.heartbeat import Heartbeat
 
 
@@ -31,9 +29,7 @@ class GatewayContext:
     settings: GatewaySettings
     replica_id: str
     authorize: Authorize
-    redis: Redis
-    functions: SessionStreams
-    hub: ChannelHub
+    bus: Bus
     admission: Admission
     connections: Connections
     retry_after: RetryAfter
@@ -49,12 +45,12 @@ class GatewayContext:
     @functools.cached_property
     def utterances(self) -> Fanout:
         """Fan-out of finished utterances, for the conversations that have viewers at this gateway."""
-        return Fanout(self.hub, self.redis, epoch=lambda payload: utterance_from(payload).epoch)
+        return Fanout(self.bus, epoch=lambda payload: utterance_from(payload).epoch)
 
     @functools.cached_property
     def live_utterances(self) -> Fanout:
         """Fan-out of utterances that are still being spoken, for the same conversations."""
-        return Fanout(self.hub, None)
+        return Fanout(self.bus)
 
     @property
     def state(self) -> str:

@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 from prometheus_client import generate_latest
-from redis.asyncio import Redis
 
 from stt_audio.codecs.memory import MemoryGuard
 from stt_audio.files.jobs import FileJobs
@@ -15,12 +14,12 @@ from stt_audio.settings import AudioSettings
 from stt_shared.process import gc
 from stt_shared.process.clock import wall_ms
 from stt_shared.process.tasks import LoopMonitor, cancel_and_wait, stop_signal
-from stt_shared.redis.channels import ChannelHub
-from stt_shared.redis.client import connect, wait_until_ready
+from stt_shared.redis.client import wait_until_ready
 from stt_shared.streams import keys
-from stt_shared.streams.sessions import SessionStreams
+from stt_shared.streams.bus import Bus
+from stt_shared.streams.replicas import ReplicaStatus
 from stt_shared.work.crash_guard import CrashGuard
-from stt_shared.work.heartbeat import Heartbeat, ReplicaStatus, new_replica_id
+from stt_shared.work.heartbeat import Heartbeat, new_replica_id
 from stt_shared.work.stage import JOBS, SESSIONS, StageWorker
 
 _log = structlog.get_logger()
@@ -64,29 +63,23 @@ async def run(settings: AudioSettings) -> None:
     """Serve until SIGTERM or SIGINT. Raises redis.ConnectionError when Redis does not answer at startup."""
     stop = stop_signal()
     await wait_until_ready(settings.redis_url, REDIS_WAIT_S)
-    client = connect(settings.redis_url)
-    try:
-        await asyncio.to_thread(settings.spool_dir.mkdir, parents=True, exist_ok=True)
-        with (
-            MemoryGuard(settings.audio_max_memory_mb << 20),
-            ThreadPoolExecutor(settings.decoder_threads, thread_name_prefix="resampler") as executor,
-        ):
-            await _serve(settings, client, executor, stop)
-    finally:
-        await client.aclose()
+    await asyncio.to_thread(settings.spool_dir.mkdir, parents=True, exist_ok=True)
+    with (
+        MemoryGuard(settings.audio_max_memory_mb << 20),
+        ThreadPoolExecutor(settings.decoder_threads, thread_name_prefix="resampler") as executor,
+    ):
+        await _serve(settings, executor, stop)
 
 
-async def _serve(settings: AudioSettings, client: Redis, executor: ThreadPoolExecutor, stop: asyncio.Event) -> None:
+async def _serve(settings: AudioSettings, executor: ThreadPoolExecutor, stop: asyncio.Event) -> None:
     replica = _Replica(new_replica_id(SERVICE), settings.audio_max_sessions)
-    functions = SessionStreams(client)
-    async with ChannelHub(client, keys.replica_channel(replica.id)) as hub:
-        # Shared by both: a replica records in one place the sessions and files that it has on trial.
-        suspects = CrashGuard(client, functions)
-        live = LiveSessions(client, functions, hub, executor, settings.max_decoded_samples, suspects)
-        files = FileJobs(client, functions, settings.spool_dir, settings.max_decoded_samples, suspects)
+    async with Bus.connect(settings.redis_url, replica.id) as bus:
+        # Shared by both: a replica records in one place the sessions and files that it has on probation.
+        guard = CrashGuard(bus)
+        live = LiveSessions(bus, executor, settings.max_decoded_samples, guard)
+        files = FileJobs(bus, settings.spool_dir, settings.max_decoded_samples, guard)
         sessions = replica.sessions = StageWorker(
-            client,
-            functions,
+            bus,
             SESSIONS,
             stage=keys.STAGE_AUDIO,
             replica_id=replica.id,
@@ -95,8 +88,7 @@ async def _serve(settings: AudioSettings, client: Redis, executor: ThreadPoolExe
             deletes=False,
         )
         jobs = replica.jobs = StageWorker(
-            client,
-            functions,
+            bus,
             JOBS,
             stage=keys.STAGE_AUDIO,
             replica_id=replica.id,
@@ -110,7 +102,7 @@ async def _serve(settings: AudioSettings, client: Redis, executor: ThreadPoolExe
             async with asyncio.TaskGroup() as tasks:
                 background = [
                     tasks.create_task(replica.watch.run(), name="loop watch"),
-                    tasks.create_task(sweep_for_ever(client, settings.spool_dir), name="spool sweeper"),
+                    tasks.create_task(sweep_for_ever(bus, settings.spool_dir), name="spool sweeper"),
                 ]
                 intakes = [tasks.create_task(stage.run(), name="intake") for stage in (sessions, jobs)]
                 gc.freeze_gc()

@@ -13,8 +13,10 @@ from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import REFUSED_WRITES
 from stt_shared.redis.pipeline import Argument
 from stt_shared.redis.retry import until_answered
+from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import STAGE_TRANSCRIBER
-from stt_shared.streams.sessions import MAX_PCM_LOG_SAMPLES, Ownership, SessionStreams, WriteResult
+from stt_shared.streams.ownership import Ownership, WriteResult
+from stt_shared.streams.sessions import MAX_PCM_LOG_SAMPLES
 
 _log = structlog.get_logger()
 
@@ -44,7 +46,7 @@ class PcmWriter:
 
     def __init__(
         self,
-        functions: SessionStreams,
+        bus: Bus,
         owner: Ownership,
         *,
         seq: int = 0,
@@ -52,7 +54,7 @@ class PcmWriter:
         max_samples: int = MAX_PCM_LOG_SAMPLES,
         unserved_s: float | None = None,
     ) -> None:
-        self._functions = functions
+        self._bus = bus
         self._owner = owner
         self._max_samples = max_samples
         self._unserved_s = unserved_s
@@ -92,7 +94,7 @@ class PcmWriter:
             meta = FrameMeta(received_ms, self.position_samples, queue_ms, decode_ms, wall_ms(), error)
             frame = Frame(self.seq + 1, kind, pcm, meta)
             append = partial(
-                self._functions.append_pcm,
+                self._bus.sessions.append_pcm,
                 self._owner,
                 frame,
                 consumed=consumed,
@@ -122,4 +124,4 @@ class PcmWriter:
         raise OwnershipLost(written.value)
 
     async def _is_served(self) -> bool:
-        return await self._functions.has_worker(self._owner.keys, STAGE_TRANSCRIBER)
+        return await self._bus.sessions.has_worker(self._owner.keys, STAGE_TRANSCRIBER)

@@ -9,7 +9,7 @@ from chaos.run import Run, scenario
 from chaos.suite import Setup
 from chaos.talk import Speak, speak_sdk
 from stt_shared.streams import keys
-from stt_shared.work.heartbeat import living_replicas
+from stt_shared.streams.replicas import Replicas
 
 PROXIED = Setup(proxied=True)
 SERVICES = ("transcriber", "audio-processor", "gateway")
@@ -55,7 +55,7 @@ async def half_open_with(run: Run, speak: Speak) -> None:
 async def _subscribes_anew(run: Run, victim: Replica, within_s: float) -> float | None:
     """Milliseconds until it has a second connection to its own channel: the dead one is still there for Redis."""
     began = time.monotonic()
-    mine = [status.id for status in await living_replicas(run.suite.redis) if f"-{victim.pid}-" in status.id]
+    mine = [status.id for status in await Replicas(run.suite.redis).living() if f"-{victim.pid}-" in status.id]
     while time.monotonic() < began + within_s and mine:
         ((_, subscribers),) = await run.suite.redis.pubsub_numsub(keys.replica_channel(mine[0]))
         if subscribers > 1:

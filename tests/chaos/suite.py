@@ -22,7 +22,7 @@ from chaos.replica import Replica
 from chaos.service import MODULES
 from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_shared.streams import keys
-from stt_shared.work.heartbeat import living_replicas, replica_metrics
+from stt_shared.streams.replicas import Replicas
 
 STAGES = {"audio-processor": keys.STAGE_AUDIO, "transcriber": keys.STAGE_TRANSCRIBER}
 START_TIMEOUT_S = 60.0
@@ -110,7 +110,7 @@ class ChaosSuite:
 
     async def _not_ready(self) -> list[Replica]:
         try:
-            living = await living_replicas(self.redis)
+            living = await Replicas(self.redis).living()
         except (redis.ConnectionError, redis.TimeoutError):
             return list(self.replicas)
         ready = {pid_of(status.id) for status in living if status.state == "ready"}
@@ -161,8 +161,8 @@ class ChaosSuite:
 
     async def refused_writes(self, pid: int) -> float:
         """Writes that Redis refused to this process, by its own count."""
-        living = [status for status in await living_replicas(self.redis) if pid_of(status.id) == pid]
-        texts = await replica_metrics(self.redis, living)
+        living = [status for status in await Replicas(self.redis).living() if pid_of(status.id) == pid]
+        texts = await Replicas(self.redis).metrics(living)
         lines = [line for text in texts.values() for line in text.decode().splitlines()]
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("stt_refused_writes_total{"))
 

@@ -10,8 +10,8 @@ import redis
 
 from stt_shared.redis.client import connect_sync
 from stt_shared.streams import keys
+from stt_shared.streams.replicas import ReplicaStatus
 from stt_shared.work.healthcheck import find_problem
-from stt_shared.work.heartbeat import ReplicaStatus
 
 pytestmark = pytest.mark.contract
 

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from job_bench import Mortal
 from redis.asyncio import Redis
+from support.wiring import bus_on, read_state
 
 from stt_audio.files.decoder import FileDecoder
 from stt_audio.files.jobs import MAX_AHEAD_S, FileJobs
@@ -28,9 +29,8 @@ from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.client import connect
 from stt_shared.streams import keys
 from stt_shared.streams.keys import job_keys, session_keys
-from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import Ownership, SessionStreams
-from stt_shared.work.heartbeat import living_replicas, replica_metrics
+from stt_shared.streams.ownership import Ownership
+from stt_shared.streams.replicas import Replicas
 from stt_shared.work.stage import Assignment
 
 pytestmark = pytest.mark.contract
@@ -54,12 +54,12 @@ async def created(client: Redis, spool: Path, content: bytes | None, job_id: str
     if content is not None:
         (spool / job_id).write_bytes(content)
     at = job_keys(job_id)
-    await SessionStreams(client).open(at, "e1", encode_json(JobConfig(spool_name=job_id)), 0, keys.JOB_TTL_S)
+    await bus_on(client).sessions.open(at, "e1", encode_json(JobConfig(spool_name=job_id)), 0, keys.JOB_TTL_S)
     await client.hset(at.state, "status", "queued")
 
 
 async def assigned(client: Redis, replica: str = "a", follows: str = "") -> Assignment:
-    owner = await SessionStreams(client).claim(AT, "e1", keys.STAGE_AUDIO, replica, follows)
+    owner = await bus_on(client).sessions.claim(AT, "e1", keys.STAGE_AUDIO, replica, follows)
     assert owner is not None
     return Assignment(owner, await read_state(client, AT), follows)
 
@@ -92,7 +92,7 @@ async def until_full(client: Redis) -> None:
 
 @pytest.fixture
 def jobs(redis_client: Redis, tmp_path: Path) -> FileJobs:
-    return FileJobs(redis_client, SessionStreams(redis_client), tmp_path, 16000 * 3600)
+    return FileJobs(bus_on(redis_client), tmp_path, 16000 * 3600)
 
 
 async def test_a_file_becomes_frames_of_a_second(redis_client: Redis, jobs: FileJobs, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ async def test_a_cancelled_job_is_left_at_once(redis_client: Redis, jobs: FileJo
     await created(redis_client, tmp_path, wav(MAX_AHEAD_S + 10.0))
     task = asyncio.create_task(jobs.handle(await assigned(redis_client)))
     await until_full(redis_client)
-    await SessionStreams(redis_client).jobs.finish(AT, "e1", "cancelled", now_ms=1.0)
+    await bus_on(redis_client).jobs.finish(AT, "e1", "cancelled", now_ms=1.0)
     async with asyncio.timeout(5):
         await task
     state = await read_state(redis_client, AT)
@@ -149,7 +149,7 @@ async def test_a_job_cancelled_while_its_file_is_opened_frees_the_decoder(
     await created(redis_client, tmp_path, wav(1))
     task = asyncio.create_task(jobs.handle(await assigned(redis_client)))
     await asyncio.sleep(0.2)
-    await SessionStreams(redis_client).jobs.finish(AT, "e1", "cancelled", now_ms=1.0)
+    await bus_on(redis_client).jobs.finish(AT, "e1", "cancelled", now_ms=1.0)
     async with asyncio.timeout(10):
         await task
         await freed.wait()
@@ -169,7 +169,7 @@ async def test_a_position_that_no_file_has_fails_the_job_as_bad_audio(
 async def test_a_job_cancelled_before_its_turn_stays_so(redis_client: Redis, jobs: FileJobs, tmp_path: Path) -> None:
     await created(redis_client, tmp_path, wav(1))
     assignment = await assigned(redis_client)
-    await SessionStreams(redis_client).jobs.finish(AT, "e1", "cancelled", now_ms=1.0)
+    await bus_on(redis_client).jobs.finish(AT, "e1", "cancelled", now_ms=1.0)
     await jobs.handle(assignment)
     assert (await read_state(redis_client, AT))[b"status"] == b"cancelled"
 
@@ -194,9 +194,9 @@ async def test_an_audio_processor_may_die_at_any_call(
         await redis_client.flushall()
         await created(redis_client, tmp_path, wav(6.5))
         client = connect(redis_url)
-        functions = SessionStreams(client)
-        mortal.wrap(client, functions)
-        first = FileJobs(client, functions, tmp_path, 16000 * 3600)
+        bus = bus_on(client)
+        mortal.wrap(bus)
+        first = FileJobs(bus, tmp_path, 16000 * 3600)
         task = asyncio.create_task(first.handle(await assigned(redis_client, "a")))
         death = asyncio.create_task(mortal.dead.wait())
         await asyncio.wait({task, death}, return_when=asyncio.FIRST_COMPLETED)
@@ -204,7 +204,7 @@ async def test_an_audio_processor_may_die_at_any_call(
         await cancel_and_wait(task)
         await client.aclose()
         if mortal.dead.is_set():
-            second = FileJobs(redis_client, SessionStreams(redis_client), tmp_path, 16000 * 3600)
+            second = FileJobs(bus_on(redis_client), tmp_path, 16000 * 3600)
             await second.handle(await assigned(redis_client, "b", follows="a"))
         assert (await read_state(redis_client, AT))[b"total_samples"] == str(int(6.5 * 16000)).encode()
         frames = await log(redis_client)
@@ -225,7 +225,7 @@ async def test_a_file_that_kills_three_decoders_is_given_up(
     for number in range(2):
         # Taken over, and dead before it has decoded anything.
         assignment = await assigned(redis_client, f"a{number + 1}", follows=f"a{number}")
-        found = await SessionStreams(redis_client).count_crash(
+        found = await bus_on(redis_client).sessions.count_crash(
             AT, "e1", "audio", assignment.follows, progress_field="pcm_seq"
         )
         assert len(found) == number + 1
@@ -261,7 +261,7 @@ async def test_what_is_no_audio_fails_the_job(
 
 async def test_too_long_a_file_fails_the_job(redis_client: Redis, tmp_path: Path) -> None:
     await created(redis_client, tmp_path, wav(3))
-    await FileJobs(redis_client, SessionStreams(redis_client), tmp_path, 32_000).handle(await assigned(redis_client))
+    await FileJobs(bus_on(redis_client), tmp_path, 32_000).handle(await assigned(redis_client))
     state = await read_state(redis_client, AT)
     assert msgspec.json.decode(state[b"error"], type=JobError).code == "too_large"
 
@@ -269,7 +269,7 @@ async def test_too_long_a_file_fails_the_job(redis_client: Redis, tmp_path: Path
 async def test_a_name_cannot_lead_out_of_the_spool_folder(redis_client: Redis, jobs: FileJobs, tmp_path: Path) -> None:
     config = JobConfig(spool_name="../" + tmp_path.name + "/x")
     (tmp_path / "x").write_bytes(wav(1))
-    await SessionStreams(redis_client).open(AT, "e1", encode_json(config), 0, keys.JOB_TTL_S)
+    await bus_on(redis_client).sessions.open(AT, "e1", encode_json(config), 0, keys.JOB_TTL_S)
     await jobs.handle(await assigned(redis_client))
     assert (await read_state(redis_client, AT))[b"status"] == b"failed"
 
@@ -290,7 +290,7 @@ async def test_the_sweeper_deletes_what_nobody_needs_and_nothing_else(redis_clie
     for name in names(tmp_path):
         if "fresh" not in name:
             os.utime(tmp_path / name, (old, old))
-    assert await sweep(redis_client, tmp_path) == 3
+    assert await sweep(bus_on(redis_client), tmp_path) == 3
     assert names(tmp_path) == {
         f"{ids['queued']}.mp3",
         f"{ids['fresh']}.mp3",
@@ -303,11 +303,11 @@ async def test_the_process_serves_and_leaves_in_order(redis_client: Redis, redis
     environment = {**os.environ, "REDIS_URL": redis_url, "SPOOL_DIR": str(tmp_path / "spool")}
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "stt_audio", env=environment)
     try:
-        functions = SessionStreams(redis_client)
+        bus = bus_on(redis_client)
         at = session_keys("live")
-        await functions.open(at, "e1", encode_json(SessionConfig()), 0, keys.SESSION_TTL_S)
+        await bus.sessions.open(at, "e1", encode_json(SessionConfig()), 0, keys.SESSION_TTL_S)
         await redis_client.xadd(keys.SESSIONS_WAITING, {"id": "live", "epoch": "e1"})
-        await functions.append_audio(Ownership(at, "e1"), Frame(1, FrameKind.AUDIO, bytes(3200)))
+        await bus.sessions.append_audio(Ownership(at, "e1"), Frame(1, FrameKind.AUDIO, bytes(3200)))
         (tmp_path / "spool").mkdir(exist_ok=True)
         await created(redis_client, tmp_path / "spool", wav(2))
         await redis_client.xadd(keys.JOBS_WAITING, {"id": JOB, "epoch": "e1"})
@@ -316,18 +316,18 @@ async def test_the_process_serves_and_leaves_in_order(redis_client: Redis, redis
             return await redis_client.xlen(at.pcm_log) == 1 and await redis_client.xlen(AT.pcm_log) == 3
 
         async def is_told() -> bool:
-            return [(one.state, one.sessions) for one in await living_replicas(redis_client)] == [told]
+            return [(one.state, one.sessions) for one in await Replicas(redis_client).living()] == [told]
 
         await until(both_are_decoded)
         told = ("ready", 1)
         await until(is_told)
-        replicas = await living_replicas(redis_client)
+        replicas = await Replicas(redis_client).living()
         assert replicas[0].service == "audio-processor"
-        assert b"stt_stage_seconds" in (await replica_metrics(redis_client, replicas))[replicas[0].id]
+        assert b"stt_stage_seconds" in (await Replicas(redis_client).metrics(replicas))[replicas[0].id]
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(10):
             assert await process.wait() == 0
-        assert await living_replicas(redis_client) == []
+        assert await Replicas(redis_client).living() == []
         # Whoever comes next finds the session waiting, and nobody as its owner.
         entries = await redis_client.xrange(keys.SESSIONS_WAITING)
         assert entries[-1][1][b"id"] == b"live"
@@ -379,4 +379,4 @@ async def test_an_upload_under_way_may_wait_for_an_hour(redis_client: Redis, tmp
     part.write_bytes(b"x")
     for age_s, deleted in ((600, 0), (4000, 1)):
         os.utime(part, (time.time() - age_s,) * 2)
-        assert await sweep(redis_client, tmp_path) == deleted
+        assert await sweep(bus_on(redis_client), tmp_path) == deleted

@@ -11,16 +11,16 @@ import av
 import numpy as np
 import pytest
 from redis.asyncio import Redis
+from support.wiring import bus_on, open_bus, read_state
 
 from stt_audio.live.sessions import LiveSessions
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, StreamError, frame_from_entry
 from stt_shared.contracts.session import Encoding, SessionConfig, TakeoverState, encode_json
 from stt_shared.process.tasks import cancel_and_wait
-from stt_shared.redis.channels import ChannelHub
 from stt_shared.streams import keys
 from stt_shared.streams.keys import session_keys
-from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import MAX_PCM_LOG_SAMPLES, Commit, Ownership, SessionStreams, WriteResult
+from stt_shared.streams.ownership import Ownership, WriteResult
+from stt_shared.streams.sessions import MAX_PCM_LOG_SAMPLES, Commit
 from stt_shared.work.stage import Assignment
 
 pytestmark = pytest.mark.contract
@@ -35,22 +35,22 @@ class Bench:
 
     def __init__(self, client: Redis, live: LiveSessions) -> None:
         self.client = client
-        self.functions = SessionStreams(client)
+        self.bus = bus_on(client)
         self.live = live
         self._n_sent = 0
 
     async def open(self, config: SessionConfig) -> None:
-        await self.functions.open(AT, "e1", encode_json(config), 0, keys.SESSION_TTL_S)
+        await self.bus.sessions.open(AT, "e1", encode_json(config), 0, keys.SESSION_TTL_S)
 
     async def assign(self, replica: str = "a", follows: str = "") -> Assignment:
-        owner = await self.functions.claim(AT, "e1", keys.STAGE_AUDIO, replica, follows)
+        owner = await self.bus.sessions.claim(AT, "e1", keys.STAGE_AUDIO, replica, follows)
         assert owner is not None
         return Assignment(owner, await read_state(self.client, AT))
 
     async def send(self, data: bytes = b"", kind: FrameKind = FrameKind.AUDIO) -> None:
         self._n_sent += 1
         frame = Frame(self._n_sent, kind, data, FrameMeta(received_ms=1000.0 + self._n_sent))
-        assert await self.functions.append_audio(GATEWAY, frame) is WriteResult.OK
+        assert await self.bus.sessions.append_audio(GATEWAY, frame) is WriteResult.OK
 
     async def handled(self, assignment: Assignment) -> None:
         async with asyncio.timeout(20):
@@ -81,9 +81,9 @@ class Bench:
 
 @pytest.fixture
 async def bench(redis_client: Redis) -> AsyncIterator[Bench]:
-    async with ChannelHub(redis_client, "stt:replica:test") as hub:
+    async with open_bus(redis_client) as bus:
         with ThreadPoolExecutor(2) as executor:
-            live = LiveSessions(redis_client, SessionStreams(redis_client), hub, executor, 16000 * 3600)
+            live = LiveSessions(bus, executor, 16000 * 3600)
             yield Bench(redis_client, live)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("decoder")]
 
@@ -213,9 +213,9 @@ async def test_a_full_log_holds_the_session_back(bench: Bench) -> None:
         await asyncio.sleep(0.2)
         assert await bench.field("pcm_seq") == n_fit
         assert await bench.client.xlen(AT.audio_log) == 11
-        transcriber = await bench.functions.claim(AT, "e1", keys.STAGE_TRANSCRIBER, "t")
+        transcriber = await bench.bus.sessions.claim(AT, "e1", keys.STAGE_TRANSCRIBER, "t")
         assert transcriber is not None
-        await bench.functions.commit(transcriber, Commit(20 * 16000, 20, TakeoverState()))
+        await bench.bus.sessions.commit(transcriber, Commit(20 * 16000, 20, TakeoverState()))
         async with asyncio.timeout(5):
             await task
     frames = await bench.log()
@@ -250,7 +250,7 @@ async def test_a_full_log_without_a_transcriber_ends_with_its_reason(bench: Benc
 @pytest.mark.usefixtures("short_patience")
 async def test_a_full_log_waits_for_a_transcriber_that_lives(bench: Bench) -> None:
     await fill(bench)
-    assert await bench.functions.claim(AT, "e1", keys.STAGE_TRANSCRIBER, "t") is not None
+    assert await bench.bus.sessions.claim(AT, "e1", keys.STAGE_TRANSCRIBER, "t") is not None
     await bench.client.set(keys.replica_alive("t"), 1)
     async with bench.handling(await bench.assign()) as task:
         await bench.log_of(MAX_PCM_LOG_SAMPLES // 16000)
@@ -302,9 +302,9 @@ async def test_a_successor_finds_the_position_when_all_was_committed(bench: Benc
     async with bench.handling(await bench.assign("a")):
         await bench.send(noise(TICK_BYTES))
         await bench.log_of(1)
-    transcriber = await bench.functions.claim(AT, "e1", keys.STAGE_TRANSCRIBER, "t")
+    transcriber = await bench.bus.sessions.claim(AT, "e1", keys.STAGE_TRANSCRIBER, "t")
     assert transcriber is not None
-    await bench.functions.commit(transcriber, Commit(1600, 1, TakeoverState()))
+    await bench.bus.sessions.commit(transcriber, Commit(1600, 1, TakeoverState()))
     assert await bench.log() == []
     await bench.send(noise(TICK_BYTES, 1))
     await bench.send(kind=FrameKind.STOP)
@@ -362,18 +362,18 @@ async def test_a_hole_in_the_ingest_log_is_an_error(bench: Bench) -> None:
 
 
 async def test_ten_sessions_with_one_thread_pool_do_not_mix(bench: Bench, redis_client: Redis) -> None:
-    functions = SessionStreams(redis_client)
+    bus = bus_on(redis_client)
     data = {f"m{index}": noise(20 * 1600, index) for index in range(10)}
     assignments = []
     for session_id, samples in data.items():
         at = session_keys(session_id)
         config = SessionConfig(sample_rate=8000, encoding=Encoding.MULAW)
-        await functions.open(at, "e", encode_json(config), 0, keys.SESSION_TTL_S)
+        await bus.sessions.open(at, "e", encode_json(config), 0, keys.SESSION_TTL_S)
         for seq in range(20):
             frame = Frame(seq + 1, FrameKind.AUDIO, samples[seq * 1600 : (seq + 1) * 1600])
-            await functions.append_audio(Ownership(at, "e"), frame)
-        await functions.append_audio(Ownership(at, "e"), Frame(21, FrameKind.STOP))
-        owner = await functions.claim(at, "e", keys.STAGE_AUDIO, "a")
+            await bus.sessions.append_audio(Ownership(at, "e"), frame)
+        await bus.sessions.append_audio(Ownership(at, "e"), Frame(21, FrameKind.STOP))
+        owner = await bus.sessions.claim(at, "e", keys.STAGE_AUDIO, "a")
         assert owner is not None
         assignments.append(Assignment(owner, await read_state(redis_client, at)))
     async with asyncio.timeout(20):

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import pytest
 from redis.asyncio import Redis
+from support.wiring import bus_on, open_bus, read_state
 
 from stt_audio.codecs import restart_points
 from stt_audio.codecs.restart_points import OPUS_PREROLL_S
@@ -23,11 +24,10 @@ from stt_audio.live.sessions import LiveSessions
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, IngestPosition, StreamError, frame_from_entry
 from stt_shared.contracts.session import Encoding, SessionConfig, TakeoverState, encode_json
 from stt_shared.process.tasks import cancel_and_wait
-from stt_shared.redis.channels import ChannelHub
 from stt_shared.streams import keys
 from stt_shared.streams.keys import StreamKeys, session_keys
-from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import MAX_INGEST_LOG_BYTES, Commit, Ownership, SessionStreams, WriteResult
+from stt_shared.streams.ownership import Ownership, WriteResult
+from stt_shared.streams.sessions import MAX_INGEST_LOG_BYTES, Commit
 from stt_shared.work.stage import Assignment
 
 pytestmark = pytest.mark.contract
@@ -63,24 +63,24 @@ class Session:
 
     def __init__(self, client: Redis, live: LiveSessions, at: StreamKeys) -> None:
         self.client = client
-        self.functions = SessionStreams(client)
+        self.bus = bus_on(client)
         self.at = at
         self._live = live
         self._n_sent = 0
         self._owner = ""
 
     async def open(self, config: SessionConfig) -> None:
-        await self.functions.open(self.at, "e1", encode_json(config), 0, keys.SESSION_TTL_S)
+        await self.bus.sessions.open(self.at, "e1", encode_json(config), 0, keys.SESSION_TTL_S)
 
     async def send(self, data: bytes = b"", kind: FrameKind = FrameKind.AUDIO) -> int:
         self._n_sent += 1
         frame = Frame(self._n_sent, kind, data, FrameMeta(received_ms=1000.0 + self._n_sent))
-        assert await self.functions.append_audio(Ownership(self.at, "e1"), frame) is WriteResult.OK
+        assert await self.bus.sessions.append_audio(Ownership(self.at, "e1"), frame) is WriteResult.OK
         return self._n_sent
 
     async def assign(self) -> Assignment:
         follows, self._owner = self._owner, f"{self._owner}+"
-        owner = await self.functions.claim(self.at, "e1", keys.STAGE_AUDIO, self._owner, follows)
+        owner = await self.bus.sessions.claim(self.at, "e1", keys.STAGE_AUDIO, self._owner, follows)
         assert owner is not None
         return Assignment(owner, await read_state(self.client, self.at))
 
@@ -150,11 +150,9 @@ class Bench:
 
 @pytest.fixture
 async def bench(redis_client: Redis) -> AsyncIterator[Bench]:
-    async with ChannelHub(redis_client, "stt:replica:test") as hub:
+    async with open_bus(redis_client) as bus:
         with ThreadPoolExecutor(2) as executor:
-            yield Bench(
-                redis_client, LiveSessions(redis_client, SessionStreams(redis_client), hub, executor, 16000 * 3600)
-            )
+            yield Bench(redis_client, LiveSessions(bus, executor, 16000 * 3600))
 
 
 STREAMS = [
@@ -286,7 +284,7 @@ async def test_the_last_seconds_of_a_stream_stay_and_do_not_fill_its_log(bench: 
         (MAX_INGEST_LOG_BYTES - 1, WriteResult.OK),
     ):
         held = IngestPosition(total_bytes=len(data) + waiting_bytes + 1)
-        assert await session.functions.append_audio(Ownership(session.at, "e1"), following, held) is written
+        assert await session.bus.sessions.append_audio(Ownership(session.at, "e1"), following, held) is written
 
 
 async def test_a_frame_that_was_half_written_is_not_written_twice(
@@ -347,10 +345,10 @@ async def test_the_position_is_known_when_all_was_committed(bench: Bench) -> Non
             await session.send(piece)
         await session.consumed(20)
     position = sum(len(frame.data) for frame in await session.log()) // 2
-    transcriber = await session.functions.claim(session.at, "e1", keys.STAGE_TRANSCRIBER, "t")
+    transcriber = await session.bus.sessions.claim(session.at, "e1", keys.STAGE_TRANSCRIBER, "t")
     assert transcriber is not None
     last = await session.field("pcm_seq")
-    await session.functions.commit(transcriber, Commit(position, last, TakeoverState()))
+    await session.bus.sessions.commit(transcriber, Commit(position, last, TakeoverState()))
     assert await session.log() == []
     async with session.decoder():
         await session.consumed(await session.send(pieces[20]))

@@ -7,18 +7,20 @@ from collections.abc import AsyncIterator
 import pytest
 import redis
 from redis.asyncio import Redis
+from support.wiring import bus_on, read_state
 
 from stt_shared.contracts.events import Done, Final, decode_event
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import SessionConfig, TakeoverState, encode_json
 from stt_shared.process.tasks import cancel_and_wait
-from stt_shared.redis.channels import ChannelHub
 from stt_shared.redis.client import connect, connect_sync
 from stt_shared.redis.cluster import ClusterClient, as_cluster, is_cluster_url, node_urls
 from stt_shared.streams import keys
+from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import session_keys
-from stt_shared.streams.reader import RawEvent, read_audio, read_events, read_pcm, read_state
-from stt_shared.streams.sessions import Commit, Ownership, SessionStreams, WriteResult
+from stt_shared.streams.ownership import Ownership, WriteResult
+from stt_shared.streams.reader import RawEvent
+from stt_shared.streams.sessions import Commit
 from stt_shared.work.stage import SESSIONS, Assignment, StageWorker
 
 pytestmark = pytest.mark.contract
@@ -45,9 +47,9 @@ def frame(seq: int, kind: FrameKind = FrameKind.AUDIO) -> Frame:
     return Frame(seq, kind, bytes([seq % 256, 0]), FrameMeta(received_ms=1.0))
 
 
-async def opened(functions: SessionStreams, name: str) -> Ownership:
+async def opened(bus: Bus, name: str) -> Ownership:
     at = session_keys(name)
-    await functions.open(at, f"epoch-{name}", encode_json(SessionConfig()), 0, 60)
+    await bus.sessions.open(at, f"epoch-{name}", encode_json(SessionConfig()), 0, 60)
     return Ownership(at, f"epoch-{name}")
 
 
@@ -72,13 +74,13 @@ def test_a_cluster_url_names_nodes_and_what_holds_for_all() -> None:
 
 
 async def test_sessions_of_all_nodes_are_heard_through_one_hub(client: Redis) -> None:
-    functions = SessionStreams(client)
+    bus = bus_on(client)
     sessions = await a_session_at_each_node(client)
-    async with ChannelHub(client, "stt:replica:test") as hub:
+    async with bus.channels:
 
         async def heard(name: str) -> list[int]:
             seqs: list[int] = []
-            async for item in read_audio(client, hub, session_keys(name), 0).items():
+            async for item in bus.sessions.read_audio(session_keys(name), 0).items():
                 if item is not None:
                     seqs.append(item.seq)
                 if len(seqs) == N_FRAMES:
@@ -86,57 +88,56 @@ async def test_sessions_of_all_nodes_are_heard_through_one_hub(client: Redis) ->
             raise AssertionError
 
         reading = [asyncio.create_task(heard(name)) for name in sessions.values()]
-        owners = [await opened(functions, name) for name in sessions.values()]
+        owners = [await opened(bus, name) for name in sessions.values()]
         for seq in range(1, N_FRAMES + 1):
-            written = await asyncio.gather(*(functions.append_audio(owner, frame(seq)) for owner in owners))
+            written = await asyncio.gather(*(bus.sessions.append_audio(owner, frame(seq)) for owner in owners))
             assert written == [WriteResult.OK] * 3
         async with asyncio.timeout(10):
             assert await asyncio.gather(*reading) == [list(range(1, N_FRAMES + 1))] * 3
 
 
 async def test_a_message_comes_by_the_channel_not_by_the_log(client: Redis) -> None:
-    functions = SessionStreams(client)
-    owners = [await opened(functions, name) for name in (await a_session_at_each_node(client)).values()]
-    async with ChannelHub(client, "stt:replica:test") as hub:
+    bus = bus_on(client)
+    owners = [await opened(bus, name) for name in (await a_session_at_each_node(client)).values()]
+    async with bus.channels:
         for owner in owners:
-            async with hub.listen(owner.keys.audio) as inbox:
+            async with bus.channels.listen(owner.keys.audio) as inbox:
                 assert await inbox.get(1.0) is None, "subscribed"
-                await functions.append_audio(owner, frame(1))
+                await bus.sessions.append_audio(owner, frame(1))
                 assert await inbox.get(1.0) is not None
 
 
 async def test_a_session_goes_all_the_way(client: Redis) -> None:
     """Gateway, audio-processor and transcriber as the bus sees them."""
-    functions = SessionStreams(client)
-    async with ChannelHub(client, "stt:replica:test") as hub:
+    bus = bus_on(client)
+    async with bus.channels:
 
         async def decode(assignment: Assignment) -> None:
-            async for item in read_audio(client, hub, assignment.owner.keys, 0).items():
+            async for item in bus.sessions.read_audio(assignment.owner.keys, 0).items():
                 if item is not None:
-                    assert await functions.append_pcm(assignment.owner, item, consumed=item.seq) is WriteResult.OK
+                    assert await bus.sessions.append_pcm(assignment.owner, item, consumed=item.seq) is WriteResult.OK
                     if item.kind is FrameKind.STOP:
                         return
 
         async def transcribe(assignment: Assignment) -> None:
             owner, name = assignment.owner, assignment.owner.keys.id
             utterance = 0
-            async for item in read_pcm(client, hub, owner.keys, 0).items():
+            async for item in bus.sessions.read_pcm(owner.keys, 0).items():
                 if item is None:
                     continue
                 if item.kind is FrameKind.STOP:
-                    await functions.emit(
+                    await bus.sessions.emit(
                         owner, Done(session_id=name, text="", duration_ms=0, finals=utterance, timings_ms={})
                     )
                     return
                 if item.seq % 10 == 0:
                     utterance += 1
                     commit = Commit(item.seq, item.seq, TakeoverState())
-                    assert (await functions.emit(owner, final(name, utterance), commit))[0] is WriteResult.OK
+                    assert (await bus.sessions.emit(owner, final(name, utterance), commit))[0] is WriteResult.OK
 
         stages = [
             StageWorker(
-                client,
-                functions,
+                bus,
                 SESSIONS,
                 stage=name,
                 replica_id=f"replica-{name}",
@@ -150,13 +151,13 @@ async def test_a_session_goes_all_the_way(client: Redis) -> None:
         sessions = list((await a_session_at_each_node(client)).values())
 
         async def talk(name: str) -> list[str]:
-            owner = await opened(functions, name)
+            owner = await opened(bus, name)
             await client.xadd(keys.SESSIONS_WAITING, {"id": name, "epoch": owner.epoch})
             for seq in range(1, N_FRAMES + 1):
-                assert await functions.append_audio(owner, frame(seq)) is WriteResult.OK
-            assert await functions.append_audio(owner, frame(N_FRAMES + 1, FrameKind.STOP)) is WriteResult.OK
+                assert await bus.sessions.append_audio(owner, frame(seq)) is WriteResult.OK
+            assert await bus.sessions.append_audio(owner, frame(N_FRAMES + 1, FrameKind.STOP)) is WriteResult.OK
             events: list[str] = []
-            async for item in read_events(client, hub, owner.keys, owner.epoch, 0).items():
+            async for item in bus.sessions.read_events(owner.keys, owner.epoch, 0).items():
                 if isinstance(item, RawEvent):
                     event = decode_event(item.body)
                     events.append(event.text if isinstance(event, Final) else type(event).__name__)
@@ -187,12 +188,12 @@ def final(name: str, utterance: int) -> Final:
 
 
 async def test_a_slot_that_moves_takes_its_session_along(client: Redis) -> None:
-    functions, cluster = SessionStreams(client), the_cluster(client)
+    bus, cluster = bus_on(client), the_cluster(client)
     sessions = await a_session_at_each_node(client)
     (giver, name), (getter, _), *_ = sessions.items()
-    owner = await opened(functions, name)
-    async with ChannelHub(client, "stt:replica:test") as hub:
-        reader = read_audio(client, hub, owner.keys, 0)
+    owner = await opened(bus, name)
+    async with bus.channels:
+        reader = bus.sessions.read_audio(owner.keys, 0)
         seqs: list[int] = []
 
         async def read() -> None:
@@ -202,20 +203,20 @@ async def test_a_slot_that_moves_takes_its_session_along(client: Redis) -> None:
 
         reading = asyncio.create_task(read())
         for seq in range(1, 11):
-            assert await functions.append_audio(owner, frame(seq)) is WriteResult.OK
+            assert await bus.sessions.append_audio(owner, frame(seq)) is WriteResult.OK
         slot = cluster.keyslot(owner.keys.state)
         await move_slot(cluster, slot, giver, getter)
         try:
             for seq in range(11, 21):
-                assert await functions.append_audio(owner, frame(seq)) is WriteResult.OK
+                assert await bus.sessions.append_audio(owner, frame(seq)) is WriteResult.OK
             assert await cluster.node_of(owner.keys.state) == getter
             async with asyncio.timeout(5):
                 while len(seqs) < 20:
                     await asyncio.sleep(0.02)
             assert seqs == list(range(1, 21))
-            async with hub.listen(owner.keys.audio) as inbox:
+            async with bus.channels.listen(owner.keys.audio) as inbox:
                 await inbox.get(0.2)
-                await functions.append_audio(owner, frame(21))
+                await bus.sessions.append_audio(owner, frame(21))
                 assert await inbox.get(1.0) is not None, "heard at the node that has the slot now"
         finally:
             await cancel_and_wait(reading)
@@ -262,13 +263,13 @@ async def test_a_transaction_with_watch_works(client: Redis) -> None:
 async def test_nobody_there_is_a_lost_connection_as_with_one_server() -> None:
     url = "redis+cluster://127.0.0.1:1"
     client = connect(url)
-    functions = SessionStreams(client)
+    bus = bus_on(client)
     with pytest.raises(redis.ConnectionError):
         await client.ping()
     with pytest.raises(redis.ConnectionError):
         await read_state(client, session_keys("s1"))
     with pytest.raises(redis.ConnectionError):
-        await opened(functions, "s1")
+        await opened(bus, "s1")
     with pytest.raises(redis.ConnectionError):
         await asyncio.to_thread(connect_sync, url)
     await client.aclose()

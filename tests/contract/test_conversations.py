@@ -13,12 +13,12 @@ import pytest
 import websockets
 from gateway_bench import Gateway, Line, line, running_gateway, stand_ins, until
 from redis.asyncio import Redis
+from support.wiring import bus_on
 
 from stt_shared.contracts.conversation import LiveUtterance, Utterance, utterance_from
 from stt_shared.process.clock import wall_ms
 from stt_shared.streams import keys
-from stt_shared.streams.conversations import conversation_epoch
-from stt_shared.streams.sessions import SessionStreams
+from stt_shared.streams.bus import Bus
 
 pytestmark = pytest.mark.contract
 
@@ -35,8 +35,8 @@ async def gateways(redis_client: Redis, redis_url: str, tmp_path: Path) -> Async
 
 
 @pytest.fixture
-def functions(redis_client: Redis) -> SessionStreams:
-    return SessionStreams(redis_client)
+def bus(redis_client: Redis) -> Bus:
+    return bus_on(redis_client)
 
 
 def said(
@@ -66,61 +66,57 @@ async def texts(viewer: Line, count: int) -> list[str]:
     return [(await viewer.hear("utterance"))["text"] for _ in range(count)]
 
 
-async def test_viewers_of_two_speakers_end_with_the_same_list(
-    gateways: tuple[Gateway, Gateway], functions: SessionStreams
-) -> None:
+async def test_viewers_of_two_speakers_end_with_the_same_list(gateways: tuple[Gateway, Gateway], bus: Bus) -> None:
     one, other = gateways
-    await functions.conversations.send(said("ann", 1))
+    await bus.conversations.send(said("ann", 1))
     async with line(follow(one)) as early, line(follow(other)) as second:
         for viewer in (early, second):
             assert (await viewer.hear("following"))["conversation_id"] == "call 7/ä"
-        await asyncio.gather(*(functions.conversations.send(said(who, 2)) for who in ("ann", "bob")))
+        await asyncio.gather(*(bus.conversations.send(said(who, 2)) for who in ("ann", "bob")))
         heard = await texts(early, 3)
         assert heard[0] == "ann says 1"
         assert sorted(heard[1:]) == ["ann says 2", "bob says 2"]
         cursor = early.of("utterance")[-1]["cursor"]
         assert await texts(second, 3) == heard
         early.socket.transport.abort()
-        await functions.conversations.send(said("bob", 3))
+        await bus.conversations.send(said("bob", 3))
         async with line(follow(other, f"after={cursor}")) as back, line(follow(one)) as late:
             assert await texts(back, 1) == ["bob says 3"]
             assert await texts(late, 4) == [*heard, "bob says 3"]
             assert await texts(second, 1) == ["bob says 3"]
-            await functions.conversations.send(said("ann", 3))
+            await bus.conversations.send(said("ann", 3))
             assert {(await texts(viewer, 1))[0] for viewer in (back, late, second)} == {"ann says 3"}
     assert {"instance", "store", "epoch", "words"}.isdisjoint(early.of("utterance")[0])
     assert early.of("utterance")[0]["speaker"] == "ANN"
 
 
 async def test_an_utterance_that_is_said_again_is_shown_once(
-    gateways: tuple[Gateway, Gateway], functions: SessionStreams, redis_client: Redis
+    gateways: tuple[Gateway, Gateway], bus: Bus, redis_client: Redis
 ) -> None:
     for number in (1, 1, 2, 1, 2):
-        await functions.conversations.send(said("ann", number))
+        await bus.conversations.send(said("ann", number))
     async with line(follow(gateways[0])) as viewer:
         assert await texts(viewer, 2) == ["ann says 1", "ann says 2"]
-        await functions.conversations.send(said("ann", 3))
+        await bus.conversations.send(said("ann", 3))
         assert await texts(viewer, 1) == ["ann says 3"]
     told = (await redis_client.xinfo_stream(keys.TRANSCRIPTS_WAITING))["entries-added"]
     assert told == 6, "the store is told at least once"
 
 
 async def test_every_kind_of_server_takes_an_utterance_once(any_redis_client: Redis) -> None:
-    functions = SessionStreams(any_redis_client)
+    bus = bus_on(any_redis_client)
     for number in (1, 1, 2):
-        await functions.conversations.send(said("ann", number))
+        await bus.conversations.send(said("ann", number))
     entries = await any_redis_client.xrange(keys.conversation_keys("call 7/ä").log)
     kept = [utterance_from(fields[b"event"]) for _, fields in entries]
     assert [(one.seq, one.utterance) for one in kept] == [(1, 1), (2, 2)]
-    assert {one.epoch for one in kept} == {await conversation_epoch(any_redis_client, "call 7/ä")} != {""}
+    assert {one.epoch for one in kept} == {await bus.conversations.epoch("call 7/ä")} != {""}
 
 
-async def test_two_minutes_come_first_or_as_much_as_is_asked_for(
-    gateways: tuple[Gateway, Gateway], functions: SessionStreams
-) -> None:
+async def test_two_minutes_come_first_or_as_much_as_is_asked_for(gateways: tuple[Gateway, Gateway], bus: Bus) -> None:
     ages_s = [*range(600, 100, -4), 90, 30]
     for number, age_s in enumerate(ages_s, start=1):
-        await functions.conversations.send(said("ann", number, ago_ms=age_s * 1000))
+        await bus.conversations.send(said("ann", number, ago_ms=age_s * 1000))
     lately = sum(age_s < 120 for age_s in ages_s)
     async with line(follow(gateways[0])) as viewer:
         assert (await texts(viewer, lately))[-1] == f"ann says {len(ages_s)}"
@@ -128,25 +124,23 @@ async def test_two_minutes_come_first_or_as_much_as_is_asked_for(
         assert (await texts(viewer, len(ages_s)))[0] == "ann says 1"
     async with line(follow(gateways[0], "since_ms=0")) as viewer:
         await viewer.hear("following")
-        await functions.conversations.send(said("ann", 999))
+        await bus.conversations.send(said("ann", 999))
         assert await texts(viewer, 1) == ["ann says 999"]
 
 
 async def test_a_long_utterance_hides_no_shorter_one_that_was_settled_before_it(
-    gateways: tuple[Gateway, Gateway], functions: SessionStreams
+    gateways: tuple[Gateway, Gateway], bus: Bus
 ) -> None:
     """Utterances stand in the order in which they were settled, which is not quite that of the clock."""
-    await functions.conversations.send(said("ann", 1, ago_ms=60_000))
-    await functions.conversations.send(said("bob", 1, ago_ms=25_000))
-    await functions.conversations.send(said("ann", 2, ago_ms=40_000, lasts_ms=10_000))
-    await functions.conversations.send(said("ann", 3, ago_ms=1_000))
+    await bus.conversations.send(said("ann", 1, ago_ms=60_000))
+    await bus.conversations.send(said("bob", 1, ago_ms=25_000))
+    await bus.conversations.send(said("ann", 2, ago_ms=40_000, lasts_ms=10_000))
+    await bus.conversations.send(said("ann", 3, ago_ms=1_000))
     async with line(follow(gateways[0], "since_ms=27000")) as viewer:
         assert await texts(viewer, 3) == ["bob says 1", "ann says 2", "ann says 3"]
 
 
-async def test_what_is_being_said_comes_to_those_who_want_it(
-    gateways: tuple[Gateway, Gateway], functions: SessionStreams
-) -> None:
+async def test_what_is_being_said_comes_to_those_who_want_it(gateways: tuple[Gateway, Gateway], bus: Bus) -> None:
     shown = LiveUtterance(
         conversation_id="call 7/ä",
         session_id="ann",
@@ -161,7 +155,7 @@ async def test_what_is_being_said_comes_to_those_who_want_it(
         await calm.hear("following")
 
         async def is_shown() -> bool:
-            await functions.conversations.publish_live(shown)
+            await bus.conversations.publish_live(shown)
             try:
                 return bool(await eager.hear("unsettled", timeout_s=0.2))
             except TimeoutError:
@@ -169,7 +163,7 @@ async def test_what_is_being_said_comes_to_those_who_want_it(
 
         await until(is_shown)
         assert eager.of("unsettled")[0]["unstable"] == "far"
-        await functions.conversations.send(said("ann", 1))
+        await bus.conversations.send(said("ann", 1))
         assert await texts(calm, 1) == ["ann says 1"]
         assert calm.of("unsettled") == []
 
@@ -182,17 +176,17 @@ async def forget(client: Redis, conversation: str = "call 7/ä") -> None:
 
 @pytest.mark.parametrize("before", [1, 3])
 async def test_a_conversation_that_redis_lost_begins_anew_for_those_who_follow_it(
-    gateways: tuple[Gateway, Gateway], functions: SessionStreams, redis_client: Redis, before: int
+    gateways: tuple[Gateway, Gateway], bus: Bus, redis_client: Redis, before: int
 ) -> None:
     """Its numbers begin anew too: the second utterance behind the loss has the number that a viewer of one expects."""
     async with line(follow(gateways[0])) as viewer:
         for number in range(1, before + 1):
-            await functions.conversations.send(said("ann", number))
+            await bus.conversations.send(said("ann", number))
         await texts(viewer, before)
         cursor = viewer.of("utterance")[-1]["cursor"]
         await forget(redis_client)
         for number in (4, 5):
-            await functions.conversations.send(said("ann", number))
+            await bus.conversations.send(said("ann", number))
         assert await texts(viewer, 2) == ["ann says 4", "ann says 5"]
         assert cursor.rpartition("-")[0] != viewer.of("utterance")[-1]["cursor"].rpartition("-")[0]
     async with line(follow(gateways[1], f"after={cursor}&since_ms=0")) as back:
@@ -200,29 +194,27 @@ async def test_a_conversation_that_redis_lost_begins_anew_for_those_who_follow_i
 
 
 async def test_a_log_that_outlived_its_conversation_takes_new_utterances(
-    gateways: tuple[Gateway, Gateway], functions: SessionStreams, redis_client: Redis
+    gateways: tuple[Gateway, Gateway], bus: Bus, redis_client: Redis
 ) -> None:
     for number in (1, 2):
-        await functions.conversations.send(said("ann", number))
+        await bus.conversations.send(said("ann", number))
     await redis_client.delete(keys.conversation_keys("call 7/ä").state)
-    await functions.conversations.send(said("ann", 3))
+    await bus.conversations.send(said("ann", 3))
     async with line(follow(gateways[0])) as viewer:
         assert await texts(viewer, 1) == ["ann says 3"]
 
 
-async def test_a_conversation_does_not_remember_all_who_ever_spoke_in_it(
-    functions: SessionStreams, redis_client: Redis
-) -> None:
+async def test_a_conversation_does_not_remember_all_who_ever_spoke_in_it(bus: Bus, redis_client: Redis) -> None:
     for number in range(50):
-        await functions.conversations.send(said(f"s{number}", 1))
+        await bus.conversations.send(said(f"s{number}", 1))
     at = keys.conversation_keys("call 7/ä")
     assert await redis_client.hlen(at.state) == 2
     assert 0 < await redis_client.ttl(at.newest_of("s1-i")) <= keys.CONVERSATION_TTL_S
 
 
-async def test_the_whole_is_read_from_the_store(gateways: tuple[Gateway, Gateway], functions: SessionStreams) -> None:
+async def test_the_whole_is_read_from_the_store(gateways: tuple[Gateway, Gateway], bus: Bus) -> None:
     for number in (1, 2, 3):
-        await functions.conversations.send(said("ann", number))
+        await bus.conversations.send(said("ann", number))
     path = gateways[0].url + f"/v1/stt/conversations/{quote('call 7/ä', safe='')}"
     async with httpx2.AsyncClient() as client:
 
@@ -254,7 +246,7 @@ async def test_a_wish_that_makes_no_sense_is_refused(gateways: tuple[Gateway, Ga
 
 
 async def test_two_hundred_viewers_follow_and_a_speaker_writes_once(
-    gateways: tuple[Gateway, Gateway], functions: SessionStreams, redis_client: Redis
+    gateways: tuple[Gateway, Gateway], bus: Bus, redis_client: Redis
 ) -> None:
     sockets = await asyncio.gather(*(websockets.connect(follow(gateways[0])) for _ in range(200)))
     try:
@@ -263,7 +255,7 @@ async def test_two_hundred_viewers_follow_and_a_speaker_writes_once(
         before = await redis_client.info("commandstats")
         began = time.monotonic()
         for number in range(1, 6):
-            await functions.conversations.send(said("ann", number))
+            await bus.conversations.send(said("ann", number))
         spoken_s = time.monotonic() - began
         heard = await asyncio.gather(*(texts(viewer, 5) for viewer in viewers))
         after = await redis_client.info("commandstats")
@@ -276,9 +268,9 @@ async def test_two_hundred_viewers_follow_and_a_speaker_writes_once(
 
 
 async def test_viewers_of_a_quiet_conversation_ask_redis_for_next_to_nothing(
-    gateways: tuple[Gateway, Gateway], functions: SessionStreams, redis_client: Redis
+    gateways: tuple[Gateway, Gateway], bus: Bus, redis_client: Redis
 ) -> None:
-    await functions.conversations.send(said("ann", 1))
+    await bus.conversations.send(said("ann", 1))
     async with contextlib.AsyncExitStack() as stack:
         viewers = [await stack.enter_async_context(line(follow(gateways[0], "unsettled=true"))) for _ in range(50)]
         for viewer in viewers:
@@ -292,13 +284,13 @@ async def test_viewers_of_a_quiet_conversation_ask_redis_for_next_to_nothing(
         before = await looks()
         await asyncio.sleep(3.0)
         assert await looks() - before < 10
-        await functions.conversations.send(said("ann", 2))
+        await bus.conversations.send(said("ann", 2))
         for viewer in viewers:
             assert await texts(viewer, 1) == ["ann says 2"]
 
 
 async def test_what_is_said_while_connections_to_redis_are_lost_reaches_every_viewer(
-    gateways: tuple[Gateway, Gateway], functions: SessionStreams, redis_client: Redis
+    gateways: tuple[Gateway, Gateway], bus: Bus, redis_client: Redis
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:
         viewers = [await stack.enter_async_context(line(follow(gateway))) for gateway in gateways for _ in range(3)]
@@ -308,19 +300,19 @@ async def test_what_is_said_while_connections_to_redis_are_lost_reaches_every_vi
         for number in range(1, 41):
             if number % 4 == 0:
                 killed += await redis_client.client_kill_filter(_type="pubsub")
-            await functions.conversations.send(said("ann", number))
+            await bus.conversations.send(said("ann", number))
             await asyncio.sleep(0.02)
         assert killed
         for viewer in viewers:
             assert await texts(viewer, 40) == [f"ann says {number}" for number in range(1, 41)]
 
 
-async def test_older_clients_find_their_routes(gateways: tuple[Gateway, Gateway], functions: SessionStreams) -> None:
+async def test_older_clients_find_their_routes(gateways: tuple[Gateway, Gateway], bus: Bus) -> None:
     one, _ = gateways
     async with httpx2.AsyncClient() as client:
         assert (await client.get(one.url + "/api/stt/healthcheck")).text == "Yes, I'm ok"
-    await functions.conversations.send(said("ann", 1, conversation="default"))
-    await functions.conversations.send(said("ann", 2, conversation="default", ago_ms=-1))
+    await bus.conversations.send(said("ann", 1, conversation="default"))
+    await bus.conversations.send(said("ann", 2, conversation="default", ago_ms=-1))
     async with line(one.url.replace("http", "ws") + "/api/stt/connect") as viewer:
         lately = json.loads(await viewer.socket.recv())
         assert [utterance["text"] for utterance in lately] == ["ann says 1", "ann says 2"]

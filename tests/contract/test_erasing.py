@@ -12,6 +12,7 @@ from gateway_bench import Gateway, end_job, gateway_with_store, until
 from redis.asyncio import Redis
 from sqlalchemy import URL
 from store_samples import about_sqlite, transcript, utterance
+from support.wiring import bus_on
 
 from stt_gateway.http.deletion import erase_job, erase_transcript
 from stt_gateway.store.sql_store import SqlTranscriptStore
@@ -22,7 +23,7 @@ from stt_shared.contracts.session import SessionConfig, encode_json
 from stt_shared.process.clock import wall_ms
 from stt_shared.streams import keys
 from stt_shared.streams.jobs import NewJob
-from stt_shared.streams.sessions import Ownership, SessionStreams
+from stt_shared.streams.ownership import Ownership
 
 pytestmark = pytest.mark.contract
 pytest_plugins = ("store_fixtures",)
@@ -159,9 +160,9 @@ def said(session: str, instance: str, number: int, text: str) -> Utterance:
 
 async def spoken(client: Redis, session: str, token: str, text: str, *, done: bool) -> str:
     """A live session that says this, as gateway and transcriber write it; answers the stored transcript's id."""
-    functions, at, epoch = SessionStreams(client), keys.session_keys(session), token[:8]
+    bus, at, epoch = bus_on(client), keys.session_keys(session), token[:8]
     config = SessionConfig(conversation_id="meeting", store=True)
-    await functions.open(at, epoch, encode_json(config), wall_ms(), 3600, token_hash=token)
+    await bus.sessions.open(at, epoch, encode_json(config), wall_ms(), 3600, token_hash=token)
     final = Final(
         session_id=session,
         text=text,
@@ -173,10 +174,10 @@ async def spoken(client: Redis, session: str, token: str, text: str, *, done: bo
         language="en",
         words=[],
     )
-    await functions.emit(Ownership(at, epoch), final)
-    await functions.conversations.send(said(session, token[:16], 1, text))
+    await bus.sessions.emit(Ownership(at, epoch), final)
+    await bus.conversations.send(said(session, token[:16], 1, text))
     if done:
-        await functions.emit(
+        await bus.sessions.emit(
             Ownership(at, epoch), Done(session_id=session, text=text, duration_ms=1, finals=1, timings_ms={})
         )
     return f"{session}.{token[:12]}"
@@ -207,7 +208,7 @@ async def test_a_session_that_goes_on_keeps_what_it_needs(gateway: Gateway, http
     assert (await http.delete(f"{TRANSCRIPTS}/{ann}")).status_code == 204
     assert await gateway.client.hget(keys.session_keys("ann").state, "state") == b"active"
     # What is said from now on is kept again, and nothing of what was said before.
-    await SessionStreams(gateway.client).conversations.send(said("ann", "a" * 16, 2, "later words"))
+    await bus_on(gateway.client).conversations.send(said("ann", "a" * 16, 2, "later words"))
     await until(lambda: is_stored(http, ann))
     assert (await http.get(f"{TRANSCRIPTS}/{ann}")).json()["text"] == "later words"
 
@@ -224,13 +225,13 @@ async def test_another_session_of_that_name_is_left_alone(gateway: Gateway, http
 
 @about_sqlite
 async def test_on_each_kind_of_server(any_redis_client: Redis, store: SqlTranscriptStore, tmp_path: Path) -> None:
-    client, functions = any_redis_client, SessionStreams(any_redis_client)
-    services: Any = SimpleNamespace(redis=client, store=store, settings=SimpleNamespace(spool_dir=tmp_path))
+    client, bus = any_redis_client, bus_on(any_redis_client)
+    services: Any = SimpleNamespace(bus=bus, store=store, settings=SimpleNamespace(spool_dir=tmp_path))
     config = msgspec.json.encode(JobConfig(spool_name="job-0123456789abcdef", filename=SECRET))
-    await functions.jobs.create([NewJob("job-0123456789abcdef", "e", config)], 0)
+    await bus.jobs.create([NewJob("job-0123456789abcdef", "e", config)], 0)
     at = keys.job_keys("job-0123456789abcdef")
     assert not await erase_job(services, at.id), "it has not ended"
-    await functions.jobs.finish(at, "e", JobStatus.FAILED, now_ms=0)
+    await bus.jobs.finish(at, "e", JobStatus.FAILED, now_ms=0)
     assert await erase_job(services, at.id)
     assert not await erase_job(services, at.id)
     ann = await spoken(client, "ann", "a" * 64, SECRET, done=True)

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from job_bench import LOUD, FirstSamples, Transcriber, ended, play, posted, sayings, seconds
 from redis.asyncio import Redis
+from support.wiring import bus_on
 
 from stt_shared.contracts.jobs import JobConfig, JobResult
 from stt_shared.streams import keys
 from stt_shared.streams.jobs import NewJob
-from stt_shared.streams.sessions import SessionStreams
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.decode.pool import Decoded
@@ -115,7 +115,7 @@ async def test_short_sayings_are_all_in_the_language_of_their_voice_together(
 
 async def test_a_language_that_was_asked_for_is_not_sought(redis_client: Redis, redis_url: str) -> None:
     config = msgspec.json.encode(JobConfig(JOB, language="fr"))
-    assert await SessionStreams(redis_client).jobs.create([NewJob(JOB, "e", config)], 0)
+    assert await bus_on(redis_client).jobs.create([NewJob(JOB, "e", config)], 0)
     engine = Batching()
     async with Transcriber(redis_url, "t1", engine, concurrency=0):
         await play(redis_client, JOB, seconds(100))

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from stt_shared.contracts.frames import Frame, FrameKind
 from stt_shared.streams import keys
 from stt_shared.streams.keys import session_keys
-from stt_shared.streams.sessions import WriteResult
+from stt_shared.streams.ownership import WriteResult
 
 pytestmark = pytest.mark.contract
 
@@ -114,11 +114,11 @@ async def sent_until_it_waits(client: Line, chunk: bytes) -> tuple[int, "asyncio
 
 async def consumed(workers: Workers, hand: Hand, upto: int) -> None:
     """What an audio-processor does when it has decoded frames."""
-    owner = await workers.functions.claim(hand.owner.keys, hand.owner.epoch, keys.STAGE_AUDIO, "audio")
+    owner = await workers.bus.sessions.claim(hand.owner.keys, hand.owner.epoch, keys.STAGE_AUDIO, "audio")
     assert owner is not None
     frame = Frame(1, FrameKind.AUDIO, b"\0\0")
     fields = {"consumed_bytes": sum(len(frame.data) for frame in hand.frames[:upto])}
-    assert await workers.functions.append_pcm(owner, frame, consumed=upto, fields=fields) is WriteResult.OK
+    assert await workers.bus.sessions.append_pcm(owner, frame, consumed=upto, fields=fields) is WriteResult.OK
 
 
 async def test_a_full_log_makes_the_client_wait_and_loses_nothing(gateway: Gateway, workers: Workers) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from gateway_bench import FINALIZE, STOP, Gateway, Hand, Line, Workers, line, running_gateway, stand_ins, until
 from redis.asyncio import Redis
+from support.wiring import bus_on
 
 from stt_shared.contracts.events import Notice
 from stt_shared.contracts.frames import Frame
-from stt_shared.redis.channels import ChannelHub
 from stt_shared.streams import keys
-from stt_shared.streams.reader import read_events
-from stt_shared.streams.sessions import Hold, Ownership, SessionStreams
+from stt_shared.streams.ownership import Ownership
+from stt_shared.streams.sessions import Hold
 
 pytestmark = pytest.mark.contract
 
@@ -115,9 +115,9 @@ async def test_a_client_that_closed_may_use_its_id_at_once(gateway: Gateway, wor
 
 async def test_a_session_left_by_everybody_frees_its_id(gateway: Gateway, redis_client: Redis) -> None:
     """As after the death of a gateway: nobody stops it."""
-    functions = SessionStreams(redis_client)
+    bus = bus_on(redis_client)
     for audio_seq, quiet_s, admitted in ((1, 20, False), (1, 63, True), (0, 5, False), (0, 16, True)):
-        await functions.open(AT, f"epoch-{audio_seq}-{quiet_s}", b"{}", 0, keys.SESSION_TTL_S)
+        await bus.sessions.open(AT, f"epoch-{audio_seq}-{quiet_s}", b"{}", 0, keys.SESSION_TTL_S)
         await redis_client.hset(AT.state, "audio_seq", audio_seq)
         await redis_client.expire(AT.state, keys.SESSION_TTL_S - quiet_s)
         async with line(gateway.stream("session_id=s1")) as talking:
@@ -166,30 +166,30 @@ async def test_a_resume_token_is_nowhere_in_redis(gateway: Gateway, workers: Wor
 
 
 async def test_an_opening_repeated_is_the_same_opening(redis_client: Redis) -> None:
-    functions, hold = SessionStreams(redis_client), Hold(60, 60)
-    first = await functions.open(AT, "e1", b"{}", 0, 60, token_hash="a", hold=hold)
+    bus, hold = bus_on(redis_client), Hold(60, 60)
+    first = await bus.sessions.open(AT, "e1", b"{}", 0, 60, token_hash="a", hold=hold)
     assert first is not None
-    again = await functions.open(AT, "e1", b"{}", 0, 60, token_hash="a", hold=hold)
+    again = await bus.sessions.open(AT, "e1", b"{}", 0, 60, token_hash="a", hold=hold)
     assert again == first
-    assert await functions.open(AT, "e2", b"{}", 0, 60, token_hash="b", hold=hold) is None
-    mine = await functions.open(AT, "e3", b"{}", 0, 60, token_hash="a", hold=hold)
+    assert await bus.sessions.open(AT, "e2", b"{}", 0, 60, token_hash="b", hold=hold) is None
+    mine = await bus.sessions.open(AT, "e3", b"{}", 0, 60, token_hash="a", hold=hold)
     assert mine is not None
     assert mine.replaces == "e1"
 
 
 async def test_a_reader_drops_the_events_of_another_epoch(redis_client: Redis) -> None:
-    functions = SessionStreams(redis_client)
-    await functions.open(AT, "e1", b"{}", 0, 60)
-    async with ChannelHub(redis_client, "stt:replica:test") as hub:
-        live = read_events(redis_client, hub, AT, "e1", 0).items()
+    bus = bus_on(redis_client)
+    await bus.sessions.open(AT, "e1", b"{}", 0, 60)
+    async with bus.channels:
+        live = bus.sessions.read_events(AT, "e1", 0).items()
         assert await anext(live) is None
-        await functions.open(AT, "e2", b"{}", 0, 60)
+        await bus.sessions.open(AT, "e2", b"{}", 0, 60)
         for _ in range(3):
-            await functions.emit(Ownership(AT, "e2"), Notice(session_id="s1", code="half_sample", message="m"))
+            await bus.sessions.emit(Ownership(AT, "e2"), Notice(session_id="s1", code="half_sample", message="m"))
         assert await anext(live) is None
-        late = read_events(redis_client, hub, AT, "e1", 0).items()
+        late = bus.sessions.read_events(AT, "e1", 0).items()
         assert await anext(late) is None
-        own = await anext(read_events(redis_client, hub, AT, "e2", 0).items())
+        own = await anext(bus.sessions.read_events(AT, "e2", 0).items())
     assert own is not None
     assert b"epoch" not in own.body, "clients are not sent it"
 

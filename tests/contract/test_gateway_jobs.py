@@ -14,14 +14,13 @@ import pytest
 import redis
 from gateway_bench import Gateway, running_gateway, stand_ins, tell_status, until
 from redis.asyncio import Redis
+from support.wiring import bus_on, read_state
 
 from stt_shared.contracts.jobs import JobConfig, JobError, JobResult, JobSegment, JobStatus, JobWord
 from stt_shared.contracts.session import Task
 from stt_shared.process.clock import wall_ms
 from stt_shared.streams import keys
 from stt_shared.streams.jobs import JobStreams, NewJob
-from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import SessionStreams
 
 pytestmark = pytest.mark.contract
 
@@ -58,7 +57,7 @@ async def posted(http: httpx2.AsyncClient, name: str = "talk.mp3", **fields: str
 async def ended(gateway: Gateway, job_id: str, status: JobStatus, **with_what: bytes) -> None:
     at = keys.job_keys(job_id)
     epoch = (await read_state(gateway.client, at))[b"epoch"].decode()
-    assert await SessionStreams(gateway.client).jobs.finish(at, epoch, status, now_ms=0, **with_what)
+    assert await bus_on(gateway.client).jobs.finish(at, epoch, status, now_ms=0, **with_what)
 
 
 def assert_refused(response: httpx2.Response, status: int, code: str) -> str:
@@ -205,7 +204,7 @@ async def test_a_call_that_redis_carries_out_twice_makes_one_job(gateway: Gatewa
     jobs = [NewJob(f"twice-0123456789abc{n}", "e", b"{}") for n in range(2)]
     for key_hash in ("", "hash"):
         for _ in range(2):
-            created = await SessionStreams(gateway.client).jobs.create(jobs, 0, key_hash=key_hash, fingerprint="f")
+            created = await bus_on(gateway.client).jobs.create(jobs, 0, key_hash=key_hash, fingerprint="f")
             assert created is not None
             assert (created.job_ids, created.replayed) == ([job.job_id for job in jobs], False)
     assert await gateway.client.xlen(keys.JOBS_WAITING) == 2
@@ -332,7 +331,7 @@ async def test_a_cancelled_job_is_cancelled_for_good(gateway: Gateway, http: htt
     assert "cancelled" in assert_refused(await http.get(f"{JOBS}/{job_id}/result.txt"), 409, "conflict")
     at = keys.job_keys(job_id)
     epoch = (await read_state(gateway.client, at))[b"epoch"].decode()
-    assert not await SessionStreams(gateway.client).jobs.finish(at, epoch, JobStatus.COMPLETED, now_ms=0)
+    assert not await bus_on(gateway.client).jobs.finish(at, epoch, JobStatus.COMPLETED, now_ms=0)
     assert (await http.get(f"{JOBS}/{job_id}")).json()["status"] == "cancelled"
 
 
@@ -459,7 +458,7 @@ async def test_the_same_file_is_answered_from_the_store_and_kept_under_each_of_i
 ) -> None:
     async with stand_ins(redis_client), running_gateway(redis_client, redis_url, tmp_path / "spool") as gateway:
         await tell_status(redis_client, "transcriber", capacity=4, detail={"model": "base"})
-        functions = SessionStreams(redis_client)
+        bus = bus_on(redis_client)
         async with httpx2.AsyncClient(base_url=gateway.url) as client:
 
             async def post(name: str, language: str = "en") -> tuple[str, bool]:
@@ -473,10 +472,8 @@ async def test_the_same_file_is_answered_from_the_store_and_kept_under_each_of_i
             at = keys.job_keys(first)
             epoch = (await redis_client.hget(at.state, "epoch") or b"").decode()
             result = JobResult("what was said", "en", 2.0, [])
-            await functions.conversations.queue_for_store("job", first.encode())
-            await functions.jobs.finish(
-                at, epoch, JobStatus.COMPLETED, result=msgspec.json.encode(result), now_ms=wall_ms()
-            )
+            await bus.transcripts.put("job", first.encode())
+            await bus.jobs.finish(at, epoch, JobStatus.COMPLETED, result=msgspec.json.encode(result), now_ms=wall_ms())
 
             async def stored() -> bool:
                 return (await client.get(f"/v1/stt/transcripts/{first}")).status_code == 200

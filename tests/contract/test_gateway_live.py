@@ -308,7 +308,7 @@ async def test_acks_tell_what_is_held_and_what_is_settled(
 
     async def settle(hand: Hand, frame: Frame) -> None:
         if frame.kind is FrameKind.AUDIO:
-            await workers.functions.commit(hand.owner, Commit(frame.seq * 1600, 0, TakeoverState()))
+            await workers.bus.sessions.commit(hand.owner, Commit(frame.seq * 1600, 0, TakeoverState()))
         elif frame.kind is FrameKind.STOP:
             await hand.done()
 

@@ -17,7 +17,8 @@ from structlog.testing import capture_logs
 from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_shared.redis.client import connect
 from stt_shared.streams import keys
-from stt_shared.work.heartbeat import Heartbeat, ReplicaStatus
+from stt_shared.streams.replicas import ReplicaStatus
+from stt_shared.work.heartbeat import Heartbeat
 
 pytestmark = pytest.mark.contract
 

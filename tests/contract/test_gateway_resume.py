@@ -205,7 +205,7 @@ async def test_who_has_no_token_of_a_session_cannot_go_on_with_it(
 
 
 async def commit(hand: Hand, samples: int, seq: int) -> None:
-    await hand._functions.commit(hand.owner, Commit(samples, seq, TakeoverState()))
+    await hand._bus.sessions.commit(hand.owner, Commit(samples, seq, TakeoverState()))
 
 
 async def test_a_session_that_redis_lost_is_rebuilt_from_what_its_client_knows(

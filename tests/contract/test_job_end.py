@@ -9,12 +9,12 @@ from job_bench import FirstSamples, Transcriber, ended, posted, seconds
 from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
+from support.wiring import bus_on, read_state
 
 from stt_shared.contracts.jobs import ChunkResult, JobResult, JobSegment, JobStatus, TimeSpan
 from stt_shared.process.clock import wall_ms
 from stt_shared.streams import keys
-from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import SessionStreams
+from stt_shared.streams.bus import Bus
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
 from stt_transcriber.files import worker as file_worker
 from stt_transcriber.files.job_result import complete_job, is_over
@@ -25,12 +25,12 @@ JOB = "job-0123456789abcdef"
 AT = keys.job_keys(JOB)
 
 
-async def all_parts_stored(client: Redis) -> SessionStreams:
+async def all_parts_stored(client: Redis) -> Bus:
     await posted(client, JOB, [], played=False)
-    functions = SessionStreams(client)
+    bus = bus_on(client)
     part = msgspec.json.encode(ChunkResult("en", []))
-    await functions.jobs.store_part(AT, "e", 0, part, language="", n_samples=16000)
-    return functions
+    await bus.jobs.store_part(AT, "e", 0, part, language="", n_samples=16000)
+    return bus
 
 
 async def told_to_the_store(client: Redis) -> int:
@@ -38,18 +38,18 @@ async def told_to_the_store(client: Redis) -> int:
 
 
 async def test_a_job_is_completed_once(redis_client: Redis) -> None:
-    functions = await all_parts_stored(redis_client)
-    await complete_job(redis_client, functions, AT, "e")
+    bus = await all_parts_stored(redis_client)
+    await complete_job(bus, AT, "e")
     assert (await read_state(redis_client, AT))[b"status"] == b"completed"
     result = await redis_client.hget(AT.state, "result")
-    await complete_job(redis_client, functions, AT, "e")
+    await complete_job(bus, AT, "e")
     assert await redis_client.hget(AT.state, "result") == result
     assert await told_to_the_store(redis_client) == 1
 
 
 async def test_the_result_keeps_the_spaces_of_its_parts(redis_client: Redis) -> None:
     await posted(redis_client, JOB, [], played=False)
-    functions = SessionStreams(redis_client)
+    bus = bus_on(redis_client)
 
     def segment(text: str) -> JobSegment:
         return JobSegment(0, 0.0, 1.0, text, 0.9, [])
@@ -60,23 +60,23 @@ async def test_the_result_keeps_the_spaces_of_its_parts(redis_client: Redis) -> 
     ]
     await redis_client.hset(AT.state, mapping={"chunks": 2})
     for index, part in enumerate(parts):
-        await functions.jobs.store_part(AT, "e", index, msgspec.json.encode(part), language="", n_samples=16000)
-    await complete_job(redis_client, functions, AT, "e")
+        await bus.jobs.store_part(AT, "e", index, msgspec.json.encode(part), language="", n_samples=16000)
+    await complete_job(bus, AT, "e")
     result = msgspec.json.decode((await read_state(redis_client, AT))[b"result"], type=JobResult)
     assert result.text == "今日は。 Machine Learning。雨"
 
 
 @pytest.mark.parametrize("gone", ["deleted", "cancelled", "made anew"])
 async def test_a_completion_that_comes_too_late_changes_nothing(redis_client: Redis, gone: str) -> None:
-    functions = await all_parts_stored(redis_client)
+    bus = await all_parts_stored(redis_client)
     if gone == "deleted":
         await redis_client.unlink(AT.state, keys.job_parts(JOB))
     elif gone == "cancelled":
-        await functions.jobs.finish(AT, "e", JobStatus.CANCELLED, now_ms=wall_ms())
+        await bus.jobs.finish(AT, "e", JobStatus.CANCELLED, now_ms=wall_ms())
     else:
         await redis_client.hset(AT.state, "epoch", "another")
     before = await read_state(redis_client, AT)
-    await complete_job(redis_client, functions, AT, "e")
+    await complete_job(bus, AT, "e")
     assert await read_state(redis_client, AT) == before
     assert await told_to_the_store(redis_client) == 0
 
@@ -129,6 +129,6 @@ async def test_speech_without_text_is_told_and_counted(redis_client: Redis, redi
 
 
 async def test_a_result_without_such_speech_does_not_have_the_field(redis_client: Redis) -> None:
-    functions = await all_parts_stored(redis_client)
-    await complete_job(redis_client, functions, AT, "e")
+    bus = await all_parts_stored(redis_client)
+    await complete_job(bus, AT, "e")
     assert "unrecognized" not in msgspec.json.decode(await redis_client.hget(AT.state, "result"))

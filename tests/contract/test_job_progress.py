@@ -3,12 +3,11 @@
 import msgspec
 import pytest
 from redis.asyncio import Redis
+from support.wiring import bus_on, read_state
 
 from stt_shared.contracts.jobs import JobConfig
 from stt_shared.streams import keys
 from stt_shared.streams.jobs import Cut, DispatchResult, NewJob
-from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import SessionStreams
 
 pytestmark = pytest.mark.contract
 
@@ -22,12 +21,12 @@ class Cutting:
 
     def __init__(self, client: Redis) -> None:
         self.client = client
-        self.functions = SessionStreams(client)
+        self.bus = bus_on(client)
         self.handed = 0
 
     async def begin(self) -> None:
-        await self.functions.jobs.create([NewJob(JOB, "e", msgspec.json.encode(JobConfig(JOB)))], 0)
-        owner = await self.functions.claim(AT, "e", keys.STAGE_TRANSCRIBER, "t")
+        await self.bus.jobs.create([NewJob(JOB, "e", msgspec.json.encode(JobConfig(JOB)))], 0)
+        owner = await self.bus.sessions.claim(AT, "e", keys.STAGE_TRANSCRIBER, "t")
         assert owner is not None
         self.owner = owner
         await self.client.hset(AT.state, "total_samples", 100 * SECOND)
@@ -35,7 +34,7 @@ class Cutting:
     async def dispatch_chunks(self, *lengths_s: int, settled_s: int) -> DispatchResult:
         chunks = [(b"{}", bytes(2 * SECOND * length_s)) for length_s in lengths_s]
         cut = Cut(settled_s * SECOND, 0, b"s")
-        out = await self.functions.jobs.dispatch_chunks(
+        out = await self.bus.jobs.dispatch_chunks(
             AT, "e", self.owner.fence, chunks, cut, before=self.handed, max_undone=16
         )
         return out
@@ -60,7 +59,7 @@ async def test_silence_counts_and_speech_counts_when_it_is_done(redis_client: Re
         assert progress_ms >= begun_ms
     cutting.handed = 1
     for _ in range(2):
-        await cutting.functions.jobs.store_part(AT, "e", 0, b"{}", language="en", n_samples=10 * SECOND)
+        await cutting.bus.jobs.store_part(AT, "e", 0, b"{}", language="en", n_samples=10 * SECOND)
         assert (await cutting.progress())[0] == 30.0
     await cutting.dispatch_chunks(settled_s=80)
     assert (await cutting.progress())[0] == 80.0

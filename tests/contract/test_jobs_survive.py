@@ -10,11 +10,10 @@ import job_bench
 import pytest
 from job_bench import FirstSamples, Mortal, Transcriber, ended, posted, sayings, seconds
 from redis.asyncio import Redis
+from support.wiring import bus_on, read_state
 
 from stt_shared.contracts.jobs import JobError, JobResult, JobStatus
 from stt_shared.streams import keys
-from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import SessionStreams
 from stt_shared.work import crash_guard
 from stt_shared.work import queue as work_queue
 from stt_shared.work.stage import WorkItem, WorkQueue
@@ -275,14 +274,16 @@ async def test_leaving_is_no_crash(redis_client: Redis, redis_url: str) -> None:
 
 
 async def test_a_file_that_gets_on_between_crashes_is_not_to_blame(redis_client: Redis) -> None:
-    functions = SessionStreams(redis_client)
+    bus = bus_on(redis_client)
     await posted(redis_client, JOB, [], played=False)
     for number in range(6):
         await redis_client.hset(AT.state, "pcm_seq", number)
-        assert await functions.count_crash(AT, "e", "audio", f"a{number}", progress_field="pcm_seq") == [f"a{number}"]
+        assert await bus.sessions.count_crash(AT, "e", "audio", f"a{number}", progress_field="pcm_seq") == [
+            f"a{number}"
+        ]
     for number in range(6, 8):
         for _ in range(2):  # redis-py may repeat a call
-            found = await functions.count_crash(AT, "e", "audio", f"a{number}", progress_field="pcm_seq")
+            found = await bus.sessions.count_crash(AT, "e", "audio", f"a{number}", progress_field="pcm_seq")
         assert found == [f"a{n}" for n in range(5, number + 1)]
 
 
@@ -291,7 +292,7 @@ async def test_a_cancelled_job_is_written_no_more_and_its_worker_is_free(
 ) -> None:
     chance = random.Random(5)
     engine.takes_s = 0.1
-    functions = SessionStreams(redis_client)
+    bus = bus_on(redis_client)
     in_mid_work = 0
     async with Transcriber(redis_url, "t1", engine) as worker:
         for number in range(50):
@@ -299,7 +300,7 @@ async def test_a_cancelled_job_is_written_no_more_and_its_worker_is_free(
             at = keys.job_keys(job_id)
             playing = asyncio.create_task(posted(redis_client, job_id, seconds(100)))
             await asyncio.sleep(chance.uniform(0.01, 0.3))
-            if not await functions.jobs.finish(at, "e", JobStatus.CANCELLED, now_ms=1.0):
+            if not await bus.jobs.finish(at, "e", JobStatus.CANCELLED, now_ms=1.0):
                 await playing
                 continue
             in_mid_work += 1

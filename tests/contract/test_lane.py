@@ -11,7 +11,6 @@ from redis.asyncio import Redis
 
 from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_shared.redis.client import connect
-from stt_shared.redis.cluster_pipeline import pipeline_for
 from stt_shared.redis.pipeline import MAX_BATCH, LuaFunction, Pipeline
 
 pytestmark = pytest.mark.contract
@@ -56,10 +55,6 @@ async def test_a_function_that_must_be_taught_holds_no_command_up(redis_client: 
     _, before = await asyncio.gather(lane.call(PUSH, ["row"], [1]), lane.command("LRANGE", "row", 0, -1))
     assert before == [], "it is carried out a moment later"
     assert await lane.command("LRANGE", "row", 0, -1) == [b"1"]
-
-
-async def test_all_who_have_a_client_share_its_lane(redis_client: Redis) -> None:
-    assert pipeline_for(redis_client) is pipeline_for(redis_client)
 
 
 async def test_an_error_reaches_its_caller_alone(redis_client: Redis) -> None:

@@ -5,11 +5,10 @@ import asyncio
 import pytest
 import redis
 from redis.asyncio import Redis
+from support.wiring import bus_on, read_state
 
 from stt_shared.redis.client import connect
 from stt_shared.streams import keys
-from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import SessionStreams
 from stt_shared.work.heartbeat import ALIVE_MS
 from stt_shared.work.stage import SESSIONS, Assignment, StageWorker
 
@@ -18,22 +17,24 @@ AT = keys.session_keys("s1")
 
 
 async def test_a_claim_repeated_is_the_same_claim(redis_client: Redis) -> None:
-    functions = SessionStreams(redis_client)
-    await functions.open(AT, "e1", b"{}", 0, 60)
-    first = await functions.claim(AT, "e1", keys.STAGE_AUDIO, "r1", name=b"1-0")
+    bus = bus_on(redis_client)
+    await bus.sessions.open(AT, "e1", b"{}", 0, 60)
+    first = await bus.sessions.claim(AT, "e1", keys.STAGE_AUDIO, "r1", name=b"1-0")
     assert first is not None
-    assert await functions.claim(AT, "e1", keys.STAGE_AUDIO, "r1", name=b"1-0") == first
-    assert await functions.claim(AT, "e1", keys.STAGE_AUDIO, "r1", name=b"2-0") is None, "another entry of the session"
-    assert await functions.claim(AT, "e1", keys.STAGE_AUDIO, "r2", name=b"1-0") is None, "another replica"
+    assert await bus.sessions.claim(AT, "e1", keys.STAGE_AUDIO, "r1", name=b"1-0") == first
+    assert await bus.sessions.claim(AT, "e1", keys.STAGE_AUDIO, "r1", name=b"2-0") is None, (
+        "another entry of the session"
+    )
+    assert await bus.sessions.claim(AT, "e1", keys.STAGE_AUDIO, "r2", name=b"1-0") is None, "another replica"
 
 
 async def test_a_takeover_repeated_is_the_same_takeover(redis_client: Redis) -> None:
-    functions = SessionStreams(redis_client)
-    await functions.open(AT, "e1", b"{}", 0, 60)
-    await functions.claim(AT, "e1", keys.STAGE_AUDIO, "dead", name=b"1-0")
-    heir = await functions.claim(AT, "e1", keys.STAGE_AUDIO, "r2", "dead", name=b"1-0")
+    bus = bus_on(redis_client)
+    await bus.sessions.open(AT, "e1", b"{}", 0, 60)
+    await bus.sessions.claim(AT, "e1", keys.STAGE_AUDIO, "dead", name=b"1-0")
+    heir = await bus.sessions.claim(AT, "e1", keys.STAGE_AUDIO, "r2", "dead", name=b"1-0")
     assert heir is not None
-    assert await functions.claim(AT, "e1", keys.STAGE_AUDIO, "r2", "dead", name=b"1-0") == heir
+    assert await bus.sessions.claim(AT, "e1", keys.STAGE_AUDIO, "r2", "dead", name=b"1-0") == heir
 
 
 async def test_what_was_given_up_is_found_again_though_the_error_lives_on(redis_url: str, redis_client: Redis) -> None:
@@ -51,13 +52,12 @@ async def test_what_was_given_up_is_found_again_though_the_error_lives_on(redis_
             raise
 
     client = connect(redis_url)
-    functions = SessionStreams(client)
-    await functions.open(AT, "e1", b"{}", 0, 60)
+    bus = bus_on(client)
+    await bus.sessions.open(AT, "e1", b"{}", 0, 60)
     await client.xadd(keys.SESSIONS_WAITING, {"id": AT.id, "epoch": "e1"})
     await client.set(keys.replica_alive("r1"), 1, px=10 * ALIVE_MS)
     stage = StageWorker(
-        client,
-        functions,
+        bus,
         SESSIONS,
         stage=keys.STAGE_AUDIO,
         replica_id="r1",
@@ -83,19 +83,18 @@ async def test_a_session_that_is_deleted_while_it_is_taken_is_left_alone(
     async def handle(assignment: Assignment) -> None:
         handled.append(assignment.owner.keys.id)
 
-    async def deleted(client: Redis, at: keys.StreamKeys) -> dict[bytes, bytes]:
+    async def deleted(at: keys.StreamKeys) -> dict[bytes, bytes]:
         if at.id == AT.id:
-            await client.delete(at.state)
-        return await read_state(client, at)
+            await redis_client.delete(at.state)
+        return await read_state(redis_client, at)
 
-    monkeypatch.setattr("stt_shared.work.stage.read_state", deleted)
-    functions = SessionStreams(redis_client)
+    bus = bus_on(redis_client)
+    monkeypatch.setattr(bus.sessions, "all_fields", deleted)
     for session_id in (AT.id, "s2"):
-        await functions.open(keys.session_keys(session_id), "e1", b"{}", 0, 60)
+        await bus.sessions.open(keys.session_keys(session_id), "e1", b"{}", 0, 60)
         await redis_client.xadd(keys.SESSIONS_WAITING, {"id": session_id, "epoch": "e1"})
     stage = StageWorker(
-        redis_client,
-        functions,
+        bus,
         SESSIONS,
         stage=keys.STAGE_AUDIO,
         replica_id="r1",

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from redis.asyncio import Redis
+from support.wiring import bus_on
 
 from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
@@ -17,10 +18,11 @@ from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.client import connect
 from stt_shared.streams import keys
 from stt_shared.streams.keys import session_keys
-from stt_shared.streams.sessions import Ownership, SessionStreams, WriteResult
+from stt_shared.streams.ownership import Ownership, WriteResult
+from stt_shared.streams.replicas import ReplicaStatus
 from stt_shared.work import queue as work_queue
 from stt_shared.work import rebalance
-from stt_shared.work.heartbeat import ALIVE_MS, BEAT_S, Heartbeat, ReplicaStatus
+from stt_shared.work.heartbeat import ALIVE_MS, BEAT_S, Heartbeat
 from stt_shared.work.queue import WorkItem
 from stt_shared.work.stage import SESSIONS, Assignment, StageWorker, WorkQueue
 
@@ -51,8 +53,7 @@ class Replica:
         self.taken_at: dict[str, float] = {}
         self.end = asyncio.Event()
         self.stage = StageWorker(
-            client,
-            SessionStreams(client),
+            bus_on(client),
             SESSIONS,
             stage=stage,
             replica_id=name,
@@ -107,7 +108,7 @@ async def replicas(redis_client: Redis) -> AsyncIterator[Callable[..., Awaitable
 
 async def waiting(client: Redis, *names: str) -> None:
     for name in names:
-        await SessionStreams(client).open(session_keys(name), f"epoch-{name}", encode_json(SessionConfig()), 0, 60)
+        await bus_on(client).sessions.open(session_keys(name), f"epoch-{name}", encode_json(SessionConfig()), 0, 60)
         await client.xadd(keys.SESSIONS_WAITING, {"id": name, "epoch": f"epoch-{name}"})
 
 
@@ -219,10 +220,10 @@ async def test_who_was_frozen_does_not_take_the_entry_from_its_heir(
 ) -> None:
     """A plain acknowledgement, the negative twin, removes the heir's entry: if the heir dies, nobody finds it."""
     await waiting(redis_client, "s1")
-    frozen = WorkQueue(redis_client, keys.SESSIONS_WAITING, keys.STAGE_TRANSCRIBER, "frozen")
+    frozen = WorkQueue(bus_on(redis_client), keys.SESSIONS_WAITING, keys.STAGE_TRANSCRIBER, "frozen")
     await frozen.open()
     (item,) = await frozen.take(1)
-    heir = WorkQueue(redis_client, keys.SESSIONS_WAITING, keys.STAGE_TRANSCRIBER, "heir")
+    heir = WorkQueue(bus_on(redis_client), keys.SESSIONS_WAITING, keys.STAGE_TRANSCRIBER, "heir")
     monkeypatch.setattr(work_queue, "_CLAIM_IDLE_MS", 0)
     await heir.adopt(1)
     await asyncio.sleep(work_queue.SECOND_LOOK_S)
@@ -242,7 +243,7 @@ async def test_an_entry_whose_delivery_was_lost_is_found_again(
     redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(work_queue, "_LOST_REPLY_S", 0.3)
-    queue = WorkQueue(redis_client, keys.SESSIONS_WAITING, keys.STAGE_TRANSCRIBER, "r1")
+    queue = WorkQueue(bus_on(redis_client), keys.SESSIONS_WAITING, keys.STAGE_TRANSCRIBER, "r1")
     await queue.open()
     await waiting(redis_client, "s1", "s2")
     (held,) = await queue.take(1)
@@ -276,9 +277,9 @@ async def test_who_leaves_gives_its_sessions_to_others_at_once(
     print(f"20 sessions handed over in {took_s:.3f} s")
     assert took_s < 1.0, "some hundredths on an idle machine"
     assert min(len(heir.owned) for heir in heirs) > 0
-    functions = SessionStreams(redis_client)
+    bus = bus_on(redis_client)
     for name in names:
-        assert await functions.append_pcm(former[name], frame(1), consumed=0) is WriteResult.FENCED
+        assert await bus.sessions.append_pcm(former[name], frame(1), consumed=0) is WriteResult.FENCED
     for heir in heirs:
         heir.end.set()
     await until(lambda: not any(heir.stage.running for heir in heirs))
@@ -382,7 +383,9 @@ async def test_a_replica_that_is_added_gets_its_share_and_then_nothing_moves(
 
         beats.append(Heartbeat(any_redis_url, name, describe, bytes))
         beats[-1].start()
-        tasks.append(asyncio.create_task(rebalance.keep_balanced(redis_client, replica.stage, name, "transcriber")))
+        tasks.append(
+            asyncio.create_task(rebalance.keep_balanced(bus_on(redis_client), replica.stage, name, "transcriber"))
+        )
         both.append(replica)
         return replica
 

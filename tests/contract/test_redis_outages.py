@@ -20,18 +20,20 @@ from file_client import finished, post
 from gateway_bench import STOP, line, running_gateway, stand_ins, until
 from servers import free_port, redis_binary, redis_server
 from structlog.testing import capture_logs
+from support.wiring import bus_on
 from whole_suite import Suite, heard, running_suite, wav, words_of
 
 from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_gateway.live import session as gateway_session
 from stt_shared.redis.channels import ChannelHub
 from stt_shared.redis.client import connect, wait_until_ready
-from stt_shared.redis.cluster_pipeline import pipeline_for
+from stt_shared.redis.cluster_pipeline import new_pipeline
 from stt_shared.redis.outage import Full, ReadOnly, Refused
 from stt_shared.redis.pipeline import LuaFunction
 from stt_shared.streams import keys
+from stt_shared.streams.replicas import ReplicaStatus
 from stt_shared.work import heartbeat as replicas
-from stt_shared.work.heartbeat import Heartbeat, ReplicaStatus
+from stt_shared.work.heartbeat import Heartbeat
 from stt_shared.work.queue import WorkQueue
 
 # Three processes start in some of them.
@@ -220,7 +222,7 @@ async def test_every_way_to_write_says_that_redis_is_unavailable(
     own_server: redis.Redis, breakage: Any, kind: type[Exception]
 ) -> None:
     async with connect(url_of(own_server)) as client:
-        lane = pipeline_for(client)
+        lane = new_pipeline(client)
         await lane.call(WRITES, ["stt:x"], ["1"])
         with breakage(own_server):
             with pytest.raises(kind):
@@ -242,14 +244,14 @@ async def test_too_few_replicas_is_a_refusal_that_passes(own_server: redis.Redis
     try:
         async with connect(url_of(own_server)) as client:
             with pytest.raises(Refused):
-                await pipeline_for(client).call(WRITES, ["stt:x"], ["2"])
+                await new_pipeline(client).call(WRITES, ["stt:x"], ["2"])
     finally:
         own_server.config_set("min-replicas-to-write", "0")
 
 
 async def test_a_blocked_reader_outlives_a_failover(own_server: redis.Redis) -> None:
     async with connect(url_of(own_server)) as client:
-        queue = WorkQueue(client, "stt:queue", "group", "r1")
+        queue = WorkQueue(bus_on(client), "stt:queue", "group", "r1")
         await queue.open()
         reading = asyncio.create_task(queue.take(1))
         await asyncio.sleep(0.2)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from job_bench import LOUD, POISON, FirstSamples, Mortal, Transcriber, ended, posted, seconds
 from redis.asyncio import Redis
+from support.wiring import bus_on, read_state
 
 from stt_audio.live import sessions as audio_session
 from stt_audio.live.decoder import LiveDecoder, live_decoder
@@ -18,12 +19,10 @@ from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, frame_from_
 from stt_shared.contracts.jobs import JobResult
 from stt_shared.contracts.session import SessionConfig, encode_json
 from stt_shared.process.tasks import cancel_and_wait
-from stt_shared.redis.channels import ChannelHub
 from stt_shared.redis.client import connect
 from stt_shared.streams import keys
 from stt_shared.streams.keys import session_keys
-from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import Ownership, SessionStreams, WriteResult
+from stt_shared.streams.ownership import Ownership, WriteResult
 from stt_shared.work import crash_guard, queue
 from stt_shared.work.stage import SESSIONS, Assignment, StageWorker, WorkQueue
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
@@ -65,7 +64,7 @@ LONG = speech((0.5, 0), (20, LOUD))
 
 async def opened(client: Redis, session_id: str) -> Ownership:
     at = session_keys(session_id)
-    await SessionStreams(client).open(at, "e", encode_json(SessionConfig()), 0, 60)
+    await bus_on(client).sessions.open(at, "e", encode_json(SessionConfig()), 0, 60)
     await client.xadd(keys.SESSIONS_WAITING, {"id": session_id, "epoch": "e"})
     return Ownership(at, "e")
 
@@ -73,12 +72,12 @@ async def opened(client: Redis, session_id: str) -> Ownership:
 async def said(client: Redis, session_id: str, frames: Sequence[Frame]) -> None:
     owner = await opened(client, session_id)
     for frame in frames:
-        assert await SessionStreams(client).append_pcm(owner, frame, consumed=0) is WriteResult.OK
+        assert await bus_on(client).sessions.append_pcm(owner, frame, consumed=0) is WriteResult.OK
 
 
 async def stop(client: Redis, session_id: str, frames: Sequence[Frame]) -> None:
     owner = Ownership(session_keys(session_id), "e")
-    await SessionStreams(client).append_pcm(owner, Frame(len(frames) + 1, FrameKind.STOP), consumed=0)
+    await bus_on(client).sessions.append_pcm(owner, Frame(len(frames) + 1, FrameKind.STOP), consumed=0)
 
 
 async def events(client: Redis, session_id: str) -> list[Event]:
@@ -243,11 +242,12 @@ async def test_an_heir_that_dies_before_it_has_claimed_leaves_the_session_to_the
     for name in ("first", "heir", "next"):
         await redis_client.set(keys.replica_alive(name), 1)
     queues = [
-        WorkQueue(redis_client, keys.SESSIONS_WAITING, keys.STAGE_TRANSCRIBER, name) for name in ("first", "heir")
+        WorkQueue(bus_on(redis_client), keys.SESSIONS_WAITING, keys.STAGE_TRANSCRIBER, name)
+        for name in ("first", "heir")
     ]
     await queues[0].open()
     held = await queues[0].take(1)
-    assert await SessionStreams(redis_client).claim(at, "e", keys.STAGE_TRANSCRIBER, "first")
+    assert await bus_on(redis_client).sessions.claim(at, "e", keys.STAGE_TRANSCRIBER, "first")
     await redis_client.delete(keys.replica_alive("first"))
     while not (taken := await queues[1].adopt(1)):
         await asyncio.sleep(0.01)
@@ -258,8 +258,7 @@ async def test_an_heir_that_dies_before_it_has_claimed_leaves_the_session_to_the
         owned.set_result(assignment)
 
     stage = StageWorker(
-        redis_client,
-        SessionStreams(redis_client),
+        bus_on(redis_client),
         SESSIONS,
         stage=keys.STAGE_TRANSCRIBER,
         replica_id="next",
@@ -301,16 +300,15 @@ def audio_processors(redis_client: Redis, redis_url: str, monkeypatch: pytest.Mo
         for died in range(most):
             mortal, replica = Mortal(), f"a{died}"
             client = connect(redis_url)
-            functions = SessionStreams(client)
-            mortal.wrap(client, functions)
+            bus = bus_on(client, replica)
+            mortal.wrap(bus)
             monkeypatch.setattr(audio_session, "live_decoder", dying(mortal.die))
             await redis_client.set(keys.replica_alive(replica), 1)
             with ThreadPoolExecutor(1) as executor:
-                async with ChannelHub(client, keys.replica_channel(replica)) as hub:
-                    live = LiveSessions(client, functions, hub, executor, 16000 * 3600)
+                async with bus.channels:
+                    live = LiveSessions(bus, executor, 16000 * 3600)
                     stage = StageWorker(
-                        client,
-                        functions,
+                        bus,
                         SESSIONS,
                         stage=keys.STAGE_AUDIO,
                         replica_id=replica,
@@ -337,11 +335,11 @@ def audio_processors(redis_client: Redis, redis_url: str, monkeypatch: pytest.Mo
 async def test_a_stream_that_kills_three_decoders_is_given_up_and_its_neighbour_is_not(
     redis_client: Redis, audio_processors: Callable[[int], Any]
 ) -> None:
-    functions = SessionStreams(redis_client)
+    bus = bus_on(redis_client)
     deadly, calm = await opened(redis_client, DEADLY), await opened(redis_client, CALM)
     for owner, poison_at_s in ((deadly, 1.0), (calm, None)):
         for frame in speech((2, LOUD), poison_at_s=poison_at_s):
-            assert await functions.append_audio(owner, frame) is WriteResult.OK
+            assert await bus.sessions.append_audio(owner, frame) is WriteResult.OK
     assert await audio_processors(6) == 3
     *heard, last = await pcm(redis_client, DEADLY)
     assert [frame.kind for frame in heard] == [FrameKind.AUDIO] * 10
@@ -364,6 +362,6 @@ async def test_without_counting_a_stream_kills_decoders_for_ever(
     monkeypatch.setattr(crash_guard, "MAX_SESSION_CRASHES", 1000)
     owner = await opened(redis_client, DEADLY)
     for frame in speech((2, LOUD), poison_at_s=1.0):
-        await SessionStreams(redis_client).append_audio(owner, frame)
+        await bus_on(redis_client).sessions.append_audio(owner, frame)
     assert await audio_processors(5) == 5
     assert (await read_state(redis_client, owner.keys))[b"state"] == b"active"

@@ -16,12 +16,11 @@ from live_client import Heard, chunked, talk
 from loud_is_voice import LoudIsVoice
 from numpy.typing import NDArray
 from redis.asyncio import Redis
+from support.wiring import bus_on, open_bus
 
 from stt_audio.live.sessions import LiveSessions
 from stt_shared.process.tasks import cancel_and_wait
-from stt_shared.redis.channels import ChannelHub
 from stt_shared.streams import keys
-from stt_shared.streams.sessions import SessionStreams
 from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.stage import SESSIONS, StageWorker
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, TimedWord
@@ -57,8 +56,7 @@ class WordASecond:
 async def worker(client: Redis, stage: str, replica: str, handle: object) -> AsyncIterator[None]:
     await client.set(keys.replica_alive(replica), 1, ex=300)
     runs = StageWorker(
-        client,
-        SessionStreams(client),
+        bus_on(client),
         SESSIONS,
         stage=stage,
         replica_id=replica,
@@ -77,14 +75,13 @@ async def worker(client: Redis, stage: str, replica: str, handle: object) -> Asy
 @pytest.fixture
 async def gateway(redis_client: Redis, redis_url: str, tmp_path: Path) -> AsyncIterator[Gateway]:
     """A gateway, an audio-processor and a transcriber with an engine that answers at once."""
-    functions = SessionStreams(redis_client)
     for service in ("audio-processor", "transcriber"):
         await tell_status(redis_client, service, capacity=4)
-    async with ChannelHub(redis_client, "stt:replica:t") as hub, ModelPool(WordASecond()) as pool:
+    async with open_bus(redis_client, "t") as bus, ModelPool(WordASecond()) as pool:
         with ThreadPoolExecutor(2) as executor:
-            audio = LiveSessions(redis_client, functions, hub, executor, 16000 * 3600)
-            suspects = CrashGuard(redis_client, functions)
-            parts = LiveParts(redis_client, functions, hub, pool, LoudIsVoice, LivePolicy(), 60.0, suspects)
+            audio = LiveSessions(bus, executor, 16000 * 3600)
+            guard = CrashGuard(bus)
+            parts = LiveParts(bus, pool, LoudIsVoice, LivePolicy(), 60.0, guard)
             async with (
                 worker(redis_client, keys.STAGE_AUDIO, "a1", audio.handle),
                 worker(redis_client, keys.STAGE_TRANSCRIBER, "t1", LiveWorker(parts).handle),

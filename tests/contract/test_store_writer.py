@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from gateway_bench import until
 from redis.asyncio import Redis
+from support.wiring import bus_on
 
 from stt_cli.up.child import die_with_parent
 from stt_gateway.core.subtitles.subtitles import cues
@@ -26,8 +27,8 @@ from stt_shared.contracts.jobs import JobConfig, JobResult, JobSegment, JobWord
 from stt_shared.process.clock import wall_ms
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.streams import keys
+from stt_shared.streams.bus import Bus
 from stt_shared.streams.jobs import NewJob
-from stt_shared.streams.sessions import SessionStreams
 
 pytestmark = pytest.mark.contract
 
@@ -48,7 +49,7 @@ async def store(tmp_path: Path) -> AsyncIterator[TranscriptStore]:
 @pytest.fixture
 async def writing(redis_client: Redis, store: TranscriptStore) -> AsyncIterator[None]:
     await redis_client.set(keys.replica_alive("g1"), 1)
-    task = asyncio.create_task(StoreWriter(redis_client, store, "g1", 0).run())
+    task = asyncio.create_task(StoreWriter(bus_on(redis_client), store, "g1", 0).run())
     yield
     await cancel_and_wait(task)
 
@@ -86,10 +87,10 @@ async def empty(client: Redis) -> bool:
 async def test_a_session_that_asks_for_it_is_kept_once_per_utterance(
     redis_client: Redis, store: TranscriptStore, writing: None
 ) -> None:
-    functions = SessionStreams(redis_client)
+    bus = bus_on(redis_client)
     for number in (1, 2, 2, 1, 3):
-        await functions.conversations.send(said(number))
-    await functions.conversations.send(said(1, store=False, instance="i2"))
+        await bus.conversations.send(said(number))
+    await bus.conversations.send(said(1, store=False, instance="i2"))
     await until(lambda: empty(redis_client))
     page = await store.search(Search())
     (found,) = page.found
@@ -104,9 +105,9 @@ async def test_words_of_a_kept_session_stay_with_their_times(
 ) -> None:
     text = "this is a sentence that is by far too long to be shown in two lines so it must be cut between two words"
     words = [SpokenWord(word, 1000 + 100 * at, 1090 + 100 * at, 0.25) for at, word in enumerate(text.split())]
-    functions = SessionStreams(redis_client)
-    await functions.conversations.send(said(1, text=text, words=words, conversation="c"))
-    await functions.conversations.send(said(2, conversation="c"))
+    bus = bus_on(redis_client)
+    await bus.conversations.send(said(1, text=text, words=words, conversation="c"))
+    await bus.conversations.send(said(2, conversation="c"))
     await until(lambda: empty(redis_client))
     (found,) = (await store.search(Search())).found
     kept = await store.get(found.summary.id)
@@ -130,15 +131,15 @@ async def test_the_longest_utterance_with_all_its_words_stays_small() -> None:
 async def test_a_deleted_transcript_stays_deleted_and_the_others_are_kept(
     redis_client: Redis, store: TranscriptStore, writing: None
 ) -> None:
-    functions = SessionStreams(redis_client)
+    bus = bus_on(redis_client)
     late = said(1)
-    await functions.conversations.send(late)
+    await bus.conversations.send(late)
     await until(lambda: empty(redis_client))
     (found,) = (await store.search(Search())).found
     await asyncio.sleep(0.9)  # what was said has ended by its own times
     assert await store.delete(found.summary.id, wall_ms())
-    await functions.conversations.send(late)
-    await functions.conversations.send(said(1, instance="i2"))
+    await bus.conversations.send(late)
+    await bus.conversations.send(said(1, instance="i2"))
     await until(lambda: empty(redis_client))
     assert [one.summary.id for one in (await store.search(Search())).found] == ["talk.i2"]
 
@@ -146,11 +147,11 @@ async def test_a_deleted_transcript_stays_deleted_and_the_others_are_kept(
 async def test_what_nobody_can_read_does_not_stop_the_others(
     redis_client: Redis, store: TranscriptStore, writing: None
 ) -> None:
-    functions = SessionStreams(redis_client)
+    bus = bus_on(redis_client)
     for kind, body in (("utterance", b"{"), ("utterance", b"{}"), ("job", b"\xff"), ("from a later version", b"{}")):
-        await functions.conversations.queue_for_store(kind, body)
+        await bus.transcripts.put(kind, body)
     await redis_client.xadd(keys.TRANSCRIPTS_WAITING, {"something": "else"})
-    await functions.conversations.send(said(1))
+    await bus.conversations.send(said(1))
     await until(lambda: empty(redis_client))
     assert len((await store.search(Search())).found) == 1
 
@@ -174,11 +175,11 @@ class Stumbling:
 async def test_an_entry_that_fails_is_tried_again_behind_the_others(
     redis_client: Redis, store: TranscriptStore
 ) -> None:
-    functions = SessionStreams(redis_client)
-    await functions.conversations.send(said(1, conversation="c"))
-    await functions.conversations.send(said(2, conversation="c"))
+    bus = bus_on(redis_client)
+    await bus.conversations.send(said(1, conversation="c"))
+    await bus.conversations.send(said(2, conversation="c"))
     stumbling = Stumbling(store, "words 1")
-    task = asyncio.create_task(StoreWriter(redis_client, stumbling, "g1", 0).run())  # type: ignore[arg-type]
+    task = asyncio.create_task(StoreWriter(bus_on(redis_client), stumbling, "g1", 0).run())  # type: ignore[arg-type]
     try:
         await until(lambda: empty(redis_client))
     finally:
@@ -214,16 +215,16 @@ async def test_of_two_writers_the_slower_one_does_not_take_the_others_words_back
     redis_client: Redis, store: TranscriptStore, forgetful: bool
 ) -> None:
     """Forgetful is the negative twin."""
-    functions = SessionStreams(redis_client)
+    bus = bus_on(redis_client)
     for name in ("slow", "swift"):
         await redis_client.set(keys.replica_alive(name), 1)
     slow = Slow(store, forgetful=forgetful)
-    await functions.conversations.send(said(1))
-    writers = [asyncio.create_task(StoreWriter(redis_client, slow, "slow", 0).run())]  # type: ignore[arg-type]
+    await bus.conversations.send(said(1))
+    writers = [asyncio.create_task(StoreWriter(bus_on(redis_client), slow, "slow", 0).run())]  # type: ignore[arg-type]
     try:
         await slow.about_to_write.wait()
-        writers.append(asyncio.create_task(StoreWriter(redis_client, store, "swift", 0).run()))
-        await functions.conversations.send(said(2))
+        writers.append(asyncio.create_task(StoreWriter(bus_on(redis_client), store, "swift", 0).run()))
+        await bus.conversations.send(said(2))
 
         async def text() -> str:
             kept = await store.get("talk.i1")
@@ -255,11 +256,11 @@ async def test_a_long_sessions_transcript_is_not_written_for_every_utterance(
 
     counted = Counted(store, "nothing like this")
     counted.put = counted.count  # type: ignore[method-assign]
-    functions = SessionStreams(redis_client)
-    task = asyncio.create_task(StoreWriter(redis_client, counted, "g1", 0).run())  # type: ignore[arg-type]
+    bus = bus_on(redis_client)
+    task = asyncio.create_task(StoreWriter(bus_on(redis_client), counted, "g1", 0).run())  # type: ignore[arg-type]
     try:
         for number in range(1, 101):
-            await functions.conversations.send(said(number))
+            await bus.conversations.send(said(number))
             await asyncio.sleep(0.01)
         await until(lambda: empty(redis_client))
     finally:
@@ -271,9 +272,9 @@ async def test_a_long_sessions_transcript_is_not_written_for_every_utterance(
 async def test_another_session_of_the_same_name_is_another_transcript(
     redis_client: Redis, store: TranscriptStore, writing: None
 ) -> None:
-    functions = SessionStreams(redis_client)
-    await functions.conversations.send(said(1))
-    await functions.conversations.send(said(1, instance="i2"))
+    bus = bus_on(redis_client)
+    await bus.conversations.send(said(1))
+    await bus.conversations.send(said(1, instance="i2"))
     await until(lambda: empty(redis_client))
     assert len((await store.search(Search())).found) == 2
 
@@ -281,20 +282,20 @@ async def test_another_session_of_the_same_name_is_another_transcript(
 async def test_a_conversation_is_kept_with_its_speakers(
     redis_client: Redis, store: TranscriptStore, writing: None
 ) -> None:
-    await SessionStreams(redis_client).conversations.send(said(1, store=False, conversation="c"))
+    await bus_on(redis_client).conversations.send(said(1, store=False, conversation="c"))
     await until(lambda: empty(redis_client))
     (settled,) = await store.conversation("c")
     assert (settled.utterance.speaker, settled.utterance.text) == ("Ann", "words 1")
     assert (await store.search(Search())).found == []
 
 
-async def job_with_result(functions: SessionStreams) -> str:
+async def job_with_result(bus: Bus) -> str:
     config = JobConfig("job1", "talk.wav", 10, model="base", content_key="k1")
-    await functions.jobs.create([NewJob("job1", "e1", msgspec.json.encode(config))], wall_ms())
+    await bus.jobs.create([NewJob("job1", "e1", msgspec.json.encode(config))], wall_ms())
     result = JobResult("what was said", "en", 2.5, [JobSegment(0, 0.0, 2.5, "what was said", 0.9, [])])
-    await functions.conversations.queue_for_store("job", b"job1")
+    await bus.transcripts.put("job", b"job1")
     await asyncio.sleep(0.2)
-    await functions.jobs.finish(
+    await bus.jobs.finish(
         keys.job_keys("job1"), "e1", "completed", result=msgspec.json.encode(result), now_ms=wall_ms()
     )
     return "job1"
@@ -303,7 +304,7 @@ async def job_with_result(functions: SessionStreams) -> str:
 async def test_a_job_is_kept_when_it_has_ended_and_found_by_its_content(
     redis_client: Redis, store: TranscriptStore, writing: None
 ) -> None:
-    job_id = await job_with_result(SessionStreams(redis_client))
+    job_id = await job_with_result(bus_on(redis_client))
     await until(lambda: empty(redis_client))
     kept = await store.get(job_id)
     assert kept is not None
@@ -335,12 +336,12 @@ async def dies(redis_url: str, folder: Path, *how: str) -> None:
 async def test_what_a_killed_gateway_had_in_hand_is_stored_once_by_another(
     redis_client: Redis, redis_url: str, store: TranscriptStore, tmp_path: Path, moment: str
 ) -> None:
-    functions = SessionStreams(redis_client)
-    await functions.conversations.send(said(1, conversation="c"))
+    bus = bus_on(redis_client)
+    await bus.conversations.send(said(1, conversation="c"))
     await dies(redis_url, tmp_path, moment)
     at_death = len(await store.conversation("c")), len((await store.search(Search())).found)
     assert at_death == {"taken": (0, 0), "appended": (1, 0), "written": (1, 1)}[moment]
-    heir = asyncio.create_task(StoreWriter(redis_client, store, "heir", 0).run())
+    heir = asyncio.create_task(StoreWriter(bus_on(redis_client), store, "heir", 0).run())
     try:
         await until(lambda: empty(redis_client))
     finally:
@@ -356,14 +357,14 @@ async def test_without_the_late_acknowledgement_a_killed_gateway_takes_it_along(
     redis_client: Redis, redis_url: str, store: TranscriptStore, tmp_path: Path
 ) -> None:
     """The negative twin: acknowledged when it is taken, and nobody stores it any more."""
-    functions = SessionStreams(redis_client)
-    await functions.conversations.send(said(1, conversation="c"))
+    bus = bus_on(redis_client)
+    await bus.conversations.send(said(1, conversation="c"))
     await dies(redis_url, tmp_path, "taken", "eager")
     assert await empty(redis_client)
-    heir = asyncio.create_task(StoreWriter(redis_client, store, "heir", 0).run())
+    heir = asyncio.create_task(StoreWriter(bus_on(redis_client), store, "heir", 0).run())
     try:
         await asyncio.sleep(2.0)
-        await functions.conversations.send(said(2, conversation="c"))
+        await bus.conversations.send(said(2, conversation="c"))
         await until(lambda: empty(redis_client))
     finally:
         await cancel_and_wait(heir)
@@ -373,15 +374,15 @@ async def test_without_the_late_acknowledgement_a_killed_gateway_takes_it_along(
 async def test_what_a_gateway_had_taken_when_it_died_is_taken_up_by_another(
     redis_client: Redis, store: TranscriptStore
 ) -> None:
-    functions = SessionStreams(redis_client)
+    bus = bus_on(redis_client)
 
     class Away:
         async def append(self, _: object) -> list[int]:
             raise SttError("unavailable", "the database is locked")
 
     await redis_client.set(keys.replica_alive("dies"), 1)
-    await functions.conversations.send(said(1))
-    stuck = asyncio.create_task(StoreWriter(redis_client, Away(), "dies", 0).run())  # type: ignore[arg-type]
+    await bus.conversations.send(said(1))
+    stuck = asyncio.create_task(StoreWriter(bus_on(redis_client), Away(), "dies", 0).run())  # type: ignore[arg-type]
 
     async def pending() -> bool:
         try:
@@ -393,7 +394,7 @@ async def test_what_a_gateway_had_taken_when_it_died_is_taken_up_by_another(
     await cancel_and_wait(stuck)
     await redis_client.delete(keys.replica_alive("dies"))
     await redis_client.set(keys.replica_alive("heir"), 1)
-    heir = asyncio.create_task(StoreWriter(redis_client, store, "heir", 0).run())
+    heir = asyncio.create_task(StoreWriter(bus_on(redis_client), store, "heir", 0).run())
     try:
         await until(lambda: empty(redis_client))
     finally:

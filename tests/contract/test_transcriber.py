@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from loud_is_voice import LoudIsVoice
 from redis.asyncio import Redis
+from support.wiring import open_bus, read_state
 
 from stt_shared.contracts.events import Done, Error, Event, Final, decode_event
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, StreamError, frame_from_entry
 from stt_shared.contracts.jobs import JobConfig, JobResult
 from stt_shared.contracts.session import SessionConfig, encode_json, session_state
 from stt_shared.process.tasks import cancel_and_wait
-from stt_shared.redis.channels import ChannelHub
 from stt_shared.streams import keys
+from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import StreamKeys, job_keys, session_keys
-from stt_shared.streams.reader import read_events, read_state
-from stt_shared.streams.sessions import Ownership, SessionStreams, WriteResult
+from stt_shared.streams.ownership import Ownership, WriteResult
 from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.stage import JOBS, SESSIONS, StageWorker
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, TimedWord
@@ -65,20 +65,18 @@ def engine() -> WordASecond:
 
 
 @pytest.fixture
-async def functions(redis_client: Redis, engine: WordASecond) -> AsyncIterator[SessionStreams]:
+async def bus(redis_client: Redis, engine: WordASecond) -> AsyncIterator[Bus]:
     """A running transcriber: sessions, jobs, chunks."""
-    functions = SessionStreams(redis_client)
     await redis_client.set(keys.replica_alive("t1"), 1)
-    async with ChannelHub(redis_client, "stt:replica:t1") as hub, ModelPool(engine) as pool:
+    async with open_bus(redis_client, "t1") as bus, ModelPool(engine) as pool:
         policy = LivePolicy()
-        suspects = CrashGuard(redis_client, functions)
-        live = LiveWorker(LiveParts(redis_client, functions, hub, pool, LoudIsVoice, policy, 60.0, suspects))
-        cutter = FileCutter(redis_client, functions, hub, LoudIsVoice, policy, suspects)
-        chunks = ChunkWorker(redis_client, functions, pool, "t1", 2, suspects)
+        guard = CrashGuard(bus)
+        live = LiveWorker(LiveParts(bus, pool, LoudIsVoice, policy, 60.0, guard))
+        cutter = FileCutter(bus, LoudIsVoice, policy, guard)
+        chunks = ChunkWorker(bus, pool, "t1", 2, guard)
         stages = [
             StageWorker(
-                redis_client,
-                functions,
+                bus,
                 source,
                 stage=keys.STAGE_TRANSCRIBER,
                 replica_id="t1",
@@ -92,7 +90,7 @@ async def functions(redis_client: Redis, engine: WordASecond) -> AsyncIterator[S
             )
         ]
         running = [asyncio.create_task(work) for work in (*(stage.run() for stage in stages), chunks.run())]
-        yield functions
+        yield bus
         for task in running:
             await cancel_and_wait(task)
         for stage in stages:
@@ -101,12 +99,12 @@ async def functions(redis_client: Redis, engine: WordASecond) -> AsyncIterator[S
 
 @asynccontextmanager
 async def listening(client: Redis, at: StreamKeys) -> AsyncIterator["asyncio.Task[list[Event]]"]:
-    async with ChannelHub(client, "stt:replica:test") as hub:
+    async with open_bus(client) as bus:
 
         async def collect() -> list[Event]:
             events: list[Event] = []
             async with asyncio.timeout(20):
-                async for item in read_events(client, hub, at, "e", 0).items():
+                async for item in bus.sessions.read_events(at, "e", 0).items():
                     if item is None:
                         continue
                     events.append(decode_event(item.body))
@@ -119,9 +117,9 @@ async def listening(client: Redis, at: StreamKeys) -> AsyncIterator["asyncio.Tas
         await cancel_and_wait(task)
 
 
-async def opened(client: Redis, functions: SessionStreams, session_id: str) -> Ownership:
+async def opened(client: Redis, bus: Bus, session_id: str) -> Ownership:
     at = session_keys(session_id)
-    await functions.open(at, "e", encode_json(SessionConfig()), 0, 60)
+    await bus.sessions.open(at, "e", encode_json(SessionConfig()), 0, 60)
     await client.xadd(keys.SESSIONS_WAITING, {"id": session_id, "epoch": "e"})
     return Ownership(at, "e")
 
@@ -138,16 +136,16 @@ def frames(*parts: tuple[float, bool]) -> list[Frame]:
     return [*made, Frame(len(made) + 1, FrameKind.STOP)]
 
 
-async def play(functions: SessionStreams, owner: Ownership, all_frames: list[Frame]) -> None:
+async def play(bus: Bus, owner: Ownership, all_frames: list[Frame]) -> None:
     for frame in all_frames:
-        while await functions.append_pcm(owner, frame, consumed=0) is WriteResult.FULL:
+        while await bus.sessions.append_pcm(owner, frame, consumed=0) is WriteResult.FULL:
             await asyncio.sleep(0.01)
 
 
-async def test_a_session_from_its_first_frame_to_done(redis_client: Redis, functions: SessionStreams) -> None:
-    owner = await opened(redis_client, functions, "s")
+async def test_a_session_from_its_first_frame_to_done(redis_client: Redis, bus: Bus) -> None:
+    owner = await opened(redis_client, bus, "s")
     async with listening(redis_client, owner.keys) as events:
-        await play(functions, owner, frames((0.5, False), (2, True), (1, False), (1.5, True)))
+        await play(bus, owner, frames((0.5, False), (2, True), (1, False), (1.5, True)))
         heard = await events
     kinds = [type(event).__name__ for event in heard if type(event).__name__ != "Partial"]
     assert kinds == ["SpeechStarted", "SpeechEnded", "Final", "SpeechStarted", "SpeechEnded", "Final", "Done"]
@@ -160,11 +158,11 @@ async def test_a_session_from_its_first_frame_to_done(redis_client: Redis, funct
     assert not await redis_client.exists(owner.keys.pcm_log, owner.keys.audio_log), "no audio is left"
 
 
-async def test_the_log_keeps_all_that_a_successor_hears_again(redis_client: Redis, functions: SessionStreams) -> None:
-    owner = await opened(redis_client, functions, "s")
+async def test_the_log_keeps_all_that_a_successor_hears_again(redis_client: Redis, bus: Bus) -> None:
+    owner = await opened(redis_client, bus, "s")
     sound = frames((0.5, False), (2, True), (1, False), (2, True))
     async with listening(redis_client, owner.keys) as events:
-        await play(functions, owner, sound[:-1])
+        await play(bus, owner, sound[:-1])
         async with asyncio.timeout(10):
             while (state := session_state(await read_state(redis_client, owner.keys))).finals == 0:
                 await asyncio.sleep(0.02)
@@ -176,7 +174,7 @@ async def test_the_log_keeps_all_that_a_successor_hears_again(redis_client: Redi
         assert kept[0].seq == state.committed_seq + 1
         assert kept[0].meta.start_sample <= heard.position < state.committed_samples
         assert heard.position - kept[0].meta.start_sample < 1600 + 512, "and hardly more than that"
-        await play(functions, owner, sound[-1:])
+        await play(bus, owner, sound[-1:])
         await events
 
 
@@ -186,96 +184,90 @@ async def read_pcm_log(client: Redis, at: StreamKeys) -> list[Frame]:
 
 
 async def test_a_full_log_with_nothing_to_decode_ends_the_session(
-    redis_client: Redis, functions: SessionStreams, monkeypatch: pytest.MonkeyPatch
+    redis_client: Redis, bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An utterance that can neither end nor be cut, since the log takes no more of it."""
     monkeypatch.setattr("stt_shared.streams.sessions.MAX_PCM_LOG_SAMPLES", 3 * 16000)
     monkeypatch.setattr("stt_transcriber.live.worker.DEADLOCKED_MS", 1500.0)
-    owner = await opened(redis_client, functions, "s")
+    owner = await opened(redis_client, bus, "s")
     async with listening(redis_client, owner.keys) as events:
         *sound, _ = frames((4, True))
         for frame in sound:
             fields = {"pcm_samples": frame.meta.start_sample + 1600}
-            await functions.append_pcm(owner, frame, consumed=0, fields=fields, max_samples=3 * 16000)
+            await bus.sessions.append_pcm(owner, frame, consumed=0, fields=fields, max_samples=3 * 16000)
         error = (await events)[-1]
     assert isinstance(error, Error)
     assert (error.code, error.retryable) == ("internal", True)
     assert (await redis_client.hget(owner.keys.state, "state")) == b"done"
 
 
-async def test_a_log_with_room_may_stay_quiet(
-    redis_client: Redis, functions: SessionStreams, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_log_with_room_may_stay_quiet(redis_client: Redis, bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stt_transcriber.live.worker.DEADLOCKED_MS", 500.0)
     monkeypatch.setattr("stt_transcriber.live.worker.UNFINISHED_MS", 500.0)
-    owner = await opened(redis_client, functions, "s")
+    owner = await opened(redis_client, bus, "s")
     sound = frames((2, True))
     async with listening(redis_client, owner.keys) as events:
-        await play(functions, owner, sound[:-1])
+        await play(bus, owner, sound[:-1])
         await asyncio.sleep(2.5)
         assert not events.done()
-        await play(functions, owner, sound[-1:])
+        await play(bus, owner, sound[-1:])
         assert isinstance((await events)[-1], Done)
 
 
 async def test_audio_that_is_not_decoded_after_stop_ends_the_session(
-    redis_client: Redis, functions: SessionStreams, monkeypatch: pytest.MonkeyPatch
+    redis_client: Redis, bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stt_transcriber.live.worker.UNFINISHED_MS", 500.0)
-    owner = await opened(redis_client, functions, "s")
+    owner = await opened(redis_client, bus, "s")
     gateway = Ownership(owner.keys, "e", keys.STAGE_GATEWAY, 1)
     async with listening(redis_client, owner.keys) as events:
-        await play(functions, owner, frames((2, True))[:-1])
-        assert await functions.append_audio(gateway, Frame(1, FrameKind.STOP)) is WriteResult.OK
+        await play(bus, owner, frames((2, True))[:-1])
+        assert await bus.sessions.append_audio(gateway, Frame(1, FrameKind.STOP)) is WriteResult.OK
         error = (await events)[-1]
     assert isinstance(error, Error)
     assert (error.code, error.retryable) == ("no_worker", True)
 
 
-async def test_an_engine_that_fails_ends_no_session(
-    redis_client: Redis, functions: SessionStreams, engine: WordASecond
-) -> None:
-    owner = await opened(redis_client, functions, "s")
+async def test_an_engine_that_fails_ends_no_session(redis_client: Redis, bus: Bus, engine: WordASecond) -> None:
+    owner = await opened(redis_client, bus, "s")
     engine.broken = True
     async with listening(redis_client, owner.keys) as events:
         sound = frames((2, True), (1, False), (2, True))
-        await play(functions, owner, sound[:30])
+        await play(bus, owner, sound[:30])
         await asyncio.sleep(0.5)
         engine.broken = False
-        await play(functions, owner, sound[30:])
+        await play(bus, owner, sound[30:])
         heard = await events
     assert [event.utterance for event in heard if isinstance(event, Final)] == [1], "what was heard is still said"
     assert isinstance(heard[-1], Done)
 
 
-async def test_a_superseded_session_is_left_alone(redis_client: Redis, functions: SessionStreams) -> None:
-    owner = await opened(redis_client, functions, "s")
-    await play(functions, owner, frames((1, True))[:-1])
-    await functions.open(owner.keys, "e2", encode_json(SessionConfig()), 0, 60)
+async def test_a_superseded_session_is_left_alone(redis_client: Redis, bus: Bus) -> None:
+    owner = await opened(redis_client, bus, "s")
+    await play(bus, owner, frames((1, True))[:-1])
+    await bus.sessions.open(owner.keys, "e2", encode_json(SessionConfig()), 0, 60)
     await asyncio.sleep(1.5)
     assert await redis_client.xlen(owner.keys.results_log) == 0
     assert await redis_client.xlen(keys.SESSIONS_WAITING) == 0, "its former owner has let it go"
 
 
-async def test_an_error_of_an_earlier_stage_reaches_the_client(redis_client: Redis, functions: SessionStreams) -> None:
-    owner = await opened(redis_client, functions, "s")
+async def test_an_error_of_an_earlier_stage_reaches_the_client(redis_client: Redis, bus: Bus) -> None:
+    owner = await opened(redis_client, bus, "s")
     async with listening(redis_client, owner.keys) as events:
         stop = Frame(1, FrameKind.STOP, meta=FrameMeta(error=StreamError("bad_audio", "no such codec")))
-        await functions.append_pcm(owner, stop, consumed=0)
+        await bus.sessions.append_pcm(owner, stop, consumed=0)
         heard = await events
     (error,) = heard
     assert isinstance(error, Error)
     assert (error.code, error.message, error.retryable) == ("bad_audio", "no such codec", False)
 
 
-async def test_a_long_file_is_cut_and_put_together_in_order(
-    redis_client: Redis, functions: SessionStreams, engine: WordASecond
-) -> None:
+async def test_a_long_file_is_cut_and_put_together_in_order(redis_client: Redis, bus: Bus, engine: WordASecond) -> None:
     at = job_keys("j" * 32)
-    await functions.open(at, "e", msgspec.json.encode(JobConfig("j" * 32)), 0, 60)
+    await bus.sessions.open(at, "e", msgspec.json.encode(JobConfig("j" * 32)), 0, 60)
     await redis_client.hset(at.state, mapping={"status": "queued", "progress": 0})
     await redis_client.xadd(keys.JOBS_WAITING, {"id": at.id, "epoch": "e"})
-    await play(functions, Ownership(at, "e"), frames(*[(9.0, True), (1.0, False)] * 12))
+    await play(bus, Ownership(at, "e"), frames(*[(9.0, True), (1.0, False)] * 12))
     async with asyncio.timeout(20):
         while (await redis_client.hget(at.state, "status")) != b"completed":
             await asyncio.sleep(0.05)

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from gateway_bench import line, running_gateway, tell_status, until
 from redis.asyncio import Redis
+from support.wiring import bus_on
 
 from stt_shared.contracts.session import SessionConfig, encode_json
 from stt_shared.streams import keys
-from stt_shared.streams.sessions import SessionStreams
-from stt_shared.work.heartbeat import ReplicaStatus, living_replicas
+from stt_shared.streams.replicas import Replicas, ReplicaStatus
 from stt_transcriber import app
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
 from stt_transcriber.core.schedule.pacing import places
@@ -60,7 +60,7 @@ async def engine(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 
 async def told(client: Redis) -> ReplicaStatus | None:
     """What the transcriber says of itself, once it is ready."""
-    found = [one for one in await living_replicas(client) if one.service == "transcriber" and one.state == "ready"]
+    found = [one for one in await Replicas(client).living() if one.service == "transcriber" and one.state == "ready"]
     return found[0] if found else None
 
 
@@ -75,10 +75,10 @@ async def test_a_busy_moment_at_the_start_is_forgotten(engine: Changing, redis_c
 
     await until(grown)
     # They are taken as well, not only told of.
-    functions = SessionStreams(redis_client)
+    bus = bus_on(redis_client)
     for number in range(6):
         at = keys.session_keys(f"s{number}")
-        await functions.open(at, "e", encode_json(SessionConfig()), 0, 60)
+        await bus.sessions.open(at, "e", encode_json(SessionConfig()), 0, 60)
         await redis_client.xadd(keys.SESSIONS_WAITING, {"id": at.id, "epoch": "e"})
 
     async def taken() -> bool:

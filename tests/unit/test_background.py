@@ -73,5 +73,5 @@ async def test_a_file_is_decoded_in_such_a_thread(monkeypatch: pytest.MonkeyPatc
 
 def test_a_file_is_cut_in_such_a_thread() -> None:
     nothing: Any = None
-    cutter = FileCutter(nothing, nothing, nothing, nothing, nothing, nothing)
+    cutter = FileCutter(nothing, nothing, nothing, nothing)
     assert cutter._threads.submit(niceness).result() == LESS

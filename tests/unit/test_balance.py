@@ -4,8 +4,8 @@ import random
 
 import pytest
 
+from stt_shared.streams.replicas import ReplicaStatus
 from stt_shared.work.balance import recipient
-from stt_shared.work.heartbeat import ReplicaStatus
 
 pytestmark = pytest.mark.unit
 

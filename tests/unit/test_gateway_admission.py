@@ -1,6 +1,7 @@
 """Who is let in while the list of replicas is being read."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -10,7 +11,7 @@ from stt_gateway.live.admission import Admission
 from stt_gateway.live.detached import DetachedSessions
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import SessionConfig
-from stt_shared.work.heartbeat import ReplicaStatus
+from stt_shared.streams.replicas import ReplicaStatus
 
 pytestmark = pytest.mark.unit
 
@@ -23,10 +24,9 @@ class Replicas:
         self.answers = asyncio.Event()
         self.answers.set()
         self.reads = 0
-        monkeypatch.setattr(admission, "living_replicas", self._read)
         monkeypatch.setattr(admission, "FRESH_MS", -1.0)
 
-    async def _read(self, _: object) -> list[ReplicaStatus]:
+    async def living(self) -> list[ReplicaStatus]:
         self.reads += 1
         await self.answers.wait()
         return [
@@ -40,8 +40,8 @@ def replicas(monkeypatch: pytest.MonkeyPatch) -> Replicas:
     return Replicas(monkeypatch)
 
 
-def door() -> Admission:
-    return Admission(cast(Any, None), cast(Any, None), DetachedSessions(150))
+def door(replicas: Replicas) -> Admission:
+    return Admission(cast(Any, SimpleNamespace(replicas=replicas)), DetachedSessions(150))
 
 
 async def knocks(at: Admission) -> str:
@@ -62,7 +62,7 @@ async def reading(at: Admission, replicas: Replicas) -> "asyncio.Task[str]":
 
 
 async def test_who_is_refused_does_not_wait_for_a_newer_list(replicas: Replicas) -> None:
-    at = door()
+    at = door(replicas)
     assert await knocks(at) == "at_capacity"
     first = await reading(at, replicas)
     async with asyncio.timeout(1):
@@ -75,7 +75,7 @@ async def test_who_is_refused_does_not_wait_for_a_newer_list(replicas: Replicas)
 
 async def test_who_would_be_admitted_does(replicas: Replicas) -> None:
     replicas.free = 1
-    at = door()
+    at = door(replicas)
     await at.look(SessionConfig())
     first = await reading(at, replicas)
     second = asyncio.create_task(knocks(at))
@@ -87,7 +87,7 @@ async def test_who_would_be_admitted_does(replicas: Replicas) -> None:
 
 
 async def test_an_old_list_refuses_nobody(replicas: Replicas, monkeypatch: pytest.MonkeyPatch) -> None:
-    at = door()
+    at = door(replicas)
     assert await knocks(at) == "at_capacity"
     monkeypatch.setattr(admission, "STALE_MS", 0.0)
     replicas.free = 2
@@ -102,7 +102,7 @@ async def test_an_old_list_refuses_nobody(replicas: Replicas, monkeypatch: pytes
 async def test_looking_takes_no_place(replicas: Replicas, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission, "FRESH_MS", 60_000.0)
     replicas.free = 1
-    at = door()
+    at = door(replicas)
     for _ in range(3):
         await at.look(SessionConfig())
     assert [await knocks(at), await knocks(at)] == ["admitted", "at_capacity"]

@@ -5,7 +5,7 @@ import pytest
 from stt_gateway.core.requests.model_limits import check_model_can
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import Task
-from stt_shared.work.heartbeat import ReplicaStatus
+from stt_shared.streams.replicas import ReplicaStatus
 
 pytestmark = pytest.mark.unit
 

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from stt_gateway.core.operation.exposition import ReplicaText, merged
 from stt_gateway.core.operation.health import free_places, health_view, is_ready
 from stt_gateway.core.requests.filenames import MAX_FILENAME_CHARS, shown_filename
-from stt_shared.work.heartbeat import ReplicaStatus
+from stt_shared.streams.replicas import ReplicaStatus
 
 pytestmark = pytest.mark.unit
 

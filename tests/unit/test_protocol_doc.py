@@ -40,8 +40,8 @@ from stt_shared.contracts.frames import FrameKind, frame_from_published
 from stt_shared.contracts.jobs import JobStatus, JobView
 from stt_shared.contracts.session import Encoding, SessionConfig, Task
 from stt_shared.streams.keys import JOB_TTL_S, SESSION_TTL_S, session_keys
+from stt_shared.streams.replicas import ReplicaStatus
 from stt_shared.streams.sessions import MAX_EVENTS_KEPT, MAX_INGEST_LOG_BYTES
-from stt_shared.work.heartbeat import ReplicaStatus
 from stt_transcriber.settings import TranscriberSettings
 
 pytestmark = pytest.mark.unit

@@ -8,12 +8,12 @@ from prometheus_client import generate_latest
 from stt_shared.process import gc
 from stt_shared.process.clock import wall_ms
 from stt_shared.process.tasks import LoopMonitor, cancel_and_wait, stop_signal
-from stt_shared.redis.channels import ChannelHub
-from stt_shared.redis.client import connect, wait_until_ready
+from stt_shared.redis.client import wait_until_ready
 from stt_shared.streams import keys
-from stt_shared.streams.sessions import SessionStreams
+from stt_shared.streams.bus import Bus
+from stt_shared.streams.replicas import ReplicaStatus
 from stt_shared.work.crash_guard import CrashGuard
-from stt_shared.work.heartbeat import Heartbeat, ReplicaStatus, new_replica_id
+from stt_shared.work.heartbeat import Heartbeat, new_replica_id
 from stt_shared.work.rebalance import keep_balanced
 from stt_shared.work.stage import JOBS, SESSIONS, StageWorker
 from stt_transcriber.core.schedule.pacing import draft_ms
@@ -95,7 +95,6 @@ async def run(settings: TranscriberSettings) -> None:
     """Serve until SIGTERM or SIGINT. Raises redis.ConnectionError or EngineError when it cannot start."""
     stop = stop_signal()
     await wait_until_ready(settings.redis_url, timeout_s=10.0)
-    client = connect(settings.redis_url)
     replica_id = new_replica_id("transcriber")
     watch = LoopMonitor()
     status = Status(settings, replica_id, watch)
@@ -116,7 +115,6 @@ async def run(settings: TranscriberSettings) -> None:
         )
         status.engine = engine
         new_vad = await asyncio.to_thread(load_vad, settings.vad)
-        functions = SessionStreams(client)
         policy = settings.policy()
         speed = await asyncio.to_thread(measure_first, engine)
         status.places = settings.max_sessions or speed.places
@@ -126,16 +124,13 @@ async def run(settings: TranscriberSettings) -> None:
             max_interval_ms=policy.max_partial_interval_ms,
             draft_ms=draft_ms(speed.encode_ms),
         )
-        async with ChannelHub(client, keys.replica_channel(replica_id)) as hub, pool_of_threads as pool:
-            suspects = CrashGuard(client, functions)
-            live = LiveWorker(
-                LiveParts(client, functions, hub, pool, new_vad, policy, settings.session_silence_s, suspects)
-            )
-            cutter = FileCutter(client, functions, hub, new_vad, policy, suspects)
-            chunks = ChunkWorker(client, functions, pool, replica_id, settings.worker_concurrency, suspects)
+        async with Bus.connect(settings.redis_url, replica_id) as bus, pool_of_threads as pool:
+            guard = CrashGuard(bus)
+            live = LiveWorker(LiveParts(bus, pool, new_vad, policy, settings.session_silence_s, guard))
+            cutter = FileCutter(bus, new_vad, policy, guard)
+            chunks = ChunkWorker(bus, pool, replica_id, settings.worker_concurrency, guard)
             sessions = StageWorker(
-                client,
-                functions,
+                bus,
                 SESSIONS,
                 stage=keys.STAGE_TRANSCRIBER,
                 replica_id=replica_id,
@@ -145,8 +140,7 @@ async def run(settings: TranscriberSettings) -> None:
                 may_move=live.may_move,
             )
             jobs = StageWorker(
-                client,
-                functions,
+                bus,
                 JOBS,
                 stage=keys.STAGE_TRANSCRIBER,
                 replica_id=replica_id,
@@ -170,7 +164,7 @@ async def run(settings: TranscriberSettings) -> None:
                     status.places = places
                     sessions.resize(places)
 
-            balance = keep_balanced(client, sessions, replica_id, "transcriber")
+            balance = keep_balanced(bus, sessions, replica_id, "transcriber")
             intake = [
                 asyncio.create_task(work, name=name)
                 for name, work in (
@@ -193,4 +187,3 @@ async def run(settings: TranscriberSettings) -> None:
     finally:
         await cancel_and_wait(watching)
         heartbeat.stop()
-        await client.aclose()

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from redis.asyncio import Redis
 
 from stt_gateway.context import GatewayContext
 from stt_gateway.store.names import session_id_of, stored_id
 from stt_shared.contracts.jobs import JobConfig, JobStatus
 from stt_shared.process.clock import wall_ms
 from stt_shared.streams import keys
-from stt_shared.streams.reader import read_state
+from stt_shared.streams.bus import Bus
 
 _PAGE = 256
 _ENDED = b"done"
@@ -33,7 +32,7 @@ async def erase_job(services: GatewayContext, job_id: str) -> bool:
 
     May be repeated when the store or Redis was unreachable.
     """
-    fields = await read_state(services.redis, keys.job_keys(job_id))
+    fields = await services.bus.sessions.all_fields(keys.job_keys(job_id))
     status = fields.get(b"status")
     if status is not None and not JobStatus(status.decode()).is_final:
         return False
@@ -46,7 +45,7 @@ async def erase_job(services: GatewayContext, job_id: str) -> bool:
     if Path(spool_name).name == spool_name:
         await asyncio.to_thread((services.settings.spool_dir / spool_name).unlink, missing_ok=True)
     at = keys.job_keys(job_id)
-    await services.redis.unlink(at.state, keys.job_parts(job_id), at.pcm_log, at.audio_log, at.results_log)
+    await services.bus.client.unlink(at.state, keys.job_parts(job_id), at.pcm_log, at.audio_log, at.results_log)
     return True
 
 
@@ -58,14 +57,14 @@ async def erase_transcript(services: GatewayContext, id: str) -> bool:
         # Redis first: only the store knows which keys belong to the transcript.
         names = {session_id_of(id), *([kept.title] if kept else [])}
         for session_id in names:
-            await _erase_session(services.redis, session_id, id)
+            await _erase_session(services.bus, session_id, id)
         for conversation_id in {one.conversation_id for one in spoken}:
-            await _erase_spoken(services.redis, conversation_id, id)
+            await _erase_spoken(services.bus, conversation_id, id)
         return await services.store.delete(id, wall_ms())
     return await erase_job(services, id)
 
 
-async def _erase_session(client: Redis, session_id: str, id: str) -> None:
+async def _erase_session(bus: Bus, session_id: str, id: str) -> None:
     """Remove the keys of a session that has ended.
 
     A running session keeps its keys: they are needed, and expire by themselves an hour after its end.
@@ -73,29 +72,29 @@ async def _erase_session(client: Redis, session_id: str, id: str) -> None:
     if not keys.is_valid_id(session_id):
         return
     at = keys.session_keys(session_id)
-    token, state = await _fields(client, at.state, "resume_token", "state")
+    token, state = await _fields(bus, at.state, "resume_token", "state")
     if state == _ENDED and stored_id(session_id, token.decode()) == id:
-        await client.unlink(at.state, at.audio_log, at.pcm_log, at.results_log)
+        await bus.client.unlink(at.state, at.audio_log, at.pcm_log, at.results_log)
 
 
-async def _erase_spoken(client: Redis, conversation_id: str, id: str) -> None:
+async def _erase_spoken(bus: Bus, conversation_id: str, id: str) -> None:
     """Remove the transcript's utterances from the log with which viewers of the conversation catch up."""
     log = keys.conversation_keys(conversation_id).log
     oldest = "-"
     while True:
-        entries: Any = await client.xrange(log, min=oldest, count=_PAGE)
+        entries: Any = await bus.client.xrange(log, min=oldest, count=_PAGE)
         gone = []
         for entry_id, fields in entries:
             speaker = _decode_speaker(fields[b"event"])
             if stored_id(speaker.session_id, speaker.instance) == id:
                 gone.append(entry_id)
         if gone:
-            await client.xdel(log, *gone)
+            await bus.client.xdel(log, *gone)
         if len(entries) < _PAGE:
             return
         oldest = f"({entries[-1][0].decode()}"
 
 
-async def _fields(client: Redis, key: str, *names: str) -> list[bytes]:
-    found: list[Any] = await client.hmget(key, list(names))
+async def _fields(bus: Bus, key: str, *names: str) -> list[bytes]:
+    found: list[Any] = await bus.client.hmget(key, list(names))
     return [value or b"" for value in found]

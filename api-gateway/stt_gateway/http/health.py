@@ -13,7 +13,7 @@ from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.core.operation.exposition import ReplicaText, merged
 from stt_gateway.core.operation.health import NEARLY_FULL, health_view, is_nearly_full
 from stt_shared.redis.cluster import as_cluster
-from stt_shared.work.heartbeat import ReplicaStatus, living_replicas, replica_metrics
+from stt_shared.streams.replicas import ReplicaStatus
 
 _log = structlog.get_logger()
 
@@ -59,7 +59,7 @@ async def metrics(request: Request) -> Response:
     texts = [ReplicaText("gateway", context.replica_id, generate_latest().decode())]
     replicas = [replica for replica in await _replicas(context) or [] if replica.id != context.replica_id]
     try:
-        others = await replica_metrics(context.redis, replicas)
+        others = await context.bus.replicas.metrics(replicas)
     except (redis.ConnectionError, redis.TimeoutError) as error:
         _log.warning("replica metrics not read", cause=str(error))
         others = {}
@@ -82,7 +82,7 @@ async def metrics(request: Request) -> Response:
 async def _replicas(context: GatewayContext) -> list[ReplicaStatus] | None:
     try:
         async with asyncio.timeout(REDIS_ANSWER_S):
-            return await living_replicas(context.redis)
+            return await context.bus.replicas.living()
     except (redis.ConnectionError, redis.TimeoutError, TimeoutError):
         return None
 
@@ -91,10 +91,10 @@ async def _redis_state(context: GatewayContext) -> str:
     """Return whether Redis accepts writes, according to the heartbeat, and whether it is about to refuse them."""
     if context.heartbeat.trouble:
         return context.heartbeat.trouble
-    if as_cluster(context.redis) is None:
+    if as_cluster(context.bus.client) is None:
         # INFO may be forbidden to this user, and each node of a cluster would give its own answer.
         with contextlib.suppress(redis.RedisError, TimeoutError):
             async with asyncio.timeout(REDIS_ANSWER_S):
-                if is_nearly_full(await context.redis.info("memory")):
+                if is_nearly_full(await context.bus.client.info("memory")):
                     return NEARLY_FULL
     return "connected"

@@ -27,7 +27,6 @@ from stt_shared.contracts.jobs import JobConfig, JobError, JobResult, JobStatus,
 from stt_shared.process.clock import wall_ms
 from stt_shared.streams import keys
 from stt_shared.streams.jobs import NewJob
-from stt_shared.streams.reader import read_state
 
 _log = structlog.get_logger()
 
@@ -64,7 +63,7 @@ async def post_job(request: Request) -> Response:
         return _posted(known, replayed=True)
     # If Redis does not answer, it is unknown whether the jobs exist, so their files stay. If they do not exist, the
     # sweeper of the spool folder finds the files without a job.
-    created = await services.functions.jobs.create(
+    created = await services.bus.jobs.create(
         [_new_job(upload, wishes, model) for upload in received.files],
         wall_ms(),
         key_hash=hashlib.sha256(key.encode()).hexdigest() if key else "",
@@ -213,11 +212,11 @@ async def _cancel(services: GatewayContext, job_id: str) -> None:
         epoch = (await _fields(services, job_id))[b"epoch"].decode()
     except SttError:
         return
-    await services.functions.jobs.finish(keys.job_keys(job_id), epoch, JobStatus.CANCELLED, now_ms=wall_ms())
+    await services.bus.jobs.finish(keys.job_keys(job_id), epoch, JobStatus.CANCELLED, now_ms=wall_ms())
 
 
 async def _fields(services: GatewayContext, job_id: str) -> Mapping[bytes, bytes]:
-    fields = await read_state(services.redis, keys.job_keys(job_id)) if keys.is_valid_id(job_id) else {}
+    fields = await services.bus.sessions.all_fields(keys.job_keys(job_id)) if keys.is_valid_id(job_id) else {}
     if not fields or b"status" not in fields:
         raise SttError("not_found", "no such job; results are kept for a day")
     return fields

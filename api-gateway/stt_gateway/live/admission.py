@@ -2,8 +2,6 @@
 
 import asyncio
 
-from redis.asyncio import Redis
-
 from stt_gateway.core.operation.health import AUDIO_PROCESSOR, TRANSCRIBER, free_places, is_ready
 from stt_gateway.core.requests.model_limits import check_model_can
 from stt_gateway.live.detached import DetachedSessions
@@ -11,8 +9,8 @@ from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import MAX_UTTERANCE_S, SessionConfig, Task
 from stt_shared.process.clock import monotonic_ms
 from stt_shared.streams import keys
-from stt_shared.streams.sessions import SessionStreams
-from stt_shared.work.heartbeat import ReplicaStatus, living_replicas
+from stt_shared.streams.bus import Bus
+from stt_shared.streams.replicas import ReplicaStatus
 
 FRESH_MS = 500.0
 """Minimum interval between reads of the list of replicas, however many clients connect."""
@@ -23,9 +21,8 @@ STALE_MS = 2000.0
 class Admission:
     """Admission check for new sessions, before their audio would wait for workers that do not exist."""
 
-    def __init__(self, client: Redis, functions: SessionStreams, parking: DetachedSessions) -> None:
-        self._client = client
-        self._functions = functions
+    def __init__(self, bus: Bus, parking: DetachedSessions) -> None:
+        self._bus = bus
         self._parking = parking
         self._replicas: list[ReplicaStatus] = []
         self._read_ms = float("-inf")
@@ -72,7 +69,7 @@ class Admission:
         if holders and not self._asked:
             self._asked = True
             oldest = min(holders, key=lambda replica: replica.detail["parked_since_ms"])
-            await self._functions.publish(keys.gateway_displace(oldest.id), b"")
+            await self._bus.channels.publish(keys.gateway_displace(oldest.id), b"")
 
     async def max_utterance_s(self) -> int:
         """Return the longest utterance in seconds before it is cut: the least that a ready transcriber announces.
@@ -103,7 +100,7 @@ class Admission:
         async with self._reading:
             now_ms = monotonic_ms()
             if now_ms - self._read_ms > FRESH_MS:
-                self._replicas = await living_replicas(self._client)
+                self._replicas = await self._bus.replicas.living()
                 self._read_ms = now_ms
                 self._admitted = 0
                 self._asked = False

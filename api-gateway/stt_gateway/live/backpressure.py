@@ -6,8 +6,9 @@ from stt_gateway.core.live.stall import StallWatch
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import SessionConfig
 from stt_shared.process.clock import monotonic_ms
+from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import STAGE_AUDIO, STAGE_TRANSCRIBER, StreamKeys
-from stt_shared.streams.sessions import MAX_INGEST_LOG_BYTES, SessionStreams
+from stt_shared.streams.sessions import MAX_INGEST_LOG_BYTES
 
 _log = structlog.get_logger()
 
@@ -45,11 +46,11 @@ class Backpressure:
         """Note that a frame found room."""
         self._watch.unblock()
 
-    async def check(self, functions: SessionStreams, at: StreamKeys, progress: list[bytes | None]) -> None:
+    async def check(self, bus: Bus, at: StreamKeys, progress: list[bytes | None]) -> None:
         """Raise SttError no_worker when the session cannot continue; ``progress``: the values of ``PROGRESS``."""
         if not self._watch.is_blocked:
             return
-        served = {stage: await functions.has_worker(at, stage) for stage in (STAGE_AUDIO, STAGE_TRANSCRIBER)}
+        served = {stage: await bus.sessions.has_worker(at, stage) for stage in (STAGE_AUDIO, STAGE_TRANSCRIBER)}
         if self._watch.is_stalled(progress, all(served.values()), monotonic_ms()):
             _log.warning("session stalled", session_id=at.id, served=served)
             raise SttError("no_worker", "the session's workers have stopped; connect again")

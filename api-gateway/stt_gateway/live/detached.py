@@ -10,8 +10,8 @@ import structlog
 from stt_gateway.live.session import Session
 from stt_shared.process.clock import wall_ms
 from stt_shared.process.tasks import cancel_and_wait
-from stt_shared.redis.channels import ChannelHub
 from stt_shared.streams import keys
+from stt_shared.streams.bus import Bus
 
 _log = structlog.get_logger()
 
@@ -57,9 +57,9 @@ class DetachedSessions:
                 return True
         return False
 
-    async def serve(self, hub: ChannelHub, replica_id: str) -> None:
+    async def serve(self, bus: Bus, replica_id: str) -> None:
         """Stop sessions when other gateways ask for room. Runs until cancelled."""
-        async with hub.listen(keys.gateway_displace(replica_id)) as inbox:
+        async with bus.channels.listen(keys.gateway_displace(replica_id)) as inbox:
             while True:
                 if await inbox.get(_LISTEN_S) is None:
                     continue

@@ -6,7 +6,6 @@ import contextlib
 import msgspec
 import redis
 import structlog
-from redis.asyncio import Redis
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from stt_gateway.core.live.outbox import Outbox, Outgoing, outgoing
@@ -15,9 +14,8 @@ from stt_shared.contracts.events import Done, Ready, decode_event
 from stt_shared.process.clock import monotonic_ms
 from stt_shared.process.metrics import ERRORS_TOTAL, StageTimings
 from stt_shared.process.tasks import cancel_and_wait
-from stt_shared.redis.channels import ChannelHub
-from stt_shared.streams.reader import read_events
-from stt_shared.streams.sessions import Ownership
+from stt_shared.streams.bus import Bus
+from stt_shared.streams.ownership import Ownership
 
 _log = structlog.get_logger()
 
@@ -61,8 +59,7 @@ class EventSender:
     def __init__(
         self,
         websocket: WebSocket,
-        client: Redis,
-        hub: ChannelHub,
+        bus: Bus,
         owner: Ownership,
         ready: Ready,
         timings: StageTimings,
@@ -71,7 +68,7 @@ class EventSender:
         send_timeout_s: float,
     ) -> None:
         self._websocket = websocket
-        self._reader = read_events(client, hub, owner.keys, owner.epoch, ready.event)
+        self._reader = bus.sessions.read_events(owner.keys, owner.epoch, ready.event)
         self._ready = ready
         self._timings = timings
         self._send_timeout_s = send_timeout_s

@@ -7,14 +7,13 @@ event loop. One check of the log in a quiet second serves all viewers.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import redis
 import structlog
-from redis.asyncio import Redis
 
 from stt_shared.process.tasks import cancel_and_wait
-from stt_shared.redis.channels import ChannelHub, Inbox
+from stt_shared.redis.channels import Inbox
+from stt_shared.streams.bus import Bus
 from stt_shared.streams.reader import QUIET_CHECK_S
 
 _log = structlog.get_logger()
@@ -30,13 +29,12 @@ VIEWERS_CHECK_S = 30.0
 class Fanout:
     """Counterpart of ChannelHub for many listeners of few channels.
 
-    ``client``: used to check the log next to each channel, whose newest entry holds what was published last; None for
-    channels without a log. ``epoch``: returns the epoch of a message; when it changes, listeners must read the log.
+    ``epoch``: returns the epoch of a message, for channels with a log, whose newest entry holds what was published
+    last; when the epoch changes, listeners must read the log. None for channels without a log.
     """
 
-    def __init__(self, hub: ChannelHub, client: Redis | None, epoch: Callable[[bytes], str] = lambda _: "") -> None:
-        self._hub = hub
-        self._client = client
+    def __init__(self, bus: Bus, epoch: Callable[[bytes], str] | None = None) -> None:
+        self._bus = bus
         self._epoch = epoch
         self._lines: dict[str, _Line] = {}
 
@@ -45,7 +43,7 @@ class Fanout:
         """Provide an inbox for ``channel``; the context is entered only after Redis has confirmed the subscription."""
         line = self._lines.get(channel)
         if line is None:
-            line = self._lines[channel] = _Line(self._hub, self._client, channel, self._epoch)
+            line = self._lines[channel] = _Line(self._bus, channel, self._epoch)
         inbox = _Patient()
         line.inboxes[inbox] = None
         try:
@@ -68,9 +66,8 @@ class _Patient(Inbox):
 class _Line:
     """Relay of one channel; exists as long as it has listeners."""
 
-    def __init__(self, hub: ChannelHub, client: Redis | None, channel: str, epoch: Callable[[bytes], str]) -> None:
-        self._hub = hub
-        self._client = client
+    def __init__(self, bus: Bus, channel: str, epoch: Callable[[bytes], str] | None) -> None:
+        self._bus = bus
         self._channel = channel
         self._epoch = epoch
         self._last: bytes | None = None
@@ -80,7 +77,7 @@ class _Line:
 
     async def _run(self) -> None:
         try:
-            async with self._hub.listen(self._channel) as upstream:
+            async with self._bus.channels.listen(self._channel) as upstream:
                 # Read before the first message, so that a new epoch of the conversation is noticed from the start.
                 self._last = await self._newest()
                 self.opened.set()
@@ -98,7 +95,9 @@ class _Line:
             self.opened.set()
 
     async def _hand_on(self, payload: bytes) -> None:
-        began_anew = self._last is not None and self._epoch(payload) != self._epoch(self._last)
+        began_anew = (
+            self._epoch is not None and self._last is not None and self._epoch(payload) != self._epoch(self._last)
+        )
         self._last = payload
         for number, inbox in enumerate(list(self.inboxes), start=1):
             if began_anew:
@@ -118,12 +117,11 @@ class _Line:
 
     async def _newest(self) -> bytes | None:
         """Return the newest entry of the log, or the last known one when Redis does not answer."""
-        if self._client is None:
+        if self._epoch is None:
             return self._last
         try:
-            entries: Any = await self._client.xrevrange(f"{self._channel}:log", count=1)
+            return await self._bus.conversations.newest_message(self._channel)
         except (redis.ConnectionError, redis.TimeoutError) as error:
             # A new connection first reports that something may have been missed.
             _log.warning("conversation not checked: redis unavailable", cause=str(error))
             return self._last
-        return entries[0][1][b"event"] if entries else None

@@ -6,7 +6,6 @@ import secrets
 import uuid
 
 import structlog
-from redis.asyncio import Redis
 
 from stt_gateway.core.requests.parameters import Resume
 from stt_gateway.live.session import FIRST_AUDIO_S, Session
@@ -17,8 +16,10 @@ from stt_shared.contracts.session import AUDIO_RATE_HZ, SessionConfig, decode_co
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import SESSIONS_TOTAL
 from stt_shared.streams import keys
+from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import STAGE_GATEWAY, StreamKeys
-from stt_shared.streams.sessions import AttachRefusal, Hold, OpenedSession, Ownership, SessionStreams, StartPosition
+from stt_shared.streams.ownership import Ownership
+from stt_shared.streams.sessions import AttachRefusal, Hold, OpenedSession, StartPosition
 
 _log = structlog.get_logger()
 
@@ -35,12 +36,9 @@ class Opening:
     errors.
     """
 
-    def __init__(
-        self, client: Redis, functions: SessionStreams, settings: GatewaySettings, max_utterance_s: int
-    ) -> None:
-        self._client = client
+    def __init__(self, bus: Bus, settings: GatewaySettings, max_utterance_s: int) -> None:
+        self._bus = bus
         self._max_utterance_s = max_utterance_s
-        self._functions = functions
         self._settings = settings
         self._hold = Hold(settings.session_idle_timeout_s + settings.resume_window_s, FIRST_AUDIO_S + _HOLD_MARGIN_S)
 
@@ -55,11 +53,11 @@ class Opening:
         beginning = _beginning(resume)
         opened = await self._opened(at, epoch, config, token, beginning)
         # The name of the state key is also a channel: any other server of this id learns at once that it is superseded.
-        await self._functions.publish(at.state, epoch.encode())
+        await self._bus.channels.publish(at.state, epoch.encode())
         owner = Ownership(at, epoch, STAGE_GATEWAY, opened.fence)
         rebuilt = resume is not None and not resume.is_opening
-        session = Session(self._client, self._functions, owner, config, self._settings, had_audio=rebuilt)
-        await self._client.xadd(keys.SESSIONS_WAITING, {"id": session_id, "epoch": epoch})
+        session = Session(self._bus, owner, config, self._settings, had_audio=rebuilt)
+        await self._bus.client.xadd(keys.SESSIONS_WAITING, {"id": session_id, "epoch": epoch})
         SESSIONS_TOTAL.labels("gateway").inc()
         _log.info("session opened", session_id=session_id, epoch=epoch, supersedes=opened.replaces)
         return session, session.ready(token, None if resume is None else False, beginning.event, self._max_utterance_s)
@@ -71,7 +69,7 @@ class Opening:
         """
         at = keys.session_keys(session_id)
         known = resume.known
-        attached = await self._functions.attach(
+        attached = await self._bus.sessions.attach(
             at,
             _hash(resume.token),
             finals=known.finals if known else 0,
@@ -83,12 +81,11 @@ class Opening:
             if attached is AttachRefusal.OTHER and not resume.is_opening:
                 raise _not_found()
             return None
-        await self._functions.publish(at.state, attached.epoch.encode())
+        await self._bus.channels.publish(at.state, attached.epoch.encode())
         owner = Ownership(at, attached.epoch, STAGE_GATEWAY, attached.fence)
         _log.info("session resumed", session_id=session_id, epoch=attached.epoch, fence=attached.fence)
         session = Session(
-            self._client,
-            self._functions,
+            self._bus,
             owner,
             decode_config(attached.config),
             self._settings,
@@ -103,7 +100,7 @@ class Opening:
     ) -> OpenedSession:
         give_up_ms = monotonic_ms() + IN_USE_PATIENCE_MS
         while True:
-            opened = await self._functions.open(
+            opened = await self._bus.sessions.open(
                 at,
                 epoch,
                 encode_json(config),

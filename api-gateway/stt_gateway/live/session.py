@@ -7,7 +7,6 @@ from typing import Any
 
 import redis
 import structlog
-from redis.asyncio import Redis
 
 from stt_gateway.core.live.framing import Framer, Piece
 from stt_gateway.core.live.messages import Audio
@@ -24,8 +23,9 @@ from stt_shared.contracts.session import AUDIO_RATE_HZ, SessionConfig
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import REFUSED_WRITES, StageTimings
 from stt_shared.streams import keys
+from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import STAGE_GATEWAY
-from stt_shared.streams.sessions import Ownership, SessionStreams, WriteResult
+from stt_shared.streams.ownership import Ownership, WriteResult
 
 _log = structlog.get_logger()
 
@@ -54,8 +54,7 @@ class Session:
 
     def __init__(
         self,
-        client: Redis,
-        functions: SessionStreams,
+        bus: Bus,
         owner: Ownership,
         config: SessionConfig,
         settings: GatewaySettings,
@@ -65,8 +64,7 @@ class Session:
         had_audio: bool = False,
         stopped: bool = False,
     ) -> None:
-        self._client = client
-        self._functions = functions
+        self._bus = bus
         self._settings = settings
         self._reorder = Reorder(held.seq)
         self._chunks = StoredChunks(held)
@@ -147,7 +145,7 @@ class Session:
         """Handle a keepalive: the client is silent on purpose."""
         self._sign_of_life()
         try:
-            await self._client.expire(self.owner.keys.state, keys.SESSION_TTL_S)
+            await self._bus.client.expire(self.owner.keys.state, keys.SESSION_TTL_S)
         except (redis.ConnectionError, redis.TimeoutError) as error:
             # The keys live for an hour: the next message will extend a lifetime that was not extended here.
             _log.warning("session not extended", session_id=self.id, cause=str(error))
@@ -177,9 +175,9 @@ class Session:
 
         ``last_event_ms``: when something was last sent to the client (monotonic).
         """
-        epoch, fence, committed, *progress = await self._functions.fields(self.owner.keys, *_LOOKED_AT)
+        epoch, fence, committed, *progress = await self._bus.sessions.fields(self.owner.keys, *_LOOKED_AT)
         self._check_place(epoch, fence)
-        await self._room.check(self._functions, self.owner.keys, progress)
+        await self._room.check(self._bus, self.owner.keys, progress)
         self._committed_ms = int(committed or 0) * 1000 // AUDIO_RATE_HZ
         await self._acknowledge()
         now_ms = monotonic_ms()
@@ -209,7 +207,7 @@ class Session:
     async def abandon(self) -> None:
         """Free the id and end the audio after the client has gone, so that nothing waits for more."""
         try:
-            await self._functions.leave(self.owner, forget=not self.is_worth_keeping)
+            await self._bus.sessions.leave(self.owner, forget=not self.is_worth_keeping)
         except (redis.ConnectionError, redis.TimeoutError) as error:
             _log.warning("session id not freed: redis unavailable", session_id=self.id, cause=str(error))
         if not self.is_worth_keeping:
@@ -221,7 +219,7 @@ class Session:
 
     async def is_ours(self) -> bool:
         """Return whether no other connection has the session. Raises Redis errors."""
-        epoch, fence = await self._functions.fields(self.owner.keys, "epoch", _FENCE)
+        epoch, fence = await self._bus.sessions.fields(self.owner.keys, "epoch", _FENCE)
         return (epoch, fence) == (self.owner.epoch.encode(), str(self.owner.fence).encode())
 
     @property
@@ -277,7 +275,7 @@ class Session:
         unreachable_since_ms: float | None = None
         while True:
             try:
-                written = await self._functions.append_audio(self.owner, frame, held, max_bytes=self._room.max_bytes)
+                written = await self._bus.sessions.append_audio(self.owner, frame, held, max_bytes=self._room.max_bytes)
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 unreachable_since_ms = unreachable_since_ms or monotonic_ms()
                 if monotonic_ms() > min(unreachable_since_ms + REDIS_PATIENCE_MS, self._give_up_ms):
@@ -301,7 +299,7 @@ class Session:
     async def _explain(self, written: WriteResult) -> None:
         """Raise the reason why a frame was refused; return when the session has simply ended."""
         try:
-            place = await self._client.hmget(self.owner.keys.state, ["epoch", _FENCE])
+            place = await self._bus.client.hmget(self.owner.keys.state, ["epoch", _FENCE])
         except (redis.ConnectionError, redis.TimeoutError) as error:
             raise SttError("unavailable", "the session's store does not answer; connect again") from error
         self._check_place(*place)
@@ -326,7 +324,7 @@ class Session:
 
     async def _emit(self, event: Event) -> bool:
         try:
-            written, _ = await self._functions.emit(self.owner, event)
+            written, _ = await self._bus.sessions.emit(self.owner, event)
         except (redis.ConnectionError, redis.TimeoutError) as error:
             _log.warning("event not stored", session_id=self.id, kind=type(event).__name__, cause=str(error))
             return False

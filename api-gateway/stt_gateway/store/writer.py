@@ -11,7 +11,6 @@ from typing import TypeVar
 import msgspec
 import redis
 import structlog
-from redis.asyncio import Redis
 
 from stt_gateway.store.interface import Kind, State, Transcript, TranscriptStore, Utterance
 from stt_gateway.store.names import stored_id
@@ -23,7 +22,7 @@ from stt_shared.contracts.text import join_texts
 from stt_shared.process.clock import wall_ms
 from stt_shared.redis.client import BLOCK_MS
 from stt_shared.streams import keys
-from stt_shared.streams.reader import read_state
+from stt_shared.streams.bus import Bus
 from stt_shared.work.queue import WorkQueue
 from stt_shared.work.stage import WorkItem
 
@@ -61,10 +60,10 @@ _decode_result = msgspec.json.Decoder(JobResult).decode
 class StoreWriter:
     """Store writer of one gateway. ``retention_days`` 0 means forever."""
 
-    def __init__(self, client: Redis, store: TranscriptStore, replica_id: str, retention_days: float) -> None:
-        self._client = client
+    def __init__(self, bus: Bus, store: TranscriptStore, replica_id: str, retention_days: float) -> None:
+        self._bus = bus
         self._store = store
-        self._queue = WorkQueue(client, keys.TRANSCRIPTS_WAITING, GROUP, replica_id)
+        self._queue = WorkQueue(bus, keys.TRANSCRIPTS_WAITING, GROUP, replica_id)
         self._retention_ms = retention_days * DAY_MS
         self._growing: dict[str, _Growing] = {}
         self._next_look_s = 0.0
@@ -204,7 +203,7 @@ class StoreWriter:
     async def _keep_job(self, job_id: str) -> None:
         waited_s = 0.0
         while True:
-            fields = await read_state(self._client, keys.job_keys(job_id))
+            fields = await self._bus.sessions.all_fields(keys.job_keys(job_id))
             status = fields.get(b"status", b"").decode()
             if not fields or status == State.CANCELLED:
                 return

@@ -6,25 +6,22 @@ last two minutes on connection and every ten seconds. ``GET /api/stt/healthcheck
 
 import asyncio
 import contextlib
-from typing import Any
 
 import msgspec
 import redis
 import structlog
 from fastapi import APIRouter, WebSocket
-from redis.asyncio import Redis
 from starlette.websockets import WebSocketDisconnect
 
 from stt_gateway.context import context_of
 from stt_gateway.live.event_sender import CLOSE_SLOW_READER, ClientGone, send_text
 from stt_gateway.ws.stream import Connection
 from stt_gateway.ws.viewer import shown, until_gone
-from stt_shared.contracts.conversation import utterance_from
 from stt_shared.contracts.errors import SttError
 from stt_shared.process.clock import wall_ms
 from stt_shared.process.metrics import ERRORS_TOTAL, SESSIONS
 from stt_shared.process.tasks import cancel_and_wait
-from stt_shared.streams import keys
+from stt_shared.streams.bus import Bus
 
 _log = structlog.get_logger()
 
@@ -61,7 +58,7 @@ async def connect(websocket: WebSocket) -> None:
     try:
         with services.connections.one_of(client.host if client else ""):
             while not leaving.done():
-                body = await _lately(services.redis)
+                body = await _lately(services.bus)
                 if body is not None:
                     await send_text(websocket, body, services.settings.send_timeout_s)
                 await asyncio.wait({leaving}, timeout=AGAIN_S if body is None else EVERY_S)
@@ -80,13 +77,12 @@ async def connect(websocket: WebSocket) -> None:
             await websocket.close(code)
 
 
-async def _lately(client: Redis) -> str | None:
+async def _lately(bus: Bus) -> str | None:
     """Return the list as JSON; None when Redis does not answer."""
     try:
-        entries: Any = await client.xrevrange(keys.conversation_keys(CONVERSATION).log, count=500)
+        newest = await bus.conversations.newest(CONVERSATION, 500)
     except (redis.ConnectionError, redis.TimeoutError) as error:
         _log.warning("legacy viewers waiting: redis unavailable", cause=str(error))
         return None
-    said = [utterance_from(fields[b"event"]) for _, fields in reversed(entries)]
-    recent = [shown(utterance) for utterance in said if utterance.spoken_ms >= wall_ms() - WINDOW_MS]
+    recent = [shown(utterance) for utterance in reversed(newest) if utterance.spoken_ms >= wall_ms() - WINDOW_MS]
     return msgspec.json.encode(recent).decode()

@@ -158,8 +158,7 @@ class Connection:
         self._is_open = True
         pump = EventSender(
             self._websocket,
-            services.redis,
-            services.hub,
+            services.bus,
             session.owner,
             ready,
             session.timings,
@@ -205,7 +204,7 @@ class Connection:
         services, resume = self._services, request.resume
         self._last_event = resume.last_event if resume else 0
         max_utterance_s = await services.admission.max_utterance_s()
-        opening = Opening(services.redis, services.functions, self._settings, max_utterance_s)
+        opening = Opening(services.bus, self._settings, max_utterance_s)
         if resume is not None and (resumed := await opening.resume(self._session_id, resume)):
             return resumed
         if not self._has_place:
@@ -247,7 +246,7 @@ class Connection:
             message = await self._receive(request)
 
     async def _look_after(self, session: Session, pump: EventSender) -> _Outcome:
-        async with self._services.hub.listen(session.owner.keys.state) as inbox:
+        async with self._services.bus.channels.listen(session.owner.keys.state) as inbox:
             while True:
                 await inbox.get(LOOK_AFTER_S)
                 session.framer.join(joined_ms(self._settings.frame_ms, len(self._services.sessions), CORES))

@@ -26,7 +26,6 @@ from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import ERRORS_TOTAL
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.streams import keys
-from stt_shared.streams.conversations import conversation_epoch, read_conversation, seq_before
 
 _log = structlog.get_logger()
 
@@ -95,7 +94,7 @@ class Viewer:
         wish = self._wish
         self._epoch = await self._current_epoch()
         if wish.after is None:
-            place = await seq_before(self._services.redis, wish.conversation_id, wall_ms() - wish.since_ms)
+            place = await self._services.bus.conversations.seq_before(wish.conversation_id, wall_ms() - wish.since_ms)
         else:
             # The cursor is void if the conversation has a new epoch: the viewer has nothing of it.
             place = wish.after.place if wish.after.epoch in ("", self._epoch) else 0
@@ -115,7 +114,7 @@ class Viewer:
         Its numbers then start again and could be mistaken for the next ones.
         """
         services = self._services
-        reader = read_conversation(services.redis, services.utterances, self._wish.conversation_id, place)
+        reader = services.bus.conversations.read(self._wish.conversation_id, place, services.utterances)
         async with contextlib.aclosing(reader.items()) as items:  # type: ignore[type-var]
             async for item in items:
                 if item is not None:
@@ -126,7 +125,7 @@ class Viewer:
                     return
 
     async def _current_epoch(self) -> str:
-        return await conversation_epoch(self._services.redis, self._wish.conversation_id)
+        return await self._services.bus.conversations.epoch(self._wish.conversation_id)
 
     async def _unsettled(self) -> None:
         channel = keys.conversation_keys(self._wish.conversation_id).unsettled

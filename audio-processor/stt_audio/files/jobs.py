@@ -23,7 +23,8 @@ from stt_shared.process.clock import wall_ms
 from stt_shared.process.priority import lower_thread_priority
 from stt_shared.redis.retry import until_answered
 from stt_shared.streams import keys
-from stt_shared.streams.sessions import Ownership, SessionStreams
+from stt_shared.streams.bus import Bus
+from stt_shared.streams.ownership import Ownership
 from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.stage import Assignment
 
@@ -44,23 +45,21 @@ class FileJobs:
 
     def __init__(
         self,
-        client: Redis,
-        functions: SessionStreams,
+        bus: Bus,
         spool_dir: Path,
         max_decoded_samples: int,
-        suspects: CrashGuard | None = None,
+        guard: CrashGuard | None = None,
     ) -> None:
-        self._client = client
-        self._functions = functions
+        self._bus = bus
         self._spool_dir = spool_dir
         self._max_decoded_samples = max_decoded_samples
-        self._suspects = suspects or CrashGuard(client, functions)
+        self._guard = guard or CrashGuard(bus)
 
     async def handle(self, assignment: Assignment) -> None:
         """Decode one file to its end. The job fails if the file cannot be decoded or killed every worker that tried."""
         owner = assignment.owner
         replica = assignment.fields.get(b"owner:audio", b"").decode()
-        async with self._suspects.stage(
+        async with self._guard.stage(
             owner.keys, owner.epoch, keys.STAGE_AUDIO, replica, assignment.follows, "pcm_seq"
         ) as allowed:
             if allowed:
@@ -101,7 +100,7 @@ class FileJobs:
         owner = assignment.owner
         written = int(assignment.fields.get(b"pcm_seq", b"0"))
         path = _spooled(self._spool_dir, _decode_config(assignment.fields[b"config"]))
-        writer = PcmWriter(self._functions, owner, max_samples=MAX_AHEAD_S * AUDIO_RATE_HZ)
+        writer = PcmWriter(self._bus, owner, max_samples=MAX_AHEAD_S * AUDIO_RATE_HZ)
         async with _in_own_thread(path, self._max_decoded_samples, lambda: self._must_be_active(owner)) as (
             total_samples,
             frames,
@@ -123,7 +122,7 @@ class FileJobs:
 
     async def _try_to_set(self, owner: Ownership, fields: Mapping[str, str]) -> None:
         state = owner.keys.state
-        async with self._client.pipeline() as pipe:
+        async with self._bus.client.pipeline() as pipe:
             while True:
                 # Without WATCH, a write after a concurrent cancellation would undo it; with it, the write fails.
                 await pipe.watch(state)
@@ -140,15 +139,13 @@ class FileJobs:
 
     async def _must_be_active(self, owner: Ownership) -> None:
         """Raise OwnershipLost once the job was cancelled or taken over."""
-        await until_answered(lambda: _check_active(self._client, owner))
+        await until_answered(lambda: _check_active(self._bus.client, owner))
 
     async def _fail(self, owner: Ownership, error: SttError) -> None:
         _log.info("file job failed", job_id=owner.keys.id, code=error.code, cause=error.message)
         body = encode_json(JobError(error.code, error.message))
         await until_answered(
-            lambda: self._functions.jobs.finish(
-                owner.keys, owner.epoch, JobStatus.FAILED.value, error=body, now_ms=wall_ms()
-            )
+            lambda: self._bus.jobs.finish(owner.keys, owner.epoch, JobStatus.FAILED.value, error=body, now_ms=wall_ms())
         )
 
 

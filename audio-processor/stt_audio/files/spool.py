@@ -8,9 +8,9 @@ from typing import Any
 
 import redis
 import structlog
-from redis.asyncio import Redis
 
 from stt_shared.contracts.jobs import JobStatus
+from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import job_keys
 
 _log = structlog.get_logger()
@@ -26,17 +26,17 @@ STALE_PART_S = 3600.0
 _OURS = re.compile(r"(?P<job_id>[A-Za-z0-9_-]{16,128})(\..*)?")
 
 
-async def sweep_for_ever(client: Redis, spool_dir: Path) -> None:
+async def sweep_for_ever(bus: Bus, spool_dir: Path) -> None:
     """Sweep regularly until cancelled."""
     while True:
         try:
-            await sweep(client, spool_dir)
+            await sweep(bus, spool_dir)
         except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
             _log.warning("spool folder not swept", cause=str(error))
         await asyncio.sleep(SWEEP_EVERY_S)
 
 
-async def sweep(client: Redis, spool_dir: Path) -> int:
+async def sweep(bus: Bus, spool_dir: Path) -> int:
     """Delete files that are not needed; return how many. A file's name is its job's id, perhaps with an extension."""
     deleted = 0
     for path, age_s in await asyncio.to_thread(_files, spool_dir):
@@ -44,7 +44,7 @@ async def sweep(client: Redis, spool_dir: Path) -> int:
         if match is None:
             continue
         job_id = match["job_id"]
-        fields: list[Any] = await client.hmget(job_keys(job_id).state, ["epoch", "status"])
+        fields: list[Any] = await bus.client.hmget(job_keys(job_id).state, ["epoch", "status"])
         epoch, status = fields
         ended = status is not None and JobStatus(status.decode()).is_final
         patience_s = STALE_PART_S if path.suffix == ".part" else ORPHAN_AGE_S

@@ -7,7 +7,6 @@ from typing import cast
 
 import redis
 import structlog
-from redis.asyncio import Redis
 
 from stt_audio.live.decoder import live_decoder
 from stt_audio.live.pipeline import LivePipeline
@@ -17,10 +16,9 @@ from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.frames import Frame, FrameKind, StreamError
 from stt_shared.contracts.session import SessionState, session_state
 from stt_shared.process.metrics import SESSIONS, SESSIONS_TOTAL
-from stt_shared.redis.channels import ChannelHub
 from stt_shared.redis.retry import until_answered
-from stt_shared.streams.reader import LogHole, LogReader, read_audio
-from stt_shared.streams.sessions import SessionStreams
+from stt_shared.streams.bus import Bus
+from stt_shared.streams.reader import LogHole, LogReader
 from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.stage import Assignment
 
@@ -34,26 +32,22 @@ class LiveSessions:
 
     def __init__(
         self,
-        client: Redis,
-        functions: SessionStreams,
-        hub: ChannelHub,
+        bus: Bus,
         executor: Executor,
         max_decoded_samples: int,
-        suspects: CrashGuard | None = None,
+        guard: CrashGuard | None = None,
     ) -> None:
-        self._client = client
-        self._functions = functions
-        self._hub = hub
+        self._bus = bus
         self._executor = executor
         self._max_decoded_samples = max_decoded_samples
-        self._suspects = suspects or CrashGuard(client, functions)
+        self._guard = guard or CrashGuard(bus)
 
     async def handle(self, assignment: Assignment) -> None:
         """Decode one session until its STOP, its end or the loss of its ownership."""
         SESSIONS_TOTAL.labels(SERVICE).inc()
         with SESSIONS.labels(SERVICE).track_inprogress(), contextlib.suppress(OwnershipLost):
             state = session_state(assignment.fields)
-            writer = PcmWriter(self._functions, assignment.owner, seq=state.pcm_seq, unserved_s=UNSERVED_S)
+            writer = PcmWriter(self._bus, assignment.owner, seq=state.pcm_seq, unserved_s=UNSERVED_S)
             try:
                 await self._decode(assignment, state, writer)
             except (LogHole, WriteHole) as hole:
@@ -76,9 +70,9 @@ class LiveSessions:
         if progress.ended:
             return
         writer.position_samples = progress.written_samples
-        trial = await self._suspects.session(assignment, "consumed_seq")
+        trial = await self._guard.session(assignment, "consumed_seq")
         decoder = live_decoder(state.config, self._executor, self._max_decoded_samples, progress.checkpoint())
-        reader = read_audio(self._client, self._hub, assignment.owner.keys, progress.keep_from - 1)
+        reader = self._bus.sessions.read_audio(assignment.owner.keys, progress.keep_from - 1)
         try:
             async with contextlib.aclosing(self._frames(assignment, reader)) as frames:
                 await LivePipeline(writer, decoder, progress, trial).run(frames)
@@ -103,15 +97,15 @@ class LiveSessions:
                 await until_answered(self._ping)
 
     async def _ping(self) -> None:
-        await self._client.ping()
+        await self._bus.client.ping()
 
     async def _is_ours(self, assignment: Assignment) -> bool:
         owner = assignment.owner
-        epoch, state, fence = await self._client.hmget(owner.keys.state, ["epoch", "state", f"fence:{owner.stage}"])
+        epoch, state, fence = await self._bus.client.hmget(owner.keys.state, ["epoch", "state", f"fence:{owner.stage}"])
         return (epoch, fence) == (owner.epoch.encode(), str(owner.fence).encode()) and state != b"done"
 
     async def _last_seq(self, assignment: Assignment) -> int:
-        return int(await self._client.hget(assignment.owner.keys.state, "pcm_seq") or 0)
+        return int(await self._bus.client.hget(assignment.owner.keys.state, "pcm_seq") or 0)
 
 
 async def _write_failure(writer: PcmWriter, error: SttError) -> None:

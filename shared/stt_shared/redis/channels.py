@@ -97,6 +97,8 @@ class ChannelHub:
         self._client = client
         self._cluster = as_cluster(client)
         self._sharded = sharded or self._cluster is not None
+        self.publish_command = "SPUBLISH" if self._sharded else "PUBLISH"
+        """Redis command that publishes to these channels."""
         self._probes = probes
         self._own_channel = own_channel
         self._inboxes: dict[str, set[Inbox]] = {}
@@ -143,6 +145,13 @@ class ChannelHub:
                 for subscriber in self._subscribers.values():
                     if channel in subscriber.subscriptions:
                         await subscriber.unsubscribe(channel)
+
+    async def publish(self, channel: str, payload: bytes) -> None:
+        """Publish a message to the current subscribers of ``channel``; it is not stored."""
+        if self._sharded:
+            await self._client.spublish(channel, payload)
+        else:
+            await self._client.publish(channel, payload)
 
     def on_message(self, channel: str, payload: bytes) -> None:
         """Put a message into the channel's inboxes; called by a subscriber."""

@@ -71,13 +71,9 @@ class ClusterPipeline(Pipeline):
 
 
 _AS_IT_IS = "return redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2))"
-_KEPT_AS = "stt_lane"
 
 
-def pipeline_for(client: Redis) -> Pipeline:
-    """Return the client's only pipeline, to a single server or to a cluster."""
-    lane: Pipeline | None = client.__dict__.get(_KEPT_AS)
-    if lane is None:
-        cluster = as_cluster(client)
-        lane = client.__dict__[_KEPT_AS] = Pipeline(client) if cluster is None else ClusterPipeline(client, cluster)
-    return lane
+def new_pipeline(client: Redis) -> Pipeline:
+    """Return a pipeline to the client's single server or cluster."""
+    cluster = as_cluster(client)
+    return Pipeline(client) if cluster is None else ClusterPipeline(client, cluster)

@@ -2,42 +2,39 @@
 
 import uuid
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any
-
-from redis.asyncio import Redis
 
 from stt_shared.contracts.conversation import LiveUtterance, Utterance, utterance_from, without_place
 from stt_shared.contracts.session import encode_json
-from stt_shared.redis.channels import InboxSource
-from stt_shared.redis.pipeline import LuaFunction, Pipeline
+from stt_shared.redis.channels import ChannelHub, InboxSource
+from stt_shared.redis.pipeline import Pipeline
 from stt_shared.streams import keys
 from stt_shared.streams.reader import LogReader
+from stt_shared.streams.scripts import script
+from stt_shared.streams.transcripts import TranscriptQueue
 
 MAX_KEPT = 5000
 """Approximate number of utterances that a viewer can catch up on; older ones are in the store."""
-MAX_SAID_WAITING = 100_000
-"""Approximate number of utterances and results that may wait for the store; beyond it the oldest are dropped."""
 _OVERTAKEN_MS = 60_000
 """Delay by which an utterance may follow one that ended later; longer than any speaker's transcription lag."""
 
 
 class ConversationStreams:
-    """Writes to the keys of conversations; all of them may be repeated."""
+    """State and logs of conversations. All writes may be repeated."""
 
-    def __init__(self, client: Redis, lane: Pipeline, publish: str) -> None:
-        self._client = client
-        self._lane = lane
-        self._publish = publish
-        self._say = LuaFunction.of(resources.files("stt_shared.streams").joinpath("scripts/say.lua").read_text())
+    def __init__(self, pipeline: Pipeline, channels: ChannelHub, transcripts: TranscriptQueue) -> None:
+        self._pipeline = pipeline
+        self._channels = channels
+        self._transcripts = transcripts
+        self._say = script("say")
 
     async def send(self, utterance: Utterance) -> None:
         """Send an utterance to the store at least once, then to its conversation, if it has one, exactly once."""
-        await self.queue_for_store("utterance", encode_json(utterance))
+        await self._transcripts.put("utterance", encode_json(utterance))
         if utterance.conversation_id is None:
             return
         at = keys.conversation_keys(utterance.conversation_id)
-        await self._lane.call(
+        await self._pipeline.call(
             self._say,
             [at.state, at.log, at.channel, at.newest_of(utterance.instance)],
             [
@@ -46,62 +43,77 @@ class ConversationStreams:
                 uuid.uuid4().hex,
                 keys.CONVERSATION_TTL_S,
                 MAX_KEPT,
-                self._publish,
+                self._channels.publish_command,
             ],
-        )
-
-    async def queue_for_store(self, kind: str, body: bytes) -> None:
-        """Queue an entry for the transcript store: a settled utterance, or the id of a job that has ended."""
-        await self._client.xadd(
-            keys.TRANSCRIPTS_WAITING, {"kind": kind, "body": body}, maxlen=MAX_SAID_WAITING, approximate=True
         )
 
     async def publish_live(self, unsettled: LiveUtterance) -> None:
         """Publish an utterance in progress to the viewers that are connected at this moment."""
         channel = keys.conversation_keys(unsettled.conversation_id).unsettled
-        if self._publish == "SPUBLISH":
-            await self._client.spublish(channel, encode_json(unsettled))
-        else:
-            await self._client.publish(channel, encode_json(unsettled))
+        await self._channels.publish(channel, encode_json(unsettled))
 
+    def read(self, conversation_id: str, position: int, channels: InboxSource) -> LogReader[Utterance]:
+        """Return a reader of the utterances after ``position``; the oldest may have been trimmed.
 
-def read_conversation(client: Redis, hub: InboxSource, conversation_id: str, position: int) -> LogReader[Utterance]:
-    """Return a reader of the utterances after ``position``; the oldest may have been trimmed."""
+        ``channels``: where to listen for the conversation's channel.
+        """
 
-    def from_message(payload: bytes) -> tuple[int, Utterance]:
-        utterance = utterance_from(payload)
-        return utterance.seq, utterance
+        def from_message(payload: bytes) -> tuple[int, Utterance]:
+            utterance = utterance_from(payload)
+            return utterance.seq, utterance
 
-    def from_entry(_: int, fields: Mapping[bytes, bytes]) -> Utterance:
-        return utterance_from(fields[b"event"])
+        def from_entry(_: int, fields: Mapping[bytes, bytes]) -> Utterance:
+            return utterance_from(fields[b"event"])
 
-    channel = keys.conversation_keys(conversation_id).channel
-    return LogReader(client, hub, channel, position, from_message=from_message, from_entry=from_entry, allow_holes=True)
+        return LogReader(
+            self._pipeline,
+            channels,
+            keys.conversation_keys(conversation_id).channel,
+            position,
+            from_message=from_message,
+            from_entry=from_entry,
+            allow_holes=True,
+        )
 
+    async def epoch(self, conversation_id: str) -> str:
+        """Return the conversation's epoch, '' before its first utterance.
 
-async def conversation_epoch(client: Redis, conversation_id: str) -> str:
-    """Return the conversation's epoch, '' before its first utterance; it changes when the keys expire or are lost."""
-    epoch: Any = await client.hget(keys.conversation_keys(conversation_id).state, "epoch")
-    return epoch.decode() if epoch else ""
+        It changes when the keys expire or are lost.
+        """
+        epoch: bytes | None = await self._pipeline.command(
+            "HGET", keys.conversation_keys(conversation_id).state, "epoch"
+        )
+        return epoch.decode() if epoch else ""
 
+    async def seq_before(self, conversation_id: str, spoken_since_ms: float) -> int:
+        """Return the position before the first utterance that ended at ``spoken_since_ms`` (wall clock) or later."""
+        newest = "+"
+        position: int | None = None
+        while True:
+            entries = await self._newest(conversation_id, newest, 64)
+            for seq, utterance in entries:
+                ended_ms = utterance.spoken_ms + utterance.end_ms - utterance.start_ms
+                if position is None:
+                    position = seq
+                if ended_ms >= spoken_since_ms:
+                    position = seq - 1
+                elif ended_ms < spoken_since_ms - _OVERTAKEN_MS:
+                    return position
+            if len(entries) < 64:
+                return position or 0
+            newest = f"({entries[-1][0]}-0"
 
-async def seq_before(client: Redis, conversation_id: str, spoken_since_ms: float) -> int:
-    """Return the position after which all utterances stand that ended at ``spoken_since_ms`` (wall clock) or later."""
-    log = keys.conversation_keys(conversation_id).log
-    newest: Any = "+"
-    place: int | None = None
-    while True:
-        entries: Any = await client.xrevrange(log, max=newest, count=64)
-        for entry_id, fields in entries:
-            seq = int(entry_id.partition(b"-")[0])
-            said = utterance_from(fields[b"event"])
-            ended_ms = said.spoken_ms + said.end_ms - said.start_ms
-            if place is None:
-                place = seq
-            if ended_ms >= spoken_since_ms:
-                place = seq - 1
-            elif ended_ms < spoken_since_ms - _OVERTAKEN_MS:
-                return place
-        if len(entries) < 64:
-            return place or 0
-        newest = f"({entries[-1][0].decode()}"
+    async def newest(self, conversation_id: str, count: int) -> list[Utterance]:
+        """Return the newest ``count`` utterances, newest first."""
+        return [utterance for _, utterance in await self._newest(conversation_id, "+", count)]
+
+    async def newest_message(self, channel: str) -> bytes | None:
+        """Return the newest entry of a channel's log, as it was published; None when the log is empty."""
+        entries: Any = await self._pipeline.command("XREVRANGE", f"{channel}:log", "+", "-", "COUNT", 1)
+        return entries[0][1][1] if entries else None
+
+    async def _newest(self, conversation_id: str, last: str, count: int) -> list[tuple[int, Utterance]]:
+        log = keys.conversation_keys(conversation_id).log
+        entries: Any = await self._pipeline.command("XREVRANGE", log, last, "-", "COUNT", count)
+        # An entry's only field is "event".
+        return [(int(entry_id.partition(b"-")[0]), utterance_from(row[1])) for entry_id, row in entries]

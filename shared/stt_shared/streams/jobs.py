@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any, Literal
 
-from stt_shared.redis.pipeline import Argument, LuaFunction, Pipeline
+from stt_shared.contracts.frames import Frame
+from stt_shared.redis.channels import ChannelHub
+from stt_shared.redis.pipeline import Argument, Pipeline
 from stt_shared.streams import keys
 from stt_shared.streams.keys import StreamKeys
+from stt_shared.streams.reader import LogReader, pcm_reader
+from stt_shared.streams.scripts import script
 
 MAX_DEAD_KEPT = 1000
 """Approximate number of entries kept in the stream of dead jobs; the oldest are trimmed first."""
@@ -56,12 +59,13 @@ class Cut:
 class JobStreams:
     """Atomic, idempotent writes to the keys of jobs."""
 
-    def __init__(self, lane: Pipeline) -> None:
-        self._lane = lane
-        self._create = _function("create_jobs")
-        self._hand_out = _function("hand_out")
-        self._finish = _function("finish_job")
-        self._store_part = _function("store_part")
+    def __init__(self, pipeline: Pipeline, channels: ChannelHub) -> None:
+        self._pipeline = pipeline
+        self._channels = channels
+        self._create = script("create_jobs")
+        self._hand_out = script("hand_out")
+        self._finish = script("finish_job")
+        self._store_part = script("store_part")
 
     async def create(
         self, jobs: Sequence[NewJob], now_ms: float, *, key_hash: str = "", fingerprint: str = ""
@@ -74,7 +78,7 @@ class JobStreams:
         for job in jobs:
             arguments += [job.job_id, job.epoch, job.config]
         states = [keys.job_keys(job.job_id).state for job in jobs]
-        answer: list[bytes] = await self._lane.call(
+        answer: list[bytes] = await self._pipeline.call(
             self._create, [keys.JOBS_WAITING, keys.job_request(key_hash), *states], arguments
         )
         if answer[0] == b"conflict":
@@ -110,7 +114,7 @@ class JobStreams:
         ]
         for message, pcm in chunks:
             arguments += [message, pcm]
-        answer: list[Any] = await self._lane.call(
+        answer: list[Any] = await self._pipeline.call(
             self._hand_out, [at.state, keys.job_parts(at.id), keys.JOB_CHUNKS, at.pcm_log], arguments
         )
         return DispatchResult(answer[0].decode(), int(answer[2]))
@@ -134,7 +138,7 @@ class JobStreams:
         arguments: list[Argument] = [epoch, status, result, error, int(now_ms), keys.JOB_TTL_S]
         arguments += [part, " ".join(workers), MAX_DEAD_KEPT, at.id]
         at_keys = [at.state, keys.job_parts(at.id), at.pcm_log, keys.JOBS_DEAD]
-        return bool(await self._lane.call(self._finish, at_keys, arguments))
+        return bool(await self._pipeline.call(self._finish, at_keys, arguments))
 
     async def store_part(
         self, at: StreamKeys, epoch: str, index: int, result: bytes, *, language: str, n_samples: int
@@ -144,9 +148,9 @@ class JobStreams:
         Returns (results stored, chunks in total or -1 while unknown), None when the job has ended.
         """
         arguments: list[Argument] = [epoch, index, result, language, n_samples, keys.JOB_TTL_S]
-        answer: list[Any] = await self._lane.call(self._store_part, [at.state, keys.job_parts(at.id)], arguments)
+        answer: list[Any] = await self._pipeline.call(self._store_part, [at.state, keys.job_parts(at.id)], arguments)
         return (int(answer[1]), int(answer[2])) if answer[0] == b"ok" else None
 
-
-def _function(name: str) -> LuaFunction:
-    return LuaFunction.of(resources.files("stt_shared.streams").joinpath(f"scripts/{name}.lua").read_text())
+    def read_pcm(self, at: StreamKeys, position: int) -> LogReader[Frame]:
+        """Return a reader of the 16 kHz frames after ``position``."""
+        return pcm_reader(self._pipeline, self._channels, at, position)

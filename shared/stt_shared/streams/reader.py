@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from redis.asyncio import Redis
 
 from stt_shared.contracts.frames import Frame, frame_from_entry, frame_from_published
-from stt_shared.redis.channels import ChannelHub, InboxSource
-from stt_shared.redis.cluster_pipeline import pipeline_for
+from stt_shared.redis.channels import InboxSource
+from stt_shared.redis.pipeline import Pipeline
 from stt_shared.streams.keys import StreamKeys
 
 Item = TypeVar("Item")
@@ -55,8 +54,8 @@ class LogReader(Generic[Item]):
 
     def __init__(
         self,
-        client: Redis,
-        hub: InboxSource,
+        pipeline: Pipeline,
+        channels: InboxSource,
         channel: str,
         position: int,
         *,
@@ -64,8 +63,8 @@ class LogReader(Generic[Item]):
         from_entry: Callable[[int, Mapping[bytes, bytes]], Item | None],
         allow_holes: bool,
     ) -> None:
-        self._lane = pipeline_for(client)
-        self._hub = hub
+        self._pipeline = pipeline
+        self._channels = channels
         self._channel = channel
         self._from_message = from_message
         self._from_entry = from_entry
@@ -77,7 +76,7 @@ class LogReader(Generic[Item]):
 
         Raises LogHole when items are permanently lost (unless holes are allowed).
         """
-        async with self._hub.listen(self._channel) as inbox:
+        async with self._channels.listen(self._channel) as inbox:
             async for item in self._logged():
                 yield item
             while True:
@@ -102,7 +101,7 @@ class LogReader(Generic[Item]):
 
     async def _logged(self) -> AsyncIterator[Item]:
         while True:
-            entries: Any = await self._lane.command(
+            entries: Any = await self._pipeline.command(
                 "XRANGE", self._channel + ":log", f"({self.position}-0", "+", "COUNT", _PAGE
             )
             for entry_id, row in entries:
@@ -120,17 +119,19 @@ class LogReader(Generic[Item]):
         self.position = seq
 
 
-def read_audio(client: Redis, hub: ChannelHub, at: StreamKeys, position: int) -> LogReader[Frame]:
+def audio_reader(pipeline: Pipeline, channels: InboxSource, at: StreamKeys, position: int) -> LogReader[Frame]:
     """Return a reader of the ingest frames after ``position``."""
-    return _frames(client, hub, at.audio, position)
+    return _frame_reader(pipeline, channels, at.audio, position)
 
 
-def read_pcm(client: Redis, hub: ChannelHub, at: StreamKeys, position: int) -> LogReader[Frame]:
+def pcm_reader(pipeline: Pipeline, channels: InboxSource, at: StreamKeys, position: int) -> LogReader[Frame]:
     """Return a reader of the 16 kHz frames after ``position``."""
-    return _frames(client, hub, at.pcm, position)
+    return _frame_reader(pipeline, channels, at.pcm, position)
 
 
-def read_events(client: Redis, hub: ChannelHub, at: StreamKeys, epoch: str, position: int) -> LogReader[RawEvent]:
+def event_reader(
+    pipeline: Pipeline, channels: InboxSource, at: StreamKeys, epoch: str, position: int
+) -> LogReader[RawEvent]:
     """Return a reader of the events of ``epoch`` after number ``position``.
 
     Holes are allowed because superseded partials are deleted from the log. A session that is opened again writes under
@@ -152,21 +153,15 @@ def read_events(client: Redis, hub: ChannelHub, at: StreamKeys, epoch: str, posi
         return event(fields[b"event"])
 
     return LogReader(
-        client, hub, at.results, position, from_message=from_message, from_entry=from_entry, allow_holes=True
+        pipeline, channels, at.results, position, from_message=from_message, from_entry=from_entry, allow_holes=True
     )
 
 
-def _frames(client: Redis, hub: ChannelHub, channel: str, position: int) -> LogReader[Frame]:
+def _frame_reader(pipeline: Pipeline, channels: InboxSource, channel: str, position: int) -> LogReader[Frame]:
     def from_message(payload: bytes) -> tuple[int, Frame]:
         frame = frame_from_published(payload)
         return frame.seq, frame
 
     return LogReader(
-        client, hub, channel, position, from_message=from_message, from_entry=frame_from_entry, allow_holes=False
+        pipeline, channels, channel, position, from_message=from_message, from_entry=frame_from_entry, allow_holes=False
     )
-
-
-async def read_state(client: Redis, at: StreamKeys) -> dict[bytes, bytes]:
-    """Return the session's or job's hash; empty when there is none."""
-    fields: Any = await client.hgetall(at.state)
-    return dict(fields)

@@ -1,4 +1,4 @@
-"""Typed atomic functions of sessions. The header of each .lua file documents its keys, arguments and replies.
+"""State of sessions: typed atomic functions. The header of each .lua file documents its keys, arguments and replies.
 
 Every write names the epoch that its caller assumes and, when the caller owns a stage, its fence. Redis refuses outdated
 writes in the same step, so a replica that was frozen and wakes up cannot change anything.
@@ -7,22 +7,19 @@ writes in the same step, so a replica that was frozen and wakes up cannot change
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from types import MappingProxyType
 from typing import Any
-
-from redis.asyncio import Redis
 
 from stt_shared.contracts.events import Event, Final, encode_event
 from stt_shared.contracts.frames import Frame, IngestPosition
 from stt_shared.contracts.session import AUDIO_RATE_HZ, TakeoverState, encode_json
-from stt_shared.redis.cluster import as_cluster
-from stt_shared.redis.cluster_pipeline import pipeline_for
-from stt_shared.redis.pipeline import Argument, LuaFunction
+from stt_shared.redis.channels import ChannelHub
+from stt_shared.redis.pipeline import Argument, Pipeline
 from stt_shared.streams import keys
-from stt_shared.streams.conversations import ConversationStreams
-from stt_shared.streams.jobs import JobStreams
 from stt_shared.streams.keys import StreamKeys
+from stt_shared.streams.ownership import Ownership, WriteResult
+from stt_shared.streams.reader import LogReader, RawEvent, audio_reader, event_reader, pcm_reader
+from stt_shared.streams.scripts import script
 
 MAX_INGEST_LOG_BYTES = 8 * 1024**2
 """Undecoded bytes in an ingest log, in any encoding, at which the gateway has to wait."""
@@ -39,30 +36,6 @@ def pcm_log_is_full(pcm_seq: int, pcm_samples: int, committed_seq: int, committe
     """Return whether append_frame.lua would find the PCM log full, given the fields of the session's hash."""
     waiting_bytes = 2 * max(0, pcm_samples - committed_samples) + LOG_ENTRY_BYTES * (pcm_seq - committed_seq)
     return waiting_bytes >= 2 * MAX_PCM_LOG_SAMPLES
-
-
-class WriteResult(enum.StrEnum):
-    """Result of a write."""
-
-    OK = "ok"
-    DUPLICATE = "duplicate"  # was written before; equivalent to OK
-    HOLE = "hole"  # the entry before it is missing
-    FULL = "full"  # wait and try again
-    FENCED = "fenced"  # another replica or connection owns this stage
-    GONE = "gone"  # the session has ended, or was opened again under another epoch
-
-
-_WRITTEN = {written.value.encode(): written for written in WriteResult}
-
-
-@dataclass(frozen=True)
-class Ownership:
-    """The right to write for one stage of one session or job. ``stage`` '' has no owner and needs no fence."""
-
-    keys: StreamKeys
-    epoch: str
-    stage: str = ""
-    fence: int = 0
 
 
 @dataclass(frozen=True)
@@ -133,24 +106,24 @@ class AttachRefusal(enum.StrEnum):
     BEHIND = "behind"  # Redis has an older state than the client
 
 
-class SessionStreams:
-    """Atomic writes to the keys of sessions and jobs."""
+_RESULTS = {result.value.encode(): result for result in WriteResult}
 
-    def __init__(self, client: Redis, *, sharded: bool = False) -> None:
-        self._client = client
-        self._lane = pipeline_for(client)
-        self._publish = "SPUBLISH" if sharded or as_cluster(client) else "PUBLISH"
-        self._open = _function("open")
-        self._attach = _function("attach")
-        self._leave = _function("leave")
-        self._append = _function("append_frame")
-        self._emit = _function("emit_event")
-        self._claim = _function("claim")
-        self._release = _function("release")
-        self._count_crash = _function("count_crash")
-        self.jobs = JobStreams(self._lane)
-        """Functions that only jobs have."""
-        self.conversations = ConversationStreams(client, self._lane, self._publish)
+
+class SessionStreams:
+    """State and logs of live sessions."""
+
+    def __init__(self, pipeline: Pipeline, channels: ChannelHub) -> None:
+        self._pipeline = pipeline
+        self._channels = channels
+        self._publish = channels.publish_command
+        self._open = script("open")
+        self._attach = script("attach")
+        self._leave = script("leave")
+        self._append = script("append_frame")
+        self._emit = script("emit_event")
+        self._claim = script("claim")
+        self._release = script("release")
+        self._count_crash = script("count_crash")
 
     async def open(
         self,
@@ -169,7 +142,7 @@ class SessionStreams:
         ``token_hash``: hash of the token that the session can be resumed with. ``hold``: how long a session that
         already has the id keeps it.
         """
-        answer: list[Any] = await self._lane.call(
+        answer: list[Any] = await self._pipeline.call(
             self._open,
             [at.state, at.audio_log, at.pcm_log, at.results_log],
             [
@@ -198,7 +171,7 @@ class SessionStreams:
 
         ``finals``, ``committed_samples``: newest final and committed position that its client has.
         """
-        answer: list[Any] = await self._lane.call(
+        answer: list[Any] = await self._pipeline.call(
             self._attach, [at.state], [token_hash, finals, committed_samples, ttl_s]
         )
         if answer[0] != b"ok":
@@ -214,29 +187,40 @@ class SessionStreams:
         """
         at = owner.keys
         return bool(
-            await self._lane.call(
+            await self._pipeline.call(
                 self._leave,
                 [at.state, at.audio_log, at.pcm_log, at.results_log],
                 [owner.epoch, owner.fence, "1" if forget else ""],
             )
         )
 
-    async def publish(self, channel: str, payload: bytes) -> None:
-        """Publish a message to the current subscribers of ``channel``; it is not stored."""
-        if self._publish == "SPUBLISH":
-            await self._client.spublish(channel, payload)
-        else:
-            await self._client.publish(channel, payload)
-
     async def fields(self, at: StreamKeys, *names: str) -> list[bytes | None]:
         """Return fields of the session's or job's hash, None for each that does not exist."""
-        values: list[bytes | None] = await self._lane.command("HMGET", at.state, *names)
+        values: list[bytes | None] = await self._pipeline.command("HMGET", at.state, *names)
         return values
+
+    async def all_fields(self, at: StreamKeys) -> dict[bytes, bytes]:
+        """Return the session's or job's hash; empty when there is none."""
+        answer: Any = await self._pipeline.command("HGETALL", at.state)
+        # RESP3 has a map; a script's reply (redis/cluster_pipeline.py) is a list.
+        return answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=True))
 
     async def has_worker(self, at: StreamKeys, stage: str) -> bool:
         """Return whether the stage has an owner with a current heartbeat."""
         (owner,) = await self.fields(at, f"owner:{stage}")
-        return bool(owner and await self._client.exists(keys.replica_alive(owner.decode())))
+        return bool(owner and await self._pipeline.command("EXISTS", keys.replica_alive(owner.decode())))
+
+    def read_audio(self, at: StreamKeys, position: int) -> LogReader[Frame]:
+        """Return a reader of the ingest frames after ``position``."""
+        return audio_reader(self._pipeline, self._channels, at, position)
+
+    def read_pcm(self, at: StreamKeys, position: int) -> LogReader[Frame]:
+        """Return a reader of the 16 kHz frames after ``position``."""
+        return pcm_reader(self._pipeline, self._channels, at, position)
+
+    def read_events(self, at: StreamKeys, epoch: str, position: int) -> LogReader[RawEvent]:
+        """Return a reader of the events of ``epoch`` after number ``position``."""
+        return event_reader(self._pipeline, self._channels, at, epoch, position)
 
     async def append_audio(
         self,
@@ -312,7 +296,7 @@ class SessionStreams:
         keep_from: int = 0,
         fields: Mapping[str, Argument] = MappingProxyType({}),
     ) -> WriteResult:
-        answer: list[Any] = await self._lane.call(
+        answer: list[Any] = await self._pipeline.call(
             self._append,
             [owner.keys.state, log, channel, source_log],
             [
@@ -336,7 +320,7 @@ class SessionStreams:
                 *(part for field in fields.items() for part in field),
             ],
         )
-        return _WRITTEN[answer[0]]
+        return _RESULTS[answer[0]]
 
     async def emit(self, owner: Ownership, event: Event, commit: Commit | None = None) -> tuple[WriteResult, int]:
         """Number, log and publish ``event``; with ``commit``, also move the committed position.
@@ -356,7 +340,7 @@ class SessionStreams:
         self, owner: Ownership, body: bytes, kind: str, utterance: int, commit: Commit | None
     ) -> tuple[WriteResult, int]:
         at = owner.keys
-        answer: list[Any] = await self._lane.call(
+        answer: list[Any] = await self._pipeline.call(
             self._emit,
             [at.state, at.results_log, at.results, at.pcm_log, at.audio_log],
             [
@@ -374,7 +358,7 @@ class SessionStreams:
                 self._publish,
             ],
         )
-        return _WRITTEN[answer[0]], int(answer[1])
+        return _RESULTS[answer[0]], int(answer[1])
 
     async def claim(
         self, at: StreamKeys, epoch: str, stage: str, replica: str, follows: str = "", *, name: bytes = b""
@@ -384,7 +368,7 @@ class SessionStreams:
         Returns None when the work has ended or has another owner. A claim with a ``name`` may be repeated, which
         happens when its reply is lost.
         """
-        answer: list[Any] = await self._lane.call(self._claim, [at.state], [epoch, stage, replica, follows, name])
+        answer: list[Any] = await self._pipeline.call(self._claim, [at.state], [epoch, stage, replica, follows, name])
         return Ownership(at, epoch, stage, int(answer[1])) if answer[0] == b"ok" else None
 
     async def release(self, owner: Ownership) -> bool:
@@ -392,7 +376,9 @@ class SessionStreams:
 
         Returns False when ``owner`` had already lost the stage.
         """
-        return bool(await self._lane.call(self._release, [owner.keys.state], [owner.epoch, owner.stage, owner.fence]))
+        return bool(
+            await self._pipeline.call(self._release, [owner.keys.state], [owner.epoch, owner.stage, owner.fence])
+        )
 
     async def count_crash(
         self,
@@ -409,11 +395,7 @@ class SessionStreams:
         Returns the workers that died of it since it last made progress. The death is not counted unless ``blamed``; see
         work/crash_guard.py.
         """
-        answer: bytes = await self._lane.call(
+        answer: bytes = await self._pipeline.call(
             self._count_crash, [at.state], [epoch, part, dead_replica, progress_field, int(blamed)]
         )
         return answer.decode().split()
-
-
-def _function(name: str) -> LuaFunction:
-    return LuaFunction.of(resources.files("stt_shared.streams").joinpath(f"scripts/{name}.lua").read_text())

@@ -6,7 +6,7 @@ come one after another and end, however many replicas decide on the same figures
 
 from collections.abc import Sequence
 
-from stt_shared.work.heartbeat import ReplicaStatus
+from stt_shared.streams.replicas import ReplicaStatus
 
 LEAST_DIFFERENCE = 2
 """Minimum difference in sessions between giver and receiver: with a smaller one they would only swap roles."""

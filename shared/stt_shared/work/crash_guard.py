@@ -11,15 +11,14 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import structlog
-from redis.asyncio import Redis
 
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.jobs import JobError, JobStatus
 from stt_shared.contracts.session import encode_json
 from stt_shared.process.clock import wall_ms
 from stt_shared.streams import keys
+from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import StreamKeys
-from stt_shared.streams.sessions import SessionStreams
 from stt_shared.work.stage import Assignment
 
 _log = structlog.get_logger()
@@ -76,9 +75,8 @@ class CrashGuard:
     its probation is short and waits for no stage, while the probation of a stage begins when no chunk is on probation.
     """
 
-    def __init__(self, client: Redis, functions: SessionStreams) -> None:
-        self._client = client
-        self._functions = functions
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
         self._alone = asyncio.Lock()
         self._one_stage = asyncio.Lock()
         self._telling = asyncio.Lock()
@@ -146,7 +144,7 @@ class CrashGuard:
             named = await self._named(assignment.follows)
             # A session on probation was marked whenever it could kill its worker.
             blamed = _name(at, stage) in named or not (named or workers)
-            workers = await self._functions.count_crash(
+            workers = await self._bus.sessions.count_crash(
                 at, owner.epoch, stage, assignment.follows, progress_field=progress_field, blamed=blamed
             )
         if len(workers) >= MAX_SESSION_CRASHES:
@@ -183,14 +181,14 @@ class CrashGuard:
             return 0
         named = await self._named(follows)
         blamed = not named or _name(at, part) in named
-        workers = await self._functions.count_crash(
+        workers = await self._bus.sessions.count_crash(
             at, epoch, part, follows, progress_field=progress_field, blamed=blamed
         )
         if len(workers) < MAX_CRASHES:
             return len(workers)
         _log.error("job quarantined: its workers died", job_id=at.id, part=part, workers=workers)
         message = f"{len(workers)} workers died, one after another, of this file (part: {part})"
-        await self._functions.jobs.finish(
+        await self._bus.jobs.finish(
             at,
             epoch,
             JobStatus.FAILED,
@@ -202,7 +200,7 @@ class CrashGuard:
         return None
 
     async def _named(self, replica: str) -> set[str]:
-        lines: Any = await self._client.get(keys.replica_quarantine(replica))
+        lines: Any = await self._bus.client.get(keys.replica_quarantine(replica))
         return set((lines or b"").decode().splitlines())
 
     async def _tell(self, replica: str) -> None:
@@ -214,9 +212,9 @@ class CrashGuard:
                 return
             key = keys.replica_quarantine(replica)
             if names:
-                await self._client.set(key, "\n".join(sorted(names)), ex=SUSPECT_TTL_S)
+                await self._bus.client.set(key, "\n".join(sorted(names)), ex=SUSPECT_TTL_S)
             else:
-                await self._client.delete(key)
+                await self._bus.client.delete(key)
             self._told = names
 
 

@@ -14,7 +14,7 @@ import redis
 from stt_shared.process.settings import CommonSettings, load_settings
 from stt_shared.redis.client import connect_sync
 from stt_shared.streams import keys
-from stt_shared.work.heartbeat import ReplicaStatus
+from stt_shared.streams.replicas import ReplicaStatus
 
 WELL = {"ready", "draining"}
 

@@ -9,16 +9,15 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 import redis
 import structlog
-from redis.asyncio import Redis
 
 from stt_shared.redis.client import connect_sync
 from stt_shared.redis.outage import redis_state
 from stt_shared.streams import keys
+from stt_shared.streams.replicas import ReplicaStatus
 
 _log = structlog.get_logger()
 
@@ -29,19 +28,6 @@ ALIVE_MS = 700
 """Time without a heartbeat after which other replicas consider a replica dead."""
 METRICS_EVERY_S = 2.0
 METRICS_TTL_MS = 10_000
-
-
-class ReplicaStatus(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Status that a replica reports. ``state``: starting, ready, draining, or stalled with ``reason``."""
-
-    id: str
-    service: str
-    state: str
-    started_ms: int
-    sessions: int = 0
-    capacity: int = 0
-    reason: str = ""
-    detail: dict[str, Any] = {}
 
 
 def new_replica_id(service: str) -> str:
@@ -124,29 +110,3 @@ class Heartbeat:
                 _log.warning("heartbeat failing", cause=str(error))
             else:
                 _log.error("heartbeat failing", exc_info=error)
-
-
-_decode_status = msgspec.json.Decoder(ReplicaStatus).decode
-
-
-async def living_replicas(client: Redis) -> list[ReplicaStatus]:
-    """Return all replicas with a heartbeat, and delete the status of those that died without removing it."""
-    entries: Any = await client.hgetall(keys.REPLICAS)
-    if not entries:
-        return []
-    ids = list(entries)
-    alive = await client.mget([keys.replica_alive(replica_id.decode()) for replica_id in ids])
-    dead = [replica_id for replica_id, sign in zip(ids, alive, strict=True) if sign is None]
-    if dead:
-        await client.hdel(keys.REPLICAS, *dead)
-    return [
-        _decode_status(entries[replica_id]) for replica_id, sign in zip(ids, alive, strict=True) if sign is not None
-    ]
-
-
-async def replica_metrics(client: Redis, replicas: list[ReplicaStatus]) -> dict[str, bytes]:
-    """Return Prometheus text by replica id."""
-    if not replicas:
-        return {}
-    texts: Any = await client.mget([keys.replica_metrics(replica.id) for replica in replicas])
-    return {replica.id: text for replica, text in zip(replicas, texts, strict=True) if text is not None}

@@ -11,14 +11,14 @@ import random
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 import redis
-from redis.asyncio import Redis
 
 from stt_shared.redis.client import ANSWER_TIMEOUT_S, BLOCK_MS
 from stt_shared.streams import keys
+from stt_shared.streams.bus import Bus
+from stt_shared.streams.scripts import script
 from stt_shared.work.heartbeat import BEAT_S
 
 LOOK_EVERY_S = 0.25
@@ -33,7 +33,7 @@ _LOST_REPLY_S = ANSWER_TIMEOUT_S + 0.7
 """Time after which an entry that is pending for this replica but unknown here is adopted: the reply that delivered it
 was lost."""
 
-_LEAVE_ENTRY = resources.files("stt_shared.streams").joinpath("scripts/leave_entry.lua").read_text()
+_LEAVE_ENTRY = script("leave_entry")
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,9 @@ class WorkItem:
 class WorkQueue:
     """One work stream as one replica of one consumer group uses it. For one event loop."""
 
-    def __init__(self, client: Redis, stream: str, group: str, replica_id: str) -> None:
-        self._client = client
+    def __init__(self, bus: Bus, stream: str, group: str, replica_id: str) -> None:
+        self._bus = bus
+        self._client = bus.client
         self._stream = stream
         self._group = group
         self._replica_id = replica_id
@@ -198,7 +199,7 @@ class WorkQueue:
         if fields:
             # The entry named by "first" stays, because the new entry names it too.
             arguments[4] = b""
-        await self._client.eval(_LEAVE_ENTRY, 1, self._stream, *arguments)
+        await self._bus.pipeline.call(_LEAVE_ENTRY, [self._stream], arguments)
         self._in_hand.pop(item.entry_id, None)
 
     def release_entry(self, item: WorkItem) -> None:

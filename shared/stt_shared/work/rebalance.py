@@ -5,10 +5,9 @@ import random
 
 import redis
 import structlog
-from redis.asyncio import Redis
 
+from stt_shared.streams.bus import Bus
 from stt_shared.work.balance import recipient
-from stt_shared.work.heartbeat import living_replicas
 from stt_shared.work.stage import StageWorker
 
 _log = structlog.get_logger()
@@ -18,7 +17,7 @@ LOOK_EVERY_S = 1.0
 the last move."""
 
 
-async def keep_balanced(client: Redis, stage: StageWorker, replica_id: str, service: str) -> None:
+async def keep_balanced(bus: Bus, stage: StageWorker, replica_id: str, service: str) -> None:
     """Rebalance until cancelled.
 
     Reported figures may be outdated, so two consecutive checks must agree before a session moves.
@@ -27,7 +26,7 @@ async def keep_balanced(client: Redis, stage: StageWorker, replica_id: str, serv
     while True:
         await asyncio.sleep(LOOK_EVERY_S * random.uniform(0.7, 1.3))  # noqa: S311
         try:
-            replicas = [replica for replica in await living_replicas(client) if replica.service == service]
+            replicas = [replica for replica in await bus.replicas.living() if replica.service == service]
         except (redis.ConnectionError, redis.TimeoutError) as error:
             _log.warning("replicas not listed", cause=str(error))
             before = None

@@ -13,13 +13,12 @@ from functools import partial
 
 import redis
 import structlog
-from redis.asyncio import Redis
 
 from stt_shared.process.tasks import cancel_and_wait, run_together
 from stt_shared.streams import keys
+from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import StreamKeys
-from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import Ownership, SessionStreams
+from stt_shared.streams.ownership import Ownership
 from stt_shared.work.queue import WorkItem as WorkItem
 from stt_shared.work.queue import WorkQueue as WorkQueue
 
@@ -74,8 +73,7 @@ class StageWorker:
 
     def __init__(
         self,
-        client: Redis,
-        functions: SessionStreams,
+        bus: Bus,
         source: Source,
         *,
         stage: str,
@@ -85,9 +83,8 @@ class StageWorker:
         deletes: bool,
         may_move: Callable[[str], bool] = lambda work_id: True,
     ) -> None:
-        self._client = client
-        self._functions = functions
-        self._queue = WorkQueue(client, source.stream, stage, replica_id)
+        self._bus = bus
+        self._queue = WorkQueue(bus, source.stream, stage, replica_id)
         self._stage = stage
         self._replica_id = replica_id
         self._keys_of = source.keys_of
@@ -200,7 +197,7 @@ class StageWorker:
         log = _log.bind(session_id=work_id, stage=self._stage)
         try:
             if hand.owner is not None:
-                await self._functions.release(hand.owner)
+                await self._bus.sessions.release(hand.owner)
             await self._pass_on(hand.item, to, 0)
             log.info("handed over", to=to or "anybody")
         except (redis.ConnectionError, redis.TimeoutError) as error:
@@ -223,12 +220,12 @@ class StageWorker:
         await self._queue.pass_on(item, fresh, delete=b"stage" in fields)
 
     async def _claim(self, at: StreamKeys, epoch: str, follows: str, item: WorkItem) -> Ownership | None:
-        claim = partial(self._functions.claim, at, epoch, self._stage, self._replica_id, name=item.entry_id)
+        claim = partial(self._bus.sessions.claim, at, epoch, self._stage, self._replica_id, name=item.entry_id)
         owner = await claim(follows)
         if owner is None and follows:
             # A replica that took over but died before its claim left the name of the owner before it.
-            (before,) = await self._functions.fields(at, f"owner:{self._stage}")
-            if before and not await self._client.exists(keys.replica_alive(before.decode())):
+            (before,) = await self._bus.sessions.fields(at, f"owner:{self._stage}")
+            if before and not await self._bus.replicas.is_alive(before.decode()):
                 owner = await claim(before.decode())
         return owner
 
@@ -242,7 +239,7 @@ class StageWorker:
         try:
             owner = hand.owner = await self._claim(at, epoch, follows, item)
             # A session that never had audio is deleted when its client leaves, perhaps at this moment.
-            fields = await read_state(self._client, at) if owner is not None else {}
+            fields = await self._bus.sessions.all_fields(at) if owner is not None else {}
             if owner is not None and fields:
                 log.info("taken over" if follows else "taken", fence=owner.fence)
                 await self._handle(Assignment(owner, fields, item.follows))

@@ -12,17 +12,16 @@ import msgspec
 import numpy as np
 import redis
 import structlog
-from redis.asyncio import Redis
 
 from stt_shared.contracts.frames import FrameKind, StreamError
 from stt_shared.contracts.jobs import Chunk, JobConfig
 from stt_shared.process.priority import lower_thread_priority
-from stt_shared.redis.channels import ChannelHub
 from stt_shared.redis.retry import RETRY_S
 from stt_shared.streams import keys
+from stt_shared.streams.bus import Bus
 from stt_shared.streams.jobs import Cut
-from stt_shared.streams.reader import LogHole, read_pcm, read_state
-from stt_shared.streams.sessions import Ownership, SessionStreams
+from stt_shared.streams.ownership import Ownership
+from stt_shared.streams.reader import LogHole
 from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.stage import Assignment
 from stt_transcriber.core.files.cutter import ChunkCutter, CutChunk, CutterPolicy
@@ -52,19 +51,15 @@ class FileCutter:
 
     def __init__(
         self,
-        client: Redis,
-        functions: SessionStreams,
-        hub: ChannelHub,
+        bus: Bus,
         new_vad: VadFactory,
         policy: LivePolicy,
-        suspects: CrashGuard,
+        guard: CrashGuard,
     ) -> None:
-        self._client = client
-        self._functions = functions
-        self._hub = hub
+        self._bus = bus
         self._new_voice = new_vad
         self._policy = policy
-        self._suspects = suspects
+        self._guard = guard
         self._threads = ThreadPoolExecutor(thread_name_prefix="cutter", initializer=lower_thread_priority)
 
     async def handle(self, assignment: Assignment) -> None:
@@ -73,22 +68,22 @@ class FileCutter:
         at, epoch = owner.keys, owner.epoch
         replica = assignment.fields.get(b"owner:transcriber", b"").decode()
         try:
-            async with self._suspects.stage(
+            async with self._guard.stage(
                 at, epoch, keys.STAGE_TRANSCRIBER, replica, assignment.follows, "committed_samples"
             ) as allowed:
                 if allowed:
-                    await until_over(self._cut_on(owner), self._client, at, epoch)
+                    await until_over(self._cut_on(owner), self._bus, at, epoch)
         except redis.RedisError:
             raise
         except Exception:
-            await fail_job(self._functions, at, epoch, "internal", "the file could not be cut into parts")
+            await fail_job(self._bus, at, epoch, "internal", "the file could not be cut into parts")
             raise
 
     async def _cut_on(self, owner: Ownership) -> None:
         """Cut from the position in the job's hash; start again from there after each loss of the Redis connection."""
         while True:
             try:
-                fields = await read_state(self._client, owner.keys)
+                fields = await self._bus.sessions.all_fields(owner.keys)
                 if fields.get(b"fence:transcriber") == str(owner.fence).encode():
                     await self._cut(owner, fields)
                 return
@@ -102,14 +97,14 @@ class FileCutter:
     async def _cut(self, owner: Ownership, fields: dict[bytes, bytes]) -> None:
         at = owner.keys
         if b"chunks" in fields:  # the previous owner dispatched the last chunk and then died
-            if await self._client.hlen(keys.job_parts(at.id)) == int(fields[b"chunks"]):
-                await complete_job(self._client, self._functions, at, owner.epoch)
+            if await self._bus.client.hlen(keys.job_parts(at.id)) == int(fields[b"chunks"]):
+                await complete_job(self._bus, at, owner.epoch)
             return
         voice = self._new_voice()
-        hand = _CuttersHand(self._client, self._functions, owner, voice, self._policy, self._threads, fields)
+        hand = _CuttersHand(self._bus, owner, voice, self._policy, self._threads, fields)
         error: StreamError | None = None
         try:
-            async for frame in read_pcm(self._client, self._hub, at, hand.committed_seq).items():
+            async for frame in self._bus.jobs.read_pcm(at, hand.committed_seq).items():
                 if frame is None:
                     continue
                 if frame.kind is FrameKind.STOP:
@@ -120,9 +115,9 @@ class FileCutter:
         except LogHole:
             error = StreamError("internal", "audio of the file was lost on its way to the transcriber")
         if error:
-            await fail_job(self._functions, at, owner.epoch, error.code, error.message)
+            await fail_job(self._bus, at, owner.epoch, error.code, error.message)
         elif await hand.finish():
-            await complete_job(self._client, self._functions, at, owner.epoch)
+            await complete_job(self._bus, at, owner.epoch)
 
 
 class _CuttersHand:
@@ -130,16 +125,14 @@ class _CuttersHand:
 
     def __init__(
         self,
-        client: Redis,
-        functions: SessionStreams,
+        bus: Bus,
         owner: Ownership,
         voice: VadModel,
         policy: LivePolicy,
         threads: Executor,
         fields: dict[bytes, bytes],
     ) -> None:
-        self._client = client
-        self._functions = functions
+        self._bus = bus
         self._owner = owner
         self._voice = voice
         self._threads = threads
@@ -176,7 +169,7 @@ class _CuttersHand:
 
     async def _hand_out(self, chunks: list[CutChunk], *, is_last: bool) -> int:
         """Dispatch chunks and store the cutter's state; return how many chunks of the job are done."""
-        at, epoch, jobs = self._owner.keys, self._owner.epoch, self._functions.jobs
+        at, epoch, jobs = self._owner.keys, self._owner.epoch, self._bus.jobs
         if chunks and self._cutter.decided and not any(cut.decides for cut in chunks):
             await self._wait_for_language()
         told = [
@@ -222,14 +215,14 @@ class _CuttersHand:
         """
         while not self._language:
             # Check here too: redis-py may lose the single cancellation that is sent when the job ends.
-            if await is_over(self._client, self._owner.keys, self._owner.epoch):
+            if await is_over(self._bus, self._owner.keys, self._owner.epoch):
                 raise _NotOurs("gone")
-            found: Any = await self._client.hget(self._owner.keys.state, "language")
+            found: Any = await self._bus.client.hget(self._owner.keys.state, "language")
             self._language = found.decode() if found else ""
             await asyncio.sleep(0 if found else LANGUAGE_LOOK_S)
 
     async def _wait_for_room(self) -> None:
         parts = keys.job_parts(self._owner.keys.id)
         # Poll here instead of trying again: each try would send the chunk's audio.
-        while self._handed - await self._client.hlen(parts) >= MAX_CHUNKS_WAITING:  # noqa: ASYNC110 - Redis sends no event
+        while self._handed - await self._bus.client.hlen(parts) >= MAX_CHUNKS_WAITING:  # noqa: ASYNC110 - Redis sends no event
             await asyncio.sleep(0.1)

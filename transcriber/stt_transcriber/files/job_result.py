@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import structlog
-from redis.asyncio import Redis
 
 from stt_shared.contracts.jobs import ChunkResult, JobConfig, JobError, JobResult, JobSegment
 from stt_shared.contracts.session import AUDIO_RATE_HZ
@@ -15,9 +14,8 @@ from stt_shared.process.clock import wall_ms
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.retry import until_answered
 from stt_shared.streams import keys
+from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import StreamKeys
-from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import SessionStreams
 
 _log = structlog.get_logger()
 
@@ -28,12 +26,12 @@ _decode_config = msgspec.json.Decoder(JobConfig).decode
 _decode_part = msgspec.json.Decoder(ChunkResult).decode
 
 
-async def complete_job(client: Redis, functions: SessionStreams, at: StreamKeys, epoch: str) -> None:
+async def complete_job(bus: Bus, at: StreamKeys, epoch: str) -> None:
     """Assemble the result from all parts and end the job. Does nothing if the job has ended or was deleted."""
-    fields = await read_state(client, at)
+    fields = await bus.sessions.all_fields(at)
     if (fields.get(b"epoch"), fields.get(b"state")) != (epoch.encode(), b"active"):
         return
-    parts = await client.hgetall(keys.job_parts(at.id))
+    parts = await bus.client.hgetall(keys.job_parts(at.id))
     results = [_decode_part(parts[index]) for index in sorted(parts, key=int)]
     segments = [segment for result in results for segment in result.segments]
     config = _decode_config(fields[b"config"])
@@ -48,8 +46,8 @@ async def complete_job(client: Redis, functions: SessionStreams, at: StreamKeys,
         unrecognized=[span for result in results for span in result.unrecognized],
     )
     # Before the end: if this worker died after ending the job, no other would queue it again.
-    await functions.conversations.queue_for_store("job", at.id.encode())
-    await functions.jobs.finish(at, epoch, "completed", result=msgspec.json.encode(result), now_ms=wall_ms())
+    await bus.transcripts.put("job", at.id.encode())
+    await bus.jobs.finish(at, epoch, "completed", result=msgspec.json.encode(result), now_ms=wall_ms())
 
 
 def _text(result: ChunkResult) -> str:
@@ -57,24 +55,24 @@ def _text(result: ChunkResult) -> str:
     return result.text or join_texts(segment.text for segment in result.segments)
 
 
-async def fail_job(functions: SessionStreams, at: StreamKeys, epoch: str, code: str, message: str) -> None:
+async def fail_job(bus: Bus, at: StreamKeys, epoch: str, code: str, message: str) -> None:
     """End a job with an error for its client."""
     error = msgspec.json.encode(JobError(code, message))
-    await functions.jobs.finish(at, epoch, "failed", error=error, now_ms=wall_ms())
+    await bus.jobs.finish(at, epoch, "failed", error=error, now_ms=wall_ms())
 
 
-async def is_over(client: Redis, at: StreamKeys, epoch: str) -> bool:
+async def is_over(bus: Bus, at: StreamKeys, epoch: str) -> bool:
     """Return True when the job has ended or does not exist."""
-    found, state = await client.hmget(at.state, "epoch", "state")
+    found, state = await bus.client.hmget(at.state, "epoch", "state")
     return found != epoch.encode() or state != b"active"
 
 
-async def until_over(work: Coroutine[Any, Any, None], client: Redis, at: StreamKeys, epoch: str) -> None:
+async def until_over(work: Coroutine[Any, Any, None], bus: Bus, at: StreamKeys, epoch: str) -> None:
     """Run ``work``, but cancel it as soon as the job has ended for another reason."""
     task = asyncio.create_task(work, name=f"work on {at.id}")
     try:
         while not (await asyncio.wait({task}, timeout=OVER_CHECK_S))[0]:
-            if await until_answered(lambda: is_over(client, at, epoch)):
+            if await until_answered(lambda: is_over(bus, at, epoch)):
                 return
         await task
     finally:

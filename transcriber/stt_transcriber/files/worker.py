@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 import redis
 import structlog
-from redis.asyncio import Redis
 
 from stt_shared.contracts.jobs import Chunk, ChunkResult, JobConfig, JobSegment, TimeSpan
 from stt_shared.contracts.session import AUDIO_RATE_HZ
@@ -18,9 +17,8 @@ from stt_shared.contracts.text import join_texts
 from stt_shared.process.tasks import cancel_and_wait, run_together
 from stt_shared.redis.retry import RETRY_S, until_answered
 from stt_shared.streams import keys
+from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import StreamKeys
-from stt_shared.streams.reader import read_state
-from stt_shared.streams.sessions import SessionStreams
 from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.stage import WorkItem, WorkQueue
 from stt_transcriber.core.decoding import DecodeRequest, Quality
@@ -47,20 +45,18 @@ class ChunkWorker:
 
     def __init__(
         self,
-        client: Redis,
-        functions: SessionStreams,
+        bus: Bus,
         pool: ModelPool,
         replica_id: str,
         concurrency: int,
-        suspects: CrashGuard,
+        guard: CrashGuard,
     ) -> None:
-        self._client = client
-        self._functions = functions
+        self._bus = bus
         self._pool = pool
         self._replica_id = replica_id
-        self._queue = WorkQueue(client, keys.JOB_CHUNKS, keys.STAGE_TRANSCRIBER, replica_id)
+        self._queue = WorkQueue(bus, keys.JOB_CHUNKS, keys.STAGE_TRANSCRIBER, replica_id)
         self._concurrency = concurrency or pool.scheduler.chunks_at_once
-        self._suspects = suspects
+        self._guard = guard
         self._running: dict[asyncio.Task[None], WorkItem] = {}
 
     @property
@@ -86,7 +82,7 @@ class ChunkWorker:
                 # As a fresh entry, since a shutdown does not count as a crash.
                 await self._queue.pass_on(item, item.fields, delete=True)
         # Redis may have assigned a chunk in a reply that the cancelled ``run`` did not wait for.
-        await self._suspects.leave(self._replica_id)
+        await self._guard.leave(self._replica_id)
 
     @property
     def _room(self) -> int:
@@ -113,7 +109,7 @@ class ChunkWorker:
         if most <= 1:
             return 1
         try:
-            groups: Any = await self._client.xinfo_groups(keys.JOB_CHUNKS)
+            groups: Any = await self._bus.client.xinfo_groups(keys.JOB_CHUNKS)
         except redis.ResponseError:
             return 1  # Redis has lost its data: the queue handles that
         waiting = next((group["lag"] for group in groups if group["name"] == keys.STAGE_TRANSCRIBER.encode()), None)
@@ -158,7 +154,7 @@ class ChunkWorker:
                 except Exception as error:
                     log.exception("chunk failed")
                     message = f"a part could not be transcribed: {error}"
-                    await fail_job(self._functions, at, chunk.epoch, "internal", message)
+                    await fail_job(self._bus, at, chunk.epoch, "internal", message)
                 await self._queue.done(item, delete=True)
                 return
             except (redis.ConnectionError, redis.TimeoutError) as error:
@@ -167,24 +163,24 @@ class ChunkWorker:
                 await asyncio.sleep(RETRY_S)
 
     async def _try(self, at: StreamKeys, chunk: Chunk, item: WorkItem, handful: ChunkBatch) -> None:
-        if await is_over(self._client, at, chunk.epoch):
+        if await is_over(self._bus, at, chunk.epoch):
             return
-        if await self._client.hexists(keys.job_parts(at.id), str(chunk.index)):
+        if await self._bus.client.hexists(keys.job_parts(at.id), str(chunk.index)):
             # The previous worker stored it and died before confirming it; after the last chunk the job must be ended.
             await self._complete_if_all(at, chunk.epoch)
             return
-        async with self._suspects.chunk(at, chunk.epoch, chunk.index, self._replica_id, item.follows) as allowed:
+        async with self._guard.chunk(at, chunk.epoch, chunk.index, self._replica_id, item.follows) as allowed:
             if allowed:
-                config = (await read_state(self._client, at)).get(b"config")
+                config = (await self._bus.sessions.all_fields(at)).get(b"config")
                 if config is None:
                     return  # the job was deleted meanwhile
                 work = self._transcribe(at, chunk, item, handful, _decode_config(config))
-                await until_over(work, self._client, at, chunk.epoch)
+                await until_over(work, self._bus, at, chunk.epoch)
 
     async def _complete_if_all(self, at: StreamKeys, epoch: str) -> None:
-        chunks = await self._client.hget(at.state, "chunks")
-        if chunks is not None and await self._client.hlen(keys.job_parts(at.id)) == int(chunks):
-            await complete_job(self._client, self._functions, at, epoch)
+        chunks = await self._bus.client.hget(at.state, "chunks")
+        if chunks is not None and await self._bus.client.hlen(keys.job_parts(at.id)) == int(chunks):
+            await complete_job(self._bus, at, epoch)
 
     async def _transcribe(
         self, at: StreamKeys, chunk: Chunk, item: WorkItem, handful: ChunkBatch, config: JobConfig
@@ -213,7 +209,7 @@ class ChunkWorker:
         ]
         part = ChunkResult(language or "", segments, join_texts(texts), unrecognized)
         stored = await until_answered(
-            lambda: self._functions.jobs.store_part(
+            lambda: self._bus.jobs.store_part(
                 at,
                 chunk.epoch,
                 chunk.index,
@@ -223,4 +219,4 @@ class ChunkWorker:
             )
         )
         if stored is not None and stored[0] == stored[1]:
-            await complete_job(self._client, self._functions, at, chunk.epoch)
+            await complete_job(self._bus, at, chunk.epoch)

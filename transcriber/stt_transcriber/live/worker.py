@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import dataclass
 
 import structlog
-from redis.asyncio import Redis
 
 from stt_shared.contracts.errors import ERRORS, SttError
 from stt_shared.contracts.events import Error, Event, Final, Notice, Partial
@@ -13,9 +12,10 @@ from stt_shared.contracts.session import session_state
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import ERRORS_TOTAL, REFUSED_WRITES, SESSIONS, SESSIONS_TOTAL, StageTimings
 from stt_shared.process.tasks import cancel_and_wait
-from stt_shared.redis.channels import ChannelHub
-from stt_shared.streams.reader import LogHole, read_pcm
-from stt_shared.streams.sessions import Commit, SessionStreams, WriteResult, pcm_log_is_full
+from stt_shared.streams.bus import Bus
+from stt_shared.streams.ownership import WriteResult
+from stt_shared.streams.reader import LogHole
+from stt_shared.streams.sessions import Commit, pcm_log_is_full
 from stt_shared.work.crash_guard import BEHIND_MS, CrashGuard, Probation
 from stt_shared.work.stage import Assignment
 from stt_transcriber.core.decoding import DecodeRequest
@@ -45,15 +45,13 @@ class _Lost(Exception):
 class LiveParts:
     """Resources and settings that all sessions of a replica share."""
 
-    client: Redis
-    functions: SessionStreams
-    hub: ChannelHub
+    bus: Bus
     pool: ModelPool
     new_vad: VadFactory
     policy: LivePolicy
     silence_s: float
     """Seconds without a frame from the gateway after which a session is ended."""
-    suspects: CrashGuard
+    guard: CrashGuard
 
 
 class LiveWorker:
@@ -144,7 +142,7 @@ class _Run:
 
     async def until_done(self) -> None:
         try:
-            self._trial = await self._parts.suspects.session(self._assignment, "committed_samples")
+            self._trial = await self._parts.guard.session(self._assignment, "committed_samples")
         except SttError as error:
             await self._fail(error.code, error.message)
             return
@@ -164,7 +162,7 @@ class _Run:
                 await self._acquit()
 
     async def _read(self) -> None:
-        reader = read_pcm(self._parts.client, self._parts.hub, self._owner.keys, self._position)
+        reader = self._parts.bus.sessions.read_pcm(self._owner.keys, self._position)
         last_frame = monotonic_ms()
         try:
             async for frame in reader.items():
@@ -189,7 +187,7 @@ class _Run:
         A session that was superseded or has ended gets no more frames that would reveal it. Returns False once the
         session is over; raises _Lost when it has another owner or is gone.
         """
-        epoch, state, stopped, *positions = await self._parts.client.hmget(self._owner.keys.state, _LOOKED_AT)
+        epoch, state, stopped, *positions = await self._parts.bus.client.hmget(self._owner.keys.state, _LOOKED_AT)
         if epoch != self._owner.epoch.encode() or state != b"active":
             raise _Lost("superseded, ended or expired")
         async with self._turn:
@@ -318,24 +316,24 @@ class _Run:
             began = monotonic_ms()
             if outcome.event is None:
                 assert commit is not None
-                written = await self._parts.functions.commit(self._owner, commit)
+                written = await self._parts.bus.sessions.commit(self._owner, commit)
             else:
                 # Before the commit: if this worker died after it, no other would send this final again.
                 if isinstance(outcome.event, Final):
                     await self._say(outcome.event)
-                written, _ = await self._parts.functions.emit(self._owner, outcome.event, commit)
+                written, _ = await self._parts.bus.sessions.emit(self._owner, outcome.event, commit)
                 self._timings.add("emit", monotonic_ms() - began)
             self._check(written)
             count_unrecognized(outcome.event)
             if commit is not None and commit.samples > self._began_samples:
                 await self._acquit()
             if isinstance(outcome.event, Partial) and (unsettled := self._speaker.unsettled(outcome.event)):
-                await self._parts.functions.conversations.publish_live(unsettled)
+                await self._parts.bus.conversations.publish_live(unsettled)
 
     async def _say(self, final: Final) -> None:
         utterance = self._speaker.utterance(final, wall_ms())
         if utterance is not None:
-            await self._parts.functions.conversations.send(utterance)
+            await self._parts.bus.conversations.send(utterance)
 
     def _check(self, written: WriteResult) -> None:
         if written in (WriteResult.FENCED, WriteResult.GONE, WriteResult.HOLE):
@@ -354,6 +352,6 @@ class _Run:
         await self._end(error)
 
     async def _end(self, event: Event) -> None:
-        written, _ = await self._parts.functions.emit(self._owner, event)
+        written, _ = await self._parts.bus.sessions.emit(self._owner, event)
         self._check(written)
         self._over.set()

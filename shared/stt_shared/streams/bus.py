@@ -1,0 +1,45 @@
+"""The bus between all services: typed owners of all state in Redis, and its channels."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from redis.asyncio import Redis
+
+from stt_shared.redis.channels import ChannelHub
+from stt_shared.redis.client import connect
+from stt_shared.redis.cluster_pipeline import new_pipeline
+from stt_shared.redis.pipeline import Pipeline
+from stt_shared.streams import keys
+from stt_shared.streams.conversations import ConversationStreams
+from stt_shared.streams.jobs import JobStreams
+from stt_shared.streams.replicas import Replicas
+from stt_shared.streams.sessions import SessionStreams
+from stt_shared.streams.transcripts import TranscriptQueue
+
+
+class Bus:
+    """Bus of one process, opened once with ``connect``. For one event loop.
+
+    ``pipeline``: the one to use instead of an own one over ``client``.
+    """
+
+    def __init__(self, client: Redis, channels: ChannelHub, pipeline: Pipeline | None = None) -> None:
+        self.client = client
+        self.channels = channels
+        self.pipeline = pipeline or new_pipeline(client)
+        self.sessions = SessionStreams(self.pipeline, channels)
+        self.jobs = JobStreams(self.pipeline, channels)
+        self.transcripts = TranscriptQueue(self.pipeline)
+        self.conversations = ConversationStreams(self.pipeline, channels, self.transcripts)
+        self.replicas = Replicas(client)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def connect(cls, redis_url: str, replica_id: str) -> AsyncIterator["Bus"]:
+        """Open the bus of the replica ``replica_id``. Raises redis.ConnectionError when Redis does not answer."""
+        client = connect(redis_url)
+        try:
+            async with ChannelHub(client, keys.replica_channel(replica_id)) as channels:
+                yield cls(client, channels)
+        finally:
+            await client.aclose()
