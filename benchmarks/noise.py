@@ -196,21 +196,19 @@ class InboxSource:
         """The whole of a recording, then `stop`."""
         for seq, at in enumerate(range(0, len(samples), FRAME), start=1):
             data = samples[at : at + FRAME].tobytes()
-            self._take(self._session.feed(Frame(seq, FrameKind.AUDIO, data, FrameMeta(1.0, at)), 0), at)
-        self._take(self._session.feed(Frame(len(samples) // FRAME + 2, FrameKind.STOP), 0), len(samples))
+            self._feed(Frame(seq, FrameKind.AUDIO, data, FrameMeta(1.0, at)), at)
+        self._feed(Frame(len(samples) // FRAME + 2, FrameKind.STOP), len(samples))
         self.said.rejected.update(self._session.rejected)
         return self.said
 
-    def _take(self, outcomes: list[Any], position: int) -> None:
+    def _feed(self, frame: Frame, position: int) -> None:
+        self._session.feed(frame, 0)
         while True:
-            for outcome in outcomes:
+            for outcome in self._session.take_outcomes():
                 if isinstance(outcome.event, Partial):
                     self.said.partials.append(outcome.event.text)
                 elif isinstance(outcome.event, Final) and outcome.event.text:
                     self.said.finals.append(outcome.event.text)
-            if self._session.has_final_ready():
-                outcomes = self._session.settle(0)
-                continue
             kind = self._session.due_decode()
             if kind is None or (kind is Kind.PARTIAL and position < self._next_partial):
                 return
@@ -218,9 +216,9 @@ class InboxSource:
             assert ticket is not None
             self._next_partial = position + self._interval
             self.said.decodes += 1
-            outcomes = self._session.apply(ticket, self._heard(ticket), 0)
+            self._session.apply(self._hypothesis_for(ticket), 0)
 
-    def _heard(self, ticket: Ticket) -> Hypothesis:
+    def _hypothesis_for(self, ticket: Ticket) -> Hypothesis:
         (hypothesis,) = self._decode([ticket.request])
         return hypothesis
 

@@ -44,21 +44,27 @@ class Driver:
             self.seq += 1
             meta = FrameMeta(received_ms=self.position / 16, start_sample=self.position)
             self.position += len(samples)
-            self._take(self.session.feed(Frame(self.seq, FrameKind.AUDIO, samples.tobytes(), meta), 0))
+            self.feed(Frame(self.seq, FrameKind.AUDIO, samples.tobytes(), meta))
 
     def control(self, kind: FrameKind) -> None:
         self.seq += 1
-        self._take(self.session.feed(Frame(self.seq, kind), 0))
+        self.feed(Frame(self.seq, kind))
 
     def decode(self, hypothesis: Hypothesis) -> None:
-        ticket = self.session.begin()
-        assert ticket is not None
-        self._take(self.session.apply(ticket, hypothesis, 0))
+        assert self.session.begin() is not None
+        self.apply(hypothesis)
 
-    def _take(self, outcomes: list[Outcome]) -> None:
-        self.outcomes += outcomes
-        while self.session.has_final_ready():
-            self.outcomes += self.session.settle(0)
+    def feed(self, frame: Frame) -> None:
+        self.session.feed(frame, 0)
+        self.outcomes += self.session.take_outcomes()
+
+    def apply(self, hypothesis: Hypothesis) -> None:
+        self.session.apply(hypothesis, 0)
+        self.outcomes += self.session.take_outcomes()
+
+    def fail(self) -> None:
+        self.session.fail(0)
+        self.outcomes += self.session.take_outcomes()
 
     def events(self, kind: type) -> list:  # type: ignore[type-arg]
         return [outcome.event for outcome in self.outcomes if isinstance(outcome.event, kind)]

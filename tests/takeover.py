@@ -107,19 +107,18 @@ def run(case: Case, kept: Kept, draw: Draw, *, writes: int | None = None, stored
     ticket: Ticket | None = None
     over = False
     while not session.finished:
-        if session.has_final_ready():
-            outcomes = session.settle(0)
-        elif not over and draw.random() < ahead:
+        if not over and draw.random() < ahead:
             frame = next(frames, None)
             over = frame is None
-            outcomes = [] if frame is None else session.feed(frame, 0)
+            if frame is not None:
+                session.feed(frame, 0)
         elif ticket is None:
             session.speculates = draw.random() < 0.7
-            ticket, outcomes = session.begin(), []
+            ticket = session.begin()
         else:
-            outcomes = session.apply(ticket, case.decode(ticket.request), 0)
+            session.apply(case.decode(ticket.request), 0)
             ticket = None
-        for outcome in outcomes:
+        for outcome in session.take_outcomes():
             if writes == 0:
                 return False
             kept.write(outcome)

@@ -20,7 +20,7 @@ from stt_transcriber.vad.models import load_vad
 pytestmark = pytest.mark.model
 LENGTH_S = 45
 # Cuts every 6 to 9 seconds, and no other end of an utterance.
-POLICY = LivePolicy(max_utterance_ms=9_000, cut_look_back_ms=3_000, early_final_ms=5_000)
+POLICY = LivePolicy(max_utterance_ms=9_000, cut_look_back_ms=3_000, speculative_final_ms=5_000)
 CONFIG = SessionConfig(language="en", interim_results=False, endpointing_ms=5_000)
 
 
@@ -36,8 +36,9 @@ def text_of(engine: Engine, audio: NDArray[np.float32]) -> tuple[str, int]:
     for frame in [*frames, Frame(len(frames) + 1, FrameKind.STOP)]:
         session.feed(frame, 0)
         while ticket := session.begin():
-            outcomes = session.apply(ticket, engine.decode([ticket.request])[0], 0)
-            finals += [outcome.event.text for outcome in outcomes if isinstance(outcome.event, Final)]
+            session.apply(engine.decode([ticket.request])[0], 0)
+        outcomes = session.take_outcomes()
+        finals += [outcome.event.text for outcome in outcomes if isinstance(outcome.event, Final)]
     return " ".join(finals), len(finals)
 
 

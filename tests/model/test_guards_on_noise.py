@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from stt_shared.contracts.events import Final, Partial
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import SessionConfig
-from stt_transcriber.core.live.outcome import Outcome
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.session import LiveSession
 from stt_transcriber.core.text import guards
@@ -33,20 +32,17 @@ def words_of(engine: Engine, audio: Audio, **config: Any) -> list[str]:
     texts: list[str] = []
     for seq, at in enumerate(range(0, len(samples), FRAME), start=1):
         data = samples[at : at + FRAME].tobytes()
-        texts += _settled(engine, session, session.feed(Frame(seq, FrameKind.AUDIO, data, FrameMeta(1.0, at)), 0))
-    return texts + _settled(engine, session, session.feed(Frame(len(samples), FrameKind.STOP), 0))
+        session.feed(Frame(seq, FrameKind.AUDIO, data, FrameMeta(1.0, at)), 0)
+        texts += _texts_after(engine, session)
+    session.feed(Frame(len(samples), FrameKind.STOP), 0)
+    return texts + _texts_after(engine, session)
 
 
-def _settled(engine: Engine, session: LiveSession, outcomes: list[Outcome]) -> list[str]:
-    texts: list[str] = []
-    while True:
-        texts += [o.event.text for o in outcomes if isinstance(o.event, Partial | Final) and o.event.text]
-        if session.has_final_ready():
-            outcomes = session.settle(0)
-        elif ticket := session.begin():
-            outcomes = session.apply(ticket, engine.decode([ticket.request])[0], 0)
-        else:
-            return texts
+def _texts_after(engine: Engine, session: LiveSession) -> list[str]:
+    while ticket := session.begin():
+        session.apply(engine.decode([ticket.request])[0], 0)
+    events = [outcome.event for outcome in session.take_outcomes()]
+    return [event.text for event in events if isinstance(event, Partial | Final) and event.text]
 
 
 def noises(corpus: list[dict[str, Any]]) -> Iterator[tuple[str, Audio]]:

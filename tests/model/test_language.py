@@ -31,12 +31,10 @@ def finals_of(engine: Engine, audio: NDArray[np.float32], endpointing_ms: int = 
     ]
     finals: list[Final] = []
     for frame in [*frames, Frame(len(frames) + 1, FrameKind.STOP)]:
-        outcomes = session.feed(frame, 0)
+        session.feed(frame, 0)
         while ticket := session.begin():
-            outcomes += session.apply(ticket, engine.decode([ticket.request])[0], 0)
-            while session.has_final_ready():
-                outcomes += session.settle(0)
-        finals += [outcome.event for outcome in outcomes if isinstance(outcome.event, Final)]
+            session.apply(engine.decode([ticket.request])[0], 0)
+        finals += [outcome.event for outcome in session.take_outcomes() if isinstance(outcome.event, Final)]
     return finals
 
 

@@ -61,7 +61,8 @@ def text_of_session(engine: Engine, audio: Audio, language: str, endpointing_ms:
     for frame in [*frames, Frame(len(frames) + 1, FrameKind.STOP)]:
         session.feed(frame, 0)
         while ticket := session.begin():
-            for outcome in session.apply(ticket, engine.decode([ticket.request])[0], 0):
+            session.apply(engine.decode([ticket.request])[0], 0)
+            for outcome in session.take_outcomes():
                 assert not isinstance(outcome.event, Notice)
                 if isinstance(outcome.event, Final):
                     words += [(word.word, word.start_ms / 1000, word.end_ms / 1000) for word in outcome.event.words]

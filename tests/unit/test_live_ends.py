@@ -13,7 +13,6 @@ from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import SessionConfig
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.session import LiveSession
-from stt_transcriber.core.live.utterance import Ticket
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.settings import TranscriberSettings
 
@@ -23,7 +22,10 @@ pytestmark = pytest.mark.unit
 def test_an_utterance_is_cut_where_the_setting_says() -> None:
     driver = Driver(TranscriberSettings(max_utterance_s=6).policy())
     driver.audio(14, loud=True)
-    ends = [utterance.end for utterance in driver.session._audio.closed]
+    ends = []
+    while (ticket := driver.session.begin()) and ticket.kind is Kind.FINAL:
+        ends.append(ticket.end)
+        driver.apply(heard(*steadily((ticket.end - ticket.begin) / 16000)))
     assert ends
     assert all(3_000 * 16 <= end - begin <= 6_000 * 16 for begin, end in pairwise([0, *ends]))
 
@@ -37,12 +39,12 @@ def test_endless_speech_is_cut_at_its_quietest_moment_and_goes_on() -> None:
     assert ticket is not None
     assert ticket.kind is Kind.FINAL
     assert abs(ticket.end / 16000 - 8.05) < 0.1
-    driver.outcomes += driver.session.apply(ticket, heard(*steadily(8)), 0)
+    driver.apply(heard(*steadily(8)))
     driver.control(FrameKind.STOP)
     following = driver.session.begin()
     assert following is not None
     assert following.begin == ticket.end
-    driver.outcomes += driver.session.apply(following, heard(("b", 0, 4)), 0)
+    driver.apply(heard(("b", 0, 4)))
     assert [final.utterance for final in driver.events(Final)] == [1, 2]
     assert driver.session.finished
 
@@ -77,7 +79,7 @@ def test_speech_between_a_cut_and_the_end_is_not_lost_however_soon_it_ends() -> 
     driver.audio(1, loud=False)
     cut = driver.session.begin()
     assert cut is not None
-    driver._take(driver.session.apply(cut, heard(*steadily(8)), 0))
+    driver.apply(heard(*steadily(8)))
     rest = driver.session.begin()
     assert rest is not None
     assert rest.begin == cut.end
@@ -94,35 +96,34 @@ def test_nothing_is_left_of_an_utterance_that_is_cut_in_the_pause_at_its_end() -
     assert driver.session.finished
 
 
-def in_a_pause(sentence_ms: int = 300, **config: object) -> tuple[Driver, Ticket]:
+def in_a_pause(sentence_ms: int = 300, **config: object) -> Driver:
     """Of 0.3 s, and what was said before it is being decoded."""
     driver = Driver(LivePolicy(sentence_endpointing_ms=sentence_ms), **config)
     driver.audio(1, loud=True)
     driver.audio(0.3, loud=False)
-    ticket = driver.session.begin()
-    assert ticket is not None
-    return driver, ticket
+    assert driver.session.begin() is not None
+    return driver
 
 
 def ranges_of(sentence_ms: int, text: str, *, decoded_after_s: float, pause_s: float = 0.4) -> list[tuple[int, int]]:
     """Two stretches of speech with a pause between them; the model takes ``decoded_after_s`` for the first."""
-    driver, ticket = in_a_pause(sentence_ms, interim_results=False)
+    driver = in_a_pause(sentence_ms, interim_results=False)
     ranges = []
     rest = [(pause_s - 0.3, False), (1.0, True), (0.8, False)]
     steps = [loud for seconds, loud in rest for _ in range(round(seconds * 10))]
     late = round(decoded_after_s * 10)
     for index, loud in enumerate(steps):
         if index == late:
-            driver._take(driver.session.apply(ticket, heard((text, 0.3, 0.9)), 0))
+            driver.apply(heard((text, 0.3, 0.9)))
         driver.audio(0.1, loud)
     if late >= len(steps):
-        driver._take(driver.session.apply(ticket, heard((text, 0.3, 0.9)), 0))
+        driver.apply(heard((text, 0.3, 0.9)))
     driver.control(FrameKind.STOP)
     for final in driver.events(Final):
         ranges.append((final.utterance, final.text))
     while following := driver.session.begin():
         ranges.append((following.begin, following.end))
-        driver._take(driver.session.apply(following, heard(*steadily(2.5, "next")), 0))
+        driver.apply(heard(*steadily(2.5, "next")))
     assert driver.session.finished
     return ranges
 
@@ -139,13 +140,13 @@ def test_an_early_end_does_not_depend_on_how_fast_the_model_is(text: str, late_s
 
 
 def test_a_pause_that_waits_for_its_text_holds_back_finalize_too() -> None:
-    driver, ticket = in_a_pause()
+    driver = in_a_pause()
     driver.audio(0.1, loud=False)
     driver.control(FrameKind.FINALIZE)
     driver.audio(1, loud=True)
     driver.control(FrameKind.STOP)
     assert not driver.session.finished
-    driver._take(driver.session.apply(ticket, heard(("Done.", 0.3, 0.9)), 0))
+    driver.apply(heard(("Done.", 0.3, 0.9)))
     assert [final.text for final in driver.events(Final)] == ["Done."]
     driver.decode(heard(("More.", 0.3, 0.9)))
     assert [final.text for final in driver.events(Final)] == ["Done.", "More."]
@@ -153,10 +154,10 @@ def test_a_pause_that_waits_for_its_text_holds_back_finalize_too() -> None:
 
 
 def test_a_model_that_fails_does_not_hold_a_pause_for_ever() -> None:
-    driver, ticket = in_a_pause()
+    driver = in_a_pause()
     driver.audio(0.4, loud=False)
     assert len(driver.events(SpeechEnded)) == 0
-    driver._take(driver.session.fail(ticket, 0))
+    driver.fail()
     assert len(driver.events(SpeechEnded)) == 1
 
 
@@ -171,9 +172,7 @@ def test_the_rest_of_a_word_counts_where_nobody_asked_for_the_cut(
     driver.control(kind)
     driver.decode(heard(("hello", 0.3, 0.7)))
     driver.audio(0.1, loud=False)
-    driver.session.feed(
-        Frame(99, FrameKind.AUDIO, np.full(400, 5000, np.int16).tobytes(), FrameMeta(start_sample=17600)), 0
-    )
+    driver.feed(Frame(99, FrameKind.AUDIO, np.full(400, 5000, np.int16).tobytes(), FrameMeta(start_sample=17600)))
     driver.seq, driver.position = 99, 18000
     driver.audio(1, loud=False)
     if driver.session.due_decode() is not None:

@@ -39,7 +39,7 @@ def test_text_of_a_loop_is_not_shown_and_the_final_is_decoded_once_more_plainly(
     assert ticket.request.quality is Quality.DRAFT
     assert ticket.request.prompt == "names", "what was said before may be what it loops on"
     assert (ticket.begin, ticket.end) == (16000, 48000), "all of it, whatever partials had settled"
-    driver._take(driver.session.apply(ticket, heard(("fine", 0.1, 0.4), ("too", 0.6, 0.8)), 0))
+    driver.apply(heard(("fine", 0.1, 0.4), ("too", 0.6, 0.8)))
     assert [final.text for final in driver.events(Final)] == ["before", "fine too"]
     assert set(driver.session.rejected) == {"token limit"}
 
@@ -143,7 +143,7 @@ def test_speech_that_the_model_fails_on_is_told() -> None:
     driver.control(FrameKind.STOP)
     ticket = driver.session.begin()
     assert ticket is not None
-    driver._take(driver.session.fail(ticket, 0))
+    driver.fail()
     (notice,) = driver.events(Notice)
     assert (notice.from_ms, notice.to_ms) == (0, pytest.approx(2000, abs=32))
     assert driver.session.finished

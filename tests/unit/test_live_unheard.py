@@ -188,7 +188,7 @@ def test_any_speech_comes_to_an_end_in_few_decodes(pause_s: float, said: int) ->
     while ticket := driver.session.begin():
         length_s = len(ticket.request.samples) / 16000
         ranges.append((ticket.begin, ticket.end))
-        driver._take(driver.session.apply(ticket, heard(*[("well", 0.0, length_s)] * said), 0))
+        driver.apply(heard(*[("well", 0.0, length_s)] * said))
         decodes += 1
     assert driver.session.finished
     assert decodes <= 50
@@ -229,7 +229,7 @@ def test_the_rest_has_a_final_of_its_own_before_anything_else() -> None:
     assert (ticket.kind, ticket.request.quality, ticket.request.prompt) == (Kind.FINAL, Quality.FULL, "one")
     assert 1.9 < ticket.begin / 16000 < 2.2
     assert ticket.end == round(4.1 * 16000)
-    driver._take(driver.session.apply(ticket, heard(("two", 0.3, 2.0)), 0))
+    driver.apply(heard(("two", 0.3, 2.0)))
     driver.decode(heard(("three", 0.1, 0.9)))
     finals = driver.events(Final)
     assert [(final.utterance, final.text) for final in finals] == [(1, "one"), (2, "two"), (3, "three")]
@@ -290,11 +290,11 @@ def test_what_a_text_does_not_begin_with_is_decoded_alone_first() -> None:
     assert first.begin == 0
     assert 1.9 < first.end / 16000 < 2.2
     assert first.request.language is None, "it settled nothing, not even the language"
-    driver._take(driver.session.apply(first, heard(("one", 0.1, 1.8)), 0))
+    driver.apply(heard(("one", 0.1, 1.8)))
     second = driver.session.begin()
     assert second is not None
     assert (second.begin, second.end) == (first.end, round(4.1 * 16000))
-    driver._take(driver.session.apply(second, heard(("two", 0.3, 2.0)), 0))
+    driver.apply(heard(("two", 0.3, 2.0)))
     assert [final.text for final in driver.events(Final)] == ["one", "two"]
     assert driver.session.finished
 
@@ -307,7 +307,7 @@ def test_a_model_that_says_a_word_at_a_time_comes_to_an_end() -> None:
     ranges = []
     while ticket := driver.session.begin():
         ranges.append((ticket.begin, ticket.end))
-        driver._take(driver.session.apply(ticket, heard(("well", 0.0, 0.01)), 0))
+        driver.apply(heard(("well", 0.0, 0.01)))
     assert driver.session.finished
     assert all(later > earlier for (earlier, _), (later, _) in pairwise(ranges))
     assert len(ranges) <= 40
@@ -321,7 +321,7 @@ def test_a_model_that_says_only_the_last_word_comes_to_an_end() -> None:
     decodes = 0
     while ticket := driver.session.begin():
         length_s = len(ticket.request.samples) / 16000
-        driver._take(driver.session.apply(ticket, heard(("well", max(0.0, length_s - 0.3), length_s)), 0))
+        driver.apply(heard(("well", max(0.0, length_s - 0.3), length_s)))
         decodes += 1
     assert driver.session.finished
     assert decodes <= 20

@@ -156,12 +156,10 @@ def test_a_session_that_was_lost_with_redis_passes_over_what_the_client_knows_al
     steps: list[Advance] = []
     finals: list[Final] = []
     for frame in case.frames:
-        outcomes = session.feed(frame, 0)
-        while session.has_final_ready() or (ticket := session.begin()):
-            if session.has_final_ready():
-                outcomes += session.settle(0)
-            elif ticket:
-                outcomes += session.apply(ticket, spoken(ticket.request), 0)
+        session.feed(frame, 0)
+        while ticket := session.begin():
+            session.apply(spoken(ticket.request), 0)
+        outcomes = session.take_outcomes()
         steps += [outcome.advance for outcome in outcomes if outcome.advance]
         finals += [outcome.event for outcome in outcomes if isinstance(outcome.event, Final)]
         log = frame.seq - (steps[-1].seq if steps else 0)

@@ -102,7 +102,7 @@ def test_the_last_words_come_without_any_silence(kind: FrameKind) -> None:
     assert ticket is not None
     assert ticket.request.quality is Quality.FULL
     assert len(ticket.request.samples) == 16000
-    driver.outcomes += driver.session.apply(ticket, heard(("end", 0.5, 0.99)), 0)
+    driver.apply(heard(("end", 0.5, 0.99)))
     assert [final.text for final in driver.events(Final)] == ["end"]
     assert driver.session.finished is (kind is FrameKind.STOP)
 
@@ -137,7 +137,7 @@ def test_commits_lie_on_exact_milliseconds() -> None:
     driver.audio(1, loud=True)
     driver.seq += 1
     odd = np.full(1003, 5000, np.int16).tobytes()
-    driver._take(driver.session.feed(Frame(driver.seq, FrameKind.AUDIO, odd, FrameMeta(1.0, driver.position)), 0))
+    driver.feed(Frame(driver.seq, FrameKind.AUDIO, odd, FrameMeta(1.0, driver.position)))
     driver.control(FrameKind.FINALIZE)
     driver.decode(heard(("a", 0, 1)))
     advance = driver.outcomes[-1].advance
@@ -163,7 +163,7 @@ def test_a_broken_model_still_ends_the_utterance() -> None:
     driver.control(FrameKind.STOP)
     ticket = driver.session.begin()
     assert ticket is not None
-    driver.outcomes += driver.session.fail(ticket, 0)
+    driver.fail()
     assert driver.session.finished
 
 
@@ -191,7 +191,7 @@ def say(driver: Driver, seconds: float, language: str, probability: float = 0.9)
         language=told or language,
         language_probability=1.0 if told else probability,
     )
-    driver.outcomes += driver.session.apply(ticket, hypothesis, 0)
+    driver.apply(hypothesis)
     return ticket.request
 
 
@@ -279,7 +279,7 @@ def test_a_model_that_fails_early_is_not_asked_again_and_again() -> None:
     driver.audio(0.3, loud=False)
     ticket = driver.session.begin()
     assert ticket is not None
-    driver.outcomes += driver.session.fail(ticket, 0)
+    driver.fail()
     assert driver.session.due_decode() is None
     driver.audio(0.3, loud=False)
     assert driver.session.due_decode() is Kind.FINAL, "once more, when the utterance is over"

@@ -22,7 +22,6 @@ from stt_transcriber.core.decoding import DecodeRequest
 from stt_transcriber.core.live.outcome import Outcome
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.session import LiveSession
-from stt_transcriber.core.live.utterance import Ticket
 from stt_transcriber.core.schedule.pacing import DraftPacing
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.decode.pool import Decoded, ModelPool
@@ -127,7 +126,6 @@ class _Run:
         self._turn = asyncio.Lock()  # serializes state changes and their events
         self._over = asyncio.Event()
         self._failure: BaseException | None = None
-        self._ticket: Ticket | None = None
         self._drafted_ms = float("-inf")
         self._told_busy = False
         self._began_samples = state.committed_samples
@@ -214,10 +212,9 @@ class _Run:
                 self._timings.add("queue", meta.queue_ms)
                 self._timings.add("decode", meta.decode_ms)
             began = monotonic_ms()
-            outcomes = self._session.feed(frame, wall_ms())
+            self._session.feed(frame, wall_ms())
             if frame.kind is FrameKind.AUDIO:
                 self._timings.add("vad", monotonic_ms() - began)
-            await self._tell(outcomes)
             await self._go_on()
             if wall_ms() - meta.received_ms < BEHIND_MS:
                 await self._end_step()
@@ -238,9 +235,8 @@ class _Run:
             await trial.end()
 
     async def _go_on(self) -> None:
-        """Act on any change: publish finals decoded early, request the decode that is due, end a finished session."""
-        while self._session.has_final_ready():
-            await self._tell(self._session.settle(wall_ms()))
+        """Act on any change: publish outcomes, request the decode that is due, end a finished session."""
+        await self._tell(self._session.take_outcomes())
         while self._session.rejected:
             REJECTED.labels(self._session.rejected.pop()).inc()
         if self._session.finished:
@@ -277,12 +273,12 @@ class _Run:
 
     def next_request(self) -> DecodeRequest | None:
         """Begin the decode that is due; called by the pool when the model is free."""
-        self._ticket = self._session.begin()
-        if self._ticket is None:
+        ticket = self._session.begin()
+        if ticket is None:
             self._asked = False
             return None
         self._drafted_ms = monotonic_ms()
-        return self._ticket.request
+        return ticket.request
 
     async def deliver(self, decoded: Decoded) -> None:
         """Apply the outcome of a decode."""
@@ -292,15 +288,12 @@ class _Run:
                     return
                 self._asked = False
                 await self._end_step()
-                ticket, self._ticket = self._ticket, None
-                assert ticket is not None
                 self._timings.add("buffer", decoded.waited_ms)
                 self._timings.add("infer", decoded.took_ms)
                 if decoded.hypothesis is None:
-                    outcomes = self._session.fail(ticket, wall_ms())
+                    self._session.fail(wall_ms())
                 else:
-                    outcomes = self._session.apply(ticket, decoded.hypothesis, wall_ms())
-                await self._tell(outcomes)
+                    self._session.apply(decoded.hypothesis, wall_ms())
                 await self._go_on()
                 await self._end_step()
         except BaseException as error:

@@ -65,7 +65,7 @@ class VadStream:
         """Milliseconds of voice in the open utterance."""
         return self.gate.speech_windows * WINDOW_MS
 
-    def hear(self, buffer: RollingBuffer) -> int:
+    def process(self, buffer: RollingBuffer) -> int:
         """Run the VAD model on new audio, in whole windows; return the position up to which it has processed it."""
         begin = self.position + len(self._ahead) * WINDOW_SAMPLES
         windows = max(0, buffer.end - begin) // WINDOW_SAMPLES

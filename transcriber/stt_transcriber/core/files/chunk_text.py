@@ -10,7 +10,7 @@ from stt_shared.contracts.session import Task
 from stt_transcriber.core.audio.buffer import RollingBuffer
 from stt_transcriber.core.audio.vad_track import Span, VadTrack
 from stt_transcriber.core.decoding import Hypothesis, TimedWord
-from stt_transcriber.core.live.utterance import placed
+from stt_transcriber.core.text.agreement import placed_words
 from stt_transcriber.core.text.missed_speech import Retry, Speech
 
 
@@ -53,7 +53,7 @@ class ChunkText:
 
         Their times count from ``begin`` as it was before the call.
         """
-        words = placed(hypothesis, self.begin) if hypothesis else []
+        words = placed_words(hypothesis, self.begin) if hypothesis else []
         speech = Speech(self._buffer, self._track, self.begin, self._end)
         shortened = self._end < self._whole_end
         truncated = hypothesis is not None and hypothesis.truncated

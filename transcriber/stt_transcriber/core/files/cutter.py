@@ -84,7 +84,7 @@ class ChunkCutter:
     """
 
     def __init__(self, voice: Voice, gate: GatePolicy, policy: CutterPolicy, *, decided: bool = False) -> None:
-        self._listener = VadStream(voice, gate, 0)
+        self._vad = VadStream(voice, gate, 0)
         self._policy = policy
         self._buffer = RollingBuffer()
         self._begin: int | None = None  # start of the chunk in the making
@@ -107,13 +107,13 @@ class ChunkCutter:
 
         That cutter must receive the audio from ``settled`` on again.
         """
-        voiced_from, voiced = self._listener.track.state()
+        voiced_from, voiced = self._vad.track.state()
         return CutterState(
             self.settled,
-            self._listener.position,
+            self._vad.position,
             self._begin,
             list(self._pauses),
-            self._listener.gate.state(),
+            self._vad.gate.state(),
             voiced_from,
             np.array(voiced, np.float32).tobytes(),
             self.decided,
@@ -131,21 +131,21 @@ class ChunkCutter:
         self._held = [
             CutChunk(c.start, np.frombuffer(c.samples, np.int16), c.voice_share, voiced=c.voiced) for c in state.held
         ]
-        self._listener.position = state.position
-        self._listener.gate.restore(state.gate)
-        self._listener.track.restore(state.voiced_from, np.frombuffer(state.voiced, np.float32).tolist())
+        self._vad.position = state.position
+        self._vad.gate.restore(state.gate)
+        self._vad.track.restore(state.voiced_from, np.frombuffer(state.voiced, np.float32).tolist())
 
     def feed(self, samples: NDArray[np.int16]) -> list[CutChunk]:
         """Append samples [n]; return the chunks that are ready."""
         self._buffer.append(samples)
         chunks: list[CutChunk] = []
-        self._listener.hear(self._buffer)
-        while self._listener.has_more:
+        self._vad.process(self._buffer)
+        while self._vad.has_more:
             chunk = self._step()
             if chunk:
                 chunks.append(chunk)
         if self._begin is None:
-            self._drop_before(self._listener.position - self._policy.pad - 4 * WINDOW_SAMPLES)
+            self._drop_before(self._vad.position - self._policy.pad - 4 * WINDOW_SAMPLES)
         return self._release(chunks)
 
     @property
@@ -155,12 +155,12 @@ class ChunkCutter:
 
     def finish(self) -> list[CutChunk]:
         """End the recording; return chunks that remain. Call again while ``holds_chunks``."""
-        if self._begin is None and self._listener.gate.is_rising:
-            self._listener.gate.begin()
-            self._begin = max(self._buffer.start, self._listener.speech_start - self._policy.pad)
+        if self._begin is None and self._vad.gate.is_rising:
+            self._vad.gate.begin()
+            self._begin = max(self._buffer.start, self._vad.speech_start - self._policy.pad)
         if self._begin is None:
             return self._release([], is_over=True)
-        end = min(self._buffer.end, self._listener.speech_end + self._policy.pad + WINDOW_SAMPLES)
+        end = min(self._buffer.end, self._vad.speech_end + self._policy.pad + WINDOW_SAMPLES)
         return self._release([self._cut(end)], is_over=True)
 
     def _release(self, chunks: list[CutChunk], *, is_over: bool = False) -> list[CutChunk]:
@@ -183,20 +183,20 @@ class ChunkCutter:
         return replace(self._held.pop(0), decides=True, evidence=evidence)
 
     def _step(self) -> CutChunk | None:
-        before, was_silent_for = self._listener.position, self._silent_for
-        began = self._listener.step()
+        before, was_silent_for = self._vad.position, self._silent_for
+        began = self._vad.step()
         if self._begin is None:
             if began:
-                self._begin = max(self._buffer.start, self._listener.speech_start - self._policy.pad)
+                self._begin = max(self._buffer.start, self._vad.speech_start - self._policy.pad)
             return None
         if self._silent_for == 0 and was_silent_for >= self._policy.pause:
             self._pauses.append(before - was_silent_for // 2)
         if self._silent_for >= self._policy.long_pause:
-            chunk = self._cut(self._listener.speech_end + self._policy.pad)
-            self._listener.gate.end()
+            chunk = self._cut(self._vad.speech_end + self._policy.pad)
+            self._vad.gate.end()
             self._pauses = []
             return chunk
-        if self._listener.position - self._begin >= self._policy.max_chunk:
+        if self._vad.position - self._begin >= self._policy.max_chunk:
             return self._cut_long()
         return None
 
@@ -208,8 +208,8 @@ class ChunkCutter:
         if pauses:
             at = pauses[-1]
         else:
-            now = self._listener.position
-            at = cut_point(self._buffer, self._listener.track, now - self._policy.look_back, now)
+            now = self._vad.position
+            at = cut_point(self._buffer, self._vad.track, now - self._policy.look_back, now)
         chunk = self._cut(at)
         self._begin = at
         self._pauses = [pause for pause in self._pauses if pause > at]
@@ -218,19 +218,19 @@ class ChunkCutter:
     def _cut(self, end: int) -> CutChunk:
         assert self._begin is not None
         samples = np.round(self._buffer.as_float(self._begin, end) * 32768.0).astype(np.int16)
-        share = self._listener.track.share(self._begin, end)
-        chunk = CutChunk(self._begin, samples, share, voiced=self._listener.track.packed(self._begin, end))
+        share = self._vad.track.share(self._begin, end)
+        chunk = CutChunk(self._begin, samples, share, voiced=self._vad.track.packed(self._begin, end))
         self._drop_before(end)
         self._begin = None
         return chunk
 
     def _drop_before(self, position: int) -> None:
         self._buffer.drop_before(position)
-        self._listener.track.drop_before(min(position, self._listener.position))
+        self._vad.track.drop_before(min(position, self._vad.position))
 
     @property
     def _silent_for(self) -> int:
-        return self._listener.position - self._listener.speech_end
+        return self._vad.position - self._vad.speech_end
 
 
 def _voice_of(chunk: CutChunk) -> NDArray[np.int16]:

@@ -40,7 +40,7 @@ class Checkpoints:
     def __init__(self, first: Checkpoint) -> None:
         self._kept: deque[Checkpoint] = deque([first])
 
-    def heard(self, position: int, seq: int, voice: Callable[[], bytes]) -> None:
+    def add(self, position: int, seq: int, voice: Callable[[], bytes]) -> None:
         """Add a checkpoint at ``position``, which the VAD model has reached, if the last one is far enough away.
 
         ``seq``: the last frame that holds nothing after ``position``.
@@ -48,9 +48,7 @@ class Checkpoints:
         if position >= self._kept[-1].position + SPACING_SAMPLES:
             self._kept.append(Checkpoint(position, seq, voice()))
 
-    def until_answered(
-        self, position: int, gate: Callable[[], GateState], open_start: int | None, last_end: int
-    ) -> None:
+    def complete(self, position: int, gate: Callable[[], GateState], open_start: int | None, last_end: int) -> None:
         """Complete the checkpoint at ``position``, if there is one, with the state of the gate, which is there."""
         for checkpoint in reversed(self._kept):
             if checkpoint.position == position and checkpoint.gate is None:
@@ -58,7 +56,7 @@ class Checkpoints:
             if checkpoint.position <= position:
                 return
 
-    def skipped(self, seq: int) -> None:
+    def skip(self, seq: int) -> None:
         """Record that frames up to ``seq`` lie before the first checkpoint."""
         self._kept[0].seq = seq
 
@@ -95,7 +93,7 @@ class SettledRanges:
         if not self.ended_at(end):
             self._ends.append(end)
 
-    def holds(self, start: int) -> bool:
+    def covers(self, start: int) -> bool:
         """Check whether the utterance that begins at ``start`` was settled before the takeover."""
         return start < self.resumed_at
 
@@ -107,7 +105,7 @@ class SettledRanges:
         """Return the end of the settled utterance that began at ``start``."""
         return next((end for end in self._ends if end > start), self.resumed_at)
 
-    def hearing(self, checkpoint: Checkpoint) -> VadCheckpoint:
+    def stored(self, checkpoint: Checkpoint) -> VadCheckpoint:
         """Return a checkpoint in its stored form; drop the ends that are never reached from this checkpoint."""
         assert checkpoint.gate is not None
         begin = checkpoint.position if checkpoint.open_start is None else checkpoint.open_start

@@ -12,34 +12,34 @@ class Endpoint:
     least one window.
     """
 
-    def __init__(self, policy: LivePolicy, endpointing_ms: int, ear: VadStream) -> None:
+    def __init__(self, policy: LivePolicy, endpointing_ms: int, vad: VadStream) -> None:
         self._policy = policy
-        self._ear = ear
+        self._vad = vad
         self.pause_ms = max(endpointing_ms, WINDOW_MS)
-        self._early_ms = min(policy.early_final_ms, endpointing_ms)
+        self._speculate_after_ms = min(policy.speculative_final_ms, endpointing_ms)
         sentence_ms = policy.sentence_endpointing_ms
         self._sentence_ms = _whole_windows(sentence_ms) if 0 < sentence_ms < endpointing_ms else None
 
     @property
-    def early_end(self) -> int:
+    def pause_end(self) -> int:
         """End of a final that a pause ends; it depends on the audio, not on the time of the decode."""
-        return self._ear.at(self._ear.gate.speech_end_window + _whole_windows(self._early_ms) // WINDOW_MS)
+        return self._vad.at(self._vad.gate.speech_end_window + _whole_windows(self._speculate_after_ms) // WINDOW_MS)
 
-    def voiced_enough(self) -> bool:
+    def has_enough_voice(self) -> bool:
         """Check whether there was enough voice for a word."""
-        return self._ear.voiced_ms >= self._policy.min_speech_ms
+        return self._vad.voiced_ms >= self._policy.min_speech_ms
 
     def may_be_over(self) -> bool:
         """Check whether the pause is long enough to decode the final ahead of time."""
-        return self._ear.gate.silence_ms >= self._early_ms
+        return self._vad.gate.silence_ms >= self._speculate_after_ms
 
     def is_over(self) -> bool:
         """Check whether the pause ends the utterance."""
-        return self._ear.gate.silence_ms >= self.pause_ms
+        return self._vad.gate.silence_ms >= self.pause_ms
 
-    def ends_a_sentence_if_any(self) -> bool:
+    def is_sentence_pause(self) -> bool:
         """Check whether the pause has exactly the length that ends an utterance whose text ends a sentence."""
-        return self._ear.gate.silence_ms == self._sentence_ms and self.voiced_enough()
+        return self._vad.gate.silence_ms == self._sentence_ms and self.has_enough_voice()
 
 
 def _whole_windows(milliseconds: int) -> int:

@@ -12,7 +12,7 @@ class LivePolicy:
     gate: GatePolicy = field(default_factory=GatePolicy)
     pre_roll_ms: int = 300  # audio kept before the onset: the VAD model reacts late
     min_speech_ms: int = 160  # less voice than this is a click, not a word
-    early_final_ms: int = 200  # silence after which the final is decoded, so that it is ready at the endpoint
+    speculative_final_ms: int = 200  # silence after which the final is decoded, so that it is ready at the endpoint
     sentence_endpointing_ms: int = 0  # silence that ends an utterance whose text ends a sentence; 0: no special case
     max_utterance_ms: int = 28_000  # the model's limit is 30 s
     cut_look_back_ms: int = 6_000  # range searched for a cut in an utterance that is too long

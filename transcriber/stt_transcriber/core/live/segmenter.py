@@ -4,156 +4,168 @@ The next owner after a takeover starts at a checkpoint, processes the audio betw
 once more, and passes over the utterances that it finds there: they are settled and their events were written.
 """
 
-from collections import deque
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stt_shared.contracts.events import SpeechEnded, SpeechStarted, iso_timestamp
-from stt_shared.contracts.session import Task, VadCheckpoint
+from stt_shared.contracts.session import SessionConfig, VadCheckpoint
 from stt_transcriber.core.audio.buffer import RollingBuffer
 from stt_transcriber.core.audio.cut_point import cut_point, whole_ms
 from stt_transcriber.core.audio.vad_gate import WINDOW_SAMPLES, GateState
 from stt_transcriber.core.audio.vad_stream import VadModel, VadStream
 from stt_transcriber.core.live.checkpoint import Checkpoint, Checkpoints, SettledRanges
 from stt_transcriber.core.live.endpoint import Endpoint
-from stt_transcriber.core.live.outcome import Outcome
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.speculative_final import SpeculativeFinal
 from stt_transcriber.core.live.utterance import SAMPLES_PER_MS, Utterance
-from stt_transcriber.core.text.agreement import Agreement, PlacedWord
-from stt_transcriber.core.text.missed_speech import Accepted, Retry, Speech
+from stt_transcriber.core.schedule.scheduler import Kind
+from stt_transcriber.core.text.agreement import Agreement
+
+
+@dataclass(frozen=True)
+class SpeechBegan:
+    """Onset of speech at ``position``."""
+
+    position: int
+
+
+@dataclass(frozen=True)
+class SpeechEnded:
+    """End of speech at ``position``, after its last window with voice."""
+
+    position: int
+
+
+@dataclass(frozen=True)
+class UtteranceClosed:
+    """End of an utterance that needs a final.
+
+    ``settled_until``: end of the part that has its final from before a takeover; None if there is no such part.
+    """
+
+    utterance: Utterance
+    settled_until: int | None = None
+
+
+SpeechEvent = SpeechBegan | SpeechEnded | UtteranceClosed
 
 
 class Segmenter:
-    """Segmenter of one session.
+    """Segmenter of one session; its methods return what happened, in order.
 
-    ``open``: the utterance being spoken, None if there is none. ``closed``: utterances that wait for their finals,
-    first in, first out.
+    ``open``: the utterance being spoken, None if there is none. ``buffer`` and ``track``: the uncommitted audio, and
+    where in it there is voice. ``settled``: utterances before the committed position.
     """
 
     def __init__(
         self,
-        session_id: str,
         policy: LivePolicy,
-        endpointing_ms: int,
-        voice: VadModel,
+        config: SessionConfig,
+        model: VadModel,
+        speculative: SpeculativeFinal,
         *,
         committed_samples: int,
         committed_seq: int,
-        heard: VadCheckpoint | None,
+        checkpoint: VadCheckpoint | None,
     ) -> None:
-        self._id = session_id
         self._policy = policy
-        self._voice = voice
+        self._config = config
+        self._model = model
+        self._speculative = speculative
         # Without a checkpoint, start at the next window boundary, counted from the session's first sample.
-        base = heard.position if heard else -(-committed_samples // WINDOW_SAMPLES) * WINDOW_SAMPLES
+        base = checkpoint.position if checkpoint else -(-committed_samples // WINDOW_SAMPLES) * WINDOW_SAMPLES
         self.buffer = RollingBuffer(min(base, committed_samples))
-        self.vad = VadStream(voice.probabilities, policy.gate, base)
-        self.endpoint = Endpoint(policy, endpointing_ms, self.vad)
+        self._vad = VadStream(model.probabilities, policy.gate, base)
+        self.track = self._vad.track
+        self._gate = self._vad.gate
+        self._endpoint = Endpoint(policy, config.endpointing_ms, self._vad)
         self.open: Utterance | None = None
-        self.closed: deque[Utterance] = deque()
-        self._gate = self.vad.gate
+        self.settled = SettledRanges(committed_samples, checkpoint.ends if checkpoint else ())
+        self._events: list[SpeechEvent] = []
         self._last_end = committed_samples
-        self._settled = SettledRanges(committed_samples, heard.ends if heard else ())
-        if heard:
-            voice.restore(heard.voice)
-            self._gate.restore(GateState(*heard.gate))
-            self._last_end = heard.last_end
-            self.open = None if heard.open_start is None else self._new_utterance(heard.open_start)
-        self._checkpoints = Checkpoints(Checkpoint(base, committed_seq, voice.state()))
-        self._reached()
+        if checkpoint:
+            model.restore(checkpoint.voice)
+            self._gate.restore(GateState(*checkpoint.gate))
+            self._last_end = checkpoint.last_end
+            self.open = None if checkpoint.open_start is None else self._new_utterance(checkpoint.open_start)
+        self._checkpoints = Checkpoints(Checkpoint(base, committed_seq, model.state()))
+        self._complete_checkpoint()
 
     @property
-    def speaking(self) -> bool:
-        """Whether an utterance is open or waits for its final."""
-        return self.open is not None or bool(self.closed)
+    def has_just_begun(self) -> bool:
+        """Whether the open utterance has hardly a word yet."""
+        return self.open is not None and self._spoken_samples < self._policy.young_ms * SAMPLES_PER_MS
 
     @property
-    def passes_over(self) -> bool:
-        """Whether the open utterance already has its final, from before a takeover."""
-        return self.open is not None and self._settled.holds(self.open.start)
+    def is_undecided(self) -> bool:
+        """Whether a sentence may end here whose text is not decoded yet.
+
+        Until then the gate waits: if it continued, the ranges of finals would depend on the speed of the model.
+        """
+        return self._is_sentence_pause and not self._speculative.was_tried(self._endpoint.pause_end)
 
     @property
-    def is_sentence_pause(self) -> bool:
-        """Whether the open utterance ends here if its text ends a sentence."""
-        return self.open is not None and not self.passes_over and self.endpoint.ends_a_sentence_if_any()
+    def pause_end(self) -> int:
+        """End of the open utterance if the present pause turns out to end it."""
+        return self._endpoint.pause_end
 
-    def hear(self, samples: NDArray[np.int16], seq: int) -> None:
-        """Append the audio of frame ``seq``, int16 [n]; ``step`` must follow."""
+    @property
+    def silent_until(self) -> int:
+        """Position up to which no utterance can begin any more; only meaningful while none is open."""
+        return self._vad.position - (self._policy.pre_roll_ms * SAMPLES_PER_MS + 4 * WINDOW_SAMPLES)
+
+    def should_decode(self, *, speculates: bool) -> Kind | None:
+        """Return the decode that is due for the open utterance, None if none is.
+
+        ``speculates``: there is time to decode a final that may turn out to be useless.
+        """
+        utterance = self.open
+        if utterance is None or self._is_replay or not self._endpoint.has_enough_voice():
+            return None
+        if self._endpoint.may_be_over() and (speculates or self._policy.sentence_endpointing_ms):
+            # The pause may be the end: decode the final early, so that it is ready when the pause is long enough.
+            return None if self._speculative.was_tried(self._endpoint.pause_end) else Kind.FINAL
+        if not self._config.interim_results:
+            return None
+        if utterance.decoded_to == 0:
+            enough = self._policy.first_partial_ms * SAMPLES_PER_MS
+            return Kind.FIRST if self._spoken_samples >= enough else None
+        return Kind.PARTIAL if self._vad.speech_end > utterance.decoded_to else None
+
+    def add(self, samples: NDArray[np.int16], seq: int) -> list[SpeechEvent]:
+        """Process the audio of frame ``seq``, int16 [n]."""
         self.buffer.append(samples)
-        covered_until = self.vad.hear(self.buffer)
-        self._checkpoints.heard(covered_until, seq if covered_until >= self.buffer.end else seq - 1, self._voice.state)
+        covered_until = self._vad.process(self.buffer)
+        last_seq = seq if covered_until >= self.buffer.end else seq - 1
+        self._checkpoints.add(covered_until, last_seq, self._model.state)
+        return self.advance()
 
     def skip(self, seq: int) -> None:
         """Record that frame ``seq`` lies before all audio to be processed."""
-        self._checkpoints.skipped(seq)
+        self._checkpoints.skip(seq)
 
-    def step(self, early: SpeculativeFinal, outcomes: list[Outcome], now_wall_ms: float) -> bool:
-        """Move the gate by one window; return False if there is none."""
-        if self._ends_here(early):
-            self._close(self.endpoint.early_end, outcomes, now_wall_ms)
-        if not self.vad.has_more:
-            return False
-        if self.vad.step():
-            self._begin(outcomes, now_wall_ms)
-        if self.open is not None:
-            if self.endpoint.is_over():
-                self._close(self.endpoint.early_end, outcomes, now_wall_ms)
-            elif self.vad.position - self.open.start >= self._policy.max_utterance_ms * SAMPLES_PER_MS:
-                self._split(self.open)
-        self._reached()
-        return True
+    def advance(self) -> list[SpeechEvent]:
+        """Move the gate through the available windows, or up to a pause that waits for its text."""
+        while not self.is_undecided and self._step():
+            pass
+        return self._take_events()
 
-    def end_of_speech(self, outcomes: list[Outcome], now_wall_ms: float, *, stalled: bool = False) -> None:
+    def end_speech(self, *, stalled: bool = False) -> list[SpeechEvent]:
         """End the utterance here, however short the silence, for `finalize`, `idle` and `stop`.
 
         ``stalled``: the speaker did not ask for it, and may continue in mid-word when the client sends audio again.
         """
         if self.open is None and self._gate.is_rising:
             self._gate.begin()
-            self._begin(outcomes, now_wall_ms)
+            self._begin()
         if self.open is not None:
-            end = self.endpoint.early_end if self.endpoint.may_be_over() else self.buffer.end
+            end = self._endpoint.pause_end if self._endpoint.may_be_over() else self.buffer.end
             # However short the utterance is, it may be the last word.
-            self._close(end, outcomes, now_wall_ms, asked_for=True)
+            self._close(end, requested=True)
             if stalled:
-                self._gate.interrupt(self.endpoint.pause_ms)
-
-    def settled_by(self, words: Sequence[PlacedWord], task: Task, *, truncated: bool) -> Accepted | Retry:
-        """Decide what ``words`` settle of the first closed utterance; they are empty if its text was rejected."""
-        head = self.closed[0]
-        shortened = head.end < head.whole_end
-        return self._speech(head.start, head.end).settle(words, task, shortened=shortened, truncated=truncated)
-
-    def give_up(self) -> Accepted:
-        """Settle the first closed utterance without a text."""
-        head = self.closed[0]
-        return self._speech(head.start, head.end).give_up()
-
-    def shorten(self, end: int) -> None:
-        """Shorten the first closed utterance: it is decoded up to ``end`` alone, and what follows later."""
-        head = self.closed.popleft()
-        self.closed.appendleft(self._part(head.start, end, head.whole_end))
-
-    def settle(self, until: int | None = None) -> Utterance:
-        """Remove and return the first closed utterance, which has its final or needs none.
-
-        ``until``: end of that final, if it does not reach the utterance's end. The audio that was not decoded becomes
-        the first waiting utterance. It always comprises the whole rest, however the utterance was shortened, because
-        the next owner knows only where to continue.
-        """
-        utterance = self.closed.popleft()
-        self._settled.add(utterance.whole_end)
-        if until is not None:
-            utterance.end = until
-        rest = self._rest(utterance.start, utterance.end, utterance.whole_end)
-        if rest is None:
-            utterance.end = utterance.whole_end
-        else:
-            self.closed.appendleft(rest)
-        return utterance
+                self._gate.interrupt(self._endpoint.pause_ms)
+        return self._take_events()
 
     def commit(self, position: int) -> tuple[int, VadCheckpoint | None]:
         """Drop what lies before a position and return what the next owner needs.
@@ -162,91 +174,100 @@ class Segmenter:
         before the position.
         """
         # The VAD model may not have processed the last part of a window yet.
-        needed = min(position, self.vad.position)
+        needed = min(position, self._vad.position)
         self.buffer.drop_before(needed)
-        self.vad.track.drop_before(needed)
+        self.track.drop_before(needed)
         checkpoint = self._checkpoints.before(position)
-        return (checkpoint.seq, self._settled.hearing(checkpoint)) if checkpoint else (0, None)
+        return (checkpoint.seq, self.settled.stored(checkpoint)) if checkpoint else (0, None)
 
-    def _ends_here(self, early: SpeculativeFinal) -> bool:
-        if self.passes_over:
+    @property
+    def _is_replay(self) -> bool:
+        """Whether the open utterance already has its final, from before a takeover."""
+        return self.open is not None and self.settled.covers(self.open.start)
+
+    @property
+    def _is_sentence_pause(self) -> bool:
+        """Whether the open utterance ends here if its text ends a sentence."""
+        return self.open is not None and not self._is_replay and self._endpoint.is_sentence_pause()
+
+    @property
+    def _spoken_samples(self) -> int:
+        return self.buffer.end - self._vad.speech_start
+
+    def _step(self) -> bool:
+        """Move the gate by one window; return False if there is none."""
+        if self._ends_here():
+            self._close(self._endpoint.pause_end)
+        if not self._vad.has_more:
+            return False
+        if self._vad.step():
+            self._begin()
+        if self.open is not None:
+            if self._endpoint.is_over():
+                self._close(self._endpoint.pause_end)
+            elif self._vad.position - self.open.start >= self._policy.max_utterance_ms * SAMPLES_PER_MS:
+                self._split(self.open)
+        self._complete_checkpoint()
+        return True
+
+    def _ends_here(self) -> bool:
+        if self._is_replay:
             # Its text is not decoded again; an end recorded here shows that it ended here the first time.
-            return self.endpoint.may_be_over() and self._settled.ended_at(self.endpoint.early_end)
-        return self.is_sentence_pause and early.ends_sentence(self.endpoint.early_end)
+            return self._endpoint.may_be_over() and self.settled.ended_at(self._endpoint.pause_end)
+        return self._is_sentence_pause and self._speculative.ends_sentence(self._endpoint.pause_end)
 
-    def _begin(self, outcomes: list[Outcome], now_wall_ms: float) -> None:
-        speech = self.vad.speech_start
+    def _begin(self) -> None:
+        speech = self._vad.speech_start
         self.open = self._new_utterance(max(self._last_end, speech - self._policy.pre_roll_ms * SAMPLES_PER_MS))
-        if not self.passes_over:
-            timestamp = iso_timestamp(now_wall_ms)
-            started = SpeechStarted(session_id=self._id, start_ms=speech // SAMPLES_PER_MS, timestamp=timestamp)
-            outcomes.append(Outcome(started))
+        if not self._is_replay:
+            self._events.append(SpeechBegan(speech))
 
     def _new_utterance(self, start: int) -> Utterance:
         return Utterance(start, Agreement(self._policy.margin_ms), window_start=start)
 
-    def _close(self, end: int, outcomes: list[Outcome], now_wall_ms: float, *, asked_for: bool = False) -> None:
+    def _close(self, end: int, *, requested: bool = False) -> None:
         utterance = self.open
         assert utterance is not None
-        passed_over = self.passes_over
+        is_replay = self._is_replay
         # A stalled client counts as silent, and its utterance ends in mid-speech, so the rest may be short.
-        goes_on = self._gate.is_rest or 0 < self._last_end == utterance.start
-        voiced = self.endpoint.voiced_enough() or ((asked_for or goes_on) and self.vad.voiced_ms > 0)
+        is_continuation = self._gate.is_rest or 0 < self._last_end == utterance.start
+        voiced = self._endpoint.has_enough_voice() or ((requested or is_continuation) and self._vad.voiced_ms > 0)
         utterance.end = whole_ms(end)
         self.open = None
         self._gate.end()
-        if passed_over:
-            if self._settled.ended_at(utterance.end):
+        if is_replay:
+            if self.settled.ended_at(utterance.end):
                 self._last_end = utterance.end
-                self._await_rest(utterance)
+                self._events.append(UtteranceClosed(utterance, self.settled.resumed_at))
             return
-        timestamp = iso_timestamp(now_wall_ms)
-        end_ms = self.vad.speech_end // SAMPLES_PER_MS
-        outcomes.append(Outcome(SpeechEnded(session_id=self._id, end_ms=end_ms, timestamp=timestamp)))
+        self._events.append(SpeechEnded(self._vad.speech_end))
         # The rest of an utterance that was cut in its last pause may end before it begins.
         if voiced and utterance.end > utterance.start:
             self._await_final(utterance)
 
     def _split(self, utterance: Utterance) -> None:
         """Cut an utterance of the maximum length between words; speech continues in the next utterance."""
-        if self.passes_over:
-            utterance.end = self._last_end = self._settled.end_after(utterance.start)
-            self._await_rest(utterance)
+        if self._is_replay:
+            utterance.end = self._last_end = self.settled.end_after(utterance.start)
+            self._events.append(UtteranceClosed(utterance, self.settled.resumed_at))
         else:
-            earliest = self.vad.position - self._policy.cut_look_back_ms * SAMPLES_PER_MS
+            earliest = self._vad.position - self._policy.cut_look_back_ms * SAMPLES_PER_MS
             begin = max(utterance.start, earliest)
-            utterance.end = cut_point(self.buffer, self.vad.track, begin, self.vad.position)
+            utterance.end = cut_point(self.buffer, self.track, begin, self._vad.position)
             self._await_final(utterance)
         self.open = self._new_utterance(utterance.end)
-        self.vad.split(utterance.end)
+        self._vad.split(utterance.end)
 
     def _await_final(self, utterance: Utterance) -> None:
         # Computed here, because more of the last window will have been processed by the time of the final.
-        utterance.voice_share = self.vad.track.share(utterance.start, utterance.end)
+        utterance.voice_share = self.track.share(utterance.start, utterance.end)
         self._last_end = utterance.whole_end = utterance.end
-        self.closed.append(utterance)
+        self._events.append(UtteranceClosed(utterance))
 
-    def _await_rest(self, passed_over: Utterance) -> None:
-        """Queue the rest of an utterance if only its beginning had a final before a takeover."""
-        rest = self._rest(passed_over.start, self._settled.resumed_at, passed_over.end)
-        if rest is not None:
-            self.closed.append(rest)
+    def _take_events(self) -> list[SpeechEvent]:
+        events, self._events = self._events, []
+        return events
 
-    def _rest(self, start: int, settled: int, whole_end: int) -> Utterance | None:
-        """Return the part still to be decoded of an utterance that begins at ``start``; None: nothing."""
-        begin = self._speech(start, settled).rest(whole_end) if settled < whole_end else whole_end
-        return self._part(begin, whole_end, whole_end) if begin < whole_end else None
-
-    def _speech(self, begin: int, end: int) -> Speech:
-        return Speech(self.buffer, self.vad.track, begin, end)
-
-    def _part(self, start: int, end: int, whole_end: int) -> Utterance:
-        part = self._new_utterance(start)
-        part.end, part.whole_end = end, whole_end
-        # Only whole windows: one that extends beyond the end may or may not have been processed yet.
-        part.voice_share = self.vad.track.share(start, end // WINDOW_SAMPLES * WINDOW_SAMPLES)
-        return part
-
-    def _reached(self) -> None:
+    def _complete_checkpoint(self) -> None:
         open_start = None if self.open is None else self.open.start
-        self._checkpoints.until_answered(self.vad.position, self._gate.state, open_start, self._last_end)
+        self._checkpoints.complete(self._vad.position, self._gate.state, open_start, self._last_end)

@@ -11,6 +11,9 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stt_shared.contracts.session import AUDIO_RATE_HZ
+from stt_transcriber.core.decoding import Hypothesis
+
 
 @dataclass(frozen=True)
 class PlacedWord:
@@ -21,6 +24,21 @@ class PlacedWord:
     end_ms: int
     probability: float
     space_before: bool = True
+
+
+def placed_words(hypothesis: Hypothesis, begin: int) -> list[PlacedWord]:
+    """Return a hypothesis's words at their positions in the session; ``begin``: position of its first sample."""
+    offset_ms = begin // (AUDIO_RATE_HZ // 1000)
+    return [
+        PlacedWord(
+            word.text,
+            offset_ms + round(word.start_s * 1000),
+            offset_ms + round(word.end_s * 1000),
+            word.probability,
+            word.space_before,
+        )
+        for word in hypothesis.words
+    ]
 
 
 def normalised(word: str) -> str:
@@ -45,7 +63,7 @@ class Agreement:
 
         ``safe_words``: as in ``Hypothesis``; None: the engine cannot tell.
         """
-        fresh = self._behind_stable(words)
+        fresh = self._after_stable(words)
         # The last word never becomes stable here: its punctuation is a guess about what comes next.
         most = len(fresh) - 1
         if safe_words is not None:
@@ -66,7 +84,7 @@ class Agreement:
         self.stable += self.unstable[:keep]
         self.unstable = self.unstable[keep:]
 
-    def _behind_stable(self, words: Sequence[PlacedWord]) -> list[PlacedWord]:
+    def _after_stable(self, words: Sequence[PlacedWord]) -> list[PlacedWord]:
         """Return the words that come after the stable ones in time, without those that repeat stable words."""
         if not self.stable:
             return list(words)

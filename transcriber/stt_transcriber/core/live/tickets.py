@@ -1,0 +1,77 @@
+"""Decodes of a live session: the audio, prompt and language of each."""
+
+from stt_shared.contracts.session import SessionConfig
+from stt_shared.contracts.text import join_texts
+from stt_transcriber.core.audio.buffer import RollingBuffer
+from stt_transcriber.core.audio.vad_track import VadTrack
+from stt_transcriber.core.decoding import DecodeRequest, Quality
+from stt_transcriber.core.language import NO_VOICE, LanguageChoice, Voice, voice_in
+from stt_transcriber.core.live.context import SessionContext
+from stt_transcriber.core.live.policy import LivePolicy
+from stt_transcriber.core.live.utterance import SAMPLES_PER_MS, Ticket, Utterance
+from stt_transcriber.core.schedule.scheduler import Kind
+from stt_transcriber.core.text.join import join_words
+
+
+class TicketBuilder:
+    """Builder of one session's tickets."""
+
+    def __init__(
+        self,
+        config: SessionConfig,
+        policy: LivePolicy,
+        context: SessionContext,
+        buffer: RollingBuffer,
+        track: VadTrack,
+    ) -> None:
+        self._config = config
+        self._policy = policy
+        self._context = context
+        self._buffer = buffer
+        self._track = track
+
+    def draft(self, kind: Kind, utterance: Utterance) -> Ticket:
+        """Build a draft of the open utterance, with all audio received so far."""
+        self._trim_window(utterance)
+        begin = utterance.window_start
+        stable_before = [word for word in utterance.agreement.stable if word.end_ms <= begin // SAMPLES_PER_MS + 100]
+        choice = LanguageChoice(self._context.language.decided)
+        ticket = self._ticket(kind, utterance, begin, self._buffer.end, choice, join_words(stable_before))
+        utterance.decoded_to = ticket.end
+        return ticket
+
+    def final(self, utterance: Utterance, end: int) -> Ticket:
+        """Build a decode of the whole utterance up to ``end``."""
+        choice = self._context.language.choose(self.voice(utterance.start, end))
+        return self._ticket(Kind.FINAL, utterance, utterance.start, end, choice)
+
+    def voice(self, begin: int, end: int) -> Voice:
+        """Return the voice from which the language is detected; empty if the client set the language."""
+        return NO_VOICE if self._config.language else voice_in(self._buffer, self._track, begin, end)
+
+    def _ticket(
+        self, kind: Kind, utterance: Utterance, begin: int, end: int, choice: LanguageChoice, text_before: str = ""
+    ) -> Ticket:
+        quality = Quality.FULL if kind is Kind.FINAL and not utterance.refused else Quality.DRAFT
+        # After a refusal without the context, which may have misled the model.
+        context = "" if utterance.refused else self._context.text_before(utterance.start)
+        request = DecodeRequest(
+            self._buffer.as_float(begin, end),
+            choice.language,
+            self._config.task,
+            join_texts((self._config.prompt, context, text_before)),
+            quality,
+            begin,
+            utterance.memory,
+            choice.language_samples,
+            choice.expected_language,
+        )
+        return Ticket(kind, begin, end, request, utterance)
+
+    def _trim_window(self, utterance: Utterance) -> None:
+        """Limit a draft's window: beyond its maximum, it starts just before the end of the stable words."""
+        window = self._buffer.end - utterance.window_start
+        if window <= self._policy.window_ms * SAMPLES_PER_MS or not utterance.agreement.stable:
+            return
+        last_ms = utterance.agreement.stable[-1].end_ms
+        utterance.window_start = max(utterance.window_start, (last_ms - 200) * SAMPLES_PER_MS)
