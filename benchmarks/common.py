@@ -1,27 +1,24 @@
-"""What the benchmarks share: speech with references, a running suite, the machine's name, results as JSON."""
+"""Helpers of the benchmarks: speech with references, a running suite, results as JSON."""
 
 import json
 import os
-import platform
-import re
-import shutil
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from stt_cli.live.sources import pieces_of_file
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 
-_BEGAN = psutil.cpu_times()
+# The benchmarks start the suite as the end-to-end tests do, and name the machine as the chaos runs do.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
+
+from support.launched_suite import Suite as Suite
+from support.launched_suite import running_suite as running_suite
+from support.machine import machine
 
 
 @dataclass(frozen=True)
@@ -62,71 +59,6 @@ def utterances(
             if limit and len(clips) == limit:
                 break
     return clips
-
-
-@dataclass(frozen=True)
-class Suite:
-    """A running suite."""
-
-    url: str
-    pid: int
-
-    @property
-    def stream_url(self) -> str:
-        return self.url.replace("http", "ws", 1) + "/v1/stt/stream"
-
-
-@contextmanager
-def running_suite(**environment: str) -> Iterator[Suite]:
-    """Starts `stt up` on a free port as a user would, with these settings; stops it at the end."""
-    data = tempfile.mkdtemp(prefix="stt-data-")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "stt_cli", "up"],
-        env={**os.environ, "PORT": "0", "DATA_DIR": data, **environment},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        for line in process.stdout:
-            if found := re.search(r"http://\S+?:\d+", line):
-                yield Suite(found.group(0), process.pid)
-                break
-        else:
-            sys.exit("error: the suite did not start")
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
-        shutil.rmtree(data, ignore_errors=True)
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
-    cpu = ""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        cpu = next(
-            (line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line), ""
-        )
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return {
-        "cpu": cpu or platform.processor(),
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "commit": commit.stdout.strip(),
-        "stolen_percent": stolen_percent(),
-    }
-
-
-def stolen_percent() -> float | None:
-    """Share of the processors' time since the benchmark began that the host gave to others: with much of it, latencies
-    say little. None where the system does not tell."""
-    now = psutil.cpu_times()
-    if not hasattr(now, "steal"):
-        return None
-    total = sum(now) - sum(_BEGAN)
-    return round(100 * (now.steal - _BEGAN.steal) / total, 2) if total else 0.0
 
 
 def write_result(out: str | None, name: str, result: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from redis.asyncio import Redis
-from servers import cluster, redis_binary, redis_server
+from support.redis_servers import cluster, redis_binary, redis_server
 
 from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_shared.redis.client import connect

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import speech
-from common import Suite, running_suite
+from support import recordings
+from support.launched_suite import Suite, running_suite
 
 from stt_transcriber.models.store import ModelError, default_models_dir, pull
 
@@ -39,8 +39,8 @@ def browser_name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def recording() -> Path:
     try:
-        return speech.beckett_path()
-    except speech.SpeechMissing as error:
+        return recordings.beckett_path()
+    except recordings.SpeechMissing as error:
         pytest.skip(str(error))
 
 

@@ -1,6 +1,6 @@
 """Takes the pictures in docs/screenshots: every view, light and dark, on a desk and in a hand.
 
-    PYTHONPATH=tests:benchmarks python -m browser.screenshots docs/screenshots
+    PYTHONPATH=tests python -m browser.screenshots docs/screenshots
 
 Needs what the browser tests need. The text on them is played; the recording is real.
 """
@@ -16,9 +16,9 @@ from typing import Any
 
 from browser.browsers import Pages, browser
 from browser.played import Server, conversation, no_microphone
-from common import running_suite
 from playwright.sync_api import Page, Route
-from speech import beckett_path
+from support.launched_suite import running_suite
+from support.recordings import beckett_path
 
 SPOKEN = [
     (1200, "Good morning, and thank you all for coming at such short notice."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
-from common import Suite
+from support.launched_suite import Suite
 
 if TYPE_CHECKING:
     from browser.browsers import Pages

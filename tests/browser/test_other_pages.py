@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 from browser.played import Job, Library, silence
-from common import Suite
-from live_client import words
-from speech import BECKETT_TEXT
+from support.launched_suite import Suite
+from support.live_client import words
+from support.recordings import BECKETT_TEXT
 
 if TYPE_CHECKING:
     from browser.browsers import Pages

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from common import machine
 from rich.console import Console
 from rich.table import Table
+from support.machine import machine
 
 from chaos.count import Count
 from chaos.crowd import Strike

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import redis
-from fault_proxy import FaultProxy
 from redis.asyncio import Redis
+from support.fault_proxy import FaultProxy
 
 from chaos.front import Front
 from chaos.replica import Replica

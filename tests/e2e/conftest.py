@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import speech
-from common import Suite, running_suite
 from numpy.typing import NDArray
+from support import recordings
+from support.launched_suite import Suite, running_suite
 
 from stt_transcriber.models.store import ModelError, default_models_dir, pull
 
@@ -40,8 +40,8 @@ def suite(model: str, spool: Path) -> Iterator[Suite]:
 def beckett() -> NDArray[np.float32]:
     """float32 [n], 16 kHz mono, 10 s."""
     try:
-        return speech.beckett()
-    except speech.SpeechMissing as error:
+        return recordings.beckett()
+    except recordings.SpeechMissing as error:
         pytest.skip(str(error))
 
 

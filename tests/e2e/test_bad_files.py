@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import av
-import encode
 import httpx2
 import numpy as np
 import pytest
-from common import Suite
-from file_client import finished, post
-from live_client import words
 from numpy.typing import NDArray
+from support import encoders
+from support.file_client import finished, post
+from support.launched_suite import Suite
+from support.live_client import words
 
 pytestmark = pytest.mark.e2e
 
@@ -37,7 +37,7 @@ def video(container: str, *, sound: NDArray[np.float32] | None, fragmented: bool
             output.mux(pictures.encode(av.VideoFrame.from_ndarray(np.full((64, 64, 3), 90, np.uint8))))
         output.mux(pictures.encode(None))
         if stream is not None and sound is not None:
-            samples = encode.resampled(sound, 48000)
+            samples = encoders.resampled(sound, 48000)
             for at in range(0, len(samples) - 1023, 1024):
                 frame = av.AudioFrame.from_ndarray(samples[None, at : at + 1024], "s16", "mono")
                 frame.sample_rate, frame.pts = 48000, at
@@ -97,7 +97,7 @@ FAILING: dict[str, tuple[Make, str, str]] = {
         "cannot be decoded",
     ),
     "a header alone.wav": (
-        lambda speech: encode.encoded(speech, "wav", "pcm_s16le")[:44],
+        lambda speech: encoders.encoded(speech, "wav", "pcm_s16le")[:44],
         "bad_audio",
         "cannot be decoded",
     ),
@@ -116,7 +116,7 @@ async def test_each_bad_file_of_a_post_fails_for_its_own_reason_and_the_good_one
 ) -> None:
     files = {name: make(beckett) for name, (make, _, _) in FAILING.items()}
     good = {
-        "first.ogg": encode.encoded(beckett, "ogg", "libopus"),
+        "first.ogg": encoders.encoded(beckett, "ogg", "libopus"),
         "index at its end.mp4": video("mp4", sound=beckett),
         "index all over it.mp4": video("mp4", sound=beckett, fragmented=True),
     }
@@ -143,7 +143,7 @@ async def test_each_bad_file_of_a_post_fails_for_its_own_reason_and_the_good_one
 async def test_an_empty_file_is_refused_with_those_beside_it(
     suite: Suite, spool: Path, beckett: NDArray[np.float32]
 ) -> None:
-    good, before = encode.encoded(beckett, "ogg", "libopus"), set(os.listdir(spool))
+    good, before = encoders.encoded(beckett, "ogg", "libopus"), set(os.listdir(spool))
     async with httpx2.AsyncClient(base_url=suite.url, timeout=60) as client:
         files = [("file", ("a.ogg", good)), ("file", ("empty.ogg", b""))]
         refused = await client.post(JOBS, files=files)
@@ -184,7 +184,7 @@ NAMES = {
 
 
 async def test_names_that_mean_harm_do_none(suite: Suite, spool: Path, beckett: NDArray[np.float32]) -> None:
-    data = encode.encoded(beckett[: 3 * RATE], "ogg", "libopus")
+    data = encoders.encoded(beckett[: 3 * RATE], "ogg", "libopus")
     folder = sorted(path.name for path in spool.parent.iterdir())
     async with httpx2.AsyncClient(base_url=suite.url, timeout=60) as client:
         for name, shown in NAMES.items():
@@ -200,7 +200,7 @@ async def test_names_that_mean_harm_do_none(suite: Suite, spool: Path, beckett: 
 
 async def test_two_uploads_of_one_name_are_two_files(suite: Suite, beckett: NDArray[np.float32]) -> None:
     half = len(beckett) // 2
-    parts = [encode.encoded(part, "flac", "flac") for part in (beckett[:half], beckett[half:])]
+    parts = [encoders.encoded(part, "flac", "flac") for part in (beckett[:half], beckett[half:])]
     async with httpx2.AsyncClient(base_url=suite.url, timeout=60) as client:
         job_ids = await asyncio.gather(*(post(client, "same.flac", data, language="en") for data in parts))
         assert len(set(job_ids)) == 2

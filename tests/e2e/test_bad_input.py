@@ -5,9 +5,9 @@ import json
 
 import httpx2
 import pytest
-from common import Suite
-from live_client import as_json, chunked, talk, words
-from speech import BECKETT_TEXT
+from support.launched_suite import Suite
+from support.live_client import as_json, chunked, talk, words
+from support.recordings import BECKETT_TEXT
 
 pytestmark = pytest.mark.e2e
 

@@ -16,10 +16,10 @@ import numpy as np
 import psutil
 import pytest
 import websockets
-from common import Suite, running_suite
-from live_client import chunked, talk, words
 from numpy.typing import NDArray
-from speech import BECKETT_TEXT
+from support.launched_suite import Suite, running_suite
+from support.live_client import chunked, talk, words
+from support.recordings import BECKETT_TEXT
 
 import stt_client
 

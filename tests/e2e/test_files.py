@@ -5,16 +5,15 @@ import os
 import signal
 from pathlib import Path
 
-import encode
 import httpx2
 import numpy as np
 import pytest
-import speech
-from common import Suite, running_suite
-from file_client import finished, post
-from live_client import words
 from numpy.typing import NDArray
-from speech import BECKETT_TEXT
+from support import encoders, recordings
+from support.file_client import finished, post
+from support.launched_suite import Suite, running_suite
+from support.live_client import words
+from support.recordings import BECKETT_TEXT
 
 pytestmark = pytest.mark.e2e
 
@@ -24,7 +23,7 @@ async def test_two_minutes_are_cut_at_pauses_and_come_back_whole(suite: Suite, b
     # some out, which is no matter of cutting.
     pause = np.zeros(56_000, np.float32)
     long = np.concatenate([part for _ in range(11) for part in (beckett, pause)])
-    data = encode.encoded(long, "mp3", "libmp3lame", rate=44100, layout="stereo")
+    data = encoders.encoded(long, "mp3", "libmp3lame", rate=44100, layout="stereo")
     async with httpx2.AsyncClient(base_url=suite.url, timeout=60) as client:
         view = await finished(client, await post(client, "two minutes.mp3", data, language="en"))
         assert view["status"] == "completed", view
@@ -63,18 +62,18 @@ async def test_two_minutes_are_cut_at_pauses_and_come_back_whole(suite: Suite, b
 )
 async def test_formats(suite: Suite, beckett: NDArray[np.float32], name: str, container: str, codec: str) -> None:
     async with httpx2.AsyncClient(base_url=suite.url, timeout=60) as client:
-        view = await finished(client, await post(client, name, encode.encoded(beckett, container, codec)))
+        view = await finished(client, await post(client, name, encoders.encoded(beckett, container, codec)))
     assert view["status"] == "completed", view
     assert view["filename"] == name
     assert words(view["result"]["text"])[-2:] == ["fail", "better"]
 
 
 async def test_files_that_are_no_speech_fail_with_a_reason(suite: Suite, beckett: NDArray[np.float32]) -> None:
-    good = encode.encoded(beckett, "mp4", "aac")
+    good = encoders.encoded(beckett, "mp4", "aac")
     cases = {
         "text.wav": (b"this is not audio, " * 50, {"unsupported_media", "bad_audio"}),
         "random.mp3": (np.random.default_rng(3).bytes(20_000), {"unsupported_media", "bad_audio"}),
-        "header.wav": (encode.encoded(beckett, "wav", "pcm_s16le")[:44], {"bad_audio"}),
+        "header.wav": (encoders.encoded(beckett, "wav", "pcm_s16le")[:44], {"bad_audio"}),
         "without its index.m4a": (good[: len(good) // 2], {"unsupported_media", "bad_audio"}),
         "playlist.m3u8": (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", {"unsupported_media", "bad_audio"}),
     }
@@ -88,7 +87,7 @@ async def test_files_that_are_no_speech_fail_with_a_reason(suite: Suite, beckett
 
 
 async def test_a_truncated_file_gives_what_there_is(suite: Suite, beckett: NDArray[np.float32]) -> None:
-    data = encode.encoded(beckett, "flac", "flac")
+    data = encoders.encoded(beckett, "flac", "flac")
     async with httpx2.AsyncClient(base_url=suite.url, timeout=60) as client:
         view = await finished(client, await post(client, "half.flac", data[: len(data) // 2]))
     assert view["status"] == "completed", view
@@ -96,7 +95,7 @@ async def test_a_truncated_file_gives_what_there_is(suite: Suite, beckett: NDArr
 
 
 async def test_malformed_files_of_the_corpus_end_with_an_answer(suite: Suite) -> None:
-    rows = speech.corpus()
+    rows = recordings.corpus()
     if rows is None:
         pytest.skip("no speech corpus here: set STT_TEST_CORPUS")
     folder = Path(rows[0]["file"])
@@ -119,12 +118,12 @@ async def test_cancel_ends_a_job_and_nothing_is_left_behind(
     suite: Suite, spool: Path, beckett: NDArray[np.float32]
 ) -> None:
     long = np.concatenate([beckett] * 30)
-    data = encode.encoded(long, "ogg", "libopus")
+    data = encoders.encoded(long, "ogg", "libopus")
     async with httpx2.AsyncClient(base_url=suite.url, timeout=60) as client:
         job_id = await post(client, "long.ogg", data)
         cancelled = await client.post(f"/v1/stt/jobs/{job_id}/cancel")
         assert cancelled.json()["status"] == "cancelled"
-        done = await post(client, "short.ogg", encode.encoded(beckett, "ogg", "libopus"))
+        done = await post(client, "short.ogg", encoders.encoded(beckett, "ogg", "libopus"))
         await finished(client, done)
         assert (await client.get(f"/v1/stt/jobs/{job_id}")).json()["status"] == "cancelled"
     async with asyncio.timeout(10):
@@ -134,7 +133,7 @@ async def test_cancel_ends_a_job_and_nothing_is_left_behind(
 
 async def test_a_transcriber_killed_in_mid_file_changes_nothing(model: str, beckett: NDArray[np.float32]) -> None:
     pause = np.zeros(16000, np.float32)
-    data = encode.encoded(np.concatenate([part for _ in range(16) for part in (beckett, pause)]), "flac", "flac")
+    data = encoders.encoded(np.concatenate([part for _ in range(16) for part in (beckett, pause)]), "flac", "flac")
     with running_suite(WHISPER_MODEL=model, TRANSCRIBER_REPLICAS="2") as suite:
         async with httpx2.AsyncClient(base_url=suite.url, timeout=60) as client:
             calm = await finished(client, await post(client, "calm.flac", data, language="en"))
@@ -159,7 +158,7 @@ async def test_a_transcriber_killed_in_mid_file_changes_nothing(model: str, beck
 
 
 async def test_the_same_request_again_is_the_same_job(suite: Suite, beckett: NDArray[np.float32]) -> None:
-    data = encode.encoded(beckett, "ogg", "libopus")
+    data = encoders.encoded(beckett, "ogg", "libopus")
     headers = {"Idempotency-Key": "files-e2e-1"}
     async with httpx2.AsyncClient(base_url=suite.url, timeout=60) as client:
         first, second = [

@@ -11,9 +11,9 @@ import time
 import httpx2
 import psutil
 import pytest
-from common import Suite, running_suite
-from live_client import chunked, talk, words
-from speech import BECKETT_TEXT, SpeechMissing, beckett_path
+from support.launched_suite import Suite, running_suite
+from support.live_client import chunked, talk, words
+from support.recordings import BECKETT_TEXT, SpeechMissing, beckett_path
 
 pytestmark = pytest.mark.e2e
 

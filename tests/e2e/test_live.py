@@ -4,15 +4,15 @@ import asyncio
 import base64
 import json
 
-import encode
 import httpx2
 import numpy as np
 import pytest
 import websockets
-from common import Suite
-from live_client import Heard, as_json, chunked, talk, words
 from numpy.typing import NDArray
-from speech import BECKETT_TEXT
+from support import encoders
+from support.launched_suite import Suite
+from support.live_client import Heard, as_json, chunked, talk, words
+from support.recordings import BECKETT_TEXT
 
 pytestmark = pytest.mark.e2e
 
@@ -103,7 +103,7 @@ async def test_a_long_utterance_as_wav_in_messages_of_20_ms_has_the_finals_of_ba
     suite: Suite, beckett: NDArray[np.float32]
 ) -> None:
     """20 s without an endpoint: as many messages as once filled a log that only a final empties."""
-    wav = encode.encoded(np.concatenate([beckett, beckett]), "wav", "pcm_s16le", 16000)
+    wav = encoders.encoded(np.concatenate([beckett, beckett]), "wav", "pcm_s16le", 16000)
     url = suite.stream_url + "?language=en&endpointing_ms=3000"
     small = await talk(url + "&encoding=wav", chunked(wav, 640), every_s=0.01)
     bare = await talk(url, chunked(wav[wav.index(b"data") + 8 :], 640), every_s=0.01)
@@ -130,14 +130,14 @@ async def test_finalize_ends_the_utterance_now(suite: Suite, pcm16: bytes) -> No
 
 
 async def test_48_khz_stereo(suite: Suite, beckett: NDArray[np.float32]) -> None:
-    pcm = encode.resampled(beckett, 48000, "stereo").tobytes()
+    pcm = encoders.resampled(beckett, 48000, "stereo").tobytes()
     url = suite.stream_url + "?sample_rate=48000&channels=2&language=en"
     assert_right(await talk(url, [as_json(chunk) for chunk in chunked(pcm, 7680)], every_s=0.02))
 
 
 async def test_8_khz_mulaw(suite: Suite, beckett: NDArray[np.float32]) -> None:
     url = suite.stream_url + "?sample_rate=8000&encoding=mulaw&language=en"
-    heard = await talk(url, chunked(encode.mulaw(beckett), 160), every_s=0.01)
+    heard = await talk(url, chunked(encoders.mulaw(beckett), 160), every_s=0.01)
     assert_right(heard, allowed_errors=2)
 
 
@@ -157,7 +157,7 @@ async def test_compressed_streams(
     suite: Suite, beckett: NDArray[np.float32], encoding: str, container: str, codec: str
 ) -> None:
     """As a browser's recorder sends them: a piece every quarter of a second, here four times as fast."""
-    data = encode.encoded(beckett, container, codec)
+    data = encoders.encoded(beckett, container, codec)
     pieces = chunked(data, len(data) // 40 + 1)
     heard = await talk(f"{suite.stream_url}?encoding={encoding}&language=en", pieces, every_s=0.06)
     assert_right(heard, allowed_errors=2)

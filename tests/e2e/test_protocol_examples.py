@@ -10,15 +10,14 @@ import wave
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import encode
 import numpy as np
 import pytest
-import speech
 import websockets
-from common import Suite
-from live_client import Heard, as_json, chunked, talk, words
 from numpy.typing import NDArray
-from speech import BECKETT_TEXT
+from support import encoders, recordings
+from support.launched_suite import Suite
+from support.live_client import Heard, as_json, chunked, talk, words
+from support.recordings import BECKETT_TEXT
 
 pytestmark = pytest.mark.e2e
 
@@ -44,7 +43,7 @@ def answers(suite: Suite, *keys: str) -> dict[str, object]:
 @pytest.fixture
 def talk_wav(tmp_path: Path, beckett: NDArray[np.float32]) -> Path:
     """The recording as talk.wav, in a folder of its own."""
-    shutil.copy(speech.beckett_path(), tmp_path / "talk.wav")
+    shutil.copy(recordings.beckett_path(), tmp_path / "talk.wav")
     return tmp_path / "talk.wav"
 
 
@@ -82,7 +81,7 @@ def test_the_python_client_with_a_long_recording_at_another_rate(
     """Longer than two ping intervals: a client that does not read meanwhile loses its connection."""
     (program,) = shown("python", suite)
     pause = np.zeros(25 * 16000, np.float32)
-    samples = encode.resampled(np.concatenate([beckett, pause, beckett]), 48000, "stereo")
+    samples = encoders.resampled(np.concatenate([beckett, pause, beckett]), 48000, "stereo")
     with wave.open(str(tmp_path / "long.wav"), "wb") as audio:
         audio.setparams((2, 2, 48000, 0, "NONE", ""))
         audio.writeframes(samples.tobytes())
@@ -126,7 +125,7 @@ def node() -> str:
 
 def test_the_browser_client(suite: Suite, beckett: NDArray[np.float32], tmp_path: Path) -> None:
     (script,) = shown("js", suite)
-    (tmp_path / "talk.webm").write_bytes(encode.encoded(beckett, "webm", "libopus"))
+    (tmp_path / "talk.webm").write_bytes(encoders.encoded(beckett, "webm", "libopus"))
     (tmp_path / "page.mjs").write_text(BROWSER + script)
     lines = run([node(), "--no-warnings", "--experimental-websocket", "page.mjs"], tmp_path).splitlines()
     assert lines.pop() == "microphone off"

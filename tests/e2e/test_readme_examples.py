@@ -8,14 +8,13 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import encode
 import numpy as np
 import pytest
-import speech
-from common import Suite
-from live_client import words
 from numpy.typing import NDArray
-from speech import BECKETT_TEXT
+from support import encoders, recordings
+from support.launched_suite import Suite
+from support.live_client import words
+from support.recordings import BECKETT_TEXT
 
 pytestmark = pytest.mark.e2e
 
@@ -42,8 +41,8 @@ def folder(tmp_path: Path, beckett: NDArray[np.float32]) -> Path:
     """The clone as far as the commands see it, with a recording."""
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "stt").symlink_to(Path(sys.executable).parent / "stt")
-    shutil.copy(speech.beckett_path(), tmp_path / "talk.wav")
-    (tmp_path / "talk.mp3").write_bytes(encode.encoded(beckett, "mp3", "libmp3lame"))
+    shutil.copy(recordings.beckett_path(), tmp_path / "talk.wav")
+    (tmp_path / "talk.mp3").write_bytes(encoders.encoded(beckett, "mp3", "libmp3lame"))
     (manifest,) = shown(README, "json")
     row = json.loads(manifest)
     assert (tmp_path / row["path"]).exists()

@@ -8,9 +8,9 @@ from typing import Any
 import httpx2
 import psutil
 import pytest
-from common import Suite, running_suite
-from live_client import words
-from speech import BECKETT_TEXT
+from support.launched_suite import Suite, running_suite
+from support.live_client import words
+from support.recordings import BECKETT_TEXT
 
 import stt_client
 

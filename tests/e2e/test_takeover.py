@@ -4,14 +4,14 @@ import asyncio
 import os
 import signal
 
-import encode
 import httpx2
 import numpy as np
 import pytest
-from common import running_suite
-from live_client import chunked, talk, words
 from numpy.typing import NDArray
-from speech import BECKETT_TEXT
+from support import encoders
+from support.launched_suite import running_suite
+from support.live_client import chunked, talk, words
+from support.recordings import BECKETT_TEXT
 
 pytestmark = pytest.mark.e2e
 
@@ -40,7 +40,7 @@ async def test_no_word_is_lost_when_the_decoder_of_a_recorders_stream_is_killed(
     model: str, beckett: NDArray[np.float32]
 ) -> None:
     """A compressed stream, in the pieces in which a browser's recorder hands it out."""
-    webm = encode.encoded(beckett, "webm", "libopus")
+    webm = encoders.encoded(beckett, "webm", "libopus")
     pieces = chunked(webm, len(webm) // 40)
     with running_suite(WHISPER_MODEL=model, AUDIO_PROCESSOR_REPLICAS="2") as suite:
         url = suite.stream_url + "?language=en&encoding=webm"

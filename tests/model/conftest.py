@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-import speech
 from numpy.typing import NDArray
+from support import recordings
 
 from stt_transcriber.engines.ctranslate2.engine import FasterWhisperEngine
 from stt_transcriber.engines.onnx.engine import OnnxWhisperEngine
@@ -65,14 +65,14 @@ def openai_tiny(models_dir: Path) -> Any:
 @pytest.fixture(scope="session")
 def beckett() -> NDArray[np.float32]:
     try:
-        return speech.beckett()
-    except speech.SpeechMissing as error:
+        return recordings.beckett()
+    except recordings.SpeechMissing as error:
         pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
 def corpus() -> list[dict[str, Any]]:
-    rows = speech.corpus()
+    rows = recordings.corpus()
     if rows is None:
         pytest.skip("no speech corpus: name its folder in STT_TEST_CORPUS")
     return rows

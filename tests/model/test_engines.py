@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checks import assert_is_beckett, assert_times_sound, hear, word_error_rate
 from numpy.typing import NDArray
-from speech import read_audio
+from support.hypothesis_checks import assert_is_beckett, assert_times_sound, hear, word_error_rate
+from support.recordings import read_audio
 
 from stt_transcriber.core.decoding import DecodeRequest, Quality
 from stt_transcriber.engines.base import Engine, EngineError

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import speech
-from checks import word_error_rate
 from numpy.typing import NDArray
+from support import recordings
+from support.hypothesis_checks import word_error_rate
 
 from stt_shared.contracts.events import Final
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
@@ -50,7 +50,7 @@ def test_no_word_is_lost_or_doubled_at_a_cut(
         pytest.skip("the corpus has no long English recording with word times")
     references, errors, blind_errors = 0, 0.0, 0.0
     for row in rows[:3]:
-        audio = speech.read_audio(row["file"])[: LENGTH_S * 16000]
+        audio = recordings.read_audio(row["file"])[: LENGTH_S * 16000]
         reference = " ".join(word for word, _, end in row["words"] if end < len(audio) / 16000)
         text, finals = text_of(tiny, audio)
         assert finals >= 4

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import speech
 from numpy.typing import NDArray
+from support import recordings
 
 from stt_shared.contracts.events import Final, Partial
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
@@ -48,7 +48,7 @@ def _texts_after(engine: Engine, session: LiveSession) -> list[str]:
 def noises(corpus: list[dict[str, Any]]) -> Iterator[tuple[str, Audio]]:
     for row in corpus:
         if row["kind"] == "noise":
-            yield row["id"], speech.read_audio(row["file"])[: 30 * 16000]
+            yield row["id"], recordings.read_audio(row["file"])[: 30 * 16000]
 
 
 @pytest.mark.parametrize("language", [None, "en"])
@@ -71,7 +71,7 @@ def test_thank_you_after_a_long_silence_comes_through(base: Engine, corpus: list
         words = [(re.sub(r"\W", "", word.casefold()), begin, end) for word, begin, end in row.get("words") or []]
         for (first, begin, _), (second, _, end) in pairwise(words):
             if row.get("lang") == "en" and (first, second) == ("thank", "you") and end - begin > 0.2:
-                audio = speech.read_audio(row["file"])[int(max(0, begin - 0.1) * 16000) : int((end + 0.1) * 16000)]
+                audio = recordings.read_audio(row["file"])[int(max(0, begin - 0.1) * 16000) : int((end + 0.1) * 16000)]
                 texts = words_of(base, np.concatenate([quiet, audio, quiet[:32000]]))
                 heard.append(texts[-1].casefold() if texts else "")
     assert len(heard) >= 3

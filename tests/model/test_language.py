@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import speech
 from numpy.typing import NDArray
+from support import recordings
 
 from stt_shared.contracts.events import Final
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
@@ -53,7 +53,7 @@ def said(row: dict[str, Any], first: int, last: int) -> NDArray[np.float32]:
     """Some words of an utterance."""
     words = row["words"]
     begin, end = max(0.0, words[first][1] - 0.1), words[last][2] + 0.1
-    return speech.read_audio(row["file"])[round(begin * 16000) : round(end * 16000)]
+    return recordings.read_audio(row["file"])[round(begin * 16000) : round(end * 16000)]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -61,7 +61,7 @@ def test_a_sentence_behind_an_opening_word_is_in_its_own_language(
     onnx_base: Engine, corpus: list[dict[str, Any]], language: str
 ) -> None:
     opening, sentence, other = rows_of(corpus, language)[:3]
-    one, two = speech.read_audio(sentence["file"]), speech.read_audio(other["file"])
+    one, two = recordings.read_audio(sentence["file"]), recordings.read_audio(other["file"])
     finals = finals_of(
         onnx_base, np.concatenate([quiet(0.5), said(opening, 0, 0), quiet(2), one, quiet(1.5), two, quiet(1.5)])
     )
@@ -71,7 +71,7 @@ def test_a_sentence_behind_an_opening_word_is_in_its_own_language(
 
 
 def test_long_utterances_are_each_in_their_own_language(onnx_base: Engine, corpus: list[dict[str, Any]]) -> None:
-    parts = [speech.read_audio(rows_of(corpus, language)[1]["file"]) for language in ("en", "de", "fr")]
+    parts = [recordings.read_audio(rows_of(corpus, language)[1]["file"]) for language in ("en", "de", "fr")]
     audio = np.concatenate([part for spoken in parts for part in (spoken, quiet(2.5))])
     finals = finals_of(onnx_base, audio, endpointing_ms=2_000)
     assert [final.language for final in finals] == ["en", "de", "fr"]

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import speech
 from numpy.typing import NDArray
+from support import recordings
 
 from stt_shared.contracts.events import Final, Notice
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
@@ -81,7 +81,7 @@ def joined(corpus: list[dict[str, Any]], names: Sequence[str]) -> tuple[Audio, s
     rows = {row["id"]: row for row in corpus}
     if missing := set(names) - set(rows):
         pytest.skip(f"the corpus lacks {sorted(missing)}")
-    return np.concatenate([speech.read_audio(rows[name]["file"]) for name in names]), " ".join(
+    return np.concatenate([recordings.read_audio(rows[name]["file"]) for name in names]), " ".join(
         rows[name]["text"] for name in names
     )
 
@@ -98,7 +98,7 @@ def test_speech_at_double_speed_keeps_its_words(
     onnx_base: OnnxWhisperEngine, corpus: list[dict[str, Any]], heard_by: Any, language: str, names: tuple[str, ...]
 ) -> None:
     audio, reference = joined(corpus, names)
-    words = heard_by(onnx_base, speech.at_tempo(audio, 2.0), language)
+    words = heard_by(onnx_base, recordings.at_tempo(audio, 2.0), language)
     assert 0.85 <= len(words) / len(reference.split()) <= 1.15
     assert max(end - begin for _, begin, end in words) <= 2
     assert max(later - end for (_, _, end), (_, later, _) in pairwise(words)) <= 3
@@ -130,5 +130,5 @@ def test_double_speed_has_to_be_decoded_more_than_once(
         return decoded[-len(requests) :]
 
     monkeypatch.setattr(onnx_base, "decode_files", noted)
-    text_of_file(onnx_base, speech.at_tempo(audio, 2.0), "fr")
+    text_of_file(onnx_base, recordings.at_tempo(audio, 2.0), "fr")
     assert len(decoded) > 1

@@ -12,9 +12,9 @@ import ctranslate2
 import numpy as np
 import psutil
 import pytest
-from checks import assert_times_sound, hear, word_error_rate
 from numpy.typing import NDArray
-from speech import read_audio
+from support.hypothesis_checks import assert_times_sound, hear, word_error_rate
+from support.recordings import read_audio
 
 from stt_shared.contracts.session import Task
 from stt_transcriber.core.decoding import DecodeRequest, Memory, Quality

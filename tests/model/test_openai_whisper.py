@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checks import assert_times_sound, hear, word_error_rate
 from numpy.typing import NDArray
+from support.hypothesis_checks import assert_times_sound, hear, word_error_rate
 
 from stt_transcriber.core.decoding import DecodeRequest, Quality
 from stt_transcriber.engines.base import EngineError

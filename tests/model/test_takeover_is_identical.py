@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import speech
-from checks import hear, word_error_rate
 from numpy.typing import NDArray
-from takeover import Case, Kept, all_of_it, cold, killed_often, run
+from support import recordings
+from support.hypothesis_checks import hear, word_error_rate
+from support.takeover_runs import Case, Kept, all_of_it, cold, killed_often, run
 
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import SessionConfig
@@ -50,13 +50,13 @@ def test_finals_after_many_kills_are_those_of_an_undisturbed_run(
     assert kept.told() == expected.told()
     assert kills >= 10
     assert len(kept.finals) >= 4
-    assert word_error_rate(speech.BECKETT_TEXT, " ".join(final.text for final in kept.finals)) < 0.25
+    assert word_error_rate(recordings.BECKETT_TEXT, " ".join(final.text for final in kept.finals)) < 0.25
 
 
 def test_without_the_stored_state_finals_differ(onnx_tiny: Engine, corpus: list[dict[str, Any]]) -> None:
     (row, *_) = [row for row in corpus if row["kind"] == "long" and row["lang"] == "en"]
     config = SessionConfig(language="en", endpointing_ms=200, interim_results=False)
-    case = case_of(onnx_tiny, speech.read_audio(row["file"])[: 45 * 16000], config)
+    case = case_of(onnx_tiny, recordings.read_audio(row["file"])[: 45 * 16000], config)
     expected = undisturbed(case).told()
     for stored in (all_of_it, cold):
         kept, kills = killed_often(case, np.random.default_rng(2), stored, most_writes=6)

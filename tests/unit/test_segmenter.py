@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from loud_is_voice import LoudIsVoice
+from support.fake_vad import LoudnessVad
 
 from stt_shared.contracts.session import SessionConfig
 from stt_transcriber.core.live.policy import LivePolicy
@@ -20,7 +20,7 @@ class Recording:
         self.segmenter = Segmenter(
             LivePolicy(),
             SessionConfig(),
-            LoudIsVoice(),
+            LoudnessVad(),
             SpeculativeFinal(),
             committed_samples=0,
             committed_seq=0,

@@ -1,0 +1,168 @@
+"""Places are for those who speak: silent and abandoned sessions give them up."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from support.gateway_harness import (
+    KEEPALIVE,
+    Gateway,
+    Hand,
+    Line,
+    Workers,
+    line,
+    running_gateway,
+    since,
+    stand_ins,
+    tell_status,
+    until,
+)
+from support.live_client import as_json
+
+from stt_shared.streams import keys
+
+pytestmark = [pytest.mark.contract, pytest.mark.usefixtures("_quick")]
+
+CHUNK = bytes(3200)
+
+
+@pytest.fixture
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list of replicas is never taken from memory, and sessions are looked after often."""
+    monkeypatch.setattr("stt_gateway.live.admission.FRESH_MS", -1.0)
+    monkeypatch.setattr("stt_gateway.ws.stream.LOOK_AFTER_S", 0.1)
+
+
+async def lost(gateway: Gateway, workers: Workers, session_id: str) -> tuple[Hand, str]:
+    """A session with audio whose connection was lost, and its token."""
+    async with line(gateway.stream(f"session_id={session_id}")) as talking:
+        token = (await talking.hear("ready"))["resume_token"]
+        await talking.send(CHUNK)
+        hand = await workers.hand(session_id)
+        await until(lambda: hand.audio)
+        talking.socket.transport.abort()
+    return hand, token
+
+
+async def full(client: Redis, sessions: int) -> None:
+    await tell_status(client, "transcriber", capacity=sessions, sessions=sessions)
+
+
+@pytest.mark.parametrize("closed", [True, False])
+async def test_a_session_without_audio_is_not_parked(
+    gateways: tuple[Gateway, Gateway], workers: Workers, redis_client: Redis, closed: bool
+) -> None:
+    async with line(gateways[0].stream("session_id=s1")) as silent:
+        await silent.hear("ready")
+        await until(lambda: workers.stage.running == 1)
+        if not closed:
+            silent.socket.transport.abort()
+    await until(lambda: _is_gone(redis_client, "s1"))
+
+
+async def _is_gone(client: Redis, session_id: str) -> bool:
+    return not await client.exists(keys.session_keys(session_id).state)
+
+
+async def test_a_session_without_audio_idles_out_soon(
+    gateways: tuple[Gateway, Gateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stt_gateway.live.session.FIRST_AUDIO_S", 0.5)
+    monkeypatch.setattr("stt_gateway.live.session.FIRST_AUDIO_KEPT_S", 1.5)
+
+    began = time.monotonic()
+
+    async def ends(talking: Line, first: bytes | str | None) -> float:
+        keeping = asyncio.create_task(_keep(talking, first))
+        await talking.rest(5)
+        keeping.cancel()
+        assert talking.events[-1]["code"] == "idle"
+        return since(began)
+
+    one = gateways[0]
+    async with line(one.stream()) as silent, line(one.stream()) as kept, line(one.stream()) as speaking:
+        await asyncio.gather(*(each.hear("ready") for each in (silent, kept, speaking)))
+        await speaking.send(CHUNK)
+        took_s = await asyncio.gather(ends(silent, None), ends(kept, KEEPALIVE))
+        assert 0.4 < took_s[0] < took_s[1]
+        assert took_s[1] > 1.4
+        await speaking.send(CHUNK)
+        await speaking.hear("final")
+
+
+async def _keep(talking: Line, message: bytes | str | None) -> None:
+    while message:
+        await talking.send(message)
+        await asyncio.sleep(0.2)
+
+
+async def test_a_newcomer_displaces_the_oldest_parked_session(
+    gateways: tuple[Gateway, Gateway], workers: Workers, redis_client: Redis
+) -> None:
+    one, _ = gateways
+    older, _ = await lost(one, workers, "older")
+    younger, token = await lost(one, workers, "younger")
+    await full(redis_client, 2)
+    async with line(one.stream("session_id=new")) as new:
+        await new.hear("ready")
+        await until(lambda: older.kinds[-1] == "stop")
+        await asyncio.sleep(0.2)
+        assert younger.kinds == ["audio"]
+        async with line(one.stream(f"session_id=younger&resume_token={token}")) as again:
+            assert (await again.hear("ready"))["resumed"]
+            async with line(one.stream("session_id=late")) as late:
+                assert (await late.hear("error"))["code"] == "at_capacity", "nobody is parked any more"
+    async with line(one.stream("session_id=older")) as again:
+        assert (await again.hear("error"))["code"] == "at_capacity", "its id is free, but there is no place"
+
+
+async def test_parked_sessions_stay_while_there_are_places(gateways: tuple[Gateway, Gateway], workers: Workers) -> None:
+    parked, token = await lost(gateways[0], workers, "parked")
+    async with line(gateways[0].stream("session_id=new")) as new:
+        await new.hear("ready")
+        await asyncio.sleep(0.2)
+    assert parked.kinds == ["audio"]
+    async with line(gateways[1].stream(f"session_id=parked&resume_token={token}")) as again:
+        assert (await again.hear("ready"))["resumed"]
+
+
+async def test_a_session_parked_at_another_gateway_makes_room_too(
+    gateways: tuple[Gateway, Gateway], workers: Workers, redis_client: Redis
+) -> None:
+    one, other = gateways
+    parked, _ = await lost(one, workers, "parked")
+    await full(redis_client, 1)
+
+    async def refused_and_asked() -> bool:
+        async with line(other.stream("session_id=new")) as new:
+            assert (await new.hear("error"))["code"] == "at_capacity"
+        return parked.kinds[-1] == "stop"
+
+    assert await until(refused_and_asked)
+    await tell_status(redis_client, "transcriber", capacity=1, sessions=0)
+    async with line(other.stream("session_id=new")) as new:
+        await new.hear("ready")
+
+
+async def test_a_caller_who_is_alone_waits_for_the_place_of_the_one_before(
+    gateways: tuple[Gateway, Gateway], redis_client: Redis
+) -> None:
+    await full(redis_client, 1)
+    async with line(gateways[0].stream()) as unnamed, line(gateways[1].stream("session_id=new")) as named:
+        await asyncio.sleep(0.3)
+        await tell_status(redis_client, "transcriber", capacity=1, sessions=0)
+        await unnamed.hear("ready")
+        await named.hear("ready")
+
+
+async def test_a_session_that_is_named_late_needs_one_place(
+    redis_client: Redis, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stt_gateway.live.admission.FRESH_MS", 60_000.0)
+    async with stand_ins(redis_client, capacity=1), running_gateway(redis_client, redis_url, tmp_path) as gateway:
+        async with line(gateway.stream()) as talking:
+            await talking.hear("ready")
+            await talking.send(as_json(CHUNK, "late"))
+            assert (await talking.hear("ready"))["session_id"] == "late"

@@ -1,0 +1,125 @@
+"""Replicas take sessions from the work stream, and take over those of the dead."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from redis.asyncio import Redis
+from support.session_samples import final
+from support.wiring import bus_on, open_bus
+
+from stt_shared.contracts.session import SessionConfig, encode_json
+from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.streams import keys
+from stt_shared.streams.bus import Bus
+from stt_shared.streams.keys import session_keys
+from stt_shared.streams.sessions import WriteResult
+from stt_shared.work.queue import SECOND_LOOK_S
+from stt_shared.work.stage import SESSIONS, Assignment, StageWorker, WorkQueue
+
+pytestmark = pytest.mark.contract
+
+
+@pytest.fixture
+def redis_client(any_redis_client: Redis) -> Redis:
+    return any_redis_client
+
+
+@pytest.fixture
+async def bus(redis_client: Redis) -> AsyncIterator[Bus]:
+    async with open_bus(redis_client) as bus:
+        yield bus
+
+
+async def waiting(client: Redis, bus: Bus, *names: str) -> None:
+    for name in names:
+        at = session_keys(name)
+        await bus.sessions.open(at, f"epoch-{name}", encode_json(SessionConfig()), 0, 60)
+        await client.xadd(keys.SESSIONS_WAITING, {"id": name, "epoch": f"epoch-{name}"})
+
+
+def stage(
+    client: Redis,
+    bus: Bus,
+    replica: str,
+    handle: Callable[[Assignment], Awaitable[None]],
+    capacity: int,
+) -> StageWorker:
+    return StageWorker(
+        bus,
+        SESSIONS,
+        stage=keys.STAGE_TRANSCRIBER,
+        replica_id=replica,
+        capacity=capacity,
+        handle=handle,
+        deletes=True,
+    )
+
+
+async def test_replicas_share_the_sessions_each_owned_by_one(bus: Bus, redis_client: Redis) -> None:
+    taken: dict[str, list[str]] = {"r1": [], "r2": []}
+    release = asyncio.Event()
+
+    def handler(replica: str) -> Callable[[Assignment], Awaitable[None]]:
+        async def handle(assignment: Assignment) -> None:
+            taken[replica].append(assignment.owner.keys.id)
+            await release.wait()
+
+        return handle
+
+    for replica in taken:
+        await redis_client.set(keys.replica_alive(replica), 1)
+    stages = [stage(redis_client, bus, replica, handler(replica), capacity=6) for replica in taken]
+    running = [asyncio.create_task(each.run()) for each in stages]
+    names = [f"n{i}" for i in range(10)]
+    await waiting(redis_client, bus, *names)
+    await asyncio.sleep(1.5)
+    assert sorted(taken["r1"] + taken["r2"]) == sorted(names)
+    assert min(len(taken["r1"]), len(taken["r2"])) >= 4, "no replica takes more than it has room for"
+    release.set()
+    for each in stages:
+        await each.drain(2)
+    for task in running:
+        await cancel_and_wait(task)
+    assert await redis_client.xlen(keys.SESSIONS_WAITING) == 0
+
+
+async def test_work_of_a_dead_replica_is_taken_over_and_the_dead_can_write_no_more(
+    bus: Bus, redis_client: Redis
+) -> None:
+    await waiting(redis_client, bus, "n0")
+    dead = WorkQueue(bus_on(redis_client), keys.SESSIONS_WAITING, keys.STAGE_TRANSCRIBER, "dead")
+    await dead.open()
+    (item,) = await dead.take(1)
+    zombie = await bus.sessions.claim(session_keys("n0"), "epoch-n0", keys.STAGE_TRANSCRIBER, "dead")
+    assert zombie is not None
+    heir = WorkQueue(bus_on(redis_client), keys.SESSIONS_WAITING, keys.STAGE_TRANSCRIBER, "heir")
+    await redis_client.set(keys.replica_alive("dead"), 1, px=700)
+    assert await heir.adopt(1) == [], "still alive"
+    await asyncio.sleep(0.8)
+    assert await heir.adopt(1) == [], "one look finds nobody dead"
+    await asyncio.sleep(SECOND_LOOK_S)
+    (adopted,) = await heir.adopt(1)
+    assert (adopted.entry_id, adopted.follows) == (item.entry_id, "dead")
+    owner = await bus.sessions.claim(session_keys("n0"), "epoch-n0", keys.STAGE_TRANSCRIBER, "heir", adopted.follows)
+    assert owner is not None
+    assert (await bus.sessions.emit(zombie, final(1)))[0] is WriteResult.FENCED
+    assert (await bus.sessions.emit(owner, final(1)))[0] is WriteResult.OK
+
+
+async def test_a_session_that_breaks_does_not_take_the_others_along(bus: Bus, redis_client: Redis) -> None:
+    handled: list[str] = []
+
+    async def handle(assignment: Assignment) -> None:
+        if assignment.owner.keys.id == "bad":
+            raise ValueError("broken")
+        handled.append(assignment.owner.keys.id)
+
+    each = stage(redis_client, bus, "r1", handle, capacity=4)
+    running = asyncio.create_task(each.run())
+    await waiting(redis_client, bus, "bad", "good")
+    async with asyncio.timeout(10):
+        while not handled:
+            await asyncio.sleep(0.02)
+    await cancel_and_wait(running)
+    assert handled == ["good"]

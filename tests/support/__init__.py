@@ -1,0 +1,1 @@
+"""What tests, and the benchmarks, share: harnesses, stand-ins, servers, recordings."""

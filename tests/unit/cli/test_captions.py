@@ -1,0 +1,24 @@
+"""Captions on a terminal and off it."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from stt_cli.live.captions import Captions, caption
+
+pytestmark = pytest.mark.unit
+
+
+def test_settled_words_are_solid_and_the_rest_is_dim() -> None:
+    text = caption({"stable": "ever tried", "unstable": " ever fail"})
+    assert text.plain == "ever tried ever fail"
+    assert [(span.start, str(span.style)) for span in text.spans] == [(10, "dim")]
+
+
+def test_off_a_terminal_only_finals_are_printed_a_line_each() -> None:
+    out = io.StringIO()
+    with Captions(Console(file=out, width=20)) as captions:
+        captions.show({"type": "partial", "stable": "no", "unstable": ""})
+        captions.show({"type": "final", "text": " No matter [bold]. Try again and again."})
+    assert out.getvalue() == "No matter [bold]. Try again and again.\n"

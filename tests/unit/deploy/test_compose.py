@@ -1,0 +1,203 @@
+"""What docker-compose.yml and the Dockerfiles must keep to; no Docker is needed to see it."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stt_audio.settings import AudioSettings
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).parents[3]
+SERVICES = {"api-gateway": "gateway", "audio-processor": "audio", "transcriber": "transcriber"}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return loaded
+
+
+def dockerfile(service: str) -> str:
+    return (ROOT / service / "Dockerfile").read_text().replace("\\\n", " ")
+
+
+def final_stage(service: str) -> str:
+    return dockerfile(service).rsplit("\nFROM ", 1)[1]
+
+
+def test_the_services_are_the_four_and_the_one_that_fetches_the_model(compose: dict[str, Any]) -> None:
+    assert set(compose["services"]) == {"redis", "model-fetch", *SERVICES}
+
+
+def test_every_container_is_as_harmless_as_it_can_be(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        assert service["user"] not in ("root", "0", "0:0"), name
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "privileged" not in service, name
+
+
+def bytes_of(limit: str) -> int:
+    """``2g``, or the default of ``${NAME:-2g}``."""
+    found = re.fullmatch(r"(?:\$\{\w+:-)?(\d+)(gb?|mb?)\}?", limit)
+    assert found is not None, limit
+    return int(found.group(1)) << {"g": 30, "m": 20}[found.group(2)[0]]
+
+
+def test_every_container_has_limits_of_memory_and_processes(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        assert bytes_of(service["mem_limit"]) >= 1 << 30, name
+        assert 256 <= service["pids_limit"] <= 4096, name
+
+
+def test_a_container_has_room_for_what_its_service_may_use(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    audio_mb = AudioSettings.model_fields["audio_max_memory_mb"].default
+    assert bytes_of(services["audio-processor"]["mem_limit"]) >= 1.5 * (audio_mb << 20)
+    command = services["redis"]["command"]
+    redis_bytes = bytes_of(command[command.index("--maxmemory") + 1])
+    assert bytes_of(services["redis"]["mem_limit"]) >= 1.5 * redis_bytes
+    sessions = AudioSettings.model_fields["audio_max_sessions"].default
+    assert services["audio-processor"]["pids_limit"] > 2 * sessions, "a compressed stream has a thread"
+
+
+def test_any_service_can_be_scaled(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        assert "container_name" not in service, name
+        assert "hostname" not in service, name
+        # A host port can be taken once: only the gateway, which stands once behind it, has one.
+        assert ("ports" in service) == (name == "api-gateway"), name
+
+
+def test_services_wait_until_redis_and_the_model_are_there(compose: dict[str, Any]) -> None:
+    for name in SERVICES:
+        assert compose["services"][name]["depends_on"]["redis"] == {"condition": "service_healthy"}
+    fetched = compose["services"]["transcriber"]["depends_on"]["model-fetch"]
+    assert fetched == {"condition": "service_completed_successfully"}
+
+
+def test_redis_keeps_nothing_forgets_nothing_and_lets_no_subscriber_lag(compose: dict[str, Any]) -> None:
+    command = compose["services"]["redis"]["command"]
+    options = " ".join(command)
+    assert compose["services"]["redis"]["image"] == "redis:7-alpine"
+    assert "--save  --appendonly no" in options
+    assert "--maxmemory-policy noeviction" in options
+    assert "--client-output-buffer-limit pubsub 8mb 2mb 5" in options
+    assert "healthcheck" in compose["services"]["redis"]
+
+
+def test_gateway_and_audio_processor_share_the_spool_and_all_transcribers_the_model(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    for name in ("api-gateway", "audio-processor"):
+        assert "spool:/spool" in services[name]["volumes"]
+        assert services[name]["environment"]["SPOOL_DIR"] == "/spool"
+    assert services["transcriber"]["volumes"] == ["models:/models:ro"]
+    assert services["model-fetch"]["volumes"] == ["models:/models"]
+    assert services["transcriber"]["environment"]["MODELS_DIR"] == "/models"
+    assert services["model-fetch"]["environment"]["MODELS_DIR"] == "/models"
+    assert set(compose["volumes"]) == {"spool", "models", "data"}
+
+
+def test_the_model_that_is_fetched_is_the_model_that_is_used(compose: dict[str, Any]) -> None:
+    used = compose["services"]["transcriber"]["environment"]["WHISPER_MODEL"]
+    assert compose["services"]["model-fetch"]["command"][-1] == used == "${WHISPER_MODEL:-base}"
+
+
+def test_only_what_must_reach_the_world_can(compose: dict[str, Any]) -> None:
+    assert compose["networks"]["inside"] == {"internal": True}
+    inside_only = {name for name, service in compose["services"].items() if service["networks"] == ["inside"]}
+    assert inside_only == {"redis", "audio-processor", "transcriber"}
+
+
+def test_other_containers_may_call_the_gateway_by_its_service_name(compose: dict[str, Any]) -> None:
+    assert compose["services"]["api-gateway"]["environment"]["ALLOWED_HOSTS"].split(",")[0] == "api-gateway"
+
+
+def test_nobody_is_killed_while_draining(compose: dict[str, Any]) -> None:
+    drain_s = int(re.search(r":-(\d+)", compose["services"]["api-gateway"]["environment"]["DRAIN_TIMEOUT_S"]).group(1))  # type: ignore[union-attr]
+    for name in SERVICES:
+        assert int(compose["services"][name]["stop_grace_period"].removesuffix("s")) > drain_s
+        assert compose["services"][name]["init"] is True
+
+
+def test_every_variable_has_a_default() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    assert re.findall(r"\$\{\w+\}|\$\w+", text) == []
+
+
+@pytest.mark.parametrize(("service", "extra"), SERVICES.items())
+def test_an_image_holds_its_own_service_only(service: str, extra: str) -> None:
+    text = dockerfile(service)
+    assert extra in PROJECT["optional-dependencies"]
+    assert f"'.[{extra}]'" in text
+    copied = re.findall(r"^COPY (?!--)(.+?) \S+$", text, re.MULTILINE)
+    assert copied == ["pyproject.toml README.md", "shared", service]
+    for paths in copied:
+        for path in paths.split():
+            assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_build_needs_a_registry_for_its_syntax(service: str) -> None:
+    assert "syntax=" not in (ROOT / service / "Dockerfile").read_text()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_image_is_built_in_stages_and_does_not_run_as_root(service: str) -> None:
+    text, final = dockerfile(service), final_stage(service)
+    assert text.count("\nFROM ") == 2
+    assert not re.search(r"^FROM \S*(alpine|latest)", text, re.MULTILINE)
+    assert "USER 10001:10001" in final
+    assert "pip install" not in final
+    assert "HEALTHCHECK" in final
+    assert not re.search(r"(?i)(password|secret|token)\s*=", text)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_folders_for_volumes_belong_to_the_user_before_anything_is_mounted(
+    service: str, compose: dict[str, Any]
+) -> None:
+    for volume in compose["services"][service]["volumes"]:
+        assert f"install -d -o stt -g stt {volume.split(':')[1]}" in final_stage(service)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_an_image_starts_is_there(service: str) -> None:
+    module = re.search(r'CMD \["python", "-m", "(\w+)"\]\s*$', final_stage(service))
+    assert module is not None
+    assert (ROOT / service / module.group(1) / "__main__.py").exists()
+
+
+def test_the_build_context_holds_what_the_dockerfiles_copy_and_little_else() -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    assert "*" in lines
+    kept = {line[1:] for line in lines if line.startswith("!")}
+    assert kept == {"pyproject.toml", "README.md", "shared", *SERVICES}
+
+
+@pytest.mark.parametrize("service", ["audio-processor", "transcriber"])
+def test_a_health_check_asks_for_the_name_that_the_service_gives_itself(service: str) -> None:
+    asked = re.search(r'"stt_shared.work.healthcheck", "([\w-]+)"', final_stage(service))
+    assert asked is not None
+    names = [
+        name
+        for path in (ROOT / service).rglob("*.py")
+        for name in re.findall(r'^SERVICE = "([\w-]+)"|new_replica_id\("([\w-]+)"\)', path.read_text(), re.MULTILINE)
+    ]
+    assert {name for pair in names for name in pair if name} == {asked.group(1)}
+
+
+def test_without_an_engine_nothing_is_tried_and_a_line_says_so(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "deploy" / "try_compose.py")]
+    result = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == "Docker: no engine with Compose v2 answers here, so nothing was built or started\n"

@@ -1,0 +1,176 @@
+"""A transcriber that takes over says just what the one before would have said, wherever that was killed."""
+
+import copy
+import functools
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from support.takeover_runs import Case, Draw, Kept, cold, killed_often, run
+
+from stt_shared.contracts.events import Final
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
+from stt_shared.contracts.session import SessionConfig, TakeoverState
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality, TimedWord
+from stt_transcriber.core.live.outcome import Advance
+from stt_transcriber.core.live.policy import LivePolicy
+from stt_transcriber.core.live.session import LiveSession
+
+pytestmark = pytest.mark.unit
+
+
+class SlowEar:
+    """A voice model with a long memory: begun afresh it answers otherwise for seconds."""
+
+    def __init__(self) -> None:
+        self._level = np.float32(0.0)
+        self._habit = np.float32(0.0)
+
+    def probabilities(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.array([self._hear(np.abs(window).mean()) for window in samples.reshape(-1, 512)], np.float32)
+
+    def _hear(self, loudness: np.float32) -> np.float32:
+        self._level = np.float32(0.6) * self._level + np.float32(0.4) * loudness
+        self._habit = np.float32(0.98) * self._habit + np.float32(0.02) * loudness
+        return np.float32(1 / (1 + np.exp(-(self._level - np.float32(0.5) * self._habit - np.float32(0.03)) * 150)))
+
+    def state(self) -> bytes:
+        return np.array([self._level, self._habit], np.float32).tobytes()
+
+    def restore(self, state: bytes) -> None:
+        self._level, self._habit = np.frombuffer(state, np.float32)
+
+
+def spoken(request: DecodeRequest) -> Hypothesis:
+    """A model whose every answer depends on all that it is asked: audio to the sample, prompt, language and how to
+    detect it, quality."""
+    asked = repr((request.prompt, request.language, request.expected_language))
+    elsewhere = b"" if request.language_samples is None else request.language_samples.tobytes()
+    key = zlib.crc32(request.samples.tobytes(), zlib.crc32(elsewhere, zlib.crc32(asked.encode())))
+    draw = np.random.default_rng([key, request.quality is Quality.FULL])
+    seconds = len(request.samples) / 16000
+    count = 0 if draw.random() < 0.15 else max(1, round(seconds * 2))
+    starts = np.linspace(0, seconds, count, endpoint=False)
+    words = [TimedWord(f"w{draw.integers(500)}", at, at + 0.2, float(draw.uniform(0.3, 1))) for at in starts]
+    if len(words) > 4 and draw.random() < 0.5:  # it passes over some, at the beginning, in the middle or at the end
+        left_out = sorted(draw.integers(0, len(words) + 1, 2))
+        words = words[: left_out[0]] + words[left_out[1] :]
+    if words and draw.random() < 0.5:
+        words[-1] = replace(words[-1], text=words[-1].text + ".")
+    return Hypothesis(
+        " ".join(word.text for word in words),
+        tuple(words),
+        str(draw.choice(["en", "fr"])) if request.language is None else request.language,
+        float(draw.random()),
+        avg_logprob=float(draw.choice([-0.2, -2.0], p=[0.75, 0.25])),
+        no_speech_prob=float(draw.choice([0.1, 0.7])),
+        compression_ratio=1.0,
+        truncated=bool(draw.random() < 0.15),
+    )
+
+
+def recording(draw: Draw, length_s: float, controls: float, levels: Sequence[float]) -> list[Frame]:
+    """Speech and pauses of any length, noise between loud and quiet, frames of any length, controls among them."""
+    parts: list[NDArray[np.float64]] = []
+    while sum(map(len, parts)) < length_s * 16000:
+        loud, length = draw.choice(levels), draw.choice([0.03, 0.1, 0.25, 0.4, 0.6, 1.0, 3.0])
+        parts.append(draw.standard_normal(int(length * draw.uniform(0.7, 1.3) * 16000)) * loud)
+    audio = np.clip(np.concatenate(parts) * 32768, -32768, 32767).astype(np.int16)
+    frames: list[Frame] = []
+    at = 0
+    steady = draw.random() < 0.5
+    while at < len(audio):
+        samples = audio[at : at + (1600 if steady else int(draw.integers(1, 4000)))]
+        meta = FrameMeta(received_ms=1.0, start_sample=at)
+        frames.append(Frame(len(frames) + 1, FrameKind.AUDIO, samples.tobytes(), meta))
+        at += len(samples)
+        while draw.random() < controls:
+            frames.append(Frame(len(frames) + 1, draw.choice([FrameKind.FINALIZE, FrameKind.IDLE])))
+    return [*frames, Frame(len(frames) + 1, FrameKind.STOP)]
+
+
+@functools.cache
+def case_of(seed: int) -> Case:
+    draw = np.random.default_rng(seed)
+    sentences = int(draw.choice([0, 300]))
+    policy = LivePolicy(
+        max_utterance_ms=int(draw.choice([4_000, 10_000, 28_000])),
+        cut_look_back_ms=int(draw.choice([1_000, 3_000])),
+        sentence_endpointing_ms=sentences,
+        pre_roll_ms=int(draw.choice([0, 300, 900])),
+        idle_commit_ms=int(draw.choice([100, 1_000])),
+    )
+    config = SessionConfig(
+        language=None if draw.random() < 0.5 else "en",
+        endpointing_ms=int(draw.choice([100, 300, 500, 1000])),
+        interim_results=bool(draw.random() < 0.8),
+        prompt="names",
+    )
+    levels = [0.0, 0.02, 0.05, 0.15, 0.3] if seed % 2 else [0.0, 0.05, 0.15, 0.3, 0.3, 0.3]  # some hardly pause
+    return Case(config, policy, recording(draw, 30, float(draw.choice([0.0, 0.01, 0.1])), levels), SlowEar, spoken)
+
+
+@functools.cache
+def undisturbed(seed: int) -> Kept:
+    kept = Kept()
+    assert run(case_of(seed), kept, np.random.default_rng([seed, 1]))
+    return kept
+
+
+SEEDS = range(24)
+
+
+def test_finals_are_the_same_however_often_a_worker_is_killed() -> None:
+    kills, finals = 0, 0
+    for seed in SEEDS:
+        case = case_of(seed)
+        expected = undisturbed(seed).told()
+        draw = np.random.default_rng([seed, 2])
+        for _ in range(2):
+            kept, killed = killed_often(case, draw)
+            assert kept.told() == expected, f"seed {seed}"
+            kills += killed
+        finals += len(expected)
+    assert kills > 500
+    assert finals > 150
+
+
+def test_without_the_stored_state_finals_differ() -> None:
+    """Else the test above would prove nothing."""
+    different = 0
+    for seed in SEEDS:
+        case = case_of(seed)
+        kept, _ = killed_often(case, np.random.default_rng([seed, 2]), cold)
+        different += kept.told() != undisturbed(seed).told()
+    assert different > len(SEEDS) // 4
+
+
+def test_a_session_that_was_lost_with_redis_passes_over_what_the_client_knows_already() -> None:
+    """The log of a recording that is sent again must not fill with what needs no transcription."""
+    case = case_of(0)
+    at = Advance(5 * 16000, 0, TakeoverState())
+    session = LiveSession("s", case.config, case.policy, SlowEar(), committed_samples=at.samples, finals=2)
+    steps: list[Advance] = []
+    finals: list[Final] = []
+    for frame in case.frames:
+        session.feed(frame, 0)
+        while ticket := session.begin():
+            session.apply(spoken(ticket.request), 0)
+        outcomes = session.take_outcomes()
+        steps += [outcome.advance for outcome in outcomes if outcome.advance]
+        finals += [outcome.event for outcome in outcomes if isinstance(outcome.event, Final)]
+        log = frame.seq - (steps[-1].seq if steps else 0)
+        assert frame.meta.start_sample > at.samples or log <= 11
+    assert session.finished
+    assert all(step.samples >= at.samples for step in steps)
+    assert [final.utterance for final in finals] == list(range(3, 3 + len(finals)))
+    assert finals[0].start_ms >= 5000
+
+
+def test_a_stop_that_nobody_answered_is_answered_by_the_successor() -> None:
+    kept = copy.deepcopy(undisturbed(1))
+    assert run(case_of(1), kept, np.random.default_rng(3))
+    assert kept.told() == undisturbed(1).told()
