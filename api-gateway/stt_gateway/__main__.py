@@ -13,7 +13,7 @@ import uvicorn
 import uvloop
 
 from stt_gateway.app import create_app
-from stt_gateway.authorize import Authorize, allow_all
+from stt_gateway.authorize import Authorize
 from stt_gateway.http.connections import HttpConnections, timed_protocol
 from stt_gateway.http.open_files import raise_soft_limit, soft_limit
 from stt_gateway.settings import GatewaySettings
@@ -44,7 +44,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def server_config(settings: GatewaySettings, authorize: Authorize = allow_all) -> uvicorn.Config:
+def server_config(settings: GatewaySettings, authorize: Authorize | None = None) -> uvicorn.Config:
     """Build uvicorn's configuration for the app."""
     # uvicorn logs query strings at INFO, and those can contain prompts.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)

@@ -11,7 +11,7 @@ from prometheus_client import generate_latest
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
 
-from stt_gateway.authorize import Authorize, allow_all
+from stt_gateway.authorize import AllowAll, Authorize
 from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.core.requests.access import origin_names
 from stt_gateway.core.requests.retry_after import RetryAfter
@@ -55,12 +55,12 @@ async def transcript_store(settings: GatewaySettings) -> AsyncIterator[Transcrip
         await store.close()
 
 
-def create_app(settings: GatewaySettings, authorize: Authorize = allow_all) -> FastAPI:
+def create_app(settings: GatewaySettings, authorize: Authorize | None = None) -> FastAPI:
     """Create the ASGI app. Its startup raises redis.ConnectionError when Redis does not answer."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with _running_context(settings, authorize) as context:
+        async with _running_context(settings, authorize or AllowAll()) as context:
             app.state.context = context
             yield
 

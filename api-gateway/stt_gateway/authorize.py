@@ -3,14 +3,30 @@
 It runs before a route reads a body, parses a parameter or touches any state. By default it allows everything.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Collection
+from typing import Protocol
 
 from starlette.requests import HTTPConnection
 
-Authorize = Callable[[HTTPConnection], Awaitable[None]]
-"""Returns if the client may continue; raises SttError otherwise. Headers, cookies, address and query are in the
-connection; its body has not been read."""
+
+class Authorize(Protocol):
+    """Check of one request or WebSocket."""
+
+    @property
+    def parameters(self) -> Collection[str]:
+        """Query parameters that the check reads, such as a token; routes do not see them."""
+
+    async def __call__(self, connection: HTTPConnection) -> None:
+        """Return if the client may continue. Raises SttError otherwise.
+
+        Headers, cookies, address and query are in the connection; its body has not been read.
+        """
 
 
-async def allow_all(_: HTTPConnection) -> None:
-    """Allow every client."""
+class AllowAll:
+    """The default: every client may continue."""
+
+    parameters: Collection[str] = ()
+
+    async def __call__(self, connection: HTTPConnection) -> None:
+        """Return."""

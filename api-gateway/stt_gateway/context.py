@@ -69,3 +69,9 @@ def context_of(connection: HTTPConnection) -> GatewayContext:
     """Return the context of the app that serves ``connection``."""
     context: GatewayContext = connection.app.state.context
     return context
+
+
+def query_of(connection: HTTPConnection) -> list[tuple[str, str]]:
+    """Return the query of a request or handshake, without the parameters of the authorise check."""
+    hidden = context_of(connection).authorize.parameters
+    return [pair for pair in connection.query_params.multi_items() if pair[0] not in hidden]

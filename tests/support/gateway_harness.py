@@ -15,6 +15,7 @@ import websockets
 from redis.asyncio import Redis
 
 from stt_gateway.__main__ import server_config
+from stt_gateway.authorize import Authorize
 from stt_gateway.settings import GatewaySettings
 from stt_shared.contracts.events import Done, Error, Event, Final, Partial, StageTiming
 from stt_shared.contracts.frames import Frame, FrameKind, frame_from_entry
@@ -230,6 +231,7 @@ async def running_gateway(
     buffer_bytes: int | None = None,
     configure: Callable[[uvicorn.Config], None] = lambda _: None,
     beyond_bounds: dict[str, Any] | None = None,
+    authorize: Authorize | None = None,
     **settings: Any,
 ) -> AsyncIterator[Gateway]:
     """``buffer_bytes``: of the sockets, where a test wants them full. ``beyond_bounds``: settings that a test has no
@@ -244,7 +246,7 @@ async def running_gateway(
     if buffer_bytes:
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             listener.setsockopt(socket.SOL_SOCKET, option, buffer_bytes)
-    config = server_config(checked.model_copy(update=beyond_bounds or {}))
+    config = server_config(checked.model_copy(update=beyond_bounds or {}), authorize)
     configure(config)
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))

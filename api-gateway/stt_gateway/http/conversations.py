@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from stt_gateway.context import context_of
+from stt_gateway.context import context_of, query_of
 from stt_gateway.core.requests.viewing import page_request
 from stt_gateway.http.responses import json_response
 from stt_gateway.store.interface import MAX_UTTERANCES, NumberedUtterance
@@ -20,7 +20,7 @@ async def read_conversation(request: Request, conversation_id: str) -> Response:
     ``after`` and ``limit`` select the page; ``next`` of a response is ``after`` of the next request, null on the last
     page.
     """
-    after, limit = page_request(request.query_params.multi_items(), MAX_UTTERANCES)
+    after, limit = page_request(query_of(request), MAX_UTTERANCES)
     found = await context_of(request).store.conversation(conversation_id, after=after, limit=limit)
     # Several gateways store at once: numbers tell what a reader already has, times tell the spoken order.
     in_order = sorted(

@@ -12,7 +12,7 @@ import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from stt_gateway.context import GatewayContext, context_of
+from stt_gateway.context import GatewayContext, context_of, query_of
 from stt_gateway.core.operation.estimate import seconds_left
 from stt_gateway.core.requests.idempotency import fingerprint, idempotency_key
 from stt_gateway.core.requests.parameters import JobRequest, job_request
@@ -50,7 +50,7 @@ async def post_job(request: Request) -> Response:
     key = idempotency_key(request.headers.getlist("idempotency-key"))
     received = await receive_uploads(request, settings.spool_dir, settings.max_upload_bytes)
     try:
-        wishes = job_request([*request.query_params.multi_items(), *received.fields])
+        wishes = job_request([*query_of(request), *received.fields])
         model = await services.admission.check_file(wishes.language, wishes.task)
         known = await _known(services, received.files, wishes, model) if key is None else None
     except (SttError, redis.ConnectionError, redis.TimeoutError):

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from stt_gateway.context import context_of
+from stt_gateway.context import context_of, query_of
 from stt_gateway.http.deletion import erase_transcript
 from stt_gateway.http.responses import json_response
 from stt_gateway.http.subtitle_files import subtitles
@@ -32,7 +32,7 @@ async def search_transcripts(request: Request) -> Response:
     Filters: a part of the file name or title (``filename``), a phrase of the text (``query``), ``language``, ``kind``,
     ``from`` and ``to``. ``next_cursor`` of a response is ``cursor`` of the next request.
     """
-    wanted = search_request(request.query_params.multi_items())
+    wanted = search_request(query_of(request))
     page = await store_of(request).search(wanted)
     return json_response(
         {

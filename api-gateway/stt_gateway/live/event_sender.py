@@ -6,11 +6,12 @@ import contextlib
 import msgspec
 import redis
 import structlog
-from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from stt_gateway.core.live.outbox import Outbox, Outgoing, outgoing
-from stt_shared.contracts.errors import ERRORS, SttError
-from stt_shared.contracts.events import Done, Ready, decode_event
+from stt_gateway.core.live.outbox import Outbox, outgoing
+from stt_gateway.dialects.base import Dialect
+from stt_gateway.live.client_socket import CLOSE_DONE, CLOSE_SLOW_READER, ClientSocket, SlowReader
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.events import Done, Error, Ready, decode_event
 from stt_shared.process.clock import monotonic_ms
 from stt_shared.process.metrics import ERRORS_TOTAL, StageTimings
 from stt_shared.process.tasks import cancel_and_wait
@@ -22,32 +23,6 @@ _log = structlog.get_logger()
 MAX_WAITING = 256
 """Events that may wait for a slow client; the rest wait in Redis."""
 REDIS_PATIENCE_MS = 10_000.0
-CLOSE_DONE = 1000
-CLOSE_SLOW_READER = 1013
-
-
-CLEAN_CLOSES = (1000, 1001, 1005)
-"""Close codes of clients that are done. Browsers send 1001 when a page is left; 1005 stands for a close without a
-code."""
-
-
-class ClientGone(Exception):
-    """Error for a closed connection: nothing can be sent on it any more."""
-
-    def __init__(self, code: int | None = None) -> None:
-        super().__init__(code)
-        self.for_good = code in CLEAN_CLOSES
-        """Whether the client closed on purpose; otherwise the connection may have been lost."""
-
-
-async def send_text(websocket: WebSocket, text: str, timeout_s: float) -> None:
-    """Send one message. Raises ClientGone, or TimeoutError when the client does not read."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            await websocket.send_text(text)
-    except (WebSocketDisconnect, RuntimeError) as error:
-        # Starlette and uvicorn raise RuntimeError for a socket that was closed in the meantime.
-        raise ClientGone from error
 
 
 class EventSender:
@@ -58,20 +33,20 @@ class EventSender:
 
     def __init__(
         self,
-        websocket: WebSocket,
+        client: ClientSocket,
+        dialect: Dialect,
         bus: Bus,
         owner: Ownership,
         ready: Ready,
         timings: StageTimings,
         *,
         partials: bool,
-        send_timeout_s: float,
     ) -> None:
-        self._websocket = websocket
+        self._client = client
+        self._dialect = dialect
         self._reader = bus.sessions.read_events(owner.keys, owner.epoch, ready.event)
         self._ready = ready
         self._timings = timings
-        self._send_timeout_s = send_timeout_s
         self._outbox = Outbox(partials=partials)
         self._arrived = asyncio.Event()
         self._taken = asyncio.Event()
@@ -85,8 +60,8 @@ class EventSender:
         Raises ClientGone, or SttError unavailable when Redis stays unreachable.
         """
         try:
-            await send_text(self._websocket, msgspec.json.encode(self._ready).decode(), self._send_timeout_s)
-        except TimeoutError:
+            await self._send("ready", msgspec.json.encode(self._ready))
+        except SlowReader:
             return CLOSE_SLOW_READER
         reading = asyncio.create_task(self._read(), name="events in")
         writing = asyncio.create_task(self._write(), name="events out")
@@ -129,24 +104,33 @@ class EventSender:
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
+            head = event.head
             try:
-                await send_text(self._websocket, self._text(event), self._send_timeout_s)
-            except TimeoutError:
-                _log.warning("client not reading", timeout_s=self._send_timeout_s)
+                await self._send(head.type, event.body)
+            except SlowReader:
+                _log.warning("client not reading")
                 return CLOSE_SLOW_READER
-            self.last_event = event.head.event
+            self.last_event = head.event
             self.last_sent_ms = monotonic_ms()
             self._timings.add("deliver", self.last_sent_ms - event.received_ms)
-            if event.head.type == "done":
+            if head.type == "done":
                 return CLOSE_DONE
-            if event.head.type == "error":
-                ERRORS_TOTAL.labels(event.head.code).inc()
-                return ERRORS.get(event.head.code, ERRORS["internal"]).close_code
+            if head.type == "error":
+                ERRORS_TOTAL.labels(head.code).inc()
+                return self._dialect.close_code(head.code)
 
-    def _text(self, event: Outgoing) -> str:
-        if event.head.type != "done":
-            return event.body.decode()
-        done = decode_event(event.body)
-        assert isinstance(done, Done)
-        timings = {**done.timings_ms, **self._timings.summary()}
-        return msgspec.json.encode(msgspec.structs.replace(done, timings_ms=timings)).decode()
+    async def _send(self, kind: str, body: bytes) -> None:
+        is_last = kind in ("done", "error")
+        message = self._render_last(body) if is_last else self._dialect.render_event(kind, body)
+        if message is not None:
+            await self._client.send(message)
+
+    def _render_last(self, body: bytes) -> str | bytes | None:
+        event = decode_event(body)
+        if isinstance(event, Error):
+            return self._dialect.render_error(event)
+        assert isinstance(event, Done)
+        timings = {**event.timings_ms, **self._timings.summary()}
+        return self._dialect.render_event(
+            "done", msgspec.json.encode(msgspec.structs.replace(event, timings_ms=timings))
+        )

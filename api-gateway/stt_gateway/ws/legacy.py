@@ -5,30 +5,27 @@ last two minutes on connection and every ten seconds. ``GET /api/stt/healthcheck
 """
 
 import asyncio
-import contextlib
 
-import msgspec
 import redis
 import structlog
 from fastapi import APIRouter, WebSocket
-from starlette.websockets import WebSocketDisconnect
 
 from stt_gateway.context import context_of
-from stt_gateway.live.event_sender import CLOSE_SLOW_READER, ClientGone, send_text
-from stt_gateway.ws.stream import Connection
-from stt_gateway.ws.viewer import shown, until_gone
+from stt_gateway.dialects.legacy import CONVERSATION, LEGACY, utterance_list
+from stt_gateway.live.client_socket import ClientSocket
+from stt_gateway.ws.endpoint import serve
+from stt_gateway.ws.stream import StreamConnection
+from stt_gateway.ws.viewer import read_until_gone
 from stt_shared.contracts.errors import SttError
 from stt_shared.process.clock import wall_ms
-from stt_shared.process.metrics import ERRORS_TOTAL, SESSIONS
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.streams.bus import Bus
 
 _log = structlog.get_logger()
 
-CONVERSATION = "default"
 WINDOW_MS = 120_000
-EVERY_S = 10.0
-AGAIN_S = 1.0
+SEND_EVERY_S = 10.0
+RETRY_S = 1.0
 """Delay before Redis is queried again after it did not answer."""
 
 router = APIRouter(include_in_schema=False)
@@ -37,52 +34,52 @@ router = APIRouter(include_in_schema=False)
 @router.websocket("/api/stt/transcribe")
 async def transcribe(websocket: WebSocket) -> None:
     """Serve a live session that feeds the conversation ``default``; the client gets its own events as well."""
-    await websocket.accept()
-    given = [("sample_rate" if name == "sampleRate" else name, value) for name, value in websocket.query_params.items()]
-    query = [
-        *given,
-        *([] if any(name == "conversation_id" for name, _ in given) else [("conversation_id", CONVERSATION)]),
-    ]
-    with SESSIONS.labels("gateway").track_inprogress():
-        await Connection(websocket, context_of(websocket), query).run()
+    await serve(websocket, StreamConnection(websocket, LEGACY))
 
 
 @router.websocket("/api/stt/connect")
 async def connect(websocket: WebSocket) -> None:
     """Send the list of the utterances of the last two minutes on connection and every ten seconds."""
-    await websocket.accept()
-    services = context_of(websocket)
-    client = websocket.client
-    code = 1000
-    leaving = asyncio.create_task(until_gone(websocket), name="older viewer")
-    try:
-        with services.connections.one_of(client.host if client else ""):
-            while not leaving.done():
-                body = await _lately(services.bus)
-                if body is not None:
-                    await send_text(websocket, body, services.settings.send_timeout_s)
-                await asyncio.wait({leaving}, timeout=AGAIN_S if body is None else EVERY_S)
-            leaving.result()
-    except ClientGone:
-        return
-    except TimeoutError:
-        code = CLOSE_SLOW_READER
-    except SttError as error:
-        ERRORS_TOTAL.labels(error.code).inc()
-        code = error.kind.close_code
-    finally:
-        await cancel_and_wait(leaving)
-    with contextlib.suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
-        async with asyncio.timeout(1.0):
-            await websocket.close(code)
+    await serve(websocket, LegacyViewer(websocket))
 
 
-async def _lately(bus: Bus) -> str | None:
+class LegacyViewer:
+    """Connection of a viewer who gets lists of utterances, and learns of errors by the close code alone."""
+
+    session_id = ""
+    has_session = False
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self._bus = context_of(websocket).bus
+
+    async def run(self, client: ClientSocket) -> int:
+        """Serve the viewer until it leaves. Raises ClientGone, SlowReader or SttError."""
+        reading = asyncio.create_task(read_until_gone(client), name="legacy viewer")
+        try:
+            while not reading.done():
+                message = await _recent_utterances(self._bus)
+                if message is not None:
+                    await client.send(message)
+                await asyncio.wait({reading}, timeout=RETRY_S if message is None else SEND_EVERY_S)
+            reading.result()
+        finally:
+            await cancel_and_wait(reading)
+        raise AssertionError("reading ends with an exception")
+
+    def render_error(self, error: SttError, retry_after_s: float | None) -> str | bytes | None:
+        """Return None: the older API has no errors."""
+        return None
+
+    def close_code(self, code: str) -> int:
+        """Return the close code of docs/protocol.md."""
+        return LEGACY.close_code(code)
+
+
+async def _recent_utterances(bus: Bus) -> str | None:
     """Return the list as JSON; None when Redis does not answer."""
     try:
         newest = await bus.conversations.newest(CONVERSATION, 500)
     except (redis.ConnectionError, redis.TimeoutError) as error:
         _log.warning("legacy viewers waiting: redis unavailable", cause=str(error))
         return None
-    recent = [shown(utterance) for utterance in reversed(newest) if utterance.spoken_ms >= wall_ms() - WINDOW_MS]
-    return msgspec.json.encode(recent).decode()
+    return utterance_list(one for one in reversed(newest) if one.spoken_ms >= wall_ms() - WINDOW_MS)

@@ -12,14 +12,13 @@ from websockets.protocol import OPEN
 from websockets.streams import StreamReader
 
 from stt_gateway.core.operation.token_bucket import TokenBucket
+from stt_gateway.live.client_socket import LOST
 
 try:
     from websockets.speedups import apply_mask
 except ImportError:
     from websockets.utils import apply_mask
 
-LOST = "stt.is_lost"
-"""ASGI extension: the protocol's ``is_lost``."""
 READ_AHEAD = 2
 """Messages that may wait for the session; beyond that, nothing is read from the client until they are consumed."""
 MAX_PARSED = 256

@@ -32,7 +32,7 @@ CHUNK = bytes(3200)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The list of replicas is never taken from memory, and sessions are looked after often."""
     monkeypatch.setattr("stt_gateway.live.admission.FRESH_MS", -1.0)
-    monkeypatch.setattr("stt_gateway.ws.stream.LOOK_AFTER_S", 0.1)
+    monkeypatch.setattr("stt_gateway.ws.attachment.CHECK_EVERY_S", 0.1)
 
 
 async def lost(gateway: Gateway, workers: Workers, session_id: str) -> tuple[Hand, str]:

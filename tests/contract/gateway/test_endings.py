@@ -284,7 +284,7 @@ async def test_a_session_that_was_ended_lets_its_workers_go(gateway: Gateway, wo
 
 @pytest.fixture
 def looked_after_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stt_gateway.ws.stream.LOOK_AFTER_S", 0.1)
+    monkeypatch.setattr("stt_gateway.ws.attachment.CHECK_EVERY_S", 0.1)
 
 
 @pytest.mark.usefixtures("looked_after_often")

@@ -179,7 +179,7 @@ async def test_a_client_that_must_wait_is_not_taken_for_dead(
 async def test_who_waits_for_room_is_neither_silent_nor_idle(
     redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stt_gateway.ws.stream.LOOK_AFTER_S", 0.1)
+    monkeypatch.setattr("stt_gateway.ws.attachment.CHECK_EVERY_S", 0.1)
     async with running_gateway(redis_client, redis_url, tmp_path, session_idle_timeout_s=1) as gateway:
         async with line(gateway.stream("encoding=webm&endpointing_ms=100")) as client:
             await client.hear("ready")
@@ -226,7 +226,7 @@ async def filled(client: Line, workers: Workers) -> Hand:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stt_gateway.ws.stream.LOOK_AFTER_S", 0.05)
+    monkeypatch.setattr("stt_gateway.ws.attachment.CHECK_EVERY_S", 0.05)
     monkeypatch.setattr("stt_gateway.core.live.stall.UNSERVED_MS", 300.0)
 
 

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from redis.asyncio import Redis
 from support.wiring import bus_on
 
+from stt_gateway.authorize import AllowAll
 from stt_gateway.http import transcripts
 from stt_gateway.store.engine import database_url
 from stt_gateway.store.interface import Kind, State, Transcript
@@ -54,7 +55,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqlTranscriptStore]:
 async def http(store: SqlTranscriptStore, redis_client: Redis) -> AsyncIterator[httpx2.AsyncClient]:
     app = FastAPI()
     app.include_router(transcripts.router)
-    app.state.context = SimpleNamespace(store=store, bus=bus_on(redis_client))
+    app.state.context = SimpleNamespace(store=store, bus=bus_on(redis_client), authorize=AllowAll())
 
     @app.exception_handler(SttError)
     async def told(_: Request, error: SttError) -> JSONResponse:

@@ -28,11 +28,12 @@ from stt_gateway.core.requests.parameters import (
 )
 from stt_gateway.core.requests.retry_after import LONGEST_MEAN_S, MEAN_S, SPREAD
 from stt_gateway.core.subtitles.subtitles import LINE_CHARS, LINES
+from stt_gateway.dialects.native import utterance_view
 from stt_gateway.http import connections, protocol, uploads
 from stt_gateway.live import session
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.ws import protocol as ws_protocol
-from stt_gateway.ws.viewer import VIEWER_MESSAGES_AT_ONCE, VIEWER_MESSAGES_PER_S, shown
+from stt_gateway.ws.viewer import VIEWER_MESSAGES_AT_ONCE, VIEWER_MESSAGES_PER_S
 from stt_shared.contracts.conversation import LiveUtterance, Utterance
 from stt_shared.contracts.errors import ERRORS, SttError
 from stt_shared.contracts.events import Done, Error, Event, Final, Partial, Ready, decode_event
@@ -123,7 +124,7 @@ def test_what_viewers_see_is_as_the_contract_has_it() -> None:
     assert {"type": "unsettled", **msgspec.to_builtins(unsettled)} == told["unsettled"]
     said = dict(told["utterance"])
     assert said.pop("cursor") == f"{told['following']['cursor'].split('-')[0]}-{said['seq']}"
-    assert shown(msgspec.convert({**said, "instance": "i"}, Utterance)) == said
+    assert utterance_view(msgspec.convert({**said, "instance": "i"}, Utterance)) == said
 
 
 def test_every_event_that_a_client_sees_has_an_example_and_a_paragraph() -> None:

@@ -14,8 +14,8 @@ from stt_gateway.core.requests.parameters import (
     Resume,
     effective_config,
     job_request,
+    quoted,
     session_request,
-    shown,
 )
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import Encoding, SessionConfig, Task
@@ -132,7 +132,7 @@ def test_a_bad_value_is_refused_by_name_with_what_is_allowed(name: str, value: s
         if name != "language"
         else refusal_of((name, value)).message
     )
-    assert message.startswith(f"{name}={shown(value)} is not allowed; {name} must be {allowed}")
+    assert message.startswith(f"{name}={quoted(value)} is not allowed; {name} must be {allowed}")
     assert len(message) < 300
 
 
@@ -185,8 +185,8 @@ def test_a_parameter_given_twice_is_refused_even_with_the_same_value() -> None:
 def test_a_value_in_a_message_is_short_and_has_no_control_characters() -> None:
     message = refusal_of(("encoding", "wax\r\nEVIL\x1b[31m" + "x" * 10_000)).message
     assert message.isprintable()
-    assert len(shown("x" * 10_000)) < 70
-    assert shown("a\x00b") == r"'a\x00b'"
+    assert len(quoted("x" * 10_000)) < 70
+    assert quoted("a\x00b") == r"'a\x00b'"
 
 
 def test_a_file_takes_fewer_wishes() -> None:

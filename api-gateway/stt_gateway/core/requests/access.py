@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from stt_gateway.core.requests.parameters import shown
+from stt_gateway.core.requests.parameters import quoted
 from stt_shared.contracts.errors import SttError
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -41,12 +41,12 @@ class AccessRules:
             raise SttError("bad_message", f"a request must have exactly one Host header, not {len(hosts)}")
         host = _host_and_port(hosts[0])
         if not self.any_host and (host is None or not self._is_allowed(host[0])):
-            raise SttError("forbidden_host", f"host {shown(hosts[0])} is not allowed; allow it with ALLOWED_HOSTS")
+            raise SttError("forbidden_host", f"host {quoted(hosts[0])} is not allowed; allow it with ALLOWED_HOSTS")
         if not has_effects or not origins or self.any_origin:
             return
         if len(origins) == 1 and (origins[0].lower() in self.origins or _is_same_origin(origins[0], host)):
             return
-        origin = shown(", ".join(origins))
+        origin = quoted(", ".join(origins))
         raise SttError("forbidden_origin", f"pages of origin {origin} are not allowed; allow it with ALLOWED_ORIGINS")
 
     def _is_allowed(self, host: str) -> bool:

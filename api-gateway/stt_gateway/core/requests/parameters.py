@@ -138,7 +138,7 @@ def effective_config(config: SessionConfig) -> dict[str, object]:
     return {field: msgspec.to_builtins(getattr(config, field)) for field in config.__struct_fields__}
 
 
-def shown(value: str) -> str:
+def quoted(value: str) -> str:
     """Format a client's value for a message: quoted, control characters escaped, at most 64 characters of it."""
     return repr(value if len(value) <= 64 else value[:61] + "...")
 
@@ -164,7 +164,7 @@ def once(pairs: Iterable[tuple[str, str]], allowed: tuple[str, ...]) -> Mapping[
     given: dict[str, str] = {}
     for name, value in pairs:
         if name not in allowed:
-            raise SttError("bad_config", f"unknown parameter {shown(name)}; allowed are {', '.join(allowed)}")
+            raise SttError("bad_config", f"unknown parameter {quoted(name)}; allowed are {', '.join(allowed)}")
         if name in given:
             raise SttError("bad_config", f"{name} is given twice; once is allowed")
         given[name] = value
@@ -173,7 +173,7 @@ def once(pairs: Iterable[tuple[str, str]], allowed: tuple[str, ...]) -> Mapping[
 
 def refuse(name: str, value: str, allowed: str) -> SttError:
     """Build the error for a value that is not allowed."""
-    return SttError("bad_config", f"{name}={shown(value)} is not allowed; {name} must be {allowed}")
+    return SttError("bad_config", f"{name}={quoted(value)} is not allowed; {name} must be {allowed}")
 
 
 def number(given: Mapping[str, str], name: str, least: int, most: int, default: int) -> int:

@@ -13,29 +13,27 @@ MAX_SINCE_MS = 24 * 3600 * 1000
 
 @dataclass(frozen=True)
 class Cursor:
-    """Last utterance that a viewer has: its place, and the epoch of the conversation in which the place counts."""
+    """Last utterance that a viewer has: its ``seq``, and the epoch of the conversation in which that counts."""
 
     epoch: str
-    place: int
+    seq: int
 
 
 @dataclass(frozen=True)
-class Viewing:
-    """Validated request of a viewer. ``after`` None: start ``since_ms`` ago."""
+class ViewerRequest:
+    """Validated query of a viewer. ``after`` None: start ``since_ms`` ago."""
 
-    conversation_id: str
     since_ms: int
     after: Cursor | None
     unsettled: bool
 
 
-def viewing(conversation_id: str, pairs: Iterable[tuple[str, str]]) -> Viewing:
+def viewer_request(conversation_id: str, pairs: Iterable[tuple[str, str]]) -> ViewerRequest:
     """Parse a viewer's query. Raises SttError bad_config."""
     if not 1 <= len(conversation_id) <= MAX_LABEL_CHARS:
         raise SttError("bad_config", f"a conversation's id has 1 to {MAX_LABEL_CHARS} characters")
     given = once(pairs, VIEWER_PARAMETERS)
-    return Viewing(
-        conversation_id,
+    return ViewerRequest(
         number(given, "since_ms", 0, MAX_SINCE_MS, DEFAULT_SINCE_MS),
         _cursor(given["after"]) if "after" in given else None,
         flag(given, "unsettled", False),
@@ -49,7 +47,7 @@ def page_request(pairs: Iterable[tuple[str, str]], most: int) -> tuple[int, int]
 
 
 def _cursor(value: str) -> Cursor:
-    epoch, dash, place = value.rpartition("-")
-    if not (dash and place.isascii() and place.isdigit() and len(place) <= 15 and (epoch.isalnum() or not epoch)):
+    epoch, dash, seq = value.rpartition("-")
+    if not (dash and seq.isascii() and seq.isdigit() and len(seq) <= 15 and (epoch.isalnum() or not epoch)):
         raise refuse("after", value, "a cursor that this server has sent")
-    return Cursor(epoch, int(place))
+    return Cursor(epoch, int(seq))

@@ -1,0 +1,1 @@
+"""Dialects: the shapes in which clients of different protocols talk to live sessions."""

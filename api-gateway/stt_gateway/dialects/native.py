@@ -1,0 +1,57 @@
+"""The suite's own protocol, as in docs/protocol.md. Events are in its shape already when they are stored."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from stt_gateway.core.live.messages import Message, message_from_bytes, message_from_text
+from stt_gateway.core.requests.parameters import Defaults, SessionRequest, session_request
+from stt_shared.contracts.conversation import Utterance
+from stt_shared.contracts.errors import ERRORS
+from stt_shared.contracts.events import Error
+
+
+class NativeDialect:
+    """``WS /v1/stt/stream``."""
+
+    def parse_query(self, pairs: Sequence[tuple[str, str]], defaults: Defaults) -> SessionRequest:
+        """Parse the query of the handshake. Raises SttError bad_config."""
+        return session_request(pairs, defaults)
+
+    def parse_message(self, data: str | bytes, request: SessionRequest, max_bytes: int) -> Message:
+        """Parse a message. Raises SttError bad_message or too_large."""
+        if isinstance(data, bytes):
+            return message_from_bytes(data, request.framing, max_bytes)
+        return message_from_text(data, max_bytes)
+
+    def render_event(self, kind: str, body: bytes) -> str | bytes | None:
+        """Return the event as it is."""
+        return body.decode()
+
+    def render_error(self, error: Error) -> str | bytes | None:
+        """Return the ``error`` event."""
+        return msgspec.json.encode(error).decode()
+
+    def close_code(self, code: str) -> int:
+        """Return the close code of docs/protocol.md."""
+        return ERRORS.get(code, ERRORS["internal"]).close_code
+
+
+NATIVE = NativeDialect()
+
+
+def utterance_view(utterance: Utterance) -> dict[str, Any]:
+    """Return an utterance as viewers of its conversation see it."""
+    view: dict[str, Any] = msgspec.to_builtins(utterance)
+    for name in ("instance", "store", "epoch", "words"):
+        view.pop(name, None)
+    return view
+
+
+def viewer_error(code: str, message: str, retry_after_s: float | None) -> str:
+    """Return the ``error`` message to a viewer, who has no session and counts no events."""
+    view = {"type": "error", "code": code, "message": message, "retryable": ERRORS[code].retryable}
+    if retry_after_s is not None:
+        view["retry_after_s"] = retry_after_s
+    return msgspec.json.encode(view).decode()

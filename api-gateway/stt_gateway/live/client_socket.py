@@ -1,0 +1,76 @@
+"""A client's WebSocket as its handlers use it: messages in and out, and exceptions for its end."""
+
+import asyncio
+import contextlib
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+CLOSE_DONE = 1000
+CLOSE_SLOW_READER = 1013
+CLOSE_TIMEOUT_S = 1.0
+CLEAN_CLOSES = (1000, 1001, 1005)
+"""Close codes of clients that are done. Browsers send 1001 when a page is left; 1005 stands for a close without a
+code."""
+LOST = "stt.is_lost"
+"""ASGI extension: a function that returns whether the connection broke without a close frame."""
+
+
+class ClientGone(Exception):
+    """Error for a closed connection: nothing can be sent on it any more."""
+
+    def __init__(self, code: int | None = None) -> None:
+        super().__init__(code)
+        self.for_good = code in CLEAN_CLOSES
+        """Whether the client closed on purpose; otherwise the connection may have been lost."""
+
+
+class SlowReader(Exception):
+    """Error for a client that has not read a message in time."""
+
+
+class ClientSocket:
+    """One client's WebSocket. ``send_timeout_s``: time that the client has to read."""
+
+    def __init__(self, websocket: WebSocket, send_timeout_s: float) -> None:
+        self._websocket = websocket
+        self._send_timeout_s = send_timeout_s
+
+    @property
+    def address(self) -> str:
+        """Network address of the client, without its port."""
+        client = self._websocket.client
+        return client.host if client else ""
+
+    async def receive(self) -> str | bytes:
+        """Return the next message. Raises ClientGone."""
+        received = await self._websocket.receive()
+        if received["type"] == "websocket.disconnect":
+            raise ClientGone(received.get("code"))
+        text: str | None = received.get("text")
+        data: str | bytes = received["bytes"] if text is None else text
+        return data
+
+    async def send(self, message: str | bytes) -> None:
+        """Send a text or a binary message. Raises ClientGone or SlowReader."""
+        try:
+            async with asyncio.timeout(self._send_timeout_s):
+                if isinstance(message, str):
+                    await self._websocket.send_text(message)
+                else:
+                    await self._websocket.send_bytes(message)
+        except TimeoutError as error:
+            raise SlowReader from error
+        except (WebSocketDisconnect, RuntimeError) as error:
+            # Starlette and uvicorn raise RuntimeError for a socket that was closed in the meantime.
+            raise ClientGone from error
+
+    async def close(self, code: int) -> None:
+        """Close, unless the client has closed in the meantime or does not read at all."""
+        with contextlib.suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._websocket.close(code)
+
+    def is_lost(self) -> bool:
+        """Whether the connection broke without a close frame, although nothing is read from it."""
+        is_lost = self._websocket.scope.get("extensions", {}).get(LOST)
+        return is_lost is not None and is_lost()

@@ -1,0 +1,200 @@
+"""A session while a connection has it: the client's messages in, the session's events out, until one of them ends."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import redis
+import structlog
+
+from stt_gateway.context import GatewayContext
+from stt_gateway.core.live.framing import joined_ms
+from stt_gateway.core.live.messages import Audio, Finalize, Keepalive, Message, Stop
+from stt_gateway.core.live.rate_limit import AudioRateLimit
+from stt_gateway.core.requests.parameters import quoted
+from stt_gateway.live.client_socket import CLOSE_DONE, ClientGone, ClientSocket
+from stt_gateway.live.event_sender import EventSender
+from stt_gateway.live.session import Session
+from stt_gateway.ws.message_reader import MessageReader
+from stt_shared.contracts.errors import SttError
+from stt_shared.process.clock import monotonic_ms
+from stt_shared.process.cpus import usable_cpus
+from stt_shared.process.tasks import cancel_and_wait
+
+_log = structlog.get_logger()
+
+CHECK_EVERY_S = 1.0
+CONNECTION_LOST = 1006
+CORES = usable_cpus()
+_CONTAINER_BYTES_PER_S = 192_000
+"""Assumed rate of containers: compressed audio, lossless included, rarely needs more; only a decoder knows its
+duration."""
+
+
+@dataclass(frozen=True)
+class Closed:
+    """Outcome: all events were sent, or the client does not read them; ``code`` is the close code."""
+
+    code: int
+
+
+@dataclass(frozen=True)
+class OtherSession:
+    """Outcome: ``first``, which no audio preceded, names a session other than the one opened for the client."""
+
+    session_id: str
+    first: Message
+
+
+Outcome = Closed | OtherSession | Exception
+"""How an attachment ended; an exception is ClientGone, an SttError, or a defect."""
+
+
+class Attachment:
+    """One session on one connection. ``may_choose``: the client may still name another session."""
+
+    def __init__(
+        self,
+        context: GatewayContext,
+        client: ClientSocket,
+        messages: MessageReader,
+        session: Session,
+        sender: EventSender,
+        *,
+        may_choose: bool,
+    ) -> None:
+        self._context = context
+        self._client = client
+        self._messages = messages
+        self._session = session
+        self._sender = sender
+        self._may_choose = may_choose
+        self._rate_limit = AudioRateLimit(context.settings.max_audio_rate, context.settings.audio_burst_s)
+        self._ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+    async def run(self, first: Message | None) -> Outcome:
+        """Serve the session, beginning with the message ``first``; then end, abandon or detach it."""
+        sending = self._start(self._send, "send events")
+        others = [
+            self._start(lambda: self._receive(first), "receive"),
+            self._start(self._session.run_timers, "session timers"),
+            self._start(self._check_regularly, "check session"),
+        ]
+        self._context.sessions.add(self._session)
+        try:
+            outcome = await self._ended
+            async with self._session.paused_writes():
+                for task in others:
+                    task.cancel()
+            outcome = await self._leave(outcome, sending)
+        finally:
+            self._context.sessions.discard(self._session)
+            await cancel_and_wait(sending, *others)
+        _log.info("connection detached", session_id=self._session.id, outcome=_describe(outcome))
+        return outcome
+
+    def _start(self, part: Callable[[], Awaitable[Outcome | None]], name: str) -> "asyncio.Task[Outcome | None]":
+        return asyncio.create_task(self._until_ended(part), name=name)
+
+    async def _until_ended(self, part: Callable[[], Awaitable[Outcome | None]]) -> Outcome | None:
+        """Run one part of the attachment; its outcome is that of the whole, unless another part ended first."""
+        outcome: Outcome | None
+        try:
+            outcome = await part()
+        except Exception as error:
+            # ws/endpoint.py decides what the client learns, and logs what nobody expects.
+            outcome = error
+        if outcome is not None and not self._ended.done():
+            self._ended.set_result(outcome)
+        return outcome
+
+    async def _leave(self, outcome: Outcome, sending: "asyncio.Task[Outcome | None]") -> Outcome:
+        session = self._session
+        if isinstance(outcome, SttError) and not outcome.kind.retryable:
+            if not sending.done() and await session.fail(outcome):
+                # The error is sent like any other event, after those that wait.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._context.settings.send_timeout_s):
+                        return await sending or outcome
+        elif outcome == Closed(CLOSE_DONE):
+            pass
+        elif _is_for_good(outcome) or not session.is_worth_keeping:
+            await session.abandon()
+        else:
+            # A client that comes back finds the session as it was.
+            self._context.detached.park(session)
+        return outcome
+
+    async def _send(self) -> Outcome:
+        return Closed(await self._sender.run())
+
+    async def _receive(self, first: Message | None) -> Outcome:
+        session, message = self._session, first
+        while True:
+            if message is not None:
+                named = message.session_id
+                if named is not None and named != session.id:
+                    if not self._may_choose or session.has_audio:
+                        raise SttError(
+                            "bad_message", f"session_id {quoted(named)}; this connection's is {session.id!r}"
+                        )
+                    return OtherSession(named, message)
+                await _apply(session, message)
+                # A client that sends too fast is read later and loses nothing.
+                if (wait_s := self._rate_limit.spend(_audio_s(session, message), monotonic_ms())) > 0:
+                    await asyncio.sleep(wait_s)
+            message = await self._messages.next()
+
+    async def _check_regularly(self) -> None:
+        session, context = self._session, self._context
+        async with context.bus.channels.listen(session.owner.keys.state) as inbox:
+            while True:
+                await inbox.get(CHECK_EVERY_S)
+                session.framer.join(joined_ms(context.settings.frame_ms, len(context.sessions), CORES))
+                try:
+                    await session.check(self._sender.last_sent_ms)
+                except (redis.ConnectionError, redis.TimeoutError) as error:
+                    # The tasks that write and read for the session decide when the outage has lasted too long.
+                    _log.warning("session not checked", session_id=session.id, cause=str(error))
+                if session.waits_for_room and self._client.is_lost():
+                    # Nobody would read of the disconnection before there is room, which may never come.
+                    raise ClientGone(CONNECTION_LOST)
+
+
+def _is_for_good(outcome: Outcome) -> bool:
+    return isinstance(outcome, OtherSession) or (isinstance(outcome, ClientGone) and outcome.for_good)
+
+
+async def _apply(session: Session, message: Message) -> None:
+    match message:
+        case Audio():
+            await session.audio(message)
+        case Finalize():
+            await session.finalize()
+        case Stop():
+            await session.stop()
+        case Keepalive():
+            await session.keepalive()
+
+
+def _audio_s(session: Session, message: Message) -> float:
+    """Return how many seconds of audio a message counts for."""
+    if not isinstance(message, Audio):
+        return 0.0
+    duration_ms = session.framer.duration_ms(len(message.chunk))
+    return len(message.chunk) / _CONTAINER_BYTES_PER_S if duration_ms is None else duration_ms / 1000
+
+
+def _describe(outcome: Outcome) -> str:
+    match outcome:
+        case Closed():
+            return f"closed {outcome.code}"
+        case OtherSession():
+            return "other session"
+        case SttError():
+            return outcome.code
+        case ClientGone():
+            return "client gone"
+        case _:
+            return "internal"

@@ -1,0 +1,74 @@
+"""The door of every WebSocket: the one place where it is accepted, authorised, counted, served and closed."""
+
+import contextlib
+from typing import Protocol
+
+import redis
+import structlog
+from starlette.websockets import WebSocket
+
+from stt_gateway.context import GatewayContext, context_of
+from stt_gateway.live.client_socket import CLOSE_SLOW_READER, ClientGone, ClientSocket, SlowReader
+from stt_shared.contracts.errors import SttError
+from stt_shared.process.metrics import ERRORS_TOTAL
+
+_log = structlog.get_logger()
+
+
+class Handler(Protocol):
+    """Service on one WebSocket."""
+
+    session_id: str
+    """Id for the log; '' for a client without a session."""
+    has_session: bool
+    """Whether the client has an open session, for which it should come back at once after an error."""
+
+    async def run(self, client: ClientSocket) -> int:
+        """Serve the client; return the close code. What it raises is sent to the client as an error."""
+
+    def render_error(self, error: SttError, retry_after_s: float | None) -> str | bytes | None:
+        """Return the message for an error; None: the close code is enough."""
+
+    def close_code(self, code: str) -> int:
+        """Return the close code that follows an error with this code."""
+
+
+async def serve(websocket: WebSocket, handler: Handler) -> None:
+    """Serve a client until its connection is closed. Raises nothing but cancellation."""
+    context = context_of(websocket)
+    client = ClientSocket(websocket, context.settings.send_timeout_s)
+    # Accept before any check: a browser cannot read why a handshake was refused.
+    await websocket.accept()
+    try:
+        await context.authorize(websocket)
+        with context.connections.one_of(client.address):
+            code = await handler.run(client)
+    except ClientGone:
+        return
+    except SlowReader:
+        code = CLOSE_SLOW_READER
+    except Exception as error:
+        code = await _send_error(client, handler, _as_stt_error(error, handler), context)
+    await client.close(code)
+
+
+async def _send_error(client: ClientSocket, handler: Handler, error: SttError, context: GatewayContext) -> int:
+    """Send the error; return the close code."""
+    ERRORS_TOTAL.labels(error.code).inc()
+    retry_after_s = None if handler.has_session else context.retry_after_s(error.kind)
+    message = handler.render_error(error, retry_after_s)
+    if message is not None:
+        with contextlib.suppress(ClientGone, SlowReader):
+            await client.send(message)
+    return handler.close_code(error.code)
+
+
+def _as_stt_error(error: Exception, handler: Handler) -> SttError:
+    if isinstance(error, SttError):
+        return error
+    if isinstance(error, redis.ConnectionError | redis.TimeoutError):
+        _log.warning("connection refused: redis unavailable", session_id=handler.session_id, cause=str(error))
+        return SttError("unavailable", "the store does not answer; connect again")
+    # The only catch-all of the connections: no traceback may reach a client, no other connection may suffer.
+    _log.error("connection failed", session_id=handler.session_id, exc_info=error)
+    return SttError("internal", "internal server error; connect again")
