@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from starlette.requests import HTTPConnection
 
 from stt_gateway.core.live.messages import Finalize, Keepalive, Message, Stop
-from stt_gateway.core.requests.parameters import Defaults, SessionRequest
+from stt_gateway.core.requests.session_request import Defaults, SessionRequest
 from stt_gateway.dialects.native import NATIVE
 from stt_gateway.ws.endpoint import serve
 from stt_gateway.ws.stream import StreamConnection

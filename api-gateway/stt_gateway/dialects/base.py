@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from stt_gateway.core.live.messages import Message
-from stt_gateway.core.requests.parameters import Defaults, SessionRequest
+from stt_gateway.core.requests.session_request import Defaults, SessionRequest
 from stt_shared.contracts.events import Error
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from stt_gateway.core.requests.parameters import Defaults, SessionRequest
+from stt_gateway.core.requests.session_request import Defaults, SessionRequest
 from stt_gateway.dialects.native import NativeDialect, utterance_view
 from stt_shared.contracts.conversation import Utterance
 

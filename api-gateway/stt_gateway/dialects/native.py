@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from stt_gateway.core.live.messages import Message, message_from_bytes, message_from_text
-from stt_gateway.core.requests.parameters import Defaults, SessionRequest, session_request
+from stt_gateway.core.requests.session_request import Defaults, SessionRequest, session_request
 from stt_shared.contracts.conversation import Utterance
 from stt_shared.contracts.errors import ERRORS
 from stt_shared.contracts.events import Error

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from stt_gateway.context import context_of, query_of
-from stt_gateway.core.requests.viewing import page_request
+from stt_gateway.core.requests.parameters import MAX_NUMBER, Parameters, number
 from stt_gateway.http.responses import json_response
 from stt_gateway.store.interface import MAX_UTTERANCES, NumberedUtterance
 from stt_gateway.store.names import session_id_of
@@ -13,14 +13,20 @@ from stt_gateway.store.names import session_id_of
 router = APIRouter(prefix="/v1/stt/conversations", tags=["conversations"])
 
 
-@router.get("/{conversation_id:path}")
+AFTER = number("after", 0, MAX_NUMBER, 0, "`next` of the previous page.")
+LIMIT = number("limit", 1, MAX_UTTERANCES, MAX_UTTERANCES, "Most utterances of a page.")
+PAGE_PARAMETERS = Parameters(AFTER, LIMIT)
+
+
+@router.get("/{conversation_id:path}", openapi_extra={"parameters": PAGE_PARAMETERS.openapi_query()})
 async def read_conversation(request: Request, conversation_id: str) -> Response:
     """Return a page of a conversation's stored utterances, in the order in which they were spoken.
 
     ``after`` and ``limit`` select the page; ``next`` of a response is ``after`` of the next request, null on the last
     page.
     """
-    after, limit = page_request(query_of(request), MAX_UTTERANCES)
+    given = PAGE_PARAMETERS.parse(query_of(request))
+    after, limit = given[AFTER], given[LIMIT]
     found = await context_of(request).store.conversation(conversation_id, after=after, limit=limit)
     # Several gateways store at once: numbers tell what a reader already has, times tell the spoken order.
     in_order = sorted(

@@ -15,7 +15,7 @@ from fastapi.responses import StreamingResponse
 from stt_gateway.context import GatewayContext, context_of, query_of
 from stt_gateway.core.operation.estimate import seconds_left
 from stt_gateway.core.requests.idempotency import fingerprint, idempotency_key
-from stt_gateway.core.requests.parameters import JobRequest, job_request
+from stt_gateway.core.requests.job_request import JOB_OPENAPI, JobRequest, job_request
 from stt_gateway.http.deletion import erase_job
 from stt_gateway.http.responses import json_response
 from stt_gateway.http.subtitle_files import subtitles
@@ -39,7 +39,7 @@ _decode_result = msgspec.json.Decoder(JobResult).decode
 _decode_error = msgspec.json.Decoder(JobError).decode
 
 
-@router.post("", status_code=202)
+@router.post("", status_code=202, openapi_extra=JOB_OPENAPI)
 async def post_job(request: Request) -> Response:
     """Accept one or more files (multipart, parts named ``file``; optional fields ``language``, ``task``, ``prompt``).
 

@@ -9,7 +9,7 @@ from stt_gateway.http.deletion import erase_transcript
 from stt_gateway.http.responses import json_response
 from stt_gateway.http.subtitle_files import subtitles
 from stt_gateway.store.interface import SearchHit, Summary, Transcript, TranscriptStore
-from stt_gateway.store.request import cursor_of, rename_request, search_request
+from stt_gateway.store.request import SEARCH_PARAMETERS, cursor_of, rename_request, search_request
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import iso_timestamp
 from stt_shared.streams import keys
@@ -25,7 +25,7 @@ def store_of(request: Request) -> TranscriptStore:
     return context_of(request).store
 
 
-@router.get("")
+@router.get("", openapi_extra={"parameters": SEARCH_PARAMETERS.openapi_query()})
 async def search_transcripts(request: Request) -> Response:
     """Search transcripts, newest first.
 

@@ -7,7 +7,7 @@ import uuid
 
 import structlog
 
-from stt_gateway.core.requests.parameters import Resume
+from stt_gateway.core.requests.session_request import Resume
 from stt_gateway.live.session import FIRST_AUDIO_S, Session
 from stt_gateway.settings import GatewaySettings
 from stt_shared.contracts.errors import SttError

@@ -13,7 +13,7 @@ from stt_gateway.core.live.messages import Audio
 from stt_gateway.core.live.reorder import Chunk, Missing, Reorder
 from stt_gateway.core.live.silence import SilenceWatch
 from stt_gateway.core.live.stored_chunks import StoredChunks
-from stt_gateway.core.requests.parameters import effective_config
+from stt_gateway.core.requests.session_request import effective_config
 from stt_gateway.live.backpressure import PROGRESS, Backpressure
 from stt_gateway.settings import GatewaySettings
 from stt_shared.contracts.errors import SttError

@@ -1,7 +1,8 @@
 """Reader of a live client's messages."""
 
 from stt_gateway.core.live.messages import Message
-from stt_gateway.core.requests.parameters import SessionRequest, quoted
+from stt_gateway.core.requests.parameters import quoted
+from stt_gateway.core.requests.session_request import SessionRequest
 from stt_gateway.dialects.base import Dialect
 from stt_gateway.live.client_socket import ClientSocket
 from stt_shared.contracts.errors import SttError

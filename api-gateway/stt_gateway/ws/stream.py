@@ -11,7 +11,8 @@ from fastapi import APIRouter, WebSocket
 
 from stt_gateway.context import context_of, query_of
 from stt_gateway.core.live.messages import Message
-from stt_gateway.core.requests.parameters import Defaults, SessionRequest, quoted
+from stt_gateway.core.requests.parameters import quoted
+from stt_gateway.core.requests.session_request import Defaults, SessionRequest
 from stt_gateway.dialects.base import Dialect
 from stt_gateway.dialects.native import NATIVE
 from stt_gateway.live.client_socket import ClientSocket

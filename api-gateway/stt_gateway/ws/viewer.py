@@ -15,7 +15,7 @@ from fastapi import APIRouter, WebSocket
 
 from stt_gateway.context import context_of, query_of
 from stt_gateway.core.operation.token_bucket import TokenBucket
-from stt_gateway.core.requests.viewing import ViewerRequest, viewer_request
+from stt_gateway.core.requests.viewer_request import ViewerRequest, viewer_request
 from stt_gateway.dialects.native import NATIVE, utterance_view, viewer_error
 from stt_gateway.live.client_socket import ClientSocket
 from stt_gateway.ws.endpoint import serve

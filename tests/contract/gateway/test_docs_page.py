@@ -9,7 +9,9 @@ import pytest
 from redis.asyncio import Redis
 from support.gateway_harness import running_gateway
 
+from stt_gateway.core.requests.job_request import JOB_PARAMETERS
 from stt_gateway.http.pages import SECURITY_HEADERS
+from stt_gateway.store.request import SEARCH_PARAMETERS
 
 pytestmark = pytest.mark.contract
 
@@ -40,6 +42,18 @@ async def test_docs_starts_on_the_interface_that_is_served(http: httpx2.AsyncCli
     paths = (await http.get("/openapi.json")).json()["paths"]
     assert "/v1/stt/jobs" in paths
     assert not [path for path in paths if path.startswith(("/docs", "/redoc"))]
+
+
+async def test_docs_lists_the_parameters_that_are_parsed(http: httpx2.AsyncClient) -> None:
+    paths = (await http.get("/openapi.json")).json()["paths"]
+    search = {one["name"]: one for one in paths["/v1/stt/transcripts"]["get"]["parameters"]}
+    assert tuple(search) == SEARCH_PARAMETERS.names
+    assert search["limit"]["schema"].items() >= {"minimum": 1, "maximum": 100, "default": 20}.items()
+    page = paths["/v1/stt/conversations/{conversation_id}"]["get"]["parameters"]
+    assert [(one["name"], one["in"]) for one in page][-2:] == [("after", "query"), ("limit", "query")]
+    form = paths["/v1/stt/jobs"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert tuple(form["properties"]) == ("file", *JOB_PARAMETERS.names)
+    assert form["properties"]["task"]["enum"] == ["transcribe", "translate"]
 
 
 async def test_docs_serves_no_other_file(http: httpx2.AsyncClient) -> None:

@@ -15,18 +15,18 @@ from stt_audio.settings import AudioSettings
 from stt_gateway.core.live.messages import Message, message_from_text
 from stt_gateway.core.live.reorder import MAX_EARLY_BYTES, MAX_EARLY_CHUNKS
 from stt_gateway.core.operation.health import health_view
-from stt_gateway.core.requests.parameters import (
-    JOB_PARAMETERS,
-    MAX_LABEL_CHARS,
-    MAX_PROMPT_CHARS,
+from stt_gateway.core.requests.job_request import JOB_PARAMETERS, job_request
+from stt_gateway.core.requests.model_options import MAX_PROMPT_CHARS
+from stt_gateway.core.requests.parameters import MAX_LABEL_CHARS
+from stt_gateway.core.requests.retry_after import LONGEST_MEAN_S, MEAN_S, SPREAD
+from stt_gateway.core.requests.session_request import (
     STREAM_PARAMETERS,
     Defaults,
     Framing,
     effective_config,
-    job_request,
     session_request,
 )
-from stt_gateway.core.requests.retry_after import LONGEST_MEAN_S, MEAN_S, SPREAD
+from stt_gateway.core.requests.viewer_request import VIEWER_PARAMETERS
 from stt_gateway.core.subtitles.subtitles import LINE_CHARS, LINES
 from stt_gateway.dialects.native import utterance_view
 from stt_gateway.http import connections, protocol, uploads
@@ -217,7 +217,7 @@ def test_names_in_redis() -> None:
 
 def test_the_query_table_is_what_the_gateway_takes() -> None:
     rows = {row[0]: row for row in table("query")}
-    assert (*rows, *(row[0] for row in table("to resume"))) == STREAM_PARAMETERS
+    assert (*rows, *(row[0] for row in table("to resume"))) == STREAM_PARAMETERS.names
     request = session_request([], Defaults())
     config = {**effective_config(request.config), "framing": request.framing.value}
     for name, value in config.items():
@@ -253,9 +253,13 @@ def test_the_bounds_of_the_query_table_are_the_gateways() -> None:
     assert accepted("language", "en-US")
 
 
+def test_the_table_of_viewers_is_what_the_gateway_takes() -> None:
+    assert tuple(row[0] for row in table("viewer's query")) == VIEWER_PARAMETERS.names
+
+
 def test_the_fields_of_an_upload() -> None:
     rows = {row[0]: row for row in table("field | allowed | default")}
-    assert tuple(rows) == JOB_PARAMETERS
+    assert tuple(rows) == JOB_PARAMETERS.names
     live = {row[0]: row for row in table("query")}
     for name, row in rows.items():
         assert row[1:3] == live[name][1:3], name

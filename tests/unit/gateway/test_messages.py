@@ -14,7 +14,7 @@ from stt_gateway.core.live.messages import (
     message_from_bytes,
     message_from_text,
 )
-from stt_gateway.core.requests.parameters import Framing
+from stt_gateway.core.requests.session_request import Framing
 from stt_shared.contracts.errors import SttError
 
 pytestmark = pytest.mark.unit

@@ -2,19 +2,16 @@
 
 import pytest
 
-from stt_gateway.core.requests.parameters import (
-    JOB_PARAMETERS,
-    MAX_LABEL_CHARS,
-    MAX_PROMPT_CHARS,
+from stt_gateway.core.requests.job_request import JOB_PARAMETERS, JobRequest, job_request
+from stt_gateway.core.requests.model_options import MAX_PROMPT_CHARS
+from stt_gateway.core.requests.parameters import MAX_LABEL_CHARS, quoted
+from stt_gateway.core.requests.session_request import (
     STREAM_PARAMETERS,
     Defaults,
     Framing,
-    JobRequest,
     Known,
     Resume,
     effective_config,
-    job_request,
-    quoted,
     session_request,
 )
 from stt_shared.contracts.errors import SttError
@@ -85,7 +82,7 @@ def test_every_parameter_reaches_the_session() -> None:
         "finals": "3",
         "start_ms": "0",
     }
-    assert set(given) == set(STREAM_PARAMETERS)
+    assert set(given) == set(STREAM_PARAMETERS.names)
     request = session_request(given.items(), DEFAULTS)
     assert request.config == SessionConfig(
         sample_rate=48000,
@@ -173,7 +170,7 @@ def test_languages_as_people_write_them(written: str, understood: str | None) ->
 
 def test_unknown_parameters_are_refused_with_the_known() -> None:
     message = refusal_of(("sample_rate", "16000"), ("colour", "red")).message
-    assert message == f"unknown parameter 'colour'; allowed are {', '.join(STREAM_PARAMETERS)}"
+    assert message == f"unknown parameter 'colour'; allowed are {', '.join(STREAM_PARAMETERS.names)}"
     assert "unknown parameter 'Language'" in refusal_of(("Language", "en")).message
 
 
@@ -197,7 +194,7 @@ def test_a_file_takes_fewer_wishes() -> None:
         with pytest.raises(SttError, match=name) as caught:
             job_request([(name, value)])
         assert caught.value.code == "bad_config"
-    with pytest.raises(SttError, match=f"allowed are {', '.join(JOB_PARAMETERS)}$"):
+    with pytest.raises(SttError, match=f"allowed are {', '.join(JOB_PARAMETERS.names)}$"):
         job_request([("", "")])
     with pytest.raises(SttError, match="twice"):
         job_request([("task", "translate"), ("task", "transcribe")])

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from stt_gateway.core.requests.parameters import Framing
+from stt_gateway.core.requests.session_request import Framing
 from stt_shared.contracts.errors import SttError
 
 _MAX_BRACKETS = 64

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Sequence
 
-from stt_gateway.core.requests.parameters import JobRequest
+from stt_gateway.core.requests.job_request import JobRequest
 from stt_shared.contracts.errors import SttError
 
 _KEY = re.compile(r"[!-~]{1,255}")

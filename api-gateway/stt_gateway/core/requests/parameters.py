@@ -1,141 +1,100 @@
-"""Query parameters of clients; an error names the parameter, the value found and what is allowed."""
+"""Parameters of requests, declared once per endpoint.
+
+A declaration gives the parser, the refusal of other names and the description in OpenAPI. An error names the parameter,
+the value found and what is allowed.
+"""
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
-import msgspec
-
-from stt_gateway.core.requests.languages import LANGUAGES, code_of
 from stt_shared.contracts.errors import SttError
-from stt_shared.contracts.session import AUDIO_RATE_HZ, Encoding, SessionConfig, Task
 
-MAX_PROMPT_CHARS = 1000
 MAX_LABEL_CHARS = 128
-_MOST = 999_999_999
+MAX_NUMBER = 999_999_999
 
-RESUME_PARAMETERS = ("resume_token", "last_event", "committed_ms", "finals", "start_ms")
-STREAM_PARAMETERS = (
-    "sample_rate",
-    "encoding",
-    "channels",
-    "language",
-    "task",
-    "prompt",
-    "interim_results",
-    "endpointing_ms",
-    "conversation_id",
-    "speaker",
-    "store",
-    "session_id",
-    "framing",
-    *RESUME_PARAMETERS,
-)
-JOB_PARAMETERS = ("language", "task", "prompt")
-
+Value = TypeVar("Value")
 Member = TypeVar("Member", bound=enum.StrEnum)
 
 
-class Framing(enum.StrEnum):
-    """Content of a binary message: audio alone, or a chunk number of four bytes (big-endian) and audio."""
-
-    RAW = "raw"
-    SEQ32 = "seq32"
+class NotAllowed(Exception):
+    """Refusal of a value; the message says what the parameter must be."""
 
 
 @dataclass(frozen=True)
-class Defaults:
-    """Values for parameters that a client does not give."""
+class Parameter(Generic[Value]):
+    """Declaration of one parameter.
 
-    sample_rate: int = AUDIO_RATE_HZ
-    channels: int = 1
-    endpointing_ms: int = 500
-
-
-@dataclass(frozen=True)
-class Known:
-    """State of a session as its client has it.
-
-    ``finals``: number of its finals; ``committed_ms``: position up to which they settle the audio; ``start_ms``:
-    position of the audio that the client would send first if the server has nothing.
+    ``parse`` converts a value and raises NotAllowed. ``schema``: the allowed values, as JSON Schema.
     """
 
-    finals: int
-    committed_ms: int
-    start_ms: int
+    name: str
+    default: Value
+    parse: Callable[[str], Value]
+    schema: Mapping[str, Any]
+    description: str
+
+    def openapi_schema(self) -> dict[str, Any]:
+        """Return the JSON Schema with the default and the description."""
+        default = {} if self.default is None else {"default": self.default}
+        return {**self.schema, **default, "description": self.description}
 
 
-@dataclass(frozen=True)
-class Resume:
-    """Request to resume a session. ``known`` None: resume only if the server still has the session."""
+class Given:
+    """Parameters of one request. Values are parsed when they are read, which raises SttError bad_config."""
 
-    token: str
-    last_event: int
-    known: Known | None
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
 
-    @property
-    def is_opening(self) -> bool:
-        """Whether the client has received nothing of the session yet.
+    def __contains__(self, parameter: Parameter[Any]) -> bool:
+        return parameter.name in self._values
 
-        A client that chooses its own token may open a session this way: a repeated request, as after a lost `ready`,
-        finds the same session.
-        """
-        return self.last_event == 0 and self.known is not None and self.known.committed_ms == 0
+    def __getitem__(self, parameter: Parameter[Value]) -> Value:
+        return self.get(parameter, parameter.default)
 
-
-@dataclass(frozen=True)
-class SessionRequest:
-    """Validated query of a live session. ``session_id`` is as the client wrote it and is not validated here."""
-
-    config: SessionConfig
-    framing: Framing
-    session_id: str | None
-    resume: Resume | None = None
+    def get(self, parameter: Parameter[Value], default: Value) -> Value:
+        """Return the parsed value, or ``default`` if the client gave none."""
+        value = self._values.get(parameter.name)
+        if value is None:
+            return default
+        try:
+            return parameter.parse(value)
+        except NotAllowed as error:
+            raise SttError(
+                "bad_config",
+                f"{parameter.name}={quoted(value)} is not allowed; {parameter.name} must be {error}",
+            ) from None
 
 
-@dataclass(frozen=True)
-class JobRequest:
-    """Validated options for a file."""
+class Parameters:
+    """All parameters of an endpoint."""
 
-    language: str | None = None
-    task: Task = Task.TRANSCRIBE
-    prompt: str = ""
+    def __init__(self, *declared: Parameter[Any]) -> None:
+        self._declared = declared
+        self.names = tuple(parameter.name for parameter in declared)
 
+    def parse(self, pairs: Iterable[tuple[str, str]]) -> Given:
+        """Return what a client gave. Raises SttError bad_config for a name that is unknown or given twice."""
+        values: dict[str, str] = {}
+        for name, value in pairs:
+            if name not in self.names:
+                raise SttError("bad_config", f"unknown parameter {quoted(name)}; allowed are {', '.join(self.names)}")
+            if name in values:
+                raise SttError("bad_config", f"{name} is given twice; once is allowed")
+            values[name] = value
+        return Given(values)
 
-def session_request(pairs: Iterable[tuple[str, str]], defaults: Defaults) -> SessionRequest:
-    """Parse the query of a live session. Raises SttError bad_config."""
-    given = once(pairs, STREAM_PARAMETERS)
-    config = SessionConfig(
-        sample_rate=number(given, "sample_rate", 8000, 192_000, defaults.sample_rate),
-        encoding=choice(given, "encoding", Encoding, Encoding.PCM_S16LE),
-        channels=number(given, "channels", 1, 8, defaults.channels),
-        language=_language(given),
-        task=choice(given, "task", Task, Task.TRANSCRIBE),
-        prompt=_text(given, "prompt", MAX_PROMPT_CHARS) or "",
-        interim_results=flag(given, "interim_results", True),
-        endpointing_ms=number(given, "endpointing_ms", 100, 5000, defaults.endpointing_ms),
-        conversation_id=_text(given, "conversation_id", MAX_LABEL_CHARS),
-        speaker=_text(given, "speaker", MAX_LABEL_CHARS),
-        store=flag(given, "store", False),
-    )
-    framing = choice(given, "framing", Framing, Framing.RAW)
-    return SessionRequest(config, framing, given.get("session_id"), _resume(given))
+    def openapi_query(self) -> list[dict[str, Any]]:
+        """Return the query parameters of an OpenAPI operation."""
+        return [
+            {"name": one.name, "in": "query", "required": False, "schema": one.openapi_schema()}
+            for one in self._declared
+        ]
 
-
-def job_request(pairs: Iterable[tuple[str, str]]) -> JobRequest:
-    """Parse the options for a file. Raises SttError bad_config."""
-    given = once(pairs, JOB_PARAMETERS)
-    return JobRequest(
-        _language(given),
-        choice(given, "task", Task, Task.TRANSCRIBE),
-        _text(given, "prompt", MAX_PROMPT_CHARS) or "",
-    )
-
-
-def effective_config(config: SessionConfig) -> dict[str, object]:
-    """Return all fields for `ready`, including those with default values."""
-    return {field: msgspec.to_builtins(getattr(config, field)) for field in config.__struct_fields__}
+    def openapi_properties(self) -> dict[str, Any]:
+        """Return the fields of a form, as properties of its schema."""
+        return {one.name: one.openapi_schema() for one in self._declared}
 
 
 def quoted(value: str) -> str:
@@ -143,83 +102,62 @@ def quoted(value: str) -> str:
     return repr(value if len(value) <= 64 else value[:61] + "...")
 
 
-def _resume(given: Mapping[str, str]) -> Resume | None:
-    token = _text(given, "resume_token", MAX_LABEL_CHARS)
-    if token is None:
-        if wrong := [name for name in RESUME_PARAMETERS if name in given]:
-            raise SttError("bad_config", f"{wrong[0]} is for resuming a session: resume_token must be given too")
-        return None
-    if "session_id" not in given:
-        raise SttError("bad_config", "resume_token is given without session_id; both are needed to resume a session")
-    last_event = number(given, "last_event", 0, _MOST, 0)
-    if "committed_ms" not in given:
-        return Resume(token, last_event, None)
-    committed_ms = number(given, "committed_ms", 0, _MOST, 0)
-    start_ms = number(given, "start_ms", 0, committed_ms, committed_ms)
-    return Resume(token, last_event, Known(number(given, "finals", 0, _MOST, 0), committed_ms, start_ms))
+def number(name: str, least: int, most: int, default: int, description: str) -> Parameter[int]:
+    """Declare a whole number from ``least`` to ``most``."""
+
+    def parse(value: str) -> int:
+        # int() also accepts digits of other scripts, and refuses very long numbers with an error of its own.
+        if not (value.isascii() and value.isdigit() and len(value) <= 9 and least <= int(value) <= most):
+            raise NotAllowed(f"a whole number from {least} to {most}")
+        return int(value)
+
+    return Parameter(name, default, parse, {"type": "integer", "minimum": least, "maximum": most}, description)
 
 
-def once(pairs: Iterable[tuple[str, str]], allowed: tuple[str, ...]) -> Mapping[str, str]:
-    """Return the parameters by name. Raises SttError bad_config for one that is unknown or given twice."""
-    given: dict[str, str] = {}
-    for name, value in pairs:
-        if name not in allowed:
-            raise SttError("bad_config", f"unknown parameter {quoted(name)}; allowed are {', '.join(allowed)}")
-        if name in given:
-            raise SttError("bad_config", f"{name} is given twice; once is allowed")
-        given[name] = value
-    return given
+def choice(name: str, kind: type[Member], default: Member, description: str) -> Parameter[Member]:
+    """Declare one of the members of ``kind``, by its value."""
+    return Parameter(name, default, member_parser(kind), member_schema(kind), description)
 
 
-def refuse(name: str, value: str, allowed: str) -> SttError:
-    """Build the error for a value that is not allowed."""
-    return SttError("bad_config", f"{name}={quoted(value)} is not allowed; {name} must be {allowed}")
+def member_parser(kind: type[Member]) -> Callable[[str], Member]:
+    """Return the parser of the members of ``kind``."""
+
+    def parse(value: str) -> Member:
+        try:
+            return kind(value)
+        except ValueError:
+            raise NotAllowed("one of " + ", ".join(kind)) from None
+
+    return parse
 
 
-def number(given: Mapping[str, str], name: str, least: int, most: int, default: int) -> int:
-    """Parse a whole number from ``least`` to ``most``. Raises SttError bad_config."""
-    value = given.get(name)
-    if value is None:
-        return default
-    # int() also accepts digits of other scripts, and refuses very long numbers with an error of its own.
-    if not (value.isascii() and value.isdigit() and len(value) <= 9 and least <= int(value) <= most):
-        raise refuse(name, value, f"a whole number from {least} to {most}")
-    return int(value)
+def member_schema(kind: type[enum.StrEnum]) -> dict[str, Any]:
+    """Return the schema of the members of ``kind``."""
+    return {"type": "string", "enum": [member.value for member in kind]}
 
 
-def choice(given: Mapping[str, str], name: str, kind: type[Member], default: Member) -> Member:
-    """Parse one of the members of ``kind`` by its value. Raises SttError bad_config."""
-    value = given.get(name)
-    if value is None:
-        return default
-    try:
-        return kind(value)
-    except ValueError:
-        raise refuse(name, value, "one of " + ", ".join(kind)) from None
+def flag(name: str, default: bool, description: str) -> Parameter[bool]:
+    """Declare a boolean."""
+
+    def parse(value: str) -> bool:
+        if value not in ("true", "1", "false", "0"):
+            raise NotAllowed("true or false")
+        return value in ("true", "1")
+
+    return Parameter(name, default, parse, {"type": "boolean"}, description)
 
 
-def flag(given: Mapping[str, str], name: str, default: bool) -> bool:
-    """Parse a boolean. Raises SttError bad_config."""
-    value = given.get(name)
-    if value is None:
-        return default
-    if value not in ("true", "1", "false", "0"):
-        raise refuse(name, value, "true or false")
-    return value in ("true", "1")
+def text(name: str, max_chars: int, description: str) -> Parameter[str | None]:
+    """Declare a text of at most ``max_chars`` characters."""
+
+    def parse(value: str) -> str | None:
+        check_length(value, max_chars)
+        return value
+
+    return Parameter(name, None, parse, {"type": "string", "maxLength": max_chars}, description)
 
 
-def _text(given: Mapping[str, str], name: str, most: int) -> str | None:
-    value = given.get(name)
-    if value is not None and len(value) > most:
-        raise refuse(name, value, f"at most {most} characters long (it has {len(value)})")
-    return value
-
-
-def _language(given: Mapping[str, str]) -> str | None:
-    value = given.get("language")
-    if value is None or value in ("", "auto"):
-        return None
-    code = code_of(value)
-    if code not in LANGUAGES:
-        raise refuse("language", value, "auto or a language code that Whisper knows, such as en, de or zh")
-    return code
+def check_length(value: str, max_chars: int) -> None:
+    """Raise NotAllowed for a value that is too long."""
+    if len(value) > max_chars:
+        raise NotAllowed(f"at most {max_chars} characters long (it has {len(value)})")

@@ -1,0 +1,43 @@
+"""Options of a client for a file."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from stt_gateway.core.requests.model_options import LANGUAGE, PROMPT, TASK
+from stt_gateway.core.requests.parameters import Parameters
+from stt_shared.contracts.session import Task
+
+JOB_PARAMETERS = Parameters(LANGUAGE, TASK, PROMPT)
+
+_FILES = {"type": "array", "items": {"type": "string", "format": "binary"}, "description": "One or more files."}
+JOB_OPENAPI = {
+    "parameters": JOB_PARAMETERS.openapi_query(),
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": _FILES, **JOB_PARAMETERS.openapi_properties()},
+                }
+            }
+        },
+    },
+}
+"""OpenAPI of the request: the options may be form fields or in the query."""
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """Validated options for a file."""
+
+    language: str | None = None
+    task: Task = Task.TRANSCRIBE
+    prompt: str = ""
+
+
+def job_request(pairs: Iterable[tuple[str, str]]) -> JobRequest:
+    """Parse the options for a file. Raises SttError bad_config."""
+    given = JOB_PARAMETERS.parse(pairs)
+    return JobRequest(given[LANGUAGE], given[TASK], given[PROMPT] or "")
