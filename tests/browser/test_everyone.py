@@ -191,6 +191,12 @@ def test_colours_follow_the_system_and_the_switch(pages: "Pages") -> None:
     page = pages.open(dark=True)
     paper = "getComputedStyle(document.body).backgroundColor"
     dark = page.evaluate(paper)
+    page.emulate_media(color_scheme="light")
+    page.locator("html[data-theme=light]").wait_for()
+    assert page.evaluate(paper) != dark
+    page.emulate_media(color_scheme="dark")
+    page.locator("html[data-theme=dark]").wait_for()
+    assert page.evaluate(paper) == dark
     page.click(".themes")
     page.locator(".themes[aria-label='Colours: light']").wait_for()
     light = page.evaluate(paper)

@@ -14,7 +14,7 @@ import { address, start } from "./router.js";
 import { button, h, select } from "./ui/dom.js";
 import { recordingBar } from "./ui/recording_bar.js";
 import { Server } from "./ui/server.js";
-import { applyTheme, setTheme, theme, THEMES } from "./ui/theme.js";
+import { setTheme, startTheme, theme, THEMES } from "./ui/theme.js";
 import { toast } from "./ui/toast.js";
 import { Views } from "./ui/views.js";
 
@@ -148,7 +148,7 @@ async function loadFirstLanguage() {
   }
 }
 
-applyTheme();
+startTheme();
 await loadFirstLanguage();
 app.onAir.add(recording, "live");
 app.onAir.addEventListener("change", drawNav);

@@ -1,8 +1,9 @@
 // Runs before the first paint, so that a dark page does not flash and texts do not switch language after they appear
 // (css/shell.css hides them until they are right). Also recovers a page whose other files failed to load.
 {
-  const theme = localStorage.getItem("theme");
-  if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
+  const chosen = localStorage.getItem("theme");
+  const isDark = chosen === "dark" || (chosen !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
+  document.documentElement.dataset.theme = isDark ? "dark" : "light";
   document.documentElement.lang = localStorage.getItem("language") ?? navigator.language.slice(0, 2);
 
   // When a script or stylesheet fails to load, the page says so and reloads once the server answers.

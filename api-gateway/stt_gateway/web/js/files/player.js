@@ -97,8 +97,6 @@ export function createPlayer(source, durationS, { onTime, onHold }) {
   audio.addEventListener("error", () => toast(t("player.failed")));
   const resize = new ResizeObserver(draw);
   resize.observe(canvas);
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  dark.addEventListener("change", draw);
   window.addEventListener("theme", draw);
   document.addEventListener("keydown", onKey);
   shapeOf(source).then((found) => {
@@ -120,7 +118,6 @@ export function createPlayer(source, durationS, { onTime, onHold }) {
       window.removeEventListener("pointercancel", release);
       cancelAnimationFrame(frame);
       resize.disconnect();
-      dark.removeEventListener("change", draw);
       window.removeEventListener("theme", draw);
       URL.revokeObjectURL(url);
     },

@@ -1,7 +1,10 @@
-// The colour theme: light, dark, or the system's.
+// The colour theme: light, dark, or the system's. The page has it in `data-theme`, which early.js sets before the first
+// paint.
 
 const KEY = "theme";
 export const THEMES = ["auto", "light", "dark"];
+const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
+
 export const theme = () => (THEMES.includes(localStorage.getItem(KEY)) ? localStorage.getItem(KEY) : "auto");
 
 export function setTheme(name) {
@@ -9,15 +12,18 @@ export function setTheme(name) {
   applyTheme();
 }
 
-export function applyTheme() {
+/** Applies the theme now and whenever the system's changes. */
+export function startTheme() {
+  systemIsDark.addEventListener("change", applyTheme);
+  applyTheme();
+}
+
+function applyTheme() {
   const name = theme();
-  if (name === "auto") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = name;
-  for (const meta of document.querySelectorAll('meta[name="theme-color"]')) {
-    meta.dataset.scheme ??= meta.media.includes("dark") ? "dark" : "light";
-    meta.media =
-      name === "auto" ? `(prefers-color-scheme: ${meta.dataset.scheme})` : name === meta.dataset.scheme ? "all" : "not all";
-  }
+  const colours = name === "auto" ? (systemIsDark.matches ? "dark" : "light") : name;
+  document.documentElement.dataset.theme = colours;
+  for (const meta of document.querySelectorAll("[data-theme-color]"))
+    meta.media = meta.dataset.themeColor === colours ? "all" : "not all";
   // Canvases read their colours when they are drawn, so they must be redrawn.
   window.dispatchEvent(new Event("theme"));
 }
