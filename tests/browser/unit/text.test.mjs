@@ -171,10 +171,11 @@ test("the browser's languages choose", () => {
 });
 
 test("addresses within the page", () => {
-  const place = parse("#/library/a%2Fb?query=x%20y");
+  const views = ["live", "library", "conversation"];
+  const place = parse("#/library/a%2Fb?query=x%20y", views);
   assert.deepEqual([place.view, place.rest, place.params.get("query")], ["library", "a/b", "x y"]);
-  assert.equal(parse("#/nonsense").view, "live");
-  assert.equal(parse("#/conversation/%E0%A4%A").rest, "%E0%A4%A");
+  assert.equal(parse("#/nonsense", views).view, "live");
+  assert.equal(parse("#/conversation/%E0%A4%A", views).rest, "%E0%A4%A");
   assert.equal(address("library", "a/b", { query: "x", language: "" }), "#/library/a%2Fb?query=x");
 });
 

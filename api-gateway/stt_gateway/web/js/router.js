@@ -1,13 +1,11 @@
-// Addresses within the page: #/view/rest?query. Pure except for `start`.
+// Addresses within the page: #/view/rest?query. Pure except for `replace` and `start`.
 
-export const VIEWS = ["live", "files", "library", "conversation"];
-
-/** "#/library/7?query=x" -> {view, rest: "7", params}. An unknown address means the first view. */
-export function parse(hash) {
+/** "#/library/7?query=x" -> {view, rest: "7", params}. An unknown address means the first of `views`, their names. */
+export function parse(hash, views) {
   const [path, query = ""] = hash.replace(/^#\/?/, "").split("?");
   const [view, ...rest] = path.split("/");
   return {
-    view: VIEWS.includes(view) ? view : VIEWS[0],
+    view: views.includes(view) ? view : views[0],
     rest: decoded(rest.join("/")),
     params: new URLSearchParams(query),
   };
@@ -23,9 +21,10 @@ export function replace(hash) {
   history.replaceState(null, "", hash);
 }
 
-export function start(show) {
-  window.addEventListener("hashchange", () => show(parse(location.hash), true));
-  show(parse(location.hash), false);
+/** Calls `show(place, isByUser)` now and whenever the address changes. */
+export function start(views, show) {
+  window.addEventListener("hashchange", () => show(parse(location.hash, views), true));
+  show(parse(location.hash, views), false);
 }
 
 function decoded(text) {

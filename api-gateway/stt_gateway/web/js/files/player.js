@@ -1,7 +1,8 @@
 // Plays a recording and reports its position. The waveform is the slider.
 import { t } from "../i18n/index.js";
 import { shortClock } from "../text/clock.js";
-import { h, icon, select } from "../ui/dom.js";
+import { h, select } from "../ui/dom.js";
+import { icon } from "../ui/icons.js";
 import { keep, settings } from "../ui/settings.js";
 import { toast } from "../ui/toast.js";
 import { peaks } from "./peaks.js";

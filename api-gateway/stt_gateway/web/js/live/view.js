@@ -2,7 +2,8 @@
 import { language, languageName, t } from "../i18n/index.js";
 import { shortClock } from "../text/clock.js";
 import { plainText, srt, vtt } from "../text/subtitles.js";
-import { button, field, h, icon, menu, promptField, select, toggle } from "../ui/dom.js";
+import { button, field, h, menu, promptField, select, toggle } from "../ui/dom.js";
+import { icon } from "../ui/icons.js";
 import { copyText, saveText } from "../ui/save.js";
 import { keep, settings } from "../ui/settings.js";
 import { toast } from "../ui/toast.js";

@@ -2,7 +2,8 @@
 import { language, t } from "../i18n/index.js";
 import { address } from "../router.js";
 import { shortClock } from "../text/clock.js";
-import { h, icon } from "./dom.js";
+import { h } from "./dom.js";
+import { icon } from "./icons.js";
 
 const TICK_MS = 250;
 

@@ -1,9 +1,9 @@
-// The views of the page. Each is loaded when it is first shown; a failed load is retried.
+// Shows one view at a time. Each is loaded when it is first shown; a failed load is retried.
 import { t } from "../i18n/index.js";
 import { button, h, notice } from "./dom.js";
 
-export class Views {
-  #made = new Map(); // name -> promise of {element, show(), hide(), destroy()}
+export class ViewSwitcher {
+  #created = new Map(); // name -> promise of {element, show(), hide(), destroy()}
   #attempts = new Map();
   #shown = null;
 
@@ -20,40 +20,40 @@ export class Views {
   /** Replaces the current view, or shows that the new one could not be loaded. `isWanted()` is checked after loading.
    * Try again calls `onRetry`. */
   async show(name, place, { isWanted, onRetry }) {
-    const made = await this.#get(name, onRetry);
+    const created = await this.#get(name, onRetry);
     if (!isWanted()) {
-      if (made.isFailure) made.element.remove();
+      if (created.isFailure) created.element.remove();
       return;
     }
     const old = this.#shown;
-    this.#shown = made;
-    if (old && old !== made) {
+    this.#shown = created;
+    if (old && old !== created) {
       old.element.hidden = true;
       old.hide?.();
       if (old.isFailure) old.element.remove();
     }
-    made.element.hidden = false;
-    made.show?.(place);
+    created.element.hidden = false;
+    created.show?.(place);
   }
 
   /** Removes all views, which are created again in another language. */
   async clear() {
-    const all = [...this.#made.values()];
-    this.#made.clear();
-    for (const made of await Promise.all(all)) {
-      made.hide?.();
-      made.destroy?.();
-      made.element.remove();
+    const all = [...this.#created.values()];
+    this.#created.clear();
+    for (const created of await Promise.all(all)) {
+      created.hide?.();
+      created.destroy?.();
+      created.element.remove();
     }
     if (this.hasFailed) this.#shown.element.remove();
     this.#shown = null;
   }
 
   async #get(name, onRetry) {
-    if (!this.#made.has(name)) this.#made.set(name, this.#make(name));
-    const made = await this.#made.get(name);
-    if (made) return made;
-    this.#made.delete(name);
+    if (!this.#created.has(name)) this.#created.set(name, this.#make(name));
+    const created = await this.#created.get(name);
+    if (created) return created;
+    this.#created.delete(name);
     return this.#failure(name, onRetry);
   }
 
@@ -69,10 +69,10 @@ export class Views {
       if (error instanceof TypeError) return null;
       throw error;
     }
-    const made = module.create(this.app);
-    made.element.hidden = true;
-    this.main.append(made.element);
-    return made;
+    const created = module.create(this.app);
+    created.element.hidden = true;
+    this.main.append(created.element);
+    return created;
   }
 
   #failure(name, onRetry) {
