@@ -42,9 +42,9 @@ function transport({ fail = null, ended = null } = {}) {
   const log = { uploads: [], cancelled: [], views: [] };
   return {
     log,
-    upload(file, wishes, onProgress, signal) {
+    upload(file, parameters, onProgress, signal) {
       return new Promise((resolve, reject) => {
-        log.uploads.push({ file, wishes, onProgress, resolve });
+        log.uploads.push({ file, parameters, onProgress, resolve });
         signal.addEventListener("abort", () => reject(new Error("aborted")));
         if (fail) reject(Object.assign(new Error(fail), { code: fail }));
       });

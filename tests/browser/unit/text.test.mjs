@@ -32,7 +32,7 @@ test("a transcript grows by finals, and shows the sentence being spoken", () => 
   assert.equal(transcript.apply(final("Ever tried.", 20, 900)), "final");
   assert.equal(transcript.live, null);
   assert.equal(transcript.apply(final("", 1000, 1100)), "final");
-  assert.equal(transcript.text, "Ever tried.");
+  assert.equal(plainText(transcript.utterances), "Ever tried.\n");
   transcript.continueAt(5000);
   transcript.apply(final("Again.", 100, 200));
   assert.equal(transcript.utterances[1].startMs, 5100);

@@ -1,5 +1,5 @@
 // Sets up the page: frame, views, and the state that survives a change of view or language.
-import { takeDrops } from "./files/drop.js";
+import { acceptDrops } from "./files/drop.js";
 import { FileQueue } from "./files/queue.js";
 import { transport } from "./files/transport.js";
 import { keepLanguage, language, loadLanguage, t, wantedLanguage } from "./i18n/index.js";
@@ -112,7 +112,7 @@ app.server.addEventListener("change", () => {
   if (views.hasFailed && app.server.status === "ready") show({ ...current }, false);
 });
 drawFrame();
-takeDrops(app);
+acceptDrops(app);
 drafts.hold();
 // Closing the page would lose audio and uploads in progress, and text that is saved nowhere else.
 window.addEventListener("beforeunload", (event) => {

@@ -8,7 +8,7 @@ export class Feed {
   /** session_id -> {speaker, text, stable, utterance}; `text` begins with `stable`. */
   speaking = new Map();
   cursor = "";
-  #settled = new Map(); // session_id -> newest final utterance
+  #newest = new Map(); // session_id -> newest final utterance
   #seen = new Set();
   #speakers = [];
 
@@ -22,7 +22,7 @@ export class Feed {
         return this.#utterance(message);
       case "unsettled":
         // Ignore text that arrives after its own final utterance.
-        if (message.utterance <= (this.#settled.get(message.session_id) ?? 0)) return null;
+        if (message.utterance <= (this.#newest.get(message.session_id) ?? 0)) return null;
         if (message.text) this.speaking.set(message.session_id, message);
         else this.speaking.delete(message.session_id);
         return "unsettled";
@@ -42,7 +42,7 @@ export class Feed {
     const id = `${message.session_id} ${message.utterance} ${message.spoken_ms}`;
     if (this.#seen.has(id)) return null;
     this.#seen.add(id);
-    this.#settled.set(message.session_id, message.utterance);
+    this.#newest.set(message.session_id, message.utterance);
     this.speaking.delete(message.session_id);
     if (!message.text) return "unsettled";
     this.utterances.push(message);
@@ -52,6 +52,6 @@ export class Feed {
 
 /** URL for following a conversation. */
 export function viewerAddress(base, id, cursor) {
-  const wishes = cursor ? { unsettled: "true", after: cursor } : { unsettled: "true", since_ms: 24 * 3600 * 1000 };
-  return `${base}/v1/stt/conversations/${encodeURIComponent(id)}?${new URLSearchParams(wishes)}`;
+  const parameters = cursor ? { unsettled: "true", after: cursor } : { unsettled: "true", since_ms: 24 * 3600 * 1000 };
+  return `${base}/v1/stt/conversations/${encodeURIComponent(id)}?${new URLSearchParams(parameters)}`;
 }

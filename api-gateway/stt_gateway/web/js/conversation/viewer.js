@@ -22,11 +22,11 @@ export class Viewer {
     const socket = new WebSocket(viewerAddress(this.base, this.id, this.feed.cursor));
     this.#socket = socket;
     this.#openS = null;
-    let told = null;
+    let serverError = null;
     socket.onmessage = ({ data }) => {
       const message = JSON.parse(data);
       if (message.type === "error") {
-        told = message;
+        serverError = message;
         return;
       }
       if (message.type === "following") {
@@ -39,10 +39,10 @@ export class Viewer {
     };
     socket.onclose = ({ code }) => {
       this.feed.speaking.clear();
-      const again = told ? told.retryable : mayRetry(code) || code === 1000;
+      const again = serverError ? serverError.retryable : mayRetry(code) || code === 1000;
       const patienceS = this.#wasOpen ? PATIENCE_S : FIRST_PATIENCE_S;
       const waitS = again
-        ? this.#backoff.lost(performance.now() / 1000, this.#openS, patienceS, told?.retry_after_s)
+        ? this.#backoff.lost(performance.now() / 1000, this.#openS, patienceS, serverError?.retry_after_s)
         : null;
       if (waitS === null) return this.#set("missing");
       this.#set(this.#wasOpen ? "lost" : "connecting");

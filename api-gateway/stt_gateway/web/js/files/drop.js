@@ -4,14 +4,16 @@ import { settings } from "../ui/settings.js";
 
 /** Adds files with the options that the user has chosen. */
 export function addFiles({ files, server }, chosen) {
-  const wishes = {};
-  if (server.languages.includes(settings.fileLanguage)) wishes.language = settings.fileLanguage;
-  if (settings.fileTranslate && server.multilingual) wishes.task = "translate";
-  if (settings.filePrompt) wishes.prompt = settings.filePrompt;
-  if (chosen.length) files.add([...chosen], wishes);
+  const parameters = {};
+  const language = server.languageFor(settings.fileLanguage);
+  if (language !== "auto") parameters.language = language;
+  if (settings.fileTranslate && server.isMultilingual) parameters.task = "translate";
+  if (settings.filePrompt) parameters.prompt = settings.filePrompt;
+  if (chosen.length) files.add([...chosen], parameters);
 }
 
-export function takeDrops(app) {
+/** Accepts dropped files; while some are dragged over the page, it has the class "dropping". */
+export function acceptDrops(app) {
   const { classList } = document.documentElement;
   let depth = 0;
   const listen = (kind, action) =>

@@ -27,15 +27,15 @@ export class FileQueue extends EventTarget {
     return this.items.find((item) => item.jobId === jobId);
   }
 
-  /** `wishes`: {language, task}. */
-  add(files, wishes) {
+  /** `parameters`: {language, task}. */
+  add(files, parameters) {
     for (const file of files) {
       this.items.unshift({
         id: (this.#ids += 1),
         file,
         name: file.name,
         size: file.size,
-        wishes,
+        parameters,
         phase: "waiting",
         progress: 0,
         jobId: null,
@@ -96,7 +96,7 @@ export class FileQueue extends EventTarget {
       this.#set(item, { phase: "uploading", progress: 0 });
       const jobId = await this.transport.upload(
         item.file,
-        item.wishes,
+        item.parameters,
         (progress) => this.#set(item, { progress }),
         signal,
       );
@@ -148,20 +148,20 @@ export class FileQueue extends EventTarget {
     const kept = this.items
       .filter((item) => item.jobId)
       .slice(0, MOST_KEPT)
-      .map(({ jobId, name, title, size, wishes }) => ({ jobId, name, title, size, wishes }));
+      .map(({ jobId, name, title, size, parameters }) => ({ jobId, name, title, size, parameters }));
     this.transport.storage?.setItem(KEPT, JSON.stringify(kept));
   }
 
   /** Restores the jobs of an earlier page; jobs outlive the page for a day. */
   #restore() {
-    for (const { jobId, name, title, size, wishes } of JSON.parse(this.transport.storage?.getItem(KEPT) ?? "[]")) {
+    for (const { jobId, name, title, size, parameters } of JSON.parse(this.transport.storage?.getItem(KEPT) ?? "[]")) {
       const item = {
         id: (this.#ids += 1),
         file: null,
         name,
         title,
         size,
-        wishes,
+        parameters,
         phase: "queued",
         progress: 0,
         jobId,

@@ -10,7 +10,7 @@ export class RequestError extends Error {
 }
 
 /** The error described by a response. */
-export function toldError(status, text) {
+export function responseError(status, text) {
   try {
     const { code, message } = JSON.parse(text).error;
     return new RequestError(code, message);
@@ -30,7 +30,7 @@ export async function request(path, options = {}) {
     if (error.name === "AbortError") throw error;
     throw new RequestError("unreachable", "");
   }
-  if (!answer.ok) throw toldError(answer.status, await answer.text());
+  if (!answer.ok) throw responseError(answer.status, await answer.text());
   return answer.status === 204 ? null : answer.json();
 }
 
@@ -38,9 +38,9 @@ export const transport = {
   storage: globalThis.localStorage,
 
   /** Uploads a file and returns the job's id. `onProgress`: 0 to 100. */
-  upload(file, wishes, onProgress, signal) {
+  upload(file, parameters, onProgress, signal) {
     const form = new FormData();
-    for (const [name, value] of Object.entries(wishes)) form.append(name, value);
+    for (const [name, value] of Object.entries(parameters)) form.append(name, value);
     form.append("file", file, file.name);
     // fetch does not report upload progress.
     const sending = new XMLHttpRequest();
@@ -50,7 +50,7 @@ export const transport = {
       sending.onload = () =>
         sending.status === 202
           ? resolve(JSON.parse(sending.responseText).job_id)
-          : reject(toldError(sending.status, sending.responseText));
+          : reject(responseError(sending.status, sending.responseText));
       sending.onerror = () => reject(new RequestError("unreachable", ""));
       sending.onabort = () => reject(new RequestError("cancelled", ""));
       signal.addEventListener("abort", () => sending.abort());

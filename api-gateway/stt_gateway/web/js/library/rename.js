@@ -1,10 +1,8 @@
 // Renaming of a stored transcript.
-import { request } from "../files/transport.js";
 import { t } from "../i18n/index.js";
 import { button, h } from "../ui/dom.js";
 import { toast } from "../ui/toast.js";
-
-export const TRANSCRIPTS = "/v1/stt/transcripts";
+import { renameTranscript } from "./transcripts.js";
 
 /** A heading with a transcript's title and a button that replaces it with a form. `renamed(title)`. */
 export function renamable(id, title, renamed = () => {}) {
@@ -42,13 +40,9 @@ export function renameForm(id, before, done) {
     const title = name.value.trim();
     if (!title || title === before) return done(before);
     try {
-      const renamed = await request(`${TRANSCRIPTS}/${encodeURIComponent(id)}`, {
-        method: "PATCH",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ title }),
-      });
+      const renamed = await renameTranscript(id, title);
       toast(t("done.renamed"));
-      return done(renamed.title);
+      return done(renamed);
     } catch (error) {
       return toast(error.message || t("files.unreachable"));
     }

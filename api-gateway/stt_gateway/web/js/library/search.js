@@ -4,25 +4,25 @@
 export class Search {
   /** Results in display order. */
   found = [];
-  #lanes;
+  #queries;
   #seen = new Set();
 
-  /** Starts a search. `wishes`: {text, language, from, to, kind}. Without text, everything is listed, newest first. */
-  constructor(fetchPage, wishes) {
+  /** Starts a search. `wanted`: {text, kind, language, from, to}. Without text, everything is listed, newest first. */
+  constructor(fetchPage, wanted) {
     this.fetchPage = fetchPage;
-    const { text, ...filters } = wishes;
-    const lanes = text ? [{ filename: text }, { query: text }] : [{}];
-    this.#lanes = lanes.map((lane) => ({ parameters: { ...filters, ...lane }, cursor: null, isAtEnd: false }));
+    const { text, ...filters } = wanted;
+    const queries = text ? [{ filename: text }, { query: text }] : [{}];
+    this.#queries = queries.map((query) => ({ parameters: { ...filters, ...query }, cursor: null, isAtEnd: false }));
   }
 
   get hasMore() {
-    return this.#lanes.some((lane) => !lane.isAtEnd);
+    return this.#queries.some((query) => !query.isAtEnd);
   }
 
-  /** Fetches the next page of each lane that has one; returns the new results. */
+  /** Fetches the next page of each query that has one; returns the new results. */
   async more() {
-    const open = this.#lanes.filter((lane) => !lane.isAtEnd);
-    const pages = await Promise.all(open.map((lane) => this.fetchPage({ ...lane.parameters, cursor: lane.cursor })));
+    const open = this.#queries.filter((query) => !query.isAtEnd);
+    const pages = await Promise.all(open.map((query) => this.fetchPage({ ...query.parameters, cursor: query.cursor })));
     const fresh = [];
     pages.forEach((page, i) => {
       open[i].cursor = page.next_cursor;

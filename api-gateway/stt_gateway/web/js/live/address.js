@@ -10,10 +10,14 @@ export function socketBase(page) {
 /** URL that opens or resumes the session with this token. `progress`: the events received so far. `startMs`: start of the
  * audio that a server without the session would get; null if that audio is gone. */
 export function sessionAddress(base, query, token, progress, startMs) {
-  const wishes = { ...query, resume_token: token, last_event: progress.lastEvent };
+  const parameters = { ...query, resume_token: token, last_event: progress.lastEvent };
   if (startMs !== null)
-    Object.assign(wishes, { committed_ms: progress.committedMs, finals: progress.committedFinals, start_ms: startMs });
-  return `${base}${STREAM_PATH}?${new URLSearchParams(wishes)}`;
+    Object.assign(parameters, {
+      committed_ms: progress.committedMs,
+      finals: progress.committedFinals,
+      start_ms: startMs,
+    });
+  return `${base}${STREAM_PATH}?${new URLSearchParams(parameters)}`;
 }
 
 /** Whether `ready` restarts the session's audio. A session that was rebuilt but whose `ready` was lost reports that it

@@ -13,7 +13,7 @@ export class Captions {
   #folds = []; // {from, element}
   #words = [];
   #spans = [];
-  #gapsShown = 0;
+  #gapCount = 0;
 
   /** `scroller`: the element that scrolls. `onFollow(isFollowing)`. */
   constructor(transcript, scroller, onFollow) {
@@ -40,13 +40,13 @@ export class Captions {
       h("div", { class: "transcript" }, this.liveLine),
     );
     this.following = new Following(scroller, this.element, onFollow);
-    this.renew();
+    this.redraw();
   }
 
   /** Redraws everything from the transcript, for example after a change of language. */
-  renew() {
+  redraw() {
     this.#folds = [];
-    this.#gapsShown = this.transcript.gaps.length;
+    this.#gapCount = this.transcript.gaps.length;
     this.log.replaceChildren();
     const count = this.transcript.utterances.length;
     const from = Math.max(0, count - FOLD * (MAX_FOLDS - 1));
@@ -112,7 +112,7 @@ export class Captions {
   }
 
   #showGaps() {
-    for (; this.#gapsShown < this.transcript.gaps.length; this.#gapsShown += 1) {
+    for (; this.#gapCount < this.transcript.gaps.length; this.#gapCount += 1) {
       (this.#folds.at(-1)?.element ?? this.log).append(h("p", { class: "gap" }, t("live.gap")));
     }
   }

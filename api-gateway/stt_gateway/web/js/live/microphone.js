@@ -67,10 +67,10 @@ function openSound() {
 
 async function streamOf(deviceId) {
   // Processing that makes voices pleasant in calls removes detail that speech recognition needs.
-  const wishes = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: true };
+  const constraints = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: true };
   try {
     return await navigator.mediaDevices.getUserMedia({
-      audio: deviceId ? { ...wishes, deviceId: { exact: deviceId } } : wishes,
+      audio: deviceId ? { ...constraints, deviceId: { exact: deviceId } } : constraints,
     });
   } catch (error) {
     if (deviceId && error.name === "OverconstrainedError") return streamOf("");

@@ -23,11 +23,11 @@ export class OnAir extends EventTarget {
 
   /** Starts a recording that was added. If another one has or requests the microphone, it gets a problem to show
    * instead. A recording that is stopping has already closed its microphone. */
-  start(recording, wishes) {
+  start(recording, options) {
     const isTaken = this.#entries.some(
       ({ recording: other }) => other !== recording && (other.isOn || other.phase === "asking"),
     );
-    return isTaken ? recording.refuse("mic_taken") : recording.start(wishes);
+    return isTaken ? recording.refuse("mic_taken") : recording.start(options);
   }
 
   #changed() {

@@ -46,8 +46,7 @@ export class SessionProgress {
   #commit(committedMs) {
     // An `ack` comes after all finals of the audio that it commits, but perhaps also after a newer one.
     this.committedMs = Math.max(this.committedMs, committedMs);
-    while (this.#uncommitted[0]?.startMs < this.committedMs)
-      this.committedFinals = this.#uncommitted.shift().utterance;
+    while (this.#uncommitted[0]?.startMs < this.committedMs) this.committedFinals = this.#uncommitted.shift().utterance;
   }
 
   /** The event, renumbered if a server that lost its count gave it a number that was used before. */

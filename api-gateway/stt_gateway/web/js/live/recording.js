@@ -58,8 +58,8 @@ export class Recording extends EventTarget {
     return this.phase === "live" ? (this.#capture?.level() ?? 0) : 0;
   }
 
-  /** `wishes`: deviceId, thin (compressed), and `query`, the query parameters of the live endpoint. */
-  async start(wishes) {
+  /** `options`: deviceId, thin (compressed), and `query`, the query parameters of the live endpoint. */
+  async start(options) {
     if (this.phase !== "idle") return;
     const clickedAt = performance.now();
     this.problem = null;
@@ -71,16 +71,16 @@ export class Recording extends EventTarget {
     this.#session = null;
     let stream;
     try {
-      const type = wishes.thin ? recorderType() : null;
+      const type = options.thin ? recorderType() : null;
       this.#query = {
-        ...wishes.query,
+        ...options.query,
         session_id: newId(),
         framing: "seq32",
         ...(type ? { encoding: type[1] } : { sample_rate: SAMPLE_RATE, encoding: "pcm_s16le" }),
       };
       if (!this.transcript.isEmpty || this.offsetMs) this.transcript.continueAt(this.offsetMs);
       const open = () => this.#open(new ReplayBuffer(type ? container() : pcm(SAMPLE_RATE)));
-      const microphone = await openMicrophone(wishes.deviceId, open);
+      const microphone = await openMicrophone(options.deviceId, open);
       ({ stream } = microphone);
       if (!this.#session) open();
       stream.getTracks()[0].addEventListener("ended", () => {
@@ -158,7 +158,7 @@ export class Recording extends EventTarget {
       buffer,
       onEvent: (event) => this.#event(event),
       onChange: () => this.#changed(),
-      onOver: (over) => this.#over(over),
+      onOver: (over) => this.#ended(over),
     });
     this.#session.open();
   }
@@ -186,21 +186,21 @@ export class Recording extends EventTarget {
     if (event.type === "ack") this.#changed();
   }
 
-  async #over({ code, message }) {
-    if (code === "ended" && this.#buffer.audio.frameBytes && this.phase !== "stopping") return this.#goOn();
+  async #ended({ code, message }) {
+    if (code === "ended" && this.#buffer.audio.frameBytes && this.phase !== "stopping") return this.#continue();
     if (code === "ended") this.problem = { code: "ended", message: "" };
     else if (code !== "done" && code !== "closed") this.problem = { code, message };
     this.offsetMs = Math.max(this.positionMs, this.transcript.utterances.at(-1)?.endMs ?? 0);
     this.#buffer = null;
     if (this.isOn) await this.#finishCapture();
     // An utterance whose final never arrived is kept as its last partial.
-    if (this.transcript.live) this.#settleRest();
+    if (this.transcript.live) this.#keepLastPartial();
     return this.phase === "asking" ? undefined : this.#setPhase("idle");
   }
 
   /** Continues in a new session, with the audio not received, after the server ended this one (too long, or lost for
    * too long). */
-  #goOn() {
+  #continue() {
     const { startMs, parts } = this.#buffer.unheld();
     this.offsetMs += startMs;
     this.transcript.continueAt(this.offsetMs);
@@ -210,7 +210,7 @@ export class Recording extends EventTarget {
     this.#open(buffer);
   }
 
-  #settleRest() {
+  #keepLastPartial() {
     const { text, startMs } = this.transcript.live;
     this.transcript.live = null;
     if (text)

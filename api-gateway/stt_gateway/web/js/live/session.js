@@ -25,9 +25,9 @@ export class LiveSession {
   // Chosen before the first connection, so that if `ready` is lost, the next attempt finds the same session.
   #token = newId();
   #opened = false;
-  #told = null;
+  #error = null;
   #readyS = null;
-  #heardS = 0;
+  #receivedS = 0;
   #sentS = 0;
   #timers = new Map();
 
@@ -51,7 +51,7 @@ export class LiveSession {
   }
   /** Seconds since the last message from the server. */
   get quietS() {
-    return this.now() - this.#heardS;
+    return this.now() - this.#receivedS;
   }
 
   open() {
@@ -104,7 +104,7 @@ export class LiveSession {
   }
 
   #connect() {
-    this.#told = null;
+    this.#error = null;
     const isContainer = this.buffer.audio.frameBytes === null;
     const startMs = this.buffer.canRebuild ? (isContainer ? 0 : this.#progress.committedMs) : null;
     const socket = this.openSocket(sessionAddress(this.base, this.query, this.#token, this.#progress, startMs));
@@ -112,7 +112,7 @@ export class LiveSession {
     this.#socket = socket;
     this.#readyS = null;
     socket.onmessage = ({ data }) => {
-      if (socket === this.#socket) this.#take(JSON.parse(data));
+      if (socket === this.#socket) this.#receive(JSON.parse(data));
     };
     socket.onclose = ({ code }) => {
       if (socket === this.#socket) this.#closed(code);
@@ -122,11 +122,11 @@ export class LiveSession {
     });
   }
 
-  #take(event) {
-    this.#heardS = this.now();
+  #receive(event) {
+    this.#receivedS = this.now();
     if (event.type === "ready") return this.#begin(event);
     if (event.type === "error") {
-      this.#told = event;
+      this.#error = event;
       return undefined;
     }
     const news = this.#progress.record(event);
@@ -155,9 +155,10 @@ export class LiveSession {
   }
 
   #closed(code) {
-    const told = this.#told;
-    if (told ? told.retryable : mayRetry(code)) this.#lost(told?.code ?? "unreachable", told?.message, told?.retry_after_s);
-    else this.#end({ code: told?.code ?? `closed_${code}`, message: told?.message ?? "" });
+    const error = this.#error;
+    if (error ? error.retryable : mayRetry(code))
+      this.#lost(error?.code ?? "unreachable", error?.message, error?.retry_after_s);
+    else this.#end({ code: error?.code ?? `closed_${code}`, message: error?.message ?? "" });
   }
 
   #lost(code, message = "", retryAfterS = null) {

@@ -19,13 +19,25 @@ export class Transcript {
   get isEmpty() {
     return this.utterances.length === 0 && this.live === null;
   }
-  get text() {
-    return this.utterances.map((u) => u.text).join("\n");
+  /** Where the last finished utterance ends; 0 without any. */
+  get endMs() {
+    return this.utterances.at(-1)?.endMs ?? 0;
   }
 
   /** Restores the utterances of an earlier page. */
   restore(utterances) {
     this.utterances = utterances.map((utterance) => ({ ...utterance, key: (this.#keys += 1) }));
+  }
+
+  /** Removes everything, but for the sentence being spoken if `keepLive`; returns a function that puts it back. */
+  clear(keepLive) {
+    const { utterances, gaps, live } = this;
+    Object.assign(this, { utterances: [], gaps: [], live: keepLive ? live : null });
+    return () => {
+      this.utterances = [...utterances, ...this.utterances];
+      this.gaps = [...gaps, ...this.gaps];
+      if (!keepLive) this.live ??= live;
+    };
   }
 
   /** Applies an event; returns what changed: "live", "final", "gap", "speech" or null. */

@@ -55,8 +55,7 @@ export function rowsOfWords(utterances) {
   const borders = new Set();
   for (const utterance of utterances) {
     const found = piecesOf(utterance);
-    if (pieces.length && found.length)
-      found[0].spaced = needsSpace(pieces.at(-1).text, found[0].text);
+    if (pieces.length && found.length) found[0].spaced = needsSpace(pieces.at(-1).text, found[0].text);
     for (const piece of found) pieces.push(piece);
     borders.add(pieces.length - 1);
   }
@@ -104,13 +103,13 @@ function piecesOf(utterance) {
 /** The utterance's words as written in its text; null if they do not match the text. */
 function timedWords(text, words) {
   const found = [];
-  for (const { word, text: told, spaced } of placedWords(text, words) ?? []) {
+  for (const { word, text: written, spaced } of placedWords(text, words) ?? []) {
     const endMs = Math.max(word.startMs, word.endMs);
     const last = found.at(-1);
-    if (last && !spaced && (NEVER_FIRST.has(firstOf(told)) || NEVER_LAST.has(lastOf(last.text)))) {
-      last.text += told;
+    if (last && !spaced && (NEVER_FIRST.has(firstOf(written)) || NEVER_LAST.has(lastOf(last.text)))) {
+      last.text += written;
       last.endMs = Math.max(last.endMs, endMs);
-    } else found.push({ text: told, startMs: word.startMs, endMs, spaced });
+    } else found.push({ text: written, startMs: word.startMs, endMs, spaced });
   }
   return found.length ? found : null;
 }

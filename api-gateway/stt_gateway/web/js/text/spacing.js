@@ -15,12 +15,12 @@ export function placedWords(text, words) {
   const found = [];
   let at = 0;
   for (const word of words) {
-    const told = tidy(word.word);
-    if (!told) continue;
-    const begin = whole.indexOf(told, at);
+    const written = tidy(word.word);
+    if (!written) continue;
+    const begin = whole.indexOf(written, at);
     if (begin < 0 || whole.slice(at, begin).trim()) return null;
-    found.push({ word, text: told, spaced: begin > at });
-    at = begin + told.length;
+    found.push({ word, text: written, spaced: begin > at });
+    at = begin + written.length;
   }
   return found.length && !whole.slice(at).trim() ? found : null;
 }

@@ -46,14 +46,17 @@ export function field(label, input, attributes = {}) {
   return h("div", { class: "field", ...attributes }, h("label", { for: input.id }, label), input);
 }
 
+/** `options`: [[value, text]]; `onchange(value)`. */
 export function select(options, value, onchange, attributes = {}) {
-  const element = h(
-    "select",
-    { class: "input", onchange: () => onchange(element.value), ...attributes },
-    options.map(([id, text]) => h("option", { value: id }, text)),
-  );
-  element.value = value;
+  const element = h("select", { class: "input", onchange: () => onchange(element.value), ...attributes });
+  fillSelect(element, options, value);
   return element;
+}
+
+/** Replaces the options of a select element, and chooses one. */
+export function fillSelect(element, options, value) {
+  element.replaceChildren(...options.map(([id, text]) => h("option", { value: id }, text)));
+  element.value = value;
 }
 
 /** Input for names and terms that are expected in the speech. */

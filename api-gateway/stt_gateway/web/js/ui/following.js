@@ -1,4 +1,6 @@
 // Keeps the newest words of a scroller in view until the reader scrolls up.
+import { button } from "./dom.js";
+
 const NEAR_PX = 80;
 
 export class Following {
@@ -35,3 +37,7 @@ export class Following {
     this.#lastTop = scrollTop;
   }
 }
+
+/** A button that leads back to where the text is followed; hidden while it is followed. */
+export const jumpButton = (text, onclick) =>
+  button({ name: "down", text, kind: "small main to-now", hidden: true, onclick });

@@ -8,12 +8,7 @@ import { drawing } from "./icons.js";
 export function navigation(element, views, app) {
   const links = Object.entries(views).map(([name, { icon }]) => ({
     name,
-    link: h(
-      "a",
-      { href: address(name), "data-view": name },
-      drawing(icon),
-      h("span", { "data-text": `nav.${name}` }),
-    ),
+    link: h("a", { href: address(name), "data-view": name }, drawing(icon), h("span", { "data-text": `nav.${name}` })),
   }));
   element.replaceChildren(...links.map(({ link }) => link));
 

@@ -27,7 +27,8 @@ export async function copyText(text) {
   return copied;
 }
 
-const MEDIA = /\.(3gp|aac|ac3|aiff?|amr|avi|caf|flac|m4[abv]|mk[av]|mov|mp[34]|mpe?g|og[agv]|opus|ts|wav|web[am]|wm[av])$/i;
+const MEDIA =
+  /\.(3gp|aac|ac3|aiff?|amr|avi|caf|flac|m4[abv]|mk[av]|mov|mp[34]|mpe?g|og[agv]|opus|ts|wav|web[am]|wm[av])$/i;
 
 /** A file name that every file system accepts, without a recording's extension; "Draft 2.0" is kept whole. */
 export function fileStem(name) {

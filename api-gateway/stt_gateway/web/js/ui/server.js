@@ -1,36 +1,36 @@
 // State and features of the server: its health, its model, its routes.
+import { readHealth } from "./health.js";
 
-const LOOK_EVERY_MS = 20_000;
-const LOOK_SOON_MS = 2_500;
-export const CODES =
-  "en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da hu ta no th ur hr bg lt la mi ml cy sk te fa lv bn sr az sl kn et mk br eu is hy ne mn bs kk sq sw gl mr pa si km sn yo so af oc ka be tg sd gu am yi lo uz fo ht ps tk nn mt sa lb my bo tl mg as tt haw ln ha ba jw su yue".split(
-    " ",
-  );
+const CHECK_EVERY_MS = 20_000;
+const CHECK_SOON_MS = 2_500;
 
 /** Fires "change". `status`: "unknown", "ready", "loading", "down" or "offline". */
 export class Server extends EventTarget {
   status = "unknown";
   model = "";
-  #codes = CODES;
+  /** Codes of the languages that a session or a file may request; empty until the server has reported them. */
+  languages = [];
   #paths = null;
   #timer = 0;
-  #told = "";
+  #announced = "";
 
   start() {
-    this.#look();
-    window.addEventListener("online", () => this.#look());
+    this.#check();
+    window.addEventListener("online", () => this.#check());
     window.addEventListener("offline", () => this.#set("offline"));
     document.addEventListener("visibilitychange", () => {
-      if (!document.hidden) this.#look();
+      if (!document.hidden) this.#check();
     });
   }
 
-  /** Language codes that a session or a file may request. */
-  get languages() {
-    return this.#codes;
+  /** Whether speech can be translated; assumed until the languages are known. */
+  get isMultilingual() {
+    return this.languages.length !== 1;
   }
-  get multilingual() {
-    return this.#codes.length > 1;
+
+  /** The language to request: `wanted`, or "auto" if the model does not know it. */
+  languageFor(wanted) {
+    return this.languages.length === 0 || this.languages.includes(wanted) ? wanted : "auto";
   }
 
   /** Whether there is a route with this prefix, such as "/v1/stt/transcripts". True if unknown. */
@@ -43,42 +43,29 @@ export class Server extends EventTarget {
     return !description?.paths || Object.keys(description.paths).some((path) => path.startsWith(prefix));
   }
 
-  async #look() {
+  async #check() {
     clearTimeout(this.#timer);
     try {
       const answer = await fetch("/health", { signal: AbortSignal.timeout(5000), cache: "no-store" });
-      this.#read(await answer.json());
+      const { status, model, languages } = readHealth(await answer.json());
+      // While no transcriber is there, the last answer is the best guess.
+      if (model) Object.assign(this, { model, languages });
+      this.#set(status);
     } catch {
       // Whatever the error, the server cannot be reached.
       this.#set(navigator.onLine ? "down" : "offline");
     }
     this.#timer = setTimeout(
-      () => this.#look(),
-      document.hidden ? 6 * LOOK_EVERY_MS : this.status === "ready" ? LOOK_EVERY_MS : LOOK_SOON_MS,
+      () => this.#check(),
+      document.hidden ? 6 * CHECK_EVERY_MS : this.status === "ready" ? CHECK_EVERY_MS : CHECK_SOON_MS,
     );
-  }
-
-  #read(health) {
-    const transcriber = health.replicas?.find((replica) => replica.service === "transcriber" && replica.detail?.model);
-    if (transcriber) {
-      this.model = transcriber.detail.model;
-      const { languages, multilingual } = transcriber.detail;
-      this.#codes = languages?.length ? languages : multilingual === false ? ["en"] : CODES;
-    }
-    if (health.status !== "unhealthy") this.#set("ready");
-    else
-      this.#set(
-        ["loading", "missing"].includes(health.services?.whisper) && health.services?.redis === "connected"
-          ? "loading"
-          : "down",
-      );
   }
 
   #set(status) {
     this.status = status;
-    const told = `${status} ${this.model}`;
-    if (told === this.#told) return;
-    this.#told = told;
+    const state = [status, this.model, ...this.languages].join(" ");
+    if (state === this.#announced) return;
+    this.#announced = state;
     this.dispatchEvent(new Event("change"));
   }
 }

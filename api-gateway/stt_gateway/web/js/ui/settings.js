@@ -21,15 +21,15 @@ const DEFAULTS = {
 
 export const settings = { ...DEFAULTS, ...read() };
 
-export function keep(changes) {
+export function saveSettings(changes) {
   Object.assign(settings, changes);
   localStorage.setItem(KEY, JSON.stringify(settings));
 }
 
 function read() {
   try {
-    const kept = JSON.parse(localStorage.getItem(KEY) ?? "{}");
-    return Object.fromEntries(Object.entries(kept).filter(([name, value]) => typeof value === typeof DEFAULTS[name]));
+    const saved = JSON.parse(localStorage.getItem(KEY) ?? "{}");
+    return Object.fromEntries(Object.entries(saved).filter(([name, value]) => typeof value === typeof DEFAULTS[name]));
   } catch (error) {
     if (error instanceof SyntaxError) return {};
     throw error;

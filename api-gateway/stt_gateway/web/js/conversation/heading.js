@@ -1,0 +1,48 @@
+// The head of a conversation: its name, the state of the connection, and what can be done with it.
+import { t } from "../i18n/index.js";
+import { address } from "../router.js";
+import { button, h } from "../ui/dom.js";
+import { icon } from "../ui/icons.js";
+import { copyText } from "../ui/save.js";
+import { toast } from "../ui/toast.js";
+
+const STATES = { connecting: ["talk.connecting", ""], open: ["talk.connected", "good"], lost: ["talk.lost", "warn"] };
+
+/** `captionButtons`: those of bigCaptions. Returns {element, draw()}. */
+export function roomHeading(id, viewer, captionButtons) {
+  const state = h("p", { class: "chip" });
+  const leave = h(
+    "a",
+    {
+      class: "button small bare round to-hide",
+      href: address("conversation"),
+      "aria-label": t("talk.leave"),
+      title: t("talk.leave"),
+    },
+    icon("back"),
+  );
+  const share = button({
+    name: "link",
+    text: t("talk.share"),
+    kind: "small to-hide",
+    onclick: async () => toast((await copyText(location.href)) ? t("done.copied") : location.href),
+  });
+  const element = h(
+    "header",
+    { class: "talk-head" },
+    leave,
+    h("h1", { dir: "auto" }, id),
+    state,
+    h("div", { class: "row" }, share, captionButtons),
+  );
+  return {
+    element,
+    draw() {
+      state.hidden = viewer.state === "missing";
+      if (state.hidden) return;
+      const [text, kind] = STATES[viewer.state];
+      state.textContent = t(text);
+      state.className = `chip ${kind}`;
+    },
+  };
+}

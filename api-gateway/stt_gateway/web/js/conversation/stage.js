@@ -1,0 +1,56 @@
+// What is said in a conversation: final utterances in a log, and what each speaker is saying below it.
+import { t } from "../i18n/index.js";
+import { h } from "../ui/dom.js";
+import { Following, jumpButton } from "../ui/following.js";
+import { icon } from "../ui/icons.js";
+import { speakingRow, utteranceRow } from "./rows.js";
+
+const MOST_ROWS = 300;
+
+/** `problem`: an element shown above the text. Returns {element, appendNew(), draw(), follow()}. */
+export function roomStage(feed, viewer, problem) {
+  const empty = h(
+    "div",
+    { class: "blank" },
+    icon("people"),
+    h("h2", {}, t("talk.empty")),
+    h("p", {}, t("talk.empty.text")),
+  );
+  const log = h("div", { class: "transcript", role: "log", "aria-label": t("talk.log") });
+  const speaking = h("div", { class: "transcript live", "aria-hidden": "true" });
+  const label = { role: "region", "aria-label": t("talk.log") };
+  const scroller = h("div", { class: "stage", tabindex: "0", ...label }, problem, empty, log, speaking);
+  const toNewest = jumpButton(t("live.to_now"), () => following.toNewest());
+  const hasText = () => empty.hidden;
+  const following = new Following(scroller, log, (isOn) => (toNewest.hidden = isOn), hasText);
+  const rows = new Map(); // session_id -> row of what its speaker is saying
+  let count = 0; // utterances in the log, or removed from it
+
+  /** Adds the final utterances that are not in the log yet. */
+  function appendNew() {
+    for (; count < feed.utterances.length; count += 1)
+      log.append(utteranceRow(feed.utterances[count], feed.utterances[count - 1], feed));
+    while (following.isOn && log.childElementCount > MOST_ROWS) log.firstChild.remove();
+  }
+
+  function draw() {
+    for (const [session, row] of rows)
+      if (!feed.speaking.has(session)) {
+        row.element.remove();
+        rows.delete(session);
+      }
+    for (const [session, message] of feed.speaking) {
+      if (!rows.has(session)) {
+        rows.set(session, speakingRow(message, feed));
+        speaking.append(rows.get(session).element);
+      }
+      rows.get(session).draw(message);
+    }
+    speaking.hidden = rows.size === 0;
+    empty.hidden = feed.utterances.length > 0 || rows.size > 0 || viewer.state === "missing";
+    if (following.isOn && hasText()) following.toNewest();
+  }
+
+  const element = h("div", { class: "stage-frame" }, scroller, toNewest);
+  return { element, appendNew, draw, follow: () => following.toNewest() };
+}

@@ -1,0 +1,27 @@
+// Options for the files that are added next.
+import { t } from "../i18n/index.js";
+import { field, h, promptField, toggle } from "../ui/dom.js";
+import { languageSelect } from "../ui/language_select.js";
+import { saveSettings, settings } from "../ui/settings.js";
+
+/** Returns {element, draw()}; to be drawn again when the server's languages change. */
+export function fileOptions(server) {
+  const element = h("div", { class: "file-options" });
+  return {
+    element,
+    draw() {
+      const languages = languageSelect(server, {
+        first: ["auto", t("language.auto")],
+        chosen: settings.fileLanguage,
+        onchange: (fileLanguage) => saveSettings({ fileLanguage }),
+      });
+      element.replaceChildren(
+        field(t("files.language"), languages),
+        promptField(settings.filePrompt, (filePrompt) => saveSettings({ filePrompt })),
+        server.isMultilingual
+          ? toggle(t("files.translate"), settings.fileTranslate, (fileTranslate) => saveSettings({ fileTranslate }))
+          : "",
+      );
+    },
+  };
+}

@@ -1,0 +1,43 @@
+// A stored transcript: read, rename, delete.
+import { ResultPanel } from "../files/result_panel.js";
+import { t } from "../i18n/index.js";
+import { address } from "../router.js";
+import { button } from "../ui/dom.js";
+import { transcriptFailed } from "./notices.js";
+import { renamable } from "./rename.js";
+import { nameOf } from "./titles.js";
+import { fetchTranscript } from "./transcripts.js";
+
+/** `onDelete(transcript)`. Returns {element, open(id, query), close()}. */
+export function transcriptPanel({ files }, onDelete) {
+  const panel = new ResultPanel();
+
+  async function load(id, back) {
+    const found = await fetchTranscript(id);
+    const transcript = { ...found, name: nameOf(found), segments: found.segments ?? [] };
+    const { heading, edit } = renamable(id, transcript.name, (title) => {
+      found.title = transcript.name = title;
+      files.rename(id, title);
+    });
+    const remove = button({
+      name: "trash",
+      text: t("action.delete"),
+      kind: "small",
+      onclick: () => {
+        location.hash = back.href;
+        onDelete(found);
+      },
+    });
+    return { transcript, source: files.find(id)?.file ?? null, back, tools: [edit, remove], heading };
+  }
+
+  return {
+    element: panel.element,
+    close: () => panel.close(),
+    /** `query`: the search to return to. */
+    open(id, query) {
+      const back = { href: address("library", "", { query }), text: t("nav.library") };
+      return panel.open(id, { load: () => load(id, back), failed: (error) => transcriptFailed(error, back.href) });
+    },
+  };
+}

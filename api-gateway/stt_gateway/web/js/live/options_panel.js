@@ -1,0 +1,89 @@
+// The Live page's options: microphone, language, and how text is made.
+import { t } from "../i18n/index.js";
+import { button, field, h, promptField, select, toggle } from "../ui/dom.js";
+import { languageSelect } from "../ui/language_select.js";
+import { saveSettings, settings } from "../ui/settings.js";
+import { microphones, recorderType } from "./microphone.js";
+
+const PAUSES = ["300", "500", "900", "1500"];
+
+/** `canKeep`: promise, whether the server has a library. Returns {element, button, isOpen, open(), close()}. */
+export function optionsPanel({ recording, server }, canKeep) {
+  const element = h("div", { class: "panel", id: "live-options", hidden: true });
+  const toggleButton = button({
+    name: "sliders",
+    label: t("live.options"),
+    onclick: () => (element.hidden ? open() : close()),
+    "aria-expanded": "false",
+    "aria-controls": "live-options",
+  });
+
+  async function open() {
+    show(true);
+    element.replaceChildren(
+      await microphoneField(),
+      languageField(server),
+      pauseField(),
+      promptField(settings.prompt, (prompt) => saveSettings({ prompt })),
+      h("div", { class: "toggles" }, toggles(server, await canKeep)),
+      recording.isOn ? h("p", { class: "quiet" }, t("live.next_time")) : "",
+    );
+    element.querySelector("select").focus();
+  }
+
+  function close() {
+    show(false);
+  }
+
+  function show(isOpen) {
+    element.hidden = !isOpen;
+    toggleButton.setAttribute("aria-expanded", String(isOpen));
+  }
+
+  return {
+    element,
+    button: toggleButton,
+    get isOpen() {
+      return !element.hidden;
+    },
+    open,
+    close,
+  };
+}
+
+async function microphoneField() {
+  const devices = (await microphones()).filter(({ id }) => id !== "default");
+  const entries = [
+    ["", t("live.mic_default")],
+    ...devices.map(({ id, label }, i) => [id, label || t("live.mic_n", { n: i + 1 })]),
+  ];
+  const chosen = entries.some(([id]) => id === settings.microphone) ? settings.microphone : "";
+  return field(
+    t("live.mic"),
+    select(entries, chosen, (microphone) => saveSettings({ microphone })),
+  );
+}
+
+function languageField(server) {
+  return field(
+    t("live.language"),
+    languageSelect(server, {
+      first: ["auto", t("language.auto")],
+      chosen: settings.language,
+      onchange: (language) => saveSettings({ language }),
+    }),
+  );
+}
+
+function pauseField() {
+  const entries = PAUSES.map((ms) => [ms, t(`live.endpointing_${ms}`)]);
+  return field(
+    t("live.endpointing"),
+    select(entries, settings.endpointing, (endpointing) => saveSettings({ endpointing })),
+  );
+}
+
+function toggles(server, canKeep) {
+  const setting = (name) => toggle(t(`live.${name}`), settings[name], (isOn) => saveSettings({ [name]: isOn }));
+  return [server.isMultilingual && setting("translate"), recorderType() && setting("thin"), canKeep && setting("keep")];
+}

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Deletions } from "../../../api-gateway/stt_gateway/web/js/library/deletions.js";
+import { sessionQuery } from "../../../api-gateway/stt_gateway/web/js/live/session_query.js";
+import { Transcript } from "../../../api-gateway/stt_gateway/web/js/live/transcript.js";
+import { readHealth } from "../../../api-gateway/stt_gateway/web/js/ui/health.js";
+import { Server } from "../../../api-gateway/stt_gateway/web/js/ui/server.js";
+
+const transcriber = (detail) => ({ service: "transcriber", detail });
+
+test("the model and its languages are those that the transcribers report", () => {
+  const replicas = [
+    { service: "gateway", detail: {} },
+    transcriber({}),
+    transcriber({ model: "base", languages: ["en", "de"] }),
+    transcriber({ model: "base", languages: ["en", "de", "yue"] }),
+  ];
+  const health = { status: "degraded", replicas };
+  assert.deepEqual(readHealth(health), { status: "ready", model: "base", languages: ["en", "de", "yue"] });
+});
+
+test("a server without a transcriber has no model, and tells loading from down", () => {
+  const unhealthy = (whisper, redis) => readHealth({ status: "unhealthy", services: { whisper, redis } });
+  assert.deepEqual(unhealthy("loading", "connected"), { status: "loading", model: "", languages: [] });
+  assert.equal(unhealthy("missing", "connected").status, "loading");
+  assert.equal(unhealthy("loading", "unreachable").status, "down");
+  assert.equal(unhealthy("stalled", "connected").status, "down");
+});
+
+test("until the languages are known, the user's choice is requested as it is", () => {
+  const server = new Server();
+  assert.equal(server.languageFor("de"), "de");
+  assert.equal(server.languageFor("auto"), "auto");
+  assert.equal(server.isMultilingual, true);
+  server.languages = ["en"];
+  assert.equal(server.languageFor("de"), "auto");
+  assert.equal(server.languageFor("en"), "en");
+  assert.equal(server.isMultilingual, false);
+});
+
+test("a session is requested with the user's settings", () => {
+  const server = { languageFor: (code) => code };
+  const settings = { language: "fr", endpointing: "900", prompt: "" };
+  assert.deepEqual(sessionQuery(settings, server), { language: "fr", endpointing_ms: "900" });
+  assert.equal(sessionQuery({ ...settings, prompt: "Ada" }, server).prompt, "Ada");
+});
+
+test("cleared text is put back before what was said since; a sentence being spoken stays", () => {
+  const transcript = new Transcript();
+  const say = (type, text) => transcript.apply({ type, text, stable: text, start_ms: 0, end_ms: 900 });
+  const texts = () => transcript.utterances.map(({ text }) => text);
+  say("final", "One.");
+  say("partial", "Tw");
+  const putBack = transcript.clear(true);
+  assert.deepEqual([texts(), transcript.live.text, transcript.endMs], [[], "Tw", 0]);
+  say("final", "Two.");
+  putBack();
+  assert.deepEqual([texts(), transcript.live, transcript.endMs], [["One.", "Two."], null, 900]);
+});
+
+test("a deletion can be undone until it is confirmed, and one that fails is no deletion", async () => {
+  const asked = [];
+  const failures = [];
+  const remove = async (id) => {
+    asked.push(id);
+    if (id !== "gone" && id !== "kept") return;
+    throw Object.assign(new Error(id), { code: id === "gone" ? "not_found" : "unavailable" });
+  };
+  const deletions = new Deletions({ remove, onFailed: (error) => failures.push(error.message), undoMs: 20 });
+  deletions.add("undone");
+  deletions.undo("undone");
+  deletions.add("late");
+  assert.deepEqual([deletions.has("undone"), deletions.has("late"), asked], [false, true, []]);
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  assert.deepEqual(asked, ["late"]);
+  for (const id of ["gone", "kept"]) deletions.add(id);
+  deletions.finish();
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.deepEqual(asked, ["late", "gone", "kept"]);
+  deletions.finish();
+  assert.equal(asked.length, 3, "nothing is deleted twice");
+  assert.deepEqual(failures, ["kept"]);
+  assert.deepEqual(["late", "gone", "kept"].map((id) => deletions.has(id)), [true, true, false]);
+});
