@@ -4,7 +4,7 @@
 const CHINESE_JAPANESE = /[\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uff9f\u{20000}-\u{3ffff}]/u;
 
 /** Whether a space separates two consecutive texts, neither of them empty. Same rule as the server's
- * stt_shared/contracts/text.py. */
+ * stt_shared/contracts/text.py; tests/data/text_spacing.json tests both. */
 export const needsSpace = (before, after) =>
   !CHINESE_JAPANESE.test(lastOf(before)) && !CHINESE_JAPANESE.test(firstOf(after));
 
