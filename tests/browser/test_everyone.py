@@ -198,7 +198,7 @@ def test_colours_follow_the_system_and_the_switch(pages: "Pages") -> None:
     page.locator("html[data-theme=dark]").wait_for()
     assert page.evaluate(paper) == dark
     page.click(".themes")
-    page.locator(".themes[aria-label='Colours: light']").wait_for()
+    page.locator(".themes[aria-label='Theme: light']").wait_for()
     light = page.evaluate(paper)
     assert light != dark
     page.reload()

@@ -83,8 +83,8 @@ def test_hours_of_captions_stay_bounded(pages: "Pages") -> None:
     shown = first.inner_text()
     page.locator("button", has_text="Show earlier text").click()
     expect(first).not_to_have_text(shown)
-    page.locator("button", has_text="To the newest words").click()
-    expect(page.locator("button", has_text="To the newest words")).to_be_hidden()
+    page.locator("button", has_text="Jump to latest").click()
+    expect(page.locator("button", has_text="Jump to latest")).to_be_hidden()
 
 
 def test_a_reader_who_scrolled_up_is_left_alone(pages: "Pages") -> None:
@@ -94,7 +94,7 @@ def test_a_reader_who_scrolled_up_is_left_alone(pages: "Pages") -> None:
     page.locator("[role=log] p", has_text="Line 40.").wait_for()
     page.locator(".stage").hover()
     page.mouse.wheel(0, -600)
-    page.locator("button", has_text="To the newest words").wait_for()
+    page.locator("button", has_text="Jump to latest").wait_for()
     at = page.evaluate(UNTIL_IT_STANDS_STILL)
     server.final(41, "Line 41.", start_ms=41_000)
     page.locator("[role=log] p", has_text="Line 41.").wait_for(state="attached")
@@ -126,7 +126,7 @@ def test_a_full_server_is_told(pages: "Pages") -> None:
     page.route_web_socket("**/v1/stt/stream?**", full)
     pages.go(page, "/")
     page.click(".talk")
-    page.locator(".problem h2", has_text="All places are taken").wait_for(timeout=25_000)
+    page.locator(".problem h2", has_text="The server is full").wait_for(timeout=25_000)
     expect(page.locator(".talk")).to_be_enabled()
 
 
@@ -155,7 +155,7 @@ def test_only_who_has_to_be_asked_keeps_the_server_waiting(pages: "Pages", permi
 @pytest.mark.parametrize(
     ("name", "title"),
     [
-        ("NotAllowedError", "The microphone was refused"),
+        ("NotAllowedError", "No access to the microphone"),
         ("NotFoundError", "No microphone found"),
         ("NotReadableError", "The microphone is in use"),
     ],
@@ -210,7 +210,7 @@ def test_the_readers_language_is_chosen_and_changed_in_mid_speech(pages: "Pages"
     page = pages.blank(locale="fr-FR")
     server = Server(page)
     pages.go(page, "/")
-    expect(page.locator(".empty h1")).to_have_text("Parlez, et lisez.")
+    expect(page.locator(".empty h1")).to_have_text("Parlez, lisez en direct.")
     assert page.evaluate("document.documentElement.lang") == "fr"
     page.click(".talk")
     page.locator("[data-phase=live]").wait_for(timeout=5000)

@@ -218,7 +218,7 @@ def test_speaking_goes_on_when_the_language_of_the_page_changes(pages: "Pages") 
     pages.go(page, ROOM)
     speak(page)
     page.select_option(".rail-foot select", "de")
-    expect(page.locator(".talk-foot .button")).to_have_text("Aufhören")
+    expect(page.locator(".talk-foot .button")).to_have_text("Sprechen beenden")
     expect(page.get_by_role("group", name="Mikrofon")).to_contain_text("Aufnahme")
     assert len(server.sockets) == 1
 
