@@ -169,7 +169,7 @@ class ReplayBuffer:
         """Record that the server has all chunks up to ``seq``. They stay, because the server may lose them again."""
         self._received_seq = max(self._received_seq, seq)
 
-    def settle(self, committed_ms: int) -> None:
+    def trim(self, committed_ms: int) -> None:
         """Drop the audio before ``committed_ms``, which is never needed again."""
         if self._audio.frame_bytes is None:
             return

@@ -252,7 +252,7 @@ class LiveSession:
         news = self._progress.record(event)
         if event.get("type") == "ack":
             self._buffer.received(int(event["received_seq"]))
-        self._buffer.settle(self._progress.committed_ms)
+        self._buffer.trim(self._progress.committed_ms)
         if news is not None:
             while self._inbox.is_full:
                 await self._change()

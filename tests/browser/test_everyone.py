@@ -107,7 +107,7 @@ def test_an_open_microphone_and_an_unsaved_text_have_no_barrier(pages: "Pages", 
     other = page.context.new_page()
     page.close()
     pages.go(other, "/")
-    other.locator(".drafts").wait_for()
+    other.locator(".unsaved-texts").wait_for()
     found += violations(other, axe)
     other.locator(".server", has_text="Ready").wait_for()
     other.route("**/js/library/view.js**", lambda route: route.abort(), times=1)

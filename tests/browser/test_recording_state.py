@@ -117,15 +117,15 @@ def test_the_text_of_a_closed_tab_is_restored_or_discarded(pages: "Pages") -> No
     page.locator("[role=log] p", has_text="From the closed tab.").wait_for()
     other = page.context.new_page()
     pages.go(other, "/")
-    expect(other.locator(".drafts"), "that tab is still open").to_be_hidden()
+    expect(other.locator(".unsaved-texts"), "that tab is still open").to_be_hidden()
     other.close()
     page.close()
 
     page = other.context.new_page()
     pages.go(page, "/")
-    offer = page.locator(".drafts li", has_text="From the closed tab.")
+    offer = page.locator(".unsaved-texts li", has_text="From the closed tab.")
     expect(offer).to_contain_text("Unsaved transcript of")
-    expect(page.locator(".drafts")).to_contain_text("in this browser only")
+    expect(page.locator(".unsaved-texts")).to_contain_text("in this browser only")
     offer.get_by_role("button", name="Restore").click()
     expect(page.locator("[role=log] p")).to_have_text("From the closed tab.")
     assert page.evaluate(DRAFTS) == 1
@@ -133,11 +133,11 @@ def test_the_text_of_a_closed_tab_is_restored_or_discarded(pages: "Pages") -> No
 
     page = other.context.new_page()
     pages.go(page, "/")
-    page.locator(".drafts li").get_by_role("button", name="Discard").click()
-    expect(page.locator(".drafts")).to_be_hidden()
+    page.locator(".unsaved-texts li").get_by_role("button", name="Discard").click()
+    expect(page.locator(".unsaved-texts")).to_be_hidden()
     assert page.evaluate(DRAFTS) == 0
     page.click(".toast button:has-text('Undo')")
-    expect(page.locator(".drafts li")).to_have_count(1)
+    expect(page.locator(".unsaved-texts li")).to_have_count(1)
 
 
 @pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])

@@ -19,13 +19,13 @@ const said = (session_id, utterance, more = {}) => ({
 
 test("a viewer has each utterance once, and goes on from its place", () => {
   const feed = new Feed();
-  feed.take({ type: "unsettled", session_id: "ann", utterance: 1, speaker: "ann", text: "a", stable: "a" });
+  feed.apply({ type: "unsettled", session_id: "ann", utterance: 1, speaker: "ann", text: "a", stable: "a" });
   assert.equal(feed.speaking.size, 1);
-  assert.equal(feed.take(said("ann", 1)), "utterance");
+  assert.equal(feed.apply(said("ann", 1)), "utterance");
   assert.equal(feed.speaking.size, 0);
-  assert.equal(feed.take(said("ann", 1)), null);
-  assert.equal(feed.take({ type: "unsettled", session_id: "ann", utterance: 1, text: "late", stable: "late" }), null);
-  feed.take(said("bob", 2));
+  assert.equal(feed.apply(said("ann", 1)), null);
+  assert.equal(feed.apply({ type: "unsettled", session_id: "ann", utterance: 1, text: "late", stable: "late" }), null);
+  feed.apply(said("bob", 2));
   assert.deepEqual(
     feed.utterances.map((one) => one.text),
     ["ann1", "bob2"],

@@ -35,7 +35,7 @@ test("a message carries its number, big-endian, before the audio", () => {
 
 test("what is settled is forgotten, a chunk that reaches further is kept", () => {
   const buffer = sent(3);
-  buffer.settle(79);
+  buffer.trim(79);
   assert.equal(buffer.keptBytes, 2 * 40 * MS_BYTES);
   buffer.resume(0);
   assert.deepEqual(seqs(drain(buffer)), [2, 3]);
@@ -68,14 +68,14 @@ test("finalize and stop are sent again when nobody knows if they arrived", () =>
 
 test("a rebuilt session begins at committed_ms exactly, numbered from 1", () => {
   const buffer = sent(4);
-  buffer.settle(50);
+  buffer.trim(50);
   buffer.rebuild(50);
   const items = drain(buffer);
   assert.deepEqual(seqs(items), [1, 2, 3]);
   assert.equal(items[0].data.length, 30 * MS_BYTES);
   assert.equal(items[0].data[0], 2);
   assert.equal(buffer.keptBytes, 110 * MS_BYTES);
-  buffer.settle(90);
+  buffer.trim(90);
   buffer.resume(0);
   assert.deepEqual(seqs(drain(buffer)), [2, 3], "positions still count from the session's begin");
 });
@@ -84,7 +84,7 @@ test("a recording keeps its header and is rebuilt whole", () => {
   const buffer = new ReplayBuffer(container());
   for (let i = 0; i < 3; i += 1) buffer.push(new Uint8Array(10).fill(i));
   drain(buffer);
-  buffer.settle(100000);
+  buffer.trim(100000);
   buffer.received(3);
   assert.equal(buffer.canRebuild, true);
   buffer.rebuild(5000);
@@ -108,14 +108,14 @@ test("bare samples are never dropped before they are settled", () => {
   drain(buffer);
   buffer.received(2);
   assert.equal(buffer.hasRoom(), false);
-  buffer.settle(40);
+  buffer.trim(40);
   assert.equal(buffer.hasRoom(), true);
 });
 
 test("what the server never got is handed to another session", () => {
   const buffer = sent(4);
   buffer.received(3);
-  const { startMs, parts } = buffer.unheld();
+  const { startMs, parts } = buffer.unreceived();
   assert.equal(startMs, 120);
   assert.deepEqual(
     parts.map((part) => part[0]),

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { pcm, ReplayBuffer } from "../../../api-gateway/stt_gateway/web/js/live/replay.js";
 import { LiveSession } from "../../../api-gateway/stt_gateway/web/js/live/session.js";
 import {
-  beginsAnew,
+  isRebuilt,
   mayRetry,
   sessionAddress,
   socketBase,
@@ -219,10 +219,10 @@ test("which codes are worth another try", () => {
 });
 
 test("a session that was rebuilt unheard begins anew", () => {
-  assert.equal(beginsAnew({ resumed: true, resume_from_seq: 7 }, 500), false);
-  assert.equal(beginsAnew({ resumed: true, resume_from_seq: 0 }, 500), true);
-  assert.equal(beginsAnew({ resumed: true, resume_from_seq: 0 }, 0), false);
-  assert.equal(beginsAnew({ resumed: false }, 0), true);
+  assert.equal(isRebuilt({ resumed: true, resume_from_seq: 7 }, 500), false);
+  assert.equal(isRebuilt({ resumed: true, resume_from_seq: 0 }, 500), true);
+  assert.equal(isRebuilt({ resumed: true, resume_from_seq: 0 }, 0), false);
+  assert.equal(isRebuilt({ resumed: false }, 0), true);
 });
 
 test("attempts get rarer, and end", () => {

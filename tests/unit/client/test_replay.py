@@ -96,7 +96,7 @@ def test_the_longest_chunk_is_half_a_second_in_whole_samples(audio: AudioFormat,
 def test_settled_audio_goes_chunk_by_chunk_and_what_is_half_settled_stays_whole() -> None:
     buffer = filled(*[bytes(640)] * 5)  # 20 ms each
     drain(buffer)
-    buffer.settle(50)
+    buffer.trim(50)
     assert buffer.kept_bytes == 3 * 640
     buffer.resume(2)
     assert [item.seq for item in drain(buffer)] == [3, 4, 5], "chunk 3 is settled up to its middle: the number names it"
@@ -104,7 +104,7 @@ def test_settled_audio_goes_chunk_by_chunk_and_what_is_half_settled_stays_whole(
 
 def test_audio_that_waits_is_never_taken_for_settled() -> None:
     buffer = filled(bytes(640))
-    buffer.settle(10_000)
+    buffer.trim(10_000)
     assert len(drain(buffer)) == 1
 
 
@@ -142,7 +142,7 @@ def test_a_session_built_anew_begins_exactly_at_the_settled_millisecond() -> Non
     buffer = filled(*[audio[at : at + 640] for at in range(0, 3200, 640)])
     buffer.finalize()
     drain(buffer)
-    buffer.settle(37)
+    buffer.trim(37)
     buffer.rebuild(37)
     first, *rest = drain(buffer)
     assert first == Chunk(1, 37 * 32, audio[37 * 32 : 1280])
@@ -165,7 +165,7 @@ def test_a_finalize_of_settled_audio_is_forgotten_and_a_stop_never_is() -> None:
     buffer.finalize()
     buffer.stop()
     drain(buffer)
-    buffer.settle(20)
+    buffer.trim(20)
     buffer.rebuild(20)
     assert drain(buffer) == [Stop(0, 640)]
 
@@ -179,7 +179,7 @@ def test_a_full_buffer_has_room_again_when_audio_is_settled() -> None:
     drain(buffer)
     buffer.received(100)
     assert not buffer.has_room(), "received is not settled: Redis may lose it"
-    buffer.settle(10)
+    buffer.trim(10)
     assert buffer.has_room()
 
 
@@ -187,7 +187,7 @@ def test_a_container_is_kept_from_its_header_on() -> None:
     buffer = filled(b"head", b"x" * 10, b"y" * 10, audio=WEBM)
     drain(buffer)
     buffer.received(3)
-    buffer.settle(5000)
+    buffer.trim(5000)
     assert buffer.can_rebuild
     buffer.rebuild(5000)
     assert [item.data for item in drain(buffer) if isinstance(item, Chunk)] == [b"head", b"x" * 10, b"y" * 10]
@@ -269,7 +269,7 @@ def test_every_byte_arrives_once_whatever_is_lost(kind: str, seed: int) -> None:
             case "ack":
                 known_ms = server.committed_ms
                 buffer.received(server.held_seq)
-                buffer.settle(known_ms)
+                buffer.trim(known_ms)
             case "cut":
                 for _ in range(dice.randrange(4)):
                     buffer.next()  # on the line, and gone

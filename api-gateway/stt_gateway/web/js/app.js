@@ -4,8 +4,8 @@ import { FileQueue } from "./files/queue.js";
 import { transport } from "./files/transport.js";
 import { keepLanguage, language, loadLanguage, t, wantedLanguage } from "./i18n/index.js";
 import { socketBase } from "./live/address.js";
-import { Drafts } from "./live/drafts.js";
-import { Keeping } from "./live/keeping.js";
+import { UnsavedTexts } from "./live/unsaved.js";
+import { TextKeeper } from "./live/text_keeper.js";
 import { OnAir } from "./live/on_air.js";
 import { Recording } from "./live/recording.js";
 import { Transcript } from "./live/transcript.js";
@@ -23,15 +23,15 @@ const byId = (id) => document.getElementById(id);
 const main = byId("main");
 const transcript = new Transcript();
 const recording = new Recording(socketBase(location), transcript);
-const drafts = new Drafts();
+const unsaved = new UnsavedTexts();
 const app = {
   base: socketBase(location),
   server: new Server(),
   transcript,
   recording,
   onAir: new OnAir(),
-  drafts,
-  keeping: new Keeping(recording, drafts),
+  unsaved,
+  keeper: new TextKeeper(recording, unsaved),
   files: new FileQueue(transport),
   /** The open conversation, {id, recording}; null on the join form. */
   room: null,
@@ -113,12 +113,12 @@ app.server.addEventListener("change", () => {
 });
 drawFrame();
 acceptDrops(app);
-drafts.hold();
+unsaved.hold();
 // Closing the page would lose audio and uploads in progress, and text that is saved nowhere else.
 window.addEventListener("beforeunload", (event) => {
-  if (app.onAir.isBusy || app.files.isBusy || app.keeping.isUnsaved) event.preventDefault();
+  if (app.onAir.isBusy || app.files.isBusy || app.keeper.isUnsaved) event.preventDefault();
 });
-window.addEventListener("pagehide", () => app.keeping.flush());
+window.addEventListener("pagehide", () => app.keeper.flush());
 app.server.start();
 start(Object.keys(VIEWS), show);
 document.documentElement.dataset.ready = "true";

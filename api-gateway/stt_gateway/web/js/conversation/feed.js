@@ -13,7 +13,7 @@ export class Feed {
   #speakers = [];
 
   /** Applies a message; returns "following", "utterance", "unsettled" or null. */
-  take(message) {
+  apply(message) {
     if (message.cursor) this.cursor = message.cursor;
     switch (message.type) {
       case "following":

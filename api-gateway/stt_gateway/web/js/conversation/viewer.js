@@ -34,7 +34,7 @@ export class Viewer {
         this.#openS = performance.now() / 1000;
         this.#set("open");
       }
-      const what = this.feed.take(message);
+      const what = this.feed.apply(message);
       if (what) this.onChange(what);
     };
     socket.onclose = ({ code }) => {

@@ -17,7 +17,7 @@ export class Player {
   #url;
   #audio;
   #listeners = new AbortController();
-  #held = new AbortController(); // listeners while the slider is held
+  #dragging = new AbortController(); // listeners while the slider is held
   #frame = 0;
   #time = h("time", {});
 
@@ -56,7 +56,7 @@ export class Player {
   destroy() {
     this.#audio.pause();
     this.#listeners.abort();
-    this.#held.abort();
+    this.#dragging.abort();
     cancelAnimationFrame(this.#frame);
     this.waveform.destroy();
     URL.revokeObjectURL(this.#url);
@@ -78,15 +78,15 @@ export class Player {
 
   /** The slider is held until the pointer is released, which may happen anywhere. */
   #hold() {
-    this.#held.abort();
-    this.#held = new AbortController();
+    this.#dragging.abort();
+    this.#dragging = new AbortController();
     const end = () => {
-      this.#held.abort();
+      this.#dragging.abort();
       this.onHold(false);
     };
     this.onHold(true);
     for (const kind of ["pointerup", "pointercancel"])
-      window.addEventListener(kind, end, { signal: this.#held.signal });
+      window.addEventListener(kind, end, { signal: this.#dragging.signal });
   }
 
   #createSpeeds() {

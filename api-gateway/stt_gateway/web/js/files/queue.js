@@ -54,7 +54,7 @@ export class FileQueue extends EventTarget {
     this.#set(item, { phase: "cancelled" });
     this.#next();
     // The job may have ended before the cancellation; then it has its full result.
-    if (wasUploaded) this.#take(item, await this.transport.cancel(item.jobId));
+    if (wasUploaded) this.#applyView(item, await this.transport.cancel(item.jobId));
   }
 
   retry(item) {
@@ -116,14 +116,14 @@ export class FileQueue extends EventTarget {
       (view) => {
         if (signal.aborted) return;
         if (view.status === "processing" && !item.startedAt) item.startedAt = Date.now();
-        this.#take(item, view);
+        this.#applyView(item, view);
       },
       signal,
     );
   }
 
   /** Applies the server's view of a job. */
-  #take(item, view) {
+  #applyView(item, view) {
     // The server may answer the same bytes with an existing job under another name; keep the name of the dropped file.
     this.#set(item, {
       phase: view.status,

@@ -22,7 +22,7 @@ export function sessionAddress(base, query, token, progress, startMs) {
 
 /** Whether `ready` restarts the session's audio. A session that was rebuilt but whose `ready` was lost reports that it
  * was resumed, although it expects chunks from 1 while ours are numbered from the session's beginning. */
-export function beginsAnew(ready, committedMs) {
+export function isRebuilt(ready, committedMs) {
   return ready.resumed !== true || ((ready.resume_from_seq ?? 0) === 0 && committedMs > 0);
 }
 

@@ -6,11 +6,11 @@ import { h } from "../ui/dom.js";
 import { Following } from "../ui/following.js";
 import { commonPrefix, liveWords } from "./transcript.js";
 
-const FOLD = 40; // utterances added and removed together
-const MAX_FOLDS = 5;
+const BLOCK = 40; // utterances added and removed together
+const MAX_BLOCKS = 5;
 
 export class Captions {
-  #folds = []; // {from, element}
+  #blocks = []; // {from, element}
   #words = [];
   #spans = [];
   #gapCount = 0;
@@ -45,11 +45,11 @@ export class Captions {
 
   /** Redraws everything from the transcript, for example after a change of language. */
   redraw() {
-    this.#folds = [];
+    this.#blocks = [];
     this.#gapCount = this.transcript.gaps.length;
     this.log.replaceChildren();
     const count = this.transcript.utterances.length;
-    const from = Math.max(0, count - FOLD * (MAX_FOLDS - 1));
+    const from = Math.max(0, count - BLOCK * (MAX_BLOCKS - 1));
     this.#quietly(() => {
       for (let i = from; i < count; i += 1) this.#append(i);
     });
@@ -78,19 +78,19 @@ export class Captions {
   }
 
   get #nextIndex() {
-    const last = this.#folds.at(-1);
+    const last = this.#blocks.at(-1);
     return last ? last.from + last.count : this.transcript.utterances.length - 1;
   }
 
   #append(index) {
-    let fold = this.#folds.at(-1);
-    if (!fold || fold.count >= FOLD) {
-      fold = { from: index, count: 0, element: h("div", { class: "fold" }) };
-      this.#folds.push(fold);
-      this.log.append(fold.element);
+    let block = this.#blocks.at(-1);
+    if (!block || block.count >= BLOCK) {
+      block = { from: index, count: 0, element: h("div", { class: "block" }) };
+      this.#blocks.push(block);
+      this.log.append(block.element);
     }
-    fold.element.append(line(this.transcript.utterances[index]));
-    fold.count += 1;
+    block.element.append(line(this.transcript.utterances[index]));
+    block.count += 1;
   }
 
   #showLive() {
@@ -113,24 +113,24 @@ export class Captions {
 
   #showGaps() {
     for (; this.#gapCount < this.transcript.gaps.length; this.#gapCount += 1) {
-      (this.#folds.at(-1)?.element ?? this.log).append(h("p", { class: "gap" }, t("live.gap")));
+      (this.#blocks.at(-1)?.element ?? this.log).append(h("p", { class: "gap" }, t("live.gap")));
     }
   }
 
   #trim() {
-    while (this.#folds.length > MAX_FOLDS) this.#folds.shift().element.remove();
-    this.earlier.hidden = !this.#folds.length || this.#folds[0].from === 0;
+    while (this.#blocks.length > MAX_BLOCKS) this.#blocks.shift().element.remove();
+    this.earlier.hidden = !this.#blocks.length || this.#blocks[0].from === 0;
   }
 
   #showEarlier() {
-    const first = this.#folds[0];
-    const from = Math.max(0, first.from - FOLD);
-    const fold = { from, count: first.from - from, element: h("div", { class: "fold" }) };
-    for (let i = from; i < first.from; i += 1) fold.element.append(line(this.transcript.utterances[i]));
-    this.#folds.unshift(fold);
+    const first = this.#blocks[0];
+    const from = Math.max(0, first.from - BLOCK);
+    const block = { from, count: first.from - from, element: h("div", { class: "block" }) };
+    for (let i = from; i < first.from; i += 1) block.element.append(line(this.transcript.utterances[i]));
+    this.#blocks.unshift(block);
     this.following.set(false);
     const before = this.scroller.scrollHeight;
-    this.#quietly(() => this.log.prepend(fold.element));
+    this.#quietly(() => this.log.prepend(block.element));
     this.scroller.scrollTop += this.scroller.scrollHeight - before;
     this.earlier.hidden = from === 0;
   }

@@ -52,7 +52,7 @@ export class Recording extends EventTarget {
   }
   /** Milliseconds of audio kept here because the server has not received them. */
   get keptMs() {
-    return this.#buffer?.audio.frameBytes ? this.#buffer.unheldBytes / 32 : 0;
+    return this.#buffer?.audio.frameBytes ? this.#buffer.unreceivedBytes / 32 : 0;
   }
   get level() {
     return this.phase === "live" ? (this.#capture?.level() ?? 0) : 0;
@@ -201,7 +201,7 @@ export class Recording extends EventTarget {
   /** Continues in a new session, with the audio not received, after the server ended this one (too long, or lost for
    * too long). */
   #continue() {
-    const { startMs, parts } = this.#buffer.unheld();
+    const { startMs, parts } = this.#buffer.unreceived();
     this.offsetMs += startMs;
     this.transcript.continueAt(this.offsetMs);
     const buffer = new ReplayBuffer(pcm(SAMPLE_RATE));

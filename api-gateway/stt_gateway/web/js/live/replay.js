@@ -33,7 +33,7 @@ export class ReplayBuffer {
   }
 
   /** Bytes of chunks that the server has not acknowledged. */
-  get unheldBytes() {
+  get unreceivedBytes() {
     let bytes = 0;
     for (const item of this.#sent) if (item.seq > this.#receivedSeq && item.data) bytes += item.data.length;
     for (const item of this.#unsent) if (item.data) bytes += item.data.length;
@@ -95,14 +95,14 @@ export class ReplayBuffer {
   }
 
   /** Drops audio before this position, which is never requested again. */
-  settle(committedMs) {
+  trim(committedMs) {
     if (this.audio.frameBytes === null) return;
     const position = this.bytesAt(committedMs);
     while (this.#sent.length && this.#sent[0].end <= position && this.#sent[0].kind !== "stop") this.#dropFirst();
   }
 
   /** Audio that the server never received, for another session: {startMs, parts}. Bare samples only. */
-  unheld() {
+  unreceived() {
     const items = [...this.#sent, ...this.#unsent].filter((item) => item.data && item.seq > this.#receivedSeq);
     return { startMs: items.length ? this.#ms(items[0].start) : this.endMs, parts: items.map((item) => item.data) };
   }

@@ -10,46 +10,46 @@ export class Resampler {
   #step;
   #reach;
   #scale;
-  #held;
-  #heldStart = 0;
+  #samples;
+  #start = 0;
   #position = 0;
-  #taken = 0;
+  #received = 0;
 
   constructor(fromRate, toRate) {
     this.#step = fromRate / toRate;
     this.#scale = Math.min(1, toRate / fromRate) * ROLL_OFF;
     this.#reach = Math.ceil(ZERO_CROSSINGS / this.#scale);
     this.#table = kernel();
-    this.#held = new Float32Array(this.#reach); // silence before the first sample
-    this.#heldStart = -this.#reach;
+    this.#samples = new Float32Array(this.#reach); // silence before the first sample
+    this.#start = -this.#reach;
   }
 
   /** Takes samples and returns those that are ready (Float32Array in and out). */
   push(input) {
-    const held = new Float32Array(this.#held.length + input.length);
-    held.set(this.#held);
-    held.set(input, this.#held.length);
-    this.#taken += input.length;
+    const samples = new Float32Array(this.#samples.length + input.length);
+    samples.set(this.#samples);
+    samples.set(input, this.#samples.length);
+    this.#received += input.length;
     const out = [];
-    for (; this.#position + this.#reach < this.#taken; this.#position += this.#step)
-      out.push(this.#at(held, this.#position));
-    const keepFrom = Math.max(0, Math.floor(this.#position) - this.#reach - this.#heldStart);
-    this.#held = held.slice(keepFrom);
-    this.#heldStart += keepFrom;
+    for (; this.#position + this.#reach < this.#received; this.#position += this.#step)
+      out.push(this.#at(samples, this.#position));
+    const keepFrom = Math.max(0, Math.floor(this.#position) - this.#reach - this.#start);
+    this.#samples = samples.slice(keepFrom);
+    this.#start += keepFrom;
     return Float32Array.from(out);
   }
 
-  #at(held, position) {
+  #at(samples, position) {
     const first = Math.ceil(position - this.#reach);
     const last = Math.floor(position + this.#reach);
     let sum = 0;
     for (let i = first; i <= last; i += 1) {
-      const index = i - this.#heldStart;
-      if (index < 0 || index >= held.length) continue;
+      const index = i - this.#start;
+      if (index < 0 || index >= samples.length) continue;
       const x = Math.abs(position - i) * this.#scale * PHASES;
       const k = x | 0;
       if (k + 1 < this.#table.length)
-        sum += held[index] * (this.#table[k] + (x - k) * (this.#table[k + 1] - this.#table[k]));
+        sum += samples[index] * (this.#table[k] + (x - k) * (this.#table[k + 1] - this.#table[k]));
     }
     return sum * this.#scale;
   }

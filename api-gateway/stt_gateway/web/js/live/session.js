@@ -1,5 +1,5 @@
 // A live session from the page's point of view: audio in, events out, across reconnections.
-import { beginsAnew, mayRetry, sessionAddress } from "./address.js";
+import { isRebuilt, mayRetry, sessionAddress } from "./address.js";
 import { Backoff } from "./backoff.js";
 import { SessionProgress } from "./progress.js";
 import { encoded } from "./replay.js";
@@ -73,7 +73,7 @@ export class LiveSession {
   /** Must be called often; detects a dead connection and keeps a silent one alive. */
   tick() {
     if (this.link !== "open") return;
-    const waits = this.buffer.unheldBytes;
+    const waits = this.buffer.unreceivedBytes;
     const patience = DEAD_AFTER_S * (waits > BUSY_BYTES ? BUSY_FACTOR : 1);
     if (waits > 0 && this.quietS > patience && this.now() - this.#readyS > patience) return this.#lost("silent");
     if (this.now() - this.#sentS > KEEPALIVE_S && !this.buffer.stopped) {
@@ -131,7 +131,7 @@ export class LiveSession {
     }
     const news = this.#progress.record(event);
     if (event.type === "ack") this.buffer.received(event.received_seq);
-    this.buffer.settle(this.#progress.committedMs);
+    this.buffer.trim(this.#progress.committedMs);
     if (news) this.onEvent(news);
     if (event.type === "done") this.#end({ code: this.buffer.stopped ? "done" : "ended", message: "" });
     else if (this.buffer.stopped) this.#awaitDone();
@@ -140,7 +140,7 @@ export class LiveSession {
 
   #begin(ready) {
     if (this.#opened) {
-      if (beginsAnew(ready, this.#progress.committedMs) && this.buffer.canRebuild)
+      if (isRebuilt(ready, this.#progress.committedMs) && this.buffer.canRebuild)
         this.buffer.rebuild(this.#progress.committedMs);
       else this.buffer.resume(ready.resume_from_seq ?? 0);
       this.reconnects += 1;

@@ -3,14 +3,14 @@ import { t } from "../i18n/index.js";
 import { h } from "../ui/dom.js";
 import { jumpButton } from "../ui/following.js";
 import { Captions } from "./captions.js";
-import { draftOffer } from "./draft_offer.js";
+import { unsavedOffer } from "./unsaved_offer.js";
 import { problemNotice } from "./problem.js";
 
-/** `onStart()`: the user wants to try again after a problem. `onRestore(draft)`: to restore an unsaved transcript.
+/** `onStart()`: the user wants to try again after a problem. `onRestore(entry)`: to restore an unsaved transcript.
  * Returns {element, scroller, captions, offer, draw()}. */
-export function liveStage({ recording, transcript, drafts }, { onStart, onRestore }) {
+export function liveStage({ recording, transcript, unsaved }, { onStart, onRestore }) {
   const problem = h("div", { class: "problem" });
-  const offer = draftOffer(drafts, onRestore);
+  const offer = unsavedOffer(unsaved, onRestore);
   const empty = h(
     "div",
     { class: "empty" },

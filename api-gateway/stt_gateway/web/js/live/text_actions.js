@@ -6,25 +6,25 @@ import { toast } from "../ui/toast.js";
 
 export class TextActions {
   /** `onChange()`: the text was cleared or restored. */
-  constructor({ recording, transcript, keeping }, onChange) {
-    Object.assign(this, { recording, transcript, keeping, onChange });
+  constructor({ recording, transcript, keeper }, onChange) {
+    Object.assign(this, { recording, transcript, keeper, onChange });
   }
 
   async copy() {
     const isCopied = await copyText(plainText(this.transcript.utterances));
-    if (isCopied) this.keeping.mark(false);
+    if (isCopied) this.keeper.mark(false);
     toast(t(isCopied ? "done.copied" : "done.not_copied"));
   }
 
   /** Saves a file; `format(utterances)` returns its content. */
   save(extension, format) {
     saveText(`${t("live.filename")} ${stamp(new Date())}.${extension}`, format(this.transcript.utterances));
-    this.keeping.mark(false);
+    this.keeper.mark(false);
   }
 
   clear() {
-    const { recording, transcript, keeping } = this;
-    const wasUnsaved = keeping.isUnsaved;
+    const { recording, transcript, keeper } = this;
+    const wasUnsaved = keeper.isUnsaved;
     const putBack = transcript.clear(recording.isOn);
     if (!recording.isOn) recording.offsetMs = 0;
     this.#changed(false);
@@ -33,13 +33,13 @@ export class TextActions {
       onclick: () => {
         putBack();
         recording.offsetMs = Math.max(recording.offsetMs, transcript.endMs);
-        this.#changed(wasUnsaved || keeping.isUnsaved);
+        this.#changed(wasUnsaved || keeper.isUnsaved);
       },
     });
   }
 
   #changed(isUnsaved) {
-    this.keeping.mark(isUnsaved);
+    this.keeper.mark(isUnsaved);
     this.onChange();
   }
 }

@@ -26,8 +26,8 @@ export function create(app) {
     stage.captions.redraw();
     draw();
   };
-  const onRestore = (draft) => {
-    app.keeping.restore(draft);
+  const onRestore = (entry) => {
+    app.keeper.restore(entry);
     redraw();
     controls.start.focus();
   };
@@ -71,7 +71,7 @@ export function create(app) {
 }
 
 /** Listens to everything that changes the page; returns a function that ends it. */
-function listen({ recording, server, keeping }, { element, stage, draw, animation, onKey }) {
+function listen({ recording, server, keeper }, { element, stage, draw, animation, onKey }) {
   const listeners = new AbortController();
   const on = (target, kind, action) => target.addEventListener(kind, action, { signal: listeners.signal });
   on(recording, "change", () => {
@@ -83,7 +83,7 @@ function listen({ recording, server, keeping }, { element, stage, draw, animatio
     draw();
   });
   on(server, "change", draw);
-  on(keeping, "change", draw);
+  on(keeper, "change", draw);
   on(window, "storage", stage.offer.refresh);
   on(document, "visibilitychange", stage.offer.refresh);
   on(document, "keydown", (event) => {
@@ -100,13 +100,13 @@ function liveQuery(server, canKeep) {
 }
 
 /** The line below the buttons: keys, or that the text is not saved. Returns {element, draw()}. */
-function keysHint({ recording, transcript, keeping }) {
+function keysHint({ recording, transcript, keeper }) {
   const element = h("p", { class: "keys quiet" });
   return {
     element,
     draw() {
       const isIdle = recording.phase === "idle";
-      const isUnsaved = isIdle && !transcript.isEmpty && keeping.isUnsaved;
+      const isUnsaved = isIdle && !transcript.isEmpty && keeper.isUnsaved;
       element.textContent = t(isUnsaved ? "live.unsaved" : "live.keys");
       element.classList.toggle("unsaved", isUnsaved);
       element.classList.toggle("away", !isUnsaved && !(isIdle && transcript.isEmpty));

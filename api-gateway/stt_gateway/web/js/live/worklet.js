@@ -14,7 +14,7 @@ class Capture extends AudioWorkletProcessor {
     this.port.onmessage = ({ data }) => {
       if (data !== "end") return;
       // The last words may be in a block that is not full.
-      if (this.used) this.hand(this.block.slice(0, this.used));
+      if (this.used) this.post(this.block.slice(0, this.used));
       this.ended = true;
       this.port.postMessage("ended");
     };
@@ -27,12 +27,12 @@ class Capture extends AudioWorkletProcessor {
     for (const value of this.resampler ? this.resampler.push(mono) : mono) {
       const clipped = Math.max(-1, Math.min(1, value));
       this.block[this.used++] = Math.round(clipped * 32767);
-      if (this.used === BLOCK) this.hand(this.block.slice());
+      if (this.used === BLOCK) this.post(this.block.slice());
     }
     return true;
   }
 
-  hand(samples) {
+  post(samples) {
     this.port.postMessage(samples.buffer, [samples.buffer]);
     this.used = 0;
   }

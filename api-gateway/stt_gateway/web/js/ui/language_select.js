@@ -10,7 +10,7 @@ export function languageSelect(server, { first, chosen, onchange }) {
   return element;
 }
 
-/** Fills the element anew, because the server has reported its languages. Until then, `chosen` is listed alone. */
+/** Fills the element again, because the server has reported its languages. Until then, `chosen` is listed alone. */
 export function fillLanguages(element, { languages }, { first, chosen }) {
   const codes = languages.length || chosen === first[0] ? languages : [chosen];
   const byName = (a, b) => a[1].localeCompare(b[1], language());

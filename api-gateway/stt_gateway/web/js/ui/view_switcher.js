@@ -5,7 +5,7 @@ import { button, h, notice } from "./dom.js";
 export class ViewSwitcher {
   #created = new Map(); // name -> promise of {element, show(), hide(), destroy()}
   #attempts = new Map();
-  #shown = null;
+  #current = null;
 
   /** `load(name, attempt)` returns a promise of a module with `create(app)`. */
   constructor({ main, load, app }) {
@@ -14,7 +14,7 @@ export class ViewSwitcher {
 
   /** Whether the current view could not be loaded. */
   get hasFailed() {
-    return this.#shown?.isFailure ?? false;
+    return this.#current?.isFailure ?? false;
   }
 
   /** Replaces the current view, or shows that the new one could not be loaded. `isWanted()` is checked after loading.
@@ -25,8 +25,8 @@ export class ViewSwitcher {
       if (created.isFailure) created.element.remove();
       return;
     }
-    const old = this.#shown;
-    this.#shown = created;
+    const old = this.#current;
+    this.#current = created;
     if (old && old !== created) {
       old.element.hidden = true;
       old.hide?.();
@@ -45,8 +45,8 @@ export class ViewSwitcher {
       created.destroy?.();
       created.element.remove();
     }
-    if (this.hasFailed) this.#shown.element.remove();
-    this.#shown = null;
+    if (this.hasFailed) this.#current.element.remove();
+    this.#current = null;
   }
 
   async #get(name, onRetry) {

@@ -1,23 +1,23 @@
-// Preserves the Live text across a reload of its tab, and as a draft in this browser while it is saved nowhere else.
+// Preserves the Live text across a reload of its tab, and in this browser while it is saved nowhere else.
 const KEY = "live";
 const WAIT_MS = 800;
 
 /** Fires "change" when `isUnsaved` changes. */
-export class Keeping extends EventTarget {
+export class TextKeeper extends EventTarget {
   /** Whether there is text that is neither in the library nor copied or downloaded. */
   isUnsaved = false;
   #timer = 0;
 
-  /** Restores the text of an earlier page of this tab. `drafts`: Drafts. `tab`: storage that ends with the tab. */
-  constructor(recording, drafts, tab = sessionStorage) {
+  /** Restores the text of an earlier page of this tab. `unsaved`: UnsavedTexts. `tab`: storage that ends with the tab. */
+  constructor(recording, unsaved, tab = sessionStorage) {
     super();
-    Object.assign(this, { recording, drafts, tab });
-    const draft = drafts.read();
-    const kept = JSON.parse(tab.getItem(KEY) ?? "[]");
+    Object.assign(this, { recording, unsaved, tab });
+    const unsavedText = unsaved.read();
+    const tabText = JSON.parse(tab.getItem(KEY) ?? "[]");
     // The text may not have fitted into the tab's own storage.
-    const newest = draft.length > kept.length ? draft : kept;
+    const newest = unsavedText.length > tabText.length ? unsavedText : tabText;
     if (newest.length) this.#show(newest);
-    this.isUnsaved = draft.length > 0;
+    this.isUnsaved = unsavedText.length > 0;
     recording.addEventListener("text", ({ detail }) => {
       if (detail === "final") this.#grown();
     });
@@ -38,11 +38,11 @@ export class Keeping extends EventTarget {
       if (error.name !== "QuotaExceededError") throw error;
       this.tab.removeItem(KEY);
     }
-    if (this.isUnsaved) this.drafts.write(utterances);
-    else this.drafts.clear();
+    if (this.isUnsaved) this.unsaved.write(utterances);
+    else this.unsaved.clear();
   }
 
-  /** Sets whether the text is unsaved, and writes or removes its draft. */
+  /** Sets whether the text is unsaved, and writes or removes it. */
   mark(isUnsaved) {
     const changed = this.isUnsaved !== isUnsaved;
     this.isUnsaved = isUnsaved;
@@ -50,10 +50,10 @@ export class Keeping extends EventTarget {
     if (changed) this.dispatchEvent(new Event("change"));
   }
 
-  /** Takes over a draft that another tab left. */
-  restore(draft) {
-    this.#show(draft.utterances);
-    this.drafts.discard(draft);
+  /** Takes over an unsaved text that another tab left. */
+  restore(entry) {
+    this.#show(entry.utterances);
+    this.unsaved.discard(entry);
     this.mark(true);
   }
 

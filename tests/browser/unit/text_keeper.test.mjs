@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Drafts } from "../../../api-gateway/stt_gateway/web/js/live/drafts.js";
-import { Keeping } from "../../../api-gateway/stt_gateway/web/js/live/keeping.js";
+import { UnsavedTexts } from "../../../api-gateway/stt_gateway/web/js/live/unsaved.js";
+import { TextKeeper } from "../../../api-gateway/stt_gateway/web/js/live/text_keeper.js";
 import { OnAir } from "../../../api-gateway/stt_gateway/web/js/live/on_air.js";
 import { Transcript } from "../../../api-gateway/stt_gateway/web/js/live/transcript.js";
 
@@ -68,62 +68,62 @@ class FakeRecording extends EventTarget {
   }
 }
 
-const drafts = (storage, locks, tab = new FakeStorage()) => new Drafts({ storage, tab, locks });
+const unsavedTexts = (storage, locks, tab = new FakeStorage()) => new UnsavedTexts({ storage, tab, locks });
 const texts = (recording) => recording.transcript.utterances.map((one) => one.text);
 
-test("a draft is left when its tab is gone, and not before", async () => {
+test("an unsaved text is left behind when its tab is gone, and not before", async () => {
   const storage = new FakeStorage();
   const locks = new FakeLocks();
-  const first = drafts(storage, locks.tab("first"));
+  const first = unsavedTexts(storage, locks.tab("first"));
   await first.hold();
   first.write([{ text: "Here.", endMs: 900 }]);
-  const second = drafts(storage, locks.tab("second"));
+  const second = unsavedTexts(storage, locks.tab("second"));
   await second.hold();
-  assert.deepEqual(await second.left(), []);
+  assert.deepEqual(await second.leftBehind(), []);
   locks.close("first");
-  const [left] = await second.left();
+  const [left] = await second.leftBehind();
   assert.equal(left.utterances[0].text, "Here.");
   const putBack = second.discard(left);
-  assert.deepEqual(await second.left(), []);
+  assert.deepEqual(await second.leftBehind(), []);
   assert.deepEqual(Object.keys(storage), []);
   putBack();
-  assert.equal((await second.left()).length, 1);
+  assert.equal((await second.leftBehind()).length, 1);
 });
 
-test("a reloaded tab has its draft again, a duplicated one a copy", async () => {
+test("a reloaded tab has its text again, a duplicated one a copy", async () => {
   const storage = new FakeStorage();
   const locks = new FakeLocks();
   const tab = new FakeStorage();
-  const before = drafts(storage, locks.tab("before"), tab);
+  const before = unsavedTexts(storage, locks.tab("before"), tab);
   await before.hold();
   before.write([{ text: "Here.", endMs: 900 }]);
   const copy = new FakeStorage();
   Object.assign(copy, tab);
-  const duplicate = drafts(storage, locks.tab("duplicate"), copy);
+  const duplicate = unsavedTexts(storage, locks.tab("duplicate"), copy);
   assert.equal(duplicate.read()[0].text, "Here.");
   await duplicate.hold();
   assert.notEqual(duplicate.key, before.key);
   assert.equal(duplicate.read()[0].text, "Here.");
   locks.close("before");
-  const after = drafts(storage, locks.tab("after"), tab);
+  const after = unsavedTexts(storage, locks.tab("after"), tab);
   assert.equal(after.key, before.key);
   await after.hold();
   assert.equal(after.key, before.key);
 });
 
-test("text is a draft until it is saved, and kept text never is", () => {
+test("text is unsaved until it is saved, and stored text never is", () => {
   const storage = new FakeStorage();
   const recording = new FakeRecording();
-  const keeping = new Keeping(recording, drafts(storage, null), new FakeStorage());
+  const keeper = new TextKeeper(recording, unsavedTexts(storage, null), new FakeStorage());
   recording.isStored = true;
   recording.say("In the library.");
-  assert.equal(keeping.isUnsaved, false);
+  assert.equal(keeper.isUnsaved, false);
   assert.deepEqual(Object.keys(storage), []);
   recording.isStored = false;
   recording.say("Only here.");
-  assert.equal(keeping.isUnsaved, true);
+  assert.equal(keeper.isUnsaved, true);
   assert.equal(Object.keys(storage).length, 1);
-  keeping.mark(false);
+  keeper.mark(false);
   assert.deepEqual(Object.keys(storage), []);
 });
 
@@ -131,14 +131,14 @@ test("a browser without room keeps what it has, and the text stays unsaved", () 
   const storage = new FakeStorage();
   const tab = new FakeStorage();
   const recording = new FakeRecording();
-  const keeping = new Keeping(recording, drafts(storage, null, tab), tab);
+  const keeper = new TextKeeper(recording, unsavedTexts(storage, null, tab), tab);
   recording.say("First.");
   storage.room = tab.room = 10;
   recording.say("Second.");
-  assert.equal(keeping.isUnsaved, true);
+  assert.equal(keeper.isUnsaved, true);
   storage.room = tab.room = Infinity;
   const restored = new FakeRecording();
-  new Keeping(restored, drafts(storage, null, tab), tab);
+  new TextKeeper(restored, unsavedTexts(storage, null, tab), tab);
   assert.deepEqual(texts(restored), ["First."]);
   assert.equal(restored.offsetMs, 900);
 });

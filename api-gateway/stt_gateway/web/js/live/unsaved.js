@@ -1,35 +1,36 @@
 // Live text that is saved nowhere else, in this browser's storage, where it survives its tab and a crash. Each tab has
-// one draft and holds a lock with its name; a draft whose lock is free was left behind.
+// one entry and holds a lock with its name; an entry whose lock is free was left behind.
 import { newId } from "./session.js";
 
+// Browsers have entries of these names.
 const PREFIX = "draft:";
 const TAB_KEY = "draft";
 // A page that is being reloaded releases its lock a moment later.
 const LOCK_PATIENCE_MS = 1500;
 
-export class Drafts {
-  /** `storage` outlives the tab, `tab` does not. Without `locks` (insecure pages, which cannot record), drafts of other
-   * tabs are not listed. */
+export class UnsavedTexts {
+  /** `storage` outlives the tab, `tab` does not. Without `locks` (insecure pages, which cannot record), entries of
+   * other tabs are not listed. */
   constructor({ storage = localStorage, tab = sessionStorage, locks = navigator.locks } = {}) {
     Object.assign(this, { storage, tab, locks });
-    this.#take(tab.getItem(TAB_KEY) ?? newId());
+    this.#use(tab.getItem(TAB_KEY) ?? newId());
   }
 
-  /** Locks this tab's draft, or moves to a new one: a duplicated tab starts with the key of the original. */
+  /** Locks this tab's entry, or moves to a new one: a duplicated tab starts with the key of the original. */
   async hold() {
     if (!this.locks || (await this.#lock(LOCK_PATIENCE_MS))) return;
     const utterances = this.read();
-    this.#take(newId());
+    this.#use(newId());
     if (utterances.length) this.write(utterances);
     await this.#lock(LOCK_PATIENCE_MS);
   }
 
-  /** Utterances of this tab's draft; empty without one. */
+  /** Utterances of this tab's entry; empty without one. */
   read() {
     return this.#parsed(this.key)?.utterances ?? [];
   }
 
-  /** Writes the draft. Returns false if the browser has no room for it; the previous version then remains. */
+  /** Writes the entry. Returns false if the browser has no room for it; the previous version then remains. */
   write(utterances) {
     const startedAt = this.#parsed(this.key)?.startedAt ?? Date.now();
     try {
@@ -45,25 +46,25 @@ export class Drafts {
     this.storage.removeItem(this.key);
   }
 
-  /** Drafts of closed tabs, newest first: [{key, startedAt, utterances}]. */
-  async left() {
+  /** Entries of closed tabs, newest first: [{key, startedAt, utterances}]. */
+  async leftBehind() {
     if (!this.locks) return [];
     const { held = [] } = await this.locks.query();
-    const taken = new Set([this.key, ...held.map((lock) => lock.name)]);
+    const inUse = new Set([this.key, ...held.map((lock) => lock.name)]);
     return Object.keys(this.storage)
-      .filter((key) => key.startsWith(PREFIX) && !taken.has(key))
+      .filter((key) => key.startsWith(PREFIX) && !inUse.has(key))
       .map((key) => ({ key, ...this.#parsed(key) }))
-      .filter((draft) => draft.utterances?.length)
+      .filter((entry) => entry.utterances?.length)
       .sort((a, b) => b.startedAt - a.startedAt);
   }
 
-  /** Removes a draft of a closed tab; returns a function that restores it. */
+  /** Removes the entry of a closed tab; returns a function that restores it. */
   discard({ key, startedAt, utterances }) {
     this.storage.removeItem(key);
     return () => this.storage.setItem(key, JSON.stringify({ startedAt, utterances }));
   }
 
-  #take(id) {
+  #use(id) {
     this.key = PREFIX + id;
     this.tab.setItem(TAB_KEY, id);
   }
@@ -71,11 +72,11 @@ export class Drafts {
   /** Holds the lock until the tab is closed; returns false if another tab has it. */
   #lock(patienceMs) {
     return new Promise((resolve) => {
-      const held = () => {
+      const onLock = () => {
         resolve(true);
         return new Promise(() => {});
       };
-      this.locks.request(this.key, { signal: AbortSignal.timeout(patienceMs) }, held).catch(() => resolve(false));
+      this.locks.request(this.key, { signal: AbortSignal.timeout(patienceMs) }, onLock).catch(() => resolve(false));
     });
   }
 
