@@ -222,3 +222,24 @@ def test_the_readers_language_is_chosen_and_changed_in_mid_speech(pages: "Pages"
     server.final(2, "Encore.", start_ms=2000)
     page.locator("[role=log] p", has_text="Encore.").wait_for()
     assert len(server.sockets) == 1, "the session went on"
+
+
+def test_languages_are_those_that_the_server_reports_and_until_then_the_chosen_one(pages: "Pages") -> None:
+    def requested(listed: list[str]) -> list[str]:
+        page.click("button[aria-controls=live-options]")
+        expect(page.get_by_label("Spoken language").locator("option")).to_have_text(listed)
+        page.keyboard.press("Escape")
+        page.click(".talk")
+        page.locator("[data-phase=live]").wait_for(timeout=5000)
+        return parse_qs(urlsplit(server.sockets[-1].url).query)["language"]
+
+    page = pages.blank()
+    page.add_init_script("if (location.host) localStorage.setItem('settings', '{\"language\": \"de\"}');")
+    page.route("**/health", lambda route: route.abort())
+    server = Server(page)
+    pages.go(page, "/")
+    assert requested(["Detect automatically", "German"]) == ["de"]
+    page.unroute("**/health")
+    page.reload()
+    page.locator(".server", has_text="tiny.en").wait_for()
+    assert requested(["Detect automatically", "English"]) == ["auto"]
