@@ -20,7 +20,7 @@ from stt_gateway.http.access import AccessMiddleware, rules_of
 from stt_gateway.http.errors import add_error_handlers
 from stt_gateway.http.pages import web_pages
 from stt_gateway.live.admission import Admission
-from stt_gateway.live.connection_limit import Connections
+from stt_gateway.live.connection_limit import ConnectionLimit
 from stt_gateway.live.detached import DetachedSessions
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.engine import database_url
@@ -134,7 +134,7 @@ async def _running_context(settings: GatewaySettings, authorize: Authorize) -> A
                 authorize,
                 bus,
                 Admission(bus, detached),
-                Connections(settings.gateway_max_sessions, settings.max_sessions_per_client),
+                ConnectionLimit(settings.gateway_max_sessions, settings.max_sessions_per_client),
                 RetryAfter(random.random),
                 detached,
                 store,

@@ -8,7 +8,7 @@ from starlette.requests import HTTPConnection
 from stt_gateway.authorize import Authorize
 from stt_gateway.core.requests.retry_after import RetryAfter
 from stt_gateway.live.admission import Admission
-from stt_gateway.live.connection_limit import Connections
+from stt_gateway.live.connection_limit import ConnectionLimit
 from stt_gateway.live.detached import DetachedSessions
 from stt_gateway.live.fanout import Fanout
 from stt_gateway.live.session import Session
@@ -31,7 +31,7 @@ class GatewayContext:
     authorize: Authorize
     bus: Bus
     admission: Admission
-    connections: Connections
+    connection_limit: ConnectionLimit
     retry_after: RetryAfter
     detached: DetachedSessions
     store: TranscriptStore

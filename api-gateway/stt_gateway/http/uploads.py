@@ -15,7 +15,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
-from stt_gateway.core.requests.filenames import shown_filename
+from stt_gateway.core.requests.filenames import display_filename
 from stt_shared.contracts.errors import SttError
 
 _log = structlog.get_logger()
@@ -174,7 +174,7 @@ class _Parts:
         self._name = options.get(b"name", b"").decode(errors="replace")
         self._field = b""
         if self._name == "file":
-            filename = shown_filename(options.get(b"filename", b"").decode(errors="replace"))
+            filename = display_filename(options.get(b"filename", b"").decode(errors="replace"))
             self._upload = Upload(uuid.uuid4().hex, filename)
             self._file = self._part_path(self._upload).open("wb")
             self._sha256 = hashlib.sha256()

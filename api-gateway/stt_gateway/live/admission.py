@@ -21,23 +21,23 @@ STALE_MS = 2000.0
 class Admission:
     """Admission check for new sessions, before their audio would wait for workers that do not exist."""
 
-    def __init__(self, bus: Bus, parking: DetachedSessions) -> None:
+    def __init__(self, bus: Bus, detached: DetachedSessions) -> None:
         self._bus = bus
-        self._parking = parking
+        self._detached = detached
         self._replicas: list[ReplicaStatus] = []
         self._read_ms = float("-inf")
         self._admitted = 0
-        self._asked = False  # whether another gateway was asked to make room since the list was read
+        self._has_asked = False  # whether another gateway was asked to make room since the list was read
         self._reading = asyncio.Lock()
 
-    async def check(self, config: SessionConfig) -> None:
-        """Admit and count one more session; if no place is free, stop a parked one. Raises what ``look`` raises."""
-        await self.look(config)
-        if not self._has_place and not await self._parking.displace_oldest():
+    async def admit(self, config: SessionConfig) -> None:
+        """Admit and count one more session; if no place is free, stop a detached one. Raises what ``check`` raises."""
+        await self.check(config)
+        if not self._has_place and not await self._detached.displace_oldest():
             raise _full()
         self._admitted += 1
 
-    async def look(self, config: SessionConfig) -> None:
+    async def check(self, config: SessionConfig) -> None:
         """Check whether a session would be admitted, without counting it.
 
         Raises SttError no_worker, at_capacity or bad_config, and Redis errors.
@@ -45,29 +45,29 @@ class Admission:
         if self._reading.locked() and monotonic_ms() - self._read_ms < STALE_MS:
             # A client that the previous list refuses need not queue for the one being read. Any other client must wait:
             # counting starts again with the new list.
-            await self._judge(config)
+            await self._check_replicas(config)
         await self._read_replicas()
-        await self._judge(config)
+        await self._check_replicas(config)
 
     @property
     def _has_place(self) -> bool:
         # Replicas report their load with a delay: sessions admitted since the list was read are not in it yet.
         return free_places(self._replicas, TRANSCRIBER) > self._admitted
 
-    async def _judge(self, config: SessionConfig) -> None:
+    async def _check_replicas(self, config: SessionConfig) -> None:
         for service in (AUDIO_PROCESSOR, TRANSCRIBER):
             if not is_ready(self._replicas, service):
                 raise SttError("no_worker", f"no {service} is ready; try again shortly")
         check_model_can(self._replicas, config.language, config.task)
-        if not self._has_place and not self._parking:
+        if not self._has_place and not self._detached:
             await self._ask_for_room()
             raise _full()
 
     async def _ask_for_room(self) -> None:
-        """Ask the gateway with the oldest parked session to stop it, to make room for a later client."""
+        """Ask the gateway with the oldest detached session to stop it, to make room for a later client."""
         holders = [replica for replica in self._replicas if replica.detail.get("parked")]
-        if holders and not self._asked:
-            self._asked = True
+        if holders and not self._has_asked:
+            self._has_asked = True
             oldest = min(holders, key=lambda replica: replica.detail["parked_since_ms"])
             await self._bus.channels.publish(keys.gateway_displace(oldest.id), b"")
 
@@ -103,7 +103,7 @@ class Admission:
                 self._replicas = await self._bus.replicas.living()
                 self._read_ms = now_ms
                 self._admitted = 0
-                self._asked = False
+                self._has_asked = False
 
 
 def _full() -> SttError:

@@ -27,30 +27,30 @@ class DetachedSessions:
 
     def __init__(self, window_s: float) -> None:
         self._window_s = window_s
-        self._parked: dict[Session, float] = {}  # time of detachment (wall clock, ms), oldest first
+        self._sessions: dict[Session, float] = {}  # time of detachment (wall clock, ms), oldest first
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
-        return len(self._parked)
+        return len(self._sessions)
 
     @property
     def detail(self) -> dict[str, float]:
         """Details for the heartbeat, by which other gateways know of these sessions; empty without any."""
-        since_ms = next(iter(list(self._parked.values())), None)
-        return {} if since_ms is None else {"parked": len(self._parked), "parked_since_ms": since_ms}
+        since_ms = next(iter(list(self._sessions.values())), None)
+        return {} if since_ms is None else {"parked": len(self._sessions), "parked_since_ms": since_ms}
 
-    def park(self, session: Session) -> None:
+    def add(self, session: Session) -> None:
         """Keep a session whose connection was lost without the client having ended it."""
-        self._parked[session] = wall_ms()
-        self._start(self._end_later(session))
+        self._sessions[session] = wall_ms()
+        self._start(self._stop_later(session))
 
     async def displace_oldest(self) -> bool:
         """Stop the oldest session that no other connection has; its audio so far still gets its finals.
 
         Returns False if there is none. Raises Redis errors.
         """
-        while session := next(iter(self._parked), None):
-            del self._parked[session]
+        while session := next(iter(self._sessions), None):
+            del self._sessions[session]
             if await session.is_ours():
                 _log.info("detached session displaced", session_id=session.id)
                 self._start(session.abandon())
@@ -73,11 +73,11 @@ class DetachedSessions:
         await cancel_and_wait(*self._tasks)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name="parked session")
+        task = asyncio.create_task(work, name="detached session")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _end_later(self, session: Session) -> None:
+    async def _stop_later(self, session: Session) -> None:
         await asyncio.sleep(self._window_s)
-        if self._parked.pop(session, None) is not None:
+        if self._sessions.pop(session, None) is not None:
             await session.abandon()

@@ -49,7 +49,7 @@ class EventSender:
         self._timings = timings
         self._outbox = Outbox(partials=partials)
         self._arrived = asyncio.Event()
-        self._taken = asyncio.Event()
+        self._made_room = asyncio.Event()
         self.last_event = ready.event
         """Number of the last event sent."""
         self.last_sent_ms = monotonic_ms()
@@ -84,8 +84,8 @@ class EventSender:
                             continue
                         event = outgoing(item.body, monotonic_ms())
                         while len(self._outbox) >= MAX_WAITING:
-                            self._taken.clear()
-                            await self._taken.wait()
+                            self._made_room.clear()
+                            await self._made_room.wait()
                         self._outbox.put(event)
                         self._arrived.set()
                         if event.head.type in ("done", "error"):
@@ -99,7 +99,7 @@ class EventSender:
     async def _write(self) -> int:
         while True:
             event = self._outbox.take()
-            self._taken.set()
+            self._made_room.set()
             if event is None:
                 self._arrived.clear()
                 await self._arrived.wait()

@@ -36,35 +36,35 @@ class Fanout:
     def __init__(self, bus: Bus, epoch: Callable[[bytes], str] | None = None) -> None:
         self._bus = bus
         self._epoch = epoch
-        self._lines: dict[str, _Line] = {}
+        self._relays: dict[str, _Relay] = {}
 
     @contextlib.asynccontextmanager
     async def listen(self, channel: str) -> AsyncIterator[Inbox]:
         """Provide an inbox for ``channel``; the context is entered only after Redis has confirmed the subscription."""
-        line = self._lines.get(channel)
-        if line is None:
-            line = self._lines[channel] = _Line(self._bus, channel, self._epoch)
-        inbox = _Patient()
-        line.inboxes[inbox] = None
+        relay = self._relays.get(channel)
+        if relay is None:
+            relay = self._relays[channel] = _Relay(self._bus, channel, self._epoch)
+        inbox = _ViewerInbox()
+        relay.inboxes[inbox] = None
         try:
-            await line.opened.wait()
+            await relay.opened.wait()
             yield inbox
         finally:
-            del line.inboxes[inbox]
-            if not line.inboxes and self._lines.get(channel) is line:
-                del self._lines[channel]
-                await cancel_and_wait(line.task)
+            del relay.inboxes[inbox]
+            if not relay.inboxes and self._relays.get(channel) is relay:
+                del self._relays[channel]
+                await cancel_and_wait(relay.task)
 
 
-class _Patient(Inbox):
+class _ViewerInbox(Inbox):
     """Inbox with a long timeout: the relay checks quiet channels for all listeners."""
 
     async def get(self, timeout_s: float) -> bytes | None:
         return await super().get(max(timeout_s, VIEWERS_CHECK_S))
 
 
-class _Line:
-    """Relay of one channel; exists as long as it has listeners."""
+class _Relay:
+    """Subscription to one channel; exists as long as it has listeners."""
 
     def __init__(self, bus: Bus, channel: str, epoch: Callable[[bytes], str] | None) -> None:
         self._bus = bus
@@ -84,30 +84,30 @@ class _Line:
                 while True:
                     payload = await upstream.get(QUIET_CHECK_S)
                     if payload is None:
-                        await self._look()
+                        await self._check_log()
                     else:
                         await asyncio.sleep(HEAD_START_S)
-                        await self._hand_on(payload)
+                        await self._forward(payload)
         except Exception:
             # The only catch-all of this channel: its viewers still check the log themselves.
             _log.exception("viewer fanout failed")
         finally:
             self.opened.set()
 
-    async def _hand_on(self, payload: bytes) -> None:
-        began_anew = (
+    async def _forward(self, payload: bytes) -> None:
+        is_new_epoch = (
             self._epoch is not None and self._last is not None and self._epoch(payload) != self._epoch(self._last)
         )
         self._last = payload
         for number, inbox in enumerate(list(self.inboxes), start=1):
-            if began_anew:
+            if is_new_epoch:
                 inbox.mark_incomplete()
             else:
                 inbox.put(payload)
             if number % EACH_ROUND == 0:
                 await asyncio.sleep(0)
 
-    async def _look(self) -> None:
+    async def _check_log(self) -> None:
         """Check the log after a quiet interval, or when something may have been missed."""
         newest = await self._newest()
         if newest != self._last:

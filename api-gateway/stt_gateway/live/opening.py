@@ -7,8 +7,9 @@ import uuid
 
 import structlog
 
+from stt_gateway.core.live.time_limits import FIRST_AUDIO_S
 from stt_gateway.core.requests.session_request import Resume
-from stt_gateway.live.session import FIRST_AUDIO_S, Session
+from stt_gateway.live.session import Session
 from stt_gateway.settings import GatewaySettings
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import Ready
@@ -29,8 +30,8 @@ IN_USE_RETRY_S = 0.05
 _HOLD_MARGIN_S = 5.0
 
 
-class Opening:
-    """Factory that opens and resumes sessions.
+class SessionOpener:
+    """Opener of sessions, new and resumed ones.
 
     Both methods return the session with its `ready`. They raise SttError for a client that cannot be served, and Redis
     errors.
@@ -50,8 +51,8 @@ class Opening:
         """
         at = keys.session_keys(session_id)
         epoch, token = uuid.uuid4().hex, resume.token if resume else secrets.token_urlsafe(24)
-        beginning = _beginning(resume)
-        opened = await self._opened(at, epoch, config, token, beginning)
+        start = _start_position(resume)
+        opened = await self._open_when_free(at, epoch, config, token, start)
         # The name of the state key is also a channel: any other server of this id learns at once that it is superseded.
         await self._bus.channels.publish(at.state, epoch.encode())
         owner = Ownership(at, epoch, STAGE_GATEWAY, opened.fence)
@@ -60,7 +61,7 @@ class Opening:
         await self._bus.client.xadd(keys.SESSIONS_WAITING, {"id": session_id, "epoch": epoch})
         SESSIONS_TOTAL.labels("gateway").inc()
         _log.info("session opened", session_id=session_id, epoch=epoch, supersedes=opened.replaces)
-        return session, session.ready(token, None if resume is None else False, beginning.event, self._max_utterance_s)
+        return session, session.ready(token, None if resume is None else False, start.event, self._max_utterance_s)
 
     async def resume(self, session_id: str, resume: Resume) -> tuple[Session, Ready] | None:
         """Resume a session that still exists; return None if it does not, or lacks something that its client has.
@@ -95,8 +96,8 @@ class Opening:
         )
         return session, session.ready(resume.token, True, resume.last_event, self._max_utterance_s)
 
-    async def _opened(
-        self, at: StreamKeys, epoch: str, config: SessionConfig, token: str, beginning: StartPosition
+    async def _open_when_free(
+        self, at: StreamKeys, epoch: str, config: SessionConfig, token: str, start: StartPosition
     ) -> OpenedSession:
         give_up_ms = monotonic_ms() + IN_USE_PATIENCE_MS
         while True:
@@ -107,7 +108,7 @@ class Opening:
                 wall_ms(),
                 keys.SESSION_TTL_S,
                 token_hash=_hash(token),
-                beginning=beginning,
+                beginning=start,
                 hold=self._hold,
             )
             if opened is not None:
@@ -122,7 +123,7 @@ class Opening:
             await asyncio.sleep(IN_USE_RETRY_S)
 
 
-def _beginning(resume: Resume | None) -> StartPosition:
+def _start_position(resume: Resume | None) -> StartPosition:
     """Return the start position; it counts `ready` as the first event, although that never enters the log."""
     if resume is None:
         return StartPosition(event=1)

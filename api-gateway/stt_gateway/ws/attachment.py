@@ -123,7 +123,7 @@ class Attachment:
             await session.abandon()
         else:
             # A client that comes back finds the session as it was.
-            self._context.detached.park(session)
+            self._context.detached.add(session)
         return outcome
 
     async def _send(self) -> Outcome:

@@ -41,7 +41,7 @@ async def serve(websocket: WebSocket, handler: Handler) -> None:
     await websocket.accept()
     try:
         await context.authorize(websocket)
-        with context.connections.one_of(client.address):
+        with context.connection_limit.counted(client.address):
             code = await handler.run(client)
     except ClientGone:
         return

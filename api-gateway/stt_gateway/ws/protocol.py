@@ -53,8 +53,8 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._between = _Between()
-        self.conn.reader = self._between
+        self._reader = _BoundaryReader()
+        self.conn.reader = self._reader
         # The existing parser is bound to the previous reader.
         self.conn.parser = self.conn.parse()
         next(self.conn.parser)
@@ -96,8 +96,8 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
         self._unparsed = b""
         at, size = 0, len(data)
         while at < size and not self._is_flooding:
-            if self._between.frames:
-                at = self._take_messages(data, at, max_parsed)
+            if self._reader.is_at_boundary:
+                at = self._queue_whole_messages(data, at, max_parsed)
                 if self._dropped > MAX_DROPPED:
                     self._is_flooding = True
                     self.transport.abort()
@@ -119,7 +119,7 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
         If its length is unknown because the length bytes arrived in two reads, return the end of a slice of
         SLICE_BYTES.
         """
-        left = self._frame_left or (frame_bytes(data, at) if self._between.frames else 0) or SLICE_BYTES
+        left = self._frame_left or (frame_bytes(data, at) if self._reader.is_at_boundary else 0) or SLICE_BYTES
         end = min(at + left, len(data))
         self._frame_left = left - (end - at) if left != SLICE_BYTES else 0
         return end
@@ -131,10 +131,10 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
             await asyncio.sleep(0)
             if self._unparsed:
                 self._parse(self._unparsed)
-            self._read_on()
+            self._resume_reading()
         message = await self.queue.get()
         if self.read_paused:
-            self._read_on()
+            self._resume_reading()
         return message
 
     async def send(self, message: Any) -> None:
@@ -143,12 +143,12 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
         if self._unparsed and self.close_sent:
             self._parse(self._unparsed)
 
-    def _read_on(self) -> None:
+    def _resume_reading(self) -> None:
         if self.read_paused and self.queue.empty() and not self._unparsed:
             self.read_paused = False
             self.transport.resume_reading()
 
-    def _take_messages(self, data: bytes, at: int, max_parsed: int) -> int:
+    def _queue_whole_messages(self, data: bytes, at: int, max_parsed: int) -> int:
         """Queue the messages from ``at`` on while each is complete, in one frame and shorter than 64 KiB.
 
         Returns where the rest begins. Nearly all messages have this form, and websockets takes several times as long
@@ -190,12 +190,12 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def handle_cont(self, event: Frame) -> None:
         """Handle a continuation fragment of a message."""
-        if len(event.data) >= SMALL_FRAGMENT_BYTES or self._take_small_frame():
+        if len(event.data) >= SMALL_FRAGMENT_BYTES or self._count_small_frame():
             super().handle_cont(event)
 
     def handle_ping(self) -> None:
         """Answer a ping, unless the client does not read: pongs would pile up."""
-        if not self._take_small_frame():
+        if not self._count_small_frame():
             return
         if self.writable.is_set():
             super().handle_ping()
@@ -204,10 +204,10 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def handle_pong(self, event: Frame) -> None:
         """Handle a pong, solicited or not."""
-        if self._take_small_frame():
+        if self._count_small_frame():
             super().handle_pong(event)
 
-    def _take_small_frame(self) -> bool:
+    def _count_small_frame(self) -> bool:
         """Count a small frame; return False if it exceeds the limit, in which case the connection is closed."""
         if self._small_frames.take(self.loop.time()):
             return True
@@ -258,10 +258,10 @@ def frame_bytes(data: bytes, at: int) -> int:
     return 2 + extended + mask + length
 
 
-class _Between(StreamReader):
-    """Reader that records in ``frames`` whether the parser waits for the first byte of a frame."""
+class _BoundaryReader(StreamReader):
+    """Reader that records whether the parser waits for the first byte of a frame."""
 
-    frames = False
+    is_at_boundary = False
 
     def at_eof(self) -> Generator[None, None, bool]:
         while True:
@@ -269,9 +269,9 @@ class _Between(StreamReader):
                 return False
             if self.eof:
                 return True
-            self.frames = True
+            self.is_at_boundary = True
             yield
-            self.frames = False
+            self.is_at_boundary = False
 
 
 class _Messages:

@@ -17,7 +17,7 @@ from stt_gateway.dialects.base import Dialect
 from stt_gateway.dialects.native import NATIVE
 from stt_gateway.live.client_socket import ClientSocket
 from stt_gateway.live.event_sender import EventSender
-from stt_gateway.live.opening import Opening
+from stt_gateway.live.opening import SessionOpener
 from stt_gateway.live.session import Session
 from stt_gateway.ws.attachment import Attachment, Closed, OtherSession, Outcome
 from stt_gateway.ws.endpoint import serve
@@ -105,7 +105,7 @@ class StreamConnection:
             return None
         # A client that cannot be served is refused before anything is waited for.
         with _opening():
-            await self._retry_while_idle(lambda: self._context.admission.look(request.config))
+            await self._retry_while_idle(lambda: self._context.admission.check(request.config))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FIRST_MESSAGE_S):
                 first = await messages.next()
@@ -146,13 +146,13 @@ class StreamConnection:
         context, resume = self._context, request.resume
         self._last_event = resume.last_event if resume else 0
         max_utterance_s = await context.admission.max_utterance_s()
-        opening = Opening(context.bus, context.settings, max_utterance_s)
-        if resume is not None and (resumed := await opening.resume(self.session_id, resume)):
+        opener = SessionOpener(context.bus, context.settings, max_utterance_s)
+        if resume is not None and (resumed := await opener.resume(self.session_id, resume)):
             return resumed
         if not self._is_admitted:
-            await self._retry_while_idle(lambda: context.admission.check(request.config))
+            await self._retry_while_idle(lambda: context.admission.admit(request.config))
             self._is_admitted = True
-        return await opening.open(self.session_id, request.config, resume)
+        return await opener.open(self.session_id, request.config, resume)
 
     async def _retry_while_idle(self, admit: Callable[[], Awaitable[None]]) -> None:
         """Await ``admit``, retrying ``at_capacity`` for IDLE_GATEWAY_PATIENCE_MS while this gateway has no session.

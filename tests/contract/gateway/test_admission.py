@@ -69,8 +69,8 @@ async def _is_gone(client: Redis, session_id: str) -> bool:
 async def test_a_session_without_audio_idles_out_soon(
     gateways: tuple[Gateway, Gateway], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stt_gateway.live.session.FIRST_AUDIO_S", 0.5)
-    monkeypatch.setattr("stt_gateway.live.session.FIRST_AUDIO_KEPT_S", 1.5)
+    monkeypatch.setattr("stt_gateway.core.live.time_limits.FIRST_AUDIO_S", 0.5)
+    monkeypatch.setattr("stt_gateway.core.live.time_limits.FIRST_AUDIO_KEPT_S", 1.5)
 
     began = time.monotonic()
 

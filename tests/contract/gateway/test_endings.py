@@ -386,7 +386,7 @@ async def test_redis_away_for_a_moment_costs_nothing_for_long_ends_the_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A bug that was: a keepalive while Redis was away ended the session as a mistake of ours."""
-    monkeypatch.setattr("stt_gateway.live.session.REDIS_PATIENCE_MS", 100.0)
+    monkeypatch.setattr("stt_gateway.live.ingest.REDIS_PATIENCE_MS", 100.0)
     with EmbeddedRedis() as server:
         client = connect(server.url)
         async with stand_ins(client), running_gateway(client, server.url, tmp_path) as gateway:

@@ -288,7 +288,7 @@ async def test_acks_tell_what_is_held_and_what_is_settled(
     gateway: Gateway, workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stt_gateway.ws.attachment.CHECK_EVERY_S", 0.1)
-    monkeypatch.setattr("stt_gateway.live.session.ACK_EVERY_MS", 200.0)
+    monkeypatch.setattr("stt_gateway.core.live.acknowledgement.ACK_EVERY_MS", 200.0)
 
     async def settle(hand: Hand, frame: Frame) -> None:
         if frame.kind is FrameKind.AUDIO:

@@ -24,7 +24,7 @@ from support.redis_servers import free_port, redis_binary, redis_server
 from support.wiring import bus_on
 
 from stt_cli.up.embedded_redis import EmbeddedRedis
-from stt_gateway.live import session as gateway_session
+from stt_gateway.live import ingest
 from stt_shared.redis.channels import ChannelHub
 from stt_shared.redis.client import connect, wait_until_ready
 from stt_shared.redis.cluster_pipeline import new_pipeline
@@ -169,7 +169,7 @@ async def _redis_says(suite: Suite, state: str) -> bool:
 async def test_a_session_waits_for_a_full_redis_only_so_long(
     own_server: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gateway_session, "REDIS_PATIENCE_MS", 500.0)
+    monkeypatch.setattr(ingest, "REDIS_PATIENCE_MS", 500.0)
     url = url_of(own_server)
     async with connect(url) as client, stand_ins(client), running_gateway(client, url, tmp_path) as gateway:
         async with line(gateway.stream()) as talking:

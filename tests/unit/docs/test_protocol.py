@@ -12,6 +12,7 @@ import pytest
 from stt_audio.codecs import memory, source
 from stt_audio.live.pipeline import MAX_SILENT_BYTES
 from stt_audio.settings import AudioSettings
+from stt_gateway.core.live import time_limits
 from stt_gateway.core.live.messages import Message, message_from_text
 from stt_gateway.core.live.reorder import MAX_EARLY_BYTES, MAX_EARLY_CHUNKS
 from stt_gateway.core.operation.health import health_view
@@ -30,7 +31,6 @@ from stt_gateway.core.requests.viewer_request import VIEWER_PARAMETERS
 from stt_gateway.core.subtitles.subtitles import LINE_CHARS, LINES
 from stt_gateway.dialects.native import utterance_view
 from stt_gateway.http import connections, protocol, uploads
-from stt_gateway.live import session
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.ws import protocol as ws_protocol
 from stt_gateway.ws.viewer import VIEWER_MESSAGES_AT_ONCE, VIEWER_MESSAGES_PER_S
@@ -293,8 +293,8 @@ def test_limits_are_the_settings_and_constants() -> None:
             assert int(default) == settings[setting.strip("`")], limit
     fixed = {limit: int(default) for limit, default, setting, *_ in rows if setting == "fixed"}
     assert fixed == {
-        "seconds without a message before the first audio": session.FIRST_AUDIO_S,
-        "seconds until the first audio, with keepalives": session.FIRST_AUDIO_KEPT_S,
+        "seconds without a message before the first audio": time_limits.FIRST_AUDIO_S,
+        "seconds until the first audio, with keepalives": time_limits.FIRST_AUDIO_KEPT_S,
         "bytes of a file's or stream's tags, pictures, attached files and index together": source.MAX_HEADER_BYTES,
         "bytes of memory for one index or tag; an MP4 of 15 hours needs as much": memory.MAX_ALLOCATION_BYTES,
         "seconds that opening a file may take": source.OPEN_WITHIN_S,

@@ -46,7 +46,7 @@ def door(replicas: Replicas) -> Admission:
 
 async def knocks(at: Admission) -> str:
     try:
-        await at.check(SessionConfig())
+        await at.admit(SessionConfig())
     except SttError as error:
         return error.code
     return "admitted"
@@ -76,7 +76,7 @@ async def test_who_is_refused_does_not_wait_for_a_newer_list(replicas: Replicas)
 async def test_who_would_be_admitted_does(replicas: Replicas) -> None:
     replicas.free = 1
     at = door(replicas)
-    await at.look(SessionConfig())
+    await at.check(SessionConfig())
     first = await reading(at, replicas)
     second = asyncio.create_task(knocks(at))
     await asyncio.sleep(0.01)
@@ -104,5 +104,5 @@ async def test_looking_takes_no_place(replicas: Replicas, monkeypatch: pytest.Mo
     replicas.free = 1
     at = door(replicas)
     for _ in range(3):
-        await at.look(SessionConfig())
+        await at.check(SessionConfig())
     assert [await knocks(at), await knocks(at)] == ["admitted", "at_capacity"]

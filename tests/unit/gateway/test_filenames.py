@@ -2,7 +2,7 @@
 
 import pytest
 
-from stt_gateway.core.requests.filenames import MAX_FILENAME_CHARS, shown_filename
+from stt_gateway.core.requests.filenames import MAX_FILENAME_CHARS, display_filename
 
 pytestmark = pytest.mark.unit
 
@@ -25,9 +25,9 @@ pytestmark = pytest.mark.unit
     ],
 )
 def test_names_are_fit_to_be_shown(given: str, shown: str) -> None:
-    assert shown_filename(given) == shown
+    assert display_filename(given) == shown
 
 
 def test_long_names_are_cut() -> None:
-    assert shown_filename("n" * 10_000) == "n" * MAX_FILENAME_CHARS
-    assert len(shown_filename("\U0001f3a4" * 10_000)) == MAX_FILENAME_CHARS
+    assert display_filename("n" * 10_000) == "n" * MAX_FILENAME_CHARS
+    assert len(display_filename("\U0001f3a4" * 10_000)) == MAX_FILENAME_CHARS

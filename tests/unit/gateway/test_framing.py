@@ -26,7 +26,7 @@ def test_chunks_of_20_ms_are_joined_to_frames_of_100_ms() -> None:
     assert [len(out) for out in pieces] == [0, 0, 0, 0, 1] * 2
     assert pieces[4] == [Piece(b"".join(chunks[:5]), 1000.0, 1080.0)]
     assert pieces[9] == [Piece(b"".join(chunks[5:]), 1100.0, 1180.0)]
-    assert framer.held_bytes == 0
+    assert framer.buffered_bytes == 0
 
 
 def test_the_first_audio_of_a_session_passes_in_short_frames() -> None:
@@ -93,7 +93,7 @@ def test_samples_stay_whole_over_any_borders(config: SessionConfig, seed: int) -
             assert piece.data
             assert len(piece.data) % sample_bytes == 0
             got += piece.data
-        assert len(got) + framer.held_bytes == len(sent)
+        assert len(got) + framer.buffered_bytes == len(sent)
         assert framer.cut_sample_bytes == len(sent) % sample_bytes
     got += b"".join(piece.data for piece in framer.flush())
     assert got == sent[: len(sent) - len(sent) % sample_bytes]

@@ -56,7 +56,7 @@ def test_a_long_pause_is_no_rhythm() -> None:
 
 def test_one_silence_is_told_once() -> None:
     watch = fed(20.0, 20.0, 10)
-    watch.settled()
+    watch.utterance_ended()
     assert watch.deadline_ms is None
     watch.audio_arrived(400.0, 20.0)
     watch.audio_handled(400.0)

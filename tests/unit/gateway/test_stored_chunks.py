@@ -14,11 +14,11 @@ def test_a_chunk_is_held_when_its_last_byte_is() -> None:
     chunks = StoredChunks(INGEST_START)
     for seq in (1, 2, 3):
         assert chunks.add(seq, b"abcd") == b"abcd"
-    assert chunks.held(4) == IngestPosition(1, 0, 4)
-    assert chunks.held(7) == IngestPosition(1, 3, 7)
-    chunks.stored(chunks.held(7))
-    assert chunks.held(1) == IngestPosition(2, 0, 8)
-    assert chunks.held(0) == IngestPosition(1, 3, 7)
+    assert chunks.position_after(4) == IngestPosition(1, 0, 4)
+    assert chunks.position_after(7) == IngestPosition(1, 3, 7)
+    chunks.stored(chunks.position_after(7))
+    assert chunks.position_after(1) == IngestPosition(2, 0, 8)
+    assert chunks.position_after(0) == IngestPosition(1, 3, 7)
 
 
 def test_chunks_that_never_came_count_as_held_with_those_behind_them() -> None:
@@ -26,16 +26,16 @@ def test_chunks_that_never_came_count_as_held_with_those_behind_them() -> None:
     chunks.add(1, b"ab")
     chunks.skip(4)
     chunks.add(5, b"cd")
-    assert chunks.held(2) == IngestPosition(4, 0, 2)
-    assert chunks.held(4) == IngestPosition(5, 0, 4)
+    assert chunks.position_after(2) == IngestPosition(4, 0, 2)
+    assert chunks.position_after(4) == IngestPosition(5, 0, 4)
 
 
 def test_of_a_chunk_that_is_sent_again_only_the_rest_is_new() -> None:
     chunks = StoredChunks(IngestPosition(6, 3, 100))
     assert chunks.add(7, b"abcdef") == b"def"
     assert chunks.add(8, b"gh") == b"gh"
-    assert chunks.held(3) == IngestPosition(7, 0, 103)
-    assert chunks.held(5) == IngestPosition(8, 0, 105)
+    assert chunks.position_after(3) == IngestPosition(7, 0, 103)
+    assert chunks.position_after(5) == IngestPosition(8, 0, 105)
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -52,7 +52,7 @@ def test_any_chunks_stored_in_any_pieces_over_any_connections_are_stored_once(se
             waiting += chunks.add(seq, sent[seq - 1])
             while waiting and rng.random() < 0.8:
                 piece = waiting[: rng.randint(1, 200)]
-                told = chunks.held(len(piece))
+                told = chunks.position_after(len(piece))
                 chunks.stored(told)
                 log, held, waiting = log + piece, told, waiting[len(piece) :]
             if rng.random() < 0.1:

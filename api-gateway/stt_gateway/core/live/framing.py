@@ -50,12 +50,12 @@ class Framer:
 
     def __init__(self, config: SessionConfig, frame_ms: int, hasty_ms: int = 0) -> None:
         self._sample_bytes = config.frame_bytes()
-        self._whole_from = self._sample_bytes or 1
-        self._bytes_per_ms = self._whole_from * config.sample_rate / 1000
+        self._sample_frame_bytes = self._sample_bytes or 1
+        self._bytes_per_ms = self._sample_frame_bytes * config.sample_rate / 1000
         self._longest_bytes = self._bytes_of(frame_ms) * _LARGEST_FRAMES
         self._hasty_ms = float(hasty_ms)
         self._passed_ms: float | None = None  # arrival of the last container data sent
-        self._held = bytearray()
+        self._buffer = bytearray()
         self._first_ms = 0.0
         self._last_ms = 0.0
         self.join(frame_ms)
@@ -72,19 +72,19 @@ class Framer:
         self._wanted_bytes = self._bytes_of(self._present_ms)
 
     @property
-    def held_bytes(self) -> int:
+    def buffered_bytes(self) -> int:
         """Number of bytes that wait for more, including an incomplete sample."""
-        return len(self._held)
+        return len(self._buffer)
 
     @property
     def cut_sample_bytes(self) -> int:
         """Number of bytes at the end that do not form a whole sample frame yet."""
-        return len(self._held) % self._whole_from
+        return len(self._buffer) % self._sample_frame_bytes
 
     @property
     def due_ms(self) -> float | None:
-        """Time at which the held data must be sent, however small; None when no whole sample is held."""
-        return None if len(self._held) < self._whole_from else self._first_ms + self._present_ms
+        """Time at which the buffered data must be sent, however small; None when no whole sample is buffered."""
+        return None if len(self._buffer) < self._sample_frame_bytes else self._first_ms + self._present_ms
 
     def duration_ms(self, n_bytes: int) -> float | None:
         """Return the duration of ``n_bytes`` of audio; None for a container, where it is not known yet."""
@@ -94,40 +94,40 @@ class Framer:
         """Add a chunk; return the frames that it completes."""
         if not chunk:
             return []
-        if len(self._held) < self._whole_from:
+        if len(self._buffer) < self._sample_frame_bytes:
             self._first_ms = now_ms
         self._last_ms = now_ms
-        self._held += chunk
+        self._buffer += chunk
         if self._sample_bytes is None:
-            return self._take_container() if self._container_is_due(now_ms) else []
-        return self._take() if len(self._held) >= self._wanted_bytes else []
+            return self._pop_container() if self._container_is_due(now_ms) else []
+        return self._pop_samples() if len(self._buffer) >= self._wanted_bytes else []
 
     def flush(self) -> list[Piece]:
-        """Return everything that is held, except an incomplete sample."""
-        return self._take() if self._sample_bytes is not None else self._take_container()
+        """Return everything that is buffered, except an incomplete sample."""
+        return self._pop_samples() if self._sample_bytes is not None else self._pop_container()
 
     def _container_is_due(self, now_ms: float) -> bool:
-        if self._passed_ms is None or len(self._held) >= _CONTAINER_FRAME_BYTES:
+        if self._passed_ms is None or len(self._buffer) >= _CONTAINER_FRAME_BYTES:
             return True
         return now_ms - self._passed_ms >= _DUE_SHARE * self._present_ms
 
-    def _take_container(self) -> list[Piece]:
-        if not self._held:
+    def _pop_container(self) -> list[Piece]:
+        if not self._buffer:
             return []
-        piece = Piece(bytes(self._held), self._first_ms, self._last_ms)
-        self._held.clear()
+        piece = Piece(bytes(self._buffer), self._first_ms, self._last_ms)
+        self._buffer.clear()
         if self._passed_ms is not None:
             self._spend_haste(self._last_ms - self._passed_ms)
         self._passed_ms = self._last_ms
         return [piece]
 
-    def _take(self) -> list[Piece]:
-        whole, longest = self.held_bytes - self.cut_sample_bytes, self._longest_bytes
+    def _pop_samples(self) -> list[Piece]:
+        whole, longest = self.buffered_bytes - self.cut_sample_bytes, self._longest_bytes
         pieces = [
-            Piece(bytes(self._held[start : min(start + longest, whole)]), self._first_ms, self._last_ms)
+            Piece(bytes(self._buffer[start : min(start + longest, whole)]), self._first_ms, self._last_ms)
             for start in range(0, whole, longest)
         ]
-        del self._held[:whole]
+        del self._buffer[:whole]
         self._spend_haste(whole / self._bytes_per_ms)
         return pieces
 
@@ -137,4 +137,4 @@ class Framer:
             self.join(self._normal_ms)
 
     def _bytes_of(self, frame_ms: int) -> int:
-        return int(frame_ms * self._bytes_per_ms) // self._whole_from * self._whole_from
+        return int(frame_ms * self._bytes_per_ms) // self._sample_frame_bytes * self._sample_frame_bytes

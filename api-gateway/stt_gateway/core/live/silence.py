@@ -21,7 +21,7 @@ class SilenceWatch:
         self._intervals: deque[float] = deque(maxlen=RECENT)
         self._durations: deque[float] = deque(maxlen=RECENT)
         self._handled_ms: float | None = None
-        self._unsettled = False
+        self._in_utterance = False
 
     @property
     def threshold_ms(self) -> float:
@@ -35,7 +35,7 @@ class SilenceWatch:
     @property
     def deadline_ms(self) -> float | None:
         """Time at which the client counts as silent; None when there is no utterance to end."""
-        if not self._unsettled or self._handled_ms is None:
+        if not self._in_utterance or self._handled_ms is None:
             return None
         return self._handled_ms + self.threshold_ms
 
@@ -47,7 +47,7 @@ class SilenceWatch:
             self._durations.append(duration_ms)
         else:
             self._durations.append(ASSUMED_CONTAINER_CHUNK_MS if len(self._intervals) < 2 else 0.0)
-        self._unsettled = True
+        self._in_utterance = True
         self._handled_ms = now_ms
 
     def audio_handled(self, now_ms: float) -> None:
@@ -58,6 +58,6 @@ class SilenceWatch:
         """
         self._handled_ms = now_ms
 
-    def settled(self) -> None:
+    def utterance_ended(self) -> None:
         """Note that a control frame ended the utterance: there is nothing to end until more audio comes."""
-        self._unsettled = False
+        self._in_utterance = False

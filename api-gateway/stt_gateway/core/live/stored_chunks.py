@@ -11,12 +11,12 @@ class StoredChunks:
     It begins where the previous connection left off.
     """
 
-    def __init__(self, held: IngestPosition) -> None:
-        self._held_seq = held.seq
-        self._held_end = held.total_bytes - held.next_bytes  # where chunk `_held_seq` ended
+    def __init__(self, position: IngestPosition) -> None:
+        self._stored_seq = position.seq
+        self._stored_seq_end = position.total_bytes - position.next_bytes  # where chunk `_stored_seq` ended
         self._ends: deque[tuple[int, int]] = deque()
-        self._passed = self._held_end
-        self._stored = held.total_bytes
+        self._passed = self._stored_seq_end
+        self._stored = position.total_bytes
 
     @property
     def passed_bytes(self) -> int:
@@ -34,18 +34,19 @@ class StoredChunks:
         """Give up the missing chunks up to ``seq``."""
         self._ends.append((seq, self._passed))
 
-    def held(self, stored_bytes: int) -> IngestPosition:
+    def position_after(self, stored_bytes: int) -> IngestPosition:
         """Return the position that is reached once ``stored_bytes`` more are stored."""
         end = self._stored + stored_bytes
-        seq, seq_end = self._held_seq, self._held_end
+        seq, seq_end = self._stored_seq, self._stored_seq_end
         for number, number_end in self._ends:
             if number_end > end:
                 break
             seq, seq_end = number, number_end
         return IngestPosition(seq, end - seq_end, end)
 
-    def stored(self, held: IngestPosition) -> None:
-        """Note that the log has reached the position ``held``."""
-        self._held_seq, self._held_end, self._stored = held.seq, held.total_bytes - held.next_bytes, held.total_bytes
-        while self._ends and self._ends[0][0] <= held.seq:
+    def stored(self, position: IngestPosition) -> None:
+        """Note that the log has reached ``position``."""
+        self._stored_seq, self._stored = position.seq, position.total_bytes
+        self._stored_seq_end = position.total_bytes - position.next_bytes
+        while self._ends and self._ends[0][0] <= position.seq:
             self._ends.popleft()

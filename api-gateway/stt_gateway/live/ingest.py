@@ -1,0 +1,128 @@
+"""Writer of a session's ingest log: waits for room and for Redis, and explains why a frame was refused."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+
+import redis
+
+from stt_gateway.live.backpressure import PROGRESS, Backpressure
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, IngestPosition
+from stt_shared.contracts.session import SessionConfig
+from stt_shared.process.clock import monotonic_ms
+from stt_shared.process.metrics import REFUSED_WRITES
+from stt_shared.streams.bus import Bus
+from stt_shared.streams.keys import STAGE_GATEWAY
+from stt_shared.streams.ownership import Ownership, WriteResult
+
+FULL_RETRY_S = 0.02
+UNREACHABLE_RETRY_S = 0.1
+REDIS_PATIENCE_MS = 10_000.0
+"""Time that Redis may be unreachable before a session is given up."""
+_FENCE = f"fence:{STAGE_GATEWAY}"
+_CHECKED_FIELDS = ("epoch", _FENCE, "committed_samples", *PROGRESS)
+
+
+class IngestWriter:
+    """Writer of one session's frames. One frame at a time.
+
+    ``seq``: number of the last frame in the log; ``position``: what of the client's audio is in the log.
+    """
+
+    def __init__(
+        self, bus: Bus, owner: Ownership, config: SessionConfig, *, seq: int, position: IngestPosition
+    ) -> None:
+        self._bus = bus
+        self._owner = owner
+        self._seq = seq
+        self._backpressure = Backpressure(config)
+        self._give_up_ms = float("inf")
+        self.position = position
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether a frame waits for room in the full log."""
+        return self._backpressure.is_blocked
+
+    def lift_limit(self) -> None:
+        """Remove the limit of the log: the client sends no more, and the rest is short."""
+        self._backpressure.lift()
+
+    @contextlib.contextmanager
+    def impatient(self) -> Iterator[None]:
+        """Let a frame that waits give up, and later ones wait for nothing, inside the context."""
+        self._give_up_ms = monotonic_ms()
+        try:
+            yield
+        finally:
+            self._give_up_ms = float("inf")
+
+    async def append(self, kind: FrameKind, data: bytes, received_wall_ms: float, position: IngestPosition) -> bool:
+        """Append one frame, with which the log reaches ``position``; return False if the session has ended.
+
+        Raises SttError superseded or unavailable.
+        """
+        frame = Frame(self._seq + 1, kind, data, FrameMeta(received_ms=round(received_wall_ms, 3)))
+        unreachable_since_ms: float | None = None
+        while True:
+            try:
+                written = await self._bus.sessions.append_audio(
+                    self._owner, frame, position, max_bytes=self._backpressure.max_bytes
+                )
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                unreachable_since_ms = unreachable_since_ms or monotonic_ms()
+                if monotonic_ms() > min(unreachable_since_ms + REDIS_PATIENCE_MS, self._give_up_ms):
+                    raise _unreachable() from error
+                await asyncio.sleep(UNREACHABLE_RETRY_S)
+                continue
+            if written in (WriteResult.OK, WriteResult.DUPLICATE):
+                self._seq, self.position = frame.seq, position
+                self._backpressure.stored()
+                return True
+            if written is not WriteResult.FULL:
+                REFUSED_WRITES.labels(written).inc()
+                await self._raise_reason(written)
+                return False
+            self._backpressure.refused()
+            if monotonic_ms() > self._give_up_ms:
+                raise SttError("unavailable", "the session's workers do not keep up; connect again")
+            await asyncio.sleep(FULL_RETRY_S)
+
+    async def check(self) -> int:
+        """Check that the session is still this writer's and not stalled; return its committed samples.
+
+        Raises SttError superseded, unavailable or no_worker, and Redis errors.
+        """
+        epoch, fence, committed, *progress = await self._bus.sessions.fields(self._owner.keys, *_CHECKED_FIELDS)
+        self._check_owner(epoch, fence)
+        await self._backpressure.check(self._bus, self._owner.keys, progress)
+        return int(committed or 0)
+
+    async def is_ours(self) -> bool:
+        """Return whether no other connection has the session. Raises Redis errors."""
+        try:
+            self._check_owner(*await self._bus.sessions.fields(self._owner.keys, "epoch", _FENCE))
+        except SttError:
+            return False
+        return True
+
+    async def _raise_reason(self, written: WriteResult) -> None:
+        """Raise the reason why a frame was refused; return when the session has simply ended."""
+        try:
+            epoch, fence = await self._bus.sessions.fields(self._owner.keys, "epoch", _FENCE)
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            raise _unreachable() from error
+        self._check_owner(epoch, fence)
+        if written is not WriteResult.GONE:
+            raise SttError("unavailable", "the session's store lost part of this session; connect again")
+
+    def _check_owner(self, epoch: bytes | None, fence: bytes | None) -> None:
+        if epoch is None or fence is None:
+            raise SttError("unavailable", "the session's store lost this session; connect again")
+        if epoch.decode() != self._owner.epoch or int(fence) != self._owner.fence:
+            raise SttError("superseded", f"another connection has session {self._owner.keys.id} now")
+
+
+def _unreachable() -> SttError:
+    return SttError("unavailable", "the session's store does not answer; connect again")
