@@ -8,9 +8,9 @@ import httpx2
 import pytest
 import uvicorn
 from fastapi import APIRouter, WebSocket
-from gateway_bench import Gateway, Workers, line, running_gateway, stand_ins
 from redis.asyncio import Redis
 from starlette.requests import HTTPConnection
+from support.gateway_harness import Gateway, Workers, line, running_gateway
 
 from stt_gateway.core.live.messages import Finalize, Keepalive, Message, Stop
 from stt_gateway.core.requests.session_request import Defaults, SessionRequest
@@ -82,12 +82,6 @@ def with_vendor(config: uvicorn.Config) -> None:
 
 def vendor_url(gateway: Gateway, query: str) -> str:
     return gateway.url.replace("http", "ws") + f"/v2/listen?{query}"
-
-
-@pytest.fixture
-async def workers(redis_client: Redis) -> AsyncIterator[Workers]:
-    async with stand_ins(redis_client) as workers:
-        yield workers
 
 
 @pytest.fixture
