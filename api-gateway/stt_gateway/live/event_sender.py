@@ -60,7 +60,9 @@ class EventSender:
         Raises ClientGone, or SttError unavailable when Redis stays unreachable.
         """
         try:
-            await self._send("ready", msgspec.json.encode(self._ready))
+            message = self._dialect.render_event("ready", msgspec.json.encode(self._ready))
+            if message is not None:
+                await self._client.send(message)
         except SlowReader:
             return CLOSE_SLOW_READER
         reading = asyncio.create_task(self._read(), name="events in")
@@ -97,6 +99,7 @@ class EventSender:
                 await asyncio.sleep(0.1)
 
     async def _write(self) -> int:
+        render_event = self._dialect.render_event
         while True:
             event = self._outbox.take()
             self._made_room.set()
@@ -105,8 +108,11 @@ class EventSender:
                 await self._arrived.wait()
                 continue
             head = event.head
+            is_last = head.type in ("done", "error")
+            message = self._render_last(event.body) if is_last else render_event(head.type, event.body)
             try:
-                await self._send(head.type, event.body)
+                if message is not None:
+                    await self._client.send(message)
             except SlowReader:
                 _log.warning("client not reading")
                 return CLOSE_SLOW_READER
@@ -118,12 +124,6 @@ class EventSender:
             if head.type == "error":
                 ERRORS_TOTAL.labels(head.code).inc()
                 return self._dialect.close_code(head.code)
-
-    async def _send(self, kind: str, body: bytes) -> None:
-        is_last = kind in ("done", "error")
-        message = self._render_last(body) if is_last else self._dialect.render_event(kind, body)
-        if message is not None:
-            await self._client.send(message)
 
     def _render_last(self, body: bytes) -> str | bytes | None:
         event = decode_event(body)
