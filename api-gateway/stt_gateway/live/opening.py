@@ -91,7 +91,7 @@ class SessionOpener:
             decode_config(attached.config),
             self._settings,
             seq=attached.audio_seq,
-            held=attached.held,
+            position=attached.held,
             stopped=attached.stopped,
         )
         return session, session.ready(resume.token, True, resume.last_event, self._max_utterance_s)

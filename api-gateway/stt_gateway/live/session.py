@@ -49,16 +49,16 @@ class Session:
         settings: GatewaySettings,
         *,
         seq: int = 0,
-        held: IngestPosition = INGEST_START,
+        position: IngestPosition = INGEST_START,
         had_audio: bool = False,
         stopped: bool = False,
     ) -> None:
         self._bus = bus
         self._settings = settings
-        self._ingest = IngestWriter(bus, owner, config, seq=seq, position=held)
-        self._reorder = Reorder(held.seq)
-        self._chunks = StoredChunks(held)
-        self.framer = Framer(config, settings.frame_ms, HASTY_MS if held == INGEST_START else 0)
+        self._ingest = IngestWriter(bus, owner, config, seq=seq, position=position)
+        self._reorder = Reorder(position.seq)
+        self._chunks = StoredChunks(position)
+        self.framer = Framer(config, settings.frame_ms, HASTY_MS if position == INGEST_START else 0)
         self._silence = SilenceWatch(config.endpointing_ms)
         self._limits = TimeLimits(settings.session_idle_timeout_s, settings.max_session_s, monotonic_ms())
         self._acknowledgement = Acknowledgement()
@@ -66,7 +66,7 @@ class Session:
         self.owner = owner
         self.config = config
         self.timings = StageTimings()
-        self.has_audio = had_audio or held != INGEST_START
+        self.has_audio = had_audio or position != INGEST_START
         """Whether any audio came, stored in Redis or not."""
         self.stopped = stopped
         """Whether nothing more is written: STOP is in the log, or the session has ended."""
