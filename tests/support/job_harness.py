@@ -27,7 +27,8 @@ from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.decode.pool import ModelPool
 from stt_transcriber.files.cutter import FileCutter
 from stt_transcriber.files.worker import ChunkWorker
-from stt_transcriber.live.worker import LiveParts, LiveWorker
+from stt_transcriber.live.parts import LiveParts
+from stt_transcriber.live.worker import LiveWorker
 from support.fake_vad import LoudnessVad
 from support.wiring import bus_on, read_state
 

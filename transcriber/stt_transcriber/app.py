@@ -24,7 +24,8 @@ from stt_transcriber.engines.base import Engine
 from stt_transcriber.engines.registry import load_engine
 from stt_transcriber.files.cutter import FileCutter
 from stt_transcriber.files.worker import ChunkWorker
-from stt_transcriber.live.worker import LiveParts, LiveWorker
+from stt_transcriber.live.parts import LiveParts
+from stt_transcriber.live.worker import LiveWorker
 from stt_transcriber.settings import TranscriberSettings
 from stt_transcriber.vad.models import load_vad
 

@@ -26,7 +26,8 @@ from stt_shared.work.stage import SESSIONS, StageWorker
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, TimedWord
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.decode.pool import ModelPool
-from stt_transcriber.live.worker import LiveParts, LiveWorker
+from stt_transcriber.live.parts import LiveParts
+from stt_transcriber.live.worker import LiveWorker
 
 pytestmark = pytest.mark.contract
 

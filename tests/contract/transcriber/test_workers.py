@@ -28,7 +28,8 @@ from stt_transcriber.decode.pool import ModelPool
 from stt_transcriber.engines.base import EngineError
 from stt_transcriber.files.cutter import FileCutter
 from stt_transcriber.files.worker import ChunkWorker
-from stt_transcriber.live.worker import LiveParts, LiveWorker
+from stt_transcriber.live.parts import LiveParts
+from stt_transcriber.live.worker import LiveWorker
 
 pytestmark = pytest.mark.contract
 
@@ -188,7 +189,7 @@ async def test_a_full_log_with_nothing_to_decode_ends_the_session(
 ) -> None:
     """An utterance that can neither end nor be cut, since the log takes no more of it."""
     monkeypatch.setattr("stt_shared.streams.sessions.MAX_PCM_LOG_SAMPLES", 3 * 16000)
-    monkeypatch.setattr("stt_transcriber.live.worker.DEADLOCKED_MS", 1500.0)
+    monkeypatch.setattr("stt_transcriber.live.session_runner.DEADLOCKED_MS", 1500.0)
     owner = await opened(redis_client, bus, "s")
     async with listening(redis_client, owner.keys) as events:
         *sound, _ = frames((4, True))
@@ -202,8 +203,8 @@ async def test_a_full_log_with_nothing_to_decode_ends_the_session(
 
 
 async def test_a_log_with_room_may_stay_quiet(redis_client: Redis, bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stt_transcriber.live.worker.DEADLOCKED_MS", 500.0)
-    monkeypatch.setattr("stt_transcriber.live.worker.UNFINISHED_MS", 500.0)
+    monkeypatch.setattr("stt_transcriber.live.session_runner.DEADLOCKED_MS", 500.0)
+    monkeypatch.setattr("stt_transcriber.live.session_runner.UNFINISHED_MS", 500.0)
     owner = await opened(redis_client, bus, "s")
     sound = frames((2, True))
     async with listening(redis_client, owner.keys) as events:
@@ -217,7 +218,7 @@ async def test_a_log_with_room_may_stay_quiet(redis_client: Redis, bus: Bus, mon
 async def test_audio_that_is_not_decoded_after_stop_ends_the_session(
     redis_client: Redis, bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stt_transcriber.live.worker.UNFINISHED_MS", 500.0)
+    monkeypatch.setattr("stt_transcriber.live.session_runner.UNFINISHED_MS", 500.0)
     owner = await opened(redis_client, bus, "s")
     gateway = Ownership(owner.keys, "e", keys.STAGE_GATEWAY, 1)
     async with listening(redis_client, owner.keys) as events:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from stt_transcriber.core.audio.vad_gate import GatePolicy
+from stt_transcriber.core.schedule.scheduler import Kind
 
 
 @dataclass(frozen=True)
@@ -29,3 +30,8 @@ class LivePolicy:
     final_budget_wall_ms: int = 300  # deadlines, wall time
     first_budget_wall_ms: int = 300
     show_language_above: float = 0.5  # partials in a less probable language are not shown
+
+    def budget_wall_ms(self, kind: Kind) -> float:
+        """Return how long a decode may wait for a thread before it is late."""
+        budgets = {Kind.FINAL: self.final_budget_wall_ms, Kind.FIRST: self.first_budget_wall_ms}
+        return budgets.get(kind, self.max_partial_interval_ms)

@@ -1,0 +1,57 @@
+"""Writing of a session's outcomes to Redis: events for the client, committed positions, texts for its conversation."""
+
+from stt_shared.contracts.events import Event, Final, Partial
+from stt_shared.process.clock import monotonic_ms, wall_ms
+from stt_shared.process.metrics import REFUSED_WRITES, StageTimings
+from stt_shared.streams.bus import Bus
+from stt_shared.streams.ownership import Ownership, WriteResult
+from stt_shared.streams.sessions import Commit
+from stt_transcriber.core.live.outcome import Advance, Outcome
+from stt_transcriber.decode.text_metrics import count_unrecognized
+from stt_transcriber.live.conversation import Speaker
+
+
+class SessionLost(Exception):
+    """Redis refused a write, or the session was superseded: it has another owner, or has ended."""
+
+
+class OutcomeWriter:
+    """Writer of one session's outcomes. Its methods raise SessionLost when the session has another owner."""
+
+    def __init__(self, bus: Bus, owner: Ownership, speaker: Speaker, timings: StageTimings) -> None:
+        self._bus = bus
+        self._owner = owner
+        self._speaker = speaker
+        self._timings = timings
+
+    async def write(self, outcome: Outcome) -> None:
+        """Write an outcome: its event and its committed position in one step."""
+        event, commit = outcome.event, _commit_of(outcome.advance)
+        if event is None:
+            assert commit is not None
+            _check(await self._bus.sessions.commit(self._owner, commit))
+            return
+        began = monotonic_ms()
+        # Before the commit: if this worker died after it, no other would send this final again.
+        if isinstance(event, Final) and (utterance := self._speaker.utterance(event, wall_ms())):
+            await self._bus.conversations.send(utterance)
+        await self.emit(event, commit)
+        self._timings.add("emit", monotonic_ms() - began)
+        count_unrecognized(event)
+        if isinstance(event, Partial) and (unsettled := self._speaker.unsettled(event)):
+            await self._bus.conversations.publish_live(unsettled)
+
+    async def emit(self, event: Event, commit: Commit | None = None) -> None:
+        """Write an event."""
+        written, _ = await self._bus.sessions.emit(self._owner, event, commit)
+        _check(written)
+
+
+def _commit_of(advance: Advance | None) -> Commit | None:
+    return None if advance is None else Commit(advance.samples, advance.seq, advance.context)
+
+
+def _check(written: WriteResult) -> None:
+    if written in (WriteResult.FENCED, WriteResult.GONE, WriteResult.HOLE):
+        REFUSED_WRITES.labels(written.value).inc()
+        raise SessionLost(written.value)

@@ -1,0 +1,239 @@
+"""Input and output of core/live/session.py: frames from Redis, decodes from the pool, outcomes to Redis."""
+
+import asyncio
+from typing import Protocol
+
+import structlog
+
+from stt_shared.contracts.errors import ERRORS, SttError
+from stt_shared.contracts.events import Error, Event, Notice
+from stt_shared.contracts.frames import Frame, FrameKind
+from stt_shared.contracts.session import session_state
+from stt_shared.process.clock import monotonic_ms, wall_ms
+from stt_shared.process.metrics import ERRORS_TOTAL, StageTimings
+from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.streams.reader import LogHole
+from stt_shared.streams.sessions import pcm_log_is_full
+from stt_shared.work.stage import Assignment
+from stt_transcriber.core.decoding import DecodeRequest
+from stt_transcriber.core.live.outcome import Outcome
+from stt_transcriber.core.live.session import LiveSession
+from stt_transcriber.core.schedule.draft_throttle import DraftThrottle
+from stt_transcriber.core.schedule.pacing import DraftPacing
+from stt_transcriber.core.schedule.scheduler import Kind
+from stt_transcriber.decode.pool import Decoded
+from stt_transcriber.decode.text_metrics import REJECTED
+from stt_transcriber.live.conversation import Speaker
+from stt_transcriber.live.outcome_writer import OutcomeWriter, SessionLost
+from stt_transcriber.live.parts import LiveParts
+from stt_transcriber.live.steps import SessionSteps
+
+DEADLOCKED_MS = 5000.0
+"""Time without a frame after which a full log with nothing to decode counts as deadlocked."""
+UNFINISHED_MS = 60_000.0
+"""Longest wait for audio once the client has sent `stop`."""
+_CHECKED_FIELDS = ("epoch", "state", "stopped", "pcm_seq", "pcm_samples", "committed_seq", "committed_samples")
+
+
+class SpeakingSessions(Protocol):
+    """Record of the sessions that are in the middle of an utterance; they share the model's time."""
+
+    def set_speaking(self, runner: "SessionRunner", speaking: bool) -> None:
+        """Record whether a session is in the middle of an utterance."""
+        ...
+
+    def pace(self, now_ms: float) -> DraftPacing:
+        """Return how often each of them may have a draft."""
+        ...
+
+
+class SessionRunner:
+    """Runner of one session from its committed position to `done`; as a ``DecodeSource``, it requests its decodes."""
+
+    def __init__(self, parts: LiveParts, speaking: SpeakingSessions, assignment: Assignment) -> None:
+        self._parts = parts
+        self._speaking = speaking
+        self._assignment = assignment
+        self._owner = assignment.owner
+        self.session_id = assignment.owner.keys.id
+        self.key = f"live {self.session_id} {assignment.owner.epoch}"
+        self.log = structlog.get_logger().bind(session_id=self.session_id)
+        state = session_state(assignment.fields)
+        self._committed_seq = state.committed_seq
+        self._committed_samples = state.committed_samples
+        self._session = LiveSession(
+            self.session_id,
+            state.config,
+            parts.policy,
+            parts.new_vad(),
+            committed_samples=state.committed_samples,
+            committed_seq=state.committed_seq,
+            finals=state.finals,
+            context=state.context,
+            showing=state.partial > 0,
+        )
+        self._timings = StageTimings()
+        speaker = Speaker(self.session_id, state.config, assignment.fields)
+        self._writer = OutcomeWriter(parts.bus, assignment.owner, speaker, self._timings)
+        self._steps = SessionSteps(None)
+        self._drafts = DraftThrottle()
+        self._turn = asyncio.Lock()  # serializes state changes and their events
+        self._over = asyncio.Event()
+        self._failure: BaseException | None = None
+
+    async def run(self) -> None:
+        """Run the session until it is over. Raises SessionLost when it has another owner or is gone."""
+        try:
+            self._steps = SessionSteps(await self._parts.guard.session(self._assignment, "committed_samples"))
+        except SttError as error:
+            await self._fail(error.code, error.message)
+            return
+        reading = asyncio.create_task(self._read(), name="session frames")
+        waiting = asyncio.create_task(self._over.wait(), name="session end")
+        try:
+            await asyncio.wait({reading, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if reading.done():
+                reading.result()
+                await waiting
+            if self._failure is not None:
+                raise self._failure
+        finally:
+            await cancel_and_wait(reading, waiting)
+            # Under the lock: an outcome that is being applied must not begin a step that nothing ends.
+            async with self._turn:
+                await self._steps.clear()
+
+    async def _read(self) -> None:
+        reader = self._parts.bus.sessions.read_pcm(self._owner.keys, self._committed_seq)
+        last_frame_ms = monotonic_ms()
+        try:
+            async for frame in reader.items():
+                if frame is None:
+                    async with self._turn:
+                        await self._steps.pause()
+                    if not await self._can_continue(monotonic_ms() - last_frame_ms):
+                        return
+                    continue
+                last_frame_ms = monotonic_ms()
+                await self._feed(frame)
+                if frame.kind is FrameKind.STOP:
+                    return
+        except LogHole as hole:
+            async with self._turn:
+                self.log.error("audio lost", position=hole.position, found=hole.found)
+                await self._fail("internal", "audio was lost on its way to the transcriber")
+
+    async def _can_continue(self, quiet_ms: float) -> bool:
+        """Check that the session is still owned and can continue; called after each second without frames.
+
+        A session that was superseded or has ended gets no more frames that would reveal it. Returns False once the
+        session is over; raises SessionLost when it has another owner or is gone.
+        """
+        epoch, state, stopped, *positions = await self._parts.bus.client.hmget(self._owner.keys.state, _CHECKED_FIELDS)
+        if epoch != self._owner.epoch.encode() or state != b"active":
+            raise SessionLost("superseded, ended or expired")
+        async with self._turn:
+            if self._over.is_set():
+                return False
+            if quiet_ms >= self._parts.silence_s * 1000:
+                await self._fail("idle", f"no audio for {self._parts.silence_s:g} s")
+            elif self._steps.decoding:
+                return True
+            elif quiet_ms >= DEADLOCKED_MS and pcm_log_is_full(*(int(position or 0) for position in positions)):
+                self.log.error("session stalled", cause="log full, nothing to decode")
+                await self._fail("internal", "the session came to a standstill; connect again")
+            elif quiet_ms >= UNFINISHED_MS and stopped:
+                await self._fail("no_worker", f"the end of the audio was not decoded within {UNFINISHED_MS / 1000:g} s")
+            else:
+                return True
+        return False
+
+    async def _feed(self, frame: Frame) -> None:
+        meta = frame.meta
+        async with self._turn, self._steps.frame(meta.received_ms):
+            began = monotonic_ms()
+            self._session.feed(frame, wall_ms())
+            if frame.kind is FrameKind.AUDIO:
+                self._timings.add("queue", meta.queue_ms)
+                self._timings.add("decode", meta.decode_ms)
+                self._timings.add("vad", monotonic_ms() - began)
+            await self._proceed()
+
+    def next_request(self) -> DecodeRequest | None:
+        """Begin the decode that is due; called by the pool when the model is free."""
+        ticket = self._session.begin()
+        if ticket is None:
+            self._steps.cancel_decode()
+            return None
+        self._drafts.began(monotonic_ms())
+        return ticket.request
+
+    async def deliver(self, decoded: Decoded) -> None:
+        """Apply the outcome of a decode."""
+        try:
+            async with self._turn:
+                if not self._over.is_set():
+                    async with self._steps.result():
+                        await self._apply(decoded)
+        except BaseException as error:
+            self._failure = error
+            self._over.set()
+            if not isinstance(error, Exception):
+                raise
+
+    async def _apply(self, decoded: Decoded) -> None:
+        self._timings.add("buffer", decoded.waited_ms)
+        self._timings.add("infer", decoded.took_ms)
+        if decoded.hypothesis is None:
+            self._session.fail(wall_ms())
+        else:
+            self._session.apply(decoded.hypothesis, wall_ms())
+        await self._proceed()
+
+    async def _proceed(self) -> None:
+        """Act on any change: write outcomes, request the decode that is due, end a finished session."""
+        for outcome in self._session.take_outcomes():
+            await self._write(outcome)
+        while self._session.rejected:
+            REJECTED.labels(self._session.rejected.pop()).inc()
+        if self._session.finished:
+            await self._finish()
+            return
+        self._speaking.set_speaking(self, self._session.speaking)
+        await self._request_decode()
+
+    async def _write(self, outcome: Outcome) -> None:
+        await self._writer.write(outcome)
+        if outcome.advance is not None and outcome.advance.samples > self._committed_samples:
+            await self._steps.clear()
+
+    async def _request_decode(self) -> None:
+        now_ms = monotonic_ms()
+        pacing = self._speaking.pace(now_ms)
+        self._session.speculates = pacing.spare
+        kind = self._session.due_decode()
+        if kind is None:
+            return
+        if kind is not Kind.FINAL:
+            if self._drafts.pauses(pacing):
+                message = "overloaded: partial results are paused; finals are not affected"
+                notice = Notice(session_id=self.session_id, code="partials_paused", message=message)
+                await self._write(Outcome(notice))
+            if not self._drafts.allows(pacing, now_ms, just_begun=self._session.has_just_begun):
+                return
+        await self._steps.begin_decode()
+        self._parts.pool.submit(kind, self._parts.policy.budget_wall_ms(kind), self)
+
+    async def _finish(self) -> None:
+        if error := self._session.stop_error:
+            await self._fail(error.code if error.code in ERRORS else "internal", error.message)
+            return
+        await self._end(self._session.done(dict(self._timings.summary())))
+
+    async def _fail(self, code: str, message: str) -> None:
+        ERRORS_TOTAL.labels(code).inc()
+        await self._end(Error(session_id=self.session_id, code=code, message=message, retryable=ERRORS[code].retryable))
+
+    async def _end(self, event: Event) -> None:
+        await self._writer.emit(event)
+        self._over.set()
