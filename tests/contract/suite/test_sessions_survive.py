@@ -71,8 +71,9 @@ async def opened(client: Redis, session_id: str) -> Ownership:
 
 async def said(client: Redis, session_id: str, frames: Sequence[Frame]) -> None:
     owner = await opened(client, session_id)
+    bus = bus_on(client)
     for frame in frames:
-        assert await bus_on(client).sessions.append_pcm(owner, frame, consumed=0) is WriteResult.OK
+        assert await bus.sessions.append_pcm(owner, frame, consumed=0) is WriteResult.OK
 
 
 async def stop(client: Redis, session_id: str, frames: Sequence[Frame]) -> None:
@@ -361,7 +362,8 @@ async def test_without_counting_a_stream_kills_decoders_for_ever(
     """The negative twin."""
     monkeypatch.setattr(crash_guard, "MAX_SESSION_CRASHES", 1000)
     owner = await opened(redis_client, DEADLY)
+    bus = bus_on(redis_client)
     for frame in speech((2, LOUD), poison_at_s=1.0):
-        await bus_on(redis_client).sessions.append_audio(owner, frame)
+        await bus.sessions.append_audio(owner, frame)
     assert await audio_processors(5) == 5
     assert (await read_state(redis_client, owner.keys))[b"state"] == b"active"
