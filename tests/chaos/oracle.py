@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, TimedWord
-from stt_transcriber.engines.request import check_request, nothing_heard
+from stt_transcriber.engines.request import check_request, empty_hypothesis
 
 FRAME_SAMPLES = 1600
 CODE_SAMPLES = 960
@@ -127,7 +127,7 @@ class OracleEngine:
             for index, at in heard(samples)
         )
         if not words:
-            return nothing_heard(request)
+            return empty_hypothesis(request)
         return Hypothesis(" ".join(spoken.text for spoken in words), words, "en", 1.0, 0.0, 0.0, 1.0)
 
 

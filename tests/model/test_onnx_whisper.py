@@ -56,7 +56,7 @@ def logprobs_along(engine: OnnxWhisperEngine, samples: Audio, text: Sequence[int
     width = fed.shape[1]
     encoding = engine._whisper.encode(samples, 30.0, 0)
     states, _ = engine._whisper.batch([encoding]).run(fed, np.arange(width)[None], np.tri(width, dtype=np.bool_)[None])
-    count = engine._tokens.end + 1
+    count = engine._rules.end + 1
     tokens, falling = engine._whisper.choose(states[0, len(start) - 1 :], count)
     logprobs = np.empty_like(falling)
     np.put_along_axis(logprobs, tokens, falling, axis=1)
@@ -96,7 +96,7 @@ def test_next_tokens_are_those_of_the_original_in_float32(
         with torch.inference_mode():
             encoding = model.encoder(whisper.log_mel_spectrogram(whisper.pad_or_trim(samples))[None])
             scores = model.decoder(torch.tensor([[*start, *text]]), encoding)[0, len(start) - 1 :].numpy()
-        scores = scores[:, : onnx_tiny._tokens.end + 1].copy()
+        scores = scores[:, : onnx_tiny._rules.end + 1].copy()
         scores[:, [token for token in never if token < scores.shape[1]]] = -1e9
         own.append(logprobs_along(onnx_tiny, samples, text))
         theirs.append(log_softmax(scores))
@@ -149,7 +149,7 @@ def test_only_pieces_of_files_are_decoded_as_such(onnx_tiny: OnnxWhisperEngine) 
     piece = DecodeRequest(np.zeros(16_000, np.float32), "en", quality=Quality.FILE)
     with pytest.raises(EngineError, match="by decode_files"):
         onnx_tiny.decode([piece, piece])
-    with pytest.raises(EngineError, match="only pieces"):
+    with pytest.raises(EngineError, match="only chunks"):
         onnx_tiny.decode_files([replace(piece, quality=Quality.FULL)], go)
 
 
@@ -166,8 +166,8 @@ def test_next_tokens_are_those_of_ctranslate2(
         result: Any = reference._whisper.generate(
             encoding, [task_tokens(onnx)], beam_size=1, max_length=200, return_logits_vocab=True
         )[0]
-        text = [token for token in result.sequences_ids[0] if token < onnx._tokens.end]
-        scores = np.stack([np.array(step).reshape(-1)[: onnx._tokens.end + 1] for step in result.logits[0]])
+        text = [token for token in result.sequences_ids[0] if token < onnx._rules.end]
+        scores = np.stack([np.array(step).reshape(-1)[: onnx._rules.end + 1] for step in result.logits[0]])
         # No text begins with an end, which it takes into account and the forced text does not.
         theirs.append(log_softmax(np.maximum(scores, -1e9))[1 : len(text)])
         own.append(logprobs_along(onnx, samples, text)[1 : len(text)])
@@ -195,7 +195,7 @@ def tie(engine: OnnxWhisperEngine, request: DecodeRequest, one: list[int], other
     states, _ = engine._whisper.batch([encoding]).run(fed, np.arange(width)[None], np.tri(width, dtype=np.bool_)[None])
     tokens, logprobs = engine._whisper.choose(states[0, -1:], 1000)
     chances = dict(zip(tokens[0].tolist(), logprobs[0].tolist(), strict=True))
-    pair = [[*text, engine._tokens.end][same] for text in (one, other)]
+    pair = [[*text, engine._rules.end][same] for text in (one, other)]
     return float(abs(chances[pair[0]] - chances[pair[1]]))
 
 

@@ -131,11 +131,11 @@ def test_words_at_the_edge_are_not_safe_and_those_before_it_are(openai_tiny: Any
 
 
 def test_a_jump_back_is_not_safe() -> None:
-    assert attention.settled_tokens([10, 40, 90, 300], 500) == 3
-    assert attention.settled_tokens([10, 40, 489, 300], 500) == 1
-    assert attention.settled_tokens([10, 40, 300, 20, 310], 500) == 2
-    assert attention.settled_tokens([0], 1) == 0
-    assert attention.settled_tokens([], 500) == 0
+    assert attention.safe_tokens([10, 40, 90, 300], 500) == 3
+    assert attention.safe_tokens([10, 40, 489, 300], 500) == 1
+    assert attention.safe_tokens([10, 40, 300, 20, 310], 500) == 2
+    assert attention.safe_tokens([0], 1) == 0
+    assert attention.safe_tokens([], 500) == 0
 
 
 def test_the_token_limit_is_told(openai_tiny: Any, beckett: Audio, monkeypatch: pytest.MonkeyPatch) -> None:

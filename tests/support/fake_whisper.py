@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from stt_transcriber.engines.onnx.file_model import FileWhisper
 from stt_transcriber.engines.onnx.model import Encoding, Floats, OnnxWhisper
-from stt_transcriber.engines.onnx.search import Job, Tokens
+from stt_transcriber.engines.onnx.search import TokenRules, Window
 
 END = 9
-TOKENS = Tokens(end=END, not_first=frozenset({8, END}))
+RULES = TokenRules(end=END, not_first=frozenset({8, END}))
 """0…7 are words; no text begins with 8."""
 START = (101, 102, 103)
 """Context and task tokens are beyond the words, as they are in Whisper."""
@@ -25,13 +25,13 @@ Says = Callable[[int, Text], Floats]
 """Window and text, start included -> probabilities float32 [10]."""
 
 
-def window(name: int) -> Encoding:
+def encoding(name: int) -> Encoding:
     """The encoding of window ``name``."""
     return Encoding({}, np.full(3, name, np.float32), 3)
 
 
-def job(guess: Sequence[int] = (), *, name: int = 1, start: Sequence[int] = START, limit: int = 20) -> Job:
-    return Job(window(name), start, 1, limit, guess)
+def window(guess: Sequence[int] = (), *, name: int = 1, start: Sequence[int] = START, limit: int = 20) -> Window:
+    return Window(encoding(name), start, 1, limit, guess)
 
 
 def babble(name: int, text: Text) -> Floats:

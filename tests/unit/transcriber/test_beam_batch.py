@@ -3,20 +3,20 @@
 from collections.abc import Sequence
 
 import pytest
-from support.fake_whisper import START, TOKENS, FakeWhisper, babble, job
+from support.fake_whisper import RULES, START, FakeWhisper, babble, window
 
 from stt_transcriber.engines.onnx import beam, beam_batch
-from stt_transcriber.engines.onnx.search import Job, Text
+from stt_transcriber.engines.onnx.search import DecodedText, Window
 
 pytestmark = pytest.mark.unit
 
 
-def run_together(jobs: Sequence[Job], beam_size: int = 3, *, may_repeat: bool = True) -> list[Text]:
+def run_together(windows: Sequence[Window], beam_size: int = 3, *, may_repeat: bool = True) -> list[DecodedText]:
     model = FakeWhisper(babble).as_file_model
-    return beam_batch.decode(model, TOKENS, jobs, beam_size, lambda: None, may_repeat=may_repeat)
+    return beam_batch.decode(model, RULES, windows, beam_size, lambda: None, may_repeat=may_repeat)
 
 
-def assert_same(found: Text, alone: Text) -> None:
+def assert_same(found: DecodedText, alone: DecodedText) -> None:
     assert (found.tokens, found.logprobs, found.truncated) == (alone.tokens, alone.logprobs, alone.truncated)
     assert found.no_speech_prob == alone.no_speech_prob
     assert [row.tolist() for row in found.attention] == [row.tolist() for row in alone.attention]
@@ -25,9 +25,9 @@ def assert_same(found: Text, alone: Text) -> None:
 @pytest.mark.parametrize("beam_size", [1, 2, 5])
 @pytest.mark.parametrize("may_repeat", [True, False])
 def test_windows_say_what_each_says_alone(beam_size: int, may_repeat: bool) -> None:
-    jobs = [job(name=name, limit=limit) for name, limit in enumerate((20, 3, 20, 1, 20, 20, 8))]
-    found = run_together(jobs, beam_size, may_repeat=may_repeat)
-    alone = [beam.decode(FakeWhisper(babble).as_model, TOKENS, one, beam_size, may_repeat=may_repeat) for one in jobs]
+    windows = [window(name=name, limit=limit) for name, limit in enumerate((20, 3, 20, 1, 20, 20, 8))]
+    found = run_together(windows, beam_size, may_repeat=may_repeat)
+    alone = [beam.decode(FakeWhisper(babble).as_model, RULES, one, beam_size, may_repeat=may_repeat) for one in windows]
     assert len({len(text.tokens) for text in alone}) > 2, "they end at different steps"
     for text, other in zip(found, alone, strict=True):
         assert_same(text, other)
@@ -35,13 +35,13 @@ def test_windows_say_what_each_says_alone(beam_size: int, may_repeat: bool) -> N
 
 def test_windows_with_contexts_of_different_lengths_are_answered_in_their_order() -> None:
     starts = [START, (*START, 104), START, (*START, 104, 105)]
-    jobs = [job(name=name, start=start) for name, start in enumerate(starts)]
-    for text, one in zip(run_together(jobs), jobs, strict=True):
-        assert_same(text, beam.decode(FakeWhisper(babble).as_model, TOKENS, one, 3))
+    windows = [window(name=name, start=start) for name, start in enumerate(starts)]
+    for text, one in zip(run_together(windows), windows, strict=True):
+        assert_same(text, beam.decode(FakeWhisper(babble).as_model, RULES, one, 3))
 
 
 def test_it_gives_way_before_each_run_of_the_decoder() -> None:
     model = FakeWhisper(babble)
     given: list[int] = []
-    beam_batch.decode(model.as_file_model, TOKENS, [job(), job(name=2)], 3, lambda: given.append(model.runs))
+    beam_batch.decode(model.as_file_model, RULES, [window(), window(name=2)], 3, lambda: given.append(model.runs))
     assert given == list(range(model.runs))

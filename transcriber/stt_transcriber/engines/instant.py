@@ -9,7 +9,7 @@ from pathlib import Path
 from stt_shared.contracts.engines import EngineName
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, TimedWord
-from stt_transcriber.engines.request import check_request, nothing_heard
+from stt_transcriber.engines.request import check_request, empty_hypothesis
 
 WORD = "word"
 
@@ -33,7 +33,7 @@ class InstantEngine:
     def _answer(self, request: DecodeRequest) -> Hypothesis:
         check_request(request, self.languages)
         if not len(request.samples):
-            return nothing_heard(request)
+            return empty_hypothesis(request)
         spoken = TimedWord(WORD, 0.0, len(request.samples) / AUDIO_RATE_HZ, 1.0)
         return Hypothesis(WORD, (spoken,), "en", 1.0, 0.0, 0.0, 1.0)
 

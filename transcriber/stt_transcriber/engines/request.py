@@ -55,7 +55,7 @@ def spoken_language(request: DecodeRequest, detected: str, probability: float) -
     return detected, probability
 
 
-def nothing_heard(request: DecodeRequest) -> Hypothesis:
+def empty_hypothesis(request: DecodeRequest) -> Hypothesis:
     """Return the hypothesis for empty audio."""
     return Hypothesis("", (), request.language or "en", 0.0, 0.0, 1.0, 0.0)
 

@@ -22,8 +22,8 @@ from stt_transcriber.engines.fallback import Candidate, better_of
 from stt_transcriber.engines.request import (
     check_request,
     context_tokens,
+    empty_hypothesis,
     loop_limit,
-    nothing_heard,
     repeats_itself,
     spoken_language,
     token_limit,
@@ -107,7 +107,7 @@ class FasterWhisperEngine:
     def _decode_one(self, request: DecodeRequest) -> Hypothesis:
         check_request(request, self.languages)
         if len(request.samples) == 0:
-            return nothing_heard(request)
+            return empty_hypothesis(request)
         try:
             return self._decode(request)
         except (RuntimeError, ValueError) as error:

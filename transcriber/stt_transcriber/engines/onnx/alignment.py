@@ -20,18 +20,18 @@ def token_starts(attention: NDArray[np.float32]) -> NDArray[np.int64]:
     seen = (shares - shares.mean(axis=0)) / (shares.std(axis=0) + 1e-6)
     # gain[i, t]: attention that token i has collected before position t.
     gain = np.concatenate([np.zeros((tokens, 1)), np.cumsum(seen, axis=1)], axis=1)
-    # best[t]: the most that the tokens before i can collect if i begins at t; begun[i, t]: the same less gain[i, t].
+    # best[t]: the most that the tokens before i can collect if i begins at t; started[i, t]: the same less gain[i, t].
     best = np.full(positions + 1, -np.inf)
     best[0] = 0.0
-    begun = np.empty((tokens, positions + 1))
+    started = np.empty((tokens, positions + 1))
     for token in range(tokens):
-        begun[token] = best - gain[token]
-        best = np.maximum.accumulate(begun[token]) + gain[token]
+        started[token] = best - gain[token]
+        best = np.maximum.accumulate(started[token]) + gain[token]
     starts = np.zeros(tokens, np.int64)
     end = positions
     for token in range(tokens - 1, -1, -1):
         # The latest of equal starts: a token takes no position that fits an earlier token equally well.
-        candidates = begun[token, : end + 1]
+        candidates = started[token, : end + 1]
         end = starts[token] = end - int(candidates[::-1].argmax())
     rising: NDArray[np.int64] = np.minimum(starts, positions - 1)
     return rising

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stt_transcriber.engines.onnx.model import Floats, OnnxWhisper
-from stt_transcriber.engines.onnx.search import Job, Text, Tokens
+from stt_transcriber.engines.onnx.search import DecodedText, TokenRules, Window
 
 _REPEAT_TOKENS = 4
 
@@ -40,20 +40,20 @@ class Search:
     """Search over one window, without the model: given the tokens that may follow each beam, it decides which continue.
 
     The search ends when ``beam_size`` texts have ended and no text that still grows, although longer, is more probable
-    as a whole: where speech repeats itself, short texts end early and often. The job's guess is not used: the same
+    as a whole: where speech repeats itself, short texts end early and often. The window's guess is not used: the same
     window always gives the same text. Without ``may_repeat``, no sequence of four tokens occurs twice in one text.
     """
 
     def __init__(
-        self, tokens: Tokens, job: Job, beam_size: int, no_speech_prob: float, *, may_repeat: bool = True
+        self, rules: TokenRules, window: Window, beam_size: int, no_speech_prob: float, *, may_repeat: bool = True
     ) -> None:
-        self._tokens = tokens
-        self._job = job
+        self._rules = rules
+        self._window = window
         self._beam_size = beam_size
         self._no_speech_prob = no_speech_prob
         self._may_repeat = may_repeat
-        self._width = len(job.start)
-        self._ended: list[tuple[float, Text]] = []
+        self._width = len(window.start)
+        self._ended: list[tuple[float, DecodedText]] = []
         self._likeliest = float("-inf")  # highest total log-probability of the ended texts
         self.live = [_Beam(0.0, [], [], [], np.ones(self._width, np.bool_))]
 
@@ -62,14 +62,14 @@ class Search:
         """Number of best tokens that must be known after each beam."""
         # Up to this many of a text's best continuations may be rejected as repetitions; others must be left.
         repeats = 0 if self._may_repeat else len(self.live[0].tokens)
-        return self._beam_size + 1 + len(self._tokens.not_first) + repeats
+        return self._beam_size + 1 + len(self._rules.not_first) + repeats
 
     @property
-    def place(self) -> int:
+    def position(self) -> int:
         """Position of the beams' newest tokens, counted in start and text."""
         return self._width + len(self.live[0].tokens) - 1
 
-    def step(self, chosen: NDArray[np.int64], logprobs: Floats, attention: Floats) -> Text | None:
+    def step(self, chosen: NDArray[np.int64], logprobs: Floats, attention: Floats) -> DecodedText | None:
         """Extend the beams by one token; return the text once it is found, otherwise None.
 
         ``chosen``, ``logprobs``: the ``wanted`` best tokens after each live beam, in descending order, [beams, wanted];
@@ -82,16 +82,20 @@ class Search:
                 break
             beam = self.live[step.beam]
             taken, looked = [*beam.logprobs, step.logprob], [*beam.attention, attention[step.beam]]
-            if step.token == self._tokens.end:
+            if step.token == self._rules.end:
                 self._likeliest = max(self._likeliest, step.total)
-                self._ended.append((step.total / len(taken), Text(self._no_speech_prob, beam.tokens, taken, looked)))
+                self._ended.append(
+                    (step.total / len(taken), DecodedText(self._no_speech_prob, beam.tokens, taken, looked))
+                )
             else:
                 grown.append(_Beam(step.total, [*beam.tokens, step.token], taken, looked, beam.seen))
-        live = [beam for beam in grown if not self._job.is_too_long(beam.tokens[:-1])]
+        live = [beam for beam in grown if not self._window.is_too_long(beam.tokens[:-1])]
         growing = any(beam.total > self._likeliest for beam in live)
         if grown and not live and not self._ended:
             longest = grown[0]
-            return Text(self._no_speech_prob, longest.tokens[:-1], longest.logprobs, longest.attention, truncated=True)
+            return DecodedText(
+                self._no_speech_prob, longest.tokens[:-1], longest.logprobs, longest.attention, truncated=True
+            )
         if not live or (len(self._ended) >= self._beam_size and not growing):
             return max(self._ended, key=lambda scored: scored[0])[1]
         self.live = live
@@ -103,23 +107,25 @@ class Search:
             _Step(beam.total + float(logprob), index, int(token), float(logprob))
             for index, beam in enumerate(self.live)
             for token, logprob in zip(chosen[index], logprobs[index], strict=True)
-            if (beam.tokens or int(token) not in self._tokens.not_first)
+            if (beam.tokens or int(token) not in self._rules.not_first)
             and (self._may_repeat or not _repeats(beam.tokens, int(token)))
         ]
         return sorted(steps, key=lambda step: -step.total)[: 2 * self._beam_size]
 
 
-def decode(model: OnnxWhisper, tokens: Tokens, job: Job, beam_size: int, *, may_repeat: bool = True) -> Text:
+def decode(
+    model: OnnxWhisper, rules: TokenRules, window: Window, beam_size: int, *, may_repeat: bool = True
+) -> DecodedText:
     """Return the text with the highest mean log-probability, including the end token (Whisper's length normalisation).
 
     See ``Search``.
     """
-    batch = model.batch([job.encoding])
-    width = len(job.start)
+    batch = model.batch([window.encoding])
+    width = len(window.start)
     states, attention = batch.run(
-        np.array([job.start], np.int64), np.arange(width)[None], np.tri(width, dtype=np.bool_)[None]
+        np.array([window.start], np.int64), np.arange(width)[None], np.tri(width, dtype=np.bool_)[None]
     )
-    search = Search(tokens, job, beam_size, model.no_speech_prob(states[0, job.sot]), may_repeat=may_repeat)
+    search = Search(rules, window, beam_size, model.no_speech_prob(states[0, window.sot]), may_repeat=may_repeat)
     states, attention = states[:, -1:], attention[:, -1:]
     while True:
         chosen, logprobs = model.choose(states[0], search.wanted)
@@ -131,8 +137,8 @@ def decode(model: OnnxWhisper, tokens: Tokens, job: Job, beam_size: int, *, may_
             others = np.zeros(batch.columns - len(beam.seen), np.bool_)
             beam.seen = np.concatenate([beam.seen, others, own[row]])
         newest = np.array([[beam.tokens[-1] for beam in live]], np.int64)
-        places = np.full_like(newest, search.place)
-        states, attention = batch.run(newest, places, np.stack([beam.seen for beam in live])[None])
+        positions = np.full_like(newest, search.position)
+        states, attention = batch.run(newest, positions, np.stack([beam.seen for beam in live])[None])
 
 
 def _repeats(text: list[int], token: int) -> bool:

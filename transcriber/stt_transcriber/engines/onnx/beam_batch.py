@@ -14,60 +14,60 @@ from numpy.typing import NDArray
 from stt_transcriber.engines.base import GiveWay
 from stt_transcriber.engines.onnx.beam import Search
 from stt_transcriber.engines.onnx.file_model import FileBatch, FileWhisper
-from stt_transcriber.engines.onnx.search import Job, Text, Tokens
+from stt_transcriber.engines.onnx.search import DecodedText, TokenRules, Window
 
 
 def decode(
     model: FileWhisper,
-    tokens: Tokens,
-    jobs: Sequence[Job],
+    rules: TokenRules,
+    windows: Sequence[Window],
     beam_size: int,
     give_way: GiveWay,
     *,
     may_repeat: bool = True,
-) -> list[Text]:
-    """Return the result of ``beam.decode`` for each job; calls ``give_way`` before each run of the decoder."""
-    texts: dict[int, Text] = {}
-    for width in sorted({len(job.start) for job in jobs}):
-        alike = [index for index, job in enumerate(jobs) if len(job.start) == width]
-        run_together = _decode(model, tokens, [jobs[index] for index in alike], beam_size, give_way, may_repeat)
+) -> list[DecodedText]:
+    """Return the result of ``beam.decode`` for each window; calls ``give_way`` before each run of the decoder."""
+    texts: dict[int, DecodedText] = {}
+    for width in sorted({len(window.start) for window in windows}):
+        alike = [index for index, window in enumerate(windows) if len(window.start) == width]
+        run_together = _decode(model, rules, [windows[index] for index in alike], beam_size, give_way, may_repeat)
         texts.update(zip(alike, run_together, strict=True))
-    return [texts[index] for index in range(len(jobs))]
+    return [texts[index] for index in range(len(windows))]
 
 
 def _decode(
-    model: FileWhisper, tokens: Tokens, jobs: list[Job], beam_size: int, give_way: GiveWay, may_repeat: bool
-) -> list[Text]:
+    model: FileWhisper, rules: TokenRules, windows: list[Window], beam_size: int, give_way: GiveWay, may_repeat: bool
+) -> list[DecodedText]:
     give_way()
-    batch = model.batch([job.encoding for job in jobs])
-    width = len(jobs[0].start)
-    starts = np.array([job.start for job in jobs], np.int64)
-    seen = np.tile(np.tri(width, dtype=np.bool_), (len(jobs), 1, 1))
-    states, attention = batch.run(starts, np.tile(np.arange(width), (len(jobs), 1)), seen)
+    batch = model.batch([window.encoding for window in windows])
+    width = len(windows[0].start)
+    starts = np.array([window.start for window in windows], np.int64)
+    seen = np.tile(np.tri(width, dtype=np.bool_), (len(windows), 1, 1))
+    states, attention = batch.run(starts, np.tile(np.arange(width), (len(windows), 1)), seen)
     searches = [
-        Search(tokens, job, beam_size, model.no_speech_prob(states[row, job.sot]), may_repeat=may_repeat)
-        for row, job in enumerate(jobs)
+        Search(rules, window, beam_size, model.no_speech_prob(states[row, window.sot]), may_repeat=may_repeat)
+        for row, window in enumerate(windows)
     ]
     states, attention = states[:, -1:], attention[:, -1:]
-    found: list[Text | None] = [None] * len(jobs)
-    rows = list(range(len(jobs)))  # row of the batch -> job
+    texts: list[DecodedText | None] = [None] * len(windows)
+    rows = list(range(len(windows)))  # row of the batch -> index of the window
     while True:
-        wanted = max(searches[job].wanted for job in rows)
+        wanted = max(searches[index].wanted for index in rows)
         chosen, logprobs = model.choose(states.reshape(-1, states.shape[2]), wanted)
         shape = len(rows), -1, chosen.shape[1]
         chosen, logprobs = chosen.reshape(shape), logprobs.reshape(shape)
-        for row, job in enumerate(rows):
-            search = searches[job]
+        for row, index in enumerate(rows):
+            search = searches[index]
             beams, own = len(search.live), search.wanted
-            found[job] = search.step(chosen[row, :beams, :own], logprobs[row, :beams, :own], attention[row])
+            texts[index] = search.step(chosen[row, :beams, :own], logprobs[row, :beams, :own], attention[row])
         for row in reversed(range(len(rows))):
-            if found[rows[row]] is not None:
+            if texts[rows[row]] is not None:
                 batch.drop(row)
                 rows[row] = rows[-1]
                 rows.pop()
         if not rows:
-            return [text for text in found if text is not None]
-        live = [searches[job] for job in rows]
+            return [text for text in texts if text is not None]
+        live = [searches[index] for index in rows]
         give_way()
         states, attention = batch.run(*_grown(batch, live, beam_size))
 
@@ -86,5 +86,5 @@ def _grown(
             beam.seen = seen[row, index]
         # An unused row that attends to nothing would be NaN.
         seen[row, len(search.live) :, 0] = True
-    places = np.repeat(np.array([[search.place] for search in searches], np.int64), beam_size, axis=1)
-    return tokens, places, seen
+    positions = np.repeat(np.array([[search.position] for search in searches], np.int64), beam_size, axis=1)
+    return tokens, positions, seen

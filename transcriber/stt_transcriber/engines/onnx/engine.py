@@ -24,12 +24,12 @@ from stt_transcriber.engines.onnx import beam, beam_batch, greedy
 from stt_transcriber.engines.onnx.file_model import FileWhisper, encoding_bytes
 from stt_transcriber.engines.onnx.model import Encoding, OnnxWhisper
 from stt_transcriber.engines.onnx.scored_text import ScoredText
-from stt_transcriber.engines.onnx.search import Job, Text, Tokens
+from stt_transcriber.engines.onnx.search import DecodedText, TokenRules, Window
 from stt_transcriber.engines.request import (
     check_request,
     context_tokens,
+    empty_hypothesis,
     loop_limit,
-    nothing_heard,
     spoken_language,
     token_limit,
 )
@@ -64,7 +64,7 @@ _FILE_BATCH_BYTES = 256_000_000
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _KnownTokens:
     """Known tokens of an utterance.
 
     ``tokens``: those of its last draft, after those of earlier drafts that were said before its window; ``samples``:
@@ -98,10 +98,10 @@ class OnnxWhisperEngine:
             self.languages = codes if self.is_multilingual else ("en",)
             some = self._tokenizer("en", "transcribe")
             self._start = some.sot
-            self._tokens = Tokens(some.eot, frozenset(config["suppress_ids_begin"]))
+            self._rules = TokenRules(some.eot, frozenset(config["suppress_ids_begin"]))
             self._language_tokens = [some.tokenizer.token_to_id(f"<|{code}|>") for code in codes]
             self._whisper = OnnxWhisper(folder, end=some.eot, no_speech=some.no_speech, threads=max(1, threads))
-            self._load_for_files: Callable[[], FileWhisper] = functools.partial(
+            self._load_file_whisper: Callable[[], FileWhisper] = functools.partial(
                 FileWhisper, folder, end=some.eot, no_speech=some.no_speech, threads=max(1, threads)
             )
         # Unreadable files, weights in another layout and graphs that ONNX Runtime rejects raise exceptions without a
@@ -109,7 +109,7 @@ class OnnxWhisperEngine:
         except Exception as error:
             raise EngineError(f"model {model!r} in {folder} cannot be run on ONNX Runtime: {error}") from error
         self._loading = threading.Lock()
-        self._loaded_for_files: FileWhisper | None = None
+        self._loaded_file_whisper: FileWhisper | None = None
         self.max_file_batch = min(_FILE_BATCH, max(1, _FILE_BATCH_BYTES // encoding_bytes(self._whisper.shape)))
 
     def decode(self, requests: Sequence[DecodeRequest]) -> list[Hypothesis]:
@@ -119,8 +119,8 @@ class OnnxWhisperEngine:
         failure of the model.
         """
         if len(requests) > 1 and any(request.quality is not Quality.DRAFT for request in requests):
-            raise EngineError("finals are decoded one by one, and pieces of files by decode_files")
-        return self._decode(requests, _go_on)
+            raise EngineError("finals are decoded one by one, and chunks of files by decode_files")
+        return self._decode(requests, _never_wait)
 
     def decode_files(self, requests: Sequence[DecodeRequest], give_way: GiveWay) -> list[Hypothesis]:
         """Decode chunks of files together; see ``FileEngine``.
@@ -129,7 +129,7 @@ class OnnxWhisperEngine:
         model.
         """
         if any(request.quality is not Quality.FILE for request in requests):
-            raise EngineError("only pieces of files are decoded by decode_files")
+            raise EngineError("only chunks of files are decoded by decode_files")
         return self._decode(requests, give_way)
 
     @property
@@ -137,20 +137,20 @@ class OnnxWhisperEngine:
         """Model for files, loaded with the first file: it takes as much memory as the live one, and many replicas get
         no file."""
         with self._loading:
-            if self._loaded_for_files is None:
-                self._loaded_for_files = self._load_for_files()
-            return self._loaded_for_files
+            if self._loaded_file_whisper is None:
+                self._loaded_file_whisper = self._load_file_whisper()
+            return self._loaded_file_whisper
 
     def _decode(self, requests: Sequence[DecodeRequest], give_way: GiveWay) -> list[Hypothesis]:
         for request in requests:
             check_request(request, self.languages)
-        heard = [request for request in requests if len(request.samples)]
+        audible = [request for request in requests if len(request.samples)]
         try:
-            decoded = iter(self._hypotheses(heard, give_way)) if heard else iter(())
+            decoded = iter(self._hypotheses(audible, give_way)) if audible else iter(())
         # ONNX Runtime's exceptions have no common base.
         except Exception as error:
             raise EngineError(f"model {self.model!r} failed: {error}") from error
-        return [next(decoded) if len(request.samples) else nothing_heard(request) for request in requests]
+        return [next(decoded) if len(request.samples) else empty_hypothesis(request) for request in requests]
 
     def _hypotheses(self, requests: Sequence[DecodeRequest], give_way: GiveWay) -> list[Hypothesis]:
         quality = requests[0].quality
@@ -165,54 +165,54 @@ class OnnxWhisperEngine:
         tokenizers_ = [
             self._tokenizer(code, str(request.task)) for request, (code, _) in zip(requests, languages, strict=True)
         ]
-        jobs = [self._job(*parts) for parts in zip(requests, encodings, tokenizers_, strict=True)]
+        windows = [self._window_of(*parts) for parts in zip(requests, encodings, tokenizers_, strict=True)]
         if quality is Quality.DRAFT:
-            found = self._drafts(jobs, tokenizers_)
+            texts = self._drafts(windows, tokenizers_)
         elif for_files is None:
-            found = [self._final(jobs[0], tokenizers_[0], recipe.beam_size)]
+            texts = [self._final(windows[0], tokenizers_[0], recipe.beam_size)]
         else:
-            found = self._of_files(for_files, jobs, tokenizers_, recipe.beam_size, give_way)
-        return [_hypothesis(*parts) for parts in zip(requests, languages, found, strict=True)]
+            texts = self._file_chunks(for_files, windows, tokenizers_, recipe.beam_size, give_way)
+        return [_hypothesis(*parts) for parts in zip(requests, languages, texts, strict=True)]
 
-    def _drafts(self, jobs: list[Job], tokenizers_: list[Tokenizer]) -> list[ScoredText]:
+    def _drafts(self, windows: list[Window], tokenizers_: list[Tokenizer]) -> list[ScoredText]:
         """Decode drafts; decode again, without prompt, where the prompt may be to blame for a loop.
 
         Such a loop would hold back every draft of its session, while a loop that the audio causes is gone with the next
         window.
         """
-        found = _found(jobs, greedy.decode(self._whisper, self._tokens, jobs), tokenizers_)
-        again = [index for index, job in enumerate(jobs) if found[index].text.truncated and job.sot]
+        texts = _scored(windows, greedy.decode(self._whisper, self._rules, windows), tokenizers_)
+        again = [index for index, window in enumerate(windows) if texts[index].text.truncated and window.sot]
         if again:
-            bare = greedy.decode(self._whisper, self._tokens, [self._bare(jobs[index]) for index in again])
+            bare = greedy.decode(self._whisper, self._rules, [self._bare(windows[index]) for index in again])
             for index, text in zip(again, bare, strict=True):
-                found[index] = found[index].better(ScoredText(jobs[index], text, tokenizers_[index]))
-        return found
+                texts[index] = texts[index].better(ScoredText(windows[index], text, tokenizers_[index]))
+        return texts
 
-    def _final(self, job: Job, tokenizer: Tokenizer, beam_size: int) -> ScoredText:
+    def _final(self, window: Window, tokenizer: Tokenizer, beam_size: int) -> ScoredText:
         """Return the greedy text if it is sure, otherwise the text of a beam search.
 
         If that text looks like a loop or a guess, search again, without prompt and repetitions, and return the better
         one.
         """
-        text = greedy.sure(self._whisper, self._tokens, job, _SURE)
-        first = ScoredText(job, text or beam.decode(self._whisper, self._tokens, job, beam_size), tokenizer)
+        text = greedy.sure(self._whisper, self._rules, window, _SURE)
+        first = ScoredText(window, text or beam.decode(self._whisper, self._rules, window, beam_size), tokenizer)
         if not first.candidate.is_suspect:
             return first
-        second = beam.decode(self._whisper, self._tokens, self._bare(job), beam_size, may_repeat=False)
-        return first.better(ScoredText(job, second, tokenizer))
+        second = beam.decode(self._whisper, self._rules, self._bare(window), beam_size, may_repeat=False)
+        return first.better(ScoredText(window, second, tokenizer))
 
-    def _of_files(
-        self, model: FileWhisper, jobs: list[Job], tokenizers_: list[Tokenizer], beam_size: int, give_way: GiveWay
+    def _file_chunks(
+        self, model: FileWhisper, windows: list[Window], tokenizers_: list[Tokenizer], beam_size: int, give_way: GiveWay
     ) -> list[ScoredText]:
         """Decode all chunks at once, as ``_final`` does, but without trying greedy decoding first."""
-        found = _found(jobs, beam_batch.decode(model, self._tokens, jobs, beam_size, give_way), tokenizers_)
-        again = [index for index, one in enumerate(found) if one.candidate.is_suspect]
+        texts = _scored(windows, beam_batch.decode(model, self._rules, windows, beam_size, give_way), tokenizers_)
+        again = [index for index, one in enumerate(texts) if one.candidate.is_suspect]
         if again:
-            bare = [self._bare(jobs[index]) for index in again]
-            second = beam_batch.decode(model, self._tokens, bare, beam_size, give_way, may_repeat=False)
+            bare = [self._bare(windows[index]) for index in again]
+            second = beam_batch.decode(model, self._rules, bare, beam_size, give_way, may_repeat=False)
             for index, text in zip(again, second, strict=True):
-                found[index] = found[index].better(ScoredText(jobs[index], text, tokenizers_[index]))
-        return found
+                texts[index] = texts[index].better(ScoredText(windows[index], text, tokenizers_[index]))
+        return texts
 
     def _tokenizer(self, language: str, task: str) -> Tokenizer:
         return Tokenizer(self._hf_tokenizer, self.is_multilingual, task=task, language=language)
@@ -230,61 +230,63 @@ class OnnxWhisperEngine:
         best = int(shares.argmax())
         return spoken_language(request, self.languages[best], float(shares[best]))
 
-    def _job(self, request: DecodeRequest, encoding: Encoding, tokenizer: Tokenizer) -> Job:
+    def _window_of(self, request: DecodeRequest, encoding: Encoding, tokenizer: Tokenizer) -> Window:
         context = context_tokens(tokenizer, request.prompt)
         start = [*context, *tokenizer.sot_sequence, tokenizer.no_timestamps]
         # No word may end in the padding.
-        heard = max(1, min(encoding.positions, len(request.samples) // POSITION_SAMPLES))
-        limit = self._limit(heard, start)
-        loops_at = loop_limit(heard * POSITION_SAMPLES)
-        return Job(encoding, start, len(context), limit, _guess(request, limit), heard, loops_at)
+        audio_positions = max(1, min(encoding.positions, len(request.samples) // POSITION_SAMPLES))
+        limit = self._limit(audio_positions, start)
+        loops_at = loop_limit(audio_positions * POSITION_SAMPLES)
+        return Window(encoding, start, len(context), limit, _guess(request, limit), audio_positions, loops_at)
 
-    def _limit(self, heard: int, start: Sequence[int]) -> int:
-        return token_limit(heard * POSITION_SAMPLES, self._whisper.longest_text - len(start))
+    def _limit(self, audio_positions: int, start: Sequence[int]) -> int:
+        return token_limit(audio_positions * POSITION_SAMPLES, self._whisper.longest_text - len(start))
 
-    def _bare(self, job: Job) -> Job:
-        """Return the job without its prompt, whose room the text may use, and without the guess that came from it."""
-        start = job.start[job.sot :]
-        return replace(job, start=start, sot=0, limit=self._limit(job.heard, start), guess=())
+    def _bare(self, window: Window) -> Window:
+        """Return the window without its prompt, whose room the text may use, and the guess that came from it."""
+        start = window.start[window.sot :]
+        return replace(window, start=start, sot=0, limit=self._limit(window.audio_positions, start), guess=())
 
 
-def _go_on() -> None:
+def _never_wait() -> None:
     """Return at once: no other work is more urgent."""
 
 
 def _guess(request: DecodeRequest, limit: int) -> list[int]:
     """Return the known tokens, without those that were said before the window."""
-    kept = _kept(request)
+    kept = _known_tokens(request)
     inside = _said_before(kept, request.begin)
     return kept.tokens[inside : inside + limit]
 
 
-def _kept(request: DecodeRequest) -> _Kept:
+def _known_tokens(request: DecodeRequest) -> _KnownTokens:
     kept = request.memory.kept if request.memory is not None else None
-    return kept if isinstance(kept, _Kept) else _Kept([], [])
+    return kept if isinstance(kept, _KnownTokens) else _KnownTokens([], [])
 
 
-def _said_before(kept: _Kept, sample: int) -> int:
+def _said_before(kept: _KnownTokens, sample: int) -> int:
     """Count the tokens that were said before ``sample``."""
     return bisect.bisect_left(kept.samples, sample)
 
 
-def _found(jobs: list[Job], texts: list[Text], tokenizers_: list[Tokenizer]) -> list[ScoredText]:
-    return [ScoredText(*parts) for parts in zip(jobs, texts, tokenizers_, strict=True)]
+def _scored(windows: list[Window], texts: list[DecodedText], tokenizers_: list[Tokenizer]) -> list[ScoredText]:
+    return [ScoredText(*parts) for parts in zip(windows, texts, tokenizers_, strict=True)]
 
 
-def _hypothesis(request: DecodeRequest, language: tuple[str, float], found: ScoredText) -> Hypothesis:
-    text, candidate = found.text, found.candidate
+def _hypothesis(request: DecodeRequest, language: tuple[str, float], scored: ScoredText) -> Hypothesis:
+    text, candidate = scored.text, scored.candidate
     if request.memory is not None:
-        kept = _kept(request)
+        kept = _known_tokens(request)
         before = _said_before(kept, request.begin)
-        samples = [request.begin + int(start) * POSITION_SAMPLES for start in found.starts[: len(text.tokens)]]
+        samples = [request.begin + int(start) * POSITION_SAMPLES for start in scored.starts[: len(text.tokens)]]
         # A loop is useless as a guess.
         tokens = [] if text.truncated else text.tokens
-        request.memory.kept = _Kept(kept.tokens[:before] + tokens, kept.samples[:before] + samples[: len(tokens)])
+        request.memory.kept = _KnownTokens(
+            kept.tokens[:before] + tokens, kept.samples[:before] + samples[: len(tokens)]
+        )
     return Hypothesis(
         text=candidate.text,
-        words=_words(request, found),
+        words=_words(request, scored),
         language=language[0],
         language_probability=language[1],
         avg_logprob=candidate.avg_logprob,
@@ -294,10 +296,10 @@ def _hypothesis(request: DecodeRequest, language: tuple[str, float], found: Scor
     )
 
 
-def _words(request: DecodeRequest, found: ScoredText) -> tuple[TimedWord, ...]:
-    if not found.text.tokens:
+def _words(request: DecodeRequest, scored: ScoredText) -> tuple[TimedWord, ...]:
+    if not scored.text.tokens:
         return ()
-    return timed_words(found.pieces(), len(request.samples) / AUDIO_RATE_HZ)
+    return timed_words(scored.pieces(), len(request.samples) / AUDIO_RATE_HZ)
 
 
 def load(

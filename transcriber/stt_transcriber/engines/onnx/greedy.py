@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stt_transcriber.engines.onnx.model import Floats, OnnxWhisper
-from stt_transcriber.engines.onnx.search import Job, Text, Tokens
+from stt_transcriber.engines.onnx.search import DecodedText, TokenRules, Window
 
 _NEAR_TOKENS = 6
 """Number of tokens within which the text may return to its guess after an insertion, an omission or a replacement."""
@@ -32,19 +32,19 @@ class _Row:
     """State of one window.
 
     ``feed``: tokens for the next run, the first ``sure`` of which belong to the start or the text, while the others are
-    guesses; ``place``: index of the first of them in start and text.
+    guesses; ``position``: index of the first of them in start and text.
     """
 
-    def __init__(self, job: Job, least_logprob: float) -> None:
-        self.text = Text()
-        self.place = 0
-        self.feed = [*job.start, *job.guess]
-        self.sure = len(job.start)
-        self._job = job
+    def __init__(self, window: Window, least_logprob: float) -> None:
+        self.text = DecodedText()
+        self.position = 0
+        self.feed = [*window.start, *window.guess]
+        self.sure = len(window.start)
+        self._window = window
         self._least_logprob = least_logprob
         self._guess: Sequence[int] = ()  # the part not used yet
 
-    def read(self, tokens: Tokens, chosen: NDArray[np.int64], logprobs: Floats, attention: Floats) -> int:
+    def read(self, rules: TokenRules, chosen: NDArray[np.int64], logprobs: Floats, attention: Floats) -> int:
         """Add the chosen tokens to the text; return how many of ``feed`` belong to the text.
 
         ``chosen``, ``logprobs``, ``attention``: the best tokens after the last sure token and after each guessed one.
@@ -54,23 +54,23 @@ class _Row:
         following = None
         right = 0
         for candidates, their_logprobs, looked in zip(chosen.tolist(), logprobs.tolist(), attention, strict=True):
-            best = next(i for i, token in enumerate(candidates) if self.text.tokens or token not in tokens.not_first)
+            best = next(i for i, token in enumerate(candidates) if self.text.tokens or token not in rules.not_first)
             token = candidates[best]
-            if not self._take(tokens.end, token, their_logprobs[best], looked):
+            if not self._accept(rules.end, token, their_logprobs[best], looked):
                 break
             if right == len(guess) or token != guess[right]:
                 following = token
                 break
             right += 1
-        held = self.sure + right
+        accepted = self.sure + right
         if guess:
             self._guess = guess[right:]
-        self.place += held
+        self.position += accepted
         self.feed = [] if following is None else [following, *self._ahead(following)]
         self.sure = 1
-        return held
+        return accepted
 
-    def _take(self, end: int, token: int, logprob: float, attention: Floats) -> bool:
+    def _accept(self, end: int, token: int, logprob: float, attention: Floats) -> bool:
         """Add the token; return False if the text is over."""
         self.text.logprobs.append(logprob)
         self.text.attention.append(attention)
@@ -79,7 +79,7 @@ class _Row:
             return False
         if token == end:
             return False
-        if self._job.is_too_long(self.text.tokens):
+        if self._window.is_too_long(self.text.tokens):
             self.text.truncated = True
             return False
         self.text.tokens.append(token)
@@ -91,13 +91,15 @@ class _Row:
         return self._guess[near.index(token) + 1 :] if token in near else _repetition(self.text.tokens)
 
 
-def decode(model: OnnxWhisper, tokens: Tokens, jobs: Sequence[Job], least_logprob: float = -math.inf) -> list[Text]:
-    """Decode all jobs at once; return the texts in the order of the jobs.
+def decode(
+    model: OnnxWhisper, rules: TokenRules, windows: Sequence[Window], least_logprob: float = -math.inf
+) -> list[DecodedText]:
+    """Decode all windows at once; return the texts in the order of the windows.
 
     A text is given up, ``doubtful``, at the first token less probable than ``least_logprob``, a natural logarithm.
     """
-    batch = model.batch([job.encoding for job in jobs])
-    rows = [_Row(job, least_logprob) for job in jobs]
+    batch = model.batch([window.encoding for window in windows])
+    rows = [_Row(window, least_logprob) for window in windows]
     kept = np.zeros((len(rows), 0), np.bool_)  # columns of the cache that hold the text
     while live := [index for index, row in enumerate(rows) if row.feed]:
         opening = not kept.shape[1]
@@ -105,8 +107,8 @@ def decode(model: OnnxWhisper, tokens: Tokens, jobs: Sequence[Job], least_logpro
         news = [slice(rows[index].sure - 1, len(rows[index].feed)) for index in live]
         wanted = np.concatenate([states[index, new] for index, new in zip(live, news, strict=True)])
         if opening:
-            starts = np.stack([states[index, job.sot] for index, job in enumerate(jobs)])
-            chosen, logprobs, no_speech = model.open(wanted, starts, 1 + len(tokens.not_first))
+            starts = np.stack([states[index, window.sot] for index, window in enumerate(windows)])
+            chosen, logprobs, no_speech = model.open(wanted, starts, 1 + len(rules.not_first))
             for row, prob in zip(rows, no_speech, strict=True):
                 row.text.no_speech_prob = prob
         else:
@@ -115,26 +117,26 @@ def decode(model: OnnxWhisper, tokens: Tokens, jobs: Sequence[Job], least_logpro
         begin = 0
         for index, new in zip(live, news, strict=True):
             end = begin + new.stop - new.start
-            held = rows[index].read(tokens, chosen[begin:end], logprobs[begin:end], attention[index, new])
-            own[index, :held] = True
+            accepted = rows[index].read(rules, chosen[begin:end], logprobs[begin:end], attention[index, new])
+            own[index, :accepted] = True
             begin = end
         kept = np.concatenate([kept, own], axis=1)
     return [row.text for row in rows]
 
 
-def sure(model: OnnxWhisper, tokens: Tokens, job: Job, least_logprob: float) -> Text | None:
+def sure(model: OnnxWhisper, rules: TokenRules, window: Window, least_logprob: float) -> DecodedText | None:
     """Return the greedy text if each token's natural log-probability is at least ``least_logprob``, otherwise None.
 
-    The answer does not depend on the job's guess: the text that was found goes through once more as the guess, unless
-    it was the guess already, and its probabilities are those of this one run.
+    The answer does not depend on the window's guess: the text goes through once more as the guess, unless it was the
+    guess already, and its probabilities are those of this one run.
     """
-    found = decode(model, tokens, [job], least_logprob - _LAST_DIGITS)[0]
-    if found.doubtful or found.truncated:
+    first = decode(model, rules, [window], least_logprob - _LAST_DIGITS)[0]
+    if first.doubtful or first.truncated:
         return None
-    text = found
-    if found.tokens != list(job.guess):
-        text = decode(model, tokens, [replace(job, guess=found.tokens)], least_logprob)[0]
-    same = text.tokens == found.tokens and not text.truncated
+    text = first
+    if first.tokens != list(window.guess):
+        text = decode(model, rules, [replace(window, guess=first.tokens)], least_logprob)[0]
+    same = text.tokens == first.tokens and not text.truncated
     return text if same and min(text.logprobs) >= least_logprob else None
 
 
@@ -146,10 +148,10 @@ def _columns(
     columns = np.zeros((len(rows), width), np.int64)
     for index, row in enumerate(rows):
         columns[index, : len(row.feed)] = row.feed
-    places = np.array([row.place for row in rows])[:, None] + np.arange(width)
+    positions = np.array([row.position for row in rows])[:, None] + np.arange(width)
     before = np.repeat(kept[:, None], width, axis=1)
     own = np.tile(np.tri(width, dtype=np.bool_), (len(rows), 1, 1))
-    return columns, places, np.concatenate([before, own], axis=2)
+    return columns, positions, np.concatenate([before, own], axis=2)
 
 
 def _repetition(text: Sequence[int]) -> Sequence[int]:

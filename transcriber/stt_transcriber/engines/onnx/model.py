@@ -71,7 +71,7 @@ class OnnxWhisper:
         # Only single rows are needed, never all of them, so the embeddings stay in the file.
         self._embeddings = weights["decoder/embeddings/weight"]
         self._embedding_scale = weights.get("decoder/embeddings/weight_scale")
-        self._places = as_float(weights, "decoder/position_encodings/encodings")
+        self._position_embeddings = as_float(weights, "decoder/position_encodings/encodings")
         self._features = FeatureExtractor(feature_size=self.shape.mels)
         layers = range(self.shape.decoder_layers)
         self._encoded = [f"{part}{i}" for part in ("ck", "cv", "ks", "vs") for i in layers]
@@ -81,7 +81,7 @@ class OnnxWhisper:
     @property
     def longest_text(self) -> int:
         """Maximum number of tokens in a decode, including the prompt."""
-        return len(self._places)
+        return len(self._position_embeddings)
 
     def encode(self, samples: Floats, pad_s: float, tail: int) -> Encoding:
         """Encode a window.
@@ -105,12 +105,12 @@ class OnnxWhisper:
         """Start decoding windows together."""
         return Batch(self, encodings)
 
-    def embed(self, tokens: NDArray[np.int64], places: NDArray[np.int64]) -> Floats:
-        """Embed ``tokens`` at their ``places``: int64 [B, n] each -> float32 [B, n, width]."""
+    def embed(self, tokens: NDArray[np.int64], positions: NDArray[np.int64]) -> Floats:
+        """Embed ``tokens`` at their ``positions``: int64 [B, n] each -> float32 [B, n, width]."""
         rows = self._embeddings[tokens].astype(np.float32)
         if self._embedding_scale is not None:
             rows /= self._embedding_scale[tokens][..., None]
-        return rows + self._places[np.minimum(places, len(self._places) - 1)]
+        return rows + self._position_embeddings[np.minimum(positions, len(self._position_embeddings) - 1)]
 
     def decode(self, feed: dict[str, Any]) -> list[Floats]:
         """Run the decoder graph and return states, attention, then the caches."""
@@ -211,14 +211,14 @@ class Batch:
         return feed
 
     def run(
-        self, tokens: NDArray[np.int64], places: NDArray[np.int64], seen: NDArray[np.bool_]
+        self, tokens: NDArray[np.int64], positions: NDArray[np.int64], seen: NDArray[np.bool_]
     ) -> tuple[Floats, Floats]:
-        """Append tokens, int64 [B, n], at ``places`` of their texts [B, n].
+        """Append tokens, int64 [B, n], at ``positions`` of their texts [B, n].
 
         ``seen``: [B, n, columns + n], the columns that each token attends to, including its own. Returns states float32
         [B, n, width] and attention over the encoding float32 [B, n, T].
         """
-        self._feed["x"] = self._model.embed(tokens, places)
+        self._feed["x"] = self._model.embed(tokens, positions)
         self._feed["mask"] = np.where(seen, np.float32(0), NEVER)[:, None]
         states, attention, *caches = self._model.decode(self._feed)
         layers = self._model.shape.decoder_layers

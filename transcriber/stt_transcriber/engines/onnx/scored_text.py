@@ -9,23 +9,23 @@ from numpy.typing import NDArray
 
 from stt_transcriber.engines.fallback import Candidate, better_of, words_at_once
 from stt_transcriber.engines.onnx.alignment import token_starts
-from stt_transcriber.engines.onnx.search import Job, Text
+from stt_transcriber.engines.onnx.search import DecodedText, Window
 from stt_transcriber.engines.window import POSITIONS_PER_S
 from stt_transcriber.engines.words import Piece, compression_ratio
 
 
 class ScoredText:
-    """Text of a job, in the language of ``tokenizer``."""
+    """Text of a window, in the language of ``tokenizer``."""
 
-    def __init__(self, job: Job, text: Text, tokenizer: Tokenizer) -> None:
+    def __init__(self, window: Window, text: DecodedText, tokenizer: Tokenizer) -> None:
         self.text = text
-        self._job = job
+        self._window = window
         self._tokenizer = tokenizer
 
     @functools.cached_property
     def starts(self) -> NDArray[np.int64]:
         """Position at which each token begins, including the end token."""
-        return token_starts(np.stack(self.text.attention)[:, : self._job.heard])
+        return token_starts(np.stack(self.text.attention)[:, : self._window.audio_positions])
 
     @functools.cached_property
     def candidate(self) -> Candidate:

@@ -10,20 +10,20 @@ from stt_transcriber.engines.window import MAX_POSITIONS
 
 
 @dataclass(frozen=True)
-class Tokens:
-    """Special tokens. ``end``: the end-of-text token; ``not_first``: tokens that no text begins with."""
+class TokenRules:
+    """Rules about tokens. ``end``: the end-of-text token; ``not_first``: tokens that no text begins with."""
 
     end: int
     not_first: frozenset[int]
 
 
 @dataclass(frozen=True)
-class Job:
+class Window:
     """One window to decode.
 
     ``start``: context, then task tokens; ``sot``: index of the start-of-transcript token in it; ``limit``: maximum
     number of new tokens; ``loop_limit``: maximum number for a text that repeats itself; ``guess``: possible text;
-    ``heard``: positions of the encoding that are not padding.
+    ``audio_positions``: positions of the encoding that are not padding.
     """
 
     encoding: Encoding
@@ -31,7 +31,7 @@ class Job:
     sot: int
     limit: int
     guess: Sequence[int] = ()
-    heard: int = MAX_POSITIONS
+    audio_positions: int = MAX_POSITIONS
     loop_limit: int = sys.maxsize
 
     def is_too_long(self, text: Sequence[int]) -> bool:
@@ -40,7 +40,7 @@ class Job:
 
 
 @dataclass
-class Text:
+class DecodedText:
     """Result of a search.
 
     ``tokens``: without the end token. ``logprobs``: one log-probability more than tokens, that of the end token.

@@ -68,7 +68,7 @@ def path(focused: NDArray[np.float32]) -> list[tuple[int, int]]:
     return steps[::-1]
 
 
-def settled_tokens(attended: Sequence[int], audio_positions: int) -> int:
+def safe_tokens(attended: Sequence[int], audio_positions: int) -> int:
     """Count the tokens, from the first, that the audio contains to their end.
 
     These are the tokens before the last one that attends to sound well before the end of the audio, without a jump

@@ -80,8 +80,8 @@ class Decode:
             # One long row of queries, so that the audio need not be copied for each sequence.
             query = by_head(block.cross_attn.query(block.cross_attn_ln(x)).view(1, rows * count, -1))
             audio_key, audio_value = self._audio[layer]
-            heard = _merged(scaled_dot_product_attention(query, audio_key, audio_value))
-            x = x + block.cross_attn.out(heard).view(x.shape)
+            attended = _merged(scaled_dot_product_attention(query, audio_key, audio_value))
+            x = x + block.cross_attn.out(attended).view(x.shape)
             x = x + block.mlp(block.mlp_ln(x))
             if heads := self._decoder.alignment_heads[layer]:
                 scores.append(query[0, heads] @ audio_key[0, heads].mT * query.shape[-1] ** -0.5)

@@ -19,9 +19,9 @@ from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality, Ti
 from stt_transcriber.engines.base import EngineError
 from stt_transcriber.engines.request import (
     check_request,
+    empty_hypothesis,
     is_suspect,
     loop_limit,
-    nothing_heard,
     spoken_language,
     token_limit,
 )
@@ -97,7 +97,7 @@ class OpenAiWhisperEngine:
             check_request(request, self.languages)
         try:
             with torch.inference_mode():
-                return [self._decode(r) if len(r.samples) else nothing_heard(r) for r in requests]
+                return [self._decode(r) if len(r.samples) else empty_hypothesis(r) for r in requests]
         except (RuntimeError, ValueError) as error:
             raise EngineError(f"model {self.model!r} failed: {error}") from error
 
@@ -231,10 +231,10 @@ def _words(
     texts, groups = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
     # The last group is the end-of-text token alone.
     pieces = pieces_of(texts[:-1], [len(group) for group in groups[:-1]], path, probabilities, POSITIONS_PER_S)
-    settled = attention.settled_tokens(focused.argmax(dim=-1).tolist()[: len(tokens)], audio_positions)
+    safe_count = attention.safe_tokens(focused.argmax(dim=-1).tolist()[: len(tokens)], audio_positions)
     duration_s = len(request.samples) / AUDIO_RATE_HZ
     words = timed_words(pieces, duration_s)
-    safe = timed_words(_whole(pieces, settled), duration_s)
+    safe = timed_words(_whole(pieces, safe_count), duration_s)
     # The last safe word may lack a mark, or the part after an apostrophe.
     return words, sum(1 for one, other in zip(safe, words, strict=False) if one.text == other.text)
 
