@@ -14,13 +14,13 @@ from stt_shared.contracts.events import StageTiming
 
 STAGE_SECONDS = Histogram(
     "stt_stage_seconds",
-    "Time that audio or an event spends in one stage of the road.",
+    "Seconds that audio or an event spends in one stage.",
     ["stage"],
     buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
-SESSIONS = Gauge("stt_sessions_active", "Sessions in hand.", ["service"])
-SESSIONS_TOTAL = Counter("stt_sessions_total", "Sessions begun.", ["service"])
-ERRORS_TOTAL = Counter("stt_errors_total", "Errors told to clients, by code.", ["code"])
+SESSIONS = Gauge("stt_sessions_active", "Sessions in progress.", ["service"])
+SESSIONS_TOTAL = Counter("stt_sessions_total", "Sessions begun or taken over.", ["service"])
+ERRORS_TOTAL = Counter("stt_errors_total", "Errors sent to clients, by code.", ["code"])
 REFUSED_WRITES = Counter("stt_refused_writes_total", "Writes that Redis refused, by reason.", ["reason"])
 
 

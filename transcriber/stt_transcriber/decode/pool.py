@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
 
 from stt_shared.process.clock import monotonic_ms
 from stt_shared.process.priority import lower_thread_priority
@@ -17,12 +16,10 @@ from stt_transcriber.core.schedule.pacing import LoadModel
 from stt_transcriber.core.schedule.scheduler import Kind, PendingDecode, Scheduler
 from stt_transcriber.decode.preemption import Preemption
 from stt_transcriber.engines.base import Engine, FileEngine
+from stt_transcriber.metrics import BATCH_SIZE, DECODES, DECODES_WAITING
 
 _log = structlog.get_logger()
 
-DECODES = Counter("stt_decodes_total", "Decodes by kind and outcome.", ["kind", "outcome"])
-BATCH_SIZE = Histogram("stt_batch_size", "Drafts decoded together.", buckets=(1, 2, 3, 4, 6, 8, 16))
-WAITING = Gauge("stt_decodes_waiting", "Decode requests waiting for a thread.")
 _MEASURE = "measure"
 
 
@@ -152,7 +149,7 @@ class ModelPool:
                     task = asyncio.create_task(self._decode(decodes), name=f"decode {decodes[0].pending.kind.name}")
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
-        WAITING.set(self.scheduler.waiting)
+        DECODES_WAITING.set(self.scheduler.waiting)
 
     def _begin(self, pending: PendingDecode) -> "_Decode | None":
         source = self._sources[pending.key]

@@ -27,9 +27,9 @@ from stt_transcriber.core.text import guards
 from stt_transcriber.core.text.join import join_words
 from stt_transcriber.core.text.segments import segments_of
 from stt_transcriber.decode.pool import ModelPool
-from stt_transcriber.decode.text_metrics import REJECTED, UNRECOGNIZED_S
 from stt_transcriber.files.chunk_batch import ChunkBatch
 from stt_transcriber.files.job_result import complete_job, fail_job, is_over, until_over
+from stt_transcriber.metrics import REJECTED, UNRECOGNIZED_S
 
 _log = structlog.get_logger()
 

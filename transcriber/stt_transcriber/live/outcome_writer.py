@@ -7,8 +7,8 @@ from stt_shared.streams.bus import Bus
 from stt_shared.streams.ownership import Ownership, WriteResult
 from stt_shared.streams.sessions import Commit
 from stt_transcriber.core.live.outcome import Advance, Outcome
-from stt_transcriber.decode.text_metrics import count_unrecognized
 from stt_transcriber.live.conversation import Speaker
+from stt_transcriber.metrics import count_unrecognized
 
 
 class SessionLost(Exception):

@@ -22,11 +22,11 @@ from stt_transcriber.core.schedule.draft_throttle import DraftThrottle
 from stt_transcriber.core.schedule.pacing import DraftPacing
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.decode.pool import Decoded
-from stt_transcriber.decode.text_metrics import REJECTED
 from stt_transcriber.live.conversation import Speaker
 from stt_transcriber.live.outcome_writer import OutcomeWriter, SessionLost
 from stt_transcriber.live.parts import LiveParts
 from stt_transcriber.live.steps import SessionSteps
+from stt_transcriber.metrics import REJECTED
 
 DEADLOCKED_MS = 5000.0
 """Time without a frame after which a full log with nothing to decode counts as deadlocked."""

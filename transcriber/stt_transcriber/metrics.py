@@ -1,9 +1,12 @@
-"""Counters of decodes and speech without text, for live sessions and files."""
+"""Metrics of the transcriber, besides those of all services."""
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge, Histogram
 
 from stt_shared.contracts.events import Event, Notice
 
+DECODES = Counter("stt_decodes_total", "Decodes by kind and outcome.", ["kind", "outcome"])
+DECODES_WAITING = Gauge("stt_decodes_waiting", "Decode requests waiting for a thread.")
+BATCH_SIZE = Histogram("stt_batch_size", "Drafts decoded together.", buckets=(1, 2, 3, 4, 6, 8, 16))
 REJECTED = Counter("stt_rejected_hypotheses_total", "Texts that the guards rejected, by reason.", ["reason"])
 UNRECOGNIZED_S = Counter("stt_unrecognized_speech_seconds_total", "Seconds of audio with voice and without text.")
 
