@@ -4,7 +4,7 @@
 A WAV of 2 GB (48 kHz, stereo, three hours), an mp4 of an hour whose index stands at its end, a FLAC of eight hours of
 silence, an mp3 of 25 MB that lasts seven hours where four are allowed, and an upload beyond the limit. All are made
 here, of a recorded sentence with pauses where a corpus is given, else of noise; the 2 GB while they are sent. The
-engine is the instant one (benchmarks/road.py) unless --model names weights. Memory is resident, and summed over a
+engine is the instant one (benchmarks/pipeline.py) unless --model names weights. Memory is resident, and summed over a
 service's processes, at its highest, and over what it was before the first file.
 """
 
@@ -46,7 +46,7 @@ def speech(folder: str | None) -> NDArray[np.int16]:
 
 
 def wav_of(size_bytes: int, minute: NDArray[np.int16]) -> Pieces:
-    """48 kHz stereo, so many bytes in all."""
+    """48 kHz stereo, this many bytes in all."""
     data_bytes = size_bytes - 44
     fmt = struct.pack("<IHHIIHH", 16, 1, 2, 48000, 48000 * 4, 4, 16)
     yield b"RIFF" + struct.pack("<I", size_bytes - 8) + b"WAVEfmt " + fmt + b"data" + struct.pack("<I", data_bytes)

@@ -184,7 +184,7 @@ def sureness_figures(
 def recipe_figures(
     own: onnx_whisper.OnnxWhisperEngine, ct2: faster_whisper.FasterWhisperEngine, clips: list[Clip], language: str
 ) -> Iterator[dict[str, Any]]:
-    """Drafts of windows cut in mid-speech, by pad and tail, beside the greedy decode of the window padded to 30 s."""
+    """Drafts of windows cut in mid-speech, by pad and tail, and the greedy decode of the window padded to 30 s."""
     windows = [as_float(clip)[:end] for clip in clips for end in growing(clip)][::3]
     shipped = dict(onnx_whisper.RECIPES), dict(faster_whisper.RECIPES)
     try:

@@ -1,6 +1,6 @@
-"""Files: the suite's own engine (cut and decode, as one replica does) beside faster-whisper's two ways, on the same
-recordings, model and threads in one run: how many times faster than real time, by the clock and by processor time, and
-the word error rate. And how well several replicas share one file, with a model that sleeps for its cost.
+"""Files: the suite's own engine (cut and decode, as one replica does) compared with faster-whisper's two ways, on the
+same recordings, model and threads in one run: how many times faster than real time, by the clock and by processor
+time, and the word error rate. And how well several replicas share one file, with a model that sleeps for its cost.
 """
 
 import argparse

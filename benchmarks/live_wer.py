@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Word error rate of the live path, beside the same model offline, on the same recordings in the same run.
+"""Word error rate of the live path, and of the same model offline, on the same recordings in the same run.
 
 Live: every utterance is a session of its own, sent in real time in 40 ms chunks and ended with `stop`; its finals are
 its text. Offline: faster-whisper's own `transcribe` with beam 5, 30 s windows and no voice filter.

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""What the log beside pub/sub costs: frames published bare, and frames written by the atomic function that checks the
-fence, drops duplicates, refuses holes, appends and publishes. In one run, on the embedded server, in turns.
+"""Cost of the log in addition to pub/sub: frames published bare, and frames written by the atomic function that
+checks the fence, drops duplicates, refuses holes, appends and publishes. In one run, on the embedded server,
+alternating.
 
-Publishing goes both ways that there are: by redis-py, and by the suite's lane, where calls of one moment share a round
-trip, as the logged writes do. A frame is 100 ms of 16 kHz audio, its published form base64 in JSON, as in the suite.
-Several writers, each with a session of its own, write as fast as they are answered.
+Frames are published in both possible ways: by redis-py, and by the suite's pipeline, where calls of one moment share
+a round trip, as the logged writes do. A frame is 100 ms of 16 kHz audio, its published form base64 in JSON, as in the
+suite. Several writers, each with a session of its own, write as fast as they are answered.
 """
 
 import argparse
@@ -47,7 +48,7 @@ async def bare(publish: Publish, number: int, until_s: float, took_ms: list[floa
 
 
 async def logged(bus: Bus, number: int, until_s: float, took_ms: list[float]) -> None:
-    """As the audio-processor writes, with the transcriber's commits behind it."""
+    """As the audio-processor writes, followed by the transcriber's commits."""
     at = keys.session_keys(f"logged-{number}")
     await bus.sessions.open(at, "e", b"{}", 0, 600)
     owner = await bus.sessions.claim(at, "e", keys.STAGE_AUDIO, "benchmark")
@@ -71,10 +72,10 @@ async def measure(url: str, writers: int, seconds: float, rounds: int) -> dict[s
     client = connect(url)
     bus = Bus(client, ChannelHub(client, keys.replica_channel("benchmark")))
 
-    async def by_lane(channel: str, payload: bytes) -> None:
+    async def by_pipeline(channel: str, payload: bytes) -> None:
         await bus.pipeline.call(PUBLISH, [channel], [payload])
 
-    published: dict[str, Publish] = {"published": client.publish, "published by the lane": by_lane}
+    published: dict[str, Publish] = {"published": client.publish, "published by the pipeline": by_pipeline}
     took: dict[str, list[float]] = {**{name: [] for name in published}, "logged and published": []}
     for turn in range(rounds):
         for name in took:

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""One long session: memory of every process, which should be flat, and word errors beside the same model offline.
+"""One long session: memory of every process, which should be flat, and word errors next to those of the same model
+offline.
 
-The corpus's English recordings, long ones and utterances, are played one behind the other in real time (or `--speed`
-times that), from the first again until the time is up. The resident size of each process of the suite is read every few
-seconds; the slope is fitted over the second half, when caches are warm. The longest run of words lost or invented shows
-a lost or doubled sentence that an error rate hides.
+The corpus's English recordings, long ones and utterances, are played one after the other in real time (or `--speed`
+times that), from the first again until the time is up. The resident size of each process of the suite is read every
+few seconds; the slope is fitted over the second half, when caches are warm. The longest run of words lost or invented
+shows a lost or doubled sentence that an error rate hides.
 """
 
 import argparse
@@ -111,7 +112,7 @@ def fit(rows: list[tuple[float, dict[str, float]]]) -> dict[str, Any]:
 
 
 def played(clips: list[Clip], seconds: float) -> list[Clip]:
-    """The recordings in order, again and again, until they last so long."""
+    """The recordings in order, again and again, until they last this long."""
     order, total_s = [], 0.0
     while total_s < seconds:
         clip = clips[len(order) % len(clips)]

@@ -126,7 +126,7 @@ def _int16(samples: NDArray[np.floating[Any]]) -> Audio:
 
 
 def noises(folder: Path, minutes: float) -> dict[str, Audio]:
-    """Name -> samples, all together at least so long; the corpus's files again, louder and quieter, if need be."""
+    """Name -> samples, all together at least this long; the corpus's files again, louder and quieter, if need be."""
     rng = np.random.default_rng(1)
     made = {"made-keyboard": keyboard, "made-breathing": breathing, "made-hold-music": hold_music}
     found = {name: make(rng, 60.0) for name, make in made.items()}

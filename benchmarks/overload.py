@@ -21,7 +21,7 @@ from websockets.exceptions import ConnectionClosed
 CHUNK = AUDIO_RATE_HZ // 25
 GAP_S = 1.5
 UNTOLD_S = 1.0
-"""Who was not told when to come again waits so long."""
+"""Delay of a client that was not told when to come again."""
 
 
 @dataclass

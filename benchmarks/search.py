@@ -79,7 +79,7 @@ async def fill(url: Any, made: Iterator[Transcript]) -> list[tuple[str, str]]:
     kept: list[tuple[str, str]] = []
     indexes = [] if is_sqlite(url) else ["transcript_names", "transcript_texts"]
     async with engine.begin() as connection:
-        # Much is loaded faster into a table whose index is made behind it.
+        # Much is loaded faster into a table whose index is made afterwards.
         for table_name in indexes:
             await connection.execute(text(f"DROP INDEX {table_name}_grams"))
     for some in batches(made):

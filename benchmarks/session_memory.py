@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Memory of one live session, over all services and Redis.
 
-The suite runs with the instant engine (benchmarks/road.py). So many sessions stream at once, in real time: sentences
-with pauses, and one utterance that is as long as may be (28 s). What the processes then hold more than they held with
-a few sessions, shared out over the sessions that came in addition, is a session's. Redis: its own figure of what it
-holds; the others: resident memory. ``average``: over the run, less its first third; ``most``: at any moment.
+The suite runs with the instant engine (benchmarks/pipeline.py). This many sessions stream at once, in real time:
+sentences with pauses, and one utterance that is as long as may be (28 s). What the processes then hold more than they
+held with a few sessions, shared out over the sessions that came in addition, is a session's. Redis: its own figure of
+what it holds; the others: resident memory. ``average``: over the run, less its first third; ``most``: at any moment.
 """
 
 import argparse
@@ -17,10 +17,10 @@ import numpy as np
 import psutil
 import websockets
 from common import AUDIO_RATE_HZ, corpus_folder, utterances, write_result
+from pipeline import PipelineSuite, running_pipeline, speech_without_pauses
 from redis import Redis
 from rich.console import Console
 from rich.table import Table
-from road import Road, running_road, speech_without_pauses
 
 CHUNK = AUDIO_RATE_HZ // 25
 FEW = 10
@@ -43,9 +43,9 @@ async def _read(socket: websockets.ClientConnection) -> None:
         pass
 
 
-def held_kb(road: Road, client: Redis) -> dict[str, float]:
+def held_kb(suite: PipelineSuite, client: Redis) -> dict[str, float]:
     """Kilobytes by part."""
-    held = {name: psutil.Process(pid).memory_info().rss / 1024 for name, pid in road.pids.items() if name != "redis"}
+    held = {name: psutil.Process(pid).memory_info().rss / 1024 for name, pid in suite.pids.items() if name != "redis"}
     return {"redis": int(client.info("memory")["used_memory"]) / 1024, **held}
 
 
@@ -53,16 +53,16 @@ Held = dict[str, dict[str, float]]
 """``average`` and ``most``, by part."""
 
 
-async def load(road: Road, client: Redis, sessions: int, samples: np.ndarray, seconds: float) -> Held:
-    """What each part held while so many sessions talked."""
-    url = f"ws://127.0.0.1:{road.port}/v1/stt/stream?language=en"
+async def load(suite: PipelineSuite, client: Redis, sessions: int, samples: np.ndarray, seconds: float) -> Held:
+    """Memory of each part while this many sessions talked."""
+    url = f"ws://127.0.0.1:{suite.port}/v1/stt/stream?language=en"
     rng = np.random.default_rng(sessions)
     talks = asyncio.gather(
         *(talk(url, np.roll(samples, -int(rng.integers(len(samples)))), seconds) for _ in range(sessions))
     )
     seen: list[dict[str, float]] = []
     while not talks.done():
-        seen.append(await asyncio.to_thread(held_kb, road, client))
+        seen.append(await asyncio.to_thread(held_kb, suite, client))
         await asyncio.sleep(0.5)
     await talks
     steady = seen[len(seen) // 3 :]
@@ -96,9 +96,9 @@ def main() -> None:
     parts = ("all", "redis", "gateway", "audio-processor", "transcriber")
     table = Table("KB a session", "", *parts, box=None)
     for name, samples in recordings.items():
-        with running_road() as road, Redis.from_url(road.redis_url) as client:
-            few = asyncio.run(load(road, client, FEW, samples, args.seconds))
-            many = asyncio.run(load(road, client, FEW + args.sessions, samples, args.seconds))
+        with running_pipeline() as suite, Redis.from_url(suite.redis_url) as client:
+            few = asyncio.run(load(suite, client, FEW, samples, args.seconds))
+            many = asyncio.run(load(suite, client, FEW + args.sessions, samples, args.seconds))
         rows[name] = share(few, many, args.sessions)
         for kind, held in rows[name].items():
             table.add_row(name, kind, *(f"{held[part]:.0f}" for part in parts))

@@ -20,8 +20,8 @@ from typing import Any
 
 import psutil
 from common import corpus_folder, write_result
-from road import Road, percent, running_road, speech_without_pauses
-from road_load import WARM_UP_S
+from pipeline import PipelineSuite, percent, running_pipeline, speech_without_pauses
+from pipeline_load import WARM_UP_S
 from viewers_load import SETTLE_S
 
 from stt_cli.up.child import die_with_parent
@@ -65,21 +65,21 @@ def side(role: str, port: int, count: int, pcm: Path | None = None) -> Iterator[
         process.wait()
 
 
-def measured(road: Road, speakers: Side, phase: str, seconds: float) -> dict[str, float]:
+def measured(suite: PipelineSuite, speakers: Side, phase: str, seconds: float) -> dict[str, float]:
     """CPU in percent of a core, by part, during one phase. Latencies are told at the end."""
     speakers.phase(phase)
     time.sleep(SETTLE_S)
-    before, began = road.cpu_s(), time.monotonic()
+    before, began = suite.cpu_s(), time.monotonic()
     time.sleep(seconds)
-    used = percent(before, road.cpu_s(), time.monotonic() - began)
+    used = percent(before, suite.cpu_s(), time.monotonic() - began)
     # What comes in between, as viewers open and leave, belongs to no phase.
     speakers.phase("")
     return used
 
 
-def memory_bytes(road: Road) -> int:
+def memory_bytes(suite: PipelineSuite) -> int:
     """Of the gateway alone, without what it shares."""
-    return int(psutil.Process(road.pids["gateway"]).memory_full_info().uss)
+    return int(psutil.Process(suite.pids["gateway"]).memory_full_info().uss)
 
 
 def main() -> None:
@@ -96,19 +96,19 @@ def main() -> None:
     heard: list[dict[str, Any]] = []
     memory: list[float] = []
     # Drafts as often as a model would give them.
-    with tempfile.TemporaryDirectory() as folder, running_road(WHISPER_ACCUMULATION_S="0.5") as road:
+    with tempfile.TemporaryDirectory() as folder, running_pipeline(WHISPER_ACCUMULATION_S="0.5") as suite:
         pcm = Path(folder) / "speech"
         pcm.write_bytes(speech.tobytes())
-        with side("speak", road.port, args.speakers, pcm) as speakers:
+        with side("speak", suite.port, args.speakers, pcm) as speakers:
             time.sleep(WARM_UP_S)
             for _ in range(args.rounds):
-                used[ALONE].append(measured(road, speakers, ALONE, args.seconds))
-                before = memory_bytes(road)
-                with side("follow", road.port, args.viewers) as viewers:
-                    memory.append((memory_bytes(road) - before) / args.viewers)
-                    used[FOLLOWED].append(measured(road, speakers, FOLLOWED, args.seconds))
+                used[ALONE].append(measured(suite, speakers, ALONE, args.seconds))
+                before = memory_bytes(suite)
+                with side("follow", suite.port, args.viewers) as viewers:
+                    memory.append((memory_bytes(suite) - before) / args.viewers)
+                    used[FOLLOWED].append(measured(suite, speakers, FOLLOWED, args.seconds))
                     heard.append(viewers.end())
-            used[ALONE].append(measured(road, speakers, ALONE, args.seconds))
+            used[ALONE].append(measured(suite, speakers, ALONE, args.seconds))
             latencies = speakers.end()
     result = {
         "speakers": args.speakers,

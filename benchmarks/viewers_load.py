@@ -1,8 +1,8 @@
 """The two sides of viewers.py, each in a process of its own: those who speak, and those who only follow.
 
 Both read phases from stdin, a name a line, and print one line of JSON about all of them when stdin ends. A speaker's
-latency is that of road_load.py: from `finalize` in mid-speech to the `final` that answers it, which is also what every
-viewer gets at that moment.
+latency is that of pipeline_load.py: from `finalize` in mid-speech to the `final` that answers it, which is also what
+every viewer gets at that moment.
 """
 
 import argparse
@@ -16,14 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import road_load
+import pipeline_load
 import uvloop
-from road_load import STOP, Client, encoded, send
+from pipeline_load import STOP, Client, encoded, send
 
 CHUNK_MS = 20
 SETTLE_S = 2.0
-"""So long behind the begin of a phase nothing counts yet."""
-road_load.PROBE_EVERY_S = (0.4, 0.7)
+"""Time after the beginning of a phase in which nothing counts yet."""
+pipeline_load.PROBE_EVERY_S = (0.4, 0.7)
 
 
 class Phases:

@@ -165,7 +165,7 @@ def bench(
     ] = None,
     sessions: Annotated[int, typer.Option(help="Sessions at once.", min=1, max=1000)] = 1,
     seconds: Annotated[float, typer.Option(help="Least seconds of audio a session.", min=1)] = 60.0,
-    gap: Annotated[float, typer.Option(help="Seconds of near-silence behind each recording.", min=0, max=60)] = 1.5,
+    gap: Annotated[float, typer.Option(help="Seconds of near-silence after each recording.", min=0, max=60)] = 1.5,
     chunk_ms: Annotated[int, typer.Option(help="Milliseconds of audio a message.", min=5, max=1000)] = 40,
     language: Language = None,
     pid: Annotated[

@@ -232,8 +232,8 @@ class LiveSession:
         held_seq = int(ready.get("resume_from_seq", 0))
         # A session that was rebuilt but whose `ready` was lost reports that it was resumed. Its chunks begin at 1,
         # while the client's chunks are counted from the session's start.
-        anew = not ready.get("resumed", False) or (held_seq == 0 and self._progress.committed_ms > 0)
-        if anew and self._buffer.can_rebuild:
+        is_rebuilt = not ready.get("resumed", False) or (held_seq == 0 and self._progress.committed_ms > 0)
+        if is_rebuilt and self._buffer.can_rebuild:
             self._buffer.rebuild(self._progress.committed_ms)
         else:
             self._buffer.resume(held_seq)

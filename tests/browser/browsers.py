@@ -46,7 +46,7 @@ _FIREFOX_SETTINGS: dict[str, str | float | bool] = {
     "ui.useOverlayScrollbars": 1,
     "layout.css.prefers-color-scheme.content-override": 1,
 }
-# Firefox's own fake microphone hums. It is still asked for, so that what the page wishes of it is judged by Firefox.
+# Firefox's own fake microphone hums. It is still asked for, so that what the page asks of it is judged by Firefox.
 _FIREFOX_MICROPHONE = """
 (() => {
   const devices = navigator.mediaDevices;
@@ -55,8 +55,8 @@ _FIREFOX_MICROPHONE = """
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
   const samples = Float32Array.from(new Int16Array(bytes.buffer), (value) => value / 32768);
   const ask = devices.getUserMedia.bind(devices);
-  devices.getUserMedia = async (wishes) => {
-    (await ask(wishes)).getTracks().forEach((track) => track.stop());
+  devices.getUserMedia = async (constraints) => {
+    (await ask(constraints)).getTracks().forEach((track) => track.stop());
     // The page's own rate: between two rates Firefox joins two clocks, and a busy machine loses samples there.
     const context = new AudioContext({ sampleRate: rate });
     const buffer = context.createBuffer(1, samples.length, rate);

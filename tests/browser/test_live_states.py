@@ -51,7 +51,7 @@ def test_nothing_jumps_when_words_settle(pages: "Pages") -> None:
     assert before == after
 
 
-def test_words_that_stay_are_not_drawn_anew(pages: "Pages") -> None:
+def test_words_that_stay_are_not_drawn_again(pages: "Pages") -> None:
     page, server = listening(pages)
     server.partial(1, "", "ever tried a")
     page.locator(".live .word").nth(2).wait_for()
@@ -137,7 +137,7 @@ def test_only_who_has_to_be_asked_keeps_the_server_waiting(pages: "Pages", permi
         """if (navigator.mediaDevices) {
           const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
           const given = new Promise((give) => { window.give = give; });
-          navigator.mediaDevices.getUserMedia = (wishes) => given.then(() => ask(wishes));
+          navigator.mediaDevices.getUserMedia = (constraints) => given.then(() => ask(constraints));
           navigator.permissions.query = () => Promise.resolve({ state: 'PERMISSION' });
         }""".replace("PERMISSION", permission)
     )

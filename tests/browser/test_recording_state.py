@@ -229,9 +229,9 @@ def test_a_microphone_allowed_after_leaving_the_room_stays_closed(pages: "Pages"
         """if (navigator.mediaDevices) {
           const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
           const allowed = new Promise((resolve) => { window.allow = resolve; });
-          navigator.mediaDevices.getUserMedia = async (wishes) => {
+          navigator.mediaDevices.getUserMedia = async (constraints) => {
             await allowed;
-            window.stream = await ask(wishes);
+            window.stream = await ask(constraints);
             return window.stream;
           };
         }"""

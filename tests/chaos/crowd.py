@@ -179,7 +179,7 @@ class Crowd:
         strike.heard_ms += [(moment - at) * 1000 for moment in heard if moment is not None]
 
     async def _newly_owned(self, service: str, pid: int, at: float, talks: list[Talk]) -> dict[str, tuple[int, float]]:
-        """Of these sessions, those with a new owner: the events behind this number, and from this moment on, are by
+        """Of these sessions, those with a new owner: the events after this number, and from this moment on, are by
         it."""
         if service == "gateway":
             links = [self.suite.front.links[talk.id] for talk in talks]

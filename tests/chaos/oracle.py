@@ -55,7 +55,7 @@ class Speech:
 
 def speech(utterances: Sequence[int], gaps_ms: Sequence[int]) -> Speech:
     """Utterances of so many frames; before each the gap of the same place, in ms, and a second of
-    silence behind the last."""
+    silence after the last."""
     parts: list[NDArray[np.int16]] = []
     starts: list[int] = []
     at = 0

@@ -110,7 +110,7 @@ async def play_all(
     keep_logs: Path | None = None,
     tell: Callable[[Row], None] = lambda row: None,
 ) -> list[Row]:
-    """Plays scenarios, those with equal setups on one suite; a row for each, told as soon as it is there."""
+    """Plays scenarios, those with equal setups on one suite; a row for each, reported as soon as it is there."""
     rows = []
     for number, (setup, group) in enumerate(by_setup(scenarios).items()):
         logs = keep_logs / str(number) if keep_logs else None

@@ -164,7 +164,7 @@ async def _sessions(run: Run, speak: Speak, sessions: int = 24) -> None:
 
 @scenario("malformed-messages")
 async def malformed(run: Run) -> None:
-    """Random and malformed messages on many connections; the sessions beside them notice nothing."""
+    """Random and malformed messages on many connections; other sessions notice nothing."""
     pids = [replica.pid for replica in run.suite.replicas]
     sent = 0
     answers: dict[str, int] = {}
@@ -177,7 +177,7 @@ async def malformed(run: Run) -> None:
             )
             try:
                 async with asyncio.timeout(5), websockets.connect(rng.choice(run.suite.gateway_urls) + query) as ws:
-                    # Noise is audio and is taken; the first message that is none ends the session, and those behind
+                    # Noise is audio and is taken; the first message that is none ends the session, and those after
                     # it meet a connection that closes.
                     for message in (*noise(rng), *(nonsense(rng) for _ in range(20))):
                         await ws.send(message)

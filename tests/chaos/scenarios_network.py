@@ -35,13 +35,13 @@ async def half_open(run: Run) -> None:
 
 
 async def half_open_with(run: Run, speak: Speak) -> None:
-    """Also for the twin; the time until a replica subscribes anew is how long it took to find out."""
+    """Also for the twin; the time until a replica subscribes again is how long it took to find out."""
     found_ms = run.row.timings_ms.setdefault("found", [])
 
     async def fault(crowd: Crowd, service: str) -> None:
         victim, strike = await crowd.strike(service, lambda r: r.proxy.black_hole(only_old=True), moves=False)
         run.strikes.append(strike)
-        took = await _subscribes_anew(run, victim, within_s=6.0)
+        took = await _subscribes_again(run, victim, within_s=6.0)
         if took is None:
             run.row.notes["never found"] = float(run.row.notes.get("never found", 0)) + 1
         else:
@@ -52,7 +52,7 @@ async def half_open_with(run: Run, speak: Speak) -> None:
     await _faults(run, fault, rounds=12, speak=speak)
 
 
-async def _subscribes_anew(run: Run, victim: Replica, within_s: float) -> float | None:
+async def _subscribes_again(run: Run, victim: Replica, within_s: float) -> float | None:
     """Milliseconds until it has a second connection to its own channel: the dead one is still there for Redis."""
     began = time.monotonic()
     mine = [status.id for status in await Replicas(run.suite.redis).living() if f"-{victim.pid}-" in status.id]

@@ -103,7 +103,7 @@ class Pace:
             await asyncio.sleep(delay)
 
     def sent(self) -> None:
-        """Call behind each chunk."""
+        """Call after each chunk."""
         self._talk.sent_ms += self._talk.chunk_ms
 
 
@@ -148,7 +148,7 @@ async def _send_sdk(session: stt_client.LiveSession, talk: Talk) -> None:
 
 
 async def converse(talk: Talk, messages: list[bytes | str], *, query: str = "", unread_s: float = 0.0) -> None:
-    """Sends messages at the talk's pace and listens until `done`; for so long at the beginning it reads nothing, and
+    """Sends messages at the talk's pace and listens until `done`; at the beginning it reads nothing for this long, and
     has hardly a buffer. A session that is refused before it began, and may be tried again, is."""
     url = f"{talk.direct_url}?session_id={talk.id}&{QUERY}{query}"
     options = _small_buffers(url) if unread_s else {}
@@ -205,7 +205,7 @@ def _small_buffers(url: str) -> dict[str, Any]:
 
 
 def random_speech(rng: random.Random, seconds: float) -> Speech:
-    """About so long: utterances of 0.4 to 4 s, gaps of 0.7 to 1.4 s."""
+    """About this long: utterances of 0.4 to 4 s, gaps of 0.7 to 1.4 s."""
     utterances, gaps, total_ms = [], [], 0
     while total_ms < seconds * 1000:
         utterances.append(rng.randint(4, 40))

@@ -1,4 +1,4 @@
-"""Bad files get one clear error with a code; the good ones beside them are transcribed, and nothing is left behind."""
+"""Bad files get one clear error with a code; good ones are transcribed meanwhile, and nothing is left behind."""
 
 import asyncio
 import functools

@@ -164,7 +164,7 @@ async def whole(suite: Suite, conversation: str) -> list[Event]:
 
 
 async def heard_at_once(suite: Suite, conversation: str, since_ms: int, count: int) -> list[Event]:
-    """The first ``count`` utterances that a viewer gets who comes now, and none that would come behind them."""
+    """The first ``count`` utterances that a viewer gets who comes now, and none that would come after them."""
     url = suite.url.replace("http", "ws") + f"/v1/stt/conversations/{conversation}?since_ms={since_ms}"
     heard: list[Event] = []
     async with websockets.connect(url) as socket:
@@ -262,8 +262,8 @@ async def test_a_kept_session_is_found_with_its_words(suite: Suite, pcm16: bytes
     async with httpx2.AsyncClient(base_url=suite.url) as client:
 
         async def found() -> Any:
-            wish = {"query": "fail AGAIN", "kind": "live", "filename": "kept-ses"}
-            listed = (await client.get("/v1/stt/transcripts", params=wish)).json()["transcripts"]
+            query = {"query": "fail AGAIN", "kind": "live", "filename": "kept-ses"}
+            listed = (await client.get("/v1/stt/transcripts", params=query)).json()["transcripts"]
             if not listed:
                 return None
             one = (await client.get(f"/v1/stt/transcripts/{listed[0]['id']}")).json()
@@ -303,7 +303,7 @@ async def test_a_session_that_does_not_ask_is_not_kept(suite: Suite, pcm16: byte
     assert listed == []
 
 
-async def test_older_clients_are_served(suite: Suite, beckett: NDArray[np.float32]) -> None:
+async def test_legacy_clients_are_served(suite: Suite, beckett: NDArray[np.float32]) -> None:
     """Samples at 44.1 kHz without a word of protocol, a list at once and every ten seconds, and a sign of health."""
     at = np.arange(0, len(beckett), 16_000 / 44_100)
     audio = (np.interp(at, np.arange(len(beckett)), beckett) * 32767).astype("<i2").tobytes()

@@ -65,9 +65,9 @@ def test_a_sentence_behind_an_opening_word_is_in_its_own_language(
     finals = finals_of(
         onnx_base, np.concatenate([quiet(0.5), said(opening, 0, 0), quiet(2), one, quiet(1.5), two, quiet(1.5)])
     )
-    behind = [final.language for final in finals if final.start_ms > 3_000]
-    assert behind
-    assert set(behind) == {language}
+    after = [final.language for final in finals if final.start_ms > 3_000]
+    assert after
+    assert set(after) == {language}
 
 
 def test_long_utterances_are_each_in_their_own_language(onnx_base: Engine, corpus: list[dict[str, Any]]) -> None:

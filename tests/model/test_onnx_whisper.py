@@ -322,11 +322,11 @@ def test_a_final_is_the_same_whatever_runs_beside_it(
         try:
             memories = [Memory() for _ in finals]
             for _ in range(3):
-                beside = [
+                together = [
                     hear(onnx_tiny, replace(final, memory=memory))
                     for final, memory in zip(finals, memories, strict=True)
                 ]
-                assert beside == alone
+                assert together == alone
         finally:
             over.set()
         assert busy.result() > 0
@@ -364,7 +364,7 @@ def test_words_are_said_when_ctranslate2_finds_them(
     assert np.median(starts) <= 0.1
     assert np.median(ends) <= 0.1
     assert np.percentile([*starts, *ends], 95) < 0.3
-    # The pause behind a text is no part of its last word.
+    # The pause after a text is no part of its last word.
     assert np.mean(last) < 0.2
 
 

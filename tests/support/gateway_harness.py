@@ -172,7 +172,7 @@ class Workers:
 
 
 async def tell_status(client: Redis, service: str, state: str = "ready", name: str = "1", **more: Any) -> str:
-    """A sign of life as a replica gives it, but for a minute. Answers the replica's id."""
+    """A heartbeat as a replica sends it, but for a minute. Returns the replica's id."""
     replica = ReplicaStatus(id=f"{service}-{name}", service=service, state=state, started_ms=0, **more)
     await client.set(keys.replica_alive(replica.id), 1, ex=60)
     await client.hset(keys.REPLICAS, replica.id, msgspec.json.encode(replica))
@@ -261,7 +261,7 @@ async def running_gateway(
 
 @contextlib.asynccontextmanager
 async def gateway_with_store(client: Redis, redis_url: str, folder: Path, database_url: str) -> AsyncIterator[Gateway]:
-    """A gateway beside stand-ins that takes files and keeps their transcripts in this database."""
+    """A gateway with stand-ins that accepts files and keeps their transcripts in this database."""
     async with (
         stand_ins(client),
         running_gateway(client, redis_url, folder / "spool", database_url=database_url) as gateway,

@@ -189,7 +189,7 @@ class Transcriber:
         return self
 
     async def kill(self, *, alive_for_ms: int = 0) -> None:
-        """Nothing of it reaches Redis any more; its sign of life goes at once, or after a while."""
+        """Nothing of it reaches Redis any more; its heartbeat goes at once, or after a while."""
         self.mortal.die()
         if alive_for_ms:
             await self._outside.pexpire(keys.replica_alive(self.id), alive_for_ms)

@@ -64,7 +64,7 @@ def _from_wheel() -> bytes:
 def corpus() -> list[dict[str, Any]] | None:
     """The rows of a speech corpus' ``manifest.jsonl``, each with ``file``: its path; None where there is no corpus.
 
-    The folder is named by STT_TEST_CORPUS, or lies beside the repository. A row has at least id, path, lang, text,
+    The folder is named by STT_TEST_CORPUS, or lies next to the repository. A row has at least id, path, lang, text,
     duration_s and kind.
     """
     folder = Path(os.environ.get("STT_TEST_CORPUS") or _NEIGHBOUR)
@@ -85,7 +85,7 @@ def read_audio(path: Path) -> NDArray[np.float32]:
 
 
 def at_tempo(audio: NDArray[np.float32], factor: float) -> NDArray[np.float32]:
-    """The same speech, spoken so much faster; 16 kHz mono."""
+    """The same speech, spoken this much faster; 16 kHz mono."""
     graph = av.filter.Graph()
     source = graph.add_abuffer(format="flt", sample_rate=16000, layout="mono", time_base=Fraction(1, 16000))
     tempo, sink = graph.add("atempo", str(factor)), graph.add("abuffersink")

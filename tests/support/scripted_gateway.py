@@ -86,7 +86,7 @@ class ScriptedGateway:
     ack_every_finals: int = 1
     finals_say_what_they_settle: bool = False
     acks_are_late: bool = False
-    """They tell what was settled before the final that they come behind."""
+    """They tell what was settled before the final that they follow."""
     partials_per_chunk: int = 0
     says_done: bool = True
     queries: list[dict[str, str]] = field(default_factory=list)

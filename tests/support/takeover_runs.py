@@ -89,7 +89,7 @@ def cold(at: Advance) -> Advance:
 
 
 def run(case: Case, kept: Kept, draw: Draw, *, writes: int | None = None, stored: Stored = all_of_it) -> bool:
-    """One worker, from what is stored to `done`, or until it is killed after so many writes. True when it is done."""
+    """One worker, from what is stored to `done`, or until it is killed after this many writes. True when it is done."""
     at = stored(kept.committed)
     session = LiveSession(
         "s",

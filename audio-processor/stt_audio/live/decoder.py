@@ -303,6 +303,6 @@ def expected_media(encoding: Encoding, head: bytes) -> Media:
         raise SttError(
             "bad_audio",
             f"the stream was announced as {encoding} but does not begin like one; "
-            "a new connection must begin with the recording's header, so start the recorder anew",
+            "a new connection must begin with the recording's header, so start the recorder again",
         )
     return wanted

@@ -229,5 +229,5 @@ def _held_against(fields: Mapping[bytes, bytes], stage: str, progress_field: str
 
 
 def _name(at: StreamKeys, part: str) -> str:
-    """Return the name of a part of a job, or of a stage of a session, among the suspects."""
+    """Return the name of a part of a job, or of a stage of a session, in the quarantine."""
     return f"{at.state} {part}"

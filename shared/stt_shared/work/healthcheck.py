@@ -41,7 +41,7 @@ def find_problem(client: redis.Redis, service: str, host: str) -> str | None:
     replicas: list[bytes] = [name for name in names if name.decode().startswith(prefix)]
     living = [name for name in replicas if client.exists(keys.replica_alive(name.decode()))]
     if not living:
-        return f"no {service} on {host} gives a sign of life"
+        return f"no {service} on {host} has a heartbeat"
     told = [_status(client, name) for name in living]
     if any(status.state in WELL for status in told):
         return None

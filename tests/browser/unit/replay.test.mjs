@@ -41,7 +41,7 @@ test("what is settled is forgotten, a chunk that reaches further is kept", () =>
   assert.deepEqual(seqs(drain(buffer)), [2, 3]);
 });
 
-test("resuming sends everything behind the number that the server has, under the old numbers", () => {
+test("resuming sends everything after the number that the server has, under the old numbers", () => {
   const buffer = sent(4);
   buffer.push(audio(40));
   buffer.resume(2);

@@ -54,7 +54,7 @@ def view(status: str, progress: float, **more: Any) -> dict[str, Any]:
     return {"job_id": "j1", "status": status, "progress": progress, **more}
 
 
-def test_a_file_goes_up_with_its_wishes_and_the_result_comes_back(url: str, tmp_path: Path) -> None:
+def test_a_file_goes_up_with_its_parameters_and_the_result_comes_back(url: str, tmp_path: Path) -> None:
     speech = tmp_path / "talk.mp3"
     speech.write_bytes(b"x" * 200_000)
     Gateway.answers += [

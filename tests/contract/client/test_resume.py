@@ -127,7 +127,7 @@ async def test_without_the_cut_at_the_settled_position_bytes_are_doubled(monkeyp
 
 
 async def test_a_ready_that_is_lost() -> None:
-    """First of all, of a resumed session, and of one built anew: its second `ready` says that it was resumed."""
+    """First of all, of a resumed session, and of one that was rebuilt: its second `ready` says that it was resumed."""
     faults = [
         Fault(no_ready=True),
         Fault(cut_after_chunks=37),

@@ -147,7 +147,7 @@ async def test_a_full_house_does_not_wait_for_what_a_guest_would_say(
 async def test_a_crowd_at_the_door_takes_no_more_places_than_there_are(
     redis_client: Redis, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A bug that was: each of those that came while the list of replicas was read began to count afresh."""
+    """A fixed bug: each client that came while the list of replicas was read began to count from zero."""
     monkeypatch.setattr("stt_gateway.live.admission.FRESH_MS", 60_000.0)
     async with stand_ins(redis_client, capacity=2), running_gateway(redis_client, redis_url, tmp_path) as gateway:
         heard = await asyncio.gather(*(talk(gateway.stream(f"session_id=s{n}"), [CHUNK]) for n in range(10)))

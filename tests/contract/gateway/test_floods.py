@@ -1,4 +1,4 @@
-"""One connection that sends as many small things as it can: it ends, and a client beside it is served."""
+"""One connection that sends as many small things as it can: it ends, and other clients are served."""
 
 import asyncio
 import contextlib

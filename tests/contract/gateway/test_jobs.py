@@ -90,7 +90,9 @@ async def test_a_file_is_stored_described_and_queued(gateway: Gateway, http: htt
     assert entry == {b"id": job_id.encode(), b"epoch": fields[b"epoch"]}
 
 
-async def test_several_files_are_several_jobs_with_the_same_wishes(gateway: Gateway, http: httpx2.AsyncClient) -> None:
+async def test_several_files_are_several_jobs_with_the_same_parameters(
+    gateway: Gateway, http: httpx2.AsyncClient
+) -> None:
     files = [("file", (f"{n}.mp3", AUDIO + bytes([n]))) for n in range(3)]
     response = await http.post(f"{JOBS}?language=en", files=files, data={"prompt": "Ann"})
     assert response.status_code == 202
@@ -155,7 +157,7 @@ async def test_a_key_stands_for_one_request_only(gateway: Gateway, http: httpx2.
     for name, request in OTHERS.items():
         assert_refused(await http.post(JOBS, headers=KEY, **request), 409, "conflict")
         assert len(gateway.spooled) == 1, name
-    # What a file is called, and how a wish was passed, makes no other request.
+    # What a file is called, and how a parameter was passed, makes no other request.
     same = await http.post(JOBS, files={"file": ("b.mp3", AUDIO)}, data={"language": "auto"}, headers=KEY)
     assert same.json() == first.json()
     assert same.headers["Idempotent-Replayed"] == "true"
@@ -256,9 +258,9 @@ REFUSED: dict[str, tuple[dict[str, Any], int, str]] = {
     "no border": ({"content": AUDIO, "headers": {"content-type": "multipart/form-data"}}, 400, "bad_message"),
     "too large": ({"files": {"file": ("a.mp3", AUDIO * 4)}}, 413, "too_large"),
     "too large together": ({"files": [("file", ("a", AUDIO * 2)), ("file", ("b", AUDIO * 2))]}, 413, "too_large"),
-    "a wrong wish": ({"files": {"file": ("a.mp3", AUDIO)}, "data": {"task": "sing"}}, 422, "bad_config"),
-    "an unknown wish": ({"files": {"file": ("a.mp3", AUDIO)}, "params": {"colour": "red"}}, 422, "bad_config"),
-    "a wish twice": (
+    "a wrong parameter": ({"files": {"file": ("a.mp3", AUDIO)}, "data": {"task": "sing"}}, 422, "bad_config"),
+    "an unknown parameter": ({"files": {"file": ("a.mp3", AUDIO)}, "params": {"colour": "red"}}, 422, "bad_config"),
+    "a parameter twice": (
         {"files": {"file": ("a.mp3", AUDIO)}, "params": {"language": "en"}, "data": {"language": "en"}},
         422,
         "bad_config",

@@ -105,7 +105,7 @@ async def test_however_often_it_is_lost_every_byte_arrives_once(
 
 
 async def test_without_resuming_what_was_said_is_gone(gateways: tuple[Gateway, Gateway], workers: Workers) -> None:
-    """The negative twin: the same loss, and a client that begins anew."""
+    """The negative twin: the same loss, and a client that begins again."""
     one, other = gateways
     async with line(one.stream(query("s2"))) as before:
         await before.hear("ready")
@@ -117,7 +117,7 @@ async def test_without_resuming_what_was_said_is_gone(gateways: tuple[Gateway, G
         await after.send(*numbered([b"\1" * 3200] * 2, 6), STOP)
         await after.hear("done")
     hand = workers.hands[-1]
-    assert hand.audio == b"\1" * 6400, "begun anew, without the first five"
+    assert hand.audio == b"\1" * 6400, "begun again, without the first five"
 
 
 async def test_the_second_connection_of_a_session_shuts_out_the_first(

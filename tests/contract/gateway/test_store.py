@@ -140,7 +140,7 @@ async def test_what_is_past_its_time_goes(store: SqlTranscriptStore) -> None:
     assert await store.purge_expired(NOW_MS + 3) == 0
 
 
-async def test_more_than_a_handful_expires_in_steps(store: SqlTranscriptStore, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_more_than_a_batch_expires_in_steps(store: SqlTranscriptStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sql_store, "_PURGED_AT_ONCE", 2)
     for number in range(5):
         await store.put(transcript(number, expires_ms=NOW_MS))

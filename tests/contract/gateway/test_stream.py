@@ -80,14 +80,18 @@ async def test_ready_tells_the_limits_and_the_whole_config(gateway: Gateway, wor
     assert (config["language"], config["endpointing_ms"], config["prompt"]) == ("de", 900, "Ann & Bob")
     assert (config["encoding"], config["sample_rate"], config["interim_results"]) == ("pcm_s16le", 16000, True)
     assert ready["resume_token"] != ready["session_id"]
-    wishes = {"language": "de", "endpointing_ms": 900, "prompt": "Ann & Bob"}
-    assert (await workers.hand()).config.items() >= wishes.items()
+    parameters = {"language": "de", "endpointing_ms": 900, "prompt": "Ann & Bob"}
+    assert (await workers.hand()).config.items() >= parameters.items()
 
 
 async def test_every_parameter_may_be_as_long_as_is_allowed_in_any_script(gateway: Gateway) -> None:
-    wishes = {"prompt": "\N{OLD ITALIC LETTER A}" * 1000, "conversation_id": "\u4e00" * 128, "speaker": "\u4e00" * 128}
-    heard = await talk(gateway.stream(urlencode({**wishes, "session_id": "s" * 128})), [])
-    assert heard.events[0]["config"].items() >= wishes.items()
+    parameters = {
+        "prompt": "\N{OLD ITALIC LETTER A}" * 1000,
+        "conversation_id": "\u4e00" * 128,
+        "speaker": "\u4e00" * 128,
+    }
+    heard = await talk(gateway.stream(urlencode({**parameters, "session_id": "s" * 128})), [])
+    assert heard.events[0]["config"].items() >= parameters.items()
 
 
 async def test_a_longer_address_is_refused_at_once(gateway: Gateway) -> None:
@@ -157,7 +161,7 @@ async def test_chunks_become_short_frames_for_three_seconds_and_long_ones_then(
         [len(f.data) for f, end in zip(hand.frames, ends, strict=True) if (end > 96_000) is late]
         for late in (False, True)
     ]
-    assert set(sizes[0]) <= {640, 1280}, "40 ms each, or less where nothing came for so long"
+    assert set(sizes[0]) <= {640, 1280}, "40 ms each, or less where nothing came for this long"
     assert max(sizes[1]) == 3200
     assert [frame.seq for frame in hand.frames] == list(range(1, len(hand.frames) + 1))
     assert all(abs(frame.meta.received_ms - time.time() * 1000) < 20_000 for frame in hand.frames)
@@ -215,7 +219,7 @@ async def test_numbered_chunks_may_come_out_of_order_and_twice(
 
 
 async def test_a_chunk_that_never_comes_is_told_where_it_is_missing(gateway: Gateway, workers: Workers) -> None:
-    """A bug that was: the gap was told behind the chunks that had waited for it."""
+    """A fixed bug: the gap was reported after the chunks that had waited for it."""
     messages = [n.to_bytes(4, "big") + CHUNK for n in (1, 2, 5, 6)]
     heard = await talk(gateway.stream("framing=seq32"), messages)
     (gap,) = heard.of("gap")

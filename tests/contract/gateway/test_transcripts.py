@@ -146,7 +146,7 @@ async def test_text_without_segments_is_exported(http: httpx2.AsyncClient, store
     assert (await http.get(f"{AT}/job1/export.txt")).text == "Grüße Nummer 1\n"
 
 
-async def test_wrong_wishes_are_refused(http: httpx2.AsyncClient) -> None:
+async def test_wrong_parameters_are_refused(http: httpx2.AsyncClient) -> None:
     for answer, status, code in (
         (await http.get(AT, params={"limit": "0"}), 422, "bad_config"),
         (await http.get(AT + "?query=%ff%00&cursor=%ed%a0%80"), 422, "bad_config"),

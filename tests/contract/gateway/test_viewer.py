@@ -175,10 +175,10 @@ async def forget(client: Redis, conversation: str = "call 7/ä") -> None:
 
 
 @pytest.mark.parametrize("before", [1, 3])
-async def test_a_conversation_that_redis_lost_begins_anew_for_those_who_follow_it(
+async def test_a_conversation_that_redis_lost_begins_again_for_those_who_follow_it(
     gateways: tuple[Gateway, Gateway], bus: Bus, redis_client: Redis, before: int
 ) -> None:
-    """Its numbers begin anew too: the second utterance behind the loss has the number that a viewer of one expects."""
+    """Its numbers begin again too: the second utterance after the loss has the number that a viewer of one expects."""
     async with line(follow(gateways[0])) as viewer:
         for number in range(1, before + 1):
             await bus.conversations.send(said("ann", number))
@@ -239,7 +239,9 @@ async def test_the_whole_is_read_from_the_store(gateways: tuple[Gateway, Gateway
         ("x=1", "'x'"),
     ],
 )
-async def test_a_wish_that_makes_no_sense_is_refused(gateways: tuple[Gateway, Gateway], query: str, named: str) -> None:
+async def test_a_query_that_makes_no_sense_is_refused(
+    gateways: tuple[Gateway, Gateway], query: str, named: str
+) -> None:
     async with line(follow(gateways[0], query)) as viewer:
         assert await viewer.rest() == 4502
         assert named in viewer.events[-1]["message"]
@@ -307,7 +309,7 @@ async def test_what_is_said_while_connections_to_redis_are_lost_reaches_every_vi
             assert await texts(viewer, 40) == [f"ann says {number}" for number in range(1, 41)]
 
 
-async def test_older_clients_find_their_routes(gateways: tuple[Gateway, Gateway], bus: Bus) -> None:
+async def test_legacy_clients_find_their_routes(gateways: tuple[Gateway, Gateway], bus: Bus) -> None:
     one, _ = gateways
     async with httpx2.AsyncClient() as client:
         assert (await client.get(one.url + "/api/stt/healthcheck")).text == "Yes, I'm ok"

@@ -290,7 +290,7 @@ class _Reset:
         return getattr(self._writer, name)
 
 
-async def test_a_reset_connection_to_a_node_is_made_anew(client: Redis) -> None:
+async def test_a_reset_connection_to_a_node_is_replaced(client: Redis) -> None:
     cluster = the_cluster(client)
     sessions = list((await a_session_at_each_node(client)).values())
     for name in sessions:

@@ -1,4 +1,4 @@
-"""The containers' health check against signs of life in a real server."""
+"""The containers' health check, on heartbeats in a real server."""
 
 import subprocess
 import sys
@@ -38,7 +38,7 @@ def test_a_living_replica_of_this_host_is_well(client: redis.Redis) -> None:
 def test_a_replica_elsewhere_or_of_another_service_does_not_count(client: redis.Redis) -> None:
     register(client, "audio-host2-7-abc", "ready")
     register(client, "transcriber-host1-7-abc", "ready")
-    assert find_problem(client, "audio", "host1") == "no audio on host1 gives a sign of life"
+    assert find_problem(client, "audio", "host1") == "no audio on host1 has a heartbeat"
 
 
 def test_a_replica_without_a_sign_of_life_is_dead(client: redis.Redis) -> None:

@@ -18,7 +18,7 @@ def redis_client(any_redis_client: Redis) -> Redis:
     return any_redis_client
 
 
-async def test_signs_of_life_come_and_go(any_redis_url: str, redis_client: Redis) -> None:
+async def test_heartbeats_come_and_go(any_redis_url: str, redis_client: Redis) -> None:
     def describe() -> ReplicaStatus:
         return ReplicaStatus(id="r1", service="transcriber", state="ready", started_ms=1, sessions=2, capacity=3)
 
@@ -32,7 +32,7 @@ async def test_signs_of_life_come_and_go(any_redis_url: str, redis_client: Redis
     assert await Replicas(redis_client).living() == []
 
 
-async def test_a_replica_that_dies_without_a_word_is_forgotten(redis_client: Redis) -> None:
+async def test_a_replica_that_dies_is_forgotten(redis_client: Redis) -> None:
     status = ReplicaStatus(id="r9", service="transcriber", state="ready", started_ms=1)
     await redis_client.hset(keys.REPLICAS, "r9", msgspec.json.encode(status))
     assert await Replicas(redis_client).living() == []

@@ -53,7 +53,7 @@ async def test_a_half_open_subscriber_is_found_within_two_seconds(
 ) -> None:
     async with ChannelHub(through, "stt:replica:probe") as hub:
         took_s = await until_heard(redis_client, hub, lambda: getattr(proxy, fault)(only_old=True), 5)
-    assert took_s < 2.3, "found in 2 s and made anew"
+    assert took_s < 2.3, "found in 2 s and replaced"
 
 
 async def test_without_the_probe_it_stays_deaf(redis_client: Redis, through: Redis, proxy: FaultProxy) -> None:
@@ -63,7 +63,7 @@ async def test_without_the_probe_it_stays_deaf(redis_client: Redis, through: Red
             await until_heard(redis_client, hub, lambda: proxy.black_hole(only_old=True), 4)
 
 
-async def test_a_connection_that_was_reset_is_made_anew_and_readers_are_told(
+async def test_a_connection_that_was_reset_is_replaced_and_readers_are_notified(
     redis_client: Redis, through: Redis, proxy: FaultProxy
 ) -> None:
     async with ChannelHub(through, "stt:replica:probe") as hub:
@@ -107,10 +107,10 @@ async def test_a_command_over_a_half_open_connection_is_done_over_a_new_one(thro
     assert time.monotonic() - began < 2.3
 
 
-async def test_a_lane_over_a_half_open_connection_goes_on_over_a_new_one(through: Redis, proxy: FaultProxy) -> None:
-    lane = Pipeline(through)
-    await lane.call(PUSH, ["row"], [1])
+async def test_a_pipeline_over_a_half_open_connection_goes_on_over_a_new_one(through: Redis, proxy: FaultProxy) -> None:
+    pipeline = Pipeline(through)
+    await pipeline.call(PUSH, ["row"], [1])
     proxy.black_hole(only_old=True)
     began = time.monotonic()
-    assert await lane.call(PUSH, ["row"], [2]) == 2
+    assert await pipeline.call(PUSH, ["row"], [2]) == 2
     assert time.monotonic() - began < 2.3

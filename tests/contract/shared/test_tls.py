@@ -71,12 +71,12 @@ async def tls_before(socket: str, certificate: Path) -> AsyncIterator[tuple[int,
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
 def test_calls_and_messages_come_through_tls_also_after_it_broke(run: Run, certificate: Path) -> None:
-    async def both_ways(lane: Pipeline, hub: ChannelHub) -> None:
-        answers = await asyncio.gather(*(lane.call(ECHO, ["key"], [MUCH]) for _ in range(20)))
+    async def both_ways(pipeline: Pipeline, hub: ChannelHub) -> None:
+        answers = await asyncio.gather(*(pipeline.call(ECHO, ["key"], [MUCH]) for _ in range(20)))
         assert answers == [MUCH] * 20
         async with hub.listen("news") as inbox:
             while await inbox.get(0.2) != MUCH:
-                await lane.command("PUBLISH", "news", MUCH)
+                await pipeline.command("PUBLISH", "news", MUCH)
 
     async def scenario() -> None:
         with EmbeddedRedis() as server:
@@ -84,11 +84,11 @@ def test_calls_and_messages_come_through_tls_also_after_it_broke(run: Run, certi
             async with tls_before(socket, certificate) as (port, writers):
                 client = connect(f"rediss://localhost:{port}/0?ssl_ca_certs={certificate}")
                 async with ChannelHub(client, "own") as hub, asyncio.timeout(10):
-                    lane = Pipeline(client)
-                    await both_ways(lane, hub)
+                    pipeline = Pipeline(client)
+                    await both_ways(pipeline, hub)
                     for writer in list(writers):
                         writer.transport.abort()
-                    await both_ways(lane, hub)
+                    await both_ways(pipeline, hub)
                 await client.aclose()
 
     run(scenario())

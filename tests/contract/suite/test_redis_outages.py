@@ -211,7 +211,7 @@ async def test_health_shows_that_its_own_heartbeat_is_missing(
                 return body["status"], body["services"]["gateway"]
 
             await until(lambda: own_server.keys("stt:*alive:gateway-*"))
-            # The sign of life of its only beat expires.
+            # Its only heartbeat expires.
             async with asyncio.timeout(5):
                 while await health() != ("degraded", "missing"):
                     await asyncio.sleep(0.05)
@@ -222,21 +222,21 @@ async def test_every_way_to_write_says_that_redis_is_unavailable(
     own_server: redis.Redis, breakage: Any, kind: type[Exception]
 ) -> None:
     async with connect(url_of(own_server)) as client:
-        lane = new_pipeline(client)
-        await lane.call(WRITES, ["stt:x"], ["1"])
+        pipeline = new_pipeline(client)
+        await pipeline.call(WRITES, ["stt:x"], ["1"])
         with breakage(own_server):
             with pytest.raises(kind):
-                await lane.call(WRITES, ["stt:x"], ["2"])
+                await pipeline.call(WRITES, ["stt:x"], ["2"])
             with pytest.raises(kind):
-                await lane.command("SET", "stt:x", "2")
+                await pipeline.command("SET", "stt:x", "2")
             with pytest.raises(kind):
                 await client.set("stt:x", "2")
             with pytest.raises(kind):
                 await client.eval(WRITES.source, 1, "stt:x", "2")
             with pytest.raises(kind):
                 await client.pipeline().set("stt:x", "2").execute()
-            assert await lane.command("GET", "stt:x") == b"1", "it still reads"
-        assert await lane.call(WRITES, ["stt:x"], ["3"]) == b"OK"
+            assert await pipeline.command("GET", "stt:x") == b"1", "it still reads"
+        assert await pipeline.call(WRITES, ["stt:x"], ["3"]) == b"OK"
 
 
 async def test_too_few_replicas_is_a_refusal_that_passes(own_server: redis.Redis) -> None:

@@ -1,4 +1,4 @@
-"""Sessions whose audio kills whoever works on it: given up after three deaths, and their neighbours go on."""
+"""Sessions whose audio kills whoever works on it: given up after eight deaths, and other sessions go on."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -100,7 +100,7 @@ class Slow(FirstSamples):
 
 
 async def deaths(client: Redis, url: str, until: Callable[[], Any], most: int = 6) -> int:
-    """Starts one worker after another until ``until``; answers how many died."""
+    """Starts one worker after another until ``until``; returns how many died."""
     loop = asyncio.get_running_loop()
     for died in range(most):
         engine, mortal = Slow(), Mortal()
@@ -295,7 +295,7 @@ def dying(die: Callable[[], None]) -> Callable[..., LiveDecoder]:
 
 @pytest.fixture
 def audio_processors(redis_client: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Any]:
-    """Runs up to so many audio-processors, one after another, until nothing kills them; answers how many died."""
+    """Runs up to this many audio-processors, one after another, until nothing kills them; returns how many died."""
 
     async def run(most: int) -> int:
         for died in range(most):

@@ -179,7 +179,7 @@ def with_junk(wav: bytes, n_bytes: int) -> bytes:
 
 
 def with_picture(flac: bytes, n_bytes: int) -> bytes:
-    """A block of pictures behind the stream's parameters, of a kind that every decoder skips."""
+    """A block of pictures after the stream's parameters, of a kind that every decoder skips."""
     parameters_end = 4 + 4 + 34
     padding = (b"\x01" + (1 << 20).to_bytes(3, "big") + bytes(1 << 20)) * (n_bytes >> 20)
     padding += b"\x01" + (n_bytes & 0xFFFFF).to_bytes(3, "big") + bytes(n_bytes & 0xFFFFF)

@@ -66,7 +66,7 @@ async def test_the_result_keeps_the_spaces_of_its_parts(redis_client: Redis) -> 
     assert result.text == "今日は。 Machine Learning。雨"
 
 
-@pytest.mark.parametrize("gone", ["deleted", "cancelled", "made anew"])
+@pytest.mark.parametrize("gone", ["deleted", "cancelled", "replaced"])
 async def test_a_completion_that_comes_too_late_changes_nothing(redis_client: Redis, gone: str) -> None:
     bus = await all_parts_stored(redis_client)
     if gone == "deleted":

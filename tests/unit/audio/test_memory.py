@@ -77,7 +77,7 @@ print(json.dumps({"code": code, "grown_mb": peak_mb() - before_mb}))
 
 
 def opened_by_a_child(path: Path, how: str, limit_mb: int = 256) -> tuple[str, float]:
-    """The error's code, and the megabytes by which the child's memory grew at the most."""
+    """The error's code, and the megabytes by which the child's memory grew at most."""
     if not Path("/proc/self/status").exists():
         pytest.skip("the system does not tell a process's peak memory")
     command = [sys.executable, "-c", CHILD, str(path), how, str(limit_mb)]
@@ -217,7 +217,7 @@ def test_a_position_that_no_file_has_is_bad_audio(offset: int, tmp_path: Path) -
 
 
 class SetAfter(threading.Event):
-    """Set once it was asked so many times."""
+    """Set once it was asked this many times."""
 
     def __init__(self, times: int) -> None:
         super().__init__()

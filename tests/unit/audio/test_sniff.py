@@ -66,7 +66,7 @@ def test_formats_for_whole_files_only_are_refused_live() -> None:
 
 @pytest.mark.parametrize("encoding", [Encoding.WEBM, Encoding.OGG, Encoding.FLAC, Encoding.WAV])
 def test_a_recording_from_its_middle_is_refused_with_a_reason(encoding: Encoding) -> None:
-    with pytest.raises(SttError, match="start the recorder anew") as refused:
+    with pytest.raises(SttError, match="start the recorder again") as refused:
         expected_media(encoding, b"\xa3\x42\x81\x81\x00\x00\x80" + bytes(9))
     assert refused.value.code == "bad_audio"
 

@@ -128,18 +128,18 @@ def test_the_model_steps_back_for_what_stands_before_it() -> None:
     assert [[child.niceness for child in group] for group in groups] == [[0], [0], [5, 5]]
 
 
-def test_a_signal_passed_on_at_once_is_no_second_wish_but_a_later_one_is() -> None:
+def test_a_signal_passed_on_at_once_is_no_second_request_but_a_later_one_is() -> None:
     clock = [0.0]
-    wishes = StopRequests(now=lambda: clock[0])
-    assert not wishes.wait(0)
-    wishes(2, None)
-    assert wishes.wait(0)
+    requests = StopRequests(now=lambda: clock[0])
+    assert not requests.wait(0)
+    requests(2, None)
+    assert requests.wait(0)
     clock[0] = 0.1
-    wishes(2, None)
-    assert not wishes.is_urgent()
+    requests(2, None)
+    assert not requests.is_urgent()
     clock[0] = 3.0
-    wishes(2, None)
-    assert wishes.is_urgent()
+    requests(2, None)
+    assert requests.is_urgent()
 
 
 def test_passwords_never_reach_a_message() -> None:

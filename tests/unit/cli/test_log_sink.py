@@ -12,8 +12,8 @@ pytestmark = pytest.mark.unit
 
 def test_the_console_shows_warnings_and_what_is_no_json() -> None:
     assert for_console("gateway 1", json.dumps({"event": "session opened", "level": "info"})) is None
-    warning = {"event": "no sign of life", "level": "warning", "service": "x", "timestamp": "t", "cause": "refused"}
-    assert for_console("gateway 1", json.dumps(warning)) == "[gateway 1] warning: no sign of life cause=refused"
+    warning = {"event": "heartbeat failed", "level": "warning", "service": "x", "timestamp": "t", "cause": "refused"}
+    assert for_console("gateway 1", json.dumps(warning)) == "[gateway 1] warning: heartbeat failed cause=refused"
     crash = {"event": "failed", "level": "error", "exception": [{"exc_type": "ValueError", "exc_value": "bad"}]}
     assert for_console("gateway 1", json.dumps(crash)) == "[gateway 1] error: failed (ValueError: bad)"
     assert for_console("gateway 1", "Segmentation fault") == "[gateway 1] Segmentation fault"

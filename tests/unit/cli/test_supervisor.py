@@ -55,7 +55,7 @@ def test_a_child_steps_back_as_far_as_it_is_told() -> None:
     assert said == [str(mine), str(min(19, mine + 3))]
 
 
-def test_pauses_double_up_to_the_longest_and_start_anew_after_a_steady_life() -> None:
+def test_pauses_double_up_to_the_longest_and_start_again_after_a_steady_life() -> None:
     backoff = Backoff()
     assert [backoff.after(1.0) for _ in range(7)] == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
     assert backoff.after(30.0) == 0.2

@@ -29,7 +29,7 @@ def ack(committed_ms: int, event: int) -> Event:
 def test_ready_and_ack_are_no_news_and_errors_do_not_count() -> None:
     progress = SessionProgress()
     assert progress.record({"type": "ready", "event": 7}) is None
-    assert progress.last_event == 0, "events that are repeated behind a `ready` have lower numbers"
+    assert progress.last_event == 0, "events that are repeated after a `ready` have lower numbers"
     assert progress.record(ack(500, 3)) is None
     assert progress.record({"type": "error", "event": 9}) is None
     assert (progress.last_event, progress.committed_ms) == (3, 500)
@@ -42,7 +42,7 @@ def test_repeated_events_are_dropped() -> None:
     assert [progress.record(event) for event in events] == [None] * 4
 
 
-def test_a_final_comes_once_whatever_its_event_number_and_partials_of_it_do_not_come_behind_it() -> None:
+def test_a_final_comes_once_whatever_its_event_number_and_partials_of_it_do_not_come_after_it() -> None:
     progress = SessionProgress()
     assert progress.record(final(1, 4)) is not None
     assert progress.record(final(1, 9)) is None
@@ -68,7 +68,7 @@ def test_done_tells_all_finals_of_the_session_though_the_server_knows_only_the_l
 
 
 def test_finals_that_are_newer_than_what_is_settled_are_not_claimed() -> None:
-    """A server that begins at ``committed_ms`` makes the finals behind it again, and must number them the same."""
+    """A server that begins at ``committed_ms`` makes the finals after it again, and must number them the same."""
     progress = SessionProgress()
     progress.record(final(1, 2))
     progress.record(ack(1000, 3))

@@ -137,7 +137,7 @@ def test_a_server_that_has_more_than_was_thought_is_not_sent_it_again() -> None:
     assert drain(buffer) == []
 
 
-def test_a_session_built_anew_begins_exactly_at_the_settled_millisecond() -> None:
+def test_a_rebuilt_session_begins_exactly_at_the_settled_millisecond() -> None:
     audio = b"".join(n.to_bytes(2, "big") for n in range(1600))  # 100 ms
     buffer = filled(*[audio[at : at + 640] for at in range(0, 3200, 640)])
     buffer.finalize()
@@ -193,7 +193,7 @@ def test_a_container_is_kept_from_its_header_on() -> None:
     assert [item.data for item in drain(buffer) if isinstance(item, Chunk)] == [b"head", b"x" * 10, b"y" * 10]
 
 
-def test_a_container_beyond_its_bound_can_be_resumed_but_not_built_anew() -> None:
+def test_a_container_beyond_its_bound_can_be_resumed_but_not_rebuilt() -> None:
     buffer = buffer_of(WEBM, max_bytes=30)
     for _ in range(3):
         buffer.push(b"x" * 10)

@@ -74,7 +74,7 @@ def test_any_service_can_be_scaled(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         assert "container_name" not in service, name
         assert "hostname" not in service, name
-        # A host port can be taken once: only the gateway, which stands once behind it, has one.
+        # A host port can be taken once: only the gateway, which runs once, has one.
         assert ("ports" in service) == (name == "api-gateway"), name
 
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.unit
 
 
 def spoken(text: str, start: float = 0.0, *, every_s: float = 0.3, unspaced: bool = False) -> JobSegment:
-    """A segment whose words come one behind the other."""
+    """A segment whose words come one after the other."""
     texts = list(text) if unspaced else text.split()
     words = [JobWord(one, start + n * every_s, start + (n + 1) * every_s, 0.9) for n, one in enumerate(texts)]
     return JobSegment(0, words[0].start, words[-1].end, text, 0.9, words)

@@ -1,4 +1,4 @@
-"""A client's wishes: what is allowed is taken, what is not is refused by name, with what would be right."""
+"""A client's parameters: each that is allowed, and the error that names each that is not and what is allowed."""
 
 import pytest
 
@@ -118,7 +118,7 @@ def test_a_session_is_resumed_by_its_token_and_what_the_client_has() -> None:
         ({"session_id": "s", "resume_token": "t", "committed_ms": "5", "start_ms": "6"}, "a whole number from 0 to 5"),
     ],
 )
-def test_a_wish_to_resume_that_makes_no_sense_is_refused(given: dict[str, str], message: str) -> None:
+def test_a_request_to_resume_that_makes_no_sense_is_refused(given: dict[str, str], message: str) -> None:
     assert message in refusal_of(*given.items()).message
 
 
@@ -186,10 +186,10 @@ def test_a_value_in_a_message_is_short_and_has_no_control_characters() -> None:
     assert quoted("a\x00b") == r"'a\x00b'"
 
 
-def test_a_file_takes_fewer_wishes() -> None:
+def test_a_file_takes_fewer_parameters() -> None:
     assert job_request([]) == JobRequest()
-    wishes = job_request([("language", "de-AT"), ("task", "translate"), ("prompt", "Names: Ann")])
-    assert wishes == JobRequest("de", Task.TRANSLATE, "Names: Ann")
+    request = job_request([("language", "de-AT"), ("task", "translate"), ("prompt", "Names: Ann")])
+    assert request == JobRequest("de", Task.TRANSLATE, "Names: Ann")
     for name, value in [("language", "xx"), ("task", "sing"), ("prompt", "p" * 1001), ("sample_rate", "16000")]:
         with pytest.raises(SttError, match=name) as caught:
             job_request([(name, value)])

@@ -16,7 +16,7 @@ def test_nothing_asked_is_the_newest() -> None:
     assert search_request([]) == Search()
 
 
-def test_all_wishes_are_read() -> None:
+def test_all_parameters_are_read() -> None:
     place = place_of(1_700_000_000_000, "a")
     wanted = search_request(
         [
@@ -61,13 +61,13 @@ def test_moments_have_zones() -> None:
         ("order", "desc"),
     ],
 )
-def test_a_wrong_wish_is_named(name: str, value: str) -> None:
+def test_a_wrong_parameter_is_named(name: str, value: str) -> None:
     with pytest.raises(SttError, match=name) as caught:
         search_request([(name, value)])
     assert caught.value.code == "bad_config"
 
 
-def test_wishes_stand_once_and_in_order() -> None:
+def test_parameters_appear_once_and_in_order() -> None:
     with pytest.raises(SttError, match="twice"):
         search_request([("query", "a"), ("query", "b")])
     with pytest.raises(SttError, match="from is not before to"):

@@ -50,7 +50,7 @@ class TestAgreement:
         agreement.update(placed("one two three more"), 5000)
         agreement.update(placed("one two three more"), 5000)
         assert len(agreement.stable) == 3
-        # The window now begins within "three", whose time has wavered behind the edge.
+        # The window now begins within "three", whose time has wavered beyond the edge.
         agreement.update([PlacedWord("Three", 1000, 1250, 0.9), *placed("four five", 1300)], 5000)
         assert [word.text for word in agreement.unstable] == ["four", "five"]
 

@@ -56,7 +56,7 @@ def test_a_token_that_looks_back_is_put_in_order() -> None:
 
 
 def test_a_pause_at_the_end_is_not_the_last_words() -> None:
-    """The last two, a mark and the end, look at what lies behind the window, and here only a little."""
+    """The last two, a mark and the end, look at what lies after the window, and here only a little."""
     attention = looking([(0, 10), (10, 20), (20, 35), (35, 60)], 60)
     assert token_starts(attention).tolist() == [0, 10, 20, 35]
     faint = attention * np.array([[1.0], [1.0], [0.01], [0.01]], np.float32)
@@ -80,7 +80,7 @@ def test_no_way_collects_more_attention(seed: int) -> None:
     random = np.random.default_rng(seed)
     tokens, positions = int(random.integers(1, 6)), int(random.integers(1, 9))
     attention = random.random((tokens, positions), np.float32)
-    # The last start is kept inside the window: a token behind it would have begun at its end.
+    # The last start is kept inside the window: a token after it would have begun at its end.
     inside = np.concatenate([attention, np.zeros((tokens, 1), np.float32)], axis=1)
     found = token_starts(inside)
     assert found.tolist() == sorted(found.tolist())

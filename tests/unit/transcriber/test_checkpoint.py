@@ -23,7 +23,7 @@ pytestmark = pytest.mark.unit
 
 
 class SlowEar:
-    """A voice model with a long memory: begun afresh it answers otherwise for seconds."""
+    """A VAD model with a long memory: after a fresh start it answers differently for seconds."""
 
     def __init__(self) -> None:
         self._level = np.float32(0.0)

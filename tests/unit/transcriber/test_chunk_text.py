@@ -21,7 +21,7 @@ START_S = 2.0
 
 
 def chunk_of(*parts: tuple[float, bool], tell: bool = True) -> ChunkText:
-    """As the cutter makes it of loud and quiet stretches behind two seconds of silence."""
+    """As the cutter makes it of loud and quiet stretches after two seconds of silence."""
     audio = np.concatenate(
         [np.zeros(round(START_S * RATE)), *(np.full(round(s * RATE), 8000 if loud else 0) for s, loud in parts)]
     ).astype(np.int16)

@@ -22,7 +22,7 @@ def cut(audio: NDArray[np.int16], portion: int, policy: CutterPolicy | None = No
 
 
 def sayings(*lengths_s: float) -> NDArray[np.int16]:
-    """Each of a loudness of its own, with five seconds of silence behind it."""
+    """Each of a loudness of its own, with five seconds of silence after it."""
     parts = [np.full(round(length * 16000), 8000 + n, np.int16) for n, length in enumerate(lengths_s)]
     return np.concatenate([part for loud in parts for part in (loud, np.zeros(5 * 16000, np.int16))])
 

@@ -1,4 +1,4 @@
-"""The engine for measuring: it needs no model, and says what the road lets through."""
+"""The engine for measuring: it needs no model, and shows what the pipeline lets through."""
 
 from pathlib import Path
 

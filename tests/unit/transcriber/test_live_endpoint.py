@@ -166,7 +166,7 @@ def test_a_model_that_fails_does_not_hold_a_pause_for_ever() -> None:
 def test_the_rest_of_a_word_counts_where_nobody_asked_for_the_cut(
     kind: FrameKind, texts: list[str], pre_roll_ms: int
 ) -> None:
-    """So little voice behind a breath is no onset of speech; of a word that a stalled line cut in two it is the end."""
+    """So little voice after a breath is no onset of speech; of a word that a stalled line cut in two it is the end."""
     driver = Driver(LivePolicy(pre_roll_ms=pre_roll_ms), interim_results=False)
     driver.audio(1, loud=True)
     driver.control(kind)

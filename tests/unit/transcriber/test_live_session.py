@@ -80,7 +80,7 @@ def test_chinese_keeps_the_spaces_of_its_foreign_words() -> None:
     assert driver.session.done({}).text == final.text + other.text == "我用machine learning做我用"
 
 
-def test_an_early_final_is_dropped_when_speech_goes_on() -> None:
+def test_a_speculative_final_is_dropped_when_speech_goes_on() -> None:
     driver = Driver()
     driver.audio(1, loud=True)
     driver.audio(0.3, loud=False)

@@ -11,7 +11,7 @@ ALONE = """
 import numpy as np, psutil
 from stt_transcriber.decode.memory import trim
 kept, passing = [], []
-# Below the size from which the C library maps memory alone, and with something that stays behind each.
+# Below the size from which the C library maps memory alone, and with something that stays after each.
 for _ in range(1000):
     passing.append(np.ones(12_000, np.float64))
     kept.append(np.ones(100, np.float64))

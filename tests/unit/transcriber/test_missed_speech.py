@@ -1,4 +1,4 @@
-"""Speech that a text leaves out is decoded again: behind the last word, between two, before the first."""
+"""Speech that a text leaves out is decoded again: after the last word, between two, before the first."""
 
 from itertools import pairwise
 

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.unit
 
 
 def keys(batches: list[list[PendingDecode]]) -> list[list[str]]:
-    return [[wish.key for wish in batch] for batch in batches]
+    return [[pending.key for pending in batch] for batch in batches]
 
 
 class TestScheduler:
@@ -33,7 +33,7 @@ class TestScheduler:
         scheduler.submit(PendingDecode("c", Kind.PARTIAL, 4, 0))
         assert keys(scheduler.decide()) == [["b"]]
 
-    def test_a_repeated_wish_keeps_its_age_and_its_nearer_deadline(self) -> None:
+    def test_a_repeated_request_keeps_its_age_and_its_nearer_deadline(self) -> None:
         scheduler = Scheduler(workers=1)
         scheduler.submit(PendingDecode("a", Kind.PARTIAL, 100, 1))
         scheduler.submit(PendingDecode("a", Kind.PARTIAL, 900, 800))

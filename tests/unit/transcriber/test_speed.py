@@ -61,7 +61,7 @@ def test_there_is_always_a_place() -> None:
         assert speed.places == 1
 
 
-def test_the_cost_of_a_draft_is_measured_anew_when_none_was_decoded_lately() -> None:
+def test_the_cost_of_a_draft_is_measured_again_when_none_was_decoded_lately() -> None:
     load = LoadModel(2, 500, 3000, 5000)
     assert not load.has_room(0, 0), "measured in a busy moment"
     load.measured(60, 15_000)

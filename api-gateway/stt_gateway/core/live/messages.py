@@ -33,7 +33,7 @@ class Stop(_Message, frozen=True, kw_only=True, tag="stop"):
 
 
 class Keepalive(_Message, frozen=True, kw_only=True, tag="keepalive"):
-    """Sign of life from the client."""
+    """Message that only keeps the session alive."""
 
 
 Message = Audio | Finalize | Stop | Keepalive

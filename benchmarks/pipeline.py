@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""The road without the model: CPU of each process per session, and the latency that the road adds.
+"""The pipeline without the model: CPU of each process per session, and the latency that it adds.
 
 The suite runs with the instant engine, which answers without listening; voice activity detection runs as always.
-Sessions send frames of 20 ms from a process whose own CPU is not counted (road_load.py, which also says how latency is
-measured). `speaking`: speech all the time. `silent`: a quiet room, sent all the time. `idle`: open, nothing sent.
-CPU is in percent of one core per session; `net` is less what the same processes use without any session.
+Sessions send frames of 20 ms from a process whose own CPU is not counted (pipeline_load.py, which also says how
+latency is measured). `speaking`: speech all the time. `silent`: a quiet room, sent all the time. `idle`: open,
+nothing sent. CPU is in percent of one core per session; `net` is less what the same processes use without any
+session.
 """
 
 import argparse
@@ -36,7 +37,7 @@ SERVICES = {"gateway": "stt_gateway", "audio-processor": "stt_audio", "transcrib
 
 
 @dataclass(frozen=True)
-class Road:
+class PipelineSuite:
     """A running suite without a model; the process id of each part."""
 
     port: int
@@ -49,7 +50,7 @@ class Road:
 
 
 @contextmanager
-def running_road(**settings: str) -> Iterator[Road]:
+def running_pipeline(**settings: str) -> Iterator[PipelineSuite]:
     """The services as processes of their own, each under its own eye, with these settings; stopped at the end."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -85,7 +86,7 @@ def running_road(**settings: str) -> Iterator[Road]:
             if time.monotonic() > deadline:
                 sys.exit("error: the suite did not start")
             time.sleep(0.1)
-        yield Road(listener.getsockname()[1], pids, server.url)
+        yield PipelineSuite(listener.getsockname()[1], pids, server.url)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -104,11 +105,11 @@ def percent(before: dict[str, float], after: dict[str, float], seconds: float) -
 
 
 def measure(
-    road: Road, pcm: Path, mode: str, framing: str, sessions: int, seconds: float, chunk_ms: int
+    suite: PipelineSuite, pcm: Path, mode: str, framing: str, sessions: int, seconds: float, chunk_ms: int
 ) -> dict[str, Any]:
     """One load, from its begin to its end."""
     options = {
-        "port": road.port,
+        "port": suite.port,
         "pcm": pcm,
         "sessions": sessions,
         "seconds": seconds,
@@ -116,15 +117,15 @@ def measure(
         "framing": framing,
         "chunk-ms": chunk_ms,
     }
-    command = [sys.executable, str(Path(__file__).with_name("road_load.py"))]
+    command = [sys.executable, str(Path(__file__).with_name("pipeline_load.py"))]
     command += [part for name, value in options.items() for part in (f"--{name}", str(value))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent) as load:
         assert load.stdout is not None
         answers = iter(load.stdout)
         assert next(answers, "").strip() == "begin", "the load did not begin"
-        before, began = road.cpu_s(), time.monotonic()
+        before, began = suite.cpu_s(), time.monotonic()
         assert next(answers, "").strip() == "end", "the load did not last"
-        used = percent(before, road.cpu_s(), time.monotonic() - began)
+        used = percent(before, suite.cpu_s(), time.monotonic() - began)
         result = json.loads(next(answers))
     return {"mode": mode, "framing": framing, "sessions": sessions, "cpu_percent": used, **result}
 
@@ -176,22 +177,22 @@ def main() -> None:
     room = np.random.default_rng(1).normal(0, 3, len(speech)).astype(np.int16)
     console = Console(stderr=True)
     rows = []
-    with tempfile.TemporaryDirectory() as folder, running_road() as road:
-        before, began = road.cpu_s(), time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, running_pipeline() as suite:
+        before, began = suite.cpu_s(), time.monotonic()
         time.sleep(BASELINE_S)
-        baseline = percent(before, road.cpu_s(), time.monotonic() - began)
+        baseline = percent(before, suite.cpu_s(), time.monotonic() - began)
         for sessions in args.sessions:
             for mode in args.modes:
                 pcm = Path(folder) / mode
                 pcm.write_bytes((speech if mode == "speaking" else room).tobytes())
                 for framing in args.framings if mode != "idle" else args.framings[:1]:
-                    row = measure(road, pcm, mode, framing, sessions, args.seconds, args.chunk_ms)
+                    row = measure(suite, pcm, mode, framing, sessions, args.seconds, args.chunk_ms)
                     rows.append(per_session(row, baseline))
                     console.print(table(rows[-1:]))
     console.print(table(rows))
     write_result(
         args.out,
-        "road",
+        "pipeline",
         {
             "chunk_ms": args.chunk_ms,
             "seconds_each": args.seconds,

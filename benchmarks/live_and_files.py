@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What files cost those who speak: paced live sessions alone, and beside file jobs that never run out, in turns on one
-suite. How much of the files was transcribed meanwhile is told too, and what each stage of the road took on average.
+"""Cost of files for live sessions: paced sessions alone, and next to file jobs that never run out, in alternating
+runs on one suite. Also printed: how much of the files was transcribed meanwhile, and the mean time of each stage.
 """
 
 import argparse
@@ -40,7 +40,7 @@ async def keep_busy(url: str, paths: list[Path], done_s: list[float]) -> None:
                     "/v1/stt/jobs",
                     files={"file": (path.name, path.read_bytes())},
                     data={"language": "en"},
-                    headers={"Idempotency-Key": f"beside-{time.time_ns()}"},
+                    headers={"Idempotency-Key": f"live-and-files-{time.time_ns()}"},
                 )
                 job_url = answer.raise_for_status().json()["status_url"]
                 try:
@@ -64,8 +64,8 @@ def stage_totals(url: str) -> dict[str, tuple[float, float]]:
                 of_stage = totals.setdefault(sample.labels["stage"], {})
                 of_stage[sample.name] = of_stage.get(sample.name, 0.0) + sample.value
     return {
-        stage: (told.get("stt_stage_seconds_sum", 0.0), told.get("stt_stage_seconds_count", 0.0))
-        for stage, told in totals.items()
+        stage: (total.get("stt_stage_seconds_sum", 0.0), total.get("stt_stage_seconds_count", 0.0))
+        for stage, total in totals.items()
     }
 
 
@@ -80,7 +80,7 @@ def stage_ms(before: dict[str, tuple[float, float]], after: dict[str, tuple[floa
 
 
 async def measure(plan: run.Plan, recordings: list[Any], files: list[Path]) -> dict[str, Any]:
-    """One turn: the sessions, beside ``files`` where there are any."""
+    """One run of the sessions, with ``files`` transcribed at the same time where there are any."""
     done_s: list[float] = []
     began = time.monotonic()
     before = stage_totals(plan.url)
@@ -119,13 +119,13 @@ def main() -> None:
         plan = replace(plan, url=suite.url, pid=suite.pid)
         # The graphs for files are loaded with the first one.
         asyncio.run(measure(replace(plan, sessions=1, seconds=5), recordings, files))
-        for beside in [False, True] * args.rounds:
-            figures = asyncio.run(measure(plan, recordings, files if beside else []))
-            turns.append({"beside_files": beside, **figures})
+        for with_files in [False, True] * args.rounds:
+            figures = asyncio.run(measure(plan, recordings, files if with_files else []))
+            turns.append({"with_files": with_files, **figures})
             shown = (f"{figures[name]['p50']:.2f} / {figures[name]['p90']:.2f}" for name in FIGURES)
-            table.add_row("beside files" if beside else "alone", *shown, str(figures["files_times_real_time"]))
+            table.add_row("with files" if with_files else "alone", *shown, str(figures["files_times_real_time"]))
     Console(stderr=True).print(table)
-    write_result(args.out, "beside_files", {"model": args.model, "sessions": args.sessions, "turns": turns})
+    write_result(args.out, "live_and_files", {"model": args.model, "sessions": args.sessions, "turns": turns})
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""The load of road.py, in a process of its own: many sessions that send small frames at their pace, at little cost.
+"""The load of suite.py, in a process of its own: many sessions that send small frames at their pace, at little cost.
 
 Frames are encoded before the first is due, and go to the socket as bytes: this process must not disturb what it
 measures. It prints `begin` and `end` around the steady stretch, then one line of JSON.
 
 A probe is a `finalize` in mid-speech. The `final` that answers it waits for nothing that is inherent: finalize flushes
 what the gateway was joining, closes the utterance without an endpoint, and the instant engine takes no time. So the
-time from handing `finalize` to the socket to the `final` is the road's own latency, there and back.
+time from handing `finalize` to the socket to the `final` is the pipeline's own latency, there and back.
 """
 
 import argparse
@@ -71,7 +71,7 @@ class Client(asyncio.Protocol):
 
     def target(self) -> str:
         """What is asked for."""
-        return f"/v1/stt/stream?session_id=road-{os.getpid()}-{self._number}&language=en&endpointing_ms=5000"
+        return f"/v1/stt/stream?session_id=load-{os.getpid()}-{self._number}&language=en&endpointing_ms=5000"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
