@@ -37,7 +37,7 @@ install: $(VENV)/.installed ## Install the suite into .venv
 
 test: check test-unit test-contract test-model test-e2e test-browser test-chaos ## Everything, in this order
 
-check: format-check lint types imports ## Format, lint, types, import rules
+check: format-check lint types imports words ## Format, lint, types, import rules, words
 
 format-check: $(VENV)/.installed-dev
 	@echo "== format"
@@ -54,6 +54,15 @@ types: $(VENV)/.installed-dev
 imports: $(VENV)/.installed-dev
 	@echo "== import rules"
 	@$(BIN)/lint-imports
+	@$(BIN)/python tools/import_map.py --check
+
+.PHONY: words map
+words: $(VENV)/.installed-dev
+	@echo "== words"
+	@$(BIN)/python tools/check_words.py
+
+map: $(VENV)/.installed-dev ## Draw docs/map.md, the packages' imports, from the code
+	@$(BIN)/python tools/import_map.py
 
 test-unit: $(VENV)/.installed-dev ## Pure code; seconds
 	@echo "== unit tests"
@@ -102,7 +111,7 @@ clean: ## Remove the virtual environment and every cache (models stay where they
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# ---- installation: a stamp is older than pyproject.toml when something must be installed anew
+# ---- installation: a stamp is older than pyproject.toml when something must be installed again
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

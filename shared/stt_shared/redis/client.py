@@ -16,13 +16,14 @@ from redis.retry import Retry as BlockingRetry
 from stt_shared.redis.cluster import ClusterClient, connect_cluster_sync, is_cluster_url
 from stt_shared.redis.outage import as_outage, is_lasting, redis_state
 from stt_shared.redis.uvloop_errors import fix_connection_errors
-from stt_shared.streams import keys
 
 BLOCK_MS = 1000
 """Longest blocking read in milliseconds. redis-py abandons any reply after ``socket_timeout``, which must be longer."""
 OLDEST_VERSION = 7
 ANSWER_TIMEOUT_S = 1.8
 """Time without a reply after which a connection is closed and replaced, because it may be half-open."""
+WRITE_PROBE = "stt:write-probe"
+"""Key written at startup to check that Redis accepts writes; expires at once."""
 
 
 def connect(url: str) -> Redis:
@@ -93,7 +94,7 @@ def check_usable(url: str) -> None:
                 hello = client.execute_command("HELLO")
                 if (too_old := version_trouble(hello)) is not None:
                     raise redis.ResponseError(too_old)
-            client.set(keys.WRITE_PROBE, 1, px=1)
+            client.set(WRITE_PROBE, 1, px=1)
     except redis.ResponseError as error:
         outage = as_outage(error)
         if outage is not error:

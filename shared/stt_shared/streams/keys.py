@@ -23,8 +23,6 @@ JOB_CHUNKS = "stt:{jobs}:chunks"
 """Stream of file chunks for any transcriber; an entry is acknowledged when the chunk's text is stored."""
 JOBS_DEAD = "stt:{jobs}:dead"
 """Stream of job parts that killed every worker that processed them, with the workers' names; never the audio."""
-WRITE_PROBE = "stt:write-probe"
-"""Key written at startup to check that Redis accepts writes; expires at once."""
 
 STAGE_GATEWAY = "gateway"
 """Stage of a session's client connection; only the newest connection may write."""
@@ -99,7 +97,7 @@ def job_request(key_hash: str) -> str:
 
 
 def replica_quarantine(replica_id: str) -> str:
-    """Return the key of a replica's suspects, one per line: its current work that killed workers before.
+    """Return the key of a replica's quarantine, one name per line: its current work that killed workers before.
 
     If the replica dies too, no other work that it had in hand is blamed.
     """
