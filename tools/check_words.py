@@ -28,6 +28,9 @@ PHRASES = {
 NAMES = {
     r"HeldChunks|held_chunks": "StoredChunks",
     r"right_of_way|right of way": "preemption",
+    r"[Pp]arking": "detached sessions",
+    r"[Ll]ane": "pipeline",
+    r"[Pp]ump": "event sender",
     r"[Ss]uspects": "crash guard",
     r"running_road|Road|road_load|the road": "pipeline",
     r"older_clients|request_heads|retry_times|read_ahead": "ws/legacy, http/protocol, retry_after, ws/protocol",

@@ -32,7 +32,7 @@ class ClusterPipeline(Pipeline):
         """
         return await self._at_node(
             keys[0],
-            lambda lane: lane.call(function, keys, arguments),
+            lambda pipeline: pipeline.call(function, keys, arguments),
             ("EVAL", function.source, len(keys), *keys, *arguments),
         )
 
@@ -41,14 +41,14 @@ class ClusterPipeline(Pipeline):
         name, key, *arguments = parts
         # A script, because redis-py converts the replies of commands.
         command = ("EVAL", _AS_IT_IS, 1, key, name, *arguments)
-        return await self._at_node(str(key), lambda lane: lane.command(*parts), command)
+        return await self._at_node(str(key), lambda pipeline: pipeline.command(*parts), command)
 
     async def _at_node(self, key: str, do: Callable[[Pipeline], Awaitable[Any]], command: Sequence[Argument]) -> Any:
         """Call ``do`` with the pipeline of the key's node; ``command`` is the same command for redis-py."""
         trouble: redis.RedisError = redis.ConnectionError("no node of the cluster")
         for _ in range(_TRIES):
             try:
-                return await do(self._lane_at(await self._cluster.node_of(key)))
+                return await do(self._pipeline_at(await self._cluster.node_of(key)))
             except MovedError as error:
                 trouble = redis.ConnectionError(f"the slot has moved: {error}")
             except AskError:
@@ -63,11 +63,11 @@ class ClusterPipeline(Pipeline):
                 await self._cluster.refresh()
         raise trouble
 
-    def _lane_at(self, node: str) -> Pipeline:
-        lane = self._at_nodes.get(node)
-        if lane is None:
-            lane = self._at_nodes[node] = Pipeline(self._cluster.on_node(node))
-        return lane
+    def _pipeline_at(self, node: str) -> Pipeline:
+        pipeline = self._at_nodes.get(node)
+        if pipeline is None:
+            pipeline = self._at_nodes[node] = Pipeline(self._cluster.on_node(node))
+        return pipeline
 
 
 _AS_IT_IS = "return redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2))"

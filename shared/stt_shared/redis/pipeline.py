@@ -81,7 +81,7 @@ class Pipeline:
         answer: asyncio.Future[Any] = self._loop.create_future()
         self._waiting.append(_Call(packed, with_source, answer))
         if self._carrying is None:
-            self._carrying = self._loop.create_task(self._drain(), name="redis lane")
+            self._carrying = self._loop.create_task(self._drain(), name="redis pipeline")
         return answer
 
     async def _drain(self) -> None:

@@ -150,14 +150,14 @@ test("a search finds names first, texts after them, nothing twice, page by page"
   const search = new Search(
     async (parameters) => {
       asked.push(parameters);
-      const lane = parameters.filename ? "filename" : "query";
+      const list = parameters.filename ? "filename" : "query";
       const index = Number(parameters.cursor ?? 0);
       return {
-        transcripts: pages[lane][index].map((id) => ({
+        transcripts: pages[list][index].map((id) => ({
           id,
-          snippet: lane === "query" ? { text: id, hits: [] } : null,
+          snippet: list === "query" ? { text: id, hits: [] } : null,
         })),
-        next_cursor: index + 1 < pages[lane].length ? String(index + 1) : null,
+        next_cursor: index + 1 < pages[list].length ? String(index + 1) : null,
       };
     },
     { text: "x", language: "de" },

@@ -218,7 +218,7 @@ test("which codes are worth another try", () => {
   for (const code of [1000, 1009, 4500, 4502, 4509]) assert.equal(mayRetry(code), false, String(code));
 });
 
-test("a session that was rebuilt unheard begins anew", () => {
+test("a session that was rebuilt without its audio begins again", () => {
   assert.equal(isRebuilt({ resumed: true, resume_from_seq: 7 }, 500), false);
   assert.equal(isRebuilt({ resumed: true, resume_from_seq: 0 }, 500), true);
   assert.equal(isRebuilt({ resumed: true, resume_from_seq: 0 }, 0), false);

@@ -83,7 +83,7 @@ async def test_a_caller_that_is_gone_disturbs_nobody(redis_client: Redis) -> Non
         await gone
 
 
-async def test_a_lost_server_is_an_error_for_all_and_the_lane_goes_on_when_it_is_back() -> None:
+async def test_a_lost_server_is_an_error_for_all_and_the_pipeline_goes_on_when_it_is_back() -> None:
     with EmbeddedRedis() as server:
         client = connect(server.url)
         pipeline = Pipeline(client)

@@ -8,9 +8,9 @@ let current = "en";
 let plurals = new Intl.PluralRules("en");
 
 /** The saved choice, else the first of the browser's languages that is available, else English. */
-export function preferredLanguage(saved, wished) {
+export function preferredLanguage(saved, accepted) {
   if (saved in LANGUAGES) return saved;
-  return wished.map((tag) => tag.slice(0, 2).toLowerCase()).find((code) => code in LANGUAGES) ?? "en";
+  return accepted.map((tag) => tag.slice(0, 2).toLowerCase()).find((code) => code in LANGUAGES) ?? "en";
 }
 
 export const wantedLanguage = () => preferredLanguage(localStorage.getItem(KEY) ?? "", navigator.languages);
