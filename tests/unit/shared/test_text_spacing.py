@@ -11,7 +11,7 @@ from stt_shared.contracts.text import needs_space
 
 pytestmark = pytest.mark.unit
 
-_EXAMPLES = json.loads((Path(__file__).parents[1] / "data" / "text_spacing.json").read_text())
+_EXAMPLES = json.loads((Path(__file__).parents[2] / "data" / "text_spacing.json").read_text())
 
 
 @pytest.mark.parametrize("rule", [needs_space, client_needs_space], ids=["server", "client"])
