@@ -92,10 +92,9 @@ def up(
     ] = False,
 ) -> None:
     """Run the whole suite on this machine until Ctrl-C."""
-    from stt_cli.up.launcher import up as run
-    from stt_cli.up.settings import load_up_settings
+    from stt_cli.commands.up import up as run
 
-    settings = load_up_settings(
+    run(
         {
             "host": host,
             "port": port,
@@ -108,9 +107,10 @@ def up(
             "spool_dir": spool_dir,
             "data_dir": data_dir,
             "redis_url": redis_url,
-        }
+        },
+        log_dir=log_dir,
+        verbose=verbose,
     )
-    run(settings, log_dir=log_dir, verbose=verbose)
 
 
 @app.command()

@@ -20,7 +20,7 @@ class LogSink:
         self._verbose = verbose
         self._lock = Lock()
 
-    def take(self, name: str, line: str) -> None:
+    def write(self, name: str, line: str) -> None:
         """Write a line to the child's log file, and print it if the user should see it."""
         with self._lock:
             path = self._folder / f"{name.replace(' ', '-')}.log"

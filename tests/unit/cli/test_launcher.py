@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from stt_cli.errors import CliError
-from stt_cli.up.launcher import StopRequests, service_groups, without_password
 from stt_cli.up.listen import open_listener, url_of
+from stt_cli.up.redis_server import without_password
+from stt_cli.up.services import service_groups
 from stt_cli.up.settings import UpSettings, load_up_settings
+from stt_cli.up.stop_requests import StopRequests
 
 pytestmark = pytest.mark.unit
 

@@ -21,9 +21,9 @@ def test_the_console_shows_warnings_and_what_is_no_json() -> None:
 
 def test_every_line_is_kept_and_only_warnings_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sink = LogSink(tmp_path, verbose=False)
-    sink.take("gateway 1", '{"event":"a","level":"info"}')
-    sink.take("gateway 1", '{"event":"b","level":"warning"}')
+    sink.write("gateway 1", '{"event":"a","level":"info"}')
+    sink.write("gateway 1", '{"event":"b","level":"warning"}')
     assert (tmp_path / "gateway-1.log").read_text().count("\n") == 2
     assert capsys.readouterr().err == "[gateway 1] warning: b\n"
-    LogSink(tmp_path, verbose=True).take("gateway 1", '{"event":"a","level":"info"}')
+    LogSink(tmp_path, verbose=True).write("gateway 1", '{"event":"a","level":"info"}')
     assert capsys.readouterr().err == '{"event":"a","level":"info"}\n'
