@@ -8,7 +8,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from stt_cli.errors import CliError
 from stt_shared.contracts.engines import EngineName
 from stt_transcriber.models.registry import CHECKPOINT_SUFFIX, KNOWN_MODELS
-from stt_transcriber.models.store import ModelError, default_models_dir, pull, resolve
+from stt_transcriber.models.store import ModelError, UnknownModelError, default_models_dir, pull, resolve
 
 
 def models_dir_of(given: Path | None) -> Path:
@@ -59,19 +59,21 @@ def ensure_model(name: str, models_dir: Path, console: Console) -> Path:
         disable=not console.is_terminal,
     ) as bar:
         task = bar.add_task(f"model {name}", total=None)
-        said = ""
+        printed = ""
 
         def show(done_bytes: int, total_bytes: int, text: str) -> None:
-            nonlocal said
+            nonlocal printed
             bar.update(task, completed=done_bytes, total=total_bytes or None, description=f"model {name}: {text}")
-            if bar.disable and text != said:
-                said = text
+            if bar.disable and text != printed:
+                printed = text
                 console.print(f"model {name}: {text}", soft_wrap=True)
 
         try:
             return pull(name, models_dir, show)
+        except UnknownModelError as error:
+            raise CliError(str(error), exit_code=2) from None
         except ModelError as error:
-            raise CliError(str(error), exit_code=2 if "unknown model" in str(error) else 1) from None
+            raise CliError(str(error)) from None
         except OSError as error:
             raise CliError(f"cannot keep models in {models_dir}: {error.strerror or error}") from None
 

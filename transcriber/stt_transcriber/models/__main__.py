@@ -4,24 +4,24 @@ import argparse
 import sys
 from pathlib import Path
 
-from stt_transcriber.models.store import ModelError, default_models_dir, installed, pull, verify
+from stt_transcriber.models.commands import list_models, pull_models, verify_models
+from stt_transcriber.models.store import ModelError, default_models_dir, pull
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return 0 on success, otherwise 1 with one line on stderr."""
     options = _parser().parse_args(arguments)
     models_dir: Path = options.models_dir
+    match options.command:
+        case "pull":
+            lines = pull_models(options.names, models_dir, lambda name, folder: pull(name, folder, _ProgressLine()))
+        case "verify":
+            lines = verify_models(options.names, models_dir)
+        case _:
+            lines = list_models(models_dir)
     try:
-        if options.command == "pull":
-            for name in options.names:
-                _say(f"{name}: {pull(name, models_dir, _ProgressLine())}")
-        elif options.command == "verify":
-            for name in options.names or [model.name for model in installed(models_dir)]:
-                verify(name, models_dir)
-                _say(f"{name}: ok")
-        else:
-            for model in installed(models_dir):
-                _say(f"{model.name}\t{model.size_bytes / 1e6:.0f} MB\t{model.source}\t{model.path}")
+        for line in lines:
+            print(line)  # noqa: T201
     except (ModelError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 1
@@ -40,10 +40,6 @@ class _ProgressLine:
             self._last = (text, tenth)
             share = f" {min(tenth, 10) * 10} %" if total_bytes else ""
             print(f"{text}{share}", file=sys.stderr)  # noqa: T201
-
-
-def _say(line: str) -> None:
-    print(line)  # noqa: T201
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -31,6 +31,10 @@ class ModelError(Exception):
     """A model is not installed, incomplete or unknown. The message is one line and says what can be done."""
 
 
+class UnknownModelError(ModelError):
+    """No model has this name."""
+
+
 @dataclass(frozen=True)
 class InstalledModel:
     """Installed model: a folder of the store."""
@@ -128,7 +132,7 @@ def _model_named(name: str) -> KnownModel:
     parts = name.split("/")
     if len(parts) == 2 and all(part and not part.startswith((".", "~")) for part in parts):
         return KnownModel(name=name, hub_id=name)
-    raise ModelError(
+    raise UnknownModelError(
         f"unknown model {name!r}: give one of {', '.join(sorted(KNOWN_MODELS))}, a hub id such as org/name,"
         " or a folder that holds model.bin"
     )

@@ -1,0 +1,49 @@
+"""Commands of the model store: `stt models`, and ``python -m stt_transcriber.models`` where `stt` is not installed.
+
+Each yields the lines to print.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from stt_transcriber.models.store import ModelError, installed, verify
+
+Pull = Callable[[str, Path], Path]
+"""Function that installs a model and returns its folder, given its name and the folder of models."""
+
+
+def pull_models(names: Sequence[str], models_dir: Path, pull: Pull) -> Iterator[str]:
+    """Install missing models; yield the folder of each. Raises ModelError."""
+    for name in names:
+        yield f"{name}: {pull(name, models_dir)}"
+
+
+def list_models(models_dir: Path) -> Iterator[str]:
+    """Yield a table of the installed models."""
+    models = installed(models_dir)
+    if not models:
+        yield f"no model is installed in {models_dir}; `stt models pull base` downloads one"
+        return
+    rows = [("model", "size", "source", "folder")]
+    rows += [(model.name, f"{model.size_bytes / 1e6:.0f} MB", model.source, str(model.path)) for model in models]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for name, size, source, folder in rows:
+        yield f"{name:{widths[0]}}  {size:>{widths[1]}}  {source:{widths[2]}}  {folder}"
+
+
+def verify_models(names: Sequence[str], models_dir: Path) -> Iterator[str]:
+    """Compare digests of every file of the models, all installed ones if none is named; yield the result of each.
+
+    Raises ModelError at the end if one is not intact.
+    """
+    reasons = []
+    for name in names or [model.name for model in installed(models_dir)]:
+        try:
+            verify(name, models_dir)
+        except ModelError as error:
+            reasons.append(str(error))
+            yield f"{name}: damaged"
+        else:
+            yield f"{name}: ok"
+    if reasons:
+        raise ModelError("; ".join(reasons))
