@@ -1,24 +1,42 @@
 """Install commands for the suite's optional packages."""
 
+import re
 import shlex
 import sys
-from importlib.metadata import PackageNotFoundError, requires
+from importlib.metadata import PackageNotFoundError, requires, version
 
 _PROJECT = "realtime-stt-suite"
 
 
 def install_command(extra: str) -> str:
-    """Return the command that installs an extra's packages into the running Python.
+    """Return the command that installs an extra's missing packages into the running Python.
 
-    It works with and without a clone and does not change the suite itself.
+    It works with and without a clone and does not change the suite itself. If none is missing, all are named.
     """
     try:
         requirements = requires(_PROJECT) or []
     except PackageNotFoundError:
         return f"{sys.executable} -m pip install -e '.[{extra}]'"
-    packages = [
-        requirement.partition(";")[0].strip()
-        for requirement in requirements
-        if requirement.partition(";")[2].replace('"', "'").strip() == f"extra == '{extra}'"
-    ]
-    return shlex.join([sys.executable, "-m", "pip", "install", *packages])
+    packages = [package for requirement in requirements if (package := _package_of(requirement, extra))]
+    missing = [package for package in packages if not _is_installed(package)]
+    return shlex.join([sys.executable, "-m", "pip", "install", *(missing or packages)])
+
+
+def _package_of(requirement: str, extra: str) -> str | None:
+    """Return a requirement without its extra, but with its other markers; None if it is another extra's."""
+    package, _, marker = requirement.replace('"', "'").partition(";")
+    others, found, rest = marker.partition(f"extra == '{extra}'")
+    if not found or rest.strip():
+        return None
+    others = others.strip().removesuffix("and").strip()
+    return f"{package.strip()}; {others}" if others else package.strip()
+
+
+def _is_installed(package: str) -> bool:
+    name = re.match(r"[\w.-]+", package)
+    assert name is not None
+    try:
+        version(name.group())
+    except PackageNotFoundError:
+        return False
+    return True
