@@ -14,13 +14,18 @@ CHAOS_ARGS ?=
 # They mostly wait: for leases to expire, for servers to start.
 CONTRACT_WORKERS ?= 3
 
+LOCK_ARGS ?=
+
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Locks name versions and hashes, not the index they came from.
+LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/uv/bin/uv pip compile pyproject.toml --quiet --system-certs \
+	--generate-hashes --no-emit-index-url $(LOCK_ARGS)
 PYTEST := $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help run install install-dev test check format-check lint types imports test-unit test-contract test-model \
-	test-e2e test-browser test-firefox test-chaos chaos fmt docker-check clean
+	test-e2e test-browser test-firefox test-chaos test-extras test-floor chaos fmt lock docker-check clean
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +40,7 @@ install: $(VENV)/.installed ## Install the suite into .venv
 
 # ---- checks
 
-test: check test-unit test-contract test-model test-e2e test-browser test-chaos ## Everything, in this order
+test: check test-unit test-contract test-model test-e2e test-browser test-chaos test-extras ## Everything, in this order
 
 check: format-check lint types imports words ## Format, lint, types, import rules, words
 
@@ -92,6 +97,14 @@ test-chaos: $(VENV)/.installed-dev ## Count words while one of each thing dies; 
 	@echo "== chaos, short form"
 	@$(PYTEST) tests/chaos
 
+test-extras: $(VENV)/.installed-dev ## Each extra in a fresh environment; skips without a package index
+	@echo "== extras in fresh environments"
+	@$(PYTEST) --numprocesses 2 --dist loadgroup tests/install
+
+test-floor: $(VENV)/floor/.installed ## Unit tests on the lowest versions that pyproject.toml allows (not in `make test`)
+	@echo "== unit tests on the lowest versions"
+	@$(VENV)/floor/bin/python -m pytest $(PYTEST_ARGS) tests/unit
+
 # `make chaos CHAOS_ARGS="kill-* --scale 2 --seed 7"`; --list names the scenarios.
 chaos: $(VENV)/.installed-dev ## Count words while everything dies, a thousand times; half an hour
 	@PYTHONPATH=tests $(BIN)/python -m chaos --out chaos.json $(CHAOS_ARGS)
@@ -99,6 +112,13 @@ chaos: $(VENV)/.installed-dev ## Count words while everything dies, a thousand t
 fmt: $(VENV)/.installed-dev ## Format the code and fix what the linter can fix
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
+
+# `make lock LOCK_ARGS=--upgrade` also takes newer versions; without it, only what pyproject.toml no longer allows changes.
+lock: $(VENV)/uv/bin/uv ## Renew requirements/*.lock from pyproject.toml
+	@$(LOCK) --universal --extra all --output-file requirements/run.lock
+	@for extra in gateway audio transcriber dev; do \
+		$(LOCK) --universal --extra $$extra --constraints requirements/run.lock --output-file requirements/$$extra.lock || exit 1; done
+	@$(LOCK) --python-version 3.11 --resolution lowest-direct --extra dev --output-file requirements/floor.lock
 
 # COMPOSE_FILE, Docker's own variable, names override files; DOCKER_AUDIO a recording to transcribe.
 docker-check: $(VENV)/.installed-dev ## Lint Dockerfiles and docker-compose.yml; with Docker, build and start it all
@@ -111,7 +131,7 @@ clean: ## Remove the virtual environment and every cache (models stay where they
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# ---- installation: a stamp is older than pyproject.toml when something must be installed again
+# ---- installation: from locked versions; a stamp is older than its lock when something must be installed again
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -120,18 +140,34 @@ $(BIN)/python:
 	@echo "Creating $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: pyproject.toml | $(BIN)/python
+$(VENV)/.installed: pyproject.toml requirements/run.lock | $(BIN)/python
 	@echo "Installing the suite (once; some 200 MB)"
-	@$(PIP) install -e '.[all]'
+	@$(PIP) install --require-hashes -r requirements/run.lock
+	@$(PIP) install --no-deps -e .
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
+$(VENV)/.installed-dev: pyproject.toml requirements/dev.lock | $(BIN)/python
 	@echo "Installing the suite and the test tools (once)"
-	@$(PIP) install -e '.[all,dev]'
+	@$(PIP) install --require-hashes -r requirements/dev.lock
+	@$(PIP) install --no-deps -e .
 	@if [ -n "$(TORCH)" ]; then \
 		$(PIP) install $(TORCH) && $(PIP) install $(OPENAI_WHISPER) \
 		|| echo "note: PyTorch cannot be had here, so the tests of the engine openai-whisper will be skipped"; fi
 	@touch $@ $(VENV)/.installed
+
+# On the oldest Python, which the lowest versions are for.
+$(VENV)/floor/.installed: pyproject.toml requirements/floor.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
+		echo "error: the lowest versions are for Python 3.11; name it with PYTHON=python3.11" >&2; exit 1; }
+	@echo "Installing the lowest versions into $(VENV)/floor"
+	@$(PYTHON) -m venv $(VENV)/floor
+	@$(VENV)/floor/bin/python -m pip --disable-pip-version-check install --require-hashes -r requirements/floor.lock
+	@$(VENV)/floor/bin/python -m pip --disable-pip-version-check install --no-deps -e .
+	@touch $@
+
+$(VENV)/uv/bin/uv:
+	@$(PYTHON) -m venv $(VENV)/uv
+	@$(VENV)/uv/bin/python -m pip --disable-pip-version-check install --quiet uv
 
 # Fetched once; each run of the suite checks the digests again.
 $(VENV)/.models: $(VENV)/.installed-dev

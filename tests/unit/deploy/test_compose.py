@@ -138,9 +138,10 @@ def test_every_variable_has_a_default() -> None:
 def test_an_image_holds_its_own_service_only(service: str, extra: str) -> None:
     text = dockerfile(service)
     assert extra in PROJECT["optional-dependencies"]
-    assert f"'.[{extra}]'" in text
+    assert f"pip install --disable-pip-version-check --require-hashes -r requirements/{extra}.lock" in text
+    assert "pip install --disable-pip-version-check --no-deps .\n" in text
     copied = re.findall(r"^COPY (?!--)(.+?) \S+$", text, re.MULTILINE)
-    assert copied == ["pyproject.toml README.md", "shared", service]
+    assert copied == [f"requirements/{extra}.lock", "pyproject.toml README.md", "shared", service]
     for paths in copied:
         for path in paths.split():
             assert (ROOT / path).exists()
@@ -181,7 +182,7 @@ def test_the_build_context_holds_what_the_dockerfiles_copy_and_little_else() -> 
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     assert "*" in lines
     kept = {line[1:] for line in lines if line.startswith("!")}
-    assert kept == {"pyproject.toml", "README.md", "shared", *SERVICES}
+    assert kept == {"pyproject.toml", "README.md", "requirements", "shared", *SERVICES}
 
 
 @pytest.mark.parametrize("service", ["audio-processor", "transcriber"])
