@@ -35,14 +35,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-models_app = typer.Typer(help="The models on this machine.", no_args_is_help=True)
+models_app = typer.Typer(help="Manage the models on this machine.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 
 Url = Annotated[
     str | None, typer.Option("--url", help="Address of the suite (env STT_URL, default http://127.0.0.1:8000).")
 ]
-Language = Annotated[str | None, typer.Option(help="ISO 639-1 code such as en; left out: detected.")]
-Task = Annotated[str, typer.Option(help="transcribe, or translate (to English).")]
+Language = Annotated[str | None, typer.Option(help="ISO 639-1 code such as en; detected if omitted.")]
+Task = Annotated[str, typer.Option(help="transcribe, or translate (into English).")]
 ModelsDir = Annotated[Path | None, typer.Option(help="Folder of models (env MODELS_DIR).")]
 
 
@@ -64,12 +64,16 @@ def main(
 @app.command()
 def up(
     host: Annotated[str | None, typer.Option(help="Address to listen on (env HOST, default 127.0.0.1).")] = None,
-    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one (env PORT, default 8000).")] = None,
-    gateway_replicas: Annotated[int | None, typer.Option(help="(env GATEWAY_REPLICAS, default 1)")] = None,
-    audio_processor_replicas: Annotated[
-        int | None, typer.Option(help="(env AUDIO_PROCESSOR_REPLICAS, default 1)")
+    port: Annotated[int | None, typer.Option(help="Port; 0 picks a free one (env PORT, default 8000).")] = None,
+    gateway_replicas: Annotated[
+        int | None, typer.Option(help="Gateway processes (env GATEWAY_REPLICAS, default 1).")
     ] = None,
-    transcriber_replicas: Annotated[int | None, typer.Option(help="(env TRANSCRIBER_REPLICAS, default 1)")] = None,
+    audio_processor_replicas: Annotated[
+        int | None, typer.Option(help="Audio-processor processes (env AUDIO_PROCESSOR_REPLICAS, default 1).")
+    ] = None,
+    transcriber_replicas: Annotated[
+        int | None, typer.Option(help="Transcriber processes (env TRANSCRIBER_REPLICAS, default 1).")
+    ] = None,
     whisper_model: Annotated[
         str | None, typer.Option(help="Name, hub id or folder (env WHISPER_MODEL, default base).")
     ] = None,
@@ -78,15 +82,15 @@ def up(
     ] = None,
     models_dir: ModelsDir = None,
     spool_dir: Annotated[
-        Path | None, typer.Option(help="Where uploads wait (env SPOOL_DIR; unset: a temporary folder).")
+        Path | None, typer.Option(help="Folder for uploads (env SPOOL_DIR; a temporary one if unset).")
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Where transcripts are kept (env DATA_DIR; unset: in the user's data folder).")
+        Path | None, typer.Option(help="Folder for transcripts (env DATA_DIR; in the user's data folder if unset).")
     ] = None,
     redis_url: Annotated[
-        str | None, typer.Option(help="A Redis server (env REDIS_URL; unset: an embedded one).")
+        str | None, typer.Option(help="URL of a Redis server (env REDIS_URL; an embedded server if unset).")
     ] = None,
-    log_dir: Annotated[Path | None, typer.Option(help="Keep each service's log in this folder.")] = None,
+    log_dir: Annotated[Path | None, typer.Option(help="Write each service's log to this folder.")] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show every log line, not only warnings (as LOG_LEVEL=DEBUG).")
     ] = False,
@@ -115,12 +119,12 @@ def up(
 
 @app.command()
 def transcribe(
-    files: Annotated[list[Path], typer.Argument(help="Sound or video files.")],
-    format: Annotated[Format, typer.Option("--format", "-f", help="What to write.")] = Format.TXT,
+    files: Annotated[list[Path], typer.Argument(help="Audio or video files.")],
+    format: Annotated[Format, typer.Option("--format", "-f", help="Output format.")] = Format.TXT,
     language: Language = None,
     task: Task = "transcribe",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A folder for one result per file; left out: stdout.")
+        Path | None, typer.Option("--output", "-o", help="Folder for one result per file; standard output if omitted.")
     ] = None,
     url: Url = None,
 ) -> None:
@@ -138,10 +142,10 @@ def stream(
     rate: Annotated[int, typer.Option(help="Sample rate of standard input.", min=8000, max=192_000)] = AUDIO_RATE_HZ,
     channels: Annotated[int, typer.Option(help="Channels of standard input.", min=1, max=8)] = 1,
     endpointing_ms: Annotated[int | None, typer.Option(help="Silence that ends an utterance.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the events as they come.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the events as JSON, one per line.")] = False,
     url: Url = None,
 ) -> None:
-    """Play a file (or standard input) into the live path and show the words as they come."""
+    """Play a file (or standard input) as a live session and show the words as they arrive."""
     from stt_cli.commands.stream import stream as run
 
     query = _speech_fields(language, task)
@@ -152,7 +156,7 @@ def stream(
 
 @app.command()
 def health(url: Url = None) -> None:
-    """Show what each part of a running suite says; exit 1 unless all is well."""
+    """Show the state of every part of a running suite; exit 1 unless all are healthy."""
     from stt_cli.commands.health import health as run
 
     run(base_url(url))
@@ -161,19 +165,19 @@ def health(url: Url = None) -> None:
 @app.command()
 def bench(
     manifest: Annotated[
-        Path | None, typer.Option("--manifest", help="JSON lines: path, text and words of each recording.")
+        Path | None, typer.Option("--manifest", help="JSON Lines file with the path, text and words of each recording.")
     ] = None,
-    sessions: Annotated[int, typer.Option(help="Sessions at once.", min=1, max=1000)] = 1,
-    seconds: Annotated[float, typer.Option(help="Least seconds of audio a session.", min=1)] = 60.0,
+    sessions: Annotated[int, typer.Option(help="Concurrent sessions.", min=1, max=1000)] = 1,
+    seconds: Annotated[float, typer.Option(help="Minimum seconds of audio per session.", min=1)] = 60.0,
     gap: Annotated[float, typer.Option(help="Seconds of near-silence after each recording.", min=0, max=60)] = 1.5,
-    chunk_ms: Annotated[int, typer.Option(help="Milliseconds of audio a message.", min=5, max=1000)] = 40,
+    chunk_ms: Annotated[int, typer.Option(help="Milliseconds of audio per message.", min=5, max=1000)] = 40,
     language: Language = None,
     pid: Annotated[
-        int | None, typer.Option(help="Process whose tree is measured; left out: a `stt up` on this machine.")
+        int | None, typer.Option(help="Root of the process tree to measure; if omitted, a `stt up` on this machine.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Which order the recordings come in.")] = 1,
-    offline: Annotated[bool, typer.Option("--offline", help="Also send the recordings as file jobs.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Write the figures here too, as JSON.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed for the order of the recordings.")] = 1,
+    offline: Annotated[bool, typer.Option("--offline", help="Also transcribe the recordings as file jobs.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Also write the figures to this JSON file.")] = None,
     url: Url = None,
 ) -> None:
     """Measure a running suite: latency of words, word error rate, CPU and memory under paced sessions."""
@@ -196,10 +200,10 @@ def bench(
 
 @models_app.command("pull")
 def models_pull(
-    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Such as base, tiny.en, or a hub id.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Names such as base or tiny.en, or hub ids.")],
     models_dir: ModelsDir = None,
 ) -> None:
-    """Fetch models and check them; what is there already is only checked."""
+    """Download and verify models; installed ones are only verified."""
     from stt_cli.commands.models import pull_models
     from stt_cli.model_files import models_dir_of
 
@@ -208,7 +212,7 @@ def models_pull(
 
 @models_app.command("list")
 def models_list(models_dir: ModelsDir = None) -> None:
-    """Show what is installed."""
+    """List the installed models."""
     from stt_cli.commands.models import list_models
     from stt_cli.model_files import models_dir_of
 
@@ -217,10 +221,12 @@ def models_list(models_dir: ModelsDir = None) -> None:
 
 @models_app.command("verify")
 def models_verify(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME…]", help="Left out: all installed.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME…]", help="All installed models if omitted.")
+    ] = None,
     models_dir: ModelsDir = None,
 ) -> None:
-    """Read every file of installed models and compare digests."""
+    """Verify the digest of every file of installed models."""
     from stt_cli.commands.models import verify_models
     from stt_cli.model_files import models_dir_of
 

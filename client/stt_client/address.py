@@ -36,6 +36,6 @@ def live_url(url: str) -> str:
     """Return the live path of a suite, given its address (http, https, ws, wss) or that path. Raises ValueError."""
     parts = urlsplit(url)
     if parts.scheme not in _SCHEMES or not parts.netloc or parts.query or parts.fragment:
-        raise ValueError(f"{url!r} is no address of a suite: it is like ws://host:8000, without a query")
+        raise ValueError(f"{url!r} is not the address of a suite, such as ws://host:8000, without a query")
     path = parts.path.rstrip("/")
     return f"{_SCHEMES[parts.scheme]}://{parts.netloc}{path if path.endswith(PATH) else path + PATH}"

@@ -63,7 +63,7 @@ async def open_connection(url: str, transport: Transport) -> tuple[ClientConnect
         raise _closed(closed) from closed
     except websockets.InvalidStatus as error:
         answer = error.response
-        raise status_error(answer.status_code, _told(answer.body), answer.headers.get("Retry-After", "")) from error
+        raise status_error(answer.status_code, _message(answer.body), answer.headers.get("Retry-After", "")) from error
     except ssl.SSLCertVerificationError as error:
         raise SessionError("refused", f"the server's certificate is not trusted: {error.verify_message}") from error
     except TimeoutError as error:
@@ -92,7 +92,7 @@ class Connection:
         self._more = more
         self._deliver = deliver
         self._dead_after_s = dead_after_s
-        self._heard_s = time.monotonic()
+        self._last_message_s = time.monotonic()
         self._delivering = False
 
     async def run(self) -> None:
@@ -118,14 +118,14 @@ class Connection:
         try:
             while True:
                 message = await self._socket.recv()
-                self._heard_s = time.monotonic()
+                self._last_message_s = time.monotonic()
                 event: Event = json.loads(message)
                 if event.get("type") == "error":
                     raise _error(event)
                 self._delivering = True
                 await self._deliver(event)
                 self._delivering = False
-                self._heard_s = time.monotonic()
+                self._last_message_s = time.monotonic()
                 if event.get("type") == "done":
                     await self._socket.close()
                     return
@@ -158,7 +158,7 @@ class Connection:
         """
         ask_after_s = 0.4 * self._dead_after_s
         while True:
-            quiet_s = time.monotonic() - self._heard_s
+            quiet_s = time.monotonic() - self._last_message_s
             if quiet_s < ask_after_s or self._delivering:
                 await asyncio.sleep(max(ask_after_s - quiet_s, ask_after_s / 4))
                 continue
@@ -167,7 +167,7 @@ class Connection:
             asked_s = time.monotonic()
             asking = asyncio.create_task(self._ask(), name="stt ping")
             try:
-                while self._heard_s < asked_s and not self._delivering:
+                while self._last_message_s < asked_s and not self._delivering:
                     left_s = asked_s + answer_s - time.monotonic()
                     if left_s <= 0:
                         raise ConnectionLost("unreachable", f"nothing came for {self._dead_after_s:g} s")
@@ -181,7 +181,7 @@ class Connection:
         # A closed connection gives no answer, and the receiving task reports that.
         with contextlib.suppress(websockets.ConnectionClosed):
             await (await self._socket.ping())
-            self._heard_s = time.monotonic()
+            self._last_message_s = time.monotonic()
 
     async def _abandon(self, sending: "asyncio.Task[None]") -> None:
         """Free the server's workers at once when the program leaves, instead of after the resume window."""
@@ -209,14 +209,14 @@ async def _first_event(socket: ClientConnection) -> Event:
     if event.get("type") == "error":
         raise _error(event)
     if event.get("type") != "ready" or "resume_token" not in event:
-        raise SessionError("refused", "the server does not speak this protocol: its first message is no `ready`")
+        raise SessionError("refused", "the server does not speak this protocol: its first message is not `ready`")
     return event
 
 
 def _error(event: Event) -> ConnectionLost | SessionError:
     kind = ConnectionLost if event.get("retryable") else SessionError
-    told_s = event.get("retry_after_s")
-    retry_after_s = told_s if isinstance(told_s, int | float) and told_s >= 0 else None
+    after_s = event.get("retry_after_s")
+    retry_after_s = after_s if isinstance(after_s, int | float) and after_s >= 0 else None
     return kind(str(event.get("code")), str(event.get("message")), retry_after_s)
 
 
@@ -224,7 +224,7 @@ def _closed(closed: websockets.ConnectionClosed) -> ConnectionLost | SessionErro
     return close_error(closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else close_error(None, "")
 
 
-def _told(body: bytes | bytearray) -> str:
+def _message(body: bytes | bytearray) -> str:
     try:
         answer = json.loads(body)
     except ValueError:

@@ -61,10 +61,10 @@ def close_error(code: int | None, reason: str) -> ConnectionLost | SessionError:
     """Return the error for a connection closed without an `error` event. ``code`` None: no close frame came."""
     if code is None:
         return ConnectionLost("unreachable", "the connection was cut")
-    told = f"the server closed the connection with {code} {reason}".rstrip()
+    text = f"the server closed the connection with {code} {reason}".rstrip()
     if code in FINAL_CLOSE_CODES or 4500 <= code <= 4999:
-        return SessionError(CLOSE_CODES.get(code, "closed"), told)
-    return ConnectionLost(CLOSE_CODES.get(code, "unreachable"), told)
+        return SessionError(CLOSE_CODES.get(code, "closed"), text)
+    return ConnectionLost(CLOSE_CODES.get(code, "unreachable"), text)
 
 
 def status_error(status: int, message: str, retry_after: str = "") -> ConnectionLost | SessionError:
@@ -72,7 +72,7 @@ def status_error(status: int, message: str, retry_after: str = "") -> Connection
 
     ``retry_after``: the Retry-After header, of which only seconds are supported, not dates.
     """
-    told = message or f"the server refused the stream with status {status}"
+    text = message or f"the server refused the stream with status {status}"
     if status >= 500 or status in RETRYABLE_STATUS:
-        return ConnectionLost("unreachable", told, int(retry_after) if _SECONDS.fullmatch(retry_after) else None)
-    return SessionError("refused", told)
+        return ConnectionLost("unreachable", text, int(retry_after) if _SECONDS.fullmatch(retry_after) else None)
+    return SessionError("refused", text)

@@ -183,9 +183,9 @@ class ReplayBuffer:
         A control message directly after that chunk is sent again too: it is unknown whether it arrived, and a
         repetition is harmless.
         """
-        while self._sent and _is_behind(self._sent[-1], seq):
+        while self._sent and _is_after(self._sent[-1], seq):
             self._unsent.appendleft(self._sent.pop())
-        while self._unsent and not _is_behind(self._unsent[0], seq):
+        while self._unsent and not _is_after(self._unsent[0], seq):
             self._sent.append(self._unsent.popleft())
         self._received_seq = seq
 
@@ -223,7 +223,7 @@ class ReplayBuffer:
             self._kept_bytes -= len(item.data)
 
 
-def _is_behind(item: Item, seq: int) -> bool:
+def _is_after(item: Item, seq: int) -> bool:
     return item.seq > seq if isinstance(item, Chunk) else item.seq >= seq
 
 

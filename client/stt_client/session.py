@@ -229,14 +229,14 @@ class LiveSession:
 
     def _begin(self, ready: Event) -> None:
         """Align the audio with the chunks that the server has."""
-        held_seq = int(ready.get("resume_from_seq", 0))
+        stored_seq = int(ready.get("resume_from_seq", 0))
         # A session that was rebuilt but whose `ready` was lost reports that it was resumed. Its chunks begin at 1,
         # while the client's chunks are counted from the session's start.
-        is_rebuilt = not ready.get("resumed", False) or (held_seq == 0 and self._progress.committed_ms > 0)
+        is_rebuilt = not ready.get("resumed", False) or (stored_seq == 0 and self._progress.committed_ms > 0)
         if is_rebuilt and self._buffer.can_rebuild:
             self._buffer.rebuild(self._progress.committed_ms)
         else:
-            self._buffer.resume(held_seq)
+            self._buffer.resume(stored_seq)
         again = self._ready.is_set()
         self._token = str(ready["resume_token"])
         self.session_id = str(ready["session_id"])

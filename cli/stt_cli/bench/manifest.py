@@ -82,15 +82,15 @@ def deal(
     utterances: Sequence[Utterance], *, sessions: int, seconds: float, gap_s: float, seed: int
 ) -> list[list[Utterance]]:
     """Return each session's recordings in its own random order, repeated to fill ``seconds`` of audio and pauses."""
-    hands = []
+    playlists = []
     for index in range(sessions):
         order = list(utterances)
         random.Random(seed * 1000 + index).shuffle(order)  # noqa: S311 - a repeatable order, no secret
-        hand: list[Utterance] = []
+        playlist: list[Utterance] = []
         length_s = 0.0
         while length_s < seconds:
-            utterance = order[len(hand) % len(order)]
-            hand.append(utterance)
+            utterance = order[len(playlist) % len(order)]
+            playlist.append(utterance)
             length_s += utterance.duration_s + gap_s
-        hands.append(hand)
-    return hands
+        playlists.append(playlist)
+    return playlists

@@ -32,7 +32,7 @@ def word_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> flo
     pairs = [pair for pair in zip(references, hypotheses, strict=True) if pair[0].strip()]
     if not pairs:
         return None
-    return float(_load("jiwer").wer([reference for reference, _ in pairs], [heard for _, heard in pairs]))
+    return float(_load("jiwer").wer([reference for reference, _ in pairs], [hypothesis for _, hypothesis in pairs]))
 
 
 def psutil() -> Any:

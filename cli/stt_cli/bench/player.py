@@ -68,8 +68,10 @@ class Session:
             self.voice_s = None
 
 
-async def play(hand: Sequence[Utterance], pace: Pace, index: int, start_at_s: float, normalise: Normaliser) -> Session:
-    """Play ``hand``, starting at ``start_at_s`` (monotonic). Failures of the session are in its ``errors``."""
+async def play(
+    playlist: Sequence[Utterance], pace: Pace, index: int, start_at_s: float, normalise: Normaliser
+) -> Session:
+    """Play ``playlist``, starting at ``start_at_s`` (monotonic). Failures of the session are in its ``errors``."""
     session = Session(Screen(), StabilityWatch(normalise))
     await asyncio.sleep(max(0.0, start_at_s - time.monotonic()))
     try:
@@ -80,7 +82,7 @@ async def play(hand: Sequence[Utterance], pace: Pace, index: int, start_at_s: fl
             ping_interval=None,
             proxy=None,
         ) as socket:
-            await _converse(socket, session, hand, pace, index)
+            await _converse(socket, session, playlist, pace, index)
     except TimeoutError:
         session.errors.append(f"no `done` within {pace.drain_s:g} s")
     except websockets.ConnectionClosed as closed:
@@ -92,11 +94,11 @@ async def play(hand: Sequence[Utterance], pace: Pace, index: int, start_at_s: fl
 
 
 async def _converse(
-    socket: ClientConnection, session: Session, hand: Sequence[Utterance], pace: Pace, index: int
+    socket: ClientConnection, session: Session, playlist: Sequence[Utterance], pace: Pace, index: int
 ) -> None:
     listening = asyncio.create_task(_listen(socket, session), name="bench listener")
     try:
-        await _send(socket, session, hand, pace, index)
+        await _send(socket, session, playlist, pace, index)
         session.stopped_s = time.monotonic()
         async with asyncio.timeout(pace.drain_s):
             await listening
@@ -109,12 +111,14 @@ async def _converse(
         await asyncio.gather(listening, return_exceptions=True)
 
 
-async def _send(socket: ClientConnection, session: Session, hand: Sequence[Utterance], pace: Pace, index: int) -> None:
+async def _send(
+    socket: ClientConnection, session: Session, playlist: Sequence[Utterance], pace: Pace, index: int
+) -> None:
     noise = random.Random(index)  # noqa: S311 - a repeatable pause, no secret
     chunk_bytes = FILE_RATE * pace.chunk_ms // 1000 * 2
     began_s = time.monotonic()
     sent_s = 0.0
-    for utterance in hand:
+    for utterance in playlist:
         session.played.append(Played(began_s + sent_s, utterance))
         for chunk in _chunks(utterance.pcm + pause(pace.gap_s, noise), chunk_bytes):
             sent_s += len(chunk) / 2 / FILE_RATE

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from stt_cli.bench.packages import psutil
 from stt_cli.errors import CliError
 
-LOOK_EVERY_S = 0.5
+SAMPLE_EVERY_S = 0.5
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -35,13 +35,13 @@ class ProcessTree:
 
     def cpu_s(self) -> float:
         """Return the CPU seconds used so far by all live processes."""
-        return float(sum(self._asked(lambda process: sum(process.cpu_times()[:2]))))
+        return float(sum(self._ask_each(lambda process: sum(process.cpu_times()[:2]))))
 
     def resident_bytes(self) -> int:
         """Return the current resident memory of all processes."""
-        return int(sum(self._asked(lambda process: process.memory_info().rss)))
+        return int(sum(self._ask_each(lambda process: process.memory_info().rss)))
 
-    def _asked(self, question: Callable[[Any], Any]) -> list[Any]:
+    def _ask_each(self, question: Callable[[Any], Any]) -> list[Any]:
         try:
             answers = [question(self._root)]
             processes = self._root.children(recursive=True)
@@ -60,17 +60,17 @@ class ProcessTree:
         usage = Usage(before_bytes=resident_bytes, peak_bytes=resident_bytes)
         cpu_before_s = self.cpu_s()
 
-        async def look() -> None:
+        async def watch() -> None:
             while True:
-                await asyncio.sleep(LOOK_EVERY_S)
+                await asyncio.sleep(SAMPLE_EVERY_S)
                 usage.peak_bytes = max(usage.peak_bytes, self.resident_bytes())
 
-        looking = asyncio.create_task(look(), name="bench memory")
+        watching = asyncio.create_task(watch(), name="bench memory")
         try:
             yield usage
         finally:
-            looking.cancel()
-            await asyncio.gather(looking, return_exceptions=True)
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
         usage.cpu_s = self.cpu_s() - cpu_before_s
         usage.peak_bytes = max(usage.peak_bytes, self.resident_bytes())
 

@@ -19,7 +19,7 @@ from stt_cli.bench.stability import Stability
 STAGGER_S = 0.37
 """Delay between the starts of two sessions, so that their utterances do not end simultaneously."""
 _LEAD_S = 0.5
-_MOST_ERRORS_TOLD = 10
+_MOST_ERRORS_LISTED = 10
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ async def run_bench(plan: Plan, utterances: Sequence[Utterance], progress: Progr
     """Play, measure and score. Raises CliError if the extra is missing or a job fails."""
     progress = progress or Progress()
     normalise = normaliser(plan.language)
-    hands = deal(utterances, sessions=plan.sessions, seconds=plan.seconds, gap_s=plan.gap_s, seed=plan.seed)
+    playlists = deal(utterances, sessions=plan.sessions, seconds=plan.seconds, gap_s=plan.gap_s, seed=plan.seed)
     tree = ProcessTree(plan.pid) if plan.pid is not None else None
     async with tree.measured() if tree else contextlib.nullcontext() as usage:
-        sessions = await _play_all(plan, hands, normalise, progress)
+        sessions = await _play_all(plan, playlists, normalise, progress)
     texts = None
     if plan.offline:
-        paths = list(dict.fromkeys(utterance.path for hand in hands for utterance in hand))
+        paths = list(dict.fromkeys(utterance.path for playlist in playlists for utterance in playlist))
         done = iter(range(1, len(paths) + 1))
         texts = await asyncio.to_thread(
             offline_texts, plan.url, paths, plan.language, lambda: progress.offline(next(done), len(paths))
@@ -65,29 +65,29 @@ async def run_bench(plan: Plan, utterances: Sequence[Utterance], progress: Progr
 
 
 async def _play_all(
-    plan: Plan, hands: Sequence[Sequence[Utterance]], normalise: Normaliser, progress: Progress
+    plan: Plan, playlists: Sequence[Sequence[Utterance]], normalise: Normaliser, progress: Progress
 ) -> list[Session]:
     query = {"language": plan.language} if plan.language else {}
     pace = Pace(plan.url, query, plan.gap_s, plan.chunk_ms, plan.drain_s)
     began_s = time.monotonic() + _LEAD_S
-    longest_s = max(sum(utterance.duration_s + plan.gap_s for utterance in hand) for hand in hands)
-    total_s = longest_s + STAGGER_S * (len(hands) - 1)
+    longest_s = max(sum(utterance.duration_s + plan.gap_s for utterance in playlist) for playlist in playlists)
+    total_s = longest_s + STAGGER_S * (len(playlists) - 1)
 
-    async def tell() -> None:
+    async def report() -> None:
         while True:
             progress.playing(min(total_s, max(0.0, time.monotonic() - began_s)), total_s)
             await asyncio.sleep(0.5)
 
-    telling = asyncio.create_task(tell(), name="bench progress")
+    reporting = asyncio.create_task(report(), name="bench progress")
     try:
         async with asyncio.TaskGroup() as group:
             playing = [
-                group.create_task(play(hand, pace, index, began_s + STAGGER_S * index, normalise))
-                for index, hand in enumerate(hands)
+                group.create_task(play(playlist, pace, index, began_s + STAGGER_S * index, normalise))
+                for index, playlist in enumerate(playlists)
             ]
     finally:
-        telling.cancel()
-        await asyncio.gather(telling, return_exceptions=True)
+        reporting.cancel()
+        await asyncio.gather(reporting, return_exceptions=True)
     progress.playing(total_s, total_s)
     return [task.result() for task in playing]
 
@@ -112,12 +112,12 @@ def figures(
     live = [normalise(session.screen.text) for session in served]
     audio_s = sum(item.utterance.duration_s + plan.gap_s for session in served for item in session.played)
     lags = [session.lag_s for session in served if session.lag_s is not None]
-    told = [f"session {index + 1}: {error}" for index, session in enumerate(sessions) for error in session.errors]
+    errors = [f"session {index + 1}: {error}" for index, session in enumerate(sessions) for error in session.errors]
     result: dict[str, Any] = {
         "sessions": plan.sessions,
         "refused": len(sessions) - len(served),
-        "errors": len(told),
-        "error_messages": told[:_MOST_ERRORS_TOLD],
+        "errors": len(errors),
+        "error_messages": errors[:_MOST_ERRORS_LISTED],
         "audio_s": round(audio_s, 1),
         "chunk_ms": plan.chunk_ms,
         "language": plan.language,

@@ -78,12 +78,12 @@ def add_session(
     last = screens[-1][1] if screens else []
     if not last or not reference:
         return
-    heard = _matches([word.text for word in reference], last)
+    matches = _matches([word.text for word in reference], last)
     seen = [_Seen(float("inf")) for _ in last]
-    for at_reference, at_last in heard:
+    for at_reference, at_last in matches:
         start_s = reference[at_reference].start_s
         seen[at_last].spoken_s = float("inf") if start_s is None else start_s
-    _look(seen, last, screens)
+    _update_times(seen, last, screens)
     latencies.words += len(last)
     latencies.changes += sum(
         before != after
@@ -91,13 +91,13 @@ def add_session(
         for before, after in zip(earlier, later, strict=False)
     )
     by_play: dict[int, list[_Seen]] = {}
-    for at_reference, at_last in heard:
-        word, there = reference[at_reference], seen[at_last]
-        if there.shown_s is not None:
-            latencies.shown.append(there.shown_s - word.end_s)
-        if there.settled_s is not None:
-            latencies.settled.append(there.settled_s - word.end_s)
-            by_play.setdefault(word.play, []).append(there)
+    for at_reference, at_last in matches:
+        word, seen_word = reference[at_reference], seen[at_last]
+        if seen_word.shown_s is not None:
+            latencies.shown.append(seen_word.shown_s - word.end_s)
+        if seen_word.settled_s is not None:
+            latencies.settled.append(seen_word.settled_s - word.end_s)
+            by_play.setdefault(word.play, []).append(seen_word)
     for play, words in by_play.items():
         start_s, spoken = played[play].start_s, played[play].utterance.words
         latencies.first.append(min(word.shown_s or 0.0 for word in words) - (start_s + spoken[0].start_s))
@@ -122,15 +122,15 @@ def _matches(a: Sequence[str], b: Sequence[str]) -> list[tuple[int, int]]:
     return [(block.a + offset, block.b + offset) for block in blocks for offset in range(block.size)]
 
 
-def _look(seen: Sequence[_Seen], last: Sequence[str], screens: Sequence[tuple[float, list[str]]]) -> None:
+def _update_times(seen: Sequence[_Seen], last: Sequence[str], screens: Sequence[tuple[float, list[str]]]) -> None:
     before: list[str] | None = None
     for at_s, words in screens:
         if words == before:
             continue
         before = words
-        there = {at_last for at_last, _ in _matches(last, words)}
+        displayed = {at_last for at_last, _ in _matches(last, words)}
         for position, word in enumerate(seen):
-            if position not in there or at_s < word.spoken_s:
+            if position not in displayed or at_s < word.spoken_s:
                 word.settled_s = None
             elif word.settled_s is None:
                 word.settled_s = at_s

@@ -49,19 +49,19 @@ def bench(plan: run.Plan, manifest: Path | None, out: Path | None) -> None:
 
 
 async def _run(plan: run.Plan, utterances: list[Utterance], console: Console) -> dict[str, object]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        live = bar.add_task(f"{plan.sessions} sessions", total=None, told="")
-        offline = bar.add_task("offline", total=None, told="", visible=False)
+        live = bar.add_task(f"{plan.sessions} sessions", total=None, done="")
+        offline = bar.add_task("offline", total=None, done="", visible=False)
         return await run.run_bench(
             plan,
             utterances,
             run.Progress(
                 lambda done_s, total_s: bar.update(
-                    live, completed=done_s, total=total_s, told=f"{done_s:.0f} of {total_s:.0f} s"
+                    live, completed=done_s, total=total_s, done=f"{done_s:.0f} of {total_s:.0f} s"
                 ),
                 lambda done, total: bar.update(
-                    offline, completed=done, total=total, told=f"{done} of {total} files", visible=True
+                    offline, completed=done, total=total, done=f"{done} of {total} files", visible=True
                 ),
             ),
         )

@@ -12,21 +12,21 @@ _TIMEOUT_S = 5.0
 
 def health(url: str) -> None:
     """Print the services and their replicas. Raises CliError if the suite is not healthy."""
-    said = ask_health(url, _TIMEOUT_S)
-    if not said.status:
+    answer = ask_health(url, _TIMEOUT_S)
+    if not answer.status:
         raise unreachable(url, "no health report")
     console = Console(highlight=False, soft_wrap=True)
     services = Table("service", "state", box=None, header_style="bold")
-    for name, state in said.services.items():
+    for name, state in answer.services.items():
         services.add_row(name, str(state))
     console.print(services)
-    if said.replicas:
+    if answer.replicas:
         replicas = Table("replica", "state", "sessions", "reason", box=None, header_style="bold")
-        for replica in said.replicas:
-            told = (str(replica.get(key, "")) for key in ("id", "state", "sessions", "reason"))
-            replicas.add_row(*told)
+        for replica in answer.replicas:
+            cells = (str(replica.get(key, "")) for key in ("id", "state", "sessions", "reason"))
+            replicas.add_row(*cells)
         console.print()
         console.print(replicas)
-    console.print(f"\n[{'green' if said.is_healthy else 'red'}]{said.status}[/]  {url}")
-    if not said.is_healthy:
-        raise CliError(f"the suite at {url} is {said.status}")
+    console.print(f"\n[{'green' if answer.is_healthy else 'red'}]{answer.status}[/]  {url}")
+    if not answer.is_healthy:
+        raise CliError(f"the suite at {url} is {answer.status}")

@@ -40,7 +40,7 @@ async def _run(url: str, source: str, query: dict[str, str], sample_rate: int, c
         parameters=query,
         # Fail at once if nothing answers the first connection; only later reconnections protect speech from being lost.
         open_patience_s=0.0,
-        on_lost=lambda reason: _tell(f"connection lost ({reason}), resuming"),
+        on_lost=lambda reason: _print_note(f"connection lost ({reason}), resuming"),
     )
     bytes_per_s = sample_rate * channels * 2 if plays else None
     with Captions(Console(highlight=False)) as captions:
@@ -48,10 +48,10 @@ async def _run(url: str, source: str, query: dict[str, str], sample_rate: int, c
             if as_json:
                 print(json.dumps(event), flush=True)
             elif event["type"] in ("warning", "gap"):
-                _tell(f"{event['type']}: {event.get('message') or event.get('cause')}")
+                _print_note(f"{event['type']}: {event.get('message') or event.get('cause')}")
             else:
                 captions.show(event)
 
 
-def _tell(line: str) -> None:
+def _print_note(line: str) -> None:
     print(line, file=sys.stderr, flush=True)

@@ -36,10 +36,10 @@ def transcribe(url: str, files: list[Path], format: Format, fields: dict[str, st
                 failed += 1
                 errors.print(f"error: {path}: {error}", markup=False, soft_wrap=True)
     if failed:
-        raise CliError(f"{failed} of {len(files)} files failed") if len(files) > 1 else _AlreadySaid()
+        raise CliError(f"{failed} of {len(files)} files failed") if len(files) > 1 else _AlreadyReported()
 
 
-class _AlreadySaid(CliError):
+class _AlreadyReported(CliError):
     """Failure whose explanation has already been printed."""
 
     def __init__(self) -> None:

@@ -48,14 +48,14 @@ def ask_health(url: str, timeout_s: float = 1.0) -> Health:
 def read_health(body: bytes) -> Health:
     """Parse an answer; anything that is not a JSON object counts as no answer."""
     try:
-        said = json.loads(body)
+        answer = json.loads(body)
     except ValueError:
         return Health()
-    if not isinstance(said, dict):
+    if not isinstance(answer, dict):
         return Health()
-    services, replicas = said.get("services"), said.get("replicas")
+    services, replicas = answer.get("services"), answer.get("replicas")
     return Health(
-        str(said.get("status", "")),
+        str(answer.get("status", "")),
         services if isinstance(services, dict) else {},
         [replica for replica in replicas if isinstance(replica, dict)] if isinstance(replicas, list) else [],
     )

@@ -14,7 +14,7 @@ def base_url(given: str | None) -> str:
     """
     url = (given or os.environ.get("STT_URL") or DEFAULT_URL).rstrip("/")
     if not url.startswith(("http://", "https://")) or url.endswith("//"):
-        raise CliError(f"{url!r} is no address of a suite: it begins with http:// or https://", exit_code=2)
+        raise CliError(f"{url!r} is not the address of a suite: it must begin with http:// or https://", exit_code=2)
     return url
 
 
@@ -22,8 +22,8 @@ def unreachable(url: str, cause: Exception | str) -> CliError:
     """Return the error for a server that does not answer."""
     if isinstance(cause, OSError) and cause.errno is not None:
         cause = os.strerror(cause.errno)
-    told = str(cause) or type(cause).__name__
-    return CliError(f"no answer from {url} ({told}); start a suite with `stt up`, or name one with --url or STT_URL")
+    reason = str(cause) or type(cause).__name__
+    return CliError(f"no answer from {url} ({reason}); start a suite with `stt up`, or name one with --url or STT_URL")
 
 
 def error_message(answer: object) -> str:

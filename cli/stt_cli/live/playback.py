@@ -36,7 +36,7 @@ async def live_events(
                 sender.cancel()
                 await asyncio.gather(sender, return_exceptions=True)
     except stt_client.SessionError as error:
-        raise _told(url, session, error) from None
+        raise _as_cli_error(url, session, error) from None
 
 
 async def _send_and_stop(
@@ -79,7 +79,7 @@ async def _unless(stop: asyncio.Event, work: Awaitable[bytes | None]) -> bytes |
         stopping.cancel()
 
 
-def _told(url: str, session: stt_client.LiveSession, error: stt_client.SessionError) -> CliError:
+def _as_cli_error(url: str, session: stt_client.LiveSession, error: stt_client.SessionError) -> CliError:
     if error.code == "unreachable" and not session.config:
         return unreachable(url, error.__cause__ if isinstance(error.__cause__, OSError) else error.message)
     return CliError(error.message if error.code in ("refused", "no_answer") else str(error))

@@ -27,19 +27,19 @@ def pieces_of_file(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as file, av.open(file, "r", metadata_errors="replace") as container:
             if not container.streams.audio:
-                raise CliError(f"{path} holds no sound")
+                raise CliError(f"{path} has no audio track")
             resampler = AudioResampler("s16", "mono", FILE_RATE)
-            held = b""
+            buffered = b""
             for frame in container.decode(container.streams.audio[0]):
                 for ready in resampler.resample(frame):
-                    held += bytes(ready.planes[0])[: ready.samples * 2]
-                while len(held) >= piece_bytes:
-                    yield held[:piece_bytes]
-                    held = held[piece_bytes:]
+                    buffered += bytes(ready.planes[0])[: ready.samples * 2]
+                while len(buffered) >= piece_bytes:
+                    yield buffered[:piece_bytes]
+                    buffered = buffered[piece_bytes:]
             for ready in resampler.resample(None):
-                held += bytes(ready.planes[0])[: ready.samples * 2]
-            for start in range(0, len(held), piece_bytes):
-                yield held[start : start + piece_bytes]
+                buffered += bytes(ready.planes[0])[: ready.samples * 2]
+            for start in range(0, len(buffered), piece_bytes):
+                yield buffered[start : start + piece_bytes]
     except FFmpegError as error:
         raise CliError(f"cannot decode {path}: {error.strerror}") from None
     except OSError as error:
@@ -49,13 +49,13 @@ def pieces_of_file(path: Path) -> Iterator[bytes]:
 def pieces_of_stream(stream: BinaryIO, sample_rate: int, channels: int) -> Iterator[bytes]:
     """Yield raw s16le as it arrives, in whole samples, at most 100 ms per piece; a trailing partial one is dropped."""
     sample_bytes = 2 * channels
-    held = b""
+    buffered = b""
     while data := stream.read1(int(sample_rate * PIECE_S) * sample_bytes):  # type: ignore[attr-defined]
-        held += data
-        whole_bytes = len(held) - len(held) % sample_bytes
+        buffered += data
+        whole_bytes = len(buffered) - len(buffered) % sample_bytes
         if whole_bytes:
-            yield held[:whole_bytes]
-            held = held[whole_bytes:]
+            yield buffered[:whole_bytes]
+            buffered = buffered[whole_bytes:]
 
 
 def is_regular_file(stream: BinaryIO) -> bool:

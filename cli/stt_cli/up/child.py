@@ -56,13 +56,13 @@ class Child:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            preexec_fn=self._begin,
+            preexec_fn=self._prepare,
         )
         assert self._process.stderr is not None
         self._reader = threading.Thread(target=self._read, args=(self._process.stderr, on_line), daemon=True)
         self._reader.start()
 
-    def _begin(self) -> None:
+    def _prepare(self) -> None:
         """Prepare the child process before it executes the program."""
         die_with_parent()
         os.nice(self.spec.niceness)

@@ -75,9 +75,9 @@ class EmbeddedRedis:
         deadline = time.monotonic() + timeout_s
         while not socket.exists():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                said = log.read_text(errors="replace")[-500:] if log.exists() else ""
+                last_output = log.read_text(errors="replace")[-500:] if log.exists() else ""
                 self.stop()
-                raise EmbeddedRedisError(f"the embedded Valkey server did not start: {said or 'no output'}")
+                raise EmbeddedRedisError(f"the embedded Valkey server did not start: {last_output or 'no output'}")
             time.sleep(0.01)
 
     def stop(self) -> None:

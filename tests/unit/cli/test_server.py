@@ -14,7 +14,7 @@ def test_the_address_is_the_option_then_the_environment_then_this_machine(monkey
     monkeypatch.setenv("STT_URL", "https://stt.example/")
     assert base_url(None) == "https://stt.example"
     assert base_url("http://other:1") == "http://other:1"
-    with pytest.raises(CliError, match="begins with http"):
+    with pytest.raises(CliError, match="must begin with http"):
         base_url("localhost:8000")
 
 

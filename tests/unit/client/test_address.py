@@ -32,7 +32,7 @@ def test_the_live_path_of_a_suite(given: str, path: str) -> None:
 
 @pytest.mark.parametrize("given", ["host:8000", "ftp://host", "ws://", "ws://host?language=en"])
 def test_what_is_no_address(given: str) -> None:
-    with pytest.raises(ValueError, match="is no address of a suite"):
+    with pytest.raises(ValueError, match="is not the address of a suite"):
         live_url(given)
 
 
