@@ -42,6 +42,7 @@ for package, skipped in zip(sys.argv[1::2], sys.argv[2::2]):
 """
 
 
+@pytest.mark.xdist_group("client")
 def test_the_client_needs_websockets_alone(environment: Make) -> None:
     made = environment("client")
     assert made.packages() == {"realtime-stt-suite", "websockets"}
@@ -68,6 +69,15 @@ def test_the_command_line_needs_no_service(environment: Make) -> None:
         assert result.returncode == 1, command
         assert "no answer from http://127.0.0.1:1 (" in result.stderr, command
         assert len(result.stderr.splitlines()) == 1, command
+
+
+@pytest.mark.xdist_group("client")
+def test_the_client_alone_says_what_installs_the_command_line(environment: Make) -> None:
+    made = environment("client")
+    result = made.run("stt", "--help")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"error: typer is not installed; run: {made.python} -m pip install ")
+    assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.xdist_group("cli")
