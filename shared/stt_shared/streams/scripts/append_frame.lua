@@ -10,35 +10,37 @@
 --       position of the frame in the session's audio, in bytes of this log; bytes that an entry counts in addition;
 --       then any number of further fields of the state: name, value, name, value, ...
 -- returns: {'ok' | 'duplicate' | 'hole' | 'full' | 'fenced' | 'gone', last seq in the log}
+local state_key, log, channel, source_log = unpack(KEYS)
+local epoch, stage, fence, seq_field, seq = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+local kind, data, meta, published, max_bytes, ttl_s = unpack(ARGV, 6, 11)
+local consumed, publish, stored_chunks, keep_from = tonumber(ARGV[12]), ARGV[13], ARGV[14], tonumber(ARGV[15])
+local position_bytes, entry_bytes, first_field = tonumber(ARGV[16]), tonumber(ARGV[17]), 18
 -- Fields of the log's committed or consumed position, and its unit in bytes. Entries kept only for the next owner do
 -- not count as waiting.
-local settled_seq, settled, unit_bytes = 'committed_seq', 'committed_samples', 2
-if ARGV[4] == 'audio_seq' then settled_seq, settled, unit_bytes = 'consumed_seq', 'consumed_bytes', 1 end
-local state = redis.call('HMGET', KEYS[1], 'epoch', ARGV[4], 'fence:' .. ARGV[2], 'state', settled_seq, settled)
-if state[1] ~= ARGV[1] or state[4] == 'done' then return {'gone', 0} end
+local done_seq_field, done_field, unit_bytes = 'committed_seq', 'committed_samples', 2
+if seq_field == 'audio_seq' then done_seq_field, done_field, unit_bytes = 'consumed_seq', 'consumed_bytes', 1 end
+local state = redis.call('HMGET', state_key, 'epoch', seq_field, 'fence:' .. stage, 'state', done_seq_field, done_field)
+if state[1] ~= epoch or state[4] == 'done' then return {'gone', 0} end
 local last = tonumber(state[2]) or 0
-if ARGV[2] ~= '' and state[3] ~= ARGV[3] then return {'fenced', last} end
-local seq = tonumber(ARGV[5])
+if stage ~= '' and state[3] ~= fence then return {'fenced', last} end
 if seq <= last then return {'duplicate', last} end
 if seq > last + 1 then return {'hole', last} end
-local ahead = math.max(0, tonumber(ARGV[16]) - unit_bytes * (tonumber(state[6]) or 0))
-local waiting = ahead + tonumber(ARGV[17]) * (last - (tonumber(state[5]) or 0))
+local ahead_bytes = math.max(0, position_bytes - unit_bytes * (tonumber(state[6]) or 0))
+local waiting_bytes = ahead_bytes + entry_bytes * (last - (tonumber(state[5]) or 0))
 -- STOP always fits: it is the last entry, and without it a full log would keep its session forever.
-if ARGV[6] ~= 'stop' and waiting >= tonumber(ARGV[10]) then return {'full', last} end
-redis.call('XADD', KEYS[2], seq .. '-0', 'kind', ARGV[6], 'data', ARGV[7], 'meta', ARGV[8])
-redis.call('EXPIRE', KEYS[2], ARGV[11])
-local consumed = tonumber(ARGV[12])
+if kind ~= 'stop' and waiting_bytes >= tonumber(max_bytes) then return {'full', last} end
+redis.call('XADD', log, seq .. '-0', 'kind', kind, 'data', data, 'meta', meta)
+redis.call('EXPIRE', log, ttl_s)
 if consumed > 0 then
-  redis.call('HSET', KEYS[1], ARGV[4], seq, 'consumed_seq', consumed)
-  local keep = tonumber(ARGV[15])
-  redis.call('XTRIM', KEYS[4], 'MINID', (keep > 0 and keep or consumed + 1) .. '-0')
+  redis.call('HSET', state_key, seq_field, seq, 'consumed_seq', consumed)
+  redis.call('XTRIM', source_log, 'MINID', (keep_from > 0 and keep_from or consumed + 1) .. '-0')
 else
-  redis.call('HSET', KEYS[1], ARGV[4], seq)
+  redis.call('HSET', state_key, seq_field, seq)
 end
-if ARGV[14] ~= '' then redis.call('HSET', KEYS[1], 'held', ARGV[14]) end
-if #ARGV > 17 then redis.call('HSET', KEYS[1], unpack(ARGV, 18)) end
-if ARGV[2] == 'gateway' and ARGV[6] == 'stop' then redis.call('HSET', KEYS[1], 'stopped', 1) end
+if stored_chunks ~= '' then redis.call('HSET', state_key, 'held', stored_chunks) end
+if #ARGV >= first_field then redis.call('HSET', state_key, unpack(ARGV, first_field)) end
+if stage == 'gateway' and kind == 'stop' then redis.call('HSET', state_key, 'stopped', 1) end
 -- GT: a job's hash lives longer than a session's, and its lifetime must not be shortened.
-redis.call('EXPIRE', KEYS[1], ARGV[11], 'GT')
-redis.call(ARGV[13], KEYS[3], ARGV[9])
+redis.call('EXPIRE', state_key, ttl_s, 'GT')
+redis.call(publish, channel, published)
 return {'ok', seq}

@@ -6,12 +6,14 @@
 --          | {'gone'} there is no such session
 --          | {'other'} the token belongs to another session
 --          | {'behind'} Redis has an older state than the client: part of the session was lost
-local state = redis.call('HMGET', KEYS[1],
+local state_key = KEYS[1]
+local token_hash, known_finals, known_samples, ttl_s = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local state = redis.call('HMGET', state_key,
   'resume_token', 'finals', 'committed_samples', 'epoch', 'config', 'audio_seq', 'held', 'stopped', 'state')
 if not state[4] then return {'gone'} end
-if state[1] == '' or state[1] ~= ARGV[1] then return {'other'} end
-if tonumber(state[2]) < tonumber(ARGV[2]) or tonumber(state[3]) < tonumber(ARGV[3]) then return {'behind'} end
-local fence = redis.call('HINCRBY', KEYS[1], 'fence:gateway', 1)
-redis.call('HDEL', KEYS[1], 'left')
-redis.call('EXPIRE', KEYS[1], ARGV[4])
+if state[1] == '' or state[1] ~= token_hash then return {'other'} end
+if tonumber(state[2]) < known_finals or tonumber(state[3]) < known_samples then return {'behind'} end
+local fence = redis.call('HINCRBY', state_key, 'fence:gateway', 1)
+redis.call('HDEL', state_key, 'left')
+redis.call('EXPIRE', state_key, ttl_s)
 return {'ok', fence, state[4], state[5], state[6], state[7], state[8] or '', state[9]}

@@ -6,45 +6,51 @@
 --       (of a final; 0 otherwise), committed samples (-1 = no commit), committed pcm seq, context (JSON),
 --       ttl_s, maximum events kept, publish command
 -- returns: {'ok' | 'duplicate' | 'hole' | 'fenced' | 'gone', event number}
-local state = redis.call('HMGET', KEYS[1], 'epoch', 'fence:' .. ARGV[2], 'finals', 'state', 'partial', 'committed_samples', 'ack')
-if state[1] ~= ARGV[1] or state[4] == 'done' then return {'gone', 0} end
-if ARGV[2] ~= '' and state[2] ~= ARGV[3] then return {'fenced', 0} end
-local kind, utterance = ARGV[5], tonumber(ARGV[6])
+local state_key, log, channel, pcm_log, audio_log = unpack(KEYS)
+local epoch, stage, fence, event, kind, utterance = unpack(ARGV, 1, 6)
+local committed_samples, committed_seq, context = tonumber(ARGV[7]), ARGV[8], ARGV[9]
+local ttl_s, max_kept, publish = ARGV[10], ARGV[11], ARGV[12]
+local state = redis.call('HMGET', state_key, 'epoch', 'state', 'fence:' .. stage, 'finals', 'partial',
+  'committed_samples', 'ack')
+if state[1] ~= epoch or state[2] == 'done' then return {'gone', 0} end
+if stage ~= '' and state[3] ~= fence then return {'fenced', 0} end
 if kind == 'final' then
-  local finals = tonumber(state[3])
+  local finals = tonumber(state[4])
+  utterance = tonumber(utterance)
   if utterance <= finals then return {'duplicate', 0} end
   if utterance > finals + 1 then return {'hole', 0} end
-  redis.call('HSET', KEYS[1], 'finals', utterance)
+  redis.call('HSET', state_key, 'finals', utterance)
 end
-local committed = tonumber(ARGV[7])
-if committed >= 0 and committed >= tonumber(state[6]) then
-  redis.call('HSET', KEYS[1], 'committed_samples', committed, 'committed_seq', ARGV[8], 'context', ARGV[9])
-  redis.call('XTRIM', KEYS[4], 'MINID', (tonumber(ARGV[8]) + 1) .. '-0')
+if committed_samples >= 0 and committed_samples >= tonumber(state[6]) then
+  redis.call('HSET', state_key, 'committed_samples', committed_samples, 'committed_seq', committed_seq,
+    'context', context)
+  redis.call('XTRIM', pcm_log, 'MINID', (tonumber(committed_seq) + 1) .. '-0')
 end
-local event = 0
-if ARGV[4] ~= '' then
-  event = redis.call('HINCRBY', KEYS[1], 'event', 1)
+local number = 0
+if event ~= '' then
+  number = redis.call('HINCRBY', state_key, 'event', 1)
   -- A newer partial, or the final, supersedes the older partial.
-  if (kind == 'partial' or kind == 'final') and state[5] then
-    redis.call('XDEL', KEYS[2], state[5] .. '-0')
-    redis.call('HDEL', KEYS[1], 'partial')
+  local partial, ack = state[5], state[7]
+  if (kind == 'partial' or kind == 'final') and partial then
+    redis.call('XDEL', log, partial .. '-0')
+    redis.call('HDEL', state_key, 'partial')
   end
   if kind == 'ack' then
     -- The newest ack supersedes the older one.
-    if state[7] then redis.call('XDEL', KEYS[2], state[7] .. '-0') end
-    redis.call('HSET', KEYS[1], 'ack', event)
+    if ack then redis.call('XDEL', log, ack .. '-0') end
+    redis.call('HSET', state_key, 'ack', number)
   end
   -- The epoch comes first: readers of another epoch drop the event by it, and it is removed before the event is sent to
   -- clients.
-  local body = '{"epoch":"' .. ARGV[1] .. '","event":' .. string.format('%d', event) .. ',' .. string.sub(ARGV[4], 2)
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[11], event .. '-0', 'kind', kind, 'event', body)
-  if kind == 'partial' then redis.call('HSET', KEYS[1], 'partial', event) end
-  redis.call('EXPIRE', KEYS[2], ARGV[10])
-  redis.call(ARGV[12], KEYS[3], body)
+  local body = '{"epoch":"' .. epoch .. '","event":' .. string.format('%d', number) .. ',' .. string.sub(event, 2)
+  redis.call('XADD', log, 'MAXLEN', '~', max_kept, number .. '-0', 'kind', kind, 'event', body)
+  if kind == 'partial' then redis.call('HSET', state_key, 'partial', number) end
+  redis.call('EXPIRE', log, ttl_s)
+  redis.call(publish, channel, body)
   if kind == 'done' or kind == 'error' then
-    redis.call('HSET', KEYS[1], 'state', 'done')
-    redis.call('DEL', KEYS[4], KEYS[5])
+    redis.call('HSET', state_key, 'state', 'done')
+    redis.call('DEL', pcm_log, audio_log)
   end
 end
-redis.call('EXPIRE', KEYS[1], ARGV[10])
-return {'ok', event}
+redis.call('EXPIRE', state_key, ttl_s)
+return {'ok', number}

@@ -3,11 +3,13 @@
 -- KEYS: state, audio log, pcm log, results log
 -- ARGV: epoch, fence of the connection, '1' = delete the session ('' = it is finished as usual)
 -- returns: 1 | 0 the session belongs to another connection
-local state = redis.call('HMGET', KEYS[1], 'epoch', 'fence:gateway')
-if state[1] ~= ARGV[1] or state[2] ~= ARGV[2] then return 0 end
-if ARGV[3] == '1' then
-  redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
+local state_key = KEYS[1]
+local epoch, fence, deletes = ARGV[1], ARGV[2], ARGV[3] == '1'
+local state = redis.call('HMGET', state_key, 'epoch', 'fence:gateway')
+if state[1] ~= epoch or state[2] ~= fence then return 0 end
+if deletes then
+  redis.call('DEL', unpack(KEYS))
 else
-  redis.call('HSET', KEYS[1], 'left', 1)
+  redis.call('HSET', state_key, 'left', 1)
 end
 return 1

@@ -7,24 +7,28 @@
 -- returns: {'ok', the earlier epoch ('' = none), fence of the first connection}; a call with the current epoch is a
 --          repetition whose reply was lost
 --          | {'in use'} by a session with another token
-local earlier = redis.call('HMGET', KEYS[1], 'epoch', 'fence:gateway', 'fence:audio', 'fence:transcriber',
+local state_key = KEYS[1]
+local epoch, config, created_ms, ttl_s, token_hash = unpack(ARGV, 1, 5)
+local first_event, finals, committed_samples, start_samples = unpack(ARGV, 6, 9)
+local hold_with_audio_s, hold_without_audio_s = ARGV[10], ARGV[11]
+local earlier = redis.call('HMGET', state_key, 'epoch', 'fence:gateway', 'fence:audio', 'fence:transcriber',
   'state', 'left', 'resume_token', 'audio_seq', 'committed_samples')
-if earlier[1] == ARGV[1] then return {'ok', '', tonumber(earlier[2])} end
+if earlier[1] == epoch then return {'ok', '', tonumber(earlier[2])} end
 local active = earlier[5] == 'active' and not earlier[6]
-if active and (ARGV[5] == '' or earlier[7] ~= ARGV[5]) then
+if active and (token_hash == '' or earlier[7] ~= token_hash) then
   local has_audio = tonumber(earlier[8]) > 0 or tonumber(earlier[9]) > 0
   -- Every write renews the time to live, so the remaining time shows when the last write was.
-  local quiet_ms = ARGV[4] * 1000 - redis.call('PTTL', KEYS[1])
-  local hold_ms = (has_audio and ARGV[10] or ARGV[11]) * 1000
+  local quiet_ms = ttl_s * 1000 - redis.call('PTTL', state_key)
+  local hold_ms = (has_audio and hold_with_audio_s or hold_without_audio_s) * 1000
   if hold_ms > 0 and quiet_ms < hold_ms then return {'in use'} end
 end
-redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
-local gateway = (tonumber(earlier[2]) or 0) + 1
-redis.call('HSET', KEYS[1],
-  'epoch', ARGV[1], 'config', ARGV[2], 'created_ms', ARGV[3], 'state', 'active', 'resume_token', ARGV[5],
-  'audio_seq', 0, 'pcm_seq', 0, 'consumed_seq', 0, 'event', ARGV[6], 'finals', ARGV[7],
-  'committed_samples', ARGV[8], 'committed_seq', 0, 'start_samples', ARGV[9], 'context', '{}', 'held', '0:0:0',
-  'fence:gateway', gateway, 'fence:audio', (tonumber(earlier[3]) or 0) + 1,
+redis.call('DEL', unpack(KEYS))
+local fence = (tonumber(earlier[2]) or 0) + 1
+redis.call('HSET', state_key,
+  'epoch', epoch, 'config', config, 'created_ms', created_ms, 'state', 'active', 'resume_token', token_hash,
+  'audio_seq', 0, 'pcm_seq', 0, 'consumed_seq', 0, 'event', first_event, 'finals', finals,
+  'committed_samples', committed_samples, 'committed_seq', 0, 'start_samples', start_samples, 'context', '{}',
+  'held', '0:0:0', 'fence:gateway', fence, 'fence:audio', (tonumber(earlier[3]) or 0) + 1,
   'fence:transcriber', (tonumber(earlier[4]) or 0) + 1, 'owner:audio', '', 'owner:transcriber', '')
-redis.call('EXPIRE', KEYS[1], ARGV[4])
-return {'ok', earlier[1] or '', gateway}
+redis.call('EXPIRE', state_key, ttl_s)
+return {'ok', earlier[1] or '', fence}

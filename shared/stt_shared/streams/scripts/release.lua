@@ -2,8 +2,10 @@
 -- KEYS: state
 -- ARGV: epoch, stage, fence
 -- returns: 1, or 0 when the caller is not the owner
-local state = redis.call('HMGET', KEYS[1], 'epoch', 'fence:' .. ARGV[2])
-if state[1] ~= ARGV[1] or state[2] ~= ARGV[3] then return 0 end
-redis.call('HINCRBY', KEYS[1], 'fence:' .. ARGV[2], 1)
-redis.call('HSET', KEYS[1], 'owner:' .. ARGV[2], '')
+local state_key = KEYS[1]
+local epoch, stage, fence = unpack(ARGV)
+local state = redis.call('HMGET', state_key, 'epoch', 'fence:' .. stage)
+if state[1] ~= epoch or state[2] ~= fence then return 0 end
+redis.call('HINCRBY', state_key, 'fence:' .. stage, 1)
+redis.call('HSET', state_key, 'owner:' .. stage, '')
 return 1

@@ -3,15 +3,17 @@
 -- ARGV: utterance's number in its session, utterance without seq and epoch (JSON), epoch for a new conversation,
 --       ttl_s, maximum utterances kept, publish command
 -- returns: {'ok' | 'duplicate', seq in the conversation}
-if tonumber(ARGV[1]) <= (tonumber(redis.call('GET', KEYS[4])) or 0) then return {'duplicate', 0} end
+local state_key, log, channel, newest_key = unpack(KEYS)
+local number, utterance, new_epoch, ttl_s, max_kept, publish = unpack(ARGV)
+if tonumber(number) <= (tonumber(redis.call('GET', newest_key)) or 0) then return {'duplicate', 0} end
 -- Numbers restart with a new state, and a log that outlived the old state would refuse them.
-if redis.call('HSETNX', KEYS[1], 'epoch', ARGV[3]) == 1 then redis.call('DEL', KEYS[2]) end
-redis.call('SET', KEYS[4], ARGV[1], 'EX', ARGV[4])
-local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
-local place = '{"seq":' .. string.format('%d', seq) .. ',"epoch":"' .. redis.call('HGET', KEYS[1], 'epoch') .. '",'
-local body = place .. string.sub(ARGV[2], 2)
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], seq .. '-0', 'event', body)
-redis.call('EXPIRE', KEYS[1], ARGV[4])
-redis.call('EXPIRE', KEYS[2], ARGV[4])
-redis.call(ARGV[6], KEYS[3], body)
+if redis.call('HSETNX', state_key, 'epoch', new_epoch) == 1 then redis.call('DEL', log) end
+redis.call('SET', newest_key, number, 'EX', ttl_s)
+local seq = redis.call('HINCRBY', state_key, 'seq', 1)
+local position = '{"seq":' .. string.format('%d', seq) .. ',"epoch":"' .. redis.call('HGET', state_key, 'epoch') .. '",'
+local body = position .. string.sub(utterance, 2)
+redis.call('XADD', log, 'MAXLEN', '~', max_kept, seq .. '-0', 'event', body)
+redis.call('EXPIRE', state_key, ttl_s)
+redis.call('EXPIRE', log, ttl_s)
+redis.call(publish, channel, body)
 return {'ok', seq}
