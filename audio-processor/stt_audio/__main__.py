@@ -4,13 +4,12 @@ import asyncio
 import sys
 from collections.abc import Callable
 
-import redis
-
 from stt_audio.app import run
 from stt_audio.live.sessions import SERVICE
 from stt_audio.settings import AudioSettings
 from stt_shared.process.logging import set_up_logging
 from stt_shared.process.settings import load_settings
+from stt_shared.redis.outage import UNREACHABLE
 
 
 def main() -> None:
@@ -20,7 +19,7 @@ def main() -> None:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(run(settings))
-    except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
+    except (*UNREACHABLE, OSError) as error:
         sys.exit(f"error: {error}")
 
 

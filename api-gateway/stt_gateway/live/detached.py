@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-import redis
 import structlog
 
 from stt_gateway.live.session import Session
 from stt_shared.process.clock import wall_ms
 from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.redis.outage import UNREACHABLE
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 
@@ -65,7 +65,7 @@ class DetachedSessions:
                     continue
                 try:
                     await self.displace_oldest()
-                except (redis.ConnectionError, redis.TimeoutError) as error:
+                except UNREACHABLE as error:
                     _log.warning("detached session not displaced: redis unavailable", cause=str(error))
 
     async def close(self) -> None:

@@ -8,11 +8,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-import redis
 import structlog
 
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.channels import Inbox
+from stt_shared.redis.outage import UNREACHABLE
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.reader import QUIET_CHECK_S
 
@@ -121,7 +121,7 @@ class _Relay:
             return self._last
         try:
             return await self._bus.conversations.newest_message(self._channel)
-        except (redis.ConnectionError, redis.TimeoutError) as error:
+        except UNREACHABLE as error:
             # A new connection first reports that something may have been missed.
             _log.warning("conversation not checked: redis unavailable", cause=str(error))
             return self._last

@@ -21,7 +21,7 @@ from stt_shared.contracts.jobs import JobConfig, JobError, JobStatus
 from stt_shared.contracts.session import AUDIO_RATE_HZ, encode_json
 from stt_shared.process.clock import wall_ms
 from stt_shared.process.priority import lower_thread_priority
-from stt_shared.redis.retry import until_answered
+from stt_shared.redis.outage import REDIS_ERRORS, until_answered
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.ownership import Ownership
@@ -85,7 +85,7 @@ class FileJobs:
         except WriteHole as hole:
             log.error("log hole found", cause=str(hole))
             await self._fail(owner, SttError("internal", "audio was lost on its way to the transcriber"))
-        except redis.RedisError:
+        except REDIS_ERRORS:
             raise
         except Exception:
             await self._fail(owner, SttError("internal", "the decoder failed"))  # and the stage logs it

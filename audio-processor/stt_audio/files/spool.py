@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import redis
 import structlog
 
 from stt_shared.contracts.jobs import JobStatus
+from stt_shared.redis.outage import UNREACHABLE
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import job_keys
 
@@ -31,7 +31,7 @@ async def sweep_for_ever(bus: Bus, spool_dir: Path) -> None:
     while True:
         try:
             await sweep(bus, spool_dir)
-        except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
+        except (*UNREACHABLE, OSError) as error:
             _log.warning("spool folder not swept", cause=str(error))
         await asyncio.sleep(SWEEP_EVERY_S)
 

@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Protocol
 
-import redis
 import structlog
 from redis.asyncio import Redis
 
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.cluster import as_cluster
+from stt_shared.redis.outage import UNREACHABLE
 from stt_shared.redis.subscriber import Subscriber
 
 _log = structlog.get_logger()
@@ -130,7 +130,7 @@ class ChannelHub:
         inboxes.add(inbox)
         try:
             confirmed = self._confirmed.setdefault(channel, asyncio.Event())
-            with contextlib.suppress(TimeoutError, redis.ConnectionError, redis.TimeoutError):
+            with contextlib.suppress(TimeoutError, *UNREACHABLE):
                 # Unconfirmed (Redis unreachable): the subscriber subscribes on reconnection and then marks the inbox.
                 async with asyncio.timeout(2.0):
                     if not confirmed.is_set():
@@ -184,7 +184,7 @@ class ChannelHub:
     async def _subscribe_at_node(self, channel: str) -> None:
         try:
             subscriber = await self._subscriber_at(await self._node_of(channel))
-        except (redis.ConnectionError, redis.TimeoutError):
+        except UNREACHABLE:
             if self._cluster is None:
                 raise
             # The node is unreachable; the next refresh of the cluster shows which node has its slots.
@@ -221,7 +221,7 @@ class ChannelHub:
                 ]
                 await self._leave_nodes({node.name for node in self._cluster.get_nodes()})
                 quiet = 0 if any(moved) else quiet + 1
-            except (redis.ConnectionError, redis.TimeoutError) as error:
+            except UNREACHABLE as error:
                 _log.warning("channels not moved yet", cause=str(error))
                 quiet = 0
             if quiet == _QUIET_ROUNDS:

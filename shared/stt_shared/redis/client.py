@@ -14,7 +14,7 @@ from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.retry import Retry as BlockingRetry
 
 from stt_shared.redis.cluster import ClusterClient, connect_cluster_sync, is_cluster_url
-from stt_shared.redis.outage import as_outage, is_lasting, redis_state
+from stt_shared.redis.outage import UNREACHABLE, as_outage, is_lasting, redis_state
 from stt_shared.redis.uvloop_errors import fix_connection_errors
 
 BLOCK_MS = 1000
@@ -68,7 +68,7 @@ async def wait_until_ready(url: str, timeout_s: float) -> None:
             while True:
                 try:
                     await asyncio.to_thread(check_usable, url)
-                except (redis.ConnectionError, redis.TimeoutError) as error:
+                except UNREACHABLE as error:
                     cause = as_outage(error)
                     if is_lasting(cause):
                         raise

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import AskError, MovedError
 
 from stt_shared.redis.cluster import ClusterClient, as_cluster
-from stt_shared.redis.outage import Full
+from stt_shared.redis.outage import UNREACHABLE, Full
 from stt_shared.redis.pipeline import Argument, LuaFunction, Pipeline
 
 _TRIES = 5
@@ -56,10 +56,10 @@ class ClusterPipeline(Pipeline):
                 return await self._cluster.execute_command(*command)
             except Full:
                 raise
-            except (redis.ConnectionError, redis.TimeoutError) as error:
+            except UNREACHABLE as error:
                 trouble = error
             await asyncio.sleep(_TRY_AGAIN_S)
-            with contextlib.suppress(redis.ConnectionError, redis.TimeoutError):
+            with contextlib.suppress(*UNREACHABLE):
                 await self._cluster.refresh()
         raise trouble
 

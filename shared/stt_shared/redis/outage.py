@@ -1,14 +1,76 @@
-"""Temporary errors of Redis: replies that mean "not now" and pass without a change to the program.
+"""Outages of Redis: which errors are temporary, and how callers wait for their end.
 
 redis-py raises ``redis.ConnectionError`` only for broken connections and a server that is loading. Here every such
 reply becomes one, at the connection (redis/uvloop_errors.py, redis/connection.py). Callers that wait for Redis to
 return, or reply ``unavailable``, thus handle a full disk, full memory and a failover like an unreachable server.
 """
 
+import asyncio
 import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import redis
-from redis.exceptions import AskError, AuthorizationError, ClusterError, TryAgainError
+import structlog
+from redis.exceptions import AskError, AuthorizationError, ClusterError, RedisClusterException, TryAgainError
+
+from stt_shared.contracts.errors import SttError
+
+_log = structlog.get_logger()
+
+Answer = TypeVar("Answer")
+
+UNREACHABLE = (redis.ConnectionError, redis.TimeoutError)
+"""Errors of a call while Redis is unreachable or refuses it for now; whether it was carried out is unknown."""
+REDIS_ERRORS = (redis.RedisError, RedisClusterException)
+"""All errors of Redis, those that are not temporary included."""
+RETRY_S = 0.2
+"""Interval between two attempts."""
+
+
+def unavailable(then: str = "connect again") -> SttError:
+    """Return the error for a client that cannot be served while Redis is unreachable; ``then``: what it should do."""
+    return SttError("unavailable", f"the store does not answer; {then}")
+
+
+class Outage:
+    """Time that Redis has been unreachable, for loops that repeat more than one call (see ``until_answered``).
+
+    ``patience_s``: time after which waiting ends; None: never.
+    """
+
+    def __init__(self, *, patience_s: float | None = None, retry_s: float = RETRY_S) -> None:
+        self._patience_s = patience_s
+        self._retry_s = retry_s
+        self._since_s: float | None = None
+
+    def end(self) -> None:
+        """Note that Redis has answered."""
+        self._since_s = None
+
+    async def wait(self, error: Exception) -> None:
+        """Wait before the next attempt after ``error``. Raises SttError unavailable when patience has run out."""
+        now_s = time.monotonic()
+        if self._since_s is None:
+            self._since_s = now_s
+            _log.warning("redis unavailable, waiting", cause=str(error))
+        if self._patience_s is not None and now_s - self._since_s > self._patience_s:
+            raise unavailable() from error
+        await asyncio.sleep(self._retry_s)
+
+
+async def until_answered(call: Callable[[], Awaitable[Answer]], *, patience_s: float | None = None) -> Answer:
+    """Repeat ``call``, which must be idempotent, until Redis replies.
+
+    Raises SttError unavailable after ``patience_s``; None: never.
+    """
+    outage = Outage(patience_s=patience_s)
+    while True:
+        try:
+            return await call()
+        except UNREACHABLE as error:
+            await outage.wait(error)
 
 
 class Refused(redis.ConnectionError):

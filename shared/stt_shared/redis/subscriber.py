@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.connection import RawConnection
-from stt_shared.redis.outage import must_reconnect
+from stt_shared.redis.outage import UNREACHABLE, must_reconnect
 
 _log = structlog.get_logger()
 
@@ -108,10 +108,10 @@ class Subscriber:
                 if self._wire is None:
                     self._wire = await self._connect()
                 await self._watch(self._wire)
-            except (redis.ConnectionError, redis.TimeoutError) as error:
+            except UNREACHABLE as error:
                 _log.warning("subscriber connection lost", cause=str(error))
             self._wire = None
-            with contextlib.suppress(redis.ConnectionError, redis.TimeoutError):
+            with contextlib.suppress(*UNREACHABLE):
                 await self._connection.disconnect(nowait=True)
             self._listener.on_connection_lost(self)
             await asyncio.sleep(_RETRY_S)

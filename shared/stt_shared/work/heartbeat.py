@@ -15,13 +15,11 @@ import redis
 import structlog
 
 from stt_shared.redis.client import connect_sync
-from stt_shared.redis.outage import redis_state
+from stt_shared.redis.outage import REDIS_ERRORS, redis_state
 from stt_shared.streams import keys
 from stt_shared.streams.replicas import ReplicaStatus
 
 _log = structlog.get_logger()
-
-_TROUBLE = (redis.RedisError, redis.exceptions.RedisClusterException)
 
 BEAT_S = 0.2
 ALIVE_MS = 700
@@ -81,7 +79,7 @@ class Heartbeat:
                 self._turned("")
             except Exception as error:
                 # This thread must survive any error: without it the process would look dead while it continues to work.
-                self._turned(redis_state(error) if isinstance(error, _TROUBLE) else "unavailable", error)
+                self._turned(redis_state(error) if isinstance(error, REDIS_ERRORS) else "unavailable", error)
                 # After a failover the same address leads to another server, so the next heartbeat connects again.
                 if client is not None:
                     client.close()
@@ -95,7 +93,7 @@ class Heartbeat:
             pipe.delete(keys.replica_metrics(self._id))
             pipe.hdel(keys.REPLICAS, self._id)
             pipe.execute()
-        except _TROUBLE:
+        except REDIS_ERRORS:
             _log.warning("heartbeat not removed: redis unavailable")
         finally:
             client.close()
@@ -106,7 +104,7 @@ class Heartbeat:
             self.trouble = trouble
             if error is None:
                 _log.info("heartbeat resumed")
-            elif isinstance(error, _TROUBLE):
+            elif isinstance(error, REDIS_ERRORS):
                 _log.warning("heartbeat failing", cause=str(error))
             else:
                 _log.error("heartbeat failing", exc_info=error)

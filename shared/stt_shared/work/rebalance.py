@@ -3,9 +3,9 @@
 import asyncio
 import random
 
-import redis
 import structlog
 
+from stt_shared.redis.outage import UNREACHABLE
 from stt_shared.streams.bus import Bus
 from stt_shared.work.balance import recipient
 from stt_shared.work.stage import StageWorker
@@ -27,7 +27,7 @@ async def keep_balanced(bus: Bus, stage: StageWorker, replica_id: str, service: 
         await asyncio.sleep(LOOK_EVERY_S * random.uniform(0.7, 1.3))  # noqa: S311
         try:
             replicas = [replica for replica in await bus.replicas.living() if replica.service == service]
-        except (redis.ConnectionError, redis.TimeoutError) as error:
+        except UNREACHABLE as error:
             _log.warning("replicas not listed", cause=str(error))
             before = None
             continue

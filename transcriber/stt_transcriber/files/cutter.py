@@ -10,13 +10,12 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import redis
 import structlog
 
 from stt_shared.contracts.frames import FrameKind, StreamError
 from stt_shared.contracts.jobs import Chunk, JobConfig
 from stt_shared.process.priority import lower_thread_priority
-from stt_shared.redis.retry import RETRY_S
+from stt_shared.redis.outage import REDIS_ERRORS, RETRY_S, UNREACHABLE
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.jobs import Cut
@@ -73,7 +72,7 @@ class FileCutter:
             ) as allowed:
                 if allowed:
                     await until_over(self._cut_on(owner), self._bus, at, epoch)
-        except redis.RedisError:
+        except REDIS_ERRORS:
             raise
         except Exception:
             await fail_job(self._bus, at, epoch, "internal", "the file could not be cut into parts")
@@ -90,7 +89,7 @@ class FileCutter:
             except _NotOurs as reason:
                 _log.info("file skipped", job_id=owner.keys.id, reason=str(reason))
                 return
-            except (redis.ConnectionError, redis.TimeoutError) as error:
+            except UNREACHABLE as error:
                 _log.warning("redis unavailable, waiting", job_id=owner.keys.id, cause=str(error))
                 await asyncio.sleep(RETRY_S)
 

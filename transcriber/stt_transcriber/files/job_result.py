@@ -12,7 +12,7 @@ from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.contracts.text import join_texts
 from stt_shared.process.clock import wall_ms
 from stt_shared.process.tasks import cancel_and_wait
-from stt_shared.redis.retry import until_answered
+from stt_shared.redis.outage import until_answered
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import StreamKeys

@@ -15,7 +15,7 @@ from stt_shared.contracts.jobs import Chunk, ChunkResult, JobConfig, JobSegment,
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.contracts.text import join_texts
 from stt_shared.process.tasks import cancel_and_wait, run_together
-from stt_shared.redis.retry import RETRY_S, until_answered
+from stt_shared.redis.outage import REDIS_ERRORS, RETRY_S, UNREACHABLE, until_answered
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import StreamKeys
@@ -95,7 +95,7 @@ class ChunkWorker:
                 continue
             try:
                 items = await self._queue.take(await self._share())
-            except (redis.ConnectionError, redis.TimeoutError) as error:
+            except UNREACHABLE as error:
                 _log.warning("chunks unavailable", cause=str(error))
                 await asyncio.sleep(RETRY_S)
                 continue
@@ -122,7 +122,7 @@ class ChunkWorker:
                 # Scan even without room, since no single scan finds a worker dead.
                 for item in await self._queue.adopt(max(0, self._room)):
                     self._begin(item, ChunkBatch(self._pool, 1))
-            except (redis.ConnectionError, redis.TimeoutError) as error:
+            except UNREACHABLE as error:
                 _log.warning("chunks unavailable", cause=str(error))
 
     def _begin(self, item: WorkItem, handful: ChunkBatch) -> None:
@@ -149,7 +149,7 @@ class ChunkWorker:
             try:
                 try:
                     await self._try(at, chunk, item, handful)
-                except redis.RedisError:
+                except REDIS_ERRORS:
                     raise
                 except Exception as error:
                     log.exception("chunk failed")
@@ -157,7 +157,7 @@ class ChunkWorker:
                     await fail_job(self._bus, at, chunk.epoch, "internal", message)
                 await self._queue.done(item, delete=True)
                 return
-            except (redis.ConnectionError, redis.TimeoutError) as error:
+            except UNREACHABLE as error:
                 # Keep the chunk: while this replica is alive, no other would take it.
                 log.warning("redis unavailable, waiting", cause=str(error))
                 await asyncio.sleep(RETRY_S)
