@@ -2,21 +2,18 @@
 
 import asyncio
 import random
-from collections.abc import Mapping
 from functools import partial
-from types import MappingProxyType
 
 import structlog
 
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, StreamError
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import REFUSED_WRITES
-from stt_shared.redis.pipeline import Argument
-from stt_shared.redis.retry import until_answered
+from stt_shared.redis.outage import until_answered
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import STAGE_TRANSCRIBER
 from stt_shared.streams.ownership import Ownership, WriteResult
-from stt_shared.streams.sessions import MAX_PCM_LOG_SAMPLES
+from stt_shared.streams.session_state import MAX_PCM_LOG_SAMPLES, DecoderPosition
 
 _log = structlog.get_logger()
 
@@ -78,7 +75,8 @@ class PcmWriter:
         *,
         consumed: int = 0,
         keep_from: int = 0,
-        fields: Mapping[str, Argument] = MappingProxyType({}),
+        decoder: DecoderPosition | None = None,
+        is_last: bool = False,
         received_ms: float = 0.0,
         queue_ms: float = 0.0,
         decode_ms: float = 0.0,
@@ -86,8 +84,8 @@ class PcmWriter:
     ) -> None:
         """Append one frame, waiting until the log has room for it.
 
-        ``consumed``, ``keep_from`` and ``fields`` are as in ``SessionStreams.append_pcm``. Raises OwnershipLost,
-        WriteHole or Unserved.
+        ``consumed``, ``keep_from``, ``decoder`` and ``is_last`` are as in ``SessionStreams.append_pcm``. Raises
+        OwnershipLost, WriteHole or Unserved.
         """
         served_ms = looked_ms = monotonic_ms()
         while True:
@@ -99,7 +97,8 @@ class PcmWriter:
                 frame,
                 consumed=consumed,
                 keep_from=keep_from,
-                fields=fields,
+                decoder=decoder,
+                is_last=is_last,
                 max_samples=self._max_samples,
             )
             written = await until_answered(append)

@@ -14,8 +14,6 @@ _log = structlog.get_logger()
 
 MAX_INGEST_LOG_S = 60
 """Duration of bare samples that may wait to be decoded; containers are bounded by bytes alone."""
-PROGRESS = ("consumed_seq", "pcm_seq", "committed_seq")
-"""Fields of a session's hash that advance as long as its workers make progress."""
 
 
 class Backpressure:
@@ -46,11 +44,11 @@ class Backpressure:
         """Note that a frame found room."""
         self._watch.unblock()
 
-    async def check(self, bus: Bus, at: StreamKeys, progress: list[bytes | None]) -> None:
-        """Raise SttError no_worker when the session cannot continue; ``progress``: the values of ``PROGRESS``."""
+    async def check(self, bus: Bus, at: StreamKeys, positions: tuple[int, int, int]) -> None:
+        """Raise SttError no_worker when the session cannot continue; ``positions``: see SessionProgress."""
         if not self._watch.is_blocked:
             return
         served = {stage: await bus.sessions.has_worker(at, stage) for stage in (STAGE_AUDIO, STAGE_TRANSCRIBER)}
-        if self._watch.is_stalled(progress, all(served.values()), monotonic_ms()):
+        if self._watch.is_stalled(positions, all(served.values()), monotonic_ms()):
             _log.warning("session stalled", session_id=at.id, served=served)
             raise SttError("no_worker", "the session's workers have stopped; connect again")

@@ -4,24 +4,20 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 
-import redis
-
-from stt_gateway.live.backpressure import PROGRESS, Backpressure
+from stt_gateway.live.backpressure import Backpressure
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, IngestPosition
 from stt_shared.contracts.session import SessionConfig
 from stt_shared.process.clock import monotonic_ms
 from stt_shared.process.metrics import REFUSED_WRITES
+from stt_shared.redis.outage import UNREACHABLE, Outage, unavailable
 from stt_shared.streams.bus import Bus
-from stt_shared.streams.keys import STAGE_GATEWAY
-from stt_shared.streams.ownership import Ownership, WriteResult
+from stt_shared.streams.ownership import Ownership, Standing, WriteResult
 
 FULL_RETRY_S = 0.02
 UNREACHABLE_RETRY_S = 0.1
 REDIS_PATIENCE_MS = 10_000.0
 """Time that Redis may be unreachable before a session is given up."""
-_FENCE = f"fence:{STAGE_GATEWAY}"
-_CHECKED_FIELDS = ("epoch", _FENCE, "committed_samples", *PROGRESS)
 
 
 class IngestWriter:
@@ -64,18 +60,18 @@ class IngestWriter:
         Raises SttError superseded or unavailable.
         """
         frame = Frame(self._seq + 1, kind, data, FrameMeta(received_ms=round(received_wall_ms, 3)))
-        unreachable_since_ms: float | None = None
+        outage = Outage(patience_s=REDIS_PATIENCE_MS / 1000, retry_s=UNREACHABLE_RETRY_S)
         while True:
             try:
                 written = await self._bus.sessions.append_audio(
                     self._owner, frame, position, max_bytes=self._backpressure.max_bytes
                 )
-            except (redis.ConnectionError, redis.TimeoutError) as error:
-                unreachable_since_ms = unreachable_since_ms or monotonic_ms()
-                if monotonic_ms() > min(unreachable_since_ms + REDIS_PATIENCE_MS, self._give_up_ms):
-                    raise _unreachable() from error
-                await asyncio.sleep(UNREACHABLE_RETRY_S)
+            except UNREACHABLE as error:
+                if monotonic_ms() > self._give_up_ms:
+                    raise unavailable() from error
+                await outage.wait(error)
                 continue
+            outage.end()
             if written in (WriteResult.OK, WriteResult.DUPLICATE):
                 self._seq, self.position = frame.seq, position
                 self._backpressure.stored()
@@ -94,35 +90,27 @@ class IngestWriter:
 
         Raises SttError superseded, unavailable or no_worker, and Redis errors.
         """
-        epoch, fence, committed, *progress = await self._bus.sessions.fields(self._owner.keys, *_CHECKED_FIELDS)
-        self._check_owner(epoch, fence)
-        await self._backpressure.check(self._bus, self._owner.keys, progress)
-        return int(committed or 0)
+        progress = await self._bus.sessions.progress(self._owner)
+        self._check_standing(progress.standing)
+        await self._backpressure.check(self._bus, self._owner.keys, progress.positions)
+        return progress.committed_samples
 
     async def is_ours(self) -> bool:
         """Return whether no other connection has the session. Raises Redis errors."""
-        try:
-            self._check_owner(*await self._bus.sessions.fields(self._owner.keys, "epoch", _FENCE))
-        except SttError:
-            return False
-        return True
+        return await self._bus.sessions.standing(self._owner) in (Standing.OWNER, Standing.ENDED)
 
     async def _raise_reason(self, written: WriteResult) -> None:
         """Raise the reason why a frame was refused; return when the session has simply ended."""
         try:
-            epoch, fence = await self._bus.sessions.fields(self._owner.keys, "epoch", _FENCE)
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            raise _unreachable() from error
-        self._check_owner(epoch, fence)
+            standing = await self._bus.sessions.standing(self._owner)
+        except UNREACHABLE as error:
+            raise unavailable() from error
+        self._check_standing(standing)
         if written is not WriteResult.GONE:
             raise SttError("unavailable", "the session's store lost part of this session; connect again")
 
-    def _check_owner(self, epoch: bytes | None, fence: bytes | None) -> None:
-        if epoch is None or fence is None:
+    def _check_standing(self, standing: Standing) -> None:
+        if standing is Standing.LOST:
             raise SttError("unavailable", "the session's store lost this session; connect again")
-        if epoch.decode() != self._owner.epoch or int(fence) != self._owner.fence:
+        if standing is Standing.SUPERSEDED:
             raise SttError("superseded", f"another connection has session {self._owner.keys.id} now")
-
-
-def _unreachable() -> SttError:
-    return SttError("unavailable", "the session's store does not answer; connect again")

@@ -20,7 +20,7 @@ from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import STAGE_GATEWAY, StreamKeys
 from stt_shared.streams.ownership import Ownership
-from stt_shared.streams.sessions import AttachRefusal, Hold, OpenedSession, StartPosition
+from stt_shared.streams.session_opening import AttachRefusal, Hold, OpenedSession, StartPosition
 
 _log = structlog.get_logger()
 
@@ -53,12 +53,11 @@ class SessionOpener:
         epoch, token = uuid.uuid4().hex, resume.token if resume else secrets.token_urlsafe(24)
         start = _start_position(resume)
         opened = await self._open_when_free(at, epoch, config, token, start)
-        # The name of the state key is also a channel: any other server of this id learns at once that it is superseded.
-        await self._bus.channels.publish(at.state, epoch.encode())
         owner = Ownership(at, epoch, STAGE_GATEWAY, opened.fence)
+        await self._bus.sessions.announce(owner)
         rebuilt = resume is not None and not resume.is_opening
         session = Session(self._bus, owner, config, self._settings, had_audio=rebuilt)
-        await self._bus.client.xadd(keys.SESSIONS_WAITING, {"id": session_id, "epoch": epoch})
+        await self._bus.sessions.enqueue(owner)
         SESSIONS_TOTAL.labels("gateway").inc()
         _log.info("session opened", session_id=session_id, epoch=epoch, supersedes=opened.replaces)
         return session, session.ready(token, None if resume is None else False, start.event, self._max_utterance_s)
@@ -82,8 +81,8 @@ class SessionOpener:
             if attached is AttachRefusal.OTHER and not resume.is_opening:
                 raise _not_found()
             return None
-        await self._bus.channels.publish(at.state, attached.epoch.encode())
         owner = Ownership(at, attached.epoch, STAGE_GATEWAY, attached.fence)
+        await self._bus.sessions.announce(owner)
         _log.info("session resumed", session_id=session_id, epoch=attached.epoch, fence=attached.fence)
         session = Session(
             self._bus,

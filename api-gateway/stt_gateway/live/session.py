@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-import redis
 import structlog
 
 from stt_gateway.core.live.acknowledgement import Acknowledgement
@@ -23,7 +22,7 @@ from stt_shared.contracts.frames import INGEST_START, FrameKind, IngestPosition
 from stt_shared.contracts.session import AUDIO_RATE_HZ, SessionConfig
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import StageTimings
-from stt_shared.streams import keys
+from stt_shared.redis.outage import UNREACHABLE
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.ownership import Ownership, WriteResult
 
@@ -135,8 +134,8 @@ class Session:
         """Handle a keepalive: the client is silent on purpose."""
         self._limits.message_received(monotonic_ms())
         try:
-            await self._bus.client.expire(self.owner.keys.state, keys.SESSION_TTL_S)
-        except (redis.ConnectionError, redis.TimeoutError) as error:
+            await self._bus.sessions.extend(self.owner)
+        except UNREACHABLE as error:
             # The keys live for an hour: the next message will extend a lifetime that was not extended here.
             _log.warning("session not extended", session_id=self.id, cause=str(error))
 
@@ -186,7 +185,7 @@ class Session:
         """Free the id and end the audio after the client has gone, so that nothing waits for more."""
         try:
             await self._bus.sessions.leave(self.owner, forget=not self.is_worth_keeping)
-        except (redis.ConnectionError, redis.TimeoutError) as error:
+        except UNREACHABLE as error:
             _log.warning("session id not freed: redis unavailable", session_id=self.id, cause=str(error))
         if not self.is_worth_keeping:
             return
@@ -253,7 +252,7 @@ class Session:
     async def _emit(self, event: Event) -> bool:
         try:
             written, _ = await self._bus.sessions.emit(self.owner, event)
-        except (redis.ConnectionError, redis.TimeoutError) as error:
+        except UNREACHABLE as error:
             _log.warning("event not stored", session_id=self.id, kind=type(event).__name__, cause=str(error))
             return False
         return written is WriteResult.OK

@@ -5,14 +5,13 @@ from collections import deque
 from collections.abc import AsyncIterator
 
 from stt_audio.live.decoder import LiveDecoder
-from stt_audio.live.progress import ENDED, Progress
+from stt_audio.live.progress import Progress
 from stt_audio.pcm_writer import PcmWriter
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.frames import Frame, FrameKind
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.process.clock import wall_ms
 from stt_shared.process.metrics import stage_seconds
-from stt_shared.redis.pipeline import Argument
 from stt_shared.work.crash_guard import BEHIND_MS, Probation
 
 MAX_FRAME_BYTES = 2 * AUDIO_RATE_HZ
@@ -146,15 +145,13 @@ class LivePipeline:
         self, frame: Frame, pcm: bytes, queue_ms: float, decode_ms: float, kind: FrameKind = FrameKind.AUDIO
     ) -> None:
         progress = self._progress
-        fields: dict[str, Argument] = progress.fields(self._writer.position_samples + len(pcm) // 2, self._known_head)
-        if kind is FrameKind.STOP:
-            fields.update(ENDED)
         await self._writer.write(
             kind,
             pcm,
             consumed=progress.consumed_seq,
             keep_from=progress.keep_from,
-            fields=fields,
+            decoder=progress.position(self._writer.position_samples + len(pcm) // 2, self._known_head),
+            is_last=kind is FrameKind.STOP,
             received_ms=frame.meta.received_ms,
             queue_ms=queue_ms,
             decode_ms=decode_ms,

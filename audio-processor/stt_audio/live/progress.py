@@ -1,8 +1,6 @@
 """Progress of a session at this stage, stored in its hash. It is written together with every PCM frame, so that a
 replica that takes the session over begins exactly there."""
 
-from collections.abc import Mapping
-
 import msgspec
 from msgspec.structs import replace
 
@@ -10,10 +8,7 @@ from stt_audio.codecs.restart_points import Checkpoint, Point
 from stt_audio.codecs.sniff import Media
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.frames import Frame
-from stt_shared.redis.pipeline import Argument
-
-ENDED: Mapping[str, Argument] = {"pcm_ended": 1}
-"""Fields that are set with the last PCM frame."""
+from stt_shared.streams.session_state import DecoderPosition, SessionState
 
 
 class _Restart(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -50,18 +45,18 @@ class Progress(msgspec.Struct, frozen=True):
     head: bytes = b""
 
     @classmethod
-    def read(cls, fields: Mapping[bytes, bytes]) -> "Progress":
-        """Read the progress from the session's hash."""
-        restart = _decode(fields[b"restart"]) if b"restart" in fields else None
-        start_samples = int(fields.get(b"start_samples", b"0"))
+    def read(cls, state: SessionState) -> "Progress":
+        """Return the progress according to the session's hash."""
+        decoder = state.decoder
+        restart = _decode(decoder.restart) if decoder.restart is not None else None
         return cls(
-            consumed_seq=int(fields.get(b"consumed_seq", b"0")),
-            consumed_bytes=int(fields.get(b"consumed_bytes", b"0")),
-            done_samples=restart.samples_done if restart else start_samples,
-            written_samples=int(fields.get(b"pcm_samples", start_samples)),
-            ended=b"pcm_ended" in fields,
+            consumed_seq=state.consumed_seq,
+            consumed_bytes=decoder.consumed_bytes,
+            done_samples=restart.samples_done if restart else state.start_samples,
+            written_samples=decoder.pcm_samples,
+            ended=state.is_decoded,
             restart=restart,
-            head=fields.get(b"restart_head", b""),
+            head=decoder.restart_head or b"",
         )
 
     @property
@@ -120,11 +115,11 @@ class Progress(msgspec.Struct, frozen=True):
             head=found.point.head,
         )
 
-    def fields(self, written_samples: int, known_head: bytes) -> dict[str, Argument]:
-        """Return the fields to set in the hash with a PCM frame that ends at ``written_samples``."""
-        fields: dict[str, Argument] = {"pcm_samples": written_samples, "consumed_bytes": self.consumed_bytes}
-        if self.restart is not None:
-            fields["restart"] = _encode(self.restart)
-        if self.head != known_head:
-            fields["restart_head"] = self.head
-        return fields
+    def position(self, written_samples: int, known_head: bytes) -> DecoderPosition:
+        """Return what to write with a PCM frame that ends at ``written_samples``; a head that is known is left out."""
+        return DecoderPosition(
+            written_samples,
+            self.consumed_bytes,
+            _encode(self.restart) if self.restart is not None else None,
+            self.head if self.head != known_head else None,
+        )

@@ -5,20 +5,19 @@ from collections.abc import AsyncGenerator
 from concurrent.futures import Executor
 from typing import cast
 
-import redis
 import structlog
 
 from stt_audio.live.decoder import live_decoder
 from stt_audio.live.pipeline import LivePipeline
-from stt_audio.live.progress import ENDED, Progress
+from stt_audio.live.progress import Progress
 from stt_audio.pcm_writer import UNSERVED_S, OwnershipLost, PcmWriter, Unserved, WriteHole
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.frames import Frame, FrameKind, StreamError
-from stt_shared.contracts.session import SessionState, session_state
 from stt_shared.process.metrics import SESSIONS, SESSIONS_TOTAL
-from stt_shared.redis.retry import until_answered
+from stt_shared.redis.outage import REDIS_ERRORS, UNREACHABLE, until_answered
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.reader import LogHole, LogReader
+from stt_shared.streams.session_state import SessionState
 from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.stage import Assignment
 
@@ -46,19 +45,19 @@ class LiveSessions:
         """Decode one session until its STOP, its end or the loss of its ownership."""
         SESSIONS_TOTAL.labels(SERVICE).inc()
         with SESSIONS.labels(SERVICE).track_inprogress(), contextlib.suppress(OwnershipLost):
-            state = session_state(assignment.fields)
+            state = SessionState.read(assignment.fields)
             writer = PcmWriter(self._bus, assignment.owner, seq=state.pcm_seq, unserved_s=UNSERVED_S)
             try:
                 await self._decode(assignment, state, writer)
             except (LogHole, WriteHole) as hole:
                 _log.error("log hole found", session_id=writer.session_id, cause=str(hole))
-                writer.seq = await until_answered(lambda: self._last_seq(assignment))
+                writer.seq = await until_answered(lambda: self._bus.sessions.pcm_seq(assignment.owner.keys))
                 await _write_failure(writer, SttError("internal", "audio was lost on its way to the decoder"))
             except SttError as error:
                 await _write_failure(writer, error)
             except Unserved as unserved:
                 await _write_failure(writer, SttError("no_worker", str(unserved)))
-            except (OwnershipLost, redis.RedisError):
+            except (OwnershipLost, *REDIS_ERRORS):
                 raise
             except Exception:
                 # Whatever the error is, the client must not wait forever; the stage logs it.
@@ -66,7 +65,7 @@ class LiveSessions:
                 raise
 
     async def _decode(self, assignment: Assignment, state: SessionState, writer: PcmWriter) -> None:
-        progress = Progress.read(assignment.fields)
+        progress = Progress.read(state)
         if progress.ended:
             return
         writer.position_samples = progress.written_samples
@@ -90,24 +89,13 @@ class LiveSessions:
                     async for frame in items:
                         if frame is not None:
                             yield frame
-                        elif not await self._is_ours(assignment):
+                        elif not await self._bus.sessions.owns(assignment.owner):
                             return
-            except (redis.ConnectionError, redis.TimeoutError) as error:
+            except UNREACHABLE as error:
                 _log.warning("events not read, retrying", session_id=assignment.owner.keys.id, cause=str(error))
-                await until_answered(self._ping)
-
-    async def _ping(self) -> None:
-        await self._bus.client.ping()
-
-    async def _is_ours(self, assignment: Assignment) -> bool:
-        owner = assignment.owner
-        epoch, state, fence = await self._bus.client.hmget(owner.keys.state, ["epoch", "state", f"fence:{owner.stage}"])
-        return (epoch, fence) == (owner.epoch.encode(), str(owner.fence).encode()) and state != b"done"
-
-    async def _last_seq(self, assignment: Assignment) -> int:
-        return int(await self._bus.client.hget(assignment.owner.keys.state, "pcm_seq") or 0)
+                await until_answered(lambda: self._bus.sessions.owns(assignment.owner))
 
 
 async def _write_failure(writer: PcmWriter, error: SttError) -> None:
     _log.info("session failed", session_id=writer.session_id, code=error.code, cause=error.message)
-    await writer.write(FrameKind.STOP, error=StreamError(error.code, error.message), fields=ENDED)
+    await writer.write(FrameKind.STOP, error=StreamError(error.code, error.message), is_last=True)

@@ -1,7 +1,6 @@
-"""Configuration and progress of a live session, both stored in the session's hash in Redis."""
+"""Configuration and takeover state of a live session, both stored in the session's hash in Redis."""
 
 import enum
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -96,53 +95,7 @@ class TakeoverState(msgspec.Struct, frozen=True, omit_defaults=True):
     voiced_ms: int = 0
 
 
-class SessionState(msgspec.Struct, frozen=True):
-    """Snapshot of the session's hash; positions are those of docs/architecture.md.
-
-    ``partial``: event number of the current partial, 0 for none. ``start_samples``: position at which this epoch's
-    audio begins.
-    """
-
-    epoch: str
-    config: SessionConfig
-    state: str
-    audio_seq: int
-    pcm_seq: int
-    consumed_seq: int
-    event: int
-    partial: int
-    finals: int
-    start_samples: int
-    committed_samples: int
-    committed_seq: int
-    context: TakeoverState
-
-
 _config_decoder = msgspec.json.Decoder(SessionConfig)
-_context_decoder = msgspec.json.Decoder(TakeoverState)
-
-
-def session_state(fields: Mapping[bytes, bytes]) -> SessionState:
-    """Decode the hash written by open.lua. Raises KeyError or msgspec.DecodeError on any other hash."""
-
-    def number(name: bytes) -> int:
-        return int(fields.get(name, b"0"))
-
-    return SessionState(
-        epoch=fields[b"epoch"].decode(),
-        config=_config_decoder.decode(fields[b"config"]),
-        state=fields[b"state"].decode(),
-        audio_seq=number(b"audio_seq"),
-        pcm_seq=number(b"pcm_seq"),
-        consumed_seq=number(b"consumed_seq"),
-        event=number(b"event"),
-        partial=number(b"partial"),
-        finals=number(b"finals"),
-        start_samples=number(b"start_samples"),
-        committed_samples=number(b"committed_samples"),
-        committed_seq=number(b"committed_seq"),
-        context=_context_decoder.decode(fields.get(b"context") or b"{}"),
-    )
 
 
 def decode_config(packed: bytes) -> SessionConfig:

@@ -17,6 +17,15 @@ class WriteResult(enum.StrEnum):
     GONE = "gone"  # the session has ended, or was opened again under another epoch
 
 
+class Standing(enum.Enum):
+    """What has become of an ownership."""
+
+    OWNER = enum.auto()  # still the owner
+    ENDED = enum.auto()  # still the owner, but the session or job has ended
+    SUPERSEDED = enum.auto()  # the stage has another owner, or the session was opened again
+    LOST = enum.auto()  # Redis does not have the session or job any more
+
+
 @dataclass(frozen=True)
 class Ownership:
     """The right to write for one stage of one session or job. ``stage`` '' has no owner and needs no fence."""
@@ -25,3 +34,11 @@ class Ownership:
     epoch: str
     stage: str = ""
     fence: int = 0
+
+    def standing(self, epoch: bytes | None, fence: bytes | None, state: bytes | None) -> Standing:
+        """Return what has become of this ownership, given these fields of the hash."""
+        if epoch is None or (self.stage and fence is None):
+            return Standing.LOST
+        if epoch != self.epoch.encode() or (self.stage and int(fence or 0) != self.fence):
+            return Standing.SUPERSEDED
+        return Standing.ENDED if state == b"done" else Standing.OWNER

@@ -4,7 +4,7 @@ Every write names the epoch that its caller assumes and, when the caller owns a 
 writes in the same step, so a replica that was frozen and wakes up cannot change anything.
 """
 
-import enum
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,30 +12,35 @@ from typing import Any
 
 from stt_shared.contracts.events import Event, Final, encode_event
 from stt_shared.contracts.frames import Frame, IngestPosition
-from stt_shared.contracts.session import AUDIO_RATE_HZ, TakeoverState, encode_json
-from stt_shared.redis.channels import ChannelHub
+from stt_shared.contracts.session import TakeoverState, encode_json
+from stt_shared.redis.channels import ChannelHub, Inbox
 from stt_shared.redis.pipeline import Argument, Pipeline
 from stt_shared.streams import keys
 from stt_shared.streams.keys import StreamKeys
-from stt_shared.streams.ownership import Ownership, WriteResult
+from stt_shared.streams.ownership import Ownership, Standing, WriteResult
 from stt_shared.streams.reader import LogReader, RawEvent, audio_reader, event_reader, pcm_reader
 from stt_shared.streams.scripts import script
+from stt_shared.streams.session_opening import (
+    NO_HOLD,
+    SESSION_START,
+    AttachedSession,
+    AttachRefusal,
+    Hold,
+    OpenedSession,
+    StartPosition,
+)
+from stt_shared.streams.session_state import (
+    LOG_ENTRY_BYTES,
+    MAX_PCM_LOG_SAMPLES,
+    DecoderPosition,
+    SessionProgress,
+    SessionState,
+)
 
 MAX_INGEST_LOG_BYTES = 8 * 1024**2
 """Undecoded bytes in an ingest log, in any encoding, at which the gateway has to wait."""
-MAX_PCM_LOG_SAMPLES = 90 * AUDIO_RATE_HZ
-"""Uncommitted audio in a PCM log at which the audio-processor has to wait. It is far more than the longest utterance
-(30 s) and the silence that ends it (5 s), so a session that waits for the end of an utterance never has a full log."""
-LOG_ENTRY_BYTES = 100
-"""Bytes that each log entry counts in addition to its audio, so that entries without audio are bounded too."""
 MAX_EVENTS_KEPT = 512
 """Approximate number of events that a client can catch up on."""
-
-
-def pcm_log_is_full(pcm_seq: int, pcm_samples: int, committed_seq: int, committed_samples: int) -> bool:
-    """Return whether append_frame.lua would find the PCM log full, given the fields of the session's hash."""
-    waiting_bytes = 2 * max(0, pcm_samples - committed_samples) + LOG_ENTRY_BYTES * (pcm_seq - committed_seq)
-    return waiting_bytes >= 2 * MAX_PCM_LOG_SAMPLES
 
 
 @dataclass(frozen=True)
@@ -45,65 +50,6 @@ class Commit:
     samples: int
     seq: int
     context: TakeoverState
-
-
-@dataclass(frozen=True)
-class StartPosition:
-    """Start of a session that continues after its keys were lost.
-
-    ``event``, ``finals``: numbers of the newest event and final that the client has. ``committed_samples``: position up
-    to which those finals cover the audio. ``start_samples``: position of the first sample that the client sends.
-    """
-
-    event: int = 0
-    finals: int = 0
-    committed_samples: int = 0
-    start_samples: int = 0
-
-
-SESSION_START = StartPosition()
-
-
-@dataclass(frozen=True)
-class Hold:
-    """Seconds after its last write for which an active session's id is refused to others.
-
-    ``with_audio_s`` applies once the session has received audio, ``without_audio_s`` before.
-    """
-
-    with_audio_s: float = 0
-    without_audio_s: float = 0
-
-
-NO_HOLD = Hold()
-
-
-@dataclass(frozen=True)
-class OpenedSession:
-    """A session's new epoch. ``replaces``: the epoch that it replaced, None for none."""
-
-    fence: int
-    replaces: str | None
-
-
-@dataclass(frozen=True)
-class AttachedSession:
-    """A session that a new connection resumes."""
-
-    fence: int
-    epoch: str
-    config: bytes
-    audio_seq: int
-    held: IngestPosition
-    stopped: bool
-
-
-class AttachRefusal(enum.StrEnum):
-    """Reason why a session cannot be resumed."""
-
-    GONE = "gone"  # there is no session with that id
-    OTHER = "other"  # the token belongs to another session
-    BEHIND = "behind"  # Redis has an older state than the client
 
 
 _RESULTS = {result.value.encode(): result for result in WriteResult}
@@ -194,21 +140,69 @@ class SessionStreams:
             )
         )
 
-    async def fields(self, at: StreamKeys, *names: str) -> list[bytes | None]:
-        """Return fields of the session's or job's hash, None for each that does not exist."""
-        values: list[bytes | None] = await self._pipeline.command("HMGET", at.state, *names)
-        return values
+    async def announce(self, owner: Ownership) -> None:
+        """Tell any other server of this session's id that it is superseded; may be repeated."""
+        await self._channels.publish(owner.keys.state, owner.epoch.encode())
+
+    def announcements(self, at: StreamKeys) -> contextlib.AbstractAsyncContextManager[Inbox]:
+        """Return an inbox for what ``announce`` publishes about the session."""
+        return self._channels.listen(at.state)
+
+    async def enqueue(self, owner: Ownership) -> None:
+        """Queue an opened session for its workers. May be repeated: only one entry's claim succeeds."""
+        await self._pipeline.command("XADD", keys.SESSIONS_WAITING, "*", "id", owner.keys.id, "epoch", owner.epoch)
+
+    async def extend(self, owner: Ownership) -> None:
+        """Renew the time to live of the session's hash; may be repeated."""
+        await self._pipeline.command("EXPIRE", owner.keys.state, keys.SESSION_TTL_S)
 
     async def all_fields(self, at: StreamKeys) -> dict[bytes, bytes]:
-        """Return the session's or job's hash; empty when there is none."""
+        """Return the session's or job's hash, to be read with SessionState or JobState; empty when there is none."""
         answer: Any = await self._pipeline.command("HGETALL", at.state)
         # RESP3 has a map; a script's reply (redis/cluster_pipeline.py) is a list.
         return answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=True))
 
+    async def state(self, at: StreamKeys) -> SessionState | None:
+        """Return the session's state, None when there is no such session."""
+        fields = await self.all_fields(at)
+        return SessionState.read(fields) if fields else None
+
+    async def standing(self, owner: Ownership) -> Standing:
+        """Return what has become of an ownership of a session's stage."""
+        epoch, fence, state = await self._fields(owner.keys, "epoch", f"fence:{owner.stage}", "state")
+        return owner.standing(epoch, fence, state)
+
+    async def owns(self, owner: Ownership) -> bool:
+        """Return whether ``owner`` may still write: it owns its stage, and the session has not ended."""
+        return await self.standing(owner) is Standing.OWNER
+
+    async def progress(self, owner: Ownership) -> SessionProgress:
+        """Return the position of each stage, with the standing of ``owner``."""
+        positions = ("consumed_seq", "pcm_seq", "pcm_samples", "committed_seq", "committed_samples")
+        epoch, fence, state, stopped, *values = await self._fields(
+            owner.keys, "epoch", f"fence:{owner.stage}", "state", "stopped", *positions
+        )
+        numbers = {name: int(value or 0) for name, value in zip(positions, values, strict=True)}
+        return SessionProgress(standing=owner.standing(epoch, fence, state), is_stopped=bool(stopped), **numbers)
+
+    async def pcm_seq(self, at: StreamKeys) -> int:
+        """Return the number of the newest frame in the PCM log, 0 for none."""
+        (seq,) = await self._fields(at, "pcm_seq")
+        return int(seq or 0)
+
+    async def owner_of(self, at: StreamKeys, stage: str) -> str:
+        """Return the replica that owns the stage of a session or job, '' for none."""
+        (owner,) = await self._fields(at, f"owner:{stage}")
+        return (owner or b"").decode()
+
+    async def _fields(self, at: StreamKeys, *names: str) -> list[bytes | None]:
+        values: list[bytes | None] = await self._pipeline.command("HMGET", at.state, *names)
+        return values
+
     async def has_worker(self, at: StreamKeys, stage: str) -> bool:
         """Return whether the stage has an owner with a current heartbeat."""
-        (owner,) = await self.fields(at, f"owner:{stage}")
-        return bool(owner and await self._pipeline.command("EXISTS", keys.replica_alive(owner.decode())))
+        owner = await self.owner_of(at, stage)
+        return bool(owner and await self._pipeline.command("EXISTS", keys.replica_alive(owner)))
 
     def read_audio(self, at: StreamKeys, position: int) -> LogReader[Frame]:
         """Return a reader of the ingest frames after ``position``."""
@@ -256,14 +250,16 @@ class SessionStreams:
         *,
         consumed: int,
         keep_from: int = 0,
-        fields: Mapping[str, Argument] | None = None,
+        decoder: DecoderPosition | None = None,
+        is_last: bool = False,
         max_samples: int = MAX_PCM_LOG_SAMPLES,
     ) -> WriteResult:
         """Append a 16 kHz frame to the PCM log, for the audio-processor.
 
         Ingest frames up to ``consumed`` are then done; those before ``keep_from`` (0: the one after ``consumed``) are
-        not needed by the next owner either and are trimmed. ``fields`` are set in the session's hash in the same step.
-        Returns FULL when ``max_samples`` wait to be committed.
+        not needed by the next owner either and are trimmed. ``decoder``: the decoder's position after this frame.
+        ``is_last``: no frame follows. May be repeated, like every append. Returns FULL when
+        ``max_samples`` wait to be committed.
         """
         at = owner.keys
         return await self._append_frame(
@@ -277,7 +273,7 @@ class SessionStreams:
             max_bytes=2 * max_samples,
             consumed=consumed,
             keep_from=keep_from,
-            fields=fields or {},
+            fields={**(decoder.fields() if decoder else {}), **({"pcm_ended": 1} if is_last else {})},
         )
 
     async def _append_frame(

@@ -7,7 +7,7 @@ only its steps are (VAD on a frame, a decode), until the session makes progress.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import structlog
@@ -19,6 +19,7 @@ from stt_shared.process.clock import wall_ms
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import StreamKeys
+from stt_shared.streams.session_state import past_crashes
 from stt_shared.work.stage import Assignment
 
 _log = structlog.get_logger()
@@ -137,9 +138,9 @@ class CrashGuard:
         The probation is over when ``progress_field`` of the session's hash has changed. Raises SttError when the
         session is given up.
         """
-        owner, fields = assignment.owner, assignment.fields
+        owner = assignment.owner
         at, stage = owner.keys, owner.stage
-        workers = _held_against(fields, stage, progress_field)
+        workers = past_crashes(assignment.fields, stage, progress_field)
         if assignment.follows:
             named = await self._named(assignment.follows)
             # A session on probation was marked whenever it could kill its worker.
@@ -152,8 +153,7 @@ class CrashGuard:
             raise SttError("bad_audio", f"{len(workers)} workers died, one after another, of this session's audio")
         if not workers:
             return None
-        replica = fields.get(f"owner:{stage}".encode(), b"").decode()
-        return Probation(lambda: self._step(_name(at, stage), replica, alone=len(workers) >= ALONE_FROM))
+        return Probation(lambda: self._step(_name(at, stage), assignment.replica_id, alone=len(workers) >= ALONE_FROM))
 
     async def leave(self, replica: str) -> None:
         """Record that ``replica`` stops in an orderly way: work left in its hands is not to blame."""
@@ -216,16 +216,6 @@ class CrashGuard:
             else:
                 await self._bus.client.delete(key)
             self._told = names
-
-
-def _held_against(fields: Mapping[bytes, bytes], stage: str, progress_field: str) -> list[str]:
-    """Return the workers that died of a session according to its hash, if it made no progress since.
-
-    See count_crash.lua.
-    """
-    if fields.get(f"crashed_at:{stage}".encode(), b"") != fields.get(progress_field.encode(), b""):
-        return []
-    return fields.get(f"crashed:{stage}".encode(), b"").decode().split()
 
 
 def _name(at: StreamKeys, part: str) -> str:

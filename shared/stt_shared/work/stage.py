@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-import redis
 import structlog
 
 from stt_shared.process.tasks import cancel_and_wait, run_together
+from stt_shared.redis.outage import UNREACHABLE
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import StreamKeys
@@ -34,13 +34,18 @@ _MOST_BOUNCES = 16
 class Assignment:
     """A session or job that this replica owns at this stage.
 
-    ``fields``: its hash when this replica became the owner. ``follows``: the dead replica that had it before, '' for
-    none.
+    ``fields``: its hash when this replica became the owner, to be read with SessionState or JobState. ``follows``: the
+    dead replica that had it before, '' for none.
     """
 
     owner: Ownership
     fields: Mapping[bytes, bytes]
     follows: str = ""
+
+    @property
+    def replica_id(self) -> str:
+        """This replica's id."""
+        return self.fields.get(f"owner:{self.owner.stage}".encode(), b"").decode()
 
 
 @dataclass(frozen=True)
@@ -144,7 +149,7 @@ class StageWorker:
             try:
                 for item in await self._queue.take(min(room, _MOST_AT_ONCE)):
                     await self._accept(item)
-            except (redis.ConnectionError, redis.TimeoutError) as error:
+            except UNREACHABLE as error:
                 _log.warning("work queue unavailable", stage=self._stage, cause=str(error))
                 await asyncio.sleep(0.2)
 
@@ -161,7 +166,7 @@ class StageWorker:
             try:
                 for item in await self._queue.adopt(min(room, _MOST_ADOPTED)):
                     self._begin(item)
-            except (redis.ConnectionError, redis.TimeoutError) as error:
+            except UNREACHABLE as error:
                 _log.warning("work queue unavailable", stage=self._stage, cause=str(error))
 
     async def _accept(self, item: WorkItem) -> None:
@@ -200,7 +205,7 @@ class StageWorker:
                 await self._bus.sessions.release(hand.owner)
             await self._pass_on(hand.item, to, 0)
             log.info("handed over", to=to or "anybody")
-        except (redis.ConnectionError, redis.TimeoutError) as error:
+        except UNREACHABLE as error:
             # The entry stays pending under this replica's name, where this or another replica finds it.
             log.warning("not handed over: redis unavailable", cause=str(error))
 
@@ -224,9 +229,9 @@ class StageWorker:
         owner = await claim(follows)
         if owner is None and follows:
             # A replica that took over but died before its claim left the name of the owner before it.
-            (before,) = await self._bus.sessions.fields(at, f"owner:{self._stage}")
-            if before and not await self._bus.replicas.is_alive(before.decode()):
-                owner = await claim(before.decode())
+            before = await self._bus.sessions.owner_of(at, self._stage)
+            if before and not await self._bus.replicas.is_alive(before):
+                owner = await claim(before)
         return owner
 
     async def _work(self, hand: _Lease) -> None:
@@ -244,7 +249,7 @@ class StageWorker:
                 log.info("taken over" if follows else "taken", fence=owner.fence)
                 await self._handle(Assignment(owner, fields, item.follows))
             await self._queue.done(item, delete=deletes)
-        except (redis.ConnectionError, redis.TimeoutError) as error:
+        except UNREACHABLE as error:
             # The entry stays pending under this replica's name, where this or another replica finds it.
             self._queue.release_entry(item)
             log.warning("session given up: redis unavailable", cause=str(error))

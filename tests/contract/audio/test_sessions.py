@@ -20,7 +20,8 @@ from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.streams import keys
 from stt_shared.streams.keys import session_keys
 from stt_shared.streams.ownership import Ownership, WriteResult
-from stt_shared.streams.sessions import MAX_PCM_LOG_SAMPLES, Commit
+from stt_shared.streams.session_state import MAX_PCM_LOG_SAMPLES
+from stt_shared.streams.sessions import Commit
 from stt_shared.work.stage import Assignment
 
 pytestmark = pytest.mark.contract

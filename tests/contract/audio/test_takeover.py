@@ -27,6 +27,7 @@ from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.streams import keys
 from stt_shared.streams.keys import StreamKeys, session_keys
 from stt_shared.streams.ownership import Ownership, WriteResult
+from stt_shared.streams.session_state import SessionState
 from stt_shared.streams.sessions import MAX_INGEST_LOG_BYTES, Commit
 from stt_shared.work.stage import Assignment
 
@@ -364,7 +365,7 @@ async def test_what_is_kept_is_small(bench: Bench) -> None:
             await session.send(piece)
         await session.consumed(25)
     fields = await read_state(bench.client, session.at)
-    progress = Progress.read(fields)
+    progress = Progress.read(SessionState.read(fields))
     assert len(fields[b"restart_head"]) < 1000
     assert len(fields[b"restart"]) < 200
     assert msgspec.json.decode(fields[b"restart"])["seq"] == progress.keep_from

@@ -26,6 +26,7 @@ from stt_shared.contracts.frames import Frame, FrameKind
 from stt_shared.streams import keys
 from stt_shared.streams.keys import session_keys
 from stt_shared.streams.ownership import WriteResult
+from stt_shared.streams.session_state import DecoderPosition
 
 pytestmark = pytest.mark.contract
 
@@ -129,8 +130,8 @@ async def consumed(workers: Workers, hand: Hand, upto: int) -> None:
     owner = await workers.bus.sessions.claim(hand.owner.keys, hand.owner.epoch, keys.STAGE_AUDIO, "audio")
     assert owner is not None
     frame = Frame(1, FrameKind.AUDIO, b"\0\0")
-    fields = {"consumed_bytes": sum(len(frame.data) for frame in hand.frames[:upto])}
-    assert await workers.bus.sessions.append_pcm(owner, frame, consumed=upto, fields=fields) is WriteResult.OK
+    decoder = DecoderPosition(1, consumed_bytes=sum(len(frame.data) for frame in hand.frames[:upto]))
+    assert await workers.bus.sessions.append_pcm(owner, frame, consumed=upto, decoder=decoder) is WriteResult.OK
 
 
 async def test_a_full_log_makes_the_client_wait_and_loses_nothing(gateway: Gateway, workers: Workers) -> None:

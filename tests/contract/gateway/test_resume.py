@@ -24,8 +24,9 @@ from support.gateway_harness import (
 
 from stt_gateway.live.session import Session
 from stt_shared.contracts.frames import Frame, FrameKind
-from stt_shared.contracts.session import TakeoverState, session_state
+from stt_shared.contracts.session import TakeoverState
 from stt_shared.streams import keys
+from stt_shared.streams.session_state import SessionState
 from stt_shared.streams.sessions import Commit
 
 pytestmark = pytest.mark.contract
@@ -208,7 +209,7 @@ async def test_a_session_that_redis_lost_is_rebuilt_from_what_its_client_knows(
         again = await after.hear("ready")
         assert (again["resumed"], again["resume_from_seq"]) == (False, 0)
         assert again["event"] == final["event"] + 1
-        state = session_state(await redis_client.hgetall(keys.session_keys("s6").state))
+        state = SessionState.read(await redis_client.hgetall(keys.session_keys("s6").state))
         assert (state.committed_samples, state.finals) == (3200, 1)
         assert int(await redis_client.hget(keys.session_keys("s6").state, "start_samples") or -1) == 3200
         hand = workers.hands[-1]

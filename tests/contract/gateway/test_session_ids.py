@@ -26,7 +26,7 @@ from stt_shared.contracts.events import Notice
 from stt_shared.contracts.frames import Frame
 from stt_shared.streams import keys
 from stt_shared.streams.ownership import Ownership
-from stt_shared.streams.sessions import Hold
+from stt_shared.streams.session_opening import Hold
 
 pytestmark = pytest.mark.contract
 

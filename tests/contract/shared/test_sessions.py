@@ -10,19 +10,13 @@ from support.wiring import open_bus, read_state
 
 from stt_shared.contracts.events import Final, decode_event
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, IngestPosition
-from stt_shared.contracts.session import SessionConfig, TakeoverState, encode_json, session_state
+from stt_shared.contracts.session import SessionConfig, TakeoverState, encode_json
 from stt_shared.redis.channels import ChannelHub
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
-from stt_shared.streams.sessions import (
-    LOG_ENTRY_BYTES,
-    MAX_INGEST_LOG_BYTES,
-    MAX_PCM_LOG_SAMPLES,
-    Commit,
-    Ownership,
-    WriteResult,
-    pcm_log_is_full,
-)
+from stt_shared.streams.ownership import Ownership, WriteResult
+from stt_shared.streams.session_state import LOG_ENTRY_BYTES, MAX_PCM_LOG_SAMPLES, DecoderPosition, SessionState
+from stt_shared.streams.sessions import MAX_INGEST_LOG_BYTES, Commit
 from stt_shared.work.stage import SESSIONS, Assignment, StageWorker
 
 pytestmark = pytest.mark.contract
@@ -41,7 +35,7 @@ async def bus(redis_client: Redis) -> AsyncIterator[Bus]:
 
 async def test_open_writes_a_readable_state_that_expires(bus: Bus, redis_client: Redis) -> None:
     await opened(bus)
-    state = session_state(await read_state(redis_client, AT))
+    state = SessionState.read(await read_state(redis_client, AT))
     assert (state.epoch, state.state, state.finals, state.config) == ("e1", "active", 0, SessionConfig())
     assert 3500 < await redis_client.ttl(AT.state) <= 3600
 
@@ -86,8 +80,8 @@ async def test_a_full_ingest_log_pushes_back_and_loses_nothing(bus: Bus, redis_c
     assert await append(21) is WriteResult.FULL
     assert await redis_client.xlen(AT.audio_log) == 20
     worker = await claimed(bus, keys.STAGE_AUDIO)
-    fields = {"consumed_bytes": 2 * len(data)}
-    assert await bus.sessions.append_pcm(worker, frame(1), consumed=2, fields=fields) is WriteResult.OK
+    decoder = DecoderPosition(0, consumed_bytes=2 * len(data))
+    assert await bus.sessions.append_pcm(worker, frame(1), consumed=2, decoder=decoder) is WriteResult.OK
     assert await redis_client.xlen(AT.audio_log) == 18, "what the decoder has consumed is trimmed"
     assert await append(21) is WriteResult.OK
     assert await append(22) is WriteResult.OK
@@ -121,14 +115,13 @@ async def test_a_full_pcm_log_has_room_again_once_audio_is_settled(bus: Bus) -> 
 
     async def append(second: int) -> WriteResult:
         meta = FrameMeta(start_sample=(second - 1) * 16000)
-        fields = {"pcm_samples": second * 16000}
+        decoder = DecoderPosition(second * 16000, consumed_bytes=0)
         return await bus.sessions.append_pcm(
-            worker, Frame(second, FrameKind.AUDIO, bytes(32_000), meta), consumed=0, fields=fields
+            worker, Frame(second, FrameKind.AUDIO, bytes(32_000), meta), consumed=0, decoder=decoder
         )
 
     async def is_full() -> bool:
-        names = ("pcm_seq", "pcm_samples", "committed_seq", "committed_samples")
-        return pcm_log_is_full(*(int(value or 0) for value in await bus.sessions.fields(AT, *names)))
+        return (await bus.sessions.progress(worker)).is_pcm_log_full
 
     for second in range(1, seconds + 1):
         assert not await is_full()
@@ -210,11 +203,11 @@ async def test_a_commit_moves_the_position_and_trims_the_audio(bus: Bus, redis_c
         await bus.sessions.append_pcm(owner, frame(seq), consumed=0)
     context = TakeoverState("en", "text", 3000)
     await bus.sessions.emit(owner, final(1), Commit(3000, 3, context))
-    state = session_state(await read_state(redis_client, AT))
+    state = SessionState.read(await read_state(redis_client, AT))
     assert (state.committed_samples, state.committed_seq, state.context) == (3000, 3, context)
     assert [entry_id for entry_id, _ in await redis_client.xrange(AT.pcm_log)] == [b"4-0", b"5-0"]
     await bus.sessions.commit(owner, Commit(1000, 1, TakeoverState()))
-    assert session_state(await read_state(redis_client, AT)).committed_samples == 3000, "never back"
+    assert SessionState.read(await read_state(redis_client, AT)).committed_samples == 3000, "never back"
 
 
 async def test_an_overtaken_partial_leaves_the_log(bus: Bus, redis_client: Redis) -> None:

@@ -14,12 +14,13 @@ from support.wiring import open_bus, read_state
 from stt_shared.contracts.events import Done, Error, Event, Final, decode_event
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, StreamError, frame_from_entry
 from stt_shared.contracts.jobs import JobConfig, JobResult
-from stt_shared.contracts.session import SessionConfig, encode_json, session_state
+from stt_shared.contracts.session import SessionConfig, encode_json
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import StreamKeys, job_keys, session_keys
 from stt_shared.streams.ownership import Ownership, WriteResult
+from stt_shared.streams.session_state import DecoderPosition, SessionState
 from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.stage import JOBS, SESSIONS, StageWorker
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, TimedWord
@@ -165,7 +166,7 @@ async def test_the_log_keeps_all_that_a_successor_hears_again(redis_client: Redi
     async with listening(redis_client, owner.keys) as events:
         await play(bus, owner, sound[:-1])
         async with asyncio.timeout(10):
-            while (state := session_state(await read_state(redis_client, owner.keys))).finals == 0:
+            while (state := SessionState.read(await read_state(redis_client, owner.keys))).finals == 0:
                 await asyncio.sleep(0.02)
         heard = state.context.hearing
         assert heard is not None
@@ -188,14 +189,14 @@ async def test_a_full_log_with_nothing_to_decode_ends_the_session(
     redis_client: Redis, bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An utterance that can neither end nor be cut, since the log takes no more of it."""
-    monkeypatch.setattr("stt_shared.streams.sessions.MAX_PCM_LOG_SAMPLES", 3 * 16000)
+    monkeypatch.setattr("stt_shared.streams.session_state.MAX_PCM_LOG_SAMPLES", 3 * 16000)
     monkeypatch.setattr("stt_transcriber.live.session_runner.DEADLOCKED_MS", 1500.0)
     owner = await opened(redis_client, bus, "s")
     async with listening(redis_client, owner.keys) as events:
         *sound, _ = frames((4, True))
         for frame in sound:
-            fields = {"pcm_samples": frame.meta.start_sample + 1600}
-            await bus.sessions.append_pcm(owner, frame, consumed=0, fields=fields, max_samples=3 * 16000)
+            end = DecoderPosition(frame.meta.start_sample + 1600, consumed_bytes=0)
+            await bus.sessions.append_pcm(owner, frame, consumed=0, decoder=end, max_samples=3 * 16000)
         error = (await events)[-1]
     assert isinstance(error, Error)
     assert (error.code, error.retryable) == ("internal", True)

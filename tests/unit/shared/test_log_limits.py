@@ -6,7 +6,8 @@ from stt_audio.live.pipeline import MAX_FRAME_BYTES, MAX_SILENT_BYTES, MIN_FRAME
 from stt_gateway.live.backpressure import Backpressure
 from stt_gateway.settings import GatewaySettings
 from stt_shared.contracts.session import Encoding, SessionConfig
-from stt_shared.streams.sessions import LOG_ENTRY_BYTES, MAX_INGEST_LOG_BYTES, MAX_PCM_LOG_SAMPLES
+from stt_shared.streams.session_state import LOG_ENTRY_BYTES, MAX_PCM_LOG_SAMPLES
+from stt_shared.streams.sessions import MAX_INGEST_LOG_BYTES
 
 pytestmark = pytest.mark.unit
 

@@ -26,7 +26,7 @@ def final(words: int) -> Final:
 
 
 def kept(config: SessionConfig, words: int = 2) -> list[SpokenWord]:
-    utterance = Speaker("s", config, {b"resume_token": b"t" * 64}).utterance(final(words), 10_000)
+    utterance = Speaker("s", config, "t" * 64).utterance(final(words), 10_000)
     assert utterance is not None
     return utterance.words
 
@@ -45,4 +45,4 @@ def test_more_words_than_anybody_says_are_left_out() -> None:
 
 
 def test_a_session_that_asks_for_neither_says_nothing() -> None:
-    assert Speaker("s", SessionConfig(), {}).utterance(final(1), 10_000) is None
+    assert Speaker("s", SessionConfig(), "").utterance(final(1), 10_000) is None

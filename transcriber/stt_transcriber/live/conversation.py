@@ -1,23 +1,21 @@
 """Conversion of a session's events for viewers of its conversation and for the transcript store."""
 
-from collections.abc import Mapping
-
 from stt_shared.contracts.conversation import MAX_WORDS, LiveUtterance, SpokenWord, Utterance
 from stt_shared.contracts.events import Final, Partial
 from stt_shared.contracts.session import SessionConfig
 
 
 class Speaker:
-    """Converter of one session's events; ``fields``: the session's hash.
+    """Converter of one session's events; ``resume_token``: its hash.
 
     Its methods return None for a session that is neither in a conversation nor to be stored.
     """
 
-    def __init__(self, session_id: str, config: SessionConfig, fields: Mapping[bytes, bytes]) -> None:
+    def __init__(self, session_id: str, config: SessionConfig, resume_token: str) -> None:
         self._session_id = session_id
         self._config = config
         # A session that is rebuilt after data loss keeps its token, so its utterances keep their identity.
-        self._instance = fields.get(b"resume_token", b"")[:16].decode()
+        self._instance = resume_token[:16]
 
     def utterance(self, final: Final, now_wall_ms: float) -> Utterance | None:
         """Convert a final; None for a session that is neither in a conversation nor to be stored."""

@@ -8,12 +8,12 @@ import structlog
 from stt_shared.contracts.errors import ERRORS, SttError
 from stt_shared.contracts.events import Error, Event, Notice
 from stt_shared.contracts.frames import Frame, FrameKind
-from stt_shared.contracts.session import session_state
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import ERRORS_TOTAL, StageTimings
 from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.streams.ownership import Standing
 from stt_shared.streams.reader import LogHole
-from stt_shared.streams.sessions import pcm_log_is_full
+from stt_shared.streams.session_state import SessionState
 from stt_shared.work.stage import Assignment
 from stt_transcriber.core.decoding import DecodeRequest
 from stt_transcriber.core.live.outcome import Outcome
@@ -32,7 +32,6 @@ DEADLOCKED_MS = 5000.0
 """Time without a frame after which a full log with nothing to decode counts as deadlocked."""
 UNFINISHED_MS = 60_000.0
 """Longest wait for audio once the client has sent `stop`."""
-_CHECKED_FIELDS = ("epoch", "state", "stopped", "pcm_seq", "pcm_samples", "committed_seq", "committed_samples")
 
 
 class SpeakingSessions(Protocol):
@@ -58,7 +57,7 @@ class SessionRunner:
         self.session_id = assignment.owner.keys.id
         self.key = f"live {self.session_id} {assignment.owner.epoch}"
         self.log = structlog.get_logger().bind(session_id=self.session_id)
-        state = session_state(assignment.fields)
+        state = SessionState.read(assignment.fields)
         self._committed_seq = state.committed_seq
         self._committed_samples = state.committed_samples
         self._session = LiveSession(
@@ -73,7 +72,7 @@ class SessionRunner:
             showing=state.partial > 0,
         )
         self._timings = StageTimings()
-        speaker = Speaker(self.session_id, state.config, assignment.fields)
+        speaker = Speaker(self.session_id, state.config, state.resume_token)
         self._writer = OutcomeWriter(parts.bus, assignment.owner, speaker, self._timings)
         self._steps = SessionSteps(None)
         self._drafts = DraftThrottle()
@@ -129,8 +128,8 @@ class SessionRunner:
         A session that was superseded or has ended gets no more frames that would reveal it. Returns False once the
         session is over; raises SessionLost when it has another owner or is gone.
         """
-        epoch, state, stopped, *positions = await self._parts.bus.client.hmget(self._owner.keys.state, _CHECKED_FIELDS)
-        if epoch != self._owner.epoch.encode() or state != b"active":
+        progress = await self._parts.bus.sessions.progress(self._owner)
+        if progress.standing is not Standing.OWNER:
             raise SessionLost("superseded, ended or expired")
         async with self._turn:
             if self._over.is_set():
@@ -139,10 +138,10 @@ class SessionRunner:
                 await self._fail("idle", f"no audio for {self._parts.silence_s:g} s")
             elif self._steps.decoding:
                 return True
-            elif quiet_ms >= DEADLOCKED_MS and pcm_log_is_full(*(int(position or 0) for position in positions)):
+            elif quiet_ms >= DEADLOCKED_MS and progress.is_pcm_log_full:
                 self.log.error("session stalled", cause="log full, nothing to decode")
                 await self._fail("internal", "the session came to a standstill; connect again")
-            elif quiet_ms >= UNFINISHED_MS and stopped:
+            elif quiet_ms >= UNFINISHED_MS and progress.is_stopped:
                 await self._fail("no_worker", f"the end of the audio was not decoded within {UNFINISHED_MS / 1000:g} s")
             else:
                 return True

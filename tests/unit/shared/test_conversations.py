@@ -1,0 +1,83 @@
+"""The owner of a conversation's keys: each utterance once, in order, with a position that viewers can resume from."""
+
+import pytest
+from support.fake_bus import fake_bus
+
+from stt_shared.contracts.conversation import Utterance
+from stt_shared.streams import keys
+from stt_shared.streams.bus import Bus
+
+pytestmark = pytest.mark.unit
+
+CALL = "call 7/ä"
+
+
+def utterance(number: int, *, instance: str = "i1", spoken_ms: int = 0, conversation: str | None = CALL) -> Utterance:
+    return Utterance(
+        conversation_id=conversation,
+        session_id="ann",
+        instance=instance,
+        utterance=number,
+        speaker=None,
+        text=f"word {number}",
+        language="en",
+        confidence=0.9,
+        spoken_ms=spoken_ms,
+        start_ms=0,
+        end_ms=1000,
+    )
+
+
+@pytest.fixture
+def bus() -> Bus:
+    return fake_bus()
+
+
+async def test_a_repeated_utterance_is_in_the_conversation_once_and_reaches_the_store_each_time(bus: Bus) -> None:
+    for number in (1, 1, 2, 1):
+        await bus.conversations.send(utterance(number))
+    newest = await bus.conversations.newest(CALL, 10)
+    assert [(one.seq, one.utterance) for one in newest] == [(2, 2), (1, 1)]
+    assert await bus.client.xlen(keys.TRANSCRIPTS_WAITING) == 4
+
+
+async def test_each_session_of_a_conversation_numbers_its_own_utterances(bus: Bus) -> None:
+    await bus.conversations.send(utterance(1, instance="i1"))
+    await bus.conversations.send(utterance(1, instance="i2"))
+    assert [one.instance for one in await bus.conversations.newest(CALL, 10)] == ["i2", "i1"]
+
+
+async def test_an_utterance_without_a_conversation_goes_to_the_store_only(bus: Bus) -> None:
+    await bus.conversations.send(utterance(1, conversation=None))
+    assert await bus.client.xlen(keys.TRANSCRIPTS_WAITING) == 1
+    assert await bus.client.keys("stt:conversations:*") == []
+
+
+async def test_a_conversation_that_was_lost_begins_with_a_new_epoch(bus: Bus) -> None:
+    assert await bus.conversations.epoch(CALL) == ""
+    await bus.conversations.send(utterance(1))
+    first = await bus.conversations.epoch(CALL)
+    at = keys.conversation_keys(CALL)
+    await bus.client.delete(at.state, at.newest_of("i1"))
+    await bus.conversations.send(utterance(2))
+    (only,) = await bus.conversations.newest(CALL, 10)
+    assert (only.seq, only.epoch) == (1, await bus.conversations.epoch(CALL))
+    assert first not in ("", only.epoch)
+
+
+async def test_the_position_before_a_time_skips_what_ended_earlier(bus: Bus) -> None:
+    for number in range(1, 101):
+        await bus.conversations.send(utterance(number, spoken_ms=1000 * number))
+    assert await bus.conversations.seq_before(CALL, 0) == 0
+    assert await bus.conversations.seq_before(CALL, 91_000) == 89, "the 90th ends at 91 s"
+    assert await bus.conversations.seq_before(CALL, 1_000_000) == 100
+    assert await bus.conversations.seq_before("another", 0) == 0
+
+
+async def test_the_newest_message_is_what_was_published(bus: Bus) -> None:
+    channel = keys.conversation_keys(CALL).channel
+    assert await bus.conversations.newest_message(channel) is None
+    await bus.conversations.send(utterance(1))
+    message = await bus.conversations.newest_message(channel)
+    assert message is not None
+    assert b'"word 1"' in message
