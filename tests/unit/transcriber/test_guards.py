@@ -74,9 +74,9 @@ def test_the_first_word_of_a_voice_is_shown_while_it_goes_on() -> None:
         (SQUEEZED, 1.0, Quality.DRAFT, "MAX_COMPRESSION_RATIO", 99.0),
         (UNLIKELY, 1.0, Quality.FULL, "MIN_LOGPROB", -99.0),
         (ROOM_TONE, 0.1, Quality.FULL, "LITTLE_VOICE", 0.0),
-        (MUSIC, 0.4, Quality.FULL, "SAID_OF_NOTHING", frozenset()),
-        (KEYBOARD, 0.4, Quality.FULL, "SAID_OF_NOTHING", frozenset()),
-        (DRAFT_OF_MUSIC, 0.4, Quality.DRAFT, "SAID_OF_NOTHING", frozenset()),
+        (MUSIC, 0.4, Quality.FULL, "PHRASES_OF_SILENCE", frozenset()),
+        (KEYBOARD, 0.4, Quality.FULL, "PHRASES_OF_SILENCE", frozenset()),
+        (DRAFT_OF_MUSIC, 0.4, Quality.DRAFT, "PHRASES_OF_SILENCE", frozenset()),
         (HUM, 1.0, Quality.FULL, "ANOMALY", 0.0),
     ],
 )

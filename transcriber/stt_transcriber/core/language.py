@@ -93,9 +93,9 @@ class SessionLanguage:
             if not self._asked_for and voice.voiced_ms >= SWITCH_AFTER_MS:
                 self.decided = detected
             return self.decided
-        heard = voice if voice.voiced_ms >= DECIDE_AFTER_MS else self.evidence.then(voice)
-        if heard.voiced_ms >= DECIDE_AFTER_MS and probability >= DECIDES_ABOVE:
+        collected = voice if voice.voiced_ms >= DECIDE_AFTER_MS else self.evidence.then(voice)
+        if collected.voiced_ms >= DECIDE_AFTER_MS and probability >= DECIDES_ABOVE:
             self.decided, self.evidence = detected, NO_VOICE
         else:
-            self.evidence = Voice(heard.samples[-_KEPT_SAMPLES:], min(heard.voiced_ms, DECIDE_AFTER_MS))
+            self.evidence = Voice(collected.samples[-_KEPT_SAMPLES:], min(collected.voiced_ms, DECIDE_AFTER_MS))
         return detected

@@ -37,8 +37,8 @@ def measure_first(engine: Engine) -> Speed:
     return Speed(engine.parallel, min(took), monotonic_ms())
 
 
-async def keep_measured(pool: ModelPool, speed: Speed, tell: Callable[[int], None]) -> None:
-    """Measure regularly and call ``tell`` with the number of places whenever it changes. Runs until cancelled."""
+async def keep_measured(pool: ModelPool, speed: Speed, on_change: Callable[[int], None]) -> None:
+    """Measure regularly and call ``on_change`` with the number of places whenever it changes. Runs until cancelled."""
     wait_s = MEASURE_EVERY_S
     while True:
         await asyncio.sleep(wait_s)
@@ -57,4 +57,4 @@ async def keep_measured(pool: ModelPool, speed: Speed, tell: Callable[[int], Non
         pool.load.measured(draft_ms(speed.encode_ms), monotonic_ms())
         if speed.places != before:
             _log.info("places changed", places=speed.places, before=before)
-            tell(speed.places)
+            on_change(speed.places)

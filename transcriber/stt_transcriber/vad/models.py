@@ -69,12 +69,12 @@ class SileroVad:
     def probabilities(self, samples: Floats) -> Floats:
         """See ``VadModel``."""
         windows = _windows(samples)
-        heard: list[float] = []
-        while len(heard) < len(windows):
-            heard += self._hear(windows[len(heard) : len(heard) + self._AT_ONCE])
-        return np.array(heard, np.float32)
+        probabilities: list[float] = []
+        while len(probabilities) < len(windows):
+            probabilities += self._until_reset(windows[len(probabilities) : len(probabilities) + self._AT_ONCE])
+        return np.array(probabilities, np.float32)
 
-    def _hear(self, windows: Floats) -> list[float]:
+    def _until_reset(self, windows: Floats) -> list[float]:
         """Return the probabilities of the windows up to the next reset of the state, or of all windows."""
         inputs = np.empty((len(windows), self._CONTEXT_SAMPLES + WINDOW_SAMPLES), np.float32)
         inputs[:, self._CONTEXT_SAMPLES :] = windows
@@ -82,24 +82,24 @@ class SileroVad:
         inputs[0, : self._CONTEXT_SAMPLES] = self._context
         inputs[1:, : self._CONTEXT_SAMPLES] = windows[:-1, -self._CONTEXT_SAMPLES :]
         output, h, c = self._session.run(None, {"input": inputs, "h": self._h, "c": self._c})
-        heard: list[float] = output.reshape(-1).tolist()
-        taken = self._quiet_until(heard)
+        probabilities: list[float] = output.reshape(-1).tolist()
+        taken = self._quiet_until(probabilities)
         self._context = windows[taken - 1, -self._CONTEXT_SAMPLES :].copy()
         forgets = self._quiet == self._FORGETS_AFTER
         self._h, self._c = (np.zeros_like(h), np.zeros_like(c)) if forgets else (h, c)
-        return heard[:taken]
+        return probabilities[:taken]
 
-    def _quiet_until(self, heard: list[float]) -> int:
+    def _quiet_until(self, probabilities: list[float]) -> int:
         """Count the windows of the pause; return the number of windows up to where it is long enough for a reset, or of
         all windows."""
         quiet = self._quiet
-        for index, probability in enumerate(heard):
+        for index, probability in enumerate(probabilities):
             quiet = min(quiet + 1, self._FORGETS_AFTER + 1) if probability < self._QUIET_BELOW else 0
             if quiet == self._FORGETS_AFTER:
                 self._quiet = quiet
                 return index + 1
         self._quiet = quiet
-        return len(heard)
+        return len(probabilities)
 
     def state(self) -> bytes:
         """See ``VadModel``."""

@@ -45,9 +45,9 @@ def silero_graph(path: Path) -> bytes:
     lstm = [weights[f"onnx::LSTM_{number}"] for number in (209, 210, 211)]
     inputs = [x, *map(graph.constant, lstm), "", "h", "c"]
     graph.nodes.append(helper.make_node("LSTM", inputs, [states, "hn", "cn"], hidden_size=_WIDTH))
-    heard = graph.node("Reshape", [graph.node("Relu", [states]), graph.constant([-1, _WIDTH])])
+    features = graph.node("Reshape", [graph.node("Relu", [states]), graph.constant([-1, _WIDTH])])
     weight, bias = (weights[f"decoder.conv1d.{part}"] for part in ("weight", "bias"))
-    score = graph.node("Gemm", [heard, graph.constant(weight[:, :, 0].T), graph.constant(bias)])
+    score = graph.node("Gemm", [features, graph.constant(weight[:, :, 0].T), graph.constant(bias)])
     graph.node("Sigmoid", [score], name="speech_probs")
     graph.output("speech_probs", ["n", 1])
     graph.output("hn", [1, 1, _WIDTH])

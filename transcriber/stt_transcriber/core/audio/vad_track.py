@@ -47,32 +47,32 @@ class VadTrack:
 
     def packed(self, begin: int, end: int) -> bytes:
         """Return one bit per window touching [begin, end): whether it held voice."""
-        _, heard = self._between(begin, end)
-        return np.packbits([probability >= self._voiced_from for probability in heard]).tobytes()
+        _, probabilities = self._between(begin, end)
+        return np.packbits([probability >= self._voiced_from for probability in probabilities]).tobytes()
 
     def share(self, begin: int, end: int) -> float:
         """Return the share of windows touching [begin, end) that held voice, 0–1; unprocessed audio does not count."""
-        _, heard = self._between(begin, end)
-        return self.voiced(begin, end) / len(heard) if heard else 0.0
+        _, probabilities = self._between(begin, end)
+        return self.voiced(begin, end) / len(probabilities) if probabilities else 0.0
 
     def voiced(self, begin: int, end: int) -> int:
         """Count the windows touching [begin, end) that held voice."""
-        _, heard = self._between(begin, end)
-        return sum(probability >= self._voiced_from for probability in heard)
+        _, probabilities = self._between(begin, end)
+        return sum(probability >= self._voiced_from for probability in probabilities)
 
     def stretches(self, begin: int, end: int, margin: int) -> list[Span]:
         """Return the ranges of voiced windows touching [begin, end), widened by ``margin`` windows on either side."""
-        first, heard = self._between(begin, end)
-        near = np.zeros(len(heard) + 2, bool)
-        for at in np.flatnonzero(np.array(heard) >= self._voiced_from):
-            near[max(1, at + 1 - margin) : min(at + 2 + margin, len(heard) + 1)] = True
+        first, probabilities = self._between(begin, end)
+        near = np.zeros(len(probabilities) + 2, bool)
+        for at in np.flatnonzero(np.array(probabilities) >= self._voiced_from):
+            near[max(1, at + 1 - margin) : min(at + 2 + margin, len(probabilities) + 1)] = True
         edges = np.flatnonzero(np.diff(near)) * WINDOW_SAMPLES + first
         return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
     def extent(self, begin: int, end: int) -> Span | None:
         """Return the range from the first to the last voiced window touching [begin, end), None if there is none."""
-        first, heard = self._between(begin, end)
-        voiced = [index for index, probability in enumerate(heard) if probability >= self._voiced_from]
+        first, probabilities = self._between(begin, end)
+        voiced = [index for index, probability in enumerate(probabilities) if probability >= self._voiced_from]
         if not voiced:
             return None
         return first + voiced[0] * WINDOW_SAMPLES, first + (voiced[-1] + 1) * WINDOW_SAMPLES
@@ -82,8 +82,8 @@ class VadTrack:
 
         Silence before and after the voice, and pauses of at least ``pause`` samples, do not count.
         """
-        _, heard = self._between(begin, end)
-        voiced = [index for index, probability in enumerate(heard) if probability >= self._voiced_from]
+        _, probabilities = self._between(begin, end)
+        voiced = [index for index, probability in enumerate(probabilities) if probability >= self._voiced_from]
         if not voiced:
             return 0.0
         gaps = [later - earlier - 1 for earlier, later in pairwise(voiced)]
@@ -94,10 +94,10 @@ class VadTrack:
 
         Among runs of equal length, the last one is returned.
         """
-        first, heard = self._between(begin, end)
+        first, probabilities = self._between(begin, end)
         best: tuple[int, int] | None = None
         since: int | None = None
-        for index, probability in enumerate([*heard, 1.0]):
+        for index, probability in enumerate([*probabilities, 1.0]):
             if probability < self._voiced_from:
                 since = index if since is None else since
             elif since is not None:

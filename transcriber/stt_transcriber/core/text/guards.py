@@ -20,10 +20,10 @@ SURELY_NO_SPEECH = 0.85
 """Whisper returns 0.87 to 0.93 for digital silence."""
 ANOMALY = 0.15
 LIKELY_PHRASE = 0.25
-"""Least probability of each word of a phrase in ``SAID_OF_NOTHING`` where Whisper detects no speech."""
+"""Least probability of each word of a phrase in ``PHRASES_OF_SILENCE`` where Whisper detects no speech."""
 LITTLE_VOICE = 0.2
 MUCH_VOICE = 0.5
-SAID_OF_NOTHING = frozenset(
+PHRASES_OF_SILENCE = frozenset(
     {
         "you",
         "thank you",
@@ -70,7 +70,7 @@ def reason_to_reject(
             return "no speech, unlikely text"
         if voice_share < LITTLE_VOICE:
             return "no speech, little voice"
-        if _is_said_of_nothing(hypothesis, quality):
+        if _is_phrase_of_silence(hypothesis, quality):
             return "no speech, known phrase"
     if hypothesis.avg_logprob < HOPELESS_LOGPROB or all(word.probability < ANOMALY for word in hypothesis.words):
         return "improbable words"
@@ -99,9 +99,9 @@ def repeats(words: Sequence[str]) -> bool:
     return len(words) >= 20 and most > len(words) / 2
 
 
-def _is_said_of_nothing(hypothesis: Hypothesis, quality: Quality) -> bool:
+def _is_phrase_of_silence(hypothesis: Hypothesis, quality: Quality) -> bool:
     text = " ".join(normalised(part) for word in hypothesis.words for part in word.text.split("-"))
-    if text not in SAID_OF_NOTHING:
+    if text not in PHRASES_OF_SILENCE:
         return False
     if quality is Quality.DRAFT or hypothesis.no_speech_prob > SURELY_NO_SPEECH:
         return True

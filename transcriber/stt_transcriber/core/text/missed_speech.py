@@ -16,19 +16,19 @@ from stt_transcriber.core.audio.vad_track import Span, VadTrack
 from stt_transcriber.core.text.agreement import PlacedWord
 
 _SAMPLES_PER_MS = AUDIO_RATE_HZ // 1000
-_UNHEARD_MS = 800
+_MISSED_MS = 800
 """Least voice without a word that counts as missed speech. Less is normal, because Whisper's times vary and the VAD
 model still reports voice just after it ended: complete texts had at most 610 ms between words and 380 ms after them."""
-_WAVER = 500 * _SAMPLES_PER_MS
+_TIME_TOLERANCE = 500 * _SAMPLES_PER_MS
 """Tolerance of word times: a word may end this much later, or begin this much earlier, than its time. No part is
 shorter than this, so that decoding ends even if the model returns only one word at a time."""
 _LONGEST_WORD = 1200 * _SAMPLES_PER_MS
-"""Most audio that one word accounts for: a word that seems to last for seconds stands where speech was skipped."""
+"""Most audio that one word accounts for: a word that seems to last for seconds covers skipped speech."""
 _MOST_WORDS_PER_S = 10
 """Nobody speaks faster: the times of words that are closer together do not show when a word was said."""
 _CROWDED_WORD_MS = 300
 """Nearby voice that each crowded word accounts for, wherever it was said."""
-_SHORTEST_SAYING_MS = 160
+_SHORTEST_WORD_MS = 160
 """Shortest voice that can be a word: anything shorter is a click."""
 _PAUSE = 600 * _SAMPLES_PER_MS
 """Shortest pause in which speech is cut regardless of its length."""
@@ -111,13 +111,13 @@ class Speech:
         before = None
         for after in [*runs, None]:
             said_to = self.begin if before is None else before.end
-            start = self._heard if after is None else min(after.begin, self._heard)
+            start = self._windows_end if after is None else min(after.begin, self._windows_end)
             spare_ms = sum(run.spare_ms for run in (before, after) if run is not None)
             if self._is_speech(said_to, start, spare_ms):
                 if before is None and not shortened:
-                    return Retry(cut_point(self.buffer, self.track, start - _WAVER, start))
+                    return Retry(cut_point(self.buffer, self.track, start - _TIME_TOLERANCE, start))
                 if before is not None and not before.is_vague:
-                    until = self._cut(max(said_to, self.begin + _WAVER), min(start, said_to + _WAVER))
+                    until = self._cut(max(said_to, self.begin + _TIME_TOLERANCE), min(start, said_to + _TIME_TOLERANCE))
                     return Accepted(len(words) if after is None else after.first, until, tuple(missed))
                 if before is not None and (part := self._up_to(before, missed)):
                     return part
@@ -134,7 +134,7 @@ class Speech:
     def rest(self, whole_end: int) -> int:
         """Return where to continue after the range: shortly before the next voice; ``whole_end`` if there is none."""
         voice = self._voice_between(self.end, whole_end)
-        if voice is None or self._voiced_ms(*voice) < _SHORTEST_SAYING_MS:
+        if voice is None or self._voiced_ms(*voice) < _SHORTEST_WORD_MS:
             return whole_end
         return max(self.end, whole_ms(voice[0] - _LEAD))
 
@@ -154,24 +154,24 @@ class Speech:
         return runs
 
     @property
-    def _heard(self) -> int:
+    def _windows_end(self) -> int:
         """End of the last whole window."""
         return self.end // WINDOW_SAMPLES * WINDOW_SAMPLES
 
     def _up_to(self, run: _Run, missed: Sequence[Span]) -> Accepted | None:
         """Settle the words before a run, so that the run is decoded again with the audio after it.
 
-        None: there are no words before it, or they are less than ``_WAVER`` long.
+        None: there are no words before it, or they are less than ``_TIME_TOLERANCE`` long.
         """
-        if run.first == 0 or run.begin - self.begin < _WAVER:
+        if run.first == 0 or run.begin - self.begin < _TIME_TOLERANCE:
             return None
-        latest = min(run.begin + _WAVER // 4, self._heard)
-        earliest = min(max(run.begin - _WAVER // 2, self.begin + _WAVER), latest)
+        latest = min(run.begin + _TIME_TOLERANCE // 4, self._windows_end)
+        earliest = min(max(run.begin - _TIME_TOLERANCE // 2, self.begin + _TIME_TOLERANCE), latest)
         return Accepted(run.first, self._cut(earliest, latest), tuple(missed))
 
     def _is_dense(self) -> bool:
         """Check whether the voice is as continuous as speech."""
-        return self.track.density(_next_window(self.begin), self._heard, _PAUSE) >= _DENSE
+        return self.track.density(_next_window(self.begin), self._windows_end, _PAUSE) >= _DENSE
 
     def _split(self) -> Retry | None:
         """Return the first part of the range, to be decoded alone.
@@ -179,36 +179,36 @@ class Speech:
         None: the range is too short to be cut, or has too little voice for missed speech.
         """
         voice = self._voice_between(self.begin, self.end)
-        if voice is None or self._voiced_ms(*voice) < _UNHEARD_MS:
+        if voice is None or self._voiced_ms(*voice) < _MISSED_MS:
             return None
         length = self.end - self.begin
         earliest, latest = (self.begin + round(share * length) for share in _FIRST_PART)
-        pause = self.track.longest_pause(self._behind_a_saying(voice[0]), min(voice[1], latest))
+        pause = self.track.longest_pause(self._after_first_word(voice[0]), min(voice[1], latest))
         if pause is not None and pause[1] - pause[0] >= _PAUSE:
             return Retry(whole_ms(min(pause[0] + _PADDING, sum(pause) // 2)))
         if length < _SHORTEST_CUT:
             return None
         return Retry(self._cut(earliest, latest))
 
-    def _behind_a_saying(self, position: int) -> int:
+    def _after_first_word(self, position: int) -> int:
         """Return where, from ``position`` on, there has been enough voice for a word."""
         voiced_ms = 0
-        while position < self._heard and voiced_ms < _SHORTEST_SAYING_MS:
+        while position < self._windows_end and voiced_ms < _SHORTEST_WORD_MS:
             voiced_ms += self.track.voiced(position, position + WINDOW_SAMPLES) * WINDOW_MS
             position += WINDOW_SAMPLES
         return position
 
     def _unrecognized(self, begin: int, end: int) -> tuple[Span, ...]:
         voice = self._voice_between(begin, end)
-        return (voice,) if voice is not None and self._voiced_ms(*voice) >= _UNHEARD_MS else ()
+        return (voice,) if voice is not None and self._voiced_ms(*voice) >= _MISSED_MS else ()
 
     def _voice_between(self, begin: int, end: int) -> Span | None:
         """Return the range from the first to the last window with voice, None if there is none."""
         return self.track.extent(_next_window(begin), end // WINDOW_SAMPLES * WINDOW_SAMPLES)
 
     def _is_speech(self, begin: int, end: int, spare_ms: int = 0) -> bool:
-        end = min(end, self._heard)
-        return self._voiced_ms(begin, end) >= _UNHEARD_MS + spare_ms
+        end = min(end, self._windows_end)
+        return self._voiced_ms(begin, end) >= _MISSED_MS + spare_ms
 
     def _voiced_ms(self, begin: int, end: int) -> int:
         return self.track.voiced(_next_window(begin), end // WINDOW_SAMPLES * WINDOW_SAMPLES) * WINDOW_MS

@@ -92,10 +92,10 @@ class OnnxWhisper:
         Neighbouring positions of silence hardly differ, so in a long tail one position stands for several, with their
         total weight. A short tail, after a long window, is used in full: that is where the decoder is least sure.
         """
-        window, positions, behind, weight = self._laid_out(samples, pad_s, tail)
+        window, positions, silence, weight = self._laid_out(samples, pad_s, tail)
         feed = {"mel": self._mel(window)}
         for name, part in self._silence.items():
-            feed[name] = part[(slice(None),) * _POSITIONS_AXIS[name[:2]] + (behind,)]
+            feed[name] = part[(slice(None),) * _POSITIONS_AXIS[name[:2]] + (silence,)]
         self._weigh(feed, weight[positions:])
         return Encoding(
             dict(zip(self._encoded, self._encoder.run(self._encoded, feed), strict=True)), weight, positions
@@ -155,11 +155,11 @@ class OnnxWhisper:
         positions = len(window) // POSITION_SAMPLES
         end = min(positions + tail, MAX_POSITIONS)
         stride = max(1, -(-(end - positions) // _MOST_SILENCE))
-        behind = slice(positions + stride // 2, end, stride)
-        count = len(range(*behind.indices(MAX_POSITIONS)))
+        silence = slice(positions + stride // 2, end, stride)
+        count = len(range(*silence.indices(MAX_POSITIONS)))
         weight = np.zeros(positions + count, np.float32)
         weight[positions:] = np.log(stride)
-        return window, positions, behind, weight
+        return window, positions, silence, weight
 
     def _encoded_silence(self) -> dict[str, Floats]:
         """Encode 30 s of silence and return it as the encoder's inputs by name."""
