@@ -27,7 +27,7 @@ export const de = {
   "server.offline": "Sie sind offline",
   "language.auto": "Automatisch erkennen",
   "action.copy": "Kopieren",
-  "action.download": "Herunterladen",
+  "action.download": "Speichern",
   "action.undo": "Rückgängig",
   "action.again": "Erneut versuchen",
   "action.cancel": "Abbrechen",
@@ -80,7 +80,7 @@ export const de = {
   "live.to_now": "Zum neuesten Text",
   "live.clear": "Leeren",
   "live.unsaved":
-    "Nicht im Archiv: Dieser Text liegt nur in diesem Browser, bis Sie ihn kopieren, herunterladen oder leeren.",
+    "Nicht im Archiv: Dieser Text liegt nur in diesem Browser, bis Sie ihn kopieren, speichern oder leeren.",
   "unsaved.title": "Nicht gespeicherte Transkripte",
   "unsaved.of": "Nicht gespeichertes Transkript vom {when}",
   "unsaved.where": "Nur in diesem Browser gespeichert, bis Sie es wiederherstellen oder verwerfen.",
