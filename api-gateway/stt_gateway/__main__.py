@@ -4,13 +4,10 @@ import asyncio
 import contextlib
 import logging
 import socket
-import sys
 from collections.abc import Iterator
 
-import redis
 import structlog
 import uvicorn
-import uvloop
 
 from stt_gateway.app import create_app
 from stt_gateway.authorize import Authorize
@@ -19,6 +16,7 @@ from stt_gateway.http.open_files import raise_soft_limit, soft_limit
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.engine import database_url
 from stt_gateway.ws.protocol import FastWebSocketProtocol
+from stt_shared.contracts.services import ServiceName
 from stt_shared.process import gc
 from stt_shared.process.folders import note_of_former_store
 from stt_shared.process.listening import BACKLOG, drop_dead_peers
@@ -26,6 +24,8 @@ from stt_shared.process.logging import set_up_logging
 from stt_shared.process.settings import load_settings
 from stt_shared.process.tasks import cancel_and_wait, stop_signal
 from stt_shared.redis.client import wait_until_ready
+from stt_shared.redis.outage import UNREACHABLE
+from stt_shared.work.service import exit_with_error, run_process
 
 _log = structlog.get_logger()
 
@@ -108,11 +108,11 @@ def main() -> None:
     The status is 0 after a signal, 1 when Redis, the address or the spool folder cannot be used, 2 for a bad setting.
     """
     settings = load_settings(GatewaySettings)
-    set_up_logging("gateway", settings.log_level)
+    set_up_logging(ServiceName.GATEWAY, settings.log_level)
     try:
         database_url(settings.database_url, settings.data_dir)
     except ValueError as error:
-        _exit(str(error), code=2)
+        exit_with_error(str(error), code=2)
     uses_default = settings.database_url is None and "data_dir" not in settings.model_fields_set
     if uses_default and (note := note_of_former_store()):
         _log.warning("transcripts found elsewhere", cause=note)
@@ -120,17 +120,13 @@ def main() -> None:
         raise_soft_limit()
     except (OSError, ValueError) as error:
         _log.warning("open files limit not raised", limit=soft_limit(), cause=str(error))
-    try:
-        uvloop.run(run(settings))
-    except (redis.ConnectionError, redis.TimeoutError) as error:
-        _exit(f"Redis at REDIS_URL cannot be used: {error}")
-    except OSError as error:
-        _exit(f"cannot serve on {settings.host}:{settings.port} with spool folder {settings.spool_dir}: {error}")
 
+    def describe(error: Exception) -> str:
+        if isinstance(error, UNREACHABLE):
+            return f"Redis at REDIS_URL cannot be used: {error}"
+        return f"cannot serve on {settings.host}:{settings.port} with spool folder {settings.spool_dir}: {error}"
 
-def _exit(message: str, code: int = 1) -> None:
-    print(f"error: {message}", file=sys.stderr)  # noqa: T201
-    raise SystemExit(code)
+    run_process(run(settings), fatal=(OSError,), describe=describe)
 
 
 if __name__ == "__main__":

@@ -29,12 +29,12 @@ from stt_gateway.store.migrating import migrate
 from stt_gateway.store.sql_store import SqlTranscriptStore
 from stt_gateway.store.writer import StoreWriter
 from stt_gateway.ws import legacy, stream, viewer
-from stt_shared.process.clock import wall_ms
-from stt_shared.process.tasks import LoopMonitor, cancel_and_wait
+from stt_shared.contracts.services import ServiceName
+from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.client import wait_until_ready
 from stt_shared.streams.bus import Bus
-from stt_shared.streams.replicas import ReplicaStatus
-from stt_shared.work.heartbeat import Heartbeat, new_replica_id
+from stt_shared.work.heartbeat import Heartbeat
+from stt_shared.work.service import Figures, ReplicaState
 
 
 @contextlib.asynccontextmanager
@@ -110,27 +110,15 @@ def _add_middleware(app: FastAPI, settings: GatewaySettings) -> None:
 async def _running_context(settings: GatewaySettings, authorize: Authorize) -> AsyncIterator[GatewayContext]:
     """Provide the services of the routes, with the background tasks that belong to them."""
     settings.spool_dir.mkdir(parents=True, exist_ok=True)
-    loop_monitor = LoopMonitor()
-    monitoring = asyncio.create_task(loop_monitor.run(), name="loop monitor")
-    replica_id = new_replica_id("gateway")
-    started_ms = int(wall_ms())
-
-    def status() -> ReplicaStatus:
-        return ReplicaStatus(
-            id=replica_id,
-            service="gateway",
-            state=context.state,
-            started_ms=started_ms,
-            detail=context.detached.detail,
-        )
-
+    replica = ReplicaState(ServiceName.GATEWAY, loop_stall_s=settings.health_stall_s)
+    monitoring = asyncio.create_task(replica.loop_monitor.run(), name="loop monitor")
     try:
         await wait_until_ready(settings.redis_url, settings.redis_wait_s)
-        async with transcript_store(settings) as store, Bus.connect(settings.redis_url, replica_id) as bus:
+        async with transcript_store(settings) as store, Bus.connect(settings.redis_url, replica.id) as bus:
             detached = DetachedSessions(settings.resume_window_s)
             context = GatewayContext(
                 settings,
-                replica_id,
+                replica,
                 authorize,
                 bus,
                 Admission(bus, detached),
@@ -138,9 +126,10 @@ async def _running_context(settings: GatewaySettings, authorize: Authorize) -> A
                 RetryAfter(random.random),
                 detached,
                 store,
-                loop_monitor,
-                Heartbeat(settings.redis_url, replica_id, status, generate_latest),
+                Heartbeat(settings.redis_url, replica.id, replica.status, generate_latest),
             )
+            replica.figures = lambda: Figures(detail=context.detached.detail)
+            replica.starting = ""
             context.heartbeat.start()
             try:
                 async with _background_tasks(context):
@@ -155,11 +144,11 @@ async def _running_context(settings: GatewaySettings, authorize: Authorize) -> A
 async def _background_tasks(context: GatewayContext) -> AsyncIterator[None]:
     """Run what a gateway does besides serving clients."""
     settings = context.settings
-    writer = StoreWriter(context.bus, context.store, context.replica_id, settings.transcript_retention_days)
+    writer = StoreWriter(context.bus, context.store, context.replica.id, settings.transcript_retention_days)
     tasks = [
         asyncio.create_task(writer.run(), name="store writer"),
         asyncio.create_task(writer.purge(), name="store purge"),
-        asyncio.create_task(context.detached.serve(context.bus, context.replica_id), name="detached sessions"),
+        asyncio.create_task(context.detached.serve(context.bus, context.replica.id), name="detached sessions"),
     ]
     try:
         yield

@@ -17,9 +17,9 @@ from stt_gateway.store.interface import TranscriptStore
 from stt_shared.contracts.conversation import utterance_from
 from stt_shared.contracts.errors import ErrorKind
 from stt_shared.process.clock import monotonic_ms
-from stt_shared.process.tasks import LoopMonitor
 from stt_shared.streams.bus import Bus
 from stt_shared.work.heartbeat import Heartbeat
+from stt_shared.work.service import ReplicaState
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class GatewayContext:
     """Shared parts; created when the app starts and stored in ``app.state.context``."""
 
     settings: GatewaySettings
-    replica_id: str
+    replica: ReplicaState
     authorize: Authorize
     bus: Bus
     admission: Admission
@@ -35,7 +35,6 @@ class GatewayContext:
     retry_after: RetryAfter
     detached: DetachedSessions
     store: TranscriptStore
-    loop_monitor: LoopMonitor
     heartbeat: Heartbeat
     sessions: set[Session] = field(default_factory=set)
     """Sessions that have a connection at this gateway."""
@@ -51,11 +50,6 @@ class GatewayContext:
     def live_utterances(self) -> Fanout:
         """Fan-out of utterances that are still being spoken, for the same conversations."""
         return Fanout(self.bus)
-
-    @property
-    def state(self) -> str:
-        """State that the gateway's heartbeat reports."""
-        return "stalled" if self.loop_monitor.blocked_s > self.settings.health_stall_s else "ready"
 
     def retry_after_s(self, kind: ErrorKind) -> float | None:
         """Return how many seconds a client refused with this kind of error should wait; None if waiting cannot help.

@@ -1,12 +1,9 @@
 """Entry point of ``python -m stt_transcriber``."""
 
-import sys
-
-import redis
-import uvloop
-
+from stt_shared.contracts.services import ServiceName
 from stt_shared.process.logging import set_up_logging
 from stt_shared.process.settings import load_settings
+from stt_shared.work.service import run_process
 from stt_transcriber.app import run
 from stt_transcriber.engines.base import EngineError
 from stt_transcriber.models.store import ModelError
@@ -16,12 +13,8 @@ from stt_transcriber.settings import TranscriberSettings
 def main() -> None:
     """Run the service; exit with 0 after a signal, 1 when Redis or the model is unusable, 2 for an invalid setting."""
     settings = load_settings(TranscriberSettings)
-    set_up_logging("transcriber", settings.log_level)
-    try:
-        uvloop.run(run(settings))
-    except (redis.ConnectionError, redis.TimeoutError, EngineError, ModelError) as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        raise SystemExit(1) from None
+    set_up_logging(ServiceName.TRANSCRIBER, settings.log_level)
+    run_process(run(settings), fatal=(EngineError, ModelError))
 
 
 if __name__ == "__main__":

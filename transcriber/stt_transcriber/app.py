@@ -1,20 +1,17 @@
-"""Service process of the transcriber: creates its parts and runs them."""
+"""Service process of the transcriber: its engine, its workers and what it reports."""
 
 import asyncio
+import contextlib
+from functools import partial
 
 import structlog
-from prometheus_client import generate_latest
 
-from stt_shared.process import gc
-from stt_shared.process.clock import wall_ms
-from stt_shared.process.tasks import LoopMonitor, cancel_and_wait, stop_signal
-from stt_shared.redis.client import wait_until_ready
+from stt_shared.contracts.services import ServiceName
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
-from stt_shared.streams.replicas import ReplicaStatus
 from stt_shared.work.crash_guard import CrashGuard
-from stt_shared.work.heartbeat import Heartbeat, new_replica_id
 from stt_shared.work.rebalance import keep_balanced
+from stt_shared.work.service import Figures, ReplicaState, Workers, run_replica
 from stt_shared.work.stage import JOBS, SESSIONS, StageWorker
 from stt_transcriber.core.schedule.pacing import draft_ms
 from stt_transcriber.decode.measuring import keep_measured, measure_first
@@ -31,45 +28,28 @@ from stt_transcriber.vad.models import load_vad
 
 _log = structlog.get_logger()
 
-LOOP_STALL_S = 5.0
 MAX_JOBS_CUT = 4
 
 
-class Status:
-    """State of this process as its heartbeat reports it; read in the heartbeat's thread."""
+class _Report:
+    """Figures of this replica; its parts are set once they exist."""
 
-    def __init__(self, settings: TranscriberSettings, replica_id: str, watch: LoopMonitor) -> None:
+    def __init__(self, settings: TranscriberSettings) -> None:
         self._settings = settings
-        self._id = replica_id
-        self._watch = watch
-        self._started_ms = int(wall_ms())
         self.engine: Engine | None = None
         self.pool: ModelPool | None = None
-        self.stage: StageWorker | None = None
+        self.sessions: StageWorker | None = None
         self.live: LiveWorker | None = None
         self.places = 0
-        self.draining = False
 
-    def describe(self) -> ReplicaStatus:
-        """Return the current state; `stalled` when a decode runs for too long or the event loop is blocked."""
-        state, reason = "ready", ""
+    def figures(self) -> Figures:
+        """Return the current figures; the replica is stalled when a decode runs for too long."""
         decode_s = self.pool.longest_running_s if self.pool else 0.0
-        if self.engine is None or self.stage is None:
-            state, reason = "starting", "loading the model"
-        elif self._watch.blocked_s > LOOP_STALL_S:
-            state, reason = "stalled", f"the event loop has stood still for {self._watch.blocked_s:.0f} s"
-        elif decode_s > self._settings.stall_after_s:
-            state, reason = "stalled", f"a decode has been running for {decode_s:.0f} s"
-        elif self.draining:
-            state, reason = "draining", "stopping"
-        return ReplicaStatus(
-            id=self._id,
-            service="transcriber",
-            state=state,
-            reason=reason,
-            started_ms=self._started_ms,
-            sessions=self.stage.running if self.stage else 0,
+        stalled = decode_s > self._settings.stall_after_s
+        return Figures(
+            sessions=self.sessions.running if self.sessions else 0,
             capacity=self._capacity(),
+            stall=f"a decode has been running for {decode_s:.0f} s" if stalled else "",
             detail={
                 "model": self._settings.whisper_model,
                 "engine": self.engine.name if self.engine else self._settings.whisper_engine,
@@ -87,104 +67,71 @@ class Status:
         That is the number it has when the model has no time for one more, but at least one: even a busy machine serves
         a single session.
         """
-        if self.stage is None or self.live is None or self.live.has_room:
+        if self.sessions is None or self.live is None or self.live.has_room:
             return self.places
-        return min(self.places, max(1, self.stage.running))
+        return min(self.places, max(1, self.sessions.running))
 
 
 async def run(settings: TranscriberSettings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises redis.ConnectionError or EngineError when it cannot start."""
-    stop = stop_signal()
-    await wait_until_ready(settings.redis_url, timeout_s=10.0)
-    replica_id = new_replica_id("transcriber")
-    watch = LoopMonitor()
-    status = Status(settings, replica_id, watch)
-    heartbeat = Heartbeat(settings.redis_url, replica_id, status.describe, generate_latest)
-    heartbeat.start()
-    watching = asyncio.create_task(watch.run(), name="loop watch")
-    try:
-        engine = await asyncio.to_thread(
-            load_engine,
-            settings.whisper_engine,
-            settings.whisper_model,
-            settings.models_dir,
-            device=settings.device,
-            compute_type=settings.compute_type,
-            workers=settings.workers(),
-            threads=settings.threads_per_worker(),
-            max_batch=settings.draft_batch,
-        )
-        status.engine = engine
-        new_vad = await asyncio.to_thread(load_vad, settings.vad)
-        policy = settings.policy()
-        speed = await asyncio.to_thread(measure_first, engine)
-        status.places = settings.max_sessions or speed.places
-        pool_of_threads = ModelPool(
+    """Serve until SIGTERM or SIGINT. Raises redis.ConnectionError, EngineError or ModelError when it cannot start."""
+    report = _Report(settings)
+    replica = ReplicaState(ServiceName.TRANSCRIBER, report.figures)
+    replica.starting = "loading the model"
+    await run_replica(replica, settings.redis_url, partial(_build, settings, report, replica.id))
+
+
+async def _build(
+    settings: TranscriberSettings, report: _Report, replica_id: str, bus: Bus, stack: contextlib.AsyncExitStack
+) -> Workers:
+    engine = report.engine = await asyncio.to_thread(_load_engine, settings)
+    new_vad = await asyncio.to_thread(load_vad, settings.vad)
+    speed = await asyncio.to_thread(measure_first, engine)
+    report.places = settings.max_sessions or speed.places
+    policy = settings.policy()
+    pool = report.pool = await stack.enter_async_context(
+        ModelPool(
             engine,
             min_interval_ms=policy.partial_interval_ms,
             max_interval_ms=policy.max_partial_interval_ms,
             draft_ms=draft_ms(speed.encode_ms),
         )
-        async with Bus.connect(settings.redis_url, replica_id) as bus, pool_of_threads as pool:
-            guard = CrashGuard(bus)
-            live = LiveWorker(LiveParts(bus, pool, new_vad, policy, settings.session_silence_s, guard))
-            cutter = FileCutter(bus, new_vad, policy, guard)
-            chunks = ChunkWorker(bus, pool, replica_id, settings.worker_concurrency, guard)
-            sessions = StageWorker(
-                bus,
-                SESSIONS,
-                stage=keys.STAGE_TRANSCRIBER,
-                replica_id=replica_id,
-                capacity=status.places,
-                handle=live.handle,
-                deletes=True,
-                may_move=live.may_move,
-            )
-            jobs = StageWorker(
-                bus,
-                JOBS,
-                stage=keys.STAGE_TRANSCRIBER,
-                replica_id=replica_id,
-                capacity=MAX_JOBS_CUT,
-                handle=cutter.handle,
-                deletes=True,
-            )
-            status.pool, status.stage, status.live = pool, sessions, live
-            gc.freeze_gc()
-            _log.info(
-                "ready",
-                replica=replica_id,
-                model=engine.model,
-                engine=engine.name,
-                workers=engine.parallel,
-                places=status.places,
-            )
+    )
+    guard = CrashGuard(bus)
+    live = report.live = LiveWorker(LiveParts(bus, pool, new_vad, policy, settings.session_silence_s, guard))
+    cutter = FileCutter(bus, new_vad, policy, guard)
+    chunks = ChunkWorker(bus, pool, replica_id, settings.worker_concurrency, guard)
+    stage = partial(StageWorker, bus, stage=keys.STAGE_TRANSCRIBER, replica_id=replica_id, deletes=True)
+    sessions = report.sessions = stage(SESSIONS, capacity=report.places, handle=live.handle, may_move=live.may_move)
+    jobs = stage(JOBS, capacity=MAX_JOBS_CUT, handle=cutter.handle)
 
-            def resize(places: int) -> None:
-                if not settings.max_sessions:
-                    status.places = places
-                    sessions.resize(places)
+    def resize(places: int) -> None:
+        if not settings.max_sessions:
+            report.places = places
+            sessions.resize(places)
 
-            balance = keep_balanced(bus, sessions, replica_id, "transcriber")
-            intake = [
-                asyncio.create_task(work, name=name)
-                for name, work in (
-                    ("sessions", sessions.run()),
-                    ("jobs", jobs.run()),
-                    ("chunks", chunks.run()),
-                    ("balance", balance),
-                    ("memory", keep_trimmed()),
-                    ("speed", keep_measured(pool, speed, resize)),
-                )
-            ]
-            stopping = asyncio.create_task(stop.wait(), name="stop signal")
-            done, _ = await asyncio.wait({*intake, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            status.draining = True
-            await cancel_and_wait(*(task for task in (*intake, stopping) if task not in done))
-            _log.info("draining", sessions=sessions.running, jobs=jobs.running, chunks=chunks.running)
-            await asyncio.gather(sessions.hand_over(), jobs.hand_over(), chunks.drain(0))
-            for task in done - {stopping}:
-                task.result()
-    finally:
-        await cancel_and_wait(watching)
-        heartbeat.stop()
+    _log.info("model loaded", model=engine.model, engine=engine.name, workers=engine.parallel, places=report.places)
+    return Workers(
+        intake={
+            "sessions": sessions.run(),
+            "jobs": jobs.run(),
+            "chunks": chunks.run(),
+            "balance": keep_balanced(bus, sessions, replica_id, ServiceName.TRANSCRIBER),
+            "memory": keep_trimmed(),
+            "speed": keep_measured(pool, speed, resize),
+        },
+        hand_over=lambda: asyncio.gather(sessions.hand_over(), jobs.hand_over(), chunks.drain(0)),
+        in_hand=lambda: {"sessions": sessions.running, "jobs": jobs.running, "chunks": chunks.running},
+    )
+
+
+def _load_engine(settings: TranscriberSettings) -> Engine:
+    return load_engine(
+        settings.whisper_engine,
+        settings.whisper_model,
+        settings.models_dir,
+        device=settings.device,
+        compute_type=settings.compute_type,
+        workers=settings.workers(),
+        threads=settings.threads_per_worker(),
+        max_batch=settings.draft_batch,
+    )

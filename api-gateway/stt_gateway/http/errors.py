@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import redis
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -15,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from stt_gateway.context import context_of
 from stt_shared.contracts.errors import SttError
 from stt_shared.process.metrics import ERRORS_TOTAL
+from stt_shared.redis.outage import UNREACHABLE, unavailable
 
 _log = structlog.get_logger()
 
@@ -39,8 +39,8 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(SttError, _refused)
     app.add_exception_handler(HTTPException, _not_routed)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(redis.ConnectionError, _redis_unavailable)
-    app.add_exception_handler(redis.TimeoutError, _redis_unavailable)
+    for error in UNREACHABLE:
+        app.add_exception_handler(error, _redis_unavailable)
     app.add_exception_handler(ClientDisconnect, _disconnected)
     app.add_exception_handler(Exception, _failed)
 
@@ -68,7 +68,7 @@ async def _invalid(_: Request, error: Exception) -> Response:
 
 async def _redis_unavailable(request: Request, error: Exception) -> Response:
     _log.warning("request refused: redis unavailable", cause=str(error))
-    return await _refused(request, SttError("unavailable", "the store does not answer; try again"))
+    return await _refused(request, unavailable("try again"))
 
 
 async def _disconnected(_: Request, __: Exception) -> Response:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 
-import redis
 import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -12,7 +11,8 @@ from prometheus_client import Counter, generate_latest
 from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.core.operation.exposition import ReplicaText, merged
 from stt_gateway.core.operation.health import NEARLY_FULL, health_view, is_nearly_full
-from stt_shared.redis.cluster import as_cluster
+from stt_shared.contracts.services import ServiceName
+from stt_shared.redis.outage import REDIS_ERRORS, UNREACHABLE
 from stt_shared.streams.replicas import ReplicaStatus
 
 _log = structlog.get_logger()
@@ -33,9 +33,9 @@ async def health(request: Request) -> JSONResponse:
     """Return the state of each service; 503 when no live session could be served."""
     context = context_of(request)
     replicas = await _replicas(context)
-    gateway_state = context.state
+    gateway_state = context.replica.status().state
     if replicas is not None and gateway_state == "ready":
-        gateway_state = "ready" if context.replica_id in {replica.id for replica in replicas} else "missing"
+        gateway_state = "ready" if context.replica.id in {replica.id for replica in replicas} else "missing"
     view = health_view(replicas, gateway_state, await _redis_state(context))
     return JSONResponse(view, 503 if view["status"] == "unhealthy" else 200)
 
@@ -56,11 +56,11 @@ async def legacy_healthcheck() -> PlainTextResponse:
 async def metrics(request: Request) -> Response:
     """Return the Prometheus text of this gateway and of every living replica; unreadable texts are left out."""
     context = context_of(request)
-    texts = [ReplicaText("gateway", context.replica_id, generate_latest().decode())]
-    replicas = [replica for replica in await _replicas(context) or [] if replica.id != context.replica_id]
+    texts = [ReplicaText(ServiceName.GATEWAY, context.replica.id, generate_latest().decode())]
+    replicas = [replica for replica in await _replicas(context) or [] if replica.id != context.replica.id]
     try:
         others = await context.bus.replicas.metrics(replicas)
-    except (redis.ConnectionError, redis.TimeoutError) as error:
+    except UNREACHABLE as error:
         _log.warning("replica metrics not read", cause=str(error))
         others = {}
     texts += [
@@ -83,7 +83,7 @@ async def _replicas(context: GatewayContext) -> list[ReplicaStatus] | None:
     try:
         async with asyncio.timeout(REDIS_ANSWER_S):
             return await context.bus.replicas.living()
-    except (redis.ConnectionError, redis.TimeoutError, TimeoutError):
+    except (*UNREACHABLE, TimeoutError):
         return None
 
 
@@ -91,10 +91,9 @@ async def _redis_state(context: GatewayContext) -> str:
     """Return whether Redis accepts writes, according to the heartbeat, and whether it is about to refuse them."""
     if context.heartbeat.trouble:
         return context.heartbeat.trouble
-    if as_cluster(context.bus.client) is None:
-        # INFO may be forbidden to this user, and each node of a cluster would give its own answer.
-        with contextlib.suppress(redis.RedisError, TimeoutError):
-            async with asyncio.timeout(REDIS_ANSWER_S):
-                if is_nearly_full(await context.bus.client.info("memory")):
-                    return NEARLY_FULL
+    # INFO may be forbidden to this user.
+    with contextlib.suppress(*REDIS_ERRORS, TimeoutError):
+        async with asyncio.timeout(REDIS_ANSWER_S):
+            if is_nearly_full(await context.bus.memory_info()):
+                return NEARLY_FULL
     return "connected"

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import msgspec
-import redis
 import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
@@ -25,6 +24,7 @@ from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import iso_timestamp
 from stt_shared.contracts.jobs import JobConfig, JobError, JobResult, JobStatus, JobView
 from stt_shared.process.clock import wall_ms
+from stt_shared.redis.outage import UNREACHABLE
 from stt_shared.streams import keys
 from stt_shared.streams.jobs import NewJob
 
@@ -53,7 +53,7 @@ async def post_job(request: Request) -> Response:
         wishes = job_request([*query_of(request), *received.fields])
         model = await services.admission.check_file(wishes.language, wishes.task)
         known = await _known(services, received.files, wishes, model) if key is None else None
-    except (SttError, redis.ConnectionError, redis.TimeoutError):
+    except (SttError, *UNREACHABLE):
         # The client learns that the request failed, so nothing is kept.
         _remove(settings.spool_dir, received.files)
         raise
@@ -177,7 +177,7 @@ async def watch_job(request: Request, job_id: str) -> Response:
             except SttError:
                 # The job was deleted: there is nothing more to send.
                 return
-            except (redis.ConnectionError, redis.TimeoutError) as error:
+            except UNREACHABLE as error:
                 _log.warning("redis unavailable, retrying", job_id=job_id, cause=str(error))
 
     return StreamingResponse(changes(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})

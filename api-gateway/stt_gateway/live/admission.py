@@ -2,10 +2,11 @@
 
 import asyncio
 
-from stt_gateway.core.operation.health import AUDIO_PROCESSOR, TRANSCRIBER, free_places, is_ready
+from stt_gateway.core.operation.health import free_places, is_ready
 from stt_gateway.core.requests.model_limits import check_model_can
 from stt_gateway.live.detached import DetachedSessions
 from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.services import ServiceName
 from stt_shared.contracts.session import MAX_UTTERANCE_S, SessionConfig, Task
 from stt_shared.process.clock import monotonic_ms
 from stt_shared.streams import keys
@@ -52,10 +53,10 @@ class Admission:
     @property
     def _has_place(self) -> bool:
         # Replicas report their load with a delay: sessions admitted since the list was read are not in it yet.
-        return free_places(self._replicas, TRANSCRIBER) > self._admitted
+        return free_places(self._replicas, ServiceName.TRANSCRIBER) > self._admitted
 
     async def _check_replicas(self, config: SessionConfig) -> None:
-        for service in (AUDIO_PROCESSOR, TRANSCRIBER):
+        for service in (ServiceName.AUDIO_PROCESSOR, ServiceName.TRANSCRIBER):
             if not is_ready(self._replicas, service):
                 raise SttError("no_worker", f"no {service} is ready; try again shortly")
         check_model_can(self._replicas, config.language, config.task)
@@ -80,7 +81,9 @@ class Admission:
         announced = [
             int(replica.detail["max_utterance_s"])
             for replica in self._replicas
-            if replica.service == TRANSCRIBER and replica.state == "ready" and "max_utterance_s" in replica.detail
+            if replica.service == ServiceName.TRANSCRIBER
+            and replica.state == "ready"
+            and "max_utterance_s" in replica.detail
         ]
         return min(announced, default=MAX_UTTERANCE_S)
 
@@ -92,7 +95,7 @@ class Admission:
         """
         await self._read_replicas()
         check_model_can(self._replicas, language, task)
-        models = {str(r.detail.get("model", "")) for r in self._replicas if r.service == TRANSCRIBER}
+        models = {str(r.detail.get("model", "")) for r in self._replicas if r.service == ServiceName.TRANSCRIBER}
         return models.pop() if len(models) == 1 else ""
 
     async def _read_replicas(self) -> None:

@@ -4,17 +4,16 @@ import asyncio
 import contextlib
 
 import msgspec
-import redis
 import structlog
 
 from stt_gateway.core.live.outbox import Outbox, outgoing
 from stt_gateway.dialects.base import Dialect
 from stt_gateway.live.client_socket import CLOSE_DONE, CLOSE_SLOW_READER, ClientSocket, SlowReader
-from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import Done, Error, Ready, decode_event
 from stt_shared.process.clock import monotonic_ms
 from stt_shared.process.metrics import ERRORS_TOTAL, StageTimings
 from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.redis.outage import UNREACHABLE, Outage
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.ownership import Ownership
 
@@ -22,7 +21,7 @@ _log = structlog.get_logger()
 
 MAX_WAITING = 256
 """Events that may wait for a slow client; the rest wait in Redis."""
-REDIS_PATIENCE_MS = 10_000.0
+REDIS_PATIENCE_S = 10.0
 
 
 class EventSender:
@@ -76,12 +75,12 @@ class EventSender:
             await cancel_and_wait(reading, writing)
 
     async def _read(self) -> None:
-        lost_since_ms: float | None = None
+        outage = Outage(patience_s=REDIS_PATIENCE_S, retry_s=0.1)
         while True:
             try:
                 async with contextlib.aclosing(self._reader.items()) as items:  # type: ignore[type-var]
                     async for item in items:
-                        lost_since_ms = None
+                        outage.end()
                         if item is None:
                             continue
                         event = outgoing(item.body, monotonic_ms())
@@ -92,11 +91,8 @@ class EventSender:
                         self._arrived.set()
                         if event.head.type in ("done", "error"):
                             return
-            except (redis.ConnectionError, redis.TimeoutError) as error:
-                lost_since_ms = lost_since_ms or monotonic_ms()
-                if monotonic_ms() - lost_since_ms > REDIS_PATIENCE_MS:
-                    raise SttError("unavailable", "the session's store does not answer; connect again") from error
-                await asyncio.sleep(0.1)
+            except UNREACHABLE as error:
+                await outage.wait(error)
 
     async def _write(self) -> int:
         render_event = self._dialect.render_event

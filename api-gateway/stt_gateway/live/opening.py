@@ -13,6 +13,7 @@ from stt_gateway.live.session import Session
 from stt_gateway.settings import GatewaySettings
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import Ready
+from stt_shared.contracts.services import ServiceName
 from stt_shared.contracts.session import AUDIO_RATE_HZ, SessionConfig, decode_config, encode_json
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import SESSIONS_TOTAL
@@ -58,7 +59,7 @@ class SessionOpener:
         rebuilt = resume is not None and not resume.is_opening
         session = Session(self._bus, owner, config, self._settings, had_audio=rebuilt)
         await self._bus.sessions.enqueue(owner)
-        SESSIONS_TOTAL.labels("gateway").inc()
+        SESSIONS_TOTAL.labels(ServiceName.GATEWAY).inc()
         _log.info("session opened", session_id=session_id, epoch=epoch, supersedes=opened.replaces)
         return session, session.ready(token, None if resume is None else False, start.event, self._max_utterance_s)
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import msgspec
-import redis
 import structlog
 
 from stt_gateway.store.interface import Kind, State, Transcript, TranscriptStore, Utterance
@@ -21,6 +20,7 @@ from stt_shared.contracts.jobs import JobConfig, JobResult, JobSegment, JobWord
 from stt_shared.contracts.text import join_texts
 from stt_shared.process.clock import wall_ms
 from stt_shared.redis.client import BLOCK_MS
+from stt_shared.redis.outage import REDIS_ERRORS
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.work.queue import WorkQueue
@@ -77,7 +77,7 @@ class StoreWriter:
                     for item in await self._next():
                         await self._take(item)
                     await self._write_due()
-            except redis.RedisError as error:
+            except REDIS_ERRORS as error:
                 _log.warning("redis failed, retrying", cause=str(error))
                 await asyncio.sleep(RETRY_S)
             except Exception:
@@ -116,7 +116,7 @@ class StoreWriter:
                 await self._keep_utterance(told)
             else:
                 await self._keep_job(told)
-        except redis.RedisError:
+        except REDIS_ERRORS:
             raise
         except Exception:
             # Any failure of one entry is caught here so that the others need not wait; it stays pending and is retried.

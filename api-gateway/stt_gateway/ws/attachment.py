@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import redis
 import structlog
 
 from stt_gateway.context import GatewayContext
@@ -21,6 +20,7 @@ from stt_shared.contracts.errors import SttError
 from stt_shared.process.clock import monotonic_ms
 from stt_shared.process.cpus import usable_cpus
 from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.redis.outage import UNREACHABLE
 
 _log = structlog.get_logger()
 
@@ -154,7 +154,7 @@ class Attachment:
                 session.framer.join(joined_ms(context.settings.frame_ms, len(context.sessions), CORES))
                 try:
                     await session.check(self._sender.last_sent_ms)
-                except (redis.ConnectionError, redis.TimeoutError) as error:
+                except UNREACHABLE as error:
                     # The tasks that write and read for the session decide when the outage has lasted too long.
                     _log.warning("session not checked", session_id=session.id, cause=str(error))
                 if session.waits_for_room and self._client.is_lost():

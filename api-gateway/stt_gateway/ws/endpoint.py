@@ -3,7 +3,6 @@
 import contextlib
 from typing import Protocol
 
-import redis
 import structlog
 from starlette.websockets import WebSocket
 
@@ -11,6 +10,7 @@ from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.live.client_socket import CLOSE_SLOW_READER, ClientGone, ClientSocket, SlowReader
 from stt_shared.contracts.errors import SttError
 from stt_shared.process.metrics import ERRORS_TOTAL
+from stt_shared.redis.outage import UNREACHABLE, unavailable
 
 _log = structlog.get_logger()
 
@@ -66,9 +66,9 @@ async def _send_error(client: ClientSocket, handler: Handler, error: SttError, c
 def _as_stt_error(error: Exception, handler: Handler) -> SttError:
     if isinstance(error, SttError):
         return error
-    if isinstance(error, redis.ConnectionError | redis.TimeoutError):
+    if isinstance(error, UNREACHABLE):
         _log.warning("connection refused: redis unavailable", session_id=handler.session_id, cause=str(error))
-        return SttError("unavailable", "the store does not answer; connect again")
+        return unavailable()
     # The only catch-all of the connections: no traceback may reach a client, no other connection may suffer.
     _log.error("connection failed", session_id=handler.session_id, exc_info=error)
     return SttError("internal", "internal server error; connect again")

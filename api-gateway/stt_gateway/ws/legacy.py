@@ -6,7 +6,6 @@ last two minutes on connection and every ten seconds. ``GET /api/stt/healthcheck
 
 import asyncio
 
-import redis
 import structlog
 from fastapi import APIRouter, WebSocket
 
@@ -19,6 +18,7 @@ from stt_gateway.ws.viewer import read_until_gone
 from stt_shared.contracts.errors import SttError
 from stt_shared.process.clock import wall_ms
 from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.redis.outage import UNREACHABLE
 from stt_shared.streams.bus import Bus
 
 _log = structlog.get_logger()
@@ -79,7 +79,7 @@ async def _recent_utterances(bus: Bus) -> str | None:
     """Return the list as JSON; None when Redis does not answer."""
     try:
         newest = await bus.conversations.newest(CONVERSATION, 500)
-    except (redis.ConnectionError, redis.TimeoutError) as error:
+    except UNREACHABLE as error:
         _log.warning("legacy viewers waiting: redis unavailable", cause=str(error))
         return None
     return utterance_list(one for one in reversed(newest) if one.spoken_ms >= wall_ms() - WINDOW_MS)

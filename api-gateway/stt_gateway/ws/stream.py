@@ -5,7 +5,6 @@ import contextlib
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 
-import redis
 import structlog
 from fastapi import APIRouter, WebSocket
 
@@ -24,8 +23,10 @@ from stt_gateway.ws.endpoint import serve
 from stt_gateway.ws.message_reader import ID_RULE, MessageReader
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import Error, Ready
+from stt_shared.contracts.services import ServiceName
 from stt_shared.process.clock import monotonic_ms
 from stt_shared.process.metrics import SESSIONS
+from stt_shared.redis.outage import UNREACHABLE, unavailable
 from stt_shared.streams.keys import is_valid_id
 
 _log = structlog.get_logger()
@@ -60,7 +61,7 @@ class StreamConnection:
 
     async def run(self, client: ClientSocket) -> int:
         """Serve the client until its session ends; return the close code."""
-        with SESSIONS.labels("gateway").track_inprogress():
+        with SESSIONS.labels(ServiceName.GATEWAY).track_inprogress():
             return await self._serve(client)
 
     def render_error(self, error: SttError, retry_after_s: float | None) -> str | bytes | None:
@@ -174,6 +175,6 @@ def _opening() -> Iterator[None]:
     """Turn an outage of Redis into the error of a session that could not be opened."""
     try:
         yield
-    except (redis.ConnectionError, redis.TimeoutError) as error:
+    except UNREACHABLE as error:
         _log.warning("session not opened: redis unavailable", cause=str(error))
-        raise SttError("unavailable", "the session's store does not answer; connect again") from error
+        raise unavailable() from error

@@ -13,6 +13,7 @@ from stt_audio.live.progress import Progress
 from stt_audio.pcm_writer import UNSERVED_S, OwnershipLost, PcmWriter, Unserved, WriteHole
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.frames import Frame, FrameKind, StreamError
+from stt_shared.contracts.services import ServiceName
 from stt_shared.process.metrics import SESSIONS, SESSIONS_TOTAL
 from stt_shared.redis.outage import REDIS_ERRORS, UNREACHABLE, until_answered
 from stt_shared.streams.bus import Bus
@@ -22,8 +23,6 @@ from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.stage import Assignment
 
 _log = structlog.get_logger()
-
-SERVICE = "audio-processor"
 
 
 class LiveSessions:
@@ -43,8 +42,8 @@ class LiveSessions:
 
     async def handle(self, assignment: Assignment) -> None:
         """Decode one session until its STOP, its end or the loss of its ownership."""
-        SESSIONS_TOTAL.labels(SERVICE).inc()
-        with SESSIONS.labels(SERVICE).track_inprogress(), contextlib.suppress(OwnershipLost):
+        SESSIONS_TOTAL.labels(ServiceName.AUDIO_PROCESSOR).inc()
+        with SESSIONS.labels(ServiceName.AUDIO_PROCESSOR).track_inprogress(), contextlib.suppress(OwnershipLost):
             state = SessionState.read(assignment.fields)
             writer = PcmWriter(self._bus, assignment.owner, seq=state.pcm_seq, unserved_s=UNSERVED_S)
             try:

@@ -2,12 +2,10 @@
 
 import contextlib
 
-import redis
-
 from stt_cli.errors import CliError
 from stt_cli.up.embedded_redis import EmbeddedRedis, EmbeddedRedisError
 from stt_shared.redis.client import check_usable
-from stt_shared.redis.outage import redis_state
+from stt_shared.redis.outage import REDIS_ERRORS, redis_state
 
 
 def open_server(url: str | None, stack: contextlib.ExitStack) -> tuple[EmbeddedRedis | None, str]:
@@ -27,7 +25,7 @@ def open_server(url: str | None, stack: contextlib.ExitStack) -> tuple[EmbeddedR
         check_usable(url)
     except ValueError as error:
         raise CliError(f"REDIS_URL: {error}", exit_code=2) from None
-    except redis.RedisError as error:
+    except REDIS_ERRORS as error:
         reason = str(error).rstrip(".")
         cannot = "cannot reach" if redis_state(error) == "unreachable" else "cannot use"
         raise CliError(f"{cannot} Redis at {without_password(url)}: {reason}; check REDIS_URL") from None

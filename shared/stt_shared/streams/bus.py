@@ -1,12 +1,14 @@
 """The bus between all services: typed owners of all state in Redis, and its channels."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 from redis.asyncio import Redis
 
 from stt_shared.redis.channels import ChannelHub
 from stt_shared.redis.client import connect
+from stt_shared.redis.cluster import as_cluster
 from stt_shared.redis.cluster_pipeline import new_pipeline
 from stt_shared.redis.pipeline import Pipeline
 from stt_shared.streams import keys
@@ -32,6 +34,10 @@ class Bus:
         self.transcripts = TranscriptQueue(self.pipeline)
         self.conversations = ConversationStreams(self.pipeline, channels, self.transcripts)
         self.replicas = Replicas(client)
+
+    async def memory_info(self) -> Mapping[str, Any]:
+        """Return Redis' own figures of its memory; none on a cluster, each node of which has its own."""
+        return {} if as_cluster(self.client) else await self.client.info("memory")
 
     @classmethod
     @contextlib.asynccontextmanager

@@ -48,7 +48,7 @@ async def engine(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 
     monkeypatch.setattr(app, "load_engine", load)
     stop = asyncio.Event()
-    monkeypatch.setattr(app, "stop_signal", lambda: stop)
+    monkeypatch.setattr("stt_shared.work.service.stop_signal", lambda: stop)
     monkeypatch.setattr("stt_transcriber.decode.measuring.MEASURE_EVERY_S", 0.1)
     monkeypatch.setattr("stt_transcriber.core.schedule.speed.WINDOW_MS", 2500.0)
     running = asyncio.create_task(app.run(TranscriberSettings(redis_url=redis_url, vad="rms")))

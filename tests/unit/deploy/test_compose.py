@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from stt_audio.settings import AudioSettings
+from stt_shared.contracts.services import ServiceName
 
 pytestmark = pytest.mark.unit
 
@@ -189,12 +190,12 @@ def test_the_build_context_holds_what_the_dockerfiles_copy_and_little_else() -> 
 def test_a_health_check_asks_for_the_name_that_the_service_gives_itself(service: str) -> None:
     asked = re.search(r'"stt_shared.work.healthcheck", "([\w-]+)"', final_stage(service))
     assert asked is not None
-    names = [
-        name
+    names = {
+        ServiceName[name].value
         for path in (ROOT / service).rglob("*.py")
-        for name in re.findall(r'^SERVICE = "([\w-]+)"|new_replica_id\("([\w-]+)"\)', path.read_text(), re.MULTILINE)
-    ]
-    assert {name for pair in names for name in pair if name} == {asked.group(1)}
+        for name in re.findall(r"ReplicaState\(ServiceName\.(\w+)", path.read_text())
+    }
+    assert names == {asked.group(1)}
 
 
 def test_without_an_engine_nothing_is_tried_and_a_line_says_so(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Live sessions of this replica."""
 
+from stt_shared.contracts.services import ServiceName
 from stt_shared.process.clock import monotonic_ms
 from stt_shared.process.metrics import SESSIONS, SESSIONS_TOTAL
 from stt_shared.work.stage import Assignment
@@ -41,8 +42,8 @@ class LiveWorker:
         """Run one session. Returns when it is done, superseded or owned by another replica."""
         self._sessions += 1
         self._parts.pool.scheduler.sessions(self._sessions)
-        SESSIONS.labels("transcriber").inc()
-        SESSIONS_TOTAL.labels("transcriber").inc()
+        SESSIONS.labels(ServiceName.TRANSCRIBER).inc()
+        SESSIONS_TOTAL.labels(ServiceName.TRANSCRIBER).inc()
         runner = SessionRunner(self._parts, self, assignment)
         try:
             await runner.run()
@@ -53,4 +54,4 @@ class LiveWorker:
             self.set_speaking(runner, False)
             self._sessions -= 1
             self._parts.pool.scheduler.sessions(self._sessions)
-            SESSIONS.labels("transcriber").dec()
+            SESSIONS.labels(ServiceName.TRANSCRIBER).dec()

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-AUDIO_PROCESSOR = "audio-processor"
-TRANSCRIBER = "transcriber"
+from stt_shared.contracts.services import ServiceName
+
 NEARLY_FULL = "nearly_full"
 REDIS_SERVES = ("connected", NEARLY_FULL)
 NEARLY_FULL_SHARE = 0.8
@@ -57,7 +57,7 @@ def health_view(
     if replicas is None:
         redis_state = "unreachable"
     known = replicas or ()
-    audio, whisper = _service_state(known, AUDIO_PROCESSOR), _service_state(known, TRANSCRIBER)
+    audio, whisper = _service_state(known, ServiceName.AUDIO_PROCESSOR), _service_state(known, ServiceName.TRANSCRIBER)
     if redis_state not in REDIS_SERVES or audio != "ready" or whisper != "ready":
         status = "unhealthy"
     elif redis_state != "connected" or gateway_state != "ready" or any(replica.state == "stalled" for replica in known):

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from stt_gateway.core.operation.health import TRANSCRIBER, Replica
+from stt_gateway.core.operation.health import Replica
 from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.services import ServiceName
 from stt_shared.contracts.session import Task
 
 
@@ -14,7 +15,7 @@ def check_model_can(replicas: Sequence[Replica], language: str | None, task: Tas
     """
     known: set[str] = set()
     for replica in replicas:
-        if replica.service == TRANSCRIBER and replica.state == "ready":
+        if replica.service == ServiceName.TRANSCRIBER and replica.state == "ready":
             known.update(replica.detail.get("languages", ()))
     if not known:
         return
