@@ -184,7 +184,7 @@ async def test_without_marks_a_session_takes_its_neighbours_along(
         return set()
 
     monkeypatch.setattr(crash_guard.CrashGuard, "_named", nobody)
-    monkeypatch.setattr(crash_guard, "_held_against", lambda *_: [])
+    monkeypatch.setattr(crash_guard, "past_crashes", lambda *_: [])
     await said(redis_client, DEADLY, speech((0.5, 0), (3, LOUD), (1, 0), poison_at_s=2.0))
     await said(redis_client, CALM, LONG)
     await deaths(redis_client, redis_url, lambda: is_over(redis_client, DEADLY))
