@@ -12,7 +12,7 @@ from stt_shared.process.metrics import REFUSED_WRITES
 from stt_shared.redis.outage import until_answered
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import STAGE_TRANSCRIBER
-from stt_shared.streams.ownership import Ownership, WriteResult
+from stt_shared.streams.ownership import Ownership, OwnershipLost, WriteResult
 from stt_shared.streams.session_state import MAX_PCM_LOG_SAMPLES, DecoderPosition
 
 _log = structlog.get_logger()
@@ -20,10 +20,6 @@ _log = structlog.get_logger()
 UNSERVED_S = 60.0
 """Longest wait for room in a full log without a live transcriber. A live one detects a stalled session itself."""
 _LOOK_EVERY_MS = 2000.0
-
-
-class OwnershipLost(Exception):
-    """The session has ended or belongs to another replica: nothing more may be written or needs to be reported."""
 
 
 class WriteHole(Exception):

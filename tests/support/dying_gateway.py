@@ -39,7 +39,7 @@ def _acknowledge_at_once() -> None:
     async def eager(queue: WorkQueue, count: int, block_ms: int = 1000) -> list[WorkItem]:
         items = await take(queue, count, block_ms)
         for item in items:
-            assert queue._stream == keys.TRANSCRIPTS_WAITING
+            assert queue._stream in (keys.TRANSCRIPTS_WAITING, keys.JOBS_ENDED)
             await queue.done(item, delete=True)
         return items
 

@@ -275,7 +275,6 @@ async def end_job(client: Redis, job_id: str, text: str) -> None:
     bus, at = bus_on(client), keys.job_keys(job_id)
     epoch = (await client.hget(at.state, "epoch") or b"").decode()
     result = JobResult(text, "en", 2.0, [JobSegment(0, 0.0, 2.0, text, 0.9, [])])
-    await bus.transcripts.put("job", job_id.encode())
     await bus.jobs.finish(at, epoch, JobStatus.COMPLETED, result=msgspec.json.encode(result), now_ms=wall_ms())
 
 

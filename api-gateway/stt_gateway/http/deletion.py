@@ -8,15 +8,12 @@ import msgspec
 
 from stt_gateway.context import GatewayContext
 from stt_gateway.store.names import session_id_of, stored_id
-from stt_shared.contracts.jobs import JobConfig, JobStatus
 from stt_shared.process.clock import wall_ms
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 
 _PAGE = 256
 _ENDED = b"done"
-
-_decode_config = msgspec.json.Decoder(JobConfig).decode
 
 
 class _Speaker(msgspec.Struct):
@@ -32,34 +29,32 @@ async def erase_job(services: GatewayContext, job_id: str) -> bool:
 
     May be repeated when the store or Redis was unreachable.
     """
-    fields = await services.bus.sessions.all_fields(keys.job_keys(job_id))
-    status = fields.get(b"status")
-    if status is not None and not JobStatus(status.decode()).is_final:
+    state = await services.bus.jobs.state(job_id)
+    if state is not None and not state.status.is_final:
         return False
     # Delete from the store first: from here on, a writer that has already read the result stores nothing.
-    kept = await services.store.delete(job_id, wall_ms(), may_come=status is not None)
-    if status is None:
-        return kept
+    stored = await services.store.delete(job_id, wall_ms(), may_come=state is not None)
+    if state is None:
+        return stored
     # The audio-processor sweeps the files of jobs that it can find, and those of others only after a while.
-    spool_name = _decode_config(fields[b"config"]).spool_name
+    spool_name = state.config.spool_name
     if Path(spool_name).name == spool_name:
         await asyncio.to_thread((services.settings.spool_dir / spool_name).unlink, missing_ok=True)
-    at = keys.job_keys(job_id)
-    await services.bus.client.unlink(at.state, keys.job_parts(job_id), at.pcm_log, at.audio_log, at.results_log)
+    await services.bus.jobs.delete(job_id)
     return True
 
 
 async def erase_transcript(services: GatewayContext, id: str) -> bool:
     """Remove a stored transcript of a job or a live session; return False if there is none."""
-    kept = await services.store.get(id)
-    spoken = await services.store.session_utterances(id)
-    if spoken or (kept is not None and kept.kind == "live"):
+    stored = await services.store.get(id)
+    utterances = await services.store.session_utterances(id)
+    if utterances or (stored is not None and stored.kind == "live"):
         # Redis first: only the store knows which keys belong to the transcript.
-        names = {session_id_of(id), *([kept.title] if kept else [])}
+        names = {session_id_of(id), *([stored.title] if stored else [])}
         for session_id in names:
             await _erase_session(services.bus, session_id, id)
-        for conversation_id in {one.conversation_id for one in spoken}:
-            await _erase_spoken(services.bus, conversation_id, id)
+        for conversation_id in {one.conversation_id for one in utterances if one.conversation_id}:
+            await _erase_utterances(services.bus, conversation_id, id)
         return await services.store.delete(id, wall_ms())
     return await erase_job(services, id)
 
@@ -77,19 +72,19 @@ async def _erase_session(bus: Bus, session_id: str, id: str) -> None:
         await bus.client.unlink(at.state, at.audio_log, at.pcm_log, at.results_log)
 
 
-async def _erase_spoken(bus: Bus, conversation_id: str, id: str) -> None:
+async def _erase_utterances(bus: Bus, conversation_id: str, id: str) -> None:
     """Remove the transcript's utterances from the log with which viewers of the conversation catch up."""
     log = keys.conversation_keys(conversation_id).log
     oldest = "-"
     while True:
         entries: Any = await bus.client.xrange(log, min=oldest, count=_PAGE)
-        gone = []
+        entries_to_delete = []
         for entry_id, fields in entries:
             speaker = _decode_speaker(fields[b"event"])
             if stored_id(speaker.session_id, speaker.instance) == id:
-                gone.append(entry_id)
-        if gone:
-            await bus.client.xdel(log, *gone)
+                entries_to_delete.append(entry_id)
+        if entries_to_delete:
+            await bus.client.xdel(log, *entries_to_delete)
         if len(entries) < _PAGE:
             return
         oldest = f"({entries[-1][0].decode()}"

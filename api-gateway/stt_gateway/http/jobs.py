@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -22,21 +22,22 @@ from stt_gateway.http.uploads import Upload, receive_uploads
 from stt_gateway.store.interface import Kind, Transcript
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import iso_timestamp
-from stt_shared.contracts.jobs import JobConfig, JobError, JobResult, JobStatus, JobView
+from stt_shared.contracts.jobs import JobConfig, JobResult, JobStatus, JobView
 from stt_shared.process.clock import wall_ms
-from stt_shared.redis.outage import UNREACHABLE
+from stt_shared.redis.channels import Inbox
+from stt_shared.redis.outage import RETRY_S, UNREACHABLE
 from stt_shared.streams import keys
+from stt_shared.streams.job_state import JobState
 from stt_shared.streams.jobs import NewJob
 
 _log = structlog.get_logger()
 
-WATCH_EVERY_S = 0.5
+CHECK_EVERY_S = 3.0
+"""Interval at which a watched job is read although no change was announced, since an announcement may be lost."""
+CHANGES_APART_S = 0.1
+"""Least time between two reads of a watched job; changes that come in quicker succession are sent as one."""
 
 router = APIRouter(prefix="/v1/stt/jobs", tags=["jobs"])
-
-_decode_config = msgspec.json.Decoder(JobConfig).decode
-_decode_result = msgspec.json.Decoder(JobResult).decode
-_decode_error = msgspec.json.Decoder(JobError).decode
 
 
 @router.post("", status_code=202, openapi_extra=JOB_OPENAPI)
@@ -50,55 +51,57 @@ async def post_job(request: Request) -> Response:
     key = idempotency_key(request.headers.getlist("idempotency-key"))
     received = await receive_uploads(request, settings.spool_dir, settings.max_upload_bytes)
     try:
-        wishes = job_request([*query_of(request), *received.fields])
-        model = await services.admission.check_file(wishes.language, wishes.task)
-        known = await _known(services, received.files, wishes, model) if key is None else None
+        options = job_request([*query_of(request), *received.fields])
+        model = await services.admission.check_file(options.language, options.task)
+        stored_ids = await _find_stored(services, received.files, options, model) if key is None else None
     except (SttError, *UNREACHABLE):
         # The client learns that the request failed, so nothing is kept.
-        _remove(settings.spool_dir, received.files)
+        _remove_files(settings.spool_dir, received.files)
         raise
-    if known is not None:
+    if stored_ids is not None:
         # The same bytes with the same options and model would give the same result.
-        _remove(settings.spool_dir, received.files)
-        return _posted(known, replayed=True)
+        _remove_files(settings.spool_dir, received.files)
+        return _accepted(stored_ids, replayed=True)
     # If Redis does not answer, it is unknown whether the jobs exist, so their files stay. If they do not exist, the
     # sweeper of the spool folder finds the files without a job.
     created = await services.bus.jobs.create(
-        [_new_job(upload, wishes, model) for upload in received.files],
+        [_new_job(upload, options, model) for upload in received.files],
         wall_ms(),
         key_hash=hashlib.sha256(key.encode()).hexdigest() if key else "",
-        fingerprint=fingerprint(wishes, [upload.sha256 for upload in received.files]),
+        fingerprint=fingerprint(options, [upload.sha256 for upload in received.files]),
     )
     if created is None or created.replayed:
-        _remove(settings.spool_dir, received.files)
+        _remove_files(settings.spool_dir, received.files)
     if created is None:
         raise SttError("conflict", "this Idempotency-Key was used for another request; take a new key for each")
-    return _posted(created.job_ids, replayed=created.replayed)
+    return _accepted(created.job_ids, replayed=created.replayed)
 
 
-def _posted(job_ids: list[str], *, replayed: bool) -> Response:
+def _accepted(job_ids: list[str], *, replayed: bool) -> Response:
     jobs = [{"job_id": job_id, "status_url": f"/v1/stt/jobs/{job_id}"} for job_id in job_ids]
     body = {**jobs[0], "jobs": jobs} if len(jobs) > 1 else jobs[0]
     return json_response(body, status=202, headers={"Idempotent-Replayed": "true"} if replayed else None)
 
 
-async def _known(services: GatewayContext, uploads: list[Upload], wishes: JobRequest, model: str) -> list[str] | None:
+async def _find_stored(
+    services: GatewayContext, uploads: list[Upload], options: JobRequest, model: str
+) -> list[str] | None:
     """Return the ids of stored transcripts of exactly these files; None unless there is one for every file.
 
     A file uploaded with another name is also stored with that name, because people search by name.
     """
     try:
-        found = [await services.store.find_by_content(_content_key(upload, wishes, model)) for upload in uploads]
+        found = [await services.store.find_by_content(_content_key(upload, options, model)) for upload in uploads]
         if None in found:
             return None
         job_ids = []
-        for upload, kept in zip(uploads, found, strict=True):
-            assert kept is not None
-            if kept.filename != upload.filename:
+        for upload, stored in zip(uploads, found, strict=True):
+            assert stored is not None
+            if stored.filename != upload.filename:
                 name = {"id": upload.spool_name, "filename": upload.filename, "title": upload.filename}
-                kept = msgspec.structs.replace(kept, **name, created_ms=int(wall_ms()))
-                await services.store.put(kept)
-            job_ids.append(kept.id)
+                stored = msgspec.structs.replace(stored, **name, created_ms=int(wall_ms()))
+                await services.store.put(stored)
+            job_ids.append(stored.id)
         return job_ids
     except SttError as error:
         # The search only saves work, so its failure does not fail the request.
@@ -160,99 +163,107 @@ async def get_result(request: Request, job_id: str, kind: str) -> Response:
 async def watch_job(request: Request, job_id: str) -> Response:
     """Stream the job's view as a server-sent event whenever it changes, until the job has ended."""
     services = context_of(request)
-    first = await _view(services, job_id)
+    await _view(services, job_id)  # an unknown job is refused before the stream begins
 
     async def changes() -> AsyncIterator[bytes]:
-        view, before = first, b""
-        while True:
-            body = msgspec.json.encode(view)
-            if body != before:
-                before = body
-                yield b"event: " + (b"end" if view.status.is_final else b"progress") + b"\ndata: " + body + b"\n\n"
-            if view.status.is_final:
-                return
-            await asyncio.sleep(WATCH_EVERY_S)
-            try:
-                view = await _view(services, job_id)
-            except SttError:
-                # The job was deleted: there is nothing more to send.
-                return
-            except UNREACHABLE as error:
-                _log.warning("redis unavailable, retrying", job_id=job_id, cause=str(error))
+        sent = b""
+        # Subscribed first and read second, so that no change falls between the two.
+        async with services.bus.jobs.changes(job_id) as inbox:
+            while True:
+                try:
+                    view = await _view(services, job_id)
+                except SttError:
+                    # The job was deleted: there is nothing more to send.
+                    return
+                except UNREACHABLE as error:
+                    _log.warning("redis unavailable, retrying", job_id=job_id, cause=str(error))
+                    await asyncio.sleep(RETRY_S)
+                    continue
+                body = msgspec.json.encode(view)
+                if body != sent:
+                    sent = body
+                    yield b"event: " + (b"end" if view.status.is_final else b"progress") + b"\ndata: " + body + b"\n\n"
+                if view.status.is_final:
+                    return
+                await _next_change(inbox)
 
     return StreamingResponse(changes(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
-def _content_key(upload: Upload, wishes: JobRequest, model: str) -> str:
-    return fingerprint(wishes, [upload.sha256, model]) if model else ""
+async def _next_change(inbox: Inbox) -> None:
+    await inbox.get(CHECK_EVERY_S)
+    await asyncio.sleep(CHANGES_APART_S)
+    inbox.clear()
 
 
-def _new_job(upload: Upload, wishes: JobRequest, model: str) -> NewJob:
+def _content_key(upload: Upload, options: JobRequest, model: str) -> str:
+    return fingerprint(options, [upload.sha256, model]) if model else ""
+
+
+def _new_job(upload: Upload, options: JobRequest, model: str) -> NewJob:
     config = JobConfig(
         upload.spool_name,
         upload.filename,
         upload.size_bytes,
-        wishes.language,
-        wishes.task,
-        wishes.prompt,
+        options.language,
+        options.task,
+        options.prompt,
         model,
-        _content_key(upload, wishes, model),
+        _content_key(upload, options, model),
     )
     return NewJob(upload.spool_name, uuid.uuid4().hex, msgspec.json.encode(config))
 
 
-def _remove(spool: Path, uploads: list[Upload]) -> None:
+def _remove_files(spool: Path, uploads: list[Upload]) -> None:
     for upload in uploads:
         (spool / upload.spool_name).unlink(missing_ok=True)
 
 
 async def _cancel(services: GatewayContext, job_id: str) -> None:
     """Cancel a job; does nothing if it has ended or is not in Redis any more."""
-    try:
-        epoch = (await _fields(services, job_id))[b"epoch"].decode()
-    except SttError:
-        return
-    await services.bus.jobs.finish(keys.job_keys(job_id), epoch, JobStatus.CANCELLED, now_ms=wall_ms())
+    state = await _state(services, job_id)
+    if state is not None:
+        at = keys.job_keys(job_id)
+        await services.bus.jobs.finish(at, state.epoch, JobStatus.CANCELLED, now_ms=wall_ms())
 
 
-async def _fields(services: GatewayContext, job_id: str) -> Mapping[bytes, bytes]:
-    fields = await services.bus.sessions.all_fields(keys.job_keys(job_id)) if keys.is_valid_id(job_id) else {}
-    if not fields or b"status" not in fields:
-        raise SttError("not_found", "no such job; results are kept for a day")
-    return fields
+async def _state(services: GatewayContext, job_id: str) -> JobState | None:
+    return await services.bus.jobs.state(job_id) if keys.is_valid_id(job_id) else None
 
 
 async def _view(services: GatewayContext, job_id: str) -> JobView:
-    try:
-        fields = await _fields(services, job_id)
-    except SttError:
-        kept = await services.store.get(job_id) if keys.is_valid_id(job_id) else None
-        if kept is None or kept.kind is not Kind.JOB:
-            raise
-        return _kept_view(kept)
-    result, error = fields.get(b"result"), fields.get(b"error")
-    status, progress = JobStatus(fields[b"status"].decode()), float(fields.get(b"progress", b"0"))
+    """Return the view of a job in Redis or, after that, in the store. Raises SttError not_found."""
+    state = await _state(services, job_id)
+    if state is not None:
+        return _state_view(job_id, state)
+    stored = await services.store.get(job_id) if keys.is_valid_id(job_id) else None
+    if stored is None or stored.kind is not Kind.JOB:
+        raise SttError("not_found", "no such job; results are kept for a day")
+    return _stored_view(stored)
+
+
+def _state_view(job_id: str, state: JobState) -> JobView:
     # Elapsed time at the last progress, not at present: the estimate changes only when the progress does.
-    elapsed_s = (float(fields.get(b"progress_ms", b"0")) - float(fields.get(b"begun_ms", b"0"))) / 1000
+    elapsed_s = (state.progress_ms - state.begun_ms) / 1000
     return JobView(
         job_id=job_id,
-        status=status,
-        progress=progress,
-        filename=_decode_config(fields[b"config"]).filename,
-        created_at=iso_timestamp(float(fields[b"created_ms"])),
-        estimated_s=None if status.is_final else seconds_left(progress, elapsed_s),
-        result=_decode_result(result) if result else None,
-        error=_decode_error(error) if error else None,
+        status=state.status,
+        progress=state.progress,
+        filename=state.config.filename,
+        created_at=iso_timestamp(state.created_ms),
+        estimated_s=None if state.status.is_final else seconds_left(state.progress, elapsed_s),
+        result=state.result,
+        error=state.error,
     )
 
 
-def _kept_view(kept: Transcript) -> JobView:
+def _stored_view(stored: Transcript) -> JobView:
     """Return the view of a job that exists only in the store."""
     return JobView(
-        job_id=kept.id,
-        status=JobStatus(kept.state.value),
+        job_id=stored.id,
+        status=JobStatus(stored.state.value),
         progress=100.0,
-        filename=kept.filename,
-        created_at=iso_timestamp(kept.created_ms),
-        result=JobResult(kept.text, kept.language, kept.duration_s, kept.segments),
+        filename=stored.filename,
+        created_at=iso_timestamp(stored.created_ms),
+        result=JobResult(stored.text, stored.language, stored.duration_s, stored.segments),
     )

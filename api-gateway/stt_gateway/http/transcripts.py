@@ -36,7 +36,7 @@ async def search_transcripts(request: Request) -> Response:
     page = await store_of(request).search(wanted)
     return json_response(
         {
-            "transcripts": [_found_view(found) for found in page.found],
+            "transcripts": [_hit_view(hit) for hit in page.found],
             "next_cursor": None if page.next is None else cursor_of(page.next),
         }
     )
@@ -45,7 +45,7 @@ async def search_transcripts(request: Request) -> Response:
 @router.get("/{id}")
 async def get_transcript(request: Request, id: str) -> Response:
     """Return a transcript with its text and segments."""
-    return json_response(_whole_view(await _one(request, id)))
+    return json_response(_transcript_view(await _stored(request, id)))
 
 
 @router.patch("/{id}")
@@ -54,15 +54,15 @@ async def rename_transcript(request: Request, id: str) -> Response:
     title = rename_request(await _body(request))
     renamed = await store_of(request).rename(id, title) if keys.is_valid_id(id) else None
     if renamed is None:
-        raise _missing()
-    return json_response(_view(renamed))
+        raise _not_found()
+    return json_response(_summary_view(renamed))
 
 
 @router.delete("/{id}", status_code=204)
 async def delete_transcript(request: Request, id: str) -> Response:
     """Permanently delete a transcript, its text in the search index, and what its job or session left in Redis."""
     if not (keys.is_valid_id(id) and await erase_transcript(context_of(request), id)):
-        raise _missing()
+        raise _not_found()
     return Response(status_code=204)
 
 
@@ -71,10 +71,10 @@ async def export_transcript(request: Request, id: str, kind: str) -> Response:
     """Return the transcript as a file: ``txt``, ``srt``, ``vtt`` or ``json``."""
     if kind not in EXPORTS:
         raise SttError("not_found", f"no export.{kind}; there are export.txt, .srt, .vtt and .json")
-    found = await _one(request, id)
+    found = await _stored(request, id)
     match kind:
         case "json":
-            return json_response(_whole_view(found))
+            return json_response(_transcript_view(found))
         case "srt" | "vtt":
             return await subtitles(kind, found.segments)
         case _:
@@ -82,14 +82,14 @@ async def export_transcript(request: Request, id: str, kind: str) -> Response:
             return Response("".join(f"{line}\n" for line in lines if line), media_type="text/plain")
 
 
-async def _one(request: Request, id: str) -> Transcript:
+async def _stored(request: Request, id: str) -> Transcript:
     found = await store_of(request).get(id) if keys.is_valid_id(id) else None
     if found is None:
-        raise _missing()
+        raise _not_found()
     return found
 
 
-def _missing() -> SttError:
+def _not_found() -> SttError:
     return SttError("not_found", "no such transcript; it may have been deleted, or its time is over")
 
 
@@ -102,7 +102,7 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _view(summary: Summary) -> dict[str, Any]:
+def _summary_view(summary: Summary) -> dict[str, Any]:
     return {
         "id": summary.id,
         "kind": summary.kind,
@@ -120,13 +120,13 @@ def _view(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _whole_view(found: Transcript) -> dict[str, Any]:
-    return {**_view(found), "text": found.text, "segments": found.segments}
+def _transcript_view(found: Transcript) -> dict[str, Any]:
+    return {**_summary_view(found), "text": found.text, "segments": found.segments}
 
 
-def _found_view(found: SearchHit) -> dict[str, Any]:
+def _hit_view(found: SearchHit) -> dict[str, Any]:
     return {
-        **_view(found.summary),
+        **_summary_view(found.summary),
         "snippet": found.snippet,
         "title_hits": found.title_hits,
         "filename_hits": found.filename_hits,

@@ -3,28 +3,24 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import msgspec
-import redis
 import structlog
-from redis.asyncio import Redis
 
 from stt_audio.files.decoder import FileDecoder
-from stt_audio.pcm_writer import OwnershipLost, PcmWriter, WriteHole
+from stt_audio.pcm_writer import PcmWriter, WriteHole
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.frames import FrameKind
-from stt_shared.contracts.jobs import JobConfig, JobError, JobStatus
-from stt_shared.contracts.session import AUDIO_RATE_HZ, encode_json
-from stt_shared.process.clock import wall_ms
+from stt_shared.contracts.jobs import JobConfig
+from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.process.priority import lower_thread_priority
 from stt_shared.redis.outage import REDIS_ERRORS, until_answered
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
-from stt_shared.streams.ownership import Ownership
+from stt_shared.streams.job_state import JobState
+from stt_shared.streams.ownership import Ownership, OwnershipLost
 from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.stage import Assignment
 
@@ -32,12 +28,9 @@ _log = structlog.get_logger()
 
 MAX_AHEAD_S = 64
 """Most seconds of a file that wait in Redis for the transcriber."""
-WATCH_RETRY_S = 0.05
 
 OVER_CHECK_S = 0.5
 """Interval between checks for a cancelled job while its file is being opened."""
-
-_decode_config = msgspec.json.Decoder(JobConfig).decode
 
 
 class FileJobs:
@@ -62,15 +55,14 @@ class FileJobs:
         async with self._guard.stage(
             owner.keys, owner.epoch, keys.STAGE_AUDIO, replica, assignment.follows, "pcm_seq"
         ) as allowed:
-            if allowed:
-                await self._handle(assignment)
+            state = JobState.read(assignment.fields)
+            if allowed and state is not None:
+                await self._decode_or_fail(owner, state)
 
-    async def _handle(self, assignment: Assignment) -> None:
-        owner = assignment.owner
+    async def _decode_or_fail(self, owner: Ownership, state: JobState) -> None:
         log = _log.bind(job_id=owner.keys.id)
         try:
-            await self._set_while_active(owner, {"status": JobStatus.PROCESSING.value})
-            n_samples = await self._decode(assignment)
+            n_samples = await self._decode(owner, state)
             log.info("file decoded", n_samples=n_samples)
         except OwnershipLost:
             log.info("file job abandoned: cancelled or taken over")
@@ -91,70 +83,39 @@ class FileJobs:
             await self._fail(owner, SttError("internal", "the decoder failed"))  # and the stage logs it
             raise
 
-    async def _decode(self, assignment: Assignment) -> int:
-        """Append the whole file and return its length in samples.
+    async def _decode(self, owner: Ownership, state: JobState) -> int:
+        """Append the whole file and return its length in samples. Raises OwnershipLost, among others.
 
         After a takeover the next owner also decodes from the beginning: the frames are the same, and those up to
-        ``pcm_seq`` are already in the log (or were read and trimmed).
+        ``state.pcm_seq`` are already in the log (or were read and trimmed).
         """
-        owner = assignment.owner
-        written = int(assignment.fields.get(b"pcm_seq", b"0"))
-        path = _spooled(self._spool_dir, _decode_config(assignment.fields[b"config"]))
+        jobs = self._bus.jobs
+        await _must_own(lambda: jobs.set_processing(owner))
+        path = _spooled(self._spool_dir, state.config)
         writer = PcmWriter(self._bus, owner, max_samples=MAX_AHEAD_S * AUDIO_RATE_HZ)
-        async with _in_own_thread(path, self._max_decoded_samples, lambda: self._must_be_active(owner)) as (
+        async with _in_own_thread(path, self._max_decoded_samples, lambda: _must_own(lambda: jobs.owns(owner))) as (
             total_samples,
             frames,
         ):
             if total_samples:
-                await self._set_while_active(owner, {"total_samples": str(total_samples)})
+                await _must_own(lambda: jobs.set_length(owner, total_samples))
             async for pcm in frames:
-                if writer.seq < written:
+                if writer.seq < state.pcm_seq:
                     writer.skip(pcm)
                 else:
                     await writer.write(FrameKind.AUDIO, pcm)
-        await self._set_while_active(owner, {"total_samples": str(writer.position_samples)})
+        await _must_own(lambda: jobs.set_length(owner, writer.position_samples))
         await writer.write(FrameKind.STOP)
         return writer.position_samples
 
-    async def _set_while_active(self, owner: Ownership, fields: Mapping[str, str]) -> None:
-        """Set fields of the job; raises OwnershipLost if the job has ended or belongs to another replica."""
-        await until_answered(lambda: self._try_to_set(owner, fields))
-
-    async def _try_to_set(self, owner: Ownership, fields: Mapping[str, str]) -> None:
-        state = owner.keys.state
-        async with self._bus.client.pipeline() as pipe:
-            while True:
-                # Without WATCH, a write after a concurrent cancellation would undo it; with it, the write fails.
-                await pipe.watch(state)
-                await _check_active(pipe, owner)
-                pipe.multi()  # type: ignore[no-untyped-call]
-                pipe.hset(state, mapping=dict(fields.items()))
-                try:
-                    await pipe.execute()
-                except redis.WatchError:
-                    # redis-py also raises this for a lost connection or a rejected command here.
-                    await asyncio.sleep(WATCH_RETRY_S)
-                    continue
-                return
-
-    async def _must_be_active(self, owner: Ownership) -> None:
-        """Raise OwnershipLost once the job was cancelled or taken over."""
-        await until_answered(lambda: _check_active(self._bus.client, owner))
-
     async def _fail(self, owner: Ownership, error: SttError) -> None:
         _log.info("file job failed", job_id=owner.keys.id, code=error.code, cause=error.message)
-        body = encode_json(JobError(error.code, error.message))
-        await until_answered(
-            lambda: self._bus.jobs.finish(owner.keys, owner.epoch, JobStatus.FAILED.value, error=body, now_ms=wall_ms())
-        )
+        await until_answered(lambda: self._bus.jobs.fail(owner.keys, owner.epoch, error.code, error.message))
 
 
-async def _check_active(client: Redis, owner: Ownership) -> None:
-    found: list[Any] = await client.hmget(owner.keys.state, ["epoch", "status", f"fence:{owner.stage}"])
-    epoch, status, fence = found
-    if (epoch, fence) != (owner.epoch.encode(), str(owner.fence).encode()):
-        raise OwnershipLost("gone")
-    if status is not None and JobStatus(status.decode()).is_final:
+async def _must_own(call: Callable[[], Awaitable[bool]]) -> None:
+    """Raise OwnershipLost if ``call`` says that the job has ended or belongs to another replica."""
+    if not await until_answered(call):
         raise OwnershipLost("gone")
 
 

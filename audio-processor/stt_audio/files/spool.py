@@ -4,14 +4,11 @@ import asyncio
 import re
 import time
 from pathlib import Path
-from typing import Any
 
 import structlog
 
-from stt_shared.contracts.jobs import JobStatus
 from stt_shared.redis.outage import UNREACHABLE
 from stt_shared.streams.bus import Bus
-from stt_shared.streams.keys import job_keys
 
 _log = structlog.get_logger()
 
@@ -44,11 +41,10 @@ async def sweep(bus: Bus, spool_dir: Path) -> int:
         if match is None:
             continue
         job_id = match["job_id"]
-        fields: list[Any] = await bus.client.hmget(job_keys(job_id).state, ["epoch", "status"])
-        epoch, status = fields
-        ended = status is not None and JobStatus(status.decode()).is_final
+        status = await bus.jobs.status(job_id)
+        ended = status is not None and status.is_final
         patience_s = STALE_PART_S if path.suffix == ".part" else ORPHAN_AGE_S
-        if ended or (epoch is None and age_s > patience_s):
+        if ended or (status is None and age_s > patience_s):
             await asyncio.to_thread(path.unlink, missing_ok=True)  # another replica may have deleted it
             _log.info("upload deleted", job_id=job_id, reason="ended" if ended else "no such job")
             deleted += 1

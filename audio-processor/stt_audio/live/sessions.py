@@ -10,13 +10,14 @@ import structlog
 from stt_audio.live.decoder import live_decoder
 from stt_audio.live.pipeline import LivePipeline
 from stt_audio.live.progress import Progress
-from stt_audio.pcm_writer import UNSERVED_S, OwnershipLost, PcmWriter, Unserved, WriteHole
+from stt_audio.pcm_writer import UNSERVED_S, PcmWriter, Unserved, WriteHole
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.frames import Frame, FrameKind, StreamError
 from stt_shared.contracts.services import ServiceName
 from stt_shared.process.metrics import SESSIONS, SESSIONS_TOTAL
 from stt_shared.redis.outage import REDIS_ERRORS, UNREACHABLE, until_answered
 from stt_shared.streams.bus import Bus
+from stt_shared.streams.ownership import OwnershipLost
 from stt_shared.streams.reader import LogHole, LogReader
 from stt_shared.streams.session_state import SessionState
 from stt_shared.work.crash_guard import CrashGuard

@@ -55,6 +55,11 @@ class Inbox:
         self._may_miss = True
         self._wake()
 
+    def clear(self) -> None:
+        """Drop the messages that wait, for a reader that only needs to know that something has changed."""
+        self._messages.clear()
+        self._may_miss = False
+
     async def get(self, timeout_s: float) -> bytes | None:
         """Return the next message; None after ``timeout_s`` without one, or when the log must be read.
 

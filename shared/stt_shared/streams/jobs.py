@@ -1,19 +1,33 @@
-"""Typed atomic functions of file jobs: create once, dispatch in chunks, store the results, finish once."""
+"""Owner of all keys of file jobs: creates a job once, dispatches its chunks, stores their results, ends it once.
 
+Readers and writers of these keys go through here; every write that must agree with others is one Lua script.
+"""
+
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
+
 from stt_shared.contracts.frames import Frame
-from stt_shared.redis.channels import ChannelHub
+from stt_shared.contracts.jobs import ChunkResult, JobError, JobResult, JobStatus
+from stt_shared.process.clock import wall_ms
+from stt_shared.redis.channels import ChannelHub, Inbox
 from stt_shared.redis.pipeline import Argument, Pipeline
 from stt_shared.streams import keys
+from stt_shared.streams.job_state import CUTTER, FIELDS, JobState
 from stt_shared.streams.keys import StreamKeys
+from stt_shared.streams.ownership import Ownership, Standing
 from stt_shared.streams.reader import LogReader, pcm_reader
 from stt_shared.streams.scripts import script
 
 MAX_DEAD_KEPT = 1000
 """Approximate number of entries kept in the stream of dead jobs; the oldest are trimmed first."""
+MAX_ENDED_WAITING = 100_000
+"""Approximate number of ended jobs that may wait for the store; beyond it the oldest are dropped."""
+
+_decode_part = msgspec.json.Decoder(ChunkResult).decode
 
 
 @dataclass(frozen=True)
@@ -57,15 +71,60 @@ class Cut:
 
 
 class JobStreams:
-    """Atomic, idempotent writes to the keys of jobs."""
+    """Reads, and atomic and idempotent writes, of the keys of jobs."""
 
     def __init__(self, pipeline: Pipeline, channels: ChannelHub) -> None:
         self._pipeline = pipeline
         self._channels = channels
+        self._publish = channels.publish_command
         self._create = script("create_jobs")
-        self._hand_out = script("hand_out")
-        self._finish = script("finish_job")
+        self._update = script("update_job")
+        self._dispatch_chunks = script("dispatch_chunks")
         self._store_part = script("store_part")
+        self._finish = script("finish_job")
+        self._delete = script("delete_job")
+
+    async def state(self, job_id: str, *, with_cutter: bool = False) -> JobState | None:
+        """Return the job's state, None if there is no such job. ``with_cutter``: include the cutter's state."""
+        names = (*FIELDS, CUTTER) if with_cutter else FIELDS
+        values: list[bytes | None] = await self._pipeline.command("HMGET", keys.job_keys(job_id).state, *names)
+        fields = {name.encode(): value for name, value in zip(names, values, strict=True) if value is not None}
+        return JobState.read(fields)
+
+    async def status(self, job_id: str) -> JobStatus | None:
+        """Return the job's status, None if there is no such job."""
+        (status,) = await self._pipeline.command("HMGET", keys.job_keys(job_id).state, "status")
+        return None if status is None else JobStatus(status.decode())
+
+    async def language(self, job_id: str) -> str:
+        """Return the file's language, '' until it is known."""
+        (language,) = await self._pipeline.command("HMGET", keys.job_keys(job_id).state, "language")
+        return "" if language is None else str(language.decode())
+
+    async def owns(self, owner: Ownership) -> bool:
+        """Return whether the job is active and ``owner`` still owns its stage.
+
+        An ``owner`` without a stage needs to name the job's epoch only.
+        """
+        epoch, fence, state = await self._pipeline.command(
+            "HMGET", owner.keys.state, "epoch", f"fence:{owner.stage}", "state"
+        )
+        return owner.standing(epoch, fence, state) is Standing.OWNER
+
+    async def parts(self, job_id: str) -> list[ChunkResult]:
+        """Return the results of the chunks that are done, in order."""
+        answer: Any = await self._pipeline.command("HGETALL", keys.job_parts(job_id))
+        # RESP3 has a map; a script's reply (redis/cluster_pipeline.py) is a list.
+        parts = answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=True))
+        return [_decode_part(parts[index]) for index in sorted(parts, key=int)]
+
+    async def parts_done(self, job_id: str) -> int:
+        """Return the number of chunks that are done."""
+        return int(await self._pipeline.command("HLEN", keys.job_parts(job_id)))
+
+    async def is_part_done(self, job_id: str, index: int) -> bool:
+        """Return whether a chunk is done."""
+        return bool(await self._pipeline.command("HEXISTS", keys.job_parts(job_id), index))
 
     async def create(
         self, jobs: Sequence[NewJob], now_ms: float, *, key_hash: str = "", fingerprint: str = ""
@@ -85,11 +144,22 @@ class JobStreams:
             return None
         return Created([job_id.decode() for job_id in answer[1:]], answer[0] == b"replayed")
 
+    async def set_processing(self, owner: Ownership) -> bool:
+        """Record that the job is being processed; False when it has ended or ``owner`` has lost its stage."""
+        return await self._set_while_active(owner, "status", JobStatus.PROCESSING.value)
+
+    async def set_length(self, owner: Ownership, n_samples: int) -> bool:
+        """Record the length of the file; False when the job has ended or ``owner`` has lost its stage."""
+        return await self._set_while_active(owner, "total_samples", n_samples)
+
+    async def _set_while_active(self, owner: Ownership, *fields: Argument) -> bool:
+        at = owner.keys
+        arguments: list[Argument] = [owner.epoch, owner.stage, owner.fence, self._publish, *fields]
+        return bool(await self._pipeline.call(self._update, [at.state, keys.job_changes(at.id)], arguments))
+
     async def dispatch_chunks(
         self,
-        at: StreamKeys,
-        epoch: str,
-        fence: int,
+        owner: Ownership,
         chunks: Sequence[tuple[bytes, bytes]],
         cut: Cut,
         *,
@@ -100,9 +170,10 @@ class JobStreams:
 
         ``before``: number of chunks dispatched earlier. ``max_undone``: dispatched chunks that may await their results.
         """
+        at = owner.keys
         arguments: list[Argument] = [
-            epoch,
-            fence,
+            owner.epoch,
+            owner.fence,
             before,
             max_undone,
             cut.committed_samples,
@@ -111,13 +182,32 @@ class JobStreams:
             -1 if cut.chunks is None else cut.chunks,
             cut.samples,
             keys.JOB_TTL_S,
+            self._publish,
         ]
         for message, pcm in chunks:
             arguments += [message, pcm]
-        answer: list[Any] = await self._pipeline.call(
-            self._hand_out, [at.state, keys.job_parts(at.id), keys.JOB_CHUNKS, at.pcm_log], arguments
-        )
+        at_keys = [at.state, keys.job_parts(at.id), keys.JOB_CHUNKS, at.pcm_log, keys.job_changes(at.id)]
+        answer: list[Any] = await self._pipeline.call(self._dispatch_chunks, at_keys, arguments)
         return DispatchResult(answer[0].decode(), int(answer[2]))
+
+    async def store_part(
+        self, at: StreamKeys, epoch: str, index: int, result: bytes, *, language: str, n_samples: int
+    ) -> bool:
+        """Store a chunk's result; return whether all chunks of the job are done (False also when it has ended)."""
+        arguments: list[Argument] = [epoch, index, result, language, n_samples, keys.JOB_TTL_S, self._publish]
+        at_keys = [at.state, keys.job_parts(at.id), keys.job_changes(at.id)]
+        answer: list[Any] = await self._pipeline.call(self._store_part, at_keys, arguments)
+        outcome, done, chunks = answer
+        return bool(outcome == b"ok" and done == chunks)
+
+    async def complete(self, at: StreamKeys, epoch: str, result: JobResult) -> bool:
+        """End a job with its transcript; False when it had already ended or is gone."""
+        return await self.finish(at, epoch, JobStatus.COMPLETED, result=msgspec.json.encode(result), now_ms=wall_ms())
+
+    async def fail(self, at: StreamKeys, epoch: str, code: str, message: str) -> bool:
+        """End a job with an error for its client; False when it had already ended or is gone."""
+        error = msgspec.json.encode(JobError(code, message))
+        return await self.finish(at, epoch, JobStatus.FAILED, error=error, now_ms=wall_ms())
 
     async def finish(
         self,
@@ -131,26 +221,30 @@ class JobStreams:
         part: str = "",
         workers: Sequence[str] = (),
     ) -> bool:
-        """End a job; False when it had already ended or is gone.
+        """End a job and announce its end; False when it had already ended or is gone.
 
         ``part`` and ``workers``: the part of the job that killed its workers, and their names.
         """
         arguments: list[Argument] = [epoch, status, result, error, int(now_ms), keys.JOB_TTL_S]
-        arguments += [part, " ".join(workers), MAX_DEAD_KEPT, at.id]
-        at_keys = [at.state, keys.job_parts(at.id), at.pcm_log, keys.JOBS_DEAD]
+        arguments += [at.id, MAX_ENDED_WAITING, part, " ".join(workers), MAX_DEAD_KEPT, self._publish]
+        at_keys = [at.state, keys.job_parts(at.id), at.pcm_log]
+        at_keys += [keys.JOBS_ENDED, keys.JOBS_DEAD, keys.job_changes(at.id)]
         return bool(await self._pipeline.call(self._finish, at_keys, arguments))
 
-    async def store_part(
-        self, at: StreamKeys, epoch: str, index: int, result: bytes, *, language: str, n_samples: int
-    ) -> tuple[int, int] | None:
-        """Store a chunk's result.
-
-        Returns (results stored, chunks in total or -1 while unknown), None when the job has ended.
-        """
-        arguments: list[Argument] = [epoch, index, result, language, n_samples, keys.JOB_TTL_S]
-        answer: list[Any] = await self._pipeline.call(self._store_part, [at.state, keys.job_parts(at.id)], arguments)
-        return (int(answer[1]), int(answer[2])) if answer[0] == b"ok" else None
+    async def delete(self, job_id: str) -> bool:
+        """Delete everything of a job that has ended; False when it is still active. May be repeated."""
+        at = keys.job_keys(job_id)
+        at_keys = [at.state, keys.job_changes(job_id), keys.job_parts(job_id)]
+        at_keys += [at.pcm_log, at.audio_log, at.results_log]
+        return bool(await self._pipeline.call(self._delete, at_keys, [self._publish]))
 
     def read_pcm(self, at: StreamKeys, position: int) -> LogReader[Frame]:
         """Return a reader of the 16 kHz frames after ``position``."""
         return pcm_reader(self._pipeline, self._channels, at, position)
+
+    def changes(self, job_id: str) -> contextlib.AbstractAsyncContextManager[Inbox]:
+        """Return an inbox that gets a message whenever the job's status or progress changes, and when it is deleted.
+
+        Messages may be lost: read the state after entering, after each message, and now and then.
+        """
+        return self._channels.listen(keys.job_changes(job_id))

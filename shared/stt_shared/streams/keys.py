@@ -23,6 +23,8 @@ JOB_CHUNKS = "stt:{jobs}:chunks"
 """Stream of file chunks for any transcriber; an entry is acknowledged when the chunk's text is stored."""
 JOBS_DEAD = "stt:{jobs}:dead"
 """Stream of job parts that killed every worker that processed them, with the workers' names; never the audio."""
+JOBS_ENDED = "stt:{jobs}:ended"
+"""Work stream of jobs that have ended, written in the step that ends them; the transcript store reads it."""
 
 STAGE_GATEWAY = "gateway"
 """Stage of a session's client connection; only the newest connection may write."""
@@ -91,6 +93,11 @@ def job_parts(job_id: str) -> str:
     return "stt:{jobs}:parts:" + job_id
 
 
+def job_changes(job_id: str) -> str:
+    """Return the channel on which any message says that the job's status or progress has changed."""
+    return "stt:{jobs}:changes:" + job_id
+
+
 def job_request(key_hash: str) -> str:
     """Return the key of a hash: the request under an idempotency key, and the jobs created for it."""
     return "stt:{jobs}:request:" + key_hash
@@ -105,7 +112,7 @@ def replica_quarantine(replica_id: str) -> str:
 
 
 TRANSCRIPTS_WAITING = "stt:transcripts:waiting"
-"""Stream of entries that the transcript store has yet to process: settled utterances, and jobs that have ended."""
+"""Stream of settled utterances that the transcript store has yet to process."""
 CONVERSATION_TTL_S = 24 * 3600
 """Time that a conversation stays in Redis after its last utterance."""
 

@@ -42,3 +42,10 @@ class Ownership:
         if epoch != self.epoch.encode() or (self.stage and int(fence or 0) != self.fence):
             return Standing.SUPERSEDED
         return Standing.ENDED if state == b"done" else Standing.OWNER
+
+
+class OwnershipLost(Exception):
+    """The session or job has ended or belongs to another replica.
+
+    Nothing more may be written or needs to be reported.
+    """

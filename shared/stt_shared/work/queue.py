@@ -91,6 +91,14 @@ class WorkQueue:
             items += [self._held(WorkItem(entry_id, fields)) for entry_id, fields in entries if fields]
         return items
 
+    async def waiting(self) -> int | None:
+        """Return the number of entries that no replica has taken; None when Redis does not know."""
+        try:
+            groups: Any = await self._client.xinfo_groups(self._stream)
+        except redis.ResponseError:
+            return 0  # Redis has lost its data
+        return next((group["lag"] for group in groups if group["name"] == self._group.encode()), None)
+
     def next_scan_s(self) -> float:
         """Return the seconds to wait before the next ``adopt``."""
         if self._missing:

@@ -238,7 +238,7 @@ async def test_a_full_spool_folder_is_told_and_nothing_is_left(
         refused = await http.post(JOBS, files={"file": ("a.mp3", AUDIO)})
     assert "no room" in assert_refused(refused, 503, "unavailable")
     assert gateway.spooled == []
-    assert await gateway.client.keys("stt:{jobs}*") == []
+    assert await gateway.client.keys("stt:{jobs}:job:*") == []
     assert await posted(http)
 
 
@@ -272,7 +272,7 @@ async def test_what_is_refused_leaves_no_file_and_no_job(gateway: Gateway, http:
     for name, (request, status, code) in REFUSED.items():
         assert_refused(await http.post(JOBS, **request), status, code)
         assert gateway.spooled == [], name
-        assert await gateway.client.keys("stt:{jobs}*") == [], name
+        assert await gateway.client.keys("stt:{jobs}:job:*") == [], name
 
 
 async def test_a_language_that_no_model_here_knows_is_refused(gateway: Gateway, http: httpx2.AsyncClient) -> None:
@@ -290,7 +290,7 @@ async def test_a_client_that_leaves_amid_its_upload_leaves_nothing(gateway: Gate
         client.sendall(head.encode() + b"Content-Length: 9000\r\n\r\n" + part)
         await until(lambda: [path for path in gateway.spooled if path.suffix == ".part"])
     await until(lambda: gateway.spooled == [])
-    assert await gateway.client.keys("stt:{jobs}*") == []
+    assert await gateway.client.keys("stt:{jobs}:job:*") == []
 
 
 async def test_an_unknown_job_is_not_found_whatever_one_asks(http: httpx2.AsyncClient) -> None:
@@ -412,7 +412,8 @@ async def heard_events(http: httpx2.AsyncClient, job_id: str) -> list[tuple[str,
 async def test_watching_a_job_tells_each_change_once_and_ends_with_it(
     gateway: Gateway, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stt_gateway.http.jobs.WATCH_EVERY_S", 0.02)
+    monkeypatch.setattr("stt_gateway.http.jobs.CHECK_EVERY_S", 0.02)
+    monkeypatch.setattr("stt_gateway.http.jobs.CHANGES_APART_S", 0.0)
     job_id = await posted(http)
     watching = asyncio.create_task(heard_events(http, job_id))
     await asyncio.sleep(0.2)
@@ -432,6 +433,25 @@ async def test_watching_a_job_tells_each_change_once_and_ends_with_it(
     assert await heard_events(http, job_id) == events[-1:], "who comes late gets the end at once"
 
 
+async def test_changes_of_a_watched_job_are_pushed(
+    gateway: Gateway, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stt_gateway.http.jobs.CHECK_EVERY_S", 60.0)
+    job_id, bus = await posted(http), bus_on(gateway.client)
+    at = keys.job_keys(job_id)
+    watching = asyncio.create_task(heard_events(http, job_id))
+    while not dict(await gateway.client.pubsub_numsub(keys.job_changes(job_id)))[keys.job_changes(job_id).encode()]:
+        await asyncio.sleep(0.01)
+    epoch = (await gateway.client.hget(at.state, "epoch") or b"").decode()
+    owner = await bus.sessions.claim(at, epoch, keys.STAGE_AUDIO, "replica")
+    assert owner is not None
+    assert await bus.jobs.set_processing(owner)
+    await asyncio.sleep(0.5)
+    await ended(gateway, job_id, JobStatus.COMPLETED, result=msgspec.json.encode(RESULT))
+    statuses = [view["status"] for _, view in await watching]
+    assert statuses == ["queued", "processing", "completed"]
+
+
 async def test_what_is_left_to_do_is_told_once_it_is_known(gateway: Gateway, http: httpx2.AsyncClient) -> None:
     job_id = await posted(http)
     at = keys.job_keys(job_id)
@@ -446,7 +466,8 @@ async def test_what_is_left_to_do_is_told_once_it_is_known(gateway: Gateway, htt
 async def test_a_watched_job_that_is_deleted_ends_the_watching(
     gateway: Gateway, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stt_gateway.http.jobs.WATCH_EVERY_S", 0.5)
+    monkeypatch.setattr("stt_gateway.http.jobs.CHECK_EVERY_S", 60.0)
+    monkeypatch.setattr("stt_gateway.http.jobs.CHANGES_APART_S", 0.5)
     job_id = await posted(http)
     watching = asyncio.create_task(heard_events(http, job_id))
     await asyncio.sleep(0.1)
@@ -474,7 +495,6 @@ async def test_the_same_file_is_answered_from_the_store_and_kept_under_each_of_i
             at = keys.job_keys(first)
             epoch = (await redis_client.hget(at.state, "epoch") or b"").decode()
             result = JobResult("what was said", "en", 2.0, [])
-            await bus.transcripts.put("job", first.encode())
             await bus.jobs.finish(at, epoch, JobStatus.COMPLETED, result=msgspec.json.encode(result), now_ms=wall_ms())
 
             async def stored() -> bool:

@@ -81,7 +81,7 @@ def said(
 
 
 async def empty(client: Redis) -> bool:
-    return await client.xlen(keys.TRANSCRIPTS_WAITING) == 0
+    return await client.xlen(keys.TRANSCRIPTS_WAITING) + await client.xlen(keys.JOBS_ENDED) == 0
 
 
 async def test_a_session_that_asks_for_it_is_kept_once_per_utterance(
@@ -293,8 +293,6 @@ async def job_with_result(bus: Bus) -> str:
     config = JobConfig("job1", "talk.wav", 10, model="base", content_key="k1")
     await bus.jobs.create([NewJob("job1", "e1", msgspec.json.encode(config))], wall_ms())
     result = JobResult("what was said", "en", 2.5, [JobSegment(0, 0.0, 2.5, "what was said", 0.9, [])])
-    await bus.transcripts.put("job", b"job1")
-    await asyncio.sleep(0.2)
     await bus.jobs.finish(
         keys.job_keys("job1"), "e1", "completed", result=msgspec.json.encode(result), now_ms=wall_ms()
     )
@@ -313,6 +311,65 @@ async def test_a_job_is_kept_when_it_has_ended_and_found_by_its_content(
     assert again is not None
     assert again.id == job_id
     assert await store.find_by_content("") is None
+
+
+async def test_a_job_that_ended_while_no_gateway_ran_is_stored_when_one_does(
+    redis_client: Redis, store: TranscriptStore
+) -> None:
+    job_id = await job_with_result(bus_on(redis_client))
+    await stored_by_a_new_gateway(redis_client, store)
+    assert await store.get(job_id) is not None
+
+
+async def test_a_job_without_a_result_is_not_stored(redis_client: Redis, store: TranscriptStore) -> None:
+    bus = bus_on(redis_client)
+    await bus.jobs.create([NewJob("job1", "e1", msgspec.json.encode(JobConfig("job1")))], wall_ms())
+    await bus.jobs.finish(keys.job_keys("job1"), "e1", "cancelled", now_ms=wall_ms())
+    await stored_by_a_new_gateway(redis_client, store)
+    assert await store.get("job1") is None
+
+
+@pytest.mark.parametrize("only_redis", [True, False])
+async def test_a_job_that_was_deleted_before_it_was_stored_stays_deleted(
+    redis_client: Redis, store: TranscriptStore, only_redis: bool
+) -> None:
+    bus = bus_on(redis_client)
+    job_id = await job_with_result(bus)
+    if only_redis:
+        assert await bus.jobs.delete(job_id)
+    else:
+        await store.delete(job_id, wall_ms(), may_come=True)
+    await stored_by_a_new_gateway(redis_client, store)
+    assert await store.get(job_id) is None
+
+
+async def test_a_job_announced_by_an_earlier_version_is_stored_once_it_has_ended(
+    redis_client: Redis, store: TranscriptStore, writing: None
+) -> None:
+    bus, at = bus_on(redis_client), keys.job_keys("job1")
+    await bus.jobs.create([NewJob("job1", "e1", msgspec.json.encode(JobConfig("job1")))], wall_ms())
+    await bus.transcripts.put("job", b"job1")
+    await bus.transcripts.put("job", b"job2")
+    await until(lambda: pending(redis_client, 1))
+    result = msgspec.json.encode(JobResult("what was said", "en", 2.5, []))
+    await redis_client.hset(at.state, mapping={"status": "completed", "state": "done", "result": result})
+    await until(lambda: empty(redis_client))
+    assert await store.get("job1") is not None
+
+
+async def pending(client: Redis, count: int) -> bool:
+    """One gateway has taken ``count`` entries that it has not stored yet, and there are no others."""
+    summary = await client.xpending(keys.TRANSCRIPTS_WAITING, "store")
+    return bool(summary["pending"] == count == await client.xlen(keys.TRANSCRIPTS_WAITING))
+
+
+async def stored_by_a_new_gateway(client: Redis, store: TranscriptStore) -> None:
+    await client.set(keys.replica_alive("new"), 1)
+    task = asyncio.create_task(StoreWriter(bus_on(client), store, "new", 0).run())
+    try:
+        await until(lambda: empty(client))
+    finally:
+        await cancel_and_wait(task)
 
 
 async def dies(redis_url: str, folder: Path, *how: str) -> None:
@@ -371,8 +428,9 @@ async def test_without_the_late_acknowledgement_a_killed_gateway_takes_it_along(
     assert [one.utterance.text for one in await store.conversation("c")] == ["words 2"]
 
 
+@pytest.mark.parametrize("work", ["an utterance", "a job"])
 async def test_what_a_gateway_had_taken_when_it_died_is_taken_up_by_another(
-    redis_client: Redis, store: TranscriptStore
+    redis_client: Redis, store: TranscriptStore, work: str
 ) -> None:
     bus = bus_on(redis_client)
 
@@ -380,13 +438,20 @@ async def test_what_a_gateway_had_taken_when_it_died_is_taken_up_by_another(
         async def append(self, _: object) -> list[int]:
             raise SttError("unavailable", "the database is locked")
 
+        put = append
+
     await redis_client.set(keys.replica_alive("dies"), 1)
-    await bus.conversations.send(said(1))
+    if work == "a job":
+        await job_with_result(bus)
+    else:
+        await bus.conversations.send(said(1))
     stuck = asyncio.create_task(StoreWriter(bus_on(redis_client), Away(), "dies", 0).run())  # type: ignore[arg-type]
+
+    stream = keys.JOBS_ENDED if work == "a job" else keys.TRANSCRIPTS_WAITING
 
     async def pending() -> bool:
         try:
-            return bool((await redis_client.xpending(keys.TRANSCRIPTS_WAITING, "store"))["pending"])
+            return bool((await redis_client.xpending(stream, "store"))["pending"])
         except Exception:
             return False
 

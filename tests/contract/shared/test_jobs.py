@@ -34,9 +34,7 @@ class Cutting:
     async def dispatch_chunks(self, *lengths_s: int, settled_s: int) -> DispatchResult:
         chunks = [(b"{}", bytes(2 * SECOND * length_s)) for length_s in lengths_s]
         cut = Cut(settled_s * SECOND, 0, b"s")
-        out = await self.bus.jobs.dispatch_chunks(
-            AT, "e", self.owner.fence, chunks, cut, before=self.handed, max_undone=16
-        )
+        out = await self.bus.jobs.dispatch_chunks(self.owner, chunks, cut, before=self.handed, max_undone=16)
         return out
 
     async def progress(self) -> tuple[float, int, int]:

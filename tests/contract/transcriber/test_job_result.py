@@ -15,9 +15,11 @@ from stt_shared.contracts.jobs import ChunkResult, JobResult, JobSegment, JobSta
 from stt_shared.process.clock import wall_ms
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
+from stt_shared.streams.job_state import JobState
+from stt_shared.streams.jobs import JobStreams
+from stt_shared.streams.ownership import Ownership
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
-from stt_transcriber.files import worker as file_worker
-from stt_transcriber.files.job_result import complete_job, is_over
+from stt_transcriber.files.job_result import complete_job
 
 pytestmark = pytest.mark.contract
 
@@ -34,15 +36,15 @@ async def all_parts_stored(client: Redis) -> Bus:
 
 
 async def told_to_the_store(client: Redis) -> int:
-    return int(await client.xlen(keys.TRANSCRIPTS_WAITING))
+    return int(await client.xlen(keys.JOBS_ENDED))
 
 
 async def test_a_job_is_completed_once(redis_client: Redis) -> None:
     bus = await all_parts_stored(redis_client)
-    await complete_job(bus, AT, "e")
+    await complete_job(bus, Ownership(AT, "e"))
     assert (await read_state(redis_client, AT))[b"status"] == b"completed"
     result = await redis_client.hget(AT.state, "result")
-    await complete_job(bus, AT, "e")
+    await complete_job(bus, Ownership(AT, "e"))
     assert await redis_client.hget(AT.state, "result") == result
     assert await told_to_the_store(redis_client) == 1
 
@@ -61,7 +63,7 @@ async def test_the_result_keeps_the_spaces_of_its_parts(redis_client: Redis) -> 
     await redis_client.hset(AT.state, mapping={"chunks": 2})
     for index, part in enumerate(parts):
         await bus.jobs.store_part(AT, "e", index, msgspec.json.encode(part), language="", n_samples=16000)
-    await complete_job(bus, AT, "e")
+    await complete_job(bus, Ownership(AT, "e"))
     result = msgspec.json.decode((await read_state(redis_client, AT))[b"result"], type=JobResult)
     assert result.text == "今日は。 Machine Learning。雨"
 
@@ -75,10 +77,10 @@ async def test_a_completion_that_comes_too_late_changes_nothing(redis_client: Re
         await bus.jobs.finish(AT, "e", JobStatus.CANCELLED, now_ms=wall_ms())
     else:
         await redis_client.hset(AT.state, "epoch", "another")
-    before = await read_state(redis_client, AT)
-    await complete_job(bus, AT, "e")
+    before, told = await read_state(redis_client, AT), await told_to_the_store(redis_client)
+    await complete_job(bus, Ownership(AT, "e"))
     assert await read_state(redis_client, AT) == before
-    assert await told_to_the_store(redis_client) == 0
+    assert await told_to_the_store(redis_client) == told
 
 
 async def test_a_chunk_whose_job_is_deleted_as_it_begins_is_left(
@@ -86,12 +88,14 @@ async def test_a_chunk_whose_job_is_deleted_as_it_begins_is_left(
 ) -> None:
     deleted = False
 
-    async def is_over_and_then_deleted(*args: Any) -> bool:
+    read = JobStreams.state
+
+    async def read_and_then_deleted(*args: Any) -> JobState | None:
         nonlocal deleted
-        over = await is_over(*args)
+        state = await read(*args)
         await redis_client.unlink(AT.state, keys.job_parts(JOB))
         deleted = True
-        return over
+        return state
 
     await posted(redis_client, JOB, seconds(20))
     engine = FirstSamples()
@@ -99,7 +103,7 @@ async def test_a_chunk_whose_job_is_deleted_as_it_begins_is_left(
         async with Transcriber(redis_url, "t1", engine) as worker:
             while await redis_client.xlen(keys.JOB_CHUNKS) == 0:
                 pass
-            monkeypatch.setattr(file_worker, "is_over", is_over_and_then_deleted)
+            monkeypatch.setattr(JobStreams, "state", read_and_then_deleted)
             while not deleted or worker.chunks.running:
                 await redis_client.ping()
     assert [log for log in logs if log["log_level"] == "error"] == []
@@ -130,5 +134,5 @@ async def test_speech_without_text_is_told_and_counted(redis_client: Redis, redi
 
 async def test_a_result_without_such_speech_does_not_have_the_field(redis_client: Redis) -> None:
     bus = await all_parts_stored(redis_client)
-    await complete_job(bus, AT, "e")
+    await complete_job(bus, Ownership(AT, "e"))
     assert "unrecognized" not in msgspec.json.decode(await redis_client.hget(AT.state, "result"))

@@ -17,8 +17,8 @@ class ChunkBatch:
 
     def __init__(self, pool: ModelPool, size: int) -> None:
         self._pool = pool
-        self._expected = size
-        self._came: set[bytes] = set()
+        self._size = size
+        self._arrived: set[bytes] = set()
         self._ready: list[_ChunkDecode] = []
         self._submitted = False
         self._timer = asyncio.get_running_loop().call_later(GATHER_S, self._submit)
@@ -41,8 +41,8 @@ class ChunkBatch:
 
     def leave(self, item: WorkItem) -> None:
         """Stop waiting for this chunk: it has requested its decode, or never will."""
-        self._came.add(item.entry_id)
-        if len(self._came) >= self._expected:
+        self._arrived.add(item.entry_id)
+        if len(self._arrived) >= self._size:
             self._submit()
 
     def _submit(self) -> None:

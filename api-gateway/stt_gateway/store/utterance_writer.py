@@ -1,0 +1,171 @@
+"""Writer of settled utterances from Redis to the transcript store, and of the transcripts that they add up to."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from stt_gateway.store.interface import Kind, State, Transcript, TranscriptStore, Utterance
+from stt_gateway.store.names import stored_id
+from stt_gateway.store.queue_consumer import GROUP, QueueConsumer, until_stored
+from stt_shared.contracts.conversation import Utterance as Said
+from stt_shared.contracts.conversation import utterance_from
+from stt_shared.contracts.jobs import JobSegment, JobWord
+from stt_shared.contracts.text import join_texts
+from stt_shared.streams import keys
+from stt_shared.streams.bus import Bus
+from stt_shared.work.queue import WorkItem, WorkQueue
+
+_log = structlog.get_logger()
+
+REST_SHARE = 20
+"""Pause between two writes of a session's transcript, as a multiple of the time that the last write took.
+
+The whole, growing transcript is written each time; utterances that arrive during the pause are written together.
+"""
+
+
+@dataclass
+class _Growing:
+    """A live session whose transcript is written as it grows. ``entries`` remain pending until they are written."""
+
+    newest: Said
+    entries: list[WorkItem] = field(default_factory=list)
+    due_s: float = 0.0
+
+
+class UtteranceWriter:
+    """Writer of utterances. ``expires_ms`` returns when an utterance stored now expires, None for never.
+
+    ``write_job`` stores a job's transcript and returns False if the job has not ended. Earlier versions announced jobs
+    in this queue, shortly before they ended; an entry of such a job is delivered again until it has.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        store: TranscriptStore,
+        replica_id: str,
+        expires_ms: Callable[[], int | None],
+        write_job: Callable[[str], Awaitable[bool]],
+    ) -> None:
+        self._store = store
+        self._expires_ms = expires_ms
+        self._write_job = write_job
+        self._queue = WorkQueue(bus, keys.TRANSCRIPTS_WAITING, GROUP, replica_id)
+        self._consumer = QueueConsumer(self._queue, _parse, self._write_entry, self._write_due)
+        self._growing: dict[str, _Growing] = {}
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        await self._consumer.run()
+
+    async def _write_entry(self, item: WorkItem, entry: Said | str) -> bool:
+        if isinstance(entry, str):
+            has_ended = await self._write_job(entry)
+            if not has_ended:
+                self._queue.release_entry(item)
+            return has_ended
+        await self._append(entry)
+        if not entry.store:
+            return True
+        growing = self._growing.setdefault(stored_session_id(entry), _Growing(entry))
+        growing.newest = entry
+        growing.entries.append(item)
+        return False
+
+    async def _append(self, said: Said) -> None:
+        session = stored_session_id(said)
+        utterance = Utterance(
+            conversation_id=said.conversation_id or session,
+            session_id=session,
+            utterance=said.utterance,
+            speaker=said.speaker or "",
+            text=said.text,
+            language=said.language,
+            started_ms=said.spoken_ms,
+            ended_ms=said.spoken_ms + said.end_ms - said.start_ms,
+            start_ms=said.start_ms,
+            end_ms=said.end_ms,
+            confidence=said.confidence,
+            words=said.words,
+            expires_ms=self._expires_ms(),
+        )
+        await until_stored(lambda: self._store.append([utterance]))
+
+    async def _write_due(self) -> float:
+        """Write the transcripts that are due; return when the next one is."""
+        clock = asyncio.get_running_loop().time
+        for session, growing in list(self._growing.items()):
+            if clock() < growing.due_s:
+                continue
+            if not growing.entries:
+                del self._growing[session]
+                continue
+            entries, growing.entries = growing.entries, []
+            try:
+                took_s = await self._write_transcript(session, growing.newest)
+            except Exception:
+                # One transcript's failure must not keep the others waiting; its entries stay pending and are retried.
+                _log.exception("transcript not stored")
+                for item in entries:
+                    self._queue.release_entry(item)
+                continue
+            growing.due_s = clock() + REST_SHARE * took_s
+            for item in entries:
+                await self._queue.done(item, delete=True)
+        return min((growing.due_s for growing in self._growing.values()), default=float("inf"))
+
+    async def _write_transcript(self, session: str, newest: Said) -> float:
+        """Write a session's transcript; return the seconds it took, without time spent waiting for the database."""
+        clock = asyncio.get_running_loop().time
+
+        async def write() -> float:
+            began = clock()
+            utterances = await self._store.session_utterances(session)
+            while utterances:  # none if deleted meanwhile
+                await self._store.put(_live_transcript(session, newest, utterances, self._expires_ms()))
+                known, utterances = len(utterances), await self._store.session_utterances(session)
+                # Several gateways write; one that had read fewer utterances may have written last.
+                if len(utterances) == known:
+                    break
+            return clock() - began
+
+        return await until_stored(write)
+
+
+def stored_session_id(said: Said) -> str:
+    """Return the id under which the utterance's session is stored; session ids may be reused, stored ids are not."""
+    return stored_id(said.session_id, said.instance)
+
+
+def _parse(fields: Mapping[bytes, bytes]) -> Said | str:
+    """Parse an entry: an utterance, or the id of a job. Raises KeyError, ValueError or msgspec.DecodeError."""
+    kind, body = fields[b"kind"], fields[b"body"]
+    if kind == b"utterance":
+        return utterance_from(body)
+    if kind == b"job":
+        return body.decode()
+    raise ValueError(f"of a kind that this version does not know: {kind!r}")
+
+
+def _live_transcript(session: str, newest: Said, utterances: Sequence[Utterance], expires_ms: int | None) -> Transcript:
+    return Transcript(
+        id=session,
+        kind=Kind.LIVE,
+        state=State.COMPLETED,
+        created_ms=min(one.started_ms for one in utterances),
+        title=newest.session_id,
+        duration_s=max(one.end_ms for one in utterances) / 1000,
+        language=utterances[-1].language,
+        conversation_id=newest.conversation_id or "",
+        text=join_texts(one.text for one in utterances),
+        segments=[_segment(at, one) for at, one in enumerate(utterances)],
+        expires_ms=expires_ms,
+    )
+
+
+def _segment(number: int, one: Utterance) -> JobSegment:
+    words = [JobWord(word.word, word.start_ms / 1000, word.end_ms / 1000, word.confidence) for word in one.words]
+    return JobSegment(number, one.start_ms / 1000, one.end_ms / 1000, one.text, one.confidence, words)

@@ -1,0 +1,41 @@
+"""A job's result is put together from those of its chunks."""
+
+import pytest
+
+from stt_shared.contracts.jobs import ChunkResult, JobConfig, JobSegment, JobStatus, TimeSpan
+from stt_shared.streams.job_state import JobState
+from stt_transcriber.files.job_result import assembled
+
+pytestmark = pytest.mark.unit
+
+
+def segment(text: str, start: float) -> JobSegment:
+    return JobSegment(0, start, start + 1, text, 0.9, [])
+
+
+def state(language: str = "", asked: str | None = None) -> JobState:
+    config = JobConfig("job", language=asked)
+    return JobState("e", True, JobStatus.PROCESSING, config, language=language, total_samples=40_000)
+
+
+def test_segments_are_numbered_through_and_texts_keep_their_spaces() -> None:
+    parts = [
+        ChunkResult("ja", [segment("今日は。", 0), segment("Machine", 1)], "今日は。 Machine", [TimeSpan(2.0, 2.5)]),
+        ChunkResult("ja", [segment("Learning。", 3), segment("雨", 4)]),  # stored before parts had a text
+    ]
+    result = assembled(state(), parts)
+    assert (result.text, result.duration) == ("今日は。 Machine Learning。雨", 2.5)
+    assert [(one.id, one.start) for one in result.segments] == [(0, 0), (1, 1), (2, 3), (3, 4)]
+    assert result.unrecognized == [TimeSpan(2.0, 2.5)]
+
+
+@pytest.mark.parametrize(
+    ("state", "language"), [(state("de", "fr"), "fr"), (state("de"), "de"), (state(), "en")], ids=str
+)
+def test_the_language_is_the_one_asked_for_then_the_files_then_the_first_chunks(state: JobState, language: str) -> None:
+    assert assembled(state, [ChunkResult("en", []), ChunkResult("it", [])]).language == language
+
+
+def test_a_file_without_speech_has_an_empty_text() -> None:
+    result = assembled(state(), [])
+    assert (result.text, result.language, result.segments) == ("", "", [])

@@ -1,0 +1,47 @@
+"""Transcription of one chunk: decodes until all of its speech has a text or is reported as unrecognized."""
+
+from collections.abc import Awaitable, Callable
+
+import numpy as np
+
+from stt_shared.contracts.jobs import Chunk, ChunkResult, JobConfig, JobSegment, TimeSpan
+from stt_shared.contracts.session import AUDIO_RATE_HZ
+from stt_shared.contracts.text import join_texts
+from stt_transcriber.core.audio.vad_track import Span
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality
+from stt_transcriber.core.files.chunk_text import ChunkText
+from stt_transcriber.core.text import guards
+from stt_transcriber.core.text.join import join_words
+from stt_transcriber.core.text.segments import segments_of
+from stt_transcriber.metrics import REJECTED, UNRECOGNIZED_S
+
+
+async def transcribe(
+    chunk: Chunk, pcm: bytes, config: JobConfig, decode: Callable[[DecodeRequest], Awaitable[Hypothesis]]
+) -> ChunkResult:
+    """Transcribe a chunk with the audio ``pcm`` (s16le). Raises what ``decode`` raises."""
+    text = ChunkText(chunk, np.frombuffer(pcm, np.int16), config.task)
+    language = config.language or chunk.language or None
+    evidence = np.frombuffer(chunk.evidence, np.int16).astype(np.float32) / 32768.0 if chunk.evidence else None
+    segments: list[JobSegment] = []
+    texts: list[str] = []
+    while not text.is_over:
+        request = DecodeRequest(
+            text.samples(), language, config.task, config.prompt, Quality.FILE, language_samples=evidence
+        )
+        hypothesis = await decode(request)
+        language = language or hypothesis.language
+        reason = guards.reason_to_reject(hypothesis, text.voice_share, request.quality)
+        if reason:
+            REJECTED.labels(reason).inc()
+        offset_s = text.begin / AUDIO_RATE_HZ
+        words = text.take(None if reason else hypothesis)
+        segments += segments_of(words, offset_s)
+        texts.append(join_words(words))
+    UNRECOGNIZED_S.inc(sum(end - begin for begin, end in text.unrecognized) / AUDIO_RATE_HZ)
+    return ChunkResult(language or "", segments, join_texts(texts), [_time_span(span) for span in text.unrecognized])
+
+
+def _time_span(span: Span) -> TimeSpan:
+    begin, end = span
+    return TimeSpan(round(begin / AUDIO_RATE_HZ, 3), round(end / AUDIO_RATE_HZ, 3))
