@@ -2,7 +2,7 @@
 
 import pytest
 
-from stt_gateway.store.interface import Kind, Page, State, Transcript, Utterance
+from stt_gateway.store.interface import Kind, Page, State, StoredUtterance, Transcript
 from stt_shared.contracts.jobs import JobSegment, JobWord
 
 about_sqlite = pytest.mark.parametrize("empty", ["sqlite"], indirect=True)
@@ -24,20 +24,21 @@ def transcript(number: int = 1, **fields: object) -> Transcript:
     return Transcript(**{**told, **fields})  # type: ignore[arg-type]
 
 
-def utterance(number: int = 1, session: str = "s", conversation: str = "c", **fields: object) -> Utterance:
+def utterance(number: int = 1, session: str = "s", conversation: str = "c", **fields: object) -> StoredUtterance:
     told = {
         "conversation_id": conversation,
         "session_id": session,
+        "instance": "",
         "utterance": number,
         "speaker": "Ann",
         "text": f"{session} {number}",
         "language": "en",
-        "started_ms": NOW_MS + number * 1000,
-        "ended_ms": NOW_MS + number * 1000 + 900,
+        "spoken_ms": NOW_MS + number * 1000,
         "start_ms": number * 1000,
         "end_ms": number * 1000 + 900,
+        "confidence": 0.0,
     }
-    return Utterance(**{**told, **fields})  # type: ignore[arg-type]
+    return StoredUtterance(**{**told, **fields})  # type: ignore[arg-type]
 
 
 def ids(page: Page) -> list[str]:

@@ -30,7 +30,7 @@ async def read_conversation(request: Request, conversation_id: str) -> Response:
     found = await context_of(request).store.conversation(conversation_id, after=after, limit=limit)
     # Several gateways store at once: numbers tell what a reader already has, times tell the spoken order.
     in_order = sorted(
-        found, key=lambda one: (one.utterance.started_ms, one.utterance.session_id, one.utterance.utterance)
+        found, key=lambda one: (one.utterance.spoken_ms, one.utterance.session_id, one.utterance.utterance)
     )
     return json_response(
         {
@@ -51,7 +51,7 @@ def _view(stored: NumberedUtterance) -> dict[str, Any]:
         "speaker": utterance.speaker or None,
         "text": utterance.text,
         "language": utterance.language,
-        "spoken_ms": utterance.started_ms,
+        "spoken_ms": utterance.spoken_ms,
         "start_ms": utterance.start_ms,
         "end_ms": utterance.end_ms,
     }

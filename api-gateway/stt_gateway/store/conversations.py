@@ -8,33 +8,33 @@ import msgspec
 from sqlalchemy import Row, and_, case, delete, exists, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stt_gateway.store.interface import NumberedUtterance, Utterance
+from stt_gateway.store.interface import NumberedUtterance, StoredUtterance
 from stt_gateway.store.names import kept_name, kept_text
 from stt_gateway.store.schema import conversations, deleted, utterances
 from stt_gateway.store.search_index import SearchIndex
-from stt_shared.contracts.conversation import SpokenWord
+from stt_shared.contracts.conversation import CompactWord
 
-_PLAIN = [column for column in utterances.c if column.name not in ("number", "words")]
+_WITHOUT_WORDS = [column for column in utterances.c if column.name != "words"]
 
-_decode_words = msgspec.json.Decoder(list[SpokenWord]).decode
+_decode_words = msgspec.json.Decoder(list[CompactWord]).decode
 
 
-async def append(connection: AsyncConnection, index: SearchIndex, new: Sequence[Utterance]) -> list[int]:
+async def append(connection: AsyncConnection, index: SearchIndex, new: Sequence[StoredUtterance]) -> list[int]:
     """Store the utterances and return their numbers; 0 for one that arrived after its session or conversation was
     deleted."""
-    new = [_storable(one) for one in new]
+    rows = [_row(one) for one in new]
     numbers: dict[tuple[str, int], int] = {}
     # All writers lock conversations in the same order, so that they cannot deadlock.
-    ordered = sorted(new, key=lambda one: one.conversation_id)
-    for conversation_id, group in groupby(ordered, key=lambda one: one.conversation_id):
+    ordered = sorted(rows, key=lambda row: row["conversation_id"])
+    for conversation_id, group in groupby(ordered, key=lambda row: row["conversation_id"]):
         numbers |= await _append_to(connection, index, conversation_id, list(group))
-    return [numbers[one.session_id, one.utterance] for one in new]
+    return [numbers[_key(row)] for row in rows]
 
 
 async def _append_to(
-    connection: AsyncConnection, index: SearchIndex, conversation_id: str, new: list[Utterance]
+    connection: AsyncConnection, index: SearchIndex, conversation_id: str, new: list[dict[str, Any]]
 ) -> dict[tuple[str, int], int]:
-    touched_ms = max(one.ended_ms for one in new)
+    touched_ms = max(row["ended_ms"] for row in new)
     seen_ms = conversations.c.touched_ms
     opened = index.insert(conversations).values(id=conversation_id, last_number=0, touched_ms=touched_ms)
     await connection.execute(opened.on_conflict_do_nothing())
@@ -48,19 +48,19 @@ async def _append_to(
             .returning(conversations.c.last_number)
         )
     ).scalar_one()
-    numbers = await _held(connection, new)
-    late = await _late(connection, conversation_id, new)
+    numbers = await _stored_numbers(connection, new)
+    deleted_ms = await _deletion_times(connection, conversation_id, new)
     rows = []
-    for one in new:
-        key = (one.session_id, one.utterance)
+    for row in new:
+        key = _key(row)
         if key in numbers:
             continue
-        if one.ended_ms <= late.get(one.session_id, 0):
+        if row["ended_ms"] <= deleted_ms.get(row["session_id"], 0):
             numbers[key] = 0
             continue
         last += 1
         numbers[key] = last
-        rows.append(_row(one, last))
+        rows.append({**row, "number": last})
     if rows:
         await connection.execute(insert(utterances), rows)
         await connection.execute(
@@ -69,20 +69,24 @@ async def _append_to(
     return numbers
 
 
-async def _held(connection: AsyncConnection, new: Sequence[Utterance]) -> dict[tuple[str, int], int]:
+def _key(row: dict[str, Any]) -> tuple[str, int]:
+    return row["session_id"], row["utterance"]
+
+
+async def _stored_numbers(connection: AsyncConnection, new: Sequence[dict[str, Any]]) -> dict[tuple[str, int], int]:
     found = await connection.execute(
         select(utterances.c.session_id, utterances.c.utterance, utterances.c.number).where(
-            tuple_(utterances.c.session_id, utterances.c.utterance).in_(
-                [(one.session_id, one.utterance) for one in new]
-            )
+            tuple_(utterances.c.session_id, utterances.c.utterance).in_([_key(row) for row in new])
         )
     )
     return {(row.session_id, row.utterance): row.number for row in found}
 
 
-async def _late(connection: AsyncConnection, conversation_id: str, new: Sequence[Utterance]) -> dict[str, int]:
+async def _deletion_times(
+    connection: AsyncConnection, conversation_id: str, new: Sequence[dict[str, Any]]
+) -> dict[str, int]:
     """Return the time at which each session or this conversation was deleted, whichever is later."""
-    sessions = {one.session_id for one in new}
+    sessions = {row["session_id"] for row in new}
     found = await connection.execute(
         select(deleted).where(
             or_(
@@ -98,43 +102,60 @@ async def _late(connection: AsyncConnection, conversation_id: str, new: Sequence
     return moments
 
 
-def _row(one: Utterance, number: int) -> dict[str, Any]:
-    words = msgspec.json.encode(one.words).decode()
-    return {"number": number, "words": words, **{column.name: getattr(one, column.name) for column in _PLAIN}}
-
-
-def _storable(one: Utterance) -> Utterance:
+def _row(one: StoredUtterance) -> dict[str, Any]:
+    """Return an utterance's row, without its number."""
     # Clients choose the names of conversations and speakers freely.
-    return msgspec.structs.replace(
-        one,
-        conversation_id=kept_text(one.conversation_id),
-        speaker=kept_name(one.speaker),
-        text=kept_text(one.text),
-        words=[msgspec.structs.replace(word, word=kept_text(word.word)) for word in one.words],
-    )
+    words = [msgspec.structs.replace(word, word=kept_text(word.word)) for word in one.words]
+    return {
+        "session_id": one.session_id,
+        "utterance": one.utterance,
+        "conversation_id": kept_text(one.conversation_id or one.session_id),
+        "speaker": kept_name(one.speaker or ""),
+        "text": kept_text(one.text),
+        "language": one.language,
+        "started_ms": one.spoken_ms,
+        "ended_ms": one.ended_ms,
+        "start_ms": one.start_ms,
+        "end_ms": one.end_ms,
+        "expires_ms": one.expires_ms,
+        "confidence": one.confidence,
+        "words": msgspec.json.encode(words).decode(),
+    }
 
 
 async def read(
     connection: AsyncConnection, conversation_id: str, after: int, since_ms: float | None, limit: int
 ) -> list[NumberedUtterance]:
     """Return utterances numbered above ``after`` that ended at or after ``since_ms``, by number, without words."""
-    query = select(utterances.c.number, *_PLAIN).where(
-        utterances.c.conversation_id == conversation_id, utterances.c.number > after
-    )
+    query = select(*_WITHOUT_WORDS).where(utterances.c.conversation_id == conversation_id, utterances.c.number > after)
     if since_ms is not None:
         query = query.where(utterances.c.ended_ms >= int(since_ms))
     rows = await connection.execute(query.order_by(utterances.c.number).limit(limit))
     return [NumberedUtterance(row.number, _utterance(row)) for row in rows]
 
 
-async def read_session(connection: AsyncConnection, session_id: str) -> list[Utterance]:
+async def read_session(connection: AsyncConnection, session_id: str) -> list[StoredUtterance]:
     """Return all utterances of one session, in order."""
     query = select(utterances).where(utterances.c.session_id == session_id).order_by(utterances.c.utterance)
     return [_utterance(row, _decode_words(row.words)) for row in await connection.execute(query)]
 
 
-def _utterance(row: Row[Any], words: Sequence[SpokenWord] = ()) -> Utterance:
-    return Utterance(words=list(words), **{column.name: getattr(row, column.name) for column in _PLAIN})
+def _utterance(row: Row[Any], words: Sequence[CompactWord] = ()) -> StoredUtterance:
+    return StoredUtterance(
+        session_id=row.session_id,
+        instance="",
+        utterance=row.utterance,
+        conversation_id=row.conversation_id,
+        speaker=row.speaker,
+        text=row.text,
+        language=row.language,
+        spoken_ms=row.started_ms,
+        start_ms=row.start_ms,
+        end_ms=row.end_ms,
+        expires_ms=row.expires_ms,
+        confidence=row.confidence,
+        words=list(words),
+    )
 
 
 async def remove(connection: AsyncConnection, conversation_id: str) -> int:

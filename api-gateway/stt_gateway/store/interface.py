@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from stt_shared.contracts.conversation import SpokenWord
+from stt_shared.contracts.conversation import Utterance
 from stt_shared.contracts.jobs import JobError, JobSegment
 from stt_shared.contracts.session import Task
 
@@ -66,24 +66,15 @@ class Transcript(Summary, frozen=True, kw_only=True):
     content_key: str = ""
 
 
-class Utterance(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished utterance of a conversation, identified by (session_id, utterance) whatever the session's epoch."""
+class StoredUtterance(Utterance, frozen=True, kw_only=True):
+    """An utterance of the store, identified by (session_id, utterance) whatever the session's epoch.
 
-    conversation_id: str
-    session_id: str
-    utterance: int
-    speaker: str
-    text: str
-    language: str
-    started_ms: int
-    ended_ms: int
-    start_ms: int
-    """Position in the session's audio; so is ``end_ms``."""
-    end_ms: int
-    confidence: float = 0.0
-    words: list[SpokenWord] = []
-    """Words, if the session is stored; ``conversation`` does not read them."""
+    ``session_id`` is that of the stored session (``stored_id``), so there is no ``instance``. An utterance outside of a
+    conversation is read back with its session's id as ``conversation_id``, one without a speaker with ''.
+    """
+
     expires_ms: int | None = None
+    """Time at which retention removes it; None means never."""
 
 
 class NumberedUtterance(msgspec.Struct, frozen=True):
@@ -93,7 +84,7 @@ class NumberedUtterance(msgspec.Struct, frozen=True):
     """
 
     number: int
-    utterance: Utterance
+    utterance: StoredUtterance
 
 
 class Search(msgspec.Struct, frozen=True):
@@ -162,7 +153,7 @@ class TranscriptStore(Protocol):
         False means there is no such transcript. With ``may_come`` it may still be on its way, and is rejected then too.
         """
 
-    async def append(self, utterances: Sequence[Utterance]) -> list[int]:
+    async def append(self, utterances: Sequence[StoredUtterance]) -> list[int]:
         """Store the utterances and return their numbers, in the order given.
 
         One that is already stored keeps its number and text. 0 means not stored, since its session or conversation was
@@ -174,7 +165,7 @@ class TranscriptStore(Protocol):
     ) -> list[NumberedUtterance]:
         """Return utterances numbered above ``after`` that ended at or after ``since_ms``, by number."""
 
-    async def session_utterances(self, session_id: str) -> list[Utterance]:
+    async def session_utterances(self, session_id: str) -> list[StoredUtterance]:
         """Return all utterances of one session, in order."""
 
     async def delete_conversation(self, conversation_id: str, now_ms: float) -> bool:

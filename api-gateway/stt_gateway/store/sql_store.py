@@ -20,9 +20,9 @@ from stt_gateway.store.interface import (
     Page,
     Search,
     State,
+    StoredUtterance,
     Summary,
     Transcript,
-    Utterance,
 )
 from stt_gateway.store.names import checked_title, kept_text
 from stt_gateway.store.postgres_search import PostgresSearch
@@ -149,7 +149,7 @@ class SqlTranscriptStore:
         self._traces = self._traces or found
         return found
 
-    async def append(self, utterances: Sequence[Utterance]) -> list[int]:
+    async def append(self, utterances: Sequence[StoredUtterance]) -> list[int]:
         """Store the utterances and return their numbers; one already stored keeps its number and text."""
         if not utterances:
             return []
@@ -165,7 +165,7 @@ class SqlTranscriptStore:
                 connection, kept_text(conversation_id), after, since_ms, min(limit, MAX_UTTERANCES)
             )
 
-    async def session_utterances(self, session_id: str) -> list[Utterance]:
+    async def session_utterances(self, session_id: str) -> list[StoredUtterance]:
         """Return all utterances of one session, in order."""
         async with self._read() as connection:
             return await conversations.read_session(connection, session_id)

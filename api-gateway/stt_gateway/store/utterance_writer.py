@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 import structlog
 
-from stt_gateway.store.interface import Kind, State, Transcript, TranscriptStore, Utterance
+from stt_gateway.store.interface import Kind, State, StoredUtterance, Transcript, TranscriptStore
 from stt_gateway.store.names import stored_id
 from stt_gateway.store.queue_consumer import GROUP, QueueConsumer, until_stored
-from stt_shared.contracts.conversation import Utterance as Said
-from stt_shared.contracts.conversation import utterance_from
+from stt_shared.contracts.conversation import Utterance, utterance_from
 from stt_shared.contracts.jobs import JobSegment, JobWord
 from stt_shared.contracts.text import join_texts
 from stt_shared.streams import keys
@@ -30,7 +30,7 @@ The whole, growing transcript is written each time; utterances that arrive durin
 class _Growing:
     """A live session whose transcript is written as it grows. ``entries`` remain pending until they are written."""
 
-    newest: Said
+    newest: Utterance
     entries: list[WorkItem] = field(default_factory=list)
     due_s: float = 0.0
 
@@ -61,38 +61,21 @@ class UtteranceWriter:
         """Write until cancelled."""
         await self._consumer.run()
 
-    async def _write_entry(self, item: WorkItem, entry: Said | str) -> bool:
+    async def _write_entry(self, item: WorkItem, entry: Utterance | str) -> bool:
         if isinstance(entry, str):
             has_ended = await self._write_job(entry)
             if not has_ended:
                 self._queue.release_entry(item)
             return has_ended
-        await self._append(entry)
+        session = stored_id(entry.session_id, entry.instance)
+        stored = _stored(entry, session, self._expires_ms())
+        await until_stored(lambda: self._store.append([stored]))
         if not entry.store:
             return True
-        growing = self._growing.setdefault(stored_session_id(entry), _Growing(entry))
+        growing = self._growing.setdefault(session, _Growing(entry))
         growing.newest = entry
         growing.entries.append(item)
         return False
-
-    async def _append(self, said: Said) -> None:
-        session = stored_session_id(said)
-        utterance = Utterance(
-            conversation_id=said.conversation_id or session,
-            session_id=session,
-            utterance=said.utterance,
-            speaker=said.speaker or "",
-            text=said.text,
-            language=said.language,
-            started_ms=said.spoken_ms,
-            ended_ms=said.spoken_ms + said.end_ms - said.start_ms,
-            start_ms=said.start_ms,
-            end_ms=said.end_ms,
-            confidence=said.confidence,
-            words=said.words,
-            expires_ms=self._expires_ms(),
-        )
-        await until_stored(lambda: self._store.append([utterance]))
 
     async def _write_due(self) -> float:
         """Write the transcripts that are due; return when the next one is."""
@@ -117,7 +100,7 @@ class UtteranceWriter:
                 await self._queue.done(item, delete=True)
         return min((growing.due_s for growing in self._growing.values()), default=float("inf"))
 
-    async def _write_transcript(self, session: str, newest: Said) -> float:
+    async def _write_transcript(self, session: str, newest: Utterance) -> float:
         """Write a session's transcript; return the seconds it took, without time spent waiting for the database."""
         clock = asyncio.get_running_loop().time
 
@@ -135,12 +118,12 @@ class UtteranceWriter:
         return await until_stored(write)
 
 
-def stored_session_id(said: Said) -> str:
-    """Return the id under which the utterance's session is stored; session ids may be reused, stored ids are not."""
-    return stored_id(said.session_id, said.instance)
+def _stored(utterance: Utterance, session: str, expires_ms: int | None) -> StoredUtterance:
+    fields = msgspec.structs.asdict(utterance)
+    return StoredUtterance(**{**fields, "session_id": session, "instance": ""}, expires_ms=expires_ms)
 
 
-def _parse(fields: Mapping[bytes, bytes]) -> Said | str:
+def _parse(fields: Mapping[bytes, bytes]) -> Utterance | str:
     """Parse an entry: an utterance, or the id of a job. Raises KeyError, ValueError or msgspec.DecodeError."""
     kind, body = fields[b"kind"], fields[b"body"]
     if kind == b"utterance":
@@ -150,12 +133,14 @@ def _parse(fields: Mapping[bytes, bytes]) -> Said | str:
     raise ValueError(f"of a kind that this version does not know: {kind!r}")
 
 
-def _live_transcript(session: str, newest: Said, utterances: Sequence[Utterance], expires_ms: int | None) -> Transcript:
+def _live_transcript(
+    session: str, newest: Utterance, utterances: Sequence[StoredUtterance], expires_ms: int | None
+) -> Transcript:
     return Transcript(
         id=session,
         kind=Kind.LIVE,
         state=State.COMPLETED,
-        created_ms=min(one.started_ms for one in utterances),
+        created_ms=min(one.spoken_ms for one in utterances),
         title=newest.session_id,
         duration_s=max(one.end_ms for one in utterances) / 1000,
         language=utterances[-1].language,
@@ -166,6 +151,6 @@ def _live_transcript(session: str, newest: Said, utterances: Sequence[Utterance]
     )
 
 
-def _segment(number: int, one: Utterance) -> JobSegment:
+def _segment(number: int, one: StoredUtterance) -> JobSegment:
     words = [JobWord(word.word, word.start_ms / 1000, word.end_ms / 1000, word.confidence) for word in one.words]
     return JobSegment(number, one.start_ms / 1000, one.end_ms / 1000, one.text, one.confidence, words)

@@ -2,21 +2,20 @@
 
 import msgspec
 
+from stt_shared.contracts.events import Word
+
 MAX_WORDS = 500
 """Maximum words of an utterance; one with more is passed on without its words. No model returns as many in its longest
 window."""
 
 
-class SpokenWord(msgspec.Struct, frozen=True, array_like=True):
-    """One word of an utterance, encoded as ``["tried", 420, 980, 0.912]`` so that a list of words stays small.
+class CompactWord(Word, frozen=True, array_like=True):
+    """A ``Word`` that is encoded as ``["tried", 420, 980, 0.912]``, so that a list of words stays small."""
 
-    ``confidence`` is a probability, 0 to 1.
-    """
-
-    word: str
-    start_ms: int
-    end_ms: int
-    confidence: float
+    @classmethod
+    def of(cls, word: Word) -> "CompactWord":
+        """Return ``word`` in this encoding."""
+        return cls(*msgspec.structs.astuple(word))
 
 
 class Utterance(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="utterance"):
@@ -42,7 +41,12 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
     start_ms: int
     end_ms: int
     store: bool = False
-    words: list[SpokenWord] = []
+    words: list[CompactWord] = []
+
+    @property
+    def ended_ms(self) -> int:
+        """End of the utterance, wall clock in milliseconds since 1970."""
+        return self.spoken_ms + self.end_ms - self.start_ms
 
 
 class LiveUtterance(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="unsettled"):

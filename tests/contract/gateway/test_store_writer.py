@@ -16,12 +16,11 @@ from support.wiring import bus_on
 from stt_cli.up.child import die_with_parent
 from stt_gateway.core.subtitles.subtitles import cues
 from stt_gateway.store.engine import database_url
-from stt_gateway.store.interface import Kind, Search, Transcript, TranscriptStore
-from stt_gateway.store.interface import Utterance as Kept
+from stt_gateway.store.interface import Kind, Search, StoredUtterance, Transcript, TranscriptStore
 from stt_gateway.store.migrating import migrate
 from stt_gateway.store.sql_store import SqlTranscriptStore
 from stt_gateway.store.writer import StoreWriter
-from stt_shared.contracts.conversation import MAX_WORDS, SpokenWord, Utterance
+from stt_shared.contracts.conversation import MAX_WORDS, CompactWord, Utterance
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.jobs import JobConfig, JobResult, JobSegment, JobWord
 from stt_shared.process.clock import wall_ms
@@ -61,7 +60,7 @@ def said(
     conversation: str | None = None,
     instance: str = "i1",
     text: str = "",
-    words: Sequence[SpokenWord] = (),
+    words: Sequence[CompactWord] = (),
 ) -> Utterance:
     return Utterance(
         conversation_id=conversation,
@@ -104,7 +103,7 @@ async def test_words_of_a_kept_session_stay_with_their_times(
     redis_client: Redis, store: TranscriptStore, writing: None
 ) -> None:
     text = "this is a sentence that is by far too long to be shown in two lines so it must be cut between two words"
-    words = [SpokenWord(word, 1000 + 100 * at, 1090 + 100 * at, 0.25) for at, word in enumerate(text.split())]
+    words = [CompactWord(word, 1000 + 100 * at, 1090 + 100 * at, 0.25) for at, word in enumerate(text.split())]
     bus = bus_on(redis_client)
     await bus.conversations.send(said(1, text=text, words=words, conversation="c"))
     await bus.conversations.send(said(2, conversation="c"))
@@ -124,7 +123,7 @@ async def test_words_of_a_kept_session_stay_with_their_times(
 
 
 async def test_the_longest_utterance_with_all_its_words_stays_small() -> None:
-    words = [SpokenWord("Donaudampfschiff", 14_000_000 + at, 14_000_000 + at, 0.123) for at in range(MAX_WORDS)]
+    words = [CompactWord("Donaudampfschiff", 14_000_000 + at, 14_000_000 + at, 0.123) for at in range(MAX_WORDS)]
     assert len(msgspec.json.encode(said(1, words=words))) < 32 * 1024
 
 
@@ -165,7 +164,7 @@ class Stumbling:
         self.session_utterances = store.session_utterances
         self.put = store.put
 
-    async def append(self, utterances: Sequence[Kept]) -> list[int]:
+    async def append(self, utterances: Sequence[StoredUtterance]) -> list[int]:
         if any(one.text == self._text for one in utterances):
             self._text = ""
             raise RuntimeError("a mistake of ours")
@@ -193,13 +192,13 @@ class Slow:
 
     def __init__(self, store: TranscriptStore, *, forgetful: bool) -> None:
         self._store = store
-        self._read: list[Kept] | None = None
+        self._read: list[StoredUtterance] | None = None
         self._forgetful = forgetful
         self.about_to_write = asyncio.Event()
         self.may_write = asyncio.Event()
         self.append = store.append
 
-    async def session_utterances(self, session_id: str) -> list[Kept]:
+    async def session_utterances(self, session_id: str) -> list[StoredUtterance]:
         if self._read is None or not self._forgetful:
             self._read = await self._store.session_utterances(session_id)
         return self._read

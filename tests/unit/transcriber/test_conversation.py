@@ -2,7 +2,7 @@
 
 import pytest
 
-from stt_shared.contracts.conversation import MAX_WORDS, SpokenWord
+from stt_shared.contracts.conversation import MAX_WORDS, CompactWord
 from stt_shared.contracts.events import Final, Word
 from stt_shared.contracts.session import SessionConfig
 from stt_transcriber.live.conversation import Speaker
@@ -25,14 +25,14 @@ def final(words: int) -> Final:
     )
 
 
-def kept(config: SessionConfig, words: int = 2) -> list[SpokenWord]:
+def kept(config: SessionConfig, words: int = 2) -> list[CompactWord]:
     utterance = Speaker("s", config, "t" * 64).utterance(final(words), 10_000)
     assert utterance is not None
     return utterance.words
 
 
 def test_a_kept_session_keeps_its_words() -> None:
-    assert kept(SessionConfig(store=True)) == [SpokenWord("ever", 100, 101, 0.5), SpokenWord("ever", 101, 102, 0.5)]
+    assert kept(SessionConfig(store=True)) == [CompactWord("ever", 100, 101, 0.5), CompactWord("ever", 101, 102, 0.5)]
 
 
 def test_a_conversation_alone_keeps_none() -> None:

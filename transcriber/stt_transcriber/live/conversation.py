@@ -1,6 +1,6 @@
 """Conversion of a session's events for viewers of its conversation and for the transcript store."""
 
-from stt_shared.contracts.conversation import MAX_WORDS, LiveUtterance, SpokenWord, Utterance
+from stt_shared.contracts.conversation import MAX_WORDS, CompactWord, LiveUtterance, Utterance
 from stt_shared.contracts.events import Final, Partial
 from stt_shared.contracts.session import SessionConfig
 
@@ -35,7 +35,7 @@ class Speaker:
             start_ms=final.start_ms,
             end_ms=final.end_ms,
             store=config.store,
-            words=_kept_words(final) if config.store else [],
+            words=_stored_words(final) if config.store else [],
         )
 
     def unsettled(self, partial: Partial) -> LiveUtterance | None:
@@ -53,7 +53,7 @@ class Speaker:
         )
 
 
-def _kept_words(final: Final) -> list[SpokenWord]:
+def _stored_words(final: Final) -> list[CompactWord]:
     if len(final.words) > MAX_WORDS:
         return []
-    return [SpokenWord(word.word, word.start_ms, word.end_ms, word.confidence) for word in final.words]
+    return [CompactWord.of(word) for word in final.words]
