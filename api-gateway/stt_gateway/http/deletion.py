@@ -2,9 +2,6 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from stt_gateway.context import GatewayContext
 from stt_gateway.store.names import session_id_of, stored_id
@@ -12,16 +9,7 @@ from stt_shared.process.clock import wall_ms
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 
-_PAGE = 256
-_ENDED = b"done"
-
-
-class _Speaker(msgspec.Struct):
-    session_id: str
-    instance: str
-
-
-_decode_speaker = msgspec.json.Decoder(_Speaker).decode
+_ENDED = "done"
 
 
 async def erase_job(services: GatewayContext, job_id: str) -> bool:
@@ -54,7 +42,9 @@ async def erase_transcript(services: GatewayContext, id: str) -> bool:
         for session_id in names:
             await _erase_session(services.bus, session_id, id)
         for conversation_id in {one.conversation_id for one in utterances if one.conversation_id}:
-            await _erase_utterances(services.bus, conversation_id, id)
+            await services.bus.conversations.delete_utterances(
+                conversation_id, lambda one: stored_id(one.session_id, one.instance) == id
+            )
         return await services.store.delete(id, wall_ms())
     return await erase_job(services, id)
 
@@ -67,29 +57,6 @@ async def _erase_session(bus: Bus, session_id: str, id: str) -> None:
     if not keys.is_valid_id(session_id):
         return
     at = keys.session_keys(session_id)
-    token, state = await _fields(bus, at.state, "resume_token", "state")
-    if state == _ENDED and stored_id(session_id, token.decode()) == id:
-        await bus.client.unlink(at.state, at.audio_log, at.pcm_log, at.results_log)
-
-
-async def _erase_utterances(bus: Bus, conversation_id: str, id: str) -> None:
-    """Remove the transcript's utterances from the log with which viewers of the conversation catch up."""
-    log = keys.conversation_keys(conversation_id).log
-    oldest = "-"
-    while True:
-        entries: Any = await bus.client.xrange(log, min=oldest, count=_PAGE)
-        entries_to_delete = []
-        for entry_id, fields in entries:
-            speaker = _decode_speaker(fields[b"event"])
-            if stored_id(speaker.session_id, speaker.instance) == id:
-                entries_to_delete.append(entry_id)
-        if entries_to_delete:
-            await bus.client.xdel(log, *entries_to_delete)
-        if len(entries) < _PAGE:
-            return
-        oldest = f"({entries[-1][0].decode()}"
-
-
-async def _fields(bus: Bus, key: str, *names: str) -> list[bytes]:
-    found: list[Any] = await bus.client.hmget(key, list(names))
-    return [value or b"" for value in found]
+    state = await bus.sessions.state(at)
+    if state is not None and state.state == _ENDED and stored_id(session_id, state.resume_token) == id:
+        await bus.sessions.delete(at)

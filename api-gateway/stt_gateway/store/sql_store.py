@@ -49,12 +49,12 @@ class SqlTranscriptStore:
         self._engine: AsyncEngine = open_engine(url, pool_size=pool_size)
         self._index: SearchIndex = SqliteSearch() if is_sqlite(url) else PostgresSearch()
         # It is unknown whether the traces of deletions before this start were removed.
-        self._traces = True
+        self._has_remnants = True
 
     async def put(self, transcript: Transcript) -> bool:
         """Insert the transcript, or update everything except title and creation time."""
         row = stored(transcript)
-        folded = await _aside(len(row["text"]), fold, row["text"])
+        folded = await _off_loop_if_long(len(row["text"]), fold, row["text"])
         for attempt in range(_ATTEMPTS):
             place = place_of(transcript.created_ms, transcript.id, attempt)
             try:
@@ -89,7 +89,9 @@ class SqlTranscriptStore:
             await connection.rollback()
             return False
         name = folded_names(written.title, row["filename"])
-        await self._learn(connection, await _aside(len(folded), self._index.rows, written.place, name, folded))
+        await self._update_index(
+            connection, await _off_loop_if_long(len(folded), self._index.rows, written.place, name, folded)
+        )
         return True
 
     async def get(self, id: str) -> Transcript | None:
@@ -124,7 +126,7 @@ class SqlTranscriptStore:
             rows = (await connection.execute(query)).all() if shown else []
         more = len(matched) > wanted.limit
         length = sum(len(row.text) for row in rows) if phrase else 0
-        results = await _aside(length, lambda: [found(row, wanted) for row in rows])
+        results = await _off_loop_if_long(length, lambda: [found(row, wanted) for row in rows])
         return Page(results, shown[-1] if more else None)
 
     async def rename(self, id: str, title: str) -> Summary | None:
@@ -135,7 +137,7 @@ class SqlTranscriptStore:
             row = (await connection.execute(query)).first()
             if row is None:
                 return None
-            await self._learn(connection, self._index.rows(row.place, folded_names(title, row.filename)))
+            await self._update_index(connection, self._index.rows(row.place, folded_names(title, row.filename)))
         return Summary(**listed(row))
 
     async def delete(self, id: str, now_ms: float, *, may_come: bool = False) -> bool:
@@ -145,8 +147,8 @@ class SqlTranscriptStore:
             spoken = await connection.execute(delete(utterances).where(utterances.c.session_id == id))
             found = bool(gone.rowcount or spoken.rowcount)
             if found or may_come:
-                await self._remember(connection, "transcript", id, now_ms)
-        self._traces = self._traces or found
+                await self._record_deletion(connection, "transcript", id, now_ms)
+        self._has_remnants = self._has_remnants or found
         return found
 
     async def append(self, utterances: Sequence[StoredUtterance]) -> list[int]:
@@ -176,7 +178,7 @@ class SqlTranscriptStore:
         async with self._write() as connection:
             if not await conversations.remove(connection, conversation_id):
                 return False
-            await self._remember(connection, "conversation", conversation_id, now_ms)
+            await self._record_deletion(connection, "conversation", conversation_id, now_ms)
         return True
 
     async def purge_expired(self, now_ms: float) -> int:
@@ -193,13 +195,13 @@ class SqlTranscriptStore:
         async with self._write() as connection:
             await conversations.purge(connection, now, now - REMEMBERED_MS)
             await connection.execute(delete(deleted).where(deleted.c.deleted_ms < now - REMEMBERED_MS))
-        if removed or self._traces:
-            self._traces = False
+        if removed or self._has_remnants:
+            self._has_remnants = False
             try:
                 with as_stt_error():
                     await self._index.scrub(self._engine)
             except BaseException:
-                self._traces = True
+                self._has_remnants = True
                 raise
         return removed
 
@@ -213,13 +215,13 @@ class SqlTranscriptStore:
         """Close all connections."""
         await self._engine.dispose()
 
-    async def _remember(self, connection: AsyncConnection, kind: str, id: str, now_ms: float) -> None:
+    async def _record_deletion(self, connection: AsyncConnection, kind: str, id: str, now_ms: float) -> None:
         new = self._index.insert(deleted).values(kind=kind, id=id, deleted_ms=int(now_ms))
         await connection.execute(
             new.on_conflict_do_update(index_elements=["kind", "id"], set_={"deleted_ms": new.excluded["deleted_ms"]})
         )
 
-    async def _learn(self, connection: AsyncConnection, rows: Sequence[FoldedRow]) -> None:
+    async def _update_index(self, connection: AsyncConnection, rows: Sequence[FoldedRow]) -> None:
         for table, row in rows:
             new = self._index.insert(table).values(row)
             changed = {name: new.excluded[name] for name in row if name != "place"}
@@ -243,7 +245,7 @@ class SqlTranscriptStore:
                 await connection.commit()
 
 
-async def _aside(length: int, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+async def _off_loop_if_long(length: int, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
     # Live sessions share this event loop, so long texts are processed in a thread.
     if length < _LONG_CHARS:
         return work(*given, **named)

@@ -51,19 +51,16 @@ class FileJobs:
     async def handle(self, assignment: Assignment) -> None:
         """Decode one file to its end. The job fails if the file cannot be decoded or killed every worker that tried."""
         owner = assignment.owner
-        replica = assignment.fields.get(b"owner:audio", b"").decode()
-        async with self._guard.stage(
-            owner.keys, owner.epoch, keys.STAGE_AUDIO, replica, assignment.follows, "pcm_seq"
-        ) as allowed:
-            state = JobState.read(assignment.fields)
-            if allowed and state is not None:
-                await self._decode_or_fail(owner, state)
-
-    async def _decode_or_fail(self, owner: Ownership, state: JobState) -> None:
         log = _log.bind(job_id=owner.keys.id)
         try:
-            n_samples = await self._decode(owner, state)
-            log.info("file decoded", n_samples=n_samples)
+            state = JobState.read(assignment.fields)
+            if state is None:
+                return
+            async with self._guard.stage(
+                owner.keys, owner.epoch, keys.STAGE_AUDIO, assignment.replica_id, assignment.follows, "pcm_seq"
+            ) as allowed:
+                if allowed:
+                    log.info("file decoded", n_samples=await self._decode(owner, state))
         except OwnershipLost:
             log.info("file job abandoned: cancelled or taken over")
         except SttError as error:

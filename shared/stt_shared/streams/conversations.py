@@ -1,7 +1,7 @@
 """Conversations in Redis: a log and channel of settled utterances, and a channel of utterances in progress."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from stt_shared.contracts.conversation import LiveUtterance, Utterance, utterance_from, without_place
@@ -15,6 +15,7 @@ from stt_shared.streams.transcripts import TranscriptQueue
 
 MAX_KEPT = 5000
 """Approximate number of utterances that a viewer can catch up on; older ones are in the store."""
+_PAGE = 256
 _OVERTAKEN_MS = 60_000
 """Delay by which an utterance may follow one that ended later; longer than any speaker's transcription lag."""
 
@@ -92,12 +93,11 @@ class ConversationStreams:
         while True:
             entries = await self._newest(conversation_id, newest, 64)
             for seq, utterance in entries:
-                ended_ms = utterance.spoken_ms + utterance.end_ms - utterance.start_ms
                 if position is None:
                     position = seq
-                if ended_ms >= spoken_since_ms:
+                if utterance.ended_ms >= spoken_since_ms:
                     position = seq - 1
-                elif ended_ms < spoken_since_ms - _OVERTAKEN_MS:
+                elif utterance.ended_ms < spoken_since_ms - _OVERTAKEN_MS:
                     return position
             if len(entries) < 64:
                 return position or 0
@@ -106,6 +106,19 @@ class ConversationStreams:
     async def newest(self, conversation_id: str, count: int) -> list[Utterance]:
         """Return the newest ``count`` utterances, newest first."""
         return [utterance for _, utterance in await self._newest(conversation_id, "+", count)]
+
+    async def delete_utterances(self, conversation_id: str, is_deleted: Callable[[Utterance], bool]) -> None:
+        """Delete utterances from the log with which viewers of the conversation catch up. May be repeated."""
+        log = keys.conversation_keys(conversation_id).log
+        first = "-"
+        while True:
+            entries: Any = await self._pipeline.command("XRANGE", log, first, "+", "COUNT", _PAGE)
+            for entry_id, row in entries:
+                if is_deleted(utterance_from(row[1])):
+                    await self._pipeline.command("XDEL", log, entry_id)
+            if len(entries) < _PAGE:
+                return
+            first = f"({entries[-1][0].decode()}"
 
     async def newest_message(self, channel: str) -> bytes | None:
         """Return the newest entry of a channel's log, as it was published; None when the log is empty."""

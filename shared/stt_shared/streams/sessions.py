@@ -199,6 +199,11 @@ class SessionStreams:
         values: list[bytes | None] = await self._pipeline.command("HMGET", at.state, *names)
         return values
 
+    async def delete(self, at: StreamKeys) -> None:
+        """Delete a session that has ended. May be repeated; the hash, by which it is found, goes last."""
+        for key in (at.audio_log, at.pcm_log, at.results_log, at.state):
+            await self._pipeline.command("UNLINK", key)
+
     async def has_worker(self, at: StreamKeys, stage: str) -> bool:
         """Return whether the stage has an owner with a current heartbeat."""
         owner = await self.owner_of(at, stage)

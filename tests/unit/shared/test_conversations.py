@@ -81,3 +81,14 @@ async def test_the_newest_message_is_what_was_published(bus: Bus) -> None:
     message = await bus.conversations.newest_message(channel)
     assert message is not None
     assert b'"word 1"' in message
+
+
+async def test_utterances_of_one_session_are_deleted_on_all_pages(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stt_shared.streams.conversations._PAGE", 2)
+    for number in range(1, 5):
+        for instance in ("ann", "bob"):
+            await bus.conversations.send(utterance(number, instance=instance))
+    for _ in range(2):
+        await bus.conversations.delete_utterances(CALL, lambda one: one.instance == "ann")
+        left = await bus.conversations.newest(CALL, 100)
+        assert [(one.instance, one.utterance) for one in left] == [("bob", number) for number in (4, 3, 2, 1)]

@@ -60,10 +60,10 @@ class FileCutter:
         """Cut one job to its end; returns when all its chunks are dispatched."""
         owner = assignment.owner
         at, epoch = owner.keys, owner.epoch
-        replica = assignment.fields.get(b"owner:transcriber", b"").decode()
         try:
+            replica, follows = assignment.replica_id, assignment.follows
             async with self._guard.stage(
-                at, epoch, keys.STAGE_TRANSCRIBER, replica, assignment.follows, "committed_samples"
+                at, epoch, keys.STAGE_TRANSCRIBER, replica, follows, "committed_samples"
             ) as allowed:
                 if allowed:
                     await run_while_active(until_answered(lambda: self._cut(owner)), self._bus, owner)
