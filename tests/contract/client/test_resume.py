@@ -118,7 +118,7 @@ async def test_a_suite_that_lost_everything(ack_every: int, finals_settle: bool,
 
 async def test_without_the_cut_at_the_settled_position_bytes_are_doubled(monkeypatch: pytest.MonkeyPatch) -> None:
     rebuild = ReplayBuffer.rebuild
-    monkeypatch.setattr(ReplayBuffer, "settle", lambda self, committed_ms: None)
+    monkeypatch.setattr(ReplayBuffer, "trim", lambda self, committed_ms: None)
     monkeypatch.setattr(ReplayBuffer, "rebuild", lambda self, committed_ms: rebuild(self, 0))
     gateway = ScriptedGateway([Fault(cut_after_chunks=37), Fault(forget=True)])
     async with gateway.running() as url:
