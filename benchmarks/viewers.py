@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What viewers of a conversation cost those who speak in it, and the gateway.
+"""Cost of a conversation's viewers for its speakers and for the gateway.
 
 Two speakers stream without a break into one conversation, on one gateway, with the instant engine. In turn nobody
 follows and many do, while the same sessions go on. Latency is a speaker's own: from `finalize` in mid-speech to the

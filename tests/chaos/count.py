@@ -1,4 +1,4 @@
-"""What came out against what went in: words lost, doubled, out of order, at a wrong place; finals missing."""
+"""Comparison of output with input: words lost, doubled, out of order, at a wrong position; finals missing."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a scenario found, as a row of the table and of the JSON."""
+"""Findings of a scenario, as a row of the table and of the JSON."""
 
 import json
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What a bad client gets: one clear error with a code; and what its neighbours notice: nothing."""
+"""A bad client gets one clear error with a code, and other clients notice nothing."""
 
 import asyncio
 import json

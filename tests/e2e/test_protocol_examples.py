@@ -1,4 +1,4 @@
-"""What docs/protocol.md shows and promises, on the running suite: its clients as written, its requests, its rules."""
+"""Clients, requests and rules of docs/protocol.md, on the running suite."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What README.md and client/README.md show, as it stands there, on the running suite."""
+"""Examples of README.md and client/README.md, unchanged, on the running suite."""
 
 import json
 import re

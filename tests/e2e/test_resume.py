@@ -1,4 +1,4 @@
-"""What dies between a client and its words costs a client that resumes nothing: real speech, real processes."""
+"""A client that resumes loses nothing, whatever dies between it and its words: real speech, real processes."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What every engine promises, on real weights: each test runs on each engine."""
+"""Promises of every engine, on real weights: each test runs on each engine."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

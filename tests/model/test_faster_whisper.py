@@ -1,4 +1,4 @@
-"""What is the CTranslate2 engine's own."""
+"""Features of the CTranslate2 engine alone."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is the second engine's own: an encoder without pad, a decoder without hooks, attention that can be read."""
+"""Features of the engine openai-whisper alone: an encoder without pad, a decoder without hooks, readable attention."""
 
 import sys
 from collections.abc import Iterator

@@ -1,1 +1,1 @@
-"""What tests, and the benchmarks, share: harnesses, stand-ins, servers, recordings."""
+"""Helpers of tests and benchmarks: harnesses, stand-ins, servers, recordings."""

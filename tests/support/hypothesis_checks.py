@@ -1,4 +1,4 @@
-"""What every engine's hypotheses must satisfy."""
+"""Checks that every engine's hypotheses must pass."""
 
 import jiwer
 from whisper_normalizer.basic import BasicTextNormalizer

@@ -12,7 +12,7 @@ NOW_MS = 1_800_000_000_000
 
 
 def transcript(number: int = 1, **fields: object) -> Transcript:
-    told = {
+    values = {
         "id": f"job{number}",
         "kind": Kind.JOB,
         "state": State.COMPLETED,
@@ -21,11 +21,11 @@ def transcript(number: int = 1, **fields: object) -> Transcript:
         "text": f"number {number}",
         "language": "en",
     }
-    return Transcript(**{**told, **fields})  # type: ignore[arg-type]
+    return Transcript(**{**values, **fields})  # type: ignore[arg-type]
 
 
 def utterance(number: int = 1, session: str = "s", conversation: str = "c", **fields: object) -> StoredUtterance:
-    told = {
+    values = {
         "conversation_id": conversation,
         "session_id": session,
         "instance": "",
@@ -38,7 +38,7 @@ def utterance(number: int = 1, session: str = "s", conversation: str = "c", **fi
         "end_ms": number * 1000 + 900,
         "confidence": 0.0,
     }
-    return StoredUtterance(**{**told, **fields})  # type: ignore[arg-type]
+    return StoredUtterance(**{**values, **fields})  # type: ignore[arg-type]
 
 
 def ids(page: Page) -> list[str]:

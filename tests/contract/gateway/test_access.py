@@ -1,4 +1,4 @@
-"""What pages of other sites can do to a gateway that a browser reaches: nothing, unless they are allowed."""
+"""Pages of other sites can do nothing to a gateway that a browser reaches, unless they are allowed."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What is deleted is gone: from the store, its search and Redis; on both databases. Its neighbours stay."""
+"""Deleted transcripts are gone from the store, its search and Redis, on both databases; others stay."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

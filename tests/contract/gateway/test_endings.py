@@ -1,4 +1,4 @@
-"""How sessions end that do not end well: each with one error, its code, the close code that goes with it; and alone."""
+"""Sessions that fail: each ends with one error, its code and close code, and no other session notices."""
 
 import asyncio
 import contextlib
@@ -367,7 +367,7 @@ async def test_a_mistake_of_ours_is_told_without_its_traceback(
 async def test_no_line_of_the_log_holds_a_query_or_a_word(
     gateway: Gateway, workers: Workers, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A bug that was: uvicorn logs each WebSocket that it accepts with its query, and a query can hold a prompt."""
+    """A fixed bug: uvicorn logs each WebSocket that it accepts with its query, and a query can hold a prompt."""
     with caplog.at_level(logging.INFO):
         async with line(gateway.stream("prompt=tellnobody&conversation_id=callseven&session_id=s1")) as client:
             await client.send(CHUNK)
@@ -385,7 +385,7 @@ async def test_no_line_of_the_log_holds_a_query_or_a_word(
 async def test_redis_away_for_a_moment_costs_nothing_for_long_ends_the_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A bug that was: a keepalive while Redis was away ended the session as a mistake of ours."""
+    """A fixed bug: a keepalive while Redis was away ended the session as a mistake of ours."""
     monkeypatch.setattr("stt_gateway.live.ingest.REDIS_PATIENCE_MS", 100.0)
     with EmbeddedRedis() as server:
         client = connect(server.url)

@@ -1,4 +1,4 @@
-"""When one side is slower than the other: nothing that counts is lost, and nothing piles up without end."""
+"""One side slower than the other: nothing that counts is lost, and no queue grows without bound."""
 
 import asyncio
 import time
@@ -155,7 +155,7 @@ async def test_a_full_log_makes_the_client_wait_and_loses_nothing(gateway: Gatew
 async def test_a_client_that_must_wait_is_not_taken_for_dead(
     redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers
 ) -> None:
-    """A bug that was: nothing is read of a client that must wait, its pongs neither, so it was cut off after 20 s."""
+    """A fixed bug: nothing is read of a client that must wait, its pongs neither, so it was cut off after 20 s."""
 
     def ping_often(config: uvicorn.Config) -> None:
         config.ws_ping_interval = 0.2

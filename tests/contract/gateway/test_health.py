@@ -1,4 +1,4 @@
-"""What operators ask a gateway on a real server: is it well, what does it count; also while its Redis is away."""
+"""Health and metrics of a gateway on a real server, also while Redis is unavailable."""
 
 import asyncio
 import math
@@ -138,7 +138,7 @@ async def test_errors_are_counted_by_code(http: httpx2.AsyncClient) -> None:
 
 
 async def test_without_redis_everything_answers_quickly_and_comes_back(tmp_path: Path) -> None:
-    """A bug that was: the file of a job that could not be queued stayed in the spool folder."""
+    """A fixed bug: the file of a job that could not be queued stayed in the spool folder."""
     with EmbeddedRedis() as server:
         client = connect(server.url)
         async with stand_ins(client), running_gateway(client, server.url, tmp_path) as gateway:

@@ -1,4 +1,4 @@
-"""What was said and heard reaches the transcript store, once, whoever dies on the way."""
+"""Utterances and results reach the transcript store, once, whichever process dies."""
 
 import asyncio
 import os

@@ -1,5 +1,5 @@
-"""What only a Redis Cluster can do wrong: several nodes, slots that move, a node that falls silent, one session all the
-way through. Sessions, readers, stages and ownership are tested on a cluster in their own modules."""
+"""Faults that only a Redis Cluster has: several nodes, slots that move, a node that stops answering; and one session
+from start to end. Sessions, readers, stages and ownership are tested on a cluster in their own modules."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Who owns a session when replicas die, leave, freeze or are added, and when Redis itself stands still."""
+"""Ownership of sessions when replicas die, leave, freeze or are added, and when Redis itself freezes."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What people say, send and search is in no log, at any level."""
+"""No log holds what people say, send or search, at any level."""
 
 import asyncio
 import contextlib

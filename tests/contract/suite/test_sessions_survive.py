@@ -237,7 +237,7 @@ async def test_getting_on_wipes_the_slate(redis_client: Redis, redis_url: str) -
 
 
 async def test_an_heir_that_dies_before_it_has_claimed_leaves_the_session_to_the_next(redis_client: Redis) -> None:
-    """A bug that was: the next one found an owner that was not the one it followed, and let the session go for good."""
+    """A fixed bug: the next one found an owner that was not the one it followed, and let the session go for good."""
     await said(redis_client, CALM, LONG)
     at = session_keys(CALM)
     for name in ("first", "heir", "next"):

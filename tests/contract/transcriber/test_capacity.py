@@ -58,23 +58,23 @@ async def engine(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     await running
 
 
-async def told(client: Redis) -> ReplicaStatus | None:
+async def reported(client: Redis) -> ReplicaStatus | None:
     """What the transcriber says of itself, once it is ready."""
     found = [one for one in await Replicas(client).living() if one.service == "transcriber" and one.state == "ready"]
     return found[0] if found else None
 
 
 async def test_a_busy_moment_at_the_start_is_forgotten(engine: Changing, redis_client: Redis) -> None:
-    status: ReplicaStatus = await until(lambda: told(redis_client))
+    status: ReplicaStatus = await until(lambda: reported(redis_client))
     assert status.capacity == places(1, 500) == 1
     engine.takes_s = 0.02
 
     async def grown() -> bool:
-        status = await told(redis_client)
+        status = await reported(redis_client)
         return status is not None and status.capacity > 15
 
     await until(grown)
-    # They are taken as well, not only told of.
+    # They are taken as well, not only reported.
     bus = bus_on(redis_client)
     for number in range(6):
         at = keys.session_keys(f"s{number}")
@@ -82,24 +82,24 @@ async def test_a_busy_moment_at_the_start_is_forgotten(engine: Changing, redis_c
         await redis_client.xadd(keys.SESSIONS_WAITING, {"id": at.id, "epoch": "e"})
 
     async def taken() -> bool:
-        status = await told(redis_client)
+        status = await reported(redis_client)
         return status is not None and status.sessions == 6
 
     await until(taken)
     engine.takes_s = 0.5
 
     async def shrunk() -> bool:
-        status = await told(redis_client)
+        status = await reported(redis_client)
         return status is not None and status.capacity == 1
 
     await until(shrunk, 20)
-    status = await until(lambda: told(redis_client))
+    status = await until(lambda: reported(redis_client))
     assert status.sessions == 6, "who is in stays"
 
 
 async def test_a_machine_that_is_too_slow_still_has_a_place(engine: Changing, redis_client: Redis) -> None:
     engine.takes_s = 4.0
-    status: ReplicaStatus = await until(lambda: told(redis_client), 20)
+    status: ReplicaStatus = await until(lambda: reported(redis_client), 20)
     assert (status.sessions, status.capacity) == (0, 1)
 
 
@@ -110,7 +110,7 @@ async def test_silent_sessions_give_their_places_back_when_their_connections_go(
     await tell_status(redis_client, "audio-processor", capacity=16)
 
     async def has_sessions(count: int) -> bool:
-        status = await told(redis_client)
+        status = await reported(redis_client)
         return status is not None and status.sessions == count
 
     async with running_gateway(redis_client, redis_url, tmp_path) as gateway, contextlib.AsyncExitStack() as lines:

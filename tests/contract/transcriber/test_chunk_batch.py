@@ -36,7 +36,7 @@ class Batching(FirstSamples):
     def __init__(self, seed: int = 0) -> None:
         super().__init__()
         self.batches: list[int] = []
-        self.told: list[str | None] = []
+        self.asked_languages: list[str | None] = []
         self._chance = random.Random(seed)
 
     def decode_files(self, requests: Sequence[DecodeRequest], give_way: GiveWay) -> list[Hypothesis]:
@@ -46,7 +46,7 @@ class Batching(FirstSamples):
         heard = []
         for request in requests:
             give_way()
-            self.told.append(request.language)
+            self.asked_languages.append(request.language)
             listened = request.samples if request.language_samples is None else request.language_samples
             own = self.languages[round(float(listened.max()) * 32768) % 3]
             hypothesis = self._decode(request)
@@ -92,9 +92,9 @@ async def test_a_files_language_does_not_hang_on_who_is_done_first(redis_client:
     for turn in range(4):
         engines = [Batching(10 * turn + n) for n in range(3)]
         results.append(await transcribed(redis_client, redis_url, f"{turn}-language-0123456789ab", engines))
-        told = [language for engine in engines for language in engine.told]
-        assert told.count(None) == 1, "one chunk decides, and all others are told"
-        assert {result.language for result in results} == {set(told).difference({None}).pop()}
+        languages = [language for engine in engines for language in engine.asked_languages]
+        assert languages.count(None) == 1, "one chunk decides, and all others get it"
+        assert {result.language for result in results} == {set(languages).difference({None}).pop()}
     assert all(result == results[0] for result in results)
 
 
@@ -109,7 +109,7 @@ async def test_short_sayings_are_all_in_the_language_of_their_voice_together(
         result = await ended(redis_client, JOB, timeout_s=40)
     assert isinstance(result, JobResult)
     assert result.language == Batching.languages[(LOUD + 1) % 3], "the first one alone is in another"
-    assert engine.told == [None] + [result.language] * (count - 1)
+    assert engine.asked_languages == [None] + [result.language] * (count - 1)
     assert len(result.segments) == count
 
 
@@ -122,7 +122,7 @@ async def test_a_language_that_was_asked_for_is_not_sought(redis_client: Redis, 
         result = await ended(redis_client, JOB)
     assert isinstance(result, JobResult)
     assert result.language == "fr"
-    assert set(engine.told) == {"fr"}
+    assert set(engine.asked_languages) == {"fr"}
 
 
 async def test_live_work_begins_while_files_have_all_workers(redis_client: Redis, redis_url: str) -> None:

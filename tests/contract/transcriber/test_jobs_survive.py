@@ -318,6 +318,6 @@ async def test_a_cancelled_job_is_written_no_more_and_its_worker_is_free(
 
 
 async def test_a_jobs_keys_outlive_its_work(redis_client: Redis) -> None:
-    """A bug that was: writing audio cut the life of a job's hash to that of a session's."""
+    """A fixed bug: writing audio cut the life of a job's hash to that of a session's."""
     await posted(redis_client, JOB, seconds(5))
     assert await redis_client.ttl(AT.state) > 86_000

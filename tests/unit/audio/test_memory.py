@@ -1,4 +1,4 @@
-"""What a file or stream may cost while FFmpeg opens it, and what is no reason to refuse one."""
+"""Bounds on memory and time while FFmpeg opens a file or stream, and files that must not be refused."""
 
 import io
 import json

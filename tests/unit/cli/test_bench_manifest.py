@@ -47,7 +47,7 @@ def test_a_manifest_names_recordings_from_its_own_folder(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("rows", "told"),
+    ("rows", "expected"),
     [
         (["not json"], "line 1"),
         ([{"text": "no path"}], "line 1"),
@@ -56,8 +56,8 @@ def test_a_manifest_names_recordings_from_its_own_folder(tmp_path: Path) -> None
         ([{"path": "gone.wav", "text": "one"}], "gone.wav"),
     ],
 )
-def test_a_manifest_that_cannot_be_used_is_refused_by_name(tmp_path: Path, rows: list[Any], told: str) -> None:
-    with pytest.raises(CliError, match=told):
+def test_a_manifest_that_cannot_be_used_is_refused_by_name(tmp_path: Path, rows: list[Any], expected: str) -> None:
+    with pytest.raises(CliError, match=expected):
         read_manifest(manifest(tmp_path, *rows), "en")
 
 

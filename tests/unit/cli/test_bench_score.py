@@ -1,4 +1,4 @@
-"""What `stt bench` makes of pictures of a screen: each figure on a case small enough to work out by hand."""
+"""Figures of `stt bench` from states of the screen, on cases small enough to work out by hand."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What `stt up` says when it cannot do what was asked: one line on stderr, the right exit code, nothing left behind."""
+"""Errors of `stt up`: one line on stderr, the right exit code, nothing left behind."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Which model files the launcher takes, and what it says when there are none."""
+"""The launcher's choice of model files, and its error when there are none."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""When the client tries again, and when it gives up."""
+"""Delays between the client's attempts, and the end of its patience."""
 
 import pytest
 

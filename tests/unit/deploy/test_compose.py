@@ -1,4 +1,4 @@
-"""What docker-compose.yml and the Dockerfiles must keep to; no Docker is needed to see it."""
+"""Rules for docker-compose.yml and the Dockerfiles that can be checked without Docker."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Which Host and Origin headers are allowed, case by case."""
+"""Host and Origin headers that are allowed, and those that are not."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Who is let in while the list of replicas is being read."""
+"""Admission of sessions while the list of replicas is being read."""
 
 import asyncio
 from types import SimpleNamespace

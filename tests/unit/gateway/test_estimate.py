@@ -11,7 +11,7 @@ pytestmark = pytest.mark.unit
 
 
 @pytest.mark.parametrize(
-    ("progress", "elapsed_s", "told"),
+    ("progress", "elapsed_s", "expected"),
     [
         (0.0, 100.0, None),
         (1.0, 100.0, None),
@@ -26,17 +26,17 @@ pytestmark = pytest.mark.unit
         (10.0, 1000.0, 9000),
     ],
 )
-def test_what_is_left_by_the_rate_so_far(progress: float, elapsed_s: float, told: int | None) -> None:
-    assert seconds_left(progress, elapsed_s) == told
+def test_what_is_left_by_the_rate_so_far(progress: float, elapsed_s: float, expected: int | None) -> None:
+    assert seconds_left(progress, elapsed_s) == expected
 
 
 def test_at_a_wavering_rate_it_falls_steadily() -> None:
     rng = random.Random(4)
-    told = []
+    estimates = []
     for percent in range(2, 100):
         # 1800 s in all, each moment up to 2 % off.
-        told.append(seconds_left(percent, 18.0 * percent * rng.uniform(0.99, 1.01)))
-    values = [value for value in told if value is not None]
-    assert len(values) == len(told)
+        estimates.append(seconds_left(percent, 18.0 * percent * rng.uniform(0.99, 1.01)))
+    values = [value for value in estimates if value is not None]
+    assert len(values) == len(estimates)
     assert all(later - earlier <= 60 for earlier, later in itertools.pairwise(values))
     assert min(values) >= 1

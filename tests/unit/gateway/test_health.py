@@ -43,7 +43,7 @@ def test_health_is_the_sum_of_what_replicas_say(
 
 
 @pytest.mark.parametrize(
-    ("states", "told"),
+    ("states", "expected"),
     [
         (["ready", "stalled"], "loaded"),
         (["starting", "stalled"], "loading"),
@@ -52,9 +52,9 @@ def test_health_is_the_sum_of_what_replicas_say(
         ([], "missing"),
     ],
 )
-def test_health_names_the_best_state_of_a_service(states: list[str], told: str) -> None:
+def test_health_names_the_best_state_of_a_service(states: list[str], expected: str) -> None:
     view = health_view([replica("transcriber", state, str(n)) for n, state in enumerate(states)], "ready")
-    assert (view["services"]["whisper"], view["services"]["audio_processor"]) == (told, "missing")
+    assert (view["services"]["whisper"], view["services"]["audio_processor"]) == (expected, "missing")
 
 
 def test_health_lists_the_replicas_in_a_steady_order() -> None:

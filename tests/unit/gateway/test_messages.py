@@ -1,4 +1,4 @@
-"""What a client may say: every bad form gets a code, and says what would have been right."""
+"""Messages of clients: every bad one gets an error with a code, which says what is allowed."""
 
 import base64
 import json
@@ -113,7 +113,7 @@ def test_the_size_is_checked_before_anything_else() -> None:
 
 
 def test_the_size_counts_bytes_not_letters() -> None:
-    """A bug that was: letters were counted, so four times the limit passed in a script of four bytes a letter."""
+    """A fixed bug: letters were counted, so four times the limit passed in a script of four bytes a letter."""
     text = '{"type":"stop","note":"' + "\U0001f3a4" * 300 + '"}'
     assert len(text) < LIMIT < len(text.encode())
     error = refusal_of(text)

@@ -1,4 +1,4 @@
-"""How fast a client may send."""
+"""The rate at which a client may send audio."""
 
 import pytest
 

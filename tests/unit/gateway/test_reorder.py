@@ -1,4 +1,4 @@
-"""Numbered chunks come out in order, once, and a hole that stays is told."""
+"""Numbered chunks come out in order, once, and a hole that stays is reported."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""When those who are refused should come again."""
+"""Delays after which refused clients should come again."""
 
 import heapq
 import random

@@ -1,4 +1,4 @@
-"""What a client may ask of the transcript store."""
+"""Requests to the transcript store, and those that are refused."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What of a client's chunks is in the log, to the byte, and so what a later connection need not store again."""
+"""The part of a client's chunks that is in the log, to the byte, so that a later connection does not store it again."""
 
 import random
 

@@ -82,7 +82,7 @@ def test_a_cue_never_ends_before_it_begins() -> None:
 
 @pytest.mark.parametrize("text", ["a --> b", "-->", "a ---> b", "a ------> b", "--" + "-->" * 3, "0 -- > --> >"])
 def test_an_arrow_in_a_text_is_never_taken_for_a_line_of_times(text: str) -> None:
-    """A bug that was: of "--->" one dash was taken, which left an arrow."""
+    """A fixed bug: of "--->" one dash was taken, which left an arrow."""
     for written in (srt([segment(text)]), vtt([segment(text)])):
         assert written.count("-->") == 1
     assert len(parsed_srt(srt([segment(text), segment("b")]))) == 2
@@ -141,7 +141,7 @@ TEXTS = {
 @pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize("with_words", [True, False])
 def test_no_cue_has_more_than_two_lines_of_42_letters(name: str, with_words: bool) -> None:
-    """A bug that was: a word longer than two lines (a model's "hahaha…", Chinese with one space) stayed in one cue."""
+    """A fixed bug: a word longer than two lines (a model's "hahaha…", Chinese with one space) stayed in one cue."""
     text = TEXTS[name]
     found = cues([segment(text, 3.0, 40.0, timed(*text.split()) if with_words else None)])
     for cue in found:

@@ -177,7 +177,7 @@ async def test_what_is_no_form_is_refused_with_what_is_wanted(tmp_path: Path, co
 
 
 async def test_a_boundary_that_is_too_long_is_the_clients_mistake(tmp_path: Path) -> None:
-    """A bug that was: the parser refuses it with another error than the forms it finds broken, and that was a 500."""
+    """A fixed bug: the parser refuses it with another error than the forms it finds broken, and that was a 500."""
     border = "b" * 300
     body = (file_part(AUDIO) + END).replace(b"xYz", border.encode())
     error = await refusal_of(tmp_path, body, content_type=f"multipart/form-data; boundary={border}")

@@ -1,4 +1,4 @@
-"""Who gives a session to whom, so that replicas that are added get some and no session wanders."""
+"""Choice of the replicas between which a session moves, so that new replicas get some and no session wanders."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""What a user is told to run when packages of an extra are missing."""
+"""The command that a user is shown when packages of an extra are missing."""
 
 import shlex
 import sys

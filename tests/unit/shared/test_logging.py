@@ -1,4 +1,4 @@
-"""What reaches the log: one JSON object a line, without what people said or sent."""
+"""Log lines: one JSON object each, without what people said or sent."""
 
 import json
 import subprocess

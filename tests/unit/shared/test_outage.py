@@ -1,4 +1,4 @@
-"""Which answers of Redis mean "not now", and what GET /health calls them."""
+"""Answers of Redis that mean "not now", and their names in GET /health."""
 
 from typing import Any
 

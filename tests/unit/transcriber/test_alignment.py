@@ -1,4 +1,4 @@
-"""When each token was said, by what the decoder looked at."""
+"""Times of tokens, from the decoder's attention."""
 
 from itertools import combinations
 

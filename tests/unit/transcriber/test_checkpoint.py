@@ -127,11 +127,11 @@ def test_finals_are_the_same_however_often_a_worker_is_killed() -> None:
     kills, finals = 0, 0
     for seed in SEEDS:
         case = case_of(seed)
-        expected = undisturbed(seed).told()
+        expected = undisturbed(seed).comparable()
         draw = np.random.default_rng([seed, 2])
         for _ in range(2):
             kept, killed = killed_often(case, draw)
-            assert kept.told() == expected, f"seed {seed}"
+            assert kept.comparable() == expected, f"seed {seed}"
             kills += killed
         finals += len(expected)
     assert kills > 500
@@ -144,7 +144,7 @@ def test_without_the_stored_state_finals_differ() -> None:
     for seed in SEEDS:
         case = case_of(seed)
         kept, _ = killed_often(case, np.random.default_rng([seed, 2]), cold)
-        different += kept.told() != undisturbed(seed).told()
+        different += kept.comparable() != undisturbed(seed).comparable()
     assert different > len(SEEDS) // 4
 
 
@@ -173,4 +173,4 @@ def test_a_session_that_was_lost_with_redis_passes_over_what_the_client_knows_al
 def test_a_stop_that_nobody_answered_is_answered_by_the_successor() -> None:
     kept = copy.deepcopy(undisturbed(1))
     assert run(case_of(1), kept, np.random.default_rng(3))
-    assert kept.told() == undisturbed(1).told()
+    assert kept.comparable() == undisturbed(1).comparable()

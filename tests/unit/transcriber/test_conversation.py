@@ -1,4 +1,4 @@
-"""What of a final goes to the store, and what does not."""
+"""Fields of a final that go to the store, and those that do not."""
 
 import pytest
 

@@ -51,7 +51,7 @@ def finished(cutter: ChunkCutter) -> list[CutChunk]:
     return chunks + (cutter.finish() if cutter.holds_chunks else [])
 
 
-def told(chunks: list[CutChunk]) -> list[tuple[int, bytes, float, bool, bytes, bytes]]:
+def fields(chunks: list[CutChunk]) -> list[tuple[int, bytes, float, bool, bytes, bytes]]:
     return [(c.start, c.samples.tobytes(), c.voice_share, c.decides, c.voiced, c.evidence.tobytes()) for c in chunks]
 
 
@@ -73,7 +73,7 @@ def test_a_successor_cuts_on_in_the_same_way_from_every_second(new_vad: Callable
         successor, its_voice = pair(new_vad, gate, policy)
         cutter_state.restore(state, successor, its_voice)
         rest = [chunk for at in range(settled, len(audio), 7000) for chunk in successor.feed(audio[at : at + 7000])]
-        assert told(rest + finished(successor)) == told(whole[n_before:])
+        assert fields(rest + finished(successor)) == fields(whole[n_before:])
 
 
 def test_another_kind_of_voice_model_goes_on_without_its_memory() -> None:

@@ -1,4 +1,4 @@
-"""Which engine `auto` comes to."""
+"""The engine that `auto` chooses."""
 
 import sys
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What engines make of a request: limits, prompts, loops."""
+"""Limits, prompts and loops of a decode request."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which of two decodes is believed."""
+"""The choice between two decodes of one window."""
 
 import pytest
 

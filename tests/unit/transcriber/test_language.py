@@ -1,4 +1,4 @@
-"""When the language of a live session is decided, and in which voice it is detected."""
+"""The decision for a live session's language, and the voice in which it is detected."""
 
 import msgspec
 import numpy as np

@@ -1,4 +1,4 @@
-"""Where utterances end: at pauses, at the ends of sentences, where a line stalls, and where they grow too long."""
+"""Ends of utterances: at pauses, at the ends of sentences, where a connection stalls, and at the longest length."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""What a live session does with a text that is not to be believed."""
+"""A live session's response to texts that the guards reject."""
 
 import pytest
 from support.live_driver import Driver, heard

@@ -152,17 +152,17 @@ def test_a_refused_text_of_scattered_sounds_is_not_tried_again() -> None:
 
 
 def test_speech_that_has_no_text_in_the_end_is_told() -> None:
-    def told(*spans_s: tuple[float, float], parts: tuple[Part, ...]) -> list[tuple[float, float]]:
+    def unexplained(*spans_s: tuple[float, float], parts: tuple[Part, ...]) -> list[tuple[float, float]]:
         buffer, track = recording(*parts)
         part = Speech(buffer, track, 0, buffer.end).settle(placed(*spans_s), Task.TRANSCRIBE, shortened=True)
         assert isinstance(part, Accepted)
         return [(round(begin / 16000, 1), round(end / 16000, 1)) for begin, end in part.unrecognized]
 
-    assert told(parts=((1.0, False), (3.0, True), (0.5, False))) == [(1.0, 4.0)]
-    assert told(parts=((1.0, False), (0.6, True), (0.5, False))) == [], "a cough"
-    assert told((2.5, 3.0), parts=((3.0, True),)) == [(0.0, 2.5)]
-    assert told((0.1, 3.9), parts=((4.0, True),)) == [(1.3, 4.0)], "of a word that seems to last for seconds"
-    assert told((0.1, 0.6), (0.6, 1.2), parts=((1.3, True),)) == []
+    assert unexplained(parts=((1.0, False), (3.0, True), (0.5, False))) == [(1.0, 4.0)]
+    assert unexplained(parts=((1.0, False), (0.6, True), (0.5, False))) == [], "a cough"
+    assert unexplained((2.5, 3.0), parts=((3.0, True),)) == [(0.0, 2.5)]
+    assert unexplained((0.1, 3.9), parts=((4.0, True),)) == [(1.3, 4.0)], "of a word that seems to last for seconds"
+    assert unexplained((0.1, 0.6), (0.6, 1.2), parts=((1.3, True),)) == []
 
 
 def test_a_text_that_met_the_token_limit_is_good_up_to_its_last_word() -> None:
@@ -192,11 +192,11 @@ def test_any_speech_comes_to_an_end_in_few_decodes(pause_s: float, said: int) ->
         decodes += 1
     assert driver.session.finished
     assert decodes <= 50
-    told = [(notice.from_ms, notice.to_ms) for notice in driver.events(Notice)]
-    assert all(begin < end for begin, end in told)
-    assert all(end <= begin for (_, end), (begin, _) in pairwise(told))
+    reported = [(notice.from_ms, notice.to_ms) for notice in driver.events(Notice)]
+    assert all(begin < end for begin, end in reported)
+    assert all(end <= begin for (_, end), (begin, _) in pairwise(reported))
     if not said:
-        assert sum(end - begin for begin, end in told) >= 0.95 * 27_000 * 1.2 / (1.2 + pause_s)
+        assert sum(end - begin for begin, end in reported) >= 0.95 * 27_000 * 1.2 / (1.2 + pause_s)
 
 
 def test_a_part_of_a_window_at_the_end_does_not_count() -> None:

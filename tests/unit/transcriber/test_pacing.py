@@ -1,4 +1,4 @@
-"""How often drafts are decoded, and how many sessions fit, by the load."""
+"""The interval of drafts and the number of sessions, by the load."""
 
 import pytest
 

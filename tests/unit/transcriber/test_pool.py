@@ -107,12 +107,12 @@ async def test_a_step_of_a_file_beside_live_work_on_every_worker_does_not_stand_
         live = submit(pool, "live", Kind.FINAL)
         await asyncio.to_thread(engine.live_begun.wait, 10)
         now_ms += 40_000
-        assert pool.longest_running_s == 40.0, "a live decode that hangs is told"
+        assert pool.longest_running_s == 40.0, "a live decode that hangs is reported"
         engine.live_over.set()
         await live
         assert pool.longest_running_s == 5.0, "the file had hardly any time meanwhile"
         now_ms += 30_000
-        assert pool.longest_running_s == 35.0, "and a file's step that hangs is told too"
+        assert pool.longest_running_s == 35.0, "and a file's step that hangs is reported too"
         engine.file_over.set()
         await file
         assert pool.longest_running_s == 0.0

@@ -1,4 +1,4 @@
-"""Where speech begins and ends, by the probability of each window."""
+"""Start and end of speech, by the probability of each window."""
 
 import pytest
 
