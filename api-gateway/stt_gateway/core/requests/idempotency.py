@@ -22,7 +22,7 @@ def idempotency_key(given: Sequence[str]) -> str | None:
     return given[0]
 
 
-def fingerprint(wishes: JobRequest, files: Sequence[str]) -> str:
+def fingerprint(options: JobRequest, files: Sequence[str]) -> str:
     """Hash the options and the files' SHA-256 in order; file names are left out, since they do not affect the work."""
-    asked = [wishes.language, wishes.task.value, wishes.prompt, *files]
+    asked = [options.language, options.task.value, options.prompt, *files]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
