@@ -26,6 +26,8 @@ PHRASES = {
     r"the one net": "last-resort handler",
 }
 NAMES = {
+    r"unwish|wish(es|ed)?": "request, parameters, options, subscribe",
+    r"handful|Handful": "ChunkBatch",
     r"HeldChunks|held_chunks": "StoredChunks",
     r"right_of_way|right of way": "preemption",
     r"[Pp]arking": "detached sessions",
