@@ -59,7 +59,7 @@ class Kept:
         said = [event for event in self.events if isinstance(event, Partial | Final)]
         return bool(said) and isinstance(said[-1], Partial)
 
-    def told(self) -> list[dict[str, Any]]:
+    def comparable(self) -> list[dict[str, Any]]:
         """Finals, but for what is the clock's."""
         return [
             {
