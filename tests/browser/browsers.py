@@ -46,7 +46,7 @@ _FIREFOX_SETTINGS: dict[str, str | float | bool] = {
     "ui.useOverlayScrollbars": 1,
     "layout.css.prefers-color-scheme.content-override": 1,
 }
-# Firefox's own fake microphone hums. It is still asked for, so that what the page asks of it is judged by Firefox.
+# Firefox's own fake microphone hums. It is still asked for, so that Firefox judges the constraints of the page.
 _FIREFOX_MICROPHONE = """
 (() => {
   const devices = navigator.mediaDevices;
@@ -155,7 +155,7 @@ def _firefox(playwright: Playwright, path: str, microphone: Path, folder: Path) 
 
 
 class Pages:
-    """Pages of one browser. ``close`` raises AssertionError if any of them met an error of its scripts."""
+    """Pages of one browser. ``close`` raises AssertionError if a script of any of them failed."""
 
     def __init__(self, running: Running, url: str) -> None:
         self._running = running
@@ -186,7 +186,7 @@ class Pages:
         if dark and self._running.name == "firefox":
             context.add_init_script("if (location.host) localStorage.setItem('theme', 'dark');")
         page = context.new_page()
-        page.on("pageerror", self._met)
+        page.on("pageerror", self._on_error)
         return page
 
     def go(self, page: Page, path: str) -> None:
@@ -196,7 +196,7 @@ class Pages:
     def download(self, page: Page, button: str) -> tuple[str, str]:
         """Presses a button that saves a text; its file's name and content."""
         if self._running.name == "firefox":
-            # Its driver tells of no download.
+            # Its driver reports no downloads.
             page.evaluate(_CATCH_DOWNLOAD)
             page.click(button)
             name, text = page.evaluate("caught")
@@ -205,7 +205,7 @@ class Pages:
             page.click(button)
         return download.value.suggested_filename, Path(download.value.path()).read_text()
 
-    def _met(self, error: Exception) -> None:
+    def _on_error(self, error: Exception) -> None:
         if not str(error).startswith(_FIREFOX_REMARKS):
             self.errors.append(str(error))
 

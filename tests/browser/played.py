@@ -36,12 +36,12 @@ class Server:
         socket.on_message(lambda _: None)
         socket.send(json.dumps(READY))
 
-    def tell(self, **event: Any) -> None:
+    def send(self, **event: Any) -> None:
         self._event += 1
         self.sockets[-1].send(json.dumps({"session_id": "s", "event": self._event, **event}))
 
     def partial(self, utterance: int, stable: str, unstable: str, start_ms: int = 0) -> None:
-        self.tell(
+        self.send(
             type="partial",
             utterance=utterance,
             stable=stable,
@@ -53,7 +53,7 @@ class Server:
         )
 
     def final(self, utterance: int, text: str, start_ms: int = 0) -> None:
-        self.tell(
+        self.send(
             type="final",
             utterance=utterance,
             text=text,

@@ -100,7 +100,7 @@ def test_an_open_microphone_and_an_unsaved_text_have_no_barrier(pages: "Pages", 
         page.locator(f".{view}-page").wait_for()
         found += [f"{view}: {one}" for one in violations(page, axe)]
     page.get_by_role("button", name="Stop recording").click()
-    server.tell(type="done", reason="stop")
+    server.send(type="done", reason="stop")
     page.click("nav a[data-view=live]")
     page.locator("[data-phase=idle]").wait_for()
     found += violations(page, axe)

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 OPEN = """
-(address) => new Promise((told) => {
+(address) => new Promise((resolve) => {
   const socket = new WebSocket(address);
-  socket.onopen = () => told("open");
-  socket.onclose = ({ code }) => told(code);
+  socket.onopen = () => resolve("open");
+  socket.onclose = ({ code }) => resolve(code);
 })
 """
 POST = """

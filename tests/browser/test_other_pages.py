@@ -60,8 +60,8 @@ def test_a_file_is_cancelled_and_tried_again(pages: "Pages", recording: Path) ->
         "const send = XMLHttpRequest.prototype.send; window.prompts = [];"
         "XMLHttpRequest.prototype.send = function (form) { prompts.push(form.get('prompt')); send.call(this, form); };"
     )
-    held: list[Route] = []
-    page.route("**/v1/stt/jobs", lambda route: held.append(route), times=1)
+    pending: list[Route] = []
+    page.route("**/v1/stt/jobs", lambda route: pending.append(route), times=1)
     pages.go(page, "/#/files")
     page.get_by_label("Names and terms to expect").fill("Worstward Ho")
     page.set_input_files(".drop input", recording)
@@ -88,9 +88,9 @@ def test_two_speak_and_one_watches(pages: "Pages") -> None:
     late = join("")
     for page in (ada, bob, late):
         page.locator("[role=log] p", has_text="better").nth(1).wait_for(timeout=30_000)
-    heard = [page.locator("[role=log] .said p").all_inner_texts() for page in (ada, bob, late)]
-    assert heard[0] == heard[1] == heard[2]
-    assert sorted(words(" ".join(heard[0]))) == sorted(EXPECTED * 2), heard[0]
+    texts = [page.locator("[role=log] .said p").all_inner_texts() for page in (ada, bob, late)]
+    assert texts[0] == texts[1] == texts[2]
+    assert sorted(words(" ".join(texts[0]))) == sorted(EXPECTED * 2), texts[0]
     assert {"Ada", "Bob"} == set(late.locator("[role=log] .speaker").all_inner_texts())
     colours = {
         late.locator("[role=log] .speaker", has_text=name).first.get_attribute("class") for name in ("Ada", "Bob")
@@ -123,7 +123,7 @@ def test_a_watching_page_misses_nothing_when_the_gateway_dies(pages: "Pages", su
     assert got == EXPECTED
 
 
-@pytest.mark.driver_lacks("the driver tells no bodies of Firefox's requests")
+@pytest.mark.driver_lacks("the driver does not report the bodies of Firefox's requests")
 def test_the_library_is_searched_paged_renamed_and_emptied(pages: "Pages") -> None:
     page = pages.blank()
     library = Library(page)
@@ -159,7 +159,7 @@ def test_the_library_is_searched_paged_renamed_and_emptied(pages: "Pages") -> No
     page.locator("h2", has_text="Nothing found").wait_for()
 
 
-@pytest.mark.driver_lacks("the driver tells no bodies of Firefox's requests")
+@pytest.mark.driver_lacks("the driver does not report the bodies of Firefox's requests")
 def test_a_renamed_file_has_its_new_name_everywhere(pages: "Pages") -> None:
     page = pages.blank()
     library = Library(page)
@@ -219,7 +219,7 @@ def test_a_file_is_dropped_on_any_view(pages: "Pages", view: str) -> None:
     page.locator(".files-page li[data-phase=completed]", has_text="dropped.wav").wait_for()
 
 
-def test_dates_the_wrong_way_round_are_told(pages: "Pages") -> None:
+def test_dates_the_wrong_way_round_are_reported(pages: "Pages") -> None:
     page = pages.blank(locale="de-DE")
     library = Library(page)
     pages.go(page, "/#/library?from=2026-03-02&to=2026-03-01")

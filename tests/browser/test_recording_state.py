@@ -28,7 +28,7 @@ def start(page: "Page", server: Server) -> None:
 def stop(page: "Page", server: Server) -> None:
     page.click(".talk")
     page.locator("[data-phase=stopping]").wait_for()
-    server.tell(type="done", reason="stop")
+    server.send(type="done", reason="stop")
     page.locator("[data-phase=idle]").wait_for(timeout=5000)
 
 
@@ -159,7 +159,7 @@ def test_every_view_shows_an_open_microphone(pages: "Pages", phone: bool) -> Non
     assert page.evaluate(ASKS)
     expect(page.locator("#recording-status")).to_have_text("Recording")
     bar.get_by_role("button", name="Stop recording").click()
-    server.tell(type="done", reason="stop")
+    server.send(type="done", reason="stop")
     expect(bar).to_be_hidden()
     expect(page.locator("#recording-status")).to_have_text("Recording stopped")
     assert not page.evaluate(ASKS)
@@ -202,7 +202,7 @@ def test_live_and_a_conversation_never_record_side_by_side(pages: "Pages") -> No
     page.locator(".live-page [role=alert]", has_text="already in use on this page").wait_for()
     assert len(server.sockets) == 1
     page.get_by_role("button", name="Stop recording").click()
-    server.tell(type="done", reason="stop")
+    server.send(type="done", reason="stop")
     page.click(".live-page button:has-text('Try again')")
     page.locator("[data-phase=live]").wait_for(timeout=5000)
     page.click("nav a[data-view=conversation]")
