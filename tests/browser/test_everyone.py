@@ -161,9 +161,10 @@ def test_a_phone_shows_all_of_it(pages: "Pages", view: str) -> None:
     assert not small, "targets are large enough for a finger"
 
 
-def test_the_narrowest_screen_needs_no_sideways_scrolling(pages: "Pages") -> None:
-    page = pages.blank(phone=True, locale="de-DE")
-    page.set_viewport_size({"width": 320, "height": 640})
+@pytest.mark.parametrize(("width", "locale"), [(320, "de-DE"), (390, "de-DE"), (390, "fr-FR")])
+def test_a_narrow_screen_needs_no_sideways_scrolling(pages: "Pages", width: int, locale: str) -> None:
+    page = pages.blank(phone=True, locale=locale)
+    page.set_viewport_size({"width": width, "height": 640})
     wide = {}
     for view in [*VIEWS, "/#/conversation/a-name-that-is-as-long-as-names-can-be-and-longer"]:
         pages.go(page, view)
@@ -173,7 +174,7 @@ def test_the_narrowest_screen_needs_no_sideways_scrolling(pages: "Pages") -> Non
     page.click(".talk")
     page.locator("[role=log] p").first.wait_for(timeout=8000)
     wide["speaking"] = page.evaluate("document.documentElement.scrollWidth")
-    assert set(wide.values()) == {320}, wide
+    assert set(wide.values()) == {width}, wide
 
 
 def test_everything_is_reached_by_keyboard(pages: "Pages") -> None:
