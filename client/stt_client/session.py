@@ -208,7 +208,7 @@ class LiveSession:
             ready_s: float | None = None
             try:
                 socket, ready = await self._open()
-                connection = Connection(socket, self._buffer, self._more, self._take, self._transport.dead_after_s)
+                connection = Connection(socket, self._buffer, self._more, self._handle, self._transport.dead_after_s)
                 ready_s = time.monotonic()
                 self._begin(ready)
                 await connection.run()
@@ -247,7 +247,7 @@ class LiveSession:
             if self._on_resumed is not None:
                 self._on_resumed()
 
-    async def _take(self, event: Event) -> None:
+    async def _handle(self, event: Event) -> None:
         self._event_s = time.monotonic()
         news = self._progress.record(event)
         if event.get("type") == "ack":

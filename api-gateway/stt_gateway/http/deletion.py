@@ -12,41 +12,41 @@ from stt_shared.streams.bus import Bus
 _ENDED = "done"
 
 
-async def erase_job(services: GatewayContext, job_id: str) -> bool:
+async def erase_job(context: GatewayContext, job_id: str) -> bool:
     """Remove a job that has ended, and its transcript; return False if there is no such job or it has not ended.
 
     May be repeated when the store or Redis was unreachable.
     """
-    state = await services.bus.jobs.state(job_id)
+    state = await context.bus.jobs.state(job_id)
     if state is not None and not state.status.is_final:
         return False
     # Delete from the store first: from here on, a writer that has already read the result stores nothing.
-    stored = await services.store.delete(job_id, wall_ms(), may_come=state is not None)
+    stored = await context.store.delete(job_id, wall_ms(), may_come=state is not None)
     if state is None:
         return stored
     # The audio-processor sweeps the files of jobs that it can find, and those of others only after a while.
     spool_name = state.config.spool_name
     if Path(spool_name).name == spool_name:
-        await asyncio.to_thread((services.settings.spool_dir / spool_name).unlink, missing_ok=True)
-    await services.bus.jobs.delete(job_id)
+        await asyncio.to_thread((context.settings.spool_dir / spool_name).unlink, missing_ok=True)
+    await context.bus.jobs.delete(job_id)
     return True
 
 
-async def erase_transcript(services: GatewayContext, id: str) -> bool:
+async def erase_transcript(context: GatewayContext, id: str) -> bool:
     """Remove a stored transcript of a job or a live session; return False if there is none."""
-    stored = await services.store.get(id)
-    utterances = await services.store.session_utterances(id)
+    stored = await context.store.get(id)
+    utterances = await context.store.session_utterances(id)
     if utterances or (stored is not None and stored.kind == "live"):
         # Redis first: only the store knows which keys belong to the transcript.
         names = {session_id_of(id), *([stored.title] if stored else [])}
         for session_id in names:
-            await _erase_session(services.bus, session_id, id)
+            await _erase_session(context.bus, session_id, id)
         for conversation_id in {one.conversation_id for one in utterances if one.conversation_id}:
-            await services.bus.conversations.delete_utterances(
+            await context.bus.conversations.delete_utterances(
                 conversation_id, lambda one: stored_id(one.session_id, one.instance) == id
             )
-        return await services.store.delete(id, wall_ms())
-    return await erase_job(services, id)
+        return await context.store.delete(id, wall_ms())
+    return await erase_job(context, id)
 
 
 async def _erase_session(bus: Bus, session_id: str, id: str) -> None:

@@ -46,14 +46,14 @@ async def post_job(request: Request) -> Response:
 
     Repeating a request with the same ``Idempotency-Key`` returns the same jobs, for a day.
     """
-    services = context_of(request)
-    settings = services.settings
+    context = context_of(request)
+    settings = context.settings
     key = idempotency_key(request.headers.getlist("idempotency-key"))
     received = await receive_uploads(request, settings.spool_dir, settings.max_upload_bytes)
     try:
         options = job_request([*query_of(request), *received.fields])
-        model = await services.admission.check_file(options.language, options.task)
-        stored_ids = await _find_stored(services, received.files, options, model) if key is None else None
+        model = await context.admission.check_file(options.language, options.task)
+        stored_ids = await _find_stored(context, received.files, options, model) if key is None else None
     except (SttError, *UNREACHABLE):
         # The client learns that the request failed, so nothing is kept.
         _remove_files(settings.spool_dir, received.files)
@@ -64,7 +64,7 @@ async def post_job(request: Request) -> Response:
         return _accepted(stored_ids, replayed=True)
     # If Redis does not answer, it is unknown whether the jobs exist, so their files stay. If they do not exist, the
     # sweeper of the spool folder finds the files without a job.
-    created = await services.bus.jobs.create(
+    created = await context.bus.jobs.create(
         [_new_job(upload, options, model) for upload in received.files],
         wall_ms(),
         key_hash=hashlib.sha256(key.encode()).hexdigest() if key else "",
@@ -84,14 +84,14 @@ def _accepted(job_ids: list[str], *, replayed: bool) -> Response:
 
 
 async def _find_stored(
-    services: GatewayContext, uploads: list[Upload], options: JobRequest, model: str
+    context: GatewayContext, uploads: list[Upload], options: JobRequest, model: str
 ) -> list[str] | None:
     """Return the ids of stored transcripts of exactly these files; None unless there is one for every file.
 
     A file uploaded with another name is also stored with that name, because people search by name.
     """
     try:
-        found = [await services.store.find_by_content(_content_key(upload, options, model)) for upload in uploads]
+        found = [await context.store.find_by_content(_content_key(upload, options, model)) for upload in uploads]
         if None in found:
             return None
         job_ids = []
@@ -100,7 +100,7 @@ async def _find_stored(
             if stored.filename != upload.filename:
                 name = {"id": upload.spool_name, "filename": upload.filename, "title": upload.filename}
                 stored = msgspec.structs.replace(stored, **name, created_ms=int(wall_ms()))
-                await services.store.put(stored)
+                await context.store.put(stored)
             job_ids.append(stored.id)
         return job_ids
     except SttError as error:
@@ -121,13 +121,13 @@ async def delete_job(request: Request, job_id: str) -> Response:
 
     Returns a cancelled job in its new state, a deleted one in its last state without the result.
     """
-    services = context_of(request)
-    last = await _view(services, job_id)
+    context = context_of(request)
+    last = await _view(context, job_id)
     if last.status.is_final:
-        await erase_job(services, job_id)
+        await erase_job(context, job_id)
         return json_response(msgspec.structs.replace(last, result=None))
-    await _cancel(services, job_id)
-    return json_response(await _view(services, job_id))
+    await _cancel(context, job_id)
+    return json_response(await _view(context, job_id))
 
 
 @router.post("/{job_id}/cancel")
@@ -136,9 +136,9 @@ async def cancel_job(request: Request, job_id: str) -> Response:
 
     An ended job stays as it is: a client that cancels a moment too late loses nothing.
     """
-    services = context_of(request)
-    await _cancel(services, job_id)
-    return json_response(await _view(services, job_id))
+    context = context_of(request)
+    await _cancel(context, job_id)
+    return json_response(await _view(context, job_id))
 
 
 @router.get("/{job_id}/result.{kind}")
@@ -162,16 +162,16 @@ async def get_result(request: Request, job_id: str, kind: str) -> Response:
 @router.get("/{job_id}/events")
 async def watch_job(request: Request, job_id: str) -> Response:
     """Stream the job's view as a server-sent event whenever it changes, until the job has ended."""
-    services = context_of(request)
-    await _view(services, job_id)  # an unknown job is refused before the stream begins
+    context = context_of(request)
+    await _view(context, job_id)  # an unknown job is refused before the stream begins
 
     async def changes() -> AsyncIterator[bytes]:
         sent = b""
         # Subscribed first and read second, so that no change falls between the two.
-        async with services.bus.jobs.changes(job_id) as inbox:
+        async with context.bus.jobs.changes(job_id) as inbox:
             while True:
                 try:
-                    view = await _view(services, job_id)
+                    view = await _view(context, job_id)
                 except SttError:
                     # The job was deleted: there is nothing more to send.
                     return
@@ -219,24 +219,24 @@ def _remove_files(spool: Path, uploads: list[Upload]) -> None:
         (spool / upload.spool_name).unlink(missing_ok=True)
 
 
-async def _cancel(services: GatewayContext, job_id: str) -> None:
+async def _cancel(context: GatewayContext, job_id: str) -> None:
     """Cancel a job; does nothing if it has ended or is not in Redis any more."""
-    state = await _state(services, job_id)
+    state = await _state(context, job_id)
     if state is not None:
         at = keys.job_keys(job_id)
-        await services.bus.jobs.finish(at, state.epoch, JobStatus.CANCELLED, now_ms=wall_ms())
+        await context.bus.jobs.finish(at, state.epoch, JobStatus.CANCELLED, now_ms=wall_ms())
 
 
-async def _state(services: GatewayContext, job_id: str) -> JobState | None:
-    return await services.bus.jobs.state(job_id) if keys.is_valid_id(job_id) else None
+async def _state(context: GatewayContext, job_id: str) -> JobState | None:
+    return await context.bus.jobs.state(job_id) if keys.is_valid_id(job_id) else None
 
 
-async def _view(services: GatewayContext, job_id: str) -> JobView:
+async def _view(context: GatewayContext, job_id: str) -> JobView:
     """Return the view of a job in Redis or, after that, in the store. Raises SttError not_found."""
-    state = await _state(services, job_id)
+    state = await _state(context, job_id)
     if state is not None:
         return _state_view(job_id, state)
-    stored = await services.store.get(job_id) if keys.is_valid_id(job_id) else None
+    stored = await context.store.get(job_id) if keys.is_valid_id(job_id) else None
     if stored is None or stored.kind is not Kind.JOB:
         raise SttError("not_found", "no such job; results are kept for a day")
     return _stored_view(stored)

@@ -53,7 +53,7 @@ class ContainerDecoder:
         """Resampler; access it only while nothing is being decoded: between the end of one ``feed`` and the next."""
         self._max_samples = max_samples
         self._loop = asyncio.get_running_loop()
-        self._settled_or_full = asyncio.Event()
+        self._drained_or_full = asyncio.Event()
         self._changed = threading.Condition()
         # Guarded by _changed:
         self._input = bytearray()
@@ -73,7 +73,7 @@ class ContainerDecoder:
                 self._input += data
             self._hungry = False
             self._changed.notify_all()
-        async for pcm in self._taken():
+        async for pcm in self._decoded():
             yield pcm
 
     async def finish(self) -> AsyncIterator[bytes]:
@@ -82,7 +82,7 @@ class ContainerDecoder:
             self._input_ended = True
             self._hungry = False
             self._changed.notify_all()
-        async for pcm in self._taken():
+        async for pcm in self._decoded():
             yield pcm
 
     async def close(self) -> None:
@@ -91,26 +91,26 @@ class ContainerDecoder:
             self._closed = True
             self._changed.notify_all()
         while True:
-            self._settled_or_full.clear()
+            self._drained_or_full.clear()
             if self._finished:
                 break
-            await self._settled_or_full.wait()
+            await self._drained_or_full.wait()
         self._thread.join()
 
-    async def _taken(self) -> AsyncIterator[bytes]:
+    async def _decoded(self) -> AsyncIterator[bytes]:
         while True:
             with self._changed:
-                self._settled_or_full.clear()
-                settled = self._hungry or self._finished
+                self._drained_or_full.clear()
+                drained = self._hungry or self._finished
                 pcm = b""
-                if settled or len(self._output) >= PIECE_BYTES:
+                if drained or len(self._output) >= PIECE_BYTES:
                     pcm = bytes(self._output)
                     self._output.clear()
                     self._changed.notify_all()
             if pcm:
                 yield pcm
-            elif not settled:
-                await self._settled_or_full.wait()
+            elif not drained:
+                await self._drained_or_full.wait()
             elif self._error is not None:
                 raise self._error
             else:
@@ -136,7 +136,7 @@ class ContainerDecoder:
             self._finished = True
             self._error = error
             self._input.clear()
-        self._tell()
+        self._wake_loop()
 
     def _read(self, size: int) -> bytes:
         with self._changed:
@@ -144,7 +144,7 @@ class ContainerDecoder:
                 if self._closed or self._input_ended:
                     return b""
                 self._hungry = True
-                self._tell()
+                self._wake_loop()
                 self._changed.wait()
             if self._closed:
                 return b""
@@ -161,8 +161,8 @@ class ContainerDecoder:
             self._output += pcm
             full = len(self._output) >= PIECE_BYTES
         if full:
-            self._tell()
+            self._wake_loop()
 
-    def _tell(self) -> None:
+    def _wake_loop(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for the event
-            self._loop.call_soon_threadsafe(self._settled_or_full.set)
+            self._loop.call_soon_threadsafe(self._drained_or_full.set)

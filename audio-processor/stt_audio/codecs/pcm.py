@@ -139,9 +139,9 @@ def _to_int16(data: bytes, sample_format: SampleFormat) -> Int16s:
         case SampleFormat.S16LE:
             return np.frombuffer(data, dtype="<i2")
         case SampleFormat.MULAW:
-            return _looked_up(_MULAW, data)
+            return _look_up(_MULAW, data)
         case SampleFormat.ALAW:
-            return _looked_up(_ALAW, data)
+            return _look_up(_ALAW, data)
         case SampleFormat.U8:
             return ((np.frombuffer(data, dtype=np.uint8).astype("<i2") - 128) << 8).astype("<i2")
         case SampleFormat.S24LE:  # the upper two of three bytes
@@ -152,7 +152,7 @@ def _to_int16(data: bytes, sample_format: SampleFormat) -> Int16s:
     raise AssertionError(f"{sample_format} is no integer format")
 
 
-def _looked_up(table: Int16s, data: bytes) -> Int16s:
+def _look_up(table: Int16s, data: bytes) -> Int16s:
     samples: Int16s = table[np.frombuffer(data, dtype=np.uint8)]
     return samples
 

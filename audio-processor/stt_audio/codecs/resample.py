@@ -35,7 +35,7 @@ class MonoResampler:
         self._resampler: av.AudioResampler | None = None
         self._kind: tuple[str, str, int] | None = None
         self._held: deque[av.AudioFrame] | None = deque() if held else None
-        self._goes_on = False
+        self._resumes = False
         self._surplus_bytes = 0
         self.source_samples = 0
         """Samples fed since the run began."""
@@ -49,7 +49,7 @@ class MonoResampler:
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
         if self._kind is None:
             self._kind = kind
-        ready = self._taken_up()
+        ready = self._resume()
         if kind != self._kind:
             ready += self.flush()
             self._kind = kind
@@ -64,7 +64,7 @@ class MonoResampler:
 
     def flush(self) -> bytes:
         """Return the samples that were held back; the next frame begins a new run."""
-        tail = self._taken_up()
+        tail = self._resume()
         if self._resampler is not None:
             tail += self._resampled(None)
             self._resampler = None
@@ -79,7 +79,7 @@ class MonoResampler:
 
         The audio fed to this resampler so far must be the end of those ``source_samples``.
         """
-        self._goes_on = True
+        self._resumes = True
         self.source_samples, self.samples = source_samples, samples
 
     def _hold(self, held: deque[av.AudioFrame], frame: av.AudioFrame) -> None:
@@ -89,11 +89,11 @@ class MonoResampler:
         while n_samples - held[0].samples >= enough:
             n_samples -= held.popleft().samples
 
-    def _taken_up(self) -> bytes:
+    def _resume(self) -> bytes:
         """Feed the held frames, from a sample at which a new resampler is in phase with the other one."""
-        if not self._goes_on or self._held is None or self._kind is None:
+        if not self._resumes or self._held is None or self._kind is None:
             return b""
-        held, self._held, self._goes_on = self._held, None, False
+        held, self._held, self._resumes = self._held, None, False
         if self.source_samples == 0:
             return b""
         sample_rate = self._kind[2]

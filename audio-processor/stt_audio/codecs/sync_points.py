@@ -44,7 +44,7 @@ class StreamParser(ABC):
         self._pending += data
         while True:
             skipped = min(self._skip, len(self._pending))
-            self._take(skipped)
+            self._consume(skipped)
             self._skip -= skipped
             if self._skip:
                 break
@@ -64,7 +64,7 @@ class StreamParser(ABC):
     def _start(self, ahead: int = 0) -> None:
         self._starts.append(Start(self._at + ahead, self._head, self._lead))
 
-    def _take(self, n_bytes: int) -> None:
+    def _consume(self, n_bytes: int) -> None:
         del self._pending[:n_bytes]
         self._at += n_bytes
 

@@ -118,9 +118,16 @@ _decode_meta = msgspec.json.Decoder(FrameMeta).decode
 
 def frame_from_published(payload: bytes) -> Frame:
     """Decode the output of ``Frame.published``. Raises msgspec.DecodeError on anything else."""
-    told = _decode_published(payload)
-    meta = FrameMeta(told.received_ms, told.start_sample, told.queue_ms, told.decode_ms, told.sent_ms, told.error)
-    return Frame(told.seq, told.kind, told.pcm, meta)
+    published = _decode_published(payload)
+    meta = FrameMeta(
+        published.received_ms,
+        published.start_sample,
+        published.queue_ms,
+        published.decode_ms,
+        published.sent_ms,
+        published.error,
+    )
+    return Frame(published.seq, published.kind, published.pcm, meta)
 
 
 def frame_from_entry(seq: int, fields: Mapping[bytes, bytes]) -> Frame:

@@ -105,12 +105,12 @@ def check_usable(url: str) -> None:
 def version_trouble(hello: Any) -> str | None:
     """Return what is wrong with the version in a reply to HELLO; None when it is acceptable."""
     pairs = hello if isinstance(hello, dict) else dict(zip(hello[::2], hello[1::2], strict=True))
-    told = {_text(name): _text(value) for name, value in pairs.items() if isinstance(value, bytes | str)}
-    version = told.get("version", "")
+    info = {_text(name): _text(value) for name, value in pairs.items() if isinstance(value, bytes | str)}
+    version = info.get("version", "")
     major = version.partition(".")[0]
     if not major.isdecimal() or int(major) >= OLDEST_VERSION:
         return None
-    found = f"{told.get('server', 'redis')} {version}"
+    found = f"{info.get('server', 'redis')} {version}"
     return f"{found} is too old; it must be Redis {OLDEST_VERSION}.0 or later, or Valkey"
 
 

@@ -42,10 +42,11 @@ class ClusterClient(RedisCluster):
         super().__init__(
             startup_nodes=[ClusterNode(host, port) for host, port in hosts], **_without_place(urls[0]), **options
         )
-        told = with_connection_errors(self.connection_kwargs["connection_class"], of_cluster=True)
-        self.connection_kwargs["connection_class"] = self.nodes_manager.connection_kwargs["connection_class"] = told
+        connection_class = with_connection_errors(self.connection_kwargs["connection_class"], of_cluster=True)
+        for settings in (self.connection_kwargs, self.nodes_manager.connection_kwargs):
+            settings["connection_class"] = connection_class
         for node in self.nodes_manager.startup_nodes.values():
-            node.connection_class = told
+            node.connection_class = connection_class
         self._url = urls[0]
         self._node_options = options
         self._on_nodes: dict[str, Redis] = {}

@@ -81,14 +81,14 @@ class Subscriber:
     async def subscribe(self, channel: str) -> None:
         """Subscribe now, or after reconnecting; ``SubscriberCallbacks.on_subscribed`` confirms it."""
         self.subscriptions.add(channel)
-        self._say(self._subscribe, channel)
+        self._send(self._subscribe, channel)
 
     async def unsubscribe(self, channel: str) -> None:
         """Unsubscribe from ``channel``."""
         self.subscriptions.discard(channel)
-        self._say(self._unsubscribe, channel)
+        self._send(self._unsubscribe, channel)
 
-    def _say(self, *command: str | bytes) -> None:
+    def _send(self, *command: str | bytes) -> None:
         if self._wire is not None:
             # The watch handles a failure: all channels are subscribed to on the next connection.
             with contextlib.suppress(redis.ConnectionError):
@@ -123,10 +123,10 @@ class Subscriber:
             if not self._probes:
                 raise await wire.ended
             asked_s = wire.last_read_s
-            self._say("PUBLISH", self._own_channel, b"")
+            self._send("PUBLISH", self._own_channel, b"")
             if self._subscribe == "SUBSCRIBE":
                 # Deletes nothing. A server that has become a replica, and may receive no more messages, refuses it.
-                self._say("DEL", self._own_channel)
+                self._send("DEL", self._own_channel)
             for patience_s in (PROBE_AFTER_S, _LAST_LOOK_S):
                 await asyncio.wait({wire.ended}, timeout=patience_s)
                 if wire.last_read_s > asked_s or wire.ended.done():
@@ -136,7 +136,7 @@ class Subscriber:
 
     def _on_reply(self, response: Any) -> None:
         if isinstance(response, list):
-            self._take(response)
+            self._dispatch(response)
         elif isinstance(response, redis.exceptions.MovedError):
             self._listener.on_moved(self)
         elif must_reconnect(response):
@@ -145,7 +145,7 @@ class Subscriber:
         elif isinstance(response, redis.ResponseError):
             _log.error("subscription refused", cause=str(response))
 
-    def _take(self, response: list[Any]) -> None:
+    def _dispatch(self, response: list[Any]) -> None:
         kind, channel = response[0], response[1].decode()
         if kind in _MESSAGES:
             self._listener.on_message(channel, response[2])

@@ -1,12 +1,15 @@
 """Replicas of all services: those that live, their status and their metrics."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
 
 from stt_shared.streams import keys
+
+QUARANTINE_TTL_S = 3600
+"""Longer than the work of a dead replica waits for its successor."""
 
 
 class ReplicaStatus(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -26,7 +29,7 @@ _decode_status = msgspec.json.Decoder(ReplicaStatus).decode
 
 
 class Replicas:
-    """What the replicas' heartbeats report (work/heartbeat.py)."""
+    """What the replicas' heartbeats report (work/heartbeat.py), and the work that each has on probation."""
 
     def __init__(self, client: Redis) -> None:
         self._client = client
@@ -48,6 +51,19 @@ class Replicas:
     async def is_alive(self, replica_id: str) -> bool:
         """Return whether the replica has a heartbeat."""
         return bool(await self._client.exists(keys.replica_alive(replica_id)))
+
+    async def quarantine(self, replica_id: str) -> set[str]:
+        """Return the names of the work that the replica had on probation."""
+        lines: Any = await self._client.get(keys.replica_quarantine(replica_id))
+        return set((lines or b"").decode().splitlines())
+
+    async def set_quarantine(self, replica_id: str, names: Collection[str]) -> None:
+        """Store the names of the work that the replica has on probation. May be repeated."""
+        key = keys.replica_quarantine(replica_id)
+        if names:
+            await self._client.set(key, "\n".join(sorted(names)), ex=QUARANTINE_TTL_S)
+        else:
+            await self._client.delete(key)
 
     async def metrics(self, replicas: Sequence[ReplicaStatus]) -> dict[str, bytes]:
         """Return Prometheus text by replica id."""

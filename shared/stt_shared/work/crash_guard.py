@@ -8,7 +8,6 @@ only its steps are (VAD on a frame, a decode), until the session makes progress.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import structlog
 
@@ -16,7 +15,6 @@ from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.jobs import JobError, JobStatus
 from stt_shared.contracts.session import encode_json
 from stt_shared.process.clock import wall_ms
-from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import StreamKeys
 from stt_shared.streams.session_state import past_crashes
@@ -39,7 +37,6 @@ BEHIND_MS = 1000.0
 ALONE_WAIT_S = 10.0
 """Maximum wait of a session for taking a step alone, because the probation of some jobs takes minutes."""
 STAGE_LATER_S = 3.0
-SUSPECT_TTL_S = 3600
 
 _LEFT = "left"
 
@@ -80,8 +77,8 @@ class CrashGuard:
         self._bus = bus
         self._alone = asyncio.Lock()
         self._one_stage = asyncio.Lock()
-        self._telling = asyncio.Lock()
-        self._told: set[str] = set()
+        self._storing = asyncio.Lock()
+        self._stored: set[str] = set()
         self._chunk = ""
         self._stage = ""
         self._steps: set[str] = set()
@@ -101,11 +98,11 @@ class CrashGuard:
         async with self._alone:
             try:
                 self._chunk = _name(at, part)
-                await self._tell(replica)
+                await self._store_quarantine(replica)
                 yield True
             finally:
                 self._chunk = ""
-                await self._tell(replica)
+                await self._store_quarantine(replica)
 
     @contextlib.asynccontextmanager
     async def stage(
@@ -126,11 +123,11 @@ class CrashGuard:
             async with self._alone:
                 self._stage = _name(at, stage)
             try:
-                await self._tell(replica)
+                await self._store_quarantine(replica)
                 yield True
             finally:
                 self._stage = ""
-                await self._tell(replica)
+                await self._store_quarantine(replica)
 
     async def session(self, assignment: Assignment, progress_field: str) -> Probation | None:
         """Return the probation of a session, None when no worker died of it.
@@ -142,7 +139,7 @@ class CrashGuard:
         at, stage = owner.keys, owner.stage
         workers = past_crashes(assignment.fields, stage, progress_field)
         if assignment.follows:
-            named = await self._named(assignment.follows)
+            named = await self._bus.replicas.quarantine(assignment.follows)
             # A session on probation was marked whenever it could kill its worker.
             blamed = _name(at, stage) in named or not (named or workers)
             workers = await self._bus.sessions.count_crash(
@@ -158,7 +155,7 @@ class CrashGuard:
     async def leave(self, replica: str) -> None:
         """Record that ``replica`` stops in an orderly way: work left in its hands is not to blame."""
         self._left = True
-        await self._tell(replica)
+        await self._store_quarantine(replica)
 
     @contextlib.asynccontextmanager
     async def _step(self, name: str, replica: str, *, alone: bool) -> AsyncIterator[None]:
@@ -169,17 +166,17 @@ class CrashGuard:
                         await stack.enter_async_context(self._alone)
             self._steps.add(name)
             try:
-                await self._tell(replica)
+                await self._store_quarantine(replica)
                 yield
             finally:
                 self._steps.discard(name)
-                await self._tell(replica)
+                await self._store_quarantine(replica)
 
     async def _crashes(self, at: StreamKeys, epoch: str, part: str, follows: str, progress_field: str) -> int | None:
         """Return the number of workers that died of the part; None when it was given up for that."""
         if not follows:
             return 0
-        named = await self._named(follows)
+        named = await self._bus.replicas.quarantine(follows)
         blamed = not named or _name(at, part) in named
         workers = await self._bus.sessions.count_crash(
             at, epoch, part, follows, progress_field=progress_field, blamed=blamed
@@ -199,23 +196,15 @@ class CrashGuard:
         )
         return None
 
-    async def _named(self, replica: str) -> set[str]:
-        lines: Any = await self._bus.client.get(keys.replica_quarantine(replica))
-        return set((lines or b"").decode().splitlines())
-
-    async def _tell(self, replica: str) -> None:
+    async def _store_quarantine(self, replica: str) -> None:
         # One write at a time, or an earlier one could arrive last. A caller that waited may find its names written
         # already: when a worker with many sessions dies, all are on probation, and each would wait for all others.
-        async with self._telling:
+        async with self._storing:
             names = {self._chunk or self._stage, *self._steps, _LEFT if self._left else ""} - {""}
-            if names == self._told:
+            if names == self._stored:
                 return
-            key = keys.replica_quarantine(replica)
-            if names:
-                await self._bus.client.set(key, "\n".join(sorted(names)), ex=SUSPECT_TTL_S)
-            else:
-                await self._bus.client.delete(key)
-            self._told = names
+            await self._bus.replicas.set_quarantine(replica, names)
+            self._stored = names
 
 
 def _name(at: StreamKeys, part: str) -> str:

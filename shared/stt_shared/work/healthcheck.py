@@ -22,7 +22,7 @@ WELL = {"ready", "draining"}
 def main() -> None:
     """Exit with 0 when the replica is healthy, 1 and one line when it is not, 2 on wrong usage."""
     if len(sys.argv) != 2:
-        _say("usage: python -m stt_shared.work.healthcheck SERVICE")
+        _print("usage: python -m stt_shared.work.healthcheck SERVICE")
         raise SystemExit(2)
     try:
         with connect_sync(load_settings(CommonSettings).redis_url) as client:
@@ -30,7 +30,7 @@ def main() -> None:
     except redis.RedisError as error:
         trouble = f"Redis: {error}"
     if trouble is not None:
-        _say(trouble)
+        _print(trouble)
         raise SystemExit(1)
 
 
@@ -42,10 +42,10 @@ def find_problem(client: redis.Redis, service: str, host: str) -> str | None:
     living = [name for name in replicas if client.exists(keys.replica_alive(name.decode()))]
     if not living:
         return f"no {service} on {host} has a heartbeat"
-    told = [_status(client, name) for name in living]
-    if any(status.state in WELL for status in told):
+    statuses = [_status(client, name) for name in living]
+    if any(status.state in WELL for status in statuses):
         return None
-    return "; ".join(f"{status.id} is {status.state}: {status.reason}" for status in told)
+    return "; ".join(f"{status.id} is {status.state}: {status.reason}" for status in statuses)
 
 
 def _status(client: redis.Redis, name: bytes) -> ReplicaStatus:
@@ -54,7 +54,7 @@ def _status(client: redis.Redis, name: bytes) -> ReplicaStatus:
     return msgspec.json.decode(raw, type=ReplicaStatus)
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(line, file=sys.stderr)  # noqa: T201
 
 

@@ -23,10 +23,10 @@ from stt_shared.work.heartbeat import BEAT_S
 
 LOOK_EVERY_S = 0.25
 """Interval between checks of the heartbeats, varied by a fifth so that replicas do not all check at once."""
-SECOND_LOOK_S = BEAT_S + 0.2
-_SLOW_LOOK_S = 0.25
+SECOND_CHECK_S = BEAT_S + 0.2
+_SLOW_CHECK_S = 0.25
 """Response time of Redis above which a check is ignored, since other heartbeats may not have got through either."""
-_STALE_LOOK_S = 3.0
+_STALE_CHECK_S = 3.0
 """Time between two checks above which the earlier one is ignored, since it says nothing about the time between."""
 _CLAIM_IDLE_MS = 500
 _LOST_REPLY_S = ANSWER_TIMEOUT_S + 0.7
@@ -62,7 +62,7 @@ class WorkQueue:
         # Weak references: an entry is in hand while its item is referenced, so a cancelled task need not release it.
         self._in_hand: weakref.WeakValueDictionary[bytes, WorkItem] = weakref.WeakValueDictionary()
         self._missing: dict[str, float] = {}
-        self._looked_s = 0.0
+        self._checked_s = 0.0
         self._own_look_due_s = 0.0
 
     async def open(self) -> None:
@@ -103,8 +103,8 @@ class WorkQueue:
         """Return the seconds to wait before the next ``adopt``."""
         if self._missing:
             since = asyncio.get_running_loop().time() - min(self._missing.values())
-            if since < SECOND_LOOK_S:
-                return SECOND_LOOK_S - since + 0.01
+            if since < SECOND_CHECK_S:
+                return SECOND_CHECK_S - since + 0.01
         return LOOK_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
 
     async def adopt(self, count: int) -> list[WorkItem]:
@@ -134,35 +134,35 @@ class WorkQueue:
             names.remove(self._replica_id)
             if began >= self._own_look_due_s:
                 self._own_look_due_s = began + _LOST_REPLY_S
-                items = await self._found_again(count)
+                items = await self._recover_lost(count)
         for name in await self._dead(names, began):
             if len(items) >= count:
                 break
-            items += await self._taken_over(name, count - len(items))
+            items += await self._take_over_from(name, count - len(items))
         return items
 
     async def _dead(self, names: list[str], began: float) -> list[str]:
         if not names:
             self._missing.clear()
             return []
-        signs = await self._client.mget([keys.replica_alive(name) for name in names])
+        heartbeats = await self._client.mget([keys.replica_alive(name) for name in names])
         now = asyncio.get_running_loop().time()
-        if now - began > _SLOW_LOOK_S or began - self._looked_s > _STALE_LOOK_S:
+        if now - began > _SLOW_CHECK_S or began - self._checked_s > _STALE_CHECK_S:
             self._missing.clear()
-        self._looked_s = now
-        missing = [name for name, sign in zip(names, signs, strict=True) if sign is None]
+        self._checked_s = now
+        missing = [name for name, beat in zip(names, heartbeats, strict=True) if beat is None]
         self._missing = {name: self._missing.get(name, now) for name in missing}
-        return [name for name, since in self._missing.items() if began - since >= SECOND_LOOK_S]
+        return [name for name, since in self._missing.items() if began - since >= SECOND_CHECK_S]
 
-    async def _taken_over(self, name: str, count: int) -> list[WorkItem]:
+    async def _take_over_from(self, name: str, count: int) -> list[WorkItem]:
         ids = await self._pending_of(name, count)
         # When two replicas adopt at the same time, the second finds that the entry is not idle.
         return [
             self._held(WorkItem(entry_id, fields, follows=name))
-            for entry_id, fields in await self._claimed(ids, _CLAIM_IDLE_MS)
+            for entry_id, fields in await self._claim(ids, _CLAIM_IDLE_MS)
         ]
 
-    async def _found_again(self, count: int) -> list[WorkItem]:
+    async def _recover_lost(self, count: int) -> list[WorkItem]:
         idle_ms = int(_LOST_REPLY_S * 1000)
         ids = [
             entry_id
@@ -171,7 +171,7 @@ class WorkQueue:
         ]
         return [
             self._held(WorkItem(entry_id, fields, found_again=True))
-            for entry_id, fields in await self._claimed(ids[:count], idle_ms)
+            for entry_id, fields in await self._claim(ids[:count], idle_ms)
         ]
 
     async def _pending_of(self, name: str, count: int, idle_ms: int = 0) -> list[bytes]:
@@ -180,7 +180,7 @@ class WorkQueue:
         )
         return [entry["message_id"] for entry in pending]
 
-    async def _claimed(self, ids: list[bytes], idle_ms: int) -> list[tuple[bytes, Mapping[bytes, bytes]]]:
+    async def _claim(self, ids: list[bytes], idle_ms: int) -> list[tuple[bytes, Mapping[bytes, bytes]]]:
         if not ids:
             return []
         wanted: Any = ids

@@ -112,7 +112,7 @@ class StageWorker:
 
     async def run(self) -> None:
         """Take work until cancelled. Work in hand continues: see ``drain`` and ``hand_over``."""
-        await run_together(self._take_fresh(), self._take_orphans())
+        await run_together(self._take_new(), self._take_orphans())
 
     async def drain(self, timeout_s: float) -> None:
         """Wait for the work in hand, then cancel the rest; other replicas take it over when this one is gone."""
@@ -139,7 +139,7 @@ class StageWorker:
         await self._give(*random.choice(movable), to=to)  # noqa: S311
         return True
 
-    async def _take_fresh(self) -> None:
+    async def _take_new(self) -> None:
         while True:
             room = self._capacity - len(self._running)
             if room <= 0:

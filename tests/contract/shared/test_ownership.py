@@ -148,8 +148,8 @@ async def test_the_living_keep_their_sessions_when_redis_stood_still(
 ) -> None:
     """With one look, the negative twin, a living owner loses its session: all signs have expired at once."""
     if looks == 1:
-        monkeypatch.setattr(work_queue, "SECOND_LOOK_S", -10.0)
-        monkeypatch.setattr(work_queue, "_SLOW_LOOK_S", 100.0)
+        monkeypatch.setattr(work_queue, "SECOND_CHECK_S", -10.0)
+        monkeypatch.setattr(work_queue, "_SLOW_CHECK_S", 100.0)
     owner = await replicas("owner")
     await waiting(redis_client, "s1")
     await until(lambda: len(owner.owned) == 1)
@@ -226,7 +226,7 @@ async def test_who_was_frozen_does_not_take_the_entry_from_its_heir(
     heir = WorkQueue(bus_on(redis_client), keys.SESSIONS_WAITING, keys.STAGE_TRANSCRIBER, "heir")
     monkeypatch.setattr(work_queue, "_CLAIM_IDLE_MS", 0)
     await heir.adopt(1)
-    await asyncio.sleep(work_queue.SECOND_LOOK_S)
+    await asyncio.sleep(work_queue.SECOND_CHECK_S)
     (adopted,) = await heir.adopt(1)
     assert adopted.follows == "frozen"
     if checks:

@@ -14,7 +14,7 @@ from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import session_keys
 from stt_shared.streams.sessions import WriteResult
-from stt_shared.work.queue import SECOND_LOOK_S
+from stt_shared.work.queue import SECOND_CHECK_S
 from stt_shared.work.stage import SESSIONS, Assignment, StageWorker, WorkQueue
 
 pytestmark = pytest.mark.contract
@@ -98,7 +98,7 @@ async def test_work_of_a_dead_replica_is_taken_over_and_the_dead_can_write_no_mo
     assert await heir.adopt(1) == [], "still alive"
     await asyncio.sleep(0.8)
     assert await heir.adopt(1) == [], "one look finds nobody dead"
-    await asyncio.sleep(SECOND_LOOK_S)
+    await asyncio.sleep(SECOND_CHECK_S)
     (adopted,) = await heir.adopt(1)
     assert (adopted.entry_id, adopted.follows) == (item.entry_id, "dead")
     owner = await bus.sessions.claim(session_keys("n0"), "epoch-n0", keys.STAGE_TRANSCRIBER, "heir", adopted.follows)

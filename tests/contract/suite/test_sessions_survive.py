@@ -23,6 +23,7 @@ from stt_shared.redis.client import connect
 from stt_shared.streams import keys
 from stt_shared.streams.keys import session_keys
 from stt_shared.streams.ownership import Ownership, WriteResult
+from stt_shared.streams.replicas import Replicas
 from stt_shared.work import crash_guard, queue
 from stt_shared.work.stage import SESSIONS, Assignment, StageWorker, WorkQueue
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
@@ -34,7 +35,7 @@ DEADLY, CALM = "deadly", "calm"
 
 @pytest.fixture(autouse=True)
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue, "SECOND_LOOK_S", 0.03)
+    monkeypatch.setattr(queue, "SECOND_CHECK_S", 0.03)
     monkeypatch.setattr(queue, "LOOK_EVERY_S", 0.02)
     monkeypatch.setattr(queue, "_CLAIM_IDLE_MS", 1)
 
@@ -180,10 +181,10 @@ async def test_without_marks_a_session_takes_its_neighbours_along(
 ) -> None:
     """The negative twin."""
 
-    async def nobody(self: crash_guard.CrashGuard, replica: str) -> set[str]:
+    async def nobody(self: Replicas, replica_id: str) -> set[str]:
         return set()
 
-    monkeypatch.setattr(crash_guard.CrashGuard, "_named", nobody)
+    monkeypatch.setattr(Replicas, "quarantine", nobody)
     monkeypatch.setattr(crash_guard, "past_crashes", lambda *_: [])
     await said(redis_client, DEADLY, speech((0.5, 0), (3, LOUD), (1, 0), poison_at_s=2.0))
     await said(redis_client, CALM, LONG)

@@ -30,7 +30,7 @@ LENGTH = 58
 @pytest.fixture
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Death is seen at once; how soon it is seen otherwise is another test's matter."""
-    monkeypatch.setattr(work_queue, "SECOND_LOOK_S", 0.03)
+    monkeypatch.setattr(work_queue, "SECOND_CHECK_S", 0.03)
     monkeypatch.setattr(work_queue, "LOOK_EVERY_S", 0.02)
     monkeypatch.setattr(work_queue, "_CLAIM_IDLE_MS", 1)
 

@@ -57,7 +57,7 @@ class ChunkWorker:
     async def run(self) -> None:
         """Take chunks until cancelled. Those in progress continue: see ``drain``."""
         # Orphans are taken concurrently: a dead worker's chunks must not wait for as long as there are fresh ones.
-        await run_together(self._take_fresh(), self._take_orphans())
+        await run_together(self._take_new(), self._take_orphans())
 
     async def drain(self, timeout_s: float) -> None:
         """Wait for the chunks in progress; put those left after ``timeout_s`` back into the stream for another replica.
@@ -78,7 +78,7 @@ class ChunkWorker:
     def _room(self) -> int:
         return min(self._concurrency - len(self._running), self._pool.scheduler.batch_room())
 
-    async def _take_fresh(self) -> None:
+    async def _take_new(self) -> None:
         while True:
             if self._room <= 0:
                 await asyncio.sleep(0.02)

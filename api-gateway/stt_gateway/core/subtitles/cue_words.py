@@ -157,19 +157,19 @@ def _timed_words(text: str, segment: JobSegment) -> list[_Piece] | None:
     words: list[_Piece] = []
     at = 0
     for word in segment.words:
-        told = " ".join(word.word.split())
-        if not told:
+        spoken = " ".join(word.word.split())
+        if not spoken:
             continue
-        found = text.find(told, at)
+        found = text.find(spoken, at)
         if found < 0 or text[at:found].strip():
             return None
         end = max(word.start, word.end)
-        if words and found == at and (told[0] in _NEVER_FIRST or words[-1].text[-1] in _NEVER_LAST):
+        if words and found == at and (spoken[0] in _NEVER_FIRST or words[-1].text[-1] in _NEVER_LAST):
             last = words[-1]
-            words[-1] = _Piece(last.text + told, last.start, max(last.end, end), last.spaced)
+            words[-1] = _Piece(last.text + spoken, last.start, max(last.end, end), last.spaced)
         else:
-            words.append(_Piece(told, word.start, end, found > at))
-        at = found + len(told)
+            words.append(_Piece(spoken, word.start, end, found > at))
+        at = found + len(spoken)
     return words if words and not text[at:].strip() else None
 
 
