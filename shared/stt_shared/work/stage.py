@@ -125,14 +125,14 @@ class StageWorker:
 
         Without other replicas the work waits in the stream.
         """
-        await asyncio.gather(*(self._give(task, hand) for task, hand in list(self._running.items())))
+        await asyncio.gather(*(self._give(task, lease) for task, lease in list(self._running.items())))
 
     async def move_one(self, to: str) -> bool:
         """Give one session that may move to the replica ``to``; False when there is none."""
         movable = [
-            (task, hand)
-            for task, hand in self._running.items()
-            if hand.owner is not None and not hand.leaving and self._may_move(hand.owner.keys.id)
+            (task, lease)
+            for task, lease in self._running.items()
+            if lease.owner is not None and not lease.leaving and self._may_move(lease.owner.keys.id)
         ]
         if not movable:
             return False
@@ -184,26 +184,26 @@ class StageWorker:
             self._begin(item)
 
     def _begin(self, item: WorkItem) -> None:
-        hand = _Lease(item)
-        task = asyncio.create_task(self._work(hand), name=f"{self._stage} work")
-        self._running[task] = hand
+        lease = _Lease(item)
+        task = asyncio.create_task(self._work(lease), name=f"{self._stage} work")
+        self._running[task] = lease
         task.add_done_callback(self._finished)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)
         self._room.set()
 
-    async def _give(self, task: asyncio.Task[None], hand: _Lease, to: str = "") -> None:
-        hand.leaving = True
+    async def _give(self, task: asyncio.Task[None], lease: _Lease, to: str = "") -> None:
+        lease.leaving = True
         await cancel_and_wait(task)
         if not task.cancelled():
             return  # the work ended before the cancellation
-        work_id = hand.item.fields[b"id"].decode()
+        work_id = lease.item.fields[b"id"].decode()
         log = _log.bind(session_id=work_id, stage=self._stage)
         try:
-            if hand.owner is not None:
-                await self._bus.sessions.release(hand.owner)
-            await self._pass_on(hand.item, to, 0)
+            if lease.owner is not None:
+                await self._bus.sessions.release(lease.owner)
+            await self._pass_on(lease.item, to, 0)
             log.info("handed over", to=to or "anybody")
         except UNREACHABLE as error:
             # The entry stays pending under this replica's name, where this or another replica finds it.
@@ -234,15 +234,15 @@ class StageWorker:
                 owner = await claim(before)
         return owner
 
-    async def _work(self, hand: _Lease) -> None:
-        item = hand.item
+    async def _work(self, lease: _Lease) -> None:
+        item = lease.item
         work_id, epoch = item.fields[b"id"].decode(), item.fields[b"epoch"].decode()
         at = self._keys_of(work_id)
         log = _log.bind(session_id=work_id, stage=self._stage)
         deletes = self._deletes or b"stage" in item.fields
         follows = item.follows or (self._replica_id if item.found_again else item.fields.get(b"from", b"").decode())
         try:
-            owner = hand.owner = await self._claim(at, epoch, follows, item)
+            owner = lease.owner = await self._claim(at, epoch, follows, item)
             # A session that never had audio is deleted when its client leaves, perhaps at this moment.
             fields = await self._bus.sessions.all_fields(at) if owner is not None else {}
             if owner is not None and fields:
