@@ -225,7 +225,7 @@ def fetched(running: Running, url: str) -> dict[str, Any]:
 
 
 def long_session(running: Running, url: str, minutes: list[int]) -> list[dict[str, Any]]:
-    """Captions of an hour, told at SPEED; figures after each of ``minutes`` of speech."""
+    """Captions of an hour, played at SPEED; figures after each of ``minutes`` of speech."""
     pages = Pages(running, url)
     page = pages.blank()
     server = Server(page)
@@ -236,22 +236,22 @@ def long_session(running: Running, url: str, minutes: list[int]) -> list[dict[st
     tools.send("Performance.enable")
     tools.send("HeapProfiler.enable")
     figures = [{"minutes": 0, **look(page, tools)}]
-    told = 0
+    spoken = 0
     for until in minutes:
         count = until * 60_000 // UTTERANCE_MS
-        began, from_ = time.monotonic(), told
+        began, from_ = time.monotonic(), spoken
         before = cpu_s(tools)
-        while told < count:
-            told += 1
-            speak(server, told)
-            page.wait_for_timeout(max(0, (told - from_) * UTTERANCE_MS / SPEED - (time.monotonic() - began) * 1000))
-        page.locator("[role=log] p", has_text=f"Sentence {told} ").wait_for(timeout=60_000)
+        while spoken < count:
+            spoken += 1
+            speak(server, spoken)
+            page.wait_for_timeout(max(0, (spoken - from_) * UTTERANCE_MS / SPEED - (time.monotonic() - began) * 1000))
+        page.locator("[role=log] p", has_text=f"Sentence {spoken} ").wait_for(timeout=60_000)
         spent = cpu_s(tools) - before
         figures.append(
             {
                 "minutes": until,
                 "page_cpu_ms_per_caption": round(1000 * spent / (count - from_), 2),
-                **look(page, tools, server, told),
+                **look(page, tools, server, spoken),
             }
         )
         print(json.dumps(figures[-1]), file=sys.stderr)
@@ -277,7 +277,7 @@ def metrics(tools: CDPSession) -> dict[str, float]:
     return {one["name"]: one["value"] for one in tools.send("Performance.getMetrics")["metrics"]}
 
 
-def look(page: Page, tools: CDPSession, server: Server | None = None, told: int = 0) -> dict[str, Any]:
+def look(page: Page, tools: CDPSession, server: Server | None = None, spoken: int = 0) -> dict[str, Any]:
     """Size and pace now: elements, heap and nodes after a forced collection, frames while captions go on."""
     for _ in range(2):
         tools.send("HeapProfiler.collectGarbage")
@@ -292,7 +292,7 @@ def look(page: Page, tools: CDPSession, server: Server | None = None, told: int 
     frames = page.evaluate_handle(f"({{ gaps: ({FRAMES})(120) }})")
     before = cpu_s(tools)
     for turn in itertools.count():
-        server.partial(told + 1, "so it goes " * (turn % 4), "and on and on", start_ms=told * UTTERANCE_MS)
+        server.partial(spoken + 1, "so it goes " * (turn % 4), "and on and on", start_ms=spoken * UTTERANCE_MS)
         page.wait_for_timeout(50)
         if turn == 40:
             break

@@ -46,9 +46,9 @@ class Side:
 
     def end(self) -> dict[str, Any]:
         self._stdin.close()
-        told: dict[str, Any] = json.loads(self._stdout.readline())
+        message: dict[str, Any] = json.loads(self._stdout.readline())
         self._process.wait(timeout=20)
-        return told
+        return message
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def side(role: str, port: int, count: int, pcm: Path | None = None) -> Iterator[
 
 
 def measured(suite: PipelineSuite, speakers: Side, phase: str, seconds: float) -> dict[str, float]:
-    """CPU in percent of a core, by part, during one phase. Latencies are told at the end."""
+    """CPU in percent of a core, by part, during one phase. Latencies are reported at the end."""
     speakers.phase(phase)
     time.sleep(SETTLE_S)
     before, began = suite.cpu_s(), time.monotonic()

@@ -70,7 +70,7 @@ class Speaker(Client):
 
 
 class Follower(Client):
-    """A viewer. ``heard`` is told of every message."""
+    """A viewer. ``heard`` gets every message."""
 
     def __init__(self, number: int, host: str, heard: Callable[[dict[str, Any]], None]) -> None:
         super().__init__(number, host)
@@ -152,10 +152,10 @@ def main() -> None:
     parser.add_argument("--pcm", type=Path, help="s16le, 16 kHz mono")
     args = parser.parse_args()
     if args.role == "speak":
-        told = uvloop.run(speak(args.port, args.count, encoded(args.pcm.read_bytes(), CHUNK_MS, "binary")))
+        figures = uvloop.run(speak(args.port, args.count, encoded(args.pcm.read_bytes(), CHUNK_MS, "binary")))
     else:
-        told = uvloop.run(follow(args.port, args.count))
-    print(json.dumps(told), flush=True)
+        figures = uvloop.run(follow(args.port, args.count))
+    print(json.dumps(figures), flush=True)
 
 
 if __name__ == "__main__":

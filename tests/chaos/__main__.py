@@ -36,14 +36,14 @@ def main() -> None:
     if not chosen:
         sys.exit(f"error: no scenario is called {' '.join(args.scenarios)}; --list names them")
     options = {"seed": args.seed, "scale": args.scale, "short": args.short, "keep_logs": args.logs}
-    told: list[Row] = []
+    finished: list[Row] = []
 
     def tell(row: Row) -> None:
         """Written each time: a run that is stopped keeps what it has counted."""
         print_row(row)
-        told.append(row)
+        finished.append(row)
         if args.out:
-            write_report(told, args.seed, args.out)
+            write_report(finished, args.seed, args.out)
 
     rows = uvloop.run(play_all(chosen, **options, tell=tell))
     print_report(rows, args.seed)

@@ -46,7 +46,7 @@ class Count:
             )
         )
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """The faults alone."""
         named = {part.name: getattr(self, part.name) for part in fields(self)[2:]}
         return ", ".join(

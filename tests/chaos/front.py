@@ -1,7 +1,7 @@
 """The load balancer in front of the gateways, and the bad network in front of that.
 
 Each new connection of a session goes to another gateway than its last one, if another one answers. Sessions can be cut
-off, swallowed (half-open: nothing passes any more, and nobody is told) and kept out.
+off, swallowed (half-open: nothing passes any more, and nobody notices) and kept out.
 """
 
 import asyncio

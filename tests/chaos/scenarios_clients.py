@@ -102,7 +102,7 @@ async def doubled_and_disordered(run: Run) -> None:
 
 @scenario("chunks-missing", short=True)
 async def missing(run: Run) -> None:
-    """Some numbered chunks never arrive: their words alone are missing, and each is told by a gap."""
+    """Some numbered chunks never arrive: their words alone are missing, and each is reported as a gap."""
 
     async def speak(talk: Talk) -> None:
         rng = random.Random(talk.id)
@@ -112,9 +112,9 @@ async def missing(run: Run) -> None:
         messages: list[bytes | str] = [n.to_bytes(4, "big") + chunk for n, chunk in numbered if n not in gone]
         await converse(talk, [*messages, '{"type":"stop"}'], query="&framing=seq32")
         run.row.faults += len(gone)
-        told = {number for event in talk.kind("gap") for number in _numbers(event["cause"])}
-        if told != gone:
-            run.row.problems.append(f"{talk.id}: chunks {sorted(gone)} are missing, told are {sorted(told)}")
+        reported = {number for event in talk.kind("gap") for number in _numbers(event["cause"])}
+        if reported != gone:
+            run.row.problems.append(f"{talk.id}: chunks {sorted(gone)} are missing, reported are {sorted(reported)}")
 
     await _sessions(run, speak)
 

@@ -83,7 +83,7 @@ class Talk:
         ]
         said = {spoken["word"] for final in self.kind("final") for spoken in final["words"]}
         missing = [word(index) for index in self.speech.starts_ms if word(index) not in said]
-        return f"{self.counted().told()}; missing {missing[:10]}; finals {' '.join(finals)}; lost {self.lost}"[:1500]
+        return f"{self.counted().summary()}; missing {missing[:10]}; finals {' '.join(finals)}; lost {self.lost}"[:1500]
 
     def counted(self) -> Count:
         return count(self.speech, [event for _, event in self.events], cause=self.cause)

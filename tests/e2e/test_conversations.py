@@ -55,7 +55,7 @@ def place(said: Event) -> tuple[str, int]:
     return said["session_id"], said["utterance"]
 
 
-def told(said: Event) -> tuple[Any, ...]:
+def facts(said: Event) -> tuple[Any, ...]:
     return tuple(said[name] for name in SHOWN)
 
 
@@ -250,7 +250,7 @@ async def test_every_viewer_ends_with_the_same_list(model: str, pcm16: bytes) ->
     assert of_late == first[recent:]
     assert 0 < len(of_late) < len(first)
     assert nothing == []
-    assert sorted(map(told, kept)) == sorted(map(told, first))
+    assert sorted(map(facts, kept)) == sorted(map(facts, first))
     assert all(viewer.unsettled for viewer in viewers)
 
 

@@ -11,7 +11,7 @@ import websockets
 from numpy.typing import NDArray
 from support import encoders
 from support.launched_suite import Suite
-from support.live_client import Heard, as_json, chunked, talk, words
+from support.live_client import Received, as_json, chunked, talk, words
 from support.recordings import BECKETT_TEXT
 
 pytestmark = pytest.mark.e2e
@@ -19,11 +19,11 @@ pytestmark = pytest.mark.e2e
 EXPECTED = words(BECKETT_TEXT)
 
 
-def assert_right(heard: Heard, allowed_errors: int = 1) -> None:
+def assert_right(received: Received, allowed_errors: int = 1) -> None:
     """All words are there, in order, but for ``allowed_errors`` that a tiny model may mishear."""
-    got = words(heard.text)
+    got = words(received.text)
     wrong = len(EXPECTED) + len(got) - 2 * _common(EXPECTED, got)
-    assert wrong <= 2 * allowed_errors, f"{heard.text!r}"
+    assert wrong <= 2 * allowed_errors, f"{received.text!r}"
 
 
 def _common(left: list[str], right: list[str]) -> int:
@@ -36,35 +36,35 @@ def _common(left: list[str], right: list[str]) -> int:
 
 async def test_pcm_in_real_time_gives_partials_finals_and_done(suite: Suite, pcm16: bytes) -> None:
     url = suite.stream_url + "?session_id=e2e-realtime&language=en"
-    heard = await talk(url, chunked(pcm16, 1280), every_s=0.04)
-    assert_right(heard)
-    kinds = [event["type"] for event in heard.events]
+    received = await talk(url, chunked(pcm16, 1280), every_s=0.04)
+    assert_right(received)
+    kinds = [event["type"] for event in received.events]
     assert kinds[0] == "ready"
     assert kinds[-1] == "done"
-    assert heard.close_code == 1000
-    numbers = [event["event"] for event in heard.events]
+    assert received.close_code == 1000
+    numbers = [event["event"] for event in received.events]
     assert numbers == sorted(set(numbers)), "event numbers rise"
-    assert all(event["session_id"] == "e2e-realtime" for event in heard.events)
-    assert [final["utterance"] for final in heard.of("final")] == list(range(1, len(heard.of("final")) + 1))
-    done = heard.events[-1]
-    assert words(done["text"]) == words(heard.text)
-    assert done["finals"] == len(heard.of("final"))
+    assert all(event["session_id"] == "e2e-realtime" for event in received.events)
+    assert [final["utterance"] for final in received.of("final")] == list(range(1, len(received.of("final")) + 1))
+    done = received.events[-1]
+    assert words(done["text"]) == words(received.text)
+    assert done["finals"] == len(received.of("final"))
     assert abs(done["duration_ms"] - len(pcm16) / 32) < 100
     stages = {"receive", "queue", "decode", "vad", "buffer", "infer", "emit", "deliver"}
     assert set(done["timings_ms"]) == stages
 
 
 async def test_partials_show_stable_text_that_is_never_revised(suite: Suite, pcm16: bytes) -> None:
-    heard = await talk(suite.stream_url + "?language=en", chunked(pcm16, 1280), every_s=0.04)
-    assert len(heard.of("partial")) >= 5
+    received = await talk(suite.stream_url + "?language=en", chunked(pcm16, 1280), every_s=0.04)
+    assert len(received.of("partial")) >= 5
     stable: dict[int, str] = {}
-    for partial in heard.of("partial"):
+    for partial in received.of("partial"):
         parts = [part for part in (partial["stable"], partial["unstable"]) if part]
         assert partial["text"] == " ".join(parts)
         assert partial["stable"].startswith(stable.get(partial["utterance"], ""))
         assert partial["text"].endswith(partial["new_text"])
         stable[partial["utterance"]] = partial["stable"]
-    for final in heard.of("final"):
+    for final in received.of("final"):
         assert final["timestamp"].endswith("Z")
         assert 0 < final["confidence"] <= 1
         times = [(word["start_ms"], word["end_ms"]) for word in final["words"]]
@@ -94,9 +94,9 @@ async def test_a_client_that_only_sends_and_listens_gets_its_final(suite: Suite,
 async def test_stop_right_after_the_last_word_loses_nothing(suite: Suite, beckett: NDArray[np.float32]) -> None:
     loud = np.flatnonzero(np.abs(beckett) > 0.05)[-1]
     pcm = (beckett[: loud + 1] * 32767).astype("<i2").tobytes()
-    heard = await talk(suite.stream_url + "?language=en", chunked(pcm, 3200), every_s=0.05)
-    assert_right(heard)
-    assert words(heard.text)[-1] == "better"
+    received = await talk(suite.stream_url + "?language=en", chunked(pcm, 3200), every_s=0.05)
+    assert_right(received)
+    assert words(received.text)[-1] == "better"
 
 
 async def test_a_long_utterance_as_wav_in_messages_of_20_ms_has_the_finals_of_bare_samples(
@@ -108,11 +108,11 @@ async def test_a_long_utterance_as_wav_in_messages_of_20_ms_has_the_finals_of_ba
     small = await talk(url + "&encoding=wav", chunked(wav, 640), every_s=0.01)
     bare = await talk(url, chunked(wav[wav.index(b"data") + 8 :], 640), every_s=0.01)
     assert len(words(bare.text)) > len(EXPECTED)
-    told = [
-        [(final["text"], final["start_ms"], final["end_ms"], final["words"]) for final in heard.of("final")]
-        for heard in (small, bare)
+    finals = [
+        [(final["text"], final["start_ms"], final["end_ms"], final["words"]) for final in received.of("final")]
+        for received in (small, bare)
     ]
-    assert told[0] == told[1]
+    assert finals[0] == finals[1]
     assert small.events[-1]["type"] == "done"
 
 
@@ -137,8 +137,8 @@ async def test_48_khz_stereo(suite: Suite, beckett: NDArray[np.float32]) -> None
 
 async def test_8_khz_mulaw(suite: Suite, beckett: NDArray[np.float32]) -> None:
     url = suite.stream_url + "?sample_rate=8000&encoding=mulaw&language=en"
-    heard = await talk(url, chunked(encoders.mulaw(beckett), 160), every_s=0.01)
-    assert_right(heard, allowed_errors=2)
+    received = await talk(url, chunked(encoders.mulaw(beckett), 160), every_s=0.01)
+    assert_right(received, allowed_errors=2)
 
 
 @pytest.mark.parametrize(
@@ -159,8 +159,8 @@ async def test_compressed_streams(
     """As a browser's recorder sends them: a piece every quarter of a second, here four times as fast."""
     data = encoders.encoded(beckett, container, codec)
     pieces = chunked(data, len(data) // 40 + 1)
-    heard = await talk(f"{suite.stream_url}?encoding={encoding}&language=en", pieces, every_s=0.06)
-    assert_right(heard, allowed_errors=2)
+    received = await talk(f"{suite.stream_url}?encoding={encoding}&language=en", pieces, every_s=0.06)
+    assert_right(received, allowed_errors=2)
 
 
 async def test_ten_sessions_shared_by_two_replicas(suite: Suite, pcm16: bytes) -> None:
@@ -180,8 +180,8 @@ async def test_ten_sessions_shared_by_two_replicas(suite: Suite, pcm16: bytes) -
         talk(f"{suite.stream_url}?session_id=ten-{i}&language=en", chunked(pcm16, 1280), every_s=0.04)
         for i in range(10)
     ]
-    for heard in await asyncio.gather(*sessions):
-        assert_right(heard)
+    for received in await asyncio.gather(*sessions):
+        assert_right(received)
     watching.cancel()
     assert len(seen) == 2
     assert sum(seen.values()) >= 10
@@ -190,7 +190,7 @@ async def test_ten_sessions_shared_by_two_replicas(suite: Suite, pcm16: bytes) -
 
 async def test_keepalive_and_silence_give_no_words(suite: Suite) -> None:
     silence = [bytes(3200)] * 30
-    heard = await talk(suite.stream_url + "?language=en", [*silence, '{"type":"keepalive"}'], every_s=0.02)
-    assert heard.text == ""
-    assert not heard.of("partial")
-    assert heard.events[-1]["type"] == "done"
+    received = await talk(suite.stream_url + "?language=en", [*silence, '{"type":"keepalive"}'], every_s=0.02)
+    assert received.text == ""
+    assert not received.of("partial")
+    assert received.events[-1]["type"] == "done"

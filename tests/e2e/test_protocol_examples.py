@@ -16,7 +16,7 @@ import websockets
 from numpy.typing import NDArray
 from support import encoders, recordings
 from support.launched_suite import Suite
-from support.live_client import Heard, as_json, chunked, talk, words
+from support.live_client import Received, as_json, chunked, talk, words
 from support.recordings import BECKETT_TEXT
 
 pytestmark = pytest.mark.e2e
@@ -141,9 +141,9 @@ def test_the_requests_for_a_file(suite: Suite, talk_wav: Path) -> None:
     events, view, subtitles, cancelled, deleted = (
         run(["sh", "-c", line], talk_wav.parent, JOB=posted["job_id"]) for line in follow.splitlines()
     )
-    told = re.findall(r"^event: (\w+)\ndata: (.*)$", events, re.MULTILINE)
-    assert [name for name, _ in told] == ["progress"] * (len(told) - 1) + ["end"]
-    ended = json.loads(told[-1][1])
+    received = re.findall(r"^event: (\w+)\ndata: (.*)$", events, re.MULTILINE)
+    assert [name for name, _ in received] == ["progress"] * (len(received) - 1) + ["end"]
+    ended = json.loads(received[-1][1])
     assert set(ended) == set(answers(suite, "job_id", "status", "progress", "filename", "created_at", "result"))
     assert ended["status"] == "completed"
     assert_right(ended["result"]["text"])
@@ -171,8 +171,8 @@ async def test_a_missing_chunk_is_told(suite: Suite) -> None:
     assert heard.events[-1]["duration_ms"] == 300, "audio that never came takes no time"
 
 
-async def events_until(ws: websockets.ClientConnection, kind: str, count: int = 1) -> Heard:
-    heard = Heard()
+async def events_until(ws: websockets.ClientConnection, kind: str, count: int = 1) -> Received:
+    heard = Received()
     async with asyncio.timeout(10):
         while len(heard.of(kind)) < count:
             heard.events.append(json.loads(await ws.recv()))

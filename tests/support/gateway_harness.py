@@ -62,7 +62,7 @@ class Hand:
 
     @property
     def kinds(self) -> list[str]:
-        """Kinds of the frames, audio in a row told once."""
+        """Kinds of the frames, consecutive audio once."""
         kinds = [frame.kind.value for frame in self.frames]
         return [kind for at, kind in enumerate(kinds) if kind != "audio" or kinds[at - 1 : at] != ["audio"]]
 

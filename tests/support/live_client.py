@@ -13,8 +13,8 @@ import websockets
 
 
 @dataclass
-class Heard:
-    """What a session said. ``close_code`` as the server sent it."""
+class Received:
+    """Events that a client received. ``close_code`` as the server sent it."""
 
     events: list[dict[str, Any]] = field(default_factory=list)
     close_code: int | None = None
@@ -54,9 +54,9 @@ async def talk(
     then: Sequence[str] = ('{"type":"stop"}',),
     until: str = "done",
     timeout_s: float = 60.0,
-) -> Heard:
+) -> Received:
     """Sends ``messages`` one each ``every_s`` seconds, then ``then``; listens until an event ``until`` or the close."""
-    heard = Heard()
+    received = Received()
     async with asyncio.timeout(timeout_s), websockets.connect(url, max_size=None) as ws:
 
         async def send() -> None:
@@ -73,7 +73,7 @@ async def talk(
         try:
             async for raw in ws:
                 event = json.loads(raw)
-                heard.events.append(event)
+                received.events.append(event)
                 if event["type"] == until:
                     break
         except websockets.ConnectionClosedError:
@@ -81,5 +81,5 @@ async def talk(
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
-    heard.close_code = ws.close_code
-    return heard
+    received.close_code = ws.close_code
+    return received

@@ -55,7 +55,7 @@ class Fault:
 
 
 @dataclass
-class Held:
+class ScriptedSession:
     """One session."""
 
     token: str
@@ -90,7 +90,7 @@ class ScriptedGateway:
     partials_per_chunk: int = 0
     says_done: bool = True
     queries: list[dict[str, str]] = field(default_factory=list)
-    sessions: dict[str, Held] = field(default_factory=dict)
+    sessions: dict[str, ScriptedSession] = field(default_factory=dict)
     keepalives: int = 0
 
     async def handle(self, socket: ServerConnection) -> None:
@@ -116,24 +116,24 @@ class ScriptedGateway:
                 return
             await self._converse(socket, query, session, resumed, fault)
 
-    def _open(self, query: dict[str, str]) -> tuple[Held, bool] | None:
+    def _open(self, query: dict[str, str]) -> tuple[ScriptedSession, bool] | None:
         name, token = query["session_id"], query.get("resume_token")
-        held = self.sessions.get(name)
-        if token is not None and held is not None:
-            return (held, True) if held.token == token else None
+        session = self.sessions.get(name)
+        if token is not None and session is not None:
+            return (session, True) if session.token == token else None
         if token is not None:
             if "committed_ms" not in query:
                 return None
             position = int(query["committed_ms"]) * BYTES_PER_MS
-            held = Held(token, start=int(query["start_ms"]) * BYTES_PER_MS, finals=int(query["finals"]))
-            held.done_to, held.event = position, int(query["last_event"])
+            session = ScriptedSession(token, start=int(query["start_ms"]) * BYTES_PER_MS, finals=int(query["finals"]))
+            session.done_to, session.event = position, int(query["last_event"])
         else:
-            held = Held(f"token {len(self.queries)}")
-        self.sessions[name] = held
-        return held, False
+            session = ScriptedSession(f"token {len(self.queries)}")
+        self.sessions[name] = session
+        return session, False
 
     async def _converse(
-        self, socket: ServerConnection, query: dict[str, str], session: Held, resumed: bool, fault: Fault
+        self, socket: ServerConnection, query: dict[str, str], session: ScriptedSession, resumed: bool, fault: Fault
     ) -> None:
         sent = int(query.get("last_event", 0))
         ready = {"type": "ready", "event": session.event + 1, "session_id": query["session_id"], "resumed": resumed}
@@ -162,7 +162,7 @@ class ScriptedGateway:
             sent = await self._flush(socket, session, sent)
         await socket.close()
 
-    def _take(self, session: Held, seq: int, data: bytes) -> None:
+    def _take(self, session: ScriptedSession, seq: int, data: bytes) -> None:
         if seq > session.held_seq:
             session.early[seq] = data
         while (chunk := session.early.pop(session.held_seq + 1, None)) is not None:
@@ -172,7 +172,7 @@ class ScriptedGateway:
             session.emit("partial", utterance=session.finals + 1, text=f"{session.event}")
         self._transcribe(session)
 
-    def _transcribe(self, session: Held, *, all_of_it: bool = False) -> None:
+    def _transcribe(self, session: ScriptedSession, *, all_of_it: bool = False) -> None:
         while session.end - session.done_to >= (1 if all_of_it else UTTERANCE_BYTES):
             begin = session.done_to - session.start
             session.done_to = min(session.done_to + UTTERANCE_BYTES, session.end)
@@ -186,7 +186,7 @@ class ScriptedGateway:
                 told_ms = start_ms if self.acks_are_late else committed_ms
                 session.emit("ack", received_seq=session.held_seq, committed_ms=told_ms)
 
-    def _control(self, session: Held, kind: str) -> None:
+    def _control(self, session: ScriptedSession, kind: str) -> None:
         if kind == "keepalive":
             self.keepalives += 1
             return
@@ -203,7 +203,7 @@ class ScriptedGateway:
             if self.says_done:
                 session.emit("done", text="what this server knows", finals=0)
 
-    async def _flush(self, socket: ServerConnection, session: Held, sent: int) -> int:
+    async def _flush(self, socket: ServerConnection, session: ScriptedSession, sent: int) -> int:
         for event in session.events:
             if event["event"] > sent:
                 await socket.send(json.dumps(event))

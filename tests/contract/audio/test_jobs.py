@@ -316,10 +316,10 @@ async def test_the_process_serves_and_leaves_in_order(redis_client: Redis, redis
             return await redis_client.xlen(at.pcm_log) == 1 and await redis_client.xlen(AT.pcm_log) == 3
 
         async def is_told() -> bool:
-            return [(one.state, one.sessions) for one in await Replicas(redis_client).living()] == [told]
+            return [(one.state, one.sessions) for one in await Replicas(redis_client).living()] == [expected]
 
         await until(both_are_decoded)
-        told = ("ready", 1)
+        expected = ("ready", 1)
         await until(is_told)
         replicas = await Replicas(redis_client).living()
         assert replicas[0].service == "audio-processor"

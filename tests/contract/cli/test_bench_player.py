@@ -39,10 +39,10 @@ class Listener:
     async def __call__(self, socket: ServerConnection) -> None:
         assert socket.request is not None
         self.queries.append(socket.request.path)
-        async for message in socket:
-            told = json.loads(message)
-            if told["type"] == "audio":
-                chunk = base64.b64decode(told["chunk"])
+        async for text in socket:
+            message = json.loads(text)
+            if message["type"] == "audio":
+                chunk = base64.b64decode(message["chunk"])
                 self.heard += chunk
                 self.chunks.append(len(chunk))
                 if len(self.heard) == 3840:
@@ -109,17 +109,17 @@ async def test_a_session_that_breaks_off_hangs_or_never_begins_is_an_error() -> 
             pass
 
     async with server(break_off) as url:
-        (told,) = (await played(url)).errors
-    assert "1011" in told
+        (error,) = (await played(url)).errors
+    assert "1011" in error
     async with server(hang) as url:
         session = await played(url, drain_s=0.1)
     assert session.errors == ["no `done` within 0.1 s"]
-    (told,) = (await played("http://127.0.0.1:1")).errors
-    assert told.startswith("no connection")
+    (error,) = (await played("http://127.0.0.1:1")).errors
+    assert error.startswith("no connection")
 
 
 async def test_many_sessions_make_one_set_of_figures_and_progress_is_told() -> None:
-    told: list[tuple[float, float]] = []
+    progress: list[tuple[float, float]] = []
     handlers: list[Listener] = []
 
     async def handle(socket: ServerConnection) -> None:
@@ -128,9 +128,11 @@ async def test_many_sessions_make_one_set_of_figures_and_progress_is_told() -> N
 
     async with server(handle) as url:
         plan = Plan(url, sessions=2, seconds=0.2, gap_s=0.1, language="de")
-        figures = await run_bench(plan, [UTTERANCE], Progress(lambda done_s, total_s: told.append((done_s, total_s))))
+        figures = await run_bench(
+            plan, [UTTERANCE], Progress(lambda done_s, total_s: progress.append((done_s, total_s)))
+        )
     assert len(handlers) == 2
     assert (figures["errors"], figures["refused"], figures["wer_live_percent"]) == (0, 0, 0.0)
     assert figures["word_shown_s"]["n"] == 4
     assert (figures["stable_violations"], figures["stable_words"], figures["stable_corrected_percent"]) == (0, 2, 0.0)
-    assert told[-1] == (pytest.approx(0.67), pytest.approx(0.67))
+    assert progress[-1] == (pytest.approx(0.67), pytest.approx(0.67))

@@ -65,13 +65,13 @@ def test_a_file_goes_up_with_its_parameters_and_the_result_comes_back(url: str, 
         (200, b"1\n00:00:00,000 --> 00:00:01,000\never tried\n"),
     ]
     sent: list[int] = []
-    told: list[tuple[float, int | None]] = []
+    reported: list[tuple[float, int | None]] = []
     with jobs_client(url) as jobs:
         job_id = jobs.submit(speech, {"language": "en"}, sent.append)
-        jobs.wait(job_id, lambda view: told.append((view.progress, view.estimated_s)))
+        jobs.wait(job_id, lambda view: reported.append((view.progress, view.estimated_s)))
         assert jobs.result(job_id, Format.SRT).endswith("\never tried\n")
     assert Gateway.requests[-1][1] == "/v1/stt/jobs/j1/result.srt"
-    assert told == [(0, None), (40.5, 45), (100, None)]
+    assert reported == [(0, None), (40.5, 45), (100, None)]
     assert sent[-1] == 200_000
     # In pieces, never the whole file at once.
     assert len(sent) > 2

@@ -126,9 +126,9 @@ def test_transcripts_are_kept_in_the_users_data_folder(start: Callable[..., Suit
     suite.wait_until_ready()
     folder = tmp_path / "user" / "stt-suite"
     assert suite.process.stdout is not None
-    told = suite.process.stdout.readline()
-    assert told.startswith(f"Transcripts: {folder}  Logs: {suite.tmp}/")
-    assert Path(told.split()[-1]).is_dir()
+    line = suite.process.stdout.readline()
+    assert line.startswith(f"Transcripts: {folder}  Logs: {suite.tmp}/")
+    assert Path(line.split()[-1]).is_dir()
     assert suite.health()["env"]["DATA_DIR"] == str(folder)  # type: ignore[index]
     assert folder.is_dir()
     suite.process.terminate()

@@ -72,7 +72,7 @@ async def test_a_connection_that_resumes_a_session_supersedes_the_first(gateway:
         async with line(gateway.stream(f"session_id=s1&resume_token={ready['resume_token']}")) as second:
             began = time.monotonic()
             error = await ends_with(first, "superseded")
-            assert since(began) < 0.5, "told at once, not at the next look"
+            assert since(began) < 0.5, "at once, not at the next check"
             assert "s1" in error["message"]
             assert first.socket.close_code == 4509
             await second.hear("ready")
@@ -121,11 +121,11 @@ async def test_a_full_house_refuses_and_its_guests_stay(redis_client: Redis, red
             await a.hear("ready")
             await tell_status(redis_client, "transcriber", capacity=1, sessions=1)
             async with line(gateway.stream("session_id=b")) as b:
-                told = [(await ends_with(b, "at_capacity"))["retry_after_s"]]
+                delays = [(await ends_with(b, "at_capacity"))["retry_after_s"]]
             async with line(gateway.stream()) as b:
-                told.append((await ends_with(b, "at_capacity"))["retry_after_s"])
-            assert all(0.5 <= seconds <= 2 for seconds in told)
-            assert len(set(told)) == 2, "they do not come back together"
+                delays.append((await ends_with(b, "at_capacity"))["retry_after_s"])
+            assert all(0.5 <= seconds <= 2 for seconds in delays)
+            assert len(set(delays)) == 2, "they do not come back together"
             await a.send(CHUNK, STOP)
             assert await a.rest() == 1000
             await tell_status(redis_client, "transcriber", capacity=1, sessions=0)

@@ -80,8 +80,8 @@ async def test_an_event_loop_that_stands_still_is_told(redis_client: Redis, redi
             assert (await http.get("/health")).json()["services"]["gateway"] == "ready"
             (replica_id,) = await until(lambda: redis_client.hkeys(keys.REPLICAS))
             time.sleep(0.95)  # noqa: ASYNC251  (what is wanted here)
-            told = await redis_client.hget(keys.REPLICAS, replica_id)
-            assert b'"state":"stalled"' in told
+            status = await redis_client.hget(keys.REPLICAS, replica_id)
+            assert b'"state":"stalled"' in status
 
 
 async def test_metrics_are_one_valid_page_of_every_replica(

@@ -137,19 +137,19 @@ async def test_a_session_left_by_everybody_frees_its_id(gateway: Gateway, redis_
 
 @pytest.mark.usefixtures("_impatient")
 async def test_two_that_open_one_id_never_get_the_token_of_each_other(gateway: Gateway) -> None:
-    async def opens(session_id: str, speaker: str, delay_s: float, told: asyncio.Barrier) -> dict[str, Any]:
+    async def opens(session_id: str, speaker: str, delay_s: float, start: asyncio.Barrier) -> dict[str, Any]:
         await asyncio.sleep(delay_s)
         async with line(gateway.stream(f"session_id={session_id}&speaker={speaker}")) as talking:
             first: dict[str, Any] = json.loads(await talking.socket.recv())
-            await told.wait()
+            await start.wait()
             return first
 
     for number in range(150):
-        told = asyncio.Barrier(2)
+        start = asyncio.Barrier(2)
         async with asyncio.timeout(10):
             both = await asyncio.gather(
-                opens(f"race-{number}", "alice", 0.0005 * (number % 8), told),
-                opens(f"race-{number}", "mallory", 0, told),
+                opens(f"race-{number}", "alice", 0.0005 * (number % 8), start),
+                opens(f"race-{number}", "mallory", 0, start),
             )
         assert sorted(event["type"] for event in both) == ["error", "ready"]
         for speaker, event in zip(("alice", "mallory"), both, strict=True):

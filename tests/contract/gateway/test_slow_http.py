@@ -89,10 +89,10 @@ async def test_a_client_that_trickles_is_closed(
     gateway: Gateway, http: httpx2.AsyncClient, first: bytes, piece: bytes, answer: bytes
 ) -> None:
     async with opened(gateway, first) as connection:
-        told = await trickled(connection, piece)
-    assert told.split(b" ")[1:2] == ([answer] if answer else [])
+        response = await trickled(connection, piece)
+    assert response.split(b" ")[1:2] == ([answer] if answer else [])
     if answer == b"408":
-        assert b'"code":"idle"' in told
+        assert b'"code":"idle"' in response
     assert (await http.get("/health/live")).status_code == 200
     await until(lambda: gateway.spooled == [])
 

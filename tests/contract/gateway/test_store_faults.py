@@ -45,9 +45,9 @@ asyncio.run(main())
 
 
 def writers(url: URL, turns: int, count: int) -> None:
-    told = url.render_as_string(hide_password=False)
+    address = url.render_as_string(hide_password=False)
     running = [
-        subprocess.Popen([sys.executable, "-c", _WRITER, told, str(turns), f"writer{number}"])
+        subprocess.Popen([sys.executable, "-c", _WRITER, address, str(turns), f"writer{number}"])
         for number in range(count)
     ]
     try:

@@ -119,7 +119,7 @@ async def test_words_of_a_kept_session_stay_with_their_times(
     assert len(shown) > 2
     assert {round(cue.start, 2) for cue in shown[:-1]} <= {word.start for word in first.words}, "cut at a word's time"
     (log,) = [fields for _, fields in await redis_client.xrange(keys.conversation_keys("c").log, count=1)]
-    assert b"words" not in msgspec.json.decode(log[b"event"], type=dict[str, object]), "viewers are not told"
+    assert b"words" not in msgspec.json.decode(log[b"event"], type=dict[str, object]), "viewers do not get them"
 
 
 async def test_the_longest_utterance_with_all_its_words_stays_small() -> None:

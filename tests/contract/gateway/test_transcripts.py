@@ -58,7 +58,7 @@ async def http(store: SqlTranscriptStore, redis_client: Redis) -> AsyncIterator[
     app.state.context = SimpleNamespace(store=store, bus=bus_on(redis_client), authorize=AllowAll())
 
     @app.exception_handler(SttError)
-    async def told(_: Request, error: SttError) -> JSONResponse:
+    async def refused(_: Request, error: SttError) -> JSONResponse:
         return JSONResponse({"error": {"code": error.code, "message": error.message}}, error.kind.http_status)
 
     transport = httpx2.ASGITransport(app=app)

@@ -99,8 +99,8 @@ async def test_an_utterance_that_is_said_again_is_shown_once(
         assert await texts(viewer, 2) == ["ann says 1", "ann says 2"]
         await bus.conversations.send(said("ann", 3))
         assert await texts(viewer, 1) == ["ann says 3"]
-    told = (await redis_client.xinfo_stream(keys.TRANSCRIPTS_WAITING))["entries-added"]
-    assert told == 6, "the store is told at least once"
+    added = (await redis_client.xinfo_stream(keys.TRANSCRIPTS_WAITING))["entries-added"]
+    assert added == 6, "the store gets each at least once"
 
 
 async def test_every_kind_of_server_takes_an_utterance_once(any_redis_client: Redis) -> None:
@@ -329,10 +329,10 @@ async def test_a_viewer_for_whom_there_is_no_place_is_told_when_to_come_again(
     async with running_gateway(redis_client, redis_url, tmp_path, gateway_max_sessions=1) as gateway:
         async with line(follow(gateway)) as one:
             await one.hear("following")
-            told = []
+            delays = []
             for _ in range(2):
                 async with line(follow(gateway)) as other:
                     assert await other.rest() == 4429
-                told.append(other.events[-1]["retry_after_s"])
-    assert all(0.5 <= seconds <= 2 for seconds in told)
-    assert told[0] != told[1]
+                delays.append(other.events[-1]["retry_after_s"])
+    assert all(0.5 <= seconds <= 2 for seconds in delays)
+    assert delays[0] != delays[1]

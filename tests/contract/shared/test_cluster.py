@@ -166,10 +166,10 @@ async def test_a_session_goes_all_the_way(client: Redis) -> None:
             raise AssertionError
 
         async with asyncio.timeout(20):
-            told = await asyncio.gather(*(talk(name) for name in sessions))
+            received = await asyncio.gather(*(talk(name) for name in sessions))
         for task in running:
             await cancel_and_wait(task)
-    assert told == [["text 1", "text 2", "text 3", "Done"]] * 3
+    assert received == [["text 1", "text 2", "text 3", "Done"]] * 3
     assert await client.xlen(keys.SESSIONS_WAITING) == 0
 
 

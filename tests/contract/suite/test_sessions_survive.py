@@ -123,9 +123,9 @@ async def test_a_session_that_kills_three_transcribers_is_given_up_and_its_neigh
     for n in range(3):
         await said(redis_client, f"{CALM}{n}", LONG)
     assert await deaths(redis_client, redis_url, lambda: is_over(redis_client, DEADLY)) == 3
-    told = await events(redis_client, DEADLY)
-    assert [event.utterance for event in told if isinstance(event, Final)] == [1], "what came before is said"
-    error = told[-1]
+    received = await events(redis_client, DEADLY)
+    assert [event.utterance for event in received if isinstance(event, Final)] == [1], "what came before is said"
+    error = received[-1]
     assert isinstance(error, Error)
     assert (error.code, error.retryable) == ("bad_audio", False)
     assert "3 workers died" in error.message
@@ -136,9 +136,9 @@ async def test_a_session_that_kills_three_transcribers_is_given_up_and_its_neigh
             while not all([await is_over(redis_client, f"{CALM}{n}") for n in range(3)]):
                 await asyncio.sleep(0.02)
     for n in range(3):
-        told = await events(redis_client, f"{CALM}{n}")
-        assert isinstance(told[-1], Done)
-        assert [event.utterance for event in told if isinstance(event, Final)] == [1]
+        received = await events(redis_client, f"{CALM}{n}")
+        assert isinstance(received[-1], Done)
+        assert [event.utterance for event in received if isinstance(event, Final)] == [1]
 
 
 async def with_a_neighbour(client: Redis, url: str) -> Event:

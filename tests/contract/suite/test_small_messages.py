@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from redis.asyncio import Redis
 from support.fake_vad import LoudnessVad
 from support.gateway_harness import Gateway, running_gateway, tell_status
-from support.live_client import Heard, chunked, talk
+from support.live_client import Received, chunked, talk
 from support.wiring import bus_on, open_bus
 
 from stt_audio.live.sessions import LiveSessions
@@ -147,7 +147,7 @@ def in_messages(samples: NDArray[np.int16], how: str) -> list[bytes]:
     raise AssertionError(how)
 
 
-async def heard(gateway: Gateway, messages: list[bytes], encoding: str, every_s: float = EVERY_S) -> Heard:
+async def heard(gateway: Gateway, messages: list[bytes], encoding: str, every_s: float = EVERY_S) -> Received:
     return await talk(gateway.stream(f"encoding={encoding}"), messages, every_s=every_s, timeout_s=60)
 
 

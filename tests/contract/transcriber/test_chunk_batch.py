@@ -26,7 +26,7 @@ JOB = "batches-0123456789abcdef"
 
 class Batching(FirstSamples):
     """Takes pieces of files together, each batch for a while of its own; hears a language in each piece, the one that
-    is loudest at its beginning, unless it is told one."""
+    is loudest at its beginning, unless one is requested."""
 
     parallel = 1
     max_file_batch = 4

@@ -35,7 +35,7 @@ async def all_parts_stored(client: Redis) -> Bus:
     return bus
 
 
-async def told_to_the_store(client: Redis) -> int:
+async def queued_for_store(client: Redis) -> int:
     return int(await client.xlen(keys.JOBS_ENDED))
 
 
@@ -46,7 +46,7 @@ async def test_a_job_is_completed_once(redis_client: Redis) -> None:
     result = await redis_client.hget(AT.state, "result")
     await complete_job(bus, Ownership(AT, "e"))
     assert await redis_client.hget(AT.state, "result") == result
-    assert await told_to_the_store(redis_client) == 1
+    assert await queued_for_store(redis_client) == 1
 
 
 async def test_the_result_keeps_the_spaces_of_its_parts(redis_client: Redis) -> None:
@@ -77,10 +77,10 @@ async def test_a_completion_that_comes_too_late_changes_nothing(redis_client: Re
         await bus.jobs.finish(AT, "e", JobStatus.CANCELLED, now_ms=wall_ms())
     else:
         await redis_client.hset(AT.state, "epoch", "another")
-    before, told = await read_state(redis_client, AT), await told_to_the_store(redis_client)
+    before, queued = await read_state(redis_client, AT), await queued_for_store(redis_client)
     await complete_job(bus, Ownership(AT, "e"))
     assert await read_state(redis_client, AT) == before
-    assert await told_to_the_store(redis_client) == told
+    assert await queued_for_store(redis_client) == queued
 
 
 async def test_a_chunk_whose_job_is_deleted_as_it_begins_is_left(

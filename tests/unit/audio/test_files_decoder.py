@@ -63,12 +63,12 @@ def test_the_length_is_found_before_decoding(tmp_path: Path, name: str) -> None:
     path = tmp_path / "file"
     path.write_bytes(FILES[name]())
     with FileDecoder(path, LONG) as decoder:
-        told = decoder.total_samples
+        expected = decoder.total_samples
         decoded = 0
         while frame := decoder.read():
             decoded += len(frame) // 2
     assert decoded == pytest.approx(60 * RATE, rel=0.02)
-    assert told == pytest.approx(decoded, rel=0.02)
+    assert expected == pytest.approx(decoded, rel=0.02)
 
 
 @pytest.mark.parametrize("name", FILES)

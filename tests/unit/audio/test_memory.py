@@ -84,8 +84,8 @@ def opened_by_a_child(path: Path, how: str, limit_mb: int = 256) -> tuple[str, f
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
     assert result.returncode == 0, result.stderr
     assert "exception being dropped" not in result.stderr
-    told = json.loads(result.stdout.splitlines()[-1])
-    return told["code"], told["grown_mb"]
+    outcome = json.loads(result.stdout.splitlines()[-1])
+    return outcome["code"], outcome["grown_mb"]
 
 
 @pytest.mark.parametrize("name", BOMBS)

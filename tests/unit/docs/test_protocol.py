@@ -119,11 +119,11 @@ def test_events_are_as_the_contract_has_them(example: dict[str, Any]) -> None:
 
 
 def test_what_viewers_see_is_as_the_contract_has_it() -> None:
-    told = {example["type"]: example for example in of_kind("viewed")}
-    unsettled = msgspec.convert(told["unsettled"], LiveUtterance)
-    assert {"type": "unsettled", **msgspec.to_builtins(unsettled)} == told["unsettled"]
-    said = dict(told["utterance"])
-    assert said.pop("cursor") == f"{told['following']['cursor'].split('-')[0]}-{said['seq']}"
+    examples = {example["type"]: example for example in of_kind("viewed")}
+    unsettled = msgspec.convert(examples["unsettled"], LiveUtterance)
+    assert {"type": "unsettled", **msgspec.to_builtins(unsettled)} == examples["unsettled"]
+    said = dict(examples["utterance"])
+    assert said.pop("cursor") == f"{examples['following']['cursor'].split('-')[0]}-{said['seq']}"
     assert utterance_view(msgspec.convert({**said, "instance": "i"}, Utterance)) == said
 
 
@@ -168,11 +168,11 @@ def test_messages_are_understood_by_the_gateway() -> None:
 
 
 def test_job_views_and_the_event_stream() -> None:
-    told = re.findall(r"^event: (\w+)\ndata: (.*)$", "".join(blocks("text")), re.MULTILINE)
-    assert [name for name, _ in told] == ["progress", "end"]
-    for name, data in told:
+    examples = re.findall(r"^event: (\w+)\ndata: (.*)$", "".join(blocks("text")), re.MULTILINE)
+    assert [name for name, _ in examples] == ["progress", "end"]
+    for name, data in examples:
         assert msgspec.json.decode(data, type=JobView).status.is_final is (name == "end")
-    for example in [*of_kind("job"), *(json.loads(data) for _, data in told)]:
+    for example in [*of_kind("job"), *(json.loads(data) for _, data in examples)]:
         view = msgspec.convert(example, JobView)
         assert msgspec.to_builtins(view) == example
         assert view.error is None or view.error.code in ERRORS

@@ -25,7 +25,7 @@ def served(app: Any) -> BoundedHeadProtocol:
 
 
 async def answered(*pieces: bytes) -> bytes:
-    """What a client that sends these is told when it is refused."""
+    """The refusal that a client gets which sends these."""
 
     async def app(scope: object, receive: object, send: object) -> None:
         pass

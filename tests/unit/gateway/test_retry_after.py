@@ -19,7 +19,7 @@ def times(seed: int = 1) -> RetryAfter:
 
 
 def knocks(wait_s: Callable[[float], float], clients: int, until_s: float) -> list[float]:
-    """When clients knock that all come at 0 and are refused each time; ``wait_s``: what they are told then."""
+    """When clients knock that all come at 0 and are refused each time; ``wait_s``: the delay that each is given."""
     due = [0.0] * clients
     came = []
     while due[0] < until_s:

@@ -52,9 +52,9 @@ def test_any_chunks_stored_in_any_pieces_over_any_connections_are_stored_once(se
             waiting += chunks.add(seq, sent[seq - 1])
             while waiting and rng.random() < 0.8:
                 piece = waiting[: rng.randint(1, 200)]
-                told = chunks.position_after(len(piece))
-                chunks.stored(told)
-                log, held, waiting = log + piece, told, waiting[len(piece) :]
+                position = chunks.position_after(len(piece))
+                chunks.stored(position)
+                log, held, waiting = log + piece, position, waiting[len(piece) :]
             if rng.random() < 0.1:
                 break  # the connection dies with what waits
     assert log == audio

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.unit
 
 
 class Transport:
-    """Below a connection: what is written, and the protocol that is told what comes."""
+    """Below a connection: what is written, and the protocol that gets what arrives."""
 
     def __init__(self) -> None:
         self.written = b""

@@ -174,8 +174,8 @@ def test_a_loop_is_cut_sooner_than_other_texts(beam_size: int) -> None:
     found = searched(loop, replace(window(limit=40), loop_limit=12), beam_size)
     assert (found.truncated, len(found.tokens) <= 13) == (True, True)
     counting = script({tuple(i % 8 for i in range(n)): {n % 8: 0.9} for n in range(10)}, {END: 0.9})
-    told = searched(counting, replace(window(limit=40), loop_limit=5), beam_size)
-    assert (told.tokens, told.truncated) == ([*range(8), 0, 1], False)
+    decoded = searched(counting, replace(window(limit=40), loop_limit=5), beam_size)
+    assert (decoded.tokens, decoded.truncated) == ([*range(8), 0, 1], False)
 
 
 def test_a_text_beside_a_loop_may_go_on_beyond_its_end() -> None:

@@ -1,4 +1,4 @@
-"""How often one session drafts, and when its client is told that drafts pause."""
+"""How often one session drafts, and when its client is warned that drafts pause."""
 
 import pytest
 

@@ -207,5 +207,5 @@ def test_a_loop_is_cut_sooner_than_other_texts() -> None:
     (found,) = greedy.decode(FakeWhisper(loop).as_model, RULES, [replace(window(limit=40), loop_limit=12)])
     assert (found.truncated, len(found.tokens)) == (True, 12)
     counting = script({tuple(i % 8 for i in range(n)): {n % 8: 0.9} for n in range(10)}, {END: 0.9})
-    (told,) = greedy.decode(FakeWhisper(counting).as_model, RULES, [replace(window(limit=40), loop_limit=5)])
-    assert (told.tokens, told.truncated) == ([*range(8), 0, 1], False)
+    (decoded,) = greedy.decode(FakeWhisper(counting).as_model, RULES, [replace(window(limit=40), loop_limit=5)])
+    assert (decoded.tokens, decoded.truncated) == ([*range(8), 0, 1], False)

@@ -179,17 +179,17 @@ def test_without_interim_results_there_are_only_finals() -> None:
 
 
 def say(driver: Driver, seconds: float, language: str, probability: float = 0.9) -> DecodeRequest:
-    """An utterance that the model takes for one in ``language``, unless it is told another; what it was asked."""
+    """An utterance that the model takes for one in ``language``, unless another is requested, and the request."""
     driver.audio(seconds, loud=True)
     driver.control(FrameKind.FINALIZE)
     ticket = driver.session.begin()
     assert ticket is not None
-    told = ticket.request.language
+    requested = ticket.request.language
     words = [("word", at, min(at + 0.8, seconds - 0.1)) for at in np.arange(0.1, seconds - 0.2, 0.9)]
     hypothesis = heard(
         *words,
-        language=told or language,
-        language_probability=1.0 if told else probability,
+        language=requested or language,
+        language_probability=1.0 if requested else probability,
     )
     driver.apply(hypothesis)
     return ticket.request

