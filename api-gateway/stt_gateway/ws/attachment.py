@@ -148,7 +148,7 @@ class Attachment:
 
     async def _check_regularly(self) -> None:
         session, context = self._session, self._context
-        async with context.bus.channels.listen(session.owner.keys.state) as inbox:
+        async with context.bus.sessions.announcements(session.owner.keys) as inbox:
             while True:
                 await inbox.get(CHECK_EVERY_S)
                 session.framer.join(joined_ms(context.settings.frame_ms, len(context.sessions), CORES))

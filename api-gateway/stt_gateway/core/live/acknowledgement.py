@@ -1,4 +1,4 @@
-"""When a client is told what the server has of its audio."""
+"""Timing of the acknowledgements of a client's audio."""
 
 ACK_EVERY_MS = 1000.0
 
