@@ -207,10 +207,6 @@ class ChaosSuite:
             for name in faked:
                 del os.environ[name]
 
-    def log_lines(self, phrase: str) -> int:
-        """How often the services have logged a phrase."""
-        return sum(replica.log.read_text().count(phrase) for replica in self.replicas if replica.log.exists())
-
 
 @contextlib.asynccontextmanager
 async def running(setup: Setup, keep_logs: Path | None = None) -> AsyncIterator[ChaosSuite]:

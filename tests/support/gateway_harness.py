@@ -18,7 +18,7 @@ from stt_gateway.__main__ import server_config
 from stt_gateway.authorize import Authorize
 from stt_gateway.settings import GatewaySettings
 from stt_shared.contracts.events import Done, Error, Event, Final, Partial, StageTiming
-from stt_shared.contracts.frames import Frame, FrameKind, frame_from_entry
+from stt_shared.contracts.frames import Frame, FrameKind
 from stt_shared.contracts.jobs import JobResult, JobSegment, JobStatus
 from stt_shared.process.clock import wall_ms
 from stt_shared.process.tasks import cancel_and_wait
@@ -212,10 +212,6 @@ class Gateway:
 
     def stream(self, query: str = "") -> str:
         return self.url.replace("http", "ws") + "/v1/stt/stream" + (f"?{query}" if query else "")
-
-    async def ingest_log(self, session_id: str) -> list[Frame]:
-        entries = await self.client.xrange(keys.session_keys(session_id).audio_log)
-        return [frame_from_entry(int(entry_id.partition(b"-")[0]), fields) for entry_id, fields in entries]
 
     @property
     def spooled(self) -> list[Path]:

@@ -1,6 +1,6 @@
 """Writes to a session's streams: order, no doubling, bounds, fences."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
@@ -17,7 +17,6 @@ from stt_shared.streams.bus import Bus
 from stt_shared.streams.ownership import Ownership, WriteResult
 from stt_shared.streams.session_state import LOG_ENTRY_BYTES, MAX_PCM_LOG_SAMPLES, DecoderPosition, SessionState
 from stt_shared.streams.sessions import MAX_INGEST_LOG_BYTES, Commit
-from stt_shared.work.stage import SESSIONS, Assignment, StageWorker
 
 pytestmark = pytest.mark.contract
 
@@ -221,21 +220,3 @@ async def test_an_overtaken_partial_leaves_the_log(bus: Bus, redis_client: Redis
     event = decode_event(entries[0][1][b"event"])
     assert isinstance(event, Final)
     assert event.event == 4
-
-
-def stage(
-    client: Redis,
-    bus: Bus,
-    replica: str,
-    handle: Callable[[Assignment], Awaitable[None]],
-    capacity: int,
-) -> StageWorker:
-    return StageWorker(
-        bus,
-        SESSIONS,
-        stage=keys.STAGE_TRANSCRIBER,
-        replica_id=replica,
-        capacity=capacity,
-        handle=handle,
-        deletes=True,
-    )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from stt_shared.contracts.session import AUDIO_RATE_HZ, Task
+from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
 from stt_transcriber.engines.base import EngineError
 
@@ -58,11 +58,6 @@ def spoken_language(request: DecodeRequest, detected: str, probability: float) -
 def empty_hypothesis(request: DecodeRequest) -> Hypothesis:
     """Return the hypothesis for empty audio."""
     return Hypothesis("", (), request.language or "en", 0.0, 0.0, 1.0, 0.0)
-
-
-def written_language(request: DecodeRequest, spoken: str) -> str:
-    """Return the language of the text: English for a translation."""
-    return "en" if request.task is Task.TRANSLATE else spoken
 
 
 def token_limit(samples: int, room: int) -> int:
