@@ -5,12 +5,12 @@ import asyncio
 import pytest
 import redis
 from redis.asyncio import Redis
-from support.wiring import bus_on, read_state
+from support.wiring import bus_on, read_state, session_stage
 
 from stt_shared.redis.client import connect
 from stt_shared.streams import keys
 from stt_shared.work.heartbeat import ALIVE_MS
-from stt_shared.work.stage import SESSIONS, Assignment, StageWorker
+from stt_shared.work.stage import Assignment
 
 pytestmark = pytest.mark.contract
 AT = keys.session_keys("s1")
@@ -56,15 +56,7 @@ async def test_what_was_given_up_is_found_again_though_the_error_lives_on(redis_
     await bus.sessions.open(AT, "e1", b"{}", 0, 60)
     await client.xadd(keys.SESSIONS_WAITING, {"id": AT.id, "epoch": "e1"})
     await client.set(keys.replica_alive("r1"), 1, px=10 * ALIVE_MS)
-    stage = StageWorker(
-        bus,
-        SESSIONS,
-        stage=keys.STAGE_AUDIO,
-        replica_id="r1",
-        capacity=4,
-        handle=handle,
-        deletes=False,
-    )
+    stage = session_stage(bus, handle, stage=keys.STAGE_AUDIO, deletes=False)
     running = asyncio.create_task(stage.run())
     try:
         async with asyncio.timeout(8):
@@ -93,15 +85,7 @@ async def test_a_session_that_is_deleted_while_it_is_taken_is_left_alone(
     for session_id in (AT.id, "s2"):
         await bus.sessions.open(keys.session_keys(session_id), "e1", b"{}", 0, 60)
         await redis_client.xadd(keys.SESSIONS_WAITING, {"id": session_id, "epoch": "e1"})
-    stage = StageWorker(
-        bus,
-        SESSIONS,
-        stage=keys.STAGE_AUDIO,
-        replica_id="r1",
-        capacity=4,
-        handle=handle,
-        deletes=True,
-    )
+    stage = session_stage(bus, handle, stage=keys.STAGE_AUDIO, deletes=True)
     running = asyncio.create_task(stage.run())
     try:
         async with asyncio.timeout(8):

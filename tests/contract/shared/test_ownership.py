@@ -35,7 +35,7 @@ def redis_client(any_redis_client: Redis) -> Redis:
 
 
 class Replica:
-    """A replica of one stage that holds its sessions until it is told otherwise, with or without heartbeats."""
+    """A replica of one stage that holds its sessions until it is let go, with or without heartbeats."""
 
     def __init__(
         self,

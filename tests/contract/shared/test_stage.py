@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from redis.asyncio import Redis
 from support.session_samples import final
-from support.wiring import bus_on, open_bus
+from support.wiring import bus_on, open_bus, session_stage
 
 from stt_shared.contracts.session import SessionConfig, encode_json
 from stt_shared.process.tasks import cancel_and_wait
@@ -15,7 +15,7 @@ from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import session_keys
 from stt_shared.streams.sessions import WriteResult
 from stt_shared.work.queue import SECOND_CHECK_S
-from stt_shared.work.stage import SESSIONS, Assignment, StageWorker, WorkQueue
+from stt_shared.work.stage import Assignment, WorkQueue
 
 pytestmark = pytest.mark.contract
 
@@ -38,24 +38,6 @@ async def waiting(client: Redis, bus: Bus, *names: str) -> None:
         await client.xadd(keys.SESSIONS_WAITING, {"id": name, "epoch": f"epoch-{name}"})
 
 
-def stage(
-    client: Redis,
-    bus: Bus,
-    replica: str,
-    handle: Callable[[Assignment], Awaitable[None]],
-    capacity: int,
-) -> StageWorker:
-    return StageWorker(
-        bus,
-        SESSIONS,
-        stage=keys.STAGE_TRANSCRIBER,
-        replica_id=replica,
-        capacity=capacity,
-        handle=handle,
-        deletes=True,
-    )
-
-
 async def test_replicas_share_the_sessions_each_owned_by_one(bus: Bus, redis_client: Redis) -> None:
     taken: dict[str, list[str]] = {"r1": [], "r2": []}
     release = asyncio.Event()
@@ -69,7 +51,7 @@ async def test_replicas_share_the_sessions_each_owned_by_one(bus: Bus, redis_cli
 
     for replica in taken:
         await redis_client.set(keys.replica_alive(replica), 1)
-    stages = [stage(redis_client, bus, replica, handler(replica), capacity=6) for replica in taken]
+    stages = [session_stage(bus, handler(replica), replica_id=replica, capacity=6) for replica in taken]
     running = [asyncio.create_task(each.run()) for each in stages]
     names = [f"n{i}" for i in range(10)]
     await waiting(redis_client, bus, *names)
@@ -115,7 +97,7 @@ async def test_a_session_that_breaks_does_not_take_the_others_along(bus: Bus, re
             raise ValueError("broken")
         handled.append(assignment.owner.keys.id)
 
-    each = stage(redis_client, bus, "r1", handle, capacity=4)
+    each = session_stage(bus, handle)
     running = asyncio.create_task(each.run())
     await waiting(redis_client, bus, "bad", "good")
     async with asyncio.timeout(10):

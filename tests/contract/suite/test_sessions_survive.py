@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from redis.asyncio import Redis
 from support.job_harness import LOUD, POISON, FirstSamples, Mortal, Transcriber, ended, posted, seconds
-from support.wiring import bus_on, read_state
+from support.wiring import bus_on, read_state, session_stage
 
 from stt_audio.live import sessions as audio_session
 from stt_audio.live.decoder import LiveDecoder, live_decoder
@@ -259,15 +259,7 @@ async def test_an_heir_that_dies_before_it_has_claimed_leaves_the_session_to_the
     async def handle(assignment: Assignment) -> None:
         owned.set_result(assignment)
 
-    stage = StageWorker(
-        bus_on(redis_client),
-        SESSIONS,
-        stage=keys.STAGE_TRANSCRIBER,
-        replica_id="next",
-        capacity=1,
-        handle=handle,
-        deletes=True,
-    )
+    stage = session_stage(bus_on(redis_client), handle, replica_id="next", capacity=1)
     running = asyncio.create_task(stage.run())
     assignment = await asyncio.wait_for(owned, 5)
     await cancel_and_wait(running)
