@@ -4,19 +4,15 @@ from stt_shared.contracts.events import Event, Final, Partial
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import REFUSED_WRITES, StageTimings
 from stt_shared.streams.bus import Bus
-from stt_shared.streams.ownership import Ownership, WriteResult
+from stt_shared.streams.ownership import Ownership, OwnershipLost, WriteResult
 from stt_shared.streams.sessions import Commit
 from stt_transcriber.core.live.outcome import Advance, Outcome
 from stt_transcriber.live.conversation import Speaker
 from stt_transcriber.metrics import count_unrecognized
 
 
-class SessionLost(Exception):
-    """Redis refused a write, or the session was superseded: it has another owner, or has ended."""
-
-
 class OutcomeWriter:
-    """Writer of one session's outcomes. Its methods raise SessionLost when the session has another owner."""
+    """Writer of one session's outcomes. Its methods raise OwnershipLost when the session has another owner."""
 
     def __init__(self, bus: Bus, owner: Ownership, speaker: Speaker, timings: StageTimings) -> None:
         self._bus = bus
@@ -54,4 +50,4 @@ def _commit_of(advance: Advance | None) -> Commit | None:
 def _check(written: WriteResult) -> None:
     if written in (WriteResult.FENCED, WriteResult.GONE, WriteResult.HOLE):
         REFUSED_WRITES.labels(written.value).inc()
-        raise SessionLost(written.value)
+        raise OwnershipLost(written.value)

@@ -11,7 +11,7 @@ from stt_shared.contracts.frames import Frame, FrameKind
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import ERRORS_TOTAL, StageTimings
 from stt_shared.process.tasks import cancel_and_wait
-from stt_shared.streams.ownership import Standing
+from stt_shared.streams.ownership import OwnershipLost, Standing
 from stt_shared.streams.reader import LogHole
 from stt_shared.streams.session_state import SessionState
 from stt_shared.work.stage import Assignment
@@ -23,7 +23,7 @@ from stt_transcriber.core.schedule.pacing import DraftPacing
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.decode.pool import Decoded
 from stt_transcriber.live.conversation import Speaker
-from stt_transcriber.live.outcome_writer import OutcomeWriter, SessionLost
+from stt_transcriber.live.outcome_writer import OutcomeWriter
 from stt_transcriber.live.parts import LiveParts
 from stt_transcriber.live.steps import SessionSteps
 from stt_transcriber.metrics import REJECTED
@@ -81,7 +81,7 @@ class SessionRunner:
         self._failure: BaseException | None = None
 
     async def run(self) -> None:
-        """Run the session until it is over. Raises SessionLost when it has another owner or is gone."""
+        """Run the session until it is over. Raises OwnershipLost when it has another owner or is gone."""
         try:
             self._steps = SessionSteps(await self._parts.guard.session(self._assignment, "committed_samples"))
         except SttError as error:
@@ -126,11 +126,11 @@ class SessionRunner:
         """Check that the session is still owned and can continue; called after each second without frames.
 
         A session that was superseded or has ended gets no more frames that would reveal it. Returns False once the
-        session is over; raises SessionLost when it has another owner or is gone.
+        session is over; raises OwnershipLost when it has another owner or is gone.
         """
         progress = await self._parts.bus.sessions.progress(self._owner)
         if progress.standing is not Standing.OWNER:
-            raise SessionLost("superseded, ended or expired")
+            raise OwnershipLost("superseded, ended or expired")
         async with self._turn:
             if self._over.is_set():
                 return False

@@ -3,9 +3,9 @@
 from stt_shared.contracts.services import ServiceName
 from stt_shared.process.clock import monotonic_ms
 from stt_shared.process.metrics import SESSIONS, SESSIONS_TOTAL
+from stt_shared.streams.ownership import OwnershipLost
 from stt_shared.work.stage import Assignment
 from stt_transcriber.core.schedule.pacing import DraftPacing
-from stt_transcriber.live.outcome_writer import SessionLost
 from stt_transcriber.live.parts import LiveParts
 from stt_transcriber.live.session_runner import SessionRunner
 
@@ -47,7 +47,7 @@ class LiveWorker:
         runner = SessionRunner(self._parts, self, assignment)
         try:
             await runner.run()
-        except SessionLost as lost:
+        except OwnershipLost as lost:
             runner.log.info("session left", reason=str(lost))
         finally:
             self._parts.pool.cancel(runner)
