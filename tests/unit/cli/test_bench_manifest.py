@@ -1,13 +1,13 @@
 """Manifests of recordings, and the order in which sessions play them."""
 
-import json
 import wave
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.bench_samples import utterance, write_manifest
 
-from stt_cli.bench.manifest import SpokenWord, Utterance, deal, read_manifest
+from stt_cli.bench.manifest import SpokenWord, deal, read_manifest
 from stt_cli.errors import CliError
 
 pytestmark = pytest.mark.unit
@@ -21,16 +21,6 @@ def write_wav(path: Path, seconds: float) -> None:
         file.writeframes(bytes(round(32_000 * seconds)))
 
 
-def manifest(folder: Path, *rows: dict[str, Any] | str) -> Path:
-    path = folder / "manifest.jsonl"
-    path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows))
-    return path
-
-
-def utterance(name: str, seconds: float = 1.0, text: str = "one") -> Utterance:
-    return Utterance(Path(name), text, (), bytes(round(32_000 * seconds)))
-
-
 def test_a_manifest_names_recordings_from_its_own_folder(tmp_path: Path) -> None:
     write_wav(tmp_path / "a.wav", 0.5)
     rows = (
@@ -41,7 +31,7 @@ def test_a_manifest_names_recordings_from_its_own_folder(tmp_path: Path) -> None
         {"path": "missing.wav", "text": "vier", "lang": "de"},
         {"path": "missing.wav", "text": "four", "lang": "en", "kind": "long"},
     )
-    first, second = read_manifest(manifest(tmp_path, *rows), "en")
+    first, second = read_manifest(write_manifest(tmp_path, *rows), "en")
     assert first.words == (SpokenWord("one", 0.1, 0.2), SpokenWord("two", 0.2, 0.4))
     assert (first.duration_s, second.text, second.words) == (0.5, "three", ())
 
@@ -58,7 +48,7 @@ def test_a_manifest_names_recordings_from_its_own_folder(tmp_path: Path) -> None
 )
 def test_a_manifest_that_cannot_be_used_is_refused_by_name(tmp_path: Path, rows: list[Any], expected: str) -> None:
     with pytest.raises(CliError, match=expected):
-        read_manifest(manifest(tmp_path, *rows), "en")
+        read_manifest(write_manifest(tmp_path, *rows), "en")
 
 
 def test_sessions_play_the_same_order_again_with_the_same_seed_and_other_orders_beside_each_other() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from support.bench_samples import utterance
 
-from stt_cli.bench.manifest import Utterance
 from stt_cli.bench.player import Session
 from stt_cli.bench.processes import Usage
 from stt_cli.bench.report import tables
@@ -17,10 +17,6 @@ from stt_cli.bench.screen import Screen
 from stt_cli.bench.stability import StabilityWatch
 
 pytestmark = pytest.mark.unit
-
-
-def utterance(name: str, seconds: float = 1.0, text: str = "one") -> Utterance:
-    return Utterance(Path(name), text, (), bytes(round(32_000 * seconds)))
 
 
 def played_session(text: str, *, refused: str = "", **more: Any) -> Session:

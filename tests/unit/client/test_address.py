@@ -1,20 +1,12 @@
 """Addresses of a suite, and of a session that is resumed."""
 
 import pytest
+from support.client_events import ack, final
 
 from stt_client.address import Address, live_url
-from stt_client.progress import Event, SessionProgress
+from stt_client.progress import SessionProgress
 
 pytestmark = pytest.mark.unit
-
-
-def final(utterance: int, event: int, text: str = "words", **more: object) -> Event:
-    start_ms = (utterance - 1) * 1000
-    return {"type": "final", "utterance": utterance, "event": event, "text": text, "start_ms": start_ms, **more}
-
-
-def ack(committed_ms: int, event: int) -> Event:
-    return {"type": "ack", "received_seq": 1, "committed_ms": committed_ms, "event": event}
 
 
 @pytest.mark.parametrize(

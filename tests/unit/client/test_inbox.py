@@ -1,20 +1,11 @@
 """The queue to the program: what it keeps for a slow reader."""
 
 import pytest
+from support.client_events import final, partial
 
 from stt_client.inbox import Inbox
-from stt_client.progress import Event
 
 pytestmark = pytest.mark.unit
-
-
-def final(utterance: int, event: int, text: str = "words", **more: object) -> Event:
-    start_ms = (utterance - 1) * 1000
-    return {"type": "final", "utterance": utterance, "event": event, "text": text, "start_ms": start_ms, **more}
-
-
-def partial(utterance: int, event: int) -> Event:
-    return {"type": "partial", "utterance": utterance, "event": event, "text": "wor"}
 
 
 def test_a_newer_partial_replaces_the_older_and_a_final_all_of_its_utterance() -> None:

@@ -5,25 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.client_events import ack, final, partial
 
-from stt_client.progress import Event, SessionProgress
+from stt_client.progress import SessionProgress
 
 pytestmark = pytest.mark.unit
 
 _SEQUENCES = json.loads((Path(__file__).parents[2] / "data" / "session_progress.json").read_text())
-
-
-def final(utterance: int, event: int, text: str = "words", **more: object) -> Event:
-    start_ms = (utterance - 1) * 1000
-    return {"type": "final", "utterance": utterance, "event": event, "text": text, "start_ms": start_ms, **more}
-
-
-def partial(utterance: int, event: int) -> Event:
-    return {"type": "partial", "utterance": utterance, "event": event, "text": "wor"}
-
-
-def ack(committed_ms: int, event: int) -> Event:
-    return {"type": "ack", "received_seq": 1, "committed_ms": committed_ms, "event": event}
 
 
 def test_ready_and_ack_are_no_news_and_errors_do_not_count() -> None:

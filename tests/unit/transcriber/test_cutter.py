@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.fake_vad import LoudnessVad
 
 from stt_transcriber.core.audio.vad_gate import GatePolicy
 from stt_transcriber.core.files.cutter import ChunkCutter, CutChunk, CutterPolicy
@@ -10,12 +11,8 @@ from stt_transcriber.core.files.cutter import ChunkCutter, CutChunk, CutterPolic
 pytestmark = pytest.mark.unit
 
 
-def loud_is_voice(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    return (np.abs(samples.reshape(-1, 512)).max(axis=1) > 0.01).astype(np.float32)
-
-
 def cut(audio: NDArray[np.int16], portion: int, policy: CutterPolicy | None = None) -> list[CutChunk]:
-    cutter = ChunkCutter(loud_is_voice, GatePolicy(), policy or CutterPolicy())
+    cutter = ChunkCutter(LoudnessVad().probabilities, GatePolicy(), policy or CutterPolicy())
     chunks = [chunk for at in range(0, len(audio), portion) for chunk in cutter.feed(audio[at : at + portion])]
     chunks += cutter.finish()
     return chunks + (cutter.finish() if cutter.holds_chunks else [])
@@ -64,7 +61,7 @@ class TestCutter:
         assert not any(len(chunk.evidence) for chunk in chunks)
 
     def test_short_chunks_decide_the_language_together(self) -> None:
-        cutter = ChunkCutter(loud_is_voice, GatePolicy(), CutterPolicy())
+        cutter = ChunkCutter(LoudnessVad().probabilities, GatePolicy(), CutterPolicy())
         for short in (sayings(1), sayings(1), sayings(2)):
             assert cutter.feed(short) == []
         (first,) = cutter.feed(sayings(1.5))
@@ -86,19 +83,19 @@ class TestCutter:
 
     def test_no_more_is_held_than_a_chunk_may_be_long(self) -> None:
         hardly = np.concatenate([sayings(0.2)[: 3 * 16000]] * 9)
-        cutter = ChunkCutter(loud_is_voice, GatePolicy(), CutterPolicy())
+        cutter = ChunkCutter(LoudnessVad().probabilities, GatePolicy(), CutterPolicy())
         assert cutter.feed(sayings(0.2)) == []
         (first,) = cutter.feed(np.concatenate([hardly, sayings(0.2)]))
         assert first.decides
         assert first.start == 0
 
     def test_a_given_language_holds_nothing(self) -> None:
-        cutter = ChunkCutter(loud_is_voice, GatePolicy(), CutterPolicy(), decided=True)
+        cutter = ChunkCutter(LoudnessVad().probabilities, GatePolicy(), CutterPolicy(), decided=True)
         assert [chunk.decides for chunk in cutter.feed(sayings(1, 1))] == [False, False]
         assert not cutter.holds_chunks
 
     def test_silence_gives_nothing_and_is_forgotten(self) -> None:
-        cutter = ChunkCutter(loud_is_voice, GatePolicy(), CutterPolicy())
+        cutter = ChunkCutter(LoudnessVad().probabilities, GatePolicy(), CutterPolicy())
         for _ in range(600):
             assert cutter.feed(np.zeros(16000, np.int16)) == []
         assert cutter.finish() == []
