@@ -25,7 +25,7 @@ from stt_shared.contracts.events import iso_timestamp
 from stt_shared.contracts.jobs import JobConfig, JobResult, JobStatus, JobView
 from stt_shared.process.clock import wall_ms
 from stt_shared.redis.channels import Inbox
-from stt_shared.redis.outage import RETRY_S, UNREACHABLE
+from stt_shared.redis.outage import UNREACHABLE, until_answered
 from stt_shared.streams import keys
 from stt_shared.streams.job_state import JobState
 from stt_shared.streams.jobs import NewJob
@@ -171,14 +171,10 @@ async def watch_job(request: Request, job_id: str) -> Response:
         async with context.bus.jobs.changes(job_id) as inbox:
             while True:
                 try:
-                    view = await _view(context, job_id)
+                    view = await until_answered(lambda: _view(context, job_id))
                 except SttError:
                     # The job was deleted: there is nothing more to send.
                     return
-                except UNREACHABLE as error:
-                    _log.warning("redis unavailable, retrying", job_id=job_id, cause=str(error))
-                    await asyncio.sleep(RETRY_S)
-                    continue
                 body = msgspec.json.encode(view)
                 if body != sent:
                     sent = body
