@@ -11,6 +11,7 @@ from stt_audio.codecs.memory import MAX_ALLOCATION_BYTES
 from stt_audio.codecs.sniff import HEAD_BYTES, Media, sniff
 from stt_audio.codecs.source import FileSource
 from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.jobs import DecodedFile, JobWarning
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 
 FRAME_BYTES = 2 * AUDIO_RATE_HZ
@@ -33,6 +34,7 @@ class FileDecoder:
         cancelled = cancelled or threading.Event()
         self._pending = bytearray()
         self._n_samples = 0
+        self._warnings: list[JobWarning] = []
         with contextlib.ExitStack() as stack:
             # FFmpeg gets an open file and no name, so neither a file extension nor a path can mislead it.
             file = stack.enter_context(path.open("rb"))
@@ -64,6 +66,7 @@ class FileDecoder:
             except SttError as error:
                 if error.code != "bad_audio" or not (self._n_samples or self._pending):
                     raise
+                self._warn_of_end(error)
                 piece = None
             if piece is None:
                 break
@@ -74,6 +77,17 @@ class FileDecoder:
         if not self._n_samples:
             raise SttError("bad_audio", _no_audio(self._media, self.total_samples))
         return frame
+
+    def _warn_of_end(self, error: SttError) -> None:
+        at = (self._n_samples + len(self._pending) // 2) / AUDIO_RATE_HZ
+        end = max(at, self.total_samples / AUDIO_RATE_HZ)
+        message = f"the file is damaged after {at:.1f} s: {error.message}"
+        self._warnings.append(JobWarning("damaged", message, round(at, 3), round(end, 3)))
+
+    @property
+    def found(self) -> DecodedFile:
+        """What was found in the file; complete when ``read`` has returned b''."""
+        return DecodedFile(warnings=list(self._warnings))
 
     def close(self) -> None:
         """Free the file and the decoder."""

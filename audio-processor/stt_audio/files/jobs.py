@@ -91,17 +91,18 @@ class FileJobs:
         path = _spooled(self._spool_dir, state.config)
         writer = PcmWriter(self._bus, owner, max_samples=MAX_AHEAD_S * AUDIO_RATE_HZ)
         async with _in_own_thread(path, self._max_decoded_samples, lambda: _must_own(lambda: jobs.owns(owner))) as (
-            total_samples,
+            decoder,
             frames,
         ):
-            if total_samples:
-                await _must_own(lambda: jobs.set_length(owner, total_samples))
+            if decoder.total_samples:
+                await _must_own(lambda: jobs.set_length(owner, decoder.total_samples))
             async for pcm in frames:
                 if writer.seq < state.pcm_seq:
                     writer.skip(pcm)
                 else:
                     await writer.write(FrameKind.AUDIO, pcm)
-        await _must_own(lambda: jobs.set_length(owner, writer.position_samples))
+            found = decoder.found
+        await _must_own(lambda: jobs.set_decoded(owner, writer.position_samples, found))
         await writer.write(FrameKind.STOP)
         return writer.position_samples
 
@@ -119,8 +120,8 @@ async def _must_own(call: Callable[[], Awaitable[bool]]) -> None:
 @contextlib.asynccontextmanager
 async def _in_own_thread(
     path: Path, max_samples: int, check_active: Callable[[], Awaitable[None]]
-) -> AsyncIterator[tuple[int, AsyncIterator[bytes]]]:
-    """Yield the length that the file claims (in samples, 0 = unknown) and its frames; the decoder stays in its thread.
+) -> AsyncIterator[tuple[FileDecoder, AsyncIterator[bytes]]]:
+    """Yield the opened decoder and its frames, which are decoded in a thread of their own.
 
     ``check_active`` is called while the file is being opened; an exception from it aborts the opening.
     """
@@ -137,7 +138,7 @@ async def _in_own_thread(
                 while pcm := await loop.run_in_executor(executor, decoder.read):
                     yield pcm
 
-            yield decoder.total_samples, frames()
+            yield decoder, frames()
         finally:
             cancelled.set()
             # Runs once the thread has finished its current call, also after a cancellation.

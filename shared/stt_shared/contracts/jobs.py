@@ -66,10 +66,47 @@ class TimeSpan(msgspec.Struct, frozen=True):
     end: float
 
 
+class JobWarning(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something that keeps the transcript from covering the whole file.
+
+    ``start`` and ``end``: the part of the file that it concerns, in seconds; None when that is unknown.
+    """
+
+    code: str
+    message: str
+    start: float | None = None
+    end: float | None = None
+
+
+class AudioTrack(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The transcribed one of a file's audio tracks.
+
+    ``number`` counts from 1 to ``of``. ``language`` (as the file spells it) and ``title`` are '' if the file has none.
+    """
+
+    number: int
+    of: int
+    language: str = ""
+    title: str = ""
+
+
+class DecodedFile(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What was found while a file was decoded.
+
+    ``duration`` is what a player shows, in seconds: with other tracks and what could not be decoded; 0 when unknown.
+    ``track``: None when there is only one.
+    """
+
+    duration: float = 0.0
+    track: AudioTrack | None = None
+    warnings: list[JobWarning] = []
+
+
 class JobResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """The whole transcript.
 
-    ``duration`` is in seconds. ``unrecognized``: parts in which speech was detected but no text was found.
+    ``duration`` is in seconds. ``unrecognized``: parts in which speech was detected but no text was found. ``track``
+    and ``warnings`` are those of ``DecodedFile``.
     """
 
     text: str
@@ -77,6 +114,8 @@ class JobResult(msgspec.Struct, frozen=True, omit_defaults=True):
     duration: float
     segments: list[JobSegment]
     unrecognized: list[TimeSpan] = []
+    track: AudioTrack | None = None
+    warnings: list[JobWarning] = []
 
 
 class JobError(msgspec.Struct, frozen=True):

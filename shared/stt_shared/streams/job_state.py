@@ -1,12 +1,13 @@
 """Typed view of a job's hash. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
-from stt_shared.contracts.jobs import JobConfig, JobError, JobResult, JobStatus
+from stt_shared.contracts.jobs import DecodedFile, JobConfig, JobError, JobResult, JobStatus
 
+_decode_found = msgspec.json.Decoder(DecodedFile).decode
 _decode_config = msgspec.json.Decoder(JobConfig).decode
 _decode_result = msgspec.json.Decoder(JobResult).decode
 _decode_error = msgspec.json.Decoder(JobError).decode
@@ -29,6 +30,7 @@ FIELDS = (
     "handed",
     "committed_seq",
     "pcm_seq",
+    "decoded",
 )
 """Fields of a ``JobState`` except ``CUTTER``, which may hold some minutes of audio."""
 
@@ -40,6 +42,7 @@ class JobState:
     ``progress`` is 0 to 100 and was made at ``progress_ms`` (wall clock; 0 = none yet), work began at ``begun_ms``.
     ``chunks`` and ``total_samples`` are the whole file's, None and 0 while unknown; ``dispatched`` is the number of
     chunks that were dispatched. The PCM log ends at frame ``pcm_seq``, and frames up to ``committed_seq`` are cut.
+    ``decoded``: what the decoder found, empty until the whole file is decoded.
     ``cutter``: takeover state of the cutter, b"" if there is none or it was not read.
     """
 
@@ -57,6 +60,7 @@ class JobState:
     dispatched: int = 0
     committed_seq: int = 0
     pcm_seq: int = 0
+    decoded: DecodedFile = field(default_factory=DecodedFile)
     cutter: bytes = b""
     result_json: bytes = b""
     error_json: bytes = b""
@@ -85,6 +89,7 @@ class JobState:
             dispatched=number(b"handed"),
             committed_seq=number(b"committed_seq"),
             pcm_seq=number(b"pcm_seq"),
+            decoded=_decode_found(fields.get(b"decoded", b"{}")),
             cutter=fields.get(b"cutter", b""),
             result_json=fields.get(b"result", b""),
             error_json=fields.get(b"error", b""),

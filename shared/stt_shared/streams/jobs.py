@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from stt_shared.contracts.frames import Frame
-from stt_shared.contracts.jobs import ChunkResult, JobError, JobResult, JobStatus
+from stt_shared.contracts.jobs import ChunkResult, DecodedFile, JobError, JobResult, JobStatus
 from stt_shared.process.clock import wall_ms
 from stt_shared.redis.channels import ChannelHub, Inbox
 from stt_shared.redis.pipeline import Argument, Pipeline
@@ -151,6 +151,11 @@ class JobStreams:
     async def set_length(self, owner: Ownership, n_samples: int) -> bool:
         """Record the length of the file; False when the job has ended or ``owner`` has lost its stage."""
         return await self._set_while_active(owner, "total_samples", n_samples)
+
+    async def set_decoded(self, owner: Ownership, n_samples: int, found: DecodedFile) -> bool:
+        """Record that the whole file is decoded: its audio has ``n_samples``. False as for ``set_length``."""
+        decoded = msgspec.json.encode(found)
+        return await self._set_while_active(owner, "total_samples", n_samples, "decoded", decoded)
 
     async def _set_while_active(self, owner: Ownership, *fields: Argument) -> bool:
         at = owner.keys

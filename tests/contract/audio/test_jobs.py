@@ -23,7 +23,7 @@ from stt_audio.files.decoder import FileDecoder
 from stt_audio.files.jobs import MAX_AHEAD_S, FileJobs
 from stt_audio.files.spool import sweep
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, frame_from_entry
-from stt_shared.contracts.jobs import JobConfig, JobError
+from stt_shared.contracts.jobs import DecodedFile, JobConfig, JobError, JobWarning
 from stt_shared.contracts.session import SessionConfig, encode_json
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.client import connect
@@ -105,6 +105,18 @@ async def test_a_file_becomes_frames_of_a_second(redis_client: Redis, jobs: File
     state = await read_state(redis_client, AT)
     assert (state[b"status"], state[b"total_samples"]) == (b"processing", b"56000")
     assert (tmp_path / JOB).exists()  # the sweeper deletes it, once the job has ended
+
+
+async def test_what_could_not_be_decoded_is_recorded_with_the_job(
+    redis_client: Redis, jobs: FileJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = DecodedFile(3.5, warnings=[JobWarning("damaged", "the file is damaged after 2.0 s", 2.0, 3.5)])
+    monkeypatch.setattr(FileDecoder, "found", found)
+    await created(redis_client, tmp_path, wav(2.0))
+    await jobs.handle(await assigned(redis_client))
+    state = await bus_on(redis_client).jobs.state(JOB)
+    assert state is not None
+    assert (state.total_samples, state.decoded) == (32_000, found)
 
 
 async def test_a_long_file_waits_for_the_transcriber(redis_client: Redis, jobs: FileJobs, tmp_path: Path) -> None:

@@ -6,7 +6,16 @@ import msgspec
 import pytest
 from support.fake_bus import fake_bus
 
-from stt_shared.contracts.jobs import ChunkResult, JobConfig, JobError, JobResult, JobSegment, JobStatus
+from stt_shared.contracts.jobs import (
+    ChunkResult,
+    DecodedFile,
+    JobConfig,
+    JobError,
+    JobResult,
+    JobSegment,
+    JobStatus,
+    JobWarning,
+)
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.jobs import Cut, NewJob
@@ -65,12 +74,15 @@ async def test_an_owner_owns_its_stage_until_another_claims_it_or_the_job_ends(b
 async def test_only_the_owner_of_an_active_job_sets_its_fields(bus: Bus) -> None:
     owner = await claimed(bus, keys.STAGE_AUDIO)
     assert await bus.jobs.set_processing(owner)
-    assert await bus.jobs.set_length(owner, 16000)
+    assert await bus.jobs.set_length(owner, 32000)
+    found = DecodedFile(warnings=[JobWarning("damaged", "the file is damaged", 1.0, 2.0)])
+    assert await bus.jobs.set_decoded(owner, 16000, found)
     for late in (Ownership(AT, "e", keys.STAGE_AUDIO, owner.fence + 1), Ownership(AT, "x", keys.STAGE_AUDIO, 1)):
         assert not await bus.jobs.set_length(late, 1)
+        assert not await bus.jobs.set_decoded(late, 1, DecodedFile())
     state = await bus.jobs.state(JOB)
     assert state is not None
-    assert (state.status, state.total_samples) == (JobStatus.PROCESSING, 16000)
+    assert (state.status, state.total_samples, state.decoded) == (JobStatus.PROCESSING, 16000, found)
     await bus.jobs.finish(AT, "e", JobStatus.CANCELLED, now_ms=1)
     assert not await bus.jobs.set_processing(owner), "a write that is late does not undo a cancellation"
     assert await bus.jobs.status(JOB) is JobStatus.CANCELLED

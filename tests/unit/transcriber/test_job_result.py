@@ -1,8 +1,19 @@
 """A job's result is put together from those of its chunks."""
 
+from dataclasses import replace
+
 import pytest
 
-from stt_shared.contracts.jobs import ChunkResult, JobConfig, JobSegment, JobStatus, TimeSpan
+from stt_shared.contracts.jobs import (
+    AudioTrack,
+    ChunkResult,
+    DecodedFile,
+    JobConfig,
+    JobSegment,
+    JobStatus,
+    JobWarning,
+    TimeSpan,
+)
 from stt_shared.streams.job_state import JobState
 from stt_transcriber.files.job_result import assembled
 
@@ -39,3 +50,9 @@ def test_the_language_is_the_one_asked_for_then_the_files_then_the_first_chunks(
 def test_a_file_without_speech_has_an_empty_text() -> None:
     result = assembled(state(), [])
     assert (result.text, result.language, result.segments) == ("", "", [])
+
+
+def test_what_the_decoder_found_is_in_the_result() -> None:
+    found = DecodedFile(4.0, AudioTrack(2, 3, "deu"), [JobWarning("damaged", "the file is damaged", 2.5, 4.0)])
+    result = assembled(replace(state(), decoded=found), [])
+    assert (result.duration, result.track, result.warnings) == (4.0, found.track, found.warnings)

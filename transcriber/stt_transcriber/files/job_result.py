@@ -37,9 +37,11 @@ def assembled(state: JobState, parts: Sequence[ChunkResult]) -> JobResult:
     return JobResult(
         text=join_texts(_text(part) for part in parts),
         language=state.config.language or state.language or next((part.language for part in parts), ""),
-        duration=round(state.total_samples / AUDIO_RATE_HZ, 3),
+        duration=round(max(state.total_samples / AUDIO_RATE_HZ, state.decoded.duration), 3),
         segments=[JobSegment(i, s.start, s.end, s.text, s.confidence, s.words) for i, s in enumerate(segments)],
         unrecognized=[span for part in parts for span in part.unrecognized],
+        track=state.decoded.track,
+        warnings=state.decoded.warnings,
     )
 
 
