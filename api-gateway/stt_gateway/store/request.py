@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from stt_gateway.core.requests.languages import LANGUAGES, code_of
+from stt_gateway.core.requests.languages import language_of
 from stt_gateway.core.requests.parameters import (
     NotAllowed,
     Parameter,
@@ -42,10 +42,7 @@ def _parse_words(value: str) -> str:
 
 
 def _parse_language(value: str) -> str:
-    code = code_of(value)
-    if code and code not in LANGUAGES:
-        raise NotAllowed("a language code that Whisper knows, such as en, de or zh")
-    return code
+    return language_of(value) or ""
 
 
 def _parse_kind(value: str) -> Kind | None:
@@ -89,7 +86,7 @@ QUERY = Parameter("query", "", _parse_words, _WORDS, "A phrase of the text: whol
 FILENAME = Parameter("filename", "", _parse_words, _WORDS, "Any part of the title or the file name.")
 FROM = Parameter("from", None, _parse_moment, _TEXT, "Created at or after this day or time in ISO 8601.")
 TO = Parameter("to", None, _parse_moment, _TEXT, "Created before this time, or until the end of this day.")
-LANGUAGE = Parameter("language", "", _parse_language, _TEXT, "A code such as en; its region is ignored.")
+LANGUAGE = Parameter("language", "", _parse_language, _TEXT, "A code such as en, or a name; its region is ignored.")
 KIND = Parameter("kind", None, _parse_kind, member_schema(Kind), "Of a file or of a live session.")
 CURSOR = Parameter("cursor", None, _parse_cursor, _TEXT, "`next_cursor` of the previous page.")
 LIMIT = number("limit", 1, MAX_PAGE, DEFAULT_LIMIT, "Most transcripts of a page.")

@@ -25,7 +25,7 @@ RATE = A_NUMBER.format(8000, 192000)
 CHANNELS = A_NUMBER.format(1, 8)
 ENDPOINTING = A_NUMBER.format(100, 5000)
 ENCODINGS = "one of pcm_s16le, pcm_f32le, mulaw, alaw, webm, ogg, mp3, aac, flac, wav, auto"
-LANGUAGE = "auto or a language code that Whisper knows"
+LANGUAGE = "auto, or the code or name of a language that Whisper knows"
 
 BAD = [
     *(
@@ -150,20 +150,8 @@ def test_the_borders_are_allowed(name: str, values: tuple[str, ...]) -> None:
         session_request([(name, value)], DEFAULTS)
 
 
-@pytest.mark.parametrize(
-    ("written", "understood"),
-    [
-        ("en", "en"),
-        ("EN", "en"),
-        ("en-US", "en"),
-        ("pt_BR", "pt"),
-        ("zh-Hans-CN", "zh"),
-        ("yue", "yue"),
-        ("auto", None),
-        ("", None),
-    ],
-)
-def test_languages_as_people_write_them(written: str, understood: str | None) -> None:
+@pytest.mark.parametrize(("written", "understood"), [("en-US", "en"), ("nb-NO", "no"), ("German", "de"), ("und", None)])
+def test_a_session_and_a_file_take_the_same_languages(written: str, understood: str | None) -> None:
     assert session_request([("language", written)], DEFAULTS).config.language == understood
     assert job_request([("language", written)]).language == understood
 

@@ -33,6 +33,13 @@ def test_all_parameters_are_read() -> None:
     assert wanted == Search("grüße an alle", "Mü", "pt", Kind.LIVE, DAY_MS, 3 * DAY_MS, place, 100)
 
 
+@pytest.mark.parametrize(
+    ("written", "sought"), [("iw-IL", "he"), ("Norwegian Bokmål", "no"), ("cmn-Hans-CN", "zh"), ("auto", ""), ("", "")]
+)
+def test_a_search_takes_the_languages_that_a_session_takes(written: str, sought: str) -> None:
+    assert search_request([("language", written)]).language == sought
+
+
 def test_moments_have_zones() -> None:
     wanted = search_request([("from", "1970-01-01T02:00:00+02:00"), ("to", "1970-01-01T00:00:01")])
     assert (wanted.from_ms, wanted.to_ms) == (0, 1000)

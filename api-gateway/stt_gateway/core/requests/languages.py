@@ -1,13 +1,55 @@
-"""Codes of the languages that Whisper knows."""
+"""Languages as clients write them: codes and tags of any standard (``pt-BR``, ``ger``, ``de_DE.UTF-8``), and names."""
 
-_CODES = """
-af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu hy id is it
-ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc pa pl ps pt ro ru sa sd si sk sl sn
-so sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo yue zh
-"""
-LANGUAGES = frozenset(_CODES.split())
+import difflib
+import re
+import unicodedata
+
+from stt_gateway.core.requests.language_names import LANGUAGES
+from stt_gateway.core.requests.parameters import NotAllowed
+
+ALLOWED = "the code or name of a language that Whisper knows, such as en, pt-BR or German"
+
+_UNDETERMINED = frozenset({"auto", "und", "mul", "c", "posix"})
+"""Codes that mean no language in particular: in this API, in ISO 639, and in POSIX."""
+_CODES = {code: language.code for language in LANGUAGES.values() for code in (language.code, *language.other_codes)}
+_MAX_CHARS = 64
+_SUBTAG_END = re.compile(r"[-_.@]")
+_QUALIFIER = re.compile(r"\s*\(.*\)$")
 
 
-def code_of(tag: str) -> str:
-    """Return the language code of a tag such as en-US or pt_BR: Whisper knows languages, not regions."""
-    return tag.lower().replace("_", "-").partition("-")[0]
+def language_of(written: str) -> str | None:
+    """Return Whisper's code of a language; None if the text means no particular one. Raises NotAllowed.
+
+    Whisper knows languages, not regions and scripts, so those are ignored.
+    """
+    if len(written) > _MAX_CHARS:
+        raise NotAllowed(f"auto, or {ALLOWED}")
+    tag = written.strip().casefold()
+    first, *others = _SUBTAG_END.split(tag)
+    if not tag or first in _UNDETERMINED:
+        return None
+    # The only language that is also written as an extension of the code of another one.
+    if first == "zh" and others[:1] == ["yue"]:
+        return "yue"
+    code = _CODES.get(first) or _NAMES.get(_comparable(written))
+    if code is None:
+        raise NotAllowed(f"auto, or {ALLOWED}{_suggestion(written)}")
+    return code
+
+
+def _comparable(name: str) -> str:
+    """Fold case and accents, and drop a region or script in parentheses."""
+    decomposed = unicodedata.normalize("NFKD", _QUALIFIER.sub("", name.strip()).casefold())
+    letters = (char for char in decomposed if not unicodedata.combining(char) and char not in "'ʻ’‘`")
+    return " ".join("".join(letters).replace("_", " ").split())
+
+
+def _suggestion(written: str) -> str:
+    known = [*_NAMES, *_CODES] if len(written) > 3 else [*_CODES]
+    for close in difflib.get_close_matches(_comparable(written), known, n=1, cutoff=0.7):
+        language = LANGUAGES[_NAMES.get(close) or _CODES[close]]
+        return f"; did you mean {language.names[0]} ({language.code})?"
+    return ""
+
+
+_NAMES = {_comparable(name): language.code for language in LANGUAGES.values() for name in language.names}
