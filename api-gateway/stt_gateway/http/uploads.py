@@ -15,7 +15,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
-from stt_gateway.core.requests.filenames import display_filename
+from stt_gateway.core.requests.filenames import disposition_parameters, filename_of
 from stt_shared.contracts.errors import SttError
 
 _log = structlog.get_logger()
@@ -170,12 +170,11 @@ class _Parts:
         self._headers[self._header[0].lower()] = self._header[1]
 
     def _headers_finished(self) -> None:
-        _, options = parse_options_header(self._headers.get(b"content-disposition"))
-        self._name = options.get(b"name", b"").decode(errors="replace")
+        options = disposition_parameters(self._headers.get(b"content-disposition", b""))
+        self._name = options.get("name", b"").decode(errors="replace")
         self._field = b""
         if self._name == "file":
-            filename = display_filename(options.get(b"filename", b"").decode(errors="replace"))
-            self._upload = Upload(uuid.uuid4().hex, filename)
+            self._upload = Upload(uuid.uuid4().hex, filename_of(options))
             self._file = self._part_path(self._upload).open("wb")
             self._sha256 = hashlib.sha256()
 

@@ -126,10 +126,18 @@ async def test_a_header_without_end_is_refused_before_it_has_all_come(tmp_path: 
     assert error.code == "bad_message"
 
 
-async def test_a_name_that_is_no_utf8_does_no_harm(tmp_path: Path) -> None:
-    body = (file_part(AUDIO, "NAME") + END).replace(b"NAME", b"Gr\xfc\xdfe.mp3")
-    got = await received(tmp_path, body)
-    assert got.files[0].filename == "Gr\ufffd\ufffde.mp3"
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        b"filename=\"=?utf-8?B?Z3LDvMOfZS53YXY=?=\"; filename*=utf-8''gr%C3%BC%C3%9Fe.wav",
+        b"filename*=UTF-8''gr%C3%BC%C3%9Fe.wav",
+        b'filename="gr%C3%BC%C3%9Fe.wav"',
+        b'filename="gr\xfc\xdfe.wav"',
+    ],
+)
+async def test_a_name_is_read_as_clients_write_it(tmp_path: Path, parameters: bytes) -> None:
+    got = await received(tmp_path, (part('name="file"; PARAMETERS', AUDIO) + END).replace(b"PARAMETERS", parameters))
+    assert got.files[0].filename == "grüße.wav"
 
 
 BROKEN = {
