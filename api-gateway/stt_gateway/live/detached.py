@@ -7,11 +7,13 @@ from typing import Any
 import structlog
 
 from stt_gateway.live.session import Session
+from stt_shared.contracts.errors import SttError
 from stt_shared.process.clock import wall_ms
 from stt_shared.process.tasks import cancel_and_wait
-from stt_shared.redis.outage import UNREACHABLE
+from stt_shared.redis.outage import UNREACHABLE, until_answered
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
+from stt_shared.streams.keys import StreamKeys
 
 _log = structlog.get_logger()
 
@@ -43,6 +45,10 @@ class DetachedSessions:
         """Keep a session whose connection was lost without the client having ended it."""
         self._sessions[session] = wall_ms()
         self._start(self._stop_later(session))
+
+    def undo_open(self, bus: Bus, at: StreamKeys, epoch: str) -> None:
+        """Delete, as soon as Redis answers, a session that may have been opened although its client was refused."""
+        self._start(self._undo_open(bus, at, epoch))
 
     async def displace_oldest(self) -> bool:
         """Stop the oldest session that no other connection has; its audio so far still gets its finals.
@@ -76,6 +82,14 @@ class DetachedSessions:
         task = asyncio.create_task(work, name="detached session")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _undo_open(self, bus: Bus, at: StreamKeys, epoch: str) -> None:
+        try:
+            undone = await until_answered(lambda: bus.sessions.undo_open(at, epoch), patience_s=self._window_s)
+        except SttError as error:
+            _log.warning("opening not undone: redis unavailable", session_id=at.id, cause=error.message)
+        else:
+            _log.info("opening undone", session_id=at.id, existed=undone)
 
     async def _stop_later(self, session: Session) -> None:
         await asyncio.sleep(self._window_s)

@@ -9,6 +9,7 @@ import structlog
 
 from stt_gateway.core.live.time_limits import FIRST_AUDIO_S
 from stt_gateway.core.requests.session_request import Resume
+from stt_gateway.live.detached import DetachedSessions
 from stt_gateway.live.session import Session
 from stt_gateway.settings import GatewaySettings
 from stt_shared.contracts.errors import SttError
@@ -17,6 +18,7 @@ from stt_shared.contracts.services import ServiceName
 from stt_shared.contracts.session import AUDIO_RATE_HZ, SessionConfig, decode_config, encode_json
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import SESSIONS_TOTAL
+from stt_shared.redis.outage import UNREACHABLE
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import STAGE_GATEWAY, StreamKeys
@@ -38,8 +40,11 @@ class SessionOpener:
     errors.
     """
 
-    def __init__(self, bus: Bus, settings: GatewaySettings, max_utterance_s: int) -> None:
+    def __init__(
+        self, bus: Bus, settings: GatewaySettings, detached: DetachedSessions, max_utterance_s: int
+    ) -> None:
         self._bus = bus
+        self._detached = detached
         self._max_utterance_s = max_utterance_s
         self._settings = settings
         self._hold = Hold(settings.session_idle_timeout_s + settings.resume_window_s, FIRST_AUDIO_S + _HOLD_MARGIN_S)
@@ -53,12 +58,18 @@ class SessionOpener:
         at = keys.session_keys(session_id)
         epoch, token = uuid.uuid4().hex, resume.token if resume else secrets.token_urlsafe(24)
         start = _start_position(resume)
-        opened = await self._open_when_free(at, epoch, config, token, start)
-        owner = Ownership(at, epoch, STAGE_GATEWAY, opened.fence)
-        await self._bus.sessions.announce(owner)
+        try:
+            opened = await self._open_when_free(at, epoch, config, token, start)
+            owner = Ownership(at, epoch, STAGE_GATEWAY, opened.fence)
+            await self._bus.sessions.announce(owner)
+            await self._bus.sessions.enqueue(owner)
+        except UNREACHABLE:
+            # Redis may have opened it. A client without a token of its own could not open the id again.
+            if resume is None:
+                self._detached.undo_open(self._bus, at, epoch)
+            raise
         rebuilt = resume is not None and not resume.is_opening
         session = Session(self._bus, owner, config, self._settings, had_audio=rebuilt)
-        await self._bus.sessions.enqueue(owner)
         SESSIONS_TOTAL.labels(ServiceName.GATEWAY).inc()
         _log.info("session opened", session_id=session_id, epoch=epoch, supersedes=opened.replaces)
         return session, session.ready(token, None if resume is None else False, start.event, self._max_utterance_s)

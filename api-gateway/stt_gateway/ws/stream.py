@@ -147,7 +147,7 @@ class StreamConnection:
         context, resume = self._context, request.resume
         self._last_event = resume.last_event if resume else 0
         max_utterance_s = await context.admission.max_utterance_s()
-        opener = SessionOpener(context.bus, context.settings, max_utterance_s)
+        opener = SessionOpener(context.bus, context.settings, context.detached, max_utterance_s)
         if resume is not None and (resumed := await opener.resume(self.session_id, resume)):
             return resumed
         if not self._is_admitted:

@@ -131,14 +131,18 @@ class SessionStreams:
 
         Returns False when the session belongs to another connection.
         """
-        at = owner.keys
-        return bool(
-            await self._pipeline.call(
-                self._leave,
-                [at.state, at.audio_log, at.pcm_log, at.results_log],
-                [owner.epoch, owner.fence, "1" if forget else ""],
-            )
-        )
+        return await self._leave_session(owner.keys, owner.epoch, owner.fence, forget=forget)
+
+    async def undo_open(self, at: StreamKeys, epoch: str) -> bool:
+        """Delete a session that nobody can have resumed, since nobody has its token; may be repeated.
+
+        Returns False when there is no such session.
+        """
+        return await self._leave_session(at, epoch, "", forget=True)
+
+    async def _leave_session(self, at: StreamKeys, epoch: str, fence: int | str, *, forget: bool) -> bool:
+        at_keys = [at.state, at.audio_log, at.pcm_log, at.results_log]
+        return bool(await self._pipeline.call(self._leave, at_keys, [epoch, fence, "1" if forget else ""]))
 
     async def announce(self, owner: Ownership) -> None:
         """Tell any other server of this session's id that it is superseded; may be repeated."""

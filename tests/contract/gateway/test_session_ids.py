@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from redis.asyncio import Redis
 from support.gateway_harness import (
     FINALIZE,
@@ -27,6 +28,7 @@ from stt_shared.contracts.frames import Frame
 from stt_shared.streams import keys
 from stt_shared.streams.ownership import Ownership
 from stt_shared.streams.session_opening import Hold
+from stt_shared.streams.sessions import SessionStreams
 
 pytestmark = pytest.mark.contract
 
@@ -218,3 +220,26 @@ async def test_a_client_with_a_token_of_its_own_finds_the_session_whose_ready_wa
             assert await again.rest() == 1000
     async with line(gateway.stream("session_id=s1&resume_token=other&committed_ms=0")) as next_one:
         assert (await next_one.hear("ready"))["resumed"] is False, "an id that is free again may be opened so"
+
+
+@pytest.mark.usefixtures("_impatient")
+async def test_an_id_whose_opening_got_no_reply_may_be_opened_again(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carried_out = SessionStreams.open
+
+    async def reply_lost(*arguments: Any, **options: Any) -> None:
+        await carried_out(*arguments, **options)
+        raise redis.ConnectionError("the reply is lost")
+
+    monkeypatch.setattr(SessionStreams, "open", reply_lost)
+    async with line(gateway.stream("session_id=s1")) as first:
+        error = await first.hear("error")
+    assert (error["code"], error["retryable"]) == ("unavailable", True)
+    monkeypatch.setattr(SessionStreams, "open", carried_out)
+
+    async def opens_again() -> bool:
+        async with line(gateway.stream("session_id=s1")) as second:
+            return await first_kind(second) == "ready"
+
+    await until(opens_again, timeout_s=5.0)

@@ -101,6 +101,15 @@ async def test_leaving_keeps_a_session_or_deletes_it(bus: Bus) -> None:
     assert await bus.sessions.standing(owner) is Standing.LOST
 
 
+async def test_an_opening_is_undone_by_its_epoch_and_no_other(bus: Bus) -> None:
+    owner = Ownership(AT, "e1", keys.STAGE_GATEWAY, 1)
+    assert not await bus.sessions.undo_open(AT, "e0")
+    assert await bus.sessions.owns(owner)
+    assert await bus.sessions.undo_open(AT, "e1")
+    assert await bus.sessions.state(AT) is None
+    assert not await bus.sessions.undo_open(AT, "e1"), "may be repeated"
+
+
 async def test_one_replica_claims_a_stage_and_a_repetition_changes_nothing(bus: Bus) -> None:
     claim = bus.sessions.claim
     first = await claim(AT, "e1", keys.STAGE_AUDIO, "r1", name=b"1-0")
