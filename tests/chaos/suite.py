@@ -56,7 +56,8 @@ class ChaosSuite:
         self.spool = folder / "spool"
         self.folder = folder
         self.port = free_port()
-        persistence = ("--appendonly", "yes", "--appendfsync", "everysec") if setup.aof else ()
+        # With "everysec", Redis answers before it has written what arrives while its disk is slow (fsync).
+        persistence = ("--appendonly", "yes", "--appendfsync", "always") if setup.aof else ()
         self._server = EmbeddedRedis(("--port", str(self.port), "--enable-debug-command", "local", *persistence))
         self.replicas: list[Replica] = []
         self.front = Front(lambda: [gateway for gateway in self.of("gateway") if gateway.runs])

@@ -40,9 +40,7 @@ class SessionOpener:
     errors.
     """
 
-    def __init__(
-        self, bus: Bus, settings: GatewaySettings, detached: DetachedSessions, max_utterance_s: int
-    ) -> None:
+    def __init__(self, bus: Bus, settings: GatewaySettings, detached: DetachedSessions, max_utterance_s: int) -> None:
         self._bus = bus
         self._detached = detached
         self._max_utterance_s = max_utterance_s
