@@ -18,7 +18,10 @@ from stt_gateway.core.requests.retry_after import RetryAfter
 from stt_gateway.http import conversations, docs_page, health, jobs, transcripts
 from stt_gateway.http.access import AccessMiddleware, rules_of
 from stt_gateway.http.errors import add_error_handlers
+from stt_gateway.http.head import HeadMiddleware
+from stt_gateway.http.headers import HeadersMiddleware
 from stt_gateway.http.pages import web_pages
+from stt_gateway.http.slashes import SlashRedirect
 from stt_gateway.live.admission import Admission
 from stt_gateway.live.connection_limit import ConnectionLimit
 from stt_gateway.live.detached import DetachedSessions
@@ -73,7 +76,9 @@ def create_app(settings: GatewaySettings, authorize: Authorize | None = None) ->
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
     )
+    app.router.default = SlashRedirect(app.router)
     for routes in (stream, viewer, legacy, jobs, transcripts, conversations, health, docs_page):
         app.include_router(routes.router)
     app.include_router(web_pages().router())
@@ -94,16 +99,18 @@ async def authorize_request(connection: HTTPConnection) -> None:
 
 def _add_middleware(app: FastAPI, settings: GatewaySettings) -> None:
     """Add the middleware, of which the one added last runs first."""
+    app.add_middleware(HeadMiddleware)
     if origins := origin_names(settings.allowed_origins):
         app.add_middleware(
             CORSMiddleware,
             allow_origins=origins,
-            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_methods=["GET", "HEAD", "POST", "PATCH", "DELETE"],
             allow_headers=["*"],
-            expose_headers=["Idempotent-Replayed", "Retry-After"],
+            expose_headers=["Idempotent-Replayed", "Location", "Retry-After"],
             allow_private_network=True,
         )
     app.add_middleware(AccessMiddleware, rules=rules_of(settings))
+    app.add_middleware(HeadersMiddleware)
 
 
 @contextlib.asynccontextmanager

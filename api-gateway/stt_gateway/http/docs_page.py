@@ -35,7 +35,7 @@ _ALWAYS_ASK = "no-cache"
 router = APIRouter(include_in_schema=False)
 
 
-@router.api_route("/docs", methods=["GET", "HEAD"])
+@router.get("/docs")
 async def index(request: Request) -> Response:
     """Serve the page; it loads everything by relative addresses, so it also works below a path prefix."""
     return answer(request, page_of("index.html", _INDEX), _ALWAYS_ASK)
@@ -47,7 +47,7 @@ async def openapi(request: Request) -> JSONResponse:
     return JSONResponse(request.app.openapi())
 
 
-@router.api_route("/docs/{name}", methods=["GET", "HEAD"])
+@router.get("/docs/{name}")
 async def file(request: Request, name: str) -> Response:
     """Serve Swagger UI's script and style sheet, or the script that starts it."""
     if name not in (*_SHIPPED, "start.js"):
@@ -56,7 +56,7 @@ async def file(request: Request, name: str) -> Response:
     return answer(request, await asyncio.to_thread(_file, name), _ALWAYS_ASK)
 
 
-@router.api_route("/redoc", methods=["GET", "HEAD"])
+@router.get("/redoc")
 async def redoc() -> Response:
     """Redirect to ``/docs``: one page is enough."""
     return RedirectResponse("docs")

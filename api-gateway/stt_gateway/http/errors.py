@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from stt_gateway.context import context_of
+from stt_gateway.http.headers import API_HEADERS
 from stt_shared.contracts.errors import SttError
 from stt_shared.process.metrics import ERRORS_TOTAL
 from stt_shared.redis.outage import UNREACHABLE, unavailable
@@ -77,5 +78,5 @@ async def _disconnected(_: Request, __: Exception) -> Response:
 
 
 async def _failed(_: Request, __: Exception) -> Response:
-    # The server logs the traceback; the client gets none.
-    return error_response(500, "internal", "internal server error; try again")
+    # The server logs the traceback; the client gets none. No middleware sees this response.
+    return error_response(500, "internal", "internal server error; try again", API_HEADERS)

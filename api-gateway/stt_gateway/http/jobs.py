@@ -3,19 +3,19 @@
 import asyncio
 import hashlib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import msgspec
 import structlog
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import StreamingResponse
 
 from stt_gateway.context import GatewayContext, context_of, query_of
 from stt_gateway.core.operation.estimate import seconds_left
 from stt_gateway.core.requests.idempotency import fingerprint, idempotency_key
 from stt_gateway.core.requests.job_request import JOB_OPENAPI, JobRequest, job_request
 from stt_gateway.http.deletion import erase_job
+from stt_gateway.http.event_stream import event, event_stream
 from stt_gateway.http.responses import json_response
 from stt_gateway.http.subtitle_files import subtitles
 from stt_gateway.http.uploads import Upload, receive_uploads
@@ -165,25 +165,27 @@ async def watch_job(request: Request, job_id: str) -> Response:
     context = context_of(request)
     await _view(context, job_id)  # an unknown job is refused before the stream begins
 
-    async def changes() -> AsyncIterator[bytes]:
+    async def changes() -> AsyncGenerator[bytes, None]:
         sent = b""
         # Subscribed first and read second, so that no change falls between the two.
         async with context.bus.jobs.changes(job_id) as inbox:
             while True:
                 try:
                     view = await until_answered(lambda: _view(context, job_id))
-                except SttError:
-                    # The job was deleted: there is nothing more to send.
-                    return
-                body = msgspec.json.encode(view)
-                if body != sent:
-                    sent = body
-                    yield b"event: " + (b"end" if view.status.is_final else b"progress") + b"\ndata: " + body + b"\n\n"
-                if view.status.is_final:
-                    return
+                except SttError as error:
+                    if error.code == "not_found":
+                        # The job was deleted: there is nothing more to send.
+                        return
+                else:
+                    body = msgspec.json.encode(view)
+                    if body != sent:
+                        sent = body
+                        yield event("end" if view.status.is_final else "progress", body)
+                    if view.status.is_final:
+                        return
                 await _next_change(inbox)
 
-    return StreamingResponse(changes(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+    return event_stream(changes())
 
 
 async def _next_change(inbox: Inbox) -> None:

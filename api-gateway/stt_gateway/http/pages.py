@@ -31,6 +31,7 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "microphone=(self), screen-wake-lock=(self), camera=(), geolocation=()",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
 }
 _ALWAYS_ASK = "no-cache"
 _FOREVER = "public, max-age=31536000, immutable"
@@ -78,11 +79,11 @@ class Pages:
         """Return a router for ``/`` and ``/assets/{release}/…``."""
         router = APIRouter(include_in_schema=False)
 
-        @router.api_route("/", methods=["GET", "HEAD"])
+        @router.get("/")
         async def index(request: Request) -> Response:
             return answer(request, self.index, _ALWAYS_ASK)
 
-        @router.api_route("/assets/{release}/{path:path}", methods=["GET", "HEAD"])
+        @router.get("/assets/{release}/{path:path}")
         async def asset(request: Request, release: str, path: str) -> Response:
             page = self.assets.get(path)
             if page is None:

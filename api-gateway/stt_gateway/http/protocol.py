@@ -8,6 +8,7 @@ import websockets.http11
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from stt_gateway.http.errors import error_body
+from stt_gateway.http.headers import API_HEADERS
 
 MAX_ADDRESS_BYTES = 32 * 1024
 """Limit of an address. All parameters of a live session at their longest, in escaped four-byte characters, take
@@ -76,11 +77,14 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         """Answer with an error and close."""
         self._is_refused = True
         body = msgspec.json.encode(error_body(code, message))
-        self.transport.write(
-            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n".encode()
-            + body
-        )
+        fields = {
+            **API_HEADERS,
+            "Content-Type": "application/json",
+            "Content-Length": len(body),
+            "Connection": "close",
+        }
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        self.transport.write(f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{head}\r\n".encode() + body)
         self.transport.close()
 
     def _fail(self, status: int, message: str) -> NoReturn:

@@ -85,10 +85,6 @@ def test_a_page_of_an_older_release_gets_what_there_is_and_asks_each_time(client
     assert answer.headers["cache-control"] == "no-cache"
 
 
-def test_a_monitor_may_ask_for_the_head_alone(client: TestClient) -> None:
-    assert client.head("/").status_code == 200
-
-
 def test_what_a_browser_has_is_not_sent_again(client: TestClient) -> None:
     etag = client.get("/").headers["etag"]
     answer = client.get("/", headers={"If-None-Match": etag})

@@ -1,0 +1,43 @@
+"""Server-sent events that pass through proxies: not buffered, not transformed, never silent for long."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from fastapi.responses import StreamingResponse
+
+from stt_shared.process.tasks import cancel_and_wait
+
+COMMENT_EVERY_S = 15.0
+"""Longest silence of a stream. Proxies cut a response that is silent for 60 s, some for 30 s."""
+_COMMENT = b":\n\n"
+_HEADERS = {
+    "Cache-Control": "no-cache, no-store, no-transform",
+    # nginx holds small pieces back otherwise.
+    "X-Accel-Buffering": "no",
+}
+
+
+def event(name: str, data: bytes) -> bytes:
+    """Return one event; ``data`` is JSON on one line."""
+    return b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"
+
+
+def event_stream(events: AsyncGenerator[bytes, None]) -> StreamingResponse:
+    """Return the response that sends ``events``, with comments while there are none."""
+    return StreamingResponse(_never_silent(events), media_type="text/event-stream", headers=_HEADERS)
+
+
+async def _never_silent(events: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    async with contextlib.aclosing(events):
+        while True:
+            following = asyncio.ensure_future(anext(events, None))
+            try:
+                while not (await asyncio.wait({following}, timeout=COMMENT_EVERY_S))[0]:
+                    yield _COMMENT
+                found = following.result()
+            finally:
+                await cancel_and_wait(following)
+            if found is None:
+                return
+            yield found
