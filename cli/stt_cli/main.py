@@ -139,7 +139,7 @@ def stream(
     source: Annotated[str, typer.Argument(metavar="FILE|-", help="A file, or - for raw s16le from standard input.")],
     language: Language = None,
     task: Task = "transcribe",
-    rate: Annotated[int, typer.Option(help="Sample rate of standard input.", min=8000, max=192_000)] = AUDIO_RATE_HZ,
+    rate: Annotated[int, typer.Option(help="Sample rate of standard input.", min=4000, max=384_000)] = AUDIO_RATE_HZ,
     channels: Annotated[int, typer.Option(help="Channels of standard input.", min=1, max=8)] = 1,
     endpointing_ms: Annotated[int | None, typer.Option(help="Silence that ends an utterance.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the events as JSON, one per line.")] = False,

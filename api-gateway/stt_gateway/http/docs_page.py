@@ -44,8 +44,7 @@ async def index(request: Request) -> Response:
 @router.get("/openapi.json")
 async def openapi(request: Request) -> JSONResponse:
     """Serve the description of the HTTP interface; FastAPI's own route would not be authorised."""
-    # Relative to this document, so that it holds below any path of a proxy in front.
-    return JSONResponse({**request.app.openapi(), "servers": [{"url": "."}]})
+    return JSONResponse(request.app.openapi())
 
 
 @router.get("/docs/{name}")

@@ -5,8 +5,6 @@ import contextlib
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from stt_gateway.core.requests.addresses import client_network
-
 CLOSE_DONE = 1000
 CLOSE_SLOW_READER = 1013
 CLOSE_TIMEOUT_S = 1.0
@@ -39,9 +37,9 @@ class ClientSocket:
 
     @property
     def address(self) -> str:
-        """Network address of the client, as limits count it."""
+        """Network address of the client, without its port."""
         client = self._websocket.client
-        return client_network(client.host) if client else ""
+        return client.host if client else ""
 
     async def receive(self) -> str | bytes:
         """Return the next message. Raises ClientGone."""

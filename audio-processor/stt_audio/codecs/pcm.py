@@ -10,7 +10,7 @@ from stt_audio.codecs.resample import MonoResampler, warm_up_samples
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 
-MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 8000, 192_000
+MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 4000, 384_000
 MAX_CHANNELS = 8
 
 Int16s = npt.NDArray[np.int16]

@@ -48,7 +48,9 @@ def test_companded_samples_decode_as_in_ffmpeg(sample_format: SampleFormat, code
     assert to_mono_int16(every_code, sample_format, 1).tolist() == by_ffmpeg(codec, every_code).tolist()
 
 
-@pytest.mark.parametrize("sample_rate", [8000, 11025, 16000, 22050, 24000, 44100, 48000, 96000, 192000])
+@pytest.mark.parametrize(
+    "sample_rate", [4000, 7350, 8000, 11025, 16000, 22050, 24000, 44100, 48000, 96000, 192000, 384000]
+)
 def test_any_rate_gives_the_same_sine_at_16_khz(sample_rate: int) -> None:
     decoded = decode(PcmDecoder(SampleFormat.S16LE, sample_rate, 1), s16(sine(sample_rate)).tobytes())
     assert abs(len(decoded) - 16000) <= 1
@@ -110,7 +112,7 @@ def test_the_stream_goes_on_after_a_flush() -> None:
     assert np.array_equal(first, second)
 
 
-@pytest.mark.parametrize(("sample_rate", "channels"), [(7999, 1), (192001, 1), (0, 1), (16000, 0), (16000, 9)])
+@pytest.mark.parametrize(("sample_rate", "channels"), [(3999, 1), (384_001, 1), (0, 1), (16000, 0), (16000, 9)])
 def test_what_is_out_of_bounds_is_refused(sample_rate: int, channels: int) -> None:
     with pytest.raises(SttError, match="allowed are") as refused:
         PcmDecoder(SampleFormat.S16LE, sample_rate, channels)

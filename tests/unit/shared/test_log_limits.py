@@ -31,7 +31,7 @@ def test_a_stream_without_audio_is_refused_before_its_log_is_full() -> None:
     [
         (SessionConfig(), 60 * 32_000),
         (SessionConfig(sample_rate=8000, encoding=Encoding.MULAW), 60 * 8000),
-        (SessionConfig(sample_rate=192_000, encoding=Encoding.PCM_F32LE, channels=8), MAX_INGEST_LOG_BYTES),
+        (SessionConfig(sample_rate=384_000, encoding=Encoding.PCM_F32LE, channels=8), MAX_INGEST_LOG_BYTES),
         (SessionConfig(encoding=Encoding.OGG), MAX_INGEST_LOG_BYTES),
     ],
 )

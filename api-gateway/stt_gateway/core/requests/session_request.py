@@ -30,7 +30,7 @@ class Framing(enum.StrEnum):
 
 
 SAMPLE_RATE = number(
-    "sample_rate", 8000, 192_000, AUDIO_RATE_HZ, "Rate of bare samples in Hz; a container states its own."
+    "sample_rate", 4000, 384_000, AUDIO_RATE_HZ, "Rate of bare samples in Hz; a container states its own."
 )
 ENCODING = choice("encoding", Encoding, Encoding.PCM_S16LE, "Bare samples, little-endian, or a container.")
 CHANNELS = number("channels", 1, 8, 1, "Channels of bare samples, interleaved; they are mixed to one.")

@@ -2,10 +2,9 @@
 
 export const STREAM_PATH = "/v1/stt/stream";
 
-/** Address of the server's WebSockets, without a slash at its end. `page`: the page's address, which may lie below a path
- * that a proxy has added. */
+/** `page`: an object like `location`. */
 export function socketBase(page) {
-  return new URL(".", page).href.replace(/^http/, "ws").replace(/\/$/, "");
+  return `${page.protocol === "https:" ? "wss:" : "ws:"}//${page.host}`;
 }
 
 /** URL that opens or resumes the session with this token. `progress`: the events received so far. `startMs`: start of the
