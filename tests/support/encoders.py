@@ -15,16 +15,27 @@ def resampled(samples: NDArray[np.float32], rate: int, layout: str = "mono") -> 
     return np.concatenate([frame.to_ndarray().reshape(-1) for frame in frames])
 
 
-def encoded(samples: NDArray[np.float32], container: str, codec: str, rate: int = 48000, layout: str = "mono") -> bytes:
+def encoded(
+    samples: NDArray[np.float32],
+    container: str,
+    codec: str,
+    rate: int = 48000,
+    layout: str = "mono",
+    *,
+    bit_rate: int = 0,
+    options: dict[str, str] | None = None,
+) -> bytes:
     """float32 [n] at 16 kHz -> a whole file, e.g. ``("webm", "libopus")`` or ``("mp4", "aac")``."""
     buffer = io.BytesIO()
-    options = {"cluster_time_limit": "250"} if container == "webm" else {}
-    with av.open(buffer, "w", format=container, options=options) as output:
+    defaults = {"cluster_time_limit": "250"} if container == "webm" else {}
+    with av.open(buffer, "w", format=container, options={**defaults, **(options or {})}) as output:
         stream = output.add_stream(codec, rate=rate, layout=layout)
+        if bit_rate:
+            stream.codec_context.bit_rate = bit_rate
         resampler = av.AudioResampler(stream.codec_context.format, layout, rate, stream.codec_context.frame_size or 960)
         for frame in [*resampler.resample(_frame(samples)), *resampler.resample(None)]:
             output.mux(stream.encode(frame))
-        output.mux(stream.encode(None))
+        output.mux([packet for packet in stream.encode(None) if packet.size])
     return buffer.getvalue()
 
 

@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator
 import structlog
 
 from stt_audio.codecs.ffmpeg import open_live
+from stt_audio.codecs.formats import Media
 from stt_audio.codecs.resample import MonoResampler
-from stt_audio.codecs.sniff import Media
 from stt_shared.contracts.errors import SttError
 
 _log = structlog.get_logger()

@@ -9,11 +9,11 @@ from typing import cast
 import av
 import av.container
 
+from stt_audio.codecs.formats import CODECS, Media
 from stt_audio.codecs.memory import MAX_ALLOCATION_BYTES
 from stt_audio.codecs.mpeg import MpegFramer
 from stt_audio.codecs.pcm import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 from stt_audio.codecs.resample import MonoResampler
-from stt_audio.codecs.sniff import Media
 from stt_audio.codecs.source import FileSource, Readable, StreamSource
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import AUDIO_RATE_HZ
@@ -21,25 +21,13 @@ from stt_shared.contracts.session import AUDIO_RATE_HZ
 MAX_BAD_PACKETS = 100
 """Consecutive damaged packets that are tolerated; one more fails the stream. Single ones are skipped, as in players."""
 
-CODECS = frozenset(
-    (
-        *("opus", "libopus", "vorbis", "libvorbis", "flac", "alac", "speex", "libspeex"),
-        *("mp1", "mp1float", "mp2", "mp2float", "mp3", "mp3float", "aac", "aac_fixed", "aac_latm", "ac3", "eac3"),
-        *("amrnb", "amrwb", "wmav1", "wmav2", "wmapro", "gsm", "gsm_ms", "libgsm", "libgsm_ms"),
-        *("pcm_u8", "pcm_s8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_s32be"),
-        *("pcm_f32le", "pcm_f32be", "pcm_f64le", "pcm_f64be", "pcm_mulaw", "pcm_alaw"),
-        *("adpcm_ms", "adpcm_ima_wav", "adpcm_ima_qt"),
-    )
-)
-"""FFmpeg's names of the allowed decoders, which are for speech and music."""
-
 _OPTIONS = {
     "protocol_whitelist": "pipe",  # nothing inside a file can make FFmpeg open another one
     "codec_whitelist": ",".join(sorted(CODECS)),
 }
 # Not "nobuffer": it drops the data that was read while probing, and with it the first words.
 _LIVE_OPTIONS = {"probesize": "1024", "analyzeduration": "0"}
-_FILE_OPTIONS = {"probesize": "1048576", "analyzeduration": "2000000"}
+_FILE_OPTIONS = {"probesize": "5000000", "analyzeduration": "2000000"}
 
 
 _LIVE_READ_BYTES = 4096
@@ -98,7 +86,7 @@ class ContainerInput(AudioInput):
         super().__init__(media)
         self._container = container
         if not container.streams.audio:
-            raise SttError("unsupported_media", f"the {media} data holds no audio stream")
+            raise SttError("unsupported_media", f"the {media} data holds no audio stream: a video without sound?")
         self._stream = container.streams.audio[0]
         context = self._stream.codec_context
         codec = context.codec.name if context else "unknown"

@@ -49,11 +49,20 @@ _BYTES = {
 class PcmDecoder:
     """Decoder of one stream of bare samples, whose pieces may end anywhere, even within a sample.
 
-    With ``held``, nothing is returned until ``resume``. Raises SttError("unsupported_media") for a rate or number of
+    With ``held``, nothing is returned until ``resume``. With ``big_endian``, the bytes of each sample come in reverse
+    order. Raises SttError("unsupported_media") for a rate or number of
     channels out of bounds.
     """
 
-    def __init__(self, sample_format: SampleFormat, sample_rate: int, channels: int, *, held: bool = False) -> None:
+    def __init__(
+        self,
+        sample_format: SampleFormat,
+        sample_rate: int,
+        channels: int,
+        *,
+        held: bool = False,
+        big_endian: bool = False,
+    ) -> None:
         if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
             raise SttError(
                 "unsupported_media",
@@ -62,6 +71,7 @@ class PcmDecoder:
         if not 1 <= channels <= MAX_CHANNELS:
             raise SttError("unsupported_media", f"{channels} channels; allowed are 1 to {MAX_CHANNELS}")
         self._format = sample_format
+        self._is_reversed = big_endian and sample_format.bytes_per_sample > 1
         self._sample_rate = sample_rate
         self._channels = channels
         self._frame_bytes = sample_format.bytes_per_sample * channels
@@ -72,7 +82,8 @@ class PcmDecoder:
     @property
     def is_identity(self) -> bool:
         """True when the samples are already 16 kHz mono s16le, so that decoding costs nothing."""
-        return self._format is SampleFormat.S16LE and self._channels == 1 and self._sample_rate == AUDIO_RATE_HZ
+        is_s16le = self._format is SampleFormat.S16LE and not self._is_reversed
+        return is_s16le and self._channels == 1 and self._sample_rate == AUDIO_RATE_HZ
 
     def feed(self, data: bytes) -> bytes:
         """Return 16 kHz mono s16le of all whole samples so far; keep the rest for the next piece."""
@@ -86,6 +97,8 @@ class PcmDecoder:
             return b""
         if self.is_identity:
             return data
+        if self._is_reversed:
+            data = np.frombuffer(data, np.uint8).reshape(-1, self._format.bytes_per_sample)[:, ::-1].tobytes()
         mono = to_mono_int16(data, self._format, self._channels)
         if self._sample_rate == AUDIO_RATE_HZ:
             return mono.tobytes()

@@ -10,7 +10,7 @@ from collections import deque
 
 import msgspec
 
-from stt_audio.codecs.sniff import Media
+from stt_audio.codecs.formats import Media
 from stt_audio.codecs.sync_points import Start, parser_for
 
 MAX_KEPT_BYTES = 262_144

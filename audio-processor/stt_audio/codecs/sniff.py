@@ -1,73 +1,162 @@
-"""Detection of a stream's container by its first bytes, never by its name. The list is closed, since FFmpeg's own guess
+"""Detection of a stream's container by its content, never by its name. The list is closed, since FFmpeg's own guess
 could be a playlist that makes it open other files."""
 
-import enum
+import re
+from dataclasses import dataclass
+
+from stt_audio.codecs.formats import Media
+from stt_audio.codecs.frames import FRAME_FORMATS, FrameFormat, confirmed
+from stt_audio.codecs.mpeg import id3_bytes
+from stt_audio.codecs.refused import refused_name
 
 HEAD_BYTES = 16
-"""Bytes from the start of a stream that are enough for ``sniff``; more do not change its answer."""
+"""Fewest bytes by which a format with a file header is recognised."""
+MAX_JUNK_BYTES = 65_536
+"""Most bytes before the media, besides tags, that are searched for its beginning: padding, the end of a cut frame, a
+line of some protocol."""
 
-
-class Media(enum.StrEnum):
-    """Container format; the value is the name of FFmpeg's demuxer for it."""
-
-    WAV = "wav"
-    FLAC = "flac"
-    OGG = "ogg"
-    MATROSKA = "matroska"
-    MP3 = "mp3"
-    MOV = "mov"
-    AAC = "aac"
-    AIFF = "aiff"
-    AU = "au"
-    AMR = "amr"
-    CAF = "caf"
-    ASF = "asf"
-    AC3 = "ac3"
-    EAC3 = "eac3"
-    W64 = "w64"
-
-
-LIVE_MEDIA = frozenset({Media.WAV, Media.FLAC, Media.OGG, Media.MATROSKA, Media.MP3, Media.MOV, Media.AAC})
-"""Containers that can be decoded while they arrive."""
-
-_MAGIC = (
-    (b"fLaC", Media.FLAC),
-    (b"OggS", Media.OGG),
-    (b"\x1a\x45\xdf\xa3", Media.MATROSKA),
-    (b"ID3", Media.MP3),
-    (b".snd", Media.AU),
-    (b"#!AMR", Media.AMR),
-    (b"caff", Media.CAF),
-    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", Media.ASF),
-    (b"riff\x2e\x91\xcf\x11", Media.W64),
+_SIGNATURES = (
+    (rb"fLaC", Media.FLAC),
+    (rb"OggS\x00", Media.OGG),
+    (rb"\x1a\x45\xdf\xa3", Media.MATROSKA),
+    (rb"(?:RIFF|RIFX|RF64|BW64)....WAVE", Media.WAV),
+    (rb"riff\x2e\x91\xcf\x11", Media.W64),
+    (rb"FORM....AIF[FC]", Media.AIFF),
+    (rb"RIFF....AVI[ X]", Media.AVI),
+    (rb"RIFF....QLCM", Media.QCP),
+    (rb"....(?:ftyp|styp|moov|moof|mdat|free|skip|wide|sidx|pnot)", Media.MOV),
+    (rb"\.snd", Media.AU),
+    (rb"#!AMR", Media.AMR),
+    (rb"#!iLBC[23]0\n", Media.ILBC),
+    (rb"caff", Media.CAF),
+    (rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11", Media.ASF),
+    (rb"FLV\x01", Media.FLV),
+    (rb"\x00\x00\x01\xba", Media.MPEGPS),
+    (rb"\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02\x01\x01", Media.MXF),
+    (rb"\x1f\x07\x00[\x3f\xbf]", Media.DV),
+    (rb"wvpk", Media.WAVPACK),
+    (rb"TTA1", Media.TTA),
+    (rb"Creative Voice File\x1a", Media.VOC),
+    (rb"DTSHDHDR", Media.DTSHD),
+    (rb"(?:\xfe\x7f\x01\x80|\x1f\xff\xe8\x00\x07|\xff\x1f\x00\xe8.\x07|\x64\x58\x20\x25)", Media.DTS),
+    (rb"....\xf8\x72\x6f\xba", Media.TRUEHD),
+    (rb"....\xf8\x72\x6f\xbb", Media.MLP),
+    (rb"(?:ea3\x03|EA3\x01)", Media.OMA),
+    (rb"[\x02\x03]dss", Media.DSS),
+    (rb"NIST_1A\n", Media.NIST),
 )
-_MOV_BOXES = frozenset({b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide", b"sidx"})
+_AT_START = tuple((re.compile(pattern, re.DOTALL), media) for pattern, media in _SIGNATURES)
+
+_AFTER_JUNK: dict[Media, bytes] = {
+    Media.FLAC: rb"fLaC[\x00\x80]\x00\x00\x22",
+    Media.OGG: rb"OggS\x00[\x00-\x07]",
+    Media.MATROSKA: rb"\x1a\x45\xdf\xa3[\x01\x40-\xff].{0,40}?\x42\x82",
+    Media.MOV: rb"\x00\x00..ftyp[A-Za-z0-9]{3}",
+    Media.FLV: rb"FLV\x01[\x01\x04\x05]\x00\x00\x00\x09",
+    Media.CAF: rb"caff\x00\x01\x00\x00desc",
+    **{
+        media: pattern
+        for pattern, media in _SIGNATURES
+        if media in (Media.WAV, Media.W64, Media.AIFF, Media.AVI, Media.QCP, Media.ASF, Media.VOC)
+        or media in (Media.AMR, Media.ILBC, Media.MXF, Media.NIST, Media.DTSHD)
+    },
+}
+"""Signatures that are long enough to be searched for anywhere."""
+_ANYWHERE = {media: re.compile(pattern, re.DOTALL) for media, pattern in _AFTER_JUNK.items()}
+_BOMS = (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Container of a stream, and the offset at which it begins; ``media`` None: nothing that is in ``Media``."""
+
+    media: Media | None
+    offset: int = 0
 
 
 def sniff(head: bytes) -> Media | None:
-    """Return the container that begins with ``head`` (``HEAD_BYTES`` are enough); None if it is not in ``Media``."""
-    for magic, media in _MAGIC:
-        if head.startswith(magic):
-            return media
-    if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
-        return Media.WAV
-    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
-        return Media.AIFF
-    if head[4:8] in _MOV_BOXES:
-        return Media.MOV
-    return _sniff_frame_header(head)
+    """Return the container that begins with ``head``; None if it is not in ``Media``.
+
+    ``HEAD_BYTES`` are enough for a container with a file header. Of a stream of frames, two in a row are compared, as
+    far as ``head`` reaches.
+    """
+    if (media := _signature(head)) is not None:
+        return media
+    if head[:3] == b"ID3":  # what follows the tag is not known here; most often it is MP3
+        return Media.MP3
+    for kind in FRAME_FORMATS:
+        if _may_begin(kind, head) and kind.n_frames == 2 and confirmed(kind, head, 0, ended=False) is not False:
+            return kind.media
+        if confirmed(kind, head, 0, ended=False):
+            return kind.media
+    return None
 
 
-def _sniff_frame_header(head: bytes) -> Media | None:
-    """Detect streams without a file header, which begin with a frame."""
-    if len(head) < 6:
+def later_signature(media: Media) -> re.Pattern[bytes] | None:
+    """Return what begins another recording of ``media`` within a file; None for formats that begin with any frame."""
+    return None if media is Media.MXF else _ANYWHERE.get(media)  # MXF repeats its own within a recording
+
+
+def begins_recording(head: bytes) -> bool:
+    """Return whether ``head`` certainly begins a recording, also where samples are expected."""
+    return any(pattern.match(head) for pattern in _ANYWHERE.values())
+
+
+def tag_bytes(head: bytes | bytearray) -> int:
+    """Return the length of the tag that ``head`` (32 bytes) begins with, and that does not belong to the media; else 0.
+
+    ID3v2 tags, which some programs write before anything; APE tags; a byte order mark.
+    """
+    if length := id3_bytes(head):
+        return length
+    if head[:8] == b"APETAGEX" and len(head) >= 16:
+        return 32 + int.from_bytes(head[12:16], "little")
+    return next((len(mark) for mark in _BOMS if head.startswith(mark) and _signature(head[len(mark) :])), 0)
+
+
+def find_media(head: bytes, *, ended: bool) -> Found | None:
+    """Return where the media begins in ``head``, which follows all tags; None when more bytes are needed.
+
+    With ``ended``, or beyond ``MAX_JUNK_BYTES``, the answer is final. Junk before the media is skipped; for formats
+    without a file header, the media begins with frames that follow each other.
+    """
+    if len(head) < HEAD_BYTES and not ended:
         return None
-    if head[:2] == b"\x0b\x77":
-        return Media.AC3 if head[5] >> 3 <= 10 else Media.EAC3
-    if head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+    if refused_name(head) is not None:
+        return Found(None)
+    if (media := _signature(head)) is not None:
+        return Found(media)
+    by_signature = _first_signature(head)
+    by_frames = _first_frames(head, by_signature.offset if by_signature else len(head), ended=ended)
+    if by_frames is not None and by_frames.media is None:
         return None
-    layer = head[1] >> 1 & 3
-    if layer == 0:  # only ADTS has this layer; its sync word is one bit longer, and 13 rates are defined
-        return Media.AAC if head[1] & 0xF0 == 0xF0 and head[2] >> 2 & 15 < 13 else None
-    version, bitrate, rate = head[1] >> 3 & 3, head[2] >> 4, head[2] >> 2 & 3
-    return Media.MP3 if version != 1 and bitrate not in (0, 15) and rate != 3 else None
+    found = by_frames or by_signature
+    if found is not None or ended or len(head) >= MAX_JUNK_BYTES:
+        return found or Found(None)
+    return None
+
+
+def _signature(head: bytes | bytearray) -> Media | None:
+    return next((media for pattern, media in _AT_START if pattern.match(head)), None)
+
+
+def _first_signature(head: bytes) -> Found | None:
+    matches = ((pattern.search(head, 0, MAX_JUNK_BYTES), media) for media, pattern in _ANYWHERE.items())
+    found = [Found(media, match.start()) for match, media in matches if match]
+    return min(found, key=lambda each: each.offset, default=None)
+
+
+def _first_frames(head: bytes, until: int, *, ended: bool) -> Found | None:
+    """Return the first frames before ``until``; ``media`` None: only more bytes can tell."""
+    found: list[Found] = []
+    for kind in FRAME_FORMATS:
+        for match in re.compile(rb"(?=" + kind.sync + rb")").finditer(head, 0, min(until, MAX_JUNK_BYTES)):
+            is_confirmed = confirmed(kind, head, match.start(), ended=ended)
+            if is_confirmed is not False:
+                found.append(Found(kind.media if is_confirmed else None, match.start()))
+                break
+    return min(found, key=lambda each: each.offset, default=None)
+
+
+def _may_begin(kind: FrameFormat, head: bytes) -> bool:
+    return len(head) >= kind.header_bytes and kind.frame_bytes(head[: kind.header_bytes]) > 0

@@ -3,7 +3,7 @@
 import errno
 import threading
 import time
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from stt_shared.contracts.errors import SttError
 
@@ -17,6 +17,18 @@ class Readable(Protocol):
 
     def read(self, size: int, /) -> bytes:
         """Return at least one byte and at most ``size`` bytes; b'' at the end."""
+        ...
+
+
+class SeekableReadable(Readable, Protocol):
+    """File, or a view of one."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Move to a position and return it."""
+        ...
+
+    def tell(self) -> int:
+        """Return the current position."""
         ...
 
 
@@ -67,7 +79,7 @@ class StreamSource:
 class FileSource(StreamSource):
     """Open file. Once ``cancelled`` is set, reading from it raises DecodingCancelled."""
 
-    def __init__(self, file: BinaryIO, cancelled: threading.Event) -> None:
+    def __init__(self, file: SeekableReadable, cancelled: threading.Event) -> None:
         super().__init__(file)
         self._file = file
         self._cancelled = cancelled

@@ -8,8 +8,8 @@ import struct
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from stt_audio.codecs.formats import Media
 from stt_audio.codecs.mpeg import HEADER_BYTES, id3_bytes, mpeg_frame_bytes
-from stt_audio.codecs.sniff import Media
 
 MAX_PART_BYTES = 65_536
 """Longest head, and longest part of a stream that is parsed as a whole. Pictures and the like are skipped instead."""

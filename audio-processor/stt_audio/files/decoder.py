@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from stt_audio.codecs.ffmpeg import open_container
+from stt_audio.codecs.formats import Media
 from stt_audio.codecs.memory import MAX_ALLOCATION_BYTES
-from stt_audio.codecs.sniff import HEAD_BYTES, Media, sniff
-from stt_audio.codecs.source import FileSource
+from stt_audio.codecs.parts import MAX_PARTS, Part, find_parts
+from stt_audio.codecs.source import FileSource, SeekableReadable
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.jobs import DecodedFile, JobWarning
 from stt_shared.contracts.session import AUDIO_RATE_HZ
@@ -17,7 +18,9 @@ from stt_shared.contracts.session import AUDIO_RATE_HZ
 FRAME_BYTES = 2 * AUDIO_RATE_HZ
 """Length of a frame: one second."""
 
-_ESTIMATED_DURATION = frozenset({Media.MP3, Media.AAC, Media.AMR, Media.AC3, Media.EAC3})
+_ESTIMATED_DURATION = frozenset(
+    {Media.MP3, Media.AAC, Media.LOAS, Media.AMR, Media.AC3, Media.EAC3, Media.DTS, Media.TRUEHD, Media.MLP, Media.FLV}
+)
 """Containers whose length FFmpeg estimates from the bit rate."""
 
 
@@ -38,15 +41,14 @@ class FileDecoder:
         with contextlib.ExitStack() as stack:
             # FFmpeg gets an open file and no name, so neither a file extension nor a path can mislead it.
             file = stack.enter_context(path.open("rb"))
-            self._media = media = _media(file.read(HEAD_BYTES))
-            length_s = _length_s(file, media, max_samples / AUDIO_RATE_HZ + 1, cancelled)
+            parts = find_parts(file)
+            self._media = parts[0].media
+            length_s = _total_s(file, parts, max_samples / AUDIO_RATE_HZ + 1, cancelled)
             self.total_samples = int(length_s * AUDIO_RATE_HZ)
             """Length according to the file itself; 0 when it does not say."""
             if self.total_samples > max_samples:
                 raise SttError("too_large", _too_long(max_samples))
-            file.seek(0)
-            audio = stack.enter_context(open_container(FileSource(file, cancelled), media))
-            self._pieces: Generator[bytes, None, None] = audio.mono(max_samples)
+            self._pieces = self._decoded(file, parts, cancelled)
             self._open = stack.pop_all()
 
     def __enter__(self) -> "FileDecoder":
@@ -78,6 +80,22 @@ class FileDecoder:
             raise SttError("bad_audio", _no_audio(self._media, self.total_samples))
         return frame
 
+    def _decoded(self, file: BinaryIO, parts: list[Part], cancelled: threading.Event) -> Generator[bytes, None, None]:
+        """Decode one part after the other; a damaged one does not keep those after it from being heard."""
+        left = self._max_samples
+        for part in parts[:MAX_PARTS]:
+            try:
+                with open_container(FileSource(part.open(file), cancelled), part.media) as audio:
+                    for piece in audio.mono(left):
+                        left -= len(piece) // 2
+                        yield piece
+            except SttError as error:
+                if error.code == "too_large" or part is parts[-1]:
+                    raise
+                self._warn_of_end(error)
+        if len(parts) > MAX_PARTS:
+            raise SttError("bad_audio", f"it holds more than the {MAX_PARTS} recordings that are allowed")
+
     def _warn_of_end(self, error: SttError) -> None:
         at = (self._n_samples + len(self._pending) // 2) / AUDIO_RATE_HZ
         end = max(at, self.total_samples / AUDIO_RATE_HZ)
@@ -95,29 +113,33 @@ class FileDecoder:
         self._open.close()
 
 
-def _length_s(file: BinaryIO, media: Media, limit_s: float, cancelled: threading.Event) -> float:
-    """Return the file's length from its metadata, or from its packets where that is missing or only an estimate.
+def _total_s(file: BinaryIO, parts: list[Part], limit_s: float, cancelled: threading.Event) -> float:
+    """Return the length of all ``parts`` together; 0 when one does not state its own.
+
+    Raises SttError when the only one cannot be opened.
+    """
+    total_s = 0.0
+    for part in parts[:MAX_PARTS]:
+        try:
+            total_s += _length_s(part.open(file), part.media, limit_s, cancelled)
+        except SttError as error:
+            if len(parts) == 1 or error.code == "too_large":
+                raise
+        if total_s > limit_s:
+            break
+    return total_s
+
+
+def _length_s(file: SeekableReadable, media: Media, limit_s: float, cancelled: threading.Event) -> float:
+    """Return the length of one recording from its metadata, or from its packets where that is missing or an estimate.
 
     Knowing it first prevents transcribing hours of a file that would be rejected in the end.
     """
-    file.seek(0)
     with open_container(FileSource(file, cancelled), media) as audio:
         told_s = audio.duration_s
         if told_s and media not in _ESTIMATED_DURATION:
             return told_s
         return audio.counted_s(limit_s)
-
-
-def _media(head: bytes) -> Media:
-    if not head:
-        raise SttError("bad_audio", "the file is empty")
-    media = sniff(head)
-    if media is None:
-        raise SttError(
-            "unsupported_media",
-            f"the file begins like none of: {', '.join(sorted(media.value for media in Media))}",
-        )
-    return media
 
 
 def _no_audio(media: Media, claimed_samples: int) -> str:

@@ -6,9 +6,11 @@ from concurrent.futures import Executor
 from typing import Protocol
 
 from stt_audio.codecs.container import ContainerDecoder
+from stt_audio.codecs.formats import LIVE_MEDIA, LIVE_NAMES, Media
 from stt_audio.codecs.pcm import PcmDecoder, SampleFormat
+from stt_audio.codecs.refused import refusal
 from stt_audio.codecs.restart_points import Checkpoint, Point, RestartPoints
-from stt_audio.codecs.sniff import HEAD_BYTES, LIVE_MEDIA, Media, sniff
+from stt_audio.codecs.sniff import HEAD_BYTES, sniff
 from stt_audio.codecs.wav import WavHeader, parse_wav_header, wav_header
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import AUDIO_RATE_HZ, Encoding, SessionConfig
@@ -272,8 +274,13 @@ class SniffedStream:
             if header is None:
                 return None
             if header.sample_format is not None:
-                held = self._begin is not None
-                pcm = PcmDecoder(header.sample_format, header.sample_rate, header.channels, held=held)
+                pcm = PcmDecoder(
+                    header.sample_format,
+                    header.sample_rate,
+                    header.channels,
+                    held=self._begin is not None,
+                    big_endian=header.big_endian,
+                )
                 stream = PcmStream(pcm, self._executor, self._max_samples, self._begin)
                 return WavStream(header, stream, len(self._begin.point.prefix) if self._begin else 0)
         return ContainerStream(media, self._max_samples, self._begin)
@@ -288,11 +295,8 @@ def expected_media(encoding: Encoding, head: bytes) -> Media:
     found = sniff(head)
     if encoding is Encoding.AUTO:
         if found not in LIVE_MEDIA:
-            raise SttError(
-                "unsupported_media",
-                "the stream begins like none of: WAV, FLAC, Ogg, WebM, MP3, fragmented MP4, AAC (ADTS); "
-                "bare samples must be announced, for instance as pcm_s16le",
-            )
+            allowed = f"{LIVE_NAMES}; bare samples must be announced, for instance as pcm_s16le"
+            raise SttError("unsupported_media", refusal(head, allowed))
         return found
     if encoding is Encoding.MP3:  # these two may begin in the middle of a frame
         return Media.MP3

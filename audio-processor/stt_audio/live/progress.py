@@ -4,8 +4,8 @@ replica that takes the session over begins exactly there."""
 import msgspec
 from msgspec.structs import replace
 
+from stt_audio.codecs.formats import Media
 from stt_audio.codecs.restart_points import Checkpoint, Point
-from stt_audio.codecs.sniff import Media
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.frames import Frame
 from stt_shared.streams.session_state import DecoderPosition, SessionState

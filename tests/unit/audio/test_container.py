@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from stt_audio.codecs.container import ContainerDecoder
-from stt_audio.codecs.sniff import Media
+from stt_audio.codecs.formats import Media
 from stt_audio.files.decoder import FRAME_BYTES, FileDecoder
 from stt_audio.live.decoder import LiveDecoder, live_decoder
 from stt_shared.contracts.errors import SttError

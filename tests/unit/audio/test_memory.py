@@ -15,8 +15,8 @@ from support import decoder_bombs
 
 from stt_audio.codecs import memory
 from stt_audio.codecs.container import ContainerDecoder
+from stt_audio.codecs.formats import Media
 from stt_audio.codecs.memory import MAX_ALLOCATION_BYTES, MemoryGuard, limit_allocations
-from stt_audio.codecs.sniff import Media
 from stt_audio.codecs.source import DecodingCancelled
 from stt_audio.files.decoder import FileDecoder
 from stt_shared.contracts.errors import SttError

@@ -12,9 +12,9 @@ import pytest
 from msgspec.structs import replace
 
 from stt_audio.codecs import restart_points
+from stt_audio.codecs.formats import Media
 from stt_audio.codecs.mpeg import MpegFramer
 from stt_audio.codecs.restart_points import MAX_KEPT_BYTES, Checkpoint, Point
-from stt_audio.codecs.sniff import Media
 from stt_audio.codecs.sync_points import MAX_PART_BYTES, parser_for
 from stt_audio.live.decoder import live_decoder
 from stt_shared.contracts.errors import SttError

@@ -70,8 +70,8 @@ def test_a_wav_header_may_come_in_pieces() -> None:
 @pytest.mark.parametrize(
     "stream",
     [
-        b"RIFX\x00\x00\x00\x00WAVE" + bytes(40),
-        wav(chunk(b"data", b"abcd")),
+        b"RIFF\x00\x00\x00\x00AVI " + bytes(40),
+        wav(chunk(b"data", b"", 0)),
         wav(chunk(b"fmt ", b"short"), chunk(b"data", b"abcd")),
         wav(chunk(b"JUNK", b"", MAX_HEADER_BYTES)),
     ],

@@ -1,0 +1,141 @@
+"""Where a recording ends within a file, by the structure of its container, so that what follows it can be found."""
+
+import struct
+from collections.abc import Callable
+from typing import BinaryIO
+
+from stt_audio.codecs.formats import Media
+from stt_audio.codecs.sniff import later_signature
+
+_READ_BYTES = 1 << 20
+_OVERLAP_BYTES = 64
+_MAX_ELEMENTS = 5_000_000
+"""Most boxes, pages or clusters that are passed: a day of Ogg pages."""
+_EBML, _SEGMENT, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
+
+
+def end_of(media: Media, file: BinaryIO, start: int, size: int) -> int:
+    """Return the offset at which the recording ends that begins at ``start``; ``size``: that of the file.
+
+    What lies there need not be another recording.
+    """
+    if media in _WALKERS:
+        return min(_WALKERS[media](file, start, size), size)
+    return next_signature(media, file, start + 1, size)
+
+
+def next_signature(media: Media, file: BinaryIO, start: int, size: int) -> int:
+    """Return the offset of the next file header of ``media`` from ``start`` on; ``size`` when there is none."""
+    pattern = later_signature(media)
+    if pattern is None:
+        return size
+    at = start
+    while at < size:
+        file.seek(at)
+        data = file.read(min(_READ_BYTES, size - at))
+        if match := pattern.search(data):
+            return at + match.start()
+        if at + len(data) >= size or not data:
+            break
+        at += max(1, len(data) - _OVERLAP_BYTES)
+    return size
+
+
+def _mov_end(file: BinaryIO, start: int, size: int) -> int:
+    """Return where the boxes end, or another file's begin with ``ftyp``."""
+    at, has_index, has_samples = start, False, False
+    for _ in range(_MAX_ELEMENTS):
+        head = _read(file, at, 16)
+        kind = head[4:8]
+        if len(head) < 8 or not (kind.isalnum() or kind.strip(b" \xa9").isalnum()):
+            return at
+        if kind == b"ftyp" and has_index and has_samples:
+            return at
+        has_index |= kind in (b"moov", b"moof")
+        has_samples |= kind == b"mdat"
+        length = int.from_bytes(head[:4], "big")
+        if length == 1:
+            length = int.from_bytes(head[8:16], "big")
+        if length < 8:  # 0: to the end of the file
+            return size
+        at += length
+        if at >= size:
+            return size
+    return size
+
+
+def _ogg_end(file: BinaryIO, start: int, size: int) -> int:
+    """Return where the pages end, or the next link of a chain begins."""
+    at, has_data = start, False
+    for _ in range(_MAX_ELEMENTS):
+        head = _read(file, at, 27 + 255)
+        if len(head) < 27 or head[:4] != b"OggS":
+            return size if len(head) < 27 else at
+        begins = head[5] & 2
+        if begins and has_data:
+            return at
+        has_data |= not begins
+        n_segments = head[26]
+        at += 27 + n_segments + sum(head[27 : 27 + n_segments])
+        if at >= size:
+            return size
+    return size
+
+
+def _matroska_end(file: BinaryIO, start: int, size: int) -> int:
+    """Return where the segments end, or another file's EBML header begins."""
+    at, has_segment = start, False
+    for _ in range(_MAX_ELEMENTS):
+        element, length, header_bytes = _ebml_header(_read(file, at, 12))
+        if not header_bytes or (element == _EBML and has_segment):
+            return at
+        has_segment |= element == _SEGMENT
+        at += header_bytes
+        if length is None:  # of unknown length: its children are passed one by one
+            if element not in (_SEGMENT, _CLUSTER):
+                return size
+        else:
+            at += length
+        if at >= size:
+            return size
+    return size
+
+
+def _ebml_header(head: bytes) -> tuple[int, int | None, int]:
+    """Return id, length (None: unknown) and header length of an element; (0, 0, 0) when none begins here."""
+    id_bytes = 9 - head[0].bit_length() if head and head[0] else 9
+    if id_bytes > 4 or len(head) <= id_bytes or not head[id_bytes]:
+        return 0, 0, 0
+    size_bytes = 9 - head[id_bytes].bit_length()
+    header_bytes = id_bytes + size_bytes
+    if len(head) < header_bytes:
+        return 0, 0, 0
+    mask = (1 << 7 * size_bytes) - 1
+    length = int.from_bytes(head[id_bytes:header_bytes], "big") & mask
+    return int.from_bytes(head[:id_bytes], "big"), None if length == mask else length, header_bytes
+
+
+def _riff_end(file: BinaryIO, start: int, size: int) -> int:
+    """Return the end of AVI: further RIFF chunks continue it."""
+    at = start
+    while True:
+        head = _read(file, at, 12)
+        if head[:4] != b"RIFF" or (at > start and head[8:12] != b"AVIX"):
+            return at
+        (length,) = struct.unpack_from("<I", head, 4)
+        if length < 4 or at + 8 + length >= size:
+            return size
+        at += 8 + length + length % 2
+
+
+def _read(file: BinaryIO, at: int, n_bytes: int) -> bytes:
+    file.seek(at)
+    return file.read(n_bytes)
+
+
+_WALKERS: dict[Media, Callable[[BinaryIO, int, int], int]] = {
+    Media.MOV: _mov_end,
+    Media.OGG: _ogg_end,
+    Media.MATROSKA: _matroska_end,
+    Media.AVI: _riff_end,
+}
