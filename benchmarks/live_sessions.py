@@ -47,7 +47,7 @@ def main() -> None:
     )
     for number, sessions in enumerate(args.sessions):
         settings = {"WHISPER_MODEL": args.model, "WHISPER_ENGINE": args.engine}
-        settings["TRANSCRIBER_MAX_SESSIONS"] = os.environ.get("TRANSCRIBER_MAX_SESSIONS", "1000")
+        settings["TRANSCRIBER_MAX_SESSIONS"] = os.environ.get("TRANSCRIBER_MAX_SESSIONS", "0")
         with (
             running_suite(**settings) as suite,
             Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True) as bar,

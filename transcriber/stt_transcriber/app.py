@@ -7,6 +7,7 @@ from functools import partial
 import structlog
 
 from stt_shared.contracts.services import ServiceName
+from stt_shared.process.cpus import cpu_set_id, usable_cpus
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.work.crash_guard import CrashGuard
@@ -14,6 +15,7 @@ from stt_shared.work.rebalance import keep_balanced
 from stt_shared.work.service import Figures, ReplicaState, Workers, run_replica
 from stt_shared.work.stage import JOBS, SESSIONS, StageWorker
 from stt_transcriber.core.schedule.pacing import draft_ms
+from stt_transcriber.core.schedule.places import MOST_PLACES, Places
 from stt_transcriber.decode.measuring import keep_measured, measure_first
 from stt_transcriber.decode.memory import keep_trimmed
 from stt_transcriber.decode.pool import ModelPool
@@ -21,6 +23,7 @@ from stt_transcriber.engines.base import Engine
 from stt_transcriber.engines.registry import load_engine
 from stt_transcriber.files.cutter import FileCutter
 from stt_transcriber.files.worker import ChunkWorker
+from stt_transcriber.live.capacity import Capacity
 from stt_transcriber.live.parts import LiveParts
 from stt_transcriber.live.worker import LiveWorker
 from stt_transcriber.settings import TranscriberSettings
@@ -39,8 +42,7 @@ class _Report:
         self.engine: Engine | None = None
         self.pool: ModelPool | None = None
         self.sessions: StageWorker | None = None
-        self.live: LiveWorker | None = None
-        self.places = 0
+        self.capacity: Capacity | None = None
 
     def figures(self) -> Figures:
         """Return the current figures; the replica is stalled when a decode runs for too long."""
@@ -48,7 +50,7 @@ class _Report:
         stalled = decode_s > self._settings.stall_after_s
         return Figures(
             sessions=self.sessions.running if self.sessions else 0,
-            capacity=self._capacity(),
+            capacity=self.capacity.count.places if self.capacity else 0,
             stall=f"a decode has been running for {decode_s:.0f} s" if stalled else "",
             detail={
                 "model": self._settings.whisper_model,
@@ -56,20 +58,13 @@ class _Report:
                 "languages": list(self.engine.languages) if self.engine else [],
                 "max_utterance_s": self._settings.max_utterance_s,
                 "workers": self._settings.workers(),
+                "cpus": usable_cpus(),
+                "cpu_set": cpu_set_id(),
+                "places": self.capacity.detail if self.capacity else {},
                 "decodes_running": self.pool.scheduler.running if self.pool else 0,
                 "decodes_waiting": self.pool.scheduler.waiting if self.pool else 0,
             },
         )
-
-    def _capacity(self) -> int:
-        """Return how many sessions this replica accepts.
-
-        That is the number it has when the model has no time for one more, but at least one: even a busy machine serves
-        a single session.
-        """
-        if self.sessions is None or self.live is None or self.live.has_room:
-            return self.places
-        return min(self.places, max(1, self.sessions.running))
 
 
 async def run(settings: TranscriberSettings) -> None:
@@ -86,7 +81,6 @@ async def _build(
     engine = report.engine = await asyncio.to_thread(_load_engine, settings)
     new_vad = await asyncio.to_thread(load_vad, settings.vad)
     speed = await asyncio.to_thread(measure_first, engine)
-    report.places = settings.max_sessions or speed.places
     policy = settings.policy()
     pool = report.pool = await stack.enter_async_context(
         ModelPool(
@@ -97,19 +91,16 @@ async def _build(
         )
     )
     guard = CrashGuard(bus)
-    live = report.live = LiveWorker(LiveParts(bus, pool, new_vad, policy, settings.session_silence_s, guard))
+    live = LiveWorker(LiveParts(bus, pool, new_vad, policy, settings.session_silence_s, guard))
     cutter = FileCutter(bus, new_vad, policy, guard)
     chunks = ChunkWorker(bus, pool, replica_id, settings.worker_concurrency, guard)
     stage = partial(StageWorker, bus, stage=keys.STAGE_TRANSCRIBER, replica_id=replica_id, deletes=True)
-    sessions = report.sessions = stage(SESSIONS, capacity=report.places, handle=live.handle, may_move=live.may_move)
+    most = settings.max_sessions or MOST_PLACES
+    sessions = report.sessions = stage(SESSIONS, capacity=most, handle=live.handle, may_move=live.may_move)
+    capacity = report.capacity = Capacity(Places(pool.load), live, sessions, settings.max_sessions)
     jobs = stage(JOBS, capacity=MAX_JOBS_CUT, handle=cutter.handle)
 
-    def resize(places: int) -> None:
-        if not settings.max_sessions:
-            report.places = places
-            sessions.resize(places)
-
-    _log.info("model loaded", model=engine.model, engine=engine.name, workers=engine.parallel, places=report.places)
+    _log.info("model loaded", model=engine.model, engine=engine.name, workers=engine.parallel)
     return Workers(
         intake={
             "sessions": sessions.run(),
@@ -117,7 +108,9 @@ async def _build(
             "chunks": chunks.run(),
             "balance": keep_balanced(bus, sessions, replica_id, ServiceName.TRANSCRIBER),
             "memory": keep_trimmed(),
-            "speed": keep_measured(pool, speed, resize),
+            "speed": keep_measured(pool, speed),
+            "capacity": capacity.keep_updated(),
+            "machine share": capacity.keep_shared(bus),
         },
         hand_over=lambda: asyncio.gather(sessions.hand_over(), jobs.hand_over(), chunks.drain(0)),
         in_hand=lambda: {"sessions": sessions.running, "jobs": jobs.running, "chunks": chunks.running},

@@ -5,6 +5,8 @@ from prometheus_client import Counter, Gauge, Histogram
 from stt_shared.contracts.events import Event, Notice
 
 DECODES = Counter("stt_decodes_total", "Decodes by kind and outcome.", ["kind", "outcome"])
+PLACES = Gauge("stt_places", "Live sessions that a transcriber accepts.")
+SPEAKING = Gauge("stt_sessions_speaking", "Live sessions in mid-utterance.")
 DECODES_WAITING = Gauge("stt_decodes_waiting", "Decode requests waiting for a thread.")
 BATCH_SIZE = Histogram("stt_batch_size", "Drafts decoded together.", buckets=(1, 2, 3, 4, 6, 8, 16))
 REJECTED = Counter("stt_rejected_hypotheses_total", "Texts that the guards rejected, by reason.", ["reason"])

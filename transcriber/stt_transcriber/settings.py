@@ -31,7 +31,7 @@ class TranscriberSettings(CommonSettings):
     )
     max_sessions: Annotated[int, Field(ge=0, le=10_000)] = Field(
         0,
-        description="Live sessions of one replica; 0 = as many as may speak at once at the machine's speed.",
+        description="Live sessions of one replica; 0 = as many as there is time for, measured all the time.",
         alias="TRANSCRIBER_MAX_SESSIONS",
     )
     vad: Literal["silero", "rms"] = Field("silero", description="Voice activity detection; rms needs no model.")

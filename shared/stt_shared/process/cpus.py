@@ -1,11 +1,15 @@
-"""Number of CPUs that this process may use, which in a container is rarely the machine's number."""
+"""CPUs that this process may use, which in a container are rarely those of the machine."""
 
+import functools
+import hashlib
 import os
+import platform
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 _V1_CONTROLLER = "cpu"
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def usable_cpus() -> int:
@@ -13,13 +17,32 @@ def usable_cpus() -> int:
 
     A quota of 1.5 CPUs counts as one: two busy threads would be throttled for a quarter of the time.
     """
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    allowed = allowed_cpus()
     try:
         membership = Path("/proc/self/cgroup").read_text()
     except OSError:
         return allowed  # not Linux, or no /proc
     quota = cgroup_cpus(membership, _read)
     return allowed if quota is None else max(1, min(allowed, int(quota)))
+
+
+def allowed_cpus() -> int:
+    """Return the number of CPUs that the affinity allows, whatever the quota."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@functools.cache
+def cpu_set_id() -> str:
+    """Return an id that only processes with the same CPUs have in common, in whatever container they run.
+
+    It says nothing else about the machine.
+    """
+    try:
+        machine = _BOOT_ID.read_text()  # every container sees that of its kernel
+    except OSError:
+        machine = platform.node()
+    allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else ()
+    return hashlib.sha256(f"{machine} {allowed}".encode()).hexdigest()[:12]
 
 
 def cgroup_cpus(membership: str, read: Callable[[Path], str | None]) -> float | None:

@@ -26,6 +26,8 @@ _log = structlog.get_logger()
 
 _MOST_AT_ONCE = 4
 _MOST_ADOPTED = 16
+_LEFT_OVER_S = 0.25
+"""Time that other replicas have to take what this one takes only if nobody else does."""
 _MOST_BOUNCES = 16
 """Number of times that other replicas pass on a session meant for one replica; then the next reader accepts it."""
 
@@ -73,7 +75,8 @@ class StageWorker:
     """Stage worker that takes sessions (or jobs) while it has capacity and runs ``handle`` for each in its own task.
 
     ``deletes``: this is the last stage that needs an entry. ``may_move``: returns whether the session with this id may
-    move to another replica (see ``move_one``).
+    move to another replica (see ``move_one``). With ``set_preferred`` a replica takes more than that number only of
+    what no other replica takes.
     """
 
     def __init__(
@@ -93,7 +96,7 @@ class StageWorker:
         self._stage = stage
         self._replica_id = replica_id
         self._keys_of = source.keys_of
-        self._capacity = capacity
+        self._capacity = self._preferred = capacity
         self._handle = handle
         self._deletes = deletes
         self._may_move = may_move
@@ -105,9 +108,9 @@ class StageWorker:
         """Number of sessions or jobs in hand."""
         return len(self._running)
 
-    def resize(self, capacity: int) -> None:
-        """Change the capacity; sessions in hand stay."""
-        self._capacity = capacity
+    def set_preferred(self, preferred: int) -> None:
+        """Set from how many sessions or jobs in hand on others are let first; those in hand stay."""
+        self._preferred = min(preferred, self._capacity)
         self._room.set()
 
     async def run(self) -> None:
@@ -141,13 +144,19 @@ class StageWorker:
 
     async def _take_new(self) -> None:
         while True:
-            room = self._capacity - len(self._running)
-            if room <= 0:
+            room, preferred = (most - len(self._running) for most in (self._capacity, self._preferred))
+            if preferred <= 0:
                 self._room.clear()
-                await self._room.wait()
-                continue
+                try:
+                    async with asyncio.timeout(_LEFT_OVER_S if room > 0 else None):
+                        await self._room.wait()
+                    continue
+                except TimeoutError:
+                    pass
             try:
-                for item in await self._queue.take(min(room, _MOST_AT_ONCE)):
+                # A replica without room does not wait for entries, so it only gets what others have left.
+                taking = self._queue.take(min(preferred, _MOST_AT_ONCE)) if preferred > 0 else self._queue.take(1, 1)
+                for item in await taking:
                     await self._accept(item)
             except UNREACHABLE as error:
                 _log.warning("work queue unavailable", stage=self._stage, cause=str(error))

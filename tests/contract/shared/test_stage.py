@@ -105,3 +105,37 @@ async def test_a_session_that_breaks_does_not_take_the_others_along(bus: Bus, re
             await asyncio.sleep(0.02)
     await cancel_and_wait(running)
     assert handled == ["good"]
+
+
+async def test_what_nobody_with_room_takes_is_taken_by_one_without(bus: Bus, redis_client: Redis) -> None:
+    taken: dict[str, list[str]] = {"full": [], "free": []}
+    release = asyncio.Event()
+
+    def handler(replica: str) -> Callable[[Assignment], Awaitable[None]]:
+        async def handle(assignment: Assignment) -> None:
+            taken[replica].append(assignment.owner.keys.id)
+            await release.wait()
+
+        return handle
+
+    for replica in taken:
+        await redis_client.set(keys.replica_alive(replica), 1)
+    stages = {replica: session_stage(bus, handler(replica), replica_id=replica, capacity=8) for replica in taken}
+    stages["full"].set_preferred(0)
+    stages["free"].set_preferred(2)
+    running = [asyncio.create_task(each.run()) for each in stages.values()]
+    await waiting(redis_client, bus, "n0", "n1")
+    async with asyncio.timeout(10):
+        while len(taken["free"]) < 2:
+            await asyncio.sleep(0.02)
+    await asyncio.sleep(0.6)
+    assert taken["full"] == []
+    await waiting(redis_client, bus, "n2", "n3", "n4")
+    async with asyncio.timeout(10):
+        while sum(map(len, taken.values())) < 5:
+            await asyncio.sleep(0.02)
+    release.set()
+    for each in stages.values():
+        await each.drain(2)
+    for task in running:
+        await cancel_and_wait(task)

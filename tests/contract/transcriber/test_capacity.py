@@ -17,7 +17,6 @@ from stt_shared.streams import keys
 from stt_shared.streams.replicas import Replicas, ReplicaStatus
 from stt_transcriber import app
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
-from stt_transcriber.core.schedule.pacing import places
 from stt_transcriber.engines.instant import InstantEngine
 from stt_transcriber.settings import TranscriberSettings
 
@@ -49,8 +48,9 @@ async def engine(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     monkeypatch.setattr(app, "load_engine", load)
     stop = asyncio.Event()
     monkeypatch.setattr("stt_shared.work.service.stop_signal", lambda: stop)
-    monkeypatch.setattr("stt_transcriber.decode.measuring.MEASURE_EVERY_S", 0.1)
-    monkeypatch.setattr("stt_transcriber.core.schedule.speed.WINDOW_MS", 2500.0)
+    monkeypatch.setattr("stt_transcriber.core.schedule.speed.LEAST_S", 0.1)
+    monkeypatch.setattr("stt_transcriber.core.schedule.speed.COST_SHARE", 0.3)
+    monkeypatch.setattr("stt_transcriber.core.schedule.speed.COST_SHARE_SLOWED", 0.3)
     running = asyncio.create_task(app.run(TranscriberSettings(redis_url=redis_url, vad="rms")))
     yield engine
     engine.takes_s = 0.0
@@ -66,7 +66,7 @@ async def reported(client: Redis) -> ReplicaStatus | None:
 
 async def test_a_busy_moment_at_the_start_is_forgotten(engine: Changing, redis_client: Redis) -> None:
     status: ReplicaStatus = await until(lambda: reported(redis_client))
-    assert status.capacity == places(1, 500) == 1
+    assert status.capacity <= 2
     engine.takes_s = 0.02
 
     async def grown() -> bool:
@@ -95,6 +95,28 @@ async def test_a_busy_moment_at_the_start_is_forgotten(engine: Changing, redis_c
     await until(shrunk, 20)
     status = await until(lambda: reported(redis_client))
     assert status.sessions == 6, "who is in stays"
+    assert status.detail["places"]["limit"] in ("partials", "least")
+
+
+async def test_replicas_on_one_machine_share_it(engine: Changing, redis_client: Redis) -> None:
+    engine.takes_s = 0.02
+    await until(lambda: reported(redis_client))
+
+    async def places() -> int:
+        status = await reported(redis_client)
+        return status.capacity if status else 0
+
+    async def more_than_15() -> bool:
+        return await places() > 15
+
+    await until(more_than_15)
+    alone: ReplicaStatus = await until(lambda: reported(redis_client))
+    await tell_status(redis_client, "transcriber", detail=alone.detail)
+
+    async def halved() -> bool:
+        return await places() <= alone.capacity / 2 + 1
+
+    await until(halved)
 
 
 async def test_a_machine_that_is_too_slow_still_has_a_place(engine: Changing, redis_client: Redis) -> None:

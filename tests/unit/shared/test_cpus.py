@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stt_shared.process.cpus import cgroup_cpus, usable_cpus
+from stt_shared.process.cpus import cgroup_cpus, cpu_set_id, usable_cpus
 
 pytestmark = pytest.mark.unit
 
@@ -83,3 +83,12 @@ def test_a_process_counts_the_cpus_of_its_cgroup_quota() -> None:
         assert int(bound.stdout) == 1
     finally:
         group.rmdir()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
+def test_processes_with_the_same_cpus_have_an_id_in_common() -> None:
+    code = "from stt_shared.process.cpus import cpu_set_id; print(cpu_set_id())"
+    pinned = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); " + code
+    same, other = (subprocess.check_output([sys.executable, "-c", line], text=True).strip() for line in (code, pinned))
+    assert same == cpu_set_id()
+    assert (other == same) == (len(os.sched_getaffinity(0)) == 1)

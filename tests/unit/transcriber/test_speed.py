@@ -1,74 +1,52 @@
-"""Places follow the speed of the machine, but not every breath of it."""
+"""Speed of the idle model: one busy moment changes nothing, and a slower machine is measured more often."""
 
 import pytest
 
-from stt_transcriber.core.schedule.pacing import LoadModel, places
-from stt_transcriber.core.schedule.scheduler import Kind
-from stt_transcriber.core.schedule.speed import Speed
+from stt_transcriber.core.schedule.speed import LEAST_S, MOST_S, Speed
 
 pytestmark = pytest.mark.unit
 
 
-def test_a_busy_moment_at_the_start_is_forgotten_at_once() -> None:
-    speed = Speed(2, 500, 0)
-    assert speed.places == places(2, 500) == 2
-    speed.measured(50, 15_000)
-    assert speed.places == places(2, 50) == 24
+def test_a_faster_measurement_counts_at_once() -> None:
+    speed = Speed(500)
+    speed.measured(50)
+    assert speed.encode_ms == 50
 
 
-def test_a_busy_moment_later_takes_no_place_away() -> None:
-    speed = Speed(2, 50, 0)
-    for now_s in range(15, 60, 15):
-        speed.measured(500, now_s * 1000)
-    assert speed.places == 24, "it was quick within the last minute"
-    speed.measured(50, 65_000)
-    speed.measured(500, 80_000)
-    assert speed.places == 24
+def test_a_machine_is_slower_when_three_measurements_in_a_row_are() -> None:
+    speed = Speed(50)
+    speed.measured(200)
+    speed.measured(200)
+    assert speed.encode_ms == 50
+    speed.measured(190)
+    assert speed.encode_ms == 190
 
 
-def test_a_machine_that_stays_slow_for_a_minute_has_fewer_places() -> None:
-    speed = Speed(2, 50, 0)
-    counts = []
-    for now_s in range(15, 120, 15):
-        speed.measured(100, now_s * 1000)
-        counts.append(speed.places)
-    assert counts == [24] * 3 + [12] * 4
+def test_a_machine_that_has_become_slower_is_measured_more_often() -> None:
+    speed = Speed(60)
+    for _ in range(3):
+        speed.measured(60)
+    assert speed.next_s == pytest.approx(6)
+    for _ in range(3):
+        speed.measured(150)
+    assert speed.next_s == pytest.approx(3)
 
 
-def test_one_slow_measurement_after_a_long_silence_takes_no_place_away() -> None:
-    speed = Speed(2, 50, 0)
-    speed.measured(500, 3_600_000)
-    assert speed.places == 24
-    speed.measured(400, 3_615_000)
-    assert speed.places == 24
-    speed.measured(450, 3_630_000)
-    assert speed.places == places(2, 400)
+def test_a_new_replica_is_measured_often_until_its_speed_is_known() -> None:
+    speed = Speed(100)
+    assert speed.next_s == pytest.approx(2)
+    for _ in range(3):
+        speed.measured(100)
+    assert speed.next_s == pytest.approx(10)
 
 
-def test_places_do_not_flap() -> None:
-    speed = Speed(2, 50, 0)
-    counts = set()
-    for number in range(1, 200):
-        speed.measured(50 + 5 * (number % 3), number * 30_000)
-        counts.add(speed.places)
-    assert counts == {24}
+def test_measuring_is_neither_constant_nor_rare() -> None:
+    assert Speed(0.01).next_s == LEAST_S
+    assert Speed(60_000).next_s == MOST_S
 
 
-def test_there_is_always_a_place() -> None:
-    speed = Speed(1, 60_000, 0)
-    for now_s in range(15, 300, 15):
-        speed.measured(90_000, now_s * 1000)
-        assert speed.places == 1
-
-
-def test_the_cost_of_a_draft_is_measured_again_when_none_was_decoded_lately() -> None:
-    load = LoadModel(2, 500, 3000, 5000)
-    assert not load.has_room(0, 0), "measured in a busy moment"
-    load.measured(60, 15_000)
-    assert load.draft_ms == 60
-    assert load.has_room(0, 15_000)
-    load.decoded(Kind.PARTIAL, 160, 1, 20_000)
-    load.measured(60, 30_000)
-    assert load.draft_ms == pytest.approx(70), "real drafts know better"
-    load.measured(60, 81_000)
-    assert load.draft_ms == 60
+def test_a_machine_that_stays_slower_is_in_the_end_measured_as_seldom_as_before() -> None:
+    speed = Speed(60)
+    for _ in range(60):
+        speed.measured(120)
+    assert speed.next_s == pytest.approx(12)

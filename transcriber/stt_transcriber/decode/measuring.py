@@ -1,7 +1,6 @@
-"""Measurement of the model's speed, at the start and while it runs, so that a busy start has no lasting effect."""
+"""Measurement of the model's speed at the start, and later whenever no session shows it."""
 
 import asyncio
-from collections.abc import Callable
 
 import numpy as np
 import structlog
@@ -16,7 +15,6 @@ from stt_transcriber.engines.base import Engine
 
 _log = structlog.get_logger()
 
-MEASURE_EVERY_S = 15.0
 IDLE_RETRY_S = 0.25
 _FIRST_COUNT = 8
 _FIRST_MS = 1000.0
@@ -34,27 +32,23 @@ def measure_first(engine: Engine) -> Speed:
         began = monotonic_ms()
         engine.decode([window()])
         took.append(monotonic_ms() - began)
-    return Speed(engine.parallel, min(took), monotonic_ms())
+    return Speed(min(took))
 
 
-async def keep_measured(pool: ModelPool, speed: Speed, on_change: Callable[[int], None]) -> None:
-    """Measure regularly and call ``on_change`` with the number of places whenever it changes. Runs until cancelled."""
-    wait_s = MEASURE_EVERY_S
+async def keep_measured(pool: ModelPool, speed: Speed) -> None:
+    """Measure while no drafts show what they cost. Runs until cancelled."""
     while True:
-        await asyncio.sleep(wait_s)
-        wait_s = MEASURE_EVERY_S
-        try:
-            encode_ms = await pool.measure(window())
-        except Exception:
-            # No session depends on this decode; sessions get the errors of their own decodes.
-            _log.exception("speed not measured")
-            continue
-        if encode_ms is None:
-            wait_s = IDLE_RETRY_S
-            continue
-        before = speed.places
-        speed.measured(encode_ms, monotonic_ms())
-        pool.load.measured(draft_ms(speed.encode_ms), monotonic_ms())
-        if speed.places != before:
-            _log.info("places changed", places=speed.places, before=before)
-            on_change(speed.places)
+        await asyncio.sleep(speed.next_s)
+        encode_ms = None
+        while pool.load.needs_measurement(monotonic_ms()) and encode_ms is None:
+            try:
+                encode_ms = await pool.measure(window())
+            except Exception:
+                # No session depends on this decode; sessions get the errors of their own decodes.
+                _log.exception("speed not measured")
+                break
+            if encode_ms is None:
+                await asyncio.sleep(IDLE_RETRY_S)
+        if encode_ms is not None:
+            speed.measured(encode_ms)
+            pool.load.measured(draft_ms(speed.encode_ms), monotonic_ms())

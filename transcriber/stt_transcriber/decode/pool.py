@@ -8,6 +8,7 @@ from typing import Protocol
 
 import structlog
 
+from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.process.clock import monotonic_ms
 from stt_shared.process.priority import lower_thread_priority
 from stt_shared.process.tasks import cancel_and_wait
@@ -173,7 +174,8 @@ class ModelPool:
             self._step_began_ms.pop(batch[0].pending.key, None)
             self.scheduler.ended([decode.pending for decode in batch])
         took = monotonic_ms() - began
-        self.load.decoded(kind, took, len(batch), monotonic_ms())
+        windows_s = [len(decode.request.samples) / AUDIO_RATE_HZ for decode in batch]
+        self.load.decoded(kind, took, windows_s, began - batch[0].pending.since_ms, monotonic_ms())
         if kind in (Kind.FIRST, Kind.PARTIAL):
             BATCH_SIZE.observe(len(batch))
         # A worker is free: begin the next decode before this one's text is published.

@@ -1,7 +1,6 @@
 """Live sessions of this replica."""
 
 from stt_shared.contracts.services import ServiceName
-from stt_shared.process.clock import monotonic_ms
 from stt_shared.process.metrics import SESSIONS, SESSIONS_TOTAL
 from stt_shared.streams.ownership import OwnershipLost
 from stt_shared.work.stage import Assignment
@@ -19,9 +18,9 @@ class LiveWorker:
         self._speaking: set[SessionRunner] = set()
 
     @property
-    def has_room(self) -> bool:
-        """True when the model has time for the drafts of one more session."""
-        return self._parts.pool.load.has_room(len(self._speaking), monotonic_ms())
+    def speaking(self) -> int:
+        """Number of sessions in mid-utterance."""
+        return len(self._speaking)
 
     def set_speaking(self, runner: SessionRunner, speaking: bool) -> None:
         """Record whether a session is in the middle of an utterance."""

@@ -1,36 +1,38 @@
-"""Number of places for sessions, from the speed of the machine, which changes."""
+"""Speed of the idle model, which changes with what else the machine does."""
 
-from stt_transcriber.core.schedule.pacing import places
+from collections import deque
 
-WINDOW_MS = 60_000.0
-"""Time for which a measurement counts."""
-SHRINK_SHARE = 0.8
-"""Places are reduced only to less than this share of the current number, so that it does not fluctuate."""
-SHRINK_COUNT = 3
-"""Measurements within ``WINDOW_MS`` needed to reduce places: a single one may come from a busy moment."""
+RECENT = 3
+"""Number of measurements of which the best counts: the others shared the machine with something else for a moment."""
+COST_SHARE, COST_SHARE_SLOWED = 0.01, 0.05
+"""Share of one worker's time that measuring takes, and while the machine is slower than it has been."""
+SLOWED = 1.25
+"""Factor by which the machine is slower than its best when something else takes its time."""
+LEAST_S, MOST_S = 1.0, 60.0
+_FORGET = 1.02
+"""Factor by which the best is forgotten with each measurement, since a machine may stay slower for good."""
 
 
 class Speed:
-    """Speed of the machine, from the time that an idle model takes to encode a window of six seconds. Pure.
+    """Time that the idle model takes to encode a window of six seconds. Pure."""
 
-    The best measurement of the last minute counts: the others shared the machine with something else.
-    """
-
-    def __init__(self, workers: int, encode_ms: float, now_ms: float) -> None:
-        self._workers = workers
-        self._measured = [(now_ms, encode_ms)]
-        self.places = places(workers, encode_ms)
+    def __init__(self, encode_ms: float) -> None:
+        self._recent = deque([encode_ms], RECENT)
+        self._best_ms = encode_ms
 
     @property
     def encode_ms(self) -> float:
         """Time that one window takes."""
-        return min(took_ms for _, took_ms in self._measured)
+        return min(self._recent)
 
-    def measured(self, encode_ms: float, now_ms: float) -> None:
-        """Add a measurement; ``now_ms`` is monotonic."""
-        recent = [one for one in self._measured if now_ms - one[0] < WINDOW_MS]
-        self._measured = [*recent, (now_ms, encode_ms)]
-        found = places(self._workers, self.encode_ms)
-        shrinks = found < SHRINK_SHARE * self.places and len(self._measured) >= SHRINK_COUNT
-        if found > self.places or shrinks:
-            self.places = found
+    @property
+    def next_s(self) -> float:
+        """Seconds until the next measurement: the sooner the more is to be gained."""
+        settled = len(self._recent) == RECENT and self.encode_ms <= SLOWED * self._best_ms
+        share = COST_SHARE if settled else COST_SHARE_SLOWED
+        return min(max(LEAST_S, self._recent[-1] / 1000 / share), MOST_S)
+
+    def measured(self, encode_ms: float) -> None:
+        """Add a measurement."""
+        self._recent.append(encode_ms)
+        self._best_ms = min(encode_ms, _FORGET * self._best_ms)
