@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from stt_audio.codecs.memory import MemoryGuard
+from stt_audio.files import decoder_process
 from stt_audio.files.jobs import FileJobs
 from stt_audio.files.spool import sweep_for_ever
 from stt_audio.live.sessions import LiveSessions
@@ -29,6 +30,7 @@ async def run(settings: AudioSettings) -> None:
 
 async def _build(settings: AudioSettings, replica: ReplicaState, bus: Bus, stack: contextlib.AsyncExitStack) -> Workers:
     await asyncio.to_thread(settings.spool_dir.mkdir, parents=True, exist_ok=True)
+    await asyncio.to_thread(decoder_process.prepare)
     stack.enter_context(MemoryGuard(settings.audio_max_memory_mb << 20))
     executor = stack.enter_context(ThreadPoolExecutor(settings.decoder_threads, thread_name_prefix="resampler"))
     # Shared by both: a replica records in one place the sessions and files that it has on probation.

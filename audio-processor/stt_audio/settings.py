@@ -21,7 +21,8 @@ class AudioSettings(CommonSettings):
         2, description="Threads that resample bare samples; a compressed stream has a thread of its own."
     )
     audio_max_memory_mb: Annotated[int, Field(ge=256, le=1_000_000)] = Field(
-        1024, description="Memory of one replica, in MiB; above it, files and streams that need large buffers fail."
+        1024,
+        description="Memory of one replica without its files, in MiB; above it, streams that need large buffers fail.",
     )
     spool_dir: Path = Field(
         default_factory=default_spool_dir, description="Folder of uploads, shared with the gateway."

@@ -39,6 +39,14 @@ def encoded(
     return buffer.getvalue()
 
 
+def damaged_mp4(duration_s: float) -> bytes:
+    """Noise as AAC in MP4, whose second half cannot be decoded."""
+    noise = np.random.default_rng(1).uniform(-0.1, 0.1, int(16000 * duration_s)).astype(np.float32)
+    data = encoded(noise, "mp4", "aac")
+    begin, end = len(data) // 2, len(data) * 9 // 10
+    return data[:begin] + bytes(end - begin) + data[end:]
+
+
 def mulaw(samples: NDArray[np.float32], rate: int = 8000) -> bytes:
     """Bare mu-law bytes, as a telephone line gives them."""
     codec = av.CodecContext.create("pcm_mulaw", "w")

@@ -1,7 +1,8 @@
 """Limits on FFmpeg's allocations. Its demuxers trust the sizes that a file claims: 48 bytes can ask for a gigabyte.
 
 No single allocation may exceed ``MAX_ALLOCATION_BYTES``. Since many allocations add up, no large one succeeds while the
-whole process exceeds its limit: files and streams that are being opened then fail, and free their memory.
+replica, which decodes all live streams, exceeds its limit: streams that are being opened then fail, and free their
+memory. The decoder of a file has a process and limits of its own (``files/decoder_limits.py``).
 """
 
 import contextvars
@@ -32,15 +33,12 @@ _STATM = Path("/proc/self/statm")
 def limit_allocations(limit_bytes: int = MAX_ALLOCATION_BYTES) -> bool:
     """Limit each allocation of the FFmpeg libraries that PyAV has loaded, in the whole process.
 
-    Returns False, with a warning in the log, where that is not possible.
+    Returns False where that is not possible.
     """
     set_limit = _av_max_alloc()
     if set_limit is not None:
         set_limit(limit_bytes)
-    if set_limit is None or _allocates(limit_bytes + 1):
-        _log.warning("ffmpeg allocations not limited", cause="av_max_alloc is missing or has no effect")
-        return False
-    return True
+    return set_limit is not None and not _allocates(limit_bytes + 1)
 
 
 def resident_bytes() -> int | None:
@@ -63,7 +61,9 @@ class MemoryGuard:
         )
 
     def __enter__(self) -> "MemoryGuard":
-        if limit_allocations() and resident_bytes() is not None:
+        if not limit_allocations():
+            _log.warning("ffmpeg allocations not limited", cause="av_max_alloc is missing or has no effect")
+        elif resident_bytes() is not None:
             self._thread.start()
         return self
 

@@ -2,20 +2,21 @@
 
 import asyncio
 import contextlib
-import threading
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
-from stt_audio.files.decoder import FileDecoder
+from stt_audio.files.decoder_process import DecoderLost, DecoderProcess
 from stt_audio.pcm_writer import PcmWriter, WriteHole
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.frames import FrameKind
-from stt_shared.contracts.jobs import JobConfig
+from stt_shared.contracts.jobs import DecodedFile, JobConfig
 from stt_shared.contracts.session import AUDIO_RATE_HZ
-from stt_shared.process.priority import lower_thread_priority
 from stt_shared.redis.outage import REDIS_ERRORS, until_answered
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
@@ -30,7 +31,11 @@ MAX_AHEAD_S = 64
 """Most seconds of a file that wait in Redis for the transcriber."""
 
 OVER_CHECK_S = 0.5
-"""Interval between checks for a cancelled job while its file is being opened."""
+"""Interval between checks for a cancelled job while its decoder returns nothing."""
+MAX_LOST_DECODERS = 3
+"""Decoders that may be lost for a reason outside the file before the job fails."""
+
+T = TypeVar("T")
 
 
 class FileJobs:
@@ -90,21 +95,42 @@ class FileJobs:
         await _must_own(lambda: jobs.set_processing(owner))
         path = _spooled(self._spool_dir, state.config)
         writer = PcmWriter(self._bus, owner, max_samples=MAX_AHEAD_S * AUDIO_RATE_HZ)
-        async with _in_own_thread(path, self._max_decoded_samples, lambda: _must_own(lambda: jobs.owns(owner))) as (
-            decoder,
-            frames,
-        ):
-            if decoder.total_samples:
-                await _must_own(lambda: jobs.set_length(owner, decoder.total_samples))
-            async for pcm in frames:
-                if writer.seq < state.pcm_seq:
-                    writer.skip(pcm)
-                else:
-                    await writer.write(FrameKind.AUDIO, pcm)
-            found = decoder.found
+        found = await self._write_frames(owner, path, writer, state.pcm_seq)
         await _must_own(lambda: jobs.set_decoded(owner, writer.position_samples, found))
         await writer.write(FrameKind.STOP)
         return writer.position_samples
+
+    async def _write_frames(self, owner: Ownership, path: Path, writer: PcmWriter, in_log: int) -> DecodedFile:
+        """Append all frames but the first ``in_log``, and return what was found in the file.
+
+        A decoder that is lost for a reason outside the file is replaced, and decodes the file again.
+        """
+        for lost in itertools.count(1):
+            try:
+                return await self._write_new_frames(owner, path, writer, in_log)
+            except DecoderLost as error:
+                _log.warning("decoder lost", job_id=owner.keys.id, cause=str(error))
+                if lost == MAX_LOST_DECODERS:
+                    message = f"{lost} decoders of this file were killed, one after another"
+                    raise SttError("bad_audio", message) from error
+        raise AssertionError
+
+    async def _write_new_frames(self, owner: Ownership, path: Path, writer: PcmWriter, in_log: int) -> DecodedFile:
+        jobs = self._bus.jobs
+        check_active = partial(_must_own, lambda: jobs.owns(owner))
+        async with _decoded(path, self._max_decoded_samples, check_active) as (decoder, frames):
+            if decoder.total_samples:
+                await _must_own(lambda: jobs.set_length(owner, decoder.total_samples))
+            seq = 0
+            async for pcm in frames:
+                seq += 1
+                if seq <= writer.seq:
+                    continue  # written before the last decoder was lost
+                if seq <= in_log:
+                    writer.skip(pcm)
+                else:
+                    await writer.write(FrameKind.AUDIO, pcm)
+            return decoder.found
 
     async def _fail(self, owner: Ownership, error: SttError) -> None:
         _log.info("file job failed", job_id=owner.keys.id, code=error.code, cause=error.message)
@@ -118,47 +144,38 @@ async def _must_own(call: Callable[[], Awaitable[bool]]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _in_own_thread(
+async def _decoded(
     path: Path, max_samples: int, check_active: Callable[[], Awaitable[None]]
-) -> AsyncIterator[tuple[FileDecoder, AsyncIterator[bytes]]]:
-    """Yield the opened decoder and its frames, which are decoded in a thread of their own.
+) -> AsyncIterator[tuple[DecoderProcess, AsyncIterator[bytes]]]:
+    """Yield the opened decoder and its frames, which are decoded in another process.
 
-    ``check_active`` is called while the file is being opened; an exception from it aborts the opening.
+    ``check_active`` is called while the decoder is busy; an exception from it ends the decoding. In the end the process
+    is killed, whatever it is doing.
     """
-    loop = asyncio.get_running_loop()
-    cancelled = threading.Event()
-    # One worker: PyAV's objects must be opened, used and closed by the same thread.
-    executor = ThreadPoolExecutor(1, thread_name_prefix="file decoder", initializer=lower_thread_priority)
-    try:
-        opening = executor.submit(FileDecoder, path, max_samples, cancelled)
+    decoder = DecoderProcess(path, max_samples)
+    # One worker: each call waits for the process.
+    executor = ThreadPoolExecutor(1, thread_name_prefix="file decoder")
+
+    async def answered(call: Callable[[], T]) -> T:
+        waiting = asyncio.get_running_loop().run_in_executor(executor, call)
         try:
-            decoder = await _opened(asyncio.wrap_future(opening), check_active)
-
-            async def frames() -> AsyncIterator[bytes]:
-                while pcm := await loop.run_in_executor(executor, decoder.read):
-                    yield pcm
-
-            yield decoder, frames()
+            while not (await asyncio.wait({waiting}, timeout=OVER_CHECK_S))[0]:
+                await check_active()
+            return waiting.result()
         finally:
-            cancelled.set()
-            # Runs once the thread has finished its current call, also after a cancellation.
-            executor.submit(_close_opened, opening)
-    finally:
-        executor.shutdown(wait=False)
+            waiting.cancel()
 
+    async def frames() -> AsyncIterator[bytes]:
+        while pcm := await answered(decoder.read):
+            yield pcm
 
-async def _opened(opening: "asyncio.Future[FileDecoder]", check_active: Callable[[], Awaitable[None]]) -> FileDecoder:
     try:
-        while not (await asyncio.wait({opening}, timeout=OVER_CHECK_S))[0]:
-            await check_active()
-        return opening.result()
+        await answered(decoder.open)
+        yield decoder, frames()
     finally:
-        opening.cancel()
-
-
-def _close_opened(opening: Future[FileDecoder]) -> None:
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result().close()
+        decoder.kill()
+        executor.submit(decoder.close)  # runs once the thread has finished its current call
+        executor.shutdown(wait=False)
 
 
 def _spooled(spool_dir: Path, config: JobConfig) -> Path:

@@ -5,7 +5,6 @@ import io
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -13,17 +12,21 @@ from pathlib import Path
 import av
 import msgspec
 import numpy as np
+import psutil
 import pytest
 from redis.asyncio import Redis
 from support import decoder_bombs
+from support.encoders import damaged_mp4
 from support.job_harness import Mortal
 from support.wiring import bus_on, read_state
 
 from stt_audio.files.decoder import FileDecoder
-from stt_audio.files.jobs import MAX_AHEAD_S, FileJobs
+from stt_audio.files.decoder_child import Message
+from stt_audio.files.decoder_process import DecoderProcess
+from stt_audio.files.jobs import MAX_AHEAD_S, MAX_LOST_DECODERS, FileJobs
 from stt_audio.files.spool import sweep
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, frame_from_entry
-from stt_shared.contracts.jobs import DecodedFile, JobConfig, JobError, JobWarning
+from stt_shared.contracts.jobs import JobConfig, JobError
 from stt_shared.contracts.session import SessionConfig, encode_json
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.client import connect
@@ -108,15 +111,18 @@ async def test_a_file_becomes_frames_of_a_second(redis_client: Redis, jobs: File
 
 
 async def test_what_could_not_be_decoded_is_recorded_with_the_job(
-    redis_client: Redis, jobs: FileJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    redis_client: Redis, jobs: FileJobs, tmp_path: Path
 ) -> None:
-    found = DecodedFile(3.5, warnings=[JobWarning("damaged", "the file is damaged after 2.0 s", 2.0, 3.5)])
-    monkeypatch.setattr(FileDecoder, "found", found)
-    await created(redis_client, tmp_path, wav(2.0))
+    content = damaged_mp4(10.0)
+    await created(redis_client, tmp_path, content)
+    with FileDecoder(tmp_path / JOB, 10**9) as decoder:
+        n_samples = sum(len(frame) // 2 for frame in iter(decoder.read, b""))
+        found = decoder.found
+    assert [warning.code for warning in found.warnings] == ["damaged"]
     await jobs.handle(await assigned(redis_client))
     state = await bus_on(redis_client).jobs.state(JOB)
     assert state is not None
-    assert (state.total_samples, state.decoded) == (32_000, found)
+    assert (state.total_samples, state.decoded) == (n_samples, found)
 
 
 async def test_a_long_file_waits_for_the_transcriber(redis_client: Redis, jobs: FileJobs, tmp_path: Path) -> None:
@@ -144,29 +150,105 @@ async def test_a_cancelled_job_is_left_at_once(redis_client: Redis, jobs: FileJo
     assert await redis_client.xlen(AT.pcm_log) == 0
 
 
-async def test_a_job_cancelled_while_its_file_is_opened_frees_the_decoder(
-    redis_client: Redis, jobs: FileJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+class Decoders:
+    """Processes of decoders that jobs have started."""
+
+    def __init__(self) -> None:
+        self.pids: list[int] = []
+
+    def alive(self) -> list[int]:
+        return [pid for pid in self.pids if psutil.pid_exists(pid)]
+
+
+@pytest.fixture
+def decoders(monkeypatch: pytest.MonkeyPatch) -> Decoders:
+    started = Decoders()
+
+    class Watched(DecoderProcess):
+        def _next(self) -> Message:
+            assert self._process is not None
+            if self._process.pid not in started.pids:
+                assert self._process.pid is not None
+                started.pids.append(self._process.pid)
+            return super()._next()
+
+    monkeypatch.setattr("stt_audio.files.jobs.DecoderProcess", Watched)
+    return started
+
+
+async def test_a_job_cancelled_while_its_file_is_opened_ends_the_decoder(
+    redis_client: Redis, jobs: FileJobs, tmp_path: Path, decoders: Decoders
 ) -> None:
-    freed = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    class OpeningForEver(FileDecoder):
-        def __init__(self, path: Path, max_samples: int, cancelled: threading.Event | None = None) -> None:
-            assert cancelled is not None
-            if cancelled.wait(30):
-                loop.call_soon_threadsafe(freed.set)
-            super().__init__(path, max_samples, cancelled)
-
-    monkeypatch.setattr("stt_audio.files.jobs.FileDecoder", OpeningForEver)
-    await created(redis_client, tmp_path, wav(1))
+    await created(redis_client, tmp_path, None)
+    os.mkfifo(tmp_path / JOB)  # opening it takes for ever
     task = asyncio.create_task(jobs.handle(await assigned(redis_client)))
-    await asyncio.sleep(0.2)
+
+    async def decoding() -> bool:
+        return len(decoders.alive()) == 1
+
+    async def ended() -> bool:
+        return not decoders.alive()
+
+    await until(decoding)
     await bus_on(redis_client).jobs.finish(AT, "e1", "cancelled", now_ms=1.0)
     async with asyncio.timeout(10):
         await task
-        await freed.wait()
+    await until(ended)
     state = await read_state(redis_client, AT)
     assert (state[b"status"], state[b"error"]) == (b"cancelled", b"")
+
+
+@pytest.mark.parametrize(("fault", "code"), [(signal.SIGSEGV, "bad_audio"), (signal.SIGXCPU, "too_large")])
+async def test_a_decoder_that_dies_costs_its_file_alone(
+    redis_client: Redis, jobs: FileJobs, tmp_path: Path, decoders: Decoders, fault: signal.Signals, code: str
+) -> None:
+    await created(redis_client, tmp_path, wav(MAX_AHEAD_S + 10.0))
+    task = asyncio.create_task(jobs.handle(await assigned(redis_client)))
+    await until_full(redis_client)
+    os.kill(decoders.pids[0], fault)
+    await taken(redis_client, 32)
+    async with asyncio.timeout(10):
+        await task
+    error = msgspec.json.decode((await read_state(redis_client, AT))[b"error"], type=JobError)
+    assert error.code == code
+    assert await redis_client.xlen(keys.JOBS_DEAD) == 0  # no worker has died
+    assert len(decoders.pids) == 1
+
+
+async def test_a_decoder_killed_from_outside_is_replaced(
+    redis_client: Redis, jobs: FileJobs, tmp_path: Path, decoders: Decoders
+) -> None:
+    await created(redis_client, tmp_path, wav(MAX_AHEAD_S + 10.0))
+    task = asyncio.create_task(jobs.handle(await assigned(redis_client)))
+    await until_full(redis_client)
+    os.kill(decoders.pids[0], signal.SIGKILL)
+    await taken(redis_client, 32)
+    async with asyncio.timeout(20):
+        await task
+    frames = await log(redis_client)
+    assert [frame.seq for frame in frames] == list(range(33, MAX_AHEAD_S + 12))
+    assert [frame.meta.start_sample // 16000 for frame in frames] == [*range(32, MAX_AHEAD_S + 11)]
+    assert frames[-1].kind is FrameKind.STOP
+    assert len(decoders.pids) == 2
+
+
+async def test_a_file_whose_decoders_are_always_killed_is_given_up(
+    redis_client: Redis, jobs: FileJobs, tmp_path: Path, decoders: Decoders
+) -> None:
+    await created(redis_client, tmp_path, None)
+    os.mkfifo(tmp_path / JOB)
+    task = asyncio.create_task(jobs.handle(await assigned(redis_client)))
+    for number in range(MAX_LOST_DECODERS):
+
+        async def started(number: int = number) -> bool:
+            return len(decoders.pids) == number + 1
+
+        await until(started)
+        os.kill(decoders.pids[-1], signal.SIGKILL)
+    async with asyncio.timeout(10):
+        await task
+    error = msgspec.json.decode((await read_state(redis_client, AT))[b"error"], type=JobError)
+    assert (error.code, error.message) == ("bad_audio", "3 decoders of this file were killed, one after another")
 
 
 async def test_a_position_that_no_file_has_fails_the_job_as_bad_audio(

@@ -36,15 +36,17 @@ ATTACHED = {
     "400 attached files of 200 KiB": lambda: decoder_bombs.mkv_attachments(400, MIB // 5),
 }
 CHILD = """
-import asyncio, json, sys
+import asyncio, json, multiprocessing, sys
 from pathlib import Path
 from stt_audio.codecs.container import ContainerDecoder
 from stt_audio.files.decoder import FileDecoder
+from stt_audio.files import decoder_process
+from stt_audio.files.decoder_child import Refused, serve
 from stt_audio.codecs.memory import MemoryGuard
 from stt_audio.codecs.sniff import Media, sniff
 from stt_shared.contracts.errors import SttError
 
-path, live, limit_mb = Path(sys.argv[1]), sys.argv[2] == "live", int(sys.argv[3])
+path, how, limit_mb = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 
 def peak_mb():
     line = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
@@ -66,10 +68,18 @@ async def stream():
     finally:
         await decoder.close()
 
+def process():
+    reader, writer = multiprocessing.Pipe(duplex=False)
+    serve(writer, path, 10**9)
+    writer.close()
+    while not isinstance(message := decoder_process.MESSAGES.decode(reader.recv_bytes()), Refused):
+        pass
+    raise SttError(message.code, message.message)
+
 with MemoryGuard(limit_mb << 20):
     before_mb, code = peak_mb(), ""
     try:
-        asyncio.run(stream()) if live else file()
+        asyncio.run(stream()) if how == "live" else process() if how == "process" else file()
     except SttError as error:
         code = error.code
 print(json.dumps({"code": code, "grown_mb": peak_mb() - before_mb}))
@@ -102,6 +112,15 @@ def test_attached_files_are_not_read_beyond_the_limit(name: str, tmp_path: Path)
     code, grown_mb = opened_by_a_child(tmp_path / "upload", "file", limit_mb=4096)
     assert code == "too_large"
     assert grown_mb < 150
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit of a process is one of Linux")
+@pytest.mark.parametrize("name", [*BOMBS, *ATTACHED])
+def test_a_file_in_its_own_process_costs_less_than_100_mib(name: str, tmp_path: Path) -> None:
+    (tmp_path / "upload").write_bytes({**BOMBS, **ATTACHED}[name]())
+    code, grown_mb = opened_by_a_child(tmp_path / "upload", "process", limit_mb=4096)
+    assert code in ("bad_audio", "too_large")
+    assert grown_mb < 100
 
 
 @pytest.mark.parametrize("name", list(BOMBS)[1:])

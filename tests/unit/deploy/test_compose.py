@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from stt_audio.files.decoder_limits import MAX_MEMORY_BYTES
 from stt_audio.settings import AudioSettings
 from stt_shared.contracts.services import ServiceName
 
@@ -63,7 +64,8 @@ def test_every_container_has_limits_of_memory_and_processes(compose: dict[str, A
 def test_a_container_has_room_for_what_its_service_may_use(compose: dict[str, Any]) -> None:
     services = compose["services"]
     audio_mb = AudioSettings.model_fields["audio_max_memory_mb"].default
-    assert bytes_of(services["audio-processor"]["mem_limit"]) >= 1.5 * (audio_mb << 20)
+    files_bytes = AudioSettings.model_fields["audio_max_jobs"].default * 1.5 * MAX_MEMORY_BYTES
+    assert bytes_of(services["audio-processor"]["mem_limit"]) >= 1.5 * (audio_mb << 20) + files_bytes
     command = services["redis"]["command"]
     redis_bytes = bytes_of(command[command.index("--maxmemory") + 1])
     assert bytes_of(services["redis"]["mem_limit"]) >= 1.5 * redis_bytes

@@ -4,12 +4,10 @@ import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stt_audio.files import jobs
 from stt_shared.process import priority
 from stt_shared.process.priority import NICENESS, lower_thread_priority
 from stt_transcriber.files.cutter import FileCutter
@@ -44,31 +42,6 @@ def test_where_only_processes_have_priorities_nothing_happens(monkeypatch: pytes
     monkeypatch.setattr(priority.sys, "platform", "darwin")
     with ThreadPoolExecutor(1, initializer=lower_thread_priority) as threads:
         assert threads.submit(niceness).result() == OURS
-
-
-async def test_a_file_is_decoded_in_such_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Decoder:
-        total_samples = 0
-
-        def __init__(self, *_: object) -> None:
-            self.pieces = [b"x", b""]
-
-        def read(self) -> bytes:
-            seen.append(niceness())
-            return self.pieces.pop(0)
-
-        def close(self) -> None:
-            pass
-
-    seen: list[int] = []
-    monkeypatch.setattr(jobs, "FileDecoder", Decoder)
-
-    async def check_active() -> None:
-        pass
-
-    async with jobs._in_own_thread(Path("any"), 16000, check_active) as (_, frames):
-        assert [pcm async for pcm in frames] == [b"x"]
-    assert seen == [LESS, LESS]
 
 
 def test_a_file_is_cut_in_such_a_thread() -> None:

@@ -1,0 +1,104 @@
+"""What runs in the process of one file's decoder: it sends messages over a pipe and ends.
+
+The replica trusts none of them: they are plain values, checked when they are read.
+"""
+
+import os
+import signal
+import threading
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import msgspec
+
+from stt_audio.files.decoder import FileDecoder
+from stt_audio.files.decoder_limits import MAX_MEMORY_BYTES, allow_cpu_for, limit_this_process
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.jobs import DecodedFile
+
+
+class Opened(msgspec.Struct, tag=True, frozen=True):
+    """First message: the file is open. ``total_samples``: its length according to the file itself, 0 if unknown."""
+
+    total_samples: int
+
+
+class Decoded(msgspec.Struct, tag=True, frozen=True):
+    """The next second of 16 kHz mono s16le; the last one may be shorter."""
+
+    pcm: bytes
+
+
+class Ended(msgspec.Struct, tag=True, frozen=True):
+    """Last message: all of the file has been sent. ``found``: what was found in it."""
+
+    found: DecodedFile
+
+
+class Refused(msgspec.Struct, tag=True, frozen=True):
+    """Last message: the file cannot be decoded."""
+
+    code: str
+    message: str
+
+
+class Unreadable(msgspec.Struct, tag=True, frozen=True):
+    """Last message: the file cannot be read."""
+
+    cause: str
+
+
+class Failed(msgspec.Struct, tag=True, frozen=True):
+    """Last message: decoding ended with an error that nobody expected."""
+
+    cause: str
+
+
+Message = Opened | Decoded | Ended | Refused | Unreadable | Failed
+
+
+def serve(pipe: Connection, path: Path, max_samples: int) -> None:
+    """Decode a file and send the messages; the pipe's reader sets the pace. Call it in a process of its own."""
+    # The replica decides when its decoders end, also where a signal reaches all processes of the service.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=_end_with_replica, daemon=True).start()
+    try:
+        limit_this_process(path.stat().st_size)
+        _decode(pipe, path, max_samples)
+    except BrokenPipeError:
+        pass  # the replica does not need the rest
+    except OSError as error:
+        _send(pipe, Unreadable(str(error)))
+
+
+def _decode(pipe: Connection, path: Path, max_samples: int) -> None:
+    try:
+        with FileDecoder(path, max_samples) as decoder:
+            allow_cpu_for(decoder.total_samples or max_samples)
+            _send(pipe, Opened(decoder.total_samples))
+            while pcm := decoder.read():
+                _send(pipe, Decoded(pcm))
+            _send(pipe, Ended(decoder.found))
+    except SttError as error:
+        _send(pipe, Refused(error.code, error.message))
+    except MemoryError:
+        allowed = f"the {MAX_MEMORY_BYTES >> 20} MiB that are allowed"
+        _send(pipe, Refused("too_large", f"decoding the file takes more memory than {allowed}; send the audio alone"))
+    except OSError:
+        raise
+    except Exception as unexpected:
+        _send(pipe, Failed(repr(unexpected)))
+
+
+def _send(pipe: Connection, message: Message) -> None:
+    pipe.send_bytes(msgspec.msgpack.encode(message))
+
+
+def _end_with_replica() -> None:
+    """End this process when the replica dies or drops it, even in the middle of an endless loop of FFmpeg."""
+    replica = parent_process()
+    if replica is not None:
+        replica.join()
+        os._exit(1)
