@@ -63,6 +63,8 @@ def server_config(settings: GatewaySettings, authorize: Authorize | None = None)
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=settings.drain_timeout_s,
         access_log=False,
+        # http/proxies.py decides whom to believe; uvicorn believes every process on this machine.
+        proxy_headers=False,
         log_config=None,
         server_header=False,
     )

@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 from stt_gateway.authorize import AllowAll, Authorize
 from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.core.requests.access import origin_names
+from stt_gateway.core.requests.proxies import root_path, trusted_proxies
 from stt_gateway.core.requests.retry_after import RetryAfter
 from stt_gateway.http import conversations, docs_page, health, jobs, transcripts
 from stt_gateway.http.access import AccessMiddleware, rules_of
@@ -21,6 +22,7 @@ from stt_gateway.http.errors import add_error_handlers
 from stt_gateway.http.head import HeadMiddleware
 from stt_gateway.http.headers import HeadersMiddleware
 from stt_gateway.http.pages import web_pages
+from stt_gateway.http.proxies import ProxyMiddleware
 from stt_gateway.http.slashes import SlashRedirect
 from stt_gateway.live.admission import Admission
 from stt_gateway.live.connection_limit import ConnectionLimit
@@ -109,7 +111,9 @@ def _add_middleware(app: FastAPI, settings: GatewaySettings) -> None:
             expose_headers=["Idempotent-Replayed", "Location", "Retry-After"],
             allow_private_network=True,
         )
-    app.add_middleware(AccessMiddleware, rules=rules_of(settings))
+    proxies = trusted_proxies(settings.trusted_proxies)
+    app.add_middleware(ProxyMiddleware, proxies=proxies, root_path=root_path(settings.root_path))
+    app.add_middleware(AccessMiddleware, rules=rules_of(settings), proxies=proxies)
     app.add_middleware(HeadersMiddleware)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from stt_gateway.core.requests.access import host_names, origin_names
+from stt_gateway.core.requests.proxies import root_path, trusted_proxies
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.process.folders import default_data_dir, default_spool_dir
 from stt_shared.process.settings import CommonSettings
@@ -28,6 +29,15 @@ class GatewaySettings(CommonSettings):
         "",
         description="Origins of other sites' pages that may use the gateway: `https://app.example.org`; "
         "`*` for any page that a user opens.",
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses and networks of proxies whose `X-Forwarded-For`, `-Host` and `-Prefix` or `Forwarded` "
+        "are believed: `127.0.0.1,10.0.0.0/8`.",
+    )
+    root_path: str = Field(
+        "",
+        description="Path below which a proxy serves the gateway, such as `/stt`, whether the proxy removes it or not.",
     )
     spool_dir: Path = Field(
         default_factory=default_spool_dir, description="Folder of uploads, shared with the audio-processor."
@@ -106,6 +116,17 @@ class GatewaySettings(CommonSettings):
     def _check_hosts(cls, value: str) -> str:
         host_names(value)
         return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: str) -> str:
+        trusted_proxies(value)
+        return value
+
+    @field_validator("root_path")
+    @classmethod
+    def _check_root_path(cls, value: str) -> str:
+        return root_path(value)
 
     @field_validator("allowed_origins")
     @classmethod

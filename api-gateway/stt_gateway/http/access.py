@@ -7,7 +7,9 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stt_gateway.core.requests.access import SAFE_METHODS, AccessRules, access_rules
+from stt_gateway.core.requests.proxies import TrustedProxies
 from stt_gateway.http.errors import error_response
+from stt_gateway.http.proxies import peer_of
 from stt_gateway.settings import GatewaySettings
 from stt_shared.contracts.errors import SttError
 
@@ -23,9 +25,10 @@ class AccessMiddleware:
     It does so before a body is read or a WebSocket is accepted.
     """
 
-    def __init__(self, app: ASGIApp, rules: AccessRules) -> None:
+    def __init__(self, app: ASGIApp, rules: AccessRules, proxies: TrustedProxies) -> None:
         self._app = app
         self._rules = rules
+        self._proxies = proxies
         self._logged: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,7 +39,12 @@ class AccessMiddleware:
         headers = Headers(scope=scope)
         has_effects = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
         try:
-            self._rules.check(headers.getlist("host"), headers.getlist("origin"), has_effects=has_effects)
+            self._rules.check(
+                headers.getlist("host"),
+                headers.getlist("origin"),
+                has_effects=has_effects,
+                forwarded_hosts=self._proxies.hosts(peer_of(scope), headers.getlist),
+            )
         except SttError as error:
             self._log(error)
             # Starlette answers a handshake with a response through the extension "websocket.http.response".

@@ -44,7 +44,8 @@ async def index(request: Request) -> Response:
 @router.get("/openapi.json")
 async def openapi(request: Request) -> JSONResponse:
     """Serve the description of the HTTP interface; FastAPI's own route would not be authorised."""
-    return JSONResponse(request.app.openapi())
+    # Relative to this document, so that it holds below any path of a proxy in front.
+    return JSONResponse({**request.app.openapi(), "servers": [{"url": "."}]})
 
 
 @router.get("/docs/{name}")

@@ -61,7 +61,7 @@ async def post_job(request: Request) -> Response:
     if stored_ids is not None:
         # The same bytes with the same options and model would give the same result.
         _remove_files(settings.spool_dir, received.files)
-        return _accepted(stored_ids, replayed=True)
+        return _accepted(request, stored_ids, replayed=True)
     # If Redis does not answer, it is unknown whether the jobs exist, so their files stay. If they do not exist, the
     # sweeper of the spool folder finds the files without a job.
     created = await context.bus.jobs.create(
@@ -74,13 +74,18 @@ async def post_job(request: Request) -> Response:
         _remove_files(settings.spool_dir, received.files)
     if created is None:
         raise SttError("conflict", "this Idempotency-Key was used for another request; take a new key for each")
-    return _accepted(created.job_ids, replayed=created.replayed)
+    return _accepted(request, created.job_ids, replayed=created.replayed)
 
 
-def _accepted(job_ids: list[str], *, replayed: bool) -> Response:
-    jobs = [{"job_id": job_id, "status_url": f"/v1/stt/jobs/{job_id}"} for job_id in job_ids]
+def _accepted(request: Request, job_ids: list[str], *, replayed: bool) -> Response:
+    prefix = request.scope.get("root_path", "")
+    jobs = [{"job_id": job_id, "status_url": f"{prefix}/v1/stt/jobs/{job_id}"} for job_id in job_ids]
     body = {**jobs[0], "jobs": jobs} if len(jobs) > 1 else jobs[0]
-    return json_response(body, status=202, headers={"Idempotent-Replayed": "true"} if replayed else None)
+    # Relative to the request, so that it leads to the first job whatever path a proxy in front adds.
+    headers = {"Location": f"jobs/{job_ids[0]}"}
+    if replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return json_response(body, status=202, headers=headers)
 
 
 async def _find_stored(

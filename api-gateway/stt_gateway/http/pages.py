@@ -35,7 +35,7 @@ SECURITY_HEADERS = {
 }
 _ALWAYS_ASK = "no-cache"
 _FOREVER = "public, max-age=31536000, immutable"
-_PLACE_OF_RELEASE = b"/assets/release/"
+_PLACE_OF_RELEASE = b"assets/release/"
 _SCRIPT = "js/app.js"
 # Not imported, but fetched when a user begins to speak: preloaded so that the first word does not wait for it.
 _SOUND = "js/live/worklet.js"
@@ -69,9 +69,9 @@ class Pages:
         self.release = digest.hexdigest()[:12]
         # Without preloads a browser would discover each module in the one before, at a round trip each.
         modules = [*imported(files, _SCRIPT), *([_SOUND, *imported(files, _SOUND)] if _SOUND in files else [])]
-        preloads = [f'<link rel="modulepreload" href="/assets/release/{path}">' for path in modules]
+        preloads = [f'<link rel="modulepreload" href="assets/release/{path}">' for path in modules]
         index = files.pop("index.html").replace(_PLACE_OF_PRELOADS, "\n".join(preloads).encode())
-        index = index.replace(_PLACE_OF_RELEASE, f"/assets/{self.release}/".encode())
+        index = index.replace(_PLACE_OF_RELEASE, f"assets/{self.release}/".encode())
         self.index = page_of("index.html", index)
         self.assets: Mapping[str, Page] = {path: page_of(path, body) for path, body in files.items()}
 

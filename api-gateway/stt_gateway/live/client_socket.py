@@ -5,6 +5,8 @@ import contextlib
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from stt_gateway.core.requests.addresses import client_network
+
 CLOSE_DONE = 1000
 CLOSE_SLOW_READER = 1013
 CLOSE_TIMEOUT_S = 1.0
@@ -37,9 +39,9 @@ class ClientSocket:
 
     @property
     def address(self) -> str:
-        """Network address of the client, without its port."""
+        """Network address of the client, as limits count it."""
         client = self._websocket.client
-        return client.host if client else ""
+        return client_network(client.host) if client else ""
 
     async def receive(self) -> str | bytes:
         """Return the next message. Raises ClientGone."""

@@ -207,7 +207,8 @@ test("a session that the server ended says so", () => {
 });
 
 test("addresses", () => {
-  assert.equal(socketBase({ protocol: "https:", host: "a:1" }), "wss://a:1");
+  assert.equal(socketBase("https://a:1/#/live"), "wss://a:1");
+  assert.equal(socketBase("http://[::1]:8000/tools/stt/?a=b#/files/x"), "ws://[::1]:8000/tools/stt");
   const url = new URL(sessionAddress("ws://a", { language: "en" }, "T", new SessionProgress(), null));
   assert.equal(`${url}`, "ws://a/v1/stt/stream?language=en&resume_token=T&last_event=0");
   assert.equal(url.searchParams.has("committed_ms"), false, "without the audio nothing can be rebuilt");

@@ -4,12 +4,12 @@ A browser sends requests to any address on behalf of any page. The Host header r
 this machine (DNS rebinding), the Origin header a page of another site.
 """
 
-import ipaddress
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from stt_gateway.core.requests.addresses import ip_address
 from stt_gateway.core.requests.parameters import quoted
 from stt_shared.contracts.errors import SttError
 
@@ -32,16 +32,22 @@ class AccessRules:
     origins: frozenset[str]
     any_origin: bool
 
-    def check(self, hosts: Sequence[str], origins: Sequence[str], *, has_effects: bool) -> None:
+    def check(
+        self, hosts: Sequence[str], origins: Sequence[str], *, has_effects: bool, forwarded_hosts: Sequence[str] = ()
+    ) -> None:
         """Check the values of a request's Host and Origin headers.
 
-        ``has_effects``: the request may change something, so that its origin matters. Raises SttError.
+        ``has_effects``: the request may change something, so that its origin matters. ``forwarded_hosts``: what trusted
+        proxies in front were asked for, the host of the client's own request first. Raises SttError.
         """
         if len(hosts) != 1:
             raise SttError("bad_message", f"a request must have exactly one Host header, not {len(hosts)}")
-        host = _host_and_port(hosts[0])
-        if not self.any_host and (host is None or not self._is_allowed(host[0])):
-            raise SttError("forbidden_host", f"host {quoted(hosts[0])} is not allowed; allow it with ALLOWED_HOSTS")
+        # All of them, since a client may have sent a forwarded one.
+        for name in (*hosts, *forwarded_hosts):
+            host = _host_and_port(name)
+            if not self.any_host and (host is None or not self._is_allowed(host[0])):
+                raise SttError("forbidden_host", f"host {quoted(name)} is not allowed; allow it with ALLOWED_HOSTS")
+        host = _host_and_port((*forwarded_hosts, *hosts)[0])
         if not has_effects or not origins or self.any_origin:
             return
         if len(origins) == 1 and (origins[0].lower() in self.origins or _is_same_origin(origins[0], host)):
@@ -52,7 +58,7 @@ class AccessRules:
     def _is_allowed(self, host: str) -> bool:
         if host in self.hosts or host.endswith(self.parents):
             return True
-        address = _ip_address(host)
+        address = ip_address(host)
         return address is not None and (self.ip_addresses or address.is_loopback)
 
 
@@ -64,7 +70,7 @@ def access_rules(listen_host: str, own_names: Iterable[str], allowed_hosts: str,
     """
     names = host_names(allowed_hosts)
     listening = _without_dot(listen_host.lower())
-    address = _ip_address(listening)
+    address = ip_address(listening)
     beyond_loopback = listening != "localhost" and not (address is not None and address.is_loopback)
     machine = [_without_dot(name.lower()) for name in own_names if name] if beyond_loopback else []
     origins = origin_names(allowed_origins)
@@ -82,7 +88,7 @@ def host_names(allowed_hosts: str) -> list[str]:
     """Parse the names of ALLOWED_HOSTS; return them in lower case. Raises ValueError."""
     names = [_without_dot(name.lower()) for name in _items(allowed_hosts)]
     for name in names:
-        if name != "*" and not _NAME.fullmatch(name.removeprefix("*.")) and _ip_address(name) is None:
+        if name != "*" and not _NAME.fullmatch(name.removeprefix("*.")) and ip_address(name.strip("[]")) is None:
             raise ValueError(f"{name!r} is no host; allowed are names without port (example.org), *.example.org and *")
     return [name.strip("[]") for name in names]
 
@@ -128,10 +134,3 @@ def _host_and_port(authority: str) -> tuple[str, int | None] | None:
 
 def _without_dot(name: str) -> str:
     return name.removesuffix(".")
-
-
-def _ip_address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(name.strip("[]"))
-    except ValueError:
-        return None

@@ -22,10 +22,10 @@ import { VIEWS } from "./views.js";
 const byId = (id) => document.getElementById(id);
 const main = byId("main");
 const transcript = new Transcript();
-const recording = new Recording(socketBase(location), transcript);
+const recording = new Recording(socketBase(location.href), transcript);
 const unsaved = new UnsavedTexts();
 const app = {
-  base: socketBase(location),
+  base: socketBase(location.href),
   server: new Server(),
   transcript,
   recording,

@@ -14,7 +14,7 @@
 
   const retry = async () => {
     try {
-      await fetch("/health", { cache: "no-store" });
+      await fetch("health", { cache: "no-store" });
       location.reload();
     } catch {
       setTimeout(retry, FIRST_RETRY_MS);

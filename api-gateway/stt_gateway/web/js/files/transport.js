@@ -1,6 +1,6 @@
 // File jobs over HTTP: upload with progress, job events, cancellation.
 
-const JOBS = "/v1/stt/jobs";
+const JOBS = "v1/stt/jobs"; // relative to the page, which a proxy may serve below a path
 
 export class RequestError extends Error {
   constructor(code, message) {

@@ -1,7 +1,7 @@
 // Stored transcripts over HTTP. All functions throw RequestError.
 import { request } from "../files/transport.js";
 
-export const TRANSCRIPTS = "/v1/stt/transcripts";
+export const TRANSCRIPTS = "v1/stt/transcripts";
 const addressOf = (id) => `${TRANSCRIPTS}/${encodeURIComponent(id)}`;
 
 /** A page of the list, {transcripts, next_cursor}; parameters without a value are left out. */

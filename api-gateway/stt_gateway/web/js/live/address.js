@@ -2,9 +2,10 @@
 
 export const STREAM_PATH = "/v1/stt/stream";
 
-/** `page`: an object like `location`. */
+/** Address of the server's WebSockets, without a slash at its end. `page`: the page's address, which may lie below a path
+ * that a proxy has added. */
 export function socketBase(page) {
-  return `${page.protocol === "https:" ? "wss:" : "ws:"}//${page.host}`;
+  return new URL(".", page).href.replace(/^http/, "ws").replace(/\/$/, "");
 }
 
 /** URL that opens or resumes the session with this token. `progress`: the events received so far. `startMs`: start of the

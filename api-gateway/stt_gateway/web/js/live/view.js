@@ -15,7 +15,7 @@ export function create(app) {
   const { recording, server } = app;
   // Assumed until the server has answered.
   let canKeep = true;
-  const canKeepKnown = server.has("/v1/stt/transcripts").then((is) => (canKeep = is));
+  const canKeepKnown = server.has("v1/stt/transcripts").then((is) => (canKeep = is));
 
   const start = () => {
     options.close();

@@ -28,7 +28,7 @@ export function railFoot(element, server, onLanguage) {
   element.replaceChildren(
     state,
     h("div", { class: "choices" }, languages, themeButton()),
-    h("a", { class: "api", href: "/docs" }, t("app.api")),
+    h("a", { class: "api", href: "docs" }, t("app.api")),
   );
   drawStatus();
   return drawStatus;

@@ -33,20 +33,20 @@ export class Server extends EventTarget {
     return this.languages.length === 0 || this.languages.includes(wanted) ? wanted : "auto";
   }
 
-  /** Whether there is a route with this prefix, such as "/v1/stt/transcripts". True if unknown. */
+  /** Whether there is a route with this prefix, such as "v1/stt/transcripts". True if unknown. */
   async has(prefix) {
-    this.#paths ??= fetch("/openapi.json")
+    this.#paths ??= fetch("openapi.json")
       .then((answer) => (answer.ok ? answer.json() : null))
       .catch(() => null);
     const description = await this.#paths;
     if (!description?.paths) this.#paths = null;
-    return !description?.paths || Object.keys(description.paths).some((path) => path.startsWith(prefix));
+    return !description?.paths || Object.keys(description.paths).some((path) => path.startsWith(`/${prefix}`));
   }
 
   async #check() {
     clearTimeout(this.#timer);
     try {
-      const answer = await fetch("/health", { signal: AbortSignal.timeout(5000), cache: "no-store" });
+      const answer = await fetch("health", { signal: AbortSignal.timeout(5000), cache: "no-store" });
       const { status, model, languages } = readHealth(await answer.json());
       // While no transcriber is there, the last answer is the best guess.
       if (model) Object.assign(this, { model, languages });
