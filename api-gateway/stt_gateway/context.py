@@ -7,6 +7,7 @@ from starlette.requests import HTTPConnection
 
 from stt_gateway.authorize import Authorize
 from stt_gateway.core.requests.retry_after import RetryAfter
+from stt_gateway.core.requests.subprotocols import offered_query
 from stt_gateway.live.admission import Admission
 from stt_gateway.live.connection_limit import ConnectionLimit
 from stt_gateway.live.detached import DetachedSessions
@@ -66,6 +67,15 @@ def context_of(connection: HTTPConnection) -> GatewayContext:
 
 
 def query_of(connection: HTTPConnection) -> list[tuple[str, str]]:
-    """Return the query of a request or handshake, without the parameters of the authorise check."""
-    hidden = context_of(connection).authorize.parameters
-    return [pair for pair in connection.query_params.multi_items() if pair[0] not in hidden]
+    """Return the query of a request or handshake, with the parameters that a subprotocol carries.
+
+    Those of the authorise check are left out, and those that are meant for a proxy in front. Raises SttError bad_config
+    for a subprotocol that cannot be read.
+    """
+    context = context_of(connection)
+    pairs = [*connection.query_params.multi_items(), *offered_query(connection.scope.get("subprotocols", ()))]
+    return [
+        (name, value)
+        for name, value in pairs
+        if name not in context.authorize.parameters and name not in context.settings.ignored_parameter_names
+    ]

@@ -1,5 +1,6 @@
 """Settings of the gateway."""
 
+import functools
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +39,11 @@ class GatewaySettings(CommonSettings):
     root_path: str = Field(
         "",
         description="Path below which a proxy serves the gateway, such as `/stt`, whether the proxy removes it or not.",
+    )
+    ignored_parameters: str = Field(
+        "access_token,api_key,apikey,key,token",
+        description="Query parameters that are ignored, since they are meant for a proxy in front; other unknown ones "
+        "are refused.",
     )
     spool_dir: Path = Field(
         default_factory=default_spool_dir, description="Folder of uploads, shared with the audio-processor."
@@ -110,6 +116,11 @@ class GatewaySettings(CommonSettings):
     health_stall_s: Annotated[float, Field(ge=0.5, le=600)] = Field(
         3.0, description="Report `stalled` when the event loop is blocked for this long."
     )
+
+    @functools.cached_property
+    def ignored_parameter_names(self) -> frozenset[str]:
+        """Names in IGNORED_PARAMETERS."""
+        return frozenset(name.strip() for name in self.ignored_parameters.split(",")) - {""}
 
     @field_validator("allowed_hosts")
     @classmethod

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 OPEN = """
-(address) => new Promise((resolve) => {
-  const socket = new WebSocket(address);
+([address, offers]) => new Promise((resolve) => {
+  const socket = new WebSocket(address, offers);
   socket.onopen = () => resolve("open");
   socket.onclose = ({ code }) => resolve(code);
 })
@@ -56,7 +56,7 @@ def test_a_page_of_another_origin_gets_no_websocket_and_no_job(pages: "Pages", s
     page.goto(foreign)
     sockets = suite.url.replace("http", "ws")
     for path in ("/v1/stt/stream", "/v1/stt/conversations/board"):
-        assert page.evaluate(OPEN, sockets + path) == 1006
+        assert page.evaluate(OPEN, [sockets + path, []]) == 1006
     # The request is sent; what comes of it the page cannot see.
     assert page.evaluate(POST, suite.url + "/v1/stt/jobs") == "opaque"
     kept = httpx2.get(suite.url + "/v1/stt/transcripts", params={"query": "planted"}, trust_env=False).json()
@@ -64,4 +64,13 @@ def test_a_page_of_another_origin_gets_no_websocket_and_no_job(pages: "Pages", s
     refusals = httpx2.get(suite.url + "/metrics", trust_env=False).text
     assert 'code="forbidden_origin"' in refusals
     page.goto(suite.url)
-    assert page.evaluate(OPEN, sockets + "/v1/stt/stream") == "open", "its own page may"
+    assert page.evaluate(OPEN, [sockets + "/v1/stt/stream", []]) == "open", "its own page may"
+
+
+@pytest.mark.parametrize(
+    "offers", [["bearer", "abc"], ["realtime", "openai-insecure-api-key.sk-a1b2"], ["stt", "query."]]
+)
+def test_a_page_that_offers_a_credential_to_a_proxy_connects(pages: "Pages", suite: Suite, offers: list[str]) -> None:
+    page = pages.open()
+    for path in ("/v1/stt/stream?language=en&token=abc", "/v1/stt/conversations/board?apikey=abc"):
+        assert page.evaluate(OPEN, [suite.url.replace("http", "ws") + path, offers]) == "open"

@@ -7,6 +7,7 @@ import structlog
 from starlette.websockets import WebSocket
 
 from stt_gateway.context import GatewayContext, context_of
+from stt_gateway.core.requests.subprotocols import answered
 from stt_gateway.live.client_socket import CLOSE_SLOW_READER, ClientGone, ClientSocket, SlowReader
 from stt_shared.contracts.errors import SttError
 from stt_shared.process.metrics import ERRORS_TOTAL
@@ -38,7 +39,7 @@ async def serve(websocket: WebSocket, handler: Handler) -> None:
     context = context_of(websocket)
     client = ClientSocket(websocket, context.settings.send_timeout_s)
     # Accept before any check: a browser cannot read why a handshake was refused.
-    await websocket.accept()
+    await websocket.accept(subprotocol=answered(websocket.scope.get("subprotocols", ())))
     try:
         await context.authorize(websocket)
         with context.connection_limit.counted(client.address):

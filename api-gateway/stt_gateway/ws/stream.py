@@ -51,7 +51,7 @@ class StreamConnection:
 
     def __init__(self, websocket: WebSocket, dialect: Dialect) -> None:
         self._context = context_of(websocket)
-        self._query = query_of(websocket)
+        self._websocket = websocket
         self._dialect = dialect
         self._is_named_by_client = False
         self._last_event = 0
@@ -83,7 +83,7 @@ class StreamConnection:
     async def _serve(self, client: ClientSocket) -> int:
         settings = self._context.settings
         defaults = Defaults(settings.sample_rate, settings.channels, settings.vad_silence_threshold_ms)
-        request = self._dialect.parse_query(self._query, defaults)
+        request = self._dialect.parse_query(query_of(self._websocket), defaults)
         messages = MessageReader(client, self._dialect, request, settings.max_message_bytes)
         first = await self._choose_session(request, messages)
         while True:

@@ -47,14 +47,14 @@ class Viewer:
 
     def __init__(self, websocket: WebSocket, conversation_id: str) -> None:
         self._context = context_of(websocket)
-        self._query = query_of(websocket)
+        self._websocket = websocket
         self._conversation_id = conversation_id
         self._epoch = ""  # of the conversation; '' until its first utterance
         self._waiting: asyncio.Queue[bytes] = asyncio.Queue(MAX_WAITING)
 
     async def run(self, client: ClientSocket) -> int:
         """Serve the viewer until it leaves. Raises ClientGone, SlowReader, SttError and Redis errors."""
-        request = viewer_request(self._conversation_id, self._query)
+        request = viewer_request(self._conversation_id, query_of(self._websocket))
         parts = [self._read_utterances(request), self._send(client), read_until_gone(client)]
         if request.unsettled:
             parts.append(self._read_live_utterances())

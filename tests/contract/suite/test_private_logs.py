@@ -1,6 +1,7 @@
 """No log holds what people say, send or search, at any level."""
 
 import asyncio
+import base64
 import contextlib
 import json
 import socket
@@ -39,7 +40,7 @@ async def test_no_log_holds_what_people_sent(redis_url: str, tmp_path: Path) -> 
         # Nothing of it waits for anybody.
         assert not list((tmp_path / "spool").glob("*.part"))
         logs = suite.logs()
-    found = [text for text in ("SECRET", token, *words_of(SPOKEN)) if text in logs]
+    found = [text for text in ("SECRET", token, "U0VDUkVU", *words_of(SPOKEN)) if text in logs]
     assert found == [], [entry for entry in logs.splitlines() if any(text in entry for text in found)][:5]
     entries = [json.loads(entry) for entry in logs.splitlines()]
     assert len([entry for entry in entries if entry["event"] == "upload aborted"]) == 1
@@ -59,6 +60,15 @@ async def talk(suite: Suite) -> str:
         await client.hear("done", 30)
         assert client.of("final")
     async with line(f"{suite.replicas[0].url}?prompt=SECRETBAD&nonsense=SECRETNONSENSE") as client:
+        await client.hear("error")
+    carried = base64.urlsafe_b64encode(b"prompt=SECRETCARRIED").decode().rstrip("=")
+    offers = ["bearer", "SECRETKEY", f"query.{carried}"]
+    async with line(f"{suite.replicas[0].url}?token=SECRETTOKEN&apikey=SECRETAPIKEY", subprotocols=offers) as client:
+        await client.hear("ready")
+    async with line(suite.replicas[0].url, subprotocols=["stt", "query.SECRET!"]) as client:
+        await client.hear("error")
+    resume = "session_id=s1&resume_token=SECRETRESUME&last_event=1"
+    async with line(f"{suite.replicas[0].url}?{resume}", additional_headers={"Cookie": "SECRETCOOKIE"}) as client:
         await client.hear("error")
     return str(token)
 
