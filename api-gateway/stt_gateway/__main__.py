@@ -76,7 +76,9 @@ def listening_socket(settings: GatewaySettings) -> socket.socket:
         listener = socket.socket(fileno=settings.listen_fd)
     else:
         family, *_, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
-        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
+        # :: is for all addresses, those of IPv4 included.
+        both = family == socket.AF_INET6 and address[0] == "::" and socket.has_dualstack_ipv6()
+        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=both)
     drop_dead_peers(listener)
     return listener
 
@@ -126,7 +128,8 @@ def main() -> None:
     def describe(error: Exception) -> str:
         if isinstance(error, UNREACHABLE):
             return f"Redis at REDIS_URL cannot be used: {error}"
-        return f"cannot serve on {settings.host}:{settings.port} with spool folder {settings.spool_dir}: {error}"
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        return f"cannot serve on {host}:{settings.port} with spool folder {settings.spool_dir}: {error}"
 
     run_process(run(settings), fatal=(OSError,), describe=describe)
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from stt_gateway.context import context_of, query_of
 from stt_gateway.core.requests.parameters import MAX_NUMBER, Parameters, number
+from stt_gateway.core.requests.viewer_request import check_conversation_id
 from stt_gateway.http.responses import json_response
 from stt_gateway.store.interface import MAX_UTTERANCES, NumberedUtterance
 from stt_gateway.store.names import session_id_of
@@ -25,6 +26,7 @@ async def read_conversation(request: Request, conversation_id: str) -> Response:
     ``after`` and ``limit`` select the page; ``next`` of a response is ``after`` of the next request, null on the last
     page.
     """
+    check_conversation_id(conversation_id)
     given = PAGE_PARAMETERS.parse(query_of(request))
     after, limit = given[AFTER], given[LIMIT]
     found = await context_of(request).store.conversation(conversation_id, after=after, limit=limit)

@@ -44,6 +44,7 @@ BAD = [
     *(("language", value, LANGUAGE) for value in ("xx", "klingon", "e n", "-", "_", "İ")),
     ("prompt", "p" * (MAX_PROMPT_CHARS + 1), "at most 1000 characters long (it has 1001)"),
     ("conversation_id", "c" * (MAX_LABEL_CHARS + 1), "at most 128 characters long (it has 129)"),
+    *(("conversation_id", value, "without control characters") for value in ("a\0", "a\nb", "\x7f", "\x85")),
     ("speaker", "s" * (MAX_LABEL_CHARS + 1), "at most 128 characters long (it has 129)"),
 ]
 

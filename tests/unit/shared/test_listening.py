@@ -36,6 +36,16 @@ def test_connections_to_peers_that_are_gone_end(kind: str) -> None:
         assert accepted_timeout_ms(listener) == UNREAD_TIMEOUT_MS
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this system has no sockets for IPv4 and IPv6 together")
+@pytest.mark.parametrize("kind", ["launcher", "gateway"])
+def test_all_addresses_are_those_of_ipv4_too(kind: str) -> None:
+    listener = open_listener("::", 0) if kind == "launcher" else listening_socket(GatewaySettings(host="::", port=0))
+    with listener:
+        for host in ("127.0.0.1", "::1"):
+            with socket.create_connection((host, listener.getsockname()[1])), listener.accept()[0] as accepted:
+                assert accepted.getpeername()[0].endswith(host)
+
+
 def test_the_soft_limit_of_open_files_is_raised() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     script = (

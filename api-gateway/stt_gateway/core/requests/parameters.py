@@ -5,6 +5,7 @@ the value found and what is allowed.
 """
 
 import enum
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -155,6 +156,23 @@ def text(name: str, max_chars: int, description: str) -> Parameter[str | None]:
         return value
 
     return Parameter(name, None, parse, {"type": "string", "maxLength": max_chars}, description)
+
+
+def label(name: str, description: str) -> Parameter[str | None]:
+    """Declare an id that clients choose freely, of at most MAX_LABEL_CHARS characters."""
+
+    def parse(value: str) -> str | None:
+        check_id(value)
+        return value
+
+    return Parameter(name, None, parse, {"type": "string", "maxLength": MAX_LABEL_CHARS}, description)
+
+
+def check_id(value: str) -> None:
+    """Raise NotAllowed for an id that is too long or has control characters, which stores and logs change or drop."""
+    check_length(value, MAX_LABEL_CHARS)
+    if any(unicodedata.category(char) == "Cc" for char in value):
+        raise NotAllowed("without control characters")
 
 
 def check_length(value: str, max_chars: int) -> None:

@@ -15,6 +15,7 @@ from stt_gateway.core.requests.parameters import (
     Parameters,
     choice,
     flag,
+    label,
     number,
     text,
 )
@@ -36,7 +37,7 @@ ENCODING = choice("encoding", Encoding, Encoding.PCM_S16LE, "Bare samples, littl
 CHANNELS = number("channels", 1, 8, 1, "Channels of bare samples, interleaved; they are mixed to one.")
 INTERIM_RESULTS = flag("interim_results", True, "Whether to send `partial` events.")
 ENDPOINTING_MS = number("endpointing_ms", 100, 5000, 500, "Silence that ends an utterance.")
-CONVERSATION_ID = text("conversation_id", MAX_LABEL_CHARS, "Conversation that the session belongs to.")
+CONVERSATION_ID = label("conversation_id", "Conversation that the session belongs to.")
 SPEAKER = text("speaker", MAX_LABEL_CHARS, "Name of the speaker, shown to viewers.")
 STORE = flag("store", False, "Whether to keep the transcript.")
 # Checked where a session is named: the rule is that of the keys in Redis.

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stt_gateway.core.requests.parameters import (
-    MAX_LABEL_CHARS,
     NotAllowed,
     Parameter,
     Parameters,
+    check_id,
     flag,
     number,
+    quoted,
 )
 from stt_shared.contracts.errors import SttError
 
@@ -37,6 +38,18 @@ UNSETTLED = flag("unsettled", False, "Whether to send text that is not settled y
 VIEWER_PARAMETERS = Parameters(SINCE_MS, AFTER, UNSETTLED)
 
 
+def check_conversation_id(conversation_id: str) -> None:
+    """Raise SttError bad_config for an id that no conversation can have."""
+    try:
+        if not conversation_id:
+            raise NotAllowed("at least one character long")
+        check_id(conversation_id)
+    except NotAllowed as error:
+        raise SttError(
+            "bad_config", f"conversation {quoted(conversation_id)} is not allowed; its id must be {error}"
+        ) from None
+
+
 @dataclass(frozen=True)
 class ViewerRequest:
     """Validated query of a viewer. ``after`` None: start ``since_ms`` ago."""
@@ -48,7 +61,6 @@ class ViewerRequest:
 
 def viewer_request(conversation_id: str, pairs: Iterable[tuple[str, str]]) -> ViewerRequest:
     """Parse a viewer's query, and check the id. Raises SttError bad_config."""
-    if not 1 <= len(conversation_id) <= MAX_LABEL_CHARS:
-        raise SttError("bad_config", f"a conversation's id has 1 to {MAX_LABEL_CHARS} characters")
+    check_conversation_id(conversation_id)
     given = VIEWER_PARAMETERS.parse(pairs)
     return ViewerRequest(given[SINCE_MS], given[AFTER], given[UNSETTLED])
