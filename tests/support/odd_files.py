@@ -119,6 +119,12 @@ def _large(magic: bytes) -> Callable[[Samples], bytes]:
     return make
 
 
+def _sphere(samples: Samples) -> bytes:
+    fields = f"channel_count -i 1\nsample_count -i {len(samples)}\nsample_rate -i 16000\nsample_n_bytes -i 2\n"
+    fields += "sample_byte_format -s2 01\nsample_sig_bits -i 16\nsample_coding -s3 pcm\nend_head\n"
+    return f"NIST_1A\n   1024\n{fields}".ljust(1024, "\n").encode() + _pcm(samples)
+
+
 def _cut(at: int, make: Callable[[Samples], bytes]) -> Callable[[Samples], bytes]:
     """The file without its first bytes, as a radio stream that somebody tunes in to."""
     return lambda samples: make(samples)[at:]
@@ -136,6 +142,7 @@ _CONTAINERS = (
     OddFile("phone, M4A with ALAC", _in("ipod", "alac")),
     OddFile("phone, CAF with ADPCM", _in("caf", "adpcm_ima_qt", 22050)),
     OddFile("camera, MTS with AC-3", _in("mpegts", "ac3", mpegts_m2ts_mode="1"), transcribed=True),
+    OddFile("camera, MXF", _in("mxf_opatom", "pcm_s16le")),
     OddFile("camera, MOV with PCM", _in("mov", "pcm_s16be")),
     OddFile("camera, AVI with PCM", _in("avi", "pcm_s16le")),
     OddFile("camera, AVI with ADPCM", _in("avi", "adpcm_ima_wav", 22050)),
@@ -167,6 +174,7 @@ _CONTAINERS = (
     OddFile("call, AU with mu-law", _in("au", "pcm_mulaw", 8000)),
     OddFile("recorder, WAV with Yamaha ADPCM", _in("wav", "adpcm_yamaha", 16000)),
     OddFile("recorder, WAV with IMA ADPCM", _in("wav", "adpcm_ima_wav", 16000)),
+    OddFile("recorder, SPHERE", _sphere),
     OddFile("recorder, VOC", _in("voc", "pcm_u8", 16000)),
     OddFile("recorder, WavPack", _in("wv", "wavpack"), transcribed=True),
     OddFile("recorder, TTA", _in("tta", "tta")),
