@@ -24,6 +24,20 @@ def end_of(media: Media, file: BinaryIO, start: int, size: int) -> int:
     return next_signature(media, file, start + 1, size)
 
 
+def header_of(media: Media, file: BinaryIO, start: int, size: int) -> bytes:
+    """Return the description of the tracks, which says whether they are encrypted: 1 MiB at most."""
+    at = start
+    if media is Media.MOV:
+        for _ in range(_MAX_ELEMENTS):
+            kind, length = _box(file, at, size)
+            if not length or kind == b"moov":
+                break
+            at += length
+    elif media is not Media.ASF:
+        return b""
+    return _read(file, at, _READ_BYTES if media is Media.MOV else 1 << 16)
+
+
 def next_signature(media: Media, file: BinaryIO, start: int, size: int) -> int:
     """Return the offset of the next file header of ``media`` from ``start`` on; ``size`` when there is none."""
     pattern = later_signature(media)
@@ -45,23 +59,25 @@ def _mov_end(file: BinaryIO, start: int, size: int) -> int:
     """Return where the boxes end, or another file's begin with ``ftyp``."""
     at, has_index, has_samples = start, False, False
     for _ in range(_MAX_ELEMENTS):
-        head = _read(file, at, 16)
-        kind = head[4:8]
-        if len(head) < 8 or not (kind.isalnum() or kind.strip(b" \xa9").isalnum()):
-            return at
-        if kind == b"ftyp" and has_index and has_samples:
+        kind, length = _box(file, at, size)
+        if not length or (kind == b"ftyp" and has_index and has_samples):
             return at
         has_index |= kind in (b"moov", b"moof")
         has_samples |= kind == b"mdat"
-        length = int.from_bytes(head[:4], "big")
-        if length == 1:
-            length = int.from_bytes(head[8:16], "big")
-        if length < 8:  # 0: to the end of the file
-            return size
         at += length
-        if at >= size:
-            return size
     return size
+
+
+def _box(file: BinaryIO, at: int, size: int) -> tuple[bytes, int]:
+    """Return kind and length of the box at ``at``; length 0 when none begins there."""
+    head = _read(file, at, 16)
+    kind = head[4:8]
+    if len(head) < 8 or not kind.strip(b" \xa9").isalnum():
+        return b"", 0
+    length = int.from_bytes(head[:4], "big")
+    if length == 1:
+        length = int.from_bytes(head[8:16], "big")
+    return kind, length if length >= 8 else size - at  # 0: to the end of the file
 
 
 def _ogg_end(file: BinaryIO, start: int, size: int) -> int:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from stt_audio.codecs.extents import end_of
+from stt_audio.codecs.extents import end_of, header_of
 from stt_audio.codecs.formats import FILE_NAMES, Media
-from stt_audio.codecs.refused import refusal
+from stt_audio.codecs.refused import named_refusal, protection_name, refusal
 from stt_audio.codecs.sniff import MAX_JUNK_BYTES, Found, find_media, tag_bytes
 from stt_audio.codecs.splice import Piece, SplicedFile
 from stt_audio.codecs.wav_file import read_wav_file
@@ -37,7 +37,8 @@ class Part:
 def find_parts(file: BinaryIO) -> list[Part]:
     """Return the recordings in ``file``: of more than ``MAX_PARTS``, one more than that.
 
-    Raises SttError: bad_audio when the file is empty, unsupported_media when it begins with none.
+    Raises SttError: bad_audio when the file is empty or its WAV header broken, unsupported_media when it begins with no
+    recording, or a copy-protected one.
     """
     size = file.seek(0, 2)
     if size == 0:
@@ -46,12 +47,21 @@ def find_parts(file: BinaryIO) -> list[Part]:
     found, head = _find(file, start)
     if found.media is None:
         raise SttError("unsupported_media", refusal(head, FILE_NAMES))
-    return list(_parts(file, found.media, start + found.offset, size))
+    start += found.offset
+    if name := protection_name(found.media, header_of(found.media, file, start, size)):
+        raise SttError("unsupported_media", named_refusal(name, FILE_NAMES))
+    return list(_parts(file, found.media, start, size))
 
 
 def _parts(file: BinaryIO, media: Media, start: int, size: int) -> Iterator[Part]:
-    for _ in range(MAX_PARTS + 1):
-        wav = read_wav_file(file, start, size) if media is Media.WAV else None
+    for number in range(MAX_PARTS + 1):
+        wav = None
+        if media is Media.WAV:
+            try:
+                wav = read_wav_file(file, start, size)
+            except SttError:  # of a later recording, FFmpeg may read what it can
+                if number == 0:
+                    raise
         end = end_of(media, file, start, size) if wav is None else wav.end
         following = _following(file, end, size)
         if wav is not None:

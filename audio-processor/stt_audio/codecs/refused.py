@@ -2,6 +2,8 @@
 
 import re
 
+from stt_audio.codecs.formats import Media
+
 _NAMES = (
     (rb"\s*#EXTM3U", "a playlist (M3U, HLS), which names other files; send the recording itself"),
     (rb"\s*\[playlist\]", "a playlist (PLS), which names other files; send the recording itself"),
@@ -48,6 +50,22 @@ _NAMES = (
     (rb"\x7fELF|MZ.\x00", "a program"),
     (rb"SQLite format 3", "a database"),
 )
+_PROTECTION = {
+    Media.MOV: (
+        (re.compile(rb"(?s)drms.*?sinf|sinf.*?drms"), "a purchase from iTunes, which is copy-protected (FairPlay)"),
+        (re.compile(rb"(?s)enca.*?sinf|sinf.*?enca"), "an encrypted stream (DRM)"),
+    ),
+    Media.ASF: (
+        (
+            re.compile(
+                rb"\xfb\xb3\x11\x22\x23\xbd\xd2\x11\xb4\xb7\x00\xa0\xc9\x55\xfc\x6e"
+                rb"|\x14\xe6\x8a\x29\x22\x26\x17\x4c\xb9\x35\xda\xe0\x7e\xe9\x28\x9c"
+            ),
+            "a Windows Media file that is copy-protected (WMDRM)",
+        ),
+    ),
+}
+"""What the header of a container holds if its audio is encrypted."""
 _PATTERNS = tuple((re.compile(pattern), name) for pattern, name in _NAMES)
 _TEXT_BYTES = 64
 
@@ -57,11 +75,21 @@ def refused_name(head: bytes) -> str | None:
     return next((name for pattern, name in _PATTERNS if pattern.match(head)), None)
 
 
+def protection_name(media: Media, header: bytes) -> str | None:
+    """Return how a recording of ``media`` is protected according to its ``header``; None when it is not."""
+    return next((name for pattern, name in _PROTECTION.get(media, ()) if pattern.search(header)), None)
+
+
 def refusal(head: bytes, allowed: str) -> str:
     """Return the message for a stream that begins with ``head`` and is not decoded: what it is, what is allowed."""
     name = refused_name(head) or ("text" if _is_text(head[:_TEXT_BYTES]) else None)
     if name is None:
         return f"the data begins like none of: {allowed}"
+    return named_refusal(name, allowed)
+
+
+def named_refusal(name: str, allowed: str) -> str:
+    """Return the message for ``name``, a noun phrase, which is not decoded."""
     return f"this looks like {name}; allowed are: {allowed}"
 
 

@@ -150,14 +150,16 @@ def parse_wav_header(head: bytes) -> WavHeader | None:
 
 
 def parse_format(body: bytes, *, big_endian: bool = False) -> WavFormat:
-    """Read the content of a ``fmt `` chunk. Raises SttError when it is too short or names no channels."""
+    """Read the content of a ``fmt `` chunk. Raises SttError when it is too short or states no channels."""
     order = ">" if big_endian else "<"
     if len(body) < 16:
         raise SttError("bad_audio", "the 'fmt ' chunk of the WAV stream is too short")
     tag, channels, sample_rate, _, block_bytes, bits = struct.unpack_from(order + "HHIIHH", body)
     if tag == _EXTENSIBLE and len(body) >= 26:
         (tag,) = struct.unpack_from(order + "H", body, 24)
-    width = _sample_bytes(tag, bits, block_bytes / channels if channels else 0)
+    if channels == 0:
+        raise SttError("bad_audio", "the 'fmt ' chunk of the WAV stream states 0 channels; allowed are 1 to 8")
+    width = _sample_bytes(tag, bits, block_bytes / channels)
     return WavFormat(_FORMATS.get((tag, width)), sample_rate, channels, body, big_endian)
 
 

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from support.encoders import encoded
 
+from stt_audio.codecs import parts
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.parts import find_parts
+from stt_audio.files import decoder
 from stt_audio.files.decoder import FileDecoder
 
 pytestmark = pytest.mark.unit
@@ -40,12 +42,21 @@ def test_each_recording_is_a_part(data: bytes, media: list[Media]) -> None:
 
 
 def read_all(path: Path) -> tuple[int, list[str]]:
-    with FileDecoder(path, 10**9) as decoder:
-        n_samples = sum(len(frame) // 2 for frame in iter(decoder.read, b""))
-        return n_samples, [warning.code for warning in decoder.found.warnings]
+    with FileDecoder(path, 10**9) as file:
+        n_samples = sum(len(frame) // 2 for frame in iter(file.read, b""))
+        return n_samples, [warning.code for warning in file.found.warnings]
 
 
 def test_a_damaged_part_does_not_silence_those_after_it(tmp_path: Path) -> None:
-    broken = MP4[:40] + bytes(len(MP4) - 40)
+    broken = WAV[:16] + b"\4\0\0\0" + WAV[20:]
     (tmp_path / "upload").write_bytes(WAV + broken + WAV)
-    assert read_all(tmp_path / "upload")[0] == 32000
+    n_samples, warnings = read_all(tmp_path / "upload")
+    assert n_samples == pytest.approx(32000, abs=800)
+    assert warnings == ["damaged"]
+
+
+def test_recordings_beyond_the_limit_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (parts, decoder):
+        monkeypatch.setattr(module, "MAX_PARTS", 2)
+    (tmp_path / "upload").write_bytes(WAV + WAV + WAV)
+    assert read_all(tmp_path / "upload") == (32000, ["damaged"])

@@ -3,7 +3,9 @@
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
+from support.encoders import encoded
 
 from stt_audio.codecs.parts import find_parts
 from stt_audio.codecs.refused import refusal
@@ -39,6 +41,28 @@ def test_a_refusal_names_what_was_found_and_what_is_allowed(name: str) -> None:
     assert refused.value.code == "unsupported_media"
     assert name in refused.value.message
     assert "MPEG-TS" in refused.value.message
+
+
+def encrypted_mp4(moov_first: bool) -> bytes:
+    """The boxes of an MP4 whose audio is encrypted, with its index before or after its samples."""
+    index = b"stsd\0\0\0\0\0\0\0\1\0\0\1\0enca....sinf....frmamp4a".ljust(400, b"\0")
+    boxes = [(400 + 8).to_bytes(4, "big") + b"moov" + index, (3000 + 8).to_bytes(4, "big") + b"mdat" + bytes(3000)]
+    return b"\0\0\0\x10ftypisom\0\0\2\0" + b"".join(boxes if moov_first else boxes[::-1])
+
+
+@pytest.mark.parametrize("moov_first", [True, False])
+def test_an_encrypted_mp4_is_refused_as_such(moov_first: bool) -> None:
+    with pytest.raises(SttError, match="an encrypted stream") as refused:
+        find_parts(io.BytesIO(encrypted_mp4(moov_first)))
+    assert refused.value.code == "unsupported_media"
+
+
+def test_protected_windows_media_is_refused_as_such() -> None:
+    wma = encoded(np.zeros(8000, np.float32), "asf", "wmav2", 44100, bit_rate=64000)
+    assert find_parts(io.BytesIO(wma))
+    encryption = bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e")
+    with pytest.raises(SttError, match="WMDRM"):
+        find_parts(io.BytesIO(wma[:30] + encryption + wma[30:]))
 
 
 def test_what_has_no_name_is_still_told_what_is_allowed() -> None:

@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from stt_audio.codecs.pcm import SampleFormat
-from stt_audio.codecs.wav import MAX_HEADER_BYTES, parse_wav_header
+from stt_audio.codecs.wav import MAX_HEADER_BYTES, next_chunk, parse_format, parse_wav_header
 from stt_shared.contracts.errors import SttError
 
 pytestmark = pytest.mark.unit
@@ -72,6 +72,7 @@ def test_a_wav_header_may_come_in_pieces() -> None:
     [
         b"RIFF\x00\x00\x00\x00AVI " + bytes(40),
         wav(chunk(b"data", b"", 0)),
+        wav(fmt(1, 16, channels=0)),
         wav(chunk(b"fmt ", b"short"), chunk(b"data", b"abcd")),
         wav(chunk(b"JUNK", b"", MAX_HEADER_BYTES)),
     ],
@@ -80,3 +81,51 @@ def test_broken_wav_headers_are_refused(stream: bytes) -> None:
     with pytest.raises(SttError) as refused:
         parse_wav_header(stream)
     assert refused.value.code == "bad_audio"
+
+
+@pytest.mark.parametrize(
+    ("bits", "block_bytes", "sample_format"),
+    [
+        (12, 2, SampleFormat.S16LE),
+        (20, 3, SampleFormat.S24LE),
+        (24, 4, SampleFormat.S32LE),
+        (16, 4, SampleFormat.S16LE),
+        (16, 0, SampleFormat.S16LE),
+        (8, 2, SampleFormat.U8),
+        (32, 2, SampleFormat.S32LE),
+    ],
+)
+def test_the_size_of_a_sample_is_the_one_that_makes_sense(
+    bits: int, block_bytes: int, sample_format: SampleFormat
+) -> None:
+    body = struct.pack("<HHIIHH", 1, 1, 16000, 16000 * block_bytes, block_bytes, bits)
+    assert parse_format(body).sample_format is sample_format
+
+
+def test_the_format_may_follow_the_samples() -> None:
+    stream = wav(chunk(b"data", b"abcd"), fmt(1, 16))
+    header = parse_wav_header(stream)
+    assert header is not None
+    assert (header.data_offset, header.data_bytes, header.channels) == (20, 4, 2)
+
+
+def test_rf64_states_its_size_elsewhere() -> None:
+    ds64 = chunk(b"ds64", struct.pack("<QQQI", 0, 5_000_000_000, 0, 0))
+    header = parse_wav_header(b"RF64" + wav(ds64, fmt(1, 16), chunk(b"data", b"", 0xFFFFFFFF))[4:])
+    assert header is not None
+    assert header.data_bytes == 5_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("following", "size", "padding"),
+    [
+        (b"LIST\4\0\0\0I", 4, 0),
+        (b"\0LIST\4\0\0\0", 5, 1),
+        (b"LIST\4\0\0\0I", 5, 0),
+        (b"\x12\x00\xf3\xff\x08\x00\x11\x00\x01", 4, None),
+        (b"LIST\xff\xff\xff\x7fI", 4, None),
+        (b"", 4, None),
+    ],
+)
+def test_samples_are_told_from_chunks(following: bytes, size: int, padding: int | None) -> None:
+    assert next_chunk(following, size, big_endian=False) == padding
