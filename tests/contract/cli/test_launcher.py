@@ -78,7 +78,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Suite]]:
 
     def start(*arguments: str, gateway: str = GATEWAY, audio: str = IDLE, transcriber: str = IDLE, **env: str) -> Suite:
         for package, code in {"stt_gateway": gateway, "stt_audio": audio}.items():
-            (tmp_path / "stubs" / package).mkdir(parents=True)
+            (tmp_path / "stubs" / package).mkdir(parents=True, exist_ok=True)
             (tmp_path / "stubs" / package / "__main__.py").write_text(code)
             (tmp_path / "stubs" / package / "__init__.py").write_text("")
         # The launcher itself imports the model store from the real package, so only __main__ is replaced.
@@ -88,9 +88,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Suite]]:
             f"    exec({transcriber!r})\n"
             "    os._exit(0)\n"
         )
-        (tmp_path / "model").mkdir()
+        (tmp_path / "model").mkdir(exist_ok=True)
         (tmp_path / "model" / "model.bin").write_bytes(b"not read here")
-        (tmp_path / "tmp").mkdir()
+        (tmp_path / "tmp").mkdir(exist_ok=True)
         clean = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         process = subprocess.Popen(
             [sys.executable, "-c", "from stt_cli.main import app; app()", "up", "--port", "0", *arguments],
@@ -199,6 +199,24 @@ def test_a_killed_service_comes_back(start: Callable[..., Suite]) -> None:
     suite.process.terminate()
     assert "gateway 1 ended (signal SIGKILL); starting it again in 0.2 s\n" in suite.end()
     suite.assert_nothing_is_left()
+
+
+def test_what_a_killed_launcher_left_is_removed_at_the_next_start(start: Callable[..., Suite], tmp_path: Path) -> None:
+    suite = start()
+    suite.wait_until_ready()
+    assert suite.health()["env"]["TMPDIR"].startswith(str(suite.tmp))  # type: ignore[index]
+    (spool,) = suite.tmp.glob("stt-*/spool")
+    (spool / "upload").write_bytes(b"private audio")
+    suite.process.kill()
+    suite.end()
+    left = {path for path in suite.tmp.iterdir() if path.name.startswith("stt-")}
+    assert len(left) == 2  # the launcher's and the server's
+    again = start()
+    again.wait_until_ready()
+    assert not any(path.exists() for path in left)
+    again.process.terminate()
+    again.end()
+    again.assert_nothing_is_left()
 
 
 def test_a_service_that_cannot_start_ends_everything_with_its_reason(start: Callable[..., Suite]) -> None:

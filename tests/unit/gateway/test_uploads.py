@@ -1,6 +1,7 @@
 """Multipart bodies in pieces of every size, with names of every kind; and what a broken one leaves behind: nothing."""
 
 import asyncio
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -156,6 +157,11 @@ BROKEN = {
     "twenty headers": part('name="file"', AUDIO, "X-A: 1\r\n" * 20) + END,
     "a good file before the break": file_part(AUDIO) + b"--xYz\r\n\x00: \r\n\r\n" + END,
 }
+
+
+async def test_an_upload_is_for_its_user_only(tmp_path: Path) -> None:
+    (upload,) = (await received(tmp_path, file_part(AUDIO) + END)).files
+    assert stat.S_IMODE((tmp_path / upload.spool_name).stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("name", BROKEN)
