@@ -51,16 +51,18 @@ class AudioInput(abc.ABC):
         resampler = resampler or MonoResampler()
         left = max_samples
         with _as_stt_error(self._media):
-            for frame in self._frames():
-                _check_frame(frame)
-                pcm = resampler.feed(frame)
-                left -= len(pcm) // 2
-                if left < 0:
-                    raise SttError(
-                        "too_large", f"the audio is longer than the {max_samples // AUDIO_RATE_HZ} s that are allowed"
-                    )
-                if pcm:
-                    yield pcm
+            try:
+                for frame in self._frames():
+                    _check_frame(frame)
+                    pcm = resampler.feed(frame)
+                    left -= len(pcm) // 2
+                    if left < 0:
+                        raise SttError("too_large", _too_long(max_samples))
+                    if pcm:
+                        yield pcm
+            except av.error.FFmpegError:
+                yield resampler.flush()  # what could be decoded is not lost with the rest
+                raise
             if tail := resampler.flush():
                 yield tail
 
@@ -170,6 +172,10 @@ def open_container(source: StreamSource, media: Media) -> Iterator[ContainerInpu
     source.opened()
     with container:
         yield ContainerInput(container, media)
+
+
+def _too_long(max_samples: int) -> str:
+    return f"the audio is longer than the {max_samples // AUDIO_RATE_HZ} s that are allowed"
 
 
 def _check_frame(frame: av.AudioFrame) -> None:

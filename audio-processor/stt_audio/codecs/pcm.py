@@ -1,6 +1,7 @@
 """Conversion of bare samples of any supported rate and format to 16 kHz mono s16le."""
 
 import enum
+from collections.abc import Sequence
 
 import av
 import numpy as np
@@ -14,6 +15,7 @@ MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 4000, 384_000
 MAX_CHANNELS = 8
 
 Int16s = npt.NDArray[np.int16]
+Floats = npt.NDArray[np.float32]
 
 
 class SampleFormat(enum.StrEnum):
@@ -44,6 +46,8 @@ _BYTES = {
     SampleFormat.MULAW: 1,
     SampleFormat.ALAW: 1,
 }
+_WIDE = frozenset({SampleFormat.S24LE, SampleFormat.S32LE, SampleFormat.F32LE, SampleFormat.F64LE})
+"""Formats that do not fit into 16 bits."""
 
 
 class PcmDecoder:
@@ -85,6 +89,11 @@ class PcmDecoder:
         is_s16le = self._format is SampleFormat.S16LE and not self._is_reversed
         return is_s16le and self._channels == 1 and self._sample_rate == AUDIO_RATE_HZ
 
+    @property
+    def _passes_on(self) -> bool:
+        """True when only the format of the samples changes, one by one."""
+        return self._sample_rate == AUDIO_RATE_HZ and self._channels == 1 and self._format not in _WIDE
+
     def feed(self, data: bytes) -> bytes:
         """Return 16 kHz mono s16le of all whole samples so far; keep the rest for the next piece."""
         if self._rest:
@@ -93,16 +102,18 @@ class PcmDecoder:
         self._rest = data[whole:]
         if whole < len(data):
             data = data[:whole]
-        if not data or (self._held and self._sample_rate == AUDIO_RATE_HZ):
+        if not data or (self._held and self._passes_on):
             return b""
         if self.is_identity:
             return data
         if self._is_reversed:
             data = np.frombuffer(data, np.uint8).reshape(-1, self._format.bytes_per_sample)[:, ::-1].tobytes()
-        mono = to_mono_int16(data, self._format, self._channels)
-        if self._sample_rate == AUDIO_RATE_HZ:
-            return mono.tobytes()
-        frame = av.AudioFrame.from_ndarray(mono.reshape(1, -1), format="s16", layout="mono")
+        samples = to_samples(data, self._format)
+        if self._passes_on:
+            return samples.tobytes()
+        kind = "s16" if samples.dtype == np.int16 else "flt"
+        layout = "mono" if self._channels == 1 else f"{self._channels} channels"
+        frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format=kind, layout=layout)
         frame.sample_rate = self._sample_rate
         return self._resampler.feed(frame)
 
@@ -121,33 +132,22 @@ class PcmDecoder:
         n_samples = min(self._resampler.source_samples, warm_up_samples(self._sample_rate))
         return len(self._rest) + n_samples * self._frame_bytes
 
-    def resume(self, source_samples: int, samples: int) -> None:
-        """Continue from the ``run`` of another decoder.
+    @property
+    def state(self) -> tuple[float, ...]:
+        """State of the mix and the level, as of ``MonoResampler``."""
+        return self._resampler.state
+
+    def resume(self, source_samples: int, samples: int, state: Sequence[float] = ()) -> None:
+        """Continue from the ``run`` and ``state`` of another decoder.
 
         This decoder must have been created with ``held`` and fed the other one's ``needed_bytes``.
         """
         self._held = False
-        self._resampler.resume(source_samples, samples)
+        self._resampler.resume(source_samples, samples, state)
 
 
-def to_mono_int16(data: bytes, sample_format: SampleFormat, channels: int) -> Int16s:
-    """Average the channels of whole interleaved frames to 16-bit samples. NaN and infinity become silence."""
-    if sample_format in (SampleFormat.F32LE, SampleFormat.F64LE):
-        floats = np.frombuffer(data, dtype="<f4" if sample_format is SampleFormat.F32LE else "<f8").reshape(
-            -1, channels
-        )
-        clean = np.where(np.isfinite(floats), floats, 0.0).clip(-1.0, 1.0)
-        return _rounded(clean.mean(axis=1) * 32768.0)
-    samples = _to_int16(data, sample_format)
-    return samples if channels == 1 else _rounded(samples.reshape(-1, channels).mean(axis=1, dtype=np.float32))
-
-
-def _rounded(values: npt.NDArray[np.floating]) -> Int16s:
-    samples: Int16s = np.rint(values).clip(-32768, 32767).astype(np.int16)
-    return samples
-
-
-def _to_int16(data: bytes, sample_format: SampleFormat) -> Int16s:
+def to_samples(data: bytes, sample_format: SampleFormat) -> Int16s | Floats:
+    """Return samples as 16-bit ones if they fit, else as float32 in -1…1; those of a float format may exceed that."""
     match sample_format:
         case SampleFormat.S16LE:
             return np.frombuffer(data, dtype="<i2")
@@ -157,12 +157,23 @@ def _to_int16(data: bytes, sample_format: SampleFormat) -> Int16s:
             return _look_up(_ALAW, data)
         case SampleFormat.U8:
             return ((np.frombuffer(data, dtype=np.uint8).astype("<i2") - 128) << 8).astype("<i2")
-        case SampleFormat.S24LE:  # the upper two of three bytes
-            upper: Int16s = np.frombuffer(data, dtype=np.uint8).reshape(-1, 3)[:, 1:].copy().view("<i2")
-            return upper.reshape(-1)
+        case SampleFormat.S24LE:  # the upper three of four bytes
+            wide = np.zeros((len(data) // 3, 4), np.uint8)
+            wide[:, 1:] = np.frombuffer(data, dtype=np.uint8).reshape(-1, 3)
+            return _from_int32(wide.view("<i4").reshape(-1))
         case SampleFormat.S32LE:
-            return (np.frombuffer(data, dtype="<i4") >> 16).astype("<i2")
-    raise AssertionError(f"{sample_format} is no integer format")
+            return _from_int32(np.frombuffer(data, dtype="<i4"))
+        case SampleFormat.F32LE:
+            return np.frombuffer(data, dtype="<f4")
+        case SampleFormat.F64LE:
+            with np.errstate(over="ignore"):  # becomes infinity, which becomes silence
+                return np.frombuffer(data, dtype="<f8").astype(np.float32)
+    raise AssertionError(f"{sample_format} is no known format")
+
+
+def _from_int32(samples: npt.NDArray[np.int32]) -> Floats:
+    floats: Floats = samples.astype(np.float32) / np.float32(2**31)
+    return floats
 
 
 def _look_up(table: Int16s, data: bytes) -> Int16s:

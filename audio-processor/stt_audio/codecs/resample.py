@@ -1,42 +1,69 @@
-"""Resampler from any FFmpeg audio frame to 16 kHz mono s16le bytes."""
+"""Resampler from any FFmpeg audio frame to 16 kHz mono s16le bytes.
+
+FFmpeg changes the rate only. The channels are mixed at 16 kHz (``mixing``), and floats become 16-bit samples last
+(``levels``).
+"""
 
 import functools
 import math
 from collections import deque
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
+from stt_audio.codecs.levels import FullScale, Level, without_broken
+from stt_audio.codecs.mixing import BLOCK_SAMPLES, ChannelMixer, shares
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 
 WARM_UP_PARTS = 5
 """Warm-up as a fraction of a second: after a fifth of a second of audio, a resampler's output no longer depends on how
 it began."""
+_INT16_FORMATS = frozenset({"u8", "u8p", "s16", "s16p"})
+"""Formats that fit into 16 bits: one channel of them needs no floats."""
+
+_INT16_SCALE = 32768
+
+Floats = NDArray[np.float32]
+Samples = Floats | NDArray[np.int16]
 
 
 @functools.cache
 def warm_up_samples(sample_rate: int) -> int:
     """Return how many source samples a new resampler needs to continue exactly like another one.
 
-    It has to begin at a multiple of the period after which source and target samples coincide, so one period is added.
+    It has to begin at a multiple of the period after which source and target samples coincide, so one period is added,
+    and so is a block of the mixer, which holds samples back.
     """
-    return sample_rate // WARM_UP_PARTS + _period(sample_rate)
+    if sample_rate == AUDIO_RATE_HZ:
+        return BLOCK_SAMPLES
+    block = -(-BLOCK_SAMPLES * sample_rate // AUDIO_RATE_HZ)
+    return sample_rate // WARM_UP_PARTS + block + _period(sample_rate)
 
 
 class MonoResampler:
     """Stateful resampler; begins a new *run* when a stream changes its rate, format or layout midway.
 
     With ``held``, it returns nothing and keeps the end of what it is fed until ``resume`` reports which part of another
-    resampler's run that was. It may be used from any thread, but not by two at once.
+    resampler's run that was. It may be used from any thread, but not by two at once. ``level``: of floats and of mixed
+    channels (None: that of live audio). ``batch_samples``: samples to mix at once, for files, where that is cheaper.
     """
 
-    def __init__(self, *, held: bool = False) -> None:
+    def __init__(self, *, held: bool = False, level: Level | None = None, batch_samples: int = 0) -> None:
         self._resampler: av.AudioResampler | None = None
+        self._mixer: ChannelMixer | None = None
+        self._level = level or FullScale()
+        self._restored: list[float] = []
+        self._batch_samples = batch_samples
+        self._batch: list[Samples] = []
         self._kind: tuple[str, str, int] | None = None
         self._held: deque[av.AudioFrame] | None = deque() if held else None
         self._resumes = False
-        self._surplus_bytes = 0
+        self._surplus_samples = 0
+        self._channels = 1
+        self._dtype: type[np.int16] | type[np.float32] = np.int16
         self.source_samples = 0
         """Samples fed since the run began."""
         self.samples = 0
@@ -53,6 +80,7 @@ class MonoResampler:
         if kind != self._kind:
             ready += self.flush()
             self._kind = kind
+            self._mixer = None
         # Without timestamps: with gaps in them, the resampler would insert or drop audio.
         frame.pts = None
         self.source_samples += frame.samples
@@ -60,27 +88,39 @@ class MonoResampler:
         if self._held is not None:
             self._hold(self._held, frame)
             return b""
-        return ready + self._resampled(frame)
+        return ready + self._leveled(self._batched(self._resampled(frame)))
 
     def flush(self) -> bytes:
         """Return the samples that were held back; the next frame begins a new run."""
         tail = self._resume()
         if self._resampler is not None:
-            tail += self._resampled(None)
+            tail += self._leveled(self._batched(self._resampled(None), ends=True))
             self._resampler = None
+        if self._mixer is not None:
+            tail += self._level.feed(self._mixer.flush(), self.samples)
+        tail += self._level.flush()
         if self._held is not None:
             self._held.clear()
-        self._surplus_bytes = 0
+        self._surplus_samples = 0
         self.source_samples = self.samples = 0
         return tail
 
-    def resume(self, source_samples: int, samples: int) -> None:
+    @property
+    def state(self) -> tuple[float, ...]:
+        """State of level and mixer after the samples returned so far; empty for the one at the beginning."""
+        mixer = self._mixer.state() if self._mixer is not None else []
+        return (self._level.loudest, *mixer) if mixer or self._level.loudest != 1.0 else ()
+
+    def resume(self, source_samples: int, samples: int, state: Sequence[float] = ()) -> None:
         """Continue another resampler's run, which was fed ``source_samples`` and has returned ``samples``.
 
-        The audio fed to this resampler so far must be the end of those ``source_samples``.
+        ``state`` is that of the other one. The audio fed to this resampler so far must be the end of those
+        ``source_samples``.
         """
         self._resumes = True
         self.source_samples, self.samples = source_samples, samples
+        if state:
+            self._level.loudest, *self._restored = state
 
     def _hold(self, held: deque[av.AudioFrame], frame: av.AudioFrame) -> None:
         held.append(frame)
@@ -103,27 +143,69 @@ class MonoResampler:
         if begin > self.source_samples:  # less than a period is held: exact to a sample, not to its fraction
             begin = earliest
         missing = -(-begin * AUDIO_RATE_HZ // sample_rate) - self.samples
-        self._surplus_bytes = -2 * min(0, missing)
-        at, already, pcm = earliest, self.samples, b""
+        self._surplus_samples = -min(0, missing)
+        at, pcm = earliest, b""
         for frame in held:
             if at + frame.samples > begin:
-                pcm += self._resampled(_without_first(frame, max(0, begin - at)))
+                samples = self._resampled(_without_first(frame, max(0, begin - at)))
+                if missing > 0:  # the held audio does not reach back this far
+                    samples = np.concatenate([np.zeros((missing, samples.shape[1]), samples.dtype), samples])
+                    missing = 0
+                pcm += self._leveled(samples)
             at += frame.samples
-        self.samples = already + len(pcm) // 2
-        if missing > 0:  # the held audio does not reach back this far
-            pcm = bytes(2 * missing) + pcm
-            self.samples += missing
         return pcm
 
-    def _resampled(self, frame: av.AudioFrame | None) -> bytes:
+    def _resampled(self, frame: av.AudioFrame | None) -> Samples:
+        """Return the samples [n, channels] that are ready: 16-bit ones if those need no change but of their rate."""
         if self._resampler is None:
-            self._resampler = av.AudioResampler("s16", "mono", AUDIO_RATE_HZ)
-        pcm = _joined(self._resampler.resample(frame))
-        surplus = min(self._surplus_bytes, len(pcm))
-        self._surplus_bytes -= surplus
-        pcm = pcm[surplus:] if surplus else pcm
-        self.samples += len(pcm) // 2
-        return pcm
+            assert frame is not None, "flushed before it was fed"
+            self._resampler = self._new_resampler(frame)
+        samples = self._joined(self._resampler.resample(frame))
+        surplus = min(self._surplus_samples, len(samples))
+        self._surplus_samples -= surplus
+        return samples[surplus:]
+
+    def _batched(self, samples: Samples, *, ends: bool = False) -> Samples:
+        """Return the samples once there are enough of them, else none."""
+        if not self._batch_samples:
+            return samples
+        self._batch.append(samples)
+        if not ends and sum(map(len, self._batch)) < self._batch_samples:
+            return samples[:0]
+        batch, self._batch = self._batch, []
+        return cast("Samples", np.concatenate(batch))
+
+    def _leveled(self, samples: Samples) -> bytes:
+        if samples.dtype == np.int16:
+            if self._level.keeps_int16:
+                self.samples += len(samples)
+                return samples.tobytes()
+            samples = samples.astype(np.float32) / np.float32(_INT16_SCALE)
+        floats = cast("Floats", samples)
+        mono = floats[:, 0] if self._mixer is None else self._mixer.feed(without_broken(floats))
+        at = self.samples
+        self.samples += len(mono)
+        return self._level.feed(mono, at)
+
+    def _new_resampler(self, frame: av.AudioFrame) -> av.AudioResampler:
+        names = [channel.name for channel in frame.layout.channels]
+        if len(names) > 1 and self._mixer is None:
+            self._mixer = ChannelMixer(shares(names))
+            self._mixer.restore(self._restored)
+        self._restored = []
+        self._channels = len(names)
+        self._dtype = np.int16 if len(names) == 1 and frame.format.name in _INT16_FORMATS else np.float32
+        return av.AudioResampler("s16" if self._dtype is np.int16 else "flt", None, AUDIO_RATE_HZ)
+
+    def _joined(self, frames: list[av.AudioFrame]) -> Samples:
+        # A plane is longer than its samples, since FFmpeg aligns its size.
+        planes = [
+            np.frombuffer(memoryview(frame.planes[0]), self._dtype, frame.samples * self._channels) for frame in frames
+        ]
+        samples = cast(
+            "Samples", planes[0] if len(planes) == 1 else np.concatenate([np.empty(0, self._dtype), *planes])
+        )
+        return samples.reshape(-1, self._channels)
 
 
 def _period(sample_rate: int) -> int:
@@ -138,8 +220,3 @@ def _without_first(frame: av.AudioFrame, n_samples: int) -> av.AudioFrame:
     rest = av.AudioFrame.from_ndarray(samples, format=frame.format.name, layout=frame.layout.name)
     rest.sample_rate = frame.sample_rate
     return rest
-
-
-def _joined(frames: list[av.AudioFrame]) -> bytes:
-    # A plane is longer than its samples, since FFmpeg aligns its size.
-    return b"".join(bytes(memoryview(frame.planes[0])[: 2 * frame.samples]) for frame in frames)

@@ -41,13 +41,14 @@ class Checkpoint(msgspec.Struct, frozen=True):
     """Progress of a decoder after a piece of its stream, and the point from which another one can reach the same state.
 
     The other decoder is fed the stream from ``point`` on, as ``media`` (None: as at the beginning of a stream), and
-    continues with the data after the same piece.
+    continues with the data after the same piece. ``source_samples``, ``samples`` and ``state`` are the resampler's.
     """
 
     point: Point
     media: Media | None = None
     source_samples: int = 0
     samples: int = 0
+    state: tuple[float, ...] = ()
 
 
 class RestartPoints:

@@ -8,8 +8,10 @@ from typing import BinaryIO
 
 from stt_audio.codecs.ffmpeg import open_container
 from stt_audio.codecs.formats import Media
+from stt_audio.codecs.levels import FileLevel
 from stt_audio.codecs.memory import MAX_ALLOCATION_BYTES
 from stt_audio.codecs.parts import MAX_PARTS, Part, find_parts
+from stt_audio.codecs.resample import MonoResampler
 from stt_audio.codecs.source import FileSource, SeekableReadable
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.jobs import DecodedFile, JobWarning
@@ -83,10 +85,11 @@ class FileDecoder:
     def _decoded(self, file: BinaryIO, parts: list[Part], cancelled: threading.Event) -> Generator[bytes, None, None]:
         """Decode one part after the other; a damaged one does not keep those after it from being heard."""
         left = self._max_samples
+        resampler = MonoResampler(level=FileLevel(), batch_samples=AUDIO_RATE_HZ)
         for part in parts[:MAX_PARTS]:
             try:
                 with open_container(FileSource(part.open(file), cancelled), part.media) as audio:
-                    for piece in audio.mono(left):
+                    for piece in audio.mono(left, resampler):
                         left -= len(piece) // 2
                         yield piece
             except SttError as error:

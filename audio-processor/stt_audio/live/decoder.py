@@ -110,12 +110,14 @@ class PcmStream:
     def checkpoint(self) -> Checkpoint:
         """Return a checkpoint far enough back for a new resampler to reach the same state."""
         source_samples, samples = self._pcm.run
-        return Checkpoint(Point(max(0, self._fed - self._pcm.needed_bytes)), None, source_samples, samples)
+        return Checkpoint(
+            Point(max(0, self._fed - self._pcm.needed_bytes)), None, source_samples, samples, self._pcm.state
+        )
 
     def resume(self) -> None:
         """Continue from the position of the previous owner's decoder."""
         if self._begin is not None:
-            self._pcm.resume(self._begin.source_samples, self._begin.samples)
+            self._pcm.resume(self._begin.source_samples, self._begin.samples, self._begin.state)
 
 
 class WavStream:
@@ -159,7 +161,7 @@ class WavStream:
             offset = max(0, min(offset, self._header.data_bytes - 1))
             left = self._header.data_bytes - offset
         point = Point(self._samples_at + offset, lead=wav_header(self._header, left))
-        return Checkpoint(point, Media.WAV, inner.source_samples, inner.samples)
+        return Checkpoint(point, Media.WAV, inner.source_samples, inner.samples, inner.state)
 
     def resume(self) -> None:
         """Continue from the position of the previous owner's decoder."""
@@ -203,12 +205,13 @@ class ContainerStream:
         if point is None:
             return None
         resampler = self._decoder.resampler
-        return Checkpoint(point, self._media, resampler.source_samples, resampler.samples)
+        return Checkpoint(point, self._media, resampler.source_samples, resampler.samples, resampler.state)
 
     def resume(self) -> None:
         """Continue from the position of the previous owner's decoder."""
         if self._begin is not None:
-            self._decoder.resampler.resume(self._begin.source_samples, self._begin.samples)
+            begin = self._begin
+            self._decoder.resampler.resume(begin.source_samples, begin.samples, begin.state)
 
 
 class SniffedStream:

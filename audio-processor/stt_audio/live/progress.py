@@ -22,6 +22,7 @@ class _Restart(msgspec.Struct, frozen=True, omit_defaults=True):
     media: str = ""
     source_samples: int = 0
     samples: int = 0
+    state: tuple[float, ...] = ()
 
 
 _encode = msgspec.json.Encoder().encode
@@ -79,7 +80,9 @@ class Progress(msgspec.Struct, frozen=True):
                 "internal", "the decoder was lost, and the stream has no place near its end where another can begin"
             )
         media = Media(restart.media) if restart.media else None
-        return Checkpoint(Point(0, self.head, restart.lead), media, restart.source_samples, restart.samples)
+        return Checkpoint(
+            Point(0, self.head, restart.lead), media, restart.source_samples, restart.samples, restart.state
+        )
 
     def at(self, consumed: Frame, done_samples: int, seq: int, skip_bytes: int, found: Checkpoint | None) -> "Progress":
         """Return the progress after frame ``consumed``.
@@ -105,6 +108,7 @@ class Progress(msgspec.Struct, frozen=True):
             found.media or "",
             found.source_samples,
             found.samples,
+            found.state,
         )
         return replace(
             self,

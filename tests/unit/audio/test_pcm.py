@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from stt_audio.codecs.pcm import PcmDecoder, SampleFormat, to_mono_int16
+from stt_audio.codecs.pcm import PcmDecoder, SampleFormat
 from stt_audio.codecs.resample import MonoResampler
 from stt_shared.contracts.errors import SttError
 
@@ -45,7 +45,7 @@ def by_ffmpeg(codec: str, data: bytes) -> np.ndarray:
 )
 def test_companded_samples_decode_as_in_ffmpeg(sample_format: SampleFormat, codec: str) -> None:
     every_code = bytes(range(256))
-    assert to_mono_int16(every_code, sample_format, 1).tolist() == by_ffmpeg(codec, every_code).tolist()
+    assert decode(PcmDecoder(sample_format, 16000, 1), every_code).tolist() == by_ffmpeg(codec, every_code).tolist()
 
 
 @pytest.mark.parametrize(
@@ -91,17 +91,31 @@ def test_what_is_right_already_passes_unchanged() -> None:
     ],
 )
 def test_full_scale_is_full_scale(sample_format: SampleFormat, data: np.ndarray) -> None:
-    assert to_mono_int16(data.tobytes(), sample_format, 1).tolist() == [-32768, 0, 16384]
+    assert sorted(decode(PcmDecoder(sample_format, 16000, 1), data.tobytes()).tolist()) == [-32768, 0, 16384]
 
 
-def test_broken_floats_become_silence_and_loud_ones_are_clipped() -> None:
-    data = np.array([np.nan, np.inf, -np.inf, 7.0, -7.0, 3e38], "<f4").tobytes()
-    assert to_mono_int16(data, SampleFormat.F32LE, 1).tolist() == [0, 0, 0, 32767, -32768, 32767]
+@pytest.mark.parametrize("sample_format", [SampleFormat.F32LE, SampleFormat.F64LE])
+def test_broken_floats_become_silence_and_loud_ones_are_scaled(sample_format: SampleFormat) -> None:
+    samples = np.array([np.nan, np.inf, -np.inf, 3e38, 8.0, -4.0])
+    data = samples.astype("<f4" if sample_format is SampleFormat.F32LE else "<f8").tobytes()
+    decoded = decode(PcmDecoder(sample_format, 16000, 1), data)
+    assert decoded.tolist() == [0, 0, 0, 0, 32767, -16384]
+
+
+@pytest.mark.parametrize("sample_format", [SampleFormat.S24LE, SampleFormat.S32LE])
+def test_wide_samples_are_rounded_to_16_bits(sample_format: SampleFormat) -> None:
+    values = np.array([0x7FFFFF00, 0x0001_8000, -0x0001_9000, 0x0000_7000], "<i4")
+    data = (
+        values.tobytes()
+        if sample_format is SampleFormat.S32LE
+        else values.view(np.uint8).reshape(-1, 4)[:, 1:].tobytes()
+    )
+    assert decode(PcmDecoder(sample_format, 16000, 1), data).tolist() == [32767, 2, -2, 0]
 
 
 def test_channels_are_averaged() -> None:
     stereo = np.array([[1000, 3000], [32767, 32767], [-5, 5]], "<i2")
-    assert to_mono_int16(stereo.tobytes(), SampleFormat.S16LE, 2).tolist() == [2000, 32767, 0]
+    assert decode(PcmDecoder(SampleFormat.S16LE, 16000, 2), stereo.tobytes()).tolist() == [2000, 32767, 0]
 
 
 def test_the_stream_goes_on_after_a_flush() -> None:

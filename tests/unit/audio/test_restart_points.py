@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from stt_audio.codecs import restart_points
 from stt_audio.codecs.formats import Media
+from stt_audio.codecs.mixing import BLOCK_SAMPLES
 from stt_audio.codecs.mpeg import MpegFramer
 from stt_audio.codecs.restart_points import MAX_KEPT_BYTES, Checkpoint, Point
 from stt_audio.codecs.sync_points import MAX_PART_BYTES, parser_for
@@ -229,9 +230,61 @@ async def test_bare_samples_go_on_in_the_resamplers_phase(
     with_losses = await run(config, pieces, executor, lost_every=lost_every, flushed_after=flushed_after)
     assert np.array_equal(with_losses.samples, alone.samples)
     if rate == 16000:
-        assert max(with_losses.fed_again) < 8, "a part of a sample, and no more"
+        block = 0 if channels == 1 else BLOCK_SAMPLES
+        assert max(with_losses.fed_again) < 8 + block * 8, "what the mixer holds and a part of a sample, and no more"
     else:
         assert max(with_losses.fed_again) <= 0.5 * rate * channels * 4
+
+
+def spoiled(kind: str, rate: int, channels: int) -> np.ndarray:
+    """float32 [n, channels]: a voice on the first channel, and on the others what must not be mixed with it."""
+    first = voice(5.0, rate) * np.float32(0.3)
+    hum = 0.6 * np.sin(2 * np.pi * 200 * np.arange(len(first)) / rate)
+    rest = {"opposite": -0.9 * first, "hum": hum, "too loud": first}[kind]
+    loud = 9.0 if kind == "too loud" else 1.0
+    return (loud * np.stack([first, *[rest] * (channels - 1)], 1)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("lost_every", "flushed_after"), [(1, -1), (3, 13)])
+@pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (16000, 2), (44100, 2), (48000, 1), (11025, 4)])
+@pytest.mark.parametrize("kind", ["opposite", "hum", "too loud"])
+async def test_a_successor_mixes_and_scales_alike(
+    kind: str, rate: int, channels: int, lost_every: int, flushed_after: int, executor: ThreadPoolExecutor
+) -> None:
+    config = SessionConfig(encoding=Encoding.PCM_F32LE, sample_rate=rate, channels=channels)
+    pieces = in_pieces(spoiled(kind, rate, channels).tobytes(), 30)
+    alone = await run(config, pieces, executor, flushed_after=flushed_after)
+    with_losses = await run(config, pieces, executor, lost_every=lost_every, flushed_after=flushed_after)
+    assert np.array_equal(with_losses.samples, alone.samples)
+
+
+@pytest.mark.parametrize("kind", ["opposite", "hum"])
+async def test_a_successor_mixes_a_container_alike(kind: str, executor: ThreadPoolExecutor) -> None:
+    samples = np.ascontiguousarray((spoiled(kind, 44100, 2) * 32767).astype(np.int16).reshape(1, -1))
+    frame = av.AudioFrame.from_ndarray(samples, format="s16", layout=STEREO)
+    frame.sample_rate = 44100
+    file = io.BytesIO()
+    with av.open(file, "w", format="flac") as output:
+        added = output.add_stream("flac", rate=44100, layout=STEREO)
+        resampler = av.AudioResampler(added.codec_context.format, STEREO, 44100, added.codec_context.frame_size)
+        for piece in [*resampler.resample(frame), *resampler.resample(None), None]:
+            output.mux(added.encode(piece))
+    pieces = in_pieces(file.getvalue(), 48)
+    alone = await run(SessionConfig(encoding=Encoding.FLAC), pieces, executor)
+    with_losses = await run(SessionConfig(encoding=Encoding.FLAC), pieces, executor, lost_every=3)
+    assert np.array_equal(with_losses.samples, alone.samples)
+
+
+async def test_without_its_state_a_successor_mixes_otherwise(
+    executor: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the tests above would prove nothing."""
+    config = SessionConfig(encoding=Encoding.PCM_F32LE, channels=2)
+    pieces = in_pieces(spoiled("hum", 16000, 2).tobytes(), 30)
+    alone = await run(config, pieces, executor)
+    monkeypatch.setattr("stt_audio.codecs.pcm.PcmDecoder.state", ())
+    with_losses = await run(config, pieces, executor, lost_every=4)
+    assert not np.array_equal(with_losses.samples, alone.samples)
 
 
 async def test_a_rate_without_a_common_period_is_right_to_a_sample(executor: ThreadPoolExecutor) -> None:
