@@ -11,6 +11,7 @@ TEST_MODELS ?= base tiny.en
 PYTEST_ARGS ?=
 DOCKER_AUDIO ?=
 CHAOS_ARGS ?=
+FUZZ_ARGS ?=
 # They mostly wait: for leases to expire, for servers to start.
 CONTRACT_WORKERS ?= 3
 
@@ -25,7 +26,7 @@ PYTEST := $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help run install install-dev test check format-check lint types imports test-unit test-contract test-model \
-	test-e2e test-browser test-firefox test-chaos test-extras test-floor chaos fmt lock docker-check clean
+	test-e2e test-browser test-firefox test-chaos test-extras test-floor chaos fuzz fmt lock docker-check clean
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -108,6 +109,10 @@ test-floor: $(VENV)/floor/.installed ## Unit tests on the lowest versions that p
 # `make chaos CHAOS_ARGS="kill-* --scale 2 --seed 7"`; --list names the scenarios.
 chaos: $(VENV)/.installed-dev ## Count words while everything dies, a thousand times; half an hour
 	@PYTHONPATH=tests $(BIN)/python -m chaos --out chaos.json $(CHAOS_ARGS)
+
+# `make fuzz FUZZ_ARGS="files --files 10000 --seed 7"`; the seed that it prints repeats a run.
+fuzz: $(VENV)/.installed-dev ## Random files, live streams and requests; minutes
+	@PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ_ARGS)
 
 fmt: $(VENV)/.installed-dev ## Format the code and fix what the linter can fix
 	@$(BIN)/ruff check --fix --quiet . || true
