@@ -39,6 +39,7 @@ from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.client import wait_until_ready
 from stt_shared.streams.bus import Bus
 from stt_shared.work.heartbeat import Heartbeat
+from stt_shared.work.job_admission import admit_for_ever
 from stt_shared.work.service import Figures, ReplicaState
 
 
@@ -159,6 +160,7 @@ async def _background_tasks(context: GatewayContext) -> AsyncIterator[None]:
     tasks = [
         asyncio.create_task(writer.run(), name="store writer"),
         asyncio.create_task(writer.purge(), name="store purge"),
+        asyncio.create_task(admit_for_ever(context.bus), name="job admission"),
         asyncio.create_task(context.detached.serve(context.bus, context.replica.id), name="detached sessions"),
     ]
     try:

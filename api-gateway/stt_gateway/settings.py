@@ -51,6 +51,12 @@ class GatewaySettings(CommonSettings):
     max_upload_bytes: Annotated[int, Field(ge=1)] = Field(
         2 * 1024**3, description="Most bytes of audio that one upload request may carry."
     )
+    max_jobs: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        2000, description="Most unfinished file jobs of the whole suite; the next one is refused."
+    )
+    max_jobs_per_client: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        1000, description="Most unfinished file jobs of one network address; 0 = no limit of its own."
+    )
     max_message_bytes: Annotated[int, Field(ge=1024, le=16 * 1024**2)] = Field(
         1024**2, description="Longest WebSocket message."
     )

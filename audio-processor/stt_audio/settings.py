@@ -16,7 +16,9 @@ class AudioSettings(CommonSettings):
     audio_max_sessions: Annotated[int, Field(ge=1, le=10_000)] = Field(
         200, description="Live sessions that one replica decodes at once."
     )
-    audio_max_jobs: Annotated[int, Field(ge=1, le=64)] = Field(2, description="Files that one replica decodes at once.")
+    audio_max_jobs: Annotated[int, Field(ge=1, le=64)] = Field(
+        8, description="Files that one replica decodes at once; at most four of them are one client's."
+    )
     decoder_threads: Annotated[int, Field(ge=1, le=64)] = Field(
         2, description="Threads that resample bare samples; a compressed stream has a thread of its own."
     )

@@ -18,7 +18,7 @@ from stt_shared.redis.channels import ChannelHub
 from stt_shared.redis.client import connect
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
-from stt_shared.streams.jobs import NewJob
+from stt_shared.streams.jobs import SHARED_UNCUT_JOBS, Created, NewJob
 from stt_shared.streams.ownership import Ownership, WriteResult
 from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.stage import JOBS, SESSIONS, StageWorker
@@ -180,7 +180,7 @@ class Transcriber:
                 deletes=True,
             )
             for source, capacity, handle in (
-                (JOBS, 4, cutter.handle),
+                (JOBS, 2 * SHARED_UNCUT_JOBS, cutter.handle),
                 (SESSIONS, 16, live.handle),
             )
         )
@@ -246,7 +246,7 @@ async def posted(client: Redis, job_id: str, audio: list[bytes], *, played: bool
     """A job in the queue; its audio decoded already, unless it is played later."""
     bus = bus_on(client)
     config = msgspec.json.encode(JobConfig(job_id))
-    assert await bus.jobs.create([NewJob(job_id, "e", config)], 0)
+    assert isinstance(await bus.jobs.create([NewJob(job_id, "e", config)], 0), Created)
     if played:
         await play(client, job_id, audio)
 

@@ -10,6 +10,7 @@ from stt_shared.contracts.services import ServiceName
 from stt_shared.process.cpus import cpu_set_id, usable_cpus
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
+from stt_shared.streams.jobs import SHARED_UNCUT_JOBS
 from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.rebalance import keep_balanced
 from stt_shared.work.service import Figures, ReplicaState, Workers, run_replica
@@ -31,7 +32,8 @@ from stt_transcriber.vad.models import load_vad
 
 _log = structlog.get_logger()
 
-MAX_JOBS_CUT = 4
+MAX_JOBS_CUT = 2 * SHARED_UNCUT_JOBS
+"""Files that one replica cuts at once: those of one client, and as many of others."""
 
 
 class _Report:

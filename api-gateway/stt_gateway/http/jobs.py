@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request, Response
 
 from stt_gateway.context import GatewayContext, context_of, query_of
 from stt_gateway.core.operation.estimate import seconds_left
+from stt_gateway.core.requests.addresses import client_network
 from stt_gateway.core.requests.idempotency import fingerprint, idempotency_key
 from stt_gateway.core.requests.job_request import JOB_OPENAPI, JobRequest, job_request
 from stt_gateway.http.deletion import erase_job
@@ -19,6 +20,7 @@ from stt_gateway.http.event_stream import event, event_stream
 from stt_gateway.http.responses import json_response
 from stt_gateway.http.subtitle_files import subtitles
 from stt_gateway.http.uploads import Upload, receive_uploads
+from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.interface import Kind, Transcript
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import iso_timestamp
@@ -28,7 +30,7 @@ from stt_shared.redis.channels import Inbox
 from stt_shared.redis.outage import UNREACHABLE, until_answered
 from stt_shared.streams import keys
 from stt_shared.streams.job_state import JobState
-from stt_shared.streams.jobs import NewJob
+from stt_shared.streams.jobs import CreateRefusal, JobLimits, NewJob
 
 _log = structlog.get_logger()
 
@@ -69,12 +71,33 @@ async def post_job(request: Request) -> Response:
         wall_ms(),
         key_hash=hashlib.sha256(key.encode()).hexdigest() if key else "",
         fingerprint=fingerprint(options, [upload.sha256 for upload in received.files]),
+        client=_client_of(request),
+        limits=JobLimits(settings.max_jobs, settings.max_jobs_per_client),
     )
-    if created is None or created.replayed:
+    if isinstance(created, CreateRefusal) or created.replayed:
         _remove_files(settings.spool_dir, received.files)
-    if created is None:
-        raise SttError("conflict", "this Idempotency-Key was used for another request; take a new key for each")
+    if isinstance(created, CreateRefusal):
+        raise _refused(created, settings)
     return _accepted(request, created.job_ids, replayed=created.replayed)
+
+
+def _client_of(request: Request) -> str:
+    """Return a name for the client, which takes turns with others; keys do not reveal its address."""
+    network = client_network(request.client.host) if request.client else ""
+    return hashlib.sha256(network.encode()).hexdigest()[:16]
+
+
+def _refused(reason: CreateRefusal, settings: GatewaySettings) -> SttError:
+    match reason:
+        case CreateRefusal.CONFLICT:
+            message = "this Idempotency-Key was used for another request; take a new key for each"
+            return SttError("conflict", message)
+        case CreateRefusal.CLIENT_FULL:
+            most = settings.max_jobs_per_client
+            message = f"at most {most} files of one client may wait or be in progress; try again when some are done"
+        case CreateRefusal.FULL:
+            message = f"at most {settings.max_jobs} files may wait or be in progress; try again later"
+    return SttError("at_capacity", message)
 
 
 def _accepted(request: Request, job_ids: list[str], *, replayed: bool) -> Response:

@@ -4,6 +4,7 @@ Readers and writers of these keys go through here; every write that must agree w
 """
 
 import contextlib
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from stt_shared.contracts.frames import Frame
 from stt_shared.contracts.jobs import ChunkResult, DecodedFile, JobError, JobResult, JobStatus
 from stt_shared.process.clock import wall_ms
 from stt_shared.redis.channels import ChannelHub, Inbox
+from stt_shared.redis.outage import UNREACHABLE
 from stt_shared.redis.pipeline import Argument, Pipeline
 from stt_shared.streams import keys
 from stt_shared.streams.job_state import CUTTER, FIELDS, JobState
@@ -28,6 +30,32 @@ MAX_ENDED_WAITING = 100_000
 """Approximate number of ended jobs that may wait for the store; beyond it the oldest are dropped."""
 
 _decode_part = msgspec.json.Decoder(ChunkResult).decode
+
+
+SHARED_UNCUT_JOBS = 4
+"""Jobs that the clients with unfinished jobs share between admission and the last cut; each has at least one. A replica
+takes twice as many jobs, so a client that came first leaves room for others."""
+LEAST_CHUNKS_WAITING = 8
+"""Chunks of one client that may wait for a transcriber even if none is in progress."""
+
+
+@dataclass(frozen=True)
+class JobLimits:
+    """Most unfinished jobs, in all and of one client; 0: no limit."""
+
+    in_all: int = 0
+    per_client: int = 0
+
+
+NO_LIMITS = JobLimits()
+
+
+class CreateRefusal(enum.StrEnum):
+    """Reason why jobs were not created."""
+
+    CONFLICT = "conflict"  # the idempotency key was used for another request
+    FULL = "full"  # there are too many unfinished jobs
+    CLIENT_FULL = "client full"  # the client has too many unfinished jobs
 
 
 @dataclass(frozen=True)
@@ -78,6 +106,8 @@ class JobStreams:
         self._channels = channels
         self._publish = channels.publish_command
         self._create = script("create_jobs")
+        self._admit = script("admit_jobs")
+        self._chunk_room = script("chunk_room")
         self._update = script("update_job")
         self._dispatch_chunks = script("dispatch_chunks")
         self._store_part = script("store_part")
@@ -127,22 +157,40 @@ class JobStreams:
         return bool(await self._pipeline.command("HEXISTS", keys.job_parts(job_id), index))
 
     async def create(
-        self, jobs: Sequence[NewJob], now_ms: float, *, key_hash: str = "", fingerprint: str = ""
-    ) -> Created | None:
-        """Create and enqueue the jobs of one request, at most once per ``key_hash`` within a day.
+        self,
+        jobs: Sequence[NewJob],
+        now_ms: float,
+        *,
+        key_hash: str = "",
+        fingerprint: str = "",
+        client: str = "",
+        limits: JobLimits = NO_LIMITS,
+    ) -> Created | CreateRefusal:
+        """Create and queue the jobs of one request, at most once per ``key_hash`` within a day.
 
-        Returns None when the key was used for a different request.
+        ``client``: who takes turns with other clients, without spaces; '' for unknown.
         """
         arguments: list[Argument] = [fingerprint if key_hash else "", int(now_ms), keys.JOB_TTL_S]
+        arguments += [client, limits.in_all, limits.per_client]
         for job in jobs:
             arguments += [job.job_id, job.epoch, job.config]
         states = [keys.job_keys(job.job_id).state for job in jobs]
-        answer: list[bytes] = await self._pipeline.call(
-            self._create, [keys.JOBS_WAITING, keys.job_request(key_hash), *states], arguments
-        )
-        if answer[0] == b"conflict":
-            return None
+        at_keys = [keys.JOBS_QUEUED, keys.JOBS_ADMITTED, keys.job_request(key_hash), *states]
+        answer: list[bytes] = await self._pipeline.call(self._create, at_keys, arguments)
+        if answer[0] not in (b"created", b"replayed"):
+            return CreateRefusal(answer[0].decode())
+        await self._admit_next()
         return Created([job_id.decode() for job_id in answer[1:]], answer[0] == b"replayed")
+
+    async def admit(self) -> int:
+        """Move queued jobs whose clients have room to the work stream; return how many."""
+        at_keys = [keys.JOBS_QUEUED, keys.JOBS_ADMITTED, keys.JOBS_WAITING]
+        return int(await self._pipeline.call(self._admit, at_keys, [SHARED_UNCUT_JOBS, keys.job_keys("").state]))
+
+    async def _admit_next(self) -> None:
+        # The caller's own write is done, and work/job_admission.py repeats a call that fails.
+        with contextlib.suppress(*UNREACHABLE):
+            await self.admit()
 
     async def set_processing(self, owner: Ownership) -> bool:
         """Record that the job is being processed; False when it has ended or ``owner`` has lost its stage."""
@@ -193,7 +241,15 @@ class JobStreams:
             arguments += [message, pcm]
         at_keys = [at.state, keys.job_parts(at.id), keys.JOB_CHUNKS, at.pcm_log, keys.job_changes(at.id)]
         answer: list[Any] = await self._pipeline.call(self._dispatch_chunks, at_keys, arguments)
+        if cut.chunks is not None:
+            await self._admit_next()
         return DispatchResult(answer[0].decode(), int(answer[2]))
+
+    async def has_chunk_room(self, job_id: str, *, max_undone: int) -> bool:
+        """Return whether the job may dispatch another chunk, so that other clients' chunks need not wait for long."""
+        arguments: list[Argument] = [job_id, keys.STAGE_TRANSCRIBER, LEAST_CHUNKS_WAITING, max_undone]
+        arguments += [keys.job_keys("").state, keys.job_parts("")]
+        return bool(await self._pipeline.call(self._chunk_room, [keys.JOBS_ADMITTED, keys.JOB_CHUNKS], arguments))
 
     async def store_part(
         self, at: StreamKeys, epoch: str, index: int, result: bytes, *, language: str, n_samples: int
@@ -233,8 +289,10 @@ class JobStreams:
         arguments: list[Argument] = [epoch, status, result, error, int(now_ms), keys.JOB_TTL_S]
         arguments += [at.id, MAX_ENDED_WAITING, part, " ".join(workers), MAX_DEAD_KEPT, self._publish]
         at_keys = [at.state, keys.job_parts(at.id), at.pcm_log]
-        at_keys += [keys.JOBS_ENDED, keys.JOBS_DEAD, keys.job_changes(at.id)]
-        return bool(await self._pipeline.call(self._finish, at_keys, arguments))
+        at_keys += [keys.JOBS_ENDED, keys.JOBS_DEAD, keys.job_changes(at.id), keys.JOBS_QUEUED, keys.JOBS_ADMITTED]
+        ended = bool(await self._pipeline.call(self._finish, at_keys, arguments))
+        await self._admit_next()
+        return ended
 
     async def delete(self, job_id: str) -> bool:
         """Delete everything of a job that has ended; False when it is still active. May be repeated."""

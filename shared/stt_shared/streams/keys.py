@@ -18,7 +18,12 @@ SESSIONS_WAITING = "stt:sessions:waiting"
 at that stage."""
 JOBS_WAITING = "stt:{jobs}:waiting"
 """Work stream of file jobs, with the same groups. The keys of all jobs share one slot, because a job, its entry here
-and its idempotency key are created in one step, and a chunk is dispatched in the step that records it in its job."""
+and its idempotency key are created in one step, and a chunk is dispatched in the step that records it in its job.
+A new job waits in JOBS_QUEUED until its client's share has room (admit_jobs.lua)."""
+JOBS_QUEUED = "stt:{jobs}:queued"
+"""Sorted set of jobs that are not in the work stream yet, by age: ``<client> <job id>``."""
+JOBS_ADMITTED = "stt:{jobs}:admitted"
+"""Hash: id of a job in the work stream or in progress -> its client."""
 JOB_CHUNKS = "stt:{jobs}:chunks"
 """Stream of file chunks for any transcriber; an entry is acknowledged when the chunk's text is stored."""
 JOBS_DEAD = "stt:{jobs}:dead"

@@ -20,7 +20,7 @@ from stt_shared.contracts.jobs import JobConfig, JobError, JobResult, JobSegment
 from stt_shared.contracts.session import Task
 from stt_shared.process.clock import wall_ms
 from stt_shared.streams import keys
-from stt_shared.streams.jobs import JobStreams, NewJob
+from stt_shared.streams.jobs import Created, JobStreams, NewJob
 
 pytestmark = pytest.mark.contract
 
@@ -207,9 +207,23 @@ async def test_a_call_that_redis_carries_out_twice_makes_one_job(gateway: Gatewa
     for key_hash in ("", "hash"):
         for _ in range(2):
             created = await bus_on(gateway.client).jobs.create(jobs, 0, key_hash=key_hash, fingerprint="f")
-            assert created is not None
+            assert isinstance(created, Created)
             assert (created.job_ids, created.replayed) == ([job.job_id for job in jobs], False)
     assert await gateway.client.xlen(keys.JOBS_WAITING) == 2
+
+
+@pytest.mark.parametrize("limit", ["max_jobs", "max_jobs_per_client"])
+async def test_too_many_unfinished_jobs_are_refused_until_some_have_ended(
+    redis_client: Redis, redis_url: str, tmp_path: Path, limit: str
+) -> None:
+    async with stand_ins(redis_client), running_gateway(redis_client, redis_url, tmp_path, **{limit: 2}) as gateway:
+        async with httpx2.AsyncClient(base_url=gateway.url, timeout=10, trust_env=False) as http:
+            first, second = await posted(http), await posted(http)
+            refused = await http.post(JOBS, files={"file": ("a.mp3", AUDIO)})
+            assert "at most 2 files" in assert_refused(refused, 503, "at_capacity")
+            assert sorted(path.name for path in gateway.spooled) == sorted([first, second])
+            await http.post(f"{JOBS}/{first}/cancel")
+            await posted(http)
 
 
 async def test_a_full_spool_folder_is_told_and_nothing_is_left(

@@ -163,12 +163,13 @@ class _ChunkDispatcher:
         state = cutter_state.packed(self._cutter, self._vad)
         position = Cut(self._cutter.settled, self.committed_seq, state, total, self._cutter.position)
         while True:
+            if messages:
+                await self._wait_for_room()
             result = await self._jobs.dispatch_chunks(
                 self._owner, messages, position, before=self._dispatched, max_undone=MAX_CHUNKS_WAITING
             )
             if result.outcome != "full":
                 break
-            await self._wait_for_room()
         if result.outcome == "hole":
             raise LogHole(self._dispatched, self._dispatched)
         if result.outcome != "ok":
@@ -205,6 +206,7 @@ class _ChunkDispatcher:
                 await asyncio.sleep(LANGUAGE_CHECK_S)
 
     async def _wait_for_room(self) -> None:
-        # Poll here instead of trying again: each try would send the chunk's audio.
-        while self._dispatched - await self._jobs.parts_done(self._owner.keys.id) >= MAX_CHUNKS_WAITING:  # noqa: ASYNC110 - Redis sends no event
+        # Ask here instead of trying to dispatch: each try would send the chunk's audio.
+        job_id = self._owner.keys.id
+        while not await self._jobs.has_chunk_room(job_id, max_undone=MAX_CHUNKS_WAITING):  # noqa: ASYNC110 - Redis sends no event
             await asyncio.sleep(ROOM_CHECK_S)

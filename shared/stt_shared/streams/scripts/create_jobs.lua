@@ -1,13 +1,16 @@
--- Creates the jobs of one request and their entries in the work stream once: a second request under the same
--- idempotency key returns the jobs of the first.
--- KEYS: work stream, request, the jobs' states
--- ARGV: fingerprint of the request ('' = no idempotency key), created_ms, ttl_s, then per job: id, epoch, config (JSON)
+-- Creates the jobs of one request once and queues them: a second request under the same idempotency key returns the jobs
+-- of the first. admit_jobs.lua moves them to the work stream.
+-- KEYS: queued jobs, admitted jobs, request, the jobs' states
+-- ARGV: fingerprint of the request ('' = no idempotency key), created_ms, ttl_s, client, maximum unfinished jobs in all
+--       and of one client (0 = no maximum), then per job: id, epoch, config (JSON)
 -- returns: {'created' | 'replayed', job ids...} | {'conflict'} the key was used for another request
-local waiting, request = KEYS[1], KEYS[2]
-local fingerprint, created_ms, ttl_s = ARGV[1], ARGV[2], ARGV[3]
+--          | {'full' | 'client full'} with these jobs there would be too many, in all or of this client
+local queued, admitted, request = KEYS[1], KEYS[2], KEYS[3]
+local fingerprint, created_ms, ttl_s, client = unpack(ARGV, 1, 4)
+local max_jobs, max_of_client = tonumber(ARGV[5]), tonumber(ARGV[6])
 local jobs = {}
-for n = 3, #KEYS do
-  local at = 4 + (n - 3) * 3
+for n = 4, #KEYS do
+  local at = 7 + (n - 4) * 3
   jobs[#jobs + 1] = {state = KEYS[n], id = ARGV[at], epoch = ARGV[at + 1], config = ARGV[at + 2]}
 end
 local ids = {}
@@ -23,18 +26,34 @@ if fingerprint ~= '' then
       return answer
     end
   end
+end
+-- The jobs exist when redis-py repeats a call whose reply was lost; then they count already.
+if redis.call('EXISTS', jobs[1].state) == 0 then
+  local clients = redis.call('HVALS', admitted)
+  for _, member in ipairs(redis.call('ZRANGE', queued, 0, -1)) do
+    clients[#clients + 1] = string.match(member, '^(%S*) ')
+  end
+  local of_client = 0
+  for _, other in ipairs(clients) do
+    if other == client then of_client = of_client + 1 end
+  end
+  if max_of_client > 0 and of_client + #jobs > max_of_client then return {'client full'} end
+  if max_jobs > 0 and #clients + #jobs > max_jobs then return {'full'} end
+end
+if fingerprint ~= '' then
   redis.call('HSET', request, 'fingerprint', fingerprint, 'jobs', table.concat(ids, ' '), 'state', jobs[1].state)
   redis.call('EXPIRE', request, ttl_s)
 end
-for _, job in ipairs(jobs) do
-  -- The job exists when redis-py repeats a call whose reply was lost.
+for n, job in ipairs(jobs) do
   if redis.call('EXISTS', job.state) == 0 then
     redis.call('HSET', job.state,
-      'epoch', job.epoch, 'config', job.config, 'created_ms', created_ms, 'state', 'active', 'status', 'queued',
-      'progress', 0, 'audio_seq', 0, 'pcm_seq', 0, 'consumed_seq', 0, 'committed_samples', 0, 'committed_seq', 0,
-      'handed', 0, 'fence:audio', 0, 'fence:transcriber', 0, 'owner:audio', '', 'owner:transcriber', '')
+      'epoch', job.epoch, 'config', job.config, 'client', client, 'created_ms', created_ms, 'state', 'active',
+      'status', 'queued', 'progress', 0, 'audio_seq', 0, 'pcm_seq', 0, 'consumed_seq', 0, 'committed_samples', 0,
+      'committed_seq', 0, 'handed', 0, 'fence:audio', 0, 'fence:transcriber', 0, 'owner:audio', '',
+      'owner:transcriber', '')
     redis.call('EXPIRE', job.state, ttl_s)
-    redis.call('XADD', waiting, '*', 'id', job.id, 'epoch', job.epoch)
+    -- The fraction keeps the order of the request's files.
+    redis.call('ZADD', queued, created_ms + n / 1000, client .. ' ' .. job.id)
   end
 end
 return {'created', unpack(ids)}
