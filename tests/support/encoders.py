@@ -1,6 +1,7 @@
 """Real speech in the formats that clients send, made with FFmpeg's own encoders."""
 
 import io
+from collections.abc import Sequence
 from fractions import Fraction
 
 import av
@@ -45,6 +46,51 @@ def damaged_mp4(duration_s: float) -> bytes:
     data = encoded(noise, "mp4", "aac")
     begin, end = len(data) // 2, len(data) * 9 // 10
     return data[:begin] + bytes(end - begin) + data[end:]
+
+
+def stamped(
+    container: str,
+    codec: str,
+    pieces: Sequence[tuple[float, NDArray[np.float32]]],
+    *,
+    video_s: float = 0.0,
+    shift_s: float = 0.0,
+    rate: int = 48000,
+    **options: str,
+) -> bytes:
+    """A file whose ``pieces`` (start in seconds, float32 [n] at 16 kHz) have gaps between them.
+
+    ``video_s``: length of a video from 0 on. ``shift_s`` is added to all time stamps.
+    """
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container, options=options) as output:
+        packets = [] if not video_s else _video(output, video_s, shift_s)
+        stream = output.add_stream(codec, rate=rate, layout="mono")
+        length = stream.codec_context.frame_size or 960
+        for start_s, samples in pieces:
+            at = round((start_s + shift_s) * rate)
+            resampler = av.AudioResampler(stream.codec_context.format, "mono", rate, length)
+            for frame in [*resampler.resample(_frame(samples)), *resampler.resample(None)]:
+                if stream.codec_context.frame_size and frame.samples < length:
+                    continue  # only the last frame of a stream may be short
+                frame.pts, frame.time_base = at, Fraction(1, rate)
+                at += frame.samples
+                packets += stream.encode(frame)
+        packets += [packet for packet in stream.encode(None) if packet.size]
+        for packet in sorted(packets, key=lambda packet: packet.dts * packet.time_base):
+            output.mux(packet)
+    return buffer.getvalue()
+
+
+def _video(output: av.container.OutputContainer, length_s: float, shift_s: float) -> list[av.Packet]:
+    stream = output.add_stream("mpeg4", rate=5)
+    stream.width = stream.height = 64
+    packets = []
+    for number in range(round(5 * length_s)):
+        frame = av.VideoFrame(64, 64, "yuv420p")
+        frame.pts, frame.time_base = number + round(5 * shift_s), Fraction(1, 5)
+        packets += stream.encode(frame)
+    return [*packets, *stream.encode(None)]
 
 
 def mulaw(samples: NDArray[np.float32], rate: int = 8000) -> bytes:

@@ -85,8 +85,15 @@ def _ogg_end(file: BinaryIO, start: int, size: int) -> int:
     at, has_data = start, False
     for _ in range(_MAX_ELEMENTS):
         head = _read(file, at, 27 + 255)
-        if len(head) < 27 or head[:4] != b"OggS":
-            return size if len(head) < 27 else at
+        if len(head) < 27:
+            return size
+        if head[:4] != b"OggS":
+            # Damage, if pages of the same recording follow.
+            page = _read(file, at, _READ_BYTES).find(b"OggS\x00")
+            if page < 0 or _read(file, at + page, 6)[5:] in (b"", b"\x02"):
+                return at
+            at += page
+            continue
         begins = head[5] & 2
         if begins and has_data:
             return at

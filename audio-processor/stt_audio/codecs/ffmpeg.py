@@ -53,7 +53,7 @@ class AudioInput(abc.ABC):
         with _as_stt_error(self._media):
             try:
                 for frame in self._frames():
-                    _check_frame(frame)
+                    check_frame(frame)
                     pcm = resampler.feed(frame)
                     left -= len(pcm) // 2
                     if left < 0:
@@ -96,28 +96,6 @@ class ContainerInput(AudioInput):
             raise SttError("unsupported_media", f"the audio codec {codec} is not supported")
         context.thread_count = 1  # decoding frames in parallel would add a delay
 
-    @property
-    def duration_s(self) -> float | None:
-        """Length from the container's metadata, exact or estimated; None when the container has none."""
-        if self._stream.duration and self._stream.time_base:
-            return float(self._stream.duration * self._stream.time_base)
-        return self._container.duration / 1e6 if self._container.duration else None
-
-    def counted_s(self, limit_s: float) -> float:
-        """Sum up the durations of the packets, without decoding them.
-
-        Consumes the container: nothing can be read afterwards. Counting stops once the sum exceeds ``limit_s``, and
-        where the data is damaged.
-        """
-        length_s = 0.0
-        with contextlib.suppress(av.error.FFmpegError):
-            for packet in self._container.demux(self._stream):
-                if packet.duration and packet.time_base:
-                    length_s += float(packet.duration * packet.time_base)
-                if length_s > limit_s:
-                    break
-        return length_s
-
     def _decoded(self) -> Iterator[Callable[[], Iterable[av.AudioFrame]]]:
         for packet in self._container.demux(self._stream):
             yield cast(Callable[[], Iterable[av.AudioFrame]], packet.decode)
@@ -147,12 +125,12 @@ def open_live(source: Readable, media: Media) -> Iterator[AudioInput]:
     if media is Media.MP3:
         yield MpegInput(source)
         return
-    with open_container(StreamSource(source), media) as audio:
-        yield audio
+    with open_container(StreamSource(source), media) as container:
+        yield ContainerInput(container, media)
 
 
 @contextlib.contextmanager
-def open_container(source: StreamSource, media: Media) -> Iterator[ContainerInput]:
+def open_container(source: StreamSource, media: Media) -> Iterator[av.container.InputContainer]:
     """Open ``source`` as ``media`` and nothing else. FFmpeg's own errors are raised as SttError."""
     live = not isinstance(source, FileSource)
     options: Mapping[str, str] = {
@@ -171,14 +149,14 @@ def open_container(source: StreamSource, media: Media) -> Iterator[ContainerInpu
         )
     source.opened()
     with container:
-        yield ContainerInput(container, media)
+        yield container
 
 
 def _too_long(max_samples: int) -> str:
     return f"the audio is longer than the {max_samples // AUDIO_RATE_HZ} s that are allowed"
 
 
-def _check_frame(frame: av.AudioFrame) -> None:
+def check_frame(frame: av.AudioFrame) -> None:
     """Check rate and channels. Done for every frame, since a stream may change midway."""
     if not MIN_SAMPLE_RATE <= frame.sample_rate <= MAX_SAMPLE_RATE:
         raise SttError(

@@ -6,24 +6,21 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import BinaryIO
 
-from stt_audio.codecs.ffmpeg import open_container
+import msgspec
+
+from stt_audio.codecs.file_input import FileInput, open_file
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.levels import FileLevel
 from stt_audio.codecs.memory import MAX_ALLOCATION_BYTES
 from stt_audio.codecs.parts import MAX_PARTS, Part, find_parts
 from stt_audio.codecs.resample import MonoResampler
-from stt_audio.codecs.source import FileSource, SeekableReadable
+from stt_audio.codecs.source import FileSource
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.jobs import DecodedFile, JobWarning
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 
 FRAME_BYTES = 2 * AUDIO_RATE_HZ
 """Length of a frame: one second."""
-
-_ESTIMATED_DURATION = frozenset(
-    {Media.MP3, Media.AAC, Media.LOAS, Media.AMR, Media.AC3, Media.EAC3, Media.DTS, Media.TRUEHD, Media.MLP, Media.FLV}
-)
-"""Containers whose length FFmpeg estimates from the bit rate."""
 
 
 class FileDecoder:
@@ -39,13 +36,15 @@ class FileDecoder:
         cancelled = cancelled or threading.Event()
         self._pending = bytearray()
         self._n_samples = 0
+        self._duration_s = 0.0
         self._warnings: list[JobWarning] = []
         with contextlib.ExitStack() as stack:
             # FFmpeg gets an open file and no name, so neither a file extension nor a path can mislead it.
             file = stack.enter_context(path.open("rb"))
             parts = find_parts(file)
             self._media = parts[0].media
-            length_s = _total_s(file, parts, max_samples / AUDIO_RATE_HZ + 1, cancelled)
+            # Knowing the length first prevents transcribing hours of a file that would be rejected in the end.
+            length_s = _total_s(file, parts, max_samples / AUDIO_RATE_HZ, cancelled)
             self.total_samples = int(length_s * AUDIO_RATE_HZ)
             """Length according to the file itself; 0 when it does not say."""
             if self.total_samples > max_samples:
@@ -62,16 +61,10 @@ class FileDecoder:
     def read(self) -> bytes:
         """Return the next second of 16 kHz mono s16le; less at the end, b'' after it.
 
-        A truncated file is decoded as far as possible; one without any audio raises SttError("bad_audio").
+        A damaged file is decoded as far as possible; one without any audio raises SttError("bad_audio").
         """
         while len(self._pending) < FRAME_BYTES:
-            try:
-                piece = next(self._pieces, None)
-            except SttError as error:
-                if error.code != "bad_audio" or not (self._n_samples or self._pending):
-                    raise
-                self._warn_of_end(error)
-                piece = None
+            piece = next(self._pieces, None)
             if piece is None:
                 break
             self._pending += piece
@@ -84,31 +77,40 @@ class FileDecoder:
 
     def _decoded(self, file: BinaryIO, parts: list[Part], cancelled: threading.Event) -> Generator[bytes, None, None]:
         """Decode one part after the other; a damaged one does not keep those after it from being heard."""
-        left = self._max_samples
         resampler = MonoResampler(level=FileLevel(), batch_samples=AUDIO_RATE_HZ)
         for part in parts[:MAX_PARTS]:
+            begin = self._n_decoded
+            left = self._max_samples - begin
             try:
-                with open_container(FileSource(part.open(file), cancelled), part.media) as audio:
-                    for piece in audio.mono(left, resampler):
-                        left -= len(piece) // 2
-                        yield piece
+                with open_file(FileSource(part.open(file), cancelled), part.media, left / AUDIO_RATE_HZ) as audio:
+                    yield from audio.mono(left, resampler)
+                    self._note(audio, begin / AUDIO_RATE_HZ)
             except SttError as error:
-                if error.code == "too_large" or part is parts[-1]:
+                if error.code == "too_large" or (part is parts[-1] and not self._n_decoded):
                     raise
-                self._warn_of_end(error)
+                self._warn("damaged", f"cannot be decoded: {error.message}")
         if len(parts) > MAX_PARTS:
-            raise SttError("bad_audio", f"it holds more than the {MAX_PARTS} recordings that are allowed")
+            self._warn("damaged", f"is not decoded: only the first {MAX_PARTS} recordings in one file are")
 
-    def _warn_of_end(self, error: SttError) -> None:
-        at = (self._n_samples + len(self._pending) // 2) / AUDIO_RATE_HZ
-        end = max(at, self.total_samples / AUDIO_RATE_HZ)
-        message = f"the file is damaged after {at:.1f} s: {error.message}"
-        self._warnings.append(JobWarning("damaged", message, round(at, 3), round(end, 3)))
+    @property
+    def _n_decoded(self) -> int:
+        return self._n_samples + len(self._pending) // 2
+
+    def _note(self, audio: FileInput, begin_s: float) -> None:
+        """Note what was found in a part that begins at ``begin_s``."""
+        self._duration_s = begin_s + audio.duration_s
+        for each in audio.warnings:
+            start, end = (at if at is None else round(begin_s + at, 3) for at in (each.start, each.end))
+            self._warnings.append(msgspec.structs.replace(each, start=start, end=end))
+
+    def _warn(self, code: str, problem: str) -> None:
+        at_s = self._n_decoded / AUDIO_RATE_HZ
+        self._warnings.append(JobWarning(code, f"the recording that begins at {at_s:.1f} s {problem}", round(at_s, 3)))
 
     @property
     def found(self) -> DecodedFile:
         """What was found in the file; complete when ``read`` has returned b''."""
-        return DecodedFile(warnings=list(self._warnings))
+        return DecodedFile(round(self._duration_s, 3), warnings=list(self._warnings))
 
     def close(self) -> None:
         """Free the file and the decoder."""
@@ -116,7 +118,7 @@ class FileDecoder:
         self._open.close()
 
 
-def _total_s(file: BinaryIO, parts: list[Part], limit_s: float, cancelled: threading.Event) -> float:
+def _total_s(file: BinaryIO, parts: list[Part], max_s: float, cancelled: threading.Event) -> float:
     """Return the length of all ``parts`` together; 0 when one does not state its own.
 
     Raises SttError when the only one cannot be opened.
@@ -124,25 +126,14 @@ def _total_s(file: BinaryIO, parts: list[Part], limit_s: float, cancelled: threa
     total_s = 0.0
     for part in parts[:MAX_PARTS]:
         try:
-            total_s += _length_s(part.open(file), part.media, limit_s, cancelled)
+            with open_file(FileSource(part.open(file), cancelled), part.media, max_s) as audio:
+                total_s += audio.length_s()
         except SttError as error:
             if len(parts) == 1 or error.code == "too_large":
                 raise
-        if total_s > limit_s:
+        if total_s > max_s + 1:
             break
     return total_s
-
-
-def _length_s(file: SeekableReadable, media: Media, limit_s: float, cancelled: threading.Event) -> float:
-    """Return the length of one recording from its metadata, or from its packets where that is missing or an estimate.
-
-    Knowing it first prevents transcribing hours of a file that would be rejected in the end.
-    """
-    with open_container(FileSource(file, cancelled), media) as audio:
-        told_s = audio.duration_s
-        if told_s and media not in _ESTIMATED_DURATION:
-            return told_s
-        return audio.counted_s(limit_s)
 
 
 def _no_audio(media: Media, claimed_samples: int) -> str:

@@ -1,0 +1,169 @@
+"""Sounds of a file stand where a player plays them, and what cannot be decoded is reported."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from support.encoders import encoded, stamped
+
+from stt_audio.files.decoder import FileDecoder
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.jobs import DecodedFile
+
+pytestmark = pytest.mark.unit
+
+RATE = 16000
+FOUR_HOURS = 4 * 3600 * RATE
+WITH_GAPS = [
+    ("mp4", "aac"),
+    ("mp4", "libopus"),
+    ("matroska", "aac"),
+    ("matroska", "pcm_u8"),
+    ("matroska", "flac"),
+    ("webm", "libopus"),
+    ("ogg", "libopus"),
+]
+UNBROKEN = [kind for kind in WITH_GAPS if kind != ("matroska", "flac")]
+
+
+def tone(length_s: float) -> NDArray[np.float32]:
+    return (0.3 * np.sin(2 * np.pi * 440 * np.arange(int(RATE * length_s)) / RATE)).astype(np.float32)
+
+
+def speechlike(length_s: float) -> NDArray[np.float32]:
+    """Noise, which codecs cannot make small."""
+    return np.random.default_rng(1).uniform(-0.2, 0.2, int(RATE * length_s)).astype(np.float32)
+
+
+def recording(container: str, codec: str, length_s: float) -> bytes:
+    """Noise, with the index first."""
+    options = {"moov_size": "20000"} if container == "mp4" else {}
+    return stamped(container, codec, [(0.0, speechlike(length_s))], rate=48000 if "opus" in codec else 16000, **options)
+
+
+def decoded(path: Path, data: bytes, max_samples: int = FOUR_HOURS) -> tuple[NDArray[np.int16], DecodedFile, float]:
+    """Samples, what was found, and the length that was expected, in seconds."""
+    path.write_bytes(data)
+    with FileDecoder(path, max_samples) as file:
+        frames = list(iter(file.read, b""))
+        return np.frombuffer(b"".join(frames), "<i2"), file.found, file.total_samples / RATE
+
+
+def sounds(samples: NDArray[np.int16]) -> list[tuple[float, float]]:
+    """Start and end of each sound, in seconds, to a tenth."""
+    tenths = np.abs(samples[: len(samples) // 1600 * 1600].reshape(-1, 1600).astype(int)).mean(axis=1) > 1000
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], tenths, [False]]).astype(int))) / 10
+    return [(float(start), float(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def test_audio_that_begins_after_the_video_begins_late(tmp_path: Path) -> None:
+    for container in ("mp4", "matroska"):
+        samples, found, _ = decoded(tmp_path / "a", stamped(container, "aac", [(4.0, tone(6))], video_s=13.0))
+        assert sounds(samples) == [(pytest.approx(4.0, abs=0.1), pytest.approx(10.0, abs=0.1))]
+        assert (found.duration, found.warnings) == (13.0, []), "as long as the video, and nothing is missing"
+
+
+@pytest.mark.parametrize(("container", "codec"), WITH_GAPS)
+def test_a_gap_is_silence(tmp_path: Path, container: str, codec: str) -> None:
+    data = stamped(container, codec, [(0.0, tone(3)), (8.0, tone(3))])
+    samples, found, expected_s = decoded(tmp_path / "a", data)
+    (_, first_end), (second_start, _) = sounds(samples)
+    assert (first_end, second_start) == (pytest.approx(3.0, abs=0.11), pytest.approx(8.0, abs=0.11))
+    assert len(samples) / RATE == pytest.approx(11.0, abs=0.1)
+    assert (found.duration, expected_s) == (pytest.approx(11.0, abs=0.1), pytest.approx(11.0, abs=0.1))
+    assert found.warnings == []
+
+
+@pytest.mark.parametrize("container", ["mp4", "matroska"])
+def test_a_file_cut_out_of_a_stream_begins_at_its_own_start(tmp_path: Path, container: str) -> None:
+    data = stamped(container, "aac", [(4.0, tone(3))], video_s=8.0, shift_s=5 * 3600.0)
+    samples, found, _ = decoded(tmp_path / "a", data)
+    assert sounds(samples) == [(pytest.approx(4.0, abs=0.1), pytest.approx(7.0, abs=0.1))]
+    assert found.duration == 8.0
+
+
+def test_an_edit_list_shortens_the_audio(tmp_path: Path) -> None:
+    data = bytearray(stamped("mp4", "aac", [(0.0, tone(20))]))
+    edit = data.index(b"elst") + 12
+    data[edit : edit + 8] = (8000).to_bytes(4, "big") + (5 * 48000).to_bytes(4, "big")
+    samples, found, expected_s = decoded(tmp_path / "a", bytes(data))
+    assert len(samples) / RATE == pytest.approx(8.0, abs=0.05)
+    assert (found.duration, expected_s) == (pytest.approx(8.0, abs=0.05), pytest.approx(8.0, abs=0.05))
+    assert found.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"), [*UNBROKEN, ("mp3", "libmp3lame"), ("adts", "aac"), ("wav", "pcm_s16le")]
+)
+def test_a_file_without_gaps_is_left_as_it_is(tmp_path: Path, container: str, codec: str) -> None:
+    samples, found, expected_s = decoded(tmp_path / "a", encoded(tone(10), container, codec))
+    assert sounds(samples) == [(0.0, pytest.approx(10.0, abs=0.1))]
+    assert len(samples) / RATE == pytest.approx(10.0, abs=0.05)
+    assert (found.duration, expected_s) == (pytest.approx(10.0, abs=0.05), pytest.approx(10.0, abs=0.2))
+    assert found.warnings == []
+
+
+def test_stamps_that_begin_again_lose_nothing(tmp_path: Path) -> None:
+    samples, _, _ = decoded(tmp_path / "a", stamped("webm", "libopus", [(0.0, tone(3)), (1.0, tone(3))]))
+    assert len(samples) / RATE == pytest.approx(6.0, abs=0.05)
+
+
+def test_stamps_that_claim_a_day_of_silence_cost_nothing(tmp_path: Path) -> None:
+    pieces = [(0.0, tone(3)), (24 * 3600.0, tone(3))]
+    samples, found, _ = decoded(tmp_path / "a", stamped("webm", "libopus", pieces, live="1"))
+    assert len(samples) / RATE == found.duration == pytest.approx(6.0, abs=0.05)
+    (warning,) = found.warnings
+    assert (warning.code, warning.start) == ("time_jump", pytest.approx(3.0, abs=0.1))
+    with pytest.raises(SttError, match="longer than the 14400 s"):  # the header states the day
+        decoded(tmp_path / "a", stamped("webm", "libopus", pieces))
+
+
+def test_silence_counts_towards_the_longest_audio_that_is_allowed(tmp_path: Path) -> None:
+    data = stamped("webm", "libopus", [(0.0, tone(3)), (8.0, tone(3))])
+    with pytest.raises(SttError, match="longer than the 10 s"):
+        decoded(tmp_path / "a", data, 10 * RATE)
+
+
+DAMAGED_MIDWAY = [("mp4", "aac"), ("mp4", "libopus"), ("matroska", "aac"), ("webm", "libopus"), ("ogg", "libopus")]
+
+
+@pytest.mark.parametrize(("container", "codec"), DAMAGED_MIDWAY)
+def test_bytes_missing_midway_are_reported(tmp_path: Path, container: str, codec: str) -> None:
+    data = recording(container, codec, 12)
+    middle = len(data) // 2
+    _, whole, _ = decoded(tmp_path / "a", data)
+    assert whole.warnings == []
+    samples, found, _ = decoded(tmp_path / "a", data[:middle] + data[middle + 6000 :])
+    (warning,) = found.warnings
+    assert warning.code == "damaged"
+    assert warning.start == pytest.approx(6.0, abs=2.5)
+    assert found.duration == pytest.approx(12.0, abs=0.1)
+    assert warning.start < warning.end <= found.duration  # type: ignore[operator]
+    if container != "mp4":  # whose index is wrong from there on
+        assert len(samples) / RATE == pytest.approx(12.0, abs=0.1), "what follows stays in its place"
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"), [("mp4", "aac"), ("matroska", "aac"), ("webm", "libopus"), ("flac", "flac")]
+)
+def test_a_file_that_is_cut_off_is_reported(tmp_path: Path, container: str, codec: str) -> None:
+    data = recording(container, codec, 12)
+    samples, found, _ = decoded(tmp_path / "a", data[: len(data) * 6 // 10])
+    (warning,) = found.warnings
+    assert (warning.code, warning.start, warning.end) == (
+        "cut_off",
+        pytest.approx(len(samples) / RATE, abs=0.1),
+        pytest.approx(12.0, abs=0.1),
+    )
+    assert found.duration == pytest.approx(12.0, abs=0.1)
+
+
+def test_damage_that_ends_does_not_end_the_file(tmp_path: Path) -> None:
+    data = stamped("mp4", "aac", [(0.0, speechlike(12))], rate=16000)
+    third, half = len(data) // 3, len(data) // 2
+    samples, found, _ = decoded(tmp_path / "a", data[:third] + bytes(half - third) + data[half:])
+    (warning,) = found.warnings
+    assert warning.start == pytest.approx(4.0, abs=0.5)
+    assert warning.end == pytest.approx(6.0, abs=0.5)
+    assert sounds(samples)[-1][1] == pytest.approx(12.0, abs=0.1), "the end is heard, and in its place"
