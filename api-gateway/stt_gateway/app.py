@@ -21,6 +21,7 @@ from stt_gateway.http.access import AccessMiddleware, rules_of
 from stt_gateway.http.errors import add_error_handlers
 from stt_gateway.http.head import HeadMiddleware
 from stt_gateway.http.headers import HeadersMiddleware
+from stt_gateway.http.openapi import EVERYWHERE
 from stt_gateway.http.pages import web_pages
 from stt_gateway.http.proxies import ProxyMiddleware
 from stt_gateway.http.slashes import SlashRedirect
@@ -75,6 +76,7 @@ def create_app(settings: GatewaySettings, authorize: Authorize | None = None) ->
         version=metadata.version("realtime-stt-suite"),
         lifespan=lifespan,
         dependencies=[Depends(authorize_request)],
+        responses=EVERYWHERE,
         # FastAPI's own pages load scripts from a CDN; http/docs_page.py serves them.
         openapi_url=None,
         docs_url=None,

@@ -11,6 +11,7 @@ from prometheus_client import Counter, generate_latest
 from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.core.operation.exposition import ReplicaText, merged
 from stt_gateway.core.operation.health import NEARLY_FULL, health_view, is_nearly_full
+from stt_gateway.http.openapi import success
 from stt_shared.contracts.services import ServiceName
 from stt_shared.redis.outage import REDIS_ERRORS, UNREACHABLE
 from stt_shared.streams.replicas import ReplicaStatus
@@ -28,7 +29,7 @@ REDIS_ANSWER_S = 1.0
 router = APIRouter(tags=["operation"])
 
 
-@router.get("/health")
+@router.get("/health", responses=success("No live session can be served.", status=503))
 async def health(request: Request) -> JSONResponse:
     """Return the state of each service; 503 when no live session could be served."""
     context = context_of(request)
@@ -52,7 +53,7 @@ async def legacy_healthcheck() -> PlainTextResponse:
     return PlainTextResponse("Yes, I'm ok")
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """Return the Prometheus text of this gateway and of every living replica; unreadable texts are left out."""
     context = context_of(request)

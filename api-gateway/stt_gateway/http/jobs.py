@@ -5,6 +5,7 @@ import hashlib
 import uuid
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import structlog
@@ -17,6 +18,7 @@ from stt_gateway.core.requests.idempotency import fingerprint, idempotency_key
 from stt_gateway.core.requests.job_request import JOB_OPENAPI, JobRequest, job_request
 from stt_gateway.http.deletion import erase_job
 from stt_gateway.http.event_stream import event, event_stream
+from stt_gateway.http.openapi import one_of, refusals, success, transcript_file
 from stt_gateway.http.responses import json_response
 from stt_gateway.http.subtitle_files import subtitles
 from stt_gateway.http.uploads import Upload, receive_uploads
@@ -39,10 +41,17 @@ CHECK_EVERY_S = 3.0
 CHANGES_APART_S = 0.1
 """Least time between two reads of a watched job; changes that come in quicker succession are sent as one."""
 
+RESULTS = ("txt", "json", "srt", "vtt")
+
 router = APIRouter(prefix="/v1/stt/jobs", tags=["jobs"])
 
 
-@router.post("", status_code=202, openapi_extra=JOB_OPENAPI)
+@router.post(
+    "",
+    status_code=202,
+    openapi_extra=JOB_OPENAPI,
+    responses=refusals("bad_message", "bad_audio", "conflict", "too_large", "at_capacity", "no_worker", "unavailable"),
+)
 async def post_job(request: Request) -> Response:
     """Accept one or more files (multipart, parts named ``file``; optional fields ``language``, ``task``, ``prompt``).
 
@@ -169,10 +178,14 @@ async def cancel_job(request: Request, job_id: str) -> Response:
     return json_response(await _view(context, job_id))
 
 
-@router.get("/{job_id}/result.{kind}")
-async def get_result(request: Request, job_id: str, kind: str) -> Response:
+@router.get(
+    "/{job_id}/result.{kind}",
+    response_class=Response,
+    responses={**refusals("conflict"), **transcript_file(RESULTS)},
+)
+async def get_result(request: Request, job_id: str, kind: Annotated[str, one_of(RESULTS)]) -> Response:
     """Return the transcript as ``txt``, ``json``, ``srt`` or ``vtt``."""
-    if kind not in ("txt", "json", "srt", "vtt"):
+    if kind not in RESULTS:
         raise SttError("not_found", f"no result.{kind}; there are result.txt, .json, .srt and .vtt")
     view = await _view(context_of(request), job_id)
     if view.result is None:
@@ -187,7 +200,11 @@ async def get_result(request: Request, job_id: str, kind: str) -> Response:
             return Response("".join(lines), media_type="text/plain")
 
 
-@router.get("/{job_id}/events")
+@router.get(
+    "/{job_id}/events",
+    response_class=Response,
+    responses=success("Events `progress`, then `end`; each holds the job.", ["text/event-stream"]),
+)
 async def watch_job(request: Request, job_id: str) -> Response:
     """Stream the job's view as a server-sent event whenever it changes, until the job has ended."""
     context = context_of(request)

@@ -1,15 +1,16 @@
 """Routes for stored transcripts: search, fetch, rename, delete and export."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 
 from stt_gateway.context import context_of, query_of
 from stt_gateway.http.deletion import erase_transcript
+from stt_gateway.http.openapi import one_of, refusals, transcript_file
 from stt_gateway.http.responses import json_response
 from stt_gateway.http.subtitle_files import subtitles
 from stt_gateway.store.interface import SearchHit, Summary, Transcript, TranscriptStore
-from stt_gateway.store.request import SEARCH_PARAMETERS, cursor_of, rename_request, search_request
+from stt_gateway.store.request import RENAME_OPENAPI, SEARCH_PARAMETERS, cursor_of, rename_request, search_request
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import iso_timestamp
 from stt_shared.streams import keys
@@ -48,7 +49,7 @@ async def get_transcript(request: Request, id: str) -> Response:
     return json_response(_transcript_view(await _stored(request, id)))
 
 
-@router.patch("/{id}")
+@router.patch("/{id}", openapi_extra=RENAME_OPENAPI, responses=refusals("too_large"))
 async def rename_transcript(request: Request, id: str) -> Response:
     """Change a transcript's title with ``{"title": "…"}``; the file name stays. Returns it without text."""
     title = rename_request(await _body(request))
@@ -66,8 +67,12 @@ async def delete_transcript(request: Request, id: str) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/{id}/export.{kind}")
-async def export_transcript(request: Request, id: str, kind: str) -> Response:
+@router.get(
+    "/{id}/export.{kind}",
+    response_class=Response,
+    responses=transcript_file(EXPORTS),
+)
+async def export_transcript(request: Request, id: str, kind: Annotated[str, one_of(EXPORTS)]) -> Response:
     """Return the transcript as a file: ``txt``, ``srt``, ``vtt`` or ``json``."""
     if kind not in EXPORTS:
         raise SttError("not_found", f"no export.{kind}; there are export.txt, .srt, .vtt and .json")

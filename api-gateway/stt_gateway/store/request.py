@@ -19,7 +19,7 @@ from stt_gateway.core.requests.parameters import (
     number,
 )
 from stt_gateway.store.interface import MAX_PAGE, MAX_QUERY_CHARS, Kind, Search
-from stt_gateway.store.names import checked_title
+from stt_gateway.store.names import MAX_TITLE_CHARS, checked_title
 from stt_shared.contracts.errors import SttError
 
 DEFAULT_LIMIT = 20
@@ -131,4 +131,20 @@ class _Rename(msgspec.Struct, forbid_unknown_fields=True):
     title: str
 
 
+RENAME_OPENAPI = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["title"],
+                    "additionalProperties": False,
+                    "properties": {"title": {"type": "string", "minLength": 1, "maxLength": MAX_TITLE_CHARS}},
+                }
+            }
+        },
+    }
+}
+"""OpenAPI of a rename request."""
 _decode_rename = msgspec.json.Decoder(_Rename).decode

@@ -10,8 +10,15 @@ from stt_shared.contracts.session import Task
 JOB_PARAMETERS = Parameters(LANGUAGE, TASK, PROMPT)
 
 _FILES = {"type": "array", "items": {"type": "string", "format": "binary"}, "description": "One or more files."}
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "description": "A request that is repeated with the same key creates its jobs once.",
+}
 JOB_OPENAPI = {
-    "parameters": JOB_PARAMETERS.openapi_query(),
+    "parameters": [*JOB_PARAMETERS.openapi_query(), _IDEMPOTENCY_KEY],
     "requestBody": {
         "required": True,
         "content": {

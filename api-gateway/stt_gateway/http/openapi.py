@@ -1,0 +1,68 @@
+"""Descriptions of responses for OpenAPI: what FastAPI cannot tell from routes that build theirs themselves."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from fastapi import Path
+
+from stt_shared.contracts.errors import ERRORS
+
+Responses = dict[int | str, dict[str, Any]]
+
+_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message"],
+            "properties": {
+                "code": {"type": "string"},
+                "message": {"type": "string", "description": "What was wrong and what is allowed."},
+                "retry_after_s": {"type": "number", "description": "Seconds after which to try again."},
+            },
+        }
+    },
+}
+_MEDIA_TYPES = {"txt": "text/plain", "json": "application/json", "srt": "application/x-subrip", "vtt": "text/vtt"}
+
+
+def refusals(*codes: str) -> Responses:
+    """Return the responses with these error codes, by HTTP status."""
+    by_status: dict[int, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(ERRORS[code].http_status, []).append(code)
+    return {
+        status: {"description": f"Error {' or '.join(found)}.", "content": {"application/json": {"schema": _ERROR}}}
+        for status, found in by_status.items()
+    }
+
+
+def success(description: str, media_types: Iterable[str] = ("application/json",), status: int = 200) -> Responses:
+    """Return the response to a request that succeeds."""
+    return {status: {"description": description, "content": {media_type: {} for media_type in media_types}}}
+
+
+def transcript_file(kinds: Iterable[str]) -> Responses:
+    """Return the response that is a transcript in one of these formats."""
+    return success("The transcript as a file.", [_MEDIA_TYPES[kind] for kind in kinds])
+
+
+def one_of(kinds: Iterable[str]) -> Any:
+    """Return the declaration of a path parameter that has one of these values, which the route itself checks."""
+    return Path(json_schema_extra={"enum": list(kinds)})
+
+
+EVERYWHERE = refusals(
+    "bad_message",
+    "forbidden_origin",
+    "not_found",
+    "method_not_allowed",
+    "idle",
+    "forbidden_host",
+    "bad_config",
+    "internal",
+    "at_capacity",
+    "unavailable",
+)
+"""Errors of any request."""
