@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 from stt_gateway.context import context_of
 from stt_gateway.http.headers import API_HEADERS
@@ -56,10 +57,24 @@ async def _refused(request: Request, error: Exception) -> Response:
     return error_response(error.kind.http_status, error.code, error.message, headers, retry_after_s=retry_after_s)
 
 
-async def _not_routed(_: Request, error: Exception) -> Response:
+async def _not_routed(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = _CODES.get(error.status_code, "bad_message")
-    return error_response(error.status_code, code, str(error.detail), error.headers)
+    if error.status_code != 405:
+        return error_response(error.status_code, code, str(error.detail), error.headers)
+    allowed = ", ".join(_allowed_methods(request))
+    return error_response(405, code, f"{request.method} is not allowed; allowed are {allowed}", {"Allow": allowed})
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Return the methods of all routes at this address; Starlette names those of the first one only."""
+    routes = request.app.router.routes
+    found = [
+        method
+        for method in ("GET", "POST", "PATCH", "DELETE")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+    return ["HEAD", *found] if "GET" in found else found
 
 
 async def _invalid(_: Request, error: Exception) -> Response:

@@ -80,6 +80,15 @@ async def test_answers_are_as_described(gateway: Gateway, http: httpx2.AsyncClie
     assert statuses == {200, 202, 400, 404, 409, 413, 422}
 
 
+async def test_a_method_that_is_not_allowed_is_told_those_that_are(http: httpx2.AsyncClient) -> None:
+    for path, operation in (await http.get("/openapi.json")).json()["paths"].items():
+        answer = await http.put(path.format(job_id="x", id="x", kind="txt", conversation_id="x"))
+        documented = {method.upper() for method in operation}
+        assert answer.status_code == 405
+        assert set(answer.headers["allow"].split(", ")) - {"HEAD"} == documented, path
+        assert answer.headers["allow"] in answer.json()["error"]["message"]
+
+
 async def test_a_rename_and_an_upload_describe_their_bodies(http: httpx2.AsyncClient) -> None:
     described = (await http.get("/openapi.json")).json()
     form = described["paths"][JOBS]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]

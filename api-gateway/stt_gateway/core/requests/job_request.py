@@ -9,7 +9,12 @@ from stt_shared.contracts.session import Task
 
 JOB_PARAMETERS = Parameters(LANGUAGE, TASK, PROMPT)
 
-_FILES = {"type": "array", "items": {"type": "string", "format": "binary"}, "description": "One or more files."}
+_FILES = {
+    "type": "array",
+    "minItems": 1,
+    "items": {"type": "string", "format": "binary"},
+    "description": "One or more files.",
+}
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
