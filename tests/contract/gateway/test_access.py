@@ -147,6 +147,27 @@ async def test_an_allowed_page_streams_uploads_and_reads(redis_client: Redis, re
         assert "access-control-allow-origin" not in (await http.get("/", headers={"Origin": EVIL})).headers
 
 
+async def test_an_allowed_page_may_use_every_route_and_read_its_headers(
+    redis_client: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    page = {"Origin": "https://app.example.org"}
+    async with (
+        stand_ins(redis_client),
+        running_gateway(redis_client, redis_url, tmp_path, allowed_origins=page["Origin"]) as gateway,
+        httpx2.AsyncClient(base_url=gateway.url, timeout=10, trust_env=False) as http,
+    ):
+        for path, operation in (await http.get("/openapi.json")).json()["paths"].items():
+            for method in operation:
+                asking = {"Access-Control-Request-Method": method.upper(), "Access-Control-Request-Headers": "range"}
+                address = path.format(job_id="x", id="x", kind="txt", conversation_id="x")
+                allowed = await http.options(address, headers={**page, **asking})
+                assert allowed.status_code == 200, (method, path)
+                assert allowed.headers["access-control-allow-origin"] == page["Origin"]
+        posted = await http.post(JOBS, files={"file": ("a.mp3", b"ID3")}, headers=page)
+        exposed = set(posted.headers["access-control-expose-headers"].split(", "))
+        assert {"Location", "Retry-After", "Idempotent-Replayed"} <= exposed
+
+
 async def test_a_gateway_on_all_addresses_is_opened_from_the_network(
     redis_client: Redis, redis_url: str, tmp_path: Path
 ) -> None:

@@ -41,7 +41,7 @@ def _comparable(name: str) -> str:
     """Fold case and accents, and drop a region or script in parentheses."""
     decomposed = unicodedata.normalize("NFKD", _QUALIFIER.sub("", name.strip()).casefold())
     letters = (char for char in decomposed if not unicodedata.combining(char) and char not in "'ʻ’‘`")
-    return " ".join("".join(letters).replace("_", " ").split())
+    return " ".join("".join(letters).replace("_", " ").replace("-", " ").split())
 
 
 def _suggestion(written: str) -> str:
