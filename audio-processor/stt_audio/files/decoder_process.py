@@ -22,6 +22,8 @@ _log = structlog.get_logger()
 
 _FORKS = "forkserver" in multiprocessing.get_all_start_methods()
 _CONTEXT = multiprocessing.get_context("forkserver") if _FORKS else multiprocessing.get_context("spawn")
+if _FORKS:
+    _CONTEXT.set_forkserver_preload([decoder_child.__name__])
 _MAX_MESSAGE_BYTES = 1 << 20
 _EXIT_WITHIN_S = 5.0
 MESSAGES = msgspec.msgpack.Decoder(Message)
@@ -40,7 +42,6 @@ class DecoderLost(Exception):
 def prepare() -> None:
     """Start the server from which decoders are forked, so that the first file need not wait for it."""
     if _FORKS:
-        _CONTEXT.set_forkserver_preload([decoder_child.__name__])
         forkserver.ensure_running()
 
 
