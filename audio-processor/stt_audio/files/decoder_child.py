@@ -60,9 +60,8 @@ Message = Opened | Decoded | Ended | Refused | Unreadable | Failed
 
 def serve(pipe: Connection, path: Path, max_samples: int) -> None:
     """Decode a file and send the messages; the pipe's reader sets the pace. Call it in a process of its own."""
-    # The replica decides when its decoders end, also where a signal reaches all processes of the service.
+    # Ctrl-C reaches all processes of a terminal, and the replica ends its decoders itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_replica, daemon=True).start()
     try:
         limit_this_process(path.stat().st_size)
