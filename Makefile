@@ -110,7 +110,7 @@ test-floor: $(VENV)/floor/.installed ## Unit tests on the lowest versions that p
 chaos: $(VENV)/.installed-dev ## Count words while everything dies, a thousand times; half an hour
 	@PYTHONPATH=tests $(BIN)/python -m chaos --out chaos.json $(CHAOS_ARGS)
 
-# `make fuzz FUZZ_ARGS="files --files 10000 --seed 7"`; the seed that it prints repeats a run.
+# `make fuzz FUZZ_ARGS="files --files 10000 --minutes 60 --seed 7"`; the seed that it prints repeats a run.
 fuzz: $(VENV)/.installed-dev ## Random files, live streams and requests; minutes
 	@PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ_ARGS)
 

@@ -23,6 +23,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=500, help="mutated files to decode")
     parser.add_argument("--streams", type=int, default=500, help="mutated live streams to decode")
     parser.add_argument("--requests", type=int, default=5000, help="requests and connections to a started suite")
+    parser.add_argument("--minutes", type=float, default=5, help="most minutes of each part; the rest is left out")
     parser.add_argument("--out", type=Path, help="folder for the inputs that ended as none may")
     args = parser.parse_args()
     if unknown := set(args.parts) - set(PARTS):
@@ -31,7 +32,7 @@ def main() -> None:
     print(f"seed {args.seed}", flush=True)
     is_good = True
     for part in args.parts:
-        tally = Tally(part, folder)
+        tally = Tally(part, folder, 60 * args.minutes)
         match part:
             case "files":
                 fuzz_files(args.files, args.seed, tally)

@@ -22,6 +22,8 @@ def fuzz_files(count: int, seed: int, tally: Tally, concurrency: int = 2) -> Non
     names, others = list(seeds), list(seeds.values())
 
     def one(number: int) -> None:
+        if tally.is_over:
+            return
         rng = random.Random(f"file {seed} {number}")
         name = names[number % len(names)]
         data = mutated(seeds[name], others, rng)

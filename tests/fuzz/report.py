@@ -1,6 +1,7 @@
 """Counts of a fuzzing run, and the inputs that must not be: findings."""
 
 import collections
+import math
 import threading
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ CRASH, HANG, INTERNAL, SERVER_ERROR = "crash", "hang", "internal", "5xx"
 class Tally:
     """Counts of one part of a run, by outcome; findings are kept as files. May be used from any thread."""
 
-    def __init__(self, part: str, folder: Path) -> None:
+    def __init__(self, part: str, folder: Path, limit_s: float = math.inf) -> None:
         self.part = part
         self.outcomes: collections.Counter[str] = collections.Counter()
         self.findings: collections.Counter[str] = collections.Counter()
@@ -19,6 +20,12 @@ class Tally:
         self._folder = folder
         self._lock = threading.Lock()
         self._began_s = time.monotonic()
+        self._limit_s = limit_s
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the part has taken as long as it may; the rest is left out then."""
+        return time.monotonic() - self._began_s > self._limit_s
 
     def count(self, outcome: str) -> None:
         """Count an input that ended as it may."""

@@ -109,6 +109,8 @@ async def _send_some(suite: Suite, numbers: Iterator[int], seed: int, tally: Tal
     client = _Client(suite, tally)
     async with httpx2.AsyncClient(trust_env=False, timeout=HANG_S) as http:
         for number in numbers:
+            if tally.is_over:
+                break
             rng = random.Random(f"request {seed} {number}")
             name = f"{seed}-{number}"
             try:

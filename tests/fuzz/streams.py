@@ -50,6 +50,8 @@ def _decode_some(numbers: range, seed: int, seeds: dict[str, bytes], tally: Tall
     names, others = list(seeds), list(seeds.values())
     worker = _Worker()
     for number in numbers:
+        if tally.is_over:
+            break
         rng = random.Random(f"stream {seed} {number}")
         name = f"{seed}-{number}-{names[number % len(names)]}"
         data = mutated(others[number % len(names)], others, rng)

@@ -60,6 +60,13 @@ def test_a_decoder_that_hangs_is_found(tally: Tally, tmp_path: Path, monkeypatch
     assert tally.findings == {HANG: 1}
 
 
+def test_a_run_ends_in_time(tmp_path: Path) -> None:
+    tally = Tally("part", tmp_path, limit_s=0.0)
+    fuzz_files(1000, 1, tally)
+    fuzz_streams(1000, 1, tally)
+    assert not tally.outcomes
+
+
 def test_a_short_run_finds_nothing(tally: Tally) -> None:
     fuzz_files(10, 1, tally)
     fuzz_streams(60, 1, tally)
