@@ -6,26 +6,29 @@ import logging
 import socket
 from collections.abc import Iterator
 
-import structlog
-import uvicorn
+from stt_shared.process.extras import naming_missing_packages
 
-from stt_gateway.app import create_app
-from stt_gateway.authorize import Authorize
-from stt_gateway.http.connections import HttpConnections, timed_protocol
-from stt_gateway.http.open_files import raise_soft_limit, soft_limit
-from stt_gateway.settings import GatewaySettings
-from stt_gateway.store.engine import database_url
-from stt_gateway.ws.protocol import FastWebSocketProtocol
-from stt_shared.contracts.services import ServiceName
-from stt_shared.process import gc
-from stt_shared.process.folders import note_of_former_store
-from stt_shared.process.listening import BACKLOG, drop_dead_peers
-from stt_shared.process.logging import set_up_logging
-from stt_shared.process.settings import load_settings
-from stt_shared.process.tasks import cancel_and_wait, stop_signal
-from stt_shared.redis.client import wait_until_ready
-from stt_shared.redis.outage import UNREACHABLE
-from stt_shared.work.service import exit_with_error, run_process
+with naming_missing_packages("gateway"):
+    import structlog
+    import uvicorn
+
+    from stt_gateway.app import create_app
+    from stt_gateway.authorize import Authorize
+    from stt_gateway.http.connections import HttpConnections, timed_protocol
+    from stt_gateway.http.open_files import raise_soft_limit, soft_limit
+    from stt_gateway.settings import GatewaySettings
+    from stt_gateway.store.engine import database_url
+    from stt_gateway.ws.protocol import FastWebSocketProtocol
+    from stt_shared.contracts.services import ServiceName
+    from stt_shared.process import gc
+    from stt_shared.process.folders import note_of_former_store
+    from stt_shared.process.listening import BACKLOG, drop_dead_peers, note_of_ignored_host
+    from stt_shared.process.logging import set_up_logging
+    from stt_shared.process.settings import load_settings
+    from stt_shared.process.tasks import cancel_and_wait, stop_signal
+    from stt_shared.redis.client import wait_until_ready
+    from stt_shared.redis.outage import UNREACHABLE
+    from stt_shared.work.service import exit_with_error, run_process
 
 _log = structlog.get_logger()
 
@@ -75,7 +78,7 @@ def listening_socket(settings: GatewaySettings) -> socket.socket:
     if settings.listen_fd is not None:
         listener = socket.socket(fileno=settings.listen_fd)
     else:
-        family, *_, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        family, *_, address = socket.getaddrinfo(settings.address, settings.port, type=socket.SOCK_STREAM)[0]
         # :: is for all addresses, those of IPv4 included.
         both = family == socket.AF_INET6 and address[0] == "::" and socket.has_dualstack_ipv6()
         listener = socket.create_server(address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=both)
@@ -120,6 +123,8 @@ def main() -> None:
     uses_default = settings.database_url is None and "data_dir" not in settings.model_fields_set
     if uses_default and (note := note_of_former_store()):
         _log.warning("transcripts found elsewhere", cause=note)
+    if settings.listen_fd is None and (note := note_of_ignored_host(settings.stt_host, settings.host)):
+        _log.warning("host ignored", cause=note)
     try:
         raise_soft_limit()
     except (OSError, ValueError) as error:
@@ -128,7 +133,7 @@ def main() -> None:
     def describe(error: Exception) -> str:
         if isinstance(error, UNREACHABLE):
             return f"Redis at REDIS_URL cannot be used: {error}"
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        host = f"[{settings.address}]" if ":" in settings.address else settings.address
         return f"cannot serve on {host}:{settings.port} with spool folder {settings.spool_dir}: {error}"
 
     run_process(run(settings), fatal=(OSError,), describe=describe)

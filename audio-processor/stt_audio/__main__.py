@@ -1,11 +1,14 @@
 """Entry point of `stt-audio-processor`, with settings from the environment."""
 
-from stt_audio.app import run
-from stt_audio.settings import AudioSettings
-from stt_shared.contracts.services import ServiceName
-from stt_shared.process.logging import set_up_logging
-from stt_shared.process.settings import load_settings
-from stt_shared.work.service import run_process
+from stt_shared.process.extras import naming_missing_packages
+
+with naming_missing_packages("audio"):
+    from stt_audio.app import run
+    from stt_audio.settings import AudioSettings
+    from stt_shared.contracts.services import ServiceName
+    from stt_shared.process.logging import set_up_logging
+    from stt_shared.process.settings import load_settings
+    from stt_shared.work.service import run_process
 
 
 def main() -> None:

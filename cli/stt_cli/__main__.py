@@ -1,16 +1,12 @@
 """Entry point of `stt` and of ``python -m stt_cli``."""
 
-import sys
-
-from stt_shared.process.extras import install_command
+from stt_shared.process.extras import naming_missing_packages
 
 
 def main() -> None:
     """Run the command line, or name the command that installs the packages it lacks."""
-    try:
+    with naming_missing_packages("cli"):
         from stt_cli.main import app
-    except ModuleNotFoundError as error:
-        sys.exit(f"error: {error.name} is not installed; run: {install_command('cli')}")
     app()
 
 

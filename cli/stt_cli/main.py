@@ -63,7 +63,7 @@ def main(
 
 @app.command()
 def up(
-    host: Annotated[str | None, typer.Option(help="Address to listen on (env HOST, default 127.0.0.1).")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on (env STT_HOST, default 127.0.0.1).")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 picks a free one (env PORT, default 8000).")] = None,
     gateway_replicas: Annotated[
         int | None, typer.Option(help="Gateway processes (env GATEWAY_REPLICAS, default 1).")
@@ -100,7 +100,7 @@ def up(
 
     run(
         {
-            "host": host,
+            "stt_host": host,
             "port": port,
             "gateway_replicas": gateway_replicas,
             "audio_processor_replicas": audio_processor_replicas,

@@ -63,5 +63,5 @@ def rules_of(settings: GatewaySettings) -> AccessRules:
     name = socket.gethostname()
     short = name.partition(".")[0]
     return access_rules(
-        settings.host, [name, short, f"{short}.local"], settings.allowed_hosts, settings.allowed_origins
+        settings.address, [name, short, f"{short}.local"], settings.allowed_hosts, settings.allowed_origins
     )

@@ -27,6 +27,8 @@ def bench(plan: run.Plan, manifest: Path | None, out: Path | None) -> None:
     """
     if manifest is None:
         raise CliError(f"--manifest is missing: {FORMAT}", exit_code=2)
+    if not manifest.is_file():
+        raise CliError(f"--manifest {manifest}: there is no such file", exit_code=2)
     need_extra()
     if out is not None and not out.parent.is_dir():
         raise CliError(f"--out {out}: there is no folder {out.parent}", exit_code=2)

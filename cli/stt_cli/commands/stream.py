@@ -20,6 +20,10 @@ def stream(url: str, source: str, query: dict[str, str], *, sample_rate: int, ch
     if source == "-" and sys.stdin.isatty():
         raise CliError("`-` reads raw s16le audio from a pipe or a redirected file, not from the keyboard", exit_code=2)
     if source != "-":
+        try:
+            Path(source).open("rb").close()
+        except OSError as error:
+            raise CliError(f"{source} cannot be read: {error.strerror}") from None
         sample_rate, channels = FILE_RATE, 1
     asyncio.run(_run(url, source, query, sample_rate, channels, as_json))
 

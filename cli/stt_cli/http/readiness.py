@@ -1,10 +1,14 @@
 """Health check of a running suite, using only the standard library so that the launcher starts fast."""
 
+import http.client
 import json
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from typing import Any
+
+# Proxies from the environment are for the internet; a suite is usually on this machine or the local network.
+_WITHOUT_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,12 @@ class Health:
 def ask_health(url: str, timeout_s: float = 1.0) -> Health:
     """Request the health once; an unhealthy suite answers with an error status and the same body."""
     try:
-        with urllib.request.urlopen(f"{url}/health", timeout=timeout_s) as response:  # noqa: S310  our own address
+        with _WITHOUT_PROXY.open(f"{url}/health", timeout=timeout_s) as response:
             return read_health(response.read())
     except urllib.error.HTTPError as error:
         with error:
             return read_health(error.read())
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):
         return Health()
 
 

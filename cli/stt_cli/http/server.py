@@ -1,6 +1,7 @@
 """Address of the suite, and error messages for when it does not answer."""
 
 import os
+import urllib.parse
 
 from stt_cli.errors import CliError
 
@@ -15,6 +16,13 @@ def base_url(given: str | None) -> str:
     url = (given or os.environ.get("STT_URL") or DEFAULT_URL).rstrip("/")
     if not url.startswith(("http://", "https://")) or url.endswith("//"):
         raise CliError(f"{url!r} is not the address of a suite: it must begin with http:// or https://", exit_code=2)
+    try:
+        parts = urllib.parse.urlsplit(url)
+        is_address = bool(parts.hostname) and parts.port != 0 and url.isprintable() and " " not in url
+    except ValueError:  # brackets or a port that cannot be parsed
+        is_address = False
+    if not is_address:
+        raise CliError(f"{url!r} is not the address of a suite: it must be like http://HOST:PORT", exit_code=2)
     return url
 
 

@@ -25,6 +25,7 @@ from stt_cli.up.settings import UpSettings
 from stt_cli.up.stop_requests import StopRequests, interruptible_by_sigterm, stop_requests
 from stt_cli.up.supervisor import Ended, Supervisor
 from stt_shared.process.folders import note_of_former_store
+from stt_shared.process.listening import note_of_ignored_host
 
 GRACE_S = 15.0
 """Time that services have to finish their work; longer than their own drain time."""
@@ -36,9 +37,11 @@ _POLL_S = 0.1
 def run_suite(settings: UpSettings, *, log_dir: Path | None = None, verbose: bool = False) -> None:
     """Run the suite until SIGINT, SIGTERM or SIGHUP. Raises CliError if it cannot start."""
     console = Console(stderr=True, highlight=False)
+    if note := note_of_ignored_host(settings.stt_host, settings.host):
+        print(f"note: {note}", file=sys.stderr, flush=True)
     with contextlib.ExitStack() as stack:
         with interruptible_by_sigterm():
-            listener = stack.enter_context(open_listener(settings.host, settings.port))
+            listener = stack.enter_context(open_listener(settings.address, settings.port))
             models_dir = models_dir_of(settings.models_dir)
             prepare_model(settings.whisper_model, settings.whisper_engine, models_dir, console)
         stop = stack.enter_context(stop_requests())

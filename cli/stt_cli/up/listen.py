@@ -14,7 +14,9 @@ def open_listener(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except OSError as error:
-        raise CliError(f"cannot listen on {host}: {error.strerror or error}; HOST or --host names an address") from None
+        raise CliError(
+            f"cannot listen on {host}: {error.strerror or error}; STT_HOST or --host names an address"
+        ) from None
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -30,7 +30,7 @@ def service_env(
     return {
         **os.environ,
         "PYTHONUNBUFFERED": "1",
-        "HOST": settings.host,
+        "STT_HOST": settings.address,
         "PORT": str(port),
         "DATA_DIR": str(data_dir),
         "LOG_LEVEL": settings.log_level,

@@ -9,6 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from stt_cli.errors import CliError
 from stt_shared.contracts.engines import EngineName
 from stt_shared.process.folders import default_data_dir
+from stt_shared.process.listening import DEFAULT_ADDRESS, listening_address
+from stt_shared.process.settings import unreadable
 
 Replicas = Annotated[int, Field(ge=1, le=64)]
 
@@ -18,7 +20,14 @@ class UpSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
 
-    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all of this machine's.")
+    stt_host: str | None = Field(
+        None, min_length=1, description="Address to listen on; 0.0.0.0 or :: for all. Unset: HOST."
+    )
+    host: str = Field(
+        DEFAULT_ADDRESS,
+        min_length=1,
+        description="The same, if it is an IP address or localhost; some shells set it to something else.",
+    )
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on; 0 takes a free one.")
     gateway_replicas: Replicas = Field(1, description="Processes of the api-gateway; they share the port.")
     audio_processor_replicas: Replicas = Field(1, description="Processes of the audio-processor.")
@@ -42,14 +51,29 @@ class UpSettings(BaseSettings):
     redis_url: str | None = Field(None, description="A Redis server; unset: an embedded one for this run only.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
 
+    @property
+    def address(self) -> str:
+        """Address to listen on."""
+        return listening_address(self.stt_host, self.host)
+
 
 def load_up_settings(overrides: dict[str, Any]) -> UpSettings:
     """Load the environment plus the options given (None = not given). Raises CliError that names the invalid value."""
     try:
-        return UpSettings(**{name: value for name, value in overrides.items() if value is not None})
+        settings = UpSettings(**{name: value for name, value in overrides.items() if value is not None})
+    except (OSError, UnicodeDecodeError) as error:
+        raise CliError(unreadable(error), exit_code=2) from None
     except ValidationError as error:
         problems = [
             f"{'.'.join(str(part) for part in problem['loc']).upper()}={problem.get('input')!r}: {problem['msg']}"
             for problem in error.errors()
         ]
         raise CliError("; ".join(problems), exit_code=2) from None
+    if settings.database_url is not None:
+        from stt_gateway.store.engine import database_url  # slow to import, and seldom needed
+
+        try:
+            database_url(settings.database_url, settings.data_dir)
+        except ValueError as error:
+            raise CliError(str(error), exit_code=2) from None
+    return settings

@@ -1,8 +1,10 @@
 """Install commands for the suite's optional packages."""
 
+import contextlib
 import re
 import shlex
 import sys
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 
 _PROJECT = "realtime-stt-suite"
@@ -20,6 +22,19 @@ def install_command(extra: str) -> str:
     packages = [package for requirement in requirements if (package := _package_of(requirement, extra))]
     missing = [package for package in packages if not _is_installed(package)]
     return shlex.join([sys.executable, "-m", "pip", "install", *(missing or packages)])
+
+
+@contextlib.contextmanager
+def naming_missing_packages(extra: str) -> Iterator[None]:
+    """Exit with 1 and one line that says how to install the extra when an import in the context lacks a package."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("stt_"):
+            raise
+        sys.exit(f"error: {error.name} is not installed; run: {install_command(extra)}")
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def _package_of(requirement: str, extra: str) -> str | None:

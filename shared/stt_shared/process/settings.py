@@ -19,6 +19,12 @@ class CommonSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
 
 
+def unreadable(error: OSError | UnicodeDecodeError) -> str:
+    """Return a line about a `.env` that cannot be read."""
+    cause = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror or str(error)
+    return f".env in the working folder cannot be read: {cause}"
+
+
 Settings = TypeVar("Settings", bound=BaseSettings)
 
 
@@ -26,6 +32,9 @@ def load_settings(kind: type[Settings]) -> Settings:
     """Read the settings; on an invalid value, print its name, the value and what is allowed, and exit with 2."""
     try:
         return kind()
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"error: {unreadable(error)}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(2) from None
     except ValidationError as error:
         for problem in error.errors():
             name = ".".join(str(part) for part in problem["loc"]).upper()

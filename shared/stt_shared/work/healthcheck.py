@@ -8,13 +8,17 @@ import socket
 import sys
 from typing import Any
 
-import msgspec
-import redis
+from stt_shared.process.extras import naming_missing_packages
 
-from stt_shared.process.settings import CommonSettings, load_settings
-from stt_shared.redis.client import connect_sync
-from stt_shared.streams import keys
-from stt_shared.streams.replicas import ReplicaStatus
+with naming_missing_packages("server"):
+    import msgspec
+    import redis
+
+    from stt_shared.process.settings import CommonSettings, load_settings
+    from stt_shared.redis.client import connect_sync
+    from stt_shared.redis.outage import REDIS_ERRORS
+    from stt_shared.streams import keys
+    from stt_shared.streams.replicas import ReplicaStatus
 
 WELL = {"ready", "draining"}
 
@@ -27,8 +31,10 @@ def main() -> None:
     try:
         with connect_sync(load_settings(CommonSettings).redis_url) as client:
             trouble = find_problem(client, sys.argv[1], socket.gethostname())
-    except redis.RedisError as error:
+    except REDIS_ERRORS as error:
         trouble = f"Redis: {error}"
+    except ValueError as error:
+        trouble = f"REDIS_URL is not a URL of Redis: {error}"
     if trouble is not None:
         _print(trouble)
         raise SystemExit(1)

@@ -40,6 +40,8 @@ def run_process(
             runner.run(main)
     except expected as error:
         exit_with_error(describe(error))
+    except KeyboardInterrupt:  # before the process handles signals
+        raise SystemExit(130) from None
 
 
 def exit_with_error(message: str, code: int = 1) -> NoReturn:

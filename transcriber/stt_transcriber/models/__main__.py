@@ -4,8 +4,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from stt_transcriber.models.commands import list_models, pull_models, verify_models
-from stt_transcriber.models.store import ModelError, default_models_dir, pull
+from stt_shared.process.extras import naming_missing_packages
+
+with naming_missing_packages("models"):
+    from stt_transcriber.models.commands import list_models, pull_models, verify_models
+    from stt_transcriber.models.store import ModelError, default_models_dir, pull
 
 
 def main(arguments: list[str] | None = None) -> int:
