@@ -50,7 +50,7 @@ def open_engine(url: URL, *, pool_size: int = 5, creating: bool = False) -> Asyn
     file that was removed must be reported, not replaced by an empty one."""
     if is_sqlite(url):
         return _sqlite(Path(url.database or ""), pool_size, creating)
-    return create_async_engine(
+    engine = create_async_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=pool_size,
@@ -62,11 +62,11 @@ def open_engine(url: URL, *, pool_size: int = 5, creating: bool = False) -> Asyn
             "connect_timeout": int(LOCK_WAIT_S),
             # Plan for the actual values: a search for a rare word and one for a common word need different plans.
             "prepare_threshold": None,
-            "options": ""
-            if creating
-            else f"-c statement_timeout={STATEMENT_S * 1000:.0f} -c lock_timeout={LOCK_WAIT_S * 1000:.0f}",
         },
     )
+    if not creating:
+        event.listen(engine.sync_engine, "begin", _limit)
+    return engine
 
 
 def writing(engine: AsyncEngine) -> AsyncEngine:
@@ -124,6 +124,15 @@ def _begin(connection: Connection) -> None:
     # A transaction that reads before it writes cannot wait for another writer: SQLite rejects it immediately.
     writes = connection.get_execution_options().get(_WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _limit(connection: Connection) -> None:
+    # For the transaction, not for the connection: poolers (PgBouncer, Neon, Supabase) refuse the start-up parameter
+    # `options`, and may give each transaction another connection.
+    connection.exec_driver_sql(
+        f"SELECT set_config('statement_timeout', '{STATEMENT_S * 1000:.0f}', true),"
+        f" set_config('lock_timeout', '{LOCK_WAIT_S * 1000:.0f}', true)"
+    )
 
 
 def check_sqlite() -> None:

@@ -188,6 +188,40 @@ async def test_a_server_that_does_not_answer_is_told(tmp_path: Path) -> None:
     await store.close()
 
 
+async def test_a_pooler_is_sent_no_parameter_that_it_refuses(tmp_path: Path) -> None:
+    """PgBouncer refuses the start-up parameter `options`."""
+    started: list[bytes] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while length := int.from_bytes(await reader.read(4)):
+            packet = await reader.readexactly(length - 4)
+            if packet == int.to_bytes(80_877_103, 4):  # asks for TLS
+                writer.write(b"N")
+                continue
+            started.append(packet)
+            break
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        store = SqlTranscriptStore(database_url(f"postgresql://stt@127.0.0.1:{port}/stt", tmp_path))
+        with pytest.raises(SttError, match="does not answer"):
+            await store.search(Search())
+        await store.close()
+    assert started
+    assert all(b"user\0stt" in packet and b"options" not in packet for packet in started)
+
+
+@about_postgresql
+async def test_each_transaction_has_its_time_limits(store: SqlTranscriptStore) -> None:
+    for engine in (store._engine, store_engine.writing(store._engine)):
+        for _ in range(2):
+            async with engine.begin() as connection:
+                names = ("statement_timeout", "lock_timeout")
+                limits = [(await connection.exec_driver_sql(f"SHOW {name}")).scalar() for name in names]
+                assert limits == ["15s", "5s"]
+
+
 @about_postgresql
 async def test_lost_connections_are_opened_again(store: SqlTranscriptStore, url: URL, postgres_url: str) -> None:
     await store.put(transcript(1))
