@@ -40,6 +40,22 @@ def encoded(
     return buffer.getvalue()
 
 
+def encoded_channels(channels: NDArray[np.float32], container: str, codec: str, layout: str) -> bytes:
+    """float32 [n, channels] at 16 kHz -> a whole file of that rate."""
+    whole = np.ascontiguousarray((channels * 32767).astype(np.int16).reshape(1, -1))
+    frame = av.AudioFrame.from_ndarray(whole, "s16", layout)
+    frame.sample_rate = 16000
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container) as output:
+        stream = output.add_stream(codec, rate=16000, layout=layout)
+        size = stream.codec_context.frame_size or 960
+        resampler = av.AudioResampler(stream.codec_context.format, layout, 16000, size)
+        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+            output.mux(stream.encode(piece))
+        output.mux([packet for packet in stream.encode(None) if packet.size])
+    return buffer.getvalue()
+
+
 def damaged_mp4(duration_s: float) -> bytes:
     """Noise as AAC in MP4, whose second half cannot be decoded."""
     noise = np.random.default_rng(1).uniform(-0.1, 0.1, int(16000 * duration_s)).astype(np.float32)

@@ -2,7 +2,7 @@
 
 ``ROWS`` is the table. Each row makes a file from any recording, and says at which times the recording is heard in it;
 add a row for each new kind of file. ``tests/unit/audio/test_odd_files.py`` decodes all of them, and
-``tests/e2e/test_odd_files.py`` transcribes some.
+``tests/e2e/test_odd_files.py`` transcribes some, and all of ``NOISY``, in which noise is heard until somebody speaks.
 """
 
 import struct
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from support.encoders import encoded, resampled
+from support.encoders import encoded, encoded_channels, resampled
 
 Samples = NDArray[np.float32]
 """float32 [n], 16 kHz mono."""
@@ -117,6 +117,43 @@ def _large(magic: bytes) -> Callable[[Samples], bytes]:
         )
 
     return make
+
+
+def _floats(gain_db: float) -> Callable[[Samples], bytes]:
+    """A WAV file of 32-bit floats with this peak, in dB of full scale."""
+
+    def make(samples: Samples) -> bytes:
+        data = (samples / np.abs(samples).max() * 10 ** (gain_db / 20)).astype("<f4").tobytes()
+        fmt = _chunk(b"fmt ", struct.pack("<HHIIHH", 3, 1, 16000, 64000, 4, 32))
+        return b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVE" + fmt + _chunk(b"data", data)
+
+    return make
+
+
+def _stereo(right: Callable[[Samples], NDArray[np.floating]], container: str, codec: str) -> Callable[[Samples], bytes]:
+    """The recording on the left, with a peak of a tenth of full scale, and what ``right`` makes of that."""
+
+    def make(samples: Samples) -> bytes:
+        left = samples / np.abs(samples).max() * np.float32(0.1)
+        return encoded_channels(np.stack([left, right(left).astype(np.float32)], 1), container, codec, "stereo")
+
+    return make
+
+
+def _hum(samples: Samples) -> NDArray[np.floating]:
+    return 0.8 * np.sin(2 * np.pi * 200 * np.arange(len(samples)) / 16000)
+
+
+def _hiss(samples: Samples) -> NDArray[np.floating]:
+    return np.random.default_rng(1).normal(0, 0.2, len(samples)).clip(-1, 1)
+
+
+def _dialogue(samples: Samples) -> bytes:
+    """A film: dialogue in the centre, softer music on the left and right and behind."""
+    at = np.arange(len(samples)) / 16000
+    music = [0.02 * (np.sin(2 * np.pi * hz * at) + np.sin(3 * np.pi * hz * at)) for hz in (220, 262, 330, 392)]
+    channels = np.stack([music[0], music[1], samples, 0 * at, music[2], music[3]], 1).astype(np.float32)
+    return encoded_channels(channels, "matroska", "flac", "5.1")
 
 
 def _sphere(samples: Samples) -> bytes:
@@ -245,4 +282,19 @@ _TOGETHER = (
     OddFile("WAV and M4A", _halves(_wav(), _M4A)),
     OddFile("M4A and MP3", _halves(_M4A, _MP3)),
 )
-ROWS = (*_CONTAINERS, *_RATES, *_JUNK, *_WAV_HEADERS, *_TOGETHER)
+_CHANNELS_AND_LEVELS = (
+    OddFile("stereo in opposite phase", _stereo(lambda left: -left, "flac", "flac"), live=True, transcribed=True),
+    OddFile("stereo nearly in opposite phase", _stereo(lambda left: -0.9 * left, "wav", "pcm_s16le"), live=True),
+    OddFile("stereo in opposite phase, AAC", _stereo(lambda left: -left, "mp4", "aac")),
+    OddFile("film in 5.1", _dialogue, transcribed=True),
+    OddFile("floats of +12 dB", _floats(12), live=True),
+    OddFile("floats of +20 dB", _floats(20), live=True, transcribed=True),
+    OddFile("floats of -55 dB", _floats(-55)),
+    OddFile("floats of -60 dB", _floats(-60), transcribed=True),
+    OddFile("floats of the range of integers", _floats(90), live=True),
+)
+NOISY = (
+    OddFile("hum on one channel", _stereo(_hum, "flac", "flac"), live=True, transcribed=True),
+    OddFile("hiss on one channel", _stereo(_hiss, "flac", "flac"), live=True, transcribed=True),
+)
+ROWS = (*_CONTAINERS, *_CHANNELS_AND_LEVELS, *_RATES, *_JUNK, *_WAV_HEADERS, *_TOGETHER)
