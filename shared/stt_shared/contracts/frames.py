@@ -9,6 +9,10 @@ from collections.abc import Mapping
 
 import msgspec
 
+LARGE_FRAME_BYTES = 32_768
+"""Most data of a frame that is published itself; of a larger one only a notice is. All sessions of a replica share one
+subscriber, which Redis disconnects when too much is published to it."""
+
 
 class FrameKind(enum.StrEnum):
     """Kind of a frame: audio, or a request to the stage that reads it. All kinds keep their order in the audio."""
@@ -50,8 +54,14 @@ class Frame(msgspec.Struct, frozen=True):
     meta: FrameMeta = FrameMeta()
 
     def published(self, session_id: str) -> bytes:
-        """Return the JSON form: ``{"session_id", "seq", "kind", "pcm": base64, …meta}``."""
+        """Return the JSON form: ``{"session_id", "seq", "kind", "pcm": base64, …meta}``.
+
+        Of a large frame, it is the notice that the frame is in the log: ``logged_seq`` instead of ``seq``, which is 0
+        so that readers of an older version skip it.
+        """
         meta = self.meta
+        if len(self.data) > LARGE_FRAME_BYTES:
+            return _encode(_Published(session_id, 0, self.kind, b"", logged_seq=self.seq))
         return _encode(
             _Published(
                 session_id,
@@ -109,6 +119,7 @@ class _Published(msgspec.Struct, omit_defaults=True):
     decode_ms: float = 0.0
     sent_ms: float = 0.0
     error: StreamError | None = None
+    logged_seq: int = 0
 
 
 _encode = msgspec.json.Encoder().encode
@@ -116,9 +127,14 @@ _decode_published = msgspec.json.Decoder(_Published).decode
 _decode_meta = msgspec.json.Decoder(FrameMeta).decode
 
 
-def frame_from_published(payload: bytes) -> Frame:
-    """Decode the output of ``Frame.published``. Raises msgspec.DecodeError on anything else."""
+def frame_from_published(payload: bytes) -> tuple[int, Frame | None]:
+    """Decode the output of ``Frame.published``: a number and its frame, or None if the frame is only in the log.
+
+    Raises msgspec.DecodeError on anything else.
+    """
     published = _decode_published(payload)
+    if published.logged_seq:
+        return published.logged_seq, None
     meta = FrameMeta(
         published.received_ms,
         published.start_sample,
@@ -127,7 +143,7 @@ def frame_from_published(payload: bytes) -> Frame:
         published.sent_ms,
         published.error,
     )
-    return Frame(published.seq, published.kind, published.pcm, meta)
+    return published.seq, Frame(published.seq, published.kind, published.pcm, meta)
 
 
 def frame_from_entry(seq: int, fields: Mapping[bytes, bytes]) -> Frame:

@@ -49,7 +49,8 @@ _decode_number = msgspec.json.Decoder(_Numbered).decode
 class LogReader(Generic[Item]):
     """Reader of one log and its channel. ``position`` is the number of the last item returned.
 
-    ``from_message`` and ``from_entry`` return None for items that are not for this reader; those are skipped.
+    ``from_message`` and ``from_entry`` return None for items that are not for this reader; those are skipped. A message
+    with a number but without an item announces that the item is in the log.
     """
 
     def __init__(
@@ -89,12 +90,10 @@ class LogReader(Generic[Item]):
                         yield None
                     continue
                 seq, live = self._from_message(payload)
-                if live is None:
-                    continue
-                if seq > self.position + 1:
+                if seq > self.position + 1 or (live is None and seq > self.position):
                     async for item in self._logged():
                         yield item
-                if seq <= self.position:
+                if live is None or seq <= self.position:
                     continue
                 self._advance(seq)
                 yield live
@@ -158,10 +157,12 @@ def event_reader(
 
 
 def _frame_reader(pipeline: Pipeline, channels: InboxSource, channel: str, position: int) -> LogReader[Frame]:
-    def from_message(payload: bytes) -> tuple[int, Frame]:
-        frame = frame_from_published(payload)
-        return frame.seq, frame
-
     return LogReader(
-        pipeline, channels, channel, position, from_message=from_message, from_entry=frame_from_entry, allow_holes=False
+        pipeline,
+        channels,
+        channel,
+        position,
+        from_message=frame_from_published,
+        from_entry=frame_from_entry,
+        allow_holes=False,
     )

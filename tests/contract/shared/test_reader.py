@@ -10,9 +10,12 @@ from support.wiring import open_bus
 
 from stt_shared.contracts.events import Final, Partial, SpeechStarted, decode_event
 from stt_shared.contracts.frames import Frame
+from stt_shared.contracts.session import SessionConfig, encode_json
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.cluster import as_cluster
 from stt_shared.streams.bus import Bus
+from stt_shared.streams.keys import SESSION_TTL_S, session_keys
+from stt_shared.streams.ownership import Ownership
 from stt_shared.streams.reader import LogHole, RawEvent
 
 pytestmark = pytest.mark.contract
@@ -52,10 +55,13 @@ async def test_reading_catches_up_then_follows_without_loss_or_doubling(bus: Bus
     assert [item.seq for item in await reading] == list(range(21, 451))
 
 
-async def kill_subscribers(client: Redis) -> None:
+def nodes_of(client: Redis) -> list[Redis]:
     cluster = as_cluster(client)
-    nodes = [client] if cluster is None else [cluster.on_node(node.name) for node in cluster.get_nodes()]
-    for node in nodes:
+    return [client] if cluster is None else [cluster.on_node(node.name) for node in cluster.get_nodes()]
+
+
+async def kill_subscribers(client: Redis) -> None:
+    for node in nodes_of(client):
         await node.client_kill_filter(_type="pubsub", skipme=False)
 
 
@@ -112,3 +118,33 @@ async def test_events_reach_a_reader_in_order(bus: Bus, redis_client: Redis) -> 
     assert [item.seq for item in items] == [1, 2, 3]
     kinds = [type(decode_event(item.body)) for item in items if isinstance(item, RawEvent)]
     assert kinds == [SpeechStarted, Partial, Final]
+
+
+async def subscribers(client: Redis) -> list[set[str]]:
+    return [{each["id"] for each in await node.client_list(_type="pubsub")} for node in nodes_of(client)]
+
+
+async def test_large_frames_do_not_disconnect_the_subscriber(bus: Bus, redis_client: Redis) -> None:
+    """All sessions of a process share it, so that one session's large frames would delay all others."""
+    limits = [await node.config_get("client-output-buffer-limit") for node in nodes_of(redis_client)]
+    for node in nodes_of(redis_client):
+        await node.config_set("client-output-buffer-limit", "pubsub 256kb 0 0")
+    try:
+        large, small, neighbour = bytes(400_000), b"\x01\x02", session_keys("s2")
+        owner = await opened(bus)
+        await bus.sessions.open(neighbour, "e1", encode_json(SessionConfig()), 0, SESSION_TTL_S)
+        reading = asyncio.create_task(collect(bus.sessions.read_audio(AT, 0).items(), 12))
+        beside = asyncio.create_task(collect(bus.sessions.read_audio(neighbour, 0).items(), 12))
+        await asyncio.sleep(0.2)
+        connected = await subscribers(redis_client)
+        for seq in range(1, 13):
+            await bus.sessions.append_audio(owner, frame(seq, small if seq % 4 == 0 else large))
+            await bus.sessions.append_audio(Ownership(neighbour, "e1"), frame(seq))
+        assert [(item.seq, len(item.data)) for item in await reading if isinstance(item, Frame)] == [
+            (seq, 2 if seq % 4 == 0 else 400_000) for seq in range(1, 13)
+        ]
+        assert [item.seq for item in await beside] == list(range(1, 13))
+        assert await subscribers(redis_client) == connected
+    finally:
+        for node, limit in zip(nodes_of(redis_client), limits, strict=True):
+            await node.config_set("client-output-buffer-limit", limit["client-output-buffer-limit"])

@@ -202,7 +202,8 @@ def test_the_health_body() -> None:
 
 def test_published_frames_have_their_exact_shape() -> None:
     (example,) = of_kind("frame")
-    frame = frame_from_published(json.dumps(example).encode())
+    _, frame = frame_from_published(json.dumps(example).encode())
+    assert frame is not None
     assert json.loads(frame.published(example["session_id"])) == example
     for kind in FrameKind:
         assert f"`{kind.value}`" in TEXT
