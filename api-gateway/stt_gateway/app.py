@@ -26,8 +26,10 @@ from stt_gateway.http.pages import web_pages
 from stt_gateway.http.proxies import ProxyMiddleware
 from stt_gateway.http.slashes import SlashRedirect
 from stt_gateway.live.admission import Admission
+from stt_gateway.live.attached import AttachedSessions
 from stt_gateway.live.connection_limit import ConnectionLimit
 from stt_gateway.live.detached import DetachedSessions
+from stt_gateway.live.openings import OpeningLimit
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.engine import database_url
 from stt_gateway.store.interface import TranscriptStore
@@ -130,17 +132,20 @@ async def _running_context(settings: GatewaySettings, authorize: Authorize) -> A
         await wait_until_ready(settings.redis_url, settings.redis_wait_s)
         async with transcript_store(settings) as store, Bus.connect(settings.redis_url, replica.id) as bus:
             detached = DetachedSessions(settings.resume_window_s)
+            attached = AttachedSessions()
             context = GatewayContext(
                 settings,
                 replica,
                 authorize,
                 bus,
-                Admission(bus, detached),
+                Admission(bus, detached, attached, OpeningLimit(settings.max_openings_per_minute)),
                 ConnectionLimit(settings.gateway_max_sessions, settings.max_sessions_per_client),
+                ConnectionLimit(settings.gateway_max_viewers, settings.max_sessions_per_client),
                 RetryAfter(random.random),
                 detached,
                 store,
                 Heartbeat(settings.redis_url, replica.id, replica.status, generate_latest),
+                attached,
             )
             replica.figures = lambda: Figures(detail=context.detached.detail)
             replica.starting = ""

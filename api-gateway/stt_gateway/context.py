@@ -9,10 +9,10 @@ from stt_gateway.authorize import Authorize
 from stt_gateway.core.requests.retry_after import RetryAfter
 from stt_gateway.core.requests.subprotocols import offered_query
 from stt_gateway.live.admission import Admission
+from stt_gateway.live.attached import AttachedSessions
 from stt_gateway.live.connection_limit import ConnectionLimit
 from stt_gateway.live.detached import DetachedSessions
 from stt_gateway.live.fanout import Fanout
-from stt_gateway.live.session import Session
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.interface import TranscriptStore
 from stt_shared.contracts.conversation import utterance_from
@@ -33,12 +33,12 @@ class GatewayContext:
     bus: Bus
     admission: Admission
     connection_limit: ConnectionLimit
+    viewer_limit: ConnectionLimit
     retry_after: RetryAfter
     detached: DetachedSessions
     store: TranscriptStore
     heartbeat: Heartbeat
-    sessions: set[Session] = field(default_factory=set)
-    """Sessions that have a connection at this gateway."""
+    sessions: AttachedSessions
     logged_unreadable: set[str] = field(default_factory=set)
     """Living replicas whose unreadable metrics have been logged."""
 

@@ -113,10 +113,17 @@ class GatewaySettings(CommonSettings):
         60.0, description="Seconds of live audio that a client may send at once to catch up."
     )
     gateway_max_sessions: Annotated[int, Field(ge=1, le=100_000)] = Field(
-        2000, description="Most live connections of one gateway."
+        2000, description="Most live connections of one gateway, without viewers."
+    )
+    gateway_max_viewers: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        2000, description="Most viewers of conversations at one gateway."
     )
     max_sessions_per_client: Annotated[int, Field(ge=0, le=100_000)] = Field(
-        0, description="Most live connections of one network address at one gateway; 0 = no such limit."
+        0,
+        description="Most live connections of one network address at one gateway, and most viewers; 0 = no such limit.",
+    )
+    max_openings_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        300, description="Live sessions that one network address may open in a minute at one gateway; 0 = no limit."
     )
     max_http_connections: Annotated[int, Field(ge=1, le=100_000)] = Field(
         1000, description="Most HTTP connections of one gateway, without WebSockets; at most a third of the open files."

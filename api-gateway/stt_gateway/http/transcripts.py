@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from stt_gateway.context import context_of, query_of
 from stt_gateway.http.deletion import erase_transcript
+from stt_gateway.http.disconnects import while_connected
 from stt_gateway.http.openapi import one_of, refusals, transcript_file
 from stt_gateway.http.responses import json_response
 from stt_gateway.http.subtitle_files import subtitles
@@ -34,7 +35,7 @@ async def search_transcripts(request: Request) -> Response:
     ``from`` and ``to``. ``next_cursor`` of a response is ``cursor`` of the next request.
     """
     wanted = search_request(query_of(request))
-    page = await store_of(request).search(wanted)
+    page = await while_connected(request, store_of(request).search(wanted))
     return json_response(
         {
             "transcripts": [_hit_view(hit) for hit in page.found],

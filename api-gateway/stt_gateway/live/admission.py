@@ -2,9 +2,11 @@
 
 import asyncio
 
-from stt_gateway.core.operation.health import free_places, is_ready
+from stt_gateway.core.operation.health import all_places, free_places, is_ready
 from stt_gateway.core.requests.model_limits import check_model_can
+from stt_gateway.live.attached import AttachedSessions
 from stt_gateway.live.detached import DetachedSessions
+from stt_gateway.live.openings import OpeningLimit
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.services import ServiceName
 from stt_shared.contracts.session import MAX_UTTERANCE_S, SessionConfig, Task
@@ -15,6 +17,9 @@ from stt_shared.streams.replicas import ReplicaStatus
 
 FRESH_MS = 500.0
 """Minimum interval between reads of the list of replicas, however many clients connect."""
+UNREPORTED_MS = 300.0
+"""Time from a session's admission until the list of replicas holds it: it is taken at once and reported with the next
+heartbeat."""
 STALE_MS = 2000.0
 """Maximum age at which a list may still refuse clients, but not admit them, while a new one is being read."""
 
@@ -22,23 +27,36 @@ STALE_MS = 2000.0
 class Admission:
     """Admission check for new sessions, before their audio would wait for workers that do not exist."""
 
-    def __init__(self, bus: Bus, detached: DetachedSessions) -> None:
+    def __init__(
+        self, bus: Bus, detached: DetachedSessions, attached: AttachedSessions, openings: OpeningLimit
+    ) -> None:
         self._bus = bus
         self._detached = detached
+        self._attached = attached
+        self._openings = openings
         self._replicas: list[ReplicaStatus] = []
         self._read_ms = float("-inf")
-        self._admitted = 0
+        self._admitted: list[float] = []  # times of the sessions that the list cannot hold yet
         self._has_asked = False  # whether another gateway was asked to make room since the list was read
         self._reading = asyncio.Lock()
 
-    async def admit(self, config: SessionConfig) -> None:
-        """Admit and count one more session; if no place is free, stop a detached one. Raises what ``check`` raises."""
-        await self.check(config)
-        if not self._has_place and not await self._detached.displace_oldest():
-            raise _full()
-        self._admitted += 1
+    async def admit(self, config: SessionConfig, client: str) -> None:
+        """Admit and count one more session of a ``client``, a network address.
 
-    async def check(self, config: SessionConfig) -> None:
+        If no place is free, a detached session is stopped, or a session that has to give its place to this client
+        (core/live/fairness.py). Raises what ``check`` raises.
+        """
+        await self.check(config, client)
+        self._openings.count(client)
+        if not (
+            self._has_place
+            or await self._detached.displace_oldest()
+            or self._attached.displace(client, all_places(self._replicas, ServiceName.TRANSCRIBER))
+        ):
+            raise _full()
+        self._admitted.append(monotonic_ms())
+
+    async def check(self, config: SessionConfig, client: str) -> None:
         """Check whether a session would be admitted, without counting it.
 
         Raises SttError no_worker, at_capacity or bad_config, and Redis errors.
@@ -46,21 +64,23 @@ class Admission:
         if self._reading.locked() and monotonic_ms() - self._read_ms < STALE_MS:
             # A client that the previous list refuses need not queue for the one being read. Any other client must wait:
             # counting starts again with the new list.
-            await self._check_replicas(config)
+            await self._check_replicas(config, client)
         await self._read_replicas()
-        await self._check_replicas(config)
+        await self._check_replicas(config, client)
 
     @property
     def _has_place(self) -> bool:
-        # Replicas report their load with a delay: sessions admitted since the list was read are not in it yet.
-        return free_places(self._replicas, ServiceName.TRANSCRIBER) > self._admitted
+        # Replicas report their load with a delay: sessions admitted lately are not in the list yet.
+        return free_places(self._replicas, ServiceName.TRANSCRIBER) > len(self._admitted)
 
-    async def _check_replicas(self, config: SessionConfig) -> None:
+    async def _check_replicas(self, config: SessionConfig, client: str) -> None:
         for service in (ServiceName.AUDIO_PROCESSOR, ServiceName.TRANSCRIBER):
             if not is_ready(self._replicas, service):
                 raise SttError("no_worker", f"no {service} is ready; try again shortly")
         check_model_can(self._replicas, config.language, config.task)
-        if not self._has_place and not self._detached:
+        if self._has_place or self._detached:
+            return
+        if not self._attached.can_displace(client, all_places(self._replicas, ServiceName.TRANSCRIBER)):
             await self._ask_for_room()
             raise _full()
 
@@ -105,7 +125,7 @@ class Admission:
             if now_ms - self._read_ms > FRESH_MS:
                 self._replicas = await self._bus.replicas.living()
                 self._read_ms = now_ms
-                self._admitted = 0
+                self._admitted = [at_ms for at_ms in self._admitted if now_ms - at_ms < UNREPORTED_MS]
                 self._has_asked = False
 
 

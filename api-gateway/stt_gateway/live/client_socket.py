@@ -15,6 +15,8 @@ CLEAN_CLOSES = (1000, 1001, 1005)
 code."""
 LOST = "stt.is_lost"
 """ASGI extension: a function that returns whether the connection broke without a close frame."""
+UNANSWERED_S = "stt.unanswered_s"
+"""ASGI extension: a function that returns the seconds since the client's last pong, or since the connection began."""
 
 
 class ClientGone(Exception):
@@ -71,6 +73,11 @@ class ClientSocket:
         with contextlib.suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self._websocket.close(code)
+
+    def unanswered_s(self) -> float:
+        """Seconds since the client last answered a ping; 0 if the server does not know."""
+        unanswered_s = self._websocket.scope.get("extensions", {}).get(UNANSWERED_S)
+        return 0.0 if unanswered_s is None else unanswered_s()
 
     def is_lost(self) -> bool:
         """Whether the connection broke without a close frame, although nothing is read from it."""

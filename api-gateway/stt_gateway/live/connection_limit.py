@@ -4,7 +4,11 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator
 
+from stt_gateway.core.live.fairness import FAIR_SHARE
 from stt_shared.contracts.errors import SttError
+
+SCARCE = 0.9
+"""Share of the connections from which on clients that hold their share get no more."""
 
 
 class ConnectionLimit:
@@ -21,8 +25,11 @@ class ConnectionLimit:
     @contextlib.contextmanager
     def counted(self, address: str) -> Iterator[None]:
         """Count one more connection of the network address inside the context. Raises SttError at_capacity."""
-        if self._by_address.total() >= self._limit:
+        taken = self._by_address.total()
+        if taken >= self._limit:
             raise SttError("at_capacity", f"connection limit ({self._limit}) reached; try again later")
+        if taken >= SCARCE * self._limit and self._by_address[address] >= FAIR_SHARE * self._limit:
+            raise SttError("at_capacity", "the last connections are kept for other clients; try again later")
         if self._limit_per_client and self._by_address[address] >= self._limit_per_client:
             raise SttError("at_capacity", f"{self._limit_per_client} live connections are allowed at a time; close one")
         self._by_address[address] += 1

@@ -67,6 +67,8 @@ class Session:
         self.timings = StageTimings()
         self.has_audio = had_audio or position != INGEST_START
         """Whether any audio came, stored in Redis or not."""
+        self.audio_ms = 0.0
+        """When audio came last, by the monotonic clock; 0: not on this connection."""
         self.stopped = stopped
         """Whether nothing more is written: STOP is in the log, or the session has ended."""
 
@@ -110,7 +112,8 @@ class Session:
         async with self._lock:
             if self.stopped:
                 return
-            self.has_audio = self.has_audio or len(message.chunk) > 0
+            if message.chunk:
+                self.has_audio, self.audio_ms = True, now_ms
             self._silence.audio_arrived(now_ms, self.framer.duration_ms(len(message.chunk)))
             await self._append_chunks(self._reorder.push(message.seq, message.chunk), now_ms)
             self._silence.audio_handled(monotonic_ms())

@@ -12,6 +12,7 @@ from stt_shared.contracts.errors import SttError
 _log = structlog.get_logger()
 
 _SQLITE = {
+    sqlite3.SQLITE_INTERRUPT: "took too long to answer; try again",
     sqlite3.SQLITE_BUSY: "is locked by another program; try again",
     sqlite3.SQLITE_LOCKED: "is locked by another program; try again",
     sqlite3.SQLITE_FULL: "is out of disk space; nothing was stored",

@@ -6,16 +6,17 @@ pairs are not adjacent. Search therefore needs no extension, handles every alpha
 has neither tsvector's limit of one megabyte nor its limit of 256 positions per word.
 """
 
+import contextlib
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, TableClause, and_, column, func, literal, select, table
+from sqlalchemy import ColumnElement, Integer, Select, TableClause, and_, column, func, literal, select, table, text
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from stt_gateway.store.search_index import FoldedRow
 
@@ -53,6 +54,12 @@ class PostgresSearch:
         if name:
             query = query.join(_names, and_(_names.c.place == _texts.c.place, *by_name))
         return query, _texts.c.place
+
+    @contextlib.asynccontextmanager
+    async def limited(self, connection: AsyncConnection, seconds: float) -> AsyncIterator[None]:
+        """Limit the time of each query in the connection's transaction; the driver ends one that is cancelled."""
+        await connection.execute(text(f"SET LOCAL statement_timeout = {seconds * 1000:.0f}"))
+        yield
 
     async def scrub(self, engine: AsyncEngine) -> None:
         """Do nothing: the server's autovacuum does it."""

@@ -1,11 +1,12 @@
 """Interface for what differs between the databases: upserts, and how the search index is maintained and queried."""
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, Select, TableClause, exists, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from stt_gateway.store.folding import fold_name
 from stt_gateway.store.interface import Search
@@ -29,6 +30,12 @@ class SearchIndex(Protocol):
         """Return a query for the places that match a part of a name and a phrase, and its column.
 
         Both are folded, and at least one is not empty.
+        """
+
+    def limited(self, connection: AsyncConnection, seconds: float) -> AbstractAsyncContextManager[None]:
+        """Return a context in which each query of the connection ends after ``seconds``, and at its exit at once.
+
+        What it ends raises the database's error for it.
         """
 
     async def scrub(self, engine: AsyncEngine) -> None:

@@ -29,6 +29,7 @@ from stt_gateway.store.postgres_search import PostgresSearch
 from stt_gateway.store.rows import LISTED, found, listed, stored, whole
 from stt_gateway.store.schema import deleted, place_of, texts, transcripts, utterances
 from stt_gateway.store.search_index import FoldedRow, SearchIndex, folded_names, places
+from stt_gateway.store.search_limit import SEARCH_S, SearchLimit
 from stt_gateway.store.sqlite_search import SqliteSearch
 
 REMEMBERED_MS = 7 * 24 * 3600 * 1000
@@ -48,6 +49,7 @@ class SqlTranscriptStore:
     def __init__(self, url: URL, *, pool_size: int = 5) -> None:
         self._engine: AsyncEngine = open_engine(url, pool_size=pool_size)
         self._index: SearchIndex = SqliteSearch() if is_sqlite(url) else PostgresSearch()
+        self._search_limit = SearchLimit()
         # It is unknown whether the traces of deletions before this start were removed.
         self._has_remnants = True
 
@@ -119,7 +121,11 @@ class SqlTranscriptStore:
             # It has only characters that are not indexed.
             return Page([], None)
         columns = [*LISTED, transcripts.c.text] if phrase else LISTED
-        async with self._read() as connection:
+        with self._search_limit.counted():
+            return await self._matching(wanted, columns, name, phrase)
+
+    async def _matching(self, wanted: Search, columns: Sequence[Any], name: str, phrase: str) -> Page:
+        async with self._read() as connection, self._index.limited(connection, SEARCH_S):
             matched = list((await connection.execute(places(self._index, wanted, name, phrase))).scalars())
             shown = matched[: wanted.limit]
             query = select(*columns).where(transcripts.c.place.in_(shown)).order_by(transcripts.c.place.desc())

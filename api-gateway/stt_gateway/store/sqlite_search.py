@@ -1,8 +1,11 @@
 """Search in SQLite: FTS5 over folded texts and, by trigrams, over folded names. Triggers keep both up to date."""
 
-from collections.abc import Sequence
-from typing import Any
+import contextlib
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, cast
 
+import aiosqlite
 from sqlalchemy import ColumnElement, Select, TableClause, column, exists, func, select, table, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -13,6 +16,8 @@ from stt_gateway.store.search_index import FoldedRow
 
 _TRIGRAM = 3
 _MERGED_PAGES = 200
+_STEPS_PER_CHECK = 1000
+"""Steps of SQLite's virtual machine between two checks of the time limit: well below a millisecond."""
 _WORKED = 2
 """Minimum number of changes by a merge that found something to do; an idle merge makes fewer."""
 
@@ -42,6 +47,25 @@ class SqliteSearch:
             return _matched("transcript_names_index", name)
         # Too short for trigrams. The table of names is small, and a short part is found soon.
         return select(names.c.place).where(func.instr(names.c.folded, name) > 0), names.c.place
+
+    @contextlib.asynccontextmanager
+    async def limited(self, connection: AsyncConnection, seconds: float) -> AsyncIterator[None]:
+        """Interrupt queries of the connection that take longer than ``seconds``, and one that runs at the exit."""
+        driver = cast(aiosqlite.Connection, (await connection.get_raw_connection()).driver_connection)
+        ends_s = time.monotonic() + seconds
+        left = False
+
+        def is_over() -> bool:
+            return left or time.monotonic() > ends_s
+
+        await driver.set_progress_handler(is_over, _STEPS_PER_CHECK)
+        try:
+            yield
+        finally:
+            # A query whose caller was cancelled still runs in the connection's thread.
+            left = True
+            if not connection.invalidated:
+                await driver.set_progress_handler(None, 0)  # type: ignore[arg-type]
 
     async def scrub(self, engine: AsyncEngine) -> None:
         """Merge the index's segments, since older ones keep the words of deleted texts, and empty the WAL."""

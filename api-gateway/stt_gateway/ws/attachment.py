@@ -10,7 +10,7 @@ import structlog
 from stt_gateway.context import GatewayContext
 from stt_gateway.core.live.framing import joined_ms
 from stt_gateway.core.live.messages import Audio, Finalize, Keepalive, Message, Stop
-from stt_gateway.core.live.rate_limit import AudioRateLimit
+from stt_gateway.core.live.rate_limit import RateLimit, message_cost_s
 from stt_gateway.core.requests.parameters import quoted
 from stt_gateway.live.client_socket import CLOSE_DONE, ClientGone, ClientSocket
 from stt_gateway.live.event_sender import EventSender
@@ -27,6 +27,8 @@ _log = structlog.get_logger()
 CHECK_EVERY_S = 1.0
 CONNECTION_LOST = 1006
 CORES = usable_cpus()
+FINALIZES_PER_S, FINALIZES_AT_ONCE = 1.0, 10.0
+"""Limits on `finalize`: each is answered by a final, which costs as much as many partials."""
 _CONTAINER_BYTES_PER_S = 192_000
 """Assumed rate of containers: compressed audio, lossless included, rarely needs more; only a decoder knows its
 duration."""
@@ -45,6 +47,13 @@ class OtherSession:
 
     session_id: str
     first: Message
+
+
+class Displaced(SttError):
+    """Outcome: the session gave its place to another client."""
+
+    def __init__(self) -> None:
+        super().__init__("at_capacity", "all places are taken, and this one went to another client; try again later")
 
 
 Outcome = Closed | OtherSession | Exception
@@ -70,7 +79,8 @@ class Attachment:
         self._session = session
         self._sender = sender
         self._may_choose = may_choose
-        self._rate_limit = AudioRateLimit(context.settings.max_audio_rate, context.settings.audio_burst_s)
+        self._rate_limit = RateLimit(context.settings.max_audio_rate, context.settings.audio_burst_s)
+        self._finalize_limit = RateLimit(FINALIZES_PER_S, FINALIZES_AT_ONCE)
         self._ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
     async def run(self, first: Message | None) -> Outcome:
@@ -81,7 +91,7 @@ class Attachment:
             self._start(self._session.run_timers, "session timers"),
             self._start(self._check_regularly, "check session"),
         ]
-        self._context.sessions.add(self._session)
+        self._context.sessions.add(self._session, self._client.address, self._displace)
         try:
             outcome = await self._ended
             async with self._session.paused_writes():
@@ -93,6 +103,11 @@ class Attachment:
             await cancel_and_wait(sending, *others)
         _log.info("connection detached", session_id=self._session.id, outcome=_describe(outcome))
         return outcome
+
+    def _displace(self) -> None:
+        if not self._ended.done():
+            _log.info("session displaced", session_id=self._session.id)
+            self._ended.set_result(Displaced())
 
     def _start(self, part: Callable[[], Awaitable[Outcome | None]], name: str) -> "asyncio.Task[Outcome | None]":
         return asyncio.create_task(self._until_ended(part), name=name)
@@ -142,9 +157,15 @@ class Attachment:
                     return OtherSession(named, message)
                 await _apply(session, message)
                 # A client that sends too fast is read later and loses nothing.
-                if (wait_s := self._rate_limit.spend(_audio_s(session, message), monotonic_ms())) > 0:
+                if (wait_s := self._pace(message)) > 0:
                     await asyncio.sleep(wait_s)
             message = await self._messages.next()
+
+    def _pace(self, message: Message) -> float:
+        """Return for how many seconds nothing more should be read of the client."""
+        now_ms = monotonic_ms()
+        wait_s = self._rate_limit.spend(message_cost_s(_audio_s(self._session, message)), now_ms)
+        return max(wait_s, self._finalize_limit.spend(1, now_ms)) if isinstance(message, Finalize) else wait_s
 
     async def _check_regularly(self) -> None:
         session, context = self._session, self._context
@@ -163,7 +184,7 @@ class Attachment:
 
 
 def _is_for_good(outcome: Outcome) -> bool:
-    return isinstance(outcome, OtherSession) or (isinstance(outcome, ClientGone) and outcome.for_good)
+    return isinstance(outcome, OtherSession | Displaced) or (isinstance(outcome, ClientGone) and outcome.for_good)
 
 
 async def _apply(session: Session, message: Message) -> None:

@@ -9,6 +9,7 @@ from starlette.websockets import WebSocket
 from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.core.requests.subprotocols import answered
 from stt_gateway.live.client_socket import CLOSE_SLOW_READER, ClientGone, ClientSocket, SlowReader
+from stt_gateway.live.connection_limit import ConnectionLimit
 from stt_shared.contracts.errors import SttError
 from stt_shared.process.metrics import ERRORS_TOTAL
 from stt_shared.redis.outage import UNREACHABLE, unavailable
@@ -34,15 +35,18 @@ class Handler(Protocol):
         """Return the close code that follows an error with this code."""
 
 
-async def serve(websocket: WebSocket, handler: Handler) -> None:
-    """Serve a client until its connection is closed. Raises nothing but cancellation."""
+async def serve(websocket: WebSocket, handler: Handler, limit: ConnectionLimit | None = None) -> None:
+    """Serve a client until its connection is closed. Raises nothing but cancellation.
+
+    ``limit``: what counts the connection; None: the limit of live connections.
+    """
     context = context_of(websocket)
     client = ClientSocket(websocket, context.settings.send_timeout_s)
     # Accept before any check: a browser cannot read why a handshake was refused.
     await websocket.accept(subprotocol=answered(websocket.scope.get("subprotocols", ())))
     try:
         await context.authorize(websocket)
-        with context.connection_limit.counted(client.address):
+        with (limit or context.connection_limit).counted(client.address):
             code = await handler.run(client)
     except ClientGone:
         return

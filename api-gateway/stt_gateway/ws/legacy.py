@@ -40,7 +40,7 @@ async def transcribe(websocket: WebSocket) -> None:
 @router.websocket("/api/stt/connect")
 async def connect(websocket: WebSocket) -> None:
     """Send the list of the utterances of the last two minutes on connection and every ten seconds."""
-    await serve(websocket, LegacyViewer(websocket))
+    await serve(websocket, LegacyViewer(websocket), context_of(websocket).viewer_limit)
 
 
 class LegacyViewer:

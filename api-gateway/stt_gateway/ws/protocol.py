@@ -12,7 +12,7 @@ from websockets.protocol import OPEN
 from websockets.streams import StreamReader
 
 from stt_gateway.core.operation.token_bucket import TokenBucket
-from stt_gateway.live.client_socket import LOST
+from stt_gateway.live.client_socket import LOST, UNANSWERED_S
 
 try:
     from websockets.speedups import apply_mask
@@ -64,12 +64,15 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
         self._is_flooding = False
         self._small_frames = TokenBucket(SMALL_FRAMES_PER_S, SMALL_FRAMES_AT_ONCE)
         self._is_lost = False
+        self._answered_s = self.loop.time()
 
     def handle_connect(self, event: Request) -> None:
-        """Start the app as uvicorn does, with the extension ``LOST``."""
+        """Start the app as uvicorn does, with the extensions ``LOST`` and ``UNANSWERED_S``."""
         super().handle_connect(event)
         if self.response.status_code == 101:
-            cast("dict[str, Any]", self.scope["extensions"])[LOST] = self.is_lost
+            extensions = cast("dict[str, Any]", self.scope["extensions"])
+            extensions[LOST] = self.is_lost
+            extensions[UNANSWERED_S] = lambda: self.loop.time() - self._answered_s
 
     def is_lost(self) -> bool:
         """Whether the connection broke without a close frame.
@@ -204,6 +207,7 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def handle_pong(self, event: Frame) -> None:
         """Handle a pong, solicited or not."""
+        self._answered_s = self.loop.time()
         if self._count_small_frame():
             super().handle_pong(event)
 

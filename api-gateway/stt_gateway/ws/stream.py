@@ -18,7 +18,7 @@ from stt_gateway.live.client_socket import ClientSocket
 from stt_gateway.live.event_sender import EventSender
 from stt_gateway.live.opening import SessionOpener
 from stt_gateway.live.session import Session
-from stt_gateway.ws.attachment import Attachment, Closed, OtherSession, Outcome
+from stt_gateway.ws.attachment import Attachment, Closed, Displaced, OtherSession, Outcome
 from stt_gateway.ws.endpoint import serve
 from stt_gateway.ws.message_reader import ID_RULE, MessageReader
 from stt_shared.contracts.errors import SttError
@@ -85,7 +85,7 @@ class StreamConnection:
         defaults = Defaults(settings.sample_rate, settings.channels, settings.vad_silence_threshold_ms)
         request = self._dialect.parse_query(query_of(self._websocket), defaults)
         messages = MessageReader(client, self._dialect, request, settings.max_message_bytes)
-        first = await self._choose_session(request, messages)
+        first = await self._choose_session(client, request, messages)
         while True:
             outcome = await self._serve_session(client, request, messages, first)
             match outcome:
@@ -95,9 +95,13 @@ class StreamConnection:
                     first = outcome.first
                     self._name(outcome.session_id)
                 case _:
+                    # Whoever lost the place must not come back at once.
+                    self.has_session = not isinstance(outcome, Displaced)
                     raise outcome
 
-    async def _choose_session(self, request: SessionRequest, messages: MessageReader) -> Message | None:
+    async def _choose_session(
+        self, client: ClientSocket, request: SessionRequest, messages: MessageReader
+    ) -> Message | None:
         """Find the client's name for its session, in its query or its first message; return that message, if any."""
         if request.session_id is not None:
             if not is_valid_id(request.session_id):
@@ -106,7 +110,7 @@ class StreamConnection:
             return None
         # A client that cannot be served is refused before anything is waited for.
         with _opening():
-            await self._retry_while_idle(lambda: self._context.admission.check(request.config))
+            await self._retry_while_idle(lambda: self._context.admission.check(request.config, client.address))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FIRST_MESSAGE_S):
                 first = await messages.next()
@@ -125,7 +129,7 @@ class StreamConnection:
         context = self._context
         self.has_session = False
         with _opening():
-            session, ready = await self._open(request)
+            session, ready = await self._open(client, request)
         self.has_session = True
         sender = EventSender(
             client,
@@ -142,7 +146,7 @@ class StreamConnection:
         finally:
             self._last_event = sender.last_event
 
-    async def _open(self, request: SessionRequest) -> tuple[Session, Ready]:
+    async def _open(self, client: ClientSocket, request: SessionRequest) -> tuple[Session, Ready]:
         """Resume the session that the client asks for, or open a new one. Raises SttError and Redis errors."""
         context, resume = self._context, request.resume
         self._last_event = resume.last_event if resume else 0
@@ -151,7 +155,7 @@ class StreamConnection:
         if resume is not None and (resumed := await opener.resume(self.session_id, resume)):
             return resumed
         if not self._is_admitted:
-            await self._retry_while_idle(lambda: context.admission.admit(request.config))
+            await self._retry_while_idle(lambda: context.admission.admit(request.config, client.address))
             self._is_admitted = True
         return await opener.open(self.session_id, request.config, resume)
 

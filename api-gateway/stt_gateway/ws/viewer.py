@@ -28,6 +28,8 @@ from stt_shared.streams import keys
 MAX_WAITING = 256
 """Messages that may wait for a slow viewer; the rest wait in Redis. A viewer that does not read is disconnected."""
 VIEWER_MESSAGES_PER_S, VIEWER_MESSAGES_AT_ONCE = 20, 200
+VIEWER_SILENCE_S = 90.0
+"""Time without a message or a pong, of which one is due every 20 s, after which a viewer is gone."""
 _LISTEN_S = 60.0
 
 router = APIRouter()
@@ -36,7 +38,7 @@ router = APIRouter()
 @router.websocket("/v1/stt/conversations/{conversation_id:path}")
 async def follow(websocket: WebSocket, conversation_id: str) -> None:
     """Send the utterances of all speakers and, on request, unsettled text; docs/protocol.md is the contract."""
-    await serve(websocket, Viewer(websocket, conversation_id))
+    await serve(websocket, Viewer(websocket, conversation_id), context_of(websocket).viewer_limit)
 
 
 class Viewer:
@@ -130,10 +132,16 @@ class Viewer:
 async def read_until_gone(client: ClientSocket) -> None:
     """Ignore messages, which only show that the viewer is alive, until it leaves.
 
-    Raises ClientGone, or SttError when the viewer sends too many.
+    Raises ClientGone, or SttError when the viewer sends too many, or neither messages nor answers to pings.
     """
     messages = TokenBucket(VIEWER_MESSAGES_PER_S, VIEWER_MESSAGES_AT_ONCE)
     while True:
-        await client.receive()
+        try:
+            async with asyncio.timeout(VIEWER_SILENCE_S):
+                await client.receive()
+        except TimeoutError:
+            if client.unanswered_s() >= VIEWER_SILENCE_S:
+                raise SttError("idle", f"no answer to a ping for {VIEWER_SILENCE_S:g} s") from None
+            continue
         if not messages.take(monotonic_ms() / 1000):
             raise SttError("bad_message", f"a viewer may send {VIEWER_MESSAGES_PER_S} messages a second")

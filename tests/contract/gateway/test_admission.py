@@ -1,12 +1,16 @@
 """Places are for those who speak: silent and abandoned sessions give them up."""
 
 import asyncio
+import contextlib
+import json
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 from support.gateway_harness import (
+    FINALIZE,
     KEEPALIVE,
     Gateway,
     Hand,
@@ -166,3 +170,98 @@ async def test_a_session_that_is_named_late_needs_one_place(
             await talking.hear("ready")
             await talking.send(as_json(CHUNK, "late"))
             assert (await talking.hear("ready"))["session_id"] == "late"
+
+
+async def _has_stopped(hand: Hand) -> None:
+    await until(lambda: hand.kinds[-1] == "stop")
+
+
+LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the loopback interface has one address")
+
+
+class TestScarcity:
+    """All places are taken by sessions with a connection."""
+
+    @pytest.fixture
+    def _short(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("stt_gateway.core.live.fairness.QUIET_MS", 500.0)
+
+    @pytest.mark.usefixtures("_short")
+    async def test_a_session_without_audio_gives_its_place_to_a_newcomer(
+        self, gateway: Gateway, redis_client: Redis
+    ) -> None:
+        async with line(gateway.stream("session_id=quiet")) as quiet, line(gateway.stream("session_id=busy")) as busy:
+            for one in (quiet, busy):
+                await one.hear("ready")
+                await one.send(CHUNK)
+            keeping = asyncio.create_task(_keep(busy, CHUNK))
+            await asyncio.sleep(0.7)
+            await full(redis_client, 2)
+            async with line(gateway.stream("session_id=new")) as new:
+                await new.hear("ready")
+                error = await quiet.hear("error")
+                assert error["code"] == "at_capacity"
+                assert error["retry_after_s"] > 0
+                await new.send(CHUNK)
+                keeping.cancel()
+                await busy.send(FINALIZE)
+                await busy.hear("final")
+                async with line(gateway.stream("session_id=late")) as late:
+                    assert (await late.hear("error"))["code"] == "at_capacity", "the others speak"
+
+    @LINUX
+    async def test_one_address_cannot_keep_all_others_out(
+        self, gateway: Gateway, redis_client: Redis, workers: Workers
+    ) -> None:
+        async with contextlib.AsyncExitStack() as lines:
+
+            async def speaks(session_id: str, source: str) -> Line:
+                one = await lines.enter_async_context(
+                    line(gateway.stream(f"session_id={session_id}"), local_addr=(source, 0))
+                )
+                await one.hear("ready")
+                await one.send(CHUNK)
+                return one
+
+            greedy = [await speaks(f"g{number}", "127.0.0.2") for number in range(6)]
+            await full(redis_client, 6)
+            for number in range(4):
+                await speaks(f"n{number}", f"127.0.0.{number + 3}")
+            for cut in greedy[:1:-1]:
+                assert (await cut.hear("error"))["code"] == "at_capacity"
+                hand = await workers.hand(cut.events[0]["session_id"])
+                await _has_stopped(hand)
+            for source in ("127.0.0.2", "127.0.0.99"):
+                async with line(gateway.stream(), local_addr=(source, 0)) as late:
+                    assert (await late.hear("error"))["code"] == "at_capacity"
+            for kept in greedy[:2]:
+                await kept.send(FINALIZE)
+                await kept.hear("final")
+
+    @LINUX
+    async def test_who_opens_and_closes_sessions_all_the_time_is_refused(
+        self, redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers
+    ) -> None:
+        async with running_gateway(redis_client, redis_url, tmp_path, max_openings_per_minute=3) as gateway:
+            codes = []
+            for _ in range(5):
+                async with line(gateway.stream()) as one:
+                    first = json.loads(await one.socket.recv())
+                    codes.append(first.get("code", first["type"]))
+            assert codes == ["ready"] * 3 + ["at_capacity"] * 2
+            async with line(gateway.stream(), local_addr=("127.0.0.2", 0)) as other:
+                await other.hear("ready")
+
+
+async def test_finals_on_demand_have_a_pace(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stt_gateway.ws.attachment.FINALIZES_AT_ONCE", 3.0)
+    monkeypatch.setattr("stt_gateway.ws.attachment.FINALIZES_PER_S", 2.0)
+    async with line(gateway.stream()) as talking:
+        await talking.hear("ready")
+        began = time.monotonic()
+        for _ in range(6):
+            await talking.send(CHUNK)
+            await talking.send(FINALIZE)
+        for _ in range(6):
+            await talking.hear("final")
+        assert since(began) > 0.9, "later, and none is lost"

@@ -1,10 +1,14 @@
 """Search in the transcript store, on both databases."""
 
+import asyncio
+import contextlib
+
 import pytest
 from support.store_samples import FULL, NOW_MS, ids, transcript
 
 from stt_gateway.store.interface import Kind, Page, Search
 from stt_gateway.store.sql_store import SqlTranscriptStore
+from stt_shared.contracts.errors import SttError
 
 pytestmark = pytest.mark.contract
 pytest_plugins = ("support.store_fixtures",)
@@ -161,3 +165,40 @@ async def test_a_long_text_is_stored_and_found(store: SqlTranscriptStore) -> Non
     (found,) = (await store.search(Search(query="needle in the"))).found
     assert found.snippet is not None
     assert [found.snippet.text[a:b] for a, b in found.snippet.hits] == ["needle in the"]
+
+
+async def many_words(store: SqlTranscriptStore) -> Search:
+    """Transcripts full of one word, and a search for a phrase of it that costs time and finds nothing."""
+    for number in range(1, 41):
+        await store.put(transcript(number, text="the cat " + "the the the the the the dog " * 3000))
+    return Search(query="the the the the the the the")
+
+
+async def test_a_search_that_takes_too_long_ends(store: SqlTranscriptStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    costly = await many_words(store)
+    monkeypatch.setattr("stt_gateway.store.sql_store.SEARCH_S", 0.001)
+    with pytest.raises(SttError, match="took too long") as failed:
+        await store.search(costly)
+    assert failed.value.code == "unavailable"
+    assert (await store.get("job1")) is not None, "other calls have their time"
+    monkeypatch.setattr("stt_gateway.store.sql_store.SEARCH_S", 10.0)
+    assert (await store.search(costly)).found == []
+
+
+async def test_few_searches_run_at_once(store: SqlTranscriptStore) -> None:
+    await store.put(transcript(1))
+    results = await asyncio.gather(*(store.search(Search()) for _ in range(6)), return_exceptions=True)
+    refused = [result for result in results if isinstance(result, SttError)]
+    assert [error.code for error in refused] == ["at_capacity"] * 2
+    assert ids(await store.search(Search())) == ["job1"], "over again"
+
+
+async def test_a_search_whose_caller_has_gone_ends(store: SqlTranscriptStore) -> None:
+    costly = await many_words(store)
+    for _ in range(8):
+        searching = asyncio.create_task(store.search(costly))
+        await asyncio.sleep(0.005)
+        searching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await searching
+    assert len(ids(await store.search(Search()))) == 20

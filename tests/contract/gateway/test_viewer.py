@@ -326,7 +326,7 @@ async def test_legacy_clients_find_their_routes(gateways: tuple[Gateway, Gateway
 async def test_a_viewer_for_whom_there_is_no_place_is_told_when_to_come_again(
     redis_client: Redis, redis_url: str, tmp_path: Path
 ) -> None:
-    async with running_gateway(redis_client, redis_url, tmp_path, gateway_max_sessions=1) as gateway:
+    async with running_gateway(redis_client, redis_url, tmp_path, gateway_max_viewers=1) as gateway:
         async with line(follow(gateway)) as one:
             await one.hear("following")
             delays = []
@@ -336,3 +336,45 @@ async def test_a_viewer_for_whom_there_is_no_place_is_told_when_to_come_again(
                 delays.append(other.events[-1]["retry_after_s"])
     assert all(0.5 <= seconds <= 2 for seconds in delays)
     assert delays[0] != delays[1]
+
+
+async def test_viewers_are_counted_apart_from_speakers(redis_client: Redis, redis_url: str, tmp_path: Path) -> None:
+    async with (
+        stand_ins(redis_client),
+        running_gateway(redis_client, redis_url, tmp_path, gateway_max_sessions=1, gateway_max_viewers=2) as gateway,
+        line(follow(gateway)) as first,
+        line(follow(gateway)) as second,
+        line(gateway.stream()) as speaker,
+    ):
+        for one, kind in ((first, "following"), (second, "following"), (speaker, "ready")):
+            await one.hear(kind)
+        for url in (follow(gateway), gateway.stream()):
+            async with line(url) as refused:
+                assert (await refused.hear("error"))["code"] == "at_capacity"
+
+
+async def test_a_viewer_that_answers_no_ping_is_gone(
+    redis_client: Redis, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stt_gateway.ws.viewer.VIEWER_SILENCE_S", 0.4)
+    answered = asyncio.Event()
+    async with (
+        stand_ins(redis_client),
+        running_gateway(redis_client, redis_url, tmp_path) as gateway,
+        line(follow(gateway)) as dead,
+        line(follow(gateway)) as alive,
+    ):
+        await alive.hear("following")
+
+        async def answer() -> None:
+            while not answered.is_set():
+                await alive.socket.pong()
+                await asyncio.sleep(0.1)
+
+        answering = asyncio.create_task(answer())
+        assert (await dead.hear("error"))["code"] == "idle"
+        await asyncio.sleep(0.5)
+        await alive.socket.ping()
+        answered.set()
+        await answering
+        assert alive.of("error") == []

@@ -32,8 +32,10 @@ from stt_gateway.core.subtitles.subtitles import LINE_CHARS, LINES
 from stt_gateway.dialects.native import utterance_view
 from stt_gateway.http import connections, protocol, uploads
 from stt_gateway.settings import GatewaySettings
+from stt_gateway.store import search_limit
+from stt_gateway.ws import attachment
 from stt_gateway.ws import protocol as ws_protocol
-from stt_gateway.ws.viewer import VIEWER_MESSAGES_AT_ONCE, VIEWER_MESSAGES_PER_S
+from stt_gateway.ws.viewer import VIEWER_MESSAGES_AT_ONCE, VIEWER_MESSAGES_PER_S, VIEWER_SILENCE_S
 from stt_shared.contracts.conversation import LiveUtterance, Utterance
 from stt_shared.contracts.errors import ERRORS, SttError
 from stt_shared.contracts.events import Done, Error, Event, Final, Partial, Ready, decode_event
@@ -294,6 +296,10 @@ def test_limits_are_the_settings_and_constants() -> None:
             assert int(default) == settings[setting.strip("`")], limit
     fixed = {limit: int(default) for limit, default, setting, *_ in rows if setting == "fixed"}
     assert fixed == {
+        "messages `finalize` in a second (10 at once); what follows is read later": attachment.FINALIZES_PER_S,
+        "seconds without a message or a pong of a viewer": VIEWER_SILENCE_S,
+        "searches of one gateway at once": search_limit.MAX_SEARCHES,
+        "seconds that a query of a search may take (then `unavailable`)": search_limit.SEARCH_S,
         "seconds without a message before the first audio": time_limits.FIRST_AUDIO_S,
         "seconds until the first audio, with keepalives": time_limits.FIRST_AUDIO_KEPT_S,
         "bytes of a file's or stream's tags, pictures, attached files and index together": source.MAX_HEADER_BYTES,

@@ -8,7 +8,9 @@ import pytest
 
 from stt_gateway.live import admission
 from stt_gateway.live.admission import Admission
+from stt_gateway.live.attached import AttachedSessions
 from stt_gateway.live.detached import DetachedSessions
+from stt_gateway.live.openings import OpeningLimit
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import SessionConfig
 from stt_shared.streams.replicas import ReplicaStatus
@@ -41,12 +43,13 @@ def replicas(monkeypatch: pytest.MonkeyPatch) -> Replicas:
 
 
 def door(replicas: Replicas) -> Admission:
-    return Admission(cast(Any, SimpleNamespace(replicas=replicas)), DetachedSessions(150))
+    bus = cast(Any, SimpleNamespace(replicas=replicas))
+    return Admission(bus, DetachedSessions(150), AttachedSessions(), OpeningLimit(0))
 
 
 async def knocks(at: Admission) -> str:
     try:
-        await at.admit(SessionConfig())
+        await at.admit(SessionConfig(), "client")
     except SttError as error:
         return error.code
     return "admitted"
@@ -76,7 +79,7 @@ async def test_who_is_refused_does_not_wait_for_a_newer_list(replicas: Replicas)
 async def test_who_would_be_admitted_does(replicas: Replicas) -> None:
     replicas.free = 1
     at = door(replicas)
-    await at.check(SessionConfig())
+    await at.check(SessionConfig(), "client")
     first = await reading(at, replicas)
     second = asyncio.create_task(knocks(at))
     await asyncio.sleep(0.01)
@@ -104,5 +107,17 @@ async def test_looking_takes_no_place(replicas: Replicas, monkeypatch: pytest.Mo
     replicas.free = 1
     at = door(replicas)
     for _ in range(3):
-        await at.check(SessionConfig())
+        await at.check(SessionConfig(), "client")
     assert [await knocks(at), await knocks(at)] == ["admitted", "at_capacity"]
+
+
+async def test_a_session_counts_until_the_list_can_hold_it(replicas: Replicas, monkeypatch: pytest.MonkeyPatch) -> None:
+    now_ms = [1000.0]
+    monkeypatch.setattr(admission, "monotonic_ms", lambda: now_ms[0])
+    replicas.free = 2
+    at = door(replicas)
+    assert await knocks(at) == "admitted"
+    now_ms[0] += 100
+    assert [await knocks(at), await knocks(at)] == ["admitted", "at_capacity"], "the list is new, the report is not"
+    now_ms[0] += admission.UNREPORTED_MS + 1
+    assert await knocks(at) == "admitted", "if they did not appear, they have ended"

@@ -44,6 +44,11 @@ def free_places(replicas: Sequence[Replica], service: str) -> int:
     )
 
 
+def all_places(replicas: Sequence[Replica], service: str) -> int:
+    """Return how many sessions the ready replicas of ``service`` accept in all."""
+    return sum(replica.capacity for replica in replicas if replica.service == service and replica.state == "ready")
+
+
 def is_nearly_full(memory: Mapping[str, Any]) -> bool:
     """Return whether Redis is nearly full according to INFO memory; a server without ``maxmemory`` never is."""
     limit_bytes = int(memory.get("maxmemory", 0))
