@@ -76,6 +76,7 @@ class SessionRunner:
         self._writer = OutcomeWriter(parts.bus, assignment.owner, speaker, self._timings)
         self._steps = SessionSteps(None)
         self._drafts = DraftThrottle()
+        self._is_drafting = False
         self._turn = asyncio.Lock()  # serializes state changes and their events
         self._over = asyncio.Event()
         self._failure: BaseException | None = None
@@ -165,6 +166,7 @@ class SessionRunner:
             self._steps.cancel_decode()
             return None
         self._drafts.began(monotonic_ms())
+        self._is_drafting = ticket.kind is not Kind.FINAL
         return ticket.request
 
     async def deliver(self, decoded: Decoded) -> None:
@@ -183,6 +185,8 @@ class SessionRunner:
     async def _apply(self, decoded: Decoded) -> None:
         self._timings.add("buffer", decoded.waited_ms)
         self._timings.add("infer", decoded.took_ms)
+        if self._is_drafting:
+            self._drafts.took(decoded.took_ms, monotonic_ms())
         if decoded.hypothesis is None:
             self._session.fail(wall_ms())
         else:

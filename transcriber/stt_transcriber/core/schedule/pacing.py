@@ -44,12 +44,13 @@ class DraftPacing:
     """Pacing of drafts at one moment.
 
     ``interval_ms``: time between two drafts of an utterance; ``young_interval_ms``: the same for an utterance that has
-    just begun. ``drafts`` False: there is time for finals only. ``spare``: there is time for decodes that may turn out
-    to be useless.
+    just begun; ``draft_ms``: mean cost of a draft. ``drafts`` False: there is time for finals only. ``spare``: there is
+    time for decodes that may turn out to be useless.
     """
 
     interval_ms: float
     young_interval_ms: float
+    draft_ms: float
     drafts: bool
     spare: bool
 
@@ -115,7 +116,7 @@ class LoadModel:
         interval_ms, young_ms = (
             min(max(wanted_ms, least_ms), self._max_ms) for least_ms in (self._min_ms, _YOUNG_SHARE * self._min_ms)
         )
-        return DraftPacing(interval_ms, young_ms, self._drafts, wanted_ms <= self._min_ms)
+        return DraftPacing(interval_ms, young_ms, self.draft_ms, self._drafts, wanted_ms <= self._min_ms)
 
     def busy_with_finals(self, now_ms: float) -> float:
         """Return how many workers the finals keep busy."""
