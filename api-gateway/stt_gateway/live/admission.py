@@ -2,7 +2,7 @@
 
 import asyncio
 
-from stt_gateway.core.operation.health import all_places, free_places, is_ready
+from stt_gateway.core.operation.health import all_places, free_places, is_ready, places_of_one_gateway
 from stt_gateway.core.requests.model_limits import check_model_can
 from stt_gateway.live.attached import AttachedSessions
 from stt_gateway.live.detached import DetachedSessions
@@ -17,6 +17,9 @@ from stt_shared.streams.replicas import ReplicaStatus
 
 FRESH_MS = 500.0
 """Minimum interval between reads of the list of replicas, however many clients connect."""
+TURN_MS = 3000.0
+"""Longest wait of a client until this gateway may admit more sessions."""
+TURN_RETRY_MS = 50.0
 UNREPORTED_MS = 300.0
 """Time from a session's admission until the list of replicas holds it: it is taken at once and reported with the next
 heartbeat."""
@@ -48,6 +51,7 @@ class Admission:
         """
         await self.check(config, client)
         self._openings.count(client)
+        await self._wait_for_turn()
         if not (
             self._has_place
             or await self._detached.displace_oldest()
@@ -72,6 +76,17 @@ class Admission:
     def _has_place(self) -> bool:
         # Replicas report their load with a delay: sessions admitted lately are not in the list yet.
         return free_places(self._replicas, ServiceName.TRANSCRIBER) > len(self._admitted)
+
+    async def _wait_for_turn(self) -> None:
+        """Wait for newer reports while the free places are left to other gateways, for a while."""
+        give_up_ms = monotonic_ms() + TURN_MS
+        while (
+            self._has_place
+            and len(self._admitted) >= places_of_one_gateway(self._replicas)
+            and monotonic_ms() < give_up_ms
+        ):
+            await asyncio.sleep(max(FRESH_MS, TURN_RETRY_MS) / 1000)
+            await self._read_replicas()
 
     async def _check_replicas(self, config: SessionConfig, client: str) -> None:
         for service in (ServiceName.AUDIO_PROCESSOR, ServiceName.TRANSCRIBER):

@@ -26,6 +26,7 @@ class Replicas:
         self.answers = asyncio.Event()
         self.answers.set()
         self.reads = 0
+        self.gateways = 1
         monkeypatch.setattr(admission, "FRESH_MS", -1.0)
 
     async def living(self) -> list[ReplicaStatus]:
@@ -34,6 +35,9 @@ class Replicas:
         return [
             ReplicaStatus(id=service, service=service, state="ready", started_ms=0, capacity=self.free)
             for service in ("audio-processor", "transcriber")
+        ] + [
+            ReplicaStatus(id=f"gateway-{number}", service="gateway", state="ready", started_ms=0)
+            for number in range(self.gateways)
         ]
 
 
@@ -121,3 +125,28 @@ async def test_a_session_counts_until_the_list_can_hold_it(replicas: Replicas, m
     assert [await knocks(at), await knocks(at)] == ["admitted", "at_capacity"], "the list is new, the report is not"
     now_ms[0] += admission.UNREPORTED_MS + 1
     assert await knocks(at) == "admitted", "if they did not appear, they have ended"
+
+
+async def test_a_crowd_at_several_gateways_does_not_take_the_same_places(
+    replicas: Replicas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "TURN_RETRY_MS", 1.0)
+    monkeypatch.setattr(admission, "UNREPORTED_MS", 60_000.0)
+    replicas.free, replicas.gateways = 7, 2
+    at = door(replicas)
+    assert [await knocks(at) for _ in range(4)] == ["admitted"] * 4
+    waiting = asyncio.create_task(knocks(at))
+    await asyncio.sleep(0.05)
+    assert not waiting.done(), "the rest is left to the other gateway until it has been seen what that admits"
+    replicas.free = 10
+    assert await waiting == "admitted"
+
+
+async def test_a_client_waits_for_its_gateways_turn_only_for_a_while(
+    replicas: Replicas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "TURN_RETRY_MS", 1.0)
+    monkeypatch.setattr(admission, "TURN_MS", 20.0)
+    replicas.free, replicas.gateways = 3, 2
+    at = door(replicas)
+    assert [await knocks(at) for _ in range(4)] == ["admitted"] * 3 + ["at_capacity"]

@@ -49,6 +49,16 @@ def all_places(replicas: Sequence[Replica], service: str) -> int:
     return sum(replica.capacity for replica in replicas if replica.service == service and replica.state == "ready")
 
 
+def places_of_one_gateway(replicas: Sequence[Replica]) -> int:
+    """Return how many sessions one gateway may admit before it reads the replicas' reports again.
+
+    Gateways do not know of each other's newcomers, so each has its part of the free places, and at least one.
+    """
+    free = free_places(replicas, ServiceName.TRANSCRIBER)
+    gateways = sum(replica.service == ServiceName.GATEWAY and replica.state == "ready" for replica in replicas)
+    return -(-free // max(1, gateways))
+
+
 def is_nearly_full(memory: Mapping[str, Any]) -> bool:
     """Return whether Redis is nearly full according to INFO memory; a server without ``maxmemory`` never is."""
     limit_bytes = int(memory.get("maxmemory", 0))
