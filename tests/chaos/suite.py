@@ -136,6 +136,7 @@ class ChaosSuite:
             "STREAMING_WORKERS": "8",
             "TRANSCRIBER_MAX_SESSIONS": "1000",
             "AUDIO_MAX_SESSIONS": "1000",
+            "MAX_OPENINGS_PER_MINUTE": "0",
             "LOG_LEVEL": "INFO",
             "CHAOS_WITHOUT": self.setup.without,
             **({"CHAOS_CLOCK": str(self.folder / "clock")} if self.setup.fake_clock == "services" else {}),
