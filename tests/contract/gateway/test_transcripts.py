@@ -1,5 +1,6 @@
 """The routes of stored transcripts, on a real SQLite file."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,12 +11,14 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from redis.asyncio import Redis
+from support.gateway_harness import Gateway
 from support.wiring import bus_on
 
 from stt_gateway.authorize import AllowAll
 from stt_gateway.http import transcripts
+from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.engine import database_url
-from stt_gateway.store.interface import Kind, State, Transcript
+from stt_gateway.store.interface import Kind, Page, State, Transcript
 from stt_gateway.store.migrating import migrate
 from stt_gateway.store.sql_store import SqlTranscriptStore
 from stt_shared.contracts.errors import SttError
@@ -55,7 +58,9 @@ async def store(tmp_path: Path) -> AsyncIterator[SqlTranscriptStore]:
 async def http(store: SqlTranscriptStore, redis_client: Redis) -> AsyncIterator[httpx2.AsyncClient]:
     app = FastAPI()
     app.include_router(transcripts.router)
-    app.state.context = SimpleNamespace(store=store, bus=bus_on(redis_client), authorize=AllowAll())
+    app.state.context = SimpleNamespace(
+        settings=GatewaySettings(), store=store, bus=bus_on(redis_client), authorize=AllowAll()
+    )
 
     @app.exception_handler(SttError)
     async def refused(_: Request, error: SttError) -> JSONResponse:
@@ -161,3 +166,21 @@ async def test_wrong_parameters_are_refused(http: httpx2.AsyncClient) -> None:
 async def test_ids_that_nobody_has_are_not_found(http: httpx2.AsyncClient, id: str) -> None:
     assert (await http.get(f"{AT}/{id}")).status_code == 404
     assert (await http.delete(f"{AT}/{id}")).status_code == 404
+
+
+async def test_a_search_ends_when_its_client_has_gone(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    began, ended = asyncio.Event(), asyncio.Event()
+
+    async def search(*_: object) -> Page:
+        began.set()
+        try:
+            return await asyncio.Future()
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(SqlTranscriptStore, "search", search)
+    async with httpx2.AsyncClient(base_url=gateway.url, timeout=10, trust_env=False) as client, asyncio.timeout(10):
+        asking = asyncio.create_task(client.get(AT))
+        await began.wait()
+        asking.cancel()
+        await ended.wait()
