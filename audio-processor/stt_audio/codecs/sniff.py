@@ -114,10 +114,10 @@ def tag_bytes(head: bytes | bytearray) -> int:
     return next((len(mark) for mark in _BOMS if head.startswith(mark) and _signature(head[len(mark) :])), 0)
 
 
-def find_media(head: bytes, *, ended: bool) -> Found | None:
+def find_media(head: bytes, *, ended: bool, max_junk_bytes: int = MAX_JUNK_BYTES) -> Found | None:
     """Return where the media begins in ``head``, which follows all tags; None when more bytes are needed.
 
-    With ``ended``, or beyond ``MAX_JUNK_BYTES``, the answer is final. Junk before the media is skipped; for formats
+    With ``ended``, or beyond ``max_junk_bytes``, the answer is final. Junk before the media is skipped; for formats
     without a file header, the media begins with frames that follow each other.
     """
     if len(head) < HEAD_BYTES and not ended:
@@ -126,22 +126,21 @@ def find_media(head: bytes, *, ended: bool) -> Found | None:
         return Found(None)
     if (media := _signature(head)) is not None:
         return Found(media)
-    by_signature = _first_signature(head)
-    by_frames = _first_frames(head, by_signature.offset if by_signature else len(head), ended=ended)
+    by_signature = _first_signature(head, max_junk_bytes)
+    is_final = ended or len(head) >= max_junk_bytes
+    until = by_signature.offset if by_signature else max_junk_bytes
+    by_frames = _first_frames(head, until, ended=is_final)
     if by_frames is not None and by_frames.media is None:
         return None
-    found = by_frames or by_signature
-    if found is not None or ended or len(head) >= MAX_JUNK_BYTES:
-        return found or Found(None)
-    return None
+    return by_frames or by_signature or (Found(None) if is_final else None)
 
 
 def _signature(head: bytes | bytearray) -> Media | None:
     return next((media for pattern, media in _AT_START if pattern.match(head)), None)
 
 
-def _first_signature(head: bytes) -> Found | None:
-    matches = ((pattern.search(head, 0, MAX_JUNK_BYTES), media) for media, pattern in _ANYWHERE.items())
+def _first_signature(head: bytes, until: int) -> Found | None:
+    matches = ((pattern.search(head, 0, until), media) for media, pattern in _ANYWHERE.items())
     found = [Found(media, match.start()) for match, media in matches if match]
     return min(found, key=lambda each: each.offset, default=None)
 
@@ -150,7 +149,7 @@ def _first_frames(head: bytes, until: int, *, ended: bool) -> Found | None:
     """Return the first frames before ``until``; ``media`` None: only more bytes can tell."""
     found: list[Found] = []
     for kind in FRAME_FORMATS:
-        for match in re.compile(rb"(?=" + kind.sync + rb")").finditer(head, 0, min(until, MAX_JUNK_BYTES)):
+        for match in re.compile(rb"(?=" + kind.sync + rb")").finditer(head, 0, until):
             is_confirmed = confirmed(kind, head, match.start(), ended=ended)
             if is_confirmed is not False:
                 found.append(Found(kind.media if is_confirmed else None, match.start()))
