@@ -171,6 +171,8 @@ _MP3 = _in("mp3", "libmp3lame", 44100, id3v2_version="0", write_xing="0")
 _ADTS = _in("adts", "aac", 44100)
 _FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_duration": "200000"}
 _M4A = _in("mp4", "aac", 44100)
+_MKV = _in("matroska", "aac")
+_FLV = _in("flv", "aac", 44100)
 
 _CONTAINERS = (
     OddFile("phone, 3GP with AMR", _in("3gp", "libopencore_amrnb", 8000, bit_rate=12200)),
@@ -239,6 +241,10 @@ _JUNK = (
     OddFile("APE tag before MP3", _after(APE_TAG, _MP3)),
     OddFile("zeros before MP3", _after(bytes(512), _MP3), transcribed=True),
     OddFile("zeros before ADTS", _after(bytes(5000), _ADTS)),
+    OddFile("many zeros before MP4", _after(bytes(300_000), _M4A)),
+    OddFile("MKV with tags in Latin-1", lambda samples: _MKV(samples).replace(b"Lavf", b"\xe9avf")),
+    OddFile("MP4 with tags in Latin-1", lambda samples: _M4A(samples).replace(b"Lavf", b"\xe9avf")),
+    OddFile("FLV with tags in Latin-1", lambda samples: _FLV(samples).replace(b"Lavf", b"\xe9avf")),
     OddFile("MP3 from the middle of a frame", _cut(777, _MP3), transcribed=True),
     OddFile("ADTS from the middle of a frame", _cut(200, _ADTS)),
     OddFile("TS from the middle of a packet", _cut(100, _in("mpegts", "aac"))),
@@ -279,6 +285,14 @@ _TOGETHER = (
     OddFile("MP3 and MP3 of another rate", _halves(_MP3, _in("mp3", "libmp3lame", 22050))),
     OddFile("AMR and AMR", _halves(*[_in("amr", "libopencore_amrnb", 8000, bit_rate=12200)] * 2)),
     OddFile("AIFF and AIFF", _halves(*[_in("aiff", "pcm_s16be")] * 2)),
+    OddFile("AU and AU of another format", _halves(_in("au", "pcm_s16be"), _in("au", "pcm_mulaw", 8000))),
+    OddFile("ADTS and ADTS of another rate", _halves(_ADTS, _in("adts", "aac", 22050))),
+    OddFile("TS and TS", _halves(*[_in("mpegts", "aac")] * 2)),
+    OddFile("FLV and FLV of another codec", _halves(_in("flv", "aac", 44100), _in("flv", "libmp3lame", 44100))),
+    OddFile("AVI and AVI of another codec", _halves(_in("avi", "libmp3lame"), _in("avi", "pcm_s16le"))),
+    OddFile("MP3 and WAV", _halves(_MP3, _wav())),
+    OddFile("WAV and MP3", _halves(_wav(), _MP3)),
+    OddFile("FLAC and Ogg", _halves(_in("flac", "flac"), _in("ogg", "libopus"))),
     OddFile("WAV and M4A", _halves(_wav(), _M4A)),
     OddFile("M4A and MP3", _halves(_M4A, _MP3)),
 )

@@ -5,12 +5,21 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from stt_audio.codecs.formats import Media
-from stt_audio.codecs.sniff import later_signature
+from stt_audio.codecs.sniff import find_recording
 
 _READ_BYTES = 1 << 20
 _OVERLAP_BYTES = 64
 _MAX_ELEMENTS = 5_000_000
 """Most boxes, pages or clusters that are passed: a day of Ogg pages."""
+_SEARCHED = frozenset(
+    (
+        *(Media.MP3, Media.AAC, Media.LOAS, Media.AC3, Media.EAC3, Media.DTS, Media.TRUEHD, Media.MLP),
+        *(Media.WAV, Media.FLAC, Media.WAVPACK, Media.TTA, Media.AMR, Media.ILBC, Media.VOC, Media.NIST),
+    )
+)
+"""Containers of nothing but audio that do not state where they end: one of ``_COMMON`` may follow."""
+_COMMON = (Media.WAV, Media.MOV, Media.FLAC, Media.OGG, Media.MATROSKA)
+_SEARCHED_FOR_ITSELF = frozenset({Media.AIFF, Media.W64, Media.CAF, Media.ASF, Media.FLV, Media.QCP})
 _EBML, _SEGMENT, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
 
 
@@ -21,7 +30,7 @@ def end_of(media: Media, file: BinaryIO, start: int, size: int) -> int:
     """
     if media in _WALKERS:
         return min(_WALKERS[media](file, start, size), size)
-    return next_signature(media, file, start + 1, size)
+    return next_recording(media, file, start + 1, size)
 
 
 def header_of(media: Media, file: BinaryIO, start: int, size: int) -> bytes:
@@ -38,21 +47,27 @@ def header_of(media: Media, file: BinaryIO, start: int, size: int) -> bytes:
     return _read(file, at, _READ_BYTES if media is Media.MOV else 1 << 16)
 
 
-def next_signature(media: Media, file: BinaryIO, start: int, size: int) -> int:
-    """Return the offset of the next file header of ``media`` from ``start`` on; ``size`` when there is none."""
-    pattern = later_signature(media)
-    if pattern is None:
+def next_recording(media: Media, file: BinaryIO, start: int, size: int) -> int:
+    """Return where the next recording begins after one of ``media``; ``size`` when none is found."""
+    if media not in _SEARCHED | _SEARCHED_FOR_ITSELF:
         return size
+    kinds = {media} if media in _SEARCHED_FOR_ITSELF else {media, *_COMMON}
     at = start
     while at < size:
-        file.seek(at)
-        data = file.read(min(_READ_BYTES, size - at))
-        if match := pattern.search(data):
-            return at + match.start()
+        data = _read(file, at, min(_READ_BYTES, size - at))
+        found = find_recording(data, kinds)
+        if found >= 0:
+            return at + found
         if at + len(data) >= size or not data:
             break
         at += max(1, len(data) - _OVERLAP_BYTES)
     return size
+
+
+def _au_end(file: BinaryIO, start: int, size: int) -> int:
+    """Return the end that the header states, unless the length is unknown."""
+    header_bytes, data_bytes = struct.unpack(">II", _read(file, start + 4, 8).ljust(8, b"\xff"))
+    return size if data_bytes == 0xFFFF_FFFF else start + header_bytes + data_bytes
 
 
 def _mov_end(file: BinaryIO, start: int, size: int) -> int:
@@ -161,4 +176,5 @@ _WALKERS: dict[Media, Callable[[BinaryIO, int, int], int]] = {
     Media.OGG: _ogg_end,
     Media.MATROSKA: _matroska_end,
     Media.AVI: _riff_end,
+    Media.AU: _au_end,
 }

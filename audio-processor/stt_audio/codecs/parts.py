@@ -10,7 +10,7 @@ from typing import BinaryIO
 from stt_audio.codecs.extents import end_of, header_of
 from stt_audio.codecs.formats import FILE_NAMES, Media
 from stt_audio.codecs.refused import named_refusal, protection_name, refusal
-from stt_audio.codecs.sniff import MAX_JUNK_BYTES, Found, find_media, tag_bytes
+from stt_audio.codecs.sniff import HEAD_BYTES, MAX_JUNK_BYTES, Found, find_media, tag_bytes
 from stt_audio.codecs.splice import Piece, SplicedFile
 from stt_audio.codecs.wav_file import read_wav_file
 from stt_shared.contracts.errors import SttError
@@ -89,10 +89,22 @@ def _find(file: BinaryIO, start: int) -> tuple[Found, bytes]:
 
 
 def _after_tags(file: BinaryIO, at: int) -> int:
+    """Return the offset after all tags and padding at ``at``."""
     for _ in range(_MAX_TAGS):
+        at = _after_padding(file, at)
         file.seek(at)
         length = tag_bytes(file.read(32))
         if not length:
             break
         at += length
+    return at
+
+
+def _after_padding(file: BinaryIO, at: int) -> int:
+    """Return the offset after all zeros at ``at`` but the last few, which may begin an MP4 file."""
+    file.seek(at)
+    while data := file.read(_HEAD_BYTES):
+        rest = data.lstrip(b"\0")
+        if rest:
+            return max(at, file.tell() - len(rest) - HEAD_BYTES)
     return at

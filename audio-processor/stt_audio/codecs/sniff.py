@@ -2,6 +2,7 @@
 could be a playlist that makes it open other files."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from stt_audio.codecs.formats import Media
@@ -54,6 +55,7 @@ _AFTER_JUNK: dict[Media, bytes] = {
     Media.MOV: rb"\x00\x00..ftyp[A-Za-z0-9]{3}",
     Media.FLV: rb"FLV\x01[\x01\x04\x05]\x00\x00\x00\x09",
     Media.CAF: rb"caff\x00\x01\x00\x00desc",
+    Media.TTA: rb"TTA1[\x01-\x03]\x00[\x01-\x08]\x00",
     **{
         media: pattern
         for pattern, media in _SIGNATURES
@@ -63,6 +65,19 @@ _AFTER_JUNK: dict[Media, bytes] = {
 }
 """Signatures that are long enough to be searched for anywhere."""
 _ANYWHERE = {media: re.compile(pattern, re.DOTALL) for media, pattern in _AFTER_JUNK.items()}
+_LITERALS = {
+    **{Media.FLAC: (b"fLaC", 0), Media.OGG: (b"OggS", 0), Media.MATROSKA: (b"\x1a\x45\xdf\xa3", 0)},
+    **{Media.MOV: (b"ftyp", 4), Media.FLV: (b"FLV\x01", 0), Media.CAF: (b"caff", 0), Media.TTA: (b"TTA1", 0)},
+    **{Media.WAV: (b"WAVE", 8), Media.AVI: (b"AVI ", 8), Media.QCP: (b"QLCM", 8), Media.AIFF: (b"FORM", 0)},
+    **{Media.W64: (b"riff\x2e\x91", 0), Media.ASF: (b"\x30\x26\xb2\x75", 0), Media.VOC: (b"Creative Voice", 0)},
+    **{
+        Media.AMR: (b"#!AMR", 0),
+        Media.ILBC: (b"#!iLBC", 0),
+        Media.NIST: (b"NIST_1A", 0),
+        Media.DTSHD: (b"DTSHDHDR", 0),
+    },
+}
+"""A part of each signature that is quick to find, and the number of bytes before it."""
 _BOMS = (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")
 
 
@@ -92,14 +107,28 @@ def sniff(head: bytes) -> Media | None:
     return None
 
 
-def later_signature(media: Media) -> re.Pattern[bytes] | None:
-    """Return what begins another recording of ``media`` within a file; None for formats that begin with any frame."""
-    return None if media is Media.MXF else _ANYWHERE.get(media)  # MXF repeats its own within a recording
+def find_recording(data: bytes, kinds: Collection[Media]) -> int:
+    """Return where in ``data`` a recording of one of ``kinds`` certainly begins; -1 when none does.
+
+    Containers without a certain signature are not found.
+    """
+    first = -1
+    for media in set(kinds) & set(_LITERALS):
+        literal, ahead = _LITERALS[media]
+        at = data.find(literal, ahead)
+        while at >= 0 and not (0 <= first <= at - ahead):
+            if _ANYWHERE[media].match(data, at - ahead):
+                first = at - ahead
+                break
+            at = data.find(literal, at + 1)
+    return first
 
 
 def begins_recording(head: bytes) -> bool:
-    """Return whether ``head`` certainly begins a recording, also where samples are expected."""
-    return any(pattern.match(head) for pattern in _ANYWHERE.values())
+    """Return whether ``head`` (16 KiB) certainly begins a recording, also where samples are expected."""
+    return any(pattern.match(head) for pattern in _ANYWHERE.values()) or any(
+        confirmed(kind, head, 0, ended=False) for kind in FRAME_FORMATS
+    )
 
 
 def tag_bytes(head: bytes | bytearray) -> int:

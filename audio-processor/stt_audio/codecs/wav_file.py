@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from stt_audio.codecs import wav
-from stt_audio.codecs.extents import next_signature
+from stt_audio.codecs.extents import next_recording
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.sniff import begins_recording
 from stt_audio.codecs.splice import Piece
 from stt_shared.contracts.errors import SttError
 
 _MAX_CHUNKS = 10_000
+_FOLLOWING_BYTES = 16_384
+"""Bytes after a chunk that show whether another recording begins there."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def read_wav_file(file: BinaryIO, start: int, size: int) -> WavFile:
     at = start + wav.RIFF_HEADER_BYTES
     for _ in range(_MAX_CHUNKS):
         file.seek(at)
-        head = file.read(64)
+        head = file.read(_FOLLOWING_BYTES)
         chunk = wav.chunk_header(head, big_endian=big_endian)
         if len(head) < wav.CHUNK_HEADER_BYTES or not chunk.is_plausible or begins_recording(head):
             break
@@ -84,11 +86,11 @@ def _samples_end(
         return size if begin + n_bytes > size else begin + n_bytes
     if n_bytes is not None:
         file.seek(begin + n_bytes)
-        following = file.read(64)
+        following = file.read(_FOLLOWING_BYTES)
         if wav.next_chunk(following, n_bytes, big_endian=big_endian) is not None or begins_recording(following):
             return begin + n_bytes
     found.is_honest = False
-    return next_signature(Media.WAV, file, begin + (n_bytes or 0), size)
+    return next_recording(Media.WAV, file, begin + (n_bytes or 0), size)
 
 
 def _as_fed(found: _Chunks, wav_format: wav.WavFormat, whole: range) -> WavFile:
