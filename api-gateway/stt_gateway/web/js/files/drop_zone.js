@@ -4,7 +4,9 @@ import { button, h } from "../ui/dom.js";
 import { icon } from "../ui/icons.js";
 import { addFiles } from "./drop.js";
 
-const ACCEPTED = "audio/*,video/*,.wav,.mp3,.m4a,.mp4,.webm,.ogg,.opus,.flac,.aac,.aiff,.amr,.mkv,.wma";
+const ACCEPTED =
+  "audio/*,video/*,.wav,.w64,.mp3,.m4a,.mp4,.mov,.3gp,.webm,.mkv,.mka,.ogg,.opus,.flac,.aac,.aiff,.au,.caf,.amr,.wma,.wv,.tta," +
+  ".voc,.qcp,.dss,.oma,.sph,.ac3,.dts,.ts,.mts,.m2ts,.mpg,.vob,.avi,.flv,.mxf,.dv";
 
 /** Dropping itself is handled by acceptDrops, for the whole page. */
 export function dropZone(app) {
