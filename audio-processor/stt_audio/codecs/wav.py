@@ -8,7 +8,7 @@ import re
 import struct
 from dataclasses import dataclass
 
-from stt_audio.codecs.pcm import SampleFormat
+from stt_audio.codecs.pcm import MAX_CHANNELS, SampleFormat
 from stt_shared.contracts.errors import SttError
 
 MAX_HEADER_BYTES = 1 << 20
@@ -150,15 +150,15 @@ def parse_wav_header(head: bytes) -> WavHeader | None:
 
 
 def parse_format(body: bytes, *, big_endian: bool = False) -> WavFormat:
-    """Read the content of a ``fmt `` chunk. Raises SttError when it is too short or states no channels."""
+    """Read the content of a ``fmt `` chunk. Raises SttError when it is too short, or for channels out of bounds."""
     order = ">" if big_endian else "<"
     if len(body) < 16:
         raise SttError("bad_audio", "the 'fmt ' chunk of the WAV stream is too short")
     tag, channels, sample_rate, _, block_bytes, bits = struct.unpack_from(order + "HHIIHH", body)
     if tag == _EXTENSIBLE and len(body) >= 26:
         (tag,) = struct.unpack_from(order + "H", body, 24)
-    if channels == 0:
-        raise SttError("bad_audio", "the 'fmt ' chunk of the WAV stream states 0 channels; allowed are 1 to 8")
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise SttError("unsupported_media", f"{channels} channels; allowed are 1 to {MAX_CHANNELS}")
     width = _sample_bytes(tag, bits, block_bytes / channels)
     return WavFormat(_FORMATS.get((tag, width)), sample_rate, channels, body, big_endian)
 
@@ -208,4 +208,6 @@ def au_header(wav_format: WavFormat) -> bytes | None:
 def _format_body(wav_format: WavFormat, order: str) -> bytes:
     tag, width = next(key for key, value in _FORMATS.items() if value is wav_format.sample_format)
     rate, block_bytes = wav_format.sample_rate, width * wav_format.channels
-    return struct.pack(order + "HHIIHH", tag, wav_format.channels, rate, rate * block_bytes, block_bytes, 8 * width)
+    return struct.pack(
+        order + "HHIIHH", tag, wav_format.channels, rate, min(rate * block_bytes, UNKNOWN_SIZE), block_bytes, 8 * width
+    )

@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from stt_audio.codecs.pcm import SampleFormat
-from stt_audio.codecs.wav import MAX_HEADER_BYTES, next_chunk, parse_format, parse_wav_header
+from stt_audio.codecs.wav import MAX_HEADER_BYTES, next_chunk, parse_format, parse_wav_header, wav_header
 from stt_shared.contracts.errors import SttError
 
 pytestmark = pytest.mark.unit
@@ -72,7 +72,6 @@ def test_a_wav_header_may_come_in_pieces() -> None:
     [
         b"RIFF\x00\x00\x00\x00AVI " + bytes(40),
         wav(chunk(b"data", b"", 0)),
-        wav(fmt(1, 16, channels=0)),
         wav(chunk(b"fmt ", b"short"), chunk(b"data", b"abcd")),
         wav(chunk(b"JUNK", b"", MAX_HEADER_BYTES)),
     ],
@@ -129,3 +128,18 @@ def test_rf64_states_its_size_elsewhere() -> None:
 )
 def test_samples_are_told_from_chunks(following: bytes, size: int, padding: int | None) -> None:
     assert next_chunk(following, size, big_endian=False) == padding
+
+
+@pytest.mark.parametrize("channels", [0, 9, 65535])
+def test_channels_out_of_bounds_are_refused(channels: int) -> None:
+    body = struct.pack("<HHIIHH", 1, channels, 16000, 0, 0, 16)
+    with pytest.raises(SttError, match="allowed are 1 to 8") as refused:
+        parse_format(body)
+    assert refused.value.code == "unsupported_media"
+
+
+def test_a_header_is_written_for_any_rate() -> None:
+    wav_format = parse_format(struct.pack("<HHIIHH", 1, 8, 0xFFFFFFFF, 0, 32, 32))
+    header = parse_wav_header(wav_header(wav_format, None))
+    assert header is not None
+    assert header.sample_rate == 0xFFFFFFFF
