@@ -7,14 +7,17 @@ and the caller always knows which input has been decoded.
 
 import asyncio
 import contextlib
+import io
 import threading
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 
 import structlog
 
-from stt_audio.codecs.ffmpeg import open_live
+from stt_audio.codecs.ffmpeg import AudioInput, open_container, open_live
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.resample import MonoResampler
+from stt_audio.codecs.source import FileSource
 from stt_shared.contracts.errors import SttError
 
 _log = structlog.get_logger()
@@ -118,10 +121,13 @@ class ContainerDecoder:
 
     # The methods below run in the thread only.
 
+    def _open(self) -> AbstractContextManager[AudioInput]:
+        return open_live(_Source(self), self._media)
+
     def _run(self) -> None:
         error: SttError | None = None
         try:
-            with open_live(_Source(self), self._media) as audio:
+            with self._open() as audio:
                 for pcm in audio.mono(self._max_samples, self.resampler):
                     self._put(pcm)
         except _Closed:
@@ -166,3 +172,14 @@ class ContainerDecoder:
     def _wake_loop(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for the event
             self._loop.call_soon_threadsafe(self._drained_or_full.set)
+
+
+class WholeDecoder(ContainerDecoder):
+    """Decoder of a recording that is there as a whole, ``data``, so that FFmpeg may seek in it. It is not fed."""
+
+    def __init__(self, media: Media, data: bytes, max_samples: int) -> None:
+        self._data = data
+        super().__init__(media, max_samples)
+
+    def _open(self) -> AbstractContextManager[AudioInput]:
+        return open_container(FileSource(io.BytesIO(self._data), threading.Event()), self._media)

@@ -42,6 +42,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
     The other decoder is fed the stream from ``point`` on, as ``media`` (None: as at the beginning of a stream), and
     continues with the data after the same piece. ``source_samples``, ``samples`` and ``state`` are the resampler's.
+    ``follows``: whether another recording came before.
     """
 
     point: Point
@@ -49,6 +50,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     source_samples: int = 0
     samples: int = 0
     state: tuple[float, ...] = ()
+    follows: bool = False
 
 
 class RestartPoints:
@@ -60,18 +62,23 @@ class RestartPoints:
     def __init__(self, media: Media, begin: Point | None = None) -> None:
         prefix = begin.prefix if begin else b""
         self._preroll_s = OPUS_PREROLL_S if media in (Media.MATROSKA, Media.OGG) else PREROLL_S
-        self._follower = parser_for(media)
-        self._follower.feed(prefix)
+        self.parser = parser_for(media)
+        self.parser.feed(prefix)
         self._prefix_bytes = len(prefix)
         self._fed = 0
+        self._found: list[Start] = []
         self._points = deque([Point(0, begin.head, begin.lead) if begin else Point(0)])
 
-    def feed(self, data: bytes, before_s: float, after_s: float) -> None:
-        """Add ``data``, which has been decoded; it took the decoded audio from ``before_s`` to ``after_s`` seconds."""
-        began = self._fed
+    def feed(self, data: bytes) -> None:
+        """Parse ``data``, which comes next."""
         self._fed += len(data)
-        for start in self._follower.feed(data):
-            self._add(start, began, len(data), before_s, after_s)
+        self._found = self.parser.feed(data)
+
+    def decoded(self, n_bytes: int, before_s: float, after_s: float) -> None:
+        """Note that the last ``n_bytes`` took the decoded audio from ``before_s`` to ``after_s`` seconds."""
+        for start in self._found:
+            self._add(start, self._fed - n_bytes, n_bytes, before_s, after_s)
+        self._found = []
         self._forget(after_s)
 
     def best(self) -> Point | None:

@@ -126,9 +126,12 @@ def find_recording(data: bytes, kinds: Collection[Media]) -> int:
 
 def begins_recording(head: bytes) -> bool:
     """Return whether ``head`` (16 KiB) certainly begins a recording, also where samples are expected."""
-    return any(pattern.match(head) for pattern in _ANYWHERE.values()) or any(
-        confirmed(kind, head, 0, ended=False) for kind in FRAME_FORMATS
-    )
+    return certain_media(head) is not None or any(confirmed(kind, head, 0, ended=False) for kind in FRAME_FORMATS)
+
+
+def certain_media(head: bytes) -> Media | None:
+    """Return the container that ``head`` (48 bytes are enough) certainly begins; None for what may be chance."""
+    return next((media for media, pattern in _ANYWHERE.items() if pattern.match(head)), None)
 
 
 def tag_bytes(head: bytes | bytearray) -> int:

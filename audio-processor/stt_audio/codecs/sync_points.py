@@ -1,6 +1,7 @@
 """Parsers of the outer structure of compressed streams, which find the places where a decoder can begin.
 
-They decode nothing and check nothing but framing. A malformed stream yields no more starts, but never an error: FFmpeg
+They also find where the next recording begins, if several follow each other in one stream. They decode nothing and
+check nothing but framing. A malformed stream yields no more starts, but never an error: FFmpeg
 decides whether a stream can be decoded. Memory is bounded by ``MAX_PART_BYTES``.
 """
 
@@ -25,13 +26,20 @@ class Start:
 
 
 class StreamParser(ABC):
-    """Parser of one stream. Subclasses read one part after the other."""
+    """Parser of one recording. Subclasses read one part after the other."""
+
+    ends = False
+    """Whether the next recording begins where everything before ``undecided_bytes`` ends."""
+
+    misses_index = False
+    """Whether the samples came before the index without which they cannot be decoded."""
 
     def __init__(self) -> None:
         self._pending = bytearray()
         self._at = 0
         self._skip = 0
-        self._lost = False
+        self.is_lost = False
+        """Whether the structure was not understood; neither starts nor an end are found any more."""
         self._starts: list[Start] = []
         self._head = b""
         self._lead = b""
@@ -39,10 +47,10 @@ class StreamParser(ABC):
     def feed(self, data: bytes) -> list[Start]:
         """Return the starts found in ``data``, with their offsets in everything that was fed."""
         self._starts = []
-        if self._lost:
+        if self.is_lost:
             return []
         self._pending += data
-        while True:
+        while not self.ends:
             skipped = min(self._skip, len(self._pending))
             self._consume(skipped)
             self._skip -= skipped
@@ -52,14 +60,24 @@ class StreamParser(ABC):
             if n_bytes == 0:
                 break
             self._skip = n_bytes
-        if len(self._pending) > MAX_PART_BYTES or len(self._head) > MAX_PART_BYTES:
+        if not self.ends and (len(self._pending) > MAX_PART_BYTES or len(self._head) > MAX_PART_BYTES):
             self._lose()
         return self._starts
+
+    @property
+    def undecided_bytes(self) -> int:
+        """Number of bytes at the end of what was fed that may belong to the next recording."""
+        return len(self._pending)
 
     @abstractmethod
     def _part(self, pending: bytearray) -> int:
         """Parse the part that ``pending`` begins with and return its length, which may exceed ``pending``; 0 when more
         data is needed."""
+
+    def _end(self) -> int:
+        """Stop parsing: another recording begins here."""
+        self.ends = True
+        return 0
 
     def _start(self, ahead: int = 0) -> None:
         self._starts.append(Start(self._at + ahead, self._head, self._lead))
@@ -70,7 +88,7 @@ class StreamParser(ABC):
 
     def _lose(self) -> int:
         """Stop parsing: the structure is not understood, and no more starts are found."""
-        self._lost = True
+        self.is_lost = True
         self._pending.clear()
         self._starts = []
         return 0
@@ -85,6 +103,12 @@ class _Opaque(StreamParser):
 
 _EBML, _SEGMENT, _INFO, _TRACKS = 0x1A45DFA3, 0x18538067, 0x1549A966, 0x1654AE6B
 _CLUSTER, _TIMESTAMP, _BLOCK_GROUP, _SIMPLE_BLOCK = 0x1F43B675, 0xE7, 0xA0, 0xA3
+_OTHER_ELEMENTS = frozenset(
+    (
+        *(0x114D9B74, 0x1C53BB6B, 0x1254C367, 0x1043A770, 0x1941A469),  # SeekHead, Cues, Tags, Chapters, Attachments
+        *(0x5854, 0xA7, 0xAB, 0xAF, 0xEC, 0xBF),  # SilentTracks, Position, PrevSize, EncryptedBlock, Void, CRC-32
+    )
+)
 _UNKNOWN_SIZE = b"\x01\xff\xff\xff\xff\xff\xff\xff"
 
 
@@ -101,6 +125,8 @@ class _Matroska(StreamParser):
         element = int.from_bytes(pending[:id_bytes], "big")
         mask = (1 << 7 * size_bytes) - 1
         size = int.from_bytes(pending[id_bytes:header], "big") & mask
+        if element == _EBML and self._head:
+            return self._end()
         if element == _SEGMENT:
             self._head += bytes(pending[:id_bytes]) + _UNKNOWN_SIZE
             return header
@@ -119,8 +145,11 @@ class _Matroska(StreamParser):
                 self._lead = _CLUSTER.to_bytes(4, "big") + _UNKNOWN_SIZE + bytes(pending[:whole])
             else:
                 self._head += bytes(pending[:whole])
-        elif element in (_SIMPLE_BLOCK, _BLOCK_GROUP) and self._lead:
-            self._start()
+        elif element in (_SIMPLE_BLOCK, _BLOCK_GROUP):
+            if self._lead:
+                self._start()
+        elif element not in _OTHER_ELEMENTS:
+            return self._lose()
         return whole
 
 
@@ -150,8 +179,8 @@ class _Ogg(StreamParser):
         whole = 27 + n_segments + sum(pending[27 : 27 + n_segments])
         begins_stream = pending[5] & 2
         (granule,) = struct.unpack_from("<q", pending, 6)
-        if begins_stream and not self._in_head:  # several recordings, concatenated
-            self._head, self._in_head = b"", True
+        if begins_stream and not self._in_head:
+            return self._end()
         if self._in_head and granule in (0, -1):
             if len(pending) < whole:
                 return 0
@@ -184,14 +213,37 @@ class _Flac(StreamParser):
         self._in_head = not pending[0] & 0x80
         return whole
 
+    @property
+    def undecided_bytes(self) -> int:
+        """Number of bytes at the end of what was fed that may belong to the next recording."""
+        return len(self._pending) if self._in_head or self.ends else len(self._pending) - _flac_at(self._pending, 0)
+
     def _frames(self, pending: bytearray) -> int:
-        last = len(pending) - 16  # the longest frame header
+        next_at = _flac_at(pending, 0)
+        if next_at == 0:
+            return self._end() if len(pending) >= _FLAC_HEADER_BYTES else 0
+        last = min(len(pending) - 16, next_at - 1)  # 16 bytes: the longest frame header
         at = pending.find(b"\xff", 0, last + 1) if last >= 0 else -1
         while 0 <= at <= last:
             if _is_flac_frame(pending[at : at + 16]):
                 self._start(at)
             at = pending.find(b"\xff", at + 1, last + 1)
-        return max(0, last + 1)
+        return next_at if len(pending) - next_at >= _FLAC_HEADER_BYTES else max(0, last + 1)
+
+
+_FLAC_HEADER_BYTES = 8
+_FLAC_HEADERS = (b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22")
+
+
+def _flac_at(data: bytearray, start: int) -> int:
+    """Return where a FLAC header begins in ``data``, perhaps one that its end cuts off; its length when none does."""
+    at = data.find(b"f", start)
+    while at >= 0:
+        head = bytes(data[at : at + _FLAC_HEADER_BYTES])
+        if any(header.startswith(head) for header in _FLAC_HEADERS):
+            return at
+        at = data.find(b"f", at + 1)
+    return len(data)
 
 
 def _is_flac_frame(head: bytearray) -> bool:
@@ -214,6 +266,11 @@ class _Framed(StreamParser):
 
     _tag_passed = False
     _header_bytes = 7
+
+    @property
+    def undecided_bytes(self) -> int:
+        """Zero: frames of the next recording are frames like all others."""
+        return 0
 
     def _part(self, pending: bytearray) -> int:
         if len(pending) < 10:
@@ -258,25 +315,33 @@ _BASE_DATA_OFFSET = 1
 class _Mp4(StreamParser):
     """MP4: a decoder can begin at any fragment, unless its offsets are counted from the beginning of the file."""
 
+    _has_index = False
+    _has_starts = True
+
     def _part(self, pending: bytearray) -> int:
         if len(pending) < 16:
             return 0
         size, kind = int.from_bytes(pending[:4], "big"), bytes(pending[4:8])
         if size == 1:
             size = int.from_bytes(pending[8:16], "big")
-        if size < 8:  # 0: up to the end of the stream
+        if kind == b"ftyp" and self._at > 0 and self._has_index:
+            return self._end()
+        if size < 8 or not kind.isalnum():  # 0: up to the end of the stream
             return self._lose()
-        if kind in (b"ftyp", b"moov", b"moof"):
+        if kind == b"mdat" and not self._has_index:
+            self.misses_index = True
+        if kind in (b"ftyp", b"moov", b"moof") and self._has_starts:
             if size > MAX_PART_BYTES:
-                return self._lose()
-            if len(pending) < size:
+                self._has_starts = False
+            elif len(pending) < size:
                 return 0
-            if kind != b"moof":
+            elif kind != b"moof":
                 self._head += bytes(pending[:size])
             elif b"moov" not in self._head or _counts_from_file_start(pending[:size]):
-                return self._lose()
+                self._has_starts = False
             else:
                 self._start()
+        self._has_index = self._has_index or kind == b"moov"
         return size
 
 

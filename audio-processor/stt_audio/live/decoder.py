@@ -1,21 +1,37 @@
-"""Decoders of live sessions: bare samples, or a container that is recognised by its first bytes."""
+"""Decoder of a live session: recordings one after the other, each recognised by its first bytes."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor
 from typing import Protocol
 
-from stt_audio.codecs.container import ContainerDecoder
+import msgspec
+from msgspec.structs import replace
+
 from stt_audio.codecs.formats import LIVE_MEDIA, LIVE_NAMES, Media
 from stt_audio.codecs.pcm import PcmDecoder, SampleFormat
 from stt_audio.codecs.refused import refusal
-from stt_audio.codecs.restart_points import Checkpoint, Point, RestartPoints
+from stt_audio.codecs.restart_points import Checkpoint, Point
+from stt_audio.codecs.sample_check import SampleCheck
+from stt_audio.codecs.signatures import SIGNATURE_BYTES, frames_of, signature
 from stt_audio.codecs.sniff import HEAD_BYTES, sniff
-from stt_audio.codecs.wav import WavHeader, parse_wav_header, wav_header
+from stt_audio.codecs.wav import parse_wav_header
+from stt_audio.live.container_stream import ContainerStream
+from stt_audio.live.recording import PcmStream, Recording, SampleStream
+from stt_audio.live.whole_mp4 import WholeMp4, whole_mp4_bytes
 from stt_shared.contracts.errors import SttError
-from stt_shared.contracts.session import AUDIO_RATE_HZ, Encoding, SessionConfig
+from stt_shared.contracts.session import Encoding, SessionConfig
 
-_NOTHING: tuple[bytes, ...] = ()
+MAX_EMPTY_RECORDINGS = 100
+"""Most recordings in a row without any audio: each costs a decoder."""
+NAMES = {Media.MATROSKA: "WebM", Media.MOV: "MP4", Media.OGG: "Ogg", Media.AAC: "AAC (ADTS)"}
+"""Names of containers for people, where ``Media`` has another word."""
+
+
+class DecoderWarning(msgspec.Struct, frozen=True):
+    """What the client should know about its stream, although it is decoded. ``code`` as in docs/protocol.md."""
+
+    code: str
+    message: str
 
 
 class LiveDecoder(Protocol):
@@ -52,6 +68,10 @@ class LiveDecoder(Protocol):
         """
         ...
 
+    def take_warnings(self) -> list[DecoderWarning]:
+        """Return the warnings that arose since the last call."""
+        ...
+
 
 def live_decoder(
     config: SessionConfig, executor: Executor, max_samples: int, begin: Checkpoint | None = None
@@ -60,233 +80,190 @@ def live_decoder(
 
     Raises SttError when the announced rate or channels are out of bounds.
     """
-    if config.encoding.bytes_per_sample is not None:
-        held = begin is not None
-        pcm = PcmDecoder(SampleFormat(config.encoding.value), config.sample_rate, config.channels, held=held)
-        return PcmStream(pcm, executor, max_samples, begin)
-    if begin is not None and begin.media not in (None, Media.WAV):
-        return ContainerStream(begin.media, max_samples, begin)
-    return SniffedStream(config.encoding, executor, max_samples, begin)
+    return Recordings(config, executor, max_samples, begin)
 
 
-class PcmStream:
-    """Decoder of bare samples; runs work that takes time in ``executor``."""
+class Recordings:
+    """Decoder of a stream that holds one recording after the other.
 
-    def __init__(self, pcm: PcmDecoder, executor: Executor, max_samples: int, begin: Checkpoint | None = None) -> None:
-        self._pcm = pcm
-        self._begin = begin
-        self._fed = 0
-        self._executor = executor
-        self._left = max_samples
-        self._max_samples = max_samples
-
-    async def feed(self, data: bytes) -> AsyncIterator[bytes]:
-        """Yield one piece at most, so that a session's position is known after each."""
-        self._fed += len(data)
-        if self._pcm.is_identity:
-            pcm = self._pcm.feed(data)
-        else:
-            pcm = await asyncio.get_running_loop().run_in_executor(self._executor, self._pcm.feed, data)
-        self._left -= len(pcm) // 2
-        if self._left < 0:
-            raise SttError(
-                "too_large", f"the audio is longer than the {self._max_samples // AUDIO_RATE_HZ} s that are allowed"
-            )
-        if pcm:
-            yield pcm
-
-    async def flush(self) -> AsyncIterator[bytes]:
-        """Yield the samples that the resampler holds back."""
-        if tail := self._pcm.flush():
-            yield tail
-
-    def finish(self) -> AsyncIterator[bytes]:
-        """Same as ``flush``."""
-        return self.flush()
-
-    async def close(self) -> None:
-        """Do nothing: there is nothing to free."""
-
-    def checkpoint(self) -> Checkpoint:
-        """Return a checkpoint far enough back for a new resampler to reach the same state."""
-        source_samples, samples = self._pcm.run
-        return Checkpoint(
-            Point(max(0, self._fed - self._pcm.needed_bytes)), None, source_samples, samples, self._pcm.state
-        )
-
-    def resume(self) -> None:
-        """Continue from the position of the previous owner's decoder."""
-        if self._begin is not None:
-            self._pcm.resume(self._begin.source_samples, self._begin.samples, self._begin.state)
-
-
-class WavStream:
-    """Decoder of a WAV stream: the bare samples between the header and the chunks after them."""
-
-    def __init__(self, header: WavHeader, stream: PcmStream, prefix_bytes: int) -> None:
-        self._header = header
-        self._samples_at = header.data_offset - prefix_bytes
-        self._skip = header.data_offset
-        self._left = header.data_bytes
-        self._stream = stream
-
-    def feed(self, data: bytes) -> AsyncIterator[bytes]:
-        """Decode ``data`` without the header and the chunks after the samples."""
-        skipped = min(self._skip, len(data))
-        self._skip -= skipped
-        data = data[skipped:]
-        if self._left is not None:
-            data = data[: self._left]
-            self._left -= len(data)
-        return self._stream.feed(data)
-
-    def flush(self) -> AsyncIterator[bytes]:
-        """Yield the samples that the resampler holds back."""
-        return self._stream.flush()
-
-    def finish(self) -> AsyncIterator[bytes]:
-        """Same as ``flush``."""
-        return self._stream.flush()
-
-    async def close(self) -> None:
-        """Do nothing: there is nothing to free."""
-
-    def checkpoint(self) -> Checkpoint:
-        """Return a checkpoint like that of bare samples; its header contains the number of bytes that are left."""
-        inner = self._stream.checkpoint()
-        offset = inner.point.offset
-        left = None
-        if self._header.data_bytes is not None:
-            # At least one byte is left, since a length of zero would mean that it is unknown.
-            offset = max(0, min(offset, self._header.data_bytes - 1))
-            left = self._header.data_bytes - offset
-        point = Point(self._samples_at + offset, lead=wav_header(self._header, left))
-        return Checkpoint(point, Media.WAV, inner.source_samples, inner.samples, inner.state)
-
-    def resume(self) -> None:
-        """Continue from the position of the previous owner's decoder."""
-        self._stream.resume()
-
-
-class ContainerStream:
-    """Decoder of a container, with FFmpeg in a thread; holds back nothing that could be decoded."""
-
-    def __init__(self, media: Media, max_samples: int, begin: Checkpoint | None = None) -> None:
-        self._media = media
-        self._begin = begin
-        self._prefix = begin.point.prefix if begin else b""
-        self._decoder = ContainerDecoder(media, max_samples, held=begin is not None)
-        self._points = RestartPoints(media, begin.point if begin else None)
-
-    async def feed(self, data: bytes) -> AsyncIterator[bytes]:
-        """Add ``data`` and yield all audio that it completes."""
-        prefix, self._prefix = self._prefix, b""
-        before_s = self._decoder.resampler.fed_s
-        async for pcm in self._decoder.feed(prefix + data):
-            yield pcm
-        self._points.feed(data, before_s, self._decoder.resampler.fed_s)
-
-    async def flush(self) -> AsyncIterator[bytes]:
-        """Yield nothing: every piece that was fed has already been decoded as far as possible."""
-        for nothing in _NOTHING:
-            yield nothing
-
-    def finish(self) -> AsyncIterator[bytes]:
-        """Yield the frames that only the end of the stream completes."""
-        return self._decoder.finish()
-
-    async def close(self) -> None:
-        """End the decoder's thread."""
-        await self._decoder.close()
-
-    def checkpoint(self) -> Checkpoint | None:
-        """Return the oldest restart point that is kept; None when the last one is too far back."""
-        point = self._points.best()
-        if point is None:
-            return None
-        resampler = self._decoder.resampler
-        return Checkpoint(point, self._media, resampler.source_samples, resampler.samples, resampler.state)
-
-    def resume(self) -> None:
-        """Continue from the position of the previous owner's decoder."""
-        if self._begin is not None:
-            begin = self._begin
-            self._decoder.resampler.resume(begin.source_samples, begin.samples, begin.state)
-
-
-class SniffedStream:
-    """Decoder that collects the head of a stream until its container is known, then uses the decoder for it."""
+    The head of each is collected until it is known what it is. Where bare samples were announced, the first recording
+    is samples unless it certainly begins like a container.
+    """
 
     def __init__(
-        self, encoding: Encoding, executor: Executor, max_samples: int, begin: Checkpoint | None = None
+        self, config: SessionConfig, executor: Executor, max_samples: int, begin: Checkpoint | None = None
     ) -> None:
-        self._encoding = encoding
-        self._begin = begin
+        self._config = config
         self._executor = executor
-        self._max_samples = max_samples
+        self._max_samples = self._left = max_samples
+        self._begin = begin
         self._head = begin.point.prefix if begin else b""
-        self._stream: LiveDecoder | None = self._chosen() if self._head else None
+        self._prefix_bytes = len(self._head)
+        # In bytes of the stream: where the recording begins, and what was fed.
+        self._begins_at = 0
+        self._fed = 0
+        self._follows = begin is not None and begin.follows
+        self._empty = 0
+        self._warnings: list[DecoderWarning] = []
+        self._recording: Recording | None = self._resumed()
 
     async def feed(self, data: bytes) -> AsyncIterator[bytes]:
-        """Add ``data`` and yield all audio that can be decoded with it; nothing until the head is complete."""
-        if self._head or self._stream is None:
-            self._head += data
-            if len(self._head) < HEAD_BYTES:
+        """Add ``data`` and yield all audio that can be decoded with it; nothing until a head is complete."""
+        self._fed += len(data)
+        while data:
+            if self._head or self._recording is None:
+                self._head += data
+                self._recording = self._recording or self._chosen(self._head)
+                if self._recording is None:
+                    return
+                data, self._head = self._head, b""
+            async for pcm in self._counted(self._recording.feed(data)):
+                yield pcm
+            if self._recording.rest is None:
                 return
-            self._stream = self._stream or self._chosen()
-            if self._stream is None:
-                return
-            data, self._head = self._head, b""
-        async for pcm in self._stream.feed(data):
-            yield pcm
+            data = self._recording.rest
+            async for pcm in self._next_recording(self._recording, len(data)):
+                yield pcm
 
     async def flush(self) -> AsyncIterator[bytes]:
-        """Yield the audio that the chosen decoder holds back."""
-        if self._stream is not None:
-            async for pcm in self._stream.flush():
+        """Yield the audio that the recording holds back; a few samples cannot become a header any more."""
+        if self._recording is None and self._head and self._is_bare:
+            self._recording = self._bare()
+            held, self._head = self._head, b""
+            async for pcm in self._counted(self._recording.feed(held)):
+                yield pcm
+        if self._recording is not None:
+            async for pcm in self._counted(self._recording.flush()):
                 yield pcm
 
     async def finish(self) -> AsyncIterator[bytes]:
         """Yield the remaining audio. Raises SttError for an incomplete head, but not for a stream without any bytes."""
-        if self._stream is None and self._head:
+        async for pcm in self.flush():
+            yield pcm
+        if self._recording is None and self._head and not self._follows:
             head, self._head = self._head, b""
-            raise SttError("bad_audio", f"the {self._encoding} stream ended within its header, after {len(head)} bytes")
-        if self._stream is not None:
-            async for pcm in self._stream.finish():
+            raise SttError(
+                "bad_audio", f"the {self._config.encoding} stream ended within its header, after {len(head)} bytes"
+            )
+        if self._recording is not None:
+            async for pcm in self._counted(self._recording.finish()):
                 yield pcm
 
     async def close(self) -> None:
-        """Free the decoder, if one was chosen."""
-        if self._stream is not None:
-            await self._stream.close()
+        """Free the recording's decoder."""
+        if self._recording is not None:
+            await self._recording.close()
 
     def checkpoint(self) -> Checkpoint | None:
-        """Return the chosen decoder's checkpoint; the beginning of the stream until one is chosen."""
-        return Checkpoint(Point(0)) if self._stream is None else self._stream.checkpoint()
+        """Return the recording's checkpoint; its beginning while it is not known what it is."""
+        found = Checkpoint(Point(0)) if self._recording is None else self._recording.checkpoint()
+        if found is None:
+            return None
+        point = replace(found.point, offset=self._begins_at + found.point.offset)
+        return replace(found, point=point, follows=self._follows)
 
     def resume(self) -> None:
         """Continue from the position of the previous owner's decoder."""
-        if self._stream is not None:
-            self._stream.resume()
+        if self._recording is not None:
+            self._recording.resume()
         self._begin = None
 
-    def _chosen(self) -> LiveDecoder | None:
-        media = expected_media(self._encoding, self._head)
-        if media is Media.WAV:
-            header = parse_wav_header(self._head)
-            if header is None:
+    def take_warnings(self) -> list[DecoderWarning]:
+        """Return the warnings that arose since the last call."""
+        warnings, self._warnings = self._warnings, []
+        return warnings
+
+    @property
+    def _is_bare(self) -> bool:
+        return self._config.encoding.bytes_per_sample is not None and not self._follows
+
+    async def _counted(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for pcm in pieces:
+            self._left -= len(pcm) // 2
+            self._empty = 0
+            yield pcm
+
+    async def _next_recording(self, ended: Recording, rest_bytes: int) -> AsyncIterator[bytes]:
+        """Yield what is left of the recording that has ended; the next one begins with the last ``rest_bytes``."""
+        async for pcm in self._counted(ended.finish()):
+            yield pcm
+        await ended.close()
+        self._recording, self._begin, self._prefix_bytes = None, None, 0
+        self._begins_at, self._follows = self._fed - rest_bytes, True
+        self._empty += 1
+        if self._empty > MAX_EMPTY_RECORDINGS:
+            raise SttError("bad_audio", f"{MAX_EMPTY_RECORDINGS} recordings in a row hold no audio")
+
+    def _resumed(self) -> Recording | None:
+        """Return the recording that another decoder has begun, if its kind is known."""
+        begin = self._begin
+        if begin is None:
+            return None
+        if begin.media not in (None, Media.WAV):
+            self._head = b""
+            return ContainerStream(begin.media, self._max_samples, begin)
+        if self._head:
+            return self._chosen(self._head)
+        return self._bare() if self._is_bare and begin.media is None else None
+
+    def _chosen(self, head: bytes) -> Recording | None:
+        """Return the recording that begins with ``head``; None while that is too short."""
+        if self._is_bare and self._begin is None:
+            if len(head) < SIGNATURE_BYTES:
                 return None
-            if header.sample_format is not None:
-                pcm = PcmDecoder(
-                    header.sample_format,
-                    header.sample_rate,
-                    header.channels,
-                    held=self._begin is not None,
-                    big_endian=header.big_endian,
-                )
-                stream = PcmStream(pcm, self._executor, self._max_samples, self._begin)
-                return WavStream(header, stream, len(self._begin.point.prefix) if self._begin else 0)
-        return ContainerStream(media, self._max_samples, self._begin)
+            found, is_certain = signature(head), True
+            if found is None:
+                found, is_certain = frames_of(head)
+            if not is_certain:
+                return None
+            if found is None:
+                return self._bare()
+            media = self._unannounced(found)
+        elif len(head) < HEAD_BYTES:
+            return None
+        else:
+            media = expected_media(Encoding.AUTO if self._follows or self._is_bare else self._config.encoding, head)
+        if media is Media.WAV:
+            return self._wav(head)
+        if media is Media.MOV and (whole_bytes := whole_mp4_bytes(head)):
+            return WholeMp4(whole_bytes, self._left)
+        return ContainerStream(media, self._left, self._begin)
+
+    def _unannounced(self, found: Media) -> Media:
+        announced, name = self._config.encoding, NAMES.get(found, found.upper())
+        if found not in LIVE_MEDIA:
+            raise SttError(
+                "bad_audio",
+                f"{announced} was announced, but the stream begins like {name}, which cannot be decoded live; "
+                f"send bare samples, or one of {LIVE_NAMES} with encoding=auto",
+            )
+        message = f"{announced} was announced, but the stream begins like {name} and is decoded as such"
+        self._warnings.append(DecoderWarning("encoding_detected", f"{message}; connect with encoding=auto"))
+        return found
+
+    def _bare(self) -> Recording:
+        config, held = self._config, self._begin is not None
+        sample_format = SampleFormat(config.encoding.value)
+        pcm = PcmDecoder(sample_format, config.sample_rate, config.channels, held=held)
+        stream = PcmStream(pcm, self._executor, self._left, self._begin)
+        check = SampleCheck(sample_format, config.channels)
+        return SampleStream(stream, sample_format.bytes_per_sample * config.channels, check=check)
+
+    def _wav(self, head: bytes) -> Recording | None:
+        header = parse_wav_header(head)
+        if header is None:
+            return None
+        if header.sample_format is None:
+            return ContainerStream(Media.WAV, self._left, self._begin)
+        pcm = PcmDecoder(
+            header.sample_format,
+            header.sample_rate,
+            header.channels,
+            held=self._begin is not None,
+            big_endian=header.big_endian,
+        )
+        stream = PcmStream(pcm, self._executor, self._left, self._begin)
+        return SampleStream(stream, header.frame_bytes, header, self._prefix_bytes)
 
 
 def expected_media(encoding: Encoding, head: bytes) -> Media:

@@ -2,9 +2,9 @@
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
-from stt_audio.live.decoder import LiveDecoder
+from stt_audio.live.decoder import DecoderWarning, LiveDecoder
 from stt_audio.live.progress import Progress
 from stt_audio.pcm_writer import PcmWriter
 from stt_shared.contracts.errors import SttError
@@ -30,15 +30,22 @@ class LivePipeline:
 
     Frames that another replica has decoded only bring this decoder to the same state.
 
-    ``trial``: for a session during which workers died; it ends with the first frame that none of them completed.
+    ``warn`` sends a warning to the client. ``trial``: for a session during which workers died; it ends with the first
+    frame that none of them completed.
     """
 
     def __init__(
-        self, writer: PcmWriter, decoder: LiveDecoder, progress: Progress, trial: Probation | None = None
+        self,
+        writer: PcmWriter,
+        decoder: LiveDecoder,
+        progress: Progress,
+        warn: Callable[[DecoderWarning], Awaitable[None]],
+        trial: Probation | None = None,
     ) -> None:
         self._writer = writer
         self._decoder = decoder
         self._progress = progress
+        self._warn = warn
         self._trial = trial
         self._known_head = progress.head
         self._replayed_seq = progress.consumed_seq
@@ -65,6 +72,8 @@ class LivePipeline:
             else:
                 stage_seconds("queue").observe(queue_ms / 1000)
                 await self._pass_on(frame, queue_ms)
+                for warning in self._decoder.take_warnings():
+                    await self._warn(warning)
             if trial is not None and (self._trial is None or queue_ms < BEHIND_MS):
                 await trial.end()
             if frame.kind is FrameKind.STOP:

@@ -23,6 +23,7 @@ class _Restart(msgspec.Struct, frozen=True, omit_defaults=True):
     source_samples: int = 0
     samples: int = 0
     state: tuple[float, ...] = ()
+    follows: bool = False
 
 
 _encode = msgspec.json.Encoder().encode
@@ -81,7 +82,12 @@ class Progress(msgspec.Struct, frozen=True):
             )
         media = Media(restart.media) if restart.media else None
         return Checkpoint(
-            Point(0, self.head, restart.lead), media, restart.source_samples, restart.samples, restart.state
+            Point(0, self.head, restart.lead),
+            media,
+            restart.source_samples,
+            restart.samples,
+            restart.state,
+            restart.follows,
         )
 
     def at(self, consumed: Frame, done_samples: int, seq: int, skip_bytes: int, found: Checkpoint | None) -> "Progress":
@@ -109,6 +115,7 @@ class Progress(msgspec.Struct, frozen=True):
             found.source_samples,
             found.samples,
             found.state,
+            found.follows,
         )
         return replace(
             self,

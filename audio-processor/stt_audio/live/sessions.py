@@ -3,21 +3,23 @@
 import contextlib
 from collections.abc import AsyncGenerator
 from concurrent.futures import Executor
+from functools import partial
 from typing import cast
 
 import structlog
 
-from stt_audio.live.decoder import live_decoder
+from stt_audio.live.decoder import DecoderWarning, live_decoder
 from stt_audio.live.pipeline import LivePipeline
 from stt_audio.live.progress import Progress
 from stt_audio.pcm_writer import UNSERVED_S, PcmWriter, Unserved, WriteHole
 from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.events import Notice
 from stt_shared.contracts.frames import Frame, FrameKind, StreamError
 from stt_shared.contracts.services import ServiceName
 from stt_shared.process.metrics import SESSIONS, SESSIONS_TOTAL
 from stt_shared.redis.outage import REDIS_ERRORS, UNREACHABLE, until_answered
 from stt_shared.streams.bus import Bus
-from stt_shared.streams.ownership import OwnershipLost
+from stt_shared.streams.ownership import Ownership, OwnershipLost
 from stt_shared.streams.reader import LogHole, LogReader
 from stt_shared.streams.session_state import SessionState
 from stt_shared.work.crash_guard import CrashGuard
@@ -74,11 +76,15 @@ class LiveSessions:
         reader = self._bus.sessions.read_audio(assignment.owner.keys, progress.keep_from - 1)
         try:
             async with contextlib.aclosing(self._frames(assignment, reader)) as frames:
-                await LivePipeline(writer, decoder, progress, trial).run(frames)
+                await LivePipeline(writer, decoder, progress, partial(self._warn, assignment.owner), trial).run(frames)
         finally:
             await decoder.close()
             if trial is not None:
                 await trial.end()
+
+    async def _warn(self, owner: Ownership, warning: DecoderWarning) -> None:
+        notice = Notice(session_id=owner.keys.id, code=warning.code, message=warning.message)
+        await until_answered(lambda: self._bus.sessions.emit(owner, notice))
 
     async def _frames(self, assignment: Assignment, reader: LogReader[Frame]) -> AsyncGenerator[Frame, None]:
         """Yield ingest frames for as long as this replica owns the session, even if the Redis connection is lost."""

@@ -140,7 +140,7 @@ async def test_audio_comes_out_while_the_stream_goes_on(executor: ThreadPoolExec
 
 
 async def test_what_follows_the_samples_of_a_wav_is_no_audio(executor: ThreadPoolExecutor) -> None:
-    data = recording("wav", "pcm_s16le", sample_rate=16000, duration_s=1) + b"LIST" + bytes(1000)
+    data = recording("wav", "pcm_s16le", sample_rate=16000, duration_s=1) + b"LIST\xe8\x03\0\0" + bytes(1000)
     assert len(await decoded(live_decoder(SessionConfig(encoding=Encoding.WAV), executor, LONG), data, 3200)) == 16000
 
 

@@ -1,0 +1,62 @@
+"""Beginnings of recordings that cannot be mistaken for samples, so that they are found where samples are expected."""
+
+import re
+
+from stt_audio.codecs.formats import Media
+from stt_audio.codecs.frames import FRAME_FORMATS, FrameFormat, is_same_stream
+from stt_audio.codecs.sniff import certain_media
+from stt_audio.codecs.wav import RIFF_HEADER_BYTES
+
+SIGNATURE_BYTES = 48
+"""Bytes that are enough for all containers that have a header."""
+_FRAMES = 4
+"""Frames in a row that prove a stream of frames without a header."""
+
+_OTHERS = (
+    (re.compile(rb"\x00\x00..(?:styp|moof)", re.DOTALL), Media.MOV),
+    (re.compile(rb"ID3[\x02-\x04]\x00[\x00-\xf0][\x00-\x7f]{4}"), Media.MP3),
+)
+_FRAMED = tuple(kind for kind in FRAME_FORMATS if kind.media in (Media.MP3, Media.AAC))
+
+
+def signature(head: bytes) -> Media | None:
+    """Return the container that ``head`` (``SIGNATURE_BYTES`` are enough) certainly begins; None for anything else."""
+    return certain_media(head) or next((media for pattern, media in _OTHERS if pattern.match(head)), None)
+
+
+def frames_of(head: bytes) -> tuple[Media | None, bool]:
+    """Return the codec of a stream that begins with several frames of MPEG audio or ADTS, and whether that is certain.
+
+    The answer is not certain while ``head`` is too short: (None, False).
+    """
+    answers = {kind.media: _consecutive(head, kind) for kind in _FRAMED}
+    found = next((media for media, answer in answers.items() if answer), None)
+    return found, found is not None or None not in answers.values()
+
+
+def riff_at(data: bytes, limit: int) -> int:
+    """Return where in the first ``limit`` bytes of ``data`` a WAV header begins, perhaps one that the end of ``data``
+    cuts off; the smaller of ``limit`` and the length of ``data`` when none does."""
+    end = min(limit, len(data))
+    at = data.find(b"RIF", 0, end + 2)
+    while at >= 0:
+        head = data[at : at + RIFF_HEADER_BYTES]
+        if head[3:4] in (b"", b"F", b"X") and b"WAVE".startswith(head[8:]):
+            return at
+        at = data.find(b"RIF", at + 1, end + 2)
+    # Not after one byte: every 256th piece of samples ends so, and would wait for the next.
+    return len(data) - 2 if data.endswith(b"RI") and len(data) - 2 < end else end
+
+
+def _consecutive(head: bytes, kind: FrameFormat) -> bool | None:
+    """Return whether several frames of one kind follow each other; None when ``head`` is too short to know."""
+    at, first = 0, head[: kind.header_bytes]
+    for _ in range(_FRAMES):
+        header = head[at : at + kind.header_bytes]
+        if len(header) < kind.header_bytes:
+            return None
+        length = kind.frame_bytes(header)
+        if not length or not is_same_stream(kind.media, first, header):
+            return False
+        at += length
+    return True

@@ -1,0 +1,87 @@
+"""Recordings in containers in a live stream, decoded by FFmpeg while they arrive."""
+
+from collections.abc import AsyncIterator
+
+from stt_audio.codecs.container import ContainerDecoder
+from stt_audio.codecs.formats import Media
+from stt_audio.codecs.restart_points import Checkpoint, RestartPoints
+from stt_shared.contracts.errors import SttError
+
+MAX_LOST_BYTES = 65_536
+"""Most data in a row that yields no audio once the structure of the container is lost."""
+INDEX_MISSING = (
+    "the MP4 stream has its samples before its index (moov), so that it cannot be decoded while it arrives; write "
+    "fragments (FFmpeg: -movflags frag_keyframe+empty_moov), or send a whole file of this kind in one message"
+)
+_NOTHING: tuple[bytes, ...] = ()
+
+
+class ContainerStream:
+    """Recording in a container, with FFmpeg in a thread; holds back nothing that could be decoded.
+
+    It ends where the header of another recording begins.
+    """
+
+    rest: bytes | None = None
+
+    def __init__(self, media: Media, max_samples: int, begin: Checkpoint | None = None) -> None:
+        self._media = media
+        self._begin = begin
+        self._decoder = ContainerDecoder(media, max_samples, held=begin is not None)
+        self._points = RestartPoints(media, begin.point if begin else None)
+        # Parsed, but not fed to the decoder: it may belong to the next recording.
+        self._pending = begin.point.prefix if begin else b""
+        self._lost_bytes = 0
+
+    async def feed(self, data: bytes) -> AsyncIterator[bytes]:
+        """Add ``data`` and yield all audio that it completes."""
+        parser, resampler = self._points.parser, self._decoder.resampler
+        self._points.feed(data)
+        if parser.misses_index:
+            raise SttError("bad_audio", INDEX_MISSING)
+        data = self._pending + data
+        own_bytes = len(data) - parser.undecided_bytes
+        self._pending = data[own_bytes:]
+        if parser.ends:
+            self.rest, self._pending = self._pending, b""
+        before_s = resampler.fed_s
+        async for pcm in self._decoder.feed(data[:own_bytes]):
+            yield pcm
+        self._points.decoded(len(data), before_s, resampler.fed_s)
+        self._lost_bytes = self._lost_bytes + len(data) if parser.is_lost and resampler.fed_s == before_s else 0
+        if self._lost_bytes > MAX_LOST_BYTES:
+            raise SttError(
+                "bad_audio",
+                f"what follows in the {self._media} stream holds no audio that can be decoded; "
+                "connect again for audio in another format",
+            )
+
+    async def flush(self) -> AsyncIterator[bytes]:
+        """Yield nothing: every piece that was fed has already been decoded as far as possible."""
+        for nothing in _NOTHING:
+            yield nothing
+
+    async def finish(self) -> AsyncIterator[bytes]:
+        """Yield the frames that only the end of the recording completes."""
+        async for pcm in self._decoder.feed(self._pending):
+            yield pcm
+        async for pcm in self._decoder.finish():
+            yield pcm
+
+    async def close(self) -> None:
+        """End the decoder's thread."""
+        await self._decoder.close()
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Return the oldest restart point that is kept; None when the last one is too far back."""
+        point = self._points.best()
+        if point is None:
+            return None
+        resampler = self._decoder.resampler
+        return Checkpoint(point, self._media, resampler.source_samples, resampler.samples, resampler.state)
+
+    def resume(self) -> None:
+        """Continue from the position of the previous owner's decoder."""
+        if self._begin is not None:
+            begin = self._begin
+            self._decoder.resampler.resume(begin.source_samples, begin.samples, begin.state)
