@@ -30,6 +30,8 @@ _log = structlog.get_logger()
 
 HASTY_MS = 3000
 """Length of a session's first audio that is sent in short frames, because the user is waiting for the first word."""
+MAX_FOREIGN_MESSAGES = 16
+"""Messages of other protocols that are ignored before the first audio: greetings of telephone gateways and the like."""
 STANDSTILL_MS = 200.0
 """Delay of a timer that shows that the process stood still: a running process never wakes up this late."""
 
@@ -61,6 +63,7 @@ class Session:
         self._silence = SilenceWatch(config.endpointing_ms)
         self._limits = TimeLimits(settings.session_idle_timeout_s, settings.max_session_s, monotonic_ms())
         self._acknowledgement = Acknowledgement()
+        self._foreign_messages = 0
         self._lock = asyncio.Lock()
         self.owner = owner
         self.config = config
@@ -141,6 +144,17 @@ class Session:
         except UNREACHABLE as error:
             # The keys live for an hour: the next message will extend a lifetime that was not extended here.
             _log.warning("session not extended", session_id=self.id, cause=str(error))
+
+    async def ignore(self, error: SttError) -> None:
+        """Ignore a message of another protocol, with a warning; raise its error once audio came, or if it is one too
+        many."""
+        self._limits.message_received(monotonic_ms())
+        self._foreign_messages += 1
+        if self.has_audio or self._foreign_messages > MAX_FOREIGN_MESSAGES:
+            raise error
+        if self._foreign_messages == 1:
+            message = f"a message before the audio was ignored: {error.message}"
+            await self._emit(Notice(session_id=self.id, code="unknown_message", message=message))
 
     async def run_timers(self) -> None:
         """Send audio that has waited long enough, and detect a client that fell silent. Runs until cancelled."""

@@ -9,7 +9,7 @@ import structlog
 
 from stt_gateway.context import GatewayContext
 from stt_gateway.core.live.framing import joined_ms
-from stt_gateway.core.live.messages import Audio, Finalize, Keepalive, Message, Stop
+from stt_gateway.core.live.messages import Audio, Finalize, Foreign, Keepalive, Message, Stop
 from stt_gateway.core.live.rate_limit import RateLimit, message_cost_s
 from stt_gateway.core.requests.parameters import quoted
 from stt_gateway.live.client_socket import CLOSE_DONE, ClientGone, ClientSocket
@@ -197,6 +197,8 @@ async def _apply(session: Session, message: Message) -> None:
             await session.stop()
         case Keepalive():
             await session.keepalive()
+        case Foreign():
+            await session.ignore(message.error)
 
 
 def _audio_s(session: Session, message: Message) -> float:

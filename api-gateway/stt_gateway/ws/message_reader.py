@@ -1,6 +1,6 @@
 """Reader of a live client's messages."""
 
-from stt_gateway.core.live.messages import Message
+from stt_gateway.core.live.messages import Foreign, ForeignMessage, Message
 from stt_gateway.core.requests.parameters import quoted
 from stt_gateway.core.requests.session_request import SessionRequest
 from stt_gateway.dialects.base import Dialect
@@ -22,7 +22,11 @@ class MessageReader:
 
     async def next(self) -> Message:
         """Return the next message. Raises ClientGone, or SttError for a message that is not allowed."""
-        message = self._dialect.parse_message(await self._client.receive(), self._request, self._max_bytes)
+        data = await self._client.receive()
+        try:
+            message = self._dialect.parse_message(data, self._request, self._max_bytes)
+        except ForeignMessage as error:
+            return Foreign(error=error)
         if message.session_id is not None and not is_valid_id(message.session_id):
             raise SttError("bad_message", f"session_id {quoted(message.session_id)}; {ID_RULE}")
         return message

@@ -165,10 +165,7 @@ BAD_QUERIES = {
     "an id that is too long": "session_id=" + "a" * 129,
 }
 BAD_MESSAGES: dict[str, tuple[str, str | bytes, str]] = {
-    "text": ("", "hello", "bad_message"),
-    "empty text": ("", "", "bad_message"),
-    "not an object": ("", "[1, 2]", "bad_message"),
-    "unknown type": ("", '{"type":"sing"}', "bad_message"),
+    "cut off": ("", '{"type":"stop"', "bad_message"),
     "broken base64": ("", '{"type":"audio","chunk":"@@@"}', "bad_message"),
     "too deep": ("", "[" * 4000 + "]" * 4000, "bad_message"),
     "a bad id": ("", as_json(CHUNK, "a b"), "bad_message"),
@@ -186,6 +183,37 @@ async def test_a_bad_query_is_told_on_the_open_connection(gateway: Gateway) -> N
         assert client.kinds == ["error"]
         assert query.partition("=")[0] in error["message"]
         assert len(error["message"]) < 400
+
+
+FOREIGN_MESSAGES: tuple[str | bytes, ...] = (
+    "MEDIA_START connection_id:x channel:WebSocket/y format:slin16",
+    '{"event":"start"}',
+    b'{"type":"metadata"}',
+    "ping",
+    "",
+    "[1, 2]",
+)
+
+
+@pytest.mark.parametrize("named", ["", "session_id=greeted"])
+async def test_messages_of_other_protocols_before_the_audio_are_ignored(gateway: Gateway, named: str) -> None:
+    async with line(gateway.stream(named)) as client:
+        await client.send(*FOREIGN_MESSAGES)
+        await client.hear("ready")
+        warning = await client.hear("warning")
+        await client.send(CHUNK, b'{"type":"keepalive"}')
+        await client.send("ping")
+        error = await ends_with(client, "bad_message")
+    assert warning["code"] == "unknown_message"
+    assert "type is audio, finalize, stop or keepalive" in warning["message"]
+    assert "type is audio, finalize, stop or keepalive" in error["message"]
+    assert client.kinds.count("warning") == 1
+
+
+async def test_too_many_messages_of_other_protocols_end_the_session(gateway: Gateway) -> None:
+    async with line(gateway.stream()) as client:
+        await client.send(*["ping"] * 17)
+        await ends_with(client, "bad_message")
 
 
 @pytest.mark.parametrize("first", [True, False])

@@ -8,6 +8,7 @@ import pytest
 from stt_gateway.core.live.messages import (
     Audio,
     Finalize,
+    ForeignMessage,
     Keepalive,
     Message,
     Stop,
@@ -63,7 +64,6 @@ def test_what_is_allowed(text: str, message: Message) -> None:
         '{"type":"audio","chunk":null}',
         '{"type":"audio","chunk":[1,2]}',
         '{"type":"audio","chunk":"@@@"}',
-        '{"type":"audio","chunk":"AQI"}',
         '{"type":"audio","chunk":"AQI=","seq":-1}',
         '{"type":"audio","chunk":"AQI=","seq":"1"}',
         '{"type":"audio","chunk":"AQI=","seq":1.5}',
@@ -80,6 +80,71 @@ def test_what_is_no_message_is_refused_with_what_is_allowed(text: str) -> None:
     error = refusal_of(text)
     assert error.code == "bad_message"
     assert "type is audio, finalize, stop or keepalive" in error.message
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        "-_8BAg==",
+        "-_8BAg",
+        "+/8BAg",
+        "+/8B\\r\\nAg==\\r\\n",
+        " +/8B Ag",
+        "data:audio/webm;codecs=opus;base64,+/8BAg==",
+        "data:audio/wav;base64,-_8BAg",
+    ],
+)
+def test_base64_as_many_write_it(chunk: str) -> None:
+    text = '{"type":"audio","seq":3,"chunk":"' + chunk + '"}'
+    assert message_from_text(text, LIMIT) == Audio(chunk=b"\xfb\xff\x01\x02", seq=3)
+
+
+@pytest.mark.parametrize("chunk", ["@@@", "AQIDB", "AQ=ID", "ÄÖÜß", "data:audio/wav;base64,@@@"])
+def test_what_is_no_base64_is_refused(chunk: str) -> None:
+    error = refusal_of(json.dumps({"type": "audio", "chunk": chunk}))
+    assert error.code == "bad_message"
+    assert not isinstance(error, ForeignMessage)
+
+
+FOREIGN = [
+    "MEDIA_START connection_id:x",
+    "ping",
+    "EOS",
+    "",
+    "[1, 2]",
+    '{"event":"start"}',
+    '{"type":"metadata"}',
+    '{"eof" : 1}',
+]
+
+
+@pytest.mark.parametrize("text", FOREIGN)
+def test_messages_of_other_protocols_are_told_from_broken_ones(text: str) -> None:
+    assert isinstance(refusal_of(text), ForeignMessage)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"type":"stop"', '{"type":"audio"}', '{"type":"audio","chunk":"","seq":-1}', "[" * 400]
+)
+def test_broken_messages_are_not_of_another_protocol(text: str) -> None:
+    assert not isinstance(refusal_of(text), ForeignMessage)
+
+
+@pytest.mark.parametrize("framing", list(Framing))
+def test_json_in_a_binary_message_is_no_audio(framing: Framing) -> None:
+    assert message_from_bytes(b'{"type":"stop"}', framing, LIMIT) == Stop()
+    assert message_from_bytes(b'{"type":"audio","chunk":"AQI"}\n', framing, LIMIT) == Audio(chunk=b"\x01\x02")
+    for data in (b'{"event":"start"}', b'{"type":"audio","chunk":"@@@"}'):
+        with pytest.raises(SttError) as caught:
+            message_from_bytes(data, framing, LIMIT)
+        assert caught.value.code == "bad_message"
+
+
+@pytest.mark.parametrize(
+    "data", [b"{}", b"{", b'{"type":"stop"', b'{"type":"stop"}\0', b"{" * 100 + b"}", b'{"\xff":1}']
+)
+def test_audio_that_looks_like_json_is_audio(data: bytes) -> None:
+    assert message_from_bytes(data, Framing.RAW, LIMIT) == Audio(chunk=data)
 
 
 def test_a_wrong_field_is_named() -> None:

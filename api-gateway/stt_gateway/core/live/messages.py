@@ -1,6 +1,7 @@
 """Messages that a client may send on the WebSocket, and the refusal of everything else."""
 
-from typing import Annotated
+import binascii
+from typing import Annotated, Any
 
 import msgspec
 
@@ -9,6 +10,9 @@ from stt_shared.contracts.errors import SttError
 
 _MAX_BRACKETS = 64
 _ALLOWED = "a message is a JSON object whose type is audio, finalize, stop or keepalive"
+_TYPES = frozenset({"audio", "finalize", "stop", "keepalive"})
+_TO_BASE64 = str.maketrans({"-": "+", "_": "/", **dict.fromkeys(" \t\r\n")})
+"""From the alphabet for URLs to the usual one, without line breaks."""
 
 ChunkNumber = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
@@ -36,13 +40,25 @@ class Keepalive(_Message, frozen=True, kw_only=True, tag="keepalive"):
     """Message that only keeps the session alive."""
 
 
-Message = Audio | Finalize | Stop | Keepalive
+class Foreign(msgspec.Struct, frozen=True, kw_only=True):
+    """Message of another protocol, and the error that it is unless it may be ignored."""
 
-_decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+    error: SttError
+    session_id: None = None
 
 
-def message_from_text(text: str, max_bytes: int) -> Message:
-    """Parse a text message. Raises SttError bad_message or too_large."""
+OwnMessage = Audio | Finalize | Stop | Keepalive
+Message = OwnMessage | Foreign
+
+_decoder: msgspec.json.Decoder[OwnMessage] = msgspec.json.Decoder(OwnMessage)
+
+
+class ForeignMessage(SttError):
+    """The message is of another protocol: it is text, or JSON without a ``type`` of this one."""
+
+
+def message_from_text(text: str, max_bytes: int) -> OwnMessage:
+    """Parse a text message. Raises SttError too_large or bad_message; the latter as ForeignMessage if it is one."""
     # Characters of some scripts take four bytes.
     _check_size(len(text) if text.isascii() else len(text.encode(errors="surrogatepass")), max_bytes)
     # Valid messages do not nest. This bounds the depth before parsing, at the cost of two scans in C.
@@ -51,15 +67,17 @@ def message_from_text(text: str, max_bytes: int) -> Message:
     try:
         return _decoder.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError) as error:
-        raise SttError("bad_message", f"{str(error)[:200]}; {_ALLOWED}") from None
+        return _tolerated(text, f"{str(error)[:200]}; {_ALLOWED}")
 
 
-def message_from_bytes(data: bytes, framing: Framing, max_bytes: int) -> Audio:
-    """Parse a binary message: audio, preceded by its number if the framing says so.
+def message_from_bytes(data: bytes, framing: Framing, max_bytes: int) -> OwnMessage:
+    """Parse a binary message: audio, preceded by its number if the framing says so, or a JSON object.
 
-    Raises SttError bad_message or too_large.
+    Raises SttError too_large or bad_message; the latter as ForeignMessage if it is one.
     """
     _check_size(len(data), max_bytes)
+    if data[:1] == b"{" and _is_object(data):
+        return message_from_text(data.decode(), max_bytes)
     if framing is Framing.RAW:
         return Audio(chunk=data)
     if len(data) < 4:
@@ -67,6 +85,43 @@ def message_from_bytes(data: bytes, framing: Framing, max_bytes: int) -> Audio:
             "bad_message", f"{len(data)} bytes; with framing=seq32 a message begins with a number of 4 bytes"
         )
     return Audio(chunk=data[4:], seq=int.from_bytes(data[:4], "big"))
+
+
+def _tolerated(text: str, refusal: str) -> OwnMessage:
+    """Parse a message that is not quite as it should be; raise what is wrong with it if that is too much."""
+    try:
+        message: Any = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        is_cut_off = text.lstrip().startswith("{")
+        raise (SttError if is_cut_off else ForeignMessage)("bad_message", refusal) from None
+    kind = message.get("type") if isinstance(message, dict) else None
+    if not isinstance(kind, str) or kind not in _TYPES:
+        raise ForeignMessage("bad_message", refusal)
+    if kind != "audio" or not isinstance(message.get("chunk"), str):
+        raise SttError("bad_message", refusal)
+    try:
+        return msgspec.convert({**message, "chunk": _base64(message["chunk"])}, Audio)
+    except ValueError as error:
+        raise SttError("bad_message", f"{str(error)[:200]}; {_ALLOWED}, and its chunk is base64") from None
+
+
+def _base64(text: str) -> bytes:
+    """Decode base64 as many write it: a data URL, the alphabet for URLs, no padding, line breaks. Raises ValueError."""
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    letters = text.translate(_TO_BASE64).rstrip("=")
+    return binascii.a2b_base64(letters + "=" * (-len(letters) % 4), strict_mode=True)
+
+
+def _is_object(data: bytes) -> bool:
+    """Return whether a binary message is a JSON object, which audio never is."""
+    if data.count(b"{") + data.count(b"[") > _MAX_BRACKETS:
+        return False
+    try:
+        value = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return isinstance(value, dict) and len(value) > 0
 
 
 def _check_size(size: int, max_bytes: int) -> None:
