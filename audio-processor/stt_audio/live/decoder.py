@@ -117,7 +117,8 @@ class Recordings:
                 if self._recording is None:
                     return
                 data, self._head = self._head, b""
-            async for pcm in self._counted(self._recording.feed(data)):
+            async for pcm in self._recording.feed(data):
+                self._count(pcm)
                 yield pcm
             if self._recording.rest is None:
                 return
@@ -157,8 +158,8 @@ class Recordings:
     def checkpoint(self) -> Checkpoint | None:
         """Return the recording's checkpoint; its beginning while it is not known what it is."""
         found = Checkpoint(Point(0)) if self._recording is None else self._recording.checkpoint()
-        if found is None:
-            return None
+        if found is None or not (self._begins_at or self._follows):
+            return found
         point = replace(found.point, offset=self._begins_at + found.point.offset)
         return replace(found, point=point, follows=self._follows)
 
@@ -179,9 +180,12 @@ class Recordings:
 
     async def _counted(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         async for pcm in pieces:
-            self._left -= len(pcm) // 2
-            self._empty = 0
+            self._count(pcm)
             yield pcm
+
+    def _count(self, pcm: bytes) -> None:
+        self._left -= len(pcm) // 2
+        self._empty = 0
 
     async def _next_recording(self, ended: Recording, rest_bytes: int) -> AsyncIterator[bytes]:
         """Yield what is left of the recording that has ended; the next one begins with the last ``rest_bytes``."""

@@ -66,8 +66,8 @@ class PcmStream:
         self._max_samples = max_samples
         self.fed_bytes = 0
 
-    async def feed(self, data: bytes) -> AsyncIterator[bytes]:
-        """Yield one piece at most, so that a session's position is known after each."""
+    async def feed(self, data: bytes) -> bytes:
+        """Return the audio of all whole samples so far."""
         self.fed_bytes += len(data)
         if self._pcm.is_identity:
             pcm = self._pcm.feed(data)
@@ -78,8 +78,7 @@ class PcmStream:
             raise SttError(
                 "too_large", f"the audio is longer than the {self._max_samples // AUDIO_RATE_HZ} s that are allowed"
             )
-        if pcm:
-            yield pcm
+        return pcm
 
     def flush(self) -> bytes:
         """Return the samples that the resampler holds back."""
@@ -143,10 +142,11 @@ class SampleStream:
             self._check.feed(data)
         data, self._pending = self._pending + data, b""
         while data and self.rest is None:
-            data = self._without_skipped(data)
+            if self._skip:
+                data = self._without_skipped(data)
             n_bytes = riff_at(data, len(data) if self._left is None else self._left)
             if n_bytes:
-                async for pcm in self._samples(data[:n_bytes]):
+                if pcm := await self._samples(data[:n_bytes]):
                     yield pcm
             elif data and not self._passed(data):
                 self._pending = data
@@ -157,7 +157,7 @@ class SampleStream:
         """Yield the samples that are held back."""
         if self._pending and self._left != 0:
             held, self._pending = self._pending, b""
-            async for pcm in self._samples(held if self._left is None else held[: self._left]):
+            if pcm := await self._samples(held if self._left is None else held[: self._left]):
                 yield pcm
         if tail := self._stream.flush():
             yield tail
@@ -172,6 +172,8 @@ class SampleStream:
     def checkpoint(self) -> Checkpoint:
         """Return a checkpoint like that of bare samples; its header contains the number of bytes that are left."""
         inner = self._stream.checkpoint()
+        if self._header is None:
+            return inner
         first = inner.point.offset
         while len(self._segments) > 1 and self._segments[1].first <= first:
             self._segments.popleft()
@@ -180,10 +182,7 @@ class SampleStream:
             # Something is left, since a length of zero would mean that it is unknown.
             first = max(segment.first, min(first, segment.first + segment.n_bytes - self._frame_bytes))
             left = segment.n_bytes - (first - segment.first)
-        offset = segment.at + first - segment.first
-        if self._header is None:
-            return replace(inner, point=Point(offset))
-        point = Point(offset, lead=wav_header(self._header, left))
+        point = Point(segment.at + first - segment.first, lead=wav_header(self._header, left))
         return replace(inner, point=point, media=Media.WAV)
 
     def resume(self) -> None:
@@ -196,11 +195,11 @@ class SampleStream:
         self._at += skipped
         return data[skipped:]
 
-    def _samples(self, data: bytes) -> AsyncIterator[bytes]:
+    async def _samples(self, data: bytes) -> bytes:
         self._at += len(data)
         if self._left is not None:
             self._left -= len(data)
-        return self._stream.feed(data)
+        return await self._stream.feed(data)
 
     def _passed(self, data: bytes) -> bool:
         """Decide what ``data`` begins with, which may be a header or comes after the stated length; return False when

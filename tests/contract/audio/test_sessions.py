@@ -201,6 +201,26 @@ async def test_a_container_is_decoded_promptly_and_to_its_end(bench: Bench, enco
     assert len(audio(frames)) / 32_000 == pytest.approx(4.0, abs=0.05)
 
 
+async def test_a_container_that_was_announced_as_samples_is_decoded_with_a_warning(bench: Bench) -> None:
+    await bench.open(SessionConfig())
+    await bench.send(webm(2.0))
+    await bench.send(kind=FrameKind.STOP)
+    await bench.handled(await bench.assign())
+    assert len(audio(await bench.log())) / 32_000 == pytest.approx(2.0, abs=0.05)
+    ((_, fields),) = await bench.client.xrange(AT.results_log)
+    assert b"encoding_detected" in b"".join(fields.values())
+
+
+async def test_samples_of_another_format_end_with_the_remedy(bench: Bench) -> None:
+    await bench.open(SessionConfig())
+    await bench.send(np.random.default_rng(0).normal(0, 0.1, 8000).astype("<f4").tobytes())
+    await bench.handled(await bench.assign())
+    (stop,) = await bench.log()
+    assert stop.meta.error is not None
+    assert stop.meta.error.code == "bad_audio"
+    assert "encoding=pcm_f32le" in stop.meta.error.message
+
+
 async def test_a_full_log_holds_the_session_back(bench: Bench) -> None:
     await bench.open(SessionConfig())
     n_fit = MAX_PCM_LOG_SAMPLES // 16000

@@ -193,6 +193,29 @@ async def test_pieces_of_20_ms_are_joined_and_survive_their_decoders(
     assert disturbed == alone
 
 
+FOLLOWING = [
+    pytest.param(Encoding.AUTO, ("wav", "pcm_s16le", 44100), {}, id="wav"),
+    pytest.param(Encoding.PCM_S16LE, ("wav", "pcm_s16le", 16000), {}, id="wav, announced as samples"),
+    pytest.param(Encoding.PCM_S16LE, ("webm", "libopus", 48000), {}, id="webm, announced as samples"),
+    pytest.param(Encoding.AUTO, ("mp4", "aac", 44100), FRAGMENTS, id="fragmented mp4"),
+    pytest.param(Encoding.AUTO, ("mp4", "aac", 44100), {}, id="mp4 with its index last"),
+]
+
+
+@pytest.mark.parametrize(("encoding", "how", "options"), FOLLOWING)
+async def test_recordings_follow_each_other_whoever_decodes_them(
+    encoding: Encoding, how: tuple[str, str, int], options: dict[str, str], bench: Bench
+) -> None:
+    files = [stream(*how, duration_s=1.0, **options)] * 6
+    alone = await bench.talk(SessionConfig(encoding=encoding), files)
+    assert len(alone) / 32000 == pytest.approx(6.0, abs=0.4)
+    assert await bench.talk(SessionConfig(encoding=encoding), files, lost_after=(0, 2, 3, 5)) == alone
+    if options or how[0] != "mp4":
+        pieces = in_pieces(b"".join(files), 50)
+        alone = await bench.talk(SessionConfig(encoding=encoding), pieces)
+        assert await bench.talk(SessionConfig(encoding=encoding), pieces, lost_after=(0, 7, 8, 9, 20, 33, 41)) == alone
+
+
 async def test_a_pause_does_not_wait_for_a_whole_frame(bench: Bench) -> None:
     session = await bench.session(SessionConfig())
     async with session.decoder() as decoding:

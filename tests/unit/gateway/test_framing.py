@@ -168,3 +168,33 @@ def test_held_container_data_is_due_a_frames_length_after_it_came() -> None:
 def test_durations_of_bare_samples_are_known() -> None:
     assert Framer(S16_16K, FRAME_MS).duration_ms(3200) == 100.0
     assert Framer(F32_STEREO_48K, FRAME_MS).duration_ms(38_400) == 100.0
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"RIFF\x24\0\0\0WAVE",
+        b"OggS\0\2",
+        b"fLaC\0\0\0\x22",
+        b"\x1a\x45\xdf\xa3\x9f",
+        b"\0\0\0\x18ftypmp42",
+        b"ID3\4\0\0",
+    ],
+)
+def test_a_container_that_was_announced_as_samples_passes_whole(head: bytes) -> None:
+    """A fixed bug: its last odd bytes were dropped as a part of a sample."""
+    framer = Framer(F32_STEREO_48K, FRAME_MS)
+    first, second = head + noise(101), noise(33, 1)
+    assert framer.push(first, 1000.0) == [Piece(first, 1000.0, 1000.0)]
+    assert framer.duration_ms(100) is None
+    assert framer.push(second, 1010.0) == []
+    assert framer.cut_sample_bytes == 0
+    assert framer.flush() == [Piece(second, 1010.0, 1010.0)]
+
+
+def test_samples_that_resemble_a_container_later_stay_samples() -> None:
+    framer = Framer(S16_16K, FRAME_MS)
+    framer.push(noise(640), 1000.0)
+    framer.push(b"OggS\0\2" + noise(633), 1020.0)
+    assert framer.duration_ms(3200) == 100
+    assert framer.cut_sample_bytes == 1

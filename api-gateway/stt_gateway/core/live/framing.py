@@ -4,6 +4,8 @@ Bare samples are joined by their length, containers by the time they take to arr
 audio they hold.
 """
 
+import re
+
 import msgspec
 
 from stt_shared.contracts.session import SessionConfig
@@ -17,6 +19,11 @@ _CONTAINER_FRAME_BYTES = 32_768
 """Amount of container data that is sent at once: it arrives faster than real time, or in long messages."""
 _DUE_SHARE = 0.75
 """Fraction of a frame's time after which a container chunk completes it, since senders are not quite regular."""
+
+_CONTAINER = re.compile(
+    rb"RIFF....WAVE|RIFX....WAVE|RF64....WAVE|fLaC|OggS\x00|\x1aE\xdf\xa3|\x00\x00..ftyp|ID3[\x02-\x04]\x00", re.DOTALL
+)
+"""Beginnings of containers. The audio-processor decides what a stream is; here it only matters how to join chunks."""
 
 _LONG_FRAMES = 1.6
 _SESSIONS_A_CORE = 8
@@ -41,7 +48,7 @@ class Piece(msgspec.Struct, frozen=True):
 
 class Framer:
     """Framer of one session's chunks. It returns bare samples in whole sample frames (one sample of every channel),
-    containers in whole chunks.
+    containers in whole chunks, also where bare samples were announced.
 
     ``hasty_ms``: length of the audio, from its first sample on, that is sent in short frames: a user who has just begun
     waits for the first word, and joining chunks would delay its beginning. For containers, the time since the first
@@ -53,6 +60,7 @@ class Framer:
         self._sample_frame_bytes = self._sample_bytes or 1
         self._bytes_per_ms = self._sample_frame_bytes * config.sample_rate / 1000
         self._longest_bytes = self._bytes_of(frame_ms) * _LARGEST_FRAMES
+        self._is_first = True
         self._hasty_ms = float(hasty_ms)
         self._passed_ms: float | None = None  # arrival of the last container data sent
         self._buffer = bytearray()
@@ -94,6 +102,10 @@ class Framer:
         """Add a chunk; return the frames that it completes."""
         if not chunk:
             return []
+        if self._is_first:
+            self._is_first = False
+            if _CONTAINER.match(chunk):
+                self._sample_bytes, self._sample_frame_bytes = None, 1
         if len(self._buffer) < self._sample_frame_bytes:
             self._first_ms = now_ms
         self._last_ms = now_ms
