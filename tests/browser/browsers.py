@@ -169,8 +169,8 @@ class Pages:
         self.go(page, path)
         return page
 
-    def blank(self, *, phone: bool = False, dark: bool = False, locale: str = "en-GB") -> Page:
-        """The same, not yet on the app."""
+    def blank(self, *, phone: bool = False, dark: bool = False, locale: str = "en-GB", zone: str | None = None) -> Page:
+        """The same, not yet on the app. ``zone``: the time zone, such as Asia/Tokyo; None: the machine's."""
         context = self._running.browser.new_context(
             viewport=PHONE if phone else DESKTOP,
             # Firefox has no such thing: there a phone is a narrow window.
@@ -179,6 +179,7 @@ class Pages:
             color_scheme="dark" if dark else "light",
             reduced_motion="reduce",
             locale=locale,
+            timezone_id=zone,
         )
         self._contexts.append(context)
         if self._running.script:

@@ -23,6 +23,7 @@ class Server:
     """The live path, played: sends what a test says."""
 
     def __init__(self, page: "Page") -> None:
+        self.page = page
         self.sockets: list[WebSocketRoute] = []
         self._event = 1
         self.is_gone = False
@@ -68,7 +69,8 @@ class Server:
 class Library:
     """The routes of stored transcripts, played."""
 
-    def __init__(self, page: "Page") -> None:
+    def __init__(self, page: "Page", created_at: str = "2026-03-01T10:00:00.000Z") -> None:
+        self._created_at = created_at
         self.titles = {str(n): f"Meeting {n}.wav" for n in range(1, 31)}
         self.text = "Grüße."
         self.asked: list[str] = []
@@ -78,7 +80,7 @@ class Library:
     def _view(self, id: str) -> dict[str, Any]:
         return {
             "id": id, "kind": "job", "state": "completed", "title": self.titles[id], "filename": f"Meeting {id}.wav",
-            "created_at": "2026-03-01T10:00:00.000Z", "duration": 61.5, "language": "en", "model": "base",
+            "created_at": self._created_at, "duration": 61.5, "language": "en", "model": "base",
             "task": "transcribe", "error": None, "conversation_id": None, "expires_at": None,
         }  # fmt: skip
 

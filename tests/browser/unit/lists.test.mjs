@@ -3,6 +3,8 @@ import { test } from "node:test";
 import { Feed, viewerAddress } from "../../../api-gateway/stt_gateway/web/js/conversation/feed.js";
 import { FileQueue, nameOf } from "../../../api-gateway/stt_gateway/web/js/files/queue.js";
 import { nameOf as titleOf } from "../../../api-gateway/stt_gateway/web/js/library/titles.js";
+import { endOf, startOf } from "../../../api-gateway/stt_gateway/web/js/library/days.js";
+import { refusal } from "../../../api-gateway/stt_gateway/web/js/files/refused.js";
 import { highlighted, Search } from "../../../api-gateway/stt_gateway/web/js/library/search.js";
 
 const tick = () => new Promise((resolve) => setTimeout(resolve, 0));
@@ -193,4 +195,39 @@ test("a live recording is called by its time until somebody names it", () => {
   assert.equal(titleOf({ ...live, title: "For the best view" }), "For the best view");
   assert.equal(titleOf({ ...live, id: "interview-7.0123456789ab", title: "interview-7" }), "interview-7");
   assert.equal(titleOf({ ...live, kind: "job", title: session }), session);
+});
+
+test("a day of the library is the user's own, also where the clocks change", () => {
+  const zone = process.env.TZ;
+  try {
+    process.env.TZ = "Pacific/Honolulu";
+    assert.deepEqual([startOf("2026-01-01"), endOf("2026-01-01")], ["2026-01-01T10:00:00.000Z", "2026-01-02T10:00:00.000Z"]);
+    process.env.TZ = "Asia/Tokyo";
+    assert.deepEqual([startOf("2026-01-02"), endOf("2026-01-31")], ["2026-01-01T15:00:00.000Z", "2026-01-31T15:00:00.000Z"]);
+    process.env.TZ = "Europe/Berlin";
+    assert.equal(new Date(endOf("2026-03-29")) - new Date(startOf("2026-03-29")), 23 * 3600 * 1000);
+    assert.deepEqual([startOf(""), endOf("")], ["", ""]);
+  } finally {
+    if (zone === undefined) delete process.env.TZ;
+    else process.env.TZ = zone;
+  }
+});
+
+test("a file that is no recording is refused by its name, and uploaded when the user insists", async () => {
+  const codes = (names) => names.map((name) => refusal({ name, size: 1 }));
+  assert.deepEqual(codes(["talk.wav", "talk", "wav", "zip", "a.ts", "VTS_01_1.VOB", "x.unknown"]), Array(7).fill(null));
+  assert.deepEqual(codes(["List.M3U8", "book.aax", "a.b.zip", "notes.pdf"]), Array(4).fill("unsupported_media"));
+  assert.equal(refusal({ name: "talk.wav", size: 0 }), "bad_audio");
+  const uploaded = [];
+  const files = new FileQueue({
+    upload: async ({ name }) => uploaded.push(name) && name,
+    watch: async () => {},
+  });
+  files.add([{ name: "tune.mid", size: 9 }], {});
+  assert.deepEqual([files.items[0].phase, files.items[0].error.code], ["failed", "unsupported_media"]);
+  await tick();
+  assert.deepEqual(uploaded, []);
+  files.retry(files.items[0]);
+  await tick();
+  assert.deepEqual(uploaded, ["tune.mid"]);
 });

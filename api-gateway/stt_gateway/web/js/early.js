@@ -1,10 +1,18 @@
 // Runs before the first paint, so that a dark page does not flash and texts do not switch language after they appear
 // (css/shell.css hides them until they are right). Also recovers a page whose other files failed to load.
 {
-  const chosen = localStorage.getItem("theme");
+  // Where site data is blocked, the browser has no storage.
+  const stored = (storage, key) => {
+    try {
+      return window[storage].getItem(key);
+    } catch {
+      return null;
+    }
+  };
+  const chosen = stored("localStorage", "theme");
   const isDark = chosen === "dark" || (chosen !== "light" && matchMedia("(prefers-color-scheme: dark)").matches);
   document.documentElement.dataset.theme = isDark ? "dark" : "light";
-  document.documentElement.lang = localStorage.getItem("language") ?? navigator.language.slice(0, 2);
+  document.documentElement.lang = stored("localStorage", "language") ?? navigator.language.slice(0, 2);
 
   // When a script or stylesheet fails to load, the page says so and reloads once the server answers.
   const FIRST_RETRY_MS = 2000;
@@ -23,8 +31,12 @@
   const failed = () => {
     if (isWaiting) return;
     isWaiting = true;
-    const waitMs = Number(sessionStorage.getItem(KEY)) || FIRST_RETRY_MS;
-    sessionStorage.setItem(KEY, String(Math.min(2 * waitMs, MOST_RETRY_MS)));
+    const waitMs = Number(stored("sessionStorage", KEY)) || FIRST_RETRY_MS;
+    try {
+      sessionStorage.setItem(KEY, String(Math.min(2 * waitMs, MOST_RETRY_MS)));
+    } catch {
+      // Without storage, each retry comes after the first interval.
+    }
     const show = () => {
       const language = document.documentElement.lang;
       const notice = document.getElementById("load-failed");
@@ -46,6 +58,6 @@
     true,
   );
   window.addEventListener("load", () => {
-    if (!isWaiting) sessionStorage.removeItem(KEY);
+    if (!isWaiting && stored("sessionStorage", KEY)) sessionStorage.removeItem(KEY);
   });
 }

@@ -40,14 +40,14 @@ export function speakControls(app, id, recording) {
     const text = linkText(recording);
     if (link.textContent !== text) link.textContent = text;
     link.hidden = !text;
-    link.className = `chip ${recording.link === "open" ? "good" : "warn"}`;
+    link.className = `chip ${recording.link === "open" && !recording.isInterrupted ? "good" : "warn"}`;
   }
 
   return { element: h("footer", { class: "talk-foot" }, name, speak, link), start, draw };
 }
 
-function linkText({ isOn, link }) {
+function linkText({ isOn, isInterrupted, link }) {
   if (!isOn) return "";
-  if (link === "open") return t("state.listening");
+  if (link === "open") return t(isInterrupted ? "state.interrupted" : "state.listening");
   return t(link === "lost" ? "state.lost" : "state.connecting");
 }

@@ -1,4 +1,6 @@
 // Queue of files that wait, are being uploaded or are being transcribed. Pure except for the transport passed in.
+import { store } from "../ui/storage.js";
+import { refusal } from "./refused.js";
 
 const AT_ONCE = 2;
 const KEPT = "files";
@@ -27,19 +29,21 @@ export class FileQueue extends EventTarget {
     return this.items.find((item) => item.jobId === jobId);
   }
 
-  /** `parameters`: {language, task}. */
+  /** `parameters`: {language, task}. A file whose name shows that it is no recording fails at once; `retry` uploads it
+   * all the same. */
   add(files, parameters) {
     for (const file of files) {
+      const code = refusal(file);
       this.items.unshift({
         id: (this.#ids += 1),
         file,
         name: file.name,
         size: file.size,
         parameters,
-        phase: "waiting",
+        phase: code ? "failed" : "waiting",
         progress: 0,
         jobId: null,
-        error: null,
+        error: code && { code, message: "" },
         result: null,
       });
     }
@@ -149,7 +153,7 @@ export class FileQueue extends EventTarget {
       .filter((item) => item.jobId)
       .slice(0, MOST_KEPT)
       .map(({ jobId, name, title, size, parameters }) => ({ jobId, name, title, size, parameters }));
-    this.transport.storage?.setItem(KEPT, JSON.stringify(kept));
+    if (this.transport.storage) store(this.transport.storage, KEPT, JSON.stringify(kept));
   }
 
   /** Restores the jobs of an earlier page; jobs outlive the page for a day. */

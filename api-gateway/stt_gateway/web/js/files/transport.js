@@ -1,4 +1,5 @@
 // File jobs over HTTP: upload with progress, job events, cancellation.
+import { lasting } from "../ui/storage.js";
 
 const JOBS = "v1/stt/jobs"; // relative to the page, which a proxy may serve below a path
 
@@ -35,7 +36,7 @@ export async function request(path, options = {}) {
 }
 
 export const transport = {
-  storage: globalThis.localStorage,
+  storage: lasting,
 
   /** Uploads a file and returns the job's id. `onProgress`: 0 to 100. */
   upload(file, parameters, onProgress, signal) {

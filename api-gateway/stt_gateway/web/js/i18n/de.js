@@ -95,6 +95,7 @@ export const de = {
   "state.listening": "Hört zu",
   "state.behind": "Text {s} s verzögert",
   "state.paused": "Pausiert; es wird nicht zugehört",
+  "state.interrupted": "Das Mikrofon ist stummgeschaltet, durch einen Anruf oder das Gerät",
   "state.stopping": "Die letzten Wörter kommen noch",
   "state.lost": "Verbindung verloren; wird wiederhergestellt",
   "state.lost_kept": "Verbindung verloren; {s} s Sprache hier gespeichert",

@@ -93,6 +93,7 @@ export const en = {
   "state.listening": "Listening",
   "state.behind": "Text is {s} s behind",
   "state.paused": "Paused; not listening",
+  "state.interrupted": "The microphone is muted, by a call or by the device",
   "state.stopping": "Finishing the last words",
   "state.lost": "Connection lost; reconnecting",
   "state.lost_kept": "Connection lost; {s} s of speech kept here",

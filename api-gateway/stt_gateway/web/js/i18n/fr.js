@@ -95,6 +95,7 @@ export const fr = {
   "state.listening": "À l’écoute",
   "state.behind": "Texte décalé de {s} s",
   "state.paused": "En pause ; l’écoute est suspendue",
+  "state.interrupted": "Le microphone est coupé, par un appel ou par l’appareil",
   "state.stopping": "Les derniers mots arrivent",
   "state.lost": "Connexion perdue ; reconnexion en cours",
   "state.lost_kept": "Connexion perdue ; {s} s de parole conservées ici",

@@ -1,4 +1,5 @@
 // Texts in the user's language. English is complete; each text missing in another language falls back to it.
+import { lasting, store } from "../ui/storage.js";
 import { en } from "./en.js";
 
 export const LANGUAGES = { en: "English", fr: "Français", de: "Deutsch" };
@@ -13,7 +14,7 @@ export function preferredLanguage(saved, accepted) {
   return accepted.map((tag) => tag.slice(0, 2).toLowerCase()).find((code) => code in LANGUAGES) ?? "en";
 }
 
-export const wantedLanguage = () => preferredLanguage(localStorage.getItem(KEY) ?? "", navigator.languages);
+export const wantedLanguage = () => preferredLanguage(lasting.getItem(KEY) ?? "", navigator.languages);
 
 let attempts = 0;
 
@@ -29,7 +30,7 @@ export async function loadLanguage(code = wantedLanguage()) {
 }
 
 export function keepLanguage(code) {
-  localStorage.setItem(KEY, code);
+  store(lasting, KEY, code);
 }
 export const language = () => current;
 /** The current language as the browser lists it, with its region, which determines date and time formats. */

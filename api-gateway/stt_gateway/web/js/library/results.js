@@ -1,6 +1,7 @@
 // The list of transcripts that a search found, page by page.
 import { t } from "../i18n/index.js";
 import { button, h } from "../ui/dom.js";
+import { endOf, startOf } from "./days.js";
 import { emptyLibrary, noLibrary, nothingFound, searchFailed, skeletons, wrongDates } from "./notices.js";
 import { FILTERS } from "./search_controls.js";
 import { transcriptRow } from "./row.js";
@@ -28,7 +29,7 @@ export class ResultList {
   /** Searches; `wanted`: {text, kind, language, from, to}. */
   search(wanted) {
     this.#wanted = wanted;
-    this.#search = new Search(fetchPage, wanted);
+    this.#search = new Search(fetchPage, { ...wanted, from: startOf(wanted.from), to: endOf(wanted.to) });
     return this.#load(this.#search);
   }
 

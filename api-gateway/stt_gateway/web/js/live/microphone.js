@@ -1,4 +1,5 @@
 // The microphone: access to it, and its audio in pieces, as bare samples or as a recorder's container.
+import { watchInterruptions } from "./interruption.js";
 
 export class MicrophoneError extends Error {
   /** `code`: insecure, unsupported, denied, missing, busy or broken. */
@@ -18,6 +19,7 @@ const CODES = {
 };
 const TARGET_RATE = 16000;
 const SLICE_MS = 250;
+const BEAT_MS = 250;
 const RECORDER_BITS = 24000;
 const RECORDER_TYPES = [
   ["audio/webm;codecs=opus", "webm"],
@@ -93,14 +95,18 @@ export function recorderType() {
   return RECORDER_TYPES.find(([type]) => MediaRecorder.isTypeSupported(type)) ?? null;
 }
 
-/** Starts delivering pieces (Uint8Array) of an open microphone. `onBeat` is called many times per second, even while
- * nothing is delivered. Returns {level(): 0..1, pause(isPaused), finish(): Promise}; no piece comes after `finish`. */
-export async function capture({ stream, sound }, { asContainer, onPiece, onBeat }) {
+/** Starts delivering pieces (Uint8Array) of an open microphone. `onBeat` is called several times per second, even while
+ * nothing is delivered; `onInterrupted(isInterrupted)` when the device silences the microphone, and when it is back.
+ * Returns {level(): 0..1, pause(isPaused), finish(): Promise}; no piece comes after `finish`. */
+export async function capture({ stream, sound }, { asContainer, onPiece, onBeat, onInterrupted }) {
   const { context, loaded, source } = await joined(stream, sound);
   const analyser = new AnalyserNode(context, { fftSize: 1024 });
   source.connect(analyser);
   if (!asContainer) await loaded;
-  const feed = asContainer ? recorderFeed(stream, onPiece, onBeat) : workletFeed(context, source, onPiece, onBeat);
+  const feed = asContainer ? recorderFeed(stream, onPiece) : workletFeed(context, source, onPiece, onBeat);
+  // The worklet's own beats are exact, but end while the audio context is halted.
+  const beat = setInterval(onBeat, BEAT_MS);
+  const endWatch = watchInterruptions({ context, track: stream.getTracks()[0] }, onInterrupted);
   const wave = new Float32Array(analyser.fftSize);
   return {
     level() {
@@ -111,6 +117,8 @@ export async function capture({ stream, sound }, { asContainer, onPiece, onBeat 
     },
     pause: feed.pause,
     async finish() {
+      clearInterval(beat);
+      endWatch();
       await feed.finish();
       stream.getTracks().forEach((track) => track.stop());
       await context.close();
@@ -162,7 +170,7 @@ function workletFeed(context, source, onPiece, onBeat) {
   };
 }
 
-function recorderFeed(stream, onPiece, onBeat) {
+function recorderFeed(stream, onPiece) {
   const [mimeType] = recorderType();
   const recorder = new MediaRecorder(stream, { mimeType, audioBitsPerSecond: RECORDER_BITS });
   // Read blobs one after the other, so that they stay in order.
@@ -173,14 +181,12 @@ function recorderFeed(stream, onPiece, onBeat) {
     });
   };
   recorder.start(SLICE_MS);
-  const beat = setInterval(onBeat, SLICE_MS);
   return {
     pause(value) {
       if (value) recorder.pause();
       else recorder.resume();
     },
     async finish() {
-      clearInterval(beat);
       if (recorder.state !== "inactive")
         await new Promise((resolve) => {
           recorder.onstop = resolve;

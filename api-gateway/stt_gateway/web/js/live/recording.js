@@ -10,6 +10,7 @@ export class Recording extends EventTarget {
   phase = "idle"; // "asking", "live", "paused", "stopping"
   problem = null; // {code, message}
   behindMs = null;
+  isInterrupted = false; // the device has silenced the microphone
   startedAt = 0;
   firstTextMs = null;
   #session = null;
@@ -64,6 +65,7 @@ export class Recording extends EventTarget {
     const clickedAt = performance.now();
     this.problem = null;
     this.behindMs = this.firstTextMs = null;
+    this.isInterrupted = false;
     this.#isGivenUp = false;
     this.#activeMs = 0;
     this.#setPhase("asking");
@@ -93,6 +95,10 @@ export class Recording extends EventTarget {
         asContainer: Boolean(type),
         onPiece: (piece) => this.#piece(piece),
         onBeat: () => this.#session?.tick(),
+        onInterrupted: (isInterrupted) => {
+          this.isInterrupted = isInterrupted;
+          this.#changed();
+        },
       });
     } catch (error) {
       stream?.getTracks().forEach((track) => track.stop());

@@ -13,6 +13,7 @@ export function statusText(recording, server) {
   if (recording.link === "lost") return { text: lostText(recording.keptMs), kind: "warn" };
   if (recording.link === "connecting") return { text: t("state.connecting"), kind: "" };
   if (recording.phase === "paused") return { text: t("state.paused"), kind: "" };
+  if (recording.isInterrupted) return { text: t("state.interrupted"), kind: "bad" };
   if (recording.behindMs === null) return { text: t("state.listening"), kind: "good" };
   const text = t("state.behind", { s: seconds(recording.behindMs) });
   return { text, kind: recording.behindMs > SLOW_MS ? "warn" : "good" };

@@ -1,4 +1,6 @@
 // Preserves the Live text across a reload of its tab, and in this browser while it is saved nowhere else.
+import { perTab, store } from "../ui/storage.js";
+
 const KEY = "live";
 const WAIT_MS = 800;
 
@@ -9,7 +11,7 @@ export class TextKeeper extends EventTarget {
   #timer = 0;
 
   /** Restores the text of an earlier page of this tab. `unsaved`: UnsavedTexts. `tab`: storage that ends with the tab. */
-  constructor(recording, unsaved, tab = sessionStorage) {
+  constructor(recording, unsaved, tab = perTab) {
     super();
     Object.assign(this, { recording, unsaved, tab });
     const unsavedText = unsaved.read();
@@ -31,13 +33,8 @@ export class TextKeeper extends EventTarget {
     clearTimeout(this.#timer);
     this.#timer = 0;
     const { utterances } = this.recording.transcript;
-    try {
-      this.tab.setItem(KEY, JSON.stringify(utterances));
-    } catch (error) {
-      // The text of many hours may not fit; the page itself still has it.
-      if (error.name !== "QuotaExceededError") throw error;
-      this.tab.removeItem(KEY);
-    }
+    // The text of many hours may not fit; the page itself still has it.
+    if (!store(this.tab, KEY, JSON.stringify(utterances))) this.tab.removeItem(KEY);
     if (this.isUnsaved) this.unsaved.write(utterances);
     else this.unsaved.clear();
   }

@@ -1,5 +1,6 @@
 // Live text that is saved nowhere else, in this browser's storage, where it survives its tab and a crash. Each tab has
 // one entry and holds a lock with its name; an entry whose lock is free was left behind.
+import { lasting, perTab, store } from "../ui/storage.js";
 import { newId } from "./session.js";
 
 // Browsers have entries of these names.
@@ -11,7 +12,7 @@ const LOCK_PATIENCE_MS = 1500;
 export class UnsavedTexts {
   /** `storage` outlives the tab, `tab` does not. Without `locks` (insecure pages, which cannot record), entries of
    * other tabs are not listed. */
-  constructor({ storage = localStorage, tab = sessionStorage, locks = navigator.locks } = {}) {
+  constructor({ storage = lasting, tab = perTab, locks = navigator.locks } = {}) {
     Object.assign(this, { storage, tab, locks });
     this.#use(tab.getItem(TAB_KEY) ?? newId());
   }
@@ -33,13 +34,7 @@ export class UnsavedTexts {
   /** Writes the entry. Returns false if the browser has no room for it; the previous version then remains. */
   write(utterances) {
     const startedAt = this.#parsed(this.key)?.startedAt ?? Date.now();
-    try {
-      this.storage.setItem(this.key, JSON.stringify({ startedAt, utterances }));
-      return true;
-    } catch (error) {
-      if (error.name !== "QuotaExceededError") throw error;
-      return false;
-    }
+    return store(this.storage, this.key, JSON.stringify({ startedAt, utterances }));
   }
 
   clear() {
@@ -49,7 +44,7 @@ export class UnsavedTexts {
   /** Entries of closed tabs, newest first: [{key, startedAt, utterances}]. */
   async leftBehind() {
     if (!this.locks) return [];
-    const { held = [] } = await this.locks.query();
+    const held = await this.#heldLocks();
     const inUse = new Set([this.key, ...held.map((lock) => lock.name)]);
     return Object.keys(this.storage)
       .filter((key) => key.startsWith(PREFIX) && !inUse.has(key))
@@ -61,12 +56,12 @@ export class UnsavedTexts {
   /** Removes the entry of a closed tab; returns a function that restores it. */
   discard({ key, startedAt, utterances }) {
     this.storage.removeItem(key);
-    return () => this.storage.setItem(key, JSON.stringify({ startedAt, utterances }));
+    return () => store(this.storage, key, JSON.stringify({ startedAt, utterances }));
   }
 
   #use(id) {
     this.key = PREFIX + id;
-    this.tab.setItem(TAB_KEY, id);
+    store(this.tab, TAB_KEY, id);
   }
 
   /** Holds the lock until the tab is closed; returns false if another tab has it. */
@@ -78,6 +73,16 @@ export class UnsavedTexts {
       };
       this.locks.request(this.key, { signal: AbortSignal.timeout(patienceMs) }, onLock).catch(() => resolve(false));
     });
+  }
+
+  async #heldLocks() {
+    try {
+      return (await this.locks.query()).held ?? [];
+    } catch (error) {
+      // Site data is blocked, so no other tab has left anything here.
+      if (error.name !== "SecurityError") throw error;
+      return [];
+    }
   }
 
   #parsed(key) {

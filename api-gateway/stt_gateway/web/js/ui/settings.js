@@ -1,4 +1,5 @@
 // The user's settings, stored in this browser.
+import { lasting, store } from "./storage.js";
 
 /** The maximum that the server accepts. */
 export const MOST_PROMPT_CHARS = 1000;
@@ -23,12 +24,12 @@ export const settings = { ...DEFAULTS, ...read() };
 
 export function saveSettings(changes) {
   Object.assign(settings, changes);
-  localStorage.setItem(KEY, JSON.stringify(settings));
+  store(lasting, KEY, JSON.stringify(settings));
 }
 
 function read() {
   try {
-    const saved = JSON.parse(localStorage.getItem(KEY) ?? "{}");
+    const saved = JSON.parse(lasting.getItem(KEY) ?? "{}");
     return Object.fromEntries(Object.entries(saved).filter(([name, value]) => typeof value === typeof DEFAULTS[name]));
   } catch (error) {
     if (error instanceof SyntaxError) return {};

@@ -1,14 +1,15 @@
 // The colour theme: light, dark, or the system's. The page has it in `data-theme`, which early.js sets before the first
 // paint.
+import { lasting, store } from "./storage.js";
 
 const KEY = "theme";
 export const THEMES = ["auto", "light", "dark"];
 const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
 
-export const theme = () => (THEMES.includes(localStorage.getItem(KEY)) ? localStorage.getItem(KEY) : "auto");
+export const theme = () => (THEMES.includes(lasting.getItem(KEY)) ? lasting.getItem(KEY) : "auto");
 
 export function setTheme(name) {
-  localStorage.setItem(KEY, name);
+  store(lasting, KEY, name);
   applyTheme();
 }
 
