@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { pcm, ReplayBuffer } from "../../../api-gateway/stt_gateway/web/js/live/replay.js";
 import { LiveSession } from "../../../api-gateway/stt_gateway/web/js/live/session.js";
 import {
+  handshake,
   isRebuilt,
   mayRetry,
   sessionAddress,
@@ -212,6 +213,17 @@ test("addresses", () => {
   const url = new URL(sessionAddress("ws://a", { language: "en" }, "T", new SessionProgress(), null));
   assert.equal(`${url}`, "ws://a/v1/stt/stream?language=en&resume_token=T&last_event=0");
   assert.equal(url.searchParams.has("committed_ms"), false, "without the audio nothing can be rebuilt");
+});
+
+test("a handshake keeps secrets out of the address", () => {
+  const prompt = "Ann & Bob, Größe: 100 %";
+  const query = { language: "en", prompt };
+  const [url, offers] = handshake(sessionAddress("wss://a/stt", query, "T-_1", new SessionProgress(), 0));
+  assert.equal(url, "wss://a/stt/v1/stt/stream?language=en&last_event=0&committed_ms=0&finals=0&start_ms=0");
+  assert.equal(offers[0], "stt");
+  assert.match(offers[1], /^query\.[A-Za-z0-9_-]+$/);
+  const carried = new URLSearchParams(Buffer.from(offers[1].slice("query.".length), "base64url").toString());
+  assert.deepEqual(Object.fromEntries(carried), { resume_token: "T-_1", prompt });
 });
 
 test("which codes are worth another try", () => {

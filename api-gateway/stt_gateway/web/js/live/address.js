@@ -1,6 +1,7 @@
 // URLs of the live endpoint, and the meaning of WebSocket close codes. Pure.
 
 export const STREAM_PATH = "/v1/stt/stream";
+const SECRETS = ["resume_token", "prompt"];
 
 /** Address of the server's WebSockets, without a slash at its end. `page`: the page's address, which may lie below a path
  * that a proxy has added. */
@@ -19,6 +20,18 @@ export function sessionAddress(base, query, token, progress, startMs) {
       start_ms: startMs,
     });
   return `${base}${STREAM_PATH}?${new URLSearchParams(parameters)}`;
+}
+
+/** URL and subprotocols that open the socket at `address`: what no log may hold leaves the URL, which proxies log. */
+export function handshake(address) {
+  const url = new URL(address);
+  const secrets = new URLSearchParams();
+  for (const name of SECRETS) {
+    if (url.searchParams.has(name)) secrets.set(name, url.searchParams.get(name));
+    url.searchParams.delete(name);
+  }
+  const base64url = btoa(secrets).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return [url.href, ["stt", `query.${base64url}`]];
 }
 
 /** Whether `ready` restarts the session's audio. A session that was rebuilt but whose `ready` was lost reports that it

@@ -1,5 +1,5 @@
 // A live session from the page's point of view: audio in, events out, across reconnections.
-import { isRebuilt, mayRetry, sessionAddress } from "./address.js";
+import { handshake, isRebuilt, mayRetry, sessionAddress } from "./address.js";
 import { Backoff } from "./backoff.js";
 import { SessionProgress } from "./progress.js";
 import { encoded } from "./replay.js";
@@ -40,7 +40,7 @@ export class LiveSession {
     onEvent,
     onChange,
     onOver,
-    openSocket = (url) => new WebSocket(url),
+    openSocket = (address) => new WebSocket(...handshake(address)),
     now = () => performance.now() / 1000,
   }) {
     Object.assign(this, { base, query, buffer, onEvent, onChange, onOver, openSocket, now });
