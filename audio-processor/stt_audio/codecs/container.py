@@ -9,12 +9,12 @@ import asyncio
 import contextlib
 import io
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager
 
 import structlog
 
-from stt_audio.codecs.ffmpeg import AudioInput, open_container, open_live
+from stt_audio.codecs.ffmpeg import AudioInput, ContainerInput, open_container, open_live
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.resample import MonoResampler
 from stt_audio.codecs.source import FileSource
@@ -181,5 +181,7 @@ class WholeDecoder(ContainerDecoder):
         self._data = data
         super().__init__(media, max_samples)
 
-    def _open(self) -> AbstractContextManager[AudioInput]:
-        return open_container(FileSource(io.BytesIO(self._data), threading.Event()), self._media)
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[AudioInput]:
+        with open_container(FileSource(io.BytesIO(self._data), threading.Event()), self._media) as container:
+            yield ContainerInput(container, self._media)
