@@ -9,7 +9,7 @@ from pathlib import Path
 from fuzz.mutate import mutated
 from fuzz.recordings import recordings
 from fuzz.report import CRASH, HANG, INTERNAL, Tally
-from stt_audio.files.decoder_process import DecoderLost, DecoderProcess
+from stt_audio.files.decoder_process import UNEXPECTED, DecoderLost, DecoderProcess
 from stt_shared.contracts.errors import SttError
 
 HANG_S = 60.0
@@ -49,7 +49,7 @@ def _decode(path: Path, tally: Tally, name: str, data: bytes) -> None:
     except SttError as error:
         if "crashes its decoder" in error.message:
             tally.find(CRASH, name, error.message, data)
-        elif error.code == INTERNAL:
+        elif error.code == INTERNAL or error.message == UNEXPECTED:
             tally.find(INTERNAL, name, error.message, data)
         else:
             tally.count(error.code)

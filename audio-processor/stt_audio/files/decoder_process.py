@@ -24,6 +24,8 @@ _FORKS = "forkserver" in multiprocessing.get_all_start_methods()
 _CONTEXT = multiprocessing.get_context("forkserver") if _FORKS else multiprocessing.get_context("spawn")
 if _FORKS:
     _CONTEXT.set_forkserver_preload([decoder_child.__name__])
+UNEXPECTED = "the file cannot be decoded"
+"""Message for a file whose decoding ended with an error that nobody expected."""
 _MAX_MESSAGE_BYTES = 1 << 20
 _EXIT_WITHIN_S = 5.0
 MESSAGES = msgspec.msgpack.Decoder(Message)
@@ -124,7 +126,7 @@ class DecoderProcess:
             case Failed(cause):
                 # PyAV also raises ValueError, KeyError and the like on malformed input.
                 _log.warning("decoder failed", cause=cause)
-                raise SttError("bad_audio", "the file cannot be decoded")
+                raise SttError("bad_audio", UNEXPECTED)
         return message
 
     def _death(self) -> SttError | DecoderLost:

@@ -61,6 +61,16 @@ def test_wav_of_unknown_length_goes_on_to_its_end(size: int) -> None:
     assert header.data_bytes is None
 
 
+def test_a_header_is_written_for_any_rate_that_one_claims() -> None:
+    found = parse_wav_header(
+        wav(chunk(b"fmt ", struct.pack("<HHIIHH", 1, 8, 0xFFFF_FFFF, 0, 16, 16)), chunk(b"data", b""))
+    )
+    assert found is not None
+    again = parse_wav_header(wav_header(found, 16))
+    assert again is not None
+    assert again.sample_rate == found.sample_rate
+
+
 def test_a_wav_header_may_come_in_pieces() -> None:
     stream = wav(fmt(1, 16), chunk(b"LIST", bytes(100)), chunk(b"data", b""))
     assert all(parse_wav_header(stream[:length]) is None for length in range(len(stream)))

@@ -11,7 +11,7 @@ from fuzz.recordings import recordings
 from fuzz.report import CRASH, HANG, INTERNAL, Tally
 from fuzz.streams import fuzz_streams
 
-from stt_audio.files.decoder_process import DecoderLost, DecoderProcess
+from stt_audio.files.decoder_process import UNEXPECTED, DecoderLost, DecoderProcess
 from stt_shared.contracts.errors import SttError
 
 pytestmark = [
@@ -38,6 +38,7 @@ def test_a_seed_repeats_its_mutations() -> None:
     [
         (SttError("bad_audio", "the file crashes its decoder (SIGSEGV)"), CRASH),
         (SttError("internal", "the decoder failed"), INTERNAL),
+        (SttError("bad_audio", UNEXPECTED), INTERNAL),
         (DecoderLost("exit code -9"), CRASH),
         (OSError("x"), INTERNAL),
     ],
