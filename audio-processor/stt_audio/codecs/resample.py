@@ -57,6 +57,7 @@ class MonoResampler:
         self._level = level or FullScale()
         self._restored: list[float] = []
         self._batch_samples = batch_samples
+        self._in_batch = 0
         self._batch: list[Samples] = []
         self._kind: tuple[str, str, int] | None = None
         self._held: deque[av.AudioFrame] | None = deque() if held else None
@@ -170,9 +171,10 @@ class MonoResampler:
         if not self._batch_samples:
             return samples
         self._batch.append(samples)
-        if not ends and sum(map(len, self._batch)) < self._batch_samples:
+        self._in_batch += len(samples)  # not summed up each time: a frame may hold a single sample
+        if not ends and self._in_batch < self._batch_samples:
             return samples[:0]
-        batch, self._batch = self._batch, []
+        batch, self._batch, self._in_batch = self._batch, [], 0
         return cast("Samples", np.concatenate(batch))
 
     def _leveled(self, samples: Samples) -> bytes:
