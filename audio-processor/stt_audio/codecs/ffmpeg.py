@@ -4,7 +4,7 @@ and no more audio than allowed. Use each PyAV object only in the thread that ask
 import abc
 import contextlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from typing import cast
+from typing import Any, cast
 
 import av
 import av.container
@@ -97,7 +97,7 @@ class ContainerInput(AudioInput):
         context.thread_count = 1  # decoding frames in parallel would add a delay
 
     def _decoded(self) -> Iterator[Callable[[], Iterable[av.AudioFrame]]]:
-        for packet in self._container.demux(self._stream):
+        for packet in read_packets(self._container, self._stream):
             yield cast(Callable[[], Iterable[av.AudioFrame]], packet.decode)
 
 
@@ -154,6 +154,15 @@ def open_container(source: StreamSource, media: Media) -> Iterator[av.container.
 
 def _too_long(max_samples: int) -> str:
     return f"the audio is longer than the {max_samples // AUDIO_RATE_HZ} s that are allowed"
+
+
+def read_packets(
+    container: av.container.InputContainer, stream: av.AudioStream | None = None
+) -> "Iterator[av.Packet[Any]]":
+    """Yield the packets of ``stream`` (None: of all that were there when ``container`` was opened), then one that ends
+    each. PyAV fails with IndexError once it comes to a stream that has appeared since then; all others have ended."""
+    with contextlib.suppress(IndexError):
+        yield from container.demux() if stream is None else container.demux(stream)
 
 
 def check_frame(frame: av.AudioFrame) -> None:

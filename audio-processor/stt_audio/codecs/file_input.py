@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 import av
 import av.container
 
-from stt_audio.codecs.ffmpeg import MAX_BAD_PACKETS, ContainerInput, check_frame, open_container
+from stt_audio.codecs.ffmpeg import MAX_BAD_PACKETS, ContainerInput, check_frame, open_container, read_packets
 from stt_audio.codecs.file_clock import BROADCAST, SELF_FRAMED, STAMPED, file_clock
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.losses import Losses
@@ -96,7 +96,7 @@ class FileInput(ContainerInput):
     def _counted_s(self) -> float:
         timeline = self._new_timeline()
         unit_s = self._units_s[self._stream.index]
-        packets = (packet for packet in self._container.demux(self._stream) if packet.size)
+        packets = (packet for packet in read_packets(self._container, self._stream) if packet.size)
         with contextlib.suppress(av.error.FFmpegError):
             for packet, following in _with_next(packets):
                 if timeline.position_s > self._max_s + _OVER_S:
@@ -158,7 +158,7 @@ class FileInput(ContainerInput):
         failed = 0
         while True:
             try:
-                for packet in self._container.demux():
+                for packet in read_packets(self._container):
                     failed = 0
                     if packet.size:
                         self._follow(packet)

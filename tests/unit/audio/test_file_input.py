@@ -167,3 +167,20 @@ def test_damage_that_ends_does_not_end_the_file(tmp_path: Path) -> None:
     assert warning.start == pytest.approx(4.0, abs=0.5)
     assert warning.end == pytest.approx(6.0, abs=0.5)
     assert sounds(samples)[-1][1] == pytest.approx(12.0, abs=0.1), "the end is heard, and in its place"
+
+
+def test_a_track_that_appears_late_is_passed_over(tmp_path: Path) -> None:
+    """FLV with a picture near its end, which its header does not announce."""
+    flv = encoded(np.sin(np.arange(16000 * 8) / 6).astype(np.float32), "flv", "aac", 44100)
+    tags, at = [], 13
+    while at < len(flv):
+        size = 15 + int.from_bytes(flv[at + 1 : at + 4], "big")
+        tags.append(flv[at : at + size])
+        at += size
+    late = len(tags) * 3 // 4
+    picture = b"\x09\0\0\x14" + tags[late][4:8] + bytes(3) + b"\x12" + bytes(19)
+    tags.insert(late, picture + len(picture).to_bytes(4, "big"))
+    (tmp_path / "upload").write_bytes(flv[:4] + b"\x04" + flv[5:13] + b"".join(tags))
+    with FileDecoder(tmp_path / "upload", 10**9) as decoder:
+        n_samples = sum(len(frame) // 2 for frame in iter(decoder.read, b""))
+    assert n_samples / 16000 == pytest.approx(8, abs=0.2)
