@@ -188,17 +188,19 @@ class ChannelMixer:
 
     def _leave_out_noise(self) -> bool:
         """Return whether that changes which channels are left out."""
-        before = self._left_out[:]
+        left_out, changes = self._left_out, False
         for channel, voice in enumerate(self._voices):
             if voice.rises:
-                self._left_out[channel] = False
-            elif not voice.blocks_left and not self._left_out[channel] and voice.noise > _SILENCE:
-                self._left_out[channel] = any(
+                changes = changes or left_out[channel]
+                left_out[channel] = False
+            elif not voice.blocks_left and not left_out[channel] and voice.noise > _SILENCE:
+                left_out[channel] = any(
                     other.energy > other.noise and _COVERS * other.energy < voice.noise > _NOISIER * other.noise
-                    for other, share, out in zip(self._voices, self._shares, self._left_out, strict=True)
+                    for other, share, out in zip(self._voices, self._shares, left_out, strict=True)
                     if other is not voice and share and not out
                 )
-        return self._left_out != before
+                changes = changes or left_out[channel]
+        return changes
 
     def _choose(self, used: list[float]) -> None:
         voices = [voice.energy if share else 0.0 for voice, share in zip(self._voices, used, strict=True)]
@@ -230,8 +232,8 @@ def _energies(blocks: Floats) -> list[Any]:
 
 
 def _sum(weights: list[float], channels: Floats) -> Floats:
-    total = np.zeros(channels.shape[1:], np.float32)
-    for weight, channel in zip(weights, channels, strict=True):
+    total: Floats = channels[0] * weights[0]
+    for weight, channel in zip(weights[1:], channels[1:], strict=True):
         if weight:
-            total += np.float32(weight) * channel
+            total += channel * weight
     return total

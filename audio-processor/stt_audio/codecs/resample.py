@@ -23,6 +23,8 @@ WARM_UP_PARTS = 5
 it began."""
 _INT16_FORMATS = frozenset({"u8", "u8p", "s16", "s16p"})
 """Formats that fit into 16 bits: one channel of them needs no floats."""
+_LOSSY_FORMAT = "fltp"
+"""Format of decoders of lossy codecs. They exceed full scale by a little at most, which is clipped in live audio."""
 
 _INT16_SCALE = 32768
 
@@ -54,6 +56,7 @@ class MonoResampler:
     def __init__(self, *, held: bool = False, level: Level | None = None, batch_samples: int = 0) -> None:
         self._resampler: av.AudioResampler | None = None
         self._mixer: ChannelMixer | None = None
+        self._int16_formats = _INT16_FORMATS if level else _INT16_FORMATS | {_LOSSY_FORMAT}
         self._level = level or FullScale()
         self._restored: list[float] = []
         self._batch_samples = batch_samples
@@ -196,7 +199,7 @@ class MonoResampler:
             self._mixer.restore(self._restored)
         self._restored = []
         self._channels = len(names)
-        self._dtype = np.int16 if len(names) == 1 and frame.format.name in _INT16_FORMATS else np.float32
+        self._dtype = np.int16 if len(names) == 1 and frame.format.name in self._int16_formats else np.float32
         return av.AudioResampler("s16" if self._dtype is np.int16 else "flt", None, AUDIO_RATE_HZ)
 
     def _joined(self, frames: list[av.AudioFrame]) -> Samples:
