@@ -53,7 +53,7 @@ router = APIRouter(prefix="/v1/stt/jobs", tags=["jobs"])
     responses=refusals("bad_message", "bad_audio", "conflict", "too_large", "at_capacity", "no_worker", "unavailable"),
 )
 async def post_job(request: Request) -> Response:
-    """Accept one or more files (multipart, parts named ``file``; optional fields ``language``, ``task``, ``prompt``).
+    """Accept one or more files (multipart, parts named ``file``; optional fields as in the query).
 
     Repeating a request with the same ``Idempotency-Key`` returns the same jobs, for a day.
     """
@@ -253,6 +253,7 @@ def _new_job(upload: Upload, options: JobRequest, model: str) -> NewJob:
         options.prompt,
         model,
         _content_key(upload, options, model),
+        options.track,
     )
     return NewJob(upload.spool_name, uuid.uuid4().hex, msgspec.json.encode(config))
 

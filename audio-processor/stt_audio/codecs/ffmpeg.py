@@ -15,6 +15,7 @@ from stt_audio.codecs.mpeg import MpegFramer
 from stt_audio.codecs.pcm import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 from stt_audio.codecs.resample import MonoResampler
 from stt_audio.codecs.source import FileSource, Readable, StreamSource
+from stt_audio.codecs.tracks import codec_name
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 
@@ -82,16 +83,16 @@ class AudioInput(abc.ABC):
 
 
 class ContainerInput(AudioInput):
-    """The first audio stream of an opened container."""
+    """An audio track of an opened container: its ``track``-th, from 0."""
 
-    def __init__(self, container: av.container.InputContainer, media: Media) -> None:
+    def __init__(self, container: av.container.InputContainer, media: Media, track: int = 0) -> None:
         super().__init__(media)
         self._container = container
         if not container.streams.audio:
             raise SttError("unsupported_media", f"the {media} data holds no audio stream: a video without sound?")
-        self._stream = container.streams.audio[0]
+        self._stream = container.streams.audio[track]
         context = self._stream.codec_context
-        codec = context.codec.name if context else "unknown"
+        codec = codec_name(self._stream)
         if codec not in CODECS:
             raise SttError("unsupported_media", f"the audio codec {codec} is not supported")
         context.thread_count = 1  # decoding frames in parallel would add a delay

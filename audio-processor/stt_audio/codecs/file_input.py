@@ -16,6 +16,7 @@ from stt_audio.codecs.formats import Media
 from stt_audio.codecs.losses import Losses
 from stt_audio.codecs.source import FileSource
 from stt_audio.codecs.timeline import Timeline
+from stt_audio.codecs.tracks import track_view
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.jobs import JobWarning
 
@@ -44,13 +45,15 @@ class _Piece:
 
 
 class FileInput(ContainerInput):
-    """Audio track of an opened file of at most ``max_s`` seconds.
+    """Audio track of an opened file, its ``track``-th from 0, of at most ``max_s`` seconds.
 
     ``duration_s`` and ``warnings`` are complete once ``mono`` has ended.
     """
 
-    def __init__(self, container: av.container.InputContainer, media: Media, max_s: float) -> None:
-        super().__init__(container, media)
+    def __init__(self, container: av.container.InputContainer, media: Media, max_s: float, track: int) -> None:
+        super().__init__(container, media, track)
+        self.track = track_view(container, track)
+        """What clients see of the track; None if it is the only one."""
         self._max_s = max_s
         self._clock = file_clock(container, self._stream, media)
         self._timeline = self._new_timeline()
@@ -198,10 +201,10 @@ class FileInput(ContainerInput):
 
 
 @contextlib.contextmanager
-def open_file(source: FileSource, media: Media, max_s: float) -> Iterator[FileInput]:
-    """Open a file as ``media`` and nothing else. FFmpeg's own errors are raised as SttError."""
+def open_file(source: FileSource, media: Media, max_s: float, track: int) -> Iterator[FileInput]:
+    """Open a track of a file as ``media`` and nothing else. FFmpeg's own errors are raised as SttError."""
     with open_container(source, media) as container:
-        yield FileInput(container, media, max_s)
+        yield FileInput(container, media, max_s, track)
 
 
 def _with_next(items: Iterable[T]) -> Iterator[tuple[T, T | None]]:

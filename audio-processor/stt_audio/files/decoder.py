@@ -2,12 +2,13 @@
 
 import contextlib
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
+from stt_audio.codecs.ffmpeg import open_container
 from stt_audio.codecs.file_input import FileInput, open_file
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.levels import FileLevel
@@ -15,8 +16,9 @@ from stt_audio.codecs.memory import MAX_ALLOCATION_BYTES
 from stt_audio.codecs.parts import MAX_PARTS, Part, find_parts
 from stt_audio.codecs.resample import MonoResampler
 from stt_audio.codecs.source import FileSource
+from stt_audio.codecs.tracks import choose_track
 from stt_shared.contracts.errors import SttError
-from stt_shared.contracts.jobs import DecodedFile, JobWarning
+from stt_shared.contracts.jobs import AudioTrack, DecodedFile, JobWarning
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 
 FRAME_BYTES = 2 * AUDIO_RATE_HZ
@@ -27,13 +29,19 @@ class FileDecoder:
     """Decoder that opens a file and returns its frames from ``read``. Use as a context manager.
 
     Raises SttError: bad_audio (empty or damaged), unsupported_media (not audio, or not in the list of formats),
-    too_large (longer than ``max_samples``, or opening it takes too many bytes); OSError when the file cannot be read.
-    Once ``cancelled`` is set, reading the file raises DecodingCancelled.
+    too_large (longer than ``max_samples``, or opening it takes too many bytes), bad_config (no such track); OSError
+    when the file cannot be read. ``track`` counts from 1; None chooses one that is heard. Once ``cancelled`` is set,
+    reading the file raises DecodingCancelled.
     """
 
-    def __init__(self, path: Path, max_samples: int, cancelled: threading.Event | None = None) -> None:
+    def __init__(
+        self, path: Path, max_samples: int, cancelled: threading.Event | None = None, *, track: int | None = None
+    ) -> None:
         self._max_samples = max_samples
-        cancelled = cancelled or threading.Event()
+        self._cancelled = cancelled or threading.Event()
+        self._wanted_track = track
+        self._tracks: dict[Part, int] = {}
+        self._track: AudioTrack | None = None
         self._pending = bytearray()
         self._n_samples = 0
         self._duration_s = 0.0
@@ -44,12 +52,12 @@ class FileDecoder:
             parts = find_parts(file)
             self._media = parts[0].media
             # Knowing the length first prevents transcribing hours of a file that would be rejected in the end.
-            length_s = _total_s(file, parts, max_samples / AUDIO_RATE_HZ, cancelled)
+            length_s = self._total_s(file, parts)
             self.total_samples = int(length_s * AUDIO_RATE_HZ)
             """Length according to the file itself; 0 when it does not say."""
             if self.total_samples > max_samples:
                 raise SttError("too_large", _too_long(max_samples))
-            self._pieces = self._decoded(file, parts, cancelled)
+            self._pieces = self._decoded(file, parts)
             self._open = stack.pop_all()
 
     def __enter__(self) -> "FileDecoder":
@@ -75,14 +83,40 @@ class FileDecoder:
             raise SttError("bad_audio", _no_audio(self._media, self.total_samples))
         return frame
 
-    def _decoded(self, file: BinaryIO, parts: list[Part], cancelled: threading.Event) -> Generator[bytes, None, None]:
+    def _total_s(self, file: BinaryIO, parts: list[Part]) -> float:
+        """Return the length of all ``parts`` together; 0 when one does not state its own.
+
+        Raises SttError when the only one cannot be opened.
+        """
+        max_s = self._max_samples / AUDIO_RATE_HZ
+        total_s = 0.0
+        for part in parts[:MAX_PARTS]:
+            try:
+                with self._opened(file, part, max_s) as audio:
+                    total_s += audio.length_s()
+            except SttError as error:
+                if len(parts) == 1 or error.code == "too_large":
+                    raise
+            if total_s > max_s + 1:
+                break
+        return total_s
+
+    @contextlib.contextmanager
+    def _opened(self, file: BinaryIO, part: Part, max_s: float) -> Iterator[FileInput]:
+        if part not in self._tracks:
+            with open_container(FileSource(part.open(file), self._cancelled), part.media) as container:
+                self._tracks[part] = choose_track(container, self._wanted_track)
+        with open_file(FileSource(part.open(file), self._cancelled), part.media, max_s, self._tracks[part]) as audio:
+            yield audio
+
+    def _decoded(self, file: BinaryIO, parts: list[Part]) -> Generator[bytes, None, None]:
         """Decode one part after the other; a damaged one does not keep those after it from being heard."""
         resampler = MonoResampler(level=FileLevel(), batch_samples=AUDIO_RATE_HZ)
         for part in parts[:MAX_PARTS]:
             begin = self._n_decoded
             left = self._max_samples - begin
             try:
-                with open_file(FileSource(part.open(file), cancelled), part.media, left / AUDIO_RATE_HZ) as audio:
+                with self._opened(file, part, left / AUDIO_RATE_HZ) as audio:
                     yield from audio.mono(left, resampler)
                     self._note(audio, begin / AUDIO_RATE_HZ)
             except SttError as error:
@@ -99,6 +133,7 @@ class FileDecoder:
     def _note(self, audio: FileInput, begin_s: float) -> None:
         """Note what was found in a part that begins at ``begin_s``."""
         self._duration_s = begin_s + audio.duration_s
+        self._track = self._track or audio.track
         for each in audio.warnings:
             start, end = (at if at is None else round(begin_s + at, 3) for at in (each.start, each.end))
             self._warnings.append(msgspec.structs.replace(each, start=start, end=end))
@@ -110,30 +145,12 @@ class FileDecoder:
     @property
     def found(self) -> DecodedFile:
         """What was found in the file; complete when ``read`` has returned b''."""
-        return DecodedFile(round(self._duration_s, 3), warnings=list(self._warnings))
+        return DecodedFile(round(self._duration_s, 3), self._track, list(self._warnings))
 
     def close(self) -> None:
         """Free the file and the decoder."""
         self._pieces.close()
         self._open.close()
-
-
-def _total_s(file: BinaryIO, parts: list[Part], max_s: float, cancelled: threading.Event) -> float:
-    """Return the length of all ``parts`` together; 0 when one does not state its own.
-
-    Raises SttError when the only one cannot be opened.
-    """
-    total_s = 0.0
-    for part in parts[:MAX_PARTS]:
-        try:
-            with open_file(FileSource(part.open(file), cancelled), part.media, max_s) as audio:
-                total_s += audio.length_s()
-        except SttError as error:
-            if len(parts) == 1 or error.code == "too_large":
-                raise
-        if total_s > max_s + 1:
-            break
-    return total_s
 
 
 def _no_audio(media: Media, claimed_samples: int) -> str:

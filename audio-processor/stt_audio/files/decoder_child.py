@@ -58,23 +58,23 @@ class Failed(msgspec.Struct, tag=True, frozen=True):
 Message = Opened | Decoded | Ended | Refused | Unreadable | Failed
 
 
-def serve(pipe: Connection, path: Path, max_samples: int) -> None:
+def serve(pipe: Connection, path: Path, max_samples: int, track: int | None) -> None:
     """Decode a file and send the messages; the pipe's reader sets the pace. Call it in a process of its own."""
     # Ctrl-C reaches all processes of a terminal, and the replica ends its decoders itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_replica, daemon=True).start()
     try:
         limit_this_process(path.stat().st_size)
-        _decode(pipe, path, max_samples)
+        _decode(pipe, path, max_samples, track)
     except BrokenPipeError:
         pass  # the replica does not need the rest
     except OSError as error:
         _send(pipe, Unreadable(str(error)))
 
 
-def _decode(pipe: Connection, path: Path, max_samples: int) -> None:
+def _decode(pipe: Connection, path: Path, max_samples: int, track: int | None) -> None:
     try:
-        with FileDecoder(path, max_samples) as decoder:
+        with FileDecoder(path, max_samples, track=track) as decoder:
             allow_cpu_for(decoder.total_samples or max_samples)
             _send(pipe, Opened(decoder.total_samples))
             while pcm := decoder.read():

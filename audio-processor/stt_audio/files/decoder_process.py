@@ -48,15 +48,16 @@ def prepare() -> None:
 
 
 class DecoderProcess:
-    """Process that decodes one file. Use ``open`` and ``read`` in one thread; ``kill`` may be called in any.
+    """Process that decodes one track of a file. Use ``open`` and ``read`` in one thread; ``kill`` may be called in any.
 
     Both raise SttError when the file cannot be decoded (see FileDecoder) or cost its decoder the life, OSError when it
     cannot be read, DecoderLost.
     """
 
-    def __init__(self, path: Path, max_samples: int) -> None:
+    def __init__(self, path: Path, max_samples: int, track: int | None = None) -> None:
         self._path = path
         self._max_samples = max_samples
+        self._track = track
         self.total_samples = 0
         """Length according to the file itself, known after ``open``; 0 when it does not say."""
         self.found = DecodedFile()
@@ -69,7 +70,7 @@ class DecoderProcess:
         """Start the process and open the file."""
         reader, writer = _CONTEXT.Pipe(duplex=False)
         self._messages = reader
-        arguments = (writer, self._path, self._max_samples)
+        arguments = (writer, self._path, self._max_samples, self._track)
         process = _CONTEXT.Process(target=decoder_child.serve, args=arguments, daemon=True)
         try:
             with writer, _registry:

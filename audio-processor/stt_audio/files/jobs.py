@@ -95,19 +95,22 @@ class FileJobs:
         await _must_own(lambda: jobs.set_processing(owner))
         path = _spooled(self._spool_dir, state.config)
         writer = PcmWriter(self._bus, owner, max_samples=MAX_AHEAD_S * AUDIO_RATE_HZ)
-        found = await self._write_frames(owner, path, writer, state.pcm_seq)
+        decoder = partial(DecoderProcess, path, self._max_decoded_samples, state.config.track)
+        found = await self._write_frames(owner, decoder, writer, state.pcm_seq)
         await _must_own(lambda: jobs.set_decoded(owner, writer.position_samples, found))
         await writer.write(FrameKind.STOP)
         return writer.position_samples
 
-    async def _write_frames(self, owner: Ownership, path: Path, writer: PcmWriter, in_log: int) -> DecodedFile:
+    async def _write_frames(
+        self, owner: Ownership, new_decoder: Callable[[], DecoderProcess], writer: PcmWriter, in_log: int
+    ) -> DecodedFile:
         """Append all frames but the first ``in_log``, and return what was found in the file.
 
         A decoder that is lost for a reason outside the file is replaced, and decodes the file again.
         """
         for lost in itertools.count(1):
             try:
-                return await self._write_new_frames(owner, path, writer, in_log)
+                return await self._write_new_frames(owner, new_decoder(), writer, in_log)
             except DecoderLost as error:
                 _log.warning("decoder lost", job_id=owner.keys.id, cause=str(error))
                 if lost == MAX_LOST_DECODERS:
@@ -115,10 +118,12 @@ class FileJobs:
                     raise SttError("bad_audio", message) from error
         raise AssertionError
 
-    async def _write_new_frames(self, owner: Ownership, path: Path, writer: PcmWriter, in_log: int) -> DecodedFile:
+    async def _write_new_frames(
+        self, owner: Ownership, decoder: DecoderProcess, writer: PcmWriter, in_log: int
+    ) -> DecodedFile:
         jobs = self._bus.jobs
         check_active = partial(_must_own, lambda: jobs.owns(owner))
-        async with _decoded(path, self._max_decoded_samples, check_active) as (decoder, frames):
+        async with _decoded(decoder, check_active) as frames:
             if decoder.total_samples:
                 await _must_own(lambda: jobs.set_length(owner, decoder.total_samples))
             seq = 0
@@ -145,14 +150,13 @@ async def _must_own(call: Callable[[], Awaitable[bool]]) -> None:
 
 @contextlib.asynccontextmanager
 async def _decoded(
-    path: Path, max_samples: int, check_active: Callable[[], Awaitable[None]]
-) -> AsyncIterator[tuple[DecoderProcess, AsyncIterator[bytes]]]:
-    """Yield the opened decoder and its frames, which are decoded in another process.
+    decoder: DecoderProcess, check_active: Callable[[], Awaitable[None]]
+) -> AsyncIterator[AsyncIterator[bytes]]:
+    """Open a decoder and yield its frames.
 
     ``check_active`` is called while the decoder is busy; an exception from it ends the decoding. In the end the process
     is killed, whatever it is doing.
     """
-    decoder = DecoderProcess(path, max_samples)
     # One worker: each call waits for the process.
     executor = ThreadPoolExecutor(1, thread_name_prefix="file decoder")
 
@@ -171,7 +175,7 @@ async def _decoded(
 
     try:
         await answered(decoder.open)
-        yield decoder, frames()
+        yield frames()
     finally:
         decoder.kill()
         executor.submit(decoder.close)  # runs once the thread has finished its current call

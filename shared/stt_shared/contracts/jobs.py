@@ -26,7 +26,7 @@ class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     """The client's request.
 
     ``spool_name`` is the file's random name in the spool folder, ``filename`` the client's name for it. ``content_key``
-    is equal for equal bytes with the same options and model.
+    is equal for equal bytes with the same options and model. ``track`` counts from 1; None: the decoder chooses.
     """
 
     spool_name: str
@@ -37,6 +37,7 @@ class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     prompt: str = ""
     model: str = ""
     content_key: str = ""
+    track: int | None = None
 
 
 class JobWord(msgspec.Struct, frozen=True):

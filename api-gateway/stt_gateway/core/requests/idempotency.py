@@ -25,4 +25,6 @@ def idempotency_key(given: Sequence[str]) -> str | None:
 def fingerprint(options: JobRequest, files: Sequence[str]) -> str:
     """Hash the options and the files' SHA-256 in order; file names are left out, since they do not affect the work."""
     asked = [options.language, options.task.value, options.prompt, *files]
+    if options.track is not None:  # without it, fingerprints are those that stored transcripts have
+        asked.append(f"track={options.track}")
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()

@@ -4,10 +4,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stt_gateway.core.requests.model_options import LANGUAGE, PROMPT, TASK
-from stt_gateway.core.requests.parameters import Parameters
+from stt_gateway.core.requests.parameters import Parameters, optional_number
 from stt_shared.contracts.session import Task
 
-JOB_PARAMETERS = Parameters(LANGUAGE, TASK, PROMPT)
+MAX_TRACK = 64
+
+TRACK = optional_number(
+    "track",
+    1,
+    MAX_TRACK,
+    "The audio track to transcribe, counted from 1; without it, the first that is heard, beginning with those that the "
+    "file marks as default.",
+)
+JOB_PARAMETERS = Parameters(LANGUAGE, TASK, PROMPT, TRACK)
 
 _FILES = {
     "type": "array",
@@ -47,9 +56,10 @@ class JobRequest:
     language: str | None = None
     task: Task = Task.TRANSCRIBE
     prompt: str = ""
+    track: int | None = None
 
 
 def job_request(pairs: Iterable[tuple[str, str]]) -> JobRequest:
     """Parse the options for a file. Raises SttError bad_config."""
     given = JOB_PARAMETERS.parse(pairs)
-    return JobRequest(given[LANGUAGE], given[TASK], given[PROMPT] or "")
+    return JobRequest(given[LANGUAGE], given[TASK], given[PROMPT] or "", given[TRACK])

@@ -106,13 +106,26 @@ def quoted(value: str) -> str:
 def number(name: str, least: int, most: int, default: int, description: str) -> Parameter[int]:
     """Declare a whole number from ``least`` to ``most``."""
 
+    return Parameter(name, default, _number_parser(least, most), _number_schema(least, most), description)
+
+
+def optional_number(name: str, least: int, most: int, description: str) -> Parameter[int | None]:
+    """Declare a whole number from ``least`` to ``most`` without a default."""
+    return Parameter(name, None, _number_parser(least, most), _number_schema(least, most), description)
+
+
+def _number_parser(least: int, most: int) -> Callable[[str], int]:
     def parse(value: str) -> int:
         # int() also accepts digits of other scripts, and refuses very long numbers with an error of its own.
         if not (value.isascii() and value.isdigit() and len(value) <= 9 and least <= int(value) <= most):
             raise NotAllowed(f"a whole number from {least} to {most}")
         return int(value)
 
-    return Parameter(name, default, parse, {"type": "integer", "minimum": least, "maximum": most}, description)
+    return parse
+
+
+def _number_schema(least: int, most: int) -> dict[str, Any]:
+    return {"type": "integer", "minimum": least, "maximum": most}
 
 
 def choice(name: str, kind: type[Member], default: Member, description: str) -> Parameter[Member]:
