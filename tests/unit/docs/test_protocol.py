@@ -13,7 +13,7 @@ from stt_audio.codecs import memory, source
 from stt_audio.live.pipeline import MAX_SILENT_BYTES
 from stt_audio.settings import AudioSettings
 from stt_gateway.core.live import time_limits
-from stt_gateway.core.live.messages import Message, message_from_text
+from stt_gateway.core.live.messages import OwnMessage, message_from_text
 from stt_gateway.core.live.reorder import MAX_EARLY_BYTES, MAX_EARLY_CHUNKS
 from stt_gateway.core.operation.health import health_view
 from stt_gateway.core.requests.job_request import JOB_PARAMETERS, MAX_TRACK, job_request
@@ -55,7 +55,7 @@ TEXT = (ROOT / "docs" / "protocol.md").read_text()
 PROSE = " ".join(TEXT.split())
 
 EVENT_KINDS = {kind.__struct_config__.tag: kind for kind in get_args(Event)}
-MESSAGE_KINDS = {kind.__struct_config__.tag: kind for kind in get_args(Message)}
+MESSAGE_KINDS = {kind.__struct_config__.tag: kind for kind in get_args(OwnMessage)}
 
 
 def blocks(language: str) -> list[str]:
