@@ -59,6 +59,9 @@ class GatewaySettings(CommonSettings):
     max_upload_bytes: Annotated[int, Field(ge=1)] = Field(
         2 * 1024**3, description="Most bytes of audio that one upload request may carry."
     )
+    max_spool_bytes: Annotated[int, Field(ge=1)] = Field(
+        20 * 1024**3, description="Most bytes of uploads that wait in SPOOL_DIR; then uploads are refused."
+    )
     max_jobs: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         2000, description="Most unfinished file jobs of the whole suite; the next one is refused."
     )

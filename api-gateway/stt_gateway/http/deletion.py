@@ -52,7 +52,7 @@ async def erase_transcript(context: GatewayContext, id: str) -> bool:
 async def _erase_session(bus: Bus, session_id: str, id: str) -> None:
     """Remove the keys of a session that has ended.
 
-    A running session keeps its keys: they are needed, and expire by themselves an hour after its end.
+    A running session keeps its keys: they are needed, and expire by themselves soon after its end.
     """
     if not keys.is_valid_id(session_id):
         return

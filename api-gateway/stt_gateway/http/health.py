@@ -10,7 +10,7 @@ from prometheus_client import Counter, generate_latest
 
 from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.core.operation.exposition import ReplicaText, merged
-from stt_gateway.core.operation.health import NEARLY_FULL, health_view, is_nearly_full
+from stt_gateway.core.operation.health import NEARLY_FULL, NEARLY_FULL_SHARE, health_view, used_share
 from stt_gateway.http.openapi import success
 from stt_shared.contracts.services import ServiceName
 from stt_shared.redis.outage import REDIS_ERRORS, UNREACHABLE
@@ -95,6 +95,6 @@ async def _redis_state(context: GatewayContext) -> str:
     # INFO may be forbidden to this user.
     with contextlib.suppress(*REDIS_ERRORS, TimeoutError):
         async with asyncio.timeout(REDIS_ANSWER_S):
-            if is_nearly_full(await context.bus.memory_info()):
+            if used_share(await context.bus.memory_info()) > NEARLY_FULL_SHARE:
                 return NEARLY_FULL
     return "connected"

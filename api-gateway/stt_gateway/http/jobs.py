@@ -60,7 +60,8 @@ async def post_job(request: Request) -> Response:
     context = context_of(request)
     settings = context.settings
     key = idempotency_key(request.headers.getlist("idempotency-key"))
-    received = await receive_uploads(request, settings.spool_dir, settings.max_upload_bytes)
+    await context.admission.check_memory()
+    received = await receive_uploads(request, settings.spool_dir, settings.max_upload_bytes, settings.max_spool_bytes)
     try:
         options = job_request([*query_of(request), *received.fields])
         model = await context.admission.check_file(options.language, options.task)

@@ -17,6 +17,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
 from stt_gateway.core.requests.filenames import disposition_parameters, filename_of
+from stt_gateway.http.spool_room import check_room
 from stt_shared.contracts.errors import SttError
 
 _log = structlog.get_logger()
@@ -25,6 +26,9 @@ MAX_FIELD_BYTES = 8192
 MAX_HEADER_BYTES = 4096
 """Limit of one header of a part; one of them holds the file's name."""
 MAX_PARTS = 64
+_MAX_OVERHEAD_BYTES = MAX_PARTS * (MAX_FIELD_BYTES + 32 * MAX_HEADER_BYTES)
+"""Bytes of a body besides the audio."""
+_CHECK_EVERY_BYTES = 16 * 1024**2
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _HINT = "send multipart/form-data with one or more parts named file"
 
@@ -51,23 +55,33 @@ class Received:
     fields: list[tuple[str, str]] = field(default_factory=list)
 
 
-async def receive_uploads(request: Request, spool: Path, max_bytes: int) -> Received:
+async def receive_uploads(request: Request, spool: Path, max_bytes: int, max_spool_bytes: int) -> Received:
     """Read the whole body.
 
-    Raises SttError bad_message, bad_audio, too_large or unavailable (the spool folder is full or not writable); after
-    an error nothing is left in the spool folder.
+    ``max_spool_bytes``: limit of all files in the spool folder together. A request that states its length is refused
+    before its body is read. Raises SttError bad_message, bad_audio, too_large, at_capacity or unavailable (the spool
+    folder is full or not writable); after an error nothing is left in the spool folder.
     """
     kind, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
         raise SttError("bad_message", f"the body is no multipart form; {_HINT}")
+    stated_bytes = _stated_bytes(request)
+    if stated_bytes > max_bytes + _MAX_OVERHEAD_BYTES:
+        raise _too_many_bytes(max_bytes)
     parts = _Parts(spool, max_bytes)
     try:
+        await check_room(spool, max_spool_bytes, stated_bytes)
+        unchecked_bytes = 0
         # The parser's own limit is set above ours, since its error does not tell the client what to do.
         parser = MultipartParser(boundary, parts.callbacks(), max_header_size=32 * MAX_HEADER_BYTES)  # type: ignore[arg-type]
         async for data in request.stream():
             # Parsing writes to the disk, so each portion is parsed in a thread.
             await asyncio.to_thread(parser.write, data)
+            unchecked_bytes += len(data)
+            if unchecked_bytes > _CHECK_EVERY_BYTES:
+                await check_room(spool, max_spool_bytes, 0)
+                unchecked_bytes = 0
         await asyncio.to_thread(parser.finalize)
         return parts.finish()
     except FormParserError as error:
@@ -90,6 +104,16 @@ async def receive_uploads(request: Request, spool: Path, max_bytes: int) -> Rece
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
+
+
+def _stated_bytes(request: Request) -> int:
+    """Return the length of the body that the request states, 0 without one."""
+    stated = request.headers.get("content-length", "")
+    return int(stated) if stated.isdecimal() else 0
+
+
+def _too_many_bytes(most: int) -> SttError:
+    return SttError("too_large", f"more than {most} bytes of audio in one request")
 
 
 class _Parts:
@@ -191,7 +215,7 @@ class _Parts:
             return
         self._bytes += end - start
         if self._bytes > self._max_bytes:
-            raise SttError("too_large", f"more than {self._max_bytes} bytes of audio in one request")
+            raise _too_many_bytes(self._max_bytes)
         self._file.write(data[start:end])
         self._sha256.update(data[start:end])
         self._upload.size_bytes += end - start

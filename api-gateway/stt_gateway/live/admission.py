@@ -1,8 +1,16 @@
 """Admission control: a session may begin only if workers can serve it."""
 
 import asyncio
+import contextlib
 
-from stt_gateway.core.operation.health import all_places, free_places, is_ready, places_of_one_gateway
+from stt_gateway.core.operation.health import (
+    REFUSING_SHARE,
+    all_places,
+    free_places,
+    is_ready,
+    places_of_one_gateway,
+    used_share,
+)
 from stt_gateway.core.requests.model_limits import check_model_can
 from stt_gateway.live.attached import AttachedSessions
 from stt_gateway.live.detached import DetachedSessions
@@ -11,6 +19,7 @@ from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.services import ServiceName
 from stt_shared.contracts.session import MAX_UTTERANCE_S, SessionConfig, Task
 from stt_shared.process.clock import monotonic_ms
+from stt_shared.redis.outage import REDIS_ERRORS
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.replicas import ReplicaStatus
@@ -38,6 +47,7 @@ class Admission:
         self._attached = attached
         self._openings = openings
         self._replicas: list[ReplicaStatus] = []
+        self._used_share = 0.0
         self._read_ms = float("-inf")
         self._admitted: list[float] = []  # times of the sessions that the list cannot hold yet
         self._has_asked = False  # whether another gateway was asked to make room since the list was read
@@ -63,7 +73,7 @@ class Admission:
     async def check(self, config: SessionConfig, client: str) -> None:
         """Check whether a session would be admitted, without counting it.
 
-        Raises SttError no_worker, at_capacity or bad_config, and Redis errors.
+        Raises SttError no_worker, at_capacity, unavailable or bad_config, and Redis errors.
         """
         if self._reading.locked() and monotonic_ms() - self._read_ms < STALE_MS:
             # A client that the previous list refuses need not queue for the one being read. Any other client must wait:
@@ -88,7 +98,20 @@ class Admission:
             await asyncio.sleep(max(FRESH_MS, TURN_RETRY_MS) / 1000)
             await self._read_replicas()
 
+    async def check_memory(self) -> None:
+        """Refuse what is new while Redis is nearly full, before writes of what has begun fail.
+
+        Raises SttError unavailable, and Redis errors.
+        """
+        await self._read_replicas()
+        self._check_memory()
+
+    def _check_memory(self) -> None:
+        if self._used_share > REFUSING_SHARE:
+            raise SttError("unavailable", "the store is nearly full; try again later")
+
     async def _check_replicas(self, config: SessionConfig, client: str) -> None:
+        self._check_memory()
         for service in (ServiceName.AUDIO_PROCESSOR, ServiceName.TRANSCRIBER):
             if not is_ready(self._replicas, service):
                 raise SttError("no_worker", f"no {service} is ready; try again shortly")
@@ -139,6 +162,9 @@ class Admission:
             now_ms = monotonic_ms()
             if now_ms - self._read_ms > FRESH_MS:
                 self._replicas = await self._bus.replicas.living()
+                # INFO may be forbidden to this user.
+                with contextlib.suppress(*REDIS_ERRORS):
+                    self._used_share = used_share(await self._bus.memory_info())
                 self._read_ms = now_ms
                 self._admitted = [at_ms for at_ms in self._admitted if now_ms - at_ms < UNREPORTED_MS]
                 self._has_asked = False

@@ -26,6 +26,8 @@ from stt_shared.streams.scripts import script
 
 MAX_DEAD_KEPT = 1000
 """Approximate number of entries kept in the stream of dead jobs; the oldest are trimmed first."""
+MAX_ENDED_KEPT = 10_000
+"""Ended jobs that stay readable; the oldest are deleted first. The transcript store keeps what was completed."""
 MAX_ENDED_WAITING = 100_000
 """Approximate number of ended jobs that may wait for the store; beyond it the oldest are dropped."""
 
@@ -286,10 +288,13 @@ class JobStreams:
 
         ``part`` and ``workers``: the part of the job that killed its workers, and their names.
         """
-        arguments: list[Argument] = [epoch, status, result, error, int(now_ms), keys.JOB_TTL_S]
+        ttl_s = keys.JOB_TTL_S if status == JobStatus.COMPLETED else keys.FAILED_JOB_TTL_S
+        arguments: list[Argument] = [epoch, status, result, error, int(now_ms), ttl_s]
         arguments += [at.id, MAX_ENDED_WAITING, part, " ".join(workers), MAX_DEAD_KEPT, self._publish]
+        arguments += [MAX_ENDED_KEPT, keys.job_keys("").state]
         at_keys = [at.state, keys.job_parts(at.id), at.pcm_log]
         at_keys += [keys.JOBS_ENDED, keys.JOBS_DEAD, keys.job_changes(at.id), keys.JOBS_QUEUED, keys.JOBS_ADMITTED]
+        at_keys += [keys.JOBS_KEPT]
         ended = bool(await self._pipeline.call(self._finish, at_keys, arguments))
         await self._admit_next()
         return ended

@@ -10,8 +10,12 @@ from urllib.parse import quote
 
 SESSION_TTL_S = 3600
 """Lifetime of a session's keys after its last write."""
+ENDED_SESSION_TTL_S = 300
+"""The same once it has ended, for a client that comes back for its last events."""
 JOB_TTL_S = 24 * 3600
 """Time that a job's result stays readable."""
+FAILED_JOB_TTL_S = 3600
+"""Time that a failed or cancelled job stays readable."""
 
 SESSIONS_WAITING = "stt:sessions:waiting"
 """Work stream of sessions, with one consumer group per stage. An entry is pending as long as its session has an owner
@@ -28,6 +32,8 @@ JOB_CHUNKS = "stt:{jobs}:chunks"
 """Stream of file chunks for any transcriber; an entry is acknowledged when the chunk's text is stored."""
 JOBS_DEAD = "stt:{jobs}:dead"
 """Stream of job parts that killed every worker that processed them, with the workers' names; never the audio."""
+JOBS_KEPT = "stt:{jobs}:kept"
+"""List of ended jobs that may still be readable, oldest first."""
 JOBS_ENDED = "stt:{jobs}:ended"
 """Work stream of jobs that have ended, written in the step that ends them; the transcript store reads it."""
 

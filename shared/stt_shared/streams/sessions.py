@@ -361,6 +361,7 @@ class SessionStreams:
                 keys.SESSION_TTL_S,
                 MAX_EVENTS_KEPT,
                 self._publish,
+                keys.ENDED_SESSION_TTL_S,
             ],
         )
         return _RESULTS[answer[0]], int(answer[1])

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import httpx2
 import pytest
 from redis.asyncio import Redis
 from support.gateway_harness import (
@@ -265,3 +266,32 @@ async def test_finals_on_demand_have_a_pace(gateway: Gateway, monkeypatch: pytes
         for _ in range(6):
             await talking.hear("final")
         assert since(began) > 0.9, "later, and none is lost"
+
+
+async def test_nothing_new_is_begun_while_redis_is_nearly_full_and_what_has_begun_goes_on(
+    gateways: tuple[Gateway, Gateway], redis_client: Redis
+) -> None:
+    gateway = gateways[0]
+    async with (
+        httpx2.AsyncClient(base_url=gateway.url, timeout=10, trust_env=False) as http,
+        line(gateway.stream("session_id=before")) as talking,
+    ):
+        await talking.hear("ready")
+        memory = await redis_client.info("memory")
+        await redis_client.config_set("maxmemory", int(memory["used_memory"] / 0.95))
+        refused = await http.post("/v1/stt/jobs", files={"file": ("a.wav", CHUNK)})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "unavailable")
+        assert "nearly full" in refused.json()["error"]["message"]
+        assert int(refused.headers["retry-after"]) >= 1
+        async with line(gateway.stream("session_id=newcomer")) as newcomer:
+            error = await newcomer.hear("error")
+            assert (error["code"], error["retryable"]) == ("unavailable", True)
+        assert (await http.get("/health")).json()["services"]["redis"] == "nearly_full"
+        await talking.send(CHUNK)
+        await until(lambda: _has_audio(redis_client, "before"))
+        await redis_client.config_set("maxmemory", 0)
+        assert (await http.post("/v1/stt/jobs", files={"file": ("a.wav", CHUNK)})).status_code == 202
+
+
+async def _has_audio(client: Redis, session_id: str) -> bool:
+    return await client.xlen(keys.session_keys(session_id).audio_log) > 0

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from support.session_samples import AT, final, frame, opened, partial
 from support.wiring import open_bus, read_state
 
-from stt_shared.contracts.events import Final, decode_event
+from stt_shared.contracts.events import Error, Final, decode_event
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, IngestPosition
 from stt_shared.contracts.session import SessionConfig, TakeoverState, encode_json
 from stt_shared.redis.channels import ChannelHub
@@ -37,6 +37,16 @@ async def test_open_writes_a_readable_state_that_expires(bus: Bus, redis_client:
     state = SessionState.read(await read_state(redis_client, AT))
     assert (state.epoch, state.state, state.finals, state.config) == ("e1", "active", 0, SessionConfig())
     assert 3500 < await redis_client.ttl(AT.state) <= 3600
+
+
+async def test_an_ended_session_expires_soon(bus: Bus, redis_client: Redis) -> None:
+    owner = await opened(bus)
+    await bus.sessions.emit(owner, final(1))
+    assert 3500 < await redis_client.ttl(AT.results_log) <= 3600
+    result, _ = await bus.sessions.emit(owner, Error(session_id="s1", code="internal", message="over", retryable=True))
+    assert result is WriteResult.OK
+    for key in (AT.state, AT.results_log):
+        assert 0 < await redis_client.ttl(key) <= keys.ENDED_SESSION_TTL_S
 
 
 async def test_a_frame_is_published_as_base64_json_and_logged_as_bytes(bus: Bus, redis_client: Redis) -> None:

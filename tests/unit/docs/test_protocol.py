@@ -42,7 +42,8 @@ from stt_shared.contracts.events import Done, Error, Event, Final, Partial, Read
 from stt_shared.contracts.frames import FrameKind, frame_from_published
 from stt_shared.contracts.jobs import JobStatus, JobView
 from stt_shared.contracts.session import Encoding, SessionConfig, Task
-from stt_shared.streams.keys import JOB_TTL_S, SESSION_TTL_S, session_keys
+from stt_shared.streams.jobs import MAX_ENDED_KEPT
+from stt_shared.streams.keys import ENDED_SESSION_TTL_S, FAILED_JOB_TTL_S, JOB_TTL_S, SESSION_TTL_S, session_keys
 from stt_shared.streams.replicas import ReplicaStatus
 from stt_shared.streams.sessions import MAX_EVENTS_KEPT, MAX_INGEST_LOG_BYTES
 from stt_transcriber.settings import TranscriberSettings
@@ -328,4 +329,8 @@ def test_limits_are_the_settings_and_constants() -> None:
     assert f"last {MAX_EVENTS_KEPT} events" in PROSE
     assert JOB_TTL_S == 24 * SESSION_TTL_S == 24 * 3600
     assert "kept for 24 hours" in PROSE
-    assert "for an hour after the last one" in PROSE
+    assert "a failed or cancelled job for one hour" in PROSE
+    assert FAILED_JOB_TTL_S == SESSION_TTL_S
+    assert f"newest {MAX_ENDED_KEPT:,}" in PROSE
+    assert f"events stay for {['five'][ENDED_SESSION_TTL_S // 60 - 5]} minutes" in PROSE
+    assert "an hour after the last one" in PROSE

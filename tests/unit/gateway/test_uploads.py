@@ -15,6 +15,7 @@ from stt_shared.contracts.errors import SttError
 pytestmark = pytest.mark.unit
 
 FORM = "multipart/form-data; boundary=xYz"
+SPOOL_BYTES = 10_000_000
 GONE = None
 """In place of a piece of a body: the client has left."""
 
@@ -31,7 +32,7 @@ END = b"--xYz--\r\n"
 AUDIO = b"RIFF\r\n--xY is not the border--xYz\r\n--\r\n\r\n--xY" + bytes(range(256))
 
 
-def request_of(pieces: Iterable[bytes | None], content_type: str = FORM) -> Request:
+def request_of(pieces: Iterable[bytes | None], content_type: str = FORM, stated_bytes: int | None = None) -> Request:
     waiting = list(pieces)
 
     async def receive() -> Message:
@@ -41,13 +42,15 @@ def request_of(pieces: Iterable[bytes | None], content_type: str = FORM) -> Requ
         return {"type": "http.request", "body": piece, "more_body": bool(waiting)}
 
     headers = [(b"content-type", content_type.encode("latin-1"))] if content_type else []
+    if stated_bytes is not None:
+        headers.append((b"content-length", str(stated_bytes).encode()))
     return Request({"type": "http", "method": "POST", "headers": headers}, receive)
 
 
 async def received(
     spool: Path, *pieces: bytes | None, content_type: str = FORM, max_bytes: int = 1_000_000
 ) -> Received:
-    return await receive_uploads(request_of(pieces, content_type), spool, max_bytes)
+    return await receive_uploads(request_of(pieces, content_type), spool, max_bytes, SPOOL_BYTES)
 
 
 async def refusal_of(
@@ -83,7 +86,7 @@ async def test_a_file_is_under_its_name_only_when_the_whole_body_has_come(tmp_pa
 
     headers = [(b"content-type", FORM.encode())]
     got = await receive_uploads(
-        Request({"type": "http", "method": "POST", "headers": headers}, receive), tmp_path, 9999
+        Request({"type": "http", "method": "POST", "headers": headers}, receive), tmp_path, 9999, SPOOL_BYTES
     )
     assert seen == ["begun", got.files[0].spool_name + ".part"]
 
@@ -223,7 +226,9 @@ async def test_what_is_too_large_is_refused_before_it_has_all_come(tmp_path: Pat
 
     headers = [(b"content-type", FORM.encode())]
     with pytest.raises(SttError) as caught:
-        await receive_uploads(Request({"type": "http", "method": "POST", "headers": headers}, receive), tmp_path, 5000)
+        await receive_uploads(
+            Request({"type": "http", "method": "POST", "headers": headers}, receive), tmp_path, 5000, SPOOL_BYTES
+        )
     assert caught.value.code == "too_large"
     assert asked == 6
     assert list(tmp_path.iterdir()) == []
@@ -257,11 +262,35 @@ async def test_a_stop_of_the_server_leaves_nothing(tmp_path: Path) -> None:
 
     headers = [(b"content-type", FORM.encode())]
     request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
-    task = asyncio.create_task(receive_uploads(request, tmp_path, 5000))
+    task = asyncio.create_task(receive_uploads(request, tmp_path, 5000, SPOOL_BYTES))
     while not list(tmp_path.iterdir()):
         await asyncio.sleep(0.001)
     await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("stated_bytes", "code"), [(50_000_000, "too_large"), (900_000, "at_capacity")])
+async def test_a_body_that_cannot_fit_is_refused_before_it_is_read(
+    tmp_path: Path, stated_bytes: int, code: str
+) -> None:
+    (tmp_path / "waiting").write_bytes(bytes(100_001))
+    pieces = [file_part(AUDIO) + END]
+    request = request_of(pieces, stated_bytes=stated_bytes)
+    with pytest.raises(SttError) as caught:
+        await receive_uploads(request, tmp_path, 1_000_000, 1_000_000)
+    assert caught.value.code == code
+    assert await request.body() == pieces[0], "nothing of it has been read"
+
+
+async def test_a_body_of_unknown_length_is_refused_when_the_folder_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stt_gateway.http.uploads._CHECK_EVERY_BYTES", 1000)
+    pieces = [file_part(b"")[:-2], *([bytes(1000)] * 50)]
+    with pytest.raises(SttError) as caught:
+        await receive_uploads(request_of(pieces), tmp_path, 1_000_000, 20_000)
+    assert caught.value.code == "at_capacity"
     assert list(tmp_path.iterdir()) == []

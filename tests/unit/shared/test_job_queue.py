@@ -1,9 +1,10 @@
 """The queue of jobs: clients take turns, limits hold, and nothing waits for a job that is gone."""
 
+import msgspec
 import pytest
 from support.fake_bus import fake_bus
 
-from stt_shared.contracts.jobs import JobStatus
+from stt_shared.contracts.jobs import JobConfig, JobResult, JobStatus
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.jobs import LEAST_CHUNKS_WAITING, NO_LIMITS, Created, CreateRefusal, Cut, JobLimits, NewJob
@@ -119,3 +120,25 @@ async def test_a_client_has_a_bounded_number_of_chunks_waiting_and_its_jobs_shar
     await bus.client.xreadgroup(keys.STAGE_TRANSCRIBER, "replica", {keys.JOB_CHUNKS: ">"}, count=2)
     assert await have_room() == [True, True, True], "chunks in hand do not wait"
     assert not await bus.jobs.has_chunk_room(big, max_undone=half)
+
+
+async def test_an_ended_job_needs_no_prompt_and_a_failed_one_is_kept_for_an_hour(bus: Bus) -> None:
+    config = JobConfig("spooled", "größe.wav", 2**31, "de", prompt="Ann")
+    for job_id in ("good", "bad"):
+        await bus.jobs.create([NewJob(job_id, "e", msgspec.json.encode(config))], 0)
+    await bus.jobs.complete(keys.job_keys("good"), "e", JobResult("", "de", 1.0, []))
+    await bus.jobs.fail(keys.job_keys("bad"), "e", "bad_audio", "none")
+    for job_id, ttl_s in (("good", keys.JOB_TTL_S), ("bad", keys.FAILED_JOB_TTL_S)):
+        state = await bus.jobs.state(job_id)
+        assert state is not None
+        assert state.config == msgspec.structs.replace(config, prompt="")
+        assert ttl_s - 60 < await bus.client.ttl(keys.job_keys(job_id).state) <= ttl_s
+
+
+async def test_beyond_a_number_of_ended_jobs_the_oldest_are_deleted(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stt_shared.streams.jobs.MAX_ENDED_KEPT", 2)
+    jobs = await post(bus, "many", 4)
+    for job_id in jobs[:3]:
+        await bus.jobs.fail(keys.job_keys(job_id), "e", "bad_audio", "none")
+    states = [await bus.jobs.status(job_id) for job_id in jobs]
+    assert states == [None, JobStatus.FAILED, JobStatus.FAILED, JobStatus.QUEUED]

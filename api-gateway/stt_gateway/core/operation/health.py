@@ -9,6 +9,8 @@ NEARLY_FULL = "nearly_full"
 REDIS_SERVES = ("connected", NEARLY_FULL)
 NEARLY_FULL_SHARE = 0.8
 """Share of ``maxmemory`` above which Redis is close to refusing writes."""
+REFUSING_SHARE = 0.9
+"""Share of ``maxmemory`` above which nothing new is begun, so that what has begun can end."""
 
 
 class Replica(Protocol):
@@ -59,10 +61,10 @@ def places_of_one_gateway(replicas: Sequence[Replica]) -> int:
     return -(-free // max(1, gateways))
 
 
-def is_nearly_full(memory: Mapping[str, Any]) -> bool:
-    """Return whether Redis is nearly full according to INFO memory; a server without ``maxmemory`` never is."""
+def used_share(memory: Mapping[str, Any]) -> float:
+    """Return the share of ``maxmemory`` in use according to INFO memory; 0 for a server without ``maxmemory``."""
     limit_bytes = int(memory.get("maxmemory", 0))
-    return limit_bytes > 0 and int(memory.get("used_memory", 0)) > NEARLY_FULL_SHARE * limit_bytes
+    return int(memory.get("used_memory", 0)) / limit_bytes if limit_bytes > 0 else 0.0
 
 
 def health_view(

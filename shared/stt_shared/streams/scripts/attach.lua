@@ -15,5 +15,5 @@ if state[1] == '' or state[1] ~= token_hash then return {'other'} end
 if tonumber(state[2]) < known_finals or tonumber(state[3]) < known_samples then return {'behind'} end
 local fence = redis.call('HINCRBY', state_key, 'fence:gateway', 1)
 redis.call('HDEL', state_key, 'left')
-redis.call('EXPIRE', state_key, ttl_s)
+if state[9] ~= 'done' then redis.call('EXPIRE', state_key, ttl_s) end
 return {'ok', fence, state[4], state[5], state[6], state[7], state[8] or '', state[9]}

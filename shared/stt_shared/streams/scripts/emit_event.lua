@@ -4,12 +4,12 @@
 -- KEYS: state, results log, results channel, pcm log, audio log
 -- ARGV: epoch, stage ('' = gateway), fence, event without its number (JSON; '' = commit only), kind, utterance
 --       (of a final; 0 otherwise), committed samples (-1 = no commit), committed pcm seq, context (JSON),
---       ttl_s, maximum events kept, publish command
+--       ttl_s, maximum events kept, publish command, ttl_s of an ended session
 -- returns: {'ok' | 'duplicate' | 'hole' | 'fenced' | 'gone', event number}
 local state_key, log, channel, pcm_log, audio_log = unpack(KEYS)
 local epoch, stage, fence, event, kind, utterance = unpack(ARGV, 1, 6)
 local committed_samples, committed_seq, context = tonumber(ARGV[7]), ARGV[8], ARGV[9]
-local ttl_s, max_kept, publish = ARGV[10], ARGV[11], ARGV[12]
+local ttl_s, max_kept, publish, ended_ttl_s = ARGV[10], ARGV[11], ARGV[12], ARGV[13]
 local state = redis.call('HMGET', state_key, 'epoch', 'state', 'fence:' .. stage, 'finals', 'partial',
   'committed_samples', 'ack')
 if state[1] ~= epoch or state[2] == 'done' then return {'gone', 0} end
@@ -27,6 +27,7 @@ if committed_samples >= 0 and committed_samples >= tonumber(state[6]) then
   redis.call('XTRIM', pcm_log, 'MINID', (tonumber(committed_seq) + 1) .. '-0')
 end
 local number = 0
+if kind == 'done' or kind == 'error' then ttl_s = ended_ttl_s end
 if event ~= '' then
   number = redis.call('HINCRBY', state_key, 'event', 1)
   -- A newer partial, or the final, supersedes the older partial.
