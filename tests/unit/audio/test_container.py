@@ -277,7 +277,7 @@ def test_a_film_without_sound_is_unsupported(tmp_path: Path) -> None:
         for _ in range(5):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8))))
         container.mux(stream.encode(None))
-    with pytest.raises(SttError, match="no audio stream") as refused:
+    with pytest.raises(SttError, match="no audio track") as refused:
         read_file(tmp_path / "upload")
     assert refused.value.code == "unsupported_media"
 

@@ -70,7 +70,7 @@ async def stream():
 
 def process():
     reader, writer = multiprocessing.Pipe(duplex=False)
-    serve(writer, path, 10**9)
+    serve(writer, path, 10**9, None)
     writer.close()
     while not isinstance(message := decoder_process.MESSAGES.decode(reader.recv_bytes()), Refused):
         pass

@@ -46,8 +46,13 @@ def replicas(monkeypatch: pytest.MonkeyPatch) -> Replicas:
     return Replicas(monkeypatch)
 
 
+async def no_limit() -> dict[str, int]:
+    """What a Redis without ``maxmemory`` reports."""
+    return {}
+
+
 def door(replicas: Replicas) -> Admission:
-    bus = cast(Any, SimpleNamespace(replicas=replicas))
+    bus = cast(Any, SimpleNamespace(replicas=replicas, memory_info=no_limit))
     return Admission(bus, DetachedSessions(150), AttachedSessions(), OpeningLimit(0))
 
 
