@@ -53,7 +53,14 @@ async def everything(client: Redis) -> str:
     held: list[Any] = []
     async for key in client.scan_iter("*"):
         kind = (await client.type(key)).decode()
-        read: Any = {"hash": client.hgetall, "stream": client.xrange, "string": client.get, "set": client.smembers}
+        read: Any = {
+            "hash": client.hgetall,
+            "stream": client.xrange,
+            "string": client.get,
+            "set": client.smembers,
+            "list": lambda key: client.lrange(key, 0, -1),
+            "zset": lambda key: client.zrange(key, 0, -1),
+        }
         held += [key, await read[kind](key)]
     return repr(held)
 

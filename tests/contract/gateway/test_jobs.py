@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from support.gateway_harness import Gateway, running_gateway, stand_ins, tell_status, until
 from support.wiring import bus_on, read_state
 
+from stt_gateway.http import uploads
 from stt_shared.contracts.jobs import JobConfig, JobError, JobResult, JobSegment, JobStatus, JobWord
 from stt_shared.contracts.session import Task
 from stt_shared.process.clock import wall_ms
@@ -240,15 +241,11 @@ async def test_a_full_spool_folder_is_told_and_nothing_is_left(
             if not was_closed:
                 raise OSError(errno.ENOSPC, "No space left on device")
 
-    really_open = Path.open
-
-    def opened(path: Path, mode: str = "r", **options: Any) -> Any:
-        if path.suffix == ".part" and mode == "wb":
-            return Full(io.FileIO(path, "w"))
-        return really_open(path, mode, **options)
+    def opened(path: Path, mode: str, **_: Any) -> Any:
+        return Full(io.FileIO(path, mode.removesuffix("b")))
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", opened)
+        patch.setattr(uploads, "open", opened, raising=False)
         refused = await http.post(JOBS, files={"file": ("a.mp3", AUDIO)})
     assert "no room" in assert_refused(refused, 503, "unavailable")
     assert gateway.spooled == []
