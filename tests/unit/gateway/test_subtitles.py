@@ -167,3 +167,12 @@ def test_the_examples_that_the_page_is_held_to_are_what_is_written_here() -> Non
             for one in example["segments"]
         ]
         assert srt(segments) == example["srt"]
+
+
+def test_the_last_cue_ends_with_the_recording() -> None:
+    segments = [segment("Ever tried.", 0.0, 1.5), segment("Go.", 9.5, 9.9)]
+    assert cues(segments)[-1].end > 10.0, "long enough to be read, where there is time"
+    last = cues(segments, 10.0)[-1]
+    assert (last.start, last.end) == (9.5, 10.0)
+    assert srt(segments, 10.0).rstrip().split("\n")[-2].endswith("--> 00:00:10,000")
+    assert "00:00:10.000" in vtt(segments, 10.0)

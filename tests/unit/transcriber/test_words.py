@@ -1,5 +1,7 @@
 """From timed pieces to words."""
 
+from itertools import pairwise
+
 import pytest
 
 from stt_transcriber.core.text.join import join_words
@@ -106,3 +108,15 @@ def test_a_loop_compresses_and_speech_does_not() -> None:
 def test_speech_in_any_script_does_not_compress_like_a_loop(text: str) -> None:
     assert compression_ratio(text) < 1.6
     assert compression_ratio((text[:20] + " ") * 8) > 2.4
+
+
+def test_every_word_has_a_length_where_there_is_room() -> None:
+    crowded = [Piece(f" w{n}", 1, 24.3, 24.3, 0.1) for n in range(5)] + [Piece(" end", 1, 24.3, 25.0, 0.9)]
+    for duration_s in (24.3, 25.0, 30.0):
+        words = timed_words(crowded, duration_s)
+        assert [word.text for word in words] == ["w0", "w1", "w2", "w3", "w4", "end"]
+        assert all(word.end_s - word.start_s > 0.019 for word in words)
+        assert all(before.end_s <= after.start_s for before, after in pairwise(words))
+        assert words[0].start_s >= 0
+        assert words[-1].end_s <= duration_s
+    assert len(timed_words(crowded, 0.05)) == 6, "no room: their times are as they were"

@@ -16,6 +16,8 @@ _UNSPACED = re.compile(
 piece of the tokenizer counts as a word."""
 _ENDS_SENTENCE = ".。!！?？"
 _LONGEST_MEDIAN_S = 0.7
+_SHORTEST_S = 0.02
+"""Least length of a word: the distance of two encoder positions."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def pieces_of(
 def timed_words(pieces: Sequence[Piece], duration_s: float) -> tuple[TimedWord, ...]:
     """Return words with their punctuation; joined, they are the text.
 
-    Times rise and lie within 0…``duration_s``.
+    Times rise and lie within 0…``duration_s``; each word has a length, if there is room for ``_SHORTEST_S`` each.
     """
     words: list[TimedWord] = []
     earliest = 0.0
@@ -94,7 +96,7 @@ def timed_words(pieces: Sequence[Piece], duration_s: float) -> tuple[TimedWord, 
         probability = sum(piece.probability * piece.token_count for piece in said) / tokens
         words.append(TimedWord(text, start_s, end_s, min(max(probability, 0.0), 1.0), space_before))
         earliest = end_s
-    return tuple(words)
+    return tuple(_lengthened(words, duration_s))
 
 
 def compression_ratio(text: str) -> float:
@@ -105,6 +107,24 @@ def compression_ratio(text: str) -> float:
     numbers: dict[str, int] = {}
     raw = bytes(ord(char) if char.isascii() else 128 + numbers.setdefault(char, len(numbers)) % 128 for char in text)
     return len(raw) / len(zlib.compress(raw)) if raw else 0.0
+
+
+def _lengthened(words: Sequence[TimedWord], duration_s: float) -> list[TimedWord]:
+    """Give words without a length, which crowd where the model is unsure, some time of their neighbours."""
+    if all(word.end_s > word.start_s for word in words) or len(words) * _SHORTEST_S > duration_s:
+        return list(words)
+    later: list[TimedWord] = []
+    earliest = 0.0
+    for word in words:
+        start_s = max(word.start_s, earliest)
+        earliest = max(word.end_s, start_s + _SHORTEST_S)
+        later.append(replace(word, start_s=start_s, end_s=earliest))
+    latest = duration_s
+    for at in reversed(range(len(later))):
+        end_s = min(later[at].end_s, latest)
+        latest = min(later[at].start_s, end_s - _SHORTEST_S)
+        later[at] = replace(later[at], start_s=latest, end_s=end_s)
+    return later
 
 
 def _shortened(pieces: Sequence[Piece]) -> list[Piece]:

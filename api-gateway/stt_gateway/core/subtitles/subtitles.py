@@ -39,31 +39,31 @@ class Cue:
     lines: tuple[str, ...]
 
 
-def srt(segments: Sequence[JobSegment]) -> str:
-    """Return SubRip text."""
+def srt(segments: Sequence[JobSegment], until_s: float = math.inf) -> str:
+    """Return SubRip text that ends by ``until_s``."""
     # An arrow in the text would be mistaken for a line of times.
-    return _written("", cues(segments), ",", lambda text: re.sub("-{2,}>", "->", text), numbered=True)
+    return _written("", cues(segments, until_s), ",", lambda text: re.sub("-{2,}>", "->", text), numbered=True)
 
 
-def vtt(segments: Sequence[JobSegment]) -> str:
-    """Return WebVTT text."""
-    return _written("WEBVTT\n\n", cues(segments), ".", _vtt_escaped, numbered=False)
+def vtt(segments: Sequence[JobSegment], until_s: float = math.inf) -> str:
+    """Return WebVTT text that ends by ``until_s``."""
+    return _written("WEBVTT\n\n", cues(segments, until_s), ".", _vtt_escaped, numbered=False)
 
 
-def cues(segments: Sequence[JobSegment]) -> list[Cue]:
+def cues(segments: Sequence[JobSegment], until_s: float = math.inf) -> list[Cue]:
     """Cut the transcript into cues to be shown one after the other.
 
     A cue begins with its first word. It is shown past the end of its last word if it would be too short to read, but
-    never into the next cue.
+    never into the next cue or past ``until_s``, the end of the recording.
     """
     rows = rows_of_words(segments)
     groups: list[list[CueWord]] = []
     for row, following in itertools.zip_longest(rows, rows[1:]):
-        groups += _Row(row, following[0].start if following else math.inf).cut()
+        groups += _Row(row, following[0].start if following else until_s).cut()
     found = []
     for group, after in itertools.zip_longest(groups, groups[1:]):
         start = group[0].start
-        end = _shown_until(start, group[-1].end, _columns(group), after[0].start if after else math.inf)
+        end = _shown_until(start, group[-1].end, _columns(group), after[0].start if after else until_s)
         found.append(Cue(start, end, _lines(group)))
     return found
 
