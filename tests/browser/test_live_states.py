@@ -1,5 +1,6 @@
 """States of the Live page that a healthy suite does not show: the server is played, the microphone away."""
 
+import base64
 import json
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -179,15 +180,32 @@ def test_an_insecure_address_says_what_to_do(pages: "Pages") -> None:
     expect(page.locator(".problem button"), "trying again cannot help").to_have_count(0)
 
 
-def test_names_and_terms_are_sent(pages: "Pages") -> None:
+KEEPS_OFFERS = """
+window.offers = [];
+const Socket = WebSocket;
+window.WebSocket = function (url, protocols) {
+  offers.push(protocols);
+  return new Socket(url, protocols);
+};
+window.WebSocket.OPEN = Socket.OPEN;
+"""
+
+
+def test_names_and_terms_are_sent_and_not_in_the_address(pages: "Pages") -> None:
     page = pages.blank()
     server = Server(page)
+    page.add_init_script(KEEPS_OFFERS)
     pages.go(page, "/")
     page.click("button[aria-controls=live-options]")
     page.get_by_label("Names and terms to expect").fill("  Ada Lovelace & Söhne ")
     page.click(".talk")
     page.locator("[data-phase=live]").wait_for(timeout=5000)
-    assert parse_qs(urlsplit(server.sockets[-1].url).query)["prompt"] == ["Ada Lovelace & Söhne"]
+    query = parse_qs(urlsplit(server.sockets[-1].url).query)
+    assert not {"prompt", "resume_token"} & set(query)
+    offered = page.evaluate("offers.at(-1)")[-1].removeprefix("query.")
+    sent = parse_qs(base64.urlsafe_b64decode(offered + "=" * (-len(offered) % 4)).decode())
+    assert sent["prompt"] == ["Ada Lovelace & Söhne"]
+    assert len(sent["resume_token"][0]) > 20
     page.reload()
     page.wait_for_selector("html[data-ready]")
     page.click("button[aria-controls=live-options]")
