@@ -12,7 +12,7 @@ PYTEST_ARGS ?=
 DOCKER_AUDIO ?=
 CHAOS_ARGS ?=
 FUZZ_ARGS ?=
-# They mostly wait: for leases to expire, for servers to start.
+# They mostly wait: for leases to expire, for servers to start. `make test` installs extras meanwhile.
 CONTRACT_WORKERS ?= 3
 
 LOCK_ARGS ?=
@@ -41,7 +41,9 @@ install: $(VENV)/.installed ## Install the suite into .venv
 
 # ---- checks
 
-test: check test-unit test-contract test-model test-e2e test-browser test-chaos test-extras ## Everything, in this order
+test: check test-unit ## Everything
+	@$(MAKE) --no-print-directory -j 2 --output-sync=line test-contract test-extras
+	@$(MAKE) --no-print-directory test-model test-e2e test-browser test-chaos
 
 check: format-check lint types imports words ## Format, lint, types, import rules, words
 
@@ -70,9 +72,9 @@ words: $(VENV)/.installed-dev
 map: $(VENV)/.installed-dev ## Draw docs/map.md, the packages' imports, from the code
 	@$(BIN)/python tools/import_map.py
 
-test-unit: $(VENV)/.installed-dev ## Pure code; seconds
+test-unit: $(VENV)/.installed-dev ## No network; a minute or two
 	@echo "== unit tests"
-	@$(PYTEST) tests/unit
+	@$(PYTEST) --numprocesses 2 tests/unit
 
 test-contract: $(VENV)/.installed-dev ## On a real Valkey server
 	@echo "== contract tests"
