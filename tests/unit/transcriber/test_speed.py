@@ -26,27 +26,34 @@ def test_a_machine_that_has_become_slower_is_measured_more_often() -> None:
     speed = Speed(60)
     for _ in range(3):
         speed.measured(60)
-    assert speed.next_s == pytest.approx(6)
+    assert speed.next_s(with_files=False) == pytest.approx(6)
     for _ in range(3):
         speed.measured(150)
-    assert speed.next_s == pytest.approx(3)
+    assert speed.next_s(with_files=False) == pytest.approx(3)
 
 
 def test_a_new_replica_is_measured_often_until_its_speed_is_known() -> None:
     speed = Speed(100)
-    assert speed.next_s == pytest.approx(2)
+    assert speed.next_s(with_files=False) == pytest.approx(2)
     for _ in range(3):
         speed.measured(100)
-    assert speed.next_s == pytest.approx(10)
+    assert speed.next_s(with_files=False) == pytest.approx(10)
 
 
 def test_measuring_is_neither_constant_nor_rare() -> None:
-    assert Speed(0.01).next_s == LEAST_S
-    assert Speed(60_000).next_s == MOST_S
+    assert Speed(0.01).next_s(with_files=False) == LEAST_S
+    assert Speed(60_000).next_s(with_files=False) == MOST_S
 
 
 def test_a_machine_that_stays_slower_is_in_the_end_measured_as_seldom_as_before() -> None:
     speed = Speed(60)
     for _ in range(60):
         speed.measured(120)
-    assert speed.next_s == pytest.approx(12)
+    assert speed.next_s(with_files=False) == pytest.approx(12)
+
+
+def test_files_are_hardly_held_up_by_measurements() -> None:
+    speed = Speed(60)
+    assert speed.next_s(with_files=True) == pytest.approx(30)
+    speed.measured(20)
+    assert speed.next_s(with_files=True) == pytest.approx(10)

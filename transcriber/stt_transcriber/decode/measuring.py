@@ -38,7 +38,7 @@ def measure_first(engine: Engine) -> Speed:
 async def keep_measured(pool: ModelPool, speed: Speed) -> None:
     """Measure while no drafts show what they cost. Runs until cancelled."""
     while True:
-        await asyncio.sleep(speed.next_s)
+        await asyncio.sleep(speed.next_s(with_files=pool.decodes_files))
         encode_ms = None
         while pool.load.needs_measurement(monotonic_ms()) and encode_ms is None:
             try:

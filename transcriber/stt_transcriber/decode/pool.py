@@ -106,6 +106,11 @@ class ModelPool:
         now_ms, file_clock_ms = monotonic_ms(), self._preemption.file_clock_ms
         return max([0.0, *(now_ms - began for began in decodes), *(file_clock_ms - began for began in steps)]) / 1000
 
+    @property
+    def decodes_files(self) -> bool:
+        """Whether chunks of files are being decoded."""
+        return bool(self._step_began_ms)
+
     async def measure(self, request: DecodeRequest) -> float | None:
         """Return the milliseconds that this decode takes on its own; None while live decodes run.
 

@@ -6,6 +6,8 @@ RECENT = 3
 """Number of measurements of which the best counts: the others shared the machine with something else for a moment."""
 COST_SHARE, COST_SHARE_SLOWED = 0.01, 0.05
 """Share of one worker's time that measuring takes, and while the machine is slower than it has been."""
+COST_SHARE_FILES = 0.002
+"""The same while chunks of files are decoded, which all wait for a measurement and make it look slow."""
 SLOWED = 1.25
 """Factor by which the machine is slower than its best when something else takes its time."""
 LEAST_S, MOST_S = 1.0, 60.0
@@ -25,11 +27,13 @@ class Speed:
         """Time that one window takes."""
         return min(self._recent)
 
-    @property
-    def next_s(self) -> float:
-        """Seconds until the next measurement: the sooner the more is to be gained."""
+    def next_s(self, *, with_files: bool) -> float:
+        """Return the seconds until the next measurement: the sooner the more is to be gained.
+
+        ``with_files``: chunks of files are being decoded.
+        """
         settled = len(self._recent) == RECENT and self.encode_ms <= SLOWED * self._best_ms
-        share = COST_SHARE if settled else COST_SHARE_SLOWED
+        share = COST_SHARE_FILES if with_files else COST_SHARE if settled else COST_SHARE_SLOWED
         return min(max(LEAST_S, self._recent[-1] / 1000 / share), MOST_S)
 
     def measured(self, encode_ms: float) -> None:
