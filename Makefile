@@ -42,7 +42,7 @@ install: $(VENV)/.installed ## Install the suite into .venv
 # ---- checks
 
 test: check test-unit ## Everything
-	@$(MAKE) --no-print-directory -j 2 test-contract test-extras
+	@$(MAKE) --no-print-directory -j 2 --output-sync=line test-contract test-extras
 	@$(MAKE) --no-print-directory test-model test-e2e test-browser test-chaos
 
 check: format-check lint types imports words ## Format, lint, types, import rules, words
