@@ -12,7 +12,7 @@ PYTEST_ARGS ?=
 DOCKER_AUDIO ?=
 CHAOS_ARGS ?=
 FUZZ_ARGS ?=
-# They mostly wait: for leases to expire, for servers to start. `make test` installs extras meanwhile.
+# They mostly wait: for leases to expire, for servers to start.
 CONTRACT_WORKERS ?= 3
 
 LOCK_ARGS ?=
@@ -41,9 +41,7 @@ install: $(VENV)/.installed ## Install the suite into .venv
 
 # ---- checks
 
-test: check test-unit ## Everything
-	@$(MAKE) --no-print-directory -j 2 --output-sync=line test-contract test-extras
-	@$(MAKE) --no-print-directory test-model test-e2e test-browser test-chaos
+test: check test-unit test-contract test-model test-e2e test-browser test-chaos test-extras ## Everything, in this order
 
 check: format-check lint types imports words ## Format, lint, types, import rules, words
 
