@@ -146,10 +146,10 @@ def tag_bytes(head: bytes | bytearray) -> int:
     return next((len(mark) for mark in _BOMS if head.startswith(mark) and _signature(head[len(mark) :])), 0)
 
 
-def find_media(head: bytes, *, ended: bool, max_junk_bytes: int = MAX_JUNK_BYTES) -> Found | None:
+def find_media(head: bytes, *, ended: bool) -> Found | None:
     """Return where the media begins in ``head``, which follows all tags; None when more bytes are needed.
 
-    With ``ended``, or beyond ``max_junk_bytes``, the answer is final. Junk before the media is skipped; for formats
+    With ``ended``, or beyond ``MAX_JUNK_BYTES``, the answer is final. Junk before the media is skipped; for formats
     without a file header, the media begins with frames that follow each other.
     """
     if len(head) < HEAD_BYTES and not ended:
@@ -158,9 +158,9 @@ def find_media(head: bytes, *, ended: bool, max_junk_bytes: int = MAX_JUNK_BYTES
         return Found(None)
     if (media := _signature(head)) is not None:
         return Found(media)
-    by_signature = _first_signature(head, max_junk_bytes)
-    is_final = ended or len(head) >= max_junk_bytes
-    until = by_signature.offset if by_signature else max_junk_bytes
+    by_signature = _first_signature(head, MAX_JUNK_BYTES)
+    is_final = ended or len(head) >= MAX_JUNK_BYTES
+    until = by_signature.offset if by_signature else MAX_JUNK_BYTES
     by_frames = _first_frames(head, until, ended=is_final)
     if by_frames is not None and by_frames.media is None:
         return None
