@@ -87,13 +87,13 @@ def confirmed(kind: FrameFormat, head: bytes, at: int, *, ended: bool) -> bool |
             return None if not ended else False
         header = head[at : at + kind.header_bytes]
         length = kind.frame_bytes(header)
-        if not length or not is_same_stream(kind.media, first, header):
+        if not length or not _is_same_stream(kind.media, first, header):
             return False
         at += length
     return True
 
 
-def is_same_stream(media: Media, first: bytes, header: bytes) -> bool:
+def _is_same_stream(media: Media, first: bytes, header: bytes) -> bool:
     """Return whether two headers agree in what does not change from frame to frame: version, layer, rate."""
     if media is Media.MP3:
         return first[1] & 0xFE == header[1] & 0xFE and first[2] & 0x0C == header[2] & 0x0C

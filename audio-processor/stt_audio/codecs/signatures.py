@@ -1,9 +1,10 @@
 """Beginnings of recordings that cannot be mistaken for samples, so that they are found where samples are expected."""
 
 import re
+from dataclasses import replace
 
 from stt_audio.codecs.formats import Media
-from stt_audio.codecs.frames import FRAME_FORMATS, FrameFormat, is_same_stream
+from stt_audio.codecs.frames import FRAME_FORMATS, confirmed
 from stt_audio.codecs.sniff import certain_media
 from stt_audio.codecs.wav import RIFF_HEADER_BYTES
 
@@ -16,7 +17,7 @@ _OTHERS = (
     (re.compile(rb"\x00\x00..(?:styp|moof)", re.DOTALL), Media.MOV),
     (re.compile(rb"ID3[\x02-\x04]\x00[\x00-\xf0][\x00-\x7f]{4}"), Media.MP3),
 )
-_FRAMED = tuple(kind for kind in FRAME_FORMATS if kind.media in (Media.MP3, Media.AAC))
+_FRAMED = tuple(replace(kind, n_frames=_FRAMES) for kind in FRAME_FORMATS if kind.media in (Media.MP3, Media.AAC))
 
 
 def signature(head: bytes) -> Media | None:
@@ -29,7 +30,7 @@ def frames_of(head: bytes) -> tuple[Media | None, bool]:
 
     The answer is not certain while ``head`` is too short: (None, False).
     """
-    answers = {kind.media: _consecutive(head, kind) for kind in _FRAMED}
+    answers = {kind.media: confirmed(kind, head, 0, ended=False) for kind in _FRAMED}
     found = next((media for media, answer in answers.items() if answer), None)
     return found, found is not None or None not in answers.values()
 
@@ -46,17 +47,3 @@ def riff_at(data: bytes, limit: int) -> int:
         at = data.find(b"RIF", at + 1, end + 2)
     # Not after one byte: every 256th piece of samples ends so, and would wait for the next.
     return len(data) - 2 if data.endswith(b"RI") and len(data) - 2 < end else end
-
-
-def _consecutive(head: bytes, kind: FrameFormat) -> bool | None:
-    """Return whether several frames of one kind follow each other; None when ``head`` is too short to know."""
-    at, first = 0, head[: kind.header_bytes]
-    for _ in range(_FRAMES):
-        header = head[at : at + kind.header_bytes]
-        if len(header) < kind.header_bytes:
-            return None
-        length = kind.frame_bytes(header)
-        if not length or not is_same_stream(kind.media, first, header):
-            return False
-        at += length
-    return True
