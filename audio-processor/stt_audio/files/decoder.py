@@ -105,7 +105,10 @@ class FileDecoder:
     def _opened(self, file: BinaryIO, part: Part, max_s: float) -> Iterator[FileInput]:
         if part not in self._tracks:
             with open_container(FileSource(part.open(file), self._cancelled), part.media) as container:
-                self._tracks[part] = choose_track(container, self._wanted_track)
+                track = self._tracks[part] = choose_track(container, self._wanted_track)
+                if len(container.streams.audio) == 1:  # the choice has not consumed it
+                    yield FileInput(container, part.media, max_s, track)
+                    return
         with open_file(FileSource(part.open(file), self._cancelled), part.media, max_s, self._tracks[part]) as audio:
             yield audio
 
