@@ -16,7 +16,7 @@ from stt_audio.codecs.signatures import SIGNATURE_BYTES, frames_of, signature
 from stt_audio.codecs.sniff import HEAD_BYTES, sniff
 from stt_audio.codecs.wav import parse_wav_header
 from stt_audio.live.container_stream import ContainerStream
-from stt_audio.live.recording import PcmStream, Recording, SampleStream
+from stt_audio.live.recording import AudioDecoder, PcmStream, Recording, SampleStream
 from stt_audio.live.whole_mp4 import WholeMp4, whole_mp4_bytes
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import Encoding, SessionConfig
@@ -34,39 +34,8 @@ class DecoderWarning(msgspec.Struct, frozen=True):
     message: str
 
 
-class LiveDecoder(Protocol):
-    """Decoder of compressed or bare audio to 16 kHz mono s16le.
-
-    Read ``feed``, ``flush`` and ``finish`` to their end, one after the other. Each raises SttError when the audio
-    cannot be decoded, after yielding everything that could be.
-    """
-
-    def feed(self, data: bytes) -> AsyncIterator[bytes]:
-        """Add ``data`` and yield all audio that can be decoded with it."""
-        ...
-
-    def flush(self) -> AsyncIterator[bytes]:
-        """Yield the audio that is held back, as far as that is possible without ending the stream."""
-        ...
-
-    def finish(self) -> AsyncIterator[bytes]:
-        """End the stream and yield the remaining audio."""
-        ...
-
-    async def close(self) -> None:
-        """Free threads; audio that was not read is lost."""
-        ...
-
-    def checkpoint(self) -> Checkpoint | None:
-        """Return the point from which the next owner's decoder can reach this one's state; None when there is none."""
-        ...
-
-    def resume(self) -> None:
-        """Begin to yield audio, without any that the previous owner's decoder has yielded.
-
-        For a decoder that began at a checkpoint, once it was fed everything that the other one had been fed.
-        """
-        ...
+class LiveDecoder(AudioDecoder, Protocol):
+    """Decoder of a live stream."""
 
     def take_warnings(self) -> list[DecoderWarning]:
         """Return the warnings that arose since the last call."""

@@ -22,24 +22,23 @@ _BOUNDARY_BYTES = 1 + RIFF_HEADER_BYTES
 """Bytes after the samples that show what follows them: a padding byte and the beginning of a RIFF header."""
 
 
-class Recording(Protocol):
-    """Decoder of one recording within a stream; used as a ``LiveDecoder``.
+class AudioDecoder(Protocol):
+    """Decoder of compressed or bare audio to 16 kHz mono s16le.
 
-    ``rest`` is set once the recording has ended: the bytes, of those that were fed, that come after it.
+    Read ``feed``, ``flush`` and ``finish`` to their end, one after the other. Each raises SttError when the audio
+    cannot be decoded, after yielding everything that could be.
     """
-
-    rest: bytes | None
 
     def feed(self, data: bytes) -> AsyncIterator[bytes]:
         """Add ``data`` and yield all audio that can be decoded with it."""
         ...
 
     def flush(self) -> AsyncIterator[bytes]:
-        """Yield the audio that is held back, as far as that is possible without ending the recording."""
+        """Yield the audio that is held back, as far as that is possible without ending what is fed."""
         ...
 
     def finish(self) -> AsyncIterator[bytes]:
-        """End the recording and yield the remaining audio."""
+        """End what is fed and yield the remaining audio."""
         ...
 
     async def close(self) -> None:
@@ -47,12 +46,24 @@ class Recording(Protocol):
         ...
 
     def checkpoint(self) -> Checkpoint | None:
-        """Return where the next owner's decoder begins, counted from the beginning of the recording."""
+        """Return the point from which the next owner's decoder can reach this one's state; None when there is none."""
         ...
 
     def resume(self) -> None:
-        """Begin to yield audio; see ``LiveDecoder``."""
+        """Begin to yield audio, without any that the previous owner's decoder has yielded.
+
+        For a decoder that began at a checkpoint, once it was fed everything that the other one had been fed.
+        """
         ...
+
+
+class Recording(AudioDecoder, Protocol):
+    """Decoder of one recording within a stream; the positions in its checkpoints count from the recording's beginning.
+
+    ``rest`` is set once the recording has ended: the bytes, of those that were fed, that come after it.
+    """
+
+    rest: bytes | None
 
 
 class PcmStream:
