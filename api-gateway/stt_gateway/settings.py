@@ -10,21 +10,12 @@ from stt_gateway.core.requests.access import host_names, origin_names
 from stt_gateway.core.requests.proxies import root_path, trusted_proxies
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.process.folders import default_data_dir, default_spool_dir
-from stt_shared.process.listening import DEFAULT_ADDRESS, listening_address
-from stt_shared.process.settings import CommonSettings
+from stt_shared.process.settings import CommonSettings, ListeningSettings
 
 
-class GatewaySettings(CommonSettings):
+class GatewaySettings(ListeningSettings, CommonSettings):
     """Settings of the gateway, read from the environment; see docs/operations.md."""
 
-    stt_host: str | None = Field(
-        None, min_length=1, description="Address to listen on; 0.0.0.0 or :: for all. Unset: HOST."
-    )
-    host: str = Field(
-        DEFAULT_ADDRESS,
-        min_length=1,
-        description="The same, if it is an IP address or localhost; some shells set it to something else.",
-    )
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on; 0 = any free one.")
     listen_fd: Annotated[int, Field(ge=3)] | None = Field(
         None, description="An inherited listening socket, instead of STT_HOST and PORT."
@@ -140,11 +131,6 @@ class GatewaySettings(CommonSettings):
     health_stall_s: Annotated[float, Field(ge=0.5, le=600)] = Field(
         3.0, description="Report `stalled` when the event loop is blocked for this long."
     )
-
-    @property
-    def address(self) -> str:
-        """Address to listen on."""
-        return listening_address(self.stt_host, self.host)
 
     @functools.cached_property
     def ignored_parameter_names(self) -> frozenset[str]:

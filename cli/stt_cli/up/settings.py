@@ -4,30 +4,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from stt_cli.errors import CliError
 from stt_shared.contracts.engines import EngineName
 from stt_shared.process.folders import default_data_dir
-from stt_shared.process.listening import DEFAULT_ADDRESS, listening_address
-from stt_shared.process.settings import unreadable
+from stt_shared.process.settings import ListeningSettings, unreadable
 
 Replicas = Annotated[int, Field(ge=1, le=64)]
 
 
-class UpSettings(BaseSettings):
+class UpSettings(ListeningSettings):
     """Settings that the launcher needs itself; all others pass through to the services in the environment."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
 
-    stt_host: str | None = Field(
-        None, min_length=1, description="Address to listen on; 0.0.0.0 or :: for all. Unset: HOST."
-    )
-    host: str = Field(
-        DEFAULT_ADDRESS,
-        min_length=1,
-        description="The same, if it is an IP address or localhost; some shells set it to something else.",
-    )
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on; 0 takes a free one.")
     gateway_replicas: Replicas = Field(1, description="Processes of the api-gateway; they share the port.")
     audio_processor_replicas: Replicas = Field(1, description="Processes of the audio-processor.")
@@ -50,11 +41,6 @@ class UpSettings(BaseSettings):
     )
     redis_url: str | None = Field(None, description="A Redis server; unset: an embedded one for this run only.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
-
-    @property
-    def address(self) -> str:
-        """Address to listen on."""
-        return listening_address(self.stt_host, self.host)
 
 
 def load_up_settings(overrides: dict[str, Any]) -> UpSettings:

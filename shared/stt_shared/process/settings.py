@@ -6,6 +6,8 @@ from typing import Literal, TypeVar
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from stt_shared.process.listening import DEFAULT_ADDRESS, listening_address
+
 
 class CommonSettings(BaseSettings):
     """Settings of every service."""
@@ -17,6 +19,24 @@ class CommonSettings(BaseSettings):
         description="Where Redis (or Valkey) is; `redis+cluster://host:port` for a Redis Cluster.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
+
+
+class ListeningSettings(BaseSettings):
+    """Settings of what listens for clients."""
+
+    stt_host: str | None = Field(
+        None, min_length=1, description="Address to listen on; 0.0.0.0 or :: for all. Unset: HOST."
+    )
+    host: str = Field(
+        DEFAULT_ADDRESS,
+        min_length=1,
+        description="The same, if it is an IP address or localhost; some shells set it to something else.",
+    )
+
+    @property
+    def address(self) -> str:
+        """Address to listen on."""
+        return listening_address(self.stt_host, self.host)
 
 
 def unreadable(error: OSError | UnicodeDecodeError) -> str:
