@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx2
 import pytest
 from redis.asyncio import Redis
 from support.gateway_harness import Gateway, Workers, running_gateway, stand_ins
@@ -29,3 +30,9 @@ async def gateways(
         running_gateway(redis_client, redis_url, tmp_path / "b") as other,
     ):
         yield one, other
+
+
+@pytest.fixture
+async def http(gateway: Gateway) -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(base_url=gateway.url, timeout=10, trust_env=False) as http:
+        yield http

@@ -27,12 +27,6 @@ async def gateway(redis_client: Redis, redis_url: str, tmp_path: Path) -> AsyncI
         yield gateway
 
 
-@pytest.fixture
-async def http(gateway: Gateway) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=gateway.url, timeout=10, trust_env=False) as http:
-        yield http
-
-
 async def asked(gateway: Gateway, head: str) -> tuple[int, dict[str, Any]]:
     """Status and body of the answer to exactly these header lines."""
     reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.url.rpartition(":")[2]))

@@ -1,7 +1,5 @@
 """Ids of conversations: what neither Redis nor the store keeps as it is, no route accepts."""
 
-from collections.abc import AsyncIterator
-
 import httpx2
 import pytest
 from support.gateway_harness import Gateway, line
@@ -10,12 +8,6 @@ pytestmark = pytest.mark.contract
 
 BAD = ["a%00", "%00", "a%09b", "a%1B%5Bm", "a%7F", "a%C2%85", "a" * 129]
 GOOD = ["board", "Gr%C3%BC%C3%9Fe%20%F0%9F%8E%A4", "a%2Fb", "%7Ba%7D", "a" * 128]
-
-
-@pytest.fixture
-async def http(gateway: Gateway) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=gateway.url, timeout=10, trust_env=False) as http:
-        yield http
 
 
 @pytest.mark.parametrize("encoded", BAD)

@@ -42,12 +42,6 @@ async def gateway(redis_client: Redis, redis_url: str, tmp_path: Path, empty: UR
         yield gateway
 
 
-@pytest.fixture
-async def http(gateway: Gateway) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=gateway.url, timeout=10, trust_env=False) as http:
-        yield http
-
-
 async def everything(client: Redis) -> str:
     """All that Redis holds, keys and values."""
     held: list[Any] = []

@@ -25,12 +25,6 @@ async def gateway(redis_client: Redis, redis_url: str, tmp_path: Path) -> AsyncI
         yield gateway
 
 
-@pytest.fixture
-async def http(gateway: Gateway) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=gateway.url, timeout=10, trust_env=False) as http:
-        yield http
-
-
 async def completed_job(gateway: Gateway, http: httpx2.AsyncClient) -> str:
     """Id of a job that has ended and is stored."""
     posted = await http.post("/v1/stt/jobs", files={"file": ("a.mp3", b"ID3")})

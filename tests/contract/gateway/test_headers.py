@@ -22,12 +22,6 @@ async def gateway(redis_client: Redis, redis_url: str, tmp_path: Path) -> AsyncI
         yield gateway
 
 
-@pytest.fixture
-async def http(gateway: Gateway) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=gateway.url, timeout=10, trust_env=False) as http:
-        yield http
-
-
 def protecting(answer: httpx2.Response) -> dict[str, str]:
     return {name: answer.headers.get(name, "") for name in API_HEADERS}
 

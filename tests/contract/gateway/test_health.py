@@ -29,12 +29,6 @@ async def gateway(redis_client: Redis, redis_url: str, tmp_path: Path) -> AsyncI
         yield gateway
 
 
-@pytest.fixture
-async def http(gateway: Gateway) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=gateway.url, timeout=10, trust_env=False) as http:
-        yield http
-
-
 async def health(http: httpx2.AsyncClient) -> tuple[int, str, str, str]:
     response = await http.get("/health")
     body = response.json()

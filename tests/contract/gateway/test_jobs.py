@@ -43,12 +43,6 @@ async def gateway(redis_client: Redis, redis_url: str, tmp_path: Path) -> AsyncI
         yield gateway
 
 
-@pytest.fixture
-async def http(gateway: Gateway) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=gateway.url, timeout=10, trust_env=False) as http:
-        yield http
-
-
 async def posted(http: httpx2.AsyncClient, name: str = "talk.mp3", **fields: str) -> str:
     response = await http.post(JOBS, files={"file": (name, AUDIO)}, data=fields)
     assert response.status_code == 202, response.text

@@ -21,12 +21,6 @@ async def gateway(redis_client: Redis, redis_url: str, tmp_path: Path) -> AsyncI
         yield gateway
 
 
-@pytest.fixture
-async def http(gateway: Gateway) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=gateway.url, timeout=10, trust_env=False) as http:
-        yield http
-
-
 def operations(description: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for path, methods in description["paths"].items():
         for method, operation in methods.items():

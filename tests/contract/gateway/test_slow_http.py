@@ -47,12 +47,6 @@ async def gateway(redis_client: Redis, redis_url: str, tmp_path: Path, quick: No
         yield gateway
 
 
-@pytest.fixture
-async def http(gateway: Gateway) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=gateway.url, timeout=10, trust_env=False) as http:
-        yield http
-
-
 @contextlib.asynccontextmanager
 async def opened(gateway: Gateway, first: bytes = b"") -> AsyncIterator[OpenedSession]:
     reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.url.rpartition(":")[2]))

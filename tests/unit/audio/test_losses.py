@@ -1,4 +1,4 @@
-"""What a client is told of the parts of a file that cannot be decoded."""
+"""Warnings about the parts of a file that cannot be decoded."""
 
 import pytest
 
