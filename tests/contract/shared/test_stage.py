@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 
 import pytest
 from redis.asyncio import Redis
@@ -38,19 +39,28 @@ async def waiting(client: Redis, bus: Bus, *names: str) -> None:
         await client.xadd(keys.SESSIONS_WAITING, {"id": name, "epoch": f"epoch-{name}"})
 
 
+async def mark_alive(client: Redis, *replicas: str) -> None:
+    for replica in replicas:
+        await client.set(keys.replica_alive(replica), 1)
+
+
+def holding(
+    taken: dict[str, list[str]], release: asyncio.Event, replica: str
+) -> Callable[[Assignment], Awaitable[None]]:
+    """Records what ``replica`` takes, and holds it until ``release``."""
+
+    async def handle(assignment: Assignment) -> None:
+        taken[replica].append(assignment.owner.keys.id)
+        await release.wait()
+
+    return handle
+
+
 async def test_replicas_share_the_sessions_each_owned_by_one(bus: Bus, redis_client: Redis) -> None:
     taken: dict[str, list[str]] = {"r1": [], "r2": []}
     release = asyncio.Event()
-
-    def handler(replica: str) -> Callable[[Assignment], Awaitable[None]]:
-        async def handle(assignment: Assignment) -> None:
-            taken[replica].append(assignment.owner.keys.id)
-            await release.wait()
-
-        return handle
-
-    for replica in taken:
-        await redis_client.set(keys.replica_alive(replica), 1)
+    handler = partial(holding, taken, release)
+    await mark_alive(redis_client, *taken)
     stages = [session_stage(bus, handler(replica), replica_id=replica, capacity=6) for replica in taken]
     running = [asyncio.create_task(each.run()) for each in stages]
     names = [f"n{i}" for i in range(10)]
@@ -110,16 +120,8 @@ async def test_a_session_that_breaks_does_not_take_the_others_along(bus: Bus, re
 async def test_what_nobody_with_room_takes_is_taken_by_one_without(bus: Bus, redis_client: Redis) -> None:
     taken: dict[str, list[str]] = {"full": [], "free": []}
     release = asyncio.Event()
-
-    def handler(replica: str) -> Callable[[Assignment], Awaitable[None]]:
-        async def handle(assignment: Assignment) -> None:
-            taken[replica].append(assignment.owner.keys.id)
-            await release.wait()
-
-        return handle
-
-    for replica in taken:
-        await redis_client.set(keys.replica_alive(replica), 1)
+    handler = partial(holding, taken, release)
+    await mark_alive(redis_client, *taken)
     stages = {replica: session_stage(bus, handler(replica), replica_id=replica, capacity=8) for replica in taken}
     stages["full"].set_preferred(0)
     stages["free"].set_preferred(2)
