@@ -272,10 +272,10 @@ async def test_a_subscriber_leaves_a_server_that_became_a_replica() -> None:
                 proxy.lead_to(f"redis://127.0.0.1:{ports[1]}")
                 old.replicaof("127.0.0.1", "1")
                 await until(lambda: new.pubsub_numsub("stt:channel")[0][1] == 1, 10)
-                new.publish("stt:channel", b"hello")
+                # Repeated: what arrives together with the confirmation is for the log, as the inbox says.
                 async with asyncio.timeout(5):
-                    while await inbox.get(1.0) != b"hello":
-                        pass
+                    while await inbox.get(0.1) != b"hello":
+                        new.publish("stt:channel", b"hello")
 
 
 @pytest.mark.parametrize(("breakage", "state"), [(full, "full"), (demoted, "read_only")])
