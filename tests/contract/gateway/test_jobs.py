@@ -1,6 +1,5 @@
 """Files over HTTP on a real server: what is stored and queued, what a client may ask afterwards, how it is refused."""
 
-import asyncio
 import errno
 import io
 import socket
@@ -11,27 +10,18 @@ from typing import Any
 import httpx2
 import msgspec
 import pytest
-import redis
 from redis.asyncio import Redis
 from support.gateway_harness import Gateway, running_gateway, stand_ins, tell_status, until
+from support.posted_jobs import AUDIO, JOBS, RESULT, assert_refused, ended, posted
 from support.wiring import bus_on, read_state
 
 from stt_gateway.http import uploads
-from stt_shared.contracts.jobs import JobConfig, JobError, JobResult, JobSegment, JobStatus, JobWord
+from stt_shared.contracts.jobs import JobConfig, JobError, JobResult, JobStatus
 from stt_shared.contracts.session import Task
 from stt_shared.process.clock import wall_ms
 from stt_shared.streams import keys
-from stt_shared.streams.jobs import Created, JobStreams, NewJob
 
 pytestmark = pytest.mark.contract
-
-JOBS = "/v1/stt/jobs"
-AUDIO = b"RIFF" + bytes(range(256)) * 20
-SEGMENTS = [
-    JobSegment(0, 0.0, 1.5, "Ever tried.", 0.9, [JobWord("Ever", 0.0, 0.7, 0.9), JobWord("tried.", 0.7, 1.5, 0.9)]),
-    JobSegment(1, 1.5, 3.0, "Ever <failed> --> & on.", 0.8, []),
-]
-RESULT = JobResult("Ever tried. Ever <failed> --> & on.", "en", 3.0, SEGMENTS)
 
 
 @pytest.fixture
@@ -41,29 +31,6 @@ async def gateway(redis_client: Redis, redis_url: str, tmp_path: Path) -> AsyncI
         running_gateway(redis_client, redis_url, tmp_path, max_upload_bytes=20_000) as gateway,
     ):
         yield gateway
-
-
-async def posted(http: httpx2.AsyncClient, name: str = "talk.mp3", **fields: str) -> str:
-    response = await http.post(JOBS, files={"file": (name, AUDIO)}, data=fields)
-    assert response.status_code == 202, response.text
-    return str(response.json()["job_id"])
-
-
-async def ended(gateway: Gateway, job_id: str, status: JobStatus, **with_what: bytes) -> None:
-    at = keys.job_keys(job_id)
-    epoch = (await read_state(gateway.client, at))[b"epoch"].decode()
-    assert await bus_on(gateway.client).jobs.finish(at, epoch, status, now_ms=0, **with_what)
-
-
-def assert_refused(response: httpx2.Response, status: int, code: str) -> str:
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/json"
-    error = response.json()["error"]
-    assert error["code"] == code
-    assert error["message"]
-    assert "Traceback" not in error["message"]
-    assert ("retry-after" in response.headers) is ("retry_after_s" in error) is (status == 503)
-    return str(error["message"])
 
 
 async def test_a_file_is_stored_described_and_queued(gateway: Gateway, http: httpx2.AsyncClient) -> None:
@@ -103,108 +70,6 @@ async def test_several_files_are_several_jobs_with_the_same_parameters(
         assert view["filename"] == f"{number}.mp3"
         config = msgspec.json.decode((await read_state(gateway.client, keys.job_keys(job_id)))[b"config"])
         assert (config["language"], config["prompt"]) == ("en", "Ann")
-
-
-KEY = {"Idempotency-Key": "order-4711"}
-
-
-async def test_a_hundred_equal_posts_at_once_are_one_job(gateway: Gateway, http: httpx2.AsyncClient) -> None:
-    limits = httpx2.Limits(max_connections=100)
-    async with httpx2.AsyncClient(base_url=gateway.url, timeout=30, trust_env=False, limits=limits) as many:
-        responses = await asyncio.gather(
-            *(many.post(JOBS, files={"file": (f"{n}.mp3", AUDIO)}, headers=KEY) for n in range(100))
-        )
-    assert {response.status_code for response in responses} == {202}
-    (job_id,) = {response.json()["job_id"] for response in responses}
-    assert sorted(response.headers.get("Idempotent-Replayed", "") for response in responses) == ["", *["true"] * 99]
-    assert [path.name for path in gateway.spooled] == [job_id]
-    assert await gateway.client.xlen(keys.JOBS_WAITING) == 1
-    assert len(await gateway.client.keys("stt:{jobs}:job:*")) == 1
-
-
-async def test_without_the_key_each_post_is_a_job(gateway: Gateway, http: httpx2.AsyncClient) -> None:
-    """The negative twin."""
-    posts = (http.post(JOBS, files={"file": ("a.mp3", AUDIO)}) for _ in range(10))
-    assert len({response.json()["job_id"] for response in await asyncio.gather(*posts)}) == 10
-
-
-async def test_several_files_are_replayed_in_their_order(gateway: Gateway, http: httpx2.AsyncClient) -> None:
-    files = [("file", (f"{n}.mp3", AUDIO + bytes([n]))) for n in range(3)]
-    first, second = [await http.post(JOBS, files=files, headers=KEY) for _ in range(2)]
-    assert second.json() == first.json()
-    assert len(gateway.spooled) == 3
-    swapped = await http.post(JOBS, files=files[::-1], headers=KEY)
-    assert_refused(swapped, 409, "conflict")
-    assert len(gateway.spooled) == 3
-
-
-OTHERS: dict[str, dict[str, Any]] = {
-    "another file": {"files": {"file": ("a.mp3", AUDIO + b"x")}},
-    "another language": {"files": {"file": ("a.mp3", AUDIO)}, "data": {"language": "en"}},
-    "another task": {"files": {"file": ("a.mp3", AUDIO)}, "params": {"task": "translate"}},
-    "another prompt": {"files": {"file": ("a.mp3", AUDIO)}, "data": {"prompt": "Ann"}},
-    "a file more": {"files": [("file", ("a.mp3", AUDIO)), ("file", ("b.mp3", AUDIO))]},
-}
-
-
-async def test_a_key_stands_for_one_request_only(gateway: Gateway, http: httpx2.AsyncClient) -> None:
-    first = await http.post(JOBS, files={"file": ("a.mp3", AUDIO)}, headers=KEY)
-    for name, request in OTHERS.items():
-        assert_refused(await http.post(JOBS, headers=KEY, **request), 409, "conflict")
-        assert len(gateway.spooled) == 1, name
-    # What a file is called, and how a parameter was passed, makes no other request.
-    same = await http.post(JOBS, files={"file": ("b.mp3", AUDIO)}, data={"language": "auto"}, headers=KEY)
-    assert same.json() == first.json()
-    assert same.headers["Idempotent-Replayed"] == "true"
-
-
-async def test_a_key_lasts_as_long_as_its_job(gateway: Gateway, http: httpx2.AsyncClient) -> None:
-    first = await http.post(JOBS, files={"file": ("a.mp3", AUDIO)}, headers=KEY)
-    (request,) = await gateway.client.keys("stt:{jobs}:request:*")
-    assert 86_000 < await gateway.client.ttl(request) <= 86_400
-    assert b"order" not in request, "a client's key is kept as a hash"
-    await gateway.client.delete(keys.job_keys(first.json()["job_id"]).state)
-    again = await http.post(JOBS, files={"file": ("a.mp3", AUDIO)}, headers=KEY)
-    assert again.status_code == 202
-    assert again.json()["job_id"] != first.json()["job_id"]
-
-
-@pytest.mark.parametrize("key", ["", "two words", "k" * 256, "Grüße".encode().decode("latin-1"), "a\tb"])
-async def test_a_key_that_is_none_is_refused(gateway: Gateway, http: httpx2.AsyncClient, key: str) -> None:
-    headers = {"Idempotency-Key": key.encode("latin-1")}
-    response = await http.post(JOBS, files={"file": ("a.mp3", AUDIO)}, headers=headers)
-    assert "255 visible" in assert_refused(response, 422, "bad_config")
-    assert gateway.spooled == []
-
-
-async def test_an_api_that_dies_with_the_answer_leaves_one_whole_job(
-    gateway: Gateway, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Redis made the job, and nobody heard of it: the client asks again, and its file must still be there."""
-    create = JobStreams.create
-
-    async def answer_lost(*args: Any, **options: Any) -> None:
-        await create(*args, **options)
-        raise redis.ConnectionError("lost")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(JobStreams, "create", answer_lost)
-        assert_refused(await http.post(JOBS, files={"file": ("a.mp3", AUDIO)}, headers=KEY), 503, "unavailable")
-    again = await http.post(JOBS, files={"file": ("a.mp3", AUDIO)}, headers=KEY)
-    assert again.headers["Idempotent-Replayed"] == "true"
-    assert [path.name for path in gateway.spooled] == [again.json()["job_id"]]
-    assert await gateway.client.xlen(keys.JOBS_WAITING) == 1
-
-
-async def test_a_call_that_redis_carries_out_twice_makes_one_job(gateway: Gateway) -> None:
-    """redis-py repeats a call whose answer did not come."""
-    jobs = [NewJob(f"twice-0123456789abc{n}", "e", b"{}") for n in range(2)]
-    for key_hash in ("", "hash"):
-        for _ in range(2):
-            created = await bus_on(gateway.client).jobs.create(jobs, 0, key_hash=key_hash, fingerprint="f")
-            assert isinstance(created, Created)
-            assert (created.job_ids, created.replayed) == ([job.job_id for job in jobs], False)
-    assert await gateway.client.xlen(keys.JOBS_WAITING) == 2
 
 
 @pytest.mark.parametrize("limit", ["max_jobs", "max_jobs_per_client"])
@@ -399,86 +264,6 @@ async def test_a_failed_job_tells_why(gateway: Gateway, http: httpx2.AsyncClient
     view = (await http.get(f"{JOBS}/{job_id}")).json()
     assert (view["status"], view["error"]) == ("failed", {"code": "bad_audio", "message": "no audio in it"})
     assert "failed" in assert_refused(await http.get(f"{JOBS}/{job_id}/result.srt"), 409, "conflict")
-
-
-async def heard_events(http: httpx2.AsyncClient, job_id: str) -> list[tuple[str, dict[str, Any]]]:
-    async with asyncio.timeout(10), http.stream("GET", f"{JOBS}/{job_id}/events") as response:
-        assert response.status_code == 200
-        assert response.headers["content-type"].startswith("text/event-stream")
-        text = "".join([part async for part in response.aiter_text()])
-    assert text.endswith("\n\n")
-    found = []
-    for block in text.strip().split("\n\n"):
-        kind, data = block.split("\n")
-        found.append((kind.removeprefix("event: "), msgspec.json.decode(data.removeprefix("data: "))))
-    return found
-
-
-async def test_watching_a_job_tells_each_change_once_and_ends_with_it(
-    gateway: Gateway, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("stt_gateway.http.jobs.CHECK_EVERY_S", 0.02)
-    monkeypatch.setattr("stt_gateway.http.jobs.CHANGES_APART_S", 0.0)
-    job_id = await posted(http)
-    watching = asyncio.create_task(heard_events(http, job_id))
-    await asyncio.sleep(0.2)
-    for progress in (20, 55):
-        fields = {"status": "processing", "progress": progress}
-        await gateway.client.hset(keys.job_keys(job_id).state, mapping=fields)
-        await asyncio.sleep(0.2)
-    await ended(gateway, job_id, JobStatus.COMPLETED, result=msgspec.json.encode(RESULT))
-    events = await watching
-    assert [(kind, view["status"], view["progress"]) for kind, view in events] == [
-        ("progress", "queued", 0.0),
-        ("progress", "processing", 20.0),
-        ("progress", "processing", 55.0),
-        ("end", "completed", 100.0),
-    ]
-    assert events[-1][1]["result"]["text"] == RESULT.text
-    assert await heard_events(http, job_id) == events[-1:], "who comes late gets the end at once"
-
-
-async def test_changes_of_a_watched_job_are_pushed(
-    gateway: Gateway, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("stt_gateway.http.jobs.CHECK_EVERY_S", 60.0)
-    job_id, bus = await posted(http), bus_on(gateway.client)
-    at = keys.job_keys(job_id)
-    watching = asyncio.create_task(heard_events(http, job_id))
-    while not dict(await gateway.client.pubsub_numsub(keys.job_changes(job_id)))[keys.job_changes(job_id).encode()]:
-        await asyncio.sleep(0.01)
-    epoch = (await gateway.client.hget(at.state, "epoch") or b"").decode()
-    owner = await bus.sessions.claim(at, epoch, keys.STAGE_AUDIO, "replica")
-    assert owner is not None
-    assert await bus.jobs.set_processing(owner)
-    await asyncio.sleep(0.5)
-    await ended(gateway, job_id, JobStatus.COMPLETED, result=msgspec.json.encode(RESULT))
-    statuses = [view["status"] for _, view in await watching]
-    assert statuses == ["queued", "processing", "completed"]
-
-
-async def test_what_is_left_to_do_is_told_once_it_is_known(gateway: Gateway, http: httpx2.AsyncClient) -> None:
-    job_id = await posted(http)
-    at = keys.job_keys(job_id)
-    assert "estimated_s" not in (await http.get(f"{JOBS}/{job_id}")).json()
-    fields = {"status": "processing", "progress": 25, "begun_ms": 1_000_000, "progress_ms": 1_030_000}
-    await gateway.client.hset(at.state, mapping=fields)
-    assert (await http.get(f"{JOBS}/{job_id}")).json()["estimated_s"] == 90
-    await ended(gateway, job_id, JobStatus.COMPLETED, result=msgspec.json.encode(RESULT))
-    assert "estimated_s" not in (await http.get(f"{JOBS}/{job_id}")).json()
-
-
-async def test_a_watched_job_that_is_deleted_ends_the_watching(
-    gateway: Gateway, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("stt_gateway.http.jobs.CHECK_EVERY_S", 60.0)
-    monkeypatch.setattr("stt_gateway.http.jobs.CHANGES_APART_S", 0.5)
-    job_id = await posted(http)
-    watching = asyncio.create_task(heard_events(http, job_id))
-    await asyncio.sleep(0.1)
-    for _ in range(2):
-        await http.delete(f"{JOBS}/{job_id}")
-    assert [kind for kind, _ in await watching] == ["progress"]
 
 
 async def test_the_same_file_is_answered_from_the_store_and_kept_under_each_of_its_names(
