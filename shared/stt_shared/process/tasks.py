@@ -10,19 +10,24 @@ CANCEL_AGAIN_S = 1.0
 
 
 async def cancel_and_wait(*tasks: "asyncio.Task[Any]", again_s: float = CANCEL_AGAIN_S) -> None:
-    """Cancel tasks and wait until they have ended.
+    """Cancel tasks and wait until they have ended, also when the caller is cancelled during the wait.
 
-    All tasks are cancelled even if the caller is cancelled during the wait. Their errors are ignored, because the tasks
-    log them themselves.
+    Their errors are ignored, because the tasks log them themselves.
     """
     for task in tasks:
         _see(task)
+    interruption: asyncio.CancelledError | None = None
     # Repeatedly, because redis-py writes within asyncio.wait_for, which on Python 3.11 loses a cancellation that
-    # arrives together with its result.
+    # arrives together with its result. A task left alone after that would never end, and neither would the process.
     while left := [task for task in tasks if not task.done()]:
         for task in left:
             task.cancel()
-        await asyncio.wait(left, timeout=again_s)
+        try:
+            await asyncio.wait(left, timeout=again_s)
+        except asyncio.CancelledError as error:
+            interruption = error
+    if interruption is not None:
+        raise interruption
 
 
 async def run_together(*works: Coroutine[Any, Any, None]) -> None:
