@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from stt_gateway.store import conversations
-from stt_gateway.store.engine import is_sqlite, open_engine, writing
+from stt_gateway.store.engine import LOCK_WAIT_S, is_sqlite, open_engine, writing
 from stt_gateway.store.failures import as_stt_error
 from stt_gateway.store.folding import fold, fold_name
 from stt_gateway.store.interface import (
@@ -50,6 +50,8 @@ class SqlTranscriptStore:
         self._engine: AsyncEngine = open_engine(url, pool_size=pool_size)
         self._index: SearchIndex = SqliteSearch() if is_sqlite(url) else PostgresSearch()
         self._search_limit = SearchLimit()
+        # SQLite lets one transaction write at a time; those that wait try again by chance, and one may starve.
+        self._writing = asyncio.Lock() if is_sqlite(url) else None
         # It is unknown whether the traces of deletions before this start were removed.
         self._has_remnants = True
 
@@ -246,9 +248,22 @@ class SqlTranscriptStore:
     @asynccontextmanager
     async def _write(self) -> AsyncIterator[AsyncConnection]:
         with as_stt_error():
-            async with writing(self._engine).connect() as connection:
+            async with self._turn_to_write(), writing(self._engine).connect() as connection:
                 yield connection
                 await connection.commit()
+
+    @asynccontextmanager
+    async def _turn_to_write(self) -> AsyncIterator[None]:
+        """Raises TimeoutError."""
+        if self._writing is None:
+            yield
+            return
+        async with asyncio.timeout(LOCK_WAIT_S):
+            await self._writing.acquire()
+        try:
+            yield
+        finally:
+            self._writing.release()
 
 
 async def _off_loop_if_long(length: int, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:

@@ -128,6 +128,17 @@ async def test_a_locked_database_is_told(url: URL, monkeypatch: pytest.MonkeyPat
 
 
 @about_sqlite
+async def test_writers_of_one_store_take_turns(url: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite makes waiting writers try again by chance: on a busy machine one of four failed as "locked"."""
+    monkeypatch.setattr(store_engine, "LOCK_WAIT_S", 0.0)
+    store = SqlTranscriptStore(url)
+    try:
+        assert all(await asyncio.gather(*(store.put(transcript(number)) for number in range(8))))
+    finally:
+        await store.close()
+
+
+@about_sqlite
 async def test_a_full_disk_is_told_and_nothing_is_half_written(store: SqlTranscriptStore, sqlite_path: Path) -> None:
     def small(connection: object, _: object) -> None:
         connection.cursor().execute("PRAGMA max_page_count = 60")  # type: ignore[attr-defined]
