@@ -23,6 +23,8 @@ from stt_shared.work.heartbeat import BEAT_S
 
 LOOK_EVERY_S = 0.25
 """Interval between checks of the heartbeats, varied by a fifth so that replicas do not all check at once."""
+ROUND_S = 0.05
+"""The same while a dead replica has more work than a check takes over; other replicas get their share meanwhile."""
 SECOND_CHECK_S = BEAT_S + 0.2
 _SLOW_CHECK_S = 0.25
 """Response time of Redis above which a check is ignored, since other heartbeats may not have got through either."""
@@ -63,6 +65,7 @@ class WorkQueue:
         self._in_hand: weakref.WeakValueDictionary[bytes, WorkItem] = weakref.WeakValueDictionary()
         self._missing: dict[str, float] = {}
         self._checked_s = 0.0
+        self._more_to_adopt = False
         self._own_look_due_s = 0.0
 
     async def open(self) -> None:
@@ -105,7 +108,7 @@ class WorkQueue:
             since = asyncio.get_running_loop().time() - min(self._missing.values())
             if since < SECOND_CHECK_S:
                 return SECOND_CHECK_S - since + 0.01
-        return LOOK_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
+        return (ROUND_S if self._more_to_adopt else LOOK_EVERY_S) * random.uniform(0.8, 1.2)  # noqa: S311
 
     async def adopt(self, count: int) -> list[WorkItem]:
         """Return up to ``count`` entries of dead replicas, and of this replica those that it does not know of.
@@ -139,6 +142,7 @@ class WorkQueue:
             if len(items) >= count:
                 break
             items += await self._take_over_from(name, count - len(items))
+        self._more_to_adopt = len(items) >= count
         return items
 
     async def _dead(self, names: list[str], began: float) -> list[str]:

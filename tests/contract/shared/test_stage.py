@@ -15,7 +15,7 @@ from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import session_keys
 from stt_shared.streams.sessions import WriteResult
-from stt_shared.work.queue import SECOND_CHECK_S
+from stt_shared.work.queue import LOOK_EVERY_S, SECOND_CHECK_S
 from stt_shared.work.stage import Assignment, WorkQueue
 
 pytestmark = pytest.mark.contract
@@ -97,6 +97,27 @@ async def test_work_of_a_dead_replica_is_taken_over_and_the_dead_can_write_no_mo
     assert owner is not None
     assert (await bus.sessions.emit(zombie, final(1)))[0] is WriteResult.FENCED
     assert (await bus.sessions.emit(owner, final(1)))[0] is WriteResult.OK
+
+
+async def test_the_many_sessions_of_a_dead_replica_are_taken_over_in_quick_rounds(
+    bus: Bus, redis_client: Redis
+) -> None:
+    """At 16 each quarter of a second, the last of 300 waited five seconds."""
+    names = [f"n{i}" for i in range(40)]
+    await waiting(redis_client, bus, *names)
+    dead, heir = (
+        WorkQueue(bus_on(redis_client), keys.SESSIONS_WAITING, keys.STAGE_TRANSCRIBER, name)
+        for name in ("dead", "heir")
+    )
+    await dead.open()
+    assert len(await dead.take(40)) == 40
+    await heir.adopt(16)
+    await asyncio.sleep(SECOND_CHECK_S + 0.5)
+    rounds = []
+    for _ in range(3):
+        adopted = await heir.adopt(16)
+        rounds.append((len(adopted), heir.next_scan_s() < LOOK_EVERY_S / 2))
+    assert rounds == [(16, True), (16, True), (8, False)]
 
 
 async def test_a_session_that_breaks_does_not_take_the_others_along(bus: Bus, redis_client: Redis) -> None:
