@@ -32,7 +32,7 @@ from stt_shared.redis.channels import Inbox
 from stt_shared.redis.outage import UNREACHABLE, until_answered
 from stt_shared.streams import keys
 from stt_shared.streams.job_state import JobState
-from stt_shared.streams.jobs import CreateRefusal, JobLimits, NewJob
+from stt_shared.streams.jobs import JOB_ENDINGS, CreateRefusal, JobLimits, NewJob
 
 _log = structlog.get_logger()
 
@@ -235,8 +235,12 @@ async def watch_job(request: Request, job_id: str) -> Response:
 
 
 async def _next_change(inbox: Inbox) -> None:
-    await inbox.get(CHECK_EVERY_S)
-    await asyncio.sleep(CHANGES_APART_S)
+    """Wait until the job may have changed. Its end is told at once, other changes together with those that follow."""
+    loop = asyncio.get_running_loop()
+    message = await inbox.get(CHECK_EVERY_S)
+    end_s = loop.time() + CHANGES_APART_S
+    while message not in JOB_ENDINGS and (left_s := end_s - loop.time()) > 0:
+        message = await inbox.get(left_s)
     inbox.clear()
 
 

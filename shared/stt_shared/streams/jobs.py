@@ -37,6 +37,8 @@ _decode_part = msgspec.json.Decoder(ChunkResult).decode
 SHARED_UNCUT_JOBS = 4
 """Jobs that the clients with unfinished jobs share between admission and the last cut; each has at least one. A replica
 takes twice as many jobs, so a client that came first leaves room for others."""
+JOB_ENDINGS = frozenset({*(status.value.encode() for status in JobStatus if status.is_final), b"deleted"})
+"""Messages after which a job does not change any more (see ``JobStreams.changes``)."""
 LEAST_CHUNKS_WAITING = 8
 """Chunks of one client that may wait for a transcriber even if none is in progress."""
 
@@ -313,6 +315,7 @@ class JobStreams:
     def changes(self, job_id: str) -> contextlib.AbstractAsyncContextManager[Inbox]:
         """Return an inbox that gets a message whenever the job's status or progress changes, and when it is deleted.
 
+        The last message is one of ``JOB_ENDINGS``.
         Messages may be lost: read the state after entering, after each message, and now and then.
         """
         return self._channels.listen(keys.job_changes(job_id))
