@@ -1,11 +1,15 @@
 """Framing of MPEG audio (layers I to III, so MP3 too) without FFmpeg. FFmpeg's demuxer waits for blocks of 1024 bytes,
 which is half a second of a slow stream, and how much of a stream it has decoded depends on where it began."""
 
+import re
+
 from stt_shared.contracts.errors import SttError
 
 HEADER_BYTES = 4
 MAX_JUNK_BYTES = 65_536
-"""Most bytes without two frames in a row; a stream with more is not MPEG audio. A tag at the start does not count."""
+"""Most bytes without two frames in a row; a stream with more is not MPEG audio. Tags do not count."""
+ID3, ID3_HEADER_BYTES = b"ID3", 10
+_FRAME_OR_TAG = re.compile(rb"(?s).(?:\xff|I(?:D(?:3|\Z)|\Z))")
 
 _LAYER_1 = (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448)
 _LAYER_2 = (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384)
@@ -36,19 +40,24 @@ def mpeg_frame_bytes(head: bytes | bytearray) -> int:
 
 def id3_bytes(head: bytes | bytearray) -> int:
     """Return the length of the ID3v2 tag that begins with ``head`` (needs 10 bytes); 0 when none does."""
-    if head[:3] != b"ID3":
+    if head[:3] != ID3:
         return 0
-    return 10 + sum((head[6 + index] & 0x7F) << 7 * (3 - index) for index in range(4))
+    return ID3_HEADER_BYTES + sum((head[6 + index] & 0x7F) << 7 * (3 - index) for index in range(4))
+
+
+def junk_end(data: bytes | bytearray) -> int:
+    """Return where after the first byte of ``data`` a frame or a tag may begin; its length when none can."""
+    found = _FRAME_OR_TAG.search(data)
+    return found.start() + 1 if found else len(data)
 
 
 class MpegFramer:
-    """Splitter of one stream into frames, each as soon as it is complete. After losing sync, it searches for two frames
-    in a row."""
+    """Splitter of one stream into frames, each as soon as it is complete. After losing sync, it passes over tags and
+    searches for two frames in a row."""
 
     def __init__(self) -> None:
         self._pending = bytearray()
         self._skip = 0
-        self._at_start = True
         self._in_step = False
         self._junk_bytes = 0
         self._kind = b""
@@ -56,14 +65,7 @@ class MpegFramer:
     def feed(self, data: bytes) -> list[bytes]:
         """Return the frames that ``data`` completes. Raises SttError(bad_audio) beyond ``MAX_JUNK_BYTES`` of junk."""
         self._pending += data
-        if self._at_start:
-            if len(self._pending) < 10:
-                return []
-            self._at_start = False
-            self._skip = id3_bytes(self._pending)
-        skipped = min(self._skip, len(self._pending))
-        del self._pending[:skipped]
-        self._skip -= skipped
+        self._drop_skipped()
         return self._frames()
 
     def finish(self) -> list[bytes]:
@@ -89,13 +91,23 @@ class MpegFramer:
                 del self._pending[:length]
                 continue
             self._in_step = False
-            following = self._pending.find(b"\xff", 1)
-            junk_bytes = following if following > 0 else len(self._pending)
+            if self._pending.startswith(ID3):
+                if len(self._pending) < ID3_HEADER_BYTES:
+                    break
+                self._skip = id3_bytes(self._pending)
+                self._drop_skipped()
+                continue
+            junk_bytes = junk_end(self._pending)
             del self._pending[:junk_bytes]
             self._junk_bytes += junk_bytes
             if self._junk_bytes > MAX_JUNK_BYTES:
                 raise SttError("bad_audio", f"{MAX_JUNK_BYTES} bytes of the mp3 data hold no frame of MPEG audio")
         return frames
+
+    def _drop_skipped(self) -> None:
+        skipped = min(self._skip, len(self._pending))
+        del self._pending[:skipped]
+        self._skip -= skipped
 
     def _is_followed(self, length: int) -> bool:
         head, following = self._pending[:HEADER_BYTES], self._pending[length : length + HEADER_BYTES]

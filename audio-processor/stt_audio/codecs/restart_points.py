@@ -42,7 +42,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
     The other decoder is fed the stream from ``point`` on, as ``media`` (None: as at the beginning of a stream), and
     continues with the data after the same piece. ``source_samples``, ``samples`` and ``state`` are the resampler's.
-    ``follows``: whether another recording came before.
+    ``follows``: whether another recording came before, or bare samples were announced and do not come.
     """
 
     point: Point

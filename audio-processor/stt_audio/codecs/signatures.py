@@ -17,7 +17,10 @@ _OTHERS = (
     (re.compile(rb"\x00\x00..(?:styp|moof)", re.DOTALL), Media.MOV),
     (re.compile(rb"ID3[\x02-\x04]\x00[\x00-\xf0][\x00-\x7f]{4}"), Media.MP3),
 )
-_FRAMED = tuple(replace(kind, n_frames=_FRAMES) for kind in FRAME_FORMATS if kind.media in (Media.MP3, Media.AAC))
+CERTAIN_FRAMES = tuple(
+    replace(kind, n_frames=_FRAMES) for kind in FRAME_FORMATS if kind.media in (Media.MP3, Media.AAC)
+)
+"""Frames that are looked for where samples may come, too."""
 
 
 def signature(head: bytes) -> Media | None:
@@ -30,7 +33,7 @@ def frames_of(head: bytes) -> tuple[Media | None, bool]:
 
     The answer is not certain while ``head`` is too short: (None, False).
     """
-    answers = {kind.media: confirmed(kind, head, 0, ended=False) for kind in _FRAMED}
+    answers = {kind.media: confirmed(kind, head, 0, ended=False) for kind in CERTAIN_FRAMES}
     found = next((media for media, answer in answers.items() if answer), None)
     return found, found is not None or None not in answers.values()
 

@@ -2,7 +2,7 @@
 could be a playlist that makes it open other files."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from stt_audio.codecs.formats import Media
@@ -146,11 +146,13 @@ def tag_bytes(head: bytes | bytearray) -> int:
     return next((len(mark) for mark in _BOMS if head.startswith(mark) and _signature(head[len(mark) :])), 0)
 
 
-def find_media(head: bytes, *, ended: bool) -> Found | None:
+def find_media(
+    head: bytes, *, ended: bool, kinds: Sequence[FrameFormat] = FRAME_FORMATS, max_junk_bytes: int = MAX_JUNK_BYTES
+) -> Found | None:
     """Return where the media begins in ``head``, which follows all tags; None when more bytes are needed.
 
-    With ``ended``, or beyond ``MAX_JUNK_BYTES``, the answer is final. Junk before the media is skipped; for formats
-    without a file header, the media begins with frames that follow each other.
+    With ``ended``, or beyond ``max_junk_bytes``, the answer is final. Junk before the media is skipped; for formats
+    without a file header, the media begins with frames of one of ``kinds`` that follow each other.
     """
     if len(head) < HEAD_BYTES and not ended:
         return None
@@ -158,10 +160,10 @@ def find_media(head: bytes, *, ended: bool) -> Found | None:
         return Found(None)
     if (media := _signature(head)) is not None:
         return Found(media)
-    by_signature = _first_signature(head, MAX_JUNK_BYTES)
-    is_final = ended or len(head) >= MAX_JUNK_BYTES
-    until = by_signature.offset if by_signature else MAX_JUNK_BYTES
-    by_frames = _first_frames(head, until, ended=is_final)
+    by_signature = _first_signature(head, max_junk_bytes)
+    is_final = ended or len(head) >= max_junk_bytes
+    until = by_signature.offset if by_signature else max_junk_bytes
+    by_frames = _first_frames(kinds, head, until, ended=ended, is_final=is_final)
     if by_frames is not None and by_frames.media is None:
         return None
     return by_frames or by_signature or (Found(None) if is_final else None)
@@ -177,13 +179,15 @@ def _first_signature(head: bytes, until: int) -> Found | None:
     return min(found, key=lambda each: each.offset, default=None)
 
 
-def _first_frames(head: bytes, until: int, *, ended: bool) -> Found | None:
-    """Return the first frames before ``until``; ``media`` None: only more bytes can tell."""
+def _first_frames(
+    kinds: Sequence[FrameFormat], head: bytes, until: int, *, ended: bool, is_final: bool
+) -> Found | None:
+    """Return the first frames before ``until``; ``media`` None: only more bytes can tell, unless that ``is_final``."""
     found: list[Found] = []
-    for kind in FRAME_FORMATS:
+    for kind in kinds:
         for match in re.compile(rb"(?=" + kind.sync + rb")").finditer(head, 0, until):
             is_confirmed = confirmed(kind, head, match.start(), ended=ended)
-            if is_confirmed is not False:
+            if is_confirmed or (is_confirmed is None and not is_final):
                 found.append(Found(kind.media if is_confirmed else None, match.start()))
                 break
     return min(found, key=lambda each: each.offset, default=None)

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from stt_audio.codecs.formats import Media
-from stt_audio.codecs.mpeg import HEADER_BYTES, id3_bytes, mpeg_frame_bytes
+from stt_audio.codecs.mpeg import HEADER_BYTES, ID3_HEADER_BYTES, id3_bytes, junk_end, mpeg_frame_bytes
 
 MAX_PART_BYTES = 65_536
 """Longest head, and longest part of a stream that is parsed as a whole. Pictures and the like are skipped instead."""
@@ -262,9 +262,8 @@ def _is_flac_frame(head: bytearray) -> bool:
 
 
 class _Framed(StreamParser):
-    """Sequence of frames that contain their own length, perhaps after an ID3 tag. No head."""
+    """Sequence of frames that contain their own length, perhaps with ID3 tags between them. No head."""
 
-    _tag_passed = False
     _header_bytes = 7
 
     @property
@@ -273,12 +272,10 @@ class _Framed(StreamParser):
         return 0
 
     def _part(self, pending: bytearray) -> int:
-        if len(pending) < 10:
+        if len(pending) < ID3_HEADER_BYTES:
             return 0
-        if not self._tag_passed:
-            self._tag_passed = True
-            if tag_bytes := id3_bytes(pending):
-                return tag_bytes
+        if tag_bytes := id3_bytes(pending):
+            return tag_bytes
         length = self._frame_bytes(pending)
         if length:
             if len(pending) < length + self._header_bytes:
@@ -286,8 +283,7 @@ class _Framed(StreamParser):
             if self._frame_bytes(pending[length : length + self._header_bytes]):
                 self._start()
                 return length
-        following = pending.find(b"\xff", 1)
-        return following if following > 0 else len(pending) - 1
+        return junk_end(pending)
 
     @abstractmethod
     def _frame_bytes(self, head: bytearray) -> int:

@@ -9,13 +9,12 @@ from msgspec.structs import replace
 
 from stt_audio.codecs.formats import LIVE_MEDIA, LIVE_NAMES, Media
 from stt_audio.codecs.pcm import PcmDecoder, SampleFormat
-from stt_audio.codecs.refused import refusal
 from stt_audio.codecs.restart_points import Checkpoint, Point
 from stt_audio.codecs.sample_check import SampleCheck
 from stt_audio.codecs.signatures import SIGNATURE_BYTES, frames_of, signature
-from stt_audio.codecs.sniff import HEAD_BYTES, sniff
 from stt_audio.codecs.wav import parse_wav_header
 from stt_audio.live.container_stream import ContainerStream
+from stt_audio.live.opening import Opening
 from stt_audio.live.recording import AudioDecoder, PcmStream, Recording, SampleStream
 from stt_audio.live.whole_mp4 import WholeMp4, whole_mp4_bytes
 from stt_shared.contracts.errors import SttError
@@ -55,8 +54,8 @@ def live_decoder(
 class Recordings:
     """Decoder of a stream that holds one recording after the other.
 
-    The head of each is collected until it is known what it is. Where bare samples were announced, the first recording
-    is samples unless it certainly begins like a container.
+    The opening of each is collected until it is known what it is. Where bare samples were announced, the first
+    recording is samples unless it certainly begins like a container.
     """
 
     def __init__(
@@ -66,12 +65,13 @@ class Recordings:
         self._executor = executor
         self._max_samples = self._left = max_samples
         self._begin = begin
-        self._head = begin.point.prefix if begin else b""
-        self._prefix_bytes = len(self._head)
+        self._opening = Opening(begin.point.prefix if begin else b"")
+        self._prefix_bytes = len(self._opening.head)
         # In bytes of the stream: where the recording begins, and what was fed.
         self._begins_at = 0
         self._fed = 0
         self._follows = begin is not None and begin.follows
+        self._is_unannounced = False
         self._empty = 0
         self._warnings: list[DecoderWarning] = []
         self._recording: Recording | None = self._resumed()
@@ -80,12 +80,12 @@ class Recordings:
         """Add ``data`` and yield all audio that can be decoded with it; nothing until a head is complete."""
         self._fed += len(data)
         while data:
-            if self._head or self._recording is None:
-                self._head += data
-                self._recording = self._recording or self._chosen(self._head)
+            if self._opening.head or self._recording is None:
+                self._opening.feed(data)
+                self._recording = self._recording or self._chosen()
                 if self._recording is None:
                     return
-                data, self._head = self._head, b""
+                data = self._opening.take()
             async for pcm in self._recording.feed(data):
                 self._count(pcm)
                 yield pcm
@@ -97,10 +97,9 @@ class Recordings:
 
     async def flush(self) -> AsyncIterator[bytes]:
         """Yield the audio that the recording holds back; a few samples cannot become a header any more."""
-        if self._recording is None and self._head and self._is_bare:
+        if self._recording is None and self._opening.head and self._is_bare:
             self._recording = self._bare()
-            held, self._head = self._head, b""
-            async for pcm in self._counted(self._recording.feed(held)):
+            async for pcm in self._counted(self._recording.feed(self._opening.take())):
                 yield pcm
         if self._recording is not None:
             async for pcm in self._counted(self._recording.flush()):
@@ -110,11 +109,14 @@ class Recordings:
         """Yield the remaining audio. Raises SttError for an incomplete head, but not for a stream without any bytes."""
         async for pcm in self.flush():
             yield pcm
-        if self._recording is None and self._head and not self._follows:
-            head, self._head = self._head, b""
-            raise SttError(
-                "bad_audio", f"the {self._config.encoding} stream ended within its header, after {len(head)} bytes"
-            )
+        if self._recording is None and self._fed and (self._is_unannounced or not self._follows):
+            self._recording = self._chosen(ended=True)
+            if self._recording is None:
+                raise SttError(
+                    "bad_audio", f"the {self._config.encoding} stream ended within its header, after {self._fed} bytes"
+                )
+            async for pcm in self._counted(self._recording.feed(self._opening.take())):
+                yield pcm
         if self._recording is not None:
             async for pcm in self._counted(self._recording.finish()):
                 yield pcm
@@ -163,6 +165,7 @@ class Recordings:
         await ended.close()
         self._recording, self._begin, self._prefix_bytes = None, None, 0
         self._begins_at, self._follows = self._fed - rest_bytes, True
+        self._opening = Opening()
         self._empty += 1
         if self._empty > MAX_EMPTY_RECORDINGS:
             raise SttError("bad_audio", f"{MAX_EMPTY_RECORDINGS} recordings in a row hold no audio")
@@ -173,46 +176,58 @@ class Recordings:
         if begin is None:
             return None
         if begin.media not in (None, Media.WAV):
-            self._head = b""
+            self._opening.take()
             return ContainerStream(begin.media, self._max_samples, begin)
-        if self._head:
-            return self._chosen(self._head)
+        if self._opening.head:
+            return self._chosen()
         return self._bare() if self._is_bare and begin.media is None else None
 
-    def _chosen(self, head: bytes) -> Recording | None:
-        """Return the recording that begins with ``head``; None while that is too short."""
+    def _chosen(self, *, ended: bool = False) -> Recording | None:
+        """Return the recording that begins with the opening's head; None while that is too short."""
         if self._is_bare and self._begin is None:
-            if len(head) < SIGNATURE_BYTES:
+            answer = self._begins_container(self._opening.head)
+            if answer is None:
                 return None
-            found, is_certain = signature(head), True
-            if found is None:
-                found, is_certain = frames_of(head)
-            if not is_certain:
-                return None
-            if found is None:
+            if not answer:
                 return self._bare()
-            media = self._unannounced(found)
-        elif len(head) < HEAD_BYTES:
+            self._is_unannounced = self._follows = True
+        is_known = self._begin is not None and self._begin.media is not None
+        encoding = Encoding.AUTO if self._follows or is_known else self._config.encoding
+        media = self._opening.found(encoding, ended=ended)
+        head = self._opening.head
+        if media is None or (recording := self._recording_of(media, head)) is None:
             return None
-        else:
-            media = expected_media(Encoding.AUTO if self._follows or self._is_bare else self._config.encoding, head)
+        self._begins_at = self._fed + self._prefix_bytes - len(head)
+        if self._is_unannounced:
+            self._warn_of(media)
+        return recording
+
+    def _recording_of(self, media: Media, head: bytes) -> Recording | None:
         if media is Media.WAV:
             return self._wav(head)
         if media is Media.MOV and (whole_bytes := whole_mp4_bytes(head)):
             return WholeMp4(whole_bytes, self._left)
         return ContainerStream(media, self._left, self._begin)
 
-    def _unannounced(self, found: Media) -> Media:
+    def _begins_container(self, head: bytes) -> bool | None:
+        """Return whether the stream, announced as samples, begins with a container; None when more is needed."""
+        if len(head) < SIGNATURE_BYTES:
+            return None
+        found, is_certain = signature(head), True
+        if found is None:
+            found, is_certain = frames_of(head)
+        if found is None or found in LIVE_MEDIA:
+            return found is not None if is_certain else None
+        raise SttError(
+            "bad_audio",
+            f"{self._config.encoding} was announced, but the stream begins like {found.upper()}, which cannot be "
+            f"decoded live; send bare samples, or one of {LIVE_NAMES} with encoding=auto",
+        )
+
+    def _warn_of(self, found: Media) -> None:
         announced, name = self._config.encoding, NAMES.get(found, found.upper())
-        if found not in LIVE_MEDIA:
-            raise SttError(
-                "bad_audio",
-                f"{announced} was announced, but the stream begins like {name}, which cannot be decoded live; "
-                f"send bare samples, or one of {LIVE_NAMES} with encoding=auto",
-            )
         message = f"{announced} was announced, but the stream begins like {name} and is decoded as such"
         self._warnings.append(DecoderWarning("encoding_detected", f"{message}; connect with encoding=auto"))
-        return found
 
     def _bare(self) -> Recording:
         config, held = self._config, self._begin is not None
@@ -237,29 +252,3 @@ class Recordings:
         )
         stream = PcmStream(pcm, self._executor, self._left, self._begin)
         return SampleStream(stream, header.frame_bytes, header, self._prefix_bytes)
-
-
-def expected_media(encoding: Encoding, head: bytes) -> Media:
-    """Return the container of a stream that was announced as ``encoding`` and begins with ``head``.
-
-    Raises SttError: unsupported_media when the encoding is to be detected and is not known, bad_audio when the head
-    does not match the announced encoding.
-    """
-    found = sniff(head)
-    if encoding is Encoding.AUTO:
-        if found not in LIVE_MEDIA:
-            allowed = f"{LIVE_NAMES}; bare samples must be announced, for instance as pcm_s16le"
-            raise SttError("unsupported_media", refusal(head, allowed))
-        return found
-    if encoding is Encoding.MP3:  # these two may begin in the middle of a frame
-        return Media.MP3
-    if encoding is Encoding.AAC:
-        return Media.MOV if found is Media.MOV else Media.AAC
-    wanted = {Encoding.WEBM: Media.MATROSKA}.get(encoding) or Media(encoding.value)
-    if found is not wanted:
-        raise SttError(
-            "bad_audio",
-            f"the stream was announced as {encoding} but does not begin like one; "
-            "a new connection must begin with the recording's header, so start the recorder again",
-        )
-    return wanted

@@ -1,13 +1,16 @@
-"""Every row of the table of odd files is decoded to its end, with its sound at the right time."""
+"""Every row of the table of odd files is decoded to its end, with its sound at the right time; some as live streams."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.live_decoding import in_pieces, run
 from support.odd_files import ROWS, OddFile, Samples
 
 from stt_audio.files.decoder import FileDecoder
+from stt_shared.contracts.session import Encoding, SessionConfig
 
 pytestmark = pytest.mark.unit
 
@@ -67,3 +70,16 @@ def test_an_odd_file_is_heard_whole(row: OddFile, tmp_path: Path) -> None:
         pcm = b"".join(iter(decoder.read, b""))
         assert decoder.found.warnings == []
     assert_is_heard(pcm, expected_of(row, sound))
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.live], ids=lambda row: row.name)
+async def test_an_odd_stream_is_heard_whole(row: OddFile) -> None:
+    """Whoever decodes it."""
+    sound = recording()
+    pieces = in_pieces(row.make(sound), 30)
+    with ThreadPoolExecutor(1) as executor:
+        alone = await run(SessionConfig(encoding=Encoding.AUTO), pieces, executor)
+        with_losses = await run(SessionConfig(encoding=Encoding.AUTO), pieces, executor, lost_every=4)
+    assert_is_heard(alone.samples.astype("<i2").tobytes(), expected_of(row, sound))
+    assert len(with_losses.samples) == len(alone.samples)
+    assert np.abs(with_losses.samples - alone.samples).max() <= 1

@@ -5,7 +5,7 @@ import pytest
 
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.sniff import MAX_JUNK_BYTES, Found, find_media, sniff, tag_bytes
-from stt_audio.live.decoder import expected_media
+from stt_audio.live.opening import expected_media
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import Encoding
 
@@ -76,14 +76,7 @@ def test_formats_of_the_list_are_known(head: bytes, media: Media) -> None:
 @pytest.mark.parametrize("head", STRANGE)
 def test_anything_else_is_not(head: bytes) -> None:
     assert sniff(head) is None
-    with pytest.raises(SttError) as refused:
-        expected_media(Encoding.AUTO, head)
-    assert refused.value.code == "unsupported_media"
-
-
-def test_formats_for_whole_files_only_are_refused_live() -> None:
-    with pytest.raises(SttError, match="none of"):
-        expected_media(Encoding.AUTO, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9")
+    assert find_media(head, ended=True) == Found(None)
 
 
 @pytest.mark.parametrize("encoding", [Encoding.WEBM, Encoding.OGG, Encoding.FLAC, Encoding.WAV])
