@@ -96,6 +96,8 @@ class ContainerInput(AudioInput):
         if codec not in CODECS:
             raise SttError("unsupported_media", f"the audio codec {codec} is not supported")
         context.thread_count = 1  # decoding frames in parallel would add a delay
+        if codec in ("ac3", "eac3"):
+            context.options = {"cons_noisegen": "1"}  # else no two decoders fill in the same noise
 
     def _decoded(self) -> Iterator[Callable[[], Iterable[av.AudioFrame]]]:
         for packet in read_packets(self._container, self._stream):

@@ -43,10 +43,15 @@ class Media(enum.StrEnum):
     NIST = "nistsphere"
 
 
-LIVE_MEDIA = frozenset({Media.WAV, Media.FLAC, Media.OGG, Media.MATROSKA, Media.MP3, Media.MOV, Media.AAC})
+LIVE_MEDIA = frozenset(
+    {
+        *(Media.WAV, Media.FLAC, Media.OGG, Media.MATROSKA, Media.MP3, Media.MOV, Media.AAC),
+        *(Media.MPEGTS,),
+    }
+)
 """Containers that can be decoded while they arrive."""
 
-LIVE_NAMES = "WAV, FLAC, Ogg, WebM, MP3, fragmented MP4, AAC (ADTS)"
+LIVE_NAMES = "WAV, FLAC, Ogg, WebM, MP3, fragmented MP4, AAC (ADTS), MPEG-TS"
 """``LIVE_MEDIA`` as clients know them."""
 
 FILE_NAMES = (

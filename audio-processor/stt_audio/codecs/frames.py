@@ -58,9 +58,11 @@ def _dts_frame_bytes(head: bytes | bytearray) -> int:
 
 
 def _packet_bytes(length: int, sync_at: int = 0) -> Callable[[bytes | bytearray], int]:
-    return lambda head: length if head[sync_at] == 0x47 else 0
+    return lambda head: length if head[sync_at] == 0x47 and head[sync_at + 3] & 0x30 else 0
 
 
+TRANSPORT_PACKETS = FrameFormat(Media.MPEGTS, rb"\x47", 4, _packet_bytes(188), n_frames=5)
+"""Packets of MPEG-TS as it is sent; discs and cameras add a time to each."""
 FRAME_FORMATS = (
     FrameFormat(Media.MP3, rb"\xff[\xe2-\xff]", 4, mpeg_frame_bytes),
     FrameFormat(Media.AAC, rb"\xff[\xf0\xf1\xf8\xf9]", 7, adts_frame_bytes),
@@ -68,9 +70,9 @@ FRAME_FORMATS = (
     FrameFormat(Media.EAC3, rb"\x0b\x77", 6, _eac3_frame_bytes),
     FrameFormat(Media.DTS, rb"\x7f\xfe\x80\x01", 8, _dts_frame_bytes),
     FrameFormat(Media.LOAS, rb"\x56[\xe0-\xff]", 3, _loas_frame_bytes, n_frames=3),
-    FrameFormat(Media.MPEGTS, rb"\x47", 1, _packet_bytes(188), n_frames=5),
-    FrameFormat(Media.MPEGTS, rb"[\s\S]{4}\x47", 5, _packet_bytes(192, sync_at=4), n_frames=5),
-    FrameFormat(Media.MPEGTS, rb"\x47", 1, _packet_bytes(204), n_frames=5),
+    TRANSPORT_PACKETS,
+    FrameFormat(Media.MPEGTS, rb"[\s\S]{4}\x47", 8, _packet_bytes(192, sync_at=4), n_frames=5),
+    FrameFormat(Media.MPEGTS, rb"\x47", 4, _packet_bytes(204), n_frames=5),
 )
 
 

@@ -11,10 +11,13 @@ from collections import deque
 import msgspec
 
 from stt_audio.codecs.formats import Media
-from stt_audio.codecs.sync_points import Start, parser_for
+from stt_audio.codecs.stream_parser import Start
+from stt_audio.codecs.sync_points import parser_for
 
 MAX_KEPT_BYTES = 262_144
 """Most bytes of a stream that are kept for the next owner."""
+MAX_KEPT_BYTES_OF_VIDEO = 1_048_576
+"""``MAX_KEPT_BYTES`` for containers that usually hold a video too."""
 PREROLL_S = 4.0
 """Audio that the next owner decodes again; less only where it would take more than ``MAX_KEPT_BYTES``."""
 OPUS_PREROLL_S = 8.0
@@ -62,6 +65,7 @@ class RestartPoints:
     def __init__(self, media: Media, begin: Point | None = None) -> None:
         prefix = begin.prefix if begin else b""
         self._preroll_s = OPUS_PREROLL_S if media in (Media.MATROSKA, Media.OGG) else PREROLL_S
+        self._max_bytes = MAX_KEPT_BYTES_OF_VIDEO if media is Media.MPEGTS else MAX_KEPT_BYTES
         self.parser = parser_for(media)
         self.parser.feed(prefix)
         self._prefix_bytes = len(prefix)
@@ -101,4 +105,4 @@ class RestartPoints:
             points.clear()
 
     def _is_too_much(self, point: Point) -> bool:
-        return self._fed - point.offset > MAX_KEPT_BYTES
+        return self._fed - point.offset > self._max_bytes

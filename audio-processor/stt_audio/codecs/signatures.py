@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 from stt_audio.codecs.formats import Media
-from stt_audio.codecs.frames import FRAME_FORMATS, confirmed
+from stt_audio.codecs.frames import FRAME_FORMATS, TRANSPORT_PACKETS, confirmed
 from stt_audio.codecs.sniff import certain_media
 from stt_audio.codecs.wav import RIFF_HEADER_BYTES
 
@@ -17,8 +17,9 @@ _OTHERS = (
     (re.compile(rb"\x00\x00..(?:styp|moof)", re.DOTALL), Media.MOV),
     (re.compile(rb"ID3[\x02-\x04]\x00[\x00-\xf0][\x00-\x7f]{4}"), Media.MP3),
 )
-CERTAIN_FRAMES = tuple(
-    replace(kind, n_frames=_FRAMES) for kind in FRAME_FORMATS if kind.media in (Media.MP3, Media.AAC)
+CERTAIN_FRAMES = (
+    *(replace(kind, n_frames=_FRAMES) for kind in FRAME_FORMATS if kind.media in (Media.MP3, Media.AAC)),
+    TRANSPORT_PACKETS,
 )
 """Frames that are looked for where samples may come, too."""
 
@@ -29,13 +30,13 @@ def signature(head: bytes) -> Media | None:
 
 
 def frames_of(head: bytes) -> tuple[Media | None, bool]:
-    """Return the codec of a stream that begins with several frames of MPEG audio or ADTS, and whether that is certain.
+    """Return the codec of a stream that begins with several frames without a header, and whether that is certain.
 
     The answer is not certain while ``head`` is too short: (None, False).
     """
-    answers = {kind.media: confirmed(kind, head, 0, ended=False) for kind in CERTAIN_FRAMES}
-    found = next((media for media, answer in answers.items() if answer), None)
-    return found, found is not None or None not in answers.values()
+    answers = [(kind.media, confirmed(kind, head, 0, ended=False)) for kind in CERTAIN_FRAMES]
+    found = next((media for media, answer in answers if answer), None)
+    return found, found is not None or all(answer is not None for _, answer in answers)
 
 
 def riff_at(data: bytes, limit: int) -> int:

@@ -9,10 +9,6 @@ from stt_shared.contracts.errors import SttError
 
 MAX_LOST_BYTES = 65_536
 """Most data in a row that yields no audio once the structure of the container is lost."""
-INDEX_MISSING = (
-    "the MP4 stream has its samples before its index (moov), so that it cannot be decoded while it arrives; write "
-    "fragments (FFmpeg: -movflags frag_keyframe+empty_moov), or send a whole file of this kind in one message"
-)
 _NOTHING: tuple[bytes, ...] = ()
 
 
@@ -37,8 +33,8 @@ class ContainerStream:
         """Add ``data`` and yield all audio that it completes."""
         parser, resampler = self._points.parser, self._decoder.resampler
         self._points.feed(data)
-        if parser.misses_index:
-            raise SttError("bad_audio", INDEX_MISSING)
+        if parser.refusal:
+            raise SttError("bad_audio", parser.refusal)
         data = self._pending + data
         own_bytes = len(data) - parser.undecided_bytes
         self._pending = data[own_bytes:]

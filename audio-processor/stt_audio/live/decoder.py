@@ -22,7 +22,13 @@ from stt_shared.contracts.session import Encoding, SessionConfig
 
 MAX_EMPTY_RECORDINGS = 100
 """Most recordings in a row without any audio: each costs a decoder."""
-NAMES = {Media.MATROSKA: "WebM", Media.MOV: "MP4", Media.OGG: "Ogg", Media.AAC: "AAC (ADTS)"}
+NAMES = {
+    Media.MATROSKA: "WebM",
+    Media.MOV: "MP4",
+    Media.OGG: "Ogg",
+    Media.AAC: "AAC (ADTS)",
+    Media.MPEGTS: "MPEG-TS",
+}
 """Names of containers for people, where ``Media`` has another word."""
 
 

@@ -165,6 +165,7 @@ STREAMS = [
     pytest.param(Encoding.AAC, ("mp4", "aac", 44100), FRAGMENTS, id="fragmented mp4"),
     pytest.param(Encoding.WAV, ("wav", "pcm_s16le", 44100), {}, id="wav"),
     pytest.param(Encoding.AUTO, ("wav", "pcm_s16le", 16000), {}, id="wav 16k"),
+    pytest.param(Encoding.AUTO, ("mpegts", "aac", 44100), {}, id="mpeg-ts"),
 ]
 
 

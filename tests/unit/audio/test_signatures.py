@@ -35,6 +35,7 @@ CONTAINERS = [
     ),
     pytest.param({"container": "adts", "codec": "aac", "rate": 44100}, "AAC (ADTS)", id="adts"),
     pytest.param({"container": "mp4", "codec": "aac", "rate": 44100, "options": FRAGMENTS}, "MP4", id="fragmented mp4"),
+    pytest.param({"container": "mpegts", "codec": "aac", "rate": 44100}, "MPEG-TS", id="mpeg-ts"),
 ]
 BARE = [Encoding.PCM_S16LE, Encoding.PCM_F32LE, Encoding.MULAW, Encoding.ALAW]
 
@@ -94,6 +95,8 @@ async def test_a_container_that_cannot_be_decoded_live_is_named(executor: Thread
         bytes(4) + b"ftyp"[::-1] + bytes(8),
         b"\xff\xfb\x90\x64" + bytes(5000),
         b"\xff\xf1\x50\x80\x10\x00\x00" + bytes(20_000),
+        b"G" + bytes(187) + b"G" + bytes(5000),
+        b"G" * 5000,
     ],
 )
 async def test_samples_that_begin_like_a_container_stay_samples(head: bytes, executor: ThreadPoolExecutor) -> None:

@@ -11,6 +11,7 @@ from stt_shared.contracts.session import Encoding
 
 pytestmark = pytest.mark.unit
 
+TS_PACKET = b"G\x1f\xff\x10" + bytes(184)
 HEADS = [
     (b"fLaC\x00\x00\x00\x22", Media.FLAC),
     (b"OggS\x00\x02", Media.OGG),
@@ -35,8 +36,8 @@ HEADS = [
     (b"RIFF\x24\x00\x00\x00QLCMfmt ", Media.QCP),
     (b"FLV\x01\x05\x00\x00\x00\x09", Media.FLV),
     (b"\x00\x00\x01\xba\x44\x00", Media.MPEGPS),
-    (b"G" + bytes(187) + b"G" + bytes(187) + (b"G" + bytes(187)) * 3, Media.MPEGTS),
-    ((bytes(4) + b"G" + bytes(187)) * 5, Media.MPEGTS),
+    (TS_PACKET * 5, Media.MPEGTS),
+    ((bytes(4) + TS_PACKET) * 5, Media.MPEGTS),
     (b"wvpk\x00\x01", Media.WAVPACK),
     (b"TTA1\x01\x00", Media.TTA),
     (b"Creative Voice File\x1a\x1a\x00", Media.VOC),
@@ -59,6 +60,7 @@ STRANGE = [
     b"RIFF\x24\x00\x00\x00",
     b"\xff\xff\xff\xff\xff\xff\xff\xff",
     b"\x00" * 16,
+    b"G" * 2000,
     b"v=0\r\no=- 0 0 IN IP4 127.0.0.1",
     b"<?xml version='1.0'?><MPD>",
 ]
