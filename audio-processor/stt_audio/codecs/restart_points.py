@@ -65,7 +65,7 @@ class RestartPoints:
     def __init__(self, media: Media, begin: Point | None = None) -> None:
         prefix = begin.prefix if begin else b""
         self._preroll_s = OPUS_PREROLL_S if media in (Media.MATROSKA, Media.OGG) else PREROLL_S
-        self._max_bytes = MAX_KEPT_BYTES_OF_VIDEO if media is Media.MPEGTS else MAX_KEPT_BYTES
+        self._max_bytes = MAX_KEPT_BYTES_OF_VIDEO if media in (Media.MPEGTS, Media.FLV) else MAX_KEPT_BYTES
         self.parser = parser_for(media)
         self.parser.feed(prefix)
         self._prefix_bytes = len(prefix)

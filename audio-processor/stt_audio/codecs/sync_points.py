@@ -3,6 +3,7 @@
 import struct
 from abc import abstractmethod
 
+from stt_audio.codecs.flash_video import FlashVideoParser
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.mpeg import HEADER_BYTES, ID3_HEADER_BYTES, id3_bytes, junk_end, mpeg_frame_bytes
 from stt_audio.codecs.stream_parser import MAX_PART_BYTES, StreamParser
@@ -273,6 +274,7 @@ _FOLLOWERS: dict[Media, type[StreamParser]] = {
     Media.AAC: _Adts,
     Media.MOV: _Mp4,
     Media.MPEGTS: TransportStreamParser,
+    Media.FLV: FlashVideoParser,
 }
 
 

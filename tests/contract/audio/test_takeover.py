@@ -166,6 +166,7 @@ STREAMS = [
     pytest.param(Encoding.WAV, ("wav", "pcm_s16le", 44100), {}, id="wav"),
     pytest.param(Encoding.AUTO, ("wav", "pcm_s16le", 16000), {}, id="wav 16k"),
     pytest.param(Encoding.AUTO, ("mpegts", "aac", 44100), {}, id="mpeg-ts"),
+    pytest.param(Encoding.AUTO, ("flv", "aac", 44100), {}, id="flv"),
 ]
 
 
