@@ -176,7 +176,7 @@ _FLV = _in("flv", "aac", 44100)
 
 _CONTAINERS = (
     OddFile("phone, 3GP with AMR", _in("3gp", "libopencore_amrnb", 8000, bit_rate=12200)),
-    OddFile("phone, AMR", _in("amr", "libopencore_amrnb", 8000, bit_rate=12200)),
+    OddFile("phone, AMR", _in("amr", "libopencore_amrnb", 8000, bit_rate=12200), live=True),
     OddFile("phone, 3GP with AAC", _in("3gp", "aac", 16000)),
     OddFile("phone, M4A with ALAC", _in("ipod", "alac")),
     OddFile("phone, CAF with ADPCM", _in("caf", "adpcm_ima_qt", 22050)),
@@ -283,7 +283,7 @@ _TOGETHER = (
     OddFile("FLAC and FLAC of another rate", _halves(_in("flac", "flac", 16000), _in("flac", "flac", 44100))),
     OddFile("Opus and FLAC in Ogg", _halves(_in("ogg", "libopus"), _in("ogg", "flac", layout="stereo"))),
     OddFile("MP3 and MP3 of another rate", _halves(_MP3, _in("mp3", "libmp3lame", 22050))),
-    OddFile("AMR and AMR", _halves(*[_in("amr", "libopencore_amrnb", 8000, bit_rate=12200)] * 2)),
+    OddFile("AMR and AMR", _halves(*[_in("amr", "libopencore_amrnb", 8000, bit_rate=12200)] * 2), live=True),
     OddFile("AIFF and AIFF", _halves(*[_in("aiff", "pcm_s16be")] * 2)),
     OddFile("AU and AU of another format", _halves(_in("au", "pcm_s16be"), _in("au", "pcm_mulaw", 8000))),
     OddFile("ADTS and ADTS of another rate", _halves(_ADTS, _in("adts", "aac", 22050))),

@@ -3,12 +3,14 @@ and no more audio than allowed. Use each PyAV object only in the thread that ask
 
 import abc
 import contextlib
+import functools
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 import av
 import av.container
 
+from stt_audio.codecs import amr
 from stt_audio.codecs.formats import CODECS, Media
 from stt_audio.codecs.memory import MAX_ALLOCATION_BYTES
 from stt_audio.codecs.mpeg import MpegFramer
@@ -28,6 +30,7 @@ _OPTIONS = {
 }
 # Not "nobuffer": it drops the data that was read while probing, and with it the first words.
 _LIVE_OPTIONS = {"probesize": "1024", "analyzeduration": "0"}
+_AMR_OPTIONS = {"probesize": "32"}  # a frame: else FFmpeg collects a second before it begins
 _FILE_OPTIONS = {"probesize": "5000000", "analyzeduration": "2000000"}
 
 
@@ -92,7 +95,7 @@ class ContainerInput(AudioInput):
             raise SttError("unsupported_media", f"the {media} data holds no audio stream: a video without sound?")
         self._stream = container.streams.audio[track]
         context = self._stream.codec_context
-        codec = codec_name(self._stream)
+        self._codec = codec = codec_name(self._stream)
         if codec not in CODECS:
             raise SttError("unsupported_media", f"the audio codec {codec} is not supported")
         context.thread_count = 1  # decoding frames in parallel would add a delay
@@ -101,7 +104,11 @@ class ContainerInput(AudioInput):
 
     def _decoded(self) -> Iterator[Callable[[], Iterable[av.AudioFrame]]]:
         for packet in read_packets(self._container, self._stream):
-            yield cast(Callable[[], Iterable[av.AudioFrame]], packet.decode)
+            yield functools.partial(self._decode, packet)
+
+    def _decode(self, packet: "av.Packet[Any]") -> list[av.AudioFrame]:
+        frame = amr.pause(self._codec, packet)
+        return cast(list[av.AudioFrame], packet.decode()) if frame is None else [frame]
 
 
 class MpegInput(AudioInput):
@@ -139,6 +146,7 @@ def open_container(source: StreamSource, media: Media) -> Iterator[av.container.
     options: Mapping[str, str] = {
         **_OPTIONS,
         **(_LIVE_OPTIONS if live else _FILE_OPTIONS),
+        **(_AMR_OPTIONS if live and media is Media.AMR else {}),
         "format_whitelist": media.value,
     }
     with _as_stt_error(media):

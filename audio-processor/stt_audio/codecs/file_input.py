@@ -5,7 +5,7 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import av
 import av.container
@@ -142,7 +142,7 @@ class FileInput(ContainerInput):
     def _decoded_frames(self, packet: "av.Packet[Any]") -> list[av.AudioFrame]:
         """Decode a packet; a damaged one is lost, unless nothing could be decoded yet."""
         try:
-            frames = cast(list[av.AudioFrame], packet.decode())
+            frames = self._decode(packet)
             for frame in frames:
                 check_frame(frame)
         except (av.error.FFmpegError, SttError) as error:

@@ -3,6 +3,7 @@
 import struct
 from abc import abstractmethod
 
+from stt_audio.codecs.amr import FRAME_BYTES, frame_mode
 from stt_audio.codecs.flash_video import FlashVideoParser
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.mpeg import HEADER_BYTES, ID3_HEADER_BYTES, id3_bytes, junk_end, mpeg_frame_bytes
@@ -221,6 +222,26 @@ class _Mpeg(_Framed):
         return mpeg_frame_bytes(head)
 
 
+class _Amr(StreamParser):
+    """AMR: a decoder can begin at any frame. The head is the first line, which names the codec."""
+
+    def _part(self, pending: bytearray) -> int:
+        if not self._head:
+            if len(pending) < max(map(len, _AMR_CODECS)):
+                return 0
+            self._head = next((line for line in _AMR_CODECS if pending.startswith(line)), b"")
+            return len(self._head) or self._lose()
+        if pending.startswith(_AMR):
+            return self._end()
+        if not pending or _AMR.startswith(pending):
+            return 0
+        self._start()
+        return FRAME_BYTES[_AMR_CODECS[self._head]][frame_mode(pending[0])]
+
+
+_AMR = b"#!AMR"
+_AMR_CODECS = {b"#!AMR\n": "amrnb", b"#!AMR-WB\n": "amrwb"}
+
 _BASE_DATA_OFFSET = 1
 INDEX_MISSING = (
     "the MP4 stream has its samples before its index (moov), so that it cannot be decoded while it arrives; write "
@@ -275,6 +296,7 @@ _FOLLOWERS: dict[Media, type[StreamParser]] = {
     Media.MOV: _Mp4,
     Media.MPEGTS: TransportStreamParser,
     Media.FLV: FlashVideoParser,
+    Media.AMR: _Amr,
 }
 
 

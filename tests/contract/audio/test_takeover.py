@@ -167,6 +167,7 @@ STREAMS = [
     pytest.param(Encoding.AUTO, ("wav", "pcm_s16le", 16000), {}, id="wav 16k"),
     pytest.param(Encoding.AUTO, ("mpegts", "aac", 44100), {}, id="mpeg-ts"),
     pytest.param(Encoding.AUTO, ("flv", "aac", 44100), {}, id="flv"),
+    pytest.param(Encoding.AUTO, ("amr", "libopencore_amrnb", 8000), {}, id="amr"),
 ]
 
 

@@ -80,6 +80,11 @@ STREAMS = [
     pytest.param(Encoding.AUTO, {"container": "mpegts", "codec": "ac3"}, id="mpegts ac-3"),
     pytest.param(Encoding.AUTO, {"container": "mpegts", "codec": "libopus"}, id="mpegts opus"),
     pytest.param(Encoding.AUTO, {"container": "flv", "codec": "libmp3lame", "rate": 44100}, id="flv mp3"),
+    pytest.param(
+        Encoding.AUTO,
+        {"container": "amr", "codec": "libopencore_amrnb", "rate": 8000, "bit_rate": 12200},
+        id="amr",
+    ),
 ]
 FLV_HEADER = b"FLV\x01\x04\0\0\0\x09" + bytes(4)
 
@@ -282,7 +287,7 @@ async def test_a_wav_knows_where_its_samples_end(executor: ThreadPoolExecutor) -
 @pytest.mark.parametrize("media", list(Media))
 def test_rubbish_costs_neither_an_error_nor_memory(media: Media) -> None:
     magic = {Media.MATROSKA: b"\x1a\x45\xdf\xa3", Media.FLAC: b"fLaC\x80", Media.OGG: b"OggS"}.get(media, b"")
-    magic = {Media.FLV: FLV_HEADER, Media.MPEGTS: b"G" * 2000}.get(media, magic)
+    magic = {Media.FLV: FLV_HEADER, Media.AMR: b"#!AMR-WB\n", Media.MPEGTS: b"G" * 2000}.get(media, magic)
     random = np.random.default_rng(1)
     for _ in range(20):
         follower = parser_for(media)

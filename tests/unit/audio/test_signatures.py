@@ -37,6 +37,7 @@ CONTAINERS = [
     pytest.param({"container": "mp4", "codec": "aac", "rate": 44100, "options": FRAGMENTS}, "MP4", id="fragmented mp4"),
     pytest.param({"container": "mpegts", "codec": "aac", "rate": 44100}, "MPEG-TS", id="mpeg-ts"),
     pytest.param({"container": "flv", "codec": "aac", "rate": 44100}, "FLV", id="flv"),
+    pytest.param({"container": "amr", "codec": "libopencore_amrnb", "rate": 8000, "bit_rate": 12200}, "AMR", id="amr"),
 ]
 BARE = [Encoding.PCM_S16LE, Encoding.PCM_F32LE, Encoding.MULAW, Encoding.ALAW]
 
