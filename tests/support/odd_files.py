@@ -210,7 +210,7 @@ _CONTAINERS = (
     OddFile("call, WAV with G.722", _in("wav", "g722", 16000), transcribed=True),
     OddFile("call, WAV with G.726", _in("wav", "g726", 8000, bit_rate=32000)),
     OddFile("call, WAV with G.723.1", _in("wav", "g723_1", 8000, bit_rate=6300)),
-    OddFile("call, AU with mu-law", _in("au", "pcm_mulaw", 8000)),
+    OddFile("call, AU with mu-law", _in("au", "pcm_mulaw", 8000), live=True),
     OddFile("recorder, WAV with Yamaha ADPCM", _in("wav", "adpcm_yamaha", 16000)),
     OddFile("recorder, WAV with IMA ADPCM", _in("wav", "adpcm_ima_wav", 16000)),
     OddFile("recorder, SPHERE", _sphere),

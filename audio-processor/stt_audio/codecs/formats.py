@@ -46,12 +46,12 @@ class Media(enum.StrEnum):
 LIVE_MEDIA = frozenset(
     {
         *(Media.WAV, Media.FLAC, Media.OGG, Media.MATROSKA, Media.MP3, Media.MOV, Media.AAC),
-        *(Media.MPEGTS, Media.FLV, Media.AMR),
+        *(Media.MPEGTS, Media.FLV, Media.AMR, Media.AU),
     }
 )
 """Containers that can be decoded while they arrive."""
 
-LIVE_NAMES = "WAV, FLAC, Ogg, WebM, MP3, fragmented MP4, AAC (ADTS), MPEG-TS, FLV, AMR"
+LIVE_NAMES = "WAV, FLAC, Ogg, WebM, MP3, fragmented MP4, AAC (ADTS), MPEG-TS, FLV, AMR, AU"
 """``LIVE_MEDIA`` as clients know them."""
 
 FILE_NAMES = (

@@ -28,13 +28,6 @@ _FORMATS = {
     (_ALAW, 1): SampleFormat.ALAW,
     (_MULAW, 1): SampleFormat.MULAW,
 }
-_AU_CODES = {
-    SampleFormat.S16LE: 3,
-    SampleFormat.S24LE: 4,
-    SampleFormat.S32LE: 5,
-    SampleFormat.F32LE: 6,
-    SampleFormat.F64LE: 7,
-}
 _CHUNK_NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_ \-]{3}", re.DOTALL)
 _MAX_CHUNK_BYTES = 64 << 20
 
@@ -194,15 +187,6 @@ def wav_header(wav_format: WavFormat, data_bytes: int | None) -> bytes:
         + bytes(len(body) % 2)
         + struct.pack(order + "4sI", b"data", size)
     )
-
-
-def au_header(wav_format: WavFormat) -> bytes | None:
-    """Return an AU header for big-endian samples of ``wav_format``, which FFmpeg would read as little-endian from RIFX;
-    None when their order of bytes does not matter."""
-    code = None if wav_format.sample_format is None else _AU_CODES.get(wav_format.sample_format)
-    if not wav_format.big_endian or code is None:
-        return None
-    return struct.pack(">4sIIIII", b".snd", 24, 0xFFFF_FFFF, code, wav_format.sample_rate, wav_format.channels)
 
 
 def _format_body(wav_format: WavFormat, order: str) -> bytes:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from stt_audio.codecs import wav
+from stt_audio.codecs.au import au_header
 from stt_audio.codecs.extents import next_recording
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.sniff import begins_recording
@@ -97,6 +98,6 @@ def _as_fed(found: _Chunks, wav_format: wav.WavFormat, whole: range) -> WavFile:
     if wav_format.sample_format is None and found.is_honest:
         return WavFile(Media.WAV, (whole,), whole.stop)
     samples = [piece[: len(piece) - len(piece) % wav_format.frame_bytes] for piece in found.samples]
-    if (header := wav.au_header(wav_format)) is not None:
+    if (header := au_header(wav_format)) is not None:
         return WavFile(Media.AU, (header, *samples), whole.stop)
     return WavFile(Media.WAV, (wav.wav_header(wav_format, sum(map(len, samples))), *samples), whole.stop)

@@ -7,12 +7,13 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import replace
 
+from stt_audio.codecs.au import parse_au_header
 from stt_audio.codecs.formats import LIVE_MEDIA, LIVE_NAMES, Media
 from stt_audio.codecs.pcm import PcmDecoder, SampleFormat
 from stt_audio.codecs.restart_points import Checkpoint, Point
 from stt_audio.codecs.sample_check import SampleCheck
 from stt_audio.codecs.signatures import SIGNATURE_BYTES, frames_of, signature
-from stt_audio.codecs.wav import parse_wav_header
+from stt_audio.codecs.wav import WavHeader, parse_wav_header
 from stt_audio.live.container_stream import ContainerStream
 from stt_audio.live.opening import Opening
 from stt_audio.live.recording import AudioDecoder, PcmStream, Recording, SampleStream
@@ -211,6 +212,8 @@ class Recordings:
     def _recording_of(self, media: Media, head: bytes) -> Recording | None:
         if media is Media.WAV:
             return self._wav(head)
+        if media is Media.AU:
+            return self._samples(parse_au_header(head))
         if media is Media.MOV and (whole_bytes := whole_mp4_bytes(head)):
             return WholeMp4(whole_bytes, self._left)
         return ContainerStream(media, self._left, self._begin)
@@ -245,10 +248,13 @@ class Recordings:
 
     def _wav(self, head: bytes) -> Recording | None:
         header = parse_wav_header(head)
-        if header is None:
-            return None
-        if header.sample_format is None:
+        if header is not None and header.sample_format is None:
             return ContainerStream(Media.WAV, self._left, self._begin)
+        return self._samples(header)
+
+    def _samples(self, header: WavHeader | None) -> Recording | None:
+        if header is None or header.sample_format is None:
+            return None
         pcm = PcmDecoder(
             header.sample_format,
             header.sample_rate,

@@ -168,6 +168,7 @@ STREAMS = [
     pytest.param(Encoding.AUTO, ("mpegts", "aac", 44100), {}, id="mpeg-ts"),
     pytest.param(Encoding.AUTO, ("flv", "aac", 44100), {}, id="flv"),
     pytest.param(Encoding.AUTO, ("amr", "libopencore_amrnb", 8000), {}, id="amr"),
+    pytest.param(Encoding.AUTO, ("au", "pcm_s16be", 44100), {}, id="au"),
 ]
 
 

@@ -85,6 +85,11 @@ STREAMS = [
         {"container": "amr", "codec": "libopencore_amrnb", "rate": 8000, "bit_rate": 12200},
         id="amr",
     ),
+    pytest.param(
+        Encoding.AUTO, {"container": "au", "codec": "pcm_s16be", "rate": 44100, "layout": STEREO}, id="au 44k"
+    ),
+    pytest.param(Encoding.AUTO, {"container": "au", "codec": "pcm_mulaw", "rate": 8000}, id="au mu-law"),
+    pytest.param(Encoding.AUTO, {"container": "au", "codec": "pcm_f32be", "rate": 16000}, id="au 16k float"),
 ]
 FLV_HEADER = b"FLV\x01\x04\0\0\0\x09" + bytes(4)
 
@@ -298,7 +303,10 @@ def test_rubbish_costs_neither_an_error_nor_memory(media: Media) -> None:
             assert len(follower._head) <= 2 * MAX_PART_BYTES
 
 
-@pytest.mark.parametrize("how", [pytest.param(row.values[1], id=row.id) for row in STREAMS if row.id[:3] != "wav"])
+@pytest.mark.parametrize(
+    "how",
+    [pytest.param(row.values[1], id=row.id) for row in STREAMS if row.values[1]["container"] not in ("wav", "au")],
+)
 def test_starts_do_not_depend_on_the_pieces(how: dict) -> None:
     data = stream(**how)
     media = sniff(data)
