@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.live_decoding import in_pieces, run, stream
+from support.live_decoding import LONG, in_pieces, joined, run, stream
 
 from stt_audio.codecs.amr import FRAME_BYTES, frame_mode
 from stt_audio.files.decoder import FileDecoder
+from stt_audio.live.decoder import live_decoder
 from stt_shared.contracts.session import Encoding, SessionConfig
 
 pytestmark = pytest.mark.unit
@@ -60,3 +61,11 @@ async def test_pauses_are_silence_of_their_length(data: bytes, duration_s: float
     # invented.
     assert len(with_losses.samples) == len(alone.samples)
     assert np.sqrt(np.mean((with_losses.samples - alone.samples) ** 2.0)) < 0.05 * np.std(alone.samples)
+
+
+async def test_the_first_frames_are_heard_at_once() -> None:
+    with ThreadPoolExecutor(1) as executor:
+        decoder = live_decoder(AUTO, executor, LONG)
+        pcm = await joined(decoder.feed(NARROW + b"".join(frames(1.0)[:10])))
+        await decoder.close()
+    assert len(pcm) / 32000 == pytest.approx(0.2, abs=0.03)

@@ -145,6 +145,15 @@ def test_bare_samples_are_refused_and_taken_for_nothing(codec: str, loudness: fl
         assert refused.value.code == "unsupported_media"
 
 
+def test_three_frames_in_a_row_may_be_chance() -> None:
+    """Two were found in samples of speech."""
+    frame = b"\xff\xfb\x90\x64" + bytes(413)
+    junk, rest = b"\x07" * 500, b"\x07" * SEARCHED_BYTES
+    assert Opening(junk + 4 * frame + rest).found(Encoding.AUTO) is Media.MP3
+    with pytest.raises(SttError, match="begins like none of"):
+        Opening(junk + 3 * frame + rest).found(Encoding.AUTO)
+
+
 def test_what_fits_by_chance_to_the_end_of_the_search_is_no_frame() -> None:
     """The stream goes on there."""
     frame = b"\xff\xfb\x90\x64" + bytes(413)
