@@ -8,6 +8,7 @@ from stt_gateway.core.requests.filenames import (
     disposition_parameters,
     filename_of,
 )
+from stt_gateway.store.names import kept_name
 
 pytestmark = pytest.mark.unit
 
@@ -80,3 +81,11 @@ def test_long_names_are_cut() -> None:
 )
 def test_a_name_is_read_in_every_form(written: bytes, shown: str) -> None:
     assert filename_of(disposition_parameters(b'form-data; name="file"; ' + written)) == shown
+
+
+@pytest.mark.parametrize(
+    "given", ["two  spaces.mp3", "n" * 254 + " .mp3", "a\u00a0\u3000b\u2028c.mp3", " \ud800\u200d x "]
+)
+def test_the_store_keeps_names_as_they_are_shown(given: str) -> None:
+    shown = display_filename(given)
+    assert kept_name(shown) == shown

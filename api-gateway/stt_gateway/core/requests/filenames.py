@@ -35,9 +35,13 @@ def filename_of(parameters: dict[str, bytes]) -> str:
 
 
 def display_filename(name: str) -> str:
-    """Return the last path component without control and format characters, at most 255 characters."""
+    """Return the last path component without control and format characters, with single spaces, at most 255 characters.
+
+    The transcript store keeps such a name as it is.
+    """
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    return "".join(char for char in last if unicodedata.category(char)[0] != "C").strip()[:MAX_FILENAME_CHARS]
+    visible = "".join(char for char in last if unicodedata.category(char)[0] != "C")
+    return " ".join(visible.split())[:MAX_FILENAME_CHARS].rstrip()
 
 
 def _extended(value: bytes) -> str | None:
