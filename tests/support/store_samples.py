@@ -3,7 +3,7 @@
 import pytest
 
 from stt_gateway.store.interface import Kind, Page, State, StoredUtterance, Transcript
-from stt_shared.contracts.jobs import JobSegment, JobWord
+from stt_shared.contracts.jobs import AudioTrack, JobSegment, JobWarning, JobWord, TimeSpan
 
 about_sqlite = pytest.mark.parametrize("empty", ["sqlite"], indirect=True)
 about_postgresql = pytest.mark.parametrize("empty", ["postgresql"], indirect=True)
@@ -53,6 +53,9 @@ FULL = transcript(
     duration_s=3.25,
     model="base",
     segments=[JobSegment(0, 0.0, 1.5, "Guten Tag.", 0.9, [JobWord("Guten", 0.0, 0.7, 0.8)])],
+    unrecognized=[TimeSpan(1.75, 2.5)],
+    track=AudioTrack(2, 3, "deu", "Mikrofon"),
+    warnings=[JobWarning("damaged", "the file is damaged after 2.5 s", 2.5, 3.25), JobWarning("time_jump", "odd")],
     conversation_id="c1",
     content_key="sha:options",
     expires_ms=NOW_MS + 10**9,

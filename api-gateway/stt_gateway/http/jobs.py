@@ -314,5 +314,13 @@ def _stored_view(stored: Transcript) -> JobView:
         progress=100.0,
         filename=stored.filename,
         created_at=iso_timestamp(stored.created_ms),
-        result=JobResult(stored.text, stored.language, stored.duration_s, stored.segments),
+        result=JobResult(
+            text=stored.text,
+            language=stored.language,
+            duration=stored.duration_s,
+            segments=stored.segments,
+            unrecognized=stored.unrecognized,
+            track=stored.track,
+            warnings=stored.warnings,
+        ),
     )

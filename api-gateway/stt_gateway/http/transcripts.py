@@ -128,7 +128,14 @@ def _summary_view(summary: Summary) -> dict[str, Any]:
 
 
 def _transcript_view(found: Transcript) -> dict[str, Any]:
-    return {**_summary_view(found), "text": found.text, "segments": found.segments}
+    return {
+        **_summary_view(found),
+        "text": found.text,
+        "segments": found.segments,
+        "unrecognized": found.unrecognized,
+        "track": found.track,
+        "warnings": found.warnings,
+    }
 
 
 def _hit_view(found: SearchHit) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 
 from stt_shared.contracts.conversation import Utterance
-from stt_shared.contracts.jobs import JobError, JobSegment
+from stt_shared.contracts.jobs import AudioTrack, JobError, JobSegment, JobWarning, TimeSpan
 from stt_shared.contracts.session import Task
 
 MAX_QUERY_CHARS = 200
@@ -58,11 +58,14 @@ class Transcript(Summary, frozen=True, kw_only=True):
     """A complete transcript.
 
     ``content_key`` is the same for the same bytes with the same options. If it is empty, the transcript is not used to
-    answer another upload.
+    answer another upload. ``unrecognized``, ``track`` and ``warnings`` are those of ``JobResult``.
     """
 
     text: str = ""
     segments: list[JobSegment] = msgspec.field(default_factory=list)
+    unrecognized: list[TimeSpan] = msgspec.field(default_factory=list)
+    track: AudioTrack | None = None
+    warnings: list[JobWarning] = msgspec.field(default_factory=list)
     content_key: str = ""
 
 

@@ -62,6 +62,9 @@ def job_transcript(job_id: str, state: JobState, result: JobResult, expires_ms: 
         task=config.task,
         text=result.text,
         segments=result.segments,
+        unrecognized=result.unrecognized,
+        track=result.track,
+        warnings=result.warnings,
         content_key=config.content_key,
         expires_ms=expires_ms,
     )

@@ -9,13 +9,17 @@ from stt_gateway.store.folding import highlight_name, snippet
 from stt_gateway.store.interface import Kind, Search, SearchHit, Snippet, State, Summary, Transcript
 from stt_gateway.store.names import kept_name, kept_text
 from stt_gateway.store.schema import transcripts
-from stt_shared.contracts.jobs import JobError, JobSegment
+from stt_shared.contracts.jobs import AudioTrack, JobError, JobSegment, JobWarning, TimeSpan
 from stt_shared.contracts.session import Task
 
-LISTED = [column for column in transcripts.c if column.name not in ("text", "segments", "content_key")]
+_UNLISTED = ("text", "segments", "unrecognized", "track", "warnings", "content_key")
+LISTED = [column for column in transcripts.c if column.name not in _UNLISTED]
 """Columns of a ``Summary``."""
 
 _decode_segments = msgspec.json.Decoder(list[JobSegment]).decode
+_decode_spans = msgspec.json.Decoder(list[TimeSpan]).decode
+_decode_track = msgspec.json.Decoder(AudioTrack | None).decode
+_decode_warnings = msgspec.json.Decoder(list[JobWarning]).decode
 
 
 def stored(transcript: Transcript) -> dict[str, Any]:
@@ -39,8 +43,15 @@ def stored(transcript: Transcript) -> dict[str, Any]:
         "expires_ms": transcript.expires_ms,
         "content_key": transcript.content_key,
         "text": kept_text(transcript.text),
-        "segments": msgspec.json.encode(transcript.segments).decode(),
+        "segments": _json(transcript.segments),
+        "unrecognized": _json(transcript.unrecognized),
+        "track": _json(transcript.track),
+        "warnings": _json(transcript.warnings),
     }
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def listed(row: Row[Any]) -> dict[str, Any]:
@@ -65,7 +76,13 @@ def listed(row: Row[Any]) -> dict[str, Any]:
 def whole(row: Row[Any]) -> Transcript:
     """Return the complete transcript of a row."""
     return Transcript(
-        **listed(row), text=row.text, segments=_decode_segments(row.segments), content_key=row.content_key
+        **listed(row),
+        text=row.text,
+        segments=_decode_segments(row.segments),
+        unrecognized=_decode_spans(row.unrecognized),
+        track=_decode_track(row.track),
+        warnings=_decode_warnings(row.warnings),
+        content_key=row.content_key,
     )
 
 

@@ -36,6 +36,9 @@ transcripts = Table(
     # Last, so that reading a list need not skip over them.
     Column("text", Text, nullable=False),
     Column("segments", Text, nullable=False),
+    Column("unrecognized", Text, nullable=False),
+    Column("track", Text, nullable=False),
+    Column("warnings", Text, nullable=False),
     Index("transcripts_language", "language", "place"),
     Index("transcripts_content", "content_key"),
     Index("transcripts_expiry", "expires_ms"),

@@ -167,5 +167,6 @@ def decode_event(payload: bytes) -> Event:
 
 def iso_timestamp(wall_ms: float) -> str:
     """Format a wall-clock time in milliseconds since 1970 as ISO 8601 in UTC with milliseconds."""
-    moment = datetime.datetime.fromtimestamp(wall_ms / 1000, datetime.UTC)
+    # Cut, never rounded up, so that a time says the same before and after it was stored as a whole number.
+    moment = datetime.datetime.fromtimestamp(int(wall_ms) / 1000, datetime.UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -18,7 +18,6 @@ from support.wiring import bus_on, read_state
 from stt_gateway.http import uploads
 from stt_shared.contracts.jobs import JobConfig, JobError, JobResult, JobStatus
 from stt_shared.contracts.session import Task
-from stt_shared.process.clock import wall_ms
 from stt_shared.streams import keys
 
 pytestmark = pytest.mark.contract
@@ -264,40 +263,3 @@ async def test_a_failed_job_tells_why(gateway: Gateway, http: httpx2.AsyncClient
     view = (await http.get(f"{JOBS}/{job_id}")).json()
     assert (view["status"], view["error"]) == ("failed", {"code": "bad_audio", "message": "no audio in it"})
     assert "failed" in assert_refused(await http.get(f"{JOBS}/{job_id}/result.srt"), 409, "conflict")
-
-
-async def test_the_same_file_is_answered_from_the_store_and_kept_under_each_of_its_names(
-    redis_client: Redis, redis_url: str, tmp_path: Path
-) -> None:
-    async with stand_ins(redis_client), running_gateway(redis_client, redis_url, tmp_path / "spool") as gateway:
-        await tell_status(redis_client, "transcriber", capacity=4, detail={"model": "base"})
-        bus = bus_on(redis_client)
-        async with httpx2.AsyncClient(base_url=gateway.url) as client:
-
-            async def post(name: str, language: str = "en") -> tuple[str, bool]:
-                sent = await client.post(
-                    "/v1/stt/jobs", files={"file": (name, b"the same bytes")}, data={"language": language}
-                )
-                return sent.json()["job_id"], "idempotent-replayed" in sent.headers
-
-            first, replayed = await post("one.wav")
-            assert not replayed
-            at = keys.job_keys(first)
-            epoch = (await redis_client.hget(at.state, "epoch") or b"").decode()
-            result = JobResult("what was said", "en", 2.0, [])
-            await bus.jobs.finish(at, epoch, JobStatus.COMPLETED, result=msgspec.json.encode(result), now_ms=wall_ms())
-
-            async def stored() -> bool:
-                return (await client.get(f"/v1/stt/transcripts/{first}")).status_code == 200
-
-            await until(stored)
-            assert await post("one.wav") == (first, True)
-            second, replayed = await post("two.wav")
-            assert replayed
-            assert second != first
-            job = (await client.get(f"/v1/stt/jobs/{second}")).json()
-            assert (job["status"], job["filename"], job["result"]["text"]) == ("completed", "two.wav", "what was said")
-            names = [one["filename"] for one in (await client.get("/v1/stt/transcripts")).json()["transcripts"]]
-            assert sorted(names) == ["one.wav", "two.wav"]
-            assert (await post("one.wav", "de"))[1] is False, "other options are other work"
-            assert len(gateway.spooled) == 2

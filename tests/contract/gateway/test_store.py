@@ -23,6 +23,7 @@ async def test_what_is_put_comes_back(store: SqlTranscriptStore) -> None:
     assert kept is not None
     assert kept.title == "Gespräch Müller.mp3"
     assert kept.segments == FULL.segments
+    assert (kept.unrecognized, kept.track, kept.warnings) == (FULL.unrecognized, FULL.track, FULL.warnings)
     assert (kept.text, kept.language, kept.duration_s, kept.model) == (FULL.text, "de", 3.25, "base")
     assert (kept.created_ms, kept.expires_ms, kept.conversation_id) == (FULL.created_ms, FULL.expires_ms, "c1")
 

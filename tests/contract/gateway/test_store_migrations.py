@@ -1,0 +1,82 @@
+"""Tables of earlier versions, upgraded in place, on both databases."""
+
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import URL, Connection, text
+from support.store_samples import FULL, NOW_MS, ids, transcript
+
+from stt_gateway.store.engine import is_sqlite, open_engine, writing
+from stt_gateway.store.interface import Search, Transcript
+from stt_gateway.store.migrating import migrate
+from stt_gateway.store.sql_store import SqlTranscriptStore
+
+pytestmark = pytest.mark.contract
+pytest_plugins = ("support.store_fixtures",)
+
+OLD = {
+    "place": 1, "id": "old", "kind": "job", "state": "completed", "created_ms": NOW_MS, "title": "old.wav",
+    "filename": "old.wav", "duration_s": 2.5, "language": "en", "model": "base", "task": "transcribe",
+    "conversation_id": "", "content_key": "k", "text": "old words", "segments": "[]",
+}  # fmt: skip
+
+
+async def tables_of(url: URL, revision: str) -> None:
+    """Create the tables of an earlier version, with a transcript that it wrote."""
+
+    def create(connection: Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", "stt_gateway:store/migrations")
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        insert_old(connection)
+
+    if is_sqlite(url):
+        Path(url.database or "").parent.mkdir()
+    engine = open_engine(url, creating=True)
+    try:
+        async with writing(engine).begin() as connection:
+            await connection.run_sync(create)
+    finally:
+        await engine.dispose()
+
+
+def insert_old(connection: Connection) -> None:
+    named = ", ".join(f":{name}" for name in OLD)
+    connection.execute(text(f"INSERT INTO transcripts ({', '.join(OLD)}) VALUES ({named})"), OLD)
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+async def test_tables_of_an_earlier_version_are_upgraded_with_what_they_hold(empty: URL, revision: str) -> None:
+    await tables_of(empty, revision)
+    await migrate(empty)
+    store = SqlTranscriptStore(empty)
+    try:
+        old = await store.get("old")
+        assert old == transcript(
+            id="old", created_ms=NOW_MS, title="old.wav", filename="old.wav", duration_s=2.5, model="base",
+            content_key="k", text="old words",
+        )  # fmt: skip
+        assert await store.put(FULL)
+        kept = await store.get(FULL.id)
+        assert kept is not None
+        assert told(kept) == told(FULL)
+        assert ids(await store.search(Search())) == [FULL.id, "old"]
+    finally:
+        await store.close()
+
+
+async def test_an_older_gateway_that_still_runs_can_store(url: URL, store: SqlTranscriptStore) -> None:
+    engine = open_engine(url)
+    async with writing(engine).begin() as connection:
+        await connection.run_sync(insert_old)
+    await engine.dispose()
+    old = await store.get("old")
+    assert old is not None
+    assert told(old) == ([], None, [])
+
+
+def told(one: Transcript) -> tuple[object, ...]:
+    return one.unrecognized, one.track, one.warnings
