@@ -123,6 +123,9 @@ def transcribe(
     format: Annotated[Format, typer.Option("--format", "-f", help="Output format.")] = Format.TXT,
     language: Language = None,
     task: Task = "transcribe",
+    track: Annotated[
+        int | None, typer.Option(help="Audio track to transcribe, from 1; the first that is heard if omitted.", min=1)
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for one result per file; standard output if omitted.")
     ] = None,
@@ -131,7 +134,10 @@ def transcribe(
     """Transcribe files."""
     from stt_cli.commands.transcribe import transcribe as run
 
-    run(base_url(url), files, format, _speech_fields(language, task), output)
+    fields = _speech_fields(language, task)
+    if track is not None:
+        fields["track"] = str(track)
+    run(base_url(url), files, format, fields, output)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from stt_cli.errors import CliError
 from stt_cli.http.formats import Format
 from stt_cli.http.jobs import JobsClient, jobs_client
+from stt_shared.contracts.jobs import JobWarning
 
 
 def transcribe(url: str, files: list[Path], format: Format, fields: dict[str, str], output: Path | None) -> None:
@@ -27,11 +28,14 @@ def transcribe(url: str, files: list[Path], format: Format, fields: dict[str, st
     with jobs_client(url) as jobs:
         for path in files:
             try:
-                text = _one(jobs, path, fields, format, errors)
+                text, warnings = _one(jobs, path, fields, format, errors)
                 if output is None:
                     _to_stdout(path, text, several=len(files) > 1 and format is Format.TXT)
                 else:
                     _to_file(output / output_name(path, files, format), text)
+                # After the text, of which they say what is missing.
+                for warning in warnings:
+                    errors.print(f"warning: {path}: {warning.message}", markup=False, soft_wrap=True)
             except CliError as error:
                 failed += 1
                 errors.print(f"error: {path}: {error}", markup=False, soft_wrap=True)
@@ -62,7 +66,9 @@ def time_left(estimated_s: int | None) -> str:
     return f"about {minutes} min left" if minutes < 60 else f"about {minutes // 60} h {minutes % 60:02} min left"
 
 
-def _one(jobs: JobsClient, path: Path, fields: dict[str, str], format: Format, console: Console) -> str:
+def _one(
+    jobs: JobsClient, path: Path, fields: dict[str, str], format: Format, console: Console
+) -> tuple[str, list[JobWarning]]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -77,13 +83,13 @@ def _one(jobs: JobsClient, path: Path, fields: dict[str, str], format: Format, c
         bar.remove_task(sending)
         working = bar.add_task(f"{path.name}: transcribing", total=100, left="")
         try:
-            jobs.wait(
+            done = jobs.wait(
                 job_id, lambda view: bar.update(working, completed=view.progress, left=time_left(view.estimated_s))
             )
         except KeyboardInterrupt:
             jobs.cancel(job_id)
             raise
-        return jobs.result(job_id, format)
+        return jobs.result(job_id, format), done.result.warnings if done.result else []
 
 
 def _to_stdout(path: Path, text: str, *, several: bool) -> None:

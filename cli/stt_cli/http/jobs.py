@@ -67,9 +67,11 @@ class JobsClient:
         answer = _checked(response)
         return str(answer["job_id"])
 
-    def wait(self, job_id: str, on_progress: Callable[[JobView], None]) -> None:
-        """Wait until the job is completed; ``on_progress`` receives its current state. Raises CliError with the job's
-        own reason."""
+    def wait(self, job_id: str, on_progress: Callable[[JobView], None]) -> JobView:
+        """Wait until the job is completed, and return it; ``on_progress`` receives its current state.
+
+        Raises CliError with the job's own reason.
+        """
         silent_since_s: float | None = None
         while True:
             try:
@@ -82,7 +84,7 @@ class JobsClient:
                 silent_since_s = None
                 on_progress(view)
                 if view.status is JobStatus.COMPLETED:
-                    return
+                    return view
                 if view.status.is_final:
                     raise CliError(view.error.message if view.error else f"the job was {view.status}")
             time.sleep(_ASK_EVERY_S)

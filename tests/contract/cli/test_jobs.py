@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from typer.testing import CliRunner
 
 from stt_cli.errors import CliError
 from stt_cli.http.formats import Format
 from stt_cli.http.jobs import jobs_client
+from stt_cli.main import app
 
 pytestmark = pytest.mark.contract
 
@@ -68,10 +70,12 @@ def test_a_file_goes_up_with_its_parameters_and_the_result_comes_back(url: str, 
     reported: list[tuple[float, int | None]] = []
     with jobs_client(url) as jobs:
         job_id = jobs.submit(speech, {"language": "en"}, sent.append)
-        jobs.wait(job_id, lambda view: reported.append((view.progress, view.estimated_s)))
+        done = jobs.wait(job_id, lambda view: reported.append((view.progress, view.estimated_s)))
         assert jobs.result(job_id, Format.SRT).endswith("\never tried\n")
     assert Gateway.requests[-1][1] == "/v1/stt/jobs/j1/result.srt"
     assert reported == [(0, None), (40.5, 45), (100, None)]
+    assert done.result is not None
+    assert done.result.text == "ever tried"
     assert sent[-1] == 200_000
     # In pieces, never the whole file at once.
     assert len(sent) > 2
@@ -129,3 +133,46 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         pytest.raises(CliError, match=r"^cannot be read: No such file or directory$"),
     ):
         jobs.submit(tmp_path / "gone.wav", {}, lambda _: None)
+
+
+def answers_to_a_file(text: bytes, *warnings: dict[str, Any]) -> list[tuple[int, Any]]:
+    done = view("completed", 100, result={**RESULT, "warnings": list(warnings)})
+    return [(202, {"job_id": "j1"}), (200, done), (200, text)]
+
+
+def test_what_is_missing_from_a_transcript_is_told_for_each_file(url: str, tmp_path: Path) -> None:
+    names = ("[bold]cut.wav", "whole.wav", "damaged.wav")
+    for name in names:
+        (tmp_path / name).write_bytes(b"RIFF")
+    ends = "the file ends after 12.0 s; it should be 60.0 s long"
+    jumps = "the time stamps jump by 90000 s after 3.0 s; later times do not include the jump"
+    damaged = "the file is damaged after 123.4 s"
+    Gateway.answers += [
+        *answers_to_a_file(
+            b"one\n", {"code": "cut_off", "message": ends, "start": 12.0}, {"code": "time_jump", "message": jumps}
+        ),
+        *answers_to_a_file(b"two\n"),
+        *answers_to_a_file(b"three\n", {"code": "damaged", "message": damaged, "start": 123.4, "end": 300.0}),
+    ]
+    files = [str(tmp_path / name) for name in names]
+    result = CliRunner().invoke(app, ["transcribe", *files, "--url", url])
+    assert result.exit_code == 0, result.output
+    assert result.stdout == "".join(
+        f"==> {file} <==\n{text}\n" for file, text in zip(files, ("one", "two", "three"), strict=True)
+    )
+    assert result.stderr.splitlines() == [
+        f"warning: {files[0]}: {ends}",
+        f"warning: {files[0]}: {jumps}",
+        f"warning: {files[2]}: {damaged}",
+    ]
+
+
+@pytest.mark.parametrize(("given", "sent"), [(["--track", "2"], b'name="track"\r\n\r\n2\r\n'), ([], None)])
+def test_a_track_is_requested_as_the_protocol_has_it(
+    url: str, tmp_path: Path, given: list[str], sent: bytes | None
+) -> None:
+    (tmp_path / "film.mkv").write_bytes(b"RIFF")
+    Gateway.answers += answers_to_a_file(b"one\n")
+    assert CliRunner().invoke(app, ["transcribe", str(tmp_path / "film.mkv"), "--url", url, *given]).exit_code == 0
+    body = Gateway.requests[0][2]
+    assert sent in body if sent else b'name="track"' not in body
