@@ -114,11 +114,14 @@ class Library:
 
 
 class Job:
-    """The routes of one file's job, played: it is done at once. ``text``: its sentences, one a second."""
+    """The routes of one file's job, played: it is done at once.
+
+    ``text``: its sentences, one a second. ``more``: other fields of its result.
+    """
 
     ID = "job-1"
 
-    def __init__(self, page: "Page", text: list[str], language: str = "en") -> None:
+    def __init__(self, page: "Page", text: list[str], language: str = "en", **more: Any) -> None:
         segments = [
             {
                 "id": at,
@@ -139,7 +142,7 @@ class Job:
             "status": "completed",
             "progress": 100,
             "filename": "Untitled 25 Nov 2026.wav",
-            "result": {"language": language, "duration": float(self._seconds), "segments": segments},
+            "result": {"language": language, "duration": float(self._seconds), "segments": segments, **more},
         }
         page.route("**/v1/stt/jobs", lambda route: route.fulfill(status=202, json={"job_id": self.ID}))
         page.route(f"**/v1/stt/jobs/{self.ID}", lambda route: route.fulfill(json=self._view))

@@ -1,5 +1,6 @@
 """Files and conversations on the real suite; the library's page on answers in the shape that the server gives."""
 
+import json
 import os
 import re
 import signal
@@ -196,6 +197,35 @@ def test_a_renamed_file_has_its_new_name_everywhere(pages: "Pages") -> None:
     assert pages.download(page, ".library-page button:has-text('Plain text')")[0] == "Third name.txt"
     page.click("nav a[data-view=files]")
     page.locator("li .title a", has_text="Third name").wait_for()
+
+
+def test_what_is_missing_from_a_file_is_told_in_words(pages: "Pages") -> None:
+    page = pages.blank(locale="de-DE")
+    warnings = [
+        {"code": "damaged", "message": "the file is damaged", "start": 1.0, "end": 2.5},
+        {"code": "cut_off", "message": "the file ends", "start": 3.0, "end": 60.0},
+    ]
+    job = Job(page, ["Ein Satz.", "Noch einer.", "Der letzte."], "de", warnings=warnings)
+    pages.go(page, "/#/files")
+    job.open(page)
+    notice = page.locator(".result .notice", has_text="Mit dieser Datei stimmt etwas nicht")
+    assert notice.locator("p").all_inner_texts() == [
+        "Die Datei ist von 0:01 bis 0:02 beschädigt. Was dort gesagt wurde, fehlt ganz oder teilweise.",
+        "Die Datei endet nach 0:03, sollte aber 1:00 lang sein. Der Rest fehlt.",
+    ]
+    page.click(".result summary:has-text('Speichern')")
+    _, text = pages.download(page, ".result button:has-text('(.json)')")
+    assert json.loads(text)["warnings"] == warnings
+    page.click(".result-head > a")
+    page.locator("li .about", has_text="Mit dieser Datei stimmt etwas nicht").wait_for()
+
+
+def test_of_a_whole_file_nothing_is_missing(pages: "Pages") -> None:
+    page = pages.blank()
+    job = Job(page, ["One sentence."])
+    pages.go(page, "/#/files")
+    job.open(page)
+    assert page.locator(".result .notice").count() == 0
 
 
 @pytest.mark.parametrize("view", ["live", "library", "conversation"])

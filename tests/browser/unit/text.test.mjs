@@ -9,6 +9,7 @@ import { cues, plainText, srt, vtt } from "../../../api-gateway/stt_gateway/web/
 import { en } from "../../../api-gateway/stt_gateway/web/js/i18n/en.js";
 import { fr } from "../../../api-gateway/stt_gateway/web/js/i18n/fr.js";
 import { de } from "../../../api-gateway/stt_gateway/web/js/i18n/de.js";
+import { warningTexts } from "../../../api-gateway/stt_gateway/web/js/files/warnings.js";
 import { preferredLanguage } from "../../../api-gateway/stt_gateway/web/js/i18n/index.js";
 import { fileStem } from "../../../api-gateway/stt_gateway/web/js/ui/save.js";
 import { address, parse } from "../../../api-gateway/stt_gateway/web/js/router.js";
@@ -157,6 +158,29 @@ test("every language says everything, with the same places to fill", () => {
     assert.deepEqual(Object.keys(other).sort(), Object.keys(en).sort());
     for (const key of Object.keys(en)) assert.equal(places(other[key]), places(en[key]), key);
   }
+});
+
+test("warnings of a file are told in words, with their places", () => {
+  const warning = (code, start, end) => ({ code, message: "as the server says", start, end });
+  const told = warningTexts([
+    warning("damaged", 0, 61.2),
+    warning("damaged", 5.1, 5.1),
+    warning("cut_off", 83, 3723),
+    warning("cut_off", 83, 83.4),
+    warning("time_jump", 83),
+    warning("damaged"),
+    warning("of_a_newer_server", 1, 9),
+  ]);
+  assert.deepEqual(told, [
+    "The file is damaged from 0:00 to 1:01. What was said there is missing, in whole or in part.",
+    "The file is damaged at 0:05. Words may be missing there.",
+    "The file ends after 1:23, but should be 1:02:03 long. The rest is missing.",
+    "The file is cut off at 1:23. The rest is missing.",
+    "The file’s own clock jumps after 1:23. Later times may be wrong.",
+    "as the server says",
+    "as the server says",
+  ]);
+  assert.deepEqual(warningTexts(undefined), []);
 });
 
 test("the browser's languages choose", () => {

@@ -1,15 +1,15 @@
 // A finished transcript: title, player if the audio is available, words highlighted during playback, downloads.
 import { language, t } from "../i18n/index.js";
-import { button, h } from "../ui/dom.js";
+import { button, h, notice } from "../ui/dom.js";
 import { jumpButton } from "../ui/following.js";
 import { PlaybackFollowing } from "./playback_following.js";
 import { Player } from "./player.js";
 import { resultHeading } from "./result_heading.js";
 import { ResultText } from "./result_text.js";
+import { warningTexts } from "./warnings.js";
 
-/** `transcript`: {name, language, duration, segments} as in a job's result, times in seconds; `name` may change.
- * `source`: the File, or null. `back`: {href, text}. `heading`: an h1. `tools`: additional buttons. Returns {element,
- * destroy()}. */
+/** `transcript`: a job's result, or a stored transcript, with a `name`, which may change. `source`: the File, or null.
+ * `back`: {href, text}. `heading`: an h1. `tools`: additional buttons. Returns {element, destroy()}. */
 export function createResult({ transcript, source, back, heading, tools }) {
   let player = null;
   const text = new ResultText(transcript, (seconds) => player?.seek(seconds, true));
@@ -35,6 +35,7 @@ export function createResult({ transcript, source, back, heading, tools }) {
     "article",
     { class: "result", lang: language() },
     resultHeading({ transcript, wordCount: text.wordCount, back, heading, tools }),
+    warningNotice(transcript),
     stage,
     text.element,
     toWord,
@@ -46,6 +47,11 @@ export function createResult({ transcript, source, back, heading, tools }) {
       following.destroy();
     },
   };
+}
+
+function warningNotice({ warnings }) {
+  const text = warningTexts(warnings);
+  return text.length ? notice({ kind: "warn", name: "warn", title: t("files.warned"), text }) : null;
 }
 
 /** Lets the user choose the recording, which the server does not keep. `onFile(file)`. */

@@ -42,8 +42,9 @@ function downloads(transcript, utterances) {
     // Use the current name; the transcript may have been renamed.
     onclick: () => saveText(`${fileStem(transcript.name)}.${kind}`, content(), type),
   });
-  const { language, duration, segments } = transcript;
-  const json = () => JSON.stringify({ name: transcript.name, language, duration, segments }, null, 2);
+  const { language, duration, segments, unrecognized = [], track = null, warnings = [] } = transcript;
+  const result = { language, duration, segments, unrecognized, track, warnings };
+  const json = () => JSON.stringify({ name: transcript.name, ...result }, null, 2);
   return [
     save("txt", () => plainText(utterances)),
     save("srt", () => srt(utterances)),

@@ -38,9 +38,10 @@ function fileFacts(files, item) {
   const state = h("span", {});
   const left = h("span", {});
   const why = h("span", { class: "bad" });
+  const warned = h("span", { class: "warn" });
   const size = h("span", {}, item.size ? fileSize(item.size, language()) : "");
   return {
-    element: h("div", { class: "about" }, size, state, left, why),
+    element: h("div", { class: "about" }, size, state, left, why, warned),
     draw() {
       const text = stateText(item);
       if (state.textContent !== text) state.textContent = text;
@@ -48,6 +49,7 @@ function fileFacts(files, item) {
       left.textContent = seconds === null ? "" : t("files.left", { n: seconds });
       why.textContent = item.error ? reason(item.error) : "";
       why.title = item.error?.message ?? "";
+      warned.textContent = item.result?.warnings?.length ? t("files.warned") : "";
     },
   };
 }

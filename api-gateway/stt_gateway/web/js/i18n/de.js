@@ -166,6 +166,13 @@ export const de = {
   "files.failed": "Fehlgeschlagen",
   "files.cancelled": "Abgebrochen",
   "files.no_words": "In dieser Datei wurden keine Wörter gefunden.",
+  "files.warned": "Mit dieser Datei stimmt etwas nicht",
+  "warning.cut_off": "Die Datei endet nach {from}, sollte aber {to} lang sein. Der Rest fehlt.",
+  "warning.cut_off_at": "Die Datei bricht bei {from} ab. Der Rest fehlt.",
+  "warning.damaged":
+    "Die Datei ist von {from} bis {to} beschädigt. Was dort gesagt wurde, fehlt ganz oder teilweise.",
+  "warning.damaged_at": "Die Datei ist bei {from} beschädigt. Dort können Wörter fehlen.",
+  "warning.time_jump_at": "Nach {from} springt die Zeit in der Datei. Spätere Zeitangaben können falsch sein.",
   "files.gone": "Dieses Ergebnis ist nicht mehr verfügbar",
   "files.gone.text": "Ergebnisse werden hier einen Tag aufbewahrt. Das Transkript ist vielleicht noch im Archiv.",
   "files.loading": "Ergebnis wird geladen",

@@ -162,6 +162,13 @@ export const en = {
   "files.failed": "Failed",
   "files.cancelled": "Cancelled",
   "files.no_words": "No words were found in this file.",
+  "files.warned": "Something is wrong with this file",
+  "warning.cut_off": "The file ends after {from}, but should be {to} long. The rest is missing.",
+  "warning.cut_off_at": "The file is cut off at {from}. The rest is missing.",
+  "warning.damaged":
+    "The file is damaged from {from} to {to}. What was said there is missing, in whole or in part.",
+  "warning.damaged_at": "The file is damaged at {from}. Words may be missing there.",
+  "warning.time_jump_at": "The file’s own clock jumps after {from}. Later times may be wrong.",
   "files.gone": "This result is no longer available",
   "files.gone.text": "Results are kept here for a day. The transcript may still be in the library.",
   "files.loading": "Loading the result",

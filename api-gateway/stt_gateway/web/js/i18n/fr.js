@@ -165,6 +165,14 @@ export const fr = {
   "files.failed": "Échec",
   "files.cancelled": "Annulé",
   "files.no_words": "Aucun mot n’a été trouvé dans ce fichier.",
+  "files.warned": "Ce fichier présente un défaut",
+  "warning.cut_off": "Le fichier s’arrête à {from} alors qu’il devrait durer {to}. La suite manque.",
+  "warning.cut_off_at": "Le fichier est coupé à {from}. La suite manque.",
+  "warning.damaged":
+    "Le fichier est endommagé de {from} à {to}. Ce qui y a été dit manque, en tout ou en partie.",
+  "warning.damaged_at": "Le fichier est endommagé à {from}. Des mots peuvent y manquer.",
+  "warning.time_jump_at":
+    "L’horloge du fichier fait un saut après {from}. Les temps indiqués ensuite peuvent être faux.",
   "files.gone": "Ce résultat n’est plus disponible",
   "files.gone.text":
     "Les résultats sont conservés ici un jour. La transcription est peut-être encore dans les archives.",

@@ -79,7 +79,7 @@ export function toggle(label, checked, onchange) {
   return h("label", { class: "check" }, input, h("span", {}, label));
 }
 
-/** A notice that states a problem and what to do about it (`steps`, `actions`). */
+/** A notice that states a problem (`text`: a paragraph or several) and what to do about it (`steps`, `actions`). */
 export function notice({ kind = "", name = "info", title, text, steps, actions, role }) {
   return h(
     "div",
@@ -89,7 +89,7 @@ export function notice({ kind = "", name = "info", title, text, steps, actions, 
       "div",
       {},
       h("h2", {}, title),
-      text ? h("p", {}, text) : null,
+      (text ? [text].flat() : []).map((paragraph) => h("p", {}, paragraph)),
       steps?.length
         ? h(
             "ol",
