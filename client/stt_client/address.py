@@ -1,13 +1,24 @@
 """Address of the live path: URL, session parameters, and the parameters that resume a session."""
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from stt_client.progress import SessionProgress
 
 PATH = "/v1/stt/stream"
+_SECRETS = ("resume_token", "prompt")
+"""Parameters that no log may hold; proxies log addresses."""
 _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
+
+
+class Handshake(NamedTuple):
+    """What opens a connection: a URL, and the subprotocols to offer, one of which carries what the URL must not."""
+
+    url: str
+    subprotocols: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -20,16 +31,18 @@ class Address:
     url: str
     query: Mapping[str, str] = field(default_factory=dict)
 
-    def of(self, token: str, progress: SessionProgress, start_ms: int | None) -> str:
-        """Return the URL that opens the session with this token, or resumes it after the events in ``progress``.
+    def handshake(self, token: str, progress: SessionProgress, start_ms: int | None) -> Handshake:
+        """Return what opens the session with this token, or resumes it after the events in ``progress``.
 
         ``start_ms``: position of the first audio that the client would send to a server without the session; None when
         the client does not have that audio.
         """
-        resume: dict[str, object] = {"resume_token": token, "last_event": progress.last_event}
+        query: dict[str, object] = {**self.query, "resume_token": token, "last_event": progress.last_event}
         if start_ms is not None:
-            resume |= {"committed_ms": progress.committed_ms, "finals": progress.committed_finals, "start_ms": start_ms}
-        return f"{self.url}?{urlencode({**self.query, **resume})}"
+            query |= {"committed_ms": progress.committed_ms, "finals": progress.committed_finals, "start_ms": start_ms}
+        secrets = urlencode({name: query.pop(name) for name in _SECRETS if name in query})
+        carried = base64.urlsafe_b64encode(secrets.encode()).decode().rstrip("=")
+        return Handshake(f"{self.url}?{urlencode(query)}", ("stt", f"query.{carried}"))
 
 
 def live_url(url: str) -> str:

@@ -5,13 +5,14 @@ import contextlib
 import json
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import websockets
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as websocket
+from websockets.typing import Subprotocol
 
 from stt_client.errors import ConnectionLost, SessionError, close_error, status_error
 from stt_client.progress import Event
@@ -37,7 +38,9 @@ class Transport:
     proxy: str | None = None
 
 
-async def open_connection(url: str, transport: Transport) -> tuple[ClientConnection, Event]:
+async def open_connection(
+    url: str, subprotocols: Sequence[str], transport: Transport
+) -> tuple[ClientConnection, Event]:
     """Open a connection; return it and its `ready`. Raises ConnectionLost, or SessionError for permanent failures."""
     tls: dict[str, Any] = {} if transport.tls is None else {"ssl": transport.tls}
     try:
@@ -45,6 +48,7 @@ async def open_connection(url: str, transport: Transport) -> tuple[ClientConnect
             # Deflate does not make audio smaller. The connection's watch sends pings, because it knows when to.
             socket = await websocket(
                 url,
+                subprotocols=[Subprotocol(name) for name in subprotocols],
                 compression=None,
                 max_size=MAX_EVENT_BYTES,
                 ping_interval=None,

@@ -225,7 +225,8 @@ class LiveSession:
     async def _open(self) -> tuple[Any, Event]:
         is_container = self._buffer.audio.frame_bytes is None
         start_ms = (0 if is_container else self._progress.committed_ms) if self._buffer.can_rebuild else None
-        return await open_connection(self._address.of(self._token, self._progress, start_ms), self._transport)
+        url, subprotocols = self._address.handshake(self._token, self._progress, start_ms)
+        return await open_connection(url, subprotocols, self._transport)
 
     def _begin(self, ready: Event) -> None:
         """Align the audio with the chunks that the server has."""

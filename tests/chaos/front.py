@@ -84,7 +84,7 @@ class Front:
         except (OSError, EOFError, asyncio.LimitOverrunError):
             writer.transport.abort()
             return
-        link = Link(session_id, gateway, writer, to_server, b"resume_token=" in request, opened)
+        link = Link(session_id, gateway, writer, to_server, session_id in self.links, opened)
         self.links[session_id] = link
         self.history.append(link)
         to_server.write(request)

@@ -16,8 +16,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import websockets
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.headers import parse_subprotocol
+from websockets.typing import Subprotocol
 
 import stt_client
+from stt_gateway.core.requests.subprotocols import OWN, offered_query
 
 UTTERANCE_BYTES = 3200
 BYTES_PER_MS = 32
@@ -89,13 +92,18 @@ class ScriptedGateway:
     """They tell what was settled before the final that they follow."""
     partials_per_chunk: int = 0
     says_done: bool = True
+    addresses: list[str] = field(default_factory=list)
+    """The path and query of each connection, as a proxy sees them."""
     queries: list[dict[str, str]] = field(default_factory=list)
+    """All parameters of each connection."""
     sessions: dict[str, ScriptedSession] = field(default_factory=dict)
     keepalives: int = 0
 
     async def handle(self, socket: ServerConnection) -> None:
         assert socket.request is not None
-        query = dict(parse_qsl(urlsplit(socket.request.path).query))
+        self.addresses.append(socket.request.path)
+        offers = parse_subprotocol(",".join(socket.request.headers.get_all("Sec-WebSocket-Protocol")))
+        query = dict([*parse_qsl(urlsplit(socket.request.path).query), *offered_query(offers)])
         self.queries.append(query)
         fault = self.faults.pop(0) if self.faults else Fault()
         if fault.forget:
@@ -223,7 +231,7 @@ class ScriptedGateway:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[str]:
-        async with serve(self.handle, "127.0.0.1", 0, close_timeout=0.5) as listening:
+        async with serve(self.handle, "127.0.0.1", 0, close_timeout=0.5, subprotocols=[Subprotocol(OWN)]) as listening:
             yield f"ws://127.0.0.1:{next(iter(listening.sockets)).getsockname()[1]}"
 
 

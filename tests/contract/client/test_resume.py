@@ -68,6 +68,18 @@ async def test_an_undisturbed_session() -> None:
     ]
 
 
+async def test_proxies_see_neither_token_nor_prompt_in_any_address() -> None:
+    gateway = ScriptedGateway([Fault(cut_after_chunks=5), Fault()])
+    async with gateway.running() as url, stt_client.connect(url, parameters={"prompt": "Ann"}) as session:
+        await session.send(AUDIO)
+        await session.stop()
+        assert_nothing_is_lost([event async for event in session])
+    assert [query["prompt"] for query in gateway.queries] == ["Ann", "Ann"]
+    (token,) = {query["resume_token"] for query in gateway.queries}
+    for address in gateway.addresses:
+        assert not any(secret in address for secret in ("resume_token", token, "prompt", "Ann")), address
+
+
 @pytest.mark.parametrize("ack_every", [1, 4, 1000])
 async def test_connections_that_are_cut_in_mid_send(ack_every: int) -> None:
     faults = [Fault(cut_after_chunks=n) for n in (1, 30, 5, 17, 2)]

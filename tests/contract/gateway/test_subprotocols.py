@@ -8,6 +8,8 @@ import pytest
 from redis.asyncio import Redis
 from support.gateway_harness import STOP, Gateway, Workers, line, running_gateway
 
+import stt_client
+
 pytestmark = pytest.mark.contract
 
 
@@ -42,6 +44,12 @@ async def test_parameters_are_the_same_in_an_offer_and_in_the_query(gateway: Gat
         assert (await client.hear("ready"))["resumed"] is True
         await client.send(STOP)
         assert await client.rest() == 1000
+
+
+async def test_the_client_library_opens_a_session_with_its_parameters_in_an_offer(gateway: Gateway) -> None:
+    url = gateway.url.replace("http", "ws")
+    async with stt_client.connect(url, session_id="s1", language="de", parameters={"prompt": "Ann & Bob"}) as session:
+        assert (session.config["prompt"], session.config["language"]) == ("Ann & Bob", "de")
 
 
 async def test_what_is_wrong_in_an_offer_is_told_like_in_the_query(gateway: Gateway) -> None:
