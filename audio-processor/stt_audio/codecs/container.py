@@ -16,6 +16,7 @@ import structlog
 
 from stt_audio.codecs.ffmpeg import AudioInput, ContainerInput, open_container, open_live
 from stt_audio.codecs.formats import Media
+from stt_audio.codecs.length_limit import LengthLimit
 from stt_audio.codecs.resample import MonoResampler
 from stt_audio.codecs.source import FileSource
 from stt_shared.contracts.errors import SttError
@@ -50,11 +51,11 @@ class ContainerDecoder:
     nothing is returned until ``resampler.resume``.
     """
 
-    def __init__(self, media: Media, max_samples: int, *, held: bool = False) -> None:
+    def __init__(self, media: Media, limit: LengthLimit, *, held: bool = False) -> None:
         self._media = media
         self.resampler = MonoResampler(held=held)
         """Resampler; access it only while nothing is being decoded: between the end of one ``feed`` and the next."""
-        self._max_samples = max_samples
+        self._limit = limit
         self._loop = asyncio.get_running_loop()
         self._drained_or_full = asyncio.Event()
         self._changed = threading.Condition()
@@ -128,7 +129,7 @@ class ContainerDecoder:
         error: SttError | None = None
         try:
             with self._open() as audio:
-                for pcm in audio.mono(self._max_samples, self.resampler):
+                for pcm in audio.mono(self._limit, self.resampler):
                     self._put(pcm)
         except _Closed:
             pass
@@ -177,9 +178,9 @@ class ContainerDecoder:
 class WholeDecoder(ContainerDecoder):
     """Decoder of a recording that is there as a whole, ``data``, so that FFmpeg may seek in it. It is not fed."""
 
-    def __init__(self, media: Media, data: bytes, max_samples: int) -> None:
+    def __init__(self, media: Media, data: bytes, limit: LengthLimit) -> None:
         self._data = data
-        super().__init__(media, max_samples)
+        super().__init__(media, limit)
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[AudioInput]:

@@ -12,6 +12,7 @@ import av.container
 
 from stt_audio.codecs import amr
 from stt_audio.codecs.formats import CODECS, Media
+from stt_audio.codecs.length_limit import LengthLimit
 from stt_audio.codecs.memory import MAX_ALLOCATION_BYTES
 from stt_audio.codecs.mpeg import MpegFramer
 from stt_audio.codecs.pcm import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
@@ -19,7 +20,6 @@ from stt_audio.codecs.resample import MonoResampler
 from stt_audio.codecs.source import FileSource, Readable, StreamSource
 from stt_audio.codecs.tracks import codec_name
 from stt_shared.contracts.errors import SttError
-from stt_shared.contracts.session import AUDIO_RATE_HZ
 
 MAX_BAD_PACKETS = 100
 """Consecutive damaged packets that are tolerated; one more fails the stream. Single ones are skipped, as in players."""
@@ -47,28 +47,30 @@ class AudioInput(abc.ABC):
     def _decoded(self) -> Iterator[Callable[[], Iterable[av.AudioFrame]]]:
         """Yield one function per packet, which decodes that packet."""
 
-    def mono(self, max_samples: int, resampler: MonoResampler | None = None) -> Generator[bytes, None, None]:
+    def mono(self, limit: LengthLimit, resampler: MonoResampler | None = None) -> Generator[bytes, None, None]:
         """Yield 16 kHz mono s16le piece by piece, converted by ``resampler`` (None: a new one).
 
-        Raises SttError: bad_audio when the data is damaged beyond decoding, too_large beyond ``max_samples``.
+        Raises SttError: bad_audio when the data is damaged beyond decoding, too_large beyond ``limit``.
         """
         resampler = resampler or MonoResampler()
-        left = max_samples
         with _as_stt_error(self._media):
             try:
                 for frame in self._frames():
                     check_frame(frame)
                     pcm = resampler.feed(frame)
-                    left -= len(pcm) // 2
-                    if left < 0:
-                        raise SttError("too_large", _too_long(max_samples))
+                    limit.count(pcm)
                     if pcm:
                         yield pcm
             except av.error.FFmpegError:
-                yield resampler.flush()  # what could be decoded is not lost with the rest
+                yield self._tail(resampler, limit)  # what could be decoded is not lost with the rest
                 raise
-            if tail := resampler.flush():
+            if tail := self._tail(resampler, limit):
                 yield tail
+
+    def _tail(self, resampler: MonoResampler, limit: LengthLimit) -> bytes:
+        tail = resampler.flush()
+        limit.count_tail(tail)
+        return tail
 
     def _frames(self) -> Iterator[av.AudioFrame]:
         bad = 0
@@ -161,10 +163,6 @@ def open_container(source: StreamSource, media: Media) -> Iterator[av.container.
     source.opened()
     with container:
         yield container
-
-
-def _too_long(max_samples: int) -> str:
-    return f"the audio is longer than the {max_samples // AUDIO_RATE_HZ} s that are allowed"
 
 
 def read_packets(

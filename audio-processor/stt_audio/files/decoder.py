@@ -11,6 +11,7 @@ import msgspec
 from stt_audio.codecs.ffmpeg import open_container
 from stt_audio.codecs.file_input import FileInput, open_file
 from stt_audio.codecs.formats import Media
+from stt_audio.codecs.length_limit import LengthLimit
 from stt_audio.codecs.levels import FileLevel
 from stt_audio.codecs.memory import MAX_ALLOCATION_BYTES
 from stt_audio.codecs.parts import MAX_PARTS, Part, find_parts
@@ -37,7 +38,7 @@ class FileDecoder:
     def __init__(
         self, path: Path, max_samples: int, cancelled: threading.Event | None = None, *, track: int | None = None
     ) -> None:
-        self._max_samples = max_samples
+        self._limit = LengthLimit(max_samples)
         self._cancelled = cancelled or threading.Event()
         self._wanted_track = track
         self._tracks: dict[Part, int] = {}
@@ -56,7 +57,7 @@ class FileDecoder:
             self.total_samples = int(length_s * AUDIO_RATE_HZ)
             """Length according to the file itself; 0 when it does not say."""
             if self.total_samples > max_samples:
-                raise SttError("too_large", _too_long(max_samples))
+                raise self._limit.exceeded()
             self._pieces = self._decoded(file, parts)
             self._open = stack.pop_all()
 
@@ -88,7 +89,7 @@ class FileDecoder:
 
         Raises SttError when the only one cannot be opened.
         """
-        max_s = self._max_samples / AUDIO_RATE_HZ
+        max_s = self._limit.left_samples / AUDIO_RATE_HZ
         total_s = 0.0
         for part in parts[:MAX_PARTS]:
             try:
@@ -117,10 +118,9 @@ class FileDecoder:
         resampler = MonoResampler(level=FileLevel(), batch_samples=AUDIO_RATE_HZ)
         for part in parts[:MAX_PARTS]:
             begin = self._n_decoded
-            left = self._max_samples - begin
             try:
-                with self._opened(file, part, left / AUDIO_RATE_HZ) as audio:
-                    yield from audio.mono(left, resampler)
+                with self._opened(file, part, self._limit.left_samples / AUDIO_RATE_HZ) as audio:
+                    yield from audio.mono(self._limit, resampler)
                     self._note(audio, begin / AUDIO_RATE_HZ)
             except SttError as error:
                 if error.code == "too_large" or (part is parts[-1] and not self._n_decoded):
@@ -162,7 +162,3 @@ def _no_audio(media: Media, claimed_samples: int) -> str:
         # FFmpeg drops an index that is too large without reporting it.
         message += f", or its index needs more than the {MAX_ALLOCATION_BYTES >> 20} MiB that are allowed"
     return message
-
-
-def _too_long(max_samples: int) -> str:
-    return f"the audio is longer than the {max_samples // AUDIO_RATE_HZ} s that are allowed"

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 from stt_audio.codecs.container import ContainerDecoder
 from stt_audio.codecs.formats import Media
+from stt_audio.codecs.length_limit import LengthLimit
 from stt_audio.codecs.restart_points import Checkpoint, RestartPoints
 from stt_shared.contracts.errors import SttError
 
@@ -20,10 +21,10 @@ class ContainerStream:
 
     rest: bytes | None = None
 
-    def __init__(self, media: Media, max_samples: int, begin: Checkpoint | None = None) -> None:
+    def __init__(self, media: Media, limit: LengthLimit, begin: Checkpoint | None = None) -> None:
         self._media = media
         self._begin = begin
-        self._decoder = ContainerDecoder(media, max_samples, held=begin is not None)
+        self._decoder = ContainerDecoder(media, limit, held=begin is not None)
         self._points = RestartPoints(media, begin.point if begin else None)
         # Parsed, but not fed to the decoder: it may belong to the next recording.
         self._pending = begin.point.prefix if begin else b""

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from stt_audio.codecs.au import parse_au_header
 from stt_audio.codecs.formats import LIVE_MEDIA, LIVE_NAMES, Media
+from stt_audio.codecs.length_limit import LengthLimit
 from stt_audio.codecs.pcm import PcmDecoder, SampleFormat
 from stt_audio.codecs.restart_points import Checkpoint, Point
 from stt_audio.codecs.sample_check import SampleCheck
@@ -49,13 +50,19 @@ class LiveDecoder(AudioDecoder, Protocol):
 
 
 def live_decoder(
-    config: SessionConfig, executor: Executor, max_samples: int, begin: Checkpoint | None = None
+    config: SessionConfig,
+    executor: Executor,
+    max_samples: int,
+    begin: Checkpoint | None = None,
+    done_samples: int = 0,
 ) -> LiveDecoder:
     """Return the decoder for the announced encoding, from the beginning of the stream or from checkpoint ``begin``.
 
+    It decodes to ``max_samples`` at most, of which ``done_samples`` were decoded before it began.
+
     Raises SttError when the announced rate or channels are out of bounds.
     """
-    return Recordings(config, executor, max_samples, begin)
+    return Recordings(config, executor, LengthLimit(max_samples, done_samples), begin)
 
 
 class Recordings:
@@ -66,11 +73,11 @@ class Recordings:
     """
 
     def __init__(
-        self, config: SessionConfig, executor: Executor, max_samples: int, begin: Checkpoint | None = None
+        self, config: SessionConfig, executor: Executor, limit: LengthLimit, begin: Checkpoint | None = None
     ) -> None:
         self._config = config
         self._executor = executor
-        self._max_samples = self._left = max_samples
+        self._limit = limit
         self._begin = begin
         self._opening = Opening(begin.point.prefix if begin else b"")
         self._prefix_bytes = len(self._opening.head)
@@ -94,7 +101,7 @@ class Recordings:
                     return
                 data = self._opening.take()
             async for pcm in self._recording.feed(data):
-                self._count(pcm)
+                self._empty = 0
                 yield pcm
             if self._recording.rest is None:
                 return
@@ -158,12 +165,8 @@ class Recordings:
 
     async def _counted(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         async for pcm in pieces:
-            self._count(pcm)
+            self._empty = 0
             yield pcm
-
-    def _count(self, pcm: bytes) -> None:
-        self._left -= len(pcm) // 2
-        self._empty = 0
 
     async def _next_recording(self, ended: Recording, rest_bytes: int) -> AsyncIterator[bytes]:
         """Yield what is left of the recording that has ended; the next one begins with the last ``rest_bytes``."""
@@ -184,7 +187,7 @@ class Recordings:
             return None
         if begin.media not in (None, Media.WAV):
             self._opening.take()
-            return ContainerStream(begin.media, self._max_samples, begin)
+            return ContainerStream(begin.media, self._limit, begin)
         if self._opening.head:
             return self._chosen()
         return self._bare() if self._is_bare and begin.media is None else None
@@ -215,8 +218,8 @@ class Recordings:
         if media is Media.AU:
             return self._samples(parse_au_header(head))
         if media is Media.MOV and (whole_bytes := whole_mp4_bytes(head)):
-            return WholeMp4(whole_bytes, self._left)
-        return ContainerStream(media, self._left, self._begin)
+            return WholeMp4(whole_bytes, self._limit)
+        return ContainerStream(media, self._limit, self._begin)
 
     def _begins_container(self, head: bytes) -> bool | None:
         """Return whether the stream, announced as samples, begins with a container; None when more is needed."""
@@ -242,14 +245,14 @@ class Recordings:
         config, held = self._config, self._begin is not None
         sample_format = SampleFormat(config.encoding.value)
         pcm = PcmDecoder(sample_format, config.sample_rate, config.channels, held=held)
-        stream = PcmStream(pcm, self._executor, self._left, self._begin)
+        stream = PcmStream(pcm, self._executor, self._limit, self._begin)
         check = SampleCheck(sample_format, config.channels)
         return SampleStream(stream, sample_format.bytes_per_sample * config.channels, check=check)
 
     def _wav(self, head: bytes) -> Recording | None:
         header = parse_wav_header(head)
         if header is not None and header.sample_format is None:
-            return ContainerStream(Media.WAV, self._left, self._begin)
+            return ContainerStream(Media.WAV, self._limit, self._begin)
         return self._samples(header)
 
     def _samples(self, header: WavHeader | None) -> Recording | None:
@@ -262,5 +265,5 @@ class Recordings:
             held=self._begin is not None,
             big_endian=header.big_endian,
         )
-        stream = PcmStream(pcm, self._executor, self._left, self._begin)
+        stream = PcmStream(pcm, self._executor, self._limit, self._begin)
         return SampleStream(stream, header.frame_bytes, header, self._prefix_bytes)

@@ -10,13 +10,12 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from stt_audio.codecs.formats import Media
+from stt_audio.codecs.length_limit import LengthLimit
 from stt_audio.codecs.pcm import PcmDecoder
 from stt_audio.codecs.restart_points import Checkpoint, Point
 from stt_audio.codecs.sample_check import SampleCheck
 from stt_audio.codecs.signatures import riff_at
 from stt_audio.codecs.wav import CHUNK_HEADER_BYTES, RIFF_HEADER_BYTES, WavHeader, chunk_header, wav_header
-from stt_shared.contracts.errors import SttError
-from stt_shared.contracts.session import AUDIO_RATE_HZ
 
 _BOUNDARY_BYTES = 1 + RIFF_HEADER_BYTES
 """Bytes after the samples that show what follows them: a padding byte and the beginning of a RIFF header."""
@@ -69,12 +68,13 @@ class Recording(AudioDecoder, Protocol):
 class PcmStream:
     """Decoder of bare samples; runs work that takes time in ``executor``."""
 
-    def __init__(self, pcm: PcmDecoder, executor: Executor, max_samples: int, begin: Checkpoint | None = None) -> None:
+    def __init__(
+        self, pcm: PcmDecoder, executor: Executor, limit: LengthLimit, begin: Checkpoint | None = None
+    ) -> None:
         self._pcm = pcm
         self._begin = begin
         self._executor = executor
-        self._left = max_samples
-        self._max_samples = max_samples
+        self._limit = limit
         self.fed_bytes = 0
 
     async def feed(self, data: bytes) -> bytes:
@@ -84,16 +84,14 @@ class PcmStream:
             pcm = self._pcm.feed(data)
         else:
             pcm = await asyncio.get_running_loop().run_in_executor(self._executor, self._pcm.feed, data)
-        self._left -= len(pcm) // 2
-        if self._left < 0:
-            raise SttError(
-                "too_large", f"the audio is longer than the {self._max_samples // AUDIO_RATE_HZ} s that are allowed"
-            )
+        self._limit.count(pcm)
         return pcm
 
     def flush(self) -> bytes:
         """Return the samples that the resampler holds back."""
-        return self._pcm.flush()
+        tail = self._pcm.flush()
+        self._limit.count_tail(tail)
+        return tail
 
     def checkpoint(self) -> Checkpoint:
         """Return a checkpoint far enough back for a new resampler to reach the same state."""

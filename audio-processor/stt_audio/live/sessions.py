@@ -72,7 +72,9 @@ class LiveSessions:
             return
         writer.position_samples = progress.written_samples
         trial = await self._guard.session(assignment, "consumed_seq")
-        decoder = live_decoder(state.config, self._executor, self._max_decoded_samples, progress.checkpoint())
+        decoder = live_decoder(
+            state.config, self._executor, self._max_decoded_samples, progress.checkpoint(), progress.done_samples
+        )
         reader = self._bus.sessions.read_audio(assignment.owner.keys, progress.keep_from - 1)
         try:
             async with contextlib.aclosing(self._frames(assignment, reader)) as frames:

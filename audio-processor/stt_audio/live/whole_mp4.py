@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 from stt_audio.codecs.container import WholeDecoder
 from stt_audio.codecs.formats import Media
+from stt_audio.codecs.length_limit import LengthLimit
 from stt_audio.codecs.restart_points import Checkpoint, Point
 
 _BOX_HEADER_BYTES = 16
@@ -35,15 +36,15 @@ class WholeMp4:
 
     rest: bytes | None = None
 
-    def __init__(self, n_bytes: int, max_samples: int) -> None:
+    def __init__(self, n_bytes: int, limit: LengthLimit) -> None:
         self._n_bytes = n_bytes
-        self._max_samples = max_samples
+        self._limit = limit
         self._decoder: WholeDecoder | None = None
 
     async def feed(self, data: bytes) -> AsyncIterator[bytes]:
         """Yield all audio of the recording; ``data`` must be all of it."""
         self.rest = data[self._n_bytes :]
-        self._decoder = WholeDecoder(Media.MOV, data[: self._n_bytes], self._max_samples)
+        self._decoder = WholeDecoder(Media.MOV, data[: self._n_bytes], self._limit)
         async for pcm in self._decoder.finish():
             yield pcm
 

@@ -318,6 +318,21 @@ async def test_a_successor_goes_on_where_the_log_ends(bench: Bench) -> None:
     assert await bench.log() == frames
 
 
+async def test_what_a_former_owner_decoded_counts_towards_the_limit(bench: Bench) -> None:
+    await bench.open(SessionConfig())
+    bench.live._max_decoded_samples = 16000
+    async with bench.handling(await bench.assign("a")):
+        for index in range(6):
+            await bench.send(noise(TICK_BYTES, index))
+        await bench.log_of(6)
+    for index in range(6, 11):
+        await bench.send(noise(TICK_BYTES, index))
+    await bench.handled(await bench.assign("b", follows="a"))
+    frames = await bench.log()
+    assert len(audio(frames)) == 32_000
+    assert frames[-1].meta.error == StreamError("too_large", "the audio is longer than the 1 s that are allowed")
+
+
 async def test_a_successor_finds_the_position_when_all_was_committed(bench: Bench) -> None:
     await bench.open(SessionConfig())
     async with bench.handling(await bench.assign("a")):

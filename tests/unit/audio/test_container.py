@@ -13,6 +13,7 @@ import pytest
 
 from stt_audio.codecs.container import ContainerDecoder
 from stt_audio.codecs.formats import Media
+from stt_audio.codecs.length_limit import LengthLimit
 from stt_audio.files.decoder import FRAME_BYTES, FileDecoder
 from stt_audio.live.decoder import LiveDecoder, live_decoder
 from stt_shared.contracts.errors import SttError
@@ -175,7 +176,7 @@ async def test_a_truncated_stream_gives_what_there_is(executor: ThreadPoolExecut
 
 async def test_too_much_audio_is_refused() -> None:
     bomb = recording("flac", "flac", sample_rate=16000, duration_s=60)
-    decoder = ContainerDecoder(Media.FLAC, max_samples=160_000)
+    decoder = ContainerDecoder(Media.FLAC, LengthLimit(160_000))
     heard: list[bytes] = []
 
     async def listen() -> None:
@@ -190,7 +191,7 @@ async def test_too_much_audio_is_refused() -> None:
 
 
 async def test_output_waits_for_its_taker() -> None:
-    decoder = ContainerDecoder(Media.FLAC, LONG)
+    decoder = ContainerDecoder(Media.FLAC, LengthLimit(LONG))
     pieces = decoder.feed(recording("flac", "flac", sample_rate=16000, duration_s=60))
     await anext(pieces)
     await asyncio.sleep(0.1)
@@ -201,7 +202,7 @@ async def test_output_waits_for_its_taker() -> None:
 
 @pytest.mark.parametrize("fed", [0, 10, 3000, 30_000])
 async def test_closing_ends_the_thread_wherever_it_is(fed: int) -> None:
-    decoder = ContainerDecoder(Media.MATROSKA, LONG)
+    decoder = ContainerDecoder(Media.MATROSKA, LengthLimit(LONG))
     await joined(decoder.feed(recording("webm", "libopus")[:fed]))
     async with asyncio.timeout(5):
         await decoder.close()

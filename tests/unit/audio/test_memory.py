@@ -16,6 +16,7 @@ from support import decoder_bombs
 from stt_audio.codecs import memory
 from stt_audio.codecs.container import ContainerDecoder
 from stt_audio.codecs.formats import Media
+from stt_audio.codecs.length_limit import LengthLimit
 from stt_audio.codecs.memory import MAX_ALLOCATION_BYTES, MemoryGuard, limit_allocations
 from stt_audio.codecs.source import DecodingCancelled
 from stt_audio.files.decoder import FileDecoder
@@ -39,6 +40,7 @@ CHILD = """
 import asyncio, json, multiprocessing, sys
 from pathlib import Path
 from stt_audio.codecs.container import ContainerDecoder
+from stt_audio.codecs.length_limit import LengthLimit
 from stt_audio.files.decoder import FileDecoder
 from stt_audio.files import decoder_process
 from stt_audio.files.decoder_child import Refused, serve
@@ -59,7 +61,7 @@ def file():
 
 async def stream():
     data = path.read_bytes()
-    decoder = ContainerDecoder(sniff(data), 10**9)
+    decoder = ContainerDecoder(sniff(data), LengthLimit(10**9))
     try:
         async for _ in decoder.feed(data):
             pass
@@ -219,7 +221,7 @@ async def joined(pieces: AsyncIterator[bytes]) -> bytes:
 
 @pytest.mark.parametrize("media", [Media.MATROSKA, Media.WAV, Media.MP3])
 async def test_a_stream_with_tags_in_latin1_is_decoded(media: Media) -> None:
-    decoder = ContainerDecoder(media, LONG)
+    decoder = ContainerDecoder(media, LengthLimit(LONG))
     try:
         pcm = await joined(decoder.feed(TAGGED[media.value]())) + await joined(decoder.finish())
     finally:

@@ -1,7 +1,7 @@
 """Several recordings in one live stream: each is decoded, whoever decodes it and however the stream is cut."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -212,11 +212,23 @@ async def test_recordings_without_audio_are_bounded(executor: ThreadPoolExecutor
     await decoder.close()
 
 
-async def test_the_length_of_all_recordings_together_is_bounded(executor: ThreadPoolExecutor) -> None:
-    decoder = live_decoder(SessionConfig(encoding=Encoding.AUTO), executor, 40_000)
-    second = stream("ogg", "libopus", duration_s=1.0)
-    with pytest.raises(SttError) as caught:
-        await joined(decoder.feed(second * 3))
+@pytest.mark.parametrize(
+    "second",
+    [
+        pytest.param(lambda: stream("ogg", "libopus", duration_s=1.0), id="ogg"),
+        pytest.param(lambda: wav(pcm16(1.0)), id="wav"),
+        pytest.param(lambda: wav(pcm16(1.0, 44100), rate=44100), id="wav 44k"),
+        pytest.param(lambda: stream(**INDEX_LAST, duration_s=1.0), id="whole mp4"),
+    ],
+)
+@pytest.mark.parametrize("done_s", [0, 1])
+async def test_the_length_of_all_recordings_together_is_bounded(
+    second: Callable[[], bytes], done_s: int, executor: ThreadPoolExecutor
+) -> None:
+    """Those that another replica has decoded count too, and the message names the limit, not what was left of it."""
+    decoder = live_decoder(SessionConfig(encoding=Encoding.AUTO), executor, 40_000, None, 16_000 * done_s)
+    with pytest.raises(SttError, match=r"longer than the 2\.5 s that are allowed") as caught:
+        await joined(decoder.feed(second() * (3 - done_s)))
     assert caught.value.code == "too_large"
     await decoder.close()
 
