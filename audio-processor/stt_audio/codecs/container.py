@@ -20,6 +20,7 @@ from stt_audio.codecs.length_limit import LengthLimit
 from stt_audio.codecs.resample import MonoResampler
 from stt_audio.codecs.source import FileSource
 from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.session import AUDIO_RATE_HZ
 
 _log = structlog.get_logger()
 
@@ -53,7 +54,7 @@ class ContainerDecoder:
 
     def __init__(self, media: Media, limit: LengthLimit, *, held: bool = False) -> None:
         self._media = media
-        self.resampler = MonoResampler(held=held)
+        self.resampler = MonoResampler(held=held, batch_samples=AUDIO_RATE_HZ)
         """Resampler; access it only while nothing is being decoded: between the end of one ``feed`` and the next."""
         self._limit = limit
         self._loop = asyncio.get_running_loop()
@@ -146,6 +147,8 @@ class ContainerDecoder:
         self._wake_loop()
 
     def _read(self, size: int) -> bytes:
+        if not self._input:  # FFmpeg has decoded all there is
+            self._put_drained()
         with self._changed:
             while not self._input:
                 if self._closed or self._input_ended:
@@ -158,6 +161,11 @@ class ContainerDecoder:
             data = bytes(self._input[:size])
             del self._input[:size]
             return data
+
+    def _put_drained(self) -> None:
+        if pcm := self.resampler.drain():
+            self._limit.count(pcm)
+            self._put(pcm)
 
     def _put(self, pcm: bytes) -> None:
         with self._changed:

@@ -61,16 +61,17 @@ class AudioInput(abc.ABC):
                     limit.count(pcm)
                     if pcm:
                         yield pcm
-            except av.error.FFmpegError:
+            except (av.error.FFmpegError, SttError):
                 yield self._tail(resampler, limit)  # what could be decoded is not lost with the rest
                 raise
             if tail := self._tail(resampler, limit):
                 yield tail
 
     def _tail(self, resampler: MonoResampler, limit: LengthLimit) -> bytes:
+        is_within = limit.left_samples >= 0
         tail = resampler.flush()
         limit.count_tail(tail)
-        return tail
+        return tail if is_within else b""
 
     def _frames(self) -> Iterator[av.AudioFrame]:
         bad = 0

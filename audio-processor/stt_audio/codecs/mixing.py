@@ -80,20 +80,26 @@ class _Voice:
         self.blocks_left = float(_STEADY_BLOCKS)
         """Blocks without more than noise after which the channel counts as steady."""
 
-    def add(self, energy: float, slot: int, *, is_first: bool) -> None:
+    def add(self, energy: float, slot: int, is_first: bool) -> None:
         minima = self.minima
-        minima[slot] = energy if is_first or energy < minima[slot] else minima[slot]
-        self.noise = max(_SILENCE, min(minima))
+        if is_first or energy < minima[slot]:
+            minima[slot] = energy
+            self.noise = max(_SILENCE, min(minima))
         excess = energy - _RISES * self.noise
         self.rises = excess > 0
-        self.blocks_left = _PAUSE_BLOCKS if self.rises else max(0.0, self.blocks_left - 1)
-        self.energy += _SMOOTHING * (max(0.0, excess) - self.energy)
+        if self.rises:
+            self.blocks_left = _PAUSE_BLOCKS
+            self.energy += _SMOOTHING * (excess - self.energy)
+        else:
+            self.blocks_left = max(0.0, self.blocks_left - 1)
+            self.energy -= _SMOOTHING * self.energy
 
     def state(self) -> list[float]:
         return [*self.minima, self.energy, self.blocks_left]
 
     def restore(self, state: list[float]) -> None:
         *self.minima, self.energy, self.blocks_left = state
+        self.noise = max(_SILENCE, min(self.minima))
 
 
 class ChannelMixer:
@@ -148,7 +154,7 @@ class ChannelMixer:
             return samples[:, 0]
         channels = np.ascontiguousarray(samples.T)
         before = self._weights
-        weights = self._decided(_speech_band(channels))
+        weights = self._decided(channels)
         before = before or weights[0]
         if all(each == before for each in weights):
             return _sum(before, channels)
@@ -158,20 +164,21 @@ class ChannelMixer:
         mixed: Floats = (channels * per_sample.reshape(channels.shape)).sum(axis=0)
         return mixed
 
-    def _decided(self, band: Floats) -> list[list[float]]:
-        """Return the weights at the end of each block. ``band``: the speech band, float32 [channels, blocks, n]."""
+    def _decided(self, channels: Floats) -> list[list[float]]:
+        """Return the weights at the end of each block. ``channels``: float32 [channels, samples]."""
         weights: list[list[float]] = []
         used = self._used()
-        of_mean = _energies(_sum(used, band))
-        for index, energies in enumerate(zip(*_energies(band), strict=True)):
+        band = _speech_band(channels)
+        *energies, of_mean = _energies(band, used)
+        for index, of_block in enumerate(zip(*energies, strict=True)):
             slot, is_first = self._n_blocks // _SLOT_BLOCKS % _SLOTS, self._n_blocks % _SLOT_BLOCKS == 0
             self._n_blocks += 1
-            for voice, energy in zip(self._voices, energies, strict=True):
-                voice.add(energy, slot, is_first=is_first)
+            for voice, energy in zip(self._voices, of_block, strict=True):
+                voice.add(energy, slot, is_first)
             if self._leave_out_noise():
                 used = self._used()
-                of_mean = _energies(_sum(used, band))
-            self._mean.add(of_mean[index], slot, is_first=is_first)
+                *_, of_mean = _energies(band, used)
+            self._mean.add(of_mean[index], slot, is_first)
             self._choose(used)
             self._weights = self._weighted(used)
             weights.append(self._weights)
@@ -203,13 +210,15 @@ class ChannelMixer:
         return changes
 
     def _choose(self, used: list[float]) -> None:
-        voices = [voice.energy if share else 0.0 for voice, share in zip(self._voices, used, strict=True)]
-        unrelated = sum(share * share * energy for share, energy in zip(used, voices, strict=True))
+        unrelated = 0.0
+        for voice, share in zip(self._voices, used, strict=True):
+            unrelated += share * share * voice.energy
         if unrelated < _SILENCE:
             return
         if self._mean.energy > _ADDS * unrelated:
             self._chosen = -1
         elif self._chosen >= 0 or self._mean.energy < _CANCELS * unrelated:
+            voices = [voice.energy if share else 0.0 for voice, share in zip(self._voices, used, strict=True)]
             loudest = max(range(len(voices)), key=voices.__getitem__)
             if self._chosen < 0 or voices[loudest] > _LOUDER * voices[self._chosen]:
                 self._chosen = loudest
@@ -219,20 +228,23 @@ class ChannelMixer:
 
 
 def _speech_band(channels: Floats) -> Floats:
-    """float32 [channels, samples] at 16 kHz -> [channels, blocks, n] at 8 kHz."""
+    """float32 [channels, samples] at 16 kHz -> [channels + 1, blocks, n] at 8 kHz; the last one is empty."""
     # Sums of two neighbours lack what is near 8 kHz, and their differences what is near 0 Hz.
     pairs = (channels[:, 0::2] + channels[:, 1::2]).reshape(len(channels), -1, BLOCK_SAMPLES // 2)
-    band: Floats = pairs[:, :, 1:] - pairs[:, :, :-1]
+    band = np.empty((len(channels) + 1, pairs.shape[1], BLOCK_SAMPLES // 2 - 1), np.float32)
+    np.subtract(pairs[:, :, 1:], pairs[:, :, :-1], out=band[:-1])
     return band
 
 
-def _energies(blocks: Floats) -> list[Any]:
-    energies: list[Any] = np.square(blocks).sum(axis=-1).tolist()
+def _energies(band: Floats, used: list[float]) -> list[Any]:
+    """Return the energies [channels + 1][blocks] of the channels and their mean, which becomes the last of ``band``."""
+    _sum(used, band[:-1], band[-1])
+    energies: list[Any] = np.add.reduce(np.square(band), axis=-1).tolist()
     return energies
 
 
-def _sum(weights: list[float], channels: Floats) -> Floats:
-    total: Floats = channels[0] * weights[0]
+def _sum(weights: list[float], channels: Floats, out: Floats | None = None) -> Floats:
+    total: Floats = np.multiply(channels[0], weights[0], out=out)
     for weight, channel in zip(weights[1:], channels[1:], strict=True):
         if weight:
             total += channel * weight

@@ -50,7 +50,8 @@ class MonoResampler:
 
     With ``held``, it returns nothing and keeps the end of what it is fed until ``resume`` reports which part of another
     resampler's run that was. It may be used from any thread, but not by two at once. ``level``: of floats and of mixed
-    channels (None: that of live audio). ``batch_samples``: samples to mix at once, for files, where that is cheaper.
+    channels (None: that of live audio). ``batch_samples``: samples that are mixed at once, which is cheaper; fewer are
+    returned by ``drain``.
     """
 
     def __init__(self, *, held: bool = False, level: Level | None = None, batch_samples: int = 0) -> None:
@@ -76,7 +77,7 @@ class MonoResampler:
         """Seconds fed in total, over all runs."""
 
     def feed(self, frame: av.AudioFrame) -> bytes:
-        """Return the samples that are ready; a few are held back until the next frame or ``flush``."""
+        """Return the samples that are ready; a few are held back until the next frame or ``flush``, in batches more."""
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
         if self._kind is None:
             self._kind = kind
@@ -92,13 +93,20 @@ class MonoResampler:
         if self._held is not None:
             self._hold(self._held, frame)
             return b""
-        return ready + self._leveled(self._batched(self._resampled(frame)))
+        return ready + self._batched(self._resampled(frame))
+
+    def drain(self) -> bytes:
+        """Return the samples that wait for others to be mixed with."""
+        batch, self._batch, self._in_batch = self._batch, [], 0
+        if not batch:
+            return b""
+        return self._leveled(batch[0] if len(batch) == 1 else cast("Samples", np.concatenate(batch)))
 
     def flush(self) -> bytes:
         """Return the samples that were held back; the next frame begins a new run."""
         tail = self._resume()
         if self._resampler is not None:
-            tail += self._leveled(self._batched(self._resampled(None), ends=True))
+            tail += self._batched(self._resampled(None)) + self.drain()
             self._resampler = None
         if self._mixer is not None:
             tail += self._level.feed(self._mixer.flush(), self.samples)
@@ -169,16 +177,11 @@ class MonoResampler:
         self._surplus_samples -= surplus
         return samples[surplus:]
 
-    def _batched(self, samples: Samples, *, ends: bool = False) -> Samples:
-        """Return the samples once there are enough of them, else none."""
-        if not self._batch_samples:
-            return samples
+    def _batched(self, samples: Samples) -> bytes:
+        """Level the samples once there are enough of them."""
         self._batch.append(samples)
         self._in_batch += len(samples)  # not summed up each time: a frame may hold a single sample
-        if not ends and self._in_batch < self._batch_samples:
-            return samples[:0]
-        batch, self._batch, self._in_batch = self._batch, [], 0
-        return cast("Samples", np.concatenate(batch))
+        return b"" if self._in_batch < self._batch_samples else self.drain()
 
     def _leveled(self, samples: Samples) -> bytes:
         if samples.dtype == np.int16:

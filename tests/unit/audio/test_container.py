@@ -14,6 +14,7 @@ import pytest
 from stt_audio.codecs.container import ContainerDecoder
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.length_limit import LengthLimit
+from stt_audio.codecs.mixing import BLOCK_SAMPLES, ChannelMixer
 from stt_audio.files.decoder import FRAME_BYTES, FileDecoder
 from stt_audio.live.decoder import LiveDecoder, live_decoder
 from stt_shared.contracts.errors import SttError
@@ -188,6 +189,42 @@ async def test_too_much_audio_is_refused() -> None:
     await decoder.close()
     assert refused.value.code == "too_large"
     assert 140_000 < sum(map(len, heard)) // 2 <= 160_000
+
+
+async def test_what_was_decoded_before_an_error_is_heard(executor: ThreadPoolExecutor) -> None:
+    """Also where all of it came in one piece: a chain whose second link has a rate that is not allowed."""
+    first, second = recording("ogg", "flac", duration_s=0.5), recording("ogg", "flac", sample_rate=2000, duration_s=0.5)
+    decoder = ContainerDecoder(Media.OGG, LengthLimit(LONG))
+    heard: list[bytes] = []
+
+    async def listen() -> None:
+        async for pcm in decoder.feed(first + second):
+            heard.append(pcm)
+
+    with pytest.raises(SttError, match="a sample rate of 2000 Hz"):
+        await listen()
+    await decoder.close()
+    assert sum(map(len, heard)) // 2 == 8000
+
+
+async def test_what_came_together_is_mixed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = recording("webm", "libopus", layout="stereo", options={"live": "1", "cluster_time_limit": "100"})
+    mixed: list[int] = []
+    feed = ChannelMixer.feed
+
+    def counted(mixer: ChannelMixer, samples: np.ndarray) -> np.ndarray:
+        mixed.append(len(samples))
+        return feed(mixer, samples)
+
+    monkeypatch.setattr(ChannelMixer, "feed", counted)
+    decoder, heard = ContainerDecoder(Media.MATROSKA, LengthLimit(LONG)), 0
+    step = len(data) // 15
+    for start in range(0, len(data), step):
+        heard += len(await joined(decoder.feed(data[start : start + step])))
+        assert sum(mixed) - heard // 2 < BLOCK_SAMPLES  # all that FFmpeg has decoded
+    await decoder.close()
+    assert sum(mixed) > 44_000
+    assert len(mixed) < 20  # pieces, not the 150 packets
 
 
 async def test_output_waits_for_its_taker() -> None:
