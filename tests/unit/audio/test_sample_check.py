@@ -9,8 +9,9 @@ import pytest
 from support.live_decoding import voice
 from support.recordings import SpeechMissing, beckett
 
+from stt_audio.codecs.byte_window import WINDOW_BYTES
 from stt_audio.codecs.pcm import SampleFormat
-from stt_audio.codecs.sample_check import MAX_WINDOWS, WINDOW_BYTES, SampleCheck
+from stt_audio.codecs.sample_check import MAX_WINDOWS, SampleCheck
 from stt_shared.contracts.errors import SttError
 
 pytestmark = pytest.mark.unit
