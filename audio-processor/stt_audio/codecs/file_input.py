@@ -13,6 +13,7 @@ import av.container
 from stt_audio.codecs.ffmpeg import MAX_BAD_PACKETS, ContainerInput, check_frame, open_container, read_packets
 from stt_audio.codecs.file_clock import BROADCAST, SELF_FRAMED, STAMPED, file_clock
 from stt_audio.codecs.formats import Media
+from stt_audio.codecs.frame_walk import FrameWalk
 from stt_audio.codecs.losses import Losses
 from stt_audio.codecs.source import FileSource
 from stt_audio.codecs.timeline import Timeline
@@ -35,26 +36,36 @@ T = TypeVar("T")
 @dataclass(slots=True)
 class _Piece:
     """A decoded frame. ``lost_s``: seconds right before it that cannot be decoded; ``after_hole``: whether data before
-    it was passed over."""
+    it was passed over; ``after_junk``: whether bytes that are no frame were, so that nobody knows how much is lost."""
 
     frame: av.AudioFrame
     stamp_s: float | None
     length_s: float
     lost_s: float
     after_hole: bool
+    after_junk: bool
 
 
 class FileInput(ContainerInput):
     """Audio track of an opened file, its ``track``-th from 0, of at most ``max_s`` seconds.
 
-    ``duration_s`` and ``warnings`` are complete once ``mono`` has ended.
+    ``walk``: through the same file, which shows what FFmpeg passes over. ``duration_s`` and ``warnings`` are complete
+    once ``mono`` has ended.
     """
 
-    def __init__(self, container: av.container.InputContainer, media: Media, max_s: float, track: int) -> None:
+    def __init__(
+        self,
+        container: av.container.InputContainer,
+        media: Media,
+        max_s: float,
+        track: int,
+        walk: FrameWalk | None = None,
+    ) -> None:
         super().__init__(container, media, track)
         self.track = track_view(container, track)
         """What clients see of the track; None if it is the only one."""
         self._max_s = max_s
+        self._walk = walk
         self._clock = file_clock(container, self._stream, media)
         self._timeline = self._new_timeline()
         self._losses = Losses()
@@ -65,6 +76,7 @@ class FileInput(ContainerInput):
         self._n_bad = 0
         self._lost_s = 0.0  # of packets since the last frame
         self._since_hole = 2  # packets
+        self._after_junk = False
 
     def length_s(self) -> float:
         """Return the length of the audio according to the file; 0 if unknown. Consumes the container.
@@ -121,6 +133,8 @@ class FileInput(ContainerInput):
             silence_s = timeline.place(piece.stamp_s, piece.length_s, following.stamp_s if following else None)
             if piece.lost_s or (piece.after_hole and silence_s):
                 self._losses.add(start_s, start_s + silence_s, max(piece.lost_s, silence_s))
+            if piece.after_junk:
+                self._losses.add_hole(start_s)
             if silence_s:
                 yield from _silence(piece.frame, silence_s)
             yield piece.frame
@@ -136,8 +150,10 @@ class FileInput(ContainerInput):
                 length_s = frame.samples / frame.sample_rate
                 # The packet after a hole may have begun before it.
                 after_hole = self._since_hole <= 1
-                yield _Piece(frame, frame.time if is_stamped else None, length_s, self._lost_s, after_hole)
-                self._has_decoded, self._lost_s = True, 0.0
+                yield _Piece(
+                    frame, frame.time if is_stamped else None, length_s, self._lost_s, after_hole, self._after_junk
+                )
+                self._has_decoded, self._lost_s, self._after_junk = True, 0.0, False
 
     def _decoded_frames(self, packet: "av.Packet[Any]") -> list[av.AudioFrame]:
         """Decode a packet; a damaged one is lost, unless nothing could be decoded yet."""
@@ -177,6 +193,8 @@ class FileInput(ContainerInput):
 
     def _follow(self, packet: "av.Packet[Any]") -> None:
         """Note how far the file is read, and whether bytes before this packet were passed over."""
+        if self._walk is not None and packet.stream is self._stream and self._walk.step():
+            self._after_junk = True
         if self._media in SELF_FRAMED and packet.pos is not None:
             if 0 < self._read_to < packet.pos - _MAX_OVERHEAD_BYTES:
                 self._since_hole = -1
@@ -201,10 +219,12 @@ class FileInput(ContainerInput):
 
 
 @contextlib.contextmanager
-def open_file(source: FileSource, media: Media, max_s: float, track: int) -> Iterator[FileInput]:
+def open_file(
+    source: FileSource, media: Media, max_s: float, track: int, walk: FrameWalk | None = None
+) -> Iterator[FileInput]:
     """Open a track of a file as ``media`` and nothing else. FFmpeg's own errors are raised as SttError."""
     with open_container(source, media) as container:
-        yield FileInput(container, media, max_s, track)
+        yield FileInput(container, media, max_s, track, walk)
 
 
 def _with_next(items: Iterable[T]) -> Iterator[tuple[T, T | None]]:

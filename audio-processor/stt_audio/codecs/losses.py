@@ -14,12 +14,16 @@ _TO_THE_END_S = 0.1
 
 @dataclass(frozen=True)
 class _Loss:
-    """A part of which ``lost_s`` are missing. ``is_end``: the file ends there, although it states a greater length."""
+    """A part of which ``lost_s`` are missing.
+
+    ``is_end``: the file ends there, although it states a greater length. ``is_hole``: nobody knows how much is missing.
+    """
 
     start_s: float
     end_s: float
     lost_s: float
     is_end: bool = False
+    is_hole: bool = False
 
 
 class Losses:
@@ -33,14 +37,20 @@ class Losses:
 
         ``is_end``: the file ends there, although it states a greater length.
         """
-        loss = _Loss(start_s, end_s, lost_s, is_end)
-        if self._losses and start_s - self._losses[-1].end_s <= JOINED_S:
+        self._add(_Loss(start_s, end_s, lost_s, is_end))
+
+    def add_hole(self, at_s: float) -> None:
+        """Add a place at which nobody knows how much is missing."""
+        self._add(_Loss(at_s, at_s, 0.0, is_hole=True))
+
+    def _add(self, loss: _Loss) -> None:
+        if self._losses and loss.start_s - self._losses[-1].end_s <= JOINED_S:
             loss = _joined(self._losses.pop(), loss)
         self._losses.append(loss)
 
     def warnings(self, length_s: float) -> list[JobWarning]:
         """Return what to tell the client of a file of ``length_s``."""
-        losses = [loss for loss in self._losses if loss.lost_s >= REPORTED_S]
+        losses = [loss for loss in self._losses if loss.is_hole or loss.lost_s >= REPORTED_S]
         while len(losses) > MAX_WARNINGS:
             last = losses.pop()
             losses[-1] = _joined(losses[-1], last)
@@ -48,7 +58,8 @@ class Losses:
 
 
 def _joined(first: _Loss, second: _Loss) -> _Loss:
-    return _Loss(first.start_s, second.end_s, first.lost_s + second.lost_s)
+    is_hole = first.is_hole or second.is_hole
+    return _Loss(first.start_s, second.end_s, first.lost_s + second.lost_s, is_hole=is_hole)
 
 
 def _warning(loss: _Loss, length_s: float) -> JobWarning:
@@ -60,6 +71,7 @@ def _warning(loss: _Loss, length_s: float) -> JobWarning:
     elif end_s > length_s - _TO_THE_END_S:
         message = f"the file is damaged after {loss.start_s:.1f} s"
     else:
-        place = f"{loss.start_s:.1f}–{end_s:.1f} s"
-        message = f"the file is damaged at {place}: {loss.lost_s:.1f} s of it cannot be decoded"
+        place = f"{loss.start_s:.1f}" if loss.start_s == end_s else f"{loss.start_s:.1f}–{end_s:.1f}"
+        missing = "an unknown part" if loss.is_hole else f"{loss.lost_s:.1f} s"
+        message = f"the file is damaged at {place} s: {missing} of it cannot be decoded"
     return JobWarning(code, message, round(loss.start_s, 3), round(end_s, 3))

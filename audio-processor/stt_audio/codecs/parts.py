@@ -11,6 +11,7 @@ from stt_audio.codecs.extents import end_of, header_of
 from stt_audio.codecs.formats import FILE_NAMES, Media
 from stt_audio.codecs.refused import named_refusal, protection_name, refusal
 from stt_audio.codecs.sniff import HEAD_BYTES, MAX_JUNK_BYTES, Found, find_media, tag_bytes
+from stt_audio.codecs.source import SeekableReadable
 from stt_audio.codecs.splice import Piece, SplicedFile
 from stt_audio.codecs.wav_file import read_wav_file
 from stt_shared.contracts.errors import SttError
@@ -20,6 +21,7 @@ MAX_PARTS = 1000
 _HEAD_BYTES = MAX_JUNK_BYTES + 32_768
 """The junk, and frames enough to tell that they are no chance."""
 _MAX_TAGS = 16
+_TAG_HEAD_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def find_parts(file: BinaryIO) -> list[Part]:
     size = file.seek(0, 2)
     if size == 0:
         raise SttError("bad_audio", "the file is empty")
-    start = _after_tags(file, 0)
+    start = after_tags(file, 0)
     found, head = _find(file, start)
     if found.media is None:
         raise SttError("unsupported_media", refusal(head, FILE_NAMES))
@@ -77,7 +79,7 @@ def _following(file: BinaryIO, end: int, size: int) -> tuple[Media, int] | None:
     """Return the recording after ``end``, and where it begins."""
     if end >= size:
         return None
-    start = _after_tags(file, end)
+    start = after_tags(file, end)
     found, _ = _find(file, start)
     return None if found.media is None else (found.media, start + found.offset)
 
@@ -88,19 +90,21 @@ def _find(file: BinaryIO, start: int) -> tuple[Found, bytes]:
     return find_media(head, ended=True) or Found(None), head
 
 
-def _after_tags(file: BinaryIO, at: int) -> int:
+def after_tags(file: SeekableReadable, at: int) -> int:
     """Return the offset after all tags and padding at ``at``."""
     for _ in range(_MAX_TAGS):
         at = _after_padding(file, at)
         file.seek(at)
-        length = tag_bytes(file.read(32))
+        head = file.read(HEAD_BYTES + _TAG_HEAD_BYTES)
+        tag = head.lstrip(b"\0")
+        length = tag_bytes(tag[:_TAG_HEAD_BYTES])
         if not length:
             break
-        at += length
+        at += len(head) - len(tag) + length
     return at
 
 
-def _after_padding(file: BinaryIO, at: int) -> int:
+def _after_padding(file: SeekableReadable, at: int) -> int:
     """Return the offset after all zeros at ``at`` but the last few, which may begin an MP4 file."""
     file.seek(at)
     while data := file.read(_HEAD_BYTES):

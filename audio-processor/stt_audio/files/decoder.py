@@ -11,6 +11,7 @@ import msgspec
 from stt_audio.codecs.ffmpeg import open_container
 from stt_audio.codecs.file_input import FileInput, open_file
 from stt_audio.codecs.formats import Media
+from stt_audio.codecs.frame_walk import frame_walk
 from stt_audio.codecs.length_limit import LengthLimit
 from stt_audio.codecs.levels import FileLevel
 from stt_audio.codecs.memory import MAX_ALLOCATION_BYTES
@@ -104,13 +105,15 @@ class FileDecoder:
 
     @contextlib.contextmanager
     def _opened(self, file: BinaryIO, part: Part, max_s: float) -> Iterator[FileInput]:
+        walk = frame_walk(part.open(file), part.media)
         if part not in self._tracks:
             with open_container(FileSource(part.open(file), self._cancelled), part.media) as container:
                 track = self._tracks[part] = choose_track(container, self._wanted_track)
                 if len(container.streams.audio) == 1:  # the choice has not consumed it
-                    yield FileInput(container, part.media, max_s, track)
+                    yield FileInput(container, part.media, max_s, track, walk)
                     return
-        with open_file(FileSource(part.open(file), self._cancelled), part.media, max_s, self._tracks[part]) as audio:
+        source = FileSource(part.open(file), self._cancelled)
+        with open_file(source, part.media, max_s, self._tracks[part], walk) as audio:
             yield audio
 
     def _decoded(self, file: BinaryIO, parts: list[Part]) -> Generator[bytes, None, None]:

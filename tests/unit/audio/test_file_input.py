@@ -144,6 +144,31 @@ def test_bytes_missing_midway_are_reported(tmp_path: Path, container: str, codec
         assert len(samples) / RATE == pytest.approx(12.0, abs=0.1), "what follows stays in its place"
 
 
+@pytest.mark.parametrize(("container", "codec"), [("mp3", "libmp3lame"), ("adts", "aac")])
+@pytest.mark.parametrize(
+    "instead",
+    [b"", bytes(6000), np.random.default_rng(0).integers(0, 255, 6000).astype(np.uint8).tobytes()],
+    ids=["nothing", "zeros", "rubbish"],
+)
+def test_bytes_missing_between_frames_are_reported(tmp_path: Path, container: str, codec: str, instead: bytes) -> None:
+    data = encoded(speechlike(12), container, codec)
+    middle = len(data) // 2
+    samples, found, _ = decoded(tmp_path / "a", data[:middle] + instead + data[middle + 6000 :])
+    (warning,) = found.warnings
+    assert (warning.code, warning.start) == ("damaged", pytest.approx(6.0, abs=0.2))
+    assert warning.message.endswith(" s: an unknown part of it cannot be decoded")
+    assert len(samples) / RATE < 11.8
+
+
+@pytest.mark.parametrize(("container", "codec"), [("mp3", "libmp3lame"), ("adts", "aac")])
+def test_files_of_frames_that_were_joined_are_whole(tmp_path: Path, container: str, codec: str) -> None:
+    data = encoded(speechlike(3), container, codec)
+    tag = b"TAG" + b"x" * 125 + b"ID3\4\0\0\0\0\7\0" + bytes([7]) * (7 << 7)
+    samples, found, _ = decoded(tmp_path / "a", data + tag + data + tag)
+    assert found.warnings == []
+    assert len(samples) / RATE == pytest.approx(6.0, abs=0.2)
+
+
 @pytest.mark.parametrize(
     ("container", "codec"), [("mp4", "aac"), ("matroska", "aac"), ("webm", "libopus"), ("flac", "flac")]
 )

@@ -25,6 +25,18 @@ def test_data_that_decodes_now_and_then_is_one_damaged_part() -> None:
     assert (second.start, second.end) == (50.0, 52.0)
 
 
+def test_a_hole_of_unknown_length_is_reported() -> None:
+    losses = Losses()
+    losses.add_hole(5.0)
+    losses.add(20.0, 20.0, 0.02)
+    losses.add_hole(20.1)
+    losses.add(21.0, 21.0, 0.5)
+    assert [(each.code, each.start, each.end, each.message) for each in losses.warnings(60.0)] == [
+        ("damaged", 5.0, 5.0, "the file is damaged at 5.0 s: an unknown part of it cannot be decoded"),
+        ("damaged", 20.0, 21.0, "the file is damaged at 20.0–21.0 s: an unknown part of it cannot be decoded"),
+    ]
+
+
 def test_damage_to_the_end_and_a_file_that_is_cut_off() -> None:
     losses = Losses()
     losses.add(123.4, 200.0, 70.0)

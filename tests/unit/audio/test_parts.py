@@ -33,6 +33,7 @@ def media_of(data: bytes) -> list[Media]:
         (WAV + OGG + MP4 + FLAC + FLAC, [Media.WAV, Media.OGG, Media.MOV, Media.FLAC, Media.FLAC]),
         (MP4 + bytes(3000) + WAV, [Media.MOV, Media.WAV]),
         (OGG + b"ID3\4\0\0\0\0\0\4" + bytes(4) + FLAC, [Media.OGG, Media.FLAC]),
+        (OGG + bytes(100) + b"ID3\4\0\0\0\6\0\0" + bytes([7]) * (6 << 14) + FLAC, [Media.OGG, Media.FLAC]),
         (OGG + bytes(100), [Media.OGG]),
         (MP4 + b"some words at the end", [Media.MOV]),
     ],
