@@ -11,7 +11,7 @@ import av
 import av.container
 
 from stt_audio.codecs.ffmpeg import MAX_BAD_PACKETS, ContainerInput, check_frame, open_container, read_packets
-from stt_audio.codecs.file_clock import BROADCAST, SELF_FRAMED, STAMPED, file_clock
+from stt_audio.codecs.file_clock import BROADCAST, COUNTED, SELF_FRAMED, STAMPED, file_clock
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.frame_walk import FrameWalk
 from stt_audio.codecs.losses import Losses
@@ -106,7 +106,7 @@ class FileInput(ContainerInput):
 
     def _new_timeline(self) -> Timeline:
         max_gap_s = MAX_BROADCAST_GAP_S if self._media in BROADCAST else math.inf
-        return Timeline(self._clock.origin_s, self._max_s, max_gap_s)
+        return Timeline(self._clock.origin_s, self._max_s, max_gap_s, only_start=self._media in COUNTED)
 
     def _counted_s(self) -> float:
         timeline = self._new_timeline()

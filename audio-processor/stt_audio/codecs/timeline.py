@@ -16,13 +16,14 @@ class Timeline:
     """Clock of one file.
 
     ``origin_s``: the stamp of the file's own zero. Gaps longer than ``max_gap_s``, and any that end after ``max_s``,
-    are taken for stamps that begin again.
+    are taken for stamps that begin again. With ``only_start``, stamps count for the first piece only.
     """
 
-    def __init__(self, origin_s: float, max_s: float, max_gap_s: float = math.inf) -> None:
+    def __init__(self, origin_s: float, max_s: float, max_gap_s: float = math.inf, *, only_start: bool = False) -> None:
         self._origin_s = origin_s
         self._max_s = max_s
         self._max_gap_s = max_gap_s
+        self._only_start = only_start
         self.position_s = 0.0
         """End of the audio placed so far."""
         self.ignored_gap_s = 0.0
@@ -36,7 +37,8 @@ class Timeline:
         counts only if the next one confirms it: damaged data holds absurd ones.
         """
         silence_s = 0.0
-        if stamp_s is not None and next_stamp_s is not None:
+        counts = not (self._only_start and self.position_s)
+        if counts and stamp_s is not None and next_stamp_s is not None:
             late_s = stamp_s - self._origin_s - self.position_s
             silence_s = self._silence_s(late_s, next_stamp_s - self._origin_s - self.position_s - length_s)
         self.position_s += silence_s + length_s

@@ -1,5 +1,6 @@
 """Sounds of a file stand where a player plays them, and what cannot be decoded is reported."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,38 @@ def test_a_file_cut_out_of_a_stream_begins_at_its_own_start(tmp_path: Path, cont
     samples, found, _ = decoded(tmp_path / "a", data)
     assert sounds(samples) == [(pytest.approx(4.0, abs=0.1), pytest.approx(7.0, abs=0.1))]
     assert found.duration == 8.0
+
+
+AVI = [("pcm_s16le", 48000), ("libmp3lame", 48000), ("ac3", 48000), ("adpcm_ms", 44100)]
+
+
+@pytest.mark.parametrize(("codec", "rate"), AVI)
+def test_an_avi_states_where_its_audio_begins(tmp_path: Path, codec: str, rate: int) -> None:
+    data = bytearray(stamped("avi", codec, [(0.0, tone(4))], video_s=8.0, rate=rate))
+    header = data.index(b"auds")
+    scale, per_s = struct.unpack("<II", data[header + 20 : header + 28])
+    data[header + 28 : header + 32] = struct.pack("<I", round(3 * per_s / scale))
+    samples, found, _ = decoded(tmp_path / "a", bytes(data))
+    assert sounds(samples) == [(pytest.approx(3.0, abs=0.11), pytest.approx(7.0, abs=0.11))]
+    assert found.warnings == []
+
+
+@pytest.mark.parametrize(("codec", "rate"), AVI)
+@pytest.mark.parametrize("start_s", [0.0, 3.0])
+def test_the_audio_of_an_avi_may_be_shorter_than_the_video(
+    tmp_path: Path, codec: str, rate: int, start_s: float
+) -> None:
+    """FFmpeg itself loses the 3 s, but counts them as a part of the audio, depending on the codec."""
+    samples, found, _ = decoded(tmp_path / "a", stamped("avi", codec, [(start_s, tone(4))], video_s=8.0, rate=rate))
+    assert sounds(samples) == [(0.0, pytest.approx(4.0, abs=0.11))]
+    assert (found.duration, found.warnings) == (pytest.approx(8.0, abs=0.25), [])
+
+
+@pytest.mark.parametrize(("codec", "rate"), AVI)
+def test_an_avi_without_video_is_as_long_as_its_audio(tmp_path: Path, codec: str, rate: int) -> None:
+    samples, found, expected_s = decoded(tmp_path / "a", encoded(tone(8), "avi", codec, rate))
+    assert [len(samples) / RATE, found.duration, expected_s] == [pytest.approx(8.0, abs=0.06)] * 3
+    assert found.warnings == []
 
 
 def test_an_edit_list_shortens_the_audio(tmp_path: Path) -> None:

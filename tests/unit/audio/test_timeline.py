@@ -32,6 +32,11 @@ def test_a_late_start_and_gaps_become_silence() -> None:
     assert placed([*run(4.0, 50), *run(5.5, 50), *run(20.0, 50)]) == [(0, 4.0), (50, 0.5), (100, 13.5)]
 
 
+def test_stamps_that_count_the_audio_tell_where_it_begins() -> None:
+    timeline = Timeline(0.0, 4 * HOUR_S, only_start=True)
+    assert placed([*run(4.0, 50), *run(5.5, 50), *run(2.0, 50)], timeline) == [(0, 4.0)]
+
+
 def test_the_files_own_start_is_its_zero() -> None:
     timeline = Timeline(5 * HOUR_S, 4 * HOUR_S)
     assert placed(run(5 * HOUR_S + 4, 50), timeline) == [(0, 4.0)]
