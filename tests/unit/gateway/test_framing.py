@@ -3,8 +3,12 @@
 import itertools
 import random
 
+import numpy as np
 import pytest
+from support.encoders import encoded
 
+from stt_audio.codecs.formats import LIVE_MEDIA
+from stt_audio.codecs.signatures import SIGNATURE_BYTES, signature
 from stt_gateway.core.live.framing import Framer, Piece, joined_ms
 from stt_shared.contracts.session import Encoding, SessionConfig
 
@@ -177,8 +181,13 @@ def test_durations_of_bare_samples_are_known() -> None:
         b"OggS\0\2",
         b"fLaC\0\0\0\x22",
         b"\x1a\x45\xdf\xa3\x9f",
+        b"BW64\xff\xff\xff\xffWAVE",
         b"\0\0\0\x18ftypmp42",
+        b"\0\0\0\x18stypmsdh",
+        b"\0\0\0\x64moof",
         b"ID3\4\0\0",
+        b"FLV\1\4",
+        b"#!AMR\n",
     ],
 )
 def test_a_container_that_was_announced_as_samples_passes_whole(head: bytes) -> None:
@@ -190,6 +199,27 @@ def test_a_container_that_was_announced_as_samples_passes_whole(head: bytes) -> 
     assert framer.push(second, 1010.0) == []
     assert framer.cut_sample_bytes == 0
     assert framer.flush() == [Piece(second, 1010.0, 1010.0)]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        ("wav", "pcm_s16le"),
+        ("flac", "flac"),
+        ("ogg", "libopus"),
+        ("webm", "libopus"),
+        ("mp4", "aac"),
+        ("mp3", "libmp3lame"),
+        ("flv", "aac"),
+    ],
+    ids=lambda how: how[0],
+)
+def test_what_the_audio_processor_takes_for_a_container_is_one_here(how: tuple[str, str]) -> None:
+    recording = encoded(np.zeros(16000, np.float32), *how)
+    assert signature(recording[:SIGNATURE_BYTES]) in LIVE_MEDIA
+    framer = Framer(S16_16K, FRAME_MS)
+    framer.push(recording[:SIGNATURE_BYTES], 1000.0)
+    assert framer.duration_ms(100) is None
 
 
 def test_samples_that_resemble_a_container_later_stay_samples() -> None:

@@ -21,9 +21,12 @@ _DUE_SHARE = 0.75
 """Fraction of a frame's time after which a container chunk completes it, since senders are not quite regular."""
 
 _CONTAINER = re.compile(
-    rb"RIFF....WAVE|RIFX....WAVE|RF64....WAVE|fLaC|OggS\x00|\x1aE\xdf\xa3|\x00\x00..ftyp|ID3[\x02-\x04]\x00", re.DOTALL
+    rb"(?:RIFF|RIFX|RF64|BW64)....WAVE|fLaC|OggS\x00|\x1aE\xdf\xa3|\x00\x00..(?:ftyp|styp|moof)|ID3[\x02-\x04]\x00|"
+    rb"FLV\x01|#!AMR",
+    re.DOTALL,
 )
-"""Beginnings of containers. The audio-processor decides what a stream is; here it only matters how to join chunks."""
+"""Beginnings of containers, as far as a short first chunk shows them. The audio-processor decides what a stream is, by
+longer signatures; here it only matters how to join chunks."""
 
 _LONG_FRAMES = 1.6
 _SESSIONS_A_CORE = 8
