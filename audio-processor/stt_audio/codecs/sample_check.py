@@ -24,6 +24,7 @@ _BASE64 = tuple(
 """Which bytes are capitals, small letters and digits."""
 _BASE64_OTHERS = np.isin(np.arange(256), np.frombuffer(b'+/=-_"{}:;, \r\n', np.uint8))
 _G711 = ("mulaw", "alaw")
+_SINGLE_BYTES = (*_G711, "pcm_u8")
 _ALIKE = ((2, 0.25), (3, 0.35))
 """Largest distance of the bytes at every second (third) place from all, where each byte is a sample of its own."""
 _REMEDIES = {
@@ -37,6 +38,7 @@ _REMEDIES = {
     "pcm_s32le": "32-bit integers; send 16-bit integers with encoding=pcm_s16le",
     "mulaw": "mu-law; connect with encoding=mulaw and its sample_rate, usually 8000",
     "alaw": "A-law; connect with encoding=alaw and its sample_rate, usually 8000",
+    "pcm_u8": "unsigned 8-bit integers; send 16-bit integers with encoding=pcm_s16le",
     "unknown": "something else; announce what is sent with encoding",
 }
 
@@ -94,7 +96,8 @@ def found_format(window: ByteWindow, announced: SampleFormat, channels: int) -> 
         return None
     if announced is SampleFormat.S16LE:
         return found
-    if found in ("pcm_s16le", "pcm_s16be") and distances(*window.counts_at(2)) < 0.8:
+    # Two talkers in channels of their own differ as the two bytes of one sample do.
+    if channels > 1 or (found in ("pcm_s16le", "pcm_s16be") and distances(*window.counts_at(2)) < 0.8):
         return None
     return found
 
@@ -138,10 +141,16 @@ def _integers(window: ByteWindow, announced: SampleFormat) -> str | None:
     if _are_single_bytes(window):
         if announced in _G711:
             return None
-        roughness = {name: _roughness(window.samples(name)) for name in _G711}
-        best = min(roughness, key=lambda name: roughness[name])
-        return best if roughness[best] < 0.9 else None
+        return _single_byte_format(window)
     return _int16_order(window, announced)
+
+
+def _single_byte_format(window: ByteWindow) -> str | None:
+    """Return what bytes are that are samples of their own: read as anything else, they jump. None if they do anyway."""
+    samples = {name: window.samples(name) for name in _SINGLE_BYTES}
+    if min(_roughness(samples[name]) for name in _G711) >= 0.9:
+        return None
+    return min(samples, key=lambda name: _step(samples[name]))
 
 
 def _int16_order(window: ByteWindow, announced: SampleFormat) -> str | None:
@@ -194,5 +203,8 @@ def _roughness(samples: Floats) -> float:
     Of two interleaved channels the smaller step counts: to the sample before, or to the one before that.
     """
     deviation = float(np.abs(samples - samples.mean()).mean())
-    steps = (float(np.abs(samples[distance:] - samples[:-distance]).mean()) for distance in (1, 2))
-    return min(steps) / deviation if deviation > 0 else np.inf
+    return _step(samples) / deviation if deviation > 0 else np.inf
+
+
+def _step(samples: Floats) -> float:
+    return min(float(np.abs(samples[distance:] - samples[:-distance]).mean()) for distance in (1, 2))

@@ -46,6 +46,7 @@ FORMATS = {
     "pcm_s32le": lambda x: int32(x).tobytes(),
     "mulaw": lambda x: g711(x, "mulaw"),
     "alaw": lambda x: g711(x, "alaw"),
+    "pcm_u8": lambda x: (np.rint(x * 127) + 128).astype(np.uint8).tobytes(),
 }
 LOOKS_LIKE = {
     "pcm_s16le": "look like 16-bit integers; connect with encoding=pcm_s16le",
@@ -57,6 +58,7 @@ LOOKS_LIKE = {
     "pcm_s32le": "look like 32-bit integers; send 16-bit integers",
     "mulaw": "look like mu-law; connect with encoding=mulaw",
     "alaw": "look like A-law; connect with encoding=alaw",
+    "pcm_u8": "look like unsigned 8-bit integers; send 16-bit integers",
 }
 
 
@@ -92,6 +94,15 @@ def test_another_format_is_named_within_two_seconds(announced: SampleFormat, sen
         message, n_bytes = refusal(announced, data)
         assert message.startswith(f"bad_audio: {announced} was announced, but the samples {LOOKS_LIKE[sent]}")
         assert n_bytes / len(data) * len(samples) / 16000 < 2.0
+
+
+@pytest.mark.parametrize("level", [1.0, 0.1, 0.05])
+@pytest.mark.parametrize("sent", ["mulaw", "alaw"])
+def test_the_two_laws_are_told_apart_at_any_level(sent: str, level: float) -> None:
+    """A fixed bug: quiet mu-law was named A-law, and the other way round."""
+    for samples in (voice(3.0, 16000), speech()):
+        message, _ = refusal(S16, FORMATS[sent](samples * level))
+        assert LOOKS_LIKE[sent] in message
 
 
 @pytest.mark.parametrize("announced", [S16, F32, MULAW, ALAW])
@@ -140,7 +151,7 @@ def test_no_sound_of_the_announced_format_is_refused(announced: SampleFormat, ra
     all_sounds = sounds(rate)
     for name, sound in all_sounds.items():
         assert refusal(announced, FORMATS[announced](sound * level)) == ("", 0), name
-    for left in ("voice", "white noise", "silence"):
+    for left in ("voice", "white noise", "silence", "speech", "hiss", "slow -0.3"):
         for right in ("voice", "noisy square"):
             both = np.stack([all_sounds[left], all_sounds[right]], axis=1).reshape(-1) * level
             assert refusal(announced, FORMATS[announced](both), 2) == ("", 0), (left, right)
