@@ -162,7 +162,7 @@ def _groups(pieces: Sequence[Piece]) -> list[list[Piece]]:
         if not all(piece.is_mark for piece in group):
             words.append(leading + group)
             leading = []
-        elif words and group[0].text.strip() not in _OPENING_MARKS:
+        elif words and not leading and group[0].text.strip() not in _OPENING_MARKS:
             words[-1].extend(group)
         else:
             leading += group
