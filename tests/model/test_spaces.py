@@ -8,6 +8,7 @@ from faster_whisper.tokenizer import Tokenizer
 
 from stt_transcriber.core.text.join import join_words
 from stt_transcriber.core.text.segments import segments_of
+from stt_transcriber.engines.splitting import split_text
 from stt_transcriber.engines.words import Piece, timed_words
 from stt_transcriber.models.store import ModelError, pull, resolve
 
@@ -43,10 +44,12 @@ def test_a_text_comes_out_as_the_tokenizer_decodes_it(
     tokenizer: tokenizers.Tokenizer, language: str, text: str
 ) -> None:
     of_language = Tokenizer(tokenizer, True, task="transcribe", language=language)
-    parts, groups = of_language.split_to_word_tokens([*of_language.encode(text), of_language.eot])
+    tokens = of_language.encode(text)
+    parts, counts = split_text(tokens, of_language, language)
+    assert parts == of_language.split_to_word_tokens([*tokens, of_language.eot])[0][:-1]
     pieces = [
-        Piece(part, len(group), at * 0.2, at * 0.2 + 0.2, 0.9)
-        for at, (part, group) in enumerate(zip(parts[:-1], groups[:-1], strict=True))
+        Piece(part, count, at * 0.2, at * 0.2 + 0.2, 0.9)
+        for at, (part, count) in enumerate(zip(parts, counts, strict=True))
     ]
     words = timed_words(pieces, 99.0)
     assert join_words(words) == text.strip()

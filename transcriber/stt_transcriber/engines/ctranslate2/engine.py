@@ -28,6 +28,7 @@ from stt_transcriber.engines.request import (
     spoken_language,
     token_limit,
 )
+from stt_transcriber.engines.splitting import split_text
 from stt_transcriber.engines.window import POSITIONS_PER_S, RECIPES, Recipe
 from stt_transcriber.engines.words import compression_ratio, pieces_of, timed_words
 from stt_transcriber.models.store import resolve
@@ -222,15 +223,8 @@ class FasterWhisperEngine:
             # Mel frames of the audio itself: no word may end in the padding.
             [max(2, len(request.samples) * 100 // AUDIO_RATE_HZ)],
         )[0]
-        texts, groups = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
-        pieces = pieces_of(
-            # The last group is the end-of-text token alone.
-            texts[:-1],
-            [len(group) for group in groups[:-1]],
-            result.alignments,
-            result.text_token_probs,
-            POSITIONS_PER_S,
-        )
+        texts, counts = split_text(tokens, tokenizer, tokenizer.language_code)
+        pieces = pieces_of(texts, counts, result.alignments, result.text_token_probs, POSITIONS_PER_S)
         return timed_words(pieces, len(request.samples) / AUDIO_RATE_HZ)
 
 

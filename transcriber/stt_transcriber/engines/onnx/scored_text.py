@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from stt_transcriber.engines.fallback import Candidate, better_of, words_at_once
 from stt_transcriber.engines.onnx.alignment import token_starts
 from stt_transcriber.engines.onnx.search import DecodedText, Window
+from stt_transcriber.engines.splitting import split_text
 from stt_transcriber.engines.window import POSITIONS_PER_S
 from stt_transcriber.engines.words import Piece, compression_ratio
 
@@ -55,6 +56,5 @@ class ScoredText:
     @functools.cached_property
     def _words(self) -> tuple[list[str], NDArray[np.int64]]:
         """Words, and the index of the token at which each begins; the end of the text is one more."""
-        texts, groups = self._tokenizer.split_to_word_tokens([*self.text.tokens, self._tokenizer.eot])
-        # The last group is the end-of-text token alone.
-        return texts[:-1], np.cumsum([0, *(len(group) for group in groups[:-1])])
+        texts, counts = split_text(self.text.tokens, self._tokenizer, self._tokenizer.language_code)
+        return texts, np.cumsum([0, *counts])

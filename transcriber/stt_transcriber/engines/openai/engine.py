@@ -25,6 +25,7 @@ from stt_transcriber.engines.request import (
     spoken_language,
     token_limit,
 )
+from stt_transcriber.engines.splitting import split_text
 from stt_transcriber.engines.window import POSITION_SAMPLES, POSITIONS_PER_S, RECIPES
 from stt_transcriber.engines.words import Piece, compression_ratio, pieces_of, timed_words
 from stt_transcriber.models.registry import CHECKPOINT_SUFFIX, KNOWN_MODELS
@@ -228,9 +229,8 @@ def _words(
     # A row attends to the sound of its next token, so the rows before the last token of the start mean nothing.
     focused = attention.focus(scores, audio_positions)[len(tokenizer.sot_sequence) :]
     path = attention.path(focused.cpu().numpy())
-    texts, groups = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
-    # The last group is the end-of-text token alone.
-    pieces = pieces_of(texts[:-1], [len(group) for group in groups[:-1]], path, probabilities, POSITIONS_PER_S)
+    texts, counts = split_text(tokens, tokenizer, tokenizer.language)
+    pieces = pieces_of(texts, counts, path, probabilities, POSITIONS_PER_S)
     safe_count = attention.safe_tokens(focused.argmax(dim=-1).tolist()[: len(tokens)], audio_positions)
     duration_s = len(request.samples) / AUDIO_RATE_HZ
     words = timed_words(pieces, duration_s)
