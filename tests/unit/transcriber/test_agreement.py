@@ -3,6 +3,7 @@
 import pytest
 
 from stt_transcriber.core.text.agreement import Agreement, PlacedWord
+from stt_transcriber.core.text.join import join_words
 
 pytestmark = pytest.mark.unit
 
@@ -53,6 +54,25 @@ class TestAgreement:
         # The window now begins within "three", whose time has wavered beyond the edge.
         agreement.update([PlacedWord("Three", 1000, 1250, 0.9), *placed("four five", 1300)], 5000)
         assert [word.text for word in agreement.unstable] == ["four", "five"]
+
+    @pytest.mark.parametrize(
+        ("last", "first", "joined"),
+        [
+            (("learning", True), ("做", False), "machine learning做"),
+            (("学习", False), ("Google", True), "machine学习Google"),
+            (("learning", True), ("Google", True), "machine learning Google"),
+            (("ครับ", False), ("วัน", False), "machineครับวัน"),
+        ],
+    )
+    def test_a_window_that_begins_after_the_stable_words_invents_no_space(
+        self, last: tuple[str, bool], first: tuple[str, bool], joined: str
+    ) -> None:
+        agreement = Agreement(margin_ms=300)
+        begun = [PlacedWord("machine", 0, 300, 0.9), PlacedWord(last[0], 400, 700, 0.9, last[1])]
+        for _ in range(2):
+            agreement.update([*begun, PlacedWord("x", 1500, 1600, 0.9)], 2000)
+        agreement.update([PlacedWord(first[0], 800, 1100, 0.9, first[1])], 2000)
+        assert join_words([*agreement.stable, *agreement.unstable]) == joined
 
     def test_force_commits_when_hypotheses_never_agree(self) -> None:
         agreement = Agreement(margin_ms=300)

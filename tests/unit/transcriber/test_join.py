@@ -3,7 +3,7 @@
 import pytest
 
 from stt_transcriber.core.decoding import TimedWord
-from stt_transcriber.core.text.join import new_part
+from stt_transcriber.core.text.join import join_words, new_part
 
 pytestmark = pytest.mark.unit
 
@@ -22,3 +22,13 @@ def test_new_part_begins_behind_the_common_words(before: str, after: str, new: s
         return [TimedWord(word, 0.0, 1.0, 0.9) for word in text.split()]
 
     assert new_part(words(before), words(after)) == new
+
+
+def test_a_space_that_comes_or_goes_makes_the_words_after_it_new() -> None:
+    def words(*parts: tuple[str, bool]) -> list[TimedWord]:
+        return [TimedWord(word, 0.0, 1.0, 0.9, spaced) for word, spaced in parts]
+
+    before = words(("我们", False), ("用", False), ("machine", False), ("做", True))
+    after = words(("我们", True), ("用", False), ("machine", True), ("做", True))
+    assert join_words(after) == "我们用 machine 做"
+    assert new_part(before, after) == "machine 做"

@@ -59,7 +59,7 @@ class DecodeRequest:
 class TimedWord:
     """Word as Whisper writes it (punctuation attached, no surrounding spaces); seconds from the request's start.
 
-    ``space_before``: a space separates it from the previous word.
+    ``space_before``: white space of any kind or length, written as one space, separates it from the previous word.
     """
 
     text: str

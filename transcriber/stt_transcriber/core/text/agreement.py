@@ -9,9 +9,10 @@ together are best.)
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stt_shared.contracts.session import AUDIO_RATE_HZ
+from stt_shared.contracts.text import needs_space
 from stt_transcriber.core.decoding import Hypothesis
 
 
@@ -63,7 +64,7 @@ class Agreement:
 
         ``safe_words``: as in ``Hypothesis``; None: the engine cannot tell.
         """
-        fresh = self._after_stable(words)
+        fresh = self._continued(self._after_stable(words), words)
         # The last word never becomes stable here: its punctuation is a guess about what comes next.
         most = len(fresh) - 1
         if safe_words is not None:
@@ -83,6 +84,16 @@ class Agreement:
             keep += 1
         self.stable += self.unstable[:keep]
         self.unstable = self.unstable[keep:]
+
+    def _continued(self, fresh: list[PlacedWord], words: Sequence[PlacedWord]) -> list[PlacedWord]:
+        """Decide whether a space precedes the first word of a window that begins after the stable words.
+
+        The engine has not seen the text before it.
+        """
+        if self.stable and fresh and fresh[0] is words[0]:
+            spaced = fresh[0].space_before and needs_space(self.stable[-1].text, fresh[0].text)
+            fresh[0] = replace(fresh[0], space_before=spaced)
+        return fresh
 
     def _after_stable(self, words: Sequence[PlacedWord]) -> list[PlacedWord]:
         """Return the words that come after the stable ones in time, without those that repeat stable words."""

@@ -27,7 +27,7 @@ def new_part(before: Sequence[SpacedWord], after: Sequence[SpacedWord]) -> str:
     """Return the text of ``after`` that follows the words with which both begin."""
     same = 0
     for left, right in zip(before, after, strict=False):
-        if left.text != right.text:
+        if left.text != right.text or (same and left.space_before != right.space_before):
             break
         same += 1
     return join_words(after[same:])
