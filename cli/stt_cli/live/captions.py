@@ -9,7 +9,9 @@ from rich.text import Text
 
 def caption(partial: dict[str, Any]) -> Text:
     """Return the current utterance with stable text solid and the rest dim."""
-    return Text.assemble(str(partial.get("stable", "")), (str(partial.get("unstable", "")), "dim"))
+    # `unstable` lacks the space before it.
+    text, stable = str(partial.get("text", "")), str(partial.get("stable", ""))
+    return Text.assemble(stable, (text[len(stable) :], "dim"))
 
 
 class Captions:

@@ -11,14 +11,19 @@ pytestmark = pytest.mark.unit
 
 
 def test_settled_words_are_solid_and_the_rest_is_dim() -> None:
-    text = caption({"stable": "ever tried", "unstable": " ever fail"})
+    text = caption({"text": "ever tried ever fail", "stable": "ever tried", "unstable": "ever fail"})
     assert text.plain == "ever tried ever fail"
     assert [(span.start, str(span.style)) for span in text.spans] == [(10, "dim")]
+
+
+def test_no_space_is_put_where_the_text_has_none() -> None:
+    assert caption({"text": "我们用machine", "stable": "我们", "unstable": "用machine"}).plain == "我们用machine"
+    assert caption({"text": "", "stable": "", "unstable": ""}).plain == ""
 
 
 def test_off_a_terminal_only_finals_are_printed_a_line_each() -> None:
     out = io.StringIO()
     with Captions(Console(file=out, width=20)) as captions:
-        captions.show({"type": "partial", "stable": "no", "unstable": ""})
+        captions.show({"type": "partial", "text": "no", "stable": "no", "unstable": ""})
         captions.show({"type": "final", "text": " No matter [bold]. Try again and again."})
     assert out.getvalue() == "No matter [bold]. Try again and again.\n"
