@@ -195,7 +195,7 @@ async def get_result(request: Request, job_id: str, kind: Annotated[str, one_of(
         case "json":
             return json_response(view.result)
         case "srt" | "vtt":
-            return await subtitles(kind, view.result.segments, view.result.duration)
+            return await subtitles(kind, view.result.text, view.result.segments, view.result.duration)
         case _:
             lines = [segment.text + "\n" for segment in view.result.segments]
             return Response("".join(lines), media_type="text/plain")

@@ -83,7 +83,7 @@ async def export_transcript(request: Request, id: str, kind: Annotated[str, one_
         case "json":
             return json_response(_transcript_view(found))
         case "srt" | "vtt":
-            return await subtitles(kind, found.segments, found.duration_s or math.inf)
+            return await subtitles(kind, found.text, found.segments, found.duration_s or math.inf)
         case _:
             lines = [segment.text.strip() for segment in found.segments] or [found.text]
             return Response("".join(f"{line}\n" for line in lines if line), media_type="text/plain")

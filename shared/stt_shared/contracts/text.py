@@ -1,7 +1,7 @@
-"""Spaces between texts, depending on their script."""
+"""Spaces between texts: those of the text that contains them or, if there is none, by their script."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _CHINESE_JAPANESE = re.compile("[\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uff9f\U00020000-\U0003ffff]")
 """Han, kana and their punctuation. Thai and related scripts put a space between phrases, and so does Korean."""
@@ -19,3 +19,20 @@ def join_texts(texts: Iterable[str]) -> str:
         if text:
             joined += f" {text}" if joined and needs_space(joined, text) else text
     return joined
+
+
+def spaces_before(text: str, parts: Sequence[str]) -> list[bool] | None:
+    """Return for each part whether ``text`` has a space before it.
+
+    ``text`` contains the parts in this order, with a space or nothing between them, and has no other space than single
+    ones inside; None if that is not so. The parts are not empty.
+    """
+    spaces: list[bool] = []
+    at = 0
+    for part in parts:
+        spaced = text.startswith(" ", at)
+        if not text.startswith(part, at + spaced):
+            return None
+        spaces.append(spaced)
+        at += spaced + len(part)
+    return spaces if at == len(text) else None

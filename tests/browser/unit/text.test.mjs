@@ -101,6 +101,14 @@ test("texts are spaced as by the server", () => {
   for (const { before, after, spaced } of examples) assert.equal(needsSpace(before, after), spaced, before + after);
 });
 
+test("the spaces between the parts of a text are read from it, as by the server", () => {
+  const examples = JSON.parse(readFileSync(new URL("../../data/text_parts.json", import.meta.url)));
+  for (const { text, parts, spaces } of examples) {
+    const placed = placedWords(text, parts.map((word) => ({ word })));
+    assert.deepEqual(placed?.map(({ spaced }) => spaced) ?? null, spaces, text);
+  }
+});
+
 test("words that stay are known by their beginning", () => {
   const words = (text) => liveWords({ text, stable: "" });
   assert.equal(commonPrefix(words("ever tried a"), words("ever tried again")), 2);
@@ -132,7 +140,7 @@ test("subtitles are those that the server makes", () => {
     return utterance(text, start * 1000, end * 1000, timed);
   };
   assert.ok(examples.length > 30);
-  for (const { segments, srt: expected } of examples) assert.equal(srt(segments.map(spoken)), expected);
+  for (const { segments, text, srt: expected } of examples) assert.equal(srt(segments.map(spoken), text), expected);
 });
 
 test("texts without blanks and words longer than a line are cut too", () => {

@@ -111,6 +111,25 @@ def test_foreign_words_in_japanese_keep_their_blanks_and_their_letters() -> None
     assert not any(line.startswith(("。", "、", "」")) or line.endswith("「") for line in lines)
 
 
+@pytest.mark.parametrize("timed", [True, False])
+def test_subtitles_have_the_spaces_of_the_transcript_between_its_segments_too(timed: bool) -> None:
+    chance = random.Random(5)
+    for _ in range(200):
+        parts = [
+            chance.choice(["好的。", "我们用", "machine", "สวัสดีครับ", "12", "はい", "សួស្តី", "OK."]) for _ in range(9)
+        ]
+        text = parts[0] + "".join(chance.choice(["", " "]) + part for part in parts[1:])
+        segments = [
+            JobSegment(
+                n, n * 0.5, n * 0.5 + 0.4, part, 0.9, [JobWord(part, n * 0.5, n * 0.5 + 0.4, 0.9)] if timed else []
+            )
+            for n, part in enumerate(parts)
+        ]
+        lines = [line for cue in cues(segments, text=text) for line in cue.lines]
+        assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+        assert all(line in text for line in lines), (text, lines)
+
+
 def test_timed_words_keep_the_spaces_of_their_text() -> None:
     texts = ["我", "们", "用", "machine", "learning", "做", "房", "间", "12", "30。"]
     words = [JobWord(text, at * 0.3, at * 0.3 + 0.3, 0.9) for at, text in enumerate(texts)]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from stt_shared.contracts.jobs import JobSegment
-from stt_shared.contracts.text import needs_space
+from stt_shared.contracts.text import needs_space, spaces_before
 
 LINE_CHARS = 42
 MAX_PAUSE_S = 1.0
@@ -97,14 +97,20 @@ def columns_of(text: str) -> int:
     )
 
 
-def rows_of_words(segments: Sequence[JobSegment]) -> list[list[CueWord]]:
-    """Return all words in order, in rows without a long pause or a jump back in time; no word is wider than a line."""
+def rows_of_words(segments: Sequence[JobSegment], text: str = "") -> list[list[CueWord]]:
+    """Return all words in order, in rows without a long pause or a jump back in time; no word is wider than a line.
+
+    ``text``: the whole transcript, for the spaces between segments; without it they depend on the script.
+    """
     pieces: list[_Piece] = []
     borders: set[int] = set()
-    for segment in segments:
-        found = list(_pieces(segment))
-        if pieces and found:
-            found[0] = replace(found[0], spaced=needs_space(pieces[-1].text, found[0].text))
+    spoken = [(segment, said) for segment in segments if (said := _tidy(segment.text))]
+    spaces = spaces_before(_tidy(text), [said for _, said in spoken])
+    for at, (segment, said) in enumerate(spoken):
+        found = list(_pieces(said, segment))
+        if pieces:
+            spaced = spaces[at] if spaces else needs_space(pieces[-1].text, found[0].text)
+            found[0] = replace(found[0], spaced=spaced)
         pieces += found
         borders.add(len(pieces) - 1)
     rows: list[list[CueWord]] = []
@@ -139,8 +145,11 @@ def _break_between(word: _Piece, following: _Piece, is_border: bool) -> Break:
     return kind
 
 
-def _pieces(segment: JobSegment) -> Iterator[_Piece]:
-    text = " ".join(segment.text.split())
+def _tidy(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _pieces(text: str, segment: JobSegment) -> Iterator[_Piece]:
     timed = _timed_words(text, segment)
     if timed is None:
         # A few words do not fill a long segment, most of which is silence.
@@ -154,23 +163,19 @@ def _pieces(segment: JobSegment) -> Iterator[_Piece]:
 
 def _timed_words(text: str, segment: JobSegment) -> list[_Piece] | None:
     """Return the segment's words as they appear in its text; None when they do not match the text."""
+    spoken = [(word, said) for word in segment.words if (said := _tidy(word.word))]
+    spaces = spaces_before(text, [said for _, said in spoken])
+    if not spaces:
+        return None
     words: list[_Piece] = []
-    at = 0
-    for word in segment.words:
-        spoken = " ".join(word.word.split())
-        if not spoken:
-            continue
-        found = text.find(spoken, at)
-        if found < 0 or text[at:found].strip():
-            return None
+    for (word, said), spaced in zip(spoken, spaces, strict=True):
         end = max(word.start, word.end)
-        if words and found == at and (spoken[0] in _NEVER_FIRST or words[-1].text[-1] in _NEVER_LAST):
+        if words and not spaced and (said[0] in _NEVER_FIRST or words[-1].text[-1] in _NEVER_LAST):
             last = words[-1]
-            words[-1] = _Piece(last.text + spoken, last.start, max(last.end, end), last.spaced)
+            words[-1] = _Piece(last.text + said, last.start, max(last.end, end), last.spaced)
         else:
-            words.append(_Piece(spoken, word.start, end, found > at))
-        at = found + len(spoken)
-    return words if words and not text[at:].strip() else None
+            words.append(_Piece(said, word.start, end, spaced))
+    return words
 
 
 @dataclass(frozen=True)

@@ -39,24 +39,25 @@ class Cue:
     lines: tuple[str, ...]
 
 
-def srt(segments: Sequence[JobSegment], until_s: float = math.inf) -> str:
-    """Return SubRip text that ends by ``until_s``."""
+def srt(segments: Sequence[JobSegment], until_s: float = math.inf, text: str = "") -> str:
+    """Return SubRip text that ends by ``until_s``; ``text``: the whole transcript."""
     # An arrow in the text would be mistaken for a line of times.
-    return _written("", cues(segments, until_s), ",", lambda text: re.sub("-{2,}>", "->", text), numbered=True)
+    return _written("", cues(segments, until_s, text), ",", lambda line: re.sub("-{2,}>", "->", line), numbered=True)
 
 
-def vtt(segments: Sequence[JobSegment], until_s: float = math.inf) -> str:
-    """Return WebVTT text that ends by ``until_s``."""
-    return _written("WEBVTT\n\n", cues(segments, until_s), ".", _vtt_escaped, numbered=False)
+def vtt(segments: Sequence[JobSegment], until_s: float = math.inf, text: str = "") -> str:
+    """Return WebVTT text that ends by ``until_s``; ``text``: the whole transcript."""
+    return _written("WEBVTT\n\n", cues(segments, until_s, text), ".", _vtt_escaped, numbered=False)
 
 
-def cues(segments: Sequence[JobSegment], until_s: float = math.inf) -> list[Cue]:
+def cues(segments: Sequence[JobSegment], until_s: float = math.inf, text: str = "") -> list[Cue]:
     """Cut the transcript into cues to be shown one after the other.
 
     A cue begins with its first word. It is shown past the end of its last word if it would be too short to read, but
-    never into the next cue or past ``until_s``, the end of the recording.
+    never into the next cue or past ``until_s``, the end of the recording. ``text``: the whole transcript, for the
+    spaces between segments.
     """
-    rows = rows_of_words(segments)
+    rows = rows_of_words(segments, text)
     groups: list[list[CueWord]] = []
     for row, following in itertools.zip_longest(rows, rows[1:]):
         groups += _Row(row, following[0].start if following else until_s).cut()

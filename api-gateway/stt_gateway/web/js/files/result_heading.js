@@ -42,13 +42,13 @@ function downloads(transcript, utterances) {
     // Use the current name; the transcript may have been renamed.
     onclick: () => saveText(`${fileStem(transcript.name)}.${kind}`, content(), type),
   });
-  const { language, duration, segments, unrecognized = [], track = null, warnings = [] } = transcript;
-  const result = { language, duration, segments, unrecognized, track, warnings };
+  const { text, language, duration, segments, unrecognized = [], track = null, warnings = [] } = transcript;
+  const result = { text, language, duration, segments, unrecognized, track, warnings };
   const json = () => JSON.stringify({ name: transcript.name, ...result }, null, 2);
   return [
     save("txt", () => plainText(utterances)),
-    save("srt", () => srt(utterances)),
-    save("vtt", () => vtt(utterances), "text/vtt"),
+    save("srt", () => srt(utterances, transcript.text)),
+    save("vtt", () => vtt(utterances, transcript.text), "text/vtt"),
     save("json", json, "application/json"),
   ];
 }

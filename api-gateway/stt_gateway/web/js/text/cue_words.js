@@ -49,13 +49,17 @@ export function columnsOf(text) {
 }
 
 /** All words in order, [{text, startMs, endMs, columns, spaced, breaks}], in runs without a long pause or a jump back
- * in time. No word is wider than a line. `utterances`: those of Transcript. */
-export function rowsOfWords(utterances) {
+ * in time. No word is wider than a line. `utterances`: those of Transcript. `text`: the whole transcript, for the spaces
+ * between utterances; without it they depend on the script. */
+export function rowsOfWords(utterances, text = "") {
   const pieces = [];
   const borders = new Set();
+  const placed = placedWords(text, utterances.map((utterance) => ({ word: utterance.text, utterance }))) ?? [];
+  const spaces = new Map(placed.map(({ word, spaced }) => [word.utterance, spaced]));
   for (const utterance of utterances) {
     const found = piecesOf(utterance);
-    if (pieces.length && found.length) found[0].spaced = needsSpace(pieces.at(-1).text, found[0].text);
+    if (pieces.length && found.length)
+      found[0].spaced = spaces.get(utterance) ?? needsSpace(pieces.at(-1).text, found[0].text);
     for (const piece of found) pieces.push(piece);
     borders.add(pieces.length - 1);
   }

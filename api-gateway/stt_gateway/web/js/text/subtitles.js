@@ -21,25 +21,25 @@ export function plainText(utterances) {
   return utterances.map((u) => `${u.text}\n`).join("");
 }
 
-export function srt(utterances) {
+export function srt(utterances, text) {
   // An arrow in the text would be mistaken for a timing line.
   const escape = (line) => line.replace(/-{2,}>/g, "->");
-  return cues(utterances)
+  return cues(utterances, text)
     .map((cue, i) => `${i + 1}\n${times(cue, ",")}\n${cue.lines.map(escape).join("\n")}\n`)
     .join("\n");
 }
 
-export function vtt(utterances) {
+export function vtt(utterances, text) {
   const escape = (line) => line.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
-  return `WEBVTT\n\n${cues(utterances)
+  return `WEBVTT\n\n${cues(utterances, text)
     .map((cue) => `${times(cue, ".")}\n${cue.lines.map(escape).join("\n")}\n`)
     .join("\n")}`;
 }
 
 /** Subtitle cues in order: [{startMs, endMs, lines}]. A cue begins with its first word. It stays beyond its last word
- * if it would otherwise be too short to read, but never overlaps the next cue. */
-export function cues(utterances) {
-  const rows = rowsOfWords(utterances);
+ * if it would otherwise be too short to read, but never overlaps the next cue. `text`: see rowsOfWords. */
+export function cues(utterances, text) {
+  const rows = rowsOfWords(utterances, text);
   const groups = rows.flatMap((row, at) => cheapest(row, rows[at + 1]?.[0].startMs ?? Infinity));
   return groups.map((group, at) => {
     const { startMs } = group[0];
