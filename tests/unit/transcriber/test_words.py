@@ -60,7 +60,7 @@ def test_words_joined_are_the_text(parts: tuple[str, ...], text: str) -> None:
 def test_what_precedes_the_first_word_depends_on_its_script() -> None:
     for parts in ((" Ever",), ("Ever",), (" 안녕",), ("Привет",)):
         assert timed_words(pieces(*parts), 30.0)[0].space_before, parts
-    for parts in (("今",), (" 今",), ("วัน",)):
+    for parts in (("今",), (" 今",), ("วัน",), ("ថ្ងៃនេះ",)):
         assert not timed_words(pieces(*parts), 30.0)[0].space_before, parts
 
 

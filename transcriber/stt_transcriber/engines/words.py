@@ -10,10 +10,10 @@ from stt_transcriber.core.decoding import TimedWord
 
 _OPENING_MARKS = frozenset("\"'“¿([{「『（《〈【")
 _UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uff9f\U00020000-\U0003ffff]"
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uff9f\U00020000-\U0003ffff]"
 )
-"""Thai, Lao, Burmese, Chinese and Japanese, including their punctuation: written without spaces between words, so each
-piece of the tokenizer counts as a word."""
+"""Thai, Lao, Burmese, Khmer, Chinese and Japanese, including their punctuation: written without spaces between words,
+so each piece of the tokenizer counts as a word."""
 _ENDS_SENTENCE = ".。!！?？"
 _LONGEST_MEDIAN_S = 0.7
 _SHORTEST_S = 0.02
