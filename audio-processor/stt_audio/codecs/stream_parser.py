@@ -27,6 +27,9 @@ class StreamParser(ABC):
     ends = False
     """Whether the next recording begins where everything before ``undecided_bytes`` ends."""
 
+    begins: Start | None = Start(0, b"", b"")
+    """Where a decoder has to begin; None while that is not known."""
+
     refusal = ""
     """Why the stream cannot be decoded while it arrives, for the client."""
 

@@ -29,6 +29,8 @@ class ContainerStream:
         # Parsed, but not fed to the decoder: it may belong to the next recording.
         self._pending = begin.point.prefix if begin else b""
         self._lost_bytes = 0
+        # Bytes that were passed over, until the decoder has begun.
+        self._passed_bytes: int | None = 0
 
     async def feed(self, data: bytes) -> AsyncIterator[bytes]:
         """Add ``data`` and yield all audio that it completes."""
@@ -42,7 +44,7 @@ class ContainerStream:
         if parser.ends:
             self.rest, self._pending = self._pending, b""
         before_s = resampler.fed_s
-        async for pcm in self._decoder.feed(data[:own_bytes]):
+        async for pcm in self._decoder.feed(self._begun(data[:own_bytes])):
             yield pcm
         self._points.decoded(len(data), before_s, resampler.fed_s)
         self._lost_bytes = self._lost_bytes + len(data) if parser.is_lost and resampler.fed_s == before_s else 0
@@ -60,7 +62,7 @@ class ContainerStream:
 
     async def finish(self) -> AsyncIterator[bytes]:
         """Yield the frames that only the end of the recording completes."""
-        async for pcm in self._decoder.feed(self._pending):
+        async for pcm in self._decoder.feed(self._begun(self._pending)):
             yield pcm
         async for pcm in self._decoder.finish():
             yield pcm
@@ -68,6 +70,14 @@ class ContainerStream:
     async def close(self) -> None:
         """End the decoder's thread."""
         await self._decoder.close()
+
+    def _begun(self, data: bytes) -> bytes:
+        """Return what of ``data``, which comes next, is to be fed to the decoder, with what has to come before it."""
+        if self._passed_bytes is None:
+            return data
+        begins, passed_bytes = self._points.parser.begins, self._passed_bytes
+        self._passed_bytes = None if begins else passed_bytes + len(data)
+        return begins.head + begins.lead + data[begins.at - passed_bytes :] if begins else b""
 
     def checkpoint(self) -> Checkpoint | None:
         """Return the oldest restart point that is kept; None when the last one is too far back."""
