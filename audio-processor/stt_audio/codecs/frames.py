@@ -82,6 +82,7 @@ def confirmed(kind: FrameFormat, head: bytes, at: int, *, ended: bool) -> bool |
     With ``ended``, nothing follows ``head``: a single whole frame at its very start is then enough.
     """
     first = head[at : at + kind.header_bytes]
+    headers: list[bytes] = []
     for number in range(kind.n_frames):
         if number and ended and at == len(head):
             return True  # the frames fill the stream to its end
@@ -91,8 +92,19 @@ def confirmed(kind: FrameFormat, head: bytes, at: int, *, ended: bool) -> bool |
         length = kind.frame_bytes(header)
         if not length or not _is_same_stream(kind.media, first, header):
             return False
+        headers.append(header)
         at += length
-    return True
+    return kind.media is not Media.MPEGTS or _are_counted(headers)
+
+
+def _are_counted(packets: list[bytes]) -> bool:
+    """Return whether the packets of an MPEG-TS differ, as each counts those of its stream: a tone of that period
+    has a sync byte in the same places, too. Empty packets are not counted."""
+    return len({packet[-4:] for packet in packets}) > 2 or any(map(_is_empty, packets))
+
+
+def _is_empty(packet: bytes) -> bool:
+    return packet[-3] & 0x1F == 0x1F and packet[-2] == 0xFF
 
 
 def _is_same_stream(media: Media, first: bytes, header: bytes) -> bool:

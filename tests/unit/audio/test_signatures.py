@@ -126,6 +126,23 @@ def test_noise_is_no_container() -> None:
         assert riff_at(noise, len(noise)) >= len(noise) - 3
 
 
+def test_a_tone_with_the_period_of_packets_is_no_container() -> None:
+    """Bytes that are 0x47 come again after 188: of 2000 Hz at 8 kHz, or 170.2 Hz at 16 kHz."""
+    for period in (188, 2 * 188, 94, 47, 4):
+        random = np.random.default_rng(period)
+        for _ in range(300):
+            tone = bytearray(random.integers(0, 256, period, dtype=np.uint8).tobytes())
+            tone[0], tone[3] = 0x47, tone[3] | 0x10
+            if period > 188:
+                tone[188], tone[191] = 0x47, tone[191] | 0x10
+            assert frames_of(bytes(tone) * 2000)[0] is None
+
+
+def test_packets_without_content_are_packets() -> None:
+    data = stream("mpegts", "mp2", duration_s=1.0)
+    assert frames_of((b"\x47\x1f\xff\x10" + b"\xff" * 184) * 20 + data)[0] is Media.MPEGTS
+
+
 def test_frames_are_certain_after_a_few() -> None:
     for container, codec, media, length_of in (
         ("mp3", "libmp3lame", Media.MP3, mpeg_frame_bytes),
