@@ -9,16 +9,19 @@ from typing import Any
 import compose_spec
 import yaml
 
-VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
+VARIABLE = re.compile(r"\$\{(\w+):-([^${}]*)\}")
+"""The innermost of variables that stand in each other's defaults."""
 
 
 def with_defaults(node: Any) -> Any:
-    """The same tree with ``${NAME:-default}`` replaced by its default."""
+    """The same tree with ``${NAME:-default}`` replaced by its default, also within another default."""
     if isinstance(node, dict):
         return {key: with_defaults(value) for key, value in node.items()}
     if isinstance(node, list):
         return [with_defaults(value) for value in node]
-    return VARIABLE.sub(r"\2", node) if isinstance(node, str) else node
+    while isinstance(node, str) and VARIABLE.search(node):
+        node = VARIABLE.sub(r"\2", node)
+    return node
 
 
 def main() -> int:

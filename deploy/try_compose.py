@@ -32,7 +32,7 @@ class CheckError(Exception):
 
 def compose(*arguments: str, quiet: bool = False) -> str:
     """Runs ``docker compose``; gives its output, or shows it where it failed."""
-    own = {"COMPOSE_PROJECT_NAME": PROJECT, "HOST": "127.0.0.1", "PORT": "0"}
+    own = {"COMPOSE_PROJECT_NAME": PROJECT, "STT_HOST": "127.0.0.1", "PORT": "0"}
     environment = {"WHISPER_MODEL": "tiny.en", **os.environ, **own}
     command = ["docker", "compose", *arguments]
     result = subprocess.run(  # noqa: S603

@@ -125,6 +125,11 @@ def test_other_containers_may_call_the_gateway_by_its_service_name(compose: dict
     assert compose["services"]["api-gateway"]["environment"]["ALLOWED_HOSTS"].split(",")[0] == "api-gateway"
 
 
+def test_the_published_address_is_that_of_stt_host_before_host(compose: dict[str, Any]) -> None:
+    (port,) = compose["services"]["api-gateway"]["ports"]
+    assert port == "${STT_HOST:-${HOST:-127.0.0.1}}:${PORT:-8000}:8000"
+
+
 def test_nobody_is_killed_while_draining(compose: dict[str, Any]) -> None:
     drain_s = int(re.search(r":-(\d+)", compose["services"]["api-gateway"]["environment"]["DRAIN_TIMEOUT_S"]).group(1))  # type: ignore[union-attr]
     for name in SERVICES:
