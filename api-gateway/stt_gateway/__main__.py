@@ -12,22 +12,22 @@ with naming_missing_packages("gateway"):
     import structlog
     import uvicorn
 
-    from stt_gateway.app import create_app
+    from stt_gateway.app import create_app, transcript_store
     from stt_gateway.authorize import Authorize
     from stt_gateway.http.connections import HttpConnections, timed_protocol
     from stt_gateway.http.open_files import raise_soft_limit, soft_limit
     from stt_gateway.settings import GatewaySettings
     from stt_gateway.store.engine import database_url
+    from stt_gateway.store.failures import StoreError
     from stt_gateway.ws.protocol import FastWebSocketProtocol
     from stt_shared.contracts.services import ServiceName
     from stt_shared.process import gc
-    from stt_shared.process.folders import note_of_former_store
-    from stt_shared.process.listening import BACKLOG, drop_dead_peers, note_of_ignored_host
+    from stt_shared.process.folders import note_of_former_store, prepare_folder
+    from stt_shared.process.listening import drop_dead_peers, note_of_ignored_host, open_listener
     from stt_shared.process.logging import set_up_logging
     from stt_shared.process.settings import load_settings
     from stt_shared.process.tasks import cancel_and_wait, stop_signal
     from stt_shared.redis.client import wait_until_ready
-    from stt_shared.redis.outage import UNREACHABLE
     from stt_shared.work.service import exit_with_error, run_process
 
 _log = structlog.get_logger()
@@ -75,13 +75,9 @@ def server_config(settings: GatewaySettings, authorize: Authorize | None = None)
 
 def listening_socket(settings: GatewaySettings) -> socket.socket:
     """Open the socket to serve on. Raises OSError when the address is not available."""
-    if settings.listen_fd is not None:
-        listener = socket.socket(fileno=settings.listen_fd)
-    else:
-        family, *_, address = socket.getaddrinfo(settings.address, settings.port, type=socket.SOCK_STREAM)[0]
-        # :: is for all addresses, those of IPv4 included.
-        both = family == socket.AF_INET6 and address[0] == "::" and socket.has_dualstack_ipv6()
-        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=both)
+    if settings.listen_fd is None:
+        return open_listener(settings.address, settings.port)
+    listener = socket.socket(fileno=settings.listen_fd)
     drop_dead_peers(listener)
     return listener
 
@@ -89,10 +85,14 @@ def listening_socket(settings: GatewaySettings) -> socket.socket:
 async def run(settings: GatewaySettings) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    Raises OSError when the address is not available, redis.ConnectionError without Redis.
+    Raises OSError when the address or a folder is not available, redis.ConnectionError without Redis, StoreError
+    without a database.
     """
     await wait_until_ready(settings.redis_url, settings.redis_wait_s)
-    settings.spool_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    prepare_folder(settings.spool_dir, "SPOOL_DIR")
+    # Once more when the app starts; only here it is one line instead of uvicorn's traceback.
+    async with transcript_store(settings):
+        pass
     with listening_socket(settings) as listener:
         server = _Server(server_config(settings))
         signalled = asyncio.create_task(_exit_on_signal(server), name="signals")
@@ -112,7 +112,8 @@ async def _exit_on_signal(server: uvicorn.Server) -> None:
 def main() -> None:
     """Run the gateway and exit.
 
-    The status is 0 after a signal, 1 when Redis, the address or the spool folder cannot be used, 2 for a bad setting.
+    The status is 0 after a signal, 1 when Redis, the database, the address or a folder cannot be used, 2 for a bad
+    setting.
     """
     settings = load_settings(GatewaySettings)
     set_up_logging(ServiceName.GATEWAY, settings.log_level)
@@ -129,14 +130,7 @@ def main() -> None:
         raise_soft_limit()
     except (OSError, ValueError) as error:
         _log.warning("open files limit not raised", limit=soft_limit(), cause=str(error))
-
-    def describe(error: Exception) -> str:
-        if isinstance(error, UNREACHABLE):
-            return f"Redis at REDIS_URL cannot be used: {error}"
-        host = f"[{settings.address}]" if ":" in settings.address else settings.address
-        return f"cannot serve on {host}:{settings.port} with spool folder {settings.spool_dir}: {error}"
-
-    run_process(run(settings), fatal=(OSError,), describe=describe)
+    run_process(run(settings), fatal=(OSError, StoreError))
 
 
 if __name__ == "__main__":

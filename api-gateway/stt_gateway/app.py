@@ -38,6 +38,7 @@ from stt_gateway.store.sql_store import SqlTranscriptStore
 from stt_gateway.store.writer import StoreWriter
 from stt_gateway.ws import legacy, stream, viewer
 from stt_shared.contracts.services import ServiceName
+from stt_shared.process.folders import prepare_folder
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.client import wait_until_ready
 from stt_shared.streams.bus import Bus
@@ -50,12 +51,11 @@ from stt_shared.work.service import Figures, ReplicaState
 async def transcript_store(settings: GatewaySettings) -> AsyncIterator[TranscriptStore]:
     """Open the store and migrate its tables.
 
-    Raises ValueError for a bad DATABASE_URL, SttError when the database is unreachable, RuntimeError when it cannot be
-    used.
+    Raises ValueError for a bad DATABASE_URL, StoreError when the database cannot be used, UnusableFolder.
     """
     url = database_url(settings.database_url, settings.data_dir)
     if settings.database_url is None:
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        prepare_folder(settings.data_dir, "DATA_DIR")
     await migrate(url)
     store = SqlTranscriptStore(url)
     try:
@@ -125,7 +125,7 @@ def _add_middleware(app: FastAPI, settings: GatewaySettings) -> None:
 @contextlib.asynccontextmanager
 async def _running_context(settings: GatewaySettings, authorize: Authorize) -> AsyncIterator[GatewayContext]:
     """Provide the services of the routes, with the background tasks that belong to them."""
-    settings.spool_dir.mkdir(parents=True, exist_ok=True)
+    prepare_folder(settings.spool_dir, "SPOOL_DIR")
     replica = ReplicaState(ServiceName.GATEWAY, loop_stall_s=settings.health_stall_s)
     monitoring = asyncio.create_task(replica.loop_monitor.run(), name="loop monitor")
     try:

@@ -10,6 +10,8 @@ from sqlalchemy import URL, Connection, event, exc, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from stt_gateway.store.failures import StoreError
+
 SQLITE_FILE = "transcripts.db"
 LOCK_WAIT_S = 5.0
 """Longest wait of a statement for a lock, and of a call for a free connection."""
@@ -136,13 +138,13 @@ def _limit(connection: Connection) -> None:
 
 
 def check_sqlite() -> None:
-    """Check that this Python's SQLite supports full-text search. Raises RuntimeError."""
+    """Check that this Python's SQLite supports full-text search. Raises StoreError."""
     connection = sqlite3.connect(":memory:")
     try:
         for tokenizer in ("ascii", "trigram"):
             connection.execute(f"CREATE VIRTUAL TABLE try_{tokenizer} USING fts5(text, tokenize='{tokenizer}')")
     except sqlite3.OperationalError as error:
-        raise RuntimeError(
+        raise StoreError(
             f"SQLite {sqlite3.sqlite_version} of this Python cannot search ({error}); it must be 3.35 or later with"
             " FTS5, or set DATABASE_URL to a PostgreSQL server"
         ) from error

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 
 import structlog
-from sqlalchemy import exc
+from sqlalchemy import URL, exc
 
 from stt_shared.contracts.errors import SttError
 
@@ -24,6 +24,7 @@ _SQLITE = {
 }
 _POSTGRESQL = {
     "25006": "is read-only; nothing was stored",
+    "3F": "may not be used: its user lacks a right to the schema",
     "40": "is busy; try again",
     "42501": "may not be used: its user lacks a right",
     "42P01": "is gone: its tables are missing",
@@ -34,6 +35,27 @@ _POSTGRESQL = {
     "57": "is shutting down or starting; try again",
     "58": "cannot be read or written (input/output error); nothing was stored",
 }
+
+
+class StoreError(RuntimeError):
+    """Raised for a database that a gateway cannot start with; the message is for the operator."""
+
+
+@contextlib.contextmanager
+def as_store_error(url: URL) -> Iterator[None]:
+    """Turn the errors of an unusable database into StoreError; our own bugs pass through unchanged."""
+    try:
+        yield
+    except (exc.TimeoutError, exc.DBAPIError, sqlite3.Error, OSError) as error:
+        # Without a statement it is an error of the connection.
+        is_ours = isinstance(error, exc.DBAPIError | sqlite3.Error) and _meaning(error) is None
+        if is_ours and getattr(error, "statement", None) is not None:
+            raise
+        # The query may contain a password.
+        place = url.set(password=None, query={}).render_as_string()
+        raise StoreError(
+            f"cannot use the database {place}: {_reason(error)}; check DATABASE_URL or DATA_DIR"
+        ) from error
 
 
 @contextlib.contextmanager
@@ -56,9 +78,15 @@ def _unavailable(meaning: str, error: Exception) -> SttError:
     # The statement and its values are left out since they contain transcripts. The database's own message about being
     # locked, full or gone does not.
     cause = error.orig if isinstance(error, exc.DBAPIError) else error
-    reason = str(cause).partition("\n")[0]
-    _log.warning("transcript store failed", cause=type(cause).__name__, reason=reason, meaning=meaning)
+    _log.warning("transcript store failed", cause=type(cause).__name__, reason=_reason(error), meaning=meaning)
     return SttError("unavailable", f"the transcript store {meaning}")
+
+
+def _reason(error: Exception) -> str:
+    cause = error.orig if isinstance(error, exc.DBAPIError) else error
+    if isinstance(cause, OSError) and cause.filename:
+        return f"{cause.filename}: {cause.strerror}"
+    return str(cause).partition("\n")[0]
 
 
 def _meaning(error: exc.DBAPIError | sqlite3.Error) -> str | None:

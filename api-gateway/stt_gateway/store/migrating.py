@@ -12,7 +12,7 @@ from alembic.util import CommandError
 from sqlalchemy import URL, Connection, text
 
 from stt_gateway.store.engine import LOCK_WAIT_S, check_sqlite, is_sqlite, open_engine, writing
-from stt_gateway.store.failures import as_stt_error
+from stt_gateway.store.failures import StoreError, as_store_error
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 # An arbitrary number, the same for all gateways.
@@ -22,18 +22,17 @@ _LOCK = 0x5354_5453
 async def migrate(url: URL) -> None:
     """Create whatever is missing. If several gateways start at once, one does it and the others wait.
 
-    Raises SttError unavailable without a database, RuntimeError if SQLite cannot search or if the tables belong to a
-    later version.
+    Raises StoreError without a database, if SQLite cannot search, or if the tables belong to a later version.
     """
     if is_sqlite(url):
         check_sqlite()
         path = Path(url.database or "")
-        with as_stt_error():
+        with as_store_error(url):
             await asyncio.to_thread(_make_private, path)
             await asyncio.to_thread(_write_ahead, path)
     engine = open_engine(url, pool_size=1, creating=True)
     try:
-        with as_stt_error():
+        with as_store_error(url):
             async with writing(engine).begin() as connection:
                 if not is_sqlite(url):
                     await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
@@ -74,6 +73,4 @@ def _upgrade(connection: Connection) -> None:
     try:
         command.upgrade(config, "head")
     except CommandError as error:
-        raise RuntimeError(
-            f"the transcript store's tables are not of this version or an earlier one: {error}"
-        ) from error
+        raise StoreError(f"the transcript store's tables are not of this version or an earlier one: {error}") from error

@@ -24,7 +24,7 @@ from stt_cli.up.services import service_env, service_groups
 from stt_cli.up.settings import UpSettings
 from stt_cli.up.stop_requests import StopRequests, interruptible_by_sigterm, stop_requests
 from stt_cli.up.supervisor import Ended, Supervisor
-from stt_shared.process.folders import note_of_former_store
+from stt_shared.process.folders import UnusableFolder, note_of_former_store, prepare_folder
 from stt_shared.process.listening import note_of_ignored_host
 
 GRACE_S = 15.0
@@ -91,14 +91,10 @@ def _data_dir(settings: UpSettings) -> Path:
 
 
 def _folder(path: Path, setting: str) -> Path:
-    path = path.expanduser().absolute()
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise CliError(f"{setting}={path}: {error.strerror or error}") from None
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise CliError(f"{setting}={path}: no permission to write there")
-    return path
+        return prepare_folder(path, setting)
+    except UnusableFolder as error:
+        raise CliError(str(error)) from None
 
 
 def _wait_until_healthy(url: str, suite: Supervisor, console: Console, stop: StopRequests) -> bool:

@@ -7,6 +7,25 @@ from pathlib import Path
 _FORMER_STORE = Path("data/transcripts.db")
 
 
+class UnusableFolder(OSError):
+    """Raised for a folder that cannot be created or written; the message is for the operator."""
+
+
+def prepare_folder(path: Path, setting: str) -> Path:
+    """Return the absolute path of a folder that only this user can read if it is created here.
+
+    Raises UnusableFolder, which names ``setting``, if it cannot be created or written.
+    """
+    path = path.expanduser().absolute()
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnusableFolder(f"{setting}={path}: {error.strerror or error}") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise UnusableFolder(f"{setting}={path}: no permission to write there")
+    return path
+
+
 def default_data_dir() -> Path:
     """Return ``stt-suite`` in the user's application data folder."""
     return _user_data() / "stt-suite"

@@ -1,11 +1,14 @@
 """Address and options of a listening TCP socket."""
 
+import errno
 import ipaddress
+import os
 import socket
 
 DEFAULT_ADDRESS = "127.0.0.1"
 
 BACKLOG = 1024
+_OTHER_HOST = "STT_HOST or --host names an address, such as 127.0.0.1 or 0.0.0.0"
 UNREAD_TIMEOUT_MS = 30_000
 """Time after which a connection is dropped whose peer leaves data unacknowledged, even if it is already closed."""
 
@@ -33,6 +36,43 @@ def _is_ip(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+class CannotListen(OSError):
+    """Raised for an address that cannot be listened on; the message is for the operator."""
+
+
+def open_listener(host: str, port: int) -> socket.socket:
+    """Open a listening TCP socket; port 0 picks a free one, ``::`` is for the addresses of IPv4 too.
+
+    Raises CannotListen.
+    """
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    except (OSError, UnicodeError) as error:
+        # UnicodeError: a label of the name is empty or longer than 63 characters.
+        cause = getattr(error, "strerror", None) or "it is no host name"
+        raise CannotListen(f"cannot listen on {host}: {cause}; {_OTHER_HOST}") from error
+    both = family == socket.AF_INET6 and address[0] == "::" and socket.has_dualstack_ipv6()
+    try:
+        # It listens already here: two processes may both bind an address that nobody listens on yet.
+        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=both)
+    except OSError as error:
+        raise CannotListen(_why_not(error, host, port)) from error
+    drop_dead_peers(listener)
+    return listener
+
+
+def _why_not(error: OSError, host: str, port: int) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"port {port} is in use; choose another with PORT=… or --port"
+        case errno.EACCES:
+            return f"no permission to listen on port {port}; choose one above 1023 with PORT=… or --port"
+        case errno.EADDRNOTAVAIL:
+            return f"cannot listen on {host}: no address of this machine; {_OTHER_HOST}"
+        case code:
+            return f"cannot listen on {host}: {os.strerror(code) if code else error}; {_OTHER_HOST}"
 
 
 def drop_dead_peers(listener: socket.socket) -> None:

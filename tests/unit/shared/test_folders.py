@@ -54,3 +54,16 @@ def test_a_former_store_is_mentioned_where_there_is_one(tmp_path: Path) -> None:
     note = folders.note_of_former_store()
     assert note is not None
     assert f"set DATA_DIR={tmp_path}/data" in note
+
+
+def test_a_folder_is_made_for_this_user_only(tmp_path: Path) -> None:
+    made = folders.prepare_folder(tmp_path / "a" / "b", "SPOOL_DIR")
+    assert made.stat().st_mode & 0o777 == 0o700
+    assert folders.prepare_folder(made, "SPOOL_DIR") == made
+
+
+def test_a_folder_that_cannot_be_is_named_with_its_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "folder"):
+        with pytest.raises(folders.UnusableFolder, match=f"^SPOOL_DIR={path}: "):
+            folders.prepare_folder(path, "SPOOL_DIR")

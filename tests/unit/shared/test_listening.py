@@ -1,5 +1,6 @@
 """Sockets and files that a gateway starts with."""
 
+import errno
 import resource
 import socket
 import subprocess
@@ -11,7 +12,7 @@ from stt_cli.up.listen import open_listener
 from stt_gateway.__main__ import listening_socket
 from stt_gateway.http.open_files import ENOUGH
 from stt_gateway.settings import GatewaySettings
-from stt_shared.process.listening import UNREAD_TIMEOUT_MS
+from stt_shared.process.listening import UNREAD_TIMEOUT_MS, CannotListen
 
 pytestmark = pytest.mark.unit
 
@@ -44,6 +45,36 @@ def test_all_addresses_are_those_of_ipv4_too(kind: str) -> None:
         for host in ("127.0.0.1", "::1"):
             with socket.create_connection((host, listener.getsockname()[1])), listener.accept()[0] as accepted:
                 assert accepted.getpeername()[0].endswith(host)
+
+
+@pytest.mark.parametrize(
+    ("host", "cause"),
+    [
+        ("nosuch.invalid", ""),
+        ("a" * 64 + ".example", "no host name"),
+        ("here..there", "no host name"),
+        ("198.51.100.9", "no address of this machine"),
+    ],
+)
+def test_a_gateway_names_an_address_that_is_none(host: str, cause: str) -> None:
+    with pytest.raises(CannotListen, match=f"^cannot listen on {host}: .*{cause}.*STT_HOST"):
+        listening_socket(GatewaySettings(stt_host=host, port=0))
+
+
+def test_a_port_in_use_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(CannotListen, match=f"^port {port} is in use; .*PORT="):
+            listening_socket(GatewaySettings(stt_host="127.0.0.1", port=port))
+
+
+def test_a_port_that_is_for_root_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> socket.socket:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(socket, "create_server", refuse)
+    with pytest.raises(CannotListen, match=r"^no permission to listen on port 80;"):
+        listening_socket(GatewaySettings(stt_host="127.0.0.1", port=80))
 
 
 def test_the_soft_limit_of_open_files_is_raised() -> None:
