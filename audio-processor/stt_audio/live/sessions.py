@@ -17,7 +17,7 @@ from stt_shared.contracts.events import Notice
 from stt_shared.contracts.frames import Frame, FrameKind, StreamError
 from stt_shared.contracts.services import ServiceName
 from stt_shared.process.metrics import SESSIONS, SESSIONS_TOTAL
-from stt_shared.redis.outage import REDIS_ERRORS, UNREACHABLE, until_answered
+from stt_shared.redis.outage import REDIS_ERRORS, UNREACHABLE, Outage, until_answered
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.ownership import Ownership, OwnershipLost
 from stt_shared.streams.reader import LogHole, LogReader
@@ -90,17 +90,20 @@ class LiveSessions:
 
     async def _frames(self, assignment: Assignment, reader: LogReader[Frame]) -> AsyncGenerator[Frame, None]:
         """Yield ingest frames for as long as this replica owns the session, even if the Redis connection is lost."""
+        outage = Outage()
         while True:
             try:
                 items = cast(AsyncGenerator[Frame | None, None], reader.items())
                 async with contextlib.aclosing(items):
                     async for frame in items:
+                        outage.end()
                         if frame is not None:
                             yield frame
                         elif not await self._bus.sessions.owns(assignment.owner):
                             return
             except UNREACHABLE as error:
-                _log.warning("events not read, retrying", session_id=assignment.owner.keys.id, cause=str(error))
+                # A refusal comes at once, and the question below may be answered all the same.
+                await outage.wait(error)
                 await until_answered(lambda: self._bus.sessions.owns(assignment.owner))
 
 

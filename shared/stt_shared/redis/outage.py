@@ -81,6 +81,10 @@ class Full(Refused):
     """Refusal because Redis has reached its ``maxmemory``; it still reads and deletes."""
 
 
+class NotPermitted(Refused):
+    """Refusal because of the user's ACL; an operator may change it while processes run."""
+
+
 class ReadOnly(redis.ConnectionError):
     """Refusal because the server is a replica.
 
@@ -94,14 +98,18 @@ _KINDS: dict[str, type[redis.ConnectionError]] = {
     "MASTERDOWN": ReadOnly,
     # The reply to a blocked read when its server becomes a replica.
     "UNBLOCKED": ReadOnly,
+    "NOPERM": NotPermitted,
+    "ACL failure in": NotPermitted,
+    "The user executing the script can't": NotPermitted,
     "MISCONF": Refused,
     "NOREPLICAS": Refused,
     "BUSY": Refused,
     "CLUSTERDOWN": Refused,
     "TRYAGAIN": Refused,
 }
+_LASTING_TLS = ("CERTIFICATE_VERIFY_FAILED", "CERTIFICATE_REQUIRED")
 # At the beginning, or after the introduction of a failed script's error ("ERR Error running script …: -READONLY …").
-_CODE = re.compile(rf"(?:^|\bscript\b.*?[:\s]-?)({'|'.join(_KINDS)})\b")
+_CODE = re.compile(rf"(?:^(?:ERR )?|\bscript\b.*?[:\s]-?)({'|'.join(_KINDS)})\b")
 
 
 def as_outage(error: Exception) -> Exception:
@@ -113,7 +121,7 @@ def as_outage(error: Exception) -> Exception:
     found = _CODE.search(f"{code} {error}" if code else str(error))
     if found is None:
         return error
-    outage = _KINDS[found[1]](f"{found[1]}: {error}" if code else str(error))
+    outage = _KINDS[found[1]](f"{code}: {error}" if code == found[1] else str(error))
     outage.__cause__ = error
     return outage
 
@@ -129,8 +137,11 @@ def is_cluster_matter(error: Exception) -> bool:
 
 
 def is_lasting(error: Exception) -> bool:
-    """Return whether the error persists until a password, a permission or the server is changed."""
-    return isinstance(_unwrapped(error), redis.AuthenticationError | AuthorizationError)
+    """Return whether the error persists until a password, a certificate, a permission or the server is changed."""
+    if isinstance(_unwrapped(error), redis.AuthenticationError | AuthorizationError | NotPermitted):
+        return True
+    # redis-py keeps of an error of TLS only the text.
+    return any(code in str(error) for code in _LASTING_TLS)
 
 
 def redis_state(error: Exception) -> str:

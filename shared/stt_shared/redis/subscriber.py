@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.connection import RawConnection
-from stt_shared.redis.outage import UNREACHABLE, must_reconnect
+from stt_shared.redis.outage import UNREACHABLE, NotPermitted, must_reconnect
 
 _log = structlog.get_logger()
 
@@ -139,7 +139,8 @@ class Subscriber:
             self._dispatch(response)
         elif isinstance(response, redis.exceptions.MovedError):
             self._listener.on_moved(self)
-        elif must_reconnect(response):
+        elif must_reconnect(response) or isinstance(response, NotPermitted):
+            # Without the right to a channel too: it is subscribed to again until the right is given back.
             if self._wire is not None:
                 self._wire.abort(response)
         elif isinstance(response, redis.ResponseError):
