@@ -122,9 +122,6 @@ class GatewaySettings(ListeningSettings, CommonSettings):
     max_http_connections: Annotated[int, Field(ge=1, le=100_000)] = Field(
         1000, description="Most HTTP connections of one gateway, without WebSockets; at most a third of the open files."
     )
-    redis_wait_s: Annotated[float, Field(ge=0.1, le=600)] = Field(
-        10.0, description="How long the service waits for Redis at start."
-    )
     drain_timeout_s: Annotated[int, Field(ge=1, le=600)] = Field(
         10, description="How long open requests and connections may take to finish when the gateway stops."
     )

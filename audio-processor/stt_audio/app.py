@@ -12,6 +12,7 @@ from stt_audio.files.spool import sweep_for_ever
 from stt_audio.live.sessions import LiveSessions
 from stt_audio.settings import AudioSettings
 from stt_shared.contracts.services import ServiceName
+from stt_shared.process.folders import prepare_folder
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.work.crash_guard import CrashGuard
@@ -22,14 +23,14 @@ from stt_shared.work.stage import JOBS, SESSIONS, StageWorker
 async def run(settings: AudioSettings) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    Raises redis.ConnectionError when Redis does not answer at startup, OSError without a spool folder.
+    Raises redis.ConnectionError when Redis does not answer at startup, UnusableFolder without a spool folder.
     """
     replica = ReplicaState(ServiceName.AUDIO_PROCESSOR)
-    await run_replica(replica, settings.redis_url, partial(_build, settings, replica))
+    await run_replica(replica, settings.redis_url, settings.redis_wait_s, partial(_build, settings, replica))
 
 
 async def _build(settings: AudioSettings, replica: ReplicaState, bus: Bus, stack: contextlib.AsyncExitStack) -> Workers:
-    await asyncio.to_thread(settings.spool_dir.mkdir, parents=True, exist_ok=True)
+    await asyncio.to_thread(prepare_folder, settings.spool_dir, "SPOOL_DIR")
     await asyncio.to_thread(decoder_process.prepare)
     stack.enter_context(MemoryGuard(settings.audio_max_memory_mb << 20))
     executor = stack.enter_context(ThreadPoolExecutor(settings.decoder_threads, thread_name_prefix="resampler"))

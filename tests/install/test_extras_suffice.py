@@ -94,27 +94,26 @@ def test_commands_that_need_more_say_what_installs_it(environment: Make) -> None
 
 
 @pytest.mark.parametrize(
-    ("extra", "service", "skipped", "error"),
+    ("extra", "service", "skipped"),
     [
         # Alembic imports these itself, inside a migration.
         pytest.param(
             "gateway",
             "stt_gateway",
             "stt_gateway.store.migrations.env",
-            "error: Redis at REDIS_URL cannot be used: ",
             marks=pytest.mark.xdist_group("gateway"),
         ),
-        ("audio", "stt_audio", "-", "error: "),
-        ("transcriber", "stt_transcriber", "stt_transcriber.engines.openai", "error: "),
+        ("audio", "stt_audio", "-"),
+        ("transcriber", "stt_transcriber", "stt_transcriber.engines.openai"),
     ],
 )
-def test_a_service_starts(environment: Make, extra: str, service: str, skipped: str, error: str) -> None:
+def test_a_service_starts(environment: Make, extra: str, service: str, skipped: str) -> None:
     made = environment(extra)
     result = made.run("python", "-c", EVERY_MODULE, service, skipped, "stt_shared", "-")
     assert (result.returncode, result.stderr) == (0, "")
     result = made.run("python", "-m", service, REDIS_URL="nowhere", DATA_DIR=str(made.folder))
     assert result.returncode == 1
-    assert result.stderr.startswith(f"{error}REDIS_URL is not a URL of Redis")
+    assert result.stderr.startswith("error: REDIS_URL must begin with redis://")
 
 
 @pytest.mark.xdist_group("gateway")

@@ -76,13 +76,14 @@ def redis_binary() -> str | None:
 
 
 @contextlib.contextmanager
-def redis_server(binary: str) -> Iterator[str]:
-    """The URL of a server of that binary."""
+def redis_server(binary: str, *arguments: str) -> Iterator[str]:
+    """The URL of a server of that binary, with further arguments."""
     folder = Path(tempfile.mkdtemp(prefix="stt-redis7-"))
     unix_socket = folder / "redis.sock"
     command = [binary, "--port", "0", "--unixsocket", str(unix_socket), "--dir", str(folder)]
     process = subprocess.Popen(
-        [*command, "--save", "", "--appendonly", "no", "--logfile", str(folder / "log")], preexec_fn=die_with_parent
+        [*command, "--save", "", "--appendonly", "no", "--logfile", str(folder / "log"), *arguments],
+        preexec_fn=die_with_parent,
     )
     try:
         deadline = time.monotonic() + 10

@@ -4,8 +4,9 @@ import contextlib
 
 from stt_cli.errors import CliError
 from stt_cli.up.embedded_redis import EmbeddedRedis, EmbeddedRedisError
+from stt_shared.redis.address import unusable
 from stt_shared.redis.client import check_usable
-from stt_shared.redis.outage import REDIS_ERRORS, redis_state
+from stt_shared.redis.outage import REDIS_ERRORS
 
 
 def open_server(url: str | None, stack: contextlib.ExitStack) -> tuple[EmbeddedRedis | None, str]:
@@ -24,15 +25,7 @@ def open_server(url: str | None, stack: contextlib.ExitStack) -> tuple[EmbeddedR
     try:
         check_usable(url)
     except ValueError as error:
-        raise CliError(f"REDIS_URL: {error}", exit_code=2) from None
+        raise CliError(str(error), exit_code=2) from None
     except REDIS_ERRORS as error:
-        reason = str(error).rstrip(".")
-        cannot = "cannot reach" if redis_state(error) == "unreachable" else "cannot use"
-        raise CliError(f"{cannot} Redis at {without_password(url)}: {reason}; check REDIS_URL") from None
+        raise CliError(unusable(error, url)) from None
     return None, url
-
-
-def without_password(url: str) -> str:
-    """Return the URL for use in a message: the part before ``@`` is secret, and the query may contain a secret."""
-    scheme, separator, rest = url.partition("?")[0].partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"

@@ -18,6 +18,7 @@ class CommonSettings(BaseSettings):
         "redis://127.0.0.1:6379/0",
         description="Where Redis (or Valkey) is; `redis+cluster://host:port` for a Redis Cluster.",
     )
+    redis_wait_s: float = Field(10.0, ge=0.1, le=600, description="How long a service waits for Redis at its start.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
 
 

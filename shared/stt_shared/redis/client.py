@@ -5,25 +5,31 @@ separated by commas. Every other URL is a single server, for which the cluster s
 """
 
 import asyncio
+import time
 from typing import Any, cast
 
 import redis
+import structlog
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.retry import Retry as BlockingRetry
 
+from stt_shared.redis.address import check_url, unusable
 from stt_shared.redis.cluster import ClusterClient, connect_cluster_sync, is_cluster_url
-from stt_shared.redis.outage import UNREACHABLE, as_outage, is_lasting, redis_state
+from stt_shared.redis.outage import REDIS_ERRORS, as_outage, is_lasting
+from stt_shared.redis.rights import check_rights
 from stt_shared.redis.uvloop_errors import fix_connection_errors
+
+_log = structlog.get_logger()
 
 BLOCK_MS = 1000
 """Longest blocking read in milliseconds. redis-py abandons any reply after ``socket_timeout``, which must be longer."""
 OLDEST_VERSION = 7
 ANSWER_TIMEOUT_S = 1.8
 """Time without a reply after which a connection is closed and replaced, because it may be half-open."""
-WRITE_PROBE = "stt:write-probe"
-"""Key written at startup to check that Redis accepts writes; expires at once."""
+_SILENT_WAIT_S = 10.0
+"""Wait for Redis at the start after which the log says so."""
 
 
 def connect(url: str) -> Redis:
@@ -59,42 +65,47 @@ def connect_sync(url: str) -> redis.Redis:
 async def wait_until_ready(url: str, timeout_s: float) -> None:
     """Wait until Redis can be used.
 
-    Raises redis.ConnectionError with the last cause after ``timeout_s``, and at once for causes that waiting does not
-    fix: a wrong password, a missing permission, a version that is too old.
+    Raises redis.ConnectionError with a line for the operator after ``timeout_s``, and at once for causes that waiting
+    does not fix: a URL that is none, a wrong password or certificate, a missing permission, a version that is too old.
     """
-    cause: Exception | None = None
-    try:
-        async with asyncio.timeout(timeout_s):
-            while True:
-                try:
-                    await asyncio.to_thread(check_usable, url)
-                except UNREACHABLE as error:
-                    cause = as_outage(error)
-                    if is_lasting(cause):
-                        raise
-                    await asyncio.sleep(0.1)
-                except ValueError as error:
-                    raise redis.ConnectionError(f"REDIS_URL is not a URL of Redis: {error}") from error
-                else:
-                    return
-    except TimeoutError as error:
-        if cause is None or redis_state(cause) == "unreachable":
-            raise redis.ConnectionError(f"no answer from Redis within {timeout_s:g} s") from error
-        raise redis.ConnectionError(f"{cause} (waited {timeout_s:g} s)") from error
+    began_s = time.monotonic()
+    is_said = False
+    cause: Exception = redis.ConnectionError("no answer")
+    while True:
+        try:
+            # A host that swallows packets may take longer to fail than there is time.
+            return await asyncio.wait_for(asyncio.to_thread(check_usable, url), began_s + timeout_s - time.monotonic())
+        except ValueError as error:
+            raise redis.ConnectionError(str(error)) from error
+        except TimeoutError:
+            pass  # the cause is that of the last attempt
+        except REDIS_ERRORS as error:
+            cause = as_outage(error)
+        waited_s = time.monotonic() - began_s
+        if is_lasting(cause):
+            raise redis.ConnectionError(unusable(cause, url)) from cause
+        if waited_s > timeout_s:
+            raise redis.ConnectionError(f"{unusable(cause, url)} (waited {timeout_s:g} s)") from cause
+        if waited_s > _SILENT_WAIT_S and not is_said:
+            is_said = True
+            _log.warning("waiting for redis", cause=unusable(cause, url), at_most_s=timeout_s)
+        await asyncio.sleep(0.1)
 
 
 def check_usable(url: str) -> None:
-    """Raise redis.ConnectionError or redis.TimeoutError unless Redis replies, is recent enough and accepts writes.
+    """Raise redis.ConnectionError or redis.TimeoutError unless Redis replies, is recent enough and lets this user do
+    what the suite does. Raises ValueError for a URL that is none.
 
     Blocks. The connection has no retries, because with them redis-py tries to log in without a password forever.
     """
+    check_url(url)
     try:
         with connect_sync(url) as client:
             if not is_cluster_url(url):
                 hello = client.execute_command("HELLO")
-                if (too_old := version_trouble(hello)) is not None:
-                    raise redis.ResponseError(too_old)
-            client.set(WRITE_PROBE, 1, px=1)
+                if (wrong := server_trouble(hello)) is not None:
+                    raise redis.ResponseError(wrong)
+            check_rights(client, sharded=is_cluster_url(url))
     except redis.ResponseError as error:
         outage = as_outage(error)
         if outage is not error:
@@ -102,10 +113,12 @@ def check_usable(url: str) -> None:
         raise redis.exceptions.AuthorizationError(str(error)) from error
 
 
-def version_trouble(hello: Any) -> str | None:
-    """Return what is wrong with the version in a reply to HELLO; None when it is acceptable."""
+def server_trouble(hello: Any) -> str | None:
+    """Return what is wrong with the server that a reply to HELLO describes; None when it is acceptable."""
     pairs = hello if isinstance(hello, dict) else dict(zip(hello[::2], hello[1::2], strict=True))
     info = {_text(name): _text(value) for name, value in pairs.items() if isinstance(value, bytes | str)}
+    if info.get("mode") == "cluster":
+        return "it is part of a cluster; write redis+cluster:// (rediss+cluster:// with TLS)"
     version = info.get("version", "")
     major = version.partition(".")[0]
     if not major.isdecimal() or int(major) >= OLDEST_VERSION:

@@ -15,6 +15,7 @@ with naming_missing_packages("server"):
     import redis
 
     from stt_shared.process.settings import CommonSettings, load_settings
+    from stt_shared.redis.address import check_url, unusable
     from stt_shared.redis.client import connect_sync
     from stt_shared.redis.outage import REDIS_ERRORS
     from stt_shared.streams import keys
@@ -28,13 +29,15 @@ def main() -> None:
     if len(sys.argv) != 2:
         _print("usage: python -m stt_shared.work.healthcheck SERVICE")
         raise SystemExit(2)
+    url = load_settings(CommonSettings).redis_url
     try:
-        with connect_sync(load_settings(CommonSettings).redis_url) as client:
+        check_url(url)
+        with connect_sync(url) as client:
             trouble = find_problem(client, sys.argv[1], socket.gethostname())
     except REDIS_ERRORS as error:
-        trouble = f"Redis: {error}"
+        trouble = unusable(error, url)
     except ValueError as error:
-        trouble = f"REDIS_URL is not a URL of Redis: {error}"
+        trouble = str(error)
     if trouble is not None:
         _print(trouble)
         raise SystemExit(1)

@@ -22,7 +22,6 @@ from stt_shared.work.heartbeat import Heartbeat, new_replica_id
 
 _log = structlog.get_logger()
 
-REDIS_WAIT_S = 10.0
 LOOP_STALL_S = 5.0
 """Time that the event loop may be blocked before the replica reports ``stalled``."""
 
@@ -128,6 +127,7 @@ class Workers:
 async def run_replica(
     replica: ReplicaState,
     redis_url: str,
+    redis_wait_s: float,
     build: Callable[[Bus, contextlib.AsyncExitStack], Awaitable[Workers]],
 ) -> None:
     """Serve until SIGTERM or SIGINT.
@@ -136,7 +136,7 @@ async def run_replica(
     redis.ConnectionError when Redis does not answer at the start, and what ``build`` or an intake raises.
     """
     stop = stop_signal()
-    await wait_until_ready(redis_url, REDIS_WAIT_S)
+    await wait_until_ready(redis_url, redis_wait_s)
     async with contextlib.AsyncExitStack() as stack:
         heartbeat = Heartbeat(redis_url, replica.id, replica.status, generate_latest)
         heartbeat.start()

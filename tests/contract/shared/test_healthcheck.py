@@ -62,5 +62,5 @@ def test_the_command_exits_as_a_health_check_must() -> None:
         check=False,
     )
     assert run.returncode == 1
-    assert run.stderr.startswith("Redis: ")
+    assert run.stderr.startswith("cannot reach Redis at redis://127.0.0.1:1/0: ")
     assert len(run.stderr.splitlines()) == 1

@@ -51,7 +51,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["up", "--redis-url", "rubbish"], 2, "REDIS_URL"),
         (["up", "--transcriber-replicas", "0"], 2, "TRANSCRIBER_REPLICAS=0"),
         (["up", "--whisper-engine", "nosuch"], 2, "WHISPER_ENGINE='nosuch'"),
+        (["up", "--redis-url", "redis://127.0.0.1:9/abc"], 2, "the number of a database"),
+        (["up", "--redis-url", "redis://127.0.0.1:9?nosuch=1"], 2, "no option nosuch"),
         (["up", "--host", "nosuch.invalid"], 1, "STT_HOST or --host"),
+        (["up", "--host", "here..there"], 1, "it is no host name; STT_HOST or --host"),
+        (["up", "--host", "198.51.100.9"], 1, "no address of this machine; STT_HOST or --host"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -105,7 +109,9 @@ def test_a_database_that_cannot_be_is_told_before_anything_starts(monkeypatch: p
     assert ended.value.exit_code == 2
 
 
-@pytest.mark.parametrize("url", ["rubbish", "redis://here:99999", "redis+cluster://127.0.0.1:9"])
+@pytest.mark.parametrize(
+    "url", ["rubbish", "redis://here:99999", "redis://here?nosuch=1", "redis+cluster://127.0.0.1:9"]
+)
 def test_a_health_check_of_no_redis_is_one_line(
     url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

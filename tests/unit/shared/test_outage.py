@@ -6,8 +6,8 @@ import pytest
 import redis
 from redis._parsers.base import BaseParser
 
-from stt_shared.redis.client import version_trouble
-from stt_shared.redis.outage import Full, ReadOnly, Refused, as_outage, must_reconnect, redis_state
+from stt_shared.redis.client import server_trouble
+from stt_shared.redis.outage import Full, NotPermitted, ReadOnly, Refused, as_outage, must_reconnect, redis_state
 
 pytestmark = pytest.mark.unit
 
@@ -32,6 +32,9 @@ def parsed(text: str) -> Exception:
         ("CLUSTERDOWN The cluster is down", Refused, "unavailable"),
         ("TRYAGAIN Multiple keys request during rehashing of slot", Refused, "unavailable"),
         ("BUSY Redis is busy running a script.", Refused, "unavailable"),
+        ("NOPERM User x has no permissions to run the 'xadd' command", NotPermitted, "unavailable"),
+        ("ERR ACL failure in script: User x has no permissions", NotPermitted, "unavailable"),
+        ("ERR The user executing the script can't run this command or", NotPermitted, "unavailable"),
         ("LOADING Redis is loading the dataset in memory", redis.BusyLoadingError, "unavailable"),
         ("WRONGPASS invalid username-password pair", redis.AuthenticationError, "unavailable"),
     ],
@@ -73,10 +76,14 @@ def test_errors_that_are_not_redis_answers_are_unreachable() -> None:
         ([b"server", b"redis", b"version", b"7.2.4", b"modules", []], None),
         ({b"server": b"another"}, None),
         (
+            {b"server": b"redis", b"version": b"7.2.4", b"mode": b"cluster"},
+            "it is part of a cluster; write redis+cluster:// (rediss+cluster:// with TLS)",
+        ),
+        (
             {b"server": b"redis", b"version": b"6.2.14"},
             "redis 6.2.14 is too old; it must be Redis 7.0 or later, or Valkey",
         ),
     ],
 )
-def test_a_version_that_is_too_old_is_named(hello: Any, said: str | None) -> None:
-    assert version_trouble(hello) == said
+def test_a_server_that_is_too_old_or_of_a_cluster_is_named(hello: Any, said: str | None) -> None:
+    assert server_trouble(hello) == said
