@@ -222,8 +222,16 @@ class _Mpeg(_Framed):
         return mpeg_frame_bytes(head)
 
 
+_AMR_SPACING_BYTES = 1024
+_AMR = b"#!AMR"
+_AMR_CODECS = {b"#!AMR\n": "amrnb", b"#!AMR-WB\n": "amrwb"}
+
+
 class _Amr(StreamParser):
-    """AMR: a decoder can begin at any frame. The head is the first line, which names the codec."""
+    """AMR: a decoder can begin at any frame; one of each KiB is noted, since pauses are single bytes. The
+    head is the first line, which names the codec."""
+
+    _started_at = -_AMR_SPACING_BYTES
 
     def _part(self, pending: bytearray) -> int:
         if not self._head:
@@ -235,12 +243,18 @@ class _Amr(StreamParser):
             return self._end()
         if not pending or _AMR.startswith(pending):
             return 0
-        self._start()
-        return FRAME_BYTES[_AMR_CODECS[self._head]][frame_mode(pending[0])]
+        if self._at >= self._started_at + _AMR_SPACING_BYTES:
+            self._started_at = self._at
+            self._start()
+        return self._run_bytes(pending, self._started_at + _AMR_SPACING_BYTES - self._at)
 
+    def _run_bytes(self, pending: bytearray, limit: int) -> int:
+        """Return the length of the frames up to the next place, or to what may be another head."""
+        lengths, at = FRAME_BYTES[_AMR_CODECS[self._head]], 0
+        while at < min(len(pending), limit) and (pending[at] != _AMR[0] or not at):
+            at += lengths[frame_mode(pending[at])]
+        return at
 
-_AMR = b"#!AMR"
-_AMR_CODECS = {b"#!AMR\n": "amrnb", b"#!AMR-WB\n": "amrwb"}
 
 _BASE_DATA_OFFSET = 1
 INDEX_MISSING = (

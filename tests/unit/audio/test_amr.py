@@ -8,6 +8,8 @@ import pytest
 from support.live_decoding import LONG, in_pieces, joined, run, stream
 
 from stt_audio.codecs.amr import FRAME_BYTES, frame_mode
+from stt_audio.codecs.formats import Media
+from stt_audio.codecs.sync_points import parser_for
 from stt_audio.files.decoder import FileDecoder
 from stt_audio.live.decoder import live_decoder
 from stt_shared.contracts.session import Encoding, SessionConfig
@@ -69,3 +71,11 @@ async def test_the_first_frames_are_heard_at_once() -> None:
         pcm = await joined(decoder.feed(NARROW + b"".join(frames(1.0)[:10])))
         await decoder.close()
     assert len(pcm) / 32000 == pytest.approx(0.2, abs=0.03)
+
+
+def test_pauses_of_single_bytes_are_few_places() -> None:
+    """A place for each took two seconds for a MiB, in which no other session was served."""
+    parser = parser_for(Media.AMR)
+    starts = [start.at for start in parser.feed(NARROW + b"\x7c" * 65_536 + NARROW)]
+    assert starts == [*range(6, 65_536, 1024)]
+    assert parser.ends
