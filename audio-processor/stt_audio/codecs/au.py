@@ -2,12 +2,13 @@
 
 import struct
 
-from stt_audio.codecs.pcm import MAX_CHANNELS, SampleFormat
+from stt_audio.codecs.pcm import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, SampleFormat
 from stt_audio.codecs.wav import MAX_HEADER_BYTES, WavFormat, WavHeader
 from stt_shared.contracts.errors import SttError
 
-_MAGIC = b".snd"
+MAGIC = b".snd"
 _HEADER = struct.Struct(">4s5I")
+HEADER_BYTES = _HEADER.size
 _CODES = {
     SampleFormat.MULAW: 1,
     SampleFormat.S16LE: 3,
@@ -26,7 +27,21 @@ def au_header(wav_format: WavFormat) -> bytes | None:
     code = None if wav_format.sample_format is None else _CODES.get(wav_format.sample_format)
     if not wav_format.big_endian or code is None or wav_format.frame_bytes == wav_format.channels:
         return None
-    return _HEADER.pack(_MAGIC, _HEADER.size, 0xFFFF_FFFF, code, wav_format.sample_rate, wav_format.channels)
+    return _HEADER.pack(MAGIC, _HEADER.size, 0xFFFF_FFFF, code, wav_format.sample_rate, wav_format.channels)
+
+
+def is_au_header(head: bytes) -> bool:
+    """Return whether ``head`` begins with a header that can be decoded live, and cannot be samples."""
+    if len(head) < HEADER_BYTES:
+        return False
+    magic, offset, _, code, sample_rate, channels = _HEADER.unpack_from(head)
+    is_placed = magic == MAGIC and HEADER_BYTES <= offset <= MAX_HEADER_BYTES
+    return (
+        is_placed
+        and code in _FORMATS
+        and MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE
+        and 0 < channels <= MAX_CHANNELS
+    )
 
 
 def parse_au_header(head: bytes) -> WavHeader | None:

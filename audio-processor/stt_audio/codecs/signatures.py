@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+from stt_audio.codecs.au import HEADER_BYTES, MAGIC, is_au_header
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.frames import FRAME_FORMATS, TRANSPORT_PACKETS, confirmed
 from stt_audio.codecs.sniff import certain_media
@@ -39,9 +40,20 @@ def frames_of(head: bytes) -> tuple[Media | None, bool]:
     return found, found is not None or all(answer is not None for _, answer in answers)
 
 
-def riff_at(data: bytes, limit: int) -> int:
-    """Return where in the first ``limit`` bytes of ``data`` a WAV header begins, perhaps one that the end of ``data``
-    cuts off; the smaller of ``limit`` and the length of ``data`` when none does."""
+def header_at(data: bytes, limit: int) -> int:
+    """Return where in the first ``limit`` bytes of ``data`` a header of WAV or AU begins, perhaps one that the end of
+    ``data`` cuts off; the smaller of ``limit`` and the length of ``data`` when none does."""
+    end = _riff_at(data, limit)
+    at = data.find(MAGIC, 0, end + 3)
+    while at >= 0:
+        if len(data) - at < HEADER_BYTES or is_au_header(data[at : at + HEADER_BYTES]):
+            return at
+        at = data.find(MAGIC, at + 1, end + 3)
+    cut = next((len(data) - n_bytes for n_bytes in (3, 2) if data.endswith(MAGIC[:n_bytes])), end)
+    return min(cut, end)
+
+
+def _riff_at(data: bytes, limit: int) -> int:
     end = min(limit, len(data))
     at = data.find(b"RIF", 0, end + 2)
     while at >= 0:

@@ -9,12 +9,14 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from stt_audio.codecs.au import HEADER_BYTES as AU_HEADER_BYTES
+from stt_audio.codecs.au import MAGIC as AU_MAGIC
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.length_limit import LengthLimit
 from stt_audio.codecs.pcm import PcmDecoder
 from stt_audio.codecs.restart_points import Checkpoint, Point
 from stt_audio.codecs.sample_check import SampleCheck
-from stt_audio.codecs.signatures import riff_at
+from stt_audio.codecs.signatures import header_at
 from stt_audio.codecs.wav import CHUNK_HEADER_BYTES, RIFF_HEADER_BYTES, WavHeader, chunk_header, wav_header
 
 _BOUNDARY_BYTES = 1 + RIFF_HEADER_BYTES
@@ -118,8 +120,8 @@ class _Segment:
 class SampleStream:
     """Recording of bare samples.
 
-    It ends where a WAV header begins: a client may send each second as a file of its own. Chunks after the samples are
-    skipped; samples beyond the stated length are decoded.
+    It ends where a header of WAV or AU begins: a client may send each second as a file of its own. Chunks after the
+    samples are skipped; samples beyond the stated length are decoded.
 
     ``header`` is None for samples without one; ``check`` looks whether they are what was announced. ``prefix_bytes``:
     the part of what is fed first that is not in the stream itself.
@@ -153,7 +155,7 @@ class SampleStream:
         while data and self.rest is None:
             if self._skip:
                 data = self._without_skipped(data)
-            n_bytes = riff_at(data, len(data) if self._left is None else self._left)
+            n_bytes = header_at(data, len(data) if self._left is None else self._left)
             if n_bytes:
                 if pcm := await self._samples(data[:n_bytes]):
                     yield pcm
@@ -214,7 +216,7 @@ class SampleStream:
         """Decide what ``data`` begins with, which may be a header or comes after the stated length; return False when
         more is needed for that."""
         if self._left != 0:
-            if len(data) < RIFF_HEADER_BYTES:
+            if len(data) < (AU_HEADER_BYTES if data[:1] == AU_MAGIC[:1] else RIFF_HEADER_BYTES):
                 return False
             self.rest = data
             return True
@@ -230,7 +232,7 @@ class SampleStream:
     def _begins_something(self, data: bytes, padding: int) -> bool:
         chunk = chunk_header(data[padding:], big_endian=self._header is not None and self._header.big_endian)
         skip = padding + CHUNK_HEADER_BYTES
-        if riff_at(data[padding:], 1) == 0:
+        if header_at(data[padding:], 1) == 0:
             self._at += padding
             self.rest = data[padding:]
         elif not chunk.is_plausible:

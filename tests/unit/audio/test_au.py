@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from support.live_decoding import in_pieces, run, voice
+from support.live_decoding import in_pieces, run, stream, voice
 
 from stt_audio.codecs.au import au_header, parse_au_header
 from stt_audio.codecs.pcm import SampleFormat
@@ -26,6 +26,21 @@ async def test_samples_are_heard_whatever_length_is_stated(size: int) -> None:
     with ThreadPoolExecutor(1) as executor:
         result = await run(SessionConfig(encoding=Encoding.AUTO), in_pieces(data, 40), executor, lost_every=3)
     assert np.array_equal(result.samples, samples)
+
+
+@pytest.mark.parametrize("pieces", [1, 40, 3001])
+async def test_another_recording_may_follow(pieces: int) -> None:
+    """Its header was noise, and its samples were read with the format of the first."""
+    samples = (voice(1.0, 16000) * 32767).astype("<i2")
+    wide = samples.astype("<i4") << 16
+    following = header(5) + wide.astype(">i4").tobytes()
+    data = header(3) + samples.astype(">i2").tobytes() + following
+    with ThreadPoolExecutor(1) as executor:
+        result = await run(SessionConfig(encoding=Encoding.AUTO), in_pieces(data, pieces), executor, lost_every=7)
+        wav = stream("wav", "pcm_s16le", 16000, duration_s=1.0)
+        mixed = await run(SessionConfig(encoding=Encoding.AUTO), in_pieces(wav + following + wav, pieces), executor)
+    assert np.array_equal(result.samples, np.concatenate([samples, samples]))
+    assert len(mixed.samples) == 3 * 16000
 
 
 def test_a_header_says_where_the_samples_are_and_what() -> None:

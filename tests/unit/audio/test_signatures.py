@@ -1,5 +1,6 @@
 """Containers where bare samples were announced: found by what cannot be chance, and nothing else is taken for one."""
 
+import struct
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +11,7 @@ from support.live_decoding import FRAGMENTS, LIVE_WEBM, LONG, in_pieces, joined,
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.frames import adts_frame_bytes
 from stt_audio.codecs.mpeg import mpeg_frame_bytes
-from stt_audio.codecs.signatures import frames_of, riff_at, signature
+from stt_audio.codecs.signatures import frames_of, header_at, signature
 from stt_audio.live.decoder import live_decoder
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import Encoding, SessionConfig
@@ -123,7 +124,7 @@ def test_noise_is_no_container() -> None:
         assert signature(noise) is None
         for head in (noise, b"\xff\xfb" + noise, b"\xff\xf1" + noise):
             assert frames_of(head)[0] is None
-        assert riff_at(noise, len(noise)) >= len(noise) - 3
+        assert header_at(noise, len(noise)) >= len(noise) - 3
 
 
 def test_a_tone_with_the_period_of_packets_is_no_container() -> None:
@@ -160,8 +161,20 @@ def test_a_wav_header_is_found_wherever_it_begins() -> None:
     header = b"RIFF\x24\x08\0\0WAVEfmt "
     for before in (0, 1, 2, 501):
         data = bytes(before) + header + bytes(40)
-        assert riff_at(data, len(data)) == before
-        assert riff_at(data, before) == before
+        assert header_at(data, len(data)) == before
+        assert header_at(data, before) == before
         for length in range(before + 2, before + len(header)):
-            assert riff_at(data[:length], length) == before
-    assert riff_at(b"RIFF\x24\x08\0\0AVI " + bytes(40), 52) == 52
+            assert header_at(data[:length], length) == before
+    assert header_at(b"RIFF\x24\x08\0\0AVI " + bytes(40), 52) == 52
+
+
+def test_an_au_header_is_found_wherever_it_begins() -> None:
+    header = struct.pack(">4s5I", b".snd", 24, 0xFFFF_FFFF, 3, 8000, 1)
+    for before in (0, 1, 2, 501):
+        data = bytes(before) + header + bytes(40)
+        assert header_at(data, len(data)) == before
+        assert header_at(data, before) == before
+        for length in range(before + 2, before + len(header)):
+            assert header_at(data[:length], length) == before
+    assert header_at(header[:-1] + b"\x63" + bytes(40), 64) == 64
+    assert header_at(header + b"RIFF\x24\x08\0\0WAVE", 36) == 0
