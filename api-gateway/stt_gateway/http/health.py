@@ -13,7 +13,7 @@ from stt_gateway.core.operation.exposition import ReplicaText, merged
 from stt_gateway.core.operation.health import NEARLY_FULL, NEARLY_FULL_SHARE, health_view, used_share
 from stt_gateway.http.openapi import success
 from stt_shared.contracts.services import ServiceName
-from stt_shared.redis.outage import REDIS_ERRORS, UNREACHABLE
+from stt_shared.redis.outage import REDIS_ERRORS, UNREACHABLE, Refused, redis_state
 from stt_shared.streams.replicas import ReplicaStatus
 
 _log = structlog.get_logger()
@@ -89,9 +89,16 @@ async def _replicas(context: GatewayContext) -> list[ReplicaStatus] | None:
 
 
 async def _redis_state(context: GatewayContext) -> str:
-    """Return whether Redis accepts writes, according to the heartbeat, and whether it is about to refuse them."""
+    """Return whether Redis accepts writes, according to the heartbeat, serves this user, and is not nearly full."""
     if context.heartbeat.trouble:
         return context.heartbeat.trouble
+    try:
+        async with asyncio.timeout(REDIS_ANSWER_S):
+            await context.bus.check_rights()
+    except Refused as error:
+        return redis_state(error)
+    except (*UNREACHABLE, TimeoutError):
+        pass  # if it lasts, the heartbeat is missing
     # INFO may be forbidden to this user.
     with contextlib.suppress(*REDIS_ERRORS, TimeoutError):
         async with asyncio.timeout(REDIS_ANSWER_S):

@@ -10,13 +10,16 @@ from stt_shared.redis.channels import ChannelHub
 from stt_shared.redis.client import connect
 from stt_shared.redis.cluster import as_cluster
 from stt_shared.redis.cluster_pipeline import new_pipeline
-from stt_shared.redis.pipeline import Pipeline
+from stt_shared.redis.pipeline import LuaFunction, Pipeline
+from stt_shared.redis.rights import PROBE
 from stt_shared.streams import keys
 from stt_shared.streams.conversations import ConversationStreams
 from stt_shared.streams.jobs import JobStreams
 from stt_shared.streams.replicas import Replicas
 from stt_shared.streams.sessions import SessionStreams
 from stt_shared.streams.transcripts import TranscriptQueue
+
+_NOTHING = LuaFunction.of("return 1")
 
 
 class Bus:
@@ -38,6 +41,15 @@ class Bus:
     async def memory_info(self) -> Mapping[str, Any]:
         """Return Redis' own figures of its memory; none on a cluster, each node of which has its own."""
         return {} if as_cluster(self.client) else await self.client.info("memory")
+
+    async def check_rights(self) -> None:
+        """Run a script, read a log and publish, to nobody.
+
+        Raises redis.ConnectionError; NotPermitted when Redis does not let this user do so any more.
+        """
+        await self.pipeline.call(_NOTHING, [PROBE], [])
+        await self.pipeline.command("XRANGE", PROBE + ":log", "-", "+")
+        await self.channels.publish(PROBE, b"")
 
     @classmethod
     @contextlib.asynccontextmanager

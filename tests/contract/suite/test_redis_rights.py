@@ -8,7 +8,7 @@ import redis
 from chaos.oracle import speech
 from chaos.talk import speak_raw
 from support.gateway_harness import until
-from support.process_suite import heard, running_suite, words_of
+from support.process_suite import Suite, heard, running_suite, words_of
 from support.redis_servers import free_port
 
 from stt_cli.up.embedded_redis import EmbeddedRedis
@@ -20,6 +20,11 @@ pytestmark = [pytest.mark.contract, pytest.mark.timeout(240)]
 USER = ("ACL", "SETUSER", "suite")
 RIGHTS = ("~stt:*", "&stt:*", "+@all", "-@dangerous", "+info")
 """Those that docs/operations.md names."""
+
+
+async def _health_says_so(suite: Suite) -> bool:
+    health = await suite.health()
+    return health["status"] == "unhealthy" and health["services"]["redis"] in ("unavailable", "unreachable")
 
 
 async def test_rights_and_a_password_that_are_taken_away_are_a_pause(tmp_path: Path) -> None:
@@ -35,7 +40,7 @@ async def test_rights_and_a_password_that_are_taken_away_are_a_pause(tmp_path: P
             for taken in (["-@scripting", "-@stream"], ["resetchannels", "&other:*"], ["resetpass", ">second"]):
                 server.execute_command(*USER, *taken)
                 server.client_kill_filter(_type="normal", skipme=True)
-                await asyncio.sleep(1)
+                await until(lambda: _health_says_so(suite))
                 server.execute_command(*USER, "resetpass", ">first", *RIGHTS)
                 await until(suite.healthy)
                 await asyncio.sleep(0.5)
