@@ -128,6 +128,7 @@ class WorkQueue:
             raise
 
     async def _adopt(self, count: int) -> list[WorkItem]:
+        self._more_to_adopt = False
         clock = asyncio.get_running_loop().time
         began = clock()
         summary: Any = await self._client.xpending(self._stream, self._group)
@@ -142,7 +143,7 @@ class WorkQueue:
             if len(items) >= count:
                 break
             items += await self._take_over_from(name, count - len(items))
-        self._more_to_adopt = len(items) >= count
+        self._more_to_adopt = 0 < count <= len(items)
         return items
 
     async def _dead(self, names: list[str], began: float) -> list[str]:

@@ -120,6 +120,14 @@ async def test_the_many_sessions_of_a_dead_replica_are_taken_over_in_quick_round
     assert rounds == [(16, True), (16, True), (8, False)]
 
 
+async def test_a_replica_without_room_looks_no_more_often(redis_client: Redis) -> None:
+    """A transcriber that is busy with files looks as well, and asked Redis five times as often."""
+    queue = WorkQueue(bus_on(redis_client), keys.SESSIONS_WAITING, keys.STAGE_TRANSCRIBER, "full")
+    await queue.open()
+    assert await queue.adopt(0) == []
+    assert queue.next_scan_s() > LOOK_EVERY_S / 2
+
+
 async def test_a_session_that_breaks_does_not_take_the_others_along(bus: Bus, redis_client: Redis) -> None:
     handled: list[str] = []
 
