@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.sniff import find_recording
+from stt_audio.codecs.transport_end import transport_stream_end
 
 _READ_BYTES = 1 << 20
 _OVERLAP_BYTES = 64
@@ -21,6 +22,10 @@ _SEARCHED = frozenset(
 _COMMON = (Media.WAV, Media.MOV, Media.FLAC, Media.OGG, Media.MATROSKA)
 _SEARCHED_FOR_ITSELF = frozenset({Media.AIFF, Media.W64, Media.CAF, Media.ASF, Media.FLV, Media.QCP})
 _EBML, _SEGMENT, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
+_IN_SEGMENT = frozenset((0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367))
+_IN_CLUSTER = frozenset((0xE7, 0xA7, 0xAB, 0xA3, 0xA0, 0xAF, 0x5854))
+_ELEMENTS = frozenset((_EBML, _SEGMENT, _CLUSTER, *_IN_SEGMENT, *_IN_CLUSTER, 0xEC, 0xBF))
+"""Those of Matroska (RFC 9559) that may follow one that is passed; last those that may be anywhere."""
 
 
 def end_of(media: Media, file: BinaryIO, start: int, size: int) -> int:
@@ -125,7 +130,7 @@ def _matroska_end(file: BinaryIO, start: int, size: int) -> int:
     at, has_segment = start, False
     for _ in range(_MAX_ELEMENTS):
         element, length, header_bytes = _ebml_header(_read(file, at, 12))
-        if not header_bytes or (element == _EBML and has_segment):
+        if not header_bytes or element not in _ELEMENTS or (element == _EBML and has_segment):
             return at
         has_segment |= element == _SEGMENT
         at += header_bytes
@@ -177,4 +182,5 @@ _WALKERS: dict[Media, Callable[[BinaryIO, int, int], int]] = {
     Media.MATROSKA: _matroska_end,
     Media.AVI: _riff_end,
     Media.AU: _au_end,
+    Media.MPEGTS: transport_stream_end,
 }

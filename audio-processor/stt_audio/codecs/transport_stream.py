@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stt_audio.codecs.stream_parser import MAX_PART_BYTES, Start, StreamParser
 
 PACKET_BYTES = 188
-_SYNC = b"\x47"
+SYNC = b"\x47"
 _PROVEN_PACKETS = 5
 _PAT_PID, _PAT_ID, _PMT_ID = 0, 0, 2
 _LATM = 0x11
@@ -121,10 +121,15 @@ class TransportStreamParser(StreamParser):
         self._known: dict[_Key, _Section] = {}
         self._sounds: dict[int, _Sound] = {}
 
+    @property
+    def table_pids(self) -> frozenset[int]:
+        """PIDs of the packets that say which streams there are; nothing else decides where the recording ends."""
+        return frozenset(self._tables)
+
     def _part(self, pending: bytearray) -> int:
         if len(pending) < PACKET_BYTES:
             return 0
-        if not (self._in_step and pending.startswith(_SYNC)):
+        if not (self._in_step and pending.startswith(SYNC)):
             return self._sync(pending)
         if packet := _parsed(bytes(pending[:PACKET_BYTES])):
             if packet.pid == _PAT_PID and self.begins:  # the next decoder needs it, if other streams follow
@@ -142,10 +147,10 @@ class TransportStreamParser(StreamParser):
         self._in_step = False
         if len(pending) < _PROVEN_PACKETS * PACKET_BYTES:
             return 0
-        if pending[: _PROVEN_PACKETS * PACKET_BYTES : PACKET_BYTES] == _SYNC * _PROVEN_PACKETS:
+        if pending[: _PROVEN_PACKETS * PACKET_BYTES : PACKET_BYTES] == SYNC * _PROVEN_PACKETS:
             self._in_step, self._junk_bytes = True, 0
             return self._part(pending)
-        following = pending.find(_SYNC, 1)
+        following = pending.find(SYNC, 1)
         n_bytes = following if following > 0 else len(pending)
         self._junk_bytes += n_bytes
         return n_bytes if self._junk_bytes <= MAX_PART_BYTES else self._lose()

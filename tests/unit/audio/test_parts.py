@@ -20,6 +20,7 @@ WAV = encoded(SECOND, "wav", "pcm_s16le", 16000)
 FLAC = encoded(SECOND, "flac", "flac", 16000)
 OGG = encoded(SECOND, "ogg", "libopus")
 MP4 = encoded(SECOND, "mp4", "aac")
+WEBM = encoded(SECOND, "webm", "libopus")
 
 
 def media_of(data: bytes) -> list[Media]:
@@ -35,6 +36,10 @@ def media_of(data: bytes) -> list[Media]:
         (OGG + b"ID3\4\0\0\0\0\0\4" + bytes(4) + FLAC, [Media.OGG, Media.FLAC]),
         (OGG + bytes(100) + b"ID3\4\0\0\0\6\0\0" + bytes([7]) * (6 << 14) + FLAC, [Media.OGG, Media.FLAC]),
         (OGG + bytes(100), [Media.OGG]),
+        (
+            WEBM + WAV + WEBM + FLAC + WEBM + MP4,
+            [Media.MATROSKA, Media.WAV, Media.MATROSKA, Media.FLAC, Media.MATROSKA, Media.MOV],
+        ),
         (MP4 + b"some words at the end", [Media.MOV]),
     ],
 )
