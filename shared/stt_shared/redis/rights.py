@@ -50,3 +50,7 @@ def _run(name: str, command: Any, *arguments: Any, **options: Any) -> None:
         command(*arguments, **options)
     except redis.exceptions.NoPermissionError as error:
         raise redis.exceptions.NoPermissionError(f"{error} ({name})") from error
+    except redis.ResponseError as error:
+        # Somebody emptied Redis meanwhile, or it answered too late. A missing right would have been told before.
+        if not str(error).startswith("NOGROUP"):
+            raise

@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -16,6 +17,7 @@ from support.redis_servers import cluster, free_port, redis_binary, redis_server
 from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_shared.redis import client as shared_client
 from stt_shared.redis.client import wait_until_ready
+from stt_shared.redis.rights import check_rights
 
 pytestmark = pytest.mark.contract
 
@@ -57,6 +59,17 @@ async def test_a_missing_right_is_named_with_the_command(plain: int, rights: str
         assert line.startswith(f"cannot use Redis at redis://127.0.0.1:{plain}: ")
         assert command in line
         assert server.keys("stt:write-probe:*") == []
+
+
+def test_a_redis_that_is_emptied_meanwhile_can_be_used(plain: int) -> None:
+    class Emptied(redis.Redis):
+        def execute_command(self, *arguments: Any, **options: Any) -> Any:
+            if arguments[0] in ("XREADGROUP", "XPENDING"):
+                super().execute_command("FLUSHALL")  # type: ignore[no-untyped-call]
+            return super().execute_command(*arguments, **options)  # type: ignore[no-untyped-call]
+
+    with Emptied(port=plain) as client:
+        check_rights(client, sharded=False)
 
 
 async def test_the_user_of_the_handbook_may_do_all(plain: int) -> None:
