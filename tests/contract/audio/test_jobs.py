@@ -17,6 +17,7 @@ import pytest
 from redis.asyncio import Redis
 from support import decoder_bombs
 from support.encoders import damaged_mp4
+from support.failed_start import failed_start
 from support.job_harness import Mortal
 from support.wiring import bus_on, read_state
 
@@ -458,14 +459,9 @@ async def test_the_process_keeps_its_memory_limit(
 
 async def test_without_redis_the_process_says_so(tmp_path: Path) -> None:
     url = f"unix://{tmp_path}/none.sock"
-    environment = {**os.environ, "REDIS_URL": url, "REDIS_WAIT_S": "1", "SPOOL_DIR": str(tmp_path)}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "stt_audio", env=environment, stderr=asyncio.subprocess.PIPE
-    )
-    async with asyncio.timeout(30):
-        _, said = await process.communicate()
-    assert process.returncode == 1
-    last = said.decode().strip().splitlines()[-1]
+    code, said = await failed_start("-m", "stt_audio", REDIS_URL=url, REDIS_WAIT_S="1", SPOOL_DIR=str(tmp_path))
+    assert code == 1
+    last = said.strip().splitlines()[-1]
     assert last.startswith(f"error: cannot reach Redis at {url}: ")
     assert last.endswith(" No such file or directory; check REDIS_URL (waited 1 s)")
 

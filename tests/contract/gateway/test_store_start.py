@@ -1,13 +1,12 @@
 """A gateway whose database cannot be used says so in one line, and ends."""
 
 import asyncio
-import os
-import sys
 from pathlib import Path
 
 import psycopg
 import pytest
 from sqlalchemy import URL
+from support.failed_start import failed_start
 
 from stt_gateway.store.engine import database_url
 from stt_gateway.store.failures import StoreError
@@ -21,27 +20,16 @@ USER = "postgresql://weak:s3cret@"
 
 async def started(redis_url: str, folder: Path, url: str) -> str:
     """The line of a gateway that cannot start with ``url`` as DATABASE_URL."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "stt_gateway"),
-        env={
-            **os.environ,
-            "REDIS_URL": redis_url,
-            "SPOOL_DIR": str(folder / "spool"),
-            "DATA_DIR": str(folder),
-            "DATABASE_URL": url,
-            "PORT": "0",
-        },
-        stderr=asyncio.subprocess.PIPE,
+    code, said = await failed_start(
+        *("-m", "stt_gateway"),
+        REDIS_URL=redis_url,
+        SPOOL_DIR=str(folder / "spool"),
+        DATA_DIR=str(folder),
+        DATABASE_URL=url,
+        PORT="0",
     )
-    try:
-        async with asyncio.timeout(60):
-            _, said = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    (line,) = said.decode().splitlines()
-    assert process.returncode == 1
+    (line,) = said.splitlines()
+    assert code == 1
     return line
 
 

@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import os
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +14,7 @@ from chaos.oracle import speech
 from chaos.service import MODULES
 from chaos.talk import Talk, speak_raw
 from structlog.testing import capture_logs
+from support.failed_start import failed_start
 from support.fault_proxy import FaultProxy
 from support.file_client import finished, post
 from support.gateway_harness import STOP, line, running_gateway, stand_ins, until
@@ -315,27 +314,16 @@ async def test_a_heartbeat_outlives_a_mistake_of_its_own(own_server: redis.Redis
 
 async def started(service: str, url: str, folder: Path) -> tuple[int | None, str]:
     """Exit code and stderr of a service that cannot start."""
-    env = {
-        **os.environ,
-        "REDIS_URL": url,
-        "REDIS_WAIT_S": "1",
-        "SPOOL_DIR": str(folder),
-        "DATA_DIR": str(folder),
-        "PORT": "0",
-        "WHISPER_ENGINE": "instant",
-        "VAD": "rms",
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", MODULES[service], env=env, stderr=asyncio.subprocess.PIPE
+    return await failed_start(
+        *("-m", MODULES[service]),
+        REDIS_URL=url,
+        REDIS_WAIT_S="1",
+        SPOOL_DIR=str(folder),
+        DATA_DIR=str(folder),
+        PORT="0",
+        WHISPER_ENGINE="instant",
+        VAD="rms",
     )
-    try:
-        async with asyncio.timeout(60):
-            _, said = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return process.returncode, said.decode()
 
 
 @pytest.mark.parametrize("service", MODULES)
@@ -362,15 +350,13 @@ async def test_the_launcher_names_an_unusable_redis_in_one_line(tmp_path: Path) 
     with _embedded("--requirepass", "right", "--replicaof", "127.0.0.1 1") as url:
         said = []
         for password in ("wrong", "right"):
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-c", "from stt_cli.main import app; app()", "up", "--port", "0"),
-                env={**os.environ, "REDIS_URL": f"{url}?password={password}", "WHISPER_MODEL": str(tmp_path / "model")},
-                cwd=tmp_path,
-                stderr=asyncio.subprocess.PIPE,
+            code, err = await failed_start(
+                *("-c", "from stt_cli.main import app; app()", "up", "--port", "0"),
+                cwd=str(tmp_path),
+                REDIS_URL=f"{url}?password={password}",
+                WHISPER_MODEL=str(tmp_path / "model"),
             )
-            async with asyncio.timeout(60):
-                _, err = await process.communicate()
-            said.append((process.returncode, err.decode().splitlines()))
+            said.append((code, err.splitlines()))
     (wrong_code, (wrong,)), (replica_code, (replica,)) = said
     assert (wrong_code, replica_code) == (1, 1)
     assert wrong.startswith("error: cannot use Redis at unix://")
