@@ -235,7 +235,7 @@ async def watch_job(request: Request, job_id: str) -> Response:
 
 
 async def _next_change(inbox: Inbox) -> None:
-    """Wait until the job may have changed. Its end is told at once, other changes together with those that follow."""
+    """Wait until the job may have changed. Its end is sent at once, other changes together with those that follow."""
     loop = asyncio.get_running_loop()
     message = await inbox.get(CHECK_EVERY_S)
     end_s = loop.time() + CHANGES_APART_S

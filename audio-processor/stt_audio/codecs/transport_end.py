@@ -7,12 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stt_audio.codecs.sniff import begins_recording
-from stt_audio.codecs.transport_stream import PACKET_BYTES, SYNC, TransportStreamParser
+from stt_audio.codecs.transport_stream import PACKET_BYTES, PROVEN_PACKETS, SYNC, TransportStreamParser
 
 _STRIDES = (PACKET_BYTES, 192, 204)
 """Bytes from packet to packet: as they are, after a time stamp (M2TS), and with a checksum of broadcasts."""
 _STAMP_BYTES = 4
-_PROVEN_PACKETS = 5
 _SEARCHED_BYTES = 16_384
 """Longest damage after which packets are looked for."""
 _BLOCK_PACKETS = 5000
@@ -25,8 +24,8 @@ def transport_stream_end(file: BinaryIO, start: int, size: int) -> int:
     tables, at = _Tables(), start
     while True:
         file.seek(at)
-        head = file.read(_SEARCHED_BYTES + _PROVEN_PACKETS * max(_STRIDES))
-        if len(head) < _PROVEN_PACKETS * max(_STRIDES):
+        head = file.read(_SEARCHED_BYTES + PROVEN_PACKETS * max(_STRIDES))
+        if len(head) < PROVEN_PACKETS * max(_STRIDES):
             return size  # too little to tell; a cut packet or two
         offset, stride = _alignment(head)
         if not stride or (at > start and begins_recording(head)):
@@ -70,7 +69,7 @@ def _alignment(data: bytes) -> tuple[int, int]:
     """Return where packets begin, and how far they are apart; (0, 0) where there are none."""
     for offset in range(_SEARCHED_BYTES):
         for stride in _STRIDES:
-            if data[offset : offset + _PROVEN_PACKETS * stride : stride] == SYNC * _PROVEN_PACKETS:
+            if data[offset : offset + PROVEN_PACKETS * stride : stride] == SYNC * PROVEN_PACKETS:
                 return offset, stride
     return 0, 0
 

@@ -9,7 +9,7 @@ from stt_audio.codecs.stream_parser import MAX_PART_BYTES, Start, StreamParser
 
 PACKET_BYTES = 188
 SYNC = b"\x47"
-_PROVEN_PACKETS = 5
+PROVEN_PACKETS = 5
 _PAT_PID, _PAT_ID, _PMT_ID = 0, 0, 2
 _LATM = 0x11
 _MAX_SECTION_BYTES = 4096
@@ -145,9 +145,9 @@ class TransportStreamParser(StreamParser):
     def _sync(self, pending: bytearray) -> int:
         """Return the number of bytes before the next sync byte that several others follow; 0 while that is unknown."""
         self._in_step = False
-        if len(pending) < _PROVEN_PACKETS * PACKET_BYTES:
+        if len(pending) < PROVEN_PACKETS * PACKET_BYTES:
             return 0
-        if pending[: _PROVEN_PACKETS * PACKET_BYTES : PACKET_BYTES] == SYNC * _PROVEN_PACKETS:
+        if pending[: PROVEN_PACKETS * PACKET_BYTES : PACKET_BYTES] == SYNC * PROVEN_PACKETS:
             self._in_step, self._junk_bytes = True, 0
             return self._part(pending)
         following = pending.find(SYNC, 1)

@@ -168,7 +168,7 @@ test("every language says everything, with the same places to fill", () => {
   }
 });
 
-test("warnings of a file are told in words, with their places", () => {
+test("warnings of a file are put into words, with their places", () => {
   const warning = (code, start, end) => ({ code, message: "as the server says", start, end });
   const told = warningTexts([
     warning("damaged", 0, 61.2),
