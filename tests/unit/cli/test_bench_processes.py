@@ -14,7 +14,7 @@ pytestmark = pytest.mark.unit
 
 
 async def test_a_process_tree_counts_the_cpu_of_children() -> None:
-    busy = "import time; t = time.process_time()\nwhile time.process_time() - t < 0.3: pass\nprint(flush=True); input()"
+    busy = "import time; t = time.process_time()\nwhile time.process_time() - t < 0.4: pass\nprint(flush=True); input()"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {busy!r}])"
     pipe = subprocess.PIPE
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", parent, stdin=pipe, stdout=pipe)
