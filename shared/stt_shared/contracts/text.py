@@ -1,7 +1,13 @@
-"""Spaces between texts: those of the text that contains them or, if there is none, by their script."""
+"""Marks that end sentences and clauses, and spaces between texts: those of the text that contains them or, if there is
+none, by their script."""
 
 import re
 from collections.abc import Iterable, Sequence
+
+SENTENCE_MARKS = ".．｡。?？!！…؟۔।॥։።፧។៕။"
+"""Marks that end a sentence, in the scripts of Whisper's languages."""
+CLAUSE_MARKS = ",，;；:：、､،؛၊፣"
+"""Marks that end a clause, in the same scripts."""
 
 _CHINESE_JAPANESE = re.compile("[\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uff9f\U00020000-\U0003ffff]")
 """Han, kana and their punctuation. Thai and related scripts put a space between phrases, and so does Korean."""

@@ -55,6 +55,15 @@ class TestAgreement:
         agreement.update([PlacedWord("Three", 1000, 1250, 0.9), *placed("four five", 1300)], 5000)
         assert [word.text for word in agreement.unstable] == ["four", "five"]
 
+    def test_a_word_that_is_said_twice_is_shown_twice(self) -> None:
+        agreement = Agreement(margin_ms=300)
+        for _ in range(2):
+            agreement.update(placed("oh no no"), 5000)
+        assert [word.text for word in agreement.stable] == ["oh", "no"]
+        # The second "no" begins within the tolerance after the first, which is in this window too.
+        agreement.update(placed("oh no no wait"), 5000)
+        assert join_words([*agreement.stable, *agreement.unstable]) == "oh no no wait"
+
     @pytest.mark.parametrize(
         ("last", "first", "joined"),
         [

@@ -26,3 +26,15 @@ def test_segments_keep_the_spaces_of_the_text() -> None:
     said = [("我", False), ("用", False), ("machine", False), ("learning。", True), ("再", True), ("见", False)]
     words = [TimedWord(text, at, at + 1.0, 0.9, spaced) for at, (text, spaced) in enumerate(said)]
     assert [segment.text for segment in segments_of(words, 0.0)] == ["我用machine learning。", "再见"]
+
+
+@pytest.mark.parametrize("mark", "。؟۔।။។")
+def test_segments_end_at_the_sentence_marks_of_every_script(mark: str) -> None:
+    words = [TimedWord("one" + mark, 0.0, 1.0, 0.9), TimedWord("two", 1.0, 2.0, 0.9)]
+    assert len(segments_of(words, 0.0)) == 2
+
+
+@pytest.mark.parametrize("mark", "、،၊")
+def test_long_segments_end_at_the_clause_marks_of_every_script(mark: str) -> None:
+    words = [TimedWord("one" + mark, 0.0, 6.0, 0.9), TimedWord("two", 6.0, 7.0, 0.9)]
+    assert len(segments_of(words, 0.0)) == 2

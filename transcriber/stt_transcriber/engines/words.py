@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from stt_shared.contracts.text import SENTENCE_MARKS
 from stt_transcriber.core.decoding import TimedWord
 
 _OPENING_MARKS = frozenset("\"'“¿([{「『（《〈【")
@@ -14,7 +15,7 @@ _UNSPACED = re.compile(
 )
 """Thai, Lao, Burmese, Khmer, Chinese and Japanese, including their punctuation: written without spaces between words,
 so each piece of the tokenizer counts as a word."""
-_ENDS_SENTENCE = ".。!！?？"
+_SENTENCE_MARKS = frozenset(SENTENCE_MARKS)
 _LONGEST_MEDIAN_S = 0.7
 _SHORTEST_S = 0.02
 """Least length of a word: the distance of two encoder positions."""
@@ -140,12 +141,16 @@ def _shortened(pieces: Sequence[Piece]) -> list[Piece]:
     shortened: list[Piece] = []
     for index, piece in enumerate(pieces):
         if piece.end_s - piece.start_s > longest_s:
-            if index > 0 and piece.text.strip() in _ENDS_SENTENCE:
+            if index > 0 and _ends_sentence(piece):
                 piece = replace(piece, end_s=piece.start_s + longest_s)
-            elif index == 0 or pieces[index - 1].text.strip() in _ENDS_SENTENCE:
+            elif index == 0 or _ends_sentence(pieces[index - 1]):
                 piece = replace(piece, start_s=piece.end_s - longest_s)
         shortened.append(piece)
     return shortened
+
+
+def _ends_sentence(piece: Piece) -> bool:
+    return piece.text.strip() in _SENTENCE_MARKS
 
 
 def _groups(pieces: Sequence[Piece]) -> list[list[Piece]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from stt_shared.contracts.jobs import JobSegment
-from stt_shared.contracts.text import needs_space, spaces_before
+from stt_shared.contracts.text import CLAUSE_MARKS, SENTENCE_MARKS, needs_space, spaces_before
 
 LINE_CHARS = 42
 MAX_PAUSE_S = 1.0
@@ -54,8 +54,8 @@ class _Piece:
 
 
 _CLOSING = "\"'”’»」』）)]}】》〉"
-_SENTENCE_END = re.compile(rf"[.?!…。？！؟।][{re.escape(_CLOSING)}]*$")
-_CLAUSE_END = re.compile(rf"[,;:—–，；：、،؛][{re.escape(_CLOSING)}]*$|^-+$")
+_SENTENCE_END = re.compile(rf"[{SENTENCE_MARKS}][{re.escape(_CLOSING)}]*$")
+_CLAUSE_END = re.compile(rf"[{CLAUSE_MARKS}—–][{re.escape(_CLOSING)}]*$|^-+$")
 _NO_SENTENCE = re.compile(r"(?:[A-HJ-Z]|Mr|Mrs|Ms|Dr|St|Prof|Jr|Sr|vs|bzw|ca|Nr|Mme|z\.B|d\.h)\.")
 # In scripts without spaces a line begins with none of _NEVER_FIRST and ends with none of _NEVER_LAST.
 _NEVER_FIRST = frozenset("。、，．：；？！…‥ー・々ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ,.:;?!" + _CLOSING)

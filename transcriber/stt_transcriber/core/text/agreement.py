@@ -101,10 +101,14 @@ class Agreement:
             return list(words)
         edge_ms = self.stable[-1].end_ms
         fresh = [word for word in words if (word.start_ms + word.end_ms) / 2 > edge_ms - 100]
+        spoken = [normalised(word.text) for word in words]
+        before = spoken[: len(words) - len(fresh)]
         # Word times vary by a few hundred milliseconds, so the last stable words may appear again at the start.
         for count in range(min(5, len(fresh), len(self.stable)), 0, -1):
             tail = [normalised(word.text) for word in self.stable[-count:]]
             near = fresh[count - 1].start_ms < edge_ms + 300
-            if near and tail == [normalised(word.text) for word in fresh[:count]]:
+            # If they also come before, these are said a second time.
+            is_repeat = before[-count:] == tail
+            if near and not is_repeat and tail == spoken[len(before) : len(before) + count]:
                 return fresh[count:]
         return fresh

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from stt_shared.contracts.jobs import JobSegment, JobWord
+from stt_shared.contracts.text import CLAUSE_MARKS, SENTENCE_MARKS
 from stt_transcriber.core.decoding import TimedWord
 from stt_transcriber.core.text.join import join_words
 
-SENTENCE_END = (".", "?", "!", "…", "。", "？", "！")
-CLAUSE_END = (",", ";", ":", "，", "；")
+SENTENCE_END = tuple(SENTENCE_MARKS)
+CLAUSE_END = tuple(CLAUSE_MARKS)
 PAUSE_S = 0.8
 MAX_S = 10.0
 CLAUSE_AFTER_S = 5.0

@@ -13,8 +13,8 @@ const OVERLAP_MS = 500;
 
 const CLOSING = "\"'”’»」』）)]}】》〉";
 const CLOSED = "[\"'”’»」』）)\\]}】》〉]*$";
-const SENTENCE_END = new RegExp(`[.?!…。？！؟।]${CLOSED}`, "u");
-const CLAUSE_END = new RegExp(`[,;:—–，；：、，؛]${CLOSED}|^-+$`, "u");
+const SENTENCE_END = new RegExp(`[.．｡。?？!！…؟۔।॥։።፧។៕။]${CLOSED}`, "u");
+const CLAUSE_END = new RegExp(`[,，;；:：、､،؛၊፣—–]${CLOSED}|^-+$`, "u");
 const NO_SENTENCE = /^(?:[A-HJ-Z]|Mr|Mrs|Ms|Dr|St|Prof|Jr|Sr|vs|bzw|ca|Nr|Mme|z\.B|d\.h)\.$/u;
 // In scripts without spaces, a line does not begin with NEVER_FIRST or end with NEVER_LAST.
 const NEVER_FIRST = new Set(`。、，．：；？！…‥ー・々ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ,.:;?!${CLOSING}`);
