@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from support import recordings
 
-from stt_shared.contracts.events import Final, Notice
+from stt_shared.contracts.events import Final, Gap
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.jobs import Chunk
 from stt_shared.contracts.session import SessionConfig, Task
@@ -63,7 +63,7 @@ def text_of_session(engine: Engine, audio: Audio, language: str, endpointing_ms:
         while ticket := session.begin():
             session.apply(engine.decode([ticket.request])[0], 0)
             for outcome in session.take_outcomes():
-                assert not isinstance(outcome.event, Notice)
+                assert not isinstance(outcome.event, Gap)
                 if isinstance(outcome.event, Final):
                     words += [(word.word, word.start_ms / 1000, word.end_ms / 1000) for word in outcome.event.words]
     return words

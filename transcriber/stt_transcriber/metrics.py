@@ -2,7 +2,8 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from stt_shared.contracts.events import Event, Notice
+from stt_shared.contracts.events import SPEECH_NOT_RECOGNIZED
+from stt_shared.process.metrics import GAPS_TOTAL
 
 DECODES = Counter("stt_decodes_total", "Decodes by kind and outcome.", ["kind", "outcome"])
 PLACES = Gauge("stt_places", "Live sessions that a transcriber accepts.")
@@ -13,7 +14,7 @@ REJECTED = Counter("stt_rejected_hypotheses_total", "Texts that the guards rejec
 UNRECOGNIZED_S = Counter("stt_unrecognized_speech_seconds_total", "Seconds of audio with voice and without text.")
 
 
-def count_unrecognized(event: Event | None) -> None:
-    """Count the audio of a notice about missed speech; ignore other events."""
-    if isinstance(event, Notice) and event.from_ms is not None and event.to_ms is not None:
-        UNRECOGNIZED_S.inc((event.to_ms - event.from_ms) / 1000)
+def count_unrecognized(seconds: float) -> None:
+    """Count a part of the audio that has voice but no text."""
+    GAPS_TOTAL.labels(SPEECH_NOT_RECOGNIZED).inc()
+    UNRECOGNIZED_S.inc(seconds)

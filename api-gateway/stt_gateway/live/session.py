@@ -21,7 +21,7 @@ from stt_shared.contracts.events import Ack, Error, Event, Gap, Limits, Notice, 
 from stt_shared.contracts.frames import INGEST_START, FrameKind, IngestPosition
 from stt_shared.contracts.session import AUDIO_RATE_HZ, SessionConfig
 from stt_shared.process.clock import monotonic_ms, wall_ms
-from stt_shared.process.metrics import StageTimings
+from stt_shared.process.metrics import GAPS_TOTAL, StageTimings
 from stt_shared.redis.outage import UNREACHABLE
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.ownership import Ownership, WriteResult
@@ -233,6 +233,7 @@ class Session:
     async def _report_gap(self, missing: Missing) -> None:
         at_ms = round(self.framer.duration_ms(self._chunks.passed_bytes) or 0)
         cause = f"chunks {missing.first} to {missing.last} never came"
+        GAPS_TOTAL.labels("chunks_missing").inc()
         await self._emit(Gap(session_id=self.id, from_ms=at_ms, to_ms=at_ms, cause=cause))
 
     async def _append_control(self, kind: FrameKind) -> None:

@@ -11,6 +11,7 @@ from rich.console import Console
 import stt_client
 from stt_cli.errors import CliError
 from stt_cli.live.captions import Captions
+from stt_cli.live.notes import note_of
 from stt_cli.live.playback import live_events
 from stt_cli.live.sources import FILE_RATE, PieceReader, is_regular_file, pieces_of_file, pieces_of_stream
 
@@ -51,8 +52,8 @@ async def _run(url: str, source: str, query: dict[str, str], sample_rate: int, c
         async for event in live_events(session, url, first.next, bytes_per_s=bytes_per_s, stop=stop):
             if as_json:
                 print(json.dumps(event), flush=True)
-            elif event["type"] in ("warning", "gap"):
-                _print_note(f"{event['type']}: {event.get('message') or event.get('cause')}")
+            elif note := note_of(event):
+                _print_note(note)
             else:
                 captions.show(event)
 

@@ -10,7 +10,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from stt_cli.errors import CliError
 from stt_cli.http.formats import Format
 from stt_cli.http.jobs import JobsClient, jobs_client
-from stt_shared.contracts.jobs import JobWarning
+from stt_cli.live.notes import not_recognized
+from stt_shared.contracts.jobs import JobResult
 
 
 def transcribe(url: str, files: list[Path], format: Format, fields: dict[str, str], output: Path | None) -> None:
@@ -28,14 +29,14 @@ def transcribe(url: str, files: list[Path], format: Format, fields: dict[str, st
     with jobs_client(url) as jobs:
         for path in files:
             try:
-                text, warnings = _one(jobs, path, fields, format, errors)
+                text, notes = _one(jobs, path, fields, format, errors)
                 if output is None:
                     _to_stdout(path, text, several=len(files) > 1 and format is Format.TXT)
                 else:
                     _to_file(output / output_name(path, files, format), text)
                 # After the text, of which they say what is missing.
-                for warning in warnings:
-                    errors.print(f"warning: {path}: {warning.message}", markup=False, soft_wrap=True)
+                for note in notes:
+                    errors.print(f"warning: {path}: {note}", markup=False, soft_wrap=True)
             except CliError as error:
                 failed += 1
                 errors.print(f"error: {path}: {error}", markup=False, soft_wrap=True)
@@ -68,7 +69,8 @@ def time_left(estimated_s: int | None) -> str:
 
 def _one(
     jobs: JobsClient, path: Path, fields: dict[str, str], format: Format, console: Console
-) -> tuple[str, list[JobWarning]]:
+) -> tuple[str, list[str]]:
+    """Return the text in ``format``, and what is missing from it."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -89,7 +91,12 @@ def _one(
         except KeyboardInterrupt:
             jobs.cancel(job_id)
             raise
-        return jobs.result(job_id, format), done.result.warnings if done.result else []
+        return jobs.result(job_id, format), _missing_from(done.result) if done.result else []
+
+
+def _missing_from(result: JobResult) -> list[str]:
+    unrecognized = [not_recognized(span.start, span.end) for span in result.unrecognized]
+    return [warning.message for warning in result.warnings] + unrecognized
 
 
 def _to_stdout(path: Path, text: str, *, several: bool) -> None:

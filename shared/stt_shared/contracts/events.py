@@ -102,21 +102,23 @@ class SpeechEnded(_Event, frozen=True, kw_only=True, tag="speech_ended"):
     timestamp: str
 
 
+SPEECH_NOT_RECOGNIZED = "speech_not_recognized"
+"""``Gap.cause`` of speech for which no text was found."""
+
+
 class Gap(_Event, frozen=True, kw_only=True, tag="gap"):
-    """Audio that never reached the model, and the cause."""
+    """Audio that the text does not cover. ``cause``: ``SPEECH_NOT_RECOGNIZED``, or which chunks never came."""
 
     from_ms: int
     to_ms: int
     cause: str
 
 
-class Notice(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="warning"):
-    """A warning to the client; the session continues. ``from_ms``, ``to_ms``: the audio that it concerns."""
+class Notice(_Event, frozen=True, kw_only=True, tag="warning"):
+    """A warning to the client; the session continues."""
 
     code: str
     message: str
-    from_ms: int | None = None
-    to_ms: int | None = None
 
 
 class Error(_Event, frozen=True, kw_only=True, omit_defaults=True, tag="error"):

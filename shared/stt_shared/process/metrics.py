@@ -21,6 +21,7 @@ STAGE_SECONDS = Histogram(
 SESSIONS = Gauge("stt_sessions_active", "Sessions in progress.", ["service"])
 SESSIONS_TOTAL = Counter("stt_sessions_total", "Sessions begun or taken over.", ["service"])
 ERRORS_TOTAL = Counter("stt_errors_total", "Errors sent to clients, by code.", ["code"])
+GAPS_TOTAL = Counter("stt_gaps_total", "Parts of the audio that a text does not cover, by cause.", ["cause"])
 REFUSED_WRITES = Counter("stt_refused_writes_total", "Writes that Redis refused, by reason.", ["reason"])
 
 

@@ -9,7 +9,7 @@ import { cues, plainText, srt, vtt } from "../../../api-gateway/stt_gateway/web/
 import { en } from "../../../api-gateway/stt_gateway/web/js/i18n/en.js";
 import { fr } from "../../../api-gateway/stt_gateway/web/js/i18n/fr.js";
 import { de } from "../../../api-gateway/stt_gateway/web/js/i18n/de.js";
-import { warningTexts } from "../../../api-gateway/stt_gateway/web/js/files/warnings.js";
+import { unrecognizedPlaces, warningTexts } from "../../../api-gateway/stt_gateway/web/js/files/warnings.js";
 import { preferredLanguage } from "../../../api-gateway/stt_gateway/web/js/i18n/index.js";
 import { fileStem } from "../../../api-gateway/stt_gateway/web/js/ui/save.js";
 import { address, parse } from "../../../api-gateway/stt_gateway/web/js/router.js";
@@ -189,6 +189,27 @@ test("warnings of a file are put into words, with their places", () => {
     "as the server says",
   ]);
   assert.deepEqual(warningTexts(undefined), []);
+});
+
+test("places of speech without text are listed", () => {
+  const spans = [
+    { start: 12.2, end: 15.9 },
+    { start: 63.1, end: 63.9 },
+  ];
+  assert.equal(unrecognizedPlaces(spans), "0:12–0:15, 1:03");
+  assert.equal(unrecognizedPlaces(undefined), "");
+});
+
+test("speech without text is no lost audio", () => {
+  const transcript = new Transcript();
+  transcript.continueAt(1000);
+  const gap = (cause) => transcript.apply({ type: "gap", from_ms: 500, to_ms: 2500, cause });
+  assert.equal(gap("speech_not_recognized"), "gap");
+  gap("chunks 3 to 4 never came");
+  assert.deepEqual(transcript.gaps, [
+    { afterKey: 0, fromMs: 1500, toMs: 3500, isSpeech: true },
+    { afterKey: 0, fromMs: 1500, toMs: 3500, isSpeech: false },
+  ]);
 });
 
 test("the browser's languages choose", () => {

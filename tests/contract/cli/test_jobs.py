@@ -135,8 +135,8 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         jobs.submit(tmp_path / "gone.wav", {}, lambda _: None)
 
 
-def answers_to_a_file(text: bytes, *warnings: dict[str, Any]) -> list[tuple[int, Any]]:
-    done = view("completed", 100, result={**RESULT, "warnings": list(warnings)})
+def answers_to_a_file(text: bytes, *warnings: dict[str, Any], **more: Any) -> list[tuple[int, Any]]:
+    done = view("completed", 100, result={**RESULT, "warnings": list(warnings), **more})
     return [(202, {"job_id": "j1"}), (200, done), (200, text)]
 
 
@@ -151,7 +151,7 @@ def test_what_is_missing_from_a_transcript_is_told_for_each_file(url: str, tmp_p
         *answers_to_a_file(
             b"one\n", {"code": "cut_off", "message": ends, "start": 12.0}, {"code": "time_jump", "message": jumps}
         ),
-        *answers_to_a_file(b"two\n"),
+        *answers_to_a_file(b"two\n", unrecognized=[{"start": 1.5, "end": 4.25}]),
         *answers_to_a_file(b"three\n", {"code": "damaged", "message": damaged, "start": 123.4, "end": 300.0}),
     ]
     files = [str(tmp_path / name) for name in names]
@@ -163,6 +163,7 @@ def test_what_is_missing_from_a_transcript_is_told_for_each_file(url: str, tmp_p
     assert result.stderr.splitlines() == [
         f"warning: {files[0]}: {ends}",
         f"warning: {files[0]}: {jumps}",
+        f"warning: {files[1]}: speech from 1.5 to 4.2 s was not recognized",
         f"warning: {files[2]}: {damaged}",
     ]
 

@@ -123,6 +123,7 @@ def counted(name: str, **labels: str) -> float:
 async def test_speech_without_text_is_told_and_counted(redis_client: Redis, redis_url: str) -> None:
     rejected = counted("stt_rejected_hypotheses_total", reason="improbable words")
     unrecognized_s = counted("stt_unrecognized_speech_seconds_total")
+    gaps = counted("stt_gaps_total", cause="speech_not_recognized")
     await posted(redis_client, JOB, seconds(4))
     async with Transcriber(redis_url, "t1", Doubtful()):
         result = await ended(redis_client, JOB)
@@ -130,6 +131,7 @@ async def test_speech_without_text_is_told_and_counted(redis_client: Redis, redi
     assert (result.text, result.unrecognized) == ("", [TimeSpan(0.0, 4.0)])
     assert counted("stt_rejected_hypotheses_total", reason="improbable words") == rejected + 1
     assert counted("stt_unrecognized_speech_seconds_total") == unrecognized_s + 4
+    assert counted("stt_gaps_total", cause="speech_not_recognized") == gaps + 1
 
 
 async def test_a_result_without_such_speech_does_not_have_the_field(redis_client: Redis) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from support.live_driver import Driver, heard
 
-from stt_shared.contracts.events import Final, Notice, Partial
+from stt_shared.contracts.events import Final, Gap, Partial
 from stt_shared.contracts.frames import FrameKind
 from stt_transcriber.core.decoding import Quality
 from stt_transcriber.core.live.policy import LivePolicy
@@ -132,9 +132,9 @@ def test_speech_whose_text_is_refused_is_told() -> None:
     driver.audio(1, loud=False)
     for _ in range(2):
         driver.decode(heard(("so", 1.1, 1.9), avg_logprob=-2.0))
-    (notice,) = driver.events(Notice)
-    assert notice.code == "speech_not_recognized"
-    assert (notice.from_ms, notice.to_ms) == (pytest.approx(1000, abs=32), pytest.approx(3000, abs=32))
+    (gap,) = driver.events(Gap)
+    assert gap.cause == "speech_not_recognized"
+    assert (gap.from_ms, gap.to_ms) == (pytest.approx(1000, abs=32), pytest.approx(3000, abs=32))
 
 
 def test_speech_that_the_model_fails_on_is_told() -> None:
@@ -144,6 +144,6 @@ def test_speech_that_the_model_fails_on_is_told() -> None:
     ticket = driver.session.begin()
     assert ticket is not None
     driver.fail()
-    (notice,) = driver.events(Notice)
-    assert (notice.from_ms, notice.to_ms) == (0, pytest.approx(2000, abs=32))
+    (gap,) = driver.events(Gap)
+    assert (gap.from_ms, gap.to_ms) == (0, pytest.approx(2000, abs=32))
     assert driver.session.finished

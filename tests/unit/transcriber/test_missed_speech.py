@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from support.fake_vad import LoudnessVad
 from support.live_driver import Driver, heard
 
-from stt_shared.contracts.events import Final, Notice, Partial, SpeechEnded, SpeechStarted
+from stt_shared.contracts.events import Final, Gap, Partial, SpeechEnded, SpeechStarted
 from stt_shared.contracts.frames import FrameKind
 from stt_shared.contracts.session import Task
 from stt_transcriber.core.audio.buffer import RollingBuffer
@@ -192,7 +192,7 @@ def test_any_speech_comes_to_an_end_in_few_decodes(pause_s: float, said: int) ->
         decodes += 1
     assert driver.session.finished
     assert decodes <= 50
-    reported = [(notice.from_ms, notice.to_ms) for notice in driver.events(Notice)]
+    reported = [(gap.from_ms, gap.to_ms) for gap in driver.events(Gap)]
     assert all(begin < end for begin, end in reported)
     assert all(end <= begin for (_, end), (begin, _) in pairwise(reported))
     if not said:

@@ -13,7 +13,7 @@ from stt_transcriber.core.files.chunk_text import ChunkText
 from stt_transcriber.core.text import guards
 from stt_transcriber.core.text.join import join_words
 from stt_transcriber.core.text.segments import segments_of
-from stt_transcriber.metrics import REJECTED, UNRECOGNIZED_S
+from stt_transcriber.metrics import REJECTED, count_unrecognized
 
 
 async def transcribe(
@@ -38,7 +38,8 @@ async def transcribe(
         words = text.take(None if reason else hypothesis)
         segments += segments_of(words, offset_s)
         texts.append(join_words(words))
-    UNRECOGNIZED_S.inc(sum(end - begin for begin, end in text.unrecognized) / AUDIO_RATE_HZ)
+    for begin, end in text.unrecognized:
+        count_unrecognized((end - begin) / AUDIO_RATE_HZ)
     return ChunkResult(language or "", segments, join_texts(texts), [_time_span(span) for span in text.unrecognized])
 
 

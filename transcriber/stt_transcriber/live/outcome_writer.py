@@ -1,6 +1,6 @@
 """Writing of a session's outcomes to Redis: events for the client, committed positions, texts for its conversation."""
 
-from stt_shared.contracts.events import Event, Final, Partial
+from stt_shared.contracts.events import Event, Final, Gap, Partial
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import REFUSED_WRITES, StageTimings
 from stt_shared.streams.bus import Bus
@@ -33,7 +33,8 @@ class OutcomeWriter:
             await self._bus.conversations.send(utterance)
         await self.emit(event, commit)
         self._timings.add("emit", monotonic_ms() - began)
-        count_unrecognized(event)
+        if isinstance(event, Gap):
+            count_unrecognized((event.to_ms - event.from_ms) / 1000)
         if isinstance(event, Partial) and (unsettled := self._speaker.unsettled(event)):
             await self._bus.conversations.publish_live(unsettled)
 

@@ -86,14 +86,13 @@ class EventBuilder:
             committed_ms=utterance.end // SAMPLES_PER_MS,
         )
 
-    def unrecognized(self, span: Span) -> wire.Notice:
-        """Build a notice that tells the client about voice without a text."""
-        return wire.Notice(
+    def unrecognized(self, span: Span) -> wire.Gap:
+        """Build the event for voice without a text."""
+        return wire.Gap(
             session_id=self._id,
-            code="speech_not_recognized",
-            message="speech was heard here, but no text was found for it",
             from_ms=span[0] // SAMPLES_PER_MS,
             to_ms=span[1] // SAMPLES_PER_MS,
+            cause=wire.SPEECH_NOT_RECOGNIZED,
         )
 
     def done(

@@ -6,7 +6,7 @@ import { PlaybackFollowing } from "./playback_following.js";
 import { Player } from "./player.js";
 import { resultHeading } from "./result_heading.js";
 import { ResultText } from "./result_text.js";
-import { warningTexts } from "./warnings.js";
+import { unrecognizedPlaces, warningTexts } from "./warnings.js";
 
 /** `transcript`: a job's result, or a stored transcript, with a `name`, which may change. `source`: the File, or null.
  * `back`: {href, text}. `heading`: an h1. `tools`: additional buttons. Returns {element, destroy()}. */
@@ -36,6 +36,7 @@ export function createResult({ transcript, source, back, heading, tools }) {
     { class: "result", lang: language() },
     resultHeading({ transcript, wordCount: text.wordCount, back, heading, tools }),
     warningNotice(transcript),
+    unrecognizedNotice(transcript),
     stage,
     text.element,
     toWord,
@@ -52,6 +53,12 @@ export function createResult({ transcript, source, back, heading, tools }) {
 function warningNotice({ warnings }) {
   const text = warningTexts(warnings);
   return text.length ? notice({ kind: "warn", name: "warn", title: t("files.warned"), text }) : null;
+}
+
+function unrecognizedNotice({ unrecognized }) {
+  const places = unrecognizedPlaces(unrecognized);
+  const text = t("result.unrecognized_at", { places });
+  return places ? notice({ kind: "warn", name: "warn", title: t("result.unrecognized"), text }) : null;
 }
 
 /** Lets the user choose the recording, which the server does not keep. `onFile(file)`. */

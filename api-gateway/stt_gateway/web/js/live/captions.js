@@ -113,7 +113,9 @@ export class Captions {
 
   #showGaps() {
     for (; this.#gapCount < this.transcript.gaps.length; this.#gapCount += 1) {
-      (this.#blocks.at(-1)?.element ?? this.log).append(h("p", { class: "gap" }, t("live.gap")));
+      const { isSpeech } = this.transcript.gaps[this.#gapCount];
+      const text = t(isSpeech ? "live.unrecognized" : "live.gap");
+      (this.#blocks.at(-1)?.element ?? this.log).append(h("p", { class: "gap" }, text));
     }
   }
 

@@ -5,7 +5,7 @@ export class Transcript {
   utterances = [];
   /** {text, stable, startMs} or null; `text` begins with `stable`. */
   live = null;
-  /** Positions of lost audio: {afterKey, fromMs, toMs}. */
+  /** Audio without text: {afterKey, fromMs, toMs, isSpeech}; `isSpeech`: it was heard, but not recognised. */
   gaps = [];
   #offsetMs = 0;
   #keys = 0;
@@ -55,6 +55,7 @@ export class Transcript {
           afterKey: this.#keys,
           fromMs: event.from_ms + this.#offsetMs,
           toMs: event.to_ms + this.#offsetMs,
+          isSpeech: event.cause === "speech_not_recognized",
         });
         return "gap";
       default:

@@ -1,0 +1,24 @@
+"""Events of a live session that are not captions, as lines for the user."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from stt_shared.contracts.events import SPEECH_NOT_RECOGNIZED
+
+
+def note_of(event: Mapping[str, Any]) -> str | None:
+    """Return the line for a warning or a gap, None for any other event."""
+    match event["type"]:
+        case "warning":
+            return f"warning: {event['message']}"
+        case "gap" if event["cause"] == SPEECH_NOT_RECOGNIZED:
+            return f"gap: {not_recognized(event['from_ms'] / 1000, event['to_ms'] / 1000)}"
+        case "gap":
+            return f"gap: {event['cause']}"
+        case _:
+            return None
+
+
+def not_recognized(start_s: float, end_s: float) -> str:
+    """Return the text for speech without a text between two positions in seconds."""
+    return f"speech from {start_s:.1f} to {end_s:.1f} s was not recognized"
