@@ -7,6 +7,8 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from stt_gateway.core.requests.access import host_names, origin_names
+from stt_gateway.core.requests.languages import languages_of
+from stt_gateway.core.requests.parameters import NotAllowed
 from stt_gateway.core.requests.proxies import root_path, trusted_proxies
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.process.folders import default_data_dir, default_spool_dir
@@ -71,6 +73,10 @@ class GatewaySettings(ListeningSettings, CommonSettings):
     vad_silence_threshold_ms: Annotated[int, Field(ge=100, le=5000)] = Field(
         500, description="Silence that ends an utterance, if the client does not say (endpointing_ms)."
     )
+    languages: str = Field(
+        "",
+        description="Languages to detect, if the client names none: `en,fr,de`; one = always that one; empty = any.",
+    )
     frame_ms: Annotated[int, Field(ge=20, le=1000)] = Field(
         100,
         description="Small chunks are joined to frames of about this length before they enter Redis; "
@@ -133,6 +139,20 @@ class GatewaySettings(ListeningSettings, CommonSettings):
     def ignored_parameter_names(self) -> frozenset[str]:
         """Names in IGNORED_PARAMETERS."""
         return frozenset(name.strip() for name in self.ignored_parameters.split(",")) - {""}
+
+    @property
+    def language_choice(self) -> tuple[str, ...]:
+        """Codes of LANGUAGES; () for any."""
+        return languages_of(self.languages)
+
+    @field_validator("languages")
+    @classmethod
+    def _check_languages(cls, value: str) -> str:
+        try:
+            languages_of(value)
+        except NotAllowed as error:
+            raise ValueError(f"must be {error}") from None
+        return value
 
     @field_validator("allowed_hosts")
     @classmethod

@@ -42,6 +42,7 @@ Url = Annotated[
     str | None, typer.Option("--url", help="Address of the suite (env STT_URL, default http://127.0.0.1:8000).")
 ]
 Language = Annotated[str | None, typer.Option(help="ISO 639-1 code such as en; detected if omitted.")]
+Languages = Annotated[str | None, typer.Option(help="Languages that may be spoken, such as en,fr,de; any if omitted.")]
 Task = Annotated[str, typer.Option(help="transcribe, or translate (into English).")]
 ModelsDir = Annotated[Path | None, typer.Option(help="Folder of models (env MODELS_DIR).")]
 
@@ -122,6 +123,7 @@ def transcribe(
     files: Annotated[list[Path], typer.Argument(help="Audio or video files.")],
     format: Annotated[Format, typer.Option("--format", "-f", help="Output format.")] = Format.TXT,
     language: Language = None,
+    languages: Languages = None,
     task: Task = "transcribe",
     track: Annotated[
         int | None, typer.Option(help="Audio track to transcribe, from 1; the first that is heard if omitted.", min=1)
@@ -134,7 +136,7 @@ def transcribe(
     """Transcribe files."""
     from stt_cli.commands.transcribe import transcribe as run
 
-    fields = _speech_fields(language, task)
+    fields = _speech_fields(language, languages, task)
     if track is not None:
         fields["track"] = str(track)
     run(base_url(url), files, format, fields, output)
@@ -144,6 +146,7 @@ def transcribe(
 def stream(
     source: Annotated[str, typer.Argument(metavar="FILE|-", help="A file, or - for raw s16le from standard input.")],
     language: Language = None,
+    languages: Languages = None,
     task: Task = "transcribe",
     rate: Annotated[int, typer.Option(help="Sample rate of standard input.", min=4000, max=384_000)] = AUDIO_RATE_HZ,
     channels: Annotated[int, typer.Option(help="Channels of standard input.", min=1, max=8)] = 1,
@@ -154,7 +157,7 @@ def stream(
     """Play a file (or standard input) as a live session and show the words as they arrive."""
     from stt_cli.commands.stream import stream as run
 
-    query = _speech_fields(language, task)
+    query = _speech_fields(language, languages, task)
     if endpointing_ms is not None:
         query["endpointing_ms"] = str(endpointing_ms)
     run(base_url(url), source, query, sample_rate=rate, channels=channels, as_json=as_json)
@@ -239,5 +242,6 @@ def models_verify(
     verify_models(names or [], models_dir_of(models_dir))
 
 
-def _speech_fields(language: str | None, task: str) -> dict[str, str]:
-    return {**({"language": language} if language else {}), **({"task": task} if task != "transcribe" else {})}
+def _speech_fields(language: str | None, languages: str | None, task: str) -> dict[str, str]:
+    given = {"language": language, "languages": languages, "task": task if task != "transcribe" else None}
+    return {name: value for name, value in given.items() if value}

@@ -6,7 +6,7 @@ import secrets
 import ssl
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -30,6 +30,7 @@ def connect(
     encoding: str = "pcm_s16le",
     channels: int = 1,
     language: str | None = None,
+    languages: Sequence[str] = (),
     session_id: str | None = None,
     parameters: Mapping[str, str] | None = None,
     buffer_s: float = 120.0,
@@ -46,6 +47,7 @@ def connect(
 ) -> "LiveSession":
     """Return a session on the suite at ``url`` (``ws://host:8000``); enter it with ``async with``. Raises ValueError.
 
+    ``language``: the one that is spoken; ``languages``: those that may be, of which each utterance is in one.
     ``parameters``: other parameters of the live path, such as ``{"endpointing_ms": "300"}``.
     ``buffer_s``: seconds of bare samples that are kept until they are committed. ``buffer_bytes``: maximum size up to
     which a container (webm, ogg, mp3 …) is kept as a whole; a longer recording survives lost connections, but not a
@@ -64,6 +66,7 @@ def connect(
         "encoding": encoding,
         "channels": str(channels),
         **({"language": language} if language else {}),
+        **({"languages": ",".join(languages)} if languages else {}),
         # Chosen by this side, so that the server need not wait for a first message that may name the session.
         "session_id": session_id or uuid.uuid4().hex,
         "framing": "seq32",

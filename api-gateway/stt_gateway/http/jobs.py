@@ -63,8 +63,8 @@ async def post_job(request: Request) -> Response:
     await context.admission.check_memory()
     received = await receive_uploads(request, settings.spool_dir, settings.max_upload_bytes, settings.max_spool_bytes)
     try:
-        options = job_request([*query_of(request), *received.fields])
-        model = await context.admission.check_file(options.language, options.task)
+        options = job_request([*query_of(request), *received.fields], settings.language_choice)
+        model = await context.admission.check_file(options.possible_languages, options.task)
         stored_ids = await _find_stored(context, received.files, options, model) if key is None else None
     except (SttError, *UNREACHABLE):
         # The client learns that the request failed, so nothing is kept.
@@ -259,6 +259,7 @@ def _new_job(upload: Upload, options: JobRequest, model: str) -> NewJob:
         model,
         _content_key(upload, options, model),
         options.track,
+        options.languages,
     )
     return NewJob(upload.spool_name, uuid.uuid4().hex, msgspec.json.encode(config))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 
 from stt_gateway.core.operation.health import (
     REFUSING_SHARE,
@@ -115,7 +116,7 @@ class Admission:
         for service in (ServiceName.AUDIO_PROCESSOR, ServiceName.TRANSCRIBER):
             if not is_ready(self._replicas, service):
                 raise SttError("no_worker", f"no {service} is ready; try again shortly")
-        check_model_can(self._replicas, config.language, config.task)
+        check_model_can(self._replicas, config.possible_languages, config.task)
         if self._has_place or self._detached:
             return
         if not self._attached.can_displace(client, all_places(self._replicas, ServiceName.TRANSCRIBER)):
@@ -145,14 +146,14 @@ class Admission:
         ]
         return min(announced, default=MAX_UTTERANCE_S)
 
-    async def check_file(self, language: str | None, task: Task) -> str:
+    async def check_file(self, languages: Sequence[str], task: Task) -> str:
         """Check that a file can be transcribed; it may wait for a worker, but not for one that is unable to do it.
 
         Returns the name of the model that will do it, '' unless the live transcribers report exactly one. Raises
         SttError bad_config.
         """
         await self._read_replicas()
-        check_model_can(self._replicas, language, task)
+        check_model_can(self._replicas, languages, task)
         models = {str(r.detail.get("model", "")) for r in self._replicas if r.service == ServiceName.TRANSCRIBER}
         return models.pop() if len(models) == 1 else ""
 

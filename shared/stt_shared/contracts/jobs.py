@@ -27,6 +27,7 @@ class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``spool_name`` is the file's random name in the spool folder, ``filename`` the client's name for it. ``content_key``
     is equal for equal bytes with the same options and model. ``track`` counts from 1; None: the decoder chooses.
+    ``language`` None: detected, among ``languages``, () for all.
     """
 
     spool_name: str
@@ -38,6 +39,7 @@ class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     model: str = ""
     content_key: str = ""
     track: int | None = None
+    languages: tuple[str, ...] = ()
 
 
 class JobWord(msgspec.Struct, frozen=True):

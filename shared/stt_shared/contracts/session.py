@@ -42,12 +42,16 @@ class Task(enum.StrEnum):
 
 
 class SessionConfig(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The client's request, validated by the gateway; ``language`` None means that it is detected."""
+    """The client's request, validated by the gateway; ``language`` None means that it is detected.
+
+    ``languages``: those that are detected, () for all.
+    """
 
     sample_rate: int = AUDIO_RATE_HZ
     encoding: Encoding = Encoding.PCM_S16LE
     channels: int = 1
     language: str | None = None
+    languages: tuple[str, ...] = ()
     task: Task = Task.TRANSCRIBE
     prompt: str = ""
     interim_results: bool = True
@@ -55,6 +59,11 @@ class SessionConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     conversation_id: str | None = None
     speaker: str | None = None
     store: bool = False
+
+    @property
+    def possible_languages(self) -> tuple[str, ...]:
+        """Languages that the speech may be in; () for all."""
+        return (self.language,) if self.language else self.languages
 
     def frame_bytes(self) -> int | None:
         """Return the bytes of one sample of all channels together; None for a container."""

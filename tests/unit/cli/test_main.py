@@ -13,3 +13,12 @@ pytestmark = pytest.mark.unit
 def test_the_version_is_shown() -> None:
     result = CliRunner().invoke(app, ["--version"])
     assert (result.exit_code, result.stdout) == (0, f"stt {version('realtime-stt-suite')}\n")
+
+
+def test_a_choice_of_languages_is_sent_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, str]] = []
+    monkeypatch.setattr("stt_cli.commands.stream.stream", lambda url, source, query, **_: asked.append(query))
+    monkeypatch.setattr("stt_cli.commands.transcribe.transcribe", lambda *arguments: asked.append(arguments[3]))
+    for command in (["stream", "-"], ["transcribe", "a.wav"]):
+        assert CliRunner().invoke(app, [*command, "--languages", "en,fr"]).exit_code == 0
+    assert asked == [{"languages": "en,fr"}] * 2

@@ -225,8 +225,11 @@ def test_the_query_table_is_what_the_gateway_takes() -> None:
     request = session_request([], Defaults())
     config = {**effective_config(request.config), "framing": request.framing.value}
     for name, value in config.items():
-        if value is None:
-            shown = "`auto`" if name == "language" else "none"
+        if name in ("language", "languages"):
+            assert not value
+            shown = "`auto`"
+        elif value is None:
+            shown = "none"
         else:
             shown = f"`{str(value).lower()}`" if value != "" else "empty"
         assert rows[name][2] == shown, name

@@ -16,18 +16,20 @@ def transcriber(*languages: str, state: str = "ready") -> ReplicaStatus:
 
 
 def test_what_one_of_the_models_knows_is_allowed() -> None:
-    check_model_can([transcriber("en"), transcriber("de", "en")], "de", Task.TRANSLATE)
-    check_model_can([transcriber("en")], None, Task.TRANSCRIBE)
+    check_model_can([transcriber("en"), transcriber("de", "en")], ["de"], Task.TRANSLATE)
+    check_model_can([transcriber("en")], [], Task.TRANSCRIBE)
 
 
 def test_what_none_knows_is_refused_with_what_is_known() -> None:
     """With language=de on an English model a live client heard nothing at all, and then a plain `done`."""
     with pytest.raises(SttError, match="language=de is not allowed; the model here knows en") as refused:
-        check_model_can([transcriber("en"), transcriber("de", state="starting")], "de", Task.TRANSCRIBE)
+        check_model_can([transcriber("en"), transcriber("de", state="starting")], ["de"], Task.TRANSCRIBE)
     assert refused.value.code == "bad_config"
+    with pytest.raises(SttError, match="languages=fr,gl is not allowed; the model here knows de, en"):
+        check_model_can([transcriber("en", "de")], ["fr", "en", "gl"], Task.TRANSCRIBE)
     with pytest.raises(SttError, match="English only"):
-        check_model_can([transcriber("en")], None, Task.TRANSLATE)
+        check_model_can([transcriber("en")], [], Task.TRANSLATE)
 
 
 def test_nobody_to_ask_means_no_refusal() -> None:
-    check_model_can([], "de", Task.TRANSLATE)
+    check_model_can([], ["de"], Task.TRANSLATE)

@@ -67,7 +67,8 @@ def test_every_parameter_reaches_the_session() -> None:
         "sample_rate": "48000",
         "encoding": "pcm_f32le",
         "channels": "2",
-        "language": "de",
+        "language": "auto",
+        "languages": "de,fr",
         "task": "translate",
         "prompt": "Grüße",
         "interim_results": "false",
@@ -89,7 +90,7 @@ def test_every_parameter_reaches_the_session() -> None:
         sample_rate=48000,
         encoding=Encoding.PCM_F32LE,
         channels=2,
-        language="de",
+        languages=("de", "fr"),
         task=Task.TRANSLATE,
         prompt="Grüße",
         interim_results=False,
@@ -155,6 +156,53 @@ def test_the_borders_are_allowed(name: str, values: tuple[str, ...]) -> None:
 def test_a_session_and_a_file_take_the_same_languages(written: str, understood: str | None) -> None:
     assert session_request([("language", written)], DEFAULTS).config.language == understood
     assert job_request([("language", written)]).language == understood
+
+
+@pytest.mark.parametrize(
+    ("written", "language", "languages"),
+    [
+        ("en,fr,de", None, ("en", "fr", "de")),
+        ("en-US, Deutsch ,nb_NO.UTF-8,eng", None, ("en", "de", "no")),
+        ("pt-BR", "pt", ()),
+        ("ger,de", "de", ()),
+        ("auto", None, ()),
+        ("", None, ()),
+    ],
+)
+def test_a_choice_of_languages(written: str, language: str | None, languages: tuple[str, ...]) -> None:
+    config = session_request([("languages", written)], DEFAULTS).config
+    assert (config.language, config.languages) == (language, languages)
+    request = job_request([("languages", written), ("language", "auto")])
+    assert (request.language, request.languages) == (language, languages)
+
+
+@pytest.mark.parametrize("written", ["en,", ",", "en,auto", "en;de", "en,xx", ",".join(["en"] * 1000)])
+def test_a_choice_that_is_no_list_of_languages_is_refused(written: str) -> None:
+    assert "languages must be auto" in refusal_of(("languages", written)).message
+
+
+def test_one_language_and_a_choice_are_refused_together() -> None:
+    message = refusal_of(("language", "de"), ("languages", "de,fr")).message
+    assert message == (
+        "language=de and languages are given together; give language for the only one, or languages for a choice"
+    )
+    with pytest.raises(SttError, match="given together"):
+        job_request([("language", "de"), ("languages", "auto")])
+
+
+def test_the_servers_choice_is_for_those_who_name_none() -> None:
+    defaults = Defaults(languages=("en", "fr"))
+
+    def chosen(*pairs: tuple[str, str]) -> tuple[str | None, tuple[str, ...]]:
+        config = session_request(pairs, defaults).config
+        request = job_request(pairs, defaults.languages)
+        assert (config.language, config.languages) == (request.language, request.languages)
+        return config.language, config.languages
+
+    assert chosen() == chosen(("language", "auto")) == (None, ("en", "fr"))
+    assert chosen(("languages", "de,es")) == (None, ("de", "es"))
+    assert chosen(("languages", "auto")) == (None, ())
+    assert chosen(("language", "de")) == ("de", ())
 
 
 def test_unknown_parameters_are_refused_with_the_known() -> None:

@@ -1,5 +1,7 @@
 """The decision for a live session's language, and the voice in which it is detected."""
 
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
@@ -71,17 +73,26 @@ def test_a_context_of_an_older_version_has_its_language() -> None:
 @pytest.mark.parametrize(
     ("usual", "detected", "probability", "language"),
     [
-        (None, "de", 0.3, ("de", 0.3)),
-        ("en", "en", 0.3, ("en", 0.3)),
-        ("en", "de", 0.7, ("en", 1.0)),
-        ("en", "de", 0.9, ("de", 0.9)),
+        (None, "de", 0.15, ("de", 0.75)),
+        ("en", "en", 0.15, ("en", 0.75)),
+        ("en", "de", 0.15, ("en", 1.0)),
+        ("en", "de", 0.95, ("de", 0.95)),
     ],
 )
 def test_the_expected_language_stays_unless_another_is_clear(
     usual: str | None, detected: str, probability: float, language: tuple[str, float]
 ) -> None:
     request = DecodeRequest(np.zeros(16000, np.float32), None, expected_language=usual)
-    assert spoken_language(request, detected, probability) == language
+    assert spoken_language(request, {"la": 0.05, detected: probability}) == (language[0], pytest.approx(language[1]))
+
+
+def test_only_the_languages_of_the_request_are_detected() -> None:
+    shares = {"la": 0.6, "de": 0.3, "en": 0.1}
+    request = DecodeRequest(np.zeros(16000, np.float32), None, languages=("en", "de"))
+    assert spoken_language(request, shares) == ("de", pytest.approx(0.75))
+    assert spoken_language(replace(request, languages=()), shares) == ("la", pytest.approx(0.6))
+    with pytest.raises(EngineError, match="'la' is not one of this model's: en, de"):
+        check_request(replace(request, languages=("en", "la")), ("en", "de"))
 
 
 def test_the_audio_of_a_detection_has_a_limit_too() -> None:

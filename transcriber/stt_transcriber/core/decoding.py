@@ -39,7 +39,8 @@ class DecodeRequest:
     """One piece of audio to decode.
 
     ``samples``: float32 [n], 16 kHz mono in -1…1, at most 30 s. ``language`` None: detect it, from ``language_samples``
-    if given, and keep ``expected_language`` unless another language is clearly detected. ``prompt``: preceding text (a
+    if given, among ``languages`` (empty: all), and keep ``expected_language`` unless another language is clearly
+    detected. ``prompt``: preceding text (a
     user's vocabulary, the end of the last utterance); '' for none. ``begin``: position of the first sample in the
     session, by which an engine finds the data in ``memory`` for the same audio.
     """
@@ -53,6 +54,7 @@ class DecodeRequest:
     memory: Memory | None = field(default=None, repr=False, compare=False)
     language_samples: NDArray[np.float32] | None = field(default=None, repr=False)
     expected_language: str | None = None
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Rules that all engines share for requests and their results. Pure functions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from stt_shared.contracts.session import AUDIO_RATE_HZ
@@ -40,15 +40,19 @@ class ContextTokenizer(Protocol):
 
 def check_request(request: DecodeRequest, languages: tuple[str, ...]) -> None:
     """Raise EngineError for a language that the model lacks, or for more audio than its window holds."""
-    if request.language is not None and request.language not in languages:
-        raise EngineError(f"language {request.language!r} is not one of this model's: {', '.join(languages)}")
+    for language in (request.language, *request.languages):
+        if language is not None and language not in languages:
+            raise EngineError(f"language {language!r} is not one of this model's: {', '.join(languages)}")
     for samples in (request.samples, request.language_samples):
         if samples is not None and len(samples) > LONGEST_S * AUDIO_RATE_HZ:
             raise EngineError(f"{len(samples) / AUDIO_RATE_HZ:.1f} s of audio in one request: at most {LONGEST_S:g}")
 
 
-def spoken_language(request: DecodeRequest, detected: str, probability: float) -> tuple[str, float]:
-    """Choose the language to decode in, and its probability, from the language that was detected."""
+def spoken_language(request: DecodeRequest, shares: Mapping[str, float]) -> tuple[str, float]:
+    """Choose the language to decode in, and its probability, from the detected shares of the model's languages."""
+    allowed = {code: shares[code] for code in request.languages or shares}
+    detected = max(allowed, key=allowed.__getitem__)
+    probability = allowed[detected] / (sum(allowed.values()) or 1.0)
     usual = request.expected_language
     if usual is not None and detected != usual and probability < _CLEAR_LANGUAGE:
         return usual, 1.0

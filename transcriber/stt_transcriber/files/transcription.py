@@ -27,7 +27,13 @@ async def transcribe(
     texts: list[str] = []
     while not text.is_over:
         request = DecodeRequest(
-            text.samples(), language, config.task, config.prompt, Quality.FILE, language_samples=evidence
+            text.samples(),
+            language,
+            config.task,
+            config.prompt,
+            Quality.FILE,
+            language_samples=evidence,
+            languages=config.languages,
         )
         hypothesis = await decode(request)
         language = language or hypothesis.language

@@ -27,4 +27,6 @@ def fingerprint(options: JobRequest, files: Sequence[str]) -> str:
     asked = [options.language, options.task.value, options.prompt, *files]
     if options.track is not None:  # without it, fingerprints are those that stored transcripts have
         asked.append(f"track={options.track}")
+    if options.languages:
+        asked.append("languages=" + ",".join(options.languages))
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stt_gateway.core.requests.model_options import LANGUAGE, PROMPT, TASK
+from stt_gateway.core.requests.model_options import LANGUAGE, LANGUAGES, PROMPT, TASK, requested_languages
 from stt_gateway.core.requests.parameters import Parameters, optional_number
 from stt_shared.contracts.session import Task
 
@@ -16,7 +16,7 @@ TRACK = optional_number(
     "The audio track to transcribe, counted from 1; without it, the first that is heard, beginning with those that the "
     "file marks as default.",
 )
-JOB_PARAMETERS = Parameters(LANGUAGE, TASK, PROMPT, TRACK)
+JOB_PARAMETERS = Parameters(LANGUAGE, LANGUAGES, TASK, PROMPT, TRACK)
 
 _FILES = {
     "type": "array",
@@ -57,9 +57,19 @@ class JobRequest:
     task: Task = Task.TRANSCRIBE
     prompt: str = ""
     track: int | None = None
+    languages: tuple[str, ...] = ()
+
+    @property
+    def possible_languages(self) -> tuple[str, ...]:
+        """Languages that the file may be in; () for all."""
+        return (self.language,) if self.language else self.languages
 
 
-def job_request(pairs: Iterable[tuple[str, str]]) -> JobRequest:
-    """Parse the options for a file. Raises SttError bad_config."""
+def job_request(pairs: Iterable[tuple[str, str]], default_languages: tuple[str, ...] = ()) -> JobRequest:
+    """Parse the options for a file. Raises SttError bad_config.
+
+    ``default_languages``: the languages to choose from if the client names none; () for all.
+    """
     given = JOB_PARAMETERS.parse(pairs)
-    return JobRequest(given[LANGUAGE], given[TASK], given[PROMPT] or "", given[TRACK])
+    language, languages = requested_languages(given, default_languages)
+    return JobRequest(language, given[TASK], given[PROMPT] or "", given[TRACK], languages)

@@ -13,6 +13,7 @@ _UNDETERMINED = frozenset({"auto", "und", "mul", "c", "posix"})
 """Codes that mean no language in particular: in this API, in ISO 639, and in POSIX."""
 _CODES = {code: language.code for language in LANGUAGES.values() for code in (language.code, *language.other_codes)}
 _MAX_CHARS = 64
+_MAX_LIST_CHARS = 2000
 _SUBTAG_END = re.compile(r"[-_.@]")
 _QUALIFIER = re.compile(r"\s*\(.*\)$")
 
@@ -35,6 +36,19 @@ def language_of(written: str) -> str | None:
     if code is None:
         raise NotAllowed(f"auto, or {ALLOWED}{_suggestion(written)}")
     return code
+
+
+def languages_of(written: str) -> tuple[str, ...]:
+    """Return Whisper's codes of a list of languages, each once; () if the text means no choice. Raises NotAllowed."""
+    if len(written) > _MAX_LIST_CHARS:
+        raise NotAllowed(f"auto, or a list such as en,fr,de: at most {_MAX_LIST_CHARS} characters")
+    parts = written.split(",")
+    codes = [language_of(part) for part in parts]
+    if len(parts) == 1 and codes[0] is None:
+        return ()
+    if None in codes:
+        raise NotAllowed("auto alone, or languages with one comma between them, such as en,fr,de")
+    return tuple(dict.fromkeys(code for code in codes if code is not None))
 
 
 def _comparable(name: str) -> str:

@@ -8,8 +8,8 @@ from stt_shared.contracts.services import ServiceName
 from stt_shared.contracts.session import Task
 
 
-def check_model_can(replicas: Sequence[Replica], language: str | None, task: Task) -> None:
-    """Raise SttError bad_config when no ready transcriber knows the language, or none can translate.
+def check_model_can(replicas: Sequence[Replica], languages: Sequence[str], task: Task) -> None:
+    """Raise SttError bad_config when no ready transcriber knows one of the languages, or none can translate.
 
     Everything is allowed when no transcriber is ready or none reports its languages.
     """
@@ -19,8 +19,11 @@ def check_model_can(replicas: Sequence[Replica], language: str | None, task: Tas
             known.update(replica.detail.get("languages", ()))
     if not known:
         return
-    if language is not None and language not in known:
-        raise SttError("bad_config", f"language={language} is not allowed; the model here knows {_listed(known)}")
+    unknown = [language for language in languages if language not in known]
+    if unknown:
+        name = "language" if len(languages) == 1 else "languages"
+        message = f"{name}={','.join(unknown)} is not allowed; the model here knows {_listed(known)}"
+        raise SttError("bad_config", message)
     if task is Task.TRANSLATE and known == {"en"}:
         raise SttError("bad_config", "task=translate is not allowed; the model here knows English only")
 

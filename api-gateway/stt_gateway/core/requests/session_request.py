@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from stt_gateway.core.requests.model_options import LANGUAGE, PROMPT, TASK
+from stt_gateway.core.requests.model_options import LANGUAGE, LANGUAGES, PROMPT, TASK, requested_languages
 from stt_gateway.core.requests.parameters import (
     MAX_LABEL_CHARS,
     MAX_NUMBER,
@@ -60,6 +60,7 @@ STREAM_PARAMETERS = Parameters(
     ENCODING,
     CHANNELS,
     LANGUAGE,
+    LANGUAGES,
     TASK,
     PROMPT,
     INTERIM_RESULTS,
@@ -80,6 +81,7 @@ class Defaults:
     sample_rate: int = SAMPLE_RATE.default
     channels: int = CHANNELS.default
     endpointing_ms: int = ENDPOINTING_MS.default
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,11 +128,13 @@ class SessionRequest:
 def session_request(pairs: Iterable[tuple[str, str]], defaults: Defaults) -> SessionRequest:
     """Parse the query of a live session. Raises SttError bad_config."""
     given = STREAM_PARAMETERS.parse(pairs)
+    language, languages = requested_languages(given, defaults.languages)
     config = SessionConfig(
         sample_rate=given.get(SAMPLE_RATE, defaults.sample_rate),
         encoding=given[ENCODING],
         channels=given.get(CHANNELS, defaults.channels),
-        language=given[LANGUAGE],
+        language=language,
+        languages=languages,
         task=given[TASK],
         prompt=given[PROMPT] or "",
         interim_results=given[INTERIM_RESULTS],

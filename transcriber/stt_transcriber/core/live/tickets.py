@@ -65,6 +65,7 @@ class TicketBuilder:
             utterance.memory,
             choice.language_samples,
             choice.expected_language,
+            self._config.languages,
         )
         return Ticket(kind, begin, end, request, utterance)
 

@@ -139,8 +139,8 @@ class FasterWhisperEngine:
         if request.language_samples is not None:
             recipe = RECIPES[request.quality]
             encoding = self._encoder.encode(request.language_samples, recipe.pad_s, recipe.tail_positions)
-        token, probability = self._whisper.detect_language(ctranslate2.StorageView.from_array(encoding))[0][0]
-        return spoken_language(request, token.removeprefix("<|").removesuffix("|>"), float(probability))
+        found = self._whisper.detect_language(ctranslate2.StorageView.from_array(encoding))[0]
+        return spoken_language(request, {token.removeprefix("<|").removesuffix("|>"): share for token, share in found})
 
     def _best(self, request: DecodeRequest, tokenizer: Tokenizer, encoding: Encoding, recipe: Recipe) -> _Decoded:
         """Decode once, and again without prompt if the text looks like a loop or a guess.

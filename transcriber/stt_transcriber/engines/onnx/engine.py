@@ -227,8 +227,7 @@ class OnnxWhisperEngine:
         if request.language_samples is not None:
             encoding = whisper.encode(request.language_samples, recipe.pad_s, recipe.tail_positions)
         shares = whisper.languages(encoding, self._start, self._language_tokens)
-        best = int(shares.argmax())
-        return spoken_language(request, self.languages[best], float(shares[best]))
+        return spoken_language(request, dict(zip(self.languages, shares.tolist(), strict=True)))
 
     def _window_of(self, request: DecodeRequest, encoding: Encoding, tokenizer: Tokenizer) -> Window:
         context = context_tokens(tokenizer, request.prompt)

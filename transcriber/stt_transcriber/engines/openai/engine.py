@@ -139,8 +139,8 @@ class OpenAiWhisperEngine:
         tokenizer = get_tokenizer(True, num_languages=self._whisper.num_languages)
         output, _ = Decode(self._decoder, encoding).feed(torch.tensor([[tokenizer.sot]], device=self.device))
         logits = self._decoder.logits(output[0, 0])[list(tokenizer.all_language_tokens)]
-        probability, index = logits.softmax(dim=-1).max(dim=-1)
-        return spoken_language(request, tokenizer.all_language_codes[int(index)], float(probability))
+        shares = logits.softmax(dim=-1).tolist()
+        return spoken_language(request, dict(zip(tokenizer.all_language_codes, shares, strict=True)))
 
     def _tokenizer(self, request: DecodeRequest, language: str) -> Any:
         return get_tokenizer(
