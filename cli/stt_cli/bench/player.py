@@ -47,6 +47,7 @@ class Session:
     stability: StabilityWatch
     played: list[Played] = field(default_factory=list)
     final_lags_ms: list[int] = field(default_factory=list)
+    finals: list[str] = field(default_factory=list)
     waits_s: list[float] = field(default_factory=list)
     """Times from each speech start reported by the suite to the first text on the screen."""
     voice_s: float | None = None  # a speech start that has no text yet
@@ -150,6 +151,7 @@ async def _listen(socket: ClientConnection, session: Session) -> None:
                     session.screen.final(now_s, event["text"])
                     session.stability.final(event["utterance"], event["text"])
                     session.final_lags_ms.append(event["lag_ms"])
+                    session.finals.append(event["text"])
                 case "error" if event["code"] in REFUSALS and not session.screen.pictures:
                     session.refused = event["code"]
                 case "error":

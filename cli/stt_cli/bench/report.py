@@ -17,6 +17,7 @@ _QUANTILES = ("p50", "p90", "p99", "mean")
 _SINGLE = {
     "wer_live_percent": ("word error rate, live", "{} %"),
     "wer_offline_percent": ("word error rate, same files as jobs", "{} %"),
+    "cut_in_mid_sentence": ("finals that end in mid-sentence", "{}"),
     "flicker_per_word": ("changes of shown text per word", "{}"),
     "stable_violations": ("revisions of stable text", "{}"),
     "stable_corrected_percent": ("stable words that the final corrects", "{} %"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stt_cli.bench.cuts import mid_sentence_cuts
 from stt_cli.bench.manifest import Utterance, deal
 from stt_cli.bench.offline import offline_texts
 from stt_cli.bench.packages import Normaliser, normaliser, word_error_rate
@@ -111,6 +112,10 @@ def figures(
     references = [normalise(" ".join(item.utterance.text for item in session.played)) for session in served]
     live = [normalise(session.screen.text) for session in served]
     audio_s = sum(item.utterance.duration_s + plan.gap_s for session in served for item in session.played)
+    cuts = [
+        mid_sentence_cuts([item.utterance.text for item in session.played], session.finals, normalise)
+        for session in served
+    ]
     lags = [session.lag_s for session in served if session.lag_s is not None]
     errors = [f"session {index + 1}: {error}" for index, session in enumerate(sessions) for error in session.errors]
     result: dict[str, Any] = {
@@ -127,6 +132,8 @@ def figures(
         "word_settled_s": quantiles(latencies.settled),
         "final_s": quantiles(latencies.final),
         "final_event_s": quantiles([lag / 1000 for session in served for lag in session.final_lags_ms]),
+        "finals": sum(len(session.finals) for session in served),
+        "cut_in_mid_sentence": sum(cuts),
         "wer_live_percent": _percent(word_error_rate(references, live)),
         "wer_offline_percent": None,
         "flicker_per_word": round(latencies.flicker_per_word, 3) if latencies.words else None,

@@ -27,7 +27,9 @@ def played_session(text: str, *, refused: str = "", **more: Any) -> Session:
 
 
 def test_figures_tell_live_and_offline_side_by_side_and_leave_refused_sessions_out() -> None:
-    heard = played_session("one two three", final_lags_ms=[250], stopped_s=104.0, done_s=104.5, latest_s=0.01)
+    heard = played_session(
+        "one two three", final_lags_ms=[250], finals=["one", "two three"], stopped_s=104.0, done_s=104.5, latest_s=0.01
+    )
     broken = played_session("one two three four", errors=["closed"])
     plan = Plan("http://x", sessions=3, seconds=1, gap_s=0.5)
     usage = Usage(cpu_s=1.0, before_bytes=100_000_000, peak_bytes=104_000_000)
@@ -38,6 +40,7 @@ def test_figures_tell_live_and_offline_side_by_side_and_leave_refused_sessions_o
     assert (found["wer_live_percent"], found["wer_offline_percent"]) == (12.5, 50.0)
     assert found["audio_s"] == 5.0
     assert (found["cpu_s_per_audio_s"], found["memory_per_session_mb"], found["memory_peak_mb"]) == (0.2, 2.0, 104)
+    assert (found["finals"], found["cut_in_mid_sentence"]) == (2, 1)
     assert found["lag_at_end_s"] == 0.5
     assert found["final_event_s"]["p50"] == 0.25
     # Without times of words nothing can be said of them.
