@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from stt_shared.contracts.conversation import Utterance
+from stt_shared.contracts.conversation import UnrecognizedSpeech, Utterance
 from stt_shared.contracts.jobs import AudioTrack, JobError, JobSegment, JobWarning, TimeSpan
 from stt_shared.contracts.session import Task
 
@@ -58,7 +58,8 @@ class Transcript(Summary, frozen=True, kw_only=True):
     """A complete transcript.
 
     ``content_key`` is the same for the same bytes with the same options. If it is empty, the transcript is not used to
-    answer another upload. ``unrecognized``, ``track`` and ``warnings`` are those of ``JobResult``.
+    answer another upload. ``unrecognized``, ``track`` and ``warnings`` are those of ``JobResult``; a live session has
+    only the first of them.
     """
 
     text: str = ""
@@ -170,6 +171,13 @@ class TranscriptStore(Protocol):
 
     async def session_utterances(self, session_id: str) -> list[StoredUtterance]:
         """Return all utterances of one session, in order."""
+
+    async def append_unrecognized(self, session_id: str, speech: UnrecognizedSpeech, expires_ms: int | None) -> None:
+        """Store speech of the stored session ``session_id`` without a text, once; not if the session was deleted
+        after it."""
+
+    async def session_unrecognized(self, session_id: str) -> list[TimeSpan]:
+        """Return all such speech of one stored session, in order."""
 
     async def delete_conversation(self, conversation_id: str, now_ms: float) -> bool:
         """Remove all utterances of a conversation and reject late copies for a week; the transcripts of its sessions

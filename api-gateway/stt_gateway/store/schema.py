@@ -90,6 +90,17 @@ utterances = Table(
     Index("utterances_expiry", "expires_ms"),
 )
 
+unrecognized = Table(
+    "unrecognized",
+    metadata,
+    Column("session_id", Text, primary_key=True),
+    Column("start_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("end_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger),
+    Index("unrecognized_expiry", "expires_ms"),
+)
+"""Speech of live sessions without a text; of a file it is a column of its transcript."""
+
 deleted = Table(
     "deleted",
     metadata,

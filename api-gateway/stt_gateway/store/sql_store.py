@@ -9,7 +9,7 @@ from sqlalchemy import URL, case, delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from stt_gateway.store import conversations
+from stt_gateway.store import conversations, unrecognized
 from stt_gateway.store.engine import LOCK_WAIT_S, is_sqlite, open_engine, writing
 from stt_gateway.store.failures import as_stt_error
 from stt_gateway.store.folding import fold, fold_name
@@ -31,6 +31,8 @@ from stt_gateway.store.schema import deleted, place_of, texts, transcripts, utte
 from stt_gateway.store.search_index import FoldedRow, SearchIndex, folded_names, places
 from stt_gateway.store.search_limit import SEARCH_S, SearchLimit
 from stt_gateway.store.sqlite_search import SqliteSearch
+from stt_shared.contracts.conversation import UnrecognizedSpeech
+from stt_shared.contracts.jobs import TimeSpan
 
 REMEMBERED_MS = 7 * 24 * 3600 * 1000
 """Period for which late copies of deleted data are rejected."""
@@ -153,6 +155,7 @@ class SqlTranscriptStore:
         async with self._write() as connection:
             gone = await connection.execute(delete(transcripts).where(transcripts.c.id == id))
             spoken = await connection.execute(delete(utterances).where(utterances.c.session_id == id))
+            await unrecognized.remove(connection, id)
             found = bool(gone.rowcount or spoken.rowcount)
             if found or may_come:
                 await self._record_deletion(connection, "transcript", id, now_ms)
@@ -180,6 +183,16 @@ class SqlTranscriptStore:
         async with self._read() as connection:
             return await conversations.read_session(connection, session_id)
 
+    async def append_unrecognized(self, session_id: str, speech: UnrecognizedSpeech, expires_ms: int | None) -> None:
+        """Store speech of a session without a text."""
+        async with self._write() as connection:
+            await unrecognized.append(connection, self._index, session_id, speech, expires_ms)
+
+    async def session_unrecognized(self, session_id: str) -> list[TimeSpan]:
+        """Return all such speech of one session, in order."""
+        async with self._read() as connection:
+            return await unrecognized.read(connection, session_id)
+
     async def delete_conversation(self, conversation_id: str, now_ms: float) -> bool:
         """Remove all utterances of a conversation."""
         conversation_id = kept_text(conversation_id)
@@ -202,6 +215,7 @@ class SqlTranscriptStore:
                 break
         async with self._write() as connection:
             await conversations.purge(connection, now, now - REMEMBERED_MS)
+            await unrecognized.purge(connection, now)
             await connection.execute(delete(deleted).where(deleted.c.deleted_ms < now - REMEMBERED_MS))
         if removed or self._has_remnants:
             self._has_remnants = False

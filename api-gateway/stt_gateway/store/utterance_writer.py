@@ -1,4 +1,5 @@
-"""Writer of settled utterances from Redis to the transcript store, and of the transcripts that they add up to."""
+"""Writer of settled utterances, and of speech without a text, from Redis to the transcript store, and of the
+transcripts that they add up to."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -10,8 +11,8 @@ import structlog
 from stt_gateway.store.interface import Kind, State, StoredUtterance, Transcript, TranscriptStore
 from stt_gateway.store.names import stored_id
 from stt_gateway.store.queue_consumer import GROUP, QueueConsumer, until_stored
-from stt_shared.contracts.conversation import Utterance, utterance_from
-from stt_shared.contracts.jobs import JobSegment, JobWord
+from stt_shared.contracts.conversation import UnrecognizedSpeech, Utterance, unrecognized_from, utterance_from
+from stt_shared.contracts.jobs import JobSegment, JobWord, TimeSpan
 from stt_shared.contracts.text import join_texts
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
@@ -30,13 +31,13 @@ The whole, growing transcript is written each time; utterances that arrive durin
 class _Growing:
     """A live session whose transcript is written as it grows. ``entries`` remain pending until they are written."""
 
-    newest: Utterance
+    newest: Utterance | UnrecognizedSpeech
     entries: list[WorkItem] = field(default_factory=list)
     due_s: float = 0.0
 
 
 class UtteranceWriter:
-    """Writer of utterances. ``expires_ms`` returns when an utterance stored now expires, None for never.
+    """Writer of utterances. ``expires_ms`` returns when what is stored now expires, None for never.
 
     ``write_job`` stores a job's transcript and returns False if the job has not ended. Earlier versions announced jobs
     in this queue, shortly before they ended; an entry of such a job is delivered again until it has.
@@ -61,21 +62,26 @@ class UtteranceWriter:
         """Write until cancelled."""
         await self._consumer.run()
 
-    async def _write_entry(self, item: WorkItem, entry: Utterance | str) -> bool:
+    async def _write_entry(self, item: WorkItem, entry: Utterance | UnrecognizedSpeech | str) -> bool:
         if isinstance(entry, str):
             has_ended = await self._write_job(entry)
             if not has_ended:
                 self._queue.release_entry(item)
             return has_ended
         session = stored_id(entry.session_id, entry.instance)
-        stored = _stored(entry, session, self._expires_ms())
-        await until_stored(lambda: self._store.append([stored]))
-        if not entry.store:
+        await until_stored(lambda: self._append(session, entry))
+        if isinstance(entry, Utterance) and not entry.store:
             return True
         growing = self._growing.setdefault(session, _Growing(entry))
         growing.newest = entry
         growing.entries.append(item)
         return False
+
+    async def _append(self, session: str, entry: Utterance | UnrecognizedSpeech) -> None:
+        if isinstance(entry, Utterance):
+            await self._store.append([_stored(entry, session, self._expires_ms())])
+        else:
+            await self._store.append_unrecognized(session, entry, self._expires_ms())
 
     async def _write_due(self) -> float:
         """Write the transcripts that are due; return when the next one is."""
@@ -100,22 +106,25 @@ class UtteranceWriter:
                 await self._queue.done(item, delete=True)
         return min((growing.due_s for growing in self._growing.values()), default=float("inf"))
 
-    async def _write_transcript(self, session: str, newest: Utterance) -> float:
+    async def _write_transcript(self, session: str, newest: Utterance | UnrecognizedSpeech) -> float:
         """Write a session's transcript; return the seconds it took, without time spent waiting for the database."""
         clock = asyncio.get_running_loop().time
 
         async def write() -> float:
             began = clock()
-            utterances = await self._store.session_utterances(session)
-            while utterances:  # none if deleted meanwhile
-                await self._store.put(_live_transcript(session, newest, utterances, self._expires_ms()))
-                known, utterances = len(utterances), await self._store.session_utterances(session)
-                # Several gateways write; one that had read fewer utterances may have written last.
-                if len(utterances) == known:
+            known = await self._read(session)
+            while known[0]:  # no utterances if none was recognised yet, or if deleted meanwhile
+                await self._store.put(_live_transcript(session, newest, *known, self._expires_ms()))
+                read, known = known, await self._read(session)
+                # Several gateways write; one that had read less may have written last.
+                if [len(part) for part in read] == [len(part) for part in known]:
                     break
             return clock() - began
 
         return await until_stored(write)
+
+    async def _read(self, session: str) -> tuple[list[StoredUtterance], list[TimeSpan]]:
+        return await self._store.session_utterances(session), await self._store.session_unrecognized(session)
 
 
 def _stored(utterance: Utterance, session: str, expires_ms: int | None) -> StoredUtterance:
@@ -123,18 +132,27 @@ def _stored(utterance: Utterance, session: str, expires_ms: int | None) -> Store
     return StoredUtterance(**{**fields, "session_id": session, "instance": ""}, expires_ms=expires_ms)
 
 
-def _parse(fields: Mapping[bytes, bytes]) -> Utterance | str:
-    """Parse an entry: an utterance, or the id of a job. Raises KeyError, ValueError or msgspec.DecodeError."""
+def _parse(fields: Mapping[bytes, bytes]) -> Utterance | UnrecognizedSpeech | str:
+    """Parse an entry: an utterance, speech without a text, or the id of a job.
+
+    Raises KeyError, ValueError or msgspec.DecodeError.
+    """
     kind, body = fields[b"kind"], fields[b"body"]
     if kind == b"utterance":
         return utterance_from(body)
+    if kind == b"unrecognized":
+        return unrecognized_from(body)
     if kind == b"job":
         return body.decode()
     raise ValueError(f"of a kind that this version does not know: {kind!r}")
 
 
 def _live_transcript(
-    session: str, newest: Utterance, utterances: Sequence[StoredUtterance], expires_ms: int | None
+    session: str,
+    newest: Utterance | UnrecognizedSpeech,
+    utterances: Sequence[StoredUtterance],
+    unrecognized: list[TimeSpan],
+    expires_ms: int | None,
 ) -> Transcript:
     return Transcript(
         id=session,
@@ -142,11 +160,12 @@ def _live_transcript(
         state=State.COMPLETED,
         created_ms=min(one.spoken_ms for one in utterances),
         title=newest.session_id,
-        duration_s=max(one.end_ms for one in utterances) / 1000,
+        duration_s=max([one.end_ms / 1000 for one in utterances] + [span.end for span in unrecognized]),
         language=utterances[-1].language,
         conversation_id=newest.conversation_id or "",
         text=join_texts(one.text for one in utterances),
         segments=[_segment(at, one) for at, one in enumerate(utterances)],
+        unrecognized=unrecognized,
         expires_ms=expires_ms,
     )
 

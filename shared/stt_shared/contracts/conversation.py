@@ -49,6 +49,17 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
         return self.spoken_ms + self.end_ms - self.start_ms
 
 
+class UnrecognizedSpeech(msgspec.Struct, frozen=True, kw_only=True):
+    """Speech of a stored session for which no text was found; fields as in ``Utterance``."""
+
+    conversation_id: str | None
+    session_id: str
+    instance: str
+    spoken_ms: int
+    start_ms: int
+    end_ms: int
+
+
 class LiveUtterance(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="unsettled"):
     """A speaker's current utterance so far: ``text`` = ``stable`` + ``unstable`` with the space between them, if any.
 
@@ -70,6 +81,10 @@ _decode_utterance = msgspec.json.Decoder(Utterance).decode
 def utterance_from(payload: bytes) -> Utterance:
     """Decode an utterance. Raises msgspec.DecodeError."""
     return _decode_utterance(payload)
+
+
+unrecognized_from = msgspec.json.Decoder(UnrecognizedSpeech).decode
+"""Decode an ``UnrecognizedSpeech``. Raises msgspec.DecodeError."""
 
 
 def without_place(utterance: Utterance) -> bytes:

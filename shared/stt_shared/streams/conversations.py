@@ -4,7 +4,13 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stt_shared.contracts.conversation import LiveUtterance, Utterance, utterance_from, without_place
+from stt_shared.contracts.conversation import (
+    LiveUtterance,
+    UnrecognizedSpeech,
+    Utterance,
+    utterance_from,
+    without_place,
+)
 from stt_shared.contracts.session import encode_json
 from stt_shared.redis.channels import ChannelHub, InboxSource
 from stt_shared.redis.pipeline import Pipeline
@@ -47,6 +53,10 @@ class ConversationStreams:
                 self._channels.publish_command,
             ],
         )
+
+    async def send_unrecognized(self, speech: UnrecognizedSpeech) -> None:
+        """Send speech without a text to the store at least once."""
+        await self._transcripts.put("unrecognized", encode_json(speech))
 
     async def publish_live(self, unsettled: LiveUtterance) -> None:
         """Publish an utterance in progress to the viewers that are connected at this moment."""

@@ -8,7 +8,7 @@ MAX_WAITING = 100_000
 
 
 class TranscriptQueue:
-    """Queue of the transcript store: settled utterances, and ids of jobs that have ended."""
+    """Queue of the transcript store: settled utterances and speech without a text."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline

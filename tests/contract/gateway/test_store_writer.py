@@ -20,9 +20,9 @@ from stt_gateway.store.interface import Kind, Search, StoredUtterance, Transcrip
 from stt_gateway.store.migrating import migrate
 from stt_gateway.store.sql_store import SqlTranscriptStore
 from stt_gateway.store.writer import StoreWriter
-from stt_shared.contracts.conversation import MAX_WORDS, CompactWord, Utterance
+from stt_shared.contracts.conversation import MAX_WORDS, CompactWord, UnrecognizedSpeech, Utterance
 from stt_shared.contracts.errors import SttError
-from stt_shared.contracts.jobs import JobConfig, JobResult, JobSegment, JobWord
+from stt_shared.contracts.jobs import JobConfig, JobResult, JobSegment, JobWord, TimeSpan
 from stt_shared.process.clock import wall_ms
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.streams import keys
@@ -99,6 +99,38 @@ async def test_a_session_that_asks_for_it_is_kept_once_per_utterance(
     assert [segment.start for segment in kept.segments] == [1.0, 2.0, 3.0]
 
 
+async def test_speech_without_a_text_is_kept_with_its_session(
+    redis_client: Redis, store: TranscriptStore, writing: None
+) -> None:
+    bus = bus_on(redis_client)
+
+    def missed(start_ms: int, instance: str = "i1") -> UnrecognizedSpeech:
+        return UnrecognizedSpeech(
+            conversation_id=None,
+            session_id="talk",
+            instance=instance,
+            spoken_ms=int(wall_ms()),
+            start_ms=start_ms,
+            end_ms=start_ms + 1500,
+        )
+
+    for speech in (missed(100), missed(100), missed(100, "i2")):
+        await bus.conversations.send_unrecognized(speech)
+    await bus.conversations.send(said(3))
+    await until(lambda: empty(redis_client))
+    (found,) = (await store.search(Search())).found
+    await bus.conversations.send_unrecognized(missed(9000))
+    await until(lambda: empty(redis_client))
+    kept = await store.get(found.summary.id)
+    assert kept is not None
+    assert kept.unrecognized == [TimeSpan(0.1, 1.6), TimeSpan(9.0, 10.5)]
+    assert (kept.text, kept.duration_s) == ("words 3", 10.5)
+    assert await store.delete(found.summary.id, wall_ms())
+    await bus.conversations.send_unrecognized(missed(100))
+    assert await store.session_unrecognized(found.summary.id) == []
+    assert len(await store.session_unrecognized("talk.i2")) == 1
+
+
 async def test_words_of_a_kept_session_stay_with_their_times(
     redis_client: Redis, store: TranscriptStore, writing: None
 ) -> None:
@@ -162,6 +194,7 @@ class Stumbling:
         self._store = store
         self._text = text
         self.session_utterances = store.session_utterances
+        self.session_unrecognized = store.session_unrecognized
         self.put = store.put
 
     async def append(self, utterances: Sequence[StoredUtterance]) -> list[int]:
@@ -197,6 +230,7 @@ class Slow:
         self.about_to_write = asyncio.Event()
         self.may_write = asyncio.Event()
         self.append = store.append
+        self.session_unrecognized = store.session_unrecognized
 
     async def session_utterances(self, session_id: str) -> list[StoredUtterance]:
         if self._read is None or not self._forgetful:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -11,7 +12,7 @@ from redis.asyncio import Redis
 from support.fake_vad import LoudnessVad
 from support.wiring import open_bus, read_state
 
-from stt_shared.contracts.events import Done, Error, Event, Final, decode_event
+from stt_shared.contracts.events import Done, Error, Event, Final, Gap, decode_event
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, StreamError, frame_from_entry
 from stt_shared.contracts.jobs import JobConfig, JobResult
 from stt_shared.contracts.session import SessionConfig, encode_json
@@ -119,9 +120,9 @@ async def listening(client: Redis, at: StreamKeys) -> AsyncIterator["asyncio.Tas
         await cancel_and_wait(task)
 
 
-async def opened(client: Redis, bus: Bus, session_id: str) -> Ownership:
+async def opened(client: Redis, bus: Bus, session_id: str, **config: Any) -> Ownership:
     at = session_keys(session_id)
-    await bus.sessions.open(at, "e", encode_json(SessionConfig()), 0, 60)
+    await bus.sessions.open(at, "e", encode_json(SessionConfig(**config)), 0, 60)
     await client.xadd(keys.SESSIONS_WAITING, {"id": session_id, "epoch": "e"})
     return Ownership(at, "e")
 
@@ -231,7 +232,7 @@ async def test_audio_that_is_not_decoded_after_stop_ends_the_session(
 
 
 async def test_an_engine_that_fails_ends_no_session(redis_client: Redis, bus: Bus, engine: WordASecond) -> None:
-    owner = await opened(redis_client, bus, "s")
+    owner = await opened(redis_client, bus, "s", store=True)
     engine.broken = True
     async with listening(redis_client, owner.keys) as events:
         sound = frames((2, True), (1, False), (2, True))
@@ -241,6 +242,10 @@ async def test_an_engine_that_fails_ends_no_session(redis_client: Redis, bus: Bu
         await play(bus, owner, sound[30:])
         heard = await events
     assert [event.utterance for event in heard if isinstance(event, Final)] == [1], "what was heard is still said"
+    (gap,) = [event for event in heard if isinstance(event, Gap)]
+    assert (gap.cause, gap.from_ms) == ("speech_not_recognized", 0)
+    waiting = await redis_client.xrange(keys.TRANSCRIPTS_WAITING)
+    assert [fields[b"kind"] for _, fields in waiting] == [b"unrecognized", b"utterance"]
     assert isinstance(heard[-1], Done)
 
 

@@ -1,7 +1,7 @@
 """Conversion of a session's events for viewers of its conversation and for the transcript store."""
 
-from stt_shared.contracts.conversation import MAX_WORDS, CompactWord, LiveUtterance, Utterance
-from stt_shared.contracts.events import Final, Partial
+from stt_shared.contracts.conversation import MAX_WORDS, CompactWord, LiveUtterance, UnrecognizedSpeech, Utterance
+from stt_shared.contracts.events import Final, Gap, Partial
 from stt_shared.contracts.session import SessionConfig
 
 
@@ -36,6 +36,19 @@ class Speaker:
             end_ms=final.end_ms,
             store=config.store,
             words=_stored_words(final) if config.store else [],
+        )
+
+    def unrecognized(self, gap: Gap, now_wall_ms: float) -> UnrecognizedSpeech | None:
+        """Convert a gap; None for a session that is not to be stored."""
+        if not self._config.store:
+            return None
+        return UnrecognizedSpeech(
+            conversation_id=self._config.conversation_id,
+            session_id=self._session_id,
+            instance=self._instance,
+            spoken_ms=round(now_wall_ms) - (gap.to_ms - gap.from_ms),
+            start_ms=gap.from_ms,
+            end_ms=gap.to_ms,
         )
 
     def unsettled(self, partial: Partial) -> LiveUtterance | None:

@@ -31,6 +31,8 @@ class OutcomeWriter:
         # Before the commit: if this worker died after it, no other would send this final again.
         if isinstance(event, Final) and (utterance := self._speaker.utterance(event, wall_ms())):
             await self._bus.conversations.send(utterance)
+        if isinstance(event, Gap) and (unrecognized := self._speaker.unrecognized(event, wall_ms())):
+            await self._bus.conversations.send_unrecognized(unrecognized)
         await self.emit(event, commit)
         self._timings.add("emit", monotonic_ms() - began)
         if isinstance(event, Gap):

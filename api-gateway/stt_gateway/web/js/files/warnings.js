@@ -2,7 +2,8 @@
 import { has, t } from "../i18n/index.js";
 import { shortClock } from "../text/clock.js";
 
-/** The text of each of a result's warnings, which are about its file; without a place, or of a kind that is unknown here, it is the server's own. */
+/** The text of each of a result's warnings, which are about its file; without a place, or of a kind that is unknown
+ * here, it is the server's own. */
 export const warningTexts = (warnings = []) =>
   warnings.map(({ code, message, start, end }) => {
     const [from, to] = [start, end ?? start].map((seconds) => shortClock(seconds * 1000));
