@@ -34,7 +34,7 @@ class PcmWriter:
     """Writer that appends to the PCM log of ``owner`` after frame ``seq`` and sample ``position_samples``.
 
     ``unserved_s``: longest wait for room in a full log without a live transcriber; None for files, which may wait
-    forever.
+    forever. ``channels``: numbers of the channels that are interleaved in the audio; none: they are mixed to one.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class PcmWriter:
         self._owner = owner
         self._max_samples = max_samples
         self._unserved_s = unserved_s
+        self.channels: tuple[int, ...] = ()
         self.seq = seq
         self.position_samples = position_samples
 
@@ -62,7 +63,7 @@ class PcmWriter:
     def skip(self, pcm: bytes) -> None:
         """Count a frame that is already in the log."""
         self.seq += 1
-        self.position_samples += len(pcm) // 2
+        self.position_samples += len(pcm) // (2 * max(1, len(self.channels)))
 
     async def write(
         self,
@@ -85,7 +86,7 @@ class PcmWriter:
         """
         served_ms = looked_ms = monotonic_ms()
         while True:
-            meta = FrameMeta(received_ms, self.position_samples, queue_ms, decode_ms, wall_ms(), error)
+            meta = FrameMeta(received_ms, self.position_samples, queue_ms, decode_ms, wall_ms(), error, self.channels)
             frame = Frame(self.seq + 1, kind, pcm, meta)
             append = partial(
                 self._bus.sessions.append_pcm,

@@ -128,6 +128,10 @@ def transcribe(
     track: Annotated[
         int | None, typer.Option(help="Audio track to transcribe, from 1; the first that is heard if omitted.", min=1)
     ] = None,
+    channel_mode: Annotated[
+        str | None,
+        typer.Option(help="mix (one text for all channels), separate, or auto (separate when they differ)."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for one result per file; standard output if omitted.")
     ] = None,
@@ -139,6 +143,8 @@ def transcribe(
     fields = _speech_fields(language, languages, task)
     if track is not None:
         fields["track"] = str(track)
+    if channel_mode is not None:
+        fields["channel_mode"] = channel_mode
     run(base_url(url), files, format, fields, output)
 
 

@@ -16,6 +16,7 @@ from stt_gateway.core.operation.estimate import seconds_left
 from stt_gateway.core.requests.addresses import client_network
 from stt_gateway.core.requests.idempotency import fingerprint, idempotency_key
 from stt_gateway.core.requests.job_request import JOB_OPENAPI, JobRequest, job_request
+from stt_gateway.core.subtitles.plain_text import plain_text
 from stt_gateway.http.deletion import erase_job
 from stt_gateway.http.event_stream import event, event_stream
 from stt_gateway.http.openapi import one_of, refusals, success, transcript_file
@@ -197,8 +198,7 @@ async def get_result(request: Request, job_id: str, kind: Annotated[str, one_of(
         case "srt" | "vtt":
             return await subtitles(kind, view.result.text, view.result.segments, view.result.duration)
         case _:
-            lines = [segment.text + "\n" for segment in view.result.segments]
-            return Response("".join(lines), media_type="text/plain")
+            return Response(plain_text(view.result.segments), media_type="text/plain")
 
 
 @router.get(
@@ -260,6 +260,7 @@ def _new_job(upload: Upload, options: JobRequest, model: str) -> NewJob:
         _content_key(upload, options, model),
         options.track,
         options.languages,
+        options.channel_mode,
     )
     return NewJob(upload.spool_name, uuid.uuid4().hex, msgspec.json.encode(config))
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request, Response
 
 from stt_gateway.context import context_of, query_of
+from stt_gateway.core.subtitles.plain_text import plain_text
 from stt_gateway.http.deletion import erase_transcript
 from stt_gateway.http.disconnects import while_connected
 from stt_gateway.http.openapi import one_of, refusals, transcript_file
@@ -85,8 +86,7 @@ async def export_transcript(request: Request, id: str, kind: Annotated[str, one_
         case "srt" | "vtt":
             return await subtitles(kind, found.text, found.segments, found.duration_s or math.inf)
         case _:
-            lines = [segment.text.strip() for segment in found.segments] or [found.text]
-            return Response("".join(f"{line}\n" for line in lines if line), media_type="text/plain")
+            return Response(plain_text(found.segments) or f"{found.text}\n".lstrip(), media_type="text/plain")
 
 
 async def _stored(request: Request, id: str) -> Transcript:

@@ -17,7 +17,7 @@ import structlog
 from stt_audio.codecs.ffmpeg import AudioInput, ContainerInput, open_container, open_live
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.length_limit import LengthLimit
-from stt_audio.codecs.resample import MonoResampler
+from stt_audio.codecs.resample import Resampler
 from stt_audio.codecs.source import FileSource
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import AUDIO_RATE_HZ
@@ -54,7 +54,7 @@ class ContainerDecoder:
 
     def __init__(self, media: Media, limit: LengthLimit, *, held: bool = False) -> None:
         self._media = media
-        self.resampler = MonoResampler(held=held, batch_samples=AUDIO_RATE_HZ)
+        self.resampler = Resampler(held=held, batch_samples=AUDIO_RATE_HZ)
         """Resampler; access it only while nothing is being decoded: between the end of one ``feed`` and the next."""
         self._limit = limit
         self._loop = asyncio.get_running_loop()
@@ -130,7 +130,7 @@ class ContainerDecoder:
         error: SttError | None = None
         try:
             with self._open() as audio:
-                for pcm in audio.mono(self._limit, self.resampler):
+                for pcm in audio.pcm(self._limit, self.resampler):
                     self._put(pcm)
         except _Closed:
             pass
@@ -164,7 +164,7 @@ class ContainerDecoder:
 
     def _put_drained(self) -> None:
         if pcm := self.resampler.drain():
-            self._limit.count(pcm)
+            self._limit.count(len(pcm) // 2)
             self._put(pcm)
 
     def _put(self, pcm: bytes) -> None:

@@ -16,7 +16,7 @@ from stt_audio.codecs.length_limit import LengthLimit
 from stt_audio.codecs.memory import MAX_ALLOCATION_BYTES
 from stt_audio.codecs.mpeg import MpegFramer
 from stt_audio.codecs.pcm import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
-from stt_audio.codecs.resample import MonoResampler
+from stt_audio.codecs.resample import Resampler
 from stt_audio.codecs.source import FileSource, Readable, StreamSource
 from stt_audio.codecs.tracks import codec_name
 from stt_shared.contracts.errors import SttError
@@ -47,18 +47,24 @@ class AudioInput(abc.ABC):
     def _decoded(self) -> Iterator[Callable[[], Iterable[av.AudioFrame]]]:
         """Yield one function per packet, which decodes that packet."""
 
-    def mono(self, limit: LengthLimit, resampler: MonoResampler | None = None) -> Generator[bytes, None, None]:
-        """Yield 16 kHz mono s16le piece by piece, converted by ``resampler`` (None: a new one).
+    def frames(self) -> Iterator[av.AudioFrame]:
+        """Yield the decoded frames. Raises SttError(bad_audio) when the data is damaged beyond decoding."""
+        with _as_stt_error(self._media):
+            for frame in self._frames():
+                check_frame(frame)
+                yield frame
+
+    def pcm(self, limit: LengthLimit, resampler: Resampler | None = None) -> Generator[bytes, None, None]:
+        """Yield 16 kHz s16le piece by piece, converted by ``resampler`` (None: a new one that mixes the channels).
 
         Raises SttError: bad_audio when the data is damaged beyond decoding, too_large beyond ``limit``.
         """
-        resampler = resampler or MonoResampler()
+        resampler = resampler or Resampler()
         with _as_stt_error(self._media):
             try:
-                for frame in self._frames():
-                    check_frame(frame)
+                for frame in self.frames():
                     pcm = resampler.feed(frame)
-                    limit.count(pcm)
+                    limit.count(len(pcm) // resampler.frame_bytes)
                     if pcm:
                         yield pcm
             except (av.error.FFmpegError, SttError):
@@ -67,10 +73,10 @@ class AudioInput(abc.ABC):
             if tail := self._tail(resampler, limit):
                 yield tail
 
-    def _tail(self, resampler: MonoResampler, limit: LengthLimit) -> bytes:
+    def _tail(self, resampler: Resampler, limit: LengthLimit) -> bytes:
         is_within = limit.left_samples >= 0
         tail = resampler.flush()
-        limit.count_tail(tail)
+        limit.count_tail(len(tail) // resampler.frame_bytes)
         return tail if is_within else b""
 
     def _frames(self) -> Iterator[av.AudioFrame]:
@@ -104,6 +110,11 @@ class ContainerInput(AudioInput):
         context.thread_count = 1  # decoding frames in parallel would add a delay
         if codec in ("ac3", "eac3"):
             context.options = {"cons_noisegen": "1"}  # else no two decoders fill in the same noise
+
+    @property
+    def n_channels(self) -> int:
+        """Channels of the track according to the file; 0 when it does not say."""
+        return self._stream.codec_context.layout.nb_channels
 
     def _decoded(self) -> Iterator[Callable[[], Iterable[av.AudioFrame]]]:
         for packet in read_packets(self._container, self._stream):

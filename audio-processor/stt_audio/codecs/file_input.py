@@ -50,7 +50,7 @@ class FileInput(ContainerInput):
     """Audio track of an opened file, its ``track``-th from 0, of at most ``max_s`` seconds.
 
     ``walk``: through the same file, which shows what FFmpeg passes over. ``duration_s`` and ``warnings`` are complete
-    once ``mono`` has ended.
+    once ``pcm`` has ended.
     """
 
     def __init__(

@@ -5,22 +5,22 @@ from stt_shared.contracts.session import AUDIO_RATE_HZ
 
 
 class LengthLimit:
-    """Counter of decoded 16 kHz mono s16le, of which ``max_samples`` are allowed. ``done_samples``: decoded before."""
+    """Counter of decoded samples at 16 kHz: each channel may have ``max_samples``. ``done_samples``: decoded before."""
 
     def __init__(self, max_samples: int, done_samples: int = 0) -> None:
         self._max_samples = max_samples
         self.left_samples = max_samples - done_samples
         """Samples that may still be decoded; below 0 beyond the limit."""
 
-    def count(self, pcm: bytes) -> None:
-        """Count ``pcm``. Raises SttError(too_large) beyond the limit."""
-        self.count_tail(pcm)
+    def count(self, n_samples: int) -> None:
+        """Count samples. Raises SttError(too_large) beyond the limit."""
+        self.count_tail(n_samples)
         if self.left_samples < 0:
             raise self.exceeded()
 
-    def count_tail(self, pcm: bytes) -> None:
+    def count_tail(self, n_samples: int) -> None:
         """Count what was held back until a recording's end. It is not refused: its length was hardly known before."""
-        self.left_samples -= len(pcm) // 2
+        self.left_samples -= n_samples
 
     def exceeded(self) -> SttError:
         """Return the error that names the limit."""

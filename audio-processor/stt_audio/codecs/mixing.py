@@ -25,7 +25,7 @@ Floats = NDArray[np.float32]
 
 BLOCK_SAMPLES = AUDIO_RATE_HZ // 50
 """Samples of a channel that get one decision: 20 ms. As much is held back at most."""
-_SLOT_BLOCKS, _SLOTS = 25, 4
+SLOT_BLOCKS, SLOTS = 25, 4
 """The steady noise of a channel is the lowest energy of a block in about two seconds, kept as minima of half seconds.
 Speech falls to its noise between two syllables; hum and hiss never fall."""
 _RISES = 4.0
@@ -67,12 +67,14 @@ def shares(names: Sequence[str]) -> list[float]:
     return [1 / len(names)] * len(names)
 
 
-class _Voice:
-    """Tracker of the steady noise of one channel and of the voice above it."""
+class Voice:
+    """Tracker of the steady noise of one channel and of the voice above it. ``add`` the energy of each block."""
 
     def __init__(self) -> None:
-        self.minima = [_LOUDEST] * _SLOTS
+        self.minima = [_LOUDEST] * SLOTS
         self.noise = _SILENCE
+        self.excess = 0.0
+        """Energy of the last block above the noise; 0 or less when there was nothing but noise."""
         self.energy = 0.0
         """Mean energy of what was above the noise lately."""
         self.rises = False
@@ -81,11 +83,12 @@ class _Voice:
         """Blocks without more than noise after which the channel counts as steady."""
 
     def add(self, energy: float, slot: int, is_first: bool) -> None:
+        """Add a block. ``slot``: the half second that it belongs to, of ``SLOTS``, and whether it is its first one."""
         minima = self.minima
         if is_first or energy < minima[slot]:
             minima[slot] = energy
             self.noise = max(_SILENCE, min(minima))
-        excess = energy - _RISES * self.noise
+        excess = self.excess = energy - _RISES * self.noise
         self.rises = excess > 0
         if self.rises:
             self.blocks_left = _PAUSE_BLOCKS
@@ -95,9 +98,11 @@ class _Voice:
             self.energy -= _SMOOTHING * self.energy
 
     def state(self) -> list[float]:
+        """Return the state for ``restore``."""
         return [*self.minima, self.energy, self.blocks_left]
 
     def restore(self, state: list[float]) -> None:
+        """Continue from another one's ``state``."""
         *self.minima, self.energy, self.blocks_left = state
         self.noise = max(_SILENCE, min(self.minima))
 
@@ -107,8 +112,8 @@ class ChannelMixer:
 
     def __init__(self, shares: Sequence[float]) -> None:
         self._shares = list(shares)
-        self._voices = [_Voice() for _ in shares]
-        self._mean = _Voice()
+        self._voices = [Voice() for _ in shares]
+        self._mean = Voice()
         self._left_out = [False] * len(shares)
         self._chosen = -1
         self._n_blocks = 0
@@ -168,10 +173,10 @@ class ChannelMixer:
         """Return the weights at the end of each block. ``channels``: float32 [channels, samples]."""
         weights: list[list[float]] = []
         used = self._used()
-        band = _speech_band(channels)
+        band = speech_band(channels)
         *energies, of_mean = _energies(band, used)
         for index, of_block in enumerate(zip(*energies, strict=True)):
-            slot, is_first = self._n_blocks // _SLOT_BLOCKS % _SLOTS, self._n_blocks % _SLOT_BLOCKS == 0
+            slot, is_first = self._n_blocks // SLOT_BLOCKS % SLOTS, self._n_blocks % SLOT_BLOCKS == 0
             self._n_blocks += 1
             for voice, energy in zip(self._voices, of_block, strict=True):
                 voice.add(energy, slot, is_first)
@@ -227,8 +232,11 @@ class ChannelMixer:
 # Without matrix products, whose rounding depends on the number of samples at once.
 
 
-def _speech_band(channels: Floats) -> Floats:
-    """float32 [channels, samples] at 16 kHz -> [channels + 1, blocks, n] at 8 kHz; the last one is empty."""
+def speech_band(channels: Floats) -> Floats:
+    """Return the band of speech of whole blocks.
+
+    float32 [channels, samples] at 16 kHz -> [channels + 1, blocks, n] at 8 kHz; the last one is empty.
+    """
     # Sums of two neighbours lack what is near 8 kHz, and their differences what is near 0 Hz.
     pairs = (channels[:, 0::2] + channels[:, 1::2]).reshape(len(channels), -1, BLOCK_SAMPLES // 2)
     band = np.empty((len(channels) + 1, pairs.shape[1], BLOCK_SAMPLES // 2 - 1), np.float32)

@@ -7,7 +7,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from stt_audio.codecs.resample import MonoResampler, warm_up_samples
+from stt_audio.codecs.resample import Resampler, warm_up_samples
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 
@@ -81,7 +81,7 @@ class PcmDecoder:
         self._frame_bytes = sample_format.bytes_per_sample * channels
         self._rest = b""
         self._held = held
-        self._resampler = MonoResampler(held=held)
+        self._resampler = Resampler(held=held)
 
     @property
     def is_identity(self) -> bool:
@@ -134,7 +134,7 @@ class PcmDecoder:
 
     @property
     def state(self) -> tuple[float, ...]:
-        """State of the mix and the level, as of ``MonoResampler``."""
+        """State of the mix and the level, as of ``Resampler``."""
         return self._resampler.state
 
     def resume(self, source_samples: int, samples: int, state: Sequence[float] = ()) -> None:

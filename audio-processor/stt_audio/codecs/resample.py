@@ -1,7 +1,7 @@
-"""Resampler from any FFmpeg audio frame to 16 kHz mono s16le bytes.
+"""Resampler from any FFmpeg audio frame to 16 kHz s16le bytes.
 
-FFmpeg changes the rate only. The channels are mixed at 16 kHz (``mixing``), and floats become 16-bit samples last
-(``levels``).
+FFmpeg changes the rate only. At 16 kHz the channels are mixed or kept apart (``channels``), and floats become 16-bit
+samples last (``levels``).
 """
 
 import functools
@@ -12,10 +12,9 @@ from typing import Any, cast
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 
-from stt_audio.codecs.levels import FullScale, Level, without_broken
-from stt_audio.codecs.mixing import BLOCK_SAMPLES, ChannelMixer, shares
+from stt_audio.codecs.channels import Mixed, Output, Samples
+from stt_audio.codecs.mixing import BLOCK_SAMPLES
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 
 WARM_UP_PARTS = 5
@@ -25,11 +24,6 @@ _INT16_FORMATS = frozenset({"u8", "u8p", "s16", "s16p"})
 """Formats that fit into 16 bits: one channel of them needs no floats."""
 _LOSSY_FORMAT = "fltp"
 """Format of decoders of lossy codecs. They exceed full scale by a little at most, which is clipped in live audio."""
-
-_INT16_SCALE = 32768
-
-Floats = NDArray[np.float32]
-Samples = Floats | NDArray[np.int16]
 
 
 @functools.cache
@@ -45,21 +39,19 @@ def warm_up_samples(sample_rate: int) -> int:
     return sample_rate // WARM_UP_PARTS + block + _period(sample_rate)
 
 
-class MonoResampler:
+class Resampler:
     """Stateful resampler; begins a new *run* when a stream changes its rate, format or layout midway.
 
     With ``held``, it returns nothing and keeps the end of what it is fed until ``resume`` reports which part of another
-    resampler's run that was. It may be used from any thread, but not by two at once. ``level``: of floats and of mixed
-    channels (None: that of live audio). ``batch_samples``: samples that are mixed at once, which is cheaper; fewer are
-    returned by ``drain``.
+    resampler's run that was. It may be used from any thread, but not by two at once. ``output``: what becomes of the
+    channels (None: they are mixed as live audio is). ``batch_samples``: samples that are converted at once, which is
+    cheaper; fewer are returned by ``drain``.
     """
 
-    def __init__(self, *, held: bool = False, level: Level | None = None, batch_samples: int = 0) -> None:
+    def __init__(self, output: Output | None = None, *, held: bool = False, batch_samples: int = 0) -> None:
         self._resampler: av.AudioResampler | None = None
-        self._mixer: ChannelMixer | None = None
-        self._int16_formats = _INT16_FORMATS if level else _INT16_FORMATS | {_LOSSY_FORMAT}
-        self._level = level or FullScale()
-        self._restored: list[float] = []
+        self._int16_formats = _INT16_FORMATS if output else _INT16_FORMATS | {_LOSSY_FORMAT}
+        self._output = output or Mixed()
         self._batch_samples = batch_samples
         self._in_batch = 0
         self._batch: list[Samples] = []
@@ -71,10 +63,18 @@ class MonoResampler:
         self._dtype: type[np.int16] | type[np.float32] = np.int16
         self.source_samples = 0
         """Samples fed since the run began."""
-        self.samples = 0
-        """Samples returned since the run began."""
         self.fed_s = 0.0
         """Seconds fed in total, over all runs."""
+
+    @property
+    def samples(self) -> int:
+        """Samples of each channel returned since the run began."""
+        return self._output.samples
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one returned sample of all channels together."""
+        return 2 * self._output.n_channels
 
     def feed(self, frame: av.AudioFrame) -> bytes:
         """Return the samples that are ready; a few are held back until the next frame or ``flush``, in batches more."""
@@ -85,7 +85,7 @@ class MonoResampler:
         if kind != self._kind:
             ready += self.flush()
             self._kind = kind
-            self._mixer = None
+            self._output.change()
         # Without timestamps: with gaps in them, the resampler would insert or drop audio.
         frame.pts = None
         self.source_samples += frame.samples
@@ -100,7 +100,7 @@ class MonoResampler:
         batch, self._batch, self._in_batch = self._batch, [], 0
         if not batch:
             return b""
-        return self._leveled(batch[0] if len(batch) == 1 else cast("Samples", np.concatenate(batch)))
+        return self._output.feed(batch[0] if len(batch) == 1 else cast("Samples", np.concatenate(batch)))
 
     def flush(self) -> bytes:
         """Return the samples that were held back; the next frame begins a new run."""
@@ -108,20 +108,17 @@ class MonoResampler:
         if self._resampler is not None:
             tail += self._batched(self._resampled(None)) + self.drain()
             self._resampler = None
-        if self._mixer is not None:
-            tail += self._level.feed(self._mixer.flush(), self.samples)
-        tail += self._level.flush()
+        tail += self._output.flush()
         if self._held is not None:
             self._held.clear()
         self._surplus_samples = 0
-        self.source_samples = self.samples = 0
+        self.source_samples = 0
         return tail
 
     @property
     def state(self) -> tuple[float, ...]:
-        """State of level and mixer after the samples returned so far; empty for the one at the beginning."""
-        mixer = self._mixer.state() if self._mixer is not None else []
-        return (self._level.loudest, *mixer) if mixer or self._level.loudest != 1.0 else ()
+        """State of the output after the samples returned so far; empty for the one at the beginning."""
+        return self._output.state
 
     def resume(self, source_samples: int, samples: int, state: Sequence[float] = ()) -> None:
         """Continue another resampler's run, which was fed ``source_samples`` and has returned ``samples``.
@@ -130,9 +127,9 @@ class MonoResampler:
         ``source_samples``.
         """
         self._resumes = True
-        self.source_samples, self.samples = source_samples, samples
+        self.source_samples, self._output.samples = source_samples, samples
         if state:
-            self._level.loudest, *self._restored = state
+            self._output.restore(state)
 
     def _hold(self, held: deque[av.AudioFrame], frame: av.AudioFrame) -> None:
         held.append(frame)
@@ -163,7 +160,7 @@ class MonoResampler:
                 if missing > 0:  # the held audio does not reach back this far
                     samples = np.concatenate([np.zeros((missing, samples.shape[1]), samples.dtype), samples])
                     missing = 0
-                pcm += self._leveled(samples)
+                pcm += self._output.feed(samples)
             at += frame.samples
         return pcm
 
@@ -183,24 +180,9 @@ class MonoResampler:
         self._in_batch += len(samples)  # not summed up each time: a frame may hold a single sample
         return b"" if self._in_batch < self._batch_samples else self.drain()
 
-    def _leveled(self, samples: Samples) -> bytes:
-        if samples.dtype == np.int16:
-            if self._level.keeps_int16:
-                self.samples += len(samples)
-                return samples.tobytes()
-            samples = samples.astype(np.float32) / np.float32(_INT16_SCALE)
-        floats = cast("Floats", samples)
-        mono = floats[:, 0] if self._mixer is None else self._mixer.feed(without_broken(floats))
-        at = self.samples
-        self.samples += len(mono)
-        return self._level.feed(mono, at)
-
     def _new_resampler(self, frame: av.AudioFrame) -> av.AudioResampler:
         names = [channel.name for channel in frame.layout.channels]
-        if len(names) > 1 and self._mixer is None:
-            self._mixer = ChannelMixer(shares(names))
-            self._mixer.restore(self._restored)
-        self._restored = []
+        self._output.begin(names)
         self._channels = len(names)
         self._dtype = np.int16 if len(names) == 1 and frame.format.name in self._int16_formats else np.float32
         return av.AudioResampler("s16" if self._dtype is np.int16 else "flt", None, AUDIO_RATE_HZ)

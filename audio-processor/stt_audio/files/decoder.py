@@ -1,6 +1,7 @@
 """Decoder of a whole file, second by second. Everything runs in the thread that opened the file."""
 
 import contextlib
+import functools
 import threading
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import BinaryIO
 
 import msgspec
 
+from stt_audio.codecs.channel_survey import ChannelSurvey
+from stt_audio.codecs.channels import Mixed, Separate
 from stt_audio.codecs.ffmpeg import open_container
 from stt_audio.codecs.file_input import FileInput, open_file
 from stt_audio.codecs.formats import Media
@@ -16,15 +19,15 @@ from stt_audio.codecs.length_limit import LengthLimit
 from stt_audio.codecs.levels import FileLevel
 from stt_audio.codecs.memory import MAX_ALLOCATION_BYTES
 from stt_audio.codecs.parts import MAX_PARTS, Part, find_parts
-from stt_audio.codecs.resample import MonoResampler
+from stt_audio.codecs.resample import Resampler
 from stt_audio.codecs.source import FileSource
 from stt_audio.codecs.tracks import choose_track
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.jobs import AudioTrack, DecodedFile, JobWarning
-from stt_shared.contracts.session import AUDIO_RATE_HZ
+from stt_shared.contracts.session import AUDIO_RATE_HZ, ChannelMode
 
-FRAME_BYTES = 2 * AUDIO_RATE_HZ
-"""Length of a frame: one second."""
+FRAME_SAMPLES = AUDIO_RATE_HZ
+"""Samples of each channel in a frame: one second."""
 
 
 class FileDecoder:
@@ -32,16 +35,25 @@ class FileDecoder:
 
     Raises SttError: bad_audio (empty or damaged), unsupported_media (not audio, or not in the list of formats),
     too_large (longer than ``max_samples``, or opening it takes too many bytes), bad_config (no such track); OSError
-    when the file cannot be read. ``track`` counts from 1; None chooses one that is heard. Once ``cancelled`` is set,
-    reading the file raises DecodingCancelled.
+    when the file cannot be read. ``track`` counts from 1; None chooses one that is heard. ``channel_mode``: what
+    becomes of several channels. Once ``cancelled`` is set, reading the file raises DecodingCancelled.
     """
 
     def __init__(
-        self, path: Path, max_samples: int, cancelled: threading.Event | None = None, *, track: int | None = None
+        self,
+        path: Path,
+        max_samples: int,
+        cancelled: threading.Event | None = None,
+        *,
+        track: int | None = None,
+        channel_mode: ChannelMode = ChannelMode.MIX,
     ) -> None:
         self._limit = LengthLimit(max_samples)
         self._cancelled = cancelled or threading.Event()
         self._wanted_track = track
+        self._channel_mode = channel_mode
+        self._max_samples = max_samples
+        self._width = 1
         self._tracks: dict[Part, int] = {}
         self._track: AudioTrack | None = None
         self._pending = bytearray()
@@ -51,7 +63,8 @@ class FileDecoder:
         with contextlib.ExitStack() as stack:
             # FFmpeg gets an open file and no name, so neither a file extension nor a path can mislead it.
             file = stack.enter_context(path.open("rb"))
-            parts = find_parts(file)
+            self._file, self._parts = file, find_parts(file)
+            parts = self._parts
             self._media = parts[0].media
             # Knowing the length first prevents transcribing hours of a file that would be rejected in the end.
             length_s = self._total_s(file, parts)
@@ -69,21 +82,53 @@ class FileDecoder:
         self.close()
 
     def read(self) -> bytes:
-        """Return the next second of 16 kHz mono s16le; less at the end, b'' after it.
+        """Return the next second of 16 kHz s16le, all ``channels`` interleaved; less at the end, b'' after it.
 
         A damaged file is decoded as far as possible; one without any audio raises SttError("bad_audio").
         """
-        while len(self._pending) < FRAME_BYTES:
+        n_bytes = FRAME_SAMPLES * self._sample_bytes
+        while len(self._pending) < n_bytes:
             piece = next(self._pieces, None)
             if piece is None:
                 break
             self._pending += piece
-        frame = bytes(self._pending[:FRAME_BYTES])
-        del self._pending[:FRAME_BYTES]
-        self._n_samples += len(frame) // 2
+        frame = bytes(self._pending[:n_bytes])
+        del self._pending[:n_bytes]
+        self._n_samples += len(frame) // self._sample_bytes
         if not self._n_samples:
             raise SttError("bad_audio", _no_audio(self._media, self.total_samples))
         return frame
+
+    @functools.cached_property
+    def channels(self) -> tuple[int, ...]:
+        """The file's channels that ``read`` returns, counted from 0; none: a mix of all.
+
+        With ``ChannelMode.AUTO`` this decodes the file, until it is certain that all its channels differ.
+        """
+        match self._channel_mode:
+            case ChannelMode.SEPARATE:
+                return tuple(range(self._width))
+            case ChannelMode.AUTO if self._width > 1:
+                return self._surveyed()
+        return ()
+
+    @property
+    def _sample_bytes(self) -> int:
+        return 2 * max(1, len(self.channels))
+
+    def _surveyed(self) -> tuple[int, ...]:
+        survey = ChannelSurvey(self._width)
+        resampler = Resampler(survey, batch_samples=AUDIO_RATE_HZ)
+        for part in self._parts[:MAX_PARTS]:
+            max_s = (self._max_samples - survey.samples) / AUDIO_RATE_HZ
+            # A part that cannot be decoded is noted when it is transcribed.
+            with contextlib.suppress(SttError), self._opened(self._file, part, max_s) as audio:
+                for frame in audio.frames():
+                    resampler.feed(frame)
+                    if survey.is_certain or survey.samples > self._max_samples:
+                        return survey.channels()
+        resampler.flush()
+        return survey.channels()
 
     def _total_s(self, file: BinaryIO, parts: list[Part]) -> float:
         """Return the length of all ``parts`` together; 0 when one does not state its own.
@@ -95,6 +140,7 @@ class FileDecoder:
         for part in parts[:MAX_PARTS]:
             try:
                 with self._opened(file, part, max_s) as audio:
+                    self._width = max(self._width, audio.n_channels)
                     total_s += audio.length_s()
             except SttError as error:
                 if len(parts) == 1 or error.code == "too_large":
@@ -118,12 +164,13 @@ class FileDecoder:
 
     def _decoded(self, file: BinaryIO, parts: list[Part]) -> Generator[bytes, None, None]:
         """Decode one part after the other; a damaged one does not keep those after it from being heard."""
-        resampler = MonoResampler(level=FileLevel(), batch_samples=AUDIO_RATE_HZ)
+        output = Separate(self.channels, self._width, FileLevel) if self.channels else Mixed(FileLevel())
+        resampler = Resampler(output, batch_samples=AUDIO_RATE_HZ)
         for part in parts[:MAX_PARTS]:
             begin = self._n_decoded
             try:
                 with self._opened(file, part, self._limit.left_samples / AUDIO_RATE_HZ) as audio:
-                    yield from audio.mono(self._limit, resampler)
+                    yield from audio.pcm(self._limit, resampler)
                     self._note(audio, begin / AUDIO_RATE_HZ)
             except SttError as error:
                 if error.code == "too_large" or (part is parts[-1] and not self._n_decoded):
@@ -134,7 +181,7 @@ class FileDecoder:
 
     @property
     def _n_decoded(self) -> int:
-        return self._n_samples + len(self._pending) // 2
+        return self._n_samples + len(self._pending) // self._sample_bytes
 
     def _note(self, audio: FileInput, begin_s: float) -> None:
         """Note what was found in a part that begins at ``begin_s``."""

@@ -16,16 +16,21 @@ from stt_audio.files.decoder import FileDecoder
 from stt_audio.files.decoder_limits import MAX_MEMORY_BYTES, allow_cpu_for, limit_this_process
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.jobs import DecodedFile
+from stt_shared.contracts.session import ChannelMode
 
 
 class Opened(msgspec.Struct, tag=True, frozen=True):
-    """First message: the file is open. ``total_samples``: its length according to the file itself, 0 if unknown."""
+    """First message: the file is open.
+
+    ``total_samples``: its length according to the file itself, 0 if unknown. ``channels``: as in ``FileDecoder``.
+    """
 
     total_samples: int
+    channels: tuple[int, ...] = ()
 
 
 class Decoded(msgspec.Struct, tag=True, frozen=True):
-    """The next second of 16 kHz mono s16le; the last one may be shorter."""
+    """The next second of 16 kHz s16le, all channels interleaved; the last one may be shorter."""
 
     pcm: bytes
 
@@ -58,25 +63,25 @@ class Failed(msgspec.Struct, tag=True, frozen=True):
 Message = Opened | Decoded | Ended | Refused | Unreadable | Failed
 
 
-def serve(pipe: Connection, path: Path, max_samples: int, track: int | None) -> None:
+def serve(pipe: Connection, path: Path, max_samples: int, track: int | None, channel_mode: ChannelMode) -> None:
     """Decode a file and send the messages; the pipe's reader sets the pace. Call it in a process of its own."""
     # Ctrl-C reaches all processes of a terminal, and the replica ends its decoders itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_replica, daemon=True).start()
     try:
         limit_this_process(path.stat().st_size)
-        _decode(pipe, path, max_samples, track)
+        _decode(pipe, path, max_samples, track, channel_mode)
     except BrokenPipeError:
         pass  # the replica does not need the rest
     except OSError as error:
         _send(pipe, Unreadable(str(error)))
 
 
-def _decode(pipe: Connection, path: Path, max_samples: int, track: int | None) -> None:
+def _decode(pipe: Connection, path: Path, max_samples: int, track: int | None, channel_mode: ChannelMode) -> None:
     try:
-        with FileDecoder(path, max_samples, track=track) as decoder:
+        with FileDecoder(path, max_samples, track=track, channel_mode=channel_mode) as decoder:
             allow_cpu_for(decoder.total_samples or max_samples)
-            _send(pipe, Opened(decoder.total_samples))
+            _send(pipe, Opened(decoder.total_samples, decoder.channels))
             while pcm := decoder.read():
                 _send(pipe, Decoded(pcm))
             _send(pipe, Ended(decoder.found))

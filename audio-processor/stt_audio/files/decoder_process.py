@@ -17,6 +17,7 @@ from stt_audio.files import decoder_child
 from stt_audio.files.decoder_child import Ended, Failed, Message, Opened, Refused, Unreadable
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.jobs import DecodedFile
+from stt_shared.contracts.session import ChannelMode
 
 _log = structlog.get_logger()
 
@@ -54,10 +55,15 @@ class DecoderProcess:
     cannot be read, DecoderLost.
     """
 
-    def __init__(self, path: Path, max_samples: int, track: int | None = None) -> None:
+    def __init__(
+        self, path: Path, max_samples: int, track: int | None = None, channel_mode: ChannelMode = ChannelMode.MIX
+    ) -> None:
         self._path = path
         self._max_samples = max_samples
         self._track = track
+        self._channel_mode = channel_mode
+        self.channels: tuple[int, ...] = ()
+        """The file's channels that ``read`` returns, as in ``FileDecoder``; known after ``open``."""
         self.total_samples = 0
         """Length according to the file itself, known after ``open``; 0 when it does not say."""
         self.found = DecodedFile()
@@ -70,7 +76,7 @@ class DecoderProcess:
         """Start the process and open the file."""
         reader, writer = _CONTEXT.Pipe(duplex=False)
         self._messages = reader
-        arguments = (writer, self._path, self._max_samples, self._track)
+        arguments = (writer, self._path, self._max_samples, self._track, self._channel_mode)
         process = _CONTEXT.Process(target=decoder_child.serve, args=arguments, daemon=True)
         try:
             with writer, _registry:
@@ -83,10 +89,10 @@ class DecoderProcess:
         opened = self._next()
         if not isinstance(opened, Opened):
             raise DecoderLost("no valid message")
-        self.total_samples = opened.total_samples
+        self.total_samples, self.channels = opened.total_samples, opened.channels
 
     def read(self) -> bytes:
-        """Return the next second of 16 kHz mono s16le; less at the end, b'' after it."""
+        """Return the next second of 16 kHz s16le, all ``channels`` interleaved; less at the end, b'' after it."""
         message = self._next()
         if isinstance(message, Ended):
             self.found = message.found

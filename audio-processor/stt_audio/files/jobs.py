@@ -95,7 +95,9 @@ class FileJobs:
         await _must_own(lambda: jobs.set_processing(owner))
         path = _spooled(self._spool_dir, state.config)
         writer = PcmWriter(self._bus, owner, max_samples=MAX_AHEAD_S * AUDIO_RATE_HZ)
-        decoder = partial(DecoderProcess, path, self._max_decoded_samples, state.config.track)
+        decoder = partial(
+            DecoderProcess, path, self._max_decoded_samples, state.config.track, state.config.channel_mode
+        )
         found = await self._write_frames(owner, decoder, writer, state.pcm_seq)
         await _must_own(lambda: jobs.set_decoded(owner, writer.position_samples, found))
         await writer.write(FrameKind.STOP)
@@ -126,6 +128,7 @@ class FileJobs:
         async with _decoded(decoder, check_active) as frames:
             if decoder.total_samples:
                 await _must_own(lambda: jobs.set_length(owner, decoder.total_samples))
+            writer.channels = decoder.channels
             seq = 0
             async for pcm in frames:
                 seq += 1

@@ -86,13 +86,13 @@ class PcmStream:
             pcm = self._pcm.feed(data)
         else:
             pcm = await asyncio.get_running_loop().run_in_executor(self._executor, self._pcm.feed, data)
-        self._limit.count(pcm)
+        self._limit.count(len(pcm) // 2)
         return pcm
 
     def flush(self) -> bytes:
         """Return the samples that the resampler holds back."""
         tail = self._pcm.flush()
-        self._limit.count_tail(tail)
+        self._limit.count_tail(len(tail) // 2)
         return tail
 
     def checkpoint(self) -> Checkpoint:

@@ -39,12 +39,13 @@ class FrameMeta(msgspec.Struct, frozen=True, omit_defaults=True):
     decode_ms: float = 0.0  # PCM log only: duration inside the decoder
     sent_ms: float = 0.0  # PCM log only: handed to Redis
     error: StreamError | None = None  # STOP in the PCM log only: why the audio ended early
+    channels: tuple[int, ...] = ()  # PCM log only: channels that are interleaved in the audio, (): mixed to one
 
 
 class Frame(msgspec.Struct, frozen=True):
     """One entry of an audio log.
 
-    ``data`` is what the client sent (ingest log) or 16 kHz mono s16le samples (PCM log); empty unless AUDIO.
+    ``data`` is what the client sent (ingest log) or 16 kHz s16le samples (PCM log); empty unless AUDIO.
     ``seq`` counts from 1 without holes, per log.
     """
 
@@ -74,6 +75,7 @@ class Frame(msgspec.Struct, frozen=True):
                 meta.decode_ms,
                 meta.sent_ms,
                 meta.error,
+                channels=meta.channels,
             )
         )
 
@@ -120,6 +122,7 @@ class _Published(msgspec.Struct, omit_defaults=True):
     sent_ms: float = 0.0
     error: StreamError | None = None
     logged_seq: int = 0
+    channels: tuple[int, ...] = ()
 
 
 _encode = msgspec.json.Encoder().encode
@@ -142,6 +145,7 @@ def frame_from_published(payload: bytes) -> tuple[int, Frame | None]:
         published.decode_ms,
         published.sent_ms,
         published.error,
+        published.channels,
     )
     return published.seq, Frame(published.seq, published.kind, published.pcm, meta)
 

@@ -4,7 +4,7 @@ import enum
 
 import msgspec
 
-from stt_shared.contracts.session import Task
+from stt_shared.contracts.session import ChannelMode, Task
 
 
 class JobStatus(enum.StrEnum):
@@ -27,7 +27,7 @@ class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``spool_name`` is the file's random name in the spool folder, ``filename`` the client's name for it. ``content_key``
     is equal for equal bytes with the same options and model. ``track`` counts from 1; None: the decoder chooses.
-    ``language`` None: detected, among ``languages``, () for all.
+    ``language`` None: detected, among ``languages``, () for all. ``channel_mode``: what becomes of several channels.
     """
 
     spool_name: str
@@ -40,19 +40,24 @@ class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     content_key: str = ""
     track: int | None = None
     languages: tuple[str, ...] = ()
+    channel_mode: ChannelMode = ChannelMode.MIX
 
 
-class JobWord(msgspec.Struct, frozen=True):
-    """One spoken word; times in seconds."""
+class JobWord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One spoken word; times in seconds. ``channel`` is as in ``JobSegment``."""
 
     word: str
     start: float
     end: float
     confidence: float
+    channel: int | None = None
 
 
-class JobSegment(msgspec.Struct, frozen=True):
-    """A sentence or clause; times in seconds."""
+class JobSegment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A sentence or clause; times in seconds.
+
+    ``channel``: the file's channel that it was said on, from 0; None when the channels were mixed.
+    """
 
     id: int
     start: float
@@ -60,13 +65,15 @@ class JobSegment(msgspec.Struct, frozen=True):
     text: str
     confidence: float
     words: list[JobWord]
+    channel: int | None = None
 
 
-class TimeSpan(msgspec.Struct, frozen=True):
-    """A part of the file; times in seconds."""
+class TimeSpan(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A part of the file, or of one ``channel`` of it; times in seconds."""
 
     start: float
     end: float
+    channel: int | None = None
 
 
 class JobWarning(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -163,6 +170,8 @@ class Chunk(msgspec.Struct, frozen=True):
     """Whether the language detected with this chunk becomes the file's language."""
     evidence: bytes = b""
     """int16 audio for that language detection, the speech of the file's first chunks; '' means the chunk itself."""
+    channel: int | None = None
+    """Channel of the file that it is of, from 0; None when the channels were mixed."""
 
 
 class ChunkResult(msgspec.Struct, frozen=True):

@@ -41,6 +41,14 @@ class Task(enum.StrEnum):
     TRANSLATE = "translate"
 
 
+class ChannelMode(enum.StrEnum):
+    """What becomes of several channels."""
+
+    MIX = "mix"  # one text for all
+    SEPARATE = "separate"  # each channel has its own
+    AUTO = "auto"  # separate, unless one channel holds what is on the others
+
+
 class SessionConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     """The client's request, validated by the gateway; ``language`` None means that it is detected.
 

@@ -92,7 +92,8 @@ class Cut:
     """The cutter's position after some frames.
 
     ``state``: what the next owner needs to continue. ``chunks``: number of chunks of the whole file, None until its end
-    is reached. ``samples``: length of the file, set together with ``chunks``.
+    is reached. ``samples``: length of the file, set together with ``chunks``. ``channels``: number
+    of channels that are cut, each as long as the file.
     """
 
     committed_samples: int
@@ -100,6 +101,7 @@ class Cut:
     state: bytes
     chunks: int | None = None
     samples: int = 0
+    channels: int = 1
 
 
 class JobStreams:
@@ -240,6 +242,7 @@ class JobStreams:
             cut.samples,
             keys.JOB_TTL_S,
             self._publish,
+            cut.channels,
         ]
         for message, pcm in chunks:
             arguments += [message, pcm]

@@ -15,7 +15,7 @@ from stt_audio.codecs.container import ContainerDecoder
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.length_limit import LengthLimit
 from stt_audio.codecs.mixing import BLOCK_SAMPLES, ChannelMixer
-from stt_audio.files.decoder import FRAME_BYTES, FileDecoder
+from stt_audio.files.decoder import FRAME_SAMPLES, FileDecoder
 from stt_audio.live.decoder import LiveDecoder, live_decoder
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import Encoding, SessionConfig
@@ -270,7 +270,7 @@ def read_file(path: Path, max_samples: int = LONG) -> tuple[np.ndarray, int]:
         frames = []
         while frame := file.read():
             frames.append(frame)
-        assert all(len(frame) == FRAME_BYTES for frame in frames[:-1])
+        assert all(len(frame) == 2 * FRAME_SAMPLES for frame in frames[:-1])
         return np.frombuffer(b"".join(frames), "<i2"), file.total_samples
 
 

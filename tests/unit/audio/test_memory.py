@@ -75,7 +75,7 @@ async def stream():
 
 def process():
     reader, writer = multiprocessing.Pipe(duplex=False)
-    serve(writer, path, 10**9, None)
+    serve(writer, path, 10**9, None, "mix")
     writer.close()
     while not isinstance(message := decoder_process.MESSAGES.decode(reader.recv_bytes()), Refused):
         pass

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stt_audio.codecs.pcm import PcmDecoder, SampleFormat
-from stt_audio.codecs.resample import MonoResampler
+from stt_audio.codecs.resample import Resampler
 from stt_shared.contracts.errors import SttError
 
 pytestmark = pytest.mark.unit
@@ -134,7 +134,7 @@ def test_what_is_out_of_bounds_is_refused(sample_rate: int, channels: int) -> No
 
 
 def test_a_stream_may_change_its_rate_and_channels_midway() -> None:
-    resampler = MonoResampler()
+    resampler = Resampler()
     pcm = b""
     for sample_rate, layout, channels in ((24000, "mono", 1), (48000, "stereo", 2), (44100, "stereo", 2)):
         samples = np.repeat(s16(sine(sample_rate)), channels).reshape(1, -1)

@@ -22,3 +22,10 @@ def test_a_choice_of_languages_is_sent_as_written(monkeypatch: pytest.MonkeyPatc
     for command in (["stream", "-"], ["transcribe", "a.wav"]):
         assert CliRunner().invoke(app, [*command, "--languages", "en,fr"]).exit_code == 0
     assert asked == [{"languages": "en,fr"}] * 2
+
+
+def test_the_mode_of_channels_is_sent_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, str]] = []
+    monkeypatch.setattr("stt_cli.commands.transcribe.transcribe", lambda *arguments: asked.append(arguments[3]))
+    assert CliRunner().invoke(app, ["transcribe", "call.wav", "--channel-mode", "separate"]).exit_code == 0
+    assert [fields["channel_mode"] for fields in asked] == ["separate"]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from stt_gateway.core.requests.idempotency import fingerprint
 from stt_gateway.core.requests.job_request import JOB_PARAMETERS, JobRequest, job_request
 from stt_gateway.core.requests.model_options import MAX_PROMPT_CHARS
 from stt_gateway.core.requests.parameters import MAX_LABEL_CHARS, quoted
@@ -235,6 +236,15 @@ def test_a_file_takes_fewer_parameters() -> None:
         job_request([("", "")])
     with pytest.raises(SttError, match="twice"):
         job_request([("task", "translate"), ("task", "transcribe")])
+
+
+def test_the_mode_of_channels_tells_requests_apart() -> None:
+    requests = [job_request([("channel_mode", mode)] if mode else []) for mode in ("", "mix", "separate", "auto")]
+    fingerprints = [fingerprint(request, ["f"]) for request in requests]
+    assert fingerprints[0] == fingerprints[1]
+    assert len(set(fingerprints)) == 3
+    with pytest.raises(SttError, match="channel_mode must be one of mix, separate, auto"):
+        job_request([("channel_mode", "stereo")])
 
 
 def test_what_ready_echoes_names_every_field() -> None:

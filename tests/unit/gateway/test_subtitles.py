@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from stt_gateway.core.subtitles.plain_text import plain_text
 from stt_gateway.core.subtitles.subtitles import LINE_CHARS, LINES, cues, srt, vtt
 from stt_shared.contracts.jobs import JobSegment, JobWord
 
@@ -167,6 +168,41 @@ def test_the_examples_that_the_page_is_held_to_are_what_is_written_here() -> Non
             for one in example["segments"]
         ]
         assert srt(segments, text=example.get("text", "")) == example["srt"]
+
+
+CALL = [
+    JobSegment(0, 0.0, 4.0, "I have been waiting for an hour & a half.", 0.9, [], 0),
+    JobSegment(1, 1.0, 2.0, "Sorry!", 0.9, [], 1),
+    JobSegment(2, 4.0, 5.5, "It --> is late.", 0.9, [], 0),
+]
+
+
+def test_channels_have_cues_of_their_own_that_overlap() -> None:
+    assert [(cue.channel, cue.start, cue.end, cue.lines) for cue in cues(CALL)] == [
+        (0, 0.0, 4.0, ("I have been waiting for an hour & a half.",)),
+        (1, 1.0, 2.0, ("Sorry!",)),
+        (0, 4.0, 5.5, ("It --> is late.",)),
+    ]
+
+
+def test_subtitles_name_the_channel() -> None:
+    assert [lines for *_, lines in parsed_srt(srt(CALL))] == [
+        ["Channel 0: I have been waiting for an hour & a half."],
+        ["Channel 1: Sorry!"],
+        ["Channel 0: It -> is late."],
+    ]
+    assert "\n<v Channel 0>I have been waiting for an hour &amp; a half.\n" in vtt(CALL)
+    assert "\n<v Channel 1>Sorry!\n" in vtt(CALL)
+
+
+def test_a_channel_that_alone_was_heard_is_named_too() -> None:
+    assert "<v Channel 1>Sorry!" in vtt([CALL[1]])
+    assert plain_text(CALL[1:2]) == "Channel 1: Sorry!\n"
+
+
+def test_plain_text_has_a_line_per_segment() -> None:
+    assert plain_text([segment(" Ever tried. "), segment("")]) == "Ever tried.\n"
+    assert plain_text(CALL).splitlines()[1:] == ["Channel 1: Sorry!", "Channel 0: It --> is late."]
 
 
 def test_the_last_cue_ends_with_the_recording() -> None:

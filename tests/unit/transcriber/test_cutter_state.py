@@ -65,13 +65,13 @@ def test_a_successor_cuts_on_in_the_same_way_from_every_second(new_vad: Callable
     states: list[tuple[int, int, bytes]] = []
     for at in range(0, len(audio), 16000):
         whole += cutter.feed(audio[at : at + 16000])
-        states.append((len(whole), cutter.settled, cutter_state.packed(cutter, voice)))
+        states.append((len(whole), cutter.settled, cutter_state.packed([cutter], [voice])))
     whole += finished(cutter)
     assert len(whole) >= 5
     assert max(len(state) for n_before, _, state in states if n_before > 1) < 8000, "nothing is held any more"
     for n_before, settled, state in states:
         successor, its_voice = pair(new_vad, gate, policy)
-        cutter_state.restore(state, successor, its_voice)
+        cutter_state.restore(state, [successor], [its_voice])
         rest = [chunk for at in range(settled, len(audio), 7000) for chunk in successor.feed(audio[at : at + 7000])]
         assert fields(rest + finished(successor)) == fields(whole[n_before:])
 
@@ -80,5 +80,5 @@ def test_another_kind_of_voice_model_goes_on_without_its_memory() -> None:
     cutter, voice = pair(RmsVad, GatePolicy())
     cutter.feed(speech()[:16000])
     successor, its_voice = pair(load_vad("silero"), GatePolicy())
-    cutter_state.restore(cutter_state.packed(cutter, voice), successor, its_voice)
+    cutter_state.restore(cutter_state.packed([cutter], [voice]), [successor], [its_voice])
     assert successor.position == cutter.settled

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace as replace_
 
 from stt_shared.contracts.jobs import (
     AudioTrack,
@@ -38,6 +39,21 @@ def test_segments_are_numbered_through_and_texts_keep_their_spaces() -> None:
     assert (result.text, result.duration) == ("今日は。 Machine Learning。雨", 2.5)
     assert [(one.id, one.start) for one in result.segments] == [(0, 0), (1, 1), (2, 3), (3, 4)]
     assert result.unrecognized == [TimeSpan(2.0, 2.5)]
+
+
+def test_channels_are_merged_in_the_order_of_time() -> None:
+    def said(text: str, start: float, channel: int) -> JobSegment:
+        return replace_(segment(text, start), channel=channel)
+
+    parts = [
+        ChunkResult("en", [said("Hello?", 0.0, 0), said("Are you there?", 3.0, 0)], "Hello? Are you there?"),
+        ChunkResult("en", [said("Yes.", 1.5, 1), said("I am.", 3.0, 1)], "Yes. I am.", [TimeSpan(9.0, 9.9, 1)]),
+        ChunkResult("en", [], "", [TimeSpan(7.0, 8.0, 0)]),
+    ]
+    result = assembled(state(), parts)
+    assert result.text == "Hello? Yes. Are you there? I am."
+    assert [(one.id, one.channel) for one in result.segments] == [(0, 0), (1, 1), (2, 0), (3, 1)]
+    assert result.unrecognized == [TimeSpan(7.0, 8.0, 0), TimeSpan(9.0, 9.9, 1)]
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,14 @@ If the replica dies, another one continues after the last chunk that was dispatc
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 
 import msgspec
 import numpy as np
 import structlog
 
-from stt_shared.contracts.frames import FrameKind, StreamError
+from stt_shared.contracts.frames import Frame, FrameKind, StreamError
 from stt_shared.contracts.jobs import Chunk
 from stt_shared.process.priority import lower_thread_priority
 from stt_shared.redis.outage import REDIS_ERRORS, until_answered
@@ -23,6 +24,7 @@ from stt_shared.streams.ownership import Ownership, OwnershipLost
 from stt_shared.streams.reader import LogHole
 from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.stage import Assignment
+from stt_transcriber.core.files.channel_cutters import ChannelCutters
 from stt_transcriber.core.files.cutter import ChunkCutter, CutChunk, CutterPolicy
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.files import cutter_state
@@ -81,7 +83,7 @@ class FileCutter:
         if state.chunks is not None:  # the previous owner dispatched the last chunk and then died
             await complete_if_done(self._bus, owner, state)
             return
-        dispatcher = _ChunkDispatcher(self._bus.jobs, owner, state, self._new_vad(), self._policy, self._threads)
+        dispatcher = _ChunkDispatcher(self._bus.jobs, owner, state, self._new_vad, self._policy, self._threads)
         try:
             error = await self._feed(dispatcher, owner)
             if error is None and await dispatcher.finish():
@@ -99,45 +101,67 @@ class FileCutter:
         async for frame in self._bus.jobs.read_pcm(owner.keys, dispatcher.committed_seq).items():
             if frame is None:
                 continue
+            dispatcher.begin(frame.meta.channels)
             if frame.kind is FrameKind.STOP:
                 return frame.meta.error
             if frame.kind is FrameKind.AUDIO:
-                await dispatcher.feed(frame.seq, frame.meta.start_sample, frame.data)
+                await dispatcher.feed(frame)
         return None
 
 
 class _ChunkDispatcher:
-    """Cutter of one file that dispatches the chunks and stores its position in the job.
+    """Cutters of one file that dispatches the chunks and stores its position in the job.
 
     ``committed_seq``: frames up to it are not needed again. ``feed`` and ``finish`` raise OwnershipLost when the job
     has ended or has another owner, and LogHole when Redis has lost chunks.
     """
 
     def __init__(
-        self, jobs: JobStreams, owner: Ownership, state: JobState, vad: VadModel, policy: LivePolicy, threads: Executor
+        self,
+        jobs: JobStreams,
+        owner: Ownership,
+        state: JobState,
+        new_vad: VadFactory,
+        policy: LivePolicy,
+        threads: Executor,
     ) -> None:
         self._jobs = jobs
         self._owner = owner
-        self._vad = vad
+        self._new_vad = new_vad
+        self._policy = policy
         self._threads = threads
         self._dispatched = state.dispatched
         self._language = state.config.language or ""
-        self._cutter = ChunkCutter(vad.probabilities, policy.gate, CutterPolicy(), decided=bool(self._language))
+        self._saved = state.cutter
+        self._voices: list[VadModel] = []
+        self._cutters = ChannelCutters((), ())
         self.committed_seq = state.committed_seq
         self._frame_ends: deque[tuple[int, int]] = deque()  # number and end sample of frames whose audio is not settled
         self._unsaved_frames = 0
-        if state.cutter:
-            cutter_state.restore(state.cutter, self._cutter, vad)
 
-    async def feed(self, seq: int, start_sample: int, pcm: bytes) -> None:
-        """Add a frame and dispatch the chunks that it completes."""
-        samples = np.frombuffer(pcm, np.int16)
-        # After a takeover, the first frame may begin within a chunk that is already cut.
-        fresh = samples[max(0, self._cutter.position - start_sample) :]
+    def begin(self, channels: Sequence[int]) -> None:
+        """Begin with a file of these channels, none if they are mixed to one. Does nothing when it has begun."""
+        if self._voices:
+            return
+        self._voices = [self._new_vad() for _ in channels or (None,)]
+        decided = bool(self._language)
+        cutters = [
+            ChunkCutter(voice.probabilities, self._policy.gate, CutterPolicy(), decided=decided)
+            for voice in self._voices
+        ]
+        if self._saved:
+            cutter_state.restore(self._saved, cutters, self._voices)
+        self._cutters = ChannelCutters(channels, cutters)
+
+    async def feed(self, frame: Frame) -> None:
+        """Add a frame and dispatch the chunks that it completes; ``begin`` must have been called."""
+        cutters = self._cutters
+        start = frame.meta.start_sample
+        samples = np.frombuffer(frame.data, np.int16).reshape(-1, len(cutters.cutters))
         # The VAD model takes some milliseconds per second of audio: too long for the loop that serves live sessions.
-        chunks = await asyncio.get_running_loop().run_in_executor(self._threads, self._cutter.feed, fresh)
-        self._frame_ends.append((seq, start_sample + len(samples)))
-        while self._frame_ends and self._frame_ends[0][1] <= self._cutter.settled:
+        chunks = await asyncio.get_running_loop().run_in_executor(self._threads, cutters.feed, start, samples)
+        self._frame_ends.append((frame.seq, start + len(samples)))
+        while self._frame_ends and self._frame_ends[0][1] <= cutters.settled:
             self.committed_seq = self._frame_ends.popleft()[0]
         self._unsaved_frames += 1
         if chunks or self._unsaved_frames >= SAVE_EVERY_FRAMES:
@@ -145,23 +169,26 @@ class _ChunkDispatcher:
 
     async def finish(self) -> bool:
         """Dispatch the last chunks; True when all chunks of the file are already done."""
-        chunks = self._cutter.finish()
-        while self._cutter.holds_chunks:
+        cutters = self._cutters
+        chunks = cutters.finish()
+        while cutters.holds_chunks:
             await self._dispatch(chunks, is_last=False)
-            chunks = self._cutter.finish()
+            chunks = cutters.finish()
         return await self._dispatch(chunks, is_last=True) == self._dispatched
 
     async def _dispatch(self, cut: list[CutChunk], *, is_last: bool) -> int:
         """Dispatch chunks and store the cutter's state; return how many chunks of the job are done."""
-        if cut and self._cutter.decided and not any(chunk.decides for chunk in cut):
+        cutters = self._cutters
+        if cut and cutters.decided and not any(chunk.decides for chunk in cut):
             await self._wait_for_language()
         messages = [
             (msgspec.json.encode(self._chunk(self._dispatched + n, chunk)), chunk.samples.tobytes())
             for n, chunk in enumerate(cut)
         ]
         total = self._dispatched + len(cut) if is_last else None
-        state = cutter_state.packed(self._cutter, self._vad)
-        position = Cut(self._cutter.settled, self.committed_seq, state, total, self._cutter.position)
+        state = cutter_state.packed(cutters.cutters, self._voices)
+        n_channels = len(cutters.cutters)
+        position = Cut(cutters.settled, self.committed_seq, state, total, cutters.position, n_channels)
         while True:
             if messages:
                 await self._wait_for_room()
@@ -190,6 +217,7 @@ class _ChunkDispatcher:
             self._language,
             cut.decides,
             cut.evidence.tobytes(),
+            cut.channel,
         )
 
     async def _wait_for_language(self) -> None:

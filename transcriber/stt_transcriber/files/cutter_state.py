@@ -1,5 +1,7 @@
-"""State of a file's cutter for the next owner, as stored in the job's hash: some 5 KB, and the audio of chunks that
-are held until the language is known."""
+"""State of a file's cutters for the next owner, as stored in the job's hash: some 5 KB for each channel that is kept
+apart, and the audio of chunks that are held until the language is known."""
+
+from collections.abc import Sequence
 
 import msgspec
 
@@ -16,21 +18,24 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Kept).decode
+_decode = msgspec.msgpack.Decoder(_Kept | list[_Kept]).decode  # an older version stores that of its one cutter
 
 
-def packed(cutter: ChunkCutter, voice: VadModel) -> bytes:
-    """Serialize the state of the cutter and the VAD model."""
-    return _encode(_Kept(cutter.state(), type(voice).__name__, voice.state()))
+def packed(cutters: Sequence[ChunkCutter], voices: Sequence[VadModel]) -> bytes:
+    """Serialize the states of the cutters and their VAD models."""
+    pairs = zip(cutters, voices, strict=True)
+    return _encode([_Kept(cutter.state(), type(voice).__name__, voice.state()) for cutter, voice in pairs])
 
 
-def restore(state: bytes, cutter: ChunkCutter, voice: VadModel) -> None:
-    """Restore a new cutter and a new VAD model from the result of ``packed``.
+def restore(state: bytes, cutters: Sequence[ChunkCutter], voices: Sequence[VadModel]) -> None:
+    """Restore new cutters and new VAD models from the result of ``packed``.
 
     Raises msgspec.DecodeError for anything else. A VAD model of another kind starts without state, since it has not
     processed the earlier audio.
     """
-    kept = _decode(state)
-    cutter.restore(kept.cutter)
-    if kept.voice == type(voice).__name__:
-        voice.restore(kept.memory)
+    decoded = _decode(state)
+    all_kept = [decoded] if isinstance(decoded, _Kept) else decoded
+    for kept, cutter, voice in zip(all_kept, cutters, voices, strict=True):
+        cutter.restore(kept.cutter)
+        if kept.voice == type(voice).__name__:
+            voice.restore(kept.memory)

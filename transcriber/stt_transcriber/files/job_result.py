@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from stt_shared.contracts.jobs import ChunkResult, JobResult, JobSegment
+import msgspec
+
+from stt_shared.contracts.jobs import ChunkResult, JobResult
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.contracts.text import join_texts
 from stt_shared.process.tasks import cancel_and_wait
@@ -32,14 +34,22 @@ async def complete_if_done(bus: Bus, owner: Ownership, state: JobState) -> None:
 
 
 def assembled(state: JobState, parts: Sequence[ChunkResult]) -> JobResult:
-    """Return the result of a job whose chunks have the results ``parts``, in order."""
+    """Return the result of a job whose chunks have the results ``parts``, in order.
+
+    Of channels that were kept apart, the segments are merged in the order of their starts.
+    """
     segments = [segment for part in parts for segment in part.segments]
+    text = join_texts(_text(part) for part in parts)
+    unrecognized = [span for part in parts for span in part.unrecognized]
+    if any(segment.channel is not None for segment in segments):
+        segments.sort(key=lambda segment: (segment.start, segment.channel or 0))
+        text = join_texts(segment.text for segment in segments)
     return JobResult(
-        text=join_texts(_text(part) for part in parts),
+        text=text,
         language=state.config.language or state.language or next((part.language for part in parts), ""),
         duration=round(max(state.total_samples / AUDIO_RATE_HZ, state.decoded.duration), 3),
-        segments=[JobSegment(i, s.start, s.end, s.text, s.confidence, s.words) for i, s in enumerate(segments)],
-        unrecognized=[span for part in parts for span in part.unrecognized],
+        segments=[msgspec.structs.replace(segment, id=at) for at, segment in enumerate(segments)],
+        unrecognized=sorted(unrecognized, key=lambda span: span.start),
         track=state.decoded.track,
         warnings=state.decoded.warnings,
     )

@@ -42,13 +42,15 @@ async def transcribe(
             REJECTED.labels(reason).inc()
         offset_s = text.begin / AUDIO_RATE_HZ
         words = text.take(None if reason else hypothesis)
-        segments += segments_of(words, offset_s)
+        segments += segments_of(words, offset_s, chunk.channel)
         texts.append(join_words(words))
     for begin, end in text.unrecognized:
         count_unrecognized((end - begin) / AUDIO_RATE_HZ)
-    return ChunkResult(language or "", segments, join_texts(texts), [_time_span(span) for span in text.unrecognized])
+    return ChunkResult(
+        language or "", segments, join_texts(texts), [_time_span(span, chunk.channel) for span in text.unrecognized]
+    )
 
 
-def _time_span(span: Span) -> TimeSpan:
+def _time_span(span: Span, channel: int | None) -> TimeSpan:
     begin, end = span
-    return TimeSpan(round(begin / AUDIO_RATE_HZ, 3), round(end / AUDIO_RATE_HZ, 3))
+    return TimeSpan(round(begin / AUDIO_RATE_HZ, 3), round(end / AUDIO_RATE_HZ, 3), channel)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from stt_gateway.core.requests.job_request import JobRequest
 from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.session import ChannelMode
 
 _KEY = re.compile(r"[!-~]{1,255}")
 
@@ -29,4 +30,6 @@ def fingerprint(options: JobRequest, files: Sequence[str]) -> str:
         asked.append(f"track={options.track}")
     if options.languages:
         asked.append("languages=" + ",".join(options.languages))
+    if options.channel_mode is not ChannelMode.MIX:
+        asked.append(f"channel_mode={options.channel_mode}")
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stt_gateway.core.requests.model_options import LANGUAGE, LANGUAGES, PROMPT, TASK, requested_languages
-from stt_gateway.core.requests.parameters import Parameters, optional_number
-from stt_shared.contracts.session import Task
+from stt_gateway.core.requests.parameters import Parameters, choice, optional_number
+from stt_shared.contracts.session import ChannelMode, Task
 
 MAX_TRACK = 64
 
@@ -16,7 +16,14 @@ TRACK = optional_number(
     "The audio track to transcribe, counted from 1; without it, the first that is heard, beginning with those that the "
     "file marks as default.",
 )
-JOB_PARAMETERS = Parameters(LANGUAGE, LANGUAGES, TASK, PROMPT, TRACK)
+CHANNEL_MODE = choice(
+    "channel_mode",
+    ChannelMode,
+    ChannelMode.MIX,
+    "What becomes of several channels: mix, one text for all; separate, each channel has its own; auto, separate "
+    "unless one channel holds what is on the others.",
+)
+JOB_PARAMETERS = Parameters(LANGUAGE, LANGUAGES, TASK, PROMPT, TRACK, CHANNEL_MODE)
 
 _FILES = {
     "type": "array",
@@ -58,6 +65,7 @@ class JobRequest:
     prompt: str = ""
     track: int | None = None
     languages: tuple[str, ...] = ()
+    channel_mode: ChannelMode = ChannelMode.MIX
 
     @property
     def possible_languages(self) -> tuple[str, ...]:
@@ -72,4 +80,4 @@ def job_request(pairs: Iterable[tuple[str, str]], default_languages: tuple[str, 
     """
     given = JOB_PARAMETERS.parse(pairs)
     language, languages = requested_languages(given, default_languages)
-    return JobRequest(language, given[TASK], given[PROMPT] or "", given[TRACK], languages)
+    return JobRequest(language, given[TASK], given[PROMPT] or "", given[TRACK], languages, given[CHANNEL_MODE])

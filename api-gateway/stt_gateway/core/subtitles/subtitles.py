@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from stt_gateway.core.subtitles.cue_words import LINE_CHARS, MAX_S, Break, CueWord, rows_of_words
+from stt_gateway.core.subtitles.plain_text import channel_name
 from stt_shared.contracts.jobs import JobSegment
 
 LINES = 2
@@ -32,31 +33,42 @@ _UNEVEN = 4.0
 
 @dataclass(frozen=True)
 class Cue:
-    """Lines shown from ``start`` to ``end``, in seconds."""
+    """Lines shown from ``start`` to ``end``, in seconds. ``channel``: that they were said on; None if mixed."""
 
     start: float
     end: float
     lines: tuple[str, ...]
+    channel: int | None = None
 
 
 def srt(segments: Sequence[JobSegment], until_s: float = math.inf, text: str = "") -> str:
     """Return SubRip text that ends by ``until_s``; ``text``: the whole transcript."""
-    # An arrow in the text would be mistaken for a line of times.
-    return _written("", cues(segments, until_s, text), ",", lambda line: re.sub("-{2,}>", "->", line), numbered=True)
+    return _written("", cues(segments, until_s, text), ",", _srt_text, numbered=True)
 
 
 def vtt(segments: Sequence[JobSegment], until_s: float = math.inf, text: str = "") -> str:
     """Return WebVTT text that ends by ``until_s``; ``text``: the whole transcript."""
-    return _written("WEBVTT\n\n", cues(segments, until_s, text), ".", _vtt_escaped, numbered=False)
+    return _written("WEBVTT\n\n", cues(segments, until_s, text), ".", _vtt_text, numbered=False)
 
 
 def cues(segments: Sequence[JobSegment], until_s: float = math.inf, text: str = "") -> list[Cue]:
-    """Cut the transcript into cues to be shown one after the other.
+    """Cut the transcript into cues, in the order of their starts.
 
+    Cues are shown one after the other, but those of different channels at the same time.
     A cue begins with its first word. It is shown past the end of its last word if it would be too short to read, but
     never into the next cue or past ``until_s``, the end of the recording. ``text``: the whole transcript, for the
     spaces between segments.
     """
+    channels = {segment.channel for segment in segments}
+    if len(channels) < 2:
+        return _cues_in_turn(segments, until_s, text, *channels)
+    found: list[Cue] = []
+    for channel in channels:
+        found += _cues_in_turn([one for one in segments if one.channel == channel], until_s, "", channel)
+    return sorted(found, key=lambda cue: (cue.start, cue.channel or 0))
+
+
+def _cues_in_turn(segments: Sequence[JobSegment], until_s: float, text: str, channel: int | None = None) -> list[Cue]:
     rows = rows_of_words(segments, text)
     groups: list[list[CueWord]] = []
     for row, following in itertools.zip_longest(rows, rows[1:]):
@@ -65,7 +77,7 @@ def cues(segments: Sequence[JobSegment], until_s: float = math.inf, text: str = 
     for group, after in itertools.zip_longest(groups, groups[1:]):
         start = group[0].start
         end = _shown_until(start, group[-1].end, _columns(group), after[0].start if after else until_s)
-        found.append(Cue(start, end, _lines(group)))
+        found.append(Cue(start, end, _lines(group), channel))
     return found
 
 
@@ -154,12 +166,11 @@ def _text(words: Sequence[CueWord]) -> str:
     return "".join(" " * word.spaced + word.text for word in words).strip()
 
 
-def _written(head: str, all_cues: list[Cue], comma: str, escape: Callable[[str], str], *, numbered: bool) -> str:
+def _written(head: str, all_cues: list[Cue], comma: str, text_of: Callable[[Cue], str], *, numbered: bool) -> str:
     blocks = []
     for number, cue in enumerate(all_cues, start=1):
         times = f"{_clock(cue.start, comma)} --> {_clock(cue.end, comma)}"
-        text = "\n".join(escape(line) for line in cue.lines)
-        blocks.append((f"{number}\n" if numbered else "") + f"{times}\n{text}\n")
+        blocks.append((f"{number}\n" if numbered else "") + f"{times}\n{text_of(cue)}\n")
     return head + "\n".join(blocks)
 
 
@@ -169,5 +180,12 @@ def _clock(seconds: float, comma: str) -> str:
     return f"{total_s // 3600:02}:{total_s // 60 % 60:02}:{total_s % 60:02}{comma}{ms:03}"
 
 
-def _vtt_escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def _srt_text(cue: Cue) -> str:
+    # An arrow in the text would be mistaken for a line of times.
+    text = re.sub("-{2,}>", "->", "\n".join(cue.lines))
+    return text if cue.channel is None else f"{channel_name(cue.channel)}: {text}"
+
+
+def _vtt_text(cue: Cue) -> str:
+    text = "\n".join(cue.lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text if cue.channel is None else f"<v {channel_name(cue.channel)}>{text}"

@@ -3,13 +3,14 @@
 -- whichever replica dies at whichever time. The audio between the chunks is silence and counts as done.
 -- KEYS: state, parts, chunks stream, pcm log, channel of the job's changes
 -- ARGV: epoch, fence, chunks dispatched before, maximum chunks not done, committed samples, committed pcm seq, state of
---       the cutter, chunks in total (-1 = the file continues), samples in total, ttl_s, publish command, then per
---       chunk: chunk (JSON), pcm
+--       the cutter, chunks in total (-1 = the file continues), samples in total, ttl_s, publish command, number
+--       of channels, each of which is as long as the file, then per chunk: chunk (JSON), pcm
 -- returns: {'ok' | 'full' | 'hole' | 'fenced' | 'gone', chunks dispatched, chunks done}
 local state_key, parts, chunk_stream, pcm_log, changes = unpack(KEYS)
 local epoch, fence, before, max_undone = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local committed_samples, committed_seq, cutter = ARGV[5], ARGV[6], ARGV[7]
-local chunks_in_total, samples_in_total, ttl_s, publish, first_chunk = tonumber(ARGV[8]), ARGV[9], ARGV[10], ARGV[11], 12
+local chunks_in_total, samples_in_total, ttl_s, publish = tonumber(ARGV[8]), ARGV[9], ARGV[10], ARGV[11]
+local channels, first_chunk = tonumber(ARGV[12]), 13
 local n_chunks = (#ARGV - first_chunk + 1) / 2
 local state = redis.call('HMGET', state_key, 'epoch', 'state', 'fence:transcriber', 'handed', 'total_samples',
   'progress', 'handed_samples', 'done_samples', 'begun_ms')
@@ -27,13 +28,13 @@ for n = first_chunk, #ARGV, 2 do
   redis.call('XADD', chunk_stream, '*', 'chunk', chunk, 'pcm', pcm)
   handed_samples = handed_samples + #pcm / 2
 end
-local silent = math.max(0, tonumber(committed_samples) - handed_samples)
+local silent = math.max(0, channels * tonumber(committed_samples) - handed_samples)
 redis.call('HSET', state_key, 'handed', handed + n_chunks, 'committed_samples', committed_samples,
-  'committed_seq', committed_seq, 'handed_samples', handed_samples, 'silent_samples', silent)
+  'committed_seq', committed_seq, 'handed_samples', handed_samples, 'silent_samples', silent, 'channels', channels)
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 if not state[9] then redis.call('HSET', state_key, 'begun_ms', now_ms) end
-local total = tonumber(state[5]) or 0
+local total = channels * (tonumber(state[5]) or 0)
 if total > 0 then
   local progress = math.min(99, math.floor(1000 * ((tonumber(state[8]) or 0) + silent) / total) / 10)
   if progress > (tonumber(state[6]) or 0) then

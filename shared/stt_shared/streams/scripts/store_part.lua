@@ -4,13 +4,14 @@
 -- returns: {'ok' | 'gone', parts stored, chunks in total (-1 = unknown)}
 local state_key, parts, changes = unpack(KEYS)
 local epoch, index, result, language, n_samples, ttl_s, publish = unpack(ARGV)
-local state = redis.call('HMGET', state_key, 'epoch', 'state', 'chunks', 'total_samples', 'progress', 'silent_samples')
+local state = redis.call('HMGET', state_key, 'epoch', 'state', 'chunks', 'total_samples', 'progress', 'silent_samples',
+  'channels')
 if state[1] ~= epoch or state[2] == 'done' then return {'gone', 0, 0} end
 if redis.call('HSETNX', parts, index, result) == 1 then redis.call('HINCRBY', state_key, 'done_samples', n_samples) end
 redis.call('EXPIRE', state_key, ttl_s)
 redis.call('EXPIRE', parts, ttl_s)
 if language ~= '' then redis.call('HSETNX', state_key, 'language', language) end
-local total = tonumber(state[4]) or 0
+local total = (tonumber(state[7]) or 1) * (tonumber(state[4]) or 0)
 if total > 0 then
   local done = tonumber(redis.call('HGET', state_key, 'done_samples')) + (tonumber(state[6]) or 0)
   local progress = math.min(99, math.floor(1000 * done / total) / 10)

@@ -34,7 +34,7 @@ class CutChunk:
     ``start``: its position in the recording. ``samples``: int16 [n]. ``voice_share``: share of it that held voice, 0–1.
     ``voiced``: the windows that held voice, in the format of ``VadTrack.packed``. ``decides``: the recording's language
     is the one detected with this chunk, from ``evidence`` (int16 [n], the voice of the first chunks) or, if that is
-    empty, from the chunk itself.
+    empty, from the chunk itself. ``channel``: of the recording; None if it has one.
     """
 
     start: int
@@ -43,6 +43,7 @@ class CutChunk:
     decides: bool = False
     voiced: bytes = b""
     evidence: NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))
+    channel: int | None = None
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,11 @@ class ChunkCutter:
         if self._begin is None:
             self._drop_before(self._vad.position - self._policy.pad - 4 * WINDOW_SAMPLES)
         return self._release(chunks)
+
+    def put_back(self, chunks: list[CutChunk]) -> None:
+        """Hold back chunks that were just returned, until the next call; they decide no language."""
+        none = np.zeros(0, np.int16)
+        self._held = [replace(chunk, decides=False, evidence=none) for chunk in chunks] + self._held
 
     @property
     def holds_chunks(self) -> bool:

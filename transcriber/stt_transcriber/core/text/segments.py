@@ -14,15 +14,18 @@ MAX_S = 10.0
 CLAUSE_AFTER_S = 5.0
 
 
-def segments_of(words: Sequence[TimedWord], offset_s: float) -> list[JobSegment]:
-    """Return the segments in order; ``id`` counts from 0 within these words, times are shifted by ``offset_s``."""
+def segments_of(words: Sequence[TimedWord], offset_s: float, channel: int | None = None) -> list[JobSegment]:
+    """Return the segments in order; ``id`` counts from 0 within these words, times are shifted by ``offset_s``.
+
+    ``channel``: that all the words are of; None when the channels were mixed.
+    """
     segments: list[JobSegment] = []
     run: list[TimedWord] = []
     for index, word in enumerate(words):
         run.append(word)
         following = words[index + 1] if index + 1 < len(words) else None
         if following is None or _ends(run, following):
-            segments.append(_segment(len(segments), run, offset_s))
+            segments.append(_segment(len(segments), run, offset_s, channel))
             run = []
     return segments
 
@@ -37,7 +40,7 @@ def _ends(run: Sequence[TimedWord], following: TimedWord) -> bool:
     )
 
 
-def _segment(number: int, run: Sequence[TimedWord], offset_s: float) -> JobSegment:
+def _segment(number: int, run: Sequence[TimedWord], offset_s: float, channel: int | None) -> JobSegment:
     return JobSegment(
         id=number,
         start=round(run[0].start_s + offset_s, 3),
@@ -45,7 +48,10 @@ def _segment(number: int, run: Sequence[TimedWord], offset_s: float) -> JobSegme
         text=join_words(run),
         confidence=round(sum(word.probability for word in run) / len(run), 3),
         words=[
-            JobWord(w.text, round(w.start_s + offset_s, 3), round(w.end_s + offset_s, 3), round(w.probability, 3))
+            JobWord(
+                w.text, round(w.start_s + offset_s, 3), round(w.end_s + offset_s, 3), round(w.probability, 3), channel
+            )
             for w in run
         ],
+        channel=channel,
     )

@@ -1,1 +1,0 @@
-"""Models that tell voices apart."""
