@@ -100,16 +100,14 @@ class TakeoverState(msgspec.Struct, frozen=True, omit_defaults=True):
     """State that the next owner needs to continue as the previous owner would have.
 
     It is stored whenever the committed position moves. ``text`` and ``end_sample`` are those of the last final, for the
-    decodes after it. ``language``: the decided language; while it is None, ``voice`` is int16 audio of the speech so
-    far, ``voiced_ms`` long without its margins.
+    decodes after it. ``spoken``: weights of the languages spoken so far, the highest first; empty if
+    they are not detected.
     """
 
-    language: str | None = None
     text: str = ""
     end_sample: int = 0
     hearing: VadCheckpoint | None = None
-    voice: bytes = b""
-    voiced_ms: int = 0
+    spoken: dict[str, float] = {}
 
 
 _config_decoder = msgspec.json.Decoder(SessionConfig)

@@ -210,7 +210,7 @@ async def test_a_commit_moves_the_position_and_trims_the_audio(bus: Bus, redis_c
     owner = await opened(bus)
     for seq in range(1, 6):
         await bus.sessions.append_pcm(owner, frame(seq), consumed=0)
-    context = TakeoverState("en", "text", 3000)
+    context = TakeoverState("text", 3000, spoken={"en": 1.0})
     await bus.sessions.emit(owner, final(1), Commit(3000, 3, context))
     state = SessionState.read(await read_state(redis_client, AT))
     assert (state.committed_samples, state.committed_seq, state.context) == (3000, 3, context)

@@ -182,7 +182,7 @@ async def test_finals_are_numbered_without_holes_and_commit_in_the_same_step(bus
     audio = await claimed(bus, keys.STAGE_AUDIO)
     for seq in (1, 2, 3):
         await bus.sessions.append_pcm(audio, frame(seq), consumed=0)
-    context = TakeoverState(language="de")
+    context = TakeoverState(spoken={"de": 1.0})
     assert await bus.sessions.emit(owner, final(1), Commit(2, 2, context)) == (WriteResult.OK, 1)
     assert (await bus.sessions.emit(owner, final(1)))[0] is WriteResult.DUPLICATE
     assert (await bus.sessions.emit(owner, final(3)))[0] is WriteResult.HOLE

@@ -47,7 +47,7 @@ class SlowEar:
 def spoken(request: DecodeRequest) -> Hypothesis:
     """A model whose every answer depends on all that it is asked: audio to the sample, prompt, language and how to
     detect it, quality."""
-    asked = repr((request.prompt, request.language, request.expected_language))
+    asked = repr((request.prompt, request.language, request.spoken_before, request.voiced_s))
     elsewhere = b"" if request.language_samples is None else request.language_samples.tobytes()
     key = zlib.crc32(request.samples.tobytes(), zlib.crc32(elsewhere, zlib.crc32(asked.encode())))
     draw = np.random.default_rng([key, request.quality is Quality.FULL])
@@ -69,6 +69,7 @@ def spoken(request: DecodeRequest) -> Hypothesis:
         no_speech_prob=float(draw.choice([0.1, 0.7])),
         compression_ratio=1.0,
         truncated=bool(draw.random() < 0.15),
+        spoken={} if request.language else {"en": float(draw.random()), "fr": float(draw.random())},
     )
 
 

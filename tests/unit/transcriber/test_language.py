@@ -1,98 +1,117 @@
-"""The decision for a live session's language, and the voice in which it is detected."""
+"""The language of one piece of speech: its sound, what was spoken before, and the texts."""
 
+import math
 from dataclasses import replace
 
-import msgspec
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from stt_shared.contracts.session import TakeoverState
-from stt_transcriber.core.audio.buffer import RollingBuffer
-from stt_transcriber.core.audio.vad_gate import WINDOW_SAMPLES
-from stt_transcriber.core.audio.vad_track import VadTrack
-from stt_transcriber.core.decoding import DecodeRequest
-from stt_transcriber.core.language import SessionLanguage, Voice, voice_in
+from stt_transcriber.core.decoding import DecodeRequest, Quality
+from stt_transcriber.core.language import remembered, rivals, weigh, with_texts
 from stt_transcriber.engines.base import EngineError
-from stt_transcriber.engines.request import check_request, spoken_language
+from stt_transcriber.engines.request import check_request
+from stt_transcriber.engines.spoken_language import detect
 
 pytestmark = pytest.mark.unit
 
 
-def voice(seconds: float, level: int = 1000) -> Voice:
-    return Voice(np.full(round(seconds * 16000), level, np.int16), round(seconds * 1000))
+def piece(voiced_s: float, quality: Quality = Quality.FULL, **more: object) -> DecodeRequest:
+    samples = np.zeros(round(voiced_s * 16000), np.float32)
+    return DecodeRequest(samples, None, quality=quality, **more)  # type: ignore[arg-type]
 
 
-def tracked(voiced: list[bool]) -> tuple[RollingBuffer, VadTrack]:
-    """A window of audio for each, its number as its samples."""
-    buffer, track = RollingBuffer(), VadTrack(0, 0.5)
-    for number, has_voice in enumerate(voiced):
-        buffer.append(np.full(WINDOW_SAMPLES, number, np.int16))
-        track.append(float(has_voice))
-    return buffer, track
+def likeliest(request: DecodeRequest, sound: dict[str, float], before: dict[str, float]) -> str:
+    return next(iter(weigh(request, sound, before)))
 
 
-def windows_of(samples: NDArray[np.int16]) -> list[int]:
-    assert len(samples) % WINDOW_SAMPLES == 0
-    return samples[::WINDOW_SAMPLES].tolist()
+ODD = {"zh": 0.9, "en": 0.05, "ar": 0.05}
 
 
-def test_voice_is_taken_with_its_margins_and_without_silence() -> None:
-    buffer, track = tracked([False] * 10 + [True] * 2 + [False] * 10 + [True] + [False] * 10)
-    found = voice_in(buffer, track, 0, buffer.end)
-    assert windows_of(found.samples) == [*range(7, 15), *range(19, 26)]
-    assert found.voiced_ms == 3 * 32
-    assert voice_in(buffer, track, 0, 5 * WINDOW_SAMPLES).voiced_ms == 0
+@pytest.mark.parametrize(("voiced_s", "language"), [(0.5, "en"), (1.0, "en"), (4.0, "zh")])
+def test_the_language_before_stays_unless_there_is_enough_voice(voiced_s: float, language: str) -> None:
+    assert likeliest(piece(voiced_s), ODD, {"en": 1.0}) == language
+    assert likeliest(piece(voiced_s), ODD, {}) == "zh", "nothing was spoken before"
 
 
-def test_only_windows_that_lie_inside_count() -> None:
-    buffer, track = tracked([True] * 10)
-    found = voice_in(buffer, track, WINDOW_SAMPLES + 1, 5 * WINDOW_SAMPLES - 1)
-    assert windows_of(found.samples) == [2, 3]
-    assert found.voiced_ms == 64
+def test_the_odds_do_not_depend_on_how_many_languages_there_are() -> None:
+    many = {f"x{n}": 0.001 for n in range(95)} | ODD
+    few, more = (weigh(piece(2.0), sound, {"en": 0.7, "zh": 0.3}) for sound in (ODD, many))
+    assert few["en"] / few["zh"] == pytest.approx(more["en"] / more["zh"], rel=0.01)
 
 
-def test_what_is_carried_goes_on_the_same_way() -> None:
-    first = SessionLanguage(None, TakeoverState())
-    first.final_language(voice(1, 5), "en", 0.9)
-    context = TakeoverState(voice=first.evidence.samples.tobytes(), voiced_ms=first.evidence.voiced_ms)
-    second = SessionLanguage(None, msgspec.json.decode(msgspec.json.encode(context), type=TakeoverState))
-    one, other = first.choose(voice(1, 7)), second.choose(voice(1, 7))
-    assert one.language_samples is not None
-    assert other.language_samples is not None
-    assert np.array_equal(one.language_samples, other.language_samples)
-    assert np.unique(one.language_samples * 32768).tolist() == [5, 7]
-
-
-def test_a_context_of_an_older_version_has_its_language() -> None:
-    old = msgspec.json.decode(b'{"language":"fr","text":"bonjour","end_sample":16000}', type=TakeoverState)
-    assert SessionLanguage(None, old).decided == "fr"
-    assert SessionLanguage(None, TakeoverState()).decided is None
-
-
-@pytest.mark.parametrize(
-    ("usual", "detected", "probability", "language"),
-    [
-        (None, "de", 0.15, ("de", 0.75)),
-        ("en", "en", 0.15, ("en", 0.75)),
-        ("en", "de", 0.15, ("en", 1.0)),
-        ("en", "de", 0.95, ("de", 0.95)),
-    ],
-)
-def test_the_expected_language_stays_unless_another_is_clear(
-    usual: str | None, detected: str, probability: float, language: tuple[str, float]
-) -> None:
-    request = DecodeRequest(np.zeros(16000, np.float32), None, expected_language=usual)
-    assert spoken_language(request, {"la": 0.05, detected: probability}) == (language[0], pytest.approx(language[1]))
+def test_no_language_is_ever_fixed() -> None:
+    """However long somebody spoke one language, one sentence in another is enough."""
+    spoken: dict[str, float] = {}
+    for _ in range(100):
+        request = piece(10.0)
+        spoken = dict(remembered(request, weigh(request, {"en": 0.99, "de": 0.01}, spoken), spoken))
+    assert likeliest(piece(3.0), {"de": 0.97, "en": 0.03}, spoken) == "de"
 
 
 def test_only_the_languages_of_the_request_are_detected() -> None:
     shares = {"la": 0.6, "de": 0.3, "en": 0.1}
-    request = DecodeRequest(np.zeros(16000, np.float32), None, languages=("en", "de"))
-    assert spoken_language(request, shares) == ("de", pytest.approx(0.75))
-    assert spoken_language(replace(request, languages=()), shares) == ("la", pytest.approx(0.6))
+    request = piece(3.0, languages=("en", "de"))
+    assert weigh(request, shares, {}) == {"de": pytest.approx(0.75), "en": pytest.approx(0.25)}
+    assert likeliest(request, shares, {"la": 1.0}) == "de", "also where something else was spoken before"
+    assert likeliest(replace(request, languages=()), shares, {}) == "la"
+    assert weigh(piece(3.0, languages=("fr", "gl")), shares, {}) == {"fr": 0.5, "gl": 0.5}
     with pytest.raises(EngineError, match="'la' is not one of this model's: en, de"):
         check_request(replace(request, languages=("en", "la")), ("en", "de"))
+
+
+@pytest.mark.parametrize(
+    ("request_", "sound", "asked"),
+    [
+        (piece(4.0), {"en": 0.9, "de": 0.1}, ("en",)),
+        (piece(4.0), {"en": 0.5, "de": 0.4, "nl": 0.1}, ("en", "de", "nl")),
+        (piece(4.0), {"en": 0.4, "de": 0.3, "nl": 0.2, "af": 0.1}, ("en", "de", "nl")),
+        (piece(1.0), {"en": 0.5, "de": 0.5}, ("de",)),
+        (piece(4.0, Quality.DRAFT), {"en": 0.5, "de": 0.5}, ("de",)),
+    ],
+)
+def test_only_doubtful_pieces_are_decoded_in_several_languages(
+    request_: DecodeRequest, sound: dict[str, float], asked: tuple[str, ...]
+) -> None:
+    assert rivals(request_, weigh(request_, sound, {})) == asked
+
+
+def test_the_more_probable_text_decides_between_rivals() -> None:
+    request = piece(4.0)
+    weights = weigh(request, {"la": 0.4, "hu": 0.25, "en": 0.2, "ar": 0.15}, {})
+    assert next(iter(weights)) == "la", "without the texts"
+    decided = with_texts(request, weights, {"la": -0.5, "hu": -1.6, "en": -0.25})
+    assert next(iter(decided)) == "en"
+    assert sum(decided.values()) == pytest.approx(1.0, abs=0.05)
+    assert with_texts(request, weights, {"la": -0.5}) == weights, "one text proves nothing"
+    assert next(iter(with_texts(request, weights, {"la": -math.inf, "hu": -0.5, "en": -0.6}))) == "hu", "la is a loop"
+
+
+def test_a_beginning_with_little_voice_is_remembered_as_doubtful() -> None:
+    short, long = piece(1.0), piece(3.0)
+    weights = {"en": 0.9, "de": 0.1}
+    assert remembered(short, weights, {})["en"] < 0.7
+    assert remembered(long, weights, {}) == weights
+    assert remembered(short, weights, {"en": 1.0}) == weights, "its length counted already"
+
+
+def test_an_engine_tells_what_it_heard_and_gets_the_choice() -> None:
+    samples = np.zeros(32000, np.float32)
+    asked: list[int | None] = []
+
+    def shares(other: np.ndarray | None) -> dict[str, float]:
+        asked.append(None if other is None else len(other))
+        return {"en": 0.5, "de": 0.5} if other is None else {"de": 1.0}
+
+    set_ = detect(DecodeRequest(samples, "fr"), shares)
+    assert (set_.rivals, asked) == (("fr",), []), "nothing is detected"
+    assert set_.choose({"fr": ("bonjour", -0.4)}).spoken == {}
+    request = DecodeRequest(samples, None, quality=Quality.FILE, language_samples=np.zeros(80000, np.float32))
+    found = detect(request, shares)
+    assert asked == [80000, None]
+    assert found.rivals == ("de",), "what was heard elsewhere decides where this alone is doubtful"
+    chosen = found.choose({"de": ("ja", -0.4)})
+    assert (chosen.language, chosen.text) == ("de", "ja")
+    assert next(iter(chosen.spoken)) == "de"
 
 
 def test_the_audio_of_a_detection_has_a_limit_too() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 from support.live_driver import Driver, heard
@@ -13,6 +14,7 @@ from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality, Ti
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.core.text.join import join_words
+from stt_transcriber.engines.spoken_language import detect
 
 pytestmark = pytest.mark.unit
 
@@ -178,21 +180,24 @@ def test_without_interim_results_there_are_only_finals() -> None:
     assert len(driver.events(Final)) == 1
 
 
-def say(driver: Driver, seconds: float, language: str, probability: float = 0.9) -> DecodeRequest:
-    """An utterance that the model takes for one in ``language``, unless another is requested, and the request."""
+def say(driver: Driver, seconds: float, sound: dict[str, float] | None = None) -> DecodeRequest:
+    """An utterance whose language sounds like this, and the request."""
     driver.audio(seconds, loud=True)
     driver.control(FrameKind.FINALIZE)
     ticket = driver.session.begin()
     assert ticket is not None
-    requested = ticket.request.language
-    words = [("word", at, min(at + 0.8, seconds - 0.1)) for at in np.arange(0.1, seconds - 0.2, 0.9)]
+    words = tuple(("word", at, min(at + 0.8, seconds - 0.1)) for at in np.arange(0.1, seconds - 0.2, 0.9))
+    found = detect(ticket.request, lambda _: sound or {"en": 1.0})
+    chosen = found.choose({code: (code, -0.3) for code in found.rivals})
     hypothesis = heard(
-        *words,
-        language=requested or language,
-        language_probability=1.0 if requested else probability,
+        *words, language=chosen.language, language_probability=chosen.probability, spoken=dict(chosen.spoken)
     )
     driver.apply(hypothesis)
     return ticket.request
+
+
+GERMAN = {"de": 0.96, "en": 0.02, "nl": 0.02}
+ENGLISH = {"en": 0.96, "de": 0.02, "nl": 0.02}
 
 
 def carried_last(driver: Driver) -> TakeoverState:
@@ -200,62 +205,63 @@ def carried_last(driver: Driver) -> TakeoverState:
     return advance.context
 
 
-def test_an_opening_word_does_not_decide_the_language() -> None:
+def languages_of(driver: Driver) -> list[str]:
+    return [final.language for final in driver.events(Final)]
+
+
+def test_an_opening_word_decides_little() -> None:
     driver = Driver(interim_results=False)
-    assert say(driver, 1, "en").language_samples is None
-    assert carried_last(driver).language is None
-    sentence = say(driver, 4, "de")
-    assert (sentence.language, sentence.language_samples) == (None, None), "it speaks for itself"
-    assert carried_last(driver).language == "de"
-    assert say(driver, 1, "en").language == "de"
-    assert [final.language for final in driver.events(Final)] == ["en", "de", "de"]
+    say(driver, 1, {"en": 0.6, "de": 0.2, "nl": 0.2})
+    say(driver, 4, GERMAN)
+    say(driver, 1, {"en": 0.6, "de": 0.2, "nl": 0.2})
+    assert languages_of(driver) == ["en", "de", "de"]
 
 
-def test_short_utterances_are_detected_together_until_they_decide() -> None:
+def test_a_session_switches_with_the_first_sentence_in_another_language() -> None:
     driver = Driver(interim_results=False)
-    say(driver, 1, "en")
-    second = say(driver, 1, "de")
-    assert second.language_samples is not None
-    assert len(second.language_samples) == pytest.approx(2 * 16000, abs=4000)
-    context = carried_last(driver)
-    assert context.language is None
-    assert context.voiced_ms == pytest.approx(2000, abs=100)
-    say(driver, 1.5, "de")
-    context = carried_last(driver)
-    assert (context.language, context.voice, context.voiced_ms) == ("de", b"", 0)
-    assert [final.language for final in driver.events(Final)] == ["en", "de", "de"]
+    for sound in (ENGLISH, ENGLISH, ENGLISH, GERMAN, ENGLISH):
+        say(driver, 3.5, sound)
+    assert languages_of(driver) == ["en", "en", "en", "de", "en"]
 
 
-def test_an_improbable_language_is_not_decided_on() -> None:
+def test_a_word_or_two_do_not_flip_a_session() -> None:
     driver = Driver(interim_results=False)
-    for _ in range(4):
-        say(driver, 4, "cy", 0.3)
-    assert carried_last(driver).language is None
-    assert len(carried_last(driver).voice) <= 3 * 32000, "what is carried has a limit"
+    for seconds, sound in ((4, ENGLISH), (1, {"zh": 0.7, "en": 0.3}), (1, {"zh": 0.7, "en": 0.3}), (4, ENGLISH)):
+        say(driver, seconds, sound)
+    assert set(languages_of(driver)) == {"en"}
+    alone = Driver(interim_results=False)
+    say(alone, 1, {"zh": 0.7, "en": 0.3})
+    assert languages_of(alone) == ["zh"], "without what was spoken before it would"
 
 
-def test_a_long_utterance_may_change_the_language_and_a_short_one_not() -> None:
-    driver = Driver(interim_results=False)
-    say(driver, 4, "en")
-    assert say(driver, 4, "de").language == "en"
-    assert say(driver, 6, "de").expected_language == "en"
-    assert say(driver, 1, "en").language == "de"
-    assert [final.language for final in driver.events(Final)] == ["en", "en", "de", "de"]
+def test_what_was_spoken_is_carried_over_and_nothing_else_decides() -> None:
+    whole = Driver(interim_results=False)
+    say(whole, 2, {"en": 0.5, "de": 0.5})
+    successor = Driver(interim_results=False)
+    stored = msgspec.json.decode(msgspec.json.encode(carried_last(whole)), type=TakeoverState)
+    successor.session._context.stored = stored
+    assert set(stored.spoken) == {"en", "de"}
+    assert say(successor, 1).spoken_before == stored.spoken == say(whole, 1).spoken_before
 
 
-def test_a_language_that_was_asked_for_stays() -> None:
+def test_a_language_that_was_set_stays() -> None:
     driver = Driver(interim_results=False, language="fr")
     for seconds in (1, 4, 8):
-        asked = say(driver, seconds, "de")
-        assert (asked.language, asked.expected_language, asked.language_samples) == ("fr", None, None)
-    assert carried_last(driver).language is None
-    assert {final.language for final in driver.events(Final)} == {"fr"}
+        assert say(driver, seconds, GERMAN).language == "fr"
+    assert carried_last(driver).spoken == {}
+    assert set(languages_of(driver)) == {"fr"}
+
+
+def test_the_choice_of_languages_reaches_every_decode() -> None:
+    driver = Driver(languages=("en", "fr"))
+    assert say(driver, 4, GERMAN).languages == ("en", "fr")
+    assert languages_of(driver) == ["en"]
 
 
 def test_text_is_carried_into_the_next_utterance() -> None:
     driver = Driver(LivePolicy(context_chars=100), interim_results=False)
-    say(driver, 1, "fr")
-    assert say(driver, 1, "fr").prompt == "word"
+    say(driver, 1)
+    assert say(driver, 1).prompt == "word"
     assert (carried_last(driver).text, carried_last(driver).end_sample) == ("word", 32000)
 
 

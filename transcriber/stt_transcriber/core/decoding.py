@@ -1,13 +1,14 @@
 """Requests from the transcriber to an engine, and the results."""
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stt_shared.contracts.session import Task
+from stt_shared.contracts.session import AUDIO_RATE_HZ, Task
 
 
 class Quality(enum.Enum):
@@ -34,13 +35,18 @@ class Memory:
     kept: Any = None
 
 
+Weights = Mapping[str, float]
+"""Weights of languages, by Whisper's code: the highest first, 1 in all or, where small ones are left out, less."""
+
+
 @dataclass(frozen=True)
 class DecodeRequest:
     """One piece of audio to decode.
 
-    ``samples``: float32 [n], 16 kHz mono in -1…1, at most 30 s. ``language`` None: detect it, from ``language_samples``
-    if given, among ``languages`` (empty: all), and keep ``expected_language`` unless another language is clearly
-    detected. ``prompt``: preceding text (a
+    ``samples``: float32 [n], 16 kHz mono in -1…1, at most 30 s. ``language`` None: detect it, among ``languages``
+    (empty: all). ``spoken_before``: weights of what was spoken before; ``language_samples``: audio from which they are
+    detected instead. ``voiced_s``: seconds of voice in ``samples``, by which the detection counts; None: all of it.
+    ``prompt``: preceding text (a
     user's vocabulary, the end of the last utterance); '' for none. ``begin``: position of the first sample in the
     session, by which an engine finds the data in ``memory`` for the same audio.
     """
@@ -53,8 +59,14 @@ class DecodeRequest:
     begin: int = 0
     memory: Memory | None = field(default=None, repr=False, compare=False)
     language_samples: NDArray[np.float32] | None = field(default=None, repr=False)
-    expected_language: str | None = None
     languages: tuple[str, ...] = ()
+    spoken_before: Weights = field(default_factory=dict)
+    voiced_s: float | None = None
+
+    @property
+    def voice_s(self) -> float:
+        """Seconds of voice."""
+        return len(self.samples) / AUDIO_RATE_HZ if self.voiced_s is None else self.voiced_s
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,7 @@ class Hypothesis:
     ``compression_ratio``: bytes of the text divided by bytes of its zlib form (loops compress well). ``truncated``: the
     token limit was reached, which happens with loops but not with speech. ``safe_words``: number of words, from the
     first, whose ends lie within the audio, judging by what the engine attended to; None: the engine cannot tell.
+    ``spoken``: what ``spoken_before`` is after this piece; empty where no language was detected.
     """
 
     text: str
@@ -90,3 +103,4 @@ class Hypothesis:
     compression_ratio: float
     truncated: bool = False
     safe_words: int | None = None
+    spoken: Weights = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """Rules that all engines share for requests and their results. Pure functions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from stt_shared.contracts.session import AUDIO_RATE_HZ
@@ -22,7 +22,6 @@ _MOST_CONTEXT_TOKENS = 224
 """Half of the decoder's positions, as in Whisper's training: the other half is always left for the text."""
 LOOPS_FROM_RATIO = 2.4
 GUESSES_BELOW_LOGPROB = -1.0
-_CLEAR_LANGUAGE = 0.8
 
 
 class ContextTokenizer(Protocol):
@@ -46,17 +45,6 @@ def check_request(request: DecodeRequest, languages: tuple[str, ...]) -> None:
     for samples in (request.samples, request.language_samples):
         if samples is not None and len(samples) > LONGEST_S * AUDIO_RATE_HZ:
             raise EngineError(f"{len(samples) / AUDIO_RATE_HZ:.1f} s of audio in one request: at most {LONGEST_S:g}")
-
-
-def spoken_language(request: DecodeRequest, shares: Mapping[str, float]) -> tuple[str, float]:
-    """Choose the language to decode in, and its probability, from the detected shares of the model's languages."""
-    allowed = {code: shares[code] for code in request.languages or shares}
-    detected = max(allowed, key=allowed.__getitem__)
-    probability = allowed[detected] / (sum(allowed.values()) or 1.0)
-    usual = request.expected_language
-    if usual is not None and detected != usual and probability < _CLEAR_LANGUAGE:
-        return usual, 1.0
-    return detected, probability
 
 
 def empty_hypothesis(request: DecodeRequest) -> Hypothesis:

@@ -34,6 +34,7 @@ async def transcribe(
             Quality.FILE,
             language_samples=evidence,
             languages=config.languages,
+            voiced_s=text.voice_share * len(text.samples()) / AUDIO_RATE_HZ,
         )
         hypothesis = await decode(request)
         language = language or hypothesis.language

@@ -60,6 +60,10 @@ class VadTrack:
         _, probabilities = self._between(begin, end)
         return sum(probability >= self._voiced_from for probability in probabilities)
 
+    def voiced_within(self, begin: int, end: int) -> int:
+        """Count the windows with voice that lie entirely between two positions."""
+        return self.voiced(-(-begin // WINDOW_SAMPLES) * WINDOW_SAMPLES, end // WINDOW_SAMPLES * WINDOW_SAMPLES)
+
     def stretches(self, begin: int, end: int, margin: int) -> list[Span]:
         """Return the ranges of voiced windows touching [begin, end), widened by ``margin`` windows on either side."""
         first, probabilities = self._between(begin, end)

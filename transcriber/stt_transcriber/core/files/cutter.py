@@ -11,7 +11,9 @@ from stt_transcriber.core.audio.cut_point import cut_point
 from stt_transcriber.core.audio.vad_gate import WINDOW_SAMPLES, GatePolicy, GateState
 from stt_transcriber.core.audio.vad_stream import VadStream, Voice
 from stt_transcriber.core.audio.vad_track import VadTrack
-from stt_transcriber.core.language import voice_in
+
+_MARGIN = 3
+"""Windows kept on either side of voice, because sounds begin and end softly."""
 
 
 @dataclass(frozen=True)
@@ -240,7 +242,10 @@ class ChunkCutter:
 
 
 def _voice_of(chunk: CutChunk) -> NDArray[np.int16]:
+    """Return the voice of a chunk without its pauses."""
     buffer = RollingBuffer(chunk.start)
     buffer.append(chunk.samples)
-    track = VadTrack.unpacked(chunk.start, chunk.voiced)
-    return voice_in(buffer, track, chunk.start, buffer.end).samples
+    begin, end = -(-chunk.start // WINDOW_SAMPLES) * WINDOW_SAMPLES, buffer.end // WINDOW_SAMPLES * WINDOW_SAMPLES
+    stretches = VadTrack.unpacked(chunk.start, chunk.voiced).stretches(begin, end, _MARGIN)
+    voice = [chunk.samples[first - chunk.start : last - chunk.start] for first, last in stretches]
+    return np.concatenate([np.zeros(0, np.int16), *voice])

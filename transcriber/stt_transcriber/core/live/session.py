@@ -19,7 +19,7 @@ from stt_shared.contracts.events import Done, Event, StageTiming
 from stt_shared.contracts.frames import Frame, FrameKind, StreamError
 from stt_shared.contracts.session import SessionConfig, TakeoverState
 from stt_transcriber.core.audio.vad_stream import VadModel
-from stt_transcriber.core.decoding import Hypothesis, Quality
+from stt_transcriber.core.decoding import Hypothesis, Quality, Weights
 from stt_transcriber.core.live.context import SessionContext
 from stt_transcriber.core.live.events import EventBuilder, TextHeader
 from stt_transcriber.core.live.final_queue import FinalQueue
@@ -68,7 +68,7 @@ class LiveSession:
         stored = context or TakeoverState()
         self._config = config
         self._policy = policy
-        self._context = SessionContext(config, policy, stored)
+        self._context = SessionContext(policy, stored)
         self._speculative = SpeculativeFinal()
         self._segmenter = Segmenter(
             policy,
@@ -177,7 +177,7 @@ class LiveSession:
         if ticket.utterance is self._closed.head:
             stable = ticket.utterance.agreement.stable
             part = None if stable else self._closed.give_up()
-            self._settle(stable, self._context.language.decided or "", part)
+            self._settle(stable, self._usual_language, self._context.spoken, part)
         else:
             self._speculative.fail(ticket.end)
             self._resume()
@@ -278,13 +278,14 @@ class LiveSession:
             # depends on how busy the machine was.
             utterance.refused = True
             return
-        language = hypothesis.language
-        if words:
-            voice = self._tickets.voice(utterance.start, utterance.end)
-            language = self._context.language.final_language(voice, language, hypothesis.language_probability)
-        self._settle(words[: part.count], language, part)
+        self._settle(words[: part.count], hypothesis.language, hypothesis.spoken, part)
 
-    def _settle(self, words: Sequence[PlacedWord], language: str, part: Accepted | None) -> None:
+    @property
+    def _usual_language(self) -> str:
+        """Language that was set or, so far, spoken; '' if neither is known."""
+        return self._config.language or next(iter(self._context.spoken), "")
+
+    def _settle(self, words: Sequence[PlacedWord], language: str, spoken: Weights, part: Accepted | None) -> None:
         """Settle the first closed utterance with these words, and commit its audio."""
         utterance = self._closed.settle(part.until if part else None)
         self._speculative.forget()
@@ -300,7 +301,7 @@ class LiveSession:
         self._finals += 1
         final = self._events.final(utterance, header, words, language)
         self._texts.append(final.text)
-        self._context.update(final.text, utterance.end)
+        self._context.update(final.text, utterance.end, spoken)
         self._commit(utterance.end, final)
 
     def _header(self, position: int) -> TextHeader:
@@ -320,8 +321,8 @@ class LiveSession:
 
         Text in the wrong language is worse than text half a second later.
         """
-        undecided = self._context.language.decided is None
-        return undecided and hypothesis.language_probability < self._policy.show_language_above
+        least, spoken = self._policy.show_language_above, self._context.spoken
+        return hypothesis.language_probability < least and spoken.get(hypothesis.language, 0.0) < least
 
     def _commit_silence(self) -> None:
         """Commit the audio before the last second or so of silence."""

@@ -3,9 +3,9 @@
 from stt_shared.contracts.session import SessionConfig
 from stt_shared.contracts.text import join_texts
 from stt_transcriber.core.audio.buffer import RollingBuffer
+from stt_transcriber.core.audio.vad_gate import WINDOW_MS
 from stt_transcriber.core.audio.vad_track import VadTrack
 from stt_transcriber.core.decoding import DecodeRequest, Quality
-from stt_transcriber.core.language import NO_VOICE, LanguageChoice, Voice, voice_in
 from stt_transcriber.core.live.context import SessionContext
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.utterance import SAMPLES_PER_MS, Ticket, Utterance
@@ -35,37 +35,30 @@ class TicketBuilder:
         self._trim_window(utterance)
         begin = utterance.window_start
         stable_before = [word for word in utterance.agreement.stable if word.end_ms <= begin // SAMPLES_PER_MS + 100]
-        choice = LanguageChoice(self._context.language.decided)
-        ticket = self._ticket(kind, utterance, begin, self._buffer.end, choice, join_words(stable_before))
+        ticket = self._ticket(kind, utterance, begin, self._buffer.end, join_words(stable_before))
         utterance.decoded_to = ticket.end
         return ticket
 
     def final(self, utterance: Utterance, end: int) -> Ticket:
         """Build a decode of the whole utterance up to ``end``."""
-        choice = self._context.language.choose(self.voice(utterance.start, end))
-        return self._ticket(Kind.FINAL, utterance, utterance.start, end, choice)
+        return self._ticket(Kind.FINAL, utterance, utterance.start, end)
 
-    def voice(self, begin: int, end: int) -> Voice:
-        """Return the voice from which the language is detected; empty if the client set the language."""
-        return NO_VOICE if self._config.language else voice_in(self._buffer, self._track, begin, end)
-
-    def _ticket(
-        self, kind: Kind, utterance: Utterance, begin: int, end: int, choice: LanguageChoice, text_before: str = ""
-    ) -> Ticket:
+    def _ticket(self, kind: Kind, utterance: Utterance, begin: int, end: int, text_before: str = "") -> Ticket:
         quality = Quality.FULL if kind is Kind.FINAL and not utterance.refused else Quality.DRAFT
         # After a refusal without the context, which may have misled the model.
         context = "" if utterance.refused else self._context.text_before(utterance.start)
         request = DecodeRequest(
             self._buffer.as_float(begin, end),
-            choice.language,
+            self._config.language,
             self._config.task,
             join_texts((self._config.prompt, context, text_before)),
             quality,
             begin,
             utterance.memory,
-            choice.language_samples,
-            choice.expected_language,
-            self._config.languages,
+            languages=self._config.languages,
+            spoken_before=self._context.spoken,
+            # Only whole windows: one that extends beyond the end may or may not have been processed yet.
+            voiced_s=self._track.voiced_within(begin, end) * WINDOW_MS / 1000,
         )
         return Ticket(kind, begin, end, request, utterance)
 

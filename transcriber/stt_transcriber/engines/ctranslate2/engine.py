@@ -3,6 +3,7 @@
 It serves GPUs, and number formats other than int8.
 """
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import ctranslate2
+import numpy as np
 import tokenizers
 from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
+from numpy.typing import NDArray
 
 from stt_shared.contracts.engines import EngineName
 from stt_shared.contracts.session import AUDIO_RATE_HZ
@@ -25,10 +28,10 @@ from stt_transcriber.engines.request import (
     empty_hypothesis,
     loop_limit,
     repeats_itself,
-    spoken_language,
     token_limit,
 )
 from stt_transcriber.engines.splitting import split_text
+from stt_transcriber.engines.spoken_language import Detected, detect
 from stt_transcriber.engines.window import POSITIONS_PER_S, RECIPES, Recipe
 from stt_transcriber.engines.words import compression_ratio, pieces_of, timed_words
 from stt_transcriber.models.store import resolve
@@ -48,6 +51,11 @@ class _Decoded:
     @property
     def candidate(self) -> Candidate:
         return Candidate(self.text, self.avg_logprob, compression_ratio(self.text), self.truncated)
+
+    @property
+    def language_logprob(self) -> float:
+        """What the text says for its language: its mean log-probability, -inf for a loop."""
+        return -math.inf if self.truncated or self.candidate.is_loop else self.avg_logprob
 
 
 class FasterWhisperEngine:
@@ -117,30 +125,38 @@ class FasterWhisperEngine:
     def _decode(self, request: DecodeRequest) -> Hypothesis:
         recipe = RECIPES[request.quality]
         encoding = self._encoder.encode(request.samples, recipe.pad_s, recipe.tail_positions)
-        language, language_probability = self._language(request, encoding)
-        tokenizer = Tokenizer(self._hf_tokenizer, self.is_multilingual, task=str(request.task), language=language)
-        decoded = self._best(request, tokenizer, encoding, recipe)
+        detected = self._detected(request, encoding)
+        texts: dict[str, tuple[_Decoded, float]] = {}
+        for code in detected.rivals:
+            decoded = self._best(request, self._tokenizer(request, code), encoding, recipe)
+            texts[code] = decoded, decoded.language_logprob
+        chosen = detected.choose(texts)
+        decoded = chosen.text
         return Hypothesis(
             text=decoded.text,
-            words=self._words(request, tokenizer, encoding, decoded.tokens),
-            language=language,
-            language_probability=language_probability,
+            words=self._words(request, self._tokenizer(request, chosen.language), encoding, decoded.tokens),
+            language=chosen.language,
+            language_probability=chosen.probability,
             avg_logprob=decoded.avg_logprob,
             no_speech_prob=decoded.no_speech_prob,
             compression_ratio=decoded.candidate.compression_ratio,
             truncated=decoded.truncated,
+            spoken=chosen.spoken,
         )
 
-    def _language(self, request: DecodeRequest, encoding: Encoding) -> tuple[str, float]:
-        if not self.is_multilingual:
-            return "en", 1.0
-        if request.language is not None:
-            return request.language, 1.0
-        if request.language_samples is not None:
+    def _tokenizer(self, request: DecodeRequest, language: str) -> Tokenizer:
+        return Tokenizer(self._hf_tokenizer, self.is_multilingual, task=str(request.task), language=language)
+
+    def _detected(self, request: DecodeRequest, encoding: Encoding) -> Detected:
+        def shares(other: NDArray[np.float32] | None) -> dict[str, float]:
+            if not self.is_multilingual:
+                return {"en": 1.0}
             recipe = RECIPES[request.quality]
-            encoding = self._encoder.encode(request.language_samples, recipe.pad_s, recipe.tail_positions)
-        found = self._whisper.detect_language(ctranslate2.StorageView.from_array(encoding))[0]
-        return spoken_language(request, {token.removeprefix("<|").removesuffix("|>"): share for token, share in found})
+            heard = encoding if other is None else self._encoder.encode(other, recipe.pad_s, recipe.tail_positions)
+            found = self._whisper.detect_language(ctranslate2.StorageView.from_array(heard))[0]
+            return {token.removeprefix("<|").removesuffix("|>"): float(share) for token, share in found}
+
+        return detect(request, shares)
 
     def _best(self, request: DecodeRequest, tokenizer: Tokenizer, encoding: Encoding, recipe: Recipe) -> _Decoded:
         """Decode once, and again without prompt if the text looks like a loop or a guess.

@@ -22,7 +22,7 @@ from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality, Ti
 from stt_transcriber.engines.base import EngineError, GiveWay
 from stt_transcriber.engines.onnx import beam, beam_batch, greedy
 from stt_transcriber.engines.onnx.file_model import FileWhisper, encoding_bytes
-from stt_transcriber.engines.onnx.model import Encoding, OnnxWhisper
+from stt_transcriber.engines.onnx.model import Encoding, Floats, OnnxWhisper
 from stt_transcriber.engines.onnx.scored_text import ScoredText
 from stt_transcriber.engines.onnx.search import DecodedText, TokenRules, Window
 from stt_transcriber.engines.request import (
@@ -30,9 +30,9 @@ from stt_transcriber.engines.request import (
     context_tokens,
     empty_hypothesis,
     loop_limit,
-    spoken_language,
     token_limit,
 )
+from stt_transcriber.engines.spoken_language import Chosen, Detected, detect
 from stt_transcriber.engines.window import MAX_POSITIONS, POSITION_SAMPLES, Recipe
 from stt_transcriber.engines.words import timed_words
 from stt_transcriber.models.store import resolve
@@ -73,6 +73,14 @@ class _KnownTokens:
 
     tokens: list[int]
     samples: list[int]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Decode of one of several requests in one language."""
+
+    index: int
+    code: str
 
 
 class OnnxWhisperEngine:
@@ -161,18 +169,39 @@ class OnnxWhisperEngine:
         for request in requests:
             give_way()
             encodings.append(whisper.encode(request.samples, recipe.pad_s, recipe.tail_positions))
-        languages = [self._language(whisper, recipe, *pair) for pair in zip(requests, encodings, strict=True)]
-        tokenizers_ = [
-            self._tokenizer(code, str(request.task)) for request, (code, _) in zip(requests, languages, strict=True)
-        ]
-        windows = [self._window_of(*parts) for parts in zip(requests, encodings, tokenizers_, strict=True)]
+        detected = [self._detected(whisper, recipe, *pair) for pair in zip(requests, encodings, strict=True)]
+        asked = [_Asked(index, code) for index, one in enumerate(detected) for code in one.rivals]
+        # First all requests in their likeliest language, together, then those with rivals in the others.
+        asked.sort(key=lambda one: one.code != detected[one.index].rivals[0])
+        texts: list[dict[str, tuple[ScoredText, float]]] = [{} for _ in requests]
+        most = len(requests)
+        for at in range(0, len(asked), most):
+            together = asked[at : at + most]
+            tokenizers_ = [self._tokenizer(one.code, str(requests[one.index].task)) for one in together]
+            windows = [
+                self._window_of(requests[one.index], encodings[one.index], tokenizer)
+                for one, tokenizer in zip(together, tokenizers_, strict=True)
+            ]
+            scored = self._texts(for_files, windows, tokenizers_, quality, give_way)
+            for one, text in zip(together, scored, strict=True):
+                texts[one.index][one.code] = text, _logprob(text)
+        chosen = [one.choose(of) for one, of in zip(detected, texts, strict=True)]
+        return [_hypothesis(*parts) for parts in zip(requests, chosen, strict=True)]
+
+    def _texts(
+        self,
+        for_files: FileWhisper | None,
+        windows: list[Window],
+        tokenizers_: list[Tokenizer],
+        quality: Quality,
+        give_way: GiveWay,
+    ) -> list[ScoredText]:
+        beam_size = RECIPES[quality].beam_size
         if quality is Quality.DRAFT:
-            texts = self._drafts(windows, tokenizers_)
-        elif for_files is None:
-            texts = [self._final(windows[0], tokenizers_[0], recipe.beam_size)]
-        else:
-            texts = self._file_chunks(for_files, windows, tokenizers_, recipe.beam_size, give_way)
-        return [_hypothesis(*parts) for parts in zip(requests, languages, texts, strict=True)]
+            return self._drafts(windows, tokenizers_)
+        if for_files is not None:
+            return self._file_chunks(for_files, windows, tokenizers_, beam_size, give_way)
+        return [self._final(*pair, beam_size) for pair in zip(windows, tokenizers_, strict=True)]
 
     def _drafts(self, windows: list[Window], tokenizers_: list[Tokenizer]) -> list[ScoredText]:
         """Decode drafts; decode again, without prompt, where the prompt may be to blame for a loop.
@@ -217,17 +246,15 @@ class OnnxWhisperEngine:
     def _tokenizer(self, language: str, task: str) -> Tokenizer:
         return Tokenizer(self._hf_tokenizer, self.is_multilingual, task=task, language=language)
 
-    def _language(
-        self, whisper: OnnxWhisper, recipe: Recipe, request: DecodeRequest, encoding: Encoding
-    ) -> tuple[str, float]:
-        if not self.is_multilingual:
-            return "en", 1.0
-        if request.language is not None:
-            return request.language, 1.0
-        if request.language_samples is not None:
-            encoding = whisper.encode(request.language_samples, recipe.pad_s, recipe.tail_positions)
-        shares = whisper.languages(encoding, self._start, self._language_tokens)
-        return spoken_language(request, dict(zip(self.languages, shares.tolist(), strict=True)))
+    def _detected(self, whisper: OnnxWhisper, recipe: Recipe, request: DecodeRequest, encoding: Encoding) -> Detected:
+        def shares(other: Floats | None) -> dict[str, float]:
+            if not self.is_multilingual:
+                return {"en": 1.0}
+            heard = encoding if other is None else whisper.encode(other, recipe.pad_s, recipe.tail_positions)
+            found = whisper.languages(heard, self._start, self._language_tokens)
+            return dict(zip(self.languages, found.tolist(), strict=True))
+
+        return detect(request, shares)
 
     def _window_of(self, request: DecodeRequest, encoding: Encoding, tokenizer: Tokenizer) -> Window:
         context = context_tokens(tokenizer, request.prompt)
@@ -272,7 +299,14 @@ def _scored(windows: list[Window], texts: list[DecodedText], tokenizers_: list[T
     return [ScoredText(*parts) for parts in zip(windows, texts, tokenizers_, strict=True)]
 
 
-def _hypothesis(request: DecodeRequest, language: tuple[str, float], scored: ScoredText) -> Hypothesis:
+def _logprob(scored: ScoredText) -> float:
+    """Return what the text says for its language: its mean log-probability, -inf for a loop."""
+    candidate = scored.candidate
+    return -math.inf if candidate.truncated or candidate.is_loop else candidate.avg_logprob
+
+
+def _hypothesis(request: DecodeRequest, chosen: Chosen[ScoredText]) -> Hypothesis:
+    scored = chosen.text
     text, candidate = scored.text, scored.candidate
     if request.memory is not None:
         kept = _known_tokens(request)
@@ -286,12 +320,13 @@ def _hypothesis(request: DecodeRequest, language: tuple[str, float], scored: Sco
     return Hypothesis(
         text=candidate.text,
         words=_words(request, scored),
-        language=language[0],
-        language_probability=language[1],
+        language=chosen.language,
+        language_probability=chosen.probability,
         avg_logprob=candidate.avg_logprob,
         no_speech_prob=text.no_speech_prob,
         compression_ratio=candidate.compression_ratio,
         truncated=text.truncated,
+        spoken=chosen.spoken,
     )
 
 

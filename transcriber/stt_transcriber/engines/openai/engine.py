@@ -4,6 +4,7 @@ A draft reads the attention of its own tokens as they come: word times need no s
 which words are safe (``Hypothesis.safe_words``).
 """
 
+import math
 import os
 import threading
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stt_shared.contracts.engines import EngineName
 from stt_shared.contracts.session import AUDIO_RATE_HZ
@@ -18,14 +20,15 @@ from stt_shared.process.extras import install_command
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality, TimedWord
 from stt_transcriber.engines.base import EngineError
 from stt_transcriber.engines.request import (
+    LOOPS_FROM_RATIO,
     check_request,
     empty_hypothesis,
     is_suspect,
     loop_limit,
-    spoken_language,
     token_limit,
 )
 from stt_transcriber.engines.splitting import split_text
+from stt_transcriber.engines.spoken_language import Detected, detect
 from stt_transcriber.engines.window import POSITION_SAMPLES, POSITIONS_PER_S, RECIPES
 from stt_transcriber.engines.words import Piece, compression_ratio, pieces_of, timed_words
 from stt_transcriber.models.registry import CHECKPOINT_SUFFIX, KNOWN_MODELS
@@ -106,9 +109,14 @@ class OpenAiWhisperEngine:
         recipe = RECIPES[request.quality]
         samples = np.ascontiguousarray(request.samples, dtype=np.float32)
         encoding = self._encoder.encode(samples, recipe.pad_s, recipe.tail_positions)
-        language, language_probability = self._language(request, encoding)
-        tokenizer = self._tokenizer(request, language)
-        task, result = self._best(request, encoding, language, recipe.beam_size)
+        detected = self._detected(request, encoding)
+        texts: dict[str, tuple[tuple[Task, Any], float]] = {}
+        for code in detected.rivals:
+            best = self._best(request, encoding, code, recipe.beam_size)
+            texts[code] = best, _language_logprob(*best)
+        chosen = detected.choose(texts)
+        task, result = chosen.text
+        tokenizer = self._tokenizer(request, chosen.language)
         tokens: list[int] = result.tokens
         if request.quality is Quality.DRAFT:
             scores, probabilities = task.scores, task.probabilities
@@ -118,29 +126,29 @@ class OpenAiWhisperEngine:
         return Hypothesis(
             text=result.text,
             words=words,
-            language=language,
-            language_probability=language_probability,
+            language=chosen.language,
+            language_probability=chosen.probability,
             avg_logprob=float(result.avg_logprob),
             no_speech_prob=float(result.no_speech_prob),
             compression_ratio=compression_ratio(result.text),
             truncated=_is_truncated(task, result),
             # The audio of a whole utterance contains every word to its end.
             safe_words=safe_words if request.quality is Quality.DRAFT else None,
+            spoken=chosen.spoken,
         )
 
-    def _language(self, request: DecodeRequest, encoding: torch.Tensor) -> tuple[str, float]:
-        if not self.is_multilingual:
-            return "en", 1.0
-        if request.language is not None:
-            return request.language, 1.0
-        if request.language_samples is not None:
+    def _detected(self, request: DecodeRequest, encoding: torch.Tensor) -> Detected:
+        def shares(other: NDArray[np.float32] | None) -> dict[str, float]:
+            if not self.is_multilingual:
+                return {"en": 1.0}
             recipe = RECIPES[request.quality]
-            encoding = self._encoder.encode(request.language_samples, recipe.pad_s, recipe.tail_positions)
-        tokenizer = get_tokenizer(True, num_languages=self._whisper.num_languages)
-        output, _ = Decode(self._decoder, encoding).feed(torch.tensor([[tokenizer.sot]], device=self.device))
-        logits = self._decoder.logits(output[0, 0])[list(tokenizer.all_language_tokens)]
-        shares = logits.softmax(dim=-1).tolist()
-        return spoken_language(request, dict(zip(tokenizer.all_language_codes, shares, strict=True)))
+            heard = encoding if other is None else self._encoder.encode(other, recipe.pad_s, recipe.tail_positions)
+            tokenizer = get_tokenizer(True, num_languages=self._whisper.num_languages)
+            output, _ = Decode(self._decoder, heard).feed(torch.tensor([[tokenizer.sot]], device=self.device))
+            logits = self._decoder.logits(output[0, 0])[list(tokenizer.all_language_tokens)]
+            return dict(zip(tokenizer.all_language_codes, logits.softmax(dim=-1).tolist(), strict=True))
+
+        return detect(request, shares)
 
     def _tokenizer(self, request: DecodeRequest, language: str) -> Any:
         return get_tokenizer(
@@ -206,6 +214,12 @@ class OpenAiWhisperEngine:
 
 def _is_truncated(task: Task, result: Any) -> bool:
     return task.looped or bool(len(result.tokens) >= task.sample_len)
+
+
+def _language_logprob(task: Task, result: Any) -> float:
+    """Return what the text says for its language: its mean log-probability, -inf for a loop."""
+    is_loop = _is_truncated(task, result) or compression_ratio(result.text) > LOOPS_FROM_RATIO
+    return -math.inf if is_loop else float(result.avg_logprob)
 
 
 def _is_suspect(task: Task, result: Any) -> bool:
