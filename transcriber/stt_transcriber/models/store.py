@@ -1,6 +1,6 @@
 """Store of installed models: lists and installs them, and verifies that they match the publisher's files.
 
-    <models_dir>/<name>/        model.bin, config.json, tokenizer.json, … or <name>.pt
+    <models_dir>/<name>/        model.bin, config.json, tokenizer.json, … or <name>.pt, or embedding.ort
     <models_dir>/<name>/manifest.json   digest of every installed file, and the source
 
 A model's folder appears complete or not at all: files are fetched into a hidden folder next to it, checked, then
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from stt_transcriber.models.registry import CHECKPOINT_SUFFIX, KNOWN_MODELS, KnownModel
+from stt_transcriber.models.registry import CHECKPOINT_SUFFIX, KNOWN_MODELS, SPEAKER_MODEL_FILE, KnownModel
 from stt_transcriber.models.sources import Progress, SourceError, from_hub, from_hub_cache, from_wheels
 
 MANIFEST = "manifest.json"
@@ -143,7 +143,8 @@ def _folder_name(name: str) -> str:
 
 
 def _holds_model(folder: Path) -> bool:
-    return (folder / "model.bin").is_file() or any(folder.glob(f"*{CHECKPOINT_SUFFIX}"))
+    named = ("model.bin", SPEAKER_MODEL_FILE)
+    return any((folder / name).is_file() for name in named) or any(folder.glob(f"*{CHECKPOINT_SUFFIX}"))
 
 
 def _fetch(model: KnownModel, scratch: Path, progress: Progress) -> Path:
