@@ -169,6 +169,15 @@ def short_sayings(folder: Path) -> Iterator[tuple[str, Audio]]:
             index += 1
 
 
+def longest_words(folder: Path, count: int) -> tuple[str, ...]:
+    """That many words of the corpus's English references."""
+    rows = [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
+    words = {
+        word for row in rows if row.get("lang") == "en" for word in re.findall(r"[a-z]+", (row["text"] or "").lower())
+    }
+    return tuple(sorted(words, key=lambda word: (-len(word), word))[:count])
+
+
 class AllIsVoice:
     """No voice model: every window holds voice."""
 
@@ -185,9 +194,9 @@ class AllIsVoice:
 class InboxSource:
     """A live session without Redis and without waiting."""
 
-    def __init__(self, decode: Any, voice: VadModel, language: str | None, policy: LivePolicy) -> None:
+    def __init__(self, decode: Any, voice: VadModel, config: SessionConfig, policy: LivePolicy) -> None:
         self._decode = decode
-        self._session = LiveSession("noise", SessionConfig(language=language), policy, voice)
+        self._session = LiveSession("noise", config, policy, voice)
         self._interval = policy.partial_interval_ms * AUDIO_RATE_HZ // 1000
         self._next_partial = 0
         self.said = Said()
@@ -235,6 +244,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--vad", choices=["silero", "rms", "none"], default="silero", help="none: all is voice")
     parser.add_argument("--without-guards", action="store_true")
+    parser.add_argument("--keyterms", type=int, default=0, help="that many, of the longest words of the corpus")
     parser.add_argument("--out")
     args = parser.parse_args()
 
@@ -244,9 +254,11 @@ def main() -> None:
     if args.without_guards:
         guards.reason_to_reject = unguarded
 
+    config = SessionConfig(language=args.language, keyterms=longest_words(folder, args.keyterms))
+
     def listen(samples: Audio) -> Said:
         voice = new_vad() if new_vad else AllIsVoice()
-        return InboxSource(engine.decode, voice, args.language, LivePolicy()).hear(samples)
+        return InboxSource(engine.decode, voice, config, LivePolicy()).hear(samples)
 
     rng = np.random.default_rng(2)
     sounds = noises(folder, args.minutes)
@@ -274,6 +286,7 @@ def main() -> None:
             "model": args.model,
             "language": args.language or "detected",
             "vad": args.vad,
+            "keyterms": len(config.keyterms),
             "guards": not args.without_guards,
             "noise_s": round(sum(map(len, sounds.values())) / AUDIO_RATE_HZ, 1),
             "decodes": decodes,

@@ -13,6 +13,7 @@ import typer
 from stt_cli.errors import CliError
 from stt_cli.http.formats import Format
 from stt_cli.http.server import base_url
+from stt_cli.http.vocabulary import vocabulary_fields
 from stt_shared.contracts.engines import EngineName
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 
@@ -44,6 +45,10 @@ Url = Annotated[
 Language = Annotated[str | None, typer.Option(help="ISO 639-1 code such as en; detected if omitted.")]
 Languages = Annotated[str | None, typer.Option(help="Languages that may be spoken, such as en,fr,de; any if omitted.")]
 Task = Annotated[str, typer.Option(help="transcribe, or translate (into English).")]
+Keyterms = Annotated[
+    list[str] | None, typer.Option("--keyterm", help="Name or term to favour where it may have been said; repeatable.")
+]
+KeytermsFile = Annotated[Path | None, typer.Option(help="File of keyterms, one per line.")]
 ModelsDir = Annotated[Path | None, typer.Option(help="Folder of models (env MODELS_DIR).")]
 
 
@@ -132,6 +137,8 @@ def transcribe(
         str | None,
         typer.Option(help="mix (one text for all channels), separate, or auto (separate when they differ)."),
     ] = None,
+    keyterms: Keyterms = None,
+    keyterms_file: KeytermsFile = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for one result per file; standard output if omitted.")
     ] = None,
@@ -140,7 +147,7 @@ def transcribe(
     """Transcribe files."""
     from stt_cli.commands.transcribe import transcribe as run
 
-    fields = _speech_fields(language, languages, task)
+    fields = _speech_fields(language, languages, task) | vocabulary_fields(keyterms or (), keyterms_file)
     if track is not None:
         fields["track"] = str(track)
     if channel_mode is not None:
@@ -157,13 +164,15 @@ def stream(
     rate: Annotated[int, typer.Option(help="Sample rate of standard input.", min=4000, max=384_000)] = AUDIO_RATE_HZ,
     channels: Annotated[int, typer.Option(help="Channels of standard input.", min=1, max=8)] = 1,
     endpointing_ms: Annotated[int | None, typer.Option(help="Silence that ends an utterance.")] = None,
+    keyterms: Keyterms = None,
+    keyterms_file: KeytermsFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the events as JSON, one per line.")] = False,
     url: Url = None,
 ) -> None:
     """Play a file (or standard input) as a live session and show the words as they arrive."""
     from stt_cli.commands.stream import stream as run
 
-    query = _speech_fields(language, languages, task)
+    query = _speech_fields(language, languages, task) | vocabulary_fields(keyterms or (), keyterms_file)
     if endpointing_ms is not None:
         query["endpointing_ms"] = str(endpointing_ms)
     run(base_url(url), source, query, sample_rate=rate, channels=channels, as_json=as_json)

@@ -107,6 +107,7 @@ class OracleEngine:
     name = "oracle"
     max_batch = 8
     is_multilingual = False
+    biased_by_keyterms = False
     languages: tuple[str, ...] = ("en",)
 
     def __init__(self, model: str, parallel: int, decode_s: float) -> None:

@@ -56,6 +56,13 @@ def test_noise_makes_no_words(base: Engine, corpus: list[dict[str, Any]], langua
     assert {name: said for name, audio in noises(corpus) if (said := words_of(base, audio, language=language))} == {}
 
 
+def test_noise_makes_no_keyterms(onnx_base: Engine, corpus: list[dict[str, Any]]) -> None:
+    words = {word for row in corpus if row.get("lang") == "en" for word in (row.get("text") or "").split()}
+    phrases = ("thank you", "music", *sorted(word for word in words if len(word) > 6 and word.isalpha())[:98])
+    said = {name: words_of(onnx_base, audio, language="en", keyterms=phrases) for name, audio in noises(corpus)}
+    assert {name: texts for name, texts in said.items() if texts} == {}
+
+
 def test_without_guards_music_makes_words(
     base: Engine, corpus: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stt_transcriber.engines.onnx.file_model import FileWhisper
-from stt_transcriber.engines.onnx.model import Encoding, Floats, OnnxWhisper
+from stt_transcriber.engines.onnx.model import NOTHING, Choices, Encoding, Floats, OnnxWhisper
 from stt_transcriber.engines.onnx.search import TokenRules, Window
 
 END = 9
@@ -86,13 +86,15 @@ class FakeWhisper:
         self._texts.append((name, text))
         return float(len(self._texts) - 1)
 
-    def choose(self, states: Floats, count: int) -> tuple[NDArray[np.int64], Floats]:
+    def choose(self, states: Floats, count: int, asked: NDArray[np.int64] = NOTHING) -> Choices:
         logprobs = np.log(np.stack([self._says(*self._texts[int(state)]) for state in states[:, 0]]))
         order = np.argsort(-logprobs, axis=1, kind="stable")[:, :count]
-        return order, np.take_along_axis(logprobs, order, axis=1)
+        return Choices(order, np.take_along_axis(logprobs, order, axis=1), logprobs[:, asked])
 
-    def open(self, states: Floats, starts: Floats, count: int) -> tuple[NDArray[np.int64], Floats, list[float]]:
-        return *self.choose(states, count), [self.no_speech_prob(start) for start in starts]
+    def open(
+        self, states: Floats, starts: Floats, count: int, asked: NDArray[np.int64] = NOTHING
+    ) -> tuple[Choices, list[float]]:
+        return self.choose(states, count, asked), [self.no_speech_prob(start) for start in starts]
 
     def no_speech_prob(self, state: Floats) -> float:
         name, text = self._texts[int(state[0])]

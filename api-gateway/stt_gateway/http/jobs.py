@@ -261,6 +261,7 @@ def _new_job(upload: Upload, options: JobRequest, model: str) -> NewJob:
         options.track,
         options.languages,
         options.channel_mode,
+        options.keyterms,
     )
     return NewJob(upload.spool_name, uuid.uuid4().hex, msgspec.json.encode(config))
 

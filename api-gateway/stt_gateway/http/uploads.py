@@ -22,7 +22,7 @@ from stt_shared.contracts.errors import SttError
 
 _log = structlog.get_logger()
 
-MAX_FIELD_BYTES = 8192
+MAX_FIELD_BYTES = 65_536
 MAX_HEADER_BYTES = 4096
 """Limit of one header of a part; one of them holds the file's name."""
 MAX_PARTS = 64

@@ -41,6 +41,7 @@ class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     track: int | None = None
     languages: tuple[str, ...] = ()
     channel_mode: ChannelMode = ChannelMode.MIX
+    keyterms: tuple[str, ...] = ()
 
 
 class JobWord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -178,9 +179,11 @@ class ChunkResult(msgspec.Struct, frozen=True):
     """Result of one chunk.
 
     ``segments`` and ``unrecognized`` have times relative to the whole file. ``text``: the text of all segments.
+    ``warnings``: about the whole file, so the same for each of its chunks that the same engine decoded.
     """
 
     language: str
     segments: list[JobSegment]
     text: str = ""
     unrecognized: list[TimeSpan] = []
+    warnings: list[JobWarning] = []

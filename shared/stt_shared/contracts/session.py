@@ -67,6 +67,7 @@ class SessionConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     conversation_id: str | None = None
     speaker: str | None = None
     store: bool = False
+    keyterms: tuple[str, ...] = ()
 
     @property
     def possible_languages(self) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ class WordASecond:
     parallel = 2
     max_batch = 4
     is_multilingual = False
+    biased_by_keyterms = False
     languages = ("en",)
 
     def decode(self, requests: Sequence[DecodeRequest]) -> list[Hypothesis]:

@@ -32,6 +32,7 @@ class Batching(FirstSamples):
     max_file_batch = 4
     languages = ("en", "de", "fr")
     is_multilingual = True
+    biased_by_keyterms = False
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__()

@@ -44,6 +44,7 @@ class WordASecond:
     parallel = 2
     max_batch = 4
     is_multilingual = False
+    biased_by_keyterms = False
     languages = ("en",)
 
     def __init__(self) -> None:

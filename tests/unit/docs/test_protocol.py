@@ -28,6 +28,7 @@ from stt_gateway.core.requests.session_request import (
     session_request,
 )
 from stt_gateway.core.requests.viewer_request import VIEWER_PARAMETERS
+from stt_gateway.core.requests.vocabulary import MAX_KEYTERMS, MAX_PHRASE_CHARS
 from stt_gateway.core.subtitles.subtitles import LINE_CHARS, LINES
 from stt_gateway.dialects.native import utterance_view
 from stt_gateway.http import connections, protocol, uploads
@@ -231,11 +232,14 @@ def test_the_query_table_is_what_the_gateway_takes() -> None:
         elif value is None:
             shown = "none"
         else:
-            shown = f"`{str(value).lower()}`" if value != "" else "empty"
+            shown = f"`{str(value).lower()}`" if value not in ("", ()) else "empty"
         assert rows[name][2] == shown, name
     for name, kind in (("encoding", Encoding), ("task", Task), ("framing", Framing)):
         assert coded(rows[name][1]) == [member.value for member in kind]
     assert rows["prompt"][1] == f"up to {MAX_PROMPT_CHARS} characters"
+    assert rows["keyterms"][1] == (
+        f"up to {MAX_KEYTERMS} phrases of up to {MAX_PHRASE_CHARS} characters, separated by commas"
+    )
     assert rows["speaker"][1] == rows["conversation_id"][1] == f"up to {MAX_LABEL_CHARS} characters"
 
 

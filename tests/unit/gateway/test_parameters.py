@@ -46,6 +46,9 @@ BAD = [
     ("prompt", "p" * (MAX_PROMPT_CHARS + 1), "at most 1000 characters long (it has 1001)"),
     ("conversation_id", "c" * (MAX_LABEL_CHARS + 1), "at most 128 characters long (it has 129)"),
     *(("conversation_id", value, "without control characters") for value in ("a\0", "a\nb", "\x7f", "\x85")),
+    ("keyterms", "k" * 101, "phrases of at most 100 characters"),
+    ("keyterms", ",".join(map(str, range(101))), "at most 100 phrases (there are 101)"),
+    ("keyterms", "a\0b", "phrases without control characters"),
     ("speaker", "s" * (MAX_LABEL_CHARS + 1), "at most 128 characters long (it has 129)"),
 ]
 
@@ -72,6 +75,7 @@ def test_every_parameter_reaches_the_session() -> None:
         "languages": "de,fr",
         "task": "translate",
         "prompt": "Grüße",
+        "keyterms": " Ada  Lovelace,Ada Lovelace,,Größe ",
         "interim_results": "false",
         "endpointing_ms": "1200",
         "conversation_id": "call 7",
@@ -99,6 +103,7 @@ def test_every_parameter_reaches_the_session() -> None:
         conversation_id="call 7",
         speaker="Ann",
         store=True,
+        keyterms=("Ada Lovelace", "Größe"),
     )
     assert (request.framing, request.session_id) == (Framing.SEQ32, "s-1")
     assert request.resume == Resume("t-1", 17, Known(3, 1200, 0))

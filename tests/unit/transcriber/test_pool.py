@@ -31,6 +31,7 @@ class BlockingEngine:
     max_file_batch = 2
     languages = ("en",)
     is_multilingual = False
+    biased_by_keyterms = False
 
     def __init__(self) -> None:
         self.live_begun, self.live_over = threading.Event(), threading.Event()

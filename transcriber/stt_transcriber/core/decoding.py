@@ -10,6 +10,12 @@ from numpy.typing import NDArray
 
 from stt_shared.contracts.session import AUDIO_RATE_HZ, Task
 
+KEYTERMS_IGNORED = (
+    "keyterms_ignored",
+    "this server's engine cannot favour keyterms: they have no effect (WHISPER_ENGINE=onnxruntime can)",
+)
+"""Code and message of the warning that an engine which is not ``biased_by_keyterms`` leads to."""
+
 
 class Quality(enum.Enum):
     """Search effort of a decode.
@@ -48,7 +54,8 @@ class DecodeRequest:
     detected instead. ``voiced_s``: seconds of voice in ``samples``, by which the detection counts; None: all of it.
     ``prompt``: preceding text (a
     user's vocabulary, the end of the last utterance); '' for none. ``begin``: position of the first sample in the
-    session, by which an engine finds the data in ``memory`` for the same audio.
+    session, by which an engine finds the data in ``memory`` for the same audio. ``keyterms``: phrases to favour where
+    the speech may be meant; an engine that is not ``biased_by_keyterms`` ignores them.
     """
 
     samples: NDArray[np.float32]
@@ -62,6 +69,7 @@ class DecodeRequest:
     languages: tuple[str, ...] = ()
     spoken_before: Weights = field(default_factory=dict)
     voiced_s: float | None = None
+    keyterms: tuple[str, ...] = ()
 
     @property
     def voice_s(self) -> float:

@@ -70,6 +70,7 @@ class ModelPool:
         draft_ms: float = 60.0,
     ) -> None:
         self._engine = engine
+        self.biased_by_keyterms = engine.biased_by_keyterms
         self._files = engine if isinstance(engine, FileEngine) else None
         self.scheduler = Scheduler(
             engine.parallel,

@@ -21,6 +21,7 @@ class InstantEngine:
     max_batch = 8
     is_multilingual = False
     languages: tuple[str, ...] = ("en",)
+    biased_by_keyterms = False
 
     def __init__(self, model: str, parallel: int) -> None:
         self.model = model

@@ -10,7 +10,7 @@ from stt_shared.contracts.text import SENTENCE_MARKS
 from stt_transcriber.core.decoding import TimedWord
 
 _OPENING_MARKS = frozenset("\"'“¿([{「『（《〈【")
-_UNSPACED = re.compile(
+UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uff9f\U00020000-\U0003ffff]"
 )
 """Thai, Lao, Burmese, Khmer, Chinese and Japanese, including their punctuation: written without spaces between words,
@@ -88,7 +88,7 @@ def timed_words(pieces: Sequence[Piece], duration_s: float) -> tuple[TimedWord, 
             continue
         if not words:
             # No text precedes the first word, so its script decides whether a space separates it from an earlier text.
-            space_before = not _UNSPACED.match(text)
+            space_before = not UNSPACED.match(text)
         # The times of marks are those of the pause around them.
         said = [piece for piece in group if not piece.is_mark] or group
         start_s = min(max(said[0].start_s, earliest), duration_s)
@@ -184,4 +184,4 @@ def _begins_word(before: Piece, piece: Piece) -> bool:
         return True
     if before.text.strip() in _OPENING_MARKS:
         return False
-    return any(_UNSPACED.match(character) for character in (last, first))
+    return any(UNSPACED.match(character) for character in (last, first))

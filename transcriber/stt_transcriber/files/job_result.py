@@ -1,12 +1,12 @@
 """Completion of a file job from the results of its chunks, and work that stops when its job ends."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
-from stt_shared.contracts.jobs import ChunkResult, JobResult
+from stt_shared.contracts.jobs import ChunkResult, JobResult, JobWarning
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.contracts.text import join_texts
 from stt_shared.process.tasks import cancel_and_wait
@@ -51,8 +51,16 @@ def assembled(state: JobState, parts: Sequence[ChunkResult]) -> JobResult:
         segments=[msgspec.structs.replace(segment, id=at) for at, segment in enumerate(segments)],
         unrecognized=sorted(unrecognized, key=lambda span: span.start),
         track=state.decoded.track,
-        warnings=state.decoded.warnings,
+        warnings=[*state.decoded.warnings, *_once(warning for part in parts for warning in part.warnings)],
     )
+
+
+def _once(warnings: Iterable[JobWarning]) -> list[JobWarning]:
+    kept: list[JobWarning] = []
+    for warning in warnings:
+        if warning not in kept:
+            kept.append(warning)
+    return kept
 
 
 def _text(part: ChunkResult) -> str:

@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Callable
 
 import numpy as np
 
-from stt_shared.contracts.jobs import Chunk, ChunkResult, JobConfig, JobSegment, TimeSpan
+from stt_shared.contracts.jobs import Chunk, ChunkResult, JobConfig, JobSegment, JobWarning, TimeSpan
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.contracts.text import join_texts
 from stt_transcriber.core.audio.vad_track import Span
-from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality
+from stt_transcriber.core.decoding import KEYTERMS_IGNORED, DecodeRequest, Hypothesis, Quality
 from stt_transcriber.core.files.chunk_text import ChunkText
 from stt_transcriber.core.text import guards
 from stt_transcriber.core.text.join import join_words
@@ -17,9 +17,17 @@ from stt_transcriber.metrics import REJECTED, count_unrecognized
 
 
 async def transcribe(
-    chunk: Chunk, pcm: bytes, config: JobConfig, decode: Callable[[DecodeRequest], Awaitable[Hypothesis]]
+    chunk: Chunk,
+    pcm: bytes,
+    config: JobConfig,
+    decode: Callable[[DecodeRequest], Awaitable[Hypothesis]],
+    *,
+    biased_by_keyterms: bool = True,
 ) -> ChunkResult:
-    """Transcribe a chunk with the audio ``pcm`` (s16le). Raises what ``decode`` raises."""
+    """Transcribe a chunk with the audio ``pcm`` (s16le). Raises what ``decode`` raises.
+
+    ``biased_by_keyterms``: as in ``Engine``.
+    """
     text = ChunkText(chunk, np.frombuffer(pcm, np.int16), config.task)
     language = config.language or chunk.language or None
     evidence = np.frombuffer(chunk.evidence, np.int16).astype(np.float32) / 32768.0 if chunk.evidence else None
@@ -35,6 +43,7 @@ async def transcribe(
             language_samples=evidence,
             languages=config.languages,
             voiced_s=text.voice_share * len(text.samples()) / AUDIO_RATE_HZ,
+            keyterms=config.keyterms,
         )
         hypothesis = await decode(request)
         language = language or hypothesis.language
@@ -48,7 +57,11 @@ async def transcribe(
     for begin, end in text.unrecognized:
         count_unrecognized((end - begin) / AUDIO_RATE_HZ)
     return ChunkResult(
-        language or "", segments, join_texts(texts), [_time_span(span, chunk.channel) for span in text.unrecognized]
+        language or "",
+        segments,
+        join_texts(texts),
+        [_time_span(span, chunk.channel) for span in text.unrecognized],
+        [] if biased_by_keyterms or not config.keyterms else [JobWarning(*KEYTERMS_IGNORED)],
     )
 
 

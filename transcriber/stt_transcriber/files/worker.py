@@ -158,7 +158,8 @@ class ChunkWorker:
         self, job: Ownership, chunk: Chunk, item: WorkItem, batch: ChunkBatch, config: JobConfig
     ) -> None:
         decode = partial(batch.decode, item, f"chunk {chunk.job_id} {chunk.index}")
-        part = await transcribe(chunk, item.fields[b"pcm"], config, decode)
+        biased = self._pool.biased_by_keyterms
+        part = await transcribe(chunk, item.fields[b"pcm"], config, decode, biased_by_keyterms=biased)
         is_last = await until_answered(
             lambda: self._bus.jobs.store_part(
                 job.keys,

@@ -15,7 +15,7 @@ from stt_shared.streams.ownership import OwnershipLost, Standing
 from stt_shared.streams.reader import LogHole
 from stt_shared.streams.session_state import SessionState
 from stt_shared.work.stage import Assignment
-from stt_transcriber.core.decoding import DecodeRequest
+from stt_transcriber.core.decoding import KEYTERMS_IGNORED, DecodeRequest
 from stt_transcriber.core.live.outcome import Outcome
 from stt_transcriber.core.live.session import LiveSession
 from stt_transcriber.core.schedule.draft_throttle import DraftThrottle
@@ -58,6 +58,7 @@ class SessionRunner:
         self.key = f"live {self.session_id} {assignment.owner.epoch}"
         self.log = structlog.get_logger().bind(session_id=self.session_id)
         state = SessionState.read(assignment.fields)
+        self._config = state.config
         self._committed_seq = state.committed_seq
         self._committed_samples = state.committed_samples
         self._session = LiveSession(
@@ -88,6 +89,7 @@ class SessionRunner:
         except SttError as error:
             await self._fail(error.code, error.message)
             return
+        await self._warn_of_keyterms()
         reading = asyncio.create_task(self._read(), name="session frames")
         waiting = asyncio.create_task(self._over.wait(), name="session end")
         try:
@@ -102,6 +104,12 @@ class SessionRunner:
             # Under the lock: an outcome that is being applied must not begin a step that nothing ends.
             async with self._turn:
                 await self._steps.clear()
+
+    async def _warn_of_keyterms(self) -> None:
+        """Tell the client once, at the beginning, that its keyterms have no effect."""
+        if self._config.keyterms and not self._parts.pool.biased_by_keyterms and not self._committed_seq:
+            code, message = KEYTERMS_IGNORED
+            await self._write(Outcome(Notice(session_id=self.session_id, code=code, message=message)))
 
     async def _read(self) -> None:
         reader = self._parts.bus.sessions.read_pcm(self._owner.keys, self._committed_seq)

@@ -32,4 +32,6 @@ def fingerprint(options: JobRequest, files: Sequence[str]) -> str:
         asked.append("languages=" + ",".join(options.languages))
     if options.channel_mode is not ChannelMode.MIX:
         asked.append(f"channel_mode={options.channel_mode}")
+    if options.keyterms:
+        asked.append(f"keyterms={json.dumps(options.keyterms)}")
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from stt_gateway.core.requests.model_options import LANGUAGE, LANGUAGES, PROMPT, TASK, requested_languages
 from stt_gateway.core.requests.parameters import Parameters, choice, optional_number
+from stt_gateway.core.requests.vocabulary import KEYTERMS
 from stt_shared.contracts.session import ChannelMode, Task
 
 MAX_TRACK = 64
@@ -23,7 +24,7 @@ CHANNEL_MODE = choice(
     "What becomes of several channels: mix, one text for all; separate, each channel has its own; auto, separate "
     "unless one channel holds what is on the others.",
 )
-JOB_PARAMETERS = Parameters(LANGUAGE, LANGUAGES, TASK, PROMPT, TRACK, CHANNEL_MODE)
+JOB_PARAMETERS = Parameters(LANGUAGE, LANGUAGES, TASK, PROMPT, TRACK, CHANNEL_MODE, KEYTERMS)
 
 _FILES = {
     "type": "array",
@@ -66,6 +67,7 @@ class JobRequest:
     track: int | None = None
     languages: tuple[str, ...] = ()
     channel_mode: ChannelMode = ChannelMode.MIX
+    keyterms: tuple[str, ...] = ()
 
     @property
     def possible_languages(self) -> tuple[str, ...]:
@@ -80,4 +82,12 @@ def job_request(pairs: Iterable[tuple[str, str]], default_languages: tuple[str, 
     """
     given = JOB_PARAMETERS.parse(pairs)
     language, languages = requested_languages(given, default_languages)
-    return JobRequest(language, given[TASK], given[PROMPT] or "", given[TRACK], languages, given[CHANNEL_MODE])
+    return JobRequest(
+        language,
+        given[TASK],
+        given[PROMPT] or "",
+        given[TRACK],
+        languages,
+        given[CHANNEL_MODE],
+        given[KEYTERMS],
+    )

@@ -19,6 +19,7 @@ from stt_gateway.core.requests.parameters import (
     number,
     text,
 )
+from stt_gateway.core.requests.vocabulary import KEYTERMS
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import AUDIO_RATE_HZ, Encoding, SessionConfig
 
@@ -63,6 +64,7 @@ STREAM_PARAMETERS = Parameters(
     LANGUAGES,
     TASK,
     PROMPT,
+    KEYTERMS,
     INTERIM_RESULTS,
     ENDPOINTING_MS,
     CONVERSATION_ID,
@@ -142,6 +144,7 @@ def session_request(pairs: Iterable[tuple[str, str]], defaults: Defaults) -> Ses
         conversation_id=given[CONVERSATION_ID],
         speaker=given[SPEAKER],
         store=given[STORE],
+        keyterms=given[KEYTERMS],
     )
     return SessionRequest(config, given[FRAMING], given[SESSION_ID], _resume(given))
 

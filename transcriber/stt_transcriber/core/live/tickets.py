@@ -59,6 +59,7 @@ class TicketBuilder:
             spoken_before=self._context.spoken,
             # Only whole windows: one that extends beyond the end may or may not have been processed yet.
             voiced_s=self._track.voiced_within(begin, end) * WINDOW_MS / 1000,
+            keyterms=self._config.keyterms,
         )
         return Ticket(kind, begin, end, request, utterance)
 

@@ -67,6 +67,7 @@ class FasterWhisperEngine:
     """
 
     name: str = EngineName.FASTER_WHISPER
+    biased_by_keyterms = False
     max_batch = 1
 
     def __init__(

@@ -9,21 +9,27 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stt_transcriber.engines.onnx.model import Floats, OnnxWhisper
-from stt_transcriber.engines.onnx.search import DecodedText, TokenRules, Window
+from stt_transcriber.engines.keyterms import BEGINNING, Progress
+from stt_transcriber.engines.onnx.model import Choices, Floats, OnnxWhisper
+from stt_transcriber.engines.onnx.search import Asked, Candidate, DecodedText, TokenRules, Window, candidates
 
 _REPEAT_TOKENS = 4
 
 
 @dataclass
 class _Beam:
-    """Unfinished text. ``seen``: bool [cache], the columns that its next token attends to."""
+    """Unfinished text.
+
+    ``total``: sum of its log-probabilities, and the bonus of its keyterms; ``seen``: bool [cache], the columns that its
+    next token attends to.
+    """
 
     total: float
     tokens: list[int]
     logprobs: list[float]
     attention: list[Floats]
     seen: NDArray[np.bool_]
+    progress: Progress = BEGINNING
 
 
 @dataclass(frozen=True)
@@ -32,8 +38,7 @@ class _Step:
 
     total: float
     beam: int
-    token: int
-    logprob: float
+    candidate: Candidate
 
 
 class Search:
@@ -69,26 +74,26 @@ class Search:
         """Position of the beams' newest tokens, counted in start and text."""
         return self._width + len(self.live[0].tokens) - 1
 
-    def step(self, chosen: NDArray[np.int64], logprobs: Floats, attention: Floats) -> DecodedText | None:
+    def step(self, choices: Choices, attention: Floats) -> DecodedText | None:
         """Extend the beams by one token; return the text once it is found, otherwise None.
 
-        ``chosen``, ``logprobs``: the ``wanted`` best tokens after each live beam, in descending order, [beams, wanted];
-        ``attention``: float32 [beams, T].
+        ``choices``: the ``wanted`` best tokens after each live beam; ``attention``: float32 [beams, T].
         """
         grown: list[_Beam] = []
-        for step in self._steps(chosen, logprobs):
+        for step in self._steps(choices):
             if len(grown) == self._beam_size:
                 # A text that ends below this rank is less probable than all beams that continue.
                 break
-            beam = self.live[step.beam]
-            taken, looked = [*beam.logprobs, step.logprob], [*beam.attention, attention[step.beam]]
-            if step.token == self._rules.end:
+            beam, token = self.live[step.beam], step.candidate.token
+            taken, looked = [*beam.logprobs, step.candidate.logprob], [*beam.attention, attention[step.beam]]
+            if token == self._rules.end:
                 self._likeliest = max(self._likeliest, step.total)
                 self._ended.append(
                     (step.total / len(taken), DecodedText(self._no_speech_prob, beam.tokens, taken, looked))
                 )
             else:
-                grown.append(_Beam(step.total, [*beam.tokens, step.token], taken, looked, beam.seen))
+                tokens = [*beam.tokens, token]
+                grown.append(_Beam(step.total, tokens, taken, looked, beam.seen, step.candidate.progress))
         live = [beam for beam in grown if not self._window.is_too_long(beam.tokens[:-1])]
         growing = any(beam.total > self._likeliest for beam in live)
         if grown and not live and not self._ended:
@@ -101,14 +106,15 @@ class Search:
         self.live = live
         return None
 
-    def _steps(self, chosen: NDArray[np.int64], logprobs: Floats) -> list[_Step]:
+    def _steps(self, choices: Choices) -> list[_Step]:
         """Return the best steps of all beams, in descending order: enough for ``beam_size`` beams, whatever ends."""
+        rows = zip(choices.tokens.tolist(), choices.logprobs.tolist(), choices.answers, strict=True)
         steps = [
-            _Step(beam.total + float(logprob), index, int(token), float(logprob))
-            for index, beam in enumerate(self.live)
-            for token, logprob in zip(chosen[index], logprobs[index], strict=True)
-            if (beam.tokens or int(token) not in self._rules.not_first)
-            and (self._may_repeat or not _repeats(beam.tokens, int(token)))
+            _Step(beam.total + candidate.score, index, candidate)
+            for index, (beam, row) in enumerate(zip(self.live, rows, strict=True))
+            for candidate in candidates(self._window.keyterms, beam.progress, *row)
+            if (beam.tokens or candidate.token not in self._rules.not_first)
+            and (self._may_repeat or not _repeats(beam.tokens, candidate.token))
         ]
         return sorted(steps, key=lambda step: -step.total)[: 2 * self._beam_size]
 
@@ -126,10 +132,11 @@ def decode(
         np.array([window.start], np.int64), np.arange(width)[None], np.tri(width, dtype=np.bool_)[None]
     )
     search = Search(rules, window, beam_size, model.no_speech_prob(states[0, window.sot]), may_repeat=may_repeat)
+    asked = Asked([window])
     states, attention = states[:, -1:], attention[:, -1:]
     while True:
-        chosen, logprobs = model.choose(states[0], search.wanted)
-        if (text := search.step(chosen, logprobs, attention[0])) is not None:
+        choices = model.choose(states[0], search.wanted, asked.tokens)
+        if (text := search.step(choices, attention[0])) is not None:
             return text
         live = search.live
         own = np.eye(len(live), dtype=np.bool_)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from stt_transcriber.engines.base import GiveWay
 from stt_transcriber.engines.onnx.beam import Search
 from stt_transcriber.engines.onnx.file_model import FileBatch, FileWhisper
-from stt_transcriber.engines.onnx.search import DecodedText, TokenRules, Window
+from stt_transcriber.engines.onnx.search import Asked, DecodedText, TokenRules, Window
 
 
 def decode(
@@ -48,18 +48,18 @@ def _decode(
         Search(rules, window, beam_size, model.no_speech_prob(states[row, window.sot]), may_repeat=may_repeat)
         for row, window in enumerate(windows)
     ]
+    asked = Asked(windows)
     states, attention = states[:, -1:], attention[:, -1:]
     texts: list[DecodedText | None] = [None] * len(windows)
     rows = list(range(len(windows)))  # row of the batch -> index of the window
     while True:
         wanted = max(searches[index].wanted for index in rows)
-        chosen, logprobs = model.choose(states.reshape(-1, states.shape[2]), wanted)
-        shape = len(rows), -1, chosen.shape[1]
-        chosen, logprobs = chosen.reshape(shape), logprobs.reshape(shape)
+        choices = model.choose(states.reshape(-1, states.shape[2]), wanted, asked.tokens)
+        each = len(choices.tokens) // len(rows)
         for row, index in enumerate(rows):
-            search = searches[index]
-            beams, own = len(search.live), search.wanted
-            texts[index] = search.step(chosen[row, :beams, :own], logprobs[row, :beams, :own], attention[row])
+            search, begin = searches[index], row * each
+            own = asked.rows(choices, begin, begin + len(search.live), index)
+            texts[index] = search.step(own.best(search.wanted), attention[row])
         for row in reversed(range(len(rows))):
             if texts[rows[row]] is not None:
                 batch.drop(row)

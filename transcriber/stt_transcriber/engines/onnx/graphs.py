@@ -116,19 +116,23 @@ def decoder_graph(weights: Weights, alignment_heads: list[tuple[int, int]]) -> b
 def words_graph(weights: Weights, end: int, never: Sequence[int]) -> bytes:
     """Build the graph from the decoder's states to the text tokens 0…``end``, except those that are ``never`` chosen.
 
-    In: ``states`` float32 [m, width]; ``count`` int64 [1]. Out: ``logprobs`` float32 [m, count], in descending order,
-    of the ``tokens`` int64 [m, count]; ``highest`` float32 [m, 1]: the score of the first of them.
+    In: ``states`` float32 [m, width]; ``count`` int64 [1]; ``asked`` int64 [k]. Out: ``logprobs`` float32 [m, count],
+    in descending order, of the ``tokens`` int64 [m, count]; ``highest`` float32 [m, 1]: the score of the first of them;
+    ``answers`` float32 [m, k]: log-probabilities of the tokens ``asked``.
     """
     shape = shape_of(weights)
     graph = Graph(weights)
     graph.input("states", ["m", shape.width])
     graph.input("count", [1], TensorProto.INT64)
+    graph.input("asked", ["k"], TensorProto.INT64)
     bias = np.zeros(end + 1, np.float32)
     bias[[token for token in never if token <= end]] = -np.inf
     scores = graph.product_by_row("states", as_float(weights, "decoder/projection/weight")[: end + 1], bias)
     shares = graph.node("LogSoftmax", [scores], axis=-1)
     graph.nodes.append(helper.make_node("TopK", [shares, "count"], ["logprobs", "tokens"], axis=-1))
     graph.node("ReduceMax", [scores], name="highest", axes=[1], keepdims=1)
+    graph.node("Gather", [shares, "asked"], name="answers", axis=1)
+    graph.output("answers", ["m", "k"])
     graph.output("logprobs", ["m", "count"])
     graph.output("tokens", ["m", "count"], TensorProto.INT64)
     graph.output("highest", ["m", 1])

@@ -9,13 +9,14 @@ goes through in one run.
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stt_transcriber.engines.onnx.model import Floats, OnnxWhisper
-from stt_transcriber.engines.onnx.search import DecodedText, TokenRules, Window
+from stt_transcriber.engines.keyterms import BEGINNING
+from stt_transcriber.engines.onnx.model import Choices, Floats, OnnxWhisper
+from stt_transcriber.engines.onnx.search import Asked, Candidate, DecodedText, TokenRules, Window, candidates
 
 _NEAR_TOKENS = 6
 """Number of tokens within which the text may return to its guess after an insertion, an omission or a replacement."""
@@ -26,6 +27,15 @@ _AHEAD_TOKENS = 12
 _LAST_DIGITS = 0.05
 """Upper limit for the difference in a token's log-probability between runs, which depends on the other tokens in the
 run."""
+
+
+@dataclass(frozen=True)
+class _Fork:
+    """Place in a text where the bonus of a phrase decided, and the token that the model alone would have chosen."""
+
+    place: int
+    plain: Candidate
+    attention: Floats
 
 
 class _Row:
@@ -43,32 +53,74 @@ class _Row:
         self._window = window
         self._least_logprob = least_logprob
         self._guess: Sequence[int] = ()  # the part not used yet
+        self._progress = BEGINNING
+        self._fork: _Fork | None = None  # the first one in a phrase that is not complete yet
 
-    def read(self, rules: TokenRules, chosen: NDArray[np.int64], logprobs: Floats, attention: Floats) -> int:
-        """Add the chosen tokens to the text; return how many of ``feed`` belong to the text.
+    def read(self, rules: TokenRules, choices: Choices, attention: Floats) -> tuple[int, int]:
+        """Add the chosen tokens to the text.
 
-        ``chosen``, ``logprobs``, ``attention``: the best tokens after the last sure token and after each guessed one.
+        ``choices``, ``attention``: the best tokens after the last sure token and after each guessed one. Returns how
+        many tokens of ``feed`` were right, and how many of the newest tokens fed so far belong to the text no longer.
         Sets ``feed`` for the next run; it is empty when the text is over.
         """
         guess = self.feed[self.sure :]
         following = None
-        right = 0
-        for candidates, their_logprobs, looked in zip(chosen.tolist(), logprobs.tolist(), attention, strict=True):
-            best = next(i for i, token in enumerate(candidates) if self.text.tokens or token not in rules.not_first)
-            token = candidates[best]
-            if not self._accept(rules.end, token, their_logprobs[best], looked):
+        right = withdrawn = 0
+        for tokens, logprobs, answers, looked in zip(
+            choices.tokens.tolist(), choices.logprobs.tolist(), choices.answers, attention, strict=True
+        ):
+            best = next(i for i, token in enumerate(tokens) if self.text.tokens or token not in rules.not_first)
+            plain = tokens[best], logprobs[best]
+            if self._window.keyterms is None:
+                token, logprob = plain
+            else:
+                before = len(self.text.tokens)
+                token, logprob, looked = self._biased(rules, plain, answers, looked)
+                withdrawn = before - len(self.text.tokens)
+            if not self._accept(rules.end, token, logprob, looked):
                 break
-            if right == len(guess) or token != guess[right]:
+            if withdrawn or right == len(guess) or token != guess[right]:
                 following = token
                 break
             right += 1
         accepted = self.sure + right
         if guess:
             self._guess = guess[right:]
-        self.position += accepted
+        self.position += accepted - withdrawn
         self.feed = [] if following is None else [following, *self._ahead(following)]
         self.sure = 1
-        return accepted
+        return accepted, withdrawn
+
+    def _biased(
+        self, rules: TokenRules, plain: tuple[int, float], answers: Floats, looked: Floats
+    ) -> tuple[int, float, Floats]:
+        """Return the next token with its log-probability and attention.
+
+        Where a phrase that the bonus led to is not completed, go back to where it decided: the text ends there, and the
+        token is the one that the model alone would have chosen.
+        """
+        keyterms = self._window.keyterms
+        assert keyterms is not None
+        ranked = [
+            candidate
+            for candidate in candidates(keyterms, self._progress, plain[:1], plain[1:], answers)
+            if self.text.tokens or candidate.token not in rules.not_first
+        ]
+        chosen, place = ranked[0], len(self.text.tokens)
+        begins = place + 1 - keyterms.begun(chosen.progress)
+        if self._fork and not chosen.keeps and begins > self._fork.place:
+            fork, self._fork = self._fork, None
+            self._progress = fork.plain.progress
+            for kept in (self.text.tokens, self.text.logprobs, self.text.attention):
+                del kept[fork.place :]
+            return fork.plain.token, fork.plain.logprob, fork.attention
+        if chosen.keeps:
+            self._fork = None
+        if self._fork is None and chosen.token != plain[0]:
+            alone = next(candidate for candidate in ranked if candidate.token == plain[0])
+            self._fork = _Fork(place, alone, looked)
+        self._progress = chosen.progress
+        return chosen.token, chosen.logprob, looked
 
     def _accept(self, end: int, token: int, logprob: float, attention: Floats) -> bool:
         """Add the token; return False if the text is over."""
@@ -100,6 +152,7 @@ def decode(
     """
     batch = model.batch([window.encoding for window in windows])
     rows = [_Row(window, least_logprob) for window in windows]
+    asked = Asked(windows)
     kept = np.zeros((len(rows), 0), np.bool_)  # columns of the cache that hold the text
     while live := [index for index, row in enumerate(rows) if row.feed]:
         opening = not kept.shape[1]
@@ -108,19 +161,21 @@ def decode(
         wanted = np.concatenate([states[index, new] for index, new in zip(live, news, strict=True)])
         if opening:
             starts = np.stack([states[index, window.sot] for index, window in enumerate(windows)])
-            chosen, logprobs, no_speech = model.open(wanted, starts, 1 + len(rules.not_first))
+            choices, no_speech = model.open(wanted, starts, 1 + len(rules.not_first), asked.tokens)
             for row, prob in zip(rows, no_speech, strict=True):
                 row.text.no_speech_prob = prob
         else:
-            chosen, logprobs = model.choose(wanted, 1)
-        own = np.zeros(states.shape[:2], np.bool_)
+            choices = model.choose(wanted, 1, asked.tokens)
+        kept = np.concatenate([kept, np.zeros(states.shape[:2], np.bool_)], axis=1)
+        columns = kept[:, -states.shape[1] :]
         begin = 0
         for index, new in zip(live, news, strict=True):
             end = begin + new.stop - new.start
-            accepted = rows[index].read(rules, chosen[begin:end], logprobs[begin:end], attention[index, new])
-            own[index, :accepted] = True
+            accepted, withdrawn = rows[index].read(rules, asked.rows(choices, begin, end, index), attention[index, new])
+            columns[index, :accepted] = True
+            if withdrawn:
+                kept[index, np.flatnonzero(kept[index])[-withdrawn:]] = False
             begin = end
-        kept = np.concatenate([kept, own], axis=1)
     return [row.text for row in rows]
 
 

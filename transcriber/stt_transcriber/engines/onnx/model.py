@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -22,6 +22,7 @@ from stt_transcriber.engines.window import MAX_POSITIONS, MAX_SAMPLES, POSITION_
 Floats = NDArray[np.float32]
 NEVER = np.float32(-1e9)
 """Value added to a score that must not count; a real infinity would make a row of only such scores undefined."""
+NOTHING: NDArray[np.int64] = np.zeros(0, np.int64)
 _MOST_SILENCE = 128
 """Maximum number of positions that stand for the silence after a window."""
 _POSITIONS_AXIS = {"ck": 3, "cv": 2, "bk": 1, "bv": 1, "sk": 2, "sv": 2}
@@ -40,6 +41,22 @@ class Encoding:
     parts: dict[str, NDArray[Any]]
     weight: Floats
     positions: int
+
+
+class Choices(NamedTuple):
+    """Tokens that may follow each of m texts.
+
+    ``tokens``: the best ones, int64 [m, count], in descending order of their ``logprobs``, float32 [m, count];
+    ``answers``: log-probabilities of the k tokens that were asked for, float32 [m, k].
+    """
+
+    tokens: NDArray[np.int64]
+    logprobs: Floats
+    answers: Floats
+
+    def best(self, count: int) -> "Choices":
+        """Return only the ``count`` best tokens."""
+        return Choices(self.tokens[:, :count], self.logprobs[:, :count], self.answers)
 
 
 class OnnxWhisper:
@@ -117,27 +134,26 @@ class OnnxWhisper:
         outputs: list[Floats] = self._decoder.run(self._decoded, feed)
         return outputs
 
-    def choose(self, states: Floats, count: int) -> tuple[NDArray[np.int64], Floats]:
-        """Return the ``count`` best text tokens and their log-probabilities, [m, count] each.
-
-        ``states``: float32 [m, width]; one result per row.
-        """
-        tokens, logprobs = self._words.run(["tokens", "logprobs"], {"states": states, "count": np.array([count])})
-        return tokens, logprobs
+    def choose(self, states: Floats, count: int, asked: NDArray[np.int64] = NOTHING) -> Choices:
+        """Return the ``count`` best text tokens after each of the ``states``, float32 [m, width]."""
+        feed = {"states": states, "count": np.array([count]), "asked": asked}
+        return Choices(*self._words.run(["tokens", "logprobs", "answers"], feed))
 
     def no_speech_prob(self, state: Floats) -> float:
         """Return Whisper's no-speech probability; ``state``: float32 [width], of the start-of-transcript token."""
-        return self.open(state[None][:0], state[None], 1)[2][0]
+        return self.open(state[None][:0], state[None], 1)[1][0]
 
-    def open(self, states: Floats, starts: Floats, count: int) -> tuple[NDArray[np.int64], Floats, list[float]]:
+    def open(
+        self, states: Floats, starts: Floats, count: int, asked: NDArray[np.int64] = NOTHING
+    ) -> tuple[Choices, list[float]]:
         """Run ``choose``, and ``no_speech_prob`` for ``starts`` float32 [k, width], in one run of the vocabulary."""
-        feed = {"states": np.concatenate([states, starts]), "count": np.array([count])}
-        tokens, logprobs, highest = self._words.run(["tokens", "logprobs", "highest"], feed)
+        feed = {"states": np.concatenate([states, starts]), "count": np.array([count]), "asked": asked}
+        tokens, logprobs, answers, highest = self._words.run(["tokens", "logprobs", "answers", "highest"], feed)
         rows = len(states)
         marks = self._marks.run(["scores"], {"states": starts})[0]
         totals = np.logaddexp(np.logaddexp.reduce(marks, axis=1), (highest - logprobs)[rows:, 0])
         nobody = np.exp(marks[:, self._no_speech - self._first_mark] - totals)
-        return tokens[:rows], logprobs[:rows], nobody.tolist()
+        return Choices(tokens[:rows], logprobs[:rows], answers[:rows]), nobody.tolist()
 
     def languages(self, encoding: Encoding, start: int, tokens: Sequence[int]) -> Floats:
         """Return the share of each of the language ``tokens``; ``start`` is the start-of-transcript token."""

@@ -61,6 +61,7 @@ class OpenAiWhisperEngine:
     """
 
     name: str = EngineName.OPENAI_WHISPER
+    biased_by_keyterms = False
     max_batch = 1
 
     def __init__(

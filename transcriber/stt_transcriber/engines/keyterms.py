@@ -1,0 +1,169 @@
+"""Bonus for the phrases that a client expects, in any search that chooses token by token. Pure functions.
+
+The tokens of all phrases form a trie. A token that begins or continues a phrase gets ``BOOST * (1 + ln depth)`` on top
+of its log-probability, as in Moonshine's contextual biasing. The bonus stays with a text that holds the whole phrase,
+followed by the end of a word; a text that leaves the phrase half-way gives it back, or half phrases would win. Searches
+choose by the sum, and report the model's own log-probabilities.
+
+A phrase may be written as it was given, in lower case, capitalised, and, if it was given in lower case, with every word
+capitalised; with a space before it or, at the beginning of a text and after a mark, without.
+"""
+
+import math
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stt_transcriber.engines.words import UNSPACED
+
+BOOST = 2.0
+"""Bonus of a phrase's first token, in nats. See benchmarks/keyterms.py."""
+LEAST_LOGPROB = math.log(1e-3)
+"""Log-probability below which a token gets no bonus: what was said does not sound like the phrase."""
+_ANYWHERE, _AFTER_MARK = 0, 1
+_NO_CHARACTER = "\ufffd"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Phrases that the end of a text may be part of.
+
+    ``nodes``: of the trie, one for each beginning of a phrase; ``after_mark``: the text is empty or ends in a mark.
+    """
+
+    nodes: tuple[int, ...] = ()
+    after_mark: bool = True
+
+
+BEGINNING = Progress()
+"""Progress of an empty text."""
+
+
+@dataclass(frozen=True)
+class Advance:
+    """What a token does to a text. ``gain``: change of its bonus; ``keeps``: a phrase before the token is complete."""
+
+    progress: Progress
+    gain: float
+    keeps: bool
+
+
+class Keyterms:
+    """Phrases as tokens of one model.
+
+    ``encode`` and ``decode``: of its tokenizer, without special tokens; ``end``: the first special token. ``tokens``:
+    every token that may get a bonus, int64, rising.
+    """
+
+    def __init__(
+        self, phrases: Sequence[str], encode: Callable[[str], list[int]], decode: Callable[[list[int]], str], end: int
+    ) -> None:
+        self._decode = decode
+        self._end = end
+        self._edges: dict[int, tuple[bool, bool]] = {}
+        self._children: list[dict[int, int]] = [{}, {}]
+        self._depths = [0, 0]
+        self._ends: dict[int, bool] = {}  # node -> whether the phrase may end there in the middle of a word
+        for phrase in phrases:
+            for variant in _variants(phrase, encode):
+                self._add(variant, encode)
+        self._pending = self._taken_back()
+        self.tokens: NDArray[np.int64] = np.unique(
+            np.array([token for children in self._children for token in children], np.int64)
+        )
+        self._places = {token: place for place, token in enumerate(self.tokens.tolist())}
+        self._first = [
+            np.array([self._places[token] for token in self._children[root]], np.int64)
+            for root in (_ANYWHERE, _AFTER_MARK)
+        ]
+
+    def advance(self, progress: Progress, token: int, *, leaves: bool = False) -> Advance:
+        """Add a token to a text. ``leaves``: whatever the token is, it belongs to no phrase."""
+        nodes = [
+            self._children[node][token]
+            for node in (*progress.nodes, *_roots(progress))
+            if token in self._children[node] and not leaves
+        ]
+        complete = [self._pending[node] for node in progress.nodes if self._completes(node, token)]
+        before, after = (max((self._pending[node] for node in some), default=0.0) for some in (progress.nodes, nodes))
+        gain = after - before + max(complete, default=0.0)
+        return Advance(Progress(tuple(nodes), self._edges_of(token)[1]), gain, bool(complete))
+
+    def likely(self, progress: Progress, logprobs: NDArray[np.float32]) -> Iterator[tuple[int, float]]:
+        """Yield the tokens that begin or continue a phrase and may get a bonus, with their log-probabilities.
+
+        ``logprobs``: float32, of ``tokens``, after a text with this ``progress``.
+        """
+        for node in progress.nodes:
+            for token in self._children[node]:
+                logprob = float(logprobs[self._places[token]])
+                if logprob >= LEAST_LOGPROB:
+                    yield token, logprob
+        for root in _roots(progress):
+            first = self._first[root]
+            for place in first[logprobs[first] >= LEAST_LOGPROB].tolist():
+                yield int(self.tokens[place]), float(logprobs[place])
+
+    def begun(self, progress: Progress) -> int:
+        """Return the number of tokens at the end of a text that belong to the longest phrase begun there."""
+        return max((self._depths[node] for node in progress.nodes), default=0)
+
+    def _add(self, variant: str, encode: Callable[[str], list[int]]) -> None:
+        bare = not variant.startswith(" ")
+        node = _AFTER_MARK if bare and not UNSPACED.match(variant[0]) else _ANYWHERE
+        for token in encode(variant):
+            children = self._children[node]
+            if token not in children:
+                children[token] = len(self._children)
+                self._children.append({})
+                self._depths.append(self._depths[node] + 1)
+            node = children[token]
+        self._ends[node] = bool(UNSPACED.match(variant[-1]))
+
+    def _taken_back(self) -> list[float]:
+        """Return how much a text loses that leaves the trie at each node: all since the last complete phrase."""
+        bonuses, pending = [0.0] * len(self._children), [0.0] * len(self._children)
+        # Each node comes after its parent.
+        for parent, children in enumerate(self._children):
+            for token, node in children.items():
+                bonus = BOOST * (1 + math.log(self._depths[node]))
+                bonuses[node] = bonuses[parent] + bonus
+                pending[node] = bonus if self._completes(parent, token) else pending[parent] + bonus
+        return pending
+
+    def _completes(self, node: int, token: int) -> bool:
+        """Check whether a phrase that may end at ``node`` does, if ``token`` follows."""
+        return node in self._ends and (self._ends[node] or self._edges_of(token)[0])
+
+    def _edges_of(self, token: int) -> tuple[bool, bool]:
+        """Return whether a token does not continue the word before it, and whether it ends in a mark."""
+        if token >= self._end:
+            return True, True
+        if token not in self._edges:
+            text = self._decode([token])
+            self._edges[token] = not _is_of_word(text[:1]), not _is_of_word(text[-1:])
+        return self._edges[token]
+
+
+def _roots(progress: Progress) -> tuple[int, ...]:
+    return (_ANYWHERE, _AFTER_MARK) if progress.after_mark else (_ANYWHERE,)
+
+
+def _variants(phrase: str, encode: Callable[[str], list[int]]) -> list[str]:
+    """Return the ways in which a phrase may be written, with and without a space before it."""
+    given = " ".join(unicodedata.normalize("NFC", phrase).split())
+    written = [given, given[:1].upper() + given[1:]]
+    if given == given.lower():
+        written.append(" ".join(word[:1].upper() + word[1:] for word in given.split(" ")))
+    elif len(encode(" " + given.lower())) > 1:
+        # A single token is a common word, which needs no help, as "it" and "mark" of "IT" and "Mark".
+        written.append(given.lower())
+    spaces = ("",) if UNSPACED.match(given[:1]) else (" ", "")
+    return list(dict.fromkeys(space + text for text in written for space in spaces))
+
+
+def _is_of_word(character: str) -> bool:
+    return character.isalnum() or character == _NO_CHARACTER
