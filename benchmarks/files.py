@@ -43,8 +43,10 @@ from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.decode.pool import ModelPool
 from stt_transcriber.engines.base import FileEngine, GiveWay
 from stt_transcriber.engines.registry import load_engine
+from stt_transcriber.files.voices import ChunkVoiceReader
 from stt_transcriber.files.worker import ChunkWorker
 from stt_transcriber.models.store import default_models_dir, resolve
+from stt_transcriber.speakers.registry import LazySpeakerModel
 from stt_transcriber.vad.models import load_vad
 
 FED_SAMPLES = AUDIO_RATE_HZ
@@ -204,7 +206,9 @@ async def started(stack: AsyncExitStack, url: str, replica_id: str, engine: Slee
     bus = await stack.enter_async_context(Bus.connect(url, replica_id))
     await bus.client.set(keys.replica_alive(replica_id), 1)
     pool = await stack.enter_async_context(ModelPool(engine))
-    worker = ChunkWorker(bus, pool, replica_id, 0, CrashGuard(bus))
+    worker = ChunkWorker(
+        bus, pool, replica_id, 0, CrashGuard(bus), ChunkVoiceReader(LazySpeakerModel(default_models_dir()).get, 1)
+    )
     task = asyncio.create_task(worker.run())
     stack.push_async_callback(cancel_and_wait, task)
 

@@ -139,6 +139,9 @@ def transcribe(
     ] = None,
     keyterms: Keyterms = None,
     keyterms_file: KeytermsFile = None,
+    speakers: Annotated[
+        str | None, typer.Option(help="Tell speakers apart: auto, their number, or the least and most, as in 2-4.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for one result per file; standard output if omitted.")
     ] = None,
@@ -152,6 +155,8 @@ def transcribe(
         fields["track"] = str(track)
     if channel_mode is not None:
         fields["channel_mode"] = channel_mode
+    if speakers is not None or format is Format.DIARIZED_JSON:
+        fields["speakers"] = speakers or "auto"
     run(base_url(url), files, format, fields, output)
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 import numpy as np
 import redis
+from numpy.typing import NDArray
 from redis.asyncio import Redis
 
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
-from stt_shared.contracts.jobs import JobConfig, JobError, JobResult
+from stt_shared.contracts.jobs import JobConfig, JobError, JobResult, SpeakerCount
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.channels import ChannelHub
 from stt_shared.redis.client import connect
@@ -22,13 +23,17 @@ from stt_shared.streams.jobs import SHARED_UNCUT_JOBS, Created, NewJob
 from stt_shared.streams.ownership import Ownership, WriteResult
 from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.stage import JOBS, SESSIONS, StageWorker
+from stt_transcriber.core.audio.vad_track import Span
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, TimedWord
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.decode.pool import ModelPool
 from stt_transcriber.files.cutter import FileCutter
+from stt_transcriber.files.voices import ChunkVoiceReader
 from stt_transcriber.files.worker import ChunkWorker
 from stt_transcriber.live.parts import LiveParts
 from stt_transcriber.live.worker import LiveWorker
+from stt_transcriber.models.store import ModelError
+from stt_transcriber.speakers.base import SpeakerModel
 from support.fake_vad import LoudnessVad
 from support.wiring import bus_on, read_state
 
@@ -47,6 +52,18 @@ _POLLING = {
     "EXISTS",
     "XRANGE",
 }
+
+
+def no_speaker_model() -> SpeakerModel:
+    raise ModelError("not installed")
+
+
+class LoudnessVoices:
+    """Two voices, one of them louder than 10000."""
+
+    def voices(self, samples: NDArray[np.float32], windows: Sequence[Span]) -> NDArray[np.float32]:
+        loud = [samples[begin:end].max() * 32768 > 10_000 for begin, end in windows]
+        return np.array([[one, not one] for one in loud], np.float32).reshape(-1, 2)
 
 
 class FirstSamples:
@@ -146,13 +163,20 @@ class Transcriber:
     """A replica, for files and for sessions. Use as an async context manager; ``kill`` ends it as SIGKILL would."""
 
     def __init__(
-        self, url: str, replica_id: str, engine: FirstSamples, mortal: Mortal | None = None, concurrency: int = 2
+        self,
+        url: str,
+        replica_id: str,
+        engine: FirstSamples,
+        mortal: Mortal | None = None,
+        concurrency: int = 2,
+        speaker_model: Callable[[], SpeakerModel] = no_speaker_model,
     ) -> None:
         self.id = replica_id
         self.engine = engine
         self.mortal = mortal or Mortal()
         self._url = url
         self._concurrency = concurrency
+        self._speaker_model = speaker_model
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> "Transcriber":
@@ -167,7 +191,8 @@ class Transcriber:
         self.mortal.wrap(bus)
         guard = CrashGuard(bus)
         policy = LivePolicy()
-        self.chunks = ChunkWorker(bus, self._pool, self.id, self._concurrency, guard)
+        voices = ChunkVoiceReader(self._speaker_model, 2)
+        self.chunks = ChunkWorker(bus, self._pool, self.id, self._concurrency, guard, voices)
         cutter = FileCutter(bus, LoudnessVad, policy, guard)
         live = LiveWorker(LiveParts(bus, self._pool, LoudnessVad, policy, 60.0, guard))
         self.stage, self.sessions = (
@@ -243,10 +268,12 @@ def sayings(count: int) -> list[bytes]:
     return made
 
 
-async def posted(client: Redis, job_id: str, audio: list[bytes], *, played: bool = True) -> None:
+async def posted(
+    client: Redis, job_id: str, audio: list[bytes], *, played: bool = True, speakers: SpeakerCount | None = None
+) -> None:
     """A job in the queue; its audio decoded already, unless it is played later."""
     bus = bus_on(client)
-    config = msgspec.json.encode(JobConfig(job_id))
+    config = msgspec.json.encode(JobConfig(job_id, speakers=speakers))
     assert isinstance(await bus.jobs.create([NewJob(job_id, "e", config)], 0), Created)
     if played:
         await play(client, job_id, audio)

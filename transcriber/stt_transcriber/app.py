@@ -23,11 +23,13 @@ from stt_transcriber.decode.pool import ModelPool
 from stt_transcriber.engines.base import Engine
 from stt_transcriber.engines.registry import load_engine
 from stt_transcriber.files.cutter import FileCutter
+from stt_transcriber.files.voices import ChunkVoiceReader
 from stt_transcriber.files.worker import ChunkWorker
 from stt_transcriber.live.capacity import Capacity
 from stt_transcriber.live.parts import LiveParts
 from stt_transcriber.live.worker import LiveWorker
 from stt_transcriber.settings import TranscriberSettings
+from stt_transcriber.speakers.registry import LazySpeakerModel
 from stt_transcriber.vad.models import load_vad
 
 _log = structlog.get_logger()
@@ -95,7 +97,8 @@ async def _build(
     guard = CrashGuard(bus)
     live = LiveWorker(LiveParts(bus, pool, new_vad, policy, settings.session_silence_s, guard))
     cutter = FileCutter(bus, new_vad, policy, guard)
-    chunks = ChunkWorker(bus, pool, replica_id, settings.worker_concurrency, guard)
+    voices = ChunkVoiceReader(LazySpeakerModel(settings.models_dir).get, settings.workers())
+    chunks = ChunkWorker(bus, pool, replica_id, settings.worker_concurrency, guard, voices)
     stage = partial(StageWorker, bus, stage=keys.STAGE_TRANSCRIBER, replica_id=replica_id, deletes=True)
     most = settings.max_sessions or MOST_PLACES
     sessions = report.sessions = stage(SESSIONS, capacity=most, handle=live.handle, may_move=live.may_move)

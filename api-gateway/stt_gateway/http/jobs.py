@@ -16,12 +16,11 @@ from stt_gateway.core.operation.estimate import seconds_left
 from stt_gateway.core.requests.addresses import client_network
 from stt_gateway.core.requests.idempotency import fingerprint, idempotency_key
 from stt_gateway.core.requests.job_request import JOB_OPENAPI, JobRequest, job_request
-from stt_gateway.core.subtitles.plain_text import plain_text
 from stt_gateway.http.deletion import erase_job
 from stt_gateway.http.event_stream import event, event_stream
-from stt_gateway.http.openapi import one_of, refusals, success, transcript_file
+from stt_gateway.http.openapi import file_kinds, one_of, refusals, success
 from stt_gateway.http.responses import json_response
-from stt_gateway.http.subtitle_files import subtitles
+from stt_gateway.http.transcript_files import transcript_file
 from stt_gateway.http.uploads import Upload, receive_uploads
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.interface import Kind, Transcript
@@ -42,7 +41,7 @@ CHECK_EVERY_S = 3.0
 CHANGES_APART_S = 0.1
 """Least time between two reads of a watched job; changes that come in quicker succession are sent as one."""
 
-RESULTS = ("txt", "json", "srt", "vtt")
+RESULTS = ("txt", "json", "srt", "vtt", "diarized_json")
 
 router = APIRouter(prefix="/v1/stt/jobs", tags=["jobs"])
 
@@ -183,22 +182,18 @@ async def cancel_job(request: Request, job_id: str) -> Response:
 @router.get(
     "/{job_id}/result.{kind}",
     response_class=Response,
-    responses={**refusals("conflict"), **transcript_file(RESULTS)},
+    responses={**refusals("conflict"), **file_kinds(RESULTS)},
 )
 async def get_result(request: Request, job_id: str, kind: Annotated[str, one_of(RESULTS)]) -> Response:
-    """Return the transcript as ``txt``, ``json``, ``srt`` or ``vtt``."""
+    """Return the transcript as ``txt``, ``json``, ``srt``, ``vtt`` or, with speakers, OpenAI's ``diarized_json``."""
     if kind not in RESULTS:
-        raise SttError("not_found", f"no result.{kind}; there are result.txt, .json, .srt and .vtt")
+        raise SttError("not_found", f"no result.{kind}; there are result.txt, .json, .srt, .vtt and .diarized_json")
     view = await _view(context_of(request), job_id)
     if view.result is None:
         raise SttError("conflict", f"the job is {view.status.value}; a result is there when it is completed")
-    match kind:
-        case "json":
-            return json_response(view.result)
-        case "srt" | "vtt":
-            return await subtitles(kind, view.result.text, view.result.segments, view.result.duration)
-        case _:
-            return Response(plain_text(view.result.segments), media_type="text/plain")
+    if kind == "json":
+        return json_response(view.result)
+    return await transcript_file(kind, view.result.text, view.result.segments, view.result.duration)
 
 
 @router.get(
@@ -262,6 +257,7 @@ def _new_job(upload: Upload, options: JobRequest, model: str) -> NewJob:
         options.languages,
         options.channel_mode,
         options.keyterms,
+        options.speakers,
     )
     return NewJob(upload.spool_name, uuid.uuid4().hex, msgspec.json.encode(config))
 

@@ -24,7 +24,13 @@ _ERROR = {
         }
     },
 }
-_MEDIA_TYPES = {"txt": "text/plain", "json": "application/json", "srt": "application/x-subrip", "vtt": "text/vtt"}
+_MEDIA_TYPES = {
+    "txt": "text/plain",
+    "json": "application/json",
+    "diarized_json": "application/json",
+    "srt": "application/x-subrip",
+    "vtt": "text/vtt",
+}
 
 
 def refusals(*codes: str) -> Responses:
@@ -43,9 +49,9 @@ def success(description: str, media_types: Iterable[str] = ("application/json",)
     return {status: {"description": description, "content": {media_type: {} for media_type in media_types}}}
 
 
-def transcript_file(kinds: Iterable[str]) -> Responses:
+def file_kinds(kinds: Iterable[str]) -> Responses:
     """Return the response that is a transcript in one of these formats."""
-    return success("The transcript as a file.", [_MEDIA_TYPES[kind] for kind in kinds])
+    return success("The transcript as a file.", dict.fromkeys(_MEDIA_TYPES[kind] for kind in kinds))
 
 
 def one_of(kinds: Iterable[str]) -> Any:

@@ -1,17 +1,15 @@
 """Routes for stored transcripts: search, fetch, rename, delete and export."""
 
-import math
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 
 from stt_gateway.context import context_of, query_of
-from stt_gateway.core.subtitles.plain_text import plain_text
 from stt_gateway.http.deletion import erase_transcript
 from stt_gateway.http.disconnects import while_connected
-from stt_gateway.http.openapi import one_of, refusals, transcript_file
+from stt_gateway.http.openapi import file_kinds, one_of, refusals
 from stt_gateway.http.responses import json_response
-from stt_gateway.http.subtitle_files import subtitles
+from stt_gateway.http.transcript_files import transcript_file
 from stt_gateway.store.interface import SearchHit, Summary, Transcript, TranscriptStore
 from stt_gateway.store.request import RENAME_OPENAPI, SEARCH_PARAMETERS, cursor_of, rename_request, search_request
 from stt_shared.contracts.errors import SttError
@@ -19,7 +17,7 @@ from stt_shared.contracts.events import iso_timestamp
 from stt_shared.streams import keys
 
 MAX_BODY_BYTES = 16 * 1024
-EXPORTS = ("txt", "srt", "vtt", "json")
+EXPORTS = ("txt", "srt", "vtt", "json", "diarized_json")
 
 router = APIRouter(prefix="/v1/stt/transcripts", tags=["transcripts"])
 
@@ -73,20 +71,16 @@ async def delete_transcript(request: Request, id: str) -> Response:
 @router.get(
     "/{id}/export.{kind}",
     response_class=Response,
-    responses=transcript_file(EXPORTS),
+    responses={**refusals("conflict"), **file_kinds(EXPORTS)},
 )
 async def export_transcript(request: Request, id: str, kind: Annotated[str, one_of(EXPORTS)]) -> Response:
-    """Return the transcript as a file: ``txt``, ``srt``, ``vtt`` or ``json``."""
+    """Return the transcript as a file: ``txt``, ``srt``, ``vtt``, ``json`` or, with speakers, ``diarized_json``."""
     if kind not in EXPORTS:
-        raise SttError("not_found", f"no export.{kind}; there are export.txt, .srt, .vtt and .json")
+        raise SttError("not_found", f"no export.{kind}; there are export.txt, .srt, .vtt, .json and .diarized_json")
     found = await _stored(request, id)
-    match kind:
-        case "json":
-            return json_response(_transcript_view(found))
-        case "srt" | "vtt":
-            return await subtitles(kind, found.text, found.segments, found.duration_s or math.inf)
-        case _:
-            return Response(plain_text(found.segments) or f"{found.text}\n".lstrip(), media_type="text/plain")
+    if kind == "json":
+        return json_response(_transcript_view(found))
+    return await transcript_file(kind, found.text, found.segments, found.duration_s)
 
 
 async def _stored(request: Request, id: str) -> Transcript:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from stt_gateway.store.interface import Kind, State, Transcript, TranscriptStore
 from stt_gateway.store.queue_consumer import GROUP, QueueConsumer, until_stored
-from stt_shared.contracts.jobs import JobResult, JobStatus
+from stt_shared.contracts.jobs import NO_SPEAKERS, JobResult, JobStatus
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.job_state import JobState
@@ -65,7 +65,8 @@ def job_transcript(job_id: str, state: JobState, result: JobResult, expires_ms: 
         unrecognized=result.unrecognized,
         track=result.track,
         warnings=result.warnings,
-        content_key=config.content_key,
+        # Once the model is installed, the same upload has speakers.
+        content_key="" if any(warning.code == NO_SPEAKERS for warning in result.warnings) else config.content_key,
         expires_ms=expires_ms,
     )
 

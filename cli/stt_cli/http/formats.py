@@ -10,3 +10,4 @@ class Format(enum.StrEnum):
     SRT = "srt"
     VTT = "vtt"
     JSON = "json"
+    DIARIZED_JSON = "diarized_json"

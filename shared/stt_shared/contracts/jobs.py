@@ -22,12 +22,28 @@ class JobStatus(enum.StrEnum):
         return self in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
 
 
+MAX_SPEAKERS = 20
+"""Most speakers that can be asked for."""
+
+
+NO_SPEAKERS = "no_speakers"
+"""Code of the warning that speakers were asked for and could not be told apart."""
+
+
+class SpeakerCount(msgspec.Struct, frozen=True):
+    """Least and most speakers of a file, at least 1; equal: their number is known."""
+
+    least: int = 1
+    most: int = MAX_SPEAKERS
+
+
 class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     """The client's request.
 
     ``spool_name`` is the file's random name in the spool folder, ``filename`` the client's name for it. ``content_key``
     is equal for equal bytes with the same options and model. ``track`` counts from 1; None: the decoder chooses.
     ``language`` None: detected, among ``languages``, () for all. ``channel_mode``: what becomes of several channels.
+    ``speakers``: tell them apart; None: do not.
     """
 
     spool_name: str
@@ -42,22 +58,25 @@ class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     languages: tuple[str, ...] = ()
     channel_mode: ChannelMode = ChannelMode.MIX
     keyterms: tuple[str, ...] = ()
+    speakers: SpeakerCount | None = None
 
 
 class JobWord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One spoken word; times in seconds. ``channel`` is as in ``JobSegment``."""
+    """One spoken word; times in seconds. ``channel`` and ``speaker`` are as in ``JobSegment``."""
 
     word: str
     start: float
     end: float
     confidence: float
     channel: int | None = None
+    speaker: str = ""
 
 
 class JobSegment(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A sentence or clause; times in seconds.
+    """A sentence or clause of one speaker; times in seconds.
 
-    ``channel``: the file's channel that it was said on, from 0; None when the channels were mixed.
+    ``channel``: the file's channel that it was said on, from 0; None when the channels were mixed. ``speaker``: ''
+    unless speakers were told apart.
     """
 
     id: int
@@ -67,6 +86,7 @@ class JobSegment(msgspec.Struct, frozen=True, omit_defaults=True):
     confidence: float
     words: list[JobWord]
     channel: int | None = None
+    speaker: str = ""
 
 
 class TimeSpan(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -78,7 +98,7 @@ class TimeSpan(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class JobWarning(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Something that keeps the transcript from covering the whole file.
+    """Something that the transcript lacks: a part of the file, or the speakers.
 
     ``start`` and ``end``: the part of the file that it concerns, in seconds; None when that is unknown.
     """
@@ -175,11 +195,24 @@ class Chunk(msgspec.Struct, frozen=True):
     """Channel of the file that it is of, from 0; None when the channels were mixed."""
 
 
-class ChunkResult(msgspec.Struct, frozen=True):
+class ChunkVoices(msgspec.Struct, frozen=True):
+    """Voices in the windows of a chunk.
+
+    ``spans_ms``: start and end of each window in the file, in order. ``voices``: int8 [windows, size], each in
+    proportion to the window's voice. ``channel``: that of the chunk.
+    """
+
+    spans_ms: list[tuple[int, int]]
+    voices: bytes
+    channel: int | None = None
+
+
+class ChunkResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """Result of one chunk.
 
     ``segments`` and ``unrecognized`` have times relative to the whole file. ``text``: the text of all segments.
     ``warnings``: about the whole file, so the same for each of its chunks that the same engine decoded.
+    ``voices``: None if they were not asked for, or could not be told apart by the replica that decoded the chunk.
     """
 
     language: str
@@ -187,3 +220,4 @@ class ChunkResult(msgspec.Struct, frozen=True):
     text: str = ""
     unrecognized: list[TimeSpan] = []
     warnings: list[JobWarning] = []
+    voices: ChunkVoices | None = None

@@ -22,7 +22,7 @@ from stt_gateway.store.sql_store import SqlTranscriptStore
 from stt_gateway.store.writer import StoreWriter
 from stt_shared.contracts.conversation import MAX_WORDS, CompactWord, UnrecognizedSpeech, Utterance
 from stt_shared.contracts.errors import SttError
-from stt_shared.contracts.jobs import JobConfig, JobResult, JobSegment, JobWord, TimeSpan
+from stt_shared.contracts.jobs import JobConfig, JobResult, JobSegment, JobWarning, JobWord, TimeSpan
 from stt_shared.process.clock import wall_ms
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.streams import keys
@@ -322,14 +322,25 @@ async def test_a_conversation_is_kept_with_its_speakers(
     assert (await store.search(Search())).found == []
 
 
-async def job_with_result(bus: Bus) -> str:
+async def job_with_result(bus: Bus, *warnings: JobWarning) -> str:
     config = JobConfig("job1", "talk.wav", 10, model="base", content_key="k1")
     await bus.jobs.create([NewJob("job1", "e1", msgspec.json.encode(config))], wall_ms())
-    result = JobResult("what was said", "en", 2.5, [JobSegment(0, 0.0, 2.5, "what was said", 0.9, [])])
+    result = JobResult(
+        "what was said", "en", 2.5, [JobSegment(0, 0.0, 2.5, "what was said", 0.9, [])], warnings=[*warnings]
+    )
     await bus.jobs.finish(
         keys.job_keys("job1"), "e1", "completed", result=msgspec.json.encode(result), now_ms=wall_ms()
     )
     return "job1"
+
+
+async def test_a_result_without_the_speakers_asked_for_answers_no_other_upload(
+    redis_client: Redis, store: TranscriptStore, writing: None
+) -> None:
+    job_id = await job_with_result(bus_on(redis_client), JobWarning("no_speakers", "no model"))
+    await until(lambda: empty(redis_client))
+    assert await store.get(job_id) is not None
+    assert await store.find_by_content("k1") is None
 
 
 async def test_a_job_is_kept_when_it_has_ended_and_found_by_its_content(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from redis.asyncio import Redis
 from support.fake_vad import LoudnessVad
+from support.job_harness import no_speaker_model
 from support.wiring import open_bus, read_state
 
 from stt_shared.contracts.events import Done, Error, Event, Final, Gap, decode_event
@@ -29,6 +30,7 @@ from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.decode.pool import ModelPool
 from stt_transcriber.engines.base import EngineError
 from stt_transcriber.files.cutter import FileCutter
+from stt_transcriber.files.voices import ChunkVoiceReader
 from stt_transcriber.files.worker import ChunkWorker
 from stt_transcriber.live.parts import LiveParts
 from stt_transcriber.live.worker import LiveWorker
@@ -77,7 +79,7 @@ async def bus(redis_client: Redis, engine: WordASecond) -> AsyncIterator[Bus]:
         guard = CrashGuard(bus)
         live = LiveWorker(LiveParts(bus, pool, LoudnessVad, policy, 60.0, guard))
         cutter = FileCutter(bus, LoudnessVad, policy, guard)
-        chunks = ChunkWorker(bus, pool, "t1", 2, guard)
+        chunks = ChunkWorker(bus, pool, "t1", 2, guard, ChunkVoiceReader(no_speaker_model, 1))
         stages = [
             StageWorker(
                 bus,

@@ -29,3 +29,13 @@ def test_the_mode_of_channels_is_sent_as_written(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("stt_cli.commands.transcribe.transcribe", lambda *arguments: asked.append(arguments[3]))
     assert CliRunner().invoke(app, ["transcribe", "call.wav", "--channel-mode", "separate"]).exit_code == 0
     assert [fields["channel_mode"] for fields in asked] == ["separate"]
+
+
+def test_speakers_are_sent_as_written_and_asked_for_by_the_format_that_needs_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[dict[str, str]] = []
+    monkeypatch.setattr("stt_cli.commands.transcribe.transcribe", lambda *arguments: asked.append(arguments[3]))
+    for options in ([], ["--speakers", "2-4"], ["-f", "diarized_json"], ["-f", "diarized_json", "--speakers", "3"]):
+        assert CliRunner().invoke(app, ["transcribe", "a.wav", *options]).exit_code == 0
+    assert asked == [{}, {"speakers": "2-4"}, {"speakers": "auto"}, {"speakers": "3"}]

@@ -16,6 +16,7 @@ from stt_gateway.core.requests.session_request import (
     session_request,
 )
 from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.jobs import MAX_SPEAKERS, SpeakerCount
 from stt_shared.contracts.session import Encoding, SessionConfig, Task
 
 pytestmark = pytest.mark.unit
@@ -250,6 +251,20 @@ def test_the_mode_of_channels_tells_requests_apart() -> None:
     assert len(set(fingerprints)) == 3
     with pytest.raises(SttError, match="channel_mode must be one of mix, separate, auto"):
         job_request([("channel_mode", "stereo")])
+
+
+@pytest.mark.parametrize(
+    ("written", "least", "most"), [("auto", 1, MAX_SPEAKERS), ("2", 2, 2), ("2-4", 2, 4), ("1-20", 1, 20)]
+)
+def test_speakers_of_a_file(written: str, least: int, most: int) -> None:
+    assert job_request([("speakers", written)]).speakers == SpeakerCount(least, most)
+    assert job_request([]).speakers is None
+
+
+@pytest.mark.parametrize("written", ["", "0", "21", "4-2", "2-", "-2", "2-21", "1-2-3", "two", "٢", "02", "true"])
+def test_speakers_that_are_no_number_are_refused(written: str) -> None:
+    with pytest.raises(SttError, match=r"speakers must be auto, a whole number from 1 to 20, or two such numbers"):
+        _ = job_request([("speakers", written)])
 
 
 def test_what_ready_echoes_names_every_field() -> None:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from stt_shared.contracts.jobs import SpeakerCount
 from stt_transcriber.core.speakers.clustering import labels_after, merges_of
-from stt_transcriber.core.speakers.counting import MOST_CLUSTERED, SpeakerLimits, speaker_voices
+from stt_transcriber.core.speakers.counting import MOST_CLUSTERED, speaker_voices
 from stt_transcriber.core.speakers.windows import HOP, WINDOW, windows_in
 from stt_transcriber.core.speakers.words import speaker_of_words
 
@@ -28,10 +29,10 @@ def voices_of(speakers: list[int], *, spread: float = 0.8, seed: int = 1) -> Flo
     return np.asarray(voices / np.linalg.norm(voices, axis=1, keepdims=True), np.float32)
 
 
-ANY = SpeakerLimits()
+ANY = SpeakerCount()
 
 
-def count_of(voices: Floats, limits: SpeakerLimits = ANY) -> int:
+def count_of(voices: Floats, limits: SpeakerCount = ANY) -> int:
     return len(speaker_voices(voices, np.full(len(voices), 0.75, np.float32), limits))
 
 
@@ -59,12 +60,12 @@ def test_speakers_are_counted() -> None:
 
 def test_the_number_can_be_given() -> None:
     voices = voices_of([index % 4 for index in range(80)])
-    assert count_of(voices, SpeakerLimits(2, 2)) == 2
-    assert count_of(voices, SpeakerLimits(1, 3)) == 3
-    assert count_of(voices, SpeakerLimits(6, 8)) >= 4
+    assert count_of(voices, SpeakerCount(2, 2)) == 2
+    assert count_of(voices, SpeakerCount(1, 3)) == 3
+    assert count_of(voices, SpeakerCount(6, 8)) >= 4
     alike = voices_of([0] * 40)
     assert count_of(alike) == 1
-    assert count_of(alike, SpeakerLimits(2, 2)) == 2, "one voice is divided if there are surely two speakers"
+    assert count_of(alike, SpeakerCount(2, 2)) == 2, "one voice is divided if there are surely two speakers"
 
 
 def test_a_noise_is_no_speaker_but_a_short_recording_has_some() -> None:
@@ -82,8 +83,8 @@ def test_a_long_recording_is_sampled() -> None:
 def test_equal_input_has_equal_speakers() -> None:
     voices = voices_of([index % 3 for index in range(60)])
     lengths = np.full(60, 0.75, np.float32)
-    again = speaker_voices(voices.copy(), lengths, SpeakerLimits())
-    assert speaker_voices(voices, lengths, SpeakerLimits()).tobytes() == again.tobytes()
+    again = speaker_voices(voices.copy(), lengths, SpeakerCount())
+    assert speaker_voices(voices, lengths, SpeakerCount()).tobytes() == again.tobytes()
 
 
 def test_a_single_odd_word_stays_with_its_sentence_and_a_pause_lets_speakers_change() -> None:

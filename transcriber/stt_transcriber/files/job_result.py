@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from stt_shared.contracts.jobs import ChunkResult, JobResult, JobWarning
+from stt_shared.contracts.jobs import NO_SPEAKERS, ChunkResult, JobResult, JobWarning
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.contracts.text import join_texts
 from stt_shared.process.tasks import cancel_and_wait
@@ -14,9 +14,14 @@ from stt_shared.redis.outage import until_answered
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.job_state import JobState
 from stt_shared.streams.ownership import Ownership
+from stt_transcriber.core.speakers.turns import with_speakers
 
 ACTIVE_CHECK_S = 0.25
 """Interval between checks whether a worker's job is still active."""
+_SPEAKERS_MISSING = JobWarning(
+    NO_SPEAKERS,
+    "the speakers could not be told apart: a transcriber lacks the model (stt models pull diarization)",
+)
 
 
 async def complete_job(bus: Bus, owner: Ownership) -> None:
@@ -24,7 +29,10 @@ async def complete_job(bus: Bus, owner: Ownership) -> None:
     state = await bus.jobs.state(owner.keys.id)
     if state is not None and state.is_active and state.epoch == owner.epoch:
         parts = await bus.jobs.parts(owner.keys.id)
-        await bus.jobs.complete(owner.keys, owner.epoch, assembled(state, parts))
+        # In a thread if there are speakers: telling them apart takes a second for some hours of audio.
+        in_thread = state.config.speakers is not None
+        result = await asyncio.to_thread(assembled, state, parts) if in_thread else assembled(state, parts)
+        await bus.jobs.complete(owner.keys, owner.epoch, result)
 
 
 async def complete_if_done(bus: Bus, owner: Ownership, state: JobState) -> None:
@@ -41,9 +49,16 @@ def assembled(state: JobState, parts: Sequence[ChunkResult]) -> JobResult:
     segments = [segment for part in parts for segment in part.segments]
     text = join_texts(_text(part) for part in parts)
     unrecognized = [span for part in parts for span in part.unrecognized]
+    warnings = [*state.decoded.warnings, *_once(warning for part in parts for warning in part.warnings)]
     if any(segment.channel is not None for segment in segments):
         segments.sort(key=lambda segment: (segment.start, segment.channel or 0))
         text = join_texts(segment.text for segment in segments)
+    if state.config.speakers is not None:
+        voices = [part.voices for part in parts if part.voices is not None]
+        if len(voices) == len(parts):
+            segments = with_speakers(segments, voices, state.config.speakers)
+        else:
+            warnings.append(_SPEAKERS_MISSING)
     return JobResult(
         text=text,
         language=state.config.language or state.language or next((part.language for part in parts), ""),
@@ -51,7 +66,7 @@ def assembled(state: JobState, parts: Sequence[ChunkResult]) -> JobResult:
         segments=[msgspec.structs.replace(segment, id=at) for at, segment in enumerate(segments)],
         unrecognized=sorted(unrecognized, key=lambda span: span.start),
         track=state.decoded.track,
-        warnings=[*state.decoded.warnings, *_once(warning for part in parts for warning in part.warnings)],
+        warnings=warnings,
     )
 
 

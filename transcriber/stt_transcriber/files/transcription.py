@@ -15,12 +15,14 @@ from stt_transcriber.core.text.join import join_words
 from stt_transcriber.core.text.segments import segments_of
 from stt_transcriber.metrics import REJECTED, count_unrecognized
 
+Decode = Callable[[DecodeRequest], Awaitable[Hypothesis]]
+
 
 async def transcribe(
     chunk: Chunk,
     pcm: bytes,
     config: JobConfig,
-    decode: Callable[[DecodeRequest], Awaitable[Hypothesis]],
+    decode: Decode,
     *,
     biased_by_keyterms: bool = True,
 ) -> ChunkResult:

@@ -9,7 +9,7 @@ from functools import partial
 import msgspec
 import structlog
 
-from stt_shared.contracts.jobs import Chunk, JobConfig
+from stt_shared.contracts.jobs import Chunk, ChunkResult, JobConfig
 from stt_shared.process.tasks import cancel_and_wait, run_together
 from stt_shared.redis.outage import REDIS_ERRORS, RETRY_S, UNREACHABLE, until_answered
 from stt_shared.streams import keys
@@ -20,7 +20,8 @@ from stt_shared.work.stage import WorkItem, WorkQueue
 from stt_transcriber.decode.pool import ModelPool
 from stt_transcriber.files.chunk_batch import ChunkBatch
 from stt_transcriber.files.job_result import complete_if_done, complete_job, run_while_active
-from stt_transcriber.files.transcription import transcribe
+from stt_transcriber.files.transcription import Decode, transcribe
+from stt_transcriber.files.voices import ChunkVoiceReader
 
 _log = structlog.get_logger()
 
@@ -40,6 +41,7 @@ class ChunkWorker:
         replica_id: str,
         concurrency: int,
         guard: CrashGuard,
+        voices: ChunkVoiceReader,
     ) -> None:
         self._bus = bus
         self._pool = pool
@@ -47,6 +49,7 @@ class ChunkWorker:
         self._queue = WorkQueue(bus, keys.JOB_CHUNKS, keys.STAGE_TRANSCRIBER, replica_id)
         self._concurrency = concurrency or pool.scheduler.chunks_at_once
         self._guard = guard
+        self._voices = voices
         self._running: dict[asyncio.Task[None], WorkItem] = {}
 
     @property
@@ -158,8 +161,7 @@ class ChunkWorker:
         self, job: Ownership, chunk: Chunk, item: WorkItem, batch: ChunkBatch, config: JobConfig
     ) -> None:
         decode = partial(batch.decode, item, f"chunk {chunk.job_id} {chunk.index}")
-        biased = self._pool.biased_by_keyterms
-        part = await transcribe(chunk, item.fields[b"pcm"], config, decode, biased_by_keyterms=biased)
+        part = await self._part(chunk, item.fields[b"pcm"], config, decode)
         is_last = await until_answered(
             lambda: self._bus.jobs.store_part(
                 job.keys,
@@ -172,3 +174,14 @@ class ChunkWorker:
         )
         if is_last:
             await complete_job(self._bus, job)
+
+    async def _part(self, chunk: Chunk, pcm: bytes, config: JobConfig, decode: Decode) -> ChunkResult:
+        work = transcribe(chunk, pcm, config, decode, biased_by_keyterms=self._pool.biased_by_keyterms)
+        if config.speakers is None:
+            return await work
+        voices = asyncio.create_task(self._voices.read(chunk, pcm), name="voices")
+        try:
+            part = await work
+            return msgspec.structs.replace(part, voices=await voices)
+        finally:
+            await cancel_and_wait(voices)

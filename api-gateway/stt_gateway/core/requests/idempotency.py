@@ -34,4 +34,6 @@ def fingerprint(options: JobRequest, files: Sequence[str]) -> str:
         asked.append(f"channel_mode={options.channel_mode}")
     if options.keyterms:
         asked.append(f"keyterms={json.dumps(options.keyterms)}")
+    if options.speakers:
+        asked.append(f"speakers={options.speakers.least}-{options.speakers.most}")
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()

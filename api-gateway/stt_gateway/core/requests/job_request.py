@@ -1,11 +1,13 @@
 """Options of a client for a file."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stt_gateway.core.requests.model_options import LANGUAGE, LANGUAGES, PROMPT, TASK, requested_languages
-from stt_gateway.core.requests.parameters import Parameters, choice, optional_number
+from stt_gateway.core.requests.parameters import NotAllowed, Parameter, Parameters, choice, optional_number
 from stt_gateway.core.requests.vocabulary import KEYTERMS
+from stt_shared.contracts.jobs import MAX_SPEAKERS, SpeakerCount
 from stt_shared.contracts.session import ChannelMode, Task
 
 MAX_TRACK = 64
@@ -24,7 +26,28 @@ CHANNEL_MODE = choice(
     "What becomes of several channels: mix, one text for all; separate, each channel has its own; auto, separate "
     "unless one channel holds what is on the others.",
 )
-JOB_PARAMETERS = Parameters(LANGUAGE, LANGUAGES, TASK, PROMPT, TRACK, CHANNEL_MODE, KEYTERMS)
+
+
+def _speakers_of(value: str) -> SpeakerCount:
+    if value == "auto":
+        return SpeakerCount()
+    least, dash, most = value.partition("-")
+    numbers = [
+        part for part in ((least, most) if dash else (least, least)) if re.fullmatch(r"[1-9]\d?", part, re.ASCII)
+    ]
+    if len(numbers) < 2 or not int(numbers[0]) <= int(numbers[1]) <= MAX_SPEAKERS:
+        raise NotAllowed(f"auto, a whole number from 1 to {MAX_SPEAKERS}, or two such numbers as in 2-4")
+    return SpeakerCount(int(numbers[0]), int(numbers[1]))
+
+
+SPEAKERS = Parameter[SpeakerCount | None](
+    "speakers",
+    None,
+    _speakers_of,
+    {"type": "string", "pattern": r"^(auto|[1-9]\d?(-[1-9]\d?)?)$"},
+    f"Tell speakers apart: auto, their number (at most {MAX_SPEAKERS}), or the least and most, as in 2-4.",
+)
+JOB_PARAMETERS = Parameters(LANGUAGE, LANGUAGES, TASK, PROMPT, TRACK, CHANNEL_MODE, KEYTERMS, SPEAKERS)
 
 _FILES = {
     "type": "array",
@@ -68,6 +91,7 @@ class JobRequest:
     languages: tuple[str, ...] = ()
     channel_mode: ChannelMode = ChannelMode.MIX
     keyterms: tuple[str, ...] = ()
+    speakers: SpeakerCount | None = None
 
     @property
     def possible_languages(self) -> tuple[str, ...]:
@@ -90,4 +114,5 @@ def job_request(pairs: Iterable[tuple[str, str]], default_languages: tuple[str, 
         languages,
         given[CHANNEL_MODE],
         given[KEYTERMS],
+        given[SPEAKERS],
     )

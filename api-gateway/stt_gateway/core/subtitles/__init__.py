@@ -1,1 +1,1 @@
-"""Conversion of timed words to subtitle cues; pure."""
+"""Files of transcripts: subtitles cut from timed words, plain text, and JSON of other services; pure."""

@@ -34,7 +34,10 @@ class Break(enum.IntEnum):
 
 @dataclass(frozen=True)
 class CueWord:
-    """Word or piece of a word. ``columns``: its width without the space that precedes it if ``spaced``."""
+    """Word or piece of a word. ``columns``: its width without the space that precedes it if ``spaced``.
+
+    ``speaker``: '' if it is not known.
+    """
 
     text: str
     start: float
@@ -42,6 +45,7 @@ class CueWord:
     columns: int
     spaced: bool
     breaks: Break = Break.WORD
+    speaker: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class _Piece:
     end: float
     spaced: bool
     inside: bool = False  # the piece ends in a cut inside a word, at no allowed break
+    speaker: str = ""
 
 
 _CLOSING = "\"'”’»」』）)]}】》〉"
@@ -98,7 +103,8 @@ def columns_of(text: str) -> int:
 
 
 def rows_of_words(segments: Sequence[JobSegment], text: str = "") -> list[list[CueWord]]:
-    """Return all words in order, in rows without a long pause or a jump back in time; no word is wider than a line.
+    """Return all words in order, in rows of one speaker without a long pause or a jump back in time; no word is wider
+    than a line.
 
     ``text``: the whole transcript, for the spaces between segments; without it they depend on the script.
     """
@@ -107,7 +113,7 @@ def rows_of_words(segments: Sequence[JobSegment], text: str = "") -> list[list[C
     spoken = [(segment, said) for segment in segments if (said := _tidy(segment.text))]
     spaces = spaces_before(_tidy(text), [said for _, said in spoken])
     for at, (segment, said) in enumerate(spoken):
-        found = list(_pieces(said, segment))
+        found = [replace(piece, speaker=segment.speaker) for piece in _pieces(said, segment)]
         if pieces:
             spaced = spaces[at] if spaces else needs_space(pieces[-1].text, found[0].text)
             found[0] = replace(found[0], spaced=spaced)
@@ -118,12 +124,18 @@ def rows_of_words(segments: Sequence[JobSegment], text: str = "") -> list[list[C
     for at, piece in enumerate(pieces):
         following = pieces[at + 1] if at + 1 < len(pieces) else None
         breaks = Break.SENTENCE if following is None else _break_between(piece, following, at in borders)
-        word = CueWord(piece.text, piece.start, piece.end, columns_of(piece.text), piece.spaced, breaks)
+        columns = columns_of(piece.text)
+        word = CueWord(piece.text, piece.start, piece.end, columns, piece.spaced, breaks, piece.speaker)
         if fresh:
             rows.append([])
         rows[-1].append(word)
-        fresh = following is not None and not -_OVERLAP_S <= following.start - piece.end <= MAX_PAUSE_S
+        fresh = following is not None and not _continues(piece, following)
     return rows
+
+
+def _continues(piece: _Piece, following: _Piece) -> bool:
+    same_speaker = piece.speaker == following.speaker
+    return same_speaker and -_OVERLAP_S <= following.start - piece.end <= MAX_PAUSE_S
 
 
 def _break_between(word: _Piece, following: _Piece, is_border: bool) -> Break:

@@ -1,8 +1,10 @@
-"""A transcript as text: a line for each segment."""
+"""A transcript as text: a line for each segment, or for each turn of a speaker."""
 
+import itertools
 from collections.abc import Sequence
 
 from stt_shared.contracts.jobs import JobSegment
+from stt_shared.contracts.text import join_texts
 
 
 def channel_name(channel: int) -> str:
@@ -10,9 +12,19 @@ def channel_name(channel: int) -> str:
     return f"Channel {channel}"
 
 
+def voice_name(speaker: str, channel: int | None) -> str:
+    """Return the name of a speaker or, if none is known, of a channel; '' if there is neither."""
+    return speaker or ("" if channel is None else channel_name(channel))
+
+
 def plain_text(segments: Sequence[JobSegment]) -> str:
-    """Return the segments line by line, each after the name of its channel if the channels were kept apart."""
-    lines = ((segment.channel, segment.text.strip()) for segment in segments)
-    return "".join(
-        f"{text}\n" if channel is None else f"{channel_name(channel)}: {text}\n" for channel, text in lines if text
-    )
+    """Return the segments line by line, each after the name of its channel if the channels were kept apart.
+
+    If speakers were told apart, each line is a turn after the speaker's name.
+    """
+    if any(segment.speaker for segment in segments):
+        spoken = itertools.groupby(segments, key=lambda segment: segment.speaker)
+        lines = [(speaker, join_texts(segment.text.strip() for segment in turn)) for speaker, turn in spoken]
+    else:
+        lines = [(voice_name("", segment.channel), segment.text.strip()) for segment in segments]
+    return "".join(f"{name}: {text}\n" if name else f"{text}\n" for name, text in lines if text)

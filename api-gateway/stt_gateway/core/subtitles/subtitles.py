@@ -9,10 +9,10 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from stt_gateway.core.subtitles.cue_words import LINE_CHARS, MAX_S, Break, CueWord, rows_of_words
-from stt_gateway.core.subtitles.plain_text import channel_name
+from stt_gateway.core.subtitles.cue_words import LINE_CHARS, MAX_S, Break, CueWord, columns_of, rows_of_words
+from stt_gateway.core.subtitles.plain_text import channel_name, voice_name
 from stt_shared.contracts.jobs import JobSegment
 
 LINES = 2
@@ -33,17 +33,24 @@ _UNEVEN = 4.0
 
 @dataclass(frozen=True)
 class Cue:
-    """Lines shown from ``start`` to ``end``, in seconds. ``channel``: that they were said on; None if mixed."""
+    """Lines shown from ``start`` to ``end``, in seconds.
+
+    ``channel``: that they were said on; None if mixed. ``speaker``: '' if it is not known.
+    """
 
     start: float
     end: float
     lines: tuple[str, ...]
     channel: int | None = None
+    speaker: str = ""
 
 
 def srt(segments: Sequence[JobSegment], until_s: float = math.inf, text: str = "") -> str:
-    """Return SubRip text that ends by ``until_s``; ``text``: the whole transcript."""
-    return _written("", cues(segments, until_s, text), ",", _srt_text, numbered=True)
+    """Return SubRip text that ends by ``until_s``; ``text``: the whole transcript.
+
+    Where the speaker changes, the text begins with the new one's name: the format has no place for it.
+    """
+    return _written("", cues(segments, until_s, text, names_in_text=True), ",", _srt_text, numbered=True)
 
 
 def vtt(segments: Sequence[JobSegment], until_s: float = math.inf, text: str = "") -> str:
@@ -51,25 +58,42 @@ def vtt(segments: Sequence[JobSegment], until_s: float = math.inf, text: str = "
     return _written("WEBVTT\n\n", cues(segments, until_s, text), ".", _vtt_text, numbered=False)
 
 
-def cues(segments: Sequence[JobSegment], until_s: float = math.inf, text: str = "") -> list[Cue]:
+def cues(
+    segments: Sequence[JobSegment], until_s: float = math.inf, text: str = "", *, names_in_text: bool = False
+) -> list[Cue]:
     """Cut the transcript into cues, in the order of their starts.
 
     Cues are shown one after the other, but those of different channels at the same time.
     A cue begins with its first word. It is shown past the end of its last word if it would be too short to read, but
     never into the next cue or past ``until_s``, the end of the recording. ``text``: the whole transcript, for the
-    spaces between segments.
+    spaces between segments. ``names_in_text``: the words of a speaker begin with the speaker's name.
     """
     channels = {segment.channel for segment in segments}
-    if len(channels) < 2:
-        return _cues_in_turn(segments, until_s, text, *channels)
     found: list[Cue] = []
     for channel in channels:
-        found += _cues_in_turn([one for one in segments if one.channel == channel], until_s, "", channel)
-    return sorted(found, key=lambda cue: (cue.start, cue.channel or 0))
+        mine = [one for one in segments if one.channel == channel]
+        rows = rows_of_words(mine, text if len(channels) == 1 else "")
+        found += _cues_of_rows(_with_names(rows) if names_in_text else rows, until_s, channel)
+    return found if len(channels) < 2 else sorted(found, key=lambda cue: (cue.start, cue.channel or 0))
 
 
-def _cues_in_turn(segments: Sequence[JobSegment], until_s: float, text: str, channel: int | None = None) -> list[Cue]:
-    rows = rows_of_words(segments, text)
+def _with_names(rows: Sequence[list[CueWord]]) -> list[list[CueWord]]:
+    """Return the rows with the speaker's name as the first word where the speaker changes."""
+    named = []
+    before = ""
+    for row in rows:
+        first = row[0]
+        if first.speaker in ("", before):
+            named.append(row)
+        else:
+            name = f"{first.speaker}:"
+            said = CueWord(name, first.start, first.start, columns_of(name), False, Break.BOUND, first.speaker)
+            named.append([said, replace(first, spaced=True), *row[1:]])
+        before = first.speaker
+    return named
+
+
+def _cues_of_rows(rows: Sequence[list[CueWord]], until_s: float, channel: int | None) -> list[Cue]:
     groups: list[list[CueWord]] = []
     for row, following in itertools.zip_longest(rows, rows[1:]):
         groups += _Row(row, following[0].start if following else until_s).cut()
@@ -77,7 +101,7 @@ def _cues_in_turn(segments: Sequence[JobSegment], until_s: float, text: str, cha
     for group, after in itertools.zip_longest(groups, groups[1:]):
         start = group[0].start
         end = _shown_until(start, group[-1].end, _columns(group), after[0].start if after else until_s)
-        found.append(Cue(start, end, _lines(group), channel))
+        found.append(Cue(start, end, _lines(group), channel, group[0].speaker))
     return found
 
 
@@ -183,9 +207,10 @@ def _clock(seconds: float, comma: str) -> str:
 def _srt_text(cue: Cue) -> str:
     # An arrow in the text would be mistaken for a line of times.
     text = re.sub("-{2,}>", "->", "\n".join(cue.lines))
-    return text if cue.channel is None else f"{channel_name(cue.channel)}: {text}"
+    return text if cue.channel is None or cue.speaker else f"{channel_name(cue.channel)}: {text}"
 
 
 def _vtt_text(cue: Cue) -> str:
     text = "\n".join(cue.lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return text if cue.channel is None else f"<v {channel_name(cue.channel)}>{text}"
+    name = voice_name(cue.speaker, cue.channel)
+    return f"<v {name}>{text}" if name else text

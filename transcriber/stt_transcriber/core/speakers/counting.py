@@ -1,9 +1,8 @@
 """How many speakers there are, and the voice of each."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from stt_shared.contracts.jobs import SpeakerCount
 from stt_transcriber.core.speakers.clustering import Floats, Labels, Merge, labels_after, merges_of
 
 ALIKE_FROM = 0.35
@@ -26,15 +25,7 @@ _FINER_CUTS = 300
 _ROUNDS = 3
 
 
-@dataclass(frozen=True)
-class SpeakerLimits:
-    """Least and most speakers, both at least 1; equal: their number is known."""
-
-    least: int = 1
-    most: int = 20
-
-
-def speaker_voices(voices: Floats, lengths_s: Floats, limits: SpeakerLimits) -> Floats:
+def speaker_voices(voices: Floats, lengths_s: Floats, limits: SpeakerCount) -> Floats:
     """Return the mean voice of each speaker, float32 [k, d] of unit length; k is 0 without any voice.
 
     ``voices``: float32 [n, d] of unit length, one per window; ``lengths_s``: float32 [n], new speech in each window. A
@@ -51,7 +42,7 @@ def speaker_voices(voices: Floats, lengths_s: Floats, limits: SpeakerLimits) -> 
     return means
 
 
-def _distinct(voices: Floats, lengths_s: Floats, limits: SpeakerLimits) -> Floats:
+def _distinct(voices: Floats, lengths_s: Floats, limits: SpeakerCount) -> Floats:
     """Return the means of the clusters that are speakers."""
     merges = merges_of(voices)
     alike = sum(merge.similarity >= ALIKE_FROM for merge in merges)
