@@ -135,9 +135,9 @@ test("subtitles have at most two lines of 42 characters, cut between words at th
 
 test("subtitles are those that the server makes", () => {
   const examples = JSON.parse(readFileSync(new URL("../../data/subtitles.json", import.meta.url)));
-  const spoken = ({ start, end, text, words }) => {
+  const spoken = ({ start, end, text, words, channel }) => {
     const timed = words.map((one) => ({ word: one.word, startMs: one.start * 1000, endMs: one.end * 1000 }));
-    return utterance(text, start * 1000, end * 1000, timed);
+    return { ...utterance(text, start * 1000, end * 1000, timed), channel };
   };
   assert.ok(examples.length > 30);
   for (const { segments, text, srt: expected } of examples) assert.equal(srt(segments.map(spoken), text), expected);
@@ -155,6 +155,15 @@ test("formats", () => {
   assert.equal(vtt(spoken), "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nA &lt; B &amp; C --&gt; D\n");
   assert.equal(plainText(spoken), "A < B & C --> D\n");
   assert.equal(srt([]), "");
+});
+
+test("the channel is named where channels were kept apart", () => {
+  const call = [
+    { ...utterance("Hello?", 0, 1500), channel: 0 },
+    { ...utterance("Yes.", 500, 1500), channel: 1 },
+  ];
+  assert.equal(plainText(call), "Channel 0: Hello?\nChannel 1: Yes.\n");
+  assert.match(vtt(call), /00:00:00\.000 --> 00:00:01\.500\n<v Channel 0>Hello\?\n\n00:00:00\.500 .*\n<v Channel 1>Yes\.\n/);
 });
 
 test("every language says everything, with the same places to fill", () => {

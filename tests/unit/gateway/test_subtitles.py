@@ -17,8 +17,14 @@ EXAMPLES = Path(__file__).parents[2] / "data" / "subtitles.json"
 """The page writes subtitles of its own (web/js/text/subtitles.js): its tests read the same examples."""
 
 
-def segment(text: str, start: float = 0.0, end: float = 2.0, words: list[JobWord] | None = None) -> JobSegment:
-    return JobSegment(0, start, end, text, 0.9, words or [])
+def segment(
+    text: str,
+    start: float = 0.0,
+    end: float = 2.0,
+    words: list[JobWord] | None = None,
+    channel: int | None = None,
+) -> JobSegment:
+    return JobSegment(0, start, end, text, 0.9, words or [], channel)
 
 
 def parsed_srt(text: str) -> list[tuple[int, float, float, list[str]]]:
@@ -164,7 +170,13 @@ def test_the_examples_that_the_page_is_held_to_are_what_is_written_here() -> Non
     assert len(examples) > 30
     for example in examples:
         segments = [
-            segment(one["text"], one["start"], one["end"], [JobWord(**word, confidence=0.9) for word in one["words"]])
+            segment(
+                one["text"],
+                one["start"],
+                one["end"],
+                [JobWord(**word, confidence=0.9) for word in one["words"]],
+                one.get("channel"),
+            )
             for one in example["segments"]
         ]
         assert srt(segments, text=example.get("text", "")) == example["srt"]

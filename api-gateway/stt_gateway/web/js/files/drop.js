@@ -8,6 +8,7 @@ export function addFiles({ files, server }, chosen) {
   const language = server.languageFor(settings.fileLanguage);
   if (language !== "auto") parameters.language = language;
   if (settings.fileTranslate && server.isMultilingual) parameters.task = "translate";
+  if (settings.fileChannels) parameters.channel_mode = "auto";
   if (settings.filePrompt) parameters.prompt = settings.filePrompt;
   if (chosen.length) files.add([...chosen], parameters);
 }

@@ -21,6 +21,7 @@ export function fileOptions(server) {
         server.isMultilingual
           ? toggle(t("files.translate"), settings.fileTranslate, (fileTranslate) => saveSettings({ fileTranslate }))
           : "",
+        toggle(t("files.channels"), settings.fileChannels, (fileChannels) => saveSettings({ fileChannels })),
       );
     },
   };

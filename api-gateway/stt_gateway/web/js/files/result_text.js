@@ -64,7 +64,9 @@ export class ResultText {
       { type: "button", class: "jump", disabled: true, onclick: () => this.onSeek(segment.start) },
       shortClock(segment.start * 1000),
     );
-    return h("div", { class: "utterance" }, jump, line);
+    const { channel = null } = segment;
+    const name = channel === null ? "" : h("span", { class: "channel" }, t("result.channel", { n: channel }));
+    return h("div", { class: "utterance" }, jump, h("div", {}, name, line));
   }
 
   #clicked({ dataset }) {

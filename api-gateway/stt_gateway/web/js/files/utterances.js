@@ -7,6 +7,7 @@ export const toUtterance = (language) => (segment) => ({
   endMs: segment.end * 1000,
   text: segment.text.trim(),
   language,
+  channel: segment.channel ?? null,
   words: (segment.words ?? []).map((word) => ({
     word: word.word.trim(),
     startMs: word.start * 1000,

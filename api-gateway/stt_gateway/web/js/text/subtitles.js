@@ -16,35 +16,53 @@ const ANOTHER_SENTENCE = 2;
 const MISSING_SECOND = 6;
 const UNEVEN = 4;
 
-/** One line per utterance. `utterances`: those of Transcript. */
+/** One line per utterance. `utterances`: those of Transcript; `channel`: of a recording whose channels were kept apart. */
 export function plainText(utterances) {
-  return utterances.map((u) => `${u.text}\n`).join("");
+  return utterances.map((u) => `${hasChannel(u) ? `${channelName(u)}: ` : ""}${u.text}\n`).join("");
 }
+
+const hasChannel = ({ channel }) => channel !== undefined && channel !== null;
+const channelName = ({ channel }) => `Channel ${channel}`;
 
 export function srt(utterances, text) {
   // An arrow in the text would be mistaken for a timing line.
   const escape = (line) => line.replace(/-{2,}>/g, "->");
   return cues(utterances, text)
-    .map((cue, i) => `${i + 1}\n${times(cue, ",")}\n${cue.lines.map(escape).join("\n")}\n`)
+    .map((cue, i) => {
+      const name = hasChannel(cue) ? `${channelName(cue)}: ` : "";
+      return `${i + 1}\n${times(cue, ",")}\n${name}${cue.lines.map(escape).join("\n")}\n`;
+    })
     .join("\n");
 }
 
 export function vtt(utterances, text) {
   const escape = (line) => line.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   return `WEBVTT\n\n${cues(utterances, text)
-    .map((cue) => `${times(cue, ".")}\n${cue.lines.map(escape).join("\n")}\n`)
+    .map((cue) => {
+      const name = hasChannel(cue) ? `<v ${channelName(cue)}>` : "";
+      return `${times(cue, ".")}\n${name}${cue.lines.map(escape).join("\n")}\n`;
+    })
     .join("\n")}`;
 }
 
-/** Subtitle cues in order: [{startMs, endMs, lines}]. A cue begins with its first word. It stays beyond its last word
- * if it would otherwise be too short to read, but never overlaps the next cue. `text`: see rowsOfWords. */
+/** Subtitle cues in the order of their starts: [{startMs, endMs, lines, channel}]. A cue begins with its first word. It stays beyond its last word
+ * if it would otherwise be too short to read, but never overlaps the next cue of its channel. `text`: see rowsOfWords. */
 export function cues(utterances, text) {
+  const channels = [...new Set(utterances.map(({ channel = null }) => channel))];
+  if (channels.length < 2) return cuesInTurn(utterances, text, channels[0]);
+  return channels
+    .flatMap((wanted) => cuesInTurn(utterances.filter(({ channel = null }) => channel === wanted), "", wanted))
+    .sort((a, b) => a.startMs - b.startMs || a.channel - b.channel);
+}
+
+function cuesInTurn(utterances, text, channel = null) {
   const rows = rowsOfWords(utterances, text);
   const groups = rows.flatMap((row, at) => cheapest(row, rows[at + 1]?.[0].startMs ?? Infinity));
   return groups.map((group, at) => {
     const { startMs } = group[0];
     const thenMs = groups[at + 1]?.[0].startMs ?? Infinity;
-    return { startMs, endMs: shownUntil(startMs, group.at(-1).endMs, columnsOf(group), thenMs), lines: lines(group) };
+    const endMs = shownUntil(startMs, group.at(-1).endMs, columnsOf(group), thenMs);
+    return { startMs, endMs, lines: lines(group), channel };
   });
 }
 

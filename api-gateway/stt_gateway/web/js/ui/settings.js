@@ -15,6 +15,7 @@ const DEFAULTS = {
   keep: false,
   fileLanguage: "auto",
   fileTranslate: false,
+  fileChannels: false,
   filePrompt: "",
   name: "",
   speed: "1",
