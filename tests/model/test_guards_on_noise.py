@@ -83,3 +83,32 @@ def test_thank_you_after_a_long_silence_comes_through(base: Engine, corpus: list
                 heard.append(texts[-1].casefold() if texts else "")
     assert len(heard) >= 3
     assert [text for text in heard if "thank you" not in text] == []
+
+
+PROMPTS = {
+    "de": "Glossar: Kubernetes, Istio, Grafana. Wöchentliche Besprechung des Teams.",
+    "ja": "用語集: Kubernetes、Istio、Grafana。週次会議。",
+    "nl": "Woordenlijst: Kubernetes, Istio, Grafana. Wekelijkse vergadering.",
+    "ru": "Глоссарий: Kubernetes, Istio, Grafana. Еженедельная встреча команды.",
+}
+
+
+@pytest.mark.parametrize("language", list(PROMPTS))
+@pytest.mark.parametrize("has_prompt", [False, True])
+def test_music_makes_no_credits_and_no_words_of_the_prompt(
+    base: Engine, corpus: list[dict[str, Any]], language: str, has_prompt: bool
+) -> None:
+    prompt = PROMPTS[language] if has_prompt else ""
+    music = [(name, audio) for name, audio in noises(corpus) if "music" in name]
+    assert {
+        name: said for name, audio in music if (said := words_of(base, audio, language=language, prompt=prompt))
+    } == {}
+
+
+def test_without_what_is_known_of_credits_and_prompts_it_makes_them(
+    base: Engine, corpus: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for rule in ("is_credit", "is_saying", "_is_caption", "_is_said_twice", "_echoes"):
+        monkeypatch.setattr(guards, rule, lambda *_: False)
+    music = [audio for name, audio in noises(corpus) if "music" in name]
+    assert any(words_of(base, audio, language="ru", prompt=PROMPTS["ru"]) for audio in music)

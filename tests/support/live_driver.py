@@ -25,8 +25,8 @@ def heard(*words: tuple[str, float, float], **changes: object) -> Hypothesis:
 
 
 def steadily(seconds: float, word: str = "a") -> list[tuple[str, float, float]]:
-    """A word each half second."""
-    return [(word, i / 2, i / 2 + 0.5) for i in range(round(seconds * 2))]
+    """A word each half second, numbered from the second on, so that they are no loop."""
+    return [(f"{word}{i or ''}", i / 2, i / 2 + 0.5) for i in range(round(seconds * 2))]
 
 
 class Driver:

@@ -3,11 +3,14 @@
 The figures of the hypotheses are those that Whisper base and tiny.en gave for real noise and for real words.
 """
 
+from dataclasses import replace
+
 import pytest
 
 from stt_transcriber.core.decoding import Hypothesis, Quality, TimedWord
 from stt_transcriber.core.text import guards
-from stt_transcriber.core.text.guards import reason_to_reject, repeats
+from stt_transcriber.core.text.guards import is_loop, reason_to_reject, repeats
+from stt_transcriber.core.text.phrases_of_silence import is_credit, is_saying
 
 pytestmark = pytest.mark.unit
 BOTH = list(Quality)
@@ -38,6 +41,11 @@ DRAFT_OF_MUSIC = heard("you", 0.27, no_speech_prob=0.84, avg_logprob=-0.66)
 BREATH = heard("The", 0.01, no_speech_prob=0.36, avg_logprob=-3.0)
 HUM = heard("Yeah", 0.01, no_speech_prob=0.38, avg_logprob=-1.2)
 
+EDITOR = heard("Редактор субтитров А.Синецкая Корректор А.Егорова", no_speech_prob=0.79, avg_logprob=-0.31)
+THANKS = heard("ご視聴ありがとうございました", 0.2, no_speech_prob=0.7, language="ja")
+SOFT_MUSIC = heard("СПОКОЙНАЯ МУЗЫКА", no_speech_prob=0.79, avg_logprob=-0.26)
+GLAD = heard("Я очень рада. Я очень рада.", no_speech_prob=0.73, avg_logprob=-0.32)
+
 INVENTIONS = [
     (LOOP, 1.0, Quality.FULL, "token limit"),
     (SQUEEZED, 1.0, Quality.DRAFT, "compression ratio"),
@@ -49,6 +57,11 @@ INVENTIONS = [
     (DRAFT_OF_MUSIC, 0.4, Quality.DRAFT, "no speech, known phrase"),
     (BREATH, 1.0, Quality.FULL, "improbable words"),
     (HUM, 1.0, Quality.FULL, "improbable words"),
+    (EDITOR, 1.0, Quality.FULL, "credit"),
+    (EDITOR, 1.0, Quality.DRAFT, "credit"),
+    (THANKS, 1.0, Quality.FULL, "no speech, known phrase"),
+    (SOFT_MUSIC, 1.0, Quality.FULL, "no speech, caption"),
+    (GLAD, 1.0, Quality.FULL, "no speech, caption"),
 ]
 
 
@@ -74,9 +87,9 @@ def test_the_first_word_of_a_voice_is_shown_while_it_goes_on() -> None:
         (SQUEEZED, 1.0, Quality.DRAFT, "MAX_COMPRESSION_RATIO", 99.0),
         (UNLIKELY, 1.0, Quality.FULL, "MIN_LOGPROB", -99.0),
         (ROOM_TONE, 0.1, Quality.FULL, "LITTLE_VOICE", 0.0),
-        (MUSIC, 0.4, Quality.FULL, "PHRASES_OF_SILENCE", frozenset()),
-        (KEYBOARD, 0.4, Quality.FULL, "PHRASES_OF_SILENCE", frozenset()),
-        (DRAFT_OF_MUSIC, 0.4, Quality.DRAFT, "PHRASES_OF_SILENCE", frozenset()),
+        (MUSIC, 0.4, Quality.FULL, "is_saying", lambda *_: False),
+        (KEYBOARD, 0.4, Quality.FULL, "is_saying", lambda *_: False),
+        (DRAFT_OF_MUSIC, 0.4, Quality.DRAFT, "is_saying", lambda *_: False),
         (HUM, 1.0, Quality.FULL, "ANOMALY", 0.0),
     ],
 )
@@ -114,6 +127,42 @@ def test_speech_passes(quality: Quality) -> None:
     assert reason_to_reject(heard(""), 0.0, quality) is None
 
 
+def test_a_credit_that_is_read_aloud_comes_through() -> None:
+    spoken = replace(EDITOR, no_speech_prob=0.05)
+    assert reason_to_reject(spoken, 0.8, Quality.FULL, audio_s=4.0) is None
+    assert reason_to_reject(spoken, 0.8, Quality.FULL, audio_s=0.8) == "credit"
+
+
+def test_a_text_with_less_time_than_speech_needs_is_no_speech() -> None:
+    quick = heard("nobody says all of this within half a second", no_speech_prob=0.7)
+    assert reason_to_reject(quick, 0.8, Quality.FULL, audio_s=0.6) == "no speech, too fast"
+    assert reason_to_reject(quick, 0.8, Quality.FULL, audio_s=3.0) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "is_known"),
+    [
+        ("Vielen Dank.", "de", True),
+        ("Vielen Dank.", "fr", False),
+        ("Thank you. Thank you.", "de", True),
+        ("ご視聴ありがとうございました。", "ja", True),
+        ("Bye-bye.", "en", True),
+        ("Thank you all.", "en", False),
+        ("", "en", False),
+    ],
+)
+def test_sayings_count_as_the_whole_text_in_their_language(text: str, language: str, is_known: bool) -> None:
+    assert is_saying(text, language) is is_known
+
+
+def test_credits_are_found_with_their_names_and_not_within_speech() -> None:
+    for text in ("Untertitel der Amara.org-Community", "Субтитры создавал DimaTorzok", "SWR 2020", "Altyazı M.K."):
+        assert is_credit(text), text
+    assert not is_credit(
+        "We send the files to Amara.org, and after a week or so the subtitles come back to us by mail."
+    )
+
+
 def test_a_known_phrase_within_a_sentence_is_no_invention() -> None:
     assert reason_to_reject(heard("Thank you all.", 0.1, no_speech_prob=0.9), 0.5, Quality.FULL) is None
 
@@ -122,6 +171,32 @@ def test_what_is_said_over_and_over_is_a_final_all_the_same() -> None:
     chant = heard("we shall overcome " * 6, compression_ratio=3.0)
     assert reason_to_reject(chant, 1.0, Quality.DRAFT) == "compression ratio"
     assert reason_to_reject(chant, 1.0, Quality.FULL) is None
+
+
+def test_what_is_said_faster_than_anybody_speaks_is_no_final() -> None:
+    slow = heard("Smeetan Prata Ol " * 15, compression_ratio=9.9)
+    assert reason_to_reject(slow, 1.0, Quality.FULL, audio_s=5.0) == "compression ratio"
+    assert reason_to_reject(slow, 1.0, Quality.FULL, audio_s=9.0) is None
+    assert is_loop(slow)
+    assert not is_loop(heard("ever tried ever failed no matter"))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_a_loop"),
+    [
+        ("はははははははは", False),
+        ("对对对对对对对对", False),
+        ("0000000", False),
+        ("あ" * 12, True),
+        ("ありがとう" * 4, True),
+        ("ご視聴ありがとうございました。" * 4, True),
+        ("你好你好你好", False),
+        ("你好" * 6, True),
+    ],
+)
+def test_letters_of_scripts_without_spaces_are_no_words(text: str, is_a_loop: bool) -> None:
+    words = tuple(TimedWord(char, i * 0.2, i * 0.2 + 0.1, 0.9, space_before=False) for i, char in enumerate(text))
+    assert is_loop(replace(heard(text), words=words)) is is_a_loop
 
 
 def test_repeats() -> None:

@@ -31,17 +31,53 @@ def looped() -> Driver:
     return driver
 
 
-def test_text_of_a_loop_is_not_shown_and_the_final_is_decoded_once_more_plainly() -> None:
+def test_text_of_a_loop_is_not_shown_and_the_final_is_decoded_once_more_without_its_prompt() -> None:
     driver = looped()
     assert driver.session.due_decode() is Kind.FINAL
     ticket = driver.session.begin()
     assert ticket is not None
-    assert ticket.request.quality is Quality.DRAFT
-    assert ticket.request.prompt == "names", "what was said before may be what it loops on"
+    assert ticket.request.quality is Quality.FULL
+    assert ticket.request.prompt == "", "the prompt, or what was said before, may be what it loops on"
     assert (ticket.begin, ticket.end) == (16000, 48000), "all of it, whatever partials had settled"
     driver.apply(heard(("fine", 0.1, 0.4), ("too", 0.6, 0.8)))
     assert [final.text for final in driver.events(Final)] == ["before", "fine too"]
     assert set(driver.session.rejected) == {"token limit"}
+
+
+def test_without_a_prompt_the_final_is_decoded_once_more_plainly() -> None:
+    driver = Driver(interim_results=False)
+    driver.audio(1, loud=True)
+    driver.control(FrameKind.FINALIZE)
+    driver.decode(heard(*[("so", 0.1, 0.2)] * 30, truncated=True))
+    ticket = driver.session.begin()
+    assert ticket is not None
+    assert ticket.request.quality is Quality.DRAFT
+    driver.apply(heard(*[("so", 0.1, 0.2)] * 30, truncated=True))
+    assert driver.session.due_decode() is None
+    assert not driver.events(Final)
+
+
+@pytest.mark.parametrize(("again", "finals"), [("music", ["music"]), ("Grafana", [])])
+def test_a_text_that_only_repeats_the_prompt_is_decoded_without_it(again: str, finals: list[str]) -> None:
+    driver = Driver(prompt="Glossary: Kubernetes, Grafana.", interim_results=False)
+    driver.audio(1, loud=True)
+    driver.control(FrameKind.FINALIZE)
+    driver.decode(heard(("Glossary", 0.1, 0.5), ("Grafana.", 0.5, 0.9), no_speech_prob=0.7))
+    assert driver.session.rejected == ["prompt"]
+    ticket = driver.session.begin()
+    assert ticket is not None
+    assert ticket.request.prompt == ""
+    driver.apply(heard((again, 0.1, 0.5), no_speech_prob=0.7 if finals else 0.9, avg_logprob=-0.2 if finals else -1.1))
+    assert [final.text for final in driver.events(Final)] == finals
+    assert driver.session.due_decode() is None
+
+
+def test_what_is_clearly_said_may_be_in_the_prompt() -> None:
+    driver = Driver(prompt="Glossary: Kubernetes, Grafana.", interim_results=False)
+    driver.audio(1, loud=True)
+    driver.control(FrameKind.FINALIZE)
+    driver.decode(heard(("Kubernetes", 0.1, 0.5)))
+    assert [final.text for final in driver.events(Final)] == ["Kubernetes"]
 
 
 def test_words_that_no_final_confirms_are_taken_back_and_the_number_goes_to_the_next() -> None:

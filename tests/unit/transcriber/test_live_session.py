@@ -186,7 +186,7 @@ def say(driver: Driver, seconds: float, sound: dict[str, float] | None = None) -
     driver.control(FrameKind.FINALIZE)
     ticket = driver.session.begin()
     assert ticket is not None
-    words = tuple(("word", at, min(at + 0.8, seconds - 0.1)) for at in np.arange(0.1, seconds - 0.2, 0.9))
+    words = tuple((f"word{at:.0f}", at, min(at + 0.8, seconds - 0.1)) for at in np.arange(0.1, seconds - 0.2, 0.9))
     found = detect(ticket.request, lambda _: sound or {"en": 1.0})
     chosen = found.choose({code: (code, -0.3) for code in found.rivals})
     hypothesis = heard(
@@ -261,8 +261,8 @@ def test_the_choice_of_languages_reaches_every_decode() -> None:
 def test_text_is_carried_into_the_next_utterance() -> None:
     driver = Driver(LivePolicy(context_chars=100), interim_results=False)
     say(driver, 1)
-    assert say(driver, 1).prompt == "word"
-    assert (carried_last(driver).text, carried_last(driver).end_sample) == ("word", 32000)
+    assert say(driver, 1).prompt == "word0"
+    assert (carried_last(driver).text, carried_last(driver).end_sample) == ("word0", 32000)
 
 
 def test_context_is_not_carried_over_a_long_silence() -> None:

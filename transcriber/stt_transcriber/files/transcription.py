@@ -30,7 +30,7 @@ async def transcribe(
 
     ``biased_by_keyterms``: as in ``Engine``.
     """
-    text = ChunkText(chunk, np.frombuffer(pcm, np.int16), config.task)
+    text = ChunkText(chunk, np.frombuffer(pcm, np.int16), config.task, config.prompt)
     language = config.language or chunk.language or None
     evidence = np.frombuffer(chunk.evidence, np.int16).astype(np.float32) / 32768.0 if chunk.evidence else None
     segments: list[JobSegment] = []
@@ -40,7 +40,7 @@ async def transcribe(
             text.samples(),
             language,
             config.task,
-            config.prompt,
+            text.prompt,
             Quality.FILE,
             language_samples=evidence,
             languages=config.languages,
@@ -49,7 +49,10 @@ async def transcribe(
         )
         hypothesis = await decode(request)
         language = language or hypothesis.language
-        reason = guards.reason_to_reject(hypothesis, text.voice_share, request.quality)
+        audio_s = len(request.samples) / AUDIO_RATE_HZ
+        reason = guards.reason_to_reject(
+            hypothesis, text.voice_share, request.quality, audio_s=audio_s, prompt=request.prompt
+        )
         if reason:
             REJECTED.labels(reason).inc()
         offset_s = text.begin / AUDIO_RATE_HZ

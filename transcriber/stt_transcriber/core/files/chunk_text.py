@@ -11,17 +11,18 @@ from stt_transcriber.core.audio.buffer import RollingBuffer
 from stt_transcriber.core.audio.vad_track import Span, VadTrack
 from stt_transcriber.core.decoding import Hypothesis, TimedWord
 from stt_transcriber.core.text.agreement import placed_words
+from stt_transcriber.core.text.guards import is_loop
 from stt_transcriber.core.text.missed_speech import Retry, Speech
 
 
 class ChunkText:
     """Text of one chunk in the making.
 
-    Until it ``is_over``, the caller decodes ``samples`` and passes the result to ``take``. ``begin``: position of
-    ``samples`` in the file. ``unrecognized``: voice that has no text.
+    Until it ``is_over``, the caller decodes ``samples`` with ``prompt`` and passes the result to ``take``. ``begin``:
+    position of ``samples`` in the file. ``unrecognized``: voice that has no text.
     """
 
-    def __init__(self, chunk: Chunk, samples: NDArray[np.int16], task: Task) -> None:
+    def __init__(self, chunk: Chunk, samples: NDArray[np.int16], task: Task, prompt: str = "") -> None:
         self._chunk = chunk
         self._task = task
         self._buffer = RollingBuffer(chunk.start_sample)
@@ -30,6 +31,8 @@ class ChunkText:
         self._whole_end = self._buffer.end
         self.begin = chunk.start_sample
         self._end = self._whole_end
+        self._prompt = prompt
+        self._refused = False
         self.unrecognized: list[Span] = []
 
     @property
@@ -40,6 +43,11 @@ class ChunkText:
     def samples(self) -> NDArray[np.float32]:
         """Return the audio to decode next, float32 [n] in -1…1."""
         return self._buffer.as_float(self.begin, self._end)
+
+    @property
+    def prompt(self) -> str:
+        """Prompt for the next decode; '' after a refusal, because the prompt may have misled the model."""
+        return "" if self._refused else self._prompt
 
     @property
     def voice_share(self) -> float:
@@ -57,10 +65,15 @@ class ChunkText:
         speech = Speech(self._buffer, self._track, self.begin, self._end)
         shortened = self._end < self._whole_end
         truncated = hypothesis is not None and hypothesis.truncated
-        part = speech.settle(words, self._task, shortened=shortened, truncated=truncated)
+        loops = hypothesis is not None and is_loop(hypothesis)
+        part = speech.settle(words, self._task, shortened=shortened, truncated=truncated, loops=loops)
         if isinstance(part, Retry):
             self._end = part.end
             return ()
+        if hypothesis is None and self.prompt:
+            self._refused = True
+            return ()
+        self._refused = False
         self.unrecognized += part.unrecognized
         self.begin = Speech(self._buffer, self._track, self.begin, part.until).rest(self._whole_end)
         self._end = self._whole_end

@@ -36,11 +36,17 @@ class FinalQueue:
         if left is not None:
             self._utterances.append(left)
 
-    def decide(self, words: Sequence[PlacedWord], task: Task, *, truncated: bool) -> Accepted | Retry:
-        """Decide what ``words`` settle of the first utterance; they are empty if its text was rejected."""
+    def decide(
+        self, words: Sequence[PlacedWord], task: Task, *, truncated: bool, loops: bool = False
+    ) -> Accepted | Retry:
+        """Decide what ``words`` settle of the first utterance; they are empty if its text was rejected.
+
+        ``truncated``, ``loops``: as in ``Speech.settle``.
+        """
         head = self._utterances[0]
         shortened = head.end < head.whole_end
-        return self._speech(head.start, head.end).settle(words, task, shortened=shortened, truncated=truncated)
+        speech = self._speech(head.start, head.end)
+        return speech.settle(words, task, shortened=shortened, truncated=truncated, loops=loops)
 
     def give_up(self) -> Accepted:
         """Settle the first utterance without a text."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from stt_shared.contracts.events import Done, Event, StageTiming
 from stt_shared.contracts.frames import Frame, FrameKind, StreamError
-from stt_shared.contracts.session import SessionConfig, TakeoverState
+from stt_shared.contracts.session import AUDIO_RATE_HZ, SessionConfig, TakeoverState
 from stt_transcriber.core.audio.vad_stream import VadModel
 from stt_transcriber.core.decoding import Hypothesis, Quality, Weights
 from stt_transcriber.core.live.context import SessionContext
@@ -245,7 +245,8 @@ class LiveSession:
         utterance = ticket.utterance
         voice_share = self._track.share(ticket.begin, ticket.end)
         just_begun = ticket.kind is not Kind.FINAL and self.has_just_begun
-        if self._is_rejected(hypothesis, voice_share, ticket.request.quality, just_begun=just_begun):
+        request, samples = ticket.request, ticket.end - ticket.begin
+        if self._is_rejected(hypothesis, voice_share, request.quality, samples, request.prompt, just_begun=just_begun):
             return
         if self._language_is_a_guess(hypothesis):
             return
@@ -267,14 +268,16 @@ class LiveSession:
         """Apply the decode of the first closed utterance up to its end."""
         utterance = self._closed.head
         assert utterance is not None
-        rejected = self._is_rejected(hypothesis, utterance.voice_share, quality)
+        samples, prompt = utterance.end - utterance.start, self._tickets.final_prompt(utterance)
+        rejected = self._is_rejected(hypothesis, utterance.voice_share, quality, samples, prompt)
         words = [] if rejected else placed_words(hypothesis, utterance.start)
-        part = self._closed.decide(words, self._config.task, truncated=hypothesis.truncated)
+        loops = guards.is_loop(hypothesis)
+        part = self._closed.decide(words, self._config.task, truncated=hypothesis.truncated, loops=loops)
         if isinstance(part, Retry):
             self._closed.shorten(part.end)
             return
-        if rejected and quality is Quality.FULL:
-            # A greedy decode of the same audio may still be accepted. So might the text of the partials, but it
+        if rejected and not utterance.refused:
+            # Another decode of the same audio may still be accepted. So might the text of the partials, but it
             # depends on how busy the machine was.
             utterance.refused = True
             return
@@ -309,9 +312,10 @@ class LiveSession:
         return TextHeader(self._finals + 1, self._frames.lag_ms(position, self._events.now_wall_ms))
 
     def _is_rejected(
-        self, hypothesis: Hypothesis, voice_share: float, quality: Quality, *, just_begun: bool = False
+        self, hypothesis: Hypothesis, voice_share: float, quality: Quality, samples: int, prompt: str, **more: bool
     ) -> bool:
-        reason = guards.reason_to_reject(hypothesis, voice_share, quality, just_begun=just_begun)
+        audio_s = samples / AUDIO_RATE_HZ
+        reason = guards.reason_to_reject(hypothesis, voice_share, quality, audio_s=audio_s, prompt=prompt, **more)
         if reason:
             self.rejected.append(reason)
         return reason is not None

@@ -43,15 +43,21 @@ class TicketBuilder:
         """Build a decode of the whole utterance up to ``end``."""
         return self._ticket(Kind.FINAL, utterance, utterance.start, end)
 
+    def final_prompt(self, utterance: Utterance) -> str:
+        """Return the prompt of its final; '' after a refusal, because the prompt may have misled the model."""
+        return "" if utterance.refused else self._prompt(utterance)
+
     def _ticket(self, kind: Kind, utterance: Utterance, begin: int, end: int, text_before: str = "") -> Ticket:
-        quality = Quality.FULL if kind is Kind.FINAL and not utterance.refused else Quality.DRAFT
-        # After a refusal without the context, which may have misled the model.
-        context = "" if utterance.refused else self._context.text_before(utterance.start)
+        prompt = self.final_prompt(utterance) if kind is Kind.FINAL else self._prompt(utterance, text_before)
+        quality = Quality.FULL if kind is Kind.FINAL else Quality.DRAFT
+        if utterance.refused and not self._prompt(utterance):
+            # Without a prompt to leave out, only a greedy decode is different.
+            quality = Quality.DRAFT
         request = DecodeRequest(
             self._buffer.as_float(begin, end),
             self._config.language,
             self._config.task,
-            join_texts((self._config.prompt, context, text_before)),
+            prompt,
             quality,
             begin,
             utterance.memory,
@@ -62,6 +68,9 @@ class TicketBuilder:
             keyterms=self._config.keyterms,
         )
         return Ticket(kind, begin, end, request, utterance)
+
+    def _prompt(self, utterance: Utterance, text_before: str = "") -> str:
+        return join_texts((self._config.prompt, self._context.text_before(utterance.start), text_before))
 
     def _trim_window(self, utterance: Utterance) -> None:
         """Limit a draft's window: beyond its maximum, it starts just before the end of the stable words."""

@@ -94,15 +94,24 @@ class Speech:
     end: int
 
     def settle(
-        self, words: Sequence[PlacedWord], task: Task, *, shortened: bool = False, truncated: bool = False
+        self,
+        words: Sequence[PlacedWord],
+        task: Task,
+        *,
+        shortened: bool = False,
+        truncated: bool = False,
+        loops: bool = False,
     ) -> Accepted | Retry:
         """Decide what ``words`` settle; they are empty if the text was rejected.
 
         ``shortened``: the range is the first part of a longer one, decoded again. ``truncated``: the text reached the
-        token limit, so its last word may be cut off.
+        token limit, so its last word may be cut off. ``loops``: the text says the same over and over. If the speaker
+        does, he does so in a part of the range too; a loop covers other speech and mostly ends with the part.
         """
         if not words:
             return (self._is_dense() and self._split()) or self.give_up()
+        if loops and (cut := self._split()):
+            return cut
         if task is Task.TRANSLATE:
             # A translation has its own word order: its last word may have been said first.
             return Accepted(len(words), self.end)
