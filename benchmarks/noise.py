@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Words made of noise: at least ten minutes without speech through the live path, and short real words through the
-same path as a control.
+"""Words made of noise: at least ten minutes without speech through the live path and as files, in one language or
+several, and short real words through the live path as a control.
 
 Offline, as fast as the model is: frames go into the live session with the real voice model, and whatever decode is due
 goes to the real model at once. Noise: the corpus's files of kind "noise", and clatter of a keyboard, breathing and hold
@@ -8,6 +8,8 @@ music made here. Control: words like "thank you", cut from the corpus's speech, 
 """
 
 import argparse
+import asyncio
+import itertools
 import json
 import re
 from collections import Counter
@@ -24,15 +26,20 @@ from rich.progress import Progress
 from stt_shared.contracts.engines import EngineName
 from stt_shared.contracts.events import Final, Partial
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
+from stt_shared.contracts.jobs import Chunk, JobConfig
 from stt_shared.contracts.session import SessionConfig
+from stt_transcriber.core.audio.vad_gate import GatePolicy
 from stt_transcriber.core.audio.vad_stream import VadModel
-from stt_transcriber.core.decoding import Hypothesis
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
+from stt_transcriber.core.files.cutter import ChunkCutter, CutterPolicy
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.session import LiveSession
 from stt_transcriber.core.live.utterance import Ticket
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.core.text import guards
+from stt_transcriber.engines.base import FileEngine
 from stt_transcriber.engines.registry import load_engine
+from stt_transcriber.files.transcription import transcribe
 from stt_transcriber.models.store import default_models_dir
 from stt_transcriber.vad.models import load_vad
 
@@ -232,7 +239,27 @@ class InboxSource:
         return hypothesis
 
 
-def unguarded(*_: Any) -> None:
+def text_of_file(engine: Any, voice: VadModel, samples: Audio, config: JobConfig) -> str:
+    """The text of a file with this audio."""
+
+    async def decode(request: DecodeRequest) -> Hypothesis:
+        (hypothesis,) = (
+            engine.decode_files([request], lambda: None) if isinstance(engine, FileEngine) else engine.decode([request])
+        )
+        return hypothesis
+
+    cutter = ChunkCutter(voice.probabilities, GatePolicy(), CutterPolicy(), decided=config.language is not None)
+    cuts = cutter.feed(samples) + cutter.finish()
+    while cutter.holds_chunks:
+        cuts += cutter.finish()
+    texts = []
+    for cut in cuts:
+        chunk = Chunk("noise", "e", 0, cut.start, len(cut.samples), cut.voice_share, cut.voiced)
+        texts.append(asyncio.run(transcribe(chunk, cut.samples.tobytes(), config, decode)).text)
+    return " ".join(filter(None, texts))
+
+
+def unguarded(*_: Any, **__: Any) -> None:
     """Lets every text through."""
 
 
@@ -240,7 +267,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus")
     parser.add_argument("--model", default="base")
-    parser.add_argument("--language", help="default: detected, as for a client that names none")
+    parser.add_argument("--language", help="one or several, such as de,fr; default: detected, as if none was named")
+    parser.add_argument("--prompt", default="")
+    parser.add_argument("--without-control", action="store_true")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--vad", choices=["silero", "rms", "none"], default="silero", help="none: all is voice")
     parser.add_argument("--without-guards", action="store_true")
@@ -254,30 +283,41 @@ def main() -> None:
     if args.without_guards:
         guards.reason_to_reject = unguarded
 
-    config = SessionConfig(language=args.language, keyterms=longest_words(folder, args.keyterms))
+    keyterms = longest_words(folder, args.keyterms)
 
-    def listen(samples: Audio) -> Said:
-        voice = new_vad() if new_vad else AllIsVoice()
-        return InboxSource(engine.decode, voice, config, LivePolicy()).hear(samples)
+    def listen(samples: Audio, language: str | None) -> Said:
+        config = SessionConfig(language=language, prompt=args.prompt, keyterms=keyterms)
+        return InboxSource(engine.decode, voice(), config, LivePolicy()).hear(samples)
+
+    def voice() -> VadModel:
+        return new_vad() if new_vad else AllIsVoice()
 
     rng = np.random.default_rng(2)
     sounds = noises(folder, args.minutes)
-    sayings = list(short_sayings(folder))
+    languages: list[str | None] = args.language.split(",") if args.language else [None]
+    sayings = [] if args.without_control else list(short_sayings(folder))
     invented: dict[str, dict[str, list[str]]] = {}
     rejected: Counter[str] = Counter()
     decodes = 0
     with Progress() as progress:
-        for name, samples in progress.track(sounds.items(), description="noise"):
-            said = listen(samples)
+        cases = list(itertools.product(languages, sounds.items()))
+        for language, (name, samples) in progress.track(cases, description="noise"):
+            said = listen(samples, language)
             decodes += said.decodes
             rejected.update(said.rejected)
-            if said.partials or said.finals:
-                invented[name] = {"partials": said.partials, "finals": said.finals}
+            of_file = text_of_file(engine, voice(), samples, JobConfig("noise", language=language, prompt=args.prompt))
+            if said.partials or said.finals or of_file:
+                files = [of_file] if of_file else []
+                invented[f"{language or 'detected'} {name}"] = {
+                    "partials": said.partials,
+                    "finals": said.finals,
+                    "files": files,
+                }
         control = []
         for text, samples in progress.track(sayings, description="control"):
             room = 15 * rng.standard_normal(10 * AUDIO_RATE_HZ + len(samples))
             room[8 * AUDIO_RATE_HZ : 8 * AUDIO_RATE_HZ + len(samples)] += samples
-            said = listen(_int16(room))
+            said = listen(_int16(room), languages[0])
             control.append({"said": text, "heard": " ".join(said.finals), "rejected": dict(said.rejected)})
     write_result(
         args.out,
@@ -285,14 +325,16 @@ def main() -> None:
         {
             "model": args.model,
             "language": args.language or "detected",
+            "prompt": args.prompt,
             "vad": args.vad,
-            "keyterms": len(config.keyterms),
+            "keyterms": len(keyterms),
             "guards": not args.without_guards,
             "noise_s": round(sum(map(len, sounds.values())) / AUDIO_RATE_HZ, 1),
             "decodes": decodes,
             "rejected": dict(rejected),
             "invented_words_in_finals": _count(invented, "finals"),
             "invented_words_in_partials": _count(invented, "partials"),
+            "invented_words_in_files": _count(invented, "files"),
             "invented": invented,
             "short_sayings": len(control),
             "short_sayings_with_a_final": sum(bool(row["heard"]) for row in control),
