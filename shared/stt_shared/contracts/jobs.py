@@ -76,7 +76,7 @@ class JobSegment(msgspec.Struct, frozen=True, omit_defaults=True):
     """A sentence or clause of one speaker; times in seconds.
 
     ``channel``: the file's channel that it was said on, from 0; None when the channels were mixed. ``speaker``: ''
-    unless speakers were told apart.
+    unless speakers were told apart. ``language``: '' in results of older versions.
     """
 
     id: int
@@ -87,6 +87,7 @@ class JobSegment(msgspec.Struct, frozen=True, omit_defaults=True):
     words: list[JobWord]
     channel: int | None = None
     speaker: str = ""
+    language: str = ""
 
 
 class TimeSpan(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -134,7 +135,7 @@ class DecodedFile(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class JobResult(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The whole transcript.
+    """The whole transcript. ``language``: the one most spoken.
 
     ``duration`` is in seconds. ``unrecognized``: parts in which speech was detected but no text was found. ``track``
     and ``warnings`` are those of ``DecodedFile``.
@@ -185,12 +186,9 @@ class Chunk(msgspec.Struct, frozen=True):
     voiced: bytes = b""
     """VAD windows that overlap the chunk, one bit each, set if the window held voice; '' from a replica that did not
     report them."""
-    language: str = ""
-    """The file's language if it was known when the chunk was dispatched; '' means that the chunk's own is detected."""
-    decides: bool = False
-    """Whether the language detected with this chunk becomes the file's language."""
     evidence: bytes = b""
-    """int16 audio for that language detection, the speech of the file's first chunks; '' means the chunk itself."""
+    """int16 audio: the voice of this and the chunks before it, by which the language of little voice is detected; ''
+    means that the chunk's own is enough."""
     channel: int | None = None
     """Channel of the file that it is of, from 0; None when the channels were mixed."""
 
@@ -210,7 +208,8 @@ class ChunkVoices(msgspec.Struct, frozen=True):
 class ChunkResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """Result of one chunk.
 
-    ``segments`` and ``unrecognized`` have times relative to the whole file. ``text``: the text of all segments.
+    ``language``: that of its first text. ``segments`` and ``unrecognized`` have times relative to the whole file.
+    ``text``: the text of all segments.
     ``warnings``: about the whole file, so the same for each of its chunks that the same engine decoded.
     ``voices``: None if they were not asked for, or could not be told apart by the replica that decoded the chunk.
     """

@@ -24,7 +24,6 @@ FIELDS = (
     "begun_ms",
     "result",
     "error",
-    "language",
     "total_samples",
     "chunks",
     "handed",
@@ -54,7 +53,6 @@ class JobState:
     progress: float = 0.0
     progress_ms: float = 0.0
     begun_ms: float = 0.0
-    language: str = ""
     total_samples: int = 0
     chunks: int | None = None
     dispatched: int = 0
@@ -83,7 +81,6 @@ class JobState:
             progress=float(fields.get(b"progress", b"0")),
             progress_ms=float(fields.get(b"progress_ms", b"0")),
             begun_ms=float(fields.get(b"begun_ms", b"0")),
-            language=fields.get(b"language", b"").decode(),
             total_samples=number(b"total_samples"),
             chunks=int(fields[b"chunks"]) if b"chunks" in fields else None,
             dispatched=number(b"handed"),

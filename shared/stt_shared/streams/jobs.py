@@ -132,11 +132,6 @@ class JobStreams:
         (status,) = await self._pipeline.command("HMGET", keys.job_keys(job_id).state, "status")
         return None if status is None else JobStatus(status.decode())
 
-    async def language(self, job_id: str) -> str:
-        """Return the file's language, '' until it is known."""
-        (language,) = await self._pipeline.command("HMGET", keys.job_keys(job_id).state, "language")
-        return "" if language is None else str(language.decode())
-
     async def owns(self, owner: Ownership) -> bool:
         """Return whether the job is active and ``owner`` still owns its stage.
 
@@ -258,11 +253,9 @@ class JobStreams:
         arguments += [keys.job_keys("").state, keys.job_parts("")]
         return bool(await self._pipeline.call(self._chunk_room, [keys.JOBS_ADMITTED, keys.JOB_CHUNKS], arguments))
 
-    async def store_part(
-        self, at: StreamKeys, epoch: str, index: int, result: bytes, *, language: str, n_samples: int
-    ) -> bool:
+    async def store_part(self, at: StreamKeys, epoch: str, index: int, result: bytes, *, n_samples: int) -> bool:
         """Store a chunk's result; return whether all chunks of the job are done (False also when it has ended)."""
-        arguments: list[Argument] = [epoch, index, result, language, n_samples, keys.JOB_TTL_S, self._publish]
+        arguments: list[Argument] = [epoch, index, result, n_samples, keys.JOB_TTL_S, self._publish]
         at_keys = [at.state, keys.job_parts(at.id), keys.job_changes(at.id)]
         answer: list[Any] = await self._pipeline.call(self._store_part, at_keys, arguments)
         outcome, done, chunks = answer

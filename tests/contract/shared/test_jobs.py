@@ -57,7 +57,7 @@ async def test_silence_counts_and_speech_counts_when_it_is_done(redis_client: Re
         assert progress_ms >= begun_ms
     cutting.handed = 1
     for _ in range(2):
-        await cutting.bus.jobs.store_part(AT, "e", 0, b"{}", language="en", n_samples=10 * SECOND)
+        await cutting.bus.jobs.store_part(AT, "e", 0, b"{}", n_samples=10 * SECOND)
         assert (await cutting.progress())[0] == 30.0
     await cutting.dispatch_chunks(settled_s=80)
     assert (await cutting.progress())[0] == 80.0

@@ -31,7 +31,7 @@ async def all_parts_stored(client: Redis) -> Bus:
     await posted(client, JOB, [], played=False)
     bus = bus_on(client)
     part = msgspec.json.encode(ChunkResult("en", []))
-    await bus.jobs.store_part(AT, "e", 0, part, language="", n_samples=16000)
+    await bus.jobs.store_part(AT, "e", 0, part, n_samples=16000)
     return bus
 
 
@@ -62,7 +62,7 @@ async def test_the_result_keeps_the_spaces_of_its_parts(redis_client: Redis) -> 
     ]
     await redis_client.hset(AT.state, mapping={"chunks": 2})
     for index, part in enumerate(parts):
-        await bus.jobs.store_part(AT, "e", index, msgspec.json.encode(part), language="", n_samples=16000)
+        await bus.jobs.store_part(AT, "e", index, msgspec.json.encode(part), n_samples=16000)
     await complete_job(bus, Ownership(AT, "e"))
     result = msgspec.json.decode((await read_state(redis_client, AT))[b"result"], type=JobResult)
     assert result.text == "今日は。 Machine Learning。雨"

@@ -55,7 +55,6 @@ async def test_a_short_file_waits_for_a_round_of_chunks_and_not_for_another_clie
 
 
 async def post(bus: Bus, job_id: str, client: str) -> None:
-    # With a language: otherwise a file's second chunk waits for its first.
     config = msgspec.json.encode(JobConfig(job_id, language="en"))
     assert isinstance(await bus.jobs.create([NewJob(job_id, "e", config)], wall_ms(), client=client), Created)
 

@@ -126,7 +126,7 @@ async def test_parts_are_stored_once_and_read_in_order(bus: Bus) -> None:
 
     async def store(index: int, text: str) -> bool:
         part = msgspec.json.encode(ChunkResult("de", [], text))
-        return await bus.jobs.store_part(AT, "e", index, part, language="", n_samples=1)
+        return await bus.jobs.store_part(AT, "e", index, part, n_samples=1)
 
     assert not any([await store(index, str(index)) for index in range(10)])
     assert not await store(9, "done by two workers")
@@ -134,7 +134,7 @@ async def test_parts_are_stored_once_and_read_in_order(bus: Bus) -> None:
     assert await store(10, "10"), "the last one"
     assert await bus.jobs.parts_done(JOB) == 11
     assert [part.text for part in await bus.jobs.parts(JOB)] == [str(index) for index in range(11)]
-    assert not await bus.jobs.store_part(AT, "another epoch", 0, b"{}", language="", n_samples=1)
+    assert not await bus.jobs.store_part(AT, "another epoch", 0, b"{}", n_samples=1)
 
 
 async def test_dispatching_is_fenced_bounded_and_repeatable(bus: Bus) -> None:
@@ -153,7 +153,7 @@ async def test_dispatching_is_fenced_bounded_and_repeatable(bus: Bus) -> None:
 
 
 async def test_deleting_leaves_nothing_but_the_end_and_spares_an_active_job(bus: Bus) -> None:
-    await bus.jobs.store_part(AT, "e", 0, b"{}", language="", n_samples=1)
+    await bus.jobs.store_part(AT, "e", 0, b"{}", n_samples=1)
     assert not await bus.jobs.delete(JOB)
     assert await bus.jobs.parts_done(JOB) == 1
     await bus.jobs.complete(AT, "e", RESULT)
@@ -181,9 +181,9 @@ async def test_every_change_that_a_watcher_sees_is_published(bus: Bus) -> None:
     await heard()
     await bus.jobs.dispatch_chunks(owner, [(b"{}", b"\0\0" * 50)], Cut(70, 1, b""), before=0, max_undone=8)
     assert await heard() == 1, "20 samples of silence are done"
-    await bus.jobs.store_part(AT, "e", 0, b"{}", language="", n_samples=50)
+    await bus.jobs.store_part(AT, "e", 0, b"{}", n_samples=50)
     assert await heard() == 1
-    await bus.jobs.store_part(AT, "e", 0, b"{}", language="", n_samples=50)
+    await bus.jobs.store_part(AT, "e", 0, b"{}", n_samples=50)
     assert await heard() == 0, "nothing has changed"
     await bus.jobs.complete(AT, "e", RESULT)
     await bus.jobs.delete(JOB)

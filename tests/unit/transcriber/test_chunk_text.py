@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from support.fake_vad import LoudnessVad
-from support.live_driver import heard
+from support.live_driver import heard, steadily
 
 from stt_shared.contracts.jobs import Chunk
 from stt_shared.contracts.session import Task
@@ -81,4 +81,24 @@ def test_a_part_in_which_nothing_is_believed_is_passed_over(answer: Callable[[],
 def test_a_replica_that_tells_no_voice_is_not_asked_again() -> None:
     text = chunk_of(*TWO_SENTENCES, tell=False)
     assert said(text, heard(("one", 0.2, 1.9)))
+    assert text.is_over
+
+
+def test_stretches_between_pauses_have_enough_voice_to_tell_their_language() -> None:
+    text = chunk_of((3, True), (0.3, False), (1, True), (1.5, False), (0.8, True), (0.7, False), (4, True))
+    first, second = [(begin / RATE, end / RATE) for begin, end in text.stretches()]
+    assert first == pytest.approx((0.2, 4.5), abs=0.15), "a short pause divides nothing"
+    assert second == pytest.approx((6.0, 11.5), abs=0.15), "a word belongs to its nearer neighbour"
+    assert chunk_of((3, True), (1, False), (1, True)).stretches() == ()
+    assert chunk_of((3, True), (1, False), (3, True), tell=False).stretches() == ()
+
+
+def test_what_follows_a_change_of_language_is_decoded_next() -> None:
+    text = chunk_of((3, True), (1, False), (3, True))
+    (_, end), (begin, _) = text.stretches()
+    text.shorten((end + begin) // 2)
+    assert len(text.samples()) / RATE == pytest.approx(3.7, abs=0.2)
+    assert len(said(text, heard(*steadily(3, "one")))) == 6
+    assert len(text.samples()) / RATE == pytest.approx(3.7, abs=0.3)
+    assert min(place for _, place in said(text, heard(*steadily(3.5, "deux")))) > 3
     assert text.is_over

@@ -1,4 +1,4 @@
-"""The cutter of files: where chunks end, and which of them decide the language."""
+"""The cutter of files: where chunks end, and by what voice the language of each is detected."""
 
 import numpy as np
 import pytest
@@ -14,14 +14,18 @@ pytestmark = pytest.mark.unit
 def cut(audio: NDArray[np.int16], portion: int, policy: CutterPolicy | None = None) -> list[CutChunk]:
     cutter = ChunkCutter(LoudnessVad().probabilities, GatePolicy(), policy or CutterPolicy())
     chunks = [chunk for at in range(0, len(audio), portion) for chunk in cutter.feed(audio[at : at + portion])]
-    chunks += cutter.finish()
-    return chunks + (cutter.finish() if cutter.holds_chunks else [])
+    return chunks + cutter.finish()
 
 
 def sayings(*lengths_s: float) -> NDArray[np.int16]:
     """Each of a loudness of its own, with five seconds of silence after it."""
     parts = [np.full(round(length * 16000), 8000 + n, np.int16) for n, length in enumerate(lengths_s)]
     return np.concatenate([part for loud in parts for part in (loud, np.zeros(5 * 16000, np.int16))])
+
+
+def levels(samples: NDArray[np.int16]) -> set[int]:
+    """Loudnesses other than silence."""
+    return set(np.unique(samples).tolist()) - {0}
 
 
 def speech(*parts: tuple[float, bool]) -> NDArray[np.int16]:
@@ -55,44 +59,41 @@ class TestCutter:
         (chunk,) = cut(speech((1, False), (1, True), (2.6, False), (0.4, True), (4, False)), 16000)
         assert chunk.voice_share == pytest.approx(1.4 / 4.4, abs=0.05)
 
-    def test_a_first_chunk_with_voice_enough_decides_the_language_by_itself(self) -> None:
-        chunks = cut(sayings(7, 1, 20), 16000)
-        assert [chunk.decides for chunk in chunks] == [True, False, False]
-        assert not any(len(chunk.evidence) for chunk in chunks)
+    def test_a_chunk_with_voice_enough_needs_no_evidence(self) -> None:
+        first, short, last = cut(sayings(7, 1, 20), 16000)
+        assert len(first.evidence) == len(last.evidence) == 0
+        assert levels(short.evidence) == {8000, 8001}, "and one with less has the voice before it"
+        assert len(short.evidence) < 5 * 16000
 
-    def test_short_chunks_decide_the_language_together(self) -> None:
+    def test_the_first_short_chunks_are_judged_by_the_voice_of_all_of_them(self) -> None:
         cutter = ChunkCutter(LoudnessVad().probabilities, GatePolicy(), CutterPolicy())
         for short in (sayings(1), sayings(1), sayings(2)):
             assert cutter.feed(short) == []
-        (first,) = cutter.feed(sayings(1.5))
-        assert first.decides
-        assert first.start == 0
-        levels, counts = np.unique(first.evidence, return_counts=True)
-        assert levels.tolist() == [0, 8000]
+        first = cutter.feed(sayings(1.5))
+        assert [round(chunk.start / 16000) for chunk in first] == [0, 6, 12, 19]
+        _, counts = np.unique(first[0].evidence, return_counts=True)
         assert counts[1] / 16000 == pytest.approx(5.5, abs=0.3), "the voice of all, hardly any silence"
         assert counts[0] / 16000 < 1.5
-        later = cutter.feed(sayings(1))
-        assert [chunk.decides for chunk in later] == [False] * 4
-        assert [round(chunk.start / 16000) for chunk in later] == [6, 12, 19, 25]
+        assert len({chunk.evidence.tobytes() for chunk in first}) == 1
+        (later,) = cutter.feed(sayings(1))
+        assert 3 * 16000 < len(later.evidence) < 5 * 16000, "only the newest voice counts later"
 
     def test_of_little_voice_in_all_the_language_is_decided_at_the_end(self) -> None:
         chunks = cut(sayings(1, 1, 1), 16000)
-        assert [chunk.decides for chunk in chunks] == [True, False, False]
-        assert len(chunks[0].evidence) > 3 * 16000
-        assert [chunk.decides for chunk in cut(sayings(1), 16000)] == [True]
+        assert all(len(chunk.evidence) > 3 * 16000 for chunk in chunks)
+        (only,) = cut(sayings(1), 16000)
+        assert len(only.evidence) == 0
 
     def test_no_more_is_held_than_a_chunk_may_be_long(self) -> None:
         hardly = np.concatenate([sayings(0.2)[: 3 * 16000]] * 9)
         cutter = ChunkCutter(LoudnessVad().probabilities, GatePolicy(), CutterPolicy())
         assert cutter.feed(sayings(0.2)) == []
-        (first,) = cutter.feed(np.concatenate([hardly, sayings(0.2)]))
-        assert first.decides
-        assert first.start == 0
+        assert cutter.feed(np.concatenate([hardly, sayings(0.2)]))[0].start == 0
 
     def test_a_given_language_holds_nothing(self) -> None:
-        cutter = ChunkCutter(LoudnessVad().probabilities, GatePolicy(), CutterPolicy(), decided=True)
-        assert [chunk.decides for chunk in cutter.feed(sayings(1, 1))] == [False, False]
-        assert not cutter.holds_chunks
+        cutter = ChunkCutter(LoudnessVad().probabilities, GatePolicy(), CutterPolicy(), detects=False)
+        chunks = cutter.feed(sayings(1, 1))
+        assert [len(chunk.evidence) for chunk in chunks] == [0, 0]
 
     def test_silence_gives_nothing_and_is_forgotten(self) -> None:
         cutter = ChunkCutter(LoudnessVad().probabilities, GatePolicy(), CutterPolicy())

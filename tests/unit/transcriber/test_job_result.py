@@ -21,13 +21,12 @@ from stt_transcriber.files.job_result import assembled
 pytestmark = pytest.mark.unit
 
 
-def segment(text: str, start: float) -> JobSegment:
-    return JobSegment(0, start, start + 1, text, 0.9, [])
+def segment(text: str, start: float, language: str = "") -> JobSegment:
+    return JobSegment(0, start, start + 1, text, 0.9, [], language=language)
 
 
-def state(language: str = "", asked: str | None = None) -> JobState:
-    config = JobConfig("job", language=asked)
-    return JobState("e", True, JobStatus.PROCESSING, config, language=language, total_samples=40_000)
+def state(language: str | None = None) -> JobState:
+    return JobState("e", True, JobStatus.PROCESSING, JobConfig("job", language=language), total_samples=40_000)
 
 
 def test_segments_are_numbered_through_and_texts_keep_their_spaces() -> None:
@@ -56,11 +55,18 @@ def test_channels_are_merged_in_the_order_of_time() -> None:
     assert result.unrecognized == [TimeSpan(7.0, 8.0, 0), TimeSpan(9.0, 9.9, 1)]
 
 
-@pytest.mark.parametrize(
-    ("state", "language"), [(state("de", "fr"), "fr"), (state("de"), "de"), (state(), "en")], ids=str
-)
-def test_the_language_is_the_one_asked_for_then_the_files_then_the_first_chunks(state: JobState, language: str) -> None:
-    assert assembled(state, [ChunkResult("en", []), ChunkResult("it", [])]).language == language
+def test_the_language_is_the_one_asked_for_then_the_one_most_spoken() -> None:
+    parts = [
+        ChunkResult("en", [segment("Hello.", 0, "en")]),
+        ChunkResult("de", [segment("Guten Tag.", 1, "de"), segment("Na?", 2, "de")]),
+    ]
+    result = assembled(state(), parts)
+    assert result.language == "de"
+    assert [one.language for one in result.segments] == ["en", "de", "de"]
+    assert assembled(state("fr"), parts).language == "fr"
+    older = [ChunkResult("en", [segment("Hello.", 0)]), ChunkResult("it", [segment("Ciao.", 1)])]
+    assert assembled(state(), older).language == "en"
+    assert assembled(state(), [ChunkResult("en", []), ChunkResult("it", [])]).language == "en"
 
 
 def test_a_file_without_speech_has_an_empty_text() -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.heard_languages import Heard
 
 from stt_transcriber.core.decoding import DecodeRequest, Quality
 from stt_transcriber.core.language import remembered, rivals, weigh, with_texts
@@ -49,14 +50,21 @@ def test_no_language_is_ever_fixed() -> None:
 
 
 def test_only_the_languages_of_the_request_are_detected() -> None:
-    shares = {"la": 0.6, "de": 0.3, "en": 0.1}
+    shares = {"nl": 0.6, "de": 0.3, "en": 0.1}
     request = piece(3.0, languages=("en", "de"))
     assert weigh(request, shares, {}) == {"de": pytest.approx(0.75), "en": pytest.approx(0.25)}
-    assert likeliest(request, shares, {"la": 1.0}) == "de", "also where something else was spoken before"
-    assert likeliest(replace(request, languages=()), shares, {}) == "la"
+    assert likeliest(request, shares, {"nl": 1.0}) == "de", "also where something else was spoken before"
+    assert likeliest(replace(request, languages=()), shares, {}) == "nl"
     assert weigh(piece(3.0, languages=("fr", "gl")), shares, {}) == {"fr": 0.5, "gl": 0.5}
     with pytest.raises(EngineError, match="'la' is not one of this model's: en, de"):
         check_request(replace(request, languages=("en", "la")), ("en", "de"))
+
+
+def test_a_language_that_nobody_grows_up_with_is_found_where_it_is_asked_for() -> None:
+    shares = {"la": 0.5, "en": 0.3, "it": 0.2}
+    assert likeliest(piece(3.0), shares, {}) == "en"
+    assert likeliest(piece(3.0), {"la": 0.99, "en": 0.01}, {}) == "la"
+    assert likeliest(piece(3.0, languages=("la", "en")), shares, {}) == "la"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +72,7 @@ def test_only_the_languages_of_the_request_are_detected() -> None:
     [
         (piece(4.0), {"en": 0.9, "de": 0.1}, ("en",)),
         (piece(4.0), {"en": 0.5, "de": 0.4, "nl": 0.1}, ("en", "de", "nl")),
-        (piece(4.0), {"en": 0.4, "de": 0.3, "nl": 0.2, "af": 0.1}, ("en", "de", "nl")),
+        (piece(4.0), {"en": 0.3, "de": 0.25, "nl": 0.2, "af": 0.15, "da": 0.1}, ("en", "de", "nl", "af")),
         (piece(1.0), {"en": 0.5, "de": 0.5}, ("de",)),
         (piece(4.0, Quality.DRAFT), {"en": 0.5, "de": 0.5}, ("de",)),
     ],
@@ -77,13 +85,13 @@ def test_only_doubtful_pieces_are_decoded_in_several_languages(
 
 def test_the_more_probable_text_decides_between_rivals() -> None:
     request = piece(4.0)
-    weights = weigh(request, {"la": 0.4, "hu": 0.25, "en": 0.2, "ar": 0.15}, {})
-    assert next(iter(weights)) == "la", "without the texts"
-    decided = with_texts(request, weights, {"la": -0.5, "hu": -1.6, "en": -0.25})
+    weights = weigh(request, {"cy": 0.4, "hu": 0.25, "en": 0.2, "ar": 0.15}, {})
+    assert next(iter(weights)) == "cy", "without the texts"
+    decided = with_texts(request, weights, {"cy": -0.5, "hu": -1.6, "en": -0.25})
     assert next(iter(decided)) == "en"
     assert sum(decided.values()) == pytest.approx(1.0, abs=0.05)
-    assert with_texts(request, weights, {"la": -0.5}) == weights, "one text proves nothing"
-    assert next(iter(with_texts(request, weights, {"la": -math.inf, "hu": -0.5, "en": -0.6}))) == "hu", "la is a loop"
+    assert with_texts(request, weights, {"cy": -0.5}) == weights, "one text proves nothing"
+    assert next(iter(with_texts(request, weights, {"cy": -math.inf, "hu": -0.5, "en": -0.6}))) == "hu", "cy is a loop"
 
 
 def test_a_beginning_with_little_voice_is_remembered_as_doubtful() -> None:
@@ -96,22 +104,45 @@ def test_a_beginning_with_little_voice_is_remembered_as_doubtful() -> None:
 
 def test_an_engine_tells_what_it_heard_and_gets_the_choice() -> None:
     samples = np.zeros(32000, np.float32)
-    asked: list[int | None] = []
-
-    def shares(other: np.ndarray | None) -> dict[str, float]:
-        asked.append(None if other is None else len(other))
-        return {"en": 0.5, "de": 0.5} if other is None else {"de": 1.0}
-
-    set_ = detect(DecodeRequest(samples, "fr"), shares)
-    assert (set_.rivals, asked) == (("fr",), []), "nothing is detected"
-    assert set_.choose({"fr": ("bonjour", -0.4)}).spoken == {}
+    sound = Heard({"en": 0.5, "de": 0.5}, elsewhere={"de": 1.0})
+    fixed = detect(DecodeRequest(samples, "fr"), sound)
+    assert (fixed.rivals, sound.asked) == (("fr",), []), "nothing is detected"
+    assert fixed.choose({"fr": ("bonjour", -0.4)}).spoken == {}
     request = DecodeRequest(samples, None, quality=Quality.FILE, language_samples=np.zeros(80000, np.float32))
-    found = detect(request, shares)
-    assert asked == [80000, None]
+    found = detect(request, sound)
+    assert sound.asked == ["80000 others", "whole"]
     assert found.rivals == ("de",), "what was heard elsewhere decides where this alone is doubtful"
     chosen = found.choose({"de": ("ja", -0.4)})
     assert (chosen.language, chosen.text) == ("de", "ja")
     assert next(iter(chosen.spoken)) == "de"
+    assert detect(replace(request, language_samples=None), sound).rivals == ("de", "en")
+
+
+SURELY_EN, SURELY_DE, PERHAPS_DE = {"en": 0.9, "de": 0.1}, {"de": 0.9, "en": 0.1}, {"de": 0.5, "en": 0.3, "nl": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("parts", "changes_at"),
+    [
+        ([SURELY_EN, SURELY_DE, SURELY_DE], 3_500),
+        ([SURELY_EN, SURELY_EN, SURELY_DE], 7_000),
+        ([SURELY_EN, PERHAPS_DE, SURELY_DE], 7_000),
+        ([PERHAPS_DE, SURELY_EN, SURELY_EN], None),
+        ([SURELY_EN, PERHAPS_DE, SURELY_EN], None),
+        ([SURELY_DE, SURELY_DE, SURELY_DE], None),
+    ],
+)
+def test_a_chunk_is_cut_in_the_pause_at_which_its_language_changes(
+    parts: list[dict[str, float]], changes_at: int | None
+) -> None:
+    stretches = ((0, 3_000), (4_000, 6_500), (7_500, 9_000))
+    request = piece(10.0, Quality.FILE, stretches=stretches)
+    found = detect(request, Heard(SURELY_EN, parts=list(parts)))
+    assert found.changes_at == changes_at
+    if changes_at is not None:
+        assert found.rivals == ()
+        assert found.undecoded().changes_at == changes_at
+    assert detect(replace(request, stretches=()), Heard(SURELY_EN, parts=list(parts))).rivals == ("en",), "uncut"
 
 
 def test_the_audio_of_a_detection_has_a_limit_too() -> None:

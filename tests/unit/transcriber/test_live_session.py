@@ -5,6 +5,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
+from support.heard_languages import Heard
 from support.live_driver import Driver, heard
 
 from stt_shared.contracts.events import Final, Partial, SpeechEnded, SpeechStarted
@@ -187,7 +188,7 @@ def say(driver: Driver, seconds: float, sound: dict[str, float] | None = None) -
     ticket = driver.session.begin()
     assert ticket is not None
     words = tuple((f"word{at:.0f}", at, min(at + 0.8, seconds - 0.1)) for at in np.arange(0.1, seconds - 0.2, 0.9))
-    found = detect(ticket.request, lambda _: sound or {"en": 1.0})
+    found = detect(ticket.request, Heard(sound or {"en": 1.0}))
     chosen = found.choose({code: (code, -0.3) for code in found.rivals})
     hypothesis = heard(
         *words, language=chosen.language, language_probability=chosen.probability, spoken=dict(chosen.spoken)

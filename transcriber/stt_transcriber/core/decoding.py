@@ -51,11 +51,11 @@ class DecodeRequest:
 
     ``samples``: float32 [n], 16 kHz mono in -1…1, at most 30 s. ``language`` None: detect it, among ``languages``
     (empty: all). ``spoken_before``: weights of what was spoken before; ``language_samples``: audio from which they are
-    detected instead. ``voiced_s``: seconds of voice in ``samples``, by which the detection counts; None: all of it.
-    ``prompt``: preceding text (a
-    user's vocabulary, the end of the last utterance); '' for none. ``begin``: position of the first sample in the
-    session, by which an engine finds the data in ``memory`` for the same audio. ``keyterms``: phrases to favour where
-    the speech may be meant; an engine that is not ``biased_by_keyterms`` ignores them.
+    detected instead. ``stretches``: parts of ``samples`` (begin, end) between pauses, whose languages may differ.
+    ``voiced_s``: seconds of voice in ``samples``, by which the detection counts; None: all of it. ``prompt``: preceding
+    text (a user's vocabulary, the end of the last utterance); '' for none. ``begin``: position of the first sample in
+    the session, by which an engine finds the data in ``memory`` for the same audio. ``keyterms``: phrases to favour
+    where the speech may be meant; an engine that is not ``biased_by_keyterms`` ignores them.
     """
 
     samples: NDArray[np.float32]
@@ -70,6 +70,7 @@ class DecodeRequest:
     spoken_before: Weights = field(default_factory=dict)
     voiced_s: float | None = None
     keyterms: tuple[str, ...] = ()
+    stretches: tuple[tuple[int, int], ...] = ()
 
     @property
     def voice_s(self) -> float:
@@ -99,7 +100,8 @@ class Hypothesis:
     ``compression_ratio``: bytes of the text divided by bytes of its zlib form (loops compress well). ``truncated``: the
     token limit was reached, which happens with loops but not with speech. ``safe_words``: number of words, from the
     first, whose ends lie within the audio, judging by what the engine attended to; None: the engine cannot tell.
-    ``spoken``: what ``spoken_before`` is after this piece; empty where no language was detected.
+    ``spoken``: what ``spoken_before`` is after this piece; empty where no language was detected. ``changes_at``: not
+    decoded, because the language changes in the pause at this offset into ``samples``.
     """
 
     text: str
@@ -112,3 +114,4 @@ class Hypothesis:
     truncated: bool = False
     safe_words: int | None = None
     spoken: Weights = field(default_factory=dict)
+    changes_at: int | None = None

@@ -35,7 +35,6 @@ _log = structlog.get_logger()
 
 MAX_CHUNKS_WAITING = 32
 """Most unfinished chunks of one job in Redis: at 28 s each, some 28 MB. One file can keep four replicas busy."""
-LANGUAGE_CHECK_S = 0.1
 ROOM_CHECK_S = 0.1
 SAVE_EVERY_FRAMES = 8
 """Most frames between two writes of the cutter's state, which is also written with each chunk; a takeover processes
@@ -84,6 +83,7 @@ class FileCutter:
             await complete_if_done(self._bus, owner, state)
             return
         dispatcher = _ChunkDispatcher(self._bus.jobs, owner, state, self._new_vad, self._policy, self._threads)
+        error: StreamError | None = None
         try:
             error = await self._feed(dispatcher, owner)
             if error is None and await dispatcher.finish():
@@ -131,7 +131,7 @@ class _ChunkDispatcher:
         self._policy = policy
         self._threads = threads
         self._dispatched = state.dispatched
-        self._language = state.config.language or ""
+        self._detects = state.config.language is None
         self._saved = state.cutter
         self._voices: list[VadModel] = []
         self._cutters = ChannelCutters((), ())
@@ -144,9 +144,8 @@ class _ChunkDispatcher:
         if self._voices:
             return
         self._voices = [self._new_vad() for _ in channels or (None,)]
-        decided = bool(self._language)
         cutters = [
-            ChunkCutter(voice.probabilities, self._policy.gate, CutterPolicy(), decided=decided)
+            ChunkCutter(voice.probabilities, self._policy.gate, CutterPolicy(), detects=self._detects)
             for voice in self._voices
         ]
         if self._saved:
@@ -169,18 +168,11 @@ class _ChunkDispatcher:
 
     async def finish(self) -> bool:
         """Dispatch the last chunks; True when all chunks of the file are already done."""
-        cutters = self._cutters
-        chunks = cutters.finish()
-        while cutters.holds_chunks:
-            await self._dispatch(chunks, is_last=False)
-            chunks = cutters.finish()
-        return await self._dispatch(chunks, is_last=True) == self._dispatched
+        return await self._dispatch(self._cutters.finish(), is_last=True) == self._dispatched
 
     async def _dispatch(self, cut: list[CutChunk], *, is_last: bool) -> int:
         """Dispatch chunks and store the cutter's state; return how many chunks of the job are done."""
         cutters = self._cutters
-        if cut and cutters.decided and not any(chunk.decides for chunk in cut):
-            await self._wait_for_language()
         messages = [
             (msgspec.json.encode(self._chunk(self._dispatched + n, chunk)), chunk.samples.tobytes())
             for n, chunk in enumerate(cut)
@@ -214,24 +206,9 @@ class _ChunkDispatcher:
             len(cut.samples),
             cut.voice_share,
             cut.voiced,
-            self._language,
-            cut.decides,
             cut.evidence.tobytes(),
             cut.channel,
         )
-
-    async def _wait_for_language(self) -> None:
-        """Wait until the deciding chunk has set the job's language.
-
-        The chunks after it are dispatched with that language, so that none depends on which chunk is done first.
-        """
-        while not self._language:
-            # Check here too: redis-py may lose the single cancellation that is sent when the job ends.
-            if not await self._jobs.owns(self._owner):
-                raise OwnershipLost("gone")
-            self._language = await self._jobs.language(self._owner.keys.id)
-            if not self._language:
-                await asyncio.sleep(LANGUAGE_CHECK_S)
 
     async def _wait_for_room(self) -> None:
         # Ask here instead of trying to dispatch: each try would send the chunk's audio.

@@ -1,5 +1,5 @@
 """State of a file's cutters for the next owner, as stored in the job's hash: some 5 KB for each channel that is kept
-apart, and the audio of chunks that are held until the language is known."""
+apart, and where the language is detected the newest seconds of voice, or the first chunks."""
 
 from collections.abc import Sequence
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from stt_shared.contracts.jobs import NO_SPEAKERS, ChunkResult, JobResult, JobWarning
+from stt_shared.contracts.jobs import NO_SPEAKERS, ChunkResult, JobResult, JobSegment, JobWarning
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.contracts.text import join_texts
 from stt_shared.process.tasks import cancel_and_wait
@@ -61,7 +61,7 @@ def assembled(state: JobState, parts: Sequence[ChunkResult]) -> JobResult:
             warnings.append(_SPEAKERS_MISSING)
     return JobResult(
         text=text,
-        language=state.config.language or state.language or next((part.language for part in parts), ""),
+        language=state.config.language or _most_spoken(segments) or next((part.language for part in parts), ""),
         duration=round(max(state.total_samples / AUDIO_RATE_HZ, state.decoded.duration), 3),
         segments=[msgspec.structs.replace(segment, id=at) for at, segment in enumerate(segments)],
         unrecognized=sorted(unrecognized, key=lambda span: span.start),
@@ -76,6 +76,14 @@ def _once(warnings: Iterable[JobWarning]) -> list[JobWarning]:
         if warning not in kept:
             kept.append(warning)
     return kept
+
+
+def _most_spoken(segments: Sequence[JobSegment]) -> str:
+    """Return the language of most of the speech, '' if none is known."""
+    lengths: dict[str, float] = {}
+    for segment in segments:
+        lengths[segment.language] = lengths.get(segment.language, 0.0) + segment.end - segment.start
+    return max(lengths, key=lengths.__getitem__, default="")
 
 
 def _text(part: ChunkResult) -> str:

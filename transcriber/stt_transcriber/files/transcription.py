@@ -8,7 +8,7 @@ from stt_shared.contracts.jobs import Chunk, ChunkResult, JobConfig, JobSegment,
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.contracts.text import join_texts
 from stt_transcriber.core.audio.vad_track import Span
-from stt_transcriber.core.decoding import KEYTERMS_IGNORED, DecodeRequest, Hypothesis, Quality
+from stt_transcriber.core.decoding import KEYTERMS_IGNORED, DecodeRequest, Hypothesis, Quality, Weights
 from stt_transcriber.core.files.chunk_text import ChunkText
 from stt_transcriber.core.text import guards
 from stt_transcriber.core.text.join import join_words
@@ -31,24 +31,31 @@ async def transcribe(
     ``biased_by_keyterms``: as in ``Engine``.
     """
     text = ChunkText(chunk, np.frombuffer(pcm, np.int16), config.task, config.prompt)
-    language = config.language or chunk.language or None
     evidence = np.frombuffer(chunk.evidence, np.int16).astype(np.float32) / 32768.0 if chunk.evidence else None
     segments: list[JobSegment] = []
     texts: list[str] = []
+    language = config.language
+    spoken: Weights = {}
     while not text.is_over:
+        samples = text.samples()
         request = DecodeRequest(
-            text.samples(),
-            language,
+            samples,
+            config.language,
             config.task,
             text.prompt,
             Quality.FILE,
-            language_samples=evidence,
+            # What was recognised in the chunk itself is better evidence.
+            language_samples=None if spoken else evidence,
             languages=config.languages,
-            voiced_s=text.voice_share * len(text.samples()) / AUDIO_RATE_HZ,
+            spoken_before=spoken,
+            voiced_s=text.voice_share * len(samples) / AUDIO_RATE_HZ,
+            stretches=text.stretches(),
             keyterms=config.keyterms,
         )
         hypothesis = await decode(request)
-        language = language or hypothesis.language
+        if hypothesis.changes_at is not None:
+            text.shorten(hypothesis.changes_at)
+            continue
         audio_s = len(request.samples) / AUDIO_RATE_HZ
         reason = guards.reason_to_reject(
             hypothesis, text.voice_share, request.quality, audio_s=audio_s, prompt=request.prompt
@@ -57,7 +64,9 @@ async def transcribe(
             REJECTED.labels(reason).inc()
         offset_s = text.begin / AUDIO_RATE_HZ
         words = text.take(None if reason else hypothesis)
-        segments += segments_of(words, offset_s, chunk.channel)
+        if words:
+            language, spoken = language or hypothesis.language, hypothesis.spoken
+        segments += segments_of(words, offset_s, hypothesis.language, chunk.channel)
         texts.append(join_words(words))
     for begin, end in text.unrecognized:
         count_unrecognized((end - begin) / AUDIO_RATE_HZ)

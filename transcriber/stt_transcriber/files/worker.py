@@ -168,7 +168,6 @@ class ChunkWorker:
                 job.epoch,
                 chunk.index,
                 msgspec.json.encode(part),
-                language=part.language if chunk.decides else "",
                 n_samples=chunk.n_samples,
             )
         )

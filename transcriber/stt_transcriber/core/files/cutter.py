@@ -12,6 +12,7 @@ from stt_transcriber.core.audio.vad_gate import WINDOW_SAMPLES, GatePolicy, Gate
 from stt_transcriber.core.audio.vad_stream import VadStream, Voice
 from stt_transcriber.core.audio.vad_track import VadTrack
 
+_MOST_EVIDENCE = 8 * AUDIO_RATE_HZ
 _MARGIN = 3
 """Windows kept on either side of voice, because sounds begin and end softly."""
 
@@ -25,8 +26,8 @@ class CutterPolicy:
     pad: int = AUDIO_RATE_HZ // 5  # silence kept before and after speech
     pause: int = AUDIO_RATE_HZ * 3 // 10  # shortest silence that counts as a pause
     long_pause: int = 3 * AUDIO_RATE_HZ  # always ends a chunk: more silence would only cost decoding time
-    telling: int = 5 * AUDIO_RATE_HZ  # voice needed to detect the language
-    evidence: int = 8 * AUDIO_RATE_HZ  # most voice of several chunks used to detect the language: the last part
+    telling: int = 5 * AUDIO_RATE_HZ  # voice from which a chunk's language is detected from it alone
+    recent: int = 3 * AUDIO_RATE_HZ  # most voice before a chunk with less, used to detect its language
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,14 @@ class CutChunk:
     """One piece of a recording.
 
     ``start``: its position in the recording. ``samples``: int16 [n]. ``voice_share``: share of it that held voice, 0–1.
-    ``voiced``: the windows that held voice, in the format of ``VadTrack.packed``. ``decides``: the recording's language
-    is the one detected with this chunk, from ``evidence`` (int16 [n], the voice of the first chunks) or, if that is
-    empty, from the chunk itself. ``channel``: of the recording; None if it has one.
+    ``voiced``: the windows that held voice, in the format of ``VadTrack.packed``. ``evidence``: int16 [m], the voice
+    from which its language is to be detected too: its own and that of chunks around it; empty if its own is enough.
+    ``channel``: of the recording; None if it has one.
     """
 
     start: int
     samples: NDArray[np.int16]
     voice_share: float = 1.0
-    decides: bool = False
     voiced: bytes = b""
     evidence: NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))
     channel: int | None = None
@@ -63,8 +63,8 @@ class CutterState:
     """State of a cutter, apart from the audio from ``settled`` on; positions in samples.
 
     ``voiced``: float32 probabilities of the windows from ``voiced_from`` on. ``begin``: start of the chunk in the
-    making. ``decided``: the language was given, or the chunk that decides it was returned. ``held``: chunks that are
-    held back.
+    making. ``recent``: int16 samples of the newest voice in chunks that were returned, None if none was. ``held``:
+    chunks that are held back.
     """
 
     settled: int
@@ -74,25 +74,26 @@ class CutterState:
     gate: GateState
     voiced_from: int
     voiced: bytes
-    decided: bool = False
+    recent: bytes | None = None
     held: list[HeldChunk] = field(default_factory=list)
 
 
 class ChunkCutter:
     """Cutter that receives samples in portions of any size and returns finished chunks in order.
 
-    The same audio is always cut in the same way. The first chunks are held back until together they have enough voice
-    to detect the recording's language. Then the first one, which decides the language, is returned alone, and the
-    others with the next call. ``decided``: no language is to be detected.
+    The same audio is always cut in the same way. If the language is detected (``detects``), the first chunks are held
+    back until together they have enough voice for that; later ones with little voice have the voice before them as
+    evidence.
     """
 
-    def __init__(self, voice: Voice, gate: GatePolicy, policy: CutterPolicy, *, decided: bool = False) -> None:
+    def __init__(self, voice: Voice, gate: GatePolicy, policy: CutterPolicy, *, detects: bool = True) -> None:
         self._vad = VadStream(voice, gate, 0)
         self._policy = policy
         self._buffer = RollingBuffer()
         self._begin: int | None = None  # start of the chunk in the making
         self._pauses: list[int] = []  # middles of pauses within it
-        self.decided = decided  # the language was given, or the chunk that decides it was returned
+        self._detects = detects
+        self._recent: NDArray[np.int16] | None = None  # newest voice of the chunks that were returned
         self._held: list[CutChunk] = []
 
     @property
@@ -119,7 +120,7 @@ class ChunkCutter:
             self._vad.gate.state(),
             voiced_from,
             np.array(voiced, np.float32).tobytes(),
-            self.decided,
+            None if self._recent is None else self._recent.tobytes(),
             [HeldChunk(c.start, c.samples.tobytes(), c.voice_share, c.voiced) for c in self._held],
         )
 
@@ -130,7 +131,7 @@ class ChunkCutter:
         """
         self._buffer = RollingBuffer(state.settled)
         self._begin, self._pauses = state.begin, list(state.pauses)
-        self.decided = self.decided or state.decided
+        self._recent = None if state.recent is None else np.frombuffer(state.recent, np.int16)
         self._held = [
             CutChunk(c.start, np.frombuffer(c.samples, np.int16), c.voice_share, voiced=c.voiced) for c in state.held
         ]
@@ -151,18 +152,8 @@ class ChunkCutter:
             self._drop_before(self._vad.position - self._policy.pad - 4 * WINDOW_SAMPLES)
         return self._release(chunks)
 
-    def put_back(self, chunks: list[CutChunk]) -> None:
-        """Hold back chunks that were just returned, until the next call; they decide no language."""
-        none = np.zeros(0, np.int16)
-        self._held = [replace(chunk, decides=False, evidence=none) for chunk in chunks] + self._held
-
-    @property
-    def holds_chunks(self) -> bool:
-        """Whether chunks are held back; if so after ``finish``, it must be called again."""
-        return bool(self._held)
-
     def finish(self) -> list[CutChunk]:
-        """End the recording; return chunks that remain. Call again while ``holds_chunks``."""
+        """End the recording; return the chunks that remain."""
         if self._begin is None and self._vad.gate.is_rising:
             self._vad.gate.begin()
             self._begin = max(self._buffer.start, self._vad.speech_start - self._policy.pad)
@@ -172,23 +163,33 @@ class ChunkCutter:
         return self._release([self._cut(end)], is_over=True)
 
     def _release(self, chunks: list[CutChunk], *, is_over: bool = False) -> list[CutChunk]:
+        if not self._detects:
+            return chunks
         self._held += chunks
-        if not self.decided:
-            return [self._deciding_chunk()] if self._held and (is_over or self._tells_language()) else []
-        chunks, self._held = self._held, []
-        return chunks
+        if not self._held or not (is_over or self._recent is not None or self._tells_language()):
+            return []
+        released, self._held = self._held, []
+        if self._recent is None:
+            # The beginning: each of these chunks is judged by the voice of all of them.
+            voice = np.concatenate([_voice_of(chunk) for chunk in released])[-_MOST_EVIDENCE:]
+            return [self._with_evidence(chunk, voice) for chunk in released]
+        return [
+            self._with_evidence(chunk, np.concatenate([self._recent, _voice_of(chunk)])[-_MOST_EVIDENCE:])
+            for chunk in released
+        ]
 
     def _tells_language(self) -> bool:
         voiced = sum(chunk.voice_share * len(chunk.samples) for chunk in self._held)
         # The second condition limits how much audio is held back, however little voice there is.
         return voiced >= self._policy.telling or sum(len(c.samples) for c in self._held) >= self._policy.max_chunk
 
-    def _deciding_chunk(self) -> CutChunk:
-        self.decided = True
-        evidence = np.zeros(0, np.int16)
-        if len(self._held) > 1:
-            evidence = np.concatenate([_voice_of(chunk) for chunk in self._held])[-self._policy.evidence :]
-        return replace(self._held.pop(0), decides=True, evidence=evidence)
+    def _with_evidence(self, chunk: CutChunk, voice: NDArray[np.int16]) -> CutChunk:
+        """Return the chunk with ``voice`` as evidence if it needs any, and remember its own voice."""
+        own = _voice_of(chunk)
+        before = np.zeros(0, np.int16) if self._recent is None else self._recent
+        self._recent = np.concatenate([before, own])[-self._policy.recent :]
+        is_enough = chunk.voice_share * len(chunk.samples) >= self._policy.telling
+        return chunk if is_enough or len(voice) == len(own) else replace(chunk, evidence=voice)
 
     def _step(self) -> CutChunk | None:
         before, was_silent_for = self._vad.position, self._silent_for

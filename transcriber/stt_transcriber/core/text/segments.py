@@ -14,10 +14,12 @@ MAX_S = 10.0
 CLAUSE_AFTER_S = 5.0
 
 
-def segments_of(words: Sequence[TimedWord], offset_s: float, channel: int | None = None) -> list[JobSegment]:
+def segments_of(
+    words: Sequence[TimedWord], offset_s: float, language: str = "", channel: int | None = None
+) -> list[JobSegment]:
     """Return the segments in order; ``id`` counts from 0 within these words, times are shifted by ``offset_s``.
 
-    ``channel``: that all the words are of; None when the channels were mixed.
+    ``language``: of all the words. ``channel``: that they are of; None when the channels were mixed.
     """
     segments: list[JobSegment] = []
     run: list[TimedWord] = []
@@ -25,7 +27,7 @@ def segments_of(words: Sequence[TimedWord], offset_s: float, channel: int | None
         run.append(word)
         following = words[index + 1] if index + 1 < len(words) else None
         if following is None or _ends(run, following):
-            segments.append(_segment(len(segments), run, offset_s, channel))
+            segments.append(_segment(len(segments), run, offset_s, language, channel))
             run = []
     return segments
 
@@ -40,7 +42,7 @@ def _ends(run: Sequence[TimedWord], following: TimedWord) -> bool:
     )
 
 
-def _segment(number: int, run: Sequence[TimedWord], offset_s: float, channel: int | None) -> JobSegment:
+def _segment(number: int, run: Sequence[TimedWord], offset_s: float, language: str, channel: int | None) -> JobSegment:
     return JobSegment(
         id=number,
         start=round(run[0].start_s + offset_s, 3),
@@ -54,4 +56,5 @@ def _segment(number: int, run: Sequence[TimedWord], offset_s: float, channel: in
             for w in run
         ],
         channel=channel,
+        language=language,
     )

@@ -48,6 +48,14 @@ class SplicedEncoder:
         end = spliced_end(positions, tail, self._n_mels)
         return encoded if end == positions else np.concatenate([encoded, self._silence[:, positions:end]], axis=1)
 
+    def part(self, encoding: Encoding, begin: int, end: int, samples: int) -> Encoding:
+        """Return the part of an encoding of ``samples`` between two offsets in samples, and the silence after it."""
+        kept = encoding[:, begin // POSITION_SAMPLES : end // POSITION_SAMPLES]
+        after = encoding[:, samples // POSITION_SAMPLES :]
+        if kept.shape[1] + after.shape[1] == self._n_mels:
+            after = after[:, 1:]  # see ``spliced_end``
+        return np.ascontiguousarray(np.concatenate([kept, after], axis=1))
+
     def _encode(self, window: NDArray[np.float32]) -> Encoding:
         # The extractor's own padding would add half a position, and give an odd number of frames.
         features = np.ascontiguousarray(self._features(window, padding=0)[None], dtype=np.float32)

@@ -125,8 +125,10 @@ class FasterWhisperEngine:
 
     def _decode(self, request: DecodeRequest) -> Hypothesis:
         recipe = RECIPES[request.quality]
-        encoding = self._encoder.encode(request.samples, recipe.pad_s, recipe.tail_positions)
+        encoding = self.encode(request.samples, recipe)
         detected = self._detected(request, encoding)
+        if detected.changes_at is not None:
+            return detected.undecoded()
         texts: dict[str, tuple[_Decoded, float]] = {}
         for code in detected.rivals:
             decoded = self._best(request, self._tokenizer(request, code), encoding, recipe)
@@ -149,15 +151,22 @@ class FasterWhisperEngine:
         return Tokenizer(self._hf_tokenizer, self.is_multilingual, task=str(request.task), language=language)
 
     def _detected(self, request: DecodeRequest, encoding: Encoding) -> Detected:
-        def shares(other: NDArray[np.float32] | None) -> dict[str, float]:
-            if not self.is_multilingual:
-                return {"en": 1.0}
-            recipe = RECIPES[request.quality]
-            heard = encoding if other is None else self._encoder.encode(other, recipe.pad_s, recipe.tail_positions)
-            found = self._whisper.detect_language(ctranslate2.StorageView.from_array(heard))[0]
-            return {token.removeprefix("<|").removesuffix("|>"): float(share) for token, share in found}
+        return detect(request, _Sound(self, RECIPES[request.quality], encoding, len(request.samples)))
 
-        return detect(request, shares)
+    def shares(self, encoding: Encoding) -> dict[str, float]:
+        """Return the share of each language in an encoding."""
+        if not self.is_multilingual:
+            return {"en": 1.0}
+        found = self._whisper.detect_language(ctranslate2.StorageView.from_array(encoding))[0]
+        return {token.removeprefix("<|").removesuffix("|>"): float(share) for token, share in found}
+
+    def part(self, encoding: Encoding, begin: int, end: int, samples: int) -> Encoding:
+        """Return the part of an encoding of ``samples`` between two offsets in samples, and the silence after it."""
+        return self._encoder.part(encoding, begin, end, samples)
+
+    def encode(self, samples: NDArray[np.float32], recipe: Recipe) -> Encoding:
+        """Encode audio with the silence after it."""
+        return self._encoder.encode(samples, recipe.pad_s, recipe.tail_positions)
 
     def _best(self, request: DecodeRequest, tokenizer: Tokenizer, encoding: Encoding, recipe: Recipe) -> _Decoded:
         """Decode once, and again without prompt if the text looks like a loop or a guess.
@@ -243,6 +252,25 @@ class FasterWhisperEngine:
         texts, counts = split_text(tokens, tokenizer, tokenizer.language_code)
         pieces = pieces_of(texts, counts, result.alignments, result.text_token_probs, POSITIONS_PER_S)
         return timed_words(pieces, len(request.samples) / AUDIO_RATE_HZ)
+
+
+@dataclass(frozen=True)
+class _Sound:
+    """Sound of a window; see ``Sound``. ``samples``: length of the window."""
+
+    engine: FasterWhisperEngine
+    recipe: Recipe
+    encoding: Encoding
+    samples: int
+
+    def whole(self) -> dict[str, float]:
+        return self.engine.shares(self.encoding)
+
+    def stretch(self, begin: int, end: int) -> dict[str, float]:
+        return self.engine.shares(self.engine.part(self.encoding, begin, end, self.samples))
+
+    def other(self, samples: NDArray[np.float32]) -> dict[str, float]:
+        return self.engine.shares(self.engine.encode(samples, self.recipe))
 
 
 def load(

@@ -191,8 +191,10 @@ class OnnxWhisperEngine:
             scored = self._texts(for_files, windows, tokenizers_, quality, give_way)
             for one, text in zip(together, scored, strict=True):
                 texts[one.index][one.code] = text, _logprob(text)
-        chosen = [one.choose(of) for one, of in zip(detected, texts, strict=True)]
-        return [_hypothesis(*parts) for parts in zip(requests, chosen, strict=True)]
+        return [
+            _hypothesis(one.request, one.choose(of)) if of else one.undecoded()
+            for one, of in zip(detected, texts, strict=True)
+        ]
 
     def _texts(
         self,
@@ -252,15 +254,15 @@ class OnnxWhisperEngine:
     def _tokenizer(self, language: str, task: str) -> Tokenizer:
         return Tokenizer(self._hf_tokenizer, self.is_multilingual, task=task, language=language)
 
-    def _detected(self, whisper: OnnxWhisper, recipe: Recipe, request: DecodeRequest, encoding: Encoding) -> Detected:
-        def shares(other: Floats | None) -> dict[str, float]:
-            if not self.is_multilingual:
-                return {"en": 1.0}
-            heard = encoding if other is None else whisper.encode(other, recipe.pad_s, recipe.tail_positions)
-            found = whisper.languages(heard, self._start, self._language_tokens)
-            return dict(zip(self.languages, found.tolist(), strict=True))
+    def shares(self, whisper: OnnxWhisper, encoding: Encoding) -> dict[str, float]:
+        """Return the share of each language in an encoding."""
+        if not self.is_multilingual:
+            return {"en": 1.0}
+        found = whisper.languages(encoding, self._start, self._language_tokens)
+        return dict(zip(self.languages, found.tolist(), strict=True))
 
-        return detect(request, shares)
+    def _detected(self, whisper: OnnxWhisper, recipe: Recipe, request: DecodeRequest, encoding: Encoding) -> Detected:
+        return detect(request, _Sound(self, whisper, recipe, encoding))
 
     def _window_of(self, request: DecodeRequest, encoding: Encoding, tokenizer: Tokenizer) -> Window:
         context = context_tokens(tokenizer, request.prompt)
@@ -286,6 +288,28 @@ class OnnxWhisperEngine:
         """Return the window without its prompt, whose room the text may use, and the guess that came from it."""
         start = window.start[window.sot :]
         return replace(window, start=start, sot=0, limit=self._limit(window.audio_positions, start), guess=())
+
+
+@dataclass(frozen=True)
+class _Sound:
+    """Sound of a window; see ``Sound``."""
+
+    engine: OnnxWhisperEngine
+    whisper: OnnxWhisper
+    recipe: Recipe
+    encoding: Encoding
+
+    def whole(self) -> dict[str, float]:
+        return self._shares(self.encoding)
+
+    def stretch(self, begin: int, end: int) -> dict[str, float]:
+        return self._shares(self.encoding.between(begin // POSITION_SAMPLES, end // POSITION_SAMPLES))
+
+    def other(self, samples: Floats) -> dict[str, float]:
+        return self._shares(self.whisper.encode(samples, self.recipe.pad_s, self.recipe.tail_positions))
+
+    def _shares(self, encoding: Encoding) -> dict[str, float]:
+        return self.engine.shares(self.whisper, encoding)
 
 
 def _never_wait() -> None:

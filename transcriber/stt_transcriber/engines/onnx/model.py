@@ -5,7 +5,7 @@ Windows are encoded one by one and decoded in batches.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,6 +41,13 @@ class Encoding:
     parts: dict[str, NDArray[Any]]
     weight: Floats
     positions: int
+
+    def between(self, begin: int, end: int) -> "Encoding":
+        """Return a view in which the decoder sees only these positions of the window, and the silence after it."""
+        weight = self.weight.copy()
+        weight[:begin] = NEVER
+        weight[end : self.positions] = NEVER
+        return replace(self, weight=weight)
 
 
 class Choices(NamedTuple):

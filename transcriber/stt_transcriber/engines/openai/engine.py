@@ -8,6 +8,7 @@ import math
 import os
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from stt_transcriber.engines.request import (
 )
 from stt_transcriber.engines.splitting import split_text
 from stt_transcriber.engines.spoken_language import Detected, detect
-from stt_transcriber.engines.window import POSITION_SAMPLES, POSITIONS_PER_S, RECIPES
+from stt_transcriber.engines.window import POSITION_SAMPLES, POSITIONS_PER_S, RECIPES, Recipe
 from stt_transcriber.engines.words import Piece, compression_ratio, pieces_of, timed_words
 from stt_transcriber.models.registry import CHECKPOINT_SUFFIX, KNOWN_MODELS
 from stt_transcriber.models.store import resolve
@@ -109,8 +110,10 @@ class OpenAiWhisperEngine:
     def _decode(self, request: DecodeRequest) -> Hypothesis:
         recipe = RECIPES[request.quality]
         samples = np.ascontiguousarray(request.samples, dtype=np.float32)
-        encoding = self._encoder.encode(samples, recipe.pad_s, recipe.tail_positions)
+        encoding = self.encode(samples, recipe)
         detected = self._detected(request, encoding)
+        if detected.changes_at is not None:
+            return detected.undecoded()
         texts: dict[str, tuple[tuple[Task, Any], float]] = {}
         for code in detected.rivals:
             best = self._best(request, encoding, code, recipe.beam_size)
@@ -139,17 +142,20 @@ class OpenAiWhisperEngine:
         )
 
     def _detected(self, request: DecodeRequest, encoding: torch.Tensor) -> Detected:
-        def shares(other: NDArray[np.float32] | None) -> dict[str, float]:
-            if not self.is_multilingual:
-                return {"en": 1.0}
-            recipe = RECIPES[request.quality]
-            heard = encoding if other is None else self._encoder.encode(other, recipe.pad_s, recipe.tail_positions)
-            tokenizer = get_tokenizer(True, num_languages=self._whisper.num_languages)
-            output, _ = Decode(self._decoder, heard).feed(torch.tensor([[tokenizer.sot]], device=self.device))
-            logits = self._decoder.logits(output[0, 0])[list(tokenizer.all_language_tokens)]
-            return dict(zip(tokenizer.all_language_codes, logits.softmax(dim=-1).tolist(), strict=True))
+        return detect(request, _Sound(self, RECIPES[request.quality], encoding, len(request.samples)))
 
-        return detect(request, shares)
+    def shares(self, encoding: torch.Tensor) -> dict[str, float]:
+        """Return the share of each language in an encoding."""
+        if not self.is_multilingual:
+            return {"en": 1.0}
+        tokenizer = get_tokenizer(True, num_languages=self._whisper.num_languages)
+        output, _ = Decode(self._decoder, encoding).feed(torch.tensor([[tokenizer.sot]], device=self.device))
+        logits = self._decoder.logits(output[0, 0])[list(tokenizer.all_language_tokens)]
+        return dict(zip(tokenizer.all_language_codes, logits.softmax(dim=-1).tolist(), strict=True))
+
+    def encode(self, samples: NDArray[np.float32], recipe: Recipe) -> torch.Tensor:
+        """Encode audio with the silence after it."""
+        return self._encoder.encode(samples, recipe.pad_s, recipe.tail_positions)
 
     def _tokenizer(self, request: DecodeRequest, language: str) -> Any:
         return get_tokenizer(
@@ -211,6 +217,27 @@ class OpenAiWhisperEngine:
         output, scores = Decode(self._decoder, encoding).feed(fed)
         words_only = self._decoder.logits(output[0, len(start) - 1 : -1])[:, : tokenizer.eot].softmax(dim=-1)
         return scores, words_only.gather(1, fed[0, len(start) :, None])[:, 0].tolist()
+
+
+@dataclass(frozen=True)
+class _Sound:
+    """Sound of a window; see ``Sound``. ``samples``: length of the window."""
+
+    engine: OpenAiWhisperEngine
+    recipe: Recipe
+    encoding: torch.Tensor
+    samples: int
+
+    def whole(self) -> dict[str, float]:
+        return self.engine.shares(self.encoding)
+
+    def stretch(self, begin: int, end: int) -> dict[str, float]:
+        kept = self.encoding[:, begin // POSITION_SAMPLES : end // POSITION_SAMPLES]
+        after = self.encoding[:, self.samples // POSITION_SAMPLES :]
+        return self.engine.shares(torch.cat([kept, after], dim=1))
+
+    def other(self, samples: NDArray[np.float32]) -> dict[str, float]:
+        return self.engine.shares(self.engine.encode(samples, self.recipe))
 
 
 def _is_truncated(task: Task, result: Any) -> bool:
