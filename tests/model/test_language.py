@@ -1,5 +1,8 @@
 """The language of a session or a file that begins with little voice."""
 
+import asyncio
+import math
+import random
 from typing import Any
 
 import numpy as np
@@ -9,11 +12,16 @@ from support import recordings
 
 from stt_shared.contracts.events import Final
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
+from stt_shared.contracts.jobs import Chunk, ChunkResult, JobConfig, JobResult, JobSegment, JobStatus
 from stt_shared.contracts.session import SessionConfig
-from stt_transcriber.core.decoding import DecodeRequest, Quality
+from stt_shared.streams.job_state import JobState
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality
+from stt_transcriber.core.files.cutter import ChunkCutter, CutterPolicy
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.session import LiveSession
 from stt_transcriber.engines.base import Engine
+from stt_transcriber.files.job_result import assembled
+from stt_transcriber.files.transcription import transcribe
 from stt_transcriber.vad.models import load_vad
 
 pytestmark = pytest.mark.model
@@ -89,3 +97,86 @@ def test_short_sayings_are_in_the_language_of_their_voice_together(
         asked = DecodeRequest(short[0], None, quality=Quality.FULL, language_samples=run_together)
         (hypothesis,) = heard.decode([asked])
         assert hypothesis.language == language
+
+
+def test_a_sentence_in_another_language_is_in_it_at_once(onnx_base: Engine, corpus: list[dict[str, Any]]) -> None:
+    order = ["en", "de", "fr", "es", "de", "en"]
+    parts = [recordings.read_audio(rows_of(corpus, code)[2]["file"]) for code in order]
+    audio = np.concatenate([part for spoken in parts for part in (spoken, quiet(1.5))])
+    ends = np.cumsum([len(spoken) / 16 + 1500 for spoken in parts])
+    found = [
+        (order[int(np.searchsorted(ends, final.start_ms))], final.language) for final in finals_of(onnx_base, audio)
+    ]
+    assert {expected for expected, _ in found} == set(order)
+    assert all(expected == language for expected, language in found), found
+
+
+def test_where_the_sound_is_doubtful_the_text_decides(
+    onnx_base: Engine, corpus: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """English in a strong accent, which sounds like other languages too."""
+    rows = [row for row in rows_of(corpus, "en") if row["duration_s"] < 8 and row["source"].startswith("resemble-ai")]
+
+    def wrong() -> int:
+        return sum(onnx_base.decode([request])[0].language != "en" for request in requests)
+
+    requests = [DecodeRequest(recordings.read_audio(row["file"]), None, quality=Quality.FULL) for row in rows[:30]]
+    with_texts = wrong()
+    monkeypatch.setattr("stt_transcriber.core.language.TEXTS_FROM_S", math.inf)
+    assert with_texts == 0
+    assert wrong() > 0, "without the texts"
+
+
+def file_of(
+    engine: Engine, audio: NDArray[np.float32], order: int = 0, policy: CutterPolicy | None = None
+) -> JobResult:
+    """The result of a file, whose chunks are done in another order each time."""
+    samples = np.clip(np.round(audio * 32768), -32768, 32767).astype(np.int16)
+    cutter = ChunkCutter(load_vad("silero")().probabilities, LivePolicy().gate, policy or CutterPolicy())
+    cut = cutter.feed(samples) + cutter.finish()
+    parts: dict[int, ChunkResult] = {}
+
+    async def decode(request: DecodeRequest) -> Hypothesis:
+        return engine.decode([request])[0]
+
+    for index in random.Random(order).sample(range(len(cut)), len(cut)):
+        one = cut[index]
+        evidence = one.evidence.tobytes()
+        chunk = Chunk("j", "e", index, one.start, len(one.samples), one.voice_share, one.voiced, evidence)
+        parts[index] = asyncio.run(transcribe(chunk, one.samples.tobytes(), JobConfig("j"), decode))
+    state = JobState("e", True, JobStatus.PROCESSING, JobConfig("j"), total_samples=len(samples))
+    return assembled(state, [parts[index] for index in range(len(cut))])
+
+
+def test_a_file_changes_its_language_in_a_pause(
+    onnx_base: Engine, corpus: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [min(rows_of(corpus, code), key=lambda row: row["duration_s"]) for code in ("de", "fr", "es")]
+    parts = [recordings.read_audio(row["file"]) for row in rows]
+    audio = np.concatenate([part for spoken in parts for part in (spoken, quiet(1.5))])
+    ends = np.cumsum([len(spoken) / 16000 + 1.5 for spoken in parts])
+
+    def wrong(result: JobResult) -> list[JobSegment]:
+        found = [(rows[int(np.searchsorted(ends, (one.start + one.end) / 2))]["lang"], one) for one in result.segments]
+        return [segment for expected, segment in found if segment.language != expected]
+
+    result = file_of(onnx_base, audio)
+    assert {segment.language for segment in result.segments} == {"de", "fr", "es"}
+    assert not wrong(result)
+    assert file_of(onnx_base, audio, order=1) == result
+    monkeypatch.setattr("stt_transcriber.core.files.chunk_text.ChunkText.stretches", lambda self: ())
+    assert wrong(file_of(onnx_base, audio)), "uncut, one of them is taken for another"
+
+
+def test_sayings_of_a_second_are_in_the_language_of_those_around_them(
+    onnx_base: Engine, corpus: list[dict[str, Any]]
+) -> None:
+    def wrong(code: str, policy: CutterPolicy) -> int:
+        short = [said(row, at, at + 2) for row in rows_of(corpus, code)[:4] for at in (0, 3, 6)][:10]
+        result = file_of(onnx_base, np.concatenate([part for one in short for part in (one, quiet(5))]), policy=policy)
+        return sum(segment.language != code for segment in result.segments)
+
+    together = [wrong(code, CutterPolicy()) for code in ("en", *LANGUAGES)]
+    each_alone = [wrong(code, CutterPolicy(telling=0)) for code in ("en", *LANGUAGES)]
+    assert together[0] == 0
+    assert sum(together) < sum(each_alone), (together, each_alone)
