@@ -156,6 +156,8 @@ class LiveSession:
         ticket = self._end_decode()
         is_open = ticket.utterance is self._segmenter.open
         if ticket.kind is not Kind.FINAL:
+            if ticket.request.language is None:
+                ticket.utterance.draft_language.take(hypothesis)
             if is_open:
                 self._update_text(ticket, hypothesis)
         elif ticket.utterance is self._closed.head and ticket.end == ticket.utterance.end:

@@ -35,19 +35,29 @@ class TicketBuilder:
         self._trim_window(utterance)
         begin = utterance.window_start
         stable_before = [word for word in utterance.agreement.stable if word.end_ms <= begin // SAMPLES_PER_MS + 100]
-        ticket = self._ticket(kind, utterance, begin, self._buffer.end, join_words(stable_before))
+        end = self._buffer.end
+        language = self._config.language
+        if language is None:
+            language = utterance.draft_language.choose(self._voiced_s(utterance.start, end), self._context.spoken)
+        ticket = self._ticket(kind, utterance, begin, end, language, join_words(stable_before))
         utterance.decoded_to = ticket.end
         return ticket
 
     def final(self, utterance: Utterance, end: int) -> Ticket:
         """Build a decode of the whole utterance up to ``end``."""
-        return self._ticket(Kind.FINAL, utterance, utterance.start, end)
+        return self._ticket(Kind.FINAL, utterance, utterance.start, end, self._config.language)
 
     def final_prompt(self, utterance: Utterance) -> str:
         """Return the prompt of its final; '' after a refusal, because the prompt may have misled the model."""
         return "" if utterance.refused else self._prompt(utterance)
 
-    def _ticket(self, kind: Kind, utterance: Utterance, begin: int, end: int, text_before: str = "") -> Ticket:
+    def _voiced_s(self, begin: int, end: int) -> float:
+        # Only whole windows: one that extends beyond the end may or may not have been processed yet.
+        return self._track.voiced_within(begin, end) * WINDOW_MS / 1000
+
+    def _ticket(
+        self, kind: Kind, utterance: Utterance, begin: int, end: int, language: str | None, text_before: str = ""
+    ) -> Ticket:
         prompt = self.final_prompt(utterance) if kind is Kind.FINAL else self._prompt(utterance, text_before)
         quality = Quality.FULL if kind is Kind.FINAL else Quality.DRAFT
         if utterance.refused and not self._prompt(utterance):
@@ -55,7 +65,7 @@ class TicketBuilder:
             quality = Quality.DRAFT
         request = DecodeRequest(
             self._buffer.as_float(begin, end),
-            self._config.language,
+            language,
             self._config.task,
             prompt,
             quality,
@@ -63,8 +73,7 @@ class TicketBuilder:
             utterance.memory,
             languages=self._config.languages,
             spoken_before=self._context.spoken,
-            # Only whole windows: one that extends beyond the end may or may not have been processed yet.
-            voiced_s=self._track.voiced_within(begin, end) * WINDOW_MS / 1000,
+            voiced_s=self._voiced_s(begin, end),
             keyterms=self._config.keyterms,
         )
         return Ticket(kind, begin, end, request, utterance)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_transcriber.core.decoding import DecodeRequest, Memory
+from stt_transcriber.core.live.draft_language import DraftLanguage
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.core.text.agreement import Agreement, PlacedWord
 
@@ -29,6 +30,7 @@ class Utterance:
     decoded_to: int = 0
     window_start: int = 0
     memory: Memory = field(default_factory=Memory)
+    draft_language: DraftLanguage = field(default_factory=DraftLanguage)
 
     @property
     def words(self) -> list[PlacedWord]:
