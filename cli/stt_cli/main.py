@@ -48,6 +48,10 @@ Task = Annotated[str, typer.Option(help="transcribe, or translate (into English)
 Keyterms = Annotated[
     list[str] | None, typer.Option("--keyterm", help="Name or term to favour where it may have been said; repeatable.")
 ]
+ReplacementsFile = Annotated[
+    Path | None, typer.Option(help='File of phrases and what is written instead, as JSON: {"find": "replace"}.')
+]
+Fillers = Annotated[str | None, typer.Option(help="keep, or remove (uh, um and the like).")]
 KeytermsFile = Annotated[Path | None, typer.Option(help="File of keyterms, one per line.")]
 ModelsDir = Annotated[Path | None, typer.Option(help="Folder of models (env MODELS_DIR).")]
 
@@ -142,6 +146,8 @@ def transcribe(
     speakers: Annotated[
         str | None, typer.Option(help="Tell speakers apart: auto, their number, or the least and most, as in 2-4.")
     ] = None,
+    replacements_file: ReplacementsFile = None,
+    fillers: Fillers = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for one result per file; standard output if omitted.")
     ] = None,
@@ -150,7 +156,9 @@ def transcribe(
     """Transcribe files."""
     from stt_cli.commands.transcribe import transcribe as run
 
-    fields = _speech_fields(language, languages, task) | vocabulary_fields(keyterms or (), keyterms_file)
+    fields = _speech_fields(language, languages, task) | vocabulary_fields(
+        keyterms, keyterms_file, replacements_file, fillers
+    )
     if track is not None:
         fields["track"] = str(track)
     if channel_mode is not None:
@@ -171,13 +179,17 @@ def stream(
     endpointing_ms: Annotated[int | None, typer.Option(help="Silence that ends an utterance.")] = None,
     keyterms: Keyterms = None,
     keyterms_file: KeytermsFile = None,
+    replacements_file: ReplacementsFile = None,
+    fillers: Fillers = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the events as JSON, one per line.")] = False,
     url: Url = None,
 ) -> None:
     """Play a file (or standard input) as a live session and show the words as they arrive."""
     from stt_cli.commands.stream import stream as run
 
-    query = _speech_fields(language, languages, task) | vocabulary_fields(keyterms or (), keyterms_file)
+    query = _speech_fields(language, languages, task) | vocabulary_fields(
+        keyterms, keyterms_file, replacements_file, fillers
+    )
     if endpointing_ms is not None:
         query["endpointing_ms"] = str(endpointing_ms)
     run(base_url(url), source, query, sample_rate=rate, channels=channels, as_json=as_json)

@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 from stt_client.progress import SessionProgress
 
 PATH = "/v1/stt/stream"
-_SECRETS = ("resume_token", "prompt", "keyterms")
+_SECRETS = ("resume_token", "prompt", "keyterms", "replacements")
 """Parameters that no log may hold; proxies log addresses."""
 _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 

@@ -258,6 +258,8 @@ def _new_job(upload: Upload, options: JobRequest, model: str) -> NewJob:
         options.channel_mode,
         options.keyterms,
         options.speakers,
+        options.replacements,
+        options.fillers,
     )
     return NewJob(upload.spool_name, uuid.uuid4().hex, msgspec.json.encode(config))
 

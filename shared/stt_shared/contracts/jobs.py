@@ -4,7 +4,7 @@ import enum
 
 import msgspec
 
-from stt_shared.contracts.session import ChannelMode, Task
+from stt_shared.contracts.session import ChannelMode, Fillers, Task
 
 
 class JobStatus(enum.StrEnum):
@@ -59,6 +59,8 @@ class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     channel_mode: ChannelMode = ChannelMode.MIX
     keyterms: tuple[str, ...] = ()
     speakers: SpeakerCount | None = None
+    replacements: dict[str, str] = {}
+    fillers: Fillers = Fillers.KEEP
 
 
 class JobWord(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -41,6 +41,27 @@ class Task(enum.StrEnum):
     TRANSLATE = "translate"
 
 
+class Fillers(enum.StrEnum):
+    """What becomes of fillers such as "uh"."""
+
+    KEEP = "keep"
+    REMOVE = "remove"
+
+
+class Vocabulary(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Words of a client: ``keyterms`` are expected, ``replacements`` are phrases and what is written instead."""
+
+    keyterms: tuple[str, ...] = ()
+    replacements: dict[str, str] = {}
+
+
+class VocabularyChange(msgspec.Struct, frozen=True):
+    """Vocabulary in force from ``position`` on, in samples of the session's audio."""
+
+    position: int
+    vocabulary: Vocabulary
+
+
 class ChannelMode(enum.StrEnum):
     """What becomes of several channels."""
 
@@ -68,6 +89,13 @@ class SessionConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     speaker: str | None = None
     store: bool = False
     keyterms: tuple[str, ...] = ()
+    replacements: dict[str, str] = {}
+    fillers: Fillers = Fillers.KEEP
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Words of the client from the beginning."""
+        return Vocabulary(self.keyterms, self.replacements)
 
     @property
     def possible_languages(self) -> tuple[str, ...]:

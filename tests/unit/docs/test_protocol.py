@@ -232,7 +232,7 @@ def test_the_query_table_is_what_the_gateway_takes() -> None:
         elif value is None:
             shown = "none"
         else:
-            shown = f"`{str(value).lower()}`" if value not in ("", ()) else "empty"
+            shown = f"`{str(value).lower()}`" if value not in ("", (), {}) else "empty"
         assert rows[name][2] == shown, name
     for name, kind in (("encoding", Encoding), ("task", Task), ("framing", Framing)):
         assert coded(rows[name][1]) == [member.value for member in kind]

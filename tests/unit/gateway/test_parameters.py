@@ -1,5 +1,7 @@
 """A client's parameters: each that is allowed, and the error that names each that is not and what is allowed."""
 
+import json
+
 import pytest
 
 from stt_gateway.core.requests.idempotency import fingerprint
@@ -17,7 +19,7 @@ from stt_gateway.core.requests.session_request import (
 )
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.jobs import MAX_SPEAKERS, SpeakerCount
-from stt_shared.contracts.session import Encoding, SessionConfig, Task
+from stt_shared.contracts.session import Encoding, Fillers, SessionConfig, Task
 
 pytestmark = pytest.mark.unit
 
@@ -47,6 +49,17 @@ BAD = [
     ("prompt", "p" * (MAX_PROMPT_CHARS + 1), "at most 1000 characters long (it has 1001)"),
     ("conversation_id", "c" * (MAX_LABEL_CHARS + 1), "at most 128 characters long (it has 129)"),
     *(("conversation_id", value, "without control characters") for value in ("a\0", "a\nb", "\x7f", "\x85")),
+    *(
+        ("replacements", value, 'a JSON object of texts, such as {"find": "replace"}')
+        for value in ("", "a", "[]", '{"a": 1}', '{"a": null}', "{", '"a"')
+    ),
+    ("replacements", '{"": "a"}', "phrases with a letter or a digit, each with what is written instead"),
+    ("replacements", '{"...": "a"}', "phrases with a letter or a digit, each with what is written instead"),
+    ("replacements", json.dumps({"k" * 101: ""}), "phrases of at most 100 characters"),
+    ("replacements", json.dumps({"k": "k" * 101}), "phrases of at most 100 characters"),
+    ("replacements", json.dumps({"a\0b": ""}), "phrases without control characters"),
+    ("replacements", json.dumps({str(i): "" for i in range(201)}), "at most 200 phrases (there are 201)"),
+    ("fillers", "drop", "one of keep, remove"),
     ("keyterms", "k" * 101, "phrases of at most 100 characters"),
     ("keyterms", ",".join(map(str, range(101))), "at most 100 phrases (there are 101)"),
     ("keyterms", "a\0b", "phrases without control characters"),
@@ -76,6 +89,8 @@ def test_every_parameter_reaches_the_session() -> None:
         "languages": "de,fr",
         "task": "translate",
         "prompt": "Grüße",
+        "replacements": '{" a  b ": "c", "um": ""}',
+        "fillers": "remove",
         "keyterms": " Ada  Lovelace,Ada Lovelace,,Größe ",
         "interim_results": "false",
         "endpointing_ms": "1200",
@@ -105,6 +120,8 @@ def test_every_parameter_reaches_the_session() -> None:
         speaker="Ann",
         store=True,
         keyterms=("Ada Lovelace", "Größe"),
+        replacements={"a b": "c", "um": ""},
+        fillers=Fillers.REMOVE,
     )
     assert (request.framing, request.session_id) == (Framing.SEQ32, "s-1")
     assert request.resume == Resume("t-1", 17, Known(3, 1200, 0))

@@ -5,13 +5,14 @@ from collections.abc import Awaitable, Callable
 import numpy as np
 
 from stt_shared.contracts.jobs import Chunk, ChunkResult, JobConfig, JobSegment, JobWarning, TimeSpan
-from stt_shared.contracts.session import AUDIO_RATE_HZ
+from stt_shared.contracts.session import AUDIO_RATE_HZ, Fillers
 from stt_shared.contracts.text import join_texts
 from stt_transcriber.core.audio.vad_track import Span
 from stt_transcriber.core.decoding import KEYTERMS_IGNORED, DecodeRequest, Hypothesis, Quality, Weights
 from stt_transcriber.core.files.chunk_text import ChunkText
 from stt_transcriber.core.text import guards
 from stt_transcriber.core.text.join import join_words
+from stt_transcriber.core.text.rewriting import rewriter_of
 from stt_transcriber.core.text.segments import segments_of
 from stt_transcriber.metrics import REJECTED, count_unrecognized
 
@@ -66,6 +67,9 @@ async def transcribe(
         words = text.take(None if reason else hypothesis)
         if words:
             language, spoken = language or hypothesis.language, hypothesis.spoken
+        removes = config.fillers is Fillers.REMOVE
+        if rewriter := rewriter_of(config.replacements, removes_fillers=removes, language=hypothesis.language):
+            words = rewriter.rewrite_timed(words)
         segments += segments_of(words, offset_s, hypothesis.language, chunk.channel)
         texts.append(join_words(words))
     for begin, end in text.unrecognized:

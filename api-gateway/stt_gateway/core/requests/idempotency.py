@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from stt_gateway.core.requests.job_request import JobRequest
 from stt_shared.contracts.errors import SttError
-from stt_shared.contracts.session import ChannelMode
+from stt_shared.contracts.session import ChannelMode, Fillers
 
 _KEY = re.compile(r"[!-~]{1,255}")
 
@@ -36,4 +36,8 @@ def fingerprint(options: JobRequest, files: Sequence[str]) -> str:
         asked.append(f"keyterms={json.dumps(options.keyterms)}")
     if options.speakers:
         asked.append(f"speakers={options.speakers.least}-{options.speakers.most}")
+    if options.replacements:
+        asked.append(f"replacements={json.dumps(options.replacements, sort_keys=True)}")
+    if options.fillers is not Fillers.KEEP:
+        asked.append(f"fillers={options.fillers}")
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()

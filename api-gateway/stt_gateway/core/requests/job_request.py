@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stt_gateway.core.requests.model_options import LANGUAGE, LANGUAGES, PROMPT, TASK, requested_languages
 from stt_gateway.core.requests.parameters import NotAllowed, Parameter, Parameters, choice, optional_number
-from stt_gateway.core.requests.vocabulary import KEYTERMS
+from stt_gateway.core.requests.vocabulary import FILLERS, KEYTERMS, REPLACEMENTS
 from stt_shared.contracts.jobs import MAX_SPEAKERS, SpeakerCount
-from stt_shared.contracts.session import ChannelMode, Task
+from stt_shared.contracts.session import ChannelMode, Fillers, Task
 
 MAX_TRACK = 64
 
@@ -47,7 +47,9 @@ SPEAKERS = Parameter[SpeakerCount | None](
     {"type": "string", "pattern": r"^(auto|[1-9]\d?(-[1-9]\d?)?)$"},
     f"Tell speakers apart: auto, their number (at most {MAX_SPEAKERS}), or the least and most, as in 2-4.",
 )
-JOB_PARAMETERS = Parameters(LANGUAGE, LANGUAGES, TASK, PROMPT, TRACK, CHANNEL_MODE, KEYTERMS, SPEAKERS)
+JOB_PARAMETERS = Parameters(
+    LANGUAGE, LANGUAGES, TASK, PROMPT, TRACK, CHANNEL_MODE, KEYTERMS, SPEAKERS, REPLACEMENTS, FILLERS
+)
 
 _FILES = {
     "type": "array",
@@ -92,6 +94,8 @@ class JobRequest:
     channel_mode: ChannelMode = ChannelMode.MIX
     keyterms: tuple[str, ...] = ()
     speakers: SpeakerCount | None = None
+    replacements: dict[str, str] = field(default_factory=dict)
+    fillers: Fillers = Fillers.KEEP
 
     @property
     def possible_languages(self) -> tuple[str, ...]:
@@ -115,4 +119,6 @@ def job_request(pairs: Iterable[tuple[str, str]], default_languages: tuple[str, 
         given[CHANNEL_MODE],
         given[KEYTERMS],
         given[SPEAKERS],
+        given[REPLACEMENTS],
+        given[FILLERS],
     )

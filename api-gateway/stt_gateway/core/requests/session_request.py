@@ -19,7 +19,7 @@ from stt_gateway.core.requests.parameters import (
     number,
     text,
 )
-from stt_gateway.core.requests.vocabulary import KEYTERMS
+from stt_gateway.core.requests.vocabulary import FILLERS, KEYTERMS, REPLACEMENTS
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import AUDIO_RATE_HZ, Encoding, SessionConfig
 
@@ -65,6 +65,8 @@ STREAM_PARAMETERS = Parameters(
     TASK,
     PROMPT,
     KEYTERMS,
+    REPLACEMENTS,
+    FILLERS,
     INTERIM_RESULTS,
     ENDPOINTING_MS,
     CONVERSATION_ID,
@@ -145,6 +147,8 @@ def session_request(pairs: Iterable[tuple[str, str]], defaults: Defaults) -> Ses
         speaker=given[SPEAKER],
         store=given[STORE],
         keyterms=given[KEYTERMS],
+        replacements=given[REPLACEMENTS],
+        fillers=given[FILLERS],
     )
     return SessionRequest(config, given[FRAMING], given[SESSION_ID], _resume(given))
 

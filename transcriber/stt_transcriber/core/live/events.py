@@ -34,9 +34,13 @@ class EventBuilder:
             return wire.SpeechStarted(session_id=self._id, start_ms=at_ms, timestamp=self._timestamp)
         return wire.SpeechEnded(session_id=self._id, end_ms=at_ms, timestamp=self._timestamp)
 
-    def partial(self, utterance: Utterance, header: TextHeader, end_ms: int) -> wire.Partial | None:
-        """Build a partial of the current words; None if they were published already or there are none."""
-        words = utterance.words
+    def partial(
+        self, utterance: Utterance, header: TextHeader, words: Sequence[PlacedWord], stable: int, end_ms: int
+    ) -> wire.Partial | None:
+        """Build a partial of ``words``, the first ``stable`` of them stable.
+
+        None if they were published already or there are none.
+        """
         text = join_words(words)
         if text == join_words(utterance.published) or not text:
             return None
@@ -44,8 +48,8 @@ class EventBuilder:
             session_id=self._id,
             text=text,
             new_text=new_part(utterance.published, words),
-            stable=join_words(utterance.agreement.stable),
-            unstable=join_words(utterance.agreement.unstable),
+            stable=join_words(words[:stable]),
+            unstable=join_words(words[stable:]),
             confidence=_mean_probability(words),
             timestamp=self._timestamp,
             utterance=header.number,

@@ -17,7 +17,7 @@ import numpy as np
 
 from stt_shared.contracts.events import Done, Event, StageTiming
 from stt_shared.contracts.frames import Frame, FrameKind, StreamError
-from stt_shared.contracts.session import AUDIO_RATE_HZ, SessionConfig, TakeoverState
+from stt_shared.contracts.session import AUDIO_RATE_HZ, Fillers, SessionConfig, TakeoverState
 from stt_transcriber.core.audio.vad_stream import VadModel
 from stt_transcriber.core.decoding import Hypothesis, Quality, Weights
 from stt_transcriber.core.live.context import SessionContext
@@ -30,10 +30,13 @@ from stt_transcriber.core.live.segmenter import Segmenter, SpeechEvent, Utteranc
 from stt_transcriber.core.live.speculative_final import SpeculativeFinal
 from stt_transcriber.core.live.tickets import TicketBuilder
 from stt_transcriber.core.live.utterance import SAMPLES_PER_MS, Ticket
+from stt_transcriber.core.live.vocabulary import Vocabularies
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.core.text import guards
 from stt_transcriber.core.text.agreement import PlacedWord, placed_words
+from stt_transcriber.core.text.join import join_words
 from stt_transcriber.core.text.missed_speech import Accepted, Retry
+from stt_transcriber.core.text.rewriting import Rewriter, rewriter_of
 
 _SKIPPED_FRAMES = 10
 """Number of skipped frames of already settled audio after which the log may drop them."""
@@ -81,7 +84,8 @@ class LiveSession:
         )
         self._buffer, self._track = self._segmenter.buffer, self._segmenter.track
         self._closed = FinalQueue(self._buffer, self._track, self._segmenter.settled, policy.margin_ms)
-        self._tickets = TicketBuilder(config, policy, self._context, self._buffer, self._track)
+        self._vocabularies = Vocabularies(config.vocabulary, policy.pre_roll_ms * SAMPLES_PER_MS)
+        self._tickets = TicketBuilder(config, policy, self._context, self._buffer, self._track, self._vocabularies)
         self._in_flight: Ticket | None = None
         self._frames = FrameTimes(committed_seq)
         self._held_back: deque[Frame] = deque()  # frames after an undecided pause
@@ -255,9 +259,13 @@ class LiveSession:
         end_ms = ticket.end // SAMPLES_PER_MS
         utterance.agreement.update(placed_words(hypothesis, ticket.begin), end_ms, hypothesis.safe_words)
         utterance.agreement.force(end_ms - self._policy.max_uncommitted_ms)
-        partial = self._events.partial(utterance, self._header(ticket.end), end_ms)
+        utterance.shown_language = utterance.shown_language or hypothesis.language
+        words, stable = utterance.words, len(utterance.agreement.stable)
+        if rewriter := self._rewriter(utterance.start, utterance.shown_language):
+            words, stable = rewriter.rewrite(words, stable)
+        partial = self._events.partial(utterance, self._header(ticket.end), words, stable, end_ms)
         if partial is not None:
-            utterance.published = utterance.words
+            utterance.published = words
             self._showing = True
             self._outcomes.append(Outcome(partial))
 
@@ -293,6 +301,9 @@ class LiveSession:
     def _settle(self, words: Sequence[PlacedWord], language: str, spoken: Weights, part: Accepted | None) -> None:
         """Settle the first closed utterance with these words, and commit its audio."""
         utterance = self._closed.settle(part.until if part else None)
+        text = join_words(words)
+        if rewriter := self._rewriter(utterance.start, language):
+            words, _ = rewriter.rewrite(words)
         self._speculative.forget()
         for span in part.unrecognized if part else ():
             self._outcomes.append(Outcome(self._events.unrecognized(span)))
@@ -306,8 +317,15 @@ class LiveSession:
         self._finals += 1
         final = self._events.final(utterance, header, words, language)
         self._texts.append(final.text)
-        self._context.update(final.text, utterance.end, spoken)
+        # The model goes on from what it wrote itself.
+        self._context.update(text, utterance.end, spoken)
         self._commit(utterance.end, final)
+
+    def _rewriter(self, start: int, language: str) -> Rewriter | None:
+        """Return what rewrites the text of an utterance that begins at ``start``."""
+        replacements = self._vocabularies.of_utterance(start).replacements
+        removes = self._config.fillers is Fillers.REMOVE
+        return rewriter_of(replacements, removes_fillers=removes, language=language)
 
     def _header(self, position: int) -> TextHeader:
         """Return the header of a text about the audio up to ``position``."""

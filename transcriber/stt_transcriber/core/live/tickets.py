@@ -9,6 +9,7 @@ from stt_transcriber.core.decoding import DecodeRequest, Quality
 from stt_transcriber.core.live.context import SessionContext
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.utterance import SAMPLES_PER_MS, Ticket, Utterance
+from stt_transcriber.core.live.vocabulary import Vocabularies
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.core.text.join import join_words
 
@@ -23,12 +24,14 @@ class TicketBuilder:
         context: SessionContext,
         buffer: RollingBuffer,
         track: VadTrack,
+        vocabularies: Vocabularies,
     ) -> None:
         self._config = config
         self._policy = policy
         self._context = context
         self._buffer = buffer
         self._track = track
+        self._vocabularies = vocabularies
 
     def draft(self, kind: Kind, utterance: Utterance) -> Ticket:
         """Build a draft of the open utterance, with all audio received so far."""
@@ -74,7 +77,7 @@ class TicketBuilder:
             languages=self._config.languages,
             spoken_before=self._context.spoken,
             voiced_s=self._voiced_s(begin, end),
-            keyterms=self._config.keyterms,
+            keyterms=self._vocabularies.of_utterance(utterance.start).keyterms,
         )
         return Ticket(kind, begin, end, request, utterance)
 

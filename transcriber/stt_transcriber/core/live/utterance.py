@@ -17,7 +17,8 @@ class Utterance:
 
     ``whole_end``: end of the speech; after ``end`` if only the audio up to ``end`` is decoded first, and the rest next.
     ``voice_share``: share of it that held voice, fixed when it ends. ``refused``: its final was rejected.
-    ``published``: words of its last partial. ``decoded_to``: end of its last draft.
+    ``published``: words of its last partial; ``shown_language``: language of the first. ``decoded_to``: end of its last
+    draft.
     """
 
     start: int
@@ -26,6 +27,7 @@ class Utterance:
     whole_end: int = 0
     voice_share: float = 0.0
     refused: bool = False
+    shown_language: str = ""
     published: list[PlacedWord] = field(default_factory=list)
     decoded_to: int = 0
     window_start: int = 0

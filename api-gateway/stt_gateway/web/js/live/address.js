@@ -1,7 +1,7 @@
 // URLs of the live endpoint, and the meaning of WebSocket close codes. Pure.
 
 export const STREAM_PATH = "/v1/stt/stream";
-const SECRETS = ["resume_token", "prompt", "keyterms"];
+const SECRETS = ["resume_token", "prompt", "keyterms", "replacements"];
 
 /** Address of the server's WebSockets, without a slash at its end. `page`: the page's address, which may lie below a path
  * that a proxy has added. */
