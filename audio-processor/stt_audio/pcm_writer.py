@@ -7,6 +7,7 @@ from functools import partial
 import structlog
 
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, StreamError
+from stt_shared.contracts.session import VocabularyUpdate
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import REFUSED_WRITES
 from stt_shared.redis.outage import until_answered
@@ -78,6 +79,7 @@ class PcmWriter:
         queue_ms: float = 0.0,
         decode_ms: float = 0.0,
         error: StreamError | None = None,
+        vocabulary: VocabularyUpdate | None = None,
     ) -> None:
         """Append one frame, waiting until the log has room for it.
 
@@ -86,7 +88,16 @@ class PcmWriter:
         """
         served_ms = looked_ms = monotonic_ms()
         while True:
-            meta = FrameMeta(received_ms, self.position_samples, queue_ms, decode_ms, wall_ms(), error, self.channels)
+            meta = FrameMeta(
+                received_ms,
+                self.position_samples,
+                queue_ms,
+                decode_ms,
+                wall_ms(),
+                error,
+                self.channels,
+                vocabulary,
+            )
             frame = Frame(self.seq + 1, kind, pcm, meta)
             append = partial(
                 self._bus.sessions.append_pcm,

@@ -16,7 +16,7 @@ from websockets.typing import Subprotocol
 
 from stt_client.errors import ConnectionLost, SessionError, close_error, status_error
 from stt_client.progress import Event
-from stt_client.replay import Chunk, Finalize, Item, ReplayBuffer
+from stt_client.replay import Chunk, Configure, Finalize, Item, ReplayBuffer
 
 KEEPALIVE_S = 5.0
 """Time without audio after which a keepalive is sent. A server waits 10 s for the first audio."""
@@ -204,6 +204,8 @@ def encoded(item: Item) -> bytes | str:
             return seq.to_bytes(4, "big") + data
         case Finalize():
             return '{"type":"finalize"}'
+        case Configure(fields=fields):
+            return json.dumps({"type": "configure", **fields})
         case _:
             return '{"type":"stop"}'
 

@@ -4,8 +4,9 @@ Positions are bytes from the session's first byte. They never change, but chunk 
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 SAMPLE_BYTES = {"pcm_s16le": 2, "pcm_f32le": 4, "mulaw": 1, "alaw": 1}
 """Bytes per sample of the encodings of bare samples; every other encoding is a container."""
@@ -67,6 +68,15 @@ class Finalize:
 
 
 @dataclass(frozen=True)
+class Configure:
+    """Change of keyterms and replacements at position ``end``, after chunk ``seq``: the fields of the message."""
+
+    seq: int
+    end: int
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Stop:
     """End of the audio at position ``end``, after chunk ``seq``."""
 
@@ -74,7 +84,7 @@ class Stop:
     end: int
 
 
-Item = Chunk | Finalize | Stop
+Item = Chunk | Finalize | Configure | Stop
 
 
 class ReplayBuffer:
@@ -95,6 +105,7 @@ class ReplayBuffer:
         self._kept_bytes = 0
         self._received_seq = 0
         self._whole = True
+        self._configured: dict[str, Any] = {}  # by messages that were dropped
         self.stopped = False
         """Whether `stop` was added, after which nothing may follow."""
 
@@ -150,6 +161,10 @@ class ReplayBuffer:
         if not isinstance(last, Finalize):
             self._unsent.append(Finalize(self._seq, self._end))
 
+    def configure(self, fields: Mapping[str, Any]) -> None:
+        """Change keyterms or replacements here."""
+        self._unsent.append(Configure(self._seq, self._end, fields))
+
     def stop(self) -> None:
         """End the audio."""
         self._add(self._cut_sample)
@@ -199,6 +214,12 @@ class ReplayBuffer:
         self._sent.clear()
         self._unsent.clear()
         self._seq = self._kept_bytes = self._received_seq = 0
+        # The server knows the configuration of the query alone.
+        for item in items:
+            if isinstance(item, Configure) and item.end <= position and self._audio.frame_bytes is not None:
+                self._configured.update(item.fields)
+        if self._configured:
+            self._unsent.append(Configure(0, position, dict(self._configured)))
         for item in _from(items, position, keep_all=self._audio.frame_bytes is None):
             self._renumber(item)
 
@@ -208,7 +229,7 @@ class ReplayBuffer:
             self._kept_bytes += len(item.data)
             self._unsent.append(Chunk(self._seq, item.start, item.data))
         else:
-            self._unsent.append(type(item)(self._seq, item.end))
+            self._unsent.append(replace(item, seq=self._seq))
 
     def _add(self, data: bytes) -> None:
         if data:
@@ -221,6 +242,8 @@ class ReplayBuffer:
         item = self._sent.popleft()
         if isinstance(item, Chunk):
             self._kept_bytes -= len(item.data)
+        elif isinstance(item, Configure):
+            self._configured.update(item.fields)
 
 
 def _is_after(item: Item, seq: int) -> bool:

@@ -170,6 +170,17 @@ class LiveSession:
             self._buffer.finalize()
             self._more.set()
 
+    async def configure(
+        self, *, keyterms: Sequence[str] | None = None, replacements: Mapping[str, str] | None = None
+    ) -> None:
+        """Change keyterms or replacements from here on, except those that are None; `configured` answers."""
+        given = {"keyterms": keyterms, "replacements": replacements}
+        fields = {name: value for name, value in given.items() if value is not None}
+        async with self._sending:
+            self._check_open()
+            self._buffer.configure(fields)
+            self._more.set()
+
     async def stop(self) -> None:
         """End the audio. The last finals follow, then `done`, which ends the iterator."""
         async with self._sending:

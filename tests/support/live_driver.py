@@ -3,7 +3,7 @@
 import numpy as np
 
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
-from stt_shared.contracts.session import SessionConfig
+from stt_shared.contracts.session import SessionConfig, VocabularyUpdate
 from stt_transcriber.core.decoding import Hypothesis, TimedWord
 from stt_transcriber.core.live.outcome import Outcome
 from stt_transcriber.core.live.policy import LivePolicy
@@ -46,9 +46,9 @@ class Driver:
             self.position += len(samples)
             self.feed(Frame(self.seq, FrameKind.AUDIO, samples.tobytes(), meta))
 
-    def control(self, kind: FrameKind) -> None:
+    def control(self, kind: FrameKind, vocabulary: VocabularyUpdate | None = None) -> None:
         self.seq += 1
-        self.feed(Frame(self.seq, kind))
+        self.feed(Frame(self.seq, kind, meta=FrameMeta(start_sample=self.position, vocabulary=vocabulary)))
 
     def decode(self, hypothesis: Hypothesis) -> None:
         assert self.session.begin() is not None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from stt_gateway.live.backpressure import Backpressure
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, IngestPosition
-from stt_shared.contracts.session import SessionConfig
+from stt_shared.contracts.session import SessionConfig, VocabularyUpdate
 from stt_shared.process.clock import monotonic_ms
 from stt_shared.process.metrics import REFUSED_WRITES
 from stt_shared.redis.outage import UNREACHABLE, Outage, unavailable
@@ -54,12 +54,19 @@ class IngestWriter:
         finally:
             self._give_up_ms = float("inf")
 
-    async def append(self, kind: FrameKind, data: bytes, received_wall_ms: float, position: IngestPosition) -> bool:
+    async def append(
+        self,
+        kind: FrameKind,
+        data: bytes,
+        received_wall_ms: float,
+        position: IngestPosition,
+        update: VocabularyUpdate | None = None,
+    ) -> bool:
         """Append one frame, with which the log reaches ``position``; return False if the session has ended.
 
         Raises SttError superseded or unavailable.
         """
-        frame = Frame(self._seq + 1, kind, data, FrameMeta(received_ms=round(received_wall_ms, 3)))
+        frame = Frame(self._seq + 1, kind, data, FrameMeta(round(received_wall_ms, 3), vocabulary=update))
         outage = Outage(patience_s=REDIS_PATIENCE_MS / 1000, retry_s=UNREACHABLE_RETRY_S)
         while True:
             try:

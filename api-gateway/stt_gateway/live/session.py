@@ -19,7 +19,7 @@ from stt_gateway.settings import GatewaySettings
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import Ack, Error, Event, Gap, Limits, Notice, Ready, iso_timestamp
 from stt_shared.contracts.frames import INGEST_START, FrameKind, IngestPosition
-from stt_shared.contracts.session import AUDIO_RATE_HZ, SessionConfig
+from stt_shared.contracts.session import AUDIO_RATE_HZ, SessionConfig, VocabularyUpdate
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import GAPS_TOTAL, StageTimings
 from stt_shared.redis.outage import UNREACHABLE
@@ -127,6 +127,14 @@ class Session:
         async with self._lock:
             if not self.stopped:
                 await self._append_control(FrameKind.FINALIZE)
+
+    async def configure(self, update: VocabularyUpdate) -> None:
+        """Change the vocabulary of the utterances that begin after the audio so far."""
+        self._limits.message_received(monotonic_ms())
+        async with self._lock:
+            if not self.stopped:
+                await self._flush()
+                await self._append(FrameKind.CONFIGURE, b"", wall_ms(), update)
 
     async def stop(self) -> None:
         """End the audio; `done` will follow."""
@@ -236,9 +244,13 @@ class Session:
         GAPS_TOTAL.labels("chunks_missing").inc()
         await self._emit(Gap(session_id=self.id, from_ms=at_ms, to_ms=at_ms, cause=cause))
 
-    async def _append_control(self, kind: FrameKind) -> None:
+    async def _flush(self) -> None:
+        """Append all audio so far; chunks that are missing are not waited for any longer."""
         await self._append_chunks(self._reorder.release(), monotonic_ms())
         await self._append_pieces(self.framer.flush())
+
+    async def _append_control(self, kind: FrameKind) -> None:
+        await self._flush()
         if kind is FrameKind.STOP and self.framer.cut_sample_bytes:
             message = f"the last {self.framer.cut_sample_bytes} bytes are no whole sample and were ignored"
             await self._emit(Notice(session_id=self.id, code="half_sample", message=message))
@@ -252,9 +264,11 @@ class Session:
             await self._append(FrameKind.AUDIO, piece.data, received_wall_ms)
             self.timings.add("receive", monotonic_ms() - piece.first_ms)
 
-    async def _append(self, kind: FrameKind, data: bytes, received_wall_ms: float) -> None:
+    async def _append(
+        self, kind: FrameKind, data: bytes, received_wall_ms: float, update: VocabularyUpdate | None = None
+    ) -> None:
         position = self._chunks.position_after(len(data))
-        if await self._ingest.append(kind, data, received_wall_ms, position):
+        if await self._ingest.append(kind, data, received_wall_ms, position, update):
             self._chunks.stored(position)
         else:
             # The session was ended by an event that is on its way to the client.

@@ -9,7 +9,7 @@ import structlog
 
 from stt_gateway.context import GatewayContext
 from stt_gateway.core.live.framing import joined_ms
-from stt_gateway.core.live.messages import Audio, Finalize, Foreign, Keepalive, Message, Stop
+from stt_gateway.core.live.messages import Audio, Configure, Finalize, Foreign, Keepalive, Message, Stop
 from stt_gateway.core.live.rate_limit import RateLimit, message_cost_s
 from stt_gateway.core.requests.parameters import quoted
 from stt_gateway.live.client_socket import CLOSE_DONE, ClientGone, ClientSocket
@@ -27,8 +27,9 @@ _log = structlog.get_logger()
 CHECK_EVERY_S = 1.0
 CONNECTION_LOST = 1006
 CORES = usable_cpus()
-FINALIZES_PER_S, FINALIZES_AT_ONCE = 1.0, 10.0
-"""Limits on `finalize`: each is answered by a final, which costs as much as many partials."""
+CONTROLS_PER_S, CONTROLS_AT_ONCE = 1.0, 10.0
+"""Limits on `finalize` and `configure`: each of the former is answered by a final, which costs as much as many
+partials, and each of the latter may be long."""
 _CONTAINER_BYTES_PER_S = 192_000
 """Assumed rate of containers: compressed audio, lossless included, rarely needs more; only a decoder knows its
 duration."""
@@ -80,7 +81,7 @@ class Attachment:
         self._sender = sender
         self._may_choose = may_choose
         self._rate_limit = RateLimit(context.settings.max_audio_rate, context.settings.audio_burst_s)
-        self._finalize_limit = RateLimit(FINALIZES_PER_S, FINALIZES_AT_ONCE)
+        self._control_limit = RateLimit(CONTROLS_PER_S, CONTROLS_AT_ONCE)
         self._ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
     async def run(self, first: Message | None) -> Outcome:
@@ -165,7 +166,9 @@ class Attachment:
         """Return for how many seconds nothing more should be read of the client."""
         now_ms = monotonic_ms()
         wait_s = self._rate_limit.spend(message_cost_s(_audio_s(self._session, message)), now_ms)
-        return max(wait_s, self._finalize_limit.spend(1, now_ms)) if isinstance(message, Finalize) else wait_s
+        return (
+            max(wait_s, self._control_limit.spend(1, now_ms)) if isinstance(message, Finalize | Configure) else wait_s
+        )
 
     async def _check_regularly(self) -> None:
         session, context = self._session, self._context
@@ -193,6 +196,8 @@ async def _apply(session: Session, message: Message) -> None:
             await session.audio(message)
         case Finalize():
             await session.finalize()
+        case Configure():
+            await session.configure(message.update())
         case Stop():
             await session.stop()
         case Keepalive():

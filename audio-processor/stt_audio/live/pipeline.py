@@ -164,6 +164,7 @@ class LivePipeline:
             received_ms=frame.meta.received_ms,
             queue_ms=queue_ms,
             decode_ms=decode_ms,
+            vocabulary=frame.meta.vocabulary,
         )
         self._known_head = progress.head
         if progress.consumed_seq > self._replayed_seq:

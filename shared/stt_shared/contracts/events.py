@@ -114,6 +114,15 @@ class Gap(_Event, frozen=True, kw_only=True, tag="gap"):
     cause: str
 
 
+class Configured(_Event, frozen=True, kw_only=True, tag="configured"):
+    """The vocabulary of the utterances that begin at ``from_ms`` or later."""
+
+    from_ms: int
+    keyterms: list[str]
+    replacements: dict[str, str]
+    timestamp: str
+
+
 class Notice(_Event, frozen=True, kw_only=True, tag="warning"):
     """A warning to the client; the session continues."""
 
@@ -150,7 +159,7 @@ class Done(_Event, frozen=True, kw_only=True, tag="done"):
     timings_ms: dict[str, StageTiming]
 
 
-Event = Ready | Partial | Final | Ack | SpeechStarted | SpeechEnded | Gap | Notice | Error | Done
+Event = Ready | Partial | Final | Ack | SpeechStarted | SpeechEnded | Gap | Configured | Notice | Error | Done
 
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from stt_shared.contracts.session import VocabularyUpdate
+
 LARGE_FRAME_BYTES = 32_768
 """Most data of a frame that is published itself; of a larger one only a notice is. All sessions of a replica share one
 subscriber, which Redis disconnects when too much is published to it."""
@@ -20,6 +22,7 @@ class FrameKind(enum.StrEnum):
     AUDIO = "audio"
     FINALIZE = "finalize"  # end the current utterance here
     IDLE = "idle"  # the client sends no audio: same as finalize, but not requested
+    CONFIGURE = "configure"  # the vocabulary of the utterances that begin from here on
     STOP = "stop"  # the last frame; flush and reply with `done`
 
 
@@ -40,6 +43,7 @@ class FrameMeta(msgspec.Struct, frozen=True, omit_defaults=True):
     sent_ms: float = 0.0  # PCM log only: handed to Redis
     error: StreamError | None = None  # STOP in the PCM log only: why the audio ended early
     channels: tuple[int, ...] = ()  # PCM log only: channels that are interleaved in the audio, (): mixed to one
+    vocabulary: VocabularyUpdate | None = None  # CONFIGURE only
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -57,11 +61,11 @@ class Frame(msgspec.Struct, frozen=True):
     def published(self, session_id: str) -> bytes:
         """Return the JSON form: ``{"session_id", "seq", "kind", "pcm": base64, …meta}``.
 
-        Of a large frame, it is the notice that the frame is in the log: ``logged_seq`` instead of ``seq``, which is 0
-        so that readers of an older version skip it.
+        Of a large frame, and of one with a vocabulary, it is the notice that the frame is in the log: ``logged_seq``
+        instead of ``seq``, which is 0 so that readers of an older version skip it.
         """
         meta = self.meta
-        if len(self.data) > LARGE_FRAME_BYTES:
+        if len(self.data) > LARGE_FRAME_BYTES or meta.vocabulary is not None:
             return _encode(_Published(session_id, 0, self.kind, b"", logged_seq=self.seq))
         return _encode(
             _Published(

@@ -55,6 +55,20 @@ class Vocabulary(msgspec.Struct, frozen=True, omit_defaults=True):
     replacements: dict[str, str] = {}
 
 
+class VocabularyUpdate(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Change of a vocabulary; None leaves a part as it is."""
+
+    keyterms: tuple[str, ...] | None = None
+    replacements: dict[str, str] | None = None
+
+    def applied_to(self, before: Vocabulary) -> Vocabulary:
+        """Return the vocabulary after this change."""
+        return Vocabulary(
+            before.keyterms if self.keyterms is None else self.keyterms,
+            before.replacements if self.replacements is None else self.replacements,
+        )
+
+
 class VocabularyChange(msgspec.Struct, frozen=True):
     """Vocabulary in force from ``position`` on, in samples of the session's audio."""
 
@@ -130,13 +144,14 @@ class TakeoverState(msgspec.Struct, frozen=True, omit_defaults=True):
 
     It is stored whenever the committed position moves. ``text`` and ``end_sample`` are those of the last final, for the
     decodes after it. ``spoken``: weights of the languages spoken so far, the highest first; empty if
-    they are not detected.
+    they are not detected. ``vocabularies``: those that replaced the one of the query.
     """
 
     text: str = ""
     end_sample: int = 0
     hearing: VadCheckpoint | None = None
     spoken: dict[str, float] = {}
+    vocabularies: tuple[VocabularyChange, ...] = ()
 
 
 _config_decoder = msgspec.json.Decoder(SessionConfig)

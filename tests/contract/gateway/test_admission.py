@@ -255,8 +255,8 @@ class TestScarcity:
 
 
 async def test_finals_on_demand_have_a_pace(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stt_gateway.ws.attachment.FINALIZES_AT_ONCE", 3.0)
-    monkeypatch.setattr("stt_gateway.ws.attachment.FINALIZES_PER_S", 2.0)
+    monkeypatch.setattr("stt_gateway.ws.attachment.CONTROLS_AT_ONCE", 3.0)
+    monkeypatch.setattr("stt_gateway.ws.attachment.CONTROLS_PER_S", 2.0)
     async with line(gateway.stream()) as talking:
         await talking.hear("ready")
         began = time.monotonic()

@@ -1,10 +1,7 @@
 """Containers in messages as small as clients send them, through all three stages: the finals of bare samples."""
 
-import asyncio
 import io
-from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,21 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from redis.asyncio import Redis
-from support.fake_vad import LoudnessVad
-from support.gateway_harness import Gateway, running_gateway, tell_status
+from support.gateway_harness import Gateway
 from support.live_client import Received, chunked, talk
-from support.wiring import bus_on, open_bus
-
-from stt_audio.live.sessions import LiveSessions
-from stt_shared.process.tasks import cancel_and_wait
-from stt_shared.streams import keys
-from stt_shared.work.crash_guard import CrashGuard
-from stt_shared.work.stage import SESSIONS, StageWorker
-from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, TimedWord
-from stt_transcriber.core.live.policy import LivePolicy
-from stt_transcriber.decode.pool import ModelPool
-from stt_transcriber.live.parts import LiveParts
-from stt_transcriber.live.worker import LiveWorker
+from support.stub_suite import stub_suite
 
 pytestmark = pytest.mark.contract
 
@@ -35,61 +20,10 @@ EVERY_S = 0.003
 """Between two messages of 20 ms: seven times real time."""
 
 
-class WordASecond:
-    """Says one word for each second of audio, at once."""
-
-    name = "fake"
-    model = "fake"
-    parallel = 2
-    max_batch = 4
-    is_multilingual = False
-    biased_by_keyterms = False
-    languages = ("en",)
-
-    def decode(self, requests: Sequence[DecodeRequest]) -> list[Hypothesis]:
-        return [self._decode(len(request.samples) / 16000) for request in requests]
-
-    def _decode(self, seconds: float) -> Hypothesis:
-        words = tuple(TimedWord(f"w{i}", i + 0.1, i + 0.9, 0.9) for i in range(max(1, round(seconds))))
-        return Hypothesis(" ".join(word.text for word in words), words, "en", 1.0, -0.1, 0.0, 1.0)
-
-
-@asynccontextmanager
-async def worker(client: Redis, stage: str, replica: str, handle: object) -> AsyncIterator[None]:
-    await client.set(keys.replica_alive(replica), 1, ex=300)
-    runs = StageWorker(
-        bus_on(client),
-        SESSIONS,
-        stage=stage,
-        replica_id=replica,
-        capacity=4,
-        handle=handle,  # type: ignore[arg-type]
-        deletes=stage == keys.STAGE_TRANSCRIBER,
-    )
-    running = asyncio.create_task(runs.run())
-    try:
-        yield
-    finally:
-        await cancel_and_wait(running)
-        await runs.drain(1)
-
-
 @pytest.fixture
 async def gateway(redis_client: Redis, redis_url: str, tmp_path: Path) -> AsyncIterator[Gateway]:
-    """A gateway, an audio-processor and a transcriber with an engine that answers at once."""
-    for service in ("audio-processor", "transcriber"):
-        await tell_status(redis_client, service, capacity=4)
-    async with open_bus(redis_client, "t") as bus, ModelPool(WordASecond()) as pool:
-        with ThreadPoolExecutor(2) as executor:
-            audio = LiveSessions(bus, executor, 16000 * 3600)
-            guard = CrashGuard(bus)
-            parts = LiveParts(bus, pool, LoudnessVad, LivePolicy(), 60.0, guard)
-            async with (
-                worker(redis_client, keys.STAGE_AUDIO, "a1", audio.handle),
-                worker(redis_client, keys.STAGE_TRANSCRIBER, "t1", LiveWorker(parts).handle),
-                running_gateway(redis_client, redis_url, tmp_path) as gateway,
-            ):
-                yield gateway
+    async with stub_suite(redis_client, redis_url, tmp_path) as gateway:
+        yield gateway
 
 
 def sound(*parts: tuple[float, bool]) -> NDArray[np.int16]:

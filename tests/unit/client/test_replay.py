@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from stt_client.replay import SAMPLE_BYTES, AudioFormat, Chunk, Finalize, Item, ReplayBuffer, Stop
+from stt_client.replay import SAMPLE_BYTES, AudioFormat, Chunk, Configure, Finalize, Item, ReplayBuffer, Stop
 from stt_shared.contracts.session import Encoding
 
 pytestmark = pytest.mark.unit
@@ -289,3 +289,28 @@ def test_every_byte_arrives_once_whatever_is_lost(kind: str, seed: int) -> None:
     unsettled = {at for at in wanted_finalizes if at > bytes_at(known_ms)}
     assert unsettled <= set(server.finalized), "a finalize is where it was said"
     assert set(server.finalized) <= set(wanted_finalizes)
+
+
+def test_a_configuration_keeps_its_place() -> None:
+    buffer = filled(b"aa")
+    buffer.configure({"keyterms": ["x"]})
+    buffer.push(b"bb")
+    sent = drain(buffer)
+    assert sent == [Chunk(1, 0, b"aa"), Configure(1, 2, {"keyterms": ["x"]}), Chunk(2, 2, b"bb")]
+    buffer.resume(1)
+    assert drain(buffer) == sent[1:], "the server may not have it"
+
+
+def test_a_server_that_lost_the_session_learns_the_configuration_again() -> None:
+    buffer = buffer_of()
+    buffer.configure({"keyterms": ["x"], "replacements": {"a": "b"}})
+    buffer.push(bytes(64_000))
+    buffer.configure({"keyterms": ["y"]})
+    buffer.push(bytes(64_000))
+    drain(buffer)
+    buffer.trim(1000)
+    buffer.rebuild(2500)
+    first, *rest = drain(buffer)
+    assert isinstance(first, Configure)
+    assert first.fields == {"keyterms": ["y"], "replacements": {"a": "b"}}
+    assert all(isinstance(item, Chunk) for item in rest)

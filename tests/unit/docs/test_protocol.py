@@ -305,7 +305,9 @@ def test_limits_are_the_settings_and_constants() -> None:
             assert int(default) == settings[setting.strip("`")], limit
     fixed = {limit: int(default) for limit, default, setting, *_ in rows if setting == "fixed"}
     assert fixed == {
-        "messages `finalize` in a second (10 at once); what follows is read later": attachment.FINALIZES_PER_S,
+        "messages `finalize` and `configure` in a second (10 at once); what follows is read later": (
+            attachment.CONTROLS_PER_S
+        ),
         "seconds without a message or a pong of a viewer": VIEWER_SILENCE_S,
         "searches of one gateway at once": search_limit.MAX_SEARCHES,
         "seconds that a query of a search may take (then `unavailable`)": search_limit.SEARCH_S,

@@ -2,11 +2,13 @@
 
 import base64
 import json
+import re
 
 import pytest
 
 from stt_gateway.core.live.messages import (
     Audio,
+    Configure,
     Finalize,
     ForeignMessage,
     Keepalive,
@@ -37,6 +39,7 @@ def refusal_of(text: str, limit: int = LIMIT) -> SttError:
         ('{"type":"audio","session_id":"a","chunk":"AQI=","seq":7}', Audio(session_id="a", chunk=b"\x01\x02", seq=7)),
         ('{"chunk":"AQI=","seq":null,"type":"audio"}', Audio(chunk=b"\x01\x02")),
         ('{"type":"finalize"}', Finalize()),
+        ('{"type":"configure","keyterms":["a"]}', Configure(keyterms=["a"])),
         (' {"type" : "stop", "reason": {"of": ["the client"]}} ', Stop()),
         ('{"type":"keepalive","session_id":null}', Keepalive()),
     ],
@@ -79,7 +82,7 @@ def test_what_is_allowed(text: str, message: Message) -> None:
 def test_what_is_no_message_is_refused_with_what_is_allowed(text: str) -> None:
     error = refusal_of(text)
     assert error.code == "bad_message"
-    assert "type is audio, finalize, stop or keepalive" in error.message
+    assert "type is audio, finalize, configure, stop or keepalive" in error.message
 
 
 @pytest.mark.parametrize(
@@ -203,3 +206,23 @@ def test_with_seq32_a_number_comes_first() -> None:
             message_from_bytes(data, Framing.SEQ32, LIMIT)
         assert caught.value.code == "bad_message"
         assert "4 bytes" in caught.value.message
+
+
+def test_a_change_of_the_vocabulary_says_only_what_changes() -> None:
+    update = Configure(keyterms=[" Ada  Lovelace", "", "Ada Lovelace"]).update()
+    assert (update.keyterms, update.replacements) == (("Ada Lovelace",), None)
+    assert Configure(replacements={}).update().replacements == {}
+
+
+@pytest.mark.parametrize(
+    ("message", "allowed"),
+    [
+        (Configure(keyterms=["k" * 101]), "phrases of at most 100 characters"),
+        (Configure(keyterms=[str(i) for i in range(101)]), "at most 100 phrases (there are 101)"),
+        (Configure(replacements={"...": "a"}), "phrases with a letter or a digit"),
+    ],
+)
+def test_a_vocabulary_that_is_not_allowed_is_refused(message: Configure, allowed: str) -> None:
+    with pytest.raises(SttError, match=re.escape(allowed)) as caught:
+        message.update()
+    assert caught.value.code == "bad_message"

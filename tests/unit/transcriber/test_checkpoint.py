@@ -8,12 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace as replaced
 from numpy.typing import NDArray
 from support.takeover_runs import Case, Draw, Kept, cold, killed_often, run
 
 from stt_shared.contracts.events import Final
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
-from stt_shared.contracts.session import SessionConfig, TakeoverState
+from stt_shared.contracts.session import SessionConfig, TakeoverState, VocabularyUpdate
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality, TimedWord
 from stt_transcriber.core.live.outcome import Advance
 from stt_transcriber.core.live.policy import LivePolicy
@@ -47,7 +48,7 @@ class SlowEar:
 def spoken(request: DecodeRequest) -> Hypothesis:
     """A model whose every answer depends on all that it is asked: audio to the sample, prompt, language and how to
     detect it, quality."""
-    asked = repr((request.prompt, request.language, request.spoken_before, request.voiced_s))
+    asked = repr((request.prompt, request.language, request.spoken_before, request.voiced_s, request.keyterms))
     elsewhere = b"" if request.language_samples is None else request.language_samples.tobytes()
     key = zlib.crc32(request.samples.tobytes(), zlib.crc32(elsewhere, zlib.crc32(asked.encode())))
     draw = np.random.default_rng([key, request.quality is Quality.FULL])
@@ -147,6 +148,42 @@ def test_without_the_stored_state_finals_differ() -> None:
         kept, _ = killed_often(case, np.random.default_rng([seed, 2]), cold)
         different += kept.comparable() != undisturbed(seed).comparable()
     assert different > len(SEEDS) // 4
+
+
+def configured(seed: int) -> Case:
+    """The same recording with other words now and then."""
+    case, draw = case_of(seed), np.random.default_rng([seed, 4])
+    frames: list[Frame] = []
+    at = 0
+    for frame in case.frames:
+        for _ in range(int(draw.integers(1, 3)) if draw.random() < 0.03 else 0):
+            replacements = {f"w{i}": f"r{draw.integers(9)} x" for i in range(0, 500, int(draw.integers(2, 9)))}
+            update = VocabularyUpdate(
+                (f"k{draw.integers(99)}",) if draw.random() < 0.7 else None,
+                replacements if draw.random() < 0.7 else None,
+            )
+            meta = FrameMeta(start_sample=at, vocabulary=update)
+            frames.append(Frame(len(frames) + 1, FrameKind.CONFIGURE, meta=meta))
+        frames.append(replaced(frame, seq=len(frames) + 1))
+        at += len(frame.data) // 2
+    return replace(case, frames=frames)
+
+
+def forgetful(at: Advance) -> Advance:
+    """As if the vocabularies were not stored."""
+    return replace(at, context=replaced(at.context, vocabularies=()))
+
+
+def test_words_that_change_meanwhile_are_the_same_for_a_successor() -> None:
+    different = 0
+    for seed in SEEDS[:12]:
+        case, expected = configured(seed), Kept()
+        assert run(case, expected, np.random.default_rng([seed, 5]))
+        kept, _ = killed_often(case, np.random.default_rng([seed, 6]))
+        assert kept.comparable() == expected.comparable(), f"seed {seed}"
+        kept, _ = killed_often(case, np.random.default_rng([seed, 6]), forgetful)
+        different += kept.comparable() != expected.comparable()
+    assert different > 6, "else this would prove nothing"
 
 
 def test_a_session_that_was_lost_with_redis_passes_over_what_the_client_knows_already() -> None:

@@ -3,8 +3,9 @@
 import pytest
 from support.live_driver import Driver, heard
 
-from stt_shared.contracts.events import Final, Partial
-from stt_shared.contracts.session import Fillers
+from stt_shared.contracts.events import Configured, Final, Partial
+from stt_shared.contracts.frames import FrameKind
+from stt_shared.contracts.session import Fillers, VocabularyUpdate
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.schedule.scheduler import Kind
 
@@ -78,3 +79,42 @@ def test_keyterms_reach_drafts_and_finals() -> None:
     final = driver.session.begin()
     assert final is not None
     assert (draft.request.keyterms, final.request.keyterms) == (("Kubernetes",), ("Kubernetes",))
+
+
+def test_a_change_counts_from_the_next_utterance_on() -> None:
+    driver = Driver(replacements=NAMES)
+    driver.audio(1, loud=False)
+    driver.audio(1, loud=True)
+    driver.control(FrameKind.CONFIGURE, VocabularyUpdate(("Helm",), {"cooper netties": "K8s"}))
+    (configured,) = driver.events(Configured)
+    assert (configured.from_ms, configured.keyterms, configured.replacements) == (
+        2000,
+        ["Helm"],
+        {"cooper netties": "K8s"},
+    )
+    first = driver.session.begin()
+    assert first is not None
+    assert first.request.keyterms == ()
+    driver.apply(heard(*TIMED))
+    assert driver.session.speaking, "it ends no utterance"
+    driver.audio(0.7, loud=False)
+    driver.decode(heard(*TIMED))
+    speak(driver, 4)
+    assert [final.text for final in driver.events(Final)] == ["we use Kubernetes, um,", "we use K8s, um,"]
+
+
+def test_the_next_owner_is_told_of_the_change() -> None:
+    driver = Driver()
+    driver.audio(1, loud=False)
+    driver.control(FrameKind.CONFIGURE, VocabularyUpdate(replacements=NAMES))
+    speak(driver, 4)
+    driver.audio(3, loud=False)
+    advances = [outcome.advance for outcome in driver.outcomes if outcome.advance]
+    seen = 0
+    for advance in advances:
+        if advance.samples < 32_000:
+            continue
+        seen += 1
+        (change,) = advance.context.vocabularies
+        assert (change.position, change.vocabulary.replacements) == (16_000, NAMES)
+    assert seen

@@ -5,12 +5,15 @@ from typing import Annotated, Any
 
 import msgspec
 
+from stt_gateway.core.requests.parameters import NotAllowed
 from stt_gateway.core.requests.session_request import Framing
+from stt_gateway.core.requests.vocabulary import keyterms_of, replacements_of
 from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.session import VocabularyUpdate
 
 _MAX_BRACKETS = 64
-_ALLOWED = "a message is a JSON object whose type is audio, finalize, stop or keepalive"
-_TYPES = frozenset({"audio", "finalize", "stop", "keepalive"})
+_ALLOWED = "a message is a JSON object whose type is audio, finalize, configure, stop or keepalive"
+_TYPES = frozenset({"audio", "finalize", "configure", "stop", "keepalive"})
 _TO_BASE64 = str.maketrans({"-": "+", "_": "/", **dict.fromkeys(" \t\r\n")})
 """From the alphabet for URLs to the usual one, without line breaks."""
 
@@ -32,6 +35,23 @@ class Finalize(_Message, frozen=True, kw_only=True, tag="finalize"):
     """Request to end the current utterance at once."""
 
 
+class Configure(_Message, frozen=True, kw_only=True, tag="configure"):
+    """Change of the vocabulary from here on; what is left out stays as it is."""
+
+    keyterms: list[str] | None = None
+    replacements: dict[str, str] | None = None
+
+    def update(self) -> VocabularyUpdate:
+        """Return the change. Raises SttError bad_message."""
+        try:
+            return VocabularyUpdate(
+                None if self.keyterms is None else keyterms_of(self.keyterms),
+                None if self.replacements is None else replacements_of(self.replacements),
+            )
+        except NotAllowed as error:
+            raise SttError("bad_message", f"configure: keyterms and replacements must have {error}") from None
+
+
 class Stop(_Message, frozen=True, kw_only=True, tag="stop"):
     """Request to flush and send `done`; nothing follows it."""
 
@@ -47,7 +67,7 @@ class Foreign(msgspec.Struct, frozen=True, kw_only=True):
     session_id: None = None
 
 
-OwnMessage = Audio | Finalize | Stop | Keepalive
+OwnMessage = Audio | Finalize | Configure | Stop | Keepalive
 Message = OwnMessage | Foreign
 
 _decoder: msgspec.json.Decoder[OwnMessage] = msgspec.json.Decoder(OwnMessage)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stt_shared.contracts import events as wire
+from stt_shared.contracts.session import Vocabulary
 from stt_shared.contracts.text import join_texts
 from stt_transcriber.core.audio.vad_track import Span
 from stt_transcriber.core.live.segmenter import SpeechBegan, SpeechEnded
@@ -97,6 +98,16 @@ class EventBuilder:
             from_ms=span[0] // SAMPLES_PER_MS,
             to_ms=span[1] // SAMPLES_PER_MS,
             cause=wire.SPEECH_NOT_RECOGNIZED,
+        )
+
+    def configured(self, position: int, vocabulary: Vocabulary) -> wire.Configured:
+        """Build the answer to `configure`."""
+        return wire.Configured(
+            session_id=self._id,
+            from_ms=position // SAMPLES_PER_MS,
+            keyterms=list(vocabulary.keyterms),
+            replacements=vocabulary.replacements,
+            timestamp=self._timestamp,
         )
 
     def done(

@@ -13,11 +13,12 @@ from a committed position, publishes the same finals (see checkpoint.py).
 from collections import deque
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 
 from stt_shared.contracts.events import Done, Event, StageTiming
 from stt_shared.contracts.frames import Frame, FrameKind, StreamError
-from stt_shared.contracts.session import AUDIO_RATE_HZ, Fillers, SessionConfig, TakeoverState
+from stt_shared.contracts.session import AUDIO_RATE_HZ, Fillers, SessionConfig, TakeoverState, VocabularyUpdate
 from stt_transcriber.core.audio.vad_stream import VadModel
 from stt_transcriber.core.decoding import Hypothesis, Quality, Weights
 from stt_transcriber.core.live.context import SessionContext
@@ -29,7 +30,7 @@ from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.segmenter import Segmenter, SpeechEvent, UtteranceClosed
 from stt_transcriber.core.live.speculative_final import SpeculativeFinal
 from stt_transcriber.core.live.tickets import TicketBuilder
-from stt_transcriber.core.live.utterance import SAMPLES_PER_MS, Ticket
+from stt_transcriber.core.live.utterance import SAMPLES_PER_MS, Ticket, Utterance
 from stt_transcriber.core.live.vocabulary import Vocabularies
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.core.text import guards
@@ -84,7 +85,9 @@ class LiveSession:
         )
         self._buffer, self._track = self._segmenter.buffer, self._segmenter.track
         self._closed = FinalQueue(self._buffer, self._track, self._segmenter.settled, policy.margin_ms)
-        self._vocabularies = Vocabularies(config.vocabulary, policy.pre_roll_ms * SAMPLES_PER_MS)
+        # At the earliest, speech has its first draft then.
+        settles = (policy.pre_roll_ms + policy.first_partial_ms) * SAMPLES_PER_MS
+        self._vocabularies = Vocabularies(config.vocabulary, settles, stored.vocabularies)
         self._tickets = TicketBuilder(config, policy, self._context, self._buffer, self._track, self._vocabularies)
         self._in_flight: Ticket | None = None
         self._frames = FrameTimes(committed_seq)
@@ -212,6 +215,8 @@ class LiveSession:
                 self._skip(frame.seq)
                 return
             events = self._segmenter.add(fresh, frame.seq)
+        elif frame.kind is FrameKind.CONFIGURE:
+            events = self._configured(frame)
         else:
             events = self._segmenter.end_speech(stalled=frame.kind is FrameKind.IDLE)
         if frame.kind is FrameKind.STOP:
@@ -223,6 +228,14 @@ class LiveSession:
         if not self.speaking:
             self._commit_silence()
 
+    def _configured(self, frame: Frame) -> list[SpeechEvent]:
+        """Put the vocabulary of a frame in force from its position on, and tell the client; no speech ends."""
+        at = frame.meta.start_sample
+        vocabulary = self._vocabularies.change(at, frame.meta.vocabulary or VocabularyUpdate())
+        if vocabulary is not None:
+            self._outcomes.append(Outcome(self._events.configured(at, vocabulary)))
+        return []
+
     def _skip(self, seq: int) -> None:
         """Skip a frame of audio that was already settled.
 
@@ -231,7 +244,7 @@ class LiveSession:
         self._segmenter.skip(seq)
         if seq - self._frames.settled_seq >= _SKIPPED_FRAMES:
             self._frames.settle(seq)
-            self._outcomes.append(Outcome(None, Advance(self._committed, seq, self._context.stored)))
+            self._outcomes.append(Outcome(None, Advance(self._committed, seq, self._stored(self._context.stored))))
 
     def _resume(self) -> None:
         """Continue after a pause that may be decided, with the frames that arrived after it."""
@@ -261,7 +274,7 @@ class LiveSession:
         utterance.agreement.force(end_ms - self._policy.max_uncommitted_ms)
         utterance.shown_language = utterance.shown_language or hypothesis.language
         words, stable = utterance.words, len(utterance.agreement.stable)
-        if rewriter := self._rewriter(utterance.start, utterance.shown_language):
+        if rewriter := self._rewriter(utterance, ticket.end, utterance.shown_language):
             words, stable = rewriter.rewrite(words, stable)
         partial = self._events.partial(utterance, self._header(ticket.end), words, stable, end_ms)
         if partial is not None:
@@ -302,7 +315,7 @@ class LiveSession:
         """Settle the first closed utterance with these words, and commit its audio."""
         utterance = self._closed.settle(part.until if part else None)
         text = join_words(words)
-        if rewriter := self._rewriter(utterance.start, language):
+        if rewriter := self._rewriter(utterance, utterance.whole_end, language):
             words, _ = rewriter.rewrite(words)
         self._speculative.forget()
         for span in part.unrecognized if part else ():
@@ -321,9 +334,10 @@ class LiveSession:
         self._context.update(text, utterance.end, spoken)
         self._commit(utterance.end, final)
 
-    def _rewriter(self, start: int, language: str) -> Rewriter | None:
-        """Return what rewrites the text of an utterance that begins at ``start``."""
-        replacements = self._vocabularies.of_utterance(start).replacements
+    def _rewriter(self, utterance: Utterance, end: int, language: str) -> Rewriter | None:
+        """Return what rewrites the text of an utterance, which is open or not, decoded up to ``end``."""
+        vocabulary = self._vocabularies.of_utterance(utterance.start, utterance.whole_end or end)
+        replacements = vocabulary.replacements
         removes = self._config.fillers is Fillers.REMOVE
         return rewriter_of(replacements, removes_fillers=removes, language=language)
 
@@ -354,9 +368,12 @@ class LiveSession:
         if settled - self._committed >= self._policy.idle_commit_ms * SAMPLES_PER_MS:
             self._commit(settled)
 
+    def _stored(self, state: TakeoverState) -> TakeoverState:
+        return msgspec.structs.replace(state, vocabularies=self._vocabularies.stored(self._committed))
+
     def _commit(self, samples: int, event: Event | None = None) -> None:
         self._committed = max(self._committed, samples)
         seq, checkpoint = self._segmenter.commit(self._committed)
         self._frames.settle(seq)
-        context = self._context.with_checkpoint(checkpoint)
+        context = self._stored(self._context.with_checkpoint(checkpoint))
         self._outcomes.append(Outcome(event, Advance(self._committed, self._frames.settled_seq, context)))

@@ -77,7 +77,7 @@ class TicketBuilder:
             languages=self._config.languages,
             spoken_before=self._context.spoken,
             voiced_s=self._voiced_s(begin, end),
-            keyterms=self._vocabularies.of_utterance(utterance.start).keyterms,
+            keyterms=self._vocabularies.of_utterance(utterance.start, utterance.whole_end or end).keyterms,
         )
         return Ticket(kind, begin, end, request, utterance)
 

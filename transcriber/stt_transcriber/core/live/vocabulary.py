@@ -2,33 +2,39 @@
 
 import bisect
 
-from stt_shared.contracts.session import Vocabulary, VocabularyChange
+from stt_shared.contracts.session import Vocabulary, VocabularyChange, VocabularyUpdate
 
 
 class Vocabularies:
     """Vocabularies of a session, each in force from a position on, in samples.
 
-    An utterance has the one that is in force at its onset, ``pre_roll`` samples after its start, so it depends on the
-    order of audio and changes alone. ``changes``: what ``stored`` returned, after a takeover.
+    An utterance has the one that is in force ``settles`` samples after its start, before its first draft, or just
+    before its end if that is earlier: by then, all changes before have been read, however soon it is decoded.
+    ``changes``: what ``stored`` returned, after a takeover.
     """
 
-    def __init__(self, first: Vocabulary, pre_roll: int, changes: tuple[VocabularyChange, ...] = ()) -> None:
-        self._pre_roll = pre_roll
+    def __init__(self, first: Vocabulary, settles: int, changes: tuple[VocabularyChange, ...] = ()) -> None:
+        self._settles = settles
         self._kept = [VocabularyChange(0, first), *changes]
 
-    def change(self, position: int, vocabulary: Vocabulary) -> bool:
-        """Put a vocabulary in force from ``position`` on; return False if it already was, before a takeover."""
-        change = VocabularyChange(position, vocabulary)
-        if change in self._kept:
-            return False
-        # Of several changes at one position, the last one counts.
-        earlier = [kept for kept in self._kept[1:] if kept.position < position]
-        self._kept = [self._kept[0], *earlier, change]
-        return True
+    def change(self, position: int, update: VocabularyUpdate) -> Vocabulary | None:
+        """Change the vocabulary from ``position`` on and return it.
 
-    def of_utterance(self, start: int) -> Vocabulary:
-        """Return the vocabulary of an utterance that begins at ``start``."""
-        return self._kept[self._index(start + self._pre_roll)].vocabulary
+        None: it is so already, as for a change that was read before a takeover and is read again.
+        """
+        last = self._kept[-1]
+        change = VocabularyChange(position, update.applied_to(last.vocabulary))
+        if position < last.position or (change == last and len(self._kept) > 1):
+            return None
+        # Of several changes at one position, the last one counts.
+        if position == last.position and len(self._kept) > 1:
+            self._kept.pop()
+        self._kept.append(change)
+        return change.vocabulary
+
+    def of_utterance(self, start: int, end: int) -> Vocabulary:
+        """Return the vocabulary of an utterance from ``start`` to ``end``."""
+        return self._kept[self._index(max(start, min(start + self._settles, end - 1)))].vocabulary
 
     def stored(self, committed: int) -> tuple[VocabularyChange, ...]:
         """Return the changes that the next owner needs, which continues at ``committed``; drop the others."""
