@@ -64,7 +64,7 @@ def test_a_file_is_cancelled_and_tried_again(pages: "Pages", recording: Path) ->
     pending: list[Route] = []
     page.route("**/v1/stt/jobs", lambda route: pending.append(route), times=1)
     pages.go(page, "/#/files")
-    page.get_by_label("Names and terms to expect").fill("Worstward Ho")
+    page.get_by_label("What it is about").fill("Worstward Ho")
     page.set_input_files(".drop input", recording)
     page.locator("li[data-phase=uploading]").wait_for()
     assert page.evaluate("prompts") == ["Worstward Ho"]

@@ -40,9 +40,14 @@ test("until the languages are known, the user's choice is requested as it is", (
 
 test("a session is requested with the user's settings", () => {
   const server = { languageFor: (code) => code };
-  const settings = { language: "fr", endpointing: "900", prompt: "" };
+  const settings = { language: "fr", endpointing: "900", prompt: "", keyterms: "" };
   assert.deepEqual(sessionQuery(settings, server), { language: "fr", endpointing_ms: "900" });
   assert.equal(sessionQuery({ ...settings, prompt: "Ada" }, server).prompt, "Ada");
+  const keyterms = " Ada Lovelace \n\nLovelace, Ada\n" + "k".repeat(120);
+  assert.equal(
+    sessionQuery({ ...settings, keyterms }, server).keyterms,
+    `Ada Lovelace,Lovelace  Ada,${"k".repeat(100)}`,
+  );
 });
 
 test("cleared text is put back before what was said since; a sentence being spoken stays", () => {

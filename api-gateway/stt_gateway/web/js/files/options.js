@@ -1,6 +1,6 @@
 // Options for the files that are added next.
 import { t } from "../i18n/index.js";
-import { field, h, promptField, toggle } from "../ui/dom.js";
+import { field, h, keytermsField, promptField, toggle } from "../ui/dom.js";
 import { languageSelect } from "../ui/language_select.js";
 import { saveSettings, settings } from "../ui/settings.js";
 
@@ -17,6 +17,7 @@ export function fileOptions(server) {
       });
       element.replaceChildren(
         field(t("files.language"), languages),
+        keytermsField(settings.fileKeyterms, (fileKeyterms) => saveSettings({ fileKeyterms })),
         promptField(settings.filePrompt, (filePrompt) => saveSettings({ filePrompt })),
         server.isMultilingual
           ? toggle(t("files.translate"), settings.fileTranslate, (fileTranslate) => saveSettings({ fileTranslate }))

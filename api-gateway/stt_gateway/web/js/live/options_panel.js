@@ -1,6 +1,6 @@
 // The Live page's options: microphone, language, and how text is made.
 import { t } from "../i18n/index.js";
-import { button, field, h, promptField, select, toggle } from "../ui/dom.js";
+import { button, field, h, keytermsField, promptField, select, toggle } from "../ui/dom.js";
 import { languageSelect } from "../ui/language_select.js";
 import { saveSettings, settings } from "../ui/settings.js";
 import { microphones, recorderType } from "./microphone.js";
@@ -24,6 +24,7 @@ export function optionsPanel({ recording, server }, canKeep) {
       await microphoneField(),
       languageField(server),
       pauseField(),
+      keytermsField(settings.keyterms, (keyterms) => saveSettings({ keyterms })),
       promptField(settings.prompt, (prompt) => saveSettings({ prompt })),
       h("div", { class: "toggles" }, toggles(server, await canKeep)),
       recording.isOn ? h("p", { class: "quiet" }, t("live.next_time")) : "",

@@ -1,7 +1,7 @@
 // Helpers that create elements in one call.
 import { t } from "../i18n/index.js";
 import { icon } from "./icons.js";
-import { MOST_PROMPT_CHARS } from "./settings.js";
+import { MOST_KEYTERMS_CHARS, MOST_PROMPT_CHARS } from "./settings.js";
 
 /** Creates an element: h("p", {class: "x", onclick: f, hidden: true}, "text", child, null). */
 export function h(tag, attributes = {}, ...children) {
@@ -59,7 +59,23 @@ export function fillSelect(element, options, value) {
   element.value = value;
 }
 
-/** Input for names and terms that are expected in the speech. */
+/** Input for names and terms that are expected in the speech, one per line. */
+export function keytermsField(value, onchange) {
+  const input = h("textarea", {
+    class: "input",
+    rows: "3",
+    value,
+    maxlength: String(MOST_KEYTERMS_CHARS),
+    placeholder: t("live.keyterms_hint"),
+    dir: "auto",
+    autocomplete: "off",
+    spellcheck: "false",
+    oninput: () => onchange(input.value),
+  });
+  return field(t("live.keyterms"), input);
+}
+
+/** Input for text that says what the speech is about. */
 export function promptField(value, onchange) {
   const input = h("input", {
     class: "input",

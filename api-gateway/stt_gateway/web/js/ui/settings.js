@@ -3,6 +3,8 @@ import { lasting, store } from "./storage.js";
 
 /** The maximum that the server accepts. */
 export const MOST_PROMPT_CHARS = 1000;
+/** So that they fit into a request in any script. */
+export const MOST_KEYTERMS_CHARS = 2000;
 
 const KEY = "settings";
 const DEFAULTS = {
@@ -10,6 +12,7 @@ const DEFAULTS = {
   language: "auto",
   translate: false,
   prompt: "",
+  keyterms: "",
   endpointing: "500",
   thin: false,
   keep: false,
@@ -17,6 +20,7 @@ const DEFAULTS = {
   fileTranslate: false,
   fileChannels: false,
   filePrompt: "",
+  fileKeyterms: "",
   name: "",
   speed: "1",
 };
