@@ -7,7 +7,7 @@ VENV ?= .venv
 # The second engine's PyTorch. This version is a CPU build where one is offered; empty leaves that engine's tests out.
 TORCH ?= torch==2.13.0
 OPENAI_WHISPER ?= openai-whisper==20250625
-TEST_MODELS ?= base tiny.en
+TEST_MODELS ?= base tiny.en smart-turn-v3.2
 PYTEST_ARGS ?=
 DOCKER_AUDIO ?=
 CHAOS_ARGS ?=

@@ -30,16 +30,17 @@ from stt_cli.bench.score import quantiles
 from stt_shared.contracts.events import Final, SpeechEnded
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.jobs import Chunk, JobConfig
-from stt_shared.contracts.session import SessionConfig
-from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
+from stt_shared.contracts.session import Endpointing, SessionConfig
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, TurnRequest
 from stt_transcriber.core.files.cutter import ChunkCutter, CutterPolicy
-from stt_transcriber.core.live.policy import LivePolicy
+from stt_transcriber.core.live.policy import LivePolicy, TurnPolicy
 from stt_transcriber.core.live.session import LiveSession
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.engines.base import FileEngine
 from stt_transcriber.engines.registry import load_engine
 from stt_transcriber.files.transcription import transcribe
 from stt_transcriber.models.store import default_models_dir, resolve
+from stt_transcriber.turn.model import load_turn_model
 from stt_transcriber.vad.models import VadFactory, load_vad
 
 FRAME = 512
@@ -56,6 +57,8 @@ class Heard:
     decodes: int = 0
     in_vain: int = 0
     decode_ms: float = 0.0
+    judged: int = 0
+    judge_ms: float = 0.0
 
     @property
     def texts(self) -> list[str]:
@@ -71,6 +74,7 @@ class Parts:
     policy: LivePolicy
     config: SessionConfig
     speculates: bool
+    turn: Callable[[NDArray[np.float32]], float] | None = None
 
 
 def play(samples: NDArray[np.int16], parts: Parts) -> Heard:
@@ -96,6 +100,13 @@ def play(samples: NDArray[np.int16], parts: Parts) -> Heard:
             if ticket is None:
                 break
             began = time.process_time()
+            if isinstance(ticket.request, TurnRequest):
+                assert parts.turn is not None
+                probability = parts.turn(ticket.request.samples)
+                heard.judged += 1
+                heard.judge_ms += (time.process_time() - began) * 1000
+                session.judge(probability, 0)
+                continue
             (hypothesis,) = parts.engine.decode([ticket.request])
             took_ms = (time.process_time() - began) * 1000
             heard.decode_ms += took_ms
@@ -186,8 +197,15 @@ def figures(sessions: list[list[Clip]], parts: Parts, gap_s: float, normalise: C
         "final_after_speech_s": quantiles(waits),
         "decodes": sum(session.decodes for session in heard),
         "decodes_in_vain": sum(session.in_vain for session in heard),
+        "pauses_judged": sum(session.judged for session in heard),
+        "judge_cpu_s_per_audio_s": round(sum(session.judge_ms for session in heard) / 1000 / audio_s, 4),
         "decode_cpu_s_per_audio_s": round(sum(session.decode_ms for session in heard) / 1000 / audio_s, 4),
     }
+
+
+def fields(items: list[str]) -> dict[str, Any]:
+    """NAME=VALUE, the value as JSON."""
+    return {name: json.loads(value) for name, _, value in (item.partition("=") for item in items)}
 
 
 def main() -> None:
@@ -200,7 +218,11 @@ def main() -> None:
     parser.add_argument("--limit", type=int)
     parser.add_argument("--joined", action="store_true", help="one session a speaker")
     parser.add_argument("--gap", type=float, default=1.5, help="seconds of near-silence after each recording")
+    parser.add_argument("--endpointing", type=Endpointing, default=Endpointing.AUTO, choices=list(Endpointing))
     parser.add_argument("--endpointing-ms", type=int, default=SessionConfig().endpointing_ms)
+    parser.add_argument("--endpointing-max-ms", type=int, default=SessionConfig().endpointing_max_ms)
+    parser.add_argument("--no-turn-model", action="store_true", help="judge pauses by the text alone")
+    parser.add_argument("--turn", nargs="*", default=[], metavar="NAME=VALUE", help="fields of TurnPolicy")
     parser.add_argument("--busy", action="store_true", help="no time for finals ahead of the end of a pause")
     parser.add_argument("--policy", nargs="*", default=[], metavar="NAME=VALUE", help="fields of LivePolicy")
     parser.add_argument("--offline", type=Path, help="file that keeps the texts of faster-whisper")
@@ -211,13 +233,24 @@ def main() -> None:
     clips = utterances(corpus_folder(args.corpus), args.language, args.limit, tuple(args.kinds))
     clips = [clip for clip in clips if clip.id.startswith(args.ids) and clip.text.strip()]
     normalise = normaliser(args.language)
-    changes = {name: json.loads(value) for name, _, value in (item.partition("=") for item in args.policy)}
+    changes, turn_changes = fields(args.policy), fields(args.turn)
+    models_dir = default_models_dir()
+    turn = None if args.no_turn_model else load_turn_model(models_dir)
+    config = SessionConfig(
+        language=args.language,
+        interim_results=False,
+        endpointing=args.endpointing,
+        endpointing_ms=args.endpointing_ms,
+        endpointing_max_ms=args.endpointing_max_ms,
+    )
+    policy = TurnPolicy(**{"has_model": turn is not None, **turn_changes})
     parts = Parts(
-        load_engine("auto", args.model, default_models_dir(), device="cpu", workers=1, threads=1),
+        load_engine("auto", args.model, models_dir, device="cpu", workers=1, threads=1),
         load_vad("silero"),
-        replace(LivePolicy(), **changes),
-        SessionConfig(language=args.language, interim_results=False, endpointing_ms=args.endpointing_ms),
+        replace(LivePolicy(turn=policy), **changes),
+        config,
         speculates=not args.busy,
+        turn=turn.probability if turn else None,
     )
     sessions = joined(clips) if args.joined else [[clip] for clip in clips]
     result: dict[str, Any] = {"live": figures(sessions, parts, args.gap, normalise)}
@@ -240,8 +273,12 @@ def main() -> None:
             "sessions": len(sessions),
             "audio_s": round(sum(clip.duration_s for clip in clips), 1),
             "gap_s": args.gap,
-            "endpointing_ms": args.endpointing_ms,
+            "endpointing": config.endpointing,
+            "endpointing_ms": config.endpointing_ms,
+            "endpointing_max_ms": config.endpointing_max_ms,
+            "turn_model": turn is not None,
             "policy": changes,
+            "turn_policy": turn_changes,
             **result,
         },
     )

@@ -10,7 +10,7 @@ from stt_gateway.core.requests.access import host_names, origin_names
 from stt_gateway.core.requests.languages import languages_of
 from stt_gateway.core.requests.parameters import NotAllowed
 from stt_gateway.core.requests.proxies import root_path, trusted_proxies
-from stt_shared.contracts.session import AUDIO_RATE_HZ
+from stt_shared.contracts.session import AUDIO_RATE_HZ, Endpointing
 from stt_shared.process.folders import default_data_dir, default_spool_dir
 from stt_shared.process.settings import CommonSettings, ListeningSettings
 
@@ -72,6 +72,15 @@ class GatewaySettings(ListeningSettings, CommonSettings):
     )
     vad_silence_threshold_ms: Annotated[int, Field(ge=100, le=5000)] = Field(
         500, description="Silence that ends an utterance, if the client does not say (endpointing_ms)."
+    )
+    endpointing: Endpointing = Field(
+        Endpointing.AUTO,
+        description="auto: a pause ends an utterance later if the speaker seems to go on; fixed: always after the same "
+        "silence. If the client does not say (endpointing).",
+    )
+    endpointing_max_ms: Annotated[int, Field(ge=100, le=5000)] = Field(
+        1200,
+        description="With auto, silence that ends any utterance, if the client does not say (endpointing_max_ms).",
     )
     languages: str = Field(
         "",

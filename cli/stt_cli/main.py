@@ -176,7 +176,13 @@ def stream(
     task: Task = "transcribe",
     rate: Annotated[int, typer.Option(help="Sample rate of standard input.", min=4000, max=384_000)] = AUDIO_RATE_HZ,
     channels: Annotated[int, typer.Option(help="Channels of standard input.", min=1, max=8)] = 1,
-    endpointing_ms: Annotated[int | None, typer.Option(help="Silence that ends an utterance.")] = None,
+    endpointing: Annotated[
+        str | None, typer.Option(help="auto: wait longer where the speaker seems to go on; fixed: always as long.")
+    ] = None,
+    endpointing_ms: Annotated[
+        int | None, typer.Option(help="Silence that ends an utterance; without --endpointing, always.")
+    ] = None,
+    endpointing_max_ms: Annotated[int | None, typer.Option(help="With auto, silence that ends any utterance.")] = None,
     keyterms: Keyterms = None,
     keyterms_file: KeytermsFile = None,
     replacements_file: ReplacementsFile = None,
@@ -190,8 +196,12 @@ def stream(
     query = _speech_fields(language, languages, task) | vocabulary_fields(
         keyterms, keyterms_file, replacements_file, fillers
     )
-    if endpointing_ms is not None:
-        query["endpointing_ms"] = str(endpointing_ms)
+    silences = {
+        "endpointing": endpointing,
+        "endpointing_ms": endpointing_ms,
+        "endpointing_max_ms": endpointing_max_ms,
+    }
+    query |= {name: str(value) for name, value in silences.items() if value is not None}
     run(base_url(url), source, query, sample_rate=rate, channels=channels, as_json=as_json)
 
 

@@ -7,7 +7,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from stt_cli.errors import CliError
 from stt_shared.contracts.engines import EngineName
-from stt_transcriber.models.registry import CHECKPOINT_SUFFIX, KNOWN_MODELS
+from stt_transcriber.models.registry import CHECKPOINT_SUFFIX, KNOWN_MODELS, TURN_MODEL
 from stt_transcriber.models.store import ModelError, UnknownModelError, default_models_dir, pull, resolve
 
 
@@ -33,6 +33,16 @@ def prepare_model(model: str, engine: str, models_dir: Path, console: Console) -
         # OpenAI's package downloads and verifies any other OpenAI checkpoint when the engine loads it.
         return
     ensure_model(model, models_dir, console)
+
+
+def prepare_turn_model(engine: str, models_dir: Path, console: Console) -> None:
+    """Prepare the model by which pauses are judged; without it, the suite starts all the same and a note says so."""
+    if engine == EngineName.INSTANT:
+        return
+    try:
+        ensure_model(TURN_MODEL, models_dir, console)
+    except CliError as error:
+        console.print(f"note: without {TURN_MODEL}, live pauses are judged by the text alone: {error}", soft_wrap=True)
 
 
 def is_users_own(name: str) -> bool:

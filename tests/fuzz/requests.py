@@ -65,7 +65,8 @@ _TEXTS = (
 _JOB_PARAMETERS = ("language", "task", "prompt", "x", "")
 _SEARCH_PARAMETERS = ("query", "filename", "from", "to", "language", "kind", "cursor", "limit", "x")
 _STREAM_PARAMETERS = (
-    *("sample_rate", "encoding", "channels", "language", "task", "prompt", "interim_results", "endpointing_ms"),
+    *("sample_rate", "encoding", "channels", "language", "task", "prompt", "interim_results"),
+    *("endpointing", "endpointing_ms", "endpointing_max_ms"),
     *("conversation_id", "speaker", "store", "session_id", "framing", "resume_token", "last_event", "committed_ms"),
     *("finals", "start_ms", "x"),
 )

@@ -11,7 +11,9 @@ from support import recordings
 from stt_transcriber.engines.ctranslate2.engine import FasterWhisperEngine
 from stt_transcriber.engines.onnx.engine import OnnxWhisperEngine
 from stt_transcriber.engines.registry import load_engine
+from stt_transcriber.models.registry import TURN_MODEL
 from stt_transcriber.models.store import ModelError, default_models_dir, pull
+from stt_transcriber.turn.model import TurnModel, load_turn_model
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +62,14 @@ def openai_tiny(models_dir: Path) -> Any:
     pytest.importorskip("whisper", reason="the extra openai-whisper is not installed")
     require_model("tiny.en.pt", models_dir)
     return load_engine("openai-whisper", "tiny.en", models_dir, device="cpu", workers=2, threads=1)
+
+
+@pytest.fixture(scope="session")
+def turn_model(models_dir: Path) -> TurnModel:
+    require_model(TURN_MODEL, models_dir)
+    model = load_turn_model(models_dir)
+    assert model is not None
+    return model
 
 
 @pytest.fixture(scope="session")

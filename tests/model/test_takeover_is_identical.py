@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support import recordings
+from support.frames import frames_of
 from support.hypothesis_checks import hear, word_error_rate
 from support.takeover_runs import Case, Kept, all_of_it, cold, killed_often, run
 
-from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import SessionConfig
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.engines.base import Engine
@@ -19,16 +19,6 @@ from stt_transcriber.vad.models import load_vad
 pytestmark = pytest.mark.model
 
 CONFIG = SessionConfig(language="en", endpointing_ms=200)
-
-
-def frames_of(audio: NDArray[np.float32], samples_each: int = 1600) -> list[Frame]:
-    """Frames as the audio-processor makes them, and STOP."""
-    samples = np.clip(np.round(audio * 32768), -32768, 32767).astype(np.int16)
-    frames = [
-        Frame(seq, FrameKind.AUDIO, samples[at : at + samples_each].tobytes(), FrameMeta(1.0, at))
-        for seq, at in enumerate(range(0, len(samples), samples_each), start=1)
-    ]
-    return [*frames, Frame(len(frames) + 1, FrameKind.STOP)]
 
 
 def case_of(engine: Engine, audio: NDArray[np.float32], config: SessionConfig = CONFIG) -> Case:

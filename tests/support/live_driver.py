@@ -62,6 +62,10 @@ class Driver:
         self.session.apply(hypothesis, 0)
         self.outcomes += self.session.take_outcomes()
 
+    def judge(self, probability: float | None) -> None:
+        self.session.judge(probability, 0)
+        self.outcomes += self.session.take_outcomes()
+
     def fail(self) -> None:
         self.session.fail(0)
         self.outcomes += self.session.take_outcomes()

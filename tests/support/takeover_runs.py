@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from stt_shared.contracts.events import Event, Final, Partial
 from stt_shared.contracts.frames import Frame
 from stt_shared.contracts.session import SessionConfig, TakeoverState
 from stt_transcriber.core.audio.vad_stream import VadModel
-from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, TurnRequest
 from stt_transcriber.core.live.outcome import Advance, Outcome
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.session import LiveSession
@@ -30,6 +31,7 @@ class Case:
     frames: list[Frame]
     voice: Callable[[], VadModel]
     decode: Callable[[DecodeRequest], Hypothesis]
+    judge: Callable[[NDArray[np.float32]], float] | None = None
 
 
 @dataclass
@@ -88,6 +90,15 @@ def cold(at: Advance) -> Advance:
     return replace(at, context=msgspec.structs.replace(at.context, hearing=None))
 
 
+def answer(case: Case, session: LiveSession, ticket: Ticket) -> None:
+    """What the models say to this."""
+    if isinstance(ticket.request, TurnRequest):
+        assert case.judge is not None
+        session.judge(case.judge(ticket.request.samples), 0)
+    else:
+        session.apply(case.decode(ticket.request), 0)
+
+
 def run(case: Case, kept: Kept, draw: Draw, *, writes: int | None = None, stored: Stored = all_of_it) -> bool:
     """One worker, from what is stored to `done`, or until it is killed after this many writes. True when it is done."""
     at = stored(kept.committed)
@@ -116,7 +127,7 @@ def run(case: Case, kept: Kept, draw: Draw, *, writes: int | None = None, stored
             session.speculates = draw.random() < 0.7
             ticket = session.begin()
         else:
-            session.apply(case.decode(ticket.request), 0)
+            answer(case, session, ticket)
             ticket = None
         for outcome in session.take_outcomes():
             if writes == 0:

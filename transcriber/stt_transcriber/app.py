@@ -6,6 +6,7 @@ from functools import partial
 
 import structlog
 
+from stt_shared.contracts.engines import EngineName
 from stt_shared.contracts.services import ServiceName
 from stt_shared.process.cpus import cpu_set_id, usable_cpus
 from stt_shared.streams import keys
@@ -30,6 +31,7 @@ from stt_transcriber.live.parts import LiveParts
 from stt_transcriber.live.worker import LiveWorker
 from stt_transcriber.settings import TranscriberSettings
 from stt_transcriber.speakers.registry import LazySpeakerModel
+from stt_transcriber.turn.model import load_turn_model
 from stt_transcriber.vad.models import load_vad
 
 _log = structlog.get_logger()
@@ -85,10 +87,16 @@ async def _build(
     engine = report.engine = await asyncio.to_thread(_load_engine, settings)
     new_vad = await asyncio.to_thread(load_vad, settings.vad)
     speed = await asyncio.to_thread(measure_first, engine)
-    policy = settings.policy()
+    turn = (
+        None
+        if settings.whisper_engine is EngineName.INSTANT
+        else await asyncio.to_thread(load_turn_model, settings.models_dir)
+    )
+    policy = settings.policy(has_turn_model=turn is not None)
     pool = report.pool = await stack.enter_async_context(
         ModelPool(
             engine,
+            judge_turn=turn.probability if turn else None,
             min_interval_ms=policy.partial_interval_ms,
             max_interval_ms=policy.max_partial_interval_ms,
             draft_ms=draft_ms(speed.encode_ms),

@@ -9,7 +9,7 @@ from stt_shared.contracts.engines import EngineName
 from stt_shared.contracts.session import MAX_UTTERANCE_S
 from stt_shared.process.cpus import usable_cpus
 from stt_shared.process.settings import CommonSettings
-from stt_transcriber.core.live.policy import LivePolicy
+from stt_transcriber.core.live.policy import LivePolicy, TurnPolicy
 
 
 class TranscriberSettings(CommonSettings):
@@ -69,10 +69,11 @@ class TranscriberSettings(CommonSettings):
         """Return the number of threads per decode."""
         return max(1, usable_cpus() // self.workers())
 
-    def policy(self) -> LivePolicy:
+    def policy(self, *, has_turn_model: bool = False) -> LivePolicy:
         """Return the policy of live sessions with these settings applied."""
         max_utterance_ms = self.max_utterance_s * 1000
         return LivePolicy(
+            turn=TurnPolicy(has_model=has_turn_model),
             max_utterance_ms=max_utterance_ms,
             cut_look_back_ms=min(LivePolicy.cut_look_back_ms, max_utterance_ms // 2),
             max_uncommitted_ms=int(self.buffer_max_duration_s * 1000),

@@ -83,7 +83,12 @@ class StreamConnection:
     async def _serve(self, client: ClientSocket) -> int:
         settings = self._context.settings
         defaults = Defaults(
-            settings.sample_rate, settings.channels, settings.vad_silence_threshold_ms, settings.language_choice
+            settings.sample_rate,
+            settings.channels,
+            settings.vad_silence_threshold_ms,
+            settings.endpointing,
+            settings.endpointing_max_ms,
+            settings.language_choice,
         )
         request = self._dialect.parse_query(query_of(self._websocket), defaults)
         messages = MessageReader(client, self._dialect, request, settings.max_message_bytes)

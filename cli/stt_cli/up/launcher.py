@@ -13,7 +13,7 @@ from rich.console import Console
 
 from stt_cli.errors import CliError
 from stt_cli.http.readiness import Health, ask_health
-from stt_cli.model_files import models_dir_of, prepare_model
+from stt_cli.model_files import models_dir_of, prepare_model, prepare_turn_model
 from stt_cli.up.child import describe_exit
 from stt_cli.up.embedded_redis import EmbeddedRedis, EmbeddedRedisError
 from stt_cli.up.listen import open_listener, url_of
@@ -44,6 +44,7 @@ def run_suite(settings: UpSettings, *, log_dir: Path | None = None, verbose: boo
             listener = stack.enter_context(open_listener(settings.address, settings.port))
             models_dir = models_dir_of(settings.models_dir)
             prepare_model(settings.whisper_model, settings.whisper_engine, models_dir, console)
+            prepare_turn_model(settings.whisper_engine, models_dir, console)
         stop = stack.enter_context(stop_requests())
         os.umask(0o077)  # uploads, transcripts and logs are for this user only
         remove_abandoned()

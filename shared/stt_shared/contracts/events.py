@@ -102,6 +102,14 @@ class SpeechEnded(_Event, frozen=True, kw_only=True, tag="speech_ended"):
     timestamp: str
 
 
+class TurnEnded(_Event, frozen=True, kw_only=True, tag="turn_ended"):
+    """The speaker has probably finished, with the voice up to ``end_ms``; a final follows unless he goes on."""
+
+    end_ms: int
+    probability: float
+    timestamp: str
+
+
 SPEECH_NOT_RECOGNIZED = "speech_not_recognized"
 """``Gap.cause`` of speech for which no text was found."""
 
@@ -159,7 +167,9 @@ class Done(_Event, frozen=True, kw_only=True, tag="done"):
     timings_ms: dict[str, StageTiming]
 
 
-Event = Ready | Partial | Final | Ack | SpeechStarted | SpeechEnded | Gap | Configured | Notice | Error | Done
+Event = (
+    Ready | Partial | Final | Ack | SpeechStarted | SpeechEnded | TurnEnded | Gap | Configured | Notice | Error | Done
+)
 
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 

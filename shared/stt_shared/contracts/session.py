@@ -84,10 +84,21 @@ class ChannelMode(enum.StrEnum):
     AUTO = "auto"  # separate, unless one channel holds what is on the others
 
 
+class Endpointing(enum.StrEnum):
+    """Rule by which a pause ends an utterance.
+
+    AUTO: sooner or later, by whether what was said sounds finished. FIXED: always after the same silence.
+    """
+
+    AUTO = "auto"
+    FIXED = "fixed"
+
+
 class SessionConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     """The client's request, validated by the gateway; ``language`` None means that it is detected.
 
-    ``languages``: those that are detected, () for all.
+    ``languages``: those that are detected, () for all. ``endpointing_ms``: silence that ends an utterance, with AUTO
+    one that sounds finished; ``endpointing_max_ms``: the same with AUTO if it does not.
     """
 
     sample_rate: int = AUDIO_RATE_HZ
@@ -98,7 +109,9 @@ class SessionConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     task: Task = Task.TRANSCRIBE
     prompt: str = ""
     interim_results: bool = True
+    endpointing: Endpointing = Endpointing.FIXED
     endpointing_ms: int = 500
+    endpointing_max_ms: int = 1200
     conversation_id: str | None = None
     speaker: str | None = None
     store: bool = False

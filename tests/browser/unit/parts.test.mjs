@@ -40,8 +40,9 @@ test("until the languages are known, the user's choice is requested as it is", (
 
 test("a session is requested with the user's settings", () => {
   const server = { languageFor: (code) => code };
-  const settings = { language: "fr", endpointing: "900", prompt: "", keyterms: "" };
+  const settings = { language: "fr", pause: "900", prompt: "", keyterms: "" };
   assert.deepEqual(sessionQuery(settings, server), { language: "fr", endpointing_ms: "900" });
+  assert.deepEqual(sessionQuery({ ...settings, pause: "auto" }, server), { language: "fr", endpointing: "auto" });
   assert.equal(sessionQuery({ ...settings, prompt: "Ada" }, server).prompt, "Ada");
   const keyterms = " Ada Lovelace \n\nLovelace, Ada\n" + "k".repeat(120);
   assert.equal(

@@ -84,6 +84,35 @@ async def test_ready_tells_the_limits_and_the_whole_config(gateway: Gateway, wor
     assert (await workers.hand()).config.items() >= parameters.items()
 
 
+@pytest.mark.parametrize(
+    ("query", "rule"),
+    [
+        ("", ("auto", 500, 1200)),
+        ("endpointing_ms=900", ("fixed", 900, 1200)),
+        ("endpointing=auto&endpointing_ms=400&endpointing_max_ms=2000", ("auto", 400, 2000)),
+    ],
+    ids=["default", "a silence alone", "all"],
+)
+async def test_ready_tells_which_silence_ends_an_utterance(
+    gateway: Gateway, workers: Workers, query: str, rule: tuple[str, int, int]
+) -> None:
+    config = (await talk(gateway.stream(query), [])).events[0]["config"]
+    assert (config["endpointing"], config["endpointing_ms"], config["endpointing_max_ms"]) == rule
+    hand = (await workers.hand()).config
+    assert (
+        hand.get("endpointing", "fixed"),
+        hand.get("endpointing_ms", 500),
+        hand.get("endpointing_max_ms", 1200),
+    ) == rule
+
+
+async def test_a_longest_silence_below_the_usual_one_is_refused(gateway: Gateway) -> None:
+    heard = await talk(gateway.stream("endpointing=auto&endpointing_ms=900&endpointing_max_ms=500"), [])
+    (error,) = heard.events
+    assert error["code"] == "bad_config"
+    assert "must be at least endpointing_ms, 900" in error["message"]
+
+
 async def test_every_parameter_may_be_as_long_as_is_allowed_in_any_script(gateway: Gateway) -> None:
     parameters = {
         "prompt": "\N{OLD ITALIC LETTER A}" * 1000,

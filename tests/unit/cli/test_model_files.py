@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from stt_cli import model_files
 from stt_cli.errors import CliError
-from stt_cli.model_files import ensure_model, is_users_own, prepare_model
+from stt_cli.model_files import ensure_model, is_users_own, prepare_model, prepare_turn_model
+from stt_transcriber.models.store import ModelError
 
 pytestmark = pytest.mark.unit
 
@@ -41,3 +43,16 @@ def test_a_store_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_checkpoints_that_the_engines_own_package_fetches_are_left_to_it(tmp_path: Path) -> None:
     prepare_model("small", "openai-whisper", tmp_path, Console())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_suite_starts_without_a_turn_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def pull(name: str, *_: object) -> Path:
+        raise ModelError(f"cannot get model {name!r} (package index: no connection)")
+
+    monkeypatch.setattr(model_files, "pull", pull)
+    prepare_turn_model("auto", tmp_path, Console(stderr=True))
+    assert "judged by the text alone: cannot get model 'smart-turn-v3.2'" in capsys.readouterr().err
+    prepare_turn_model("instant", tmp_path, Console(stderr=True))
+    assert capsys.readouterr().err == ""

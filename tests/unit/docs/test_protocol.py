@@ -42,7 +42,7 @@ from stt_shared.contracts.errors import ERRORS, SttError
 from stt_shared.contracts.events import Done, Error, Event, Final, Partial, Ready, decode_event
 from stt_shared.contracts.frames import FrameKind, frame_from_published
 from stt_shared.contracts.jobs import JobStatus, JobView
-from stt_shared.contracts.session import Encoding, SessionConfig, Task
+from stt_shared.contracts.session import Encoding, Endpointing, SessionConfig, Task
 from stt_shared.streams.jobs import MAX_ENDED_KEPT
 from stt_shared.streams.keys import ENDED_SESSION_TTL_S, FAILED_JOB_TTL_S, JOB_TTL_S, SESSION_TTL_S, session_keys
 from stt_shared.streams.replicas import ReplicaStatus
@@ -234,7 +234,7 @@ def test_the_query_table_is_what_the_gateway_takes() -> None:
         else:
             shown = f"`{str(value).lower()}`" if value not in ("", (), {}) else "empty"
         assert rows[name][2] == shown, name
-    for name, kind in (("encoding", Encoding), ("task", Task), ("framing", Framing)):
+    for name, kind in (("encoding", Encoding), ("endpointing", Endpointing), ("task", Task), ("framing", Framing)):
         assert coded(rows[name][1]) == [member.value for member in kind]
     assert rows["prompt"][1] == f"up to {MAX_PROMPT_CHARS} characters"
     assert rows["keyterms"][1] == (

@@ -19,7 +19,7 @@ from stt_gateway.core.requests.session_request import (
 )
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.jobs import MAX_SPEAKERS, SpeakerCount
-from stt_shared.contracts.session import Encoding, Fillers, SessionConfig, Task
+from stt_shared.contracts.session import Encoding, Endpointing, Fillers, SessionConfig, Task
 
 pytestmark = pytest.mark.unit
 
@@ -41,6 +41,8 @@ BAD = [
     ("sample_rate", "9" * 5000, RATE),
     *(("channels", value, CHANNELS) for value in ("0", "9", "two")),
     *(("endpointing_ms", value, ENDPOINTING) for value in ("99", "5001", "0.5")),
+    *(("endpointing", value, "one of auto, fixed") for value in ("", "AUTO", "500")),
+    *(("endpointing_max_ms", value, ENDPOINTING) for value in ("99", "5001")),
     *(("encoding", value, ENCODINGS) for value in ("", "wax", "PCM_S16LE", "linear16")),
     *(("task", value, "one of transcribe, translate") for value in ("", "sing", "Translate")),
     *(("framing", value, "one of raw, seq32") for value in ("", "seq16")),
@@ -76,7 +78,9 @@ def refusal_of(*pairs: tuple[str, str]) -> SttError:
 
 def test_who_says_nothing_gets_the_defaults() -> None:
     request = session_request([], Defaults(sample_rate=8000, channels=2, endpointing_ms=700))
-    assert request.config == SessionConfig(sample_rate=8000, channels=2, endpointing_ms=700)
+    assert request.config == SessionConfig(
+        sample_rate=8000, channels=2, endpointing=Endpointing.AUTO, endpointing_ms=700, endpointing_max_ms=1200
+    )
     assert (request.framing, request.session_id) == (Framing.RAW, None)
 
 
@@ -93,7 +97,9 @@ def test_every_parameter_reaches_the_session() -> None:
         "fillers": "remove",
         "keyterms": " Ada  Lovelace,Ada Lovelace,,Größe ",
         "interim_results": "false",
-        "endpointing_ms": "1200",
+        "endpointing": "auto",
+        "endpointing_ms": "900",
+        "endpointing_max_ms": "2500",
         "conversation_id": "call 7",
         "speaker": "Ann",
         "store": "true",
@@ -115,7 +121,9 @@ def test_every_parameter_reaches_the_session() -> None:
         task=Task.TRANSLATE,
         prompt="Grüße",
         interim_results=False,
-        endpointing_ms=1200,
+        endpointing=Endpointing.AUTO,
+        endpointing_ms=900,
+        endpointing_max_ms=2500,
         conversation_id="call 7",
         speaker="Ann",
         store=True,
@@ -227,6 +235,40 @@ def test_the_servers_choice_is_for_those_who_name_none() -> None:
     assert chosen(("languages", "de,es")) == (None, ("de", "es"))
     assert chosen(("languages", "auto")) == (None, ())
     assert chosen(("language", "de")) == ("de", ())
+
+
+@pytest.mark.parametrize(
+    ("given", "rule"),
+    [
+        ({}, (Endpointing.AUTO, 500, 1200)),
+        ({"endpointing_ms": "300"}, (Endpointing.FIXED, 300, 1200)),
+        ({"endpointing": "fixed"}, (Endpointing.FIXED, 500, 1200)),
+        ({"endpointing": "auto", "endpointing_ms": "300"}, (Endpointing.AUTO, 300, 1200)),
+        ({"endpointing": "auto", "endpointing_ms": "2000"}, (Endpointing.AUTO, 2000, 2000)),
+        ({"endpointing_max_ms": "800"}, (Endpointing.AUTO, 500, 800)),
+        ({"endpointing_ms": "300", "endpointing_max_ms": "800"}, (Endpointing.AUTO, 300, 800)),
+    ],
+    ids=str,
+)
+def test_who_names_only_a_silence_gets_exactly_that_one(given: dict[str, str], rule: tuple[object, ...]) -> None:
+    config = session_request(given.items(), DEFAULTS).config
+    assert (config.endpointing, config.endpointing_ms, config.endpointing_max_ms) == rule
+
+
+def test_a_longest_silence_must_be_one() -> None:
+    assert refusal_of(("endpointing", "fixed"), ("endpointing_max_ms", "800")).message == (
+        "endpointing_max_ms is for endpointing=auto"
+    )
+    assert refusal_of(("endpointing_ms", "900"), ("endpointing_max_ms", "800")).message == (
+        "endpointing_max_ms=800 is not allowed; it must be at least endpointing_ms, 900"
+    )
+
+
+def test_the_server_may_have_a_fixed_silence() -> None:
+    defaults = Defaults(endpointing=Endpointing.FIXED, endpointing_ms=700, endpointing_max_ms=900)
+    assert session_request([], defaults).config.endpointing is Endpointing.FIXED
+    config = session_request([("endpointing", "auto")], defaults).config
+    assert (config.endpointing, config.endpointing_ms, config.endpointing_max_ms) == (Endpointing.AUTO, 700, 900)
 
 
 def test_unknown_parameters_are_refused_with_the_known() -> None:

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from msgspec.structs import replace as replaced
 from numpy.typing import NDArray
-from support.takeover_runs import Case, Draw, Kept, cold, killed_often, run
+from support.takeover_runs import Case, Draw, Kept, answer, cold, killed_often, run
 
 from stt_shared.contracts.events import Final
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
-from stt_shared.contracts.session import SessionConfig, TakeoverState, VocabularyUpdate
+from stt_shared.contracts.session import Endpointing, SessionConfig, TakeoverState, VocabularyUpdate
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality, TimedWord
 from stt_transcriber.core.live.outcome import Advance
-from stt_transcriber.core.live.policy import LivePolicy
+from stt_transcriber.core.live.policy import LivePolicy, TurnPolicy
 from stt_transcriber.core.live.session import LiveSession
 
 pytestmark = pytest.mark.unit
@@ -59,8 +59,8 @@ def spoken(request: DecodeRequest) -> Hypothesis:
     if len(words) > 4 and draw.random() < 0.5:  # it passes over some, at the beginning, in the middle or at the end
         left_out = sorted(draw.integers(0, len(words) + 1, 2))
         words = words[: left_out[0]] + words[left_out[1] :]
-    if words and draw.random() < 0.5:
-        words[-1] = replace(words[-1], text=words[-1].text + ".")
+    if words and draw.random() < 0.7:
+        words[-1] = replace(words[-1], text=words[-1].text + str(draw.choice([".", ","])))
     return Hypothesis(
         " ".join(word.text for word in words),
         tuple(words),
@@ -72,6 +72,11 @@ def spoken(request: DecodeRequest) -> Hypothesis:
         truncated=bool(draw.random() < 0.15),
         spoken={} if request.language else {"en": float(draw.random()), "fr": float(draw.random())},
     )
+
+
+def judged(samples: NDArray[np.float32]) -> float:
+    """A turn model that is sure of something, always the same of the same audio."""
+    return float(np.random.default_rng(zlib.crc32(samples.tobytes())).choice([0.1, 0.6, 0.99]))
 
 
 def recording(draw: Draw, length_s: float, controls: float, levels: Sequence[float]) -> list[Frame]:
@@ -97,22 +102,25 @@ def recording(draw: Draw, length_s: float, controls: float, levels: Sequence[flo
 @functools.cache
 def case_of(seed: int) -> Case:
     draw = np.random.default_rng(seed)
-    sentences = int(draw.choice([0, 300]))
+    turn = TurnPolicy(has_model=bool(draw.choice([False, True])), early_after_ms=[0, 2_000, 10_000][seed % 3])
     policy = LivePolicy(
         max_utterance_ms=int(draw.choice([4_000, 10_000, 28_000])),
         cut_look_back_ms=int(draw.choice([1_000, 3_000])),
-        sentence_endpointing_ms=sentences,
+        turn=turn,
         pre_roll_ms=int(draw.choice([0, 300, 900])),
         idle_commit_ms=int(draw.choice([100, 1_000])),
     )
     config = SessionConfig(
         language=None if draw.random() < 0.5 else "en",
+        endpointing=Endpointing.FIXED if seed % 4 == 3 else Endpointing.AUTO,
         endpointing_ms=int(draw.choice([100, 300, 500, 1000])),
         interim_results=bool(draw.random() < 0.8),
         prompt="names",
     )
     levels = [0.0, 0.02, 0.05, 0.15, 0.3] if seed % 2 else [0.0, 0.05, 0.15, 0.3, 0.3, 0.3]  # some hardly pause
-    return Case(config, policy, recording(draw, 30, float(draw.choice([0.0, 0.01, 0.1])), levels), SlowEar, spoken)
+    return Case(
+        config, policy, recording(draw, 30, float(draw.choice([0.0, 0.01, 0.1])), levels), SlowEar, spoken, judged
+    )
 
 
 @functools.cache
@@ -196,7 +204,7 @@ def test_a_session_that_was_lost_with_redis_passes_over_what_the_client_knows_al
     for frame in case.frames:
         session.feed(frame, 0)
         while ticket := session.begin():
-            session.apply(spoken(ticket.request), 0)
+            answer(case, session, ticket)
         outcomes = session.take_outcomes()
         steps += [outcome.advance for outcome in outcomes if outcome.advance]
         finals += [outcome.event for outcome in outcomes if isinstance(outcome.event, Final)]

@@ -8,15 +8,18 @@ from numpy.typing import NDArray
 from support.fake_vad import LoudnessVad
 from support.live_driver import Driver, heard, steadily
 
-from stt_shared.contracts.events import Final, SpeechEnded
+from stt_shared.contracts.events import Final, SpeechEnded, SpeechStarted, TurnEnded
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
-from stt_shared.contracts.session import SessionConfig
-from stt_transcriber.core.live.policy import LivePolicy
+from stt_shared.contracts.session import Endpointing, SessionConfig
+from stt_transcriber.core.live.policy import LivePolicy, TurnPolicy
 from stt_transcriber.core.live.session import LiveSession
+from stt_transcriber.core.live.utterance import Ticket
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.settings import TranscriberSettings
 
 pytestmark = pytest.mark.unit
+
+BY_SOUND = TurnPolicy(has_model=True, finished_above=0.9, unfinished_below=0.5)
 
 
 def test_an_utterance_is_cut_where_the_setting_says() -> None:
@@ -96,67 +99,170 @@ def test_nothing_is_left_of_an_utterance_that_is_cut_in_the_pause_at_its_end() -
     assert driver.session.finished
 
 
-def in_a_pause(sentence_ms: int = 300, **config: object) -> Driver:
-    """Of 0.3 s, and what was said before it is being decoded."""
-    driver = Driver(LivePolicy(sentence_endpointing_ms=sentence_ms), **config)
+def in_a_pause(turn: TurnPolicy = BY_SOUND, **config: object) -> Driver:
+    """Of 0.3 s, after a second of speech; what is due is running."""
+    driver = Driver(LivePolicy(turn=turn), endpointing=Endpointing.AUTO, **config)
     driver.audio(1, loud=True)
     driver.audio(0.3, loud=False)
     assert driver.session.begin() is not None
     return driver
 
 
-def ranges_of(sentence_ms: int, text: str, *, decoded_after_s: float, pause_s: float = 0.4) -> list[tuple[int, int]]:
-    """Two stretches of speech with a pause between them; the model takes ``decoded_after_s`` for the first."""
-    driver = in_a_pause(sentence_ms, interim_results=False)
-    ranges = []
-    rest = [(pause_s - 0.3, False), (1.0, True), (0.8, False)]
-    steps = [loud for seconds, loud in rest for _ in range(round(seconds * 10))]
-    late = round(decoded_after_s * 10)
-    for index, loud in enumerate(steps):
-        if index == late:
-            driver.apply(heard((text, 0.3, 0.9)))
+def ranges_of(probability: float, text: str, *, late_s: float, pause_s: float) -> list[tuple[int, int]]:
+    """Two stretches of speech with a pause between them; each model answers ``late_s`` after it was asked."""
+    driver = Driver(LivePolicy(turn=BY_SOUND), endpointing=Endpointing.AUTO, interim_results=False)
+    asked: tuple[int, Ticket] | None = None
+    steps = [(1.0, True), (pause_s, False), (1.0, True), (1.5, False)]
+    loudness = [loud for seconds, loud in steps for _ in range(round(seconds * 10))]
+
+    def answer(ticket: Ticket) -> None:
+        if ticket.kind is Kind.TURN:
+            driver.judge(probability)
+        else:
+            *words, (_, start_s, end_s) = steadily((ticket.end - ticket.begin) / 16000)
+            driver.apply(heard(*words, (text, start_s, end_s)))
+
+    for now, loud in enumerate(loudness):
         driver.audio(0.1, loud)
-    if late >= len(steps):
-        driver.apply(heard((text, 0.3, 0.9)))
+        if asked is None and (ticket := driver.session.begin()):
+            asked = (now, ticket)
+        while asked and now - asked[0] >= late_s * 10:
+            answer(asked[1])
+            ticket = driver.session.begin()
+            asked = (now, ticket) if ticket else None
     driver.control(FrameKind.STOP)
-    for final in driver.events(Final):
-        ranges.append((final.utterance, final.text))
-    while following := driver.session.begin():
-        ranges.append((following.begin, following.end))
-        driver.apply(heard(*steadily(2.5, "next")))
+    while ticket := asked[1] if asked else driver.session.begin():
+        asked = None
+        answer(ticket)
     assert driver.session.finished
-    return ranges
+    ends = [final.committed_ms for final in driver.events(Final)]
+    return list(zip([0, *ends], ends, strict=False))
 
 
-def test_a_sentence_ends_sooner_when_that_is_asked_for() -> None:
-    assert ranges_of(300, "Done.", decoded_after_s=0)[0] == (1, "Done.")
-    assert len(ranges_of(0, "Done.", decoded_after_s=0)) == 1, "by default a pause of 400 ms ends nothing"
+@pytest.mark.parametrize(
+    ("probability", "text", "pause_s", "finals"),
+    [
+        (0.9, "done.", 0.6, 2),
+        (0.1, "done.", 0.6, 1),
+        (0.1, "done.", 1.3, 2),
+        (0.9, "done,", 0.6, 1),
+        (0.9, "done.", 0.4, 1),
+    ],
+    ids=["finished", "goes on", "waited long enough", "the text goes on", "a short pause"],
+)
+@pytest.mark.parametrize("late_s", [0, 0.2, 0.5, 1.5, 9])
+def test_a_pause_ends_what_sounds_finished_however_late_the_models_answer(
+    probability: float, text: str, pause_s: float, finals: int, late_s: float
+) -> None:
+    ranges = ranges_of(probability, text, late_s=late_s, pause_s=pause_s)
+    assert len(ranges) == finals
+    assert ranges == ranges_of(probability, text, late_s=0, pause_s=pause_s)
 
 
-@pytest.mark.parametrize("text", ["Done.", "and then"])
-@pytest.mark.parametrize("late_s", [0.2, 0.5, 1.5, 9])
-def test_an_early_end_does_not_depend_on_how_fast_the_model_is(text: str, late_s: float) -> None:
-    assert ranges_of(300, text, decoded_after_s=late_s) == ranges_of(300, text, decoded_after_s=0)
+def test_a_pause_is_judged_also_where_no_longer_one_is_allowed() -> None:
+    """A base beyond the longest silence leaves only the early ends to judge."""
+    driver = Driver(LivePolicy(turn=BY_SOUND), endpointing=Endpointing.AUTO, endpointing_ms=2000, interim_results=False)
+    driver.audio(12, loud=True)
+    driver.audio(0.4, loud=False)
+    assert driver.session.begin() is not None
+    driver.judge(0.99)
+    driver.decode(heard(*steadily(12), ("over.", 12, 12.1)))
+    assert len(driver.events(SpeechEnded)) == 1
 
 
-def test_a_pause_that_waits_for_its_text_holds_back_finalize_too() -> None:
+def test_a_sentence_that_is_surely_over_ends_sooner_in_a_long_utterance() -> None:
+    for seconds, ended in ((4, 0), (12, 1)):
+        driver = Driver(LivePolicy(turn=BY_SOUND), endpointing=Endpointing.AUTO, interim_results=False)
+        driver.audio(seconds, loud=True)
+        driver.audio(0.4, loud=False)
+        if driver.session.begin():
+            driver.judge(0.99)
+            driver.decode(heard(*steadily(seconds), ("over.", seconds, seconds + 0.1)))
+        assert len(driver.events(SpeechEnded)) == ended
+
+
+def test_a_turn_that_is_over_is_told_before_its_final() -> None:
     driver = in_a_pause()
-    driver.audio(0.1, loud=False)
+    driver.judge(0.87)
+    assert [(event.end_ms, event.probability) for event in driver.events(TurnEnded)] == [(1024, 0.87)]
+    assert driver.events(Final) == []
+    driver.audio(1, loud=True)
+    driver.audio(0.3, loud=False)
+    assert driver.session.begin() is not None
+    driver.judge(0.2)
+    assert len(driver.events(TurnEnded)) == 1
+
+
+def test_with_a_fixed_silence_nobody_asks_whether_the_turn_is_over() -> None:
+    driver = Driver(LivePolicy(turn=BY_SOUND), endpointing=Endpointing.FIXED)
+    driver.audio(1, loud=True)
+    driver.audio(0.3, loud=False)
+    ticket = driver.session.begin()
+    assert ticket is not None
+    assert ticket.kind is Kind.FINAL
+
+
+def test_where_the_speaker_goes_on_a_draft_shows_the_words_and_the_final_waits() -> None:
+    driver = in_a_pause()
+    driver.judge(0.1)
+    ticket = driver.session.begin()
+    assert ticket is not None
+    assert ticket.kind is Kind.FIRST
+    assert ticket.end > driver.events(SpeechStarted)[0].start_ms * 16 + 16000, "it comprises all that was said"
+    driver.apply(heard(("so", 0.3, 0.5), ("on", 0.5, 0.9)))
+    assert driver.session.begin() is None
+    driver.audio(0.5, loud=False)
+    due = driver.session.begin()
+    assert due is not None
+    assert due.kind is Kind.FINAL, "so that it is ready when the pause is long enough"
+    driver.apply(heard(("so", 0.3, 0.5), ("on.", 0.5, 0.9)))
+    assert driver.events(Final) == []
+    driver.audio(0.5, loud=False)
+    assert [final.text for final in driver.events(Final)] == ["so on."]
+
+
+def test_a_busy_machine_judges_only_pauses_that_may_end_something() -> None:
+    driver = Driver(LivePolicy(turn=BY_SOUND), endpointing=Endpointing.AUTO, interim_results=False)
+    driver.session.speculates = False
+    driver.audio(1, loud=True)
+    driver.audio(0.4, loud=False)
+    assert driver.session.begin() is None
+    driver.audio(0.2, loud=False)
+    ticket = driver.session.begin()
+    assert ticket is not None
+    assert ticket.kind is Kind.TURN
+
+
+def test_a_pause_that_waits_for_its_verdict_holds_back_finalize_too() -> None:
+    driver = in_a_pause(interim_results=False)
+    driver.audio(0.3, loud=False)
     driver.control(FrameKind.FINALIZE)
     driver.audio(1, loud=True)
     driver.control(FrameKind.STOP)
     assert not driver.session.finished
-    driver.apply(heard(("Done.", 0.3, 0.9)))
+    driver.judge(0.9)
+    driver.decode(heard(("Done.", 0.3, 0.9)))
     assert [final.text for final in driver.events(Final)] == ["Done."]
     driver.decode(heard(("More.", 0.3, 0.9)))
     assert [final.text for final in driver.events(Final)] == ["Done.", "More."]
     assert driver.session.finished
 
 
-def test_a_model_that_fails_does_not_hold_a_pause_for_ever() -> None:
-    driver = in_a_pause()
+def test_a_turn_model_that_fails_leaves_the_decision_to_the_text() -> None:
+    driver = in_a_pause(interim_results=False)
     driver.audio(0.4, loud=False)
-    assert len(driver.events(SpeechEnded)) == 0
+    assert driver.events(SpeechEnded) == []
+    driver.fail()
+    driver.decode(heard(("Done.", 0.3, 0.9)))
+    assert [final.text for final in driver.events(Final)] == ["Done."]
+    assert driver.events(TurnEnded) == []
+
+
+def test_models_that_fail_do_not_hold_a_pause_for_ever() -> None:
+    driver = in_a_pause(interim_results=False)
+    driver.audio(0.4, loud=False)
+    driver.fail()
+    assert driver.session.begin() is not None
     driver.fail()
     assert len(driver.events(SpeechEnded)) == 1
 

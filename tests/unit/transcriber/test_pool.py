@@ -8,13 +8,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from stt_shared.process.priority import NICENESS
-from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, TurnRequest
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.decode import pool as model_pool
 from stt_transcriber.decode import preemption
-from stt_transcriber.decode.pool import Decoded, ModelPool
+from stt_transcriber.decode.pool import Decoded, ModelPool, Request
 from stt_transcriber.engines.base import GiveWay
 
 pytestmark = pytest.mark.unit
@@ -58,12 +59,13 @@ def niceness() -> int:
 
 
 class Source:
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, request: Request = REQUEST) -> None:
         self.key = key
+        self._request = request
         self.decoded: asyncio.Future[Decoded] = asyncio.get_running_loop().create_future()
 
-    def next_request(self) -> DecodeRequest:
-        return REQUEST
+    def next_request(self) -> Request:
+        return self._request
 
     async def deliver(self, decoded: Decoded) -> None:
         self.decoded.set_result(decoded)
@@ -117,3 +119,22 @@ async def test_a_step_of_a_file_beside_live_work_on_every_worker_does_not_stand_
         engine.file_over.set()
         await file
         assert pool.longest_running_s == 0.0
+
+
+async def test_pauses_are_judged_in_a_worker_and_a_judge_that_fails_is_reported() -> None:
+    threads: list[str] = []
+
+    def judge(samples: NDArray[np.float32]) -> float:
+        threads.append(threading.current_thread().name)
+        if not len(samples):
+            raise ValueError("nothing was said")
+        return 0.7
+
+    async with ModelPool(BlockingEngine(), judge_turn=judge) as pool:
+        for samples, answer in ((np.zeros(8), (0.7, "")), (np.zeros(0), (None, "ValueError: nothing was said"))):
+            source = Source("live", TurnRequest(samples.astype(np.float32)))
+            pool.submit(Kind.TURN, 100.0, source)
+            decoded = await source.decoded
+            assert decoded.hypothesis is None
+            assert (decoded.probability, decoded.error) == answer
+    assert all(name.startswith("model") for name in threads)

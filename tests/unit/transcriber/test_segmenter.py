@@ -8,6 +8,7 @@ from stt_shared.contracts.session import SessionConfig
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.segmenter import Segmenter, SpeechBegan, SpeechEnded, SpeechEvent, UtteranceClosed
 from stt_transcriber.core.live.speculative_final import SpeculativeFinal
+from stt_transcriber.core.live.turn import TurnVerdicts
 from stt_transcriber.core.schedule.scheduler import Kind
 
 pytestmark = pytest.mark.unit
@@ -22,6 +23,7 @@ class Recording:
             SessionConfig(),
             LoudnessVad(),
             SpeculativeFinal(),
+            TurnVerdicts(),
             committed_samples=0,
             committed_seq=0,
             checkpoint=None,

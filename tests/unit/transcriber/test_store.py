@@ -14,7 +14,7 @@ import pytest
 from stt_transcriber.models import __main__ as models_main
 from stt_transcriber.models import sources as model_sources
 from stt_transcriber.models import store
-from stt_transcriber.models.registry import KNOWN_MODELS, KnownModel, WheelMember
+from stt_transcriber.models.registry import KNOWN_MODELS, TURN_MODEL, KnownModel, WheelMember
 from stt_transcriber.models.sources import SourceError, from_hub, from_wheels
 from stt_transcriber.models.store import ModelError, installed, pull, resolve, verify
 
@@ -194,7 +194,7 @@ def test_resolve_takes_names_folders_and_files_and_explains_the_rest(tmp_path: P
 
 
 def test_wheels_are_joined_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def download(requirement: str, platform: str, folder: Path) -> Path:
+    def download(requirement: str, platform: str, folder: Path, *, hurries: bool) -> Path:
         path = folder / f"{requirement}.whl"
         with zipfile.ZipFile(path, "w") as wheel:
             wheel.writestr(f"data/{requirement}", requirement)
@@ -219,7 +219,7 @@ def test_wheels_are_joined_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_file_may_be_a_part_of_one_in_a_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def download(requirement: str, platform: str, folder: Path) -> Path:
+    def download(requirement: str, platform: str, folder: Path, *, hurries: bool) -> Path:
         asked.append((requirement, platform))
         path = folder / f"{requirement}.whl"
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
@@ -268,7 +268,7 @@ def test_the_hub_gives_only_the_models_files_and_its_own_digests(
 
 def test_every_file_from_a_package_has_a_pinned_digest() -> None:
     with_wheels = [model for model in KNOWN_MODELS.values() if model.wheels]
-    assert {model.name for model in with_wheels} == {"base", "tiny.en", "tiny.en.pt", "diarization"}
+    assert {model.name for model in with_wheels} == {"base", "tiny.en", "tiny.en.pt", "diarization", TURN_MODEL}
     for model in with_wheels:
         assert set(model.wheels) == set(model.sha256)
         assert all(len(sha256) == 64 for sha256 in model.sha256.values())
@@ -287,3 +287,17 @@ def test_the_command_line_says_errors_in_one_line(
     error = capsys.readouterr().err
     assert error.startswith("error: model.bin has SHA-256")
     assert error.count("\n") == 1
+
+
+def test_a_model_that_the_suite_can_do_without_fails_a_pull_only_if_it_was_all_that_was_wanted(
+    tmp_path: Path, sources: Any, capsys: pytest.CaptureFixture[str], pinned: KnownModel
+) -> None:
+    def source(model: KnownModel, folder: Path, progress: Any) -> Mapping[str, str]:
+        return having_none(model, folder, progress) if model.name == TURN_MODEL else giving(FILES)(model, folder, None)
+
+    sources(hub=source)
+    pulled = ["--models-dir", str(tmp_path), "pull"]
+    assert models_main.main([*pulled, "pinned", TURN_MODEL]) == 0
+    assert f"{TURN_MODEL}: not installed: cannot get model" in capsys.readouterr().out
+    assert models_main.main([*pulled, TURN_MODEL]) == 1
+    assert models_main.main([*pulled, TURN_MODEL, "nobody"]) == 1

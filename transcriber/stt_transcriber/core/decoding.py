@@ -79,6 +79,16 @@ class DecodeRequest:
 
 
 @dataclass(frozen=True)
+class TurnRequest:
+    """Speech before a pause, of which to estimate whether the speaker has finished.
+
+    ``samples``: float32 [n], 16 kHz mono in -1…1, of the utterance up to a fixed silence after its last voice.
+    """
+
+    samples: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class TimedWord:
     """Word as Whisper writes it (punctuation attached, no surrounding spaces); seconds from the request's start.
 

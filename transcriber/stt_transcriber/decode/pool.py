@@ -2,17 +2,20 @@
 
 import asyncio
 import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.process.clock import monotonic_ms
 from stt_shared.process.priority import lower_thread_priority
 from stt_shared.process.tasks import cancel_and_wait
-from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
+from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, TurnRequest
 from stt_transcriber.core.schedule.pacing import LoadModel
 from stt_transcriber.core.schedule.scheduler import Kind, PendingDecode, Scheduler
 from stt_transcriber.decode.preemption import Preemption
@@ -24,14 +27,26 @@ _log = structlog.get_logger()
 _MEASURE = "measure"
 
 
+JudgeTurn = Callable[[NDArray[np.float32]], float]
+"""Function of a turn model: float32 [n] -> probability that the speaker has finished."""
+Request = DecodeRequest | TurnRequest
+
+
 @dataclass(frozen=True)
 class Decoded:
-    """Outcome of a decode. ``hypothesis`` is None when the engine failed; ``error`` describes the failure."""
+    """Outcome of a decode: a hypothesis or, of a ``TurnRequest``, a probability.
+
+    Both are None when the model failed; ``error`` describes the failure.
+    """
 
     hypothesis: Hypothesis | None
     waited_ms: float
     took_ms: float
     error: str = ""
+    probability: float | None = None
+
+
+_Result = Hypothesis | float
 
 
 class DecodeSource(Protocol):
@@ -42,7 +57,7 @@ class DecodeSource(Protocol):
         """Unique name of the source."""
         ...
 
-    def next_request(self) -> DecodeRequest | None:
+    def next_request(self) -> Request | None:
         """Return the audio to decode as of this moment, when the model is free; None: nothing is left to decode."""
         ...
 
@@ -57,6 +72,7 @@ class ModelPool:
     With a ``FileEngine``, files have as many threads of their own. These use the time that live decodes leave, and wait
     while there is none.
 
+    ``judge_turn``: answers the ``TurnRequest``s of live sessions, which come only if it is given.
     ``min_interval_ms``, ``max_interval_ms``: bounds of the interval between two drafts of a session; ``draft_ms``: cost
     of one draft until it has been measured.
     """
@@ -65,12 +81,14 @@ class ModelPool:
         self,
         engine: Engine,
         *,
+        judge_turn: JudgeTurn | None = None,
         min_interval_ms: float = 300.0,
         max_interval_ms: float = 3000.0,
         draft_ms: float = 60.0,
     ) -> None:
         self._engine = engine
         self.biased_by_keyterms = engine.biased_by_keyterms
+        self._judge_turn = judge_turn
         self._files = engine if isinstance(engine, FileEngine) else None
         self.scheduler = Scheduler(
             engine.parallel,
@@ -186,20 +204,20 @@ class ModelPool:
             BATCH_SIZE.observe(len(batch))
         # A worker is free: begin the next decode before this one's text is published.
         self._dispatch()
-        for decode, (hypothesis, error) in zip(batch, results, strict=True):
+        for decode, (result, error) in zip(batch, results, strict=True):
             DECODES.labels(decode.pending.kind.name.lower(), "failed" if error else "ok").inc()
             try:
-                await decode.source.deliver(Decoded(hypothesis, began - decode.pending.since_ms, took, error))
+                await decode.source.deliver(_decoded(result, began - decode.pending.since_ms, took, error))
             except Exception:
                 _log.exception("result not delivered", key=decode.pending.key)
         self._dispatch()
 
-    async def _run(self, kind: Kind, key: str, requests: list[DecodeRequest]) -> list[tuple[Hypothesis | None, str]]:
+    async def _run(self, kind: Kind, key: str, requests: list[Request]) -> list[tuple[_Result | None, str]]:
         loop = asyncio.get_running_loop()
         try:
             threads = self._file_threads if kind is Kind.FILE_CHUNK else self._threads
-            hypotheses = await loop.run_in_executor(threads, self._in_thread, kind, key, requests)
-            return [(hypothesis, "") for hypothesis in hypotheses]
+            results = await loop.run_in_executor(threads, self._in_thread, kind, key, requests)
+            return [(result, "") for result in results]
         except Exception as failure:
             # One failed decode must not stop the pool; the caller gets the error.
             _log.exception("decode failed", windows=len(requests))
@@ -208,12 +226,12 @@ class ModelPool:
         # Nor must it fail the others in its batch, so each is decoded alone.
         return [(await self._run(kind, key, [request]))[0] for request in requests]
 
-    def _in_thread(self, kind: Kind, key: str, requests: list[DecodeRequest]) -> list[Hypothesis]:
+    def _in_thread(self, kind: Kind, key: str, requests: list[Request]) -> Sequence[_Result]:
         if self._files is None:
-            return self._engine.decode(requests)
+            return self._answers(requests)
         if kind is not Kind.FILE_CHUNK:
             with self._preemption.live():
-                return self._engine.decode(requests)
+                return self._answers(requests)
 
         def give_way() -> None:
             if not getattr(self._in_file_thread, "has_low_priority", False):
@@ -227,7 +245,13 @@ class ModelPool:
             self._step_began_ms[key] = self._preemption.file_clock_ms
 
         with self._preemption.file():
-            return self._files.decode_files(requests, give_way)
+            return self._files.decode_files(_decodes(requests), give_way)
+
+    def _answers(self, requests: list[Request]) -> Sequence[_Result]:
+        if isinstance(requests[0], TurnRequest):
+            assert self._judge_turn is not None
+            return [self._judge_turn(request.samples) for request in requests]
+        return self._engine.decode(_decodes(requests))
 
 
 @dataclass(frozen=True)
@@ -235,5 +259,15 @@ class _Decode:
     """Decode that has begun."""
 
     pending: PendingDecode
-    request: DecodeRequest
+    request: Request
     source: DecodeSource
+
+
+def _decodes(requests: Sequence[Request]) -> list[DecodeRequest]:
+    return [request for request in requests if isinstance(request, DecodeRequest)]
+
+
+def _decoded(result: _Result | None, waited_ms: float, took_ms: float, error: str) -> Decoded:
+    if isinstance(result, float):
+        return Decoded(None, waited_ms, took_ms, error, probability=result)
+    return Decoded(result, waited_ms, took_ms, error)

@@ -15,13 +15,13 @@ from stt_shared.streams.ownership import OwnershipLost, Standing
 from stt_shared.streams.reader import LogHole
 from stt_shared.streams.session_state import SessionState
 from stt_shared.work.stage import Assignment
-from stt_transcriber.core.decoding import KEYTERMS_IGNORED, DecodeRequest
+from stt_transcriber.core.decoding import KEYTERMS_IGNORED
 from stt_transcriber.core.live.outcome import Outcome
 from stt_transcriber.core.live.session import LiveSession
 from stt_transcriber.core.schedule.draft_throttle import DraftThrottle
 from stt_transcriber.core.schedule.pacing import DraftPacing
 from stt_transcriber.core.schedule.scheduler import Kind
-from stt_transcriber.decode.pool import Decoded
+from stt_transcriber.decode.pool import Decoded, Request
 from stt_transcriber.live.conversation import Speaker
 from stt_transcriber.live.outcome_writer import OutcomeWriter
 from stt_transcriber.live.parts import LiveParts
@@ -30,6 +30,7 @@ from stt_transcriber.metrics import REJECTED
 
 DEADLOCKED_MS = 5000.0
 """Time without a frame after which a full log with nothing to decode counts as deadlocked."""
+_DRAFTS = (Kind.FIRST, Kind.PARTIAL)
 UNFINISHED_MS = 60_000.0
 """Longest wait for audio once the client has sent `stop`."""
 
@@ -167,14 +168,15 @@ class SessionRunner:
                 self._timings.add("vad", monotonic_ms() - began)
             await self._proceed()
 
-    def next_request(self) -> DecodeRequest | None:
+    def next_request(self) -> Request | None:
         """Begin the decode that is due; called by the pool when the model is free."""
         ticket = self._session.begin()
         if ticket is None:
             self._steps.cancel_decode()
             return None
-        self._drafts.began(monotonic_ms())
-        self._is_drafting = ticket.kind is not Kind.FINAL
+        if ticket.kind is not Kind.TURN:
+            self._drafts.began(monotonic_ms())
+        self._is_drafting = ticket.kind in _DRAFTS
         return ticket.request
 
     async def deliver(self, decoded: Decoded) -> None:
@@ -195,7 +197,9 @@ class SessionRunner:
         self._timings.add("infer", decoded.took_ms)
         if self._is_drafting:
             self._drafts.took(decoded.took_ms, monotonic_ms())
-        if decoded.hypothesis is None:
+        if decoded.probability is not None:
+            self._session.judge(decoded.probability, wall_ms())
+        elif decoded.hypothesis is None:
             self._session.fail(wall_ms())
         else:
             self._session.apply(decoded.hypothesis, wall_ms())
@@ -225,7 +229,7 @@ class SessionRunner:
         kind = self._session.due_decode()
         if kind is None:
             return
-        if kind is not Kind.FINAL:
+        if kind in _DRAFTS:
             if self._drafts.pauses(pacing):
                 message = "overloaded: partial results are paused; finals are not affected"
                 notice = Notice(session_id=self.session_id, code="partials_paused", message=message)

@@ -6,6 +6,7 @@ Each yields the lines to print.
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from stt_transcriber.models.registry import OPTIONAL_MODELS
 from stt_transcriber.models.store import ModelError, installed, verify
 
 Pull = Callable[[str, Path], Path]
@@ -13,9 +14,17 @@ Pull = Callable[[str, Path], Path]
 
 
 def pull_models(names: Sequence[str], models_dir: Path, pull: Pull) -> Iterator[str]:
-    """Install missing models; yield the folder of each. Raises ModelError."""
+    """Install missing models; yield the folder of each, or why an optional one is missing.
+
+    Raises ModelError, for an optional model only if no other one was wanted.
+    """
     for name in names:
-        yield f"{name}: {pull(name, models_dir)}"
+        try:
+            yield f"{name}: {pull(name, models_dir)}"
+        except ModelError as error:
+            if set(names) <= OPTIONAL_MODELS or name not in OPTIONAL_MODELS:
+                raise
+            yield f"{name}: not installed: {error}"
 
 
 def list_models(models_dir: Path) -> Iterator[str]:

@@ -25,13 +25,15 @@ class KnownModel:
 
     ``hub_id``: the publisher's repository on the Hugging Face hub, None if there is none. ``sha256``: file name to the
     publisher's digest, hexadecimal; empty where the digests come from the hub itself. ``wheels``: file name to the
-    pieces that form the file when joined in this order.
+    pieces that form the file when joined in this order. ``is_optional``: the suite runs without it, if less well, so no
+    start waits long for it or fails without it.
     """
 
     name: str
     hub_id: str | None
     sha256: Mapping[str, str] = field(default_factory=dict)
     wheels: Mapping[str, tuple[WheelMember, ...]] = field(default_factory=dict)
+    is_optional: bool = False
 
 
 _HUB_IDS = {
@@ -126,6 +128,21 @@ _SPEAKERS = KnownModel(
     },
 )
 
+TURN_MODEL = "smart-turn-v3.2"
+"""Name of the model by which pauses are judged."""
+TURN_MODEL_FILE = "smart-turn-v3.2-cpu.onnx"
+
+_TURN = KnownModel(
+    name=TURN_MODEL,
+    hub_id=None,
+    sha256={TURN_MODEL_FILE: "2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f"},
+    # Its publisher ships it in its own package.
+    wheels={
+        TURN_MODEL_FILE: (WheelMember("pipecat-ai==1.14.0", f"pipecat/audio/turn/smart_turn/data/{TURN_MODEL_FILE}"),)
+    },
+    is_optional=True,
+)
+
 KNOWN_MODELS: dict[str, KnownModel] = {
     **{
         name: KnownModel(name, hub_id, _SHA256.get(name, {}), _WHEELS.get(name, {}))
@@ -133,5 +150,9 @@ KNOWN_MODELS: dict[str, KnownModel] = {
     },
     **{model.name: model for model in _CHECKPOINTS},
     _SPEAKERS.name: _SPEAKERS,
+    _TURN.name: _TURN,
 }
 """Known models by name."""
+
+OPTIONAL_MODELS = frozenset(name for name, model in KNOWN_MODELS.items() if model.is_optional)
+"""Names of the models that the suite can do without."""

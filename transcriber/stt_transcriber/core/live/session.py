@@ -30,6 +30,7 @@ from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.segmenter import Segmenter, SpeechEvent, UtteranceClosed
 from stt_transcriber.core.live.speculative_final import SpeculativeFinal
 from stt_transcriber.core.live.tickets import TicketBuilder
+from stt_transcriber.core.live.turn import TurnVerdicts
 from stt_transcriber.core.live.utterance import SAMPLES_PER_MS, Ticket, Utterance
 from stt_transcriber.core.live.vocabulary import Vocabularies
 from stt_transcriber.core.schedule.scheduler import Kind
@@ -74,11 +75,13 @@ class LiveSession:
         self._policy = policy
         self._context = SessionContext(policy, stored)
         self._speculative = SpeculativeFinal()
+        self._verdicts = TurnVerdicts()
         self._segmenter = Segmenter(
             policy,
             config,
             model,
             self._speculative,
+            self._verdicts,
             committed_samples=committed_samples,
             committed_seq=committed_seq,
             checkpoint=stored.hearing,
@@ -151,6 +154,8 @@ class LiveSession:
         head, utterance = self._closed.head, self._segmenter.open
         if head is not None:
             self._in_flight = self._tickets.final(head, head.end)
+        elif utterance is not None and kind is Kind.TURN:
+            self._in_flight = self._tickets.turn(utterance, self._segmenter.pause_end)
         elif utterance is not None and kind is Kind.FINAL:
             self._in_flight = self._tickets.final(utterance, self._segmenter.pause_end)
         elif utterance is not None:
@@ -163,12 +168,12 @@ class LiveSession:
         ticket = self._end_decode()
         is_open = ticket.utterance is self._segmenter.open
         if ticket.kind is not Kind.FINAL:
-            if ticket.request.language is None:
+            if ticket.decode.language is None:
                 ticket.utterance.draft_language.take(hypothesis)
             if is_open:
                 self._update_text(ticket, hypothesis)
         elif ticket.utterance is self._closed.head and ticket.end == ticket.utterance.end:
-            self._apply_final(hypothesis, ticket.request.quality)
+            self._apply_final(hypothesis, ticket.decode.quality)
         else:
             # A speculative final: it counts if the pause turns out to be the end, and is a good draft in any case.
             self._speculative.keep(ticket.begin, ticket.end, hypothesis)
@@ -177,8 +182,23 @@ class LiveSession:
             self._resume()
         self._settle_decoded()
 
+    def judge(self, probability: float | None, now_wall_ms: float) -> None:
+        """Apply the turn model's answer, the probability that the speaker has finished; None: it failed."""
+        self._events.now_wall_ms = now_wall_ms
+        ticket = self._end_decode()
+        judged = (ticket.utterance.start, ticket.end)
+        self._verdicts.keep(judged, probability)
+        is_now = ticket.utterance is self._segmenter.open and ticket.end == self._segmenter.pause_end
+        if is_now and probability is not None and probability >= self._policy.turn.told_above:
+            self._outcomes.append(Outcome(self._events.turn_ended(self._segmenter.speech_end, probability)))
+        self._resume()
+        self._settle_decoded()
+
     def fail(self, now_wall_ms: float) -> None:
         """Handle the failure of the decode: a partial is skipped, a final consists of the words already stable."""
+        if self._in_flight is not None and self._in_flight.kind is Kind.TURN:
+            self.judge(None, now_wall_ms)
+            return
         self._events.now_wall_ms = now_wall_ms
         ticket = self._end_decode()
         if ticket.kind is not Kind.FINAL:
@@ -188,7 +208,7 @@ class LiveSession:
             part = None if stable else self._closed.give_up()
             self._settle(stable, self._usual_language, self._context.spoken, part)
         else:
-            self._speculative.fail(ticket.end)
+            self._speculative.fail(ticket.begin, ticket.end)
             self._resume()
         self._settle_decoded()
 
@@ -264,7 +284,7 @@ class LiveSession:
         utterance = ticket.utterance
         voice_share = self._track.share(ticket.begin, ticket.end)
         just_begun = ticket.kind is not Kind.FINAL and self.has_just_begun
-        request, samples = ticket.request, ticket.end - ticket.begin
+        request, samples = ticket.decode, ticket.end - ticket.begin
         if self._is_rejected(hypothesis, voice_share, request.quality, samples, request.prompt, just_begun=just_begun):
             return
         if self._language_is_a_guess(hypothesis):

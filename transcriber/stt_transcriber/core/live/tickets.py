@@ -1,17 +1,20 @@
 """Decodes of a live session: the audio, prompt and language of each."""
 
-from stt_shared.contracts.session import SessionConfig
+from stt_shared.contracts.session import AUDIO_RATE_HZ, SessionConfig
 from stt_shared.contracts.text import join_texts
 from stt_transcriber.core.audio.buffer import RollingBuffer
 from stt_transcriber.core.audio.vad_gate import WINDOW_MS
 from stt_transcriber.core.audio.vad_track import VadTrack
-from stt_transcriber.core.decoding import DecodeRequest, Quality
+from stt_transcriber.core.decoding import DecodeRequest, Quality, TurnRequest
 from stt_transcriber.core.live.context import SessionContext
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.utterance import SAMPLES_PER_MS, Ticket, Utterance
 from stt_transcriber.core.live.vocabulary import Vocabularies
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.core.text.join import join_words
+
+TURN_SAMPLES = 8 * AUDIO_RATE_HZ
+"""Most audio that the turn model hears."""
 
 
 class TicketBuilder:
@@ -53,6 +56,11 @@ class TicketBuilder:
     def final_prompt(self, utterance: Utterance) -> str:
         """Return the prompt of its final; '' after a refusal, because the prompt may have misled the model."""
         return "" if utterance.refused else self._prompt(utterance)
+
+    def turn(self, utterance: Utterance, end: int) -> Ticket:
+        """Build a question to the turn model: whether the utterance up to ``end`` is all that its speaker says."""
+        begin = max(utterance.start, end - TURN_SAMPLES)
+        return Ticket(Kind.TURN, begin, end, TurnRequest(self._buffer.as_float(begin, end)), utterance)
 
     def _voiced_s(self, begin: int, end: int) -> float:
         # Only whole windows: one that extends beyond the end may or may not have been processed yet.

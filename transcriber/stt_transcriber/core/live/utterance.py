@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from stt_shared.contracts.session import AUDIO_RATE_HZ
-from stt_transcriber.core.decoding import DecodeRequest, Memory
+from stt_transcriber.core.decoding import DecodeRequest, Memory, TurnRequest
 from stt_transcriber.core.live.draft_language import DraftLanguage
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.core.text.agreement import Agreement, PlacedWord
@@ -47,5 +47,11 @@ class Ticket:
     kind: Kind
     begin: int
     end: int
-    request: DecodeRequest
+    request: DecodeRequest | TurnRequest
     utterance: Utterance = field(repr=False)
+
+    @property
+    def decode(self) -> DecodeRequest:
+        """The request, unless it is a question to the turn model."""
+        assert isinstance(self.request, DecodeRequest)
+        return self.request

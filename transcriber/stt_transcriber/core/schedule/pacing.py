@@ -1,6 +1,7 @@
 """Interval between drafts, from the cost of the decodes that the model really did.
 
-Finals take the time they need; the drafts of all sessions that are speaking share the rest of the model's time:
+Finals, with the judgement of pauses, take the time they need; the drafts of all sessions that are speaking share the
+rest of the model's time:
 
     interval = speaking * cost of a draft / (workers - time of finals per second)
 
@@ -89,7 +90,10 @@ class LoadModel:
         if kind is Kind.FILE_CHUNK:
             return
         self._live_ms.add(took_ms, now_ms)
-        if kind is Kind.FINAL:
+        if kind is Kind.TURN:
+            self._finals_ms.add(took_ms, now_ms)
+            self._finals_in_drafts.add(took_ms / self.draft_ms if self.draft_ms else 0.0, now_ms)
+        elif kind is Kind.FINAL:
             self._finals_ms.add(took_ms, now_ms)
             self._finals_in_drafts.add(took_ms / self.draft_ms if self.draft_ms else 0.0, now_ms)
             self._finals_audio_s.add(sum(windows_s), now_ms)

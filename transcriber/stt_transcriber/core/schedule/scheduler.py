@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 
 class Kind(enum.IntEnum):
-    """Purpose of a decode."""
+    """Purpose of a decode. TURN: no text, but whether the speaker has finished."""
 
-    FINAL = 0
-    FIRST = 1
-    PARTIAL = 2
-    FILE_CHUNK = 3
+    TURN = 0
+    FINAL = 1
+    FIRST = 2
+    PARTIAL = 3
+    FILE_CHUNK = 4
 
 
 _DRAFTS = (Kind.FIRST, Kind.PARTIAL)

@@ -67,6 +67,7 @@ export const de = {
   "live.prompt": "Worum es geht",
   "live.prompt_hint": "Ein Vortrag über frühe Computer",
   "live.endpointing": "Ein Satz endet nach",
+  "live.endpointing_auto": "einer Pause, die nach Satzende klingt (automatisch)",
   "live.endpointing_300": "einem Atemzug (0,3 s)",
   "live.endpointing_500": "einer kurzen Pause (0,5 s)",
   "live.endpointing_900": "einer Pause (0,9 s)",

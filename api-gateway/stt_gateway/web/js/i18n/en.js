@@ -66,6 +66,7 @@ export const en = {
   "live.prompt": "What it is about",
   "live.prompt_hint": "A talk about early computers",
   "live.endpointing": "A sentence ends after",
+  "live.endpointing_auto": "a pause that sounds like its end (automatic)",
   "live.endpointing_300": "a breath (0.3 s)",
   "live.endpointing_500": "a short pause (0.5 s)",
   "live.endpointing_900": "a pause (0.9 s)",

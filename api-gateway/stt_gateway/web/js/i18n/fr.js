@@ -67,6 +67,7 @@ export const fr = {
   "live.prompt": "De quoi il s’agit",
   "live.prompt_hint": "Une conférence sur les premiers ordinateurs",
   "live.endpointing": "Une phrase se termine après",
+  "live.endpointing_auto": "une pause qui sonne comme une fin (automatique)",
   "live.endpointing_300": "une respiration (0,3 s)",
   "live.endpointing_500": "une courte pause (0,5 s)",
   "live.endpointing_900": "une pause (0,9 s)",

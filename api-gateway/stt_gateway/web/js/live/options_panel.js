@@ -5,7 +5,7 @@ import { languageSelect } from "../ui/language_select.js";
 import { saveSettings, settings } from "../ui/settings.js";
 import { microphones, recorderType } from "./microphone.js";
 
-const PAUSES = ["300", "500", "900", "1500"];
+const PAUSES = ["auto", "300", "500", "900", "1500"];
 
 /** `canKeep`: promise, whether the server has a library. Returns {element, button, isOpen, open(), close()}. */
 export function optionsPanel({ recording, server }, canKeep) {
@@ -80,7 +80,7 @@ function pauseField() {
   const entries = PAUSES.map((ms) => [ms, t(`live.endpointing_${ms}`)]);
   return field(
     t("live.endpointing"),
-    select(entries, settings.endpointing, (endpointing) => saveSettings({ endpointing })),
+    select(entries, settings.pause, (pause) => saveSettings({ pause })),
   );
 }
 

@@ -9,9 +9,12 @@ export function keytermsOf(text) {
   return terms.filter(Boolean).slice(0, MOST_TERMS).join(",");
 }
 
+/** "auto", or milliseconds. */
+const endpointing = (chosen) => (chosen === "auto" ? { endpointing: "auto" } : { endpointing_ms: chosen });
+
 /** Parameters that Live and conversations share. */
 export function sessionQuery(settings, server) {
-  const query = { language: server.languageFor(settings.language), endpointing_ms: settings.endpointing };
+  const query = { language: server.languageFor(settings.language), ...endpointing(settings.pause) };
   if (settings.prompt) query.prompt = settings.prompt;
   const keyterms = keytermsOf(settings.keyterms);
   if (keyterms) query.keyterms = keyterms;

@@ -13,7 +13,7 @@ const DEFAULTS = {
   translate: false,
   prompt: "",
   keyterms: "",
-  endpointing: "500",
+  pause: "auto",
   thin: false,
   keep: false,
   fileLanguage: "auto",

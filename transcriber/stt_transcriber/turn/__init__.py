@@ -1,0 +1,1 @@
+"""Turn model: whether a speaker who pauses has finished."""
