@@ -127,6 +127,27 @@ def test_speech_passes(quality: Quality) -> None:
     assert reason_to_reject(heard(""), 0.0, quality) is None
 
 
+GLOSSARY = "Glossary: Kubernetes, Istio, Grafana."
+
+
+@pytest.mark.parametrize(
+    ("text", "no_speech_prob", "avg_logprob", "reason"),
+    [
+        ("Istio, Grafana.", 0.7, -0.3, "prompt"),
+        ("Grafana Grafana Glossary", 0.1, -0.8, "prompt"),
+        ("Grafana", 0.1, -0.3, None),
+        ("A glossary", 0.7, -0.3, None),
+        ("Brossary", 0.92, -0.5, "prompt"),
+    ],
+)
+def test_a_text_that_may_come_from_the_prompt_alone(
+    text: str, no_speech_prob: float, avg_logprob: float, reason: str | None
+) -> None:
+    doubtful = heard(text, no_speech_prob=no_speech_prob, avg_logprob=avg_logprob)
+    assert reason_to_reject(doubtful, 0.5, Quality.FULL, prompt=GLOSSARY) == reason
+    assert reason_to_reject(doubtful, 0.5, Quality.FULL) is None
+
+
 def test_a_credit_that_is_read_aloud_comes_through() -> None:
     spoken = replace(EDITOR, no_speech_prob=0.05)
     assert reason_to_reject(spoken, 0.8, Quality.FULL, audio_s=4.0) is None

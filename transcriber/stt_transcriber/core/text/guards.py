@@ -76,8 +76,7 @@ def reason_to_reject(
         return loop
     if is_credit(hypothesis.text) and (too_fast or not _is_clear(hypothesis)):
         return "credit"
-    is_doubtful = hypothesis.no_speech_prob > NO_SPEECH or hypothesis.avg_logprob < UNSURE_LOGPROB
-    if (is_doubtful or voice_share < LITTLE_VOICE) and prompt and _echoes(hypothesis, prompt):
+    if prompt and _comes_from(prompt, hypothesis, voice_share):
         return "prompt"
     is_unlikely = hypothesis.no_speech_prob > HARDLY_SPEECH and hypothesis.avg_logprob < MIN_LOGPROB
     if is_unlikely and not (just_begun and voice_share >= MUCH_VOICE):
@@ -128,6 +127,14 @@ def _recurs(units: Sequence[str], times: Callable[[int], int], longest: int, *, 
         if len(tail) == size * times(size) and all(unit == tail[at % size] for at, unit in enumerate(tail)):
             return True
     return len(units) >= least and Counter(units).most_common(1)[0][1] > len(units) / 2
+
+
+def _comes_from(prompt: str, hypothesis: Hypothesis, voice_share: float) -> bool:
+    """Check whether the prompt may be all that the text comes from, even if its words are distorted."""
+    if hypothesis.no_speech_prob > SURELY_NO_SPEECH:
+        return True
+    is_doubtful = hypothesis.no_speech_prob > NO_SPEECH or hypothesis.avg_logprob < UNSURE_LOGPROB
+    return (is_doubtful or voice_share < LITTLE_VOICE) and _echoes(hypothesis, prompt)
 
 
 def _echoes(hypothesis: Hypothesis, prompt: str) -> bool:
