@@ -20,7 +20,7 @@ RATE = 16000
 START_S = 2.0
 
 
-def chunk_of(*parts: tuple[float, bool], tell: bool = True) -> ChunkText:
+def chunk_of(*parts: tuple[float, bool], tell: bool = True, prompt: str = "") -> ChunkText:
     """As the cutter makes it of loud and quiet stretches after two seconds of silence."""
     audio = np.concatenate(
         [np.zeros(round(START_S * RATE)), *(np.full(round(s * RATE), 8000 if loud else 0) for s, loud in parts)]
@@ -29,7 +29,7 @@ def chunk_of(*parts: tuple[float, bool], tell: bool = True) -> ChunkText:
     (cut,) = cutter.feed(audio) + cutter.finish()
     voiced = cut.voiced if tell else b""
     chunk = Chunk("j", "e", 0, cut.start, len(cut.samples), cut.voice_share, voiced)
-    return ChunkText(chunk, cut.samples, Task.TRANSCRIBE)
+    return ChunkText(chunk, cut.samples, Task.TRANSCRIBE, prompt)
 
 
 def said(text: ChunkText, *answers: Hypothesis | None) -> list[tuple[str, float]]:
@@ -76,6 +76,20 @@ def test_a_part_in_which_nothing_is_believed_is_passed_over(answer: Callable[[],
     text = chunk_of(*TWO_SENTENCES)
     assert said(text, heard(("one", 0.2, 1.9)), answer()) != []
     assert text.is_over
+
+
+def test_what_is_refused_is_decoded_once_more_without_the_prompt() -> None:
+    text = chunk_of(*TWO_SENTENCES, prompt="names")
+    whole = len(text.samples())
+    assert text.prompt == "names"
+    assert not said(text, None)
+    assert (text.prompt, len(text.samples())) == ("", whole)
+    assert [word for word, _ in said(text, heard(("one", 0.2, 1.9)))] == ["one"]
+    assert text.prompt == "names", "of what comes next"
+    assert not said(text, None, None)
+    assert text.is_over
+    ((begin, end),) = text.unrecognized
+    assert (end - begin) / RATE == pytest.approx(1.8, abs=0.1)
 
 
 def test_a_replica_that_tells_no_voice_is_not_asked_again() -> None:

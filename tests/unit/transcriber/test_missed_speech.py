@@ -174,6 +174,39 @@ def test_a_text_that_met_the_token_limit_is_good_up_to_its_last_word() -> None:
     assert part.until / 16000 == pytest.approx(4.5, abs=0.25)
 
 
+@pytest.mark.parametrize("task", list(Task))
+def test_a_text_that_repeats_itself_is_decoded_again_in_parts(task: Task) -> None:
+    """It may cover other speech. What is too short to be cut has its text, since people repeat themselves too."""
+
+    def settled(seconds: float) -> Accepted | Retry:
+        buffer, track = recording((seconds, True))
+        words = placed(*[(i / 2, i / 2 + 0.5) for i in range(round(seconds * 2))])
+        speech = Speech(buffer, track, 0, buffer.end)
+        assert speech.settle(words, task) == Accepted(len(words), buffer.end)
+        return speech.settle(words, task, loops=True)
+
+    part = settled(12.0)
+    assert isinstance(part, Retry)
+    assert 0.3 * 12 <= part.end / 16000 <= 0.6 * 12
+    assert settled(4.0) == Accepted(8, 4 * 16000)
+
+
+def test_a_model_that_repeats_itself_comes_to_an_end_too() -> None:
+    driver = Driver(interim_results=False)
+    driver.audio(26, loud=True)
+    driver.control(FrameKind.STOP)
+    decodes = 0
+    while ticket := driver.session.begin():
+        half_seconds = len(ticket.request.samples) // 8000
+        driver.apply(heard(*[("no", i / 2, i / 2 + 0.5) for i in range(half_seconds)]))
+        decodes += 1
+    assert driver.session.finished
+    assert decodes <= 20
+    assert not driver.events(Gap)
+    words = [word for final in driver.events(Final) for word in final.words]
+    assert len(words) == pytest.approx(52, abs=8)
+
+
 @pytest.mark.parametrize("pause_s", [0.0, 0.04, 0.35, 0.7])
 @pytest.mark.parametrize("said", [0, 1])
 def test_any_speech_comes_to_an_end_in_few_decodes(pause_s: float, said: int) -> None:
