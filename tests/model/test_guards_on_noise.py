@@ -108,7 +108,7 @@ def test_music_makes_no_credits_and_no_words_of_the_prompt(
 def test_without_what_is_known_of_credits_and_prompts_it_makes_them(
     base: Engine, corpus: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for rule in ("is_credit", "is_saying", "_is_caption", "_is_said_twice", "_echoes"):
+    for rule in ("is_credit", "is_saying", "_is_caption", "_is_one_phrase", "_echoes"):
         monkeypatch.setattr(guards, rule, lambda *_: False)
     music = [audio for name, audio in noises(corpus) if "music" in name]
     assert any(words_of(base, audio, language="ru", prompt=PROMPTS["ru"]) for audio in music)

@@ -44,7 +44,7 @@ HUM = heard("Yeah", 0.01, no_speech_prob=0.38, avg_logprob=-1.2)
 EDITOR = heard("Редактор субтитров А.Синецкая Корректор А.Егорова", no_speech_prob=0.79, avg_logprob=-0.31)
 THANKS = heard("ご視聴ありがとうございました", 0.2, no_speech_prob=0.7, language="ja")
 SOFT_MUSIC = heard("СПОКОЙНАЯ МУЗЫКА", no_speech_prob=0.79, avg_logprob=-0.26)
-GLAD = heard("Я очень рада. Я очень рада.", no_speech_prob=0.73, avg_logprob=-0.32)
+GLAD = heard("Я очень рада. Я очень рада. Я очень рада.", no_speech_prob=0.73, avg_logprob=-0.32)
 
 INVENTIONS = [
     (LOOP, 1.0, Quality.FULL, "token limit"),
@@ -113,6 +113,7 @@ def test_each_is_needed(
         heard("you.", 0.25, no_speech_prob=0.82, avg_logprob=-0.86),
         heard("Yes.", 0.3, no_speech_prob=0.76, avg_logprob=-0.98),
         heard("Why?", 0.17, no_speech_prob=0.79, avg_logprob=-0.64),
+        heard("No way, no way!", no_speech_prob=0.7, avg_logprob=-0.4),
         heard("Brew a triple shot", no_speech_prob=0.55, avg_logprob=-0.18),
     ],
 )

@@ -88,7 +88,7 @@ def reason_to_reject(
             return "no speech, too fast"
         if _is_saying_of_silence(hypothesis, quality):
             return "no speech, known phrase"
-        if _is_caption(hypothesis) or _is_said_twice(hypothesis):
+        if _is_caption(hypothesis) or _is_one_phrase(hypothesis):
             return "no speech, caption"
     if hypothesis.avg_logprob < HOPELESS_LOGPROB or all(word.probability < ANOMALY for word in hypothesis.words):
         return "improbable words"
@@ -155,12 +155,12 @@ def _is_caption(hypothesis: Hypothesis) -> bool:
     return hypothesis.text.isupper() and sum(char.isalpha() for char in hypothesis.text) >= CAPTION_LETTERS
 
 
-def _is_said_twice(hypothesis: Hypothesis) -> bool:
-    """Check whether the whole text is one phrase of several words, twice or more often."""
+def _is_one_phrase(hypothesis: Hypothesis) -> bool:
+    """Check whether the whole text is one phrase of several words, three times or more often."""
     words = [normalised(word.text) for word in hypothesis.words]
     return any(
         len(words) % size == 0 and all(word == words[at % size] for at, word in enumerate(words))
-        for size in range(2, len(words) // 2 + 1)
+        for size in range(2, len(words) // 3 + 1)
     )
 
 
