@@ -244,20 +244,25 @@ def main() -> None:
     parser.add_argument("--model", default="base")
     parser.add_argument("--engine", default="onnxruntime")
     parser.add_argument("--sequences", type=int, default=6)
+    parser.add_argument("--sample", type=int, help="so many utterances, drawn by chance, instead of all")
     parser.add_argument("--only", nargs="*", choices=("alone", "lists", "changes", "short", "cost"))
     parser.add_argument("--out")
     args = parser.parse_args()
     bench = Bench(load_engine(args.engine, args.model, default_models_dir(), device="cpu", workers=1, threads=2))
     said = spoken(corpus_folder(args.corpus))
+    drawn = random.Random(SEED).sample(said, args.sample) if args.sample else said
     parts = {
-        "alone": lambda: alone(bench, said),
-        "lists": lambda: lists(bench, said),
+        "alone": lambda: alone(bench, drawn),
+        "lists": lambda: lists(bench, drawn),
         "changes": lambda: changes(bench, said, args.sequences),
         "short": lambda: {f"silence of {gap_s:g} s": sayings(bench, said, gap_s) for gap_s in (1.5, 5.0)},
         "cost": lambda: cost(bench, said),
     }
-    figures = {name: part() for name, part in parts.items() if not args.only or name in args.only}
-    write_result(args.out, "languages", {"model": args.model, "engine": args.engine, **figures})
+    result: dict[str, Any] = {"model": args.model, "engine": args.engine}
+    for name, part in parts.items():
+        if not args.only or name in args.only:
+            result[name] = part()
+            write_result(args.out, "languages", result)
 
 
 if __name__ == "__main__":

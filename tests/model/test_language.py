@@ -151,7 +151,7 @@ def file_of(
 def test_a_file_changes_its_language_in_a_pause(
     onnx_base: Engine, corpus: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = [min(rows_of(corpus, code), key=lambda row: row["duration_s"]) for code in ("de", "fr", "es")]
+    rows = [min(rows_of(corpus, code), key=lambda row: row["duration_s"]) for code in ("es", "fr", "en")]
     parts = [recordings.read_audio(row["file"]) for row in rows]
     audio = np.concatenate([part for spoken in parts for part in (spoken, quiet(1.5))])
     ends = np.cumsum([len(spoken) / 16000 + 1.5 for spoken in parts])
@@ -161,7 +161,7 @@ def test_a_file_changes_its_language_in_a_pause(
         return [segment for expected, segment in found if segment.language != expected]
 
     result = file_of(onnx_base, audio)
-    assert {segment.language for segment in result.segments} == {"de", "fr", "es"}
+    assert {segment.language for segment in result.segments} == {"es", "fr", "en"}
     assert not wrong(result)
     assert file_of(onnx_base, audio, order=1) == result
     monkeypatch.setattr("stt_transcriber.core.files.chunk_text.ChunkText.stretches", lambda self: ())
@@ -172,11 +172,11 @@ def test_sayings_of_a_second_are_in_the_language_of_those_around_them(
     onnx_base: Engine, corpus: list[dict[str, Any]]
 ) -> None:
     def wrong(code: str, policy: CutterPolicy) -> int:
-        short = [said(row, at, at + 2) for row in rows_of(corpus, code)[:4] for at in (0, 3, 6)][:10]
+        short = [said(row, at, at + 1) for row in rows_of(corpus, code)[:4] for at in (0, 3)]
         result = file_of(onnx_base, np.concatenate([part for one in short for part in (one, quiet(5))]), policy=policy)
         return sum(segment.language != code for segment in result.segments)
 
-    together = [wrong(code, CutterPolicy()) for code in ("en", *LANGUAGES)]
-    each_alone = [wrong(code, CutterPolicy(telling=0)) for code in ("en", *LANGUAGES)]
+    together = [wrong(code, CutterPolicy()) for code in ("en", "pt", "fr")]
+    each_alone = [wrong(code, CutterPolicy(telling=0)) for code in ("en", "pt", "fr")]
     assert together[0] == 0
     assert sum(together) < sum(each_alone), (together, each_alone)

@@ -103,7 +103,7 @@ def test_stretches_between_pauses_have_enough_voice_to_tell_their_language() -> 
     first, second = [(begin / RATE, end / RATE) for begin, end in text.stretches()]
     assert first == pytest.approx((0.2, 4.5), abs=0.15), "a short pause divides nothing"
     assert second == pytest.approx((6.0, 11.5), abs=0.15), "a word belongs to its nearer neighbour"
-    assert chunk_of((3, True), (1, False), (1, True)).stretches() == ()
+    assert chunk_of((3, True), (1, False), (0.8, True)).stretches() == ()
     assert chunk_of((3, True), (1, False), (3, True), tell=False).stretches() == ()
 
 

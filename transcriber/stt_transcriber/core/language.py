@@ -9,6 +9,7 @@ probabilities of the texts decide. Pure functions.
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from stt_transcriber.core.decoding import DecodeRequest, Quality, Weights
 
@@ -23,10 +24,9 @@ On 106 utterances alone this takes 6 more decodes, in sessions of one language 1
 wrong; with 1/10 none fewer."""
 TEXTS_FROM_S = 1.5
 """Voice from which texts are compared: those of a word or two are improbable in any language."""
-CLEAR = 0.3
-"""Least share, three times the next one, at which the language of a stretch between two pauses is clear. A cut in a
-pause costs little; of 42 stretches of up to 8 s the two that were wrong had less than 0.2."""
-_LEAD = 3.0
+_UNLIKE = 1 / 3
+"""Two neighbouring stretches differ in language if each finds the other's less than so likely as its own. A cut in a
+pause costs little: one more decode, whose language is weighed with what is before it."""
 _TEXT_TOKENS = 8.0
 """How many times the mean log-probability of a text's tokens counts. Not all of them: those of one text depend on each
 other."""
@@ -89,20 +89,21 @@ def remembered(request: DecodeRequest, weights: Weights, before: Weights) -> Wei
 
 
 def change(request: DecodeRequest, shares: Sequence[Mapping[str, float]]) -> int | None:
-    """Return the index of the first of the request's stretches in another language than those before it.
+    """Return the index of the first of the request's stretches in another language than the one before it.
 
     ``shares``: of each stretch, from its sound. None: there is none. A stretch whose language is doubtful changes
     nothing.
     """
-    before = None
-    for index, sound in enumerate(shares):
-        (code, share), (_, second), *_ = [*weigh(request, sound, {}).items(), ("", 0.0), ("", 0.0)]
-        if share < max(CLEAR, _LEAD * second):
-            continue
-        if before is not None and code != before:
+    weights = [weigh(request, sound, {}) for sound in shares]
+    for index, (before, after) in enumerate(pairwise(weights), start=1):
+        if _differs(before, after) and _differs(after, before):
             return index
-        before = code
     return None
+
+
+def _differs(one: Weights, other: Weights) -> bool:
+    code = next(iter(one))
+    return other.get(code, 0.0) < _UNLIKE * next(iter(other.values()))
 
 
 def _certainty(request: DecodeRequest) -> float:

@@ -18,7 +18,7 @@ from stt_transcriber.core.text.missed_speech import Retry, Speech
 
 _PAUSE = AUDIO_RATE_HZ // 2
 """Shortest pause at which speakers may change, and with them the language."""
-_TELLING = 2 * AUDIO_RATE_HZ
+_TELLING = AUDIO_RATE_HZ * 6 // 5
 """Least voice from which a part's language is detected."""
 
 
