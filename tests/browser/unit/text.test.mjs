@@ -135,9 +135,9 @@ test("subtitles have at most two lines of 42 characters, cut between words at th
 
 test("subtitles are those that the server makes", () => {
   const examples = JSON.parse(readFileSync(new URL("../../data/subtitles.json", import.meta.url)));
-  const spoken = ({ start, end, text, words, channel }) => {
+  const spoken = ({ start, end, text, words, channel, speaker }) => {
     const timed = words.map((one) => ({ word: one.word, startMs: one.start * 1000, endMs: one.end * 1000 }));
-    return { ...utterance(text, start * 1000, end * 1000, timed), channel };
+    return { ...utterance(text, start * 1000, end * 1000, timed), channel, speaker };
   };
   assert.ok(examples.length > 30);
   for (const { segments, text, srt: expected } of examples) assert.equal(srt(segments.map(spoken), text), expected);
@@ -155,6 +155,18 @@ test("formats", () => {
   assert.equal(vtt(spoken), "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nA &lt; B &amp; C --&gt; D\n");
   assert.equal(plainText(spoken), "A < B & C --> D\n");
   assert.equal(srt([]), "");
+});
+
+test("speakers are named where they change", () => {
+  const talk = [
+    { ...utterance("How are you?", 0, 900), speaker: "Speaker 1" },
+    { ...utterance("Waiting.", 1000, 1900), speaker: "Speaker 1" },
+    { ...utterance("Fine.", 2000, 2900), speaker: "Speaker 2" },
+  ];
+  assert.equal(plainText(talk), "Speaker 1: How are you? Waiting.\nSpeaker 2: Fine.\n");
+  const said = (file) => file.split("\n").filter((line) => /[a-z]\W$/.test(line));
+  assert.deepEqual(said(srt(talk)), ["Speaker 1: How are you?", "Waiting.", "Speaker 2: Fine."]);
+  assert.deepEqual(said(vtt(talk)), ["<v Speaker 1>How are you?", "<v Speaker 1>Waiting.", "<v Speaker 2>Fine."]);
 });
 
 test("the channel is named where channels were kept apart", () => {

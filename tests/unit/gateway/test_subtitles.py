@@ -23,8 +23,9 @@ def segment(
     end: float = 2.0,
     words: list[JobWord] | None = None,
     channel: int | None = None,
+    speaker: str = "",
 ) -> JobSegment:
-    return JobSegment(0, start, end, text, 0.9, words or [], channel)
+    return JobSegment(0, start, end, text, 0.9, words or [], channel, speaker)
 
 
 def parsed_srt(text: str) -> list[tuple[int, float, float, list[str]]]:
@@ -176,6 +177,7 @@ def test_the_examples_that_the_page_is_held_to_are_what_is_written_here() -> Non
                 one["end"],
                 [JobWord(**word, confidence=0.9) for word in one["words"]],
                 one.get("channel"),
+                one.get("speaker", ""),
             )
             for one in example["segments"]
         ]

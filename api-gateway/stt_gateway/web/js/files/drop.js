@@ -10,6 +10,7 @@ export function addFiles({ files, server }, chosen) {
   if (language !== "auto") parameters.language = language;
   if (settings.fileTranslate && server.isMultilingual) parameters.task = "translate";
   if (settings.fileChannels) parameters.channel_mode = "auto";
+  if (settings.fileSpeakers) parameters.speakers = "auto";
   if (settings.filePrompt) parameters.prompt = settings.filePrompt;
   const keyterms = keytermsOf(settings.fileKeyterms);
   if (keyterms) parameters.keyterms = keyterms;

@@ -23,6 +23,7 @@ export function fileOptions(server) {
           ? toggle(t("files.translate"), settings.fileTranslate, (fileTranslate) => saveSettings({ fileTranslate }))
           : "",
         toggle(t("files.channels"), settings.fileChannels, (fileChannels) => saveSettings({ fileChannels })),
+        toggle(t("files.speakers"), settings.fileSpeakers, (fileSpeakers) => saveSettings({ fileSpeakers })),
       );
     },
   };

@@ -64,8 +64,8 @@ export class ResultText {
       { type: "button", class: "jump", disabled: true, onclick: () => this.onSeek(segment.start) },
       shortClock(segment.start * 1000),
     );
-    const { channel = null } = segment;
-    const name = channel === null ? "" : h("span", { class: "channel" }, t("result.channel", { n: channel }));
+    const voice = voiceOf(segment);
+    const name = voice ? h("span", { class: "channel" }, voice) : "";
     return h("div", { class: "utterance" }, jump, h("div", {}, name, line));
   }
 
@@ -73,4 +73,11 @@ export class ResultText {
     // A click that ends a selection of text is none on a word.
     if (this.isSeekable && dataset.start && getSelection().isCollapsed) this.onSeek(Number(dataset.start));
   }
+}
+
+/** Who speaks: the speaker in the user's language, or else the channel; "" if neither is known. */
+function voiceOf({ speaker = "", channel = null }) {
+  const number = speaker.match(/^Speaker (\d+)$/)?.[1];
+  if (number) return t("result.speaker", { n: number });
+  return speaker || (channel === null ? "" : t("result.channel", { n: channel }));
 }

@@ -8,6 +8,7 @@ export const toUtterance = (language) => (segment) => ({
   text: segment.text.trim(),
   language,
   channel: segment.channel ?? null,
+  speaker: segment.speaker ?? "",
   words: (segment.words ?? []).map((word) => ({
     word: word.word.trim(),
     startMs: word.start * 1000,

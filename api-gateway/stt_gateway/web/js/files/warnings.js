@@ -6,6 +6,7 @@ import { shortClock } from "../text/clock.js";
  * here, it is the server's own. */
 export const warningTexts = (warnings = []) =>
   warnings.map(({ code, message, start, end }) => {
+    if (code === "no_speakers") return t("warning.no_speakers");
     const [from, to] = [start, end ?? start].map((seconds) => shortClock(seconds * 1000));
     const key = from === to ? `warning.${code}_at` : `warning.${code}`;
     return start === undefined || !has(key) ? message : t(key, { from, to });

@@ -160,6 +160,7 @@ export const de = {
   "files.language": "Gesprochene Sprache",
   "files.translate": "Ins Englische übersetzen",
   "files.channels": "Eigener Text für jeden Kanal, etwa bei Anrufen",
+  "files.speakers": "Zeigen, wer spricht",
   "files.list": "Ihre Dateien",
   "files.none": "Hier erscheinen Ihre Dateien. Ergebnisse bleiben einen Tag in dieser Liste.",
   "files.waiting": "Wartet",
@@ -172,6 +173,7 @@ export const de = {
   "files.cancelled": "Abgebrochen",
   "files.no_words": "In dieser Datei wurden keine Wörter gefunden.",
   "files.warned": "Mit dieser Datei stimmt etwas nicht",
+  "warning.no_speakers": "Die Sprecher konnten nicht unterschieden werden: Dem Server fehlt das Modell dafür.",
   "warning.cut_off": "Die Datei endet nach {from}, sollte aber {to} lang sein. Der Rest fehlt.",
   "warning.cut_off_at": "Die Datei bricht bei {from} ab. Der Rest fehlt.",
   "warning.damaged":
@@ -184,6 +186,7 @@ export const de = {
   "files.listen": "Aufnahme hinzufügen",
   "files.unreachable": "Keine Verbindung zum Server",
   "result.channel": "Kanal {n}",
+  "result.speaker": "Sprecher {n}",
   "result.unrecognized": "Ein Teil des Gesprochenen fehlt im Text",
   "result.unrecognized_at": "Bei {places} spricht jemand, aber die Wörter wurden nicht erkannt.",
   "result.words": { one: "{n} Wort", other: "{n} Wörter" },

@@ -156,6 +156,7 @@ export const en = {
   "files.language": "Spoken language",
   "files.translate": "Translate to English",
   "files.channels": "Separate text for each channel, as in calls",
+  "files.speakers": "Show who speaks",
   "files.list": "Your files",
   "files.none": "Files you add appear here. Results stay in this list for a day.",
   "files.waiting": "Waiting",
@@ -168,6 +169,7 @@ export const en = {
   "files.cancelled": "Cancelled",
   "files.no_words": "No words were found in this file.",
   "files.warned": "Something is wrong with this file",
+  "warning.no_speakers": "The speakers could not be told apart: the server lacks the model for it.",
   "warning.cut_off": "The file ends after {from}, but should be {to} long. The rest is missing.",
   "warning.cut_off_at": "The file is cut off at {from}. The rest is missing.",
   "warning.damaged":
@@ -180,6 +182,7 @@ export const en = {
   "files.listen": "Attach the recording",
   "files.unreachable": "No connection to the server",
   "result.channel": "Channel {n}",
+  "result.speaker": "Speaker {n}",
   "result.unrecognized": "Some speech has no text",
   "result.unrecognized_at": "Somebody speaks at {places}, but the words were not recognised.",
   "result.words": { one: "{n} word", other: "{n} words" },

@@ -159,6 +159,7 @@ export const fr = {
   "files.language": "Langue parlée",
   "files.translate": "Traduire en anglais",
   "files.channels": "Un texte par canal, pour les appels",
+  "files.speakers": "Indiquer qui parle",
   "files.list": "Vos fichiers",
   "files.none": "Les fichiers ajoutés apparaissent ici. Les résultats restent un jour dans cette liste.",
   "files.waiting": "En attente",
@@ -171,6 +172,7 @@ export const fr = {
   "files.cancelled": "Annulé",
   "files.no_words": "Aucun mot n’a été trouvé dans ce fichier.",
   "files.warned": "Ce fichier présente un défaut",
+  "warning.no_speakers": "Les locuteurs n’ont pas pu être distingués : il manque au serveur le modèle nécessaire.",
   "warning.cut_off": "Le fichier s’arrête à {from} alors qu’il devrait durer {to}. La suite manque.",
   "warning.cut_off_at": "Le fichier est coupé à {from}. La suite manque.",
   "warning.damaged":
@@ -185,6 +187,7 @@ export const fr = {
   "files.listen": "Ajouter l’enregistrement",
   "files.unreachable": "Pas de connexion au serveur",
   "result.channel": "Canal {n}",
+  "result.speaker": "Locuteur {n}",
   "result.unrecognized": "Une partie des paroles manque dans le texte",
   "result.unrecognized_at": "Quelqu’un parle à {places}, mais les mots n’ont pas été reconnus.",
   "result.words": { one: "{n} mot", other: "{n} mots" },

@@ -60,7 +60,7 @@ export function rowsOfWords(utterances, text = "") {
     const found = piecesOf(utterance);
     if (pieces.length && found.length)
       found[0].spaced = spaces.get(utterance) ?? needsSpace(pieces.at(-1).text, found[0].text);
-    for (const piece of found) pieces.push(piece);
+    for (const piece of found) pieces.push({ ...piece, speaker: utterance.speaker ?? "" });
     borders.add(pieces.length - 1);
   }
   const rows = [];
@@ -68,11 +68,11 @@ export function rowsOfWords(utterances, text = "") {
   pieces.forEach((piece, at) => {
     const next = pieces[at + 1];
     const breaks = next ? breakBetween(piece, next, borders.has(at)) : BREAK.sentence;
-    const { text, startMs, endMs, spaced } = piece;
+    const { text, startMs, endMs, spaced, speaker } = piece;
     if (fresh) rows.push([]);
-    rows.at(-1).push({ text, startMs, endMs, columns: columnsOf(text), spaced, breaks });
+    rows.at(-1).push({ text, startMs, endMs, columns: columnsOf(text), spaced, breaks, speaker });
     const pauseMs = next ? next.startMs - endMs : 0;
-    fresh = pauseMs < -OVERLAP_MS || pauseMs > MAX_PAUSE_MS;
+    fresh = pauseMs < -OVERLAP_MS || pauseMs > MAX_PAUSE_MS || (next && next.speaker !== speaker);
   });
   return rows;
 }

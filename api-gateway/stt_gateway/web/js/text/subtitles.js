@@ -3,7 +3,8 @@
 // check both against the same examples. Implemented here too since a server need not store live text, and may be gone
 // when the text is saved. Pure.
 import { cueClock } from "./clock.js";
-import { BREAK, LINE_CHARS, MAX_MS, rowsOfWords } from "./cue_words.js";
+import { BREAK, LINE_CHARS, MAX_MS, columnsOf as widthOf, rowsOfWords } from "./cue_words.js";
+import { needsSpace } from "./spacing.js";
 
 const LINES = 2;
 const MIN_MS = 1000;
@@ -16,9 +17,18 @@ const ANOTHER_SENTENCE = 2;
 const MISSING_SECOND = 6;
 const UNEVEN = 4;
 
-/** One line per utterance. `utterances`: those of Transcript; `channel`: of a recording whose channels were kept apart. */
+/** One line per utterance or, where `speaker`s were told apart, per turn. `utterances`: those of Transcript; `channel`:
+ * of a recording whose channels were kept apart. */
 export function plainText(utterances) {
-  return utterances.map((u) => `${hasChannel(u) ? `${channelName(u)}: ` : ""}${u.text}\n`).join("");
+  if (!utterances.some(({ speaker }) => speaker))
+    return utterances.map((u) => `${hasChannel(u) ? `${channelName(u)}: ` : ""}${u.text}\n`).join("");
+  const turns = [];
+  for (const { speaker, text } of utterances) {
+    const last = turns.at(-1);
+    if (last?.speaker === speaker) last.text += `${needsSpace(last.text, text) ? " " : ""}${text}`;
+    else turns.push({ speaker, text });
+  }
+  return turns.map(({ speaker, text }) => `${speaker}: ${text}\n`).join("");
 }
 
 const hasChannel = ({ channel }) => channel !== undefined && channel !== null;
@@ -27,9 +37,9 @@ const channelName = ({ channel }) => `Channel ${channel}`;
 export function srt(utterances, text) {
   // An arrow in the text would be mistaken for a timing line.
   const escape = (line) => line.replace(/-{2,}>/g, "->");
-  return cues(utterances, text)
+  return cues(utterances, text, true)
     .map((cue, i) => {
-      const name = hasChannel(cue) ? `${channelName(cue)}: ` : "";
+      const name = hasChannel(cue) && !cue.speaker ? `${channelName(cue)}: ` : "";
       return `${i + 1}\n${times(cue, ",")}\n${name}${cue.lines.map(escape).join("\n")}\n`;
     })
     .join("\n");
@@ -39,30 +49,46 @@ export function vtt(utterances, text) {
   const escape = (line) => line.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   return `WEBVTT\n\n${cues(utterances, text)
     .map((cue) => {
-      const name = hasChannel(cue) ? `<v ${channelName(cue)}>` : "";
+      const voice = cue.speaker || (hasChannel(cue) ? channelName(cue) : "");
+      const name = voice ? `<v ${voice}>` : "";
       return `${times(cue, ".")}\n${name}${cue.lines.map(escape).join("\n")}\n`;
     })
     .join("\n")}`;
 }
 
-/** Subtitle cues in the order of their starts: [{startMs, endMs, lines, channel}]. A cue begins with its first word. It stays beyond its last word
- * if it would otherwise be too short to read, but never overlaps the next cue of its channel. `text`: see rowsOfWords. */
-export function cues(utterances, text) {
+/** Subtitle cues in the order of their starts: [{startMs, endMs, lines, channel, speaker}]. A cue begins with its first word. It stays beyond its last word
+ * if it would otherwise be too short to read, but never overlaps the next cue of its channel. `text`: see rowsOfWords. `namesInText`: the words of
+ * a speaker begin with the speaker's name. */
+export function cues(utterances, text, namesInText = false) {
   const channels = [...new Set(utterances.map(({ channel = null }) => channel))];
-  if (channels.length < 2) return cuesInTurn(utterances, text, channels[0]);
+  if (channels.length < 2) return cuesInTurn(utterances, text, channels[0], namesInText);
   return channels
-    .flatMap((wanted) => cuesInTurn(utterances.filter(({ channel = null }) => channel === wanted), "", wanted))
+    .flatMap((wanted) =>
+      cuesInTurn(utterances.filter(({ channel = null }) => channel === wanted), "", wanted, namesInText),
+    )
     .sort((a, b) => a.startMs - b.startMs || a.channel - b.channel);
 }
 
-function cuesInTurn(utterances, text, channel = null) {
-  const rows = rowsOfWords(utterances, text);
+function cuesInTurn(utterances, text, channel, namesInText) {
+  const spoken = rowsOfWords(utterances, text);
+  const rows = namesInText ? withNames(spoken) : spoken;
   const groups = rows.flatMap((row, at) => cheapest(row, rows[at + 1]?.[0].startMs ?? Infinity));
   return groups.map((group, at) => {
     const { startMs } = group[0];
     const thenMs = groups[at + 1]?.[0].startMs ?? Infinity;
     const endMs = shownUntil(startMs, group.at(-1).endMs, columnsOf(group), thenMs);
-    return { startMs, endMs, lines: lines(group), channel };
+    return { startMs, endMs, lines: lines(group), channel, speaker: group[0].speaker };
+  });
+}
+
+/** The rows with the speaker's name as the first word where the speaker changes. */
+function withNames(rows) {
+  return rows.map((row, at) => {
+    const { speaker, startMs } = row[0];
+    if (!speaker || speaker === rows[at - 1]?.[0].speaker) return row;
+    const text = `${speaker}:`;
+    const name = { text, startMs, endMs: startMs, columns: widthOf(text), spaced: false, breaks: BREAK.bound, speaker };
+    return [name, { ...row[0], spaced: true }, ...row.slice(1)];
   });
 }
 

@@ -19,6 +19,7 @@ const DEFAULTS = {
   fileLanguage: "auto",
   fileTranslate: false,
   fileChannels: false,
+  fileSpeakers: false,
   filePrompt: "",
   fileKeyterms: "",
   name: "",
