@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -168,3 +169,19 @@ async def test_the_same_request_again_is_the_same_job(suite: Suite, beckett: NDA
         assert (await finished(client, first.json()["job_id"]))["status"] == "completed"
         third = await client.post("/v1/stt/jobs", files={"file": ("a.ogg", data)}, headers=headers)
         assert third.json() == first.json()
+
+
+async def test_parties_of_a_call_who_speak_at_once_are_both_heard(suite: Suite, beckett: NDArray[np.float32]) -> None:
+    later = np.zeros(2 * 16000, np.float32)
+    call = np.stack([np.concatenate([beckett, later]), np.concatenate([later, beckett])], 1)
+    data = encoders.encoded_channels(call, "ogg", "libopus", "stereo")
+    async with httpx2.AsyncClient(base_url=suite.url, trust_env=False, timeout=30) as client:
+        view = await finished(client, await post(client, "call.ogg", data, language="en", channel_mode="auto"))
+        assert view["status"] == "completed", view
+        segments = view["result"]["segments"]
+        for channel in (0, 1):
+            text = " ".join(segment["text"] for segment in segments if segment["channel"] == channel)
+            assert words(text) == words(BECKETT_TEXT)
+        files = {kind: await client.get(f"/v1/stt/jobs/{view['job_id']}/result.{kind}") for kind in ("txt", "vtt")}
+    assert {line.partition(": ")[0] for line in files["txt"].text.splitlines()} == {"Channel 0", "Channel 1"}
+    assert {"<v Channel 0>", "<v Channel 1>"} <= set(re.findall(r"<v [^>]*>", files["vtt"].text))
