@@ -63,6 +63,9 @@ async def test_an_engine_without_a_bonus_for_keyterms_is_told_of(gateway: Gatewa
         "keyterms_ignored"
     ]
     assert of(await said(gateway, "", QUIET), "warning") == []
+    later = {"type": "configure", "keyterms": ["Ann"]}
+    codes = [event["code"] for event in of(await said(gateway, "", QUIET, later, QUIET, later), "warning")]
+    assert codes == ["keyterms_ignored"]
 
 
 async def test_a_long_vocabulary_arrives(gateway: Gateway) -> None:

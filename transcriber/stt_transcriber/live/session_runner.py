@@ -1,12 +1,13 @@
 """Input and output of core/live/session.py: frames from Redis, decodes from the pool, outcomes to Redis."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
 
 from stt_shared.contracts.errors import ERRORS, SttError
-from stt_shared.contracts.events import Error, Event, Notice
+from stt_shared.contracts.events import Configured, Error, Event, Notice
 from stt_shared.contracts.frames import Frame, FrameKind
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import ERRORS_TOTAL, StageTimings
@@ -73,6 +74,7 @@ class SessionRunner:
             context=state.context,
             showing=state.partial > 0,
         )
+        self._warned = False  # that the engine ignores keyterms
         self._timings = StageTimings()
         speaker = Speaker(self.session_id, state.config, state.resume_token)
         self._writer = OutcomeWriter(parts.bus, assignment.owner, speaker, self._timings)
@@ -90,7 +92,8 @@ class SessionRunner:
         except SttError as error:
             await self._fail(error.code, error.message)
             return
-        await self._warn_of_keyterms()
+        if not self._committed_seq:
+            await self._warn_of_keyterms(self._config.keyterms)
         reading = asyncio.create_task(self._read(), name="session frames")
         waiting = asyncio.create_task(self._over.wait(), name="session end")
         try:
@@ -106,9 +109,10 @@ class SessionRunner:
             async with self._turn:
                 await self._steps.clear()
 
-    async def _warn_of_keyterms(self) -> None:
-        """Tell the client once, at the beginning, that its keyterms have no effect."""
-        if self._config.keyterms and not self._parts.pool.biased_by_keyterms and not self._committed_seq:
+    async def _warn_of_keyterms(self, keyterms: Sequence[str]) -> None:
+        """Tell the client once that its keyterms have no effect, if that is so."""
+        if keyterms and not self._parts.pool.biased_by_keyterms and not self._warned:
+            self._warned = True
             code, message = KEYTERMS_IGNORED
             await self._write(Outcome(Notice(session_id=self.session_id, code=code, message=message)))
 
@@ -219,6 +223,8 @@ class SessionRunner:
 
     async def _write(self, outcome: Outcome) -> None:
         await self._writer.write(outcome)
+        if isinstance(outcome.event, Configured):
+            await self._warn_of_keyterms(outcome.event.keyterms)
         if outcome.advance is not None and outcome.advance.samples > self._committed_samples:
             await self._steps.clear()
 
