@@ -154,7 +154,9 @@ async def test_a_session_from_its_first_frame_to_done(redis_client: Redis, bus: 
         await play(bus, owner, frames((0.5, False), (2, True), (1, False), (1.5, True)))
         heard = await events
     kinds = [type(event).__name__ for event in heard if type(event).__name__ != "Partial"]
-    assert kinds == ["SpeechStarted", "SpeechEnded", "Final", "SpeechStarted", "SpeechEnded", "Final", "Done"]
+    # The audio comes faster than the model is: the first final may come after the second speech has begun.
+    assert sorted(kinds[2:-1]) == ["Final", "Final", "SpeechEnded", "SpeechStarted"]
+    assert (kinds[:2], kinds[-1]) == (["SpeechStarted", "SpeechEnded"], "Done")
     assert [event.event for event in heard] == sorted({event.event for event in heard})
     assert [event.utterance for event in heard if isinstance(event, Final)] == [1, 2]
     done = heard[-1]
