@@ -9,6 +9,7 @@ processor time of the decoder alone, on one thread: encodings are computed once.
 
 import argparse
 import functools
+import math
 import random
 import time
 from collections import Counter
@@ -107,7 +108,7 @@ def main() -> None:
     parser.add_argument("--model", default="base")
     parser.add_argument("--language", default="en")
     parser.add_argument("--boost", type=float, nargs="+", default=[keyterms.BOOST])
-    parser.add_argument("--least-probability", type=float, nargs="+", default=[np.exp(keyterms.LEAST_LOGPROB)])
+    parser.add_argument("--least-probability", type=float, nargs="+", default=[math.exp(keyterms.LEAST_LOGPROB)])
     parser.add_argument("--quality", nargs="+", default=[quality.value for quality in Quality])
     parser.add_argument("--clips", type=int)
     parser.add_argument("--show", action="store_true", help="print the texts that differ")
@@ -136,7 +137,7 @@ def main() -> None:
             score(quality, [[] for _ in clips])  # encodes
             plain[quality.value], before = score(quality, [[] for _ in clips])
             for boost, least in progress.track(runs, description=quality.value):
-                keyterms.BOOST, keyterms.LEAST_LOGPROB = boost, float(np.log(least))
+                keyterms.BOOST, keyterms.LEAST_LOGPROB = boost, math.log(least)
                 engine._keyterms.cache_clear()
                 for name, phrases in given.items():
                     row, after = score(quality, phrases)

@@ -248,10 +248,8 @@ def text_of_file(engine: Any, voice: VadModel, samples: Audio, config: JobConfig
         )
         return hypothesis
 
-    cutter = ChunkCutter(voice.probabilities, GatePolicy(), CutterPolicy(), decided=config.language is not None)
+    cutter = ChunkCutter(voice.probabilities, GatePolicy(), CutterPolicy(), detects=config.language is None)
     cuts = cutter.feed(samples) + cutter.finish()
-    while cutter.holds_chunks:
-        cuts += cutter.finish()
     texts = []
     for cut in cuts:
         chunk = Chunk("noise", "e", 0, cut.start, len(cut.samples), cut.voice_share, cut.voiced)
@@ -305,7 +303,9 @@ def main() -> None:
             said = listen(samples, language)
             decodes += said.decodes
             rejected.update(said.rejected)
-            of_file = text_of_file(engine, voice(), samples, JobConfig("noise", language=language, prompt=args.prompt))
+            of_file = text_of_file(
+                engine, voice(), samples, JobConfig("noise", language=language, prompt=args.prompt, keyterms=keyterms)
+            )
             if said.partials or said.finals or of_file:
                 files = [of_file] if of_file else []
                 invented[f"{language or 'detected'} {name}"] = {
