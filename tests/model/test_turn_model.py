@@ -69,7 +69,7 @@ def test_a_speaker_who_searches_for_a_word_is_not_cut(
 
     judged, by_text, fixed = finals(AUTO, turn_model), finals(AUTO, None), finals(FIXED, turn_model)
     assert fixed >= 2 * PAUSES - 1, "with a fixed silence nearly every pause ends an utterance"
-    assert judged <= PAUSES + 2
+    assert judged <= fixed - PAUSES // 2, "most speakers who go on are heard to do so"
     assert judged <= by_text <= fixed
 
 
