@@ -102,7 +102,7 @@ def transcribed(engine: Any, samples: Audio, numbers: Sequence[int], config: Job
     voices = [load_vad("silero")() for _ in range(samples.shape[1])]
     cutters = ChannelCutters(
         numbers,
-        [ChunkCutter(voice.probabilities, LivePolicy().gate, CutterPolicy(), decided=True) for voice in voices],
+        [ChunkCutter(voice.probabilities, LivePolicy().gate, CutterPolicy(), detects=False) for voice in voices],
     )
     began = time.process_time()
     chunks = [

@@ -131,7 +131,7 @@ def as_file(samples: NDArray[np.int16], parts: Parts) -> str:
     """The text of the path of files: the same cutter, decodes and guards as of a job."""
     engine: FileEngine = parts.engine
     vad = parts.new_vad()
-    cutter = ChunkCutter(vad.probabilities, parts.policy.gate, CutterPolicy(), decided=True)
+    cutter = ChunkCutter(vad.probabilities, parts.policy.gate, CutterPolicy(), detects=False)
     chunks = [*cutter.feed(samples), *cutter.finish()]
 
     async def decode(request: DecodeRequest) -> Hypothesis:

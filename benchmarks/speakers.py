@@ -101,7 +101,7 @@ class Pipeline:
 
     async def _told(self, samples: NDArray[np.int16], count: SpeakerCount) -> Told:
         config = JobConfig("benchmark", speakers=count)
-        cutter = ChunkCutter(self._new_vad().probabilities, LivePolicy().gate, CutterPolicy(), decided=True)
+        cutter = ChunkCutter(self._new_vad().probabilities, LivePolicy().gate, CutterPolicy(), detects=False)
         cut = [*cutter.feed(samples), *cutter.finish()]
         parts = []
         voices_s = 0.0

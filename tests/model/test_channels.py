@@ -33,7 +33,7 @@ def transcribed(engine: OnnxWhisperEngine, path: Path, mode: ChannelMode) -> lis
         channels = decoder.channels
         samples = np.frombuffer(b"".join(iter(decoder.read, b"")), np.int16).reshape(-1, len(channels) or 1)
     voices = [load_vad("silero")() for _ in channels or (None,)]
-    cutters = [ChunkCutter(voice.probabilities, LivePolicy().gate, CutterPolicy(), decided=True) for voice in voices]
+    cutters = [ChunkCutter(voice.probabilities, LivePolicy().gate, CutterPolicy(), detects=False) for voice in voices]
     cutter = ChannelCutters(channels, cutters)
 
     async def decode(request: DecodeRequest) -> Hypothesis:
