@@ -103,7 +103,7 @@ class SpeechEnded(_Event, frozen=True, kw_only=True, tag="speech_ended"):
 
 
 class TurnEnded(_Event, frozen=True, kw_only=True, tag="turn_ended"):
-    """The speaker has probably finished, with the voice up to ``end_ms``; a final follows unless he goes on."""
+    """The speaker has probably finished, with the voice up to ``end_ms``; a final follows unless they go on."""
 
     end_ms: int
     probability: float

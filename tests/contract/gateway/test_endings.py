@@ -205,8 +205,8 @@ async def test_messages_of_other_protocols_before_the_audio_are_ignored(gateway:
         await client.send("ping")
         error = await ends_with(client, "bad_message")
     assert warning["code"] == "unknown_message"
-    assert "type is audio, finalize, stop or keepalive" in warning["message"]
-    assert "type is audio, finalize, stop or keepalive" in error["message"]
+    assert "type is audio, finalize, configure, stop or keepalive" in warning["message"]
+    assert "type is audio, finalize, configure, stop or keepalive" in error["message"]
     assert client.kinds.count("warning") == 1
 
 

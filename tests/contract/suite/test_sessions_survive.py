@@ -59,7 +59,7 @@ def speech(*parts: tuple[float, int], poison_at_s: float | None = None) -> list[
     ]
 
 
-LONG = speech((0.5, 0), (20, LOUD))
+LONG = speech((0.5, 0), *((1, LOUD + second) for second in range(20)))
 """Open for so long that nothing of it is settled while others die."""
 
 

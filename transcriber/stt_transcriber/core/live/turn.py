@@ -1,4 +1,4 @@
-"""Judgement of a pause: whether the speaker has finished, or how long to wait for him to go on."""
+"""Judgement of a pause: whether the speaker has finished, or how long to wait for them to go on."""
 
 import enum
 from dataclasses import dataclass

@@ -105,8 +105,8 @@ class Speech:
         """Decide what ``words`` settle; they are empty if the text was rejected.
 
         ``shortened``: the range is the first part of a longer one, decoded again. ``truncated``: the text reached the
-        token limit, so its last word may be cut off. ``loops``: the text says the same over and over. If the speaker
-        does, he does so in a part of the range too; a loop covers other speech and mostly ends with the part.
+        token limit, so its last word may be cut off. ``loops``: the text says the same over and over. If the speakers
+        do, they do so in a part of the range too; a loop covers other speech and mostly ends with the part.
         """
         if not words:
             return (self._is_dense() and self._split()) or self.give_up()
