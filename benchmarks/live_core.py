@@ -139,11 +139,10 @@ def as_file(samples: NDArray[np.int16], parts: Parts) -> str:
 
     async def texts() -> list[str]:
         config = JobConfig("", language=parts.config.language)
-        language = parts.config.language or ""
         return [
             (
                 await transcribe(
-                    Chunk("", "", n, cut.start, len(cut.samples), cut.voice_share, cut.voiced, language),
+                    Chunk("", "", n, cut.start, len(cut.samples), cut.voice_share, cut.voiced),
                     cut.samples.tobytes(),
                     config,
                     decode,
