@@ -125,8 +125,10 @@ async def test_speech_without_a_text_is_kept_with_its_session(
     assert kept is not None
     assert kept.unrecognized == [TimeSpan(0.1, 1.6), TimeSpan(9.0, 10.5)]
     assert (kept.text, kept.duration_s) == ("words 3", 10.5)
+    late = missed(100)
     assert await store.delete(found.summary.id, wall_ms())
-    await bus.conversations.send_unrecognized(missed(100))
+    await bus.conversations.send_unrecognized(late)
+    await until(lambda: empty(redis_client))
     assert await store.session_unrecognized(found.summary.id) == []
     assert len(await store.session_unrecognized("talk.i2")) == 1
 

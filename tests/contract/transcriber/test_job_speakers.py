@@ -34,9 +34,11 @@ def engine() -> Iterator[FirstSamples]:
     engine.close()
 
 
-async def result_of(client: Redis, url: str, job_id: str, speakers: SpeakerCount | None) -> JobResult:
+async def result_of(
+    client: Redis, url: str, job_id: str, speakers: SpeakerCount | None, alive: Mortal | None = None
+) -> JobResult:
     await posted(client, job_id, conversation(), speakers=speakers)
-    async with Transcriber(url, "t1", FirstSamples(), speaker_model=LoudnessVoices):
+    async with Transcriber(url, "t1", FirstSamples(), alive, speaker_model=LoudnessVoices):
         result = await ended(client, job_id)
     assert isinstance(result, JobResult)
     return result
@@ -65,10 +67,11 @@ async def test_a_worker_that_dies_at_any_call_changes_no_label(
     monkeypatch.setattr(work_queue, "SECOND_CHECK_S", 0.03)
     monkeypatch.setattr(work_queue, "LOOK_EVERY_S", 0.02)
     monkeypatch.setattr(work_queue, "_CLAIM_IDLE_MS", 1)
-    calm = await result_of(redis_client, redis_url, "calm-0123456789abcdef", SpeakerCount())
-    for die_at in (12, 20, 28, 36):
+    alive = Mortal()
+    calm = await result_of(redis_client, redis_url, "calm-0123456789abcdef", SpeakerCount(), alive)
+    for die_at in range(4, alive.calls - 4, 7):
         job_id = f"dies-{die_at}-0123456789abcdef"
-        mortal = Mortal(die_at, answer_lost=die_at % 8 == 4)
+        mortal = Mortal(die_at, answer_lost=die_at % 2 == 1)
         async with Transcriber(
             redis_url, f"first-{die_at}", FirstSamples(), mortal, speaker_model=LoudnessVoices
         ) as first:
