@@ -43,6 +43,7 @@ HUM = heard("Yeah", 0.01, no_speech_prob=0.38, avg_logprob=-1.2)
 
 EDITOR = heard("Редактор субтитров А.Синецкая Корректор А.Егорова", no_speech_prob=0.79, avg_logprob=-0.31)
 THANKS = heard("ご視聴ありがとうございました", 0.2, no_speech_prob=0.7, language="ja")
+ALSO = heard("भी भी भी भी", no_speech_prob=0.8, avg_logprob=-0.4)
 SOFT_MUSIC = heard("СПОКОЙНАЯ МУЗЫКА", no_speech_prob=0.79, avg_logprob=-0.26)
 GLAD = heard("Я очень рада. Я очень рада. Я очень рада.", no_speech_prob=0.73, avg_logprob=-0.32)
 
@@ -62,6 +63,7 @@ INVENTIONS = [
     (THANKS, 1.0, Quality.FULL, "no speech, known phrase"),
     (SOFT_MUSIC, 1.0, Quality.FULL, "no speech, caption"),
     (GLAD, 1.0, Quality.FULL, "no speech, caption"),
+    (ALSO, 1.0, Quality.FULL, "no speech, caption"),
 ]
 
 

@@ -156,11 +156,11 @@ def _is_caption(hypothesis: Hypothesis) -> bool:
 
 
 def _is_one_phrase(hypothesis: Hypothesis) -> bool:
-    """Check whether the whole text is one phrase of several words, three times or more often."""
+    """Check whether the whole text is one phrase, three times or more often; a single word, four times."""
     words = [normalised(word.text) for word in hypothesis.words]
     return any(
         len(words) % size == 0 and all(word == words[at % size] for at, word in enumerate(words))
-        for size in range(2, len(words) // 3 + 1)
+        for size in range(1 if len(words) > 3 else 2, len(words) // 3 + 1)
     )
 
 
