@@ -57,7 +57,7 @@ def logprobs_along(engine: OnnxWhisperEngine, samples: Audio, text: Sequence[int
     encoding = engine._whisper.encode(samples, 30.0, 0)
     states, _ = engine._whisper.batch([encoding]).run(fed, np.arange(width)[None], np.tri(width, dtype=np.bool_)[None])
     count = engine._rules.end + 1
-    tokens, falling = engine._whisper.choose(states[0, len(start) - 1 :], count)
+    tokens, falling, _ = engine._whisper.choose(states[0, len(start) - 1 :], count)
     logprobs = np.empty_like(falling)
     np.put_along_axis(logprobs, tokens, falling, axis=1)
     return logprobs
@@ -193,7 +193,7 @@ def tie(engine: OnnxWhisperEngine, request: DecodeRequest, one: list[int], other
     width = fed.shape[1]
     encoding = engine._whisper.encode(request.samples, recipe.pad_s, recipe.tail_positions)
     states, _ = engine._whisper.batch([encoding]).run(fed, np.arange(width)[None], np.tri(width, dtype=np.bool_)[None])
-    tokens, logprobs = engine._whisper.choose(states[0, -1:], 1000)
+    tokens, logprobs, _ = engine._whisper.choose(states[0, -1:], 1000)
     chances = dict(zip(tokens[0].tolist(), logprobs[0].tolist(), strict=True))
     pair = [[*text, engine._rules.end][same] for text in (one, other)]
     return float(abs(chances[pair[0]] - chances[pair[1]]))
@@ -260,8 +260,8 @@ def test_that_nobody_speaks_is_told_along_with_the_first_tokens(onnx_base: OnnxW
     for samples in (beckett[:64_000], np.zeros(64_000, np.float32)):
         batch = whisper.batch([whisper.encode(samples, 2.0, 400)])
         states, _ = batch.run(start, np.arange(width)[None], np.tri(width, dtype=np.bool_)[None])
-        tokens, logprobs, (probability,) = whisper.open(states[0, -1:], states[0, :1], 3)
-        alone, their_logprobs = whisper.choose(states[0, -1:], 3)
+        (tokens, logprobs, _), (probability,) = whisper.open(states[0, -1:], states[0, :1], 3)
+        alone, their_logprobs, _ = whisper.choose(states[0, -1:], 3)
         assert tokens[0, 0] == alone[0, 0]
         assert logprobs[0, 0] == pytest.approx(their_logprobs[0, 0], abs=0.1)
         assert probability == pytest.approx(whisper.no_speech_prob(states[0, 0]), abs=0.05)
