@@ -1,7 +1,7 @@
 """The three stages of live sessions in one process, with an engine that answers at once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +13,6 @@ from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.streams import keys
 from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.stage import SESSIONS, StageWorker
-from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, TimedWord
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.decode.pool import ModelPool
 from stt_transcriber.live.parts import LiveParts
@@ -21,25 +20,7 @@ from stt_transcriber.live.worker import LiveWorker
 from support.fake_vad import LoudnessVad
 from support.gateway_harness import Gateway, running_gateway, tell_status
 from support.wiring import bus_on, open_bus
-
-
-class WordASecond:
-    """Says one word for each second of audio, at once."""
-
-    name = "fake"
-    model = "fake"
-    parallel = 2
-    max_batch = 4
-    is_multilingual = False
-    biased_by_keyterms = False
-    languages = ("en",)
-
-    def decode(self, requests: Sequence[DecodeRequest]) -> list[Hypothesis]:
-        return [self._decode(len(request.samples) / 16000) for request in requests]
-
-    def _decode(self, seconds: float) -> Hypothesis:
-        words = tuple(TimedWord(f"w{i}", i + 0.1, i + 0.9, 0.9) for i in range(max(1, round(seconds))))
-        return Hypothesis(" ".join(word.text for word in words), words, "en", 1.0, -0.1, 0.0, 1.0)
+from support.word_a_second import WordASecond
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """The transcriber's shell on a real server, with an engine that answers at once: sessions, files, failures."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from support.fake_vad import LoudnessVad
 from support.job_harness import no_speaker_model
 from support.wiring import open_bus, read_state
+from support.word_a_second import WordASecond
 
 from stt_shared.contracts.events import Done, Error, Event, Final, Gap, decode_event
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, StreamError, frame_from_entry
@@ -25,10 +26,8 @@ from stt_shared.streams.ownership import Ownership, WriteResult
 from stt_shared.streams.session_state import DecoderPosition, SessionState
 from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.stage import JOBS, SESSIONS, StageWorker
-from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, TimedWord
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.decode.pool import ModelPool
-from stt_transcriber.engines.base import EngineError
 from stt_transcriber.files.cutter import FileCutter
 from stt_transcriber.files.voices import ChunkVoiceReader
 from stt_transcriber.files.worker import ChunkWorker
@@ -36,33 +35,6 @@ from stt_transcriber.live.parts import LiveParts
 from stt_transcriber.live.worker import LiveWorker
 
 pytestmark = pytest.mark.contract
-
-
-class WordASecond:
-    """Says one word for each second of audio, at once."""
-
-    name = "fake"
-    model = "fake"
-    parallel = 2
-    max_batch = 4
-    is_multilingual = False
-    biased_by_keyterms = False
-    languages = ("en",)
-
-    def __init__(self) -> None:
-        self.broken = False
-        self.lengths: list[float] = []
-
-    def decode(self, requests: Sequence[DecodeRequest]) -> list[Hypothesis]:
-        return [self._decode(request) for request in requests]
-
-    def _decode(self, request: DecodeRequest) -> Hypothesis:
-        if self.broken:
-            raise EngineError("the model is gone")
-        seconds = len(request.samples) / 16000
-        self.lengths.append(seconds)
-        words = tuple(TimedWord(f"w{i}", i + 0.1, i + 0.9, 0.9) for i in range(max(1, round(seconds))))
-        return Hypothesis(" ".join(word.text for word in words), words, "en", 1.0, -0.1, 0.0, 1.0)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ class TurnPolicy:
     reads_text: bool = True  # a text that ends in mid-sentence shows that its speaker goes on
     finished_above: float = 0.97  # probability from which the base silence ends an utterance
     unfinished_below: float = 0.5  # and up to which only the longest does; between them it is in between
-    told_above: float = 0.8  # probability from which the client is told that the turn is over
+    told_above: float = 0.8  # probability from which the client gets `turn_ended`
     surely_over: float = 0.95  # probability from which less than the base silence may end a sentence
     early_ms: int = 250  # that silence
     early_after_ms: int = 10_000  # length of an utterance from which it may
