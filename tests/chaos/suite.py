@@ -6,7 +6,6 @@ import contextlib
 import glob
 import os
 import signal
-import socket
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 import redis
 from redis.asyncio import Redis
 from support.fault_proxy import FaultProxy
+from support.ports import free_port
 
 from chaos.front import Front
 from chaos.replica import Replica
@@ -230,9 +230,3 @@ def pid_of(replica_id: str) -> int:
     """The process id in a replica's id; 0 for the id of nobody."""
     parts = replica_id.split("-")
     return int(parts[-2]) if len(parts) > 2 and parts[-2].isdigit() else 0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -16,7 +16,7 @@ from chaos.talk import Talk
 
 from support.fault_proxy import FaultProxy
 from support.gateway_harness import until
-from support.redis_servers import free_port
+from support.ports import free_port
 
 TESTS = Path(__file__).parents[1]
 

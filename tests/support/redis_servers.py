@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,17 +13,11 @@ import redis
 
 from stt_cli.up.child import die_with_parent
 from stt_cli.up.embedded_redis import EmbeddedRedis
+from support.ports import free_port
 
 _SLOTS = 16384
-
-
-def free_port(below: int = 65536) -> int:
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port < below:
-            return port
+# The nodes talk to each other on a port of their own, this far above the clients'.
+_TO_CLUSTER_BUS = 10_000
 
 
 @contextlib.contextmanager
@@ -33,8 +26,7 @@ def cluster(n_masters: int = 3) -> Iterator[list[int]]:
     with contextlib.ExitStack() as running:
         ports: list[int] = []
         for _ in range(n_masters):
-            # The nodes talk to each other on port + 10000.
-            port = free_port(below=55000)
+            port = free_port(also_free=_TO_CLUSTER_BUS)
             server = EmbeddedRedis(
                 (
                     "--port",

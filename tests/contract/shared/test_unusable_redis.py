@@ -12,7 +12,8 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 from support.certificates import make_authority, make_certificate
-from support.redis_servers import cluster, free_port, redis_binary, redis_server
+from support.ports import free_port
+from support.redis_servers import cluster, redis_binary, redis_server
 
 from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_shared.redis import client as shared_client

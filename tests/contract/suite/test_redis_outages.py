@@ -18,8 +18,9 @@ from support.failed_start import failed_start
 from support.fault_proxy import FaultProxy
 from support.file_client import finished, post
 from support.gateway_harness import STOP, line, running_gateway, stand_ins, until
+from support.ports import free_port
 from support.process_suite import Suite, heard, running_suite, wav, words_of
-from support.redis_servers import free_port, redis_binary, redis_server
+from support.redis_servers import redis_binary, redis_server
 from support.wiring import bus_on
 
 from stt_cli.up.embedded_redis import EmbeddedRedis

@@ -8,8 +8,8 @@ import redis
 from chaos.oracle import speech
 from chaos.talk import speak_raw
 from support.gateway_harness import until
+from support.ports import free_port
 from support.process_suite import Suite, heard, running_suite, words_of
-from support.redis_servers import free_port
 
 from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_shared.redis.channels import ChannelHub
