@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 from importlib import metadata
 
 from fastapi import Depends, FastAPI
+from fastapi.routing import iter_route_contexts
 from prometheus_client import generate_latest
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
 
-from stt_gateway.authorize import AllowAll, Authorize
+from stt_gateway.authorize import AllowAll, Authorize, authorize, declared_scopes
 from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.core.requests.access import origin_names
 from stt_gateway.core.requests.proxies import root_path, trusted_proxies
@@ -64,12 +65,12 @@ async def transcript_store(settings: GatewaySettings) -> AsyncIterator[Transcrip
         await store.close()
 
 
-def create_app(settings: GatewaySettings, authorize: Authorize | None = None) -> FastAPI:
+def create_app(settings: GatewaySettings, check: Authorize | None = None) -> FastAPI:
     """Create the ASGI app. Its startup raises redis.ConnectionError when Redis does not answer."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with _running_context(settings, authorize or AllowAll()) as context:
+        async with _running_context(settings, check or AllowAll()) as context:
             app.state.context = context
             yield
 
@@ -91,17 +92,19 @@ def create_app(settings: GatewaySettings, authorize: Authorize | None = None) ->
     app.include_router(web_pages().router())
     add_error_handlers(app)
     _add_middleware(app, settings)
+    for route in iter_route_contexts(app.routes):
+        declared_scopes(route.endpoint)
     return app
 
 
 async def authorize_request(connection: HTTPConnection) -> None:
-    """Ask the gateway's ``Authorize`` about an HTTP request. Raises what it raises.
+    """Authorise an HTTP request to its route. Raises SttError.
 
     A WebSocket is asked about when it has been accepted (ws/endpoint.py): a browser cannot read why a handshake was
     refused.
     """
     if connection.scope["type"] == "http":
-        await context_of(connection).authorize(connection)
+        await authorize(connection, context_of(connection).authorize)
 
 
 def _add_middleware(app: FastAPI, settings: GatewaySettings) -> None:
@@ -123,7 +126,7 @@ def _add_middleware(app: FastAPI, settings: GatewaySettings) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _running_context(settings: GatewaySettings, authorize: Authorize) -> AsyncIterator[GatewayContext]:
+async def _running_context(settings: GatewaySettings, check: Authorize) -> AsyncIterator[GatewayContext]:
     """Provide the services of the routes, with the background tasks that belong to them."""
     prepare_folder(settings.spool_dir, "SPOOL_DIR")
     replica = ReplicaState(ServiceName.GATEWAY, loop_stall_s=settings.health_stall_s)
@@ -136,7 +139,7 @@ async def _running_context(settings: GatewaySettings, authorize: Authorize) -> A
             context = GatewayContext(
                 settings,
                 replica,
-                authorize,
+                check,
                 bus,
                 Admission(bus, detached, attached, OpeningLimit(settings.max_openings_per_minute)),
                 ConnectionLimit(settings.gateway_max_sessions, settings.max_sessions_per_client),

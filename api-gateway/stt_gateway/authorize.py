@@ -1,12 +1,19 @@
-"""The check that decides whether a client may use the gateway: one for HTTP requests and WebSockets alike.
+"""Decides who a client is and whether it may use a route: one way for HTTP requests and WebSockets alike.
 
-It runs before a route reads a body, parses a parameter or touches any state. By default it allows everything.
+It runs before a route reads a body, parses a parameter or touches any state. Each endpoint declares its scope with a
+decorator, directly at the function: ``@needs(Scope.JOBS)``, or ``@public``. What declares nothing is never served.
 """
 
-from collections.abc import Collection
-from typing import Protocol
+from collections.abc import Callable, Collection
+from typing import Any, Protocol, TypeVar
 
 from starlette.requests import HTTPConnection
+
+from stt_gateway.core.requests.principal import LOCAL, Principal, Scope, check_scopes
+
+_ATTRIBUTE = "stt_scopes"
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
 class Authorize(Protocol):
@@ -16,17 +23,62 @@ class Authorize(Protocol):
     def parameters(self) -> Collection[str]:
         """Query parameters that the check reads, such as a token; routes do not see them."""
 
-    async def __call__(self, connection: HTTPConnection) -> None:
-        """Return if the client may continue. Raises SttError otherwise.
+    async def __call__(self, connection: HTTPConnection) -> Principal:
+        """Return who the client is. Raises SttError, such as `unauthorized`.
 
         Headers, cookies, address and query are in the connection; its body has not been read.
         """
 
 
 class AllowAll:
-    """The default: every client may continue."""
+    """The check without keys: everybody is the local principal, who may do everything."""
 
     parameters: Collection[str] = ()
 
-    async def __call__(self, connection: HTTPConnection) -> None:
-        """Return."""
+    async def __call__(self, connection: HTTPConnection) -> Principal:
+        """Return the local principal."""
+        return LOCAL
+
+
+def needs(*alternatives: Scope) -> Callable[[Endpoint], Endpoint]:
+    """Declare that an endpoint is for principals with one of these scopes. Stands below the route's decorator."""
+    if not alternatives:
+        raise TypeError("needs() without a scope; an endpoint for everybody is @public")
+
+    def declare(endpoint: Endpoint) -> Endpoint:
+        setattr(endpoint, _ATTRIBUTE, alternatives)
+        return endpoint
+
+    return declare
+
+
+def public(endpoint: Endpoint) -> Endpoint:
+    """Declare that an endpoint is for everybody, without a credential."""
+    setattr(endpoint, _ATTRIBUTE, ())
+    return endpoint
+
+
+def declared_scopes(endpoint: object) -> tuple[Scope, ...]:
+    """Return the scopes of which an endpoint needs one; () for a public one. Raises LookupError if it declares none."""
+    scopes: tuple[Scope, ...] | None = getattr(endpoint, _ATTRIBUTE, None)
+    if scopes is None:
+        raise LookupError(f"{endpoint!r} declares no scope; decorate it with @needs(…) or @public")
+    return scopes
+
+
+async def authorize(connection: HTTPConnection, check: Authorize) -> None:
+    """Let the client use the endpoint to which it was routed, or raise SttError.
+
+    Afterwards ``principal_of`` tells who it is, unless the endpoint is public.
+    """
+    alternatives = declared_scopes(connection.scope["endpoint"])
+    if alternatives:
+        principal = await check(connection)
+        check_scopes(principal, alternatives)
+        connection.state.principal = principal
+
+
+def principal_of(connection: HTTPConnection) -> Principal:
+    """Return who uses a route that is not public."""
+    principal: Principal = connection.state.principal
+    return principal

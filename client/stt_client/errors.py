@@ -18,6 +18,8 @@ CLOSE_CODES = {
     4506: "conflict",
     4507: "forbidden_host",
     4508: "forbidden_origin",
+    4510: "unauthorized",
+    4511: "forbidden",
     4509: "superseded",
 }
 """Error code for each close code, used when no `error` event came before it."""

@@ -4,8 +4,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from stt_gateway.authorize import needs
 from stt_gateway.context import context_of, query_of
 from stt_gateway.core.requests.parameters import MAX_NUMBER, Parameters, number
+from stt_gateway.core.requests.principal import Scope
 from stt_gateway.core.requests.viewer_request import check_conversation_id
 from stt_gateway.http.responses import json_response
 from stt_gateway.store.interface import MAX_UTTERANCES, NumberedUtterance
@@ -20,6 +22,7 @@ PAGE_PARAMETERS = Parameters(AFTER, LIMIT)
 
 
 @router.get("/{conversation_id:path}", openapi_extra={"parameters": PAGE_PARAMETERS.openapi_query()})
+@needs(Scope.READ)
 async def read_conversation(request: Request, conversation_id: str) -> Response:
     """Return a page of a conversation's stored utterances, in the order in which they were spoken.
 

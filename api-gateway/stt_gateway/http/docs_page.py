@@ -7,6 +7,7 @@ from importlib import resources
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
+from stt_gateway.authorize import public
 from stt_gateway.http.pages import Page, answer, page_of
 from stt_shared.contracts.errors import SttError
 
@@ -36,12 +37,14 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/docs")
+@public
 async def index(request: Request) -> Response:
     """Serve the page; it loads everything by relative addresses, so it also works below a path prefix."""
     return answer(request, page_of("index.html", _INDEX), _ALWAYS_ASK)
 
 
 @router.get("/openapi.json")
+@public
 async def openapi(request: Request) -> JSONResponse:
     """Serve the description of the HTTP interface; FastAPI's own route would not be authorised."""
     # Relative to this document, so that it holds below any path of a proxy in front.
@@ -49,6 +52,7 @@ async def openapi(request: Request) -> JSONResponse:
 
 
 @router.get("/docs/{name}")
+@public
 async def file(request: Request, name: str) -> Response:
     """Serve Swagger UI's script and style sheet, or the script that starts it."""
     if name not in (*_SHIPPED, "start.js"):
@@ -58,6 +62,7 @@ async def file(request: Request, name: str) -> Response:
 
 
 @router.get("/redoc")
+@public
 async def redoc() -> Response:
     """Redirect to ``/docs``: one page is enough."""
     return RedirectResponse("docs")

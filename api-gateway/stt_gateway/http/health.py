@@ -8,9 +8,11 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import Counter, generate_latest
 
+from stt_gateway.authorize import needs, public
 from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.core.operation.exposition import ReplicaText, merged
 from stt_gateway.core.operation.health import NEARLY_FULL, NEARLY_FULL_SHARE, health_view, used_share
+from stt_gateway.core.requests.principal import Scope
 from stt_gateway.http.openapi import success
 from stt_shared.contracts.services import ServiceName
 from stt_shared.redis.outage import REDIS_ERRORS, UNREACHABLE, Refused, redis_state
@@ -30,6 +32,7 @@ router = APIRouter(tags=["operation"])
 
 
 @router.get("/health", responses=success("No live session can be served.", status=503))
+@public
 async def health(request: Request) -> JSONResponse:
     """Return the state of each service; 503 when no live session could be served."""
     context = context_of(request)
@@ -42,18 +45,21 @@ async def health(request: Request) -> JSONResponse:
 
 
 @router.get("/health/live")
+@public
 async def live() -> JSONResponse:
     """Answer that this process is alive, without checking anything else."""
     return JSONResponse({"status": "alive"})
 
 
 @router.get("/api/stt/healthcheck", include_in_schema=False)
+@public
 async def legacy_healthcheck() -> PlainTextResponse:
     """Answer clients of the older API that this gateway is up."""
     return PlainTextResponse("Yes, I'm ok")
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
+@needs(Scope.METRICS)
 async def metrics(request: Request) -> Response:
     """Return the Prometheus text of this gateway and of every living replica; unreadable texts are left out."""
     context = context_of(request)

@@ -11,11 +11,13 @@ import msgspec
 import structlog
 from fastapi import APIRouter, Request, Response
 
+from stt_gateway.authorize import needs, principal_of
 from stt_gateway.context import GatewayContext, context_of, query_of
 from stt_gateway.core.operation.estimate import seconds_left
 from stt_gateway.core.requests.addresses import client_network
 from stt_gateway.core.requests.idempotency import fingerprint, idempotency_key
 from stt_gateway.core.requests.job_request import JOB_OPENAPI, JobRequest, job_request
+from stt_gateway.core.requests.principal import Scope, check_scopes
 from stt_gateway.http.deletion import erase_job
 from stt_gateway.http.event_stream import event, event_stream
 from stt_gateway.http.openapi import file_kinds, one_of, refusals, success
@@ -52,6 +54,7 @@ router = APIRouter(prefix="/v1/stt/jobs", tags=["jobs"])
     openapi_extra=JOB_OPENAPI,
     responses=refusals("bad_message", "bad_audio", "conflict", "too_large", "at_capacity", "no_worker", "unavailable"),
 )
+@needs(Scope.JOBS)
 async def post_job(request: Request) -> Response:
     """Accept one or more files (multipart, parts named ``file``; optional fields as in the query).
 
@@ -148,12 +151,14 @@ async def _find_stored(
 
 
 @router.get("/{job_id}")
+@needs(Scope.JOBS, Scope.READ, Scope.READ_OWN)
 async def get_job(request: Request, job_id: str) -> Response:
     """Return the job's state; includes ``result`` or ``error`` once it has ended."""
     return json_response(await _view(context_of(request), job_id))
 
 
 @router.delete("/{job_id}")
+@needs(Scope.JOBS, Scope.DELETE)
 async def delete_job(request: Request, job_id: str) -> Response:
     """Cancel a job that has not ended and delete its audio, or permanently delete an ended job and its transcript.
 
@@ -162,6 +167,7 @@ async def delete_job(request: Request, job_id: str) -> Response:
     context = context_of(request)
     last = await _view(context, job_id)
     if last.status.is_final:
+        check_scopes(principal_of(request), [Scope.DELETE])
         await erase_job(context, job_id)
         return json_response(msgspec.structs.replace(last, result=None))
     await _cancel(context, job_id)
@@ -169,6 +175,7 @@ async def delete_job(request: Request, job_id: str) -> Response:
 
 
 @router.post("/{job_id}/cancel")
+@needs(Scope.JOBS)
 async def cancel_job(request: Request, job_id: str) -> Response:
     """Cancel a job that has not ended and delete its audio; return the job in its state after that.
 
@@ -184,6 +191,7 @@ async def cancel_job(request: Request, job_id: str) -> Response:
     response_class=Response,
     responses={**refusals("conflict"), **file_kinds(RESULTS)},
 )
+@needs(Scope.JOBS, Scope.READ, Scope.READ_OWN)
 async def get_result(request: Request, job_id: str, kind: Annotated[str, one_of(RESULTS)]) -> Response:
     """Return the transcript as ``txt``, ``json``, ``srt``, ``vtt`` or, with speakers, OpenAI's ``diarized_json``."""
     if kind not in RESULTS:
@@ -201,6 +209,7 @@ async def get_result(request: Request, job_id: str, kind: Annotated[str, one_of(
     response_class=Response,
     responses=success("Events `progress`, then `end`; each holds the job.", ["text/event-stream"]),
 )
+@needs(Scope.JOBS, Scope.READ, Scope.READ_OWN)
 async def watch_job(request: Request, job_id: str) -> Response:
     """Stream the job's view as a server-sent event whenever it changes, until the job has ended."""
     context = context_of(request)

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 
 from fastapi import APIRouter, Request, Response
 
+from stt_gateway.authorize import public
 from stt_shared.contracts.errors import SttError
 
 MEDIA_TYPES = {
@@ -80,10 +81,12 @@ class Pages:
         router = APIRouter(include_in_schema=False)
 
         @router.get("/")
+        @public
         async def index(request: Request) -> Response:
             return answer(request, self.index, _ALWAYS_ASK)
 
         @router.get("/assets/{release}/{path:path}")
+        @public
         async def asset(request: Request, release: str, path: str) -> Response:
             page = self.assets.get(path)
             if page is None:

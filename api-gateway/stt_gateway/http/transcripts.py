@@ -4,7 +4,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 
+from stt_gateway.authorize import needs
 from stt_gateway.context import context_of, query_of
+from stt_gateway.core.requests.principal import Scope
 from stt_gateway.http.deletion import erase_transcript
 from stt_gateway.http.disconnects import while_connected
 from stt_gateway.http.openapi import file_kinds, one_of, refusals
@@ -28,6 +30,7 @@ def store_of(request: Request) -> TranscriptStore:
 
 
 @router.get("", openapi_extra={"parameters": SEARCH_PARAMETERS.openapi_query()})
+@needs(Scope.READ)
 async def search_transcripts(request: Request) -> Response:
     """Search transcripts, newest first.
 
@@ -45,12 +48,14 @@ async def search_transcripts(request: Request) -> Response:
 
 
 @router.get("/{id}")
+@needs(Scope.READ)
 async def get_transcript(request: Request, id: str) -> Response:
     """Return a transcript with its text and segments."""
     return json_response(_transcript_view(await _stored(request, id)))
 
 
 @router.patch("/{id}", openapi_extra=RENAME_OPENAPI, responses=refusals("too_large"))
+@needs(Scope.DELETE)
 async def rename_transcript(request: Request, id: str) -> Response:
     """Change a transcript's title with ``{"title": "…"}``; the file name stays. Returns it without text."""
     title = rename_request(await _body(request))
@@ -61,6 +66,7 @@ async def rename_transcript(request: Request, id: str) -> Response:
 
 
 @router.delete("/{id}", status_code=204)
+@needs(Scope.DELETE)
 async def delete_transcript(request: Request, id: str) -> Response:
     """Permanently delete a transcript, its text in the search index, and what its job or session left in Redis."""
     if not (keys.is_valid_id(id) and await erase_transcript(context_of(request), id)):
@@ -73,6 +79,7 @@ async def delete_transcript(request: Request, id: str) -> Response:
     response_class=Response,
     responses={**refusals("conflict"), **file_kinds(EXPORTS)},
 )
+@needs(Scope.READ)
 async def export_transcript(request: Request, id: str, kind: Annotated[str, one_of(EXPORTS)]) -> Response:
     """Return the transcript as a file: ``txt``, ``srt``, ``vtt``, ``json`` or, with speakers, ``diarized_json``."""
     if kind not in EXPORTS:

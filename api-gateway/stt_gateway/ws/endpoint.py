@@ -6,6 +6,7 @@ from typing import Protocol
 import structlog
 from starlette.websockets import WebSocket
 
+from stt_gateway.authorize import authorize
 from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.core.requests.subprotocols import answered
 from stt_gateway.live.client_socket import CLOSE_SLOW_READER, ClientGone, ClientSocket, SlowReader
@@ -45,7 +46,7 @@ async def serve(websocket: WebSocket, handler: Handler, limit: ConnectionLimit |
     # Accept before any check: a browser cannot read why a handshake was refused.
     await websocket.accept(subprotocol=answered(websocket.scope.get("subprotocols", ())))
     try:
-        await context.authorize(websocket)
+        await authorize(websocket, context.authorize)
         with (limit or context.connection_limit).counted(client.address):
             code = await handler.run(client)
     except ClientGone:

@@ -9,7 +9,9 @@ import asyncio
 import structlog
 from fastapi import APIRouter, WebSocket
 
+from stt_gateway.authorize import needs
 from stt_gateway.context import context_of
+from stt_gateway.core.requests.principal import Scope
 from stt_gateway.dialects.legacy import CONVERSATION, LEGACY, utterance_list
 from stt_gateway.live.client_socket import ClientSocket
 from stt_gateway.ws.endpoint import serve
@@ -32,12 +34,14 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.websocket("/api/stt/transcribe")
+@needs(Scope.STREAM)
 async def transcribe(websocket: WebSocket) -> None:
     """Serve a live session that feeds the conversation ``default``; the client gets its own events as well."""
     await serve(websocket, StreamConnection(websocket, LEGACY))
 
 
 @router.websocket("/api/stt/connect")
+@needs(Scope.READ)
 async def connect(websocket: WebSocket) -> None:
     """Send the list of the utterances of the last two minutes on connection and every ten seconds."""
     await serve(websocket, LegacyViewer(websocket), context_of(websocket).viewer_limit)

@@ -8,9 +8,11 @@ from collections.abc import Awaitable, Callable, Iterator
 import structlog
 from fastapi import APIRouter, WebSocket
 
+from stt_gateway.authorize import needs
 from stt_gateway.context import context_of, query_of
 from stt_gateway.core.live.messages import Message
 from stt_gateway.core.requests.parameters import quoted
+from stt_gateway.core.requests.principal import Scope
 from stt_gateway.core.requests.session_request import Defaults, SessionRequest
 from stt_gateway.dialects.base import Dialect
 from stt_gateway.dialects.native import NATIVE
@@ -41,6 +43,7 @@ router = APIRouter()
 
 
 @router.websocket("/v1/stt/stream")
+@needs(Scope.STREAM)
 async def stream(websocket: WebSocket) -> None:
     """Receive live audio and send events; docs/protocol.md is the contract."""
     await serve(websocket, StreamConnection(websocket, NATIVE))

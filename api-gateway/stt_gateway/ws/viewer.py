@@ -13,8 +13,10 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, WebSocket
 
+from stt_gateway.authorize import needs
 from stt_gateway.context import context_of, query_of
 from stt_gateway.core.operation.token_bucket import TokenBucket
+from stt_gateway.core.requests.principal import Scope
 from stt_gateway.core.requests.viewer_request import ViewerRequest, viewer_request
 from stt_gateway.dialects.native import NATIVE, utterance_view, viewer_error
 from stt_gateway.live.client_socket import ClientSocket
@@ -36,6 +38,7 @@ router = APIRouter()
 
 
 @router.websocket("/v1/stt/conversations/{conversation_id:path}")
+@needs(Scope.READ)
 async def follow(websocket: WebSocket, conversation_id: str) -> None:
     """Send the utterances of all speakers and, on request, unsettled text; docs/protocol.md is the contract."""
     await serve(websocket, Viewer(websocket, conversation_id), context_of(websocket).viewer_limit)

@@ -41,6 +41,8 @@ ERRORS: dict[str, ErrorKind] = {
     "superseded": ErrorKind(409, 4509, False),
     "forbidden_host": ErrorKind(421, 4507, False),
     "forbidden_origin": ErrorKind(403, 4508, False),
+    "unauthorized": ErrorKind(401, 4510, False),
+    "forbidden": ErrorKind(403, 4511, False),
     "idle": ErrorKind(408, 4408, True),
     "at_capacity": ErrorKind(503, 4429, True),
     "no_worker": ErrorKind(503, 4430, True),

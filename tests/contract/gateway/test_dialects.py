@@ -12,12 +12,14 @@ from redis.asyncio import Redis
 from starlette.requests import HTTPConnection
 from support.gateway_harness import Gateway, Workers, line, running_gateway
 
+from stt_gateway.authorize import needs
 from stt_gateway.core.live.messages import Finalize, Keepalive, Message, Stop
+from stt_gateway.core.requests.principal import LOCAL, Principal, Scope
 from stt_gateway.core.requests.session_request import Defaults, SessionRequest
 from stt_gateway.dialects.native import NATIVE
 from stt_gateway.ws.endpoint import serve
 from stt_gateway.ws.stream import StreamConnection
-from stt_shared.contracts.errors import ERRORS, ErrorKind, SttError
+from stt_shared.contracts.errors import ERRORS, SttError
 from stt_shared.contracts.events import Done, Error, Final, Partial, decode_event
 
 pytestmark = pytest.mark.contract
@@ -63,15 +65,17 @@ class TokenCheck:
 
     parameters = ("token",)
 
-    async def __call__(self, connection: HTTPConnection) -> None:
+    async def __call__(self, connection: HTTPConnection) -> Principal:
         if connection.query_params.get("token") != "right":
             raise SttError("unauthorized", "a token is needed")
+        return LOCAL
 
 
 router = APIRouter()
 
 
 @router.websocket("/v2/listen")
+@needs(Scope.STREAM)
 async def listen(websocket: WebSocket) -> None:
     await serve(websocket, StreamConnection(websocket, VendorDialect()))
 
@@ -91,10 +95,7 @@ async def gateway(redis_client: Redis, redis_url: str, tmp_path: Path) -> AsyncI
 
 
 @pytest.fixture
-async def guarded(
-    redis_client: Redis, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Gateway]:
-    monkeypatch.setitem(ERRORS, "unauthorized", ErrorKind(401, 4510, False))
+async def guarded(redis_client: Redis, redis_url: str, tmp_path: Path) -> AsyncIterator[Gateway]:
     async with running_gateway(
         redis_client, redis_url, tmp_path, configure=with_vendor, authorize=TokenCheck()
     ) as gateway:
@@ -161,9 +162,7 @@ async def test_who_may_not_use_the_gateway_is_refused_in_the_words_of_each_proto
             ("GET", "/v1/stt/jobs/1"),
             ("GET", "/v1/stt/transcripts"),
             ("GET", "/v1/stt/conversations/c1"),
-            ("GET", "/health"),
-            ("GET", "/openapi.json"),
-            ("GET", "/"),
+            ("GET", "/metrics"),
         ]:
             answer = await http.request(method, path)
             assert answer.status_code == 401, path

@@ -8,12 +8,13 @@ from types import SimpleNamespace
 import httpx2
 import msgspec
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 from redis.asyncio import Redis
 from support.gateway_harness import Gateway
 from support.wiring import bus_on
 
+from stt_gateway.app import authorize_request
 from stt_gateway.authorize import AllowAll
 from stt_gateway.http import transcripts
 from stt_gateway.settings import GatewaySettings
@@ -56,7 +57,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqlTranscriptStore]:
 
 @pytest.fixture
 async def http(store: SqlTranscriptStore, redis_client: Redis) -> AsyncIterator[httpx2.AsyncClient]:
-    app = FastAPI()
+    app = FastAPI(dependencies=[Depends(authorize_request)])
     app.include_router(transcripts.router)
     app.state.context = SimpleNamespace(
         settings=GatewaySettings(), store=store, bus=bus_on(redis_client), authorize=AllowAll()
