@@ -13,7 +13,7 @@ import typer
 from stt_cli.errors import CliError
 from stt_cli.http.formats import Format
 from stt_cli.http.server import base_url
-from stt_cli.http.vocabulary import vocabulary_fields
+from stt_cli.http.vocabulary import redaction_fields, vocabulary_fields
 from stt_shared.contracts.engines import EngineName
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 
@@ -52,6 +52,12 @@ ReplacementsFile = Annotated[
     Path | None, typer.Option(help='File of phrases and what is written instead, as JSON: {"find": "replace"}.')
 ]
 Fillers = Annotated[str | None, typer.Option(help="keep, or remove (uh, um and the like).")]
+Redact = Annotated[
+    str | None, typer.Option(help="Write [card] and the like instead: some of card,email,phone,iban,number.")
+]
+RedactPattern = Annotated[
+    list[str] | None, typer.Option(help=r"Pattern of what is written as [redacted], such as EMP-\d{6}; repeatable.")
+]
 KeytermsFile = Annotated[Path | None, typer.Option(help="File of keyterms, one per line.")]
 ModelsDir = Annotated[Path | None, typer.Option(help="Folder of models (env MODELS_DIR).")]
 
@@ -148,6 +154,8 @@ def transcribe(
     ] = None,
     replacements_file: ReplacementsFile = None,
     fillers: Fillers = None,
+    redact: Redact = None,
+    redact_pattern: RedactPattern = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for one result per file; standard output if omitted.")
     ] = None,
@@ -159,6 +167,7 @@ def transcribe(
     fields = _speech_fields(language, languages, task) | vocabulary_fields(
         keyterms, keyterms_file, replacements_file, fillers
     )
+    fields |= redaction_fields(redact, redact_pattern)
     if track is not None:
         fields["track"] = str(track)
     if channel_mode is not None:
@@ -187,6 +196,8 @@ def stream(
     keyterms_file: KeytermsFile = None,
     replacements_file: ReplacementsFile = None,
     fillers: Fillers = None,
+    redact: Redact = None,
+    redact_pattern: RedactPattern = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the events as JSON, one per line.")] = False,
     url: Url = None,
 ) -> None:
@@ -196,6 +207,7 @@ def stream(
     query = _speech_fields(language, languages, task) | vocabulary_fields(
         keyterms, keyterms_file, replacements_file, fillers
     )
+    query |= redaction_fields(redact, redact_pattern)
     silences = {
         "endpointing": endpointing,
         "endpointing_ms": endpointing_ms,

@@ -269,6 +269,8 @@ def _new_job(upload: Upload, options: JobRequest, model: str) -> NewJob:
         options.speakers,
         options.replacements,
         options.fillers,
+        options.redact,
+        options.redact_patterns,
     )
     return NewJob(upload.spool_name, uuid.uuid4().hex, msgspec.json.encode(config))
 

@@ -1,4 +1,4 @@
-"""Keyterms and replacements of the command line, as the fields of a request."""
+"""Keyterms, replacements and redaction of the command line, as the fields of a request."""
 
 import json
 from collections.abc import Sequence
@@ -19,6 +19,12 @@ def vocabulary_fields(
         "replacements": _replacements(replacements_file) if replacements_file else None,
         "fillers": fillers,
     }
+    return {name: value for name, value in given.items() if value}
+
+
+def redaction_fields(redact: str | None, patterns: Sequence[str] | None) -> dict[str, str]:
+    """Return the fields of a request for redaction."""
+    given = {"redact": redact, "redact_patterns": json.dumps(list(patterns)) if patterns else None}
     return {name: value for name, value in given.items() if value}
 
 

@@ -4,7 +4,7 @@ import enum
 
 import msgspec
 
-from stt_shared.contracts.session import ChannelMode, Fillers, Task
+from stt_shared.contracts.session import ChannelMode, Fillers, Redaction, Task
 
 
 class JobStatus(enum.StrEnum):
@@ -43,7 +43,7 @@ class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     ``spool_name`` is the file's random name in the spool folder, ``filename`` the client's name for it. ``content_key``
     is equal for equal bytes with the same options and model. ``track`` counts from 1; None: the decoder chooses.
     ``language`` None: detected, among ``languages``, () for all. ``channel_mode``: what becomes of several channels.
-    ``speakers``: tell them apart; None: do not.
+    ``speakers``: tell them apart; None: do not. ``redact``, ``redact_patterns``: as in ``SessionConfig``.
     """
 
     spool_name: str
@@ -61,6 +61,8 @@ class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     speakers: SpeakerCount | None = None
     replacements: dict[str, str] = {}
     fillers: Fillers = Fillers.KEEP
+    redact: tuple[Redaction, ...] = ()
+    redact_patterns: tuple[str, ...] = ()
 
 
 class JobWord(msgspec.Struct, frozen=True, omit_defaults=True):

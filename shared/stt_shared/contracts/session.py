@@ -48,6 +48,16 @@ class Fillers(enum.StrEnum):
     REMOVE = "remove"
 
 
+class Redaction(enum.StrEnum):
+    """What may be redacted."""
+
+    CARD = "card"
+    EMAIL = "email"
+    PHONE = "phone"
+    IBAN = "iban"
+    NUMBER = "number"  # any run of three or more digits
+
+
 class Vocabulary(msgspec.Struct, frozen=True, omit_defaults=True):
     """Words of a client: ``keyterms`` are expected, ``replacements`` are phrases and what is written instead."""
 
@@ -98,7 +108,8 @@ class SessionConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     """The client's request, validated by the gateway; ``language`` None means that it is detected.
 
     ``languages``: those that are detected, () for all. ``endpointing_ms``: silence that ends an utterance, with AUTO
-    one that sounds finished; ``endpointing_max_ms``: the same with AUTO if it does not.
+    one that sounds finished; ``endpointing_max_ms``: the same with AUTO if it does not. ``redact`` and
+    ``redact_patterns`` (see contracts/patterns.py): what is left out of every text.
     """
 
     sample_rate: int = AUDIO_RATE_HZ
@@ -118,6 +129,8 @@ class SessionConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     keyterms: tuple[str, ...] = ()
     replacements: dict[str, str] = {}
     fillers: Fillers = Fillers.KEEP
+    redact: tuple[Redaction, ...] = ()
+    redact_patterns: tuple[str, ...] = ()
 
     @property
     def vocabulary(self) -> Vocabulary:

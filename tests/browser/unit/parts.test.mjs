@@ -44,6 +44,7 @@ test("a session is requested with the user's settings", () => {
   assert.deepEqual(sessionQuery(settings, server), { language: "fr", endpointing_ms: "900" });
   assert.deepEqual(sessionQuery({ ...settings, pause: "auto" }, server), { language: "fr", endpointing: "auto" });
   assert.equal(sessionQuery({ ...settings, prompt: "Ada" }, server).prompt, "Ada");
+  assert.equal(sessionQuery({ ...settings, redact: true }, server).redact, "card,email,phone,iban");
   const keyterms = " Ada Lovelace \n\nLovelace, Ada\n" + "k".repeat(120);
   assert.equal(
     sessionQuery({ ...settings, keyterms }, server).keyterms,

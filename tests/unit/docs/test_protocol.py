@@ -19,6 +19,7 @@ from stt_gateway.core.operation.health import health_view
 from stt_gateway.core.requests.job_request import JOB_PARAMETERS, MAX_TRACK, job_request
 from stt_gateway.core.requests.model_options import MAX_PROMPT_CHARS
 from stt_gateway.core.requests.parameters import MAX_LABEL_CHARS
+from stt_gateway.core.requests.redaction import MAX_PATTERN_CHARS, MAX_PATTERNS
 from stt_gateway.core.requests.retry_after import LONGEST_MEAN_S, MEAN_S, SPREAD
 from stt_gateway.core.requests.session_request import (
     STREAM_PARAMETERS,
@@ -42,7 +43,7 @@ from stt_shared.contracts.errors import ERRORS, SttError
 from stt_shared.contracts.events import Done, Error, Event, Final, Partial, Ready, decode_event
 from stt_shared.contracts.frames import FrameKind, frame_from_published
 from stt_shared.contracts.jobs import JobStatus, JobView
-from stt_shared.contracts.session import Encoding, Endpointing, SessionConfig, Task
+from stt_shared.contracts.session import Encoding, Endpointing, Redaction, SessionConfig, Task
 from stt_shared.streams.jobs import MAX_ENDED_KEPT
 from stt_shared.streams.keys import ENDED_SESSION_TTL_S, FAILED_JOB_TTL_S, JOB_TTL_S, SESSION_TTL_S, session_keys
 from stt_shared.streams.replicas import ReplicaStatus
@@ -240,6 +241,8 @@ def test_the_query_table_is_what_the_gateway_takes() -> None:
     assert rows["keyterms"][1] == (
         f"up to {MAX_KEYTERMS} phrases of up to {MAX_PHRASE_CHARS} characters, separated by commas"
     )
+    assert all(f"`{kind}`" in rows["redact"][1] for kind in Redaction)
+    assert f"up to {MAX_PATTERNS} patterns of up to {MAX_PATTERN_CHARS} characters" in rows["redact_patterns"][1]
     assert rows["speaker"][1] == rows["conversation_id"][1] == f"up to {MAX_LABEL_CHARS} characters"
 
 

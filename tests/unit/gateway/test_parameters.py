@@ -19,7 +19,7 @@ from stt_gateway.core.requests.session_request import (
 )
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.jobs import MAX_SPEAKERS, SpeakerCount
-from stt_shared.contracts.session import Encoding, Endpointing, Fillers, SessionConfig, Task
+from stt_shared.contracts.session import Encoding, Endpointing, Fillers, Redaction, SessionConfig, Task
 
 pytestmark = pytest.mark.unit
 
@@ -62,6 +62,13 @@ BAD = [
     ("replacements", json.dumps({"a\0b": ""}), "phrases without control characters"),
     ("replacements", json.dumps({str(i): "" for i in range(201)}), "at most 200 phrases (there are 201)"),
     ("fillers", "drop", "one of keep, remove"),
+    ("redact", "card,names", "some of card, email, phone, iban, number, separated by commas"),
+    *(("redact_patterns", value, "a JSON array of patterns") for value in ("", "a", "{}", "[1]", '"a"')),
+    ("redact_patterns", json.dumps([str(i) for i in range(11)]), "at most 10 patterns (there are 11)"),
+    ("redact_patterns", json.dumps(["a" * 201]), "patterns of at most 200 characters"),
+    ("redact_patterns", '["(?=a)"]', "patterns that can be used; '(?=a)' has a (?; assertions"),
+    ("redact_patterns", '["(a{99}){99}"]', "patterns that can be used; '(a{99}){99}' repeats too much"),
+    ("redact_patterns", '["a{99}", "b{99}"]', "patterns that repeat less, all of them together"),
     ("keyterms", "k" * 101, "phrases of at most 100 characters"),
     ("keyterms", ",".join(map(str, range(101))), "at most 100 phrases (there are 101)"),
     ("keyterms", "a\0b", "phrases without control characters"),
@@ -95,6 +102,8 @@ def test_every_parameter_reaches_the_session() -> None:
         "prompt": "Grüße",
         "replacements": '{" a  b ": "c", "um": ""}',
         "fillers": "remove",
+        "redact": "iban, card,iban",
+        "redact_patterns": '["EMP-\\\\d{6}"]',
         "keyterms": " Ada  Lovelace,Ada Lovelace,,Größe ",
         "interim_results": "false",
         "endpointing": "auto",
@@ -130,6 +139,8 @@ def test_every_parameter_reaches_the_session() -> None:
         keyterms=("Ada Lovelace", "Größe"),
         replacements={"a b": "c", "um": ""},
         fillers=Fillers.REMOVE,
+        redact=(Redaction.IBAN, Redaction.CARD),
+        redact_patterns=(r"EMP-\d{6}",),
     )
     assert (request.framing, request.session_id) == (Framing.SEQ32, "s-1")
     assert request.resume == Resume("t-1", 17, Known(3, 1200, 0))
@@ -301,6 +312,13 @@ def test_a_file_takes_fewer_parameters() -> None:
         job_request([("", "")])
     with pytest.raises(SttError, match="twice"):
         job_request([("task", "translate"), ("task", "transcribe")])
+
+
+def test_what_is_redacted_tells_requests_apart() -> None:
+    given = [{}, {"redact": ""}, {"redact": "card"}, {"redact": "card,iban"}, {"redact_patterns": '["a"]'}]
+    fingerprints = [fingerprint(job_request(one.items()), ["f"]) for one in given]
+    assert fingerprints[0] == fingerprints[1]
+    assert len(set(fingerprints)) == 4
 
 
 def test_the_mode_of_channels_tells_requests_apart() -> None:

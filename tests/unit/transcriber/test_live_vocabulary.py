@@ -5,7 +5,7 @@ from support.live_driver import Driver, heard
 
 from stt_shared.contracts.events import Configured, Final, Partial
 from stt_shared.contracts.frames import FrameKind
-from stt_shared.contracts.session import Fillers, VocabularyUpdate
+from stt_shared.contracts.session import Fillers, Redaction, VocabularyUpdate
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.schedule.scheduler import Kind
 
@@ -66,6 +66,29 @@ def test_the_next_utterance_is_prompted_with_what_the_model_wrote() -> None:
     ticket = driver.session.begin()
     assert ticket is not None
     assert "Cooper netties" in ticket.request.prompt
+
+
+SECRET = [("call", 0.3, 0.5), ("0170", 0.5, 0.7), ("123", 0.8, 1.0), ("4567,", 1.0, 1.4), ("please", 1.5, 1.7)]
+
+
+def test_what_is_redacted_is_in_no_event_and_not_in_what_is_stored() -> None:
+    driver = Driver(LivePolicy(context_chars=160), redact=(Redaction.PHONE,), store=True)
+    driver.audio(1, loud=False)
+    for count in (2, 3, 3, 4, 5, 5):
+        driver.audio(0.5, loud=True)
+        driver.decode(heard(*SECRET[:count]))
+    driver.audio(0.3, loud=False)
+    driver.decode(heard(*SECRET))
+    driver.audio(0.4, loud=False)
+    (final,) = driver.events(Final)
+    assert final.text == "call [phone], please"
+    assert [(word.word, word.end_ms - word.start_ms) for word in final.words][1] == ("[phone],", 900)
+    assert any(event.text == "call [phone], please" for event in driver.events(Partial))
+    driver.control(FrameKind.STOP)
+    said = f"{driver.outcomes} {driver.session.done({})}"
+    for digits in ("0170", "123 4567", "4567"):
+        assert digits not in said
+    assert not any(word.word == "123" for word in final.words)
 
 
 def test_keyterms_reach_drafts_and_finals() -> None:

@@ -35,6 +35,16 @@ async def test_replacements_and_fillers_apply_to_files() -> None:
     assert (await result(JobConfig("spool")))[0].text == "Um, cooper netties."
 
 
+async def test_redaction_applies_to_files() -> None:
+    config = JobConfig("spool", redact_patterns=("cooper net.*",), replacements={"um": "oh"})
+    found, _ = await result(config)
+    (segment,) = found.segments
+    assert (found.text, segment.text, [word.word for word in segment.words]) == ("oh, [redacted]",) * 2 + (
+        ["oh,", "[redacted]"],
+    )
+    assert (segment.words[1].start, segment.words[1].end) == (1.5, 2.1)
+
+
 async def test_keyterms_reach_the_engine_and_one_that_ignores_them_is_told_of() -> None:
     config = JobConfig("spool", keyterms=("Kubernetes",))
     found, request = await result(config)

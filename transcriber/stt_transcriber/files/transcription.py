@@ -12,6 +12,7 @@ from stt_transcriber.core.decoding import KEYTERMS_IGNORED, DecodeRequest, Hypot
 from stt_transcriber.core.files.chunk_text import ChunkText
 from stt_transcriber.core.text import guards
 from stt_transcriber.core.text.join import join_words
+from stt_transcriber.core.text.redaction import redactor_of
 from stt_transcriber.core.text.rewriting import rewriter_of
 from stt_transcriber.core.text.segments import segments_of
 from stt_transcriber.metrics import REJECTED, count_unrecognized
@@ -70,6 +71,8 @@ async def transcribe(
         removes = config.fillers is Fillers.REMOVE
         if rewriter := rewriter_of(config.replacements, removes_fillers=removes, language=hypothesis.language):
             words = rewriter.rewrite_timed(words)
+        if redactor := redactor_of(config.redact, config.redact_patterns):
+            words = redactor.redact_timed(words)
         segments += segments_of(words, offset_s, hypothesis.language, chunk.channel)
         texts.append(join_words(words))
     for begin, end in text.unrecognized:

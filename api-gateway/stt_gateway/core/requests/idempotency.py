@@ -40,4 +40,6 @@ def fingerprint(options: JobRequest, files: Sequence[str]) -> str:
         asked.append(f"replacements={json.dumps(options.replacements, sort_keys=True)}")
     if options.fillers is not Fillers.KEEP:
         asked.append(f"fillers={options.fillers}")
+    if options.redact or options.redact_patterns:
+        asked.append(f"redact={json.dumps([options.redact, options.redact_patterns])}")
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 from stt_gateway.core.requests.model_options import LANGUAGE, LANGUAGES, PROMPT, TASK, requested_languages
 from stt_gateway.core.requests.parameters import NotAllowed, Parameter, Parameters, choice, optional_number
+from stt_gateway.core.requests.redaction import REDACT, REDACT_PATTERNS
 from stt_gateway.core.requests.vocabulary import FILLERS, KEYTERMS, REPLACEMENTS
 from stt_shared.contracts.jobs import MAX_SPEAKERS, SpeakerCount
-from stt_shared.contracts.session import ChannelMode, Fillers, Task
+from stt_shared.contracts.session import ChannelMode, Fillers, Redaction, Task
 
 MAX_TRACK = 64
 
@@ -48,7 +49,18 @@ SPEAKERS = Parameter[SpeakerCount | None](
     f"Tell speakers apart: auto, their number (at most {MAX_SPEAKERS}), or the least and most, as in 2-4.",
 )
 JOB_PARAMETERS = Parameters(
-    LANGUAGE, LANGUAGES, TASK, PROMPT, TRACK, CHANNEL_MODE, KEYTERMS, SPEAKERS, REPLACEMENTS, FILLERS
+    LANGUAGE,
+    LANGUAGES,
+    TASK,
+    PROMPT,
+    TRACK,
+    CHANNEL_MODE,
+    KEYTERMS,
+    SPEAKERS,
+    REPLACEMENTS,
+    FILLERS,
+    REDACT,
+    REDACT_PATTERNS,
 )
 
 _FILES = {
@@ -96,6 +108,8 @@ class JobRequest:
     speakers: SpeakerCount | None = None
     replacements: dict[str, str] = field(default_factory=dict)
     fillers: Fillers = Fillers.KEEP
+    redact: tuple[Redaction, ...] = ()
+    redact_patterns: tuple[str, ...] = ()
 
     @property
     def possible_languages(self) -> tuple[str, ...]:
@@ -121,4 +135,6 @@ def job_request(pairs: Iterable[tuple[str, str]], default_languages: tuple[str, 
         given[SPEAKERS],
         given[REPLACEMENTS],
         given[FILLERS],
+        given[REDACT],
+        given[REDACT_PATTERNS],
     )

@@ -19,6 +19,7 @@ from stt_gateway.core.requests.parameters import (
     number,
     text,
 )
+from stt_gateway.core.requests.redaction import REDACT, REDACT_PATTERNS
 from stt_gateway.core.requests.vocabulary import FILLERS, KEYTERMS, REPLACEMENTS
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import AUDIO_RATE_HZ, Encoding, Endpointing, SessionConfig
@@ -78,6 +79,8 @@ STREAM_PARAMETERS = Parameters(
     KEYTERMS,
     REPLACEMENTS,
     FILLERS,
+    REDACT,
+    REDACT_PATTERNS,
     INTERIM_RESULTS,
     ENDPOINTING,
     ENDPOINTING_MS,
@@ -167,6 +170,8 @@ def session_request(pairs: Iterable[tuple[str, str]], defaults: Defaults) -> Ses
         keyterms=given[KEYTERMS],
         replacements=given[REPLACEMENTS],
         fillers=given[FILLERS],
+        redact=given[REDACT],
+        redact_patterns=given[REDACT_PATTERNS],
     )
     return SessionRequest(config, given[FRAMING], given[SESSION_ID], _resume(given))
 

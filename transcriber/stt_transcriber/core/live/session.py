@@ -38,6 +38,7 @@ from stt_transcriber.core.text import guards
 from stt_transcriber.core.text.agreement import PlacedWord, placed_words
 from stt_transcriber.core.text.join import join_words
 from stt_transcriber.core.text.missed_speech import Accepted, Retry
+from stt_transcriber.core.text.redaction import redactor_of
 from stt_transcriber.core.text.rewriting import Rewriter, rewriter_of
 
 _SKIPPED_FRAMES = 10
@@ -72,6 +73,7 @@ class LiveSession:
         """
         stored = context or TakeoverState()
         self._config = config
+        self._redactor = redactor_of(config.redact, config.redact_patterns)
         self._policy = policy
         self._context = SessionContext(policy, stored)
         self._speculative = SpeculativeFinal()
@@ -296,6 +298,8 @@ class LiveSession:
         words, stable = utterance.words, len(utterance.agreement.stable)
         if rewriter := self._rewriter(utterance, ticket.end, utterance.shown_language):
             words, stable = rewriter.rewrite(words, stable)
+        if self._redactor:
+            words, stable = self._redactor.redact_growing(words, stable)
         partial = self._events.partial(utterance, self._header(ticket.end), words, stable, end_ms)
         if partial is not None:
             utterance.published = words
@@ -334,9 +338,12 @@ class LiveSession:
     def _settle(self, words: Sequence[PlacedWord], language: str, spoken: Weights, part: Accepted | None) -> None:
         """Settle the first closed utterance with these words, and commit its audio."""
         utterance = self._closed.settle(part.until if part else None)
-        text = join_words(words)
+        # It would be kept as the prompt of what follows.
+        text = "" if self._redactor else join_words(words)
         if rewriter := self._rewriter(utterance, utterance.whole_end, language):
             words, _ = rewriter.rewrite(words)
+        if self._redactor:
+            words = self._redactor.redact(words)
         self._speculative.forget()
         for span in part.unrecognized if part else ():
             self._outcomes.append(Outcome(self._events.unrecognized(span)))

@@ -69,16 +69,7 @@ class Rewriter:
 
     def rewrite_timed(self, words: Sequence[TimedWord]) -> list[TimedWord]:
         """Return the new words of a finished text, with times in whole milliseconds."""
-        placed = [
-            PlacedWord(
-                word.text, round(word.start_s * 1000), round(word.end_s * 1000), word.probability, word.space_before
-            )
-            for word in words
-        ]
-        return [
-            TimedWord(word.text, word.start_ms / 1000, word.end_ms / 1000, word.probability, word.space_before)
-            for word in self.rewrite(placed)[0]
-        ]
+        return timed_words(self.rewrite(in_milliseconds(words))[0])
 
     def _found(self, words: Sequence[PlacedWord], keys: Sequence[str], at: int) -> _Found | None:
         for find, text in self._by_first.get(keys[at][:1], ()):
@@ -100,6 +91,22 @@ class Rewriter:
             if find.startswith(joined) and rest and (rest[0] == " " or not needs_space(joined, rest)):
                 return True
         return False
+
+
+def in_milliseconds(words: Iterable[TimedWord]) -> list[PlacedWord]:
+    """Return the words with times in whole milliseconds, from the same beginning."""
+    return [
+        PlacedWord(word.text, round(word.start_s * 1000), round(word.end_s * 1000), word.probability, word.space_before)
+        for word in words
+    ]
+
+
+def timed_words(words: Iterable[PlacedWord]) -> list[TimedWord]:
+    """Return the words with times in seconds, from the same beginning."""
+    return [
+        TimedWord(word.text, word.start_ms / 1000, word.end_ms / 1000, word.probability, word.space_before)
+        for word in words
+    ]
 
 
 @functools.lru_cache(256)

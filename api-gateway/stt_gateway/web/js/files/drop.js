@@ -1,5 +1,5 @@
 // Accepts files dropped anywhere on the page, on any view.
-import { keytermsOf } from "../live/session_query.js";
+import { keytermsOf, REDACTED } from "../live/session_query.js";
 import { address } from "../router.js";
 import { settings } from "../ui/settings.js";
 
@@ -11,6 +11,7 @@ export function addFiles({ files, server }, chosen) {
   if (settings.fileTranslate && server.isMultilingual) parameters.task = "translate";
   if (settings.fileChannels) parameters.channel_mode = "auto";
   if (settings.fileSpeakers) parameters.speakers = "auto";
+  if (settings.fileRedact) parameters.redact = REDACTED;
   if (settings.filePrompt) parameters.prompt = settings.filePrompt;
   const keyterms = keytermsOf(settings.fileKeyterms);
   if (keyterms) parameters.keyterms = keyterms;

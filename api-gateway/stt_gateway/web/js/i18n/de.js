@@ -75,6 +75,7 @@ export const de = {
   "live.translate": "Ins Englische übersetzen",
   "live.thin": "Daten sparen (Ton komprimiert senden)",
   "live.keep": "Text im Archiv speichern",
+  "live.redact": "Kartennummern, IBANs, Telefonnummern und E-Mail-Adressen verbergen",
   "live.next_time": "Änderungen gelten ab der nächsten Aufnahme.",
   "live.text": "Transkript",
   "live.log": "Was gesagt wurde",

@@ -74,6 +74,7 @@ export const en = {
   "live.translate": "Translate to English",
   "live.thin": "Save data (compressed audio)",
   "live.keep": "Keep the text in the library",
+  "live.redact": "Hide card numbers, IBANs, phone numbers and e-mail addresses",
   "live.next_time": "Changes apply to the next recording.",
   "live.text": "Transcript",
   "live.log": "What was said",

@@ -75,6 +75,7 @@ export const fr = {
   "live.translate": "Traduire en anglais",
   "live.thin": "Économiser les données (audio compressé)",
   "live.keep": "Conserver le texte dans les archives",
+  "live.redact": "Masquer les numéros de carte, IBAN, numéros de téléphone et adresses e-mail",
   "live.next_time": "Les changements s’appliqueront au prochain enregistrement.",
   "live.text": "Transcription",
   "live.log": "Ce qui a été dit",

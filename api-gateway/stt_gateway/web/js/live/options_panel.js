@@ -86,5 +86,10 @@ function pauseField() {
 
 function toggles(server, canKeep) {
   const setting = (name) => toggle(t(`live.${name}`), settings[name], (isOn) => saveSettings({ [name]: isOn }));
-  return [server.isMultilingual && setting("translate"), recorderType() && setting("thin"), canKeep && setting("keep")];
+  return [
+    server.isMultilingual && setting("translate"),
+    recorderType() && setting("thin"),
+    canKeep && setting("keep"),
+    setting("redact"),
+  ];
 }

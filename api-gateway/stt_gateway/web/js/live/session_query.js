@@ -12,11 +12,15 @@ export function keytermsOf(text) {
 /** "auto", or milliseconds. */
 const endpointing = (chosen) => (chosen === "auto" ? { endpointing: "auto" } : { endpointing_ms: chosen });
 
+/** What is redacted for users who want that. */
+export const REDACTED = "card,email,phone,iban";
+
 /** Parameters that Live and conversations share. */
 export function sessionQuery(settings, server) {
   const query = { language: server.languageFor(settings.language), ...endpointing(settings.pause) };
   if (settings.prompt) query.prompt = settings.prompt;
   const keyterms = keytermsOf(settings.keyterms);
   if (keyterms) query.keyterms = keyterms;
+  if (settings.redact) query.redact = REDACTED;
   return query;
 }
