@@ -56,6 +56,7 @@ lint: $(VENV)/.installed-dev
 types: $(VENV)/.installed-dev
 	@echo "== types"
 	@$(BIN)/mypy
+	@MYPYPATH=benchmarks:tests $(BIN)/mypy benchmarks/*.py
 
 imports: $(VENV)/.installed-dev
 	@echo "== import rules"

@@ -64,6 +64,7 @@ def encoded(path: Path, container: str, codec: str, minute: NDArray[np.int16], m
     """The minute again and again, by FFmpeg's encoder."""
     with av.open(str(path), "w", format=container, options=options) as output:
         stream = output.add_stream(codec, rate=AUDIO_RATE_HZ, layout="mono")
+        assert isinstance(stream, av.AudioStream)
         context = stream.codec_context
         if codec == "libmp3lame":
             context.bit_rate = 8000

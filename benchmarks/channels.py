@@ -114,7 +114,9 @@ def transcribed(engine: Any, samples: Audio, numbers: Sequence[int], config: Job
     cost.vad_s += time.process_time() - began
 
     async def decode(request: DecodeRequest) -> Hypothesis:
-        return engine.decode([request])[0]
+        hypothesis: Hypothesis
+        (hypothesis,) = engine.decode([request])
+        return hypothesis
 
     segments: list[JobSegment] = []
     began = time.process_time()

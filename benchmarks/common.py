@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stt_cli.live.sources import pieces_of_file
-from stt_shared.contracts.session import AUDIO_RATE_HZ
+from stt_shared.contracts.session import AUDIO_RATE_HZ as AUDIO_RATE_HZ
 
 # The benchmarks start the suite as the end-to-end tests do, and name the machine as the chaos runs do.
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))

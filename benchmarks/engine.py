@@ -8,6 +8,7 @@ import argparse
 import math
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from whisper_normalizer.basic import BasicTextNormalizer
 
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Memory, Quality
+from stt_transcriber.engines import window
 from stt_transcriber.engines.base import Engine
 from stt_transcriber.engines.ctranslate2 import engine as faster_whisper
 from stt_transcriber.engines.onnx import engine as onnx_whisper
@@ -77,10 +79,14 @@ def encode_costs(
     rng = np.random.default_rng(0)
     rows = []
     for seconds in (*WINDOWS_S, 12.0, 30.0):
-        window = rng.normal(0, 0.1, int(seconds * AUDIO_RATE_HZ)).astype(np.float32)
+        samples = rng.normal(0, 0.1, int(seconds * AUDIO_RATE_HZ)).astype(np.float32)
         row = {"window_s": seconds}
-        for name, encode in (("onnxruntime", own._whisper.encode), ("faster-whisper", ct2._encoder.encode)):
-            row[name] = round(min(cpu_ms(lambda encode=encode, w=window: encode(w, 0.0, 0)) for _ in range(5)), 1)
+        encoders: dict[str, Callable[..., object]] = {
+            "onnxruntime": own._whisper.encode,
+            "faster-whisper": ct2._encoder.encode,
+        }
+        for name, encode in encoders.items():
+            row[name] = round(min(cpu_ms(partial(encode, samples, 0.0, 0)) for _ in range(5)), 1)
         rows.append(row)
     return rows
 
@@ -94,7 +100,7 @@ def draft_costs(engine: Engine, clips: list[Clip], language: str) -> dict[str, f
             memory = Memory() if remembers else None
             for end in growing(clip):
                 request = DecodeRequest(as_float(clip)[:end], language, memory=memory)
-                took += cpu_ms(lambda r=request: engine.decode([r]))
+                took += cpu_ms(partial(engine.decode, [request]))
                 count += 1
         costs[name] = round(took / count, 1)
     return costs
@@ -123,7 +129,7 @@ def batch_costs(own: onnx_whisper.OnnxWhisperEngine, clips: list[Clip], language
                 for memory, what in zip(memories, kept, strict=True):
                     if memory:
                         memory.kept = what
-                best = min(best, cpu_ms(lambda a=after: own.decode(a)))
+                best = min(best, cpu_ms(partial(own.decode, after)))
             took[name] = round(best / size, 1)
         rows.append({"batch": size, **took})
     return rows
@@ -135,9 +141,9 @@ def final_figures(engine: Engine, clips: list[Clip], language: str) -> dict[str,
     took = 0.0
     for clip in clips:
         samples = as_float(clip)[: 30 * AUDIO_RATE_HZ]
-        took += cpu_ms(
-            lambda s=samples: texts.append(engine.decode([DecodeRequest(s, language, quality=Quality.FULL)])[0].text)
-        )
+        hypothesis, took_ms = decoded(engine, DecodeRequest(samples, language, quality=Quality.FULL))
+        took += took_ms
+        texts.append(hypothesis.text)
     return {
         "cpu_s_per_audio_s": round(took / 1000 / sum(min(30.0, clip.duration_s) for clip in clips), 4),
         "word_error_rate": rate([clip.text for clip in clips], texts),
@@ -157,7 +163,7 @@ def sureness_figures(
         return text
 
     try:
-        greedy.sure = counted
+        greedy.sure = counted  # type: ignore[assignment]
         for least in SURENESS:
             onnx_whisper._SURE = math.log(least)
             found.clear()
@@ -169,7 +175,9 @@ def sureness_figures(
                     own.decode([DecodeRequest(samples[:end], language, memory=memory)])
                 for name, remembered in (("along drafts", memory), ("alone", None)):
                     final = DecodeRequest(samples, language, quality=Quality.FULL, memory=remembered)
-                    took[name] += cpu_ms(lambda f=final, into=texts: into.append(own.decode([f])[0].text))
+                    hypothesis, took_ms = decoded(own, final)
+                    took[name] += took_ms
+                    texts.append(hypothesis.text)
             yield {
                 "sureness": least,
                 "not_searched": round(sum(found) / len(found), 2),
@@ -185,29 +193,25 @@ def recipe_figures(
     own: onnx_whisper.OnnxWhisperEngine, ct2: faster_whisper.FasterWhisperEngine, clips: list[Clip], language: str
 ) -> Iterator[dict[str, Any]]:
     """Drafts of windows cut in mid-speech, by pad and tail, and the greedy decode of the window padded to 30 s."""
-    windows = [as_float(clip)[:end] for clip in clips for end in growing(clip)][::3]
-    shipped = dict(onnx_whisper.RECIPES), dict(faster_whisper.RECIPES)
+    cuts = [as_float(clip)[:end] for clip in clips for end in growing(clip)][::3]
+    shipped = dict(onnx_whisper.RECIPES), dict(window.RECIPES)
     try:
-        faster_whisper.RECIPES[Quality.DRAFT] = Recipe(30.0, 0, 1)
-        full = [ct2.decode([DecodeRequest(window, language)])[0].text for window in windows]
+        window.RECIPES[Quality.DRAFT] = Recipe(30.0, 0, 1)
+        full = [ct2.decode([DecodeRequest(cut, language)])[0].text for cut in cuts]
         for pad_s in PADS_S:
             for tail in TAILS:
                 onnx_whisper.RECIPES[Quality.DRAFT] = Recipe(pad_s, tail, 1)
-                heard: list[Hypothesis] = []
-                took = sum(
-                    cpu_ms(lambda w=window, into=heard: into.append(own.decode([DecodeRequest(w, language)])[0]))
-                    for window in windows
-                )
+                heard = [decoded(own, DecodeRequest(cut, language)) for cut in cuts]
                 yield {
                     "pad_s": pad_s,
                     "tail": tail,
-                    "windows": len(windows),
-                    "loops": sum(hypothesis.truncated for hypothesis in heard),
-                    "words_that_differ": rate(full, [hypothesis.text for hypothesis in heard]),
-                    "cpu_ms": round(took / len(windows), 1),
+                    "windows": len(cuts),
+                    "loops": sum(hypothesis.truncated for hypothesis, _ in heard),
+                    "words_that_differ": rate(full, [hypothesis.text for hypothesis, _ in heard]),
+                    "cpu_ms": round(sum(took_ms for _, took_ms in heard) / len(cuts), 1),
                 }
     finally:
-        for module, recipes in zip((onnx_whisper, faster_whisper), shipped, strict=True):
+        for module, recipes in zip((onnx_whisper, window), shipped, strict=True):
             module.RECIPES.update(recipes)
 
 
@@ -217,12 +221,19 @@ def growing(clip: Clip) -> range:
 
 
 def as_float(clip: Clip) -> NDArray[np.float32]:
-    return clip.samples.astype(np.float32) / 32768
+    return clip.samples.astype(np.float32) / np.float32(32768)
 
 
 def rate(references: list[str], texts: list[str]) -> float:
     pairs = [(r, _normalise(t)) for r, t in zip(map(_normalise, references), texts, strict=True) if r]
     return round(float(jiwer.wer([r for r, _ in pairs], [t for _, t in pairs])), 4)
+
+
+def decoded(engine: Engine, request: DecodeRequest) -> tuple[Hypothesis, float]:
+    """The hypothesis, and its processor time in milliseconds."""
+    began = time.process_time()
+    (hypothesis,) = engine.decode([request])
+    return hypothesis, (time.process_time() - began) * 1000
 
 
 def cpu_ms(work: Callable[[], object]) -> float:

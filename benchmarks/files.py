@@ -151,7 +151,7 @@ def measured(way: Callable[[Sequence[Clip]], list[str]], clips: list[Clip], lang
 
 
 def as_float(samples: NDArray[np.int16]) -> NDArray[np.float32]:
-    return samples.astype(np.float32) / 32768
+    return samples.astype(np.float32) / np.float32(32768)
 
 
 class SleepingEngine:
@@ -162,7 +162,8 @@ class SleepingEngine:
     max_batch = 1
     max_file_batch = 4
     is_multilingual = False
-    languages = ("en",)
+    languages: tuple[str, ...] = ("en",)
+    biased_by_keyterms = False
     COST_PER_AUDIO_S = 0.02
 
     def __init__(self) -> None:
@@ -181,8 +182,8 @@ class SleepingEngine:
 async def replica_figures(replicas: int, chunks: int = 128, chunk_s: int = 28) -> dict[str, Any]:
     """An hour of audio in chunks, shared by replicas with one worker each, over a real server."""
     with redis_server() as url:
+        await wait_until_ready(url, timeout_s=10)
         client = connect(url)
-        await wait_until_ready(client, timeout_s=10)
         engines = [SleepingEngine() for _ in range(replicas)]
         async with AsyncExitStack() as stack:
             stack.push_async_callback(client.aclose)

@@ -20,6 +20,7 @@ from typing import Any
 import jiwer
 import numpy as np
 from common import Clip, corpus_folder, utterances, write_result
+from numpy.typing import NDArray
 from rich.progress import Progress
 from whisper_normalizer.basic import BasicTextNormalizer
 from whisper_normalizer.english import EnglishTextNormalizer
@@ -29,6 +30,7 @@ from stt_transcriber.engines import keyterms
 from stt_transcriber.engines.onnx.engine import OnnxWhisperEngine
 from stt_transcriber.models.store import default_models_dir, resolve
 
+Floats = NDArray[np.float32]
 LEAST_LETTERS = 6
 MOST_RECORDINGS = 2
 MANY = 100
@@ -85,21 +87,24 @@ def rare_words(texts: Sequence[str]) -> set[str]:
     }
 
 
+class KeptEncodings:
+    """An encoder that encodes each recording once."""
+
+    def __init__(self, encode: Callable[[Floats, float, int], Any]) -> None:
+        self._encode = encode
+        self._kept: dict[int, Any] = {}
+
+    def __call__(self, samples: Floats, pad_s: float, tail: int) -> Any:
+        key = hash(samples.tobytes())
+        if key not in self._kept:
+            self._kept[key] = self._encode(samples, pad_s, tail)
+        return self._kept[key]
+
+
 def encode_once(engine: OnnxWhisperEngine) -> None:
     """Make the engine keep its encodings: the same recordings are decoded again and again."""
     for whisper in (engine._whisper, engine._file_whisper):
-        encode = whisper.encode
-        kept: dict[int, Any] = {}
-
-        def kept_encoding(
-            samples: Any, *recipe: Any, kept: dict[int, Any] = kept, encode: Callable[..., Any] = encode
-        ) -> Any:
-            key = hash(samples.tobytes())
-            if key not in kept:
-                kept[key] = encode(samples, *recipe)
-            return kept[key]
-
-        whisper.encode = kept_encoding  # type: ignore[method-assign]
+        whisper.encode = KeptEncodings(whisper.encode)  # type: ignore[method-assign]
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,7 @@ class Bench:
         for frame in [*frames, Frame(len(frames) + 1, FrameKind.STOP)]:
             session.feed(frame, 0)
             while ticket := session.begin():
+                assert isinstance(ticket.request, DecodeRequest)  # the policy has no turn model
                 session.apply(self.engine.decode([ticket.request])[0], 0)
             finals += [outcome.event for outcome in session.take_outcomes() if isinstance(outcome.event, Final)]
         return finals
@@ -251,7 +252,7 @@ def main() -> None:
     bench = Bench(load_engine(args.engine, args.model, default_models_dir(), device="cpu", workers=1, threads=2))
     said = spoken(corpus_folder(args.corpus))
     drawn = random.Random(SEED).sample(said, args.sample) if args.sample else said
-    parts = {
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
         "alone": lambda: alone(bench, drawn),
         "lists": lambda: lists(bench, drawn),
         "changes": lambda: changes(bench, said, args.sequences),

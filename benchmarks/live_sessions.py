@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from common import corpus_folder, running_suite, write_result
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from stt_cli.bench import run
 from stt_cli.bench.manifest import read_manifest
@@ -54,7 +54,7 @@ def main() -> None:
         ):
             live = bar.add_task(f"{sessions} sessions", total=None)
 
-            def tell(done_s: float, total_s: float, bar: Progress = bar, live: int = live) -> None:
+            def tell(done_s: float, total_s: float, bar: Progress = bar, live: TaskID = live) -> None:
                 bar.update(live, completed=done_s, total=total_s)
 
             asked = replace(

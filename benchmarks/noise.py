@@ -82,7 +82,7 @@ def keyboard(rng: np.random.Generator, seconds: float) -> Audio:
     while at < seconds - 0.5:
         for _ in range(rng.integers(3, 14)):
             for delay_s, level in ((0.0, rng.uniform(2000, 9000)), (rng.uniform(0.06, 0.11), rng.uniform(600, 2500))):
-                length = rng.integers(160, 480)
+                length = int(rng.integers(160, 480))
                 begin = round((at + delay_s) * AUDIO_RATE_HZ)
                 click = rng.standard_normal(length) * np.exp(-np.arange(length) / rng.uniform(20, 60))
                 room = max(0, min(length, len(out) - begin))
@@ -235,6 +235,7 @@ class InboxSource:
             self._session.apply(self._hypothesis_for(ticket), 0)
 
     def _hypothesis_for(self, ticket: Ticket) -> Hypothesis:
+        hypothesis: Hypothesis
         (hypothesis,) = self._decode([ticket.request])
         return hypothesis
 

@@ -130,7 +130,9 @@ def percentile(values: list[float], share: float) -> float:
 def starting_at_once(clip: Clip, path: Path) -> None:
     """Writes the recording as a WAV from shortly before its first voice: many begin with half a second of breath and
     clicks, in which nobody speaks."""
-    windows = clip.samples[: len(clip.samples) // WINDOW_SAMPLES * WINDOW_SAMPLES].astype(np.float32) / 32768
+    windows = clip.samples[: len(clip.samples) // WINDOW_SAMPLES * WINDOW_SAMPLES].astype(np.float32) / np.float32(
+        32768
+    )
     is_voice = load_vad("silero")().probabilities(windows) >= GatePolicy().onset_probability
     run_together = np.lib.stride_tricks.sliding_window_view(is_voice, VOICE_WINDOWS).all(axis=1)
     first = int(np.argmax(run_together)) * WINDOW_SAMPLES

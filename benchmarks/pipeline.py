@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import psutil
 from common import AUDIO_RATE_HZ, corpus_folder, utterances, write_result
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
@@ -155,12 +156,13 @@ def table(rows: list[dict[str, Any]]) -> Table:
     return shown
 
 
-def speech_without_pauses(folder: Path) -> np.ndarray:
+def speech_without_pauses(folder: Path) -> NDArray[np.int16]:
     """A minute of speech from the corpus, pauses taken out, so that there is always an utterance open to end."""
     samples = np.concatenate([clip.samples for clip in utterances(folder, "en", 12)])
     blocks = samples[: len(samples) // 800 * 800].reshape(-1, 800)
     loud = np.abs(blocks.astype(np.float32)).mean(axis=1)
-    return blocks[loud > 0.3 * np.median(loud)].reshape(-1)[: 60 * AUDIO_RATE_HZ]
+    kept: NDArray[np.int16] = blocks[loud > 0.3 * np.median(loud)].reshape(-1)
+    return kept[: 60 * AUDIO_RATE_HZ]
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ import random
 import statistics
 import time
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -76,7 +77,7 @@ class Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         key = base64.b64encode(os.urandom(16)).decode()
-        transport.write(
+        self.transport.write(
             f"GET {self.target()} HTTP/1.1\r\nHost: {self._host}\r\nUpgrade: websocket\r\n"
             f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
         )
@@ -181,8 +182,9 @@ async def run(args: argparse.Namespace, frames: list[bytes]) -> dict[str, Any]:
     clients: list[Client] = []
     sending: list[asyncio.Task[None]] = []
     for number in range(args.sessions):
-        made = Client(number, f"127.0.0.1:{args.port}")
-        _, client = await loop.create_connection(lambda made=made: made, "127.0.0.1", args.port)
+        _, client = await loop.create_connection(
+            partial(Client, number, f"127.0.0.1:{args.port}"), "127.0.0.1", args.port
+        )
         clients.append(client)
         await asyncio.wait_for(client.ready, 10)
         if args.mode != "idle":

@@ -91,8 +91,8 @@ async def fill(url: Any, made: Iterator[Transcript]) -> list[tuple[str, str]]:
                 folded.setdefault(table, []).append(of_table)
         async with writing(engine).begin() as connection:
             await connection.execute(index.insert(transcripts), rows)
-            for table, of_table in folded.items():
-                await connection.execute(index.insert(table), of_table)
+            for table, of_all in folded.items():
+                await connection.execute(index.insert(table), of_all)
         kept += [(row["filename"], row["text"]) for row in rows[::20]]
     if not is_sqlite(url):
         # As autovacuum would soon.
@@ -172,9 +172,9 @@ async def timed(store: SqlTranscriptStore, wanted: list[Search]) -> dict[str, fl
 async def removed(store: SqlTranscriptStore, random_: random.Random) -> dict[str, float]:
     """Deletes a hundred, then cleans up as a gateway does now and then, while transcripts are stored."""
     took_ms = []
-    for one in (await store.search(Search(limit=100))).found:
+    for hit in (await store.search(Search(limit=100))).found:
         began = time.perf_counter()
-        await store.delete(one.summary.id, FIRST_MS)
+        await store.delete(hit.summary.id, FIRST_MS)
         took_ms.append((time.perf_counter() - began) * 1000)
     cleaning = asyncio.create_task(store.purge_expired(FIRST_MS))
     began_s, longest_ms = time.perf_counter(), 0.0

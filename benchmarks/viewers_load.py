@@ -13,6 +13,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ async def speak(port: int, count: int, frames: list[bytes]) -> dict[str, Any]:
     latencies: dict[str, list[float]] = defaultdict(list)
     loop = asyncio.get_running_loop()
     for number in range(count):
-        _, made = await loop.create_connection(lambda at=number: Speaker(at, f"127.0.0.1:{port}"), "127.0.0.1", port)
+        _, made = await loop.create_connection(partial(Speaker, number, f"127.0.0.1:{port}"), "127.0.0.1", port)
         await asyncio.wait_for(made.ready, 10)
         speakers.append(made)
     print("ready", flush=True)
@@ -125,9 +126,7 @@ async def follow(port: int, count: int) -> dict[str, Any]:
     loop = asyncio.get_running_loop()
     viewers: list[Client] = []
     for number in range(count):
-        _, made = await loop.create_connection(
-            lambda at=number: Follower(at, f"127.0.0.1:{port}", heard), "127.0.0.1", port
-        )
+        _, made = await loop.create_connection(partial(Follower, number, f"127.0.0.1:{port}", heard), "127.0.0.1", port)
         await asyncio.wait_for(made.ready, 10)
         viewers.append(made)
     print("ready", flush=True)
