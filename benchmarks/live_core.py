@@ -3,7 +3,8 @@
 
 Which finals there are, and their texts, depend on the audio alone (core/live/session.py). So with a virtual clock they
 are those of a real session, at a small part of its time. Each recording is a session of its own that ends with `stop`;
-with `--joined` the recordings of one speaker follow each other in one session. Latencies: the silence that the core
+with `--joined` the recordings of one speaker follow each other in one session, and with `--minutes` all of them, from
+the first again until the time is up, which is then also one file. Latencies: the silence that the core
 waited plus the processor time of a decode that was not ready by then, on one thread.
 """
 
@@ -17,10 +18,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import jiwer
 import numpy as np
 from common import AUDIO_RATE_HZ, Clip, corpus_folder, utterances, write_result
 from live_wer import offline
+from long_session import errors, played
 from numpy.typing import NDArray
 
 from stt_cli.bench.cuts import mid_sentence_cuts
@@ -175,22 +176,25 @@ def offline_texts(path: Path | None, model: str, clips: list[Clip], language: st
     return {clip.id: known[clip.id]["offline"] for clip in clips}
 
 
+def with_gaps(clips: list[Clip], gap_s: float) -> NDArray[np.int16]:
+    """The recordings one after the other, near-silence after each."""
+    gap = np.frombuffer(pause(gap_s, random.Random(0)), np.int16)
+    return np.concatenate([part for clip in clips for part in (clip.samples, gap)])
+
+
 def figures(sessions: list[list[Clip]], parts: Parts, gap_s: float, normalise: Callable[[str], str]) -> dict[str, Any]:
     """Of the live path."""
-    noise = random.Random(0)
-    gap = np.frombuffer(pause(gap_s, noise), np.int16)
     references, texts, waits, cuts = [], [], [], 0
     heard: list[Heard] = []
     for clips in sessions:
-        samples = np.concatenate([part for clip in clips for part in (clip.samples, gap)])
-        heard.append(play(samples, parts))
+        heard.append(play(with_gaps(clips, gap_s), parts))
         cuts += mid_sentence_cuts([clip.text for clip in clips], heard[-1].texts, normalise)
         references.append(normalise(" ".join(clip.text for clip in clips)))
         texts.append(normalise(" ".join(heard[-1].texts)))
         waits += [wait / 1000 for wait in heard[-1].waits_ms]
     audio_s = sum(clip.duration_s + gap_s for clips in sessions for clip in clips)
     return {
-        "wer_percent": round(100 * jiwer.wer(references, texts), 2),
+        **errors(references, texts),
         "finals": sum(len(session.finals) for session in heard),
         "cut_in_mid_sentence": cuts,
         "final_after_speech_s": quantiles(waits),
@@ -216,6 +220,7 @@ def main() -> None:
     parser.add_argument("--ids", default="", help="only recordings whose ids begin like this")
     parser.add_argument("--limit", type=int)
     parser.add_argument("--joined", action="store_true", help="one session a speaker")
+    parser.add_argument("--minutes", type=float, help="one session of all recordings, this long")
     parser.add_argument("--gap", type=float, default=1.5, help="seconds of near-silence after each recording")
     parser.add_argument("--endpointing", type=Endpointing, default=Endpointing.AUTO, choices=list(Endpointing))
     parser.add_argument("--endpointing-ms", type=int, default=SessionConfig().endpointing_ms)
@@ -251,26 +256,28 @@ def main() -> None:
         speculates=not args.busy,
         turn=turn.probability if turn else None,
     )
-    sessions = joined(clips) if args.joined else [[clip] for clip in clips]
+    if args.minutes:
+        sessions = [played(clips, args.minutes * 60, args.gap)]
+    else:
+        sessions = joined(clips) if args.joined else [[clip] for clip in clips]
     result: dict[str, Any] = {"live": figures(sessions, parts, args.gap, normalise)}
-    references = [normalise(clip.text) for clip in clips]
+    order = [clip for session in sessions for clip in session]
+    references = [normalise(clip.text) for clip in order]
     if not args.no_files:
-        result["files_wer_percent"] = round(
-            100 * jiwer.wer(references, [normalise(as_file(clip.samples, parts)) for clip in clips]), 2
-        )
+        files = [with_gaps(order, args.gap)] if args.minutes else [clip.samples for clip in order]
+        said = [normalise(as_file(samples, parts)) for samples in files]
+        result["files"] = errors([" ".join(references)] if args.minutes else references, said)
     texts = offline_texts(args.offline, args.model, clips, args.language)
-    result["offline_beam5_wer_percent"] = round(
-        100 * jiwer.wer(references, [normalise(texts[clip.id]) for clip in clips]), 2
-    )
+    result["offline_beam5"] = errors(references, [normalise(texts[clip.id]) for clip in order])
     write_result(
         args.out,
         "live_core",
         {
             "model": args.model,
             "language": args.language,
-            "recordings": len(clips),
+            "recordings": len(order),
             "sessions": len(sessions),
-            "audio_s": round(sum(clip.duration_s for clip in clips), 1),
+            "audio_s": round(sum(clip.duration_s for clip in order), 1),
             "gap_s": args.gap,
             "endpointing": config.endpointing,
             "endpointing_ms": config.endpointing_ms,

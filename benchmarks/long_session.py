@@ -111,23 +111,25 @@ def fit(rows: list[tuple[float, dict[str, float]]]) -> dict[str, Any]:
     return result
 
 
-def played(clips: list[Clip], seconds: float) -> list[Clip]:
-    """The recordings in order, again and again, until they last this long."""
-    order, total_s = [], 0.0
+def played(clips: list[Clip], seconds: float, gap_s: float = GAP_S) -> list[Clip]:
+    """The recordings in order, again and again, until they last this long, ``gap_s`` after each included."""
+    order: list[Clip] = []
+    total_s = 0.0
     while total_s < seconds:
         clip = clips[len(order) % len(clips)]
         order.append(clip)
-        total_s += clip.duration_s + GAP_S
+        total_s += clip.duration_s + gap_s
     return order
 
 
-def errors(reference: str, text: str) -> dict[str, float | int]:
-    """Both normalised. Runs: words side by side."""
-    found = jiwer.process_words(reference, text)
-    lost = [part.ref_end_idx - part.ref_start_idx for part in found.alignments[0] if part.type == "delete"]
-    invented = [part.hyp_end_idx - part.hyp_start_idx for part in found.alignments[0] if part.type == "insert"]
+def errors(references: list[str], texts: list[str]) -> dict[str, float | int]:
+    """Word errors of sessions or recordings. All normalised. Runs are of words side by side."""
+    found = jiwer.process_words(references, texts)
+    parts = [part for alignment in found.alignments for part in alignment]
+    lost = [part.ref_end_idx - part.ref_start_idx for part in parts if part.type == "delete"]
+    invented = [part.hyp_end_idx - part.hyp_start_idx for part in parts if part.type == "insert"]
     return {
-        "word_error_rate_percent": round(100 * found.wer, 2),
+        "wer_percent": round(100 * found.wer, 2),
         "words_lost": found.deletions,
         "longest_run_lost": max(lost, default=0),
         "words_invented": found.insertions,
@@ -162,8 +164,8 @@ def main() -> None:
             "speed": args.speed,
             **run["counts"],
             "timings_ms": run["done"].get("timings_ms"),
-            "live": errors(reference, normalise(" ".join(run["texts"]))),
-            "offline_beam5": errors(reference, normalise(" ".join(alone[clip.id] for clip in order))),
+            "live": errors([reference], [normalise(" ".join(run["texts"]))]),
+            "offline_beam5": errors([reference], [normalise(" ".join(alone[clip.id] for clip in order))]),
             "memory": fit(run["rows"]),
         },
     )
