@@ -14,6 +14,8 @@ CHAOS_ARGS ?=
 FUZZ_ARGS ?=
 # They mostly wait: for leases to expire, for servers to start.
 CONTRACT_WORKERS ?= 3
+# Each starts a suite of its own; much of their time is speech in real time.
+SUITE_WORKERS ?= 2
 
 LOCK_ARGS ?=
 
@@ -85,11 +87,11 @@ test-model: $(VENV)/.installed-dev $(VENV)/.models ## On real Whisper weights
 
 test-e2e: $(VENV)/.installed-dev $(VENV)/.models ## The whole suite on real speech
 	@echo "== end-to-end tests"
-	@$(PYTEST) tests/e2e
+	@$(PYTEST) --numprocesses $(SUITE_WORKERS) --dist loadfile tests/e2e
 
 test-browser: $(VENV)/.installed-dev $(VENV)/.models ## The web app in Chromium; skips where there is none
 	@echo "== browser tests"
-	@$(PYTEST) tests/browser -k "not firefox"
+	@$(PYTEST) --numprocesses $(SUITE_WORKERS) --dist loadfile tests/browser -k "not firefox"
 
 test-firefox: $(VENV)/.installed-dev $(VENV)/.models ## The same in Firefox, where it is installed (not in `make test`)
 	@echo "== browser tests in Firefox"
