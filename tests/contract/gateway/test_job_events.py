@@ -42,8 +42,8 @@ async def events_in(response: httpx2.Response) -> AsyncIterator[Event]:
 async def test_watching_a_job_tells_each_change_once_and_ends_with_it(
     gateway: Gateway, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stt_gateway.http.jobs.CHECK_EVERY_S", 0.02)
-    monkeypatch.setattr("stt_gateway.http.jobs.CHANGES_APART_S", 0.0)
+    monkeypatch.setattr("stt_gateway.http.job_views.CHECK_EVERY_S", 0.02)
+    monkeypatch.setattr("stt_gateway.http.job_views.CHANGES_APART_S", 0.0)
     job_id = await posted(http)
     async with watched(http, job_id) as events:
         heard = [await anext(events)]
@@ -68,7 +68,7 @@ async def test_watching_a_job_tells_each_change_once_and_ends_with_it(
 async def test_changes_of_a_watched_job_are_pushed(
     gateway: Gateway, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stt_gateway.http.jobs.CHECK_EVERY_S", 60.0)
+    monkeypatch.setattr("stt_gateway.http.job_views.CHECK_EVERY_S", 60.0)
     job_id, bus = await posted(http), bus_on(gateway.client)
     at = keys.job_keys(job_id)
     async with watched(http, job_id) as events:
@@ -97,8 +97,8 @@ async def test_the_end_does_not_wait_for_other_changes(
     gateway: Gateway, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Files of a few seconds were done a tenth of a second before their clients knew."""
-    monkeypatch.setattr("stt_gateway.http.jobs.CHECK_EVERY_S", 60.0)
-    monkeypatch.setattr("stt_gateway.http.jobs.CHANGES_APART_S", 60.0)
+    monkeypatch.setattr("stt_gateway.http.job_views.CHECK_EVERY_S", 60.0)
+    monkeypatch.setattr("stt_gateway.http.job_views.CHANGES_APART_S", 60.0)
     job_id = await posted(http)
     async with watched(http, job_id) as events:
         assert (await anext(events))[1]["status"] == "queued"
@@ -109,7 +109,7 @@ async def test_the_end_does_not_wait_for_other_changes(
 async def test_a_watched_job_that_is_deleted_ends_the_watching(
     gateway: Gateway, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stt_gateway.http.jobs.CHECK_EVERY_S", 60.0)
+    monkeypatch.setattr("stt_gateway.http.job_views.CHECK_EVERY_S", 60.0)
     job_id = await posted(http)
     async with watched(http, job_id) as events:
         assert (await anext(events))[0] == "progress"

@@ -1,0 +1,165 @@
+"""Acceptance of files as jobs: the one way from an upload to jobs in the queue, whatever API it came by."""
+
+import hashlib
+import uuid
+
+import msgspec
+import structlog
+from fastapi import Request
+
+from stt_gateway.context import GatewayContext, context_of
+from stt_gateway.core.requests.addresses import client_network
+from stt_gateway.core.requests.idempotency import fingerprint, idempotency_key
+from stt_gateway.core.requests.job_request import JobRequest
+from stt_gateway.http.uploads import Received, Upload, receive_uploads
+from stt_gateway.settings import GatewaySettings
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.jobs import JobConfig
+from stt_shared.process.clock import wall_ms
+from stt_shared.streams.jobs import Created, CreateRefusal, JobLimits, NewJob
+
+_log = structlog.get_logger()
+
+
+class Intake:
+    """Files of one request, from their upload until they are jobs. Use as an async context manager.
+
+    ``files`` and ``fields`` are those of the form. Until ``accept`` has been called, an exception inside removes the
+    files: the client learns that the request failed, so nothing is kept.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._context = context_of(request)
+        self._received = Received()
+        self._is_open = True
+        self.key = idempotency_key(request.headers.getlist("idempotency-key"))
+
+    async def __aenter__(self) -> "Intake":
+        """Receive the body. Raises SttError, ClientDisconnect and Redis errors."""
+        settings = self._context.settings
+        await self._context.admission.check_memory()
+        self._received = await receive_uploads(
+            self._request, settings.spool_dir, settings.max_upload_bytes, settings.max_spool_bytes
+        )
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Remove the files of a request that failed before its jobs were to be created."""
+        if self._is_open and kind is not None:
+            self._remove_files()
+
+    @property
+    def files(self) -> list[Upload]:
+        """The files, in the order of the form."""
+        return self._received.files
+
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        """Names and values of the other parts."""
+        return self._received.fields
+
+    async def accept(self, options: JobRequest) -> Created:
+        """Create a job for each file, or find those of the same request or of the same files and options.
+
+        Raises SttError and Redis errors.
+        """
+        context, settings, files = self._context, self._context.settings, self.files
+        model = await context.admission.check_file(options.possible_languages, options.task)
+        stored_ids = await _find_stored(context, files, options, model) if self.key is None else None
+        # If Redis does not answer, it is unknown whether the jobs exist, so their files stay. If they do not exist, the
+        # sweeper of the spool folder finds the files without a job.
+        self._is_open = False
+        if stored_ids is not None:
+            # The same bytes with the same options and model would give the same result.
+            self._remove_files()
+            return Created(stored_ids, replayed=True)
+        created = await context.bus.jobs.create(
+            [_new_job(upload, options, model) for upload in files],
+            wall_ms(),
+            key_hash=hashlib.sha256(self.key.encode()).hexdigest() if self.key else "",
+            fingerprint=fingerprint(options, [upload.sha256 for upload in files]),
+            client=_client_of(self._request),
+            limits=JobLimits(settings.max_jobs, settings.max_jobs_per_client),
+        )
+        if isinstance(created, CreateRefusal) or created.replayed:
+            self._remove_files()
+        if isinstance(created, CreateRefusal):
+            raise _refused(created, settings)
+        return created
+
+    def _remove_files(self) -> None:
+        for upload in self.files:
+            (self._context.settings.spool_dir / upload.spool_name).unlink(missing_ok=True)
+
+
+def _client_of(request: Request) -> str:
+    """Return a name for the client, which takes turns with others; keys do not reveal its address."""
+    network = client_network(request.client.host) if request.client else ""
+    return hashlib.sha256(network.encode()).hexdigest()[:16]
+
+
+def _refused(reason: CreateRefusal, settings: GatewaySettings) -> SttError:
+    match reason:
+        case CreateRefusal.CONFLICT:
+            message = "this Idempotency-Key was used for another request; take a new key for each"
+            return SttError("conflict", message)
+        case CreateRefusal.CLIENT_FULL:
+            most = settings.max_jobs_per_client
+            message = f"at most {most} files of one client may wait or be in progress; try again when some are done"
+        case CreateRefusal.FULL:
+            message = f"at most {settings.max_jobs} files may wait or be in progress; try again later"
+    return SttError("at_capacity", message)
+
+
+async def _find_stored(
+    context: GatewayContext, uploads: list[Upload], options: JobRequest, model: str
+) -> list[str] | None:
+    """Return the ids of stored transcripts of exactly these files; None unless there is one for every file.
+
+    A file uploaded with another name is also stored with that name, because people search by name.
+    """
+    try:
+        found = [await context.store.find_by_content(_content_key(upload, options, model)) for upload in uploads]
+        if None in found:
+            return None
+        job_ids = []
+        for upload, stored in zip(uploads, found, strict=True):
+            assert stored is not None
+            if stored.filename != upload.filename:
+                name = {"id": upload.spool_name, "filename": upload.filename, "title": upload.filename}
+                stored = msgspec.structs.replace(stored, **name, created_ms=int(wall_ms()))
+                await context.store.put(stored)
+            job_ids.append(stored.id)
+        return job_ids
+    except SttError as error:
+        # The search only saves work, so its failure does not fail the request.
+        _log.warning("store lookup skipped", cause=error.message)
+        return None
+
+
+def _content_key(upload: Upload, options: JobRequest, model: str) -> str:
+    return fingerprint(options, [upload.sha256, model]) if model else ""
+
+
+def _new_job(upload: Upload, options: JobRequest, model: str) -> NewJob:
+    config = JobConfig(
+        upload.spool_name,
+        upload.filename,
+        upload.size_bytes,
+        options.language,
+        options.task,
+        options.prompt,
+        model,
+        _content_key(upload, options, model),
+        options.track,
+        options.languages,
+        options.channel_mode,
+        options.keyterms,
+        options.speakers,
+        options.replacements,
+        options.fillers,
+        options.redact,
+        options.redact_patterns,
+    )
+    return NewJob(upload.spool_name, uuid.uuid4().hex, msgspec.json.encode(config))
