@@ -1,10 +1,8 @@
 """Entry point of the gateway: ``python -m stt_gateway``."""
 
 import asyncio
-import contextlib
 import logging
 import socket
-from collections.abc import Iterator
 
 from stt_shared.process.extras import naming_missing_packages
 
@@ -16,12 +14,13 @@ with naming_missing_packages("gateway"):
     from stt_gateway.authorize import Authorize
     from stt_gateway.http.connections import HttpConnections, timed_protocol
     from stt_gateway.http.open_files import raise_soft_limit, soft_limit
+    from stt_gateway.http.server import GatewayServer
     from stt_gateway.settings import GatewaySettings
     from stt_gateway.store.engine import database_url
     from stt_gateway.store.failures import StoreError
     from stt_gateway.ws.protocol import FastWebSocketProtocol
     from stt_shared.contracts.services import ServiceName
-    from stt_shared.process import gc
+    from stt_shared.process.certificate import Certificate, UnusableCertificate
     from stt_shared.process.folders import note_of_former_store, prepare_folder
     from stt_shared.process.listening import drop_dead_peers, note_of_ignored_host, open_listener
     from stt_shared.process.logging import set_up_logging
@@ -33,22 +32,10 @@ with naming_missing_packages("gateway"):
 _log = structlog.get_logger()
 
 
-class _Server(uvicorn.Server):
-    """uvicorn server without its own signal handling, which would kill the process by the signal instead of exiting
-    with status 0."""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start as uvicorn does, then exempt the objects that exist by then from garbage collection."""
-        await super().startup(sockets)
-        gc.freeze_gc()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def server_config(settings: GatewaySettings, authorize: Authorize | None = None) -> uvicorn.Config:
-    """Build uvicorn's configuration for the app."""
+def server_config(
+    settings: GatewaySettings, authorize: Authorize | None = None, certificate: Certificate | None = None
+) -> uvicorn.Config:
+    """Build uvicorn's configuration for the app; ``certificate`` None: without TLS."""
     # uvicorn logs query strings at INFO, and those can contain prompts.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     # An upload keeps two files open, and live sessions need some as well.
@@ -70,6 +57,7 @@ def server_config(settings: GatewaySettings, authorize: Authorize | None = None)
         proxy_headers=False,
         log_config=None,
         server_header=False,
+        ssl_context_factory=None if certificate is None else lambda *_: certificate.context,
     )
 
 
@@ -82,11 +70,16 @@ def listening_socket(settings: GatewaySettings) -> socket.socket:
     return listener
 
 
+def certificate_of(settings: GatewaySettings) -> Certificate | None:
+    """Read the certificate of TLS_CERT; None without that setting. Raises UnusableCertificate."""
+    return None if settings.tls_cert is None else Certificate(settings.tls_cert, settings.tls_key)
+
+
 async def run(settings: GatewaySettings) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    Raises OSError when the address or a folder is not available, redis.ConnectionError without Redis, StoreError
-    without a database.
+    Raises OSError when the address, the certificate or a folder is not available, redis.ConnectionError without Redis,
+    StoreError without a database.
     """
     await wait_until_ready(settings.redis_url, settings.redis_wait_s)
     prepare_folder(settings.spool_dir, "SPOOL_DIR")
@@ -94,13 +87,17 @@ async def run(settings: GatewaySettings) -> None:
     async with transcript_store(settings):
         pass
     with listening_socket(settings) as listener:
-        server = _Server(server_config(settings))
+        certificate = certificate_of(settings)
+        server = GatewayServer(server_config(settings, certificate=certificate))
         signalled = asyncio.create_task(_exit_on_signal(server), name="signals")
-        _log.info("listening", address=str(listener.getsockname()))
+        tasks = [signalled]
+        if certificate is not None:
+            tasks.append(asyncio.create_task(certificate.follow(), name="certificate"))
+        _log.info("listening", address=str(listener.getsockname()), tls=certificate is not None)
         try:
             await server.serve(sockets=[listener])
         finally:
-            await cancel_and_wait(signalled)
+            await cancel_and_wait(*tasks)
 
 
 async def _exit_on_signal(server: uvicorn.Server) -> None:
@@ -119,7 +116,8 @@ def main() -> None:
     set_up_logging(ServiceName.GATEWAY, settings.log_level)
     try:
         database_url(settings.database_url, settings.data_dir)
-    except ValueError as error:
+        certificate_of(settings)
+    except (ValueError, UnusableCertificate) as error:
         exit_with_error(str(error), code=2)
     uses_default = settings.database_url is None and "data_dir" not in settings.model_fields_set
     if uses_default and (note := note_of_former_store()):

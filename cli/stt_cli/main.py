@@ -13,6 +13,7 @@ import typer
 from stt_cli.errors import CliError
 from stt_cli.http.formats import Format
 from stt_cli.http.server import base_url
+from stt_cli.http.tls import trust
 from stt_cli.http.vocabulary import redaction_fields, vocabulary_fields
 from stt_shared.contracts.engines import EngineName
 from stt_shared.contracts.session import AUDIO_RATE_HZ
@@ -41,6 +42,9 @@ app.add_typer(models_app, name="models")
 
 Url = Annotated[
     str | None, typer.Option("--url", help="Address of the suite (env STT_URL, default http://127.0.0.1:8000).")
+]
+Ca = Annotated[
+    Path | None, typer.Option(help="File of an authority to trust, besides the system's or SSL_CERT_FILE (env STT_CA).")
 ]
 Language = Annotated[str | None, typer.Option(help="ISO 639-1 code such as en; detected if omitted.")]
 Languages = Annotated[str | None, typer.Option(help="Languages that may be spoken, such as en,fr,de; any if omitted.")]
@@ -106,6 +110,10 @@ def up(
     redis_url: Annotated[
         str | None, typer.Option(help="URL of a Redis server (env REDIS_URL; an embedded server if unset).")
     ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="Certificate in PEM: clients come by https and wss (env TLS_CERT).")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key, if it is in another file (env TLS_KEY).")] = None,
     log_dir: Annotated[Path | None, typer.Option(help="Write each service's log to this folder.")] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show every log line, not only warnings (as LOG_LEVEL=DEBUG).")
@@ -127,6 +135,8 @@ def up(
             "spool_dir": spool_dir,
             "data_dir": data_dir,
             "redis_url": redis_url,
+            "tls_cert": tls_cert,
+            "tls_key": tls_key,
         },
         log_dir=log_dir,
         verbose=verbose,
@@ -160,10 +170,12 @@ def transcribe(
         Path | None, typer.Option("--output", "-o", help="Folder for one result per file; standard output if omitted.")
     ] = None,
     url: Url = None,
+    ca: Ca = None,
 ) -> None:
     """Transcribe files."""
     from stt_cli.commands.transcribe import transcribe as run
 
+    trust(ca)
     fields = _speech_fields(language, languages, task) | vocabulary_fields(
         keyterms, keyterms_file, replacements_file, fillers
     )
@@ -200,10 +212,12 @@ def stream(
     redact_pattern: RedactPattern = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the events as JSON, one per line.")] = False,
     url: Url = None,
+    ca: Ca = None,
 ) -> None:
     """Play a file (or standard input) as a live session and show the words as they arrive."""
     from stt_cli.commands.stream import stream as run
 
+    trust(ca)
     query = _speech_fields(language, languages, task) | vocabulary_fields(
         keyterms, keyterms_file, replacements_file, fillers
     )
@@ -218,10 +232,11 @@ def stream(
 
 
 @app.command()
-def health(url: Url = None) -> None:
+def health(url: Url = None, ca: Ca = None) -> None:
     """Show the state of every part of a running suite; exit 1 unless all are healthy."""
     from stt_cli.commands.health import health as run
 
+    trust(ca)
     run(base_url(url))
 
 
@@ -242,11 +257,13 @@ def bench(
     offline: Annotated[bool, typer.Option("--offline", help="Also transcribe the recordings as file jobs.")] = False,
     out: Annotated[Path | None, typer.Option(help="Also write the figures to this JSON file.")] = None,
     url: Url = None,
+    ca: Ca = None,
 ) -> None:
     """Measure a running suite: latency of words, word error rate, CPU and memory under paced sessions."""
     from stt_cli.bench.run import Plan
     from stt_cli.commands.bench import bench as run
 
+    trust(ca)
     plan = Plan(
         base_url(url),
         sessions=sessions,

@@ -14,8 +14,9 @@ import uvicorn
 import websockets
 from redis.asyncio import Redis
 
-from stt_gateway.__main__ import server_config
+from stt_gateway.__main__ import certificate_of, server_config
 from stt_gateway.authorize import Authorize
+from stt_gateway.http.server import GatewayServer
 from stt_gateway.settings import GatewaySettings
 from stt_shared.contracts.events import Done, Error, Event, Final, Partial, StageTiming
 from stt_shared.contracts.frames import Frame, FrameKind
@@ -193,7 +194,7 @@ async def stand_ins(client: Redis, capacity: int = 16) -> AsyncIterator[Workers]
             await workers.stage.drain(0)
 
 
-class _Server(uvicorn.Server):
+class _Server(GatewayServer):
     def capture_signals(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()  # pytest's own must go on working
 
@@ -208,7 +209,7 @@ class Gateway:
     def __init__(self, port: int, settings: GatewaySettings, client: Redis) -> None:
         self.settings = settings
         self.client = client
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = f"http://127.0.0.1:{port}" if settings.tls_cert is None else f"https://localhost:{port}"
 
     def stream(self, query: str = "") -> str:
         return self.url.replace("http", "ws") + "/v1/stt/stream" + (f"?{query}" if query else "")
@@ -242,14 +243,17 @@ async def running_gateway(
     if buffer_bytes:
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             listener.setsockopt(socket.SOL_SOCKET, option, buffer_bytes)
-    config = server_config(checked.model_copy(update=beyond_bounds or {}), authorize)
+    certificate = certificate_of(checked)
+    config = server_config(checked.model_copy(update=beyond_bounds or {}), authorize, certificate)
     configure(config)
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
+    following = [] if certificate is None else [asyncio.create_task(certificate.follow())]
     try:
         await until(lambda: server.started or serving.done())
         yield Gateway(listener.getsockname()[1], checked, client)
     finally:
+        await cancel_and_wait(*following)
         server.should_exit = True
         await serving
         listener.close()

@@ -13,6 +13,7 @@ import msgspec
 from stt_cli.errors import CliError
 from stt_cli.http.formats import Format
 from stt_cli.http.server import error_message, unreachable
+from stt_cli.http.tls import client_tls
 from stt_shared.contracts.jobs import JobStatus, JobView
 
 _ASK_EVERY_S = 0.4
@@ -116,7 +117,8 @@ class JobsClient:
 def jobs_client(url: str) -> Iterator[JobsClient]:
     """Open a client with its own connections. Uploads have no overall time limit; only periods of silence do."""
     # Proxies from the environment are for the internet; a suite is usually on this machine or the local network.
-    with httpx2.Client(base_url=url, timeout=httpx2.Timeout(10.0, read=120.0, write=120.0), trust_env=False) as http:
+    timeout = httpx2.Timeout(10.0, read=120.0, write=120.0)
+    with httpx2.Client(base_url=url, timeout=timeout, trust_env=False, verify=client_tls()) as http:
         yield JobsClient(url, http)
 
 

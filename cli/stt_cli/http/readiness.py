@@ -2,13 +2,14 @@
 
 import http.client
 import json
+import ssl
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from typing import Any
 
-# Proxies from the environment are for the internet; a suite is usually on this machine or the local network.
-_WITHOUT_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+from stt_cli.http.server import untrusted
+from stt_cli.http.tls import client_tls
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,26 @@ class Health:
         return ", ".join(f"{name} {state}" for name, state in self.services.items() if str(state) not in good)
 
 
-def ask_health(url: str, timeout_s: float = 1.0) -> Health:
-    """Request the health once; an unhealthy suite answers with an error status and the same body."""
+def ask_health(url: str, timeout_s: float = 1.0, *, tls: ssl.SSLContext | None = None) -> Health:
+    """Request the health once; an unhealthy suite answers with an error status and the same body.
+
+    ``tls`` None: as ``client_tls``. Raises CliError for a certificate that is not trusted.
+    """
+    handlers: list[urllib.request.BaseHandler] = []
+    if url.startswith("https"):
+        handlers.append(urllib.request.HTTPSHandler(context=tls or client_tls()))
+    # Proxies from the environment are for the internet; a suite is usually on this machine or the local network.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), *handlers)
     try:
-        with _WITHOUT_PROXY.open(f"{url}/health", timeout=timeout_s) as response:
+        with opener.open(f"{url}/health", timeout=timeout_s) as response:
             return read_health(response.read())
     except urllib.error.HTTPError as error:
         with error:
             return read_health(error.read())
+    except urllib.error.URLError as error:
+        if isinstance(error.reason, ssl.SSLCertVerificationError):
+            raise untrusted(url, error.reason) from None
+        return Health()
     except (OSError, ValueError, http.client.HTTPException):
         return Health()
 

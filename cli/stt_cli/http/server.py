@@ -1,6 +1,7 @@
 """Address of the suite, and error messages for when it does not answer."""
 
 import os
+import ssl
 import urllib.parse
 
 from stt_cli.errors import CliError
@@ -27,11 +28,24 @@ def base_url(given: str | None) -> str:
 
 
 def unreachable(url: str, cause: Exception | str) -> CliError:
-    """Return the error for a server that does not answer."""
+    """Return the error for a server that does not answer, or whose certificate is not trusted."""
+    below: BaseException | None = cause if isinstance(cause, Exception) else None
+    while below is not None:
+        if isinstance(below, ssl.SSLCertVerificationError):
+            return untrusted(url, below)
+        below = below.__cause__ or below.__context__
     if isinstance(cause, OSError) and cause.errno is not None:
         cause = os.strerror(cause.errno)
     reason = str(cause) or type(cause).__name__
     return CliError(f"no answer from {url} ({reason}); start a suite with `stt up`, or name one with --url or STT_URL")
+
+
+def untrusted(url: str, cause: ssl.SSLCertVerificationError) -> CliError:
+    """Return the error for a server whose certificate is not trusted."""
+    return CliError(
+        f"the certificate of {url} is not trusted: {cause.verify_message}; name its authority with --ca FILE, STT_CA "
+        "or SSL_CERT_FILE"
+    )
 
 
 def error_message(answer: object) -> str:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from stt_cli.errors import CliError
 from stt_cli.http.readiness import Health, ask_health
+from stt_cli.http.tls import launchers_tls
 from stt_cli.model_files import models_dir_of, prepare_model, prepare_turn_model
 from stt_cli.up.child import describe_exit
 from stt_cli.up.embedded_redis import EmbeddedRedis, EmbeddedRedisError
@@ -67,7 +68,7 @@ def run_suite(settings: UpSettings, *, log_dir: Path | None = None, verbose: boo
         suite = Supervisor(service_groups(settings, env, listener), sink.write)
         try:
             suite.start()
-            url = url_of(listener)
+            url = url_of(listener, tls=settings.tls_cert is not None)
             if not _wait_until_healthy(url, suite, console, stop):
                 return
             print(f"Ready: {url}  (health: {url}/health, docs: {url}/docs; Ctrl-C stops)", flush=True)
@@ -102,12 +103,13 @@ def _wait_until_healthy(url: str, suite: Supervisor, console: Console, stop: Sto
     """Wait until the suite is healthy; False if the user stopped it first. Raises CliError if a child ends or the
     suite takes too long."""
     deadline_s = time.monotonic() + READY_WITHIN_S
+    tls = launchers_tls() if url.startswith("https") else None
     health = Health()
     with console.status("starting…") as line:
         while not stop.wait(_POLL_S):
             for ended in suite.poll():
                 raise CliError(_why_not_started(ended))
-            health = ask_health(url)
+            health = ask_health(url, tls=tls)
             if health.is_healthy or health.only_redis_nearly_full:
                 return True
             line.update(f"starting… waiting for {health.unready() or 'health'}")

@@ -14,8 +14,8 @@ def open_listener(host: str, port: int) -> socket.socket:
         raise CliError(str(error)) from None
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, *, tls: bool) -> str:
     """Return a URL of this listener that a browser on this machine can open."""
     host, port = listener.getsockname()[:2]
     reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
-    return f"http://{reachable}:{port}"
+    return f"{'https' if tls else 'http'}://{reachable}:{port}"

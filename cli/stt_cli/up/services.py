@@ -39,9 +39,15 @@ def service_env(
         "SPOOL_DIR": str(spool_dir),
         # What a killed service leaves there is removed with the launcher's folder.
         "TMPDIR": str(temp_dir),
+        **_tls(settings),
         "WHISPER_ENGINE": settings.whisper_engine,
         "WHISPER_MODEL": settings.whisper_model,
     }
+
+
+def _tls(settings: UpSettings) -> dict[str, str]:
+    files = {"TLS_CERT": settings.tls_cert, "TLS_KEY": settings.tls_key}
+    return {name: str(path.expanduser().absolute()) for name, path in files.items() if path is not None}
 
 
 def service_groups(settings: UpSettings, env: dict[str, str], listener: socket.socket) -> list[list[ChildSpec]]:

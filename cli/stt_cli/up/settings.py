@@ -8,6 +8,7 @@ from pydantic_settings import SettingsConfigDict
 
 from stt_cli.errors import CliError
 from stt_shared.contracts.engines import EngineName
+from stt_shared.process.certificate import Certificate, UnusableCertificate
 from stt_shared.process.folders import default_data_dir
 from stt_shared.process.settings import ListeningSettings, unreadable
 
@@ -55,6 +56,11 @@ def load_up_settings(overrides: dict[str, Any]) -> UpSettings:
             for problem in error.errors()
         ]
         raise CliError("; ".join(problems), exit_code=2) from None
+    if settings.tls_cert is not None:
+        try:
+            Certificate(settings.tls_cert.expanduser(), settings.tls_key and settings.tls_key.expanduser())
+        except UnusableCertificate as error:
+            raise CliError(str(error), exit_code=2) from None
     if settings.database_url is not None:
         from stt_gateway.store.engine import database_url  # slow to import, and seldom needed
 

@@ -1,9 +1,10 @@
 """Settings from the environment (and `.env`), to which each service adds its own. Invalid values prevent the start."""
 
 import sys
+from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stt_shared.process.listening import DEFAULT_ADDRESS, listening_address
@@ -33,6 +34,26 @@ class ListeningSettings(BaseSettings):
         min_length=1,
         description="The same, if it is an IP address or localhost; some shells set it to something else.",
     )
+    tls_cert: Path | None = Field(
+        None,
+        description="File of the certificate, with those between it and its authority, as PEM: the gateway then speaks "
+        "HTTPS. It is read again when it changes.",
+    )
+    tls_key: Path | None = Field(
+        None, description="File of its private key, as PEM without a password; unset: it is in TLS_CERT."
+    )
+
+    @field_validator("tls_cert", "tls_key", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("tls_key")
+    @classmethod
+    def _check_key(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and info.data.get("tls_cert") is None:
+            raise ValueError("is for the certificate in TLS_CERT, which must be set too")
+        return value
 
     @property
     def address(self) -> str:

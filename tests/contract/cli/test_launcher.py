@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.certificates import make_authority, make_certificate
 
 pytestmark = pytest.mark.contract
 
@@ -182,6 +184,30 @@ def test_services_are_told_where_everything_is(start: Callable[..., Suite], tmp_
     suite.assert_nothing_is_left()
     # The user's own folder is not the launcher's to remove.
     assert (tmp_path / "uploads").is_dir()
+
+
+TLS_GATEWAY = GATEWAY.replace("import http", "import ssl, http").replace(
+    "server.serve_forever()",
+    """context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(os.environ["TLS_CERT"], os.environ["TLS_KEY"])
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()""",
+)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make certificates")
+def test_with_a_certificate_it_is_reached_by_https(start: Callable[..., Suite], tmp_path: Path) -> None:
+    make_authority(tmp_path)
+    make_certificate(tmp_path, "live", "stt.example")
+    suite = start("--tls-cert", "live.pem", gateway=TLS_GATEWAY, TLS_KEY="live.key")
+    suite.wait_until_ready()
+    assert suite.url.startswith("https://127.0.0.1:")
+    trusting = [sys.executable, "-m", "stt_cli", "health", "--ca", str(tmp_path / "ca.pem"), "--url", suite.url]
+    asked = subprocess.run(trusting, capture_output=True, text=True, timeout=60, check=False)
+    # It asks by another name than the certificate's.
+    assert (asked.returncode, "name its authority" in asked.stderr) == (1, True)
+    refused = start("--tls-cert", "live.pem", TLS_KEY="ca.key")
+    assert "error: TLS_KEY: the key is not that of the certificate in TLS_CERT" in refused.end()
 
 
 def test_a_killed_service_comes_back(start: Callable[..., Suite]) -> None:
