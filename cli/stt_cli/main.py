@@ -278,6 +278,14 @@ def bench(
     run(plan, manifest, out)
 
 
+@app.command("redis-acl")
+def redis_acl() -> None:
+    """Print a user of Redis for each service, as an ACL file; the passwords come from REDIS_…_PASSWORD."""
+    from stt_cli.commands.redis_acl import redis_acl as run
+
+    run()
+
+
 @models_app.command("pull")
 def models_pull(
     names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Names such as base or tiny.en, or hub ids.")],

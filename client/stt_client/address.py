@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 from stt_client.progress import SessionProgress
 
 PATH = "/v1/stt/stream"
-_SECRETS = ("resume_token", "prompt", "keyterms", "replacements")
+_SECRETS = ("resume_token", "prompt", "keyterms", "replacements", "redact_patterns")
 """Parameters that no log may hold; proxies log addresses."""
 _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 

@@ -4,7 +4,7 @@ import contextlib
 import io
 import os
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,9 @@ TESTS = Path(__file__).parents[1]
 class Suite:
     """One replica of each service as a process, its model the oracle, all behind one proxy."""
 
-    def __init__(self, folder: Path, proxy: FaultProxy, settings: dict[str, str]) -> None:
+    def __init__(
+        self, folder: Path, proxy: FaultProxy, settings: dict[str, str], urls: Mapping[str, str] | None = None
+    ) -> None:
         self.proxy = proxy
         self.port = free_port()
         env = {
@@ -38,7 +40,10 @@ class Suite:
             "VAD": "rms",
             **settings,
         }
-        self.replicas = [Replica(service, service, env, folder / f"{service}.log", self.port) for service in MODULES]
+        self.replicas = [
+            Replica(service, service, env | _redis_of(service, urls), folder / f"{service}.log", self.port)
+            for service in MODULES
+        ]
 
     @property
     def url(self) -> str:
@@ -67,9 +72,12 @@ class Suite:
 
 
 @contextlib.asynccontextmanager
-async def running_suite(folder: Path, redis_url: str, **settings: str) -> AsyncIterator[Suite]:
+async def running_suite(
+    folder: Path, redis_url: str, *, urls: Mapping[str, str] | None = None, **settings: str
+) -> AsyncIterator[Suite]:
+    """``urls``: of Redis, by service, where each has its own; past the proxy."""
     async with FaultProxy(redis_url) as proxy:
-        suite = Suite(folder, proxy, settings)
+        suite = Suite(folder, proxy, settings, urls)
         try:
             for replica in suite.replicas:
                 replica.start()
@@ -80,6 +88,10 @@ async def running_suite(folder: Path, redis_url: str, **settings: str) -> AsyncI
                 if replica.process is not None:
                     replica.process.kill()
                     replica.process.wait()
+
+
+def _redis_of(service: str, urls: Mapping[str, str] | None) -> dict[str, str]:
+    return {} if urls is None else {"REDIS_URL": urls[service]}
 
 
 def wav(spoken: Speech) -> bytes:

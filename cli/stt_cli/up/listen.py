@@ -14,7 +14,7 @@ def open_listener(host: str, port: int) -> socket.socket:
         raise CliError(str(error)) from None
 
 
-def url_of(listener: socket.socket, *, tls: bool) -> str:
+def url_of(listener: socket.socket, *, tls: bool = False) -> str:
     """Return a URL of this listener that a browser on this machine can open."""
     host, port = listener.getsockname()[:2]
     reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104

@@ -35,13 +35,27 @@ def final_stage(service: str) -> str:
     return dockerfile(service).rsplit("\nFROM ", 1)[1]
 
 
-def test_the_services_are_the_four_and_the_one_that_fetches_the_model(compose: dict[str, Any]) -> None:
-    assert set(compose["services"]) == {"redis", "model-fetch", *SERVICES}
+def test_the_services_are_the_four_the_one_that_fetches_the_model_and_the_proxy(compose: dict[str, Any]) -> None:
+    assert set(compose["services"]) == {"redis", "model-fetch", "caddy", *SERVICES}
+
+
+def test_the_proxy_is_started_only_if_asked_for_and_holds_nothing_but_certificates(compose: dict[str, Any]) -> None:
+    caddy = compose["services"]["caddy"]
+    assert caddy["profiles"] == ["tls"]
+    assert caddy["cap_add"] == ["NET_BIND_SERVICE"]
+    assert caddy["ports"] == ["80:80", "443:443"]
+    assert caddy["networks"] == ["outside"]
+    assert caddy["volumes"] == ["./deploy/Caddyfile:/etc/caddy/Caddyfile:ro", "caddy:/data"]
+    served = (ROOT / "deploy" / "Caddyfile").read_text()
+    assert "{$STT_DOMAIN:localhost} {" in served
+    assert "{$STT_GATEWAY:api-gateway:8000}" in served
+    assert "${STT_DOMAIN:-}" in compose["services"]["api-gateway"]["environment"]["ALLOWED_HOSTS"].split(",")
 
 
 def test_every_container_is_as_harmless_as_it_can_be(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
-        assert service["user"] not in ("root", "0", "0:0"), name
+        # The proxy's volume belongs to root, who has no rights there but that of the owner.
+        assert (service["user"] in ("root", "0", "0:0")) == (name == "caddy"), name
         assert service["read_only"] is True, name
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
@@ -77,8 +91,8 @@ def test_any_service_can_be_scaled(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         assert "container_name" not in service, name
         assert "hostname" not in service, name
-        # A host port can be taken once: only the gateway, which runs once, has one.
-        assert ("ports" in service) == (name == "api-gateway"), name
+        # A host port can be taken once: only the gateway and the proxy, which run once, have one.
+        assert ("ports" in service) == (name in ("api-gateway", "caddy")), name
 
 
 def test_services_wait_until_redis_and_the_model_are_there(compose: dict[str, Any]) -> None:
@@ -107,7 +121,7 @@ def test_gateway_and_audio_processor_share_the_spool_and_all_transcribers_the_mo
     assert services["model-fetch"]["volumes"] == ["models:/models"]
     assert services["transcriber"]["environment"]["MODELS_DIR"] == "/models"
     assert services["model-fetch"]["environment"]["MODELS_DIR"] == "/models"
-    assert set(compose["volumes"]) == {"spool", "models", "data"}
+    assert set(compose["volumes"]) == {"spool", "models", "data", "caddy"}
 
 
 def test_the_model_that_is_fetched_is_the_model_that_is_used(compose: dict[str, Any]) -> None:

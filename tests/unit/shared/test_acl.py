@@ -1,0 +1,43 @@
+"""The users of Redis: the committed file is what is printed, and the scripts' commands are among those allowed."""
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+from stt_shared.streams.acl import COMMANDS, USERS, acl_lines
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).parents[3]
+SHARED = ROOT / "shared" / "stt_shared"
+
+
+def test_the_committed_file_is_what_is_printed() -> None:
+    assert (ROOT / "deploy" / "redis-users.acl").read_text().splitlines() == list(acl_lines({})), (
+        "renew it: stt redis-acl > deploy/redis-users.acl"
+    )
+
+
+def test_passwords_are_kept_as_hashes() -> None:
+    _, *lines = acl_lines({user.password_variable: "secret" for user in USERS})
+    assert [line.split()[1] for line in lines] == ["gateway", "audio-processor", "transcriber"]
+    for line in lines:
+        assert "secret" not in line
+        assert "PASSWORD" not in line
+        assert f" #{hashlib.sha256(b'secret').hexdigest()} " in line
+
+
+def test_each_command_of_a_script_is_allowed() -> None:
+    scripts = "".join(path.read_text() for path in (SHARED / "streams" / "scripts").glob("*.lua"))
+    used = {name.lower() for name in re.findall(r"redis\.call\('(\w+)'", scripts)}
+    assert len(used) > 20
+    assert used <= set(COMMANDS)
+
+
+def test_each_command_that_is_written_by_hand_is_allowed() -> None:
+    source = "".join(path.read_text() for path in SHARED.rglob("*.py"))
+    used = {name.lower() for name in re.findall(r'\.command\(\s*"([A-Z]+)"', source)}
+    assert len(used) > 8
+    assert used <= set(COMMANDS)
