@@ -10,7 +10,7 @@ with naming_missing_packages("gateway"):
     import structlog
     import uvicorn
 
-    from stt_gateway.app import create_app, transcript_store
+    from stt_gateway.app import create_app, open_stores
     from stt_gateway.authorize import Authorize
     from stt_gateway.http.connections import HttpConnections, timed_protocol
     from stt_gateway.http.open_files import raise_soft_limit, soft_limit
@@ -84,7 +84,7 @@ async def run(settings: GatewaySettings) -> None:
     await wait_until_ready(settings.redis_url, settings.redis_wait_s)
     prepare_folder(settings.spool_dir, "SPOOL_DIR")
     # Once more when the app starts; only here it is one line instead of uvicorn's traceback.
-    async with transcript_store(settings):
+    async with open_stores(settings):
         pass
     with listening_socket(settings) as listener:
         certificate = certificate_of(settings)
@@ -119,6 +119,8 @@ def main() -> None:
         certificate_of(settings)
     except (ValueError, UnusableCertificate) as error:
         exit_with_error(str(error), code=2)
+    if settings.unguarded:
+        exit_with_error(settings.unguarded, code=2)
     uses_default = settings.database_url is None and "data_dir" not in settings.model_fields_set
     if uses_default and (note := note_of_former_store()):
         _log.warning("transcripts found elsewhere", cause=note)

@@ -17,7 +17,7 @@ from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.core.requests.access import origin_names
 from stt_gateway.core.requests.proxies import root_path, trusted_proxies
 from stt_gateway.core.requests.retry_after import RetryAfter
-from stt_gateway.http import conversations, docs_page, health, jobs, transcripts
+from stt_gateway.http import conversations, docs_page, health, jobs, keys, transcripts
 from stt_gateway.http.access import AccessMiddleware, rules_of
 from stt_gateway.http.errors import add_error_handlers
 from stt_gateway.http.head import HeadMiddleware
@@ -26,12 +26,21 @@ from stt_gateway.http.openapi import EVERYWHERE
 from stt_gateway.http.pages import web_pages
 from stt_gateway.http.proxies import ProxyMiddleware
 from stt_gateway.http.slashes import SlashRedirect
+from stt_gateway.keys.administration import KeyAdministration
+from stt_gateway.keys.check import KeyCheck
+from stt_gateway.keys.failures import FailureLimit
+from stt_gateway.keys.holders import KeyHolders
+from stt_gateway.keys.making import new_signing_secret
+from stt_gateway.keys.ring import KeyRing
+from stt_gateway.keys.uses import KeyUses
+from stt_gateway.keys.watch import KeyWatch
 from stt_gateway.live.admission import Admission
 from stt_gateway.live.attached import AttachedSessions
 from stt_gateway.live.connection_limit import ConnectionLimit
 from stt_gateway.live.detached import DetachedSessions
 from stt_gateway.live.openings import OpeningLimit
 from stt_gateway.settings import GatewaySettings
+from stt_gateway.store.api_keys import KeyStore
 from stt_gateway.store.engine import database_url
 from stt_gateway.store.interface import TranscriptStore
 from stt_gateway.store.migrating import migrate
@@ -49,8 +58,8 @@ from stt_shared.work.service import Figures, ReplicaState
 
 
 @contextlib.asynccontextmanager
-async def transcript_store(settings: GatewaySettings) -> AsyncIterator[TranscriptStore]:
-    """Open the store and migrate its tables.
+async def open_stores(settings: GatewaySettings) -> AsyncIterator[tuple[TranscriptStore, KeyStore]]:
+    """Open the stores of the database and migrate its tables.
 
     Raises ValueError for a bad DATABASE_URL, StoreError when the database cannot be used, UnusableFolder.
     """
@@ -58,11 +67,12 @@ async def transcript_store(settings: GatewaySettings) -> AsyncIterator[Transcrip
     if settings.database_url is None:
         prepare_folder(settings.data_dir, "DATA_DIR")
     await migrate(url)
-    store = SqlTranscriptStore(url)
+    transcripts, api_keys = SqlTranscriptStore(url), KeyStore(url)
     try:
-        yield store
+        yield transcripts, api_keys
     finally:
-        await store.close()
+        await transcripts.close()
+        await api_keys.close()
 
 
 def create_app(settings: GatewaySettings, check: Authorize | None = None) -> FastAPI:
@@ -70,7 +80,7 @@ def create_app(settings: GatewaySettings, check: Authorize | None = None) -> Fas
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with _running_context(settings, check or AllowAll()) as context:
+        async with _running_context(settings, check) as context:
             app.state.context = context
             yield
 
@@ -87,7 +97,7 @@ def create_app(settings: GatewaySettings, check: Authorize | None = None) -> Fas
         redirect_slashes=False,
     )
     app.router.default = SlashRedirect(app.router)
-    for routes in (stream, viewer, legacy, jobs, transcripts, conversations, health, docs_page):
+    for routes in (stream, viewer, legacy, jobs, transcripts, conversations, keys, health, docs_page):
         app.include_router(routes.router)
     app.include_router(web_pages().router())
     add_error_handlers(app)
@@ -126,20 +136,27 @@ def _add_middleware(app: FastAPI, settings: GatewaySettings) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _running_context(settings: GatewaySettings, check: Authorize) -> AsyncIterator[GatewayContext]:
+async def _running_context(settings: GatewaySettings, check: Authorize | None) -> AsyncIterator[GatewayContext]:
     """Provide the services of the routes, with the background tasks that belong to them."""
     prepare_folder(settings.spool_dir, "SPOOL_DIR")
     replica = ReplicaState(ServiceName.GATEWAY, loop_stall_s=settings.health_stall_s)
     monitoring = asyncio.create_task(replica.loop_monitor.run(), name="loop monitor")
     try:
         await wait_until_ready(settings.redis_url, settings.redis_wait_s)
-        async with transcript_store(settings) as store, Bus.connect(settings.redis_url, replica.id) as bus:
+        async with (
+            open_stores(settings) as (store, api_keys),
+            Bus.connect(settings.redis_url, replica.id) as bus,
+        ):
+            holders = KeyHolders()
+            keys = None
+            if check is None and settings.auth == "keys":
+                check, keys = await _key_check(settings, bus, api_keys, holders)
             detached = DetachedSessions(settings.resume_window_s)
             attached = AttachedSessions()
             context = GatewayContext(
                 settings,
                 replica,
-                check,
+                check or AllowAll(),
                 bus,
                 Admission(bus, detached, attached, OpeningLimit(settings.max_openings_per_minute)),
                 ConnectionLimit(settings.gateway_max_sessions, settings.max_sessions_per_client),
@@ -149,6 +166,8 @@ async def _running_context(settings: GatewaySettings, check: Authorize) -> Async
                 store,
                 Heartbeat(settings.redis_url, replica.id, replica.status, generate_latest),
                 attached,
+                holders,
+                keys,
             )
             replica.figures = lambda: Figures(detail=context.detached.detail)
             replica.starting = ""
@@ -162,6 +181,17 @@ async def _running_context(settings: GatewaySettings, check: Authorize) -> Async
         await cancel_and_wait(monitoring)
 
 
+async def _key_check(
+    settings: GatewaySettings, bus: Bus, store: KeyStore, holders: KeyHolders
+) -> tuple[KeyCheck, KeyAdministration]:
+    """Return the check with keys, and what manages them."""
+    secret = await store.signing_secret(new_signing_secret())
+    ring, uses = KeyRing(store), KeyUses()
+    failures = FailureLimit(settings.max_auth_failures_per_minute)
+    check = KeyCheck(ring, uses, failures, secret, keys_in_query=settings.api_key_in_query)
+    return check, KeyAdministration(store, KeyWatch(bus, store, ring, holders, uses), secret)
+
+
 @contextlib.asynccontextmanager
 async def _background_tasks(context: GatewayContext) -> AsyncIterator[None]:
     """Run what a gateway does besides serving clients."""
@@ -171,6 +201,7 @@ async def _background_tasks(context: GatewayContext) -> AsyncIterator[None]:
         asyncio.create_task(writer.run(), name="store writer"),
         asyncio.create_task(writer.purge(), name="store purge"),
         asyncio.create_task(admit_for_ever(context.bus), name="job admission"),
+        *([asyncio.create_task(context.keys.watch.run(), name="keys")] if context.keys else []),
         asyncio.create_task(context.detached.serve(context.bus, context.replica.id), name="detached sessions"),
     ]
     try:

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 from starlette.requests import HTTPConnection
 
 from stt_gateway.core.requests.principal import LOCAL, Principal, Scope, check_scopes
+from stt_shared.contracts.errors import SttError
 
 _ATTRIBUTE = "stt_scopes"
 
@@ -76,6 +77,16 @@ async def authorize(connection: HTTPConnection, check: Authorize) -> None:
         principal = await check(connection)
         check_scopes(principal, alternatives)
         connection.state.principal = principal
+
+
+async def principal_if_any(connection: HTTPConnection, check: Authorize) -> Principal | None:
+    """Return who uses a public route; None without a valid credential. Raises other errors of ``check``."""
+    try:
+        return await check(connection)
+    except SttError as error:
+        if error.code != "unauthorized":
+            raise
+        return None
 
 
 def principal_of(connection: HTTPConnection) -> Principal:

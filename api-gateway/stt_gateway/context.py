@@ -8,6 +8,8 @@ from starlette.requests import HTTPConnection
 from stt_gateway.authorize import Authorize
 from stt_gateway.core.requests.retry_after import RetryAfter
 from stt_gateway.core.requests.subprotocols import offered_query
+from stt_gateway.keys.administration import KeyAdministration
+from stt_gateway.keys.holders import KeyHolders
 from stt_gateway.live.admission import Admission
 from stt_gateway.live.attached import AttachedSessions
 from stt_gateway.live.connection_limit import ConnectionLimit
@@ -16,7 +18,7 @@ from stt_gateway.live.fanout import Fanout
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.interface import TranscriptStore
 from stt_shared.contracts.conversation import utterance_from
-from stt_shared.contracts.errors import ErrorKind
+from stt_shared.contracts.errors import SttError
 from stt_shared.process.clock import monotonic_ms
 from stt_shared.streams.bus import Bus
 from stt_shared.work.heartbeat import Heartbeat
@@ -39,6 +41,9 @@ class GatewayContext:
     store: TranscriptStore
     heartbeat: Heartbeat
     sessions: AttachedSessions
+    key_holders: KeyHolders
+    keys: KeyAdministration | None
+    """What manages keys; None without keys (AUTH=off, or a check of another kind)."""
     logged_unreadable: set[str] = field(default_factory=set)
     """Living replicas whose unreadable metrics have been logged."""
 
@@ -52,12 +57,14 @@ class GatewayContext:
         """Fan-out of utterances that are still being spoken, for the same conversations."""
         return Fanout(self.bus)
 
-    def retry_after_s(self, kind: ErrorKind) -> float | None:
-        """Return how many seconds a client refused with this kind of error should wait; None if waiting cannot help.
+    def retry_after_s(self, error: SttError) -> float | None:
+        """Return how many seconds a client refused with this error should wait; None if waiting cannot help.
 
         Each call books the next time for one more client.
         """
-        return self.retry_after.next_s(monotonic_ms() / 1000) if kind.is_passing else None
+        if error.retry_after_s is not None:
+            return error.retry_after_s
+        return self.retry_after.next_s(monotonic_ms() / 1000) if error.kind.is_passing else None
 
 
 def context_of(connection: HTTPConnection) -> GatewayContext:

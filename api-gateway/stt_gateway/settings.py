@@ -46,6 +46,12 @@ class GatewaySettings(ListeningSettings, CommonSettings):
         description="Query parameters that are ignored, since they are meant for a proxy in front; other unknown ones "
         "are refused.",
     )
+    api_key_in_query: bool = Field(
+        False, description="Whether a key may stand in the query (`?api_key=`), which proxies log; tokens always may."
+    )
+    max_auth_failures_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        30, description="Wrong credentials from one network address in a minute at one gateway; 0 = no limit."
+    )
     spool_dir: Path = Field(
         default_factory=default_spool_dir, description="Folder of uploads, shared with the audio-processor."
     )

@@ -39,6 +39,8 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="Manage the models on this machine.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
+keys_app = typer.Typer(help="Manage the API keys in the database of DATABASE_URL or DATA_DIR.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
 
 Url = Annotated[
     str | None, typer.Option("--url", help="Address of the suite (env STT_URL, default http://127.0.0.1:8000).")
@@ -324,3 +326,50 @@ def models_verify(
 def _speech_fields(language: str | None, languages: str | None, task: str) -> dict[str, str]:
     given = {"language": language, "languages": languages, "task": task if task != "transcribe" else None}
     return {name: value for name, value in given.items() if value}
+
+
+@keys_app.command("create")
+def keys_create(
+    name: Annotated[str, typer.Argument(help="What the key is for, shown in lists.")],
+    scopes: Annotated[
+        str | None,
+        typer.Option(
+            help="stream, jobs, read, read:own, delete, speakers, admin, metrics with commas between, or all."
+        ),
+    ] = None,
+    days: Annotated[float | None, typer.Option(help="Days until it expires; never if omitted.")] = None,
+    tenant: Annotated[
+        str | None, typer.Option(help="Whom everything made with it belongs to; local if omitted.")
+    ] = None,
+) -> None:
+    """Make a key and print it. It cannot be shown again. Without --scopes it may stream, post files and read."""
+    from stt_cli.commands.keys import create_key
+
+    create_key(name, scopes, tenant, days)
+
+
+@keys_app.command("list")
+def keys_list(tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None) -> None:
+    """List the keys, without their secrets."""
+    from stt_cli.commands.keys import list_keys
+
+    list_keys(tenant)
+
+
+@keys_app.command("revoke")
+def keys_revoke(id: Annotated[str, typer.Argument(help="Id of the key, as `stt keys list` shows it.")]) -> None:
+    """Revoke a key for good; what is open with it ends within seconds."""
+    from stt_cli.commands.keys import revoke_key
+
+    revoke_key(id)
+
+
+@keys_app.command("rotate")
+def keys_rotate(
+    id: Annotated[str, typer.Argument(help="Id of the key, as `stt keys list` shows it.")],
+    overlap_s: Annotated[float, typer.Option(help="Seconds for which the secret before remains valid.")] = 0.0,
+) -> None:
+    """Give a key another secret and print it. The key's id, and what was made with it, stay."""
+    from stt_cli.commands.keys import rotate_key
+
+    rotate_key(id, overlap_s)

@@ -9,6 +9,7 @@ CLOSE_CODES = {
     4430: "no_worker",
     4431: "unavailable",
     4432: "internal",
+    4433: "rate_limited",
     4500: "bad_message",
     4501: "bad_audio",
     4502: "bad_config",

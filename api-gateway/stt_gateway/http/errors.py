@@ -20,6 +20,7 @@ from stt_shared.redis.outage import UNREACHABLE, unavailable
 
 _log = structlog.get_logger()
 
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="stt"'}
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
@@ -49,9 +50,10 @@ def add_error_handlers(app: FastAPI) -> None:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, SttError)
-    retry_after_s = context_of(request).retry_after_s(error.kind)
+    retry_after_s = context_of(request).retry_after_s(error)
     if retry_after_s is None:
-        return error_response(error.kind.http_status, error.code, error.message)
+        headers = _CHALLENGE if error.kind.http_status == 401 else None
+        return error_response(error.kind.http_status, error.code, error.message, headers)
     # The header holds whole seconds only, and must not invite a client to return sooner than the body does.
     headers = {"Retry-After": str(math.ceil(retry_after_s))}
     return error_response(error.kind.http_status, error.code, error.message, headers, retry_after_s=retry_after_s)

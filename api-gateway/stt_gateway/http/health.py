@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import Counter, generate_latest
 
-from stt_gateway.authorize import needs, public
+from stt_gateway.authorize import needs, principal_if_any, public
 from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.core.operation.exposition import ReplicaText, merged
 from stt_gateway.core.operation.health import NEARLY_FULL, NEARLY_FULL_SHARE, health_view, used_share
@@ -34,14 +34,20 @@ router = APIRouter(tags=["operation"])
 @router.get("/health", responses=success("No live session can be served.", status=503))
 @public
 async def health(request: Request) -> JSONResponse:
-    """Return the state of each service; 503 when no live session could be served."""
+    """Return the state of each service; 503 when no live session could be served.
+
+    A client without a credential that the server accepts gets only the ``status``.
+    """
     context = context_of(request)
     replicas = await _replicas(context)
     gateway_state = context.replica.status().state
     if replicas is not None and gateway_state == "ready":
         gateway_state = "ready" if context.replica.id in {replica.id for replica in replicas} else "missing"
     view = health_view(replicas, gateway_state, await _redis_state(context))
-    return JSONResponse(view, 503 if view["status"] == "unhealthy" else 200)
+    status = 503 if view["status"] == "unhealthy" else 200
+    if await principal_if_any(request, context.authorize) is None:
+        view = {"status": view["status"]}
+    return JSONResponse(view, status)
 
 
 @router.get("/health/live")

@@ -61,10 +61,13 @@ def one_of(kinds: Iterable[str]) -> Any:
 
 EVERYWHERE = refusals(
     "bad_message",
+    "unauthorized",
+    "forbidden",
     "forbidden_origin",
     "not_found",
     "method_not_allowed",
     "idle",
+    "rate_limited",
     "forbidden_host",
     "bad_config",
     "internal",

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from stt_gateway.authorize import needs
 from stt_gateway.context import context_of, query_of
 from stt_gateway.core.requests.principal import Scope
+from stt_gateway.http.bodies import small_body
 from stt_gateway.http.deletion import erase_transcript
 from stt_gateway.http.disconnects import while_connected
 from stt_gateway.http.openapi import file_kinds, one_of, refusals
@@ -18,7 +19,6 @@ from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import iso_timestamp
 from stt_shared.streams import keys
 
-MAX_BODY_BYTES = 16 * 1024
 EXPORTS = ("txt", "srt", "vtt", "json", "diarized_json")
 
 router = APIRouter(prefix="/v1/stt/transcripts", tags=["transcripts"])
@@ -58,7 +58,7 @@ async def get_transcript(request: Request, id: str) -> Response:
 @needs(Scope.DELETE)
 async def rename_transcript(request: Request, id: str) -> Response:
     """Change a transcript's title with ``{"title": "…"}``; the file name stays. Returns it without text."""
-    title = rename_request(await _body(request))
+    title = rename_request(await small_body(request))
     renamed = await store_of(request).rename(id, title) if keys.is_valid_id(id) else None
     if renamed is None:
         raise _not_found()
@@ -99,15 +99,6 @@ async def _stored(request: Request, id: str) -> Transcript:
 
 def _not_found() -> SttError:
     return SttError("not_found", "no such transcript; it may have been deleted, or its time is over")
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_BODY_BYTES:
-            raise SttError("too_large", f"the body is longer than {MAX_BODY_BYTES} bytes")
-    return bytes(body)
 
 
 def _summary_view(summary: Summary) -> dict[str, Any]:

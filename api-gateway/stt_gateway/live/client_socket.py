@@ -6,6 +6,7 @@ import contextlib
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from stt_gateway.core.requests.addresses import client_network
+from stt_shared.contracts.errors import SttError
 
 CLOSE_DONE = 1000
 CLOSE_SLOW_READER = 1013
@@ -38,6 +39,8 @@ class ClientSocket:
     def __init__(self, websocket: WebSocket, send_timeout_s: float) -> None:
         self._websocket = websocket
         self._send_timeout_s = send_timeout_s
+        self._ended: SttError | None = None
+        self._receiving: asyncio.Timeout | None = None
 
     @property
     def address(self) -> str:
@@ -46,13 +49,33 @@ class ClientSocket:
         return client_network(client.host) if client else ""
 
     async def receive(self) -> str | bytes:
-        """Return the next message. Raises ClientGone."""
-        received = await self._websocket.receive()
+        """Return the next message. Raises ClientGone, or the error with which the connection was ended."""
+        self.check_ended()
+        try:
+            # No limit of time: ``end`` lets it expire at once.
+            async with asyncio.timeout(None) as self._receiving:
+                received = await self._websocket.receive()
+        except TimeoutError:
+            self.check_ended()
+            raise
+        finally:
+            self._receiving = None
         if received["type"] == "websocket.disconnect":
             raise ClientGone(received.get("code"))
         text: str | None = received.get("text")
         data: str | bytes = received["bytes"] if text is None else text
         return data
+
+    def end(self, error: SttError) -> None:
+        """Make ``receive`` and ``check_ended`` raise this error from here on, also a ``receive`` that waits."""
+        self._ended = error
+        if self._receiving is not None and not self._receiving.expired():
+            self._receiving.reschedule(asyncio.get_running_loop().time())
+
+    def check_ended(self) -> None:
+        """Raise the error with which the connection was ended, if it was."""
+        if self._ended is not None:
+            raise self._ended
 
     async def send(self, message: str | bytes) -> None:
         """Send a text or a binary message. Raises ClientGone or SlowReader."""

@@ -111,6 +111,35 @@ deleted = Table(
 """Ids of recently deleted transcripts and conversations, since a write may still arrive, or arrive again."""
 
 
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("quotas", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("secret_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger),
+    Column("revoked_ms", BigInteger),
+    Column("last_used_ms", BigInteger),
+    Column("previous_digest", Text, nullable=False),
+    Column("previous_until_ms", BigInteger, nullable=False),
+    Index("api_keys_tenant", "tenant"),
+)
+"""Keys, without their secrets. ``scopes`` is a list with commas, ``quotas`` a JSON object."""
+
+signing_secrets = Table(
+    "signing_secrets",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("secret", Text, nullable=False),
+)
+"""Secrets that all gateways share, in hexadecimal."""
+
+
 def place_of(created_ms: int, id: str, attempt: int = 0) -> int:
     """Return a transcript's place; each attempt gives another place in the same millisecond."""
     return first_place(created_ms) + (zlib.crc32(id.encode()) + attempt) % (1 << PLACE_BITS)

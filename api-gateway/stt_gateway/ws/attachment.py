@@ -175,6 +175,8 @@ class Attachment:
         async with context.bus.sessions.announcements(session.owner.keys) as inbox:
             while True:
                 await inbox.get(CHECK_EVERY_S)
+                # Nothing is read while the client is paced or a frame waits for room.
+                self._client.check_ended()
                 session.framer.join(joined_ms(context.settings.frame_ms, len(context.sessions), CORES))
                 try:
                     await session.check(self._sender.last_sent_ms)

@@ -6,7 +6,7 @@ from typing import Protocol
 import structlog
 from starlette.websockets import WebSocket
 
-from stt_gateway.authorize import authorize
+from stt_gateway.authorize import authorize, principal_of
 from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.core.requests.subprotocols import answered
 from stt_gateway.live.client_socket import CLOSE_SLOW_READER, ClientGone, ClientSocket, SlowReader
@@ -47,7 +47,10 @@ async def serve(websocket: WebSocket, handler: Handler, limit: ConnectionLimit |
     await websocket.accept(subprotocol=answered(websocket.scope.get("subprotocols", ())))
     try:
         await authorize(websocket, context.authorize)
-        with (limit or context.connection_limit).counted(client.address):
+        with (
+            (limit or context.connection_limit).counted(client.address),
+            context.key_holders.held(principal_of(websocket), client.end),
+        ):
             code = await handler.run(client)
     except ClientGone:
         return
@@ -61,7 +64,7 @@ async def serve(websocket: WebSocket, handler: Handler, limit: ConnectionLimit |
 async def _send_error(client: ClientSocket, handler: Handler, error: SttError, context: GatewayContext) -> int:
     """Send the error; return the close code."""
     ERRORS_TOTAL.labels(error.code).inc()
-    retry_after_s = None if handler.has_session else context.retry_after_s(error.kind)
+    retry_after_s = None if handler.has_session else context.retry_after_s(error)
     message = handler.render_error(error, retry_after_s)
     if message is not None:
         with contextlib.suppress(ClientGone, SlowReader):

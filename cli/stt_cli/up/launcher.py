@@ -40,6 +40,8 @@ def run_suite(settings: UpSettings, *, log_dir: Path | None = None, verbose: boo
     console = Console(stderr=True, highlight=False)
     if note := note_of_ignored_host(settings.stt_host, settings.host):
         print(f"note: {note}", file=sys.stderr, flush=True)
+    if settings.unguarded:
+        raise CliError(settings.unguarded, exit_code=2)
     with contextlib.ExitStack() as stack:
         with interruptible_by_sigterm():
             listener = stack.enter_context(open_listener(settings.address, settings.port))

@@ -31,6 +31,7 @@ def service_env(
         **os.environ,
         "PYTHONUNBUFFERED": "1",
         "STT_HOST": settings.address,
+        "AUTH": settings.auth or "off",
         "PORT": str(port),
         "DATA_DIR": str(data_dir),
         "LOG_LEVEL": settings.log_level,

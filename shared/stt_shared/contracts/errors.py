@@ -43,6 +43,7 @@ ERRORS: dict[str, ErrorKind] = {
     "forbidden_origin": ErrorKind(403, 4508, False),
     "unauthorized": ErrorKind(401, 4510, False),
     "forbidden": ErrorKind(403, 4511, False),
+    "rate_limited": ErrorKind(429, 4433, True),
     "idle": ErrorKind(408, 4408, True),
     "at_capacity": ErrorKind(503, 4429, True),
     "no_worker": ErrorKind(503, 4430, True),
@@ -52,10 +53,14 @@ ERRORS: dict[str, ErrorKind] = {
 
 
 class SttError(Exception):
-    """An error for the client. ``code`` must be a key of ``ERRORS``."""
+    """An error for the client. ``code`` must be a key of ``ERRORS``.
 
-    def __init__(self, code: str, message: str) -> None:
+    ``retry_after_s``: seconds after which the client may try again, where whoever raises it knows.
+    """
+
+    def __init__(self, code: str, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.kind = ERRORS[code]
+        self.retry_after_s = retry_after_s

@@ -23,6 +23,11 @@ def listening_address(stt_host: str | None, host: str) -> str:
     return host if host == "localhost" or _is_ip(host) else DEFAULT_ADDRESS
 
 
+def is_loopback(address: str) -> bool:
+    """Return whether only this machine reaches what listens on an address; False for any name but ``localhost``."""
+    return address == "localhost" or (_is_ip(address) and ipaddress.ip_address(address).is_loopback)
+
+
 def note_of_ignored_host(stt_host: str | None, host: str) -> str | None:
     """Return a note for the user if HOST is set to something that does not count, otherwise None."""
     if stt_host or host == listening_address(None, host):

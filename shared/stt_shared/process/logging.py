@@ -1,6 +1,7 @@
 """Structured logs: one JSON object per line on stderr. Never audio, transcript text, prompts, names or headers."""
 
 import logging
+import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any
@@ -27,6 +28,7 @@ def set_up_logging(service: str, level: str) -> None:
             structlog.tracebacks.ExceptionDictTransformer(show_locals=False, use_rich=False)
         ),
         _shorten_errors,
+        _hide_credentials,
     ]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer()],
@@ -50,6 +52,27 @@ def set_up_logging(service: str, level: str) -> None:
     root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
     # Access lines contain query strings, which may contain prompts.
     logging.getLogger("uvicorn.access").disabled = True
+
+
+_CREDENTIAL = re.compile(r"(stt_[0-9A-Za-z]{12}_|stt1\.)[0-9A-Za-z_.-]+")
+"""API keys and access tokens (api-gateway/stt_gateway/core/requests/), should anything ever log them."""
+
+
+def _hide_credentials(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for name, value in event.items():
+        event[name] = _hidden(value)
+    return event
+
+
+def _hidden(value: Any) -> Any:
+    match value:
+        case str():
+            return _CREDENTIAL.sub(r"\1***", value)
+        case dict():
+            return {name: _hidden(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [_hidden(inner) for inner in value]
+    return value
 
 
 def _shorten_errors(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from stt_shared.process.listening import DEFAULT_ADDRESS, listening_address
+from stt_shared.process.listening import DEFAULT_ADDRESS, is_loopback, listening_address
 
 
 class CommonSettings(BaseSettings):
@@ -54,6 +54,22 @@ class ListeningSettings(BaseSettings):
         if value is not None and info.data.get("tls_cert") is None:
             raise ValueError("is for the certificate in TLS_CERT, which must be set too")
         return value
+
+    auth: Literal["off", "keys"] | None = Field(
+        None,
+        description="off: everybody may use the suite; keys: those with a key. Unset: off on loopback, otherwise the "
+        "suite does not start.",
+    )
+
+    @property
+    def unguarded(self) -> str | None:
+        """What is wrong with listening to others without a word about who may come; None if nothing is."""
+        if self.auth is not None or is_loopback(self.address):
+            return None
+        return (
+            f"STT_HOST={self.address} lets others reach the suite, and AUTH is not set: AUTH=keys asks them for a key "
+            "(stt keys create), AUTH=off lets everybody in"
+        )
 
     @property
     def address(self) -> str:

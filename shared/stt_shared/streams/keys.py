@@ -180,6 +180,10 @@ def replica_channel(replica_id: str) -> str:
     return "stt:replica:" + replica_id
 
 
+API_KEYS_CHANGED = "stt:api-keys:changed"
+"""Channel on which gateways are told the id of an API key that was revoked or has another secret."""
+
+
 def gateway_displace(replica_id: str) -> str:
     """Return a gateway's channel on which any message asks it to stop its oldest detached session."""
     return "stt:gateway:displace:" + replica_id

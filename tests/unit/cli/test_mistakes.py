@@ -26,7 +26,7 @@ NOBODY = "http://127.0.0.1:9"
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for name in ("STT_URL", "REDIS_URL", "DATABASE_URL", "HOST", "STT_HOST", "PORT"):
+    for name in ("STT_URL", "REDIS_URL", "DATABASE_URL", "HOST", "STT_HOST", "PORT", "AUTH"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -53,13 +53,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["up", "--whisper-engine", "nosuch"], 2, "WHISPER_ENGINE='nosuch'"),
         (["up", "--redis-url", "redis://127.0.0.1:9/abc"], 2, "the number of a database"),
         (["up", "--redis-url", "redis://127.0.0.1:9?nosuch=1"], 2, "no option nosuch"),
+        (["up", "--host", "0.0.0.0"], 2, "AUTH is not set"),
         (["up", "--host", "nosuch.invalid"], 1, "STT_HOST or --host"),
         (["up", "--host", "here..there"], 1, "it is no host name; STT_HOST or --host"),
         (["up", "--host", "198.51.100.9"], 1, "no address of this machine; STT_HOST or --host"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_wrong_command_is_one_line(arguments: list[str], code: int, named: str) -> None:
+def test_a_wrong_command_is_one_line(
+    arguments: list[str], code: int, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if code == 1:
+        monkeypatch.setenv("AUTH", "off")  # without which it gets no further
     if arguments[:2] == ["up", "--redis-url"]:
         arguments = [*arguments, "--whisper-engine", "instant", "--port", "0", "--data-dir", "data"]
     result = CliRunner().invoke(app, arguments)

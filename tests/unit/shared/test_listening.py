@@ -1,10 +1,12 @@
 """Sockets and files that a gateway starts with."""
 
 import errno
+import os
 import resource
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -59,6 +61,39 @@ def test_all_addresses_are_those_of_ipv4_too(kind: str) -> None:
 def test_a_gateway_names_an_address_that_is_none(host: str, cause: str) -> None:
     with pytest.raises(CannotListen, match=f"^cannot listen on {host}: .*{cause}.*STT_HOST"):
         listening_socket(GatewaySettings(stt_host=host, port=0))
+
+
+@pytest.mark.parametrize(
+    ("address", "auth", "starts"),
+    [
+        ("127.0.0.1", None, True),
+        ("127.8.8.8", None, True),
+        ("::1", None, True),
+        ("localhost", None, True),
+        ("0.0.0.0", None, False),
+        ("::", None, False),
+        ("192.168.1.20", None, False),
+        ("studio.lan", None, False),
+        ("0.0.0.0", "off", True),
+        ("0.0.0.0", "keys", True),
+    ],
+)
+def test_whoever_listens_to_others_says_who_may_come(address: str, auth: str | None, starts: bool) -> None:
+    unguarded = GatewaySettings(stt_host=address, auth=auth).unguarded  # type: ignore[arg-type]
+    assert (unguarded is None) is starts
+    assert starts or f"STT_HOST={address}" in (unguarded or "")
+
+
+@pytest.mark.parametrize(("auth", "code", "said"), [("", 2, "AUTH"), ("nobody", 2, "AUTH"), ("off", 1, "Redis")])
+def test_a_gateway_that_listens_to_others_does_not_start_unasked(
+    auth: str, code: int, said: str, tmp_path: Path
+) -> None:
+    env = {**os.environ, "STT_HOST": "0.0.0.0", "PORT": "0", "REDIS_URL": "redis://127.0.0.1:9", "REDIS_WAIT_S": "0.1"}
+    env |= {"AUTH": auth, "DATA_DIR": str(tmp_path)} if auth else {"DATA_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-m", "stt_gateway"], env=env, capture_output=True, text=True, timeout=60)
+    last = done.stderr.splitlines()[-1]
+    assert (done.returncode, last.startswith("error: ")) == (code, True)
+    assert said in last
 
 
 def test_a_port_in_use_is_named() -> None:

@@ -46,6 +46,21 @@ except ValueError:
     assert SECRET not in json.dumps(line)
 
 
+def test_a_key_or_a_token_that_is_logged_by_mistake_is_hidden() -> None:
+    key, token = "stt_abcdefghijkl_" + "S" * 43, "stt1.e30.SSSS-SS_S"
+    entries = logged(f"""
+log.info("used {key}", key="{key}", given={{"tokens": ["{token}", 1]}})
+logging.getLogger("library").warning("refused %s", "{token}")
+try:
+    raise ValueError("bad {key}")
+except ValueError:
+    log.exception("failed")
+""")
+    assert "SSSS" not in json.dumps(entries)
+    assert entries[0]["event"] == "used stt_abcdefghijkl_***"
+    assert entries[0]["given"] == {"tokens": ["stt1.***", 1]}
+
+
 def test_only_the_first_line_of_an_errors_message_is_logged() -> None:
     (line,) = logged("""
 try:

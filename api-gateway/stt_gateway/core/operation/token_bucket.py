@@ -12,10 +12,14 @@ class TokenBucket:
 
     def take(self, now_s: float) -> bool:
         """Take one token; return False if none is left."""
-        if self._at_s is not None:
-            self._left = min(self._burst, self._left + self._per_s * (now_s - self._at_s))
-        self._at_s = now_s
-        if self._left < 1:
+        if not self.has_any(now_s):
             return False
         self._left -= 1
         return True
+
+    def has_any(self, now_s: float) -> bool:
+        """Return whether a token is left, without taking it."""
+        if self._at_s is not None:
+            self._left = min(self._burst, self._left + self._per_s * (now_s - self._at_s))
+        self._at_s = now_s
+        return self._left >= 1

@@ -37,13 +37,14 @@ class Principal:
     """Who makes a request.
 
     ``tenant``: whom everything belongs to that the principal makes. ``key_id``: public part of its key, '' without one.
-    ``name``: the key's name, for people.
+    ``name``: the key's name, for people. ``by_token``: it has only an access token that the key has made.
     """
 
     tenant: str
     key_id: str
     name: str
     scopes: frozenset[Scope]
+    by_token: bool = False
 
     def may_read(self, tenant: str, key_id: str) -> bool:
         """Return whether the principal may read what a key of a tenant has made."""

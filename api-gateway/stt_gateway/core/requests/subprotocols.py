@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
+from stt_gateway.core.requests.credential import OPENAI_PREFIX, offered_credentials
 from stt_shared.contracts.errors import SttError
 
 OWN = "stt"
@@ -22,7 +23,12 @@ _WORDS = re.compile(r"[a-z]{1,16}([-._+][a-z]{1,16}|[-._+]?v?[0-9]{1,4}){0,4}", 
 
 def answered(offered: Sequence[str]) -> str | None:
     """Return the offer to accept; None if there is none but credentials and parameters, which are never repeated."""
-    names = [name for name in offered if _WORDS.fullmatch(name) and not name.startswith(_QUERY)]
+    credentials = set(offered_credentials(offered))
+    names = [
+        name
+        for name in offered
+        if _WORDS.fullmatch(name) and name not in credentials and not name.startswith((_QUERY, OPENAI_PREFIX))
+    ]
     return min(names, key=_rank, default=None)
 
 

@@ -1,0 +1,51 @@
+"""``python -m stt_gateway.keys``: the commands of ``stt keys`` where only the gateway is installed."""
+
+import argparse
+import sys
+
+from stt_gateway.core.requests.principal import LOCAL_TENANT
+from stt_gateway.keys import commands
+from stt_gateway.settings import GatewaySettings
+from stt_gateway.store.engine import database_url
+from stt_shared.process.folders import prepare_folder
+from stt_shared.process.settings import load_settings
+from stt_shared.work.service import exit_with_error
+
+
+def main(arguments: list[str]) -> None:
+    """Run one command and exit: 1 for a failure, 2 for a usage error."""
+    parser = argparse.ArgumentParser(prog="python -m stt_gateway.keys")
+    parts = parser.add_subparsers(dest="command", required=True)
+    create = parts.add_parser("create", help="make a key and print it, once")
+    create.add_argument("name")
+    create.add_argument("--scopes", default=commands.DEFAULT_SCOPES)
+    create.add_argument("--tenant", default=LOCAL_TENANT)
+    create.add_argument("--days", type=float)
+    parts.add_parser("list", help="list all keys").add_argument("--tenant")
+    parts.add_parser("revoke", help="revoke a key").add_argument("id")
+    rotate = parts.add_parser("rotate", help="give a key another secret and print it, once")
+    rotate.add_argument("id")
+    rotate.add_argument("--overlap-s", type=float, default=0.0)
+    given = parser.parse_args(arguments)
+    settings = load_settings(GatewaySettings)
+    try:
+        url = database_url(settings.database_url, settings.data_dir)
+        if settings.database_url is None:
+            prepare_folder(settings.data_dir, "DATA_DIR")
+        match given.command:
+            case "create":
+                print(commands.create(url, given.name, given.scopes, given.tenant, given.days))  # noqa: T201
+            case "list":
+                print("\n".join(commands.table(url, given.tenant)))  # noqa: T201
+            case "revoke":
+                commands.revoke(url, given.id)
+            case "rotate":
+                print(commands.rotate(url, given.id, given.overlap_s))  # noqa: T201
+    except commands.KeyCommandError as error:
+        exit_with_error(str(error), code=2 if error.is_usage else 1)
+    except (OSError, ValueError) as error:
+        exit_with_error(str(error))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

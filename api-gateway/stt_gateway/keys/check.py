@@ -1,0 +1,91 @@
+"""The check with keys (AUTH=keys): who has sent this credential."""
+
+import dataclasses
+from collections.abc import Collection
+
+from starlette.requests import HTTPConnection
+
+from stt_gateway.core.requests.access_token import is_token, read_token
+from stt_gateway.core.requests.addresses import client_network
+from stt_gateway.core.requests.api_key import ApiKey, parse_key
+from stt_gateway.core.requests.credential import PARAMETERS, credential_of
+from stt_gateway.core.requests.principal import Principal
+from stt_gateway.keys.failures import FailureLimit
+from stt_gateway.keys.ring import KeyRing
+from stt_gateway.keys.uses import KeyUses
+from stt_shared.contracts.errors import SttError
+from stt_shared.process.clock import wall_ms
+
+
+class KeyCheck:
+    """``Authorize`` with the keys of a ring. ``token_secret`` signs access tokens."""
+
+    parameters: Collection[str] = PARAMETERS
+
+    def __init__(
+        self, ring: KeyRing, uses: KeyUses, failures: FailureLimit, token_secret: bytes, *, keys_in_query: bool
+    ) -> None:
+        self.ring = ring
+        self.uses = uses
+        self.token_secret = token_secret
+        self._failures = failures
+        self._keys_in_query = keys_in_query
+
+    async def __call__(self, connection: HTTPConnection) -> Principal:
+        """Return whose key or token the request has. Raises SttError unauthorized, rate_limited or unavailable."""
+        headers = connection.headers
+        credential = credential_of(
+            headers.getlist("authorization"),
+            headers.getlist("x-api-key"),
+            connection.scope.get("subprotocols", ()),
+            connection.query_params.multi_items(),
+            keys_in_query=self._keys_in_query,
+        )
+        if not credential:
+            raise SttError("unauthorized", "a key is needed: send it as Authorization: Bearer KEY, or in X-API-Key")
+        client = client_network(connection.client.host) if connection.client else ""
+        try:
+            if is_token(credential):
+                principal = await self._by_token(credential, headers.getlist("origin"), client)
+            else:
+                principal = await self._by_key(credential, client)
+        except SttError as error:
+            if error.code == "unauthorized":
+                self._failures.count(client)
+            raise
+        self.uses.note(principal.key_id)
+        return principal
+
+    async def _by_key(self, credential: str, client: str) -> Principal:
+        written = parse_key(credential)
+        if written is None:
+            self._failures.check(client)
+            raise SttError("unauthorized", "the credential is no key of this server; a key begins with stt_")
+        remembered = self.ring.remembered(written.id)
+        if remembered is None or not remembered.accepts(written.secret, wall_ms()):
+            # Others behind the same address, whose keys this gateway knows, are not refused.
+            self._failures.check(client)
+        key = await self.ring.get(written.id)
+        now_ms = wall_ms()
+        if key is None or not key.accepts(written.secret, now_ms):
+            raise SttError("unauthorized", "the key is not valid")
+        return _live(key, now_ms).principal
+
+    async def _by_token(self, credential: str, origins: list[str], client: str) -> Principal:
+        try:
+            claims = read_token(credential, self.token_secret, wall_ms(), origins)
+        except SttError:
+            self._failures.check(client)
+            raise
+        key = await self.ring.get(claims.key_id)
+        now_ms = wall_ms()
+        if key is None or (why := key.ended_since(claims.issued_ms, now_ms)) is not None:
+            raise SttError("unauthorized", "the key of this token is gone" if key is None else f"{why}, and its tokens")
+        scopes = key.scopes & frozenset(claims.scopes)
+        return dataclasses.replace(key.principal, scopes=scopes, by_token=True)
+
+
+def _live(key: ApiKey, now_ms: float) -> ApiKey:
+    if (why := key.ended(now_ms)) is not None:
+        raise SttError("unauthorized", why)
+    return key

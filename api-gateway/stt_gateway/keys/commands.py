@@ -1,0 +1,124 @@
+"""Commands that manage keys in the database itself, for whoever may read it: so the first key is made."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from sqlalchemy import URL
+
+from stt_gateway.core.requests.api_key import ApiKey, is_key_id
+from stt_gateway.core.requests.key_request import (
+    MAX_OVERLAP_S,
+    KeyRequest,
+    checked_days,
+    checked_name,
+    scopes_of,
+    sorted_scopes,
+)
+from stt_gateway.core.requests.parameters import NotAllowed
+from stt_gateway.core.requests.principal import LOCAL_TENANT, Scope
+from stt_gateway.keys.making import create_key, revoke_key, rotate_key
+from stt_gateway.store.api_keys import KeyStore
+from stt_gateway.store.failures import StoreError
+from stt_gateway.store.migrating import migrate
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.events import iso_timestamp
+from stt_shared.process.clock import wall_ms
+
+ALL = "all"
+"""Stands for all scopes."""
+DEFAULT_SCOPES = f"{Scope.STREAM},{Scope.JOBS},{Scope.READ}"
+_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_COLUMNS = ("id", "tenant", "name", "scopes", "created", "expires", "last used", "state")
+
+T = TypeVar("T")
+
+
+class KeyCommandError(Exception):
+    """Failure of a command; the message is for the operator. ``is_usage``: a value is not allowed."""
+
+    def __init__(self, message: str, *, is_usage: bool = False) -> None:
+        super().__init__(message)
+        self.is_usage = is_usage
+
+
+def create(
+    url: URL, name: str, scopes: str = DEFAULT_SCOPES, tenant: str = LOCAL_TENANT, days: float | None = None
+) -> str:
+    """Make a key and return it as its holder will have it. ``scopes``: names with commas, or ``all``."""
+    if not _TENANT.fullmatch(tenant):
+        raise KeyCommandError("a tenant is 1 to 64 letters, digits and . _ -", is_usage=True)
+    try:
+        names = list(Scope) if scopes == ALL else [scope.strip() for scope in scopes.split(",") if scope.strip()]
+        wanted = KeyRequest(checked_name(name), scopes_of(names), checked_days(days))
+    except NotAllowed as error:
+        raise KeyCommandError(str(error), is_usage=True) from None
+    written, _ = _run(url, lambda store: create_key(store, wanted, tenant, wall_ms()))
+    return written.text
+
+
+def table(url: URL, tenant: str | None = None) -> list[str]:
+    """Return the keys of a tenant (None: of all) as lines of a table, with a heading."""
+    rows = [_COLUMNS, *(_row(key) for key in _run(url, lambda store: store.all_of(tenant)))]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(_COLUMNS))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def revoke(url: URL, id: str) -> None:
+    """Revoke a key; gateways end what is open with it within seconds."""
+    _run(url, lambda store: revoke_key(store, _checked(id), None, wall_ms()))
+
+
+def rotate(url: URL, id: str, overlap_s: float = 0.0) -> str:
+    """Give a key another secret and return it; the one before is valid for ``overlap_s`` more."""
+    if not 0 <= overlap_s <= MAX_OVERLAP_S:
+        raise KeyCommandError(f"an overlap is 0 to {MAX_OVERLAP_S} seconds", is_usage=True)
+    written, _ = _run(url, lambda store: rotate_key(store, _checked(id), None, wall_ms(), overlap_s))
+    return written.text
+
+
+def _run(url: URL, work: Callable[[KeyStore], Awaitable[T]]) -> T:
+    async def with_store() -> T:
+        await migrate(url)
+        store = KeyStore(url)
+        try:
+            return await work(store)
+        finally:
+            await store.close()
+
+    try:
+        return asyncio.run(with_store())
+    except StoreError as error:
+        raise KeyCommandError(str(error)) from None
+    except SttError as error:
+        raise KeyCommandError(error.message) from None
+
+
+def _checked(id: str) -> str:
+    if not is_key_id(id):
+        raise KeyCommandError("an id of a key is its 12 letters and digits between stt_ and _", is_usage=True)
+    return id
+
+
+def _row(key: ApiKey) -> Sequence[str]:
+    return (
+        key.id,
+        key.tenant,
+        key.name,
+        ",".join(sorted_scopes(key.scopes)),
+        _day(key.created_ms),
+        _day(key.expires_ms),
+        _day(key.last_used_ms),
+        _state(key),
+    )
+
+
+def _state(key: ApiKey) -> str:
+    if key.revoked_ms is not None:
+        return "revoked"
+    return "valid" if key.ended(wall_ms()) is None else "expired"
+
+
+def _day(at_ms: int | None) -> str:
+    return "never" if at_ms is None else iso_timestamp(at_ms)[:10]
