@@ -61,10 +61,15 @@ class PcmWriter:
         """Session or job whose log is written."""
         return self._owner.keys.id
 
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one sample of all channels together."""
+        return 2 * max(1, len(self.channels))
+
     def skip(self, pcm: bytes) -> None:
         """Count a frame that is already in the log."""
         self.seq += 1
-        self.position_samples += len(pcm) // (2 * max(1, len(self.channels)))
+        self.position_samples += len(pcm) // self.frame_bytes
 
     async def write(
         self,

@@ -14,7 +14,7 @@ class Inbox:
 
     def __init__(self, max_waiting: int = MAX_WAITING) -> None:
         self._waiting: OrderedDict[int, Event] = OrderedDict()
-        self._partials: dict[int, int] = {}
+        self._partials: dict[tuple[str, int], int] = {}
         self._count = 0
         self._max_waiting = max_waiting
 
@@ -27,14 +27,17 @@ class Inbox:
         return len(self._waiting) >= self._max_waiting
 
     def put(self, event: Event) -> None:
-        """Add an event; a newer partial or the final of an utterance removes its queued partial."""
+        """Add an event; a newer partial or the final of an utterance removes its queued partial.
+
+        Where channels are kept apart, those of a channel do: the number of its utterance may have changed.
+        """
         self._count += 1
         if event["type"] in ("partial", "final"):
-            older = self._partials.pop(event["utterance"], None)
+            older = self._partials.pop(_said_by(event), None)
             if older is not None:
                 self._waiting.pop(older, None)
             if event["type"] == "partial":
-                self._partials[event["utterance"]] = self._count
+                self._partials[_said_by(event)] = self._count
         self._waiting[self._count] = event
 
     def take(self) -> Event | None:
@@ -43,5 +46,9 @@ class Inbox:
             return None
         _, event = self._waiting.popitem(last=False)
         if event["type"] == "partial":
-            self._partials.pop(event["utterance"], None)
+            self._partials.pop(_said_by(event), None)
         return event
+
+
+def _said_by(event: Event) -> tuple[str, int]:
+    return ("utterance", event["utterance"]) if event.get("channel") is None else ("channel", event["channel"])

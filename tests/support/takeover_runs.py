@@ -13,9 +13,11 @@ from stt_shared.contracts.frames import Frame
 from stt_shared.contracts.session import SessionConfig, TakeoverState
 from stt_transcriber.core.audio.vad_stream import VadModel
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, TurnRequest
+from stt_transcriber.core.live.channels import ChannelSessions
 from stt_transcriber.core.live.outcome import Advance, Outcome
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.session import LiveSession
+from stt_transcriber.core.live.start import live_session
 from stt_transcriber.core.live.utterance import Ticket
 
 Draw = np.random.Generator
@@ -57,15 +59,16 @@ class Kept:
         return [event for event in self.events if isinstance(event, Final)]
 
     @property
-    def showing(self) -> bool:
-        said = [event for event in self.events if isinstance(event, Partial | Final)]
-        return bool(said) and isinstance(said[-1], Partial)
+    def showing(self) -> set[int | None]:
+        said = {channel_of(event): event for event in self.events if isinstance(event, Partial | Final)}
+        return {channel for channel, event in said.items() if isinstance(event, Partial)}
 
     def comparable(self) -> list[dict[str, Any]]:
         """Finals, but for what is the clock's."""
         return [
             {
                 "utterance": final.utterance,
+                "channel": channel_of(final),
                 "text": final.text,
                 "start_ms": final.start_ms,
                 "end_ms": final.end_ms,
@@ -75,6 +78,12 @@ class Kept:
             }
             for final in self.finals
         ]
+
+
+def channel_of(event: Event) -> int | None:
+    """The channel of an event that has one where channels are kept apart."""
+    channel = getattr(event, "channel", msgspec.UNSET)
+    return None if channel is msgspec.UNSET else channel
 
 
 Stored = Callable[[Advance], Advance]
@@ -90,7 +99,7 @@ def cold(at: Advance) -> Advance:
     return replace(at, context=msgspec.structs.replace(at.context, hearing=None))
 
 
-def answer(case: Case, session: LiveSession, ticket: Ticket) -> None:
+def answer(case: Case, session: LiveSession | ChannelSessions, ticket: Ticket) -> None:
     """What the models say to this."""
     if isinstance(ticket.request, TurnRequest):
         assert case.judge is not None
@@ -102,16 +111,8 @@ def answer(case: Case, session: LiveSession, ticket: Ticket) -> None:
 def run(case: Case, kept: Kept, draw: Draw, *, writes: int | None = None, stored: Stored = all_of_it) -> bool:
     """One worker, from what is stored to `done`, or until it is killed after this many writes. True when it is done."""
     at = stored(kept.committed)
-    session = LiveSession(
-        "s",
-        case.config,
-        case.policy,
-        case.voice(),
-        committed_samples=at.samples,
-        committed_seq=at.seq,
-        finals=len(kept.finals),
-        context=at.context,
-        showing=kept.showing,
+    session = live_session(
+        "s", case.config, case.policy, case.voice, committed=at, finals=len(kept.finals), showing=kept.showing
     )
     ahead = draw.choice([0.05, 0.5, 0.95])  # how fast frames come, compared with the model
     frames = iter(case.frames[at.seq :])

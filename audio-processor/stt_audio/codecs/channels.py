@@ -165,6 +165,12 @@ class Separate:
         return ready.tobytes()
 
 
+def kept_apart(numbers: Sequence[int]) -> Output | None:
+    """Return the output of a live stream of which these channels are kept apart, all that it should have; None for
+    none, which stands for their mix."""
+    return Separate(numbers, len(numbers)) if numbers else None
+
+
 def as_floats(samples: Samples) -> Floats:
     """Return 16-bit samples as float32 in -1…1, others as they are."""
     if samples.dtype == np.int16:

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 
 import structlog
 
+from stt_audio.codecs.channels import Output
 from stt_audio.codecs.ffmpeg import AudioInput, ContainerInput, open_container, open_live
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.length_limit import LengthLimit
@@ -25,7 +26,7 @@ from stt_shared.contracts.session import AUDIO_RATE_HZ
 _log = structlog.get_logger()
 
 PIECE_BYTES = 32_000
-"""One second of output: the least that is handed out at once while the thread is still busy."""
+"""One second of mono output: the least that is handed out at once while the thread is still busy."""
 MAX_OUTPUT_BYTES = 4 * PIECE_BYTES
 """Decoded audio that may wait for its reader before the thread pauses; one FFmpeg frame may exceed it."""
 
@@ -45,16 +46,16 @@ class _Source:
 
 
 class ContainerDecoder:
-    """Decoder of one ``media`` stream to 16 kHz mono s16le. Create it in the event loop that uses it; ``close`` it.
+    """Decoder of one ``media`` stream to 16 kHz s16le. Create it in the event loop that uses it; ``close`` it.
 
     Read ``feed`` and ``finish`` to their end, one after the other. Both raise SttError when the stream cannot be
     decoded, after yielding everything that could be. Data after the container's own end is ignored. With ``held``,
-    nothing is returned until ``resampler.resume``.
+    nothing is returned until ``resampler.resume``. ``output``: what becomes of the channels (None: they are mixed).
     """
 
-    def __init__(self, media: Media, limit: LengthLimit, *, held: bool = False) -> None:
+    def __init__(self, media: Media, limit: LengthLimit, output: Output | None = None, *, held: bool = False) -> None:
         self._media = media
-        self.resampler = Resampler(held=held, batch_samples=AUDIO_RATE_HZ)
+        self.resampler = Resampler(output, held=held, batch_samples=AUDIO_RATE_HZ)
         """Resampler; access it only while nothing is being decoded: between the end of one ``feed`` and the next."""
         self._limit = limit
         self._loop = asyncio.get_running_loop()
@@ -164,7 +165,7 @@ class ContainerDecoder:
 
     def _put_drained(self) -> None:
         if pcm := self.resampler.drain():
-            self._limit.count(len(pcm) // 2)
+            self._limit.count(len(pcm) // self.resampler.frame_bytes)
             self._put(pcm)
 
     def _put(self, pcm: bytes) -> None:
@@ -186,9 +187,9 @@ class ContainerDecoder:
 class WholeDecoder(ContainerDecoder):
     """Decoder of a recording that is there as a whole, ``data``, so that FFmpeg may seek in it. It is not fed."""
 
-    def __init__(self, media: Media, data: bytes, limit: LengthLimit) -> None:
+    def __init__(self, media: Media, data: bytes, limit: LengthLimit, output: Output | None = None) -> None:
         self._data = data
-        super().__init__(media, limit)
+        super().__init__(media, limit, output)
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[AudioInput]:

@@ -1,4 +1,4 @@
-"""Conversion of bare samples of any supported rate and format to 16 kHz mono s16le."""
+"""Conversion of bare samples of any supported rate and format to 16 kHz s16le, mixed to mono or not."""
 
 import enum
 from collections.abc import Sequence
@@ -7,7 +7,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from stt_audio.codecs.resample import Resampler, warm_up_samples
+from stt_audio.codecs.channels import Output
+from stt_audio.codecs.resample import INT16_BYTES, Resampler, warm_up_samples
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 
@@ -54,8 +55,8 @@ class PcmDecoder:
     """Decoder of one stream of bare samples, whose pieces may end anywhere, even within a sample.
 
     With ``held``, nothing is returned until ``resume``. With ``big_endian``, the bytes of each sample come in reverse
-    order. Raises SttError("unsupported_media") for a rate or number of
-    channels out of bounds.
+    order. ``output``: what becomes of the channels, as of ``Resampler``. Raises SttError("unsupported_media") for a
+    rate or number of channels out of bounds.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class PcmDecoder:
         *,
         held: bool = False,
         big_endian: bool = False,
+        output: Output | None = None,
     ) -> None:
         if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
             raise SttError(
@@ -81,21 +83,26 @@ class PcmDecoder:
         self._frame_bytes = sample_format.bytes_per_sample * channels
         self._rest = b""
         self._held = held
-        self._resampler = Resampler(held=held)
+        self._resampler = Resampler(output, held=held)
 
     @property
     def is_identity(self) -> bool:
         """True when the samples are already 16 kHz mono s16le, so that decoding costs nothing."""
-        is_s16le = self._format is SampleFormat.S16LE and not self._is_reversed
-        return is_s16le and self._channels == 1 and self._sample_rate == AUDIO_RATE_HZ
+        return self._passes_on and self._format is SampleFormat.S16LE and not self._is_reversed
+
+    @property
+    def output_bytes(self) -> int:
+        """Bytes of one returned sample of all channels together."""
+        return self._resampler.frame_bytes
 
     @property
     def _passes_on(self) -> bool:
         """True when only the format of the samples changes, one by one."""
-        return self._sample_rate == AUDIO_RATE_HZ and self._channels == 1 and self._format not in _WIDE
+        is_mono = self._channels == 1 and self.output_bytes == INT16_BYTES
+        return self._sample_rate == AUDIO_RATE_HZ and is_mono and self._format not in _WIDE
 
     def feed(self, data: bytes) -> bytes:
-        """Return 16 kHz mono s16le of all whole samples so far; keep the rest for the next piece."""
+        """Return 16 kHz s16le of all whole samples so far; keep the rest for the next piece."""
         if self._rest:
             data = self._rest + data
         whole = len(data) - len(data) % self._frame_bytes

@@ -17,6 +17,7 @@ from stt_audio.codecs.channels import Mixed, Output, Samples
 from stt_audio.codecs.mixing import BLOCK_SAMPLES
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 
+INT16_BYTES = 2
 WARM_UP_PARTS = 5
 """Warm-up as a fraction of a second: after a fifth of a second of audio, a resampler's output no longer depends on how
 it began."""
@@ -74,7 +75,7 @@ class Resampler:
     @property
     def frame_bytes(self) -> int:
         """Bytes of one returned sample of all channels together."""
-        return 2 * self._output.n_channels
+        return INT16_BYTES * self._output.n_channels
 
     def feed(self, frame: av.AudioFrame) -> bytes:
         """Return the samples that are ready; a few are held back until the next frame or ``flush``, in batches more."""

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+from stt_audio.codecs.channels import Output
 from stt_audio.codecs.container import ContainerDecoder
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.length_limit import LengthLimit
@@ -16,15 +17,17 @@ _NOTHING: tuple[bytes, ...] = ()
 class ContainerStream:
     """Recording in a container, with FFmpeg in a thread; holds back nothing that could be decoded.
 
-    It ends where the header of another recording begins.
+    It ends where the header of another recording begins. ``output``: as of ``ContainerDecoder``.
     """
 
     rest: bytes | None = None
 
-    def __init__(self, media: Media, limit: LengthLimit, begin: Checkpoint | None = None) -> None:
+    def __init__(
+        self, media: Media, limit: LengthLimit, begin: Checkpoint | None = None, output: Output | None = None
+    ) -> None:
         self._media = media
         self._begin = begin
-        self._decoder = ContainerDecoder(media, limit, held=begin is not None)
+        self._decoder = ContainerDecoder(media, limit, output, held=begin is not None)
         self._points = RestartPoints(media, begin.point if begin else None)
         # Parsed, but not fed to the decoder: it may belong to the next recording.
         self._pending = begin.point.prefix if begin else b""

@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from stt_audio.codecs.au import parse_au_header
+from stt_audio.codecs.channels import Output, kept_apart
 from stt_audio.codecs.formats import LIVE_MEDIA, LIVE_NAMES, Media
 from stt_audio.codecs.length_limit import LengthLimit
 from stt_audio.codecs.pcm import PcmDecoder, SampleFormat
@@ -187,7 +188,7 @@ class Recordings:
             return None
         if begin.media not in (None, Media.WAV):
             self._opening.take()
-            return ContainerStream(begin.media, self._limit, begin)
+            return ContainerStream(begin.media, self._limit, begin, self._new_output())
         if self._opening.head:
             return self._chosen()
         return self._bare() if self._is_bare and begin.media is None else None
@@ -218,8 +219,8 @@ class Recordings:
         if media is Media.AU:
             return self._samples(parse_au_header(head))
         if media is Media.MOV and (whole_bytes := whole_mp4_bytes(head)):
-            return WholeMp4(whole_bytes, self._limit)
-        return ContainerStream(media, self._limit, self._begin)
+            return WholeMp4(whole_bytes, self._limit, self._new_output())
+        return ContainerStream(media, self._limit, self._begin, self._new_output())
 
     def _begins_container(self, head: bytes) -> bool | None:
         """Return whether the stream, announced as samples, begins with a container; None when more is needed."""
@@ -241,10 +242,14 @@ class Recordings:
         message = f"{announced} was announced, but the stream begins like {name} and is decoded as such"
         self._warnings.append(DecoderWarning("encoding_detected", f"{message}; connect with encoding=auto"))
 
+    def _new_output(self) -> Output | None:
+        # Of all recordings alike, however many channels they have: a session has the same ones to its end.
+        return kept_apart(self._config.channels_apart)
+
     def _bare(self) -> Recording:
         config, held = self._config, self._begin is not None
         sample_format = SampleFormat(config.encoding.value)
-        pcm = PcmDecoder(sample_format, config.sample_rate, config.channels, held=held)
+        pcm = PcmDecoder(sample_format, config.sample_rate, config.channels, held=held, output=self._new_output())
         stream = PcmStream(pcm, self._executor, self._limit, self._begin)
         check = SampleCheck(sample_format, config.channels)
         return SampleStream(stream, sample_format.bytes_per_sample * config.channels, check=check)
@@ -252,7 +257,7 @@ class Recordings:
     def _wav(self, head: bytes) -> Recording | None:
         header = parse_wav_header(head)
         if header is not None and header.sample_format is None:
-            return ContainerStream(Media.WAV, self._limit, self._begin)
+            return ContainerStream(Media.WAV, self._limit, self._begin, self._new_output())
         return self._samples(header)
 
     def _samples(self, header: WavHeader | None) -> Recording | None:
@@ -264,6 +269,7 @@ class Recordings:
             header.channels,
             held=self._begin is not None,
             big_endian=header.big_endian,
+            output=self._new_output(),
         )
         stream = PcmStream(pcm, self._executor, self._limit, self._begin)
         return SampleStream(stream, header.frame_bytes, header, self._prefix_bytes)

@@ -14,9 +14,9 @@ from stt_shared.process.clock import wall_ms
 from stt_shared.process.metrics import stage_seconds
 from stt_shared.work.crash_guard import BEHIND_MS, Probation
 
-MAX_FRAME_BYTES = 2 * AUDIO_RATE_HZ
+MAX_FRAME_SAMPLES = AUDIO_RATE_HZ
 """Longest frame in the PCM log: one second."""
-MIN_FRAME_BYTES = 32 * 30
+MIN_FRAME_SAMPLES = 30 * AUDIO_RATE_HZ // 1000
 """Shortest frame: 30 ms. Less audio waits for the next piece or control frame: a single Ogg page or ADTS frame is not
 worth a round trip. The gateway's shortest frames (40 ms) are written at once."""
 MAX_SILENT_BYTES = 4 * 1024**2
@@ -47,9 +47,10 @@ class LivePipeline:
         self._progress = progress
         self._warn = warn
         self._trial = trial
+        self._frame_bytes = writer.frame_bytes
         self._known_head = progress.head
         self._replayed_seq = progress.consumed_seq
-        self._surplus_bytes = 2 * (progress.written_samples - progress.done_samples)
+        self._surplus_bytes = self._frame_bytes * (progress.written_samples - progress.done_samples)
         self._skip_bytes = progress.skip_bytes
         # For each frame: its offset in the decoder's input, and its number.
         self._begins: deque[tuple[int, int]] = deque()
@@ -113,7 +114,7 @@ class LivePipeline:
                 self._silent_bytes = 0
                 self._pending += self._unwritten(pcm)
                 # Only the last piece may release the ingest frame.
-                while len(self._pending) > MAX_FRAME_BYTES:
+                while self._pending_samples > MAX_FRAME_SAMPLES:
                     await self._write_pending(frame, queue_ms, decode_ms)
                 began = time.perf_counter()
             if self._silent_bytes > MAX_SILENT_BYTES:
@@ -123,14 +124,19 @@ class LivePipeline:
             await self._write_pending(frame, queue_ms, decode_ms)
             raise
         if frame.kind is FrameKind.AUDIO:
-            self._done(frame, self._writer.position_samples + len(self._pending) // 2)
-        if frame.kind is not FrameKind.AUDIO or len(self._pending) >= MIN_FRAME_BYTES:
+            self._done(frame, self._writer.position_samples + self._pending_samples)
+        if frame.kind is not FrameKind.AUDIO or self._pending_samples >= MIN_FRAME_SAMPLES:
             await self._write_pending(frame, queue_ms, decode_ms)
 
     async def _write_pending(self, frame: Frame, queue_ms: float, decode_ms: float) -> None:
-        pcm, self._pending = self._pending[:MAX_FRAME_BYTES], self._pending[MAX_FRAME_BYTES:]
+        most_bytes = MAX_FRAME_SAMPLES * self._frame_bytes
+        pcm, self._pending = self._pending[:most_bytes], self._pending[most_bytes:]
         if pcm:
             await self._write(frame, pcm, queue_ms, decode_ms)
+
+    @property
+    def _pending_samples(self) -> int:
+        return len(self._pending) // self._frame_bytes
 
     def _unwritten(self, pcm: bytes) -> bytes:
         """Drop the audio that another replica has already written of a frame that it did not complete."""
@@ -148,7 +154,9 @@ class LivePipeline:
         else:
             begin, seq = self._begins[0]
             skip_bytes = offset - begin
-        self._progress = self._progress.at(frame, done_samples - self._surplus_bytes // 2, seq, skip_bytes, found)
+        self._progress = self._progress.at(
+            frame, done_samples - self._surplus_bytes // self._frame_bytes, seq, skip_bytes, found
+        )
 
     async def _write(
         self, frame: Frame, pcm: bytes, queue_ms: float, decode_ms: float, kind: FrameKind = FrameKind.AUDIO
@@ -159,7 +167,7 @@ class LivePipeline:
             pcm,
             consumed=progress.consumed_seq,
             keep_from=progress.keep_from,
-            decoder=progress.position(self._writer.position_samples + len(pcm) // 2, self._known_head),
+            decoder=progress.position(self._writer.position_samples + len(pcm) // self._frame_bytes, self._known_head),
             is_last=kind is FrameKind.STOP,
             received_ms=frame.meta.received_ms,
             queue_ms=queue_ms,

@@ -24,7 +24,7 @@ _BOUNDARY_BYTES = 1 + RIFF_HEADER_BYTES
 
 
 class AudioDecoder(Protocol):
-    """Decoder of compressed or bare audio to 16 kHz mono s16le.
+    """Decoder of compressed or bare audio to 16 kHz s16le, of one channel or several, interleaved.
 
     Read ``feed``, ``flush`` and ``finish`` to their end, one after the other. Each raises SttError when the audio
     cannot be decoded, after yielding everything that could be.
@@ -86,13 +86,13 @@ class PcmStream:
             pcm = self._pcm.feed(data)
         else:
             pcm = await asyncio.get_running_loop().run_in_executor(self._executor, self._pcm.feed, data)
-        self._limit.count(len(pcm) // 2)
+        self._limit.count(len(pcm) // self._pcm.output_bytes)
         return pcm
 
     def flush(self) -> bytes:
         """Return the samples that the resampler holds back."""
         tail = self._pcm.flush()
-        self._limit.count_tail(len(tail) // 2)
+        self._limit.count_tail(len(tail) // self._pcm.output_bytes)
         return tail
 
     def checkpoint(self) -> Checkpoint:

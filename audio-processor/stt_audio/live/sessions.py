@@ -49,6 +49,7 @@ class LiveSessions:
         with SESSIONS.labels(ServiceName.AUDIO_PROCESSOR).track_inprogress(), contextlib.suppress(OwnershipLost):
             state = SessionState.read(assignment.fields)
             writer = PcmWriter(self._bus, assignment.owner, seq=state.pcm_seq, unserved_s=UNSERVED_S)
+            writer.channels = state.config.channels_apart
             try:
                 await self._decode(assignment, state, writer)
             except (LogHole, WriteHole) as hole:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+from stt_audio.codecs.channels import Output
 from stt_audio.codecs.container import WholeDecoder
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.length_limit import LengthLimit
@@ -36,15 +37,16 @@ class WholeMp4:
 
     rest: bytes | None = None
 
-    def __init__(self, n_bytes: int, limit: LengthLimit) -> None:
+    def __init__(self, n_bytes: int, limit: LengthLimit, output: Output | None = None) -> None:
         self._n_bytes = n_bytes
         self._limit = limit
+        self._output = output
         self._decoder: WholeDecoder | None = None
 
     async def feed(self, data: bytes) -> AsyncIterator[bytes]:
         """Yield all audio of the recording; ``data`` must be all of it."""
         self.rest = data[self._n_bytes :]
-        self._decoder = WholeDecoder(Media.MOV, data[: self._n_bytes], self._limit)
+        self._decoder = WholeDecoder(Media.MOV, data[: self._n_bytes], self._limit, self._output)
         async for pcm in self._decoder.finish():
             yield pcm
 

@@ -1,6 +1,7 @@
 """Utterances of a conversation, as its viewers and the transcript store receive them."""
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from stt_shared.contracts.events import Word
 
@@ -24,7 +25,7 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
     ``seq``: its number in the conversation, from 1 without holes within one ``epoch``. ``instance`` distinguishes two
     sessions of one id; together with ``utterance`` it identifies the utterance forever. ``spoken_ms``: its start, wall
     clock in milliseconds since 1970; ``start_ms``, ``end_ms``: positions in the session's audio. ``words`` are for the
-    store only, so they are empty unless the session is stored.
+    store only, so they are empty unless the session is stored. ``channel``: as in the session's events.
     """
 
     seq: int = 0
@@ -42,6 +43,7 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
     end_ms: int
     store: bool = False
     words: list[CompactWord] = []
+    channel: int | UnsetType = UNSET
 
     @property
     def ended_ms(self) -> int:
@@ -58,12 +60,13 @@ class UnrecognizedSpeech(msgspec.Struct, frozen=True, kw_only=True):
     spoken_ms: int
     start_ms: int
     end_ms: int
+    channel: int | UnsetType = UNSET
 
 
 class LiveUtterance(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="unsettled"):
     """A speaker's current utterance so far: ``text`` = ``stable`` + ``unstable`` with the space between them, if any.
 
-    The session's next live utterance, or its settled utterance, replaces it.
+    The session's next live utterance, or its settled utterance, replaces it (of the same channel, if it has one).
     """
 
     conversation_id: str
@@ -73,6 +76,7 @@ class LiveUtterance(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     text: str
     stable: str
     unstable: str
+    channel: int | UnsetType = UNSET
 
 
 _decode_utterance = msgspec.json.Decoder(Utterance).decode

@@ -2,13 +2,14 @@
 
 Every event has ``session_id`` and a rising ``event`` number. Redis assigns the number when the event is appended to the
 session's results log, so all writers of a session share one sequence. ``timestamp`` is ISO 8601, UTC. Times named
-``*_ms`` are positions in the session's audio.
+``*_ms`` are positions in the session's audio. ``channel`` counts from 0 and is there where channels are kept apart.
 """
 
 import datetime
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -49,7 +50,10 @@ class Ready(_Event, frozen=True, kw_only=True, tag="ready"):
 
 
 class Partial(_Event, frozen=True, kw_only=True, tag="partial"):
-    """The current utterance so far: ``text`` = ``stable`` (no later partial revises it) + ``unstable``."""
+    """The current utterance so far: ``text`` = ``stable`` (no later partial revises it) + ``unstable``.
+
+    ``utterance``: number that its final has if no other channel's comes first.
+    """
 
     text: str
     new_text: str
@@ -61,12 +65,13 @@ class Partial(_Event, frozen=True, kw_only=True, tag="partial"):
     start_ms: int
     end_ms: int
     lag_ms: int
+    channel: int | UnsetType = UNSET
 
 
 class Final(_Event, frozen=True, kw_only=True, tag="final"):
     """One finished utterance, immutable.
 
-    ``utterance`` counts from 1 without holes. The final commits the audio before ``committed_ms``.
+    ``utterance`` counts from 1 without holes, over all channels. The final commits the audio before ``committed_ms``.
     """
 
     text: str
@@ -79,6 +84,7 @@ class Final(_Event, frozen=True, kw_only=True, tag="final"):
     words: list[Word]
     lag_ms: int = 0
     committed_ms: int = 0
+    channel: int | UnsetType = UNSET
 
 
 class Ack(_Event, frozen=True, kw_only=True, tag="ack"):
@@ -93,6 +99,7 @@ class SpeechStarted(_Event, frozen=True, kw_only=True, tag="speech_started"):
 
     start_ms: int
     timestamp: str
+    channel: int | UnsetType = UNSET
 
 
 class SpeechEnded(_Event, frozen=True, kw_only=True, tag="speech_ended"):
@@ -100,6 +107,7 @@ class SpeechEnded(_Event, frozen=True, kw_only=True, tag="speech_ended"):
 
     end_ms: int
     timestamp: str
+    channel: int | UnsetType = UNSET
 
 
 class TurnEnded(_Event, frozen=True, kw_only=True, tag="turn_ended"):
@@ -108,6 +116,7 @@ class TurnEnded(_Event, frozen=True, kw_only=True, tag="turn_ended"):
     end_ms: int
     probability: float
     timestamp: str
+    channel: int | UnsetType = UNSET
 
 
 SPEECH_NOT_RECOGNIZED = "speech_not_recognized"
@@ -120,6 +129,7 @@ class Gap(_Event, frozen=True, kw_only=True, tag="gap"):
     from_ms: int
     to_ms: int
     cause: str
+    channel: int | UnsetType = UNSET
 
 
 class Configured(_Event, frozen=True, kw_only=True, tag="configured"):

@@ -109,7 +109,9 @@ class SessionConfig(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``languages``: those that are detected, () for all. ``endpointing_ms``: silence that ends an utterance, with AUTO
     one that sounds finished; ``endpointing_max_ms``: the same with AUTO if it does not. ``redact`` and
-    ``redact_patterns`` (see contracts/patterns.py): what is left out of every text.
+    ``redact_patterns`` (see contracts/patterns.py): what is left out of every text. ``channels``: of bare samples;
+    where they are kept apart (``channel_mode`` SEPARATE, AUTO is for files), those of any encoding that have a text of
+    their own.
     """
 
     sample_rate: int = AUDIO_RATE_HZ
@@ -131,6 +133,12 @@ class SessionConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     fillers: Fillers = Fillers.KEEP
     redact: tuple[Redaction, ...] = ()
     redact_patterns: tuple[str, ...] = ()
+    channel_mode: ChannelMode = ChannelMode.MIX
+
+    @property
+    def channels_apart(self) -> tuple[int, ...]:
+        """Numbers of the channels that are kept apart, in rising order; () if they are mixed to one."""
+        return tuple(range(self.channels)) if self.channel_mode is ChannelMode.SEPARATE else ()
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -170,7 +178,8 @@ class TakeoverState(msgspec.Struct, frozen=True, omit_defaults=True):
 
     It is stored whenever the committed position moves. ``text`` and ``end_sample`` are those of the last final, for the
     decodes after it. ``spoken``: weights of the languages spoken so far, the highest first; empty if
-    they are not detected. ``vocabularies``: those that replaced the one of the query.
+    they are not detected. ``vocabularies``: those that replaced the one of the query. ``channels``: of a session whose
+    channels are kept apart, the state of each, in their order; then nothing else is set but ``vocabularies``.
     """
 
     text: str = ""
@@ -178,6 +187,19 @@ class TakeoverState(msgspec.Struct, frozen=True, omit_defaults=True):
     hearing: VadCheckpoint | None = None
     spoken: dict[str, float] = {}
     vocabularies: tuple[VocabularyChange, ...] = ()
+    channels: tuple["ChannelState", ...] = ()
+
+
+class ChannelState(msgspec.Struct, frozen=True):
+    """State of one channel, whose audio before ``samples`` is settled and which needs the frames after ``seq``.
+
+    Its vocabularies are those of the session with the numbers ``vocabularies`` (from 0), and not in ``state``.
+    """
+
+    samples: int
+    seq: int
+    state: TakeoverState
+    vocabularies: tuple[int, ...] = ()
 
 
 _config_decoder = msgspec.json.Decoder(SessionConfig)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from stt_shared.contracts.session import AUDIO_RATE_HZ, SessionConfig, TakeoverState
 from stt_shared.redis.pipeline import Argument
@@ -23,9 +24,9 @@ _decode_takeover_state = msgspec.json.Decoder(TakeoverState).decode
 class SessionState:
     """Fields of a session's hash; positions are those of docs/architecture.md.
 
-    ``partial``: event number of the current partial, 0 for none. ``start_samples``: position at which this epoch's
-    audio begins. ``resume_token``: its hash. ``decoder``: the audio-processor's position; ``is_decoded``: the PCM log
-    has its last frame.
+    ``showing``: channels with a current partial, None for that of mixed ones. ``start_samples``: position at which this
+    epoch's audio begins. ``resume_token``: its hash. ``decoder``: the audio-processor's position; ``is_decoded``: the
+    PCM log has its last frame.
     """
 
     epoch: str
@@ -35,7 +36,7 @@ class SessionState:
     pcm_seq: int
     consumed_seq: int
     event: int
-    partial: int
+    showing: frozenset[int | None]
     finals: int
     start_samples: int
     committed_samples: int
@@ -60,7 +61,7 @@ class SessionState:
             pcm_seq=number(b"pcm_seq"),
             consumed_seq=number(b"consumed_seq"),
             event=number(b"event"),
-            partial=number(b"partial"),
+            showing=_showing(fields),
             finals=number(b"finals"),
             start_samples=number(b"start_samples"),
             committed_samples=number(b"committed_samples"),
@@ -75,6 +76,16 @@ class SessionState:
             ),
             is_decoded=b"pcm_ended" in fields,
         )
+
+
+def partial_field(channel: int | UnsetType) -> str:
+    """Return the field of the hash that holds the event number of a channel's current partial."""
+    return "partial" if channel is UNSET else f"partial:{channel}"
+
+
+def _showing(fields: Mapping[bytes, bytes]) -> frozenset[int | None]:
+    named = [name.decode().partition(":") for name in fields if name.partition(b":")[0] == b"partial"]
+    return frozenset(int(channel) if channel else None for _, _, channel in named)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from stt_shared.contracts.events import Event, Final, encode_event
+from msgspec import UNSET
+
+from stt_shared.contracts.events import Event, Final, Partial, encode_event
 from stt_shared.contracts.frames import Frame, IngestPosition
 from stt_shared.contracts.session import TakeoverState, encode_json
 from stt_shared.redis.channels import ChannelHub, Inbox
@@ -35,6 +37,7 @@ from stt_shared.streams.session_state import (
     DecoderPosition,
     SessionProgress,
     SessionState,
+    partial_field,
 )
 
 MAX_INGEST_LOG_BYTES = 8 * 1024**2
@@ -334,7 +337,8 @@ class SessionStreams:
         """
         utterance = event.utterance if isinstance(event, Final) else 0
         kind = str(type(event).__struct_config__.tag)
-        return await self._emit_event(owner, encode_event(event), kind, utterance, commit)
+        channel = event.channel if isinstance(event, Partial | Final) else UNSET
+        return await self._emit_event(owner, encode_event(event), kind, utterance, commit, partial_field(channel))
 
     async def commit(self, owner: Ownership, commit: Commit) -> WriteResult:
         """Move the committed position across audio that needs no event: silence."""
@@ -342,7 +346,13 @@ class SessionStreams:
         return written
 
     async def _emit_event(
-        self, owner: Ownership, body: bytes, kind: str, utterance: int, commit: Commit | None
+        self,
+        owner: Ownership,
+        body: bytes,
+        kind: str,
+        utterance: int,
+        commit: Commit | None,
+        partial: str = partial_field(UNSET),
     ) -> tuple[WriteResult, int]:
         at = owner.keys
         answer: list[Any] = await self._pipeline.call(
@@ -362,6 +372,7 @@ class SessionStreams:
                 MAX_EVENTS_KEPT,
                 self._publish,
                 keys.ENDED_SESSION_TTL_S,
+                partial,
             ],
         )
         return _RESULTS[answer[0]], int(answer[1])

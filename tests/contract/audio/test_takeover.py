@@ -14,6 +14,8 @@ import msgspec
 import numpy as np
 import pytest
 from redis.asyncio import Redis
+from support.encoders import encoded_channels
+from support.two_talkers import one, other
 from support.wiring import bus_on, open_bus, read_state
 
 from stt_audio.codecs import restart_points
@@ -22,7 +24,7 @@ from stt_audio.live import pipeline
 from stt_audio.live.progress import Progress
 from stt_audio.live.sessions import LiveSessions
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta, IngestPosition, StreamError, frame_from_entry
-from stt_shared.contracts.session import Encoding, SessionConfig, TakeoverState, encode_json
+from stt_shared.contracts.session import ChannelMode, Encoding, SessionConfig, TakeoverState, encode_json
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.streams import keys
 from stt_shared.streams.keys import StreamKeys, session_keys
@@ -111,7 +113,7 @@ class Session:
         assert [frame.seq for frame in frames] == list(range(1, len(frames) + 1))
         for frame in frames:
             assert frame.meta.start_sample == position
-            position += len(frame.data) // 2
+            position += len(frame.data) // (2 * max(1, len(frame.meta.channels)))
         assert frames[-1].kind is FrameKind.STOP
         assert not frames[-1].meta.error, frames[-1].meta.error
         return b"".join(frame.data for frame in frames)
@@ -237,12 +239,33 @@ async def test_a_pause_does_not_wait_for_a_whole_frame(bench: Bench) -> None:
     assert len(await session.written()) == 1280
 
 
-@pytest.mark.parametrize("config", [SessionConfig(), SessionConfig(sample_rate=44100, channels=2)], ids=["16k", "44k"])
+APART = ChannelMode.SEPARATE
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        SessionConfig(),
+        SessionConfig(sample_rate=44100, channels=2),
+        SessionConfig(channels=2, channel_mode=APART),
+        SessionConfig(sample_rate=44100, channels=3, channel_mode=APART),
+    ],
+    ids=["16k", "44k", "16k apart", "44k apart"],
+)
 async def test_bare_samples_have_no_seam(config: SessionConfig, bench: Bench) -> None:
     data = np.random.default_rng(0).integers(-9000, 9000, 44100 * 2, dtype="<i2").tobytes()
     pieces = in_pieces(data, 20)
     alone = await bench.talk(config, pieces)
     assert await bench.talk(config, pieces, lost_after=(0, 1, 2, 9, 14, 18)) == alone
+
+
+async def test_channels_that_are_kept_apart_survive_their_decoders(bench: Bench) -> None:
+    config = SessionConfig(encoding=Encoding.OGG, channels=2, channel_mode=APART)
+    pieces = in_pieces(encoded_channels(np.stack([one(), other()], 1), "ogg", "libopus", "stereo"), 28)
+    alone = await bench.talk(config, pieces)
+    assert {frame.meta.channels for frame in await bench.newest.log()} == {(0, 1)}
+    assert len(alone) / 64000 == pytest.approx(8.0, abs=0.1)
+    assert await bench.talk(config, pieces, lost_after=(0, 3, 8, 9, 10, 17, 24)) == alone
 
 
 async def test_without_the_kept_head_the_stream_is_lost(bench: Bench) -> None:
@@ -319,8 +342,8 @@ async def test_a_frame_that_was_half_written_is_not_written_twice(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A long frame goes into the PCM log piece by piece, and its decoder may be lost between two of them."""
-    monkeypatch.setattr(pipeline, "MAX_FRAME_BYTES", 1000)
-    monkeypatch.setattr(pipeline, "MIN_FRAME_BYTES", 1)
+    monkeypatch.setattr(pipeline, "MAX_FRAME_SAMPLES", 500)
+    monkeypatch.setattr(pipeline, "MIN_FRAME_SAMPLES", 1)
     config = SessionConfig()
     data = np.random.default_rng(0).integers(-9000, 9000, 40_000, dtype="<i2").tobytes()
     session = await bench.session(config)

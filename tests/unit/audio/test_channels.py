@@ -1,18 +1,23 @@
 """Channels that are kept apart: each is what its own file would be, and a survey says which differ."""
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support.encoders import encoded_channels
+from support.live_decoding import in_pieces, joined, run
 from support.two_talkers import RATE, one, other
 
 from stt_audio.codecs.channel_survey import ChannelSurvey
 from stt_audio.codecs.channels import Mixed, Separate
 from stt_audio.codecs.levels import FileLevel
 from stt_audio.files.decoder import FRAME_SAMPLES, FileDecoder
-from stt_shared.contracts.session import ChannelMode
+from stt_audio.live.decoder import live_decoder
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.session import ChannelMode, Encoding, SessionConfig
 
 pytestmark = pytest.mark.unit
 
@@ -163,3 +168,59 @@ def envelope_likeness(samples: NDArray[np.int16], voice: Audio) -> float:
     )
     lags = [np.corrcoef(np.roll(ours, -lag), theirs)[0, 1] for lag in range(8)]
     return float(max(lags))
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as executor:
+        yield executor
+
+
+def int16(audio: Audio) -> NDArray[np.int16]:
+    return (audio * 32767).astype("<i2")
+
+
+class TestLive:
+    """The decoder of a live stream."""
+
+    @pytest.mark.parametrize("rate", [16000, 44100])
+    async def test_each_channel_is_what_it_is_alone(self, rate: int, executor: ThreadPoolExecutor) -> None:
+        voices = [int16(one()), int16(other()), int16(np.zeros_like(one()))]
+        config = SessionConfig(sample_rate=rate, channels=3, channel_mode=ChannelMode.SEPARATE)
+        pieces = in_pieces(np.stack(voices, 1).tobytes(), 30)
+        apart = (await run(config, pieces, executor, lost_every=4)).samples.reshape(-1, 3)
+        for number, voice in enumerate(voices):
+            alone = await run(SessionConfig(sample_rate=rate), [voice.tobytes()], executor)
+            # Of one channel the resampler rounds to 16 bits itself.
+            assert np.abs(apart[:, number] - alone.samples).max() <= (0 if rate == 16000 else 1)
+
+    @pytest.mark.parametrize(("container", "codec"), [("ogg", "libopus"), ("flac", "flac"), ("wav", "pcm_s16le")])
+    async def test_in_containers_too_whoever_decodes_them(
+        self, container: str, codec: str, executor: ThreadPoolExecutor
+    ) -> None:
+        voices = (one(), other())
+        config = SessionConfig(encoding=Encoding.AUTO, channels=2, channel_mode=ChannelMode.SEPARATE)
+        pieces = in_pieces(recording(*voices, container=container, codec=codec), 30)
+        alone = await run(config, pieces, executor)
+        apart = alone.samples.reshape(-1, 2)
+        for number in (0, 1):
+            likeness = [envelope_likeness(apart[:, number], each) for each in voices]
+            assert likeness[number] > 0.95 > 0.8 > likeness[1 - number]
+        with_losses = await run(config, pieces, executor, lost_every=3)
+        assert np.array_equal(with_losses.samples, alone.samples)
+
+    async def test_recordings_of_fewer_channels_are_heard_on_the_first_ones(self, executor: ThreadPoolExecutor) -> None:
+        config = SessionConfig(encoding=Encoding.WAV, channels=2, channel_mode=ChannelMode.SEPARATE)
+        files = [recording(one()), recording(one(), other())]
+        apart = (await run(config, files, executor, lost_every=1)).samples.reshape(-1, 2)
+        n_samples = len(one())
+        assert np.array_equal(apart[:n_samples, 0], apart[n_samples:, 0])
+        assert not apart[:n_samples, 1].any()
+        assert apart[n_samples:, 1].any()
+
+    async def test_the_limit_of_the_length_is_that_of_each_channel(self, executor: ThreadPoolExecutor) -> None:
+        config = SessionConfig(channels=2, channel_mode=ChannelMode.SEPARATE)
+        decoder = live_decoder(config, executor, RATE)
+        assert len(await joined(decoder.feed(bytes(4 * RATE)))) == 4 * RATE
+        with pytest.raises(SttError, match="longer than the 1 s"):
+            await joined(decoder.feed(bytes(8)))

@@ -20,6 +20,15 @@ def test_a_newer_partial_replaces_the_older_and_a_final_all_of_its_utterance() -
     assert taken == [3, 5, 6, 7]
 
 
+def test_partials_of_two_channels_do_not_replace_each_other() -> None:
+    inbox = Inbox()
+    for number, (channel, utterance) in enumerate([(0, 1), (1, 1), (0, 2)], start=1):
+        inbox.put({**partial(utterance, number), "channel": channel})
+    inbox.put({**final(1, 4), "channel": 1})
+    assert [inbox.take(), inbox.take()] == [{**partial(2, 3), "channel": 0}, {**final(1, 4), "channel": 1}]
+    assert inbox.take() is None
+
+
 def test_a_partial_that_was_taken_is_not_looked_for() -> None:
     inbox = Inbox()
     inbox.put(partial(1, 1))

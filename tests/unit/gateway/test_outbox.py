@@ -8,8 +8,9 @@ from stt_gateway.core.live.outbox import Outbox, Outgoing, outgoing
 pytestmark = pytest.mark.unit
 
 
-def event(number: int, kind: str, utterance: int = 0) -> Outgoing:
-    return outgoing(msgspec.json.encode({"event": number, "type": kind, "utterance": utterance, "text": "x"}), 0.0)
+def event(number: int, kind: str, utterance: int = 0, **more: int) -> Outgoing:
+    body = {"event": number, "type": kind, "utterance": utterance, "text": "x", **more}
+    return outgoing(msgspec.json.encode(body), 0.0)
 
 
 def taken(outbox: Outbox) -> list[int]:
@@ -43,6 +44,12 @@ def test_a_final_replaces_the_partials_that_it_settles() -> None:
 
 def test_a_partial_of_another_utterance_stays() -> None:
     assert taken(filled(event(1, "partial", 1), event(2, "partial", 2), event(3, "final", 2))) == [1, 3]
+
+
+def test_partials_of_two_channels_do_not_replace_each_other() -> None:
+    first, second = event(1, "partial", 1, channel=0), event(2, "partial", 1, channel=1)
+    assert taken(filled(first, second, event(3, "final", 1, channel=1))) == [1, 3]
+    assert taken(filled(first, second, event(3, "partial", 2, channel=0))) == [2, 3], "its number rose meanwhile"
 
 
 def test_nothing_but_partials_is_ever_dropped() -> None:

@@ -19,7 +19,7 @@ from stt_gateway.core.requests.session_request import (
 )
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.jobs import MAX_SPEAKERS, SpeakerCount
-from stt_shared.contracts.session import Encoding, Endpointing, Fillers, Redaction, SessionConfig, Task
+from stt_shared.contracts.session import ChannelMode, Encoding, Endpointing, Fillers, Redaction, SessionConfig, Task
 
 pytestmark = pytest.mark.unit
 
@@ -29,6 +29,7 @@ RATE = A_NUMBER.format(4000, 384000)
 CHANNELS = A_NUMBER.format(1, 8)
 ENDPOINTING = A_NUMBER.format(100, 5000)
 ENCODINGS = "one of pcm_s16le, pcm_f32le, mulaw, alaw, webm, ogg, mp3, aac, flac, wav, auto"
+CHANNEL_MODE = "one of mix, separate (auto is for files, whose channels are compared beforehand)"
 LANGUAGE = "auto, or the code or name of a language that Whisper knows"
 
 BAD = [
@@ -40,6 +41,7 @@ BAD = [
     ("sample_rate", "²", RATE),
     ("sample_rate", "9" * 5000, RATE),
     *(("channels", value, CHANNELS) for value in ("0", "9", "two")),
+    *(("channel_mode", value, CHANNEL_MODE) for value in ("", "SEPARATE", "auto", "stereo")),
     *(("endpointing_ms", value, ENDPOINTING) for value in ("99", "5001", "0.5")),
     *(("endpointing", value, "one of auto, fixed") for value in ("", "AUTO", "500")),
     *(("endpointing_max_ms", value, ENDPOINTING) for value in ("99", "5001")),
@@ -91,11 +93,21 @@ def test_who_says_nothing_gets_the_defaults() -> None:
     assert (request.framing, request.session_id) == (Framing.RAW, None)
 
 
+def test_channels_are_kept_apart_only_if_their_number_is_given() -> None:
+    with pytest.raises(SttError, match=r"separate is given without channels, .* 1 to 8") as refused:
+        session_request([("channel_mode", "separate")], Defaults(channels=2))
+    assert refused.value.code == "bad_config"
+    one = session_request([("channel_mode", "separate"), ("channels", "1")], Defaults(channels=2))
+    assert one.config.channels_apart == (0,)
+    assert session_request([("channels", "2")], Defaults()).config.channels_apart == ()
+
+
 def test_every_parameter_reaches_the_session() -> None:
     given = {
         "sample_rate": "48000",
         "encoding": "pcm_f32le",
         "channels": "2",
+        "channel_mode": "separate",
         "language": "auto",
         "languages": "de,fr",
         "task": "translate",
@@ -141,6 +153,7 @@ def test_every_parameter_reaches_the_session() -> None:
         fillers=Fillers.REMOVE,
         redact=(Redaction.IBAN, Redaction.CARD),
         redact_patterns=(r"EMP-\d{6}",),
+        channel_mode=ChannelMode.SEPARATE,
     )
     assert (request.framing, request.session_id) == (Framing.SEQ32, "s-1")
     assert request.resume == Resume("t-1", 17, Known(3, 1200, 0))

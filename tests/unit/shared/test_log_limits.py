@@ -2,10 +2,10 @@
 
 import pytest
 
-from stt_audio.live.pipeline import MAX_FRAME_BYTES, MAX_SILENT_BYTES, MIN_FRAME_BYTES
+from stt_audio.live.pipeline import MAX_FRAME_SAMPLES, MAX_SILENT_BYTES, MIN_FRAME_SAMPLES
 from stt_gateway.live.backpressure import Backpressure
 from stt_gateway.settings import GatewaySettings
-from stt_shared.contracts.session import Encoding, SessionConfig
+from stt_shared.contracts.session import AUDIO_RATE_HZ, Encoding, SessionConfig
 from stt_shared.streams.session_state import LOG_ENTRY_BYTES, MAX_PCM_LOG_SAMPLES
 from stt_shared.streams.sessions import MAX_INGEST_LOG_BYTES
 
@@ -16,8 +16,8 @@ LONGEST_UTTERANCE_S, LONGEST_ENDPOINTING_S = 30, 5
 
 def test_the_pcm_log_holds_two_utterances_in_its_shortest_frames() -> None:
     seconds = 2 * (LONGEST_UTTERANCE_S + LONGEST_ENDPOINTING_S)
-    entries = seconds * 32_000 // MIN_FRAME_BYTES
-    assert seconds * 32_000 + entries * LOG_ENTRY_BYTES + MAX_FRAME_BYTES < 2 * MAX_PCM_LOG_SAMPLES
+    entries = seconds * AUDIO_RATE_HZ // MIN_FRAME_SAMPLES
+    assert seconds * 32_000 + entries * LOG_ENTRY_BYTES + 2 * MAX_FRAME_SAMPLES < 2 * MAX_PCM_LOG_SAMPLES
 
 
 def test_a_stream_without_audio_is_refused_before_its_log_is_full() -> None:

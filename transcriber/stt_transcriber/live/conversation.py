@@ -36,6 +36,7 @@ class Speaker:
             end_ms=final.end_ms,
             store=config.store,
             words=_stored_words(final) if config.store else [],
+            channel=final.channel,
         )
 
     def unrecognized(self, gap: Gap, now_wall_ms: float) -> UnrecognizedSpeech | None:
@@ -49,6 +50,7 @@ class Speaker:
             spoken_ms=round(now_wall_ms) - (gap.to_ms - gap.from_ms),
             start_ms=gap.from_ms,
             end_ms=gap.to_ms,
+            channel=gap.channel,
         )
 
     def unsettled(self, partial: Partial) -> LiveUtterance | None:
@@ -63,6 +65,7 @@ class Speaker:
             text=partial.text,
             stable=partial.stable,
             unstable=partial.unstable,
+            channel=partial.channel,
         )
 
 

@@ -1,4 +1,4 @@
-"""Input and output of core/live/session.py: frames from Redis, decodes from the pool, outcomes to Redis."""
+"""Input and output of a live session of core/live: frames from Redis, decodes from the pool, outcomes to Redis."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ from stt_shared.streams.reader import LogHole
 from stt_shared.streams.session_state import SessionState
 from stt_shared.work.stage import Assignment
 from stt_transcriber.core.decoding import KEYTERMS_IGNORED
-from stt_transcriber.core.live.outcome import Outcome
-from stt_transcriber.core.live.session import LiveSession
+from stt_transcriber.core.live.outcome import Advance, Outcome
+from stt_transcriber.core.live.start import live_session
 from stt_transcriber.core.schedule.draft_throttle import DraftThrottle
 from stt_transcriber.core.schedule.pacing import DraftPacing
 from stt_transcriber.core.schedule.scheduler import Kind
@@ -63,16 +63,14 @@ class SessionRunner:
         self._config = state.config
         self._committed_seq = state.committed_seq
         self._committed_samples = state.committed_samples
-        self._session = LiveSession(
+        self._session = live_session(
             self.session_id,
             state.config,
             parts.policy,
-            parts.new_vad(),
-            committed_samples=state.committed_samples,
-            committed_seq=state.committed_seq,
+            parts.new_vad,
+            committed=Advance(state.committed_samples, state.committed_seq, state.context),
             finals=state.finals,
-            context=state.context,
-            showing=state.partial > 0,
+            showing=state.showing,
         )
         self._warned = False  # that the engine ignores keyterms
         self._timings = StageTimings()

@@ -12,6 +12,7 @@ class EventHead(msgspec.Struct, frozen=True):
     type: str
     event: int
     utterance: int = 0
+    channel: int | None = None
     code: str = ""
 
 
@@ -43,12 +44,15 @@ class Outbox:
         return len(self._waiting)
 
     def put(self, item: Outgoing) -> None:
-        """Add an event; it replaces a waiting partial if it is a partial or final of the same utterance."""
+        """Add an event; it replaces a waiting partial if it is a partial or final of the same utterance.
+
+        Where channels are kept apart, it is the same if it is on the same channel: the number may have changed.
+        """
         if item.head.type == "partial" and not self._partials:
             return
         if item.head.type in ("partial", "final"):
             for waiting in self._waiting:
-                if waiting.head.type == "partial" and waiting.head.utterance == item.head.utterance:
+                if waiting.head.type == "partial" and _said_by(waiting.head) == _said_by(item.head):
                     self._waiting.remove(waiting)
                     break
         self._waiting.append(item)
@@ -56,3 +60,7 @@ class Outbox:
     def take(self) -> Outgoing | None:
         """Remove and return the next event; None when none waits."""
         return self._waiting.popleft() if self._waiting else None
+
+
+def _said_by(head: EventHead) -> tuple[str, int]:
+    return ("utterance", head.utterance) if head.channel is None else ("channel", head.channel)

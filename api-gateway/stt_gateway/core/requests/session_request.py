@@ -11,6 +11,7 @@ from stt_gateway.core.requests.parameters import (
     MAX_LABEL_CHARS,
     MAX_NUMBER,
     Given,
+    NotAllowed,
     Parameter,
     Parameters,
     choice,
@@ -22,7 +23,7 @@ from stt_gateway.core.requests.parameters import (
 from stt_gateway.core.requests.redaction import REDACT, REDACT_PATTERNS
 from stt_gateway.core.requests.vocabulary import FILLERS, KEYTERMS, REPLACEMENTS
 from stt_shared.contracts.errors import SttError
-from stt_shared.contracts.session import AUDIO_RATE_HZ, Encoding, Endpointing, SessionConfig
+from stt_shared.contracts.session import AUDIO_RATE_HZ, ChannelMode, Encoding, Endpointing, SessionConfig
 
 
 class Framing(enum.StrEnum):
@@ -36,7 +37,25 @@ SAMPLE_RATE = number(
     "sample_rate", 4000, 384_000, AUDIO_RATE_HZ, "Rate of bare samples in Hz; a container states its own."
 )
 ENCODING = choice("encoding", Encoding, Encoding.PCM_S16LE, "Bare samples, little-endian, or a container.")
-CHANNELS = number("channels", 1, 8, 1, "Channels of bare samples, interleaved; they are mixed to one.")
+CHANNELS = number("channels", 1, 8, 1, "Channels of bare samples, interleaved; or those to be kept apart.")
+
+
+def _live_channel_mode(value: str) -> ChannelMode:
+    if value not in _LIVE_CHANNEL_MODES:
+        raise NotAllowed(
+            f"one of {', '.join(_LIVE_CHANNEL_MODES)} (auto is for files, whose channels are compared beforehand)"
+        )
+    return ChannelMode(value)
+
+
+_LIVE_CHANNEL_MODES = (ChannelMode.MIX, ChannelMode.SEPARATE)
+CHANNEL_MODE = Parameter[ChannelMode](
+    "channel_mode",
+    ChannelMode.MIX,
+    _live_channel_mode,
+    {"type": "string", "enum": [mode.value for mode in _LIVE_CHANNEL_MODES]},
+    "What becomes of several channels: mix, one text for all; separate, each has its own, and channels must be given.",
+)
 INTERIM_RESULTS = flag("interim_results", True, "Whether to send `partial` events.")
 ENDPOINTING = choice(
     "endpointing",
@@ -72,6 +91,7 @@ STREAM_PARAMETERS = Parameters(
     SAMPLE_RATE,
     ENCODING,
     CHANNELS,
+    CHANNEL_MODE,
     LANGUAGE,
     LANGUAGES,
     TASK,
@@ -172,6 +192,7 @@ def session_request(pairs: Iterable[tuple[str, str]], defaults: Defaults) -> Ses
         fillers=given[FILLERS],
         redact=given[REDACT],
         redact_patterns=given[REDACT_PATTERNS],
+        channel_mode=_channel_mode(given),
     )
     return SessionRequest(config, given[FRAMING], given[SESSION_ID], _resume(given))
 
@@ -179,6 +200,15 @@ def session_request(pairs: Iterable[tuple[str, str]], defaults: Defaults) -> Ses
 def effective_config(config: SessionConfig) -> dict[str, object]:
     """Return all fields for `ready`, including those with default values."""
     return {field: msgspec.to_builtins(getattr(config, field)) for field in config.__struct_fields__}
+
+
+def _channel_mode(given: Given) -> ChannelMode:
+    mode = given[CHANNEL_MODE]
+    if mode is ChannelMode.SEPARATE and CHANNELS not in given:
+        raise SttError(
+            "bad_config", "channel_mode=separate is given without channels, the number of those to keep apart: 1 to 8"
+        )
+    return mode
 
 
 def _endpointing(given: Given, defaults: Defaults) -> tuple[Endpointing, int, int]:

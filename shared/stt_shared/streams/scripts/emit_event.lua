@@ -4,13 +4,14 @@
 -- KEYS: state, results log, results channel, pcm log, audio log
 -- ARGV: epoch, stage ('' = gateway), fence, event without its number (JSON; '' = commit only), kind, utterance
 --       (of a final; 0 otherwise), committed samples (-1 = no commit), committed pcm seq, context (JSON),
---       ttl_s, maximum events kept, publish command, ttl_s of an ended session
+--       ttl_s, maximum events kept, publish command, ttl_s of an ended session,
+--       field of the state that holds the number of the current partial (of the event's channel)
 -- returns: {'ok' | 'duplicate' | 'hole' | 'fenced' | 'gone', event number}
 local state_key, log, channel, pcm_log, audio_log = unpack(KEYS)
 local epoch, stage, fence, event, kind, utterance = unpack(ARGV, 1, 6)
 local committed_samples, committed_seq, context = tonumber(ARGV[7]), ARGV[8], ARGV[9]
-local ttl_s, max_kept, publish, ended_ttl_s = ARGV[10], ARGV[11], ARGV[12], ARGV[13]
-local state = redis.call('HMGET', state_key, 'epoch', 'state', 'fence:' .. stage, 'finals', 'partial',
+local ttl_s, max_kept, publish, ended_ttl_s, partial_field = unpack(ARGV, 10, 14)
+local state = redis.call('HMGET', state_key, 'epoch', 'state', 'fence:' .. stage, 'finals', partial_field,
   'committed_samples', 'ack')
 if state[1] ~= epoch or state[2] == 'done' then return {'gone', 0} end
 if stage ~= '' and state[3] ~= fence then return {'fenced', 0} end
@@ -34,7 +35,7 @@ if event ~= '' then
   local partial, ack = state[5], state[7]
   if (kind == 'partial' or kind == 'final') and partial then
     redis.call('XDEL', log, partial .. '-0')
-    redis.call('HDEL', state_key, 'partial')
+    redis.call('HDEL', state_key, partial_field)
   end
   if kind == 'ack' then
     -- The newest ack supersedes the older one.
@@ -45,7 +46,7 @@ if event ~= '' then
   -- clients.
   local body = '{"epoch":"' .. epoch .. '","event":' .. string.format('%d', number) .. ',' .. string.sub(event, 2)
   redis.call('XADD', log, 'MAXLEN', '~', max_kept, number .. '-0', 'kind', kind, 'event', body)
-  if kind == 'partial' then redis.call('HSET', state_key, 'partial', number) end
+  if kind == 'partial' then redis.call('HSET', state_key, partial_field, number) end
   redis.call('EXPIRE', log, ttl_s)
   redis.call(publish, channel, body)
   if kind == 'done' or kind == 'error' then

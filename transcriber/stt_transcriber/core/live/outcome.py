@@ -21,7 +21,11 @@ class Advance:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Event, step of the committed position, or both in one."""
+    """Event, step of the committed position, or both in one.
+
+    ``utterance_end``: of a final or gap, the end of the whole utterance whose text it has or lacks, or a part of it.
+    """
 
     event: Event | None
     advance: Advance | None = None
+    utterance_end: int | None = None

@@ -107,6 +107,20 @@ class Segmenter:
         return self.open is not None and not self._is_replay and isinstance(self._endpoint.verdict(self.open), Evidence)
 
     @property
+    def earliest_end(self) -> int:
+        """Position before which no utterance will end that has not ended yet.
+
+        It depends on the audio alone, and holds for the next owner too, which hears the same audio.
+        """
+        utterance = self.open
+        if utterance is None:
+            # A control frame may end speech that is just starting; other speech takes another window.
+            return self._vad.position + (0 if self._gate.is_rising else WINDOW_SAMPLES)
+        uncut_ms = max(0, self._policy.max_utterance_ms - self._policy.cut_look_back_ms)
+        earliest_cut = utterance.start + uncut_ms * SAMPLES_PER_MS
+        return whole_ms(min(self._endpoint.pause_end, self._vad.position, earliest_cut))
+
+    @property
     def pause_end(self) -> int:
         """End of the open utterance if the present pause turns out to end it."""
         return self._endpoint.pause_end

@@ -10,6 +10,7 @@ over from earlier utterances, never on when a decode ran or what partials showed
 from a committed position, publishes the same finals (see checkpoint.py).
 """
 
+import math
 from collections import deque
 from collections.abc import Sequence
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from stt_shared.contracts.events import Done, Event, StageTiming
 from stt_shared.contracts.frames import Frame, FrameKind, StreamError
-from stt_shared.contracts.session import AUDIO_RATE_HZ, Fillers, SessionConfig, TakeoverState, VocabularyUpdate
+from stt_shared.contracts.session import AUDIO_RATE_HZ, SessionConfig, TakeoverState, VocabularyUpdate
 from stt_transcriber.core.audio.vad_stream import VadModel
 from stt_transcriber.core.decoding import Hypothesis, Quality, Weights
 from stt_transcriber.core.live.context import SessionContext
@@ -31,7 +32,7 @@ from stt_transcriber.core.live.segmenter import Segmenter, SpeechEvent, Utteranc
 from stt_transcriber.core.live.speculative_final import SpeculativeFinal
 from stt_transcriber.core.live.tickets import TicketBuilder
 from stt_transcriber.core.live.turn import TurnVerdicts
-from stt_transcriber.core.live.utterance import SAMPLES_PER_MS, Ticket, Utterance
+from stt_transcriber.core.live.utterance import SAMPLES_PER_MS, Ticket
 from stt_transcriber.core.live.vocabulary import Vocabularies
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.core.text import guards
@@ -39,7 +40,6 @@ from stt_transcriber.core.text.agreement import PlacedWord, placed_words
 from stt_transcriber.core.text.join import join_words
 from stt_transcriber.core.text.missed_speech import Accepted, Retry
 from stt_transcriber.core.text.redaction import redactor_of
-from stt_transcriber.core.text.rewriting import Rewriter, rewriter_of
 
 _SKIPPED_FRAMES = 10
 """Number of skipped frames of already settled audio after which the log may drop them."""
@@ -92,7 +92,7 @@ class LiveSession:
         self._closed = FinalQueue(self._buffer, self._track, self._segmenter.settled, policy.margin_ms)
         # At the earliest, speech has its first draft then.
         settles = (policy.pre_roll_ms + policy.first_partial_ms) * SAMPLES_PER_MS
-        self._vocabularies = Vocabularies(config.vocabulary, settles, stored.vocabularies)
+        self._vocabularies = Vocabularies(config.vocabulary, settles, stored.vocabularies, fillers=config.fillers)
         self._tickets = TicketBuilder(config, policy, self._context, self._buffer, self._track, self._vocabularies)
         self._in_flight: Ticket | None = None
         self._frames = FrameTimes(committed_seq)
@@ -122,6 +122,13 @@ class LiveSession:
     def speaking(self) -> bool:
         """Whether an utterance is open or waits for its final."""
         return self._segmenter.open is not None or self._closed.head is not None
+
+    @property
+    def earliest_end(self) -> float:
+        """Position before which no utterance ends that has no final yet; infinite if none follows."""
+        if self._closed.head is not None:
+            return self._closed.head.whole_end
+        return math.inf if self.finished else self._segmenter.earliest_end
 
     @property
     def has_just_begun(self) -> bool:
@@ -296,7 +303,7 @@ class LiveSession:
         utterance.agreement.force(end_ms - self._policy.max_uncommitted_ms)
         utterance.shown_language = utterance.shown_language or hypothesis.language
         words, stable = utterance.words, len(utterance.agreement.stable)
-        if rewriter := self._rewriter(utterance, ticket.end, utterance.shown_language):
+        if rewriter := self._vocabularies.rewriter(utterance.start, ticket.end, utterance.shown_language):
             words, stable = rewriter.rewrite(words, stable)
         if self._redactor:
             words, stable = self._redactor.redact_growing(words, stable)
@@ -340,13 +347,13 @@ class LiveSession:
         utterance = self._closed.settle(part.until if part else None)
         # It would be kept as the prompt of what follows.
         text = "" if self._redactor else join_words(words)
-        if rewriter := self._rewriter(utterance, utterance.whole_end, language):
+        if rewriter := self._vocabularies.rewriter(utterance.start, utterance.whole_end, language):
             words, _ = rewriter.rewrite(words)
         if self._redactor:
             words = self._redactor.redact(words)
         self._speculative.forget()
         for span in part.unrecognized if part else ():
-            self._outcomes.append(Outcome(self._events.unrecognized(span)))
+            self._outcomes.append(Outcome(self._events.unrecognized(span), None, utterance.whole_end))
         header = self._header(utterance.end)
         was_showing, self._showing = self._showing, False
         if not words:
@@ -359,14 +366,7 @@ class LiveSession:
         self._texts.append(final.text)
         # The model goes on from what it wrote itself.
         self._context.update(text, utterance.end, spoken)
-        self._commit(utterance.end, final)
-
-    def _rewriter(self, utterance: Utterance, end: int, language: str) -> Rewriter | None:
-        """Return what rewrites the text of an utterance, which is open or not, decoded up to ``end``."""
-        vocabulary = self._vocabularies.of_utterance(utterance.start, utterance.whole_end or end)
-        replacements = vocabulary.replacements
-        removes = self._config.fillers is Fillers.REMOVE
-        return rewriter_of(replacements, removes_fillers=removes, language=language)
+        self._commit(utterance.end, final, utterance.whole_end)
 
     def _header(self, position: int) -> TextHeader:
         """Return the header of a text about the audio up to ``position``."""
@@ -398,9 +398,10 @@ class LiveSession:
     def _stored(self, state: TakeoverState) -> TakeoverState:
         return msgspec.structs.replace(state, vocabularies=self._vocabularies.stored(self._committed))
 
-    def _commit(self, samples: int, event: Event | None = None) -> None:
+    def _commit(self, samples: int, event: Event | None = None, utterance_end: int | None = None) -> None:
         self._committed = max(self._committed, samples)
         seq, checkpoint = self._segmenter.commit(self._committed)
         self._frames.settle(seq)
         context = self._stored(self._context.with_checkpoint(checkpoint))
-        self._outcomes.append(Outcome(event, Advance(self._committed, self._frames.settled_seq, context)))
+        advance = Advance(self._committed, self._frames.settled_seq, context)
+        self._outcomes.append(Outcome(event, advance, utterance_end))

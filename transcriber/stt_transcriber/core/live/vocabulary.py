@@ -2,7 +2,8 @@
 
 import bisect
 
-from stt_shared.contracts.session import Vocabulary, VocabularyChange, VocabularyUpdate
+from stt_shared.contracts.session import Fillers, Vocabulary, VocabularyChange, VocabularyUpdate
+from stt_transcriber.core.text.rewriting import Rewriter, rewriter_of
 
 
 class Vocabularies:
@@ -10,11 +11,19 @@ class Vocabularies:
 
     An utterance has the one that is in force ``settles`` samples after its start, before its first draft, or just
     before its end if that is earlier: by then, all changes before have been read, however soon it is decoded.
-    ``changes``: what ``stored`` returned, after a takeover.
+    ``changes``: what ``stored`` returned, after a takeover. ``fillers``: what becomes of those.
     """
 
-    def __init__(self, first: Vocabulary, settles: int, changes: tuple[VocabularyChange, ...] = ()) -> None:
+    def __init__(
+        self,
+        first: Vocabulary,
+        settles: int,
+        changes: tuple[VocabularyChange, ...] = (),
+        *,
+        fillers: Fillers = Fillers.KEEP,
+    ) -> None:
         self._settles = settles
+        self._removes_fillers = fillers is Fillers.REMOVE
         self._kept = [VocabularyChange(0, first), *changes]
 
     def change(self, position: int, update: VocabularyUpdate) -> Vocabulary | None:
@@ -35,6 +44,11 @@ class Vocabularies:
     def of_utterance(self, start: int, end: int) -> Vocabulary:
         """Return the vocabulary of an utterance from ``start`` to ``end``."""
         return self._kept[self._index(max(start, min(start + self._settles, end - 1)))].vocabulary
+
+    def rewriter(self, start: int, end: int, language: str) -> Rewriter | None:
+        """Return what rewrites the text of an utterance in this language; None: nothing does."""
+        replacements = self.of_utterance(start, end).replacements
+        return rewriter_of(replacements, removes_fillers=self._removes_fillers, language=language)
 
     def stored(self, committed: int) -> tuple[VocabularyChange, ...]:
         """Return the changes that the next owner needs, which continues at ``committed``; drop the others."""
