@@ -86,7 +86,7 @@ async def fill(url: Any, made: Iterator[Transcript]) -> list[tuple[str, str]]:
         rows = [{**stored(one), "place": place_of(one.created_ms, one.id)} for one in some]
         folded: dict[Any, list[dict[str, Any]]] = {}
         for row in rows:
-            name = folded_names(row["title"], row["filename"])
+            name = folded_names(row["title"], row["filename"], ())
             for table, of_table in index.rows(row["place"], name, fold(row["text"])):
                 folded.setdefault(table, []).append(of_table)
         async with writing(engine).begin() as connection:

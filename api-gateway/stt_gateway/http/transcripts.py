@@ -1,5 +1,6 @@
-"""Routes for stored transcripts: search, fetch, rename, delete and export."""
+"""Routes for stored transcripts: search, fetch, edit, delete and export."""
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
@@ -7,16 +8,19 @@ from fastapi import APIRouter, Request, Response
 from stt_gateway.authorize import needs
 from stt_gateway.context import context_of, query_of
 from stt_gateway.core.requests.principal import Scope
+from stt_gateway.core.speakers.edits import Speaker, edited
 from stt_gateway.http.bodies import small_body
 from stt_gateway.http.deletion import erase_transcript
 from stt_gateway.http.disconnects import while_connected
 from stt_gateway.http.openapi import file_kinds, one_of, refusals
 from stt_gateway.http.responses import json_response
 from stt_gateway.http.transcript_files import transcript_file
+from stt_gateway.store.edit_request import EDIT_OPENAPI, edit_request
 from stt_gateway.store.interface import SearchHit, Summary, Transcript, TranscriptStore
-from stt_gateway.store.request import RENAME_OPENAPI, SEARCH_PARAMETERS, cursor_of, rename_request, search_request
+from stt_gateway.store.request import SEARCH_PARAMETERS, cursor_of, search_request
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import iso_timestamp
+from stt_shared.contracts.jobs import JobSegment
 from stt_shared.streams import keys
 
 EXPORTS = ("txt", "srt", "vtt", "json", "diarized_json")
@@ -51,18 +55,20 @@ async def search_transcripts(request: Request) -> Response:
 @needs(Scope.READ)
 async def get_transcript(request: Request, id: str) -> Response:
     """Return a transcript with its text and segments."""
-    return json_response(_transcript_view(await _stored(request, id)))
+    return json_response(await _transcript_view(await _stored(request, id)))
 
 
-@router.patch("/{id}", openapi_extra=RENAME_OPENAPI, responses=refusals("too_large"))
+@router.patch("/{id}", openapi_extra=EDIT_OPENAPI, responses=refusals("too_large", "conflict"))
 @needs(Scope.DELETE)
-async def rename_transcript(request: Request, id: str) -> Response:
-    """Change a transcript's title with ``{"title": "…"}``; the file name stays. Returns it without text."""
-    title = rename_request(await small_body(request))
-    renamed = await store_of(request).rename(id, title) if keys.is_valid_id(id) else None
-    if renamed is None:
+async def edit_transcript(request: Request, id: str) -> Response:
+    """Change the title (``title``; the file name stays), name speakers (``speakers``), make two of them one (``merge``)
+    or give passages to another speaker (``assign``). Returns the transcript without text.
+    """
+    edit = edit_request(await small_body(request))
+    changed = await store_of(request).edit(id, edit) if keys.is_valid_id(id) else None
+    if changed is None:
         raise _not_found()
-    return json_response(_summary_view(renamed))
+    return json_response(_summary_view(changed))
 
 
 @router.delete("/{id}", status_code=204)
@@ -86,8 +92,9 @@ async def export_transcript(request: Request, id: str, kind: Annotated[str, one_
         raise SttError("not_found", f"no export.{kind}; there are export.txt, .srt, .vtt, .json and .diarized_json")
     found = await _stored(request, id)
     if kind == "json":
-        return json_response(_transcript_view(found))
-    return await transcript_file(kind, found.text, found.segments, found.duration_s)
+        return json_response(await _transcript_view(found))
+    segments, _ = await _edited(found)
+    return await transcript_file(kind, found.text, segments, found.duration_s)
 
 
 async def _stored(request: Request, id: str) -> Transcript:
@@ -116,14 +123,22 @@ def _summary_view(summary: Summary) -> dict[str, Any]:
         "error": summary.error,
         "conversation_id": summary.conversation_id or None,
         "expires_at": None if summary.expires_ms is None else iso_timestamp(summary.expires_ms),
+        "revision": summary.revision,
     }
 
 
-def _transcript_view(found: Transcript) -> dict[str, Any]:
+async def _edited(found: Transcript) -> tuple[list[JobSegment], list[Speaker]]:
+    """Return the segments and the speakers after all edits; in a thread, since a long transcript has many words."""
+    return await asyncio.to_thread(edited, found.segments, found.speaker_edits)
+
+
+async def _transcript_view(found: Transcript) -> dict[str, Any]:
+    segments, speakers = await _edited(found)
     return {
         **_summary_view(found),
         "text": found.text,
-        "segments": found.segments,
+        "speakers": speakers,
+        "segments": segments,
         "unrecognized": found.unrecognized,
         "track": found.track,
         "warnings": found.warnings,
@@ -136,4 +151,5 @@ def _hit_view(found: SearchHit) -> dict[str, Any]:
         "snippet": found.snippet,
         "title_hits": found.title_hits,
         "filename_hits": found.filename_hits,
+        "speaker_hits": found.speaker_hits,
     }

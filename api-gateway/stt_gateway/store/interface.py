@@ -6,6 +6,8 @@ from typing import Protocol
 
 import msgspec
 
+from stt_gateway.core.speakers.changes import SpeakerChanges
+from stt_gateway.core.speakers.edits import SpeakerEdits
 from stt_shared.contracts.conversation import UnrecognizedSpeech, Utterance
 from stt_shared.contracts.jobs import AudioTrack, JobError, JobSegment, JobWarning, TimeSpan
 from stt_shared.contracts.session import Task
@@ -52,6 +54,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     conversation_id: str = ""
     expires_ms: int | None = None
     """Time at which retention removes it; None means never."""
+    revision: int = 0
+    """Number of the changes that people have made to it."""
 
 
 class Transcript(Summary, frozen=True, kw_only=True):
@@ -59,7 +63,8 @@ class Transcript(Summary, frozen=True, kw_only=True):
 
     ``content_key`` is the same for the same bytes with the same options. If it is empty, the transcript is not used to
     answer another upload. ``unrecognized``, ``track`` and ``warnings`` are those of ``JobResult``; a live session has
-    only the first of them.
+    only the first of them. ``segments`` are as heard, without ``speaker_edits``. Those and ``revision`` change with
+    ``TranscriptStore.edit`` alone.
     """
 
     text: str = ""
@@ -68,6 +73,16 @@ class Transcript(Summary, frozen=True, kw_only=True):
     track: AudioTrack | None = None
     warnings: list[JobWarning] = msgspec.field(default_factory=list)
     content_key: str = ""
+    speaker_edits: SpeakerEdits = SpeakerEdits()
+
+
+class TranscriptEdit(msgspec.Struct, frozen=True):
+    """A change to a transcript. ``title``: in its stored form; None: as it is. ``revision``: the one that the change
+    was made for; None: whichever."""
+
+    title: str | None = None
+    speakers: SpeakerChanges = SpeakerChanges()
+    revision: int | None = None
 
 
 class StoredUtterance(Utterance, frozen=True, kw_only=True):
@@ -113,12 +128,14 @@ class Snippet(msgspec.Struct, frozen=True):
 
 
 class SearchHit(msgspec.Struct, frozen=True):
-    """One result of a search. ``title_hits`` and ``filename_hits`` are ranges as in ``Snippet``."""
+    """One result of a search. ``title_hits`` and ``filename_hits`` are ranges as in ``Snippet``;
+    ``speaker_hits``: names of speakers that match."""
 
     summary: Summary
     snippet: Snippet | None = None
     title_hits: list[tuple[int, int]] = []
     filename_hits: list[tuple[int, int]] = []
+    speaker_hits: list[Snippet] = []
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -135,8 +152,8 @@ class TranscriptStore(Protocol):
     """
 
     async def put(self, transcript: Transcript) -> bool:
-        """Insert the transcript, or update everything except title and creation time. False means not stored: it was
-        deleted recently, or a terminal state would be overwritten by one that is not."""
+        """Insert the transcript, or update everything except creation time and what ``edit`` changed. False means not
+        stored: it was deleted recently, or a terminal state would be overwritten by one that is not."""
 
     async def get(self, id: str) -> Transcript | None:
         """Return one transcript, or None."""
@@ -147,9 +164,13 @@ class TranscriptStore(Protocol):
     async def search(self, wanted: Search) -> Page:
         """Return the matching transcripts, newest first."""
 
-    async def rename(self, id: str, title: str) -> Summary | None:
-        """Set the title; None means there is no such transcript. Raises SttError bad_config for one that is empty or
-        too long."""
+    async def edit(self, id: str, edit: TranscriptEdit) -> Summary | None:
+        """Change the title and the speakers, all or nothing, and count the revision up; an edit that has been made
+        already changes nothing. None means there is no such transcript.
+
+        Raises SttError conflict for another revision than that of the edit, and bad_config for speakers that are not
+        in the transcript or not distinct.
+        """
 
     async def delete(self, id: str, now_ms: float, *, may_come: bool = False) -> bool:
         """Remove the transcript and the utterances of its session, and reject late copies of them for a week.

@@ -7,14 +7,15 @@ from stt_shared.contracts.errors import SttError
 MAX_TITLE_CHARS = 255
 
 
-def checked_title(title: str) -> str:
-    """Return a title in its stored form. Raises SttError bad_config for one that is empty or too long."""
-    visible = _visible(title)
+def checked_name(name: str, what: str, max_chars: int = MAX_TITLE_CHARS) -> str:
+    """Return a name in its stored form. Raises SttError bad_config for one that is empty or too long; ``what`` it is of
+    begins the message."""
+    visible = _visible(name)
     if not visible:
-        raise SttError("bad_config", "title is empty; it must hold at least one visible character")
-    if len(visible) > MAX_TITLE_CHARS:
+        raise SttError("bad_config", f"{what} is empty; it must hold at least one visible character")
+    if len(visible) > max_chars:
         raise SttError(
-            "bad_config", f"title is {len(visible)} characters long; at most {MAX_TITLE_CHARS} characters are allowed"
+            "bad_config", f"{what} is {len(visible)} characters long; at most {max_chars} characters are allowed"
         )
     return visible
 

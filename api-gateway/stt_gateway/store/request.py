@@ -6,8 +6,6 @@ import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import msgspec
-
 from stt_gateway.core.requests.languages import language_of
 from stt_gateway.core.requests.parameters import (
     NotAllowed,
@@ -19,7 +17,6 @@ from stt_gateway.core.requests.parameters import (
     number,
 )
 from stt_gateway.store.interface import MAX_PAGE, MAX_QUERY_CHARS, Kind, Search
-from stt_gateway.store.names import MAX_TITLE_CHARS, checked_title
 from stt_shared.contracts.errors import SttError
 
 DEFAULT_LIMIT = 20
@@ -112,39 +109,6 @@ def search_request(pairs: Iterable[tuple[str, str]]) -> Search:
     )
 
 
-def rename_request(body: bytes) -> str:
-    """Parse the body of a rename request, ``{"title": "…"}``. Raises SttError bad_message or bad_config."""
-    try:
-        return checked_title(_decode_rename(body).title)
-    except msgspec.ValidationError as error:
-        raise SttError("bad_config", f'{error}; the body must be {{"title": "…"}} and nothing else') from None
-    except msgspec.DecodeError:
-        raise SttError("bad_message", 'the body is no JSON; it must be {"title": "…"}') from None
-
-
 def cursor_of(place: int) -> str:
     """Return the cursor with which a client requests the next page."""
     return base64.urlsafe_b64encode(place.to_bytes(8, "big")).decode().rstrip("=")
-
-
-class _Rename(msgspec.Struct, forbid_unknown_fields=True):
-    title: str
-
-
-RENAME_OPENAPI = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["title"],
-                    "additionalProperties": False,
-                    "properties": {"title": {"type": "string", "minLength": 1, "maxLength": MAX_TITLE_CHARS}},
-                }
-            }
-        },
-    }
-}
-"""OpenAPI of a rename request."""
-_decode_rename = msgspec.json.Decoder(_Rename).decode

@@ -33,12 +33,15 @@ transcripts = Table(
     Column("conversation_id", Text, nullable=False),
     Column("expires_ms", BigInteger),
     Column("content_key", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("speaker_names", Text, nullable=False),
     # Last, so that reading a list need not skip over them.
     Column("text", Text, nullable=False),
     Column("segments", Text, nullable=False),
     Column("unrecognized", Text, nullable=False),
     Column("track", Text, nullable=False),
     Column("warnings", Text, nullable=False),
+    Column("speaker_edits", Text, nullable=False),
     Index("transcripts_language", "language", "place"),
     Index("transcripts_content", "content_key"),
     Index("transcripts_expiry", "expires_ms"),
@@ -50,7 +53,7 @@ names = Table(
     Column("place", ForeignKey("transcripts.place", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("folded", Text, nullable=False),
 )
-"""Folded title and file name, one per line."""
+"""Folded title, file name and names of speakers, one per line."""
 
 texts = Table(
     "transcript_texts",

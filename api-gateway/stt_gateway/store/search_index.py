@@ -42,9 +42,9 @@ class SearchIndex(Protocol):
         """Remove remnants of deleted texts from the database's files."""
 
 
-def folded_names(title: str, filename: str) -> str:
-    """Return the indexed form of title and file name: one per line, so that no part spans both."""
-    return "\n".join(dict.fromkeys(fold_name(name) for name in (title, filename)))
+def folded_names(title: str, filename: str, speakers: Sequence[str]) -> str:
+    """Return the indexed form of title, file name and names of speakers: one per line, so that no part spans two."""
+    return "\n".join(dict.fromkeys(fold_name(name) for name in (title, filename, *speakers)))
 
 
 def places(index: SearchIndex, wanted: Search, name: str, phrase: str) -> Select[Any]:

@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ParamSpec, TypeVar
 
-from sqlalchemy import URL, case, delete, or_, select, update
+from sqlalchemy import URL, Row, case, delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from stt_gateway.core.speakers.edits import SpeakerEdits
 from stt_gateway.store import conversations, unrecognized
+from stt_gateway.store.editing import changed_columns
 from stt_gateway.store.engine import LOCK_WAIT_S, is_sqlite, open_engine, writing
 from stt_gateway.store.failures import as_stt_error
 from stt_gateway.store.folding import fold, fold_name
@@ -23,16 +25,17 @@ from stt_gateway.store.interface import (
     StoredUtterance,
     Summary,
     Transcript,
+    TranscriptEdit,
 )
-from stt_gateway.store.names import checked_title, kept_text
+from stt_gateway.store.names import kept_text
 from stt_gateway.store.postgres_search import PostgresSearch
-from stt_gateway.store.rows import LISTED, found, listed, stored, whole
+from stt_gateway.store.rows import LISTED, decode_edits, found, listed, names_of, speaker_names, stored, whole
 from stt_gateway.store.schema import deleted, place_of, texts, transcripts, utterances
-from stt_gateway.store.search_index import FoldedRow, SearchIndex, folded_names, places
+from stt_gateway.store.search_index import FoldedRow, SearchIndex, places
 from stt_gateway.store.search_limit import SEARCH_S, SearchLimit
 from stt_gateway.store.sqlite_search import SqliteSearch
 from stt_shared.contracts.conversation import UnrecognizedSpeech
-from stt_shared.contracts.jobs import TimeSpan
+from stt_shared.contracts.jobs import JobSegment, TimeSpan
 
 REMEMBERED_MS = 7 * 24 * 3600 * 1000
 """Period for which late copies of deleted data are rejected."""
@@ -58,21 +61,23 @@ class SqlTranscriptStore:
         self._has_remnants = True
 
     async def put(self, transcript: Transcript) -> bool:
-        """Insert the transcript, or update everything except title and creation time."""
+        """Insert the transcript, or update everything except creation time and what ``edit`` changed."""
         row = stored(transcript)
         folded = await _off_loop_if_long(len(row["text"]), fold, row["text"])
         for attempt in range(_ATTEMPTS):
             place = place_of(transcript.created_ms, transcript.id, attempt)
             try:
                 async with self._write() as connection:
-                    return await self._put(connection, {**row, "place": place}, folded)
+                    return await self._put(connection, {**row, "place": place}, folded, transcript.segments)
             except IntegrityError:
                 # Another transcript of the same millisecond has this place: once in a million such pairs.
                 if attempt == _ATTEMPTS - 1:
                     raise
         raise AssertionError("unreachable")
 
-    async def _put(self, connection: AsyncConnection, row: dict[str, Any], folded: str) -> bool:
+    async def _put(
+        self, connection: AsyncConnection, row: dict[str, Any], folded: str, segments: list[JobSegment]
+    ) -> bool:
         new = self._index.insert(transcripts).values(row)
         kept = ("place", "id", "created_ms", "title")
         changed: dict[str, Any] = {name: new.excluded[name] for name in row if name not in kept}
@@ -83,7 +88,7 @@ class SqlTranscriptStore:
         written = (
             await connection.execute(
                 new.on_conflict_do_update(index_elements=["id"], set_=changed, where=ends).returning(
-                    transcripts.c.place, transcripts.c.title
+                    *LISTED, transcripts.c.speaker_edits
                 )
             )
         ).first()
@@ -94,9 +99,12 @@ class SqlTranscriptStore:
         if written is None or (gone_ms is not None and row["created_ms"] <= gone_ms):
             await connection.rollback()
             return False
-        name = folded_names(written.title, row["filename"])
+        if (edits := decode_edits(written.speaker_edits)) != SpeakerEdits():
+            names = {"speaker_names": speaker_names(segments, edits)}
+            again = update(transcripts).where(transcripts.c.place == written.place).values(names).returning(*LISTED)
+            written = (await connection.execute(again)).one()
         await self._update_index(
-            connection, await _off_loop_if_long(len(folded), self._index.rows, written.place, name, folded)
+            connection, await _off_loop_if_long(len(folded), self._index.rows, written.place, names_of(written), folded)
         )
         return True
 
@@ -139,15 +147,19 @@ class SqlTranscriptStore:
         results = await _off_loop_if_long(length, lambda: [found(row, wanted) for row in rows])
         return Page(results, shown[-1] if more else None)
 
-    async def rename(self, id: str, title: str) -> Summary | None:
-        """Set the title."""
-        title = checked_title(title)
+    async def edit(self, id: str, edit: TranscriptEdit) -> Summary | None:
+        """Change the title and the speakers, all or nothing, and count the revision up."""
+        columns = [*LISTED, transcripts.c.segments, transcripts.c.speaker_edits]
+        query = select(*columns).where(transcripts.c.id == id).with_for_update()
         async with self._write() as connection:
-            query = update(transcripts).where(transcripts.c.id == id).values(title=title).returning(*LISTED)
-            row = (await connection.execute(query)).first()
+            row: Row[Any] | None = (await connection.execute(query)).first()
             if row is None:
                 return None
-            await self._update_index(connection, self._index.rows(row.place, folded_names(title, row.filename)))
+            values = await _off_loop_if_long(len(row.segments), changed_columns, row, edit)
+            if values:
+                after = update(transcripts).where(transcripts.c.id == id).values(values).returning(*LISTED)
+                row = (await connection.execute(after)).one()
+                await self._update_index(connection, self._index.rows(row.place, names_of(row)))
         return Summary(**listed(row))
 
     async def delete(self, id: str, now_ms: float, *, may_come: bool = False) -> bool:

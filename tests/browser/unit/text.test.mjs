@@ -178,6 +178,16 @@ test("the channel is named where channels were kept apart", () => {
   assert.match(vtt(call), /00:00:00\.000 --> 00:00:01\.500\n<v Channel 0>Hello\?\n\n00:00:00\.500 .*\n<v Channel 1>Yes\.\n/);
 });
 
+test("names are no markup, and channels without one have turns of their own", () => {
+  const call = [
+    { ...utterance("Hello?", 0, 900), channel: 0, speaker: "A & <b>" },
+    { ...utterance("Yes.", 1000, 1900), channel: 1, speaker: "" },
+    { ...utterance("Who is it?", 2000, 2900), channel: 1, speaker: "" },
+  ];
+  assert.equal(plainText(call), "A & <b>: Hello?\nChannel 1: Yes. Who is it?\n");
+  assert.match(vtt(call), /\n<v A &amp; &lt;b&gt;>Hello\?\n/);
+});
+
 test("every language says everything, with the same places to fill", () => {
   const places = (text) =>
     JSON.stringify(

@@ -83,10 +83,10 @@ async def test_a_method_that_is_not_allowed_is_told_those_that_are(http: httpx2.
         assert answer.headers["allow"] in answer.json()["error"]["message"]
 
 
-async def test_a_rename_and_an_upload_describe_their_bodies(http: httpx2.AsyncClient) -> None:
+async def test_an_edit_and_an_upload_describe_their_bodies(http: httpx2.AsyncClient) -> None:
     described = (await http.get("/openapi.json")).json()
     form = described["paths"][JOBS]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["required"] == ["file"]
     rename = described["paths"]["/v1/stt/transcripts/{id}"]["patch"]["requestBody"]["content"]["application/json"]
-    assert rename["schema"]["required"] == ["title"]
+    assert set(rename["schema"]["properties"]) == {"title", "speakers", "merge", "assign", "revision"}
     assert described["servers"] == [{"url": "."}]

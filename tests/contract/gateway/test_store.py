@@ -7,9 +7,8 @@ import pytest
 from support.store_samples import FULL, NOW_MS, about_sqlite, ids, transcript, utterance
 
 from stt_gateway.store import schema, sql_store
-from stt_gateway.store.interface import Page, Search, State
+from stt_gateway.store.interface import Page, Search, State, TranscriptEdit
 from stt_gateway.store.sql_store import REMEMBERED_MS, SqlTranscriptStore
-from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.jobs import JobError
 
 pytestmark = pytest.mark.contract
@@ -58,7 +57,7 @@ async def test_an_error_is_kept(store: SqlTranscriptStore) -> None:
 
 async def test_a_title_that_was_given_outlives_the_next_delivery(store: SqlTranscriptStore) -> None:
     await store.put(FULL)
-    renamed = await store.rename("job1", "Erstes  Gespräch\n")
+    renamed = await store.edit("job1", TranscriptEdit("Erstes Gespräch"))
     assert renamed is not None
     assert (renamed.title, renamed.filename) == ("Erstes Gespräch", "Gespräch Müller.mp3")
     await store.put(FULL)
@@ -69,9 +68,7 @@ async def test_a_title_that_was_given_outlives_the_next_delivery(store: SqlTrans
     assert kept.title == "Erstes Gespräch"
     # No part reaches from one name to the other.
     assert ids(await store.search(Search(filename="gesprach gesprach"))) == []
-    assert await store.rename("nobody", "x") is None
-    with pytest.raises(SttError, match="empty"):
-        await store.rename("job1", " \x00 ")
+    assert await store.edit("nobody", TranscriptEdit("x")) is None
 
 
 async def test_the_same_upload_is_answered_from_the_store(store: SqlTranscriptStore) -> None:

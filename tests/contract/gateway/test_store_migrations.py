@@ -8,6 +8,7 @@ from alembic.config import Config
 from sqlalchemy import URL, Connection, text
 from support.store_samples import FULL, NOW_MS, ids, transcript
 
+from stt_gateway.core.speakers.edits import SpeakerEdits
 from stt_gateway.store.engine import is_sqlite, open_engine, writing
 from stt_gateway.store.interface import Search, Transcript
 from stt_gateway.store.migrating import migrate
@@ -76,6 +77,7 @@ async def test_an_older_gateway_that_still_runs_can_store(url: URL, store: SqlTr
     old = await store.get("old")
     assert old is not None
     assert told(old) == ([], None, [])
+    assert (old.revision, old.speaker_edits) == (0, SpeakerEdits())
 
 
 def told(one: Transcript) -> tuple[object, ...]:

@@ -91,9 +91,11 @@ async def test_a_search_tells_what_matches(http: httpx2.AsyncClient) -> None:
                 "error": None,
                 "conversation_id": None,
                 "expires_at": None,
+                "revision": 0,
                 "snippet": {"text": "Grüße Nummer 2", "hits": [[0, 5]]},
                 "title_hits": [[2, 10]],
                 "filename_hits": [[2, 10]],
+                "speaker_hits": [],
             }
         ],
         "next_cursor": None,
@@ -139,6 +141,40 @@ async def test_a_transcript_is_exported(http: httpx2.AsyncClient, kind: str, med
     answer = await http.get(f"{AT}/job1/export.{kind}")
     assert answer.headers["content-type"].startswith(media_type)
     assert answer.text == text
+
+
+async def test_speakers_are_named_in_all_forms(http: httpx2.AsyncClient, store: SqlTranscriptStore) -> None:
+    one = await store.get("job1")
+    assert one is not None
+    talk = [
+        JobSegment(0, 0.0, 1.0, "Grüße", 0.9, [], speaker="Speaker 1"),
+        JobSegment(1, 2.5, 3.5, "Nummer 1", 0.9, [], speaker="Speaker 2"),
+        JobSegment(2, 4.5, 5.5, "danke", 0.9, [], speaker="Speaker 3"),
+    ]
+    await store.put(msgspec.structs.replace(one, segments=talk))
+    edit = {
+        "speakers": {"Speaker 1": "Anna", "Speaker 2": "Bob"},
+        "merge": {"Speaker 3": "Speaker 1"},
+        "revision": (await http.get(f"{AT}/job1")).json()["revision"],
+    }
+    answer = await http.patch(f"{AT}/job1", json=edit)
+    assert (answer.status_code, answer.json()["revision"], "segments" in answer.json()) == (200, 1, False)
+    whole = (await http.get(f"{AT}/job1")).json()
+    assert whole["speakers"] == [{"id": "Speaker 1", "name": "Anna"}, {"id": "Speaker 2", "name": "Bob"}]
+    assert [segment["speaker"] for segment in whole["segments"]] == ["Anna", "Bob", "Anna"]
+    texts = {kind: (await http.get(f"{AT}/job1/export.{kind}")).text for kind in ("txt", "srt", "vtt")}
+    assert texts["txt"] == "Anna: Grüße\nBob: Nummer 1\nAnna: danke\n"
+    assert "Anna: Grüße" in texts["srt"]
+    assert "<v Bob>Nummer 1" in texts["vtt"]
+    diarized = (await http.get(f"{AT}/job1/export.diarized_json")).json()
+    assert [segment["speaker"] for segment in diarized["segments"]] == ["Anna", "Bob", "Anna"]
+    (found,) = (await http.get(AT, params={"filename": "ANN"})).json()["transcripts"]
+    assert (found["id"], found["speaker_hits"]) == ("job1", [{"text": "Anna", "hits": [[0, 3]]}])
+    stale = await http.patch(f"{AT}/job1", json={"title": "x", "revision": 0})
+    assert (stale.status_code, stale.json()["error"]["code"]) == (409, "conflict")
+    split = {"assign": [{"start": 4.5, "end": 5.5, "speaker": "Speaker 4"}], "speakers": {"Speaker 4": "Cleo"}}
+    assert (await http.patch(f"{AT}/job1", json=split)).status_code == 200
+    assert (await http.get(f"{AT}/job1")).json()["segments"][2]["speaker"] == "Cleo"
 
 
 async def test_json_is_exported_as_it_is_told(http: httpx2.AsyncClient) -> None:

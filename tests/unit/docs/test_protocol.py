@@ -30,11 +30,13 @@ from stt_gateway.core.requests.session_request import (
 )
 from stt_gateway.core.requests.viewer_request import VIEWER_PARAMETERS
 from stt_gateway.core.requests.vocabulary import MAX_KEYTERMS, MAX_PHRASE_CHARS
+from stt_gateway.core.speakers.changes import MAX_MERGES, MAX_PASSAGES
 from stt_gateway.core.subtitles.subtitles import LINE_CHARS, LINES
 from stt_gateway.dialects.native import utterance_view
 from stt_gateway.http import connections, protocol, uploads
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store import search_limit
+from stt_gateway.store.edit_request import edit_request
 from stt_gateway.ws import attachment
 from stt_gateway.ws import protocol as ws_protocol
 from stt_gateway.ws.viewer import VIEWER_MESSAGES_AT_ONCE, VIEWER_MESSAGES_PER_S, VIEWER_SILENCE_S
@@ -100,6 +102,7 @@ RECOGNISED: list[tuple[str, Callable[[dict[str, Any]], bool]]] = [
     ("posted", lambda example: set(example) == {"job_id", "status_url"}),
     ("error", lambda example: set(example) == {"error"}),
     ("found", lambda example: "transcripts" in example),
+    ("edit", lambda example: "merge" in example),
     ("health", lambda example: "services" in example),
     ("alive", lambda example: example == {"status": "alive"}),
 ]
@@ -114,6 +117,18 @@ def test_every_example_is_of_exactly_one_kind() -> None:
         assert len([kind for kind, fits in RECOGNISED if fits(example)]) == 1, example
     for kind, _ in RECOGNISED:
         assert of_kind(kind), f"no example of {kind}"
+
+
+def test_edits_are_those_that_the_store_takes() -> None:
+    (example,) = of_kind("edit")
+    edit = edit_request(json.dumps(example).encode())
+    assert (edit.revision, edit.speakers.names) == (example["revision"], example["speakers"])
+    prose = (
+        f"At most {MAX_MERGES} at once",
+        f"At most {MAX_PASSAGES} passages",
+        f"names, 1 to {MAX_LABEL_CHARS} visible",
+    )
+    assert all(said in PROSE for said in prose)
 
 
 @pytest.mark.parametrize("example", EVENTS, ids=lambda event: event["type"])

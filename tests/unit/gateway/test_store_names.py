@@ -2,19 +2,19 @@
 
 import pytest
 
-from stt_gateway.store.names import checked_title, kept_name, kept_text
-from stt_gateway.store.request import rename_request
+from stt_gateway.store.names import checked_name, kept_name, kept_text
 from stt_shared.contracts.errors import SttError
 
 pytestmark = pytest.mark.unit
 
 
-def test_titles_hold_what_is_visible() -> None:
-    assert rename_request(b'{"title": " a\\n\\tb\\u0000\\u202ec "}') == "a bc"
-    assert checked_title("x" * 255) == "x" * 255
-    with pytest.raises(SttError, match="256"):
-        checked_title("x" * 256)
-    assert checked_title("x" * 255 + "\x07") == "x" * 255
+def test_names_hold_what_is_visible() -> None:
+    assert checked_name(" a\n\tb\0\u202ec ", "title") == "a bc"
+    assert checked_name("x" * 255 + "\x07", "title") == "x" * 255
+    with pytest.raises(SttError, match="title is 256 characters long; at most 255"):
+        checked_name("x" * 256, "title")
+    with pytest.raises(SttError, match="the name is 9 characters long; at most 8"):
+        checked_name("x" * 9, "the name", 8)
 
 
 def test_names_and_texts_are_cut_and_cleaned() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from stt_gateway.store.interface import Kind, Search
-from stt_gateway.store.request import cursor_of, rename_request, search_request
+from stt_gateway.store.request import cursor_of, search_request
 from stt_gateway.store.schema import first_place, place_of
 from stt_shared.contracts.errors import SttError
 
@@ -87,21 +87,3 @@ def test_places_follow_time_and_fit_a_cursor() -> None:
     assert place_of(1000, "z", 1) != earlier
     last = place_of(7_258_118_400_000, "z")
     assert search_request([("cursor", cursor_of(last))]).before == last
-
-
-@pytest.mark.parametrize(
-    ("body", "code"),
-    [
-        (b"", "bad_message"),
-        (b"\xff", "bad_message"),
-        (b"[]", "bad_config"),
-        (b"{}", "bad_config"),
-        (b'{"title": 1}', "bad_config"),
-        (b'{"title": "x", "name": "y"}', "bad_config"),
-        (b'{"title": " \\u0000\\u202e "}', "bad_config"),
-    ],
-)
-def test_a_wrong_renaming_is_refused(body: bytes, code: str) -> None:
-    with pytest.raises(SttError) as caught:
-        rename_request(body)
-    assert caught.value.code == code

@@ -87,3 +87,41 @@ def test_openais_json_names_speakers_by_letters() -> None:
         "speaker": "B",
     }
     assert [one["speaker"] for one in document["segments"]] == ["A", "A", "B", "B", "A"]
+
+
+NAMED = [
+    segment(0, 0.0, "How are you?", "Anna & <b>"),
+    segment(1, 1.0, "Fine.", "Speaker 2"),
+    segment(2, 2.0, "And you?", "B"),
+    segment(3, 3.0, "So am I.", "Speaker 4"),
+]
+
+
+def test_a_name_is_no_markup_in_webvtt() -> None:
+    assert "\n<v Anna &amp; &lt;b&gt;>How are you?\n" in vtt(NAMED)
+
+
+def test_openais_json_has_names_and_letters_that_are_nobodys_name() -> None:
+    named = diarized_json(NAMED, "", 4.0)
+    assert [one["speaker"] for one in named["segments"]] == ["Anna & <b>", "A", "B", "C"]
+
+
+def test_openais_json_has_letters_for_any_number_of_speakers() -> None:
+    crowd = [segment(at, float(at), "Yes.", f"Speaker {at + 1}") for at in range(28)]
+    assert [one["speaker"] for one in diarized_json(crowd, "", 28.0)["segments"]][24:] == ["Y", "Z", "AA", "AB"]
+
+
+def test_a_channel_without_a_name_has_turns_next_to_one_with_a_name() -> None:
+    talk = [
+        JobSegment(0, 0.0, 1.0, "Hello?", 0.9, [], 0, "Anna"),
+        JobSegment(1, 1.0, 2.0, "Yes.", 0.9, [], 1),
+        JobSegment(2, 2.0, 3.0, "Who is it?", 0.9, [], 1),
+    ]
+    assert plain_text(talk) == "Anna: Hello?\nChannel 1: Yes. Who is it?\n"
+    assert "<v Channel 1>Yes." in vtt(talk)
+
+
+def test_a_long_name_keeps_to_the_width_of_lines() -> None:
+    found = cues([segment(0, 0.0, "Good evening.", "N" * 50 + " von " + "M" * 60)], 9.0, names_in_text=True)
+    assert all(len(line) <= LINE_CHARS for cue in found for line in cue.lines)
+    assert "".join(line for cue in found for line in cue.lines).endswith("M: Good evening.")

@@ -133,6 +133,14 @@ def rows_of_words(segments: Sequence[JobSegment], text: str = "") -> list[list[C
     return rows
 
 
+def name_words(first: CueWord) -> list[CueWord]:
+    """Return the name of the speaker whose first word is ``first``, with a colon, as words of that moment."""
+    parts = [part for unit in f"{first.speaker}:".split() for part in _cut(unit, finely=False)]
+    words = [CueWord(part.text, first.start, first.start, columns_of(part.text), part.begins) for part in parts]
+    words[0] = replace(words[0], spaced=False)
+    return [replace(word, breaks=Break.BOUND, speaker=first.speaker) for word in words]
+
+
 def _continues(piece: _Piece, following: _Piece) -> bool:
     same_speaker = piece.speaker == following.speaker
     return same_speaker and -_OVERLAP_S <= following.start - piece.end <= MAX_PAUSE_S

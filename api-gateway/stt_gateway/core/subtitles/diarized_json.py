@@ -1,17 +1,21 @@
 """The transcript as OpenAI's ``diarized_json``."""
 
+import itertools
 import string
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from stt_gateway.core.subtitles.plain_text import voice_name
+from stt_gateway.core.subtitles.plain_text import is_generic, voice_name
 from stt_shared.contracts.jobs import JobSegment
 
 
 def diarized_json(segments: Sequence[JobSegment], text: str, duration_s: float) -> dict[str, Any]:
-    """Return the transcript as OpenAI's ``diarized_json`` has it; speakers are A, B, C … as they first speak."""
+    """Return the transcript as OpenAI's ``diarized_json`` has it.
+
+    Speakers without a name are A, B, C … as they first speak; others have their names.
+    """
     names = [voice_name(segment.speaker, segment.channel) for segment in segments]
-    letters = dict(zip(dict.fromkeys(names), string.ascii_uppercase, strict=False))
+    letters = dict(zip(filter(is_generic, dict.fromkeys(names)), _letters(set(names)), strict=False))
     return {
         "task": "transcribe",
         "duration": duration_s,
@@ -23,9 +27,17 @@ def diarized_json(segments: Sequence[JobSegment], text: str, duration_s: float) 
                 "start": segment.start,
                 "end": segment.end,
                 "text": segment.text,
-                "speaker": letters[name],
+                "speaker": letters.get(name, name),
             }
             for segment, name in zip(segments, names, strict=True)
         ],
         "usage": {"type": "duration", "seconds": round(duration_s)},
     }
+
+
+def _letters(taken: set[str]) -> Iterator[str]:
+    """Yield A … Z, AA … AZ, BA …, without those that are somebody's name."""
+    for length in itertools.count(1):
+        for letters in itertools.product(string.ascii_uppercase, repeat=length):
+            if (name := "".join(letters)) not in taken:
+                yield name

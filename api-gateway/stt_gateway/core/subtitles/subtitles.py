@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from stt_gateway.core.subtitles.cue_words import LINE_CHARS, MAX_S, Break, CueWord, columns_of, rows_of_words
+from stt_gateway.core.subtitles.cue_words import LINE_CHARS, MAX_S, Break, CueWord, name_words, rows_of_words
 from stt_gateway.core.subtitles.plain_text import channel_name, voice_name
 from stt_shared.contracts.jobs import JobSegment
 
@@ -78,7 +78,7 @@ def cues(
 
 
 def _with_names(rows: Sequence[list[CueWord]]) -> list[list[CueWord]]:
-    """Return the rows with the speaker's name as the first word where the speaker changes."""
+    """Return the rows with the speaker's name before the first word where the speaker changes."""
     named = []
     before = ""
     for row in rows:
@@ -86,9 +86,7 @@ def _with_names(rows: Sequence[list[CueWord]]) -> list[list[CueWord]]:
         if first.speaker in ("", before):
             named.append(row)
         else:
-            name = f"{first.speaker}:"
-            said = CueWord(name, first.start, first.start, columns_of(name), False, Break.BOUND, first.speaker)
-            named.append([said, replace(first, spaced=True), *row[1:]])
+            named.append([*name_words(first), replace(first, spaced=True), *row[1:]])
         before = first.speaker
     return named
 
@@ -211,6 +209,10 @@ def _srt_text(cue: Cue) -> str:
 
 
 def _vtt_text(cue: Cue) -> str:
-    text = "\n".join(cue.lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    name = voice_name(cue.speaker, cue.channel)
+    text = _vtt_escaped("\n".join(cue.lines))
+    name = _vtt_escaped(voice_name(cue.speaker, cue.channel))
     return f"<v {name}>{text}" if name else text
+
+
+def _vtt_escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

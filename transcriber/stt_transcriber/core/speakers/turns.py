@@ -1,13 +1,11 @@
 """A transcript with speakers: the voices of all chunks decide who said a word, and segments end where that changes."""
 
-import itertools
 from collections.abc import Sequence
 
-import msgspec
 import numpy as np
 
-from stt_shared.contracts.jobs import ChunkVoices, JobSegment, JobWord, SpeakerCount
-from stt_shared.contracts.text import spaces_before
+from stt_shared.contracts.jobs import ChunkVoices, JobSegment, SpeakerCount
+from stt_shared.contracts.segments import divided, words_of
 from stt_transcriber.core.audio.vad_track import Span
 from stt_transcriber.core.speakers.clustering import Floats, Labels
 from stt_transcriber.core.speakers.counting import speaker_voices
@@ -35,7 +33,7 @@ def with_speakers(
     """
     heard = [_Heard(part) for part in parts if part.spans_ms]
     speakers = speaker_voices(*_all(heard), count)
-    words = [(word, segment.channel) for segment in segments for word in _words(segment)]
+    words = [(word, segment.channel) for segment in segments for word in words_of(segment)]
     found = np.zeros(len(words), np.intp)
     for channel in {part.channel for part in heard}:
         mine = [index for index, (_, on) in enumerate(words) if on == channel]
@@ -45,7 +43,7 @@ def with_speakers(
         spans = [(words[index][0].start, words[index][0].end) for index in mine]
         found[mine] = speaker_of_words(spans, windows, similar)
     names = iter(_names(found))
-    return [part for segment in segments for part in _divided(segment, [next(names) for _ in _words(segment)])]
+    return [part for segment in segments for part in divided(segment, [next(names) for _ in words_of(segment)])]
 
 
 class _Heard:
@@ -68,36 +66,6 @@ def _all(heard: Sequence[_Heard]) -> tuple[Floats, Floats]:
     return np.concatenate([part.voices for part in heard]), np.concatenate([part.fresh_s for part in heard])
 
 
-def _words(segment: JobSegment) -> list[JobWord]:
-    # A segment without words counts as one.
-    return segment.words or [JobWord(segment.text, segment.start, segment.end, segment.confidence)]
-
-
 def _names(found: Labels) -> list[str]:
     numbers = {speaker: number for number, speaker in enumerate(dict.fromkeys(found.tolist()), start=1)}
     return [f"Speaker {numbers[speaker]}" for speaker in found.tolist()]
-
-
-def _divided(segment: JobSegment, names: Sequence[str]) -> list[JobSegment]:
-    """Return the segment in as many parts as it has turns; ``names``: the speaker of each of its words."""
-    replace = msgspec.structs.replace
-    words = [replace(word, speaker=name) for word, name in zip(segment.words, names, strict=bool(segment.words))]
-    if len(set(names)) == 1:
-        return [replace(segment, words=words, speaker=names[0])]
-    spaces = spaces_before(segment.text, [word.word for word in words]) or [True] * len(words)
-    divided = []
-    for name, turn in itertools.groupby(zip(words, spaces, strict=True), key=lambda pair: pair[0].speaker):
-        said = list(turn)
-        mine = [word for word, _ in said]
-        divided.append(
-            replace(
-                segment,
-                start=mine[0].start,
-                end=mine[-1].end,
-                text="".join(f" {word.word}" if spaced else word.word for word, spaced in said).removeprefix(" "),
-                confidence=round(sum(word.confidence for word in mine) / len(mine), 3),
-                words=mine,
-                speaker=name,
-            )
-        )
-    return divided

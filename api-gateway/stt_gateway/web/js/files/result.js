@@ -9,10 +9,12 @@ import { ResultText } from "./result_text.js";
 import { unrecognizedPlaces, warningTexts } from "./warnings.js";
 
 /** `transcript`: a job's result, or a stored transcript, with a `name`, which may change. `source`: the File, or null.
- * `back`: {href, text}. `heading`: an h1. `tools`: additional buttons. Returns {element, destroy()}. */
-export function createResult({ transcript, source, back, heading, tools }) {
+ * `back`: {href, text}. `heading`: an h1. `tools`: additional buttons. `onVoice(segment, place)`: the user wants to
+ * change who speaks; null: they cannot. Returns {element, redraw(segment), destroy()}; `redraw` shows the transcript's
+ * segments again and gives the focus to the name in the segment. */
+export function createResult({ transcript, source, back, heading, tools, onVoice = null }) {
   let player = null;
-  const text = new ResultText(transcript, (seconds) => player?.seek(seconds, true));
+  const text = new ResultText(transcript, { onSeek: (seconds) => player?.seek(seconds, true), onVoice });
   const toWord = jumpButton(t("player.to_now"), () => following.toNow());
   const following = new PlaybackFollowing({
     isPlaying: () => player?.isPlaying ?? false,
@@ -43,6 +45,10 @@ export function createResult({ transcript, source, back, heading, tools }) {
   );
   return {
     element,
+    redraw(segment) {
+      text.draw(transcript);
+      text.focusVoice(segment);
+    },
     destroy() {
       player?.destroy();
       following.destroy();

@@ -9,13 +9,14 @@ import { toUtterance } from "./utterances.js";
 
 /** `transcript`, `back`, `heading`, `tools`: see createResult. */
 export function resultHeading({ transcript, wordCount, back, heading, tools }) {
-  const utterances = transcript.segments.map(toUtterance(transcript.language));
+  // Read when they are needed: the transcript may have been changed.
+  const utterances = () => transcript.segments.map(toUtterance(transcript.language));
   const facts = [
     languageName(transcript.language),
     shortClock(transcript.duration * 1000),
     t("result.words", { n: wordCount }),
   ].filter(Boolean);
-  const copy = async () => toast(t((await copyText(plainText(utterances))) ? "done.copied" : "done.not_copied"));
+  const copy = async () => toast(t((await copyText(plainText(utterances()))) ? "done.copied" : "done.not_copied"));
   return h(
     "header",
     { class: "result-head" },
@@ -42,13 +43,14 @@ function downloads(transcript, utterances) {
     // Use the current name; the transcript may have been renamed.
     onclick: () => saveText(`${fileStem(transcript.name)}.${kind}`, content(), type),
   });
-  const { text, language, duration, segments, unrecognized = [], track = null, warnings = [] } = transcript;
-  const result = { text, language, duration, segments, unrecognized, track, warnings };
-  const json = () => JSON.stringify({ name: transcript.name, ...result }, null, 2);
+  const json = () => {
+    const { name, text, language, duration, segments, unrecognized = [], track = null, warnings = [] } = transcript;
+    return JSON.stringify({ name, text, language, duration, segments, unrecognized, track, warnings }, null, 2);
+  };
   return [
-    save("txt", () => plainText(utterances)),
-    save("srt", () => srt(utterances, transcript.text)),
-    save("vtt", () => vtt(utterances, transcript.text), "text/vtt"),
+    save("txt", () => plainText(utterances())),
+    save("srt", () => srt(utterances(), transcript.text)),
+    save("vtt", () => vtt(utterances(), transcript.text), "text/vtt"),
     save("json", json, "application/json"),
   ];
 }

@@ -33,6 +33,11 @@ export class ResultPanel {
     }
   }
 
+  /** Shows the open transcript as it is by now; see createResult. */
+  redraw(segment) {
+    this.#opened?.result?.redraw(segment);
+  }
+
   close() {
     this.#opened?.result?.destroy();
     this.#opened = null;

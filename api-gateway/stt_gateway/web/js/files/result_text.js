@@ -4,6 +4,7 @@ import { shortClock } from "../text/clock.js";
 import { placedWords } from "../text/spacing.js";
 import { h } from "../ui/dom.js";
 import { indexAt } from "./peaks.js";
+import { shownVoice, voiceOf } from "./voices.js";
 
 const UNSURE = 0.4;
 
@@ -12,13 +13,28 @@ export class ResultText {
   #starts = []; // their times in seconds
   #current = null;
 
-  /** `transcript`: {language, segments}. `onSeek(seconds)`: the user chose a place; only after `allowSeeking`. */
-  constructor({ language, segments }, onSeek) {
-    this.onSeek = onSeek;
+  /** `transcript`: {language, segments}. `onSeek(seconds)`: the user chose a place; only after `allowSeeking`.
+   * `onVoice(segment, place)`: the user chose the name in a segment; null: names are no buttons. */
+  constructor(transcript, { onSeek, onVoice }) {
+    Object.assign(this, { onSeek, onVoice });
     this.isSeekable = false;
-    const lines = segments.map((segment) => this.#line(segment, language));
-    this.text = h("div", { class: "transcript words", onclick: ({ target }) => this.#clicked(target) }, lines);
-    this.element = segments.length ? this.text : h("p", { class: "quiet" }, t("files.no_words"));
+    this.text = h("div", { class: "transcript words", onclick: ({ target }) => this.#clicked(target) });
+    this.draw(transcript);
+    this.element = transcript.segments.length ? this.text : h("p", { class: "quiet" }, t("files.no_words"));
+  }
+
+  /** Shows the segments of a transcript, in place of those before. */
+  draw({ language, segments }) {
+    Object.assign(this, { language });
+    this.#words = [];
+    this.#starts = [];
+    this.#current = null;
+    this.text.replaceChildren(...segments.map((segment) => this.#line(segment)));
+  }
+
+  /** Gives the focus to the name in the segment that begins where this one does. */
+  focusVoice({ start }) {
+    this.text.querySelector(`button.voice[data-at="${start}"]`)?.focus({ preventScroll: true });
   }
 
   get wordCount() {
@@ -47,8 +63,8 @@ export class ResultText {
     return this.#current;
   }
 
-  #line(segment, language) {
-    const line = h("p", { lang: language || undefined, dir: "auto" });
+  #line(segment) {
+    const line = h("p", { lang: this.language || undefined, dir: "auto" });
     const whole = { word: segment.text, start: segment.start, confidence: 1 };
     const words = placedWords(segment.text, segment.words ?? []) ?? [{ word: whole, text: segment.text.trim() }];
     for (const { word, text, spaced } of words) {
@@ -61,23 +77,34 @@ export class ResultText {
     }
     const jump = h(
       "button",
-      { type: "button", class: "jump", disabled: true, onclick: () => this.onSeek(segment.start) },
+      { type: "button", class: "jump", disabled: !this.isSeekable, onclick: () => this.onSeek(segment.start) },
       shortClock(segment.start * 1000),
     );
-    const voice = voiceOf(segment);
-    const name = voice ? h("span", { class: "channel" }, voice) : "";
-    return h("div", { class: "utterance" }, jump, h("div", {}, name, line));
+    return h("div", { class: "utterance" }, jump, h("div", {}, this.#voice(segment), line));
+  }
+
+  #voice(segment) {
+    const name = shownVoice(voiceOf(segment));
+    if (!name) return "";
+    if (!this.onVoice) return h("span", { class: "voice", dir: "auto" }, name);
+    const element = h(
+      "button",
+      {
+        type: "button",
+        class: "voice",
+        dir: "auto",
+        title: t("speaker.change"),
+        "aria-label": `${name}: ${t("speaker.change")}`,
+        "data-at": segment.start,
+        onclick: () => this.onVoice(segment, element),
+      },
+      name,
+    );
+    return element;
   }
 
   #clicked({ dataset }) {
     // A click that ends a selection of text is none on a word.
     if (this.isSeekable && dataset.start && getSelection().isCollapsed) this.onSeek(Number(dataset.start));
   }
-}
-
-/** Who speaks: the speaker in the user's language, or else the channel; "" if neither is known. */
-function voiceOf({ speaker = "", channel = null }) {
-  const number = speaker.match(/^Speaker (\d+)$/)?.[1];
-  if (number) return t("result.speaker", { n: number });
-  return speaker || (channel === null ? "" : t("result.channel", { n: channel }));
 }

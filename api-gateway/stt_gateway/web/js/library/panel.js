@@ -1,10 +1,11 @@
-// A stored transcript: read, rename, delete.
+// A stored transcript: read, rename, say who speaks, delete.
 import { ResultPanel } from "../files/result_panel.js";
 import { t } from "../i18n/index.js";
 import { address } from "../router.js";
 import { button } from "../ui/dom.js";
 import { transcriptFailed } from "./notices.js";
 import { renamable } from "./rename.js";
+import { speakerEditing } from "./speakers.js";
 import { nameOf } from "./titles.js";
 import { fetchTranscript } from "./transcripts.js";
 
@@ -15,6 +16,7 @@ export function transcriptPanel({ files }, onDelete) {
   async function load(id, back) {
     const found = await fetchTranscript(id);
     const transcript = { ...found, name: nameOf(found), segments: found.segments ?? [] };
+    const onVoice = speakerEditing(transcript, (segment) => panel.redraw(segment));
     const { heading, edit } = renamable(id, transcript.name, (title) => {
       found.title = transcript.name = title;
       files.rename(id, title);
@@ -28,7 +30,7 @@ export function transcriptPanel({ files }, onDelete) {
         onDelete(found);
       },
     });
-    return { transcript, source: files.find(id)?.file ?? null, back, tools: [edit, remove], heading };
+    return { transcript, source: files.find(id)?.file ?? null, back, tools: [edit, remove], heading, onVoice };
   }
 
   return {

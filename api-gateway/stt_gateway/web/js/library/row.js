@@ -58,6 +58,7 @@ function facts(one) {
     { class: "about" },
     texts.filter(Boolean).map((text) => h("span", {}, text)),
     hasOtherName ? h("span", {}, marked(one.filename, one.filename_hits)) : null,
+    (one.speaker_hits ?? []).map((name) => h("span", { dir: "auto" }, marked(name.text, name.hits))),
   );
 }
 

@@ -12,15 +12,17 @@ export function fetchPage(parameters) {
 
 export const fetchTranscript = (id) => request(addressOf(id));
 
-/** Renames a transcript and returns its title as stored. */
-export async function renameTranscript(id, title) {
-  const renamed = await request(addressOf(id), {
+/** Changes a transcript's title or its speakers; returns it without text. */
+export function editTranscript(id, edit) {
+  return request(addressOf(id), {
     method: "PATCH",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ title }),
+    body: JSON.stringify(edit),
   });
-  return renamed.title;
 }
+
+/** Renames a transcript and returns its title as stored. */
+export const renameTranscript = async (id, title) => (await editTranscript(id, { title })).title;
 
 /** Deletes a transcript; the request survives the page. */
 export const deleteTranscript = (id) => request(addressOf(id), { method: "DELETE", keepalive: true });

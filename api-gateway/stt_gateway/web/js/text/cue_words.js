@@ -77,6 +77,17 @@ export function rowsOfWords(utterances, text = "") {
   return rows;
 }
 
+/** The name of the speaker whose first word is `first`, with a colon, as words of that moment. */
+export function nameWords({ speaker, startMs }) {
+  const parts = tidy(`${speaker}:`)
+    .split(" ")
+    .flatMap((unit) => cut(unit, false));
+  return parts.map(({ text, begins }, at) => {
+    const spaced = begins && at > 0;
+    return { text, startMs, endMs: startMs, columns: columnsOf(text), spaced, breaks: BREAK.bound, speaker };
+  });
+}
+
 function breakBetween(word, next, isBorder) {
   if (word.inside) return BREAK.bound;
   const [lower, nextLower] = [word.text.toLowerCase(), next.text.toLowerCase()];

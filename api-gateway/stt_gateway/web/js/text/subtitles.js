@@ -3,7 +3,7 @@
 // check both against the same examples. Implemented here too since a server need not store live text, and may be gone
 // when the text is saved. Pure.
 import { cueClock } from "./clock.js";
-import { BREAK, LINE_CHARS, MAX_MS, columnsOf as widthOf, rowsOfWords } from "./cue_words.js";
+import { BREAK, LINE_CHARS, MAX_MS, nameWords, rowsOfWords } from "./cue_words.js";
 import { needsSpace } from "./spacing.js";
 
 const LINES = 2;
@@ -23,16 +23,20 @@ export function plainText(utterances) {
   if (!utterances.some(({ speaker }) => speaker))
     return utterances.map((u) => `${hasChannel(u) ? `${channelName(u)}: ` : ""}${u.text}\n`).join("");
   const turns = [];
-  for (const { speaker, text } of utterances) {
+  for (const utterance of utterances) {
+    const voice = voiceOf(utterance);
+    const { text } = utterance;
     const last = turns.at(-1);
-    if (last?.speaker === speaker) last.text += `${needsSpace(last.text, text) ? " " : ""}${text}`;
-    else turns.push({ speaker, text });
+    if (last?.voice === voice) last.text += `${needsSpace(last.text, text) ? " " : ""}${text}`;
+    else turns.push({ voice, text });
   }
-  return turns.map(({ speaker, text }) => `${speaker}: ${text}\n`).join("");
+  return turns.map(({ voice, text }) => (voice ? `${voice}: ${text}\n` : `${text}\n`)).join("");
 }
 
 const hasChannel = ({ channel }) => channel !== undefined && channel !== null;
 const channelName = ({ channel }) => `Channel ${channel}`;
+/** The name of a speaker or, if none is known, of a channel; "" if there is neither. */
+const voiceOf = (one) => one.speaker || (hasChannel(one) ? channelName(one) : "");
 
 export function srt(utterances, text) {
   // An arrow in the text would be mistaken for a timing line.
@@ -49,7 +53,7 @@ export function vtt(utterances, text) {
   const escape = (line) => line.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   return `WEBVTT\n\n${cues(utterances, text)
     .map((cue) => {
-      const voice = cue.speaker || (hasChannel(cue) ? channelName(cue) : "");
+      const voice = escape(voiceOf(cue));
       const name = voice ? `<v ${voice}>` : "";
       return `${times(cue, ".")}\n${name}${cue.lines.map(escape).join("\n")}\n`;
     })
@@ -81,14 +85,12 @@ function cuesInTurn(utterances, text, channel, namesInText) {
   });
 }
 
-/** The rows with the speaker's name as the first word where the speaker changes. */
+/** The rows with the speaker's name before the first word where the speaker changes. */
 function withNames(rows) {
   return rows.map((row, at) => {
-    const { speaker, startMs } = row[0];
+    const { speaker } = row[0];
     if (!speaker || speaker === rows[at - 1]?.[0].speaker) return row;
-    const text = `${speaker}:`;
-    const name = { text, startMs, endMs: startMs, columns: widthOf(text), spaced: false, breaks: BREAK.bound, speaker };
-    return [name, { ...row[0], spaced: true }, ...row.slice(1)];
+    return [...nameWords(row[0]), { ...row[0], spaced: true }, ...row.slice(1)];
   });
 }
 

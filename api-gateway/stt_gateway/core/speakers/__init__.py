@@ -1,0 +1,1 @@
+"""Speakers of a stored transcript as people have named and corrected them; pure."""

@@ -1,0 +1,100 @@
+"""Parsing of edits: the title, and the speakers of a transcript."""
+
+import msgspec
+
+from stt_gateway.core.requests.parameters import MAX_LABEL_CHARS
+from stt_gateway.core.speakers.changes import MAX_MERGES, GivenPassage, SpeakerChanges
+from stt_gateway.store.interface import TranscriptEdit
+from stt_gateway.store.names import MAX_TITLE_CHARS, checked_name
+from stt_shared.contracts.errors import SttError
+
+_EXAMPLE = '{"title": "…", "speakers": {"Speaker 1": "Anna"}}'
+
+
+class _Body(msgspec.Struct, forbid_unknown_fields=True):
+    title: str | None = None
+    speakers: dict[str, str | None] = {}
+    merge: dict[str, str | None] = {}
+    assign: list[GivenPassage] = []
+    revision: int | None = None
+
+
+def edit_request(body: bytes) -> TranscriptEdit:
+    """Parse the body of an edit. Raises SttError bad_message or bad_config."""
+    try:
+        given = _decode(body)
+    except msgspec.ValidationError as error:
+        raise SttError("bad_config", f"{error}; the body must be an edit such as {_EXAMPLE}") from None
+    except msgspec.DecodeError:
+        raise SttError("bad_message", f"the body is no JSON; it must be an edit such as {_EXAMPLE}") from None
+    speakers = SpeakerChanges(
+        merge=given.merge,
+        assign=[
+            one if one.speaker is None else msgspec.structs.replace(one, speaker=_speaker(one.speaker))
+            for one in given.assign
+        ],
+        names={id: None if name is None else _speaker(name) for id, name in given.speakers.items()},
+    )
+    if given.title is None and speakers == SpeakerChanges():
+        raise SttError("bad_config", "nothing is changed; allowed are title, speakers, merge and assign")
+    title = None if given.title is None else checked_name(given.title, "title")
+    return TranscriptEdit(title, speakers, given.revision)
+
+
+def _speaker(name: str) -> str:
+    return checked_name(name, "the name of a speaker", MAX_LABEL_CHARS)
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+
+_NAME_OR_NULL = {"type": ["string", "null"], "minLength": 1, "maxLength": MAX_LABEL_CHARS}
+_SECONDS = {"type": "number", "minimum": 0}
+_PASSAGE = {
+    "type": "object",
+    "required": ["start", "end", "speaker"],
+    "additionalProperties": False,
+    "properties": {
+        "start": _SECONDS,
+        "end": _SECONDS,
+        "speaker": {**_NAME_OR_NULL, "description": "Who spoke, also somebody new; null: as heard."},
+        "channel": {"type": ["integer", "null"], "minimum": 0},
+    },
+}
+EDIT_OPENAPI = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {
+                        "title": {"type": "string", "minLength": 1, "maxLength": MAX_TITLE_CHARS},
+                        "speakers": {
+                            "type": "object",
+                            "description": "Names of speakers, by their ids; null: no name.",
+                            "additionalProperties": _NAME_OR_NULL,
+                        },
+                        "merge": {
+                            "type": "object",
+                            "description": "Speakers that are one person with another; null: as heard.",
+                            "maxProperties": MAX_MERGES,
+                            "additionalProperties": _NAME_OR_NULL,
+                        },
+                        "assign": {
+                            "type": "array",
+                            "description": "Passages that another speaker spoke, in seconds.",
+                            "items": _PASSAGE,
+                        },
+                        "revision": {
+                            "type": "integer",
+                            "description": "The transcript's `revision` that the change is made for; `conflict` if it"
+                            " has another one by now.",
+                        },
+                    },
+                }
+            }
+        },
+    }
+}
+"""OpenAPI of an edit."""

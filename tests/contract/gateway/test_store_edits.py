@@ -1,0 +1,123 @@
+"""Edits of stored transcripts, on both databases: all or nothing, counted, found, and kept by later writes."""
+
+import asyncio
+
+import msgspec
+import pytest
+from support.store_samples import NOW_MS, ids, transcript
+
+from stt_gateway.core.speakers.changes import GivenPassage, SpeakerChanges
+from stt_gateway.core.speakers.edits import Speaker, edited
+from stt_gateway.store.interface import Search, Snippet, TranscriptEdit
+from stt_gateway.store.sql_store import SqlTranscriptStore
+from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.jobs import JobSegment
+
+pytestmark = pytest.mark.contract
+pytest_plugins = ("support.store_fixtures",)
+
+TALK = transcript(
+    text="How are you? Fine.",
+    segments=[
+        JobSegment(0, 0.0, 1.0, "How are you?", 0.9, [], speaker="Speaker 1"),
+        JobSegment(1, 1.0, 2.0, "Fine.", 0.9, [], speaker="Speaker 2"),
+    ],
+)
+
+
+def named(revision: int | None = None, **names: str | None) -> TranscriptEdit:
+    given = {f"Speaker {id[1:]}": name for id, name in names.items()}
+    return TranscriptEdit(speakers=SpeakerChanges(names=given), revision=revision)
+
+
+async def speakers_of(store: SqlTranscriptStore, id: str = "job1") -> tuple[int, list[Speaker]]:
+    kept = await store.get(id)
+    assert kept is not None
+    return kept.revision, edited(kept.segments, kept.speaker_edits)[1]
+
+
+async def test_a_speaker_is_named_and_found_by_the_name(store: SqlTranscriptStore) -> None:
+    await store.put(TALK)
+    await store.put(transcript(2))
+    changed = await store.edit("job1", named(s1="Anna Müller"))
+    assert changed is not None
+    assert changed.revision == 1
+    page = await store.search(Search(filename="mull"))
+    assert ids(page) == ["job1"]
+    assert page.found[0].speaker_hits == [Snippet("Anna Müller", [(5, 9)])]
+    assert (page.found[0].title_hits, page.found[0].summary.revision) == ([], 1)
+    # No part reaches from one name to another.
+    assert ids(await store.search(Search(filename="wav anna"))) == []
+    # Other searches have none.
+    assert [hit.speaker_hits for hit in (await store.search(Search(query="fine"))).found] == [[]]
+    await store.edit("job1", named(s1=None))
+    assert ids(await store.search(Search(filename="anna"))) == []
+
+
+async def test_edits_survive_what_is_delivered_again_or_grows(store: SqlTranscriptStore) -> None:
+    await store.put(TALK)
+    await store.edit("job1", named(s1="Anna"))
+    await store.edit("job1", TranscriptEdit(speakers=SpeakerChanges(merge={"Speaker 2": "Speaker 1"})))
+    grown = [*TALK.segments, JobSegment(2, 2.0, 3.0, "Bye.", 0.9, [], speaker="Bea")]
+    assert await store.put(msgspec.structs.replace(TALK, segments=grown))
+    assert await speakers_of(store) == (2, [Speaker("Speaker 1", "Anna"), Speaker("Bea", None)])
+    for name in ("anna", "bea"):
+        assert ids(await store.search(Search(filename=name))) == ["job1"]
+
+
+async def test_an_edit_of_another_revision_is_a_conflict(store: SqlTranscriptStore) -> None:
+    await store.put(TALK)
+    assert await store.edit("job1", named(0, s1="Anna"))
+    with pytest.raises(SttError, match="its revision is 1, not 0") as caught:
+        await store.edit("job1", named(0, s2="Bob"))
+    assert caught.value.code == "conflict"
+    assert await speakers_of(store) == (1, [Speaker("Speaker 1", "Anna"), Speaker("Speaker 2", None)])
+    # What has been done already is no conflict: its answer was lost.
+    repeated = await store.edit("job1", named(0, s1="Anna"))
+    assert repeated is not None
+    assert repeated.revision == 1
+    titled = await store.edit("job1", TranscriptEdit("Talk", revision=1))
+    assert titled is not None
+    assert (titled.title, titled.revision) == ("Talk", 2)
+
+
+async def test_an_edit_is_made_as_a_whole_or_not_at_all(store: SqlTranscriptStore) -> None:
+    await store.put(TALK)
+    wrong = SpeakerChanges(assign=[GivenPassage(0.0, 1.0, "Speaker 3")], names={"Speaker 9": "Anna"})
+    with pytest.raises(SttError, match="no speaker 'Speaker 9'"):
+        await store.edit("job1", TranscriptEdit("Talk", wrong))
+    kept = await store.get("job1")
+    assert kept is not None
+    assert (kept.title, kept.revision) == ("file1.wav", 0)
+    assert (await speakers_of(store))[1] == [Speaker("Speaker 1", None), Speaker("Speaker 2", None)]
+
+
+async def test_edits_at_the_same_time_are_all_made(store: SqlTranscriptStore) -> None:
+    await store.put(TALK)
+    await asyncio.gather(
+        store.edit("job1", named(s1="Anna")),
+        store.put(TALK),
+        store.edit("job1", named(s2="Bob")),
+        store.edit("job1", TranscriptEdit("Talk")),
+        store.put(TALK),
+    )
+    assert await speakers_of(store) == (3, [Speaker("Speaker 1", "Anna"), Speaker("Speaker 2", "Bob")])
+    for name in ("anna", "bob", "talk"):
+        assert ids(await store.search(Search(filename=name))) == ["job1"]
+
+
+async def test_of_edits_for_one_revision_one_is_made(store: SqlTranscriptStore) -> None:
+    await store.put(TALK)
+    outcomes = await asyncio.gather(
+        *(store.edit("job1", named(0, s1=name)) for name in ("Anna", "Bob", "Carl")), return_exceptions=True
+    )
+    assert sorted(isinstance(outcome, SttError) for outcome in outcomes) == [False, True, True]
+    assert (await speakers_of(store))[0] == 1
+
+
+async def test_a_deleted_transcript_has_no_names_any_more(store: SqlTranscriptStore) -> None:
+    await store.put(TALK)
+    await store.edit("job1", named(s1="Anna"))
+    assert await store.delete("job1", NOW_MS + 10_000)
+    assert ids(await store.search(Search(filename="anna"))) == []
+    assert await store.edit("job1", named(s1="Anna")) is None
