@@ -7,11 +7,15 @@ are processor time of this process.
 import argparse
 import asyncio
 import itertools
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+# As in a transcriber, where several threads of numpy would only wait for each other: before numpy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import msgspec
 import numpy as np
@@ -20,8 +24,9 @@ from conversations import Conversation, Phrase, converse, phrases_by_speaker
 from diarization_error import Errors, Speech, diarization_error, joined
 from numpy.typing import NDArray
 
-from stt_shared.contracts.jobs import Chunk, ChunkResult, JobConfig, JobSegment, JobWord, SpeakerCount
+from stt_shared.contracts.jobs import Chunk, ChunkResult, JobConfig, JobSegment, JobWord
 from stt_shared.contracts.session import AUDIO_RATE_HZ
+from stt_shared.contracts.speakers import SpeakerCount
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
 from stt_transcriber.core.files.cutter import ChunkCutter, CutterPolicy
 from stt_transcriber.core.live.policy import LivePolicy

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from redis.asyncio import Redis
 
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
-from stt_shared.contracts.jobs import JobConfig, JobError, JobResult, SpeakerCount
+from stt_shared.contracts.jobs import JobConfig, JobError, JobResult
+from stt_shared.contracts.speakers import SpeakerCount
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.channels import ChannelHub
 from stt_shared.redis.client import connect

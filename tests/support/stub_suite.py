@@ -1,11 +1,13 @@
 """The three stages of live sessions in one process, with an engine that answers at once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from redis.asyncio import Redis
 
 from stt_audio.live.sessions import LiveSessions
@@ -13,12 +15,15 @@ from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.streams import keys
 from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.stage import SESSIONS, StageWorker
+from stt_transcriber.core.audio.vad_track import Span
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.decode.pool import ModelPool
 from stt_transcriber.live.parts import LiveParts
 from stt_transcriber.live.worker import LiveWorker
+from stt_transcriber.speakers.base import SpeakerModel
 from support.fake_vad import LoudnessVad
 from support.gateway_harness import Gateway, running_gateway, tell_status
+from support.job_harness import no_speaker_model
 from support.wiring import bus_on, open_bus
 from support.word_a_second import WordASecond
 
@@ -44,15 +49,24 @@ async def worker(client: Redis, stage: str, replica: str, handle: object) -> Asy
 
 
 @asynccontextmanager
-async def stub_suite(redis_client: Redis, redis_url: str, tmp_path: Path) -> AsyncIterator[Gateway]:
+async def stub_suite(
+    redis_client: Redis,
+    redis_url: str,
+    tmp_path: Path,
+    speaker_model: Callable[[], SpeakerModel] = no_speaker_model,
+) -> AsyncIterator[Gateway]:
     """A gateway, an audio-processor and a transcriber with an engine that answers at once."""
+
+    def hear(samples: NDArray[np.float32], windows: Sequence[Span]) -> NDArray[np.float32]:
+        return speaker_model().voices(samples, windows)
+
     for service in ("audio-processor", "transcriber"):
         await tell_status(redis_client, service, capacity=4)
-    async with open_bus(redis_client, "t") as bus, ModelPool(WordASecond()) as pool:
+    async with open_bus(redis_client, "t") as bus, ModelPool(WordASecond(), hear_voices=hear) as pool:
         with ThreadPoolExecutor(2) as executor:
             audio = LiveSessions(bus, executor, 16000 * 3600)
             guard = CrashGuard(bus)
-            parts = LiveParts(bus, pool, LoudnessVad, LivePolicy(), 60.0, guard)
+            parts = LiveParts(bus, pool, LoudnessVad, LivePolicy(), 60.0, guard, speaker_model)
             async with (
                 worker(redis_client, keys.STAGE_AUDIO, "a1", audio.handle),
                 worker(redis_client, keys.STAGE_TRANSCRIBER, "t1", LiveWorker(parts).handle),

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stt_shared.contracts.events import Event, Final, Partial
+from stt_shared.contracts.events import Event, Final, Partial, RevisedUtterance, SpeakersRevised
 from stt_shared.contracts.frames import Frame
 from stt_shared.contracts.session import SessionConfig, TakeoverState
 from stt_transcriber.core.audio.vad_stream import VadModel
@@ -52,7 +52,8 @@ class Kept:
             assert advance.seq >= self.committed.seq
             stored = _json.decode(msgspec.json.encode(advance.context))
             assert stored == advance.context
-            self.committed = replace(advance, context=stored)
+            voices = advance.voices or self.committed.voices
+            self.committed = replace(advance, context=stored, voices=voices)
 
     @property
     def finals(self) -> list[Final]:
@@ -74,10 +75,15 @@ class Kept:
                 "end_ms": final.end_ms,
                 "language": final.language,
                 "confidence": final.confidence,
+                "speaker": (final.speaker, final.speaker_confidence, final.turns),
                 "words": [msgspec.structs.astuple(word) for word in final.words],
             }
             for final in self.finals
         ]
+
+    def revisions(self) -> list[list[RevisedUtterance]]:
+        """What was said of the speakers of earlier finals."""
+        return [event.utterances for event in self.events if isinstance(event, SpeakersRevised)]
 
 
 def channel_of(event: Event) -> int | None:

@@ -49,6 +49,7 @@ class _Report:
         self.pool: ModelPool | None = None
         self.sessions: StageWorker | None = None
         self.capacity: Capacity | None = None
+        self.speakers: LazySpeakerModel | None = None
 
     def figures(self) -> Figures:
         """Return the current figures; the replica is stalled when a decode runs for too long."""
@@ -62,6 +63,7 @@ class _Report:
                 "model": self._settings.whisper_model,
                 "engine": self.engine.name if self.engine else self._settings.whisper_engine,
                 "languages": list(self.engine.languages) if self.engine else [],
+                "speakers": self.speakers.is_installed if self.speakers else False,
                 "max_utterance_s": self._settings.max_utterance_s,
                 "workers": self._settings.workers(),
                 "cpus": usable_cpus(),
@@ -93,19 +95,21 @@ async def _build(
         else await asyncio.to_thread(load_turn_model, settings.models_dir)
     )
     policy = settings.policy(has_turn_model=turn is not None)
+    speakers = report.speakers = LazySpeakerModel(settings.models_dir)
     pool = report.pool = await stack.enter_async_context(
         ModelPool(
             engine,
             judge_turn=turn.probability if turn else None,
+            hear_voices=lambda samples, windows: speakers.get().voices(samples, windows),
             min_interval_ms=policy.partial_interval_ms,
             max_interval_ms=policy.max_partial_interval_ms,
             draft_ms=draft_ms(speed.encode_ms),
         )
     )
     guard = CrashGuard(bus)
-    live = LiveWorker(LiveParts(bus, pool, new_vad, policy, settings.session_silence_s, guard))
+    live = LiveWorker(LiveParts(bus, pool, new_vad, policy, settings.session_silence_s, guard, speakers.get))
     cutter = FileCutter(bus, new_vad, policy, guard)
-    voices = ChunkVoiceReader(LazySpeakerModel(settings.models_dir).get, settings.workers())
+    voices = ChunkVoiceReader(speakers.get, settings.workers())
     chunks = ChunkWorker(bus, pool, replica_id, settings.worker_concurrency, guard, voices)
     stage = partial(StageWorker, bus, stage=keys.STAGE_TRANSCRIBER, replica_id=replica_id, deletes=True)
     most = settings.max_sessions or MOST_PLACES

@@ -12,7 +12,7 @@ from stt_gateway.core.operation.health import (
     places_of_one_gateway,
     used_share,
 )
-from stt_gateway.core.requests.model_limits import check_model_can
+from stt_gateway.core.requests.model_limits import check_model_can, check_speakers
 from stt_gateway.live.attached import AttachedSessions
 from stt_gateway.live.detached import DetachedSessions
 from stt_gateway.live.openings import OpeningLimit
@@ -117,6 +117,8 @@ class Admission:
             if not is_ready(self._replicas, service):
                 raise SttError("no_worker", f"no {service} is ready; try again shortly")
         check_model_can(self._replicas, config.possible_languages, config.task)
+        if config.speakers is not None:
+            check_speakers(self._replicas)
         if self._has_place or self._detached:
             return
         if not self._attached.can_displace(client, all_places(self._replicas, ServiceName.TRANSCRIBER)):

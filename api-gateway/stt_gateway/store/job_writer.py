@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 
 from stt_gateway.store.interface import Kind, State, Transcript, TranscriptStore
 from stt_gateway.store.queue_consumer import GROUP, QueueConsumer, until_stored
-from stt_shared.contracts.jobs import NO_SPEAKERS, JobResult, JobStatus
+from stt_shared.contracts.jobs import JobResult, JobStatus
+from stt_shared.contracts.speakers import NO_SPEAKERS
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.job_state import JobState

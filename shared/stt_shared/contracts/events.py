@@ -68,10 +68,20 @@ class Partial(_Event, frozen=True, kw_only=True, tag="partial"):
     channel: int | UnsetType = UNSET
 
 
+class SpeakerTurn(msgspec.Struct, frozen=True):
+    """Part of an utterance from its ``word`` on, counted from 0."""
+
+    word: int
+    speaker: str | None
+
+
 class Final(_Event, frozen=True, kw_only=True, tag="final"):
     """One finished utterance, immutable.
 
     ``utterance`` counts from 1 without holes, over all channels. The final commits the audio before ``committed_ms``.
+    ``speaker``: who says most of it, None if that could not be told, unset where speakers are not told apart;
+    ``speaker_confidence``: how sure that is, 0 to 1. ``turns``: who says what of it, unset where one speaker says it
+    all.
     """
 
     text: str
@@ -85,6 +95,27 @@ class Final(_Event, frozen=True, kw_only=True, tag="final"):
     lag_ms: int = 0
     committed_ms: int = 0
     channel: int | UnsetType = UNSET
+    speaker: str | UnsetType | None = UNSET
+    speaker_confidence: float | UnsetType = UNSET
+    turns: list[SpeakerTurn] | UnsetType = UNSET
+
+
+class RevisedUtterance(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Speaker of an utterance that has its final already.
+
+    ``turns``: who says what of it; empty if one speaker says it all.
+    """
+
+    utterance: int
+    speaker: str | None
+    turns: list[SpeakerTurn] = []
+
+
+class SpeakersRevised(_Event, frozen=True, kw_only=True, tag="speakers_revised"):
+    """Other speakers of earlier finals, which later speech has shown."""
+
+    utterances: list[RevisedUtterance]
+    timestamp: str
 
 
 class Ack(_Event, frozen=True, kw_only=True, tag="ack"):
@@ -178,7 +209,19 @@ class Done(_Event, frozen=True, kw_only=True, tag="done"):
 
 
 Event = (
-    Ready | Partial | Final | Ack | SpeechStarted | SpeechEnded | TurnEnded | Gap | Configured | Notice | Error | Done
+    Ready
+    | Partial
+    | Final
+    | SpeakersRevised
+    | Ack
+    | SpeechStarted
+    | SpeechEnded
+    | TurnEnded
+    | Gap
+    | Configured
+    | Notice
+    | Error
+    | Done
 )
 
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)

@@ -5,6 +5,7 @@ import enum
 import msgspec
 
 from stt_shared.contracts.session import ChannelMode, Fillers, Redaction, Task
+from stt_shared.contracts.speakers import SpeakerCount
 
 
 class JobStatus(enum.StrEnum):
@@ -20,21 +21,6 @@ class JobStatus(enum.StrEnum):
     def is_final(self) -> bool:
         """Whether the status cannot change again."""
         return self in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
-
-
-MAX_SPEAKERS = 20
-"""Most speakers that can be asked for."""
-
-
-NO_SPEAKERS = "no_speakers"
-"""Code of the warning that speakers were asked for and could not be told apart."""
-
-
-class SpeakerCount(msgspec.Struct, frozen=True):
-    """Least and most speakers of a file, at least 1; equal: their number is known."""
-
-    least: int = 1
-    most: int = MAX_SPEAKERS
 
 
 class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):

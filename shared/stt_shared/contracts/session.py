@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from stt_shared.contracts.speakers import SpeakerCount
+
 AUDIO_RATE_HZ = 16000
 """Sample rate in Hz of all audio after the audio-processor."""
 
@@ -131,6 +133,7 @@ class SessionConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     keyterms: tuple[str, ...] = ()
     replacements: dict[str, str] = {}
     fillers: Fillers = Fillers.KEEP
+    speakers: SpeakerCount | None = None
     redact: tuple[Redaction, ...] = ()
     redact_patterns: tuple[str, ...] = ()
     channel_mode: ChannelMode = ChannelMode.MIX

@@ -25,8 +25,8 @@ class SessionState:
     """Fields of a session's hash; positions are those of docs/architecture.md.
 
     ``showing``: channels with a current partial, None for that of mixed ones. ``start_samples``: position at which this
-    epoch's audio begins. ``resume_token``: its hash. ``decoder``: the audio-processor's position; ``is_decoded``: the
-    PCM log has its last frame.
+    epoch's audio begins. ``voices``: what ``Commit.voices`` stored last. ``resume_token``: its hash. ``decoder``: the
+    audio-processor's position; ``is_decoded``: the PCM log has its last frame.
     """
 
     epoch: str
@@ -42,6 +42,7 @@ class SessionState:
     committed_samples: int
     committed_seq: int
     context: TakeoverState
+    voices: bytes
     resume_token: str
     decoder: "DecoderPosition"
     is_decoded: bool
@@ -67,6 +68,7 @@ class SessionState:
             committed_samples=number(b"committed_samples"),
             committed_seq=number(b"committed_seq"),
             context=_decode_takeover_state(fields.get(b"context") or b"{}"),
+            voices=fields.get(b"voices", b""),
             resume_token=fields.get(b"resume_token", b"").decode(),
             decoder=DecoderPosition(
                 pcm_samples=int(fields.get(b"pcm_samples", fields.get(b"start_samples", b"0"))),

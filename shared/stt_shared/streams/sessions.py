@@ -48,11 +48,15 @@ MAX_EVENTS_KEPT = 512
 
 @dataclass(frozen=True)
 class Commit:
-    """A new committed position: audio before ``samples`` and frames up to ``seq`` may be discarded."""
+    """A new committed position: audio before ``samples`` and frames up to ``seq`` may be discarded.
+
+    ``voices``: those of the session so far, packed; b"": none, or unchanged.
+    """
 
     samples: int
     seq: int
     context: TakeoverState
+    voices: bytes = b""
 
 
 _RESULTS = {result.value.encode(): result for result in WriteResult}
@@ -373,6 +377,7 @@ class SessionStreams:
                 self._publish,
                 keys.ENDED_SESSION_TTL_S,
                 partial,
+                commit.voices if commit else b"",
             ],
         )
         return _RESULTS[answer[0]], int(answer[1])

@@ -9,7 +9,8 @@ from redis.asyncio import Redis
 from support.job_harness import FirstSamples, LoudnessVoices, Mortal, Transcriber, ended, no_speaker_model, posted
 from support.wiring import bus_on
 
-from stt_shared.contracts.jobs import JobResult, SpeakerCount
+from stt_shared.contracts.jobs import JobResult
+from stt_shared.contracts.speakers import SpeakerCount
 from stt_shared.streams import keys
 from stt_shared.work import queue as work_queue
 from stt_transcriber.speakers.base import SpeakerModel

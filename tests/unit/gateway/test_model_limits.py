@@ -2,7 +2,7 @@
 
 import pytest
 
-from stt_gateway.core.requests.model_limits import check_model_can
+from stt_gateway.core.requests.model_limits import check_model_can, check_speakers
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import Task
 from stt_shared.streams.replicas import ReplicaStatus
@@ -33,3 +33,18 @@ def test_what_none_knows_is_refused_with_what_is_known() -> None:
 
 def test_nobody_to_ask_means_no_refusal() -> None:
     check_model_can([], ["de"], Task.TRANSLATE)
+
+
+def with_model(*able: bool) -> list[ReplicaStatus]:
+    return [
+        ReplicaStatus(id="t", service="transcriber", state="ready", started_ms=0, detail={"speakers": one})
+        for one in able
+    ]
+
+
+def test_speakers_are_refused_where_no_transcriber_has_the_model() -> None:
+    check_speakers(with_model(False, True))
+    check_speakers([transcriber("en")])
+    with pytest.raises(SttError, match="stt models pull diarization") as refused:
+        check_speakers(with_model(False, False))
+    assert refused.value.code == "bad_config"

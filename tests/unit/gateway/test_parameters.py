@@ -18,8 +18,8 @@ from stt_gateway.core.requests.session_request import (
     session_request,
 )
 from stt_shared.contracts.errors import SttError
-from stt_shared.contracts.jobs import MAX_SPEAKERS, SpeakerCount
 from stt_shared.contracts.session import ChannelMode, Encoding, Endpointing, Fillers, Redaction, SessionConfig, Task
+from stt_shared.contracts.speakers import MAX_SPEAKERS, SpeakerCount
 
 pytestmark = pytest.mark.unit
 
@@ -132,7 +132,7 @@ def test_every_parameter_reaches_the_session() -> None:
         "finals": "3",
         "start_ms": "0",
     }
-    assert set(given) == set(STREAM_PARAMETERS.names)
+    assert {*given, "speakers"} == set(STREAM_PARAMETERS.names), "speakers are not for channels kept apart"
     request = session_request(given.items(), DEFAULTS)
     assert request.config == SessionConfig(
         sample_rate=48000,
@@ -343,12 +343,19 @@ def test_the_mode_of_channels_tells_requests_apart() -> None:
         job_request([("channel_mode", "stereo")])
 
 
+def test_speakers_are_not_told_apart_on_channels_kept_apart() -> None:
+    with pytest.raises(SttError, match="speakers and channel_mode=separate are given together"):
+        session_request([("speakers", "auto"), ("channel_mode", "separate"), ("channels", "2")], Defaults())
+
+
 @pytest.mark.parametrize(
     ("written", "least", "most"), [("auto", 1, MAX_SPEAKERS), ("2", 2, 2), ("2-4", 2, 4), ("1-20", 1, 20)]
 )
-def test_speakers_of_a_file(written: str, least: int, most: int) -> None:
+def test_speakers_of_a_file_or_session(written: str, least: int, most: int) -> None:
     assert job_request([("speakers", written)]).speakers == SpeakerCount(least, most)
+    assert session_request([("speakers", written)], Defaults()).config.speakers == SpeakerCount(least, most)
     assert job_request([]).speakers is None
+    assert session_request([], Defaults()).config.speakers is None
 
 
 @pytest.mark.parametrize("written", ["", "0", "21", "4-2", "2-", "-2", "2-21", "1-2-3", "two", "٢", "02", "true"])

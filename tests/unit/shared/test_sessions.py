@@ -195,6 +195,19 @@ async def test_finals_are_numbered_without_holes_and_commit_in_the_same_step(bus
     assert await bus.client.xlen(AT.pcm_log) == 1
 
 
+async def test_voices_are_kept_until_others_are_stored_and_go_with_the_session(bus: Bus) -> None:
+    owner = await claimed(bus, keys.STAGE_TRANSCRIBER)
+    await bus.sessions.emit(owner, final(1), Commit(2, 2, TakeoverState(), b"\x00\xff voices"))
+    await bus.sessions.commit(owner, Commit(3, 2, TakeoverState()))
+    state = await bus.sessions.state(AT)
+    assert state is not None
+    assert (state.committed_samples, state.voices) == (3, b"\x00\xff voices")
+    await bus.sessions.emit(owner, Done(session_id=AT.id, text="", duration_ms=1, finals=1, timings_ms={}))
+    ended = await bus.sessions.state(AT)
+    assert ended is not None
+    assert ended.voices == b"", "voices are biometric data"
+
+
 async def test_a_partial_is_superseded_and_the_last_event_ends_the_session(bus: Bus) -> None:
     owner = await claimed(bus, keys.STAGE_TRANSCRIBER)
     assert await bus.sessions.emit(owner, partial("Hal")) == (WriteResult.OK, 1)

@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -138,3 +139,28 @@ async def test_pauses_are_judged_in_a_worker_and_a_judge_that_fails_is_reported(
             assert decoded.hypothesis is None
             assert (decoded.probability, decoded.error) == answer
     assert all(name.startswith("model") for name in threads)
+
+
+class SilentEngine(BlockingEngine):
+    """Answers at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live_over.set()
+
+
+async def test_voices_are_told_with_the_decode_and_their_failure_costs_no_text() -> None:
+    request = replace(REQUEST, voice_windows=((0, 8000), (8000, 16000)))
+
+    def hear(samples: NDArray[np.float32], windows: Sequence[tuple[int, int]]) -> NDArray[np.float32]:
+        if windows != request.voice_windows or len(samples) != 16000:
+            raise RuntimeError("other windows")
+        return np.eye(2, dtype=np.float32)
+
+    for asked, expected in ((request, 2), (REQUEST, None), (replace(request, voice_windows=((0, 1),)), None)):
+        async with ModelPool(SilentEngine(), hear_voices=hear) as pool:
+            source = Source("a", asked)
+            pool.submit(Kind.FINAL, 100.0, source)
+            hypothesis = (await source.decoded).hypothesis
+        assert hypothesis is not None
+        assert (None if hypothesis.voices is None else len(hypothesis.voices)) == expected

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stt_shared.contracts.jobs import SpeakerCount
+from stt_shared.contracts.speakers import SpeakerCount
 from stt_transcriber.core.speakers.clustering import labels_after, merges_of
 from stt_transcriber.core.speakers.counting import MOST_CLUSTERED, speaker_voices
 from stt_transcriber.core.speakers.windows import HOP, WINDOW, windows_in

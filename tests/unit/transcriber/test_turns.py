@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from stt_shared.contracts.jobs import ChunkVoices, JobSegment, JobWord, SpeakerCount
+from stt_shared.contracts.jobs import ChunkVoices, JobSegment, JobWord
+from stt_shared.contracts.speakers import SpeakerCount
 from stt_transcriber.core.speakers.turns import packed_voices, with_speakers
 
 pytestmark = pytest.mark.unit

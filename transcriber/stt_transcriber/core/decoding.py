@@ -56,6 +56,7 @@ class DecodeRequest:
     text (a user's vocabulary, the end of the last utterance); '' for none. ``begin``: position of the first sample in
     the session, by which an engine finds the data in ``memory`` for the same audio. ``keyterms``: phrases to favour
     where the speech may be meant; an engine that is not ``biased_by_keyterms`` ignores them.
+    ``voice_windows``: parts of ``samples`` whose voices are wanted too; the engine ignores them.
     """
 
     samples: NDArray[np.float32]
@@ -71,6 +72,7 @@ class DecodeRequest:
     voiced_s: float | None = None
     keyterms: tuple[str, ...] = ()
     stretches: tuple[tuple[int, int], ...] = ()
+    voice_windows: tuple[tuple[int, int], ...] = ()
 
     @property
     def voice_s(self) -> float:
@@ -110,6 +112,7 @@ class Hypothesis:
     ``compression_ratio``: bytes of the text divided by bytes of its zlib form (loops compress well). ``truncated``: the
     token limit was reached, which happens with loops but not with speech. ``safe_words``: number of words, from the
     first, whose ends lie within the audio, judging by what the engine attended to; None: the engine cannot tell.
+    ``voices``: of the ``voice_windows``, float32 [n, d]; None: there are none, or they could not be told.
     ``spoken``: what ``spoken_before`` is after this piece; empty where no language was detected. ``changes_at``: not
     decoded, because the language changes in the pause at this offset into ``samples``.
     """
@@ -125,3 +128,4 @@ class Hypothesis:
     safe_words: int | None = None
     spoken: Weights = field(default_factory=dict)
     changes_at: int | None = None
+    voices: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)

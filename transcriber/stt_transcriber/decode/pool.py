@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -29,6 +29,8 @@ _MEASURE = "measure"
 
 JudgeTurn = Callable[[NDArray[np.float32]], float]
 """Function of a turn model: float32 [n] -> probability that the speaker has finished."""
+HearVoices = Callable[[NDArray[np.float32], Sequence[tuple[int, int]]], NDArray[np.float32]]
+"""Function of a speaker model: float32 [n], windows of it -> their voices, as ``SpeakerModel.voices``."""
 Request = DecodeRequest | TurnRequest
 
 
@@ -73,6 +75,7 @@ class ModelPool:
     while there is none.
 
     ``judge_turn``: answers the ``TurnRequest``s of live sessions, which come only if it is given.
+    ``hear_voices``: tells the voices that a final asks for, in the thread that decoded it.
     ``min_interval_ms``, ``max_interval_ms``: bounds of the interval between two drafts of a session; ``draft_ms``: cost
     of one draft until it has been measured.
     """
@@ -82,6 +85,7 @@ class ModelPool:
         engine: Engine,
         *,
         judge_turn: JudgeTurn | None = None,
+        hear_voices: HearVoices | None = None,
         min_interval_ms: float = 300.0,
         max_interval_ms: float = 3000.0,
         draft_ms: float = 60.0,
@@ -89,6 +93,7 @@ class ModelPool:
         self._engine = engine
         self.biased_by_keyterms = engine.biased_by_keyterms
         self._judge_turn = judge_turn
+        self._hear_voices = hear_voices
         self._files = engine if isinstance(engine, FileEngine) else None
         self.scheduler = Scheduler(
             engine.parallel,
@@ -251,7 +256,18 @@ class ModelPool:
         if isinstance(requests[0], TurnRequest):
             assert self._judge_turn is not None
             return [self._judge_turn(request.samples) for request in requests]
-        return self._engine.decode(_decodes(requests))
+        decodes = _decodes(requests)
+        return [self._with_voices(*pair) for pair in zip(decodes, self._engine.decode(decodes), strict=True)]
+
+    def _with_voices(self, request: DecodeRequest, hypothesis: Hypothesis) -> Hypothesis:
+        if not request.voice_windows or self._hear_voices is None:
+            return hypothesis
+        try:
+            return replace(hypothesis, voices=self._hear_voices(request.samples, request.voice_windows))
+        except Exception as error:
+            # The text must not be lost with the voices.
+            _log.warning("no voices", cause=str(error))
+            return hypothesis
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from stt_shared.contracts.jobs import NO_SPEAKERS, ChunkResult, JobResult, JobSegment, JobWarning
+from stt_shared.contracts.jobs import ChunkResult, JobResult, JobSegment, JobWarning
 from stt_shared.contracts.session import AUDIO_RATE_HZ
+from stt_shared.contracts.speakers import NO_SPEAKERS
 from stt_shared.contracts.text import join_texts
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.outage import until_answered

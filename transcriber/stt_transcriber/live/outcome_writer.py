@@ -47,7 +47,7 @@ class OutcomeWriter:
 
 
 def _commit_of(advance: Advance | None) -> Commit | None:
-    return None if advance is None else Commit(advance.samples, advance.seq, advance.context)
+    return None if advance is None else Commit(advance.samples, advance.seq, advance.context, advance.voices)
 
 
 def _check(written: WriteResult) -> None:

@@ -1,5 +1,6 @@
 """Resources and settings of live sessions."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from stt_shared.streams.bus import Bus
@@ -20,3 +21,5 @@ class LiveParts:
     silence_s: float
     """Seconds without a frame from the gateway after which a session is ended."""
     guard: CrashGuard
+    load_voices: Callable[[], object] = lambda: None
+    """Loads the model that tells voices apart; raises ModelError if there is none."""

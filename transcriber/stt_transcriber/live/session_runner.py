@@ -9,6 +9,7 @@ import structlog
 from stt_shared.contracts.errors import ERRORS, SttError
 from stt_shared.contracts.events import Configured, Error, Event, Notice
 from stt_shared.contracts.frames import Frame, FrameKind
+from stt_shared.contracts.speakers import NO_SPEAKERS
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import ERRORS_TOTAL, StageTimings
 from stt_shared.process.tasks import cancel_and_wait
@@ -28,6 +29,7 @@ from stt_transcriber.live.outcome_writer import OutcomeWriter
 from stt_transcriber.live.parts import LiveParts
 from stt_transcriber.live.steps import SessionSteps
 from stt_transcriber.metrics import REJECTED
+from stt_transcriber.models.store import ModelError
 
 DEADLOCKED_MS = 5000.0
 """Time without a frame after which a full log with nothing to decode counts as deadlocked."""
@@ -68,7 +70,7 @@ class SessionRunner:
             state.config,
             parts.policy,
             parts.new_vad,
-            committed=Advance(state.committed_samples, state.committed_seq, state.context),
+            committed=Advance(state.committed_samples, state.committed_seq, state.context, state.voices),
             finals=state.finals,
             showing=state.showing,
         )
@@ -92,6 +94,7 @@ class SessionRunner:
             return
         if not self._committed_seq:
             await self._warn_of_keyterms(self._config.keyterms)
+        loading = asyncio.create_task(self._load_voices(), name="session voices")
         reading = asyncio.create_task(self._read(), name="session frames")
         waiting = asyncio.create_task(self._over.wait(), name="session end")
         try:
@@ -102,7 +105,7 @@ class SessionRunner:
             if self._failure is not None:
                 raise self._failure
         finally:
-            await cancel_and_wait(reading, waiting)
+            await cancel_and_wait(reading, waiting, loading)
             # Under the lock: an outcome that is being applied must not begin a step that nothing ends.
             async with self._turn:
                 await self._steps.clear()
@@ -113,6 +116,19 @@ class SessionRunner:
             self._warned = True
             code, message = KEYTERMS_IGNORED
             await self._write(Outcome(Notice(session_id=self.session_id, code=code, message=message)))
+
+    async def _load_voices(self) -> None:
+        """Load the model of voices, if they are wanted, before the first final; tell the client if there is none."""
+        if self._config.speakers is None:
+            return
+        try:
+            await asyncio.to_thread(self._parts.load_voices)
+        except ModelError as error:
+            self.log.warning("no voices", cause=str(error))
+            message = "speakers cannot be told apart: a transcriber lacks the model (stt models pull diarization)"
+            async with self._turn:
+                if not self._over.is_set():
+                    await self._write(Outcome(Notice(session_id=self.session_id, code=NO_SPEAKERS, message=message)))
 
     async def _read(self) -> None:
         reader = self._parts.bus.sessions.read_pcm(self._owner.keys, self._committed_seq)

@@ -16,6 +16,15 @@ class LazySpeakerModel:
         self._lock = threading.Lock()
         self._model: SpeakerModel | None = None
 
+    @property
+    def is_installed(self) -> bool:
+        """Whether the model is in the folder."""
+        try:
+            resolve(SPEAKER_MODEL, self._models_dir)
+        except ModelError:
+            return False
+        return True
+
     def get(self) -> SpeakerModel:
         """Return the model. Raises ModelError if it is not installed or cannot be loaded; a later call tries again."""
         with self._lock:

@@ -1,15 +1,14 @@
 """Options of a client for a file."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from stt_gateway.core.requests.model_options import LANGUAGE, LANGUAGES, PROMPT, TASK, requested_languages
-from stt_gateway.core.requests.parameters import NotAllowed, Parameter, Parameters, choice, optional_number
+from stt_gateway.core.requests.model_options import LANGUAGE, LANGUAGES, PROMPT, SPEAKERS, TASK, requested_languages
+from stt_gateway.core.requests.parameters import Parameters, choice, optional_number
 from stt_gateway.core.requests.redaction import REDACT, REDACT_PATTERNS
 from stt_gateway.core.requests.vocabulary import FILLERS, KEYTERMS, REPLACEMENTS
-from stt_shared.contracts.jobs import MAX_SPEAKERS, SpeakerCount
 from stt_shared.contracts.session import ChannelMode, Fillers, Redaction, Task
+from stt_shared.contracts.speakers import SpeakerCount
 
 MAX_TRACK = 64
 
@@ -29,25 +28,6 @@ CHANNEL_MODE = choice(
 )
 
 
-def _speakers_of(value: str) -> SpeakerCount:
-    if value == "auto":
-        return SpeakerCount()
-    least, dash, most = value.partition("-")
-    numbers = [
-        part for part in ((least, most) if dash else (least, least)) if re.fullmatch(r"[1-9]\d?", part, re.ASCII)
-    ]
-    if len(numbers) < 2 or not int(numbers[0]) <= int(numbers[1]) <= MAX_SPEAKERS:
-        raise NotAllowed(f"auto, a whole number from 1 to {MAX_SPEAKERS}, or two such numbers as in 2-4")
-    return SpeakerCount(int(numbers[0]), int(numbers[1]))
-
-
-SPEAKERS = Parameter[SpeakerCount | None](
-    "speakers",
-    None,
-    _speakers_of,
-    {"type": "string", "pattern": r"^(auto|[1-9]\d?(-[1-9]\d?)?)$"},
-    f"Tell speakers apart: auto, their number (at most {MAX_SPEAKERS}), or the least and most, as in 2-4.",
-)
 JOB_PARAMETERS = Parameters(
     LANGUAGE,
     LANGUAGES,

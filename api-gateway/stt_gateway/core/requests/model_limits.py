@@ -28,5 +28,17 @@ def check_model_can(replicas: Sequence[Replica], languages: Sequence[str], task:
         raise SttError("bad_config", "task=translate is not allowed; the model here knows English only")
 
 
+def check_speakers(replicas: Sequence[Replica]) -> None:
+    """Raise SttError bad_config when no ready transcriber can tell speakers apart, and one says so."""
+    able = [
+        replica.detail["speakers"]
+        for replica in replicas
+        if replica.service == ServiceName.TRANSCRIBER and replica.state == "ready" and "speakers" in replica.detail
+    ]
+    if able and not any(able):
+        message = "speakers is not allowed; no transcriber here has the model for it (stt models pull diarization)"
+        raise SttError("bad_config", message)
+
+
 def _listed(codes: set[str]) -> str:
     return ", ".join(sorted(codes))

@@ -1,11 +1,13 @@
 """Options of the model, for live sessions and files alike."""
 
+import re
 from typing import NamedTuple
 
 from stt_gateway.core.requests.languages import language_of, languages_of
-from stt_gateway.core.requests.parameters import Given, Parameter, choice, text
+from stt_gateway.core.requests.parameters import Given, NotAllowed, Parameter, choice, text
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import Task
+from stt_shared.contracts.speakers import MAX_SPEAKERS, SpeakerCount
 
 MAX_PROMPT_CHARS = 1000
 
@@ -26,6 +28,27 @@ LANGUAGES = Parameter[tuple[str, ...] | None](
 )
 TASK = choice("task", Task, Task.TRANSCRIBE, "Write what was said, or translate it into English.")
 PROMPT = text("prompt", MAX_PROMPT_CHARS, "Names and terms to expect.")
+
+
+def _speakers_of(value: str) -> SpeakerCount:
+    if value == "auto":
+        return SpeakerCount()
+    least, dash, most = value.partition("-")
+    numbers = [
+        part for part in ((least, most) if dash else (least, least)) if re.fullmatch(r"[1-9]\d?", part, re.ASCII)
+    ]
+    if len(numbers) < 2 or not int(numbers[0]) <= int(numbers[1]) <= MAX_SPEAKERS:
+        raise NotAllowed(f"auto, a whole number from 1 to {MAX_SPEAKERS}, or two such numbers as in 2-4")
+    return SpeakerCount(int(numbers[0]), int(numbers[1]))
+
+
+SPEAKERS = Parameter[SpeakerCount | None](
+    "speakers",
+    None,
+    _speakers_of,
+    {"type": "string", "pattern": r"^(auto|[1-9]\d?(-[1-9]\d?)?)$"},
+    f"Tell speakers apart: auto, their number (at most {MAX_SPEAKERS}), or the least and most, as in 2-4.",
+)
 
 
 class Languages(NamedTuple):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from stt_gateway.core.requests.model_options import LANGUAGE, LANGUAGES, PROMPT, TASK, requested_languages
+from stt_gateway.core.requests.model_options import LANGUAGE, LANGUAGES, PROMPT, SPEAKERS, TASK, requested_languages
 from stt_gateway.core.requests.parameters import (
     MAX_LABEL_CHARS,
     MAX_NUMBER,
@@ -107,6 +107,7 @@ STREAM_PARAMETERS = Parameters(
     ENDPOINTING_MAX_MS,
     CONVERSATION_ID,
     SPEAKER,
+    SPEAKERS,
     STORE,
     SESSION_ID,
     FRAMING,
@@ -190,6 +191,7 @@ def session_request(pairs: Iterable[tuple[str, str]], defaults: Defaults) -> Ses
         keyterms=given[KEYTERMS],
         replacements=given[REPLACEMENTS],
         fillers=given[FILLERS],
+        speakers=given[SPEAKERS],
         redact=given[REDACT],
         redact_patterns=given[REDACT_PATTERNS],
         channel_mode=_channel_mode(given),
@@ -208,6 +210,8 @@ def _channel_mode(given: Given) -> ChannelMode:
         raise SttError(
             "bad_config", "channel_mode=separate is given without channels, the number of those to keep apart: 1 to 8"
         )
+    if mode is ChannelMode.SEPARATE and SPEAKERS in given:
+        raise SttError("bad_config", "speakers and channel_mode=separate are given together; give one of them")
     return mode
 
 

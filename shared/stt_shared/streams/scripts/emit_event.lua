@@ -5,12 +5,13 @@
 -- ARGV: epoch, stage ('' = gateway), fence, event without its number (JSON; '' = commit only), kind, utterance
 --       (of a final; 0 otherwise), committed samples (-1 = no commit), committed pcm seq, context (JSON),
 --       ttl_s, maximum events kept, publish command, ttl_s of an ended session,
---       field of the state that holds the number of the current partial (of the event's channel)
+--       field of the state that holds the number of the current partial (of the event's channel),
+--       voices ('' = unchanged)
 -- returns: {'ok' | 'duplicate' | 'hole' | 'fenced' | 'gone', event number}
 local state_key, log, channel, pcm_log, audio_log = unpack(KEYS)
 local epoch, stage, fence, event, kind, utterance = unpack(ARGV, 1, 6)
 local committed_samples, committed_seq, context = tonumber(ARGV[7]), ARGV[8], ARGV[9]
-local ttl_s, max_kept, publish, ended_ttl_s, partial_field = unpack(ARGV, 10, 14)
+local ttl_s, max_kept, publish, ended_ttl_s, partial_field, voices = unpack(ARGV, 10, 15)
 local state = redis.call('HMGET', state_key, 'epoch', 'state', 'fence:' .. stage, 'finals', partial_field,
   'committed_samples', 'ack')
 if state[1] ~= epoch or state[2] == 'done' then return {'gone', 0} end
@@ -25,6 +26,7 @@ end
 if committed_samples >= 0 and committed_samples >= tonumber(state[6]) then
   redis.call('HSET', state_key, 'committed_samples', committed_samples, 'committed_seq', committed_seq,
     'context', context)
+  if voices ~= '' then redis.call('HSET', state_key, 'voices', voices) end
   redis.call('XTRIM', pcm_log, 'MINID', (tonumber(committed_seq) + 1) .. '-0')
 end
 local number = 0
@@ -51,6 +53,7 @@ if event ~= '' then
   redis.call(publish, channel, body)
   if kind == 'done' or kind == 'error' then
     redis.call('HSET', state_key, 'state', 'done')
+    redis.call('HDEL', state_key, 'voices')
     redis.call('DEL', pcm_log, audio_log)
   end
 end

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec import UNSET
+
 from stt_shared.contracts import events as wire
 from stt_shared.contracts.session import Vocabulary
 from stt_shared.contracts.text import join_texts
 from stt_transcriber.core.audio.vad_track import Span
 from stt_transcriber.core.live.segmenter import SpeechBegan, SpeechEnded
 from stt_transcriber.core.live.utterance import SAMPLES_PER_MS, Utterance
+from stt_transcriber.core.speakers.session import Told
 from stt_transcriber.core.text.agreement import PlacedWord
 from stt_transcriber.core.text.join import join_words, new_part
 
@@ -82,8 +85,10 @@ class EventBuilder:
             lag_ms=header.lag_ms,
         )
 
-    def final(self, utterance: Utterance, header: TextHeader, words: Sequence[PlacedWord], language: str) -> wire.Final:
-        """Build the final of an utterance; ``words`` must not be empty."""
+    def final(
+        self, utterance: Utterance, header: TextHeader, words: Sequence[PlacedWord], language: str, told: Told | None
+    ) -> wire.Final:
+        """Build the final of an utterance; ``words`` must not be empty. ``told``: its speaker, if any."""
         return wire.Final(
             session_id=self._id,
             text=join_words(words),
@@ -96,7 +101,14 @@ class EventBuilder:
             words=[wire.Word(word.text, word.start_ms, word.end_ms, round(word.probability, 3)) for word in words],
             lag_ms=header.lag_ms,
             committed_ms=utterance.end // SAMPLES_PER_MS,
+            speaker=told.speaker if told else UNSET,
+            speaker_confidence=told.confidence if told else UNSET,
+            turns=(told.turns if told else None) or UNSET,
         )
+
+    def speakers_revised(self, utterances: list[wire.RevisedUtterance]) -> wire.SpeakersRevised:
+        """Build the event for other speakers of earlier finals."""
+        return wire.SpeakersRevised(session_id=self._id, utterances=utterances, timestamp=self._timestamp)
 
     def unrecognized(self, span: Span) -> wire.Gap:
         """Build the event for voice without a text."""

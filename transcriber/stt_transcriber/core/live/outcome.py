@@ -11,12 +11,13 @@ class Advance:
     """Step of the committed position to ``samples``: audio before it is settled.
 
     Frames up to ``seq`` are not needed, not even to process the remaining audio exactly as it was processed first.
-    ``context``: state that is stored for a takeover.
+    ``context`` and ``voices`` (b"": unchanged): state that is stored for a takeover.
     """
 
     samples: int
     seq: int
     context: TakeoverState
+    voices: bytes = b""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from stt_shared.contracts.events import Done, Event, StageTiming
+from stt_shared.contracts.events import Done, Event, SpeakersRevised, StageTiming
 from stt_shared.contracts.frames import Frame, FrameKind, StreamError
 from stt_shared.contracts.session import AUDIO_RATE_HZ, SessionConfig, TakeoverState, VocabularyUpdate
 from stt_transcriber.core.audio.vad_stream import VadModel
@@ -34,6 +34,7 @@ from stt_transcriber.core.live.tickets import TicketBuilder
 from stt_transcriber.core.live.turn import TurnVerdicts
 from stt_transcriber.core.live.utterance import SAMPLES_PER_MS, Ticket
 from stt_transcriber.core.live.vocabulary import Vocabularies
+from stt_transcriber.core.live.voices import LiveVoices
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.core.text import guards
 from stt_transcriber.core.text.agreement import PlacedWord, placed_words
@@ -64,6 +65,7 @@ class LiveSession:
         committed_seq: int = 0,
         finals: int = 0,
         context: TakeoverState | None = None,
+        voices: bytes = b"",
         showing: bool = False,
     ) -> None:
         """Start a session or, with the optional arguments, continue it after a takeover.
@@ -93,7 +95,10 @@ class LiveSession:
         # At the earliest, speech has its first draft then.
         settles = (policy.pre_roll_ms + policy.first_partial_ms) * SAMPLES_PER_MS
         self._vocabularies = Vocabularies(config.vocabulary, settles, stored.vocabularies, fillers=config.fillers)
-        self._tickets = TicketBuilder(config, policy, self._context, self._buffer, self._track, self._vocabularies)
+        self._voices = LiveVoices(self._track, config.speakers, voices) if config.speakers else None
+        self._tickets = TicketBuilder(
+            config, policy, self._context, self._buffer, self._track, self._vocabularies, self._voices
+        )
         self._in_flight: Ticket | None = None
         self._frames = FrameTimes(committed_seq)
         self._held_back: deque[Frame] = deque()  # frames after an undecided pause
@@ -103,6 +108,7 @@ class LiveSession:
         self._finals = finals
         self._texts: list[str] = []
         self._showing = showing
+        self._has_read = False
         self._stopping = False
         self._stop_error: StreamError | None = None
         self.speculates = True  # decode the final while the pause may still turn out not to be the end
@@ -138,6 +144,11 @@ class LiveSession:
     def feed(self, frame: Frame, now_wall_ms: float) -> None:
         """Process the next frame of the PCM log."""
         self._events.now_wall_ms = now_wall_ms
+        if not self._has_read and (revision := self._revised_speakers()):
+            # The previous owner died before it told what its last final has shown.
+            advance = Advance(self._committed, self._frames.settled_seq, self._context.stored, self._packed_voices())
+            self._outcomes.append(Outcome(revision, advance))
+        self._has_read = True
         if self._held_back or (frame.kind is not FrameKind.AUDIO and self._segmenter.is_undecided):
             self._held_back.append(frame)
         else:
@@ -176,6 +187,8 @@ class LiveSession:
         self._events.now_wall_ms = now_wall_ms
         ticket = self._end_decode()
         is_open = ticket.utterance is self._segmenter.open
+        if self._voices and hypothesis.voices is not None:
+            self._voices.keep(ticket.voice_windows, hypothesis.voices)
         if ticket.kind is not Kind.FINAL:
             if ticket.decode.language is None:
                 ticket.utterance.draft_language.take(hypothesis)
@@ -344,6 +357,7 @@ class LiveSession:
 
     def _settle(self, words: Sequence[PlacedWord], language: str, spoken: Weights, part: Accepted | None) -> None:
         """Settle the first closed utterance with these words, and commit its audio."""
+        decoded_to = self._closed.head.end if self._closed.head else 0
         utterance = self._closed.settle(part.until if part else None)
         # It would be kept as the prompt of what follows.
         text = "" if self._redactor else join_words(words)
@@ -362,11 +376,22 @@ class LiveSession:
             self._commit(utterance.end, retraction)
             return
         self._finals += 1
-        final = self._events.final(utterance, header, words, language)
+        told = self._voices.tell(self._finals, words, utterance.start, decoded_to) if self._voices else None
+        final = self._events.final(utterance, header, words, language, told)
         self._texts.append(final.text)
         # The model goes on from what it wrote itself.
         self._context.update(text, utterance.end, spoken)
         self._commit(utterance.end, final, utterance.whole_end)
+        if revision := self._revised_speakers():
+            self._commit(utterance.end, revision)
+
+    def _revised_speakers(self) -> SpeakersRevised | None:
+        """Return the event for earlier finals that have other speakers than were told."""
+        revised = self._voices.speakers.revise() if self._voices else []
+        return self._events.speakers_revised(revised) if revised else None
+
+    def _packed_voices(self) -> bytes:
+        return self._voices.stored_at(self._committed) if self._voices else b""
 
     def _header(self, position: int) -> TextHeader:
         """Return the header of a text about the audio up to ``position``."""
@@ -403,5 +428,6 @@ class LiveSession:
         seq, checkpoint = self._segmenter.commit(self._committed)
         self._frames.settle(seq)
         context = self._stored(self._context.with_checkpoint(checkpoint))
-        advance = Advance(self._committed, self._frames.settled_seq, context)
+        voices = b"" if event is None else self._packed_voices()
+        advance = Advance(self._committed, self._frames.settled_seq, context, voices)
         self._outcomes.append(Outcome(event, advance, utterance_end))

@@ -38,5 +38,6 @@ def live_session(
         committed_seq=committed.seq,
         finals=finals,
         context=committed.context,
+        voices=committed.voices,
         showing=None in showing,
     )

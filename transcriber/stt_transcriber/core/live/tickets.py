@@ -10,6 +10,7 @@ from stt_transcriber.core.live.context import SessionContext
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.utterance import SAMPLES_PER_MS, Ticket, Utterance
 from stt_transcriber.core.live.vocabulary import Vocabularies
+from stt_transcriber.core.live.voices import LiveVoices
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.core.text.join import join_words
 
@@ -28,6 +29,7 @@ class TicketBuilder:
         buffer: RollingBuffer,
         track: VadTrack,
         vocabularies: Vocabularies,
+        voices: LiveVoices | None = None,
     ) -> None:
         self._config = config
         self._policy = policy
@@ -35,6 +37,7 @@ class TicketBuilder:
         self._buffer = buffer
         self._track = track
         self._vocabularies = vocabularies
+        self._voices = voices
 
     def draft(self, kind: Kind, utterance: Utterance) -> Ticket:
         """Build a draft of the open utterance, with all audio received so far."""
@@ -74,6 +77,7 @@ class TicketBuilder:
         if utterance.refused and not self._prompt(utterance):
             # Without a prompt to leave out, only a greedy decode is different.
             quality = Quality.DRAFT
+        windows = self._voices.wanted(begin, end) if self._voices and kind is Kind.FINAL else ()
         request = DecodeRequest(
             self._buffer.as_float(begin, end),
             language,
@@ -86,6 +90,7 @@ class TicketBuilder:
             spoken_before=self._context.spoken,
             voiced_s=self._voiced_s(begin, end),
             keyterms=self._vocabularies.of_utterance(utterance.start, utterance.whole_end or end).keyterms,
+            voice_windows=tuple((start - begin, stop - begin) for start, stop in windows),
         )
         return Ticket(kind, begin, end, request, utterance)
 

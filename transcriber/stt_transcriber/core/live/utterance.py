@@ -55,3 +55,8 @@ class Ticket:
         """The request, unless it is a question to the turn model."""
         assert isinstance(self.request, DecodeRequest)
         return self.request
+
+    @property
+    def voice_windows(self) -> list[tuple[int, int]]:
+        """Windows whose voices are asked for, in samples of the session."""
+        return [(self.begin + start, self.begin + stop) for start, stop in self.decode.voice_windows]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stt_shared.contracts.jobs import SpeakerCount
+from stt_shared.contracts.speakers import SpeakerCount
 from stt_transcriber.core.speakers.clustering import Floats, Labels, Merge, labels_after, merges_of
 
 ALIKE_FROM = 0.35

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stt_shared.contracts.jobs import ChunkVoices, JobSegment, SpeakerCount
+from stt_shared.contracts.jobs import ChunkVoices, JobSegment
 from stt_shared.contracts.segments import divided, words_of
+from stt_shared.contracts.speakers import SpeakerCount
 from stt_transcriber.core.audio.vad_track import Span
 from stt_transcriber.core.speakers.clustering import Floats, Labels
 from stt_transcriber.core.speakers.counting import speaker_voices

@@ -1,5 +1,6 @@
 """Windows of speech that are short enough to hold one voice and long enough to tell whose it is."""
 
+import itertools
 from collections.abc import Sequence
 
 from stt_shared.contracts.session import AUDIO_RATE_HZ
@@ -24,3 +25,24 @@ def windows_in(stretches: Sequence[Span]) -> list[Span]:
         starts = [begin + (length - WINDOW) * step // steps for step in range(steps + 1)] if steps else [begin]
         windows += [(start, min(start + WINDOW, end)) for start in starts]
     return windows
+
+
+SPARSE = 2 * AUDIO_RATE_HZ
+"""Speech for each window where one suffices."""
+
+
+def sparse_windows_in(stretches: Sequence[Span]) -> list[tuple[Span, Span]]:
+    """Return parts of the stretches of speech, in order, each with a window in its middle.
+
+    A stretch is one part, or several if it is long. Stretches that are too short for a window are left out.
+    """
+    found = []
+    for begin, end in stretches:
+        if end - begin < SHORTEST:
+            continue
+        count = max(1, round((end - begin) / SPARSE))
+        borders = [begin + (end - begin) * at // count for at in range(count + 1)]
+        for start, stop in itertools.pairwise(borders):
+            spare = max(0, stop - start - WINDOW) // 2
+            found.append(((start, stop), (start + spare, min(stop, start + spare + WINDOW))))
+    return found

@@ -1,0 +1,81 @@
+"""`speakers` of a live session through all three stages: told in finals, or refused where there is no model."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import websockets
+from redis.asyncio import Redis
+from support.gateway_harness import Gateway, tell_status
+from support.job_harness import LoudnessVoices, no_speaker_model
+from support.stub_suite import stub_suite
+
+from stt_transcriber.speakers.base import SpeakerModel
+
+pytestmark = pytest.mark.contract
+
+LOUD, SOFT = (np.full(32_000, level, np.int16).tobytes() for level in (12_000, 8_000))
+QUIET = bytes(32_000)
+
+
+async def said(gateway: Gateway, query: str) -> list[dict[str, Any]]:
+    """Events of a session in which two people speak in turn."""
+    events: list[dict[str, Any]] = []
+    async with websockets.connect(gateway.stream(query)) as client:
+        with contextlib.suppress(websockets.ConnectionClosedError):
+            for audio in (LOUD, QUIET, SOFT, QUIET, LOUD, QUIET):
+                for at in range(0, len(audio), 3200):
+                    await client.send(audio[at : at + 3200])
+                    await asyncio.sleep(0.005)
+            await client.send(json.dumps({"type": "stop"}))
+            async for message in client:
+                events.append(json.loads(message))
+    return events
+
+
+def of(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [event for event in events if event["type"] == kind]
+
+
+@pytest.mark.parametrize(
+    ("model", "told", "warned"),
+    [
+        (LoudnessVoices, ["Speaker 1", "Speaker 2", "Speaker 1"], []),
+        (no_speaker_model, [None, None, None], ["no_speakers"]),
+    ],
+)
+async def test_each_final_has_its_speaker_and_the_text_is_the_same(
+    redis_client: Redis,
+    redis_url: str,
+    tmp_path: Path,
+    model: Callable[[], SpeakerModel],
+    told: list[str | None],
+    warned: list[str],
+) -> None:
+    async with stub_suite(redis_client, redis_url, tmp_path, model) as gateway:
+        plain = await said(gateway, "endpointing_ms=300")
+        events = await said(gateway, "endpointing_ms=300&speakers=auto")
+    assert events[0]["config"]["speakers"] == {"least": 1, "most": 20}
+    finals = of(events, "final")
+    assert [final["text"] for final in finals] == [final["text"] for final in of(plain, "final")]
+    assert [final["speaker"] for final in finals] == told
+    assert all(0 <= final["speaker_confidence"] <= 1 for final in finals)
+    assert [event["code"] for event in of(events, "warning")] == warned
+    assert not any("speaker" in final for final in of(plain, "final"))
+    assert plain[0]["config"]["speakers"] is None
+
+
+async def test_where_no_transcriber_has_the_model_speakers_are_refused(
+    redis_client: Redis, redis_url: str, tmp_path: Path
+) -> None:
+    async with stub_suite(redis_client, redis_url, tmp_path) as gateway:
+        await tell_status(redis_client, "transcriber", capacity=4, detail={"speakers": False})
+        async with websockets.connect(gateway.stream("speakers=2-4")) as client:
+            error = json.loads(await client.recv())
+    assert error["code"] == "bad_config"
+    assert "stt models pull diarization" in error["message"]
