@@ -19,6 +19,7 @@ from stt_gateway.core.requests.proxies import root_path, trusted_proxies
 from stt_gateway.core.requests.retry_after import RetryAfter
 from stt_gateway.http import conversations, docs_page, health, jobs, keys, transcripts
 from stt_gateway.http.access import AccessMiddleware, rules_of
+from stt_gateway.http.audit import AuditMiddleware, AuditTrail
 from stt_gateway.http.errors import add_error_handlers
 from stt_gateway.http.head import HeadMiddleware
 from stt_gateway.http.headers import HeadersMiddleware
@@ -119,6 +120,8 @@ async def authorize_request(connection: HTTPConnection) -> None:
 
 def _add_middleware(app: FastAPI, settings: GatewaySettings) -> None:
     """Add the middleware, of which the one added last runs first."""
+    # Innermost, since only there a request has the client that a proxy names, and its route.
+    app.add_middleware(AuditMiddleware, trail=AuditTrail(settings.audit_log))
     app.add_middleware(HeadMiddleware)
     if origins := origin_names(settings.allowed_origins):
         app.add_middleware(

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from stt_audio.files.decoder import FileDecoder
-from stt_audio.files.decoder_limits import MAX_MEMORY_BYTES, allow_cpu_for, limit_this_process
+from stt_audio.files.decoder_limits import MAX_MEMORY_BYTES, allow_cpu_for, leave_network, limit_this_process
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.jobs import DecodedFile
 from stt_shared.contracts.session import ChannelMode
@@ -67,6 +67,7 @@ def serve(pipe: Connection, path: Path, max_samples: int, track: int | None, cha
     """Decode a file and send the messages; the pipe's reader sets the pace. Call it in a process of its own."""
     # Ctrl-C reaches all processes of a terminal, and the replica ends its decoders itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_network()
     threading.Thread(target=_end_with_replica, daemon=True).start()
     try:
         limit_this_process(path.stat().st_size)

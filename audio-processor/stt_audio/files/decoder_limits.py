@@ -1,9 +1,10 @@
-"""Limits that a decoder's process sets for itself: memory, CPU time, priority, no core dump.
+"""Limits that a decoder's process sets for itself: memory, CPU time, priority, no network, no files to write.
 
 A file claims what it likes, and FFmpeg believes much of it. Each limit ends the decoding of that file and nothing else.
 """
 
 import contextlib
+import ctypes
 import os
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from stt_shared.process.priority import lower_thread_priority
 
 MAX_MEMORY_BYTES = 96 << 20
 """Memory that decoding may take, besides that of the interpreter and the libraries."""
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 OPEN_CPU_S = 60
 OPEN_BYTES_PER_CPU_S = 2 << 20
 """Least speed of reading a file, which is read twice if it does not state its length."""
@@ -29,6 +31,7 @@ def limit_this_process(size_bytes: int) -> None:
         import resource
 
         _lower(resource.RLIMIT_CORE, 0)  # it would hold the audio
+        _lower(resource.RLIMIT_FSIZE, 0)  # Python ignores the signal, so that a write is an error
         _lower(resource.RLIMIT_CPU, OPEN_CPU_S + size_bytes // OPEN_BYTES_PER_CPU_S)
     if sys.platform.startswith("linux"):
         # RLIMIT_AS would count what is only reserved, which is far more than what is used.
@@ -36,6 +39,18 @@ def limit_this_process(size_bytes: int) -> None:
         # When the machine or the container has no memory left, this process goes before the replica.
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def leave_network() -> bool:
+    """Move this process, which must have one thread only, into a network of its own without any interface.
+
+    Returns False where the system does not let it, as in a container: there the container's network must do.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    # Root may do so at once, others in a user namespace of their own.
+    return any(libc.unshare(flags) == 0 for flags in (_CLONE_NEWNET, _CLONE_NEWUSER | _CLONE_NEWNET))
 
 
 def allow_cpu_for(n_samples: int) -> None:

@@ -25,6 +25,7 @@ from stt_cli.up.services import service_env, service_groups
 from stt_cli.up.settings import UpSettings
 from stt_cli.up.stop_requests import StopRequests, interruptible_by_sigterm, stop_requests
 from stt_cli.up.supervisor import Ended, Supervisor
+from stt_shared.process.core_dumps import forbid_core_dumps
 from stt_shared.process.folders import UnusableFolder, note_of_former_store, prepare_folder
 from stt_shared.process.listening import note_of_ignored_host
 
@@ -50,6 +51,7 @@ def run_suite(settings: UpSettings, *, log_dir: Path | None = None, verbose: boo
             prepare_turn_model(settings.whisper_engine, models_dir, console)
         stop = stack.enter_context(stop_requests())
         os.umask(0o077)  # uploads, transcripts and logs are for this user only
+        forbid_core_dumps()
         remove_abandoned()
         scratch = PrivateFolder()
         stack.callback(scratch.remove)

@@ -75,6 +75,15 @@ def _hidden(value: Any) -> Any:
     return value
 
 
+def unfiltered_logger() -> Any:
+    """Return a logger whose events are written whatever LOG_LEVEL is. Call it after ``set_up_logging``."""
+    return structlog.wrap_logger(
+        structlog.PrintLogger(sys.stderr),
+        processors=structlog.get_config()["processors"],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
+    )
+
+
 def _shorten_errors(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for stack in event.get("exception", ()):
         _shorten(stack)

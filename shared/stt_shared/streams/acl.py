@@ -77,7 +77,16 @@ USERS = (
     RedisUser(
         ServiceName.GATEWAY,
         (*_PROBES, *_REPLICAS, *_JOBS, *_SESSIONS, *_CONVERSATIONS, keys.TRANSCRIPTS_WAITING),
-        (*_PROBES, *_JOBS, "stt:stream:*", "stt:results:*", *_CONVERSATIONS, "stt:replica:*", "stt:gateway:*"),
+        (
+            *_PROBES,
+            *_JOBS,
+            "stt:stream:*",
+            "stt:results:*",
+            *_CONVERSATIONS,
+            "stt:replica:*",
+            "stt:gateway:*",
+            keys.API_KEYS_CHANGED,
+        ),
         (*COMMANDS, "info"),
     ),
     RedisUser(

@@ -13,6 +13,7 @@ from prometheus_client import generate_latest
 from stt_shared.contracts.services import ServiceName
 from stt_shared.process import gc
 from stt_shared.process.clock import wall_ms
+from stt_shared.process.core_dumps import forbid_core_dumps
 from stt_shared.process.tasks import LoopMonitor, cancel_and_wait, stop_signal
 from stt_shared.redis.client import wait_until_ready
 from stt_shared.redis.outage import UNREACHABLE
@@ -34,6 +35,7 @@ def run_process(
 ) -> None:
     """Run ``main`` in an event loop; exit with 1 and one line when it raises an error of Redis or one of ``fatal``."""
     expected: tuple[type[Exception], ...] = (*UNREACHABLE, *fatal)
+    forbid_core_dumps()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(main)

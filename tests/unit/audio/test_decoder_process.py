@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -201,5 +202,35 @@ def test_it_has_limits_of_its_own(upload: Path, decoder: DecoderProcess) -> None
     assert 0 < limit_of(pid, "Max data size") - (data_kib << 10) <= MAX_MEMORY_BYTES
     assert limit_of(pid, "Max cpu time") == OPEN_CPU_S + 60 // LEAST_SPEED
     assert limit_of(pid, "Max core file size") == 0
+    assert limit_of(pid, "Max file size") == 0
     assert Path(f"/proc/{pid}/oom_score_adj").read_text().strip() == "1000"
     assert psutil.Process(pid).nice() == min(19, psutil.Process().nice() + 14)
+
+
+def test_it_has_no_network_and_writes_no_file(upload: Path, decoder: DecoderProcess, tmp_path: Path) -> None:
+    attempt = """
+import os, socket, sys
+from stt_audio.files.decoder_limits import leave_network, limit_this_process
+if not leave_network():
+    sys.exit(77)
+limit_this_process(0)
+for address in (("127.0.0.1", int(sys.argv[1])), ("198.51.100.1", 80)):
+    try:
+        socket.create_connection(address, timeout=2)
+    except OSError as error:
+        print(type(error).__name__)
+try:
+    os.write(os.open(sys.argv[2], os.O_CREAT | os.O_WRONLY), b"audio")
+except OSError as error:
+    print(error.strerror)
+"""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        command = [sys.executable, "-c", attempt, str(listener.getsockname()[1]), str(tmp_path / "leak")]
+        tried = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        if tried.returncode == 77:
+            pytest.skip("this system lets nobody leave the network")
+        assert tried.stdout.splitlines() == ["OSError", "OSError", "File too large"], tried.stderr
+    upload.write_bytes(encoded(noise(60), "wav", "pcm_s16le", 16000))
+    decoder.open()
+    own = os.readlink("/proc/self/ns/net")
+    assert os.readlink(f"/proc/{pid_of(decoder)}/ns/net") != own

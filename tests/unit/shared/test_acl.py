@@ -1,11 +1,13 @@
 """The users of Redis: the committed file is what is printed, and the scripts' commands are among those allowed."""
 
+import fnmatch
 import hashlib
 import re
 from pathlib import Path
 
 import pytest
 
+from stt_shared.streams import keys
 from stt_shared.streams.acl import COMMANDS, USERS, acl_lines
 
 pytestmark = pytest.mark.unit
@@ -27,6 +29,14 @@ def test_passwords_are_kept_as_hashes() -> None:
         assert "secret" not in line
         assert "PASSWORD" not in line
         assert f" #{hashlib.sha256(b'secret').hexdigest()} " in line
+
+
+def test_the_gateway_may_use_each_name_that_there_is() -> None:
+    gateway = USERS[0]
+    names = [value for value in vars(keys).values() if isinstance(value, str) and value.startswith("stt:")]
+    assert len(names) > 8
+    for name in [*names, keys.replica_channel("r"), keys.gateway_displace("r"), keys.replica_quarantine("r")]:
+        assert any(fnmatch.fnmatchcase(name, pattern) for pattern in (*gateway.keys, *gateway.channels)), name
 
 
 def test_each_command_of_a_script_is_allowed() -> None:
