@@ -17,7 +17,7 @@ from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.core.requests.access import origin_names
 from stt_gateway.core.requests.proxies import root_path, trusted_proxies
 from stt_gateway.core.requests.retry_after import RetryAfter
-from stt_gateway.http import conversations, docs_page, health, jobs, keys, transcripts
+from stt_gateway.http import conversations, docs_page, health, jobs, keys, openai, transcripts
 from stt_gateway.http.access import AccessMiddleware, rules_of
 from stt_gateway.http.audit import AuditMiddleware, AuditTrail
 from stt_gateway.http.errors import add_error_handlers
@@ -98,7 +98,7 @@ def create_app(settings: GatewaySettings, check: Authorize | None = None) -> Fas
         redirect_slashes=False,
     )
     app.router.default = SlashRedirect(app.router)
-    for routes in (stream, viewer, legacy, jobs, transcripts, conversations, keys, health, docs_page):
+    for routes in (stream, viewer, legacy, jobs, openai, transcripts, conversations, keys, health, docs_page):
         app.include_router(routes.router)
     app.include_router(web_pages().router())
     add_error_handlers(app)
@@ -129,7 +129,7 @@ def _add_middleware(app: FastAPI, settings: GatewaySettings) -> None:
             allow_origins=origins,
             allow_methods=["GET", "HEAD", "POST", "PATCH", "DELETE"],
             allow_headers=["*"],
-            expose_headers=["Idempotent-Replayed", "Location", "Retry-After"],
+            expose_headers=["Idempotent-Replayed", "Location", "Retry-After", "X-Ignored-Fields"],
             allow_private_network=True,
         )
     proxies = trusted_proxies(settings.trusted_proxies)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from stt_gateway.core.openai.models import DEFAULT_NAMES, names_of
 from stt_gateway.core.requests.access import host_names, origin_names
 from stt_gateway.core.requests.languages import languages_of
 from stt_gateway.core.requests.parameters import NotAllowed
@@ -51,6 +52,11 @@ class GatewaySettings(ListeningSettings, CommonSettings):
     )
     max_auth_failures_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
         30, description="Wrong credentials from one network address in a minute at one gateway; 0 = no limit."
+    )
+    openai_models: str = Field(
+        DEFAULT_NAMES,
+        description="Names of models that OpenAI's clients may ask for, besides that of what runs, which does the "
+        "work; one that ends in `-diarize` tells speakers apart.",
     )
     spool_dir: Path = Field(
         default_factory=default_spool_dir, description="Folder of uploads, shared with the audio-processor."
@@ -161,6 +167,11 @@ class GatewaySettings(ListeningSettings, CommonSettings):
         return frozenset(name.strip() for name in self.ignored_parameters.split(",")) - {""}
 
     @property
+    def openai_model_names(self) -> tuple[str, ...]:
+        """Names in OPENAI_MODELS."""
+        return names_of(self.openai_models)
+
+    @property
     def language_choice(self) -> tuple[str, ...]:
         """Codes of LANGUAGES; () for any."""
         return languages_of(self.languages)
@@ -172,6 +183,12 @@ class GatewaySettings(ListeningSettings, CommonSettings):
             languages_of(value)
         except NotAllowed as error:
             raise ValueError(f"must be {error}") from None
+        return value
+
+    @field_validator("openai_models")
+    @classmethod
+    def _check_models(cls, value: str) -> str:
+        names_of(value)
         return value
 
     @field_validator("allowed_hosts")

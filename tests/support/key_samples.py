@@ -44,7 +44,7 @@ async def stored_key(store: KeyStore, *scopes: Scope, **fields: Any) -> WrittenK
 
 def guarded_routes() -> Iterator[tuple[str, str, tuple[Scope, ...]]]:
     """Method (``WS`` for a WebSocket), an address and the scopes of each route that is not public."""
-    given = {"id": "k" * 12, "job_id": "j1", "conversation_id": "board", "kind": "srt"}
+    given = {"id": "k" * 12, "job_id": "j1", "conversation_id": "board", "kind": "srt", "model": "whisper-1"}
     for route in iter_route_contexts(create_app(GatewaySettings()).routes):
         if scopes := declared_scopes(route.endpoint):
             path = re.sub(r"\{(\w+)(:path)?\}", lambda name: given[name[1]], str(route.path))

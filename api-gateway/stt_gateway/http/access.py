@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stt_gateway.core.requests.access import SAFE_METHODS, AccessRules, access_rules
 from stt_gateway.core.requests.proxies import TrustedProxies
-from stt_gateway.http.errors import error_response
+from stt_gateway.http.errors import error_response, refusal_of
 from stt_gateway.http.proxies import peer_of
 from stt_gateway.settings import GatewaySettings
 from stt_shared.contracts.errors import SttError
@@ -48,7 +48,7 @@ class AccessMiddleware:
         except SttError as error:
             self._log(error)
             # Starlette answers a handshake with a response through the extension "websocket.http.response".
-            await error_response(error.kind.http_status, error.code, error.message)(scope, receive, send)
+            await error_response(scope["path"], refusal_of(error))(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """Return the result of ``work``, or cancel it when the client disconnects. The request must have no body.
+    """Return the result of ``work``, or cancel it when the client disconnects. The body of the request has been read.
 
     Raises ClientDisconnect, and what ``work`` raises.
     """

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -13,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from stt_gateway.context import context_of
+from stt_gateway.http.error_shapes import Refusal, refusal_body, refusal_headers
 from stt_gateway.http.headers import API_HEADERS
 from stt_shared.contracts.errors import SttError
 from stt_shared.process.metrics import ERRORS_TOTAL
@@ -24,17 +24,16 @@ _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="stt"'}
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
-def error_body(code: str, message: str, **more: float) -> dict[str, Any]:
-    """Return the body of every refused request."""
-    return {"error": {"code": code, "message": message, **more}}
+def error_response(path: str, refusal: Refusal, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Return the response to a refused request to ``path``, in the form of that address, and count the error."""
+    ERRORS_TOTAL.labels(refusal.code).inc()
+    headers = {**refusal_headers(path, refusal), **(headers or {})}
+    return JSONResponse(refusal_body(path, refusal), refusal.status, headers)
 
 
-def error_response(
-    status: int, code: str, message: str, headers: Mapping[str, str] | None = None, **more: float
-) -> JSONResponse:
-    """Return the response to a refused request, and count the error."""
-    ERRORS_TOTAL.labels(code).inc()
-    return JSONResponse(error_body(code, message, **more), status, headers)
+def refusal_of(error: SttError, retry_after_s: float | None = None) -> Refusal:
+    """Return how ``error`` is told to a client."""
+    return Refusal(error.kind.http_status, error.code, error.message, error.param, error.is_retryable, retry_after_s)
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -50,22 +49,22 @@ def add_error_handlers(app: FastAPI) -> None:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, SttError)
-    retry_after_s = context_of(request).retry_after_s(error)
-    if retry_after_s is None:
-        headers = _CHALLENGE if error.kind.http_status == 401 else None
-        return error_response(error.kind.http_status, error.code, error.message, headers)
+    path, retry_after_s = request.scope["path"], context_of(request).retry_after_s(error)
     # The header holds whole seconds only, and must not invite a client to return sooner than the body does.
-    headers = {"Retry-After": str(math.ceil(retry_after_s))}
-    return error_response(error.kind.http_status, error.code, error.message, headers, retry_after_s=retry_after_s)
+    headers = {} if retry_after_s is None else {"Retry-After": str(math.ceil(retry_after_s))}
+    if error.kind.http_status == 401:
+        headers |= _CHALLENGE
+    return error_response(path, refusal_of(error, retry_after_s), headers)
 
 
 async def _not_routed(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    code = _CODES.get(error.status_code, "bad_message")
+    path, code = request.scope["path"], _CODES.get(error.status_code, "bad_message")
     if error.status_code != 405:
-        return error_response(error.status_code, code, str(error.detail), error.headers)
+        return error_response(path, Refusal(error.status_code, code, str(error.detail)), error.headers)
     allowed = ", ".join(_allowed_methods(request))
-    return error_response(405, code, f"{request.method} is not allowed; allowed are {allowed}", {"Allow": allowed})
+    message = f"{request.method} is not allowed; allowed are {allowed}"
+    return error_response(path, Refusal(405, code, message), {"Allow": allowed})
 
 
 def _allowed_methods(request: Request) -> list[str]:
@@ -79,9 +78,10 @@ def _allowed_methods(request: Request) -> list[str]:
     return ["HEAD", *found] if "GET" in found else found
 
 
-async def _invalid(_: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return error_response(422, "bad_config", "; ".join(problem["msg"] for problem in error.errors()))
+    message = "; ".join(problem["msg"] for problem in error.errors())
+    return error_response(request.scope["path"], Refusal(422, "bad_config", message))
 
 
 async def _redis_unavailable(request: Request, error: Exception) -> Response:
@@ -94,6 +94,7 @@ async def _disconnected(_: Request, __: Exception) -> Response:
     return Response(status_code=400)
 
 
-async def _failed(_: Request, __: Exception) -> Response:
+async def _failed(request: Request, _: Exception) -> Response:
     # The server logs the traceback; the client gets none. No middleware sees this response.
-    return error_response(500, "internal", "internal server error; try again", API_HEADERS)
+    refusal = Refusal(500, "internal", "internal server error; try again", is_retryable=True)
+    return error_response(request.scope["path"], refusal, API_HEADERS)

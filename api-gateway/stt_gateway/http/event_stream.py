@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
 from fastapi.responses import StreamingResponse
+from starlette.background import BackgroundTask
 
 from stt_shared.process.tasks import cancel_and_wait
 
@@ -23,9 +24,21 @@ def event(name: str, data: bytes) -> bytes:
     return b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"
 
 
-def event_stream(events: AsyncGenerator[bytes, None]) -> StreamingResponse:
-    """Return the response that sends ``events``, with comments while there are none."""
-    return StreamingResponse(_never_silent(events), media_type="text/event-stream", headers=_HEADERS)
+def event_stream(
+    events: AsyncGenerator[bytes, None],
+    headers: Mapping[str, str] | None = None,
+    afterwards: BackgroundTask | None = None,
+) -> StreamingResponse:
+    """Return the response that sends ``events``, with comments while there are none.
+
+    ``afterwards`` runs when all was sent, and when the client has gone before.
+    """
+    return StreamingResponse(
+        _never_silent(events),
+        media_type="text/event-stream",
+        headers={**_HEADERS, **(headers or {})},
+        background=afterwards,
+    )
 
 
 async def _never_silent(events: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:

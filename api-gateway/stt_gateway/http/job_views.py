@@ -1,12 +1,14 @@
 """What clients may see of a job: its view now, its view at each change, and its end."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
 
 from stt_gateway.context import GatewayContext
 from stt_gateway.core.operation.estimate import seconds_left
+from stt_gateway.core.requests.principal import Principal
 from stt_gateway.store.interface import Kind, Transcript
-from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.errors import ERRORS, SttError
 from stt_shared.contracts.events import iso_timestamp
 from stt_shared.contracts.jobs import JobResult, JobStatus, JobView
 from stt_shared.process.clock import wall_ms
@@ -33,11 +35,19 @@ async def job_view(context: GatewayContext, job_id: str) -> JobView:
     return _stored_view(stored)
 
 
-async def job_changes(context: GatewayContext, job_id: str) -> AsyncGenerator[JobView, None]:
-    """Yield the job's view, and again whenever it may have changed, until it has ended or is deleted."""
-    # Subscribed first and read second, so that no change falls between the two.
-    async with context.bus.jobs.changes(job_id) as inbox:
+async def job_changes(context: GatewayContext, principal: Principal, job_id: str) -> AsyncGenerator[JobView, None]:
+    """Yield the job's view, and again whenever it may have changed, until it has ended or is deleted.
+
+    Raises SttError when the key of the ``principal`` that watches is not valid any more.
+    """
+    ended: list[SttError] = []
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(context.key_holders.held(principal, ended.append))
+        # Subscribed first and read second, so that no change falls between the two.
+        inbox = await stack.enter_async_context(context.bus.jobs.changes(job_id))
         while True:
+            if ended:
+                raise ended[0]
             try:
                 view = await until_answered(lambda: job_view(context, job_id))
             except SttError as error:
@@ -49,6 +59,23 @@ async def job_changes(context: GatewayContext, job_id: str) -> AsyncGenerator[Jo
                 if view.status.is_final:
                     return
             await _next_change(inbox)
+
+
+class JobFailed(SttError):
+    """Error of a job without a result. The same request would end in the same way, so nobody should repeat it."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.is_retryable = False
+
+
+def result_of(view: JobView) -> JobResult:
+    """Return the result of a job that has ended. Raises JobFailed, with code conflict if it was cancelled."""
+    if view.result is not None:
+        return view.result
+    if view.error is not None:
+        raise JobFailed(view.error.code if view.error.code in ERRORS else "internal", view.error.message)
+    raise JobFailed("conflict", f"the job was {view.status.value} before it was done")
 
 
 async def stop_job(context: GatewayContext, job_id: str) -> None:

@@ -121,17 +121,14 @@ async def watch_job(request: Request, job_id: str) -> Response:
 
     async def events() -> AsyncGenerator[bytes, None]:
         sent = b""
-        ended: list[SttError] = []
-        async with contextlib.AsyncExitStack() as stack:
-            stack.enter_context(context.key_holders.held(principal_of(request), ended.append))
-            views = await stack.enter_async_context(contextlib.aclosing(job_changes(context, job_id)))
-            async for view in views:
-                # A view comes every few seconds, whether the job has changed or not.
-                if ended:
-                    return
-                body = msgspec.json.encode(view)
-                if body != sent:
-                    sent = body
-                    yield event("end" if view.status.is_final else "progress", body)
+        views = job_changes(context, principal_of(request), job_id)
+        # Whoever may not watch any more gets no event `end`.
+        async with contextlib.aclosing(views):
+            with contextlib.suppress(SttError):
+                async for view in views:
+                    body = msgspec.json.encode(view)
+                    if body != sent:
+                        sent = body
+                        yield event("end" if view.status.is_final else "progress", body)
 
     return event_stream(events())

@@ -1,6 +1,6 @@
 """Descriptions of responses for OpenAPI: what FastAPI cannot tell from routes that build theirs themselves."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastapi import Path
@@ -33,13 +33,36 @@ _MEDIA_TYPES = {
 }
 
 
-def refusals(*codes: str) -> Responses:
-    """Return the responses with these error codes, by HTTP status."""
+_OPENAI_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": {"type": "string", "description": "What was wrong and what is allowed."},
+                "type": {"type": "string"},
+                "param": {"type": ["string", "null"], "description": "The field that is to blame."},
+                "code": {"type": "string"},
+            },
+        }
+    },
+}
+
+
+def openai_refusals(*codes: str) -> Responses:
+    """Return the responses with these error codes, and those of any request, in OpenAI's form."""
+    return refusals(*codes, *_ANYWHERE, schema=_OPENAI_ERROR)
+
+
+def refusals(*codes: str, schema: Mapping[str, Any] = _ERROR) -> Responses:
+    """Return the responses with these error codes, by HTTP status, whose bodies have this ``schema``."""
     by_status: dict[int, list[str]] = {}
-    for code in codes:
+    for code in dict.fromkeys(codes):
         by_status.setdefault(ERRORS[code].http_status, []).append(code)
     return {
-        status: {"description": f"Error {' or '.join(found)}.", "content": {"application/json": {"schema": _ERROR}}}
+        status: {"description": f"Error {' or '.join(found)}.", "content": {"application/json": {"schema": schema}}}
         for status, found in by_status.items()
     }
 
@@ -59,7 +82,7 @@ def one_of(kinds: Iterable[str]) -> Any:
     return Path(json_schema_extra={"enum": list(kinds)})
 
 
-EVERYWHERE = refusals(
+_ANYWHERE = (
     "bad_message",
     "unauthorized",
     "forbidden",
@@ -74,4 +97,5 @@ EVERYWHERE = refusals(
     "at_capacity",
     "unavailable",
 )
+EVERYWHERE = refusals(*_ANYWHERE)
 """Errors of any request."""

@@ -7,7 +7,7 @@ import msgspec
 import websockets.http11
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from stt_gateway.http.errors import error_body
+from stt_gateway.http.error_shapes import Refusal, refusal_body
 from stt_gateway.http.headers import API_HEADERS
 
 MAX_ADDRESS_BYTES = 32 * 1024
@@ -76,7 +76,9 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def refuse(self, status: int, code: str, message: str) -> None:
         """Answer with an error and close."""
         self._is_refused = True
-        body = msgspec.json.encode(error_body(code, message))
+        # A connection without a request has no address.
+        path = getattr(self, "url", b"").partition(b"?")[0].decode("latin-1")
+        body = msgspec.json.encode(refusal_body(path, Refusal(status, code, message)))
         fields = {
             **API_HEADERS,
             "Content-Type": "application/json",

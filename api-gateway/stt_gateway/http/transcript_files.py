@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from fastapi import Response
 
-from stt_gateway.core.subtitles.diarized_json import diarized_json
-from stt_gateway.core.subtitles.plain_text import plain_text, voice_name
+from stt_gateway.core.subtitles.diarized_json import diarized_json, has_voices
+from stt_gateway.core.subtitles.plain_text import plain_text
 from stt_gateway.core.subtitles.subtitles import srt, vtt
 from stt_gateway.http.responses import json_response
 from stt_shared.contracts.errors import SttError
@@ -28,7 +28,7 @@ async def transcript_file(kind: str, text: str, segments: Sequence[JobSegment], 
         case "vtt":
             return Response(await asyncio.to_thread(vtt, segments, until_s, text), media_type="text/vtt")
         case "diarized_json":
-            if not all(voice_name(segment.speaker, segment.channel) for segment in segments):
+            if not has_voices(segments):
                 raise SttError("conflict", "the transcript has no speakers; post the file with speakers=auto")
             return json_response(diarized_json(segments, text, duration_s))
         case _:

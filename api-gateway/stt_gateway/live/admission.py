@@ -113,9 +113,7 @@ class Admission:
 
     async def _check_replicas(self, config: SessionConfig, client: str) -> None:
         self._check_memory()
-        for service in (ServiceName.AUDIO_PROCESSOR, ServiceName.TRANSCRIBER):
-            if not is_ready(self._replicas, service):
-                raise SttError("no_worker", f"no {service} is ready; try again shortly")
+        self._check_workers()
         check_model_can(self._replicas, config.possible_languages, config.task)
         if config.speakers is not None:
             check_speakers(self._replicas)
@@ -156,8 +154,26 @@ class Admission:
         """
         await self._read_replicas()
         check_model_can(self._replicas, languages, task)
-        models = {str(r.detail.get("model", "")) for r in self._replicas if r.service == ServiceName.TRANSCRIBER}
+        models = self._models()
         return models.pop() if len(models) == 1 else ""
+
+    async def models(self) -> list[str]:
+        """Return the names of the models that the live transcribers report."""
+        await self._read_replicas()
+        return sorted(self._models() - {""})
+
+    def _models(self) -> set[str]:
+        return {str(r.detail.get("model", "")) for r in self._replicas if r.service == ServiceName.TRANSCRIBER}
+
+    async def check_workers(self) -> None:
+        """Check that somebody can work on a file at once. Raises SttError no_worker, and Redis errors."""
+        await self._read_replicas()
+        self._check_workers()
+
+    def _check_workers(self) -> None:
+        for service in (ServiceName.AUDIO_PROCESSOR, ServiceName.TRANSCRIBER):
+            if not is_ready(self._replicas, service):
+                raise SttError("no_worker", f"no {service} is ready; try again shortly")
 
     async def _read_replicas(self) -> None:
         # One reader at a time: otherwise each of many clients that find the list old would reset the count.

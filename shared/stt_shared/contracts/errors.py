@@ -55,12 +55,15 @@ ERRORS: dict[str, ErrorKind] = {
 class SttError(Exception):
     """An error for the client. ``code`` must be a key of ``ERRORS``.
 
-    ``retry_after_s``: seconds after which the client may try again, where whoever raises it knows.
+    ``retry_after_s``: seconds after which the client may try again, where whoever raises it knows. ``param``: the
+    parameter to blame, '' if there is none.
     """
 
-    def __init__(self, code: str, message: str, *, retry_after_s: float | None = None) -> None:
+    def __init__(self, code: str, message: str, *, retry_after_s: float | None = None, param: str = "") -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.param = param
         self.kind = ERRORS[code]
         self.retry_after_s = retry_after_s
+        self.is_retryable = self.kind.retryable

@@ -5,6 +5,7 @@ Readers and writers of these keys go through here; every write that must agree w
 
 import contextlib
 import enum
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -39,6 +40,8 @@ SHARED_UNCUT_JOBS = 4
 takes twice as many jobs, so a client that came first leaves room for others."""
 JOB_ENDINGS = frozenset({*(status.value.encode() for status in JobStatus if status.is_final), b"deleted"})
 """Messages after which a job does not change any more (see ``JobStreams.changes``)."""
+PARTS_AT_ONCE = 16
+"""Chunks whose results are read in one call."""
 LEAST_CHUNKS_WAITING = 8
 """Chunks of one client that may wait for a transcriber even if none is in progress."""
 
@@ -148,6 +151,18 @@ class JobStreams:
         # RESP3 has a map; a script's reply (redis/cluster_pipeline.py) is a list.
         parts = answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=True))
         return [_decode_part(parts[index]) for index in sorted(parts, key=int)]
+
+    async def parts_from(self, job_id: str, first: int) -> list[ChunkResult]:
+        """Return the results of chunk ``first`` and those after it, up to the first that is not done."""
+        found: list[ChunkResult] = []
+        while True:
+            begin = first + len(found)
+            wanted = range(begin, begin + PARTS_AT_ONCE)
+            answer: list[bytes | None] = await self._pipeline.command("HMGET", keys.job_parts(job_id), *wanted)
+            done = [part for part in itertools.takewhile(lambda part: part is not None, answer) if part is not None]
+            found += map(_decode_part, done)
+            if len(done) < PARTS_AT_ONCE:
+                return found
 
     async def parts_done(self, job_id: str) -> int:
         """Return the number of chunks that are done."""

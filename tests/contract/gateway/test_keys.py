@@ -50,6 +50,10 @@ async def keyed(client: Redis, redis_url: str, folder: Path, **settings: Any) ->
         yield gateway
 
 
+OPENAI_CODES = {"invalid_api_key": "unauthorized", "insufficient_permissions": "forbidden"}
+"""What OpenAI's clients know these errors by."""
+
+
 @pytest.fixture
 async def gateway(
     store: KeyStore, redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers
@@ -79,7 +83,8 @@ async def outcome(gateway: Gateway, method: str, path: str, headers: dict[str, s
     body = answer.json() if "json" in answer.headers.get("content-type", "") else {}
     if answer.status_code == 401:
         assert answer.headers["www-authenticate"].startswith("Bearer")
-    return answer.status_code, body.get("error", {}).get("code", "")
+    code = body.get("error", {}).get("code", "")
+    return answer.status_code, OPENAI_CODES.get(code, code)
 
 
 async def test_no_route_lets_anybody_in_without_a_key_with_its_scope(

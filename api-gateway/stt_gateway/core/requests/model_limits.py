@@ -23,7 +23,7 @@ def check_model_can(replicas: Sequence[Replica], languages: Sequence[str], task:
     if unknown:
         name = "language" if len(languages) == 1 else "languages"
         message = f"{name}={','.join(unknown)} is not allowed; the model here knows {_listed(known)}"
-        raise SttError("bad_config", message)
+        raise SttError("bad_config", message, param=name)
     if task is Task.TRANSLATE and known == {"en"}:
         raise SttError("bad_config", "task=translate is not allowed; the model here knows English only")
 

@@ -65,6 +65,7 @@ class Given:
             raise SttError(
                 "bad_config",
                 f"{parameter.name}={quoted(value)} is not allowed; {parameter.name} must be {error}",
+                param=parameter.name,
             ) from None
 
 
@@ -80,9 +81,11 @@ class Parameters:
         values: dict[str, str] = {}
         for name, value in pairs:
             if name not in self.names:
-                raise SttError("bad_config", f"unknown parameter {quoted(name)}; allowed are {', '.join(self.names)}")
+                allowed = ", ".join(self.names)
+                message = f"unknown parameter {quoted(name)}; allowed are {allowed}"
+                raise SttError("bad_config", message, param=name[:64])
             if name in values:
-                raise SttError("bad_config", f"{name} is given twice; once is allowed")
+                raise SttError("bad_config", f"{name} is given twice; once is allowed", param=name)
             values[name] = value
         return Given(values)
 

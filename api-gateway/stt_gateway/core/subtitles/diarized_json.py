@@ -1,6 +1,7 @@
 """The transcript as OpenAI's ``diarized_json``."""
 
 import itertools
+import math
 import string
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -31,7 +32,7 @@ def diarized_json(segments: Sequence[JobSegment], text: str, duration_s: float) 
             }
             for segment, name in zip(segments, names, strict=True)
         ],
-        "usage": {"type": "duration", "seconds": round(duration_s)},
+        "usage": duration_usage(duration_s),
     }
 
 
@@ -41,3 +42,13 @@ def _letters(taken: set[str]) -> Iterator[str]:
         for letters in itertools.product(string.ascii_uppercase, repeat=length):
             if (name := "".join(letters)) not in taken:
                 yield name
+
+
+def duration_usage(duration_s: float) -> dict[str, Any]:
+    """Return what OpenAI calls the usage of a recording: its length in whole seconds, rounded up."""
+    return {"type": "duration", "seconds": math.ceil(duration_s)}
+
+
+def has_voices(segments: Sequence[JobSegment]) -> bool:
+    """Return whether each segment has a speaker or a channel, which ``diarized_json`` needs."""
+    return all(voice_name(segment.speaker, segment.channel) for segment in segments)
