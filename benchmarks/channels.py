@@ -3,7 +3,8 @@
 apart, and of each channel as a file of its own.
 
 The calls are made from the corpus: the utterances of two speakers follow each other, on two channels; some begin before
-the other party has ended. They are cut and decoded as a job is, without a suite around it.
+the other party has ended. They are cut and decoded as a job is or, with ``--live``, heard as a live session is, but as
+fast as the model allows; without a suite around it.
 """
 
 import argparse
@@ -21,11 +22,16 @@ from numpy.typing import NDArray
 
 from stt_audio.codecs.mixing import ChannelMixer
 from stt_cli.bench.packages import normaliser
+from stt_shared.contracts.events import Final
+from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.jobs import Chunk, JobConfig, JobSegment
+from stt_shared.contracts.session import ChannelMode, Endpointing, SessionConfig, TakeoverState
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
 from stt_transcriber.core.files.channel_cutters import ChannelCutters
 from stt_transcriber.core.files.cutter import ChunkCutter, CutterPolicy
+from stt_transcriber.core.live.outcome import Advance
 from stt_transcriber.core.live.policy import LivePolicy
+from stt_transcriber.core.live.start import live_session
 from stt_transcriber.engines.registry import load_engine
 from stt_transcriber.files.transcription import transcribe
 from stt_transcriber.models.store import default_models_dir
@@ -128,7 +134,39 @@ def transcribed(engine: Any, samples: Audio, numbers: Sequence[int], config: Job
     return sorted(segments, key=lambda segment: segment.start)
 
 
-def score(cost: Cost, normalise: Any, reference: str, segments: Sequence[JobSegment]) -> None:
+def heard(engine: Any, samples: Audio, mode: ChannelMode, options: argparse.Namespace, cost: Cost) -> list[Final]:
+    """Finals of a live session; int16 [n, channels], of which a single one is heard alone."""
+    config = SessionConfig(
+        language=options.language,
+        interim_results=False,
+        endpointing=Endpointing.AUTO,
+        channels=samples.shape[1],
+        channel_mode=mode,
+    )
+    start = Advance(0, 0, TakeoverState())
+    session = live_session("s", config, LivePolicy(), load_vad("silero"), committed=start)
+    session.speculates = False
+    finals: list[Final] = []
+    step = AUDIO_RATE_HZ // 10
+    frames = [
+        Frame(seq, FrameKind.AUDIO, samples[at : at + step].tobytes(), FrameMeta(start_sample=at))
+        for seq, at in enumerate(range(0, len(samples), step), start=1)
+    ]
+    for frame in [*frames, Frame(len(frames) + 1, FrameKind.STOP)]:
+        began = time.process_time()
+        session.feed(frame, 0)
+        cost.vad_s += time.process_time() - began
+        began = time.process_time()
+        while (ticket := session.begin()) is not None:
+            cost.decoded_s += (ticket.end - ticket.begin) / AUDIO_RATE_HZ
+            session.apply(engine.decode([ticket.decode])[0], 0)
+        cost.cpu_s += time.process_time() - began
+        finals += [outcome.event for outcome in session.take_outcomes() if isinstance(outcome.event, Final)]
+    assert session.finished
+    return sorted(finals, key=lambda final: final.start_ms)
+
+
+def score(cost: Cost, normalise: Any, reference: str, segments: Sequence[JobSegment | Final]) -> None:
     text = " ".join(segment.text for segment in segments)
     cost.texts.append(text)
     said, heard = normalise(reference), normalise(text)
@@ -145,18 +183,26 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     config = JobConfig("j", language=options.language)
     ways = {"mix": Cost(), "separate": Cost(), "alone": Cost()}
     by_channel = {way: [Cost(), Cost()] for way in ("separate", "alone")}
+
+    def texts(samples: Audio, way: str) -> Sequence[JobSegment | Final]:
+        if options.live:
+            mode = ChannelMode.SEPARATE if way == "separate" else ChannelMode.MIX
+            return heard(engine, samples, mode, options, ways[way])
+        return transcribed(engine, samples, (0, 1) if way == "separate" else (), config, ways[way])
+
     for call in made:
-        score(ways["mix"], normalise, call.in_turn, transcribed(engine, mixed(call.samples), (), config, ways["mix"]))
-        segments = transcribed(engine, call.samples, (0, 1), config, ways["separate"])
+        score(ways["mix"], normalise, call.in_turn, texts(mixed(call.samples), "mix"))
+        segments = texts(call.samples, "separate")
         for channel in (0, 1):
             ours = [segment for segment in segments if segment.channel == channel]
-            alone = transcribed(engine, call.samples[:, channel : channel + 1], (), config, ways["alone"])
+            alone = texts(call.samples[:, channel : channel + 1], "alone")
             for way, found in (("separate", ours), ("alone", alone)):
                 for cost in (ways[way], by_channel[way][channel]):
                     score(cost, normalise, call.said[channel], found)
     audio_s = sum(len(call.samples) for call in made) / AUDIO_RATE_HZ
     return {
         "model": options.model,
+        "live": options.live,
         "calls": len(made),
         "audio_s": round(audio_s, 1),
         "both_talk_s": round(sum(call.overlap_s for call in made), 1),
@@ -179,6 +225,7 @@ def main() -> None:
         "--overlap-s", type=float, default=2.0, help="most seconds that one begins before the other ends"
     )
     parser.add_argument("--pause-s", type=float, default=0.8, help="most seconds between two turns")
+    parser.add_argument("--live", action="store_true", help="as live sessions, not as files")
     parser.add_argument("--out")
     options = parser.parse_args()
     write_result(options.out, "channels", run(options))

@@ -199,6 +199,9 @@ def stream(
     task: Task = "transcribe",
     rate: Annotated[int, typer.Option(help="Sample rate of standard input.", min=4000, max=384_000)] = AUDIO_RATE_HZ,
     channels: Annotated[int, typer.Option(help="Channels of standard input.", min=1, max=8)] = 1,
+    channel_mode: Annotated[
+        str | None, typer.Option(help="mix (one text for all channels), or separate (each has its own).")
+    ] = None,
     endpointing: Annotated[
         str | None, typer.Option(help="auto: wait longer where the speaker seems to go on; fixed: always as long.")
     ] = None,
@@ -230,6 +233,8 @@ def stream(
         "endpointing_max_ms": endpointing_max_ms,
     }
     query |= {name: str(value) for name, value in silences.items() if value is not None}
+    if channel_mode is not None:
+        query["channel_mode"] = channel_mode
     run(base_url(url), source, query, sample_rate=rate, channels=channels, as_json=as_json)
 
 

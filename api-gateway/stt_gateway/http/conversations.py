@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from msgspec import UNSET
 
 from stt_gateway.authorize import needs
 from stt_gateway.context import context_of, query_of
@@ -48,6 +49,7 @@ async def read_conversation(request: Request, conversation_id: str) -> Response:
 
 def _view(stored: NumberedUtterance) -> dict[str, Any]:
     utterance = stored.utterance
+    channel = {} if utterance.channel is UNSET else {"channel": utterance.channel}
     return {
         "number": stored.number,
         # As viewers see it: without the suffix that distinguishes sessions with the same id.
@@ -59,4 +61,5 @@ def _view(stored: NumberedUtterance) -> dict[str, Any]:
         "spoken_ms": utterance.spoken_ms,
         "start_ms": utterance.start_ms,
         "end_ms": utterance.end_ms,
+        **channel,
     }

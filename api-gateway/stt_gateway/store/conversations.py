@@ -5,6 +5,7 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 from sqlalchemy import Row, and_, case, delete, exists, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -119,6 +120,7 @@ def _row(one: StoredUtterance) -> dict[str, Any]:
         "end_ms": one.end_ms,
         "expires_ms": one.expires_ms,
         "confidence": one.confidence,
+        "channel": None if one.channel is UNSET else one.channel,
         "words": msgspec.json.encode(words).decode(),
     }
 
@@ -154,6 +156,7 @@ def _utterance(row: Row[Any], words: Sequence[CompactWord] = ()) -> StoredUttera
         end_ms=row.end_ms,
         expires_ms=row.expires_ms,
         confidence=row.confidence,
+        channel=UNSET if row.channel is None else row.channel,
         words=list(words),
     )
 

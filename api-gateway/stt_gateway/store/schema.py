@@ -87,16 +87,21 @@ utterances = Table(
     Column("end_ms", BigInteger, nullable=False),
     Column("expires_ms", BigInteger),
     Column("confidence", Float, nullable=False),
+    Column("channel", Integer),
     # Last, so that reading a page of a conversation need not skip over them.
     Column("words", Text, nullable=False),
     UniqueConstraint("conversation_id", "number"),
     Index("utterances_expiry", "expires_ms"),
 )
 
+MIXED = -1
+"""``channel`` of speech in a session whose channels are mixed; a key cannot be null."""
+
 unrecognized = Table(
     "unrecognized",
     metadata,
     Column("session_id", Text, primary_key=True),
+    Column("channel", Integer, primary_key=True, autoincrement=False, server_default=str(MIXED)),
     Column("start_ms", BigInteger, primary_key=True, autoincrement=False),
     Column("end_ms", BigInteger, nullable=False),
     Column("expires_ms", BigInteger),

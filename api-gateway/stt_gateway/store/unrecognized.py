@@ -1,9 +1,10 @@
 """Speech of live sessions for which no text was found."""
 
+from msgspec import UNSET
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stt_gateway.store.schema import deleted, unrecognized
+from stt_gateway.store.schema import MIXED, deleted, unrecognized
 from stt_gateway.store.search_index import SearchIndex
 from stt_shared.contracts.conversation import UnrecognizedSpeech
 from stt_shared.contracts.jobs import TimeSpan
@@ -20,6 +21,7 @@ async def append(
         return
     row = {
         "session_id": session_id,
+        "channel": MIXED if speech.channel is UNSET else speech.channel,
         "start_ms": speech.start_ms,
         "end_ms": speech.end_ms,
         "expires_ms": expires_ms,
@@ -29,8 +31,11 @@ async def append(
 
 async def read(connection: AsyncConnection, session_id: str) -> list[TimeSpan]:
     """Return that of one session, in order."""
-    query = select(unrecognized).where(unrecognized.c.session_id == session_id).order_by(unrecognized.c.start_ms)
-    return [TimeSpan(row.start_ms / 1000, row.end_ms / 1000) for row in await connection.execute(query)]
+    of_session = select(unrecognized).where(unrecognized.c.session_id == session_id)
+    rows = await connection.execute(of_session.order_by(unrecognized.c.start_ms, unrecognized.c.channel))
+    return [
+        TimeSpan(row.start_ms / 1000, row.end_ms / 1000, None if row.channel == MIXED else row.channel) for row in rows
+    ]
 
 
 async def remove(connection: AsyncConnection, session_id: str) -> None:

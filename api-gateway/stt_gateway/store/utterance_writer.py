@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 import structlog
+from msgspec import UNSET
 
 from stt_gateway.store.interface import Kind, State, StoredUtterance, Transcript, TranscriptStore
 from stt_gateway.store.names import stored_id
@@ -154,6 +155,8 @@ def _live_transcript(
     unrecognized: list[TimeSpan],
     expires_ms: int | None,
 ) -> Transcript:
+    # As in files: their numbers are in the order of the ends, which differs where channels are kept apart.
+    spoken = sorted(utterances, key=lambda one: one.start_ms)
     return Transcript(
         id=session,
         kind=Kind.LIVE,
@@ -163,13 +166,16 @@ def _live_transcript(
         duration_s=max([one.end_ms / 1000 for one in utterances] + [span.end for span in unrecognized]),
         language=utterances[-1].language,
         conversation_id=newest.conversation_id or "",
-        text=join_texts(one.text for one in utterances),
-        segments=[_segment(at, one) for at, one in enumerate(utterances)],
+        text=join_texts(one.text for one in spoken),
+        segments=[_segment(at, one) for at, one in enumerate(spoken)],
         unrecognized=unrecognized,
         expires_ms=expires_ms,
     )
 
 
 def _segment(number: int, one: StoredUtterance) -> JobSegment:
-    words = [JobWord(word.word, word.start_ms / 1000, word.end_ms / 1000, word.confidence) for word in one.words]
-    return JobSegment(number, one.start_ms / 1000, one.end_ms / 1000, one.text, one.confidence, words)
+    channel = None if one.channel is UNSET else one.channel
+    words = [
+        JobWord(word.word, word.start_ms / 1000, word.end_ms / 1000, word.confidence, channel) for word in one.words
+    ]
+    return JobSegment(number, one.start_ms / 1000, one.end_ms / 1000, one.text, one.confidence, words, channel)

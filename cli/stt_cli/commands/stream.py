@@ -14,11 +14,22 @@ from stt_cli.http.tls import client_tls
 from stt_cli.live.captions import Captions
 from stt_cli.live.notes import note_of
 from stt_cli.live.playback import live_events
-from stt_cli.live.sources import FILE_RATE, PieceReader, is_regular_file, pieces_of_file, pieces_of_stream
+from stt_cli.live.sources import (
+    FILE_RATE,
+    PieceReader,
+    channels_of_file,
+    is_regular_file,
+    pieces_of_file,
+    pieces_of_stream,
+)
 
 
 def stream(url: str, source: str, query: dict[str, str], *, sample_rate: int, channels: int, as_json: bool) -> None:
-    """Run one session to its end. ``source`` is a path, or ``-`` for raw s16le at ``sample_rate``. Raises CliError."""
+    """Run one session to its end.
+
+    ``source`` is a path, or ``-`` for raw s16le at ``sample_rate``. Of a file whose channels are kept apart by
+    ``query``, all are sent; otherwise they are mixed here. Raises CliError.
+    """
     if source == "-" and sys.stdin.isatty():
         raise CliError("`-` reads raw s16le audio from a pipe or a redirected file, not from the keyboard", exit_code=2)
     if source != "-":
@@ -26,7 +37,7 @@ def stream(url: str, source: str, query: dict[str, str], *, sample_rate: int, ch
             Path(source).open("rb").close()
         except OSError as error:
             raise CliError(f"{source} cannot be read: {error.strerror}") from None
-        sample_rate, channels = FILE_RATE, 1
+        sample_rate, channels = FILE_RATE, channels_of_file(Path(source)) if _is_apart(query) else 1
     asyncio.run(_run(url, source, query, sample_rate, channels, as_json))
 
 
@@ -34,7 +45,10 @@ async def _run(url: str, source: str, query: dict[str, str], sample_rate: int, c
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     stdin = sys.stdin.buffer
-    pieces = pieces_of_stream(stdin, sample_rate, channels) if source == "-" else pieces_of_file(Path(source))
+    if source == "-":
+        pieces = pieces_of_stream(stdin, sample_rate, channels)
+    else:
+        pieces = pieces_of_file(Path(source), apart=_is_apart(query))
     plays = source != "-" or is_regular_file(stdin)
     first = PieceReader(pieces, loop)
     # Ctrl-C ends the audio, not the session: the last words still arrive.
@@ -58,6 +72,10 @@ async def _run(url: str, source: str, query: dict[str, str], sample_rate: int, c
                 _print_note(note)
             else:
                 captions.show(event)
+
+
+def _is_apart(query: dict[str, str]) -> bool:
+    return query.get("channel_mode") == "separate"
 
 
 def _print_note(line: str) -> None:

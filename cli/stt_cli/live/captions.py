@@ -1,10 +1,12 @@
-"""Live captions on a terminal: finals stay; the current utterance is redrawn with its unstable words dim."""
+"""Live captions on a terminal: finals stay; what is being said is redrawn with its unstable words dim."""
 
 from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
+
+from stt_gateway.core.subtitles.plain_text import channel_name
 
 
 def caption(partial: dict[str, Any]) -> Text:
@@ -19,6 +21,7 @@ class Captions:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._said: dict[int | None, Text] = {}  # current utterance of each channel
         self._live: Live | None = None
 
     def __enter__(self) -> "Captions":
@@ -33,9 +36,21 @@ class Captions:
 
     def show(self, event: dict[str, Any]) -> None:
         """Show a partial or a final; other events are ignored."""
+        channel = event.get("channel")
         if event["type"] == "partial" and self._live is not None:
-            self._live.update(caption(event))
+            self._said[channel] = Text.assemble(_name(channel), caption(event)) if event["text"] else Text("")
+            self._live.update(self._current())
         elif event["type"] == "final":
+            self._said.pop(channel, None)
             if self._live is not None:
-                self._live.update(Text(""))
-            self._console.print(Text(str(event["text"]).strip()), soft_wrap=True)
+                self._live.update(self._current())
+            self._console.print(Text(_name(channel) + str(event["text"]).strip()), soft_wrap=True)
+
+    def _current(self) -> Text:
+        channels = sorted(self._said, key=lambda channel: channel or 0)
+        return Text("\n").join(text for channel in channels if (text := self._said[channel]))
+
+
+def _name(channel: int | None) -> str:
+    """Return the beginning of a line about a channel that is kept apart, as in the text of a file; '' for none."""
+    return "" if channel is None else f"{channel_name(channel)}: "

@@ -12,13 +12,15 @@ def note_of(event: Mapping[str, Any]) -> str | None:
         case "warning":
             return f"warning: {event['message']}"
         case "gap" if event["cause"] == SPEECH_NOT_RECOGNIZED:
-            return f"gap: {not_recognized(event['from_ms'] / 1000, event['to_ms'] / 1000)}"
+            gap = not_recognized(event["from_ms"] / 1000, event["to_ms"] / 1000, event.get("channel"))
+            return f"gap: {gap}"
         case "gap":
             return f"gap: {event['cause']}"
         case _:
             return None
 
 
-def not_recognized(start_s: float, end_s: float) -> str:
-    """Return the text for speech without a text between two positions in seconds."""
-    return f"speech from {start_s:.1f} to {end_s:.1f} s was not recognized"
+def not_recognized(start_s: float, end_s: float, channel: int | None = None) -> str:
+    """Return the text for speech without a text between two positions in seconds, on a channel that is kept apart."""
+    where = "" if channel is None else f" on channel {channel}"
+    return f"speech from {start_s:.1f} to {end_s:.1f} s{where} was not recognized"

@@ -17,27 +17,47 @@ PIECE_S = 0.1
 _QUEUED_PIECES = 50
 
 
-def pieces_of_file(path: Path) -> Iterator[bytes]:
-    """Yield a file's audio as 16 kHz mono, in pieces of 100 ms (the last may be shorter). Raises CliError."""
+def channels_of_file(path: Path) -> int:
+    """Return the number of channels of a file's first audio track. Raises CliError."""
     import av
-    from av.audio.resampler import AudioResampler
     from av.error import FFmpegError
 
-    piece_bytes = int(FILE_RATE * PIECE_S) * 2
     try:
         with path.open("rb") as file, av.open(file, "r", metadata_errors="replace") as container:
             if not container.streams.audio:
                 raise CliError(f"{path} has no audio track")
-            resampler = AudioResampler("s16", "mono", FILE_RATE)
+            return int(container.streams.audio[0].channels)
+    except FFmpegError as error:
+        raise CliError(f"cannot decode {path}: {error.strerror}") from None
+    except OSError as error:
+        raise CliError(f"cannot read {path}: {error.strerror}") from None
+
+
+def pieces_of_file(path: Path, *, apart: bool = False) -> Iterator[bytes]:
+    """Yield a file's audio at 16 kHz, in pieces of 100 ms (the last may be shorter): mono or, if ``apart``, with its
+    channels interleaved. Raises CliError."""
+    import av
+    from av.audio.resampler import AudioResampler
+    from av.error import FFmpegError
+
+    try:
+        with path.open("rb") as file, av.open(file, "r", metadata_errors="replace") as container:
+            if not container.streams.audio:
+                raise CliError(f"{path} has no audio track")
+            stream = container.streams.audio[0]
+            layout = stream.layout.name if apart else "mono"
+            sample_bytes = 2 * (int(stream.channels) if apart else 1)
+            piece_bytes = int(FILE_RATE * PIECE_S) * sample_bytes
+            resampler = AudioResampler("s16", layout, FILE_RATE)
             buffered = b""
-            for frame in container.decode(container.streams.audio[0]):
+            for frame in container.decode(stream):
                 for ready in resampler.resample(frame):
-                    buffered += bytes(ready.planes[0])[: ready.samples * 2]
+                    buffered += bytes(ready.planes[0])[: ready.samples * sample_bytes]
                 while len(buffered) >= piece_bytes:
                     yield buffered[:piece_bytes]
                     buffered = buffered[piece_bytes:]
             for ready in resampler.resample(None):
-                buffered += bytes(ready.planes[0])[: ready.samples * 2]
+                buffered += bytes(ready.planes[0])[: ready.samples * sample_bytes]
             for start in range(0, len(buffered), piece_bytes):
                 yield buffered[start : start + piece_bytes]
     except FFmpegError as error:

@@ -32,12 +32,30 @@ test("a viewer has each utterance once, and goes on from its place", () => {
     feed.utterances.map((one) => one.text),
     ["ann1", "bob2"],
   );
-  assert.deepEqual([feed.colour("ann"), feed.colour("bob"), feed.colour(null)].length, 3);
-  assert.notEqual(feed.colour("ann"), feed.colour("bob"));
+  const colours = ["ann", "bob", null].map((speaker) => feed.colour({ speaker }));
+  assert.equal(new Set(colours).size, 3);
   const url = new URL(viewerAddress("ws://h", "call 7/ä", feed.cursor));
   assert.equal(url.pathname, "/v1/stt/conversations/call%207%2F%C3%A4");
   assert.equal(url.searchParams.get("after"), "e-2");
   assert.equal(new URL(viewerAddress("ws://h", "x", "")).searchParams.has("after"), false);
+});
+
+test("two channels of a session are two voices that are shown side by side", () => {
+  const feed = new Feed();
+  const saying = (channel, text) =>
+    feed.apply({ type: "unsettled", session_id: "call", utterance: 1, speaker: null, channel, text, stable: "" });
+  saying(0, "hel");
+  saying(1, "yes");
+  assert.deepEqual(
+    [...feed.speaking.values()].map((one) => one.text),
+    ["hel", "yes"],
+  );
+  feed.apply(said("call", 1, { speaker: null, channel: 1 }));
+  assert.deepEqual(
+    [...feed.speaking.values()].map((one) => one.channel),
+    [0],
+  );
+  assert.notEqual(feed.colour({ speaker: null, channel: 0 }), feed.colour({ speaker: null, channel: 1 }));
 });
 
 function transport({ fail = null, ended = null } = {}) {

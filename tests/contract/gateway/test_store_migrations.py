@@ -13,6 +13,7 @@ from stt_gateway.store.engine import is_sqlite, open_engine, writing
 from stt_gateway.store.interface import Search, Transcript
 from stt_gateway.store.migrating import migrate
 from stt_gateway.store.sql_store import SqlTranscriptStore
+from stt_shared.contracts.jobs import TimeSpan
 
 pytestmark = pytest.mark.contract
 pytest_plugins = ("support.store_fixtures",)
@@ -47,6 +48,23 @@ async def tables_of(url: URL, revision: str) -> None:
 def insert_old(connection: Connection) -> None:
     named = ", ".join(f":{name}" for name in OLD)
     connection.execute(text(f"INSERT INTO transcripts ({', '.join(OLD)}) VALUES ({named})"), OLD)
+
+
+async def test_speech_without_a_text_keeps_its_place_when_channels_come(empty: URL) -> None:
+    await tables_of(empty, "0006")
+    engine = open_engine(empty)
+    row = "INSERT INTO unrecognized (session_id, start_ms, end_ms, expires_ms) VALUES ('talk', 100, 1600, NULL)"
+    async with writing(engine).begin() as connection:
+        await connection.execute(text(row))
+    await migrate(empty)
+    async with writing(engine).begin() as connection:  # a gateway of the earlier version that still runs
+        await connection.execute(text(row.replace("100,", "2000,")))
+    await engine.dispose()
+    store = SqlTranscriptStore(empty)
+    try:
+        assert await store.session_unrecognized("talk") == [TimeSpan(0.1, 1.6), TimeSpan(2.0, 1.6)]
+    finally:
+        await store.close()
 
 
 @pytest.mark.parametrize("revision", ["0001", "0002"])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from redis.asyncio import Redis
 from support.gateway_harness import until
 from support.wiring import bus_on
@@ -131,6 +132,38 @@ async def test_speech_without_a_text_is_kept_with_its_session(
     await until(lambda: empty(redis_client))
     assert await store.session_unrecognized(found.summary.id) == []
     assert len(await store.session_unrecognized("talk.i2")) == 1
+
+
+async def test_channels_of_a_kept_session_stay_apart(
+    redis_client: Redis, store: TranscriptStore, writing: None
+) -> None:
+    bus = bus_on(redis_client)
+    # Numbered by their ends: the second began first.
+    word = CompactWord("yes", 2100, 2700, 0.9)
+    short = replace(said(1, conversation="room", text="yes", words=[word]), channel=1, start_ms=2000, end_ms=2800)
+    long = replace(said(2, conversation="room", text="all along"), channel=0, start_ms=500, end_ms=4000)
+    for utterance in (short, long):
+        await bus.conversations.send(utterance)
+    for channel in (0, 1):
+        speech = UnrecognizedSpeech(
+            conversation_id="room",
+            session_id="talk",
+            instance="i1",
+            spoken_ms=int(wall_ms()),
+            start_ms=0,
+            end_ms=900,
+            channel=channel,
+        )
+        await bus.conversations.send_unrecognized(speech)
+    await until(lambda: empty(redis_client))
+    (found,) = (await store.search(Search())).found
+    kept = await store.get(found.summary.id)
+    assert kept is not None
+    assert kept.text == "all along yes"
+    assert [(one.id, one.channel, one.start) for one in kept.segments] == [(0, 0, 0.5), (1, 1, 2.0)]
+    assert [one.channel for one in kept.segments[1].words] == [1]
+    assert kept.unrecognized == [TimeSpan(0.0, 0.9, 0), TimeSpan(0.0, 0.9, 1)]
+    assert [one.utterance.channel for one in await store.conversation("room")] == [1, 0]
 
 
 async def test_words_of_a_kept_session_stay_with_their_times(

@@ -27,3 +27,16 @@ def test_off_a_terminal_only_finals_are_printed_a_line_each() -> None:
         captions.show({"type": "partial", "text": "no", "stable": "no", "unstable": ""})
         captions.show({"type": "final", "text": " No matter [bold]. Try again and again."})
     assert out.getvalue() == "No matter [bold]. Try again and again.\n"
+
+
+def test_channels_that_are_kept_apart_are_named_and_shown_side_by_side() -> None:
+    out = io.StringIO()
+    with Captions(Console(file=out, width=80, force_terminal=True, color_system=None)) as captions:
+        captions.show({"type": "partial", "text": "how are", "stable": "how", "unstable": "are", "channel": 1})
+        captions.show({"type": "partial", "text": "well", "stable": "", "unstable": "well", "channel": 0})
+        assert captions._current().plain == "Channel 0: well\nChannel 1: how are"
+        captions.show({"type": "final", "text": "Well.", "channel": 0})
+        assert captions._current().plain == "Channel 1: how are"
+        captions.show({"type": "partial", "text": "", "stable": "", "unstable": "", "channel": 1})
+        assert captions._current().plain == ""
+    assert "Channel 0: Well." in out.getvalue()

@@ -10,6 +10,8 @@ pytestmark = pytest.mark.unit
 def test_gaps_and_warnings_are_told() -> None:
     gap = {"type": "gap", "from_ms": 4128, "to_ms": 6272}
     assert note_of({**gap, "cause": "speech_not_recognized"}) == "gap: speech from 4.1 to 6.3 s was not recognized"
+    apart = {**gap, "cause": "speech_not_recognized", "channel": 1}
+    assert note_of(apart) == "gap: speech from 4.1 to 6.3 s on channel 1 was not recognized"
     assert note_of({**gap, "cause": "chunks 3 to 4 never came"}) == "gap: chunks 3 to 4 never came"
     assert note_of({"type": "warning", "code": "half_sample", "message": "cut off"}) == "warning: cut off"
     assert note_of({"type": "final", "text": "words"}) is None

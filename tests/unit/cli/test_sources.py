@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stt_cli.errors import CliError
-from stt_cli.live.sources import PieceReader, pieces_of_file, pieces_of_stream
+from stt_cli.live.sources import PieceReader, channels_of_file, pieces_of_file, pieces_of_stream
 
 pytestmark = pytest.mark.unit
 
@@ -28,6 +28,18 @@ def test_a_file_is_played_as_16_khz_mono_in_pieces_of_100_ms(tmp_path: Path) -> 
     pieces = list(pieces_of_file(tmp_path / "a.wav"))
     assert {len(piece) for piece in pieces[:-1]} == {3200}
     assert sum(map(len, pieces)) == 16_000 * 1.25 * 2
+
+
+def test_channels_that_are_kept_apart_are_all_sent(tmp_path: Path) -> None:
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(struct.pack("<hh", 1000, -2000) * 20_000)
+    assert channels_of_file(tmp_path / "a.wav") == 2
+    pieces = list(pieces_of_file(tmp_path / "a.wav", apart=True))
+    assert {len(piece) for piece in pieces[:-1]} == {6400}
+    assert b"".join(pieces) == struct.pack("<hh", 1000, -2000) * 20_000
 
 
 def test_a_file_that_cannot_be_played_is_named(tmp_path: Path) -> None:

@@ -3,9 +3,9 @@
 export const COLOURS = 6;
 
 export class Feed {
-  /** Final utterances in order: {seq, session_id, utterance, speaker, text, language, spoken_ms}. */
+  /** Final utterances in order: {seq, session_id, utterance, speaker, channel, text, language, spoken_ms}. */
   utterances = [];
-  /** session_id -> {speaker, text, stable, utterance}; `text` begins with `stable`. */
+  /** What is being said on each channel: {speaker, channel, text, stable, utterance}; `text` begins with `stable`. */
   speaking = new Map();
   cursor = "";
   #newest = new Map(); // session_id -> newest final utterance
@@ -23,17 +23,17 @@ export class Feed {
       case "unsettled":
         // Ignore text that arrives after its own final utterance.
         if (message.utterance <= (this.#newest.get(message.session_id) ?? 0)) return null;
-        if (message.text) this.speaking.set(message.session_id, message);
-        else this.speaking.delete(message.session_id);
+        if (message.text) this.speaking.set(placeOf(message), message);
+        else this.speaking.delete(placeOf(message));
         return "unsettled";
       default:
         return null;
     }
   }
 
-  /** A speaker's colour: 0 to COLOURS - 1, in order of appearance. */
-  colour(speaker) {
-    const name = speaker ?? "";
+  /** The colour of who says a message: 0 to COLOURS - 1, in order of appearance. */
+  colour(message) {
+    const name = voiceOf(message);
     if (!this.#speakers.includes(name)) this.#speakers.push(name);
     return this.#speakers.indexOf(name) % COLOURS;
   }
@@ -43,12 +43,17 @@ export class Feed {
     if (this.#seen.has(id)) return null;
     this.#seen.add(id);
     this.#newest.set(message.session_id, message.utterance);
-    this.speaking.delete(message.session_id);
+    this.speaking.delete(placeOf(message));
     if (!message.text) return "unsettled";
     this.utterances.push(message);
     return "utterance";
   }
 }
+
+/** Who says a message, as far as it is known: two channels of a session are two voices. */
+export const voiceOf = ({ speaker, channel }) => (channel === undefined ? (speaker ?? "") : `${speaker ?? ""} ${channel}`);
+
+const placeOf = ({ session_id: session, channel }) => (channel === undefined ? session : `${session} ${channel}`);
 
 /** URL for following a conversation. */
 export function viewerAddress(base, id, cursor) {

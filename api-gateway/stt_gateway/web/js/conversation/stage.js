@@ -23,7 +23,7 @@ export function roomStage(feed, viewer, problem) {
   const toNewest = jumpButton(t("live.to_now"), () => following.toNewest());
   const hasText = () => empty.hidden;
   const following = new Following(scroller, log, (isOn) => (toNewest.hidden = isOn), hasText);
-  const rows = new Map(); // session_id -> row of what its speaker is saying
+  const rows = new Map(); // key of feed.speaking -> row of what is being said
   let count = 0; // utterances in the log, or removed from it
 
   /** Adds the final utterances that are not in the log yet. */
@@ -34,17 +34,17 @@ export function roomStage(feed, viewer, problem) {
   }
 
   function draw() {
-    for (const [session, row] of rows)
-      if (!feed.speaking.has(session)) {
+    for (const [place, row] of rows)
+      if (!feed.speaking.has(place)) {
         row.element.remove();
-        rows.delete(session);
+        rows.delete(place);
       }
-    for (const [session, message] of feed.speaking) {
-      if (!rows.has(session)) {
-        rows.set(session, speakingRow(message, feed));
-        speaking.append(rows.get(session).element);
+    for (const [place, message] of feed.speaking) {
+      if (!rows.has(place)) {
+        rows.set(place, speakingRow(message, feed));
+        speaking.append(rows.get(place).element);
       }
-      rows.get(session).draw(message);
+      rows.get(place).draw(message);
     }
     speaking.hidden = rows.size === 0;
     empty.hidden = feed.utterances.length > 0 || rows.size > 0 || viewer.state === "missing";
