@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from stt_cli.errors import CliError
+from stt_cli.http.api_key import use_key
 from stt_cli.http.formats import Format
 from stt_cli.http.server import base_url
 from stt_cli.http.tls import trust
@@ -44,6 +45,10 @@ app.add_typer(keys_app, name="keys")
 
 Url = Annotated[
     str | None, typer.Option("--url", help="Address of the suite (env STT_URL, default http://127.0.0.1:8000).")
+]
+Key = Annotated[
+    str | None,
+    typer.Option(help="Key of a suite with AUTH=keys; env STT_API_KEY hides it from lists of processes."),
 ]
 Ca = Annotated[
     Path | None, typer.Option(help="File of an authority to trust, besides the system's or SSL_CERT_FILE (env STT_CA).")
@@ -172,12 +177,14 @@ def transcribe(
         Path | None, typer.Option("--output", "-o", help="Folder for one result per file; standard output if omitted.")
     ] = None,
     url: Url = None,
+    api_key: Key = None,
     ca: Ca = None,
 ) -> None:
     """Transcribe files."""
     from stt_cli.commands.transcribe import transcribe as run
 
     trust(ca)
+    use_key(api_key)
     fields = _speech_fields(language, languages, task) | vocabulary_fields(
         keyterms, keyterms_file, replacements_file, fillers
     )
@@ -217,12 +224,14 @@ def stream(
     redact_pattern: RedactPattern = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the events as JSON, one per line.")] = False,
     url: Url = None,
+    api_key: Key = None,
     ca: Ca = None,
 ) -> None:
     """Play a file (or standard input) as a live session and show the words as they arrive."""
     from stt_cli.commands.stream import stream as run
 
     trust(ca)
+    use_key(api_key)
     query = _speech_fields(language, languages, task) | vocabulary_fields(
         keyterms, keyterms_file, replacements_file, fillers
     )
@@ -239,11 +248,12 @@ def stream(
 
 
 @app.command()
-def health(url: Url = None, ca: Ca = None) -> None:
+def health(url: Url = None, api_key: Key = None, ca: Ca = None) -> None:
     """Show the state of every part of a running suite; exit 1 unless all are healthy."""
     from stt_cli.commands.health import health as run
 
     trust(ca)
+    use_key(api_key)
     run(base_url(url))
 
 
@@ -264,6 +274,7 @@ def bench(
     offline: Annotated[bool, typer.Option("--offline", help="Also transcribe the recordings as file jobs.")] = False,
     out: Annotated[Path | None, typer.Option(help="Also write the figures to this JSON file.")] = None,
     url: Url = None,
+    api_key: Key = None,
     ca: Ca = None,
 ) -> None:
     """Measure a running suite: latency of words, word error rate, CPU and memory under paced sessions."""
@@ -271,6 +282,7 @@ def bench(
     from stt_cli.commands.bench import bench as run
 
     trust(ca)
+    use_key(api_key)
     plan = Plan(
         base_url(url),
         sessions=sessions,

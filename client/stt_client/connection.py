@@ -6,7 +6,7 @@ import json
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import websockets
@@ -33,7 +33,7 @@ class Transport:
 
     open_timeout_s: float = 10.0
     dead_after_s: float = 8.0
-    headers: Mapping[str, str] | None = None
+    headers: Mapping[str, str] | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = None
     proxy: str | None = None
 

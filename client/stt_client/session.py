@@ -39,6 +39,7 @@ def connect(
     open_patience_s: float = 10.0,
     open_timeout_s: float = 10.0,
     dead_after_s: float = 8.0,
+    api_key: str | None = None,
     headers: Mapping[str, str] | None = None,
     tls: ssl.SSLContext | None = None,
     proxy: str | None = None,
@@ -52,6 +53,7 @@ def connect(
     ``buffer_s``: seconds of bare samples that are kept until they are committed. ``buffer_bytes``: maximum size up to
     which a container (webm, ogg, mp3 …) is kept as a whole; a longer recording survives lost connections, but not a
     data loss of Redis.
+    ``api_key``: a key or a token of the suite, where it wants one; ``headers``: others for each connection.
     ``patience_s``: maximum time without a connection, and maximum time from the last event to `done`;
     ``open_patience_s``: maximum time until the first connection.
     ``dead_after_s``: time without any message after which a connection is considered dead.
@@ -71,11 +73,12 @@ def connect(
         "session_id": session_id or uuid.uuid4().hex,
         "framing": "seq32",
     }
+    authorization = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     audio = AudioFormat.of(encoding, sample_rate, channels)
     return LiveSession(
         Address(live_url(url), query),
         ReplayBuffer(audio, max_s=buffer_s, max_bytes=buffer_bytes),
-        Transport(open_timeout_s, dead_after_s, headers, tls, proxy),
+        Transport(open_timeout_s, dead_after_s, {**authorization, **(headers or {})}, tls, proxy),
         patience_s=patience_s,
         open_patience_s=open_patience_s,
         on_lost=on_lost,

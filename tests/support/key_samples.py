@@ -47,6 +47,6 @@ def guarded_routes() -> Iterator[tuple[str, str, tuple[Scope, ...]]]:
     given = {"id": "k" * 12, "job_id": "j1", "conversation_id": "board", "kind": "srt", "model": "whisper-1"}
     for route in iter_route_contexts(create_app(GatewaySettings()).routes):
         if scopes := declared_scopes(route.endpoint):
-            path = re.sub(r"\{(\w+)(:path)?\}", lambda name: given[name[1]], str(route.path))
+            path = re.sub(r"\{(\w+)(:path)?\}", lambda name: given.get(name[1], "x"), str(route.path))
             for method in route.methods or ["WS"]:
                 yield method, path, scopes

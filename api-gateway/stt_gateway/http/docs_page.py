@@ -48,7 +48,11 @@ async def index(request: Request) -> Response:
 async def openapi(request: Request) -> JSONResponse:
     """Serve the description of the HTTP interface; FastAPI's own route would not be authorised."""
     # Relative to this document, so that it holds below any path of a proxy in front.
-    return JSONResponse({**request.app.openapi(), "servers": [{"url": "."}]})
+    described = request.app.openapi()
+    # Optional, since not all routes need a key, and none does with AUTH=off.
+    components = {**described.get("components", {}), "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}}
+    more = {"servers": [{"url": "."}], "components": components, "security": [{}, {"key": []}]}
+    return JSONResponse({**described, **more})
 
 
 @router.get("/docs/{name}")

@@ -18,6 +18,7 @@ from stt_cli.bench.packages import Normaliser
 from stt_cli.bench.score import Played
 from stt_cli.bench.screen import Screen
 from stt_cli.bench.stability import StabilityWatch
+from stt_cli.http.api_key import key_headers
 from stt_cli.http.tls import client_tls
 from stt_cli.live.sources import FILE_RATE
 from stt_client.address import live_url
@@ -83,6 +84,7 @@ async def play(
             max_size=None,
             ping_interval=None,
             proxy=None,
+            additional_headers=key_headers(),
             ssl=client_tls() if pace.url.startswith("https") else None,
         ) as socket:
             await _converse(socket, session, playlist, pace, index)

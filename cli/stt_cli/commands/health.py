@@ -19,7 +19,10 @@ def health(url: str) -> None:
     services = Table("service", "state", box=None, header_style="bold")
     for name, state in answer.services.items():
         services.add_row(name, str(state))
-    console.print(services)
+    if answer.services:
+        console.print(services)
+    else:
+        console.print("the suite tells only its status without a valid key (--api-key or STT_API_KEY)")
     if answer.replicas:
         replicas = Table("replica", "state", "sessions", "reason", box=None, header_style="bold")
         for replica in answer.replicas:

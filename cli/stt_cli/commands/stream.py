@@ -10,6 +10,7 @@ from rich.console import Console
 
 import stt_client
 from stt_cli.errors import CliError
+from stt_cli.http.api_key import api_key
 from stt_cli.http.tls import client_tls
 from stt_cli.live.captions import Captions
 from stt_cli.live.notes import note_of
@@ -58,6 +59,7 @@ async def _run(url: str, source: str, query: dict[str, str], sample_rate: int, c
         sample_rate=sample_rate,
         channels=channels,
         parameters=query,
+        api_key=api_key(),
         tls=client_tls() if url.startswith("https") else None,
         # Fail at once if nothing answers the first connection; only later reconnections protect speech from being lost.
         open_patience_s=0.0,

@@ -11,6 +11,7 @@ import httpx2
 import msgspec
 
 from stt_cli.errors import CliError
+from stt_cli.http.api_key import key_headers
 from stt_cli.http.formats import Format
 from stt_cli.http.server import error_message, unreachable
 from stt_cli.http.tls import client_tls
@@ -118,7 +119,9 @@ def jobs_client(url: str) -> Iterator[JobsClient]:
     """Open a client with its own connections. Uploads have no overall time limit; only periods of silence do."""
     # Proxies from the environment are for the internet; a suite is usually on this machine or the local network.
     timeout = httpx2.Timeout(10.0, read=120.0, write=120.0)
-    with httpx2.Client(base_url=url, timeout=timeout, trust_env=False, verify=client_tls()) as http:
+    with httpx2.Client(
+        base_url=url, timeout=timeout, trust_env=False, verify=client_tls(), headers=key_headers()
+    ) as http:
         yield JobsClient(url, http)
 
 

@@ -8,6 +8,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from typing import Any
 
+from stt_cli.http.api_key import key_headers
 from stt_cli.http.server import untrusted
 from stt_cli.http.tls import client_tls
 
@@ -27,8 +28,8 @@ class Health:
 
     @property
     def only_redis_nearly_full(self) -> bool:
-        """True if everything works but Redis will soon refuse writes."""
-        return self.status == "degraded" and self.unready() == "redis nearly_full"
+        """True if everything works but Redis will soon refuse writes, or the suite does not tell more without a key."""
+        return self.status == "degraded" and (not self.services or self.unready() == "redis nearly_full")
 
     def unready(self) -> str:
         """Return what is not ready, for a progress line."""
@@ -48,6 +49,7 @@ def ask_health(url: str, timeout_s: float = 1.0, *, tls: ssl.SSLContext | None =
         handlers.append(urllib.request.HTTPSHandler(context=tls or client_tls()))
     # Proxies from the environment are for the internet; a suite is usually on this machine or the local network.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), *handlers)
+    opener.addheaders += key_headers().items()
     try:
         with opener.open(f"{url}/health", timeout=timeout_s) as response:
             return read_health(response.read())

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { Deletions } from "../../../api-gateway/stt_gateway/web/js/library/deletions.js";
 import { sessionQuery } from "../../../api-gateway/stt_gateway/web/js/live/session_query.js";
 import { Transcript } from "../../../api-gateway/stt_gateway/web/js/live/transcript.js";
+import { accessKey } from "../../../api-gateway/stt_gateway/web/js/ui/access_key.js";
 import { readHealth } from "../../../api-gateway/stt_gateway/web/js/ui/health.js";
 import { Server } from "../../../api-gateway/stt_gateway/web/js/ui/server.js";
 
@@ -15,13 +16,31 @@ test("the model and its languages are those that the transcribers report", () =>
     transcriber({ model: "base", languages: ["en", "de"] }),
     transcriber({ model: "base", languages: ["en", "de", "yue"] }),
   ];
-  const health = { status: "degraded", replicas };
-  assert.deepEqual(readHealth(health), { status: "ready", model: "base", languages: ["en", "de", "yue"] });
+  const { languages, ...rest } = readHealth({ status: "degraded", services: {}, replicas });
+  assert.deepEqual(rest, { status: "ready", model: "base", isAnonymous: false });
+  assert.deepEqual(languages, ["en", "de", "yue"]);
+});
+
+test("a server that tells only its status wants a key", () => {
+  assert.equal(readHealth({ status: "healthy" }).isAnonymous, true);
+  assert.equal(readHealth({ status: "healthy" }).status, "ready");
+});
+
+test("a key goes into headers and subprotocols, and is forgotten", () => {
+  assert.deepEqual(accessKey.headers(), {});
+  assert.deepEqual(accessKey.subprotocols, []);
+  accessKey.keep("k1");
+  assert.deepEqual(accessKey.headers(), { Authorization: "Bearer k1" });
+  assert.deepEqual(accessKey.headers("k2"), { Authorization: "Bearer k2" });
+  assert.deepEqual(accessKey.subprotocols, ["bearer", "k1"]);
+  accessKey.forget();
+  assert.equal(accessKey.value, "");
 });
 
 test("a server without a transcriber has no model, and tells loading from down", () => {
   const unhealthy = (whisper, redis) => readHealth({ status: "unhealthy", services: { whisper, redis } });
-  assert.deepEqual(unhealthy("loading", "connected"), { status: "loading", model: "", languages: [] });
+  const { status, model, languages } = unhealthy("loading", "connected");
+  assert.deepEqual([status, model, languages], ["loading", "", []]);
   assert.equal(unhealthy("missing", "connected").status, "loading");
   assert.equal(unhealthy("loading", "unreachable").status, "down");
   assert.equal(unhealthy("stalled", "connected").status, "down");

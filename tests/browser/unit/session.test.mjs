@@ -224,6 +224,7 @@ test("a handshake keeps secrets out of the address", () => {
   assert.match(offers[1], /^query\.[A-Za-z0-9_-]+$/);
   const carried = new URLSearchParams(Buffer.from(offers[1].slice("query.".length), "base64url").toString());
   assert.deepEqual(Object.fromEntries(carried), { resume_token: "T-_1", prompt });
+  assert.deepEqual(handshake(url, ["bearer", "key"])[1].slice(2), ["bearer", "key"]);
 });
 
 test("which codes are worth another try", () => {

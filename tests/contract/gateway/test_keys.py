@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from support.gateway_harness import STOP, Gateway, Workers, line, running_gateway, until
 from support.key_samples import guarded_routes, open_key_store, stored_key
 
+import stt_client
 from stt_gateway.core.requests.api_key import WrittenKey
 from stt_gateway.core.requests.principal import Scope
 from stt_gateway.keys import commands, ring, watch
@@ -475,3 +476,19 @@ async def test_a_refused_handshake_answers_no_credential(gateway: Gateway) -> No
     async with websockets.connect(gateway.stream(), subprotocols=["token", secret]) as ws:  # type: ignore[list-item]
         assert ws.subprotocol == "token"
         assert json.loads(await ws.recv())["code"] == "unauthorized"
+
+
+async def test_the_client_library_sends_its_key_and_learns_why_it_ends(
+    gateway: Gateway, user: WrittenKey, store: KeyStore
+) -> None:
+    url = gateway.url.replace("http", "ws")
+    async with stt_client.connect(url, api_key=user.text, session_id="s1") as session:
+        assert user.secret not in repr(session._transport)
+        await store.revoke(user.id, None, wall_ms())
+        with pytest.raises(stt_client.SessionError) as ended:
+            await asyncio.wait_for(anext(aiter(session)), 3 * watch.CHECK_EVERY_S)
+    assert (ended.value.code, session.reconnects) == ("unauthorized", 0)
+    for key in (None, user.text, "nonsense"):
+        with pytest.raises(stt_client.SessionError) as refused:
+            await stt_client.connect(url, api_key=key).__aenter__()
+        assert refused.value.code == "unauthorized"

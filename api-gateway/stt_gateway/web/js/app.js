@@ -10,10 +10,12 @@ import { OnAir } from "./live/on_air.js";
 import { Recording } from "./live/recording.js";
 import { Transcript } from "./live/transcript.js";
 import { start } from "./router.js";
+import { accessKey } from "./ui/access_key.js";
 import { navigation } from "./ui/navigation.js";
 import { railFoot } from "./ui/rail_foot.js";
 import { recordingBar } from "./ui/recording_bar.js";
 import { Server } from "./ui/server.js";
+import { askForKey } from "./ui/sign_in.js";
 import { startTheme } from "./ui/theme.js";
 import { toast } from "./ui/toast.js";
 import { ViewSwitcher } from "./ui/view_switcher.js";
@@ -107,6 +109,15 @@ startTheme();
 await loadFirstLanguage();
 app.onAir.add(recording, "live");
 app.onAir.addEventListener("change", drawNavigation);
+accessKey.addEventListener("refused", () =>
+  askForKey(async () => {
+    app.server.refresh();
+    // Views are created again, since they show what they could not load.
+    await views.clear();
+    drawFrame();
+    show({ ...current }, false);
+  }),
+);
 app.server.addEventListener("change", () => {
   drawStatus();
   if (views.hasFailed && app.server.status === "ready") show({ ...current }, false);

@@ -1,5 +1,6 @@
 // Follows a conversation across reconnections.
 import { mayRetry } from "../live/address.js";
+import { accessKey } from "../ui/access_key.js";
 import { Backoff } from "../live/backoff.js";
 import { viewerAddress } from "./feed.js";
 
@@ -19,7 +20,7 @@ export class Viewer {
   }
 
   open() {
-    const socket = new WebSocket(viewerAddress(this.base, this.id, this.feed.cursor));
+    const socket = new WebSocket(viewerAddress(this.base, this.id, this.feed.cursor), accessKey.subprotocols);
     this.#socket = socket;
     this.#openS = null;
     let serverError = null;
@@ -27,6 +28,7 @@ export class Viewer {
       const message = JSON.parse(data);
       if (message.type === "error") {
         serverError = message;
+        if (message.code === "unauthorized") accessKey.refused();
         return;
       }
       if (message.type === "following") {

@@ -1,4 +1,5 @@
 // File jobs over HTTP: upload with progress, job events, cancellation.
+import { accessKey } from "../ui/access_key.js";
 import { lasting } from "../ui/storage.js";
 
 const JOBS = "v1/stt/jobs"; // relative to the page, which a proxy may serve below a path
@@ -12,6 +13,7 @@ export class RequestError extends Error {
 
 /** The error described by a response. */
 export function responseError(status, text) {
+  if (status === 401) accessKey.refused();
   try {
     const { code, message } = JSON.parse(text).error;
     return new RequestError(code, message);
@@ -26,7 +28,7 @@ export function responseError(status, text) {
 export async function request(path, options = {}) {
   let answer;
   try {
-    answer = await fetch(path, options);
+    answer = await fetch(path, { ...options, headers: { ...options.headers, ...accessKey.headers() } });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new RequestError("unreachable", "");
@@ -47,6 +49,7 @@ export const transport = {
     const sending = new XMLHttpRequest();
     return new Promise((resolve, reject) => {
       sending.open("POST", JOBS);
+      for (const [name, value] of Object.entries(accessKey.headers())) sending.setRequestHeader(name, value);
       sending.upload.onprogress = ({ loaded, total }) => onProgress(total ? (100 * loaded) / total : 0);
       sending.onload = () =>
         sending.status === 202
@@ -62,7 +65,7 @@ export const transport = {
   /** Calls `onView` with the job whenever it changes, until the job ends. Reconnects after a lost connection. */
   async watch(jobId, onView, signal) {
     onView(await request(`${JOBS}/${jobId}`, { signal }));
-    const events = new EventSource(`${JOBS}/${jobId}/events`);
+    const events = new EventSource(`${JOBS}/${jobId}/events${await accessKey.query()}`);
     await new Promise((resolve, reject) => {
       const end = (action) => () => {
         events.close();

@@ -22,8 +22,9 @@ export function sessionAddress(base, query, token, progress, startMs) {
   return `${base}${STREAM_PATH}?${new URLSearchParams(parameters)}`;
 }
 
-/** URL and subprotocols that open the socket at `address`: what no log may hold leaves the URL, which proxies log. */
-export function handshake(address) {
+/** URL and subprotocols that open the socket at `address`: what no log may hold leaves the URL, which proxies log. `more`:
+ * other subprotocols. */
+export function handshake(address, more = []) {
   const url = new URL(address);
   const secrets = new URLSearchParams();
   for (const name of SECRETS) {
@@ -31,7 +32,7 @@ export function handshake(address) {
     url.searchParams.delete(name);
   }
   const base64url = btoa(secrets).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-  return [url.href, ["stt", `query.${base64url}`]];
+  return [url.href, ["stt", `query.${base64url}`, ...more]];
 }
 
 /** Whether `ready` restarts the session's audio. A session that was rebuilt but whose `ready` was lost reports that it

@@ -1,4 +1,5 @@
 // A live session from the page's point of view: audio in, events out, across reconnections.
+import { accessKey } from "../ui/access_key.js";
 import { handshake, isRebuilt, mayRetry, sessionAddress } from "./address.js";
 import { Backoff } from "./backoff.js";
 import { SessionProgress } from "./progress.js";
@@ -40,7 +41,7 @@ export class LiveSession {
     onEvent,
     onChange,
     onOver,
-    openSocket = (address) => new WebSocket(...handshake(address)),
+    openSocket = (address) => new WebSocket(...handshake(address, accessKey.subprotocols)),
     now = () => performance.now() / 1000,
   }) {
     Object.assign(this, { base, query, buffer, onEvent, onChange, onOver, openSocket, now });
@@ -127,6 +128,7 @@ export class LiveSession {
     if (event.type === "ready") return this.#begin(event);
     if (event.type === "error") {
       this.#error = event;
+      if (event.code === "unauthorized") accessKey.refused();
       return undefined;
     }
     const news = this.#progress.record(event);

@@ -1,5 +1,6 @@
 // The foot of the navigation: state of the server, language, theme, and the link to the API.
 import { LANGUAGES, language, t } from "../i18n/index.js";
+import { accessKey } from "./access_key.js";
 import { button, h, select } from "./dom.js";
 import { icon } from "./icons.js";
 import { setTheme, theme, THEMES } from "./theme.js";
@@ -28,10 +29,16 @@ export function railFoot(element, server, onLanguage) {
   element.replaceChildren(
     state,
     h("div", { class: "choices" }, languages, themeButton()),
+    accessKey.value ? button({ text: t("key.sign_out"), kind: "small", onclick: signOut }) : "",
     h("a", { class: "api", href: "docs" }, t("app.api")),
   );
   drawStatus();
   return drawStatus;
+}
+
+function signOut() {
+  accessKey.forget();
+  location.reload();
 }
 
 /** A button that switches to the next theme. */

@@ -1,4 +1,5 @@
 // State and features of the server: its health, its model, its routes.
+import { accessKey } from "./access_key.js";
 import { readHealth } from "./health.js";
 
 const CHECK_EVERY_MS = 20_000;
@@ -13,6 +14,11 @@ export class Server extends EventTarget {
   #paths = null;
   #timer = 0;
   #announced = "";
+
+  /** Asks the server again, soon. */
+  refresh() {
+    this.#check();
+  }
 
   start() {
     this.#check();
@@ -46,8 +52,13 @@ export class Server extends EventTarget {
   async #check() {
     clearTimeout(this.#timer);
     try {
-      const answer = await fetch("health", { signal: AbortSignal.timeout(5000), cache: "no-store" });
-      const { status, model, languages } = readHealth(await answer.json());
+      const answer = await fetch("health", {
+        headers: accessKey.headers(),
+        signal: AbortSignal.timeout(5000),
+        cache: "no-store",
+      });
+      const { status, model, languages, isAnonymous } = readHealth(await answer.json());
+      if (isAnonymous) accessKey.refused();
       // While no transcriber is there, the last answer is the best guess.
       if (model) Object.assign(this, { model, languages });
       this.#set(status);
