@@ -260,34 +260,32 @@ def main() -> None:
         sessions = [played(clips, args.minutes * 60, args.gap)]
     else:
         sessions = joined(clips) if args.joined else [[clip] for clip in clips]
-    result: dict[str, Any] = {"live": figures(sessions, parts, args.gap, normalise)}
     order = [clip for session in sessions for clip in session]
     references = [normalise(clip.text) for clip in order]
+    result: dict[str, Any] = {
+        "model": args.model,
+        "language": args.language,
+        "recordings": len(order),
+        "sessions": len(sessions),
+        "audio_s": round(sum(clip.duration_s for clip in order), 1),
+        "gap_s": args.gap,
+        "endpointing": config.endpointing,
+        "endpointing_ms": config.endpointing_ms,
+        "endpointing_max_ms": config.endpointing_max_ms,
+        "turn_model": turn is not None,
+        "policy": changes,
+        "turn_policy": turn_changes,
+        "live": figures(sessions, parts, args.gap, normalise),
+    }
+    write_result(args.out, "live_core", result)
     if not args.no_files:
         files = [with_gaps(order, args.gap)] if args.minutes else [clip.samples for clip in order]
         said = [normalise(as_file(samples, parts)) for samples in files]
         result["files"] = errors([" ".join(references)] if args.minutes else references, said)
+        write_result(args.out, "live_core", result)
     texts = offline_texts(args.offline, args.model, clips, args.language)
     result["offline_beam5"] = errors(references, [normalise(texts[clip.id]) for clip in order])
-    write_result(
-        args.out,
-        "live_core",
-        {
-            "model": args.model,
-            "language": args.language,
-            "recordings": len(order),
-            "sessions": len(sessions),
-            "audio_s": round(sum(clip.duration_s for clip in order), 1),
-            "gap_s": args.gap,
-            "endpointing": config.endpointing,
-            "endpointing_ms": config.endpointing_ms,
-            "endpointing_max_ms": config.endpointing_max_ms,
-            "turn_model": turn is not None,
-            "policy": changes,
-            "turn_policy": turn_changes,
-            **result,
-        },
-    )
+    write_result(args.out, "live_core", result)
 
 
 if __name__ == "__main__":
