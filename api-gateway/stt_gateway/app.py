@@ -19,7 +19,7 @@ from stt_gateway.core.requests.proxies import root_path, trusted_proxies
 from stt_gateway.core.requests.retry_after import RetryAfter
 from stt_gateway.http import conversations, docs_page, health, jobs, keys, openai, transcripts
 from stt_gateway.http.access import AccessMiddleware, rules_of
-from stt_gateway.http.audit import AuditMiddleware, AuditTrail
+from stt_gateway.http.audit import AuditMiddleware
 from stt_gateway.http.errors import add_error_handlers
 from stt_gateway.http.head import HeadMiddleware
 from stt_gateway.http.headers import HeadersMiddleware
@@ -49,6 +49,7 @@ from stt_gateway.store.sql_store import SqlTranscriptStore
 from stt_gateway.store.writer import StoreWriter
 from stt_gateway.ws import legacy, stream, viewer
 from stt_shared.contracts.services import ServiceName
+from stt_shared.process.audit import AuditTrail
 from stt_shared.process.folders import prepare_folder
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.client import wait_until_ready
@@ -199,7 +200,13 @@ async def _key_check(
 async def _background_tasks(context: GatewayContext) -> AsyncIterator[None]:
     """Run what a gateway does besides serving clients."""
     settings = context.settings
-    writer = StoreWriter(context.bus, context.store, context.replica.id, settings.transcript_retention_days)
+    writer = StoreWriter(
+        context.bus,
+        context.store,
+        context.replica.id,
+        settings.transcript_retention_days,
+        AuditTrail(settings.audit_log),
+    )
     tasks = [
         asyncio.create_task(writer.run(), name="store writer"),
         asyncio.create_task(writer.purge(), name="store purge"),

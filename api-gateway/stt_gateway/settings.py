@@ -124,11 +124,6 @@ class GatewaySettings(ListeningSettings, CommonSettings):
     transcript_retention_days: Annotated[float, Field(ge=0, le=36_500)] = Field(
         0.0, description="Days after which transcripts are deleted; 0 = never."
     )
-    audit_log: Path | None = Field(
-        None,
-        description="File to which each deletion and act of administration is added as a line of JSON; the log has it "
-        "in any case.",
-    )
     resume_window_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         150.0, description="How long a session whose connection was lost can be resumed; then it is stopped."
     )

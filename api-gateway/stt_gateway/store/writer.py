@@ -11,6 +11,7 @@ from stt_gateway.store.interface import TranscriptStore
 from stt_gateway.store.job_writer import JobWriter
 from stt_gateway.store.utterance_writer import UtteranceWriter
 from stt_shared.contracts.errors import SttError
+from stt_shared.process.audit import AuditTrail
 from stt_shared.process.clock import wall_ms
 from stt_shared.process.tasks import run_together
 from stt_shared.streams.bus import Bus
@@ -22,10 +23,18 @@ PURGE_EVERY_S = 60.0
 
 
 class StoreWriter:
-    """Store writer of one gateway. ``retention_days`` 0 means forever."""
+    """Store writer of one gateway. ``retention_days`` 0 means forever. ``audit``: where removals are recorded."""
 
-    def __init__(self, bus: Bus, store: TranscriptStore, replica_id: str, retention_days: float) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        store: TranscriptStore,
+        replica_id: str,
+        retention_days: float,
+        audit: AuditTrail | None = None,
+    ) -> None:
         self._store = store
+        self._audit = audit
         self._retention_ms = retention_days * DAY_MS
         self._jobs = JobWriter(bus, store, replica_id, self._expires_ms)
         self._utterances = UtteranceWriter(bus, store, replica_id, self._expires_ms, self._jobs.write)
@@ -39,9 +48,12 @@ class StoreWriter:
         while True:
             await asyncio.sleep(PURGE_EVERY_S)
             try:
-                await self._store.purge_expired(wall_ms())
+                removed = await self._store.purge_expired(wall_ms())
             except SttError as error:
                 _log.warning("expired transcripts not removed", cause=error.message)
+            else:
+                if removed and self._audit is not None:
+                    self._audit.record("purge_expired", removed=removed)
 
     def _expires_ms(self) -> int | None:
         return round(wall_ms() + self._retention_ms) if self._retention_ms else None

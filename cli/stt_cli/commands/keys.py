@@ -1,5 +1,6 @@
 """`stt keys`: make, list, revoke and rotate API keys in the database of this machine's settings."""
 
+import getpass
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -9,6 +10,7 @@ from stt_cli.errors import CliError
 from stt_cli.up.settings import load_up_settings
 from stt_gateway.keys import commands
 from stt_gateway.store.engine import database_url
+from stt_shared.process.audit import AuditTrail
 from stt_shared.process.folders import UnusableFolder, prepare_folder
 
 T = TypeVar("T")
@@ -18,7 +20,9 @@ def create_key(name: str, scopes: str | None, tenant: str | None, days: float | 
     """Make a key and print it. Raises CliError."""
     given = {"scopes": scopes, "tenant": tenant, "days": days}
     wanted = {name: value for name, value in given.items() if value is not None}
-    print(_on_database(lambda url: commands.create(url, name, **wanted)))  # type: ignore[arg-type]
+    text = _on_database(lambda url: commands.create(url, name, **wanted))  # type: ignore[arg-type]
+    _record("create_key", _id_of(text))
+    print(text)
 
 
 def list_keys(tenant: str | None) -> None:
@@ -29,11 +33,25 @@ def list_keys(tenant: str | None) -> None:
 def revoke_key(id: str) -> None:
     """Revoke a key. Raises CliError."""
     _on_database(lambda url: commands.revoke(url, id))
+    _record("revoke_key", id)
 
 
 def rotate_key(id: str, overlap_s: float) -> None:
     """Give a key another secret and print it. Raises CliError."""
-    print(_on_database(lambda url: commands.rotate(url, id, overlap_s)))
+    text = _on_database(lambda url: commands.rotate(url, id, overlap_s))
+    _record("rotate_key", id)
+    print(text)
+
+
+def _id_of(key: str) -> str:
+    """Return the public part of a key, ``stt_<id>_<secret>``."""
+    return key.split("_")[1]
+
+
+def _record(action: str, key_id: str) -> None:
+    settings = load_up_settings({})
+    trail = AuditTrail(settings.audit_log, logs=False)
+    trail.record(action, status=200, target={"id": key_id}, user=getpass.getuser())
 
 
 def _on_database(command: Callable[[URL], T]) -> T:

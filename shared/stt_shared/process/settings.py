@@ -42,8 +42,13 @@ class ListeningSettings(BaseSettings):
     tls_key: Path | None = Field(
         None, description="File of its private key, as PEM without a password; unset: it is in TLS_CERT."
     )
+    audit_log: Path | None = Field(
+        None,
+        description="File to which each deletion and act of administration is added as a line of JSON; the log has it "
+        "in any case.",
+    )
 
-    @field_validator("tls_cert", "tls_key", mode="before")
+    @field_validator("tls_cert", "tls_key", "audit_log", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value

@@ -1,5 +1,6 @@
 """The audit log: who deleted what, and when; never what was said, and no flood of refusals."""
 
+import asyncio
 import json
 import stat
 from collections.abc import AsyncIterator
@@ -13,15 +14,20 @@ from redis.asyncio import Redis
 from starlette.requests import HTTPConnection
 from structlog.testing import capture_logs
 from support.gateway_harness import end_job, running_gateway, stand_ins, tell_status, until
+from support.wiring import bus_on
 
 from stt_gateway.app import create_app
 from stt_gateway.authorize import declared_scopes
 from stt_gateway.core.requests.access import SAFE_METHODS
 from stt_gateway.core.requests.principal import Principal, Scope
 from stt_gateway.http import audit
-from stt_gateway.http.audit import AUDITED, AuditTrail
+from stt_gateway.http.audit import AUDITED
 from stt_gateway.settings import GatewaySettings
+from stt_gateway.store import writer
+from stt_gateway.store.writer import StoreWriter
 from stt_shared.contracts.errors import SttError
+from stt_shared.process.audit import AuditTrail
+from stt_shared.process.tasks import cancel_and_wait
 
 pytestmark = pytest.mark.contract
 
@@ -102,10 +108,26 @@ async def _is_stored(http: httpx2.AsyncClient, id: str) -> bool:
     return (await http.get(f"{TRANSCRIPTS}/{id}")).status_code == 200
 
 
-def test_a_file_that_cannot_be_written_is_an_error_in_the_log(tmp_path: Path) -> None:
-    with capture_logs() as logs:
-        AuditTrail(tmp_path / "nowhere" / "audit.log").record("delete_job", 204)
-    assert [entry["event"] for entry in logs] == ["audit", "audit not written"]
+class Expiring:
+    """A store of which three transcripts expire, once."""
+
+    def __init__(self) -> None:
+        self.left = [3]
+
+    async def purge_expired(self, _: float) -> int:
+        return self.left.pop() if self.left else 0
+
+
+async def test_what_expires_is_recorded_as_a_number(
+    redis_client: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "PURGE_EVERY_S", 0.01)
+    purging = StoreWriter(bus_on(redis_client), Expiring(), "g1", 1, AuditTrail(tmp_path / "audit.log"))  # type: ignore[arg-type]
+    task = asyncio.create_task(purging.purge())
+    await until(lambda: entries(tmp_path))
+    await cancel_and_wait(task)
+    ((entry),) = entries(tmp_path)
+    assert (entry["action"], entry["removed"]) == ("purge_expired", 3)
 
 
 def test_every_route_that_deletes_or_administers_is_recorded() -> None:

@@ -1,0 +1,32 @@
+"""`stt keys` records who made, changed and revoked which key, and never a secret."""
+
+import getpass
+import json
+from pathlib import Path
+
+import pytest
+
+from stt_cli.commands.keys import create_key, list_keys, revoke_key, rotate_key
+
+pytestmark = pytest.mark.unit
+
+
+def test_each_act_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/t.db")
+    monkeypatch.setenv("AUDIT_LOG", "audit.log")
+    create_key("phone", None, None, None)
+    first = capsys.readouterr().out.strip()
+    id = first.split("_")[1]
+    rotate_key(id, 0.0)
+    list_keys(None)
+    revoke_key(id)
+    text = (tmp_path / "audit.log").read_text()
+    found = [json.loads(line) for line in text.splitlines()]
+    assert [(one["action"], one["target"], one["user"]) for one in found] == [
+        (action, {"id": id}, getpass.getuser()) for action in ("create_key", "rotate_key", "revoke_key")
+    ]
+    for secret in (first, *capsys.readouterr().out.split()):
+        assert len(secret) < 20 or secret not in text
