@@ -13,6 +13,7 @@ import yaml
 from stt_audio.files.decoder_limits import MAX_MEMORY_BYTES
 from stt_audio.settings import AudioSettings
 from stt_shared.contracts.services import ServiceName
+from stt_shared.streams.acl import USERS
 
 pytestmark = pytest.mark.unit
 
@@ -224,3 +225,16 @@ def test_without_an_engine_nothing_is_tried_and_a_line_says_so(tmp_path: Path) -
     result = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout == "Docker: no engine with Compose v2 answers here, so nothing was built or started\n"
+
+
+def test_each_service_may_have_a_user_of_redis_with_a_password(compose: dict[str, Any]) -> None:
+    override = yaml.safe_load((ROOT / "deploy" / "compose.redis-users.yml").read_text())["services"]
+    users = {user.name: user for user in USERS}
+    for service, user in (("api-gateway", "gateway"), ("audio-processor",) * 2, ("transcriber",) * 2):
+        url = override[service]["environment"]["REDIS_URL"]
+        assert url == f"redis://{user}:${{{users[user].password_variable}:-}}@redis:6379/0"
+        assert compose["services"][service]["environment"]["REDIS_URL"] == "redis://redis:6379/0"
+    # A command is replaced as a whole.
+    base = compose["services"]["redis"]["command"]
+    assert override["redis"]["command"] == [*base, "--aclfile", "/etc/redis-users.acl"]
+    assert override["redis"]["volumes"] == ["./users.acl:/etc/redis-users.acl:ro"]
