@@ -44,7 +44,7 @@ NATIVE = NativeDialect()
 def utterance_view(utterance: Utterance) -> dict[str, Any]:
     """Return an utterance as viewers of its conversation see it."""
     view: dict[str, Any] = msgspec.to_builtins(utterance)
-    for name in ("instance", "store", "epoch", "words"):
+    for name in ("instance", "store", "epoch", "words", "maker"):
         view.pop(name, None)
     return view
 

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from msgspec import UNSET
 
-from stt_gateway.authorize import needs
+from stt_gateway.authorize import needs, principal_of
 from stt_gateway.context import context_of, query_of
 from stt_gateway.core.requests.parameters import MAX_NUMBER, Parameters, number
 from stt_gateway.core.requests.principal import Scope
@@ -33,7 +33,8 @@ async def read_conversation(request: Request, conversation_id: str) -> Response:
     check_conversation_id(conversation_id)
     given = PAGE_PARAMETERS.parse(query_of(request))
     after, limit = given[AFTER], given[LIMIT]
-    found = await context_of(request).store.conversation(conversation_id, after=after, limit=limit)
+    store = context_of(request).store.of(principal_of(request).reach)
+    found = await store.conversation(conversation_id, after=after, limit=limit)
     # Several gateways store at once: numbers tell what a reader already has, times tell the spoken order.
     in_order = sorted(
         found, key=lambda one: (one.utterance.spoken_ms, one.utterance.session_id, one.utterance.utterance)

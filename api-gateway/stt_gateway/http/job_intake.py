@@ -7,14 +7,17 @@ import msgspec
 import structlog
 from fastapi import Request
 
+from stt_gateway.authorize import principal_of
 from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.core.requests.addresses import client_network
-from stt_gateway.core.requests.idempotency import fingerprint, idempotency_key
+from stt_gateway.core.requests.idempotency import fingerprint, idempotency_key, request_hash
 from stt_gateway.core.requests.job_request import JobRequest
+from stt_gateway.core.requests.principal import Principal, reach_of
 from stt_gateway.http.uploads import Received, Upload, receive_uploads
 from stt_gateway.settings import GatewaySettings
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.jobs import JobConfig
+from stt_shared.contracts.makers import Maker
 from stt_shared.process.clock import wall_ms
 from stt_shared.streams.jobs import Created, CreateRefusal, JobLimits, NewJob
 
@@ -33,6 +36,7 @@ class Intake:
         self._context = context_of(request)
         self._received = Received()
         self._is_open = True
+        self._principal = principal_of(request)
         self.key = idempotency_key(request.headers.getlist("idempotency-key"))
 
     async def __aenter__(self) -> "Intake":
@@ -66,7 +70,7 @@ class Intake:
         """
         context, settings, files = self._context, self._context.settings, self.files
         model = await context.admission.check_file(options.possible_languages, options.task)
-        stored_ids = await _find_stored(context, files, options, model) if self.key is None else None
+        stored_ids = await _find_stored(context, self._principal, files, options, model) if self.key is None else None
         # If Redis does not answer, it is unknown whether the jobs exist, so their files stay. If they do not exist, the
         # sweeper of the spool folder finds the files without a job.
         self._is_open = False
@@ -75,9 +79,9 @@ class Intake:
             self._remove_files()
             return Created(stored_ids, replayed=True)
         created = await context.bus.jobs.create(
-            [_new_job(upload, options, model) for upload in files],
+            [_new_job(upload, options, model, self._principal.maker) for upload in files],
             wall_ms(),
-            key_hash=hashlib.sha256(self.key.encode()).hexdigest() if self.key else "",
+            key_hash=request_hash(self._principal.maker, self.key) if self.key else "",
             fingerprint=fingerprint(options, [upload.sha256 for upload in files]),
             client=_client_of(self._request),
             limits=JobLimits(settings.max_jobs, settings.max_jobs_per_client),
@@ -94,7 +98,12 @@ class Intake:
 
 
 def _client_of(request: Request) -> str:
-    """Return a name for the client, which takes turns with others; keys do not reveal its address."""
+    """Return a name for the client, which takes turns with others: that of its key, else one of its network.
+
+    Names in Redis do not reveal the network's address.
+    """
+    if key_id := principal_of(request).key_id:
+        return f"key:{key_id}"
     network = client_network(request.client.host) if request.client else ""
     return hashlib.sha256(network.encode()).hexdigest()[:16]
 
@@ -113,14 +122,15 @@ def _refused(reason: CreateRefusal, settings: GatewaySettings) -> SttError:
 
 
 async def _find_stored(
-    context: GatewayContext, uploads: list[Upload], options: JobRequest, model: str
+    context: GatewayContext, principal: Principal, uploads: list[Upload], options: JobRequest, model: str
 ) -> list[str] | None:
     """Return the ids of stored transcripts of exactly these files; None unless there is one for every file.
 
     A file uploaded with another name is also stored with that name, because people search by name.
     """
     try:
-        found = [await context.store.find_by_content(_content_key(upload, options, model)) for upload in uploads]
+        store = context.store.of(principal.reach)
+        found = [await store.find_by_content(_content_key(upload, options, model)) for upload in uploads]
         if None in found:
             return None
         job_ids = []
@@ -129,7 +139,7 @@ async def _find_stored(
             if stored.filename != upload.filename:
                 name = {"id": upload.spool_name, "filename": upload.filename, "title": upload.filename}
                 stored = msgspec.structs.replace(stored, **name, created_ms=int(wall_ms()))
-                await context.store.put(stored)
+                await context.store.of(reach_of(principal.maker)).put(stored)
             job_ids.append(stored.id)
         return job_ids
     except SttError as error:
@@ -142,7 +152,7 @@ def _content_key(upload: Upload, options: JobRequest, model: str) -> str:
     return fingerprint(options, [upload.sha256, model]) if model else ""
 
 
-def _new_job(upload: Upload, options: JobRequest, model: str) -> NewJob:
+def _new_job(upload: Upload, options: JobRequest, model: str, maker: Maker) -> NewJob:
     config = JobConfig(
         upload.spool_name,
         upload.filename,
@@ -161,5 +171,6 @@ def _new_job(upload: Upload, options: JobRequest, model: str) -> NewJob:
         options.fillers,
         options.redact,
         options.redact_patterns,
+        maker,
     )
     return NewJob(upload.spool_name, uuid.uuid4().hex, msgspec.json.encode(config))

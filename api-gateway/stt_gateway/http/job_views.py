@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 
 from stt_gateway.context import GatewayContext
 from stt_gateway.core.operation.estimate import seconds_left
-from stt_gateway.core.requests.principal import Principal
+from stt_gateway.core.requests.principal import Principal, Reach
 from stt_gateway.store.interface import Kind, Transcript
 from stt_shared.contracts.errors import ERRORS, SttError
 from stt_shared.contracts.events import iso_timestamp
@@ -24,12 +24,15 @@ CHANGES_APART_S = 0.1
 """Least time between two reads of a watched job; changes that come in quicker succession are sent as one."""
 
 
-async def job_view(context: GatewayContext, job_id: str) -> JobView:
-    """Return the view of a job in Redis or, after that, in the store. Raises SttError not_found."""
-    state = await job_state(context, job_id)
+async def job_view(context: GatewayContext, reach: Reach, job_id: str) -> JobView:
+    """Return the view of a job in Redis or, after that, in the store.
+
+    Raises SttError not_found, also for one that is out of reach.
+    """
+    state = await job_state(context, reach, job_id)
     if state is not None:
         return _state_view(job_id, state)
-    stored = await context.store.get(job_id) if keys.is_valid_id(job_id) else None
+    stored = await context.store.of(reach).get(job_id) if keys.is_valid_id(job_id) else None
     if stored is None or stored.kind is not Kind.JOB:
         raise SttError("not_found", "no such job; results are kept for a day")
     return _stored_view(stored)
@@ -49,7 +52,7 @@ async def job_changes(context: GatewayContext, principal: Principal, job_id: str
             if ended:
                 raise ended[0]
             try:
-                view = await until_answered(lambda: job_view(context, job_id))
+                view = await until_answered(lambda: job_view(context, principal.reach, job_id))
             except SttError as error:
                 if error.code == "not_found":
                     # The job was deleted: there is nothing more to tell.
@@ -78,17 +81,18 @@ def result_of(view: JobView) -> JobResult:
     raise JobFailed("conflict", f"the job was {view.status.value} before it was done")
 
 
-async def stop_job(context: GatewayContext, job_id: str) -> None:
-    """Cancel a job; does nothing if it has ended or is not in Redis any more."""
-    state = await job_state(context, job_id)
+async def stop_job(context: GatewayContext, reach: Reach, job_id: str) -> None:
+    """Cancel a job within reach; does nothing if it has ended or is not in Redis any more."""
+    state = await job_state(context, reach, job_id)
     if state is not None:
         at = keys.job_keys(job_id)
         await context.bus.jobs.finish(at, state.epoch, JobStatus.CANCELLED, now_ms=wall_ms())
 
 
-async def job_state(context: GatewayContext, job_id: str) -> JobState | None:
-    """Return the state of a job in Redis; None if there is none."""
-    return await context.bus.jobs.state(job_id) if keys.is_valid_id(job_id) else None
+async def job_state(context: GatewayContext, reach: Reach, job_id: str) -> JobState | None:
+    """Return the state of a job in Redis; None if there is none within reach."""
+    state = await context.bus.jobs.state(job_id) if keys.is_valid_id(job_id) else None
+    return state if state is not None and reach.covers(state.config.maker) else None
 
 
 def _state_view(job_id: str, state: JobState) -> JobView:

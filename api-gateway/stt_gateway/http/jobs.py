@@ -58,7 +58,7 @@ def _accepted(request: Request, job_ids: list[str], *, replayed: bool) -> Respon
 @needs(Scope.JOBS, Scope.READ, Scope.READ_OWN)
 async def get_job(request: Request, job_id: str) -> Response:
     """Return the job's state; includes ``result`` or ``error`` once it has ended."""
-    return json_response(await job_view(context_of(request), job_id))
+    return json_response(await job_view(context_of(request), principal_of(request).reach, job_id))
 
 
 @router.delete("/{job_id}")
@@ -68,14 +68,14 @@ async def delete_job(request: Request, job_id: str) -> Response:
 
     Returns a cancelled job in its new state, a deleted one in its last state without the result.
     """
-    context = context_of(request)
-    last = await job_view(context, job_id)
+    context, reach = context_of(request), principal_of(request).reach
+    last = await job_view(context, reach, job_id)
     if last.status.is_final:
         check_scopes(principal_of(request), [Scope.DELETE])
-        await erase_job(context, job_id)
+        await erase_job(context, reach, job_id)
         return json_response(msgspec.structs.replace(last, result=None))
-    await stop_job(context, job_id)
-    return json_response(await job_view(context, job_id))
+    await stop_job(context, reach, job_id)
+    return json_response(await job_view(context, reach, job_id))
 
 
 @router.post("/{job_id}/cancel")
@@ -85,9 +85,9 @@ async def cancel_job(request: Request, job_id: str) -> Response:
 
     An ended job stays as it is: a client that cancels a moment too late loses nothing.
     """
-    context = context_of(request)
-    await stop_job(context, job_id)
-    return json_response(await job_view(context, job_id))
+    context, reach = context_of(request), principal_of(request).reach
+    await stop_job(context, reach, job_id)
+    return json_response(await job_view(context, reach, job_id))
 
 
 @router.get(
@@ -100,7 +100,7 @@ async def get_result(request: Request, job_id: str, kind: Annotated[str, one_of(
     """Return the transcript as ``txt``, ``json``, ``srt``, ``vtt`` or, with speakers, OpenAI's ``diarized_json``."""
     if kind not in RESULTS:
         raise SttError("not_found", f"no result.{kind}; there are result.txt, .json, .srt, .vtt and .diarized_json")
-    view = await job_view(context_of(request), job_id)
+    view = await job_view(context_of(request), principal_of(request).reach, job_id)
     if view.result is None:
         raise SttError("conflict", f"the job is {view.status.value}; a result is there when it is completed")
     if kind == "json":
@@ -116,8 +116,8 @@ async def get_result(request: Request, job_id: str, kind: Annotated[str, one_of(
 @needs(Scope.JOBS, Scope.READ, Scope.READ_OWN)
 async def watch_job(request: Request, job_id: str) -> Response:
     """Stream the job's view as a server-sent event whenever it changes, until the job has ended."""
-    context = context_of(request)
-    await job_view(context, job_id)  # an unknown job is refused before the stream begins
+    context, reach = context_of(request), principal_of(request).reach
+    await job_view(context, reach, job_id)  # an unknown job is refused before the stream begins
 
     async def events() -> AsyncGenerator[bytes, None]:
         sent = b""

@@ -93,7 +93,7 @@ async def _known_models(context: GatewayContext) -> list[str]:
 
 
 async def _transcript(request: Request, task: Task) -> Response:
-    context = context_of(request)
+    context, reach = context_of(request), principal_of(request).reach
     # A job would wait for a worker, but this client waits for its answer.
     await context.admission.check_workers()
     async with Intake(request) as intake:
@@ -109,13 +109,13 @@ async def _transcript(request: Request, task: Task) -> Response:
         is_cancelled_with_client = intake.key is None
     headers = {"X-Ignored-Fields": ", ".join(asked.ignored)} if asked.ignored else {}
     if asked.is_streamed:
-        leaving = BackgroundTask(stop_job, context, job_id) if is_cancelled_with_client else None
+        leaving = BackgroundTask(stop_job, context, reach, job_id) if is_cancelled_with_client else None
         return event_stream(_events(request, context, job_id, asked), headers, leaving)
     try:
         result = await while_connected(request, _result(request, context, job_id))
     except (ClientDisconnect, SttError):
         if is_cancelled_with_client:
-            await stop_job(context, job_id)
+            await stop_job(context, reach, job_id)
         raise
     response = await asyncio.to_thread(_body, result, asked)
     response.headers.update(headers)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 
-from stt_gateway.authorize import needs
+from stt_gateway.authorize import needs, principal_of
 from stt_gateway.context import context_of, query_of
 from stt_gateway.core.requests.principal import Scope
 from stt_gateway.core.speakers.edits import Speaker, edited
@@ -16,7 +16,7 @@ from stt_gateway.http.openapi import file_kinds, one_of, refusals
 from stt_gateway.http.responses import json_response
 from stt_gateway.http.transcript_files import transcript_file
 from stt_gateway.store.edit_request import EDIT_OPENAPI, edit_request
-from stt_gateway.store.interface import SearchHit, Summary, Transcript, TranscriptStore
+from stt_gateway.store.interface import SearchHit, Summary, TenantStore, Transcript
 from stt_gateway.store.request import SEARCH_PARAMETERS, cursor_of, search_request
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import iso_timestamp
@@ -28,13 +28,13 @@ EXPORTS = ("txt", "srt", "vtt", "json", "diarized_json")
 router = APIRouter(prefix="/v1/stt/transcripts", tags=["transcripts"])
 
 
-def store_of(request: Request) -> TranscriptStore:
-    """Return the store of the app that serves ``request``."""
-    return context_of(request).store
+def store_of(request: Request) -> TenantStore:
+    """Return what the client reaches of the store."""
+    return context_of(request).store.of(principal_of(request).reach)
 
 
 @router.get("", openapi_extra={"parameters": SEARCH_PARAMETERS.openapi_query()})
-@needs(Scope.READ)
+@needs(Scope.READ, Scope.READ_OWN)
 async def search_transcripts(request: Request) -> Response:
     """Search transcripts, newest first.
 
@@ -52,7 +52,7 @@ async def search_transcripts(request: Request) -> Response:
 
 
 @router.get("/{id}")
-@needs(Scope.READ)
+@needs(Scope.READ, Scope.READ_OWN)
 async def get_transcript(request: Request, id: str) -> Response:
     """Return a transcript with its text and segments."""
     return json_response(await _transcript_view(await _stored(request, id)))
@@ -75,7 +75,7 @@ async def edit_transcript(request: Request, id: str) -> Response:
 @needs(Scope.DELETE)
 async def delete_transcript(request: Request, id: str) -> Response:
     """Permanently delete a transcript, its text in the search index, and what its job or session left in Redis."""
-    if not (keys.is_valid_id(id) and await erase_transcript(context_of(request), id)):
+    if not (keys.is_valid_id(id) and await erase_transcript(context_of(request), principal_of(request).reach, id)):
         raise _not_found()
     return Response(status_code=204)
 
@@ -85,7 +85,7 @@ async def delete_transcript(request: Request, id: str) -> Response:
     response_class=Response,
     responses={**refusals("conflict"), **file_kinds(EXPORTS)},
 )
-@needs(Scope.READ)
+@needs(Scope.READ, Scope.READ_OWN)
 async def export_transcript(request: Request, id: str, kind: Annotated[str, one_of(EXPORTS)]) -> Response:
     """Return the transcript as a file: ``txt``, ``srt``, ``vtt``, ``json`` or, with speakers, ``diarized_json``."""
     if kind not in EXPORTS:

@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from stt_gateway.core.requests.principal import LOCAL_TENANT
 from stt_gateway.keys import commands
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.engine import database_url
+from stt_shared.contracts.makers import LOCAL_TENANT
 from stt_shared.process.folders import prepare_folder
 from stt_shared.process.settings import load_settings
 from stt_shared.work.service import exit_with_error

@@ -17,13 +17,14 @@ from stt_gateway.core.requests.key_request import (
     sorted_scopes,
 )
 from stt_gateway.core.requests.parameters import NotAllowed
-from stt_gateway.core.requests.principal import LOCAL_TENANT, Scope
+from stt_gateway.core.requests.principal import Scope
 from stt_gateway.keys.making import create_key, revoke_key, rotate_key
 from stt_gateway.store.api_keys import KeyStore
 from stt_gateway.store.failures import StoreError
 from stt_gateway.store.migrating import migrate
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import iso_timestamp
+from stt_shared.contracts.makers import LOCAL_TENANT
 from stt_shared.process.clock import wall_ms
 
 ALL = "all"

@@ -120,4 +120,4 @@ class IngestWriter:
         if standing is Standing.LOST:
             raise SttError("unavailable", "the session's store lost this session; connect again")
         if standing is Standing.SUPERSEDED:
-            raise SttError("superseded", f"another connection has session {self._owner.keys.id} now")
+            raise SttError("superseded", f"another connection has session {self._owner.keys.name} now")

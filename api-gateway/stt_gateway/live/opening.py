@@ -14,6 +14,7 @@ from stt_gateway.live.session import Session
 from stt_gateway.settings import GatewaySettings
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import Ready
+from stt_shared.contracts.makers import LOCAL_TENANT, Maker
 from stt_shared.contracts.services import ServiceName
 from stt_shared.contracts.session import AUDIO_RATE_HZ, SessionConfig, decode_config, encode_json
 from stt_shared.process.clock import monotonic_ms, wall_ms
@@ -34,14 +35,17 @@ _HOLD_MARGIN_S = 5.0
 
 
 class SessionOpener:
-    """Opener of sessions, new and resumed ones.
+    """Opener of one client's sessions, new and resumed ones; those of other tenants are out of its reach.
 
     Both methods return the session with its `ready`. They raise SttError for a client that cannot be served, and Redis
     errors.
     """
 
-    def __init__(self, bus: Bus, settings: GatewaySettings, detached: DetachedSessions, max_utterance_s: int) -> None:
+    def __init__(
+        self, bus: Bus, settings: GatewaySettings, detached: DetachedSessions, maker: Maker, max_utterance_s: int
+    ) -> None:
         self._bus = bus
+        self._maker = maker
         self._detached = detached
         self._max_utterance_s = max_utterance_s
         self._settings = settings
@@ -53,7 +57,7 @@ class SessionOpener:
         ``resume``: given for a session that is rebuilt from what its client knows. Raises SttError not_found when
         ``resume`` does not say what the client knows, conflict when the id is in use.
         """
-        at = keys.session_keys(session_id)
+        at = keys.session_keys_of(self._maker.tenant, session_id)
         epoch, token = uuid.uuid4().hex, resume.token if resume else secrets.token_urlsafe(24)
         start = _start_position(resume)
         try:
@@ -77,11 +81,11 @@ class SessionOpener:
 
         Raises SttError not_found when the token is not that session's, unless the client may be opening it.
         """
-        at = keys.session_keys(session_id)
+        at = keys.session_keys_of(self._maker.tenant, session_id)
         known = resume.known
         attached = await self._bus.sessions.attach(
             at,
-            _hash(resume.token),
+            _hash(at, resume.token),
             finals=known.finals if known else 0,
             committed_samples=_samples(known.committed_ms) if known else 0,
             ttl_s=keys.SESSION_TTL_S,
@@ -116,16 +120,17 @@ class SessionOpener:
                 encode_json(config),
                 wall_ms(),
                 keys.SESSION_TTL_S,
-                token_hash=_hash(token),
+                token_hash=_hash(at, token),
                 beginning=start,
                 hold=self._hold,
+                key_id=self._maker.key_id,
             )
             if opened is not None:
                 return opened
             if monotonic_ms() > give_up_ms:
                 raise SttError(
                     "conflict",
-                    f"session_id {at.id!r} is in use: resume that session with its resume_token, or take another id; "
+                    f"session_id {at.name!r} is in use: resume that session with its resume_token, or take another id; "
                     "this one is free when the session has ended, or some time after its connection was lost "
                     f"({self._settings.resume_window_s:g} s)",
                 )
@@ -146,8 +151,10 @@ def _not_found() -> SttError:
     return SttError("not_found", "no session of this id and token; begin a new one")
 
 
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+def _hash(at: StreamKeys, token: str) -> str:
+    # It names the stored session too, so sessions of two tenants must not have the same one.
+    prefix = "" if at.tenant == LOCAL_TENANT else f"{at.tenant}\0"
+    return hashlib.sha256((prefix + token).encode()).hexdigest()
 
 
 def _samples(milliseconds: int) -> int:

@@ -95,8 +95,8 @@ class Session:
 
     @property
     def id(self) -> str:
-        """Session id."""
-        return self.owner.keys.id
+        """Session id, as the client knows it."""
+        return self.owner.keys.name
 
     @property
     def is_worth_keeping(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from msgspec import UNSET
-from sqlalchemy import Row, and_, case, delete, exists, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, and_, case, delete, exists, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stt_gateway.store.interface import NumberedUtterance, StoredUtterance
@@ -20,37 +20,40 @@ _WITHOUT_WORDS = [column for column in utterances.c if column.name != "words"]
 _decode_words = msgspec.json.Decoder(list[CompactWord]).decode
 
 
-async def append(connection: AsyncConnection, index: SearchIndex, new: Sequence[StoredUtterance]) -> list[int]:
+async def append(
+    connection: AsyncConnection, index: SearchIndex, tenant: str, new: Sequence[StoredUtterance]
+) -> list[int]:
     """Store the utterances and return their numbers; 0 for one that arrived after its session or conversation was
     deleted."""
-    rows = [_row(one) for one in new]
+    rows = [{"tenant": tenant, **_row(one)} for one in new]
     numbers: dict[tuple[str, int], int] = {}
     # All writers lock conversations in the same order, so that they cannot deadlock.
     ordered = sorted(rows, key=lambda row: row["conversation_id"])
     for conversation_id, group in groupby(ordered, key=lambda row: row["conversation_id"]):
-        numbers |= await _append_to(connection, index, conversation_id, list(group))
+        numbers |= await _append_to(connection, index, tenant, conversation_id, list(group))
     return [numbers[_key(row)] for row in rows]
 
 
 async def _append_to(
-    connection: AsyncConnection, index: SearchIndex, conversation_id: str, new: list[dict[str, Any]]
+    connection: AsyncConnection, index: SearchIndex, tenant: str, conversation_id: str, new: list[dict[str, Any]]
 ) -> dict[tuple[str, int], int]:
     touched_ms = max(row["ended_ms"] for row in new)
     seen_ms = conversations.c.touched_ms
-    opened = index.insert(conversations).values(id=conversation_id, last_number=0, touched_ms=touched_ms)
+    this = and_(conversations.c.tenant == tenant, conversations.c.id == conversation_id)
+    opened = index.insert(conversations).values(tenant=tenant, id=conversation_id, last_number=0, touched_ms=touched_ms)
     await connection.execute(opened.on_conflict_do_nothing())
     # This locks the row until the commit: numbers become readable in order, and no reader skips one that a slower
     # writer has yet to commit.
     last = (
         await connection.execute(
             update(conversations)
-            .where(conversations.c.id == conversation_id)
+            .where(this)
             .values(touched_ms=case((seen_ms < touched_ms, touched_ms), else_=seen_ms))
             .returning(conversations.c.last_number)
         )
     ).scalar_one()
-    numbers = await _stored_numbers(connection, new)
-    deleted_ms = await _deletion_times(connection, conversation_id, new)
+    numbers = await _stored_numbers(connection, tenant, new)
+    deleted_ms = await _deletion_times(connection, tenant, conversation_id, new)
     rows = []
     for row in new:
         key = _key(row)
@@ -64,9 +67,7 @@ async def _append_to(
         rows.append({**row, "number": last})
     if rows:
         await connection.execute(insert(utterances), rows)
-        await connection.execute(
-            update(conversations).where(conversations.c.id == conversation_id).values(last_number=last)
-        )
+        await connection.execute(update(conversations).where(this).values(last_number=last))
     return numbers
 
 
@@ -74,26 +75,30 @@ def _key(row: dict[str, Any]) -> tuple[str, int]:
     return row["session_id"], row["utterance"]
 
 
-async def _stored_numbers(connection: AsyncConnection, new: Sequence[dict[str, Any]]) -> dict[tuple[str, int], int]:
+async def _stored_numbers(
+    connection: AsyncConnection, tenant: str, new: Sequence[dict[str, Any]]
+) -> dict[tuple[str, int], int]:
     found = await connection.execute(
         select(utterances.c.session_id, utterances.c.utterance, utterances.c.number).where(
-            tuple_(utterances.c.session_id, utterances.c.utterance).in_([_key(row) for row in new])
+            utterances.c.tenant == tenant,
+            tuple_(utterances.c.session_id, utterances.c.utterance).in_([_key(row) for row in new]),
         )
     )
     return {(row.session_id, row.utterance): row.number for row in found}
 
 
 async def _deletion_times(
-    connection: AsyncConnection, conversation_id: str, new: Sequence[dict[str, Any]]
+    connection: AsyncConnection, tenant: str, conversation_id: str, new: Sequence[dict[str, Any]]
 ) -> dict[str, int]:
     """Return the time at which each session or this conversation was deleted, whichever is later."""
     sessions = {row["session_id"] for row in new}
     found = await connection.execute(
         select(deleted).where(
+            deleted.c.tenant == tenant,
             or_(
                 and_(deleted.c.kind == "conversation", deleted.c.id == conversation_id),
                 and_(deleted.c.kind == "transcript", deleted.c.id.in_(sessions)),
-            )
+            ),
         )
     )
     moments: dict[str, int] = {}
@@ -126,19 +131,24 @@ def _row(one: StoredUtterance) -> dict[str, Any]:
 
 
 async def read(
-    connection: AsyncConnection, conversation_id: str, after: int, since_ms: float | None, limit: int
+    connection: AsyncConnection, tenant: str, conversation_id: str, after: int, since_ms: float | None, limit: int
 ) -> list[NumberedUtterance]:
     """Return utterances numbered above ``after`` that ended at or after ``since_ms``, by number, without words."""
-    query = select(*_WITHOUT_WORDS).where(utterances.c.conversation_id == conversation_id, utterances.c.number > after)
+    query = select(*_WITHOUT_WORDS).where(*_in(tenant, conversation_id), utterances.c.number > after)
     if since_ms is not None:
         query = query.where(utterances.c.ended_ms >= int(since_ms))
     rows = await connection.execute(query.order_by(utterances.c.number).limit(limit))
     return [NumberedUtterance(row.number, _utterance(row)) for row in rows]
 
 
-async def read_session(connection: AsyncConnection, session_id: str) -> list[StoredUtterance]:
+def _in(tenant: str, conversation_id: str) -> list[ColumnElement[bool]]:
+    return [utterances.c.tenant == tenant, utterances.c.conversation_id == conversation_id]
+
+
+async def read_session(connection: AsyncConnection, tenant: str, session_id: str) -> list[StoredUtterance]:
     """Return all utterances of one session, in order."""
-    query = select(utterances).where(utterances.c.session_id == session_id).order_by(utterances.c.utterance)
+    this = utterances.c.tenant == tenant, utterances.c.session_id == session_id
+    query = select(utterances).where(*this).order_by(utterances.c.utterance)
     return [_utterance(row, _decode_words(row.words)) for row in await connection.execute(query)]
 
 
@@ -161,14 +171,12 @@ def _utterance(row: Row[Any], words: Sequence[CompactWord] = ()) -> StoredUttera
     )
 
 
-async def remove(connection: AsyncConnection, conversation_id: str) -> int:
+async def remove(connection: AsyncConnection, tenant: str, conversation_id: str) -> int:
     """Remove a conversation's utterances and return how many there were.
 
     Its numbering continues, for readers that are still following it.
     """
-    return (
-        await connection.execute(delete(utterances).where(utterances.c.conversation_id == conversation_id))
-    ).rowcount
+    return (await connection.execute(delete(utterances).where(*_in(tenant, conversation_id)))).rowcount
 
 
 async def purge(connection: AsyncConnection, now_ms: int, forgotten_ms: int) -> int:
@@ -177,6 +185,10 @@ async def purge(connection: AsyncConnection, now_ms: int, forgotten_ms: int) -> 
     Returns the number of utterances removed.
     """
     gone = await connection.execute(delete(utterances).where(utterances.c.expires_ms <= now_ms))
-    empty = ~exists(select(1).where(utterances.c.conversation_id == conversations.c.id))
+    empty = ~exists(
+        select(1).where(
+            utterances.c.tenant == conversations.c.tenant, utterances.c.conversation_id == conversations.c.id
+        )
+    )
     await connection.execute(delete(conversations).where(conversations.c.touched_ms < forgotten_ms, empty))
     return gone.rowcount

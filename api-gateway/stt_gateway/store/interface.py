@@ -6,6 +6,7 @@ from typing import Protocol
 
 import msgspec
 
+from stt_gateway.core.requests.principal import Reach
 from stt_gateway.core.speakers.changes import SpeakerChanges
 from stt_gateway.core.speakers.edits import SpeakerEdits
 from stt_shared.contracts.conversation import UnrecognizedSpeech, Utterance
@@ -145,15 +146,18 @@ class Page(msgspec.Struct, frozen=True):
     next: int | None
 
 
-class TranscriptStore(Protocol):
-    """Interface of the store. Writes are idempotent and atomic.
+class TenantStore(Protocol):
+    """What a ``Reach`` covers of the store. Writes are idempotent and atomic; whatever is out of reach does not exist.
 
-    Every call raises SttError ``unavailable`` while the database is locked, full or gone.
+    Every call raises SttError ``unavailable`` while the database is locked, full or gone. What one key of a tenant has
+    made is told apart for transcripts only; conversations belong to the whole tenant.
     """
 
     async def put(self, transcript: Transcript) -> bool:
-        """Insert the transcript, or update everything except creation time and what ``edit`` changed. False means not
-        stored: it was deleted recently, or a terminal state would be overwritten by one that is not."""
+        """Insert the transcript, or update everything except creation time, maker and what ``edit`` changed.
+
+        False means not stored: it was deleted recently, a terminal state would be overwritten by one that is not, or
+        the id is another tenant's."""
 
     async def get(self, id: str) -> Transcript | None:
         """Return one transcript, or None."""
@@ -203,6 +207,13 @@ class TranscriptStore(Protocol):
     async def delete_conversation(self, conversation_id: str, now_ms: float) -> bool:
         """Remove all utterances of a conversation and reject late copies for a week; the transcripts of its sessions
         remain. False means there were none."""
+
+
+class TranscriptStore(Protocol):
+    """The whole store, whose content is reached only through ``of``. Its calls raise as those of ``TenantStore`` do."""
+
+    def of(self, reach: Reach) -> TenantStore:
+        """Return the part of the store that ``reach`` covers; what is put there has its key as its maker."""
 
     async def purge_expired(self, now_ms: float) -> int:
         """Remove expired data and its traces in the database's files; return the number of transcripts removed."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from stt_gateway.core.requests.principal import reach_of
 from stt_gateway.store.interface import Kind, State, Transcript, TranscriptStore
 from stt_gateway.store.queue_consumer import GROUP, QueueConsumer, until_stored
 from stt_shared.contracts.jobs import JobResult, JobStatus
@@ -43,7 +44,8 @@ class JobWriter:
             return True
         if state.status is JobStatus.COMPLETED and (result := state.result) is not None:
             transcript = job_transcript(job_id, state, result, self._expires_ms())
-            await until_stored(lambda: self._store.put(transcript))
+            store = self._store.of(reach_of(state.config.maker))
+            await until_stored(lambda: store.put(transcript))
         return state.status.is_final
 
 

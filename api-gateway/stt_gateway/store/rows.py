@@ -14,7 +14,10 @@ from stt_gateway.store.search_index import folded_names
 from stt_shared.contracts.jobs import AudioTrack, JobError, JobSegment, JobWarning, TimeSpan
 from stt_shared.contracts.session import Task
 
-_UNLISTED = ("text", "segments", "unrecognized", "track", "warnings", "content_key", "speaker_edits")
+_UNLISTED = (
+    *("text", "segments", "unrecognized", "track", "warnings", "content_key", "speaker_edits"),
+    *("tenant", "key_id"),
+)
 LISTED = [column for column in transcripts.c if column.name not in _UNLISTED]
 """Columns of a ``Summary``, and what a search shows with it."""
 

@@ -6,7 +6,21 @@ one integer serves for sorting, paging and joins, and full-text matches come new
 
 import zlib
 
-from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from stt_shared.contracts.makers import LOCAL_TENANT
 
 PLACE_BITS = 20
 # In SQLite a primary key declared exactly INTEGER is the rowid and needs no separate index.
@@ -42,7 +56,10 @@ transcripts = Table(
     Column("track", Text, nullable=False),
     Column("warnings", Text, nullable=False),
     Column("speaker_edits", Text, nullable=False),
-    Index("transcripts_language", "language", "place"),
+    Column("tenant", Text, nullable=False, server_default=LOCAL_TENANT),
+    Column("key_id", Text, nullable=False, server_default=""),
+    Index("transcripts_tenant", "tenant", "key_id", "place"),
+    Index("transcripts_language", "tenant", "language", "place"),
     Index("transcripts_content", "content_key"),
     Index("transcripts_expiry", "expires_ms"),
 )
@@ -66,6 +83,7 @@ texts = Table(
 conversations = Table(
     "conversations",
     metadata,
+    Column("tenant", Text, primary_key=True, server_default=LOCAL_TENANT),
     Column("id", Text, primary_key=True),
     Column("last_number", BigInteger, nullable=False),
     Column("touched_ms", BigInteger, nullable=False),
@@ -76,7 +94,8 @@ utterances = Table(
     metadata,
     Column("session_id", Text, primary_key=True),
     Column("utterance", Integer, primary_key=True, autoincrement=False),
-    Column("conversation_id", Text, ForeignKey("conversations.id"), nullable=False),
+    Column("tenant", Text, nullable=False, server_default=LOCAL_TENANT),
+    Column("conversation_id", Text, nullable=False),
     Column("number", BigInteger, nullable=False),
     Column("speaker", Text, nullable=False),
     Column("text", Text, nullable=False),
@@ -90,7 +109,8 @@ utterances = Table(
     Column("channel", Integer),
     # Last, so that reading a page of a conversation need not skip over them.
     Column("words", Text, nullable=False),
-    UniqueConstraint("conversation_id", "number"),
+    UniqueConstraint("tenant", "conversation_id", "number"),
+    ForeignKeyConstraint(["tenant", "conversation_id"], ["conversations.tenant", "conversations.id"]),
     Index("utterances_expiry", "expires_ms"),
 )
 
@@ -105,6 +125,7 @@ unrecognized = Table(
     Column("start_ms", BigInteger, primary_key=True, autoincrement=False),
     Column("end_ms", BigInteger, nullable=False),
     Column("expires_ms", BigInteger),
+    Column("tenant", Text, nullable=False, server_default=LOCAL_TENANT),
     Index("unrecognized_expiry", "expires_ms"),
 )
 """Speech of live sessions without a text; of a file it is a column of its transcript."""
@@ -112,6 +133,7 @@ unrecognized = Table(
 deleted = Table(
     "deleted",
     metadata,
+    Column("tenant", Text, primary_key=True, server_default=LOCAL_TENANT),
     Column("kind", Text, primary_key=True),
     Column("id", Text, primary_key=True),
     Column("deleted_ms", BigInteger, nullable=False),

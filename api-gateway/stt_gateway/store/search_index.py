@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Select, TableClause, exists, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from stt_gateway.core.requests.principal import Reach
 from stt_gateway.store.folding import fold_name
 from stt_gateway.store.interface import Search
 from stt_gateway.store.schema import first_place, transcripts
@@ -47,18 +48,23 @@ def folded_names(title: str, filename: str, speakers: Sequence[str]) -> str:
     return "\n".join(dict.fromkeys(fold_name(name) for name in (title, filename, *speakers)))
 
 
-def places(index: SearchIndex, wanted: Search, name: str, phrase: str) -> Select[Any]:
+def within(reach: Reach) -> list[ColumnElement[bool]]:
+    """Return the conditions on transcripts that are within reach."""
+    own = [transcripts.c.tenant == reach.tenant]
+    return own if reach.key_id is None else [*own, transcripts.c.key_id == reach.key_id]
+
+
+def places(index: SearchIndex, reach: Reach, wanted: Search, name: str, phrase: str) -> Select[Any]:
     """Select places, newest first, one more than wanted: it shows whether there is a next page."""
     own = [
         transcripts.c.language == wanted.language if wanted.language else None,
         transcripts.c.kind == wanted.kind if wanted.kind else None,
     ]
-    conditions = [condition for condition in own if condition is not None]
+    conditions = [*within(reach), *(condition for condition in own if condition is not None)]
     if name or phrase:
         query, place = index.matching(name, phrase)
-        if conditions:
-            # Not a join: matches must be read in their own order, newest first, not by language.
-            query = query.where(exists(select(1).where(transcripts.c.place == place, *conditions)))
+        # Not a join: matches must be read in their own order, newest first, not by tenant or language.
+        query = query.where(exists(select(1).where(transcripts.c.place == place, *conditions)))
     else:
         place = transcripts.c.place
         query = select(place).where(*conditions)

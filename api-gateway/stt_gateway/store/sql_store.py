@@ -1,14 +1,17 @@
 """The transcript store on a SQL database, SQLite or PostgreSQL."""
 
 import asyncio
+import copy
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
-from sqlalchemy import URL, Row, case, delete, or_, select, update
+from sqlalchemy import URL, ColumnElement, Row, and_, case, delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from stt_gateway.core.requests.principal import LOCAL, Reach
 from stt_gateway.core.speakers.edits import SpeakerEdits
 from stt_gateway.store import conversations, unrecognized
 from stt_gateway.store.editing import changed_columns
@@ -31,7 +34,7 @@ from stt_gateway.store.names import kept_text
 from stt_gateway.store.postgres_search import PostgresSearch
 from stt_gateway.store.rows import LISTED, decode_edits, found, listed, names_of, speaker_names, stored, whole
 from stt_gateway.store.schema import deleted, place_of, texts, transcripts, utterances
-from stt_gateway.store.search_index import FoldedRow, SearchIndex, places
+from stt_gateway.store.search_index import FoldedRow, SearchIndex, places, within
 from stt_gateway.store.search_limit import SEARCH_S, SearchLimit
 from stt_gateway.store.sqlite_search import SqliteSearch
 from stt_shared.contracts.conversation import UnrecognizedSpeech
@@ -48,21 +51,37 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+@dataclass
+class _Remnants:
+    """Whether the database's files may hold traces of what was deleted; unknown of deletions before this start."""
+
+    found: bool = True
+
+
 class SqlTranscriptStore:
-    """``TranscriptStore`` on a SQL database; the tables must exist (see ``migrate``)."""
+    """``TranscriptStore`` on a SQL database, and the ``TenantStore`` of one reach; the tables must exist (``migrate``).
+
+    Opened, it is that of the local tenant; ``of`` returns others on the same connections.
+    """
 
     def __init__(self, url: URL, *, pool_size: int = 5) -> None:
+        self._reach = LOCAL.reach
         self._engine: AsyncEngine = open_engine(url, pool_size=pool_size)
         self._index: SearchIndex = SqliteSearch() if is_sqlite(url) else PostgresSearch()
         self._search_limit = SearchLimit()
         # SQLite lets one transaction write at a time; those that wait try again by chance, and one may starve.
         self._writing = asyncio.Lock() if is_sqlite(url) else None
-        # It is unknown whether the traces of deletions before this start were removed.
-        self._has_remnants = True
+        self._remnants = _Remnants()
+
+    def of(self, reach: Reach) -> "SqlTranscriptStore":
+        """Return the part of the store that ``reach`` covers."""
+        part = copy.copy(self)
+        part._reach = reach
+        return part
 
     async def put(self, transcript: Transcript) -> bool:
-        """Insert the transcript, or update everything except creation time and what ``edit`` changed."""
-        row = stored(transcript)
+        """Insert the transcript, or update everything except creation time, maker and what ``edit`` changed."""
+        row = {**stored(transcript), "tenant": self._tenant, "key_id": self._reach.key_id or ""}
         folded = await _off_loop_if_long(len(row["text"]), fold, row["text"])
         for attempt in range(_ATTEMPTS):
             place = place_of(transcript.created_ms, transcript.id, attempt)
@@ -79,22 +98,25 @@ class SqlTranscriptStore:
         self, connection: AsyncConnection, row: dict[str, Any], folded: str, segments: list[JobSegment]
     ) -> bool:
         new = self._index.insert(transcripts).values(row)
-        kept = ("place", "id", "created_ms", "title")
+        kept = ("place", "id", "created_ms", "title", "tenant", "key_id")
         changed: dict[str, Any] = {name: new.excluded[name] for name in row if name not in kept}
         # A title that somebody set survives the next write.
         own = transcripts.c.title
         changed["title"] = case((own == transcripts.c.filename, new.excluded["title"]), else_=own)
         ends = or_(transcripts.c.state.not_in(_ENDS), new.excluded["state"].in_(_ENDS))
+        same = transcripts.c.tenant == new.excluded["tenant"]
         written = (
             await connection.execute(
-                new.on_conflict_do_update(index_elements=["id"], set_=changed, where=ends).returning(
+                new.on_conflict_do_update(index_elements=["id"], set_=changed, where=and_(same, ends)).returning(
                     *LISTED, transcripts.c.speaker_edits
                 )
             )
         ).first()
         # Checked after the insert: an earlier deletion is visible here, a later one waits and removes the row.
         gone_ms = await connection.scalar(
-            select(deleted.c.deleted_ms).where(deleted.c.kind == "transcript", deleted.c.id == row["id"])
+            select(deleted.c.deleted_ms).where(
+                deleted.c.tenant == row["tenant"], deleted.c.kind == "transcript", deleted.c.id == row["id"]
+            )
         )
         if written is None or (gone_ms is not None and row["created_ms"] <= gone_ms):
             await connection.rollback()
@@ -108,6 +130,10 @@ class SqlTranscriptStore:
         )
         return True
 
+    @property
+    def _within(self) -> list[ColumnElement[bool]]:
+        return within(self._reach)
+
     async def get(self, id: str) -> Transcript | None:
         """Return one transcript, or None."""
         return await self._one(transcripts.c.id == id)
@@ -120,7 +146,7 @@ class SqlTranscriptStore:
 
     async def _one(self, *conditions: Any) -> Transcript | None:
         async with self._read() as connection:
-            query = select(transcripts).where(*conditions).order_by(transcripts.c.place.desc()).limit(1)
+            query = select(transcripts).where(*self._within, *conditions).order_by(transcripts.c.place.desc()).limit(1)
             row = (await connection.execute(query)).first()
         return None if row is None else whole(row)
 
@@ -138,10 +164,15 @@ class SqlTranscriptStore:
 
     async def _matching(self, wanted: Search, columns: Sequence[Any], name: str, phrase: str) -> Page:
         async with self._read() as connection, self._index.limited(connection, SEARCH_S):
-            matched = list((await connection.execute(places(self._index, wanted, name, phrase))).scalars())
+            matched = list((await connection.execute(places(self._index, self._reach, wanted, name, phrase))).scalars())
             shown = matched[: wanted.limit]
-            query = select(*columns).where(transcripts.c.place.in_(shown)).order_by(transcripts.c.place.desc())
-            rows = (await connection.execute(query)).all() if shown else []
+            query = (
+                select(*columns)
+                .where(*self._within, transcripts.c.place.in_(shown))
+                .order_by(transcripts.c.place.desc())
+            )
+            newest = query.order_by(transcripts.c.place.desc())
+            rows = (await connection.execute(newest)).all() if shown else []
         more = len(matched) > wanted.limit
         length = sum(len(row.text) for row in rows) if phrase else 0
         results = await _off_loop_if_long(length, lambda: [found(row, wanted) for row in rows])
@@ -150,14 +181,14 @@ class SqlTranscriptStore:
     async def edit(self, id: str, edit: TranscriptEdit) -> Summary | None:
         """Change the title and the speakers, all or nothing, and count the revision up."""
         columns = [*LISTED, transcripts.c.segments, transcripts.c.speaker_edits]
-        query = select(*columns).where(transcripts.c.id == id).with_for_update()
+        query = select(*columns).where(*self._within, transcripts.c.id == id).with_for_update()
         async with self._write() as connection:
             row: Row[Any] | None = (await connection.execute(query)).first()
             if row is None:
                 return None
             values = await _off_loop_if_long(len(row.segments), changed_columns, row, edit)
             if values:
-                after = update(transcripts).where(transcripts.c.id == id).values(values).returning(*LISTED)
+                after = update(transcripts).where(transcripts.c.place == row.place).values(values).returning(*LISTED)
                 row = (await connection.execute(after)).one()
                 await self._update_index(connection, self._index.rows(row.place, names_of(row)))
         return Summary(**listed(row))
@@ -165,13 +196,18 @@ class SqlTranscriptStore:
     async def delete(self, id: str, now_ms: float, *, may_come: bool = False) -> bool:
         """Remove the transcript and the utterances of its session."""
         async with self._write() as connection:
-            gone = await connection.execute(delete(transcripts).where(transcripts.c.id == id))
-            spoken = await connection.execute(delete(utterances).where(utterances.c.session_id == id))
-            await unrecognized.remove(connection, id)
-            found = bool(gone.rowcount or spoken.rowcount)
+            gone = await connection.execute(delete(transcripts).where(*self._within, transcripts.c.id == id))
+            found = bool(gone.rowcount)
+            # Utterances are the tenant's: whoever reaches only what one key has made needs the transcript to that.
+            if found or self._reach.key_id is None:
+                spoken = await connection.execute(
+                    delete(utterances).where(utterances.c.tenant == self._tenant, utterances.c.session_id == id)
+                )
+                await unrecognized.remove(connection, self._tenant, id)
+                found = found or bool(spoken.rowcount)
             if found or may_come:
                 await self._record_deletion(connection, "transcript", id, now_ms)
-        self._has_remnants = self._has_remnants or found
+        self._remnants.found = self._remnants.found or found
         return found
 
     async def append(self, utterances: Sequence[StoredUtterance]) -> list[int]:
@@ -179,7 +215,7 @@ class SqlTranscriptStore:
         if not utterances:
             return []
         async with self._write() as connection:
-            return await conversations.append(connection, self._index, utterances)
+            return await conversations.append(connection, self._index, self._tenant, utterances)
 
     async def conversation(
         self, conversation_id: str, *, after: int = 0, since_ms: float | None = None, limit: int = MAX_UTTERANCES
@@ -187,29 +223,29 @@ class SqlTranscriptStore:
         """Return utterances numbered above ``after`` that ended at or after ``since_ms``, by number."""
         async with self._read() as connection:
             return await conversations.read(
-                connection, kept_text(conversation_id), after, since_ms, min(limit, MAX_UTTERANCES)
+                connection, self._tenant, kept_text(conversation_id), after, since_ms, min(limit, MAX_UTTERANCES)
             )
 
     async def session_utterances(self, session_id: str) -> list[StoredUtterance]:
         """Return all utterances of one session, in order."""
         async with self._read() as connection:
-            return await conversations.read_session(connection, session_id)
+            return await conversations.read_session(connection, self._tenant, session_id)
 
     async def append_unrecognized(self, session_id: str, speech: UnrecognizedSpeech, expires_ms: int | None) -> None:
         """Store speech of a session without a text."""
         async with self._write() as connection:
-            await unrecognized.append(connection, self._index, session_id, speech, expires_ms)
+            await unrecognized.append(connection, self._index, self._tenant, session_id, speech, expires_ms)
 
     async def session_unrecognized(self, session_id: str) -> list[TimeSpan]:
         """Return all such speech of one session, in order."""
         async with self._read() as connection:
-            return await unrecognized.read(connection, session_id)
+            return await unrecognized.read(connection, self._tenant, session_id)
 
     async def delete_conversation(self, conversation_id: str, now_ms: float) -> bool:
         """Remove all utterances of a conversation."""
         conversation_id = kept_text(conversation_id)
         async with self._write() as connection:
-            if not await conversations.remove(connection, conversation_id):
+            if not await conversations.remove(connection, self._tenant, conversation_id):
                 return False
             await self._record_deletion(connection, "conversation", conversation_id, now_ms)
         return True
@@ -229,13 +265,13 @@ class SqlTranscriptStore:
             await conversations.purge(connection, now, now - REMEMBERED_MS)
             await unrecognized.purge(connection, now)
             await connection.execute(delete(deleted).where(deleted.c.deleted_ms < now - REMEMBERED_MS))
-        if removed or self._has_remnants:
-            self._has_remnants = False
+        if removed or self._remnants.found:
+            self._remnants.found = False
             try:
                 with as_stt_error():
                     await self._index.scrub(self._engine)
             except BaseException:
-                self._has_remnants = True
+                self._remnants.found = True
                 raise
         return removed
 
@@ -249,10 +285,16 @@ class SqlTranscriptStore:
         """Close all connections."""
         await self._engine.dispose()
 
+    @property
+    def _tenant(self) -> str:
+        return self._reach.tenant
+
     async def _record_deletion(self, connection: AsyncConnection, kind: str, id: str, now_ms: float) -> None:
-        new = self._index.insert(deleted).values(kind=kind, id=id, deleted_ms=int(now_ms))
+        new = self._index.insert(deleted).values(tenant=self._tenant, kind=kind, id=id, deleted_ms=int(now_ms))
         await connection.execute(
-            new.on_conflict_do_update(index_elements=["kind", "id"], set_={"deleted_ms": new.excluded["deleted_ms"]})
+            new.on_conflict_do_update(
+                index_elements=["tenant", "kind", "id"], set_={"deleted_ms": new.excluded["deleted_ms"]}
+            )
         )
 
     async def _update_index(self, connection: AsyncConnection, rows: Sequence[FoldedRow]) -> None:

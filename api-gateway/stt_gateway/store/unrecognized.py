@@ -11,15 +11,23 @@ from stt_shared.contracts.jobs import TimeSpan
 
 
 async def append(
-    connection: AsyncConnection, index: SearchIndex, session_id: str, speech: UnrecognizedSpeech, expires_ms: int | None
+    connection: AsyncConnection,
+    index: SearchIndex,
+    tenant: str,
+    session_id: str,
+    speech: UnrecognizedSpeech,
+    expires_ms: int | None,
 ) -> None:
     """Store it once, unless the stored session was deleted after it was spoken."""
     gone_ms = await connection.scalar(
-        select(deleted.c.deleted_ms).where(deleted.c.kind == "transcript", deleted.c.id == session_id)
+        select(deleted.c.deleted_ms).where(
+            deleted.c.tenant == tenant, deleted.c.kind == "transcript", deleted.c.id == session_id
+        )
     )
     if gone_ms is not None and speech.spoken_ms <= gone_ms:
         return
     row = {
+        "tenant": tenant,
         "session_id": session_id,
         "channel": MIXED if speech.channel is UNSET else speech.channel,
         "start_ms": speech.start_ms,
@@ -29,18 +37,20 @@ async def append(
     await connection.execute(index.insert(unrecognized).values(row).on_conflict_do_nothing())
 
 
-async def read(connection: AsyncConnection, session_id: str) -> list[TimeSpan]:
+async def read(connection: AsyncConnection, tenant: str, session_id: str) -> list[TimeSpan]:
     """Return that of one session, in order."""
-    of_session = select(unrecognized).where(unrecognized.c.session_id == session_id)
+    of_session = select(unrecognized).where(unrecognized.c.tenant == tenant, unrecognized.c.session_id == session_id)
     rows = await connection.execute(of_session.order_by(unrecognized.c.start_ms, unrecognized.c.channel))
     return [
         TimeSpan(row.start_ms / 1000, row.end_ms / 1000, None if row.channel == MIXED else row.channel) for row in rows
     ]
 
 
-async def remove(connection: AsyncConnection, session_id: str) -> None:
+async def remove(connection: AsyncConnection, tenant: str, session_id: str) -> None:
     """Remove that of one session."""
-    await connection.execute(delete(unrecognized).where(unrecognized.c.session_id == session_id))
+    await connection.execute(
+        delete(unrecognized).where(unrecognized.c.tenant == tenant, unrecognized.c.session_id == session_id)
+    )
 
 
 async def purge(connection: AsyncConnection, now_ms: int) -> None:

@@ -9,7 +9,8 @@ import msgspec
 import structlog
 from msgspec import UNSET
 
-from stt_gateway.store.interface import Kind, State, StoredUtterance, Transcript, TranscriptStore
+from stt_gateway.core.requests.principal import reach_of
+from stt_gateway.store.interface import Kind, State, StoredUtterance, TenantStore, Transcript, TranscriptStore
 from stt_gateway.store.names import stored_id
 from stt_gateway.store.queue_consumer import GROUP, QueueConsumer, until_stored
 from stt_shared.contracts.conversation import UnrecognizedSpeech, Utterance, unrecognized_from, utterance_from
@@ -57,7 +58,7 @@ class UtteranceWriter:
         self._write_job = write_job
         self._queue = WorkQueue(bus, keys.TRANSCRIPTS_WAITING, GROUP, replica_id)
         self._consumer = QueueConsumer(self._queue, _parse, self._write_entry, self._write_due)
-        self._growing: dict[str, _Growing] = {}
+        self._growing: dict[tuple[str, str], _Growing] = {}
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -73,25 +74,25 @@ class UtteranceWriter:
         await until_stored(lambda: self._append(session, entry))
         if isinstance(entry, Utterance) and not entry.store:
             return True
-        growing = self._growing.setdefault(session, _Growing(entry))
+        growing = self._growing.setdefault((entry.maker.tenant, session), _Growing(entry))
         growing.newest = entry
         growing.entries.append(item)
         return False
 
     async def _append(self, session: str, entry: Utterance | UnrecognizedSpeech) -> None:
         if isinstance(entry, Utterance):
-            await self._store.append([_stored(entry, session, self._expires_ms())])
+            await self._part(entry).append([_stored(entry, session, self._expires_ms())])
         else:
-            await self._store.append_unrecognized(session, entry, self._expires_ms())
+            await self._part(entry).append_unrecognized(session, entry, self._expires_ms())
 
     async def _write_due(self) -> float:
         """Write the transcripts that are due; return when the next one is."""
         clock = asyncio.get_running_loop().time
-        for session, growing in list(self._growing.items()):
+        for (tenant, session), growing in list(self._growing.items()):
             if clock() < growing.due_s:
                 continue
             if not growing.entries:
-                del self._growing[session]
+                del self._growing[tenant, session]
                 continue
             entries, growing.entries = growing.entries, []
             try:
@@ -109,14 +110,14 @@ class UtteranceWriter:
 
     async def _write_transcript(self, session: str, newest: Utterance | UnrecognizedSpeech) -> float:
         """Write a session's transcript; return the seconds it took, without time spent waiting for the database."""
-        clock = asyncio.get_running_loop().time
+        clock, store = asyncio.get_running_loop().time, self._part(newest)
 
         async def write() -> float:
             began = clock()
-            known = await self._read(session)
+            known = await _read(store, session)
             while known[0]:  # no utterances if none was recognised yet, or if deleted meanwhile
-                await self._store.put(_live_transcript(session, newest, *known, self._expires_ms()))
-                read, known = known, await self._read(session)
+                await store.put(_live_transcript(session, newest, *known, self._expires_ms()))
+                read, known = known, await _read(store, session)
                 # Several gateways write; one that had read less may have written last.
                 if [len(part) for part in read] == [len(part) for part in known]:
                     break
@@ -124,8 +125,12 @@ class UtteranceWriter:
 
         return await until_stored(write)
 
-    async def _read(self, session: str) -> tuple[list[StoredUtterance], list[TimeSpan]]:
-        return await self._store.session_utterances(session), await self._store.session_unrecognized(session)
+    def _part(self, entry: Utterance | UnrecognizedSpeech) -> TenantStore:
+        return self._store.of(reach_of(entry.maker))
+
+
+async def _read(store: TenantStore, session: str) -> tuple[list[StoredUtterance], list[TimeSpan]]:
+    return await store.session_utterances(session), await store.session_unrecognized(session)
 
 
 def _stored(utterance: Utterance, session: str, expires_ms: int | None) -> StoredUtterance:

@@ -9,7 +9,7 @@ import asyncio
 import structlog
 from fastapi import APIRouter, WebSocket
 
-from stt_gateway.authorize import needs
+from stt_gateway.authorize import needs, principal_of
 from stt_gateway.context import context_of
 from stt_gateway.core.requests.principal import Scope
 from stt_gateway.dialects.legacy import CONVERSATION, LEGACY, utterance_list
@@ -55,13 +55,15 @@ class LegacyViewer:
 
     def __init__(self, websocket: WebSocket) -> None:
         self._bus = context_of(websocket).bus
+        self._websocket = websocket
 
     async def run(self, client: ClientSocket) -> int:
         """Serve the viewer until it leaves. Raises ClientGone, SlowReader or SttError."""
+        tenant = principal_of(self._websocket).tenant
         reading = asyncio.create_task(read_until_gone(client), name="legacy viewer")
         try:
             while not reading.done():
-                message = await _recent_utterances(self._bus)
+                message = await _recent_utterances(self._bus, tenant)
                 if message is not None:
                     await client.send(message)
                 await asyncio.wait({reading}, timeout=RETRY_S if message is None else SEND_EVERY_S)
@@ -79,10 +81,10 @@ class LegacyViewer:
         return LEGACY.close_code(code)
 
 
-async def _recent_utterances(bus: Bus) -> str | None:
+async def _recent_utterances(bus: Bus, tenant: str) -> str | None:
     """Return the list as JSON; None when Redis does not answer."""
     try:
-        newest = await bus.conversations.newest(CONVERSATION, 500)
+        newest = await bus.conversations.newest(tenant, CONVERSATION, 500)
     except UNREACHABLE as error:
         _log.warning("legacy viewers waiting: redis unavailable", cause=str(error))
         return None

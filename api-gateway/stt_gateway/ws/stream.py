@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 import structlog
 from fastapi import APIRouter, WebSocket
 
-from stt_gateway.authorize import needs
+from stt_gateway.authorize import needs, principal_of
 from stt_gateway.context import context_of, query_of
 from stt_gateway.core.live.messages import Message
 from stt_gateway.core.requests.parameters import quoted
@@ -161,7 +161,8 @@ class StreamConnection:
         context, resume = self._context, request.resume
         self._last_event = resume.last_event if resume else 0
         max_utterance_s = await context.admission.max_utterance_s()
-        opener = SessionOpener(context.bus, context.settings, context.detached, max_utterance_s)
+        maker = principal_of(self._websocket).maker
+        opener = SessionOpener(context.bus, context.settings, context.detached, maker, max_utterance_s)
         if resume is not None and (resumed := await opener.resume(self.session_id, resume)):
             return resumed
         if not self._is_admitted:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, WebSocket
 
-from stt_gateway.authorize import needs
+from stt_gateway.authorize import needs, principal_of
 from stt_gateway.context import context_of, query_of
 from stt_gateway.core.operation.token_bucket import TokenBucket
 from stt_gateway.core.requests.principal import Scope
@@ -53,12 +53,14 @@ class Viewer:
     def __init__(self, websocket: WebSocket, conversation_id: str) -> None:
         self._context = context_of(websocket)
         self._websocket = websocket
+        self._tenant = ""  # known once the viewer is authorised
         self._conversation_id = conversation_id
         self._epoch = ""  # of the conversation; '' until its first utterance
         self._waiting: asyncio.Queue[bytes] = asyncio.Queue(MAX_WAITING)
 
     async def run(self, client: ClientSocket) -> int:
         """Serve the viewer until it leaves. Raises ClientGone, SlowReader, SttError and Redis errors."""
+        self._tenant = principal_of(self._websocket).tenant
         request = viewer_request(self._conversation_id, query_of(self._websocket))
         parts = [self._read_utterances(request), self._send(client), read_until_gone(client)]
         if request.unsettled:
@@ -84,7 +86,7 @@ class Viewer:
         conversations, conversation_id = self._context.bus.conversations, self._conversation_id
         self._epoch = await self._current_epoch()
         if request.after is None:
-            seq = await conversations.seq_before(conversation_id, wall_ms() - request.since_ms)
+            seq = await conversations.seq_before(self._tenant, conversation_id, wall_ms() - request.since_ms)
         else:
             # The cursor is void if the conversation has a new epoch: the viewer has nothing of it.
             seq = request.after.seq if request.after.epoch in ("", self._epoch) else 0
@@ -102,7 +104,7 @@ class Viewer:
         Its numbers then start again and could be mistaken for the next ones.
         """
         context = self._context
-        reader = context.bus.conversations.read(self._conversation_id, after_seq, context.utterances)
+        reader = context.bus.conversations.read(self._tenant, self._conversation_id, after_seq, context.utterances)
         async with contextlib.aclosing(reader.items()) as items:  # type: ignore[type-var]
             async for item in items:
                 if item is not None:
@@ -113,10 +115,10 @@ class Viewer:
                     return
 
     async def _current_epoch(self) -> str:
-        return await self._context.bus.conversations.epoch(self._conversation_id)
+        return await self._context.bus.conversations.epoch(self._tenant, self._conversation_id)
 
     async def _read_live_utterances(self) -> None:
-        channel = keys.conversation_keys(self._conversation_id).unsettled
+        channel = keys.conversation_keys(self._tenant, self._conversation_id).unsettled
         async with self._context.live_utterances.listen(channel) as inbox:
             while True:
                 payload = await inbox.get(_LISTEN_S)

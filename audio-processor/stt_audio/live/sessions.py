@@ -86,7 +86,7 @@ class LiveSessions:
                 await trial.end()
 
     async def _warn(self, owner: Ownership, warning: DecoderWarning) -> None:
-        notice = Notice(session_id=owner.keys.id, code=warning.code, message=warning.message)
+        notice = Notice(session_id=owner.keys.name, code=warning.code, message=warning.message)
         await until_answered(lambda: self._bus.sessions.emit(owner, notice))
 
     async def _frames(self, assignment: Assignment, reader: LogReader[Frame]) -> AsyncGenerator[Frame, None]:

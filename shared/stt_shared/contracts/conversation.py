@@ -4,6 +4,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from stt_shared.contracts.events import Word
+from stt_shared.contracts.makers import LOCAL_MAKER, Maker
 
 MAX_WORDS = 500
 """Maximum words of an utterance; one with more is passed on without its words. No model returns as many in its longest
@@ -26,6 +27,7 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
     sessions of one id; together with ``utterance`` it identifies the utterance forever. ``spoken_ms``: its start, wall
     clock in milliseconds since 1970; ``start_ms``, ``end_ms``: positions in the session's audio. ``words`` are for the
     store only, so they are empty unless the session is stored. ``channel``: as in the session's events.
+    ``maker``: that of the session.
     """
 
     seq: int = 0
@@ -44,6 +46,7 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
     store: bool = False
     words: list[CompactWord] = []
     channel: int | UnsetType = UNSET
+    maker: Maker = LOCAL_MAKER
 
     @property
     def ended_ms(self) -> int:
@@ -61,6 +64,7 @@ class UnrecognizedSpeech(msgspec.Struct, frozen=True, kw_only=True):
     start_ms: int
     end_ms: int
     channel: int | UnsetType = UNSET
+    maker: Maker = LOCAL_MAKER
 
 
 class LiveUtterance(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="unsettled"):
@@ -94,6 +98,6 @@ unrecognized_from = msgspec.json.Decoder(UnrecognizedSpeech).decode
 def without_place(utterance: Utterance) -> bytes:
     """Return an utterance for viewers as JSON without ``seq`` and ``epoch``, which say.lua prepends."""
     body = msgspec.to_builtins(utterance)
-    for name in ("seq", "epoch", "words"):
+    for name in ("seq", "epoch", "words", "maker"):
         body.pop(name, None)
     return msgspec.json.encode(body)

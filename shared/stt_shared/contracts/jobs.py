@@ -4,6 +4,7 @@ import enum
 
 import msgspec
 
+from stt_shared.contracts.makers import LOCAL_MAKER, Maker
 from stt_shared.contracts.session import ChannelMode, Fillers, Redaction, Task
 from stt_shared.contracts.speakers import SpeakerCount
 
@@ -49,6 +50,7 @@ class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     fillers: Fillers = Fillers.KEEP
     redact: tuple[Redaction, ...] = ()
     redact_patterns: tuple[str, ...] = ()
+    maker: Maker = LOCAL_MAKER
 
 
 class JobWord(msgspec.Struct, frozen=True, omit_defaults=True):

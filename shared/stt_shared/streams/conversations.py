@@ -40,7 +40,7 @@ class ConversationStreams:
         await self._transcripts.put("utterance", encode_json(utterance))
         if utterance.conversation_id is None:
             return
-        at = keys.conversation_keys(utterance.conversation_id)
+        at = keys.conversation_keys(utterance.maker.tenant, utterance.conversation_id)
         await self._pipeline.call(
             self._say,
             [at.state, at.log, at.channel, at.newest_of(utterance.instance)],
@@ -58,12 +58,12 @@ class ConversationStreams:
         """Send speech without a text to the store at least once."""
         await self._transcripts.put("unrecognized", encode_json(speech))
 
-    async def publish_live(self, unsettled: LiveUtterance) -> None:
+    async def publish_live(self, tenant: str, unsettled: LiveUtterance) -> None:
         """Publish an utterance in progress to the viewers that are connected at this moment."""
-        channel = keys.conversation_keys(unsettled.conversation_id).unsettled
+        channel = keys.conversation_keys(tenant, unsettled.conversation_id).unsettled
         await self._channels.publish(channel, encode_json(unsettled))
 
-    def read(self, conversation_id: str, position: int, channels: InboxSource) -> LogReader[Utterance]:
+    def read(self, tenant: str, conversation_id: str, position: int, channels: InboxSource) -> LogReader[Utterance]:
         """Return a reader of the utterances after ``position``; the oldest may have been trimmed.
 
         ``channels``: where to listen for the conversation's channel.
@@ -79,29 +79,29 @@ class ConversationStreams:
         return LogReader(
             self._pipeline,
             channels,
-            keys.conversation_keys(conversation_id).channel,
+            keys.conversation_keys(tenant, conversation_id).channel,
             position,
             from_message=from_message,
             from_entry=from_entry,
             allow_holes=True,
         )
 
-    async def epoch(self, conversation_id: str) -> str:
+    async def epoch(self, tenant: str, conversation_id: str) -> str:
         """Return the conversation's epoch, '' before its first utterance.
 
         It changes when the keys expire or are lost.
         """
         epoch: bytes | None = await self._pipeline.command(
-            "HGET", keys.conversation_keys(conversation_id).state, "epoch"
+            "HGET", keys.conversation_keys(tenant, conversation_id).state, "epoch"
         )
         return epoch.decode() if epoch else ""
 
-    async def seq_before(self, conversation_id: str, spoken_since_ms: float) -> int:
+    async def seq_before(self, tenant: str, conversation_id: str, spoken_since_ms: float) -> int:
         """Return the position before the first utterance that ended at ``spoken_since_ms`` (wall clock) or later."""
         newest = "+"
         position: int | None = None
         while True:
-            entries = await self._newest(conversation_id, newest, 64)
+            entries = await self._newest(tenant, conversation_id, newest, 64)
             for seq, utterance in entries:
                 if position is None:
                     position = seq
@@ -113,13 +113,15 @@ class ConversationStreams:
                 return position or 0
             newest = f"({entries[-1][0]}-0"
 
-    async def newest(self, conversation_id: str, count: int) -> list[Utterance]:
+    async def newest(self, tenant: str, conversation_id: str, count: int) -> list[Utterance]:
         """Return the newest ``count`` utterances, newest first."""
-        return [utterance for _, utterance in await self._newest(conversation_id, "+", count)]
+        return [utterance for _, utterance in await self._newest(tenant, conversation_id, "+", count)]
 
-    async def delete_utterances(self, conversation_id: str, is_deleted: Callable[[Utterance], bool]) -> None:
+    async def delete_utterances(
+        self, tenant: str, conversation_id: str, is_deleted: Callable[[Utterance], bool]
+    ) -> None:
         """Delete utterances from the log with which viewers of the conversation catch up. May be repeated."""
-        log = keys.conversation_keys(conversation_id).log
+        log = keys.conversation_keys(tenant, conversation_id).log
         first = "-"
         while True:
             entries: Any = await self._pipeline.command("XRANGE", log, first, "+", "COUNT", _PAGE)
@@ -135,8 +137,8 @@ class ConversationStreams:
         entries: Any = await self._pipeline.command("XREVRANGE", f"{channel}:log", "+", "-", "COUNT", 1)
         return entries[0][1][1] if entries else None
 
-    async def _newest(self, conversation_id: str, last: str, count: int) -> list[tuple[int, Utterance]]:
-        log = keys.conversation_keys(conversation_id).log
+    async def _newest(self, tenant: str, conversation_id: str, last: str, count: int) -> list[tuple[int, Utterance]]:
+        log = keys.conversation_keys(tenant, conversation_id).log
         entries: Any = await self._pipeline.command("XREVRANGE", log, last, "-", "COUNT", count)
         # An entry's only field is "event".
         return [(int(entry_id.partition(b"-")[0]), utterance_from(row[1])) for entry_id, row in entries]

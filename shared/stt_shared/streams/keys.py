@@ -6,7 +6,9 @@ that one atomic function may access them on a Redis Cluster.
 
 import re
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, unquote
+
+from stt_shared.contracts.makers import LOCAL_TENANT
 
 SESSION_TTL_S = 3600
 """Lifetime of a session's keys after its last write."""
@@ -50,15 +52,36 @@ def is_valid_id(value: str) -> bool:
     return _ID.fullmatch(value) is not None
 
 
+def qualified(tenant: str, id: str) -> str:
+    """Return the name that the suite has for what a tenant's client calls ``id``; those of two tenants never meet.
+
+    ``id`` may be any text that holds no slash.
+    """
+    return id if tenant == LOCAL_TENANT else f"{quote(tenant, safe='')}/{id}"
+
+
 @dataclass(frozen=True)
 class StreamKeys:
-    """Keys of one session or of one job, both of which pass through the same stages."""
+    """Keys of one session or of one job, both of which pass through the same stages.
+
+    ``id`` is ``qualified``: unique in the whole suite. ``name`` is what the client calls it.
+    """
 
     id: str
     state: str
     audio: str
     pcm: str
     results: str
+
+    @property
+    def tenant(self) -> str:
+        """Tenant to which a session belongs."""
+        return unquote(self.id.rpartition("/")[0]) or LOCAL_TENANT
+
+    @property
+    def name(self) -> str:
+        """Id as the client knows it."""
+        return self.id.rpartition("/")[2]
 
     @property
     def audio_log(self) -> str:
@@ -77,7 +100,7 @@ class StreamKeys:
 
 
 def session_keys(session_id: str) -> StreamKeys:
-    """Return the keys of a live session."""
+    """Return the keys of a live session by its ``qualified`` id, as work streams hold it."""
     tag = "{" + session_id + "}"
     return StreamKeys(
         id=session_id,
@@ -86,6 +109,11 @@ def session_keys(session_id: str) -> StreamKeys:
         pcm=f"stt:stream:pcm:queue:{tag}",
         results=f"stt:results:{tag}",
     )
+
+
+def session_keys_of(tenant: str, session_id: str) -> StreamKeys:
+    """Return the keys of the live session that a tenant's client calls ``session_id``."""
+    return session_keys(qualified(tenant, session_id))
 
 
 def job_keys(job_id: str) -> StreamKeys:
@@ -150,9 +178,9 @@ class ConversationKeys:
         return f"{self.newest}:{instance}"
 
 
-def conversation_keys(conversation_id: str) -> ConversationKeys:
-    """Return the keys of a conversation; its id may be any text."""
-    tag = "{" + quote(conversation_id, safe="") + "}"
+def conversation_keys(tenant: str, conversation_id: str) -> ConversationKeys:
+    """Return the keys of a tenant's conversation; its id may be any text."""
+    tag = "{" + qualified(tenant, quote(conversation_id, safe="")) + "}"
     return ConversationKeys(
         state=f"stt:conversations:state:{tag}",
         channel=f"stt:conversations:said:{tag}",

@@ -26,7 +26,8 @@ class SessionState:
 
     ``showing``: channels with a current partial, None for that of mixed ones. ``start_samples``: position at which this
     epoch's audio begins. ``voices``: what ``Commit.voices`` stored last. ``resume_token``: its hash. ``decoder``: the
-    audio-processor's position; ``is_decoded``: the PCM log has its last frame.
+    audio-processor's position; ``is_decoded``: the PCM log has its last frame. ``key_id``: the key with which the
+    session was opened, '' without one.
     """
 
     epoch: str
@@ -46,6 +47,7 @@ class SessionState:
     resume_token: str
     decoder: "DecoderPosition"
     is_decoded: bool
+    key_id: str
 
     @classmethod
     def read(cls, fields: Mapping[bytes, bytes]) -> "SessionState":
@@ -77,6 +79,7 @@ class SessionState:
                 restart_head=fields.get(b"restart_head"),
             ),
             is_decoded=b"pcm_ended" in fields,
+            key_id=fields.get(b"key_id", b"").decode(),
         )
 
 

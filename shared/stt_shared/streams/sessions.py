@@ -89,11 +89,12 @@ class SessionStreams:
         token_hash: str = "",
         beginning: StartPosition = SESSION_START,
         hold: Hold = NO_HOLD,
+        key_id: str = "",
     ) -> OpenedSession | None:
         """Open a session under a new epoch; None when its id is in use by a session with another token.
 
         ``token_hash``: hash of the token that the session can be resumed with. ``hold``: how long a session that
-        already has the id keeps it.
+        already has the id keeps it. ``key_id``: the key with which it is opened, '' without one.
         """
         answer: list[Any] = await self._pipeline.call(
             self._open,
@@ -110,6 +111,7 @@ class SessionStreams:
                 beginning.start_samples,
                 hold.with_audio_s,
                 hold.without_audio_s,
+                key_id,
             ],
         )
         if answer[0] != b"ok":

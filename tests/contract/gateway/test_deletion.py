@@ -14,6 +14,7 @@ from support.gateway_harness import Gateway, end_job, gateway_with_store, until
 from support.store_samples import about_sqlite, transcript, utterance
 from support.wiring import bus_on
 
+from stt_gateway.core.requests.principal import LOCAL
 from stt_gateway.http.deletion import erase_job, erase_transcript
 from stt_gateway.store.sql_store import SqlTranscriptStore
 from stt_shared.contracts.conversation import Utterance
@@ -231,14 +232,14 @@ async def test_on_each_kind_of_server(any_redis_client: Redis, store: SqlTranscr
     config = msgspec.json.encode(JobConfig(spool_name="job-0123456789abcdef", filename=SECRET))
     await bus.jobs.create([NewJob("job-0123456789abcdef", "e", config)], 0)
     at = keys.job_keys("job-0123456789abcdef")
-    assert not await erase_job(services, at.id), "it has not ended"
+    assert not await erase_job(services, LOCAL.reach, at.id), "it has not ended"
     await bus.jobs.finish(at, "e", JobStatus.FAILED, now_ms=0)
-    assert await erase_job(services, at.id)
-    assert not await erase_job(services, at.id)
+    assert await erase_job(services, LOCAL.reach, at.id)
+    assert not await erase_job(services, LOCAL.reach, at.id)
     ann = await spoken(client, "ann", "a" * 64, SECRET, done=True)
     await client.delete(keys.TRANSCRIPTS_WAITING)
     await store.append([utterance(1, ann, "meeting")])
-    assert await erase_transcript(services, ann)
-    assert not await erase_transcript(services, ann)
+    assert await erase_transcript(services, LOCAL.reach, ann)
+    assert not await erase_transcript(services, LOCAL.reach, ann)
     assert not await client.exists(keys.session_keys("ann").state)
-    assert await client.xlen(keys.conversation_keys("meeting").log) == 0
+    assert await client.xlen(keys.conversation_keys("local", "meeting").log) == 0

@@ -15,6 +15,7 @@ from support.gateway_harness import until
 from support.wiring import bus_on
 
 from stt_cli.up.child import die_with_parent
+from stt_gateway.core.requests.principal import Reach
 from stt_gateway.core.subtitles.subtitles import cues
 from stt_gateway.store.engine import database_url
 from stt_gateway.store.interface import Kind, Search, StoredUtterance, Transcript, TranscriptStore
@@ -185,7 +186,7 @@ async def test_words_of_a_kept_session_stay_with_their_times(
     shown = cues(kept.segments)
     assert len(shown) > 2
     assert {round(cue.start, 2) for cue in shown[:-1]} <= {word.start for word in first.words}, "cut at a word's time"
-    (log,) = [fields for _, fields in await redis_client.xrange(keys.conversation_keys("c").log, count=1)]
+    (log,) = [fields for _, fields in await redis_client.xrange(keys.conversation_keys("local", "c").log, count=1)]
     assert b"words" not in msgspec.json.decode(log[b"event"], type=dict[str, object]), "viewers do not get them"
 
 
@@ -232,6 +233,9 @@ class Stumbling:
         self.session_unrecognized = store.session_unrecognized
         self.put = store.put
 
+    def of(self, _: Reach) -> "Stumbling":
+        return self
+
     async def append(self, utterances: Sequence[StoredUtterance]) -> list[int]:
         if any(one.text == self._text for one in utterances):
             self._text = ""
@@ -266,6 +270,9 @@ class Slow:
         self.may_write = asyncio.Event()
         self.append = store.append
         self.session_unrecognized = store.session_unrecognized
+
+    def of(self, _: Reach) -> "Slow":
+        return self
 
     async def session_utterances(self, session_id: str) -> list[StoredUtterance]:
         if self._read is None or not self._forgetful:
@@ -514,6 +521,9 @@ async def test_what_a_gateway_had_taken_when_it_died_is_taken_up_by_another(
     bus = bus_on(redis_client)
 
     class Away:
+        def of(self, _: Reach) -> "Away":
+            return self
+
         async def append(self, _: object) -> list[int]:
             raise SttError("unavailable", "the database is locked")
 

@@ -107,10 +107,10 @@ async def test_every_kind_of_server_takes_an_utterance_once(any_redis_client: Re
     bus = bus_on(any_redis_client)
     for number in (1, 1, 2):
         await bus.conversations.send(said("ann", number))
-    entries = await any_redis_client.xrange(keys.conversation_keys("call 7/ä").log)
+    entries = await any_redis_client.xrange(keys.conversation_keys("local", "call 7/ä").log)
     kept = [utterance_from(fields[b"event"]) for _, fields in entries]
     assert [(one.seq, one.utterance) for one in kept] == [(1, 1), (2, 2)]
-    assert {one.epoch for one in kept} == {await bus.conversations.epoch("call 7/ä")} != {""}
+    assert {one.epoch for one in kept} == {await bus.conversations.epoch("local", "call 7/ä")} != {""}
 
 
 async def test_two_minutes_come_first_or_as_much_as_is_asked_for(gateways: tuple[Gateway, Gateway], bus: Bus) -> None:
@@ -155,7 +155,7 @@ async def test_what_is_being_said_comes_to_those_who_want_it(gateways: tuple[Gat
         await calm.hear("following")
 
         async def is_shown() -> bool:
-            await bus.conversations.publish_live(shown)
+            await bus.conversations.publish_live("local", shown)
             try:
                 return bool(await eager.hear("unsettled", timeout_s=0.2))
             except TimeoutError:
@@ -170,7 +170,7 @@ async def test_what_is_being_said_comes_to_those_who_want_it(gateways: tuple[Gat
 
 async def forget(client: Redis, conversation: str = "call 7/ä") -> None:
     """What a Redis that came back empty knows of it."""
-    at = keys.conversation_keys(conversation)
+    at = keys.conversation_keys("local", conversation)
     await client.delete(at.state, at.log, *[key async for key in client.scan_iter("stt:conversations:newest:*")])
 
 
@@ -198,7 +198,7 @@ async def test_a_log_that_outlived_its_conversation_takes_new_utterances(
 ) -> None:
     for number in (1, 2):
         await bus.conversations.send(said("ann", number))
-    await redis_client.delete(keys.conversation_keys("call 7/ä").state)
+    await redis_client.delete(keys.conversation_keys("local", "call 7/ä").state)
     await bus.conversations.send(said("ann", 3))
     async with line(follow(gateways[0])) as viewer:
         assert await texts(viewer, 1) == ["ann says 3"]
@@ -207,7 +207,7 @@ async def test_a_log_that_outlived_its_conversation_takes_new_utterances(
 async def test_a_conversation_does_not_remember_all_who_ever_spoke_in_it(bus: Bus, redis_client: Redis) -> None:
     for number in range(50):
         await bus.conversations.send(said(f"s{number}", 1))
-    at = keys.conversation_keys("call 7/ä")
+    at = keys.conversation_keys("local", "call 7/ä")
     assert await redis_client.hlen(at.state) == 2
     assert 0 < await redis_client.ttl(at.newest_of("s1-i")) <= keys.CONVERSATION_TTL_S
 

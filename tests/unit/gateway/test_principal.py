@@ -4,6 +4,7 @@ import pytest
 
 from stt_gateway.core.requests.principal import LOCAL, Principal, Scope, check_scopes
 from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.makers import LOCAL_MAKER, Maker
 
 pytestmark = pytest.mark.unit
 
@@ -27,17 +28,23 @@ def test_no_scope_includes_another() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scopes", "own", "of_tenant"),
+    ("scopes", "whole_tenant"),
     [
-        ([Scope.READ], True, True),
-        ([Scope.READ_OWN], True, False),
-        ([Scope.JOBS], True, False),
-        ([Scope.STREAM, Scope.DELETE, Scope.ADMIN], False, False),
-        ([], False, False),
+        ([Scope.READ], True),
+        ([Scope.READ, Scope.READ_OWN, Scope.JOBS], True),
+        ([Scope.READ_OWN], False),
+        ([Scope.STREAM, Scope.JOBS, Scope.DELETE, Scope.ADMIN], False),
     ],
 )
-def test_what_may_be_read(scopes: list[Scope], own: bool, of_tenant: bool) -> None:
-    reader = principal(*scopes)
-    assert reader.may_read("acme", "k1") is own
-    assert reader.may_read("acme", "k2") is of_tenant
-    assert not reader.may_read("other", "k1")
+def test_only_the_scope_read_reaches_beyond_what_the_key_has_made(scopes: list[Scope], whole_tenant: bool) -> None:
+    reach = principal(*scopes).reach
+    assert reach.covers(Maker("acme", "k1"))
+    assert reach.covers(Maker("acme", "k2")) is whole_tenant
+    assert not reach.covers(Maker("other", "k1"))
+    assert not reach.covers(LOCAL.maker)
+
+
+def test_without_keys_everything_local_is_within_reach() -> None:
+    assert LOCAL.reach.covers(LOCAL_MAKER)
+    assert LOCAL.reach.covers(Maker("local", "k1"))
+    assert not LOCAL.reach.covers(Maker("acme", ""))

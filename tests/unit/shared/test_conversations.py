@@ -36,7 +36,7 @@ def bus() -> Bus:
 async def test_a_repeated_utterance_is_in_the_conversation_once_and_reaches_the_store_each_time(bus: Bus) -> None:
     for number in (1, 1, 2, 1):
         await bus.conversations.send(utterance(number))
-    newest = await bus.conversations.newest(CALL, 10)
+    newest = await bus.conversations.newest("local", CALL, 10)
     assert [(one.seq, one.utterance) for one in newest] == [(2, 2), (1, 1)]
     assert await bus.client.xlen(keys.TRANSCRIPTS_WAITING) == 4
 
@@ -44,7 +44,7 @@ async def test_a_repeated_utterance_is_in_the_conversation_once_and_reaches_the_
 async def test_each_session_of_a_conversation_numbers_its_own_utterances(bus: Bus) -> None:
     await bus.conversations.send(utterance(1, instance="i1"))
     await bus.conversations.send(utterance(1, instance="i2"))
-    assert [one.instance for one in await bus.conversations.newest(CALL, 10)] == ["i2", "i1"]
+    assert [one.instance for one in await bus.conversations.newest("local", CALL, 10)] == ["i2", "i1"]
 
 
 async def test_an_utterance_without_a_conversation_goes_to_the_store_only(bus: Bus) -> None:
@@ -54,28 +54,28 @@ async def test_an_utterance_without_a_conversation_goes_to_the_store_only(bus: B
 
 
 async def test_a_conversation_that_was_lost_begins_with_a_new_epoch(bus: Bus) -> None:
-    assert await bus.conversations.epoch(CALL) == ""
+    assert await bus.conversations.epoch("local", CALL) == ""
     await bus.conversations.send(utterance(1))
-    first = await bus.conversations.epoch(CALL)
-    at = keys.conversation_keys(CALL)
+    first = await bus.conversations.epoch("local", CALL)
+    at = keys.conversation_keys("local", CALL)
     await bus.client.delete(at.state, at.newest_of("i1"))
     await bus.conversations.send(utterance(2))
-    (only,) = await bus.conversations.newest(CALL, 10)
-    assert (only.seq, only.epoch) == (1, await bus.conversations.epoch(CALL))
+    (only,) = await bus.conversations.newest("local", CALL, 10)
+    assert (only.seq, only.epoch) == (1, await bus.conversations.epoch("local", CALL))
     assert first not in ("", only.epoch)
 
 
 async def test_the_position_before_a_time_skips_what_ended_earlier(bus: Bus) -> None:
     for number in range(1, 101):
         await bus.conversations.send(utterance(number, spoken_ms=1000 * number))
-    assert await bus.conversations.seq_before(CALL, 0) == 0
-    assert await bus.conversations.seq_before(CALL, 91_000) == 89, "the 90th ends at 91 s"
-    assert await bus.conversations.seq_before(CALL, 1_000_000) == 100
-    assert await bus.conversations.seq_before("another", 0) == 0
+    assert await bus.conversations.seq_before("local", CALL, 0) == 0
+    assert await bus.conversations.seq_before("local", CALL, 91_000) == 89, "the 90th ends at 91 s"
+    assert await bus.conversations.seq_before("local", CALL, 1_000_000) == 100
+    assert await bus.conversations.seq_before("local", "another", 0) == 0
 
 
 async def test_the_newest_message_is_what_was_published(bus: Bus) -> None:
-    channel = keys.conversation_keys(CALL).channel
+    channel = keys.conversation_keys("local", CALL).channel
     assert await bus.conversations.newest_message(channel) is None
     await bus.conversations.send(utterance(1))
     message = await bus.conversations.newest_message(channel)
@@ -89,6 +89,6 @@ async def test_utterances_of_one_session_are_deleted_on_all_pages(bus: Bus, monk
         for instance in ("ann", "bob"):
             await bus.conversations.send(utterance(number, instance=instance))
     for _ in range(2):
-        await bus.conversations.delete_utterances(CALL, lambda one: one.instance == "ann")
-        left = await bus.conversations.newest(CALL, 100)
+        await bus.conversations.delete_utterances("local", CALL, lambda one: one.instance == "ann")
+        left = await bus.conversations.newest("local", CALL, 100)
         assert [(one.instance, one.utterance) for one in left] == [("bob", number) for number in (4, 3, 2, 1)]

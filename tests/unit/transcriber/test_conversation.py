@@ -4,6 +4,7 @@ import pytest
 
 from stt_shared.contracts.conversation import MAX_WORDS, CompactWord, UnrecognizedSpeech
 from stt_shared.contracts.events import SPEECH_NOT_RECOGNIZED, Final, Gap, Word
+from stt_shared.contracts.makers import LOCAL_MAKER
 from stt_shared.contracts.session import SessionConfig
 from stt_transcriber.live.conversation import Speaker
 
@@ -26,7 +27,7 @@ def final(words: int) -> Final:
 
 
 def kept(config: SessionConfig, words: int = 2) -> list[CompactWord]:
-    utterance = Speaker("s", config, "t" * 64).utterance(final(words), 10_000)
+    utterance = Speaker(LOCAL_MAKER, "s", config, "t" * 64).utterance(final(words), 10_000)
     assert utterance is not None
     return utterance.words
 
@@ -45,13 +46,13 @@ def test_more_words_than_anybody_says_are_left_out() -> None:
 
 
 def test_a_session_that_asks_for_neither_says_nothing() -> None:
-    assert Speaker("s", SessionConfig(), "").utterance(final(1), 10_000) is None
+    assert Speaker(LOCAL_MAKER, "s", SessionConfig(), "").utterance(final(1), 10_000) is None
 
 
 def test_speech_without_a_text_goes_to_the_store_alone() -> None:
     gap = Gap(session_id="s", from_ms=100, to_ms=1600, cause=SPEECH_NOT_RECOGNIZED)
-    told = Speaker("s", SessionConfig(store=True, conversation_id="c"), "t" * 64).unrecognized(gap, 10_000)
+    told = Speaker(LOCAL_MAKER, "s", SessionConfig(store=True, conversation_id="c"), "t" * 64).unrecognized(gap, 10_000)
     assert told == UnrecognizedSpeech(
         conversation_id="c", session_id="s", instance="t" * 16, spoken_ms=8500, start_ms=100, end_ms=1600
     )
-    assert Speaker("s", SessionConfig(conversation_id="c"), "t" * 64).unrecognized(gap, 10_000) is None
+    assert Speaker(LOCAL_MAKER, "s", SessionConfig(conversation_id="c"), "t" * 64).unrecognized(gap, 10_000) is None

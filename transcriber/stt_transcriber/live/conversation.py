@@ -2,6 +2,7 @@
 
 from stt_shared.contracts.conversation import MAX_WORDS, CompactWord, LiveUtterance, UnrecognizedSpeech, Utterance
 from stt_shared.contracts.events import Final, Gap, Partial
+from stt_shared.contracts.makers import Maker
 from stt_shared.contracts.session import SessionConfig
 
 
@@ -11,7 +12,8 @@ class Speaker:
     Its methods return None for a session that is neither in a conversation nor to be stored.
     """
 
-    def __init__(self, session_id: str, config: SessionConfig, resume_token: str) -> None:
+    def __init__(self, maker: Maker, session_id: str, config: SessionConfig, resume_token: str) -> None:
+        self.maker = maker
         self._session_id = session_id
         self._config = config
         # A session that is rebuilt after data loss keeps its token, so its utterances keep their identity.
@@ -37,6 +39,7 @@ class Speaker:
             store=config.store,
             words=_stored_words(final) if config.store else [],
             channel=final.channel,
+            maker=self.maker,
         )
 
     def unrecognized(self, gap: Gap, now_wall_ms: float) -> UnrecognizedSpeech | None:
@@ -51,6 +54,7 @@ class Speaker:
             start_ms=gap.from_ms,
             end_ms=gap.to_ms,
             channel=gap.channel,
+            maker=self.maker,
         )
 
     def unsettled(self, partial: Partial) -> LiveUtterance | None:

@@ -38,7 +38,7 @@ class OutcomeWriter:
         if isinstance(event, Gap):
             count_unrecognized((event.to_ms - event.from_ms) / 1000)
         if isinstance(event, Partial) and (unsettled := self._speaker.unsettled(event)):
-            await self._bus.conversations.publish_live(unsettled)
+            await self._bus.conversations.publish_live(self._speaker.maker.tenant, unsettled)
 
     async def emit(self, event: Event, commit: Commit | None = None) -> None:
         """Write an event."""

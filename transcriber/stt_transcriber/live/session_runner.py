@@ -9,6 +9,7 @@ import structlog
 from stt_shared.contracts.errors import ERRORS, SttError
 from stt_shared.contracts.events import Configured, Error, Event, Notice
 from stt_shared.contracts.frames import Frame, FrameKind
+from stt_shared.contracts.makers import Maker
 from stt_shared.contracts.speakers import NO_SPEAKERS
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import ERRORS_TOTAL, StageTimings
@@ -58,9 +59,10 @@ class SessionRunner:
         self._speaking = speaking
         self._assignment = assignment
         self._owner = assignment.owner
-        self.session_id = assignment.owner.keys.id
-        self.key = f"live {self.session_id} {assignment.owner.epoch}"
-        self.log = structlog.get_logger().bind(session_id=self.session_id)
+        self.id = assignment.owner.keys.id
+        self.session_id = assignment.owner.keys.name
+        self.key = f"live {self.id} {assignment.owner.epoch}"
+        self.log = structlog.get_logger().bind(session_id=self.id)
         state = SessionState.read(assignment.fields)
         self._config = state.config
         self._committed_seq = state.committed_seq
@@ -76,7 +78,8 @@ class SessionRunner:
         )
         self._warned = False  # that the engine ignores keyterms
         self._timings = StageTimings()
-        speaker = Speaker(self.session_id, state.config, state.resume_token)
+        maker = Maker(assignment.owner.keys.tenant, state.key_id)
+        speaker = Speaker(maker, self.session_id, state.config, state.resume_token)
         self._writer = OutcomeWriter(parts.bus, assignment.owner, speaker, self._timings)
         self._steps = SessionSteps(None)
         self._drafts = DraftThrottle()

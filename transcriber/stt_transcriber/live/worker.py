@@ -31,7 +31,7 @@ class LiveWorker:
 
     def may_move(self, session_id: str) -> bool:
         """Return True between utterances, where the next owner of the session has little audio to process again."""
-        return all(runner.session_id != session_id for runner in self._speaking)
+        return all(runner.id != session_id for runner in self._speaking)
 
     def pace(self, now_ms: float) -> DraftPacing:
         """Return how often a session may have a draft."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from stt_gateway.core.requests.job_request import JobRequest
 from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.makers import LOCAL_MAKER, Maker
 from stt_shared.contracts.session import ChannelMode, Fillers
 
 _KEY = re.compile(r"[!-~]{1,255}")
@@ -21,6 +22,13 @@ def idempotency_key(given: Sequence[str]) -> str | None:
     if not _KEY.fullmatch(given[0]):
         raise SttError("bad_config", "Idempotency-Key must be 1 to 255 visible ASCII characters")
     return given[0]
+
+
+def request_hash(maker: Maker, key: str) -> str:
+    """Return the name of the request that a maker has sent under an ``Idempotency-Key``, each of which has its own."""
+    # NUL cannot be in a header.
+    owner = "" if maker == LOCAL_MAKER else f"{maker.tenant}\0{maker.key_id}\0"
+    return hashlib.sha256((owner + key).encode()).hexdigest()
 
 
 def fingerprint(options: JobRequest, files: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.makers import LOCAL_TENANT, Maker
 
 
 class Scope(enum.StrEnum):
@@ -28,8 +29,21 @@ class Scope(enum.StrEnum):
     """Read the metrics of the whole suite."""
 
 
-LOCAL_TENANT = "local"
-"""Tenant of everybody while there are no keys, and of whatever was made then."""
+@dataclass(frozen=True)
+class Reach:
+    """What somebody may act on: all of a tenant, or only what one key of it has made (``key_id`` not None)."""
+
+    tenant: str
+    key_id: str | None = None
+
+    def covers(self, maker: Maker) -> bool:
+        """Return whether what ``maker`` has made is within reach."""
+        return maker.tenant == self.tenant and self.key_id in (None, maker.key_id)
+
+
+def reach_of(maker: Maker) -> Reach:
+    """Return a reach that covers what this very maker has made."""
+    return Reach(maker.tenant, maker.key_id)
 
 
 @dataclass(frozen=True)
@@ -46,14 +60,16 @@ class Principal:
     scopes: frozenset[Scope]
     by_token: bool = False
 
-    def may_read(self, tenant: str, key_id: str) -> bool:
-        """Return whether the principal may read what a key of a tenant has made."""
-        if tenant != self.tenant:
-            return False
-        return Scope.READ in self.scopes or (key_id == self.key_id and not self.scopes.isdisjoint(_READ_OWN))
+    @property
+    def maker(self) -> Maker:
+        """Whose everything is that the principal makes."""
+        return Maker(self.tenant, self.key_id)
 
+    @property
+    def reach(self) -> Reach:
+        """What the scopes count for: everything of the tenant with the scope READ, else only what the key has made."""
+        return Reach(self.tenant, None if Scope.READ in self.scopes else self.key_id)
 
-_READ_OWN = frozenset({Scope.READ_OWN, Scope.JOBS})
 
 LOCAL = Principal(LOCAL_TENANT, "", "local", frozenset(Scope))
 """Everybody while there are no keys (AUTH=off)."""
