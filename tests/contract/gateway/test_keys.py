@@ -276,11 +276,16 @@ async def keyed_pair(
         yield one, other
 
 
-async def test_revoking_a_key_ends_its_streams_viewers_and_events_at_every_gateway(
-    keyed_pair: tuple[Gateway, Gateway], store: KeyStore, user: WrittenKey, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The announcement alone must do.
+@pytest.fixture
+def only_announcements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the gateways start: none finds out by itself that a key has changed."""
     monkeypatch.setattr(watch, "CHECK_EVERY_S", 600.0)
+    monkeypatch.setattr(ring, "FRESH_MS", 600_000.0)
+
+
+async def test_revoking_a_key_ends_its_streams_viewers_and_events_at_every_gateway(
+    only_announcements: None, keyed_pair: tuple[Gateway, Gateway], store: KeyStore, user: WrittenKey
+) -> None:
     colleague = await stored_key(store, *USER)
     admin = bearer(await stored_key(store, Scope.ADMIN))
     async with (

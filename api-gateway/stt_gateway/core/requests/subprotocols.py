@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
-from stt_gateway.core.requests.credential import OPENAI_PREFIX, offered_credentials
+from stt_gateway.core.requests.credential import OPENAI_PREFIX
 from stt_shared.contracts.errors import SttError
 
 OWN = "stt"
@@ -23,12 +23,8 @@ _WORDS = re.compile(r"[a-z]{1,16}([-._+][a-z]{1,16}|[-._+]?v?[0-9]{1,4}){0,4}", 
 
 def answered(offered: Sequence[str]) -> str | None:
     """Return the offer to accept; None if there is none but credentials and parameters, which are never repeated."""
-    credentials = set(offered_credentials(offered))
-    names = [
-        name
-        for name in offered
-        if _WORDS.fullmatch(name) and name not in credentials and not name.startswith((_QUERY, OPENAI_PREFIX))
-    ]
+    # What follows `token` or `bearer` may look like a name, but these are preferred to it.
+    names = [name for name in offered if _WORDS.fullmatch(name) and not name.startswith((_QUERY, OPENAI_PREFIX))]
     return min(names, key=_rank, default=None)
 
 
