@@ -69,6 +69,9 @@ Redact = Annotated[
 RedactPattern = Annotated[
     list[str] | None, typer.Option(help=r"Pattern of what is written as [redacted], such as EMP-\d{6}; repeatable.")
 ]
+Speakers = Annotated[
+    str | None, typer.Option(help="Tell speakers apart: auto, their number, or the least and most, as in 2-4.")
+]
 KeytermsFile = Annotated[Path | None, typer.Option(help="File of keyterms, one per line.")]
 ModelsDir = Annotated[Path | None, typer.Option(help="Folder of models (env MODELS_DIR).")]
 
@@ -166,9 +169,7 @@ def transcribe(
     ] = None,
     keyterms: Keyterms = None,
     keyterms_file: KeytermsFile = None,
-    speakers: Annotated[
-        str | None, typer.Option(help="Tell speakers apart: auto, their number, or the least and most, as in 2-4.")
-    ] = None,
+    speakers: Speakers = None,
     replacements_file: ReplacementsFile = None,
     fillers: Fillers = None,
     redact: Redact = None,
@@ -218,6 +219,7 @@ def stream(
     endpointing_max_ms: Annotated[int | None, typer.Option(help="With auto, silence that ends any utterance.")] = None,
     keyterms: Keyterms = None,
     keyterms_file: KeytermsFile = None,
+    speakers: Speakers = None,
     replacements_file: ReplacementsFile = None,
     fillers: Fillers = None,
     redact: Redact = None,
@@ -236,6 +238,8 @@ def stream(
         keyterms, keyterms_file, replacements_file, fillers
     )
     query |= redaction_fields(redact, redact_pattern)
+    if speakers is not None:
+        query["speakers"] = speakers
     silences = {
         "endpointing": endpointing,
         "endpointing_ms": endpointing_ms,

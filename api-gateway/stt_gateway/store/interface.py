@@ -9,7 +9,8 @@ import msgspec
 from stt_gateway.core.requests.principal import Reach
 from stt_gateway.core.speakers.changes import SpeakerChanges
 from stt_gateway.core.speakers.edits import SpeakerEdits
-from stt_shared.contracts.conversation import UnrecognizedSpeech, Utterance
+from stt_shared.contracts.conversation import SpeakersTold, UnrecognizedSpeech, Utterance
+from stt_shared.contracts.events import RevisedUtterance
 from stt_shared.contracts.jobs import AudioTrack, JobError, JobSegment, JobWarning, TimeSpan
 from stt_shared.contracts.session import Task
 
@@ -203,6 +204,13 @@ class TenantStore(Protocol):
 
     async def session_unrecognized(self, session_id: str) -> list[TimeSpan]:
         """Return all such speech of one stored session, in order."""
+
+    async def append_speakers(self, session_id: str, told: SpeakersTold, expires_ms: int | None) -> None:
+        """Store the speakers of utterances of the stored session ``session_id``; not if the session was deleted after
+        they were told. Of two accounts of an utterance the one as of the later final stays."""
+
+    async def session_speakers(self, session_id: str) -> dict[int, RevisedUtterance]:
+        """Return the speakers of one stored session's utterances, by their numbers."""
 
     async def delete_conversation(self, conversation_id: str, now_ms: float) -> bool:
         """Remove all utterances of a conversation and reject late copies for a week; the transcripts of its sessions

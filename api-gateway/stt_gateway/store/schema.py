@@ -130,6 +130,20 @@ unrecognized = Table(
 )
 """Speech of live sessions without a text; of a file it is a column of its transcript."""
 
+utterance_speakers = Table(
+    "utterance_speakers",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("session_id", Text, primary_key=True),
+    Column("utterance", Integer, primary_key=True, autoincrement=False),
+    Column("as_of", Integer, nullable=False),
+    Column("speaker", Text, nullable=False),
+    Column("turns", Text, nullable=False),
+    Column("expires_ms", BigInteger),
+    Index("utterance_speakers_expiry", "expires_ms"),
+)
+"""Speakers of the utterances of live sessions, as they were told last."""
+
 deleted = Table(
     "deleted",
     metadata,

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from stt_gateway.core.requests.principal import LOCAL, Reach
 from stt_gateway.core.speakers.edits import SpeakerEdits
-from stt_gateway.store import conversations, unrecognized
+from stt_gateway.store import conversations, unrecognized, utterance_speakers
 from stt_gateway.store.editing import changed_columns
 from stt_gateway.store.engine import LOCK_WAIT_S, is_sqlite, open_engine, writing
 from stt_gateway.store.failures import as_stt_error
@@ -37,7 +37,8 @@ from stt_gateway.store.schema import deleted, place_of, texts, transcripts, utte
 from stt_gateway.store.search_index import FoldedRow, SearchIndex, places, within
 from stt_gateway.store.search_limit import SEARCH_S, SearchLimit
 from stt_gateway.store.sqlite_search import SqliteSearch
-from stt_shared.contracts.conversation import UnrecognizedSpeech
+from stt_shared.contracts.conversation import SpeakersTold, UnrecognizedSpeech
+from stt_shared.contracts.events import RevisedUtterance
 from stt_shared.contracts.jobs import JobSegment, TimeSpan
 
 REMEMBERED_MS = 7 * 24 * 3600 * 1000
@@ -204,6 +205,7 @@ class SqlTranscriptStore:
                     delete(utterances).where(utterances.c.tenant == self._tenant, utterances.c.session_id == id)
                 )
                 await unrecognized.remove(connection, self._tenant, id)
+                await utterance_speakers.remove(connection, self._tenant, id)
                 found = found or bool(spoken.rowcount)
             if found or may_come:
                 await self._record_deletion(connection, "transcript", id, now_ms)
@@ -241,6 +243,16 @@ class SqlTranscriptStore:
         async with self._read() as connection:
             return await unrecognized.read(connection, self._tenant, session_id)
 
+    async def append_speakers(self, session_id: str, told: SpeakersTold, expires_ms: int | None) -> None:
+        """Store the speakers of utterances of a session."""
+        async with self._write() as connection:
+            await utterance_speakers.append(connection, self._index, self._tenant, session_id, told, expires_ms)
+
+    async def session_speakers(self, session_id: str) -> dict[int, RevisedUtterance]:
+        """Return the speakers of one session's utterances, by their numbers."""
+        async with self._read() as connection:
+            return await utterance_speakers.read(connection, self._tenant, session_id)
+
     async def delete_conversation(self, conversation_id: str, now_ms: float) -> bool:
         """Remove all utterances of a conversation."""
         conversation_id = kept_text(conversation_id)
@@ -264,6 +276,7 @@ class SqlTranscriptStore:
         async with self._write() as connection:
             await conversations.purge(connection, now, now - REMEMBERED_MS)
             await unrecognized.purge(connection, now)
+            await utterance_speakers.purge(connection, now)
             await connection.execute(delete(deleted).where(deleted.c.deleted_ms < now - REMEMBERED_MS))
         if removed or self._remnants.found:
             self._remnants.found = False

@@ -13,14 +13,26 @@ from stt_gateway.core.requests.principal import reach_of
 from stt_gateway.store.interface import Kind, State, StoredUtterance, TenantStore, Transcript, TranscriptStore
 from stt_gateway.store.names import stored_id
 from stt_gateway.store.queue_consumer import GROUP, QueueConsumer, until_stored
-from stt_shared.contracts.conversation import UnrecognizedSpeech, Utterance, unrecognized_from, utterance_from
+from stt_shared.contracts.conversation import (
+    SpeakersTold,
+    UnrecognizedSpeech,
+    Utterance,
+    speakers_told_from,
+    unrecognized_from,
+    utterance_from,
+)
+from stt_shared.contracts.events import RevisedUtterance
 from stt_shared.contracts.jobs import JobSegment, JobWord, TimeSpan
+from stt_shared.contracts.segments import divided, words_of
 from stt_shared.contracts.text import join_texts
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.work.queue import WorkItem, WorkQueue
 
 _log = structlog.get_logger()
+
+_Entry = Utterance | UnrecognizedSpeech | SpeakersTold
+_Kept = tuple[list[StoredUtterance], list[TimeSpan], dict[int, RevisedUtterance]]
 
 REST_SHARE = 20
 """Pause between two writes of a session's transcript, as a multiple of the time that the last write took.
@@ -33,7 +45,7 @@ The whole, growing transcript is written each time; utterances that arrive durin
 class _Growing:
     """A live session whose transcript is written as it grows. ``entries`` remain pending until they are written."""
 
-    newest: Utterance | UnrecognizedSpeech
+    newest: _Entry
     entries: list[WorkItem] = field(default_factory=list)
     due_s: float = 0.0
 
@@ -64,7 +76,7 @@ class UtteranceWriter:
         """Write until cancelled."""
         await self._consumer.run()
 
-    async def _write_entry(self, item: WorkItem, entry: Utterance | UnrecognizedSpeech | str) -> bool:
+    async def _write_entry(self, item: WorkItem, entry: _Entry | str) -> bool:
         if isinstance(entry, str):
             has_ended = await self._write_job(entry)
             if not has_ended:
@@ -79,9 +91,11 @@ class UtteranceWriter:
         growing.entries.append(item)
         return False
 
-    async def _append(self, session: str, entry: Utterance | UnrecognizedSpeech) -> None:
+    async def _append(self, session: str, entry: _Entry) -> None:
         if isinstance(entry, Utterance):
             await self._part(entry).append([_stored(entry, session, self._expires_ms())])
+        elif isinstance(entry, SpeakersTold):
+            await self._part(entry).append_speakers(session, entry, self._expires_ms())
         else:
             await self._part(entry).append_unrecognized(session, entry, self._expires_ms())
 
@@ -108,7 +122,7 @@ class UtteranceWriter:
                 await self._queue.done(item, delete=True)
         return min((growing.due_s for growing in self._growing.values()), default=float("inf"))
 
-    async def _write_transcript(self, session: str, newest: Utterance | UnrecognizedSpeech) -> float:
+    async def _write_transcript(self, session: str, newest: _Entry) -> float:
         """Write a session's transcript; return the seconds it took, without time spent waiting for the database."""
         clock, store = asyncio.get_running_loop().time, self._part(newest)
 
@@ -119,18 +133,22 @@ class UtteranceWriter:
                 await store.put(_live_transcript(session, newest, *known, self._expires_ms()))
                 read, known = known, await _read(store, session)
                 # Several gateways write; one that had read less may have written last.
-                if [len(part) for part in read] == [len(part) for part in known]:
+                if read == known:
                     break
             return clock() - began
 
         return await until_stored(write)
 
-    def _part(self, entry: Utterance | UnrecognizedSpeech) -> TenantStore:
+    def _part(self, entry: _Entry) -> TenantStore:
         return self._store.of(reach_of(entry.maker))
 
 
-async def _read(store: TenantStore, session: str) -> tuple[list[StoredUtterance], list[TimeSpan]]:
-    return await store.session_utterances(session), await store.session_unrecognized(session)
+async def _read(store: TenantStore, session: str) -> _Kept:
+    return (
+        await store.session_utterances(session),
+        await store.session_unrecognized(session),
+        await store.session_speakers(session),
+    )
 
 
 def _stored(utterance: Utterance, session: str, expires_ms: int | None) -> StoredUtterance:
@@ -138,8 +156,8 @@ def _stored(utterance: Utterance, session: str, expires_ms: int | None) -> Store
     return StoredUtterance(**{**fields, "session_id": session, "instance": ""}, expires_ms=expires_ms)
 
 
-def _parse(fields: Mapping[bytes, bytes]) -> Utterance | UnrecognizedSpeech | str:
-    """Parse an entry: an utterance, speech without a text, or the id of a job.
+def _parse(fields: Mapping[bytes, bytes]) -> _Entry | str:
+    """Parse an entry: an utterance, speech without a text, speakers, or the id of a job.
 
     Raises KeyError, ValueError or msgspec.DecodeError.
     """
@@ -148,6 +166,8 @@ def _parse(fields: Mapping[bytes, bytes]) -> Utterance | UnrecognizedSpeech | st
         return utterance_from(body)
     if kind == b"unrecognized":
         return unrecognized_from(body)
+    if kind == b"speakers":
+        return speakers_told_from(body)
     if kind == b"job":
         return body.decode()
     raise ValueError(f"of a kind that this version does not know: {kind!r}")
@@ -155,9 +175,10 @@ def _parse(fields: Mapping[bytes, bytes]) -> Utterance | UnrecognizedSpeech | st
 
 def _live_transcript(
     session: str,
-    newest: Utterance | UnrecognizedSpeech,
+    newest: _Entry,
     utterances: Sequence[StoredUtterance],
     unrecognized: list[TimeSpan],
+    told: Mapping[int, RevisedUtterance],
     expires_ms: int | None,
 ) -> Transcript:
     # As in files: their numbers are in the order of the ends, which differs where channels are kept apart.
@@ -172,15 +193,25 @@ def _live_transcript(
         language=utterances[-1].language,
         conversation_id=newest.conversation_id or "",
         text=join_texts(one.text for one in spoken),
-        segments=[_segment(at, one) for at, one in enumerate(spoken)],
+        segments=[
+            msgspec.structs.replace(segment, id=at)
+            for at, segment in enumerate(part for one in spoken for part in _segments(one, told.get(one.utterance)))
+        ],
         unrecognized=unrecognized,
         expires_ms=expires_ms,
     )
 
 
-def _segment(number: int, one: StoredUtterance) -> JobSegment:
+def _segments(one: StoredUtterance, told: RevisedUtterance | None) -> list[JobSegment]:
+    """Return the segment of an utterance, divided where the speaker changes."""
     channel = None if one.channel is UNSET else one.channel
     words = [
         JobWord(word.word, word.start_ms / 1000, word.end_ms / 1000, word.confidence, channel) for word in one.words
     ]
-    return JobSegment(number, one.start_ms / 1000, one.end_ms / 1000, one.text, one.confidence, words, channel)
+    segment = JobSegment(0, one.start_ms / 1000, one.end_ms / 1000, one.text, one.confidence, words, channel)
+    if told is None:
+        return [segment]
+    speakers = [told.speaker or ""] * len(words_of(segment))
+    for turn in told.turns if words else ():
+        speakers[turn.word :] = [turn.speaker or ""] * (len(words) - turn.word)
+    return divided(segment, speakers)

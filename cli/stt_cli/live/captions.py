@@ -7,6 +7,7 @@ from rich.live import Live
 from rich.text import Text
 
 from stt_gateway.core.subtitles.plain_text import channel_name
+from stt_shared.contracts.text import spaces_before
 
 
 def caption(partial: dict[str, Any]) -> Text:
@@ -14,6 +15,22 @@ def caption(partial: dict[str, Any]) -> Text:
     # `unstable` lacks the space before it.
     text, stable = str(partial.get("text", "")), str(partial.get("stable", ""))
     return Text.assemble(stable, (text[len(stable) :], "dim"))
+
+
+def lines_of(final: dict[str, Any]) -> list[str]:
+    """Return the lines of a final: its text or, if speakers were told apart, what each says, after their name."""
+    text = str(final["text"]).strip()
+    if "speaker" not in final:
+        return [text]
+    changes = final.get("turns") or [{"word": 0, "speaker": final["speaker"]}]
+    words = [str(word["word"]) for word in final["words"]]
+    spaced = spaces_before(text, words) or [True] * len(words)
+    lines = []
+    for change, after in zip(changes, [*changes[1:], {"word": len(words)}], strict=True):
+        said = range(change["word"], after["word"])
+        line = "".join(f" {words[at]}" if spaced[at] else words[at] for at in said).strip()
+        lines.append(f"{change['speaker']}: {line}" if change["speaker"] else line)
+    return lines
 
 
 class Captions:
@@ -44,7 +61,8 @@ class Captions:
             self._said.pop(channel, None)
             if self._live is not None:
                 self._live.update(self._current())
-            self._console.print(Text(_name(channel) + str(event["text"]).strip()), soft_wrap=True)
+            for line in lines_of(event):
+                self._console.print(Text(_name(channel) + line), soft_wrap=True)
 
     def _current(self) -> Text:
         channels = sorted(self._said, key=lambda channel: channel or 0)

@@ -7,10 +7,15 @@ from stt_shared.contracts.events import SPEECH_NOT_RECOGNIZED
 
 
 def note_of(event: Mapping[str, Any]) -> str | None:
-    """Return the line for a warning or a gap, None for any other event."""
+    """Return the line for a warning, a gap or other speakers, None for any other event."""
     match event["type"]:
         case "warning":
             return f"warning: {event['message']}"
+        case "speakers_revised":
+            told = (
+                f"utterance {one['utterance']} is of {one['speaker'] or 'nobody known'}" for one in event["utterances"]
+            )
+            return f"speakers: {', '.join(told)}"
         case "gap" if event["cause"] == SPEECH_NOT_RECOGNIZED:
             gap = not_recognized(event["from_ms"] / 1000, event["to_ms"] / 1000, event.get("channel"))
             return f"gap: {gap}"

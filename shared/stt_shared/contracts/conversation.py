@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from stt_shared.contracts.events import Word
+from stt_shared.contracts.events import RevisedUtterance, Word
 from stt_shared.contracts.makers import LOCAL_MAKER, Maker
 
 MAX_WORDS = 500
@@ -67,6 +67,22 @@ class UnrecognizedSpeech(msgspec.Struct, frozen=True, kw_only=True):
     maker: Maker = LOCAL_MAKER
 
 
+class SpeakersTold(msgspec.Struct, frozen=True, kw_only=True):
+    """Speakers of utterances of a stored session, as a final or a revision told them; other fields as in ``Utterance``.
+
+    ``as_of``: number of the newest final by then; of two accounts of an utterance, the one as of the later final holds.
+    ``told_ms``: wall clock in milliseconds since 1970.
+    """
+
+    conversation_id: str | None
+    session_id: str
+    instance: str
+    as_of: int
+    told_ms: int
+    utterances: list[RevisedUtterance]
+    maker: Maker = LOCAL_MAKER
+
+
 class LiveUtterance(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="unsettled"):
     """A speaker's current utterance so far: ``text`` = ``stable`` + ``unstable`` with the space between them, if any.
 
@@ -93,6 +109,9 @@ def utterance_from(payload: bytes) -> Utterance:
 
 unrecognized_from = msgspec.json.Decoder(UnrecognizedSpeech).decode
 """Decode an ``UnrecognizedSpeech``. Raises msgspec.DecodeError."""
+
+speakers_told_from = msgspec.json.Decoder(SpeakersTold).decode
+"""Decode a ``SpeakersTold``. Raises msgspec.DecodeError."""
 
 
 def without_place(utterance: Utterance) -> bytes:

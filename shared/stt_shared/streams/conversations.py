@@ -6,6 +6,7 @@ from typing import Any
 
 from stt_shared.contracts.conversation import (
     LiveUtterance,
+    SpeakersTold,
     UnrecognizedSpeech,
     Utterance,
     utterance_from,
@@ -57,6 +58,10 @@ class ConversationStreams:
     async def send_unrecognized(self, speech: UnrecognizedSpeech) -> None:
         """Send speech without a text to the store at least once."""
         await self._transcripts.put("unrecognized", encode_json(speech))
+
+    async def send_speakers(self, told: SpeakersTold) -> None:
+        """Send the speakers of utterances to the store at least once."""
+        await self._transcripts.put("speakers", encode_json(told))
 
     async def publish_live(self, tenant: str, unsettled: LiveUtterance) -> None:
         """Publish an utterance in progress to the viewers that are connected at this moment."""

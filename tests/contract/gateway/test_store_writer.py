@@ -22,8 +22,9 @@ from stt_gateway.store.interface import Kind, Search, StoredUtterance, Transcrip
 from stt_gateway.store.migrating import migrate
 from stt_gateway.store.sql_store import SqlTranscriptStore
 from stt_gateway.store.writer import StoreWriter
-from stt_shared.contracts.conversation import MAX_WORDS, CompactWord, UnrecognizedSpeech, Utterance
+from stt_shared.contracts.conversation import MAX_WORDS, CompactWord, SpeakersTold, UnrecognizedSpeech, Utterance
 from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.events import RevisedUtterance, SpeakerTurn
 from stt_shared.contracts.jobs import JobConfig, JobResult, JobSegment, JobWarning, JobWord, TimeSpan
 from stt_shared.process.clock import wall_ms
 from stt_shared.process.tasks import cancel_and_wait
@@ -167,6 +168,48 @@ async def test_channels_of_a_kept_session_stay_apart(
     assert [one.utterance.channel for one in await store.conversation("room")] == [1, 0]
 
 
+def told(as_of: int, *utterances: RevisedUtterance) -> SpeakersTold:
+    return SpeakersTold(
+        conversation_id=None,
+        session_id="talk",
+        instance="i1",
+        as_of=as_of,
+        told_ms=int(wall_ms()),
+        utterances=list(utterances),
+    )
+
+
+async def test_speakers_of_a_kept_session_are_those_that_were_told_last(
+    redis_client: Redis, store: TranscriptStore, writing: None
+) -> None:
+    bus = bus_on(redis_client)
+    words = [CompactWord(word, 2000 + 100 * at, 2090 + 100 * at, 0.9) for at, word in enumerate(("words", "2"))]
+    await bus.conversations.send_speakers(told(1, RevisedUtterance(1, "Speaker 1")))
+    for utterance in (said(1), said(2, words=words), said(3)):
+        await bus.conversations.send(utterance)
+    turns = [SpeakerTurn(0, "Speaker 1"), SpeakerTurn(1, "Speaker 2")]
+    await bus.conversations.send_speakers(told(3, RevisedUtterance(2, "Speaker 1", turns)))
+    # An older account that arrives later.
+    await bus.conversations.send_speakers(told(2, RevisedUtterance(2, "Speaker 7"), RevisedUtterance(3, None)))
+    await until(lambda: empty(redis_client))
+    (found,) = (await store.search(Search())).found
+    kept = await store.get(found.summary.id)
+    assert kept is not None
+    assert kept.text == "words 1 words 2 words 3"
+    assert [(one.id, one.speaker, one.text) for one in kept.segments] == [
+        (0, "Speaker 1", "words 1"),
+        (1, "Speaker 1", "words"),
+        (2, "Speaker 2", "2"),
+        (3, "", "words 3"),
+    ]
+    late = told(9, RevisedUtterance(1, "Speaker 3"))
+    assert await store.delete(found.summary.id, wall_ms())
+    assert await store.session_speakers(found.summary.id) == {}
+    await bus.conversations.send_speakers(late)
+    await until(lambda: empty(redis_client))
+    assert await store.session_speakers(found.summary.id) == {}
+
+
 async def test_words_of_a_kept_session_stay_with_their_times(
     redis_client: Redis, store: TranscriptStore, writing: None
 ) -> None:
@@ -231,6 +274,7 @@ class Stumbling:
         self._text = text
         self.session_utterances = store.session_utterances
         self.session_unrecognized = store.session_unrecognized
+        self.session_speakers = store.session_speakers
         self.put = store.put
 
     def of(self, _: Reach) -> "Stumbling":
@@ -270,6 +314,7 @@ class Slow:
         self.may_write = asyncio.Event()
         self.append = store.append
         self.session_unrecognized = store.session_unrecognized
+        self.session_speakers = store.session_speakers
 
     def of(self, _: Reach) -> "Slow":
         return self

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from stt_cli.live.captions import Captions, caption
+from stt_cli.live.captions import Captions, caption, lines_of
 
 pytestmark = pytest.mark.unit
 
@@ -40,3 +40,18 @@ def test_channels_that_are_kept_apart_are_named_and_shown_side_by_side() -> None
         captions.show({"type": "partial", "text": "", "stable": "", "unstable": "", "channel": 1})
         assert captions._current().plain == ""
     assert "Channel 0: Well." in out.getvalue()
+
+
+def test_each_turn_is_a_line_with_its_speaker_where_speakers_are_told_apart() -> None:
+    words = [{"word": word} for word in ("No", "matter.", "Try", "again.")]
+    final = {"type": "final", "text": "No matter. Try again.", "words": words}
+    assert lines_of(final) == ["No matter. Try again."]
+    assert lines_of({**final, "speaker": "Speaker 1"}) == ["Speaker 1: No matter. Try again."]
+    assert lines_of({**final, "speaker": None}) == ["No matter. Try again."]
+    turns = [{"word": 0, "speaker": "Speaker 2"}, {"word": 2, "speaker": "Speaker 1"}]
+    assert lines_of({**final, "speaker": "Speaker 1", "turns": turns}) == [
+        "Speaker 2: No matter.",
+        "Speaker 1: Try again.",
+    ]
+    together = {"type": "final", "text": "我们走", "words": [{"word": "我们"}, {"word": "走"}], "speaker": "Speaker 1"}
+    assert lines_of(together) == ["Speaker 1: 我们走"]

@@ -39,3 +39,11 @@ def test_speakers_are_sent_as_written_and_asked_for_by_the_format_that_needs_the
     for options in ([], ["--speakers", "2-4"], ["-f", "diarized_json"], ["-f", "diarized_json", "--speakers", "3"]):
         assert CliRunner().invoke(app, ["transcribe", "a.wav", *options]).exit_code == 0
     assert asked == [{}, {"speakers": "2-4"}, {"speakers": "auto"}, {"speakers": "3"}]
+
+
+def test_speakers_of_a_stream_are_sent_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, str]] = []
+    monkeypatch.setattr("stt_cli.commands.stream.stream", lambda *arguments, **_: asked.append(arguments[2]))
+    for options in ([], ["--speakers", "auto"]):
+        assert CliRunner().invoke(app, ["stream", "a.wav", *options]).exit_code == 0
+    assert asked == [{}, {"speakers": "auto"}]

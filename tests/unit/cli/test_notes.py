@@ -14,4 +14,6 @@ def test_gaps_and_warnings_are_told() -> None:
     assert note_of(apart) == "gap: speech from 4.1 to 6.3 s on channel 1 was not recognized"
     assert note_of({**gap, "cause": "chunks 3 to 4 never came"}) == "gap: chunks 3 to 4 never came"
     assert note_of({"type": "warning", "code": "half_sample", "message": "cut off"}) == "warning: cut off"
+    revised = {"type": "speakers_revised", "utterances": [{"utterance": 3, "speaker": "Speaker 2"}]}
+    assert note_of(revised) == "speakers: utterance 3 is of Speaker 2"
     assert note_of({"type": "final", "text": "words"}) is None

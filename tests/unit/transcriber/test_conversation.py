@@ -1,9 +1,10 @@
 """Fields of a final that go to the store, and those that do not."""
 
 import pytest
+from msgspec.structs import replace
 
 from stt_shared.contracts.conversation import MAX_WORDS, CompactWord, UnrecognizedSpeech
-from stt_shared.contracts.events import SPEECH_NOT_RECOGNIZED, Final, Gap, Word
+from stt_shared.contracts.events import SPEECH_NOT_RECOGNIZED, Final, Gap, RevisedUtterance, SpeakersRevised, Word
 from stt_shared.contracts.makers import LOCAL_MAKER
 from stt_shared.contracts.session import SessionConfig
 from stt_transcriber.live.conversation import Speaker
@@ -43,6 +44,38 @@ def test_a_conversation_alone_keeps_none() -> None:
 def test_more_words_than_anybody_says_are_left_out() -> None:
     assert len(kept(SessionConfig(store=True), MAX_WORDS)) == MAX_WORDS
     assert kept(SessionConfig(store=True), MAX_WORDS + 1) == []
+
+
+def test_viewers_see_the_speaker_by_number_unless_the_session_has_a_name() -> None:
+    told = replace(final(1), speaker="Speaker 2", speaker_confidence=0.9)
+    for name, spoken, shown in [
+        (None, told, "Speaker 2"),
+        ("Ann", told, "Ann"),
+        (None, replace(told, speaker=None), None),
+        (None, final(1), None),
+    ]:
+        utterance = Speaker(LOCAL_MAKER, "s", SessionConfig(conversation_id="c", speaker=name), "").utterance(
+            spoken, 10_000
+        )
+        assert utterance is not None
+        assert utterance.speaker == shown
+
+
+def test_a_kept_session_keeps_who_was_told_and_as_of_which_final() -> None:
+    speaker = Speaker(LOCAL_MAKER, "s", SessionConfig(store=True), "t" * 64, finals=4)
+    revised = SpeakersRevised(session_id="s", utterances=[RevisedUtterance(1, "Speaker 2")], timestamp="")
+    first, second, third = (
+        speaker.told(event, 10_000)
+        for event in (revised, replace(final(1), utterance=5, speaker="Speaker 1", speaker_confidence=0.9), revised)
+    )
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert [one.as_of for one in (first, second, third)] == [4, 5, 5]
+    assert (third.utterances, third.told_ms) == (revised.utterances, 10_000)
+    assert second.utterances == [RevisedUtterance(5, "Speaker 1")]
+    assert speaker.told(final(1), 10_000) is None, "speakers are not told apart"
+    assert Speaker(LOCAL_MAKER, "s", SessionConfig(), "").told(revised, 10_000) is None
 
 
 def test_a_session_that_asks_for_neither_says_nothing() -> None:

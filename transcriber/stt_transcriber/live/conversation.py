@@ -1,21 +1,33 @@
 """Conversion of a session's events for viewers of its conversation and for the transcript store."""
 
-from stt_shared.contracts.conversation import MAX_WORDS, CompactWord, LiveUtterance, UnrecognizedSpeech, Utterance
-from stt_shared.contracts.events import Final, Gap, Partial
+from msgspec import UnsetType
+
+from stt_shared.contracts.conversation import (
+    MAX_WORDS,
+    CompactWord,
+    LiveUtterance,
+    SpeakersTold,
+    UnrecognizedSpeech,
+    Utterance,
+)
+from stt_shared.contracts.events import Final, Gap, Partial, RevisedUtterance, SpeakersRevised
 from stt_shared.contracts.makers import Maker
 from stt_shared.contracts.session import SessionConfig
 
 
 class Speaker:
-    """Converter of one session's events; ``resume_token``: its hash.
+    """Converter of one session's events; ``resume_token``: its hash; ``finals``: number of those before.
 
     Its methods return None for a session that is neither in a conversation nor to be stored.
     """
 
-    def __init__(self, maker: Maker, session_id: str, config: SessionConfig, resume_token: str) -> None:
+    def __init__(
+        self, maker: Maker, session_id: str, config: SessionConfig, resume_token: str, finals: int = 0
+    ) -> None:
         self.maker = maker
         self._session_id = session_id
         self._config = config
+        self._finals = finals
         # A session that is rebuilt after data loss keeps its token, so its utterances keep their identity.
         self._instance = resume_token[:16]
 
@@ -29,7 +41,8 @@ class Speaker:
             session_id=self._session_id,
             instance=self._instance,
             utterance=final.utterance,
-            speaker=config.speaker,
+            # A name that the client gave says more than a number.
+            speaker=config.speaker or final.speaker or None,
             text=final.text,
             language=final.language,
             confidence=final.confidence,
@@ -54,6 +67,28 @@ class Speaker:
             start_ms=gap.from_ms,
             end_ms=gap.to_ms,
             channel=gap.channel,
+            maker=self.maker,
+        )
+
+    def told(self, event: Final | SpeakersRevised, now_wall_ms: float) -> SpeakersTold | None:
+        """Convert the speakers of an event; None for a session without speakers, or one that is not to be stored."""
+        if isinstance(event, Final):
+            self._finals = event.utterance
+            if isinstance(event.speaker, UnsetType):
+                return None
+            turns = event.turns if isinstance(event.turns, list) else []
+            utterances = [RevisedUtterance(event.utterance, event.speaker, turns)]
+        else:
+            utterances = event.utterances
+        if not self._config.store:
+            return None
+        return SpeakersTold(
+            conversation_id=self._config.conversation_id,
+            session_id=self._session_id,
+            instance=self._instance,
+            as_of=self._finals,
+            told_ms=round(now_wall_ms),
+            utterances=utterances,
             maker=self.maker,
         )
 

@@ -1,6 +1,6 @@
 """Writing of a session's outcomes to Redis: events for the client, committed positions, texts for its conversation."""
 
-from stt_shared.contracts.events import Event, Final, Gap, Partial
+from stt_shared.contracts.events import Event, Final, Gap, Partial, SpeakersRevised
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import REFUSED_WRITES, StageTimings
 from stt_shared.streams.bus import Bus
@@ -31,6 +31,8 @@ class OutcomeWriter:
         # Before the commit: if this worker died after it, no other would send this final again.
         if isinstance(event, Final) and (utterance := self._speaker.utterance(event, wall_ms())):
             await self._bus.conversations.send(utterance)
+        if isinstance(event, Final | SpeakersRevised) and (told := self._speaker.told(event, wall_ms())):
+            await self._bus.conversations.send_speakers(told)
         if isinstance(event, Gap) and (unrecognized := self._speaker.unrecognized(event, wall_ms())):
             await self._bus.conversations.send_unrecognized(unrecognized)
         await self.emit(event, commit)

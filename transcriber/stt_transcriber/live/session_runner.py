@@ -79,7 +79,7 @@ class SessionRunner:
         self._warned = False  # that the engine ignores keyterms
         self._timings = StageTimings()
         maker = Maker(assignment.owner.keys.tenant, state.key_id)
-        speaker = Speaker(maker, self.session_id, state.config, state.resume_token)
+        speaker = Speaker(maker, self.session_id, state.config, state.resume_token, state.finals)
         self._writer = OutcomeWriter(parts.bus, assignment.owner, speaker, self._timings)
         self._steps = SessionSteps(None)
         self._drafts = DraftThrottle()
