@@ -41,7 +41,7 @@ class Server:
         self._event += 1
         self.sockets[-1].send(json.dumps({"session_id": "s", "event": self._event, **event}))
 
-    def partial(self, utterance: int, stable: str, unstable: str, start_ms: int = 0) -> None:
+    def partial(self, utterance: int, stable: str, unstable: str, start_ms: int = 0, **more: Any) -> None:
         self.send(
             type="partial",
             utterance=utterance,
@@ -51,9 +51,10 @@ class Server:
             start_ms=start_ms,
             end_ms=start_ms + 500,
             lag_ms=200,
+            **more,
         )
 
-    def final(self, utterance: int, text: str, start_ms: int = 0) -> None:
+    def final(self, utterance: int, text: str, start_ms: int = 0, **more: Any) -> None:
         self.send(
             type="final",
             utterance=utterance,
@@ -63,6 +64,7 @@ class Server:
             language="en",
             confidence=0.9,
             words=[],
+            **more,
         )
 
 

@@ -265,3 +265,20 @@ def test_languages_are_those_that_the_server_reports_and_until_then_the_chosen_o
     page.reload()
     page.locator(".server", has_text="tiny.en").wait_for()
     assert requested(["Detect automatically", "English"]) == ["auto"]
+
+
+def test_two_channels_are_sent_apart_and_shown_side_by_side(pages: "Pages") -> None:
+    page = pages.blank()
+    server = Server(page)
+    page.add_init_script("if (location.host) localStorage.setItem('settings', JSON.stringify({ apart: true }));")
+    pages.go(page, "/")
+    page.click(".talk")
+    page.locator("[data-phase=live]").wait_for(timeout=5000)
+    query = parse_qs(urlsplit(server.sockets[0].url).query)
+    assert (query["channels"], query["channel_mode"]) == (["2"], ["separate"])
+    server.partial(1, "", "how are you", channel=0)
+    server.partial(1, "", "hello", channel=1)
+    expect(page.locator(".live:not([hidden])")).to_have_count(2)
+    server.final(1, "Hello.", channel=1)
+    expect(page.locator("[role=log] .utterance")).to_have_text(["0:00Channel 1Hello."])
+    expect(page.locator(".live:not([hidden]) p")).to_have_text(["how are you"])

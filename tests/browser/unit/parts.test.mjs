@@ -78,10 +78,10 @@ test("cleared text is put back before what was said since; a sentence being spok
   say("final", "One.");
   say("partial", "Tw");
   const putBack = transcript.clear(true);
-  assert.deepEqual([texts(), transcript.live.text, transcript.endMs], [[], "Tw", 0]);
+  assert.deepEqual([texts(), transcript.live[0].text, transcript.endMs], [[], "Tw", 0]);
   say("final", "Two.");
   putBack();
-  assert.deepEqual([texts(), transcript.live, transcript.endMs], [["One.", "Two."], null, 900]);
+  assert.deepEqual([texts(), transcript.live, transcript.endMs], [["One.", "Two."], [], 900]);
 });
 
 test("a deletion can be undone until it is confirmed, and one that fails is no deletion", async () => {

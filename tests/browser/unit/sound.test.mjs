@@ -46,3 +46,32 @@ test("the word at a time", () => {
   );
   assert.equal(indexAt([], 1), -1);
 });
+
+const posted = [];
+globalThis.sampleRate = 16000;
+globalThis.AudioWorkletProcessor = class {
+  port = { postMessage: (data) => typeof data !== "string" && posted.push(...new Int16Array(data)) };
+};
+const Capture = await new Promise((resolve) => {
+  globalThis.registerProcessor = (_, processor) => resolve(processor);
+  import("../../../api-gateway/stt_gateway/web/js/live/worklet.js");
+});
+
+/** What the worklet delivers of a microphone with these channels, 128 samples at a time. */
+function captured(wanted, ...channels) {
+  posted.length = 0;
+  const capture = new Capture({ processorOptions: { channels: wanted } });
+  for (let at = 0; at < channels[0].length; at += 128)
+    capture.process([channels.map((samples) => samples.subarray(at, at + 128))]);
+  capture.port.onmessage({ data: "end" });
+  return [...posted];
+}
+
+test("channels that are kept apart are interleaved, others mixed, and none is lost at the end", () => {
+  const constant = (value) => new Float32Array(1000).fill(value);
+  const repeated = (...values) => Array.from({ length: 1000 }, () => values).flat();
+  assert.deepEqual(captured(1, constant(0.5)), repeated(16384));
+  assert.deepEqual(captured(1, constant(0.5), constant(-0.25)), repeated(4096));
+  assert.deepEqual(captured(2, constant(0.5), constant(-0.25)), repeated(16384, -8192));
+  assert.deepEqual(captured(2, constant(0.5)), repeated(16384, 0));
+});

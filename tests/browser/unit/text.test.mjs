@@ -25,13 +25,34 @@ const final = (text, start_ms, end_ms, words = []) => ({
 });
 const utterance = (text, startMs, endMs, words = [], language = "en") => ({ text, startMs, endMs, words, language });
 
+test("two who talk at once are shown side by side, and a final ends its own channel's line", () => {
+  const transcript = new Transcript();
+  const say = (channel, text) => transcript.apply({ type: "partial", text, stable: "", start_ms: 20, channel });
+  say(1, "yes");
+  say(0, "hel");
+  say(1, "yes I");
+  assert.deepEqual(
+    transcript.live.map(({ channel, text }) => [channel, text]),
+    [
+      [0, "hel"],
+      [1, "yes I"],
+    ],
+  );
+  transcript.apply({ ...final("Yes.", 20, 900), channel: 1 });
+  assert.deepEqual(
+    transcript.live.map(({ channel }) => channel),
+    [0],
+  );
+  assert.equal(plainText(transcript.utterances), "Channel 1: Yes.\n");
+});
+
 test("a transcript grows by finals, and shows the sentence being spoken", () => {
   const transcript = new Transcript();
   const partial = { type: "partial", text: "Ever tried", stable: "Ever", unstable: "tried", start_ms: 20 };
   assert.equal(transcript.apply(partial), "live");
-  assert.deepEqual(transcript.live, { text: "Ever tried", stable: "Ever", startMs: 20 });
+  assert.deepEqual(transcript.live, [{ channel: null, text: "Ever tried", stable: "Ever", startMs: 20 }]);
   assert.equal(transcript.apply(final("Ever tried.", 20, 900)), "final");
-  assert.equal(transcript.live, null);
+  assert.deepEqual(transcript.live, []);
   assert.equal(transcript.apply(final("", 1000, 1100)), "final");
   assert.equal(plainText(transcript.utterances), "Ever tried.\n");
   transcript.continueAt(5000);

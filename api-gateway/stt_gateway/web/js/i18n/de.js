@@ -86,6 +86,7 @@ export const de = {
   "live.endpointing_1500": "einer langen Pause (1,5 s)",
   "live.translate": "Ins Englische übersetzen",
   "live.thin": "Daten sparen (Ton komprimiert senden)",
+  "live.apart": "Zwei Kanäle trennen (je ein Mikrofon)",
   "live.keep": "Text im Archiv speichern",
   "live.redact": "Kartennummern, IBANs, Telefonnummern und E-Mail-Adressen verbergen",
   "live.next_time": "Änderungen gelten ab der nächsten Aufnahme.",

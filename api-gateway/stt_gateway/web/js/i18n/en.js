@@ -85,6 +85,7 @@ export const en = {
   "live.endpointing_1500": "a long pause (1.5 s)",
   "live.translate": "Translate to English",
   "live.thin": "Save data (compressed audio)",
+  "live.apart": "Keep two channels apart (a microphone on each)",
   "live.keep": "Keep the text in the library",
   "live.redact": "Hide card numbers, IBANs, phone numbers and e-mail addresses",
   "live.next_time": "Changes apply to the next recording.",

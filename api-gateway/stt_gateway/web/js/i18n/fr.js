@@ -86,6 +86,7 @@ export const fr = {
   "live.endpointing_1500": "une longue pause (1,5 s)",
   "live.translate": "Traduire en anglais",
   "live.thin": "Économiser les données (audio compressé)",
+  "live.apart": "Séparer deux canaux (un micro sur chacun)",
   "live.keep": "Conserver le texte dans les archives",
   "live.redact": "Masquer les numéros de carte, IBAN, numéros de téléphone et adresses e-mail",
   "live.next_time": "Les changements s’appliqueront au prochain enregistrement.",

@@ -1,18 +1,17 @@
-// A transcript on the screen. Finished sentences are in a log that screen readers follow; the sentence being spoken is
-// after the log and is announced only once it is finished. The number of elements is bounded, however long it runs.
+// A transcript on the screen. Finished sentences are in a log that screen readers follow; what is being said, on each
+// channel, is after the log and is announced only once it is finished. The number of elements is bounded, however long it runs.
 import { t } from "../i18n/index.js";
 import { shortClock } from "../text/clock.js";
 import { h } from "../ui/dom.js";
 import { Following } from "../ui/following.js";
-import { commonPrefix, liveWords } from "./transcript.js";
+import { LiveLine } from "./live_line.js";
 
 const BLOCK = 40; // utterances added and removed together
 const MAX_BLOCKS = 5;
 
 export class Captions {
   #blocks = []; // {from, element}
-  #words = [];
-  #spans = [];
+  #lines = new Map(); // channel -> LiveLine
   #gapCount = 0;
 
   /** `scroller`: the element that scrolls. `onFollow(isFollowing)`. */
@@ -24,21 +23,8 @@ export class Captions {
       t("live.earlier"),
     );
     this.log = h("div", { class: "transcript", role: "log", "aria-label": t("live.log") });
-    this.livePlace = h("time", {});
-    this.liveText = h("p", { dir: "auto" });
-    this.liveLine = h(
-      "div",
-      { class: "utterance live", "aria-hidden": "true", hidden: true },
-      this.livePlace,
-      this.liveText,
-    );
-    this.element = h(
-      "div",
-      { class: "captions" },
-      this.earlier,
-      this.log,
-      h("div", { class: "transcript" }, this.liveLine),
-    );
+    this.liveLines = h("div", { class: "transcript" });
+    this.element = h("div", { class: "captions" }, this.earlier, this.log, this.liveLines);
     this.following = new Following(scroller, this.element, onFollow);
     this.redraw();
   }
@@ -62,7 +48,7 @@ export class Captions {
   update(what) {
     if (what === "final") {
       const newest = this.transcript.utterances.length - 1;
-      if (newest >= 0 && newest >= this.#nextIndex) this.#append(newest);
+      for (let i = Math.max(0, this.#nextIndex); i <= newest; i += 1) this.#append(i);
     }
     if (what === "gap") this.#showGaps();
     this.#showLive();
@@ -95,20 +81,14 @@ export class Captions {
 
   #showLive() {
     const { live } = this.transcript;
-    const words = live ? liveWords(live) : [];
-    this.liveLine.hidden = words.length === 0;
-    if (live) this.livePlace.textContent = shortClock(live.startMs);
-    const kept = commonPrefix(this.#words, words);
-    for (const span of this.#spans.splice(kept)) span.remove();
-    words.forEach((word, i) => {
-      if (i >= kept) {
-        this.#spans.push(h("span", { class: "word" }));
-        this.liveText.append(this.#spans[i]);
-      }
-      if (this.#spans[i].textContent !== word.text) this.#spans[i].textContent = word.text;
-      this.#spans[i].classList.toggle("unstable", !word.isStable);
-    });
-    this.#words = words;
+    for (const { channel } of live) if (!this.#lines.has(channel)) this.#addLine(channel);
+    for (const [channel, shown] of this.#lines) shown.draw(live.find((said) => said.channel === channel) ?? null);
+  }
+
+  #addLine(channel) {
+    const added = new LiveLine(voiceElement(channel));
+    this.#lines.set(channel, added);
+    this.liveLines.append(added.element);
   }
 
   #showGaps() {
@@ -145,11 +125,17 @@ export class Captions {
   }
 }
 
-function line(utterance) {
+function line({ startMs, language, text, channel = null }) {
+  const words = h("p", { lang: language ?? undefined, dir: "auto" }, text);
+  const name = voiceElement(channel);
   return h(
     "div",
     { class: "utterance" },
-    h("time", {}, shortClock(utterance.startMs)),
-    h("p", { lang: utterance.language ?? undefined, dir: "auto" }, utterance.text),
+    h("time", {}, shortClock(startMs)),
+    name ? h("div", {}, name, words) : words,
   );
 }
+
+/** The name of a channel that is kept apart; "" for none. */
+const voiceElement = (channel) =>
+  channel === null ? "" : h("span", { class: "voice", dir: "auto" }, t("result.channel", { n: channel }));

@@ -32,11 +32,12 @@ const RECORDER_TYPES = [
 const rates = [{ sampleRate: TARGET_RATE }, {}];
 
 /** Opens the device's microphone (empty: the default one) for `capture`. `onAllowed` is called early if the browser
- * will not ask for permission, so that later steps need not wait. Throws MicrophoneError. */
-export async function openMicrophone(deviceId, onAllowed) {
+ * will not ask for permission, so that later steps need not wait. `channels`: as many as it should have. Throws
+ * MicrophoneError. */
+export async function openMicrophone(deviceId, onAllowed, channels = 1) {
   if (!window.isSecureContext) throw new MicrophoneError("insecure");
   if (!navigator.mediaDevices?.getUserMedia || !window.AudioWorkletNode) throw new MicrophoneError("unsupported");
-  const [stream, sound] = await Promise.allSettled([streamOf(deviceId), soundAhead(onAllowed)]);
+  const [stream, sound] = await Promise.allSettled([streamOf(deviceId, channels), soundAhead(onAllowed)]);
   if (stream.value && sound.status === "fulfilled") return { stream: stream.value, sound: sound.value };
   stream.value?.getTracks().forEach((track) => track.stop());
   await sound.value?.context.close();
@@ -67,15 +68,20 @@ function openSound() {
   return { context, loaded };
 }
 
-async function streamOf(deviceId) {
+async function streamOf(deviceId, channels) {
   // Processing that makes voices pleasant in calls removes detail that speech recognition needs.
-  const constraints = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: true };
+  const constraints = {
+    channelCount: channels,
+    echoCancellation: false,
+    noiseSuppression: false,
+    autoGainControl: true,
+  };
   try {
     return await navigator.mediaDevices.getUserMedia({
       audio: deviceId ? { ...constraints, deviceId: { exact: deviceId } } : constraints,
     });
   } catch (error) {
-    if (deviceId && error.name === "OverconstrainedError") return streamOf("");
+    if (deviceId && error.name === "OverconstrainedError") return streamOf("", channels);
     throw new MicrophoneError(CODES[error.name] ?? "broken", error.message);
   }
 }
@@ -98,12 +104,14 @@ export function recorderType() {
 /** Starts delivering pieces (Uint8Array) of an open microphone. `onBeat` is called several times per second, even while
  * nothing is delivered; `onInterrupted(isInterrupted)` when the device silences the microphone, and when it is back.
  * Returns {level(): 0..1, pause(isPaused), finish(): Promise}; no piece comes after `finish`. */
-export async function capture({ stream, sound }, { asContainer, onPiece, onBeat, onInterrupted }) {
+export async function capture({ stream, sound }, { asContainer, channels, onPiece, onBeat, onInterrupted }) {
   const { context, loaded, source } = await joined(stream, sound);
   const analyser = new AnalyserNode(context, { fftSize: 1024 });
   source.connect(analyser);
   if (!asContainer) await loaded;
-  const feed = asContainer ? recorderFeed(stream, onPiece) : workletFeed(context, source, onPiece, onBeat);
+  const feed = asContainer
+    ? recorderFeed(stream, channels, onPiece)
+    : workletFeed(context, source, channels, onPiece, onBeat);
   // The worklet's own beats are exact, but end while the audio context is halted.
   const beat = setInterval(onBeat, BEAT_MS);
   const endWatch = watchInterruptions({ context, track: stream.getTracks()[0] }, onInterrupted);
@@ -140,8 +148,11 @@ async function joined(stream, ahead) {
   }
 }
 
-function workletFeed(context, source, onPiece, onBeat) {
-  const node = new AudioWorkletNode(context, "capture");
+function workletFeed(context, source, channels, onPiece, onBeat) {
+  // A device with one channel leaves the second one silent, rather than having its words twice.
+  const apart = { channelCount: channels, channelCountMode: "explicit", channelInterpretation: "discrete" };
+  const options = { processorOptions: { channels }, ...(channels > 1 ? apart : {}) };
+  const node = new AudioWorkletNode(context, "capture", options);
   let isPaused = false;
   let ended = () => {};
   node.port.onmessage = ({ data }) => {
@@ -170,9 +181,9 @@ function workletFeed(context, source, onPiece, onBeat) {
   };
 }
 
-function recorderFeed(stream, onPiece) {
+function recorderFeed(stream, channels, onPiece) {
   const [mimeType] = recorderType();
-  const recorder = new MediaRecorder(stream, { mimeType, audioBitsPerSecond: RECORDER_BITS });
+  const recorder = new MediaRecorder(stream, { mimeType, audioBitsPerSecond: channels * RECORDER_BITS });
   // Read blobs one after the other, so that they stay in order.
   let order = Promise.resolve();
   recorder.ondataavailable = ({ data }) => {

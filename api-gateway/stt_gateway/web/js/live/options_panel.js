@@ -89,6 +89,7 @@ function toggles(server, canKeep) {
   return [
     server.isMultilingual && setting("translate"),
     recorderType() && setting("thin"),
+    setting("apart"),
     canKeep && setting("keep"),
     setting("redact"),
   ];

@@ -17,6 +17,7 @@ export class Recording extends EventTarget {
   #buffer = null;
   #capture = null;
   #query = {};
+  #channels = 1;
   #lock = null;
   #isGivenUp = false;
   #activeMs = 0; // time with a live microphone before `#activeSince`
@@ -53,13 +54,15 @@ export class Recording extends EventTarget {
   }
   /** Milliseconds of audio kept here because the server has not received them. */
   get keptMs() {
-    return this.#buffer?.audio.frameBytes ? this.#buffer.unreceivedBytes / 32 : 0;
+    const { frameBytes } = this.#buffer?.audio ?? {};
+    return frameBytes ? this.#buffer.unreceivedBytes / frameBytes / (SAMPLE_RATE / 1000) : 0;
   }
   get level() {
     return this.phase === "live" ? (this.#capture?.level() ?? 0) : 0;
   }
 
-  /** `options`: deviceId, thin (compressed), and `query`, the query parameters of the live endpoint. */
+  /** `options`: deviceId, thin (compressed), channels (2: kept apart), and `query`, the query parameters of the live
+   * endpoint. */
   async start(options) {
     if (this.phase !== "idle") return;
     const clickedAt = performance.now();
@@ -74,15 +77,17 @@ export class Recording extends EventTarget {
     let stream;
     try {
       const type = options.thin ? recorderType() : null;
+      this.#channels = options.channels ?? 1;
       this.#query = {
         ...options.query,
         session_id: newId(),
         framing: "seq32",
+        ...(this.#channels > 1 ? { channels: this.#channels, channel_mode: "separate" } : {}),
         ...(type ? { encoding: type[1] } : { sample_rate: SAMPLE_RATE, encoding: "pcm_s16le" }),
       };
       if (!this.transcript.isEmpty || this.offsetMs) this.transcript.continueAt(this.offsetMs);
-      const open = () => this.#open(new ReplayBuffer(type ? container() : pcm(SAMPLE_RATE)));
-      const microphone = await openMicrophone(options.deviceId, open);
+      const open = () => this.#open(new ReplayBuffer(type ? container() : pcm(SAMPLE_RATE, this.#channels)));
+      const microphone = await openMicrophone(options.deviceId, open, this.#channels);
       ({ stream } = microphone);
       if (!this.#session) open();
       stream.getTracks()[0].addEventListener("ended", () => {
@@ -93,6 +98,7 @@ export class Recording extends EventTarget {
       });
       this.#capture = await capture(microphone, {
         asContainer: Boolean(type),
+        channels: this.#channels,
         onPiece: (piece) => this.#piece(piece),
         onBeat: () => this.#session?.tick(),
         onInterrupted: (isInterrupted) => {
@@ -200,7 +206,7 @@ export class Recording extends EventTarget {
     this.#buffer = null;
     if (this.isOn) await this.#finishCapture();
     // An utterance whose final never arrived is kept as its last partial.
-    if (this.transcript.live) this.#keepLastPartial();
+    if (this.transcript.live.length) this.#keepLastPartials();
     return this.phase === "asking" ? undefined : this.#setPhase("idle");
   }
 
@@ -210,18 +216,19 @@ export class Recording extends EventTarget {
     const { startMs, parts } = this.#buffer.unreceived();
     this.offsetMs += startMs;
     this.transcript.continueAt(this.offsetMs);
-    const buffer = new ReplayBuffer(pcm(SAMPLE_RATE));
+    const buffer = new ReplayBuffer(pcm(SAMPLE_RATE, this.#channels));
     for (const part of parts) buffer.push(part);
     this.#query = { ...this.#query, session_id: newId() };
     this.#open(buffer);
   }
 
-  #keepLastPartial() {
-    const { text, startMs } = this.transcript.live;
-    this.transcript.live = null;
-    if (text)
+  #keepLastPartials() {
+    const said = this.transcript.live.filter(({ text }) => text);
+    this.transcript.live = [];
+    for (const { channel, text, startMs } of said)
       this.transcript.utterances.push({
-        key: `rest-${this.offsetMs}`,
+        key: `rest-${channel ?? ""}-${this.offsetMs}`,
+        channel,
         startMs,
         endMs: this.offsetMs,
         text,

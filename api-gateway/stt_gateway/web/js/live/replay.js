@@ -7,8 +7,8 @@
 export const MAX_PCM_S = 600; // 19 MB: the speech of a long outage
 export const MAX_CONTAINER_BYTES = 24 * 1024 * 1024;
 
-/** Bare s16le samples, one channel. */
-export const pcm = (sampleRate) => ({ sampleRate, frameBytes: 2 });
+/** Bare s16le samples. */
+export const pcm = (sampleRate, channels = 1) => ({ sampleRate, frameBytes: 2 * channels });
 /** A recorder's container: its byte positions do not correspond to times. */
 export const container = () => ({ sampleRate: 0, frameBytes: null });
 

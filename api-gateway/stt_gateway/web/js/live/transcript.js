@@ -1,10 +1,11 @@
 // The growing text of a session: finished utterances and the one being spoken. Pure.
 
 export class Transcript {
-  /** {key, startMs, endMs, text, language, confidence, words: [{word, startMs, endMs, confidence}]} in order. */
+  /** {key, channel, startMs, endMs, text, language, confidence, words: [{word, startMs, endMs, confidence}]} in order.
+   * `channel`: null unless channels are kept apart. */
   utterances = [];
-  /** {text, stable, startMs} or null; `text` begins with `stable`. */
-  live = null;
+  /** What is being said, at most once on each channel: {channel, text, stable, startMs}; `text` begins with `stable`. */
+  live = [];
   /** Audio without text: {afterKey, fromMs, toMs, isSpeech}; `isSpeech`: it was heard, but not recognised. */
   gaps = [];
   #offsetMs = 0;
@@ -13,11 +14,11 @@ export class Transcript {
   /** Appends another session, whose times begin at `offsetMs`. */
   continueAt(offsetMs) {
     this.#offsetMs = offsetMs;
-    this.live = null;
+    this.live = [];
   }
 
   get isEmpty() {
-    return this.utterances.length === 0 && this.live === null;
+    return this.utterances.length === 0 && this.live.length === 0;
   }
   /** Where the last finished utterance ends; 0 without any. */
   get endMs() {
@@ -32,11 +33,11 @@ export class Transcript {
   /** Removes everything, but for the sentence being spoken if `keepLive`; returns a function that puts it back. */
   clear(keepLive) {
     const { utterances, gaps, live } = this;
-    Object.assign(this, { utterances: [], gaps: [], live: keepLive ? live : null });
+    Object.assign(this, { utterances: [], gaps: [], live: keepLive ? live : [] });
     return () => {
       this.utterances = [...utterances, ...this.utterances];
       this.gaps = [...gaps, ...this.gaps];
-      if (!keepLive) this.live ??= live;
+      if (!keepLive && !this.live.length) this.live = live;
     };
   }
 
@@ -44,10 +45,10 @@ export class Transcript {
   apply(event) {
     switch (event.type) {
       case "partial":
-        this.live = { text: event.text, stable: event.stable, startMs: event.start_ms + this.#offsetMs };
+        this.#say(event);
         return "live";
       case "final":
-        this.live = null;
+        this.live = this.live.filter(({ channel }) => channel !== channelOf(event));
         if (event.text) this.utterances.push(this.#finished(event));
         return "final";
       case "gap":
@@ -63,10 +64,22 @@ export class Transcript {
     }
   }
 
+  #say(event) {
+    const said = {
+      channel: channelOf(event),
+      text: event.text,
+      stable: event.stable,
+      startMs: event.start_ms + this.#offsetMs,
+    };
+    const others = this.live.filter(({ channel }) => channel !== said.channel);
+    this.live = [...others, said].sort((a, b) => a.channel - b.channel);
+  }
+
   #finished(event) {
     const at = (ms) => ms + this.#offsetMs;
     return {
       key: ++this.#keys,
+      channel: channelOf(event),
       startMs: at(event.start_ms),
       endMs: at(event.end_ms),
       text: event.text,
@@ -82,7 +95,9 @@ export class Transcript {
   }
 }
 
-/** The current utterance as words to show: [{text, isStable}]; a space belongs to the word after it. */
+const channelOf = ({ channel = null }) => channel;
+
+/** An utterance that is being said as words to show: [{text, isStable}]; a space belongs to the word after it. */
 export function liveWords({ text, stable }) {
   return [...pieces(stable, true), ...pieces(text.slice(stable.length), false)];
 }

@@ -20,7 +20,12 @@ export function create(app) {
   const start = () => {
     options.close();
     const query = liveQuery(server, canKeep);
-    app.onAir.start(recording, { deviceId: settings.microphone, thin: settings.thin, query });
+    app.onAir.start(recording, {
+      deviceId: settings.microphone,
+      thin: settings.thin,
+      channels: settings.apart ? 2 : 1,
+      query,
+    });
   };
   const redraw = () => {
     stage.captions.redraw();

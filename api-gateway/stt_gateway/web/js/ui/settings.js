@@ -15,6 +15,7 @@ const DEFAULTS = {
   keyterms: "",
   pause: "auto",
   thin: false,
+  apart: false,
   keep: false,
   redact: false,
   fileLanguage: "auto",
