@@ -1,13 +1,13 @@
-"""Progress counts silence, never falls, and says when it was made: what an estimate is made of."""
+"""Progress of a job, what an estimate is made of; and the results of its chunks as they come."""
 
 import msgspec
 import pytest
 from redis.asyncio import Redis
 from support.wiring import bus_on, read_state
 
-from stt_shared.contracts.jobs import JobConfig
+from stt_shared.contracts.jobs import ChunkResult, JobConfig
 from stt_shared.streams import keys
-from stt_shared.streams.jobs import Cut, DispatchResult, NewJob
+from stt_shared.streams.jobs import PARTS_AT_ONCE, Cut, DispatchResult, NewJob
 
 pytestmark = pytest.mark.contract
 
@@ -73,3 +73,16 @@ async def test_progress_never_falls_when_the_length_was_guessed_too_short(redis_
     await redis_client.hset(AT.state, "total_samples", 10 * SECOND)
     await cutting.dispatch_chunks(settled_s=70)
     assert (await cutting.progress())[0] == 99.0
+
+
+async def test_results_are_read_in_order_up_to_the_first_that_is_missing(redis_client: Redis) -> None:
+    jobs, at = bus_on(redis_client).jobs, keys.job_parts(JOB)
+    done = [n for n in range(PARTS_AT_ONCE * 2 + 2) if n != PARTS_AT_ONCE + 3]
+    assert await jobs.parts_from(JOB, 0) == []
+    for index in done:
+        await redis_client.hset(at, str(index), msgspec.json.encode(ChunkResult("en", [], f"part {index}")))
+    first = await jobs.parts_from(JOB, 0)
+    assert [part.text for part in first] == [f"part {index}" for index in range(PARTS_AT_ONCE + 3)]
+    assert [part.text for part in await jobs.parts_from(JOB, PARTS_AT_ONCE + 2)] == [f"part {PARTS_AT_ONCE + 2}"]
+    assert await jobs.parts_from(JOB, PARTS_AT_ONCE + 3) == []
+    assert len(await jobs.parts_from(JOB, PARTS_AT_ONCE + 4)) == PARTS_AT_ONCE - 2
