@@ -17,7 +17,7 @@ from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.core.requests.access import origin_names
 from stt_gateway.core.requests.proxies import root_path, trusted_proxies
 from stt_gateway.core.requests.retry_after import RetryAfter
-from stt_gateway.http import conversations, docs_page, health, jobs, keys, openai, transcripts
+from stt_gateway.http import conversations, docs_page, health, jobs, keys, openai, speakers, transcripts
 from stt_gateway.http.access import AccessMiddleware, rules_of
 from stt_gateway.http.audit import AuditMiddleware
 from stt_gateway.http.errors import add_error_handlers
@@ -46,6 +46,7 @@ from stt_gateway.store.engine import database_url
 from stt_gateway.store.interface import TranscriptStore
 from stt_gateway.store.migrating import migrate
 from stt_gateway.store.sql_store import SqlTranscriptStore
+from stt_gateway.store.voices import VoiceStore
 from stt_gateway.store.writer import StoreWriter
 from stt_gateway.ws import legacy, stream, viewer
 from stt_shared.contracts.services import ServiceName
@@ -60,7 +61,7 @@ from stt_shared.work.service import Figures, ReplicaState
 
 
 @contextlib.asynccontextmanager
-async def open_stores(settings: GatewaySettings) -> AsyncIterator[tuple[TranscriptStore, KeyStore]]:
+async def open_stores(settings: GatewaySettings) -> AsyncIterator[tuple[TranscriptStore, KeyStore, VoiceStore]]:
     """Open the stores of the database and migrate its tables.
 
     Raises ValueError for a bad DATABASE_URL, StoreError when the database cannot be used, UnusableFolder.
@@ -69,12 +70,13 @@ async def open_stores(settings: GatewaySettings) -> AsyncIterator[tuple[Transcri
     if settings.database_url is None:
         prepare_folder(settings.data_dir, "DATA_DIR")
     await migrate(url)
-    transcripts, api_keys = SqlTranscriptStore(url), KeyStore(url)
+    transcripts, api_keys, voices = SqlTranscriptStore(url), KeyStore(url), VoiceStore(url)
     try:
-        yield transcripts, api_keys
+        yield transcripts, api_keys, voices
     finally:
         await transcripts.close()
         await api_keys.close()
+        await voices.close()
 
 
 def create_app(settings: GatewaySettings, check: Authorize | None = None) -> FastAPI:
@@ -99,7 +101,7 @@ def create_app(settings: GatewaySettings, check: Authorize | None = None) -> Fas
         redirect_slashes=False,
     )
     app.router.default = SlashRedirect(app.router)
-    for routes in (stream, viewer, legacy, jobs, openai, transcripts, conversations, keys, health, docs_page):
+    for routes in (stream, viewer, legacy, jobs, openai, transcripts, conversations, speakers, keys, health, docs_page):
         app.include_router(routes.router)
     app.include_router(web_pages().router())
     add_error_handlers(app)
@@ -148,7 +150,7 @@ async def _running_context(settings: GatewaySettings, check: Authorize | None) -
     try:
         await wait_until_ready(settings.redis_url, settings.redis_wait_s)
         async with (
-            open_stores(settings) as (store, api_keys),
+            open_stores(settings) as (store, api_keys, voices),
             Bus.connect(settings.redis_url, replica.id) as bus,
         ):
             holders = KeyHolders()
@@ -171,6 +173,7 @@ async def _running_context(settings: GatewaySettings, check: Authorize | None) -
                 Heartbeat(settings.redis_url, replica.id, replica.status, generate_latest),
                 attached,
                 holders,
+                voices,
                 keys,
             )
             replica.figures = lambda: Figures(detail=context.detached.detail)

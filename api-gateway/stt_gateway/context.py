@@ -17,6 +17,7 @@ from stt_gateway.live.detached import DetachedSessions
 from stt_gateway.live.fanout import Fanout
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.interface import TranscriptStore
+from stt_gateway.store.voices import VoiceStore
 from stt_shared.contracts.conversation import utterance_from
 from stt_shared.contracts.errors import SttError
 from stt_shared.process.clock import monotonic_ms
@@ -42,6 +43,7 @@ class GatewayContext:
     heartbeat: Heartbeat
     sessions: AttachedSessions
     key_holders: KeyHolders
+    voices: VoiceStore
     keys: KeyAdministration | None
     """What manages keys; None without keys (AUTH=off, or a check of another kind)."""
     logged_unreadable: set[str] = field(default_factory=set)

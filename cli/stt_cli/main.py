@@ -170,6 +170,9 @@ def transcribe(
     keyterms: Keyterms = None,
     keyterms_file: KeytermsFile = None,
     speakers: Speakers = None,
+    known_speakers: Annotated[
+        bool, typer.Option("--known-speakers", help="Tell speakers apart, and name those who are enrolled.")
+    ] = False,
     replacements_file: ReplacementsFile = None,
     fillers: Fillers = None,
     redact: Redact = None,
@@ -196,6 +199,8 @@ def transcribe(
         fields["channel_mode"] = channel_mode
     if speakers is not None or format is Format.DIARIZED_JSON:
         fields["speakers"] = speakers or "auto"
+    if known_speakers:
+        fields["known_speakers"] = "true"
     run(base_url(url), files, format, fields, output)
 
 

@@ -270,11 +270,18 @@ def sayings(count: int) -> list[bytes]:
 
 
 async def posted(
-    client: Redis, job_id: str, audio: list[bytes], *, played: bool = True, speakers: SpeakerCount | None = None
+    client: Redis,
+    job_id: str,
+    audio: list[bytes],
+    *,
+    played: bool = True,
+    speakers: SpeakerCount | None = None,
+    known_to: str = "",
+    enrolls: bool = False,
 ) -> None:
     """A job in the queue; its audio decoded already, unless it is played later."""
     bus = bus_on(client)
-    config = msgspec.json.encode(JobConfig(job_id, speakers=speakers))
+    config = msgspec.json.encode(JobConfig(job_id, speakers=speakers, known_to=known_to, enrolls=enrolls))
     assert isinstance(await bus.jobs.create([NewJob(job_id, "e", config)], 0), Created)
     if played:
         await play(client, job_id, audio)

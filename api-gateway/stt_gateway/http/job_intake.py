@@ -13,6 +13,7 @@ from stt_gateway.core.requests.addresses import client_network
 from stt_gateway.core.requests.idempotency import fingerprint, idempotency_key, request_hash
 from stt_gateway.core.requests.job_request import JobRequest
 from stt_gateway.core.requests.principal import Principal, reach_of
+from stt_gateway.http.known_voices import publish_known_voices
 from stt_gateway.http.uploads import Received, Upload, receive_uploads
 from stt_gateway.settings import GatewaySettings
 from stt_shared.contracts.errors import SttError
@@ -70,6 +71,9 @@ class Intake:
         """
         context, settings, files = self._context, self._context.settings, self.files
         model = await context.admission.check_file(options.possible_languages, options.task)
+        known_to = self._principal.tenant if options.known_speakers else ""
+        if known_to:
+            await publish_known_voices(context, known_to)
         stored_ids = await _find_stored(context, self._principal, files, options, model) if self.key is None else None
         # If Redis does not answer, it is unknown whether the jobs exist, so their files stay. If they do not exist, the
         # sweeper of the spool folder finds the files without a job.
@@ -79,7 +83,7 @@ class Intake:
             self._remove_files()
             return Created(stored_ids, replayed=True)
         created = await context.bus.jobs.create(
-            [_new_job(upload, options, model, self._principal.maker) for upload in files],
+            [_new_job(upload, options, model, self._principal.maker, known_to) for upload in files],
             wall_ms(),
             key_hash=request_hash(self._principal.maker, self.key) if self.key else "",
             fingerprint=fingerprint(options, [upload.sha256 for upload in files]),
@@ -149,10 +153,12 @@ async def _find_stored(
 
 
 def _content_key(upload: Upload, options: JobRequest, model: str) -> str:
-    return fingerprint(options, [upload.sha256, model]) if model else ""
+    # Who is known may be another one the next time.
+    is_repeatable = model and not options.known_speakers and not options.enrolls
+    return fingerprint(options, [upload.sha256, model]) if is_repeatable else ""
 
 
-def _new_job(upload: Upload, options: JobRequest, model: str, maker: Maker) -> NewJob:
+def _new_job(upload: Upload, options: JobRequest, model: str, maker: Maker, known_to: str) -> NewJob:
     config = JobConfig(
         upload.spool_name,
         upload.filename,
@@ -172,5 +178,7 @@ def _new_job(upload: Upload, options: JobRequest, model: str, maker: Maker) -> N
         options.redact,
         options.redact_patterns,
         maker,
+        known_to,
+        options.enrolls,
     )
     return NewJob(upload.spool_name, uuid.uuid4().hex, msgspec.json.encode(config))

@@ -6,7 +6,7 @@ import urllib.parse
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, event, exc, make_url
+from sqlalchemy import URL, Connection, event, exc, make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -74,6 +74,15 @@ def open_engine(url: URL, *, pool_size: int = 5, creating: bool = False) -> Asyn
 def writing(engine: AsyncEngine) -> AsyncEngine:
     """Return the same engine for transactions that write."""
     return engine.execution_options(**{_WRITES: True})
+
+
+async def empty_log(engine: AsyncEngine) -> None:
+    """Empty SQLite's write-ahead log, which keeps deleted rows until then."""
+    async with engine.connect() as connection:
+        # Must run outside a transaction. Active readers limit what it truncates; the next run does the rest.
+        await connection.execute(text("COMMIT"))
+        await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        await connection.execute(text("BEGIN"))
 
 
 def _sqlite(path: Path, pool_size: int, creating: bool) -> AsyncEngine:

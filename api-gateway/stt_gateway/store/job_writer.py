@@ -42,6 +42,8 @@ class JobWriter:
         state = await self._jobs.state(job_id)
         if state is None:
             return True
+        if state.config.enrolls:
+            return state.status.is_final
         if state.status is JobStatus.COMPLETED and (result := state.result) is not None:
             transcript = job_transcript(job_id, state, result, self._expires_ms())
             store = self._store.of(reach_of(state.config.maker))

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -182,6 +183,19 @@ signing_secrets = Table(
     Column("secret", Text, nullable=False),
 )
 """Secrets that all gateways share, in hexadecimal."""
+
+
+voices = Table(
+    "voices",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("voice", LargeBinary, nullable=False),
+    UniqueConstraint("tenant", "name"),
+)
+"""Known speakers. ``voice``: as in ``KnownVoice``."""
 
 
 def place_of(created_ms: int, id: str, attempt: int = 0) -> int:

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
 import aiosqlite
-from sqlalchemy import ColumnElement, Select, TableClause, column, exists, func, select, table, text
+from sqlalchemy import ColumnElement, Select, TableClause, column, exists, func, select, table
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from stt_gateway.store.engine import writing
+from stt_gateway.store.engine import empty_log, writing
 from stt_gateway.store.schema import names, texts
 from stt_gateway.store.search_index import FoldedRow
 
@@ -83,11 +83,7 @@ class SqliteSearch:
                 if worked < _WORKED:
                     break
                 pages = _MERGED_PAGES
-        async with engine.connect() as connection:
-            # Must run outside a transaction. Active readers limit what it truncates; the next run does the rest.
-            await connection.execute(text("COMMIT"))
-            await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
-            await connection.execute(text("BEGIN"))
+        await empty_log(engine)
 
 
 async def _changes(connection: AsyncConnection) -> int:

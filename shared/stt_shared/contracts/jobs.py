@@ -31,6 +31,8 @@ class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     is equal for equal bytes with the same options and model. ``track`` counts from 1; None: the decoder chooses.
     ``language`` None: detected, among ``languages``, () for all. ``channel_mode``: what becomes of several channels.
     ``speakers``: tell them apart; None: do not. ``redact``, ``redact_patterns``: as in ``SessionConfig``.
+    ``known_to``: the tenant whose known voices get their names; '': no voice is known. ``enrolls``: there is no
+    transcript; the voice of the one who speaks is handed over (``JobStreams.enrolled_voice``).
     """
 
     spool_name: str
@@ -51,6 +53,8 @@ class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     redact: tuple[Redaction, ...] = ()
     redact_patterns: tuple[str, ...] = ()
     maker: Maker = LOCAL_MAKER
+    known_to: str = ""
+    enrolls: bool = False
 
 
 class JobWord(msgspec.Struct, frozen=True, omit_defaults=True):

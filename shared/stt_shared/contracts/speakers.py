@@ -41,3 +41,10 @@ class VoicesHeard(msgspec.Struct, frozen=True, array_like=True):
 
 NO_GROUP = 255
 """Group of a part that is too short for a voice."""
+
+
+class KnownVoice(msgspec.Struct, frozen=True):
+    """A voice that a name belongs to. ``voice``: int8 [size], in proportion to the mean of its windows."""
+
+    name: str
+    voice: bytes

@@ -38,6 +38,7 @@ _REPLICAS = ("stt:{replicas}:*", "stt:suspects:*", "stt:replica:*")
 _JOBS = ("stt:{jobs}:*",)
 _SESSIONS = (keys.SESSIONS_WAITING, "stt:stream:*", "stt:results:*")
 _CONVERSATIONS = ("stt:conversations:*",)
+_VOICES = ("stt:voices:*",)
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class RedisUser:
 USERS = (
     RedisUser(
         ServiceName.GATEWAY,
-        (*_PROBES, *_REPLICAS, *_JOBS, *_SESSIONS, *_CONVERSATIONS, keys.TRANSCRIPTS_WAITING),
+        (*_PROBES, *_REPLICAS, *_JOBS, *_SESSIONS, *_CONVERSATIONS, *_VOICES, keys.TRANSCRIPTS_WAITING),
         (
             *_PROBES,
             *_JOBS,
@@ -96,7 +97,7 @@ USERS = (
     ),
     RedisUser(
         ServiceName.TRANSCRIBER,
-        (*_PROBES, *_REPLICAS, *_JOBS, *_SESSIONS, *_CONVERSATIONS),
+        (*_PROBES, *_REPLICAS, *_JOBS, *_SESSIONS, *_CONVERSATIONS, *_VOICES),
         (*_PROBES, *_JOBS, "stt:stream:*", "stt:results:*", *_CONVERSATIONS, "stt:replica:*"),
         write_only=(keys.TRANSCRIPTS_WAITING,),
     ),

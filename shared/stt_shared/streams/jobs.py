@@ -14,6 +14,7 @@ import msgspec
 
 from stt_shared.contracts.frames import Frame
 from stt_shared.contracts.jobs import ChunkResult, DecodedFile, JobError, JobResult, JobStatus
+from stt_shared.contracts.speakers import KnownVoice
 from stt_shared.process.clock import wall_ms
 from stt_shared.redis.channels import ChannelHub, Inbox
 from stt_shared.redis.outage import UNREACHABLE
@@ -32,6 +33,7 @@ MAX_ENDED_KEPT = 10_000
 MAX_ENDED_WAITING = 100_000
 """Approximate number of ended jobs that may wait for the store; beyond it the oldest are dropped."""
 
+_decode_voices = msgspec.json.Decoder(list[KnownVoice]).decode
 _decode_part = msgspec.json.Decoder(ChunkResult).decode
 
 
@@ -318,6 +320,32 @@ class JobStreams:
         at_keys = [at.state, keys.job_changes(job_id), keys.job_parts(job_id)]
         at_keys += [at.pcm_log, at.audio_log, at.results_log]
         return bool(await self._pipeline.call(self._delete, at_keys, [self._publish]))
+
+    async def known_voices(self, tenant: str) -> list[KnownVoice]:
+        """Return the known voices that jobs of a tenant may name."""
+        stored: bytes | None = await self._pipeline.command("GET", keys.known_voices(tenant))
+        return [] if stored is None else _decode_voices(stored)
+
+    async def set_known_voices(self, tenant: str, voices: Sequence[KnownVoice]) -> None:
+        """Replace the known voices of a tenant."""
+        at = keys.known_voices(tenant)
+        if voices:
+            await self._pipeline.command("SET", at, msgspec.json.encode(voices), "EX", keys.JOB_TTL_S)
+        else:
+            await self._pipeline.command("UNLINK", at)
+
+    async def put_enrolled_voice(self, job_id: str, voice: bytes) -> None:
+        """Hand over the voice that an enrolling job found; before it ends."""
+        await self._pipeline.command("SET", keys.enrolled_voice(job_id), voice, "EX", keys.ENROLLED_TTL_S)
+
+    async def enrolled_voice(self, job_id: str) -> bytes | None:
+        """Return the voice that an enrolling job found; None if it is too late."""
+        voice: bytes | None = await self._pipeline.command("GET", keys.enrolled_voice(job_id))
+        return voice
+
+    async def delete_enrolled_voice(self, job_id: str) -> None:
+        """Delete the voice that an enrolling job found."""
+        await self._pipeline.command("UNLINK", keys.enrolled_voice(job_id))
 
     def read_pcm(self, at: StreamKeys, position: int) -> LogReader[Frame]:
         """Return a reader of the 16 kHz frames after ``position``."""

@@ -22,6 +22,8 @@ FAILED_JOB_TTL_S = 3600
 SESSIONS_WAITING = "stt:sessions:waiting"
 """Work stream of sessions, with one consumer group per stage. An entry is pending as long as its session has an owner
 at that stage."""
+ENROLLED_TTL_S = 60
+"""Time in which a gateway must take the voice that an enrolling job found."""
 JOBS_WAITING = "stt:{jobs}:waiting"
 """Work stream of file jobs, with the same groups. The keys of all jobs share one slot, because a job, its entry here
 and its idempotency key are created in one step, and a chunk is dispatched in the step that records it in its job.
@@ -130,6 +132,16 @@ def job_keys(job_id: str) -> StreamKeys:
 def job_parts(job_id: str) -> str:
     """Return the key of a hash: chunk index -> its result."""
     return "stt:{jobs}:parts:" + job_id
+
+
+def known_voices(tenant: str) -> str:
+    """Return the key of a tenant's known voices, JSON, for JOB_TTL_S after the newest job that may name them."""
+    return "stt:voices:known:" + tenant
+
+
+def enrolled_voice(job_id: str) -> str:
+    """Return the key of the voice that an enrolling job found, until its gateway takes it or ENROLLED_TTL_S is over."""
+    return "stt:voices:enrolled:" + job_id
 
 
 def job_changes(job_id: str) -> str:

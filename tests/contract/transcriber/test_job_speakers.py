@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 from support.job_harness import FirstSamples, LoudnessVoices, Mortal, Transcriber, ended, no_speaker_model, posted
 from support.wiring import bus_on
 
-from stt_shared.contracts.jobs import JobResult
-from stt_shared.contracts.speakers import SpeakerCount
+from stt_shared.contracts.jobs import JobError, JobResult
+from stt_shared.contracts.speakers import KnownVoice, SpeakerCount
 from stt_shared.streams import keys
 from stt_shared.work import queue as work_queue
 from stt_transcriber.speakers.base import SpeakerModel
@@ -116,3 +116,53 @@ async def test_voices_are_gone_when_the_job_has_ended(redis_client: Redis, redis
     state = await bus_on(redis_client).jobs.state(JOB)
     assert state is not None
     assert state.config.speakers == SpeakerCount()
+
+
+async def test_a_known_voice_has_its_name(redis_client: Redis, redis_url: str) -> None:
+    plain = await result_of(redis_client, redis_url, "plain-0123456789abcdef", SpeakerCount())
+    jobs = bus_on(redis_client).jobs
+    quiet = KnownVoice("Anna", np.array([0, 127], np.int8).tobytes())
+    await jobs.set_known_voices("acme", [quiet])
+    await posted(redis_client, JOB, conversation(), speakers=SpeakerCount(), known_to="acme")
+    await posted(redis_client, "other-0123456789abcdef", conversation(), speakers=SpeakerCount(), known_to="other")
+    async with Transcriber(redis_url, "t1", FirstSamples(), speaker_model=LoudnessVoices):
+        result = await ended(redis_client, JOB)
+        assert await ended(redis_client, "other-0123456789abcdef") == plain, "of another tenant"
+    assert isinstance(result, JobResult)
+    assert [one.speaker for one in result.segments] == [
+        {"Speaker 2": "Anna"}.get(one.speaker, one.speaker) for one in plain.segments
+    ]
+    assert result.text == plain.text
+    await jobs.set_known_voices("acme", [])
+    assert await jobs.known_voices("acme") == []
+
+
+async def test_an_enrolling_job_hands_over_the_voice_and_no_text(redis_client: Redis, redis_url: str) -> None:
+    await posted(redis_client, JOB, conversation(), speakers=SpeakerCount(1, 1), enrolls=True)
+    short = [np.full(16_000, 8_000, np.int16).tobytes()] * 3
+    await posted(redis_client, "short-0123456789abcdef", short, speakers=SpeakerCount(1, 1), enrolls=True)
+    async with Transcriber(redis_url, "t1", FirstSamples(), speaker_model=LoudnessVoices):
+        result = await ended(redis_client, JOB)
+        refused = await ended(redis_client, "short-0123456789abcdef")
+    assert isinstance(result, JobResult)
+    assert (result.text, result.segments) == ("", [])
+    jobs = bus_on(redis_client).jobs
+    voice = await jobs.enrolled_voice(JOB)
+    assert voice is not None
+    # Each of the two voices speaks in half of the turns.
+    assert voice == bytes([127, 127])
+    assert 0 < await redis_client.ttl(keys.enrolled_voice(JOB)) <= keys.ENROLLED_TTL_S
+    await jobs.delete_enrolled_voice(JOB)
+    assert await jobs.enrolled_voice(JOB) is None
+    assert isinstance(refused, JobError)
+    assert refused.code == "bad_audio"
+    assert "at least 5 s" in refused.message
+    assert await jobs.enrolled_voice("short-0123456789abcdef") is None
+
+
+async def test_nobody_is_enrolled_without_the_model(redis_client: Redis, redis_url: str) -> None:
+    await posted(redis_client, JOB, conversation(), speakers=SpeakerCount(1, 1), enrolls=True)
+    async with Transcriber(redis_url, "t1", FirstSamples(), speaker_model=no_speaker_model):
+        refused = await ended(redis_client, JOB)
+    assert isinstance(refused, JobError)
+    assert refused.code == "no_worker"

@@ -39,6 +39,12 @@ def test_the_gateway_may_use_each_name_that_there_is() -> None:
         assert any(fnmatch.fnmatchcase(name, pattern) for pattern in (*gateway.keys, *gateway.channels)), name
 
 
+def test_known_voices_are_for_the_gateway_and_the_transcriber_alone() -> None:
+    for name in (keys.known_voices("local"), keys.enrolled_voice("job")):
+        readers = {user.name for user in USERS if any(fnmatch.fnmatchcase(name, pattern) for pattern in user.keys)}
+        assert readers == {"gateway", "transcriber"}
+
+
 def test_each_command_of_a_script_is_allowed() -> None:
     scripts = "".join(path.read_text() for path in (SHARED / "streams" / "scripts").glob("*.lua"))
     used = {name.lower() for name in re.findall(r"redis\.call\('(\w+)'", scripts)}

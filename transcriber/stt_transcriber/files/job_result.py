@@ -8,17 +8,19 @@ import msgspec
 
 from stt_shared.contracts.jobs import ChunkResult, JobResult, JobSegment, JobWarning
 from stt_shared.contracts.session import AUDIO_RATE_HZ
-from stt_shared.contracts.speakers import NO_SPEAKERS
+from stt_shared.contracts.speakers import NO_SPEAKERS, KnownVoice
 from stt_shared.contracts.text import join_texts
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.outage import until_answered
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.job_state import JobState
 from stt_shared.streams.ownership import Ownership
-from stt_transcriber.core.speakers.turns import with_speakers
+from stt_transcriber.core.speakers.turns import enrolled, with_speakers
 
 ACTIVE_CHECK_S = 0.25
 """Interval between checks whether a worker's job is still active."""
+LEAST_ENROLLED_S = 5.0
+"""Least speech from which a voice is enrolled, in seconds."""
 _SPEAKERS_MISSING = JobWarning(
     NO_SPEAKERS,
     "the speakers could not be told apart: a transcriber lacks the model (stt models pull diarization)",
@@ -30,10 +32,29 @@ async def complete_job(bus: Bus, owner: Ownership) -> None:
     state = await bus.jobs.state(owner.keys.id)
     if state is not None and state.is_active and state.epoch == owner.epoch:
         parts = await bus.jobs.parts(owner.keys.id)
+        if state.config.enrolls:
+            return await _enroll(bus, owner, state, parts)
+        known = await bus.jobs.known_voices(state.config.known_to) if state.config.known_to else []
         # In a thread if there are speakers: telling them apart takes a second for some hours of audio.
         in_thread = state.config.speakers is not None
-        result = await asyncio.to_thread(assembled, state, parts) if in_thread else assembled(state, parts)
+        result = await asyncio.to_thread(assembled, state, parts, known) if in_thread else assembled(state, parts)
         await bus.jobs.complete(owner.keys, owner.epoch, result)
+
+
+async def _enroll(bus: Bus, owner: Ownership, state: JobState, parts: Sequence[ChunkResult]) -> None:
+    """Hand over the voice in a file instead of its transcript."""
+    found = [part.voices for part in parts if part.voices is not None]
+    if len(found) < len(parts):
+        await bus.jobs.fail(owner.keys, owner.epoch, "no_worker", _SPEAKERS_MISSING.message)
+        return
+    voice, speech_s = enrolled(found)
+    if speech_s < LEAST_ENROLLED_S:
+        message = f"only {speech_s:.1f} s of speech were heard; at least {LEAST_ENROLLED_S:g} s are needed"
+        await bus.jobs.fail(owner.keys, owner.epoch, "bad_audio", message)
+        return
+    await bus.jobs.put_enrolled_voice(owner.keys.id, voice)
+    duration_s = round(state.total_samples / AUDIO_RATE_HZ, 3)
+    await bus.jobs.complete(owner.keys, owner.epoch, JobResult("", "", duration_s, []))
 
 
 async def complete_if_done(bus: Bus, owner: Ownership, state: JobState) -> None:
@@ -42,8 +63,8 @@ async def complete_if_done(bus: Bus, owner: Ownership, state: JobState) -> None:
         await complete_job(bus, owner)
 
 
-def assembled(state: JobState, parts: Sequence[ChunkResult]) -> JobResult:
-    """Return the result of a job whose chunks have the results ``parts``, in order.
+def assembled(state: JobState, parts: Sequence[ChunkResult], known: Sequence[KnownVoice] = ()) -> JobResult:
+    """Return the result of a job whose chunks have the results ``parts``, in order. ``known``: voices with names.
 
     Of channels that were kept apart, the segments are merged in the order of their starts.
     """
@@ -57,7 +78,7 @@ def assembled(state: JobState, parts: Sequence[ChunkResult]) -> JobResult:
     if state.config.speakers is not None:
         voices = [part.voices for part in parts if part.voices is not None]
         if len(voices) == len(parts):
-            segments = with_speakers(segments, voices, state.config.speakers)
+            segments = with_speakers(segments, voices, state.config.speakers, known)
         else:
             warnings.append(_SPEAKERS_MISSING)
     return JobResult(

@@ -44,6 +44,8 @@ def fingerprint(options: JobRequest, files: Sequence[str]) -> str:
         asked.append(f"keyterms={json.dumps(options.keyterms)}")
     if options.speakers:
         asked.append(f"speakers={options.speakers.least}-{options.speakers.most}")
+    if options.known_speakers:
+        asked.append("known_speakers")
     if options.replacements:
         asked.append(f"replacements={json.dumps(options.replacements, sort_keys=True)}")
     if options.fillers is not Fillers.KEEP:

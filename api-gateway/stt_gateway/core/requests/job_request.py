@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from stt_gateway.core.requests.model_options import LANGUAGE, LANGUAGES, PROMPT, SPEAKERS, TASK, requested_languages
-from stt_gateway.core.requests.parameters import Parameters, choice, optional_number
+from stt_gateway.core.requests.parameters import Parameters, choice, flag, optional_number, text
 from stt_gateway.core.requests.redaction import REDACT, REDACT_PATTERNS
 from stt_gateway.core.requests.vocabulary import FILLERS, KEYTERMS, REPLACEMENTS
 from stt_shared.contracts.session import ChannelMode, Fillers, Redaction, Task
@@ -28,6 +28,11 @@ CHANNEL_MODE = choice(
 )
 
 
+KNOWN_SPEAKERS = flag(
+    "known_speakers",
+    False,
+    "Call speakers whose voices are enrolled by their names; without `speakers`, that is `auto`.",
+)
 JOB_PARAMETERS = Parameters(
     LANGUAGE,
     LANGUAGES,
@@ -37,6 +42,7 @@ JOB_PARAMETERS = Parameters(
     CHANNEL_MODE,
     KEYTERMS,
     SPEAKERS,
+    KNOWN_SPEAKERS,
     REPLACEMENTS,
     FILLERS,
     REDACT,
@@ -76,7 +82,7 @@ JOB_OPENAPI = {
 
 @dataclass(frozen=True)
 class JobRequest:
-    """Validated options for a file."""
+    """Validated options for a file. ``enrolls``: its voice is wanted, not its text."""
 
     language: str | None = None
     task: Task = Task.TRANSCRIBE
@@ -90,6 +96,8 @@ class JobRequest:
     fillers: Fillers = Fillers.KEEP
     redact: tuple[Redaction, ...] = ()
     redact_patterns: tuple[str, ...] = ()
+    known_speakers: bool = False
+    enrolls: bool = False
 
     @property
     def possible_languages(self) -> tuple[str, ...]:
@@ -112,9 +120,33 @@ def job_request(pairs: Iterable[tuple[str, str]], default_languages: tuple[str, 
         languages,
         given[CHANNEL_MODE],
         given[KEYTERMS],
-        given[SPEAKERS],
+        given[SPEAKERS] or (SpeakerCount() if given[KNOWN_SPEAKERS] else None),
         given[REPLACEMENTS],
         given[FILLERS],
         given[REDACT],
         given[REDACT_PATTERNS],
+        given[KNOWN_SPEAKERS],
     )
+
+
+NAME = text("name", 255, "Who speaks, 1 to 128 visible characters.")
+ENROLLMENT_PARAMETERS = Parameters(NAME)
+ENROLLMENT = JobRequest(speakers=SpeakerCount(1, 1), enrolls=True)
+ENROLLMENT_OPENAPI = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file", "name"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary", "description": "Speech of one person."},
+                        **ENROLLMENT_PARAMETERS.openapi_properties(),
+                    },
+                }
+            }
+        },
+    },
+}
+"""OpenAPI of an enrolment."""
