@@ -4,6 +4,8 @@ import asyncio
 import base64
 import os
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -53,9 +55,14 @@ def written_files(process: psutil.Process) -> dict[str, Path]:
     return found
 
 
-async def test_no_audio_of_a_live_session_reaches_a_disk(tmp_path: Path) -> None:
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder for temporary files whose path is short enough for the sockets that Python puts there."""
+    with tempfile.TemporaryDirectory(prefix="stt-") as folder:
+        yield Path(folder)
+
+
+async def test_no_audio_of_a_live_session_reaches_a_disk(tmp_path: Path, temporary: Path) -> None:
     spoken = speech([12] * 3, [500, 900, 900])
     pieces = traces(spoken)
     seen: set[str] = set()

@@ -110,6 +110,6 @@ async def test_what_was_said_is_in_the_conversation_with_its_channel(redis_clien
     assert isinstance(said[-1], Done)
     assert (said[-1].finals, said[-1].duration_ms) == (6, 1000 * DURATION_S)
     assert said[-1].text == " ".join(text for _, _, text, *_ in told(said))
-    entries: Any = await redis_client.xrange(keys.conversation_keys("room").log)
+    entries: Any = await redis_client.xrange(keys.conversation_keys("local", "room").log)
     utterances = [utterance_from(fields[b"event"]) for _, fields in entries]
     assert [(each.utterance, each.channel) for each in utterances] == [each[:2] for each in told(said)]
