@@ -102,6 +102,34 @@ def test_keyterms_that_nothing_sounds_like_change_nothing(name: int) -> None:
     assert searched(never, deaf).tokens == searched(never, plain).tokens  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("beam_size", [1, 2, 3, 4])
+@pytest.mark.parametrize("name", range(20))
+def test_a_phrase_that_is_only_begun_changes_nothing(beam_size: int, name: int) -> None:
+    """Its text takes no beam from others, and keeps no search from ending."""
+
+    def never(of: int, text: tuple[int, ...]) -> object:
+        shares = babble(of, text).copy()
+        if text[-1] == 3:
+            shares[4] = math.exp(LEAST_LOGPROB) / 2
+        return shares
+
+    plain = window(name=name)
+    found, alone = searched(never, biased(plain), beam_size), searched(never, plain, beam_size)  # type: ignore[arg-type]
+    assert (found.tokens, found.logprobs, found.truncated) == (alone.tokens, alone.logprobs, alone.truncated)
+
+
+def test_a_phrase_is_found_beside_as_many_others_as_there_are_beams() -> None:
+    says = script({(): {1: 0.5, 2: 0.3, 3: 0.01}, (3,): {4: 0.9}, (3, 4): {END: 0.9}}, {END: 0.9})
+    assert [searched(says, one, 2).tokens for one in (window(), biased())] == [[1], [3, 4]]
+
+
+def test_a_phrase_is_not_said_again_for_its_bonus() -> None:
+    said = {(): {3: 0.5, 1: 0.4}, (3,): {4: 0.9}, (3, 4): {END: 0.5, 3: 0.1}}
+    again = {(3, 4) * n: {END: 0.5, 3: 0.1} for n in range(2, 12)} | {(*(3, 4) * n, 3): {4: 0.9} for n in range(1, 12)}
+    says = script(said | again, {END: 0.9})
+    assert greedily(says, biased()).tokens == searched(says, biased()).tokens == [3, 4]
+
+
 def test_a_sure_text_is_sure_by_the_model_alone() -> None:
     """The bonus makes the phrase win, but not likely: a search decides."""
     says = script(SAID, {END: 0.9})

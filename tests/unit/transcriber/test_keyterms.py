@@ -11,6 +11,8 @@ from stt_transcriber.engines.keyterms import BEGINNING, BOOST, Keyterms
 
 pytestmark = pytest.mark.unit
 END = 10_000
+UNLIKELY = -20.0
+"""Log-probability that leaves room for every bonus."""
 
 
 class Letters:
@@ -33,12 +35,12 @@ def trie(*phrases: str) -> tuple[Keyterms, Letters]:
     return Keyterms(phrases, letters.encode, letters.decode, END), letters
 
 
-def bonus(phrases: tuple[str, ...], text: str, *, over: bool = True) -> float:
+def bonus(phrases: tuple[str, ...], text: str, *, over: bool = True, logprob: float = UNLIKELY) -> float:
     """What the bonuses of a text's tokens add up to, with its end unless it may grow."""
     terms, letters = trie(*phrases)
     progress, total = BEGINNING, 0.0
     for token in [*letters.encode(text), *([END] if over else [])]:
-        step = terms.advance(progress, token)
+        step = terms.advance(progress, token, logprob)
         progress, total = step.progress, total + step.gain
     return total
 
@@ -67,6 +69,17 @@ def test_a_phrase_that_is_left_gives_its_bonus_back_at_once() -> None:
 
 def test_each_time_counts() -> None:
     assert bonus(("Moon",), " Moon and Moon") == pytest.approx(2 * whole(2))
+
+
+def test_a_phrase_right_after_itself_has_none() -> None:
+    assert bonus(("Moon",), " Moon Moon") == pytest.approx(whole(2))
+    assert bonus(("Moon", "Star"), " Moon Star") == pytest.approx(2 * whole(2))
+
+
+@pytest.mark.parametrize("logprob", [-0.01, -0.5, -1.0])
+def test_no_bonus_makes_a_phrase_certain(logprob: float) -> None:
+    assert 0 < bonus(("Moon",), " Moon", logprob=logprob) < -2 * logprob
+    assert bonus(("Moon",), " Moon", logprob=logprob) < whole(2)
 
 
 def test_a_phrase_that_continues_another_keeps_the_shorter_one() -> None:
@@ -110,7 +123,7 @@ def test_no_bonus_for_what_the_model_rules_out() -> None:
     for logprob, likely in ((-3.0, True), (keyterms.LEAST_LOGPROB - 0.1, False), (-math.inf, False)):
         logprobs = np.where(terms.tokens == first, logprob, -math.inf).astype(np.float32)
         assert (first in dict(terms.likely(BEGINNING, logprobs))) is likely
-    continues = terms.advance(BEGINNING, first).progress
+    continues = terms.advance(BEGINNING, first, UNLIKELY).progress
     second = letters.encode(" Moon")[1]
     logprobs = np.where(terms.tokens == second, -2.0, -math.inf).astype(np.float32)
     assert dict(terms.likely(continues, logprobs)) == {second: -2.0}
@@ -120,7 +133,7 @@ def test_no_bonus_for_what_the_model_rules_out() -> None:
 def test_a_token_outside_the_phrases_ends_them() -> None:
     terms, letters = trie("Moon")
     first, second = letters.encode(" Moon")
-    begun = terms.advance(BEGINNING, first)
-    left = terms.advance(begun.progress, second, leaves=True)
+    begun = terms.advance(BEGINNING, first, UNLIKELY)
+    left = terms.advance(begun.progress, second, UNLIKELY, leaves=True)
     assert left.progress.nodes == ()
     assert left.gain == pytest.approx(-begun.gain)

@@ -3,12 +3,14 @@
 The tokens of all phrases form a trie. A token that begins or continues a phrase gets ``BOOST * (1 + ln depth)`` on top
 of its log-probability, as in Moonshine's contextual biasing. The bonus stays with a text that holds the whole phrase,
 followed by the end of a word; a text that leaves the phrase half-way gives it back, or half phrases would win. Searches
-choose by the sum, and report the model's own log-probabilities.
+choose by the sum, and report the model's own log-probabilities. A bonus makes a phrase probable, never certain, and a
+phrase right after itself gets none: a loop would gain from each round.
 
 A phrase may be written as it was given, in lower case, capitalised, and, if it was given in lower case, with every word
 capitalised; with a space before it or, at the beginning of a text and after a mark, without.
 """
 
+import itertools
 import math
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +30,8 @@ with 2.5, 4 with 3; of the other words 5.8 % without, 5.7 % or less up to 2, 5.9
 """
 LEAST_LOGPROB = math.log(1e-3)
 """Log-probability below which a token gets no bonus: what was said does not sound like the phrase."""
+MOST_RELIEF = 0.9
+"""Share of a phrase's improbability, as a negative log-probability, that its bonus may take away."""
 _ANYWHERE, _AFTER_MARK = 0, 1
 _NO_CHARACTER = "\ufffd"
 
@@ -36,11 +40,19 @@ _NO_CHARACTER = "\ufffd"
 class Progress:
     """Phrases that the end of a text may be part of.
 
-    ``nodes``: of the trie, one for each beginning of a phrase; ``after_mark``: the text is empty or ends in a mark.
+    ``nodes``: of the trie, one for each beginning of a phrase; ``bonuses`` and ``logprobs``: the sums of its tokens at
+    each; ``after_mark``: the text is empty or ends in a mark.
     """
 
     nodes: tuple[int, ...] = ()
+    bonuses: tuple[float, ...] = ()
+    logprobs: tuple[float, ...] = ()
     after_mark: bool = True
+
+    @property
+    def owed(self) -> list[float]:
+        """What the text gives back if it leaves the phrase at each node."""
+        return [min(pair[0], -MOST_RELIEF * pair[1]) for pair in zip(self.bonuses, self.logprobs, strict=True)]
 
 
 BEGINNING = Progress()
@@ -49,10 +61,15 @@ BEGINNING = Progress()
 
 @dataclass(frozen=True)
 class Advance:
-    """What a token does to a text. ``gain``: change of its bonus; ``keeps``: a phrase before the token is complete."""
+    """What a token does to a text.
+
+    ``gain``: change of its bonus; ``pending``: what the text gives back if it leaves the phrase that it is in;
+    ``keeps``: a phrase before the token is complete.
+    """
 
     progress: Progress
     gain: float
+    pending: float
     keeps: bool
 
 
@@ -71,11 +88,11 @@ class Keyterms:
         self._edges: dict[int, tuple[bool, bool]] = {}
         self._children: list[dict[int, int]] = [{}, {}]
         self._depths = [0, 0]
+        self._firsts = [_ANYWHERE, _AFTER_MARK]  # node -> that of the first token of its phrase
         self._ends: dict[int, bool] = {}  # node -> whether the phrase may end there in the middle of a word
         for phrase in phrases:
             for variant in _variants(phrase, encode):
                 self._add(variant, encode)
-        self._pending = self._taken_back()
         self.tokens: NDArray[np.int64] = np.unique(
             np.array([token for children in self._children for token in children], np.int64)
         )
@@ -85,17 +102,27 @@ class Keyterms:
             for root in (_ANYWHERE, _AFTER_MARK)
         ]
 
-    def advance(self, progress: Progress, token: int, *, leaves: bool = False) -> Advance:
-        """Add a token to a text. ``leaves``: whatever the token is, it belongs to no phrase."""
-        nodes = [
-            self._children[node][token]
-            for node in (*progress.nodes, *_roots(progress))
-            if token in self._children[node] and not leaves
+    def advance(self, progress: Progress, token: int, logprob: float, *, leaves: bool = False) -> Advance:
+        """Add a token with this log-probability to a text. ``leaves``: whatever it is, it belongs to no phrase."""
+        complete = [self._completes(node, token) for node in progress.nodes]
+        just_said = {self._firsts[node] for node in itertools.compress(progress.nodes, complete)}
+        begun = [
+            (node, 0.0, 0.0) if completes else (node, bonus, so_far)
+            for node, bonus, so_far, completes in zip(
+                progress.nodes, progress.bonuses, progress.logprobs, complete, strict=True
+            )
         ]
-        complete = [self._pending[node] for node in progress.nodes if self._completes(node, token)]
-        before, after = (max((self._pending[node] for node in some), default=0.0) for some in (progress.nodes, nodes))
-        gain = after - before + max(complete, default=0.0)
-        return Advance(Progress(tuple(nodes), self._edges_of(token)[1]), gain, bool(complete))
+        begun += [(root, 0.0, 0.0) for root in _roots(progress)]
+        continued = [
+            (child, bonus + BOOST * (1 + math.log(self._depths[child])), so_far + logprob)
+            for node, bonus, so_far in begun
+            if (child := self._children[node].get(token)) is not None and child not in just_said and not leaves
+        ]
+        nodes, bonuses, logprobs = zip(*continued, strict=True) if continued else ((), (), ())
+        following = Progress(nodes, bonuses, logprobs, self._edges_of(token)[1])
+        kept = itertools.compress(progress.owed, complete)
+        before, after, kept_bonus = (max(some, default=0.0) for some in (progress.owed, following.owed, kept))
+        return Advance(following, after - before + kept_bonus, after, any(complete))
 
     def likely(self, progress: Progress, logprobs: NDArray[np.float32]) -> Iterator[tuple[int, float]]:
         """Yield the tokens that begin or continue a phrase and may get a bonus, with their log-probabilities.
@@ -125,19 +152,9 @@ class Keyterms:
                 children[token] = len(self._children)
                 self._children.append({})
                 self._depths.append(self._depths[node] + 1)
+                self._firsts.append(self._firsts[node] if self._depths[node] else children[token])
             node = children[token]
         self._ends[node] = bool(UNSPACED.match(variant[-1]))
-
-    def _taken_back(self) -> list[float]:
-        """Return how much a text loses that leaves the trie at each node: all since the last complete phrase."""
-        bonuses, pending = [0.0] * len(self._children), [0.0] * len(self._children)
-        # Each node comes after its parent.
-        for parent, children in enumerate(self._children):
-            for token, node in children.items():
-                bonus = BOOST * (1 + math.log(self._depths[node]))
-                bonuses[node] = bonuses[parent] + bonus
-                pending[node] = bonus if self._completes(parent, token) else pending[parent] + bonus
-        return pending
 
     def _completes(self, node: int, token: int) -> bool:
         """Check whether a phrase that may end at ``node`` does, if ``token`` follows."""

@@ -4,7 +4,7 @@ The beams form a tree in one attention cache, so that all of them share the wind
 to its own ancestors only.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,29 +14,36 @@ from stt_transcriber.engines.onnx.model import Choices, Floats, OnnxWhisper
 from stt_transcriber.engines.onnx.search import Asked, Candidate, DecodedText, TokenRules, Window, candidates
 
 _REPEAT_TOKENS = 4
+_PHRASE_BEAMS = 1
+"""Number of beams for texts that are kept for the phrase that they are in, and take no place from others."""
 
 
 @dataclass
 class _Beam:
     """Unfinished text.
 
-    ``total``: sum of its log-probabilities, and the bonus of its keyterms; ``seen``: bool [cache], the columns that its
-    next token attends to.
+    ``total``: sum of its log-probabilities, and the bonus of its keyterms; ``earned``: the same without what it gives
+    back if it leaves the phrase that it is in; ``for_phrase``: kept for that phrase, and dropped if it leaves it;
+    ``seen``: bool [cache], the columns that its next token attends to.
     """
 
     total: float
+    earned: float
     tokens: list[int]
     logprobs: list[float]
     attention: list[Floats]
     seen: NDArray[np.bool_]
     progress: Progress = BEGINNING
+    for_phrase: bool = False
 
 
 @dataclass(frozen=True)
 class _Step:
-    """Token that may follow a beam."""
+    """Token that may follow a beam; ``total``, ``earned``, ``for_phrase``: of the text with it."""
 
     total: float
+    earned: float
+    for_phrase: bool
     beam: int
     candidate: Candidate
 
@@ -45,8 +52,10 @@ class Search:
     """Search over one window, without the model: given the tokens that may follow each beam, it decides which continue.
 
     The search ends when ``beam_size`` texts have ended and no text that still grows, although longer, is more probable
-    as a whole: where speech repeats itself, short texts end early and often. The window's guess is not used: the same
-    window always gives the same text. Without ``may_repeat``, no sequence of four tokens occurs twice in one text.
+    as a whole: where speech repeats itself, short texts end early and often. Texts rank by what they have earned. The
+    best of the rest with the bonus of a phrase that has begun continues beside them, so a phrase that is not completed
+    changes nothing. The window's guess is not used: the same window always gives the same text. Without ``may_repeat``,
+    no sequence of four tokens occurs twice in one text.
     """
 
     def __init__(
@@ -60,7 +69,12 @@ class Search:
         self._width = len(window.start)
         self._ended: list[tuple[float, DecodedText]] = []
         self._likeliest = float("-inf")  # highest total log-probability of the ended texts
-        self.live = [_Beam(0.0, [], [], [], np.ones(self._width, np.bool_))]
+        self.live = [_Beam(0.0, 0.0, [], [], [], np.ones(self._width, np.bool_))]
+
+    @property
+    def most(self) -> int:
+        """Maximum number of beams."""
+        return self._beam_size + (_PHRASE_BEAMS if self._window.keyterms else 0)
 
     @property
     def wanted(self) -> int:
@@ -80,43 +94,69 @@ class Search:
         ``choices``: the ``wanted`` best tokens after each live beam; ``attention``: float32 [beams, T].
         """
         grown: list[_Beam] = []
-        for step in self._steps(choices):
-            if len(grown) == self._beam_size:
-                # A text that ends below this rank is less probable than all beams that continue.
-                break
-            beam, token = self.live[step.beam], step.candidate.token
-            taken, looked = [*beam.logprobs, step.candidate.logprob], [*beam.attention, attention[step.beam]]
-            if token == self._rules.end:
-                self._likeliest = max(self._likeliest, step.total)
-                self._ended.append(
-                    (step.total / len(taken), DecodedText(self._no_speech_prob, beam.tokens, taken, looked))
-                )
+        steps = self._steps(choices)
+        ranked = iter([step for step in steps if not step.for_phrase])
+        # A text that ends below the rank of all beams that continue is less probable than they are.
+        while len(grown) < self._beam_size and (step := next(ranked, None)):
+            if step.candidate.token == self._rules.end:
+                self._end(step, attention)
             else:
-                tokens = [*beam.tokens, token]
-                grown.append(_Beam(step.total, tokens, taken, looked, beam.seen, step.candidate.progress))
+                grown.append(self._grown(step, attention))
+        others = [*ranked, *(step for step in steps if step.for_phrase)]
+        in_phrase = sorted((step for step in others if step.candidate.pending), key=lambda step: -step.total)
+        for step in in_phrase[: self.most - self._beam_size]:
+            grown.append(self._grown(replace(step, for_phrase=True), attention))
         live = [beam for beam in grown if not self._window.is_too_long(beam.tokens[:-1])]
-        growing = any(beam.total > self._likeliest for beam in live)
         if grown and not live and not self._ended:
             longest = grown[0]
             return DecodedText(
                 self._no_speech_prob, longest.tokens[:-1], longest.logprobs, longest.attention, truncated=True
             )
-        if not live or (len(self._ended) >= self._beam_size and not growing):
+        growing = any(beam.earned > self._likeliest for beam in live if not beam.for_phrase)
+        if len(self._ended) >= self._beam_size and not growing:
+            # Only a phrase that is completed can still win.
+            live = [replace(beam, for_phrase=True) for beam in live if beam.total > self._likeliest]
+        if not live:
             return max(self._ended, key=lambda scored: scored[0])[1]
         self.live = live
         return None
 
+    def _end(self, step: _Step, attention: Floats) -> None:
+        text = self._grown(step, attention)
+        self._likeliest = max(self._likeliest, text.total)
+        decoded = DecodedText(self._no_speech_prob, text.tokens[:-1], text.logprobs, text.attention)
+        self._ended.append((text.total / len(text.logprobs), decoded))
+
+    def _grown(self, step: _Step, attention: Floats) -> _Beam:
+        beam, candidate = self.live[step.beam], step.candidate
+        return _Beam(
+            step.total,
+            step.earned,
+            [*beam.tokens, candidate.token],
+            [*beam.logprobs, candidate.logprob],
+            [*beam.attention, attention[step.beam]],
+            beam.seen,
+            candidate.progress,
+            step.for_phrase,
+        )
+
     def _steps(self, choices: Choices) -> list[_Step]:
-        """Return the best steps of all beams, in descending order: enough for ``beam_size`` beams, whatever ends."""
+        """Return the steps of all beams, in descending order of what they have earned."""
         rows = zip(choices.tokens.tolist(), choices.logprobs.tolist(), choices.answers, strict=True)
         steps = [
-            _Step(beam.total + candidate.score, index, candidate)
+            _Step(
+                total := beam.total + candidate.score,
+                total - candidate.pending,
+                beam.for_phrase and not candidate.keeps,
+                index,
+                candidate,
+            )
             for index, (beam, row) in enumerate(zip(self.live, rows, strict=True))
             for candidate in candidates(self._window.keyterms, beam.progress, *row)
             if (beam.tokens or candidate.token not in self._rules.not_first)
             and (self._may_repeat or not _repeats(beam.tokens, candidate.token))
         ]
-        return sorted(steps, key=lambda step: -step.total)[: 2 * self._beam_size]
+        return sorted(steps, key=lambda step: -step.earned)
 
 
 def decode(

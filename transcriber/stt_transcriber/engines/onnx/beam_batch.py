@@ -2,8 +2,8 @@
 
 A window has the same result as if it were decoded alone. The model's sequences do not depend on each other (see
 ``FileWhisper``), windows that step together have contexts of the same length, each feeds as many tokens per run as a
-search may have beams, used or not, and abandoned beams stay in the cache: a text's tokens lie where they would lie if
-it were alone.
+search may have beams, used or not, windows with keyterms do not step together with others, and abandoned beams stay in
+the cache: a text's tokens lie where they would lie if it were alone.
 """
 
 from collections.abc import Sequence
@@ -28,8 +28,9 @@ def decode(
 ) -> list[DecodedText]:
     """Return the result of ``beam.decode`` for each window; calls ``give_way`` before each run of the decoder."""
     texts: dict[int, DecodedText] = {}
-    for width in sorted({len(window.start) for window in windows}):
-        alike = [index for index, window in enumerate(windows) if len(window.start) == width]
+    kinds = [(len(window.start), window.keyterms is None) for window in windows]
+    for kind in sorted(set(kinds)):
+        alike = [index for index, one in enumerate(kinds) if one == kind]
         run_together = _decode(model, rules, [windows[index] for index in alike], beam_size, give_way, may_repeat)
         texts.update(zip(alike, run_together, strict=True))
     return [texts[index] for index in range(len(windows))]
@@ -69,15 +70,16 @@ def _decode(
             return [text for text in texts if text is not None]
         live = [searches[index] for index in rows]
         give_way()
-        states, attention = batch.run(*_grown(batch, live, beam_size))
+        states, attention = batch.run(*_grown(batch, live))
 
 
 def _grown(
-    batch: FileBatch, searches: Sequence[Search], beam_size: int
+    batch: FileBatch, searches: Sequence[Search]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
     """Return the decoder's next input: tokens and their positions [B, beams], and the columns that each attends to."""
-    tokens = np.zeros((len(searches), beam_size), np.int64)
-    seen = np.zeros((len(searches), beam_size, batch.columns + beam_size), np.bool_)
+    most = searches[0].most
+    tokens = np.zeros((len(searches), most), np.int64)
+    seen = np.zeros((len(searches), most, batch.columns + most), np.bool_)
     for row, search in enumerate(searches):
         for index, beam in enumerate(search.live):
             tokens[row, index] = beam.tokens[-1]
@@ -86,5 +88,5 @@ def _grown(
             beam.seen = seen[row, index]
         # An unused row that attends to nothing would be NaN.
         seen[row, len(search.live) :, 0] = True
-    positions = np.repeat(np.array([[search.position] for search in searches], np.int64), beam_size, axis=1)
+    positions = np.repeat(np.array([[search.position] for search in searches], np.int64), most, axis=1)
     return tokens, positions, seen

@@ -47,13 +47,15 @@ class Window:
 class Candidate:
     """Token that may follow a text.
 
-    ``score``: its log-probability with the bonus of the keyterms; ``keeps``: a phrase before it is complete.
+    ``score``: its log-probability with the bonus of the keyterms; ``pending``: the bonus of a phrase that the text is
+    in, which it may have to give back; ``keeps``: a phrase before it is complete.
     """
 
     token: int
     logprob: float
     score: float
     progress: Progress
+    pending: float = 0.0
     keeps: bool = False
 
 
@@ -70,8 +72,8 @@ def candidates(
     likely = dict(keyterms.likely(progress, answers))
     ranked = []
     for token, logprob in (found | likely).items():
-        step = keyterms.advance(progress, token, leaves=token not in likely)
-        ranked.append(Candidate(token, logprob, logprob + step.gain, step.progress, step.keeps))
+        step = keyterms.advance(progress, token, logprob, leaves=token not in likely)
+        ranked.append(Candidate(token, logprob, logprob + step.gain, step.progress, step.pending, step.keeps))
     return sorted(ranked, key=lambda candidate: -candidate.score)
 
 
