@@ -58,7 +58,7 @@ lint: $(VENV)/.installed-dev
 types: $(VENV)/.installed-dev
 	@echo "== types"
 	@$(BIN)/mypy
-	@MYPYPATH=benchmarks:tests $(BIN)/mypy benchmarks/*.py
+	@MYPYPATH=benchmarks:tests $(BIN)/mypy --follow-imports=silent benchmarks/*.py
 
 imports: $(VENV)/.installed-dev
 	@echo "== import rules"
