@@ -24,9 +24,9 @@ from stt_transcriber.engines.words import UNSPACED
 BOOST = 2.0
 """Bonus of a phrase's first token, in nats.
 
-Measured: of 352 rare words, given among a hundred, 25 are wrong without a bonus, 12 with 1, 10 with 1.5, 7 with 2, 5
-with 2.5, 4 with 3; of the other words 5.8 % without, 5.7 % or less up to 2, 5.9 % with 2.5, 7.5 % with 3
-(benchmarks/keyterms.py).
+Chosen while begun phrases shared the beams of other texts: of 352 rare words, given among a hundred, 25 were wrong
+without a bonus, 12 with 1, 10 with 1.5, 7 with 2, 5 with 2.5, 4 with 3; of the other words 5.8 % without, 5.7 % or less
+up to 2, 5.9 % with 2.5, 7.5 % with 3. With a beam of their own, 2 leaves 10 of 27 (benchmarks/keyterms.py).
 """
 LEAST_LOGPROB = math.log(1e-3)
 """Log-probability below which a token gets no bonus: what was said does not sound like the phrase."""
