@@ -53,7 +53,7 @@ class Search:
 
     The search ends when ``beam_size`` texts have ended and no text that still grows, although longer, is more probable
     as a whole: where speech repeats itself, short texts end early and often. Texts rank by what they have earned. The
-    best of the rest with the bonus of a phrase that has begun continues beside them, so a phrase that is not completed
+    best of the rest with the bonus of a phrase that has begun continues as well, so a phrase that is not completed
     changes nothing. The window's guess is not used: the same window always gives the same text. Without ``may_repeat``,
     no sequence of four tokens occurs twice in one text.
     """
