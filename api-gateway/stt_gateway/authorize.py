@@ -75,8 +75,9 @@ async def authorize(connection: HTTPConnection, check: Authorize) -> None:
     alternatives = declared_scopes(connection.scope["endpoint"])
     if alternatives:
         principal = await check(connection)
-        check_scopes(principal, alternatives)
+        # Before it may be refused: the audit log says who tried.
         connection.state.principal = principal
+        check_scopes(principal, alternatives)
 
 
 async def principal_if_any(connection: HTTPConnection, check: Authorize) -> Principal | None:

@@ -42,7 +42,7 @@ class ByHeader:
     async def __call__(self, connection: HTTPConnection) -> Principal:
         if not (name := connection.headers.get("x-who")):
             raise SttError("unauthorized", "say who you are")
-        return Principal("t1", f"key-{name}", name, frozenset(Scope))
+        return Principal("t1", f"key-{name}", name, frozenset({Scope.READ} if name == "reader" else Scope))
 
 
 @pytest.fixture
@@ -75,6 +75,7 @@ async def test_who_deletes_and_renames_is_recorded_and_nothing_that_was_said(
         await http.patch(f"{TRANSCRIPTS}/{job_id}", json={"title": "SECRETTITLE"})
         await http.delete(f"{TRANSCRIPTS}/{job_id}?query=SECRETQUERY")
         await http.delete(f"{JOBS}/{job_id}")
+        await http.delete(f"{JOBS}/mine", headers={"X-Who": "reader"})
         del http.headers["X-Who"]
         await http.delete(f"{JOBS}/other")
     found = entries(tmp_path)
@@ -83,6 +84,7 @@ async def test_who_deletes_and_renames_is_recorded_and_nothing_that_was_said(
         ("edit_transcript", 200, job_id, "key-ann"),
         ("delete_transcript", 204, job_id, "key-ann"),
         ("delete_job", 404, job_id, "key-ann"),
+        ("delete_job", 403, "mine", "key-reader"),
         ("delete_job", 401, "other", ""),
     ]
     assert {(one["tenant"], one["client"], one["channel"]) for one in found[:3]} == {("t1", "192.0.2.7", "audit")}

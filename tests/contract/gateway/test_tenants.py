@@ -280,7 +280,8 @@ async def test_without_the_scope_read_a_key_reaches_what_it_has_made(gateway: Ga
         assert await listed(keyed, query="words") == {job, live}
         assert await listed(whole) == {job, live, made["ended"], made["live"]}
         for method, path in addresses(job=made["ended"], transcript=made["live"]):
-            if "conversations" not in path:
+            # Those need other scopes.
+            if "conversations" not in path and "speakers" not in path:
                 answer = await keyed.request(method, path, json={"title": "mine"} if method == "PATCH" else None)
                 assert answer.status_code == 404, (method, path)
         assert (await keyed.delete(f"{TRANSCRIPTS}/{live}")).status_code == 204
