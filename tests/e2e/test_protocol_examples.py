@@ -135,7 +135,7 @@ def test_the_browser_client(suite: Suite, beckett: NDArray[np.float32], tmp_path
 def test_the_requests_for_a_file(suite: Suite, talk_wav: Path) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
-    post, follow, _ = shown("sh", suite)
+    post, follow, *_ = shown("sh", suite)
     posted = json.loads(run(["sh", "-c", post], talk_wav.parent))
     assert set(posted) == set(answers(suite, "job_id", "status_url"))
     events, view, subtitles, cancelled, deleted = (
