@@ -1,11 +1,8 @@
 """Limit on how often one client opens sessions: opening and closing costs places, workers and Redis."""
 
-from stt_gateway.core.operation.token_bucket import TokenBucket
+from stt_gateway.core.operation.client_buckets import ClientBuckets
 from stt_shared.contracts.errors import SttError
 from stt_shared.process.clock import monotonic_ms
-
-MAX_CLIENTS = 10_000
-"""Clients that are remembered; beyond that, the one that has opened no session for the longest time is forgotten."""
 
 
 class OpeningLimit:
@@ -13,15 +10,9 @@ class OpeningLimit:
 
     def __init__(self, per_minute: int) -> None:
         self._per_minute = per_minute
-        self._buckets: dict[str, TokenBucket] = {}
+        self._buckets = ClientBuckets(per_minute)
 
     def count(self, client: str) -> None:
         """Count a session that is about to be opened. Raises SttError at_capacity."""
-        if not self._per_minute:
-            return
-        bucket = self._buckets.pop(client, None) or TokenBucket(self._per_minute / 60, self._per_minute)
-        self._buckets[client] = bucket
-        if len(self._buckets) > MAX_CLIENTS:
-            del self._buckets[next(iter(self._buckets))]
-        if not bucket.take(monotonic_ms() / 1000):
+        if self._per_minute and not self._buckets.take(client, monotonic_ms() / 1000):
             raise SttError("at_capacity", f"{self._per_minute} new sessions are allowed in a minute; try again later")

@@ -4,6 +4,7 @@ import contextlib
 
 import pytest
 
+from stt_gateway.core.operation import client_buckets
 from stt_gateway.live import openings
 from stt_gateway.live.openings import OpeningLimit
 from stt_shared.contracts.errors import SttError
@@ -40,7 +41,7 @@ def test_no_limit(clock: list[float]) -> None:
 
 
 def test_only_so_many_clients_are_remembered(clock: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openings, "MAX_CLIENTS", 2)
+    monkeypatch.setattr(client_buckets, "MAX_CLIENTS", 2)
     limit = OpeningLimit(1)
     assert [opened(limit, client, 2) for client in ("a", "b", "c")] == [1, 1, 1]
     assert opened(limit, "c", 1) == 0
