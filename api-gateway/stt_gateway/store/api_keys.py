@@ -1,19 +1,16 @@
 """Stored API keys, in the database of the transcripts."""
 
-from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
 from sqlalchemy import URL, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stt_gateway.core.requests.api_key import ApiKey
 from stt_gateway.core.requests.key_request import sorted_scopes
 from stt_gateway.core.requests.principal import Scope
-from stt_gateway.store.engine import is_sqlite, open_engine, writing
-from stt_gateway.store.failures import as_stt_error
+from stt_gateway.store.engine import is_sqlite, open_engine, read_transaction, write_transaction
 from stt_gateway.store.schema import api_keys, signing_secrets
 
 TOKENS = "tokens"
@@ -32,7 +29,7 @@ class KeyStore:
 
     async def add(self, key: ApiKey) -> None:
         """Store a new key."""
-        async with self._write() as connection:
+        async with write_transaction(self._engine) as connection:
             await connection.execute(insert(api_keys).values(_row(key)))
 
     async def get(self, id: str) -> ApiKey | None:
@@ -49,7 +46,7 @@ class KeyStore:
 
     async def revoke(self, id: str, tenant: str | None, now_ms: float) -> bool:
         """Revoke a key; a revoked one keeps its time. Return False if the tenant (None: anybody) has no such key."""
-        async with self._write() as connection:
+        async with write_transaction(self._engine) as connection:
             theirs = _of(id, tenant)
             found = (await connection.execute(select(api_keys.c.id).where(*theirs))).first() is not None
             await connection.execute(
@@ -69,23 +66,23 @@ class KeyStore:
             "secret_ms": int(now_ms),
         }
         theirs = [*_of(id, tenant), api_keys.c.revoked_ms.is_(None)]
-        async with self._write() as connection:
+        async with write_transaction(self._engine) as connection:
             row = (await connection.execute(update(api_keys).where(*theirs).values(new).returning(*api_keys.c))).first()
         return None if row is None else _key(row._mapping)
 
     async def record_use(self, used_ms: Mapping[str, int]) -> None:
         """Record when keys were last used."""
-        async with self._write() as connection:
+        async with write_transaction(self._engine) as connection:
             for id, at_ms in used_ms.items():
                 await connection.execute(update(api_keys).where(api_keys.c.id == id).values(last_used_ms=at_ms))
 
     async def signing_secret(self, proposed: str) -> bytes:
         """Return the secret of tokens: ``proposed`` (hexadecimal) if there is none yet."""
-        async with self._read() as connection:
+        async with read_transaction(self._engine) as connection:
             query = select(signing_secrets.c.secret).where(signing_secrets.c.name == TOKENS)
             known = await connection.scalar(query)
         if known is None:
-            async with self._write() as connection:
+            async with write_transaction(self._engine) as connection:
                 new = sqlite.insert(signing_secrets) if self._is_sqlite else postgresql.insert(signing_secrets)
                 await connection.execute(new.values(name=TOKENS, secret=proposed).on_conflict_do_nothing())
                 known = await connection.scalar(query)
@@ -96,21 +93,9 @@ class KeyStore:
         await self._engine.dispose()
 
     async def _select(self, *conditions: Any) -> list[ApiKey]:
-        async with self._read() as connection:
+        async with read_transaction(self._engine) as connection:
             query = select(api_keys).where(*conditions).order_by(api_keys.c.created_ms, api_keys.c.id)
             return [_key(row._mapping) for row in await connection.execute(query)]
-
-    @asynccontextmanager
-    async def _read(self) -> AsyncIterator[AsyncConnection]:
-        with as_stt_error():
-            async with self._engine.connect() as connection:
-                yield connection
-
-    @asynccontextmanager
-    async def _write(self) -> AsyncIterator[AsyncConnection]:
-        with as_stt_error():
-            async with writing(self._engine).begin() as connection:
-                yield connection
 
 
 def _of(id: str, tenant: str | None) -> list[Any]:

@@ -3,14 +3,16 @@
 import os
 import sqlite3
 import urllib.parse
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, event, exc, make_url, text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from stt_gateway.store.failures import StoreError
+from stt_gateway.store.failures import StoreError, as_stt_error
 
 SQLITE_FILE = "transcripts.db"
 LOCK_WAIT_S = 5.0
@@ -74,6 +76,22 @@ def open_engine(url: URL, *, pool_size: int = 5, creating: bool = False) -> Asyn
 def writing(engine: AsyncEngine) -> AsyncEngine:
     """Return the same engine for transactions that write."""
     return engine.execution_options(**{_WRITES: True})
+
+
+@asynccontextmanager
+async def read_transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Provide a connection for statements that read. Raises as ``as_stt_error``."""
+    with as_stt_error():
+        async with engine.connect() as connection:
+            yield connection
+
+
+@asynccontextmanager
+async def write_transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Provide a connection for a transaction that writes, and commit it. Raises as ``as_stt_error``."""
+    with as_stt_error():
+        async with writing(engine).begin() as connection:
+            yield connection
 
 
 async def empty_log(engine: AsyncEngine) -> None:

@@ -15,7 +15,7 @@ from stt_gateway.core.requests.principal import LOCAL, Reach
 from stt_gateway.core.speakers.edits import SpeakerEdits
 from stt_gateway.store import conversations, unrecognized, utterance_speakers
 from stt_gateway.store.editing import changed_columns
-from stt_gateway.store.engine import LOCK_WAIT_S, is_sqlite, open_engine, writing
+from stt_gateway.store.engine import LOCK_WAIT_S, is_sqlite, open_engine, read_transaction, writing
 from stt_gateway.store.failures import as_stt_error
 from stt_gateway.store.folding import fold, fold_name
 from stt_gateway.store.interface import (
@@ -146,7 +146,7 @@ class SqlTranscriptStore:
         return await self._one(transcripts.c.content_key == content_key, transcripts.c.state == State.COMPLETED)
 
     async def _one(self, *conditions: Any) -> Transcript | None:
-        async with self._read() as connection:
+        async with read_transaction(self._engine) as connection:
             query = select(transcripts).where(*self._within, *conditions).order_by(transcripts.c.place.desc()).limit(1)
             row = (await connection.execute(query)).first()
         return None if row is None else whole(row)
@@ -164,7 +164,7 @@ class SqlTranscriptStore:
             return await self._matching(wanted, columns, name, phrase)
 
     async def _matching(self, wanted: Search, columns: Sequence[Any], name: str, phrase: str) -> Page:
-        async with self._read() as connection, self._index.limited(connection, SEARCH_S):
+        async with read_transaction(self._engine) as connection, self._index.limited(connection, SEARCH_S):
             matched = list((await connection.execute(places(self._index, self._reach, wanted, name, phrase))).scalars())
             shown = matched[: wanted.limit]
             query = (
@@ -223,14 +223,14 @@ class SqlTranscriptStore:
         self, conversation_id: str, *, after: int = 0, since_ms: float | None = None, limit: int = MAX_UTTERANCES
     ) -> list[NumberedUtterance]:
         """Return utterances numbered above ``after`` that ended at or after ``since_ms``, by number."""
-        async with self._read() as connection:
+        async with read_transaction(self._engine) as connection:
             return await conversations.read(
                 connection, self._tenant, kept_text(conversation_id), after, since_ms, min(limit, MAX_UTTERANCES)
             )
 
     async def session_utterances(self, session_id: str) -> list[StoredUtterance]:
         """Return all utterances of one session, in order."""
-        async with self._read() as connection:
+        async with read_transaction(self._engine) as connection:
             return await conversations.read_session(connection, self._tenant, session_id)
 
     async def append_unrecognized(self, session_id: str, speech: UnrecognizedSpeech, expires_ms: int | None) -> None:
@@ -240,7 +240,7 @@ class SqlTranscriptStore:
 
     async def session_unrecognized(self, session_id: str) -> list[TimeSpan]:
         """Return all such speech of one session, in order."""
-        async with self._read() as connection:
+        async with read_transaction(self._engine) as connection:
             return await unrecognized.read(connection, self._tenant, session_id)
 
     async def append_speakers(self, session_id: str, told: SpeakersTold, expires_ms: int | None) -> None:
@@ -250,7 +250,7 @@ class SqlTranscriptStore:
 
     async def session_speakers(self, session_id: str) -> dict[int, RevisedUtterance]:
         """Return the speakers of one session's utterances, by their numbers."""
-        async with self._read() as connection:
+        async with read_transaction(self._engine) as connection:
             return await utterance_speakers.read(connection, self._tenant, session_id)
 
     async def delete_conversation(self, conversation_id: str, now_ms: float) -> bool:
@@ -290,7 +290,7 @@ class SqlTranscriptStore:
 
     async def check(self) -> None:
         """Read a row."""
-        async with self._read() as connection:
+        async with read_transaction(self._engine) as connection:
             await connection.execute(select(transcripts.c.place).limit(1))
             await connection.execute(select(texts.c.place).limit(1))
 
@@ -319,12 +319,6 @@ class SqlTranscriptStore:
                     index_elements=["place"], set_=changed, where=table.c.folded != new.excluded["folded"]
                 )
             )
-
-    @asynccontextmanager
-    async def _read(self) -> AsyncIterator[AsyncConnection]:
-        with as_stt_error():
-            async with self._engine.connect() as connection:
-                yield connection
 
     @asynccontextmanager
     async def _write(self) -> AsyncIterator[AsyncConnection]:

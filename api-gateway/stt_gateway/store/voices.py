@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import URL, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from stt_gateway.store.engine import empty_log, is_sqlite, open_engine, writing
+from stt_gateway.store.engine import empty_log, is_sqlite, open_engine, read_transaction, write_transaction
 from stt_gateway.store.failures import as_stt_error
 from stt_gateway.store.schema import voices
 from stt_shared.contracts.errors import SttError
@@ -48,9 +48,8 @@ class VoiceStore:
         speaker = KnownSpeaker(uuid.uuid4().hex, name, int(now_ms), voice)
         row = {"id": speaker.id, "tenant": tenant, "name": name, "created_ms": speaker.created_ms, "voice": voice}
         try:
-            with as_stt_error():
-                async with writing(self._engine).begin() as connection:
-                    await connection.execute(insert(voices).values(row))
+            async with write_transaction(self._engine) as connection:
+                await connection.execute(insert(voices).values(row))
         except IntegrityError:
             raise _taken(name) from None
         return speaker
@@ -59,17 +58,16 @@ class VoiceStore:
         """Return all known speakers of a tenant, by their names."""
         columns = [voices.c.id, voices.c.name, voices.c.created_ms, voices.c.voice]
         query = select(*columns).where(voices.c.tenant == tenant).order_by(func.lower(voices.c.name), voices.c.id)
-        with as_stt_error():
-            async with self._engine.connect() as connection:
-                rows = (await connection.execute(query)).all()
+        async with read_transaction(self._engine) as connection:
+            rows = (await connection.execute(query)).all()
         return [KnownSpeaker(row.id, row.name, row.created_ms, bytes(row.voice)) for row in rows]
 
     async def delete(self, tenant: str, id: str) -> bool:
         """Delete a voice for good, from the database's files too; False means that there is none."""
-        with as_stt_error():
-            async with writing(self._engine).begin() as connection:
-                gone = await connection.execute(delete(voices).where(voices.c.tenant == tenant, voices.c.id == id))
-            if self._is_sqlite:
+        async with write_transaction(self._engine) as connection:
+            gone = await connection.execute(delete(voices).where(voices.c.tenant == tenant, voices.c.id == id))
+        if self._is_sqlite:
+            with as_stt_error():
                 await empty_log(self._engine)
         return bool(gone.rowcount)
 
