@@ -58,33 +58,43 @@ class Told:
     parts: list[ChunkResult]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def conversation_arguments(description: str | None) -> argparse.ArgumentParser:
+    """A parser of what ``asked_conversations`` needs, and of the model and the file of the result."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus")
     parser.add_argument("--model", default="base")
     parser.add_argument("--half", choices=("chosen", "other"), default="other")
     parser.add_argument("--each", type=int, default=4, help="conversations of each number of speakers")
     parser.add_argument("--seconds", type=float, default=120.0, help="length of a conversation")
     parser.add_argument("--seed", type=int, default=1000)
-    parser.add_argument("--recording", type=Path, action="append", default=[], help="also show who speaks in a file")
     parser.add_argument("--out")
-    args = parser.parse_args()
+    return parser
+
+
+def asked_conversations(args: argparse.Namespace) -> tuple[list[str], list[Conversation]]:
+    """The names of the speakers of the half that was asked for, and conversations of them."""
     phrases = {
         name: mine
         for name, mine in phrases_by_speaker(corpus_folder(args.corpus)).items()
         if (name in CHOSEN) == (args.half == "chosen")
     }
+    return sorted(phrases), conversations(phrases, args.each, args.seconds, args.seed)
+
+
+def main() -> None:
+    parser = conversation_arguments(__doc__)
+    parser.add_argument("--recording", type=Path, action="append", default=[], help="also show who speaks in a file")
+    args = parser.parse_args()
+    voices, asked = asked_conversations(args)
     pipeline = Pipeline(args.model)
-    rows = [
-        measured(pipeline, conversation) for conversation in conversations(phrases, args.each, args.seconds, args.seed)
-    ]
+    rows = [measured(pipeline, conversation) for conversation in asked]
     write_result(
         args.out,
         "speakers",
         {
             "model": args.model,
             "half": args.half,
-            "voices": sorted(phrases),
+            "voices": voices,
             "by_speakers": {str(count): summary([row for row in rows if row["speakers"] == count]) for count in COUNTS},
             "all": summary(rows),
             "recordings": {path.name: turns(pipeline, read_audio(path)) for path in args.recording},

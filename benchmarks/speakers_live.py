@@ -5,15 +5,18 @@ the finals said, `at_done` what they say after all revisions. Costs are processo
 voices are on top of an ordinary session's.
 """
 
-import argparse
 import dataclasses
+import os
 import time
 from typing import Any
 
+# As in a transcriber, where several threads of numpy would only wait for each other: before numpy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
-import speakers  # first, before numpy is imported
-from common import corpus_folder, write_result
-from conversations import Conversation, phrases_by_speaker
+import speakers
+from common import write_result
+from conversations import Conversation
 from diarization_error import diarization_error, joined
 from live_core import frames_of
 from numpy.typing import NDArray
@@ -33,22 +36,10 @@ from stt_transcriber.vad.models import load_vad
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus")
-    parser.add_argument("--model", default="base")
-    parser.add_argument("--half", choices=("chosen", "other"), default="other")
-    parser.add_argument("--each", type=int, default=4, help="conversations of each number of speakers")
-    parser.add_argument("--seconds", type=float, default=120.0, help="length of a conversation")
-    parser.add_argument("--seed", type=int, default=1000)
-    parser.add_argument("--out")
-    args = parser.parse_args()
-    phrases = {
-        name: mine
-        for name, mine in phrases_by_speaker(corpus_folder(args.corpus)).items()
-        if (name in speakers.CHOSEN) == (args.half == "chosen")
-    }
+    args = speakers.conversation_arguments(__doc__).parse_args()
+    _, asked = speakers.asked_conversations(args)
     sessions = Sessions(args.model)
-    rows = [measured(sessions, each) for each in speakers.conversations(phrases, args.each, args.seconds, args.seed)]
+    rows = [measured(sessions, conversation) for conversation in asked]
     audio_s = sum(row["audio_s"] for row in rows)
     write_result(
         args.out,

@@ -32,7 +32,7 @@ def error_response(path: str, refusal: Refusal, headers: Mapping[str, str] | Non
 
 
 def refusal_of(error: SttError, retry_after_s: float | None = None) -> Refusal:
-    """Return how ``error`` is told to a client."""
+    """Return the form of ``error`` that a client gets."""
     return Refusal(error.kind.http_status, error.code, error.message, error.param, error.is_retryable, retry_after_s)
 
 

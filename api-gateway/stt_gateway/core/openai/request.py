@@ -22,6 +22,7 @@ from stt_gateway.core.requests.parameters import (
     member_parser,
     member_schema,
     quoted,
+    upload_form,
 )
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import Task
@@ -205,29 +206,14 @@ def _array(kind: type[enum.StrEnum], description: str) -> dict[str, object]:
     return {"type": "array", "items": member_schema(kind), "description": description}
 
 
-AUDIO_OPENAPI = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {"type": "string", "format": "binary"},
-                        **_SINGLE.openapi_properties(),
-                        "timestamp_granularities[]": _array(Granularity, "What verbose_json has times of."),
-                        "include[]": _array(Include, "More to tell: logprobs are those of words."),
-                        "keywords[]": {"type": "array", "items": {"type": "string"}, "description": "As keyterms."},
-                        **{
-                            name: schema
-                            for name, schema in JOB_PARAMETERS.openapi_properties().items()
-                            if name in _NATIVE
-                        },
-                    },
-                }
-            }
-        },
+AUDIO_OPENAPI = upload_form(
+    {
+        "file": {"type": "string", "format": "binary"},
+        **_SINGLE.openapi_properties(),
+        "timestamp_granularities[]": _array(Granularity, "What verbose_json has times of."),
+        "include[]": _array(Include, "More to tell: logprobs are those of words."),
+        "keywords[]": {"type": "array", "items": {"type": "string"}, "description": "As keyterms."},
+        **{name: schema for name, schema in JOB_PARAMETERS.openapi_properties().items() if name in _NATIVE},
     }
-}
+)
 """OpenAPI of the request. Other fields are ignored."""

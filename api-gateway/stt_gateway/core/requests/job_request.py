@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from stt_gateway.core.requests.model_options import LANGUAGE, LANGUAGES, PROMPT, SPEAKERS, TASK, requested_languages
-from stt_gateway.core.requests.parameters import Parameters, choice, flag, optional_number, text
+from stt_gateway.core.requests.parameters import Parameters, choice, flag, optional_number, text, upload_form
 from stt_gateway.core.requests.redaction import REDACT, REDACT_PATTERNS
 from stt_gateway.core.requests.vocabulary import FILLERS, KEYTERMS, REPLACEMENTS
 from stt_shared.contracts.session import ChannelMode, Fillers, Redaction, Task
@@ -64,18 +64,7 @@ _IDEMPOTENCY_KEY = {
 }
 JOB_OPENAPI = {
     "parameters": [*JOB_PARAMETERS.openapi_query(), _IDEMPOTENCY_KEY],
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": _FILES, **JOB_PARAMETERS.openapi_properties()},
-                }
-            }
-        },
-    },
+    **upload_form({"file": _FILES, **JOB_PARAMETERS.openapi_properties()}),
 }
 """OpenAPI of the request: the options may be form fields or in the query."""
 
@@ -132,21 +121,11 @@ def job_request(pairs: Iterable[tuple[str, str]], default_languages: tuple[str, 
 NAME = text("name", 255, "Who speaks, 1 to 128 visible characters.")
 ENROLLMENT_PARAMETERS = Parameters(NAME)
 ENROLLMENT = JobRequest(speakers=SpeakerCount(1, 1), enrolls=True)
-ENROLLMENT_OPENAPI = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file", "name"],
-                    "properties": {
-                        "file": {"type": "string", "format": "binary", "description": "Speech of one person."},
-                        **ENROLLMENT_PARAMETERS.openapi_properties(),
-                    },
-                }
-            }
-        },
+ENROLLMENT_OPENAPI = upload_form(
+    {
+        "file": {"type": "string", "format": "binary", "description": "Speech of one person."},
+        **ENROLLMENT_PARAMETERS.openapi_properties(),
     },
-}
+    required=("file", "name"),
+)
 """OpenAPI of an enrolment."""

@@ -6,7 +6,7 @@ the value found and what is allowed.
 
 import enum
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -195,3 +195,9 @@ def check_length(value: str, max_chars: int) -> None:
     """Raise NotAllowed for a value that is too long."""
     if len(value) > max_chars:
         raise NotAllowed(f"at most {max_chars} characters long (it has {len(value)})")
+
+
+def upload_form(properties: Mapping[str, Any], required: Sequence[str] = ("file",)) -> dict[str, Any]:
+    """Return the OpenAPI of a multipart body with these fields, in the form of ``openapi_extra``."""
+    schema = {"type": "object", "required": [*required], "properties": properties}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
