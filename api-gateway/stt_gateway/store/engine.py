@@ -12,6 +12,7 @@ from sqlalchemy import URL, Connection, event, exc, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from stt_gateway.store import sqlite_connection
 from stt_gateway.store.failures import StoreError, as_stt_error
 
 SQLITE_FILE = "transcripts.db"
@@ -113,7 +114,7 @@ def _sqlite(path: Path, pool_size: int, creating: bool) -> AsyncEngine:
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=LOCK_WAIT_S,
-        connect_args={"timeout": LOCK_WAIT_S},
+        connect_args={"timeout": LOCK_WAIT_S, "async_creator_fn": sqlite_connection.connect},
         hide_parameters=True,
     )
     event.listen(engine.sync_engine, "connect", _prepare)
