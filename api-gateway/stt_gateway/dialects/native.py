@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
-from stt_gateway.core.live.messages import Message, message_from_bytes, message_from_text
+from stt_gateway.core.live.messages import message_from_bytes, message_from_text
 from stt_gateway.core.requests.session_request import Defaults, SessionRequest, session_request
+from stt_gateway.dialects.base import Payload, Step
 from stt_shared.contracts.conversation import Utterance
 from stt_shared.contracts.errors import ERRORS
 from stt_shared.contracts.events import Error
@@ -19,17 +20,22 @@ class NativeDialect:
         """Parse the query of the handshake. Raises SttError bad_config."""
         return session_request(pairs, defaults)
 
-    def parse_message(self, data: str | bytes, request: SessionRequest, max_bytes: int) -> Message:
+    def greeting(self) -> Sequence[Payload]:
+        """Return nothing: `ready` comes with the session."""
+        return ()
+
+    def parse_message(self, data: Payload, request: SessionRequest | None, max_bytes: int) -> Sequence[Step]:
         """Parse a message. Raises SttError bad_message or too_large."""
+        assert request is not None
         if isinstance(data, bytes):
-            return message_from_bytes(data, request.framing, max_bytes)
-        return message_from_text(data, max_bytes)
+            return (message_from_bytes(data, request.framing, max_bytes),)
+        return (message_from_text(data, max_bytes),)
 
-    def render_event(self, kind: str, body: bytes) -> str | bytes | None:
+    def render_event(self, kind: str, body: bytes) -> Sequence[Payload]:
         """Return the event as it is."""
-        return body.decode()
+        return (body.decode(),)
 
-    def render_error(self, error: Error) -> str | bytes | None:
+    def render_error(self, error: Error) -> Payload | None:
         """Return the ``error`` event."""
         return msgspec.json.encode(error).decode()
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 
 import msgspec
 import structlog
 
 from stt_gateway.core.live.outbox import Outbox, outgoing
-from stt_gateway.dialects.base import Dialect
+from stt_gateway.dialects.base import Dialect, Payload
 from stt_gateway.live.client_socket import CLOSE_DONE, CLOSE_SLOW_READER, ClientSocket, SlowReader
 from stt_shared.contracts.events import Done, Error, Ready, decode_event
 from stt_shared.process.clock import monotonic_ms
@@ -59,8 +60,7 @@ class EventSender:
         Raises ClientGone, or SttError unavailable when Redis stays unreachable.
         """
         try:
-            message = self._dialect.render_event("ready", msgspec.json.encode(self._ready))
-            if message is not None:
+            for message in self._dialect.render_event("ready", msgspec.json.encode(self._ready)):
                 await self._client.send(message)
         except SlowReader:
             return CLOSE_SLOW_READER
@@ -105,9 +105,9 @@ class EventSender:
                 continue
             head = event.head
             is_last = head.type in ("done", "error")
-            message = self._render_last(event.body) if is_last else render_event(head.type, event.body)
+            messages = self._render_last(event.body) if is_last else render_event(head.type, event.body)
             try:
-                if message is not None:
+                for message in messages:
                     await self._client.send(message)
             except SlowReader:
                 _log.warning("client not reading")
@@ -121,10 +121,11 @@ class EventSender:
                 ERRORS_TOTAL.labels(head.code).inc()
                 return self._dialect.close_code(head.code)
 
-    def _render_last(self, body: bytes) -> str | bytes | None:
+    def _render_last(self, body: bytes) -> Sequence[Payload]:
         event = decode_event(body)
         if isinstance(event, Error):
-            return self._dialect.render_error(event)
+            message = self._dialect.render_error(event)
+            return () if message is None else (message,)
         assert isinstance(event, Done)
         timings = {**event.timings_ms, **self._timings.summary()}
         return self._dialect.render_event(

@@ -11,10 +11,11 @@ from fastapi import APIRouter, WebSocket
 from stt_gateway.authorize import needs, principal_of
 from stt_gateway.context import context_of, query_of
 from stt_gateway.core.live.messages import Message
+from stt_gateway.core.live.time_limits import FIRST_AUDIO_KEPT_S
 from stt_gateway.core.requests.parameters import quoted
 from stt_gateway.core.requests.principal import Scope
 from stt_gateway.core.requests.session_request import Defaults, SessionRequest
-from stt_gateway.dialects.base import Dialect
+from stt_gateway.dialects.base import Dialect, Payload
 from stt_gateway.dialects.native import NATIVE
 from stt_gateway.live.client_socket import ClientSocket
 from stt_gateway.live.event_sender import EventSender
@@ -67,7 +68,7 @@ class StreamConnection:
         with SESSIONS.labels(ServiceName.GATEWAY).track_inprogress():
             return await self._serve(client)
 
-    def render_error(self, error: SttError, retry_after_s: float | None) -> str | bytes | None:
+    def render_error(self, error: SttError, retry_after_s: float | None) -> Payload | None:
         """Render an error that could not go through the session's results."""
         event = Error(
             session_id=self.session_id,
@@ -93,8 +94,11 @@ class StreamConnection:
             settings.endpointing_max_ms,
             settings.language_choice,
         )
-        request = self._dialect.parse_query(query_of(self._websocket), defaults)
-        messages = MessageReader(client, self._dialect, request, settings.max_message_bytes)
+        asked = self._dialect.parse_query(query_of(self._websocket), defaults)
+        for message in self._dialect.greeting():
+            await client.send(message)
+        messages = MessageReader(client, self._dialect, asked, settings.max_message_bytes)
+        request = await messages.request(FIRST_AUDIO_KEPT_S)
         first = await self._choose_session(client, request, messages)
         while True:
             outcome = await self._serve_session(client, request, messages, first)

@@ -30,9 +30,14 @@ class TimeLimits:
         if now_ms - self._last_message_ms > silence_ms:
             raise SttError("idle", f"nothing came for {silence_ms / 1000:g} s; send audio or keepalive more often")
         if not has_audio and now_ms - self._opened_ms > FIRST_AUDIO_KEPT_S * 1000:
-            raise SttError("idle", f"no audio came within {FIRST_AUDIO_KEPT_S:g} s; connect when there is some")
+            raise no_audio(FIRST_AUDIO_KEPT_S)
 
     def check_answered(self, now_ms: float, last_event_ms: float) -> None:
         """Raise SttError no_worker when a stopped session has had no event for too long."""
         if now_ms - max(self._last_message_ms, last_event_ms) > self._idle_ms:
             raise SttError("no_worker", "the session's workers do not answer; connect again")
+
+
+def no_audio(within_s: float) -> SttError:
+    """Return the error for a client that has sent no audio for as long as it may."""
+    return SttError("idle", f"no audio came within {within_s:g} s; connect when there is some")
