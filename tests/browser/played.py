@@ -3,6 +3,7 @@
 import io
 import json
 import wave
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -54,7 +55,9 @@ class Server:
             **more,
         )
 
-    def final(self, utterance: int, text: str, start_ms: int = 0, **more: Any) -> None:
+    def final(
+        self, utterance: int, text: str, start_ms: int = 0, timed: Sequence[dict[str, Any]] = (), **more: Any
+    ) -> None:
         self.send(
             type="final",
             utterance=utterance,
@@ -63,7 +66,7 @@ class Server:
             end_ms=start_ms + 900,
             language="en",
             confidence=0.9,
-            words=[],
+            words=list(timed),
             **more,
         )
 

@@ -282,3 +282,43 @@ def test_two_channels_are_sent_apart_and_shown_side_by_side(pages: "Pages") -> N
     server.final(1, "Hello.", channel=1)
     expect(page.locator("[role=log] .utterance")).to_have_text(["0:00Channel 1Hello."])
     expect(page.locator(".live:not([hidden]) p")).to_have_text(["how are you"])
+
+
+def test_live_text_says_who_speaks_and_is_put_right(pages: "Pages") -> None:
+    page = pages.blank()
+    server = Server(page)
+    pages.go(page, "/")
+    page.click("button[aria-controls=live-options]")
+    apart = page.get_by_label("Keep two channels apart")
+    apart.check()
+    page.get_by_label("Show who speaks").check()
+    expect(apart).not_to_be_checked()
+    page.keyboard.press("Escape")
+    page.click(".talk")
+    page.locator("[data-phase=live]").wait_for(timeout=5000)
+    query = parse_qs(urlsplit(server.sockets[0].url).query)
+    assert (query["speakers"], "channel_mode" in query) == (["auto"], False)
+
+    words = [
+        {"word": word, "start_ms": at * 300, "end_ms": at * 300 + 250, "confidence": 0.9}
+        for at, word in enumerate(["Ever", "tried?", "No."])
+    ]
+    server.final(1, "Ever tried? No.", speaker="Speaker 1", speaker_confidence=0.9, timed=words)
+    server.final(2, "Failed.", start_ms=2000, speaker=None, speaker_confidence=0.0)
+    server.final(3, "Again.", start_ms=4000, speaker="Speaker 1", speaker_confidence=0.9)
+    voices, lines = page.locator("[role=log] .voice"), page.locator("[role=log] .utterance")
+    expect(voices).to_have_text(["Speaker 1", "Speaker 1"])
+    turns = [{"word": 0, "speaker": "Speaker 1"}, {"word": 2, "speaker": "Anna <b>"}]
+    server.send(
+        type="speakers_revised",
+        utterances=[{"utterance": 1, "speaker": "Speaker 1", "turns": turns}, {"utterance": 3, "speaker": "Anna <b>"}],
+    )
+    expect(lines).to_have_text(["0:00Speaker 1Ever tried?Anna <b>No.", "0:02Failed.", "0:04Anna <b>Again."])
+    page.select_option(".rail-foot select", "de")
+    expect(voices).to_have_text(["Sprecher 1", "Anna <b>", "Anna <b>"])
+    page.select_option(".rail-foot select", "en")
+    page.click("summary:has-text('Download')")
+    text = pages.download(page, "button:has-text('Plain text')")[1]
+    assert text.splitlines() == ["Speaker 1: Ever tried?", "Anna <b>: No.", "Failed.", "Anna <b>: Again."]
+    page.click("summary:has-text('Download')")
+    assert "<v Speaker 1>" in pages.download(page, "button:has-text('Web subtitles')")[1]

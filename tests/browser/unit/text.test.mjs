@@ -11,6 +11,7 @@ import { fr } from "../../../api-gateway/stt_gateway/web/js/i18n/fr.js";
 import { de } from "../../../api-gateway/stt_gateway/web/js/i18n/de.js";
 import { unrecognizedPlaces, warningTexts } from "../../../api-gateway/stt_gateway/web/js/files/warnings.js";
 import { preferredLanguage } from "../../../api-gateway/stt_gateway/web/js/i18n/index.js";
+import { turnsOf } from "../../../api-gateway/stt_gateway/web/js/text/turns.js";
 import { fileStem } from "../../../api-gateway/stt_gateway/web/js/ui/save.js";
 import { address, parse } from "../../../api-gateway/stt_gateway/web/js/router.js";
 
@@ -59,6 +60,51 @@ test("a transcript grows by finals, and shows the sentence being spoken", () => 
   transcript.apply(final("Again.", 100, 200));
   assert.equal(transcript.utterances[1].startMs, 5100);
   assert.notEqual(transcript.utterances[0].key, transcript.utterances[1].key);
+});
+
+test("finals say who speaks, and revisions put it right, also in what was cleared", () => {
+  const transcript = new Transcript();
+  const told = (utterance, text, speaker, turns) => ({ ...final(text, 0, 900), utterance, speaker, turns });
+  const voices = () => transcript.utterances.map(({ speaker, turns }) => [speaker, turns.map((turn) => turn.speaker)]);
+  transcript.apply(told(1, "Ever tried.", "Speaker 1"));
+  transcript.apply(told(2, "No.", null));
+  const putBack = transcript.clear(false);
+  const turns = [{ word: 0, speaker: "Speaker 1" }, { word: 1, speaker: "Anna" }];
+  const utterances = [{ utterance: 1, speaker: "Speaker 2" }, { utterance: 2, speaker: "Anna", turns }, { utterance: 9, speaker: "x" }];
+  assert.equal(transcript.apply({ type: "speakers_revised", utterances }), "speakers");
+  putBack();
+  assert.deepEqual(voices(), [["Speaker 2", []], ["Anna", ["Speaker 1", "Anna"]]]);
+});
+
+test("speakers of another session are numbered on, since they may be other people", () => {
+  const transcript = new Transcript();
+  const told = (utterance, speaker) => ({ ...final("Yes.", 0, 900), utterance, speaker });
+  const voices = () => transcript.utterances.map(({ speaker }) => speaker);
+  transcript.apply(told(1, "Speaker 2"));
+  transcript.continueAt(5000);
+  transcript.apply(told(1, "Speaker 1"));
+  transcript.apply({ type: "speakers_revised", utterances: [{ utterance: 1, speaker: "Speaker 2" }] });
+  assert.deepEqual(voices(), ["Speaker 2", "Speaker 4"]);
+  transcript.apply({ type: "ready", resumed: false });
+  transcript.apply(told(2, "Speaker 1"));
+  assert.deepEqual(voices(), ["Speaker 2", "Speaker 4", "Speaker 5"]);
+});
+
+test("an utterance of several people is one for each of their turns", () => {
+  const words = [["Ever", 0, 300], ["tried?", 300, 800], ["No.", 900, 1200], ["Oh.", 1300, 1500]].map(
+    ([word, startMs, endMs]) => ({ word, startMs, endMs }),
+  );
+  const turns = [{ word: 0, speaker: "Speaker 1" }, { word: 2, speaker: "Speaker 2" }, { word: 3, speaker: "" }];
+  const whole = { ...utterance("Ever tried? No. Oh.", 0, 1600, words), speaker: "Speaker 1", turns };
+  const found = turnsOf(whole).map(({ speaker, text, startMs, endMs }) => [speaker, text, startMs, endMs]);
+  assert.deepEqual(found, [
+    ["Speaker 1", "Ever tried?", 0, 800],
+    ["Speaker 2", "No.", 900, 1200],
+    ["", "Oh.", 1300, 1600],
+  ]);
+  assert.equal(plainText(turnsOf(whole)), "Speaker 1: Ever tried?\nSpeaker 2: No.\nOh.\n");
+  const other = { ...whole, text: "Something else." };
+  assert.deepEqual(turnsOf(other), [other], "words that are not the text's cannot divide it");
 });
 
 test("text of an earlier page goes on", () => {

@@ -2,6 +2,8 @@
 // channel, is after the log and is announced only once it is finished. The number of elements is bounded, however long it runs.
 import { t } from "../i18n/index.js";
 import { shortClock } from "../text/clock.js";
+import { turnsOf } from "../text/turns.js";
+import { shownVoice } from "../files/voices.js";
 import { h } from "../ui/dom.js";
 import { Following } from "../ui/following.js";
 import { LiveLine } from "./live_line.js";
@@ -10,7 +12,8 @@ const BLOCK = 40; // utterances added and removed together
 const MAX_BLOCKS = 5;
 
 export class Captions {
-  #blocks = []; // {from, element}
+  #blocks = []; // {from, count, element}
+  #drawn = new WeakMap(); // line -> {utterance, voices}
   #lines = new Map(); // channel -> LiveLine
   #gapCount = 0;
 
@@ -50,6 +53,7 @@ export class Captions {
       const newest = this.transcript.utterances.length - 1;
       for (let i = Math.max(0, this.#nextIndex); i <= newest; i += 1) this.#append(i);
     }
+    if (what === "speakers") this.#reviseSpeakers();
     if (what === "gap") this.#showGaps();
     this.#showLive();
     if (this.following.isOn) {
@@ -75,8 +79,24 @@ export class Captions {
       this.#blocks.push(block);
       this.log.append(block.element);
     }
-    block.element.append(line(this.transcript.utterances[index]));
+    block.element.append(this.#line(this.transcript.utterances[index]));
     block.count += 1;
+  }
+
+  #line(utterance) {
+    const element = line(utterance);
+    this.#drawn.set(element, { utterance, voices: voicesIn(utterance) });
+    return element;
+  }
+
+  /** Draws the lines again whose speakers are others than they show. */
+  #reviseSpeakers() {
+    this.#quietly(() => {
+      for (const element of this.log.querySelectorAll(".utterance")) {
+        const { utterance, voices } = this.#drawn.get(element);
+        if (voicesIn(utterance) !== voices) element.replaceWith(this.#line(utterance));
+      }
+    });
   }
 
   #showLive() {
@@ -86,7 +106,7 @@ export class Captions {
   }
 
   #addLine(channel) {
-    const added = new LiveLine(voiceElement(channel));
+    const added = new LiveLine(voiceElement({ channel }));
     this.#lines.set(channel, added);
     this.liveLines.append(added.element);
   }
@@ -108,7 +128,7 @@ export class Captions {
     const first = this.#blocks[0];
     const from = Math.max(0, first.from - BLOCK);
     const block = { from, count: first.from - from, element: h("div", { class: "block" }) };
-    for (let i = from; i < first.from; i += 1) block.element.append(line(this.transcript.utterances[i]));
+    for (let i = from; i < first.from; i += 1) block.element.append(this.#line(this.transcript.utterances[i]));
     this.#blocks.unshift(block);
     this.following.set(false);
     const before = this.scroller.scrollHeight;
@@ -125,17 +145,26 @@ export class Captions {
   }
 }
 
-function line({ startMs, language, text, channel = null }) {
-  const words = h("p", { lang: language ?? undefined, dir: "auto" }, text);
-  const name = voiceElement(channel);
+function line(utterance) {
+  const { startMs, language } = utterance;
+  const parts = turnsOf(utterance).flatMap((turn) => [
+    voiceElement(turn),
+    h("p", { lang: language ?? undefined, dir: "auto" }, turn.text),
+  ]);
+  const said = parts.filter(Boolean);
   return h(
     "div",
     { class: "utterance" },
     h("time", {}, shortClock(startMs)),
-    name ? h("div", {}, name, words) : words,
+    said.length > 1 ? h("div", {}, said) : said[0],
   );
 }
 
-/** The name of a channel that is kept apart; "" for none. */
-const voiceElement = (channel) =>
-  channel === null ? "" : h("span", { class: "voice", dir: "auto" }, t("result.channel", { n: channel }));
+const voicesIn = ({ speaker, turns }) => JSON.stringify([speaker, turns]);
+
+/** Who speaks, and on which channel if they are kept apart; "" if neither is known. */
+function voiceElement({ speaker, channel = null }) {
+  const names = [shownVoice(speaker ?? ""), channel === null ? "" : t("result.channel", { n: channel })];
+  const name = names.filter(Boolean).join(" · ");
+  return name ? h("span", { class: "voice", dir: "auto" }, name) : "";
+}

@@ -5,7 +5,8 @@ import { LiveSession, newId } from "./session.js";
 
 const SAMPLE_RATE = 16000;
 
-/** Fires "change" when `phase`, `link`, `problem` or figures change, and "text" (detail: "live", "final" or "gap"). */
+/** Fires "change" when `phase`, `link`, `problem` or figures change, and "text" (detail: what `Transcript.apply`
+ * returned). */
 export class Recording extends EventTarget {
   phase = "idle"; // "asking", "live", "paused", "stopping"
   problem = null; // {code, message}

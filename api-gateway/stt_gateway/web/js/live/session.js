@@ -33,7 +33,7 @@ export class LiveSession {
   #timers = new Map();
 
   /** `query`: parameters of every connection. `buffer`: a ReplayBuffer that the caller fills before calling `flush`.
-   * `onEvent(event)` gets new events; `onChange()` reports changes of `link`; `onOver({code, message})` comes once. */
+   * `onEvent(event)` gets new events, and `ready` of a session that was started again; `onChange()` reports changes of `link`; `onOver({code, message})` comes once. */
   constructor({
     base,
     query,
@@ -143,7 +143,7 @@ export class LiveSession {
   #begin(ready) {
     if (this.#opened) {
       if (isRebuilt(ready, this.#progress.committedMs) && this.buffer.canRebuild)
-        this.buffer.rebuild(this.#progress.committedMs);
+        this.#rebuild(ready);
       else this.buffer.resume(ready.resume_from_seq ?? 0);
       this.reconnects += 1;
     }
@@ -154,6 +154,11 @@ export class LiveSession {
     this.#readyS = this.#sentS = this.now();
     this.#setLink("open");
     this.flush();
+  }
+
+  #rebuild(ready) {
+    this.buffer.rebuild(this.#progress.committedMs);
+    this.onEvent(ready);
   }
 
   #closed(code) {

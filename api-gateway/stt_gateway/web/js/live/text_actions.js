@@ -1,6 +1,7 @@
 // What the user can do with the Live text: copy, save and clear it.
 import { t } from "../i18n/index.js";
 import { plainText } from "../text/subtitles.js";
+import { turnsOf } from "../text/turns.js";
 import { copyText, saveText } from "../ui/save.js";
 import { toast } from "../ui/toast.js";
 
@@ -11,14 +12,14 @@ export class TextActions {
   }
 
   async copy() {
-    const isCopied = await copyText(plainText(this.transcript.utterances));
+    const isCopied = await copyText(plainText(this.#turns));
     if (isCopied) this.keeper.mark(false);
     toast(t(isCopied ? "done.copied" : "done.not_copied"));
   }
 
   /** Saves a file; `format(utterances)` returns its content. */
   save(extension, format) {
-    saveText(`${t("live.filename")} ${stamp(new Date())}.${extension}`, format(this.transcript.utterances));
+    saveText(`${t("live.filename")} ${stamp(new Date())}.${extension}`, format(this.#turns));
     this.keeper.mark(false);
   }
 
@@ -36,6 +37,10 @@ export class TextActions {
         this.#changed(wasUnsaved || keeper.isUnsaved);
       },
     });
+  }
+
+  get #turns() {
+    return this.transcript.utterances.flatMap(turnsOf);
   }
 
   #changed(isUnsaved) {

@@ -21,7 +21,7 @@ export class TextKeeper extends EventTarget {
     if (newest.length) this.#show(newest);
     this.isUnsaved = unsavedText.length > 0;
     recording.addEventListener("text", ({ detail }) => {
-      if (detail === "final") this.#grown();
+      if (detail === "final" || detail === "speakers") this.#grown();
     });
     recording.addEventListener("change", () => {
       if (this.#timer && recording.phase === "idle") this.flush();

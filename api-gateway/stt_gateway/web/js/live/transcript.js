@@ -1,8 +1,9 @@
 // The growing text of a session: finished utterances and the one being spoken. Pure.
 
 export class Transcript {
-  /** {key, channel, startMs, endMs, text, language, confidence, words: [{word, startMs, endMs, confidence}]} in order.
-   * `channel`: null unless channels are kept apart. */
+  /** {key, channel, startMs, endMs, text, language, confidence, words: [{word, startMs, endMs, confidence}], speaker,
+   * turns: [{word, speaker}]} in order. `channel`: null unless channels are kept apart. `speaker`: "" if unknown;
+   * `turns`: who says what, from which word on, if not one speaker says it all. */
   utterances = [];
   /** What is being said, at most once on each channel: {channel, text, stable, startMs}; `text` begins with `stable`. */
   live = [];
@@ -10,11 +11,14 @@ export class Transcript {
   gaps = [];
   #offsetMs = 0;
   #keys = 0;
+  #said = new Map(); // number in the current session -> utterance
+  #speakersBefore = 0; // highest number of a speaker before the current session
 
   /** Appends another session, whose times begin at `offsetMs`. */
   continueAt(offsetMs) {
     this.#offsetMs = offsetMs;
     this.live = [];
+    this.#hearNewVoices();
   }
 
   get isEmpty() {
@@ -41,7 +45,8 @@ export class Transcript {
     };
   }
 
-  /** Applies an event; returns what changed: "live", "final", "gap", "speech" or null. */
+  /** Applies an event; returns what changed: "live", "final", "speakers", "gap" or null. `ready` is one of a session that
+   * was started again. */
   apply(event) {
     switch (event.type) {
       case "partial":
@@ -49,8 +54,18 @@ export class Transcript {
         return "live";
       case "final":
         this.live = this.live.filter(({ channel }) => channel !== channelOf(event));
-        if (event.text) this.utterances.push(this.#finished(event));
+        if (event.text) this.#keep(event.utterance, this.#finished(event));
         return "final";
+      case "speakers_revised":
+        for (const revised of event.utterances) {
+          // The same object, also while it is cleared and may be put back.
+          const utterance = this.#said.get(revised.utterance);
+          if (utterance) Object.assign(utterance, this.#voicesOf(revised));
+        }
+        return "speakers";
+      case "ready":
+        this.#hearNewVoices();
+        return null;
       case "gap":
         this.gaps.push({
           afterKey: this.#keys,
@@ -75,6 +90,23 @@ export class Transcript {
     this.live = [...others, said].sort((a, b) => a.channel - b.channel);
   }
 
+  #keep(number, utterance) {
+    this.#said.set(number, utterance);
+    this.utterances.push(utterance);
+  }
+
+  /** The server numbers the speakers of each session from 1; those of two sessions may be different people. */
+  #hearNewVoices() {
+    const told = this.utterances.flatMap(({ speaker, turns = [] }) => [speaker, ...turns.map((turn) => turn.speaker)]);
+    this.#speakersBefore = told.reduce((most, name) => Math.max(most, numberOf(name)), this.#speakersBefore);
+    this.#said.clear();
+  }
+
+  #voicesOf({ speaker, turns = [] }) {
+    const named = (name) => (numberOf(name) ? `Speaker ${numberOf(name) + this.#speakersBefore}` : (name ?? ""));
+    return { speaker: named(speaker), turns: turns.map((turn) => ({ ...turn, speaker: named(turn.speaker) })) };
+  }
+
   #finished(event) {
     const at = (ms) => ms + this.#offsetMs;
     return {
@@ -91,11 +123,15 @@ export class Transcript {
         endMs: at(w.end_ms),
         confidence: w.confidence,
       })),
+      ...this.#voicesOf(event),
     };
   }
 }
 
 const channelOf = ({ channel = null }) => channel;
+
+/** 3 of "Speaker 3"; 0 of a name, or nobody. */
+const numberOf = (speaker) => Number(speaker?.match(/^Speaker (\d+)$/)?.[1] ?? 0);
 
 /** An utterance that is being said as words to show: [{text, isStable}]; a space belongs to the word after it. */
 export function liveWords({ text, stable }) {

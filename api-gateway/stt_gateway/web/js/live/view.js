@@ -101,6 +101,7 @@ function liveQuery(server, canKeep) {
   const query = sessionQuery(settings, server);
   if (settings.translate && server.isMultilingual) query.task = "translate";
   if (settings.keep && canKeep) query.store = "true";
+  if (settings.speakers) query.speakers = "auto";
   return query;
 }
 

@@ -16,6 +16,7 @@ const DEFAULTS = {
   pause: "auto",
   thin: false,
   apart: false,
+  speakers: false,
   keep: false,
   redact: false,
   fileLanguage: "auto",
