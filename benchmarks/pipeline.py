@@ -106,7 +106,15 @@ def percent(before: dict[str, float], after: dict[str, float], seconds: float) -
 
 
 def measure(
-    suite: PipelineSuite, pcm: Path, mode: str, framing: str, sessions: int, seconds: float, chunk_ms: int
+    suite: PipelineSuite,
+    pcm: Path,
+    mode: str,
+    framing: str,
+    sessions: int,
+    seconds: float,
+    chunk_ms: int,
+    *,
+    api_key: str = "",
 ) -> dict[str, Any]:
     """One load, from its begin to its end."""
     options = {
@@ -120,7 +128,8 @@ def measure(
     }
     command = [sys.executable, str(Path(__file__).with_name("pipeline_load.py"))]
     command += [part for name, value in options.items() for part in (f"--{name}", str(value))]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent) as load:
+    env = {**os.environ, "STT_API_KEY": api_key}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env, preexec_fn=die_with_parent) as load:
         assert load.stdout is not None
         answers = iter(load.stdout)
         assert next(answers, "").strip() == "begin", "the load did not begin"

@@ -28,6 +28,8 @@ TEXT, BINARY, CLOSE = 1, 2, 8
 WARM_UP_S = 3.0
 PROBE_EVERY_S = (1.5, 2.5)
 RAMP_S = 0.02
+API_KEY = os.environ.get("STT_API_KEY", "")
+CREDENTIAL = f"Authorization: Bearer {API_KEY}\r\n" if API_KEY else ""
 
 
 def client_frame(opcode: int, payload: bytes) -> bytes:
@@ -79,7 +81,8 @@ class Client(asyncio.Protocol):
         key = base64.b64encode(os.urandom(16)).decode()
         self.transport.write(
             f"GET {self.target()} HTTP/1.1\r\nHost: {self._host}\r\nUpgrade: websocket\r\n"
-            f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+            f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
+            f"{CREDENTIAL}\r\n".encode()
         )
 
     def data_received(self, data: bytes) -> None:
