@@ -18,7 +18,7 @@ from stt_gateway.live.fanout import Fanout
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.interface import TranscriptStore
 from stt_gateway.store.voices import VoiceStore
-from stt_shared.contracts.conversation import utterance_from
+from stt_shared.contracts.conversation import said_from
 from stt_shared.contracts.errors import SttError
 from stt_shared.process.clock import monotonic_ms
 from stt_shared.streams.bus import Bus
@@ -52,7 +52,7 @@ class GatewayContext:
     @functools.cached_property
     def utterances(self) -> Fanout:
         """Fan-out of finished utterances, for the conversations that have viewers at this gateway."""
-        return Fanout(self.bus, epoch=lambda payload: utterance_from(payload).epoch)
+        return Fanout(self.bus, epoch=lambda payload: said_from(payload).epoch)
 
     @functools.cached_property
     def live_utterances(self) -> Fanout:

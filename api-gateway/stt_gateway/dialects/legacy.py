@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from stt_gateway.core.requests.session_request import Defaults, SessionRequest
-from stt_gateway.dialects.native import NativeDialect, utterance_view
+from stt_gateway.dialects.native import NativeDialect, said_view
 from stt_shared.contracts.conversation import Utterance
 
 CONVERSATION = "default"
@@ -28,4 +28,4 @@ LEGACY = LegacyDialect()
 
 def utterance_list(utterances: Iterable[Utterance]) -> str:
     """Return the message of ``WS /api/stt/connect``: a list of utterances."""
-    return msgspec.json.encode([utterance_view(utterance) for utterance in utterances]).decode()
+    return msgspec.json.encode([said_view(utterance) for utterance in utterances]).decode()

@@ -8,7 +8,7 @@ import msgspec
 from stt_gateway.core.live.messages import message_from_bytes, message_from_text
 from stt_gateway.core.requests.session_request import Defaults, SessionRequest, session_request
 from stt_gateway.dialects.base import Payload, Step
-from stt_shared.contracts.conversation import Utterance
+from stt_shared.contracts.conversation import Said
 from stt_shared.contracts.errors import ERRORS
 from stt_shared.contracts.events import Error
 
@@ -47,10 +47,10 @@ class NativeDialect:
 NATIVE = NativeDialect()
 
 
-def utterance_view(utterance: Utterance) -> dict[str, Any]:
-    """Return an utterance as viewers of its conversation see it."""
-    view: dict[str, Any] = msgspec.to_builtins(utterance)
-    for name in ("instance", "store", "epoch", "words", "maker"):
+def said_view(said: Said) -> dict[str, Any]:
+    """Return an utterance, or other speakers of some, as viewers of its conversation see it."""
+    view: dict[str, Any] = msgspec.to_builtins(said)
+    for name in ("instance", "store", "epoch", "words", "maker", "is_voice", "as_of"):
         view.pop(name, None)
     return view
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 from msgspec import UNSET
-from sqlalchemy import ColumnElement, Row, and_, case, delete, exists, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, case, delete, exists, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stt_gateway.store.interface import NumberedUtterance, StoredUtterance
 from stt_gateway.store.names import kept_name, kept_text
-from stt_gateway.store.schema import conversations, deleted, utterances
+from stt_gateway.store.schema import conversations, deleted, utterance_speakers, utterances
 from stt_gateway.store.search_index import SearchIndex
 from stt_shared.contracts.conversation import CompactWord
 
@@ -133,12 +133,25 @@ def _row(one: StoredUtterance) -> dict[str, Any]:
 async def read(
     connection: AsyncConnection, tenant: str, conversation_id: str, after: int, since_ms: float | None, limit: int
 ) -> list[NumberedUtterance]:
-    """Return utterances numbered above ``after`` that ended at or after ``since_ms``, by number, without words."""
-    query = select(*_WITHOUT_WORDS).where(*_in(tenant, conversation_id), utterances.c.number > after)
+    """Return utterances numbered above ``after`` that ended at or after ``since_ms``, by number, without words.
+
+    Their speakers are those that were told last.
+    """
+    told = and_(
+        *(utterance_speakers.c[name] == utterances.c[name] for name in ("tenant", "session_id", "utterance")),
+        # Anything else is the name of whoever opened the session.
+        utterances.c.speaker == "",
+    )
+    speaker = utterance_speakers.c.speaker.label("told")
+    query = select(*_WITHOUT_WORDS, speaker).select_from(utterances.outerjoin(utterance_speakers, told))
+    query = query.where(*_in(tenant, conversation_id), utterances.c.number > after)
     if since_ms is not None:
         query = query.where(utterances.c.ended_ms >= int(since_ms))
     rows = await connection.execute(query.order_by(utterances.c.number).limit(limit))
-    return [NumberedUtterance(row.number, _utterance(row)) for row in rows]
+    return [
+        NumberedUtterance(row.number, msgspec.structs.replace(_utterance(row), speaker=row.told or row.speaker))
+        for row in rows
+    ]
 
 
 def _in(tenant: str, conversation_id: str) -> list[ColumnElement[bool]]:
@@ -152,7 +165,7 @@ async def read_session(connection: AsyncConnection, tenant: str, session_id: str
     return [_utterance(row, _decode_words(row.words)) for row in await connection.execute(query)]
 
 
-def _utterance(row: Row[Any], words: Sequence[CompactWord] = ()) -> StoredUtterance:
+def _utterance(row: Any, words: Sequence[CompactWord] = ()) -> StoredUtterance:
     return StoredUtterance(
         session_id=row.session_id,
         instance="",

@@ -257,6 +257,7 @@ class SqlTranscriptStore:
         """Remove all utterances of a conversation."""
         conversation_id = kept_text(conversation_id)
         async with self._write() as connection:
+            await utterance_speakers.remove_conversation(connection, self._tenant, conversation_id)
             if not await conversations.remove(connection, self._tenant, conversation_id):
                 return False
             await self._record_deletion(connection, "conversation", conversation_id, now_ms)

@@ -1,10 +1,11 @@
 """Speakers of the utterances of live sessions, as finals and revisions told them."""
 
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import and_, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stt_gateway.store.schema import deleted, utterance_speakers
+from stt_gateway.store.names import kept_text
+from stt_gateway.store.schema import deleted, utterance_speakers, utterances
 from stt_gateway.store.search_index import SearchIndex
 from stt_shared.contracts.conversation import SpeakersTold
 from stt_shared.contracts.events import RevisedUtterance, SpeakerTurn
@@ -20,11 +21,11 @@ async def append(
     told: SpeakersTold,
     expires_ms: int | None,
 ) -> None:
-    """Store the speakers unless newer ones are stored, or the stored session was deleted after they were told."""
+    """Store the speakers unless newer ones are stored, or their session or conversation was deleted since."""
+    session = and_(deleted.c.kind == "transcript", deleted.c.id == session_id)
+    conversation = and_(deleted.c.kind == "conversation", deleted.c.id == kept_text(told.conversation_id or ""))
     gone_ms = await connection.scalar(
-        select(deleted.c.deleted_ms).where(
-            deleted.c.tenant == tenant, deleted.c.kind == "transcript", deleted.c.id == session_id
-        )
+        select(func.max(deleted.c.deleted_ms)).where(deleted.c.tenant == tenant, or_(session, conversation))
     )
     if gone_ms is not None and told.told_ms <= gone_ms:
         return
@@ -68,6 +69,18 @@ async def remove(connection: AsyncConnection, tenant: str, session_id: str) -> N
     await connection.execute(
         delete(utterance_speakers).where(
             utterance_speakers.c.tenant == tenant, utterance_speakers.c.session_id == session_id
+        )
+    )
+
+
+async def remove_conversation(connection: AsyncConnection, tenant: str, conversation_id: str) -> None:
+    """Remove those of the utterances of one conversation, which must still be there."""
+    sessions = select(utterances.c.session_id).where(
+        utterances.c.tenant == tenant, utterances.c.conversation_id == conversation_id
+    )
+    await connection.execute(
+        delete(utterance_speakers).where(
+            utterance_speakers.c.tenant == tenant, utterance_speakers.c.session_id.in_(sessions)
         )
     )
 

@@ -84,7 +84,7 @@ class UtteranceWriter:
             return has_ended
         session = stored_id(entry.session_id, entry.instance)
         await until_stored(lambda: self._append(session, entry))
-        if isinstance(entry, Utterance) and not entry.store:
+        if isinstance(entry, Utterance | SpeakersTold) and not entry.store:
             return True
         growing = self._growing.setdefault((entry.maker.tenant, session), _Growing(entry))
         growing.newest = entry
@@ -153,7 +153,10 @@ async def _read(store: TenantStore, session: str) -> _Kept:
 
 def _stored(utterance: Utterance, session: str, expires_ms: int | None) -> StoredUtterance:
     fields = msgspec.structs.asdict(utterance)
-    return StoredUtterance(**{**fields, "session_id": session, "instance": ""}, expires_ms=expires_ms)
+    # Whom a voice belongs to may be told differently later: it is read from where the newest account is.
+    speaker = None if utterance.is_voice else utterance.speaker
+    changed = {"session_id": session, "instance": "", "speaker": speaker}
+    return StoredUtterance(**{**fields, **changed}, expires_ms=expires_ms)
 
 
 def _parse(fields: Mapping[bytes, bytes]) -> _Entry | str:

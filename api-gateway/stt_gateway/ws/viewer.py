@@ -1,7 +1,7 @@
 """Route ``WS /v1/stt/conversations/{id}``: a conversation as it is spoken, from the last two minutes on.
 
 Each viewer reads the conversation's log and channel like any log reader (streams/reader.py): viewers that join late or
-reconnect miss nothing and see nothing twice. Viewers cost the speakers nothing: each utterance is written once, however
+reconnect miss nothing and see nothing twice. Viewers cost the speakers nothing: what is said is written once, however
 many viewers follow.
 """
 
@@ -18,10 +18,10 @@ from stt_gateway.context import context_of, query_of
 from stt_gateway.core.operation.token_bucket import TokenBucket
 from stt_gateway.core.requests.principal import Scope
 from stt_gateway.core.requests.viewer_request import ViewerRequest, viewer_request
-from stt_gateway.dialects.native import NATIVE, utterance_view, viewer_error
+from stt_gateway.dialects.native import NATIVE, said_view, viewer_error
 from stt_gateway.live.client_socket import ClientSocket
 from stt_gateway.ws.endpoint import serve
-from stt_shared.contracts.conversation import Utterance
+from stt_shared.contracts.conversation import Said
 from stt_shared.contracts.errors import SttError
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.tasks import cancel_and_wait
@@ -40,7 +40,10 @@ router = APIRouter()
 @router.websocket("/v1/stt/conversations/{conversation_id:path}")
 @needs(Scope.READ)
 async def follow(websocket: WebSocket, conversation_id: str) -> None:
-    """Send the utterances of all speakers and, on request, unsettled text; docs/protocol.md is the contract."""
+    """Send the utterances of all speakers, revisions of who spoke and, on request, unsettled text.
+
+    docs/protocol.md is the contract.
+    """
     await serve(websocket, Viewer(websocket, conversation_id), context_of(websocket).viewer_limit)
 
 
@@ -92,14 +95,14 @@ class Viewer:
             seq = request.after.seq if request.after.epoch in ("", self._epoch) else 0
         await self._put({"type": "following", "conversation_id": conversation_id, "cursor": f"{self._epoch}-{seq}"})
         while True:
-            async for utterance in self._utterances(seq):
-                self._epoch = utterance.epoch or self._epoch
-                await self._put({**utterance_view(utterance), "cursor": f"{self._epoch}-{utterance.seq}"})
-            # The earlier utterances are lost: continue from the new beginning.
+            async for said in self._said(seq):
+                self._epoch = said.epoch or self._epoch
+                await self._put({**said_view(said), "cursor": f"{self._epoch}-{said.seq}"})
+            # What was said earlier is lost: continue from the new beginning.
             self._epoch, seq = await self._current_epoch(), 0
 
-    async def _utterances(self, after_seq: int) -> AsyncIterator[Utterance]:
-        """Yield utterances until the conversation's keys are lost.
+    async def _said(self, after_seq: int) -> AsyncIterator[Said]:
+        """Yield utterances, and revisions of their speakers, until the conversation's keys are lost.
 
         Its numbers then start again and could be mistaken for the next ones.
         """

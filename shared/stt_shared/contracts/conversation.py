@@ -27,7 +27,8 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
     sessions of one id; together with ``utterance`` it identifies the utterance forever. ``spoken_ms``: its start, wall
     clock in milliseconds since 1970; ``start_ms``, ``end_ms``: positions in the session's audio. ``words`` are for the
     store only, so they are empty unless the session is stored. ``channel``: as in the session's events.
-    ``maker``: that of the session.
+    ``maker``: that of the session. ``is_voice``, for the store only: ``speaker`` was told from the voice, so revisions
+    may change it.
     """
 
     seq: int = 0
@@ -47,6 +48,7 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
     words: list[CompactWord] = []
     channel: int | UnsetType = UNSET
     maker: Maker = LOCAL_MAKER
+    is_voice: bool = False
 
     @property
     def ended_ms(self) -> int:
@@ -67,8 +69,28 @@ class UnrecognizedSpeech(msgspec.Struct, frozen=True, kw_only=True):
     maker: Maker = LOCAL_MAKER
 
 
+class RevisedSpeakers(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="speakers_revised"):
+    """Other speakers of earlier utterances of a session, for viewers; other fields as in ``Utterance``.
+
+    ``as_of``: number of the newest final by then; there is at most one revision after each. ``utterances`` have no
+    turns.
+    """
+
+    seq: int = 0
+    epoch: str = ""
+    conversation_id: str
+    session_id: str
+    instance: str
+    as_of: int
+    utterances: list[RevisedUtterance]
+
+
+Said = Utterance | RevisedSpeakers
+"""What a conversation's log holds."""
+
+
 class SpeakersTold(msgspec.Struct, frozen=True, kw_only=True):
-    """Speakers of utterances of a stored session, as a final or a revision told them; other fields as in ``Utterance``.
+    """Speakers of utterances, as a final or a revision told them, for the store; other fields as in ``Utterance``.
 
     ``as_of``: number of the newest final by then; of two accounts of an utterance, the one as of the later final holds.
     ``told_ms``: wall clock in milliseconds since 1970.
@@ -80,6 +102,7 @@ class SpeakersTold(msgspec.Struct, frozen=True, kw_only=True):
     as_of: int
     told_ms: int
     utterances: list[RevisedUtterance]
+    store: bool = True
     maker: Maker = LOCAL_MAKER
 
 
@@ -107,6 +130,9 @@ def utterance_from(payload: bytes) -> Utterance:
     return _decode_utterance(payload)
 
 
+said_from = msgspec.json.Decoder(Said).decode
+"""Decode an entry of a conversation's log. Raises msgspec.DecodeError."""
+
 unrecognized_from = msgspec.json.Decoder(UnrecognizedSpeech).decode
 """Decode an ``UnrecognizedSpeech``. Raises msgspec.DecodeError."""
 
@@ -114,9 +140,9 @@ speakers_told_from = msgspec.json.Decoder(SpeakersTold).decode
 """Decode a ``SpeakersTold``. Raises msgspec.DecodeError."""
 
 
-def without_place(utterance: Utterance) -> bytes:
-    """Return an utterance for viewers as JSON without ``seq`` and ``epoch``, which say.lua prepends."""
-    body = msgspec.to_builtins(utterance)
-    for name in ("seq", "epoch", "words", "maker"):
+def without_place(said: Said) -> bytes:
+    """Return an entry for viewers as JSON without ``seq`` and ``epoch``, which say.lua prepends."""
+    body = msgspec.to_builtins(said)
+    for name in ("seq", "epoch", "words", "maker", "is_voice"):
         body.pop(name, None)
     return msgspec.json.encode(body)

@@ -189,6 +189,10 @@ class ConversationKeys:
         """
         return f"{self.newest}:{instance}"
 
+    def newest_revision_of(self, instance: str) -> str:
+        """Return the key of the number of the final after which a session's speakers were revised last."""
+        return f"{self.newest}:{instance}:speakers"
+
 
 def conversation_keys(tenant: str, conversation_id: str) -> ConversationKeys:
     """Return the keys of a tenant's conversation; its id may be any text."""

@@ -40,6 +40,19 @@ test("a viewer has each utterance once, and goes on from its place", () => {
   assert.equal(new URL(viewerAddress("ws://h", "x", "")).searchParams.has("after"), false);
 });
 
+test("who spoke is put right, in the newest session of that name", () => {
+  const feed = new Feed();
+  for (const spoken_ms of [1, 2]) feed.apply({ ...said("desk", 1), speaker: "Speaker 1", spoken_ms });
+  feed.apply({ ...said("bob", 1), speaker: "Bob" });
+  const utterances = [{ utterance: 1, speaker: "Speaker 2" }, { utterance: 9, speaker: null }];
+  assert.equal(feed.apply({ type: "speakers_revised", session_id: "desk", utterances, cursor: "e-7" }), "speakers");
+  assert.deepEqual(
+    feed.utterances.map(({ speaker }) => speaker),
+    ["Speaker 1", "Speaker 2", "Bob"],
+  );
+  assert.equal(feed.cursor, "e-7");
+});
+
 test("two channels of a session are two voices that are shown side by side", () => {
   const feed = new Feed();
   const saying = (channel, text) =>

@@ -168,14 +168,17 @@ async def test_channels_of_a_kept_session_stay_apart(
     assert [one.utterance.channel for one in await store.conversation("room")] == [1, 0]
 
 
-def told(as_of: int, *utterances: RevisedUtterance) -> SpeakersTold:
+def told(
+    as_of: int, *utterances: RevisedUtterance, conversation: str | None = None, store: bool = True
+) -> SpeakersTold:
     return SpeakersTold(
-        conversation_id=None,
+        conversation_id=conversation,
         session_id="talk",
         instance="i1",
         as_of=as_of,
         told_ms=int(wall_ms()),
         utterances=list(utterances),
+        store=store,
     )
 
 
@@ -208,6 +211,36 @@ async def test_speakers_of_a_kept_session_are_those_that_were_told_last(
     await bus.conversations.send_speakers(late)
     await until(lambda: empty(redis_client))
     assert await store.session_speakers(found.summary.id) == {}
+
+
+async def test_a_conversation_has_the_speakers_that_were_told_last_until_it_is_deleted(
+    redis_client: Redis, store: TranscriptStore, writing: None
+) -> None:
+    def spoken(number: int, speaker: str | None, *, is_voice: bool) -> Utterance:
+        return replace(said(number, conversation="c", store=False), speaker=speaker, is_voice=is_voice)
+
+    def at(as_of: int, *utterances: RevisedUtterance) -> SpeakersTold:
+        return told(as_of, *utterances, conversation="c", store=False)
+
+    async def speakers() -> list[str | None]:
+        await until(lambda: empty(redis_client))
+        return [one.utterance.speaker for one in await store.conversation("c")]
+
+    bus = bus_on(redis_client)
+    await bus.conversations.send(spoken(1, "Speaker 1", is_voice=True))
+    await bus.conversations.send(spoken(2, None, is_voice=True))
+    await bus.conversations.send(spoken(3, "Ann", is_voice=False))
+    await bus.conversations.send_speakers(at(3, *(RevisedUtterance(number, "Speaker 1") for number in (1, 3))))
+    assert await speakers() == ["Speaker 1", "", "Ann"]
+    await bus.conversations.send_speakers(at(4, RevisedUtterance(1, "Speaker 2"), RevisedUtterance(2, "Speaker 1")))
+    assert await speakers() == ["Speaker 2", "Speaker 1", "Ann"]
+    assert (await store.search(Search())).found == [], "the session is not to be stored"
+
+    late = at(5, RevisedUtterance(1, "Speaker 3"))
+    assert await store.delete_conversation("c", wall_ms())
+    await bus.conversations.send_speakers(late)
+    assert await speakers() == []
+    assert await store.session_speakers("talk.i1") == {}
 
 
 async def test_words_of_a_kept_session_stay_with_their_times(

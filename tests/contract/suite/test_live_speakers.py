@@ -7,14 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import numpy as np
 import pytest
 import websockets
 from redis.asyncio import Redis
-from support.gateway_harness import Gateway, tell_status
+from support.gateway_harness import Gateway, line, tell_status, until
 from support.job_harness import LoudnessVoices, no_speaker_model
 from support.stub_suite import stub_suite
 
+from stt_shared.contracts.events import RevisedUtterance
+from stt_transcriber.core.speakers.session import SessionSpeakers
 from stt_transcriber.speakers.base import SpeakerModel
 
 pytestmark = pytest.mark.contract
@@ -68,6 +71,33 @@ async def test_each_final_has_its_speaker_and_the_text_is_the_same(
     assert [event["code"] for event in of(events, "warning")] == warned
     assert not any("speaker" in final for final in of(plain, "final"))
     assert plain[0]["config"]["speakers"] is None
+
+
+async def test_revisions_reach_viewers_and_what_is_stored_of_the_conversation(
+    redis_client: Redis, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revisions = iter([[], [RevisedUtterance(1, "Speaker 7")]])
+    monkeypatch.setattr(SessionSpeakers, "revise", lambda _: next(revisions, []))
+    async with stub_suite(redis_client, redis_url, tmp_path, LoudnessVoices) as gateway:
+        await said(gateway, "endpointing_ms=300&speakers=auto&conversation_id=room")
+        at = "/v1/stt/conversations/room"
+        async with line(gateway.url.replace("http", "ws") + at) as viewer:
+            told = [await viewer.hear("utterance") for _ in range(3)]
+            (revised,) = viewer.of("speakers_revised")
+        async with httpx2.AsyncClient(base_url=gateway.url, trust_env=False) as http:
+
+            async def is_revised() -> bool:
+                stored = (await http.get(at)).json()["utterances"]
+                return {one["utterance"]: one["speaker"] for one in stored} == {
+                    1: "Speaker 7", 2: "Speaker 2", 3: "Speaker 1"
+                }  # fmt: skip
+
+            await until(is_revised)
+            assert (await http.get("/v1/stt/transcripts")).json()["transcripts"] == []
+    assert revised["utterances"] == [{"utterance": 1, "speaker": "Speaker 7"}]
+    assert {"as_of", "instance", "epoch"}.isdisjoint(revised)
+    assert [one["speaker"] for one in told] == ["Speaker 1", "Speaker 2", "Speaker 1"]
+    assert revised["cursor"].endswith(f"-{revised['seq']}")
 
 
 async def test_where_no_transcriber_has_the_model_speakers_are_refused(

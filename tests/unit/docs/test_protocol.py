@@ -32,7 +32,7 @@ from stt_gateway.core.requests.viewer_request import VIEWER_PARAMETERS
 from stt_gateway.core.requests.vocabulary import MAX_KEYTERMS, MAX_PHRASE_CHARS
 from stt_gateway.core.speakers.changes import MAX_MERGES, MAX_PASSAGES
 from stt_gateway.core.subtitles.subtitles import LINE_CHARS, LINES
-from stt_gateway.dialects.native import utterance_view
+from stt_gateway.dialects.native import said_view
 from stt_gateway.http import connections, protocol, uploads
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store import search_limit
@@ -40,7 +40,7 @@ from stt_gateway.store.edit_request import edit_request
 from stt_gateway.ws import attachment
 from stt_gateway.ws import protocol as ws_protocol
 from stt_gateway.ws.viewer import VIEWER_MESSAGES_AT_ONCE, VIEWER_MESSAGES_PER_S, VIEWER_SILENCE_S
-from stt_shared.contracts.conversation import LiveUtterance, Utterance
+from stt_shared.contracts.conversation import LiveUtterance, RevisedSpeakers, Utterance
 from stt_shared.contracts.errors import ERRORS, SttError
 from stt_shared.contracts.events import Done, Error, Event, Final, Partial, Ready, decode_event
 from stt_shared.contracts.frames import FrameKind, frame_from_published
@@ -91,12 +91,12 @@ def coded(cell: str) -> list[str]:
 
 
 EXAMPLES = list(examples())
-EVENTS = [example for example in EXAMPLES if example.get("type") in EVENT_KINDS]
+EVENTS = [example for example in EXAMPLES if example.get("type") in EVENT_KINDS and "cursor" not in example]
 MESSAGES = [example for example in EXAMPLES if example.get("type") in MESSAGE_KINDS]
 RECOGNISED: list[tuple[str, Callable[[dict[str, Any]], bool]]] = [
     ("event", lambda example: example in EVENTS),
     ("message", lambda example: example in MESSAGES),
-    ("viewed", lambda example: example.get("type") in ("following", "utterance", "unsettled")),
+    ("viewed", lambda example: example.get("type") == "unsettled" or "cursor" in example),
     ("frame", lambda example: "pcm" in example),
     ("job", lambda example: "job_id" in example and "status" in example),
     ("posted", lambda example: set(example) == {"job_id", "status_url"}),
@@ -144,7 +144,10 @@ def test_what_viewers_see_is_as_the_contract_has_it() -> None:
     assert {"type": "unsettled", **msgspec.to_builtins(unsettled)} == examples["unsettled"]
     said = dict(examples["utterance"])
     assert said.pop("cursor") == f"{examples['following']['cursor'].split('-')[0]}-{said['seq']}"
-    assert utterance_view(msgspec.convert({**said, "instance": "i"}, Utterance)) == said
+    assert said_view(msgspec.convert({**said, "instance": "i"}, Utterance)) == said
+    revised = dict(examples["speakers_revised"])
+    assert revised.pop("cursor").endswith(f"-{revised['seq']}")
+    assert said_view(msgspec.convert({**revised, "instance": "i", "as_of": 4}, RevisedSpeakers)) == revised
 
 
 def test_every_event_that_a_client_sees_has_an_example_and_a_paragraph() -> None:

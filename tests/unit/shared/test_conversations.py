@@ -3,7 +3,8 @@
 import pytest
 from support.fake_bus import fake_bus
 
-from stt_shared.contracts.conversation import Utterance
+from stt_shared.contracts.conversation import RevisedSpeakers, Utterance
+from stt_shared.contracts.events import RevisedUtterance
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 
@@ -25,6 +26,16 @@ def utterance(number: int, *, instance: str = "i1", spoken_ms: int = 0, conversa
         spoken_ms=spoken_ms,
         start_ms=0,
         end_ms=1000,
+    )
+
+
+def revised(as_of: int, number: int, speaker: str | None, instance: str = "i1") -> RevisedSpeakers:
+    return RevisedSpeakers(
+        conversation_id=CALL,
+        session_id="ann",
+        instance=instance,
+        as_of=as_of,
+        utterances=[RevisedUtterance(number, speaker)],
     )
 
 
@@ -72,6 +83,24 @@ async def test_the_position_before_a_time_skips_what_ended_earlier(bus: Bus) -> 
     assert await bus.conversations.seq_before("local", CALL, 91_000) == 89, "the 90th ends at 91 s"
     assert await bus.conversations.seq_before("local", CALL, 1_000_000) == 100
     assert await bus.conversations.seq_before("local", "another", 0) == 0
+
+
+async def test_a_revision_is_in_the_conversation_once_and_holds_for_its_own_session(bus: Bus) -> None:
+    for number in (1, 2):
+        await bus.conversations.send(utterance(number, spoken_ms=1000 * number))
+    await bus.conversations.send(utterance(1, instance="i2", spoken_ms=3000))
+    for _ in range(2):
+        await bus.conversations.send_revision("local", revised(2, 1, "Speaker 2"))
+    await bus.conversations.send_revision("local", revised(3, 1, "Speaker 3"))
+    await bus.conversations.send(utterance(3, spoken_ms=4000))
+    newest = await bus.conversations.newest("local", CALL, 10)
+    assert [(one.seq, one.instance, one.speaker) for one in newest] == [
+        (6, "i1", None), (3, "i2", None), (2, "i1", None), (1, "i1", "Speaker 3")
+    ]  # fmt: skip
+    assert await bus.conversations.seq_before("local", CALL, 4500) == 5
+    assert await bus.conversations.seq_before("local", CALL, 9000) == 6
+    await bus.conversations.delete_utterances("local", CALL, lambda one: one.instance == "i1")
+    assert await bus.client.xlen(keys.conversation_keys("local", CALL).log) == 1
 
 
 async def test_the_newest_message_is_what_was_published(bus: Bus) -> None:

@@ -4,7 +4,15 @@ import pytest
 from msgspec.structs import replace
 
 from stt_shared.contracts.conversation import MAX_WORDS, CompactWord, UnrecognizedSpeech
-from stt_shared.contracts.events import SPEECH_NOT_RECOGNIZED, Final, Gap, RevisedUtterance, SpeakersRevised, Word
+from stt_shared.contracts.events import (
+    SPEECH_NOT_RECOGNIZED,
+    Final,
+    Gap,
+    RevisedUtterance,
+    SpeakersRevised,
+    SpeakerTurn,
+    Word,
+)
 from stt_shared.contracts.makers import LOCAL_MAKER
 from stt_shared.contracts.session import SessionConfig
 from stt_transcriber.live.conversation import Speaker
@@ -76,6 +84,30 @@ def test_a_kept_session_keeps_who_was_told_and_as_of_which_final() -> None:
     assert second.utterances == [RevisedUtterance(5, "Speaker 1")]
     assert speaker.told(final(1), 10_000) is None, "speakers are not told apart"
     assert Speaker(LOCAL_MAKER, "s", SessionConfig(), "").told(revised, 10_000) is None
+
+
+def test_viewers_and_the_conversation_get_revisions_unless_the_session_has_a_name() -> None:
+    turns = [SpeakerTurn(0, "Speaker 2"), SpeakerTurn(1, "Speaker 1")]
+    event = SpeakersRevised(session_id="s", utterances=[RevisedUtterance(1, "Speaker 2", turns)], timestamp="")
+    told = replace(final(1), utterance=4, speaker="Speaker 1", speaker_confidence=0.9)
+    for config, is_sent in [
+        (SessionConfig(conversation_id="c"), True),
+        (SessionConfig(conversation_id="c", store=True), True),
+        (SessionConfig(conversation_id="c", speaker="Ann"), False),
+        (SessionConfig(store=True), False),
+    ]:
+        speaker = Speaker(LOCAL_MAKER, "s", config, "t" * 64)
+        kept = speaker.told(told, 10_000)
+        assert (kept is not None and kept.store) == config.store
+        assert (kept is not None) == (is_sent or config.store)
+        utterance = speaker.utterance(told, 10_000)
+        assert utterance is not None
+        assert utterance.is_voice == (config.speaker is None)
+        revised = speaker.revised(event)
+        assert (revised is not None) == is_sent
+        if revised is not None:
+            assert (revised.as_of, revised.instance) == (4, "t" * 16)
+            assert revised.utterances == [RevisedUtterance(1, "Speaker 2")], "viewers have no words"
 
 
 def test_a_session_that_asks_for_neither_says_nothing() -> None:

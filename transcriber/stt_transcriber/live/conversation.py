@@ -6,6 +6,7 @@ from stt_shared.contracts.conversation import (
     MAX_WORDS,
     CompactWord,
     LiveUtterance,
+    RevisedSpeakers,
     SpeakersTold,
     UnrecognizedSpeech,
     Utterance,
@@ -53,6 +54,7 @@ class Speaker:
             words=_stored_words(final) if config.store else [],
             channel=final.channel,
             maker=self.maker,
+            is_voice=config.speaker is None and not isinstance(final.speaker, UnsetType),
         )
 
     def unrecognized(self, gap: Gap, now_wall_ms: float) -> UnrecognizedSpeech | None:
@@ -71,7 +73,10 @@ class Speaker:
         )
 
     def told(self, event: Final | SpeakersRevised, now_wall_ms: float) -> SpeakersTold | None:
-        """Convert the speakers of an event; None for a session without speakers, or one that is not to be stored."""
+        """Convert the speakers of an event for the store.
+
+        None for a session without speakers, and for one that is not to be stored and whose viewers see a name instead.
+        """
         if isinstance(event, Final):
             self._finals = event.utterance
             if isinstance(event.speaker, UnsetType):
@@ -80,7 +85,7 @@ class Speaker:
             utterances = [RevisedUtterance(event.utterance, event.speaker, turns)]
         else:
             utterances = event.utterances
-        if not self._config.store:
+        if not self._config.store and not self._shows_voices:
             return None
         return SpeakersTold(
             conversation_id=self._config.conversation_id,
@@ -89,8 +94,26 @@ class Speaker:
             as_of=self._finals,
             told_ms=round(now_wall_ms),
             utterances=utterances,
+            store=self._config.store,
             maker=self.maker,
         )
+
+    def revised(self, event: SpeakersRevised) -> RevisedSpeakers | None:
+        """Convert a revision for viewers; None for a session without any, or whose viewers see a name instead."""
+        if self._config.conversation_id is None or not self._shows_voices:
+            return None
+        return RevisedSpeakers(
+            conversation_id=self._config.conversation_id,
+            session_id=self._session_id,
+            instance=self._instance,
+            as_of=self._finals,
+            # Viewers have no words to which turns could refer.
+            utterances=[RevisedUtterance(one.utterance, one.speaker) for one in event.utterances],
+        )
+
+    @property
+    def _shows_voices(self) -> bool:
+        return self._config.conversation_id is not None and self._config.speaker is None
 
     def unsettled(self, partial: Partial) -> LiveUtterance | None:
         """Convert a partial for viewers; None for a session without a conversation."""

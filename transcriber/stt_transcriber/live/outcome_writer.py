@@ -33,6 +33,8 @@ class OutcomeWriter:
             await self._bus.conversations.send(utterance)
         if isinstance(event, Final | SpeakersRevised) and (told := self._speaker.told(event, wall_ms())):
             await self._bus.conversations.send_speakers(told)
+        if isinstance(event, SpeakersRevised) and (revised := self._speaker.revised(event)):
+            await self._bus.conversations.send_revision(self._speaker.maker.tenant, revised)
         if isinstance(event, Gap) and (unrecognized := self._speaker.unrecognized(event, wall_ms())):
             await self._bus.conversations.send_unrecognized(unrecognized)
         await self.emit(event, commit)

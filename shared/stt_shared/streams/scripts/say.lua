@@ -1,7 +1,8 @@
--- Appends a settled utterance to a conversation once: a repetition, also one after a takeover, has no effect.
--- KEYS: state of the conversation, log, channel, newest utterance of this session in it
--- ARGV: utterance's number in its session, utterance without seq and epoch (JSON), epoch for a new conversation,
---       ttl_s, maximum utterances kept, publish command
+-- Appends what a session says to its conversation once: a settled utterance, or other speakers of earlier ones. A
+-- repetition, also one after a takeover, has no effect.
+-- KEYS: state of the conversation, log, channel, newest number of this session in it (one for each of the two kinds)
+-- ARGV: number in its session, what is said without seq and epoch (JSON), epoch for a new conversation,
+--       ttl_s, maximum entries kept, publish command
 -- returns: {'ok' | 'duplicate', seq in the conversation}
 local state_key, log, channel, newest_key = unpack(KEYS)
 local number, utterance, new_epoch, ttl_s, max_kept, publish = unpack(ARGV)

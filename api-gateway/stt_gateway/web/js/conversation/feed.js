@@ -12,7 +12,7 @@ export class Feed {
   #seen = new Set();
   #speakers = [];
 
-  /** Applies a message; returns "following", "utterance", "unsettled" or null. */
+  /** Applies a message; returns "following", "utterance", "speakers", "unsettled" or null. */
   apply(message) {
     if (message.cursor) this.cursor = message.cursor;
     switch (message.type) {
@@ -20,6 +20,8 @@ export class Feed {
         return "following";
       case "utterance":
         return this.#utterance(message);
+      case "speakers_revised":
+        return this.#revise(message);
       case "unsettled":
         // Ignore text that arrives after its own final utterance.
         if (message.utterance <= (this.#newest.get(message.session_id) ?? 0)) return null;
@@ -36,6 +38,17 @@ export class Feed {
     const name = voiceOf(message);
     if (!this.#speakers.includes(name)) this.#speakers.push(name);
     return this.#speakers.indexOf(name) % COLOURS;
+  }
+
+  #revise({ session_id: session, utterances }) {
+    const revised = new Map(utterances.map(({ utterance, speaker }) => [utterance, speaker]));
+    // From the newest on: an earlier session may have had the same id and its own numbers.
+    for (const said of this.utterances.toReversed())
+      if (said.session_id === session && revised.has(said.utterance)) {
+        said.speaker = revised.get(said.utterance);
+        revised.delete(said.utterance);
+      }
+    return "speakers";
   }
 
   #utterance(message) {

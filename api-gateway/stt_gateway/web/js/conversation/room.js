@@ -24,6 +24,7 @@ export function createRoom(app, { id, recording }) {
 
   function changed(what) {
     if (what === "utterance") stage.appendNew();
+    if (what === "speakers") stage.redraw();
     stage.draw();
     drawState();
   }

@@ -7,7 +7,7 @@ import { speakingRow, utteranceRow } from "./rows.js";
 
 const MOST_ROWS = 300;
 
-/** `problem`: an element shown above the text. Returns {element, appendNew(), draw(), follow()}. */
+/** `problem`: an element shown above the text. Returns {element, appendNew(), redraw(), draw(), follow()}. */
 export function roomStage(feed, viewer, problem) {
   const empty = h(
     "div",
@@ -26,10 +26,19 @@ export function roomStage(feed, viewer, problem) {
   const rows = new Map(); // key of feed.speaking -> row of what is being said
   let count = 0; // utterances in the log, or removed from it
 
+  const row = (at) => utteranceRow(feed.utterances[at], feed.utterances[at - 1], feed);
+
+  /** Draws the log again, since others than shown have spoken; a screen reader need not read it again. */
+  function redraw() {
+    log.setAttribute("aria-live", "off");
+    const first = count - log.childElementCount;
+    log.replaceChildren(...Array.from(log.children, (_, at) => row(first + at)));
+    setTimeout(() => log.removeAttribute("aria-live"), 200);
+  }
+
   /** Adds the final utterances that are not in the log yet. */
   function appendNew() {
-    for (; count < feed.utterances.length; count += 1)
-      log.append(utteranceRow(feed.utterances[count], feed.utterances[count - 1], feed));
+    for (; count < feed.utterances.length; count += 1) log.append(row(count));
     while (following.isOn && log.childElementCount > MOST_ROWS) log.firstChild.remove();
   }
 
@@ -52,5 +61,5 @@ export function roomStage(feed, viewer, problem) {
   }
 
   const element = h("div", { class: "stage-frame" }, scroller, toNewest);
-  return { element, appendNew, draw, follow: () => following.toNewest() };
+  return { element, appendNew, redraw, draw, follow: () => following.toNewest() };
 }
