@@ -1,7 +1,8 @@
 """Decides who a client is and whether it may use a route: one way for HTTP requests and WebSockets alike.
 
 It runs before a route reads a body, parses a parameter or touches any state. Each endpoint declares its scope with a
-decorator, directly at the function: ``@needs(Scope.JOBS)``, or ``@public``. What declares nothing is never served.
+decorator, directly at the function: ``@needs(Scope.JOBS)``, or ``@public``. What declares nothing is never served, and
+an invitation opens only what declares ``@for_invited`` as well.
 """
 
 from collections.abc import Callable, Collection
@@ -9,10 +10,11 @@ from typing import Any, Protocol, TypeVar
 
 from starlette.requests import HTTPConnection
 
-from stt_gateway.core.requests.principal import LOCAL, Principal, Scope, check_scopes
+from stt_gateway.core.requests.principal import LOCAL, Principal, Scope, check_scopes, only_one_conversation
 from stt_shared.contracts.errors import SttError
 
 _ATTRIBUTE = "stt_scopes"
+_FOR_INVITED = "stt_for_invited"
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
@@ -53,6 +55,15 @@ def needs(*alternatives: Scope) -> Callable[[Endpoint], Endpoint]:
     return declare
 
 
+def for_invited(endpoint: Endpoint) -> Endpoint:
+    """Declare that an endpoint with scopes also serves those who are invited to one conversation.
+
+    It must call ``check_invited`` with the conversation that it is about to open.
+    """
+    setattr(endpoint, _FOR_INVITED, True)
+    return endpoint
+
+
 def public(endpoint: Endpoint) -> Endpoint:
     """Declare that an endpoint is for everybody, without a credential."""
     setattr(endpoint, _ATTRIBUTE, ())
@@ -77,6 +88,8 @@ async def authorize(connection: HTTPConnection, check: Authorize) -> None:
         principal = await check(connection)
         # Before it may be refused: the audit log says who tried.
         connection.state.principal = principal
+        if principal.invited is not None and not getattr(connection.scope["endpoint"], _FOR_INVITED, False):
+            raise only_one_conversation()
         check_scopes(principal, alternatives)
 
 

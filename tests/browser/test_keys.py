@@ -13,8 +13,10 @@ from stt_gateway.store.engine import database_url
 
 if TYPE_CHECKING:
     from browser.browsers import Pages, Running
+    from playwright.sync_api import Page
 
-pytestmark = pytest.mark.browser
+# A suite starts, and three people come.
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +90,56 @@ def test_the_page_asks_for_a_key_and_uses_it_for_everything(
     page.locator(".rail-foot button", has_text="Sign out").click()
     dialog.wait_for(timeout=15_000)
     assert page.evaluate("sessionStorage.getItem('api_key')") is None
+
+
+def invitation_link(page: "Page", rights: str) -> str:
+    """What a dialog of the open conversation gives to whoever has a key."""
+    page.locator(".talk-head button", has_text="Invite").click()
+    dialog = page.locator("dialog")
+    dialog.locator("select").first.select_option(rights)
+    dialog.locator("button", has_text="Copy invitation link").click()
+    field = dialog.locator("input[readonly]")
+    field.wait_for(timeout=10_000)
+    link = field.input_value()
+    dialog.locator("button", has_text="Close").click()
+    dialog.wait_for(state="detached")
+    return link
+
+
+def test_an_invitation_opens_its_conversation_for_somebody_without_a_key(keyed_pages: "Pages", data_dir: Path) -> None:
+    key = at_database(data_dir, commands.create, "host", "stream,read")
+    host = keyed_pages.blank()
+    keyed_pages.go(host, "/#/conversation/board%20%C3%A4")
+    host.locator("dialog input").fill(key)
+    host.keyboard.press("Enter")
+    host.locator(".talk-head .chip.good").wait_for(timeout=15_000)
+    links = {rights: invitation_link(host, rights) for rights in ("read", "speak")}
+    assert links["read"].startswith(f"{keyed_pages.url}/#/conversation/board%20%C3%A4?invitation=")
+
+    addresses: list[str] = []
+    reader, speaker = keyed_pages.blank(), keyed_pages.blank(locale="de-DE")
+    for page, rights in ((reader, "read"), (speaker, "speak")):
+        page.on("request", lambda request: addresses.append(request.url))
+        page.on("websocket", lambda socket: addresses.append(socket.url))
+        keyed_pages.go(page, links[rights].removeprefix(keyed_pages.url))
+        page.locator(".talk-head .chip.good").wait_for(timeout=15_000)
+        assert page.evaluate("location.hash") == "#/conversation/board%20%C3%A4"
+        assert page.locator("h1").inner_text() == "board ä"
+        # Other views are not offered, and lead back here.
+        assert page.locator("#nav a").count() == 1
+        assert page.locator(".talk-head .row .button:visible").count() == 1
+        page.evaluate("location.hash = '#/library'")
+        page.wait_for_function("location.hash.startsWith('#/conversation/board')")
+    secrets = [link.partition("invitation=")[2] for link in links.values()]
+    assert addresses
+    assert not any(secret.rpartition(".")[2] in address for secret in secrets for address in addresses)
+
+    assert reader.locator(".talk-foot").is_hidden()
+    speaker.locator(".talk-foot button").click()
+    speaker.locator(".talk-foot .chip.good").wait_for(timeout=15_000)
+    reader.locator(".said").first.wait_for(timeout=30_000)
+    speaker.locator(".talk-foot button").click()
+
+    at_database(data_dir, commands.revoke, key.split("_")[1])
+    for page, words in ((reader, "no longer valid"), (speaker, "gilt nicht mehr")):
+        page.locator("dialog h2", has_text=words).wait_for(timeout=30_000)

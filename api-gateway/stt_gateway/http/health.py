@@ -36,7 +36,8 @@ router = APIRouter(tags=["operation"])
 async def health(request: Request) -> JSONResponse:
     """Return the state of each service; 503 when no live session could be served.
 
-    A client without a credential that the server accepts gets only the ``status``.
+    A client without a credential that the server accepts gets only the ``status``; one with an invitation also the
+    states of the services, without their replicas.
     """
     context = context_of(request)
     replicas = await _replicas(context)
@@ -45,8 +46,11 @@ async def health(request: Request) -> JSONResponse:
         gateway_state = "ready" if context.replica.id in {replica.id for replica in replicas} else "missing"
     view = health_view(replicas, gateway_state, await _redis_state(context))
     status = 503 if view["status"] == "unhealthy" else 200
-    if await principal_if_any(request, context.authorize) is None:
+    principal = await principal_if_any(request, context.authorize)
+    if principal is None:
         view = {"status": view["status"]}
+    elif principal.invited is not None:
+        view = {name: view[name] for name in ("status", "services")}
     return JSONResponse(view, status)
 
 

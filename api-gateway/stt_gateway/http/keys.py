@@ -1,4 +1,5 @@
-"""Routes ``/v1/stt/keys``, with which admins manage the keys of their tenant, and ``POST /v1/stt/tokens``."""
+"""Routes ``/v1/stt/keys``, with which admins manage the keys of their tenant, and what a key makes for others:
+``POST /v1/stt/tokens`` and ``/v1/stt/invitations``."""
 
 from typing import Any
 
@@ -7,7 +8,13 @@ from fastapi import APIRouter, Request, Response
 from stt_gateway.authorize import needs, principal_of
 from stt_gateway.context import context_of
 from stt_gateway.core.requests.api_key import ApiKey, WrittenKey, is_key_id
-from stt_gateway.core.requests.key_request import key_request, overlap_request, sorted_scopes, token_request
+from stt_gateway.core.requests.key_request import (
+    invitation_request,
+    key_request,
+    overlap_request,
+    sorted_scopes,
+    token_request,
+)
 from stt_gateway.core.requests.principal import Scope
 from stt_gateway.http.bodies import small_body
 from stt_gateway.http.openapi import refusals
@@ -78,6 +85,30 @@ async def create_token(request: Request) -> Response:
     )
 
 
+@router.post("/invitations", status_code=201, responses=refusals("too_large", "conflict"))
+@needs(Scope.READ)
+async def create_invitation(request: Request) -> Response:
+    """Make an invitation to one conversation: ``{"conversation_id": "…", "speak": true, "expires_in": 86400}``.
+
+    Without the others: to read only, for a day. It is used in place of a key, and ends with the key.
+    """
+    administration, maker = _administration(request, _NO_INVITATIONS), principal_of(request)
+    if maker.by_token:
+        raise SttError("forbidden", "a token cannot invite anybody; use the key")
+    wanted = invitation_request(await small_body(request), maker)
+    invitation, claims = administration.invitation(maker, wanted)
+    return json_response(
+        {
+            "invitation": invitation,
+            "conversation_id": claims.conversation_id,
+            "speak": claims.speak,
+            "expires_in": wanted.expires_s,
+            "expires_at": iso_timestamp(claims.expires_ms),
+        },
+        status=201,
+    )
+
+
 def key_view(key: ApiKey) -> dict[str, Any]:
     """Return what is shown of a key."""
     return {
@@ -99,10 +130,16 @@ def _time(at_ms: int | None) -> str | None:
     return None if at_ms is None else iso_timestamp(at_ms)
 
 
-def _administration(request: Request) -> KeyAdministration:
+_NO_KEYS = "this server has no keys; start it with AUTH=keys"
+_NO_INVITATIONS = (
+    "invitations need keys (AUTH=keys); on this server, without keys, everybody may open every conversation"
+)
+
+
+def _administration(request: Request, otherwise: str = _NO_KEYS) -> KeyAdministration:
     keys = context_of(request).keys
     if keys is None:
-        raise SttError("conflict", "this server has no keys; start it with AUTH=keys")
+        raise SttError("conflict", otherwise)
     return keys
 
 

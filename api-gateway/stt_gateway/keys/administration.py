@@ -7,7 +7,8 @@ import structlog
 
 from stt_gateway.core.requests.access_token import Claims, write_token
 from stt_gateway.core.requests.api_key import ApiKey, WrittenKey
-from stt_gateway.core.requests.key_request import KeyRequest, TokenRequest, sorted_scopes
+from stt_gateway.core.requests.invitation import InvitationClaims, write_invitation
+from stt_gateway.core.requests.key_request import InvitationRequest, KeyRequest, TokenRequest, sorted_scopes
 from stt_gateway.core.requests.principal import Principal
 from stt_gateway.keys.making import create_key, revoke_key, rotate_key
 from stt_gateway.keys.watch import KeyWatch
@@ -54,3 +55,11 @@ class KeyAdministration:
         expires_ms = int(now_ms + wanted.expires_s * 1000)
         claims = Claims(maker.key_id, sorted_scopes(wanted.scopes), now_ms, expires_ms, wanted.origin)
         return write_token(claims, self.token_secret), claims
+
+    def invitation(self, maker: Principal, wanted: InvitationRequest) -> tuple[str, InvitationClaims]:
+        """Make an invitation to a conversation."""
+        now_ms = int(wall_ms())
+        expires_ms = int(now_ms + wanted.expires_s * 1000)
+        claims = InvitationClaims(maker.key_id, wanted.conversation_id, wanted.speak, now_ms, expires_ms)
+        _log.info("invitation made", key_id=maker.key_id, speak=wanted.speak, expires_ms=expires_ms)
+        return write_invitation(claims, self.token_secret), claims

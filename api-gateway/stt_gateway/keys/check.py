@@ -9,7 +9,8 @@ from stt_gateway.core.requests.access_token import is_token, read_token
 from stt_gateway.core.requests.addresses import client_network
 from stt_gateway.core.requests.api_key import ApiKey, parse_key
 from stt_gateway.core.requests.credential import PARAMETERS, credential_of
-from stt_gateway.core.requests.principal import Principal
+from stt_gateway.core.requests.invitation import is_invitation, read_invitation
+from stt_gateway.core.requests.principal import Invited, Principal, Scope
 from stt_gateway.keys.failures import FailureLimit
 from stt_gateway.keys.ring import KeyRing
 from stt_gateway.keys.uses import KeyUses
@@ -18,7 +19,7 @@ from stt_shared.process.clock import wall_ms
 
 
 class KeyCheck:
-    """``Authorize`` with the keys of a ring. ``token_secret`` signs access tokens."""
+    """``Authorize`` with the keys of a ring. ``token_secret`` signs access tokens and invitations."""
 
     parameters: Collection[str] = PARAMETERS
 
@@ -47,6 +48,8 @@ class KeyCheck:
         try:
             if is_token(credential):
                 principal = await self._by_token(credential, headers.getlist("origin"), client)
+            elif is_invitation(credential):
+                principal = await self._by_invitation(credential, client)
             else:
                 principal = await self._by_key(credential, client)
         except SttError as error:
@@ -77,12 +80,29 @@ class KeyCheck:
         except SttError:
             self._failures.check(client)
             raise
-        key = await self.ring.get(claims.key_id)
-        now_ms = wall_ms()
-        if key is None or (why := key.ended_since(claims.issued_ms, now_ms)) is not None:
-            raise SttError("unauthorized", "the key of this token is gone" if key is None else f"{why}, and its tokens")
+        key = await self._maker(claims.key_id, claims.issued_ms, "token")
         scopes = key.scopes & frozenset(claims.scopes)
         return dataclasses.replace(key.principal, scopes=scopes, by_token=True)
+
+    async def _by_invitation(self, credential: str, client: str) -> Principal:
+        try:
+            claims = read_invitation(credential, self.token_secret, wall_ms())
+        except SttError:
+            self._failures.check(client)
+            raise
+        key = await self._maker(claims.key_id, claims.issued_ms, "invitation")
+        scopes = key.scopes & ({Scope.READ, Scope.STREAM} if claims.speak else {Scope.READ})
+        invited = Invited(claims.conversation_id, claims.expires_ms)
+        return dataclasses.replace(key.principal, scopes=scopes, invited=invited)
+
+    async def _maker(self, key_id: str, issued_ms: int, what: str) -> ApiKey:
+        """Return the key that has made a token or an invitation. Raises SttError unauthorized if it has ended since."""
+        key = await self.ring.get(key_id)
+        if key is None:
+            raise SttError("unauthorized", f"the key of this {what} is gone")
+        if (why := key.ended_since(issued_ms, wall_ms())) is not None:
+            raise SttError("unauthorized", f"{why}, and its {what}s")
+        return key
 
 
 def _live(key: ApiKey, now_ms: float) -> ApiKey:

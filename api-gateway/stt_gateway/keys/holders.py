@@ -1,5 +1,6 @@
 """What is open with each key at this gateway, so that it ends with the key."""
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from stt_gateway.core.requests.api_key import ApiKey
+from stt_gateway.core.requests.invitation import expired_invitation
 from stt_gateway.core.requests.principal import Principal
 from stt_shared.contracts.errors import SttError
 from stt_shared.process.clock import wall_ms
@@ -33,13 +35,20 @@ class KeyHolders:
 
     @contextlib.contextmanager
     def held(self, principal: Principal, end: Callable[[SttError], None]) -> Iterator[None]:
-        """Hold the principal's key in this context; ``end`` is called, once, when the key ends before that."""
+        """Hold the principal's key in this context; ``end`` is called when the key, or the invitation by which the
+        principal came, ends before that."""
         holder = _Holder(wall_ms(), end)
         holders = self._holders.setdefault(principal.key_id, set()) if principal.key_id else set()
         holders.add(holder)
+        expiry = None
+        if principal.invited is not None:
+            left_s = max(0.0, principal.invited.expires_ms - wall_ms()) / 1000
+            expiry = asyncio.get_running_loop().call_later(left_s, end, expired_invitation())
         try:
             yield
         finally:
+            if expiry is not None:
+                expiry.cancel()
             holders.discard(holder)
             if not holders and self._holders.get(principal.key_id) is holders:
                 del self._holders[principal.key_id]

@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable, Iterator
 import structlog
 from fastapi import APIRouter, WebSocket
 
-from stt_gateway.authorize import needs, principal_of
+from stt_gateway.authorize import for_invited, needs, principal_of
 from stt_gateway.context import context_of, query_of
 from stt_gateway.core.live.messages import Message
 from stt_gateway.core.live.time_limits import FIRST_AUDIO_KEPT_S
 from stt_gateway.core.requests.parameters import quoted
-from stt_gateway.core.requests.principal import Scope
+from stt_gateway.core.requests.principal import Scope, check_invited
 from stt_gateway.core.requests.session_request import Defaults, SessionRequest
 from stt_gateway.dialects.base import Dialect, Payload
 from stt_gateway.dialects.native import NATIVE
@@ -27,10 +27,11 @@ from stt_gateway.ws.message_reader import ID_RULE, MessageReader
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import Error, Ready
 from stt_shared.contracts.services import ServiceName
+from stt_shared.contracts.session import SessionConfig
 from stt_shared.process.clock import monotonic_ms
 from stt_shared.process.metrics import SESSIONS
 from stt_shared.redis.outage import UNREACHABLE, unavailable
-from stt_shared.streams.keys import is_valid_id
+from stt_shared.streams.keys import is_valid_id, session_keys_of
 
 _log = structlog.get_logger()
 
@@ -45,6 +46,7 @@ router = APIRouter()
 
 @router.websocket("/v1/stt/stream")
 @needs(Scope.STREAM)
+@for_invited
 async def stream(websocket: WebSocket) -> None:
     """Receive live audio and send events; docs/protocol.md is the contract."""
     await serve(websocket, StreamConnection(websocket, NATIVE))
@@ -99,6 +101,7 @@ class StreamConnection:
             await client.send(message)
         messages = MessageReader(client, self._dialect, asked, settings.max_message_bytes)
         request = await messages.request(FIRST_AUDIO_KEPT_S)
+        self._check_invited(request.config)
         first = await self._choose_session(client, request, messages)
         while True:
             outcome = await self._serve_session(client, request, messages, first)
@@ -167,12 +170,22 @@ class StreamConnection:
         max_utterance_s = await context.admission.max_utterance_s()
         maker = principal_of(self._websocket).maker
         opener = SessionOpener(context.bus, context.settings, context.detached, maker, max_utterance_s)
+        if resume is not None and principal_of(self._websocket).invited is not None:
+            state = await context.bus.sessions.state(session_keys_of(maker.tenant, self.session_id))
+            self._check_invited(request.config if state is None else state.config)
         if resume is not None and (resumed := await opener.resume(self.session_id, resume)):
             return resumed
         if not self._is_admitted:
             await self._retry_while_idle(lambda: context.admission.admit(request.config, client.address))
             self._is_admitted = True
         return await opener.open(self.session_id, request.config, resume)
+
+    def _check_invited(self, config: SessionConfig) -> None:
+        """Raise SttError forbidden if the client is invited, but not to speak in the session's conversation."""
+        principal = principal_of(self._websocket)
+        check_invited(principal, config.conversation_id)
+        if principal.invited is not None and config.store:
+            raise SttError("forbidden", "an invitation does not store transcripts (store=true); use a key")
 
     async def _retry_while_idle(self, admit: Callable[[], Awaitable[None]]) -> None:
         """Await ``admit``, retrying ``at_capacity`` for IDLE_GATEWAY_PATIENCE_MS while this gateway has no session.

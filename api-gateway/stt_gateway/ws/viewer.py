@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, WebSocket
 
-from stt_gateway.authorize import needs, principal_of
+from stt_gateway.authorize import for_invited, needs, principal_of
 from stt_gateway.context import context_of, query_of
 from stt_gateway.core.operation.token_bucket import TokenBucket
-from stt_gateway.core.requests.principal import Scope
+from stt_gateway.core.requests.principal import Scope, check_invited
 from stt_gateway.core.requests.viewer_request import ViewerRequest, viewer_request
 from stt_gateway.dialects.native import NATIVE, said_view, viewer_error
 from stt_gateway.live.client_socket import ClientSocket
@@ -39,6 +39,7 @@ router = APIRouter()
 
 @router.websocket("/v1/stt/conversations/{conversation_id:path}")
 @needs(Scope.READ)
+@for_invited
 async def follow(websocket: WebSocket, conversation_id: str) -> None:
     """Send the utterances of all speakers, revisions of who spoke and, on request, unsettled text.
 
@@ -63,7 +64,9 @@ class Viewer:
 
     async def run(self, client: ClientSocket) -> int:
         """Serve the viewer until it leaves. Raises ClientGone, SlowReader, SttError and Redis errors."""
-        self._tenant = principal_of(self._websocket).tenant
+        principal = principal_of(self._websocket)
+        check_invited(principal, self._conversation_id)
+        self._tenant = principal.tenant
         request = viewer_request(self._conversation_id, query_of(self._websocket))
         parts = [self._read_utterances(request), self._send(client), read_until_gone(client)]
         if request.unsettled:

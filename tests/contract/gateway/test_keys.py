@@ -16,6 +16,7 @@ import websockets
 from redis.asyncio import Redis
 from support.gateway_harness import STOP, Gateway, Workers, line, running_gateway, until
 from support.key_samples import guarded_routes, open_key_store, stored_key
+from support.keyed_gateway import bearer, keyed, outcome
 
 import stt_client
 from stt_gateway.core.requests.api_key import WrittenKey
@@ -41,20 +42,6 @@ async def store(tmp_path: Path) -> AsyncIterator[KeyStore]:
         await opened.close()
 
 
-@contextlib.asynccontextmanager
-async def keyed(client: Redis, redis_url: str, folder: Path, **settings: Any) -> AsyncIterator[Gateway]:
-    """A gateway with keys; several in one folder share their database."""
-    url = f"sqlite:///{folder / 'spool-data' / 'transcripts.db'}"
-    async with running_gateway(
-        client, redis_url, folder / "spool", **{"auth": "keys", "database_url": url, **settings}
-    ) as gateway:
-        yield gateway
-
-
-OPENAI_CODES = {"invalid_api_key": "unauthorized", "insufficient_permissions": "forbidden"}
-"""What OpenAI's clients know these errors by."""
-
-
 @pytest.fixture
 async def gateway(
     store: KeyStore, redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers
@@ -66,26 +53,6 @@ async def gateway(
 @pytest.fixture
 async def user(store: KeyStore) -> WrittenKey:
     return await stored_key(store, *USER)
-
-
-def bearer(key: WrittenKey | str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key if isinstance(key, str) else key.text}"}
-
-
-async def outcome(gateway: Gateway, method: str, path: str, headers: dict[str, str]) -> tuple[int, str]:
-    """Status or close code, and the code of the error."""
-    if method == "WS":
-        async with line(gateway.url.replace("http", "ws") + path, additional_headers=headers) as client:
-            code = await client.rest() or 0
-        return code, client.events[0]["code"] if client.events else ""
-    # Without certificates, whose reading would take longer than all the rest.
-    async with httpx2.AsyncClient(base_url=gateway.url, trust_env=False, verify=False, timeout=10) as http:
-        answer = await http.request(method, path, headers=headers)
-    body = answer.json() if "json" in answer.headers.get("content-type", "") else {}
-    if answer.status_code == 401:
-        assert answer.headers["www-authenticate"].startswith("Bearer")
-    code = body.get("error", {}).get("code", "")
-    return answer.status_code, OPENAI_CODES.get(code, code)
 
 
 async def test_no_route_lets_anybody_in_without_a_key_with_its_scope(

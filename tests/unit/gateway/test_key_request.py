@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from stt_gateway.core.requests.key_request import (
+    InvitationRequest,
     KeyRequest,
     TokenRequest,
+    invitation_request,
     key_request,
     overlap_request,
     sorted_scopes,
@@ -73,3 +75,21 @@ def test_an_overlap_is_up_to_a_week() -> None:
 
 def test_scopes_are_shown_in_one_order() -> None:
     assert sorted_scopes([Scope.METRICS, Scope.STREAM]) == [Scope.STREAM, Scope.METRICS]
+
+
+def test_an_invitation_is_to_read_for_a_day_unless_more_is_wanted() -> None:
+    assert invitation_request(b'{"conversation_id": "board"}', ANN) == InvitationRequest("board", False, 86_400)
+    body = {"conversation_id": "board", "speak": True, "expires_in": 60}
+    assert invitation_request(json.dumps(body).encode(), ANN) == InvitationRequest("board", True, 60)
+    reader = Principal("acme", "k2", "Bob", frozenset({Scope.READ}))
+    assert refused(invitation_request, body, reader) == "forbidden"
+    assert refused(invitation_request, b"", ANN) == "bad_message"
+    for change in (
+        {"expires_in": 59},
+        {"expires_in": 2_592_001},
+        {"speak": "yes"},
+        {"conversation_id": ""},
+        {"who": 1},
+    ):
+        assert refused(invitation_request, {**body, **change}, ANN) == "bad_config", change
+    assert refused(invitation_request, {"speak": True}, ANN) == "bad_config"

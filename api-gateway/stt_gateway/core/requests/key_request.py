@@ -1,4 +1,4 @@
-"""Bodies of requests that make keys and tokens. Pure."""
+"""Bodies of requests that make keys, tokens and invitations. Pure."""
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -6,10 +6,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from stt_gateway.core.requests import invitation
 from stt_gateway.core.requests.access import origin_names
 from stt_gateway.core.requests.access_token import DEFAULT_S, MAX_S
 from stt_gateway.core.requests.parameters import NotAllowed, quoted
 from stt_gateway.core.requests.principal import Principal, Scope
+from stt_gateway.core.requests.viewer_request import check_conversation_id
 from stt_shared.contracts.errors import SttError
 
 MAX_NAME_CHARS = 100
@@ -35,6 +37,12 @@ class _NewToken(msgspec.Struct, forbid_unknown_fields=True):
     origin: str = ""
 
 
+class _NewInvitation(msgspec.Struct, forbid_unknown_fields=True):
+    conversation_id: str
+    speak: bool = False
+    expires_in: float = invitation.DEFAULT_S
+
+
 @dataclass(frozen=True)
 class KeyRequest:
     """A key that somebody wants. ``days`` None: it never expires."""
@@ -51,6 +59,15 @@ class TokenRequest:
     scopes: frozenset[Scope]
     expires_s: float
     origin: str
+
+
+@dataclass(frozen=True)
+class InvitationRequest:
+    """An invitation that somebody wants. ``speak``: to speak too, and not only to read."""
+
+    conversation_id: str
+    speak: bool
+    expires_s: float
 
 
 def key_request(body: bytes, maker: Principal) -> KeyRequest:
@@ -87,6 +104,17 @@ def token_request(body: bytes, maker: Principal) -> TokenRequest:
         raise SttError("bad_config", "origin must be one origin, such as https://example.org")
     _check_has(maker, scopes)
     return TokenRequest(scopes, given.expires_in, origin[0] if origin else "")
+
+
+def invitation_request(body: bytes, maker: Principal) -> InvitationRequest:
+    """Parse the body of a request for an invitation. Raises SttError as ``key_request`` does."""
+    given = _parse(body, _NewInvitation, '{"conversation_id": "…", "speak": true, "expires_in": 86400}')
+    check_conversation_id(given.conversation_id)
+    if not invitation.MIN_S <= given.expires_in <= invitation.MAX_S:
+        raise SttError("bad_config", f"expires_in must be {invitation.MIN_S} to {invitation.MAX_S} seconds")
+    if given.speak:
+        _check_has(maker, frozenset({Scope.STREAM}))
+    return InvitationRequest(given.conversation_id, given.speak, given.expires_in)
 
 
 def checked_name(name: str) -> str:

@@ -47,11 +47,20 @@ def reach_of(maker: Maker) -> Reach:
 
 
 @dataclass(frozen=True)
+class Invited:
+    """What an invitation opens: one conversation, until ``expires_ms`` (wall clock, ms since 1970)."""
+
+    conversation_id: str
+    expires_ms: int
+
+
+@dataclass(frozen=True)
 class Principal:
     """Who makes a request.
 
     ``tenant``: whom everything belongs to that the principal makes. ``key_id``: public part of its key, '' without one.
-    ``name``: the key's name, for people. ``by_token``: it has only an access token that the key has made.
+    ``name``: the key's name, for people. ``by_token``: it has only an access token that the key has made. ``invited``:
+    it has only an invitation that the key has made; the scopes then count for that conversation alone.
     """
 
     tenant: str
@@ -59,6 +68,7 @@ class Principal:
     name: str
     scopes: frozenset[Scope]
     by_token: bool = False
+    invited: Invited | None = None
 
     @property
     def maker(self) -> Maker:
@@ -80,3 +90,14 @@ def check_scopes(principal: Principal, alternatives: Collection[Scope]) -> None:
     if principal.scopes.isdisjoint(alternatives):
         wanted = " or ".join(scope.value for scope in alternatives)
         raise SttError("forbidden", f"this needs the scope {wanted}, which the credential does not have")
+
+
+def check_invited(principal: Principal, conversation_id: str | None) -> None:
+    """Raise SttError forbidden for somebody who is invited to another conversation than this (None: to none)."""
+    if principal.invited is not None and principal.invited.conversation_id != conversation_id:
+        raise only_one_conversation()
+
+
+def only_one_conversation() -> SttError:
+    """Return the error for an invitation that is used for something else than its conversation."""
+    return SttError("forbidden", "an invitation opens one conversation and nothing else")

@@ -11,6 +11,7 @@ import { Recording } from "./live/recording.js";
 import { Transcript } from "./live/transcript.js";
 import { start } from "./router.js";
 import { accessKey } from "./ui/access_key.js";
+import { guest, placeFor, takeInvitation } from "./ui/guest.js";
 import { navigation } from "./ui/navigation.js";
 import { railFoot } from "./ui/rail_foot.js";
 import { recordingBar } from "./ui/recording_bar.js";
@@ -21,6 +22,8 @@ import { toast } from "./ui/toast.js";
 import { ViewSwitcher } from "./ui/view_switcher.js";
 import { VIEWS } from "./views.js";
 
+takeInvitation();
+const invitation = guest();
 const byId = (id) => document.getElementById(id);
 const main = byId("main");
 const transcript = new Transcript();
@@ -44,12 +47,15 @@ const views = new ViewSwitcher({
   app,
   load: (name, attempt) => VIEWS[name].load(attempt ? `?again=${attempt}` : ""),
 });
-const markLinks = navigation(byId("nav"), VIEWS, app);
+const markLinks = navigation(byId("nav"), invitation ? { conversation: VIEWS.conversation } : VIEWS, app);
 const drawBar = recordingBar(app.onAir, byId("recording-bar"), byId("recording-status"));
 let drawStatus = () => {};
 let current = null; // the place shown, as router.js parses it
 
-async function show(place, isByUser) {
+async function show(asked, isByUser) {
+  // Another invitation, or one while the page was used with a key.
+  if (takeInvitation()) return location.reload();
+  const place = placeFor(asked);
   const before = current;
   current = place;
   drawNavigation();
@@ -111,6 +117,8 @@ app.onAir.add(recording, "live");
 app.onAir.addEventListener("change", drawNavigation);
 accessKey.addEventListener("refused", () =>
   askForKey(async () => {
+    // A guest who has a key may see more than what is here.
+    if (invitation) return location.reload();
     app.server.refresh();
     // Views are created again, since they show what they could not load.
     await views.clear();
@@ -123,7 +131,7 @@ app.server.addEventListener("change", () => {
   if (views.hasFailed && app.server.status === "ready") show({ ...current }, false);
 });
 drawFrame();
-acceptDrops(app);
+if (!invitation) acceptDrops(app);
 unsaved.hold();
 // Closing the page would lose audio and uploads in progress, and text that is saved nowhere else.
 window.addEventListener("beforeunload", (event) => {

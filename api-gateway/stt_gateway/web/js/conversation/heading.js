@@ -1,10 +1,13 @@
 // The head of a conversation: its name, the state of the connection, and what can be done with it.
 import { t } from "../i18n/index.js";
 import { address } from "../router.js";
+import { accessKey } from "../ui/access_key.js";
 import { button, h } from "../ui/dom.js";
+import { guest } from "../ui/guest.js";
 import { icon } from "../ui/icons.js";
 import { copyText } from "../ui/save.js";
 import { toast } from "../ui/toast.js";
+import { askToInvite } from "./invite.js";
 
 const STATES = { connecting: ["talk.connecting", ""], open: ["talk.connected", "good"], lost: ["talk.lost", "warn"] };
 
@@ -21,12 +24,17 @@ export function roomHeading(id, viewer, captionButtons) {
     },
     icon("back"),
   );
-  const share = button({
-    name: "link",
-    text: t("talk.share"),
-    kind: "small to-hide",
-    onclick: async () => toast((await copyText(location.href)) ? t("done.copied") : location.href),
-  });
+  // Where keys are needed, the address alone opens nothing for others.
+  const share = accessKey.value
+    ? button({ name: "link", text: t("invite.open"), kind: "small to-hide", onclick: () => askToInvite(id) })
+    : button({
+        name: "link",
+        text: t("talk.share"),
+        kind: "small to-hide",
+        onclick: async () => toast((await copyText(location.href)) ? t("done.copied") : location.href),
+      });
+  // Guests cannot leave, and have nothing to share.
+  leave.hidden = share.hidden = guest() !== null;
   const element = h(
     "header",
     { class: "talk-head" },

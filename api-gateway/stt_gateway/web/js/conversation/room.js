@@ -1,5 +1,6 @@
 // An open conversation: what is said in it, and the means to speak.
 import { h } from "../ui/dom.js";
+import { guest } from "../ui/guest.js";
 import { bigCaptions } from "./big_captions.js";
 import { Feed } from "./feed.js";
 import { roomHeading } from "./heading.js";
@@ -13,6 +14,7 @@ export function createRoom(app, { id, recording }) {
   const feed = new Feed();
   const viewer = new Viewer({ base: app.base, id, feed, onChange: (what) => changed(what) });
   const controls = speakControls(app, id, recording);
+  controls.element.hidden = guest()?.speak === false;
   const notices = roomNotices({ recording, viewer, onStart: controls.start });
   const stage = roomStage(feed, viewer, notices.element);
   const captions = bigCaptions((isBig) => {

@@ -2,6 +2,7 @@
 import { t } from "../i18n/index.js";
 import { h } from "../ui/dom.js";
 import { Following, jumpButton } from "../ui/following.js";
+import { guest } from "../ui/guest.js";
 import { icon } from "../ui/icons.js";
 import { speakingRow, utteranceRow } from "./rows.js";
 
@@ -14,7 +15,7 @@ export function roomStage(feed, viewer, problem) {
     { class: "blank" },
     icon("people"),
     h("h2", {}, t("talk.empty")),
-    h("p", {}, t("talk.empty.text")),
+    h("p", {}, t(guest() ? "talk.empty.guest" : "talk.empty.text")),
   );
   const log = h("div", { class: "transcript", role: "log", "aria-label": t("talk.log") });
   const speaking = h("div", { class: "transcript live", "aria-hidden": "true" });

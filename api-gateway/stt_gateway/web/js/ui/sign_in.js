@@ -2,6 +2,7 @@
 import { t } from "../i18n/index.js";
 import { accessKey } from "./access_key.js";
 import { button, field, h, newDomId } from "./dom.js";
+import { guest } from "./guest.js";
 import { readHealth } from "./health.js";
 
 let isOpen = false;
@@ -10,7 +11,7 @@ let isOpen = false;
 export function askForKey(onSignedIn) {
   if (isOpen) return;
   isOpen = true;
-  const title = h("h2", { id: newDomId("sign-in") }, t("key.title"));
+  const title = h("h2", { id: newDomId("sign-in") }, t(guest() ? "invite.ended" : "key.title"));
   const input = h("input", {
     class: "input",
     type: "password",
@@ -25,13 +26,13 @@ export function askForKey(onSignedIn) {
     "form",
     { onsubmit },
     title,
-    h("p", {}, t(accessKey.value ? "key.ended" : "key.text")),
+    h("p", {}, t(guest() ? "invite.ended.text" : accessKey.value ? "key.ended" : "key.text")),
     field(t("key.label"), input),
     problem,
     submit,
   );
   // Nothing works behind it, so it cannot be dismissed.
-  const dialog = h("dialog", { class: "sign-in", "aria-labelledby": title.id, oncancel: (e) => e.preventDefault() }, form);
+  const dialog = h("dialog", { class: "dialog sign-in", "aria-labelledby": title.id, oncancel: (e) => e.preventDefault() }, form);
 
   async function onsubmit(event) {
     event.preventDefault();
