@@ -17,7 +17,7 @@ from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.core.requests.access import origin_names
 from stt_gateway.core.requests.proxies import root_path, trusted_proxies
 from stt_gateway.core.requests.retry_after import RetryAfter
-from stt_gateway.http import conversations, docs_page, health, jobs, keys, openai, speakers, transcripts
+from stt_gateway.http import conversations, deepgram, docs_page, health, jobs, keys, openai, speakers, transcripts
 from stt_gateway.http.access import AccessMiddleware, rules_of
 from stt_gateway.http.audit import AuditMiddleware
 from stt_gateway.http.errors import add_error_handlers
@@ -48,6 +48,7 @@ from stt_gateway.store.migrating import migrate
 from stt_gateway.store.sql_store import SqlTranscriptStore
 from stt_gateway.store.voices import VoiceStore
 from stt_gateway.store.writer import StoreWriter
+from stt_gateway.ws import deepgram as listen
 from stt_gateway.ws import legacy, stream, viewer
 from stt_shared.contracts.services import ServiceName
 from stt_shared.process.audit import AuditTrail
@@ -101,7 +102,21 @@ def create_app(settings: GatewaySettings, check: Authorize | None = None) -> Fas
         redirect_slashes=False,
     )
     app.router.default = SlashRedirect(app.router)
-    for routes in (stream, viewer, legacy, jobs, openai, transcripts, conversations, speakers, keys, health, docs_page):
+    for routes in (
+        stream,
+        viewer,
+        legacy,
+        listen,
+        jobs,
+        openai,
+        deepgram,
+        transcripts,
+        conversations,
+        speakers,
+        keys,
+        health,
+        docs_page,
+    ):
         app.include_router(routes.router)
     app.include_router(web_pages().router())
     add_error_handlers(app)

@@ -94,7 +94,7 @@ class Hand:
             )
         )
 
-    async def final(self, text: str = "") -> int:
+    async def final(self, text: str = "", committed_ms: int = 0) -> int:
         self.finals.append(text or f"words {len(self.finals) + 1}")
         return await self.say(
             Final(
@@ -107,6 +107,7 @@ class Hand:
                 end_ms=1,
                 language="en",
                 words=[],
+                committed_ms=committed_ms,
             )
         )
 

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from stt_gateway.context import context_of
-from stt_gateway.http.error_shapes import Refusal, refusal_body, refusal_headers
+from stt_gateway.http.error_shapes import Refusal, refusal_body, refusal_headers, refusal_status
 from stt_gateway.http.headers import API_HEADERS
 from stt_shared.contracts.errors import SttError
 from stt_shared.process.metrics import ERRORS_TOTAL
@@ -28,7 +28,7 @@ def error_response(path: str, refusal: Refusal, headers: Mapping[str, str] | Non
     """Return the response to a refused request to ``path``, in the form of that address, and count the error."""
     ERRORS_TOTAL.labels(refusal.code).inc()
     headers = {**refusal_headers(path, refusal), **(headers or {})}
-    return JSONResponse(refusal_body(path, refusal), refusal.status, headers)
+    return JSONResponse(refusal_body(path, refusal), refusal_status(path, refusal), headers)
 
 
 def refusal_of(error: SttError, retry_after_s: float | None = None) -> Refusal:

@@ -2,6 +2,8 @@
 
 import hashlib
 import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -25,15 +27,20 @@ from stt_shared.streams.jobs import Created, CreateRefusal, JobLimits, NewJob
 _log = structlog.get_logger()
 
 
+Receive = Callable[[Request, Path, int, int], Awaitable[Received]]
+"""How the files of a request are read: its arguments and errors are those of ``receive_uploads``."""
+
+
 class Intake:
     """Files of one request, from their upload until they are jobs. Use as an async context manager.
 
-    ``files`` and ``fields`` are those of the form. Until ``accept`` has been called, an exception inside removes the
-    files: the client learns that the request failed, so nothing is kept.
+    ``files`` and ``fields`` are those of the form, or what ``receive`` makes of another body. Until ``accept`` has been
+    called, an exception inside removes the files: the client learns that the request failed, so nothing is kept.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, receive: Receive = receive_uploads) -> None:
         self._request = request
+        self._receive = receive
         self._context = context_of(request)
         self._received = Received()
         self._is_open = True
@@ -44,7 +51,7 @@ class Intake:
         """Receive the body. Raises SttError, ClientDisconnect and Redis errors."""
         settings = self._context.settings
         await self._context.admission.check_memory()
-        self._received = await receive_uploads(
+        self._received = await self._receive(
             self._request, settings.spool_dir, settings.max_upload_bytes, settings.max_spool_bytes
         )
         return self

@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator
 import msgspec
 from fastapi import APIRouter, Request, Response
 from starlette.background import BackgroundTask
-from starlette.requests import ClientDisconnect
 
 from stt_gateway.authorize import needs, principal_of
 from stt_gateway.context import GatewayContext, context_of, query_of
@@ -19,12 +18,12 @@ from stt_gateway.core.openai.request import AUDIO_OPENAPI, AudioRequest, Respons
 from stt_gateway.core.requests.principal import Scope
 from stt_gateway.core.subtitles.diarized_json import diarized_json, has_voices
 from stt_gateway.core.subtitles.subtitles import srt, vtt
-from stt_gateway.http.disconnects import while_connected
 from stt_gateway.http.error_shapes import refusal_body
 from stt_gateway.http.errors import refusal_of
 from stt_gateway.http.event_stream import event, event_stream
 from stt_gateway.http.job_intake import Intake
 from stt_gateway.http.job_views import JobFailed, job_changes, result_of, stop_job
+from stt_gateway.http.job_waiting import wait_for_job
 from stt_gateway.http.openapi import openai_refusals, success
 from stt_gateway.http.responses import json_response
 from stt_shared.contracts.errors import SttError
@@ -111,24 +110,10 @@ async def _transcript(request: Request, task: Task) -> Response:
     if asked.is_streamed:
         leaving = BackgroundTask(stop_job, context, reach, job_id) if is_cancelled_with_client else None
         return event_stream(_events(request, context, job_id, asked), headers, leaving)
-    try:
-        result = await while_connected(request, _result(request, context, job_id))
-    except (ClientDisconnect, SttError):
-        if is_cancelled_with_client:
-            await stop_job(context, reach, job_id)
-        raise
+    result = result_of(await wait_for_job(request, job_id, cancels=is_cancelled_with_client))
     response = await asyncio.to_thread(_body, result, asked)
     response.headers.update(headers)
     return response
-
-
-async def _result(request: Request, context: GatewayContext, job_id: str) -> JobResult:
-    """Wait for the end of a job. Raises JobFailed, and SttError when the client's key is not valid any more."""
-    async with contextlib.aclosing(job_changes(context, principal_of(request), job_id)) as views:
-        async for view in views:
-            if view.status.is_final:
-                return result_of(view)
-    raise JobFailed("conflict", "the job was deleted before it was done")
 
 
 async def _events(

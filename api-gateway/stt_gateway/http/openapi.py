@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import Path
 
+from stt_gateway.core.deepgram.errors import deepgram_status
 from stt_shared.contracts.errors import ERRORS
 
 Responses = dict[int | str, dict[str, Any]]
@@ -49,6 +50,23 @@ _OPENAI_ERROR = {
         }
     },
 }
+
+
+_DEEPGRAM_ERROR = {
+    "type": "object",
+    "required": ["err_code", "err_msg", "request_id"],
+    "properties": {
+        "err_code": {"type": "string"},
+        "err_msg": {"type": "string", "description": "What was wrong and what is allowed."},
+        "request_id": {"type": "string"},
+    },
+}
+
+
+def deepgram_refusals(*codes: str) -> Responses:
+    """Return the responses with these error codes, and those of any request, with Deepgram's form and statuses."""
+    found = refusals(*codes, *_ANYWHERE, schema=_DEEPGRAM_ERROR)
+    return {**found, **{deepgram_status(int(status)): answer for status, answer in reversed(found.items())}}
 
 
 def openai_refusals(*codes: str) -> Responses:

@@ -28,7 +28,7 @@ MAX_HEADER_BYTES = 4096
 MAX_PARTS = 64
 _MAX_OVERHEAD_BYTES = MAX_PARTS * (MAX_FIELD_BYTES + 32 * MAX_HEADER_BYTES)
 """Bytes of a body besides the audio."""
-_CHECK_EVERY_BYTES = 16 * 1024**2
+CHECK_EVERY_BYTES = 16 * 1024**2
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _HINT = "send multipart/form-data with one or more parts named file"
 
@@ -66,9 +66,9 @@ async def receive_uploads(request: Request, spool: Path, max_bytes: int, max_spo
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
         raise SttError("bad_message", f"the body is no multipart form; {_HINT}")
-    stated_bytes = _stated_bytes(request)
+    stated_bytes = stated_length(request)
     if stated_bytes > max_bytes + _MAX_OVERHEAD_BYTES:
-        raise _too_many_bytes(max_bytes)
+        raise too_many_bytes(max_bytes)
     parts = _Parts(spool, max_bytes)
     try:
         await check_room(spool, max_spool_bytes, stated_bytes)
@@ -79,7 +79,7 @@ async def receive_uploads(request: Request, spool: Path, max_bytes: int, max_spo
             # Parsing writes to the disk, so each portion is parsed in a thread.
             await asyncio.to_thread(parser.write, data)
             unchecked_bytes += len(data)
-            if unchecked_bytes > _CHECK_EVERY_BYTES:
+            if unchecked_bytes > CHECK_EVERY_BYTES:
                 await check_room(spool, max_spool_bytes, 0)
                 unchecked_bytes = 0
         await asyncio.to_thread(parser.finalize)
@@ -89,10 +89,7 @@ async def receive_uploads(request: Request, spool: Path, max_bytes: int, max_spo
         raise SttError("bad_message", f"the multipart form is broken: {error}") from error
     except OSError as error:
         parts.remove()
-        # The client learns nothing about folders; the log says what to fix.
-        _log.error("upload not stored", cause=str(error))
-        reason = "there is no room for it" if error.errno in _NO_ROOM else "its folder cannot be written to"
-        raise SttError("unavailable", f"the upload could not be stored: {reason}; try again later") from error
+        raise not_stored(error) from error
     except ClientDisconnect:
         parts.remove()
         _log.info("upload aborted")
@@ -102,17 +99,27 @@ async def receive_uploads(request: Request, spool: Path, max_bytes: int, max_spo
         raise
 
 
-def _private(path: str, flags: int) -> int:
+def not_stored(error: OSError) -> SttError:
+    """Return the error for an upload that cannot be written, and log why."""
+    # The client learns nothing about folders; the log says what to fix.
+    _log.error("upload not stored", cause=str(error))
+    reason = "there is no room for it" if error.errno in _NO_ROOM else "its folder cannot be written to"
+    return SttError("unavailable", f"the upload could not be stored: {reason}; try again later")
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file that nobody else may read; an ``opener``."""
     return os.open(path, flags, 0o600)
 
 
-def _stated_bytes(request: Request) -> int:
+def stated_length(request: Request) -> int:
     """Return the length of the body that the request states, 0 without one."""
     stated = request.headers.get("content-length", "")
     return int(stated) if stated.isdecimal() else 0
 
 
-def _too_many_bytes(most: int) -> SttError:
+def too_many_bytes(most: int) -> SttError:
+    """Return the error for a request with more than ``most`` bytes of audio."""
     return SttError("too_large", f"more than {most} bytes of audio in one request")
 
 
@@ -204,7 +211,7 @@ class _Parts:
         self._field = b""
         if self._name == "file":
             self._upload = Upload(uuid.uuid4().hex, filename_of(options))
-            self._file = open(self._part_path(self._upload), "xb", opener=_private)  # noqa: SIM115
+            self._file = open(self._part_path(self._upload), "xb", opener=private)  # noqa: SIM115
             self._sha256 = hashlib.sha256()
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
@@ -215,7 +222,7 @@ class _Parts:
             return
         self._bytes += end - start
         if self._bytes > self._max_bytes:
-            raise _too_many_bytes(self._max_bytes)
+            raise too_many_bytes(self._max_bytes)
         self._file.write(data[start:end])
         self._sha256.update(data[start:end])
         self._upload.size_bytes += end - start

@@ -160,6 +160,11 @@ class Admission:
     async def models(self) -> list[str]:
         """Return the names of the models that the live transcribers report."""
         await self._read_replicas()
+        return self.known_models
+
+    @property
+    def known_models(self) -> list[str]:
+        """The same as they were when somebody last asked."""
         return sorted(self._models() - {""})
 
     def _models(self) -> set[str]:

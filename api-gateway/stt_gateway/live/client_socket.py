@@ -91,11 +91,14 @@ class ClientSocket:
             # Starlette and uvicorn raise RuntimeError for a socket that was closed in the meantime.
             raise ClientGone from error
 
-    async def close(self, code: int) -> None:
-        """Close, unless the client has closed in the meantime or does not read at all."""
+    async def close(self, code: int, reason: str = "") -> None:
+        """Close, unless the client has closed in the meantime or does not read at all.
+
+        ``reason``: for the close frame, at most 123 bytes.
+        """
         with contextlib.suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await self._websocket.close(code)
+                await self._websocket.close(code, reason)
 
     def unanswered_s(self) -> float:
         """Seconds since the client last answered a ping; 0 if the server does not know."""

@@ -1,6 +1,7 @@
 """The door of every WebSocket: the one place where it is accepted, authorised, counted, served and closed."""
 
 import contextlib
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import structlog
@@ -36,15 +37,24 @@ class Handler(Protocol):
         """Return the close code that follows an error with this code."""
 
 
-async def serve(websocket: WebSocket, handler: Handler, limit: ConnectionLimit | None = None) -> None:
+async def serve(
+    websocket: WebSocket,
+    handler: Handler,
+    limit: ConnectionLimit | None = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    close_reason: Callable[[], str] = str,
+) -> None:
     """Serve a client until its connection is closed. Raises nothing but cancellation.
 
-    ``limit``: what counts the connection; None: the limit of live connections.
+    ``limit``: what counts the connection; None: the limit of live connections. ``headers``: more of them in the answer
+    to the handshake. ``close_reason``: tells the reason of the close frame when the handler has ended.
     """
     context = context_of(websocket)
     client = ClientSocket(websocket, context.settings.send_timeout_s)
     # Accept before any check: a browser cannot read why a handshake was refused.
-    await websocket.accept(subprotocol=answered(websocket.scope.get("subprotocols", ())))
+    subprotocol = answered(websocket.scope.get("subprotocols", ()))
+    await websocket.accept(subprotocol, [(name.encode(), value.encode()) for name, value in (headers or {}).items()])
     try:
         await authorize(websocket, context.authorize)
         with (
@@ -58,7 +68,7 @@ async def serve(websocket: WebSocket, handler: Handler, limit: ConnectionLimit |
         code = CLOSE_SLOW_READER
     except Exception as error:
         code = await _send_error(client, handler, _as_stt_error(error, handler), context)
-    await client.close(code)
+    await client.close(code, close_reason())
 
 
 async def _send_error(client: ClientSocket, handler: Handler, error: SttError, context: GatewayContext) -> int:

@@ -288,7 +288,7 @@ async def test_a_body_that_cannot_fit_is_refused_before_it_is_read(
 async def test_a_body_of_unknown_length_is_refused_when_the_folder_is_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stt_gateway.http.uploads._CHECK_EVERY_BYTES", 1000)
+    monkeypatch.setattr("stt_gateway.http.uploads.CHECK_EVERY_BYTES", 1000)
     pieces = [file_part(b"")[:-2], *([bytes(1000)] * 50)]
     with pytest.raises(SttError) as caught:
         await receive_uploads(request_of(pieces), tmp_path, 1_000_000, 20_000)

@@ -1,6 +1,5 @@
 """Fields of a request to OpenAI's API for audio, translated to the options of a job."""
 
-import difflib
 import enum
 import re
 from collections.abc import Iterable
@@ -17,6 +16,7 @@ from stt_gateway.core.requests.parameters import (
     NotAllowed,
     Parameter,
     Parameters,
+    check_unlike,
     choice,
     flag,
     member_parser,
@@ -132,7 +132,7 @@ def audio_request(
         elif name in _NATIVE:
             native.append((name, value))
         else:
-            _check_unlike_known(name)
+            check_unlike(name, _KNOWN)
             ignored.append(name)
     _refuse_known_speakers(lists)
     given = _SINGLE.parse(single)
@@ -175,12 +175,6 @@ def _check_chunking_part(name: str, value: str) -> None:
     if name == "chunking_strategy[type]" and value not in ("auto", "server_vad"):
         message = f"{name}={quoted(value)} is not allowed; it must be auto or server_vad"
         raise SttError("bad_config", message, param="chunking_strategy")
-
-
-def _check_unlike_known(name: str) -> None:
-    # Who misspells `redact` must learn it.
-    for close in difflib.get_close_matches(name[:64], _KNOWN, n=1, cutoff=0.8):
-        raise SttError("bad_config", f"unknown field {quoted(name)}; did you mean {close}?", param=name[:64])
 
 
 def _refuse_known_speakers(lists: dict[str, list[str]]) -> None:

@@ -4,9 +4,10 @@ A declaration gives the parser, the refusal of other names and the description i
 the value found and what is allowed.
 """
 
+import difflib
 import enum
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -99,6 +100,15 @@ class Parameters:
     def openapi_properties(self) -> dict[str, Any]:
         """Return the fields of a form, as properties of its schema."""
         return {one.name: one.openapi_schema() for one in self._declared}
+
+
+def check_unlike(name: str, known: Collection[str]) -> None:
+    """Raise SttError bad_config for a name that is ignored, but is almost one of ``known``.
+
+    Who misspells `redact` must learn it.
+    """
+    for close in difflib.get_close_matches(name[:64], known, n=1, cutoff=0.8):
+        raise SttError("bad_config", f"unknown field {quoted(name)}; did you mean {close}?", param=name[:64])
 
 
 def quoted(value: str) -> str:

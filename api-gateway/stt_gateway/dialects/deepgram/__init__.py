@@ -1,0 +1,1 @@
+"""Deepgram's protocol of live sessions, ``WS /v1/listen``."""
