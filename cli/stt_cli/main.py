@@ -42,6 +42,8 @@ models_app = typer.Typer(help="Manage the models on this machine.", no_args_is_h
 app.add_typer(models_app, name="models")
 keys_app = typer.Typer(help="Manage the API keys in the database of DATABASE_URL or DATA_DIR.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
+speakers_app = typer.Typer(help="Manage the known speakers of a running suite.", no_args_is_help=True)
+app.add_typer(speakers_app, name="speakers")
 
 Url = Annotated[
     str | None, typer.Option("--url", help="Address of the suite (env STT_URL, default http://127.0.0.1:8000).")
@@ -399,3 +401,58 @@ def keys_rotate(
     from stt_cli.commands.keys import rotate_key
 
     rotate_key(id, overlap_s)
+
+
+Known = Annotated[str, typer.Argument(metavar="SPEAKER", help="Name or id, as `stt speakers list` shows it.")]
+
+
+@speakers_app.command("list")
+def speakers_list(url: Url = None, api_key: Key = None, ca: Ca = None) -> None:
+    """List the known speakers: name, id, and when they were enrolled."""
+    from stt_cli.commands.speakers import list_speakers
+
+    trust(ca)
+    use_key(api_key)
+    list_speakers(base_url(url))
+
+
+@speakers_app.command("enrol")
+def speakers_enrol(
+    name: Annotated[str, typer.Argument(help="What the person is called in transcripts.")],
+    file: Annotated[Path, typer.Argument(help="Ten seconds or more of speech of this person alone.")],
+    url: Url = None,
+    api_key: Key = None,
+    ca: Ca = None,
+) -> None:
+    """Enrol a voice, and print its id. The suite keeps the voice as numbers, and not the recording."""
+    from stt_cli.commands.speakers import enrol_speaker
+
+    trust(ca)
+    use_key(api_key)
+    enrol_speaker(base_url(url), name, file)
+
+
+@speakers_app.command("rename")
+def speakers_rename(
+    speaker: Known,
+    name: Annotated[str, typer.Argument(help="The other name.")],
+    url: Url = None,
+    api_key: Key = None,
+    ca: Ca = None,
+) -> None:
+    """Give a known speaker another name. Transcripts keep the names that they have."""
+    from stt_cli.commands.speakers import rename_speaker
+
+    trust(ca)
+    use_key(api_key)
+    rename_speaker(base_url(url), speaker, name)
+
+
+@speakers_app.command("delete")
+def speakers_delete(speaker: Known, url: Url = None, api_key: Key = None, ca: Ca = None) -> None:
+    """Delete a known speaker and the voice for good. Transcripts keep the names that they have."""
+    from stt_cli.commands.speakers import delete_speaker
+
+    trust(ca)
+    use_key(api_key)
+    delete_speaker(base_url(url), speaker)

@@ -10,7 +10,9 @@ from stt_gateway.authorize import needs, principal_of
 from stt_gateway.context import GatewayContext, context_of, query_of
 from stt_gateway.core.requests.job_request import ENROLLMENT, ENROLLMENT_OPENAPI, ENROLLMENT_PARAMETERS, NAME
 from stt_gateway.core.requests.principal import Principal, Scope, reach_of
+from stt_gateway.core.requests.rename_request import RENAME_OPENAPI, new_name
 from stt_gateway.core.subtitles.plain_text import is_generic
+from stt_gateway.http.bodies import small_body
 from stt_gateway.http.disconnects import while_connected
 from stt_gateway.http.job_intake import Intake
 from stt_gateway.http.job_views import job_changes, stop_job
@@ -54,9 +56,7 @@ async def enroll_speaker(request: Request) -> Response:
     context, tenant = context_of(request), principal_of(request).tenant
     async with Intake(request) as intake:
         given = ENROLLMENT_PARAMETERS.parse([*query_of(request), *intake.fields])
-        name = checked_name(given[NAME] or "", "name", MAX_NAME_CHARS)
-        if is_generic(name):
-            raise SttError("bad_config", f"{name!r} is no name: speakers without a name are called that")
+        name = _checked(given[NAME] or "")
         if len(intake.files) > 1 or intake.key is not None:
             raise SttError("bad_message", "a speaker is enrolled with one file, and without Idempotency-Key")
         await context.voices.check_name(tenant, name)
@@ -71,6 +71,19 @@ async def enroll_speaker(request: Request) -> Response:
     return json_response(_view(speaker), status=201)
 
 
+@router.patch("/{id}", openapi_extra=RENAME_OPENAPI, responses=refusals("too_large", "conflict"))
+@needs(Scope.SPEAKERS)
+async def rename_speaker(request: Request, id: str) -> Response:
+    """Give a known speaker another name: ``{"name": "…"}``. Transcripts keep the names that they have."""
+    context, tenant = context_of(request), principal_of(request).tenant
+    speaker = await context.voices.rename(tenant, id, _checked(new_name(await small_body(request))))
+    # Even if there is none: the request may be repeated because Redis did not answer.
+    await publish_known_voices(context, tenant)
+    if speaker is None:
+        raise _not_found()
+    return json_response(_view(speaker))
+
+
 @router.delete("/{id}", status_code=204)
 @needs(Scope.SPEAKERS)
 async def delete_speaker(request: Request, id: str) -> Response:
@@ -80,8 +93,19 @@ async def delete_speaker(request: Request, id: str) -> Response:
     # Even if it was gone: the request may be repeated because Redis did not answer.
     await publish_known_voices(context, tenant)
     if not is_gone:
-        raise SttError("not_found", "no such speaker; it may have been deleted")
+        raise _not_found()
     return Response(status_code=204)
+
+
+def _checked(name: str) -> str:
+    name = checked_name(name, "name", MAX_NAME_CHARS)
+    if is_generic(name):
+        raise SttError("bad_config", f"{name!r} is no name: speakers without a name are called that")
+    return name
+
+
+def _not_found() -> SttError:
+    return SttError("not_found", "no such speaker; it may have been deleted")
 
 
 async def _voice_in(context: GatewayContext, job_id: str, principal: Principal) -> bytes:

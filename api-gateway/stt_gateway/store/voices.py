@@ -3,7 +3,7 @@
 import uuid
 from dataclasses import dataclass, field
 
-from sqlalchemy import URL, delete, func, insert, select
+from sqlalchemy import URL, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from stt_gateway.store.engine import empty_log, is_sqlite, open_engine, read_transaction, write_transaction
@@ -61,6 +61,16 @@ class VoiceStore:
         async with read_transaction(self._engine) as connection:
             rows = (await connection.execute(query)).all()
         return [KnownSpeaker(row.id, row.name, row.created_ms, bytes(row.voice)) for row in rows]
+
+    async def rename(self, tenant: str, id: str, name: str) -> KnownSpeaker | None:
+        """Give a speaker another name; None if there is none. Raises SttError conflict if the name is taken."""
+        this = voices.c.tenant == tenant, voices.c.id == id
+        try:
+            async with write_transaction(self._engine) as connection:
+                await connection.execute(update(voices).where(*this).values(name=name))
+        except IntegrityError:
+            raise _taken(name) from None
+        return next((speaker for speaker in await self.all_of(tenant) if speaker.id == id), None)
 
     async def delete(self, tenant: str, id: str) -> bool:
         """Delete a voice for good, from the database's files too; False means that there is none."""

@@ -5,16 +5,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import httpx2
 import msgspec
 
 from stt_cli.errors import CliError
-from stt_cli.http.api_key import key_headers
+from stt_cli.http.client import checked, http_client, opened
 from stt_cli.http.formats import Format
-from stt_cli.http.server import error_message, unreachable
-from stt_cli.http.tls import client_tls
+from stt_cli.http.server import unreachable
 from stt_shared.contracts.jobs import JobStatus, JobView
 
 _ASK_EVERY_S = 0.4
@@ -57,7 +56,7 @@ class JobsClient:
 
     def submit(self, path: Path, fields: dict[str, str], on_sent: Callable[[int], None]) -> str:
         """Upload a file and return the job's id. ``on_sent`` receives the bytes sent so far. Raises CliError."""
-        with _opened(path) as file:
+        with opened(path) as file:
             try:
                 response = self._http.post(
                     "/v1/stt/jobs",
@@ -66,7 +65,7 @@ class JobsClient:
                 )
             except httpx2.TransportError as error:
                 raise unreachable(self._url, error) from None
-        answer = _checked(response)
+        answer = checked(response)
         return str(answer["job_id"])
 
     def wait(self, job_id: str, on_progress: Callable[[JobView], None]) -> JobView:
@@ -93,7 +92,7 @@ class JobsClient:
 
     def view(self, job_id: str) -> JobView:
         """Return the current state of a job. Raises CliError, or httpx2.TransportError if there is no answer."""
-        answer = _checked(self._http.get(f"/v1/stt/jobs/{job_id}"))
+        answer = checked(self._http.get(f"/v1/stt/jobs/{job_id}"))
         try:
             return msgspec.convert(answer, JobView)
         except msgspec.ValidationError as error:
@@ -106,7 +105,7 @@ class JobsClient:
         except httpx2.TransportError as error:
             raise unreachable(self._url, error) from None
         if not response.is_success:
-            _checked(response)
+            checked(response)
         return response.text.rstrip("\n") + "\n"
 
     def cancel(self, job_id: str) -> None:
@@ -116,31 +115,6 @@ class JobsClient:
 
 @contextmanager
 def jobs_client(url: str) -> Iterator[JobsClient]:
-    """Open a client with its own connections. Uploads have no overall time limit; only periods of silence do."""
-    # Proxies from the environment are for the internet; a suite is usually on this machine or the local network.
-    timeout = httpx2.Timeout(10.0, read=120.0, write=120.0)
-    with httpx2.Client(
-        base_url=url, timeout=timeout, trust_env=False, verify=client_tls(), headers=key_headers()
-    ) as http:
+    """Open a client with its own connections."""
+    with http_client(url) as http:
         yield JobsClient(url, http)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise CliError(f"cannot be read: {error.strerror}") from None
-    with file:
-        yield file
-
-
-def _checked(response: httpx2.Response) -> dict[str, Any]:
-    """Return the JSON object of a response. Raises CliError with the suite's own message."""
-    try:
-        answer = response.json()
-    except ValueError:
-        answer = None
-    if response.is_success and isinstance(answer, dict):
-        return answer
-    raise CliError(error_message(answer) or f"the server answered {response.status_code} {response.reason_phrase}")

@@ -73,6 +73,22 @@ async def test_a_speaker_is_enrolled_listed_and_deleted_for_good(gateway: Gatewa
     assert not await gateway.client.exists(keys.known_voices("local"))
 
 
+async def test_a_speaker_gets_another_name_in_later_jobs_too(gateway: Gateway, http: httpx2.AsyncClient) -> None:
+    anna = (await enroll(gateway, http, "Ana")).json()
+    await enroll(gateway, http, "Bob")
+    at = f"{SPEAKERS}/{anna['id']}"
+    answer = await http.patch(at, json={"name": " Anna\n"})
+    assert (answer.status_code, answer.json()) == (200, {**anna, "name": "Anna"})
+    assert [one["name"] for one in (await http.get(SPEAKERS)).json()["speakers"]] == ["Anna", "Bob"]
+    assert [one.name for one in await bus_on(gateway.client).jobs.known_voices("local")] == ["Anna", "Bob"]
+    assert_refused(await http.patch(at, json={"name": "Bob"}), 409, "conflict")
+    assert (await http.patch(at, json={"name": "Anna"})).status_code == 200, "it may be repeated"
+    for body in ({"name": "Speaker 2"}, {"name": ""}, {"name": None}, {}, {"name": "A", "voice": "x"}):
+        assert_refused(await http.patch(at, json=body), 422, "bad_config")
+    assert_refused(await http.patch(at, content=b"{"), 400, "bad_message")
+    assert_refused(await http.patch(f"{SPEAKERS}/nobody", json={"name": "Eve"}), 404, "not_found")
+
+
 async def test_what_cannot_be_enrolled_is_refused(gateway: Gateway, http: httpx2.AsyncClient) -> None:
     short = JobError("bad_audio", "only 2.0 s of speech were heard; at least 5 s are needed")
     assert "2.0 s" in assert_refused(await enroll(gateway, http, "Anna", error=short), 400, "bad_audio")

@@ -343,6 +343,10 @@ def test_the_mode_of_channels_tells_requests_apart() -> None:
         job_request([("channel_mode", "stereo")])
 
 
+def test_a_live_session_knows_nobody_by_name() -> None:
+    assert "known_speakers is for files" in refusal_of(("known_speakers", "true")).message
+
+
 def test_speakers_are_not_told_apart_on_channels_kept_apart() -> None:
     with pytest.raises(SttError, match="speakers and channel_mode=separate are given together"):
         session_request([("speakers", "auto"), ("channel_mode", "separate"), ("channels", "2")], Defaults())

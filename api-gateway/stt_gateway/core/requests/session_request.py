@@ -115,6 +115,9 @@ STREAM_PARAMETERS = Parameters(
 )
 
 
+_OF_FILES = "known_speakers"
+
+
 @dataclass(frozen=True)
 class Defaults:
     """Values for parameters that a client does not give."""
@@ -170,7 +173,13 @@ class SessionRequest:
 
 def session_request(pairs: Iterable[tuple[str, str]], defaults: Defaults) -> SessionRequest:
     """Parse the query of a live session. Raises SttError bad_config."""
-    given = STREAM_PARAMETERS.parse(pairs)
+    asked = list(pairs)
+    if any(name == _OF_FILES for name, _ in asked):
+        message = (
+            f"{_OF_FILES} is for files; a live session tells speakers apart ({SPEAKERS.name}), but by numbers alone"
+        )
+        raise SttError("bad_config", message, param=_OF_FILES)
+    given = STREAM_PARAMETERS.parse(asked)
     language, languages = requested_languages(given, defaults.languages)
     endpointing, endpointing_ms, endpointing_max_ms = _endpointing(given, defaults)
     config = SessionConfig(
