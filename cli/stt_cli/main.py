@@ -16,8 +16,26 @@ from stt_cli.http.formats import Format
 from stt_cli.http.server import base_url
 from stt_cli.http.tls import trust
 from stt_cli.http.vocabulary import redaction_fields, vocabulary_fields
+from stt_cli.options import (
+    Ca,
+    Fillers,
+    Key,
+    Keyterms,
+    KeytermsFile,
+    Language,
+    Languages,
+    MaxClients,
+    ModelsDir,
+    Redact,
+    RedactPattern,
+    ReplacementsFile,
+    Speakers,
+    Task,
+    Url,
+)
 from stt_shared.contracts.engines import EngineName
 from stt_shared.contracts.session import AUDIO_RATE_HZ
+from stt_shared.process.listening import DEFAULT_ADDRESS
 
 
 class _OneLineErrors(typer.core.TyperGroup):
@@ -44,38 +62,6 @@ keys_app = typer.Typer(help="Manage the API keys in the database of DATABASE_URL
 app.add_typer(keys_app, name="keys")
 speakers_app = typer.Typer(help="Manage the known speakers of a running suite.", no_args_is_help=True)
 app.add_typer(speakers_app, name="speakers")
-
-Url = Annotated[
-    str | None, typer.Option("--url", help="Address of the suite (env STT_URL, default http://127.0.0.1:8000).")
-]
-Key = Annotated[
-    str | None,
-    typer.Option(help="Key of a suite with AUTH=keys; env STT_API_KEY hides it from lists of processes."),
-]
-Ca = Annotated[
-    Path | None, typer.Option(help="File of an authority to trust, besides the system's or SSL_CERT_FILE (env STT_CA).")
-]
-Language = Annotated[str | None, typer.Option(help="ISO 639-1 code such as en; detected if omitted.")]
-Languages = Annotated[str | None, typer.Option(help="Languages that may be spoken, such as en,fr,de; any if omitted.")]
-Task = Annotated[str, typer.Option(help="transcribe, or translate (into English).")]
-Keyterms = Annotated[
-    list[str] | None, typer.Option("--keyterm", help="Name or term to favour where it may have been said; repeatable.")
-]
-ReplacementsFile = Annotated[
-    Path | None, typer.Option(help='File of phrases and what is written instead, as JSON: {"find": "replace"}.')
-]
-Fillers = Annotated[str | None, typer.Option(help="keep, or remove (uh, um and the like).")]
-Redact = Annotated[
-    str | None, typer.Option(help="Write [card] and the like instead: some of card,email,phone,iban,number.")
-]
-RedactPattern = Annotated[
-    list[str] | None, typer.Option(help=r"Pattern of what is written as [redacted], such as EMP-\d{6}; repeatable.")
-]
-Speakers = Annotated[
-    str | None, typer.Option(help="Tell speakers apart: auto, their number, or the least and most, as in 2-4.")
-]
-KeytermsFile = Annotated[Path | None, typer.Option(help="File of keyterms, one per line.")]
-ModelsDir = Annotated[Path | None, typer.Option(help="Folder of models (env MODELS_DIR).")]
 
 
 def _show_version(wanted: bool) -> None:
@@ -256,6 +242,34 @@ def stream(
     if channel_mode is not None:
         query["channel_mode"] = channel_mode
     run(base_url(url), source, query, sample_rate=rate, channels=channels, as_json=as_json)
+
+
+@app.command()
+def wyoming(
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = DEFAULT_ADDRESS,
+    port: Annotated[int, typer.Option(help="Port; 0 picks a free one.", min=0, max=65535)] = 10300,
+    language: Language = None,
+    languages: Languages = None,
+    keyterms: Keyterms = None,
+    keyterms_file: KeytermsFile = None,
+    replacements_file: ReplacementsFile = None,
+    fillers: Fillers = None,
+    redact: Redact = None,
+    redact_pattern: RedactPattern = None,
+    max_clients: MaxClients = 64,
+    url: Url = None,
+    api_key: Key = None,
+    ca: Ca = None,
+) -> None:
+    """Serve Home Assistant and others over Wyoming, in front of a suite, until Ctrl-C. There is no password."""
+    from stt_cli.commands.bridges import wyoming as run
+
+    trust(ca)
+    use_key(api_key)
+    parameters = _speech_fields(language, languages, "transcribe") | vocabulary_fields(
+        keyterms, keyterms_file, replacements_file, fillers
+    )
+    run(base_url(url), host, port, parameters | redaction_fields(redact, redact_pattern), max_clients)
 
 
 @app.command()

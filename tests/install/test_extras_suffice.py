@@ -71,6 +71,15 @@ def test_the_command_line_needs_no_service(environment: Make) -> None:
         assert len(result.stderr.splitlines()) == 1, command
 
 
+def test_a_bridge_needs_no_codec_and_no_service(environment: Make) -> None:
+    made = environment("bridges")
+    assert not {"redis", "fastapi", "av", "httpx2", "huggingface-hub", "numpy"} & made.packages()
+    assert made.run("python", "-c", "import stt_cli.commands.bridges").stderr == ""
+    result = made.run("stt", "wyoming", "--host", "nosuch.invalid")
+    assert (result.returncode, len(result.stderr.splitlines())) == (1, 1)
+    assert result.stderr.startswith("error: cannot listen on nosuch.invalid: ")
+
+
 @pytest.mark.xdist_group("client")
 def test_the_client_alone_says_what_installs_the_command_line(environment: Make) -> None:
     made = environment("client")

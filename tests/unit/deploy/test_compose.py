@@ -19,6 +19,9 @@ pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[3]
 SERVICES = {"api-gateway": "gateway", "audio-processor": "audio", "transcriber": "transcriber"}
+IMAGES = {**SERVICES, "cli": "bridges"}
+"""By the folder of its Dockerfile: the extra that an image installs."""
+OTHER_SOURCES = {"cli": ["client", "api-gateway"]}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -36,8 +39,19 @@ def final_stage(service: str) -> str:
     return dockerfile(service).rsplit("\nFROM ", 1)[1]
 
 
-def test_the_services_are_the_four_the_one_that_fetches_the_model_and_the_proxy(compose: dict[str, Any]) -> None:
-    assert set(compose["services"]) == {"redis", "model-fetch", "caddy", *SERVICES}
+def test_the_services_are_the_four_the_one_that_fetches_the_model_the_proxy_and_the_bridge(
+    compose: dict[str, Any],
+) -> None:
+    assert set(compose["services"]) == {"redis", "model-fetch", "caddy", "wyoming", *SERVICES}
+
+
+def test_the_bridge_is_started_only_if_asked_for_and_for_this_host_alone(compose: dict[str, Any]) -> None:
+    bridge = compose["services"]["wyoming"]
+    assert bridge["profiles"] == ["wyoming"]
+    assert bridge["ports"] == ["${WYOMING_HOST:-127.0.0.1}:${WYOMING_PORT:-10300}:10300"]
+    assert bridge["networks"] == ["outside"]
+    assert "volumes" not in bridge
+    assert bridge["environment"]["STT_URL"] == "http://api-gateway:8000"
 
 
 def test_the_proxy_is_started_only_if_asked_for_and_holds_nothing_but_certificates(compose: dict[str, Any]) -> None:
@@ -92,8 +106,8 @@ def test_any_service_can_be_scaled(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         assert "container_name" not in service, name
         assert "hostname" not in service, name
-        # A host port can be taken once: only the gateway and the proxy, which run once, have one.
-        assert ("ports" in service) == (name in ("api-gateway", "caddy")), name
+        # A host port can be taken once: only those have one that run once.
+        assert ("ports" in service) == (name in ("api-gateway", "caddy", "wyoming")), name
 
 
 def test_services_wait_until_redis_and_the_model_are_there(compose: dict[str, Any]) -> None:
@@ -157,25 +171,26 @@ def test_every_variable_has_a_default() -> None:
     assert re.findall(r"\$\{\w+\}|\$\w+", text) == []
 
 
-@pytest.mark.parametrize(("service", "extra"), SERVICES.items())
+@pytest.mark.parametrize(("service", "extra"), IMAGES.items())
 def test_an_image_holds_its_own_service_only(service: str, extra: str) -> None:
     text = dockerfile(service)
     assert extra in PROJECT["optional-dependencies"]
     assert f"pip install --disable-pip-version-check --require-hashes -r requirements/{extra}.lock" in text
     assert "pip install --disable-pip-version-check --no-deps .\n" in text
     copied = re.findall(r"^COPY (?!--)(.+?) \S+$", text, re.MULTILINE)
-    assert copied == [f"requirements/{extra}.lock", "pyproject.toml README.md", "shared", service]
+    others = OTHER_SOURCES.get(service, [])
+    assert copied == [f"requirements/{extra}.lock", "pyproject.toml README.md", "shared", *others, service]
     for paths in copied:
         for path in paths.split():
             assert (ROOT / path).exists()
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", IMAGES)
 def test_no_build_needs_a_registry_for_its_syntax(service: str) -> None:
     assert "syntax=" not in (ROOT / service / "Dockerfile").read_text()
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", IMAGES)
 def test_an_image_is_built_in_stages_and_does_not_run_as_root(service: str) -> None:
     text, final = dockerfile(service), final_stage(service)
     assert text.count("\nFROM ") == 2
@@ -194,9 +209,9 @@ def test_folders_for_volumes_belong_to_the_user_before_anything_is_mounted(
         assert f"install -d -o stt -g stt {volume.split(':')[1]}" in final_stage(service)
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", IMAGES)
 def test_what_an_image_starts_is_there(service: str) -> None:
-    module = re.search(r'CMD \["python", "-m", "(\w+)"\]\s*$', final_stage(service))
+    module = re.search(r'CMD \["python", "-m", "(\w+)"[^\]]*\]\s*$', final_stage(service))
     assert module is not None
     assert (ROOT / service / module.group(1) / "__main__.py").exists()
 
@@ -205,7 +220,7 @@ def test_the_build_context_holds_what_the_dockerfiles_copy_and_little_else() -> 
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     assert "*" in lines
     kept = {line[1:] for line in lines if line.startswith("!")}
-    assert kept == {"pyproject.toml", "README.md", "requirements", "shared", *SERVICES}
+    assert kept == {"pyproject.toml", "README.md", "requirements", "shared", "client", *IMAGES}
 
 
 @pytest.mark.parametrize("service", ["audio-processor", "transcriber"])

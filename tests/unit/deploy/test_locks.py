@@ -13,7 +13,8 @@ pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[3]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-LOCKS = {"run": "all", "gateway": "gateway", "audio": "audio", "transcriber": "transcriber", "dev": "dev"}
+IMAGES = ["gateway", "audio", "transcriber", "bridges"]
+LOCKS = {"run": "all", **{extra: extra for extra in (*IMAGES, "dev")}}
 
 
 def requirements_of(extra: str) -> Iterator[Requirement]:
@@ -55,7 +56,7 @@ def test_the_locked_versions_are_allowed(lock: str, extra: str) -> None:
         assert all(requirement.specifier.contains(version) for version in locked[requirement.name]), requirement
 
 
-@pytest.mark.parametrize("lock", ["gateway", "audio", "transcriber"])
+@pytest.mark.parametrize("lock", IMAGES)
 def test_an_image_has_the_versions_of_the_suite(lock: str) -> None:
     everything = pins("run")
     assert all(versions == everything[name] for name, versions in pins(lock).items())

@@ -1,0 +1,1 @@
+"""Bridges: small servers for clients of other protocols than HTTP, which are clients of a suite themselves."""
