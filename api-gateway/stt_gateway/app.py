@@ -49,7 +49,7 @@ from stt_gateway.store.sql_store import SqlTranscriptStore
 from stt_gateway.store.voices import VoiceStore
 from stt_gateway.store.writer import StoreWriter
 from stt_gateway.ws import deepgram as listen
-from stt_gateway.ws import legacy, stream, viewer
+from stt_gateway.ws import legacy, openai_realtime, stream, viewer
 from stt_shared.contracts.services import ServiceName
 from stt_shared.process.audit import AuditTrail
 from stt_shared.process.folders import prepare_folder
@@ -107,6 +107,7 @@ def create_app(settings: GatewaySettings, check: Authorize | None = None) -> Fas
         viewer,
         legacy,
         listen,
+        openai_realtime,
         jobs,
         openai,
         deepgram,

@@ -1,10 +1,10 @@
 """Messages that a client may send on the WebSocket, and the refusal of everything else."""
 
-import binascii
 from typing import Annotated, Any
 
 import msgspec
 
+from stt_gateway.core.requests.base64_text import base64_bytes
 from stt_gateway.core.requests.parameters import NotAllowed
 from stt_gateway.core.requests.session_request import Framing
 from stt_gateway.core.requests.vocabulary import keyterms_of, replacements_of
@@ -14,8 +14,6 @@ from stt_shared.contracts.session import VocabularyUpdate
 _MAX_BRACKETS = 64
 _ALLOWED = "a message is a JSON object whose type is audio, finalize, configure, stop or keepalive"
 _TYPES = frozenset({"audio", "finalize", "configure", "stop", "keepalive"})
-_TO_BASE64 = str.maketrans({"-": "+", "_": "/", **dict.fromkeys(" \t\r\n")})
-"""From the alphabet for URLs to the usual one, without line breaks."""
 
 ChunkNumber = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
@@ -40,6 +38,11 @@ class Configure(_Message, frozen=True, kw_only=True, tag="configure"):
 
     keyterms: list[str] | None = None
     replacements: dict[str, str] | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it changes nothing: `configured` then only tells where it stood."""
+        return self.keyterms is None and self.replacements is None
 
     def update(self) -> VocabularyUpdate:
         """Return the change. Raises SttError bad_message."""
@@ -120,17 +123,9 @@ def _tolerated(text: str, refusal: str) -> OwnMessage:
     if kind != "audio" or not isinstance(message.get("chunk"), str):
         raise SttError("bad_message", refusal)
     try:
-        return msgspec.convert({**message, "chunk": _base64(message["chunk"])}, Audio)
+        return msgspec.convert({**message, "chunk": base64_bytes(message["chunk"])}, Audio)
     except ValueError as error:
         raise SttError("bad_message", f"{str(error)[:200]}; {_ALLOWED}, and its chunk is base64") from None
-
-
-def _base64(text: str) -> bytes:
-    """Decode base64 as many write it: a data URL, the alphabet for URLs, no padding, line breaks. Raises ValueError."""
-    if text.startswith("data:"):
-        text = text.partition(",")[2]
-    letters = text.translate(_TO_BASE64).rstrip("=")
-    return binascii.a2b_base64(letters + "=" * (-len(letters) % 4), strict_mode=True)
 
 
 def _is_object(data: bytes) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from stt_gateway.core.openai.request import Granularity
 from stt_gateway.core.requests.language_names import LANGUAGES
 from stt_gateway.core.subtitles.diarized_json import duration_usage
+from stt_shared.contracts.events import Word
 from stt_shared.contracts.jobs import JobResult, JobSegment, JobWord
 from stt_shared.contracts.session import Task
 from stt_shared.contracts.text import needs_space, spaces_before
@@ -56,7 +57,7 @@ def words_of(segments: Sequence[JobSegment]) -> list[JobWord]:
     return [word for segment in segments for word in segment.words]
 
 
-def logprobs(text: str, words: Sequence[JobWord]) -> list[dict[str, Any]]:
+def logprobs(text: str, words: Sequence[JobWord | Word]) -> list[dict[str, Any]]:
     """Return the log probability of each of the ``words``; the tokens, one after the other, are their ``text``."""
     spaces = spaces_before(text, [word.word for word in words])
     found = []

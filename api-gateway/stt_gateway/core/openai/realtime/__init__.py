@@ -1,0 +1,1 @@
+"""OpenAI's Realtime API for transcription in terms of a live session: configuration, messages, turns; pure."""
