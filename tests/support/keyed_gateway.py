@@ -11,8 +11,15 @@ from redis.asyncio import Redis
 from stt_gateway.core.requests.api_key import WrittenKey
 from support.gateway_harness import Gateway, line, running_gateway
 
-OPENAI_CODES = {"invalid_api_key": "unauthorized", "insufficient_permissions": "forbidden"}
-"""What OpenAI's clients know these errors by."""
+DIALECT_CODES = {
+    "invalid_api_key": "unauthorized",
+    "insufficient_permissions": "forbidden",
+    "INVALID_AUTH": "unauthorized",
+    "INSUFFICIENT_PERMISSIONS": "forbidden",
+}
+"""What clients of OpenAI and of Deepgram know these errors by."""
+DIALECT_PATHS = {"/v1/realtime": "session.created", "/v1/listen": None}
+"""WebSockets of other protocols, which close with 1008 after each of these errors, and how they greet."""
 
 
 @contextlib.asynccontextmanager
@@ -34,12 +41,21 @@ async def outcome(gateway: Gateway, method: str, path: str, headers: dict[str, s
     if method == "WS":
         async with line(gateway.url.replace("http", "ws") + path, additional_headers=headers) as client:
             code = await client.rest() or 0
-        return code, client.events[0]["code"] if client.events else ""
+        return code, _code_of(client.events[0]) if client.events else ""
     # Without certificates, whose reading would take longer than all the rest.
     async with httpx2.AsyncClient(base_url=gateway.url, trust_env=False, verify=False, timeout=10) as http:
         answer = await http.request(method, path, headers=headers)
-    body = answer.json() if "json" in answer.headers.get("content-type", "") else {}
     if answer.status_code == 401:
         assert answer.headers["www-authenticate"].startswith("Bearer")
-    code = body.get("error", {}).get("code", "")
-    return answer.status_code, OPENAI_CODES.get(code, code)
+    return answer.status_code, _code_of(answer.json()) if "json" in answer.headers.get("content-type", "") else ""
+
+
+def _code_of(body: dict[str, Any]) -> str:
+    """This suite's code of an error in any protocol's form; '' for anything else."""
+    error = body.get("error")
+    code = (
+        error.get("code")
+        if isinstance(error, dict)
+        else body.get("code") or body.get("variant") or body.get("err_code")
+    )
+    return DIALECT_CODES.get(code or "", code or "")
