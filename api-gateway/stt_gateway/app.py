@@ -19,6 +19,7 @@ from stt_gateway.core.requests.proxies import root_path, trusted_proxies
 from stt_gateway.core.requests.retry_after import RetryAfter
 from stt_gateway.http import conversations, deepgram, docs_page, health, jobs, keys, openai, speakers, transcripts
 from stt_gateway.http.access import AccessMiddleware, rules_of
+from stt_gateway.http.allowances import ALLOWANCE_HEADERS, AllowanceMiddleware
 from stt_gateway.http.audit import AuditMiddleware
 from stt_gateway.http.errors import add_error_handlers
 from stt_gateway.http.head import HeadMiddleware
@@ -31,6 +32,7 @@ from stt_gateway.keys.administration import KeyAdministration
 from stt_gateway.keys.check import KeyCheck
 from stt_gateway.keys.failures import FailureLimit
 from stt_gateway.keys.holders import KeyHolders
+from stt_gateway.keys.limits import KeyLimits
 from stt_gateway.keys.making import new_signing_secret
 from stt_gateway.keys.ring import KeyRing
 from stt_gateway.keys.uses import KeyUses
@@ -134,13 +136,15 @@ async def authorize_request(connection: HTTPConnection) -> None:
     refused.
     """
     if connection.scope["type"] == "http":
-        await authorize(connection, context_of(connection).authorize)
+        context = context_of(connection)
+        await authorize(connection, context.authorize, context.limits.count_request)
 
 
 def _add_middleware(app: FastAPI, settings: GatewaySettings) -> None:
     """Add the middleware, of which the one added last runs first."""
     # Innermost, since only there a request has the client that a proxy names, and its route.
     app.add_middleware(AuditMiddleware, trail=AuditTrail(settings.audit_log))
+    app.add_middleware(AllowanceMiddleware)
     app.add_middleware(HeadMiddleware)
     if origins := origin_names(settings.allowed_origins):
         app.add_middleware(
@@ -148,7 +152,7 @@ def _add_middleware(app: FastAPI, settings: GatewaySettings) -> None:
             allow_origins=origins,
             allow_methods=["GET", "HEAD", "POST", "PATCH", "DELETE"],
             allow_headers=["*"],
-            expose_headers=["Idempotent-Replayed", "Location", "Retry-After", "X-Ignored-Fields"],
+            expose_headers=["Idempotent-Replayed", "Location", "Retry-After", "X-Ignored-Fields", *ALLOWANCE_HEADERS],
             allow_private_network=True,
         )
     proxies = trusted_proxies(settings.trusted_proxies)
@@ -189,6 +193,7 @@ async def _running_context(settings: GatewaySettings, check: Authorize | None) -
                 Heartbeat(settings.redis_url, replica.id, replica.status, generate_latest),
                 attached,
                 holders,
+                KeyLimits(bus.quotas, settings.default_quotas),
                 voices,
                 keys,
             )
@@ -229,6 +234,7 @@ async def _background_tasks(context: GatewayContext) -> AsyncIterator[None]:
     tasks = [
         asyncio.create_task(writer.run(), name="store writer"),
         asyncio.create_task(writer.purge(), name="store purge"),
+        asyncio.create_task(context.limits.run(), name="places of streams"),
         asyncio.create_task(admit_for_ever(context.bus), name="job admission"),
         *([asyncio.create_task(context.keys.watch.run(), name="keys")] if context.keys else []),
         asyncio.create_task(context.detached.serve(context.bus, context.replica.id), name="detached sessions"),

@@ -5,16 +5,20 @@ decorator, directly at the function: ``@needs(Scope.JOBS)``, or ``@public``. Wha
 an invitation opens only what declares ``@for_invited`` as well.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Protocol, TypeVar
 
 from starlette.requests import HTTPConnection
 
+from stt_gateway.core.operation.allowance import Allowance
 from stt_gateway.core.requests.principal import LOCAL, Principal, Scope, check_scopes, only_one_conversation
 from stt_shared.contracts.errors import SttError
 
 _ATTRIBUTE = "stt_scopes"
 _FOR_INVITED = "stt_for_invited"
+
+CountRequest = Callable[[Principal], Awaitable[Allowance | None]]
+"""Counts a request, and returns what is left to the principal; None for one that is not counted."""
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
@@ -78,16 +82,20 @@ def declared_scopes(endpoint: object) -> tuple[Scope, ...]:
     return scopes
 
 
-async def authorize(connection: HTTPConnection, check: Authorize) -> None:
+async def authorize(connection: HTTPConnection, check: Authorize, count: CountRequest) -> None:
     """Let the client use the endpoint to which it was routed, or raise SttError.
 
-    Afterwards ``principal_of`` tells who it is, unless the endpoint is public.
+    Afterwards ``principal_of`` tells who it is, unless the endpoint is public ``state.allowance`` what is left.
     """
     alternatives = declared_scopes(connection.scope["endpoint"])
     if alternatives:
         principal = await check(connection)
         # Before it may be refused: the audit log says who tried.
         connection.state.principal = principal
+        # Also when it is refused: headers tell the client, and who has no right has asked as well.
+        connection.state.allowance = allowance = await count(principal)
+        if allowance is not None:
+            allowance.check()
         if principal.invited is not None and not getattr(connection.scope["endpoint"], _FOR_INVITED, False):
             raise only_one_conversation()
         check_scopes(principal, alternatives)

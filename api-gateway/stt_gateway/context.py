@@ -10,6 +10,7 @@ from stt_gateway.core.requests.retry_after import RetryAfter
 from stt_gateway.core.requests.subprotocols import offered_query
 from stt_gateway.keys.administration import KeyAdministration
 from stt_gateway.keys.holders import KeyHolders
+from stt_gateway.keys.limits import KeyLimits
 from stt_gateway.live.admission import Admission
 from stt_gateway.live.attached import AttachedSessions
 from stt_gateway.live.connection_limit import ConnectionLimit
@@ -43,6 +44,7 @@ class GatewayContext:
     heartbeat: Heartbeat
     sessions: AttachedSessions
     key_holders: KeyHolders
+    limits: KeyLimits
     voices: VoiceStore
     keys: KeyAdministration | None
     """What manages keys; None without keys (AUTH=off, or a check of another kind)."""

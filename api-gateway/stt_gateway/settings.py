@@ -11,6 +11,7 @@ from stt_gateway.core.requests.access import host_names, origin_names
 from stt_gateway.core.requests.languages import languages_of
 from stt_gateway.core.requests.parameters import NotAllowed
 from stt_gateway.core.requests.proxies import root_path, trusted_proxies
+from stt_gateway.core.requests.quotas import MAX_QUOTA, Quotas
 from stt_shared.contracts.session import AUDIO_RATE_HZ, Endpointing
 from stt_shared.process.folders import default_data_dir, default_spool_dir
 from stt_shared.process.settings import CommonSettings, ListeningSettings
@@ -52,6 +53,16 @@ class GatewaySettings(ListeningSettings, CommonSettings):
     )
     max_auth_failures_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
         30, description="Wrong credentials from one network address in a minute at one gateway; 0 = no limit."
+    )
+    key_requests_per_minute: Annotated[int, Field(ge=0, le=MAX_QUOTA)] = Field(
+        1200,
+        description="Requests and WebSocket handshakes with one key in a minute, unless the key has a quota of its "
+        "own; 0 = no limit.",
+    )
+    key_streams: Annotated[int, Field(ge=0, le=MAX_QUOTA)] = Field(
+        0,
+        description="Live sessions, viewers and event streams open with one key at a time, unless the key has a quota "
+        "of its own; 0 = no limit.",
     )
     openai_models: str = Field(
         DEFAULT_NAMES,
@@ -160,6 +171,11 @@ class GatewaySettings(ListeningSettings, CommonSettings):
     def ignored_parameter_names(self) -> frozenset[str]:
         """Names in IGNORED_PARAMETERS."""
         return frozenset(name.strip() for name in self.ignored_parameters.split(",")) - {""}
+
+    @property
+    def default_quotas(self) -> Quotas:
+        """Quotas of a key without its own."""
+        return Quotas(self.key_requests_per_minute, self.key_streams)
 
     @property
     def openai_model_names(self) -> tuple[str, ...]:

@@ -383,11 +383,15 @@ def keys_create(
     tenant: Annotated[
         str | None, typer.Option(help="Whom everything made with it belongs to; local if omitted.")
     ] = None,
+    quota: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=N", help="A quota of its own: requests_per_minute or streams; 0 for no limit."),
+    ] = None,
 ) -> None:
     """Make a key and print it. It cannot be shown again. Without --scopes it may stream, post files and read."""
     from stt_cli.commands.keys import create_key
 
-    create_key(name, scopes, tenant, days)
+    create_key(name, scopes, tenant, days, quota or [])
 
 
 @keys_app.command("list")

@@ -41,6 +41,20 @@ def event_stream(
     )
 
 
+async def begun(events: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """Return ``events`` once there is the first one: what refuses them is raised before a response begins."""
+    first = await anext(events, None)
+
+    async def all_of_them() -> AsyncGenerator[bytes, None]:
+        async with contextlib.aclosing(events):
+            if first is not None:
+                yield first
+            async for one in events:
+                yield one
+
+    return all_of_them()
+
+
 async def _never_silent(events: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
     async with contextlib.aclosing(events):
         while True:

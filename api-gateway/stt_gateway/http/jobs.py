@@ -12,7 +12,7 @@ from stt_gateway.context import context_of, query_of
 from stt_gateway.core.requests.job_request import JOB_OPENAPI, job_request
 from stt_gateway.core.requests.principal import Scope, check_scopes
 from stt_gateway.http.deletion import erase_job
-from stt_gateway.http.event_stream import event, event_stream
+from stt_gateway.http.event_stream import begun, event, event_stream
 from stt_gateway.http.job_intake import Intake
 from stt_gateway.http.job_views import job_changes, job_view, stop_job
 from stt_gateway.http.openapi import file_kinds, one_of, refusals, success
@@ -123,7 +123,7 @@ async def watch_job(request: Request, job_id: str) -> Response:
         sent = b""
         views = job_changes(context, principal_of(request), job_id)
         # Whoever may not watch any more gets no event `end`.
-        async with contextlib.aclosing(views):
+        async with context.limits.place(principal_of(request), None), contextlib.aclosing(views):
             with contextlib.suppress(SttError):
                 async for view in views:
                     body = msgspec.json.encode(view)
@@ -131,4 +131,4 @@ async def watch_job(request: Request, job_id: str) -> Response:
                         sent = body
                         yield event("end" if view.status.is_final else "progress", body)
 
-    return event_stream(events())
+    return event_stream(await begun(events()))

@@ -38,7 +38,10 @@ async def list_keys(request: Request) -> Response:
 @router.post("/keys", status_code=201, responses=refusals("too_large", "conflict"))
 @needs(Scope.ADMIN)
 async def create_key(request: Request) -> Response:
-    """Make a key: ``{"name": "…", "scopes": ["stream"], "expires_in_days": 90}``. Its secret is shown only here."""
+    """Make a key: ``{"name": "…", "scopes": ["stream"], "expires_in_days": 90, "quotas": {"streams": 4}}``.
+
+    Its secret is shown only here.
+    """
     admin = principal_of(request)
     wanted = key_request(await small_body(request), admin)
     return json_response(_with_secret(*await _administration(request).create(admin, wanted)), status=201)
@@ -115,6 +118,7 @@ def key_view(key: ApiKey) -> dict[str, Any]:
         "id": key.id,
         "name": key.name,
         "scopes": sorted_scopes(key.scopes),
+        "quotas": key.quotas.given,
         "created_at": iso_timestamp(key.created_ms),
         "expires_at": _time(key.expires_ms),
         "revoked_at": _time(key.revoked_ms),

@@ -21,6 +21,7 @@ def main(arguments: list[str]) -> None:
     create.add_argument("--scopes", default=commands.DEFAULT_SCOPES)
     create.add_argument("--tenant", default=LOCAL_TENANT)
     create.add_argument("--days", type=float)
+    create.add_argument("--quota", action="append", default=[])
     parts.add_parser("list", help="list all keys").add_argument("--tenant")
     parts.add_parser("revoke", help="revoke a key").add_argument("id")
     rotate = parts.add_parser("rotate", help="give a key another secret and print it, once")
@@ -34,7 +35,7 @@ def main(arguments: list[str]) -> None:
             prepare_folder(settings.data_dir, "DATA_DIR")
         match given.command:
             case "create":
-                print(commands.create(url, given.name, given.scopes, given.tenant, given.days))  # noqa: T201
+                print(commands.create(url, given.name, given.scopes, given.tenant, given.days, given.quota))  # noqa: T201
             case "list":
                 print("\n".join(commands.table(url, given.tenant)))  # noqa: T201
             case "revoke":

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from sqlalchemy import URL
@@ -18,6 +18,7 @@ from stt_gateway.core.requests.key_request import (
 )
 from stt_gateway.core.requests.parameters import NotAllowed
 from stt_gateway.core.requests.principal import Scope
+from stt_gateway.core.requests.quotas import quotas_from
 from stt_gateway.keys.making import create_key, revoke_key, rotate_key
 from stt_gateway.store.api_keys import KeyStore
 from stt_gateway.store.failures import StoreError
@@ -31,7 +32,7 @@ ALL = "all"
 """Stands for all scopes."""
 DEFAULT_SCOPES = f"{Scope.STREAM},{Scope.JOBS},{Scope.READ}"
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_COLUMNS = ("id", "tenant", "name", "scopes", "created", "expires", "last used", "state")
+_COLUMNS = ("id", "tenant", "name", "scopes", "quotas", "created", "expires", "last used", "state")
 
 T = TypeVar("T")
 
@@ -45,14 +46,22 @@ class KeyCommandError(Exception):
 
 
 def create(
-    url: URL, name: str, scopes: str = DEFAULT_SCOPES, tenant: str = LOCAL_TENANT, days: float | None = None
+    url: URL,
+    name: str,
+    scopes: str = DEFAULT_SCOPES,
+    tenant: str = LOCAL_TENANT,
+    days: float | None = None,
+    quotas: Iterable[str] = (),
 ) -> str:
-    """Make a key and return it as its holder will have it. ``scopes``: names with commas, or ``all``."""
+    """Make a key and return it as its holder will have it.
+
+    ``scopes``: names with commas, or ``all``; ``quotas``: each as ``streams=4``.
+    """
     if not _TENANT.fullmatch(tenant):
         raise KeyCommandError("a tenant is 1 to 64 letters, digits and . _ -", is_usage=True)
     try:
         names = list(Scope) if scopes == ALL else [scope.strip() for scope in scopes.split(",") if scope.strip()]
-        wanted = KeyRequest(checked_name(name), scopes_of(names), checked_days(days))
+        wanted = KeyRequest(checked_name(name), scopes_of(names), checked_days(days), quotas_from(quotas))
     except NotAllowed as error:
         raise KeyCommandError(str(error), is_usage=True) from None
     written, _ = _run(url, lambda store: create_key(store, wanted, tenant, wall_ms()))
@@ -108,6 +117,7 @@ def _row(key: ApiKey) -> Sequence[str]:
         key.tenant,
         key.name,
         ",".join(sorted_scopes(key.scopes)),
+        ",".join(f"{name}={value}" for name, value in key.quotas.given.items()) or "default",
         _day(key.created_ms),
         _day(key.expires_ms),
         _day(key.last_used_ms),

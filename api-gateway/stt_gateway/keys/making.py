@@ -19,6 +19,7 @@ async def create_key(store: KeyStore, wanted: KeyRequest, tenant: str, now_ms: f
         name=wanted.name,
         digest=digest_of(written.secret),
         scopes=wanted.scopes,
+        quotas=wanted.quotas,
         created_ms=int(now_ms),
         secret_ms=int(now_ms),
         expires_ms=None if wanted.days is None else int(now_ms + wanted.days * _DAY_MS),

@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from stt_gateway.core.requests.api_key import ApiKey
 from stt_gateway.core.requests.key_request import sorted_scopes
 from stt_gateway.core.requests.principal import Scope
+from stt_gateway.core.requests.quotas import known_quotas
 from stt_gateway.store.engine import is_sqlite, open_engine, read_transaction, write_transaction
 from stt_gateway.store.schema import api_keys, signing_secrets
 
@@ -109,7 +110,7 @@ def _row(key: ApiKey) -> dict[str, Any]:
         "name": key.name,
         "digest": key.digest,
         "scopes": ",".join(sorted_scopes(key.scopes)),
-        "quotas": msgspec.json.encode(key.quotas).decode(),
+        "quotas": msgspec.json.encode(key.quotas.given).decode(),
         "created_ms": key.created_ms,
         "secret_ms": key.secret_ms,
         "expires_ms": key.expires_ms,
@@ -127,6 +128,6 @@ def _key(row: Mapping[Any, Any]) -> ApiKey:
             **row,
             # A scope of another version gives no right in this one.
             "scopes": frozenset(Scope(name) for name in row["scopes"].split(",") if name in known),
-            "quotas": msgspec.json.decode(row["quotas"]),
+            "quotas": known_quotas(msgspec.json.decode(row["quotas"])),
         }
     )

@@ -24,6 +24,14 @@ class Handler(Protocol):
 
     session_id: str
     """Id for the log; '' for a client without a session."""
+
+    @property
+    def stream_name(self) -> str | None:
+        """Name of the stream, which a connection that resumes it has too; None if it cannot be resumed.
+
+        Raises SttError.
+        """
+
     has_session: bool
     """Whether the client has an open session, for which it should come back at once after an error."""
 
@@ -56,12 +64,14 @@ async def serve(
     subprotocol = answered(websocket.scope.get("subprotocols", ()))
     await websocket.accept(subprotocol, [(name.encode(), value.encode()) for name, value in (headers or {}).items()])
     try:
-        await authorize(websocket, context.authorize)
+        await authorize(websocket, context.authorize, context.limits.count_request)
+        principal = principal_of(websocket)
         with (
             (limit or context.connection_limit).counted(client.address),
-            context.key_holders.held(principal_of(websocket), client.end),
+            context.key_holders.held(principal, client.end),
         ):
-            code = await handler.run(client)
+            async with context.limits.place(principal, handler.stream_name):
+                code = await handler.run(client)
     except ClientGone:
         return
     except SlowReader:

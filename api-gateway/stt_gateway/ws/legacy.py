@@ -52,6 +52,7 @@ class LegacyViewer:
 
     session_id = ""
     has_session = False
+    stream_name = None
 
     def __init__(self, websocket: WebSocket) -> None:
         self._bus = context_of(websocket).bus

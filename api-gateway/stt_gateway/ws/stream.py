@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -65,6 +66,26 @@ class StreamConnection:
         self.session_id = uuid.uuid4().hex
         self.has_session = False
 
+    @functools.cached_property
+    def asked(self) -> SessionRequest | None:
+        """What the client asks for by its query; None if a message will. Raises SttError bad_config."""
+        settings = self._context.settings
+        defaults = Defaults(
+            settings.sample_rate,
+            settings.channels,
+            settings.vad_silence_threshold_ms,
+            settings.endpointing,
+            settings.endpointing_max_ms,
+            settings.language_choice,
+        )
+        return self._dialect.parse_query(query_of(self._websocket), defaults)
+
+    @property
+    def stream_name(self) -> str:
+        """Name of the session. Raises SttError bad_config."""
+        named = self.asked.session_id if self.asked else None
+        return named if named is not None and is_valid_id(named) else self.session_id
+
     async def run(self, client: ClientSocket) -> int:
         """Serve the client until its session ends; return the close code."""
         with SESSIONS.labels(ServiceName.GATEWAY).track_inprogress():
@@ -87,19 +108,9 @@ class StreamConnection:
         return self._dialect.close_code(code)
 
     async def _serve(self, client: ClientSocket) -> int:
-        settings = self._context.settings
-        defaults = Defaults(
-            settings.sample_rate,
-            settings.channels,
-            settings.vad_silence_threshold_ms,
-            settings.endpointing,
-            settings.endpointing_max_ms,
-            settings.language_choice,
-        )
-        asked = self._dialect.parse_query(query_of(self._websocket), defaults)
         for message in self._dialect.greeting():
             await client.send(message)
-        messages = MessageReader(client, self._dialect, asked, settings.max_message_bytes)
+        messages = MessageReader(client, self._dialect, self.asked, self._context.settings.max_message_bytes)
         request = await messages.request(FIRST_AUDIO_KEPT_S)
         self._check_invited(request.config)
         first = await self._choose_session(client, request, messages)

@@ -53,6 +53,7 @@ class Viewer:
 
     session_id = ""
     has_session = False
+    stream_name = None
 
     def __init__(self, websocket: WebSocket, conversation_id: str) -> None:
         self._context = context_of(websocket)

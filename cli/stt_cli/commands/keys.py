@@ -1,7 +1,7 @@
 """`stt keys`: make, list, revoke and rotate API keys in the database of this machine's settings."""
 
 import getpass
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from sqlalchemy import URL
@@ -16,9 +16,11 @@ from stt_shared.process.folders import UnusableFolder, prepare_folder
 T = TypeVar("T")
 
 
-def create_key(name: str, scopes: str | None, tenant: str | None, days: float | None) -> None:
+def create_key(
+    name: str, scopes: str | None, tenant: str | None, days: float | None, quotas: Sequence[str] = ()
+) -> None:
     """Make a key and print it. Raises CliError."""
-    given = {"scopes": scopes, "tenant": tenant, "days": days}
+    given = {"scopes": scopes, "tenant": tenant, "days": days, "quotas": quotas or None}
     wanted = {name: value for name, value in given.items() if value is not None}
     text = _on_database(lambda url: commands.create(url, name, **wanted))  # type: ignore[arg-type]
     _record("create_key", _id_of(text))

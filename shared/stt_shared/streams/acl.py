@@ -39,6 +39,7 @@ _JOBS = ("stt:{jobs}:*",)
 _SESSIONS = (keys.SESSIONS_WAITING, "stt:stream:*", "stt:results:*")
 _CONVERSATIONS = ("stt:conversations:*",)
 _VOICES = ("stt:voices:*",)
+_QUOTAS = ("stt:quotas:*",)
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class RedisUser:
 USERS = (
     RedisUser(
         ServiceName.GATEWAY,
-        (*_PROBES, *_REPLICAS, *_JOBS, *_SESSIONS, *_CONVERSATIONS, *_VOICES, keys.TRANSCRIPTS_WAITING),
+        (*_PROBES, *_REPLICAS, *_JOBS, *_SESSIONS, *_CONVERSATIONS, *_VOICES, *_QUOTAS, keys.TRANSCRIPTS_WAITING),
         (
             *_PROBES,
             *_JOBS,

@@ -15,6 +15,7 @@ from stt_shared.redis.rights import PROBE
 from stt_shared.streams import keys
 from stt_shared.streams.conversations import ConversationStreams
 from stt_shared.streams.jobs import JobStreams
+from stt_shared.streams.quotas import QuotaCounters
 from stt_shared.streams.replicas import Replicas
 from stt_shared.streams.sessions import SessionStreams
 from stt_shared.streams.transcripts import TranscriptQueue
@@ -36,6 +37,7 @@ class Bus:
         self.jobs = JobStreams(self.pipeline, channels)
         self.transcripts = TranscriptQueue(self.pipeline)
         self.conversations = ConversationStreams(self.pipeline, channels, self.transcripts)
+        self.quotas = QuotaCounters(self.pipeline)
         self.replicas = Replicas(client)
 
     async def memory_info(self) -> Mapping[str, Any]:

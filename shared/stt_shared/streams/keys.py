@@ -228,6 +228,16 @@ API_KEYS_CHANGED = "stt:api-keys:changed"
 """Channel on which gateways are told the id of an API key that was revoked or has another secret."""
 
 
+def requests_counted(key_id: str, minute: int) -> str:
+    """Return the key of what is counted of an API key in one minute, a hash; for two minutes."""
+    return f"stt:quotas:{{{key_id}}}:minute:{minute}"
+
+
+def open_streams(key_id: str) -> str:
+    """Return the key of the places of an API key's open streams, a hash; as long as one is renewed."""
+    return f"stt:quotas:{{{key_id}}}:streams"
+
+
 def gateway_displace(replica_id: str) -> str:
     """Return a gateway's channel on which any message asks it to stop its oldest detached session."""
     return "stt:gateway:displace:" + replica_id

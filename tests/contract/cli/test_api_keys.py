@@ -51,5 +51,7 @@ async def test_a_key_of_the_command_line_opens_the_suite(
     assert await asyncio.to_thread(post)
     id = key.split("_")[1]
     assert id in await asyncio.to_thread(keys, tmp_path / "a-data", "list")
+    await asyncio.to_thread(keys, tmp_path / "a-data", "create", "guest", "--quota", "streams=2")
+    assert "streams=2" in await asyncio.to_thread(keys, tmp_path / "a-data", "list")
     await asyncio.to_thread(keys, tmp_path / "a-data", "revoke", id)
     assert "revoked" in await asyncio.to_thread(keys, tmp_path / "a-data", "list")

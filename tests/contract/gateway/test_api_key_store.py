@@ -10,6 +10,7 @@ from support.key_samples import made_key
 
 from stt_gateway.core.requests.api_key import digest_of
 from stt_gateway.core.requests.principal import Scope
+from stt_gateway.core.requests.quotas import Quotas
 from stt_gateway.keys import commands
 from stt_gateway.store.api_keys import KeyStore
 
@@ -28,7 +29,7 @@ async def keys(url: URL) -> AsyncIterator[KeyStore]:
 
 async def test_a_key_comes_back_as_it_was_stored(keys: KeyStore) -> None:
     _, plain = made_key(Scope.STREAM)
-    _, full = made_key(*Scope, expires_ms=2**41, revoked_ms=5, last_used_ms=6, quotas={"streams": 3}, tenant="other")
+    _, full = made_key(*Scope, expires_ms=2**41, revoked_ms=5, last_used_ms=6, quotas=Quotas(streams=4), tenant="other")
     for key in (plain, full):
         await keys.add(key)
     assert await keys.get(plain.id) == plain

@@ -72,7 +72,12 @@ async def test_no_route_lets_anybody_in_without_a_key_with_its_scope(
         "password": {"Authorization": "Basic YTpi"},
         "forged token": bearer("stt1.e30.AAAA"),
     }
-    keys_before = {key for key in await redis_client.keys() if b"replica" not in key}
+
+    async def keys_of_work() -> set[bytes]:
+        # Who has too few scopes is counted all the same.
+        return {key for key in await redis_client.keys() if b"replica" not in key and b"stt:quotas:" not in key}
+
+    keys_before = await keys_of_work()
     tried = 0
     for method, path, scopes in guarded_routes():
         others = await stored_key(store, *(set(Scope) - set(scopes)))
@@ -87,7 +92,7 @@ async def test_no_route_lets_anybody_in_without_a_key_with_its_scope(
             assert await outcome(gateway, method, path, headers) == wanted, (path, name)
             tried += 1
     assert tried > 190
-    assert {key for key in await redis_client.keys() if b"replica" not in key} == keys_before
+    assert await keys_of_work() == keys_before
     assert gateway.spooled == []
 
 

@@ -11,7 +11,9 @@ from starlette.requests import HTTPConnection, Request
 from stt_gateway import app as gateway_app
 from stt_gateway.app import create_app
 from stt_gateway.authorize import AllowAll, authorize, declared_scopes, needs, principal_of, public
+from stt_gateway.core.operation.allowance import Allowance
 from stt_gateway.core.requests.principal import LOCAL, Principal, Scope
+from stt_gateway.http import transcripts
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.ws import stream
 from stt_shared.contracts.errors import SttError
@@ -67,10 +69,14 @@ class NameInHeader:
         return dataclasses.replace(LOCAL, name=name, scopes=frozenset({Scope.READ}))
 
 
+async def count_nothing(_: Principal) -> Allowance | None:
+    return None
+
+
 @pytest.fixture
 def client() -> TestClient:
     async def ask(connection: HTTPConnection) -> None:
-        await authorize(connection, NameInHeader())
+        await authorize(connection, NameInHeader(), count_nothing)
 
     app = FastAPI(dependencies=[Depends(ask)])
 
@@ -116,8 +122,20 @@ def test_a_route_runs_for_those_with_its_scope(client: TestClient) -> None:
 async def test_a_websocket_is_authorised_in_the_same_way(headers: list[tuple[bytes, bytes]], code: str) -> None:
     websocket = HTTPConnection({"type": "websocket", "headers": headers, "endpoint": stream.stream})
     with pytest.raises(SttError) as refused:
-        await authorize(websocket, NameInHeader())
+        await authorize(websocket, NameInHeader(), count_nothing)
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize("endpoint", [transcripts.search_transcripts, transcripts.delete_transcript])
+async def test_each_request_is_counted_also_one_without_the_right(endpoint: object) -> None:
+    async def one_too_many(_: Principal) -> Allowance:
+        return Allowance(3, 3, 7.0, is_refused=True)
+
+    asked = HTTPConnection({"type": "http", "headers": [(b"x-name", b"Ann")], "endpoint": endpoint})
+    with pytest.raises(SttError) as refused:
+        await authorize(asked, NameInHeader(), one_too_many)
+    assert (refused.value.code, refused.value.retry_after_s) == ("rate_limited", 7)
+    assert asked.state.allowance.headers["X-RateLimit-Remaining"] == "0"
 
 
 async def test_without_keys_everybody_is_the_local_principal() -> None:

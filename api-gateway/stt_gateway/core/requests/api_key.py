@@ -8,10 +8,10 @@ A secret that random needs no slow hash: its SHA-256 cannot be searched for.
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stt_gateway.core.requests.principal import Principal, Scope
+from stt_gateway.core.requests.quotas import NO_QUOTAS, Quotas
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 ID_CHARS = 12
@@ -56,7 +56,7 @@ class ApiKey:
     """A stored key.
 
     ``secret_ms``: when its secret was made. ``previous_digest``: of the secret before that, accepted until
-    ``previous_until_ms``. ``quotas``: limits by name. ``last_used_ms``: to some minutes.
+    ``previous_until_ms``. ``last_used_ms``: to some minutes.
     """
 
     id: str
@@ -66,7 +66,7 @@ class ApiKey:
     scopes: frozenset[Scope]
     created_ms: int
     secret_ms: int
-    quotas: Mapping[str, int] = field(default_factory=dict)
+    quotas: Quotas = NO_QUOTAS
     expires_ms: int | None = None
     revoked_ms: int | None = None
     last_used_ms: int | None = None
@@ -76,7 +76,7 @@ class ApiKey:
     @property
     def principal(self) -> Principal:
         """Who uses the key."""
-        return Principal(self.tenant, self.id, self.name, self.scopes)
+        return Principal(self.tenant, self.id, self.name, self.scopes, quotas=self.quotas)
 
     def accepts(self, secret: str, now_ms: float) -> bool:
         """Return whether this is the key's secret, or the one before while that is still accepted."""

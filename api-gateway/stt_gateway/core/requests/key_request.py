@@ -11,6 +11,7 @@ from stt_gateway.core.requests.access import origin_names
 from stt_gateway.core.requests.access_token import DEFAULT_S, MAX_S
 from stt_gateway.core.requests.parameters import NotAllowed, quoted
 from stt_gateway.core.requests.principal import Principal, Scope
+from stt_gateway.core.requests.quotas import NO_QUOTAS, Quotas, checked_quotas
 from stt_gateway.core.requests.viewer_request import check_conversation_id
 from stt_shared.contracts.errors import SttError
 
@@ -25,6 +26,7 @@ class _NewKey(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     scopes: list[str]
     expires_in_days: float | None = None
+    quotas: dict[str, int] = {}
 
 
 class _Rotation(msgspec.Struct, forbid_unknown_fields=True):
@@ -50,6 +52,7 @@ class KeyRequest:
     name: str
     scopes: frozenset[Scope]
     days: float | None
+    quotas: Quotas = NO_QUOTAS
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,14 @@ class InvitationRequest:
 def key_request(body: bytes, maker: Principal) -> KeyRequest:
     """Parse the body of a request for a key. Raises SttError bad_message, bad_config, or forbidden for more scopes than
     the maker has."""
-    given = _parse(body, _NewKey, '{"name": "…", "scopes": ["stream", …], "expires_in_days": 90}')
+    given = _parse(body, _NewKey, '{"name": "…", "scopes": ["stream", …], "expires_in_days": 90, "quotas": {…}}')
     try:
-        wanted = KeyRequest(checked_name(given.name), scopes_of(given.scopes), checked_days(given.expires_in_days))
+        wanted = KeyRequest(
+            checked_name(given.name),
+            scopes_of(given.scopes),
+            checked_days(given.expires_in_days),
+            checked_quotas(given.quotas),
+        )
     except NotAllowed as error:
         raise SttError("bad_config", str(error)) from None
     _check_has(maker, wanted.scopes)

@@ -4,6 +4,7 @@ import enum
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from stt_gateway.core.requests.quotas import NO_QUOTAS, Quotas
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.makers import LOCAL_TENANT, Maker
 
@@ -61,6 +62,7 @@ class Principal:
     ``tenant``: whom everything belongs to that the principal makes. ``key_id``: public part of its key, '' without one.
     ``name``: the key's name, for people. ``by_token``: it has only an access token that the key has made. ``invited``:
     it has only an invitation that the key has made; the scopes then count for that conversation alone.
+    ``quotas``: the key's own; nothing is counted without a key.
     """
 
     tenant: str
@@ -69,6 +71,7 @@ class Principal:
     scopes: frozenset[Scope]
     by_token: bool = False
     invited: Invited | None = None
+    quotas: Quotas = NO_QUOTAS
 
     @property
     def maker(self) -> Maker:

@@ -1,0 +1,69 @@
+"""Owner of what is counted of each API key: counters of a minute or day, and places of its open streams."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from stt_shared.redis.pipeline import Pipeline
+from stt_shared.streams import keys
+from stt_shared.streams.scripts import script
+
+LEASE_MS = 20_000
+"""Time after which a place is free that its gateway has not renewed, because it was killed."""
+
+
+@dataclass(frozen=True)
+class Counter:
+    """What is added to a counter. ``key``: the hash that holds it; ``limit``: 0 for none."""
+
+    key: str
+    field: str
+    amount: int
+    limit: int
+    ttl_s: int
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What came of adding. ``refused``: the counter that would have passed its limit, so that nothing was added.
+
+    ``held``: what each counter holds now.
+    """
+
+    refused: Counter | None
+    held: Sequence[int]
+
+
+class QuotaCounters:
+    """Counters and places of API keys. All calls raise the errors of Redis."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._spend = script("spend")
+        self._hold_place = script("hold_place")
+
+    async def spend(self, counters: Sequence[Counter]) -> Spent:
+        """Add to several counters of one API key at once, or to none of them.
+
+        A lost reply may add twice.
+        """
+        refused, *held = await self._pipeline.call(
+            self._spend,
+            [counter.key for counter in counters],
+            [part for one in counters for part in (one.field, one.amount, one.limit, one.ttl_s)],
+        )
+        return Spent(counters[refused - 1] if refused else None, held)
+
+    async def take_place(self, key_id: str, connection: str, stream: str, limit: int) -> bool:
+        """Take a place for a connection of a stream; return False if ``limit`` others are open. May be repeated."""
+        at = keys.open_streams(key_id)
+        return bool(await self._pipeline.call(self._hold_place, [at], [LEASE_MS, limit, connection, stream]))
+
+    async def renew_places(self, key_id: str, streams: Mapping[str, str]) -> None:
+        """Renew the places of these connections and their streams, also of those that Redis has lost."""
+        pairs = itertools.chain.from_iterable(streams.items())
+        await self._pipeline.call(self._hold_place, [keys.open_streams(key_id)], [LEASE_MS, 0, *pairs])
+
+    async def leave_place(self, key_id: str, connection: str) -> None:
+        """Give a connection's place back."""
+        await self._pipeline.command("HDEL", keys.open_streams(key_id), connection)
