@@ -5,7 +5,7 @@ import os
 import re
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
@@ -16,9 +16,10 @@ from support.recordings import BECKETT_TEXT
 
 if TYPE_CHECKING:
     from browser.browsers import Pages
-    from playwright.sync_api import Page, Route
+    from playwright.sync_api import Page, Route, WebSocketRoute
 
 pytestmark = pytest.mark.browser
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright").expect
 
 EXPECTED = words(BECKETT_TEXT)
 
@@ -108,6 +109,37 @@ def test_two_speak_and_one_watches(pages: "Pages") -> None:
     late.wait_for_timeout(900)
     late.keyboard.press("Escape")
     late.get_by_role("button", name="Big captions", exact=True).wait_for()
+
+
+def test_a_watching_page_shows_who_has_spoken_after_all(pages: "Pages") -> None:
+    sockets: list[WebSocketRoute] = []
+
+    def opened(socket: "WebSocketRoute") -> None:
+        sockets.append(socket)
+        socket.on_message(lambda _: None)
+        send(type="following", conversation_id="board", cursor="e-0")
+
+    def send(**message: Any) -> None:
+        sockets[0].send(json.dumps({"session_id": "desk", **message}))
+
+    def said(number: int, speaker: str) -> None:
+        spoken = {"utterance": number, "speaker": speaker, "text": f"Words {number}.", "language": "en"}
+        send(type="utterance", seq=number, cursor=f"e-{number}", spoken_ms=1_772_355_600_000 + 4000 * number, **spoken)
+
+    page = pages.blank()
+    page.route_web_socket("**/v1/stt/conversations/**", opened)
+    pages.go(page, "/#/conversation/board")
+    page.locator(".talk-head .chip.good").wait_for()
+    for number, speaker in enumerate(("Speaker 1", "Speaker 1", "Speaker 2"), start=1):
+        said(number, speaker)
+    names, rows = page.locator("[role=log] .speaker"), page.locator("[role=log] .said")
+    expect(names).to_have_text(["Speaker 1", "Speaker 2"])
+    send(type="speakers_revised", seq=4, cursor="e-4", utterances=[{"utterance": 2, "speaker": "Speaker 2"}])
+    expect(names).to_have_text(["Speaker 1", "Speaker 2"])
+    expect(rows.nth(1)).to_contain_text("Speaker 2")
+    expect(rows.locator("p")).to_have_text(["Words 1.", "Words 2.", "Words 3."])
+    said(5, "Speaker 3")
+    expect(names).to_have_text(["Speaker 1", "Speaker 2", "Speaker 3"])
 
 
 def test_a_watching_page_misses_nothing_when_the_gateway_dies(pages: "Pages", suite: Suite) -> None:
