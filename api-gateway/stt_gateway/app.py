@@ -152,7 +152,14 @@ def _add_middleware(app: FastAPI, settings: GatewaySettings) -> None:
             allow_origins=origins,
             allow_methods=["GET", "HEAD", "POST", "PATCH", "DELETE"],
             allow_headers=["*"],
-            expose_headers=["Idempotent-Replayed", "Location", "Retry-After", "X-Ignored-Fields", *ALLOWANCE_HEADERS],
+            expose_headers=[
+                "dg-request-id",
+                "Idempotent-Replayed",
+                "Location",
+                "Retry-After",
+                "X-Ignored-Fields",
+                *ALLOWANCE_HEADERS,
+            ],
             allow_private_network=True,
         )
     proxies = trusted_proxies(settings.trusted_proxies)

@@ -289,6 +289,27 @@ def test_no_utterance_end_while_a_client_is_ahead_of_what_was_heard() -> None:
     assert talk.hear(began(9000)) == []
 
 
+def test_speech_that_goes_on_before_the_text_is_known_ends_no_utterance() -> None:
+    talk = Talk(utterance_end_ms="1000")
+    talk.send(SECOND * 3)
+    for start_ms, end_ms in ((100, 900), (1500, 2100)):
+        talk.hear(began(start_ms))
+        talk.hear(ended(end_ms))
+    talk.hear(began(3500))
+    assert len(talk.hear(final("Ever.", 100, 900, lag_ms=2000))) == 1, "speech went on at 1.5 s"
+    assert talk.replies(SECOND) == []
+    found = talk.hear(final("tried.", 1500, 2100, lag_ms=2000))
+    assert [one["type"] for one in found] == ["Results", "UtteranceEnd"]
+
+
+def test_the_end_of_the_audio_may_end_an_utterance() -> None:
+    for duration_ms, kinds in ((1500, ["Metadata"]), (2000, ["UtteranceEnd", "Metadata"])):
+        talk = Talk(utterance_end_ms="1000")
+        talk.hear(final("Ever.", 100, 900))
+        found = talk.hear(Done(session_id="s", text="", duration_ms=duration_ms, finals=1, timings_ms={}))
+        assert [one["type"] for one in found] == kinds
+
+
 def test_an_utterance_end_that_speech_makes_known() -> None:
     talk = Talk(utterance_end_ms="1000", vad_events="true", encoding="ogg-opus")
     talk.send(SECOND)

@@ -58,7 +58,7 @@ class DeepgramDialect:
         self._model = model
         self._asked: LiveRequest | None = None
         self._results = Results(request_id, TextForm(), 1)
-        self._pauses: Pauses | None = None
+        self._pauses = Pauses(None)
         self._finalizing = Finalizing()
         self._ended: dict[int, int] = {}
         self._sha256 = hashlib.sha256()
@@ -74,7 +74,7 @@ class DeepgramDialect:
         config = asked.session.config
         channels = len(config.channels_apart) or 1
         self._results = Results(self._request_id, asked.form, channels)
-        self._pauses = None if asked.utterance_end_ms is None else Pauses(asked.utterance_end_ms)
+        self._pauses = Pauses(asked.utterance_end_ms)
         self._bytes_per_s = (config.frame_bytes() or 0) * config.sample_rate
         return asked.session
 
@@ -117,7 +117,8 @@ class DeepgramDialect:
             case Ack() as event:
                 return self._settled(event.committed_ms)
             case Done() as event:
-                return (self._results.metadata(self._sha256.hexdigest(), self._created, event.duration_ms),)
+                metadata = self._results.metadata(self._sha256.hexdigest(), self._created, event.duration_ms)
+                return (*self._utterance_ends(self._pauses.silent_until(event.duration_ms)), metadata)
         return ()
 
     def render_error(self, error: Error) -> Payload | None:
@@ -137,10 +138,9 @@ class DeepgramDialect:
         self._received_bytes += len(data)
         audio = own.Audio(chunk=data)
         received_ms = self._received_ms
-        if self._pauses is None or received_ms is None:
+        if received_ms is None:
             return (audio,)
-        ended = self._pauses.received(received_ms)
-        return (audio, *(Reply(self._results.utterance_end(end_ms, channel)) for channel, end_ms in ended))
+        return (audio, *map(Reply, self._utterance_ends(self._pauses.received(received_ms))))
 
     def _steps(self, message: ClientMessage) -> Sequence[Step]:
         match message:
@@ -171,29 +171,25 @@ class DeepgramDialect:
         channel = _channel(event.channel)
         is_last = self._finalizing.final(channel, event.end_ms, event.committed_ms)
         has_ended = self._ended.get(channel, -1) > event.start_ms
-        if self._pauses:
-            self._pauses.final(channel, event.end_ms, self._received_ms, event.lag_ms)
         is_endpoint = has_ended and self._asked is not None and self._asked.has_endpoints
-        return (self._results.final(event, channel, is_endpoint=is_endpoint, is_from_finalize=is_last),)
+        result = self._results.final(event, channel, is_endpoint=is_endpoint, is_from_finalize=is_last)
+        ends = self._pauses.final(channel, event.end_ms, self._received_ms, event.lag_ms)
+        return (result, *self._utterance_ends(ends))
 
     def _speech_started(self, event: SpeechStarted) -> Sequence[Payload]:
         channel = _channel(event.channel)
         self._finalizing.speech_began(channel, event.start_ms)
-        told: list[Payload] = []
-        end_ms = self._pauses.speech(channel, event.start_ms) if self._pauses else None
-        if end_ms is not None:
-            told.append(self._results.utterance_end(end_ms, channel))
+        told = self._utterance_ends(self._pauses.speech(channel, event.start_ms))
         if self._asked and self._asked.vad_events:
             told.append(self._results.speech_started(event.start_ms, channel))
         return told
 
     def _settled(self, position_ms: int) -> Sequence[Payload]:
-        told: list[Payload] = []
-        if self._finalizing.settled(position_ms):
-            told.append(self._results.finalized(position_ms))
-        for channel, end_ms in self._pauses.silent_until(position_ms) if self._pauses else ():
-            told.append(self._results.utterance_end(end_ms, channel))
-        return told
+        told = [self._results.finalized(position_ms)] if self._finalizing.settled(position_ms) else []
+        return (*told, *self._utterance_ends(self._pauses.silent_until(position_ms)))
+
+    def _utterance_ends(self, ends: Sequence[tuple[int, int]]) -> list[str]:
+        return [self._results.utterance_end(end_ms, channel) for channel, end_ms in ends]
 
     @property
     def _received_ms(self) -> int | None:
