@@ -5,10 +5,9 @@ import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from stt_audio.codecs.memory import MemoryGuard
-from stt_audio.files import decoder_process
 from stt_audio.files.jobs import FileJobs
 from stt_audio.files.spool import sweep_for_ever
+from stt_audio.isolation.process import prepare as prepare_decoders
 from stt_audio.live.sessions import LiveSessions
 from stt_audio.settings import AudioSettings
 from stt_shared.contracts.services import ServiceName
@@ -31,8 +30,7 @@ async def run(settings: AudioSettings) -> None:
 
 async def _build(settings: AudioSettings, replica: ReplicaState, bus: Bus, stack: contextlib.AsyncExitStack) -> Workers:
     await asyncio.to_thread(prepare_folder, settings.spool_dir, "SPOOL_DIR")
-    await asyncio.to_thread(decoder_process.prepare)
-    stack.enter_context(MemoryGuard(settings.audio_max_memory_mb << 20))
+    await asyncio.to_thread(prepare_decoders)
     executor = stack.enter_context(ThreadPoolExecutor(settings.decoder_threads, thread_name_prefix="resampler"))
     # Shared by both: a replica records in one place the sessions and files that it has on probation.
     guard = CrashGuard(bus)

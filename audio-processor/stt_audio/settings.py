@@ -20,11 +20,7 @@ class AudioSettings(CommonSettings):
         8, description="Files that one replica decodes at once; at most four of them are one client's."
     )
     decoder_threads: Annotated[int, Field(ge=1, le=64)] = Field(
-        2, description="Threads that resample bare samples; a compressed stream has a thread of its own."
-    )
-    audio_max_memory_mb: Annotated[int, Field(ge=256, le=1_000_000)] = Field(
-        1024,
-        description="Memory of one replica without its files, in MiB; above it, streams that need large buffers fail.",
+        2, description="Threads that resample bare samples; a compressed stream has a process of its own."
     )
     spool_dir: Path = Field(
         default_factory=default_spool_dir, description="Folder of uploads, shared with the gateway."

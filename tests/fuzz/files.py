@@ -9,7 +9,8 @@ from pathlib import Path
 from fuzz.mutate import mutated
 from fuzz.recordings import recordings
 from fuzz.report import CRASH, HANG, INTERNAL, Tally
-from stt_audio.files.decoder_process import UNEXPECTED, DecoderLost, DecoderProcess
+from stt_audio.files.decoder_process import UNEXPECTED, DecoderProcess
+from stt_audio.isolation.process import DecoderLost
 from stt_shared.contracts.errors import SttError
 
 HANG_S = 60.0

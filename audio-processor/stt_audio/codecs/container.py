@@ -57,7 +57,7 @@ class ContainerDecoder:
         self._media = media
         self.resampler = Resampler(output, held=held, batch_samples=AUDIO_RATE_HZ)
         """Resampler; access it only while nothing is being decoded: between the end of one ``feed`` and the next."""
-        self._limit = limit
+        self.limit = limit
         self._loop = asyncio.get_running_loop()
         self._drained_or_full = asyncio.Event()
         self._changed = threading.Condition()
@@ -131,7 +131,7 @@ class ContainerDecoder:
         error: SttError | None = None
         try:
             with self._open() as audio:
-                for pcm in audio.pcm(self._limit, self.resampler):
+                for pcm in audio.pcm(self.limit, self.resampler):
                     self._put(pcm)
         except _Closed:
             pass
@@ -165,7 +165,7 @@ class ContainerDecoder:
 
     def _put_drained(self) -> None:
         if pcm := self.resampler.drain():
-            self._limit.count(len(pcm) // self.resampler.frame_bytes)
+            self.limit.count(len(pcm) // self.resampler.frame_bytes)
             self._put(pcm)
 
     def _put(self, pcm: bytes) -> None:

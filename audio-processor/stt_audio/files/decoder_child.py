@@ -3,20 +3,18 @@
 The replica trusts none of them: they are plain values, checked when they are read.
 """
 
-import os
-import signal
-import threading
-from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import msgspec
 
 from stt_audio.files.decoder import FileDecoder
-from stt_audio.files.decoder_limits import MAX_MEMORY_BYTES, allow_cpu_for, leave_network, limit_this_process
+from stt_audio.isolation import child
+from stt_audio.isolation.limits import MAX_MEMORY_BYTES, allow_cpu_for, limit_this_process
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.jobs import DecodedFile
 from stt_shared.contracts.session import ChannelMode
+from stt_shared.process.priority import lower_thread_priority
 
 
 class Opened(msgspec.Struct, tag=True, frozen=True):
@@ -65,10 +63,8 @@ Message = Opened | Decoded | Ended | Refused | Unreadable | Failed
 
 def serve(pipe: Connection, path: Path, max_samples: int, track: int | None, channel_mode: ChannelMode) -> None:
     """Decode a file and send the messages; the pipe's reader sets the pace. Call it in a process of its own."""
-    # Ctrl-C reaches all processes of a terminal, and the replica ends its decoders itself.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    leave_network()
-    threading.Thread(target=_end_with_replica, daemon=True).start()
+    child.begin()
+    lower_thread_priority()
     try:
         limit_this_process(path.stat().st_size)
         _decode(pipe, path, max_samples, track, channel_mode)
@@ -99,11 +95,3 @@ def _decode(pipe: Connection, path: Path, max_samples: int, track: int | None, c
 
 def _send(pipe: Connection, message: Message) -> None:
     pipe.send_bytes(msgspec.msgpack.encode(message))
-
-
-def _end_with_replica() -> None:
-    """End this process when the replica dies or drops it, even in the middle of an endless loop of FFmpeg."""
-    replica = parent_process()
-    if replica is not None:
-        replica.join()
-        os._exit(1)

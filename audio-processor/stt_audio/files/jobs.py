@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import structlog
 
-from stt_audio.files.decoder_process import DecoderLost, DecoderProcess
+from stt_audio.files.decoder_process import DecoderProcess
+from stt_audio.isolation.process import DecoderLost
 from stt_audio.pcm_writer import PcmWriter, WriteHole
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.frames import FrameKind

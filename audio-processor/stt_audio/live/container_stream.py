@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 
 from stt_audio.codecs.channels import Output
-from stt_audio.codecs.container import ContainerDecoder
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.length_limit import LengthLimit
 from stt_audio.codecs.restart_points import Checkpoint, RestartPoints
+from stt_audio.live.isolated_decoder import IsolatedDecoder
 from stt_shared.contracts.errors import SttError
 
 MAX_LOST_BYTES = 65_536
@@ -15,7 +15,7 @@ _NOTHING: tuple[bytes, ...] = ()
 
 
 class ContainerStream:
-    """Recording in a container, with FFmpeg in a thread; holds back nothing that could be decoded.
+    """Recording in a container, with FFmpeg in a process; holds back nothing that could be decoded.
 
     It ends where the header of another recording begins. ``output``: as of ``ContainerDecoder``.
     """
@@ -27,7 +27,7 @@ class ContainerStream:
     ) -> None:
         self._media = media
         self._begin = begin
-        self._decoder = ContainerDecoder(media, limit, output, held=begin is not None)
+        self._decoder = IsolatedDecoder(media, limit, output, held=begin is not None)
         self._points = RestartPoints(media, begin.point if begin else None)
         # Parsed, but not fed to the decoder: it may belong to the next recording.
         self._pending = begin.point.prefix if begin else b""
@@ -37,7 +37,7 @@ class ContainerStream:
 
     async def feed(self, data: bytes) -> AsyncIterator[bytes]:
         """Add ``data`` and yield all audio that it completes."""
-        parser, resampler = self._points.parser, self._decoder.resampler
+        parser, decoder = self._points.parser, self._decoder
         self._points.feed(data)
         if parser.refusal:
             raise SttError("bad_audio", parser.refusal)
@@ -46,11 +46,11 @@ class ContainerStream:
         self._pending = data[own_bytes:]
         if parser.ends:
             self.rest, self._pending = self._pending, b""
-        before_s = resampler.fed_s
-        async for pcm in self._decoder.feed(self._begun(data[:own_bytes])):
+        before_s = decoder.position.fed_s
+        async for pcm in decoder.feed(self._begun(data[:own_bytes])):
             yield pcm
-        self._points.decoded(len(data), before_s, resampler.fed_s)
-        self._lost_bytes = self._lost_bytes + len(data) if parser.is_lost and resampler.fed_s == before_s else 0
+        self._points.decoded(len(data), before_s, decoder.position.fed_s)
+        self._lost_bytes = self._lost_bytes + len(data) if parser.is_lost and decoder.position.fed_s == before_s else 0
         if self._lost_bytes > MAX_LOST_BYTES:
             raise SttError(
                 "bad_audio",
@@ -71,7 +71,7 @@ class ContainerStream:
             yield pcm
 
     async def close(self) -> None:
-        """End the decoder's thread."""
+        """End the decoder's process."""
         await self._decoder.close()
 
     def _begun(self, data: bytes) -> bytes:
@@ -87,11 +87,11 @@ class ContainerStream:
         point = self._points.best()
         if point is None:
             return None
-        resampler = self._decoder.resampler
-        return Checkpoint(point, self._media, resampler.source_samples, resampler.samples, resampler.state)
+        position = self._decoder.position
+        return Checkpoint(point, self._media, position.source_samples, position.samples, position.state)
 
     def resume(self) -> None:
         """Continue from the position of the previous owner's decoder."""
         if self._begin is not None:
             begin = self._begin
-            self._decoder.resampler.resume(begin.source_samples, begin.samples, begin.state)
+            self._decoder.resume(begin.source_samples, begin.samples, begin.state)

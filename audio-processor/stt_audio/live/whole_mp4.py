@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 
 from stt_audio.codecs.channels import Output
-from stt_audio.codecs.container import WholeDecoder
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.length_limit import LengthLimit
 from stt_audio.codecs.restart_points import Checkpoint, Point
+from stt_audio.live.isolated_decoder import IsolatedDecoder
 
 _BOX_HEADER_BYTES = 16
 _NOTHING: tuple[bytes, ...] = ()
@@ -41,13 +41,13 @@ class WholeMp4:
         self._n_bytes = n_bytes
         self._limit = limit
         self._output = output
-        self._decoder: WholeDecoder | None = None
+        self._decoder: IsolatedDecoder | None = None
 
     async def feed(self, data: bytes) -> AsyncIterator[bytes]:
         """Yield all audio of the recording; ``data`` must be all of it."""
         self.rest = data[self._n_bytes :]
-        self._decoder = WholeDecoder(Media.MOV, data[: self._n_bytes], self._limit, self._output)
-        async for pcm in self._decoder.finish():
+        self._decoder = IsolatedDecoder(Media.MOV, self._limit, self._output, is_whole=True)
+        async for pcm in self._decoder.feed(data[: self._n_bytes]):
             yield pcm
 
     async def flush(self) -> AsyncIterator[bytes]:
@@ -60,7 +60,7 @@ class WholeMp4:
         return self.flush()
 
     async def close(self) -> None:
-        """End the decoder's thread."""
+        """End the decoder's process."""
         if self._decoder is not None:
             await self._decoder.close()
 

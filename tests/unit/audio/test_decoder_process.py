@@ -16,8 +16,9 @@ import pytest
 from support.encoders import damaged_mp4, encoded
 
 from stt_audio.files.decoder import FileDecoder
-from stt_audio.files.decoder_limits import LEAST_SPEED, MAX_MEMORY_BYTES, OPEN_CPU_S
-from stt_audio.files.decoder_process import DecoderLost, DecoderProcess
+from stt_audio.files.decoder_process import DecoderProcess
+from stt_audio.isolation.limits import LEAST_SPEED, MAX_MEMORY_BYTES, OPEN_CPU_S
+from stt_audio.isolation.process import DecoderLost
 from stt_shared.contracts.errors import SttError
 
 pytestmark = [
@@ -63,8 +64,7 @@ def decoder(upload: Path) -> Iterator[DecoderProcess]:
 
 
 def pid_of(decoder: DecoderProcess) -> int:
-    until(lambda: decoder._process is not None)
-    assert decoder._process is not None
+    until(lambda: decoder._process.pid is not None)
     assert decoder._process.pid is not None
     return decoder._process.pid
 
@@ -169,7 +169,7 @@ from stt_audio.files.decoder_process import DecoderProcess
 if __name__ == "__main__":
     decoder = DecoderProcess(Path(sys.argv[1]), 10**9)
     threading.Thread(target=decoder.open, daemon=True).start()
-    while decoder._process is None:
+    while decoder._process.pid is None:
         pass
     print(decoder._process.pid, flush=True)
     input()
@@ -210,7 +210,7 @@ def test_it_has_limits_of_its_own(upload: Path, decoder: DecoderProcess) -> None
 def test_it_has_no_network_and_writes_no_file(upload: Path, decoder: DecoderProcess, tmp_path: Path) -> None:
     attempt = """
 import os, socket, sys
-from stt_audio.files.decoder_limits import leave_network, limit_this_process
+from stt_audio.isolation.limits import leave_network, limit_this_process
 if not leave_network():
     sys.exit(77)
 limit_this_process(0)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from stt_audio.files.decoder_limits import MAX_MEMORY_BYTES
+from stt_audio.isolation.limits import MAX_MEMORY_BYTES
 from stt_audio.settings import AudioSettings
 from stt_shared.contracts.services import ServiceName
 from stt_shared.streams.acl import USERS
@@ -18,6 +18,8 @@ from stt_shared.streams.acl import USERS
 pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[3]
+STREAM_BYTES, STREAM_THREADS = 12 << 20, 5
+"""What the decoder of a compressed stream takes in general, in its process."""
 SERVICES = {"api-gateway": "gateway", "audio-processor": "audio", "transcriber": "transcriber"}
 IMAGES = {**SERVICES, "cli": "bridges"}
 """By the folder of its Dockerfile: the extra that an image installs."""
@@ -92,14 +94,13 @@ def test_every_container_has_limits_of_memory_and_processes(compose: dict[str, A
 
 def test_a_container_has_room_for_what_its_service_may_use(compose: dict[str, Any]) -> None:
     services = compose["services"]
-    audio_mb = AudioSettings.model_fields["audio_max_memory_mb"].default
     files_bytes = AudioSettings.model_fields["audio_max_jobs"].default * 1.5 * MAX_MEMORY_BYTES
-    assert bytes_of(services["audio-processor"]["mem_limit"]) >= 1.5 * (audio_mb << 20) + files_bytes
+    sessions = AudioSettings.model_fields["audio_max_sessions"].default
+    assert bytes_of(services["audio-processor"]["mem_limit"]) >= (1 << 30) + files_bytes + sessions * STREAM_BYTES
     command = services["redis"]["command"]
     redis_bytes = bytes_of(command[command.index("--maxmemory") + 1])
     assert bytes_of(services["redis"]["mem_limit"]) >= 1.5 * redis_bytes
-    sessions = AudioSettings.model_fields["audio_max_sessions"].default
-    assert services["audio-processor"]["pids_limit"] > 2 * sessions, "a compressed stream has a thread"
+    assert services["audio-processor"]["pids_limit"] > STREAM_THREADS * sessions
 
 
 def test_any_service_can_be_scaled(compose: dict[str, Any]) -> None:

@@ -11,7 +11,8 @@ from fuzz.recordings import recordings
 from fuzz.report import CRASH, HANG, INTERNAL, Tally
 from fuzz.streams import fuzz_streams
 
-from stt_audio.files.decoder_process import UNEXPECTED, DecoderLost, DecoderProcess
+from stt_audio.files.decoder_process import UNEXPECTED, DecoderProcess
+from stt_audio.isolation.process import DecoderLost
 from stt_shared.contracts.errors import SttError
 
 pytestmark = [

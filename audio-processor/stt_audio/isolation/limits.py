@@ -1,6 +1,6 @@
-"""Limits that a decoder's process sets for itself: memory, CPU time, priority, no network, no files to write.
+"""Limits that a decoder's process sets for itself: memory, CPU time, no network, no files to write.
 
-A file claims what it likes, and FFmpeg believes much of it. Each limit ends the decoding of that file and nothing else.
+Audio claims what it likes, and FFmpeg believes much of it. Each limit ends the decoding of that audio and nothing else.
 """
 
 import contextlib
@@ -11,7 +11,6 @@ from pathlib import Path
 
 from stt_audio.codecs.memory import limit_allocations
 from stt_shared.contracts.session import AUDIO_RATE_HZ
-from stt_shared.process.priority import lower_thread_priority
 
 MAX_MEMORY_BYTES = 96 << 20
 """Memory that decoding may take, besides that of the interpreter and the libraries."""
@@ -23,9 +22,8 @@ LEAST_SPEED = 5
 """Seconds of audio per second of CPU time below which a file is given up; usual are some hundreds."""
 
 
-def limit_this_process(size_bytes: int) -> None:
-    """Limit what opening a file of this size may take. Where the system lacks a limit, the others still hold."""
-    lower_thread_priority()
+def limit_this_process(size_bytes: int = 0) -> None:
+    """Limit what opening a file of this size, or a stream, may take. Where the system lacks a limit, others hold."""
     limit_allocations()
     if sys.platform != "win32":
         import resource
