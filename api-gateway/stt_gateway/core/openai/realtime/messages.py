@@ -73,9 +73,11 @@ def client_message(data: str | bytes) -> ClientMessage:
     if data.count("{") + data.count("[") > _MAX_BRACKETS:
         raise NotUnderstood("invalid_json", "the message is nested too deeply")
     try:
-        return _decode(data)
-    except msgspec.ValidationError as error:
-        return _tolerated(msgspec.json.decode(data), str(error))
+        try:
+            return _decode(data)
+        except msgspec.ValidationError as error:
+            # The first thing that is wrong is told before all of the text was read.
+            return _tolerated(msgspec.json.decode(data), str(error))
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise NotUnderstood("invalid_json", f"the message is not valid JSON: {str(error)[:200]}") from None
 
