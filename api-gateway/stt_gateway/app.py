@@ -18,6 +18,7 @@ from stt_gateway.core.requests.access import origin_names
 from stt_gateway.core.requests.proxies import root_path, trusted_proxies
 from stt_gateway.core.requests.retry_after import RetryAfter
 from stt_gateway.http import conversations, deepgram, docs_page, health, jobs, keys, openai, speakers, transcripts
+from stt_gateway.http import openai_realtime as client_secrets
 from stt_gateway.http.access import AccessMiddleware, rules_of
 from stt_gateway.http.allowances import ALLOWANCE_HEADERS, AllowanceMiddleware
 from stt_gateway.http.audit import AuditMiddleware
@@ -112,6 +113,7 @@ def create_app(settings: GatewaySettings, check: Authorize | None = None) -> Fas
         openai_realtime,
         jobs,
         openai,
+        client_secrets,
         deepgram,
         transcripts,
         conversations,

@@ -12,6 +12,7 @@ from stt_gateway.core.requests.languages import languages_of
 from stt_gateway.core.requests.parameters import NotAllowed
 from stt_gateway.core.requests.proxies import root_path, trusted_proxies
 from stt_gateway.core.requests.quotas import MAX_QUOTA, Quotas
+from stt_gateway.core.requests.session_request import Defaults
 from stt_shared.contracts.session import AUDIO_RATE_HZ, Endpointing
 from stt_shared.process.folders import default_data_dir, default_spool_dir
 from stt_shared.process.settings import CommonSettings, ListeningSettings
@@ -181,6 +182,18 @@ class GatewaySettings(ListeningSettings, CommonSettings):
     def openai_model_names(self) -> tuple[str, ...]:
         """Names in OPENAI_MODELS."""
         return names_of(self.openai_models)
+
+    @property
+    def live_defaults(self) -> Defaults:
+        """What live sessions have that do not ask for anything else."""
+        return Defaults(
+            self.sample_rate,
+            self.channels,
+            self.vad_silence_threshold_ms,
+            self.endpointing,
+            self.endpointing_max_ms,
+            self.language_choice,
+        )
 
     @property
     def language_choice(self) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from stt_gateway.core.live.messages import Audio, Configure, Finalize
 from stt_gateway.core.openai.errors import openai_error
 from stt_gateway.core.openai.realtime.events import Event, EventBuilder, encoded
@@ -15,6 +17,7 @@ from stt_gateway.core.openai.realtime.messages import (
     Update,
     client_message,
 )
+from stt_gateway.core.openai.realtime.secret_request import described_session
 from stt_gateway.core.openai.realtime.session import RealtimeSession, fixed_change
 from stt_gateway.core.openai.realtime.turns import TurnOptions, Turns
 from stt_gateway.core.requests.session_request import Defaults, SessionRequest
@@ -43,21 +46,32 @@ CLOSE_REFUSED, CLOSE_FAILED, CLOSE_TOO_LARGE = 1008, 1011, 1009
 
 
 class OpenAIRealtimeDialect:
-    """``WS /v1/realtime``: one connection. ``prefix``: makes the ids of its events and items unique."""
+    """``WS /v1/realtime``: one connection. ``prefix``: makes the ids of its events and items unique.
 
-    def __init__(self, prefix: str, session: RealtimeSession, *, is_beta: bool = False) -> None:
+    ``described``: the session that a client secret was made for, as JSON; None without one.
+    """
+
+    def __init__(self, prefix: str, described: bytes | None = None, *, is_beta: bool = False) -> None:
         self._session_id = f"sess_{prefix}"
         self._builder = EventBuilder(prefix, is_beta=is_beta)
-        self._session = session
+        self._described = described
+        self._session = RealtimeSession()
         self._defaults = Defaults()
         self._turns = Turns(self._builder, TurnOptions())
         self._received_bytes = 0
         self._boundary_bytes = 0  # what was received when the client committed or cleared last
 
     def parse_query(self, pairs: Sequence[tuple[str, str]], defaults: Defaults) -> SessionRequest | None:
-        """Take the model and parameters of the native API from the query. Raises SttError bad_config."""
+        """Take the model and parameters of the native API from the query.
+
+        Raises SttError bad_config, or unauthorized for a client secret that cannot be read.
+        """
         self._defaults = defaults
-        self._session = self._session.from_query(pairs, NATIVE_PARAMETERS)
+        try:
+            begun = described_session(self._described) if self._described is not None else self._session
+        except msgspec.DecodeError:
+            raise SttError("unauthorized", "the client secret is not valid") from None
+        self._session = begun.from_query(pairs, NATIVE_PARAMETERS)
         self._apply_options()
         return None
 

@@ -5,7 +5,8 @@ import secrets
 from fastapi import APIRouter, WebSocket
 
 from stt_gateway.authorize import needs
-from stt_gateway.core.openai.realtime.session import RealtimeSession
+from stt_gateway.core.requests.client_secret import session_in
+from stt_gateway.core.requests.credential import written_credentials
 from stt_gateway.core.requests.principal import Scope
 from stt_gateway.dialects.openai_realtime import OpenAIRealtimeDialect
 from stt_gateway.ws.endpoint import serve
@@ -24,5 +25,6 @@ async def realtime(websocket: WebSocket) -> None:
     is_beta = websocket.headers.get("openai-beta") == BETA or BETA_SUBPROTOCOL in websocket.scope.get(
         "subprotocols", ()
     )
-    dialect = OpenAIRealtimeDialect(secrets.token_hex(8), RealtimeSession(), is_beta=is_beta)
+    written = written_credentials(websocket.headers.getlist("authorization"), websocket.scope.get("subprotocols", ()))
+    dialect = OpenAIRealtimeDialect(secrets.token_hex(8), session_in(written), is_beta=is_beta)
     await serve(websocket, StreamConnection(websocket, dialect))

@@ -15,7 +15,7 @@ from stt_gateway.core.live.messages import Message
 from stt_gateway.core.live.time_limits import FIRST_AUDIO_KEPT_S
 from stt_gateway.core.requests.parameters import quoted
 from stt_gateway.core.requests.principal import Scope, check_invited
-from stt_gateway.core.requests.session_request import Defaults, SessionRequest
+from stt_gateway.core.requests.session_request import SessionRequest
 from stt_gateway.dialects.base import Dialect, Payload
 from stt_gateway.dialects.native import NATIVE
 from stt_gateway.live.client_socket import ClientSocket
@@ -69,16 +69,7 @@ class StreamConnection:
     @functools.cached_property
     def asked(self) -> SessionRequest | None:
         """What the client asks for by its query; None if a message will. Raises SttError bad_config."""
-        settings = self._context.settings
-        defaults = Defaults(
-            settings.sample_rate,
-            settings.channels,
-            settings.vad_silence_threshold_ms,
-            settings.endpointing,
-            settings.endpointing_max_ms,
-            settings.language_choice,
-        )
-        return self._dialect.parse_query(query_of(self._websocket), defaults)
+        return self._dialect.parse_query(query_of(self._websocket), self._context.settings.live_defaults)
 
     @property
     def stream_name(self) -> str:
@@ -108,9 +99,10 @@ class StreamConnection:
         return self._dialect.close_code(code)
 
     async def _serve(self, client: ClientSocket) -> int:
+        asked = self.asked  # before the greeting, which may depend on it
         for message in self._dialect.greeting():
             await client.send(message)
-        messages = MessageReader(client, self._dialect, self.asked, self._context.settings.max_message_bytes)
+        messages = MessageReader(client, self._dialect, asked, self._context.settings.max_message_bytes)
         request = await messages.request(FIRST_AUDIO_KEPT_S)
         self._check_invited(request.config)
         first = await self._choose_session(client, request, messages)

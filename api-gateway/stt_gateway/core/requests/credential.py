@@ -6,6 +6,7 @@ Clients put it where their vendor's API wants it, and a browser can set no heade
 from collections.abc import Iterable, Iterator, Sequence
 
 from stt_gateway.core.requests.access_token import is_token
+from stt_gateway.core.requests.client_secret import credential_in
 from stt_shared.contracts.errors import SttError
 
 SCHEMES = ("bearer", "token")
@@ -30,7 +31,7 @@ def credential_of(
     ``authorization`` and ``x_api_key`` are the values of these headers; ``keys_in_query``: whether the query may carry
     a key and not only a token. Raises SttError unauthorized for two different ones, and for a key in the query.
     """
-    found = {*_from_authorization(authorization), *x_api_key, *offered_credentials(subprotocols)}
+    found = {credential_in(text) for text in (*written_credentials(authorization, subprotocols), *x_api_key)}
     for name, value in query:
         if name in PARAMETERS:
             if not keys_in_query and not (name == TOKEN_PARAMETER and is_token(value)):
@@ -44,6 +45,12 @@ def credential_of(
     if len(found) > 1:
         raise SttError("unauthorized", "the request has two different credentials; send one")
     return next(iter(found), None)
+
+
+def written_credentials(authorization: Sequence[str], subprotocols: Sequence[str]) -> Iterator[str]:
+    """Yield what stands in the header `Authorization` and in the subprotocols, client secrets as a whole."""
+    yield from _from_authorization(authorization)
+    yield from offered_credentials(subprotocols)
 
 
 def offered_credentials(subprotocols: Sequence[str]) -> Iterator[str]:
