@@ -17,7 +17,18 @@ from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.core.requests.access import origin_names
 from stt_gateway.core.requests.proxies import root_path, trusted_proxies
 from stt_gateway.core.requests.retry_after import RetryAfter
-from stt_gateway.http import conversations, deepgram, docs_page, health, jobs, keys, openai, speakers, transcripts
+from stt_gateway.http import (
+    conversations,
+    deepgram,
+    docs_page,
+    health,
+    jobs,
+    keys,
+    openai,
+    speakers,
+    transcripts,
+    usage,
+)
 from stt_gateway.http import openai_realtime as client_secrets
 from stt_gateway.http.access import AccessMiddleware, rules_of
 from stt_gateway.http.allowances import ALLOWANCE_HEADERS, AllowanceMiddleware
@@ -29,6 +40,7 @@ from stt_gateway.http.openapi import EVERYWHERE
 from stt_gateway.http.pages import web_pages
 from stt_gateway.http.proxies import ProxyMiddleware
 from stt_gateway.http.slashes import SlashRedirect
+from stt_gateway.keys.accounts import Accounts
 from stt_gateway.keys.administration import KeyAdministration
 from stt_gateway.keys.check import KeyCheck
 from stt_gateway.keys.failures import FailureLimit
@@ -36,6 +48,7 @@ from stt_gateway.keys.holders import KeyHolders
 from stt_gateway.keys.limits import KeyLimits
 from stt_gateway.keys.making import new_signing_secret
 from stt_gateway.keys.ring import KeyRing
+from stt_gateway.keys.usage import UsageRecorder
 from stt_gateway.keys.uses import KeyUses
 from stt_gateway.keys.watch import KeyWatch
 from stt_gateway.live.admission import Admission
@@ -49,6 +62,7 @@ from stt_gateway.store.engine import database_url
 from stt_gateway.store.interface import TranscriptStore
 from stt_gateway.store.migrating import migrate
 from stt_gateway.store.sql_store import SqlTranscriptStore
+from stt_gateway.store.usage import UsageStore
 from stt_gateway.store.voices import VoiceStore
 from stt_gateway.store.writer import StoreWriter
 from stt_gateway.ws import deepgram as listen
@@ -65,7 +79,9 @@ from stt_shared.work.service import Figures, ReplicaState
 
 
 @contextlib.asynccontextmanager
-async def open_stores(settings: GatewaySettings) -> AsyncIterator[tuple[TranscriptStore, KeyStore, VoiceStore]]:
+async def open_stores(
+    settings: GatewaySettings,
+) -> AsyncIterator[tuple[TranscriptStore, KeyStore, VoiceStore, UsageStore]]:
     """Open the stores of the database and migrate its tables.
 
     Raises ValueError for a bad DATABASE_URL, StoreError when the database cannot be used, UnusableFolder.
@@ -74,13 +90,14 @@ async def open_stores(settings: GatewaySettings) -> AsyncIterator[tuple[Transcri
     if settings.database_url is None:
         prepare_folder(settings.data_dir, "DATA_DIR")
     await migrate(url)
-    transcripts, api_keys, voices = SqlTranscriptStore(url), KeyStore(url), VoiceStore(url)
+    transcripts, api_keys, voices, usage = SqlTranscriptStore(url), KeyStore(url), VoiceStore(url), UsageStore(url)
     try:
-        yield transcripts, api_keys, voices
+        yield transcripts, api_keys, voices, usage
     finally:
         await transcripts.close()
         await api_keys.close()
         await voices.close()
+        await usage.close()
 
 
 def create_app(settings: GatewaySettings, check: Authorize | None = None) -> FastAPI:
@@ -119,6 +136,7 @@ def create_app(settings: GatewaySettings, check: Authorize | None = None) -> Fas
         conversations,
         speakers,
         keys,
+        usage,
         health,
         docs_page,
     ):
@@ -179,10 +197,12 @@ async def _running_context(settings: GatewaySettings, check: Authorize | None) -
     try:
         await wait_until_ready(settings.redis_url, settings.redis_wait_s)
         async with (
-            open_stores(settings) as (store, api_keys, voices),
+            open_stores(settings) as (store, api_keys, voices, usage),
             Bus.connect(settings.redis_url, replica.id) as bus,
         ):
             holders = KeyHolders()
+            recorder = UsageRecorder(bus.quotas, usage)
+            limits = KeyLimits(bus.quotas, settings.default_quotas, recorder)
             keys = None
             if check is None and settings.auth == "keys":
                 check, keys = await _key_check(settings, bus, api_keys, holders)
@@ -202,7 +222,9 @@ async def _running_context(settings: GatewaySettings, check: Authorize | None) -
                 Heartbeat(settings.redis_url, replica.id, replica.status, generate_latest),
                 attached,
                 holders,
-                KeyLimits(bus.quotas, settings.default_quotas),
+                limits,
+                Accounts(bus, limits),
+                usage,
                 voices,
                 keys,
             )
@@ -210,7 +232,7 @@ async def _running_context(settings: GatewaySettings, check: Authorize | None) -
             replica.starting = ""
             context.heartbeat.start()
             try:
-                async with _background_tasks(context):
+                async with _background_tasks(context, recorder):
                     yield context
             finally:
                 await asyncio.to_thread(context.heartbeat.stop)
@@ -230,7 +252,7 @@ async def _key_check(
 
 
 @contextlib.asynccontextmanager
-async def _background_tasks(context: GatewayContext) -> AsyncIterator[None]:
+async def _background_tasks(context: GatewayContext, recorder: UsageRecorder) -> AsyncIterator[None]:
     """Run what a gateway does besides serving clients."""
     settings = context.settings
     writer = StoreWriter(
@@ -239,6 +261,7 @@ async def _background_tasks(context: GatewayContext) -> AsyncIterator[None]:
         context.replica.id,
         settings.transcript_retention_days,
         AuditTrail(settings.audit_log),
+        context.accounts.charge_job,
     )
     tasks = [
         asyncio.create_task(writer.run(), name="store writer"),
@@ -246,6 +269,7 @@ async def _background_tasks(context: GatewayContext) -> AsyncIterator[None]:
         asyncio.create_task(context.limits.run(), name="places of streams"),
         asyncio.create_task(admit_for_ever(context.bus), name="job admission"),
         *([asyncio.create_task(context.keys.watch.run(), name="keys")] if context.keys else []),
+        asyncio.create_task(recorder.run(), name="usage of keys"),
         asyncio.create_task(context.detached.serve(context.bus, context.replica.id), name="detached sessions"),
     ]
     try:

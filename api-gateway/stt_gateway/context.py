@@ -8,6 +8,7 @@ from starlette.requests import HTTPConnection
 from stt_gateway.authorize import Authorize
 from stt_gateway.core.requests.retry_after import RetryAfter
 from stt_gateway.core.requests.subprotocols import offered_query
+from stt_gateway.keys.accounts import Accounts
 from stt_gateway.keys.administration import KeyAdministration
 from stt_gateway.keys.holders import KeyHolders
 from stt_gateway.keys.limits import KeyLimits
@@ -18,6 +19,7 @@ from stt_gateway.live.detached import DetachedSessions
 from stt_gateway.live.fanout import Fanout
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.interface import TranscriptStore
+from stt_gateway.store.usage import UsageStore
 from stt_gateway.store.voices import VoiceStore
 from stt_shared.contracts.conversation import said_from
 from stt_shared.contracts.errors import SttError
@@ -45,6 +47,8 @@ class GatewayContext:
     sessions: AttachedSessions
     key_holders: KeyHolders
     limits: KeyLimits
+    accounts: Accounts
+    usage: UsageStore
     voices: VoiceStore
     keys: KeyAdministration | None
     """What manages keys; None without keys (AUTH=off, or a check of another kind)."""

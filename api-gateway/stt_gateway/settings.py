@@ -65,6 +65,16 @@ class GatewaySettings(ListeningSettings, CommonSettings):
         description="Live sessions, viewers and event streams open with one key at a time, unless the key has a quota "
         "of its own; 0 = no limit.",
     )
+    key_audio_seconds_per_day: Annotated[int, Field(ge=0, le=MAX_QUOTA)] = Field(
+        0,
+        description="Seconds of audio, live and in files, with one key on a day (UTC), unless the key has a quota of "
+        "its own; 0 = no limit.",
+    )
+    key_upload_bytes_per_day: Annotated[int, Field(ge=0, le=MAX_QUOTA)] = Field(
+        0,
+        description="Bytes of uploaded files with one key on a day (UTC), unless the key has a quota of its own; "
+        "0 = no limit.",
+    )
     openai_models: str = Field(
         DEFAULT_NAMES,
         description="Names of models that OpenAI's clients may ask for, besides that of what runs, which does the "
@@ -176,7 +186,12 @@ class GatewaySettings(ListeningSettings, CommonSettings):
     @property
     def default_quotas(self) -> Quotas:
         """Quotas of a key without its own."""
-        return Quotas(self.key_requests_per_minute, self.key_streams)
+        return Quotas(
+            self.key_requests_per_minute,
+            self.key_streams,
+            self.key_audio_seconds_per_day,
+            self.key_upload_bytes_per_day,
+        )
 
     @property
     def openai_model_names(self) -> tuple[str, ...]:

@@ -385,7 +385,11 @@ def keys_create(
     ] = None,
     quota: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=N", help="A quota of its own: requests_per_minute or streams; 0 for no limit."),
+        typer.Option(
+            metavar="NAME=N",
+            help="A quota of its own: requests_per_minute, streams, audio_seconds_per_day "
+            "or upload_bytes_per_day; 0 for no limit.",
+        ),
     ] = None,
 ) -> None:
     """Make a key and print it. It cannot be shown again. Without --scopes it may stream, post files and read."""
@@ -474,3 +478,14 @@ def speakers_delete(speaker: Known, url: Url = None, api_key: Key = None, ca: Ca
     trust(ca)
     use_key(api_key)
     delete_speaker(base_url(url), speaker)
+
+
+@app.command()
+def usage(
+    tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None,
+    days: Annotated[int, typer.Option(help="How many days, today included.")] = 30,
+) -> None:
+    """Print what was done with each API key on each day (UTC), from the database of DATABASE_URL or DATA_DIR."""
+    from stt_cli.commands.keys import print_usage
+
+    print_usage(tenant, days)

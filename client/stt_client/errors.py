@@ -21,6 +21,7 @@ CLOSE_CODES = {
     4508: "forbidden_origin",
     4510: "unauthorized",
     4511: "forbidden",
+    4512: "quota_exceeded",
     4509: "superseded",
 }
 """Error code for each close code, used when no `error` event came before it."""

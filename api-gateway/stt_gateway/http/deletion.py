@@ -26,6 +26,8 @@ async def erase_job(context: GatewayContext, reach: Reach, job_id: str) -> bool:
     stored = await context.store.of(reach).delete(job_id, wall_ms(), may_come=state is not None)
     if state is None:
         return stored
+    # The writer finds no job to charge any more.
+    await context.accounts.charge_job(job_id, state)
     # The audio-processor sweeps the files of jobs that it can find, and those of others only after a while.
     spool_name = state.config.spool_name
     if Path(spool_name).name == spool_name:

@@ -49,11 +49,18 @@ class Intake:
 
     async def __aenter__(self) -> "Intake":
         """Receive the body. Raises SttError, ClientDisconnect and Redis errors."""
-        settings = self._context.settings
+        settings, limits = self._context.settings, self._context.limits
         await self._context.admission.check_memory()
+        await limits.check_upload(self._principal)
         self._received = await self._receive(
             self._request, settings.spool_dir, settings.max_upload_bytes, settings.max_spool_bytes
         )
+        try:
+            size_bytes = sum(upload.size_bytes for upload in self.files)
+            await limits.count_upload(self._principal, len(self.files), size_bytes)
+        except BaseException:
+            self._remove_files()
+            raise
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -109,6 +109,7 @@ _ANYWHERE = (
     "method_not_allowed",
     "idle",
     "rate_limited",
+    "quota_exceeded",
     "forbidden_host",
     "bad_config",
     "internal",

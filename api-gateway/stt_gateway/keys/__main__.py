@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from stt_gateway.core.requests.usage import DEFAULT_DAYS
 from stt_gateway.keys import commands
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.engine import database_url
@@ -23,6 +24,9 @@ def main(arguments: list[str]) -> None:
     create.add_argument("--days", type=float)
     create.add_argument("--quota", action="append", default=[])
     parts.add_parser("list", help="list all keys").add_argument("--tenant")
+    usage = parts.add_parser("usage", help="print what was done with the keys")
+    usage.add_argument("--tenant")
+    usage.add_argument("--days", type=int, default=DEFAULT_DAYS)
     parts.add_parser("revoke", help="revoke a key").add_argument("id")
     rotate = parts.add_parser("rotate", help="give a key another secret and print it, once")
     rotate.add_argument("id")
@@ -38,6 +42,8 @@ def main(arguments: list[str]) -> None:
                 print(commands.create(url, given.name, given.scopes, given.tenant, given.days, given.quota))  # noqa: T201
             case "list":
                 print("\n".join(commands.table(url, given.tenant)))  # noqa: T201
+            case "usage":
+                print("\n".join(commands.usage_table(url, given.tenant, given.days)))  # noqa: T201
             case "revoke":
                 commands.revoke(url, given.id)
             case "rotate":

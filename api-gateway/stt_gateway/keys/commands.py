@@ -2,8 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import URL
 
@@ -19,10 +19,12 @@ from stt_gateway.core.requests.key_request import (
 from stt_gateway.core.requests.parameters import NotAllowed
 from stt_gateway.core.requests.principal import Scope
 from stt_gateway.core.requests.quotas import quotas_from
+from stt_gateway.core.requests.usage import DEFAULT_DAYS, MAX_DAYS, Usage, day_of, days_before
 from stt_gateway.keys.making import create_key, revoke_key, rotate_key
 from stt_gateway.store.api_keys import KeyStore
 from stt_gateway.store.failures import StoreError
 from stt_gateway.store.migrating import migrate
+from stt_gateway.store.usage import UsageStore
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import iso_timestamp
 from stt_shared.contracts.makers import LOCAL_TENANT
@@ -33,6 +35,18 @@ ALL = "all"
 DEFAULT_SCOPES = f"{Scope.STREAM},{Scope.JOBS},{Scope.READ}"
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _COLUMNS = ("id", "tenant", "name", "scopes", "quotas", "created", "expires", "last used", "state")
+_USAGE_COLUMNS = (
+    "day",
+    "key",
+    "name",
+    "requests",
+    "streams",
+    "files",
+    "upload bytes",
+    "audio s",
+    "speech s",
+    "silence s",
+)
 
 T = TypeVar("T")
 
@@ -70,9 +84,29 @@ def create(
 
 def table(url: URL, tenant: str | None = None) -> list[str]:
     """Return the keys of a tenant (None: of all) as lines of a table, with a heading."""
-    rows = [_COLUMNS, *(_row(key) for key in _run(url, lambda store: store.all_of(tenant)))]
-    widths = [max(len(row[at]) for row in rows) for at in range(len(_COLUMNS))]
+    return _aligned([_COLUMNS, *(_row(key) for key in _run(url, lambda store: store.all_of(tenant)))])
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def usage_table(url: URL, tenant: str | None = None, days: int = DEFAULT_DAYS) -> list[str]:
+    """Return the usage of a tenant's keys (None: of all) on the last days, as lines of a table, with a heading."""
+    if not 1 <= days <= MAX_DAYS:
+        raise KeyCommandError(f"days must be 1 to {MAX_DAYS}", is_usage=True)
+    today = day_of(wall_ms())
+
+    async def read() -> list[Usage]:
+        await migrate(url)
+        store = UsageStore(url)
+        try:
+            return await store.of(tenant, None, days_before(today, days - 1), today)
+        finally:
+            await store.close()
+
+    return _aligned([_USAGE_COLUMNS, *(_usage_row(one) for one in _finished(read()))])
 
 
 def revoke(url: URL, id: str) -> None:
@@ -97,8 +131,12 @@ def _run(url: URL, work: Callable[[KeyStore], Awaitable[T]]) -> T:
         finally:
             await store.close()
 
+    return _finished(with_store())
+
+
+def _finished(work: Coroutine[Any, Any, T]) -> T:
     try:
-        return asyncio.run(with_store())
+        return asyncio.run(work)
     except StoreError as error:
         raise KeyCommandError(str(error)) from None
     except SttError as error:
@@ -122,6 +160,21 @@ def _row(key: ApiKey) -> Sequence[str]:
         _day(key.expires_ms),
         _day(key.last_used_ms),
         _state(key),
+    )
+
+
+def _usage_row(usage: Usage) -> Sequence[str]:
+    return (
+        usage.day,
+        usage.key_id,
+        usage.name,
+        str(usage.requests),
+        str(usage.streams),
+        str(usage.files),
+        str(usage.upload_bytes),
+        f"{usage.audio_ms / 1000:.1f}",
+        f"{usage.speech_ms / 1000:.1f}",
+        f"{usage.silence_ms / 1000:.1f}",
     )
 
 

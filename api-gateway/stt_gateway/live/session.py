@@ -99,6 +99,11 @@ class Session:
         return self.owner.keys.name
 
     @property
+    def received_s(self) -> float:
+        """Bare samples that came so far, in seconds; 0 for a container, where only a decoder knows."""
+        return (self.framer.duration_ms(self._chunks.passed_bytes) or 0.0) / 1000
+
+    @property
     def is_worth_keeping(self) -> bool:
         """Whether the session has audio or was stopped, so that a client may come back to it."""
         return self.has_audio or self.stopped
@@ -196,10 +201,15 @@ class Session:
             self._limits.check_answered(now_ms, last_event_ms)
         elif self._limits.is_too_long(now_ms):
             limit = f"the session reached the limit of {self._settings.max_session_s} s and is stopped"
-            await self._emit(Notice(session_id=self.id, code="session_limit", message=limit))
-            await self.stop()
+            await self.end("session_limit", limit)
         elif not self._lock.locked():
             self._limits.check_idle(now_ms, has_audio=self.has_audio)
+
+    async def end(self, code: str, message: str) -> None:
+        """Tell the client why the session ends, and stop it: what was said so far gets its finals."""
+        if not self.stopped:
+            await self._emit(Notice(session_id=self.id, code=code, message=message))
+            await self.stop()
 
     async def fail(self, error: SttError) -> bool:
         """Append the error to the session's results, which ends it; return False when that is not possible."""

@@ -1,6 +1,6 @@
 """Writer of the results of jobs that have ended, from Redis to the transcript store."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from stt_gateway.core.requests.principal import reach_of
 from stt_gateway.store.interface import Kind, State, Transcript, TranscriptStore
@@ -12,17 +12,28 @@ from stt_shared.streams.bus import Bus
 from stt_shared.streams.job_state import JobState
 from stt_shared.work.queue import WorkItem, WorkQueue
 
+ChargeJob = Callable[[str, JobState], Awaitable[None]]
+
 
 class JobWriter:
     """Writer of the transcripts of jobs.
 
-    ``expires_ms`` returns when a transcript stored now expires, None for never.
+    ``expires_ms`` returns when a transcript stored now expires, None for never. ``charge`` charges the audio of a job
+    that has ended; it may be repeated.
     """
 
-    def __init__(self, bus: Bus, store: TranscriptStore, replica_id: str, expires_ms: Callable[[], int | None]) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        store: TranscriptStore,
+        replica_id: str,
+        expires_ms: Callable[[], int | None],
+        charge: ChargeJob | None = None,
+    ) -> None:
         self._jobs = bus.jobs
         self._store = store
         self._expires_ms = expires_ms
+        self._charge = charge
         self._consumer = QueueConsumer(WorkQueue(bus, keys.JOBS_ENDED, GROUP, replica_id), _job_id, self._write_entry)
 
     async def run(self) -> None:
@@ -42,6 +53,8 @@ class JobWriter:
         state = await self._jobs.state(job_id)
         if state is None:
             return True
+        if state.status.is_final and self._charge is not None:
+            await self._charge(job_id, state)
         if state.config.enrolls:
             return state.status.is_final
         if state.status is JobStatus.COMPLETED and (result := state.result) is not None:

@@ -176,6 +176,21 @@ api_keys = Table(
 )
 """Keys, without their secrets. ``scopes`` is a list with commas, ``quotas`` a JSON object."""
 
+key_usage = Table(
+    "key_usage",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("day", Text, primary_key=True),
+    Column("epoch", Text, primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("streams", BigInteger, nullable=False),
+    Column("files", BigInteger, nullable=False),
+    Column("upload_bytes", BigInteger, nullable=False),
+    Column("audio_ms", BigInteger, nullable=False),
+    Column("speech_ms", BigInteger, nullable=False),
+)
+"""What was done with a key on a day. ``epoch``: of the counters in Redis, so that those after a loss are added."""
+
 signing_secrets = Table(
     "signing_secrets",
     metadata,

@@ -8,7 +8,7 @@ import asyncio
 import structlog
 
 from stt_gateway.store.interface import TranscriptStore
-from stt_gateway.store.job_writer import JobWriter
+from stt_gateway.store.job_writer import ChargeJob, JobWriter
 from stt_gateway.store.utterance_writer import UtteranceWriter
 from stt_shared.contracts.errors import SttError
 from stt_shared.process.audit import AuditTrail
@@ -23,7 +23,10 @@ PURGE_EVERY_S = 60.0
 
 
 class StoreWriter:
-    """Store writer of one gateway. ``retention_days`` 0 means forever. ``audit``: where removals are recorded."""
+    """Store writer of one gateway. ``retention_days`` 0 means forever. ``audit``: where removals are recorded.
+
+    ``charge``: as in ``JobWriter``.
+    """
 
     def __init__(
         self,
@@ -32,11 +35,12 @@ class StoreWriter:
         replica_id: str,
         retention_days: float,
         audit: AuditTrail | None = None,
+        charge: ChargeJob | None = None,
     ) -> None:
         self._store = store
         self._audit = audit
         self._retention_ms = retention_days * DAY_MS
-        self._jobs = JobWriter(bus, store, replica_id, self._expires_ms)
+        self._jobs = JobWriter(bus, store, replica_id, self._expires_ms, charge)
         self._utterances = UtteranceWriter(bus, store, replica_id, self._expires_ms, self._jobs.write)
 
     async def run(self) -> None:

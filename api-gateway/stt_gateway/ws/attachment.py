@@ -12,6 +12,7 @@ from stt_gateway.core.live.framing import joined_ms
 from stt_gateway.core.live.messages import Audio, Configure, Finalize, Foreign, Keepalive, Message, Stop
 from stt_gateway.core.live.rate_limit import RateLimit, message_cost_s
 from stt_gateway.core.requests.parameters import quoted
+from stt_gateway.keys.accounts import SessionAccount
 from stt_gateway.live.client_socket import CLOSE_DONE, ClientGone, ClientSocket
 from stt_gateway.live.event_sender import EventSender
 from stt_gateway.live.session import Session
@@ -71,6 +72,7 @@ class Attachment:
         messages: MessageReader,
         session: Session,
         sender: EventSender,
+        account: SessionAccount,
         *,
         may_choose: bool,
     ) -> None:
@@ -79,6 +81,7 @@ class Attachment:
         self._messages = messages
         self._session = session
         self._sender = sender
+        self._account = account
         self._may_choose = may_choose
         self._rate_limit = RateLimit(context.settings.max_audio_rate, context.settings.audio_burst_s)
         self._control_limit = RateLimit(CONTROLS_PER_S, CONTROLS_AT_ONCE)
@@ -102,6 +105,7 @@ class Attachment:
             outcome = await self._leave(outcome, sending)
         finally:
             self._context.sessions.discard(self._session)
+            self._context.accounts.settle(self._account, self._session.received_s)
             await cancel_and_wait(sending, *others)
         _log.info("connection detached", session_id=self._session.id, outcome=_describe(outcome))
         return outcome
@@ -183,6 +187,8 @@ class Attachment:
                 session.framer.join(joined_ms(context.settings.frame_ms, len(context.sessions), CORES))
                 try:
                     await session.check(self._sender.last_sent_ms)
+                    if await self._account.charge_if_due(session.received_s):
+                        await session.end("quota_exceeded", "the key has no audio left today; the session is stopped")
                 except UNREACHABLE as error:
                     # The tasks that write and read for the session decide when the outage has lasted too long.
                     _log.warning("session not checked", session_id=session.id, cause=str(error))

@@ -162,7 +162,9 @@ class StreamConnection:
         )
         try:
             may_choose = not self._is_named_by_client
-            return await Attachment(context, client, messages, session, sender, may_choose=may_choose).run(first)
+            account = context.accounts.of(principal_of(self._websocket), session.owner, session.config)
+            attachment = Attachment(context, client, messages, session, sender, account, may_choose=may_choose)
+            return await attachment.run(first)
         finally:
             self._last_event = sender.last_event
 
@@ -179,6 +181,7 @@ class StreamConnection:
         if resume is not None and (resumed := await opener.resume(self.session_id, resume)):
             return resumed
         if not self._is_admitted:
+            await context.limits.check_audio(principal_of(self._websocket))
             await self._retry_while_idle(lambda: context.admission.admit(request.config, client.address))
             self._is_admitted = True
         return await opener.open(self.session_id, request.config, resume)

@@ -32,6 +32,11 @@ def list_keys(tenant: str | None) -> None:
     print("\n".join(_on_database(lambda url: commands.table(url, tenant))))
 
 
+def print_usage(tenant: str | None, days: int) -> None:
+    """Print a table of what was done with the keys. Raises CliError."""
+    print("\n".join(_on_database(lambda url: commands.usage_table(url, tenant, days))))
+
+
 def revoke_key(id: str) -> None:
     """Revoke a key. Raises CliError."""
     _on_database(lambda url: commands.revoke(url, id))

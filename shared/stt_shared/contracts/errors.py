@@ -44,6 +44,7 @@ ERRORS: dict[str, ErrorKind] = {
     "unauthorized": ErrorKind(401, 4510, False),
     "forbidden": ErrorKind(403, 4511, False),
     "rate_limited": ErrorKind(429, 4433, True),
+    "quota_exceeded": ErrorKind(429, 4512, False),
     "idle": ErrorKind(408, 4408, True),
     "at_capacity": ErrorKind(503, 4429, True),
     "no_worker": ErrorKind(503, 4430, True),

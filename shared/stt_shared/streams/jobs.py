@@ -123,6 +123,7 @@ class JobStreams:
         self._dispatch_chunks = script("dispatch_chunks")
         self._store_part = script("store_part")
         self._finish = script("finish_job")
+        self._charge = script("charge_job")
         self._delete = script("delete_job")
 
     async def state(self, job_id: str, *, with_cutter: bool = False) -> JobState | None:
@@ -313,6 +314,10 @@ class JobStreams:
         ended = bool(await self._pipeline.call(self._finish, at_keys, arguments))
         await self._admit_next()
         return ended
+
+    async def charge(self, job_id: str) -> bool:
+        """Return whether the job's audio is to be charged now: once, while the job is there."""
+        return bool(await self._pipeline.call(self._charge, [keys.job_keys(job_id).state], []))
 
     async def delete(self, job_id: str) -> bool:
         """Delete everything of a job that has ended; False when it is still active. May be repeated."""

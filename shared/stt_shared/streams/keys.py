@@ -224,6 +224,10 @@ def replica_channel(replica_id: str) -> str:
     return "stt:replica:" + replica_id
 
 
+USAGE_TTL_S = 3 * 24 * 3600
+"""Time in which what was counted on a day must reach the store."""
+USES = "stt:quotas:uses"
+"""Sorted set of what the store may not have yet: ``<day> <key id>``."""
 API_KEYS_CHANGED = "stt:api-keys:changed"
 """Channel on which gateways are told the id of an API key that was revoked or has another secret."""
 
@@ -231,6 +235,11 @@ API_KEYS_CHANGED = "stt:api-keys:changed"
 def requests_counted(key_id: str, minute: int) -> str:
     """Return the key of what is counted of an API key in one minute, a hash; for two minutes."""
     return f"stt:quotas:{{{key_id}}}:minute:{minute}"
+
+
+def counted_on_day(key_id: str, day: str) -> str:
+    """Return the key of what is counted of an API key on one day (UTC, ``2026-01-31``), a hash; for USAGE_TTL_S."""
+    return f"stt:quotas:{{{key_id}}}:day:{day}"
 
 
 def open_streams(key_id: str) -> str:

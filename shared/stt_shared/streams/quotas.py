@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from stt_shared.redis.pipeline import Pipeline
 from stt_shared.streams import keys
@@ -58,6 +59,35 @@ class QuotaCounters:
         """Take a place for a connection of a stream; return False if ``limit`` others are open. May be repeated."""
         at = keys.open_streams(key_id)
         return bool(await self._pipeline.call(self._hold_place, [at], [LEASE_MS, limit, connection, stream]))
+
+    async def note_use(self, key_id: str, day: str) -> None:
+        """Note that there are counters of this day. May be repeated."""
+        await self._pipeline.command("ZADD", keys.USES, 0, f"{day} {key_id}")
+
+    async def uses(self) -> list[tuple[str, str]]:
+        """Return the API keys and days that were noted, the oldest first."""
+        noted: list[bytes] = await self._pipeline.command("ZRANGE", keys.USES, 0, -1)
+        return [(key_id, day) for day, _, key_id in (one.decode().partition(" ") for one in noted)]
+
+    async def forget_use(self, key_id: str, day: str) -> None:
+        """Forget what ``note_use`` noted."""
+        await self._pipeline.command("ZREM", keys.USES, f"{day} {key_id}")
+
+    async def counted(self, key_id: str, day: str, new_epoch: str) -> tuple[str, dict[str, int]]:
+        """Return the epoch of a day's counters, and what they hold; '' if there are none.
+
+        The epoch is another one, ``new_epoch``, after Redis has lost them.
+        """
+        at = keys.counted_on_day(key_id, day)
+        if not await self._pipeline.command("EXISTS", at):
+            return "", {}
+        await self._pipeline.command("HSETNX", at, "epoch", new_epoch)
+        answer: Any = await self._pipeline.command("HGETALL", at)
+        # RESP3 has a map; a script's reply (redis/cluster_pipeline.py) is a list.
+        fields = answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=True))
+        found = {name.decode(): value for name, value in fields.items()}
+        epoch = found.pop("epoch", b"").decode()
+        return epoch, {name: int(value) for name, value in found.items()}
 
     async def renew_places(self, key_id: str, streams: Mapping[str, str]) -> None:
         """Renew the places of these connections and their streams, also of those that Redis has lost."""

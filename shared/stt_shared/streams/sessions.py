@@ -74,6 +74,7 @@ class SessionStreams:
         self._leave = script("leave")
         self._append = script("append_frame")
         self._emit = script("emit_event")
+        self._charge = script("charge")
         self._claim = script("claim")
         self._release = script("release")
         self._count_crash = script("count_crash")
@@ -344,7 +345,9 @@ class SessionStreams:
         utterance = event.utterance if isinstance(event, Final) else 0
         kind = str(type(event).__struct_config__.tag)
         channel = event.channel if isinstance(event, Partial | Final) else UNSET
-        return await self._emit_event(owner, encode_event(event), kind, utterance, commit, partial_field(channel))
+        return await self._emit_event(
+            owner, encode_event(event), kind, utterance, commit, partial_field(channel), _speech_ms(event)
+        )
 
     async def commit(self, owner: Ownership, commit: Commit) -> WriteResult:
         """Move the committed position across audio that needs no event: silence."""
@@ -359,6 +362,7 @@ class SessionStreams:
         utterance: int,
         commit: Commit | None,
         partial: str = partial_field(UNSET),
+        speech_ms: int = 0,
     ) -> tuple[WriteResult, int]:
         at = owner.keys
         answer: list[Any] = await self._pipeline.call(
@@ -380,9 +384,20 @@ class SessionStreams:
                 keys.ENDED_SESSION_TTL_S,
                 partial,
                 commit.voices if commit else b"",
+                speech_ms,
             ],
         )
         return _RESULTS[answer[0]], int(answer[1])
+
+    async def charge(self, owner: Ownership, received_samples: int) -> tuple[int, int]:
+        """Return the samples of audio and milliseconds of speech since the last call, whoever made it.
+
+        ``received_samples``: since the epoch began, of 16 kHz; 0 if only a decoder knows.
+        """
+        samples, speech_ms = await self._pipeline.call(
+            self._charge, [owner.keys.state], [owner.epoch, received_samples]
+        )
+        return int(samples), int(speech_ms)
 
     async def claim(
         self, at: StreamKeys, epoch: str, stage: str, replica: str, follows: str = "", *, name: bytes = b""
@@ -423,3 +438,7 @@ class SessionStreams:
             self._count_crash, [at.state], [epoch, part, dead_replica, progress_field, int(blamed)]
         )
         return answer.decode().split()
+
+
+def _speech_ms(event: Event) -> int:
+    return max(0, event.end_ms - event.start_ms) if isinstance(event, Final) else 0

@@ -19,6 +19,7 @@ from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import session_keys
 from stt_shared.streams.ownership import Ownership, WriteResult
+from stt_shared.streams.quotas import Counter
 from stt_shared.streams.reader import RawEvent
 from stt_shared.streams.sessions import Commit
 from stt_shared.work.stage import SESSIONS, Assignment, StageWorker
@@ -304,3 +305,16 @@ async def test_a_reset_connection_to_a_node_is_replaced(client: Redis) -> None:
     for name in sessions:
         assert await read_state(client, session_keys(name)) == {}
     assert any(reset.refused for reset in resets)
+
+
+async def test_what_is_done_with_a_key_is_counted(client: Redis) -> None:
+    quotas = bus_on(client).quotas
+    for number in range(8):
+        key_id, day = f"k{number}", "2026-01-31"
+        at = [keys.requests_counted(key_id, 7), keys.counted_on_day(key_id, day)]
+        assert list((await quotas.spend([Counter(one, "requests", 1, 1, 60) for one in at])).held) == [1, 1]
+        assert await quotas.take_place(key_id, "c1", "s1", 1)
+        assert not await quotas.take_place(key_id, "c2", "s2", 1)
+        await quotas.note_use(key_id, day)
+        assert await quotas.counted(key_id, day, "e1") == ("e1", {"requests": 1})
+    assert len(await quotas.uses()) == 8

@@ -17,7 +17,11 @@ from support.ports import free_port
 from support.process_suite import heard, running_suite, wav, words_of
 
 from stt_cli.up.embedded_redis import EmbeddedRedis
+from stt_shared.redis.outage import NotPermitted
+from stt_shared.streams import keys
 from stt_shared.streams.acl import USERS, RedisUser, acl_lines
+from stt_shared.streams.bus import Bus
+from stt_shared.streams.quotas import Counter
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(300)]
 
@@ -120,3 +124,27 @@ def test_nobody_may_do_more(user: RedisUser, tmp_path: Path) -> None:
                 refused = pytest.raises(redis.exceptions.NoPermissionError)
                 with allowed if user.name in readers else refused:
                     client.xrange(key)
+
+
+@pytest.mark.parametrize("user", USERS, ids=lambda user: user.name)
+async def test_the_gateway_alone_counts_what_is_done_with_keys(user: RedisUser, tmp_path: Path) -> None:
+    port = free_port()
+    url = f"redis://{user.name}:secret%20of%20{user.name}@127.0.0.1:{port}"
+    with EmbeddedRedis(("--port", str(port), "--aclfile", str(acl_file(tmp_path)))):
+        async with Bus.connect(url, "counting") as bus:
+
+            async def count() -> None:
+                await bus.quotas.note_use("k1", "2026-01-31")
+                await bus.quotas.spend([Counter(keys.counted_on_day("k1", "2026-01-31"), "requests", 1, 9, 60)])
+                assert await bus.quotas.take_place("k1", "c1", "s1", 1)
+                await bus.quotas.renew_places("k1", {"c1": "s1"})
+                await bus.quotas.leave_place("k1", "c1")
+                for key_id, day in await bus.quotas.uses():
+                    assert await bus.quotas.counted(key_id, day, "e1") == ("e1", {"requests": 1})
+                    await bus.quotas.forget_use(key_id, day)
+
+            if user.name == "gateway":
+                await count()
+            else:
+                with pytest.raises(NotPermitted):
+                    await count()

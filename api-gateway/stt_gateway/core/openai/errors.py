@@ -16,7 +16,8 @@ def openai_error(status: int, code: str, message: str, param: str = "") -> dict[
     """Return the body of a refused request; ``code`` is OpenAI's own where it has one for this error."""
     kind = "server_error" if status >= 500 else "invalid_request_error"
     if status == 429:
-        kind, code = "requests", "rate_limit_exceeded"
+        is_quota = code == "quota_exceeded"
+        kind, code = ("insufficient_quota",) * 2 if is_quota else ("requests", "rate_limit_exceeded")
     elif (code, param) == ("not_found", "model"):
         code = "model_not_found"
     return {"error": {"message": message, "type": kind, "param": param or None, "code": _CODES.get(code, code)}}

@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from stt_shared.contracts.errors import SttError
 
 MINUTE_S = 60
+_DAY_S = 24 * 3600
 
 
 def minute_of(now_ms: float) -> int:
     """Return the number of the minute in which ``now_ms`` is."""
     return int(now_ms // (MINUTE_S * 1000))
+
+
+def used_up(quota: str, now_ms: float) -> SttError:
+    """Return the error for a key that has nothing left of a quota of a day (UTC)."""
+    message = f"the quota {quota} of this key is used up for today (UTC)"
+    return SttError("quota_exceeded", message, retry_after_s=math.ceil(_DAY_S - now_ms / 1000 % _DAY_S))
 
 
 @dataclass(frozen=True)

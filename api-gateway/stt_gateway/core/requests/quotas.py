@@ -18,6 +18,10 @@ class Quotas:
     """HTTP requests and WebSocket handshakes."""
     streams: int | None = None
     """Live sessions, viewers and event streams that are open at a time."""
+    audio_seconds_per_day: int | None = None
+    """Audio of live sessions and files."""
+    upload_bytes_per_day: int | None = None
+    """Audio files."""
 
     def over(self, defaults: "Quotas") -> "Quotas":
         """Return these quotas, with those of ``defaults`` where there are none."""

@@ -6,12 +6,12 @@
 --       (of a final; 0 otherwise), committed samples (-1 = no commit), committed pcm seq, context (JSON),
 --       ttl_s, maximum events kept, publish command, ttl_s of an ended session,
 --       field of the state that holds the number of the current partial (of the event's channel),
---       voices ('' = unchanged)
+--       voices ('' = unchanged), milliseconds of speech (of a final)
 -- returns: {'ok' | 'duplicate' | 'hole' | 'fenced' | 'gone', event number}
 local state_key, log, channel, pcm_log, audio_log = unpack(KEYS)
 local epoch, stage, fence, event, kind, utterance = unpack(ARGV, 1, 6)
 local committed_samples, committed_seq, context = tonumber(ARGV[7]), ARGV[8], ARGV[9]
-local ttl_s, max_kept, publish, ended_ttl_s, partial_field, voices = unpack(ARGV, 10, 15)
+local ttl_s, max_kept, publish, ended_ttl_s, partial_field, voices, speech_ms = unpack(ARGV, 10, 16)
 local state = redis.call('HMGET', state_key, 'epoch', 'state', 'fence:' .. stage, 'finals', partial_field,
   'committed_samples', 'ack')
 if state[1] ~= epoch or state[2] == 'done' then return {'gone', 0} end
@@ -22,6 +22,7 @@ if kind == 'final' then
   if utterance <= finals then return {'duplicate', 0} end
   if utterance > finals + 1 then return {'hole', 0} end
   redis.call('HSET', state_key, 'finals', utterance)
+  redis.call('HINCRBY', state_key, 'speech_ms', speech_ms)
 end
 if committed_samples >= 0 and committed_samples >= tonumber(state[6]) then
   redis.call('HSET', state_key, 'committed_samples', committed_samples, 'committed_seq', committed_seq,
