@@ -5,6 +5,7 @@ import contextlib
 import random
 from collections.abc import AsyncIterator
 from importlib import metadata
+from typing import NamedTuple
 
 from fastapi import Depends, FastAPI
 from fastapi.routing import iter_route_contexts
@@ -26,6 +27,7 @@ from stt_gateway.http import (
     keys,
     openai,
     speakers,
+    tenants,
     transcripts,
     usage,
 )
@@ -62,6 +64,8 @@ from stt_gateway.store.engine import database_url
 from stt_gateway.store.interface import TranscriptStore
 from stt_gateway.store.migrating import migrate
 from stt_gateway.store.sql_store import SqlTranscriptStore
+from stt_gateway.store.tenant_deletions import TenantDeletions
+from stt_gateway.store.tenant_sweeper import TenantSweeper
 from stt_gateway.store.usage import UsageStore
 from stt_gateway.store.voices import VoiceStore
 from stt_gateway.store.writer import StoreWriter
@@ -78,10 +82,18 @@ from stt_shared.work.job_admission import admit_for_ever
 from stt_shared.work.service import Figures, ReplicaState
 
 
+class Stores(NamedTuple):
+    """The stores on one database."""
+
+    transcripts: TranscriptStore
+    api_keys: KeyStore
+    voices: VoiceStore
+    usage: UsageStore
+    deletions: TenantDeletions
+
+
 @contextlib.asynccontextmanager
-async def open_stores(
-    settings: GatewaySettings,
-) -> AsyncIterator[tuple[TranscriptStore, KeyStore, VoiceStore, UsageStore]]:
+async def open_stores(settings: GatewaySettings) -> AsyncIterator[Stores]:
     """Open the stores of the database and migrate its tables.
 
     Raises ValueError for a bad DATABASE_URL, StoreError when the database cannot be used, UnusableFolder.
@@ -90,14 +102,12 @@ async def open_stores(
     if settings.database_url is None:
         prepare_folder(settings.data_dir, "DATA_DIR")
     await migrate(url)
-    transcripts, api_keys, voices, usage = SqlTranscriptStore(url), KeyStore(url), VoiceStore(url), UsageStore(url)
+    stores = Stores(SqlTranscriptStore(url), KeyStore(url), VoiceStore(url), UsageStore(url), TenantDeletions(url))
     try:
-        yield transcripts, api_keys, voices, usage
+        yield stores
     finally:
-        await transcripts.close()
-        await api_keys.close()
-        await voices.close()
-        await usage.close()
+        for store in stores:
+            await store.close()
 
 
 def create_app(settings: GatewaySettings, check: Authorize | None = None) -> FastAPI:
@@ -137,6 +147,7 @@ def create_app(settings: GatewaySettings, check: Authorize | None = None) -> Fas
         speakers,
         keys,
         usage,
+        tenants,
         health,
         docs_page,
     ):
@@ -197,7 +208,7 @@ async def _running_context(settings: GatewaySettings, check: Authorize | None) -
     try:
         await wait_until_ready(settings.redis_url, settings.redis_wait_s)
         async with (
-            open_stores(settings) as (store, api_keys, voices, usage),
+            open_stores(settings) as (store, api_keys, voices, usage, deletions),
             Bus.connect(settings.redis_url, replica.id) as bus,
         ):
             holders = KeyHolders()
@@ -226,6 +237,7 @@ async def _running_context(settings: GatewaySettings, check: Authorize | None) -
                 Accounts(bus, limits),
                 usage,
                 voices,
+                TenantSweeper(bus, deletions, settings.spool_dir, AuditTrail(settings.audit_log)),
                 keys,
             )
             replica.figures = lambda: Figures(detail=context.detached.detail)
@@ -267,6 +279,7 @@ async def _background_tasks(context: GatewayContext, recorder: UsageRecorder) ->
         asyncio.create_task(writer.run(), name="store writer"),
         asyncio.create_task(writer.purge(), name="store purge"),
         asyncio.create_task(context.limits.run(), name="places of streams"),
+        asyncio.create_task(context.tenants.run(), name="deleted tenants"),
         asyncio.create_task(admit_for_ever(context.bus), name="job admission"),
         *([asyncio.create_task(context.keys.watch.run(), name="keys")] if context.keys else []),
         asyncio.create_task(recorder.run(), name="usage of keys"),

@@ -62,6 +62,8 @@ keys_app = typer.Typer(help="Manage the API keys in the database of DATABASE_URL
 app.add_typer(keys_app, name="keys")
 speakers_app = typer.Typer(help="Manage the known speakers of a running suite.", no_args_is_help=True)
 app.add_typer(speakers_app, name="speakers")
+tenants_app = typer.Typer(help="Manage the tenants in the database of DATABASE_URL or DATA_DIR.", no_args_is_help=True)
+app.add_typer(tenants_app, name="tenants")
 
 
 def _show_version(wanted: bool) -> None:
@@ -489,3 +491,16 @@ def usage(
     from stt_cli.commands.keys import print_usage
 
     print_usage(tenant, days)
+
+
+@tenants_app.callback()
+def tenants() -> None:
+    """Keep `delete` a command of its own, although it is the only one."""
+
+
+@tenants_app.command("delete")
+def tenants_delete(name: Annotated[str, typer.Argument(help="As `stt keys list` shows it.")]) -> None:
+    """Delete all of a tenant for good: keys, transcripts, conversations, jobs, files, sessions, known speakers."""
+    from stt_cli.commands.keys import delete_tenant
+
+    delete_tenant(name)

@@ -1,4 +1,4 @@
-"""``python -m stt_gateway.keys``: the commands of ``stt keys`` where only the gateway is installed."""
+"""``python -m stt_gateway.keys``: the commands of ``stt keys`` and ``stt tenants`` without the command line."""
 
 import argparse
 import sys
@@ -28,6 +28,7 @@ def main(arguments: list[str]) -> None:
     usage.add_argument("--tenant")
     usage.add_argument("--days", type=int, default=DEFAULT_DAYS)
     parts.add_parser("revoke", help="revoke a key").add_argument("id")
+    parts.add_parser("delete-tenant", help="delete all of a tenant").add_argument("tenant")
     rotate = parts.add_parser("rotate", help="give a key another secret and print it, once")
     rotate.add_argument("id")
     rotate.add_argument("--overlap-s", type=float, default=0.0)
@@ -46,6 +47,8 @@ def main(arguments: list[str]) -> None:
                 print("\n".join(commands.usage_table(url, given.tenant, given.days)))  # noqa: T201
             case "revoke":
                 commands.revoke(url, given.id)
+            case "delete-tenant":
+                commands.delete_tenant(url, given.tenant)
             case "rotate":
                 print(commands.rotate(url, given.id, given.overlap_s))  # noqa: T201
     except commands.KeyCommandError as error:

@@ -1,4 +1,4 @@
-"""Commands that manage keys in the database itself, for whoever may read it: so the first key is made."""
+"""Commands that manage keys and tenants in the database itself, for whoever may read it: so the first key is made."""
 
 import asyncio
 import re
@@ -24,6 +24,7 @@ from stt_gateway.keys.making import create_key, revoke_key, rotate_key
 from stt_gateway.store.api_keys import KeyStore
 from stt_gateway.store.failures import StoreError
 from stt_gateway.store.migrating import migrate
+from stt_gateway.store.tenant_deletions import TenantDeletions
 from stt_gateway.store.usage import UsageStore
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import iso_timestamp
@@ -120,6 +121,23 @@ def rotate(url: URL, id: str, overlap_s: float = 0.0) -> str:
         raise KeyCommandError(f"an overlap is 0 to {MAX_OVERLAP_S} seconds", is_usage=True)
     written, _ = _run(url, lambda store: rotate_key(store, _checked(id), None, wall_ms(), overlap_s))
     return written.text
+
+
+def delete_tenant(url: URL, tenant: str) -> None:
+    """Revoke all keys of a tenant and have the gateways delete the rest of it; may be repeated."""
+    if tenant == LOCAL_TENANT:
+        raise KeyCommandError(f"the tenant {LOCAL_TENANT} has what is made without keys, and is always there")
+
+    async def begin() -> bool:
+        await migrate(url)
+        deletions = TenantDeletions(url)
+        try:
+            return await deletions.begin(tenant, wall_ms()) is not None
+        finally:
+            await deletions.close()
+
+    if not _finished(begin()):
+        raise KeyCommandError(f"there is no tenant {tenant}")
 
 
 def _run(url: URL, work: Callable[[KeyStore], Awaitable[T]]) -> T:

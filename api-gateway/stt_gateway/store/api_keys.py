@@ -13,6 +13,8 @@ from stt_gateway.core.requests.principal import Scope
 from stt_gateway.core.requests.quotas import known_quotas
 from stt_gateway.store.engine import is_sqlite, open_engine, read_transaction, write_transaction
 from stt_gateway.store.schema import api_keys, signing_secrets
+from stt_gateway.store.tenant_deletions import is_deleted
+from stt_shared.contracts.errors import SttError
 
 TOKENS = "tokens"
 """Name of the secret with which access tokens are signed."""
@@ -29,8 +31,10 @@ class KeyStore:
         self._is_sqlite = is_sqlite(url)
 
     async def add(self, key: ApiKey) -> None:
-        """Store a new key."""
+        """Store a new key. Raises SttError conflict if its tenant was deleted lately."""
         async with write_transaction(self._engine) as connection:
+            if await is_deleted(connection, key.tenant):
+                raise SttError("conflict", f"the tenant {key.tenant} was deleted; its name is free again a week later")
             await connection.execute(insert(api_keys).values(_row(key)))
 
     async def get(self, id: str) -> ApiKey | None:

@@ -153,7 +153,8 @@ deleted = Table(
     Column("id", Text, primary_key=True),
     Column("deleted_ms", BigInteger, nullable=False),
 )
-"""Ids of recently deleted transcripts and conversations, since a write may still arrive, or arrive again."""
+"""Ids of recently deleted transcripts and conversations, since a write may still arrive, or arrive again; and tenants
+that were deleted or are being deleted (tenant_deletions.py)."""
 
 
 api_keys = Table(

@@ -37,6 +37,7 @@ from stt_gateway.store.schema import deleted, place_of, texts, transcripts, utte
 from stt_gateway.store.search_index import FoldedRow, SearchIndex, places, within
 from stt_gateway.store.search_limit import SEARCH_S, SearchLimit
 from stt_gateway.store.sqlite_search import SqliteSearch
+from stt_gateway.store.tenant_deletions import LEFT
 from stt_shared.contracts.conversation import SpeakersTold, UnrecognizedSpeech
 from stt_shared.contracts.events import RevisedUtterance
 from stt_shared.contracts.jobs import JobSegment, TimeSpan
@@ -278,7 +279,9 @@ class SqlTranscriptStore:
             await conversations.purge(connection, now, now - REMEMBERED_MS)
             await unrecognized.purge(connection, now)
             await utterance_speakers.purge(connection, now)
-            await connection.execute(delete(deleted).where(deleted.c.deleted_ms < now - REMEMBERED_MS))
+            await connection.execute(
+                delete(deleted).where(deleted.c.deleted_ms < now - REMEMBERED_MS, deleted.c.kind != LEFT)
+            )
         if removed or self._remnants.found:
             self._remnants.found = False
             try:

@@ -1,4 +1,5 @@
-"""`stt keys`: make, list, revoke and rotate API keys in the database of this machine's settings."""
+"""`stt keys` and `stt tenants`: make, list, revoke and rotate API keys, and delete tenants, in the database of this
+machine's settings."""
 
 import getpass
 from collections.abc import Callable, Sequence
@@ -48,6 +49,15 @@ def rotate_key(id: str, overlap_s: float) -> None:
     text = _on_database(lambda url: commands.rotate(url, id, overlap_s))
     _record("rotate_key", id)
     print(text)
+
+
+def delete_tenant(name: str) -> None:
+    """Have a tenant deleted, and say by whom and when. Raises CliError."""
+    _on_database(lambda url: commands.delete_tenant(url, name))
+    settings = load_up_settings({})
+    trail = AuditTrail(settings.audit_log, logs=False)
+    trail.record("delete_tenant", status=202, target={"name": name}, user=getpass.getuser())
+    print(f"{name}: its keys are revoked; a running gateway deletes the rest within a minute, otherwise the next start")
 
 
 def _id_of(key: str) -> str:

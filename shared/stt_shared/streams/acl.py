@@ -89,7 +89,7 @@ USERS = (
             "stt:gateway:*",
             keys.API_KEYS_CHANGED,
         ),
-        (*COMMANDS, "info"),
+        (*COMMANDS, "info", "lrange"),
     ),
     RedisUser(
         ServiceName.AUDIO_PROCESSOR,

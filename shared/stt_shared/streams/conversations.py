@@ -158,6 +158,21 @@ class ConversationStreams:
                 return
             first = f"({entries[-1][0].decode()}"
 
+    async def delete(self, tenant: str, conversation_id: str) -> None:
+        """Delete a conversation. May be repeated; the log, which names the sessions that spoke in it, goes last."""
+        at = keys.conversation_keys(tenant, conversation_id)
+        instances: set[str] = set()
+        first = "-"
+        while True:
+            entries: Any = await self._pipeline.command("XRANGE", at.log, first, "+", "COUNT", _PAGE)
+            instances.update(said_from(row[1]).instance for _, row in entries)
+            if len(entries) < _PAGE:
+                break
+            first = f"({entries[-1][0].decode()}"
+        newest = [key for one in sorted(instances) for key in (at.newest_of(one), at.newest_revision_of(one))]
+        for key in (*newest, at.state, at.log):
+            await self._pipeline.command("UNLINK", key)
+
     async def newest_message(self, channel: str) -> bytes | None:
         """Return the newest entry of a channel's log, as it was published; None when the log is empty."""
         entries: Any = await self._pipeline.command("XREVRANGE", f"{channel}:log", "+", "-", "COUNT", 1)

@@ -3,10 +3,11 @@
 Readers and writers of these keys go through here; every write that must agree with others is one Lua script.
 """
 
+import asyncio
 import contextlib
 import enum
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ import msgspec
 
 from stt_shared.contracts.frames import Frame
 from stt_shared.contracts.jobs import ChunkResult, DecodedFile, JobError, JobResult, JobStatus
+from stt_shared.contracts.makers import LOCAL_MAKER, Maker
 from stt_shared.contracts.speakers import KnownVoice
 from stt_shared.process.clock import wall_ms
 from stt_shared.redis.channels import ChannelHub, Inbox
@@ -33,6 +35,16 @@ MAX_ENDED_KEPT = 10_000
 MAX_ENDED_WAITING = 100_000
 """Approximate number of ended jobs that may wait for the store; beyond it the oldest are dropped."""
 
+_JOBS_AT_ONCE = 200
+
+
+class _Made(msgspec.Struct, frozen=True):
+    """What a job's configuration says about who made it."""
+
+    maker: Maker = LOCAL_MAKER
+
+
+_decode_made = msgspec.json.Decoder(_Made).decode
 _decode_voices = msgspec.json.Decoder(list[KnownVoice]).decode
 _decode_part = msgspec.json.Decoder(ChunkResult).decode
 
@@ -325,6 +337,33 @@ class JobStreams:
         at_keys = [at.state, keys.job_changes(job_id), keys.job_parts(job_id)]
         at_keys += [at.pcm_log, at.audio_log, at.results_log]
         return bool(await self._pipeline.call(self._delete, at_keys, [self._publish]))
+
+    async def of_tenant(self, tenant: str) -> list[str]:
+        """Return the ids of a tenant's jobs, ended ones included."""
+        queued: list[bytes] = await self._pipeline.command("ZRANGE", keys.JOBS_QUEUED, 0, -1)
+        admitted: list[bytes] = await self._pipeline.command("HKEYS", keys.JOBS_ADMITTED)
+        kept: list[bytes] = await self._pipeline.command("LRANGE", keys.JOBS_KEPT, 0, -1)
+        ids = dict.fromkeys(id.decode() for id in [*(one.rpartition(b" ")[2] for one in queued), *admitted, *kept])
+        found: list[str] = []
+        known = list(ids)
+        for at in range(0, len(known), _JOBS_AT_ONCE):
+            some = known[at : at + _JOBS_AT_ONCE]
+            makers = await asyncio.gather(*map(self._tenant_of, some))
+            found += [id for id, maker in zip(some, makers, strict=True) if maker == tenant]
+        return found
+
+    async def _tenant_of(self, job_id: str) -> str | None:
+        config: bytes | None
+        (config,) = await self._pipeline.command("HMGET", keys.job_keys(job_id).state, "config")
+        return None if config is None else _decode_made(config).maker.tenant
+
+    async def delete_dead(self, job_ids: Collection[str]) -> None:
+        """Delete what the stream of dead jobs has of these jobs. May be repeated."""
+        wanted = {id.encode() for id in job_ids}
+        entries: Any = await self._pipeline.command("XRANGE", keys.JOBS_DEAD, "-", "+")
+        for entry_id, row in entries:
+            if dict(zip(row[::2], row[1::2], strict=True)).get(b"job_id") in wanted:
+                await self._pipeline.command("XDEL", keys.JOBS_DEAD, entry_id)
 
     async def known_voices(self, tenant: str) -> list[KnownVoice]:
         """Return the known voices that jobs of a tenant may name."""

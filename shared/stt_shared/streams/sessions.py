@@ -59,6 +59,7 @@ class Commit:
     voices: bytes = b""
 
 
+_ENTRIES_AT_ONCE = 500
 _RESULTS = {result.value.encode(): result for result in WriteResult}
 
 
@@ -214,9 +215,31 @@ class SessionStreams:
         return values
 
     async def delete(self, at: StreamKeys) -> None:
-        """Delete a session that has ended. May be repeated; the hash, by which it is found, goes last."""
+        """Delete a session that has ended, or whatever is still under way in it. May be repeated.
+
+        The hash, by which it is found, goes last.
+        """
         for key in (at.audio_log, at.pcm_log, at.results_log, at.state):
             await self._pipeline.command("UNLINK", key)
+
+    async def delete_of(self, tenant: str) -> None:
+        """Delete a tenant's sessions that have not ended, and their entries in the work stream. May be repeated.
+
+        Their workers and gateways find them gone, as when Redis has lost them, and leave them.
+        """
+        first = "-"
+        while True:
+            entries: Any = await self._pipeline.command(
+                "XRANGE", keys.SESSIONS_WAITING, first, "+", "COUNT", _ENTRIES_AT_ONCE
+            )
+            for entry_id, row in entries:
+                at = keys.session_keys(dict(zip(row[::2], row[1::2], strict=True))[b"id"].decode())
+                if at.tenant == tenant:
+                    await self.delete(at)
+                    await self._pipeline.command("XDEL", keys.SESSIONS_WAITING, entry_id)
+            if len(entries) < _ENTRIES_AT_ONCE:
+                return
+            first = f"({entries[-1][0].decode()}"
 
     async def has_worker(self, at: StreamKeys, stage: str) -> bool:
         """Return whether the stage has an owner with a current heartbeat."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
-from support.gateway_harness import Gateway, running_gateway, stand_ins
+from support.gateway_harness import Gateway, running_gateway, stand_ins, until
 
 from stt_cli.http.jobs import jobs_client
 from stt_cli.http.readiness import ask_health
@@ -27,8 +27,12 @@ async def gateway(redis_client: Redis, redis_url: str, tmp_path: Path) -> AsyncI
 
 
 def keys(folder: Path, *arguments: str) -> str:
+    return command_line(folder, "keys", *arguments)
+
+
+def command_line(folder: Path, *arguments: str) -> str:
     env = {**os.environ, "DATA_DIR": str(folder)}
-    command = [sys.executable, "-m", "stt_cli", "keys", *arguments]
+    command = [sys.executable, "-m", "stt_cli", *arguments]
     return subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
@@ -55,3 +59,25 @@ async def test_a_key_of_the_command_line_opens_the_suite(
     assert "streams=2" in await asyncio.to_thread(keys, tmp_path / "a-data", "list")
     await asyncio.to_thread(keys, tmp_path / "a-data", "revoke", id)
     assert "revoked" in await asyncio.to_thread(keys, tmp_path / "a-data", "list")
+
+
+async def test_a_running_gateway_deletes_a_tenant_of_the_command_line(
+    gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "a-data"
+    for tenant in ("acme", "other"):
+        await asyncio.to_thread(keys, folder, "create", "me", "--tenant", tenant)
+    said = await asyncio.to_thread(command_line, folder, "tenants", "delete", "acme")
+    assert "revoked" in said
+
+    async def is_gone() -> bool:
+        listed = await asyncio.to_thread(keys, folder, "list")
+        return "acme" not in listed and "other" in listed
+
+    await until(is_gone, 60)
+    with pytest.raises(subprocess.CalledProcessError) as nobody:
+        await asyncio.to_thread(command_line, folder, "tenants", "delete", "nobody")
+    assert (nobody.value.returncode, nobody.value.stderr.strip()) == (1, "error: there is no tenant nobody")
+    with pytest.raises(subprocess.CalledProcessError) as local:
+        await asyncio.to_thread(command_line, folder, "tenants", "delete", "local")
+    assert "always there" in local.value.stderr

@@ -153,7 +153,7 @@ async def test_an_allowed_page_may_use_every_route_and_read_its_headers(
         for path, operation in (await http.get("/openapi.json")).json()["paths"].items():
             for method in operation:
                 asking = {"Access-Control-Request-Method": method.upper(), "Access-Control-Request-Headers": "range"}
-                address = path.format(job_id="x", id="x", kind="txt", conversation_id="x", model="x")
+                address = path.format(job_id="x", id="x", kind="txt", conversation_id="x", model="x", name="x")
                 allowed = await http.options(address, headers={**page, **asking})
                 assert allowed.status_code == 200, (method, path)
                 assert allowed.headers["access-control-allow-origin"] == page["Origin"]

@@ -77,7 +77,7 @@ async def test_answers_are_as_described(gateway: Gateway, http: httpx2.AsyncClie
 
 async def test_a_method_that_is_not_allowed_is_told_those_that_are(http: httpx2.AsyncClient) -> None:
     for path, operation in (await http.get("/openapi.json")).json()["paths"].items():
-        answer = await http.put(path.format(job_id="x", id="x", kind="txt", conversation_id="x", model="x"))
+        answer = await http.put(path.format(job_id="x", id="x", kind="txt", conversation_id="x", model="x", name="x"))
         documented = {method.upper() for method in operation}
         assert answer.status_code == 405
         assert set(answer.headers["allow"].split(", ")) - {"HEAD"} == documented, path

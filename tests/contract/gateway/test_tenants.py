@@ -40,8 +40,8 @@ from stt_shared.streams import keys
 pytestmark = pytest.mark.contract
 
 JOBS, TRANSCRIPTS = "/v1/stt/jobs", "/v1/stt/transcripts"
-NOT_OF_TENANTS = ("/v1/stt/keys", "/v1/stt/tokens", "/v1/models")
-"""Routes of keys, of which test_keys.py shows whose those are, and of what all tenants share."""
+NOT_OF_TENANTS = ("/v1/stt/keys", "/v1/stt/tokens", "/v1/stt/tenants", "/v1/models")
+"""Routes of keys and tenants, of which their own tests show whose those are, and of what all tenants share."""
 
 
 class NamedInHeader:

@@ -17,10 +17,17 @@ from support.ports import free_port
 from support.process_suite import heard, running_suite, wav, words_of
 
 from stt_cli.up.embedded_redis import EmbeddedRedis
+from stt_gateway.store.engine import database_url
+from stt_gateway.store.migrating import migrate
+from stt_gateway.store.tenant_deletions import TenantDeletions
+from stt_gateway.store.tenant_sweeper import TenantSweeper
+from stt_shared.contracts.services import ServiceName
+from stt_shared.process.audit import AuditTrail
 from stt_shared.redis.outage import NotPermitted
 from stt_shared.streams import keys
 from stt_shared.streams.acl import USERS, RedisUser, acl_lines
 from stt_shared.streams.bus import Bus
+from stt_shared.streams.jobs import NewJob
 from stt_shared.streams.quotas import Counter
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(300)]
@@ -80,6 +87,25 @@ async def test_the_suite_works_with_a_user_for_each_service(tmp_path: Path) -> N
                 if second.process is not None:
                     second.process.kill()
                     second.process.wait()
+        assert refusals(server) == []
+
+
+async def test_a_gateway_may_delete_a_tenant(tmp_path: Path) -> None:
+    port = free_port()
+    gateway = next(user for user in USERS if user.service is ServiceName.GATEWAY)
+    url = f"redis://{gateway.name}:secret%20of%20{gateway.name}@127.0.0.1:{port}"
+    options = ("--port", str(port), "--aclfile", str(acl_file(tmp_path)))
+    with EmbeddedRedis(options), redis.Redis(port=port, decode_responses=True) as server:
+        deletions = TenantDeletions(database_url(None, tmp_path))
+        await migrate(database_url(None, tmp_path))
+        async with Bus.connect(url, "g1") as bus:
+            sweeper = TenantSweeper(bus, deletions, tmp_path, AuditTrail(None))
+            await bus.jobs.create(
+                [NewJob("j1", "e1", b'{"spool_name": "j1", "maker": {"tenant": "acme", "key_id": "k1"}}')], 0
+            )
+            await sweeper.sweep("acme")
+            assert await bus.jobs.state("j1") is None
+        await deletions.close()
         assert refusals(server) == []
 
 

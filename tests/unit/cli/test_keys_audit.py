@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stt_cli.commands.keys import create_key, list_keys, revoke_key, rotate_key
+from stt_cli.commands.keys import create_key, delete_tenant, list_keys, revoke_key, rotate_key
 
 pytestmark = pytest.mark.unit
 
@@ -30,3 +30,13 @@ def test_each_act_is_recorded(
     ]
     for secret in (first, *capsys.readouterr().out.split()):
         assert len(secret) < 20 or secret not in text
+
+
+def test_the_deletion_of_a_tenant_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/t.db")
+    monkeypatch.setenv("AUDIT_LOG", "audit.log")
+    create_key("phone", None, "acme", None)
+    delete_tenant("acme")
+    last = json.loads((tmp_path / "audit.log").read_text().splitlines()[-1])
+    assert (last["action"], last["target"], last["user"]) == ("delete_tenant", {"name": "acme"}, getpass.getuser())

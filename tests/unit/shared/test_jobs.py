@@ -16,6 +16,7 @@ from stt_shared.contracts.jobs import (
     JobStatus,
     JobWarning,
 )
+from stt_shared.contracts.makers import Maker
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.jobs import Cut, NewJob
@@ -188,3 +189,29 @@ async def test_every_change_that_a_watcher_sees_is_published(bus: Bus) -> None:
     await bus.jobs.complete(AT, "e", RESULT)
     await bus.jobs.delete(JOB)
     assert await heard() == 2
+
+
+async def test_jobs_are_found_by_their_tenant_in_each_state() -> None:
+    bus = fake_bus()
+
+    async def create(id: str, tenant: str, key: str = "") -> None:
+        config = msgspec.json.encode(JobConfig(id, maker=Maker(tenant, "k1")))
+        await bus.jobs.create([NewJob(id, "e", config)], 1000, key_hash=key, fingerprint=key, client=tenant)
+
+    for tenant in ("acme", "other"):
+        for number in range(8):
+            await create(f"{tenant}{number}", tenant)
+        await bus.jobs.fail(keys.job_keys(f"{tenant}0"), "e", "bad_audio", "")
+    assert sorted(await bus.jobs.of_tenant("acme")) == [f"acme{number}" for number in range(8)]
+    await bus.jobs.delete("acme0")
+    assert "acme0" not in await bus.jobs.of_tenant("acme")
+
+
+async def test_the_record_of_a_request_goes_with_its_first_job() -> None:
+    bus = fake_bus()
+    jobs = [NewJob(id, "e", msgspec.json.encode(JobConfig(id))) for id in ("first", "second")]
+    await bus.jobs.create(jobs, 1000, key_hash="k", fingerprint="f")
+    for id, left in (("second", 1), ("first", 0)):
+        await bus.jobs.fail(keys.job_keys(id), "e", "bad_audio", "")
+        await bus.jobs.delete(id)
+        assert await bus.client.exists(keys.job_request("k")) == left

@@ -51,6 +51,7 @@ for n, job in ipairs(jobs) do
       'status', 'queued', 'progress', 0, 'audio_seq', 0, 'pcm_seq', 0, 'consumed_seq', 0, 'committed_samples', 0,
       'committed_seq', 0, 'handed', 0, 'fence:audio', 0, 'fence:transcriber', 0, 'owner:audio', '',
       'owner:transcriber', '')
+    if n == 1 and fingerprint ~= '' then redis.call('HSET', job.state, 'request', request) end
     redis.call('EXPIRE', job.state, ttl_s)
     -- The fraction keeps the order of the request's files.
     redis.call('ZADD', queued, created_ms + n / 1000, client .. ' ' .. job.id)
