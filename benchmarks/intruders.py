@@ -23,6 +23,7 @@ import websockets
 from common import write_result
 from support.gateway_harness import running_gateway
 from support.key_samples import guarded_routes, open_key_store, stored_key
+from support.telephony import OPENINGS
 
 from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_gateway.core.requests.api_key import WrittenKey
@@ -88,6 +89,8 @@ async def refusal(http: httpx2.AsyncClient, url: str, method: str, path: str, cr
     async with websockets.connect(url.replace("http", "ws") + path, additional_headers=headers, proxy=None) as socket:
         try:
             async with asyncio.timeout(REQUEST_S):
+                for message in OPENINGS.get(path, ()):
+                    await socket.send(message)
                 while True:
                     await socket.recv()
         except websockets.ConnectionClosed:

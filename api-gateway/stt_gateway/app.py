@@ -70,7 +70,7 @@ from stt_gateway.store.usage import UsageStore
 from stt_gateway.store.voices import VoiceStore
 from stt_gateway.store.writer import StoreWriter
 from stt_gateway.ws import deepgram as listen
-from stt_gateway.ws import legacy, openai_realtime, stream, viewer
+from stt_gateway.ws import legacy, openai_realtime, stream, telephony, viewer
 from stt_shared.contracts.services import ServiceName
 from stt_shared.process.audit import AuditTrail
 from stt_shared.process.folders import prepare_folder
@@ -138,6 +138,7 @@ def create_app(settings: GatewaySettings, check: Authorize | None = None) -> Fas
         legacy,
         listen,
         openai_realtime,
+        telephony,
         jobs,
         openai,
         client_secrets,

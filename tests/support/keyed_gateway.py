@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from stt_gateway.core.requests.api_key import WrittenKey
 from support.gateway_harness import Gateway, line, running_gateway
+from support.telephony import OPENINGS
 
 DIALECT_CODES = {
     "invalid_api_key": "unauthorized",
@@ -40,6 +41,8 @@ async def outcome(gateway: Gateway, method: str, path: str, headers: dict[str, s
     """Status or close code, and the code of the error."""
     if method == "WS":
         async with line(gateway.url.replace("http", "ws") + path, additional_headers=headers) as client:
+            if path == "/v1/twilio":  # the credential may be in what is said first
+                await client.send(*OPENINGS[path])
             code = await client.rest() or 0
         return code, _code_of(client.events[0]) if client.events else ""
     # Without certificates, whose reading would take longer than all the rest.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from stt_gateway.core.live.messages import Message
 from stt_gateway.core.requests.session_request import Defaults, SessionRequest
@@ -64,3 +64,11 @@ class Dialect(Protocol):
 
     def close_code(self, code: str) -> int:
         """Return the close code that follows an error with this code."""
+
+
+@runtime_checkable
+class Buffering(Protocol):
+    """A dialect that holds audio back until more of it comes."""
+
+    def leftover(self) -> Sequence[Message]:
+        """Return what is held back, once, since nothing more comes of the client."""

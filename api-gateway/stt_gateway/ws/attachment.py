@@ -148,7 +148,13 @@ class Attachment:
         return outcome
 
     async def _send(self) -> Outcome:
-        return Closed(await self._sender.run())
+        try:
+            return Closed(await self._sender.run())
+        except ClientGone:
+            # An event met a closed connection. What the client sent before it closed is still to be read, and how it
+            # closed.
+            await asyncio.sleep(self._context.settings.send_timeout_s)
+            raise
 
     async def _receive(self, first: Message | None) -> Outcome:
         session, message = self._session, first

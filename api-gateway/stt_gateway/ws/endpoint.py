@@ -1,7 +1,7 @@
 """The door of every WebSocket: the one place where it is accepted, authorised, counted, served and closed."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 import structlog
@@ -52,22 +52,29 @@ async def serve(
     *,
     headers: Mapping[str, str] | None = None,
     close_reason: Callable[[], str] = str,
+    introduce: Callable[[ClientSocket], Awaitable[None]] | None = None,
 ) -> None:
     """Serve a client until its connection is closed. Raises nothing but cancellation.
 
     ``limit``: what counts the connection; None: the limit of live connections. ``headers``: more of them in the answer
     to the handshake. ``close_reason``: tells the reason of the close frame when the handler has ended.
+    ``introduce`` reads what a client says about itself before it is authorised, its credential too if the handshake
+    cannot carry one.
     """
     context = context_of(websocket)
+    limit = limit or context.connection_limit
     client = ClientSocket(websocket, context.settings.send_timeout_s)
     # Accept before any check: a browser cannot read why a handshake was refused.
     subprotocol = answered(websocket.scope.get("subprotocols", ()))
     await websocket.accept(subprotocol, [(name.encode(), value.encode()) for name, value in (headers or {}).items()])
     try:
+        if introduce is not None:
+            with limit.counted(client.address):
+                await introduce(client)
         await authorize(websocket, context.authorize, context.limits.count_request)
         principal = principal_of(websocket)
         with (
-            (limit or context.connection_limit).counted(client.address),
+            limit.counted(client.address),
             context.key_holders.held(principal, client.end),
         ):
             async with context.limits.place(principal, handler.stream_name):

@@ -7,8 +7,8 @@ from stt_gateway.core.live.messages import Foreign, ForeignMessage, Keepalive, M
 from stt_gateway.core.live.time_limits import no_audio
 from stt_gateway.core.requests.parameters import quoted
 from stt_gateway.core.requests.session_request import SessionRequest
-from stt_gateway.dialects.base import Begin, Dialect, Reply
-from stt_gateway.live.client_socket import ClientSocket
+from stt_gateway.dialects.base import Begin, Buffering, Dialect, Reply
+from stt_gateway.live.client_socket import ClientGone, ClientSocket
 from stt_shared.contracts.errors import SttError
 from stt_shared.streams.keys import is_valid_id
 
@@ -26,6 +26,7 @@ class MessageReader:
         self._request = request
         self._max_bytes = max_bytes
         self._waiting: deque[Message] = deque()
+        self._gone: ClientGone | None = None
 
     async def request(self, patience_s: float) -> SessionRequest:
         """Return the session's request, answering what the client sends before it.
@@ -45,7 +46,14 @@ class MessageReader:
     async def next(self) -> Message:
         """Return the next message. Raises ClientGone, or SttError for a message that is not allowed."""
         while not self._waiting:
-            await self._read()
+            if self._gone is not None:
+                raise self._gone
+            try:
+                await self._read()
+            except ClientGone as gone:
+                self._gone = gone
+                if isinstance(self._dialect, Buffering):
+                    self._waiting.extend(self._dialect.leftover())
         message = self._waiting.popleft()
         if message.session_id is not None and not is_valid_id(message.session_id):
             raise SttError("bad_message", f"session_id {quoted(message.session_id)}; {ID_RULE}")

@@ -82,8 +82,7 @@ class ForeignMessage(SttError):
 
 def message_from_text(text: str, max_bytes: int) -> OwnMessage:
     """Parse a text message. Raises SttError too_large or bad_message; the latter as ForeignMessage if it is one."""
-    # Characters of some scripts take four bytes.
-    _check_size(len(text) if text.isascii() else len(text.encode(errors="surrogatepass")), max_bytes)
+    check_size(text, max_bytes)
     # Valid messages do not nest. This bounds the depth before parsing, at the cost of two scans in C.
     if text.count("{") + text.count("[") > _MAX_BRACKETS:
         raise SttError("bad_message", f"nested too deeply; {_ALLOWED}")
@@ -98,7 +97,7 @@ def message_from_bytes(data: bytes, framing: Framing, max_bytes: int) -> OwnMess
 
     Raises SttError too_large or bad_message; the latter as ForeignMessage if it is one.
     """
-    _check_size(len(data), max_bytes)
+    check_size(data, max_bytes)
     if data[:1] == b"{" and _is_object(data):
         return message_from_text(data.decode(), max_bytes)
     if framing is Framing.RAW:
@@ -139,6 +138,9 @@ def _is_object(data: bytes) -> bool:
     return isinstance(value, dict) and len(value) > 0
 
 
-def _check_size(size: int, max_bytes: int) -> None:
+def check_size(data: str | bytes, max_bytes: int) -> None:
+    """Raise SttError too_large for a message of more than ``max_bytes``."""
+    # Characters of some scripts take four bytes.
+    size = len(data.encode(errors="surrogatepass")) if isinstance(data, str) and not data.isascii() else len(data)
     if size > max_bytes:
         raise SttError("too_large", f"a message of {size} bytes; {max_bytes} are allowed")
