@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import random
 from collections.abc import AsyncIterator
 from importlib import metadata
@@ -35,6 +36,7 @@ from stt_gateway.http import openai_realtime as client_secrets
 from stt_gateway.http.access import AccessMiddleware, rules_of
 from stt_gateway.http.allowances import ALLOWANCE_HEADERS, AllowanceMiddleware
 from stt_gateway.http.audit import AuditMiddleware
+from stt_gateway.http.callback_bodies import callback_body
 from stt_gateway.http.errors import add_error_handlers
 from stt_gateway.http.head import HeadMiddleware
 from stt_gateway.http.headers import HeadersMiddleware
@@ -58,6 +60,7 @@ from stt_gateway.live.attached import AttachedSessions
 from stt_gateway.live.connection_limit import ConnectionLimit
 from stt_gateway.live.detached import DetachedSessions
 from stt_gateway.live.openings import OpeningLimit
+from stt_gateway.outbound.callbacks import CallbackSender
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.api_keys import KeyStore
 from stt_gateway.store.engine import database_url
@@ -276,12 +279,14 @@ async def _background_tasks(context: GatewayContext, recorder: UsageRecorder) ->
         AuditTrail(settings.audit_log),
         context.accounts.charge_job,
     )
+    sender = CallbackSender(context.bus, settings, functools.partial(callback_body, context))
     tasks = [
         asyncio.create_task(writer.run(), name="store writer"),
         asyncio.create_task(writer.purge(), name="store purge"),
         asyncio.create_task(context.limits.run(), name="places of streams"),
         asyncio.create_task(context.tenants.run(), name="deleted tenants"),
         asyncio.create_task(admit_for_ever(context.bus), name="job admission"),
+        asyncio.create_task(sender.run(), name="callbacks"),
         *([asyncio.create_task(context.keys.watch.run(), name="keys")] if context.keys else []),
         asyncio.create_task(recorder.run(), name="usage of keys"),
         asyncio.create_task(context.detached.serve(context.bus, context.replica.id), name="detached sessions"),

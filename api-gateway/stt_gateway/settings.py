@@ -4,9 +4,13 @@ import functools
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from stt_gateway.core.openai.models import DEFAULT_NAMES, names_of
+from stt_gateway.core.outbound.attempts import MAX_ATTEMPTS
+from stt_gateway.core.outbound.client_urls import OutboundRules
+from stt_gateway.core.outbound.public_addresses import ReachableAddresses, networks_of
+from stt_gateway.core.outbound.signature import secrets_of
 from stt_gateway.core.requests.access import host_names, origin_names
 from stt_gateway.core.requests.languages import languages_of
 from stt_gateway.core.requests.parameters import NotAllowed
@@ -80,6 +84,23 @@ class GatewaySettings(ListeningSettings, CommonSettings):
         description="Names of models that OpenAI's clients may ask for, besides that of what runs, which does the "
         "work; one that ends in `-diarize` tells speakers apart.",
     )
+    callback_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Secret with which callbacks are signed: `whsec_` and 24 bytes or more in Base64; several with "
+        "commas while one replaces another. Empty: `callback_url` is refused.",
+    )
+    callback_attempts: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS)] = Field(
+        8, description="How often a callback is tried before it is given up."
+    )
+    callback_timeout_s: Annotated[float, Field(ge=0.1, le=60)] = Field(
+        15.0, description="How long one attempt to deliver a callback may take."
+    )
+    outbound_networks: str = Field(
+        "",
+        description="Addresses and networks to which callbacks may go besides the public internet: "
+        "`10.0.5.0/24,127.0.0.1`.",
+    )
+    outbound_http: bool = Field(False, description="Whether callbacks may go to `http://` too, unencrypted.")
     spool_dir: Path = Field(
         default_factory=default_spool_dir, description="Folder of uploads, shared with the audio-processor."
     )
@@ -183,6 +204,16 @@ class GatewaySettings(ListeningSettings, CommonSettings):
         """Names in IGNORED_PARAMETERS."""
         return frozenset(name.strip() for name in self.ignored_parameters.split(",")) - {""}
 
+    @functools.cached_property
+    def callback_keys(self) -> tuple[bytes, ...]:
+        """Secrets in CALLBACK_SECRET; () without."""
+        return secrets_of(self.callback_secret.get_secret_value())
+
+    @functools.cached_property
+    def outbound_rules(self) -> OutboundRules:
+        """What clients may have the gateway connect to."""
+        return OutboundRules(ReachableAddresses(networks_of(self.outbound_networks)), self.outbound_http)
+
     @property
     def default_quotas(self) -> Quotas:
         """Quotas of a key without its own."""
@@ -222,6 +253,18 @@ class GatewaySettings(ListeningSettings, CommonSettings):
             languages_of(value)
         except NotAllowed as error:
             raise ValueError(f"must be {error}") from None
+        return value
+
+    @field_validator("callback_secret")
+    @classmethod
+    def _check_secret(cls, value: SecretStr) -> SecretStr:
+        secrets_of(value.get_secret_value())
+        return value
+
+    @field_validator("outbound_networks")
+    @classmethod
+    def _check_networks(cls, value: str) -> str:
+        networks_of(value)
         return value
 
     @field_validator("openai_models")

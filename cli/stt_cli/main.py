@@ -427,6 +427,16 @@ def keys_rotate(
     rotate_key(id, overlap_s)
 
 
+@keys_app.command("callback-secret")
+def keys_callback_secret(
+    tenant: Annotated[str | None, typer.Option(help="Whose; local if omitted.")] = None,
+) -> None:
+    """Print what receivers check a tenant's callbacks with, by CALLBACK_SECRET."""
+    from stt_cli.commands.keys import callback_secret
+
+    callback_secret(tenant)
+
+
 Known = Annotated[str, typer.Argument(metavar="SPEAKER", help="Name or id, as `stt speakers list` shows it.")]
 
 

@@ -17,6 +17,7 @@ from stt_gateway.core.requests.job_request import JobRequest
 from stt_gateway.core.requests.principal import Principal, reach_of
 from stt_gateway.http.known_voices import publish_known_voices
 from stt_gateway.http.uploads import Received, Upload, receive_uploads
+from stt_gateway.outbound.callbacks import check_callback
 from stt_gateway.settings import GatewaySettings
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.jobs import JobConfig
@@ -85,10 +86,13 @@ class Intake:
         """
         context, settings, files = self._context, self._context.settings, self.files
         model = await context.admission.check_file(options.possible_languages, options.task)
+        await check_callback(settings, context.bus.callbacks, options.callback_url)
         known_to = self._principal.tenant if options.known_speakers else ""
         if known_to:
             await publish_known_voices(context, known_to)
-        stored_ids = await _find_stored(context, self._principal, files, options, model) if self.key is None else None
+        # A callback is of a job of its own, so that whoever waits for one gets it.
+        may_be_stored = self.key is None and not options.callback_url
+        stored_ids = await _find_stored(context, self._principal, files, options, model) if may_be_stored else None
         # If Redis does not answer, it is unknown whether the jobs exist, so their files stay. If they do not exist, the
         # sweeper of the spool folder finds the files without a job.
         self._is_open = False
@@ -100,7 +104,7 @@ class Intake:
             [_new_job(upload, options, model, self._principal.maker, known_to) for upload in files],
             wall_ms(),
             key_hash=request_hash(self._principal.maker, self.key) if self.key else "",
-            fingerprint=fingerprint(options, [upload.sha256 for upload in files]),
+            fingerprint=fingerprint(options, [*(upload.sha256 for upload in files), *_told(options)]),
             client=_client_of(self._request),
             limits=JobLimits(settings.max_jobs, settings.max_jobs_per_client),
         )
@@ -166,6 +170,10 @@ async def _find_stored(
         return None
 
 
+def _told(options: JobRequest) -> list[str]:
+    return [f"callback_url={options.callback_url}"] if options.callback_url else []
+
+
 def _content_key(upload: Upload, options: JobRequest, model: str) -> str:
     # Who is known may be another one the next time.
     is_repeatable = model and not options.known_speakers and not options.enrolls
@@ -194,5 +202,6 @@ def _new_job(upload: Upload, options: JobRequest, model: str, maker: Maker, know
         maker,
         known_to,
         options.enrolls,
+        options.callback_url,
     )
     return NewJob(upload.spool_name, uuid.uuid4().hex, msgspec.json.encode(config))

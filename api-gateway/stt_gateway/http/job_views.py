@@ -10,7 +10,7 @@ from stt_gateway.core.requests.principal import Principal, Reach
 from stt_gateway.store.interface import Kind, Transcript
 from stt_shared.contracts.errors import ERRORS, SttError
 from stt_shared.contracts.events import iso_timestamp
-from stt_shared.contracts.jobs import JobResult, JobStatus, JobView
+from stt_shared.contracts.jobs import CallbackView, JobResult, JobStatus, JobView
 from stt_shared.process.clock import wall_ms
 from stt_shared.redis.channels import Inbox
 from stt_shared.redis.outage import until_answered
@@ -31,7 +31,9 @@ async def job_view(context: GatewayContext, reach: Reach, job_id: str) -> JobVie
     """
     state = await job_state(context, reach, job_id)
     if state is not None:
-        return _state_view(job_id, state)
+        told = state.status.is_final and state.config.callback_url
+        callback = await context.bus.callbacks.view(job_id) if told else None
+        return _state_view(job_id, state, callback)
     stored = await context.store.of(reach).get(job_id) if keys.is_valid_id(job_id) else None
     if stored is None or stored.kind is not Kind.JOB:
         raise SttError("not_found", "no such job; results are kept for a day")
@@ -95,7 +97,7 @@ async def job_state(context: GatewayContext, reach: Reach, job_id: str) -> JobSt
     return state if state is not None and reach.covers(state.config.maker) else None
 
 
-def _state_view(job_id: str, state: JobState) -> JobView:
+def _state_view(job_id: str, state: JobState, callback: CallbackView | None) -> JobView:
     # Elapsed time at the last progress, not at present: the estimate changes only when the progress does.
     elapsed_s = (state.progress_ms - state.begun_ms) / 1000
     return JobView(
@@ -107,6 +109,7 @@ def _state_view(job_id: str, state: JobState) -> JobView:
         estimated_s=None if state.status.is_final else seconds_left(state.progress, elapsed_s),
         result=state.result,
         error=state.error,
+        callback=callback,
     )
 
 

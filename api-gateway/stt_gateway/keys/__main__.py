@@ -32,9 +32,14 @@ def main(arguments: list[str]) -> None:
     rotate = parts.add_parser("rotate", help="give a key another secret and print it, once")
     rotate.add_argument("id")
     rotate.add_argument("--overlap-s", type=float, default=0.0)
+    secret = parts.add_parser("callback-secret", help="print what a tenant checks its callbacks with")
+    secret.add_argument("--tenant", default=LOCAL_TENANT)
     given = parser.parse_args(arguments)
     settings = load_settings(GatewaySettings)
     try:
+        if given.command == "callback-secret":
+            print("\n".join(commands.callback_secrets(settings.callback_keys, given.tenant)))  # noqa: T201
+            return
         url = database_url(settings.database_url, settings.data_dir)
         if settings.database_url is None:
             prepare_folder(settings.data_dir, "DATA_DIR")

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import URL
 
+from stt_gateway.core.outbound.signature import secret_text, tenant_key
 from stt_gateway.core.requests.api_key import ApiKey, is_key_id
 from stt_gateway.core.requests.key_request import (
     MAX_OVERLAP_S,
@@ -138,6 +139,13 @@ def delete_tenant(url: URL, tenant: str) -> None:
 
     if not _finished(begin()):
         raise KeyCommandError(f"there is no tenant {tenant}")
+
+
+def callback_secrets(keys: Sequence[bytes], tenant: str) -> list[str]:
+    """Return what a tenant's receivers check callbacks with, one for each secret in CALLBACK_SECRET."""
+    if not keys:
+        raise KeyCommandError("CALLBACK_SECRET is not set")
+    return [secret_text(tenant_key(key, tenant)) for key in keys]
 
 
 def _run(url: URL, work: Callable[[KeyStore], Awaitable[T]]) -> T:

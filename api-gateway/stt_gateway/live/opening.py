@@ -63,6 +63,11 @@ class SessionOpener:
         try:
             opened = await self._open_when_free(at, epoch, config, token, start)
             owner = Ownership(at, epoch, STAGE_GATEWAY, opened.fence)
+            if config.callback_url:
+                await self._bus.callbacks.watch_session(at.id, epoch, config.callback_url, self._maker.tenant)
+                if resume is not None and opened.replaces:
+                    # The same session is rebuilt: its client is told of the end that it will have.
+                    await self._bus.callbacks.drop(keys.session_callback_id(opened.replaces))
             await self._bus.sessions.announce(owner)
             await self._bus.sessions.enqueue(owner)
         except UNREACHABLE:

@@ -22,6 +22,7 @@ from stt_gateway.live.client_socket import ClientSocket
 from stt_gateway.live.event_sender import EventSender
 from stt_gateway.live.opening import SessionOpener
 from stt_gateway.live.session import Session
+from stt_gateway.outbound.callbacks import check_callback
 from stt_gateway.ws.attachment import Attachment, Closed, Displaced, OtherSession, Outcome
 from stt_gateway.ws.endpoint import serve
 from stt_gateway.ws.message_reader import ID_RULE, MessageReader
@@ -182,6 +183,7 @@ class StreamConnection:
             return resumed
         if not self._is_admitted:
             await context.limits.check_audio(principal_of(self._websocket))
+            await check_callback(context.settings, context.bus.callbacks, request.config.callback_url)
             await self._retry_while_idle(lambda: context.admission.admit(request.config, client.address))
             self._is_admitted = True
         return await opener.open(self.session_id, request.config, resume)

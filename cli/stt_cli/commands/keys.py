@@ -10,9 +10,12 @@ from sqlalchemy import URL
 from stt_cli.errors import CliError
 from stt_cli.up.settings import load_up_settings
 from stt_gateway.keys import commands
+from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.engine import database_url
+from stt_shared.contracts.makers import LOCAL_TENANT
 from stt_shared.process.audit import AuditTrail
 from stt_shared.process.folders import UnusableFolder, prepare_folder
+from stt_shared.process.settings import load_settings
 
 T = TypeVar("T")
 
@@ -58,6 +61,15 @@ def delete_tenant(name: str) -> None:
     trail = AuditTrail(settings.audit_log, logs=False)
     trail.record("delete_tenant", status=202, target={"name": name}, user=getpass.getuser())
     print(f"{name}: its keys are revoked; a running gateway deletes the rest within a minute, otherwise the next start")
+
+
+def callback_secret(tenant: str | None) -> None:
+    """Print what a tenant checks its callbacks with. Raises CliError."""
+    keys = load_settings(GatewaySettings).callback_keys
+    try:
+        print("\n".join(commands.callback_secrets(keys, tenant or LOCAL_TENANT)))
+    except commands.KeyCommandError as error:
+        raise CliError(str(error)) from None
 
 
 def _id_of(key: str) -> str:

@@ -32,7 +32,8 @@ class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     ``language`` None: detected, among ``languages``, () for all. ``channel_mode``: what becomes of several channels.
     ``speakers``: tell them apart; None: do not. ``redact``, ``redact_patterns``: as in ``SessionConfig``.
     ``known_to``: the tenant whose known voices get their names; '': no voice is known. ``enrolls``: there is no
-    transcript; the voice of the one who speaks is handed over (``JobStreams.enrolled_voice``).
+    transcript; the voice of the one who speaks is handed over (``JobStreams.enrolled_voice``). ``callback_url``: what
+    is told of the end, '' for nobody.
     """
 
     spool_name: str
@@ -55,6 +56,7 @@ class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     maker: Maker = LOCAL_MAKER
     known_to: str = ""
     enrolls: bool = False
+    callback_url: str = ""
 
 
 class JobWord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -153,10 +155,22 @@ class JobError(msgspec.Struct, frozen=True):
     message: str
 
 
+class CallbackView(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What has become of a callback: ``pending``, ``delivered`` or, when it was given up, ``failed``.
+
+    ``error``: why the last attempt failed.
+    """
+
+    status: str
+    attempts: int
+    error: str = ""
+
+
 class JobView(msgspec.Struct, frozen=True, omit_defaults=True):
     """Response of GET /v1/stt/jobs/{id}; ``progress`` is 0 to 100.
 
     ``estimated_s``: seconds that the job will take from this progress on; None until known, and when the job has ended.
+    ``callback``: what has become of it; None before the end, and without ``callback_url``.
     """
 
     job_id: str
@@ -167,6 +181,7 @@ class JobView(msgspec.Struct, frozen=True, omit_defaults=True):
     estimated_s: int | None = None
     result: JobResult | None = None
     error: JobError | None = None
+    callback: CallbackView | None = None
 
 
 class Chunk(msgspec.Struct, frozen=True):

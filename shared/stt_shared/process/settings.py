@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stt_shared.process.listening import DEFAULT_ADDRESS, is_loopback, listening_address
@@ -101,5 +101,8 @@ def load_settings(kind: type[Settings]) -> Settings:
     except ValidationError as error:
         for problem in error.errors():
             name = ".".join(str(part) for part in problem["loc"]).upper()
-            print(f"error: {name}={problem.get('input')!r}: {problem['msg']}", file=sys.stderr)  # noqa: T201
+            field = kind.model_fields.get(str(problem["loc"][0])) if problem["loc"] else None
+            is_secret = field is not None and field.annotation is SecretStr
+            value = "***" if is_secret else repr(problem.get("input"))
+            print(f"error: {name}={value}: {problem['msg']}", file=sys.stderr)  # noqa: T201
         raise SystemExit(2) from None

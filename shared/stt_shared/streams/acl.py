@@ -17,7 +17,7 @@ _HASHES = ("hget", "hmget", "hgetall", "hvals", "hkeys", "hlen", "hexists", "hse
 _STREAMS = ("xadd", "xrange", "xrevrange", "xdel", "xtrim", "xack", "xlen")
 _WORK = ("xreadgroup", "xpending", "xclaim", "xgroup|create", "xinfo|groups")
 # The queue of jobs, in scripts that every service runs.
-_QUEUE = ("zadd", "zrange", "zrem", "rpush", "lpop", "llen")
+_QUEUE = ("zadd", "zcard", "zrange", "zrem", "rpush", "lpop", "llen")
 _SCRIPTS = ("eval", "evalsha", "publish", "subscribe", "unsubscribe")
 _CLUSTER = (
     "spublish",

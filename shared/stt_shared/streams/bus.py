@@ -13,6 +13,7 @@ from stt_shared.redis.cluster_pipeline import new_pipeline
 from stt_shared.redis.pipeline import LuaFunction, Pipeline
 from stt_shared.redis.rights import PROBE
 from stt_shared.streams import keys
+from stt_shared.streams.callbacks import CallbackQueue
 from stt_shared.streams.conversations import ConversationStreams
 from stt_shared.streams.jobs import JobStreams
 from stt_shared.streams.quotas import QuotaCounters
@@ -33,7 +34,8 @@ class Bus:
         self.client = client
         self.channels = channels
         self.pipeline = pipeline or new_pipeline(client)
-        self.sessions = SessionStreams(self.pipeline, channels)
+        self.callbacks = CallbackQueue(self.pipeline)
+        self.sessions = SessionStreams(self.pipeline, channels, self.callbacks)
         self.jobs = JobStreams(self.pipeline, channels)
         self.transcripts = TranscriptQueue(self.pipeline)
         self.conversations = ConversationStreams(self.pipeline, channels, self.transcripts)

@@ -320,9 +320,10 @@ class JobStreams:
         arguments: list[Argument] = [epoch, status, result, error, int(now_ms), ttl_s]
         arguments += [at.id, MAX_ENDED_WAITING, part, " ".join(workers), MAX_DEAD_KEPT, self._publish]
         arguments += [MAX_ENDED_KEPT, keys.job_keys("").state]
+        arguments += [keys.callback(""), keys.CALLBACK_TTL_S, keys.JOB_TTL_S]
         at_keys = [at.state, keys.job_parts(at.id), at.pcm_log]
         at_keys += [keys.JOBS_ENDED, keys.JOBS_DEAD, keys.job_changes(at.id), keys.JOBS_QUEUED, keys.JOBS_ADMITTED]
-        at_keys += [keys.JOBS_KEPT]
+        at_keys += [keys.JOBS_KEPT, keys.CALLBACKS_DUE]
         ended = bool(await self._pipeline.call(self._finish, at_keys, arguments))
         await self._admit_next()
         return ended
@@ -335,7 +336,7 @@ class JobStreams:
         """Delete everything of a job that has ended; False when it is still active. May be repeated."""
         at = keys.job_keys(job_id)
         at_keys = [at.state, keys.job_changes(job_id), keys.job_parts(job_id)]
-        at_keys += [at.pcm_log, at.audio_log, at.results_log]
+        at_keys += [at.pcm_log, at.audio_log, at.results_log, keys.callback(job_id)]
         return bool(await self._pipeline.call(self._delete, at_keys, [self._publish]))
 
     async def of_tenant(self, tenant: str) -> list[str]:

@@ -41,6 +41,11 @@ JOBS_KEPT = "stt:{jobs}:kept"
 JOBS_ENDED = "stt:{jobs}:ended"
 """Work stream of jobs that have ended, written in the step that ends them; the transcript store reads it."""
 
+CALLBACKS_DUE = "stt:{jobs}:callbacks"
+"""Sorted set of the ids of callbacks that are neither delivered nor given up, by the time at which each is due (ms)."""
+CALLBACK_TTL_S = 2 * 24 * 3600
+"""Lifetime of a callback after its last attempt."""
+
 STAGE_GATEWAY = "gateway"
 """Stage of a session's client connection; only the newest connection may write."""
 STAGE_AUDIO = "audio"
@@ -132,6 +137,17 @@ def job_keys(job_id: str) -> StreamKeys:
 def job_parts(job_id: str) -> str:
     """Return the key of a hash: chunk index -> its result."""
     return "stt:{jobs}:parts:" + job_id
+
+
+def callback(id: str) -> str:
+    """Return the key of a callback, a hash; that of a job has the job's id. It shares the slot of all jobs, so that the
+    step that ends a job puts it there."""
+    return "stt:{jobs}:callback:" + id
+
+
+def session_callback_id(epoch: str) -> str:
+    """Return the id of the callback of one life of a session."""
+    return "session." + epoch
 
 
 def known_voices(tenant: str) -> str:

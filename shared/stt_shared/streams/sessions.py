@@ -12,12 +12,13 @@ from typing import Any
 
 from msgspec import UNSET
 
-from stt_shared.contracts.events import Event, Final, Partial, encode_event
+from stt_shared.contracts.events import Done, Error, Event, Final, Partial, decode_event, encode_event
 from stt_shared.contracts.frames import Frame, IngestPosition
 from stt_shared.contracts.session import TakeoverState, encode_json
 from stt_shared.redis.channels import ChannelHub, Inbox
 from stt_shared.redis.pipeline import Argument, Pipeline
 from stt_shared.streams import keys
+from stt_shared.streams.callbacks import CallbackQueue
 from stt_shared.streams.keys import StreamKeys
 from stt_shared.streams.ownership import Ownership, Standing, WriteResult
 from stt_shared.streams.reader import LogReader, RawEvent, audio_reader, event_reader, pcm_reader
@@ -66,9 +67,10 @@ _RESULTS = {result.value.encode(): result for result in WriteResult}
 class SessionStreams:
     """State and logs of live sessions."""
 
-    def __init__(self, pipeline: Pipeline, channels: ChannelHub) -> None:
+    def __init__(self, pipeline: Pipeline, channels: ChannelHub, callbacks: CallbackQueue) -> None:
         self._pipeline = pipeline
         self._channels = channels
+        self._callbacks = callbacks
         self._publish = channels.publish_command
         self._open = script("open")
         self._attach = script("attach")
@@ -213,6 +215,14 @@ class SessionStreams:
     async def _fields(self, at: StreamKeys, *names: str) -> list[bytes | None]:
         values: list[bytes | None] = await self._pipeline.command("HMGET", at.state, *names)
         return values
+
+    async def last_event(self, at: StreamKeys, epoch: str) -> Event | None:
+        """Return the newest event of a life of a session; None if there is none. Of one that has ended, it says how."""
+        entries: Any = await self._pipeline.command("XREVRANGE", at.results_log, "+", "-", "COUNT", 1)
+        for _, row in entries:
+            body: bytes = dict(zip(row[::2], row[1::2], strict=True))[b"event"]
+            return decode_event(body) if body.startswith(b'{"epoch":"' + epoch.encode() + b'"') else None
+        return None
 
     async def delete(self, at: StreamKeys) -> None:
         """Delete a session that has ended, or whatever is still under way in it. May be repeated.
@@ -368,9 +378,12 @@ class SessionStreams:
         utterance = event.utterance if isinstance(event, Final) else 0
         kind = str(type(event).__struct_config__.tag)
         channel = event.channel if isinstance(event, Partial | Final) else UNSET
-        return await self._emit_event(
+        written = await self._emit_event(
             owner, encode_event(event), kind, utterance, commit, partial_field(channel), _speech_ms(event)
         )
+        if isinstance(event, Done | Error) and written[0] is WriteResult.OK:
+            await self._callbacks.session_ended(owner.epoch)
+        return written
 
     async def commit(self, owner: Ownership, commit: Commit) -> WriteResult:
         """Move the committed position across audio that needs no event: silence."""

@@ -10,7 +10,12 @@ from prometheus_client import REGISTRY
 pytestmark = pytest.mark.unit
 
 DOC = Path(__file__).parents[3] / "docs" / "operations.md"
-MODULES = ("stt_shared.process.metrics", "stt_gateway.http.health", "stt_transcriber.metrics")
+MODULES = (
+    "stt_shared.process.metrics",
+    "stt_gateway.http.health",
+    "stt_gateway.outbound.callbacks",
+    "stt_transcriber.metrics",
+)
 
 
 def rows() -> set[str]:

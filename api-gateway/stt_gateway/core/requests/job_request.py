@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from stt_gateway.core.requests.callbacks import CALLBACK_URL
 from stt_gateway.core.requests.model_options import LANGUAGE, LANGUAGES, PROMPT, SPEAKERS, TASK, requested_languages
 from stt_gateway.core.requests.parameters import Parameters, choice, flag, optional_number, text, upload_form
 from stt_gateway.core.requests.redaction import REDACT, REDACT_PATTERNS
@@ -47,6 +48,7 @@ JOB_PARAMETERS = Parameters(
     FILLERS,
     REDACT,
     REDACT_PATTERNS,
+    CALLBACK_URL,
 )
 
 _FILES = {
@@ -87,6 +89,7 @@ class JobRequest:
     redact_patterns: tuple[str, ...] = ()
     known_speakers: bool = False
     enrolls: bool = False
+    callback_url: str = ""
 
     @property
     def possible_languages(self) -> tuple[str, ...]:
@@ -115,6 +118,7 @@ def job_request(pairs: Iterable[tuple[str, str]], default_languages: tuple[str, 
         given[REDACT],
         given[REDACT_PATTERNS],
         given[KNOWN_SPEAKERS],
+        callback_url=given[CALLBACK_URL],
     )
 
 

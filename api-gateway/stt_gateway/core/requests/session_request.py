@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from stt_gateway.core.requests.callbacks import CALLBACK_URL
 from stt_gateway.core.requests.model_options import LANGUAGE, LANGUAGES, PROMPT, SPEAKERS, TASK, requested_languages
 from stt_gateway.core.requests.parameters import (
     MAX_LABEL_CHARS,
@@ -109,6 +110,7 @@ STREAM_PARAMETERS = Parameters(
     SPEAKER,
     SPEAKERS,
     STORE,
+    CALLBACK_URL,
     SESSION_ID,
     FRAMING,
     *_RESUME_PARAMETERS,
@@ -204,6 +206,7 @@ def session_request(pairs: Iterable[tuple[str, str]], defaults: Defaults) -> Ses
         redact=given[REDACT],
         redact_patterns=given[REDACT_PATTERNS],
         channel_mode=_channel_mode(given),
+        callback_url=given[CALLBACK_URL],
     )
     return SessionRequest(config, given[FRAMING], given[SESSION_ID], _resume(given))
 

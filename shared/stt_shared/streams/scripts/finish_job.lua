@@ -2,15 +2,16 @@
 -- cancelled, and a completed job stays completed. A job that killed its workers is recorded in the stream of dead jobs.
 -- An ended job needs no prompt, and beyond a number of them the oldest are deleted, so that they cannot fill Redis.
 -- KEYS: state, parts, pcm log, stream of ended jobs, stream of dead jobs, channel of the job's changes, queued jobs,
---       admitted jobs, ended jobs that are kept
+--       admitted jobs, ended jobs that are kept, due callbacks
 -- ARGV: epoch, status, result (JSON, '' = none), error (JSON, '' = none), finished_ms, ttl_s, id, maximum ended jobs
 --       kept, part that killed its workers ('' = none), those workers, maximum dead jobs kept, publish command,
---       maximum ended jobs that stay readable, start of the name of a job's state
+--       maximum ended jobs that stay readable, start of the name of a job's state, start of the name of a callback,
+--       ttl_s of a callback, ttl_s of a job whose client is to be told of its end
 -- returns: 1 when this call ended the job, 0 when it had already ended or is gone
-local state_key, parts, pcm_log, ended_jobs, dead_jobs, changes, queued, admitted, kept = unpack(KEYS)
+local state_key, parts, pcm_log, ended_jobs, dead_jobs, changes, queued, admitted, kept, callbacks = unpack(KEYS)
 local epoch, status, result, failure, finished_ms, ttl_s = unpack(ARGV, 1, 6)
 local id, max_ended, part, workers, max_dead, publish = unpack(ARGV, 7, 12)
-local max_kept, state_of = tonumber(ARGV[13]), ARGV[14]
+local max_kept, state_of, callback_of, callback_ttl_s, told_ttl_s = tonumber(ARGV[13]), unpack(ARGV, 14, 17)
 local state = redis.call('HMGET', state_key, 'epoch', 'status', 'client', 'config')
 if state[1] ~= epoch then return 0 end
 if state[2] == 'completed' or state[2] == 'failed' or state[2] == 'cancelled' then return 0 end
@@ -22,6 +23,15 @@ local config = cjson.decode(state[4])
 if config.prompt then
   config.prompt = nil
   redis.call('HSET', state_key, 'config', cjson.encode(config))
+end
+if config.callback_url then
+  local callback = callback_of .. id
+  redis.call('HSET', callback, 'kind', 'job', 'of', id, 'epoch', epoch, 'url', config.callback_url,
+    'tenant', config.maker and config.maker.tenant or '', 'attempts', 0, 'status', 'pending', 'error', '',
+    'ended_ms', finished_ms)
+  redis.call('EXPIRE', callback, callback_ttl_s)
+  redis.call('ZADD', callbacks, 0, id)
+  ttl_s = told_ttl_s  -- as long as it may be tried
 end
 redis.call('DEL', parts, pcm_log)
 redis.call('EXPIRE', state_key, ttl_s)
