@@ -7,3 +7,15 @@ class CliError(Exception):
     def __init__(self, message: str, exit_code: int = 1) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+class Unreachable(CliError):
+    """The suite does not answer; it may later."""
+
+
+class ServerRefusal(CliError):
+    """The suite has answered a request with an error. ``status``: that of HTTP."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status

@@ -195,6 +195,45 @@ def transcribe(
 
 
 @app.command()
+def watch(
+    folder: Annotated[Path, typer.Argument(help="Folder into which recordings come.")],
+    format: Annotated[Format, typer.Option("--format", "-f", help="Output format.")] = Format.TXT,
+    output_dir: Annotated[
+        Path | None, typer.Option("--output-dir", "-o", help="Folder of the results; beside the files if omitted.")
+    ] = None,
+    language: Language = None,
+    languages: Languages = None,
+    task: Task = "transcribe",
+    keyterms: Keyterms = None,
+    keyterms_file: KeytermsFile = None,
+    speakers: Speakers = None,
+    replacements_file: ReplacementsFile = None,
+    fillers: Fillers = None,
+    redact: Redact = None,
+    redact_pattern: RedactPattern = None,
+    settle: Annotated[
+        float, typer.Option(help="Seconds for which a file must stay as it is before it is sent.", min=0, max=3600)
+    ] = 5.0,
+    once: Annotated[bool, typer.Option("--once", help="End when the files that are there are done.")] = False,
+    url: Url = None,
+    api_key: Key = None,
+    ca: Ca = None,
+) -> None:
+    """Transcribe each file that comes into a folder, until Ctrl-C; started again, it goes on where it was."""
+    from stt_cli.commands.watch import watch as run
+
+    trust(ca)
+    use_key(api_key)
+    fields = _speech_fields(language, languages, task) | vocabulary_fields(
+        keyterms, keyterms_file, replacements_file, fillers
+    )
+    fields |= redaction_fields(redact, redact_pattern)
+    if speakers is not None or format is Format.DIARIZED_JSON:
+        fields["speakers"] = speakers or "auto"
+    run(base_url(url), folder, format, fields, output_dir, settle, once)
+
+
+@app.command()
 def stream(
     source: Annotated[str, typer.Argument(metavar="FILE|-", help="A file, or - for raw s16le from standard input.")],
     language: Language = None,

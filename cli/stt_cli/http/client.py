@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 import httpx2
 
-from stt_cli.errors import CliError
+from stt_cli.errors import CliError, ServerRefusal
 from stt_cli.http.api_key import key_headers
 from stt_cli.http.server import error_message
 from stt_cli.http.tls import client_tls
@@ -46,4 +46,5 @@ def checked(response: httpx2.Response) -> dict[str, Any]:
         answer = None
     if response.is_success and isinstance(answer, dict):
         return answer
-    raise CliError(error_message(answer) or f"the server answered {response.status_code} {response.reason_phrase}")
+    message = error_message(answer) or f"the server answered {response.status_code} {response.reason_phrase}"
+    raise ServerRefusal(message, response.status_code)

@@ -54,13 +54,19 @@ class JobsClient:
         self._url = url
         self._http = http
 
-    def submit(self, path: Path, fields: dict[str, str], on_sent: Callable[[int], None]) -> str:
-        """Upload a file and return the job's id. ``on_sent`` receives the bytes sent so far. Raises CliError."""
+    def submit(
+        self, path: Path, fields: dict[str, str], on_sent: Callable[[int], None], *, key: str | None = None
+    ) -> str:
+        """Upload a file and return the job's id. Raises CliError.
+
+        ``on_sent`` receives the bytes sent so far. ``key``: a repeated upload under the same one is the same job.
+        """
         with opened(path) as file:
             try:
                 response = self._http.post(
                     "/v1/stt/jobs",
                     data=fields,
+                    headers={} if key is None else {"Idempotency-Key": key},
                     files={"file": (path.name, MeteredFile(file, on_sent), "application/octet-stream")},  # type: ignore[dict-item]
                 )
             except httpx2.TransportError as error:

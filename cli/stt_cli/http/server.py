@@ -4,7 +4,7 @@ import os
 import ssl
 import urllib.parse
 
-from stt_cli.errors import CliError
+from stt_cli.errors import CliError, Unreachable
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
@@ -37,7 +37,9 @@ def unreachable(url: str, cause: Exception | str) -> CliError:
     if isinstance(cause, OSError) and cause.errno is not None:
         cause = os.strerror(cause.errno)
     reason = str(cause) or type(cause).__name__
-    return CliError(f"no answer from {url} ({reason}); start a suite with `stt up`, or name one with --url or STT_URL")
+    return Unreachable(
+        f"no answer from {url} ({reason}); start a suite with `stt up`, or name one with --url or STT_URL"
+    )
 
 
 def untrusted(url: str, cause: ssl.SSLCertVerificationError) -> CliError:
