@@ -81,7 +81,7 @@ def rubbish() -> list[tuple[type[BaseSettings], str]]:
         (kind, (field.alias or name).upper())
         for kind in kinds
         for name, field in kind.model_fields.items()
-        if field.annotation is not None and not any(text in str(field.annotation) for text in ("str", "Path"))
+        if field.annotation is not None and not any(text in str(field.annotation) for text in ("str", "Str", "Path"))
     ]
 
 
