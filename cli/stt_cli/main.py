@@ -1,4 +1,4 @@
-"""The command line: commands and their options, without their implementation.
+"""The command line: commands and their options, without their implementation; `groups/` has those of groups.
 
 Each command imports its implementation when it runs, so that `stt --help` needs neither FFmpeg nor an HTTP library.
 """
@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from stt_cli.errors import CliError
+from stt_cli.groups import keys, models, speakers, tenants
 from stt_cli.http.api_key import use_key
 from stt_cli.http.formats import Format
 from stt_cli.http.server import base_url
@@ -56,14 +57,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-models_app = typer.Typer(help="Manage the models on this machine.", no_args_is_help=True)
-app.add_typer(models_app, name="models")
-keys_app = typer.Typer(help="Manage the API keys in the database of DATABASE_URL or DATA_DIR.", no_args_is_help=True)
-app.add_typer(keys_app, name="keys")
-speakers_app = typer.Typer(help="Manage the known speakers of a running suite.", no_args_is_help=True)
-app.add_typer(speakers_app, name="speakers")
-tenants_app = typer.Typer(help="Manage the tenants in the database of DATABASE_URL or DATA_DIR.", no_args_is_help=True)
-app.add_typer(tenants_app, name="tenants")
+app.add_typer(models.app, name="models")
+app.add_typer(keys.app, name="keys")
+app.add_typer(speakers.app, name="speakers")
+app.add_typer(tenants.app, name="tenants")
 
 
 def _show_version(wanted: bool) -> None:
@@ -371,166 +368,6 @@ def redis_acl() -> None:
     run()
 
 
-@models_app.command("pull")
-def models_pull(
-    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Names such as base or tiny.en, or hub ids.")],
-    models_dir: ModelsDir = None,
-) -> None:
-    """Download and verify models; installed ones are only verified."""
-    from stt_cli.commands.models import pull_models
-    from stt_cli.model_files import models_dir_of
-
-    pull_models(names, models_dir_of(models_dir))
-
-
-@models_app.command("list")
-def models_list(models_dir: ModelsDir = None) -> None:
-    """List the installed models."""
-    from stt_cli.commands.models import list_models
-    from stt_cli.model_files import models_dir_of
-
-    list_models(models_dir_of(models_dir))
-
-
-@models_app.command("verify")
-def models_verify(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME…]", help="All installed models if omitted.")
-    ] = None,
-    models_dir: ModelsDir = None,
-) -> None:
-    """Verify the digest of every file of installed models."""
-    from stt_cli.commands.models import verify_models
-    from stt_cli.model_files import models_dir_of
-
-    verify_models(names or [], models_dir_of(models_dir))
-
-
-def _speech_fields(language: str | None, languages: str | None, task: str) -> dict[str, str]:
-    given = {"language": language, "languages": languages, "task": task if task != "transcribe" else None}
-    return {name: value for name, value in given.items() if value}
-
-
-@keys_app.command("create")
-def keys_create(
-    name: Annotated[str, typer.Argument(help="What the key is for, shown in lists.")],
-    scopes: Annotated[
-        str | None,
-        typer.Option(
-            help="stream, jobs, read, read:own, delete, speakers, admin, metrics with commas between, or all."
-        ),
-    ] = None,
-    days: Annotated[float | None, typer.Option(help="Days until it expires; never if omitted.")] = None,
-    tenant: Annotated[
-        str | None, typer.Option(help="Whom everything made with it belongs to; local if omitted.")
-    ] = None,
-    quota: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=N",
-            help="A quota of its own: requests_per_minute, streams, audio_seconds_per_day "
-            "or upload_bytes_per_day; 0 for no limit.",
-        ),
-    ] = None,
-) -> None:
-    """Make a key and print it. It cannot be shown again. Without --scopes it may stream, post files and read."""
-    from stt_cli.commands.keys import create_key
-
-    create_key(name, scopes, tenant, days, quota or [])
-
-
-@keys_app.command("list")
-def keys_list(tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None) -> None:
-    """List the keys, without their secrets."""
-    from stt_cli.commands.keys import list_keys
-
-    list_keys(tenant)
-
-
-@keys_app.command("revoke")
-def keys_revoke(id: Annotated[str, typer.Argument(help="Id of the key, as `stt keys list` shows it.")]) -> None:
-    """Revoke a key for good; what is open with it ends within seconds."""
-    from stt_cli.commands.keys import revoke_key
-
-    revoke_key(id)
-
-
-@keys_app.command("rotate")
-def keys_rotate(
-    id: Annotated[str, typer.Argument(help="Id of the key, as `stt keys list` shows it.")],
-    overlap_s: Annotated[float, typer.Option(help="Seconds for which the secret before remains valid.")] = 0.0,
-) -> None:
-    """Give a key another secret and print it. The key's id, and what was made with it, stay."""
-    from stt_cli.commands.keys import rotate_key
-
-    rotate_key(id, overlap_s)
-
-
-@keys_app.command("callback-secret")
-def keys_callback_secret(
-    tenant: Annotated[str | None, typer.Option(help="Whose; local if omitted.")] = None,
-) -> None:
-    """Print what receivers check a tenant's callbacks with, by CALLBACK_SECRET."""
-    from stt_cli.commands.keys import callback_secret
-
-    callback_secret(tenant)
-
-
-Known = Annotated[str, typer.Argument(metavar="SPEAKER", help="Name or id, as `stt speakers list` shows it.")]
-
-
-@speakers_app.command("list")
-def speakers_list(url: Url = None, api_key: Key = None, ca: Ca = None) -> None:
-    """List the known speakers: name, id, and when they were enrolled."""
-    from stt_cli.commands.speakers import list_speakers
-
-    trust(ca)
-    use_key(api_key)
-    list_speakers(base_url(url))
-
-
-@speakers_app.command("enrol")
-def speakers_enrol(
-    name: Annotated[str, typer.Argument(help="What the person is called in transcripts.")],
-    file: Annotated[Path, typer.Argument(help="Ten seconds or more of speech of this person alone.")],
-    url: Url = None,
-    api_key: Key = None,
-    ca: Ca = None,
-) -> None:
-    """Enrol a voice, and print its id. The suite keeps the voice as numbers, and not the recording."""
-    from stt_cli.commands.speakers import enrol_speaker
-
-    trust(ca)
-    use_key(api_key)
-    enrol_speaker(base_url(url), name, file)
-
-
-@speakers_app.command("rename")
-def speakers_rename(
-    speaker: Known,
-    name: Annotated[str, typer.Argument(help="The other name.")],
-    url: Url = None,
-    api_key: Key = None,
-    ca: Ca = None,
-) -> None:
-    """Give a known speaker another name. Transcripts keep the names that they have."""
-    from stt_cli.commands.speakers import rename_speaker
-
-    trust(ca)
-    use_key(api_key)
-    rename_speaker(base_url(url), speaker, name)
-
-
-@speakers_app.command("delete")
-def speakers_delete(speaker: Known, url: Url = None, api_key: Key = None, ca: Ca = None) -> None:
-    """Delete a known speaker and the voice for good. Transcripts keep the names that they have."""
-    from stt_cli.commands.speakers import delete_speaker
-
-    trust(ca)
-    use_key(api_key)
-    delete_speaker(base_url(url), speaker)
-
-
 @app.command()
 def usage(
     tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None,
@@ -542,14 +379,6 @@ def usage(
     print_usage(tenant, days)
 
 
-@tenants_app.callback()
-def tenants() -> None:
-    """Keep `delete` a command of its own, although it is the only one."""
-
-
-@tenants_app.command("delete")
-def tenants_delete(name: Annotated[str, typer.Argument(help="As `stt keys list` shows it.")]) -> None:
-    """Delete all of a tenant for good: keys, transcripts, conversations, jobs, files, sessions, known speakers."""
-    from stt_cli.commands.keys import delete_tenant
-
-    delete_tenant(name)
+def _speech_fields(language: str | None, languages: str | None, task: str) -> dict[str, str]:
+    given = {"language": language, "languages": languages, "task": task if task != "transcribe" else None}
+    return {name: value for name, value in given.items() if value}

@@ -1,0 +1,1 @@
+"""Commands that have commands of their own, such as `stt keys create`; a group a file."""
