@@ -131,6 +131,7 @@ def test_every_parameter_reaches_the_session() -> None:
         "committed_ms": "1200",
         "finals": "3",
         "start_ms": "0",
+        "callback_url": "https://example.org/done",
     }
     assert {*given, "speakers"} == set(STREAM_PARAMETERS.names), "speakers are not for channels kept apart"
     request = session_request(given.items(), DEFAULTS)
@@ -154,6 +155,7 @@ def test_every_parameter_reaches_the_session() -> None:
         redact=(Redaction.IBAN, Redaction.CARD),
         redact_patterns=(r"EMP-\d{6}",),
         channel_mode=ChannelMode.SEPARATE,
+        callback_url="https://example.org/done",
     )
     assert (request.framing, request.session_id) == (Framing.SEQ32, "s-1")
     assert request.resume == Resume("t-1", 17, Known(3, 1200, 0))
