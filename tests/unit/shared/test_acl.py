@@ -56,4 +56,5 @@ def test_each_command_that_is_written_by_hand_is_allowed() -> None:
     source = "".join(path.read_text() for path in SHARED.rglob("*.py"))
     used = {name.lower() for name in re.findall(r'\.command\(\s*"([A-Z]+)"', source)}
     assert len(used) > 8
-    assert used <= set(COMMANDS)
+    # Some are for one service alone; its own traffic shows whether it may use them.
+    assert used <= {command for user in USERS for command in user.commands}
