@@ -32,11 +32,12 @@ def fuzz_streams(count: int, seed: int, tally: Tally, concurrency: int = 2) -> N
 
 
 class _Worker:
-    """A process that decodes streams, one after the other, so that a crash ends it and not the run."""
+    """A process that decodes streams, one after the other, so that one that hangs can be ended."""
 
     def __init__(self) -> None:
         self.pipe, theirs = _CONTEXT.Pipe()
-        self.process = _CONTEXT.Process(target=_decode_for_ever, args=(theirs,), daemon=True)
+        # Not a daemon, which could not start the processes of its decoders.
+        self.process = _CONTEXT.Process(target=_decode_for_ever, args=(theirs,))
         self.process.start()
         theirs.close()
 
@@ -59,8 +60,8 @@ def _decode_some(numbers: range, seed: int, seeds: dict[str, bytes], tally: Tall
             worker.pipe.send((data, rng.randrange(1 << 30)))
             if worker.pipe.poll(HANG_S):
                 outcome, note = worker.pipe.recv()
-                if outcome == INTERNAL:
-                    tally.find(INTERNAL, name, note, data)
+                if outcome in (CRASH, INTERNAL):
+                    tally.find(outcome, name, note, data)
                 else:
                     tally.count(outcome)
                 continue
@@ -109,7 +110,7 @@ async def _outcome(data: bytes, rng: random.Random, executor: ThreadPoolExecutor
                 pass
         return "decoded", ""
     except SttError as error:
-        return error.code, error.message
+        return CRASH if "crashes its decoder" in error.message else error.code, error.message
     except Exception as unexpected:
         return INTERNAL, repr(unexpected)
     finally:
