@@ -42,11 +42,12 @@ def prepare() -> None:
 
 class IsolatedProcess:
     """Process of one decoder of ``what`` ("file", "stream"). ``kill`` may be called in any thread, also before
-    ``start`` has returned; the other methods wait, and are called one after the other."""
+    ``start`` has returned; the other methods wait, and but for ``close`` are called one after the other."""
 
     def __init__(self, what: str) -> None:
         self._what = what
         self._killed = False
+        self._changing = threading.Lock()
         self._process: multiprocessing.process.BaseProcess | None = None
 
     @property
@@ -62,27 +63,30 @@ class IsolatedProcess:
                 process.start()
         except (OSError, EOFError) as error:
             raise DecoderLost(f"not started: {error}") from error
-        self._process = process
-        if self._killed:
-            process.kill()
+        with self._changing:
+            self._process = process
+            if self._killed:
+                process.kill()
 
     def kill(self) -> None:
         """End the process at once, whatever it is doing, also one that is just being started."""
-        self._killed = True
-        if self._process is not None:
-            self._process.kill()
+        with self._changing:
+            self._killed = True
+            if self._process is not None:
+                self._process.kill()
 
     def close(self) -> None:
-        """End the process and free what belongs to it."""
+        """End the process and free what belongs to it; two threads may do so at once."""
         self.kill()
-        if self._process is not None:
-            if self._exit_code() is not None:
-                self._process.close()
-            self._process = None
+        with self._changing:
+            process, self._process = self._process, None
+        if process is not None and _exit_code(process) is not None:
+            process.close()
 
     def death(self) -> SttError | DecoderLost:
         """Return the error that explains why the process has ended without a last message."""
-        code = self._exit_code()
+        assert self._process is not None
+        code = _exit_code(self._process)
         died_of = -code if code is not None else 0
         if not self._killed:
             _log.warning("decoder died", exit_code=code)
@@ -94,9 +98,9 @@ class IsolatedProcess:
             return SttError("bad_audio", f"the {self._what} crashes its decoder ({signal.Signals(died_of).name})")
         return DecoderLost(f"exit code {code}")
 
-    def _exit_code(self) -> int | None:
-        """Wait for the end of the process and return its exit code, negative for a signal."""
-        assert self._process is not None
-        connection.wait([self._process.sentinel], _EXIT_WITHIN_S)
-        with _registry:
-            return self._process.exitcode
+
+def _exit_code(process: multiprocessing.process.BaseProcess) -> int | None:
+    """Wait for the end of a process and return its exit code, negative for a signal."""
+    connection.wait([process.sentinel], _EXIT_WITHIN_S)
+    with _registry:
+        return process.exitcode

@@ -5,6 +5,8 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 
+import msgspec
+
 from stt_audio.codecs.channels import Output
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.length_limit import LengthLimit
@@ -67,7 +69,7 @@ class IsolatedDecoder:
         self._resume = Resume(source_samples, samples, state)
 
     async def close(self) -> None:
-        """End the process, whatever it is doing."""
+        """End the process, whatever it is doing. May be called again, also when it was cancelled."""
         self._process.kill()
         with contextlib.suppress(DecoderLost):
             await self._starting
@@ -105,7 +107,7 @@ class IsolatedDecoder:
         except SttError as error:
             self._error = error
             raise
-        except (EOFError, ConnectionError, ValueError, DecoderLost) as error:
+        except (EOFError, ConnectionError, ValueError, msgspec.MsgspecError, DecoderLost) as error:
             self._error = await self._explained(error)
             raise self._error from error
 

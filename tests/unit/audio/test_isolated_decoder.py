@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -17,6 +18,7 @@ from support.encoders import encoded
 from stt_audio.codecs.container import ContainerDecoder
 from stt_audio.codecs.formats import Media
 from stt_audio.codecs.length_limit import LengthLimit
+from stt_audio.isolation import process
 from stt_audio.isolation.limits import LEAST_SPEED, MAX_MEMORY_BYTES, OPEN_CPU_S
 from stt_audio.live.isolated_decoder import IsolatedDecoder
 from stt_shared.contracts.errors import SttError
@@ -123,6 +125,24 @@ async def test_closing_ends_the_process_wherever_it_is(fed: int, webm: bytes, de
         await pieces.aclose()  # type: ignore[attr-defined]
         await decoder.close()
     until(lambda: not psutil.pid_exists(pid))
+
+
+async def test_a_close_that_was_cancelled_is_repeated(webm: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when a takeover meets a decoder that is being closed between two recordings."""
+    wait = process._exit_code
+
+    def slow(ended: Any) -> int | None:
+        time.sleep(0.2)
+        return wait(ended)
+
+    monkeypatch.setattr(process, "_exit_code", slow)
+    decoder = IsolatedDecoder(Media.MATROSKA, LengthLimit(LONG))
+    await joined(decoder.feed(webm))
+    closing = asyncio.create_task(decoder.close())
+    await asyncio.sleep(0.05)
+    closing.cancel()
+    await asyncio.gather(decoder.close(), decoder.close())
+    assert decoder._process.pid is None
 
 
 async def test_one_that_is_closed_before_it_has_started_leaves_none() -> None:
