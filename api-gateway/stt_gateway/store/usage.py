@@ -1,6 +1,6 @@
 """Stored usage of keys by day, in the database of the transcripts."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from sqlalchemy import URL, func, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -20,14 +20,19 @@ class UsageStore:
         self._engine = open_engine(url, pool_size=1)
         self._is_sqlite = is_sqlite(url)
 
-    async def record(self, counted: Iterable[tuple[Usage, str]]) -> None:
+    async def record(self, counted: Sequence[tuple[Usage, str]]) -> None:
         """Record what was counted, with the epoch of its counters. May be repeated, and come in any order.
 
-        Counters of one epoch only rise, so the higher number is the newer one.
+        Counters of one epoch only rise, so the higher number is the newer one. What a key has used that is deleted is
+        not recorded.
         """
         higher = func.max if self._is_sqlite else func.greatest
+        known = select(api_keys.c.id).where(api_keys.c.id.in_({usage.key_id for usage, _ in counted}))
         async with write_transaction(self._engine) as connection:
+            ids = set((await connection.execute(known)).scalars())
             for usage, epoch in counted:
+                if usage.key_id not in ids:
+                    continue
                 new = sqlite.insert(key_usage) if self._is_sqlite else postgresql.insert(key_usage)
                 counts = {name: getattr(usage, name) for name in COUNTS}
                 row = {"key_id": usage.key_id, "day": usage.day, "epoch": epoch, **counts}

@@ -176,6 +176,9 @@ async def redis_of(client: Redis, *words: str) -> dict[bytes, Any]:
     for key in await client.keys():
         if any(part in key for part in HEARTBEATS):
             continue
+        if b"stt:quotas:" in key:  # what a key has used is forgotten by itself
+            assert key == keys.USES.encode() or 0 < await client.ttl(key) <= keys.USAGE_TTL_S, key
+            continue
         match await client.type(key):
             case b"string":
                 value: Any = await client.get(key)
@@ -253,7 +256,8 @@ async def test_nothing_is_left_of_a_deleted_tenant_and_all_of_the_others(
             assert await session.rest(30) == 4510
             await gone(redis_client, folder, spool, deletions, key)
             assert len(gateway.spooled) == spooled / 2
-            assert set(await redis_of(redis_client, "other")) == set(their_keys)
+            # What only mentions them, as a queue does, comes and goes.
+            assert {name for name in their_keys if b"other" in name} <= set(await redis_of(redis_client, "other"))
             assert {table: len(rows) for table, rows in rows_of(folder, "other").items()} == {
                 table: len(rows) for table, rows in their_rows.items()
             }

@@ -1,6 +1,8 @@
 """Usage of keys: counted once, held against quotas of the day, and kept in the store."""
 
 import asyncio
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,11 @@ from support.posted_jobs import RESULT, ended
 from stt_gateway.core.requests.api_key import WrittenKey
 from stt_gateway.core.requests.principal import Scope
 from stt_gateway.core.requests.quotas import Quotas
+from stt_gateway.core.requests.usage import Usage
 from stt_gateway.keys import accounts, usage
 from stt_gateway.store.api_keys import KeyStore
+from stt_gateway.store.engine import database_url
+from stt_gateway.store.usage import UsageStore
 from stt_shared.contracts.jobs import JobStatus
 from stt_shared.process.clock import wall_ms
 from stt_shared.streams import keys
@@ -184,3 +189,13 @@ async def test_days_that_are_none_are_refused(gateway: Gateway, store: KeyStore,
     async with client_of(gateway, await stored_key(store, *USER)) as http:
         answer = await http.get(f"/usage?{query}")
         assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad_config")
+
+
+async def test_nothing_is_recorded_of_a_key_that_is_deleted(store: KeyStore, tmp_path: Path) -> None:
+    key = await stored_key(store, Scope.STREAM)
+    stored = UsageStore(database_url(None, tmp_path / "spool-data"))
+    used = [(Usage(id, "2026-11-30", "", requests=1), "e1") for id in (key.id, "k" * 12)]
+    await stored.record(used)
+    await stored.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "spool-data" / "transcripts.db")) as database:
+        assert database.execute("SELECT key_id FROM key_usage").fetchall() == [(key.id,)]
