@@ -11,12 +11,16 @@ from stt_gateway.app import create_app
 from stt_gateway.authorize import declared_scopes
 from stt_gateway.core.requests.api_key import ApiKey, WrittenKey, digest_of
 from stt_gateway.core.requests.principal import Scope
+from stt_gateway.keys.limits import KeyLimits
 from stt_gateway.keys.making import random_text
+from stt_gateway.keys.usage import UsageRecorder
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.api_keys import KeyStore
 from stt_gateway.store.engine import database_url
 from stt_gateway.store.migrating import migrate
+from stt_gateway.store.usage import UsageStore
 from stt_shared.process.clock import wall_ms
+from stt_shared.streams.bus import Bus
 
 
 async def open_key_store(folder: Path) -> KeyStore:
@@ -40,6 +44,12 @@ async def stored_key(store: KeyStore, *scopes: Scope, **fields: Any) -> WrittenK
     written, key = made_key(*scopes, **fields)
     await store.add(key)
     return written
+
+
+def limits_on(bus: Bus, folder: Path) -> KeyLimits:
+    """The quotas of keys, as a gateway counts them whose DATA_DIR is ``folder``."""
+    usage = UsageStore(database_url(None, folder))
+    return KeyLimits(bus.quotas, GatewaySettings().default_quotas, UsageRecorder(bus.quotas, usage))
 
 
 def guarded_routes() -> Iterator[tuple[str, str, tuple[Scope, ...]]]:

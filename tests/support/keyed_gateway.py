@@ -21,6 +21,8 @@ DIALECT_CODES = {
 """What clients of OpenAI and of Deepgram know these errors by."""
 DIALECT_PATHS = {"/v1/realtime": "session.created", "/v1/listen": None}
 """WebSockets of other protocols, which close with 1008 after each of these errors, and how they greet."""
+MUTE = ("/api/stt/connect", "/v1/twilio", "/v1/asterisk")
+"""WebSockets whose clients get no errors, only close codes."""
 
 
 @contextlib.asynccontextmanager

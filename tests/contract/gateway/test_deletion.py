@@ -11,11 +11,13 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import URL
 from support.gateway_harness import Gateway, end_job, gateway_with_store, until
+from support.key_samples import limits_on
 from support.store_samples import about_sqlite, transcript, utterance
 from support.wiring import bus_on
 
 from stt_gateway.core.requests.principal import LOCAL
 from stt_gateway.http.deletion import erase_job, erase_transcript
+from stt_gateway.keys.accounts import Accounts
 from stt_gateway.store.sql_store import SqlTranscriptStore
 from stt_shared.contracts.conversation import Utterance
 from stt_shared.contracts.events import Done, Final
@@ -228,7 +230,12 @@ async def test_another_session_of_that_name_is_left_alone(gateway: Gateway, http
 @about_sqlite
 async def test_on_each_kind_of_server(any_redis_client: Redis, store: SqlTranscriptStore, tmp_path: Path) -> None:
     client, bus = any_redis_client, bus_on(any_redis_client)
-    services: Any = SimpleNamespace(bus=bus, store=store, settings=SimpleNamespace(spool_dir=tmp_path))
+    services: Any = SimpleNamespace(
+        bus=bus,
+        store=store,
+        settings=SimpleNamespace(spool_dir=tmp_path),
+        accounts=Accounts(bus, limits_on(bus, tmp_path)),
+    )
     config = msgspec.json.encode(JobConfig(spool_name="job-0123456789abcdef", filename=SECRET))
     await bus.jobs.create([NewJob("job-0123456789abcdef", "e", config)], 0)
     at = keys.job_keys("job-0123456789abcdef")

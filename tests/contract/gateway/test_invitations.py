@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 from support.gateway_harness import STOP, Gateway, Workers, line, running_gateway
 from support.key_samples import guarded_routes, open_key_store, stored_key
-from support.keyed_gateway import bearer, keyed, outcome
+from support.keyed_gateway import DIALECT_PATHS, MUTE, bearer, keyed, outcome
 from support.wiring import bus_on
 
 from stt_gateway.core.requests.api_key import WrittenKey
@@ -165,15 +165,15 @@ async def test_it_opens_no_other_route_whatever_its_key_may(
 ) -> None:
     boss = await stored_key(store, *Scope)
     speaking = await invitation(gateway, boss, speak=True)
-    keys_before = {key for key in await redis_client.keys() if b"replica" not in key}
+    keys_before = {key for key in await redis_client.keys() if b"replica" not in key and b"quotas" not in key}
     tried = 0
     for method, path, _ in guarded_routes():
-        code = 4511 if method == "WS" else 403
-        wanted = (code, "" if path == "/api/stt/connect" else "forbidden")
+        code = 403 if method != "WS" else 1008 if path in DIALECT_PATHS else 4511
+        wanted = (code, "" if path in MUTE else "forbidden")
         assert await outcome(gateway, method, path, bearer(speaking)) == wanted, path
         tried += 1
     assert tried > 25
-    assert {key for key in await redis_client.keys() if b"replica" not in key} == keys_before
+    assert {key for key in await redis_client.keys() if b"replica" not in key and b"quotas" not in key} == keys_before
     async with httpx2.AsyncClient(base_url=gateway.url, trust_env=False) as http:
         assert set((await http.get("/health", headers=bearer(speaking))).json()) == {"status", "services"}
 

@@ -16,7 +16,7 @@ import websockets
 from redis.asyncio import Redis
 from support.gateway_harness import STOP, Gateway, Workers, line, running_gateway, until
 from support.key_samples import guarded_routes, open_key_store, stored_key
-from support.keyed_gateway import DIALECT_PATHS, bearer, keyed, outcome
+from support.keyed_gateway import DIALECT_PATHS, MUTE, bearer, keyed, outcome
 from support.telephony import OPENINGS
 
 import stt_client
@@ -41,10 +41,6 @@ async def store(tmp_path: Path) -> AsyncIterator[KeyStore]:
         yield opened
     finally:
         await opened.close()
-
-
-MUTE = ("/api/stt/connect", "/v1/twilio", "/v1/asterisk")
-"""WebSockets whose clients get no errors, only close codes."""
 
 
 @pytest.fixture

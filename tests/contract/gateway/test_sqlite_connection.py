@@ -1,10 +1,12 @@
 """The end of a connection to SQLite whose statement is cancelled."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from support.gateway_harness import until
 
 from stt_gateway.store.engine import database_url, open_engine
 
@@ -36,3 +38,5 @@ async def test_a_statement_cancelled_twice_leaves_nothing_to_wait_for(tmp_path: 
     if left:
         _, waiting = await asyncio.wait(left, timeout=10)
         assert not waiting
+    # The thread goes on with its statement, and must not outlive this loop.
+    await until(lambda: not any("_connection_worker" in thread.name for thread in threading.enumerate()))

@@ -12,6 +12,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 from redis.asyncio import Redis
 from support.gateway_harness import Gateway
+from support.key_samples import limits_on
 from support.wiring import bus_on
 
 from stt_gateway.app import authorize_request
@@ -56,11 +57,12 @@ async def store(tmp_path: Path) -> AsyncIterator[SqlTranscriptStore]:
 
 
 @pytest.fixture
-async def http(store: SqlTranscriptStore, redis_client: Redis) -> AsyncIterator[httpx2.AsyncClient]:
+async def http(store: SqlTranscriptStore, redis_client: Redis, tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
     app = FastAPI(dependencies=[Depends(authorize_request)])
     app.include_router(transcripts.router)
+    bus = bus_on(redis_client)
     app.state.context = SimpleNamespace(
-        settings=GatewaySettings(), store=store, bus=bus_on(redis_client), authorize=AllowAll()
+        settings=GatewaySettings(), store=store, bus=bus, authorize=AllowAll(), limits=limits_on(bus, tmp_path)
     )
 
     @app.exception_handler(SttError)
