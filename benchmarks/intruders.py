@@ -18,12 +18,10 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx2
-import websockets
 from common import write_result
 from support.gateway_harness import running_gateway
 from support.key_samples import guarded_routes, open_key_store, stored_key
-from support.telephony import OPENINGS
+from support.keyed_gateway import MUTE, bearer, outcome
 
 from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_gateway.core.requests.api_key import WrittenKey
@@ -32,9 +30,7 @@ from stt_gateway.store.api_keys import KeyStore
 from stt_shared.process.clock import wall_ms
 from stt_shared.redis.client import connect
 
-REFUSED = {401, 403, 4510, 4511}
 LETTERS = string.ascii_letters + string.digits + "-_"
-REQUEST_S = 60.0
 
 
 class Credentials:
@@ -80,21 +76,9 @@ class Credentials:
         return "".join(text)
 
 
-async def refusal(http: httpx2.AsyncClient, url: str, method: str, path: str, credential: str) -> int:
-    """Return the status, or the code with which the WebSocket was closed."""
-    headers = {"Authorization": f"Bearer {credential}"} if credential else {}
-    if method != "WS":
-        async with http.stream(method, path, headers=headers) as answer:
-            return int(answer.status_code)
-    async with websockets.connect(url.replace("http", "ws") + path, additional_headers=headers, proxy=None) as socket:
-        try:
-            async with asyncio.timeout(REQUEST_S):
-                for message in OPENINGS.get(path, ()):
-                    await socket.send(message)
-                while True:
-                    await socket.recv()
-        except websockets.ConnectionClosed:
-            return socket.close_code or 0
+def is_refused(path: str, code: int, error: str) -> bool:
+    """Return whether the answer refuses a client; viewers and callers without errors learn it by the close code."""
+    return error in ("unauthorized", "forbidden") or (path in MUTE and code in (4510, 4511))
 
 
 async def run(count: int, at_once: int, seed: int) -> dict[str, object]:
@@ -115,31 +99,26 @@ async def run(count: int, at_once: int, seed: int) -> dict[str, object]:
             database_url=f"sqlite:///{folder / 'spool-data' / 'transcripts.db'}",
             max_auth_failures_per_minute=0,
         ) as gateway:
-            limits = httpx2.Limits(max_connections=at_once, max_keepalive_connections=at_once)
-            async with httpx2.AsyncClient(
-                base_url=gateway.url, trust_env=False, timeout=REQUEST_S, limits=limits
-            ) as http:
-                numbers = iter(range(count))
+            numbers = iter(range(count))
 
-                async def intrude() -> None:
-                    for number in numbers:
-                        method, path, scopes = routes[number % len(routes)]
-                        kind = random_.choice([*credentials.kinds, "too few scopes"])
-                        credential = (
-                            await credentials.lacking(scopes) if kind == "too few scopes" else credentials.kinds[kind]()
-                        )
-                        if credential is None:
-                            kind, credential = "none", ""
-                        status = await refusal(http, gateway.url, method, path, credential)
-                        tried[kind] += 1
-                        if status not in REFUSED:
-                            let_in[f"{method} {path}, {kind}: {status}"] += 1
-                        if number % 5000 == 4999:
-                            print(f"{number + 1} tried, {sum(let_in.values())} let in", file=sys.stderr)
+            async def intrude() -> None:
+                for number in numbers:
+                    method, path, scopes = routes[number % len(routes)]
+                    kind = random_.choice([*credentials.kinds, "too few scopes"])
+                    lacking = await credentials.lacking(scopes) if kind == "too few scopes" else None
+                    if kind == "too few scopes" and lacking is None:
+                        kind = "none"
+                    credential = lacking or credentials.kinds[kind]()
+                    code, error = await outcome(gateway, method, path, bearer(credential) if credential else {})
+                    tried[kind] += 1
+                    if not is_refused(path, code, error):
+                        let_in[f"{method} {path}, {kind}: {code} {error}"] += 1
+                    if number % 5000 == 4999:
+                        print(f"{number + 1} tried, {sum(let_in.values())} let in", file=sys.stderr)
 
-                began = time.monotonic()
-                await asyncio.gather(*(intrude() for _ in range(at_once)))
-                took_s = time.monotonic() - began
+            began = time.monotonic()
+            await asyncio.gather(*(intrude() for _ in range(at_once)))
+            took_s = time.monotonic() - began
         await store.close()
         await client.aclose()
     return {
