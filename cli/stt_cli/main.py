@@ -12,10 +12,8 @@ import typer
 
 from stt_cli.errors import CliError
 from stt_cli.groups import keys, models, speakers, tenants
-from stt_cli.http.api_key import use_key
 from stt_cli.http.formats import Format
-from stt_cli.http.server import base_url
-from stt_cli.http.tls import trust
+from stt_cli.http.reach import suite_at
 from stt_cli.http.vocabulary import redaction_fields, vocabulary_fields
 from stt_cli.options import (
     Ca,
@@ -174,8 +172,6 @@ def transcribe(
     """Transcribe files."""
     from stt_cli.commands.transcribe import transcribe as run
 
-    trust(ca)
-    use_key(api_key)
     fields = _speech_fields(language, languages, task) | vocabulary_fields(
         keyterms, keyterms_file, replacements_file, fillers
     )
@@ -188,7 +184,7 @@ def transcribe(
         fields["speakers"] = speakers or "auto"
     if known_speakers:
         fields["known_speakers"] = "true"
-    run(base_url(url), files, format, fields, output)
+    run(suite_at(url, api_key, ca), files, format, fields, output)
 
 
 @app.command()
@@ -219,15 +215,13 @@ def watch(
     """Transcribe each file that comes into a folder, until Ctrl-C; started again, it goes on where it was."""
     from stt_cli.commands.watch import watch as run
 
-    trust(ca)
-    use_key(api_key)
     fields = _speech_fields(language, languages, task) | vocabulary_fields(
         keyterms, keyterms_file, replacements_file, fillers
     )
     fields |= redaction_fields(redact, redact_pattern)
     if speakers is not None or format is Format.DIARIZED_JSON:
         fields["speakers"] = speakers or "auto"
-    run(base_url(url), folder, format, fields, output_dir, settle, once)
+    run(suite_at(url, api_key, ca), folder, format, fields, output_dir, settle, once)
 
 
 @app.command()
@@ -263,8 +257,6 @@ def stream(
     """Play a file (or standard input) as a live session and show the words as they arrive."""
     from stt_cli.commands.stream import stream as run
 
-    trust(ca)
-    use_key(api_key)
     query = _speech_fields(language, languages, task) | vocabulary_fields(
         keyterms, keyterms_file, replacements_file, fillers
     )
@@ -279,7 +271,7 @@ def stream(
     query |= {name: str(value) for name, value in silences.items() if value is not None}
     if channel_mode is not None:
         query["channel_mode"] = channel_mode
-    run(base_url(url), source, query, sample_rate=rate, channels=channels, as_json=as_json)
+    run(suite_at(url, api_key, ca), source, query, sample_rate=rate, channels=channels, as_json=as_json)
 
 
 @app.command()
@@ -302,12 +294,10 @@ def wyoming(
     """Serve Home Assistant and others over Wyoming, in front of a suite, until Ctrl-C. There is no password."""
     from stt_cli.commands.bridges import wyoming as run
 
-    trust(ca)
-    use_key(api_key)
     parameters = _speech_fields(language, languages, "transcribe") | vocabulary_fields(
         keyterms, keyterms_file, replacements_file, fillers
     )
-    run(base_url(url), host, port, parameters | redaction_fields(redact, redact_pattern), max_clients)
+    run(suite_at(url, api_key, ca), host, port, parameters | redaction_fields(redact, redact_pattern), max_clients)
 
 
 @app.command()
@@ -315,9 +305,7 @@ def health(url: Url = None, api_key: Key = None, ca: Ca = None) -> None:
     """Show the state of every part of a running suite; exit 1 unless all are healthy."""
     from stt_cli.commands.health import health as run
 
-    trust(ca)
-    use_key(api_key)
-    run(base_url(url))
+    run(suite_at(url, api_key, ca))
 
 
 @app.command()
@@ -344,10 +332,8 @@ def bench(
     from stt_cli.bench.run import Plan
     from stt_cli.commands.bench import bench as run
 
-    trust(ca)
-    use_key(api_key)
     plan = Plan(
-        base_url(url),
+        suite_at(url, api_key, ca),
         sessions=sessions,
         seconds=seconds,
         gap_s=gap,

@@ -5,9 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stt_cli.http.api_key import use_key
-from stt_cli.http.server import base_url
-from stt_cli.http.tls import trust
+from stt_cli.http.reach import suite_at
 from stt_cli.options import Ca, Key, Url
 
 app = typer.Typer(help="Manage the known speakers of a running suite.", no_args_is_help=True)
@@ -21,9 +19,7 @@ def show(url: Url = None, api_key: Key = None, ca: Ca = None) -> None:
     """List the known speakers: name, id, and when they were enrolled."""
     from stt_cli.commands.speakers import list_speakers
 
-    trust(ca)
-    use_key(api_key)
-    list_speakers(base_url(url))
+    list_speakers(suite_at(url, api_key, ca))
 
 
 @app.command("enrol")
@@ -37,9 +33,7 @@ def enrol(
     """Enrol a voice, and print its id. The suite keeps the voice as numbers, and not the recording."""
     from stt_cli.commands.speakers import enrol_speaker
 
-    trust(ca)
-    use_key(api_key)
-    enrol_speaker(base_url(url), name, file)
+    enrol_speaker(suite_at(url, api_key, ca), name, file)
 
 
 @app.command("rename")
@@ -53,9 +47,7 @@ def rename(
     """Give a known speaker another name. Transcripts keep the names that they have."""
     from stt_cli.commands.speakers import rename_speaker
 
-    trust(ca)
-    use_key(api_key)
-    rename_speaker(base_url(url), speaker, name)
+    rename_speaker(suite_at(url, api_key, ca), speaker, name)
 
 
 @app.command("delete")
@@ -63,6 +55,4 @@ def delete(speaker: Known, url: Url = None, api_key: Key = None, ca: Ca = None) 
     """Delete a known speaker and the voice for good. Transcripts keep the names that they have."""
     from stt_cli.commands.speakers import delete_speaker
 
-    trust(ca)
-    use_key(api_key)
-    delete_speaker(base_url(url), speaker)
+    delete_speaker(suite_at(url, api_key, ca), speaker)
