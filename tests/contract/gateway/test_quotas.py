@@ -9,8 +9,9 @@ from typing import Any
 import httpx2
 import pytest
 from redis.asyncio import Redis
-from support.gateway_harness import FINALIZE, STOP, Gateway, Line, Workers, line, running_gateway, until
+from support.gateway_harness import FINALIZE, STOP, Gateway, Line, Workers, line, until
 from support.key_samples import open_key_store, stored_key
+from support.keyed_gateway import keyed
 
 from stt_gateway.core.requests.api_key import WrittenKey
 from stt_gateway.core.requests.principal import Scope
@@ -32,16 +33,6 @@ async def store(tmp_path: Path) -> AsyncIterator[KeyStore]:
         yield opened
     finally:
         await opened.close()
-
-
-@contextlib.asynccontextmanager
-async def keyed(client: Redis, redis_url: str, folder: Path, **settings: Any) -> AsyncIterator[Gateway]:
-    """A gateway with keys; several in one folder share their database."""
-    url = f"sqlite:///{folder / 'spool-data' / 'transcripts.db'}"
-    async with running_gateway(
-        client, redis_url, folder / "spool", **{"auth": "keys", "database_url": url, **settings}
-    ) as gateway:
-        yield gateway
 
 
 @pytest.fixture
