@@ -33,7 +33,7 @@ class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     ``speakers``: tell them apart; None: do not. ``redact``, ``redact_patterns``: as in ``SessionConfig``.
     ``known_to``: the tenant whose known voices get their names; '': no voice is known. ``enrolls``: there is no
     transcript; the voice of the one who speaks is handed over (``JobStreams.enrolled_voice``). ``callback_url``: what
-    is told of the end, '' for nobody.
+    is notified of the end, '' for nothing.
     """
 
     spool_name: str
