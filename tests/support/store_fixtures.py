@@ -1,16 +1,22 @@
 """Fixtures of the transcript store's tests: a store on each database; named as plugin, not imported."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+from redis.asyncio import Redis
 from sqlalchemy import URL
 
 from stt_gateway.store.engine import database_url
 from stt_gateway.store.migrating import migrate
 from stt_gateway.store.sql_store import SqlTranscriptStore
+from stt_gateway.store.writer import StoreWriter
+from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.streams import keys
 from support.postgres_server import postgres_binaries, postgres_server
+from support.wiring import bus_on
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +53,15 @@ async def store(url: URL) -> AsyncIterator[SqlTranscriptStore]:
         yield opened
     finally:
         await opened.close()
+
+
+@pytest.fixture
+async def writing(redis_client: Redis, store: SqlTranscriptStore) -> AsyncIterator[None]:
+    """A gateway stores what waits for the store."""
+    await redis_client.set(keys.replica_alive("g1"), 1)
+    task = asyncio.create_task(StoreWriter(bus_on(redis_client), store, "g1", 0).run())
+    yield
+    await cancel_and_wait(task)
 
 
 @pytest.fixture

@@ -1,9 +1,15 @@
 """What the transcript store's tests put into it."""
 
+from collections.abc import Sequence
+
 import pytest
+from redis.asyncio import Redis
 
 from stt_gateway.store.interface import Kind, Page, State, StoredUtterance, Transcript
+from stt_shared.contracts.conversation import CompactWord, Utterance
 from stt_shared.contracts.jobs import AudioTrack, JobSegment, JobWarning, JobWord, TimeSpan
+from stt_shared.process.clock import wall_ms
+from stt_shared.streams import keys
 
 about_sqlite = pytest.mark.parametrize("empty", ["sqlite"], indirect=True)
 about_postgresql = pytest.mark.parametrize("empty", ["postgresql"], indirect=True)
@@ -39,6 +45,38 @@ def utterance(number: int = 1, session: str = "s", conversation: str = "c", **fi
         "confidence": 0.0,
     }
     return StoredUtterance(**{**values, **fields})  # type: ignore[arg-type]
+
+
+def said(
+    number: int,
+    *,
+    store: bool = True,
+    conversation: str | None = None,
+    instance: str = "i1",
+    text: str = "",
+    words: Sequence[CompactWord] = (),
+) -> Utterance:
+    """What the session ``talk`` said, as it waits for the store."""
+    return Utterance(
+        conversation_id=conversation,
+        session_id="talk",
+        instance=instance,
+        utterance=number,
+        speaker="Ann",
+        text=text or f"words {number}",
+        language="en",
+        confidence=0.9,
+        spoken_ms=int(wall_ms()),
+        start_ms=number * 1000,
+        end_ms=number * 1000 + 800,
+        store=store,
+        words=list(words),
+    )
+
+
+async def all_stored(client: Redis) -> bool:
+    """Whether nothing waits for the store any more."""
+    return await client.xlen(keys.TRANSCRIPTS_WAITING) + await client.xlen(keys.JOBS_ENDED) == 0
 
 
 def ids(page: Page) -> list[str]:

@@ -1,16 +1,13 @@
 """Secrets with which a page opens a session of OpenAI's Realtime API."""
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from redis.asyncio import Redis
 from support.gateway_harness import Gateway, Workers, line
-from support.key_samples import open_key_store, stored_key
-from support.keyed_gateway import bearer, keyed
+from support.key_samples import stored_key
+from support.keyed_gateway import bearer
 
 from stt_gateway.core.requests.api_key import WrittenKey
 from stt_gateway.core.requests.principal import Scope
@@ -27,23 +24,6 @@ SESSION = {
 AUDIO = json.dumps({"type": "input_audio_buffer.append", "audio": "AAAA" * 3200})
 
 
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[KeyStore]:
-    opened = await open_key_store(tmp_path / "spool-data")
-    try:
-        yield opened
-    finally:
-        await opened.close()
-
-
-@pytest.fixture
-async def guarded(
-    store: KeyStore, redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers
-) -> AsyncIterator[Gateway]:
-    async with keyed(redis_client, redis_url, tmp_path, max_auth_failures_per_minute=0) as gateway:
-        yield gateway
-
-
 async def post(gateway: Gateway, path: str, body: Any, key: WrittenKey | str) -> httpx2.Response:
     async with httpx2.AsyncClient(base_url=gateway.url, trust_env=False) as http:
         return await http.post(f"/v1/realtime/{path}", json=body, headers=bearer(key))
@@ -54,44 +34,46 @@ def realtime(gateway: Gateway) -> str:
 
 
 async def test_a_page_opens_the_session_that_its_secret_was_made_for(
-    guarded: Gateway, store: KeyStore, workers: Workers
+    keyed_gateway: Gateway, key_store: KeyStore, workers: Workers
 ) -> None:
-    key = await stored_key(store, Scope.STREAM)
-    made = (await post(guarded, "client_secrets", {"expires_after": {"seconds": 60}, "session": SESSION}, key)).json()
+    key = await stored_key(key_store, Scope.STREAM)
+    made = (
+        await post(keyed_gateway, "client_secrets", {"expires_after": {"seconds": 60}, "session": SESSION}, key)
+    ).json()
     assert made["value"].startswith("ek_")
     assert 50 < made["expires_at"] - wall_ms() / 1000 <= 60
     assert made["session"]["audio"]["input"]["transcription"]["language"] == "fr"
     offers = ["realtime", f"openai-insecure-api-key.{made['value']}"]
-    async with line(realtime(guarded), subprotocols=offers) as client:
+    async with line(realtime(keyed_gateway), subprotocols=offers) as client:
         assert client.socket.subprotocol == "realtime"
         session = (await client.hear("session.created"))["session"]
         assert session["audio"]["input"]["turn_detection"] is None
         await client.send(AUDIO)
         assert (await workers.hand()).config["language"] == "fr"
-    async with line(realtime(guarded), additional_headers=bearer(made["value"])) as client:
+    async with line(realtime(keyed_gateway), additional_headers=bearer(made["value"])) as client:
         await client.hear("session.created")
 
 
-async def test_the_beta_has_its_own_form(guarded: Gateway, store: KeyStore) -> None:
-    key = await stored_key(store, Scope.STREAM)
+async def test_the_beta_has_its_own_form(keyed_gateway: Gateway, key_store: KeyStore) -> None:
+    key = await stored_key(key_store, Scope.STREAM)
     flat = {"input_audio_format": "g711_alaw", "turn_detection": None, "input_audio_transcription": {"language": "fr"}}
-    made = (await post(guarded, "transcription_sessions", flat, key)).json()
+    made = (await post(keyed_gateway, "transcription_sessions", flat, key)).json()
     assert (made["input_audio_format"], made["turn_detection"]) == ("g711_alaw", None)
     offers = ["realtime", f"openai-insecure-api-key.{made['client_secret']['value']}", "openai-beta.realtime-v1"]
-    async with line(realtime(guarded), subprotocols=offers) as client:
+    async with line(realtime(keyed_gateway), subprotocols=offers) as client:
         assert (await client.hear("transcription_session.created"))["session"]["input_audio_format"] == "g711_alaw"
 
 
-async def test_a_secret_opens_sessions_and_nothing_else(guarded: Gateway, store: KeyStore) -> None:
-    key = await stored_key(store, *Scope)
-    value = (await post(guarded, "client_secrets", {}, key)).json()["value"]
-    refused = await post(guarded, "client_secrets", {}, value)
+async def test_a_secret_opens_sessions_and_nothing_else(keyed_gateway: Gateway, key_store: KeyStore) -> None:
+    key = await stored_key(key_store, *Scope)
+    value = (await post(keyed_gateway, "client_secrets", {}, key)).json()["value"]
+    refused = await post(keyed_gateway, "client_secrets", {}, value)
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "insufficient_permissions")
-    async with httpx2.AsyncClient(base_url=guarded.url, trust_env=False) as http:
+    async with httpx2.AsyncClient(base_url=keyed_gateway.url, trust_env=False) as http:
         assert (await http.get("/v1/stt/transcripts", headers=bearer(value))).status_code == 403
     session, _, token = value.partition(".")
     for forged in (f"{session}.stt1.e30.AAAA", session, f"ek_%%%.{token}x"):
-        async with line(realtime(guarded), additional_headers=bearer(forged)) as client:
+        async with line(realtime(keyed_gateway), additional_headers=bearer(forged)) as client:
             assert await client.rest() == 1008
         assert client.events[-1]["error"]["code"] == "invalid_api_key"
 

@@ -15,7 +15,7 @@ import pytest
 import websockets
 from redis.asyncio import Redis
 from support.gateway_harness import STOP, Gateway, Workers, line, running_gateway, until
-from support.key_samples import guarded_routes, open_key_store, stored_key
+from support.key_samples import guarded_routes, stored_key
 from support.keyed_gateway import DIALECT_PATHS, MUTE, bearer, keyed, outcome
 from support.telephony import OPENINGS
 
@@ -35,34 +35,17 @@ UNAUTHORIZED, FORBIDDEN = (401, 4510, "unauthorized"), (403, 4511, "forbidden")
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[KeyStore]:
-    opened = await open_key_store(tmp_path / "spool-data")
-    try:
-        yield opened
-    finally:
-        await opened.close()
-
-
-@pytest.fixture
-async def gateway(
-    store: KeyStore, redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers
-) -> AsyncIterator[Gateway]:
-    async with keyed(redis_client, redis_url, tmp_path, max_auth_failures_per_minute=0) as gateway:
-        yield gateway
-
-
-@pytest.fixture
-async def user(store: KeyStore) -> WrittenKey:
-    return await stored_key(store, *USER)
+async def user(key_store: KeyStore) -> WrittenKey:
+    return await stored_key(key_store, *USER)
 
 
 async def test_no_route_lets_anybody_in_without_a_key_with_its_scope(
-    gateway: Gateway, store: KeyStore, redis_client: Redis
+    keyed_gateway: Gateway, key_store: KeyStore, redis_client: Redis
 ) -> None:
     now_ms = int(wall_ms())
-    wrong = WrittenKey((await stored_key(store, *Scope)).id, "x" * 43)
-    revoked = await stored_key(store, *Scope, revoked_ms=now_ms)
-    expired = await stored_key(store, *Scope, expires_ms=now_ms)
+    wrong = WrittenKey((await stored_key(key_store, *Scope)).id, "x" * 43)
+    revoked = await stored_key(key_store, *Scope, revoked_ms=now_ms)
+    expired = await stored_key(key_store, *Scope, expires_ms=now_ms)
     refused: dict[str, dict[str, str]] = {
         "none": {},
         "malformed": bearer("nonsense"),
@@ -81,7 +64,7 @@ async def test_no_route_lets_anybody_in_without_a_key_with_its_scope(
     keys_before = await keys_of_work()
     tried = 0
     for method, path, scopes in guarded_routes():
-        others = await stored_key(store, *(set(Scope) - set(scopes)))
+        others = await stored_key(key_store, *(set(Scope) - set(scopes)))
         for name, headers in [*refused.items(), ("too few scopes", bearer(others))]:
             if name == "too few scopes" and len(scopes) == len(Scope):
                 continue
@@ -90,33 +73,33 @@ async def test_no_route_lets_anybody_in_without_a_key_with_its_scope(
             wanted = (close_code if method == "WS" else status, code)
             if path in MUTE:
                 wanted = (close_code, "")
-            assert await outcome(gateway, method, path, headers) == wanted, (path, name)
+            assert await outcome(keyed_gateway, method, path, headers) == wanted, (path, name)
             tried += 1
     assert tried > 190
     assert await keys_of_work() == keys_before
-    assert gateway.spooled == []
+    assert keyed_gateway.spooled == []
 
 
-async def test_each_route_works_with_one_of_its_scopes(gateway: Gateway, store: KeyStore) -> None:
+async def test_each_route_works_with_one_of_its_scopes(keyed_gateway: Gateway, key_store: KeyStore) -> None:
     for method, path, scopes in guarded_routes():
         for scope in scopes:
-            headers = bearer(await stored_key(store, scope))
+            headers = bearer(await stored_key(key_store, scope))
             if method == "WS":
-                async with line(gateway.url.replace("http", "ws") + path, additional_headers=headers) as client:
+                async with line(keyed_gateway.url.replace("http", "ws") + path, additional_headers=headers) as client:
                     await client.send(*OPENINGS.get(path, ()))
                     greeting = DIALECT_PATHS.get(path, "following" if "conversations" in path else "ready")
                     if path not in MUTE and greeting:
                         await client.hear(greeting)
                     assert client.socket.close_code is None
                 continue
-            status, code = await outcome(gateway, method, path, headers)
+            status, code = await outcome(keyed_gateway, method, path, headers)
             assert status not in (401, 403), (path, scope, code)
 
 
 async def test_pages_and_liveness_are_for_everybody_and_health_says_only_its_status(
-    gateway: Gateway, user: WrittenKey
+    keyed_gateway: Gateway, user: WrittenKey
 ) -> None:
-    async with httpx2.AsyncClient(base_url=gateway.url, trust_env=False) as http:
+    async with httpx2.AsyncClient(base_url=keyed_gateway.url, trust_env=False) as http:
         for path in ("/", "/docs", "/openapi.json", "/health/live", "/api/stt/healthcheck"):
             assert (await http.get(path)).status_code == 200, path
         assert (await http.get("/health")).json() == {"status": "healthy"}
@@ -126,7 +109,13 @@ async def test_pages_and_liveness_are_for_everybody_and_health_says_only_its_sta
 
 @pytest.mark.parametrize("place", ["Bearer", "Token", "X-API-Key", "token", "bearer", "openai", "query"])
 async def test_a_key_is_accepted_wherever_clients_put_it(
-    place: str, store: KeyStore, user: WrittenKey, redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers
+    place: str,
+    key_store: KeyStore,
+    user: WrittenKey,
+    redis_client: Redis,
+    redis_url: str,
+    tmp_path: Path,
+    workers: Workers,
 ) -> None:
     headers: dict[str, str] = {}
     offered: list[str] = []
@@ -153,18 +142,22 @@ async def test_a_key_is_accepted_wherever_clients_put_it(
                 assert (await http.get(f"/v1/stt/transcripts?{query}", headers=headers)).status_code == 200
 
 
-async def test_a_key_in_the_address_is_refused_unless_a_setting_allows_it(gateway: Gateway, user: WrittenKey) -> None:
+async def test_a_key_in_the_address_is_refused_unless_a_setting_allows_it(
+    keyed_gateway: Gateway, user: WrittenKey
+) -> None:
     for name in ("api_key", "access_token"):
-        async with line(gateway.stream(f"{name}={user.text}")) as client:
+        async with line(keyed_gateway.stream(f"{name}={user.text}")) as client:
             error = await client.hear("error")
             assert (error["code"], await client.rest()) == ("unauthorized", 4510)
             assert "API_KEY_IN_QUERY" in error["message"]
 
 
-async def test_admins_make_list_rotate_and_revoke_keys_of_their_tenant(gateway: Gateway, store: KeyStore) -> None:
-    admin = bearer(await stored_key(store, *Scope))
-    stranger = bearer(await stored_key(store, *Scope, tenant="other"))
-    async with httpx2.AsyncClient(base_url=gateway.url + "/v1/stt", trust_env=False) as http:
+async def test_admins_make_list_rotate_and_revoke_keys_of_their_tenant(
+    keyed_gateway: Gateway, key_store: KeyStore
+) -> None:
+    admin = bearer(await stored_key(key_store, *Scope))
+    stranger = bearer(await stored_key(key_store, *Scope, tenant="other"))
+    async with httpx2.AsyncClient(base_url=keyed_gateway.url + "/v1/stt", trust_env=False) as http:
         made = await http.post("/keys", json={"name": "CI", "scopes": ["read"], "expires_in_days": 1}, headers=admin)
         assert made.status_code == 201
         key = made.json()
@@ -242,17 +235,6 @@ async def in_use(gateways: tuple[Gateway, Gateway], key: WrittenKey) -> AsyncIte
 
 
 @pytest.fixture
-async def keyed_pair(
-    store: KeyStore, redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers
-) -> AsyncIterator[tuple[Gateway, Gateway]]:
-    async with (
-        keyed(redis_client, redis_url, tmp_path) as one,
-        keyed(redis_client, redis_url, tmp_path) as other,
-    ):
-        yield one, other
-
-
-@pytest.fixture
 def only_announcements(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before the gateways start: none finds out by itself that a key has changed."""
     monkeypatch.setattr(watch, "CHECK_EVERY_S", 600.0)
@@ -260,14 +242,14 @@ def only_announcements(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_revoking_a_key_ends_its_streams_viewers_and_events_at_every_gateway(
-    only_announcements: None, keyed_pair: tuple[Gateway, Gateway], store: KeyStore, user: WrittenKey
+    only_announcements: None, keyed_gateways: tuple[Gateway, Gateway], key_store: KeyStore, user: WrittenKey
 ) -> None:
-    colleague = await stored_key(store, *USER)
-    admin = bearer(await stored_key(store, Scope.ADMIN))
+    colleague = await stored_key(key_store, *USER)
+    admin = bearer(await stored_key(key_store, Scope.ADMIN))
     async with (
-        in_use(keyed_pair, user) as (events, stream, viewer),
-        line(keyed_pair[0].stream(), additional_headers=bearer(colleague)) as other,
-        httpx2.AsyncClient(base_url=keyed_pair[0].url, trust_env=False) as http,
+        in_use(keyed_gateways, user) as (events, stream, viewer),
+        line(keyed_gateways[0].stream(), additional_headers=bearer(colleague)) as other,
+        httpx2.AsyncClient(base_url=keyed_gateways[0].url, trust_env=False) as http,
     ):
         await other.hear("ready")
         await asyncio.sleep(0.3)
@@ -277,23 +259,23 @@ async def test_revoking_a_key_ends_its_streams_viewers_and_events_at_every_gatew
         assert (await stream, await viewer) == ((4510, "unauthorized"), (4510, "unauthorized"))
         assert "event: end" not in await events
         assert time.monotonic() - revoked < 5
-        for gateway in keyed_pair:
+        for gateway in keyed_gateways:
             assert await outcome(gateway, "GET", "/v1/stt/transcripts", bearer(user)) == (401, "unauthorized")
         await other.send(STOP)
         assert await other.rest() == 1000
 
 
 async def test_a_key_that_is_revoked_in_the_database_or_expires_ends_too(
-    keyed_pair: tuple[Gateway, Gateway],
-    store: KeyStore,
+    keyed_gateways: tuple[Gateway, Gateway],
+    key_store: KeyStore,
     user: WrittenKey,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    expiring = await stored_key(store, *USER, expires_ms=int(wall_ms() + 1500))
+    expiring = await stored_key(key_store, *USER, expires_ms=int(wall_ms() + 1500))
     async with (
-        in_use(keyed_pair, user) as ends,
-        line(keyed_pair[1].stream(), additional_headers=bearer(expiring)) as short,
+        in_use(keyed_gateways, user) as ends,
+        line(keyed_gateways[1].stream(), additional_headers=bearer(expiring)) as short,
     ):
         await short.hear("ready")
         await asyncio.to_thread(commands.revoke, database_url(None, tmp_path / "spool-data"), user.id)
@@ -304,7 +286,7 @@ async def test_a_key_that_is_revoked_in_the_database_or_expires_ends_too(
 
 
 async def test_a_stream_asks_for_its_key_once_and_not_for_each_frame(
-    gateway: Gateway, user: WrittenKey, monkeypatch: pytest.MonkeyPatch
+    keyed_gateway: Gateway, user: WrittenKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
     get, get_all = KeyStore.get, KeyStore.get_all
@@ -320,7 +302,7 @@ async def test_a_stream_asks_for_its_key_once_and_not_for_each_frame(
     monkeypatch.setattr(KeyStore, "get", counted)
     monkeypatch.setattr(KeyStore, "get_all", counted_all)
     began = time.monotonic()
-    async with line(gateway.stream(), additional_headers=bearer(user)) as client:
+    async with line(keyed_gateway.stream(), additional_headers=bearer(user)) as client:
         await client.hear("ready")
         for _ in range(500):
             await client.send(bytes(640))
@@ -332,9 +314,9 @@ async def test_a_stream_asks_for_its_key_once_and_not_for_each_frame(
 
 
 async def test_a_browsers_token_is_worth_less_than_its_key_and_ends_with_it(
-    keyed_pair: tuple[Gateway, Gateway], store: KeyStore, user: WrittenKey
+    keyed_gateways: tuple[Gateway, Gateway], key_store: KeyStore, user: WrittenKey
 ) -> None:
-    one, other = keyed_pair
+    one, other = keyed_gateways
     origin = one.url
     async with httpx2.AsyncClient(base_url=one.url + "/v1/stt", trust_env=False) as http:
 
@@ -345,7 +327,7 @@ async def test_a_browsers_token_is_worth_less_than_its_key_and_ends_with_it(
         token = answer["access_token"]
         assert (answer["expires_in"], answer["scopes"], answer["token_type"]) == (60, ["stream"], "Bearer")
         # Every gateway knows it, in each place.
-        for gateway in keyed_pair:
+        for gateway in keyed_gateways:
             async with line(gateway.stream(f"access_token={token}")) as client:
                 await client.hear("ready")
             async with line(gateway.stream(), subprotocols=["bearer", token]) as client:  # type: ignore[list-item]
@@ -369,14 +351,14 @@ async def test_a_browsers_token_is_worth_less_than_its_key_and_ends_with_it(
         # An open session outlives its token, but not its key.
         async with line(other.stream(f"access_token={token}")) as client:
             await client.hear("ready")
-            admin = bearer(await stored_key(store, Scope.ADMIN))
+            admin = bearer(await stored_key(key_store, Scope.ADMIN))
             await http.post(f"/keys/{user.id}/rotate", headers=admin)
             assert await client.rest() == 4510
         assert await outcome(other, "GET", "/v1/stt/transcripts", bearer(token)) == (401, "unauthorized")
 
 
 async def test_who_guesses_is_slowed_down_and_neighbours_are_not(
-    store: KeyStore, user: WrittenKey, redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers
+    key_store: KeyStore, user: WrittenKey, redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers
 ) -> None:
     async with keyed(redis_client, redis_url, tmp_path, max_auth_failures_per_minute=5) as gateway:
         assert await outcome(gateway, "GET", "/v1/stt/transcripts", bearer(user)) == (200, "")
@@ -395,22 +377,22 @@ async def test_who_guesses_is_slowed_down_and_neighbours_are_not(
 
 
 async def test_a_key_that_is_known_works_while_the_store_does_not(
-    gateway: Gateway, user: WrittenKey, monkeypatch: pytest.MonkeyPatch
+    keyed_gateway: Gateway, user: WrittenKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert (await outcome(gateway, "GET", "/metrics", bearer(user)))[0] == 403
+    assert (await outcome(keyed_gateway, "GET", "/metrics", bearer(user)))[0] == 403
     monkeypatch.setattr(ring, "FRESH_MS", 0.0)
 
     async def locked(self: KeyStore, ids: Any) -> Any:
         raise SttError("unavailable", "the transcript store is locked")
 
     monkeypatch.setattr(KeyStore, "get_all", locked)
-    assert (await outcome(gateway, "GET", "/metrics", bearer(user)))[0] == 403
+    assert (await outcome(keyed_gateway, "GET", "/metrics", bearer(user)))[0] == 403
     unknown = bearer(WrittenKey("u" * 12, "x" * 43))
-    assert await outcome(gateway, "GET", "/metrics", unknown) == (503, "unavailable")
+    assert await outcome(keyed_gateway, "GET", "/metrics", unknown) == (503, "unavailable")
 
 
 async def test_the_last_use_of_a_key_is_recorded(
-    store: KeyStore,
+    key_store: KeyStore,
     user: WrittenKey,
     redis_client: Redis,
     redis_url: str,
@@ -422,15 +404,15 @@ async def test_the_last_use_of_a_key_is_recorded(
         await outcome(gateway, "GET", "/v1/stt/transcripts", bearer(user))
 
         async def is_recorded() -> bool:
-            key = await store.get(user.id)
+            key = await key_store.get(user.id)
             return key is not None and key.last_used_ms is not None
 
         await until(is_recorded)
 
 
-async def test_no_random_credential_gets_in(gateway: Gateway, user: WrittenKey) -> None:
+async def test_no_random_credential_gets_in(keyed_gateway: Gateway, user: WrittenKey) -> None:
     chance, letters = random.Random(18), string.ascii_letters + string.digits
-    async with httpx2.AsyncClient(base_url=gateway.url, trust_env=False, timeout=30) as http:
+    async with httpx2.AsyncClient(base_url=keyed_gateway.url, trust_env=False, timeout=30) as http:
         token = (await http.post("/v1/stt/tokens", headers=bearer(user))).json()["access_token"]
         for number in range(300):
             text = list(chance.choice([user.text, token]))
@@ -452,20 +434,20 @@ async def test_no_random_credential_gets_in(gateway: Gateway, user: WrittenKey) 
             assert answer.status_code == 401, (number, credential)
 
 
-async def test_a_refused_handshake_answers_no_credential(gateway: Gateway) -> None:
+async def test_a_refused_handshake_answers_no_credential(keyed_gateway: Gateway) -> None:
     secret = "stt_" + "k" * 12 + "_" + "x" * 43
-    async with websockets.connect(gateway.stream(), subprotocols=["token", secret]) as ws:  # type: ignore[list-item]
+    async with websockets.connect(keyed_gateway.stream(), subprotocols=["token", secret]) as ws:  # type: ignore[list-item]
         assert ws.subprotocol == "token"
         assert json.loads(await ws.recv())["code"] == "unauthorized"
 
 
 async def test_the_client_library_sends_its_key_and_learns_why_it_ends(
-    gateway: Gateway, user: WrittenKey, store: KeyStore
+    keyed_gateway: Gateway, user: WrittenKey, key_store: KeyStore
 ) -> None:
-    url = gateway.url.replace("http", "ws")
+    url = keyed_gateway.url.replace("http", "ws")
     async with stt_client.connect(url, api_key=user.text, session_id="s1") as session:
         assert user.secret not in repr(session._transport)
-        await store.revoke(user.id, None, wall_ms())
+        await key_store.revoke(user.id, None, wall_ms())
         with pytest.raises(stt_client.SessionError) as ended:
             await asyncio.wait_for(anext(aiter(session)), 3 * watch.CHECK_EVERY_S)
     assert (ended.value.code, session.reconnects) == ("unauthorized", 0)

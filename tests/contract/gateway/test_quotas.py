@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from redis.asyncio import Redis
 from support.gateway_harness import FINALIZE, STOP, Gateway, Line, Workers, line, until
-from support.key_samples import open_key_store, stored_key
+from support.key_samples import stored_key
 from support.keyed_gateway import keyed
 
 from stt_gateway.core.requests.api_key import WrittenKey
@@ -24,26 +24,6 @@ from stt_shared.streams import keys, quotas
 pytestmark = pytest.mark.contract
 
 USER = (Scope.STREAM, Scope.JOBS, Scope.READ)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[KeyStore]:
-    opened = await open_key_store(tmp_path / "spool-data")
-    try:
-        yield opened
-    finally:
-        await opened.close()
-
-
-@pytest.fixture
-async def gateways(
-    store: KeyStore, redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers
-) -> AsyncIterator[tuple[Gateway, Gateway]]:
-    async with (
-        keyed(redis_client, redis_url, tmp_path) as one,
-        keyed(redis_client, redis_url, tmp_path) as other,
-    ):
-        yield one, other
 
 
 @pytest.fixture(autouse=True)
@@ -75,19 +55,19 @@ async def statuses(gateways: tuple[Gateway, ...], key: WrittenKey, count: int) -
 
 
 async def test_clients_of_two_gateways_together_get_no_more_than_the_quota(
-    gateways: tuple[Gateway, Gateway], store: KeyStore
+    keyed_gateways: tuple[Gateway, Gateway], key_store: KeyStore
 ) -> None:
-    key = await stored_key(store, *USER, quotas=Quotas(requests_per_minute=25))
-    assert sorted(await statuses(gateways, key, 60)) == [404] * 25 + [429] * 35
-    neighbour = await stored_key(store, *USER, quotas=Quotas(requests_per_minute=25))
-    assert await statuses(gateways, neighbour, 5) == [404] * 5
+    key = await stored_key(key_store, *USER, quotas=Quotas(requests_per_minute=25))
+    assert sorted(await statuses(keyed_gateways, key, 60)) == [404] * 25 + [429] * 35
+    neighbour = await stored_key(key_store, *USER, quotas=Quotas(requests_per_minute=25))
+    assert await statuses(keyed_gateways, neighbour, 5) == [404] * 5
 
 
 async def test_answers_say_what_is_left_and_when_there_is_more(
-    gateways: tuple[Gateway, Gateway], store: KeyStore
+    keyed_gateways: tuple[Gateway, Gateway], key_store: KeyStore
 ) -> None:
-    key = await stored_key(store, Scope.READ, quotas=Quotas(requests_per_minute=3))
-    async with httpx2.AsyncClient(base_url=gateways[0].url, headers=bearer(key), trust_env=False) as http:
+    key = await stored_key(key_store, Scope.READ, quotas=Quotas(requests_per_minute=3))
+    async with httpx2.AsyncClient(base_url=keyed_gateways[0].url, headers=bearer(key), trust_env=False) as http:
         paths = ["/v1/stt/transcripts", "/v1/stt/keys", "/v1/stt/transcripts/none", "/v1/stt/transcripts", "/v1/models"]
         answers = [await http.get(path) for path in paths]
         assert [answer.status_code for answer in answers] == [200, 403, 404, 429, 429]
@@ -101,24 +81,24 @@ async def test_answers_say_what_is_left_and_when_there_is_more(
         assert refused.json()["error"]["retry_after_s"] == seconds
         assert answers[4].json()["error"]["code"] == "rate_limit_exceeded", "as OpenAI's clients know it"
         assert "x-ratelimit-limit" not in (await http.get("/health")).headers
-    async with stream(gateways[1], key) as client:
+    async with stream(keyed_gateways[1], key) as client:
         error = await client.hear("error")
         assert (error["code"], error["retryable"], await client.rest()) == ("rate_limited", True, 4433)
         assert 1 <= error["retry_after_s"] <= 60
 
 
 async def test_no_more_streams_are_open_than_the_quota_wherever_they_are(
-    gateways: tuple[Gateway, Gateway], store: KeyStore
+    keyed_gateways: tuple[Gateway, Gateway], key_store: KeyStore
 ) -> None:
-    key = await stored_key(store, *USER, quotas=Quotas(streams=2))
-    first, second = gateways
+    key = await stored_key(key_store, *USER, quotas=Quotas(streams=2))
+    first, second = keyed_gateways
     async with stream(first, key, "session_id=s1") as one:
         await one.hear("ready")
         async with line(
             second.url.replace("http", "ws") + "/v1/stt/conversations/board", additional_headers=bearer(key)
         ) as viewer:
             await viewer.hear("following")
-            for gateway in gateways:
+            for gateway in keyed_gateways:
                 async with stream(gateway, key) as refused:
                     error = await refused.hear("error")
                     assert (error["code"], error["retry_after_s"]) == ("rate_limited", limits.STREAMS_RETRY_S)
@@ -132,23 +112,25 @@ async def test_no_more_streams_are_open_than_the_quota_wherever_they_are(
 
 
 async def test_a_client_that_resumes_takes_the_place_of_its_connection_that_is_lost(
-    gateways: tuple[Gateway, Gateway], store: KeyStore
+    keyed_gateways: tuple[Gateway, Gateway], key_store: KeyStore
 ) -> None:
-    key = await stored_key(store, *USER, quotas=Quotas(streams=1))
-    async with stream(gateways[0], key, "session_id=s1") as lost:
+    key = await stored_key(key_store, *USER, quotas=Quotas(streams=1))
+    async with stream(keyed_gateways[0], key, "session_id=s1") as lost:
         token = (await lost.hear("ready"))["resume_token"]
         await lost.send(b"\0\0" * 1600)
         # The gateway does not know yet that this connection is lost.
-        async with stream(gateways[1], key, f"session_id=s1&resume_token={token}&last_event=1") as back:
+        async with stream(keyed_gateways[1], key, f"session_id=s1&resume_token={token}&last_event=1") as back:
             assert (await back.hear("ready"))["resumed"]
             await lost.rest()
-            async with stream(gateways[0], key) as refused:
+            async with stream(keyed_gateways[0], key) as refused:
                 assert (await refused.hear("error"))["code"] == "rate_limited"
 
 
-async def test_a_watched_job_is_an_open_stream(gateways: tuple[Gateway, Gateway], store: KeyStore) -> None:
-    key = await stored_key(store, *USER, quotas=Quotas(streams=1))
-    async with httpx2.AsyncClient(base_url=gateways[0].url, headers=bearer(key), trust_env=False, timeout=30) as http:
+async def test_a_watched_job_is_an_open_stream(keyed_gateways: tuple[Gateway, Gateway], key_store: KeyStore) -> None:
+    key = await stored_key(key_store, *USER, quotas=Quotas(streams=1))
+    async with httpx2.AsyncClient(
+        base_url=keyed_gateways[0].url, headers=bearer(key), trust_env=False, timeout=30
+    ) as http:
         posted = await http.post("/v1/stt/jobs", files={"file": ("a.mp3", b"ID3")})
         events = f"/v1/stt/jobs/{posted.json()['job_id']}/events"
         async with asyncio.timeout(60), http.stream("GET", events) as watching:
@@ -166,20 +148,20 @@ async def test_a_watched_job_is_an_open_stream(gateways: tuple[Gateway, Gateway]
 
 
 async def test_the_places_of_a_gateway_that_was_killed_are_free_again(
-    gateways: tuple[Gateway, Gateway], store: KeyStore, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+    keyed_gateways: tuple[Gateway, Gateway], key_store: KeyStore, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quotas, "LEASE_MS", 400)
-    key = await stored_key(store, *USER, quotas=Quotas(streams=1))
-    async with stream(gateways[0], key) as held:
+    key = await stored_key(key_store, *USER, quotas=Quotas(streams=1))
+    async with stream(keyed_gateways[0], key) as held:
         await held.hear("ready")
         # Renewed every five seconds, so this gateway is as good as dead.
         await asyncio.sleep(0.5)
-        async with stream(gateways[1], key) as client:
+        async with stream(keyed_gateways[1], key) as client:
             await client.hear("ready")
 
 
 async def test_places_are_renewed_while_their_streams_are_open(
-    store: KeyStore,
+    key_store: KeyStore,
     redis_client: Redis,
     redis_url: str,
     tmp_path: Path,
@@ -188,7 +170,7 @@ async def test_places_are_renewed_while_their_streams_are_open(
 ) -> None:
     monkeypatch.setattr(quotas, "LEASE_MS", 3000)
     monkeypatch.setattr(limits, "RENEW_EVERY_S", 0.1)
-    key = await stored_key(store, *USER, quotas=Quotas(streams=1))
+    key = await stored_key(key_store, *USER, quotas=Quotas(streams=1))
     async with keyed(redis_client, redis_url, tmp_path) as gateway, stream(gateway, key) as held:
         await held.hear("ready")
         # Also after Redis has lost them.
@@ -203,9 +185,9 @@ async def _is_free(redis_client: Redis, key: WrittenKey) -> bool:
     return not await redis_client.hgetall(keys.open_streams(key.id))
 
 
-async def test_admins_give_quotas_to_keys(gateways: tuple[Gateway, Gateway], store: KeyStore) -> None:
-    admin = bearer(await stored_key(store, *Scope))
-    async with httpx2.AsyncClient(base_url=gateways[0].url + "/v1/stt", headers=admin, trust_env=False) as http:
+async def test_admins_give_quotas_to_keys(keyed_gateways: tuple[Gateway, Gateway], key_store: KeyStore) -> None:
+    admin = bearer(await stored_key(key_store, *Scope))
+    async with httpx2.AsyncClient(base_url=keyed_gateways[0].url + "/v1/stt", headers=admin, trust_env=False) as http:
         wanted = {"name": "guest", "scopes": ["read"], "quotas": {"requests_per_minute": 1}}
         made = (await http.post("/keys", json=wanted)).json()
         assert made["quotas"] == {"requests_per_minute": 1}
@@ -217,10 +199,10 @@ async def test_admins_give_quotas_to_keys(gateways: tuple[Gateway, Gateway], sto
 
 
 async def test_a_stream_costs_no_call_for_a_frame(
-    gateways: tuple[Gateway, Gateway], store: KeyStore, monkeypatch: pytest.MonkeyPatch
+    keyed_gateways: tuple[Gateway, Gateway], key_store: KeyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(accounts, "CHARGE_EVERY_MS", 1e9)
-    key = await stored_key(store, *USER, quotas=Quotas(streams=1, requests_per_minute=5, audio_seconds_per_day=99))
+    key = await stored_key(key_store, *USER, quotas=Quotas(streams=1, requests_per_minute=5, audio_seconds_per_day=99))
     calls: list[str] = []
     call, command = Pipeline.call, Pipeline.command
 
@@ -234,7 +216,7 @@ async def test_a_stream_costs_no_call_for_a_frame(
 
     monkeypatch.setattr(Pipeline, "call", noted_call)
     monkeypatch.setattr(Pipeline, "command", noted_command)
-    async with stream(gateways[0], key) as client:
+    async with stream(keyed_gateways[0], key) as client:
         await client.hear("ready")
         assert {keys.requests_counted(key.id, 7), keys.open_streams(key.id)} < set(calls)
         opened = len(calls)

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from redis.asyncio import Redis
 from support.gateway_harness import STOP, Gateway, Line, Workers, line, tell_status, until
-from support.key_samples import open_key_store, stored_key
+from support.key_samples import stored_key
 from support.keyed_gateway import bearer, keyed
 from support.posted_jobs import AUDIO
 from support.wiring import bus_on
@@ -51,16 +51,7 @@ def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[KeyStore]:
-    opened = await open_key_store(tmp_path / "spool-data")
-    try:
-        yield opened
-    finally:
-        await opened.close()
-
-
-@pytest.fixture
-async def deletions(store: KeyStore, tmp_path: Path) -> AsyncIterator[TenantDeletions]:
+async def deletions(key_store: KeyStore, tmp_path: Path) -> AsyncIterator[TenantDeletions]:
     opened = TenantDeletions(database_url(None, tmp_path / "spool-data"))
     try:
         yield opened
@@ -235,10 +226,15 @@ async def delete(gateway: Gateway, key: WrittenKey, name: str = "acme") -> tuple
 
 
 async def test_nothing_is_left_of_a_deleted_tenant_and_all_of_the_others(
-    store: KeyStore, deletions: TenantDeletions, redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers
+    key_store: KeyStore,
+    deletions: TenantDeletions,
+    redis_client: Redis,
+    redis_url: str,
+    tmp_path: Path,
+    workers: Workers,
 ) -> None:
     folder, spool = tmp_path / "spool-data", tmp_path / "spool"
-    key, other = await stored_key(store, *Scope), await stored_key(store, *Scope, tenant="other")
+    key, other = await stored_key(key_store, *Scope), await stored_key(key_store, *Scope, tenant="other")
     async with (
         keyed(redis_client, redis_url, tmp_path) as gateway,
         keyed(redis_client, redis_url, tmp_path) as neighbour,
@@ -266,7 +262,7 @@ async def test_nothing_is_left_of_a_deleted_tenant_and_all_of_the_others(
             # Its name is reserved: what still comes late must not meet another tenant.
             assert (await delete(neighbour, key))[0] == 401
             with pytest.raises(Exception, match="was deleted"):
-                await stored_key(store, Scope.READ)
+                await stored_key(key_store, Scope.READ)
 
 
 @pytest.mark.parametrize(
@@ -282,7 +278,7 @@ async def test_nothing_is_left_of_a_deleted_tenant_and_all_of_the_others(
 async def test_another_gateway_goes_on_when_one_dies_in_the_middle(
     owner: type,
     step: str,
-    store: KeyStore,
+    key_store: KeyStore,
     deletions: TenantDeletions,
     redis_client: Redis,
     redis_url: str,
@@ -291,7 +287,7 @@ async def test_another_gateway_goes_on_when_one_dies_in_the_middle(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder, spool = tmp_path / "spool-data", tmp_path / "spool"
-    key = await stored_key(store, *Scope)
+    key = await stored_key(key_store, *Scope)
     reached = asyncio.Event()
 
     async def dies(*_: Any) -> None:
@@ -312,7 +308,7 @@ async def test_another_gateway_goes_on_when_one_dies_in_the_middle(
 
 
 async def test_what_comes_late_is_deleted_too(
-    store: KeyStore,
+    key_store: KeyStore,
     deletions: TenantDeletions,
     redis_client: Redis,
     redis_url: str,
@@ -322,7 +318,7 @@ async def test_what_comes_late_is_deleted_too(
 ) -> None:
     monkeypatch.setattr(tenant_sweeper, "SETTLED_S", 6.0)
     folder, spool = tmp_path / "spool-data", tmp_path / "spool"
-    key = await stored_key(store, *Scope)
+    key = await stored_key(key_store, *Scope)
     swept = asyncio.Event()
     sweep = TenantSweeper.sweep
 
@@ -341,11 +337,11 @@ async def test_what_comes_late_is_deleted_too(
 
 
 async def test_admins_delete_their_own_tenant_alone(
-    store: KeyStore, redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers
+    key_store: KeyStore, redis_client: Redis, redis_url: str, tmp_path: Path, workers: Workers
 ) -> None:
-    admin = await stored_key(store, Scope.ADMIN)
-    user = await stored_key(store, *(set(Scope) - {Scope.ADMIN}))
-    local = await stored_key(store, Scope.ADMIN, tenant="local")
+    admin = await stored_key(key_store, Scope.ADMIN)
+    user = await stored_key(key_store, *(set(Scope) - {Scope.ADMIN}))
+    local = await stored_key(key_store, Scope.ADMIN, tenant="local")
     async with keyed(redis_client, redis_url, tmp_path) as gateway:
         for key, name, status in [
             (admin, "other", 404),

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,8 @@ import httpx2
 import msgspec
 import pytest
 from redis.asyncio import Redis
-from support.gateway_harness import STOP, Gateway, Workers, line, running_gateway, until
-from support.key_samples import open_key_store, stored_key
+from support.gateway_harness import STOP, Gateway, Workers, line, until
+from support.key_samples import stored_key
 from support.posted_jobs import RESULT, ended
 
 from stt_gateway.core.requests.api_key import WrittenKey
@@ -33,29 +32,12 @@ USER = (Scope.STREAM, Scope.JOBS, Scope.READ)
 SECOND = b"\0\0" * 16_000
 
 
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[KeyStore]:
-    opened = await open_key_store(tmp_path / "spool-data")
-    try:
-        yield opened
-    finally:
-        await opened.close()
-
-
-@pytest.fixture
-async def gateway(
-    store: KeyStore,
-    redis_client: Redis,
-    redis_url: str,
-    tmp_path: Path,
-    workers: Workers,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[Gateway]:
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is used is charged and recorded at once."""
     monkeypatch.setattr(usage, "RECORD_EVERY_S", 0.1)
     monkeypatch.setattr(accounts, "CHARGE_EVERY_MS", 0.0)
     monkeypatch.setattr(accounts, "SETTLE_AFTER_S", (0.0, 0.5))
-    async with running_gateway(redis_client, redis_url, tmp_path / "spool", auth="keys") as gateway:
-        yield gateway
 
 
 def client_of(gateway: Gateway, key: WrittenKey) -> httpx2.AsyncClient:
@@ -83,16 +65,16 @@ async def counted(http: httpx2.AsyncClient, name: str, value: float) -> None:
 
 
 async def test_a_session_is_charged_once_for_its_audio_and_for_the_speech_in_it(
-    gateway: Gateway, store: KeyStore, workers: Workers
+    keyed_gateway: Gateway, key_store: KeyStore, workers: Workers
 ) -> None:
-    key = await stored_key(store, *USER)
-    async with line(gateway.stream(), additional_headers={"X-API-Key": key.text}) as client:
+    key = await stored_key(key_store, *USER)
+    async with line(keyed_gateway.stream(), additional_headers={"X-API-Key": key.text}) as client:
         await client.hear("ready")
         await client.send(SECOND, SECOND, '{"type":"finalize"}')
         await client.hear("final")
         await client.send(SECOND, STOP)
         assert await client.rest() == 1000
-    async with client_of(gateway, key) as http:
+    async with client_of(keyed_gateway, key) as http:
         await counted(http, "audio_seconds", 3.0)
         (day,) = await days(http)
         assert (day["key_id"], day["key_name"], day["streams"]) == (key.id, "a key", 1)
@@ -103,21 +85,23 @@ async def test_a_session_is_charged_once_for_its_audio_and_for_the_speech_in_it(
         assert abs((await days(http))[0]["audio_seconds"] - 3.0) < 0.01
 
 
-async def test_whoever_leaves_at_once_pays_all_the_same(gateway: Gateway, store: KeyStore) -> None:
-    key = await stored_key(store, *USER)
+async def test_whoever_leaves_at_once_pays_all_the_same(keyed_gateway: Gateway, key_store: KeyStore) -> None:
+    key = await stored_key(key_store, *USER)
     for _ in range(3):
-        async with line(gateway.stream(), additional_headers={"X-API-Key": key.text}) as client:
+        async with line(keyed_gateway.stream(), additional_headers={"X-API-Key": key.text}) as client:
             await client.hear("ready")
             await client.send(*[SECOND] * 5)
             while (await client.hear("ack"))["received_seq"] < 5:
                 pass
-    async with client_of(gateway, key) as http:
+    async with client_of(keyed_gateway, key) as http:
         await counted(http, "audio_seconds", 15.0)
 
 
-async def test_a_stream_without_audio_left_is_told_and_keeps_what_was_said(gateway: Gateway, store: KeyStore) -> None:
-    key = await stored_key(store, *USER, quotas=Quotas(audio_seconds_per_day=2))
-    async with line(gateway.stream(), additional_headers={"X-API-Key": key.text}) as client:
+async def test_a_stream_without_audio_left_is_told_and_keeps_what_was_said(
+    keyed_gateway: Gateway, key_store: KeyStore
+) -> None:
+    key = await stored_key(key_store, *USER, quotas=Quotas(audio_seconds_per_day=2))
+    async with line(keyed_gateway.stream(), additional_headers={"X-API-Key": key.text}) as client:
         await client.hear("ready")
         await client.send(SECOND, SECOND, '{"type":"finalize"}')
         warning = await client.hear("warning", 30)
@@ -125,24 +109,26 @@ async def test_a_stream_without_audio_left_is_told_and_keeps_what_was_said(gatew
         assert await client.rest(30) == 1000
         assert client.of("final")
         assert client.kinds[-1] == "done"
-    async with line(gateway.stream(), additional_headers={"X-API-Key": key.text}) as refused:
+    async with line(keyed_gateway.stream(), additional_headers={"X-API-Key": key.text}) as refused:
         error = await refused.hear("error")
         assert (error["code"], error["retryable"], await refused.rest()) == ("quota_exceeded", False, 4512)
         assert 0 < error["retry_after_s"] <= 24 * 3600
-    async with client_of(gateway, key) as http:
+    async with client_of(keyed_gateway, key) as http:
         posted = await http.post("/jobs", files={"file": ("a.mp3", b"ID3")})
         assert (posted.status_code, posted.json()["error"]["code"]) == (429, "quota_exceeded")
         assert 0 < int(posted.headers["retry-after"]) <= 24 * 3600
 
 
-async def test_files_are_charged_when_they_are_done_and_bytes_when_they_come(gateway: Gateway, store: KeyStore) -> None:
-    key = await stored_key(store, *USER, Scope.DELETE, quotas=Quotas(upload_bytes_per_day=1500))
-    async with client_of(gateway, key) as http:
+async def test_files_are_charged_when_they_are_done_and_bytes_when_they_come(
+    keyed_gateway: Gateway, key_store: KeyStore
+) -> None:
+    key = await stored_key(key_store, *USER, Scope.DELETE, quotas=Quotas(upload_bytes_per_day=1500))
+    async with client_of(keyed_gateway, key) as http:
         job_id = (await http.post("/jobs", files={"file": ("a.mp3", b"x" * 1000)})).json()["job_id"]
         refused = await http.post("/jobs", files={"file": ("b.mp3", b"y" * 1000)})
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "quota_exceeded")
-        assert len(gateway.spooled) == 1
-        await ended(gateway, job_id, JobStatus.COMPLETED, result=msgspec.json.encode(RESULT))
+        assert len(keyed_gateway.spooled) == 1
+        await ended(keyed_gateway, job_id, JobStatus.COMPLETED, result=msgspec.json.encode(RESULT))
         await counted(http, "audio_seconds", RESULT.duration)
         (day,) = await days(http)
         assert (day["files"], day["upload_bytes"]) == (1, 1000)
@@ -150,10 +136,10 @@ async def test_files_are_charged_when_they_are_done_and_bytes_when_they_come(gat
 
 
 async def test_what_is_counted_again_after_redis_lost_it_is_added(
-    gateway: Gateway, store: KeyStore, redis_client: Redis
+    keyed_gateway: Gateway, key_store: KeyStore, redis_client: Redis
 ) -> None:
-    key = await stored_key(store, *USER)
-    async with client_of(gateway, key) as http:
+    key = await stored_key(key_store, *USER)
+    async with client_of(keyed_gateway, key) as http:
 
         async def files() -> int:
             found = await days(http)
@@ -169,30 +155,30 @@ async def _equal(read: Any, expected: int) -> bool:
     return bool(await read() == expected)
 
 
-async def test_admins_see_their_tenant_and_others_their_own_key(gateway: Gateway, store: KeyStore) -> None:
-    ann, ben = await stored_key(store, *USER), await stored_key(store, Scope.READ_OWN)
-    admin, stranger = await stored_key(store, Scope.ADMIN), await stored_key(store, *Scope, tenant="other")
+async def test_admins_see_their_tenant_and_others_their_own_key(keyed_gateway: Gateway, key_store: KeyStore) -> None:
+    ann, ben = await stored_key(key_store, *USER), await stored_key(key_store, Scope.READ_OWN)
+    admin, stranger = await stored_key(key_store, Scope.ADMIN), await stored_key(key_store, *Scope, tenant="other")
     all_keys = (ann, ben, admin, stranger)
     for key in all_keys:
-        async with client_of(gateway, key) as http:
+        async with client_of(keyed_gateway, key) as http:
             await until(lambda http=http: days(http), 30)
 
     async def seen(key: WrittenKey) -> set[str]:
-        async with client_of(gateway, key) as http:
+        async with client_of(keyed_gateway, key) as http:
             return {day["key_id"] for day in await days(http)}
 
     assert [await seen(key) for key in all_keys] == [{ann.id}, {ben.id}, {ann.id, ben.id, admin.id}, {stranger.id}]
 
 
 @pytest.mark.parametrize("query", ["from=tomorrow", "from=2026-02-01&to=2026-01-01", "from=2020-01-01&to=2026-01-01"])
-async def test_days_that_are_none_are_refused(gateway: Gateway, store: KeyStore, query: str) -> None:
-    async with client_of(gateway, await stored_key(store, *USER)) as http:
+async def test_days_that_are_none_are_refused(keyed_gateway: Gateway, key_store: KeyStore, query: str) -> None:
+    async with client_of(keyed_gateway, await stored_key(key_store, *USER)) as http:
         answer = await http.get(f"/usage?{query}")
         assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad_config")
 
 
-async def test_nothing_is_recorded_of_a_key_that_is_deleted(store: KeyStore, tmp_path: Path) -> None:
-    key = await stored_key(store, Scope.STREAM)
+async def test_nothing_is_recorded_of_a_key_that_is_deleted(key_store: KeyStore, tmp_path: Path) -> None:
+    key = await stored_key(key_store, Scope.STREAM)
     stored = UsageStore(database_url(None, tmp_path / "spool-data"))
     used = [(Usage(id, "2026-11-30", "", requests=1), "e1") for id in (key.id, "k" * 12)]
     await stored.record(used)

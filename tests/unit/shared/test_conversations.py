@@ -1,9 +1,11 @@
 """The owner of a conversation's keys: each utterance once, in order, with a position that viewers can resume from."""
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 from support.fake_bus import fake_bus
 
-from stt_shared.contracts.conversation import RevisedSpeakers, Utterance
+from stt_shared.contracts.conversation import MAX_WORDS, CompactWord, RevisedSpeakers, Utterance
 from stt_shared.contracts.events import RevisedUtterance
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
@@ -121,3 +123,8 @@ async def test_utterances_of_one_session_are_deleted_on_all_pages(bus: Bus, monk
         await bus.conversations.delete_utterances("local", CALL, lambda one: one.instance == "ann")
         left = await bus.conversations.newest("local", CALL, 100)
         assert [(one.instance, one.utterance) for one in left] == [("bob", number) for number in (4, 3, 2, 1)]
+
+
+def test_the_longest_utterance_with_all_its_words_stays_small() -> None:
+    words = [CompactWord("Donaudampfschiff", 14_000_000 + at, 14_000_000 + at, 0.123) for at in range(MAX_WORDS)]
+    assert len(msgspec.json.encode(replace(utterance(1), words=words))) < 32 * 1024
