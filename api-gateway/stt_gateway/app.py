@@ -66,6 +66,7 @@ from stt_gateway.store.api_keys import KeyStore
 from stt_gateway.store.engine import database_url
 from stt_gateway.store.interface import TranscriptStore
 from stt_gateway.store.migrating import migrate
+from stt_gateway.store.retention import Retentions
 from stt_gateway.store.sql_store import SqlTranscriptStore
 from stt_gateway.store.tenant_deletions import TenantDeletions
 from stt_gateway.store.tenant_sweeper import TenantSweeper
@@ -93,6 +94,7 @@ class Stores(NamedTuple):
     voices: VoiceStore
     usage: UsageStore
     deletions: TenantDeletions
+    retentions: Retentions
 
 
 @contextlib.asynccontextmanager
@@ -105,7 +107,9 @@ async def open_stores(settings: GatewaySettings) -> AsyncIterator[Stores]:
     if settings.database_url is None:
         prepare_folder(settings.data_dir, "DATA_DIR")
     await migrate(url)
-    stores = Stores(SqlTranscriptStore(url), KeyStore(url), VoiceStore(url), UsageStore(url), TenantDeletions(url))
+    stores = Stores(
+        SqlTranscriptStore(url), KeyStore(url), VoiceStore(url), UsageStore(url), TenantDeletions(url), Retentions(url)
+    )
     try:
         yield stores
     finally:
@@ -212,7 +216,7 @@ async def _running_context(settings: GatewaySettings, check: Authorize | None) -
     try:
         await wait_until_ready(settings.redis_url, settings.redis_wait_s)
         async with (
-            open_stores(settings) as (store, api_keys, voices, usage, deletions),
+            open_stores(settings) as (store, api_keys, voices, usage, deletions, retentions),
             Bus.connect(settings.redis_url, replica.id) as bus,
         ):
             holders = KeyHolders()
@@ -242,6 +246,7 @@ async def _running_context(settings: GatewaySettings, check: Authorize | None) -
                 usage,
                 voices,
                 TenantSweeper(bus, deletions, settings.spool_dir, AuditTrail(settings.audit_log)),
+                retentions,
                 keys,
             )
             replica.figures = lambda: Figures(detail=context.detached.detail)
@@ -278,6 +283,7 @@ async def _background_tasks(context: GatewayContext, recorder: UsageRecorder) ->
         settings.transcript_retention_days,
         AuditTrail(settings.audit_log),
         context.accounts.charge_job,
+        context.retentions,
     )
     sender = CallbackSender(context.bus, settings, functools.partial(callback_body, context))
     tasks = [

@@ -19,6 +19,7 @@ from stt_gateway.live.detached import DetachedSessions
 from stt_gateway.live.fanout import Fanout
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.interface import TranscriptStore
+from stt_gateway.store.retention import Retentions
 from stt_gateway.store.tenant_sweeper import TenantSweeper
 from stt_gateway.store.usage import UsageStore
 from stt_gateway.store.voices import VoiceStore
@@ -52,6 +53,7 @@ class GatewayContext:
     usage: UsageStore
     voices: VoiceStore
     tenants: TenantSweeper
+    retentions: Retentions
     keys: KeyAdministration | None
     """What manages keys; None without keys (AUTH=off, or a check of another kind)."""
     logged_unreadable: set[str] = field(default_factory=set)

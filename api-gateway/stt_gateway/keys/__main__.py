@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from stt_gateway.core.requests.usage import DEFAULT_DAYS
-from stt_gateway.keys import commands
+from stt_gateway.keys import commands, tenant_commands
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.engine import database_url
 from stt_shared.contracts.makers import LOCAL_TENANT
@@ -29,6 +29,10 @@ def main(arguments: list[str]) -> None:
     usage.add_argument("--days", type=int, default=DEFAULT_DAYS)
     parts.add_parser("revoke", help="revoke a key").add_argument("id")
     parts.add_parser("delete-tenant", help="delete all of a tenant").add_argument("tenant")
+    parts.add_parser("list-tenants", help="list all tenants")
+    changed = parts.add_parser("set-tenant", help="set for how many days the transcripts of a tenant are kept")
+    changed.add_argument("tenant")
+    changed.add_argument("--retention-days", required=True)
     rotate = parts.add_parser("rotate", help="give a key another secret and print it, once")
     rotate.add_argument("id")
     rotate.add_argument("--overlap-s", type=float, default=0.0)
@@ -53,7 +57,11 @@ def main(arguments: list[str]) -> None:
             case "revoke":
                 commands.revoke(url, given.id)
             case "delete-tenant":
-                commands.delete_tenant(url, given.tenant)
+                tenant_commands.delete_tenant(url, given.tenant)
+            case "list-tenants":
+                print("\n".join(tenant_commands.tenants_table(url)))  # noqa: T201
+            case "set-tenant":
+                tenant_commands.set_retention(url, given.tenant, given.retention_days)
             case "rotate":
                 print(commands.rotate(url, given.id, given.overlap_s))  # noqa: T201
     except commands.KeyCommandError as error:

@@ -1,4 +1,4 @@
-"""Commands that manage keys and tenants in the database itself, for whoever may read it: so the first key is made."""
+"""Commands that manage keys in the database itself, for whoever may read it: so the first key is made."""
 
 import asyncio
 import re
@@ -25,7 +25,6 @@ from stt_gateway.keys.making import create_key, revoke_key, rotate_key
 from stt_gateway.store.api_keys import KeyStore
 from stt_gateway.store.failures import StoreError
 from stt_gateway.store.migrating import migrate
-from stt_gateway.store.tenant_deletions import TenantDeletions
 from stt_gateway.store.usage import UsageStore
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import iso_timestamp
@@ -86,10 +85,11 @@ def create(
 
 def table(url: URL, tenant: str | None = None) -> list[str]:
     """Return the keys of a tenant (None: of all) as lines of a table, with a heading."""
-    return _aligned([_COLUMNS, *(_row(key) for key in _run(url, lambda store: store.all_of(tenant)))])
+    return aligned([_COLUMNS, *(_row(key) for key in _run(url, lambda store: store.all_of(tenant)))])
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows as lines of a table."""
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
@@ -108,7 +108,7 @@ def usage_table(url: URL, tenant: str | None = None, days: int = DEFAULT_DAYS) -
         finally:
             await store.close()
 
-    return _aligned([_USAGE_COLUMNS, *(_usage_row(one) for one in _finished(read()))])
+    return aligned([_USAGE_COLUMNS, *(_usage_row(one) for one in finished(read()))])
 
 
 def revoke(url: URL, id: str) -> None:
@@ -122,23 +122,6 @@ def rotate(url: URL, id: str, overlap_s: float = 0.0) -> str:
         raise KeyCommandError(f"an overlap is 0 to {MAX_OVERLAP_S} seconds", is_usage=True)
     written, _ = _run(url, lambda store: rotate_key(store, _checked(id), None, wall_ms(), overlap_s))
     return written.text
-
-
-def delete_tenant(url: URL, tenant: str) -> None:
-    """Revoke all keys of a tenant and have the gateways delete the rest of it; may be repeated."""
-    if tenant == LOCAL_TENANT:
-        raise KeyCommandError(f"the tenant {LOCAL_TENANT} has what is made without keys, and is always there")
-
-    async def begin() -> bool:
-        await migrate(url)
-        deletions = TenantDeletions(url)
-        try:
-            return await deletions.begin(tenant, wall_ms()) is not None
-        finally:
-            await deletions.close()
-
-    if not _finished(begin()):
-        raise KeyCommandError(f"there is no tenant {tenant}")
 
 
 def callback_secrets(keys: Sequence[bytes], tenant: str) -> list[str]:
@@ -157,10 +140,11 @@ def _run(url: URL, work: Callable[[KeyStore], Awaitable[T]]) -> T:
         finally:
             await store.close()
 
-    return _finished(with_store())
+    return finished(with_store())
 
 
-def _finished(work: Coroutine[Any, Any, T]) -> T:
+def finished(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's work. Raises KeyCommandError."""
     try:
         return asyncio.run(work)
     except StoreError as error:

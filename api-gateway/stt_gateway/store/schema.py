@@ -8,6 +8,7 @@ import zlib
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -191,6 +192,15 @@ key_usage = Table(
     Column("speech_ms", BigInteger, nullable=False),
 )
 """What was done with a key on a day. ``epoch``: of the counters in Redis, so that those after a loss are added."""
+
+tenant_settings = Table(
+    "tenant_settings",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("retention_days", Float),
+    Column("is_applied", Boolean, nullable=False),
+)
+"""What a tenant has set for itself. ``is_applied``: what is stored expires by this retention already."""
 
 signing_secrets = Table(
     "signing_secrets",

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
+import msgspec
 from sqlalchemy import URL, ColumnElement, Row, and_, case, delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -32,6 +33,7 @@ from stt_gateway.store.interface import (
 )
 from stt_gateway.store.names import kept_text
 from stt_gateway.store.postgres_search import PostgresSearch
+from stt_gateway.store.retention import own_expiry
 from stt_gateway.store.rows import LISTED, decode_edits, found, listed, names_of, speaker_names, stored, whole
 from stt_gateway.store.schema import deleted, place_of, texts, transcripts, utterances
 from stt_gateway.store.search_index import FoldedRow, SearchIndex, places, within
@@ -99,6 +101,7 @@ class SqlTranscriptStore:
     async def _put(
         self, connection: AsyncConnection, row: dict[str, Any], folded: str, segments: list[JobSegment]
     ) -> bool:
+        row["expires_ms"] = await own_expiry(connection, row["tenant"], row["expires_ms"])
         new = self._index.insert(transcripts).values(row)
         kept = ("place", "id", "created_ms", "title", "tenant", "key_id")
         changed: dict[str, Any] = {name: new.excluded[name] for name in row if name not in kept}
@@ -218,7 +221,9 @@ class SqlTranscriptStore:
         if not utterances:
             return []
         async with self._write() as connection:
-            return await conversations.append(connection, self._index, self._tenant, utterances)
+            expires_ms = await own_expiry(connection, self._tenant, utterances[0].expires_ms)
+            kept = [msgspec.structs.replace(one, expires_ms=expires_ms) for one in utterances]
+            return await conversations.append(connection, self._index, self._tenant, kept)
 
     async def conversation(
         self, conversation_id: str, *, after: int = 0, since_ms: float | None = None, limit: int = MAX_UTTERANCES
@@ -237,6 +242,7 @@ class SqlTranscriptStore:
     async def append_unrecognized(self, session_id: str, speech: UnrecognizedSpeech, expires_ms: int | None) -> None:
         """Store speech of a session without a text."""
         async with self._write() as connection:
+            expires_ms = await own_expiry(connection, self._tenant, expires_ms)
             await unrecognized.append(connection, self._index, self._tenant, session_id, speech, expires_ms)
 
     async def session_unrecognized(self, session_id: str) -> list[TimeSpan]:
@@ -247,6 +253,7 @@ class SqlTranscriptStore:
     async def append_speakers(self, session_id: str, told: SpeakersTold, expires_ms: int | None) -> None:
         """Store the speakers of utterances of a session."""
         async with self._write() as connection:
+            expires_ms = await own_expiry(connection, self._tenant, expires_ms)
             await utterance_speakers.append(connection, self._index, self._tenant, session_id, told, expires_ms)
 
     async def session_speakers(self, session_id: str) -> dict[int, RevisedUtterance]:

@@ -45,7 +45,7 @@ class TenantDeletions:
         Returns the ids of its keys; None if there is nothing of such a tenant.
         """
         async with write_transaction(self._engine) as connection:
-            if not await _is_known(connection, tenant):
+            if not await is_known(connection, tenant):
                 return None
             for kind in (TENANT, LEFT):
                 new = sqlite.insert(deleted) if self._is_sqlite else postgresql.insert(deleted)
@@ -103,7 +103,8 @@ class TenantDeletions:
 
     async def _delete_all(self, table: Table, which: Sequence[ColumnElement[bool]]) -> int:
         """Delete rows in batches, so that other writers wait for one batch at most."""
-        part = next(column for column in table.primary_key if column.name != "tenant")
+        part = next((column for column in table.primary_key if column.name != "tenant"), None)
+        part = table.c.tenant if part is None else part
         some = select(part).where(*which).distinct().limit(_AT_ONCE)
         removed = 0
         while True:
@@ -120,7 +121,8 @@ async def is_deleted(connection: AsyncConnection, tenant: str) -> bool:
     return bool(await connection.scalar(query))
 
 
-async def _is_known(connection: AsyncConnection, tenant: str) -> bool:
+async def is_known(connection: AsyncConnection, tenant: str) -> bool:
+    """Return whether there is anything of a tenant, or was lately."""
     for table in (*_OWNED, deleted):
         if await connection.scalar(select(exists().where(table.c.tenant == tenant))):
             return True

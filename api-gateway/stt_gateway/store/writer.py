@@ -9,6 +9,7 @@ import structlog
 
 from stt_gateway.store.interface import TranscriptStore
 from stt_gateway.store.job_writer import ChargeJob, JobWriter
+from stt_gateway.store.retention import Retentions, expiry
 from stt_gateway.store.utterance_writer import UtteranceWriter
 from stt_shared.contracts.errors import SttError
 from stt_shared.process.audit import AuditTrail
@@ -18,14 +19,13 @@ from stt_shared.streams.bus import Bus
 
 _log = structlog.get_logger()
 
-DAY_MS = 24 * 3600 * 1000
 PURGE_EVERY_S = 60.0
 
 
 class StoreWriter:
-    """Store writer of one gateway. ``retention_days`` 0 means forever. ``audit``: where removals are recorded.
+    """Store writer of one gateway. ``retention_days``: of tenants without one of their own, 0 means forever.
 
-    ``charge``: as in ``JobWriter``.
+    ``audit``: where removals are recorded. ``charge``: as in ``JobWriter``. ``retentions``: those of tenants.
     """
 
     def __init__(
@@ -36,10 +36,12 @@ class StoreWriter:
         retention_days: float,
         audit: AuditTrail | None = None,
         charge: ChargeJob | None = None,
+        retentions: Retentions | None = None,
     ) -> None:
         self._store = store
         self._audit = audit
-        self._retention_ms = retention_days * DAY_MS
+        self._retention_days = retention_days
+        self._retentions = retentions
         self._jobs = JobWriter(bus, store, replica_id, self._expires_ms, charge)
         self._utterances = UtteranceWriter(bus, store, replica_id, self._expires_ms, self._jobs.write)
 
@@ -52,6 +54,8 @@ class StoreWriter:
         while True:
             await asyncio.sleep(PURGE_EVERY_S)
             try:
+                if self._retentions is not None:
+                    await self._retentions.apply(self._retention_days)
                 removed = await self._store.purge_expired(wall_ms())
             except SttError as error:
                 _log.warning("expired transcripts not removed", cause=error.message)
@@ -60,4 +64,4 @@ class StoreWriter:
                     self._audit.record("purge_expired", removed=removed)
 
     def _expires_ms(self) -> int | None:
-        return round(wall_ms() + self._retention_ms) if self._retention_ms else None
+        return expiry(wall_ms(), self._retention_days)

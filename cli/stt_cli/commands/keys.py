@@ -1,5 +1,4 @@
-"""`stt keys` and `stt tenants`: make, list, revoke and rotate API keys, and delete tenants, in the database of this
-machine's settings."""
+"""`stt keys`: make, list, revoke and rotate API keys, in the database of this machine's settings."""
 
 import getpass
 from collections.abc import Callable, Sequence
@@ -26,41 +25,32 @@ def create_key(
     """Make a key and print it. Raises CliError."""
     given = {"scopes": scopes, "tenant": tenant, "days": days, "quotas": quotas or None}
     wanted = {name: value for name, value in given.items() if value is not None}
-    text = _on_database(lambda url: commands.create(url, name, **wanted))  # type: ignore[arg-type]
+    text = on_database(lambda url: commands.create(url, name, **wanted))  # type: ignore[arg-type]
     _record("create_key", _id_of(text))
     print(text)
 
 
 def list_keys(tenant: str | None) -> None:
     """Print a table of the keys. Raises CliError."""
-    print("\n".join(_on_database(lambda url: commands.table(url, tenant))))
+    print("\n".join(on_database(lambda url: commands.table(url, tenant))))
 
 
 def print_usage(tenant: str | None, days: int) -> None:
     """Print a table of what was done with the keys. Raises CliError."""
-    print("\n".join(_on_database(lambda url: commands.usage_table(url, tenant, days))))
+    print("\n".join(on_database(lambda url: commands.usage_table(url, tenant, days))))
 
 
 def revoke_key(id: str) -> None:
     """Revoke a key. Raises CliError."""
-    _on_database(lambda url: commands.revoke(url, id))
+    on_database(lambda url: commands.revoke(url, id))
     _record("revoke_key", id)
 
 
 def rotate_key(id: str, overlap_s: float) -> None:
     """Give a key another secret and print it. Raises CliError."""
-    text = _on_database(lambda url: commands.rotate(url, id, overlap_s))
+    text = on_database(lambda url: commands.rotate(url, id, overlap_s))
     _record("rotate_key", id)
     print(text)
-
-
-def delete_tenant(name: str) -> None:
-    """Have a tenant deleted, and say by whom and when. Raises CliError."""
-    _on_database(lambda url: commands.delete_tenant(url, name))
-    settings = load_up_settings({})
-    trail = AuditTrail(settings.audit_log, logs=False)
-    trail.record("delete_tenant", status=202, target={"name": name}, user=getpass.getuser())
-    print(f"{name}: its keys are revoked; a running gateway deletes the rest within a minute, otherwise the next start")
 
 
 def callback_secret(tenant: str | None) -> None:
@@ -83,7 +73,8 @@ def _record(action: str, key_id: str) -> None:
     trail.record(action, status=200, target={"id": key_id}, user=getpass.getuser())
 
 
-def _on_database(command: Callable[[URL], T]) -> T:
+def on_database(command: Callable[[URL], T]) -> T:
+    """Run a command on the database of this machine's settings. Raises CliError."""
     settings = load_up_settings({})
     data_dir = settings.data_dir.expanduser().absolute()
     try:

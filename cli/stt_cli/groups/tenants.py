@@ -7,14 +7,30 @@ import typer
 app = typer.Typer(help="Manage the tenants in the database of DATABASE_URL or DATA_DIR.", no_args_is_help=True)
 
 
-@app.callback()
-def tenants() -> None:
-    """Keep `delete` a command of its own, although it is the only one."""
+@app.command("list")
+def list_() -> None:
+    """List the tenants, and for how long their transcripts are kept."""
+    from stt_cli.commands.tenants import list_tenants
+
+    list_tenants()
+
+
+@app.command("set")
+def set_(
+    name: Annotated[str, typer.Argument(help="As `stt tenants list` shows it.")],
+    retention_days: Annotated[
+        str, typer.Option(help="Days for which transcripts are kept: 0 = for ever, `default` = as the setting says.")
+    ],
+) -> None:
+    """Set for how long the transcripts and conversations of a tenant are kept."""
+    from stt_cli.commands.tenants import set_tenant
+
+    set_tenant(name, retention_days)
 
 
 @app.command("delete")
 def delete(name: Annotated[str, typer.Argument(help="As `stt keys list` shows it.")]) -> None:
     """Delete all of a tenant for good: keys, transcripts, conversations, jobs, files, sessions, known speakers."""
-    from stt_cli.commands.keys import delete_tenant
+    from stt_cli.commands.tenants import delete_tenant
 
     delete_tenant(name)

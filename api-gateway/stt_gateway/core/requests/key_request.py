@@ -76,7 +76,7 @@ class InvitationRequest:
 def key_request(body: bytes, maker: Principal) -> KeyRequest:
     """Parse the body of a request for a key. Raises SttError bad_message, bad_config, or forbidden for more scopes than
     the maker has."""
-    given = _parse(body, _NewKey, '{"name": "…", "scopes": ["stream", …], "expires_in_days": 90, "quotas": {…}}')
+    given = parse_body(body, _NewKey, '{"name": "…", "scopes": ["stream", …], "expires_in_days": 90, "quotas": {…}}')
     try:
         wanted = KeyRequest(
             checked_name(given.name),
@@ -92,7 +92,7 @@ def key_request(body: bytes, maker: Principal) -> KeyRequest:
 
 def overlap_request(body: bytes) -> float:
     """Parse the body of a rotation, which may be empty; return the overlap in seconds. Raises SttError."""
-    overlap_s = _parse(body or b"{}", _Rotation, '{"overlap_s": 3600}').overlap_s
+    overlap_s = parse_body(body or b"{}", _Rotation, '{"overlap_s": 3600}').overlap_s
     if not 0 <= overlap_s <= MAX_OVERLAP_S:
         raise SttError("bad_config", f"overlap_s must be 0 to {MAX_OVERLAP_S}")
     return overlap_s
@@ -100,7 +100,7 @@ def overlap_request(body: bytes) -> float:
 
 def token_request(body: bytes, maker: Principal) -> TokenRequest:
     """Parse the body of a request for a token, which may be empty. Raises SttError as ``key_request`` does."""
-    given = _parse(body or b"{}", _NewToken, '{"expires_in": 60, "scopes": ["stream", …], "origin": "https://…"}')
+    given = parse_body(body or b"{}", _NewToken, '{"expires_in": 60, "scopes": ["stream", …], "origin": "https://…"}')
     if not 1 <= given.expires_in <= MAX_S:
         raise SttError("bad_config", f"expires_in must be 1 to {MAX_S} seconds")
     try:
@@ -116,7 +116,7 @@ def token_request(body: bytes, maker: Principal) -> TokenRequest:
 
 def invitation_request(body: bytes, maker: Principal) -> InvitationRequest:
     """Parse the body of a request for an invitation. Raises SttError as ``key_request`` does."""
-    given = _parse(body, _NewInvitation, '{"conversation_id": "…", "speak": true, "expires_in": 86400}')
+    given = parse_body(body, _NewInvitation, '{"conversation_id": "…", "speak": true, "expires_in": 86400}')
     check_conversation_id(given.conversation_id)
     if not invitation.MIN_S <= given.expires_in <= invitation.MAX_S:
         raise SttError("bad_config", f"expires_in must be {invitation.MIN_S} to {invitation.MAX_S} seconds")
@@ -160,7 +160,8 @@ def _check_has(maker: Principal, scopes: frozenset[Scope]) -> None:
         raise SttError("forbidden", f"your key has not the scope {missing[0]} itself")
 
 
-def _parse(body: bytes, kind: type[T], shape: str) -> T:
+def parse_body(body: bytes, kind: type[T], shape: str) -> T:
+    """Parse a body; ``shape`` is an example of what is expected. Raises SttError bad_message or bad_config."""
     decode: Callable[..., Any] = msgspec.json.decode
     try:
         parsed: T = decode(body, type=kind)
