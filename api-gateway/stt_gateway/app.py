@@ -51,7 +51,9 @@ from stt_gateway.keys.failures import FailureLimit
 from stt_gateway.keys.holders import KeyHolders
 from stt_gateway.keys.limits import KeyLimits
 from stt_gateway.keys.making import new_signing_secret
+from stt_gateway.keys.places import Places
 from stt_gateway.keys.ring import KeyRing
+from stt_gateway.keys.stored import StoredQuota
 from stt_gateway.keys.usage import UsageRecorder
 from stt_gateway.keys.uses import KeyUses
 from stt_gateway.keys.watch import KeyWatch
@@ -221,7 +223,8 @@ async def _running_context(settings: GatewaySettings, check: Authorize | None) -
         ):
             holders = KeyHolders()
             recorder = UsageRecorder(bus.quotas, usage)
-            limits = KeyLimits(bus.quotas, settings.default_quotas, recorder)
+            places = Places(bus.quotas)
+            limits = KeyLimits(bus.quotas, settings.default_quotas, recorder, places)
             keys = None
             if check is None and settings.auth == "keys":
                 check, keys = await _key_check(settings, bus, api_keys, holders)
@@ -243,10 +246,12 @@ async def _running_context(settings: GatewaySettings, check: Authorize | None) -
                 holders,
                 limits,
                 Accounts(bus, limits),
+                StoredQuota(bus, store, limits, places),
                 usage,
                 voices,
                 TenantSweeper(bus, deletions, settings.spool_dir, AuditTrail(settings.audit_log)),
                 retentions,
+                places,
                 keys,
             )
             replica.figures = lambda: Figures(detail=context.detached.detail)
@@ -289,7 +294,7 @@ async def _background_tasks(context: GatewayContext, recorder: UsageRecorder) ->
     tasks = [
         asyncio.create_task(writer.run(), name="store writer"),
         asyncio.create_task(writer.purge(), name="store purge"),
-        asyncio.create_task(context.limits.run(), name="places of streams"),
+        asyncio.create_task(context.places.run(), name="places of keys"),
         asyncio.create_task(context.tenants.run(), name="deleted tenants"),
         asyncio.create_task(admit_for_ever(context.bus), name="job admission"),
         asyncio.create_task(sender.run(), name="callbacks"),

@@ -12,6 +12,8 @@ from stt_gateway.keys.accounts import Accounts
 from stt_gateway.keys.administration import KeyAdministration
 from stt_gateway.keys.holders import KeyHolders
 from stt_gateway.keys.limits import KeyLimits
+from stt_gateway.keys.places import Places
+from stt_gateway.keys.stored import StoredQuota
 from stt_gateway.live.admission import Admission
 from stt_gateway.live.attached import AttachedSessions
 from stt_gateway.live.connection_limit import ConnectionLimit
@@ -50,10 +52,12 @@ class GatewayContext:
     key_holders: KeyHolders
     limits: KeyLimits
     accounts: Accounts
+    stored: StoredQuota
     usage: UsageStore
     voices: VoiceStore
     tenants: TenantSweeper
     retentions: Retentions
+    places: Places
     keys: KeyAdministration | None
     """What manages keys; None without keys (AUTH=off, or a check of another kind)."""
     logged_unreadable: set[str] = field(default_factory=set)

@@ -79,6 +79,11 @@ class GatewaySettings(ListeningSettings, CommonSettings):
         description="Bytes of uploaded files with one key on a day (UTC), unless the key has a quota of its own; "
         "0 = no limit.",
     )
+    key_stored_transcripts: Annotated[int, Field(ge=0, le=MAX_QUOTA)] = Field(
+        0,
+        description="Stored transcripts of files and live sessions made with one key, unless the key has a quota of "
+        "its own; 0 = no limit.",
+    )
     openai_models: str = Field(
         DEFAULT_NAMES,
         description="Names of models that OpenAI's clients may ask for, besides that of what runs, which does the "
@@ -222,6 +227,7 @@ class GatewaySettings(ListeningSettings, CommonSettings):
             self.key_streams,
             self.key_audio_seconds_per_day,
             self.key_upload_bytes_per_day,
+            self.key_stored_transcripts,
         )
 
     @property

@@ -13,6 +13,7 @@ from stt_gateway.core.requests.api_key import ApiKey, WrittenKey, digest_of
 from stt_gateway.core.requests.principal import Scope
 from stt_gateway.keys.limits import KeyLimits
 from stt_gateway.keys.making import random_text
+from stt_gateway.keys.places import Places
 from stt_gateway.keys.usage import UsageRecorder
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.api_keys import KeyStore
@@ -49,7 +50,7 @@ async def stored_key(store: KeyStore, *scopes: Scope, **fields: Any) -> WrittenK
 def limits_on(bus: Bus, folder: Path) -> KeyLimits:
     """The quotas of keys, as a gateway counts them whose DATA_DIR is ``folder``."""
     usage = UsageStore(database_url(None, folder))
-    return KeyLimits(bus.quotas, GatewaySettings().default_quotas, UsageRecorder(bus.quotas, usage))
+    return KeyLimits(bus.quotas, GatewaySettings().default_quotas, UsageRecorder(bus.quotas, usage), Places(bus.quotas))
 
 
 def guarded_routes() -> Iterator[tuple[str, str, tuple[Scope, ...]]]:

@@ -17,6 +17,7 @@ from stt_gateway.core.requests.job_request import JobRequest
 from stt_gateway.core.requests.principal import Principal, reach_of
 from stt_gateway.http.known_voices import publish_known_voices
 from stt_gateway.http.uploads import Received, Upload, receive_uploads
+from stt_gateway.keys.stored import job_client, used_up
 from stt_gateway.outbound.callbacks import check_callback
 from stt_gateway.settings import GatewaySettings
 from stt_shared.contracts.errors import SttError
@@ -53,6 +54,7 @@ class Intake:
         settings, limits = self._context.settings, self._context.limits
         await self._context.admission.check_memory()
         await limits.check_upload(self._principal)
+        await self._context.stored.check_files(self._principal)
         self._received = await self._receive(
             self._request, settings.spool_dir, settings.max_upload_bytes, settings.max_spool_bytes
         )
@@ -90,6 +92,7 @@ class Intake:
         known_to = self._principal.tenant if options.known_speakers else ""
         if known_to:
             await publish_known_voices(context, known_to)
+        left = await context.stored.left_for_files(self._principal)
         # A callback is of a job of its own, so that whoever waits for one gets it.
         may_be_stored = self.key is None and not options.callback_url
         stored_ids = await _find_stored(context, self._principal, files, options, model) if may_be_stored else None
@@ -106,12 +109,12 @@ class Intake:
             key_hash=request_hash(self._principal.maker, self.key) if self.key else "",
             fingerprint=fingerprint(options, [*(upload.sha256 for upload in files), *_told(options)]),
             client=_client_of(self._request),
-            limits=JobLimits(settings.max_jobs, settings.max_jobs_per_client),
+            limits=JobLimits(settings.max_jobs, _least(settings.max_jobs_per_client, left)),
         )
         if isinstance(created, CreateRefusal) or created.replayed:
             self._remove_files()
         if isinstance(created, CreateRefusal):
-            raise _refused(created, settings)
+            raise _refused(created, settings, left, context.stored.limit(self._principal))
         return created
 
     def _remove_files(self) -> None:
@@ -124,19 +127,26 @@ def _client_of(request: Request) -> str:
 
     Names in Redis do not reveal the network's address.
     """
-    if key_id := principal_of(request).key_id:
-        return f"key:{key_id}"
+    if (principal := principal_of(request)).key_id:
+        return job_client(principal)
     network = client_network(request.client.host) if request.client else ""
     return hashlib.sha256(network.encode()).hexdigest()[:16]
 
 
-def _refused(reason: CreateRefusal, settings: GatewaySettings) -> SttError:
+def _least(of_client: int, left: int | None) -> int:
+    """Return the smaller limit on unfinished jobs; 0: none."""
+    return min(of_client or left, left) if left is not None else of_client
+
+
+def _refused(reason: CreateRefusal, settings: GatewaySettings, left: int | None, limit: int) -> SttError:
     match reason:
         case CreateRefusal.CONFLICT:
             message = "this Idempotency-Key was used for another request; take a new key for each"
             return SttError("conflict", message)
         case CreateRefusal.CLIENT_FULL:
             most = settings.max_jobs_per_client
+            if left is not None and left == _least(most, left):
+                return used_up(limit)
             message = f"at most {most} files of one client may wait or be in progress; try again when some are done"
         case CreateRefusal.FULL:
             message = f"at most {settings.max_jobs} files may wait or be in progress; try again later"

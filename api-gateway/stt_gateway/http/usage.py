@@ -22,12 +22,20 @@ router = APIRouter(prefix="/v1/stt", tags=["keys"])
 )
 @needs(*Scope)
 async def get_usage(request: Request) -> Response:
-    """Return the usage of each day: with the scope ``admin`` of all keys of the tenant, else of the key that asks."""
+    """Return the usage of each day, and what is stored.
+
+    With the scope ``admin`` of all keys of the tenant, else of the key that asks.
+    """
     principal = principal_of(request)
     first, last = usage_request(query_of(request), day_of(wall_ms()))
     key_id = None if Scope.ADMIN in principal.scopes else principal.key_id
-    found = await context_of(request).usage.of(principal.tenant, key_id, first, last)
-    return json_response({"from": first, "to": last, "usage": [usage_view(one) for one in found]})
+    store = context_of(request).usage
+    found = await store.of(principal.tenant, key_id, first, last)
+    stored = [
+        {"key_id": id, "key_name": name, "transcripts": count}
+        for id, name, count in await store.stored(principal.tenant, key_id)
+    ]
+    return json_response({"from": first, "to": last, "usage": [usage_view(one) for one in found], "stored": stored})
 
 
 def usage_view(usage: Usage) -> dict[str, Any]:

@@ -49,6 +49,8 @@ _USAGE_COLUMNS = (
     "silence s",
 )
 
+_STORED_COLUMNS = ("key", "name", "stored transcripts")
+
 T = TypeVar("T")
 
 
@@ -95,20 +97,26 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def usage_table(url: URL, tenant: str | None = None, days: int = DEFAULT_DAYS) -> list[str]:
-    """Return the usage of a tenant's keys (None: of all) on the last days, as lines of a table, with a heading."""
+    """Return the usage of a tenant's keys (None: of all) on the last days, and what is stored, as lines."""
     if not 1 <= days <= MAX_DAYS:
         raise KeyCommandError(f"days must be 1 to {MAX_DAYS}", is_usage=True)
     today = day_of(wall_ms())
 
-    async def read() -> list[Usage]:
+    async def read() -> tuple[list[Usage], list[tuple[str, str, int]]]:
         await migrate(url)
         store = UsageStore(url)
         try:
-            return await store.of(tenant, None, days_before(today, days - 1), today)
+            used = await store.of(tenant, None, days_before(today, days - 1), today)
+            return used, await store.stored(tenant, None)
         finally:
             await store.close()
 
-    return aligned([_USAGE_COLUMNS, *(_usage_row(one) for one in finished(read()))])
+    used, stored = finished(read())
+    kept = [(key_id, name, str(count)) for key_id, name, count in stored]
+    return [
+        *aligned([_USAGE_COLUMNS, *(_usage_row(one) for one in used)]),
+        *(["", *aligned([_STORED_COLUMNS, *kept])] if kept else []),
+    ]
 
 
 def revoke(url: URL, id: str) -> None:

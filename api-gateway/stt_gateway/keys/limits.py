@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import uuid
 from collections.abc import AsyncIterator
 
 import structlog
@@ -11,16 +10,16 @@ from stt_gateway.core.operation.allowance import MINUTE_S, Allowance, minute_of,
 from stt_gateway.core.requests.principal import Principal
 from stt_gateway.core.requests.quotas import Quotas
 from stt_gateway.core.requests.usage import day_of
+from stt_gateway.keys.places import Places
 from stt_gateway.keys.usage import UsageRecorder
 from stt_shared.contracts.errors import SttError
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.redis.outage import UNREACHABLE
 from stt_shared.streams import keys
-from stt_shared.streams.quotas import LEASE_MS, Counter, QuotaCounters, Spent
+from stt_shared.streams.quotas import Counter, QuotaCounters, Spent
 
 _log = structlog.get_logger()
 
-RENEW_EVERY_S = LEASE_MS / 4000
 STREAMS_RETRY_S = 5.0
 """When to try again for a place among a key's streams: nobody knows when the client ends one of its own."""
 ANSWER_WITHIN_S = 2.0
@@ -35,12 +34,12 @@ class KeyLimits:
     Calls raise Redis errors, except ``count_request``.
     """
 
-    def __init__(self, counters: QuotaCounters, defaults: Quotas, recorder: UsageRecorder) -> None:
+    def __init__(self, counters: QuotaCounters, defaults: Quotas, recorder: UsageRecorder, places: Places) -> None:
         self._counters = counters
         self._defaults = defaults
         self._recorder = recorder
         self._away_until_ms = 0.0
-        self._places: dict[str, dict[str, str]] = {}  # key id -> connection -> stream
+        self._places = places
 
     async def count_request(self, principal: Principal) -> Allowance | None:
         """Count a request or handshake, unless it is one too many; return what is left.
@@ -49,7 +48,7 @@ class KeyLimits:
         """
         if not principal.key_id or monotonic_ms() < self._away_until_ms:
             return None
-        limit, now_ms = self._quotas(principal).requests_per_minute or 0, wall_ms()
+        limit, now_ms = self.quotas(principal).requests_per_minute or 0, wall_ms()
         at = keys.requests_counted(principal.key_id, minute_of(now_ms))
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
@@ -67,7 +66,7 @@ class KeyLimits:
 
     async def charge_audio(self, principal: Principal, audio_ms: int, speech_ms: int) -> bool:
         """Charge audio that was heard, and how much of it was speech; return whether the key has none left today."""
-        limit_s = self._quotas(principal).audio_seconds_per_day or 0
+        limit_s = self.quotas(principal).audio_seconds_per_day or 0
         if not principal.key_id or not (limit_s or audio_ms or speech_ms):
             return False
         spent = await self._spend(principal.key_id, audio_ms=audio_ms, speech_ms=speech_ms)
@@ -76,7 +75,7 @@ class KeyLimits:
     async def check_upload(self, principal: Principal) -> None:
         """Raise SttError quota_exceeded if the key has no audio or no bytes of files left today."""
         await self.check_audio(principal)
-        limit = self._quotas(principal).upload_bytes_per_day
+        limit = self.quotas(principal).upload_bytes_per_day
         if principal.key_id and limit and (await self._spend(principal.key_id, upload_bytes=0)).held[0] >= limit:
             raise used_up("upload_bytes_per_day", wall_ms())
 
@@ -84,7 +83,7 @@ class KeyLimits:
         """Count uploaded files. Raises SttError quota_exceeded if they are more than the key has left today."""
         if not principal.key_id:
             return
-        limit, now_ms = self._quotas(principal).upload_bytes_per_day or 0, wall_ms()
+        limit, now_ms = self.quotas(principal).upload_bytes_per_day or 0, wall_ms()
         at = keys.counted_on_day(principal.key_id, day_of(now_ms))
         upload = Counter(at, "upload_bytes", size_bytes, limit, keys.USAGE_TTL_S)
         if (await self._spend(principal.key_id, upload, files=files)).refused:
@@ -100,25 +99,18 @@ class KeyLimits:
         if not principal.key_id:
             yield
             return
-        limit = self._quotas(principal).streams
-        async with self._held(principal.key_id, stream, limit) if limit else contextlib.nullcontext():
+        limit = self.quotas(principal).streams
+        message = f"at most {limit} streams may be open with this key at a time; close one"
+        refusal = SttError("rate_limited", message, retry_after_s=STREAMS_RETRY_S)
+        at = keys.open_streams(principal.key_id)
+        async with self._places.held(at, stream, limit, refusal) if limit else contextlib.nullcontext():
             # A stream may be needed while Redis is away, and is counted no more than once.
             with contextlib.suppress(*UNREACHABLE):
                 await self._spend(principal.key_id, streams=1)
             yield
 
-    async def run(self) -> None:
-        """Renew the places of this gateway until cancelled."""
-        while True:
-            await asyncio.sleep(RENEW_EVERY_S)
-            for key_id, streams in list(self._places.items()):
-                try:
-                    await self._counters.renew_places(key_id, dict(streams))
-                except UNREACHABLE as error:
-                    _log.warning("places of streams not renewed: redis unavailable", cause=str(error))
-                    break
-
-    def _quotas(self, principal: Principal) -> Quotas:
+    def quotas(self, principal: Principal) -> Quotas:
+        """Return the quotas of a key, those of the server where it has none."""
         return principal.quotas.over(self._defaults)
 
     async def _spend(self, key_id: str, *limited: Counter, **amounts: int) -> Spent:
@@ -128,22 +120,3 @@ class KeyLimits:
         at = keys.counted_on_day(key_id, day)
         counted = [Counter(at, name, amount, 0, keys.USAGE_TTL_S) for name, amount in amounts.items()]
         return await self._counters.spend([*limited, *counted])
-
-    @contextlib.asynccontextmanager
-    async def _held(self, key_id: str, stream: str | None, limit: int) -> AsyncIterator[None]:
-        connection = uuid.uuid4().hex
-        stream = stream or connection
-        if not await self._counters.take_place(key_id, connection, stream, limit):
-            message = f"at most {limit} streams may be open with this key at a time; close one"
-            raise SttError("rate_limited", message, retry_after_s=STREAMS_RETRY_S)
-        held = self._places.setdefault(key_id, {})
-        held[connection] = stream
-        try:
-            yield
-        finally:
-            del held[connection]
-            if not held:
-                self._places.pop(key_id, None)
-            # One that cannot be given back is free when its lease is over.
-            with contextlib.suppress(*UNREACHABLE):
-                await self._counters.leave_place(key_id, connection)

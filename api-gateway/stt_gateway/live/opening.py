@@ -90,7 +90,7 @@ class SessionOpener:
         known = resume.known
         attached = await self._bus.sessions.attach(
             at,
-            _hash(at, resume.token),
+            token_hash(at, resume.token),
             finals=known.finals if known else 0,
             committed_samples=_samples(known.committed_ms) if known else 0,
             ttl_s=keys.SESSION_TTL_S,
@@ -125,7 +125,7 @@ class SessionOpener:
                 encode_json(config),
                 wall_ms(),
                 keys.SESSION_TTL_S,
-                token_hash=_hash(at, token),
+                token_hash=token_hash(at, token),
                 beginning=start,
                 hold=self._hold,
                 key_id=self._maker.key_id,
@@ -156,7 +156,8 @@ def _not_found() -> SttError:
     return SttError("not_found", "no session of this id and token; begin a new one")
 
 
-def _hash(at: StreamKeys, token: str) -> str:
+def token_hash(at: StreamKeys, token: str) -> str:
+    """Return what Redis and the store know of a session's token."""
     # It names the stored session too, so sessions of two tenants must not have the same one.
     prefix = "" if at.tenant == LOCAL_TENANT else f"{at.tenant}\0"
     return hashlib.sha256((prefix + token).encode()).hexdigest()

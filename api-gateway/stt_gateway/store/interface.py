@@ -1,7 +1,7 @@
 """The store's types and its interface. Times ``*_ms`` are wall clock, milliseconds since 1970, unless noted."""
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 import msgspec
@@ -162,6 +162,9 @@ class TenantStore(Protocol):
 
     async def get(self, id: str) -> Transcript | None:
         """Return one transcript, or None."""
+
+    async def count(self, *, without: Collection[str] = ()) -> int:
+        """Return how many transcripts there are, ``without`` those with these ids."""
 
     async def find_by_content(self, content_key: str) -> Transcript | None:
         """Return the newest completed transcript of the same bytes with the same options."""

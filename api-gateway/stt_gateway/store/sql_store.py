@@ -2,13 +2,13 @@
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 import msgspec
-from sqlalchemy import URL, ColumnElement, Row, and_, case, delete, or_, select, update
+from sqlalchemy import URL, ColumnElement, Row, and_, case, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -142,6 +142,12 @@ class SqlTranscriptStore:
     async def get(self, id: str) -> Transcript | None:
         """Return one transcript, or None."""
         return await self._one(transcripts.c.id == id)
+
+    async def count(self, *, without: Collection[str] = ()) -> int:
+        """Return how many transcripts there are, ``without`` those with these ids."""
+        query = select(func.count()).select_from(transcripts).where(*self._within)
+        async with read_transaction(self._engine) as connection:
+            return await connection.scalar(query.where(transcripts.c.id.not_in(without)) if without else query) or 0
 
     async def find_by_content(self, content_key: str) -> Transcript | None:
         """Return the newest completed transcript of the same bytes with the same options."""

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import URL, func, select
+from sqlalchemy import URL, and_, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from stt_gateway.core.requests.usage import COUNTS, Usage
 from stt_gateway.store.engine import is_sqlite, open_engine, read_transaction, write_transaction
-from stt_gateway.store.schema import api_keys, key_usage
+from stt_gateway.store.schema import api_keys, key_usage, transcripts
 
 
 class UsageStore:
@@ -42,6 +42,20 @@ class UsageStore:
                         set_={name: higher(key_usage.c[name], new.excluded[name]) for name in COUNTS},
                     )
                 )
+
+    async def stored(self, tenant: str | None, key_id: str | None) -> list[tuple[str, str, int]]:
+        """Return id, name and number of stored transcripts of each of a tenant's keys (as in ``of``) that has some."""
+        count = func.count(transcripts.c.place)
+        query = select(api_keys.c.id, api_keys.c.name, count).join(
+            transcripts, and_(transcripts.c.tenant == api_keys.c.tenant, transcripts.c.key_id == api_keys.c.id)
+        )
+        if tenant is not None:
+            query = query.where(api_keys.c.tenant == tenant)
+        if key_id is not None:
+            query = query.where(api_keys.c.id == key_id)
+        query = query.group_by(api_keys.c.id, api_keys.c.name).order_by(count.desc(), api_keys.c.id)
+        async with read_transaction(self._engine) as connection:
+            return [(row[0], row[1], row[2]) for row in await connection.execute(query)]
 
     async def of(self, tenant: str | None, key_id: str | None, first: str, last: str) -> list[Usage]:
         """Return the usage of a tenant's keys (None: of all; ``key_id``: of this one) on these days, newest first."""

@@ -20,9 +20,10 @@ from stt_gateway.dialects.base import Dialect, Payload
 from stt_gateway.dialects.native import NATIVE
 from stt_gateway.live.client_socket import ClientSocket
 from stt_gateway.live.event_sender import EventSender
-from stt_gateway.live.opening import SessionOpener
+from stt_gateway.live.opening import SessionOpener, token_hash
 from stt_gateway.live.session import Session
 from stt_gateway.outbound.callbacks import check_callback
+from stt_gateway.store.names import stored_id
 from stt_gateway.ws.attachment import Attachment, Closed, Displaced, OtherSession, Outcome
 from stt_gateway.ws.endpoint import serve
 from stt_gateway.ws.message_reader import ID_RULE, MessageReader
@@ -147,10 +148,15 @@ class StreamConnection:
     async def _serve_session(
         self, client: ClientSocket, request: SessionRequest, messages: MessageReader, first: Message | None
     ) -> Outcome:
+        async with contextlib.AsyncExitStack() as held:
+            with _opening():
+                session, ready = await self._open(client, request, held)
+            return await self._attach(client, messages, first, session, ready)
+
+    async def _attach(
+        self, client: ClientSocket, messages: MessageReader, first: Message | None, session: Session, ready: Ready
+    ) -> Outcome:
         context = self._context
-        self.has_session = False
-        with _opening():
-            session, ready = await self._open(client, request)
         self.has_session = True
         sender = EventSender(
             client,
@@ -169,8 +175,13 @@ class StreamConnection:
         finally:
             self._last_event = sender.last_event
 
-    async def _open(self, client: ClientSocket, request: SessionRequest) -> tuple[Session, Ready]:
-        """Resume the session that the client asks for, or open a new one. Raises SttError and Redis errors."""
+    async def _open(
+        self, client: ClientSocket, request: SessionRequest, held: contextlib.AsyncExitStack
+    ) -> tuple[Session, Ready]:
+        """Resume the session that the client asks for, or open a new one, which holds a place if it is to be stored.
+
+        Raises SttError and Redis errors.
+        """
         context, resume = self._context, request.resume
         self._last_event = resume.last_event if resume else 0
         max_utterance_s = await context.admission.max_utterance_s()
@@ -186,7 +197,14 @@ class StreamConnection:
             await check_callback(context.settings, context.bus.callbacks, request.config.callback_url)
             await self._retry_while_idle(lambda: context.admission.admit(request.config, client.address))
             self._is_admitted = True
-        return await opener.open(self.session_id, request.config, resume)
+        place = None
+        # One that Redis has lost goes on whatever is stored.
+        if request.config.store and (resume is None or resume.is_opening):
+            place = await held.enter_async_context(context.stored.session(principal_of(self._websocket)))
+        session, ready = await opener.open(self.session_id, request.config, resume)
+        if place is not None:
+            await place.rename(stored_id(self.session_id, token_hash(session.owner.keys, ready.resume_token)))
+        return session, ready
 
     def _check_invited(self, config: SessionConfig) -> None:
         """Raise SttError forbidden if the client is invited, but not to speak in the session's conversation."""

@@ -24,8 +24,8 @@ def create(
         list[str] | None,
         typer.Option(
             metavar="NAME=N",
-            help="A quota of its own: requests_per_minute, streams, audio_seconds_per_day "
-            "or upload_bytes_per_day; 0 for no limit.",
+            help="A quota of its own: requests_per_minute, streams, audio_seconds_per_day, "
+            "upload_bytes_per_day or stored_transcripts; 0 for no limit.",
         ),
     ] = None,
 ) -> None:

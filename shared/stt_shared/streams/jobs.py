@@ -213,6 +213,13 @@ class JobStreams:
         await self._admit_next()
         return Created([job_id.decode() for job_id in answer[1:]], answer[0] == b"replayed")
 
+    async def unfinished_of(self, client: str) -> int:
+        """Return how many unfinished jobs a client has."""
+        admitted: list[bytes] = await self._pipeline.command("HVALS", keys.JOBS_ADMITTED)
+        queued: list[bytes] = await self._pipeline.command("ZRANGE", keys.JOBS_QUEUED, 0, -1)
+        clients = [*admitted, *(member.partition(b" ")[0] for member in queued)]
+        return clients.count(client.encode())
+
     async def admit(self) -> int:
         """Move queued jobs whose clients have room to the work stream; return how many."""
         at_keys = [keys.JOBS_QUEUED, keys.JOBS_ADMITTED, keys.JOBS_WAITING]

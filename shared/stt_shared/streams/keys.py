@@ -263,6 +263,11 @@ def open_streams(key_id: str) -> str:
     return f"stt:quotas:{{{key_id}}}:streams"
 
 
+def storing_sessions(key_id: str) -> str:
+    """Return the key of the places of an API key's live sessions that are to be stored, a hash as ``open_streams``."""
+    return f"stt:quotas:{{{key_id}}}:storing"
+
+
 def gateway_displace(replica_id: str) -> str:
     """Return a gateway's channel on which any message asks it to stop its oldest detached session."""
     return "stt:gateway:displace:" + replica_id

@@ -1,4 +1,4 @@
-"""Owner of what is counted of each API key: counters of a minute or day, and places of its open streams."""
+"""Owner of what is counted of each API key: counters of a minute or day, and places of what it has open."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -55,10 +55,27 @@ class QuotaCounters:
         )
         return Spent(counters[refused - 1] if refused else None, held)
 
-    async def take_place(self, key_id: str, connection: str, stream: str, limit: int) -> bool:
-        """Take a place for a connection of a stream; return False if ``limit`` others are open. May be repeated."""
-        at = keys.open_streams(key_id)
-        return bool(await self._pipeline.call(self._hold_place, [at], [LEASE_MS, limit, connection, stream]))
+    async def take_place(self, at: str, connection: str, name: str, limit: int) -> bool:
+        """Take a place for a connection of something so named; return False if ``limit`` others are taken.
+
+        ``at``: the hash of the places. May be repeated.
+        """
+        return bool(await self._pipeline.call(self._hold_place, [at], [LEASE_MS, limit, connection, name]))
+
+    async def renew_places(self, at: str, names: Mapping[str, str]) -> None:
+        """Renew the places of these connections and their names, also of those that Redis has lost."""
+        pairs = itertools.chain.from_iterable(names.items())
+        await self._pipeline.call(self._hold_place, [at], [LEASE_MS, 0, *pairs])
+
+    async def leave_place(self, at: str, connection: str) -> None:
+        """Give a connection's place back."""
+        await self._pipeline.command("HDEL", at, connection)
+
+    async def names_at(self, at: str, now_ms: float) -> set[str]:
+        """Return the names of what has a place."""
+        held: list[bytes] = await self._pipeline.command("HVALS", at)
+        places = [one.decode().partition(" ") for one in held]
+        return {name for ends_ms, _, name in places if int(ends_ms) > now_ms}
 
     async def note_use(self, key_id: str, day: str) -> None:
         """Note that there are counters of this day. May be repeated."""
@@ -88,12 +105,3 @@ class QuotaCounters:
         found = {name.decode(): value for name, value in fields.items()}
         epoch = found.pop("epoch", b"").decode()
         return epoch, {name: int(value) for name, value in found.items()}
-
-    async def renew_places(self, key_id: str, streams: Mapping[str, str]) -> None:
-        """Renew the places of these connections and their streams, also of those that Redis has lost."""
-        pairs = itertools.chain.from_iterable(streams.items())
-        await self._pipeline.call(self._hold_place, [keys.open_streams(key_id)], [LEASE_MS, 0, *pairs])
-
-    async def leave_place(self, key_id: str, connection: str) -> None:
-        """Give a connection's place back."""
-        await self._pipeline.command("HDEL", keys.open_streams(key_id), connection)

@@ -16,7 +16,7 @@ from support.keyed_gateway import keyed
 from stt_gateway.core.requests.api_key import WrittenKey
 from stt_gateway.core.requests.principal import Scope
 from stt_gateway.core.requests.quotas import Quotas
-from stt_gateway.keys import accounts, limits
+from stt_gateway.keys import accounts, limits, places
 from stt_gateway.store.api_keys import KeyStore
 from stt_shared.redis.pipeline import LuaFunction, Pipeline
 from stt_shared.streams import keys, quotas
@@ -169,7 +169,7 @@ async def test_places_are_renewed_while_their_streams_are_open(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(quotas, "LEASE_MS", 3000)
-    monkeypatch.setattr(limits, "RENEW_EVERY_S", 0.1)
+    monkeypatch.setattr(places, "RENEW_EVERY_S", 0.1)
     key = await stored_key(key_store, *USER, quotas=Quotas(streams=1))
     async with keyed(redis_client, redis_url, tmp_path) as gateway, stream(gateway, key) as held:
         await held.hear("ready")

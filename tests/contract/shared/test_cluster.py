@@ -313,8 +313,8 @@ async def test_what_is_done_with_a_key_is_counted(client: Redis) -> None:
         key_id, day = f"k{number}", "2026-01-31"
         at = [keys.requests_counted(key_id, 7), keys.counted_on_day(key_id, day)]
         assert list((await quotas.spend([Counter(one, "requests", 1, 1, 60) for one in at])).held) == [1, 1]
-        assert await quotas.take_place(key_id, "c1", "s1", 1)
-        assert not await quotas.take_place(key_id, "c2", "s2", 1)
+        assert await quotas.take_place(keys.open_streams(key_id), "c1", "s1", 1)
+        assert not await quotas.take_place(keys.open_streams(key_id), "c2", "s2", 1)
         await quotas.note_use(key_id, day)
         assert await quotas.counted(key_id, day, "e1") == ("e1", {"requests": 1})
     assert len(await quotas.uses()) == 8

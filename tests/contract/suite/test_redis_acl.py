@@ -162,9 +162,9 @@ async def test_the_gateway_alone_counts_what_is_done_with_keys(user: RedisUser, 
             async def count() -> None:
                 await bus.quotas.note_use("k1", "2026-01-31")
                 await bus.quotas.spend([Counter(keys.counted_on_day("k1", "2026-01-31"), "requests", 1, 9, 60)])
-                assert await bus.quotas.take_place("k1", "c1", "s1", 1)
-                await bus.quotas.renew_places("k1", {"c1": "s1"})
-                await bus.quotas.leave_place("k1", "c1")
+                assert await bus.quotas.take_place(keys.open_streams("k1"), "c1", "s1", 1)
+                await bus.quotas.renew_places(keys.open_streams("k1"), {"c1": "s1"})
+                await bus.quotas.leave_place(keys.open_streams("k1"), "c1")
                 for key_id, day in await bus.quotas.uses():
                     assert await bus.quotas.counted(key_id, day, "e1") == ("e1", {"requests": 1})
                     await bus.quotas.forget_use(key_id, day)

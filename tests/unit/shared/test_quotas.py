@@ -64,31 +64,31 @@ async def test_never_more_streams_are_open_than_there_are_places(seed: int) -> N
         if step < 5:
             # Some connections resume a stream that is open.
             stream = chance.choice(list(held.values())) if held and step == 0 else f"s{number}"
-            is_let_in = await counts.take_place("k1", f"c{number}", stream, limit)
+            is_let_in = await counts.take_place(keys.open_streams("k1"), f"c{number}", stream, limit)
             assert is_let_in == (stream in held.values() or len(set(held.values())) < limit)
             if is_let_in:
                 held[f"c{number}"] = stream
         elif held and step < 7:
             connection = chance.choice(list(held))
             del held[connection]
-            await counts.leave_place("k1", connection)
+            await counts.leave_place(keys.open_streams("k1"), connection)
         elif held:
-            await counts.renew_places("k1", held)
+            await counts.renew_places(keys.open_streams("k1"), held)
 
 
 async def test_places_that_are_not_renewed_are_free_when_their_lease_is_over() -> None:
     counts = counters()
     with patch.object(quotas_module, "LEASE_MS", 200):
-        assert await counts.take_place("k1", "dead", "s1", 2)
-        assert await counts.take_place("k1", "alive", "s2", 2)
-        assert not await counts.take_place("k1", "next", "s3", 2)
-    await counts.renew_places("k1", {"alive": "s2"})
+        assert await counts.take_place(keys.open_streams("k1"), "dead", "s1", 2)
+        assert await counts.take_place(keys.open_streams("k1"), "alive", "s2", 2)
+        assert not await counts.take_place(keys.open_streams("k1"), "next", "s3", 2)
+    await counts.renew_places(keys.open_streams("k1"), {"alive": "s2"})
     await asyncio.sleep(0.3)
-    assert await counts.take_place("k1", "next", "s3", 2)
-    assert not await counts.take_place("k1", "one more", "s4", 2), "the renewed place is still held"
+    assert await counts.take_place(keys.open_streams("k1"), "next", "s3", 2)
+    assert not await counts.take_place(keys.open_streams("k1"), "one more", "s4", 2), "the renewed place is still held"
 
 
 async def test_each_key_has_its_own_places() -> None:
     counts = counters()
-    assert await counts.take_place("k1", "c1", "s", 1)
-    assert await counts.take_place("k2", "c2", "s", 1)
+    assert await counts.take_place(keys.open_streams("k1"), "c1", "s", 1)
+    assert await counts.take_place(keys.open_streams("k2"), "c2", "s", 1)

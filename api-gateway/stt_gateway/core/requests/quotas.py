@@ -22,6 +22,8 @@ class Quotas:
     """Audio of live sessions and files."""
     upload_bytes_per_day: int | None = None
     """Audio files."""
+    stored_transcripts: int | None = None
+    """Transcripts of files and live sessions that are kept."""
 
     def over(self, defaults: "Quotas") -> "Quotas":
         """Return these quotas, with those of ``defaults`` where there are none."""
