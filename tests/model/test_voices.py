@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from support import recordings
 
 from stt_transcriber.models.registry import SPEAKER_MODEL
-from stt_transcriber.models.store import ModelError, pull
+from stt_transcriber.models.store import ModelError, pull, resolve
 from stt_transcriber.speakers.base import SpeakerModel
-from stt_transcriber.speakers.resnet import load
+from stt_transcriber.speakers.resnet import load, network
 
 pytestmark = pytest.mark.model
 
@@ -56,6 +56,16 @@ def test_voices_of_one_reader_are_more_alike_than_those_of_two(
     assert np.mean(same) > 0.6
     assert max(different) < 0.45
     assert np.mean(different) < 0.2
+
+
+def test_in_8_bits_voices_are_those_of_float32(
+    models_dir: Path, voice_model: SpeakerModel, clips: dict[str, list[NDArray[np.float32]]]
+) -> None:
+    exact = network(resolve(SPEAKER_MODEL, models_dir)).ready()
+    for clip, *_ in clips.values():
+        windows = [(0, 24000), (24000, CLIP)]
+        cosines = np.sum(exact.voices(clip, windows) * voice_model.voices(clip, windows), axis=1)
+        assert 0.97 < cosines.min() < 0.9999
 
 
 def test_a_voice_depends_on_its_stretch_of_speech_alone(

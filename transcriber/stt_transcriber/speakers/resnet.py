@@ -2,11 +2,13 @@
 
 The network turns log-mel features into a map of 8 features per second and channel, pools a stretch of it (mean and
 deviation) and projects that to 256 numbers. The costly part is the map. Here it is computed once for speech without a
-pause, and each window pools its part of it, so windows that overlap cost nothing.
+pause, and each window pools its part of it, so windows that overlap cost nothing. It is computed in 8 bits.
 """
 
+import json
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,17 @@ from onnx import TensorProto, helper, numpy_helper
 from stt_transcriber.core.audio.vad_track import Span
 from stt_transcriber.core.speakers.features import FRAME_LENGTH, FRAME_SHIFT, kaldi_features
 from stt_transcriber.models.registry import SPEAKER_MODEL_FILE
+from stt_transcriber.speakers.int8 import Ranges, in_int8
 
 Floats = NDArray[np.float32]
 
+RANGES = Path(__file__).with_name("resnet_ranges.json")
+"""Least and greatest numbers of the tensors that are computed in 8 bits; written by benchmarks/speaker_model.py."""
 _MAP = "/resnet/pool/Reshape_output_0"
 _COLUMN = 8 * FRAME_SHIFT
 """Samples per column of the map: the network halves the number of frames three times."""
 _FEWEST_COLUMNS = 2
+_PROVIDERS = ["CPUExecutionProvider"]
 
 
 class ResnetVoices:
@@ -57,16 +63,37 @@ class ResnetVoices:
         return np.asarray(voice / np.linalg.norm(voice), np.float32)
 
 
+@dataclass(frozen=True)
+class Network:
+    """The network in float32. ``maps``: from features to the map; ``weight``, ``bias``: see ``ResnetVoices``."""
+
+    maps: onnx.ModelProto
+    weight: Floats
+    bias: Floats
+
+    def ready(self) -> ResnetVoices:
+        """Return the model with the network as it is."""
+        session = onnxruntime.InferenceSession(self.maps.SerializeToString(), _options(), providers=_PROVIDERS)
+        return ResnetVoices(session, self.weight, self.bias)
+
+    def in_int8(self, ranges: Ranges) -> "Network":
+        """Return it with the tensors of ``ranges`` in 8 bits."""
+        return replace(self, maps=in_int8(self.maps, ranges))
+
+
 def load(folder: Path) -> ResnetVoices:
     """Load the model from a folder of the store. Raises OSError or RuntimeError for a file that cannot be used."""
+    return network(folder).in_int8(json.loads(RANGES.read_text())).ready()
+
+
+def network(folder: Path) -> Network:
+    """Load the network in float32. Raises as ``load`` does."""
     model = _as_onnx(folder / SPEAKER_MODEL_FILE)
     values = {tensor.name: tensor for tensor in model.graph.initializer}
     projection = next(node for node in model.graph.node if node.op_type == "Gemm")
     weight, bias = (np.asarray(numpy_helper.to_array(values[name]), np.float32) for name in projection.input[1:])
     model.graph.output.append(helper.make_tensor_value_info(_MAP, TensorProto.FLOAT, None))
-    maps = onnx.utils.Extractor(model).extract_model(["fbank"], [_MAP])
-    session = onnxruntime.InferenceSession(maps.SerializeToString(), _options(), providers=["CPUExecutionProvider"])
-    return ResnetVoices(session, weight, bias)
+    return Network(onnx.utils.Extractor(model).extract_model(["fbank"], [_MAP]), weight, bias)
 
 
 def _as_onnx(path: Path) -> onnx.ModelProto:
@@ -87,7 +114,7 @@ def _save(path: Path, target: Path, level: Any) -> None:
     options.graph_optimization_level = level
     options.optimized_model_filepath = str(target)
     options.add_session_config_entry("session.save_model_format", "ONNX")
-    onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    onnxruntime.InferenceSession(str(path), options, providers=_PROVIDERS)
 
 
 def _options() -> Any:
