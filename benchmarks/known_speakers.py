@@ -13,7 +13,7 @@ from conversations import Phrase, phrases_by_speaker
 from numpy.typing import NDArray
 
 from stt_shared.contracts.session import AUDIO_RATE_HZ
-from stt_transcriber.core.speakers.windows import windows_in
+from stt_transcriber.core.speakers.windows import sparse_windows_in
 from stt_transcriber.models.store import default_models_dir
 from stt_transcriber.speakers.base import SpeakerModel
 from stt_transcriber.speakers.registry import LazySpeakerModel
@@ -85,7 +85,10 @@ def stretches_of(phrases: list[Phrase], first_s: float, seconds: float) -> list[
 
 def mean_voice(model: SpeakerModel, phrases: list[Floats]) -> Floats:
     """Return the mean voice of the windows of all phrases, float32 [d] of unit length."""
-    voices = [model.voices(samples, windows_in([(0, len(samples))])) for samples in phrases]
+    parts = [sparse_windows_in([(0, len(samples))]) for samples in phrases]
+    voices = [
+        model.voices(samples, [window for _, window in mine]) for samples, mine in zip(phrases, parts, strict=True)
+    ]
     total = np.concatenate(voices).sum(axis=0)
     return np.asarray(total / np.linalg.norm(total), np.float32)
 

@@ -33,6 +33,7 @@ def test_a_long_stretch_has_a_window_every_two_seconds() -> None:
     assert parts[0][1] == (0, 16000)
     assert all(stop - start == WINDOW for _, (start, stop) in parts[1:])
     assert all(part[0] <= start and stop <= part[1] for part, (start, stop) in parts)
+    assert sparse_windows_in([(0, 6000)]) == [], "a very short stretch has none"
 
 
 def spoken(driver: Driver) -> None:

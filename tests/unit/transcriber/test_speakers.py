@@ -1,7 +1,5 @@
 """Speakers from made-up voices: who is told apart, how many there are, and whose each word is."""
 
-import itertools
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -9,7 +7,6 @@ from numpy.typing import NDArray
 from stt_shared.contracts.speakers import SpeakerCount
 from stt_transcriber.core.speakers.clustering import labels_after, merges_of
 from stt_transcriber.core.speakers.counting import MOST_CLUSTERED, speaker_voices
-from stt_transcriber.core.speakers.windows import HOP, WINDOW, windows_in
 from stt_transcriber.core.speakers.words import speaker_of_words
 
 pytestmark = pytest.mark.unit
@@ -34,14 +31,6 @@ ANY = SpeakerCount()
 
 def count_of(voices: Floats, limits: SpeakerCount = ANY) -> int:
     return len(speaker_voices(voices, np.full(len(voices), 0.75, np.float32), limits))
-
-
-def test_windows_cover_the_speech_and_none_reaches_across_a_pause() -> None:
-    windows = windows_in([(0, 3 * WINDOW + 100), (90_000, 90_000 + WINDOW // 2), (200_000, 201_000)])
-    assert windows[0][0] == 0
-    assert windows[-2][1] == 3 * WINDOW + 100
-    assert all(0 < later[0] - earlier[0] <= HOP for earlier, later in itertools.pairwise(windows[:-1]))
-    assert windows[-1] == (90_000, 90_000 + WINDOW // 2), "a short stretch is one window, a very short one none"
 
 
 def test_the_most_alike_are_merged_first() -> None:

@@ -11,7 +11,7 @@ from stt_shared.contracts.jobs import Chunk, ChunkVoices
 from stt_shared.process.priority import lower_thread_priority
 from stt_transcriber.core.audio.vad_track import VadTrack
 from stt_transcriber.core.speakers.turns import packed_voices
-from stt_transcriber.core.speakers.windows import windows_in
+from stt_transcriber.core.speakers.windows import sparse_windows_in
 from stt_transcriber.models.store import ModelError
 from stt_transcriber.speakers.base import SpeakerModel
 
@@ -40,7 +40,8 @@ class ChunkVoiceReader:
         model = self._model()
         begin, end = chunk.start_sample, chunk.start_sample + len(pcm) // 2
         speech = VadTrack.unpacked(begin, chunk.voiced).stretches(begin, end, _MARGIN_WINDOWS)
-        windows = windows_in([(max(start, begin), min(stop, end)) for start, stop in speech])
+        parts = sparse_windows_in([(max(start, begin), min(stop, end)) for start, stop in speech])
+        windows = [window for _, window in parts]
         samples = np.frombuffer(pcm, np.int16).astype(np.float32) / 32768.0
         voices = model.voices(samples, [(start - begin, stop - begin) for start, stop in windows])
         return packed_voices(windows, voices, chunk.channel)
