@@ -114,7 +114,7 @@ chaos: $(VENV)/.installed-dev ## Count words while everything dies, a thousand t
 	@PYTHONPATH=tests $(BIN)/python -m chaos --out chaos.json $(CHAOS_ARGS)
 
 # `make fuzz FUZZ_ARGS="files --files 10000 --minutes 60 --seed 7"`; the seed that it prints repeats a run.
-fuzz: $(VENV)/.installed-dev ## Random files, live streams and requests; minutes
+fuzz: $(VENV)/.installed-dev ## Random files, live streams, requests and messages; minutes
 	@PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ_ARGS)
 
 fmt: $(VENV)/.installed-dev ## Format the code and fix what the linter can fix

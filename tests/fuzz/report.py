@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 
 CRASH, HANG, INTERNAL, SERVER_ERROR = "crash", "hang", "internal", "5xx"
+WRONG, DISTURBED = "wrong answer", "disturbed neighbour"
+_ALL = (CRASH, HANG, INTERNAL, SERVER_ERROR, WRONG, DISTURBED)
 
 
 class Tally:
@@ -17,6 +19,8 @@ class Tally:
         self.outcomes: collections.Counter[str] = collections.Counter()
         self.findings: collections.Counter[str] = collections.Counter()
         self.notes: list[str] = []
+        self.neighbours = 0
+        """Sessions that went on beside the input."""
         self._folder = folder
         self._lock = threading.Lock()
         self._began_s = time.monotonic()
@@ -27,10 +31,10 @@ class Tally:
         """Whether the part has taken as long as it may; the rest is left out then."""
         return time.monotonic() - self._began_s > self._limit_s
 
-    def count(self, outcome: str) -> None:
-        """Count an input that ended as it may."""
+    def count(self, outcome: str, times: int = 1) -> None:
+        """Count an input that ended as it may, or several."""
         with self._lock:
-            self.outcomes[outcome] += 1
+            self.outcomes[outcome] += times
 
     def find(self, finding: str, name: str, note: str, data: bytes = b"") -> None:
         """Record an input that ended as none may: what happened, and what repeats it."""
@@ -45,7 +49,8 @@ class Tally:
     def __str__(self) -> str:
         total = sum(self.outcomes.values())
         outcomes = ", ".join(f"{name} {count}" for name, count in self.outcomes.most_common())
-        found = ", ".join(f"{name} {self.findings[name]}" for name in (CRASH, HANG, INTERNAL, SERVER_ERROR))
+        found = ", ".join(f"{name} {self.findings[name]}" for name in _ALL)
         took_s = time.monotonic() - self._began_s
-        head = f"{self.part}: {total} in {took_s:.0f} s: {found}"
+        beside = f" beside {self.neighbours} sessions" if self.neighbours else ""
+        head = f"{self.part}: {total} in {took_s:.0f} s{beside}: {found}"
         return "\n  ".join([head, outcomes, *self.notes[:20]])

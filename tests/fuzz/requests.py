@@ -15,7 +15,8 @@ from support.process_suite import Suite, running_suite
 
 from fuzz.mutate import mutated
 from fuzz.recordings import recordings
-from fuzz.report import CRASH, HANG, INTERNAL, SERVER_ERROR, Tally
+from fuzz.report import HANG, INTERNAL, SERVER_ERROR, Tally
+from fuzz.suite import look_for_damage
 from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_shared.contracts.errors import ERRORS
 
@@ -97,13 +98,7 @@ async def fuzz_requests(count: int, seed: int, tally: Tally, concurrency: int = 
             async with asyncio.TaskGroup() as group:
                 for _ in range(concurrency):
                     group.create_task(_send_some(suite, numbers, seed, tally))
-            for name in suite.deaths:
-                tally.find(CRASH, name, "the process has ended")
-            if not await suite.healthy():
-                tally.find(HANG, "health", str(await suite.health()))
-            for line in suite.logs().splitlines():
-                if '"exception"' in line or "Traceback" in line:
-                    tally.find(INTERNAL, "log", line[:2000])
+            await look_for_damage(suite, tally)
 
 
 async def _send_some(suite: Suite, numbers: Iterator[int], seed: int, tally: Tally) -> None:
@@ -162,7 +157,7 @@ class _Client:
             method = rng.choice(("GET", "POST", "PATCH", "DELETE", "PUT", "HEAD", "OPTIONS", "X"))
         if rng.random() < 0.6:
             names = _JOB_PARAMETERS if "jobs" in target else _SEARCH_PARAMETERS
-            target += "?" + _query(rng, names)
+            target += "?" + random_query(rng, names)
         headers = {}
         if rng.random() < 0.2:
             headers[rng.choice(_HEADERS[4:])] = _header(rng)
@@ -229,7 +224,7 @@ class _Client:
     async def websocket(self, rng: random.Random, name: str) -> None:
         """Open a session or watch a conversation, and send messages of every kind."""
         path = rng.choice(("/v1/stt/stream", "/v1/stt/stream", "/v1/stt/conversations/a", "/api/stt/transcribe"))
-        query = _query(rng, _STREAM_PARAMETERS) if rng.random() < 0.4 else rng.choice(_GOOD_STREAMS)
+        query = random_query(rng, _STREAM_PARAMETERS) if rng.random() < 0.4 else rng.choice(_GOOD_STREAMS)
         url = f"{self._suite.url.replace('http', 'ws', 1)}{path}?{query}"
         outcome = "closed"
         try:
@@ -281,6 +276,7 @@ def _header(rng: random.Random) -> str:
     return rng.choice(("chunked", "5", "-1", "100-continue", "x" * 300, "bytes=0-", "null", "é", "a, b", "websocket"))
 
 
-def _query(rng: random.Random, names: tuple[str, ...]) -> str:
+def random_query(rng: random.Random, names: tuple[str, ...]) -> str:
+    """Return a query of some of these parameters, whose values are hardly ever valid."""
     chosen = rng.sample(names, rng.randint(1, min(4, len(names))))
     return "&".join(f"{name}={urllib.parse.quote(_text(rng), safe=rng.choice(('', '{}*&=')))}" for name in chosen)
