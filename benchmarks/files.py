@@ -164,6 +164,7 @@ class SleepingEngine:
     is_multilingual = False
     languages: tuple[str, ...] = ("en",)
     biased_by_keyterms = False
+    hears_earlier = False
     COST_PER_AUDIO_S = 0.02
 
     def __init__(self) -> None:

@@ -108,6 +108,7 @@ class OracleEngine:
     max_batch = 8
     is_multilingual = False
     biased_by_keyterms = False
+    hears_earlier = False
     languages: tuple[str, ...] = ("en",)
 
     def __init__(self, model: str, parallel: int, decode_s: float) -> None:

@@ -75,6 +75,7 @@ class FirstSamples:
     max_batch = 4
     is_multilingual = False
     biased_by_keyterms = False
+    hears_earlier = False
     languages = ("en",)
 
     def __init__(self) -> None:

@@ -35,11 +35,13 @@ class SlowEar:
 
 
 def spoken(request: DecodeRequest) -> Hypothesis:
-    """A model whose every answer depends on all that it is asked: audio to the sample, prompt, language and how to
-    detect it, quality."""
+    """A model whose every answer depends on all that it is asked: audio to the sample, what was said before, prompt,
+    language and how to detect it, quality."""
     asked = repr((request.prompt, request.language, request.spoken_before, request.voiced_s, request.keyterms))
     elsewhere = b"" if request.language_samples is None else request.language_samples.tobytes()
-    key = zlib.crc32(request.samples.tobytes(), zlib.crc32(elsewhere, zlib.crc32(asked.encode())))
+    earlier = request.earlier
+    before = b"" if earlier is None else (earlier.text + earlier.language).encode() + earlier.samples.tobytes()
+    key = zlib.crc32(request.samples.tobytes(), zlib.crc32(elsewhere + before, zlib.crc32(asked.encode())))
     draw = np.random.default_rng([key, request.quality is Quality.FULL])
     seconds = len(request.samples) / 16000
     count = 0 if draw.random() < 0.15 else max(1, round(seconds * 2))

@@ -15,6 +15,7 @@ class WordASecond:
     max_batch = 4
     is_multilingual = False
     biased_by_keyterms = False
+    hears_earlier = False
     languages = ("en",)
 
     def __init__(self) -> None:

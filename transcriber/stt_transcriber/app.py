@@ -94,7 +94,7 @@ async def _build(
         if settings.whisper_engine is EngineName.INSTANT
         else await asyncio.to_thread(load_turn_model, settings.models_dir)
     )
-    policy = settings.policy(has_turn_model=turn is not None)
+    policy = settings.policy(has_turn_model=turn is not None, hears_earlier=engine.hears_earlier)
     speakers = report.speakers = LazySpeakerModel(settings.models_dir)
     pool = report.pool = await stack.enter_async_context(
         ModelPool(

@@ -54,6 +54,9 @@ class TranscriberSettings(CommonSettings):
     context_chars: Annotated[int, Field(ge=0, le=800)] = Field(
         0, description="Characters of the last final that prompt the next utterance; 0 = none."
     )
+    acoustic_context_s: Annotated[float, Field(ge=0, le=10)] = Field(
+        0.0, description="Speech that a final hears again if it begins right after another; 0 = none."
+    )
     stall_after_s: Annotated[float, Field(ge=1, le=3600)] = Field(
         30.0, description="A decode that takes longer makes the replica unhealthy."
     )
@@ -69,8 +72,8 @@ class TranscriberSettings(CommonSettings):
         """Return the number of threads per decode."""
         return max(1, usable_cpus() // self.workers())
 
-    def policy(self, *, has_turn_model: bool = False) -> LivePolicy:
-        """Return the policy of live sessions with these settings applied."""
+    def policy(self, *, has_turn_model: bool = False, hears_earlier: bool = True) -> LivePolicy:
+        """Return the policy of live sessions with these settings applied; ``hears_earlier``: as in ``Engine``."""
         max_utterance_ms = self.max_utterance_s * 1000
         return LivePolicy(
             turn=TurnPolicy(has_model=has_turn_model),
@@ -80,4 +83,5 @@ class TranscriberSettings(CommonSettings):
             partial_interval_ms=int(self.partial_interval_s * 1000),
             max_partial_interval_ms=int(self.whisper_accumulation_s * 1000),
             context_chars=self.context_chars,
+            acoustic_context_ms=int(self.acoustic_context_s * 1000) if hears_earlier else 0,
         )

@@ -177,13 +177,31 @@ class VadCheckpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     ends: tuple[int, ...] = ()
 
 
+class SaidWord(msgspec.Struct, frozen=True, array_like=True):
+    """Word as it was decoded, at its position in the session's audio. ``space_before``: white space precedes it."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    space_before: bool = True
+
+
+class AcousticContext(msgspec.Struct, frozen=True):
+    """End of the speech that is settled: its audio from ``begin_sample`` on is kept, and holds just these words."""
+
+    begin_sample: int
+    words: tuple[SaidWord, ...]
+    language: str
+
+
 class TakeoverState(msgspec.Struct, frozen=True, omit_defaults=True):
     """State that the next owner needs to continue as the previous owner would have.
 
     It is stored whenever the committed position moves. ``text`` and ``end_sample`` are those of the last final, for the
     decodes after it. ``spoken``: weights of the languages spoken so far, the highest first; empty if
-    they are not detected. ``vocabularies``: those that replaced the one of the query. ``channels``: of a session whose
-    channels are kept apart, the state of each, in their order; then nothing else is set but ``vocabularies``.
+    they are not detected. ``vocabularies``: those that replaced the one of the query. ``acoustic_context``: what the
+    next final hears before its own audio; None: nothing, so no settled audio is needed. ``channels``: of a session
+    whose channels are kept apart, the state of each, in their order; then nothing else is set but ``vocabularies``.
     """
 
     text: str = ""
@@ -192,6 +210,7 @@ class TakeoverState(msgspec.Struct, frozen=True, omit_defaults=True):
     spoken: dict[str, float] = {}
     vocabularies: tuple[VocabularyChange, ...] = ()
     channels: tuple["ChannelState", ...] = ()
+    acoustic_context: AcousticContext | None = None
 
 
 class ChannelState(msgspec.Struct, frozen=True):

@@ -33,6 +33,7 @@ class Batching(FirstSamples):
     languages = ("en", "de", "fr")
     is_multilingual = True
     biased_by_keyterms = False
+    hears_earlier = False
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__()

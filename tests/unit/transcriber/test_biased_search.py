@@ -40,6 +40,13 @@ def test_a_phrase_that_the_model_alone_misses_is_found() -> None:
     assert greedily(says, biased()).tokens == searched(says, biased()).tokens == [3, 4]
 
 
+def test_a_phrase_may_have_begun_in_what_was_said_before() -> None:
+    says = script({(3,): {5: 0.5, 4: 0.2}, (3, 4): {END: 0.9}, (3, 5): {END: 0.9}}, {END: 0.9})
+    after = replace(window(), said=(3,))
+    assert greedily(says, after).tokens == searched(says, after).tokens == [5]
+    assert greedily(says, biased(after)).tokens == searched(says, biased(after)).tokens == [4]
+
+
 def test_log_probabilities_are_the_models_own() -> None:
     says = script(SAID, {END: 0.9})
     own = [math.log(share) for share in (0.2, 0.4, 0.9)]

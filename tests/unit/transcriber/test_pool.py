@@ -34,6 +34,7 @@ class BlockingEngine:
     languages = ("en",)
     is_multilingual = False
     biased_by_keyterms = False
+    hears_earlier = False
 
     def __init__(self) -> None:
         self.live_begun, self.live_over = threading.Event(), threading.Event()

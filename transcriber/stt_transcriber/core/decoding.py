@@ -46,6 +46,15 @@ Weights = Mapping[str, float]
 
 
 @dataclass(frozen=True)
+class EarlierSpeech:
+    """Speech just before that of a request, already decoded. ``samples``: float32 [n]; ``text``: all that it says."""
+
+    samples: NDArray[np.float32]
+    text: str
+    language: str
+
+
+@dataclass(frozen=True)
 class DecodeRequest:
     """One piece of audio to decode.
 
@@ -56,6 +65,8 @@ class DecodeRequest:
     text (a user's vocabulary, the end of the last utterance); '' for none. ``begin``: position of the first sample in
     the session, by which an engine finds the data in ``memory`` for the same audio. ``keyterms``: phrases to favour
     where the speech may be meant; an engine that is not ``biased_by_keyterms`` ignores them.
+    ``earlier``: speech to hear before ``samples``, at most 30 s with them; its words are no part of the result, and an
+    engine that is not one that ``hears_earlier`` speech ignores it.
     ``voice_windows``: parts of ``samples`` whose voices are wanted too; the engine ignores them.
     """
 
@@ -71,6 +82,7 @@ class DecodeRequest:
     spoken_before: Weights = field(default_factory=dict)
     voiced_s: float | None = None
     keyterms: tuple[str, ...] = ()
+    earlier: EarlierSpeech | None = field(default=None, repr=False)
     stretches: tuple[tuple[int, int], ...] = ()
     voice_windows: tuple[tuple[int, int], ...] = ()
 

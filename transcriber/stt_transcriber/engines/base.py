@@ -16,7 +16,7 @@ class Engine(Protocol):
     The same request for a final or a chunk of a file gives the same hypothesis, whatever else is decoded at the same
     time; a draft may differ by a near tie. ``max_batch``: maximum number of drafts decoded together. ``languages``: the
     codes that ``DecodeRequest.language`` may have; ("en",) for an English-only model. ``biased_by_keyterms``: whether
-    it favours the keyterms of a request.
+    it favours the keyterms of a request; ``hears_earlier``: whether it hears the ``earlier`` speech of one.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Engine(Protocol):
     is_multilingual: bool
     languages: tuple[str, ...]
     biased_by_keyterms: bool
+    hears_earlier: bool
 
     def decode(self, requests: Sequence[DecodeRequest]) -> list[Hypothesis]:
         """Decode audio and return one hypothesis per request, in order.

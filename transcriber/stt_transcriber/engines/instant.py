@@ -22,6 +22,7 @@ class InstantEngine:
     is_multilingual = False
     languages: tuple[str, ...] = ("en",)
     biased_by_keyterms = False
+    hears_earlier = False
 
     def __init__(self, model: str, parallel: int) -> None:
         self.model = model

@@ -55,8 +55,9 @@ SpeechEvent = SpeechBegan | SpeechEnded | UtteranceClosed
 class Segmenter:
     """Segmenter of one session; its methods return what happened, in order.
 
-    ``open``: the utterance being spoken, None if there is none. ``buffer`` and ``track``: the uncommitted audio, and
-    where in it there is voice. ``settled``: utterances before the committed position.
+    ``open``: the utterance being spoken, None if there is none. ``buffer`` and ``track``: the audio that is needed, and
+    where in the uncommitted part there is voice. ``settled``: utterances before the committed position.
+    ``first_position``: where the first window begins.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Segmenter:
         self.track = self._vad.track
         self._gate = self._vad.gate
         self._endpoint = Endpoint(policy, config, self._vad, speculative, verdicts)
+        self.first_position = base
         self.open: Utterance | None = None
         self.settled = SettledRanges(committed_samples, checkpoint.ends if checkpoint else ())
         self._events: list[SpeechEvent] = []
@@ -189,17 +191,16 @@ class Segmenter:
                 self._gate.interrupt(self._endpoint.pause_ms)
         return self._take_events()
 
-    def commit(self, position: int) -> tuple[int, VadCheckpoint | None]:
-        """Drop what lies before a position and return what the next owner needs.
+    def commit(self, position: int, needed_from: int) -> tuple[int, VadCheckpoint | None]:
+        """Drop what lies before a position, but no audio from ``needed_from`` on; return what the next owner needs.
 
         That is the seq after which it needs the frames, and the checkpoint; 0 and None if there is no checkpoint at or
         before the position.
         """
         # The VAD model may not have processed the last part of a window yet.
-        needed = min(position, self._vad.position)
-        self.buffer.drop_before(needed)
-        self.track.drop_before(needed)
-        checkpoint = self._checkpoints.before(position)
+        self.buffer.drop_before(min(needed_from, self._vad.position))
+        self.track.drop_before(min(position, self._vad.position))
+        checkpoint = self._checkpoints.before(needed_from)
         return (checkpoint.seq, self.settled.stored(checkpoint)) if checkpoint else (0, None)
 
     @property

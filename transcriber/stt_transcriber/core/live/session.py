@@ -14,7 +14,6 @@ import math
 from collections import deque
 from collections.abc import Sequence
 
-import msgspec
 import numpy as np
 
 from stt_shared.contracts.events import Done, Event, SpeakersRevised, StageTiming
@@ -22,11 +21,12 @@ from stt_shared.contracts.frames import Frame, FrameKind, StreamError
 from stt_shared.contracts.session import AUDIO_RATE_HZ, SessionConfig, TakeoverState, VocabularyUpdate
 from stt_transcriber.core.audio.vad_stream import VadModel
 from stt_transcriber.core.decoding import Hypothesis, Quality, Weights
+from stt_transcriber.core.live.commits import Commits
 from stt_transcriber.core.live.context import SessionContext
 from stt_transcriber.core.live.events import EventBuilder, TextHeader
 from stt_transcriber.core.live.final_queue import FinalQueue
 from stt_transcriber.core.live.frame_times import FrameTimes
-from stt_transcriber.core.live.outcome import Advance, Outcome
+from stt_transcriber.core.live.outcome import Outcome
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.segmenter import Segmenter, SpeechEvent, UtteranceClosed
 from stt_transcriber.core.live.speculative_final import SpeculativeFinal
@@ -35,15 +35,11 @@ from stt_transcriber.core.live.turn import TurnVerdicts
 from stt_transcriber.core.live.utterance import SAMPLES_PER_MS, Ticket
 from stt_transcriber.core.live.vocabulary import Vocabularies
 from stt_transcriber.core.live.voices import LiveVoices
+from stt_transcriber.core.live.wording import Wording
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.core.text import guards
 from stt_transcriber.core.text.agreement import PlacedWord, placed_words
-from stt_transcriber.core.text.join import join_words
 from stt_transcriber.core.text.missed_speech import Accepted, Retry
-from stt_transcriber.core.text.redaction import redactor_of
-
-_SKIPPED_FRAMES = 10
-"""Number of skipped frames of already settled audio after which the log may drop them."""
 
 
 class LiveSession:
@@ -75,9 +71,7 @@ class LiveSession:
         """
         stored = context or TakeoverState()
         self._config = config
-        self._redactor = redactor_of(config.redact, config.redact_patterns)
         self._policy = policy
-        self._context = SessionContext(policy, stored)
         self._speculative = SpeculativeFinal()
         self._verdicts = TurnVerdicts()
         self._segmenter = Segmenter(
@@ -91,10 +85,12 @@ class LiveSession:
             checkpoint=stored.hearing,
         )
         self._buffer, self._track = self._segmenter.buffer, self._segmenter.track
+        self._context = SessionContext(policy, config.task, stored, self._segmenter.first_position)
         self._closed = FinalQueue(self._buffer, self._track, self._segmenter.settled, policy.margin_ms)
         # At the earliest, speech has its first draft then.
         settles = (policy.pre_roll_ms + policy.first_partial_ms) * SAMPLES_PER_MS
         self._vocabularies = Vocabularies(config.vocabulary, settles, stored.vocabularies, fillers=config.fillers)
+        self._wording = Wording(config, self._vocabularies)
         self._voices = LiveVoices(self._track, config.speakers, voices) if config.speakers else None
         self._tickets = TicketBuilder(
             config, policy, self._context, self._buffer, self._track, self._vocabularies, self._voices
@@ -104,7 +100,9 @@ class LiveSession:
         self._held_back: deque[Frame] = deque()  # frames after an undecided pause
         self._events = EventBuilder(session_id)
         self._outcomes: list[Outcome] = []
-        self._committed = committed_samples
+        self._commits = Commits(
+            committed_samples, self._segmenter, self._frames, self._context, self._vocabularies, self._voices
+        )
         self._finals = finals
         self._texts: list[str] = []
         self._showing = showing
@@ -146,8 +144,7 @@ class LiveSession:
         self._events.now_wall_ms = now_wall_ms
         if not self._has_read and (revision := self._revised_speakers()):
             # The previous owner died before it told what its last final has shown.
-            advance = Advance(self._committed, self._frames.settled_seq, self._context.stored, self._packed_voices())
-            self._outcomes.append(Outcome(revision, advance))
+            self._outcomes.append(Outcome(revision, self._commits.again()))
         self._has_read = True
         if self._held_back or (frame.kind is not FrameKind.AUDIO and self._segmenter.is_undecided):
             self._held_back.append(frame)
@@ -254,7 +251,8 @@ class LiveSession:
             # After a takeover, the first frames may begin, and even end, before the position where processing resumes.
             fresh = samples[max(0, self._buffer.end - frame.meta.start_sample) :]
             if len(samples) and not len(fresh):
-                self._skip(frame.seq)
+                if (advance := self._commits.skip(frame.seq)) is not None:
+                    self._outcomes.append(Outcome(None, advance))
                 return
             events = self._segmenter.add(fresh, frame.seq)
         elif frame.kind is FrameKind.CONFIGURE:
@@ -278,16 +276,6 @@ class LiveSession:
             self._outcomes.append(Outcome(self._events.configured(at, vocabulary)))
         return []
 
-    def _skip(self, seq: int) -> None:
-        """Skip a frame of audio that was already settled.
-
-        A client sends it if it sends its recording again after everything was lost; the log must not fill with it.
-        """
-        self._segmenter.skip(seq)
-        if seq - self._frames.settled_seq >= _SKIPPED_FRAMES:
-            self._frames.settle(seq)
-            self._outcomes.append(Outcome(None, Advance(self._committed, seq, self._stored(self._context.stored))))
-
     def _resume(self) -> None:
         """Continue after a pause that may be decided, with the frames that arrived after it."""
         self._publish_speech(self._segmenter.advance())
@@ -309,17 +297,13 @@ class LiveSession:
         request, samples = ticket.decode, ticket.end - ticket.begin
         if self._is_rejected(hypothesis, voice_share, request.quality, samples, request.prompt, just_begun=just_begun):
             return
-        if self._language_is_a_guess(hypothesis):
+        if self._context.language_is_a_guess(hypothesis):
             return
         end_ms = ticket.end // SAMPLES_PER_MS
         utterance.agreement.update(placed_words(hypothesis, ticket.begin), end_ms, hypothesis.safe_words)
         utterance.agreement.force(end_ms - self._policy.max_uncommitted_ms)
         utterance.shown_language = utterance.shown_language or hypothesis.language
-        words, stable = utterance.words, len(utterance.agreement.stable)
-        if rewriter := self._vocabularies.rewriter(utterance.start, ticket.end, utterance.shown_language):
-            words, stable = rewriter.rewrite(words, stable)
-        if self._redactor:
-            words, stable = self._redactor.redact_growing(words, stable)
+        words, stable = self._wording.of_partial(utterance, ticket.end)
         partial = self._events.partial(utterance, self._header(ticket.end), words, stable, end_ms)
         if partial is not None:
             utterance.published = words
@@ -335,8 +319,8 @@ class LiveSession:
         """Apply the decode of the first closed utterance up to its end."""
         utterance = self._closed.head
         assert utterance is not None
-        samples, prompt = utterance.end - utterance.start, self._tickets.final_prompt(utterance)
-        rejected = self._is_rejected(hypothesis, utterance.voice_share, quality, samples, prompt)
+        samples, told = utterance.end - utterance.start, self._tickets.told(utterance)
+        rejected = self._is_rejected(hypothesis, utterance.voice_share, quality, samples, told)
         words = [] if rejected else placed_words(hypothesis, utterance.start)
         loops = guards.is_loop(hypothesis)
         part = self._closed.decide(words, self._config.task, truncated=hypothesis.truncated, loops=loops)
@@ -359,12 +343,8 @@ class LiveSession:
         """Settle the first closed utterance with these words, and commit its audio."""
         decoded_to = self._closed.head.end if self._closed.head else 0
         utterance = self._closed.settle(part.until if part else None)
-        # It would be kept as the prompt of what follows.
-        text = "" if self._redactor else join_words(words)
-        if rewriter := self._vocabularies.rewriter(utterance.start, utterance.whole_end, language):
-            words, _ = rewriter.rewrite(words)
-        if self._redactor:
-            words = self._redactor.redact(words)
+        # What follows goes on from what the model wrote itself.
+        decoded, words = self._wording.kept(words), self._wording.of_final(utterance, language, words)
         self._speculative.forget()
         for span in part.unrecognized if part else ():
             self._outcomes.append(Outcome(self._events.unrecognized(span), None, utterance.whole_end))
@@ -379,8 +359,8 @@ class LiveSession:
         told = self._voices.tell(self._finals, words, utterance.start, decoded_to) if self._voices else None
         final = self._events.final(utterance, header, words, language, told)
         self._texts.append(final.text)
-        # The model goes on from what it wrote itself.
-        self._context.update(text, utterance.end, spoken)
+        is_complete = part is not None and not part.unrecognized
+        self._context.update(decoded, utterance, language, spoken, is_complete=is_complete)
         self._commit(utterance.end, final, utterance.whole_end)
         if revision := self._revised_speakers():
             self._commit(utterance.end, revision)
@@ -389,9 +369,6 @@ class LiveSession:
         """Return the event for earlier finals that have other speakers than were told."""
         revised = self._voices.speakers.revise() if self._voices else []
         return self._events.speakers_revised(revised) if revised else None
-
-    def _packed_voices(self) -> bytes:
-        return self._voices.stored_at(self._committed) if self._voices else b""
 
     def _header(self, position: int) -> TextHeader:
         """Return the header of a text about the audio up to ``position``."""
@@ -406,28 +383,12 @@ class LiveSession:
             self.rejected.append(reason)
         return reason is not None
 
-    def _language_is_a_guess(self, hypothesis: Hypothesis) -> bool:
-        """Check whether the language is too uncertain to show the text.
-
-        Text in the wrong language is worse than text half a second later.
-        """
-        least, spoken = self._policy.show_language_above, self._context.spoken
-        return hypothesis.language_probability < least and spoken.get(hypothesis.language, 0.0) < least
-
     def _commit_silence(self) -> None:
         """Commit the audio before the last second or so of silence."""
         settled = self._segmenter.silent_until
-        if settled - self._committed >= self._policy.idle_commit_ms * SAMPLES_PER_MS:
+        if settled - self._commits.samples >= self._policy.idle_commit_ms * SAMPLES_PER_MS:
             self._commit(settled)
 
-    def _stored(self, state: TakeoverState) -> TakeoverState:
-        return msgspec.structs.replace(state, vocabularies=self._vocabularies.stored(self._committed))
-
     def _commit(self, samples: int, event: Event | None = None, utterance_end: int | None = None) -> None:
-        self._committed = max(self._committed, samples)
-        seq, checkpoint = self._segmenter.commit(self._committed)
-        self._frames.settle(seq)
-        context = self._stored(self._context.with_checkpoint(checkpoint))
-        voices = b"" if event is None else self._packed_voices()
-        advance = Advance(self._committed, self._frames.settled_seq, context, voices)
+        advance = self._commits.to(samples, with_voices=event is not None)
         self._outcomes.append(Outcome(event, advance, utterance_end))

@@ -1,11 +1,11 @@
 """Decodes of a live session: the audio, prompt and language of each."""
 
-from stt_shared.contracts.session import AUDIO_RATE_HZ, SessionConfig
+from stt_shared.contracts.session import AUDIO_RATE_HZ, AcousticContext, SessionConfig
 from stt_shared.contracts.text import join_texts
 from stt_transcriber.core.audio.buffer import RollingBuffer
 from stt_transcriber.core.audio.vad_gate import WINDOW_MS
 from stt_transcriber.core.audio.vad_track import VadTrack
-from stt_transcriber.core.decoding import DecodeRequest, Quality, TurnRequest
+from stt_transcriber.core.decoding import DecodeRequest, EarlierSpeech, Quality, TurnRequest
 from stt_transcriber.core.live.context import SessionContext
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.utterance import SAMPLES_PER_MS, Ticket, Utterance
@@ -48,17 +48,32 @@ class TicketBuilder:
         language = self._config.language
         if language is None:
             language = utterance.draft_language.choose(self._voiced_s(utterance.start, end), self._context.spoken)
-        ticket = self._ticket(kind, utterance, begin, end, language, join_words(stable_before))
+        prompt = join_texts(
+            (self._config.prompt, self._context.text_before(utterance.start), join_words(stable_before))
+        )
+        ticket = self._ticket(kind, utterance, begin, end, language, prompt)
         utterance.decoded_to = ticket.end
         return ticket
 
     def final(self, utterance: Utterance, end: int) -> Ticket:
         """Build a decode of the whole utterance up to ``end``."""
-        return self._ticket(Kind.FINAL, utterance, utterance.start, end, self._config.language)
+        prompt, heard = self._told(utterance.start, end)
+        quality = Quality.FULL
+        if utterance.refused:
+            # What the model was told may have misled it; if that was nothing, only a greedy decode is different.
+            quality = Quality.FULL if prompt or heard else Quality.DRAFT
+            prompt, heard = "", None
+        earlier = None if heard is None else self._earlier(heard, utterance.start)
+        return self._ticket(
+            Kind.FINAL, utterance, utterance.start, end, self._config.language, prompt, quality, earlier
+        )
 
-    def final_prompt(self, utterance: Utterance) -> str:
-        """Return the prompt of its final; '' after a refusal, because the prompt may have misled the model."""
-        return "" if utterance.refused else self._prompt(utterance)
+    def told(self, utterance: Utterance) -> str:
+        """Return all words that its final was told, as prompt or as what was said before."""
+        if utterance.refused:
+            return ""
+        prompt, heard = self._told(utterance.start, utterance.end)
+        return join_texts((prompt, join_words(heard.words) if heard else ""))
 
     def turn(self, utterance: Utterance, end: int) -> Ticket:
         """Build a question to the turn model: whether the utterance up to ``end`` is all that its speaker says."""
@@ -69,14 +84,28 @@ class TicketBuilder:
         # Only whole windows: one that extends beyond the end may or may not have been processed yet.
         return self._track.voiced_within(begin, end) * WINDOW_MS / 1000
 
+    def _told(self, start: int, end: int) -> tuple[str, AcousticContext | None]:
+        """Return the prompt of a final, and the speech that it hears before it, whose words are not in the prompt."""
+        heard, text = self._context.heard_before(start, end), self._context.text_before(start)
+        if heard is not None:
+            text = text[: max(0, len(text) - len(join_words(heard.words)))].rstrip()
+        return join_texts((self._config.prompt, text)), heard
+
+    def _earlier(self, heard: AcousticContext, start: int) -> EarlierSpeech:
+        text = (" " if heard.words[0].space_before else "") + join_words(heard.words)
+        return EarlierSpeech(self._buffer.as_float(heard.begin_sample, start), text, heard.language)
+
     def _ticket(
-        self, kind: Kind, utterance: Utterance, begin: int, end: int, language: str | None, text_before: str = ""
+        self,
+        kind: Kind,
+        utterance: Utterance,
+        begin: int,
+        end: int,
+        language: str | None,
+        prompt: str,
+        quality: Quality = Quality.DRAFT,
+        earlier: EarlierSpeech | None = None,
     ) -> Ticket:
-        prompt = self.final_prompt(utterance) if kind is Kind.FINAL else self._prompt(utterance, text_before)
-        quality = Quality.FULL if kind is Kind.FINAL else Quality.DRAFT
-        if utterance.refused and not self._prompt(utterance):
-            # Without a prompt to leave out, only a greedy decode is different.
-            quality = Quality.DRAFT
         windows = self._voices.wanted(begin, end) if self._voices and kind is Kind.FINAL else ()
         request = DecodeRequest(
             self._buffer.as_float(begin, end),
@@ -90,12 +119,10 @@ class TicketBuilder:
             spoken_before=self._context.spoken,
             voiced_s=self._voiced_s(begin, end),
             keyterms=self._vocabularies.of_utterance(utterance.start, utterance.whole_end or end).keyterms,
+            earlier=earlier,
             voice_windows=tuple((start - begin, stop - begin) for start, stop in windows),
         )
         return Ticket(kind, begin, end, request, utterance)
-
-    def _prompt(self, utterance: Utterance, text_before: str = "") -> str:
-        return join_texts((self._config.prompt, self._context.text_before(utterance.start), text_before))
 
     def _trim_window(self, utterance: Utterance) -> None:
         """Limit a draft's window: beyond its maximum, it starts just before the end of the stable words."""

@@ -68,6 +68,7 @@ class FasterWhisperEngine:
 
     name: str = EngineName.FASTER_WHISPER
     biased_by_keyterms = False
+    hears_earlier = False
     max_batch = 1
 
     def __init__(

@@ -66,10 +66,10 @@ class Search:
         self._beam_size = beam_size
         self._no_speech_prob = no_speech_prob
         self._may_repeat = may_repeat
-        self._width = len(window.start)
+        self._width = len(window.opening)
         self._ended: list[tuple[float, DecodedText]] = []
         self._likeliest = float("-inf")  # highest total log-probability of the ended texts
-        self.live = [_Beam(0.0, 0.0, [], [], [], np.ones(self._width, np.bool_))]
+        self.live = [_Beam(0.0, 0.0, [], [], [], np.ones(self._width, np.bool_), window.progress)]
 
     @property
     def most(self) -> int:
@@ -167,9 +167,10 @@ def decode(
     See ``Search``.
     """
     batch = model.batch([window.encoding])
-    width = len(window.start)
+    opening = window.opening
+    width = len(opening)
     states, attention = batch.run(
-        np.array([window.start], np.int64), np.arange(width)[None], np.tri(width, dtype=np.bool_)[None]
+        np.array([opening], np.int64), np.arange(width)[None], np.tri(width, dtype=np.bool_)[None]
     )
     search = Search(rules, window, beam_size, model.no_speech_prob(states[0, window.sot]), may_repeat=may_repeat)
     asked = Asked([window])

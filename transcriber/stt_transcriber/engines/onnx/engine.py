@@ -4,7 +4,6 @@ Drafts are greedy, in batches over sessions, each along its last text. Finals ar
 probable; otherwise beam search finds a better text. Chunks of files are decoded by beam search, in batches.
 """
 
-import bisect
 import functools
 import json
 import math
@@ -21,11 +20,12 @@ from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality, TimedWord
 from stt_transcriber.engines.base import EngineError, GiveWay
 from stt_transcriber.engines.keyterms import Keyterms
-from stt_transcriber.engines.onnx import beam, beam_batch, greedy
+from stt_transcriber.engines.onnx import beam, beam_batch, greedy, known_tokens
 from stt_transcriber.engines.onnx.file_model import FileWhisper, encoding_bytes
-from stt_transcriber.engines.onnx.model import Encoding, Floats, OnnxWhisper
+from stt_transcriber.engines.onnx.model import Encoding, OnnxWhisper
 from stt_transcriber.engines.onnx.scored_text import ScoredText
 from stt_transcriber.engines.onnx.search import DecodedText, TokenRules, Window
+from stt_transcriber.engines.onnx.sound import RequestSound
 from stt_transcriber.engines.request import (
     check_request,
     context_tokens,
@@ -67,18 +67,6 @@ _FILE_BATCH_BYTES = 256_000_000
 
 
 @dataclass(frozen=True)
-class _KnownTokens:
-    """Known tokens of an utterance.
-
-    ``tokens``: those of its last draft, after those of earlier drafts that were said before its window; ``samples``:
-    the position in the session at which each was said, rising.
-    """
-
-    tokens: list[int]
-    samples: list[int]
-
-
-@dataclass(frozen=True)
 class _Asked:
     """Decode of one of several requests in one language."""
 
@@ -95,6 +83,7 @@ class OnnxWhisperEngine:
 
     name: str = EngineName.ONNXRUNTIME
     biased_by_keyterms = True
+    hears_earlier = True
 
     def __init__(self, folder: Path, *, model: str, workers: int = 1, threads: int = 1, max_batch: int = 1) -> None:
         self.model = model
@@ -171,11 +160,13 @@ class OnnxWhisperEngine:
         recipe = RECIPES[quality]
         for_files = self._file_whisper if quality is Quality.FILE else None
         whisper = for_files or self._whisper
-        encodings: list[Encoding] = []
+        sounds: list[RequestSound] = []
+        detected: list[Detected] = []
         for request in requests:
             give_way()
-            encodings.append(whisper.encode(request.samples, recipe.pad_s, recipe.tail_positions))
-        detected = [self._detected(whisper, recipe, *pair) for pair in zip(requests, encodings, strict=True)]
+            sound, found = self._detected(whisper, recipe, request)
+            sounds.append(sound)
+            detected.append(found)
         asked = [_Asked(index, code) for index, one in enumerate(detected) for code in one.rivals]
         # First all requests in their likeliest language, together, then those with rivals in the others.
         asked.sort(key=lambda one: one.code != detected[one.index].rivals[0])
@@ -185,7 +176,7 @@ class OnnxWhisperEngine:
             together = asked[at : at + most]
             tokenizers_ = [self._tokenizer(one.code, str(requests[one.index].task)) for one in together]
             windows = [
-                self._window_of(requests[one.index], encodings[one.index], tokenizer)
+                self._window_of(detected[one.index].request, sounds[one.index], tokenizer)
                 for one, tokenizer in zip(together, tokenizers_, strict=True)
             ]
             scored = self._texts(for_files, windows, tokenizers_, quality, give_way)
@@ -232,7 +223,11 @@ class OnnxWhisperEngine:
         one.
         """
         text = greedy.sure(self._whisper, self._rules, window, _SURE)
-        first = ScoredText(window, text or beam.decode(self._whisper, self._rules, window, beam_size), tokenizer)
+        text = text or beam.decode(self._whisper, self._rules, window, beam_size)
+        if window.said:
+            # The earlier speech is speech, whatever follows it.
+            text = replace(text, no_speech_prob=self._whisper.no_speech_in(window.own, self._start))
+        first = ScoredText(window, text, tokenizer)
         if not first.candidate.is_suspect:
             return first
         second = beam.decode(self._whisper, self._rules, self._bare(window), beam_size, may_repeat=False)
@@ -261,19 +256,50 @@ class OnnxWhisperEngine:
         found = whisper.languages(encoding, self._start, self._language_tokens)
         return dict(zip(self.languages, found.tolist(), strict=True))
 
-    def _detected(self, whisper: OnnxWhisper, recipe: Recipe, request: DecodeRequest, encoding: Encoding) -> Detected:
-        return detect(request, _Sound(self, whisper, recipe, encoding))
+    def _detected(self, whisper: OnnxWhisper, recipe: Recipe, request: DecodeRequest) -> tuple[RequestSound, Detected]:
+        """Encode a request and weigh its languages; without the earlier speech if that is in another one."""
+        sound = RequestSound(whisper, recipe, request, self.shares)
+        detected = detect(request, sound)
+        if request.earlier is not None and detected.rivals != (request.earlier.language,):
+            return self._detected(whisper, recipe, replace(request, earlier=None))
+        return sound, detected
 
-    def _window_of(self, request: DecodeRequest, encoding: Encoding, tokenizer: Tokenizer) -> Window:
+    def _window_of(self, request: DecodeRequest, sound: RequestSound, tokenizer: Tokenizer) -> Window:
         context = context_tokens(tokenizer, request.prompt)
         start = [*context, *tokenizer.sot_sequence, tokenizer.no_timestamps]
+        audio_positions = max(1, len(request.samples) // POSITION_SAMPLES)
+        said = self._said(request, sound, tokenizer, start)
+        earlier_positions = sound.earlier_positions if said else 0
+        encoding = sound.with_earlier if said else sound.own
         # No word may end in the padding.
-        audio_positions = max(1, min(encoding.positions, len(request.samples) // POSITION_SAMPLES))
-        limit = self._limit(audio_positions, start)
+        audio_positions = min(encoding.positions - earlier_positions, audio_positions)
+        limit = self._limit(audio_positions, [*start, *said])
         loops_at = loop_limit(audio_positions * POSITION_SAMPLES)
         keyterms = self._keyterms(request.keyterms) if request.keyterms else None
-        guess = _guess(request, limit)
-        return Window(encoding, start, len(context), limit, guess, audio_positions, loops_at, keyterms)
+        guess = known_tokens.guess(request, limit)
+        return Window(
+            encoding,
+            start,
+            len(context),
+            limit,
+            guess,
+            audio_positions,
+            loops_at,
+            keyterms,
+            earlier_positions=earlier_positions,
+            said=said,
+        )
+
+    def _said(
+        self, request: DecodeRequest, sound: RequestSound, tokenizer: Tokenizer, start: Sequence[int]
+    ) -> list[int]:
+        """Return the tokens of the earlier speech; none if a text as dense might lack room for twice its tokens."""
+        if request.earlier is None or not sound.earlier_positions:
+            return []
+        said = tokenizer.encode(request.earlier.text)
+        rest = len(request.samples) // POSITION_SAMPLES
+        room = self._whisper.longest_text - len(start) - len(said)
+        return said if 2 * len(said) * rest <= room * sound.earlier_positions else []
 
     def _keyterms_of(self, phrases: tuple[str, ...]) -> Keyterms:
         tokenizer = self._hf_tokenizer
@@ -285,52 +311,16 @@ class OnnxWhisperEngine:
         return token_limit(audio_positions * POSITION_SAMPLES, self._whisper.longest_text - len(start))
 
     def _bare(self, window: Window) -> Window:
-        """Return the window without its prompt, whose room the text may use, and the guess that came from it."""
+        """Return the window without its prompt and earlier speech, whose room the text may use, and without the guess
+        that came from them."""
         start = window.start[window.sot :]
-        return replace(window, start=start, sot=0, limit=self._limit(window.audio_positions, start), guess=())
-
-
-@dataclass(frozen=True)
-class _Sound:
-    """Sound of a window; see ``Sound``."""
-
-    engine: OnnxWhisperEngine
-    whisper: OnnxWhisper
-    recipe: Recipe
-    encoding: Encoding
-
-    def whole(self) -> dict[str, float]:
-        return self._shares(self.encoding)
-
-    def stretch(self, begin: int, end: int) -> dict[str, float]:
-        return self._shares(self.encoding.between(begin // POSITION_SAMPLES, end // POSITION_SAMPLES))
-
-    def other(self, samples: Floats) -> dict[str, float]:
-        return self._shares(self.whisper.encode(samples, self.recipe.pad_s, self.recipe.tail_positions))
-
-    def _shares(self, encoding: Encoding) -> dict[str, float]:
-        return self.engine.shares(self.whisper, encoding)
+        limit = self._limit(window.audio_positions, start)
+        encoding = window.own if window.said else window.encoding
+        return replace(window, encoding=encoding, start=start, sot=0, limit=limit, guess=(), said=())
 
 
 def _never_wait() -> None:
     """Return at once: no other work is more urgent."""
-
-
-def _guess(request: DecodeRequest, limit: int) -> list[int]:
-    """Return the known tokens, without those that were said before the window."""
-    kept = _known_tokens(request)
-    inside = _said_before(kept, request.begin)
-    return kept.tokens[inside : inside + limit]
-
-
-def _known_tokens(request: DecodeRequest) -> _KnownTokens:
-    kept = request.memory.kept if request.memory is not None else None
-    return kept if isinstance(kept, _KnownTokens) else _KnownTokens([], [])
-
-
-def _said_before(kept: _KnownTokens, sample: int) -> int:
-    """Count the tokens that were said before ``sample``."""
-    return bisect.bisect_left(kept.samples, sample)
 
 
 def _scored(windows: list[Window], texts: list[DecodedText], tokenizers_: list[Tokenizer]) -> list[ScoredText]:
@@ -346,15 +336,7 @@ def _logprob(scored: ScoredText) -> float:
 def _hypothesis(request: DecodeRequest, chosen: Chosen[ScoredText]) -> Hypothesis:
     scored = chosen.text
     text, candidate = scored.text, scored.candidate
-    if request.memory is not None:
-        kept = _known_tokens(request)
-        before = _said_before(kept, request.begin)
-        samples = [request.begin + int(start) * POSITION_SAMPLES for start in scored.starts[: len(text.tokens)]]
-        # A loop is useless as a guess.
-        tokens = [] if text.truncated else text.tokens
-        request.memory.kept = _KnownTokens(
-            kept.tokens[:before] + tokens, kept.samples[:before] + samples[: len(tokens)]
-        )
+    known_tokens.keep(request, scored)
     return Hypothesis(
         text=candidate.text,
         words=_words(request, scored),

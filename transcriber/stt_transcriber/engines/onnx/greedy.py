@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stt_transcriber.engines.keyterms import BEGINNING
 from stt_transcriber.engines.onnx.model import Choices, Floats, OnnxWhisper
 from stt_transcriber.engines.onnx.search import Asked, Candidate, DecodedText, TokenRules, Window, candidates
 
@@ -48,12 +47,13 @@ class _Row:
     def __init__(self, window: Window, least_logprob: float) -> None:
         self.text = DecodedText()
         self.position = 0
-        self.feed = [*window.start, *window.guess]
-        self.sure = len(window.start)
+        opening = window.opening
+        self.feed = [*opening, *window.guess]
+        self.sure = len(opening)
         self._window = window
         self._least_logprob = least_logprob
         self._guess: Sequence[int] = ()  # the part not used yet
-        self._progress = BEGINNING
+        self._progress = window.progress
         self._fork: _Fork | None = None  # the first one in a phrase that is not complete yet
 
     def read(self, rules: TokenRules, choices: Choices, attention: Floats) -> tuple[int, int]:

@@ -164,13 +164,22 @@ class OnnxWhisper:
 
     def languages(self, encoding: Encoding, start: int, tokens: Sequence[int]) -> Floats:
         """Return the share of each of the language ``tokens``; ``start`` is the start-of-transcript token."""
-        states, _ = self.batch([encoding]).run(
-            np.array([[start]]), np.zeros((1, 1), np.int64), np.ones((1, 1, 1), np.bool_)
-        )
-        marks = self._marks.run(["scores"], {"states": states[0]})[0][0]
+        marks = self._marks.run(["scores"], {"states": self._opened(encoding, start)})[0][0]
         scores = marks[np.asarray(tokens) - self._first_mark]
         shares: Floats = np.exp(scores - np.logaddexp.reduce(scores))
         return shares
+
+    def no_speech_in(self, encoding: Encoding, start: int) -> float:
+        """Return Whisper's no-speech probability of an encoding, after ``start`` alone."""
+        return self.no_speech_prob(self._opened(encoding, start)[0])
+
+    def _opened(self, encoding: Encoding, start: int) -> Floats:
+        """Return the state after the start-of-transcript token, float32 [1, width]."""
+        states, _ = self.batch([encoding]).run(
+            np.array([[start]]), np.zeros((1, 1), np.int64), np.ones((1, 1, 1), np.bool_)
+        )
+        first: Floats = states[0]
+        return first
 
     def _laid_out(self, samples: Floats, pad_s: float, tail: int) -> tuple[Floats, int, slice, Floats]:
         """Return the padded window, its position count, the positions of silence after it, and the weights of both."""

@@ -25,8 +25,9 @@ class ScoredText:
 
     @functools.cached_property
     def starts(self) -> NDArray[np.int64]:
-        """Position at which each token begins, including the end token."""
-        return token_starts(np.stack(self.text.attention)[:, : self._window.audio_positions])
+        """Position in the window's own audio at which each token begins, including the end token."""
+        begin = self._window.earlier_positions
+        return token_starts(np.stack(self.text.attention)[:, begin : begin + self._window.audio_positions])
 
     @functools.cached_property
     def candidate(self) -> Candidate:

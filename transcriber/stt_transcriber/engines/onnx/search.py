@@ -27,6 +27,7 @@ class Window:
     ``start``: context, then task tokens; ``sot``: index of the start-of-transcript token in it; ``limit``: maximum
     number of new tokens; ``loop_limit``: maximum number for a text that repeats itself; ``guess``: possible text;
     ``audio_positions``: positions of the encoding that are not padding; ``keyterms``: phrases that get a bonus.
+    ``earlier_positions``: positions before those, of earlier speech; ``said``: its tokens, which the text goes on from.
     """
 
     encoding: Encoding
@@ -37,6 +38,27 @@ class Window:
     audio_positions: int = MAX_POSITIONS
     loop_limit: int = sys.maxsize
     keyterms: Keyterms | None = None
+    earlier_positions: int = 0
+    said: Sequence[int] = ()
+
+    @property
+    def opening(self) -> list[int]:
+        """All tokens before the text."""
+        return [*self.start, *self.said]
+
+    @property
+    def progress(self) -> Progress:
+        """Progress of an empty text: a phrase may have begun in what was said before."""
+        progress = BEGINNING
+        if self.keyterms is not None:
+            for token in self.said:
+                progress = self.keyterms.advance(progress, token, 0.0).progress
+        return progress
+
+    @property
+    def own(self) -> Encoding:
+        """The encoding without the earlier speech."""
+        return self.encoding.between(self.earlier_positions, self.encoding.positions)
 
     def is_too_long(self, text: Sequence[int]) -> bool:
         """Return True if the text may not grow any further."""

@@ -63,6 +63,7 @@ class OpenAiWhisperEngine:
 
     name: str = EngineName.OPENAI_WHISPER
     biased_by_keyterms = False
+    hears_earlier = False
     max_batch = 1
 
     def __init__(
