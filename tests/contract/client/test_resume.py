@@ -1,23 +1,30 @@
-"""The client library over real WebSockets, on a gateway that fails in every way it can: no byte is lost or doubled."""
+"""The client libraries over real WebSockets, on a gateway that fails in every way it can: no byte is lost or doubled.
+
+Tests that take ``converse`` run with the Python client and with the JavaScript client in Node; the others look into the
+Python client, whose counterparts are in tests/unit/client_js.
+"""
 
 import asyncio
 import random
 import time
 import wave
 from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support import scripted_gateway
+from support.js_client import JsClient
 from support.scripted_gateway import (
     AUDIO,
     BYTES_PER_MS,
+    CHUNK_BYTES,
     UTTERANCE_BYTES,
     Fault,
     ScriptedGateway,
     Wire,
     assert_nothing_is_lost,
-    converse,
     digests,
     texts,
 )
@@ -28,11 +35,34 @@ from stt_client.replay import Chunk, ReplayBuffer
 
 pytestmark = pytest.mark.contract
 
+Converse = Callable[..., Awaitable[list[dict[str, Any]]]]
+
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stt_client.backoff.FIRST_S", 0.01)
     monkeypatch.setattr("stt_client.backoff.LONGEST_S", 0.05)
+
+
+@pytest.fixture(scope="module")
+def js_client() -> Iterator[JsClient]:
+    with JsClient() as client:
+        yield client
+
+
+@pytest.fixture(params=["python", "javascript"])
+def converse(request: pytest.FixtureRequest) -> Converse:
+    """A whole session of either client: sends ``audio``, reads to the end."""
+    if request.param == "python":
+        return scripted_gateway.converse
+    client: JsClient = request.getfixturevalue("js_client")
+
+    def javascript(
+        url: str, audio: bytes = AUDIO, *, every_s: float = 0.001, **options: Any
+    ) -> Awaitable[list[dict[str, Any]]]:
+        return client.converse(url, audio, chunk_bytes=CHUNK_BYTES, every_s=every_s, quick=True, **options)
+
+    return javascript
 
 
 async def test_an_undisturbed_session() -> None:
@@ -81,7 +111,7 @@ async def test_proxies_see_neither_token_nor_prompt_in_any_address() -> None:
 
 
 @pytest.mark.parametrize("ack_every", [1, 4, 1000])
-async def test_connections_that_are_cut_in_mid_send(ack_every: int) -> None:
+async def test_connections_that_are_cut_in_mid_send(converse: Converse, ack_every: int) -> None:
     faults = [Fault(cut_after_chunks=n) for n in (1, 30, 5, 17, 2)]
     gateway = ScriptedGateway(faults, ack_every_finals=ack_every)
     lost: list[str] = []
@@ -104,7 +134,7 @@ async def test_without_the_replay_buffer_bytes_are_missing(monkeypatch: pytest.M
     monkeypatch.setattr(ReplayBuffer, "resume", forget_and_resume)
     gateway = ScriptedGateway([Fault(cut_after_chunks=n) for n in (1, 30, 5, 17, 2)])
     async with gateway.running() as url:
-        events = await converse(url)
+        events = await scripted_gateway.converse(url)
     assert texts(events) != digests(AUDIO)
     (session,) = gateway.sessions.values()
     assert len(session.audio) < len(AUDIO)
@@ -113,7 +143,9 @@ async def test_without_the_replay_buffer_bytes_are_missing(monkeypatch: pytest.M
 
 @pytest.mark.parametrize("ack_every", [1, 4, 1000])
 @pytest.mark.parametrize(("finals_settle", "late"), [(False, False), (False, True), (True, False)])
-async def test_a_suite_that_lost_everything(ack_every: int, finals_settle: bool, late: bool) -> None:
+async def test_a_suite_that_lost_everything(
+    converse: Converse, ack_every: int, finals_settle: bool, late: bool
+) -> None:
     """Finals that were out before the loss and not settled are made again; the program does not see them twice."""
     faults = [Fault(cut_after_chunks=37), Fault(forget=True, cut_after_chunks=12), Fault(forget=True)]
     gateway = ScriptedGateway(
@@ -134,11 +166,11 @@ async def test_without_the_cut_at_the_settled_position_bytes_are_doubled(monkeyp
     monkeypatch.setattr(ReplayBuffer, "rebuild", lambda self, committed_ms: rebuild(self, 0))
     gateway = ScriptedGateway([Fault(cut_after_chunks=37), Fault(forget=True)])
     async with gateway.running() as url:
-        events = await converse(url)
+        events = await scripted_gateway.converse(url)
     assert texts(events) != digests(AUDIO)
 
 
-async def test_a_ready_that_is_lost() -> None:
+async def test_a_ready_that_is_lost(converse: Converse) -> None:
     """First of all, of a resumed session, and of one that was rebuilt: its second `ready` says that it was resumed."""
     faults = [
         Fault(no_ready=True),
@@ -156,7 +188,7 @@ async def test_a_ready_that_is_lost() -> None:
     assert gateway.queries[1] == gateway.queries[0], "with the same token"
 
 
-async def test_a_container_is_sent_again_as_a_whole() -> None:
+async def test_a_container_is_sent_again_as_a_whole(converse: Converse) -> None:
     gateway = ScriptedGateway([Fault(cut_after_chunks=37), Fault(forget=True)])
     async with gateway.running() as url:
         events = await converse(url, encoding="webm")
@@ -167,7 +199,9 @@ async def test_a_container_is_sent_again_as_a_whole() -> None:
     assert_nothing_is_lost(events)
 
 
-async def test_a_container_that_is_too_long_to_keep_outlives_its_connections_but_not_its_session() -> None:
+async def test_a_container_that_is_too_long_to_keep_outlives_its_connections_but_not_its_session(
+    converse: Converse,
+) -> None:
     cuts = [Fault(cut_after_chunks=60), Fault(cut_after_chunks=10)]
     gateway = ScriptedGateway(list(cuts))
     async with gateway.running() as url:
@@ -180,20 +214,20 @@ async def test_a_container_that_is_too_long_to_keep_outlives_its_connections_but
 
 
 @pytest.mark.parametrize("code", [1001, 1011, 1012, 1013, 4408, 4431])
-async def test_closes_that_are_mended(code: int) -> None:
+async def test_closes_that_are_mended(converse: Converse, code: int) -> None:
     gateway = ScriptedGateway([Fault(close_after_chunks=(20, code))])
     async with gateway.running() as url:
         assert_nothing_is_lost(await converse(url))
 
 
-async def test_errors_that_are_mended() -> None:
+async def test_errors_that_are_mended(converse: Converse) -> None:
     gateway = ScriptedGateway([Fault(error_after_chunks=(20, "unavailable", 4431)), Fault(error=("no_worker", 4430))])
     async with gateway.running() as url:
         assert_nothing_is_lost(await converse(url))
     assert len(gateway.queries) == 3
 
 
-async def test_a_session_that_another_took_over_is_left_to_it() -> None:
+async def test_a_session_that_another_took_over_is_left_to_it(converse: Converse) -> None:
     gateway = ScriptedGateway([Fault(error_after_chunks=(5, "superseded", 4509))])
     async with gateway.running() as url:
         with pytest.raises(stt_client.SessionError, match=r"this is superseded \(superseded\)") as raised:
@@ -203,7 +237,7 @@ async def test_a_session_that_another_took_over_is_left_to_it() -> None:
     assert len(gateway.queries) == 1
 
 
-async def test_what_is_refused_for_good_is_told_at_once() -> None:
+async def test_what_is_refused_for_good_is_told_at_once(converse: Converse) -> None:
     gateway = ScriptedGateway([Fault(error=("bad_config", 4502))])
     async with gateway.running() as url:
         with pytest.raises(stt_client.SessionError, match="this is bad_config"):
@@ -211,7 +245,7 @@ async def test_what_is_refused_for_good_is_told_at_once() -> None:
     assert len(gateway.queries) == 1
 
 
-async def test_a_full_suite_is_asked_again_for_a_while() -> None:
+async def test_a_full_suite_is_asked_again_for_a_while(converse: Converse) -> None:
     full = Fault(error=("at_capacity", 4429))
     gateway = ScriptedGateway([full] * 3)
     async with gateway.running() as url:
@@ -227,7 +261,7 @@ async def test_a_full_suite_is_asked_again_for_a_while() -> None:
         assert len(gateway.queries) == tried + 1
 
 
-async def test_a_suite_that_says_when_to_come_again_is_asked_then() -> None:
+async def test_a_suite_that_says_when_to_come_again_is_asked_then(converse: Converse) -> None:
     """The intervals of its own would be 10 to 50 ms."""
     gateway = ScriptedGateway([Fault(error=("at_capacity", 4429), retry_after_s=said) for said in (0.4, 0.3)])
     async with gateway.running() as url:
@@ -238,7 +272,7 @@ async def test_a_suite_that_says_when_to_come_again_is_asked_then() -> None:
 
 
 @pytest.mark.parametrize(("said", "carried"), [(1.3, 1.3), (2, 2), (None, None), ("soon", None), (-1, None)])
-async def test_who_gives_up_learns_when_to_come_again(said: Any, carried: float | None) -> None:
+async def test_who_gives_up_learns_when_to_come_again(converse: Converse, said: Any, carried: float | None) -> None:
     gateway = ScriptedGateway([Fault(error=("at_capacity", 4429), retry_after_s=said)])
     async with gateway.running() as url:
         with pytest.raises(stt_client.SessionError) as raised:
@@ -246,7 +280,7 @@ async def test_who_gives_up_learns_when_to_come_again(said: Any, carried: float 
     assert (raised.value.code, raised.value.retry_after_s) == ("at_capacity", carried)
 
 
-async def test_a_suite_that_stays_away_is_given_up_after_the_patience() -> None:
+async def test_a_suite_that_stays_away_is_given_up_after_the_patience(converse: Converse) -> None:
     gateway = ScriptedGateway([Fault(cut_after_chunks=5), *[Fault(error=("unavailable", 4431))] * 1000])
     async with gateway.running() as url:
         with pytest.raises(stt_client.SessionError) as raised:
@@ -254,22 +288,27 @@ async def test_a_suite_that_stays_away_is_given_up_after_the_patience() -> None:
     assert raised.value.code == "unavailable"
 
 
-async def test_nobody_there() -> None:
+async def test_nobody_there(converse: Converse) -> None:
     with pytest.raises(stt_client.SessionError) as raised:
         await converse("ws://127.0.0.1:1", open_patience_s=0)
     assert raised.value.code == "unreachable"
-    assert isinstance(raised.value.__cause__, ConnectionRefusedError)
+    if converse is scripted_gateway.converse:
+        assert isinstance(raised.value.__cause__, ConnectionRefusedError)
 
 
-async def test_a_line_that_goes_dead_without_a_word() -> None:
+async def test_a_line_that_goes_dead_without_a_word(converse: Converse) -> None:
     gateway = ScriptedGateway()
     async with gateway.running() as there:
         wire = Wire(there)
         async with wire.running() as url:
-            asyncio.get_running_loop().call_later(0.1, setattr, wire, "dead", True)
             lost: list[str] = []
+            talking = asyncio.create_task(converse(url, every_s=0.005, dead_after_s=0.5, on_lost=lost.append))
+            while not gateway.sessions:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+            wire.dead = True
             began = time.monotonic()
-            events = await converse(url, every_s=0.005, dead_after_s=0.5, on_lost=lost.append)
+            events = await talking
     assert_nothing_is_lost(events)
     assert lost == ["nothing came for 0.5 s"]
     assert 0.5 < time.monotonic() - began < 3
@@ -408,7 +447,7 @@ async def test_the_example_of_the_readme(tmp_path: Path, capsys: pytest.CaptureF
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_any_row_of_faults(seed: int) -> None:
+async def test_any_row_of_faults(converse: Converse, seed: int) -> None:
     dice = random.Random(seed)
     faults = [
         Fault(
