@@ -26,6 +26,7 @@ from stt_gateway.http import (
     health,
     jobs,
     keys,
+    metrics,
     openai,
     speakers,
     tenants,
@@ -79,6 +80,7 @@ from stt_gateway.ws import deepgram as listen
 from stt_gateway.ws import legacy, openai_realtime, stream, telephony, viewer
 from stt_shared.contracts.services import ServiceName
 from stt_shared.process.audit import AuditTrail
+from stt_shared.process.clock import monotonic_ms
 from stt_shared.process.folders import prepare_folder
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.client import wait_until_ready
@@ -159,6 +161,7 @@ def create_app(settings: GatewaySettings, check: Authorize | None = None) -> Fas
         usage,
         tenants,
         health,
+        metrics,
         docs_page,
     ):
         app.include_router(routes.router)
@@ -255,6 +258,7 @@ async def _running_context(settings: GatewaySettings, check: Authorize | None) -
                 keys,
             )
             replica.figures = lambda: Figures(detail=context.detached.detail)
+            metrics.LIVE_WAITING.set_function(lambda: context.waiting_clients.count(monotonic_ms() / 1000))
             replica.starting = ""
             context.heartbeat.start()
             try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from starlette.requests import HTTPConnection
 
 from stt_gateway.authorize import Authorize
+from stt_gateway.core.operation.waiting_clients import WaitingClients
 from stt_gateway.core.requests.retry_after import RetryAfter
 from stt_gateway.core.requests.subprotocols import offered_query
 from stt_gateway.keys.accounts import Accounts
@@ -14,7 +15,7 @@ from stt_gateway.keys.holders import KeyHolders
 from stt_gateway.keys.limits import KeyLimits
 from stt_gateway.keys.places import Places
 from stt_gateway.keys.stored import StoredQuota
-from stt_gateway.live.admission import Admission
+from stt_gateway.live.admission import Admission, NoPlaceError
 from stt_gateway.live.attached import AttachedSessions
 from stt_gateway.live.connection_limit import ConnectionLimit
 from stt_gateway.live.detached import DetachedSessions
@@ -60,6 +61,7 @@ class GatewayContext:
     places: Places
     keys: KeyAdministration | None
     """What manages keys; None without keys (AUTH=off, or a check of another kind)."""
+    waiting_clients: WaitingClients = field(default_factory=WaitingClients)
     logged_unreadable: set[str] = field(default_factory=set)
     """Living replicas whose unreadable metrics have been logged."""
 
@@ -80,7 +82,13 @@ class GatewayContext:
         """
         if error.retry_after_s is not None:
             return error.retry_after_s
-        return self.retry_after.next_s(monotonic_ms() / 1000) if error.kind.is_passing else None
+        if not error.kind.is_passing:
+            return None
+        now_s = monotonic_ms() / 1000
+        retry_after_s = self.retry_after.next_s(now_s)
+        if isinstance(error, NoPlaceError):
+            self.waiting_clients.tell(now_s, retry_after_s)
+        return retry_after_s
 
 
 def context_of(connection: HTTPConnection) -> GatewayContext:

@@ -7,7 +7,7 @@ from functools import partial
 import structlog
 
 from stt_shared.contracts.engines import EngineName
-from stt_shared.contracts.services import ServiceName
+from stt_shared.contracts.services import ServiceName, TranscriberWork
 from stt_shared.process.cpus import cpu_set_id, usable_cpus
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
@@ -61,6 +61,7 @@ class _Report:
             stall=f"a decode has been running for {decode_s:.0f} s" if stalled else "",
             detail={
                 "model": self._settings.whisper_model,
+                "work": self._settings.work,
                 "engine": self.engine.name if self.engine else self._settings.whisper_engine,
                 "languages": list(self.engine.languages) if self.engine else [],
                 "speakers": self.speakers.is_installed if self.speakers else False,
@@ -114,21 +115,22 @@ async def _build(
     stage = partial(StageWorker, bus, stage=keys.STAGE_TRANSCRIBER, replica_id=replica_id, deletes=True)
     most = settings.max_sessions or MOST_PLACES
     sessions = report.sessions = stage(SESSIONS, capacity=most, handle=live.handle, may_move=live.may_move)
-    capacity = report.capacity = Capacity(Places(pool.load), live, sessions, settings.max_sessions)
     jobs = stage(JOBS, capacity=MAX_JOBS_CUT, handle=cutter.handle)
+    intake = {"memory": keep_trimmed(), "speed": keep_measured(pool, speed)}
+    if settings.work is not TranscriberWork.FILES:
+        capacity = report.capacity = Capacity(Places(pool.load), live, sessions, settings.max_sessions)
+        intake |= {
+            "sessions": sessions.run(),
+            "balance": keep_balanced(bus, sessions, replica_id, ServiceName.TRANSCRIBER),
+            "capacity": capacity.keep_updated(),
+            "machine share": capacity.keep_shared(bus),
+        }
+    if settings.work is not TranscriberWork.LIVE:
+        intake |= {"jobs": jobs.run(), "chunks": chunks.run()}
 
     _log.info("model loaded", model=engine.model, engine=engine.name, workers=engine.parallel)
     return Workers(
-        intake={
-            "sessions": sessions.run(),
-            "jobs": jobs.run(),
-            "chunks": chunks.run(),
-            "balance": keep_balanced(bus, sessions, replica_id, ServiceName.TRANSCRIBER),
-            "memory": keep_trimmed(),
-            "speed": keep_measured(pool, speed),
-            "capacity": capacity.keep_updated(),
-            "machine share": capacity.keep_shared(bus),
-        },
+        intake=intake,
         hand_over=lambda: asyncio.gather(sessions.hand_over(), jobs.hand_over(), chunks.drain(0)),
         in_hand=lambda: {"sessions": sessions.running, "jobs": jobs.running, "chunks": chunks.running},
     )

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from stt_shared.contracts.engines import EngineName
+from stt_shared.contracts.services import TranscriberWork
 from stt_shared.contracts.session import MAX_UTTERANCE_S
 from stt_shared.process.cpus import usable_cpus
 from stt_shared.process.settings import CommonSettings
@@ -33,6 +34,11 @@ class TranscriberSettings(CommonSettings):
         0,
         description="Live sessions of one replica; 0 = as many as there is time for, measured all the time.",
         alias="TRANSCRIBER_MAX_SESSIONS",
+    )
+    work: TranscriberWork = Field(
+        TranscriberWork.ALL,
+        description="What this replica works on: live sessions, files, or all.",
+        alias="TRANSCRIBER_WORK",
     )
     vad: Literal["silero", "rms"] = Field("silero", description="Voice activity detection; rms needs no model.")
     buffer_max_duration_s: Annotated[float, Field(ge=1, le=25)] = Field(

@@ -11,13 +11,14 @@ from stt_gateway.core.operation.health import (
     is_ready,
     places_of_one_gateway,
     used_share,
+    working_on,
 )
 from stt_gateway.core.requests.model_limits import check_model_can, check_speakers
 from stt_gateway.live.attached import AttachedSessions
 from stt_gateway.live.detached import DetachedSessions
 from stt_gateway.live.openings import OpeningLimit
 from stt_shared.contracts.errors import SttError
-from stt_shared.contracts.services import ServiceName
+from stt_shared.contracts.services import ServiceName, TranscriberWork
 from stt_shared.contracts.session import MAX_UTTERANCE_S, SessionConfig, Task
 from stt_shared.process.clock import monotonic_ms
 from stt_shared.redis.outage import REDIS_ERRORS
@@ -35,6 +36,10 @@ UNREPORTED_MS = 300.0
 heartbeat."""
 STALE_MS = 2000.0
 """Maximum age at which a list may still refuse clients, but not admit them, while a new one is being read."""
+
+
+class NoPlaceError(SttError):
+    """No replica can take this now; more replicas could."""
 
 
 class Admission:
@@ -113,7 +118,7 @@ class Admission:
 
     async def _check_replicas(self, config: SessionConfig, client: str) -> None:
         self._check_memory()
-        self._check_workers()
+        self._check_workers(TranscriberWork.LIVE)
         check_model_can(self._replicas, config.possible_languages, config.task)
         if config.speakers is not None:
             check_speakers(self._replicas)
@@ -173,12 +178,13 @@ class Admission:
     async def check_workers(self) -> None:
         """Check that somebody can work on a file at once. Raises SttError no_worker, and Redis errors."""
         await self._read_replicas()
-        self._check_workers()
+        self._check_workers(TranscriberWork.FILES)
 
-    def _check_workers(self) -> None:
+    def _check_workers(self, work: TranscriberWork) -> None:
+        replicas = working_on(self._replicas, work)
         for service in (ServiceName.AUDIO_PROCESSOR, ServiceName.TRANSCRIBER):
-            if not is_ready(self._replicas, service):
-                raise SttError("no_worker", f"no {service} is ready; try again shortly")
+            if not is_ready(replicas, service):
+                raise NoPlaceError("no_worker", f"no {service} is ready; try again shortly")
 
     async def _read_replicas(self) -> None:
         # One reader at a time: otherwise each of many clients that find the list old would reset the count.
@@ -194,5 +200,5 @@ class Admission:
                 self._has_asked = False
 
 
-def _full() -> SttError:
-    return SttError("at_capacity", "all places for live sessions are taken; try again later")
+def _full() -> NoPlaceError:
+    return NoPlaceError("at_capacity", "all places for live sessions are taken; try again later")

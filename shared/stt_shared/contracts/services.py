@@ -9,3 +9,11 @@ class ServiceName(enum.StrEnum):
     GATEWAY = "gateway"
     AUDIO_PROCESSOR = "audio-processor"
     TRANSCRIBER = "transcriber"
+
+
+class TranscriberWork(enum.StrEnum):
+    """What a transcriber works on, as its setting and its heartbeat name it."""
+
+    ALL = "all"
+    LIVE = "live"
+    FILES = "files"

@@ -106,6 +106,25 @@ async def test_metrics_are_one_valid_page_of_every_replica(
     assert {"receive", "deliver"} <= stages
 
 
+async def test_metrics_tell_what_an_autoscaler_needs(
+    gateway: Gateway, http: httpx2.AsyncClient, redis_client: Redis
+) -> None:
+    async def value(name: str) -> float:
+        families = {each.name: each for each in text_string_to_metric_families((await http.get("/metrics")).text)}
+        return max(sample.value for sample in families[name].samples)
+
+    assert (await value("stt_live_waiting"), await value("stt_jobs_waiting")) == (0, 0)
+    async with line(gateway.stream()) as client:
+        refused = await client.hear("error")
+    assert (refused["code"], await value("stt_live_waiting")) == ("no_worker", 1)
+    await asyncio.sleep(refused["retry_after_s"])
+    assert await value("stt_live_waiting") == 0
+    assert (await http.post("/v1/stt/jobs", files={"file": ("a.wav", b"RIFF" + bytes(100))})).status_code == 202
+    assert await value("stt_jobs_waiting") == 1
+    assert 0 <= await value("stt_jobs_oldest_wait_seconds") < 60
+    assert await value("stt_jobs_audio_seconds") == 0
+
+
 async def test_metrics_that_nobody_can_read_are_left_out_and_counted(
     http: httpx2.AsyncClient, redis_client: Redis
 ) -> None:

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY
 
+from stt_gateway.http.metrics import SUITE
+
 pytestmark = pytest.mark.unit
 
 DOC = Path(__file__).parents[3] / "docs" / "operations.md"
 MODULES = (
     "stt_shared.process.metrics",
-    "stt_gateway.http.health",
+    "stt_gateway.http.metrics",
     "stt_gateway.outbound.callbacks",
     "stt_transcriber.metrics",
 )
@@ -24,7 +26,7 @@ def rows() -> set[str]:
         importlib.import_module(module)
     return {
         f"| `{family.name}{'_total' if family.type == 'counter' else ''}` | {family.type} | {family.documentation} |"
-        for family in REGISTRY.collect()
+        for family in (*REGISTRY.collect(), *SUITE.collect())
         if family.name.startswith("stt_")
     }
 

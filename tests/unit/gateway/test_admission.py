@@ -1,6 +1,7 @@
 """Admission of sessions while the list of replicas is being read."""
 
 import asyncio
+import contextlib
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -27,14 +28,15 @@ class Replicas:
         self.answers.set()
         self.reads = 0
         self.gateways = 1
+        self.work = "all"
         monkeypatch.setattr(admission, "FRESH_MS", -1.0)
 
     async def living(self) -> list[ReplicaStatus]:
         self.reads += 1
         await self.answers.wait()
         return [
-            ReplicaStatus(id=service, service=service, state="ready", started_ms=0, capacity=self.free)
-            for service in ("audio-processor", "transcriber")
+            ReplicaStatus(service, service, "ready", 0, capacity=self.free, detail=detail)
+            for service, detail in (("audio-processor", {}), ("transcriber", {"work": self.work}))
         ] + [
             ReplicaStatus(id=f"gateway-{number}", service="gateway", state="ready", started_ms=0)
             for number in range(self.gateways)
@@ -83,6 +85,21 @@ async def test_who_is_refused_does_not_wait_for_a_newer_list(replicas: Replicas)
     replicas.free = 1
     replicas.answers.set()
     assert await first == "admitted"
+
+
+@pytest.mark.parametrize(
+    ("work", "live", "file"),
+    [("files", "no_worker", ""), ("live", "admitted", "no_worker"), ("all", "admitted", "")],
+)
+async def test_transcribers_that_do_other_work_do_not_count(
+    replicas: Replicas, work: str, live: str, file: str
+) -> None:
+    replicas.free, replicas.work = 1, work
+    at = door(replicas)
+    assert await knocks(at) == live
+    with contextlib.suppress(SttError) if file else contextlib.nullcontext():
+        await at.check_workers()
+        assert not file
 
 
 async def test_who_would_be_admitted_does(replicas: Replicas) -> None:

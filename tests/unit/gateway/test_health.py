@@ -30,6 +30,8 @@ AUDIO, TRANSCRIBER = replica("audio-processor"), replica("transcriber")
         ([AUDIO], "ready", "unhealthy"),
         ([TRANSCRIBER], "ready", "unhealthy"),
         ([], "ready", "unhealthy"),
+        ([AUDIO, replica("transcriber", detail={"work": "files"})], "ready", "unhealthy"),
+        ([AUDIO, replica("transcriber", detail={"work": "live"})], "ready", "healthy"),
         (None, "ready", "unhealthy"),
     ],
 )

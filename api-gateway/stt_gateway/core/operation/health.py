@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from stt_shared.contracts.services import ServiceName
+from stt_shared.contracts.services import ServiceName, TranscriberWork
 
 NEARLY_FULL = "nearly_full"
 REDIS_SERVES = ("connected", NEARLY_FULL)
@@ -35,6 +35,11 @@ class Replica(Protocol):
 def is_ready(replicas: Sequence[Replica], service: str) -> bool:
     """Return whether any replica of ``service`` accepts work."""
     return any(replica.service == service and replica.state == "ready" for replica in replicas)
+
+
+def working_on(replicas: Sequence[Replica], work: TranscriberWork) -> list[Replica]:
+    """Return the replicas without the transcribers that do not work on ``work``, live sessions or files."""
+    return [replica for replica in replicas if replica.detail.get("work", work) in (work, TranscriberWork.ALL)]
 
 
 def free_places(replicas: Sequence[Replica], service: str) -> int:
@@ -74,7 +79,8 @@ def health_view(
     if replicas is None:
         redis_state = "unreachable"
     known = replicas or ()
-    audio, whisper = _service_state(known, ServiceName.AUDIO_PROCESSOR), _service_state(known, ServiceName.TRANSCRIBER)
+    live = working_on(known, TranscriberWork.LIVE)
+    audio, whisper = _service_state(live, ServiceName.AUDIO_PROCESSOR), _service_state(live, ServiceName.TRANSCRIBER)
     if redis_state not in REDIS_SERVES or audio != "ready" or whisper != "ready":
         status = "unhealthy"
     elif redis_state != "connected" or gateway_state != "ready" or any(replica.state == "stalled" for replica in known):
