@@ -6,6 +6,7 @@ VENV ?= .venv
 # Settings of the suite reach it through the environment, also when given to make: `make run PORT=8001`.
 # The second engine's PyTorch. This version is a CPU build where one is offered; empty leaves that engine's tests out.
 TORCH ?= torch==2.13.0
+HELM ?= helm-python-sdk==0.2.2 kubernetes-validate==1.37.0
 OPENAI_WHISPER ?= openai-whisper==20250625
 TEST_MODELS ?= base tiny.en smart-turn-v3.2
 PYTEST_ARGS ?=
@@ -45,7 +46,7 @@ install: $(VENV)/.installed ## Install the suite into .venv
 
 test: check test-unit test-contract test-model test-e2e test-browser test-chaos test-extras ## Everything, in this order
 
-check: format-check lint types imports words ## Format, lint, types, import rules, words
+check: format-check lint types imports words chart ## Format, lint, types, import rules, words, the Helm chart
 
 format-check: $(VENV)/.installed-dev
 	@echo "== format"
@@ -72,6 +73,13 @@ words: $(VENV)/.installed-dev
 
 map: $(VENV)/.installed-dev ## Draw docs/map.md, the packages' imports, from the code
 	@$(BIN)/python tools/import_map.py
+
+# The library of Helm is large, and nothing else needs it.
+.PHONY: chart
+chart: $(VENV)/chart/.installed ## Lint and render the Helm chart, and check what comes out
+	@echo "== Helm chart"
+	@if [ -s $< ]; then $(VENV)/chart/bin/python deploy/check_chart.py; \
+		else echo "note: $(HELM) cannot be had here, so the Helm chart is not checked"; fi
 
 test-unit: $(VENV)/.installed-dev ## No network; a minute or two
 	@echo "== unit tests"
@@ -172,6 +180,12 @@ $(VENV)/floor/.installed: pyproject.toml requirements/floor.lock
 	@$(VENV)/floor/bin/python -m pip --disable-pip-version-check install --require-hashes -r requirements/floor.lock
 	@$(VENV)/floor/bin/python -m pip --disable-pip-version-check install --no-deps -e .
 	@touch $@
+
+# The stamp stays empty where the packages cannot be had.
+$(VENV)/chart/.installed:
+	@$(PYTHON) -m venv $(VENV)/chart
+	@if $(VENV)/chart/bin/python -m pip --disable-pip-version-check install --quiet $(HELM); \
+		then echo "$(HELM)" > $@; else : > $@; fi
 
 $(VENV)/uv/bin/uv:
 	@$(PYTHON) -m venv $(VENV)/uv

@@ -2,8 +2,12 @@
 
 It reads the replica's heartbeat and reported status from Redis. The replica renews both from a separate thread, so a
 process that runs but makes no progress is reported as such.
+
+With ``--ignore-redis`` a Redis that cannot be used is no trouble: for a check whose failure restarts the process, which
+would not bring Redis back.
 """
 
+import argparse
 import socket
 import sys
 from typing import Any
@@ -26,16 +30,17 @@ WELL = {"ready", "draining"}
 
 def main() -> None:
     """Exit with 0 when the replica is healthy, 1 and one line when it is not, 2 on wrong usage."""
-    if len(sys.argv) != 2:
-        _print("usage: python -m stt_shared.work.healthcheck SERVICE")
-        raise SystemExit(2)
+    parser = argparse.ArgumentParser(prog="stt_shared.work.healthcheck", description="Check the replica on this host.")
+    parser.add_argument("service")
+    parser.add_argument("--ignore-redis", action="store_true", help="exit with 0 while Redis cannot be used")
+    options = parser.parse_args()
     url = load_settings(CommonSettings).redis_url
     try:
         check_url(url)
         with connect_sync(url) as client:
-            trouble = find_problem(client, sys.argv[1], socket.gethostname())
+            trouble = find_problem(client, options.service, socket.gethostname())
     except REDIS_ERRORS as error:
-        trouble = unusable(error, url)
+        trouble = None if options.ignore_redis else unusable(error, url)
     except ValueError as error:
         trouble = str(error)
     if trouble is not None:

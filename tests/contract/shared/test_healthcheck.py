@@ -52,15 +52,20 @@ def test_a_replica_that_does_nothing_is_told_with_its_reason(client: redis.Redis
     assert find_problem(client, "audio", "host1") == f"audio-host1-7-abc is {state}: a decode hangs"
 
 
-def test_the_command_exits_as_a_health_check_must() -> None:
-    run = subprocess.run(
-        [sys.executable, "-m", "stt_shared.work.healthcheck", "audio"],
-        env={"REDIS_URL": "redis://127.0.0.1:1/0"},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
+def run_check(redis_url: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "stt_shared.work.healthcheck", "audio", *arguments]
+    return subprocess.run(
+        command, env={"REDIS_URL": redis_url}, capture_output=True, text=True, timeout=30, check=False
     )
+
+
+def test_a_check_that_restarts_ignores_a_redis_that_is_away(client: redis.Redis, redis_url: str) -> None:
+    assert run_check("redis://127.0.0.1:1/0", "--ignore-redis").returncode == 0
+    assert run_check(redis_url, "--ignore-redis").returncode == 1, "nobody is there"
+
+
+def test_the_command_exits_as_a_health_check_must() -> None:
+    run = run_check("redis://127.0.0.1:1/0")
     assert run.returncode == 1
     assert run.stderr.startswith("cannot reach Redis at redis://127.0.0.1:1/0: ")
     assert len(run.stderr.splitlines()) == 1
