@@ -21,6 +21,7 @@ from stt_cli.options import (
     Key,
     Keyterms,
     KeytermsFile,
+    KnownSpeakers,
     Language,
     Languages,
     MaxClients,
@@ -155,9 +156,7 @@ def transcribe(
     keyterms: Keyterms = None,
     keyterms_file: KeytermsFile = None,
     speakers: Speakers = None,
-    known_speakers: Annotated[
-        bool, typer.Option("--known-speakers", help="Tell speakers apart, and name those who are enrolled.")
-    ] = False,
+    known_speakers: KnownSpeakers = False,
     replacements_file: ReplacementsFile = None,
     fillers: Fillers = None,
     redact: Redact = None,
@@ -200,6 +199,7 @@ def watch(
     keyterms: Keyterms = None,
     keyterms_file: KeytermsFile = None,
     speakers: Speakers = None,
+    known_speakers: KnownSpeakers = False,
     replacements_file: ReplacementsFile = None,
     fillers: Fillers = None,
     redact: Redact = None,
@@ -221,6 +221,8 @@ def watch(
     fields |= redaction_fields(redact, redact_pattern)
     if speakers is not None or format is Format.DIARIZED_JSON:
         fields["speakers"] = speakers or "auto"
+    if known_speakers:
+        fields["known_speakers"] = "true"
     run(suite_at(url, api_key, ca), folder, format, fields, output_dir, settle, once)
 
 
@@ -245,6 +247,7 @@ def stream(
     keyterms: Keyterms = None,
     keyterms_file: KeytermsFile = None,
     speakers: Speakers = None,
+    known_speakers: KnownSpeakers = False,
     replacements_file: ReplacementsFile = None,
     fillers: Fillers = None,
     redact: Redact = None,
@@ -263,6 +266,8 @@ def stream(
     query |= redaction_fields(redact, redact_pattern)
     if speakers is not None:
         query["speakers"] = speakers
+    if known_speakers:
+        query["known_speakers"] = "true"
     silences = {
         "endpointing": endpointing,
         "endpointing_ms": endpointing_ms,

@@ -34,6 +34,9 @@ RedactPattern = Annotated[
 Speakers = Annotated[
     str | None, typer.Option(help="Tell speakers apart: auto, their number, or the least and most, as in 2-4.")
 ]
+KnownSpeakers = Annotated[
+    bool, typer.Option("--known-speakers", help="Tell speakers apart, and name those who are enrolled.")
+]
 KeytermsFile = Annotated[Path | None, typer.Option(help="File of keyterms, one per line.")]
 ModelsDir = Annotated[Path | None, typer.Option(help="Folder of models (env MODELS_DIR).")]
 MaxClients = Annotated[int, typer.Option(help="Most clients at once.", min=1, max=10_000)]

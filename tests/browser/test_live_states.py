@@ -270,17 +270,19 @@ def test_languages_are_those_that_the_server_reports_and_until_then_the_chosen_o
 def test_two_channels_are_sent_apart_and_shown_side_by_side(pages: "Pages") -> None:
     page = pages.blank()
     server = Server(page)
-    page.add_init_script("if (location.host) localStorage.setItem('settings', JSON.stringify({ apart: true }));")
+    page.add_init_script(
+        "if (location.host) localStorage.setItem('settings', JSON.stringify({ apart: true, speakers: true }));"
+    )
     pages.go(page, "/")
     page.click(".talk")
     page.locator("[data-phase=live]").wait_for(timeout=5000)
     query = parse_qs(urlsplit(server.sockets[0].url).query)
-    assert (query["channels"], query["channel_mode"]) == (["2"], ["separate"])
+    assert (query["channels"], query["channel_mode"], query["speakers"]) == (["2"], ["separate"], ["auto"])
     server.partial(1, "", "how are you", channel=0)
     server.partial(1, "", "hello", channel=1)
     expect(page.locator(".live:not([hidden])")).to_have_count(2)
-    server.final(1, "Hello.", channel=1)
-    expect(page.locator("[role=log] .utterance")).to_have_text(["0:00Channel 1Hello."])
+    server.final(1, "Hello.", channel=1, speaker="Speaker 1", speaker_confidence=0.9)
+    expect(page.locator("[role=log] .utterance")).to_have_text(["0:00Speaker 1 · Channel 1Hello."])
     expect(page.locator(".live:not([hidden]) p")).to_have_text(["how are you"])
 
 
@@ -289,15 +291,13 @@ def test_live_text_says_who_speaks_and_is_put_right(pages: "Pages") -> None:
     server = Server(page)
     pages.go(page, "/")
     page.click("button[aria-controls=live-options]")
-    apart = page.get_by_label("Keep two channels apart")
-    apart.check()
     page.get_by_label("Show who speaks").check()
-    expect(apart).not_to_be_checked()
+    page.get_by_label("Name known speakers").check()
     page.keyboard.press("Escape")
     page.click(".talk")
     page.locator("[data-phase=live]").wait_for(timeout=5000)
     query = parse_qs(urlsplit(server.sockets[0].url).query)
-    assert (query["speakers"], "channel_mode" in query) == (["auto"], False)
+    assert (query["speakers"], query["known_speakers"]) == (["auto"], ["true"])
 
     words = [
         {"word": word, "start_ms": at * 300, "end_ms": at * 300 + 250, "confidence": 0.9}

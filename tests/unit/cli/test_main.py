@@ -44,6 +44,6 @@ def test_speakers_are_sent_as_written_and_asked_for_by_the_format_that_needs_the
 def test_speakers_of_a_stream_are_sent_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[dict[str, str]] = []
     monkeypatch.setattr("stt_cli.commands.stream.stream", lambda *arguments, **_: asked.append(arguments[2]))
-    for options in ([], ["--speakers", "auto"]):
+    for options in ([], ["--speakers", "auto"], ["--known-speakers"]):
         assert CliRunner().invoke(app, ["stream", "a.wav", *options]).exit_code == 0
-    assert asked == [{}, {"speakers": "auto"}]
+    assert asked == [{}, {"speakers": "auto"}, {"known_speakers": "true"}]

@@ -11,6 +11,7 @@ export function addFiles({ files, server }, chosen) {
   if (settings.fileTranslate && server.isMultilingual) parameters.task = "translate";
   if (settings.fileChannels) parameters.channel_mode = "auto";
   if (settings.fileSpeakers) parameters.speakers = "auto";
+  if (settings.fileKnown) parameters.known_speakers = "true";
   if (settings.fileRedact) parameters.redact = REDACTED;
   if (settings.filePrompt) parameters.prompt = settings.filePrompt;
   const keyterms = keytermsOf(settings.fileKeyterms);

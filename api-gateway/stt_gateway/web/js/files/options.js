@@ -24,6 +24,7 @@ export function fileOptions(server) {
           : "",
         toggle(t("files.channels"), settings.fileChannels, (fileChannels) => saveSettings({ fileChannels })),
         toggle(t("files.speakers"), settings.fileSpeakers, (fileSpeakers) => saveSettings({ fileSpeakers })),
+        toggle(t("files.known"), settings.fileKnown, (fileKnown) => saveSettings({ fileKnown })),
         toggle(t("live.redact"), settings.fileRedact, (fileRedact) => saveSettings({ fileRedact })),
       );
     },

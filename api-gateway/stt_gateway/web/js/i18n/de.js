@@ -180,6 +180,7 @@ export const de = {
   "files.translate": "Ins Englische übersetzen",
   "files.channels": "Eigener Text für jeden Kanal, etwa bei Anrufen",
   "files.speakers": "Zeigen, wer spricht",
+  "files.known": "Bekannte Sprecher beim Namen nennen",
   "files.list": "Ihre Dateien",
   "files.none": "Hier erscheinen Ihre Dateien. Ergebnisse bleiben einen Tag in dieser Liste.",
   "files.waiting": "Wartet",

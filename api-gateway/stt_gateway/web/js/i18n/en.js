@@ -176,6 +176,7 @@ export const en = {
   "files.translate": "Translate to English",
   "files.channels": "Separate text for each channel, as in calls",
   "files.speakers": "Show who speaks",
+  "files.known": "Name known speakers",
   "files.list": "Your files",
   "files.none": "Files you add appear here. Results stay in this list for a day.",
   "files.waiting": "Waiting",

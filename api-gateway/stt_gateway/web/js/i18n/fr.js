@@ -179,6 +179,7 @@ export const fr = {
   "files.translate": "Traduire en anglais",
   "files.channels": "Un texte par canal, pour les appels",
   "files.speakers": "Indiquer qui parle",
+  "files.known": "Nommer les locuteurs connus",
   "files.list": "Vos fichiers",
   "files.none": "Les fichiers ajoutés apparaissent ici. Les résultats restent un jour dans cette liste.",
   "files.waiting": "En attente",

@@ -84,27 +84,15 @@ function pauseField() {
   );
 }
 
-/** Voices are told apart by channel or by themselves: one switch turns off the other. */
-function voices() {
-  const elements = [
-    toggle(t("live.apart"), settings.apart, (apart) => choose({ apart, speakers: settings.speakers && !apart })),
-    toggle(t("files.speakers"), settings.speakers, (speakers) => choose({ speakers, apart: settings.apart && !speakers })),
-  ];
-  const [apart, speakers] = elements.map((element) => element.querySelector("input"));
-  function choose(changes) {
-    saveSettings(changes);
-    apart.checked = settings.apart;
-    speakers.checked = settings.speakers;
-  }
-  return elements;
-}
-
 function toggles(server, canKeep) {
-  const setting = (name) => toggle(t(`live.${name}`), settings[name], (isOn) => saveSettings({ [name]: isOn }));
+  const setting = (name, text = `live.${name}`) =>
+    toggle(t(text), settings[name], (isOn) => saveSettings({ [name]: isOn }));
   return [
     server.isMultilingual && setting("translate"),
     recorderType() && setting("thin"),
-    ...voices(),
+    setting("apart"),
+    setting("speakers", "files.speakers"),
+    setting("known", "files.known"),
     canKeep && setting("keep"),
     setting("redact"),
   ];

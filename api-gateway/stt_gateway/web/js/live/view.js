@@ -102,6 +102,7 @@ function liveQuery(server, canKeep) {
   if (settings.translate && server.isMultilingual) query.task = "translate";
   if (settings.keep && canKeep) query.store = "true";
   if (settings.speakers) query.speakers = "auto";
+  if (settings.known) query.known_speakers = "true";
   return query;
 }
 
