@@ -3,11 +3,12 @@
 import numpy as np
 
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
-from stt_shared.contracts.session import SessionConfig, VocabularyUpdate
+from stt_shared.contracts.session import SessionConfig, TakeoverState, VocabularyUpdate
 from stt_transcriber.core.decoding import Hypothesis, TimedWord
-from stt_transcriber.core.live.outcome import Outcome
+from stt_transcriber.core.live.outcome import Advance, Outcome
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.session import LiveSession
+from stt_transcriber.core.live.start import live_session
 from support.fake_vad import LoudnessVad
 
 
@@ -33,7 +34,11 @@ class Driver:
     """Feeds a session 100 ms at a time and keeps what it says."""
 
     def __init__(self, policy: LivePolicy | None = None, **config: object) -> None:
-        self.session = LiveSession("s", SessionConfig(**config), policy or LivePolicy(), LoudnessVad())  # type: ignore[arg-type]
+        asked = SessionConfig(**config)  # type: ignore[arg-type]
+        start = Advance(0, 0, TakeoverState())
+        session = live_session("s", asked, policy or LivePolicy(), LoudnessVad, committed=start)
+        assert isinstance(session, LiveSession)
+        self.session = session
         self.seq = 0
         self.position = 0
         self.outcomes: list[Outcome] = []

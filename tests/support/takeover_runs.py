@@ -1,6 +1,6 @@
 """A live session whose worker is killed at any write, with a model of any speed, without Redis."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from stt_shared.contracts.events import Event, Final, Partial, RevisedUtterance, SpeakersRevised
 from stt_shared.contracts.frames import Frame
 from stt_shared.contracts.session import SessionConfig, TakeoverState
+from stt_shared.contracts.speakers import KnownVoice
 from stt_transcriber.core.audio.vad_stream import VadModel
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, TurnRequest
 from stt_transcriber.core.live.channels import ChannelSessions
@@ -34,6 +35,7 @@ class Case:
     voice: Callable[[], VadModel]
     decode: Callable[[DecodeRequest], Hypothesis]
     judge: Callable[[NDArray[np.float32]], float] | None = None
+    known: Sequence[KnownVoice] = ()
 
 
 @dataclass
@@ -120,6 +122,8 @@ def run(case: Case, kept: Kept, draw: Draw, *, writes: int | None = None, stored
     session = live_session(
         "s", case.config, case.policy, case.voice, committed=at, finals=len(kept.finals), showing=kept.showing
     )
+    if session.telling and case.known:
+        session.telling.know(case.known)
     ahead = draw.choice([0.05, 0.5, 0.95])  # how fast frames come, compared with the model
     frames = iter(case.frames[at.seq :])
     ticket: Ticket | None = None

@@ -78,7 +78,7 @@ class FreeswitchDialect:
             raise SttError("bad_config", f"encoding={encoding[:40]!r}; the module sends pcm_s16le")
         given.setdefault(SAMPLE_RATE.name, _RATE)
         # `stereo` of the module: the caller, and who is called.
-        if given.setdefault(CHANNELS.name, "1") != "1" and "speakers" not in given:
+        if given.setdefault(CHANNELS.name, "1") != "1":
             given.setdefault(CHANNEL_MODE.name, "separate")
         return session_request(given.items(), self._defaults)
 

@@ -38,7 +38,18 @@ from stt_shared.contracts.events import (
 from stt_shared.contracts.session import Endpointing
 
 NATIVE_PARAMETERS = frozenset(
-    ("conversation_id", "fillers", "redact", "redact_patterns", "replacements", "speaker", "speakers", "store", "task")
+    (
+        "conversation_id",
+        "fillers",
+        "known_speakers",
+        "redact",
+        "redact_patterns",
+        "replacements",
+        "speaker",
+        "speakers",
+        "store",
+        "task",
+    )
 )
 """Parameters of the native API that may stand in the query; others are ignored, as OpenAI does."""
 LEAST_COMMIT_MS = 100

@@ -15,11 +15,11 @@ from stt_gateway.core.requests.addresses import client_network
 from stt_gateway.core.requests.idempotency import fingerprint, idempotency_key, request_hash
 from stt_gateway.core.requests.job_request import JobRequest
 from stt_gateway.core.requests.principal import Principal, reach_of
-from stt_gateway.http.known_voices import publish_known_voices
 from stt_gateway.http.uploads import Received, Upload, receive_uploads
 from stt_gateway.keys.stored import job_client, used_up
 from stt_gateway.outbound.callbacks import check_callback
 from stt_gateway.settings import GatewaySettings
+from stt_gateway.store.known_voices import publish_known_voices
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.jobs import JobConfig
 from stt_shared.contracts.makers import Maker
@@ -91,7 +91,7 @@ class Intake:
         await check_callback(settings, context.bus.callbacks, options.callback_url)
         known_to = self._principal.tenant if options.known_speakers else ""
         if known_to:
-            await publish_known_voices(context, known_to)
+            await publish_known_voices(context.voices, context.bus.jobs, known_to)
         left = await context.stored.left_for_files(self._principal)
         # A callback is of a job of its own, so that whoever waits for one gets it.
         may_be_stored = self.key is None and not options.callback_url

@@ -16,9 +16,9 @@ from stt_gateway.http.bodies import small_body
 from stt_gateway.http.disconnects import while_connected
 from stt_gateway.http.job_intake import Intake
 from stt_gateway.http.job_views import job_changes, stop_job
-from stt_gateway.http.known_voices import publish_known_voices
 from stt_gateway.http.openapi import refusals
 from stt_gateway.http.responses import json_response
+from stt_gateway.store.known_voices import publish_known_voices
 from stt_gateway.store.names import checked_name
 from stt_gateway.store.voices import KnownSpeaker
 from stt_shared.contracts.errors import SttError
@@ -78,7 +78,7 @@ async def rename_speaker(request: Request, id: str) -> Response:
     context, tenant = context_of(request), principal_of(request).tenant
     speaker = await context.voices.rename(tenant, id, _checked(new_name(await small_body(request))))
     # Even if there is none: the request may be repeated because Redis did not answer.
-    await publish_known_voices(context, tenant)
+    await publish_known_voices(context.voices, context.bus.jobs, tenant)
     if speaker is None:
         raise _not_found()
     return json_response(_view(speaker))
@@ -91,7 +91,7 @@ async def delete_speaker(request: Request, id: str) -> Response:
     context, tenant = context_of(request), principal_of(request).tenant
     is_gone = await context.voices.delete(tenant, id)
     # Even if it was gone: the request may be repeated because Redis did not answer.
-    await publish_known_voices(context, tenant)
+    await publish_known_voices(context.voices, context.bus.jobs, tenant)
     if not is_gone:
         raise _not_found()
     return Response(status_code=204)

@@ -23,6 +23,7 @@ from stt_gateway.live.event_sender import EventSender
 from stt_gateway.live.opening import SessionOpener, token_hash
 from stt_gateway.live.session import Session
 from stt_gateway.outbound.callbacks import check_callback
+from stt_gateway.store.known_voices import publish_known_voices
 from stt_gateway.store.names import stored_id
 from stt_gateway.ws.attachment import Attachment, Closed, Displaced, OtherSession, Outcome
 from stt_gateway.ws.endpoint import serve
@@ -197,6 +198,8 @@ class StreamConnection:
             await check_callback(context.settings, context.bus.callbacks, request.config.callback_url)
             await self._retry_while_idle(lambda: context.admission.admit(request.config, client.address))
             self._is_admitted = True
+        if request.config.known_speakers:
+            await publish_known_voices(context.voices, context.bus.jobs, maker.tenant)
         place = None
         # One that Redis has lost goes on whatever is stored.
         if request.config.store and (resume is None or resume.is_opening):
@@ -212,6 +215,8 @@ class StreamConnection:
         check_invited(principal, config.conversation_id)
         if principal.invited is not None and config.store:
             raise SttError("forbidden", "an invitation does not store transcripts (store=true); use a key")
+        if principal.invited is not None and config.known_speakers:
+            raise SttError("forbidden", "an invitation does not name who is enrolled (known_speakers=true); use a key")
 
     async def _retry_while_idle(self, admit: Callable[[], Awaitable[None]]) -> None:
         """Await ``admit``, retrying ``at_capacity`` for IDLE_GATEWAY_PATIENCE_MS while this gateway has no session.

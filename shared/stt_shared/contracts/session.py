@@ -113,7 +113,8 @@ class SessionConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     one that sounds finished; ``endpointing_max_ms``: the same with AUTO if it does not. ``redact`` and
     ``redact_patterns`` (see contracts/patterns.py): what is left out of every text. ``channels``: of bare samples;
     where they are kept apart (``channel_mode`` SEPARATE, AUTO is for files), those of any encoding that have a text of
-    their own. ``callback_url``: what is notified when the session ends, '' for nothing.
+    their own. ``callback_url``: what is notified when the session ends, '' for nothing. ``known_speakers``: whether
+    ``speakers`` whose voices are known to the session's tenant get their names.
     """
 
     sample_rate: int = AUDIO_RATE_HZ
@@ -138,6 +139,7 @@ class SessionConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     redact_patterns: tuple[str, ...] = ()
     channel_mode: ChannelMode = ChannelMode.MIX
     callback_url: str = ""
+    known_speakers: bool = False
 
     @property
     def channels_apart(self) -> tuple[int, ...]:

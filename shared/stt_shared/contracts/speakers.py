@@ -27,7 +27,10 @@ class VoicesHeard(msgspec.Struct, frozen=True, array_like=True):
     ``groups``: int8 [n, size], each in proportion to a voice; ``seconds``: speech of each. The newest parts of
     utterances, in order: ``part_groups``, the group of each (NO_GROUP: none); ``part_words``, its words;
     ``part_speakers``, the number of the speaker that the client knows (0: nobody). ``utterance_parts``: parts of each
-    utterance, the last of which is number ``newest``.
+    utterance, the last of which is number ``newest``. ``group_channels``: the channel of each group, empty if all are
+    of channel 0. ``part_names``: the name of each part's speaker that the client knows, an index into ``names``, of
+    which the first is '' for none; empty if there is no other. ``known_until``: when the last of the known voices that
+    the session began with was enrolled, in milliseconds since 1970; None if none was ever asked for.
     """
 
     groups: bytes = b""
@@ -37,6 +40,10 @@ class VoicesHeard(msgspec.Struct, frozen=True, array_like=True):
     part_speakers: bytes = b""
     utterance_parts: bytes = b""
     newest: int = 0
+    group_channels: bytes = b""
+    names: tuple[str, ...] = ()
+    part_names: tuple[int, ...] = ()
+    known_until: int | None = None
 
 
 NO_GROUP = 255
@@ -44,7 +51,11 @@ NO_GROUP = 255
 
 
 class KnownVoice(msgspec.Struct, frozen=True):
-    """A voice that a name belongs to. ``voice``: int8 [size], in proportion to the mean of its windows."""
+    """A voice that a name belongs to. ``voice``: int8 [size], in proportion to the mean of its windows.
+
+    ``enrolled_ms``: when, in milliseconds since 1970.
+    """
 
     name: str
     voice: bytes
+    enrolled_ms: int = 0

@@ -374,7 +374,7 @@ class JobStreams:
                 await self._pipeline.command("XDEL", keys.JOBS_DEAD, entry_id)
 
     async def known_voices(self, tenant: str) -> list[KnownVoice]:
-        """Return the known voices that jobs of a tenant may name."""
+        """Return the known voices that jobs and sessions of a tenant may name."""
         stored: bytes | None = await self._pipeline.command("GET", keys.known_voices(tenant))
         return [] if stored is None else _decode_voices(stored)
 

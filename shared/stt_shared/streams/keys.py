@@ -151,7 +151,7 @@ def session_callback_id(epoch: str) -> str:
 
 
 def known_voices(tenant: str) -> str:
-    """Return the key of a tenant's known voices, JSON, for JOB_TTL_S after the newest job that may name them."""
+    """Return the key of a tenant's known voices, JSON, for JOB_TTL_S after what may name them was last begun."""
     return "stt:voices:known:" + tenant
 
 

@@ -123,7 +123,7 @@ async def test_it_opens_no_other_conversation_and_no_other_session(keyed_gateway
     forbidden = (4511, "forbidden")
     for id in ("other", f"{BOARD}/", BOARD.upper()):
         assert await refusal(conversation(keyed_gateway, id), speaking) == forbidden
-    for query in ("", "conversation_id=other", f"{SPEAK}&store=true"):
+    for query in ("", "conversation_id=other", f"{SPEAK}&store=true", f"{SPEAK}&known_speakers=true"):
         assert await refusal(keyed_gateway.stream(query), speaking) == forbidden
     # Not even with the resume token of a session in another conversation, which goes on undisturbed.
     async with line(

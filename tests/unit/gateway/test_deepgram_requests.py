@@ -126,7 +126,8 @@ def test_channels_are_kept_apart_where_each_is_to_have_its_text() -> None:
     assert config(("multichannel", "true")).channels_apart == (0, 1), "of a container that does not say"
     assert config(("encoding", "linear16"), ("multichannel", "true")).channels_apart == (0,)
     assert config(("channels", "2")).channel_mode is ChannelMode.MIX
-    assert refused(("multichannel", "true"), ("diarize", "true")).param == "diarize"
+    both = config(("multichannel", "true"), ("diarize", "true"))
+    assert (both.channels_apart, both.speakers) == ((0, 1), SpeakerCount())
 
 
 def test_words_of_the_client() -> None:

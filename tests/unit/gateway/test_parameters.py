@@ -123,6 +123,8 @@ def test_every_parameter_reaches_the_session() -> None:
         "endpointing_max_ms": "2500",
         "conversation_id": "call 7",
         "speaker": "Ann",
+        "speakers": "2-4",
+        "known_speakers": "true",
         "store": "true",
         "session_id": "s-1",
         "framing": "seq32",
@@ -133,7 +135,7 @@ def test_every_parameter_reaches_the_session() -> None:
         "start_ms": "0",
         "callback_url": "https://example.org/done",
     }
-    assert {*given, "speakers"} == set(STREAM_PARAMETERS.names), "speakers are not for channels kept apart"
+    assert set(given) == set(STREAM_PARAMETERS.names)
     request = session_request(given.items(), DEFAULTS)
     assert request.config == SessionConfig(
         sample_rate=48000,
@@ -156,6 +158,8 @@ def test_every_parameter_reaches_the_session() -> None:
         redact_patterns=(r"EMP-\d{6}",),
         channel_mode=ChannelMode.SEPARATE,
         callback_url="https://example.org/done",
+        speakers=SpeakerCount(2, 4),
+        known_speakers=True,
     )
     assert (request.framing, request.session_id) == (Framing.SEQ32, "s-1")
     assert request.resume == Resume("t-1", 17, Known(3, 1200, 0))
@@ -345,13 +349,13 @@ def test_the_mode_of_channels_tells_requests_apart() -> None:
         job_request([("channel_mode", "stereo")])
 
 
-def test_a_live_session_knows_nobody_by_name() -> None:
-    assert "known_speakers is for files" in refusal_of(("known_speakers", "true")).message
-
-
-def test_speakers_are_not_told_apart_on_channels_kept_apart() -> None:
-    with pytest.raises(SttError, match="speakers and channel_mode=separate are given together"):
-        session_request([("speakers", "auto"), ("channel_mode", "separate"), ("channels", "2")], Defaults())
+def test_who_is_known_by_name_is_told_apart() -> None:
+    asked = [("known_speakers", "true"), ("channel_mode", "separate"), ("channels", "2")]
+    config = session_request(asked, Defaults()).config
+    assert (config.known_speakers, config.speakers) == (True, SpeakerCount())
+    assert session_request([*asked, ("speakers", "2")], Defaults()).config.speakers == SpeakerCount(2, 2)
+    assert (job_request(asked[:1]).known_speakers, job_request(asked[:1]).speakers) == (True, SpeakerCount())
+    assert session_request([], Defaults()).config.known_speakers is False
 
 
 @pytest.mark.parametrize(

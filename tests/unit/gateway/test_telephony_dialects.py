@@ -16,6 +16,7 @@ from stt_gateway.dialects.freeswitch import FreeswitchDialect
 from stt_gateway.dialects.twilio import TwilioDialect
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import ChannelMode, Encoding
+from stt_shared.contracts.speakers import SpeakerCount
 
 pytestmark = pytest.mark.unit
 
@@ -71,7 +72,6 @@ class TestTwilio:
             ({"language": "en"}, (("language", "de"),), "given twice"),
             ({"sample_rate": "16000"}, (), "sample_rate is given"),
             ({}, (("colour", "red"),), "unknown parameter 'colour'"),
-            ({"speakers": "2"}, (), "speakers and channel_mode=separate"),
         ],
     )
     def test_options_that_are_not_allowed_are_refused(
@@ -246,8 +246,10 @@ class TestFreeswitch:
 
     def test_two_channels_are_kept_apart_unless_they_are_to_be_mixed(self) -> None:
         assert begun(freeswitch(("channels", "2")), "").config.channel_mode is ChannelMode.SEPARATE
-        for more in (("channel_mode", "mix"), ("speakers", "2")):
-            assert begun(freeswitch(("channels", "2"), more), "").config.channel_mode is ChannelMode.MIX
+        apart = begun(freeswitch(("channels", "2"), ("speakers", "1-2")), "").config
+        assert (apart.channel_mode, apart.speakers) == (ChannelMode.SEPARATE, SpeakerCount(1, 2))
+        mixed = begun(freeswitch(("channels", "2"), ("channel_mode", "mix")), "").config
+        assert mixed.channel_mode is ChannelMode.MIX
 
     def test_text_after_that_is_a_command_or_nothing(self) -> None:
         dialect = freeswitch()

@@ -12,10 +12,11 @@ from support.takeover_runs import Case, Kept, killed_often, run
 
 from stt_shared.contracts.events import Final, SpeakersRevised, SpeakerTurn
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
-from stt_shared.contracts.session import SessionConfig
-from stt_shared.contracts.speakers import SpeakerCount
+from stt_shared.contracts.session import ChannelMode, SessionConfig
+from stt_shared.contracts.speakers import KnownVoice, SpeakerCount
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis
 from stt_transcriber.core.live.policy import LivePolicy
+from stt_transcriber.core.speakers.known import packed
 from stt_transcriber.core.speakers.windows import WINDOW, sparse_windows_in
 
 pytestmark = pytest.mark.unit
@@ -96,13 +97,16 @@ def loud_or_not(request: DecodeRequest) -> Hypothesis:
     return replace(heard(*words), voices=np.array(found, np.float32) if found else None)
 
 
-def conversation() -> list[Frame]:
-    draw = np.random.default_rng(4)
+def speech(seed: int, levels: tuple[int, ...] = LEVELS) -> NDArray[np.int16]:
+    draw = np.random.default_rng(seed)
     parts = []
     for _ in range(14):
-        level = draw.choice(LEVELS)
+        level = draw.choice(levels)
         parts += [np.full(int(draw.uniform(0.5, 4) * 16000), level), np.zeros(int(draw.choice([0.3, 0.9]) * 16000))]
-    audio = np.concatenate(parts).astype(np.int16)
+    return np.concatenate(parts).astype(np.int16)
+
+
+def framed(audio: NDArray[np.int16]) -> list[Frame]:
     frames = [
         Frame(at // 1600 + 1, FrameKind.AUDIO, audio[at : at + 1600].tobytes(), FrameMeta(1.0, at))
         for at in range(0, len(audio), 1600)
@@ -110,12 +114,42 @@ def conversation() -> list[Frame]:
     return [*frames, Frame(len(frames) + 1, FrameKind.STOP)]
 
 
-def test_a_worker_that_is_killed_anywhere_changes_no_speaker() -> None:
+def one_channel() -> Case:
     config = SessionConfig(speakers=SpeakerCount(), interim_results=False)
-    case = Case(config, LivePolicy(), conversation(), LoudnessVad, loud_or_not)
+    return Case(config, LivePolicy(), framed(speech(4)), LoudnessVad, loud_or_not)
+
+
+def two_channels() -> Case:
+    """The same voice is on both channels, and two others are on one of them."""
+    config = SessionConfig(
+        speakers=SpeakerCount(), interim_results=False, channels=2, channel_mode=ChannelMode.SEPARATE
+    )
+    one, other = speech(4), speech(5, LEVELS[:1])
+    shorter = min(len(one), len(other))
+    audio = np.stack([one[:shorter], other[:shorter]], axis=1)
+    return Case(config, LivePolicy(), framed(audio), LoudnessVad, loud_or_not)
+
+
+def enrolled(*names: str) -> list[KnownVoice]:
+    """Known voices of the levels, the softest first."""
+    voices = np.eye(16, dtype=np.float32)
+    return [KnownVoice(name, packed(voices[at : at + 1])) for at, name in enumerate(names)]
+
+
+CASES = {
+    "a channel": one_channel(),
+    "channels": two_channels(),
+    "known": replace(one_channel(), known=enrolled("Anna", "Bob")),
+    "known, channels": replace(two_channels(), known=enrolled("Anna", "Bob")),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_a_worker_that_is_killed_anywhere_changes_no_speaker(case: Case) -> None:
     calm = Kept()
     assert run(case, calm, np.random.default_rng(1))
     assert len({final.speaker for final in calm.finals}) > 1
+    assert {"Anna", "Bob"} & {final.speaker for final in calm.finals} or not case.known
     assert any(isinstance(event, SpeakersRevised) for event in calm.events)
     for seed in range(6):
         kept, kills = killed_often(case, np.random.default_rng(seed), most_writes=8)

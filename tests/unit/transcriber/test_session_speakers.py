@@ -5,8 +5,9 @@ import pytest
 from numpy.typing import NDArray
 
 from stt_shared.contracts.events import SpeakerTurn
-from stt_shared.contracts.speakers import SpeakerCount
+from stt_shared.contracts.speakers import KnownVoice, SpeakerCount
 from stt_transcriber.core.speakers import session as session_module
+from stt_transcriber.core.speakers.known import HELD, KNOWN_FROM, packed
 from stt_transcriber.core.speakers.session import MOST_GROUPS, Part, SessionSpeakers, Told
 
 pytestmark = pytest.mark.unit
@@ -111,3 +112,85 @@ def test_a_long_session_keeps_a_bounded_state_and_its_speakers(monkeypatch: pyte
     names = [told.speaker for told in told_of(speakers, said)]
     assert names == [f"Speaker {who + 1}" for who in said]
     assert len(speakers.stored()) < MOST_GROUPS * (SIZE + 9) + 4 * 100 + 50
+
+
+def test_nobody_speaks_on_two_channels() -> None:
+    speakers = SessionSpeakers(SpeakerCount())
+    said = [(1, 0), (0, 0), (1, 0), (1, 2), (0, 0), (1, 2)]
+    names = [speakers.add(at, [part(who, at)], channel).speaker for at, (channel, who) in enumerate(said, start=1)]
+    assert names == [f"Speaker {number}" for number in (1, 2, 1, 3, 2, 3)]
+    assert speakers.revise() == []
+
+
+def test_the_number_of_speakers_is_that_of_each_channel() -> None:
+    speakers = SessionSpeakers(SpeakerCount(1, 1))
+    said = [(0, 0), (1, 1), (1, 2), (0, 3)]
+    names = [speakers.add(at, [part(who, at)], channel).speaker for at, (channel, who) in enumerate(said, start=1)]
+    assert names == ["Speaker 1", "Speaker 2", "Speaker 2", "Speaker 1"]
+
+
+def test_of_many_voices_only_those_of_one_channel_are_joined() -> None:
+    speakers = SessionSpeakers(SpeakerCount())
+    names = [speakers.add(at, [part(0, at)], at % 2).speaker for at in range(1, 2 * MOST_GROUPS)]
+    assert names == [f"Speaker {(at + 1) % 2 + 1}" for at in range(1, 2 * MOST_GROUPS)]
+
+
+def known(name: str, speaker: int, enrolled_ms: int = 1) -> KnownVoice:
+    return KnownVoice(name, packed(OWN[speaker][None]), enrolled_ms)
+
+
+def toward(speaker: int, cosine: float) -> Floats:
+    return np.asarray(cosine * OWN[speaker] + (1 - cosine**2) ** 0.5 * OWN[speaker + 20], np.float32)
+
+
+def named(speakers: SessionSpeakers, *voices: Floats, first: int = 1) -> list[str | None]:
+    """Who says what, each 2 s, as told last."""
+    told = {}
+    for at, heard in enumerate(voices, start=first):
+        told[at] = speakers.add(at, [Part(3, heard, 2.0)]).speaker
+        told |= {one.utterance: one.speaker for one in speakers.revise()}
+    return list(told.values())
+
+
+def test_known_voices_have_their_names_and_the_others_their_numbers() -> None:
+    speakers = SessionSpeakers(SpeakerCount())
+    speakers.know([known("Anna", 0), known("Bob", 7)])
+    assert [told.speaker for told in told_of(speakers, [0, 1, 0, 2])] == ["Anna", "Speaker 2", "Anna", "Speaker 3"]
+
+
+def test_a_name_that_comes_later_is_a_revision() -> None:
+    speakers = SessionSpeakers(SpeakerCount())
+    speakers.know([known("Anna", 0)])
+    assert speakers.add(1, [Part(3, toward(0, KNOWN_FROM - 0.05), 2.0)]).speaker == "Speaker 1"
+    told = speakers.add(2, [Part(1, None, 0.0), Part(3, toward(0, 0.9), 4.0)])
+    assert (told.speaker, told.turns) == ("Anna", [SpeakerTurn(0, None), SpeakerTurn(1, "Anna")])
+    assert [(one.utterance, one.speaker) for one in speakers.revise()] == [(1, "Anna")]
+    assert speakers.revise() == []
+
+
+def test_a_name_does_not_come_and_go() -> None:
+    speakers = SessionSpeakers(SpeakerCount(1, 1))
+    speakers.know([known("Anna", 0)])
+    voices = [toward(0, KNOWN_FROM + 0.02), *[toward(0, KNOWN_FROM - 0.05)] * 3]
+    assert named(speakers, *voices) == ["Anna"] * 4
+    assert named(speakers, *[toward(0, KNOWN_FROM - HELD - 0.15)] * 8, first=5)[0] == "Speaker 1"
+
+
+def test_who_is_deleted_keeps_the_name_and_who_is_enrolled_later_gets_none() -> None:
+    speakers = SessionSpeakers(SpeakerCount())
+    speakers.know([known("Anna", 0, 10), known("Bob", 1, 20)])
+    assert named(speakers, OWN[0]) == ["Anna"]
+    speakers.know([known("Cleo", 2, 30)])
+    after = SessionSpeakers(SpeakerCount(), speakers.stored())
+    after.know([known("Cleo", 2, 30)])
+    for owner in (speakers, after):
+        assert named(owner, OWN[0], OWN[1], OWN[2], first=2) == ["Anna", "Speaker 2", "Speaker 3"]
+
+
+def test_a_session_that_began_without_known_voices_learns_of_none() -> None:
+    speakers = SessionSpeakers(SpeakerCount())
+    speakers.know([])
+    assert named(speakers, OWN[0]) == ["Speaker 1"]
+    after = SessionSpeakers(SpeakerCount(), speakers.stored())
+    after.know([known("Anna", 0)])
+    assert named(after, OWN[0], first=2) == ["Speaker 1"]

@@ -5,7 +5,8 @@ import pytest
 from msgspec.structs import replace
 
 from stt_shared.contracts.jobs import ChunkVoices, JobSegment, JobWord
-from stt_shared.contracts.speakers import SpeakerCount
+from stt_shared.contracts.speakers import KnownVoice, SpeakerCount
+from stt_transcriber.core.speakers.known import packed
 from stt_transcriber.core.speakers.turns import packed_voices, with_speakers
 
 pytestmark = pytest.mark.unit
@@ -79,3 +80,24 @@ def test_words_of_channels_that_were_kept_apart_have_the_voices_of_their_own() -
     parts = [replace(voices(0.0, [1] * 6), channel=0), replace(voices(0.5, [2] * 6), channel=1)]
     found = with_speakers([left, right], parts, AUTO)
     assert [(one.channel, one.speaker) for one in found] == [(0, "Speaker 1"), (1, "Speaker 2")]
+
+
+def test_nobody_speaks_on_two_channels_that_were_kept_apart() -> None:
+    def of(channel: int, start: float, speakers: list[int]) -> tuple[JobSegment, ChunkVoices]:
+        said = replace(segment(start, ["a"] * len(speakers)), channel=channel)
+        return said, replace(voices(start, speakers), channel=channel)
+
+    def told(count: SpeakerCount) -> list[tuple[int | None, str]]:
+        found = with_speakers([said for said, _ in heard], [part for _, part in heard], count)
+        return [(one.channel, one.speaker) for one in found]
+
+    heard = [of(1, 0.0, [2] * 6), of(0, 6.5, [2] * 6), of(1, 13.5, [2] * 6 + [3] * 6)]
+    assert told(AUTO) == [(1, "Speaker 1"), (0, "Speaker 2"), (1, "Speaker 1"), (1, "Speaker 3")]
+    assert told(SpeakerCount(1, 1)) == [(1, "Speaker 1"), (0, "Speaker 2"), (1, "Speaker 1")]
+
+
+def test_a_channel_without_a_voice_has_a_speaker_of_its_own() -> None:
+    left, right = replace(segment(0.0, ["a"] * 6), channel=0), replace(segment(0.5, ["Yes."]), channel=1)
+    parts = [replace(voices(0.0, [1] * 6), channel=0), ChunkVoices([], b"", 1)]
+    found = with_speakers([left, right], parts, AUTO, [KnownVoice("Anna", packed(np.eye(4, dtype=np.float32)[1:2]))])
+    assert [(one.channel, one.speaker) for one in found] == [(0, "Anna"), (1, "Speaker 2")]

@@ -26,6 +26,7 @@ from stt_transcriber.core.schedule.pacing import DraftPacing
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.decode.pool import Decoded, Request
 from stt_transcriber.live.conversation import Speaker
+from stt_transcriber.live.known_speakers import forget_deleted, know_speakers
 from stt_transcriber.live.outcome_writer import OutcomeWriter
 from stt_transcriber.live.parts import LiveParts
 from stt_transcriber.live.steps import SessionSteps
@@ -97,6 +98,7 @@ class SessionRunner:
             return
         if not self._committed_seq:
             await self._warn_of_keyterms(self._config.keyterms)
+        forgetting = await self._know_speakers()
         loading = asyncio.create_task(self._load_voices(), name="session voices")
         reading = asyncio.create_task(self._read(), name="session frames")
         waiting = asyncio.create_task(self._over.wait(), name="session end")
@@ -108,7 +110,7 @@ class SessionRunner:
             if self._failure is not None:
                 raise self._failure
         finally:
-            await cancel_and_wait(reading, waiting, loading)
+            await cancel_and_wait(reading, waiting, loading, *forgetting)
             # Under the lock: an outcome that is being applied must not begin a step that nothing ends.
             async with self._turn:
                 await self._steps.clear()
@@ -132,6 +134,15 @@ class SessionRunner:
             async with self._turn:
                 if not self._over.is_set():
                     await self._write(Outcome(Notice(session_id=self.session_id, code=NO_SPEAKERS, message=message)))
+
+    async def _know_speakers(self) -> list[asyncio.Task[None]]:
+        """Learn who is known, if that is wanted; return the task that keeps it true."""
+        telling = self._session.telling
+        if telling is None or not self._config.known_speakers:
+            return []
+        of_tenant = telling, self._parts.bus.jobs, self._owner.keys.tenant
+        await know_speakers(*of_tenant)
+        return [asyncio.create_task(forget_deleted(*of_tenant), name="session known speakers")]
 
     async def _read(self) -> None:
         reader = self._parts.bus.sessions.read_pcm(self._owner.keys, self._committed_seq)

@@ -15,11 +15,9 @@ from stt_gateway.core.deepgram.parameters import (
     own_pairs,
     read_fields,
     replacements,
-    tells_speakers_apart,
     text_form,
 )
 from stt_gateway.core.requests.session_request import Defaults, SessionRequest, session_request
-from stt_shared.contracts.errors import SttError
 
 _NAMES = (
     "encoding", "sample_rate", "channels", "interim_results", "endpointing", "utterance_end_ms", "vad_events",
@@ -127,9 +125,6 @@ def _audio(fields: Fields) -> Pairs:
         pairs.append(("sample_rate", rate))
     channels = given.get("channels", "")
     if fields.flag("multichannel"):
-        if tells_speakers_apart(fields):
-            message = "multichannel and diarize are given together; give one of them"
-            raise SttError("bad_config", message, param="diarize")
         is_container = pairs[0][1] not in ("pcm_s16le", "pcm_f32le", "mulaw", "alaw")
         channels = channels or (_CONTAINER_CHANNELS if is_container else "1")
         pairs.append(("channel_mode", "separate"))

@@ -4,8 +4,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from stt_gateway.core.requests.callbacks import CALLBACK_URL
-from stt_gateway.core.requests.model_options import LANGUAGE, LANGUAGES, PROMPT, SPEAKERS, TASK, requested_languages
-from stt_gateway.core.requests.parameters import Parameters, choice, flag, optional_number, text, upload_form
+from stt_gateway.core.requests.model_options import (
+    KNOWN_SPEAKERS,
+    LANGUAGE,
+    LANGUAGES,
+    PROMPT,
+    SPEAKERS,
+    TASK,
+    requested_languages,
+    requested_speakers,
+)
+from stt_gateway.core.requests.parameters import Parameters, choice, optional_number, text, upload_form
 from stt_gateway.core.requests.redaction import REDACT, REDACT_PATTERNS
 from stt_gateway.core.requests.vocabulary import FILLERS, KEYTERMS, REPLACEMENTS
 from stt_shared.contracts.session import ChannelMode, Fillers, Redaction, Task
@@ -29,11 +38,6 @@ CHANNEL_MODE = choice(
 )
 
 
-KNOWN_SPEAKERS = flag(
-    "known_speakers",
-    False,
-    "Call speakers whose voices are enrolled by their names; without `speakers`, that is `auto`.",
-)
 JOB_PARAMETERS = Parameters(
     LANGUAGE,
     LANGUAGES,
@@ -112,7 +116,7 @@ def job_request(pairs: Iterable[tuple[str, str]], default_languages: tuple[str, 
         languages,
         given[CHANNEL_MODE],
         given[KEYTERMS],
-        given[SPEAKERS] or (SpeakerCount() if given[KNOWN_SPEAKERS] else None),
+        requested_speakers(given),
         given[REPLACEMENTS],
         given[FILLERS],
         given[REDACT],

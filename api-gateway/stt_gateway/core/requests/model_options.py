@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from stt_gateway.core.requests.languages import language_of, languages_of
-from stt_gateway.core.requests.parameters import Given, NotAllowed, Parameter, choice, text
+from stt_gateway.core.requests.parameters import Given, NotAllowed, Parameter, choice, flag, text
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.session import Task
 from stt_shared.contracts.speakers import MAX_SPEAKERS, SpeakerCount
@@ -49,6 +49,16 @@ SPEAKERS = Parameter[SpeakerCount | None](
     {"type": "string", "pattern": r"^(auto|[1-9]\d?(-[1-9]\d?)?)$"},
     f"Tell speakers apart: auto, their number (at most {MAX_SPEAKERS}), or the least and most, as in 2-4.",
 )
+KNOWN_SPEAKERS = flag(
+    "known_speakers",
+    False,
+    "Call speakers whose voices are enrolled by their names; without `speakers`, that is `auto`.",
+)
+
+
+def requested_speakers(given: Given) -> SpeakerCount | None:
+    """Return how many speakers are to be told apart, None if they are not."""
+    return given[SPEAKERS] or (SpeakerCount() if given[KNOWN_SPEAKERS] else None)
 
 
 class Languages(NamedTuple):

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 import msgspec
 
 from stt_gateway.core.requests.callbacks import CALLBACK_URL
-from stt_gateway.core.requests.model_options import LANGUAGE, LANGUAGES, PROMPT, SPEAKERS, TASK, requested_languages
+from stt_gateway.core.requests.model_options import (
+    KNOWN_SPEAKERS,
+    LANGUAGE,
+    LANGUAGES,
+    PROMPT,
+    SPEAKERS,
+    TASK,
+    requested_languages,
+    requested_speakers,
+)
 from stt_gateway.core.requests.parameters import (
     MAX_LABEL_CHARS,
     MAX_NUMBER,
@@ -109,15 +118,13 @@ STREAM_PARAMETERS = Parameters(
     CONVERSATION_ID,
     SPEAKER,
     SPEAKERS,
+    KNOWN_SPEAKERS,
     STORE,
     CALLBACK_URL,
     SESSION_ID,
     FRAMING,
     *_RESUME_PARAMETERS,
 )
-
-
-_OF_FILES = "known_speakers"
 
 
 @dataclass(frozen=True)
@@ -175,13 +182,7 @@ class SessionRequest:
 
 def session_request(pairs: Iterable[tuple[str, str]], defaults: Defaults) -> SessionRequest:
     """Parse the query of a live session. Raises SttError bad_config."""
-    asked = list(pairs)
-    if any(name == _OF_FILES for name, _ in asked):
-        message = (
-            f"{_OF_FILES} is for files; a live session tells speakers apart ({SPEAKERS.name}), but by numbers alone"
-        )
-        raise SttError("bad_config", message, param=_OF_FILES)
-    given = STREAM_PARAMETERS.parse(asked)
+    given = STREAM_PARAMETERS.parse(pairs)
     language, languages = requested_languages(given, defaults.languages)
     endpointing, endpointing_ms, endpointing_max_ms = _endpointing(given, defaults)
     config = SessionConfig(
@@ -202,7 +203,8 @@ def session_request(pairs: Iterable[tuple[str, str]], defaults: Defaults) -> Ses
         keyterms=given[KEYTERMS],
         replacements=given[REPLACEMENTS],
         fillers=given[FILLERS],
-        speakers=given[SPEAKERS],
+        speakers=requested_speakers(given),
+        known_speakers=given[KNOWN_SPEAKERS],
         redact=given[REDACT],
         redact_patterns=given[REDACT_PATTERNS],
         channel_mode=_channel_mode(given),
@@ -222,8 +224,6 @@ def _channel_mode(given: Given) -> ChannelMode:
         raise SttError(
             "bad_config", "channel_mode=separate is given without channels, the number of those to keep apart: 1 to 8"
         )
-    if mode is ChannelMode.SEPARATE and SPEAKERS in given:
-        raise SttError("bad_config", "speakers and channel_mode=separate are given together; give one of them")
     return mode
 
 

@@ -10,13 +10,13 @@ numbers depend on the audio alone, like the texts (docs/adr/0017-channels-of-a-l
 
 from collections import deque
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 import numpy as np
 
 from stt_shared.contracts import events as wire
-from stt_shared.contracts.events import Done, StageTiming
+from stt_shared.contracts.events import Done, StageTiming, iso_timestamp
 from stt_shared.contracts.frames import Frame, FrameKind, StreamError
 from stt_shared.contracts.session import SessionConfig
 from stt_shared.contracts.text import join_texts
@@ -26,6 +26,7 @@ from stt_transcriber.core.live.channel_state import context_of, stored_of
 from stt_transcriber.core.live.outcome import Advance, Outcome
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.session import LiveSession
+from stt_transcriber.core.live.telling import Telling
 from stt_transcriber.core.live.utterance import SAMPLES_PER_MS, Ticket
 from stt_transcriber.core.schedule.scheduler import Kind
 
@@ -68,6 +69,7 @@ class ChannelSessions:
         committed: Advance,
         finals: int,
         showing: Collection[int | None],
+        telling: Telling | None = None,
     ) -> None:
         """Start a session, or continue it from what was stored with its last commit; see ``live_session``."""
         self._channels = [
@@ -96,6 +98,8 @@ class ChannelSessions:
         self._outcomes: list[Outcome] = []
         self._decoding: _Channel | None = None
         self._drafts = 0
+        self._has_read = False
+        self.telling = telling
         self.rejected: list[str] = []
         """Reasons of the guards, for the metrics."""
         for channel in self._channels:
@@ -134,6 +138,10 @@ class ChannelSessions:
 
     def feed(self, frame: Frame, now_wall_ms: float) -> None:
         """Process the next frame of the PCM log."""
+        if not self._has_read:
+            # The previous owner may have died before it told what its last final has shown.
+            self._revise_speakers(iso_timestamp(now_wall_ms))
+        self._has_read = True
         for channel, read_from, part in zip(self._channels, self._read_from, self._parts(frame), strict=True):
             if frame.seq > read_from:
                 channel.session.feed(part, now_wall_ms)
@@ -234,7 +242,18 @@ class ChannelSessions:
             self._finals += isinstance(event, wire.Final)
         if isinstance(event, _OF_A_CHANNEL):
             event = msgspec.structs.replace(event, channel=channel.number)
-        self._outcomes.append(Outcome(event, advance))
+        if not isinstance(event, wire.Final) or advance is None or self.telling is None:
+            self._outcomes.append(Outcome(event, advance))
+            return
+        final = self.telling.told(event, outcome.parts, channel.number)
+        self._outcomes.append(Outcome(final, replace(advance, voices=self.telling.packed())))
+        self._revise_speakers(final.timestamp)
+
+    def _revise_speakers(self, timestamp: str) -> None:
+        """Publish what the voices so far show of earlier finals."""
+        if self.telling and (revision := self.telling.revision(timestamp)):
+            advance = replace(self._committed(), voices=self.telling.packed())
+            self._outcomes.append(Outcome(revision, advance))
 
     @property
     def _position(self) -> tuple[int, int]:

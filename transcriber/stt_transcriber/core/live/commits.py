@@ -7,6 +7,7 @@ from stt_transcriber.core.live.context import SessionContext
 from stt_transcriber.core.live.frame_times import FrameTimes
 from stt_transcriber.core.live.outcome import Advance
 from stt_transcriber.core.live.segmenter import Segmenter
+from stt_transcriber.core.live.telling import Telling
 from stt_transcriber.core.live.vocabulary import Vocabularies
 from stt_transcriber.core.live.voices import LiveVoices
 
@@ -25,6 +26,7 @@ class Commits:
         context: SessionContext,
         vocabularies: Vocabularies,
         voices: LiveVoices | None,
+        telling: Telling | None,
     ) -> None:
         self.samples = samples
         self._segmenter = segmenter
@@ -32,12 +34,15 @@ class Commits:
         self._context = context
         self._vocabularies = vocabularies
         self._voices = voices
+        self._telling = telling
 
     def to(self, position: int, *, with_voices: bool) -> Advance:
         """Commit the audio up to ``position`` and drop what is not needed any more."""
         self.samples = max(self.samples, position)
         seq, checkpoint = self._segmenter.commit(self.samples, self._context.needed_from(self.samples))
         self._frames.settle(seq)
+        if self._voices:
+            self._voices.forget(self.samples)
         state = self._stored(self._context.with_checkpoint(checkpoint, self.samples))
         return Advance(self.samples, self._frames.settled_seq, state, self._packed_voices() if with_voices else b"")
 
@@ -60,4 +65,4 @@ class Commits:
         return msgspec.structs.replace(state, vocabularies=self._vocabularies.stored(self.samples))
 
     def _packed_voices(self) -> bytes:
-        return self._voices.stored_at(self.samples) if self._voices else b""
+        return self._telling.packed() if self._telling else b""

@@ -3,15 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from msgspec import UNSET
-
 from stt_shared.contracts import events as wire
 from stt_shared.contracts.session import Vocabulary
 from stt_shared.contracts.text import join_texts
 from stt_transcriber.core.audio.vad_track import Span
 from stt_transcriber.core.live.segmenter import SpeechBegan, SpeechEnded
 from stt_transcriber.core.live.utterance import SAMPLES_PER_MS, Utterance
-from stt_transcriber.core.speakers.session import Told
 from stt_transcriber.core.text.agreement import PlacedWord
 from stt_transcriber.core.text.join import join_words, new_part
 
@@ -35,14 +32,14 @@ class EventBuilder:
         """Build the event for the start or end of speech."""
         at_ms = event.position // SAMPLES_PER_MS
         if isinstance(event, SpeechBegan):
-            return wire.SpeechStarted(session_id=self._id, start_ms=at_ms, timestamp=self._timestamp)
-        return wire.SpeechEnded(session_id=self._id, end_ms=at_ms, timestamp=self._timestamp)
+            return wire.SpeechStarted(session_id=self._id, start_ms=at_ms, timestamp=self.timestamp)
+        return wire.SpeechEnded(session_id=self._id, end_ms=at_ms, timestamp=self.timestamp)
 
     def turn_ended(self, position: int, probability: float) -> wire.TurnEnded:
         """Build the event for a speaker who has probably finished at ``position``."""
         end_ms = position // SAMPLES_PER_MS
         return wire.TurnEnded(
-            session_id=self._id, end_ms=end_ms, probability=round(probability, 3), timestamp=self._timestamp
+            session_id=self._id, end_ms=end_ms, probability=round(probability, 3), timestamp=self.timestamp
         )
 
     def partial(
@@ -62,7 +59,7 @@ class EventBuilder:
             stable=join_words(words[:stable]),
             unstable=join_words(words[stable:]),
             confidence=_mean_probability(words),
-            timestamp=self._timestamp,
+            timestamp=self.timestamp,
             utterance=header.number,
             start_ms=utterance.start // SAMPLES_PER_MS,
             end_ms=end_ms,
@@ -78,22 +75,20 @@ class EventBuilder:
             stable="",
             unstable="",
             confidence=0.0,
-            timestamp=self._timestamp,
+            timestamp=self.timestamp,
             utterance=header.number,
             start_ms=utterance.start // SAMPLES_PER_MS,
             end_ms=utterance.end // SAMPLES_PER_MS,
             lag_ms=header.lag_ms,
         )
 
-    def final(
-        self, utterance: Utterance, header: TextHeader, words: Sequence[PlacedWord], language: str, told: Told | None
-    ) -> wire.Final:
-        """Build the final of an utterance; ``words`` must not be empty. ``told``: its speaker, if any."""
+    def final(self, utterance: Utterance, header: TextHeader, words: Sequence[PlacedWord], language: str) -> wire.Final:
+        """Build the final of an utterance; ``words`` must not be empty."""
         return wire.Final(
             session_id=self._id,
             text=join_words(words),
             confidence=_mean_probability(words),
-            timestamp=self._timestamp,
+            timestamp=self.timestamp,
             utterance=header.number,
             start_ms=words[0].start_ms,
             end_ms=words[-1].end_ms,
@@ -101,14 +96,7 @@ class EventBuilder:
             words=[wire.Word(word.text, word.start_ms, word.end_ms, round(word.probability, 3)) for word in words],
             lag_ms=header.lag_ms,
             committed_ms=utterance.end // SAMPLES_PER_MS,
-            speaker=told.speaker if told else UNSET,
-            speaker_confidence=told.confidence if told else UNSET,
-            turns=(told.turns if told else None) or UNSET,
         )
-
-    def speakers_revised(self, utterances: list[wire.RevisedUtterance]) -> wire.SpeakersRevised:
-        """Build the event for other speakers of earlier finals."""
-        return wire.SpeakersRevised(session_id=self._id, utterances=utterances, timestamp=self._timestamp)
 
     def unrecognized(self, span: Span) -> wire.Gap:
         """Build the event for voice without a text."""
@@ -126,7 +114,7 @@ class EventBuilder:
             from_ms=position // SAMPLES_PER_MS,
             keyterms=list(vocabulary.keyterms),
             replacements=vocabulary.replacements,
-            timestamp=self._timestamp,
+            timestamp=self.timestamp,
         )
 
     def done(
@@ -142,7 +130,8 @@ class EventBuilder:
         )
 
     @property
-    def _timestamp(self) -> str:
+    def timestamp(self) -> str:
+        """The time that events get now."""
         return wire.iso_timestamp(self.now_wall_ms)
 
 

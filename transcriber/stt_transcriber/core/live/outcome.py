@@ -1,9 +1,11 @@
 """Results of a live session: events for the client and steps of the committed position."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stt_shared.contracts.events import Event
 from stt_shared.contracts.session import TakeoverState
+from stt_transcriber.core.speakers.session import Part
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,10 @@ class Outcome:
     """Event, step of the committed position, or both in one.
 
     ``utterance_end``: of a final or gap, the end of the whole utterance whose text it has or lacks, or a part of it.
+    ``parts``: of a final, its words with their voices, where speakers are told apart.
     """
 
     event: Event | None
     advance: Advance | None = None
     utterance_end: int | None = None
+    parts: Sequence[Part] = ()

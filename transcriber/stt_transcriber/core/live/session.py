@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stt_shared.contracts.events import Done, Event, SpeakersRevised, StageTiming
+from stt_shared.contracts.events import Done, Event, StageTiming
 from stt_shared.contracts.frames import Frame, FrameKind, StreamError
 from stt_shared.contracts.session import AUDIO_RATE_HZ, SessionConfig, TakeoverState, VocabularyUpdate
 from stt_transcriber.core.audio.vad_stream import VadModel
@@ -30,6 +30,7 @@ from stt_transcriber.core.live.outcome import Outcome
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.segmenter import Segmenter, SpeechEvent, UtteranceClosed
 from stt_transcriber.core.live.speculative_final import SpeculativeFinal
+from stt_transcriber.core.live.telling import Telling
 from stt_transcriber.core.live.tickets import TicketBuilder
 from stt_transcriber.core.live.turn import TurnVerdicts
 from stt_transcriber.core.live.utterance import SAMPLES_PER_MS, Ticket
@@ -37,6 +38,7 @@ from stt_transcriber.core.live.vocabulary import Vocabularies
 from stt_transcriber.core.live.voices import LiveVoices
 from stt_transcriber.core.live.wording import Wording
 from stt_transcriber.core.schedule.scheduler import Kind
+from stt_transcriber.core.speakers.session import Part
 from stt_transcriber.core.text import guards
 from stt_transcriber.core.text.agreement import PlacedWord, placed_words
 from stt_transcriber.core.text.missed_speech import Accepted, Retry
@@ -61,13 +63,14 @@ class LiveSession:
         committed_seq: int = 0,
         finals: int = 0,
         context: TakeoverState | None = None,
-        voices: bytes = b"",
+        telling: Telling | None = None,
         showing: bool = False,
     ) -> None:
         """Start a session or, with the optional arguments, continue it after a takeover.
 
         They hold what was stored with the last commit; ``showing``: a partial is shown that no final has replaced. The
-        next owner must receive the frames after ``committed_seq``.
+        next owner must receive the frames after ``committed_seq``. ``telling``: who tells the speakers of finals; None
+        for a channel, whose finals have no numbers yet.
         """
         stored = context or TakeoverState()
         self._config = config
@@ -91,7 +94,7 @@ class LiveSession:
         settles = (policy.pre_roll_ms + policy.first_partial_ms) * SAMPLES_PER_MS
         self._vocabularies = Vocabularies(config.vocabulary, settles, stored.vocabularies, fillers=config.fillers)
         self._wording = Wording(config, self._vocabularies)
-        self._voices = LiveVoices(self._track, config.speakers, voices) if config.speakers else None
+        self._voices = LiveVoices(self._track) if config.speakers else None
         self._tickets = TicketBuilder(
             config, policy, self._context, self._buffer, self._track, self._vocabularies, self._voices
         )
@@ -101,7 +104,7 @@ class LiveSession:
         self._events = EventBuilder(session_id)
         self._outcomes: list[Outcome] = []
         self._commits = Commits(
-            committed_samples, self._segmenter, self._frames, self._context, self._vocabularies, self._voices
+            committed_samples, self._segmenter, self._frames, self._context, self._vocabularies, self._voices, telling
         )
         self._finals = finals
         self._texts: list[str] = []
@@ -109,6 +112,7 @@ class LiveSession:
         self._has_read = False
         self._stopping = False
         self._stop_error: StreamError | None = None
+        self.telling = telling
         self.speculates = True  # decode the final while the pause may still turn out not to be the end
         self.rejected: list[str] = []  # reasons of the guards, for the metrics
 
@@ -142,7 +146,7 @@ class LiveSession:
     def feed(self, frame: Frame, now_wall_ms: float) -> None:
         """Process the next frame of the PCM log."""
         self._events.now_wall_ms = now_wall_ms
-        if not self._has_read and (revision := self._revised_speakers()):
+        if self.telling and not self._has_read and (revision := self.telling.revision(self._events.timestamp)):
             # The previous owner died before it told what its last final has shown.
             self._outcomes.append(Outcome(revision, self._commits.again()))
         self._has_read = True
@@ -356,19 +360,16 @@ class LiveSession:
             self._commit(utterance.end, retraction)
             return
         self._finals += 1
-        told = self._voices.tell(self._finals, words, utterance.start, decoded_to) if self._voices else None
-        final = self._events.final(utterance, header, words, language, told)
+        final = self._events.final(utterance, header, words, language)
+        parts = self._voices.parts_of(words, utterance.start, decoded_to) if self._voices else ()
+        if self.telling:
+            final = self.telling.told(final, parts)
         self._texts.append(final.text)
         is_complete = part is not None and not part.unrecognized
         self._context.update(decoded, utterance, language, spoken, is_complete=is_complete)
-        self._commit(utterance.end, final, utterance.whole_end)
-        if revision := self._revised_speakers():
+        self._commit(utterance.end, final, utterance.whole_end, parts)
+        if self.telling and (revision := self.telling.revision(final.timestamp)):
             self._commit(utterance.end, revision)
-
-    def _revised_speakers(self) -> SpeakersRevised | None:
-        """Return the event for earlier finals that have other speakers than were told."""
-        revised = self._voices.speakers.revise() if self._voices else []
-        return self._events.speakers_revised(revised) if revised else None
 
     def _header(self, position: int) -> TextHeader:
         """Return the header of a text about the audio up to ``position``."""
@@ -389,6 +390,8 @@ class LiveSession:
         if settled - self._commits.samples >= self._policy.idle_commit_ms * SAMPLES_PER_MS:
             self._commit(settled)
 
-    def _commit(self, samples: int, event: Event | None = None, utterance_end: int | None = None) -> None:
+    def _commit(
+        self, samples: int, event: Event | None = None, utterance_end: int | None = None, parts: Sequence[Part] = ()
+    ) -> None:
         advance = self._commits.to(samples, with_voices=event is not None)
-        self._outcomes.append(Outcome(event, advance, utterance_end))
+        self._outcomes.append(Outcome(event, advance, utterance_end, parts))

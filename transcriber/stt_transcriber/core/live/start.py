@@ -8,6 +8,7 @@ from stt_transcriber.core.live.channels import ChannelSessions
 from stt_transcriber.core.live.outcome import Advance
 from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.live.session import LiveSession
+from stt_transcriber.core.live.telling import Telling
 
 
 def live_session(
@@ -25,9 +26,10 @@ def live_session(
     ``committed`` and ``finals`` hold what was stored with the last commit; ``showing``: the channels of
     which a partial is shown that no final has replaced, None for that of mixed ones.
     """
+    telling = Telling(session_id, config.speakers, committed.voices) if config.speakers else None
     if config.channels_apart:
         return ChannelSessions(
-            session_id, config, policy, new_model, committed=committed, finals=finals, showing=showing
+            session_id, config, policy, new_model, committed=committed, finals=finals, telling=telling, showing=showing
         )
     return LiveSession(
         session_id,
@@ -38,6 +40,6 @@ def live_session(
         committed_seq=committed.seq,
         finals=finals,
         context=committed.context,
-        voices=committed.voices,
+        telling=telling,
         showing=None in showing,
     )

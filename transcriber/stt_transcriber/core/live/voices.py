@@ -5,12 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from stt_shared.contracts.session import AUDIO_RATE_HZ
-from stt_shared.contracts.speakers import SpeakerCount
 from stt_transcriber.core.audio.vad_gate import WINDOW_SAMPLES
 from stt_transcriber.core.audio.vad_track import Span, VadTrack
 from stt_transcriber.core.live.utterance import SAMPLES_PER_MS
 from stt_transcriber.core.speakers.clustering import Floats
-from stt_transcriber.core.speakers.session import Part, SessionSpeakers, Told
+from stt_transcriber.core.speakers.session import Part
 from stt_transcriber.core.speakers.windows import sparse_windows_in
 from stt_transcriber.core.text.agreement import PlacedWord
 
@@ -19,12 +18,11 @@ _MARGIN_WINDOWS = 2
 
 
 class LiveVoices:
-    """Voices of one session. ``speakers``: who they are of."""
+    """Voices of one session, or of one of its channels."""
 
-    def __init__(self, track: VadTrack, count: SpeakerCount, stored: bytes) -> None:
+    def __init__(self, track: VadTrack) -> None:
         self._track = track
         self._heard: dict[Span, Floats] = {}
-        self.speakers = SessionSpeakers(count, stored)
 
     def wanted(self, begin: int, end: int) -> tuple[Span, ...]:
         """Return the windows of an utterance whose voices are not known yet, in samples of the session."""
@@ -34,17 +32,12 @@ class LiveVoices:
         """Keep the voices, float32 [n, d], of ``windows``."""
         self._heard.update(zip(windows, voices, strict=True))
 
-    def tell(self, utterance: int, words: Sequence[PlacedWord], begin: int, end: int) -> Told:
-        """Tell who says the ``words`` of a final; ``utterance``: its number; ``begin``, ``end``: what was decoded."""
-        return self.speakers.add(utterance, self._parts_of(words, begin, end))
-
-    def stored_at(self, committed: int) -> bytes:
-        """Return what the next owner needs, packed, and drop the voices of audio that is settled."""
+    def forget(self, committed: int) -> None:
+        """Drop the voices of audio that is settled."""
         self._heard = {window: voice for window, voice in self._heard.items() if window[1] > committed}
-        return self.speakers.stored()
 
-    def _parts_of(self, words: Sequence[PlacedWord], begin: int, end: int) -> list[Part]:
-        """Return the parts of an utterance, each with its words; none is without words."""
+    def parts_of(self, words: Sequence[PlacedWord], begin: int, end: int) -> list[Part]:
+        """Return the parts of a final's ``words``, none of them empty; ``begin``, ``end``: what was decoded."""
         parts = self._parts(begin, end)
         if not parts:
             return [Part(len(words), None, 0.0)]

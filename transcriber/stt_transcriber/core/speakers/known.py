@@ -1,6 +1,6 @@
 """Voices that are known by name, and voices as they are stored."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,20 +10,28 @@ from stt_transcriber.core.speakers.clustering import Floats
 KNOWN_FROM = 0.6
 """Cosine of the mean voice of a speaker and a known one from which on the speaker has its name. Biased against wrong
 names: a missing one is soon given by hand, a wrong one may go unnoticed."""
+HELD = 0.1
+"""Cosine that a speaker has ahead with a name that it has already: near the threshold a name would come and go."""
 
 
-def known_names(speakers: Floats, known: Sequence[KnownVoice]) -> dict[int, str]:
+def known_names(speakers: Floats, known: Sequence[KnownVoice], held: Mapping[int, str] | None = None) -> dict[int, str]:
     """Return the names of the speakers that are known, by their rows in ``speakers``, float32 [k, d] of unit length.
 
     The most alike get each other first; nobody has two names, and no name has two speakers. Voices of another model,
-    which have another size, are left out.
+    which have another size, are left out. ``held``: names that speakers have already, by their rows; one whose voice
+    is not ``known`` any more stays.
     """
     size = speakers.shape[1]
     usable = [voice for voice in known if len(voice.voice) == size]
-    if not usable or not len(speakers):
-        return {}
-    similar = speakers @ np.concatenate([unpacked(voice.voice, 1) for voice in usable]).T
+    ahead = dict(held or {})
     names: dict[int, str] = {}
+    for row, name in sorted(ahead.items()):
+        if name not in names.values() and all(name != voice.name for voice in usable):
+            names[row] = name
+    if not usable or not len(speakers):
+        return names
+    similar = speakers @ np.concatenate([unpacked(voice.voice, 1) for voice in usable]).T
+    similar += [[HELD * (ahead.get(row) == voice.name) for voice in usable] for row in range(len(speakers))]
     for flat in np.argsort(-similar, axis=None, kind="stable"):
         speaker, voice = divmod(int(flat), len(usable))
         if similar[speaker, voice] < KNOWN_FROM:

@@ -31,21 +31,27 @@ def with_speakers(
     """Return the segments with a speaker for each and for each of its words, divided where the speaker changes.
 
     ``parts``: the voices of all chunks, in order. Speakers are named ``Speaker 1``, ``Speaker 2`` … in the order in
-    which they first speak; those with a ``known`` voice have its name instead. The text stays the same. Of channels
-    that were kept apart, voices are told apart together, and words have those of their own channel.
+    which they first speak; those with a ``known`` voice have its name instead. The text stays the same. Nobody speaks
+    on two of the channels that were kept apart: ``count`` is that of each, and their voices are told apart by
+    themselves.
     """
     heard = [_Heard(part) for part in parts if part.spans_ms]
-    speakers = speaker_voices(*_all(heard), count)
     words = [(word, segment.channel) for segment in segments for word in words_of(segment)]
     found = np.zeros(len(words), np.intp)
-    for channel in {part.channel for part in heard}:
+    speakers: list[Floats] = []
+    for channel in sorted({channel for _, channel in words}, key=lambda channel: channel or 0):
         mine = [index for index, (_, on) in enumerate(words) if on == channel]
         on_channel = [part for part in heard if part.channel == channel]
+        if not on_channel:
+            found[mine] = -1 - (channel or 0)  # one speaker, whose voice is not known
+            continue
+        voices, fresh_s = _all(on_channel)
+        theirs = speaker_voices(voices, fresh_s, count)
         windows = np.concatenate([part.windows for part in on_channel])
-        similar = np.concatenate([part.voices for part in on_channel]) @ speakers.T
         spans = [(words[index][0].start, words[index][0].end) for index in mine]
-        found[mine] = speaker_of_words(spans, windows, similar)
-    names = iter(_names(found, known_names(speakers, known)))
+        found[mine] = len(speakers) + speaker_of_words(spans, windows, voices @ theirs.T)
+        speakers.extend(theirs)
+    names = iter(_names(found, known_names(np.array(speakers, np.float32), known) if speakers else {}))
     return [part for segment in segments for part in divided(segment, [next(names) for _ in words_of(segment)])]
 
 
