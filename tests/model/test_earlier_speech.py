@@ -80,6 +80,13 @@ def test_the_language_of_what_follows_is_detected_and_found_the_same(
     assert (detected.language, detected.words) == ("en", given.words)
 
 
+def test_words_that_would_leave_too_little_room_are_not_told(onnx_tiny: OnnxWhisperEngine, beckett: Audio) -> None:
+    samples = np.concatenate([beckett] * 3)[: 20 * 16000]
+    request = full(samples)
+    told = EarlierSpeech(samples[: 5 * 16000], " x" * 150, "en")
+    assert hear(onnx_tiny, replace(request, earlier=told)) == hear(onnx_tiny, request)
+
+
 def test_silence_after_speech_is_still_silence(onnx_base: OnnxWhisperEngine, corpus: list[dict[str, Any]]) -> None:
     (samples,) = clips(corpus, "en", 1)
     said = list(hear(onnx_base, full(samples)).words)

@@ -1,8 +1,18 @@
 """Limits, prompts and loops of a decode request."""
 
+import numpy as np
 import pytest
 
-from stt_transcriber.engines.request import context_tokens, is_suspect, loop_limit, repeats_itself, token_limit
+from stt_transcriber.core.decoding import DecodeRequest, EarlierSpeech
+from stt_transcriber.engines.base import EngineError
+from stt_transcriber.engines.request import (
+    check_request,
+    context_tokens,
+    is_suspect,
+    loop_limit,
+    repeats_itself,
+    token_limit,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -35,6 +45,14 @@ def test_a_phrase_that_comes_again_and_again_is_told_from_speech() -> None:
 def test_a_loop_ends_where_ordinary_english_would() -> None:
     assert loop_limit(28 * 16000) == 206
     assert loop_limit(5 * 16000) == 45
+
+
+def test_earlier_speech_counts_as_audio_of_the_request() -> None:
+    samples, earlier = np.zeros(26 * 16000, np.float32), np.zeros(4 * 16000, np.float32)
+    check_request(DecodeRequest(samples, "en", earlier=EarlierSpeech(earlier, "so", "en")), ("en",))
+    longer = EarlierSpeech(np.pad(earlier, (0, 8000)), "so", "en")
+    with pytest.raises(EngineError, match=r"30\.5 s of audio in one request: at most 30"):
+        check_request(DecodeRequest(samples, "en", earlier=longer), ("en",))
 
 
 class Letters:

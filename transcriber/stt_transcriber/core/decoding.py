@@ -65,8 +65,8 @@ class DecodeRequest:
     text (a user's vocabulary, the end of the last utterance); '' for none. ``begin``: position of the first sample in
     the session, by which an engine finds the data in ``memory`` for the same audio. ``keyterms``: phrases to favour
     where the speech may be meant; an engine that is not ``biased_by_keyterms`` ignores them.
-    ``earlier``: speech to hear before ``samples``, at most 30 s with them; its words are no part of the result, and an
-    engine that is not one that ``hears_earlier`` speech ignores it.
+    ``earlier``: for finals, speech to hear before ``samples``, at most 30 s with them; its words are no part of the
+    result, and an engine that is not one that ``hears_earlier`` speech ignores it.
     ``voice_windows``: parts of ``samples`` whose voices are wanted too; the engine ignores them.
     """
 

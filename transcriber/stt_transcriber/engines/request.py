@@ -42,9 +42,11 @@ def check_request(request: DecodeRequest, languages: tuple[str, ...]) -> None:
     for language in (request.language, *request.languages):
         if language is not None and language not in languages:
             raise EngineError(f"language {language!r} is not one of this model's: {', '.join(languages)}")
-    for samples in (request.samples, request.language_samples):
-        if samples is not None and len(samples) > LONGEST_S * AUDIO_RATE_HZ:
-            raise EngineError(f"{len(samples) / AUDIO_RATE_HZ:.1f} s of audio in one request: at most {LONGEST_S:g}")
+    earlier = 0 if request.earlier is None else len(request.earlier.samples)
+    others = 0 if request.language_samples is None else len(request.language_samples)
+    for seconds in ((earlier + len(request.samples)) / AUDIO_RATE_HZ, others / AUDIO_RATE_HZ):
+        if seconds > LONGEST_S:
+            raise EngineError(f"{seconds:.1f} s of audio in one request: at most {LONGEST_S:g}")
 
 
 def empty_hypothesis(request: DecodeRequest) -> Hypothesis:
