@@ -118,7 +118,7 @@ test-floor: $(VENV)/floor/.installed ## Unit tests on the lowest versions that p
 	@$(VENV)/floor/bin/python -m pytest $(PYTEST_ARGS) tests/unit
 
 # `make chaos CHAOS_ARGS="kill-* --scale 2 --seed 7"`; --list names the scenarios.
-chaos: $(VENV)/.installed-dev ## Count words while everything dies, a thousand times; half an hour
+chaos: $(VENV)/.installed-dev ## Count words while everything dies, a thousand times; an hour
 	@PYTHONPATH=tests $(BIN)/python -m chaos --out chaos.json $(CHAOS_ARGS)
 
 # `make fuzz FUZZ_ARGS="files --files 10000 --minutes 60 --seed 7"`; the seed that it prints repeats a run.

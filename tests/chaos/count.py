@@ -1,7 +1,7 @@
 """Comparison of output with input: words lost, doubled, out of order, at a wrong position; finals missing."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from typing import Any
@@ -13,10 +13,12 @@ _PLACE_TOLERANCE_MS = 2
 
 @dataclass
 class Count:
-    """Of one session, or of many added up. All but the first two are faults."""
+    """Of one session, or of many added up. All but the first three are faults."""
 
     sessions: int = 0
     words: int = 0
+    gone: int = 0
+    """Words missing that nobody could expect."""
     lost: int = 0
     doubled: int = 0
     disordered: int = 0
@@ -48,7 +50,7 @@ class Count:
 
     def summary(self) -> str:
         """The faults alone."""
-        named = {part.name: getattr(self, part.name) for part in fields(self)[2:]}
+        named = {part.name: getattr(self, part.name) for part in fields(self)[3:]}
         return ", ".join(
             f"{name} {dict(found) if name == 'causes' else found}" for name, found in named.items() if found
         )
@@ -59,26 +61,31 @@ class Count:
             setattr(self, part.name, getattr(self, part.name) + getattr(other, part.name))
 
 
-def count(speech: Speech, events: Sequence[dict[str, Any]], *, cause: str = "") -> Count:
-    """Counts one session by the events that its client received; ``cause``: why it ended, if not with ``done``."""
+def count(speech: Speech, events: Sequence[dict[str, Any]], *, cause: str = "", gone: Collection[int] = ()) -> Count:
+    """Counts one session by the events that its client received; ``cause``: why it ended, if not with ``done``.
+
+    ``gone``: words that may be missing. A word without a time is in its place.
+    """
     finals = [event for event in events if event["type"] == "final"]
-    said = [(index_of(spoken["word"]), spoken["start_ms"]) for final in finals for spoken in final["words"]]
+    said = [(index_of(spoken["word"]), spoken.get("start_ms")) for final in finals for spoken in final["words"]]
     indices = [index for index, _ in said if index in speech.starts_ms]
     times = Counter(indices)
     firsts = list(dict.fromkeys(indices))
     numbers = [final["utterance"] for final in finals]
+    missing = speech.starts_ms.keys() - times.keys()
     ended = any(event["type"] == "done" for event in events)
     result = Count(
         sessions=1,
         words=len(speech.starts_ms),
-        lost=len(speech.starts_ms) - len(times),
+        lost=len(missing.difference(gone)),
+        gone=len(missing.intersection(gone)),
         doubled=sum(times.values()) - len(times),
         disordered=sum(later < earlier for earlier, later in pairwise(firsts)),
         foreign=len(said) - len(indices),
         misplaced=sum(
             abs(start_ms - speech.starts_ms[index]) > _PLACE_TOLERANCE_MS
             for index, start_ms in said
-            if index in speech.starts_ms
+            if index in speech.starts_ms and start_ms is not None
         ),
         final_holes=sum(number != place for place, number in enumerate(numbers, 1)),
         unfinished=int(not ended),

@@ -146,9 +146,11 @@ class Crowd:
         living = [replica for replica in self.suite.of(service) if replica.runs]
         if service == "gateway":
             links = self.suite.front.links
-            pids = [links[talk.id].gateway.pid if talk.id in links else 0 for talk in talks]
+            pids = [links[t.session_id].gateway.pid if t.session_id in links else 0 for t in talks]
         else:
-            pids = [pid_of(o) for o in await self.suite.state([t.id for t in talks], f"owner:{STAGES[service]}")]
+            pids = [
+                pid_of(o) for o in await self.suite.state([t.session_id for t in talks], f"owner:{STAGES[service]}")
+            ]
         return {each: [t for t, pid in zip(talks, pids, strict=True) if pid == each.pid] for each in living}
 
     async def _watch(
@@ -182,9 +184,9 @@ class Crowd:
         """Of these sessions, those with a new owner: the events after this number, and from this moment on, are by
         it."""
         if service == "gateway":
-            links = [self.suite.front.links[talk.id] for talk in talks]
-            return {link.session_id: (0, link.ready) for link in links if link.opened > at and link.ready is not None}
-        ids = [talk.id for talk in talks]
+            links = {talk.id: self.suite.front.links[talk.session_id] for talk in talks}
+            return {id: (0, link.ready) for id, link in links.items() if link.opened > at and link.ready is not None}
+        ids = [talk.session_id for talk in talks]
         owners = await self.suite.state(ids, f"owner:{STAGES[service]}")
         events = await self.suite.state(ids, "event")
         return {

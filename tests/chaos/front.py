@@ -25,6 +25,8 @@ class Link:
     gateway: Replica
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
+    target: bytes
+    """The first line of its request."""
     is_resumption: bool
     opened: float
     ready: float | None = None
@@ -84,7 +86,7 @@ class Front:
         except (OSError, EOFError, asyncio.LimitOverrunError):
             writer.transport.abort()
             return
-        link = Link(session_id, gateway, writer, to_server, session_id in self.links, opened)
+        link = Link(session_id, gateway, writer, to_server, request, session_id in self.links, opened)
         self.links[session_id] = link
         self.history.append(link)
         to_server.write(request)

@@ -3,6 +3,7 @@
 from chaos import (
     scenarios_clients,
     scenarios_clocks,
+    scenarios_dialects,
     scenarios_network,
     scenarios_processes,
     scenarios_store,
@@ -12,6 +13,7 @@ from chaos import (
 __all__ = [
     "scenarios_clients",
     "scenarios_clocks",
+    "scenarios_dialects",
     "scenarios_network",
     "scenarios_processes",
     "scenarios_store",

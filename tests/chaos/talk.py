@@ -34,6 +34,10 @@ class Talk:
     pace: float = 2.0
     chunk_ms: int = 100
     timeout_s: float = 120.0
+    unread_s: float = 0.0
+    """For how long it reads nothing at the beginning."""
+    began: float = 0.0
+    """When its first sample was due, monotonic seconds."""
     sent_ms: float = 0.0
     events: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
     """Monotonic seconds of arrival, and the event."""
@@ -44,6 +48,13 @@ class Talk:
     refused: int = 0
     """Attempts to open it that were refused."""
     ended: bool = False
+    session_id: str = ""
+    """Name of its session; that of the talk, unless a dialect begins another one after a loss."""
+    gone: set[int] = field(default_factory=set)
+    """Words that nobody can expect, by their index: what a dialect cannot send again was in a gateway that died."""
+
+    def __post_init__(self) -> None:
+        self.session_id = self.session_id or self.id
 
     @property
     def duration_ms(self) -> float:
@@ -69,7 +80,8 @@ class Talk:
     def heard_after(self, number: int = 0, since: float = 0.0) -> float | None:
         """When the first partial or final came that has a higher event number, and not before ``since``."""
         for at, event in self.events:
-            if at >= since and event.get("event", 0) > number and event["type"] in ("partial", "final"):
+            # Events of dialects have no numbers.
+            if at >= since and event.get("event", number + 1) > number and event["type"] in ("partial", "final"):
                 return at
         return None
 
@@ -86,7 +98,7 @@ class Talk:
         return f"{self.counted().summary()}; missing {missing[:10]}; finals {' '.join(finals)}; lost {self.lost}"[:1500]
 
     def counted(self) -> Count:
-        return count(self.speech, [event for _, event in self.events], cause=self.cause)
+        return count(self.speech, [event for _, event in self.events], cause=self.cause, gone=self.gone)
 
 
 class Pace:
@@ -94,7 +106,7 @@ class Pace:
 
     def __init__(self, talk: Talk) -> None:
         self._talk = talk
-        self._began = time.monotonic()
+        self._began = talk.began = time.monotonic() - talk.sent_ms / 1000 / talk.pace
 
     async def next(self) -> None:
         """Call before each chunk."""
@@ -151,7 +163,7 @@ async def converse(talk: Talk, messages: list[bytes | str], *, query: str = "", 
     """Sends messages at the talk's pace and listens until `done`; at the beginning it reads nothing for this long, and
     has hardly a buffer. A session that is refused before it began, and may be tried again, is."""
     url = f"{talk.direct_url}?session_id={talk.id}&{QUERY}{query}"
-    options = _small_buffers(url) if unread_s else {}
+    options = small_buffers(url) if unread_s else {}
     try:
         async with asyncio.timeout(talk.timeout_s):
             while not await _attempt(talk, url, messages, unread_s, options):
@@ -194,7 +206,7 @@ async def _send(ws: websockets.ClientConnection, talk: Talk, messages: list[byte
             pace.sent()
 
 
-def _small_buffers(url: str) -> dict[str, Any]:
+def small_buffers(url: str) -> dict[str, Any]:
     """Options of a connection that soon pushes back when nobody reads."""
     address = urlsplit(url)
     small = socket.socket()

@@ -45,6 +45,7 @@ NATIVE_PARAMETERS = frozenset(
         "redact",
         "redact_patterns",
         "replacements",
+        "session_id",
         "speaker",
         "speakers",
         "store",

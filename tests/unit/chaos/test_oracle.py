@@ -95,3 +95,12 @@ def test_counting_finals_places_and_ends() -> None:
     assert (counted.final_holes, counted.misplaced, counted.unfinished) == (1, 1, 1)
     assert counted.causes == {"closed 4431": 1}
     assert not counted.is_exact
+
+
+def test_words_without_times_are_counted_and_those_that_died_are_no_loss() -> None:
+    speech = oracle.speech([4], [300])
+    final = {"type": "final", "utterance": 1, "words": [{"word": oracle.word(0)}, {"word": oracle.word(3)}]}
+    counted = count(speech, [final, {"type": "done"}], gone={2, 3})
+    assert (counted.lost, counted.gone, counted.misplaced, counted.unfinished) == (1, 1, 0, 0)
+    assert not counted.is_exact
+    assert count(speech, [final, {"type": "done"}], gone={1, 2}).is_exact

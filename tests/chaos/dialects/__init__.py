@@ -1,0 +1,1 @@
+"""Clients of other protocols, whose words are counted while processes die."""
