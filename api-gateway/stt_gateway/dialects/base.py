@@ -36,6 +36,9 @@ class Dialect(Protocol):
     A dialect that keeps no state may serve all connections; one that does is created for each. Nothing here waits.
     """
 
+    resumable: bool
+    """Whether a client whose connection was lost can go on with its session; if not, the session is stopped then."""
+
     def parse_query(self, pairs: Sequence[tuple[str, str]], defaults: Defaults) -> SessionRequest | None:
         """Parse the query of the handshake; None: a message of the client will begin the session.
 

@@ -28,6 +28,8 @@ _RATE = "8000"
 class FreeswitchDialect:
     """``WS /v1/freeswitch``; one for each connection. Its first message begins the session, closing ends it."""
 
+    resumable = False
+
     def __init__(self) -> None:
         self._pairs: list[tuple[str, str]] = []
         self._defaults = Defaults()

@@ -16,6 +16,8 @@ from stt_shared.contracts.events import Error
 class NativeDialect:
     """``WS /v1/stt/stream``."""
 
+    resumable = True
+
     def parse_query(self, pairs: Sequence[tuple[str, str]], defaults: Defaults) -> SessionRequest:
         """Parse the query of the handshake. Raises SttError bad_config."""
         return session_request(pairs, defaults)

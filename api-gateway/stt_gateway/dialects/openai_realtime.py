@@ -63,6 +63,8 @@ class OpenAIRealtimeDialect:
     ``described``: the session that a client secret was made for, as JSON; None without one.
     """
 
+    resumable = False
+
     def __init__(self, prefix: str, described: bytes | None = None, *, is_beta: bool = False) -> None:
         self._session_id = f"sess_{prefix}"
         self._builder = EventBuilder(prefix, is_beta=is_beta)

@@ -38,6 +38,8 @@ class SilentDialect:
     An error is a close code, and its text the reason of the close frame.
     """
 
+    resumable = False
+
     def __init__(self) -> None:
         self.close_reason = ""
 

@@ -37,14 +37,25 @@ _HOLD_MARGIN_S = 5.0
 class SessionOpener:
     """Opener of one client's sessions, new and resumed ones; those of other tenants are out of its reach.
 
+    ``gateway``: the id of this replica. ``resumable``: whether the client can come back to a session.
     Both methods return the session with its `ready`. They raise SttError for a client that cannot be served, and Redis
     errors.
     """
 
     def __init__(
-        self, bus: Bus, settings: GatewaySettings, detached: DetachedSessions, maker: Maker, max_utterance_s: int
+        self,
+        bus: Bus,
+        settings: GatewaySettings,
+        detached: DetachedSessions,
+        maker: Maker,
+        max_utterance_s: int,
+        *,
+        gateway: str,
+        resumable: bool,
     ) -> None:
         self._bus = bus
+        self._gateway = gateway
+        self._resume_window_s = settings.resume_window_s if resumable else 0.0
         self._maker = maker
         self._detached = detached
         self._max_utterance_s = max_utterance_s
@@ -94,6 +105,7 @@ class SessionOpener:
             finals=known.finals if known else 0,
             committed_samples=_samples(known.committed_ms) if known else 0,
             ttl_s=keys.SESSION_TTL_S,
+            gateway=self._gateway,
         )
         if isinstance(attached, AttachRefusal):
             _log.info("session not resumed", session_id=session_id, cause=attached.value)
@@ -129,6 +141,8 @@ class SessionOpener:
                 beginning=start,
                 hold=self._hold,
                 key_id=self._maker.key_id,
+                gateway=self._gateway,
+                resume_window_s=self._resume_window_s,
             )
             if opened is not None:
                 return opened

@@ -63,7 +63,10 @@ Outcome = Closed | OtherSession | Exception
 
 
 class Attachment:
-    """One session on one connection. ``may_choose``: the client may still name another session."""
+    """One session on one connection.
+
+    ``may_choose``: the client may still name another session. ``resumable``: it can come back to this one.
+    """
 
     def __init__(
         self,
@@ -75,6 +78,7 @@ class Attachment:
         account: SessionAccount,
         *,
         may_choose: bool,
+        resumable: bool,
     ) -> None:
         self._context = context
         self._client = client
@@ -83,6 +87,7 @@ class Attachment:
         self._sender = sender
         self._account = account
         self._may_choose = may_choose
+        self._resumable = resumable
         self._rate_limit = RateLimit(context.settings.max_audio_rate, context.settings.audio_burst_s)
         self._control_limit = RateLimit(CONTROLS_PER_S, CONTROLS_AT_ONCE)
         self._has_finalized = False  # by the message before
@@ -140,7 +145,7 @@ class Attachment:
                         return await sending or outcome
         elif outcome == Closed(CLOSE_DONE):
             pass
-        elif _is_for_good(outcome) or not session.is_worth_keeping:
+        elif _is_for_good(outcome) or not session.is_worth_keeping or not self._resumable:
             await session.abandon()
         else:
             # A client that comes back finds the session as it was.

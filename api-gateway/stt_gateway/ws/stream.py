@@ -171,7 +171,10 @@ class StreamConnection:
         try:
             may_choose = not self._is_named_by_client
             account = context.accounts.of(principal_of(self._websocket), session.owner, session.config)
-            attachment = Attachment(context, client, messages, session, sender, account, may_choose=may_choose)
+            resumable = self._dialect.resumable
+            attachment = Attachment(
+                context, client, messages, session, sender, account, may_choose=may_choose, resumable=resumable
+            )
             return await attachment.run(first)
         finally:
             self._last_event = sender.last_event
@@ -187,7 +190,15 @@ class StreamConnection:
         self._last_event = resume.last_event if resume else 0
         max_utterance_s = await context.admission.max_utterance_s()
         maker = principal_of(self._websocket).maker
-        opener = SessionOpener(context.bus, context.settings, context.detached, maker, max_utterance_s)
+        opener = SessionOpener(
+            context.bus,
+            context.settings,
+            context.detached,
+            maker,
+            max_utterance_s,
+            gateway=context.replica.id,
+            resumable=self._dialect.resumable,
+        )
         if resume is not None and principal_of(self._websocket).invited is not None:
             state = await context.bus.sessions.state(session_keys_of(maker.tenant, self.session_id))
             self._check_invited(request.config if state is None else state.config)

@@ -27,7 +27,7 @@ class SessionState:
     ``showing``: channels with a current partial, None for that of mixed ones. ``start_samples``: position at which this
     epoch's audio begins. ``voices``: what ``Commit.voices`` stored last. ``resume_token``: its hash. ``decoder``: the
     audio-processor's position; ``is_decoded``: the PCM log has its last frame. ``key_id``: the key with which the
-    session was opened, '' without one.
+    session was opened, '' without one. ``resume_window_s``: how long it waits for its client once its gateway is dead.
     """
 
     epoch: str
@@ -48,6 +48,7 @@ class SessionState:
     decoder: "DecoderPosition"
     is_decoded: bool
     key_id: str
+    resume_window_s: float
 
     @classmethod
     def read(cls, fields: Mapping[bytes, bytes]) -> "SessionState":
@@ -80,6 +81,7 @@ class SessionState:
             ),
             is_decoded=b"pcm_ended" in fields,
             key_id=fields.get(b"key_id", b"").decode(),
+            resume_window_s=float(fields.get(b"resume_window_s", b"0")),
         )
 
 
@@ -122,6 +124,7 @@ class SessionProgress:
     """Position of each stage of a session. ``is_stopped``: the client has ended its audio."""
 
     standing: Standing
+    audio_seq: int
     consumed_seq: int
     pcm_seq: int
     pcm_samples: int

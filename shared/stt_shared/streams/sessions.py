@@ -94,11 +94,14 @@ class SessionStreams:
         beginning: StartPosition = SESSION_START,
         hold: Hold = NO_HOLD,
         key_id: str = "",
+        gateway: str = "",
+        resume_window_s: float = 0,
     ) -> OpenedSession | None:
         """Open a session under a new epoch; None when its id is in use by a session with another token.
 
         ``token_hash``: hash of the token that the session can be resumed with. ``hold``: how long a session that
-        already has the id keeps it. ``key_id``: the key with which it is opened, '' without one.
+        already has the id keeps it. ``key_id``: the key with which it is opened, '' without one. ``gateway``: the
+        replica that has the connection; when it is dead, the session waits ``resume_window_s`` for its client.
         """
         answer: list[Any] = await self._pipeline.call(
             self._open,
@@ -116,6 +119,8 @@ class SessionStreams:
                 hold.with_audio_s,
                 hold.without_audio_s,
                 key_id,
+                gateway,
+                resume_window_s,
             ],
         )
         if answer[0] != b"ok":
@@ -124,14 +129,15 @@ class SessionStreams:
         return OpenedSession(int(fence), earlier.decode() or None)
 
     async def attach(
-        self, at: StreamKeys, token_hash: str, *, finals: int, committed_samples: int, ttl_s: int
+        self, at: StreamKeys, token_hash: str, *, finals: int, committed_samples: int, ttl_s: int, gateway: str = ""
     ) -> AttachedSession | AttachRefusal:
         """Make a new connection the only one that may write.
 
-        ``finals``, ``committed_samples``: newest final and committed position that its client has.
+        ``finals``, ``committed_samples``: newest final and committed position that its client has. ``gateway``: the
+        replica that has the connection.
         """
         answer: list[Any] = await self._pipeline.call(
-            self._attach, [at.state], [token_hash, finals, committed_samples, ttl_s]
+            self._attach, [at.state], [token_hash, finals, committed_samples, ttl_s, gateway]
         )
         if answer[0] != b"ok":
             return AttachRefusal(answer[0].decode())
@@ -195,7 +201,7 @@ class SessionStreams:
 
     async def progress(self, owner: Ownership) -> SessionProgress:
         """Return the position of each stage, with the standing of ``owner``."""
-        positions = ("consumed_seq", "pcm_seq", "pcm_samples", "committed_seq", "committed_samples")
+        positions = ("audio_seq", "consumed_seq", "pcm_seq", "pcm_samples", "committed_seq", "committed_samples")
         epoch, fence, state, stopped, *values = await self._fields(
             owner.keys, "epoch", f"fence:{owner.stage}", "state", "stopped", *positions
         )

@@ -30,6 +30,8 @@ pytestmark = pytest.mark.contract
 class VendorDialect:
     """Protocol in the shape of a vendor of speech recognition: everything that another protocol needs."""
 
+    resumable = False
+
     def parse_query(self, pairs: Sequence[tuple[str, str]], defaults: Defaults) -> SessionRequest | None:
         names = {"rate": "sample_rate", "lang": "language", "endpointing": "endpointing_ms"}
         return NATIVE.parse_query([(names.get(name, name), value) for name, value in pairs], defaults)

@@ -85,12 +85,15 @@ async def test_audio_that_waits_for_another_track_is_heard_when_the_connection_c
         ("/v1/freeswitch?sample_rate=16000", ['{"conversation_id":"call-1","caller":7}', b"\x01\x00" * 320, "more"]),
     ],
 )
+@pytest.mark.parametrize("end", ["closes", "breaks"])
 async def test_a_call_that_is_hung_up_is_heard_to_its_end(
-    gateway: Gateway, workers: Workers, path: str, messages: Messages
+    gateway: Gateway, workers: Workers, path: str, messages: Messages, end: str
 ) -> None:
-    async with dialled(gateway, path, *messages):
+    async with dialled(gateway, path, *messages) as client:
         hand = await workers.hand()
         await until(lambda: len(hand.audio) == 640)
+        if end == "breaks":
+            client.socket.transport.abort()
     await until(lambda: hand.kinds[-1:] == ["stop"])
     assert (hand.audio, hand.config["sample_rate"]) == (b"\x01\x00" * 320, 16000)
     assert hand.config["conversation_id"] == "call-1"

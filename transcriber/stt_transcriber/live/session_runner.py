@@ -14,6 +14,7 @@ from stt_shared.contracts.speakers import NO_SPEAKERS
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import ERRORS_TOTAL, StageTimings
 from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.streams.keys import STAGE_GATEWAY
 from stt_shared.streams.ownership import OwnershipLost, Standing
 from stt_shared.streams.reader import LogHole
 from stt_shared.streams.session_state import SessionState
@@ -36,6 +37,8 @@ from stt_transcriber.models.store import ModelError
 DEADLOCKED_MS = 5000.0
 """Time without a frame after which a full log with nothing to decode counts as deadlocked."""
 _DRAFTS = (Kind.FIRST, Kind.PARTIAL)
+FROZEN_MS = 15_000.0
+"""Time after which a gateway that does not live is dead; a shorter one may have frozen it alone."""
 UNFINISHED_MS = 60_000.0
 """Longest wait for audio once the client has sent `stop`."""
 
@@ -66,6 +69,7 @@ class SessionRunner:
         self.log = structlog.get_logger().bind(session_id=self.id)
         state = SessionState.read(assignment.fields)
         self._config = state.config
+        self._resume_window_ms = state.resume_window_s * 1000
         self._committed_seq = state.committed_seq
         self._committed_samples = state.committed_samples
         self._session = live_session(
@@ -152,7 +156,12 @@ class SessionRunner:
                 if frame is None:
                     async with self._turn:
                         await self._steps.pause()
-                    if not await self._can_continue(monotonic_ms() - last_frame_ms):
+                    quiet_ms = monotonic_ms() - last_frame_ms
+                    if not await self._can_continue(quiet_ms):
+                        return
+                    if await self._is_orphaned(quiet_ms):
+                        self.log.info("session stopped", cause="its gateway is dead")
+                        await self._feed(Frame(reader.position + 1, FrameKind.STOP))
                         return
                     continue
                 last_frame_ms = monotonic_ms()
@@ -188,6 +197,20 @@ class SessionRunner:
             else:
                 return True
         return False
+
+    async def _is_orphaned(self, quiet_ms: float) -> bool:
+        """Whether the gateway is dead, all of its audio was fed, and nobody has resumed the session in time.
+
+        Nobody else would stop it: its last words would not be told to anybody, and its place would be taken.
+        """
+        if quiet_ms < max(self._resume_window_ms, FROZEN_MS):
+            return False
+        sessions = self._parts.bus.sessions
+        gateway = await sessions.owner_of(self._owner.keys, STAGE_GATEWAY)
+        if not gateway or await self._parts.bus.replicas.is_alive(gateway):
+            return False
+        progress = await sessions.progress(self._owner)
+        return progress.consumed_seq >= progress.audio_seq and not progress.is_stopped
 
     async def _feed(self, frame: Frame) -> None:
         meta = frame.meta

@@ -52,6 +52,8 @@ class DeepgramDialect:
     the name of what runs.
     """
 
+    resumable = False
+
     def __init__(self, request_id: str, created: str, model: Callable[[], str]) -> None:
         self._request_id = request_id
         self._created = created

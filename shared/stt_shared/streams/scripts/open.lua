@@ -4,7 +4,8 @@
 -- ARGV: epoch, config (JSON), created_ms, ttl_s, hash of the resume token ('' = none); start of a session whose earlier
 --       keys were lost: newest event, finals, committed samples, first sample of its audio; and for how many seconds
 --       after its last write an active session holds its id (0 = not at all): with audio, without audio; id of the
---       key with which it is opened
+--       key with which it is opened; replica of the first connection ('' = not told); for how many seconds the
+--       session waits for its client when that one is dead
 -- returns: {'ok', the earlier epoch ('' = none), fence of the first connection}; a call with the current epoch is a
 --          repetition whose reply was lost
 --          | {'in use'} by a session with another token
@@ -30,6 +31,7 @@ redis.call('HSET', state_key,
   'audio_seq', 0, 'pcm_seq', 0, 'consumed_seq', 0, 'event', first_event, 'finals', finals,
   'committed_samples', committed_samples, 'committed_seq', 0, 'start_samples', start_samples, 'context', '{}',
   'held', '0:0:0', 'fence:gateway', fence, 'fence:audio', (tonumber(earlier[3]) or 0) + 1,
-  'fence:transcriber', (tonumber(earlier[4]) or 0) + 1, 'owner:audio', '', 'owner:transcriber', '', 'key_id', ARGV[12])
+  'fence:transcriber', (tonumber(earlier[4]) or 0) + 1, 'owner:audio', '', 'owner:transcriber', '', 'key_id', ARGV[12],
+  'owner:gateway', ARGV[13], 'resume_window_s', ARGV[14])
 redis.call('EXPIRE', state_key, ttl_s)
 return {'ok', earlier[1] or '', fence}
