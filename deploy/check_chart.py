@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 CHART = ROOT / "deploy" / "helm" / "stt"
 EXAMPLES = ROOT / "deploy" / "helm" / "examples"
 KUBERNETES = ("1.28", "1.37")
-OTHER_SCHEMAS = {"ServiceMonitor", "ScaledObject"}
+OTHER_SCHEMAS = {"ServiceMonitor", "PrometheusRule", "ScaledObject"}
 """Kinds of the Prometheus operator and of KEDA, whose schemas do not come with Kubernetes."""
 TRIAL: dict[str, Any] = {"redis": {"deploy": True}, "gateway": {"replicas": 1}}
 ANY_USER: dict[str, Any] = {**TRIAL, "podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}}

@@ -11,6 +11,14 @@ SPEAKING = Gauge("stt_sessions_speaking", "Live sessions in mid-utterance.")
 DECODES_WAITING = Gauge("stt_decodes_waiting", "Decode requests waiting for a thread.")
 BATCH_SIZE = Histogram("stt_batch_size", "Drafts decoded together.", buckets=(1, 2, 3, 4, 6, 8, 16))
 REJECTED = Counter("stt_rejected_hypotheses_total", "Texts that the guards rejected, by reason.", ["reason"])
+TEXT_LAG_S = Histogram(
+    "stt_text_lag_seconds",
+    "Seconds from when audio was received until its text was told, by kind: partial or final.",
+    ["kind"],
+    buckets=(0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 4, 6, 10, 20),
+)
+for _kind in ("partial", "final"):
+    TEXT_LAG_S.labels(_kind)
 UNRECOGNIZED_S = Counter("stt_unrecognized_speech_seconds_total", "Seconds of audio with voice and without text.")
 
 

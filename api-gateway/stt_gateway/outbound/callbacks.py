@@ -33,6 +33,8 @@ from stt_shared.streams.callbacks import (
 _log = structlog.get_logger()
 
 CALLBACKS = Counter("stt_callbacks_total", "Attempts to deliver callbacks, by outcome.", ["outcome"])
+for _outcome in ("delivered", "retried", "failed"):
+    CALLBACKS.labels(_outcome)
 
 AT_ONCE = 32
 AT_ONCE_PER_HOST = 4

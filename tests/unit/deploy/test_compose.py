@@ -44,7 +44,7 @@ def final_stage(service: str) -> str:
 def test_the_services_are_the_four_the_one_that_fetches_the_model_the_proxy_and_the_bridge(
     compose: dict[str, Any],
 ) -> None:
-    assert set(compose["services"]) == {"redis", "model-fetch", "caddy", "wyoming", *SERVICES}
+    assert set(compose["services"]) == {"redis", "model-fetch", "caddy", "wyoming", "prometheus", "grafana", *SERVICES}
 
 
 def test_the_bridge_is_started_only_if_asked_for_and_for_this_host_alone(compose: dict[str, Any]) -> None:
@@ -108,7 +108,7 @@ def test_any_service_can_be_scaled(compose: dict[str, Any]) -> None:
         assert "container_name" not in service, name
         assert "hostname" not in service, name
         # A host port can be taken once: only those have one that run once.
-        assert ("ports" in service) == (name in ("api-gateway", "caddy", "wyoming")), name
+        assert ("ports" in service) == (name in ("api-gateway", "caddy", "wyoming", "grafana")), name
 
 
 def test_services_wait_until_redis_and_the_model_are_there(compose: dict[str, Any]) -> None:
@@ -137,7 +137,7 @@ def test_gateway_and_audio_processor_share_the_spool_and_all_transcribers_the_mo
     assert services["model-fetch"]["volumes"] == ["models:/models"]
     assert services["transcriber"]["environment"]["MODELS_DIR"] == "/models"
     assert services["model-fetch"]["environment"]["MODELS_DIR"] == "/models"
-    assert set(compose["volumes"]) == {"spool", "models", "data", "caddy"}
+    assert set(compose["volumes"]) == {"spool", "models", "data", "caddy", "prometheus"}
 
 
 def test_the_model_that_is_fetched_is_the_model_that_is_used(compose: dict[str, Any]) -> None:

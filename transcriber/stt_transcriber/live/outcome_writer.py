@@ -8,7 +8,7 @@ from stt_shared.streams.ownership import Ownership, OwnershipLost, WriteResult
 from stt_shared.streams.sessions import Commit
 from stt_transcriber.core.live.outcome import Advance, Outcome
 from stt_transcriber.live.conversation import Speaker
-from stt_transcriber.metrics import count_unrecognized
+from stt_transcriber.metrics import TEXT_LAG_S, count_unrecognized
 
 
 class OutcomeWriter:
@@ -39,6 +39,8 @@ class OutcomeWriter:
             await self._bus.conversations.send_unrecognized(unrecognized)
         await self.emit(event, commit)
         self._timings.add("emit", monotonic_ms() - began)
+        if isinstance(event, Partial | Final):
+            TEXT_LAG_S.labels("final" if isinstance(event, Final) else "partial").observe(event.lag_ms / 1000)
         if isinstance(event, Gap):
             count_unrecognized((event.to_ms - event.from_ms) / 1000)
         if isinstance(event, Partial) and (unsettled := self._speaker.unsettled(event)):
