@@ -64,6 +64,7 @@ from stt_gateway.live.connection_limit import ConnectionLimit
 from stt_gateway.live.detached import DetachedSessions
 from stt_gateway.live.openings import OpeningLimit
 from stt_gateway.outbound.callbacks import CallbackSender
+from stt_gateway.outbound.fetches import FileFetcher
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.api_keys import KeyStore
 from stt_gateway.store.engine import database_url
@@ -294,6 +295,7 @@ async def _background_tasks(context: GatewayContext, recorder: UsageRecorder) ->
         context.accounts.charge_job,
         context.retentions,
     )
+    fetcher = FileFetcher(context.bus, settings, context.limits.count_fetched)
     sender = CallbackSender(context.bus, settings, functools.partial(callback_body, context))
     tasks = [
         asyncio.create_task(writer.run(), name="store writer"),
@@ -302,6 +304,7 @@ async def _background_tasks(context: GatewayContext, recorder: UsageRecorder) ->
         asyncio.create_task(context.tenants.run(), name="deleted tenants"),
         asyncio.create_task(admit_for_ever(context.bus), name="job admission"),
         asyncio.create_task(sender.run(), name="callbacks"),
+        asyncio.create_task(fetcher.run(), name="fetches"),
         *([asyncio.create_task(context.keys.watch.run(), name="keys")] if context.keys else []),
         asyncio.create_task(recorder.run(), name="usage of keys"),
         asyncio.create_task(context.detached.serve(context.bus, context.replica.id), name="detached sessions"),

@@ -100,12 +100,17 @@ class GatewaySettings(ListeningSettings, CommonSettings):
     callback_timeout_s: Annotated[float, Field(ge=0.1, le=60)] = Field(
         15.0, description="How long one attempt to deliver a callback may take."
     )
+    fetch_timeout_s: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        3600.0, description="How long the file of a job may take to come from its `url`; 0 = `url` is refused."
+    )
     outbound_networks: str = Field(
         "",
-        description="Addresses and networks to which callbacks may go besides the public internet: "
+        description="Addresses and networks that `callback_url` and `url` may name besides the public internet: "
         "`10.0.5.0/24,127.0.0.1`.",
     )
-    outbound_http: bool = Field(False, description="Whether callbacks may go to `http://` too, unencrypted.")
+    outbound_http: bool = Field(
+        False, description="Whether `callback_url` and `url` may begin with `http://` too, unencrypted."
+    )
     spool_dir: Path = Field(
         default_factory=default_spool_dir, description="Folder of uploads, shared with the audio-processor."
     )

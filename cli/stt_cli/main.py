@@ -141,7 +141,9 @@ def up(
 
 @app.command()
 def transcribe(
-    files: Annotated[list[Path], typer.Argument(help="Audio or video files.")],
+    files: Annotated[
+        list[str], typer.Argument(help="Audio or video files, or URLs from which the suite fetches them.")
+    ],
     format: Annotated[Format, typer.Option("--format", "-f", help="Output format.")] = Format.TXT,
     language: Language = None,
     languages: Languages = None,
@@ -168,7 +170,7 @@ def transcribe(
     api_key: Key = None,
     ca: Ca = None,
 ) -> None:
-    """Transcribe files."""
+    """Transcribe files, of this machine or at URLs."""
     from stt_cli.commands.transcribe import transcribe as run
 
     fields = _speech_fields(language, languages, task) | vocabulary_fields(

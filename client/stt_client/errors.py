@@ -22,6 +22,7 @@ CLOSE_CODES = {
     4510: "unauthorized",
     4511: "forbidden",
     4512: "quota_exceeded",
+    4513: "fetch_failed",
     4509: "superseded",
 }
 """Error code for each close code, used when no `error` event came before it."""

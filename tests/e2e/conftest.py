@@ -30,9 +30,10 @@ def spool(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def suite(model: str, spool: Path) -> Iterator[Suite]:
-    """Two replicas of each worker, one gateway, an embedded server, a free port."""
+    """Two replicas of each worker, one gateway, an embedded server, a free port; URLs may lead to this machine."""
     replicas = {"TRANSCRIBER_REPLICAS": "2", "AUDIO_PROCESSOR_REPLICAS": "2"}
-    with running_suite(WHISPER_MODEL=model, SPOOL_DIR=str(spool), **replicas) as suite:
+    outbound = {"OUTBOUND_NETWORKS": "127.0.0.1", "OUTBOUND_HTTP": "true"}
+    with running_suite(WHISPER_MODEL=model, SPOOL_DIR=str(spool), **replicas, **outbound) as suite:
         yield suite
 
 

@@ -4,6 +4,8 @@ import asyncio
 import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx2
@@ -14,6 +16,7 @@ from support import encoders, recordings
 from support.file_client import finished, post
 from support.launched_suite import Suite, running_suite
 from support.live_client import words
+from support.receiver import Answer, receiver
 from support.recordings import BECKETT_TEXT
 
 pytestmark = pytest.mark.e2e
@@ -46,6 +49,16 @@ async def test_two_minutes_are_cut_at_pauses_and_come_back_whole(suite: Suite, b
             response = await client.get(f"/v1/stt/jobs/{view['job_id']}/result.{kind}")
             assert response.status_code == 200
             assert needle in response.text
+
+
+def test_a_file_at_a_url_is_fetched_and_transcribed(suite: Suite, beckett: NDArray[np.float32], spool: Path) -> None:
+    data = encoders.encoded(beckett, "mp3", "libmp3lame", rate=44100, layout="mono")
+    with receiver() as server:
+        server.answer = lambda _: Answer(200, {"content-type": "audio/mpeg"}, data)
+        command = [sys.executable, "-m", "stt_cli", "transcribe", f"{server.url}/talk.mp3", "--url", suite.url]
+        done = subprocess.run([*command, "--language", "en"], capture_output=True, text=True, timeout=120, check=True)
+    assert words(done.stdout) == words(BECKETT_TEXT)
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(

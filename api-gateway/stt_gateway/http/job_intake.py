@@ -15,13 +15,15 @@ from stt_gateway.core.requests.addresses import client_network
 from stt_gateway.core.requests.idempotency import fingerprint, idempotency_key, request_hash
 from stt_gateway.core.requests.job_request import JobRequest
 from stt_gateway.core.requests.principal import Principal, reach_of
-from stt_gateway.http.uploads import Received, Upload, receive_uploads
+from stt_gateway.core.requests.remote_file import url_filename
+from stt_gateway.http.uploads import Received, Upload, no_file, receive_uploads
 from stt_gateway.keys.stored import job_client, used_up
 from stt_gateway.outbound.callbacks import check_callback
+from stt_gateway.outbound.fetches import check_url
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.known_voices import publish_known_voices
 from stt_shared.contracts.errors import SttError
-from stt_shared.contracts.jobs import JobConfig
+from stt_shared.contracts.jobs import FetchOrder, JobConfig
 from stt_shared.contracts.makers import Maker
 from stt_shared.process.clock import wall_ms
 from stt_shared.streams.jobs import Created, CreateRefusal, JobLimits, NewJob
@@ -60,7 +62,8 @@ class Intake:
         )
         try:
             size_bytes = sum(upload.size_bytes for upload in self.files)
-            await limits.count_upload(self._principal, len(self.files), size_bytes)
+            if self.files:
+                await limits.count_upload(self._principal, len(self.files), size_bytes)
         except BaseException:
             self._remove_files()
             raise
@@ -84,9 +87,17 @@ class Intake:
     async def accept(self, options: JobRequest) -> Created:
         """Create a job for each file, or find those of the same request or of the same files and options.
 
-        Raises SttError and Redis errors.
+        The file of ``options.url`` is fetched later. Raises SttError and Redis errors.
         """
         context, settings, files = self._context, self._context.settings, self.files
+        fetch = b""
+        if options.url:
+            check_url(settings, options.url, has_file=bool(files))
+            files = [Upload(uuid.uuid4().hex, url_filename(options.url))]
+            quota_bytes = context.limits.upload_bytes_per_day(self._principal)
+            fetch = msgspec.json.encode(FetchOrder(options.url, quota_bytes))
+        elif not files:
+            raise no_file()
         model = await context.admission.check_file(options.possible_languages, options.task)
         await check_callback(settings, context.bus.callbacks, options.callback_url)
         known_to = self._principal.tenant if options.known_speakers else ""
@@ -94,7 +105,7 @@ class Intake:
             await publish_known_voices(context.voices, context.bus.jobs, known_to)
         left = await context.stored.left_for_files(self._principal)
         # A callback is of a job of its own, so that whoever waits for one gets it.
-        may_be_stored = self.key is None and not options.callback_url
+        may_be_stored = self.key is None and not options.callback_url and not options.url
         stored_ids = await _find_stored(context, self._principal, files, options, model) if may_be_stored else None
         # If Redis does not answer, it is unknown whether the jobs exist, so their files stay. If they do not exist, the
         # sweeper of the spool folder finds the files without a job.
@@ -104,7 +115,7 @@ class Intake:
             self._remove_files()
             return Created(stored_ids, replayed=True)
         created = await context.bus.jobs.create(
-            [_new_job(upload, options, model, self._principal.maker, known_to) for upload in files],
+            [_new_job(upload, options, model, self._principal.maker, known_to, fetch) for upload in files],
             wall_ms(),
             key_hash=request_hash(self._principal.maker, self.key) if self.key else "",
             fingerprint=fingerprint(options, [*(upload.sha256 for upload in files), *_told(options)]),
@@ -181,16 +192,18 @@ async def _find_stored(
 
 
 def _told(options: JobRequest) -> list[str]:
-    return [f"callback_url={options.callback_url}"] if options.callback_url else []
+    told = {"callback_url": options.callback_url, "url": options.url}
+    return [f"{name}={value}" for name, value in told.items() if value]
 
 
 def _content_key(upload: Upload, options: JobRequest, model: str) -> str:
     # Who is known may be another one the next time.
-    is_repeatable = model and not options.known_speakers and not options.enrolls
+    # What is at a URL is not known yet.
+    is_repeatable = model and not options.known_speakers and not options.enrolls and not options.url
     return fingerprint(options, [upload.sha256, model]) if is_repeatable else ""
 
 
-def _new_job(upload: Upload, options: JobRequest, model: str, maker: Maker, known_to: str) -> NewJob:
+def _new_job(upload: Upload, options: JobRequest, model: str, maker: Maker, known_to: str, fetch: bytes) -> NewJob:
     config = JobConfig(
         upload.spool_name,
         upload.filename,
@@ -214,4 +227,4 @@ def _new_job(upload: Upload, options: JobRequest, model: str, maker: Maker, know
         options.enrolls,
         options.callback_url,
     )
-    return NewJob(upload.spool_name, uuid.uuid4().hex, msgspec.json.encode(config))
+    return NewJob(upload.spool_name, uuid.uuid4().hex, msgspec.json.encode(config), fetch)

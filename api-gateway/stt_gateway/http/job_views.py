@@ -110,6 +110,8 @@ def _state_view(job_id: str, state: JobState, callback: CallbackView | None) -> 
         result=state.result,
         error=state.error,
         callback=callback,
+        fetched_bytes=state.fetched_bytes if state.status is JobStatus.FETCHING else None,
+        total_bytes=state.total_bytes or None,
     )
 
 

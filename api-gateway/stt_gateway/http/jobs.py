@@ -13,6 +13,7 @@ from stt_gateway.core.requests.job_request import JOB_OPENAPI, job_request
 from stt_gateway.core.requests.principal import Scope, check_scopes
 from stt_gateway.http.deletion import erase_job
 from stt_gateway.http.event_stream import begun, event, event_stream
+from stt_gateway.http.job_bodies import receive_job
 from stt_gateway.http.job_intake import Intake
 from stt_gateway.http.job_views import job_changes, job_view, stop_job
 from stt_gateway.http.openapi import file_kinds, one_of, refusals, success
@@ -33,11 +34,11 @@ router = APIRouter(prefix="/v1/stt/jobs", tags=["jobs"])
 )
 @needs(Scope.JOBS)
 async def post_job(request: Request) -> Response:
-    """Accept one or more files (multipart, parts named ``file``; optional fields as in the query).
+    """Accept one or more files (multipart, parts named ``file``; optional fields as in the query), or a ``url``.
 
     Repeating a request with the same ``Idempotency-Key`` returns the same jobs, for a day.
     """
-    async with Intake(request) as intake:
+    async with Intake(request, receive_job) as intake:
         choice = context_of(request).settings.language_choice
         created = await intake.accept(job_request([*query_of(request), *intake.fields], choice))
     return _accepted(request, created.job_ids, replayed=created.replayed)

@@ -1,26 +1,17 @@
 """Bodies that are one file, written to the spool folder as they arrive."""
 
-import asyncio
 import hashlib
 import uuid
 from collections.abc import Callable
-from io import BufferedWriter
 from pathlib import Path
 
 import structlog
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from stt_gateway.http.spool_room import check_room
-from stt_gateway.http.uploads import (
-    CHECK_EVERY_BYTES,
-    Received,
-    Upload,
-    not_stored,
-    private,
-    stated_length,
-    too_many_bytes,
-)
+from stt_gateway.http.uploads import Received, Upload, stated_length
+from stt_gateway.spool.room import check_room
+from stt_gateway.spool.writing import created, not_stored, too_many_bytes, write_chunks
 from stt_shared.contracts.errors import SttError
 
 _log = structlog.get_logger()
@@ -66,20 +57,13 @@ class RawBody:
         return Received([upload])
 
     async def _write(self, request: Request, upload: Upload, part: Path, max_bytes: int, max_spool_bytes: int) -> None:
-        sha256, unchecked_bytes = hashlib.sha256(), 0
-        with await asyncio.to_thread(_created, part) as file:
+        sha256 = hashlib.sha256()
+        with await created(part) as file:
             if self._header:
                 file.write(self._header(0))
-            async for data in request.stream():
-                upload.size_bytes += len(data)
-                if upload.size_bytes > max_bytes:
-                    raise too_many_bytes(max_bytes)
-                sha256.update(data)
-                await asyncio.to_thread(file.write, data)
-                unchecked_bytes += len(data)
-                if unchecked_bytes > CHECK_EVERY_BYTES:
-                    await check_room(part.parent, max_spool_bytes, 0)
-                    unchecked_bytes = 0
+            upload.size_bytes = await write_chunks(
+                request.stream(), file, part.parent, max_bytes, max_spool_bytes, sha256.update
+            )
             if upload.size_bytes == 0:
                 raise SttError("bad_audio", "the body is empty; send the audio itself")
             if self._header:
@@ -89,7 +73,3 @@ class RawBody:
         if self._header:
             # The same bytes are another recording at another rate.
             upload.sha256 = hashlib.sha256(self._header(0) + sha256.digest()).hexdigest()
-
-
-def _created(part: Path) -> BufferedWriter:
-    return open(part, "xb", opener=private)

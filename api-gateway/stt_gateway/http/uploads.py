@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import errno
 import hashlib
-import os
 import uuid
 from dataclasses import dataclass, field
 from io import BufferedWriter
@@ -17,7 +15,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
 from stt_gateway.core.requests.filenames import disposition_parameters, filename_of
-from stt_gateway.http.spool_room import check_room
+from stt_gateway.spool.room import check_room
+from stt_gateway.spool.writing import CHECK_EVERY_BYTES, not_stored, private, too_many_bytes
 from stt_shared.contracts.errors import SttError
 
 _log = structlog.get_logger()
@@ -28,8 +27,6 @@ MAX_HEADER_BYTES = 4096
 MAX_PARTS = 64
 _MAX_OVERHEAD_BYTES = MAX_PARTS * (MAX_FIELD_BYTES + 32 * MAX_HEADER_BYTES)
 """Bytes of a body besides the audio."""
-CHECK_EVERY_BYTES = 16 * 1024**2
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _HINT = "send multipart/form-data with one or more parts named file"
 
 
@@ -55,8 +52,10 @@ class Received:
     fields: list[tuple[str, str]] = field(default_factory=list)
 
 
-async def receive_uploads(request: Request, spool: Path, max_bytes: int, max_spool_bytes: int) -> Received:
-    """Read the whole body.
+async def receive_uploads(
+    request: Request, spool: Path, max_bytes: int, max_spool_bytes: int, *, needs_file: bool = True
+) -> Received:
+    """Read the whole body. ``needs_file``: a form without one is refused.
 
     ``max_spool_bytes``: limit of all files in the spool folder together. A request that states its length is refused
     before its body is read. Raises SttError bad_message, bad_audio, too_large, at_capacity or unavailable (the spool
@@ -83,7 +82,7 @@ async def receive_uploads(request: Request, spool: Path, max_bytes: int, max_spo
                 await check_room(spool, max_spool_bytes, 0)
                 unchecked_bytes = 0
         await asyncio.to_thread(parser.finalize)
-        return parts.finish()
+        return parts.finish(needs_file)
     except FormParserError as error:
         parts.remove()
         raise SttError("bad_message", f"the multipart form is broken: {error}") from error
@@ -99,28 +98,15 @@ async def receive_uploads(request: Request, spool: Path, max_bytes: int, max_spo
         raise
 
 
-def not_stored(error: OSError) -> SttError:
-    """Return the error for an upload that cannot be written, and log why."""
-    # The client learns nothing about folders; the log says what to fix.
-    _log.error("upload not stored", cause=str(error))
-    reason = "there is no room for it" if error.errno in _NO_ROOM else "its folder cannot be written to"
-    return SttError("unavailable", f"the upload could not be stored: {reason}; try again later")
-
-
-def private(path: str, flags: int) -> int:
-    """Open a file that nobody else may read; an ``opener``."""
-    return os.open(path, flags, 0o600)
-
-
 def stated_length(request: Request) -> int:
     """Return the length of the body that the request states, 0 without one."""
     stated = request.headers.get("content-length", "")
     return int(stated) if stated.isdecimal() else 0
 
 
-def too_many_bytes(most: int) -> SttError:
-    """Return the error for a request with more than ``most`` bytes of audio."""
-    return SttError("too_large", f"more than {most} bytes of audio in one request")
+def no_file() -> SttError:
+    """Return the error for a request without a file."""
+    return SttError("bad_message", f"no file was sent; {_HINT}")
 
 
 class _Parts:
@@ -154,11 +140,11 @@ class _Parts:
             "on_end": self._end,
         }
 
-    def finish(self) -> Received:
+    def finish(self, needs_file: bool) -> Received:
         if not self._ended:
             raise SttError("bad_message", "the multipart form has no end")
-        if not self._received.files:
-            raise SttError("bad_message", f"no file was sent; {_HINT}")
+        if needs_file and not self._received.files:
+            raise no_file()
         for upload in self._received.files:
             if upload.size_bytes == 0:
                 raise SttError("bad_audio", f"the file {upload.filename!r} is empty")

@@ -16,6 +16,7 @@ from stt_shared.contracts.errors import SttError
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.redis.outage import UNREACHABLE
 from stt_shared.streams import keys
+from stt_shared.streams.fetches import Fetch
 from stt_shared.streams.quotas import Counter, QuotaCounters, Spent
 
 _log = structlog.get_logger()
@@ -79,6 +80,10 @@ class KeyLimits:
         if principal.key_id and limit and (await self._spend(principal.key_id, upload_bytes=0)).held[0] >= limit:
             raise used_up("upload_bytes_per_day", wall_ms())
 
+    def upload_bytes_per_day(self, principal: Principal) -> int:
+        """Return the bytes of files that the principal may send in a day, 0 for no limit."""
+        return self.quotas(principal).upload_bytes_per_day or 0 if principal.key_id else 0
+
     async def count_upload(self, principal: Principal, files: int, size_bytes: int) -> None:
         """Count uploaded files. Raises SttError quota_exceeded if they are more than the key has left today."""
         if not principal.key_id:
@@ -88,6 +93,11 @@ class KeyLimits:
         upload = Counter(at, "upload_bytes", size_bytes, limit, keys.USAGE_TTL_S)
         if (await self._spend(principal.key_id, upload, files=files)).refused:
             raise used_up("upload_bytes_per_day", now_ms)
+
+    async def count_fetched(self, fetch: Fetch, size_bytes: int) -> None:
+        """Count a file that a URL has led to, as ``count_upload`` does."""
+        maker, quotas = fetch.config.maker, Quotas(upload_bytes_per_day=fetch.order.upload_bytes_per_day)
+        await self.count_upload(Principal(maker.tenant, maker.key_id, "", frozenset(), quotas=quotas), 1, size_bytes)
 
     @contextlib.asynccontextmanager
     async def place(self, principal: Principal, stream: str | None) -> AsyncIterator[None]:

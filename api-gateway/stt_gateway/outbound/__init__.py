@@ -1,1 +1,1 @@
-"""Connections of the gateway to what clients name: callbacks."""
+"""Connections of the gateway to what clients name: callbacks, and the files of jobs."""

@@ -1,7 +1,6 @@
 """Sender of callbacks: takes those that are due, posts each signed, and records what became of it."""
 
 import asyncio
-import collections
 import random
 import time
 import urllib.parse
@@ -14,10 +13,10 @@ from prometheus_client import Counter
 from stt_gateway.core.outbound.attempts import delay_s, is_delivered, is_unwanted
 from stt_gateway.core.outbound.client_urls import UrlRefused
 from stt_gateway.core.outbound.signature import signature_headers, tenant_key
+from stt_gateway.outbound.busy import BusyTasks
 from stt_gateway.outbound.guard import NotReachable, Resolve, guarded_client, resolved
 from stt_gateway.settings import GatewaySettings
 from stt_shared.contracts.errors import SttError
-from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.redis.outage import REDIS_ERRORS
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.callbacks import (
@@ -87,45 +86,30 @@ class CallbackSender:
         self._body = body
         self._lease_ms = lease_ms
         self._client = guarded_client(settings.outbound_rules, httpx2.Timeout(settings.callback_timeout_s), resolve)
-        self._sending: set[asyncio.Task[None]] = set()
-        self._by_host: collections.Counter[str] = collections.Counter()
+        self._sending = BusyTasks(AT_ONCE, AT_ONCE_PER_HOST)
 
     async def run(self) -> None:
         """Send until cancelled."""
         try:
             while True:
                 try:
-                    for callback in await self._queue.claim(AT_ONCE - len(self._sending), lease_ms=self._lease_ms):
+                    for callback in await self._queue.claim(self._sending.room, lease_ms=self._lease_ms):
                         await self._begin(callback)
                 except REDIS_ERRORS as error:
                     _log.warning("redis failed, retrying", cause=str(error))
                     await asyncio.sleep(RETRY_S)
-                await self._rest()
+                await asyncio.sleep(LOOK_EVERY_S)
+                await self._sending.wait_for_room()
         finally:
-            await cancel_and_wait(*self._sending)
+            await self._sending.close()
             await self._client.aclose()
-
-    async def _rest(self) -> None:
-        await asyncio.sleep(LOOK_EVERY_S)
-        while len(self._sending) >= AT_ONCE:
-            await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
 
     async def _begin(self, callback: Callback) -> None:
         host = urllib.parse.urlsplit(callback.url).hostname or ""
-        if self._by_host[host] >= AT_ONCE_PER_HOST:
+        if self._sending.may_begin(host):
+            self._sending.begin(self._send(callback), host)
+        else:
             await self._queue.postpone(callback, AGAIN_MS)
-            return
-        self._by_host[host] += 1
-        task = asyncio.create_task(self._send(callback), name="callback")
-        self._sending.add(task)
-
-        def ended(_: "asyncio.Task[None]") -> None:
-            self._sending.discard(task)
-            self._by_host[host] -= 1
-            if not self._by_host[host]:
-                del self._by_host[host]
-
-        task.add_done_callback(ended)
 
     async def _send(self, callback: Callback) -> None:
         try:

@@ -2,6 +2,7 @@
 
 import math
 import sys
+import urllib.parse
 from pathlib import Path
 
 from rich.console import Console
@@ -11,13 +12,14 @@ from stt_cli.errors import CliError
 from stt_cli.http.formats import Format
 from stt_cli.http.jobs import JobsClient, jobs_client
 from stt_cli.live.notes import not_recognized
-from stt_shared.contracts.jobs import JobResult
+from stt_shared.contracts.jobs import JobResult, JobStatus, JobView
 
 
-def transcribe(url: str, files: list[Path], format: Format, fields: dict[str, str], output: Path | None) -> None:
-    """Transcribe one file after the other. Raises CliError at the end if any of them failed."""
-    for path in files:
-        if path.is_dir():
+def transcribe(url: str, sources: list[str], format: Format, fields: dict[str, str], output: Path | None) -> None:
+    """Transcribe one file or URL after the other. Raises CliError at the end if any of them failed."""
+    files = [path_of(source) for source in sources]
+    for source, path in zip(sources, files, strict=True):
+        if not is_url(source) and path.is_dir():
             raise CliError(f"{path} is a folder; name the files in it", exit_code=2)
     if output is not None:
         try:
@@ -27,9 +29,9 @@ def transcribe(url: str, files: list[Path], format: Format, fields: dict[str, st
     errors = Console(stderr=True, highlight=False)
     failed = 0
     with jobs_client(url) as jobs:
-        for path in files:
+        for source, path in zip(sources, files, strict=True):
             try:
-                text, notes = _one(jobs, path, fields, format, errors)
+                text, notes = _one(jobs, source, path, fields, format, errors)
                 if output is None:
                     _to_stdout(path, text, several=len(files) > 1 and format is Format.TXT)
                 else:
@@ -51,6 +53,18 @@ class _AlreadyReported(CliError):
         super().__init__("")
 
 
+def is_url(source: str) -> bool:
+    """Return whether this is a URL and no file of this machine."""
+    return source.startswith(("https://", "http://"))
+
+
+def path_of(source: str) -> Path:
+    """Return the path of a file, or the name of the one at a URL, whose other parts may hold credentials."""
+    if not is_url(source):
+        return Path(source)
+    return Path(Path(urllib.parse.unquote(urllib.parse.urlsplit(source).path)).name or "recording")
+
+
 def output_name(path: Path, files: list[Path], format: Format) -> str:
     """Return ``talk.srt`` for ``talk.mp3``, or ``talk.mp3.srt`` if another file would get the same name."""
     has_twin = sum(other.stem == path.stem for other in files) > 1
@@ -68,7 +82,7 @@ def time_left(estimated_s: int | None) -> str:
 
 
 def _one(
-    jobs: JobsClient, path: Path, fields: dict[str, str], format: Format, console: Console
+    jobs: JobsClient, source: str, path: Path, fields: dict[str, str], format: Format, console: Console
 ) -> tuple[str, list[str]]:
     """Return the text in ``format``, and what is missing from it."""
     columns = (
@@ -79,15 +93,21 @@ def _one(
         TextColumn("{task.fields[left]}"),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        size_bytes = path.stat().st_size if path.is_file() else None
-        sending = bar.add_task(f"{path.name}: uploading", total=size_bytes, left="")
-        job_id = jobs.submit(path, fields, lambda sent: bar.update(sending, completed=sent))
-        bar.remove_task(sending)
-        working = bar.add_task(f"{path.name}: transcribing", total=100, left="")
+        coming = bar.add_task(f"{path.name}: {'fetching' if is_url(source) else 'uploading'}", total=None, left="")
+        if is_url(source):
+            job_id = jobs.submit_url(source, fields)
+        else:
+            bar.update(coming, total=path.stat().st_size if path.is_file() else None)
+            job_id = jobs.submit(path, fields, lambda sent: bar.update(coming, completed=sent))
+        working = bar.add_task(f"{path.name}: transcribing", total=100, left="", visible=False)
+
+        def show(view: JobView) -> None:
+            is_here = view.status is not JobStatus.FETCHING
+            bar.update(coming, completed=view.fetched_bytes or 0, total=view.total_bytes, visible=not is_here)
+            bar.update(working, completed=view.progress, left=time_left(view.estimated_s), visible=is_here)
+
         try:
-            done = jobs.wait(
-                job_id, lambda view: bar.update(working, completed=view.progress, left=time_left(view.estimated_s))
-            )
+            done = jobs.wait(job_id, show)
         except KeyboardInterrupt:
             jobs.cancel(job_id)
             raise

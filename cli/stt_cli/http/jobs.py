@@ -74,6 +74,14 @@ class JobsClient:
         answer = checked(response)
         return str(answer["job_id"])
 
+    def submit_url(self, url: str, fields: dict[str, str]) -> str:
+        """Have the suite fetch a file from a URL, and return the job's id. Raises CliError."""
+        try:
+            response = self._http.post("/v1/stt/jobs", json={**fields, "url": url})
+        except httpx2.TransportError as error:
+            raise unreachable(self._url, error) from None
+        return str(checked(response)["job_id"])
+
     def wait(self, job_id: str, on_progress: Callable[[JobView], None]) -> JobView:
         """Wait until the job is completed, and return it; ``on_progress`` receives its current state.
 

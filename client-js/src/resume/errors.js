@@ -22,6 +22,7 @@ export const CLOSE_CODES = {
   4510: "unauthorized",
   4511: "forbidden",
   4512: "quota_exceeded",
+  4513: "fetch_failed",
 };
 // Close codes below 4000 that end the session: the server does not accept what this side sends and would send again.
 const FINAL = new Set([1002, 1003, 1007, 1008, 1009, 1010]);

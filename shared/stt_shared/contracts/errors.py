@@ -34,6 +34,7 @@ ERRORS: dict[str, ErrorKind] = {
     "bad_audio": ErrorKind(400, 4501, False),
     "bad_config": ErrorKind(422, 4502, False),
     "unsupported_media": ErrorKind(415, 4503, False),
+    "fetch_failed": ErrorKind(400, 4513, False),
     "too_large": ErrorKind(413, 1009, False),
     "not_found": ErrorKind(404, 4504, False),
     "method_not_allowed": ErrorKind(405, 4505, False),

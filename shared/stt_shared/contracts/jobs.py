@@ -12,6 +12,8 @@ from stt_shared.contracts.speakers import SpeakerCount
 class JobStatus(enum.StrEnum):
     """Status of a job; the last three are final."""
 
+    FETCHING = "fetching"
+    """Its file is still at the URL that the client has named."""
     QUEUED = "queued"
     PROCESSING = "processing"
     COMPLETED = "completed"
@@ -57,6 +59,13 @@ class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     known_to: str = ""
     enrolls: bool = False
     callback_url: str = ""
+
+
+class FetchOrder(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a job's file is to be fetched from. ``upload_bytes_per_day``: that quota of the key, 0 for none."""
+
+    url: str
+    upload_bytes_per_day: int = 0
 
 
 class JobWord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -170,7 +179,8 @@ class JobView(msgspec.Struct, frozen=True, omit_defaults=True):
     """Response of GET /v1/stt/jobs/{id}; ``progress`` is 0 to 100.
 
     ``estimated_s``: seconds that the job will take from this progress on; None until known, and when the job has ended.
-    ``callback``: what has become of it; None before the end, and without ``callback_url``.
+    ``callback``: what has become of it; None before the end, and without ``callback_url``. ``fetched_bytes``: of the
+    file at the client's URL, and how long it is, None if nobody knows or it is there.
     """
 
     job_id: str
@@ -182,6 +192,8 @@ class JobView(msgspec.Struct, frozen=True, omit_defaults=True):
     result: JobResult | None = None
     error: JobError | None = None
     callback: CallbackView | None = None
+    fetched_bytes: int | None = None
+    total_bytes: int | None = None
 
 
 class Chunk(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ from stt_shared.redis.rights import PROBE
 from stt_shared.streams import keys
 from stt_shared.streams.callbacks import CallbackQueue
 from stt_shared.streams.conversations import ConversationStreams
+from stt_shared.streams.fetches import FetchQueue
 from stt_shared.streams.jobs import JobStreams
 from stt_shared.streams.quotas import QuotaCounters
 from stt_shared.streams.replicas import Replicas
@@ -37,6 +38,7 @@ class Bus:
         self.callbacks = CallbackQueue(self.pipeline)
         self.sessions = SessionStreams(self.pipeline, channels, self.callbacks)
         self.jobs = JobStreams(self.pipeline, channels)
+        self.fetches = FetchQueue(self.pipeline, channels)
         self.transcripts = TranscriptQueue(self.pipeline)
         self.conversations = ConversationStreams(self.pipeline, channels, self.transcripts)
         self.quotas = QuotaCounters(self.pipeline)

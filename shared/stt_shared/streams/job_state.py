@@ -30,6 +30,8 @@ FIELDS = (
     "committed_seq",
     "pcm_seq",
     "decoded",
+    "fetched_bytes",
+    "total_bytes",
 )
 """Fields of a ``JobState`` except ``CUTTER``, which may hold some minutes of audio."""
 
@@ -42,6 +44,7 @@ class JobState:
     ``chunks`` and ``total_samples`` are the whole file's, None and 0 while unknown; ``dispatched`` is the number of
     chunks that were dispatched. The PCM log ends at frame ``pcm_seq``, and frames up to ``committed_seq`` are cut.
     ``decoded``: what the decoder found, empty until the whole file is decoded.
+    ``fetched_bytes`` of ``total_bytes`` (0: unknown) have come from the client's URL.
     ``cutter``: takeover state of the cutter, b"" if there is none or it was not read.
     """
 
@@ -59,6 +62,8 @@ class JobState:
     committed_seq: int = 0
     pcm_seq: int = 0
     decoded: DecodedFile = field(default_factory=DecodedFile)
+    fetched_bytes: int = 0
+    total_bytes: int = 0
     cutter: bytes = b""
     result_json: bytes = b""
     error_json: bytes = b""
@@ -87,6 +92,8 @@ class JobState:
             committed_seq=number(b"committed_seq"),
             pcm_seq=number(b"pcm_seq"),
             decoded=_decode_found(fields.get(b"decoded", b"{}")),
+            fetched_bytes=number(b"fetched_bytes"),
+            total_bytes=number(b"total_bytes"),
             cutter=fields.get(b"cutter", b""),
             result_json=fields.get(b"result", b""),
             error_json=fields.get(b"error", b""),

@@ -81,11 +81,12 @@ class CreateRefusal(enum.StrEnum):
 
 @dataclass(frozen=True)
 class NewJob:
-    """A job to create; ``config`` is JSON."""
+    """A job to create; ``config`` is JSON. ``fetch``: a FetchOrder as JSON, b"" if its file is in the spool folder."""
 
     job_id: str
     epoch: str
     config: bytes
+    fetch: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -204,9 +205,9 @@ class JobStreams:
         arguments: list[Argument] = [fingerprint if key_hash else "", int(now_ms), keys.JOB_TTL_S]
         arguments += [client, limits.in_all, limits.per_client]
         for job in jobs:
-            arguments += [job.job_id, job.epoch, job.config]
+            arguments += [job.job_id, job.epoch, job.config, job.fetch]
         states = [keys.job_keys(job.job_id).state for job in jobs]
-        at_keys = [keys.JOBS_QUEUED, keys.JOBS_ADMITTED, keys.job_request(key_hash), *states]
+        at_keys = [keys.JOBS_QUEUED, keys.JOBS_ADMITTED, keys.job_request(key_hash), keys.JOBS_TO_FETCH, *states]
         answer: list[bytes] = await self._pipeline.call(self._create, at_keys, arguments)
         if answer[0] not in (b"created", b"replayed"):
             return CreateRefusal(answer[0].decode())

@@ -30,6 +30,8 @@ and its idempotency key are created in one step, and a chunk is dispatched in th
 A new job waits in JOBS_QUEUED until its client's share has room (admit_jobs.lua)."""
 JOBS_QUEUED = "stt:{jobs}:queued"
 """Sorted set of jobs that are not in the work stream yet, by age: ``<client> <job id>``."""
+JOBS_TO_FETCH = "stt:{jobs}:fetches"
+"""Sorted set of the ids of jobs whose file is still at a client's URL, by the time at which each is due (ms)."""
 JOBS_ADMITTED = "stt:{jobs}:admitted"
 """Hash: id of a job in the work stream or in progress -> its client."""
 JOB_CHUNKS = "stt:{jobs}:chunks"

@@ -86,6 +86,23 @@ def test_a_file_goes_up_with_its_parameters_and_the_result_comes_back(url: str, 
     assert b'name="language"' in body
 
 
+def test_a_url_is_named_to_the_suite_and_nobody_else_sees_what_is_secret_in_it(url: str, tmp_path: Path) -> None:
+    secret = "https://ann:hidden@example.org/a/talk%20one.mp3?token=hidden"
+    fetching = view("fetching", 0, fetched_bytes=10, total_bytes=20)
+    done = (200, view("completed", 100, result=RESULT))
+    Gateway.answers += [(202, {"job_id": "j1"}), (200, fetching), done, (200, b"ever tried\n")]
+    command = ["transcribe", secret, "--url", url, "--language", "en", "--output", str(tmp_path)]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert json.loads(Gateway.requests[0][2]) == {"language": "en", "url": secret}
+    assert (tmp_path / "talk one.txt").read_text() == "ever tried\n"
+    Gateway.answers.append((422, {"error": {"code": "bad_config", "message": "url is not allowed"}}))
+    refused = CliRunner().invoke(app, command)
+    assert refused.exit_code == 1
+    assert "error: talk one.mp3: url is not allowed" in refused.output
+    assert "hidden" not in result.output + refused.output
+
+
 def test_a_refused_upload_says_what_the_server_says(url: str, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"no sound")
     Gateway.answers.append((415, {"error": {"code": "unsupported_media", "message": "no audio in it"}}))

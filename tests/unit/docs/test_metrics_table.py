@@ -16,6 +16,7 @@ MODULES = (
     "stt_shared.process.metrics",
     "stt_gateway.http.metrics",
     "stt_gateway.outbound.callbacks",
+    "stt_gateway.outbound.fetches",
     "stt_transcriber.metrics",
 )
 

@@ -1,6 +1,6 @@
-"""When a callback is tried again, and when it is given up. Pure."""
+"""When a callback or a fetch is tried again, and when a callback is given up. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
 DELAYS_S = (5.0, 30.0, 120.0, 600.0, 1800.0, 7200.0, 14_400.0)
@@ -11,14 +11,17 @@ SPREAD = 0.2
 """Share by which pauses vary, so that what failed together does not come back together."""
 
 
-def delay_s(attempt: int, most_attempts: int, random: Callable[[], float]) -> float | None:
+def delay_s(
+    attempt: int, most_attempts: int, random: Callable[[], float], delays_s: Sequence[float] | None = None
+) -> float | None:
     """Return the pause after failed attempt ``attempt`` (from 1); None when it was the last.
 
-    ``random`` returns a number from 0 to 1.
+    ``random`` returns a number from 0 to 1. ``delays_s``: other pauses than those of callbacks.
     """
     if attempt >= most_attempts:
         return None
-    base_s = DELAYS_S[min(attempt, len(DELAYS_S)) - 1]
+    delays_s = delays_s or DELAYS_S
+    base_s = delays_s[min(attempt, len(delays_s)) - 1]
     return base_s * (1 + SPREAD * (2 * random() - 1))
 
 

@@ -9,4 +9,5 @@ CALLBACK_URL = Parameter[str](
     url_parser(NotAllowed),
     {"type": "string", "format": "uri", "maxLength": MAX_URL_CHARS},
     "URL to which the end is posted, signed; see docs/protocol.md, Callbacks.",
+    is_secret=True,
 )

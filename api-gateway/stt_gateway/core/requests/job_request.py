@@ -16,6 +16,7 @@ from stt_gateway.core.requests.model_options import (
 )
 from stt_gateway.core.requests.parameters import Parameters, choice, optional_number, text, upload_form
 from stt_gateway.core.requests.redaction import REDACT, REDACT_PATTERNS
+from stt_gateway.core.requests.remote_file import URL
 from stt_gateway.core.requests.vocabulary import FILLERS, KEYTERMS, REPLACEMENTS
 from stt_shared.contracts.session import ChannelMode, Fillers, Redaction, Task
 from stt_shared.contracts.speakers import SpeakerCount
@@ -53,13 +54,14 @@ JOB_PARAMETERS = Parameters(
     REDACT,
     REDACT_PATTERNS,
     CALLBACK_URL,
+    URL,
 )
 
 _FILES = {
     "type": "array",
     "minItems": 1,
     "items": {"type": "string", "format": "binary"},
-    "description": "One or more files.",
+    "description": "One or more files, unless there is a `url`.",
 }
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
@@ -70,14 +72,22 @@ _IDEMPOTENCY_KEY = {
 }
 JOB_OPENAPI = {
     "parameters": [*JOB_PARAMETERS.openapi_query(), _IDEMPOTENCY_KEY],
-    **upload_form({"file": _FILES, **JOB_PARAMETERS.openapi_properties()}),
+    **upload_form({"file": _FILES, **JOB_PARAMETERS.openapi_properties()}, required=()),
 }
+for _kind in ("application/json", "application/x-www-form-urlencoded"):
+    _properties = JOB_PARAMETERS.openapi_properties()
+    JOB_OPENAPI["requestBody"]["content"][_kind] = {
+        "schema": {"type": "object", "required": [URL.name], "properties": _properties}
+    }
 """OpenAPI of the request: the options may be form fields or in the query."""
 
 
 @dataclass(frozen=True)
 class JobRequest:
-    """Validated options for a file. ``enrolls``: its voice is wanted, not its text."""
+    """Validated options for a file.
+
+    ``enrolls``: its voice is wanted, not its text. ``url``: where the file is, '' if it came with the request.
+    """
 
     language: str | None = None
     task: Task = Task.TRANSCRIBE
@@ -94,6 +104,7 @@ class JobRequest:
     known_speakers: bool = False
     enrolls: bool = False
     callback_url: str = ""
+    url: str = ""
 
     @property
     def possible_languages(self) -> tuple[str, ...]:
@@ -123,6 +134,7 @@ def job_request(pairs: Iterable[tuple[str, str]], default_languages: tuple[str, 
         given[REDACT_PATTERNS],
         given[KNOWN_SPEAKERS],
         callback_url=given[CALLBACK_URL],
+        url=given[URL],
     )
 
 

@@ -28,7 +28,8 @@ class NotAllowed(Exception):
 class Parameter(Generic[Value]):
     """Declaration of one parameter.
 
-    ``parse`` converts a value and raises NotAllowed. ``schema``: the allowed values, as JSON Schema.
+    ``parse`` converts a value and raises NotAllowed. ``schema``: the allowed values, as JSON Schema. ``is_secret``: no
+    error repeats the value.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Parameter(Generic[Value]):
     parse: Callable[[str], Value]
     schema: Mapping[str, Any]
     description: str
+    is_secret: bool = False
 
     def openapi_schema(self) -> dict[str, Any]:
         """Return the JSON Schema with the default and the description."""
@@ -63,11 +65,9 @@ class Given:
         try:
             return parameter.parse(value)
         except NotAllowed as error:
-            raise SttError(
-                "bad_config",
-                f"{parameter.name}={quoted(value)} is not allowed; {parameter.name} must be {error}",
-                param=parameter.name,
-            ) from None
+            shown = parameter.name if parameter.is_secret else f"{parameter.name}={quoted(value)}"
+            message = f"{shown} is not allowed; {parameter.name} must be {error}"
+            raise SttError("bad_config", message, param=parameter.name) from None
 
 
 class Parameters:

@@ -1,6 +1,6 @@
 -- Moves queued jobs to the work stream, oldest first, so that no client takes every decoder: the clients with unfinished
 -- jobs share a number of jobs that are admitted and not yet cut into chunks. May be called at any time; it also forgets
--- admitted jobs that have ended or expired.
+-- admitted jobs that have ended or expired. Jobs whose file is being fetched keep their place until it is there.
 -- KEYS: queued jobs, admitted jobs, work stream
 -- ARGV: admitted and uncut jobs that the clients share, start of the name of a job's state
 -- returns: number of jobs moved
@@ -26,9 +26,10 @@ local share, moved = math.max(1, math.floor(shared / math.max(1, clients))), 0
 for _, member in ipairs(members) do
   local client, id = string.match(member, '^(%S*) (%S+)$')
   if uncut[client] < share then
-    local state = redis.call('HMGET', state_of .. id, 'state', 'epoch')
-    redis.call('ZREM', queued, member)
-    if state[1] == 'active' then
+    local state = redis.call('HMGET', state_of .. id, 'state', 'epoch', 'status')
+    local is_fetching = state[1] == 'active' and state[3] == 'fetching'
+    if not is_fetching then redis.call('ZREM', queued, member) end
+    if state[1] == 'active' and not is_fetching then
       redis.call('HSET', admitted, id, client)
       redis.call('XADD', waiting, '*', 'id', id, 'epoch', state[2])
       count(client, 1)

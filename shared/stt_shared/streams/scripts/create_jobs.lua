@@ -1,17 +1,18 @@
 -- Creates the jobs of one request once and queues them: a second request under the same idempotency key returns the jobs
--- of the first. admit_jobs.lua moves them to the work stream.
--- KEYS: queued jobs, admitted jobs, request, the jobs' states
+-- of the first. admit_jobs.lua moves them to the work stream, those whose file is yet to be fetched after that.
+-- KEYS: queued jobs, admitted jobs, request, jobs to fetch, the jobs' states
 -- ARGV: fingerprint of the request ('' = no idempotency key), created_ms, ttl_s, client, maximum unfinished jobs in all
---       and of one client (0 = no maximum), then per job: id, epoch, config (JSON)
+--       and of one client (0 = no maximum), then per job: id, epoch, config (JSON), where its file is (JSON, '' = here)
 -- returns: {'created' | 'replayed', job ids...} | {'conflict'} the key was used for another request
 --          | {'full' | 'client full'} with these jobs there would be too many, in all or of this client
-local queued, admitted, request = KEYS[1], KEYS[2], KEYS[3]
+local queued, admitted, request, to_fetch = unpack(KEYS, 1, 4)
 local fingerprint, created_ms, ttl_s, client = unpack(ARGV, 1, 4)
 local max_jobs, max_of_client = tonumber(ARGV[5]), tonumber(ARGV[6])
 local jobs = {}
-for n = 4, #KEYS do
-  local at = 7 + (n - 4) * 3
-  jobs[#jobs + 1] = {state = KEYS[n], id = ARGV[at], epoch = ARGV[at + 1], config = ARGV[at + 2]}
+for n = 5, #KEYS do
+  local at = 7 + (n - 5) * 4
+  jobs[#jobs + 1] = {state = KEYS[n], id = ARGV[at], epoch = ARGV[at + 1], config = ARGV[at + 2],
+    fetch = ARGV[at + 3]}
 end
 local ids = {}
 for _, job in ipairs(jobs) do ids[#ids + 1] = job.id end
@@ -55,6 +56,11 @@ for n, job in ipairs(jobs) do
     redis.call('EXPIRE', job.state, ttl_s)
     -- The fraction keeps the order of the request's files.
     redis.call('ZADD', queued, created_ms + n / 1000, client .. ' ' .. job.id)
+    if job.fetch ~= '' then
+      redis.call('HSET', job.state, 'status', 'fetching', 'fetch', job.fetch)
+      local time = redis.call('TIME')
+      redis.call('ZADD', to_fetch, time[1] * 1000 + math.floor(time[2] / 1000), job.id)
+    end
   end
 end
 return {'created', unpack(ids)}

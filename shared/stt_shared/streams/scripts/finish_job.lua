@@ -1,6 +1,6 @@
 -- Ends a job once and announces its end in the same step, to the store and to those who watch it: a cancelled job stays
 -- cancelled, and a completed job stays completed. A job that killed its workers is recorded in the stream of dead jobs.
--- An ended job needs no prompt, and beyond a number of them the oldest are deleted, so that they cannot fill Redis.
+-- An ended job needs neither prompt nor URL, and beyond a number of them the oldest are deleted, so that they cannot fill Redis.
 -- KEYS: state, parts, pcm log, stream of ended jobs, stream of dead jobs, channel of the job's changes, queued jobs,
 --       admitted jobs, ended jobs that are kept, due callbacks
 -- ARGV: epoch, status, result (JSON, '' = none), error (JSON, '' = none), finished_ms, ttl_s, id, maximum ended jobs
@@ -18,7 +18,7 @@ if state[2] == 'completed' or state[2] == 'failed' or state[2] == 'cancelled' th
 redis.call('HSET', state_key, 'status', status, 'state', 'done', 'result', result, 'error', failure,
   'finished_ms', finished_ms)
 if status == 'completed' then redis.call('HSET', state_key, 'progress', 100) end
-redis.call('HDEL', state_key, 'cutter')
+redis.call('HDEL', state_key, 'cutter', 'fetch')
 local config = cjson.decode(state[4])
 if config.prompt then
   config.prompt = nil

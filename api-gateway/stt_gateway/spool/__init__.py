@@ -1,0 +1,1 @@
+"""The spool folder, where audio files wait for their job."""
