@@ -37,7 +37,7 @@ from stt_gateway.http import openai_realtime as client_secrets
 from stt_gateway.http.access import AccessMiddleware, rules_of
 from stt_gateway.http.allowances import ALLOWANCE_HEADERS, AllowanceMiddleware
 from stt_gateway.http.audit import AuditMiddleware
-from stt_gateway.http.callback_bodies import callback_body
+from stt_gateway.http.callback_bodies import callback_told
 from stt_gateway.http.errors import add_error_handlers
 from stt_gateway.http.head import HeadMiddleware
 from stt_gateway.http.headers import HeadersMiddleware
@@ -296,7 +296,7 @@ async def _background_tasks(context: GatewayContext, recorder: UsageRecorder) ->
         context.retentions,
     )
     fetcher = FileFetcher(context.bus, settings, context.limits.count_fetched)
-    sender = CallbackSender(context.bus, settings, functools.partial(callback_body, context))
+    sender = CallbackSender(context.bus, settings, functools.partial(callback_told, context))
     tasks = [
         asyncio.create_task(writer.run(), name="store writer"),
         asyncio.create_task(writer.purge(), name="store purge"),

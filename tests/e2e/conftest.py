@@ -32,7 +32,11 @@ def spool(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def suite(model: str, spool: Path) -> Iterator[Suite]:
     """Two replicas of each worker, one gateway, an embedded server, a free port; URLs may lead to this machine."""
     replicas = {"TRANSCRIBER_REPLICAS": "2", "AUDIO_PROCESSOR_REPLICAS": "2"}
-    outbound = {"OUTBOUND_NETWORKS": "127.0.0.1", "OUTBOUND_HTTP": "true"}
+    outbound = {
+        "OUTBOUND_NETWORKS": "127.0.0.1",
+        "OUTBOUND_HTTP": "true",
+        "CALLBACK_SECRET": "whsec_" + "MTIzNDU2Nzg" * 4,
+    }
     with running_suite(WHISPER_MODEL=model, SPOOL_DIR=str(spool), **replicas, **outbound) as suite:
         yield suite
 

@@ -14,8 +14,10 @@ import pytest
 from numpy.typing import NDArray
 from support import encoders
 from support.file_client import finished
+from support.gateway_harness import until
 from support.launched_suite import Suite
 from support.live_client import chunked, talk
+from support.receiver import Answer, receiver
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -69,8 +71,14 @@ response = client.listen.v1.media.transcribe_file(
     request_options={"timeout_in_seconds": 170},
 )
 alternative = response.results.channels[0].alternatives[0]
+link = client.listen.v1.media.transcribe_url(
+    url=sys.argv[4], model="nova-3", language="en", smart_format=True, request_options={"timeout_in_seconds": 170}
+)
+accepted = client.listen.v1.media.transcribe_url(
+    url=sys.argv[4], language="en", smart_format=True, callback=sys.argv[4], callback_method="PUT"
+)
 errors = []
-for request, options in ((b"no audio" * 1000, {}), (file, {"callback": "https://example.org"}), (b"", {})):
+for request, options in ((b"no audio" * 1000, {}), (file, {"callback": "https://10.0.0.1"}), (b"", {})):
     try:
         client.listen.v1.media.transcribe_file(request=request, **options)
     except ApiError as error:
@@ -86,6 +94,8 @@ print(json.dumps({
     "last": agent[-1].type,
     "duration": agent[-1].duration,
     "file": alternative.transcript,
+    "link": link.results.channels[0].alternatives[0].transcript,
+    "accepted": accepted.request_id,
     "paragraphs": [s.text for p in alternative.paragraphs.paragraphs for s in p.sentences],
     "utterances": [one.transcript for one in response.results.utterances],
     "metadata": json.loads(response.metadata.json()),
@@ -191,7 +201,14 @@ async def test_the_python_client_gets_the_words_of_the_native_protocol(
     script = tmp_path / "script.py"
     script.write_text(PYTHON_SCRIPT)
     native, native_file = await live_text(suite, pcm16), await file_text(suite, recording[1])
-    got = printed(run(python, script, suite.url, *recording))
+    with receiver() as server:
+        audio = Answer(200, {"content-type": "audio/ogg"}, recording[1].read_bytes())
+        server.answer = lambda request: audio if request.method == "GET" else Answer()
+        got = printed(run(python, script, suite.url, *recording, server.url))
+        (called,) = await until(lambda: [one for one in server.requests if one.method == "PUT"], 60)
+    answer = json.loads(called.body)
+    assert answer["metadata"]["request_id"] == got["accepted"]
+    assert answer["results"]["channels"][0]["alternatives"][0]["transcript"] == got["link"] == native_file
     assert got["live"] == got["finalized"] == native
     assert set(got["kinds"]) == {
         "ListenV1SpeechStarted", "ListenV1Results", "ListenV1UtteranceEnd", "ListenV1Metadata",

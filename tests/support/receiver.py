@@ -55,7 +55,7 @@ class Receiver:
                     time.sleep(answer.slow_s)
                     self.wfile.write(bytes([byte]))
 
-            do_GET = do_POST
+            do_GET = do_PUT = do_POST
 
             def log_message(self, *_: object) -> None:
                 pass

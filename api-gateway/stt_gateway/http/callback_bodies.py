@@ -1,13 +1,15 @@
 """What callbacks tell: the end of a job, with its result, and that of a live session."""
 
+import asyncio
 from typing import Any
 
 import msgspec
 
 from stt_gateway.context import GatewayContext
 from stt_gateway.core.requests.principal import Reach
-from stt_gateway.http.job_views import job_view
-from stt_gateway.outbound.callbacks import NotEnded
+from stt_gateway.http.deepgram_views import deepgram_body
+from stt_gateway.http.job_views import job_state, job_view
+from stt_gateway.outbound.callbacks import NotEnded, Told
 from stt_gateway.store.names import stored_id
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import Done, Error, iso_timestamp
@@ -19,23 +21,28 @@ from stt_shared.streams.session_state import SessionState
 _ENDED = "done"
 
 
-async def callback_body(context: GatewayContext, callback: Callback) -> bytes | None:
+async def callback_told(context: GatewayContext, callback: Callback) -> Told | None:
     """Return the JSON that a callback tells; None if its job was deleted.
 
     Raises NotEnded for a session that goes on, SttError when the store does not answer, and Redis errors.
     """
     if callback.kind is CallbackKind.SESSION:
-        return await _session_body(context, callback)
+        return Told(await _session_body(context, callback))
     try:
-        view = await job_view(context, Reach(callback.tenant), callback.of)
+        reach = Reach(callback.tenant)
+        view, state = await job_view(context, reach, callback.of), await job_state(context, reach, callback.of)
     except SttError as error:
         if error.code == "not_found":
             return None
         raise
+    method = state.config.callback_method if state else "POST"
+    if state and state.config.callback_form:
+        model = next(iter(context.admission.known_models), "")
+        return Told(await asyncio.to_thread(deepgram_body, view, state.config.callback_form, model), method)
     path = f"{context.settings.root_path}/v1/stt/jobs/{callback.of}"
     links = {"status_url": path} | ({"result_url": f"{path}/result.json"} if view.result else {})
     data = msgspec.to_builtins(msgspec.structs.replace(view, callback=None))
-    return _body(f"job.{view.status}", callback.ended_ms, data | links)
+    return Told(_body(f"job.{view.status}", callback.ended_ms, data | links), method)
 
 
 async def _session_body(context: GatewayContext, callback: Callback) -> bytes:

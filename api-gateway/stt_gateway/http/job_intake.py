@@ -192,7 +192,7 @@ async def _find_stored(
 
 
 def _told(options: JobRequest) -> list[str]:
-    told = {"callback_url": options.callback_url, "url": options.url}
+    told = {"callback_url": options.callback_url, "url": options.url, "callback_form": options.callback_form}
     return [f"{name}={value}" for name, value in told.items() if value]
 
 
@@ -226,5 +226,7 @@ def _new_job(upload: Upload, options: JobRequest, model: str, maker: Maker, know
         known_to,
         options.enrolls,
         options.callback_url,
+        options.callback_method,
+        options.callback_form,
     )
     return NewJob(upload.spool_name, uuid.uuid4().hex, msgspec.json.encode(config), fetch)

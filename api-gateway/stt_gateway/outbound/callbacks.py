@@ -5,6 +5,7 @@ import random
 import time
 import urllib.parse
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import httpx2
 import structlog
@@ -48,7 +49,15 @@ class NotEnded(Exception):
     """What a callback is about has not ended."""
 
 
-Body = Callable[[Callback], Awaitable[bytes | None]]
+@dataclass(frozen=True)
+class Told:
+    """What is sent, and how."""
+
+    body: bytes
+    method: str = "POST"
+
+
+Tell = Callable[[Callback], Awaitable[Told | None]]
 """Returns what is sent; None if there is nothing to tell any more. Raises NotEnded and SttError."""
 
 
@@ -70,20 +79,20 @@ async def check_callback(settings: GatewaySettings, queue: CallbackQueue, url: s
 
 
 class CallbackSender:
-    """Sender of one gateway. ``body`` returns what a callback tells. ``lease_ms``: see ``CallbackQueue``."""
+    """Sender of one gateway. ``tell`` returns what a callback tells. ``lease_ms``: see ``CallbackQueue``."""
 
     def __init__(
         self,
         bus: Bus,
         settings: GatewaySettings,
-        body: Body,
+        tell: Tell,
         *,
         resolve: Resolve = resolved,
         lease_ms: int = LEASE_MS,
     ) -> None:
         self._queue = bus.callbacks
         self._settings = settings
-        self._body = body
+        self._tell = tell
         self._lease_ms = lease_ms
         self._client = guarded_client(settings.outbound_rules, httpx2.Timeout(settings.callback_timeout_s), resolve)
         self._sending = BusyTasks(AT_ONCE, AT_ONCE_PER_HOST)
@@ -117,14 +126,14 @@ class CallbackSender:
                 # Those who tried it last have died of it, or with it.
                 await self._give_up(callback, "it was tried as often as it may be")
                 return
-            body = callback.body or await self._body(callback)
-            if body is None:
+            told = Told(callback.body) if callback.body else await self._tell(callback)
+            if told is None:
                 await self._queue.settle(callback, CallbackStatus.FAILED, "there is nothing to tell any more")
                 await self._queue.drop(callback.id)
                 return
             if callback.kind is CallbackKind.SESSION and not callback.body:
-                await self._queue.keep_body(callback, body)
-            await self._attempt(callback, body)
+                await self._queue.keep_body(callback, told.body)
+            await self._attempt(callback, told)
         except NotEnded:
             await self._queue.postpone(callback, CHECK_SESSION_EVERY_MS)
         except SttError as error:
@@ -137,9 +146,9 @@ class CallbackSender:
             # It is due again when the lease is over, and its attempts are counted.
             _log.exception("callback failed", callback=callback.id)
 
-    async def _attempt(self, callback: Callback, body: bytes) -> None:
+    async def _attempt(self, callback: Callback, told: Told) -> None:
         try:
-            status = await self._post(callback, body)
+            status = await self._send_once(callback, told)
         except NotReachable as refusal:
             await self._give_up(callback, str(refusal))
             return
@@ -155,15 +164,15 @@ class CallbackSender:
         else:
             await self._failed(callback, f"the receiver answered {status}")
 
-    async def _post(self, callback: Callback, body: bytes) -> int:
+    async def _send_once(self, callback: Callback, told: Told) -> int:
         """Return the status of the answer, whose body is not read."""
         keys = [tenant_key(secret, callback.tenant) for secret in self._settings.callback_keys]
         # Of each attempt its own: receivers refuse what was signed long ago.
-        headers = signature_headers(keys, callback.id, int(time.time()), body)
+        headers = signature_headers(keys, callback.id, int(time.time()), told.body)
         headers["content-type"] = "application/json"
         # The client's own limits are for each read and write, and a receiver may send a byte now and then.
         async with asyncio.timeout(self._settings.callback_timeout_s):
-            async with self._client.stream("POST", callback.url, content=body, headers=headers) as response:
+            async with self._client.stream(told.method, callback.url, content=told.body, headers=headers) as response:
                 return response.status_code
 
     async def _failed(self, callback: Callback, error: str) -> None:

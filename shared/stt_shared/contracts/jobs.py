@@ -35,7 +35,8 @@ class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     ``speakers``: tell them apart; None: do not. ``redact``, ``redact_patterns``: as in ``SessionConfig``.
     ``known_to``: the tenant whose known voices get their names; '': no voice is known. ``enrolls``: there is no
     transcript; the voice of the one who speaks is handed over (``JobStreams.enrolled_voice``). ``callback_url``: what
-    is notified of the end, '' for nothing.
+    is notified of the end, '' for nothing. ``callback_form``: how another API's front writes that, as JSON of its own;
+    '': as a job of this suite.
     """
 
     spool_name: str
@@ -59,6 +60,8 @@ class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     known_to: str = ""
     enrolls: bool = False
     callback_url: str = ""
+    callback_method: str = "POST"
+    callback_form: str = ""
 
 
 class FetchOrder(msgspec.Struct, frozen=True, omit_defaults=True):

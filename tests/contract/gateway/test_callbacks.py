@@ -22,7 +22,7 @@ from support.wiring import open_bus
 
 from stt_gateway.core.outbound import attempts
 from stt_gateway.outbound import callbacks
-from stt_gateway.outbound.callbacks import CallbackSender
+from stt_gateway.outbound.callbacks import CallbackSender, Told
 from stt_gateway.settings import GatewaySettings
 from stt_shared.contracts.jobs import JobStatus
 from stt_shared.process.tasks import cancel_and_wait
@@ -191,13 +191,13 @@ async def test_a_gateway_that_dies_in_the_middle_is_followed_by_another_with_the
     async with open_bus(redis_client) as bus:
         await bus.callbacks.watch_session("s1", "e1", hook.url, "local")
 
-        async def body(_: Callback) -> bytes:
-            return b"{}"
+        async def tell(_: Callback) -> Told:
+            return Told(b"{}")
 
-        first = asyncio.create_task(CallbackSender(bus, settings, body, lease_ms=500).run())
+        first = asyncio.create_task(CallbackSender(bus, settings, tell, lease_ms=500).run())
         await received(hook)
         await cancel_and_wait(first)  # what it did not settle is pending still
-        second = asyncio.create_task(CallbackSender(bus, settings, body, lease_ms=500).run())
+        second = asyncio.create_task(CallbackSender(bus, settings, tell, lease_ms=500).run())
         try:
             await received(hook, 2)
             await _until_none_waits(bus)

@@ -274,7 +274,7 @@ async def test_a_job_that_fails(gateway: Gateway, http: httpx2.AsyncClient) -> N
 
 REFUSED: dict[str, tuple[dict[str, Any], int, str]] = {
     "nothing": ({"content": b""}, 400, "Bad Request"),
-    "a link": ({"json": {"url": "https://example.org/a.wav"}}, 400, "Bad Request"),
+    "a link inside": ({"json": {"url": "https://10.0.0.1/a.wav"}}, 400, "INVALID_QUERY_PARAMETER"),
     "a form": ({"files": {"file": ("a.wav", AUDIO)}}, 400, "Bad Request"),
     "too much": ({"content": AUDIO * 4}, 413, "PAYLOAD_TOO_LARGE"),
     "too much in pieces": ({"content": [AUDIO] * 4}, 413, "PAYLOAD_TOO_LARGE"),

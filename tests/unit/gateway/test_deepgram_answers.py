@@ -12,10 +12,9 @@ from stt_gateway.core.deepgram.errors import (
     is_deepgram_path,
 )
 from stt_gateway.core.deepgram.file_answer import file_answer, metadata_view
-from stt_gateway.core.deepgram.file_request import FileRequest
+from stt_gateway.core.deepgram.file_request import AnswerForm
 from stt_gateway.core.deepgram.parameters import TextForm
 from stt_gateway.core.deepgram.words import bare
-from stt_gateway.core.requests.job_request import JobRequest
 from stt_shared.contracts.errors import ERRORS
 from stt_shared.contracts.jobs import JobResult, JobSegment, JobWord
 
@@ -34,7 +33,7 @@ def segment(text: str, start: float, *, speaker: str = "", channel: int | None =
 
 def answer(*segments: JobSegment, form: TextForm | None = None, **more: Any) -> dict[str, Any]:
     text = " ".join(one.text for one in segments)
-    asked = FileRequest(JobRequest(), form or TextForm(), **more)
+    asked = AnswerForm(form or TextForm(), **more)
     return file_answer(JobResult(text, "en", 9.0, list(segments)), asked, METADATA)
 
 

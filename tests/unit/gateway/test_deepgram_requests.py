@@ -5,7 +5,7 @@ import wave
 
 import pytest
 
-from stt_gateway.core.deepgram.file_request import FileRequest, file_request
+from stt_gateway.core.deepgram.file_request import AnswerForm, FileRequest, file_request
 from stt_gateway.core.deepgram.live_request import LiveRequest, live_request
 from stt_gateway.core.deepgram.parameters import TextForm
 from stt_gateway.core.requests.job_request import JobRequest
@@ -204,7 +204,7 @@ def test_a_name_given_twice_is_refused() -> None:
 
 
 def test_the_least_request_for_a_file() -> None:
-    assert file() == FileRequest(JobRequest(), BARE)
+    assert file() == FileRequest(JobRequest(), AnswerForm(BARE))
 
 
 def test_options_of_a_file() -> None:
@@ -220,21 +220,27 @@ def test_options_of_a_file() -> None:
     )
     job = JobRequest(language="de", keyterms=("Ann",), replacements={"a": "b"}, speakers=SpeakerCount())
     form = TextForm(has_speakers=True)
-    assert request == FileRequest(job, form, has_paragraphs=True, has_utterances=True, utt_split_s=1.2)
+    assert request == FileRequest(job, AnswerForm(form, has_paragraphs=True, has_utterances=True, utt_split_s=1.2))
     assert file(("multichannel", "true")).job.channel_mode is ChannelMode.SEPARATE
-    assert file(("known_speakers", "true")).form.has_speakers
-    for wrong in (("utt_split", "0"), ("summarize", "v2"), ("callback", "http://x"), ("topics", "true")):
+    assert file(("known_speakers", "true")).answer.text.has_speakers
+    for wrong in (
+        ("utt_split", "0"),
+        ("summarize", "v2"),
+        ("callback", "nonsense"),
+        ("callback_method", "get"),
+        ("topics", "true"),
+    ):
         with pytest.raises(SttError, match=wrong[0]):
             file(wrong)
 
 
 def test_a_language_that_is_to_be_detected() -> None:
     request = file(("detect_language", "true"), ("language", "de"))
-    assert request.tells_language
+    assert request.answer.tells_language
     assert request.job.possible_languages == ()
     among = file(("detect_language", "en"), ("detect_language", "es"))
     assert among.job.languages == ("en", "es")
-    assert not file(("detect_language", "false")).tells_language
+    assert not file(("detect_language", "false")).answer.tells_language
 
 
 def test_bare_samples_get_a_header_that_says_what_they_are() -> None:

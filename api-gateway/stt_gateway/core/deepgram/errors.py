@@ -12,6 +12,7 @@ _CODES = {
     "bad_message": _BAD_REQUEST,
     "bad_audio": _BAD_REQUEST,
     "unsupported_media": _BAD_REQUEST,
+    "fetch_failed": "REMOTE_CONTENT_ERROR",
     "too_large": "PAYLOAD_TOO_LARGE",
     "rate_limited": "TOO_MANY_REQUESTS",
     "at_capacity": "TOO_MANY_REQUESTS",

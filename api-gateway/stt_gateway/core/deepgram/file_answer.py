@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from stt_gateway.core.deepgram.file_request import FileRequest
+from stt_gateway.core.deepgram.file_request import AnswerForm
 from stt_gateway.core.deepgram.paragraphs import paragraphs_view
 from stt_gateway.core.deepgram.words import SpokenWord, alternative, spaces_of, text_of, word_views
 from stt_shared.contracts.jobs import JobResult, JobSegment
@@ -34,7 +34,7 @@ def metadata_view(
     }
 
 
-def file_answer(result: JobResult, asked: FileRequest, metadata: Mapping[str, Any]) -> dict[str, Any]:
+def file_answer(result: JobResult, asked: AnswerForm, metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Return the body of the answer; its metadata get the number of channels."""
     numbers = {name: at for at, name in enumerate(dict.fromkeys(_speakers(result.segments)))}
     channels = _by_channel(result.segments)
@@ -96,15 +96,15 @@ def _spoken_words(segments: Sequence[JobSegment], numbers: Mapping[str, int]) ->
     return found
 
 
-def _channel_view(segments: Sequence[JobSegment], words: Sequence[SpokenWord], asked: FileRequest) -> dict[str, Any]:
+def _channel_view(segments: Sequence[JobSegment], words: Sequence[SpokenWord], asked: AnswerForm) -> dict[str, Any]:
     text = join_texts(segment.text for segment in segments)
-    view = alternative(text, _mean(words), words, asked.form)
+    view = alternative(text, _mean(words), words, asked.text)
     if asked.has_paragraphs:
-        view["paragraphs"] = paragraphs_view(words, asked.form)
+        view["paragraphs"] = paragraphs_view(words, asked.text)
     return {"alternatives": [view]}
 
 
-def _utterances(words: Sequence[SpokenWord], channel: int, asked: FileRequest) -> Iterator[dict[str, Any]]:
+def _utterances(words: Sequence[SpokenWord], channel: int, asked: AnswerForm) -> Iterator[dict[str, Any]]:
     """Yield what is said without a longer pause by one speaker."""
     begun: list[SpokenWord] = []
     for before, word in itertools.pairwise([None, *words, None]):
@@ -112,7 +112,7 @@ def _utterances(words: Sequence[SpokenWord], channel: int, asked: FileRequest) -
             before is not None
             and (
                 word.start - before.end >= asked.utt_split_s
-                or (asked.form.has_speakers and word.speaker != before.speaker)
+                or (asked.text.has_speakers and word.speaker != before.speaker)
             )
         )
         if begun and is_end:
@@ -122,18 +122,18 @@ def _utterances(words: Sequence[SpokenWord], channel: int, asked: FileRequest) -
             begun.append(word)
 
 
-def _utterance_view(words: Sequence[SpokenWord], channel: int, asked: FileRequest) -> dict[str, Any]:
+def _utterance_view(words: Sequence[SpokenWord], channel: int, asked: AnswerForm) -> dict[str, Any]:
     first = words[0]
     view: dict[str, Any] = {
         "start": first.start,
         "end": words[-1].end,
         "confidence": _mean(words),
         "channel": channel,
-        "transcript": text_of(words, asked.form),
-        "words": word_views(words, asked.form),
+        "transcript": text_of(words, asked.text),
+        "words": word_views(words, asked.text),
         "id": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{channel} {first.start}")),
     }
-    if asked.form.has_speakers and first.speaker is not None:
+    if asked.text.has_speakers and first.speaker is not None:
         view["speaker"] = first.speaker
     return view
 

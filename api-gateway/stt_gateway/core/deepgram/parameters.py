@@ -19,7 +19,7 @@ _WITHOUT_EFFECT = (
 """Names that change nothing: whatever the model is called, what runs does the work, and it writes numbers itself."""
 _TOGETHER = ("language", "punctuate", "smart_format", "diarize", "diarize_model", "filler_words", "multichannel")
 _REFUSED = {
-    "callback": "results are sent on this connection alone",
+    "callback": "results of a live session are sent on its connection alone",
     "search": "phrases are not searched for",
     "detect_entities": "entities are not recognised",
     "profanity_filter": "nothing but what `redact` names is left out",
@@ -95,7 +95,7 @@ def read_fields(pairs: Iterable[tuple[str, str]], names: Collection[str], own: C
     fields = Fields()
     known = {*names, *own, *_LISTS, *_WITHOUT_EFFECT, *_TOGETHER, *_REFUSED}
     for name, value in pairs:
-        if name in _REFUSED and value.lower() not in FALSE:
+        if name in _REFUSED and name not in names and value.lower() not in FALSE:
             raise SttError("bad_config", f"{name} is not supported: {_REFUSED[name]}", param=name)
         if name in _LISTS:
             fields.lists.setdefault(name, []).append(value)

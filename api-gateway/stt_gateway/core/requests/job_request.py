@@ -87,6 +87,7 @@ class JobRequest:
     """Validated options for a file.
 
     ``enrolls``: its voice is wanted, not its text. ``url``: where the file is, '' if it came with the request.
+    ``callback_method``, ``callback_form``: as in ``JobConfig``.
     """
 
     language: str | None = None
@@ -105,6 +106,8 @@ class JobRequest:
     enrolls: bool = False
     callback_url: str = ""
     url: str = ""
+    callback_method: str = "POST"
+    callback_form: str = ""
 
     @property
     def possible_languages(self) -> tuple[str, ...]:
