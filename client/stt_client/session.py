@@ -167,7 +167,7 @@ class LiveSession:
                 self._more.set()
 
     async def finalize(self) -> None:
-        """End the utterance here; its `final` comes without waiting for silence."""
+        """End the utterance here; its `final` comes without waiting for silence, and `finalized` answers."""
         async with self._sending:
             self._check_open()
             self._buffer.finalize()

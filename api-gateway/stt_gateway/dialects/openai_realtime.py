@@ -25,10 +25,10 @@ from stt_gateway.dialects.base import Begin, Payload, Reply, Step
 from stt_shared.contracts.errors import ERRORS, SttError
 from stt_shared.contracts.events import (
     Ack,
-    Configured,
     Done,
     Error,
     Final,
+    Finalized,
     Notice,
     Partial,
     SpeechEnded,
@@ -130,7 +130,7 @@ class OpenAIRealtimeDialect:
                 self._boundary_bytes = self._received_bytes
                 self._turns.clear(self._position_ms)
                 cleared = Reply(encoded(self._builder.event("input_audio_buffer.cleared")))
-                return [cleared] if request is None else [cleared, *_mark()]
+                return [cleared] if request is None else [cleared, Finalize()]
             case Update() | BetaUpdate():
                 return self._update(message, request)
 
@@ -144,7 +144,7 @@ class OpenAIRealtimeDialect:
             raise NotUnderstood("input_audio_buffer_commit_empty", text, event_id=message.event_id)
         self._boundary_bytes = self._received_bytes
         replies = [Reply(encoded(event)) for event in self._turns.commit(self._position_ms)]
-        return [*replies, *_mark()]
+        return [*replies, Finalize()]
 
     def _update(self, message: Update | BetaUpdate, request: SessionRequest | None) -> Sequence[Step]:
         wanted = self._session.updated(message.session)
@@ -158,7 +158,6 @@ class OpenAIRealtimeDialect:
                 text = f"{fixed} cannot change once audio has come; open another connection"
                 raise NotUnderstood("session_update_not_allowed", text, "session", message.event_id)
             if wanted.keywords != self._session.keywords:
-                self._turns.expect_mark(self._position_ms)
                 steps.append(Configure(keyterms=list(asked.config.keyterms)))
         self._session = wanted
         self._apply_options()
@@ -178,8 +177,8 @@ class OpenAIRealtimeDialect:
                 return turns.speech_started(started.start_ms)
             case SpeechEnded() as ended:
                 return turns.speech_ended(ended.end_ms)
-            case Configured() as configured:
-                return turns.marked(configured.from_ms)
+            case Finalized() as finalized:
+                return turns.marked(finalized.at_ms)
             case Ack() as ack:
                 return turns.settled(ack.committed_ms)
             case Notice(code="session_limit") as notice:
@@ -213,8 +212,3 @@ class OpenAIRealtimeDialect:
             "invalid_request_error", error.code, error.message, param=error.param, event_id=error.event_id
         )
         return [Reply(encoded(event))]
-
-
-def _mark() -> list[Step]:
-    """End the utterance, and ask for an answer that stands where the events of later audio begin."""
-    return [Finalize(), Configure()]

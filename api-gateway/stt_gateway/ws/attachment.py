@@ -90,7 +90,6 @@ class Attachment:
         self._resumable = resumable
         self._rate_limit = RateLimit(context.settings.max_audio_rate, context.settings.audio_burst_s)
         self._control_limit = RateLimit(CONTROLS_PER_S, CONTROLS_AT_ONCE)
-        self._has_finalized = False  # by the message before
         self._ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
     async def run(self, first: Message | None) -> Outcome:
@@ -182,10 +181,7 @@ class Attachment:
         """Return for how many seconds nothing more should be read of the client."""
         now_ms = monotonic_ms()
         wait_s = self._rate_limit.spend(message_cost_s(_audio_s(self._session, message)), now_ms)
-        # A `finalize` of other protocols has an empty `configure` behind it, whose answer tells where it stood.
-        is_mark = isinstance(message, Configure) and message.is_empty and self._has_finalized
-        self._has_finalized = isinstance(message, Finalize)
-        is_control = isinstance(message, Finalize | Configure) and not is_mark
+        is_control = isinstance(message, Finalize | Configure)
         return max(wait_s, self._control_limit.spend(1, now_ms)) if is_control else wait_s
 
     async def _check_regularly(self) -> None:

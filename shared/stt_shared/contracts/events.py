@@ -172,6 +172,13 @@ class Configured(_Event, frozen=True, kw_only=True, tag="configured"):
     timestamp: str
 
 
+class Finalized(_Event, frozen=True, kw_only=True, tag="finalized"):
+    """The answer to ``finalize``: the utterance ended at ``at_ms``, and what was told of speech before came before."""
+
+    at_ms: int
+    timestamp: str
+
+
 class Notice(_Event, frozen=True, kw_only=True, tag="warning"):
     """A warning to the client; the session continues."""
 
@@ -219,6 +226,7 @@ Event = (
     | TurnEnded
     | Gap
     | Configured
+    | Finalized
     | Notice
     | Error
     | Done

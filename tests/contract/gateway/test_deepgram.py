@@ -20,7 +20,7 @@ from support.wiring import read_state
 
 from stt_gateway.core.requests.principal import Principal, Scope
 from stt_shared.contracts.errors import SttError
-from stt_shared.contracts.events import Configured, SpeechEnded, SpeechStarted
+from stt_shared.contracts.events import Finalized, SpeechEnded, SpeechStarted
 from stt_shared.contracts.frames import Frame, FrameKind
 from stt_shared.contracts.jobs import JobConfig, JobError, JobStatus
 from stt_shared.contracts.session import ChannelMode
@@ -36,15 +36,13 @@ COMPLETED = {"result": msgspec.json.encode(RESULT)}
 
 async def speech(hand: Hand, frame: Frame) -> None:
     """A transcriber's answers to somebody who speaks all the time: a final for each end of an utterance."""
-    if frame.kind is FrameKind.CONFIGURE:
-        # Finals take a while to decode.
-        await hand.say(Configured(session_id=hand.id, from_ms=10**6, keyterms=[], replacements={}, timestamp=STAMP))
-        await hand.final(committed_ms=1)
-    elif frame.kind is not FrameKind.AUDIO:
+    if frame.kind is not FrameKind.AUDIO:
         await hand.say(SpeechStarted(session_id=hand.id, start_ms=0, timestamp=STAMP))
         await hand.say(SpeechEnded(session_id=hand.id, end_ms=1, timestamp=STAMP))
-        if frame.kind is not FrameKind.FINALIZE:
-            await hand.final(committed_ms=1)
+        if frame.kind is FrameKind.FINALIZE:
+            # Finals take a while to decode.
+            await hand.say(Finalized(session_id=hand.id, at_ms=10**6, timestamp=STAMP))
+        await hand.final(committed_ms=1)
         if frame.kind is FrameKind.STOP:
             await hand.done()
 

@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 from support.gateway_harness import STAMP, Gateway, Hand, Line, Workers, line, running_gateway, until
 
-from stt_shared.contracts.events import Configured, Final, Partial, SpeechEnded, SpeechStarted, Word
+from stt_shared.contracts.events import Final, Finalized, Partial, SpeechEnded, SpeechStarted, Word
 from stt_shared.contracts.frames import Frame, FrameKind
 
 pytestmark = pytest.mark.contract
@@ -52,13 +52,11 @@ class Listener:
                     self.begun_ms = self.heard_ms
                     await hand.say(SpeechStarted(session_id=hand.id, start_ms=self.heard_ms, timestamp=STAMP))
                 self.heard_ms += len(frame.data) // PCM_MS
-            case FrameKind.FINALIZE | FrameKind.STOP:
+            case FrameKind.FINALIZE:
                 await self.end(hand)
-            case FrameKind.CONFIGURE:
-                configured = Configured(
-                    session_id=hand.id, from_ms=self.heard_ms, keyterms=[], replacements={}, timestamp=STAMP
-                )
-                await hand.say(configured)
+                await hand.say(Finalized(session_id=hand.id, at_ms=self.heard_ms, timestamp=STAMP))
+            case FrameKind.STOP:
+                await self.end(hand)
         if frame.kind is FrameKind.STOP:
             await hand.done()
 
@@ -236,7 +234,7 @@ async def test_what_cannot_change_any_more_is_told(gateway: Gateway, workers: Wo
         await client.send(COMMIT)
         assert (await client.hear(f"{TRANSCRIPTION}.completed"))["transcript"] == "words 1"
     changes = [frame.meta.vocabulary for frame in hand.frames if frame.kind is FrameKind.CONFIGURE]
-    assert [change.keyterms if change else None for change in changes] == [("Krapp", "Winnie"), None]
+    assert [change.keyterms if change else None for change in changes] == [("Krapp", "Winnie")]
 
 
 async def test_parameters_of_the_native_api_stand_in_the_query(

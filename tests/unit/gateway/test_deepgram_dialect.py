@@ -16,11 +16,11 @@ from stt_gateway.dialects.deepgram.pauses import HEARING_MS
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import (
     Ack,
-    Configured,
     Done,
     Error,
     Event,
     Final,
+    Finalized,
     Partial,
     Ready,
     SpeakerTurn,
@@ -85,8 +85,8 @@ def ack(committed_ms: int) -> Ack:
     return Ack(session_id="s", received_seq=1, committed_ms=committed_ms)
 
 
-def configured(from_ms: int) -> Configured:
-    return Configured(session_id="s", from_ms=from_ms, keyterms=[], replacements={}, timestamp=STAMP)
+def finalized(at_ms: int) -> Finalized:
+    return Finalized(session_id="s", at_ms=at_ms, timestamp=STAMP)
 
 
 def test_results() -> None:
@@ -185,7 +185,7 @@ def test_messages_of_the_client() -> None:
     talk = Talk()
     assert talk.send({"type": "KeepAlive"}) == [Keepalive()]
     assert talk.send(b"\x01\x02") == [Audio(chunk=b"\x01\x02")]
-    assert talk.send({"type": "Finalize", "channel": 0}) == [Finalize(), Configure()]
+    assert talk.send({"type": "Finalize", "channel": 0}) == [Finalize()]
     assert talk.send({"type": "CloseStream"}) == [Stop()]
     assert talk.send(b'{"type":"CloseStream"}') == [Stop()], "sent as binary by mistake"
     assert talk.send(b'{"type":"') == [Audio(chunk=b'{"type":"')], "audio that looks like it"
@@ -210,12 +210,12 @@ def test_finalize_is_answered_by_the_last_final_of_what_was_said() -> None:
     talk = Talk()
     talk.hear(began(100))
     talk.send(SECOND * 3)
-    assert talk.send({"type": "Finalize"}) == [Finalize(), Configure()]
+    assert talk.send({"type": "Finalize"}) == [Finalize()]
     talk.hear(ended(1000))
     assert talk.hear(final("Ever", 100, 990, committed_ms=1200))[0]["from_finalize"] is False, "another one follows"
     talk.hear(began(2000))
     talk.hear(ended(2900))
-    assert talk.hear(configured(3000)) == []
+    assert talk.hear(finalized(3000)) == []
     assert talk.hear(ack(1200)) == []
     (found,) = talk.hear(final("tried.", 2100, 2800, committed_ms=3000))
     assert (found["from_finalize"], found["speech_final"]) == (True, True)
@@ -227,8 +227,8 @@ def test_finalize_is_answered_where_nobody_spoke_too() -> None:
     talk.send(SECOND)
     talk.send({"type": "Finalize"})
     assert talk.hear(ack(500)) == []
-    assert talk.hear(configured(0)) == [], "of another change, before it"
-    (found,) = talk.hear(configured(1000))
+    assert talk.hear(finalized(0)) == [], "of an earlier one"
+    (found,) = talk.hear(finalized(1000))
     assert (found["is_final"], found["from_finalize"]) == (True, True)
     assert found["channel"]["alternatives"][0]["transcript"] == ""
     (again,) = talk.replies({"type": "Finalize"})
@@ -243,7 +243,7 @@ def test_finalize_of_speech_without_words_is_answered_when_it_is_settled() -> No
     assert talk.send({"type": "Finalize"}) == [], "one answer is enough"
     talk.hear(began(200))
     talk.hear(ended(900))
-    assert talk.hear(configured(1000)) == []
+    assert talk.hear(finalized(1000)) == []
     assert talk.hear(partial("")) != []
     assert talk.hear(ack(800)) == []
     assert [one["from_finalize"] for one in talk.hear(ack(1000))] == [True]
@@ -256,7 +256,7 @@ def test_finalize_with_channels_apart_waits_for_each_that_spoke() -> None:
     for channel in (0, 1):
         talk.hear(began(200, channel=channel))
         talk.hear(ended(900, channel=channel))
-    assert talk.hear(configured(1000)) == []
+    assert talk.hear(finalized(1000)) == []
     assert talk.hear(final("One.", 200, 900, channel=0))[0]["from_finalize"] is False
     assert talk.hear(final("Two.", 200, 900, channel=1))[0]["from_finalize"] is True
 

@@ -132,14 +132,6 @@ def test_a_mark_that_is_answered_again_after_a_takeover_completes_nothing_else()
     assert told(one.marked(1996)) == ["completed 2 ''"]
 
 
-def test_a_change_of_the_vocabulary_is_no_end() -> None:
-    one = turns(detects=False)
-    one.expect_mark(1000)
-    one.commit(1000)
-    assert one.marked(1000) == []
-    assert told(one.marked(1000)) == ["completed 1 ''"]
-
-
 def test_a_commit_during_detection_ends_the_speech_and_is_always_answered() -> None:
     one = turns()
     one.speech_started(1000)

@@ -12,7 +12,7 @@ from support.live_driver import heard, steadily
 from support.random_speech import SlowEar, judged, recording, spoken
 from support.takeover_runs import Case, Draw, Kept, channel_of, killed_often, run
 
-from stt_shared.contracts.events import Configured, Event, Final, Gap, Partial, SpeechEnded, SpeechStarted
+from stt_shared.contracts.events import Configured, Event, Final, Finalized, Gap, Partial, SpeechEnded, SpeechStarted
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import (
     ChannelMode,
@@ -139,6 +139,10 @@ def test_the_earlier_of_two_ends_is_decoded_first() -> None:
     call.audio(0.2, True, False)
     call.audio(0.2, False, False)
     call.control(FrameKind.FINALIZE)
+    (*before, finalized) = call.events(SpeechEnded, Finalized)
+    assert [type(event) for event in before] == [SpeechEnded, SpeechEnded], "of both channels"
+    assert isinstance(finalized, Finalized)
+    assert channel_of(finalized) is None
     call.decode("second")
     assert call.finals() == [(1, 1, "second")]
     call.decode("first")

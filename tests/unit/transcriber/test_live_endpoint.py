@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from support.fake_vad import LoudnessVad
 from support.live_driver import Driver, heard, steadily
 
-from stt_shared.contracts.events import Final, SpeechEnded, SpeechStarted, TurnEnded
+from stt_shared.contracts.events import Final, Finalized, SpeechEnded, SpeechStarted, TurnEnded
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import Endpointing, SessionConfig
 from stt_transcriber.core.live.policy import LivePolicy, TurnPolicy
@@ -240,8 +240,10 @@ def test_a_pause_that_waits_for_its_verdict_holds_back_finalize_too() -> None:
     driver.audio(1, loud=True)
     driver.control(FrameKind.STOP)
     assert not driver.session.finished
+    assert not driver.events(Finalized)
     driver.judge(0.9)
     driver.decode(heard(("Done.", 0.3, 0.9)))
+    assert driver.events(Finalized)
     assert [final.text for final in driver.events(Final)] == ["Done."]
     driver.decode(heard(("More.", 0.3, 0.9)))
     assert [final.text for final in driver.events(Final)] == ["Done.", "More."]

@@ -8,7 +8,7 @@ import pytest
 from support.heard_languages import Heard
 from support.live_driver import Driver, heard
 
-from stt_shared.contracts.events import Final, Partial, SpeechEnded, SpeechStarted
+from stt_shared.contracts.events import Final, Finalized, Partial, SpeechEnded, SpeechStarted
 from stt_shared.contracts.frames import Frame, FrameKind, FrameMeta
 from stt_shared.contracts.session import TakeoverState
 from stt_transcriber.core.decoding import DecodeRequest, Hypothesis, Quality, TimedWord
@@ -300,6 +300,29 @@ def test_finalize_in_silence_says_nothing_and_loses_nothing() -> None:
     driver.control(FrameKind.FINALIZE)
     driver.decode(heard(("one", 0.3, 0.9)))
     assert [final.utterance for final in driver.events(Final)] == [1]
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_finalize_is_answered_behind_the_events_of_earlier_speech(early: bool) -> None:
+    driver = Driver(interim_results=False)
+    driver.audio(1, loud=True)
+    if early:
+        driver.audio(0.3, loud=False)
+        driver.decode(heard(("one", 0.3, 0.9)))
+    driver.control(FrameKind.FINALIZE)
+    asked = driver.seq
+    kinds = [type(outcome.event) for outcome in driver.outcomes if outcome.event is not None]
+    assert kinds == [SpeechStarted, SpeechEnded, Finalized, *([Final] if early else [])]
+    assert driver.events(Finalized)[0].at_ms == driver.position // 16
+    driver.audio(2, loud=False)
+    if not early:
+        driver.decode(heard(("one", 0.3, 0.9)))
+    answered = next(at for at, outcome in enumerate(driver.outcomes) if isinstance(outcome.event, Finalized))
+    before = [outcome.advance.seq for outcome in driver.outcomes[:answered] if outcome.advance]
+    assert all(seq < asked for seq in before), "a takeover until then reads the frame again"
+    driver.control(FrameKind.FINALIZE)
+    driver.control(FrameKind.IDLE)
+    assert len(driver.events(Finalized)) == 2, "without speech too, but not for silence"
 
 
 def test_finalize_within_a_pause_uses_the_final_that_was_decoded_early() -> None:

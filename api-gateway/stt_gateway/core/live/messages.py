@@ -39,11 +39,6 @@ class Configure(_Message, frozen=True, kw_only=True, tag="configure"):
     keyterms: list[str] | None = None
     replacements: dict[str, str] | None = None
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether it changes nothing: `configured` then only tells where it stood."""
-        return self.keyterms is None and self.replacements is None
-
     def update(self) -> VocabularyUpdate:
         """Return the change. Raises SttError bad_message."""
         try:

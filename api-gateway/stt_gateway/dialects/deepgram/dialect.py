@@ -30,10 +30,10 @@ from stt_gateway.dialects.deepgram.results import Results
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import (
     Ack,
-    Configured,
     Done,
     Error,
     Final,
+    Finalized,
     Partial,
     Ready,
     SpeechEnded,
@@ -114,8 +114,8 @@ class DeepgramDialect:
                 channel = _channel(event.channel)
                 self._ended[channel] = event.end_ms
                 self._finalizing.speech_ended(channel, event.end_ms)
-            case Configured() as event if self._finalizing.configured(event.from_ms):
-                return (self._results.finalized(event.from_ms),)
+            case Finalized() as event if self._finalizing.finalized(event.at_ms):
+                return (self._results.finalized(event.at_ms),)
             case Ack() as event:
                 return self._settled(event.committed_ms)
             case Done() as event:
@@ -167,7 +167,7 @@ class DeepgramDialect:
             return () if self._finalizing.is_pending else (Reply(self._results.finalized(position_ms)),)
         self._finalized_bytes = self._received_bytes
         self._finalizing.ask(self._received_ms or 0)
-        return (own.Finalize(), own.Configure())
+        return (own.Finalize(),)
 
     def _final(self, event: Final) -> Sequence[Payload]:
         channel = _channel(event.channel)

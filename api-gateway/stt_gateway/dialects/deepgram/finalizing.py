@@ -1,8 +1,7 @@
 """The answer to ``Finalize``: which result is the last of those that it was sent for.
 
-A session answers ``finalize`` with finals, or not at all where nobody spoke. So a ``configure`` that changes nothing
-follows it. The ``configured`` that answers this one comes after the events of all speech before it; once all that
-speech is settled, the client may be told.
+A session answers ``finalize`` with ``finalized``, after the events of all speech before it but perhaps before their
+finals. Once all that speech is settled, the client may be told.
 """
 
 from collections.abc import Mapping
@@ -48,9 +47,9 @@ class Finalizing:
         self._finals[channel] = end_ms
         return self.settled(committed_ms)
 
-    def configured(self, from_ms: int) -> bool:
-        """Note that all speech before ``from_ms`` has been told; return whether the client may be told at once."""
-        if self._asked_ms is None or self._awaited is not None or from_ms < self._asked_ms - TOLERANCE_MS:
+    def finalized(self, at_ms: int) -> bool:
+        """Note that all speech before ``at_ms`` has been told; return whether the client may be told at once."""
+        if self._asked_ms is None or self._awaited is not None or at_ms < self._asked_ms - TOLERANCE_MS:
             return False
         self._awaited = dict(self._ended)
         return self._is_over()

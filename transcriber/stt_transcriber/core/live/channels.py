@@ -95,6 +95,7 @@ class ChannelSessions:
         self._stored = self._position
         self._finals = finals
         self._texts: list[str] = []
+        self._passed: dict[int, int] = {}  # position of a `finalize` in ms -> channels that have passed it
         self._outcomes: list[Outcome] = []
         self._decoding: _Channel | None = None
         self._drafts = 0
@@ -234,6 +235,8 @@ class ChannelSessions:
             self._stored = self._position
         if isinstance(event, wire.Configured) and channel is not self._channels[0]:
             return
+        if isinstance(event, wire.Finalized) and not self._have_all_passed(event.at_ms):
+            return
         if isinstance(event, wire.Final):
             self._texts.append(event.text)
             event = msgspec.structs.replace(event, committed_ms=self._position[0] // SAMPLES_PER_MS)
@@ -254,6 +257,13 @@ class ChannelSessions:
         if self.telling and (revision := self.telling.revision(timestamp)):
             advance = replace(self._committed(), voices=self.telling.packed())
             self._outcomes.append(Outcome(revision, advance))
+
+    def _have_all_passed(self, at_ms: int) -> bool:
+        """Note that a channel has passed a `finalize`; return whether it is the last."""
+        passed = self._passed.pop(at_ms, 0) + 1
+        if passed < len(self._channels):
+            self._passed[at_ms] = passed
+        return passed >= len(self._channels)
 
     @property
     def _position(self) -> tuple[int, int]:

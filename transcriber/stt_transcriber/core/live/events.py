@@ -117,6 +117,10 @@ class EventBuilder:
             timestamp=self.timestamp,
         )
 
+    def finalized(self, position: int) -> wire.Finalized:
+        """Build the answer to `finalize`."""
+        return wire.Finalized(session_id=self._id, at_ms=position // SAMPLES_PER_MS, timestamp=self.timestamp)
+
     def done(
         self, texts: Sequence[str], samples: int, finals: int, timings_ms: dict[str, wire.StageTiming]
     ) -> wire.Done:

@@ -269,6 +269,9 @@ class LiveSession:
         else:
             self._frames.add(frame.seq, self._buffer.end, frame.meta.received_ms)
         self._publish_speech(events)
+        if frame.kind is FrameKind.FINALIZE:
+            # Before anything that this frame's speech is settled with: a takeover repeats it rather than lose it.
+            self._outcomes.append(Outcome(self._events.finalized(frame.meta.start_sample)))
         if not self.speaking:
             self._commit_silence()
 

@@ -3,8 +3,8 @@
 An item is a stretch of audio. With voice activity detection it is one stretch of speech; otherwise it ends where the
 client commits. A session has utterances, so an item's text may come in several finals.
 
-What a client commits or clears ends where the session is told so, by a change of its vocabulary that changes nothing:
-the answer to it (``marked``) stands among the events exactly where those of later audio begin.
+What a client commits or clears ends where the session is told so, by ``finalize``: the answer to it (``marked``) stands
+among the events exactly where those of later audio begin.
 """
 
 from collections import deque
@@ -40,7 +40,6 @@ class TurnOptions:
 class _Mark(Enum):
     COMMIT = auto()
     CLEAR = auto()
-    OTHER = auto()
 
 
 @dataclass
@@ -100,17 +99,11 @@ class Turns:
         self._pending.append(_Pending(_Mark.CLEAR, position_ms))
         return []
 
-    def expect_mark(self, position_ms: int) -> None:
-        """Expect a mark that ends nothing: a real change of the vocabulary."""
-        self._pending.append(_Pending(_Mark.OTHER, position_ms))
-
     def marked(self, position_ms: int) -> list[Event]:
         """Take the answer to a mark. One that comes again, after a takeover, changes nothing."""
         if not self._pending or position_ms < self._pending[0].position_ms - _TOLERANCE_MS:
             return []
         pending = self._pending.popleft()
-        if pending.mark is _Mark.OTHER:
-            return []
         passed_ms, self._passed_ms = self._passed_ms, position_ms
         if pending.mark is _Mark.CLEAR:
             self._cleared.append((passed_ms, position_ms))
@@ -186,8 +179,7 @@ class Turns:
     @property
     def _is_clearing(self) -> bool:
         """Whether what the session hears now was cleared."""
-        marks = (pending.mark for pending in self._pending if pending.mark is not _Mark.OTHER)
-        return next(marks, None) is _Mark.CLEAR
+        return bool(self._pending) and self._pending[0].mark is _Mark.CLEAR
 
     def _open_item(self) -> _Item | None:
         return self._items[-1] if self._items and not self._items[-1].is_committed else None
