@@ -159,6 +159,10 @@ class GatewaySettings(ListeningSettings, CommonSettings):
     session_idle_timeout_s: Annotated[float, Field(ge=1, le=3600)] = Field(
         60.0, description="A client that sends nothing for this long, not even keepalive, is disconnected."
     )
+    realtime_idle_timeout_s: Annotated[float, Field(ge=1, le=1800)] = Field(
+        900.0,
+        description="The same for clients of OpenAI's Realtime API, which have nothing like keepalive.",
+    )
     max_session_s: Annotated[int, Field(ge=10, le=24 * 3600)] = Field(
         4 * 3600, description="Longest live session; it is stopped then."
     )

@@ -38,6 +38,7 @@ class SessionOpener:
     """Opener of one client's sessions, new and resumed ones; those of other tenants are out of its reach.
 
     ``gateway``: the id of this replica. ``resumable``: whether the client can come back to a session.
+    ``idle_timeout_s``: how long the client may send nothing; None: as the settings say.
     Both methods return the session with its `ready`. They raise SttError for a client that cannot be served, and Redis
     errors.
     """
@@ -52,6 +53,7 @@ class SessionOpener:
         *,
         gateway: str,
         resumable: bool,
+        idle_timeout_s: float | None = None,
     ) -> None:
         self._bus = bus
         self._gateway = gateway
@@ -60,7 +62,8 @@ class SessionOpener:
         self._detached = detached
         self._max_utterance_s = max_utterance_s
         self._settings = settings
-        self._hold = Hold(settings.session_idle_timeout_s + settings.resume_window_s, FIRST_AUDIO_S + _HOLD_MARGIN_S)
+        self._idle_timeout_s = idle_timeout_s or settings.session_idle_timeout_s
+        self._hold = Hold(self._idle_timeout_s + settings.resume_window_s, FIRST_AUDIO_S + _HOLD_MARGIN_S)
 
     async def open(self, session_id: str, config: SessionConfig, resume: Resume | None) -> tuple[Session, Ready]:
         """Begin a session with this id and queue it for its workers.
@@ -87,7 +90,9 @@ class SessionOpener:
                 self._detached.undo_open(self._bus, at, epoch)
             raise
         rebuilt = resume is not None and not resume.is_opening
-        session = Session(self._bus, owner, config, self._settings, had_audio=rebuilt)
+        session = Session(
+            self._bus, owner, config, self._settings, had_audio=rebuilt, idle_timeout_s=self._idle_timeout_s
+        )
         SESSIONS_TOTAL.labels(ServiceName.GATEWAY).inc()
         _log.info("session opened", session_id=session_id, epoch=epoch, supersedes=opened.replaces)
         return session, session.ready(token, None if resume is None else False, start.event, self._max_utterance_s)
@@ -123,6 +128,7 @@ class SessionOpener:
             seq=attached.audio_seq,
             position=attached.held,
             stopped=attached.stopped,
+            idle_timeout_s=self._idle_timeout_s,
         )
         return session, session.ready(resume.token, True, resume.last_event, self._max_utterance_s)
 

@@ -39,6 +39,7 @@ STANDSTILL_MS = 200.0
 class Session:
     """Writing side of an open session. One task may write at a time; the methods ensure that themselves.
 
+    ``idle_timeout_s``: another one than that of the settings.
     All methods raise SttError when the session cannot continue: superseded, or unavailable when Redis is unreachable.
     """
 
@@ -53,6 +54,7 @@ class Session:
         position: IngestPosition = INGEST_START,
         had_audio: bool = False,
         stopped: bool = False,
+        idle_timeout_s: float | None = None,
     ) -> None:
         self._bus = bus
         self._settings = settings
@@ -61,7 +63,12 @@ class Session:
         self._chunks = StoredChunks(position)
         self.framer = Framer(config, settings.frame_ms, HASTY_MS if position == INGEST_START else 0)
         self._silence = SilenceWatch(config.endpointing_ms)
-        self._limits = TimeLimits(settings.session_idle_timeout_s, settings.max_session_s, monotonic_ms())
+        self._limits = TimeLimits(
+            idle_timeout_s or settings.session_idle_timeout_s,
+            settings.max_session_s,
+            monotonic_ms(),
+            answer_timeout_s=settings.session_idle_timeout_s,
+        )
         self._acknowledgement = Acknowledgement()
         self._foreign_messages = 0
         self._lock = asyncio.Lock()

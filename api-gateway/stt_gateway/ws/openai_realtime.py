@@ -5,6 +5,7 @@ import secrets
 from fastapi import APIRouter, WebSocket
 
 from stt_gateway.authorize import needs
+from stt_gateway.context import context_of
 from stt_gateway.core.requests.client_secret import session_in
 from stt_gateway.core.requests.credential import written_credentials
 from stt_gateway.core.requests.principal import Scope
@@ -27,4 +28,6 @@ async def realtime(websocket: WebSocket) -> None:
     )
     written = written_credentials(websocket.headers.getlist("authorization"), websocket.scope.get("subprotocols", ()))
     dialect = OpenAIRealtimeDialect(secrets.token_hex(8), session_in(written), is_beta=is_beta)
-    await serve(websocket, StreamConnection(websocket, dialect))
+    # A microphone that is muted sends nothing, and this protocol has nothing else to send.
+    idle_timeout_s = context_of(websocket).settings.realtime_idle_timeout_s
+    await serve(websocket, StreamConnection(websocket, dialect, idle_timeout_s=idle_timeout_s))

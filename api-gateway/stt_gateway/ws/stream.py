@@ -57,12 +57,16 @@ async def stream(websocket: WebSocket) -> None:
 
 
 class StreamConnection:
-    """Live sessions of one connection, in the words of ``dialect``."""
+    """Live sessions of one connection, in the words of ``dialect``.
 
-    def __init__(self, websocket: WebSocket, dialect: Dialect) -> None:
+    ``idle_timeout_s``: how long its client may send nothing; None: as the settings say.
+    """
+
+    def __init__(self, websocket: WebSocket, dialect: Dialect, *, idle_timeout_s: float | None = None) -> None:
         self._context = context_of(websocket)
         self._websocket = websocket
         self._dialect = dialect
+        self._idle_timeout_s = idle_timeout_s
         self._is_named_by_client = False
         self._last_event = 0
         self._is_admitted = False
@@ -106,7 +110,7 @@ class StreamConnection:
         for message in self._dialect.greeting():
             await client.send(message)
         messages = MessageReader(client, self._dialect, asked, self._context.settings.max_message_bytes)
-        request = await messages.request(FIRST_AUDIO_KEPT_S)
+        request = await messages.request(self._idle_timeout_s or FIRST_AUDIO_KEPT_S)
         self._check_invited(request.config)
         first = await self._choose_session(client, request, messages)
         while True:
@@ -198,6 +202,7 @@ class StreamConnection:
             max_utterance_s,
             gateway=context.replica.id,
             resumable=self._dialect.resumable,
+            idle_timeout_s=self._idle_timeout_s,
         )
         if resume is not None and principal_of(self._websocket).invited is not None:
             state = await context.bus.sessions.state(session_keys_of(maker.tenant, self.session_id))

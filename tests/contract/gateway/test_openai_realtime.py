@@ -1,12 +1,15 @@
 """OpenAI's Realtime API for transcription, spoken to a gateway with stand-ins behind it."""
 
+import asyncio
 import base64
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import websockets
 from redis.asyncio import Redis
 from support.gateway_harness import STAMP, Gateway, Hand, Line, Workers, line, running_gateway, until
 
@@ -274,3 +277,18 @@ async def test_a_turn_a_second_is_read_as_fast_as_it_comes(gateway: Gateway, lis
             await client.send(append(100), COMMIT)
         for _ in range(10):
             await client.hear(f"{TRANSCRIPTION}.completed", timeout_s=8)
+
+
+@pytest.mark.parametrize(("idle_s", "told"), [(60.0, f"{TRANSCRIPTION}.completed"), (1.0, "error")])
+async def test_a_muted_microphone_has_a_time_of_its_own(
+    redis_client: Redis, redis_url: str, tmp_path: Path, listener: Listener, idle_s: float, told: str
+) -> None:
+    settings = {"session_idle_timeout_s": 1.0, "realtime_idle_timeout_s": idle_s, "vad_silence_threshold_ms": 5000}
+    async with running_gateway(redis_client, redis_url, tmp_path, **settings) as gateway:
+        async with line(address(gateway)) as client:
+            await client.send(append(400))
+            await asyncio.sleep(2.5)
+            with contextlib.suppress(websockets.ConnectionClosed):
+                await client.send(append(400), COMMIT)
+            event = await client.hear(told)
+    assert told != "error" or event["error"]["code"] == "idle"

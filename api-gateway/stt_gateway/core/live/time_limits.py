@@ -9,10 +9,16 @@ FIRST_AUDIO_KEPT_S = 60.0
 
 
 class TimeLimits:
-    """Limits of one session, which is opened at ``now_ms``. Times are in milliseconds of one monotonic clock."""
+    """Limits of one session, which is opened at ``now_ms``. Times are in milliseconds of one monotonic clock.
 
-    def __init__(self, idle_timeout_s: float, max_session_s: float, now_ms: float) -> None:
+    ``answer_timeout_s``: for the workers; None: as long as for the client.
+    """
+
+    def __init__(
+        self, idle_timeout_s: float, max_session_s: float, now_ms: float, answer_timeout_s: float | None = None
+    ) -> None:
         self._idle_ms = idle_timeout_s * 1000
+        self._answer_ms = self._idle_ms if answer_timeout_s is None else answer_timeout_s * 1000
         self._max_session_ms = max_session_s * 1000
         self._opened_ms = self._last_message_ms = now_ms
 
@@ -34,7 +40,7 @@ class TimeLimits:
 
     def check_answered(self, now_ms: float, last_event_ms: float) -> None:
         """Raise SttError no_worker when a stopped session has had no event for too long."""
-        if now_ms - max(self._last_message_ms, last_event_ms) > self._idle_ms:
+        if now_ms - max(self._last_message_ms, last_event_ms) > self._answer_ms:
             raise SttError("no_worker", "the session's workers do not answer; connect again")
 
 
