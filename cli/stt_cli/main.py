@@ -308,6 +308,34 @@ def wyoming(
 
 
 @app.command()
+def audiosocket(
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = DEFAULT_ADDRESS,
+    port: Annotated[int, typer.Option(help="Port; 0 picks a free one.", min=0, max=65535)] = 9092,
+    language: Language = None,
+    languages: Languages = None,
+    keyterms: Keyterms = None,
+    keyterms_file: KeytermsFile = None,
+    replacements_file: ReplacementsFile = None,
+    fillers: Fillers = None,
+    redact: Redact = None,
+    redact_pattern: RedactPattern = None,
+    store: Annotated[bool, typer.Option("--store", help="Keep the transcript of each call.")] = False,
+    max_clients: MaxClients = 256,
+    url: Url = None,
+    api_key: Key = None,
+    ca: Ca = None,
+) -> None:
+    """Take calls of Asterisk over AudioSocket, in front of a suite, until Ctrl-C. There is no password."""
+    from stt_cli.commands.bridges import audiosocket as run
+
+    parameters = _speech_fields(language, languages, "transcribe") | vocabulary_fields(
+        keyterms, keyterms_file, replacements_file, fillers
+    )
+    parameters |= redaction_fields(redact, redact_pattern) | ({"store": "true"} if store else {})
+    run(suite_at(url, api_key, ca), host, port, parameters, max_clients)
+
+
+@app.command()
 def health(url: Url = None, api_key: Key = None, ca: Ca = None) -> None:
     """Show the state of every part of a running suite; exit 1 unless all are healthy."""
     from stt_cli.commands.health import health as run

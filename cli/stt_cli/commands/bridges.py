@@ -1,4 +1,4 @@
-"""`stt wyoming`: a server for clients of another protocol, in front of a suite."""
+"""`stt wyoming`, `stt audiosocket`: servers for clients of other protocols, in front of a suite."""
 
 import asyncio
 import socket
@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import version
 
 from stt_cli.bridge import wyoming as wyoming_bridge
+from stt_cli.bridge.audiosocket import AudioSocketCall
 from stt_cli.bridge.suite import BridgedSuite
 from stt_cli.bridge.tcp import TcpClient, TcpServer
 from stt_cli.bridge.wyoming_wire import MAX_HEADER_BYTES
@@ -23,6 +24,16 @@ def wyoming(url: str, host: str, port: int, parameters: Mapping[str, str], max_c
         await wyoming_bridge.WyomingConnection(client, suite, release).run()
 
     _serve(handle, "Wyoming", url, host, port, wyoming_bridge.FULL, max_clients)
+
+
+def audiosocket(url: str, host: str, port: int, parameters: Mapping[str, str], max_clients: int) -> None:
+    """Serve AudioSocket until SIGINT or SIGTERM. Raises CliError if the address cannot be listened on."""
+    suite = BridgedSuite(url, parameters)
+
+    async def handle(client: TcpClient) -> None:
+        await AudioSocketCall(client, suite).run()
+
+    _serve(handle, "AudioSocket", url, host, port, b"", max_clients)
 
 
 def _serve(

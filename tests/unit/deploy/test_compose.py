@@ -41,16 +41,21 @@ def final_stage(service: str) -> str:
     return dockerfile(service).rsplit("\nFROM ", 1)[1]
 
 
-def test_the_services_are_the_four_the_one_that_fetches_the_model_the_proxy_and_the_bridge(
+def test_the_services_are_the_four_the_one_that_fetches_the_model_the_proxy_and_the_bridges(
     compose: dict[str, Any],
 ) -> None:
-    assert set(compose["services"]) == {"redis", "model-fetch", "caddy", "wyoming", "prometheus", "grafana", *SERVICES}
+    optional = {"caddy", "wyoming", "audiosocket", "prometheus", "grafana"}
+    assert set(compose["services"]) == {"redis", "model-fetch", *optional, *SERVICES}
 
 
-def test_the_bridge_is_started_only_if_asked_for_and_for_this_host_alone(compose: dict[str, Any]) -> None:
-    bridge = compose["services"]["wyoming"]
-    assert bridge["profiles"] == ["wyoming"]
-    assert bridge["ports"] == ["${WYOMING_HOST:-127.0.0.1}:${WYOMING_PORT:-10300}:10300"]
+@pytest.mark.parametrize(("name", "port"), [("wyoming", 10300), ("audiosocket", 9092)])
+def test_a_bridge_is_started_only_if_asked_for_and_for_this_host_alone(
+    compose: dict[str, Any], name: str, port: int
+) -> None:
+    bridge = compose["services"][name]
+    assert bridge["profiles"] == [name]
+    variable = name.upper()
+    assert bridge["ports"] == [f"${{{variable}_HOST:-127.0.0.1}}:${{{variable}_PORT:-{port}}}:{port}"]
     assert bridge["networks"] == ["outside"]
     assert "volumes" not in bridge
     assert bridge["environment"]["STT_URL"] == "http://api-gateway:8000"
@@ -108,7 +113,7 @@ def test_any_service_can_be_scaled(compose: dict[str, Any]) -> None:
         assert "container_name" not in service, name
         assert "hostname" not in service, name
         # A host port can be taken once: only those have one that run once.
-        assert ("ports" in service) == (name in ("api-gateway", "caddy", "wyoming", "grafana")), name
+        assert ("ports" in service) == (name in ("api-gateway", "caddy", "wyoming", "audiosocket", "grafana")), name
 
 
 def test_services_wait_until_redis_and_the_model_are_there(compose: dict[str, Any]) -> None:
