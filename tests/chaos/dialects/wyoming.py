@@ -5,7 +5,6 @@ import contextlib
 import json
 import re
 import sys
-import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -15,7 +14,6 @@ from chaos.talk import Pace, Speak, Talk
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 
 _FORMAT = {"rate": AUDIO_RATE_HZ, "width": 2, "channels": 1}
-_FIND_S = 5.0
 
 
 @contextlib.asynccontextmanager
@@ -71,17 +69,13 @@ async def _send(writer: asyncio.StreamWriter, talk: Talk, links: Mapping[str, Li
         await writer.drain()
         pace.sent()
     writer.write(_encoded("audio-stop", {}))
-    await naming
+    naming.cancel()
 
 
 async def _name(talk: Talk, links: Mapping[str, Link]) -> None:
-    give_up = time.monotonic() + _FIND_S
     mark = re.compile(rf"[=,C]{re.escape(talk.id)}(?![0-9])".encode())
-    while time.monotonic() < give_up:
-        for session_id, link in links.items():
-            if mark.search(link.target):
-                talk.session_id = session_id
-                return
+    while talk.session_id == talk.id:
+        talk.session_id = next((id for id, link in links.items() if mark.search(link.target)), talk.id)
         await asyncio.sleep(0.02)
 
 
