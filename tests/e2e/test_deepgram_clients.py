@@ -1,7 +1,6 @@
 """Deepgram's own clients for Python and Node, from their package indexes, on the running suite."""
 
 import json
-import shutil
 import subprocess
 import sys
 import uuid
@@ -12,7 +11,7 @@ import httpx2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support import encoders
+from support import encoders, node
 from support.file_client import finished
 from support.gateway_harness import until
 from support.launched_suite import Suite
@@ -146,8 +145,8 @@ async function live() {
 """
 
 
-def run(*command: str | Path, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=280, check=False, cwd=cwd)
+def run(*command: str | Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=280, check=False)
 
 
 def environment(folder: Path, *packages: str) -> Path:
@@ -228,15 +227,9 @@ async def test_the_python_client_gets_the_words_of_the_native_protocol(
 async def test_the_node_client_gets_the_words_of_the_native_protocol(
     suite: Suite, recording: tuple[Path, Path], pcm16: bytes, tmp_path: Path
 ) -> None:
-    npm, node = shutil.which("npm"), shutil.which("node")
-    if npm is None or node is None:
-        pytest.skip("no Node")
-    (tmp_path / "package.json").write_text("{}")
-    installed = run(npm, "install", "--no-audit", "--no-fund", "@deepgram/sdk@^5.13", cwd=tmp_path)
-    if installed.returncode != 0:
-        pytest.skip(f"no package index: {installed.stderr.strip().splitlines()[-1]}")
+    node.npm(tmp_path, "@deepgram/sdk@^5.13")
     (tmp_path / "script.js").write_text(NODE_SCRIPT)
     native, native_file = await live_text(suite, pcm16), await file_text(suite, recording[1])
-    got = printed(run(node, tmp_path / "script.js", suite.url, *recording))
+    got = printed(run(node.node(), tmp_path / "script.js", suite.url, *recording))
     assert (got["live"], got["file"]) == (native, native_file)
     assert (got["last"], got["code"]) == ("Metadata", 1000)

@@ -7,6 +7,7 @@ held is lost with the connection. ``drop_replies`` lets requests through. ``cut`
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 from types import TracebackType
 from urllib.parse import urlsplit
@@ -15,10 +16,14 @@ _CHUNK = 65536
 
 
 class FaultProxy:
-    """``target``: a Redis URL (``unix://…`` or ``redis://host:port``), or "host:port". An async context manager."""
+    """``target``: a Redis URL (``unix://…`` or ``redis://host:port``), or "host:port". An async context manager.
 
-    def __init__(self, target: str) -> None:
+    ``tls``: what its clients speak; to the target it is plain.
+    """
+
+    def __init__(self, target: str, *, tls: ssl.SSLContext | None = None) -> None:
         self._target = target
+        self._tls = tls
         self._server: asyncio.Server | None = None
         self._pipes: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -40,7 +45,7 @@ class FaultProxy:
         return f"redis://127.0.0.1:{self.port}/0"
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
 
     async def stop(self) -> None:
         assert self._server is not None
