@@ -1,4 +1,4 @@
-"""Examples of README.md and client/README.md, unchanged, on the running suite."""
+"""Examples of README.md, client/README.md and client-js/README.md, unchanged, on the running suite."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support import encoders, recordings
+from support import encoders, node, recordings
 from support.launched_suite import Suite
 from support.live_client import words
 from support.recordings import BECKETT_TEXT
@@ -80,6 +80,21 @@ def assert_right(text: str) -> None:
 def test_a_program_prints_what_is_said(program: str, suite: Suite, folder: Path) -> None:
     program = program.replace(ADDRESS, urlsplit(suite.url).netloc)
     assert_right(run([sys.executable, "-W", "error", "-c", program, "talk.wav"], folder, suite))
+
+
+def test_the_program_for_node_prints_what_is_said(suite: Suite, folder: Path) -> None:
+    program, with_ws = shown(ROOT / "client-js" / "README.md", "js")
+    (folder / "node_modules").mkdir()
+    (folder / "node_modules" / "stt-client").symlink_to(ROOT / "client-js")
+    (folder / "live.mjs").write_text(program.replace(ADDRESS, urlsplit(suite.url).netloc))
+    assert_right(run([*node.with_websocket(), "live.mjs", "talk.wav"], folder, suite))
+    # On Node 20 as it is, with what opens its sockets.
+    node.npm(folder, "ws@^8", "stt-client@file:" + str(ROOT / "client-js"))
+    opening, connecting = with_ws.rsplit("const session", 1)
+    assert "{ openSocket }" in connecting
+    program = program.replace("{ sampleRate:", "{ openSocket, sampleRate:")
+    (folder / "live.mjs").write_text(opening + program.replace(ADDRESS, urlsplit(suite.url).netloc))
+    assert_right(run([node.node(), "live.mjs", "talk.wav"], folder, suite))
 
 
 def test_there_are_programs_and_commands() -> None:

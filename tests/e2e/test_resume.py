@@ -2,12 +2,15 @@
 
 import asyncio
 import os
+import shutil
 import signal
 from typing import Any
 
 import httpx2
 import psutil
 import pytest
+from support.fault_proxy import FaultProxy
+from support.js_client import JsClient
 from support.launched_suite import Suite, running_suite
 from support.live_client import words
 from support.recordings import BECKETT_TEXT
@@ -46,8 +49,22 @@ def processes(suite: Suite, part: str) -> list[psutil.Process]:
     return [child for child in psutil.Process(suite.pid).children(recursive=True) if part in " ".join(child.cmdline())]
 
 
+async def finals_in_javascript(suite: Suite, audio: bytes, lost: list[str]) -> list[dict[str, Any]]:
+    """The same with the JavaScript client, over a line that is cut after 2 s, too."""
+    with JsClient() as client:
+        async with FaultProxy(suite.url.removeprefix("http://")) as line:
+            asyncio.get_running_loop().call_later(2, line.cut)
+            url = f"ws://127.0.0.1:{line.port}"
+            events = await client.converse(
+                url, audio, chunk_bytes=CHUNK, every_s=CHUNK / 32_000, language="en", on_lost=lost.append
+            )
+    assert events[-1]["type"] == "done"
+    return [event for event in events if event["type"] == "final"]
+
+
 @pytest.mark.parametrize("part", ["stt_gateway", "valkey-server"])
 async def test_a_client_that_resumes_loses_nothing(part: str, model: str, pcm16: bytes) -> None:
+    lost: list[str] = []
     with running_suite(WHISPER_MODEL=model) as suite:
         undisturbed = await finals_of(suite, pcm16)
 
@@ -56,10 +73,15 @@ async def test_a_client_that_resumes_loses_nothing(part: str, model: str, pcm16:
                 os.kill(process.pid, signal.SIGKILL)
 
         assert processes(suite, part)
+        in_javascript = asyncio.create_task(finals_in_javascript(suite, pcm16, lost)) if shutil.which("node") else None
         heard = await finals_of(suite, pcm16, 4.0, kill)
+        also_heard = await in_javascript if in_javascript else heard
         async with httpx2.AsyncClient() as client:
             assert (await client.get(suite.url + "/health")).status_code == 200
     assert words(" ".join(final["text"] for final in heard)) == words(BECKETT_TEXT)
+    assert words(" ".join(final["text"] for final in also_heard)) == words(BECKETT_TEXT)
     assert [final["utterance"] for final in heard] == list(range(1, len(heard) + 1))
     if part == "stt_gateway":
         assert [final["text"] for final in heard] == [final["text"] for final in undisturbed]
+        assert [final["text"] for final in also_heard] == [final["text"] for final in undisturbed]
+        assert in_javascript is None or len(lost) >= 2, "by the line, and by the gateway"
