@@ -9,7 +9,6 @@ from support.posted_jobs import AUDIO, JOBS, assert_refused, ended, posted
 from support.wiring import bus_on
 
 from stt_shared.contracts.jobs import JobError, JobStatus
-from stt_shared.contracts.speakers import KnownVoice
 from stt_shared.streams import keys
 
 pytestmark = pytest.mark.contract
@@ -63,9 +62,11 @@ async def test_a_speaker_is_enrolled_listed_and_deleted_for_good(gateway: Gatewa
 
     await posted(http, known_speakers="true")
     jobs = bus_on(gateway.client).jobs
-    assert await jobs.known_voices("local") == [KnownVoice("Anna Müller", VOICE), KnownVoice("Bob", VOICE[::-1])]
+    known = await jobs.known_voices("local")
+    assert [(one.name, one.voice) for one in known] == [("Anna Müller", VOICE), ("Bob", VOICE[::-1])]
+    assert 0 < known[0].enrolled_ms <= known[1].enrolled_ms
     assert (await http.delete(f"{SPEAKERS}/{anna['id']}")).status_code == 204
-    assert await jobs.known_voices("local") == [KnownVoice("Bob", VOICE[::-1])]
+    assert await jobs.known_voices("local") == known[1:]
     assert not any(VOICE in path.read_bytes() for path in gateway.settings.data_dir.glob("transcripts.db*"))
     assert (await http.get(SPEAKERS)).json() == {"speakers": [bob]}
     assert_refused(await http.delete(f"{SPEAKERS}/{anna['id']}"), 404, "not_found")
