@@ -11,6 +11,7 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,11 @@ from browser.played import Server, conversation, no_microphone
 from playwright.sync_api import Page, Route
 from support.launched_suite import running_suite
 from support.recordings import beckett_path
+
+from stt_gateway.keys import commands
+from stt_gateway.store.engine import database_url
+
+View = Callable[[Pages, Page], None]
 
 SPOKEN = [
     (1200, "Good morning, and thank you all for coming at such short notice."),
@@ -143,7 +149,24 @@ def captions(pages: Pages, page: Page) -> None:
     page.locator(".captions-only").wait_for()
 
 
-VIEWS = {
+def key(pages: Pages, page: Page) -> None:
+    pages.go(page, "/")
+    page.locator("dialog.sign-in").wait_for()
+
+
+def invite(host_key: str, pages: Pages, page: Page) -> None:
+    conversation(page)
+    pages.go(page, "/#/conversation/team-breakfast")
+    page.locator("dialog.sign-in input").fill(host_key)
+    page.keyboard.press("Enter")
+    page.locator("[role=log] p").nth(4).wait_for()
+    page.locator(".talk-head button", has_text="Invite").click()
+    dialog = page.locator("dialog")
+    dialog.locator("button", has_text="Copy invitation link").click()
+    dialog.locator("input[readonly]").wait_for()
+
+
+VIEWS: dict[str, View] = {
     "start": empty,
     "options": options,
     "live": live,
@@ -158,17 +181,25 @@ VIEWS = {
 
 def main(folder: Path, names: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory() as spool,
-        running_suite(WHISPER_MODEL="tiny.en", SPOOL_DIR=spool) as suite,
-        browser(beckett_path()) as running,
-    ):
-        for name in names or VIEWS:
+    with tempfile.TemporaryDirectory() as spool, tempfile.TemporaryDirectory() as data:
+        with running_suite(WHISPER_MODEL="tiny.en", SPOOL_DIR=spool, DATA_DIR=data) as suite:
+            take(folder, suite.url, {name: view for name, view in VIEWS.items() if name in names or not names})
+    with tempfile.TemporaryDirectory() as data:
+        host_key = commands.create(database_url(None, Path(data)), "host", "stream,read")
+        views: dict[str, View] = {"key": key, "invite": functools.partial(invite, host_key)}
+        with running_suite(AUTH="keys", DATA_DIR=data, WHISPER_ENGINE="instant", VAD="rms") as suite:
+            take(folder, suite.url, {name: view for name, view in views.items() if name in names or not names})
+
+
+def take(folder: Path, url: str, views: dict[str, View]) -> None:
+    """Take the pictures of some views of a suite."""
+    with browser(beckett_path()) as running:
+        for name, view in views.items():
             for dark in (False, True):
                 for phone in (False, True):
-                    pages = Pages(running, suite.url)
+                    pages = Pages(running, url)
                     page = pages.blank(phone=phone, dark=dark)
-                    VIEWS[name](pages, page)
+                    view(pages, page)
                     page.mouse.move(0, 0)
                     page.wait_for_timeout(300)
                     place = "phone" if phone else "desktop"
