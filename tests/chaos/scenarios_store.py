@@ -1,12 +1,15 @@
 """Redis dies, comes back, pauses, and drops its subscribers."""
 
 import asyncio
+import time
+from collections.abc import Callable
 
 from chaos.run import Run, scenario
 from chaos.suite import Setup
 from chaos.talk import Speak, speak_raw, speak_sdk
 
 AOF = Setup(aof=True)
+SENTINELS = Setup(sentinels=True)
 
 
 @scenario("redis-killed-with-aof", AOF)
@@ -19,6 +22,32 @@ async def redis_with_aof(run: Run) -> None:
 async def redis_empty(run: Run) -> None:
     """kill -9 of Redis; it comes back empty, and the clients have what is needed."""
     await _restart(run, speak_sdk, rounds=6, away_s=(0.1, 3.0))
+
+
+@scenario("sentinel-failover", SENTINELS)
+async def sentinel_failover(run: Run) -> None:
+    """kill -9 of the master; sentinels promote the replica, and the old master comes back as the replica's replica."""
+    sentinels = run.suite.sentinels
+    assert sentinels is not None
+    async with run.crowd(speak_sdk) as crowd:
+        for _ in range(run.rounds(20)):
+            await _until(sentinels.is_replicated)
+            run.row.faults += 1
+            run.row.session_faults += len(crowd.mid_speech)
+            began = time.monotonic()
+            old = await asyncio.to_thread(sentinels.kill_master)
+            await _until(lambda: sentinels.master_port() != old)  # noqa: B023
+            await run.suite.ready()
+            run.row.timings_ms.setdefault("ready", []).append((time.monotonic() - began) * 1000)
+            await asyncio.to_thread(sentinels.start_server, old, replica_of=sentinels.master_port())
+            await run.pause(1.0, 2.0)
+            await crowd.in_full_swing()
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not await asyncio.to_thread(holds):
+            await asyncio.sleep(0.05)
 
 
 async def _restart(run: Run, speak: Speak, rounds: int, away_s: tuple[float, float]) -> None:

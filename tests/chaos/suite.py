@@ -16,11 +16,13 @@ import redis
 from redis.asyncio import Redis
 from support.fault_proxy import FaultProxy
 from support.ports import free_port
+from support.sentinel_servers import SentinelServers
 
 from chaos.front import Front
 from chaos.replica import Replica
 from chaos.service import MODULES
 from stt_cli.up.embedded_redis import EmbeddedRedis
+from stt_shared.redis.client import connect
 from stt_shared.streams import keys
 from stt_shared.streams.replicas import Replicas
 
@@ -41,6 +43,8 @@ class Setup:
     audio_processors: int = 2
     transcribers: int = 3
     aof: bool = False
+    sentinels: bool = False
+    """Redis is a master with a replica, behind three sentinels."""
     proxied: bool = False
     fake_clock: str = ""
     """Whose wall clock can be set: ``services``, or ``redis``, which needs libfaketime."""
@@ -59,16 +63,21 @@ class ChaosSuite:
         # With "everysec", Redis answers before it has written what arrives while its disk is slow (fsync).
         persistence = ("--appendonly", "yes", "--appendfsync", "always") if setup.aof else ()
         self._server = EmbeddedRedis(("--port", str(self.port), "--enable-debug-command", "local", *persistence))
+        self.sentinels = SentinelServers(folder) if setup.sentinels else None
         self.replicas: list[Replica] = []
         self.front = Front(lambda: [gateway for gateway in self.of("gateway") if gateway.runs])
-        self.redis: Redis = Redis.from_url(f"redis://127.0.0.1:{self.port}/0", socket_timeout=5)
+        self.redis_url = self.sentinels.url if self.sentinels else f"redis://127.0.0.1:{self.port}/0"
+        self.redis: Redis = connect(self.redis_url)
 
     # ---- life
 
     async def start(self) -> None:
         self.spool.mkdir()
         self.set_clock(0)
-        self._start_redis()
+        if self.sentinels:
+            await asyncio.to_thread(self.sentinels.start)
+        else:
+            self._start_redis()
         counts = {
             "gateway": self.setup.gateways,
             "audio-processor": self.setup.audio_processors,
@@ -92,7 +101,10 @@ class ChaosSuite:
             if replica.proxy is not None:
                 await replica.proxy.stop()
         await self.redis.aclose()
-        self._server.stop()
+        if self.sentinels:
+            self.sentinels.stop()
+        else:
+            self._server.stop()
 
     async def ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """Every replica lives and says that it is ready; those that died are started again."""
@@ -119,15 +131,15 @@ class ChaosSuite:
 
     async def _replica(self, service: str, number: int) -> Replica:
         port = free_port() if service == "gateway" else 0
-        store_port, proxy = self.port, None
+        redis_url, proxy = self.redis_url, None
         if self.setup.proxied:
             proxy = FaultProxy(f"127.0.0.1:{self.port}")
             await proxy.start()
-            store_port = proxy.port
+            redis_url = f"redis://127.0.0.1:{proxy.port}/0"
         env = {
             **os.environ,
             "PYTHONPATH": str(_TESTS),
-            "REDIS_URL": f"redis://127.0.0.1:{store_port}/0",
+            "REDIS_URL": redis_url,
             "SPOOL_DIR": str(self.spool),
             "DATA_DIR": str(self.folder / "data"),
             "PORT": str(port),

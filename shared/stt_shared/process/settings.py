@@ -17,7 +17,8 @@ class CommonSettings(BaseSettings):
 
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0",
-        description="Where Redis (or Valkey) is; `redis+cluster://host:port` for a Redis Cluster.",
+        description="Where Redis (or Valkey) is; `redis+cluster://host:port` for a Redis Cluster, "
+        "`redis+sentinel://host:port/name` behind Sentinel.",
     )
     redis_wait_s: float = Field(10.0, ge=0.1, le=600, description="How long a service waits for Redis at its start.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")

@@ -10,8 +10,9 @@ from redis.connection import parse_url
 
 from stt_shared.redis.cluster import is_cluster_url, node_urls
 from stt_shared.redis.outage import redis_state
+from stt_shared.redis.sentinel import is_sentinel_url, sentinel_address
 
-_SCHEMES = {"redis", "rediss", "unix", "redis+cluster", "rediss+cluster"}
+_SCHEMES = {"redis", "rediss", "unix", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel"}
 _NO_PLACE = (
     "REDIS_URL must be redis://USER:PASSWORD@HOST:PORT/NUMBER; in a password / ? # @ % are written %2F %3F %23 %40 %25"
 )
@@ -32,18 +33,30 @@ def check_url(url: str) -> None:
     """
     try:
         parts = urlsplit(url)
-        nodes = node_urls(url) if is_cluster_url(url) else [url]
+        nodes = _plain_urls(url)
         places = [urlsplit(node).port for node in nodes if parts.scheme != "unix"]
     except ValueError:
         # Its message would quote a part of the password.
         raise ValueError(_NO_PLACE) from None
     if parts.scheme not in _SCHEMES:
-        raise ValueError("REDIS_URL must begin with redis://, rediss:// (TLS), unix:// or redis+cluster://")
+        known = "redis://, rediss:// (TLS), unix://, redis+cluster:// or redis+sentinel://"
+        raise ValueError(f"REDIS_URL must begin with {known}")
+    if is_sentinel_url(url) and not sentinel_address(url).name:
+        raise ValueError(
+            "REDIS_URL: after the sentinels comes the name of the master: redis+sentinel://HOST:26379/NAME/0"
+        )
     if parts.scheme == "unix" and not parts.path:
         raise ValueError("REDIS_URL names no socket; it must be unix:///PATH")
     if places:
-        _check_database(parts.path.strip("/"), "@" in parts.path or parts.fragment != "", is_cluster_url(url))
+        database = urlsplit(nodes[0]).path.strip("/")
+        _check_database(database, "@" in parts.path or parts.fragment != "", is_cluster_url(url))
     _check_options(nodes[0])
+
+
+def _plain_urls(url: str) -> list[str]:
+    if is_sentinel_url(url):
+        return [sentinel_address(url).server_url]
+    return node_urls(url) if is_cluster_url(url) else [url]
 
 
 def unusable(error: Exception, url: str) -> str:

@@ -1,7 +1,7 @@
 """Clients for Redis and checks that Redis is usable.
 
-``redis+cluster://host:port`` (``rediss+cluster://`` with TLS) is a Redis Cluster; more startup hosts may follow,
-separated by commas. Every other URL is a single server, for which the cluster support has no cost.
+``redis+cluster://host:port`` (``rediss+cluster://`` with TLS) is a Redis Cluster, ``redis+sentinel://host:port/name``
+the master that sentinels name; more hosts may follow, separated by commas. Every other URL is a single server.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from stt_shared.redis.address import check_url, unusable
 from stt_shared.redis.cluster import ClusterClient, connect_cluster_sync, is_cluster_url
 from stt_shared.redis.outage import REDIS_ERRORS, as_outage, is_lasting
 from stt_shared.redis.rights import check_rights
+from stt_shared.redis.sentinel import connect_sentinel, connect_sentinel_sync, is_sentinel_url
 from stt_shared.redis.uvloop_errors import fix_connection_errors
 
 _log = structlog.get_logger()
@@ -46,7 +47,10 @@ def connect(url: str) -> Redis:
     if is_cluster_url(url):
         # It does not inherit from Redis, but it supports all commands that this suite uses.
         return cast(Redis, ClusterClient(url, **options))
-    return fix_connection_errors(Redis.from_url(url, health_check_interval=10, **options))
+    options["health_check_interval"] = 10
+    if is_sentinel_url(url):
+        return fix_connection_errors(connect_sentinel(url, **options))
+    return fix_connection_errors(Redis.from_url(url, **options))
 
 
 def connect_sync(url: str) -> redis.Redis:
@@ -59,7 +63,8 @@ def connect_sync(url: str) -> redis.Redis:
     if is_cluster_url(url):
         # One retry, after the client has refreshed the cluster's slots.
         return cast(redis.Redis, connect_cluster_sync(url, retry=BlockingRetry(NoBackoff(), 1), **options))
-    return redis.Redis.from_url(url, retry=BlockingRetry(NoBackoff(), 0), **options)
+    options["retry"] = BlockingRetry(NoBackoff(), 0)
+    return connect_sentinel_sync(url, **options) if is_sentinel_url(url) else redis.Redis.from_url(url, **options)
 
 
 async def wait_until_ready(url: str, timeout_s: float) -> None:
@@ -119,6 +124,8 @@ def server_trouble(hello: Any) -> str | None:
     info = {_text(name): _text(value) for name, value in pairs.items() if isinstance(value, bytes | str)}
     if info.get("mode") == "cluster":
         return "it is part of a cluster; write redis+cluster:// (rediss+cluster:// with TLS)"
+    if info.get("mode") == "sentinel":
+        return "it is a sentinel; write redis+sentinel://HOST:PORT/NAME/0, with the name of the master"
     version = info.get("version", "")
     major = version.partition(".")[0]
     if not major.isdecimal() or int(major) >= OLDEST_VERSION:

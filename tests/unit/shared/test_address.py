@@ -21,6 +21,8 @@ pytestmark = pytest.mark.unit
         "unix:///run/redis.sock?db=1&password=secret",
         "redis+cluster://user:secret@a:6379,b:6379",
         "rediss+cluster://a:6379/0?ssl_cert_reqs=none",
+        "redis+sentinel://user:secret@a:26379,b/speech/2",
+        "rediss+sentinel://a/speech?sentinel_password=other&ssl_cert_reqs=none",
     ],
 )
 def test_what_redis_py_understands_is_accepted(url: str) -> None:
@@ -38,6 +40,10 @@ def test_what_redis_py_understands_is_accepted(url: str) -> None:
         ("redis://localhost:6379/abc", "number of a database"),
         ("redis://localhost:6379/-1", "number of a database"),
         ("redis+cluster://a:6379/1", "only the database 0"),
+        ("redis+sentinel://a:26379", "name of the master"),
+        ("redis+sentinel://a:99999/speech", "redis://USER:PASSWORD@HOST"),
+        ("redis+sentinel://a/speech/abc", "number of a database"),
+        ("redis+sentinel://a/speech?nosuch=1", "no option nosuch"),
         ("unix://", "names no socket"),
         ("unix:///run/redis.sock?db=abc", "'db'"),
         ("redis://localhost?nosuch=1", "no option nosuch"),

@@ -80,6 +80,10 @@ def test_errors_that_are_not_redis_answers_are_unreachable() -> None:
             "it is part of a cluster; write redis+cluster:// (rediss+cluster:// with TLS)",
         ),
         (
+            {b"server": b"valkey", b"mode": b"sentinel"},
+            "it is a sentinel; write redis+sentinel://HOST:PORT/NAME/0, with the name of the master",
+        ),
+        (
             {b"server": b"redis", b"version": b"6.2.14"},
             "redis 6.2.14 is too old; it must be Redis 7.0 or later, or Valkey",
         ),
