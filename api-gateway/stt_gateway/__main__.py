@@ -15,6 +15,7 @@ with naming_missing_packages("gateway"):
     from stt_gateway.http.connections import HttpConnections, timed_protocol
     from stt_gateway.http.open_files import raise_soft_limit, soft_limit
     from stt_gateway.http.server import GatewayServer
+    from stt_gateway.outbound.issuer import NotAnIssuer
     from stt_gateway.settings import GatewaySettings
     from stt_gateway.store.engine import database_url
     from stt_gateway.store.failures import StoreError
@@ -86,6 +87,10 @@ async def run(settings: GatewaySettings) -> None:
     # Once more when the app starts; only here it is one line instead of uvicorn's traceback.
     async with open_stores(settings):
         pass
+    if settings.auth == "oidc":
+        from stt_gateway.keys.sign_in import check_issuer
+
+        await check_issuer(settings)
     with listening_socket(settings) as listener:
         certificate = certificate_of(settings)
         server = GatewayServer(server_config(settings, certificate=certificate))
@@ -119,8 +124,8 @@ def main() -> None:
         certificate_of(settings)
     except (ValueError, UnusableCertificate) as error:
         exit_with_error(str(error), code=2)
-    if settings.unguarded:
-        exit_with_error(settings.unguarded, code=2)
+    if refusal := settings.unguarded or settings.unusable_sign_in:
+        exit_with_error(refusal, code=2)
     uses_default = settings.database_url is None and "data_dir" not in settings.model_fields_set
     if uses_default and (note := note_of_former_store()):
         _log.warning("transcripts found elsewhere", cause=note)
@@ -130,7 +135,7 @@ def main() -> None:
         raise_soft_limit()
     except (OSError, ValueError) as error:
         _log.warning("open files limit not raised", limit=soft_limit(), cause=str(error))
-    run_process(run(settings), fatal=(OSError, StoreError))
+    run_process(run(settings), fatal=(OSError, StoreError, NotAnIssuer))
 
 
 if __name__ == "__main__":

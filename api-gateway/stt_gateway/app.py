@@ -6,7 +6,7 @@ import functools
 import random
 from collections.abc import AsyncIterator
 from importlib import metadata
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fastapi import Depends, FastAPI
 from fastapi.routing import iter_route_contexts
@@ -28,6 +28,7 @@ from stt_gateway.http import (
     keys,
     metrics,
     openai,
+    sign_in,
     speakers,
     tenants,
     transcripts,
@@ -89,6 +90,9 @@ from stt_shared.streams.bus import Bus
 from stt_shared.work.heartbeat import Heartbeat
 from stt_shared.work.job_admission import admit_for_ever
 from stt_shared.work.service import Figures, ReplicaState
+
+if TYPE_CHECKING:
+    from stt_gateway.keys.sign_in import SignIn
 
 
 class Stores(NamedTuple):
@@ -159,6 +163,7 @@ def create_app(settings: GatewaySettings, check: Authorize | None = None) -> Fas
         conversations,
         speakers,
         keys,
+        sign_in,
         usage,
         tenants,
         health,
@@ -229,9 +234,9 @@ async def _running_context(settings: GatewaySettings, check: Authorize | None) -
             recorder = UsageRecorder(bus.quotas, usage)
             places = Places(bus.quotas)
             limits = KeyLimits(bus.quotas, settings.default_quotas, recorder, places)
-            keys = None
-            if check is None and settings.auth == "keys":
-                check, keys = await _key_check(settings, bus, api_keys, holders)
+            keys = people = None
+            if check is None and settings.auth in ("keys", "oidc"):
+                check, keys, people = await _key_check(settings, bus, api_keys, holders)
             detached = DetachedSessions(settings.resume_window_s)
             attached = AttachedSessions()
             context = GatewayContext(
@@ -257,6 +262,7 @@ async def _running_context(settings: GatewaySettings, check: Authorize | None) -
                 retentions,
                 places,
                 keys,
+                people,
             )
             replica.figures = lambda: Figures(detail=context.detached.detail)
             metrics.LIVE_WAITING.set_function(lambda: context.waiting_clients.count(monotonic_ms() / 1000))
@@ -273,13 +279,19 @@ async def _running_context(settings: GatewaySettings, check: Authorize | None) -
 
 async def _key_check(
     settings: GatewaySettings, bus: Bus, store: KeyStore, holders: KeyHolders
-) -> tuple[KeyCheck, KeyAdministration]:
-    """Return the check with keys, and what manages them."""
+) -> "tuple[KeyCheck, KeyAdministration, SignIn | None]":
+    """Return the check with keys, what manages them, and with AUTH=oidc the sign-in of people."""
     secret = await store.signing_secret(new_signing_secret())
     ring, uses = KeyRing(store), KeyUses()
     failures = FailureLimit(settings.max_auth_failures_per_minute)
-    check = KeyCheck(ring, uses, failures, secret, keys_in_query=settings.api_key_in_query)
-    return check, KeyAdministration(store, KeyWatch(bus, store, ring, holders, uses), secret)
+    by_jwt, people = None, None
+    if settings.auth == "oidc":
+        # Only here: nobody else needs the libraries of JWTs.
+        from stt_gateway.keys.sign_in import open_sign_in
+
+        by_jwt, people = open_sign_in(settings, store, ring, failures)
+    check = KeyCheck(ring, uses, failures, secret, keys_in_query=settings.api_key_in_query, by_jwt=by_jwt)
+    return check, KeyAdministration(store, KeyWatch(bus, store, ring, holders, uses), secret), people
 
 
 @contextlib.asynccontextmanager
@@ -306,6 +318,7 @@ async def _background_tasks(context: GatewayContext, recorder: UsageRecorder) ->
         asyncio.create_task(sender.run(), name="callbacks"),
         asyncio.create_task(fetcher.run(), name="fetches"),
         *([asyncio.create_task(context.keys.watch.run(), name="keys")] if context.keys else []),
+        *([asyncio.create_task(context.sign_in.run(), name="issuer")] if context.sign_in else []),
         asyncio.create_task(recorder.run(), name="usage of keys"),
         asyncio.create_task(context.detached.serve(context.bus, context.replica.id), name="detached sessions"),
     ]

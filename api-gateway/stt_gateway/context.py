@@ -2,6 +2,7 @@
 
 import functools
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from starlette.requests import HTTPConnection
 
@@ -33,6 +34,9 @@ from stt_shared.streams.bus import Bus
 from stt_shared.work.heartbeat import Heartbeat
 from stt_shared.work.service import ReplicaState
 
+if TYPE_CHECKING:
+    from stt_gateway.keys.sign_in import SignIn
+
 
 @dataclass(frozen=True)
 class GatewayContext:
@@ -61,6 +65,8 @@ class GatewayContext:
     places: Places
     keys: KeyAdministration | None
     """What manages keys; None without keys (AUTH=off, or a check of another kind)."""
+    sign_in: "SignIn | None" = None
+    """Sign-in of people; None without (AUTH=off or keys)."""
     waiting_clients: WaitingClients = field(default_factory=WaitingClients)
     logged_unreadable: set[str] = field(default_factory=set)
     """Living replicas whose unreadable metrics have been logged."""

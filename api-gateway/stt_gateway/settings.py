@@ -14,6 +14,7 @@ from stt_gateway.core.outbound.signature import secrets_of
 from stt_gateway.core.requests.access import host_names, origin_names
 from stt_gateway.core.requests.languages import languages_of
 from stt_gateway.core.requests.parameters import NotAllowed
+from stt_gateway.core.requests.people import ClaimRules, issuer_url, scope_rules
 from stt_gateway.core.requests.proxies import root_path, trusted_proxies
 from stt_gateway.core.requests.quotas import MAX_QUOTA, Quotas
 from stt_gateway.core.requests.session_request import Defaults
@@ -83,6 +84,36 @@ class GatewaySettings(ListeningSettings, CommonSettings):
         0,
         description="Stored transcripts of files and live sessions made with one key, unless the key has a quota of "
         "its own; 0 = no limit.",
+    )
+    oidc_issuer: str = Field(
+        "",
+        description="With AUTH=oidc: URL of the OpenID provider where people sign in, exactly as it calls itself.",
+    )
+    oidc_client_id: str = Field(
+        "", description="Id of the page's client at OIDC_ISSUER; without it nobody signs in on the page."
+    )
+    oidc_client_secret: SecretStr = Field(
+        SecretStr(""), description="That client's secret; empty for a public client, which needs none."
+    )
+    oidc_audience: str = Field(
+        "",
+        description="Audiences of access tokens that programs may send, besides the page's ID tokens: "
+        "`https://stt.example.org`.",
+    )
+    oidc_scope: str = Field(
+        "openid profile",
+        description="What the page asks of OIDC_ISSUER; add `offline_access` where it gives refresh tokens only then.",
+    )
+    oidc_tenant_claim: str = Field(
+        "", description="Claim that names somebody's tenant; empty: everybody belongs to the tenant `local`."
+    )
+    oidc_scopes_claim: str = Field(
+        "", description="Claim with the values in OIDC_SCOPES, such as `groups` or `realm_access.roles`."
+    )
+    oidc_scopes: str = Field(
+        "stream,jobs,read:own",
+        description="Scopes of people: those of everybody who may sign in, and by values of OIDC_SCOPES_CLAIM: "
+        "`stream,read:own,staff=jobs read,root=all`.",
     )
     openai_models: str = Field(
         DEFAULT_NAMES,
@@ -228,6 +259,29 @@ class GatewaySettings(ListeningSettings, CommonSettings):
         """What clients may have the gateway connect to."""
         return OutboundRules(ReachableAddresses(networks_of(self.outbound_networks)), self.outbound_http)
 
+    @functools.cached_property
+    def claim_rules(self) -> ClaimRules:
+        """How claims of JWTs are read."""
+        return ClaimRules(self.oidc_tenant_claim, self.oidc_scopes_claim, scope_rules(self.oidc_scopes))
+
+    @property
+    def oidc_audiences(self) -> tuple[str, ...]:
+        """Names in OIDC_AUDIENCE."""
+        return tuple(filter(None, (name.strip() for name in self.oidc_audience.split(","))))
+
+    @property
+    def unusable_sign_in(self) -> str | None:
+        """What is wrong with the settings of AUTH=oidc; None if nothing is, or AUTH is another."""
+        if self.auth != "oidc":
+            return None
+        if not self.oidc_issuer:
+            return "AUTH=oidc needs OIDC_ISSUER, the URL of the OpenID provider where people sign in"
+        if not (self.oidc_client_id or self.oidc_audiences):
+            return "AUTH=oidc needs OIDC_CLIENT_ID, the id of the page's client at OIDC_ISSUER, or OIDC_AUDIENCE"
+        if bool(self.oidc_scopes_claim) != bool(self.claim_rules.scopes.by_value):
+            return "OIDC_SCOPES_CLAIM names the claim of VALUE=SCOPES in OIDC_SCOPES: set both, or neither"
+        return None
+
     @property
     def default_quotas(self) -> Quotas:
         """Quotas of a key without its own."""
@@ -274,6 +328,17 @@ class GatewaySettings(ListeningSettings, CommonSettings):
     @classmethod
     def _check_secret(cls, value: SecretStr) -> SecretStr:
         secrets_of(value.get_secret_value())
+        return value
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _check_issuer(cls, value: str) -> str:
+        return issuer_url(value) if value else value
+
+    @field_validator("oidc_scopes")
+    @classmethod
+    def _check_scopes(cls, value: str) -> str:
+        scope_rules(value)
         return value
 
     @field_validator("outbound_networks")

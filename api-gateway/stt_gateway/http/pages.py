@@ -72,18 +72,27 @@ class Pages:
         modules = [*imported(files, _SCRIPT), *([_SOUND, *imported(files, _SOUND)] if _SOUND in files else [])]
         preloads = [f'<link rel="modulepreload" href="assets/release/{path}">' for path in modules]
         index = files.pop("index.html").replace(_PLACE_OF_PRELOADS, "\n".join(preloads).encode())
-        index = index.replace(_PLACE_OF_RELEASE, f"assets/{self.release}/".encode())
-        self.index = page_of("index.html", index)
+        self.index = self._document(index)
+        self.signed_in = self._document(files.pop("signed-in.html", b""))
         self.assets: Mapping[str, Page] = {path: page_of(path, body) for path, body in files.items()}
 
+    def _document(self, html: bytes) -> Page:
+        return page_of("index.html", html.replace(_PLACE_OF_RELEASE, f"assets/{self.release}/".encode()))
+
     def router(self) -> APIRouter:
-        """Return a router for ``/`` and ``/assets/{release}/…``."""
+        """Return a router for ``/``, ``/signed-in`` and ``/assets/{release}/…``."""
         router = APIRouter(include_in_schema=False)
 
         @router.get("/")
         @public
         async def index(request: Request) -> Response:
             return answer(request, self.index, _ALWAYS_ASK)
+
+        @router.get("/signed-in")
+        @public
+        async def signed_in(request: Request) -> Response:
+            """Answer the window in which somebody has signed in at the issuer."""
+            return answer(request, self.signed_in, _ALWAYS_ASK)
 
         @router.get("/assets/{release}/{path:path}")
         @public

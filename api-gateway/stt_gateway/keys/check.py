@@ -1,7 +1,7 @@
-"""The check with keys (AUTH=keys): who has sent this credential."""
+"""The check with keys (AUTH=keys, and oidc): who has sent this credential."""
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 
 from starlette.requests import HTTPConnection
 
@@ -10,6 +10,7 @@ from stt_gateway.core.requests.addresses import client_network
 from stt_gateway.core.requests.api_key import ApiKey, parse_key
 from stt_gateway.core.requests.credential import PARAMETERS, credential_of
 from stt_gateway.core.requests.invitation import is_invitation, read_invitation
+from stt_gateway.core.requests.people import is_jwt
 from stt_gateway.core.requests.principal import Invited, Principal, Scope
 from stt_gateway.keys.failures import FailureLimit
 from stt_gateway.keys.ring import KeyRing
@@ -17,20 +18,34 @@ from stt_gateway.keys.uses import KeyUses
 from stt_shared.contracts.errors import SttError
 from stt_shared.process.clock import wall_ms
 
+ByJwt = Callable[[str], Awaitable[Principal]]
+"""Returns whose JWT this is. Raises SttError."""
+
 
 class KeyCheck:
-    """``Authorize`` with the keys of a ring. ``token_secret`` signs access tokens and invitations."""
+    """``Authorize`` with the keys of a ring. ``token_secret`` signs access tokens and invitations.
+
+    ``by_jwt`` (AUTH=oidc): knows the people who sign in; None: no JWT is accepted.
+    """
 
     parameters: Collection[str] = PARAMETERS
 
     def __init__(
-        self, ring: KeyRing, uses: KeyUses, failures: FailureLimit, token_secret: bytes, *, keys_in_query: bool
+        self,
+        ring: KeyRing,
+        uses: KeyUses,
+        failures: FailureLimit,
+        token_secret: bytes,
+        *,
+        keys_in_query: bool,
+        by_jwt: ByJwt | None = None,
     ) -> None:
         self.ring = ring
         self.uses = uses
         self.token_secret = token_secret
         self._failures = failures
         self._keys_in_query = keys_in_query
+        self._jwt_principal = by_jwt
 
     async def __call__(self, connection: HTTPConnection) -> Principal:
         """Return whose key or token the request has. Raises SttError unauthorized, rate_limited or unavailable."""
@@ -50,6 +65,8 @@ class KeyCheck:
                 principal = await self._by_token(credential, headers.getlist("origin"), client)
             elif is_invitation(credential):
                 principal = await self._by_invitation(credential, client)
+            elif self._jwt_principal is not None and is_jwt(credential):
+                principal = await self._by_jwt(self._jwt_principal, credential, client)
             else:
                 principal = await self._by_key(credential, client)
         except SttError as error:
@@ -74,6 +91,14 @@ class KeyCheck:
             raise SttError("unauthorized", "the key is not valid")
         return _live(key, now_ms).principal
 
+    async def _by_jwt(self, principal_of: ByJwt, credential: str, client: str) -> Principal:
+        try:
+            return await principal_of(credential)
+        except SttError as error:
+            if error.code == "unauthorized":
+                self._failures.check(client)
+            raise
+
     async def _by_token(self, credential: str, origins: list[str], client: str) -> Principal:
         try:
             claims = read_token(credential, self.token_secret, wall_ms(), origins)
@@ -90,17 +115,17 @@ class KeyCheck:
         except SttError:
             self._failures.check(client)
             raise
-        key = await self._maker(claims.key_id, claims.issued_ms, "invitation")
+        key = await self._maker(claims.key_id, claims.issued_ms, "invitation", invited=True)
         scopes = key.scopes & ({Scope.READ, Scope.STREAM} if claims.speak else {Scope.READ})
         invited = Invited(claims.conversation_id, claims.expires_ms)
         return dataclasses.replace(key.principal, scopes=scopes, invited=invited)
 
-    async def _maker(self, key_id: str, issued_ms: int, what: str) -> ApiKey:
+    async def _maker(self, key_id: str, issued_ms: int, what: str, *, invited: bool = False) -> ApiKey:
         """Return the key that has made a token or an invitation. Raises SttError unauthorized if it has ended since."""
         key = await self.ring.get(key_id)
         if key is None:
             raise SttError("unauthorized", f"the key of this {what} is gone")
-        if (why := key.ended_since(issued_ms, wall_ms())) is not None:
+        if (why := key.ended_since(issued_ms, wall_ms(), invited=invited)) is not None:
             raise SttError("unauthorized", f"{why}, and its {what}s")
         return key
 

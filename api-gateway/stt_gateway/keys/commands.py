@@ -1,7 +1,6 @@
 """Commands that manage keys in the database itself, for whoever may read it: so the first key is made."""
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -14,7 +13,8 @@ from stt_gateway.core.requests.key_request import (
     KeyRequest,
     checked_days,
     checked_name,
-    scopes_of,
+    checked_tenant,
+    scopes_named,
     sorted_scopes,
 )
 from stt_gateway.core.requests.parameters import NotAllowed
@@ -31,10 +31,7 @@ from stt_shared.contracts.events import iso_timestamp
 from stt_shared.contracts.makers import LOCAL_TENANT
 from stt_shared.process.clock import wall_ms
 
-ALL = "all"
-"""Stands for all scopes."""
 DEFAULT_SCOPES = f"{Scope.STREAM},{Scope.JOBS},{Scope.READ}"
-_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _COLUMNS = ("id", "tenant", "name", "scopes", "quotas", "created", "expires", "last used", "state")
 _USAGE_COLUMNS = (
     "day",
@@ -74,11 +71,10 @@ def create(
 
     ``scopes``: names with commas, or ``all``; ``quotas``: each as ``streams=4``.
     """
-    if not _TENANT.fullmatch(tenant):
-        raise KeyCommandError("a tenant is 1 to 64 letters, digits and . _ -", is_usage=True)
     try:
-        names = list(Scope) if scopes == ALL else [scope.strip() for scope in scopes.split(",") if scope.strip()]
-        wanted = KeyRequest(checked_name(name), scopes_of(names), checked_days(days), quotas_from(quotas))
+        checked_tenant(tenant)
+        names = [scope.strip() for scope in scopes.split(",") if scope.strip()]
+        wanted = KeyRequest(checked_name(name), scopes_named(names), checked_days(days), quotas_from(quotas))
     except NotAllowed as error:
         raise KeyCommandError(str(error), is_usage=True) from None
     written, _ = _run(url, lambda store: create_key(store, wanted, tenant, wall_ms()))
@@ -199,6 +195,8 @@ def _usage_row(usage: Usage) -> Sequence[str]:
 def _state(key: ApiKey) -> str:
     if key.revoked_ms is not None:
         return "revoked"
+    if key.is_person:
+        return "signed in" if key.ended(wall_ms()) is None else "signed out"
     return "valid" if key.ended(wall_ms()) is None else "expired"
 
 

@@ -9,7 +9,7 @@ import structlog
 
 from stt_gateway.core.requests.api_key import ApiKey
 from stt_gateway.core.requests.invitation import expired_invitation
-from stt_gateway.core.requests.principal import Principal
+from stt_gateway.core.requests.principal import Principal, SignInExpired
 from stt_shared.contracts.errors import SttError
 from stt_shared.process.clock import wall_ms
 
@@ -19,6 +19,7 @@ _log = structlog.get_logger()
 @dataclass(frozen=True, eq=False)
 class _Holder:
     opened_ms: float
+    invited: bool
     end: Callable[[SttError], None]
 
 
@@ -37,7 +38,7 @@ class KeyHolders:
     def held(self, principal: Principal, end: Callable[[SttError], None]) -> Iterator[None]:
         """Hold the principal's key in this context; ``end`` is called when the key, or the invitation by which the
         principal came, ends before that."""
-        holder = _Holder(wall_ms(), end)
+        holder = _Holder(wall_ms(), principal.invited is not None, end)
         holders = self._holders.setdefault(principal.key_id, set()) if principal.key_id else set()
         holders.add(holder)
         expiry = None
@@ -56,8 +57,12 @@ class KeyHolders:
     def check(self, id: str, key: ApiKey | None) -> None:
         """End what is open with a key that does not allow it any more; None: the key is gone."""
         for holder in list(self._holders.get(id, ())):
-            why = "the key is gone" if key is None else key.ended_since(holder.opened_ms, wall_ms())
+            if key is None:
+                why: str | None = "the key is gone"
+            else:
+                why = key.ended_since(holder.opened_ms, wall_ms(), invited=holder.invited)
             if why is not None:
                 self._holders[id].discard(holder)
                 _log.info("connection ended with its key", key_id=id, cause=why)
-                holder.end(SttError("unauthorized", why))
+                is_only_expired = key is not None and key.is_person and key.revoked_ms is None
+                holder.end(SignInExpired() if is_only_expired else SttError("unauthorized", why))

@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import URL, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stt_gateway.core.requests.api_key import ApiKey
+from stt_gateway.core.requests.api_key import PERSON, ApiKey
 from stt_gateway.core.requests.key_request import sorted_scopes
 from stt_gateway.core.requests.principal import Scope
 from stt_gateway.core.requests.quotas import known_quotas
@@ -33,9 +34,26 @@ class KeyStore:
     async def add(self, key: ApiKey) -> None:
         """Store a new key. Raises SttError conflict if its tenant was deleted lately."""
         async with write_transaction(self._engine) as connection:
-            if await is_deleted(connection, key.tenant):
-                raise SttError("conflict", f"the tenant {key.tenant} was deleted; its name is free again a week later")
+            await _check_tenant(connection, key.tenant)
             await connection.execute(insert(api_keys).values(_row(key)))
+
+    async def keep_person(self, account: ApiKey) -> ApiKey:
+        """Store the account of a person, or what a newer JWT says of one that is stored; return what is stored then.
+
+        Raises SttError conflict as ``add`` does.
+        """
+        row = _row(account)
+        new = sqlite.insert(api_keys) if self._is_sqlite else postgresql.insert(api_keys)
+        newer = {name: row[name] for name in ("name", "scopes", "expires_ms")}
+        async with write_transaction(self._engine) as connection:
+            await _check_tenant(connection, account.tenant)
+            await connection.execute(
+                new.values(row).on_conflict_do_update(
+                    index_elements=["id"], set_=newer, where=api_keys.c.expires_ms < account.expires_ms
+                )
+            )
+            found = (await connection.execute(select(api_keys).where(api_keys.c.id == account.id))).one()
+        return _key(found._mapping)
 
     async def get(self, id: str) -> ApiKey | None:
         """Return a key, or None."""
@@ -70,7 +88,9 @@ class KeyStore:
             "previous_until_ms": int(now_ms + overlap_ms),
             "secret_ms": int(now_ms),
         }
-        theirs = [*_of(id, tenant), api_keys.c.revoked_ms.is_(None)]
+        # The account of a person has no secret, and gets none.
+        is_key = api_keys.c.digest.not_like(f"{PERSON}%")
+        theirs = [*_of(id, tenant), api_keys.c.revoked_ms.is_(None), is_key]
         async with write_transaction(self._engine) as connection:
             row = (await connection.execute(update(api_keys).where(*theirs).values(new).returning(*api_keys.c))).first()
         return None if row is None else _key(row._mapping)
@@ -101,6 +121,11 @@ class KeyStore:
         async with read_transaction(self._engine) as connection:
             query = select(api_keys).where(*conditions).order_by(api_keys.c.created_ms, api_keys.c.id)
             return [_key(row._mapping) for row in await connection.execute(query)]
+
+
+async def _check_tenant(connection: AsyncConnection, tenant: str) -> None:
+    if await is_deleted(connection, tenant):
+        raise SttError("conflict", f"the tenant {tenant} was deleted; its name is free again a week later")
 
 
 def _of(id: str, tenant: str | None) -> list[Any]:

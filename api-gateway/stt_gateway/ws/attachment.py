@@ -12,6 +12,7 @@ from stt_gateway.core.live.framing import joined_ms
 from stt_gateway.core.live.messages import Audio, Configure, Finalize, Foreign, Keepalive, Message, Stop
 from stt_gateway.core.live.rate_limit import RateLimit, message_cost_s
 from stt_gateway.core.requests.parameters import quoted
+from stt_gateway.core.requests.principal import SignInExpired
 from stt_gateway.keys.accounts import SessionAccount
 from stt_gateway.live.client_socket import CLOSE_DONE, ClientGone, ClientSocket
 from stt_gateway.live.event_sender import EventSender
@@ -136,7 +137,7 @@ class Attachment:
 
     async def _leave(self, outcome: Outcome, sending: "asyncio.Task[Outcome | None]") -> Outcome:
         session = self._session
-        if isinstance(outcome, SttError) and not outcome.kind.retryable:
+        if isinstance(outcome, SttError) and not outcome.kind.retryable and not isinstance(outcome, SignInExpired):
             if not sending.done() and await session.fail(outcome):
                 # The error is sent like any other event, after those that wait.
                 with contextlib.suppress(TimeoutError):

@@ -61,10 +61,10 @@ class ListeningSettings(BaseSettings):
             raise ValueError("is for the certificate in TLS_CERT, which must be set too")
         return value
 
-    auth: Literal["off", "keys"] | None = Field(
+    auth: Literal["off", "keys", "oidc"] | None = Field(
         None,
-        description="off: everybody may use the suite; keys: those with a key. Unset: off on loopback, otherwise the "
-        "suite does not start.",
+        description="off: everybody may use the suite; keys: those with a key; oidc: those with a key, and people who "
+        "sign in at OIDC_ISSUER. Unset: off on loopback, otherwise the suite does not start.",
     )
 
     @property
@@ -74,7 +74,7 @@ class ListeningSettings(BaseSettings):
             return None
         return (
             f"STT_HOST={self.address} lets others reach the suite, and AUTH is not set: AUTH=keys asks them for a key "
-            "(stt keys create), AUTH=off lets everybody in"
+            "(stt keys create), AUTH=oidc lets people sign in as well, AUTH=off lets everybody in"
         )
 
     @property

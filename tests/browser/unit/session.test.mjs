@@ -10,6 +10,7 @@ import {
   sessionAddress,
   socketBase,
 } from "../../../api-gateway/stt_gateway/web/js/live/address.js";
+import { accessKey } from "../../../api-gateway/stt_gateway/web/js/ui/access_key.js";
 import { Backoff } from "../../../api-gateway/stt_gateway/web/js/live/backoff.js";
 import { SessionProgress } from "../../../api-gateway/stt_gateway/web/js/live/progress.js";
 
@@ -125,6 +126,29 @@ test("a lost connection is resumed with what is known, and only what is missing 
     "nothing twice",
   );
   s.session.close();
+});
+
+test("whoever signs in again goes on where the sign-in ended; a key that ended ends the session", () => {
+  const unauthorized = { type: "error", event: 9, code: "unauthorized", message: "the sign-in has expired", retryable: false };
+  for (const signIn of [{ refresh_token: "", name: "ann", renewAt: 0 }, null]) {
+    accessKey.keep("eyJ.e30.x", signIn);
+    const s = started();
+    s.sockets[0].tell(ready());
+    s.speak(2);
+    s.sockets[0].tell(unauthorized);
+    s.sockets[0].drop(4510);
+    s.speak(1);
+    if (!signIn) {
+      assert.deepEqual(s.over, [{ code: "unauthorized", message: "the sign-in has expired" }]);
+      continue;
+    }
+    assert.deepEqual([s.session.link, s.over.length], ["lost", 0]);
+    s.session.retryNow();
+    s.sockets[1].tell(ready({ resumed: true, resume_from_seq: 1 }));
+    assert.deepEqual(s.sockets[1].sent, [2, 3]);
+    s.session.close();
+  }
+  accessKey.forget();
 });
 
 test("a server that lost the session gets everything that is not settled, from 1", async () => {

@@ -22,6 +22,8 @@ pytestmark = pytest.mark.unit
 
 PUBLIC = {
     "/",
+    "/signed-in",
+    "/v1/stt/sign-in",
     "/assets/{release}/{path:path}",
     "/docs",
     "/docs/{name}",

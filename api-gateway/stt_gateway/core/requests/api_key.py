@@ -18,6 +18,8 @@ ID_CHARS = 12
 SECRET_CHARS = 43
 """62^43 is more than 2^256."""
 PREFIX = "stt_"
+PERSON = "person:"
+"""Begins what the account of a person has in place of a secret's digest; no secret has such a digest."""
 _KEY = re.compile(rf"{PREFIX}(?P<id>[0-9A-Za-z]{{{ID_CHARS}}})_(?P<secret>[0-9A-Za-z]{{{SECRET_CHARS}}})")
 _ID = re.compile(rf"[0-9A-Za-z]{{{ID_CHARS}}}")
 
@@ -78,6 +80,11 @@ class ApiKey:
         """Who uses the key."""
         return Principal(self.tenant, self.id, self.name, self.scopes, quotas=self.quotas)
 
+    @property
+    def is_person(self) -> bool:
+        """Whether this is the account of somebody who signs in (people.py). It ends with the last JWT seen."""
+        return self.digest.startswith(PERSON)
+
     def accepts(self, secret: str, now_ms: float) -> bool:
         """Return whether this is the key's secret, or the one before while that is still accepted."""
         digest = digest_of(secret)
@@ -88,13 +95,18 @@ class ApiKey:
     def ended(self, now_ms: float) -> str | None:
         """Return why the key is good for nothing any more; None while it is."""
         if self.revoked_ms is not None:
-            return "the key has been revoked"
+            return "the account has been revoked" if self.is_person else "the key has been revoked"
         if self.expires_ms is not None and now_ms >= self.expires_ms:
-            return "the key has expired"
+            return "the sign-in has expired" if self.is_person else "the key has expired"
         return None
 
-    def ended_since(self, then_ms: float, now_ms: float) -> str | None:
-        """Return why what was begun with the key at ``then_ms`` must end; None while it may go on."""
+    def ended_since(self, then_ms: float, now_ms: float, *, invited: bool = False) -> str | None:
+        """Return why what was begun with the key at ``then_ms`` must end; None while it may go on.
+
+        ``invited``: by a guest. A person's guests stay when the person signs out.
+        """
         if self.revoked_ms is None and then_ms < self.secret_ms and now_ms >= self.previous_until_ms:
             return "the key has another secret since"
+        if invited and self.is_person and self.revoked_ms is None:
+            return None
         return self.ended(now_ms)

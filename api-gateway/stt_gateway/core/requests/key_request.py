@@ -1,5 +1,6 @@
 """Bodies of requests that make keys, tokens and invitations. Pure."""
 
+import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,6 +19,9 @@ from stt_shared.contracts.errors import SttError
 MAX_NAME_CHARS = 100
 MAX_DAYS = 3650.0
 MAX_OVERLAP_S = 7 * 24 * 3600
+ALL = "all"
+"""Stands for all scopes."""
+_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 T = TypeVar("T")
 
@@ -147,6 +151,18 @@ def scopes_of(names: Collection[str]) -> frozenset[Scope]:
         wrong = f"scope {quoted(unknown[0])} is not known" if unknown else "at least one scope is needed"
         raise NotAllowed(f"{wrong}; there are {', '.join(Scope)}")
     return frozenset(Scope(name) for name in names)
+
+
+def scopes_named(names: Collection[str]) -> frozenset[Scope]:
+    """Return the scopes with these names, all of them for the one name ``all``. Raises NotAllowed."""
+    return frozenset(Scope) if list(names) == [ALL] else scopes_of(names)
+
+
+def checked_tenant(tenant: str) -> str:
+    """Return the name of a tenant. Raises NotAllowed."""
+    if not _TENANT.fullmatch(tenant):
+        raise NotAllowed("a tenant is 1 to 64 letters, digits and . _ -")
+    return tenant
 
 
 def sorted_scopes(scopes: Iterable[Scope]) -> list[Scope]:

@@ -47,6 +47,13 @@ def reach_of(maker: Maker) -> Reach:
     return Reach(maker.tenant, maker.key_id)
 
 
+class SignInExpired(SttError):
+    """What somebody has open ends, since nothing newer of them was seen; a session waits for them to sign in again."""
+
+    def __init__(self) -> None:
+        super().__init__("unauthorized", "the sign-in has expired; sign in again")
+
+
 @dataclass(frozen=True)
 class Invited:
     """What an invitation opens: one conversation, until ``expires_ms`` (wall clock, ms since 1970)."""

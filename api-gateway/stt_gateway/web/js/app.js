@@ -16,7 +16,8 @@ import { navigation } from "./ui/navigation.js";
 import { railFoot } from "./ui/rail_foot.js";
 import { recordingBar } from "./ui/recording_bar.js";
 import { Server } from "./ui/server.js";
-import { askForKey } from "./ui/sign_in.js";
+import { renew, startRenewal } from "./ui/renewal.js";
+import { askWhoItIs } from "./ui/sign_in.js";
 import { startTheme } from "./ui/theme.js";
 import { toast } from "./ui/toast.js";
 import { ViewSwitcher } from "./ui/view_switcher.js";
@@ -68,6 +69,17 @@ async function show(asked, isByUser) {
   }
 }
 
+/** Shows the page to somebody whom the server knows again. */
+async function beginAgain() {
+  // A guest who has a key may see more than what is here.
+  if (invitation) return location.reload();
+  app.server.refresh();
+  // Views are created again, since they show what they could not load.
+  await views.clear();
+  drawFrame();
+  return show({ ...current }, false);
+}
+
 function drawNavigation() {
   markLinks(current?.view);
 }
@@ -115,17 +127,11 @@ startTheme();
 await loadFirstLanguage();
 app.onAir.add(recording, "live");
 app.onAir.addEventListener("change", drawNavigation);
-accessKey.addEventListener("refused", () =>
-  askForKey(async () => {
-    // A guest who has a key may see more than what is here.
-    if (invitation) return location.reload();
-    app.server.refresh();
-    // Views are created again, since they show what they could not load.
-    await views.clear();
-    drawFrame();
-    show({ ...current }, false);
-  }),
-);
+accessKey.addEventListener("refused", async () => {
+  // A token expires while the computer sleeps.
+  if (await renew()) return beginAgain();
+  askWhoItIs(beginAgain);
+});
 app.server.addEventListener("change", () => {
   drawStatus();
   if (views.hasFailed && app.server.status === "ready") show({ ...current }, false);
@@ -138,6 +144,7 @@ window.addEventListener("beforeunload", (event) => {
   if (app.onAir.isBusy || app.files.isBusy || app.keeper.isUnsaved) event.preventDefault();
 });
 window.addEventListener("pagehide", () => app.keeper.flush());
+startRenewal();
 app.server.start();
 start(Object.keys(VIEWS), show);
 document.documentElement.dataset.ready = "true";

@@ -1,5 +1,6 @@
 // A recording combines microphone, replay buffer, session and transcript; a "speak" button starts and stops it.
 import { capture, MicrophoneError, openMicrophone, recorderType } from "./microphone.js";
+import { accessKey } from "../ui/access_key.js";
 import { container, pcm, ReplayBuffer } from "./replay.js";
 import { LiveSession, newId } from "./session.js";
 
@@ -30,6 +31,7 @@ export class Recording extends EventTarget {
     this.transcript = transcript;
     this.offsetMs = 0;
     window.addEventListener("online", () => this.#session?.retryNow());
+    accessKey.addEventListener("kept", () => this.#session?.retryNow());
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden && this.isOn) this.#keepAwake();
     });

@@ -10,6 +10,7 @@ const PATIENCE_S = 900;
 const DONE_PATIENCE_S = 60;
 const OPEN_TIMEOUT_S = 10;
 const DEAD_AFTER_S = 8;
+const SIGN_IN_AGAIN_S = 30; // between attempts that a sign-in does not cut short
 const KEEPALIVE_S = 5; // a server waits for the first audio for 10 s
 const BUSY_FACTOR = 4;
 const BUSY_BYTES = 10 * 32000;
@@ -96,7 +97,7 @@ export class LiveSession {
     this.#end({ code: "closed", message: "" });
   }
 
-  /** Reconnects without further waiting, because the network is back. */
+  /** Reconnects without further waiting, because the network or the user is back. */
   retryNow() {
     if (this.link === "lost" && this.#timers.has("retry")) {
       this.#cancel("retry");
@@ -163,7 +164,10 @@ export class LiveSession {
 
   #closed(code) {
     const error = this.#error;
-    if (error ? error.retryable : mayRetry(code))
+    // Somebody who has signed in may do so again, and nothing that was said before is lost.
+    const isSignedOut = error?.code === "unauthorized" && this.#opened && accessKey.signIn;
+    if (isSignedOut) this.#lost(error.code, error.message, SIGN_IN_AGAIN_S);
+    else if (error ? error.retryable : mayRetry(code))
       this.#lost(error?.code ?? "unreachable", error?.message, error?.retry_after_s);
     else this.#end({ code: error?.code ?? `closed_${code}`, message: error?.message ?? "" });
   }

@@ -2,6 +2,7 @@
 import { LANGUAGES, language, t } from "../i18n/index.js";
 import { accessKey } from "./access_key.js";
 import { button, h, select } from "./dom.js";
+import { noteSignOut } from "./issuer.js";
 import { icon } from "./icons.js";
 import { setTheme, theme, THEMES } from "./theme.js";
 
@@ -29,7 +30,7 @@ export function railFoot(element, server, onLanguage) {
   element.replaceChildren(
     state,
     h("div", { class: "choices" }, languages, themeButton()),
-    accessKey.value ? button({ text: t("key.sign_out"), kind: "small", onclick: signOut }) : "",
+    accessKey.value ? button({ text: t("key.sign_out"), kind: "small", title: accessKey.signIn?.name, onclick: signOut }) : "",
     h("a", { class: "api", href: "docs" }, t("app.api")),
   );
   drawStatus();
@@ -37,6 +38,7 @@ export function railFoot(element, server, onLanguage) {
 }
 
 function signOut() {
+  if (accessKey.signIn) noteSignOut();
   accessKey.forget();
   location.reload();
 }
