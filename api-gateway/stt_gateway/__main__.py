@@ -13,6 +13,7 @@ with naming_missing_packages("gateway"):
     from stt_gateway.app import create_app, open_stores
     from stt_gateway.authorize import Authorize
     from stt_gateway.http.connections import HttpConnections, timed_protocol
+    from stt_gateway.http.held_requests import http_connections
     from stt_gateway.http.open_files import raise_soft_limit, soft_limit
     from stt_gateway.http.server import GatewayServer
     from stt_gateway.outbound.issuer import NotAnIssuer
@@ -40,7 +41,7 @@ def server_config(
     # uvicorn logs query strings at INFO, and those can contain prompts.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     # An upload keeps two files open, and live sessions need some as well.
-    connections = HttpConnections(min(settings.max_http_connections, max(1, soft_limit() // 3)))
+    connections = HttpConnections(http_connections(settings, soft_limit()))
     return uvicorn.Config(
         create_app(settings, authorize),
         http=timed_protocol(connections),

@@ -42,6 +42,8 @@ from stt_gateway.http.callback_bodies import callback_told
 from stt_gateway.http.errors import add_error_handlers
 from stt_gateway.http.head import HeadMiddleware
 from stt_gateway.http.headers import HeadersMiddleware
+from stt_gateway.http.held_requests import most_held
+from stt_gateway.http.open_files import soft_limit
 from stt_gateway.http.openapi import EVERYWHERE
 from stt_gateway.http.pages import web_pages
 from stt_gateway.http.proxies import ProxyMiddleware
@@ -72,6 +74,7 @@ from stt_gateway.store.engine import database_url
 from stt_gateway.store.interface import TranscriptStore
 from stt_gateway.store.migrating import migrate
 from stt_gateway.store.retention import Retentions
+from stt_gateway.store.search_limit import MAX_SEARCHES
 from stt_gateway.store.sql_store import SqlTranscriptStore
 from stt_gateway.store.tenant_deletions import TenantDeletions
 from stt_gateway.store.tenant_sweeper import TenantSweeper
@@ -247,6 +250,10 @@ async def _running_context(settings: GatewaySettings, check: Authorize | None) -
                 Admission(bus, detached, attached, OpeningLimit(settings.max_openings_per_minute)),
                 ConnectionLimit(settings.gateway_max_sessions, settings.max_sessions_per_client),
                 ConnectionLimit(settings.gateway_max_viewers, settings.max_sessions_per_client),
+                ConnectionLimit(
+                    most_held(settings, soft_limit()), settings.max_sessions_per_client, "requests that wait"
+                ),
+                ConnectionLimit(MAX_SEARCHES, MAX_SEARCHES - 1, "searches"),
                 RetryAfter(random.random),
                 detached,
                 store,

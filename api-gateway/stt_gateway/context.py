@@ -49,6 +49,8 @@ class GatewayContext:
     admission: Admission
     connection_limit: ConnectionLimit
     viewer_limit: ConnectionLimit
+    held_requests: ConnectionLimit
+    search_limit: ConnectionLimit
     retry_after: RetryAfter
     detached: DetachedSessions
     store: TranscriptStore

@@ -14,6 +14,7 @@ from stt_gateway.core.requests.parameters import NotAllowed
 from stt_gateway.core.requests.principal import Scope
 from stt_gateway.core.requests.remote_file import URL
 from stt_gateway.http.deepgram_views import deepgram_answer, request_id
+from stt_gateway.http.held_requests import held_open
 from stt_gateway.http.job_bodies import receive_job
 from stt_gateway.http.job_intake import Intake
 from stt_gateway.http.job_waiting import wait_for_job
@@ -49,19 +50,21 @@ async def listen_to_file(request: Request) -> Response:
     # A job would wait for a worker, but this client waits for its answer.
     await context.admission.check_workers()
     body = RawBody(asked.raw.header if asked.raw else None)
-    async with Intake(request, receive_job if is_link else body) as intake:
-        form = dataclasses.replace(asked.answer, sha256=body.sha256)
-        job = dataclasses.replace(asked.job, url=_url(intake.fields) if is_link else "")
+    # Only a client without a callback waits for the end of the job.
+    async with held_open(request, waits=not asked.job.callback_url):
+        async with Intake(request, receive_job if is_link else body) as intake:
+            form = dataclasses.replace(asked.answer, sha256=body.sha256)
+            job = dataclasses.replace(asked.job, url=_url(intake.fields) if is_link else "")
+            if job.callback_url:
+                job = dataclasses.replace(job, callback_form=msgspec.json.encode(form).decode())
+            (job_id,) = (await intake.accept(job)).job_ids
         if job.callback_url:
-            job = dataclasses.replace(job, callback_form=msgspec.json.encode(form).decode())
-        (job_id,) = (await intake.accept(job)).job_ids
-    if job.callback_url:
-        response = json_response({"request_id": request_id(job_id)})
-    else:
-        view = await wait_for_job(request, job_id, cancels=intake.key is None)
-        model = next(iter(context.admission.known_models), "")
-        # Hours of speech take a while to write.
-        response = await asyncio.to_thread(lambda: json_response(deepgram_answer(view, form, model)))
+            response = json_response({"request_id": request_id(job_id)})
+        else:
+            view = await wait_for_job(request, job_id, cancels=intake.key is None)
+            model = next(iter(context.admission.known_models), "")
+            # Hours of speech take a while to write.
+            response = await asyncio.to_thread(lambda: json_response(deepgram_answer(view, form, model)))
     response.headers["dg-request-id"] = request_id(job_id)
     return response
 

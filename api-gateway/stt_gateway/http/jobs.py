@@ -13,6 +13,7 @@ from stt_gateway.core.requests.job_request import JOB_OPENAPI, job_request
 from stt_gateway.core.requests.principal import Scope, check_scopes
 from stt_gateway.http.deletion import erase_job
 from stt_gateway.http.event_stream import begun, event, event_stream
+from stt_gateway.http.held_requests import held_open
 from stt_gateway.http.job_bodies import receive_job
 from stt_gateway.http.job_intake import Intake
 from stt_gateway.http.job_views import job_changes, job_view, stop_job
@@ -38,7 +39,7 @@ async def post_job(request: Request) -> Response:
 
     Repeating a request with the same ``Idempotency-Key`` returns the same jobs, for a day.
     """
-    async with Intake(request, receive_job) as intake:
+    async with held_open(request, waits=False), Intake(request, receive_job) as intake:
         choice = context_of(request).settings.language_choice
         created = await intake.accept(job_request([*query_of(request), *intake.fields], choice))
     return _accepted(request, created.job_ids, replayed=created.replayed)
@@ -124,7 +125,7 @@ async def watch_job(request: Request, job_id: str) -> Response:
         sent = b""
         views = job_changes(context, principal_of(request), job_id)
         # Whoever may not watch any more gets no event `end`.
-        async with context.limits.place(principal_of(request), None), contextlib.aclosing(views):
+        async with held_open(request, waits=True), contextlib.aclosing(views):
             with contextlib.suppress(SttError):
                 async for view in views:
                     body = msgspec.json.encode(view)

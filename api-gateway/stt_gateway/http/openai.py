@@ -21,6 +21,7 @@ from stt_gateway.core.subtitles.subtitles import srt, vtt
 from stt_gateway.http.error_shapes import refusal_body
 from stt_gateway.http.errors import refusal_of
 from stt_gateway.http.event_stream import event, event_stream
+from stt_gateway.http.held_requests import held_open
 from stt_gateway.http.job_intake import Intake
 from stt_gateway.http.job_views import JobFailed, job_changes, result_of, stop_job
 from stt_gateway.http.job_waiting import wait_for_job
@@ -54,14 +55,16 @@ async def create_transcription(request: Request) -> Response:
 
     A client that leaves cancels the job, unless the request has an ``Idempotency-Key``.
     """
-    return await _transcript(request, Task.TRANSCRIBE)
+    async with held_open(request, waits=True):
+        return await _transcript(request, Task.TRANSCRIBE)
 
 
 @router.post("/audio/translations", response_class=Response, openapi_extra=AUDIO_OPENAPI, responses=_ANSWERS)
 @needs(Scope.JOBS)
 async def create_translation(request: Request) -> Response:
     """The same, with the text in English."""
-    return await _transcript(request, Task.TRANSLATE)
+    async with held_open(request, waits=True):
+        return await _transcript(request, Task.TRANSLATE)
 
 
 @router.get(
@@ -123,7 +126,8 @@ async def _events(
     wants_segments = asked.response_format is ResponseFormat.DIARIZED_JSON
     told = TextEvents(with_logprobs=asked.has_logprobs, with_segments=wants_segments)
     try:
-        async with contextlib.aclosing(job_changes(context, principal_of(request), job_id)) as views:
+        views = job_changes(context, principal_of(request), job_id)
+        async with held_open(request, waits=True), contextlib.aclosing(views):
             async for view in views:
                 if view.status.is_final:
                     found = told.end(_with_speakers(result_of(view)) if wants_segments else result_of(view))

@@ -14,6 +14,7 @@ from stt_gateway.core.requests.rename_request import RENAME_OPENAPI, new_name
 from stt_gateway.core.subtitles.plain_text import is_generic
 from stt_gateway.http.bodies import small_body
 from stt_gateway.http.disconnects import while_connected
+from stt_gateway.http.held_requests import held_open
 from stt_gateway.http.job_intake import Intake
 from stt_gateway.http.job_views import job_changes, stop_job
 from stt_gateway.http.openapi import refusals
@@ -54,7 +55,7 @@ async def enroll_speaker(request: Request) -> Response:
     The voice is stored as numbers that later jobs with ``known_speakers=true`` compare; the audio is deleted.
     """
     context, tenant = context_of(request), principal_of(request).tenant
-    async with Intake(request) as intake:
+    async with held_open(request, waits=False), Intake(request) as intake:
         given = ENROLLMENT_PARAMETERS.parse([*query_of(request), *intake.fields])
         name = _checked(given[NAME] or "")
         if len(intake.files) > 1 or intake.key is not None:

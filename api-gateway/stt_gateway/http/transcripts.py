@@ -12,6 +12,7 @@ from stt_gateway.core.speakers.edits import Speaker, edited
 from stt_gateway.http.bodies import small_body
 from stt_gateway.http.deletion import erase_transcript
 from stt_gateway.http.disconnects import while_connected
+from stt_gateway.http.held_requests import counted_client
 from stt_gateway.http.openapi import file_kinds, one_of, refusals
 from stt_gateway.http.responses import json_response
 from stt_gateway.http.transcript_files import transcript_file
@@ -42,7 +43,9 @@ async def search_transcripts(request: Request) -> Response:
     ``from`` and ``to``. ``next_cursor`` of a response is ``cursor`` of the next request.
     """
     wanted = search_request(query_of(request))
-    page = await while_connected(request, store_of(request).search(wanted))
+    # The last place for a search is always another client's.
+    with context_of(request).search_limit.counted(counted_client(request)):
+        page = await while_connected(request, store_of(request).search(wanted))
     return json_response(
         {
             "transcripts": [_hit_view(hit) for hit in page.found],

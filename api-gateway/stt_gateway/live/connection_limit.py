@@ -1,4 +1,4 @@
-"""Limits on the live connections of this gateway, in total and per client."""
+"""Limits on what is open at this gateway, such as live connections, in total and per client."""
 
 import contextlib
 from collections import Counter
@@ -12,26 +12,28 @@ SCARCE = 0.9
 
 
 class ConnectionLimit:
-    """Counter of live connections with limits.
+    """Counter of what is open, with limits.
 
-    ``limit``: limit of this gateway; ``limit_per_client``: limit of one network address, 0 for no separate limit.
+    ``limit``: limit of this gateway; ``limit_per_client``: limit of one client, 0 for no separate limit; ``what`` is
+    counted, for messages.
     """
 
-    def __init__(self, limit: int, limit_per_client: int) -> None:
+    def __init__(self, limit: int, limit_per_client: int, what: str = "live connections") -> None:
+        self._what = what
         self._limit = limit
         self._limit_per_client = limit_per_client
         self._by_address: Counter[str] = Counter()
 
     @contextlib.contextmanager
     def counted(self, address: str) -> Iterator[None]:
-        """Count one more connection of the network address inside the context. Raises SttError at_capacity."""
+        """Count one more of a client, a network address or a key, inside the context. Raises SttError at_capacity."""
         taken = self._by_address.total()
         if taken >= self._limit:
-            raise SttError("at_capacity", f"connection limit ({self._limit}) reached; try again later")
+            raise SttError("at_capacity", f"{self._limit} {self._what} are all that are allowed; try again later")
         if taken >= SCARCE * self._limit and self._by_address[address] >= FAIR_SHARE * self._limit:
-            raise SttError("at_capacity", "the last connections are kept for other clients; try again later")
+            raise SttError("at_capacity", f"the last {self._what} are kept for other clients; try again later")
         if self._limit_per_client and self._by_address[address] >= self._limit_per_client:
-            raise SttError("at_capacity", f"{self._limit_per_client} live connections are allowed at a time; close one")
+            raise SttError("at_capacity", f"{self._limit_per_client} {self._what} are allowed at a time; close one")
         self._by_address[address] += 1
         try:
             yield

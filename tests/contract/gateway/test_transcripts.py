@@ -18,6 +18,7 @@ from support.wiring import bus_on
 from stt_gateway.app import authorize_request
 from stt_gateway.authorize import AllowAll
 from stt_gateway.http import transcripts
+from stt_gateway.live.connection_limit import ConnectionLimit
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.engine import database_url
 from stt_gateway.store.interface import Kind, Page, State, Transcript
@@ -62,7 +63,12 @@ async def http(store: SqlTranscriptStore, redis_client: Redis, tmp_path: Path) -
     app.include_router(transcripts.router)
     bus = bus_on(redis_client)
     app.state.context = SimpleNamespace(
-        settings=GatewaySettings(), store=store, bus=bus, authorize=AllowAll(), limits=limits_on(bus, tmp_path)
+        settings=GatewaySettings(),
+        store=store,
+        bus=bus,
+        authorize=AllowAll(),
+        limits=limits_on(bus, tmp_path),
+        search_limit=ConnectionLimit(4, 3, "searches"),
     )
 
     @app.exception_handler(SttError)
