@@ -81,9 +81,9 @@ async def test_each_tenant_keeps_what_it_has_for_its_own_time(
             await fill(store, tenant, f"old{number}", age_days=10 + number)
     for tenant, days in (("brief", 5.0), ("long", 90.0), ("ever", 0.0)):
         assert await retentions.set(tenant, days)
+    await retentions.apply(SERVER_DAYS)
     for tenant in tenants:
         await fill(store, tenant, "new")
-    await retentions.apply(SERVER_DAYS)
     assert await store.purge_expired(NOW_MS) == 3
     assert (await left(url, "brief"), await left(url, LOCAL_TENANT)) == (all_of(1), all_of(4))
     assert await store.purge_expired(NOW_MS + 6 * DAY_MS) == 1
