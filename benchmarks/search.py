@@ -21,6 +21,7 @@ from typing import Any
 from common import write_result
 from sqlalchemy import select, text
 
+from stt_gateway.core.requests.principal import LOCAL
 from stt_gateway.store.engine import database_url, is_sqlite, open_engine, writing
 from stt_gateway.store.folding import fold
 from stt_gateway.store.interface import Kind, Search, State, Transcript
@@ -203,7 +204,7 @@ async def measure(url: Any, options: argparse.Namespace) -> dict[str, Any]:
     else:
         kept = await fill(url, generated(random_, options.transcripts, words, options.words))
     filled_s = time.perf_counter() - began
-    store = SqlTranscriptStore(url)
+    store = SqlTranscriptStore(url, LOCAL.reach)
     try:
         # Connections, and the pages that any search reads.
         for one in (Search(), Search(query="x"), Search(filename="xyz"), Search(filename="x")):

@@ -17,6 +17,7 @@ from starlette.requests import HTTPConnection
 from stt_gateway.authorize import AllowAll, Authorize, authorize, declared_scopes
 from stt_gateway.context import GatewayContext, context_of
 from stt_gateway.core.requests.access import origin_names
+from stt_gateway.core.requests.principal import LOCAL
 from stt_gateway.core.requests.proxies import root_path, trusted_proxies
 from stt_gateway.core.requests.retry_after import RetryAfter
 from stt_gateway.http import (
@@ -74,7 +75,7 @@ from stt_gateway.store.engine import database_url
 from stt_gateway.store.interface import TranscriptStore
 from stt_gateway.store.migrating import migrate
 from stt_gateway.store.retention import Retentions
-from stt_gateway.store.search_limit import MAX_SEARCHES
+from stt_gateway.store.search_limit import MAX_SEARCHES, MAX_SEARCHES_OF_CLIENT
 from stt_gateway.store.sql_store import SqlTranscriptStore
 from stt_gateway.store.tenant_deletions import TenantDeletions
 from stt_gateway.store.tenant_sweeper import TenantSweeper
@@ -120,7 +121,12 @@ async def open_stores(settings: GatewaySettings) -> AsyncIterator[Stores]:
         prepare_folder(settings.data_dir, "DATA_DIR")
     await migrate(url)
     stores = Stores(
-        SqlTranscriptStore(url), KeyStore(url), VoiceStore(url), UsageStore(url), TenantDeletions(url), Retentions(url)
+        SqlTranscriptStore(url, LOCAL.reach),
+        KeyStore(url),
+        VoiceStore(url),
+        UsageStore(url),
+        TenantDeletions(url),
+        Retentions(url),
     )
     try:
         yield stores
@@ -253,7 +259,7 @@ async def _running_context(settings: GatewaySettings, check: Authorize | None) -
                 ConnectionLimit(
                     most_held(settings, soft_limit()), settings.max_sessions_per_client, "requests that wait"
                 ),
-                ConnectionLimit(MAX_SEARCHES, MAX_SEARCHES - 1, "searches"),
+                ConnectionLimit(MAX_SEARCHES, MAX_SEARCHES_OF_CLIENT, "searches"),
                 RetryAfter(random.random),
                 detached,
                 store,

@@ -9,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import URL
 
+from stt_gateway.core.requests.principal import LOCAL
 from stt_gateway.store.engine import database_url
 from stt_gateway.store.migrating import migrate
 from stt_gateway.store.sql_store import SqlTranscriptStore
@@ -48,7 +49,7 @@ async def url(empty: URL) -> URL:
 
 @pytest.fixture
 async def store(url: URL) -> AsyncIterator[SqlTranscriptStore]:
-    opened = SqlTranscriptStore(url)
+    opened = SqlTranscriptStore(url, LOCAL.reach)
     try:
         yield opened
     finally:

@@ -13,13 +13,13 @@ from stt_gateway.context import context_of
 from stt_gateway.core.requests.addresses import client_network
 from stt_gateway.settings import GatewaySettings
 
-SHARE = 0.5
-"""Share of a gateway's HTTP connections that such requests may have."""
+PERCENT = 50
+"""Percent of a gateway's HTTP connections that such requests may have."""
 
 
 def most_held(settings: GatewaySettings, open_files: int) -> int:
     """Return how many such requests one gateway holds open."""
-    return max(1, int(SHARE * http_connections(settings, open_files)))
+    return max(1, PERCENT * http_connections(settings, open_files) // 100)
 
 
 def http_connections(settings: GatewaySettings, open_files: int) -> int:

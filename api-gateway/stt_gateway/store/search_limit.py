@@ -7,6 +7,8 @@ from stt_shared.contracts.errors import SttError
 
 MAX_SEARCHES = 4
 """Searches of one gateway at once."""
+MAX_SEARCHES_OF_CLIENT = 3
+"""Searches of one client at once at one gateway; the last place is another's."""
 SEARCH_S = 2.0
 """Longest time of one query; a search makes two."""
 

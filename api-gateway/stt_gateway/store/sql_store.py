@@ -12,7 +12,7 @@ from sqlalchemy import URL, ColumnElement, Row, and_, case, delete, func, or_, s
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from stt_gateway.core.requests.principal import LOCAL, Reach
+from stt_gateway.core.requests.principal import Reach
 from stt_gateway.core.speakers.edits import SpeakerEdits
 from stt_gateway.store import conversations, unrecognized, utterance_speakers
 from stt_gateway.store.editing import changed_columns
@@ -65,11 +65,11 @@ class _Remnants:
 class SqlTranscriptStore:
     """``TranscriptStore`` on a SQL database, and the ``TenantStore`` of one reach; the tables must exist (``migrate``).
 
-    Opened, it is that of the local tenant; ``of`` returns others on the same connections.
+    Opened, it is that of ``reach``; ``of`` returns others on the same connections.
     """
 
-    def __init__(self, url: URL, *, pool_size: int = 5) -> None:
-        self._reach = LOCAL.reach
+    def __init__(self, url: URL, reach: Reach, *, pool_size: int = 5) -> None:
+        self._reach = reach
         self._engine: AsyncEngine = open_engine(url, pool_size=pool_size)
         self._index: SearchIndex = SqliteSearch() if is_sqlite(url) else PostgresSearch()
         self._search_limit = SearchLimit()

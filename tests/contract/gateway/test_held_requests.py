@@ -120,7 +120,7 @@ async def test_who_waits_with_a_key_has_one_of_its_streams(
 async def test_the_last_place_for_a_search_is_another_clients(
     gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = SqlTranscriptStore(database_url(None, tmp_path / "spool-data"))
+    store = SqlTranscriptStore(database_url(None, tmp_path / "spool-data"), LOCAL.reach)
     await store.of(LOCAL.reach).put(transcript(1))
     await store.close()
     search, may_end = SqlTranscriptStore.search, asyncio.Event()

@@ -13,7 +13,7 @@ from support.key_samples import stored_key
 from support.keyed_gateway import bearer
 from support.store_samples import NOW_MS, transcript, utterance
 
-from stt_gateway.core.requests.principal import Reach, Scope
+from stt_gateway.core.requests.principal import LOCAL, Reach, Scope
 from stt_gateway.store import retention, writer
 from stt_gateway.store.api_keys import KeyStore
 from stt_gateway.store.engine import database_url, open_engine, read_transaction
@@ -117,7 +117,7 @@ def swept_often(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_what_is_older_goes_within_the_next_sweep(
     swept_often: None, keyed_gateway: Gateway, key_store: KeyStore, tmp_path: Path
 ) -> None:
-    store = SqlTranscriptStore(database_url(None, tmp_path / "spool-data"))
+    store = SqlTranscriptStore(database_url(None, tmp_path / "spool-data"), LOCAL.reach)
     try:
         for id, age_days in (("old", 9), ("young", 1)):
             made = transcript(1, id=id, created_ms=int(wall_ms()) - age_days * DAY_MS)

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import URL, event
 from support.store_samples import FULL, NOW_MS, about_postgresql, about_sqlite, ids, transcript
 
+from stt_gateway.core.requests.principal import LOCAL
 from stt_gateway.store import engine as store_engine
 from stt_gateway.store.engine import database_url, is_sqlite
 from stt_gateway.store.failures import StoreError
@@ -33,7 +34,7 @@ from stt_gateway.store.sql_store import SqlTranscriptStore
 async def main():
     url = database_url(sys.argv[1], Path())
     await migrate(url)
-    store = SqlTranscriptStore(url)
+    store = SqlTranscriptStore(url, LOCAL.reach)
     for turn in range(int(sys.argv[2])):
         words = f"turn {turn} of {sys.argv[3]}"
         one = Transcript(id="job1", kind=Kind.JOB, state=State.COMPLETED, created_ms=1_800_000_001_000,
@@ -70,7 +71,7 @@ async def test_two_processes_write_one_transcript(store: SqlTranscriptStore, url
 
 async def test_gateways_may_start_at_once(empty: URL) -> None:
     await asyncio.to_thread(writers, empty, 1, 4)
-    store = SqlTranscriptStore(empty)
+    store = SqlTranscriptStore(empty, LOCAL.reach)
     assert ids(await store.search(Search(query="turn 0"))) == ["job1"]
     await store.close()
 
@@ -107,7 +108,7 @@ async def test_a_write_is_done_whole_or_not_at_all(store: SqlTranscriptStore, mo
 
 async def test_a_locked_database_is_told(url: URL, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_engine, "LOCK_WAIT_S", 0.3)
-    store = SqlTranscriptStore(url)
+    store = SqlTranscriptStore(url, LOCAL.reach)
     await store.put(transcript(1))
     if is_sqlite(url):
         locker = sqlite3.connect(url.database or "", isolation_level=None)
@@ -132,7 +133,7 @@ async def test_a_locked_database_is_told(url: URL, monkeypatch: pytest.MonkeyPat
 async def test_writers_of_one_store_take_turns(url: URL, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite makes waiting writers try again by chance: on a busy machine one of four failed as "locked"."""
     monkeypatch.setattr(store_engine, "LOCK_WAIT_S", 0.0)
-    store = SqlTranscriptStore(url)
+    store = SqlTranscriptStore(url, LOCAL.reach)
     try:
         assert all(await asyncio.gather(*(store.put(transcript(number)) for number in range(8))))
     finally:
@@ -191,7 +192,7 @@ async def test_only_the_owner_may_read_the_file(store: SqlTranscriptStore, sqlit
 
 async def test_a_server_that_does_not_answer_is_told(tmp_path: Path) -> None:
     url = database_url(f"postgres://stt@/stt?host={tmp_path}", tmp_path)
-    store = SqlTranscriptStore(url)
+    store = SqlTranscriptStore(url, LOCAL.reach)
     with pytest.raises(SttError, match="does not answer") as caught:
         await store.search(Search())
     assert caught.value.code == "unavailable"
@@ -214,7 +215,7 @@ async def test_a_pooler_is_sent_no_parameter_that_it_refuses(tmp_path: Path) -> 
 
     async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        store = SqlTranscriptStore(database_url(f"postgresql://stt@127.0.0.1:{port}/stt", tmp_path))
+        store = SqlTranscriptStore(database_url(f"postgresql://stt@127.0.0.1:{port}/stt", tmp_path), LOCAL.reach)
         with pytest.raises(SttError, match="does not answer"):
             await store.search(Search())
         await store.close()

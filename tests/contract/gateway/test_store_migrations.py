@@ -8,6 +8,7 @@ from alembic.config import Config
 from sqlalchemy import URL, Connection, text
 from support.store_samples import FULL, NOW_MS, ids, transcript
 
+from stt_gateway.core.requests.principal import LOCAL
 from stt_gateway.core.speakers.edits import SpeakerEdits
 from stt_gateway.store.engine import is_sqlite, open_engine, writing
 from stt_gateway.store.interface import Search, Transcript
@@ -60,7 +61,7 @@ async def test_speech_without_a_text_keeps_its_place_when_channels_come(empty: U
     async with writing(engine).begin() as connection:  # a gateway of the earlier version that still runs
         await connection.execute(text(row.replace("100,", "2000,")))
     await engine.dispose()
-    store = SqlTranscriptStore(empty)
+    store = SqlTranscriptStore(empty, LOCAL.reach)
     try:
         assert await store.session_unrecognized("talk") == [TimeSpan(0.1, 1.6), TimeSpan(2.0, 1.6)]
     finally:
@@ -71,7 +72,7 @@ async def test_speech_without_a_text_keeps_its_place_when_channels_come(empty: U
 async def test_tables_of_an_earlier_version_are_upgraded_with_what_they_hold(empty: URL, revision: str) -> None:
     await tables_of(empty, revision)
     await migrate(empty)
-    store = SqlTranscriptStore(empty)
+    store = SqlTranscriptStore(empty, LOCAL.reach)
     try:
         old = await store.get("old")
         assert old == transcript(

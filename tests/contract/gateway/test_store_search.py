@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
+from typing import Any
 
 import pytest
 from support.store_samples import FULL, NOW_MS, ids, transcript
 
+from stt_gateway.core.requests.principal import Reach
 from stt_gateway.store.interface import Kind, Page, Search
 from stt_gateway.store.sql_store import SqlTranscriptStore
 from stt_shared.contracts.errors import SttError
+from stt_shared.contracts.makers import LOCAL_TENANT
 
 pytestmark = pytest.mark.contract
 pytest_plugins = ("support.store_fixtures",)
@@ -55,6 +58,33 @@ PARTS = [
     ("mull' OR 1=1 --", []),
     ("NEAR(", []),
 ]
+
+
+async def test_each_tenant_and_each_key_finds_its_own_in_texts_names_and_pages(store: SqlTranscriptStore) -> None:
+    makers = [Reach(tenant, key) for tenant in ("acme", "other", LOCAL_TENANT) for key in ("k1", "k2")]
+    for number in range(1, 25):
+        maker = makers[number % len(makers)]
+        made = transcript(number, text="the secret plan of all", filename=f"plan {maker.tenant}.wav")
+        assert await store.of(maker).put(made)
+
+    async def found(reach: Reach, **wanted: Any) -> list[int]:
+        numbered, before = [], None
+        while True:
+            page = await store.of(reach).search(Search(**wanted, limit=3, before=before))
+            numbered += numbers(page)
+            if (before := page.next) is None:
+                return numbered
+
+    for search in ({}, {"query": "secret plan"}, {"query": "plan of"}, {"filename": "plan"}, {"language": "en"}):
+        for at, maker in enumerate(makers):
+            own = [number for number in range(24, 0, -1) if number % len(makers) == at]
+            assert await found(maker, **search) == own, search
+        for tenant in ("acme", "other", LOCAL_TENANT):
+            theirs = [number for number in range(24, 0, -1) if makers[number % len(makers)].tenant == tenant]
+            assert await found(Reach(tenant), **search) == theirs, search
+            assert await store.of(Reach(tenant)).count() == len(theirs)
+        assert await found(Reach("nobody"), **search) == []
+    assert await found(Reach("acme"), filename="other") == [], "nor by another's name"
 
 
 async def test_names_are_found_by_any_part(store: SqlTranscriptStore) -> None:

@@ -15,7 +15,7 @@ from support.store_samples import transcript
 from support.wiring import bus_on
 
 from stt_gateway.core.requests.api_key import WrittenKey
-from stt_gateway.core.requests.principal import Reach, Scope
+from stt_gateway.core.requests.principal import LOCAL, Reach, Scope
 from stt_gateway.core.requests.quotas import Quotas
 from stt_gateway.keys import commands
 from stt_gateway.store.api_keys import KeyStore
@@ -46,7 +46,7 @@ def stream(gateway: Gateway, key: WrittenKey, query: str) -> contextlib.Abstract
 
 async def keep(tmp_path: Path, key: WrittenKey, *ids: str) -> None:
     """Transcripts that the key has made."""
-    store = SqlTranscriptStore(database_url(None, tmp_path / "spool-data"))
+    store = SqlTranscriptStore(database_url(None, tmp_path / "spool-data"), LOCAL.reach)
     for number, id in enumerate(ids):
         assert await store.of(Reach("acme", key.id)).put(transcript(number, id=id))
     await store.close()

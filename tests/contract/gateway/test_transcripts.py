@@ -17,6 +17,7 @@ from support.wiring import bus_on
 
 from stt_gateway.app import authorize_request
 from stt_gateway.authorize import AllowAll
+from stt_gateway.core.requests.principal import LOCAL
 from stt_gateway.http import transcripts
 from stt_gateway.live.connection_limit import ConnectionLimit
 from stt_gateway.settings import GatewaySettings
@@ -36,7 +37,7 @@ AT = "/v1/stt/transcripts"
 async def store(tmp_path: Path) -> AsyncIterator[SqlTranscriptStore]:
     url = database_url(None, tmp_path)
     await migrate(url)
-    opened = SqlTranscriptStore(url)
+    opened = SqlTranscriptStore(url, LOCAL.reach)
     for number in range(1, 4):
         text = f"Grüße Nummer {number}"
         await opened.put(

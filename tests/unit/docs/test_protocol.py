@@ -33,7 +33,7 @@ from stt_gateway.core.requests.vocabulary import MAX_KEYTERMS, MAX_PHRASE_CHARS
 from stt_gateway.core.speakers.changes import MAX_MERGES, MAX_PASSAGES
 from stt_gateway.core.subtitles.subtitles import LINE_CHARS, LINES
 from stt_gateway.dialects.native import said_view
-from stt_gateway.http import connections, protocol, uploads
+from stt_gateway.http import connections, held_requests, protocol, uploads
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store import search_limit
 from stt_gateway.store.edit_request import edit_request
@@ -332,7 +332,11 @@ def test_limits_are_the_settings_and_constants() -> None:
             attachment.CONTROLS_PER_S
         ),
         "seconds without a message or a pong of a viewer": VIEWER_SILENCE_S,
+        "percent of a gateway's HTTP connections for requests that stay open: uploads while they come, requests for "
+        "transcripts of OpenAI's and Deepgram's API, event streams of jobs; a key or address that has a third of them "
+        "gets none of the last tenth": held_requests.PERCENT,
         "searches of one gateway at once": search_limit.MAX_SEARCHES,
+        "searches of one key or address at once": search_limit.MAX_SEARCHES_OF_CLIENT,
         "seconds that a query of a search may take (then `unavailable`)": search_limit.SEARCH_S,
         "seconds without a message before the first audio": time_limits.FIRST_AUDIO_S,
         "seconds until the first audio, with keepalives": time_limits.FIRST_AUDIO_KEPT_S,
