@@ -2,9 +2,9 @@
 """The other APIs next to the native one, in one run: latency, word error rate, and memory of their connections.
 
 `latency`: recordings with pauses, in real time in messages of 40 ms, over all of them at once, on the engine that
-answers without listening. Measured is from the end of an utterance to its text at the client; all have the same rule for
-that end. Twilio and Asterisk are told nothing, so their text is read by a viewer of the conversation, and next to them
-stands the native API read by a viewer.
+answers without listening. Measured is from the end of an utterance to its text at the client; all have the same rule
+for that end. Twilio and Asterisk are told nothing, so their text is read by a viewer of the conversation, and next to
+them stands the native API read by a viewer.
 
 `words`: the same recordings over all of them on a real model. Twilio's mu-law stands beside the native API with mu-law.
 
