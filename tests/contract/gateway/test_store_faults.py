@@ -26,6 +26,7 @@ pytest_plugins = ("support.store_fixtures",)
 _WRITER = """
 import asyncio, sys
 from pathlib import Path
+from stt_gateway.core.requests.principal import LOCAL
 from stt_gateway.store.engine import database_url
 from stt_gateway.store.interface import Kind, State, Transcript
 from stt_gateway.store.migrating import migrate
