@@ -4,6 +4,7 @@ A changed retention is noted first, so that it counts for all that is stored fro
 stored already its new time, and goes on where it was if a gateway dies meanwhile.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,9 +44,17 @@ def expiry(now_ms: float, days: float) -> int | None:
 
 async def own_expiry(connection: AsyncConnection, tenant: str, default_ms: int | None) -> int | None:
     """Return when what is stored now for a tenant expires. ``default_ms``: without a retention of its own."""
+    (expires_ms,) = await own_expiries(connection, tenant, [default_ms])
+    return expires_ms
+
+
+async def own_expiries(
+    connection: AsyncConnection, tenant: str, defaults_ms: Sequence[int | None]
+) -> Sequence[int | None]:
+    """Return the same for several things, each with a default of its own."""
     query = select(tenant_settings.c.retention_days).where(tenant_settings.c.tenant == tenant)
     days: float | None = await connection.scalar(query)
-    return default_ms if days is None else expiry(wall_ms(), days)
+    return defaults_ms if days is None else [expiry(wall_ms(), days)] * len(defaults_ms)
 
 
 class Retentions:

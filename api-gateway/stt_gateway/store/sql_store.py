@@ -33,7 +33,7 @@ from stt_gateway.store.interface import (
 )
 from stt_gateway.store.names import kept_text
 from stt_gateway.store.postgres_search import PostgresSearch
-from stt_gateway.store.retention import own_expiry
+from stt_gateway.store.retention import own_expiries, own_expiry
 from stt_gateway.store.rows import LISTED, decode_edits, found, listed, names_of, speaker_names, stored, whole
 from stt_gateway.store.schema import deleted, place_of, texts, transcripts, utterances
 from stt_gateway.store.search_index import FoldedRow, SearchIndex, places, within
@@ -227,8 +227,11 @@ class SqlTranscriptStore:
         if not utterances:
             return []
         async with self._write() as connection:
-            expires_ms = await own_expiry(connection, self._tenant, utterances[0].expires_ms)
-            kept = [msgspec.structs.replace(one, expires_ms=expires_ms) for one in utterances]
+            expiries = await own_expiries(connection, self._tenant, [one.expires_ms for one in utterances])
+            kept = [
+                msgspec.structs.replace(one, expires_ms=expires_ms)
+                for one, expires_ms in zip(utterances, expiries, strict=True)
+            ]
             return await conversations.append(connection, self._index, self._tenant, kept)
 
     async def conversation(
