@@ -169,8 +169,19 @@ class Pages:
         self.go(page, path)
         return page
 
-    def blank(self, *, phone: bool = False, dark: bool = False, locale: str = "en-GB", zone: str | None = None) -> Page:
-        """The same, not yet on the app. ``zone``: the time zone, such as Asia/Tokyo; None: the machine's."""
+    def blank(
+        self,
+        *,
+        phone: bool = False,
+        dark: bool = False,
+        locale: str = "en-GB",
+        zone: str | None = None,
+        bypass_csp: bool = False,
+    ) -> Page:
+        """The same, not yet on the app.
+
+        ``zone``: the time zone, such as Asia/Tokyo; None: the machine's. ``bypass_csp``: scripts may stand inline.
+        """
         context = self._running.browser.new_context(
             viewport=PHONE if phone else DESKTOP,
             # Firefox has no such thing: there a phone is a narrow window.
@@ -180,6 +191,7 @@ class Pages:
             reduced_motion="reduce",
             locale=locale,
             timezone_id=zone,
+            bypass_csp=bypass_csp,
         )
         self._contexts.append(context)
         if self._running.script:

@@ -18,6 +18,8 @@ import { encoded } from "./replay.js";
  * @property {() => void} [onChange] `link` has changed, or the server has received or settled audio
  * @property {(reason: string) => void} [onLost] a connection that was ready is lost
  * @property {() => void} [onResumed] another one is ready
+ * @property {(error: AnyEvent) => number | null} [mendableAfterS] seconds after which to try again in spite of an error that
+ * would end a session that was open; null: it ends
  * @property {() => string[]} [subprotocols] to offer besides its own, asked for each connection
  * @property {(url: string, subprotocols: string[]) => WebSocket} [openSocket]
  * @property {number} [patienceS] longest time without a connection
@@ -67,6 +69,7 @@ export class Connector {
       onChange: () => {},
       onLost: () => {},
       onResumed: () => {},
+      mendableAfterS: () => null,
       subprotocols: () => [],
       openSocket: (/** @type {string} */ url, /** @type {string[]} */ protocols) => new WebSocket(url, protocols),
       patienceS: 120,
@@ -128,7 +131,7 @@ export class Connector {
     this.#end("closed", "the session was closed by this side");
   }
 
-  /** Reconnects without further waiting, because the network is back. */
+  /** Reconnects without further waiting, because the network or the user is back. */
   retryNow() {
     if (this.link === "lost" && this.#timers.has("retry")) {
       this.#cancel("retry");
@@ -181,6 +184,8 @@ export class Connector {
     this.#receivedS = this.#now();
     if (event.type === "error") {
       const after = event.retry_after_s;
+      const mendable = !event.retryable && this.#wasOpen ? this.#options.mendableAfterS(event) : null;
+      if (mendable !== null) return this.#lost(event.code, event.message, mendable);
       const fail = event.retryable ? this.#lost : this.#end;
       return fail.call(this, event.code, event.message, Number.isFinite(after) && after >= 0 ? after : null);
     }

@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { commonPrefix, liveWords, Transcript } from "../../../api-gateway/stt_gateway/web/js/live/transcript.js";
 import { cueClock, shortClock } from "../../../api-gateway/stt_gateway/web/js/text/clock.js";
 import { columnsOf, LINE_CHARS } from "../../../api-gateway/stt_gateway/web/js/text/cue_words.js";
-import { needsSpace, placedWords } from "../../../api-gateway/stt_gateway/web/js/text/spacing.js";
+import { placedWords } from "../../../api-gateway/stt_gateway/web/js/text/spacing.js";
+import { socketBase } from "../../../api-gateway/stt_gateway/web/js/live/address.js";
 import { cues, plainText, srt, vtt } from "../../../api-gateway/stt_gateway/web/js/text/subtitles.js";
 import { en } from "../../../api-gateway/stt_gateway/web/js/i18n/en.js";
 import { fr } from "../../../api-gateway/stt_gateway/web/js/i18n/fr.js";
@@ -163,9 +164,9 @@ test("words stand in their text with its spaces", () => {
   assert.equal(placedWords("Ever tried.", []), null);
 });
 
-test("texts are spaced as by the server", () => {
-  const examples = JSON.parse(readFileSync(new URL("../../data/text_spacing.json", import.meta.url)));
-  for (const { before, after, spaced } of examples) assert.equal(needsSpace(before, after), spaced, before + after);
+test("the server's WebSockets lie where the page does", () => {
+  assert.equal(socketBase("https://a:1/#/live"), "wss://a:1");
+  assert.equal(socketBase("http://[::1]:8000/tools/stt/?a=b#/files/x"), "ws://[::1]:8000/tools/stt");
 });
 
 test("the spaces between the parts of a text are read from it, as by the server", () => {

@@ -286,3 +286,21 @@ test("subprotocols are asked for at each connection", async () => {
   );
   s.session.close();
 });
+
+test("an error that the user can mend ends no session that was open", () => {
+  const unauthorized = { type: "error", event: 9, code: "unauthorized", message: "it has expired", retryable: false };
+  const s = started({ mendableAfterS: ({ code }) => (code === "unauthorized" ? 30 : null) });
+  s.sockets[0].tell(ready());
+  s.speak(2);
+  s.sockets[0].tell(unauthorized);
+  s.speak(1);
+  assert.deepEqual([s.session.link, s.over.length], ["lost", 0]);
+  s.session.retryNow();
+  s.sockets[1].tell(ready({ resumed: true, resume_from_seq: 1 }));
+  assert.deepEqual(s.sockets[1].sent, [2, 3]);
+  s.sockets[1].tell({ ...unauthorized, code: "superseded" });
+  assert.equal(s.over[0].code, "superseded");
+  const closed = started({ mendableAfterS: () => 30 });
+  closed.sockets[0].tell(unauthorized);
+  assert.equal(closed.over[0].code, "unauthorized", "a session that never was open");
+});

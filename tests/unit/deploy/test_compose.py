@@ -23,7 +23,7 @@ STREAM_BYTES, STREAM_THREADS = 12 << 20, 5
 SERVICES = {"api-gateway": "gateway", "audio-processor": "audio", "transcriber": "transcriber"}
 IMAGES = {**SERVICES, "cli": "bridges"}
 """By the folder of its Dockerfile: the extra that an image installs."""
-OTHER_SOURCES = {"cli": ["client", "api-gateway"]}
+OTHER_SOURCES = {"api-gateway": ["client-js"], "cli": ["client", "client-js", "api-gateway"]}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -226,7 +226,7 @@ def test_the_build_context_holds_what_the_dockerfiles_copy_and_little_else() -> 
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     assert "*" in lines
     kept = {line[1:] for line in lines if line.startswith("!")}
-    assert kept == {"pyproject.toml", "README.md", "requirements", "shared", "client", *IMAGES}
+    assert kept == {"pyproject.toml", "README.md", "requirements", "shared", "client", "client-js", *IMAGES}
 
 
 @pytest.mark.parametrize("service", ["audio-processor", "transcriber"])

@@ -1,7 +1,7 @@
 // Follows a conversation across reconnections.
-import { mayRetry } from "../live/address.js";
+import { Backoff } from "../client/backoff.js";
+import { closeError } from "../client/errors.js";
 import { accessKey } from "../ui/access_key.js";
-import { Backoff } from "../live/backoff.js";
 import { viewerAddress } from "./feed.js";
 
 const PATIENCE_S = 24 * 3600;
@@ -41,7 +41,7 @@ export class Viewer {
     };
     socket.onclose = ({ code }) => {
       this.feed.speaking.clear();
-      const again = serverError ? serverError.retryable : mayRetry(code) || code === 1000;
+      const again = serverError ? serverError.retryable : closeError(code).mayRetry;
       const patienceS = this.#wasOpen ? PATIENCE_S : FIRST_PATIENCE_S;
       const waitS = again
         ? this.#backoff.lost(performance.now() / 1000, this.#openS, patienceS, serverError?.retry_after_s)

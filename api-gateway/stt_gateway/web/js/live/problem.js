@@ -6,11 +6,7 @@ const STEPS = { mic_denied: 3, mic_missing: 2, mic_insecure: 2 };
 
 /** Try again calls `again`. */
 export function problemNotice({ code, message }, again) {
-  const key = has(`problem.${code}`)
-    ? code
-    : code.startsWith("closed") || code === "unreachable" || code === "silent" || code === "no answer"
-      ? "unreachable"
-      : "other";
+  const key = has(`problem.${code}`) ? code : "other";
   const steps = Array.from({ length: STEPS[key] ?? 0 }, (_, i) => t(`problem.${key}.step${i + 1}`));
   return notice({
     kind: key === "at_capacity" || key === "ended" || key === "buffer_full" ? "warn" : "bad",

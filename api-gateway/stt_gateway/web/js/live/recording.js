@@ -1,10 +1,14 @@
 // A recording combines microphone, replay buffer, session and transcript; a "speak" button starts and stops it.
-import { capture, MicrophoneError, openMicrophone, recorderType } from "./microphone.js";
+import { liveUrl, newId } from "../client/address.js";
+import { Connector } from "../client/connector.js";
+import { audioFormat, ReplayBuffer } from "../client/replay.js";
 import { accessKey } from "../ui/access_key.js";
-import { container, pcm, ReplayBuffer } from "./replay.js";
-import { LiveSession, newId } from "./session.js";
+import { capture, MicrophoneError, openMicrophone, recorderType } from "./microphone.js";
 
 const SAMPLE_RATE = 16000;
+const MAX_KEPT = { maxS: 600, maxBytes: 24 * 1024 * 1024 }; // the speech of a long outage
+const SIGN_IN_AGAIN_S = 30; // between attempts that a sign-in does not cut short
+const PATIENCE = { openPatienceS: 12, patienceS: 900, donePatienceS: 60 };
 
 /** Fires "change" when `phase`, `link`, `problem` or figures change, and "text" (detail: what `Transcript.apply`
  * returned). */
@@ -89,7 +93,8 @@ export class Recording extends EventTarget {
         ...(type ? { encoding: type[1] } : { sample_rate: SAMPLE_RATE, encoding: "pcm_s16le" }),
       };
       if (!this.transcript.isEmpty || this.offsetMs) this.transcript.continueAt(this.offsetMs);
-      const open = () => this.#open(new ReplayBuffer(type ? container() : pcm(SAMPLE_RATE, this.#channels)));
+      const { encoding } = this.#query;
+      const open = () => this.#open(new ReplayBuffer(audioFormat(encoding, SAMPLE_RATE, this.#channels), MAX_KEPT));
       const microphone = await openMicrophone(options.deviceId, open, this.#channels);
       ({ stream } = microphone);
       if (!this.#session) open();
@@ -167,10 +172,18 @@ export class Recording extends EventTarget {
 
   #open(buffer) {
     this.#buffer = buffer;
-    this.#session = new LiveSession({
-      base: this.base,
+    this.#session = new Connector({
+      ...PATIENCE,
+      url: liveUrl(this.base),
       query: this.#query,
       buffer,
+      subprotocols: () => accessKey.subprotocols,
+      mendableAfterS: ({ code }) => {
+        // Somebody who has signed in may do so again, and nothing that was said before is lost.
+        if (code !== "unauthorized" || !accessKey.signIn) return null;
+        accessKey.refused();
+        return SIGN_IN_AGAIN_S;
+      },
       onEvent: (event) => this.#event(event),
       onChange: () => this.#changed(),
       onOver: (over) => this.#ended(over),
@@ -198,10 +211,10 @@ export class Recording extends EventTarget {
     }
     const what = this.transcript.apply(event);
     if (what) this.dispatchEvent(new CustomEvent("text", { detail: what }));
-    if (event.type === "ack") this.#changed();
   }
 
   async #ended({ code, message }) {
+    if (code === "unauthorized") accessKey.refused();
     if (code === "ended" && this.#buffer.audio.frameBytes && this.phase !== "stopping") return this.#continue();
     if (code === "ended") this.problem = { code: "ended", message: "" };
     else if (code !== "done" && code !== "closed") this.problem = { code, message };
@@ -219,7 +232,7 @@ export class Recording extends EventTarget {
     const { startMs, parts } = this.#buffer.unreceived();
     this.offsetMs += startMs;
     this.transcript.continueAt(this.offsetMs);
-    const buffer = new ReplayBuffer(pcm(SAMPLE_RATE, this.#channels));
+    const buffer = new ReplayBuffer(audioFormat("pcm_s16le", SAMPLE_RATE, this.#channels), MAX_KEPT);
     for (const part of parts) buffer.push(part);
     this.#query = { ...this.#query, session_id: newId() };
     this.#open(buffer);

@@ -1,7 +1,7 @@
 // Live text that is saved nowhere else, in this browser's storage, where it survives its tab and a crash. Each tab has
 // one entry and holds a lock with its name; an entry whose lock is free was left behind.
 import { lasting, perTab, store } from "../ui/storage.js";
-import { newId } from "./session.js";
+import { newId } from "../client/address.js";
 
 // Browsers have entries of these names.
 const PREFIX = "draft:";

@@ -1,6 +1,7 @@
 // The words from which subtitles are built: with their times, their display width, and how well a line may break after
 // each. Same rules as the server's core/subtitles/cue_words.py; tests check both against the same examples. Pure.
-import { firstOf, lastOf, needsSpace, placedWords, tidy } from "./spacing.js";
+import { firstOf, lastOf, needsSpace } from "../client/text.js";
+import { placedWords, tidy } from "./spacing.js";
 
 export const LINE_CHARS = 42;
 export const MAX_MS = 7000;

@@ -1,12 +1,4 @@
-// Spaces between words and texts. Pure.
-
-// Han, kana and their punctuation. Thai and related scripts do put a space between phrases, and so does Korean.
-const CHINESE_JAPANESE = /[\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uff9f\u{20000}-\u{3ffff}]/u;
-
-/** Whether a space separates two consecutive texts, neither of them empty. Same rule as the server's
- * stt_shared/contracts/text.py; tests/data/text_spacing.json tests both. */
-export const needsSpace = (before, after) =>
-  !CHINESE_JAPANESE.test(lastOf(before)) && !CHINESE_JAPANESE.test(firstOf(after));
+// Words at their places in a text. Pure.
 
 /** Words as written in their text: [{word, text, spaced}]; `spaced`: a space separates it from the previous one.
  * Words without text are left out. null if the words do not match the text. */
@@ -26,5 +18,3 @@ export function placedWords(text, words) {
 }
 
 export const tidy = (text) => text.trim().split(/\s+/).join(" ");
-export const firstOf = (text) => String.fromCodePoint(text.codePointAt(0));
-export const lastOf = (text) => [...text.slice(-2)].at(-1);

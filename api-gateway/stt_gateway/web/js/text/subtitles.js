@@ -4,7 +4,7 @@
 // when the text is saved. Pure.
 import { cueClock } from "./clock.js";
 import { BREAK, LINE_CHARS, MAX_MS, nameWords, rowsOfWords } from "./cue_words.js";
-import { needsSpace } from "./spacing.js";
+import { needsSpace } from "../client/text.js";
 
 const LINES = 2;
 const MIN_MS = 1000;
