@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 from fastapi import Request
 
+from stt_gateway.core.requests.remote_file import URL
 from stt_gateway.http.bodies import MAX_BODY_BYTES, small_body
-from stt_gateway.http.uploads import Received, receive_uploads
+from stt_gateway.http.uploads import Received, no_file, receive_uploads
 from stt_shared.contracts.errors import SttError
 
 _AS_JSON = frozenset({"replacements", "redact_patterns"})
@@ -19,11 +20,16 @@ async def receive_job(request: Request, spool: Path, max_bytes: int, max_spool_b
     """Read a body of any of the kinds that ``POST /v1/stt/jobs`` takes. Arguments and errors: ``receive_uploads``."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
-        return Received(fields=json_fields(await small_body(request)))
-    if kind == "application/x-www-form-urlencoded":
+        received = Received(fields=json_fields(await small_body(request)))
+    elif kind == "application/x-www-form-urlencoded":
         body = await small_body(request)
-        return Received(fields=urllib.parse.parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
-    return await receive_uploads(request, spool, max_bytes, max_spool_bytes, needs_file=False)
+        received = Received(fields=urllib.parse.parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
+    else:
+        received = await receive_uploads(request, spool, max_bytes, max_spool_bytes, needs_file=False)
+    if not received.files and URL.name not in {*request.query_params, *dict(received.fields)}:
+        # Before its parts are taken for options: a file under another name is one.
+        raise no_file()
+    return received
 
 
 def json_fields(body: bytes) -> list[tuple[str, str]]:
