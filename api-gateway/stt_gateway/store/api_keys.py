@@ -12,7 +12,7 @@ from stt_gateway.core.requests.api_key import PERSON, ApiKey
 from stt_gateway.core.requests.key_request import sorted_scopes
 from stt_gateway.core.requests.principal import Scope
 from stt_gateway.core.requests.quotas import known_quotas
-from stt_gateway.store.engine import is_sqlite, open_engine, read_transaction, write_transaction
+from stt_gateway.store.engine import close_engine, is_sqlite, open_engine, read_transaction, write_transaction
 from stt_gateway.store.schema import api_keys, signing_secrets
 from stt_gateway.store.tenant_deletions import is_deleted
 from stt_shared.contracts.errors import SttError
@@ -115,7 +115,7 @@ class KeyStore:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._engine.dispose()
+        await close_engine(self._engine)
 
     async def _select(self, *conditions: Any) -> list[ApiKey]:
         async with read_transaction(self._engine) as connection:

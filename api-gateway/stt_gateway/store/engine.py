@@ -95,6 +95,12 @@ async def write_transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnectio
             yield connection
 
 
+async def close_engine(engine: AsyncEngine) -> None:
+    """Close all connections of an engine; nothing of them is left when it returns."""
+    await engine.dispose()
+    await sqlite_connection.threads_ended()
+
+
 async def empty_log(engine: AsyncEngine) -> None:
     """Empty SQLite's write-ahead log, which keeps deleted rows until then."""
     async with engine.connect() as connection:

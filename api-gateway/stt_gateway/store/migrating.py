@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, text
 
-from stt_gateway.store.engine import LOCK_WAIT_S, check_sqlite, is_sqlite, open_engine, writing
+from stt_gateway.store.engine import LOCK_WAIT_S, check_sqlite, close_engine, is_sqlite, open_engine, writing
 from stt_gateway.store.failures import StoreError, as_store_error
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -38,7 +38,7 @@ async def migrate(url: URL) -> None:
                     await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
                 await connection.run_sync(_upgrade)
     finally:
-        await engine.dispose()
+        await close_engine(engine)
 
 
 def _make_private(path: Path) -> None:

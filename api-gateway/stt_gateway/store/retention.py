@@ -12,7 +12,7 @@ from sqlalchemy import URL, ColumnElement, Table, and_, func, select, union, upd
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stt_gateway.store.engine import is_sqlite, open_engine, read_transaction, write_transaction
+from stt_gateway.store.engine import close_engine, is_sqlite, open_engine, read_transaction, write_transaction
 from stt_gateway.store.schema import (
     api_keys,
     tenant_settings,
@@ -113,7 +113,7 @@ class Retentions:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._engine.dispose()
+        await close_engine(self._engine)
 
     async def _date_transcripts(self, tenant: str, days: float) -> None:
         await self._date(transcripts, transcripts.c.place, tenant, transcripts.c.created_ms, days)

@@ -16,7 +16,7 @@ from stt_gateway.core.requests.principal import Reach
 from stt_gateway.core.speakers.edits import SpeakerEdits
 from stt_gateway.store import conversations, unrecognized, utterance_speakers
 from stt_gateway.store.editing import changed_columns
-from stt_gateway.store.engine import LOCK_WAIT_S, is_sqlite, open_engine, read_transaction, writing
+from stt_gateway.store.engine import LOCK_WAIT_S, close_engine, is_sqlite, open_engine, read_transaction, writing
 from stt_gateway.store.failures import as_stt_error
 from stt_gateway.store.folding import fold, fold_name
 from stt_gateway.store.interface import (
@@ -316,7 +316,7 @@ class SqlTranscriptStore:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._engine.dispose()
+        await close_engine(self._engine)
 
     @property
     def _tenant(self) -> str:

@@ -1,13 +1,17 @@
-"""aiosqlite's connection, with an end that a cancellation cannot hang."""
+"""aiosqlite's connection, with an end that a cancellation cannot hang, and that can be waited for."""
 
 import asyncio
 import sqlite3
+import threading
+import weakref
 from functools import partial
 from typing import Any
 
 import aiosqlite
 
 _ROWS_AT_ONCE = 64
+_ending: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+"""Threads that have been told to stop."""
 
 
 class SqliteConnection(aiosqlite.Connection):
@@ -24,7 +28,17 @@ class SqliteConnection(aiosqlite.Connection):
         if self._stopped:
             return None
         self._stopped = True
+        _ending.add(self._thread)
         return super().stop()
+
+
+async def threads_ended() -> None:
+    """Wait until threads that have been told to stop have ended.
+
+    Nobody waits for them after a cancellation, and they report to the event loop, which must still be there.
+    """
+    for thread in list(_ending):
+        await asyncio.to_thread(thread.join)
 
 
 def connect(*args: Any, **kwargs: Any) -> SqliteConnection:

@@ -11,7 +11,7 @@ from sqlalchemy import URL, ColumnElement, Table, delete, exists, func, select, 
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from stt_gateway.store.engine import is_sqlite, open_engine, read_transaction, write_transaction
+from stt_gateway.store.engine import close_engine, is_sqlite, open_engine, read_transaction, write_transaction
 from stt_gateway.store.failures import as_stt_error
 from stt_gateway.store.postgres_search import PostgresSearch
 from stt_gateway.store.schema import api_keys, conversations, deleted, metadata, utterances
@@ -99,7 +99,7 @@ class TenantDeletions:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._engine.dispose()
+        await close_engine(self._engine)
 
     async def _delete_all(self, table: Table, which: Sequence[ColumnElement[bool]]) -> int:
         """Delete rows in batches, so that other writers wait for one batch at most."""

@@ -6,7 +6,7 @@ from sqlalchemy import URL, and_, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from stt_gateway.core.requests.usage import COUNTS, Usage
-from stt_gateway.store.engine import is_sqlite, open_engine, read_transaction, write_transaction
+from stt_gateway.store.engine import close_engine, is_sqlite, open_engine, read_transaction, write_transaction
 from stt_gateway.store.schema import api_keys, key_usage, transcripts
 
 
@@ -79,4 +79,4 @@ class UsageStore:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._engine.dispose()
+        await close_engine(self._engine)

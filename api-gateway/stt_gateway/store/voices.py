@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from sqlalchemy import URL, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from stt_gateway.store.engine import empty_log, is_sqlite, open_engine, read_transaction, write_transaction
+from stt_gateway.store.engine import (
+    close_engine,
+    empty_log,
+    is_sqlite,
+    open_engine,
+    read_transaction,
+    write_transaction,
+)
 from stt_gateway.store.failures import as_stt_error
 from stt_gateway.store.schema import voices
 from stt_shared.contracts.errors import SttError
@@ -83,7 +90,7 @@ class VoiceStore:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._engine.dispose()
+        await close_engine(self._engine)
 
 
 def _taken(name: str) -> SttError:

@@ -87,7 +87,8 @@ async def test_a_method_that_is_not_allowed_is_told_those_that_are(http: httpx2.
 async def test_an_edit_and_an_upload_describe_their_bodies(http: httpx2.AsyncClient) -> None:
     described = (await http.get("/openapi.json")).json()
     form = described["paths"][JOBS]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
-    assert form["required"] == ["file"]
+    assert {"file", "url"} <= set(form["properties"])
+    assert form["required"] == [], "a file, or a URL of one"
     rename = described["paths"]["/v1/stt/transcripts/{id}"]["patch"]["requestBody"]["content"]["application/json"]
     assert set(rename["schema"]["properties"]) == {"title", "speakers", "merge", "assign", "revision"}
     assert described["servers"] == [{"url": "."}]
