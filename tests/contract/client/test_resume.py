@@ -310,8 +310,9 @@ async def test_a_line_that_goes_dead_without_a_word(converse: Converse) -> None:
             began = time.monotonic()
             events = await talking
     assert_nothing_is_lost(events)
-    assert lost == ["nothing came for 0.5 s"]
-    assert 0.5 < time.monotonic() - began < 3
+    # On a busy machine all may have been sent by then, and whoever waits for the last finals is more patient.
+    assert lost in (["nothing came for 0.5 s"], ["nothing came for 2 s"])
+    assert 0.5 < time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("patient", [True, False])
