@@ -29,7 +29,7 @@ PYTEST := $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help run install install-dev test check format-check lint types imports test-unit test-contract test-model \
-	test-e2e test-browser test-firefox test-chaos test-extras test-floor chaos fuzz fmt lock docker-check clean
+	test-e2e test-browser test-firefox test-chaos test-extras test-judges test-floor chaos fuzz fmt lock docker-check clean
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -112,6 +112,10 @@ test-chaos: $(VENV)/.installed-dev ## Count words while one of each thing dies; 
 test-extras: $(VENV)/.installed-dev ## Each extra in a fresh environment; skips without a package index
 	@echo "== extras in fresh environments"
 	@$(PYTEST) --numprocesses 2 --dist loadgroup tests/install
+
+test-judges: $(VENV)/.installed-dev $(VENV)/.models ## LiveKit's and Pipecat's services on the suite; they take long to install (not in `make test`)
+	@echo "== frameworks of voice agents"
+	@$(PYTEST) tests/judges
 
 test-floor: $(VENV)/floor/.installed ## Unit tests on the lowest versions that pyproject.toml allows (not in `make test`)
 	@echo "== unit tests on the lowest versions"

@@ -1,4 +1,4 @@
-"""kill -9 of each service under each dialect, and of all of them under a mixture: the short form."""
+"""kill -9 of each service under each dialect, and of all of them under a mixture of dialects."""
 
 import contextlib
 import itertools
@@ -71,7 +71,7 @@ for _dialect, _service in itertools.product((*CLIENTS, WYOMING), SERVICES):
     _register(_dialect, _service)
 
 
-@scenario(f"{EVERY}-kill", short=True)
+@scenario(f"{EVERY}-kill")
 async def kill_under_every_dialect(run: Run) -> None:
     """kill -9 of each service, whose clients speak all dialects."""
     await _kill(run, EVERY, SERVICES)

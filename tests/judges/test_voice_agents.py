@@ -1,7 +1,7 @@
 """Frameworks of voice agents, from the package index, on the running suite: LiveKit's and Pipecat's services.
 
 Each gets the words of the native protocol, the last ones included, and ends as it does by itself. Their environments
-take long to install, so they are judges of this stage.
+take long to install, so they are no part of `make test`: `make test-judges`.
 """
 
 import json
