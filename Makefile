@@ -49,7 +49,7 @@ test: check test-unit test-waiting test-model test-e2e test-browser test-chaos #
 # Contract tests mostly wait, and the extras for packages: side by side they take little longer than one of them.
 .PHONY: test-waiting
 test-waiting: $(VENV)/.installed-dev
-	@extras=$$(mktemp) && { $(MAKE) --no-print-directory test-extras >$$extras 2>&1 & } \
+	@extras=$$(mktemp) && { nice -n 10 $(MAKE) --no-print-directory test-extras >$$extras 2>&1 & } \
 		&& { $(MAKE) --no-print-directory test-contract; contract=$$?; wait $$!; failed=$$?; cat $$extras; rm $$extras; \
 		exit $$((contract + failed)); }
 
