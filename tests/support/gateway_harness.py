@@ -36,7 +36,7 @@ FINALIZE = '{"type":"finalize"}'
 KEEPALIVE = '{"type":"keepalive"}'
 
 
-async def until(condition: Callable[[], Any] | Callable[[], Awaitable[Any]], timeout_s: float = 10.0) -> Any:
+async def until(condition: Callable[[], Any] | Callable[[], Awaitable[Any]], timeout_s: float = 30) -> Any:
     """Waits until ``condition`` gives something true, and answers that."""
     async with asyncio.timeout(timeout_s):
         while True:
