@@ -1,4 +1,4 @@
-"""One session of a client of another protocol: its audio, what it is told, and how it goes on when its gateway dies."""
+"""One session of a client of another protocol: its audio, what it hears, and how it goes on when its gateway dies."""
 
 import asyncio
 import contextlib
@@ -49,7 +49,7 @@ def speaker(make: Make, watch: Callable[[Talk], Awaitable[None]] | None = None) 
     """Make what holds a talk with a client of ``make``, which gets the talk and the offset of its audio.
 
     A connection that is lost is followed by another client. ``watch``: adds what others read of the talk, where its
-    own client is told nothing.
+    own client gets no messages.
     """
 
     async def speak(talk: Talk) -> None:

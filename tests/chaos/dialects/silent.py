@@ -45,7 +45,7 @@ class Twilio:
         return [telephony.STOP]
 
     def told(self, message: Message) -> Sequence[dict[str, Any]]:
-        raise AssertionError(f"Twilio is told nothing, and was told {message!r}")
+        raise AssertionError(f"Twilio gets no messages, and got {message!r}")
 
 
 class Asterisk:
@@ -70,7 +70,7 @@ class Asterisk:
         return ()
 
     def told(self, message: Message) -> Sequence[dict[str, Any]]:
-        raise AssertionError(f"Asterisk is told nothing, and was told {message!r}")
+        raise AssertionError(f"Asterisk gets no messages, and got {message!r}")
 
 
 async def view(talk: Talk) -> None:

@@ -73,7 +73,7 @@ async def _bridge(
 
     running = asyncio.create_task(server.run(listener, stop))
     try:
-        # What is wrong is told there, a line for each connection.
+        # It says there what is wrong, a line for each connection.
         with contextlib.redirect_stderr(log):
             yield attack
     finally:

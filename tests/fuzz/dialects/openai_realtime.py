@@ -68,7 +68,7 @@ async def _talk(url: str, secret: str, rng: random.Random) -> collections.Counte
     answers = await exchange(f"{url}?{query}", [*opening, *sent, probe], _is_probe, **options)
     errors = [code for text in answers.texts if (code := _judged(text)) is not None]
     if answers.closed is not None:
-        # An error that ends the connection, of the query or for want of audio, is told before it is closed.
+        # An error that ends the connection, of the query or for want of audio, comes before the connection closes.
         if answers.closed not in (1008, 1009) or not errors:
             raise Wrong(f"closed {answers.closed} after {errors[-3:]}; query {query!r}")
         return collections.Counter(errors)

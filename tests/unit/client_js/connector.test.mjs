@@ -197,7 +197,7 @@ test("a server that owes an answer and is silent counts as dead, later if it has
   }
 });
 
-test("a server that owes nothing may be silent, and is told that the client is there", () => {
+test("a server that owes nothing may be silent, and hears that the client is there", () => {
   const s = started();
   s.sockets[0].tell(ready());
   s.speak(1);

@@ -6,7 +6,7 @@ import bisect
 class WaitingClients:
     """Count of clients that one gateway has told to return. Each of them has one time at which it is expected.
 
-    A client that returns and is refused again is told another time, so nobody counts twice; one that stays away counts
+    A client that returns and is refused again gets another time, so nobody counts twice; one that stays away counts
     until its time has come.
     """
 
@@ -14,7 +14,7 @@ class WaitingClients:
         self._expected_s: list[float] = []
 
     def tell(self, now_s: float, retry_after_s: float) -> None:
-        """Count a client that is told to return after ``retry_after_s``. ``now_s``: time of a monotonic clock."""
+        """Count a client that was asked to return after ``retry_after_s``. ``now_s``: time of a monotonic clock."""
         del self._expected_s[: bisect.bisect_right(self._expected_s, now_s)]
         bisect.insort(self._expected_s, now_s + retry_after_s)
 

@@ -1,4 +1,4 @@
-"""Who says the finals of a live session, as its client is told, and what later speech corrects."""
+"""Who says the finals of a live session, as its client hears it, and what later speech corrects."""
 
 from collections.abc import Sequence
 

@@ -3,7 +3,7 @@
 An item is a stretch of audio. With voice activity detection it is one stretch of speech; otherwise it ends where the
 client commits. A session has utterances, so an item's text may come in several finals.
 
-What a client commits or clears ends where the session is told so, by ``finalize``: the answer to it (``marked``) stands
+What a client commits or clears ends where ``finalize`` says so: the answer to it (``marked``) stands
 among the events exactly where those of later audio begin.
 """
 
