@@ -303,7 +303,7 @@ async def test_a_stream_that_cannot_be_taken_up_ends_with_the_reason(
     async with session.decoder():
         for piece in pieces[:25]:
             seq = await session.send(piece)
-        await asyncio.sleep(0.1)
+        await session.consumed(seq - 3)
         consumed = await session.field("consumed_seq")
         assert consumed > seq - 4
         assert await bench.client.xlen(session.at.audio_log) == seq - consumed, "and nothing is kept for it"
