@@ -66,11 +66,9 @@ class SentinelServers:
         self._until(lambda: self._answers(port), f"no server at {port}")
 
     def master_port(self) -> int:
-        """Where the sentinels say that the master is."""
-        with redis.Redis(port=self._sentinel_ports[0]) as sentinel:
-            address = sentinel.sentinel_get_master_addr_by_name(MASTER)
-        assert address is not None
-        return int(address[1])
+        """Where the sentinels say that the master is, once all of them say the same: one learns it after another."""
+        self._until(lambda: len(self._named_masters()) == 1, "the sentinels do not agree on a master")
+        return self._named_masters().pop()
 
     def kill_master(self) -> int:
         """Kill the master with SIGKILL; return its port."""
@@ -89,6 +87,15 @@ class SentinelServers:
             except redis.RedisError:
                 return False
         return link["role"] == "slave" and link["master_link_status"] == "up" and link["master_port"] == master
+
+    def _named_masters(self) -> set[int]:
+        masters = set()
+        for port in self._sentinel_ports:
+            with redis.Redis(port=port) as sentinel:
+                address = sentinel.sentinel_get_master_addr_by_name(MASTER)
+            assert address is not None
+            masters.add(int(address[1]))
+        return masters
 
     def _run(self, port: int, *arguments: str) -> None:
         log = str(self._folder / f"{port}.log")
