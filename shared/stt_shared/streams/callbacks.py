@@ -64,7 +64,7 @@ class CallbackQueue:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
-        self._claim = script("claim_callbacks")
+        self._claim = script("claim_due")
         self._settle = script("settle_callback")
 
     async def waiting(self) -> int:
@@ -91,7 +91,8 @@ class CallbackQueue:
 
     async def claim(self, most: int, *, lease_ms: int = LEASE_MS) -> list[Callback]:
         """Take up to ``most`` callbacks that are due, for ``lease_ms``."""
-        arguments: list[Argument] = [lease_ms, most, keys.callback("")]
+        arguments: list[Argument] = [lease_ms, most, keys.callback(""), CallbackStatus.PENDING, "attempts"]
+        arguments += ["kind", "of", "epoch", "url", "tenant", "ended_ms", "body"]
         answer: list[list[Any]] = await self._pipeline.call(self._claim, [keys.CALLBACKS_DUE], arguments)
         return [_callback(found) for found in answer]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from stt_shared.contracts.jobs import FetchOrder, JobConfig
+from stt_shared.contracts.jobs import FetchOrder, JobConfig, JobStatus
 from stt_shared.redis.channels import ChannelHub
 from stt_shared.redis.pipeline import Argument, Pipeline
 from stt_shared.streams import keys
@@ -41,12 +41,13 @@ class FetchQueue:
     def __init__(self, pipeline: Pipeline, channels: ChannelHub) -> None:
         self._pipeline = pipeline
         self._publish = channels.publish_command
-        self._claim = script("claim_fetches")
+        self._claim = script("claim_due")
         self._update = script("update_fetch")
 
     async def claim(self, most: int, *, lease_ms: int = LEASE_MS) -> list[Fetch]:
         """Take up to ``most`` fetches that are due, for ``lease_ms``."""
-        arguments: list[Argument] = [lease_ms, most, keys.job_keys("").state]
+        arguments: list[Argument] = [lease_ms, most, keys.job_keys("").state, JobStatus.FETCHING, "fetch_attempts"]
+        arguments += ["epoch", "config", "fetch", "client"]
         answer: list[Sequence[Any]] = await self._pipeline.call(self._claim, [keys.JOBS_TO_FETCH], arguments)
         return [_fetch(found) for found in answer]
 
