@@ -34,6 +34,7 @@ class IngestWriter:
         self._seq = seq
         self._backpressure = Backpressure(config)
         self._give_up_ms = float("inf")
+        self._had_outage = False
         self.position = position
 
     @property
@@ -97,8 +98,15 @@ class IngestWriter:
 
         Raises SttError superseded, unavailable or no_worker, and Redis errors.
         """
-        progress = await self._bus.sessions.progress(self._owner)
-        self._check_standing(progress.standing)
+        try:
+            progress = await self._bus.sessions.progress(self._owner)
+            self._check_standing(progress.standing)
+            if self._had_outage:
+                await self._bus.sessions.enqueue_unowned(self._owner)
+                self._had_outage = False
+        except UNREACHABLE:
+            self._had_outage = True
+            raise
         await self._backpressure.check(self._bus, self._owner.keys, progress.positions)
         return progress.committed_samples
 

@@ -119,6 +119,7 @@ class SessionOpener:
             return None
         owner = Ownership(at, attached.epoch, STAGE_GATEWAY, attached.fence)
         await self._bus.sessions.announce(owner)
+        await self._bus.sessions.enqueue_unowned(owner)
         _log.info("session resumed", session_id=session_id, epoch=attached.epoch, fence=attached.fence)
         session = Session(
             self._bus,

@@ -175,6 +175,20 @@ class SessionStreams:
         """Queue an opened session for its workers. May be repeated: only one entry's claim succeeds."""
         await self._pipeline.command("XADD", keys.SESSIONS_WAITING, "*", "id", owner.keys.id, "epoch", owner.epoch)
 
+    async def enqueue_unowned(self, owner: Ownership) -> None:
+        """Queue the session again if one of its stages has no owner; may be repeated.
+
+        A failover keeps a prefix of what was written: perhaps the session, but not its entry in the work stream.
+        """
+        stages = (keys.STAGE_AUDIO, keys.STAGE_TRANSCRIBER)
+        if any([await self.is_unowned(owner.keys, owner.epoch, stage) for stage in stages]):
+            await self.enqueue(owner)
+
+    async def is_unowned(self, at: StreamKeys, epoch: str, stage: str) -> bool:
+        """Return whether a session or job is under way and nobody owns the stage."""
+        found_epoch, state, owner = await self._fields(at, "epoch", "state", f"owner:{stage}")
+        return found_epoch == epoch.encode() and state != b"done" and not owner
+
     async def extend(self, owner: Ownership) -> None:
         """Renew the time to live of the session's hash; may be repeated."""
         await self._pipeline.command("EXPIRE", owner.keys.state, keys.SESSION_TTL_S)

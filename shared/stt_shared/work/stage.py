@@ -257,6 +257,11 @@ class StageWorker:
             if owner is not None and fields:
                 log.info("taken over" if follows else "taken", fence=owner.fence)
                 await self._handle(Assignment(owner, fields, item.follows))
+                if await self._bus.sessions.is_unowned(at, epoch, self._stage):
+                    # A failover has lost this claim: the entry stays pending under this replica's name, as below.
+                    self._queue.release_entry(item)
+                    log.warning("claim lost")
+                    return
             await self._queue.done(item, delete=deletes)
         except UNREACHABLE as error:
             # The entry stays pending under this replica's name, where this or another replica finds it.

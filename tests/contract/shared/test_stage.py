@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 from redis.asyncio import Redis
+from support.gateway_harness import until
 from support.session_samples import final
 from support.wiring import bus_on, open_bus, session_stage
 
@@ -170,3 +171,25 @@ async def test_what_nobody_with_room_takes_is_taken_by_one_without(bus: Bus, red
         await each.drain(2)
     for task in running:
         await cancel_and_wait(task)
+
+
+async def test_a_session_whose_claim_a_failover_lost_is_taken_again(bus: Bus, redis_client: Redis) -> None:
+    taken: list[Assignment] = []
+
+    async def handle(assignment: Assignment) -> None:
+        taken.append(assignment)
+        if len(taken) == 1:
+            await redis_client.hset(assignment.owner.keys.state, "owner:transcriber", "")
+            await redis_client.hincrby(assignment.owner.keys.state, "fence:transcriber", -1)
+
+    await mark_alive(redis_client, "r1")
+    running = asyncio.create_task(session_stage(bus, handle).run())
+    await waiting(redis_client, bus, "n0")
+    await until(lambda: len(taken) == 2, 15)
+    await until(lambda: is_empty(redis_client), 5)
+    await cancel_and_wait(running)
+    assert [each.owner.fence for each in taken] == [2, 2]
+
+
+async def is_empty(client: Redis) -> bool:
+    return int(await client.xlen(keys.SESSIONS_WAITING)) == 0
