@@ -61,7 +61,7 @@ class TranscriberSettings(CommonSettings):
         0, description="Characters of the last final that prompt the next utterance; 0 = none."
     )
     acoustic_context_s: Annotated[float, Field(ge=0, le=10)] = Field(
-        0.0, description="Speech that a final hears again if it begins right after another; 0 = none."
+        5.0, description="Speech that a final hears again if it begins right after another; 0 = none."
     )
     stall_after_s: Annotated[float, Field(ge=1, le=3600)] = Field(
         30.0, description="A decode that takes longer makes the replica unhealthy."

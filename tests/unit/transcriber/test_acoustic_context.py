@@ -73,7 +73,7 @@ def test_after_a_silence_nothing_is_heard_and_nothing_is_kept() -> None:
 
 
 def test_without_the_setting_no_more_is_kept_than_is_uncommitted() -> None:
-    driver = Driver(LivePolicy(), language="en", interim_results=False)
+    driver = Driver(LivePolicy(acoustic_context_ms=0), language="en", interim_results=False)
     asked(driver, 4)
     at = committed(driver)
     assert at.context.acoustic_context is None

@@ -260,7 +260,7 @@ def test_the_choice_of_languages_reaches_every_decode() -> None:
 
 
 def test_text_is_carried_into_the_next_utterance() -> None:
-    driver = Driver(LivePolicy(context_chars=100), interim_results=False)
+    driver = Driver(LivePolicy(context_chars=100, acoustic_context_ms=0), interim_results=False)
     say(driver, 1)
     assert say(driver, 1).prompt == "word0"
     assert (carried_last(driver).text, carried_last(driver).end_sample) == ("word0", 32000)

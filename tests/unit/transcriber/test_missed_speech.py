@@ -14,6 +14,7 @@ from stt_shared.contracts.session import Task
 from stt_transcriber.core.audio.buffer import RollingBuffer
 from stt_transcriber.core.audio.vad_track import VadTrack
 from stt_transcriber.core.decoding import Quality
+from stt_transcriber.core.live.policy import LivePolicy
 from stt_transcriber.core.schedule.scheduler import Kind
 from stt_transcriber.core.text.agreement import PlacedWord
 from stt_transcriber.core.text.missed_speech import Accepted, Retry, Speech
@@ -249,7 +250,7 @@ def spoken(driver: Driver) -> None:
 
 
 def test_the_rest_has_a_final_of_its_own_before_anything_else() -> None:
-    driver = Driver(interim_results=False)
+    driver = Driver(LivePolicy(acoustic_context_ms=0), interim_results=False)
     driver.session.speculates = False
     spoken(driver)
     driver.control(FrameKind.FINALIZE)

@@ -41,7 +41,7 @@ class LivePolicy:
     margin_ms: int = 300  # words closer than this to the end of the audio do not become stable
     context_chars: int = 160  # end of the last final that is carried into the next utterance
     context_gap_ms: int = 3_000  # after longer silence than this, nothing is carried
-    acoustic_context_ms: int = 0  # speech before a final that it hears again, at most; 0: none
+    acoustic_context_ms: int = 5_000  # speech before a final that it hears again, at most; 0: none
     acoustic_gap_ms: int = 1_000  # after longer silence than this, it hears none
     longest_decode_ms: int = 29_500  # with that speech: the model's limit is 30 s
     idle_commit_ms: int = 1_000  # step of the committed position during silence
