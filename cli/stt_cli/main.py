@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from stt_cli.errors import CliError
-from stt_cli.groups import keys, models, speakers, tenants
+from stt_cli.groups import keys, models, speakers, store, tenants
 from stt_cli.http.formats import Format
 from stt_cli.http.reach import suite_at
 from stt_cli.http.vocabulary import redaction_fields, vocabulary_fields
@@ -60,6 +60,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(speakers.app, name="speakers")
 app.add_typer(tenants.app, name="tenants")
+app.add_typer(store.app, name="store")
 
 
 def _show_version(wanted: bool) -> None:

@@ -7,14 +7,13 @@ import time
 from pathlib import Path
 
 from alembic import command
-from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, text
 
 from stt_gateway.store.engine import LOCK_WAIT_S, check_sqlite, close_engine, is_sqlite, open_engine, writing
 from stt_gateway.store.failures import StoreError, as_store_error
+from stt_gateway.store.versions import migration_config
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
 # An arbitrary number, the same for all gateways.
 _LOCK = 0x5354_5453
 
@@ -66,9 +65,7 @@ def _write_ahead(path: Path) -> None:
 
 
 def _upgrade(connection: Connection) -> None:
-    config = Config()
-    # Config treats percent signs as interpolation.
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config = migration_config()
     config.attributes["connection"] = connection
     try:
         command.upgrade(config, "head")

@@ -1,0 +1,39 @@
+"""Commands about the transcript store as a whole."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Back up, restore and check the transcript store of DATABASE_URL or DATA_DIR.", no_args_is_help=True
+)
+
+
+@app.command("backup")
+def backup(file: Annotated[Path, typer.Argument(help="A new file, which only you can read.")]) -> None:
+    """Write all that is stored at this moment into a file. The suite may be running."""
+    from stt_cli.commands.store import backup as run
+
+    run(file)
+
+
+@app.command("restore")
+def restore(
+    file: Annotated[Path, typer.Argument(help="A backup of this or an earlier version of the suite.")],
+    replace: Annotated[bool, typer.Option("--replace", help="In place of all that is in the store now.")] = False,
+) -> None:
+    """Put a backup into an empty store, and migrate it to this version. The suite may be running."""
+    from stt_cli.commands.store import restore as run
+
+    run(file, replace=replace)
+
+
+@app.command("check")
+def check(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as a JSON object.")] = False,
+) -> None:
+    """Look for damage: the file, the tables' version, the search index, rows without others. Exit 1 if there is any."""
+    from stt_cli.commands.store import check as run
+
+    run(as_json=as_json)
