@@ -1,24 +1,32 @@
 """Tables of earlier versions, upgraded in place, on both databases."""
 
+import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import msgspec
+import psycopg
 import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, text
-from support.store_samples import FULL, NOW_MS, ids, transcript
+from support.store_samples import FULL, NOW_MS, ids, transcript, utterance
 
 from stt_gateway.core.requests.principal import LOCAL
 from stt_gateway.core.speakers.edits import SpeakerEdits
 from stt_gateway.store.engine import is_sqlite, open_engine, writing
-from stt_gateway.store.interface import Search, Transcript
+from stt_gateway.store.interface import Search, State, Transcript
+from stt_gateway.store.maintenance.check import check
 from stt_gateway.store.migrating import migrate
 from stt_gateway.store.sql_store import SqlTranscriptStore
-from stt_shared.contracts.jobs import TimeSpan
+from stt_shared.contracts.jobs import JobError, TimeSpan
 
 pytestmark = pytest.mark.contract
 pytest_plugins = ("support.store_fixtures",)
 
+DATA = Path(__file__).parents[2] / "data"
+TAG, SONG = "0f0e0d0c0b0a09080706050403020100", "ffeeddccbbaa99887766554433221100"
 OLD = {
     "place": 1, "id": "old", "kind": "job", "state": "completed", "created_ms": NOW_MS, "title": "old.wav",
     "filename": "old.wav", "duration_s": 2.5, "language": "en", "model": "base", "task": "transcribe",
@@ -64,6 +72,52 @@ async def test_speech_without_a_text_keeps_its_place_when_channels_come(empty: U
     store = SqlTranscriptStore(empty, LOCAL.reach)
     try:
         assert await store.session_unrecognized("talk") == [TimeSpan(0.1, 1.6), TimeSpan(2.0, 1.6)]
+    finally:
+        await store.close()
+
+
+def store_of_0_1_0(url: URL) -> None:
+    """Make the database that 0.1.0 left behind."""
+    kind = url.get_backend_name()
+    script = (DATA / f"store_0.1.0_{kind}.sql").read_text()
+    if kind == "sqlite":
+        path = Path(url.database or "")
+        path.parent.mkdir()
+        with closing(sqlite3.connect(path)) as file:
+            file.executescript(script)
+    else:
+        with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as server:
+            server.execute(script.encode())
+
+
+async def test_a_store_of_0_1_0_is_found_and_told_as_it_was(empty: URL) -> None:
+    store_of_0_1_0(empty)
+    await migrate(empty)
+    findings = await asyncio.to_thread(check, empty)
+    assert [one for one in findings if one.level != "ok"] == []
+    store = SqlTranscriptStore(empty, LOCAL.reach)
+    try:
+        for wanted, expected in (
+            (Search(), [SONG, "talk.i1", TAG]),
+            (Search(query="guten tag"), [TAG]),
+            (Search(filename="mull"), [TAG]),
+            (Search(query="half past", filename="talk"), ["talk.i1"]),
+            (Search(language="en"), ["talk.i1"]),
+        ):
+            assert ids(await store.search(wanted)) == expected
+        tag, song = await store.get(TAG), await store.get(SONG)
+        assert tag is not None
+        assert song is not None
+        assert (tag.title, tag.filename, tag.content_key) == ("Gespräch Müller", "müller 1.mp3", "sha:options")
+        assert [word.word for word in tag.segments[0].words] == ["Guten", "Tag."]
+        assert (song.state, song.error) == (State.FAILED, JobError("bad_audio", "the file holds no audio"))
+        spoken = await store.conversation("meeting")
+        assert [(one.number, one.utterance.text) for one in spoken] == [(1, "It's half past nine."), (2, "We begin.")]
+        # What goes on where it was: numbers, a title of one's own, what was deleted.
+        assert await store.append([utterance(3, session="talk.i1", conversation="meeting")]) == [3]
+        assert await store.put(msgspec.structs.replace(tag, title="", text="Guten Abend."))
+        assert (await store.search(Search(query="guten abend"))).found[0].summary.title == "Gespräch Müller"
+        assert not await store.put(transcript(id="gone", created_ms=1_750_000_004_000))
     finally:
         await store.close()
 

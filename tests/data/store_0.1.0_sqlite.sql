@@ -1,0 +1,35 @@
+-- Transcript store of 0.1.0 in SQLite: the tables as its only migration made them, and some rows. It never changes.
+CREATE TABLE alembic_version ( version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num) );
+CREATE TABLE transcripts ( place INTEGER NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL, created_ms BIGINT NOT NULL, title TEXT NOT NULL, filename TEXT NOT NULL, duration_s FLOAT NOT NULL, language TEXT NOT NULL, model TEXT NOT NULL, task TEXT NOT NULL, error_code TEXT, error_message TEXT, conversation_id TEXT NOT NULL, expires_ms BIGINT, content_key TEXT NOT NULL, text TEXT NOT NULL, segments TEXT NOT NULL, PRIMARY KEY (place), UNIQUE (id) );
+CREATE INDEX transcripts_language ON transcripts (language, place);
+CREATE INDEX transcripts_content ON transcripts (content_key);
+CREATE INDEX transcripts_expiry ON transcripts (expires_ms);
+CREATE TABLE conversations ( id TEXT NOT NULL, last_number BIGINT NOT NULL, touched_ms BIGINT NOT NULL, PRIMARY KEY (id) );
+CREATE TABLE utterances ( session_id TEXT NOT NULL, utterance INTEGER NOT NULL, conversation_id TEXT NOT NULL, number BIGINT NOT NULL, speaker TEXT NOT NULL, text TEXT NOT NULL, language TEXT NOT NULL, started_ms BIGINT NOT NULL, ended_ms BIGINT NOT NULL, start_ms BIGINT NOT NULL, end_ms BIGINT NOT NULL, expires_ms BIGINT, PRIMARY KEY (session_id, utterance), UNIQUE (conversation_id, number), FOREIGN KEY(conversation_id) REFERENCES conversations (id) );
+CREATE INDEX utterances_expiry ON utterances (expires_ms);
+CREATE TABLE deleted ( kind TEXT NOT NULL, id TEXT NOT NULL, deleted_ms BIGINT NOT NULL, PRIMARY KEY (kind, id) );
+CREATE TABLE transcript_names (place INTEGER PRIMARY KEY REFERENCES transcripts (place) ON DELETE CASCADE, folded TEXT NOT NULL);
+CREATE VIRTUAL TABLE transcript_names_index USING fts5(folded, content='transcript_names', content_rowid='place', tokenize='trigram');
+CREATE TRIGGER transcript_names_insert AFTER INSERT ON transcript_names BEGIN INSERT INTO transcript_names_index (rowid, folded) VALUES (new.place, new.folded); END;
+CREATE TRIGGER transcript_names_delete AFTER DELETE ON transcript_names BEGIN INSERT INTO transcript_names_index (transcript_names_index, rowid, folded) VALUES ('delete', old.place, old.folded); END;
+CREATE TRIGGER transcript_names_update AFTER UPDATE ON transcript_names BEGIN INSERT INTO transcript_names_index (transcript_names_index, rowid, folded) VALUES ('delete', old.place, old.folded); INSERT INTO transcript_names_index (rowid, folded) VALUES (new.place, new.folded); END;
+CREATE TABLE transcript_texts (place INTEGER PRIMARY KEY REFERENCES transcripts (place) ON DELETE CASCADE, folded TEXT NOT NULL);
+CREATE VIRTUAL TABLE transcript_texts_index USING fts5(folded, content='transcript_texts', content_rowid='place', tokenize='ascii');
+CREATE TRIGGER transcript_texts_insert AFTER INSERT ON transcript_texts BEGIN INSERT INTO transcript_texts_index (rowid, folded) VALUES (new.place, new.folded); END;
+CREATE TRIGGER transcript_texts_delete AFTER DELETE ON transcript_texts BEGIN INSERT INTO transcript_texts_index (transcript_texts_index, rowid, folded) VALUES ('delete', old.place, old.folded); END;
+CREATE TRIGGER transcript_texts_update AFTER UPDATE ON transcript_texts BEGIN INSERT INTO transcript_texts_index (transcript_texts_index, rowid, folded) VALUES ('delete', old.place, old.folded); INSERT INTO transcript_texts_index (rowid, folded) VALUES (new.place, new.folded); END;
+INSERT INTO alembic_version (version_num) VALUES ('0001');
+INSERT INTO transcripts (id, kind, state, created_ms, title, filename, duration_s, language, model, task, error_code, error_message, conversation_id, expires_ms, content_key, text, segments, place) VALUES ('0f0e0d0c0b0a09080706050403020100', 'job', 'completed', 1750000000000, 'Gespräch Müller', 'müller 1.mp3', 3.25, 'de', 'base', 'transcribe', NULL, NULL, '', NULL, 'sha:options', 'Guten Tag.', '[{"id":0,"start":0.0,"end":1.5,"text":"Guten Tag.","confidence":0.9,"words":[{"word":"Guten","start":0.0,"end":0.7,"confidence":0.8},{"word":"Tag.","start":0.8,"end":1.5,"confidence":0.9}]}]', 1835008000000159764);
+INSERT INTO transcripts (id, kind, state, created_ms, title, filename, duration_s, language, model, task, error_code, error_message, conversation_id, expires_ms, content_key, text, segments, place) VALUES ('talk.i1', 'live', 'completed', 1750000001000, 'talk', 'talk', 5.0, 'en', 'base', 'transcribe', NULL, NULL, 'meeting', 2750000000000, '', 'It''s half past nine. We begin.', '[]', 1835008001048880841);
+INSERT INTO transcripts (id, kind, state, created_ms, title, filename, duration_s, language, model, task, error_code, error_message, conversation_id, expires_ms, content_key, text, segments, place) VALUES ('ffeeddccbbaa99887766554433221100', 'job', 'failed', 1750000002000, 'song.mp3', 'song.mp3', 0.0, '', 'base', 'transcribe', 'bad_audio', 'the file holds no audio', '', NULL, '', '', '[]', 1835008002098136671);
+INSERT INTO transcript_names (place, folded) VALUES (1835008000000159764, 'gesprach muller
+muller 1.mp3');
+INSERT INTO transcript_texts (place, folded) VALUES (1835008000000159764, 'guten tag');
+INSERT INTO transcript_names (place, folded) VALUES (1835008001048880841, 'talk');
+INSERT INTO transcript_texts (place, folded) VALUES (1835008001048880841, 'it s half past nine we begin');
+INSERT INTO transcript_names (place, folded) VALUES (1835008002098136671, 'song.mp3');
+INSERT INTO transcript_texts (place, folded) VALUES (1835008002098136671, '');
+INSERT INTO conversations (id, last_number, touched_ms) VALUES ('meeting', 2, 1750000002900);
+INSERT INTO utterances (session_id, utterance, conversation_id, number, speaker, text, language, started_ms, ended_ms, start_ms, end_ms, expires_ms) VALUES ('talk.i1', 1, 'meeting', 1, 'Ann', 'It''s half past nine.', 'en', 1750000001000, 1750000001900, 1000, 1900, NULL);
+INSERT INTO utterances (session_id, utterance, conversation_id, number, speaker, text, language, started_ms, ended_ms, start_ms, end_ms, expires_ms) VALUES ('talk.i1', 2, 'meeting', 2, 'Ann', 'We begin.', 'en', 1750000002000, 1750000002900, 2000, 2900, NULL);
+INSERT INTO deleted (kind, id, deleted_ms) VALUES ('transcript', 'gone', 1750000005000);
