@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from stt_cli.up.child import die_with_parent
 
@@ -34,13 +35,11 @@ def postgres_binaries() -> Path | None:
 @contextlib.contextmanager
 def postgres_server(binaries: Path) -> Iterator[str]:
     """The URL of a new, empty server on a Unix socket."""
-    # It refuses to run as root.
-    user = "postgres" if _exists("postgres") else "nobody"
-    as_user = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+    as_user = server_user()
     folder = Path(tempfile.mkdtemp(prefix="stt-pg-"))
     try:
         if as_user:
-            shutil.chown(folder, user)
+            shutil.chown(folder, as_user["user"])
         data = folder / "data"
         subprocess.run(
             # Locale C: search must not depend on the server's.
@@ -77,6 +76,14 @@ def postgres_server(binaries: Path) -> Iterator[str]:
             process.wait(10)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def server_user() -> dict[str, Any]:
+    """As whom a server is started that refuses to run as root: arguments of Popen."""
+    if os.geteuid() != 0:
+        return {}
+    user = "postgres" if _exists("postgres") else "nobody"
+    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
 
 
 def _exists(user: str) -> bool:

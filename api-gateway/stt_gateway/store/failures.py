@@ -23,6 +23,7 @@ _SQLITE = {
     sqlite3.SQLITE_NOTADB: "is damaged; restore it from a backup",
 }
 _POSTGRESQL = {
+    "08": "does not answer; try again",
     "25006": "is read-only; nothing was stored",
     "3F": "may not be used: its user lacks a right to the schema",
     "40": "is busy; try again",
