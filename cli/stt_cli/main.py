@@ -11,28 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from stt_cli.errors import CliError
+from stt_cli.grouping import grouped
 from stt_cli.groups import keys, models, speakers, store, tenants
 from stt_cli.http.formats import Format
-from stt_cli.http.reach import suite_at
-from stt_cli.http.vocabulary import redaction_fields, vocabulary_fields
-from stt_cli.options import (
-    Ca,
-    Fillers,
-    Key,
-    Keyterms,
-    KeytermsFile,
-    KnownSpeakers,
-    Language,
-    Languages,
-    MaxClients,
-    ModelsDir,
-    Redact,
-    RedactPattern,
-    ReplacementsFile,
-    Speakers,
-    Task,
-    Url,
-)
+from stt_cli.options import Events, Language, MaxClients, ModelsDir, Speech, Suite, Transcription, Turns
 from stt_shared.contracts.engines import EngineName
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.process.listening import DEFAULT_ADDRESS
@@ -141,14 +123,15 @@ def up(
 
 
 @app.command()
+@grouped
 def transcribe(
     files: Annotated[
         list[str], typer.Argument(help="Audio or video files, or URLs from which the suite fetches them.")
     ],
     format: Annotated[Format, typer.Option("--format", "-f", help="Output format.")] = Format.TXT,
-    language: Language = None,
-    languages: Languages = None,
-    task: Task = "transcribe",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for one result per file; standard output if omitted.")
+    ] = None,
     track: Annotated[
         int | None, typer.Option(help="Audio track to transcribe, from 1; the first that is heard if omitted.", min=1)
     ] = None,
@@ -156,195 +139,112 @@ def transcribe(
         str | None,
         typer.Option(help="mix (one text for all channels), separate, or auto (separate when they differ)."),
     ] = None,
-    keyterms: Keyterms = None,
-    keyterms_file: KeytermsFile = None,
-    speakers: Speakers = None,
-    known_speakers: KnownSpeakers = False,
-    replacements_file: ReplacementsFile = None,
-    fillers: Fillers = None,
-    redact: Redact = None,
-    redact_pattern: RedactPattern = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for one result per file; standard output if omitted.")
-    ] = None,
-    url: Url = None,
-    api_key: Key = None,
-    ca: Ca = None,
+    *,
+    asked: Transcription,
+    suite: Suite,
 ) -> None:
     """Transcribe files, of this machine or at URLs."""
     from stt_cli.commands.transcribe import transcribe as run
 
-    fields = _speech_fields(language, languages, task) | vocabulary_fields(
-        keyterms, keyterms_file, replacements_file, fillers
-    )
-    fields |= redaction_fields(redact, redact_pattern)
+    fields = _asked_of_file(asked, format)
     if track is not None:
         fields["track"] = str(track)
     if channel_mode is not None:
         fields["channel_mode"] = channel_mode
-    if speakers is not None or format is Format.DIARIZED_JSON:
-        fields["speakers"] = speakers or "auto"
-    if known_speakers:
-        fields["known_speakers"] = "true"
-    run(suite_at(url, api_key, ca), files, format, fields, output)
+    run(suite.reach(), files, format, fields, output)
 
 
 @app.command()
+@grouped
 def watch(
     folder: Annotated[Path, typer.Argument(help="Folder into which recordings come.")],
     format: Annotated[Format, typer.Option("--format", "-f", help="Output format.")] = Format.TXT,
     output_dir: Annotated[
         Path | None, typer.Option("--output-dir", "-o", help="Folder of the results; beside the files if omitted.")
     ] = None,
-    language: Language = None,
-    languages: Languages = None,
-    task: Task = "transcribe",
-    keyterms: Keyterms = None,
-    keyterms_file: KeytermsFile = None,
-    speakers: Speakers = None,
-    known_speakers: KnownSpeakers = False,
-    replacements_file: ReplacementsFile = None,
-    fillers: Fillers = None,
-    redact: Redact = None,
-    redact_pattern: RedactPattern = None,
     settle: Annotated[
         float, typer.Option(help="Seconds for which a file must stay as it is before it is sent.", min=0, max=3600)
     ] = 5.0,
     once: Annotated[bool, typer.Option("--once", help="End when the files that are there are done.")] = False,
-    url: Url = None,
-    api_key: Key = None,
-    ca: Ca = None,
+    *,
+    asked: Transcription,
+    suite: Suite,
 ) -> None:
     """Transcribe each file that comes into a folder, until Ctrl-C; started again, it goes on where it was."""
     from stt_cli.commands.watch import watch as run
 
-    fields = _speech_fields(language, languages, task) | vocabulary_fields(
-        keyterms, keyterms_file, replacements_file, fillers
-    )
-    fields |= redaction_fields(redact, redact_pattern)
-    if speakers is not None or format is Format.DIARIZED_JSON:
-        fields["speakers"] = speakers or "auto"
-    if known_speakers:
-        fields["known_speakers"] = "true"
-    run(suite_at(url, api_key, ca), folder, format, fields, output_dir, settle, once)
+    run(suite.reach(), folder, format, _asked_of_file(asked, format), output_dir, settle, once)
 
 
 @app.command()
+@grouped
 def stream(
     source: Annotated[str, typer.Argument(metavar="FILE|-", help="A file, or - for raw s16le from standard input.")],
-    language: Language = None,
-    languages: Languages = None,
-    task: Task = "transcribe",
     rate: Annotated[int, typer.Option(help="Sample rate of standard input.", min=4000, max=384_000)] = AUDIO_RATE_HZ,
     channels: Annotated[int, typer.Option(help="Channels of standard input.", min=1, max=8)] = 1,
     channel_mode: Annotated[
         str | None, typer.Option(help="mix (one text for all channels), or separate (each has its own).")
     ] = None,
-    endpointing: Annotated[
-        str | None, typer.Option(help="auto: wait longer where the speaker seems to go on; fixed: always as long.")
-    ] = None,
-    endpointing_ms: Annotated[
-        int | None, typer.Option(help="Silence that ends an utterance; without --endpointing, always.")
-    ] = None,
-    endpointing_max_ms: Annotated[int | None, typer.Option(help="With auto, silence that ends any utterance.")] = None,
-    keyterms: Keyterms = None,
-    keyterms_file: KeytermsFile = None,
-    speakers: Speakers = None,
-    known_speakers: KnownSpeakers = False,
-    replacements_file: ReplacementsFile = None,
-    fillers: Fillers = None,
-    redact: Redact = None,
-    redact_pattern: RedactPattern = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the events as JSON, one per line.")] = False,
-    url: Url = None,
-    api_key: Key = None,
-    ca: Ca = None,
+    as_json: Events = False,
+    *,
+    asked: Transcription,
+    turns: Turns,
+    suite: Suite,
 ) -> None:
     """Play a file (or standard input) as a live session and show the words as they arrive."""
     from stt_cli.commands.stream import stream as run
 
-    query = _speech_fields(language, languages, task) | vocabulary_fields(
-        keyterms, keyterms_file, replacements_file, fillers
-    )
-    query |= redaction_fields(redact, redact_pattern)
-    if speakers is not None:
-        query["speakers"] = speakers
-    if known_speakers:
-        query["known_speakers"] = "true"
-    silences = {
-        "endpointing": endpointing,
-        "endpointing_ms": endpointing_ms,
-        "endpointing_max_ms": endpointing_max_ms,
-    }
-    query |= {name: str(value) for name, value in silences.items() if value is not None}
+    query = asked.request_fields() | turns.request_fields()
     if channel_mode is not None:
         query["channel_mode"] = channel_mode
-    run(suite_at(url, api_key, ca), source, query, sample_rate=rate, channels=channels, as_json=as_json)
+    run(suite.reach(), source, query, sample_rate=rate, channels=channels, as_json=as_json)
 
 
 @app.command()
+@grouped
 def wyoming(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = DEFAULT_ADDRESS,
     port: Annotated[int, typer.Option(help="Port; 0 picks a free one.", min=0, max=65535)] = 10300,
-    language: Language = None,
-    languages: Languages = None,
-    keyterms: Keyterms = None,
-    keyterms_file: KeytermsFile = None,
-    replacements_file: ReplacementsFile = None,
-    fillers: Fillers = None,
-    redact: Redact = None,
-    redact_pattern: RedactPattern = None,
     max_clients: MaxClients = 64,
-    url: Url = None,
-    api_key: Key = None,
-    ca: Ca = None,
+    *,
+    asked: Speech,
+    suite: Suite,
 ) -> None:
     """Serve Home Assistant and others over Wyoming, in front of a suite, until Ctrl-C. There is no password."""
     from stt_cli.commands.bridges import wyoming as run
 
-    parameters = _speech_fields(language, languages, "transcribe") | vocabulary_fields(
-        keyterms, keyterms_file, replacements_file, fillers
-    )
-    run(suite_at(url, api_key, ca), host, port, parameters | redaction_fields(redact, redact_pattern), max_clients)
+    run(suite.reach(), host, port, asked.request_fields(), max_clients)
 
 
 @app.command()
+@grouped
 def audiosocket(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = DEFAULT_ADDRESS,
     port: Annotated[int, typer.Option(help="Port; 0 picks a free one.", min=0, max=65535)] = 9092,
-    language: Language = None,
-    languages: Languages = None,
-    keyterms: Keyterms = None,
-    keyterms_file: KeytermsFile = None,
-    replacements_file: ReplacementsFile = None,
-    fillers: Fillers = None,
-    redact: Redact = None,
-    redact_pattern: RedactPattern = None,
     store: Annotated[bool, typer.Option("--store", help="Keep the transcript of each call.")] = False,
     max_clients: MaxClients = 256,
-    url: Url = None,
-    api_key: Key = None,
-    ca: Ca = None,
+    *,
+    asked: Speech,
+    suite: Suite,
 ) -> None:
     """Take calls of Asterisk over AudioSocket, in front of a suite, until Ctrl-C. There is no password."""
     from stt_cli.commands.bridges import audiosocket as run
 
-    parameters = _speech_fields(language, languages, "transcribe") | vocabulary_fields(
-        keyterms, keyterms_file, replacements_file, fillers
-    )
-    parameters |= redaction_fields(redact, redact_pattern) | ({"store": "true"} if store else {})
-    run(suite_at(url, api_key, ca), host, port, parameters, max_clients)
+    parameters = asked.request_fields() | ({"store": "true"} if store else {})
+    run(suite.reach(), host, port, parameters, max_clients)
 
 
 @app.command()
-def health(url: Url = None, api_key: Key = None, ca: Ca = None) -> None:
+@grouped
+def health(*, suite: Suite) -> None:
     """Show the state of every part of a running suite; exit 1 unless all are healthy."""
     from stt_cli.commands.health import health as run
 
-    run(suite_at(url, api_key, ca))
+    run(suite.reach())
 
 
 @app.command()
+@grouped
 def bench(
     manifest: Annotated[
         Path | None, typer.Option("--manifest", help="JSON Lines file with the path, text and words of each recording.")
@@ -360,16 +260,15 @@ def bench(
     seed: Annotated[int, typer.Option(help="Seed for the order of the recordings.")] = 1,
     offline: Annotated[bool, typer.Option("--offline", help="Also transcribe the recordings as file jobs.")] = False,
     out: Annotated[Path | None, typer.Option(help="Also write the figures to this JSON file.")] = None,
-    url: Url = None,
-    api_key: Key = None,
-    ca: Ca = None,
+    *,
+    suite: Suite,
 ) -> None:
     """Measure a running suite: latency of words, word error rate, CPU and memory under paced sessions."""
     from stt_cli.bench.run import Plan
     from stt_cli.commands.bench import bench as run
 
     plan = Plan(
-        suite_at(url, api_key, ca),
+        suite.reach(),
         sessions=sessions,
         seconds=seconds,
         gap_s=gap,
@@ -401,6 +300,6 @@ def usage(
     print_usage(tenant, days)
 
 
-def _speech_fields(language: str | None, languages: str | None, task: str) -> dict[str, str]:
-    given = {"language": language, "languages": languages, "task": task if task != "transcribe" else None}
-    return {name: value for name, value in given.items() if value}
+def _asked_of_file(asked: Transcription, format: Format) -> dict[str, str]:
+    """Return the fields of a request, and those without which the format has nothing to show."""
+    return ({"speakers": "auto"} if format is Format.DIARIZED_JSON else {}) | asked.request_fields()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from stt_cli.http.vocabulary import redaction_fields
+from stt_cli.options import Speech
 from stt_gateway.core.requests.job_request import job_request
 from stt_shared.contracts.session import Redaction
 
@@ -12,11 +12,11 @@ pytestmark = pytest.mark.unit
 
 
 def test_what_is_to_be_redacted_reaches_the_server() -> None:
-    fields = redaction_fields("card,iban", [r"EMP-\d{6}", 'a "b"'])
+    fields = Speech(redact="card,iban", redact_pattern=[r"EMP-\d{6}", 'a "b"']).request_fields()
     assert json.loads(fields["redact_patterns"]) == [r"EMP-\d{6}", 'a "b"']
     request = job_request(fields.items())
     assert (request.redact, request.redact_patterns) == (
         (Redaction.CARD, Redaction.IBAN),
         (r"EMP-\d{6}", 'a "b"'),
     )
-    assert redaction_fields(None, None) == {}
+    assert Speech().request_fields() == {}
