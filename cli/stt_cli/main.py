@@ -13,8 +13,8 @@ import typer
 from stt_cli.errors import CliError
 from stt_cli.grouping import grouped
 from stt_cli.groups import keys, models, speakers, store, tenants
-from stt_cli.http.formats import Format
-from stt_cli.options import Events, Language, MaxClients, ModelsDir, Speech, Suite, Transcription, Turns
+from stt_cli.http.formats import Format, format_of
+from stt_cli.options import Events, Json, Language, MaxClients, ModelsDir, Speech, Suite, TextFile, Transcription, Turns
 from stt_shared.contracts.engines import EngineName
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.process.listening import DEFAULT_ADDRESS
@@ -35,7 +35,7 @@ class _OneLineErrors(typer.core.TyperGroup):
 app = typer.Typer(
     cls=_OneLineErrors,
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 app.add_typer(models.app, name="models")
@@ -128,9 +128,17 @@ def transcribe(
     files: Annotated[
         list[str], typer.Argument(help="Audio or video files, or URLs from which the suite fetches them.")
     ],
-    format: Annotated[Format, typer.Option("--format", "-f", help="Output format.")] = Format.TXT,
+    format: Annotated[
+        Format | None,
+        typer.Option("--format", "-f", help="Output format; if omitted, by the ending of --output, else txt."),
+    ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for one result per file; standard output if omitted.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="File of the result, such as talk.srt, or folder of one result per file; standard output if omitted.",
+        ),
     ] = None,
     track: Annotated[
         int | None, typer.Option(help="Audio track to transcribe, from 1; the first that is heard if omitted.", min=1)
@@ -146,6 +154,7 @@ def transcribe(
     """Transcribe files, of this machine or at URLs."""
     from stt_cli.commands.transcribe import transcribe as run
 
+    format = format or format_of(output)
     fields = _asked_of_file(asked, format)
     if track is not None:
         fields["track"] = str(track)
@@ -186,6 +195,7 @@ def stream(
         str | None, typer.Option(help="mix (one text for all channels), or separate (each has its own).")
     ] = None,
     as_json: Events = False,
+    output: TextFile = None,
     *,
     asked: Transcription,
     turns: Turns,
@@ -197,7 +207,31 @@ def stream(
     query = asked.request_fields() | turns.request_fields()
     if channel_mode is not None:
         query["channel_mode"] = channel_mode
-    run(suite.reach(), source, query, sample_rate=rate, channels=channels, as_json=as_json)
+    run(suite.reach(), source, query, sample_rate=rate, channels=channels, as_json=as_json, output=output)
+
+
+@app.command()
+@grouped
+def mic(
+    device: Annotated[
+        str | None, typer.Option("--device", "-d", help="Number or part of the name; the system's choice if omitted.")
+    ] = None,
+    show_list: Annotated[bool, typer.Option("--list", help="List the microphones and end.")] = False,
+    as_json: Events = False,
+    output: TextFile = None,
+    *,
+    asked: Transcription,
+    turns: Turns,
+    suite: Suite,
+) -> None:
+    """Send what a microphone hears as a live session until Ctrl-C, and show the words as they arrive."""
+    from stt_cli.commands.stream import list_microphones
+    from stt_cli.commands.stream import mic as run
+
+    if show_list:
+        list_microphones()
+        return
+    run(suite.reach(), device, asked.request_fields() | turns.request_fields(), as_json=as_json, output=output)
 
 
 @app.command()
@@ -235,12 +269,20 @@ def audiosocket(
 
 
 @app.command()
+def languages(as_json: Json = False) -> None:
+    """List the languages that Whisper knows: the code and names of each, any of which --language takes."""
+    from stt_cli.commands.languages import list_languages
+
+    list_languages(as_json=as_json)
+
+
+@app.command()
 @grouped
-def health(*, suite: Suite) -> None:
+def health(as_json: Json = False, *, suite: Suite) -> None:
     """Show the state of every part of a running suite; exit 1 unless all are healthy."""
     from stt_cli.commands.health import health as run
 
-    run(suite.reach())
+    run(suite.reach(), as_json=as_json)
 
 
 @app.command()
@@ -293,11 +335,12 @@ def redis_acl() -> None:
 def usage(
     tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None,
     days: Annotated[int, typer.Option(help="How many days, today included.")] = 30,
+    as_json: Json = False,
 ) -> None:
     """Print what was done with each API key on each day (UTC), from the database of DATABASE_URL or DATA_DIR."""
     from stt_cli.commands.keys import print_usage
 
-    print_usage(tenant, days)
+    print_usage(tenant, days, as_json=as_json)
 
 
 def _asked_of_file(asked: Transcription, format: Format) -> dict[str, str]:

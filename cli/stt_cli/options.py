@@ -18,6 +18,18 @@ ModelsDir = Annotated[Path | None, typer.Option(help="Folder of models (env MODE
 MaxClients = Annotated[int, typer.Option(help="Most clients at once.", min=1, max=10_000)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Events = Annotated[bool, typer.Option("--json", help="Print the events as JSON, one per line.")]
+TextFile = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="File that also gets the text of finals or, with --json, the events."),
+]
+
+
+def _language_codes(incomplete: str) -> list[str]:
+    from stt_gateway.core.requests.language_names import LANGUAGES
+
+    return [code for code in LANGUAGES if code.startswith(incomplete)]
+
+
 Language = Annotated[
     str | None,
     typer.Option(
@@ -25,6 +37,7 @@ Language = Annotated[
         "-l",
         help="Code such as en (`stt languages` lists them); detected if omitted.",
         rich_help_panel=_SPEECH,
+        autocompletion=_language_codes,
     ),
 ]
 

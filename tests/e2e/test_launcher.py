@@ -1,12 +1,14 @@
 """`stt up` as a user meets it: starts, says so in one line, survives a dead child, and leaves nothing behind."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import httpx2
 import psutil
@@ -124,7 +126,7 @@ async def until_status(suite: Suite, status: int) -> None:
     raise AssertionError(response.text)
 
 
-def test_the_command_line_transcribes_streams_and_looks_after_health(suite: Suite) -> None:
+def test_the_command_line_transcribes_streams_and_looks_after_health(suite: Suite, tmp_path: Path) -> None:
     try:
         path = str(beckett_path())
     except SpeechMissing as error:
@@ -133,9 +135,11 @@ def test_the_command_line_transcribes_streams_and_looks_after_health(suite: Suit
     assert transcribed.returncode == 0, transcribed.stderr
     assert transcribed.stdout.startswith("1\n00:00:0")
     assert "Fail better." in transcribed.stdout
-    streamed = stt("stream", path, "--url", suite.url)
+    streamed = stt("stream", path, "--url", suite.url, "--output", str(tmp_path / "said.txt"))
     assert streamed.returncode == 0, streamed.stderr
     assert words(streamed.stdout)[-2:] == ["fail", "better"]
+    assert (tmp_path / "said.txt").read_text() == streamed.stdout
+    assert json.loads(stt("health", "--url", suite.url, "--json").stdout)["status"] == "healthy"
     health = stt("health", "--url", suite.url)
     assert health.returncode == 0
     assert "healthy" in health.stdout

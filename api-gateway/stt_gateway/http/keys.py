@@ -12,10 +12,10 @@ from stt_gateway.core.requests.key_request import (
     invitation_request,
     key_request,
     overlap_request,
-    sorted_scopes,
     token_request,
 )
 from stt_gateway.core.requests.principal import Scope
+from stt_gateway.core.requests.views import key_view
 from stt_gateway.http.bodies import small_body
 from stt_gateway.http.openapi import refusals
 from stt_gateway.http.responses import json_response
@@ -112,26 +112,8 @@ async def create_invitation(request: Request) -> Response:
     )
 
 
-def key_view(key: ApiKey) -> dict[str, Any]:
-    """Return what is shown of a key."""
-    return {
-        "id": key.id,
-        "name": key.name,
-        "scopes": sorted_scopes(key.scopes),
-        "quotas": key.quotas.given,
-        "created_at": iso_timestamp(key.created_ms),
-        "expires_at": _time(key.expires_ms),
-        "revoked_at": _time(key.revoked_ms),
-        "last_used_at": _time(key.last_used_ms),
-    }
-
-
 def _with_secret(written: WrittenKey, key: ApiKey) -> dict[str, Any]:
     return {"key": written.text, **key_view(key)}
-
-
-def _time(at_ms: int | None) -> str | None:
-    return None if at_ms is None else iso_timestamp(at_ms)
 
 
 _NO_KEYS = "this server has no keys; start it with AUTH=keys"

@@ -21,6 +21,7 @@ from stt_gateway.core.requests.parameters import NotAllowed
 from stt_gateway.core.requests.principal import Scope
 from stt_gateway.core.requests.quotas import quotas_from
 from stt_gateway.core.requests.usage import DEFAULT_DAYS, MAX_DAYS, Usage, day_of, days_before
+from stt_gateway.core.requests.views import key_view, stored_views, usage_view
 from stt_gateway.keys.making import create_key, revoke_key, rotate_key
 from stt_gateway.store.api_keys import KeyStore
 from stt_gateway.store.failures import StoreError
@@ -83,7 +84,12 @@ def create(
 
 def table(url: URL, tenant: str | None = None) -> list[str]:
     """Return the keys of a tenant (None: of all) as lines of a table, with a heading."""
-    return aligned([_COLUMNS, *(_row(key) for key in _run(url, lambda store: store.all_of(tenant)))])
+    return aligned([_COLUMNS, *(_row(key) for key in _keys_of(url, tenant))])
+
+
+def views(url: URL, tenant: str | None = None) -> dict[str, Any]:
+    """Return the keys of a tenant (None: of all), for programs."""
+    return {"keys": [{"tenant": key.tenant, **key_view(key)} for key in _keys_of(url, tenant)]}
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -94,25 +100,18 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def usage_table(url: URL, tenant: str | None = None, days: int = DEFAULT_DAYS) -> list[str]:
     """Return the usage of a tenant's keys (None: of all) on the last days, and what is stored, as lines."""
-    if not 1 <= days <= MAX_DAYS:
-        raise KeyCommandError(f"days must be 1 to {MAX_DAYS}", is_usage=True)
-    today = day_of(wall_ms())
-
-    async def read() -> tuple[list[Usage], list[tuple[str, str, int]]]:
-        await migrate(url)
-        store = UsageStore(url)
-        try:
-            used = await store.of(tenant, None, days_before(today, days - 1), today)
-            return used, await store.stored(tenant, None)
-        finally:
-            await store.close()
-
-    used, stored = finished(read())
+    used, stored = _usage_of(url, tenant, days)
     kept = [(key_id, name, str(count)) for key_id, name, count in stored]
     return [
         *aligned([_USAGE_COLUMNS, *(_usage_row(one) for one in used)]),
         *(["", *aligned([_STORED_COLUMNS, *kept])] if kept else []),
     ]
+
+
+def usage_views(url: URL, tenant: str | None = None, days: int = DEFAULT_DAYS) -> dict[str, Any]:
+    """Return what ``usage_table`` does, for programs."""
+    used, stored = _usage_of(url, tenant, days)
+    return {"usage": [usage_view(one) for one in used], "stored": stored_views(stored)}
 
 
 def revoke(url: URL, id: str) -> None:
@@ -133,6 +132,27 @@ def callback_secrets(keys: Sequence[bytes], tenant: str) -> list[str]:
     if not keys:
         raise KeyCommandError("CALLBACK_SECRET is not set")
     return [secret_text(tenant_key(key, tenant)) for key in keys]
+
+
+def _keys_of(url: URL, tenant: str | None) -> Sequence[ApiKey]:
+    return _run(url, lambda store: store.all_of(tenant))
+
+
+def _usage_of(url: URL, tenant: str | None, days: int) -> tuple[list[Usage], list[tuple[str, str, int]]]:
+    if not 1 <= days <= MAX_DAYS:
+        raise KeyCommandError(f"days must be 1 to {MAX_DAYS}", is_usage=True)
+    today = day_of(wall_ms())
+
+    async def read() -> tuple[list[Usage], list[tuple[str, str, int]]]:
+        await migrate(url)
+        store = UsageStore(url)
+        try:
+            used = await store.of(tenant, None, days_before(today, days - 1), today)
+            return used, await store.stored(tenant, None)
+        finally:
+            await store.close()
+
+    return finished(read())
 
 
 def _run(url: URL, work: Callable[[KeyStore], Awaitable[T]]) -> T:

@@ -1,7 +1,7 @@
 """Commands that manage tenants in the database itself, for whoever may read it."""
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import URL
 
@@ -21,8 +21,12 @@ T = TypeVar("T")
 
 def tenants_table(url: URL) -> list[str]:
     """Return the tenants that have keys or settings as lines of a table, with a heading."""
-    found = _with_retentions(url, lambda retentions: retentions.all())
-    return aligned([_COLUMNS, *((one.tenant, _kept(one)) for one in found)])
+    return aligned([_COLUMNS, *((one.tenant, _kept(one)) for one in _tenants_of(url))])
+
+
+def tenant_views(url: URL) -> dict[str, Any]:
+    """Return what ``tenants_table`` does, for programs; ``retention_days`` null: as the server's setting says."""
+    return {"tenants": [{"name": one.tenant, "retention_days": one.days} for one in _tenants_of(url)]}
 
 
 def set_retention(url: URL, tenant: str, days: str) -> None:
@@ -50,6 +54,10 @@ def delete_tenant(url: URL, tenant: str) -> None:
 
     if not finished(begin()):
         raise KeyCommandError(f"there is no tenant {tenant}")
+
+
+def _tenants_of(url: URL) -> Sequence[TenantRetention]:
+    return _with_retentions(url, lambda retentions: retentions.all())
 
 
 def _with_retentions(url: URL, work: Callable[[Retentions], Awaitable[T]]) -> T:

@@ -2,11 +2,12 @@
 
 import getpass
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import URL
 
 from stt_cli.errors import CliError
+from stt_cli.output import print_json
 from stt_cli.up.settings import load_up_settings
 from stt_gateway.keys import commands
 from stt_gateway.settings import GatewaySettings
@@ -30,14 +31,18 @@ def create_key(
     print(text)
 
 
-def list_keys(tenant: str | None) -> None:
-    """Print a table of the keys. Raises CliError."""
-    print("\n".join(on_database(lambda url: commands.table(url, tenant))))
+def list_keys(tenant: str | None, *, as_json: bool) -> None:
+    """Print the keys. Raises CliError."""
+    show(as_json, lambda url: commands.views(url, tenant), lambda url: commands.table(url, tenant))
 
 
-def print_usage(tenant: str | None, days: int) -> None:
-    """Print a table of what was done with the keys. Raises CliError."""
-    print("\n".join(on_database(lambda url: commands.usage_table(url, tenant, days))))
+def print_usage(tenant: str | None, days: int, *, as_json: bool) -> None:
+    """Print what was done with the keys. Raises CliError."""
+    show(
+        as_json,
+        lambda url: commands.usage_views(url, tenant, days),
+        lambda url: commands.usage_table(url, tenant, days),
+    )
 
 
 def revoke_key(id: str) -> None:
@@ -71,6 +76,14 @@ def _record(action: str, key_id: str) -> None:
     settings = load_up_settings({})
     trail = AuditTrail(settings.audit_log, logs=False)
     trail.record(action, status=200, target={"id": key_id}, user=getpass.getuser())
+
+
+def show(as_json: bool, views: Callable[[URL], dict[str, Any]], table: Callable[[URL], list[str]]) -> None:
+    """Print what the database of this machine's settings holds: for programs, or lines of a table. Raises CliError."""
+    if as_json:
+        print_json(on_database(views))
+    else:
+        print("\n".join(on_database(table)))
 
 
 def on_database(command: Callable[[URL], T]) -> T:

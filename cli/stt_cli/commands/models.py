@@ -1,4 +1,4 @@
-"""`stt models`: list, download and verify models."""
+"""`stt models`: list, download, verify and remove models."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,6 +7,7 @@ from rich.console import Console
 
 from stt_cli.errors import CliError
 from stt_cli.model_files import ensure_model
+from stt_cli.output import print_json
 from stt_transcriber.models import commands
 from stt_transcriber.models.store import ModelError
 
@@ -17,9 +18,20 @@ def pull_models(names: Sequence[str], models_dir: Path) -> None:
     _print(commands.pull_models(names, models_dir, lambda name, folder: ensure_model(name, folder, console)))
 
 
-def list_models(models_dir: Path) -> None:
-    """Print a table of the installed models. Raises CliError."""
-    _print(commands.list_models(models_dir))
+def list_models(models_dir: Path, *, as_json: bool) -> None:
+    """Print the installed models. Raises CliError."""
+    if not as_json:
+        _print(commands.list_models(models_dir))
+        return
+    try:
+        print_json(commands.model_views(models_dir))
+    except ModelError as error:
+        raise CliError(str(error)) from None
+
+
+def remove_models(names: Sequence[str], models_dir: Path) -> None:
+    """Delete installed models. Raises CliError."""
+    _print(commands.remove_models(names, models_dir))
 
 
 def verify_models(names: Sequence[str], models_dir: Path) -> None:

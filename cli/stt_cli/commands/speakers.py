@@ -2,13 +2,19 @@
 
 from pathlib import Path
 
+import msgspec
+
 from stt_cli.http.speakers import speakers_client
+from stt_cli.output import print_json
 
 
-def list_speakers(url: str) -> None:
-    """Print a table of the known speakers. Raises CliError."""
+def list_speakers(url: str, *, as_json: bool) -> None:
+    """Print the known speakers. Raises CliError."""
     with speakers_client(url) as speakers:
         known = speakers.all()
+    if as_json:
+        print_json({"speakers": msgspec.to_builtins(known)})
+        return
     width = max((len(one.name) for one in known), default=0)
     for one in known:
         print(f"{one.name:{width}}  {one.id}  {one.created_at}")

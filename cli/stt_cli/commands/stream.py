@@ -1,23 +1,14 @@
-"""`stt stream`: plays a file or standard input into a live session and shows the words as they arrive."""
+"""`stt stream` and `stt mic`: send a file, standard input or a microphone, and show the words as they arrive."""
 
-import asyncio
-import json
-import signal
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
-import stt_client
 from stt_cli.errors import CliError
-from stt_cli.http.api_key import api_key
-from stt_cli.http.tls import client_tls
-from stt_cli.live.captions import Captions
-from stt_cli.live.notes import note_of
-from stt_cli.live.playback import live_events
+from stt_cli.live.microphone import microphone_audio, microphones
+from stt_cli.live.show import show_live
 from stt_cli.live.sources import (
     FILE_RATE,
-    PieceReader,
+    LiveAudio,
     channels_of_file,
     is_regular_file,
     pieces_of_file,
@@ -25,60 +16,55 @@ from stt_cli.live.sources import (
 )
 
 
-def stream(url: str, source: str, query: dict[str, str], *, sample_rate: int, channels: int, as_json: bool) -> None:
+def stream(
+    url: str,
+    source: str,
+    query: dict[str, str],
+    *,
+    sample_rate: int,
+    channels: int,
+    as_json: bool,
+    output: Path | None = None,
+) -> None:
     """Run one session to its end.
 
     ``source`` is a path, or ``-`` for raw s16le at ``sample_rate``. Of a file whose channels are kept apart by
-    ``query``, all are sent; otherwise they are mixed here. Raises CliError.
+    ``query``, all are sent; otherwise they are mixed here. ``output`` as of ``show_live``. Raises CliError.
     """
-    if source == "-" and sys.stdin.isatty():
-        raise CliError("`-` reads raw s16le audio from a pipe or a redirected file, not from the keyboard", exit_code=2)
-    if source != "-":
-        try:
-            Path(source).open("rb").close()
-        except OSError as error:
-            raise CliError(f"{source} cannot be read: {error.strerror}") from None
-        sample_rate, channels = FILE_RATE, channels_of_file(Path(source)) if _is_apart(query) else 1
-    asyncio.run(_run(url, source, query, sample_rate, channels, as_json))
-
-
-async def _run(url: str, source: str, query: dict[str, str], sample_rate: int, channels: int, as_json: bool) -> None:
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    stdin = sys.stdin.buffer
-    if source == "-":
-        pieces = pieces_of_stream(stdin, sample_rate, channels)
-    else:
-        pieces = pieces_of_file(Path(source), apart=_is_apart(query))
-    plays = source != "-" or is_regular_file(stdin)
-    first = PieceReader(pieces, loop)
-    # Ctrl-C ends the audio, not the session: the last words still arrive.
-    loop.add_signal_handler(signal.SIGINT, stop.set)
-    session = stt_client.connect(
-        url,
-        sample_rate=sample_rate,
-        channels=channels,
-        parameters=query,
-        api_key=api_key(),
-        tls=client_tls() if url.startswith("https") else None,
-        # Fail at once if nothing answers the first connection; only later reconnections protect speech from being lost.
-        open_patience_s=0.0,
-        on_lost=lambda reason: _print_note(f"connection lost ({reason}), resuming"),
+    audio = (
+        _audio_of_stdin(sample_rate, channels)
+        if source == "-"
+        else _audio_of_file(Path(source), query.get("channel_mode") == "separate")
     )
-    bytes_per_s = sample_rate * channels * 2 if plays else None
-    with Captions(Console(highlight=False)) as captions:
-        async for event in live_events(session, url, first.next, bytes_per_s=bytes_per_s, stop=stop):
-            if as_json:
-                print(json.dumps(event), flush=True)
-            elif note := note_of(event):
-                _print_note(note)
-            else:
-                captions.show(event)
+    show_live(url, audio, query, as_json=as_json, output=output)
 
 
-def _is_apart(query: dict[str, str]) -> bool:
-    return query.get("channel_mode") == "separate"
+def mic(url: str, device: str | None, query: dict[str, str], *, as_json: bool, output: Path | None) -> None:
+    """Send what a microphone hears until Ctrl-C.
+
+    ``device``: its number, or a part of its name; None is the system's choice. Raises CliError.
+    """
+    show_live(url, microphone_audio(device), query, as_json=as_json, output=output)
 
 
-def _print_note(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+def list_microphones() -> None:
+    """Print the number and the name of each microphone. Raises CliError."""
+    for number, name in microphones():
+        print(f"{number:3}  {name}")
+
+
+def _audio_of_stdin(sample_rate: int, channels: int) -> LiveAudio:
+    if sys.stdin.isatty():
+        raise CliError("`-` reads raw s16le audio from a pipe or a redirected file, not from the keyboard", exit_code=2)
+    stdin = sys.stdin.buffer
+    pieces = pieces_of_stream(stdin, sample_rate, channels)
+    return LiveAudio(pieces, sample_rate, channels, is_paced_here=is_regular_file(stdin))
+
+
+def _audio_of_file(path: Path, is_apart: bool) -> LiveAudio:
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise CliError(f"{path} cannot be read: {error.strerror}") from None
+    channels = channels_of_file(path) if is_apart else 1
+    return LiveAudio(pieces_of_file(path, apart=is_apart), FILE_RATE, channels, is_paced_here=True)

@@ -3,15 +3,15 @@
 import getpass
 from typing import Any
 
-from stt_cli.commands.keys import on_database
+from stt_cli.commands.keys import on_database, show
 from stt_cli.up.settings import load_up_settings
 from stt_gateway.keys import tenant_commands
 from stt_shared.process.audit import AuditTrail
 
 
-def list_tenants() -> None:
-    """Print a table of the tenants. Raises CliError."""
-    print("\n".join(on_database(tenant_commands.tenants_table)))
+def list_tenants(*, as_json: bool) -> None:
+    """Print the tenants. Raises CliError."""
+    show(as_json, tenant_commands.tenant_views, tenant_commands.tenants_table)
 
 
 def set_tenant(name: str, retention_days: str) -> None:

@@ -9,33 +9,32 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from stt_cli.errors import CliError
-from stt_cli.http.formats import Format
+from stt_cli.http.formats import Format, is_name_of_file
 from stt_cli.http.jobs import JobsClient, jobs_client
 from stt_cli.live.notes import not_recognized
 from stt_shared.contracts.jobs import JobResult, JobStatus, JobView
 
 
 def transcribe(url: str, sources: list[str], format: Format, fields: dict[str, str], output: Path | None) -> None:
-    """Transcribe one file or URL after the other. Raises CliError at the end if any of them failed."""
+    """Transcribe one file or URL after the other.
+
+    ``output``: a file for one text, or a folder; None for standard output. Raises CliError, at the end if any failed.
+    """
     files = [path_of(source) for source in sources]
     for source, path in zip(sources, files, strict=True):
         if not is_url(source) and path.is_dir():
             raise CliError(f"{path} is a folder; name the files in it", exit_code=2)
-    if output is not None:
-        try:
-            output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CliError(f"--output {output}: {error.strerror}") from None
+    into = targets(output, files, format)
     errors = Console(stderr=True, highlight=False)
     failed = 0
     with jobs_client(url) as jobs:
-        for source, path in zip(sources, files, strict=True):
+        for source, path, target in zip(sources, files, into, strict=True):
             try:
                 text, notes = _one(jobs, source, path, fields, format, errors)
-                if output is None:
+                if target is None:
                     _to_stdout(path, text, several=len(files) > 1 and format is Format.TXT)
                 else:
-                    _to_file(output / output_name(path, files, format), text)
+                    _to_file(target, text)
                 # After the text, of which they say what is missing.
                 for note in notes:
                     errors.print(f"warning: {path}: {note}", markup=False, soft_wrap=True)
@@ -63,6 +62,21 @@ def path_of(source: str) -> Path:
     if not is_url(source):
         return Path(source)
     return Path(Path(urllib.parse.unquote(urllib.parse.urlsplit(source).path)).name or "recording")
+
+
+def targets(output: Path | None, files: list[Path], format: Format) -> list[Path] | list[None]:
+    """Return where each text goes, None for standard output; the folder is there then. Raises CliError."""
+    if output is None:
+        return [None] * len(files)
+    is_file = is_name_of_file(output) and not output.is_dir()
+    if is_file and len(files) > 1:
+        raise CliError(f"--output {output} is one file, and there are {len(files)} recordings; name a folder", 2)
+    folder = output.parent if is_file else output
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CliError(f"--output {output}: {error.strerror}") from None
+    return [output] if is_file else [output / output_name(path, files, format) for path in files]
 
 
 def output_name(path: Path, files: list[Path], format: Format) -> str:

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from stt_cli.options import Json
+
 app = typer.Typer(help="Manage the API keys in the database of DATABASE_URL or DATA_DIR.", no_args_is_help=True)
 
 
@@ -36,11 +38,11 @@ def create(
 
 
 @app.command("list")
-def show(tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None) -> None:
+def show(tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None, as_json: Json = False) -> None:
     """List the keys, without their secrets."""
     from stt_cli.commands.keys import list_keys
 
-    list_keys(tenant)
+    list_keys(tenant, as_json=as_json)
 
 
 @app.command("revoke")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from stt_cli.grouping import grouped
-from stt_cli.options import Suite
+from stt_cli.options import Json, Suite
 
 app = typer.Typer(help="Manage the known speakers of a running suite.", no_args_is_help=True)
 
@@ -16,11 +16,11 @@ Known = Annotated[str, typer.Argument(metavar="SPEAKER", help="Name or id, as `s
 
 @app.command("list")
 @grouped
-def show(*, suite: Suite) -> None:
+def show(as_json: Json = False, *, suite: Suite) -> None:
     """List the known speakers: name, id, and when they were enrolled."""
     from stt_cli.commands.speakers import list_speakers
 
-    list_speakers(suite.reach())
+    list_speakers(suite.reach(), as_json=as_json)
 
 
 @app.command("enrol")

@@ -4,15 +4,17 @@ from typing import Annotated
 
 import typer
 
+from stt_cli.options import Json
+
 app = typer.Typer(help="Manage the tenants in the database of DATABASE_URL or DATA_DIR.", no_args_is_help=True)
 
 
 @app.command("list")
-def list_() -> None:
+def list_(as_json: Json = False) -> None:
     """List the tenants, and for how long their transcripts are kept."""
     from stt_cli.commands.tenants import list_tenants
 
-    list_tenants()
+    list_tenants(as_json=as_json)
 
 
 @app.command("set")

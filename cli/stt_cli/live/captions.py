@@ -33,6 +33,11 @@ def lines_of(final: dict[str, Any]) -> list[str]:
     return lines
 
 
+def said_in(event: dict[str, Any]) -> list[str]:
+    """Return the lines of a final, each with the name of its channel if that is kept apart; [] for other events."""
+    return [_name(event.get("channel")) + line for line in lines_of(event)] if event["type"] == "final" else []
+
+
 class Captions:
     """Context manager that shows events. If the output is not a terminal, only finals are printed, one per line."""
 
@@ -61,8 +66,8 @@ class Captions:
             self._said.pop(channel, None)
             if self._live is not None:
                 self._live.update(self._current())
-            for line in lines_of(event):
-                self._console.print(Text(_name(channel) + line), soft_wrap=True)
+            for line in said_in(event):
+                self._console.print(Text(line), soft_wrap=True)
 
     def _current(self) -> Text:
         channels = sorted(self._said, key=lambda channel: channel or 0)

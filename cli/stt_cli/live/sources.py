@@ -6,6 +6,7 @@ import threading
 from asyncio import AbstractEventLoop, Queue, run_coroutine_threadsafe
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +16,16 @@ from stt_shared.contracts.session import AUDIO_RATE_HZ
 FILE_RATE = AUDIO_RATE_HZ
 PIECE_S = 0.1
 _QUEUED_PIECES = 50
+
+
+@dataclass(frozen=True)
+class LiveAudio:
+    """Audio of a live session: pieces of s16le. ``is_paced_here``: they come faster than they are to be sent."""
+
+    pieces: Iterator[bytes]
+    sample_rate: int
+    channels: int
+    is_paced_here: bool = False
 
 
 def channels_of_file(path: Path) -> int:

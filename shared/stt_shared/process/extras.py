@@ -18,8 +18,10 @@ def install_command(extra: str) -> str:
     try:
         requirements = requires(_PROJECT) or []
     except PackageNotFoundError:
-        return f"{sys.executable} -m pip install -e '.[{extra}]'"
+        requirements = []
     packages = [package for requirement in requirements if (package := _package_of(requirement, extra))]
+    if not packages:  # not installed, or before the extra was there
+        return f"{sys.executable} -m pip install -e '.[{extra}]'"
     missing = [package for package in packages if not _is_installed(package)]
     return shlex.join([sys.executable, "-m", "pip", "install", *(missing or packages)])
 

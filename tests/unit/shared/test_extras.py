@@ -52,3 +52,9 @@ def test_all_are_named_when_none_is_missing(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_clone_that_is_not_installed_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extras, "_PROJECT", "no-such-project")
     assert extras.install_command("bench").endswith("-m pip install -e '.[bench]'")
+
+
+def test_an_extra_that_is_newer_than_the_installation_is_installed_from_the_clone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert command(monkeypatch, "mic") == ["-e", ".[mic]"]

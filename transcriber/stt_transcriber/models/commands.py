@@ -5,9 +5,10 @@ Each yields the lines to print.
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from stt_transcriber.models.registry import OPTIONAL_MODELS
-from stt_transcriber.models.store import ModelError, installed, verify
+from stt_transcriber.models.store import ModelError, installed, remove, verify
 
 Pull = Callable[[str, Path], Path]
 """Function that installs a model and returns its folder, given its name and the folder of models."""
@@ -38,6 +39,23 @@ def list_models(models_dir: Path) -> Iterator[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for name, size, source, folder in rows:
         yield f"{name:{widths[0]}}  {size:>{widths[1]}}  {source:{widths[2]}}  {folder}"
+
+
+def model_views(models_dir: Path) -> dict[str, Any]:
+    """Return the installed models, for programs."""
+    return {
+        "models": [
+            {"name": model.name, "size_bytes": model.size_bytes, "source": model.source, "folder": str(model.path)}
+            for model in installed(models_dir)
+        ]
+    }
+
+
+def remove_models(names: Sequence[str], models_dir: Path) -> Iterator[str]:
+    """Delete installed models; yield what each took. Raises ModelError."""
+    for name in names:
+        model = remove(name, models_dir)
+        yield f"{name}: removed, {model.size_bytes / 1e6:.0f} MB"
 
 
 def verify_models(names: Sequence[str], models_dir: Path) -> Iterator[str]:

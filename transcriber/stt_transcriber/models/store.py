@@ -131,6 +131,20 @@ def installed(models_dir: Path) -> list[InstalledModel]:
     ]
 
 
+def remove(name: str, models_dir: Path) -> InstalledModel:
+    """Delete an installed model and return what it was. Raises ModelError."""
+    models = {model.name: model for model in installed(models_dir)}
+    if name not in models:
+        raise ModelError(f"model {name!r} is not installed in {models_dir}: `stt models list` shows what is")
+    folder = models[name].path
+    with FileLock(models_dir / f".{folder.name}.lock"):
+        # Another name first: a model is there whole, or not at all.
+        removed = Path(tempfile.mkdtemp(dir=models_dir, prefix=f".pull-{folder.name}@"))
+        folder.replace(removed / folder.name)
+        shutil.rmtree(removed)
+    return models[name]
+
+
 def _model_named(name: str) -> KnownModel:
     known = KNOWN_MODELS.get(name)
     if known is not None:
