@@ -143,7 +143,9 @@ fmt: $(VENV)/.installed-dev ## Format the code and fix what the linter can fix
 # `make lock LOCK_ARGS=--upgrade` also takes newer versions; without it, only what pyproject.toml no longer allows changes.
 lock: $(VENV)/uv/bin/uv ## Renew requirements/*.lock from pyproject.toml
 	@$(LOCK) --universal --extra all --output-file requirements/run.lock
-	@for extra in gateway audio transcriber bridges dev; do \
+	@for extra in gateway audio transcriber; do \
+		$(LOCK) --universal --extra $$extra --extra otel --constraints requirements/run.lock --output-file requirements/$$extra.lock || exit 1; done
+	@for extra in bridges dev; do \
 		$(LOCK) --universal --extra $$extra --constraints requirements/run.lock --output-file requirements/$$extra.lock || exit 1; done
 	@$(LOCK) --python-version 3.11 --resolution lowest-direct --extra dev --output-file requirements/floor.lock
 

@@ -28,6 +28,7 @@ with naming_missing_packages("gateway"):
     from stt_shared.process.logging import set_up_logging
     from stt_shared.process.settings import load_settings
     from stt_shared.process.tasks import cancel_and_wait, stop_signal
+    from stt_shared.process.tracing import set_up_tracing
     from stt_shared.redis.client import wait_until_ready
     from stt_shared.work.service import exit_with_error, run_process
 
@@ -120,6 +121,7 @@ def main() -> None:
     """
     settings = load_settings(GatewaySettings)
     set_up_logging(ServiceName.GATEWAY, settings.log_level)
+    set_up_tracing(ServiceName.GATEWAY)
     try:
         database_url(settings.database_url, settings.data_dir)
         certificate_of(settings)

@@ -142,6 +142,8 @@ export interface Final extends EventBase {
   speaker?: string | null;
   speaker_confidence?: number;
   turns?: Turn[];
+  /** Where the suite's trace of the utterance begins (W3C), if it is traced. */
+  traceparent?: string;
 }
 
 export interface Word {

@@ -1,5 +1,6 @@
 """Acceptance of files as jobs: the one way from an upload to jobs in the queue, whatever API it came by."""
 
+import contextlib
 import hashlib
 import uuid
 from collections.abc import Awaitable, Callable
@@ -26,6 +27,7 @@ from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.jobs import FetchOrder, JobConfig
 from stt_shared.contracts.makers import Maker
 from stt_shared.process.clock import wall_ms
+from stt_shared.process.tracing import tracer
 from stt_shared.streams.jobs import Created, CreateRefusal, JobLimits, NewJob
 
 _log = structlog.get_logger()
@@ -49,6 +51,7 @@ class Intake:
         self._received = Received()
         self._is_open = True
         self._principal = principal_of(request)
+        self._began_ms = wall_ms()
         self.key = idempotency_key(request.headers.getlist("idempotency-key"))
 
     async def __aenter__(self) -> "Intake":
@@ -114,19 +117,36 @@ class Intake:
             # The same bytes with the same options and model would give the same result.
             self._remove_files()
             return Created(stored_ids, replayed=True)
-        created = await context.bus.jobs.create(
-            [_new_job(upload, options, model, self._principal.maker, known_to, fetch) for upload in files],
-            wall_ms(),
-            key_hash=request_hash(self._principal.maker, self.key) if self.key else "",
-            fingerprint=fingerprint(options, [*(upload.sha256 for upload in files), *_told(options)]),
-            client=_client_of(self._request),
-            limits=JobLimits(settings.max_jobs, _least(settings.max_jobs_per_client, left)),
-        )
+        with contextlib.ExitStack() as traces:
+            created = await context.bus.jobs.create(
+                [
+                    _new_job(
+                        upload,
+                        options,
+                        model,
+                        self._principal.maker,
+                        known_to,
+                        fetch,
+                        traces.enter_context(self._traced(upload)),
+                    )
+                    for upload in files
+                ],
+                wall_ms(),
+                key_hash=request_hash(self._principal.maker, self.key) if self.key else "",
+                fingerprint=fingerprint(options, [*(upload.sha256 for upload in files), *_told(options)]),
+                client=_client_of(self._request),
+                limits=JobLimits(settings.max_jobs, _least(settings.max_jobs_per_client, left)),
+            )
         if isinstance(created, CreateRefusal) or created.replayed:
             self._remove_files()
         if isinstance(created, CreateRefusal):
             raise _refused(created, settings, left, context.stored.limit(self._principal))
         return created
+
+    def _traced(self, upload: Upload) -> contextlib.AbstractContextManager[str]:
+        """Enter to create the job of a file; yields its place in a trace: one of its own, or the client's."""
+        parent = self._request.headers.get("traceparent", "")
+        return tracer().root("accept", parent, self._began_ms, job_id=upload.spool_name, size_bytes=upload.size_bytes)
 
     def _remove_files(self) -> None:
         for upload in self.files:
@@ -203,7 +223,9 @@ def _content_key(upload: Upload, options: JobRequest, model: str) -> str:
     return fingerprint(options, [upload.sha256, model]) if is_repeatable else ""
 
 
-def _new_job(upload: Upload, options: JobRequest, model: str, maker: Maker, known_to: str, fetch: bytes) -> NewJob:
+def _new_job(
+    upload: Upload, options: JobRequest, model: str, maker: Maker, known_to: str, fetch: bytes, traceparent: str
+) -> NewJob:
     config = JobConfig(
         upload.spool_name,
         upload.filename,
@@ -228,5 +250,6 @@ def _new_job(upload: Upload, options: JobRequest, model: str, maker: Maker, know
         options.callback_url,
         options.callback_method,
         options.callback_form,
+        traceparent,
     )
     return NewJob(upload.spool_name, uuid.uuid4().hex, msgspec.json.encode(config), fetch)

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 import msgspec
 import structlog
 
-from stt_gateway.core.live.outbox import Outbox, outgoing
+from stt_gateway.core.live.outbox import EventHead, Outbox, outgoing
 from stt_gateway.dialects.base import Dialect, Payload
 from stt_gateway.live.client_socket import CLOSE_DONE, CLOSE_SLOW_READER, ClientSocket, SlowReader
 from stt_shared.contracts.events import Done, Error, Ready, decode_event
-from stt_shared.process.clock import monotonic_ms
+from stt_shared.contracts.services import ServiceName
+from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import ERRORS_TOTAL, StageTimings
 from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.process.tracing import Attribute, FinishedSpan, tracer
 from stt_shared.redis.outage import UNREACHABLE, Outage
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.ownership import Ownership
@@ -47,6 +49,7 @@ class EventSender:
         self._reader = bus.sessions.read_events(owner.keys, owner.epoch, ready.event)
         self._ready = ready
         self._timings = timings
+        self._session_id = owner.keys.id
         self._outbox = Outbox(partials=partials)
         self._arrived = asyncio.Event()
         self._made_room = asyncio.Event()
@@ -114,12 +117,20 @@ class EventSender:
                 return CLOSE_SLOW_READER
             self.last_event = head.event
             self.last_sent_ms = monotonic_ms()
-            self._timings.add("deliver", self.last_sent_ms - event.received_ms)
+            took_ms = self.last_sent_ms - event.received_ms
+            self._timings.add("deliver", took_ms)
+            if head.traceparent:
+                self._trace(head, took_ms)
             if head.type == "done":
                 return CLOSE_DONE
             if head.type == "error":
                 ERRORS_TOTAL.labels(head.code).inc()
                 return self._dialect.close_code(head.code)
+
+    def _trace(self, head: EventHead, took_ms: float) -> None:
+        now_ms = wall_ms()
+        about: dict[str, Attribute] = {"session_id": self._session_id, "event": head.event}
+        tracer().record(FinishedSpan("deliver", ServiceName.GATEWAY, now_ms - took_ms, now_ms, about), head.traceparent)
 
     def _render_last(self, body: bytes) -> Sequence[Payload]:
         event = decode_event(body)

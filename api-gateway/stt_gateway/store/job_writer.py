@@ -7,6 +7,7 @@ from stt_gateway.store.interface import Kind, State, Transcript, TranscriptStore
 from stt_gateway.store.queue_consumer import GROUP, QueueConsumer, until_stored
 from stt_shared.contracts.jobs import JobResult, JobStatus
 from stt_shared.contracts.speakers import NO_SPEAKERS
+from stt_shared.process.tracing import tracer
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.job_state import JobState
@@ -60,7 +61,8 @@ class JobWriter:
         if state.status is JobStatus.COMPLETED and (result := state.result) is not None:
             transcript = job_transcript(job_id, state, result, self._expires_ms())
             store = self._store.of(reach_of(state.config.maker))
-            await until_stored(lambda: store.put(transcript))
+            with tracer().span("store", state.config.traceparent, job_id=job_id):
+                await until_stored(lambda: store.put(transcript))
         return state.status.is_final
 
 

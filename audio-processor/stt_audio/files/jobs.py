@@ -18,6 +18,7 @@ from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.frames import FrameKind
 from stt_shared.contracts.jobs import DecodedFile, JobConfig
 from stt_shared.contracts.session import AUDIO_RATE_HZ
+from stt_shared.process.tracing import tracer
 from stt_shared.redis.outage import REDIS_ERRORS, until_answered
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
@@ -62,11 +63,8 @@ class FileJobs:
             state = JobState.read(assignment.fields)
             if state is None:
                 return
-            async with self._guard.stage(
-                owner.keys, owner.epoch, keys.STAGE_AUDIO, assignment.replica_id, assignment.follows, "pcm_seq"
-            ) as allowed:
-                if allowed:
-                    log.info("file decoded", n_samples=await self._decode(owner, state))
+            with tracer().span("decode", state.config.traceparent, job_id=owner.keys.id, replica=assignment.replica_id):
+                await self._handle(assignment, state)
         except OwnershipLost:
             log.info("file job abandoned: cancelled or taken over")
         except SttError as error:
@@ -85,6 +83,14 @@ class FileJobs:
         except Exception:
             await self._fail(owner, SttError("internal", "the decoder failed"))  # and the stage logs it
             raise
+
+    async def _handle(self, assignment: Assignment, state: JobState) -> None:
+        owner = assignment.owner
+        async with self._guard.stage(
+            owner.keys, owner.epoch, keys.STAGE_AUDIO, assignment.replica_id, assignment.follows, "pcm_seq"
+        ) as allowed:
+            if allowed:
+                _log.info("file decoded", job_id=owner.keys.id, n_samples=await self._decode(owner, state))
 
     async def _decode(self, owner: Ownership, state: JobState) -> int:
         """Append the whole file and return its length in samples. Raises OwnershipLost, among others.

@@ -79,6 +79,7 @@ class Final(_Event, frozen=True, kw_only=True, tag="final"):
     """One finished utterance, immutable.
 
     ``utterance`` counts from 1 without holes, over all channels. The final commits the audio before ``committed_ms``.
+    ``traceparent``: where the suite's trace of it begins (W3C), unset unless it is traced.
     ``speaker``: who says most of it, None if that could not be told, unset where speakers are not told apart;
     ``speaker_confidence``: how sure that is, 0 to 1. ``turns``: who says what of it, unset where one speaker says it
     all.
@@ -98,6 +99,7 @@ class Final(_Event, frozen=True, kw_only=True, tag="final"):
     speaker: str | UnsetType | None = UNSET
     speaker_confidence: float | UnsetType = UNSET
     turns: list[SpeakerTurn] | UnsetType = UNSET
+    traceparent: str | UnsetType = UNSET
 
 
 class RevisedUtterance(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -36,7 +36,7 @@ class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     ``known_to``: the tenant whose known voices get their names; '': no voice is known. ``enrolls``: there is no
     transcript; the voice of the one who speaks is handed over (``JobStreams.enrolled_voice``). ``callback_url``: what
     is notified of the end, '' for nothing. ``callback_form``: how another API's front writes that, as JSON of its own;
-    '': as a job of this suite.
+    '': as a job of this suite. ``traceparent``: its place in a trace (W3C), '' unless it is traced.
     """
 
     spool_name: str
@@ -62,6 +62,7 @@ class JobConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     callback_url: str = ""
     callback_method: str = "POST"
     callback_form: str = ""
+    traceparent: str = ""
 
 
 class FetchOrder(msgspec.Struct, frozen=True, omit_defaults=True):

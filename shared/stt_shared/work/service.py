@@ -15,6 +15,7 @@ from stt_shared.process import gc
 from stt_shared.process.clock import wall_ms
 from stt_shared.process.core_dumps import forbid_core_dumps
 from stt_shared.process.tasks import LoopMonitor, cancel_and_wait, stop_signal
+from stt_shared.process.tracing import tracer
 from stt_shared.redis.client import wait_until_ready
 from stt_shared.redis.outage import UNREACHABLE
 from stt_shared.streams.bus import Bus
@@ -43,6 +44,8 @@ def run_process(
         exit_with_error(describe(error))
     except KeyboardInterrupt:  # before the process handles signals
         raise SystemExit(130) from None
+    finally:
+        tracer().close()
 
 
 def exit_with_error(message: str, code: int = 1) -> NoReturn:

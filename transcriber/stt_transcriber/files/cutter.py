@@ -15,6 +15,7 @@ import structlog
 from stt_shared.contracts.frames import Frame, FrameKind, StreamError
 from stt_shared.contracts.jobs import Chunk
 from stt_shared.process.priority import lower_thread_priority
+from stt_shared.process.tracing import tracer
 from stt_shared.redis.outage import REDIS_ERRORS, until_answered
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
@@ -63,11 +64,14 @@ class FileCutter:
         at, epoch = owner.keys, owner.epoch
         try:
             replica, follows = assignment.replica_id, assignment.follows
-            async with self._guard.stage(
-                at, epoch, keys.STAGE_TRANSCRIBER, replica, follows, "committed_samples"
-            ) as allowed:
-                if allowed:
-                    await run_while_active(until_answered(lambda: self._cut(owner)), self._bus, owner)
+            state = JobState.read(assignment.fields)
+            traceparent = state.config.traceparent if state else ""
+            with tracer().span("cut", traceparent, job_id=at.id, replica=replica):
+                async with self._guard.stage(
+                    at, epoch, keys.STAGE_TRANSCRIBER, replica, follows, "committed_samples"
+                ) as allowed:
+                    if allowed:
+                        await run_while_active(until_answered(lambda: self._cut(owner)), self._bus, owner)
         except REDIS_ERRORS:
             raise
         except Exception:

@@ -11,6 +11,7 @@ from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.contracts.speakers import NO_SPEAKERS, KnownVoice
 from stt_shared.contracts.text import join_texts
 from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.process.tracing import tracer
 from stt_shared.redis.outage import until_answered
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.job_state import JobState
@@ -30,7 +31,9 @@ _SPEAKERS_MISSING = JobWarning(
 async def complete_job(bus: Bus, owner: Ownership) -> None:
     """Assemble the result from all parts and end the job. Does nothing if the job has ended or was deleted."""
     state = await bus.jobs.state(owner.keys.id)
-    if state is not None and state.is_active and state.epoch == owner.epoch:
+    if state is None or not state.is_active or state.epoch != owner.epoch:
+        return
+    with tracer().span("assemble", state.config.traceparent, job_id=owner.keys.id):
         parts = await bus.jobs.parts(owner.keys.id)
         if state.config.enrolls:
             return await _enroll(bus, owner, state, parts)

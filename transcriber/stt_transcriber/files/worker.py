@@ -11,6 +11,7 @@ import structlog
 
 from stt_shared.contracts.jobs import Chunk, ChunkResult, JobConfig
 from stt_shared.process.tasks import cancel_and_wait, run_together
+from stt_shared.process.tracing import tracer
 from stt_shared.redis.outage import REDIS_ERRORS, RETRY_S, UNREACHABLE, until_answered
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
@@ -152,10 +153,12 @@ class ChunkWorker:
             # The previous worker stored it and died before confirming it; after the last chunk the job must be ended.
             await complete_if_done(self._bus, job, state)
             return
-        async with self._guard.chunk(job.keys, job.epoch, chunk.index, self._replica_id, item.follows) as allowed:
-            if allowed:
-                work = self._decode_and_store(job, chunk, item, batch, state.config)
-                await run_while_active(work, self._bus, job)
+        traceparent, replica = state.config.traceparent, self._replica_id
+        with tracer().span("transcribe", traceparent, job_id=chunk.job_id, chunk=chunk.index, replica=replica):
+            async with self._guard.chunk(job.keys, job.epoch, chunk.index, self._replica_id, item.follows) as allowed:
+                if allowed:
+                    work = self._decode_and_store(job, chunk, item, batch, state.config)
+                    await run_while_active(work, self._bus, job)
 
     async def _decode_and_store(
         self, job: Ownership, chunk: Chunk, item: WorkItem, batch: ChunkBatch, config: JobConfig

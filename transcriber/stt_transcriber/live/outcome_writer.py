@@ -1,5 +1,7 @@
 """Writing of a session's outcomes to Redis: events for the client, committed positions, texts for its conversation."""
 
+import msgspec
+
 from stt_shared.contracts.events import Event, Final, Gap, Partial, SpeakersRevised
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import REFUSED_WRITES, StageTimings
@@ -8,17 +10,29 @@ from stt_shared.streams.ownership import Ownership, OwnershipLost, WriteResult
 from stt_shared.streams.sessions import Commit
 from stt_transcriber.core.live.outcome import Advance, Outcome
 from stt_transcriber.live.conversation import Speaker
+from stt_transcriber.live.utterance_trace import UtteranceTraces
 from stt_transcriber.metrics import TEXT_LAG_S, count_unrecognized
 
 
 class OutcomeWriter:
-    """Writer of one session's outcomes. Its methods raise OwnershipLost when the session has another owner."""
+    """Writer of one session's outcomes. Its methods raise OwnershipLost when the session has another owner.
 
-    def __init__(self, bus: Bus, owner: Ownership, speaker: Speaker, timings: StageTimings) -> None:
+    ``traces``: None unless utterances are traced.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        owner: Ownership,
+        speaker: Speaker,
+        timings: StageTimings,
+        traces: UtteranceTraces | None = None,
+    ) -> None:
         self._bus = bus
         self._owner = owner
         self._speaker = speaker
         self._timings = timings
+        self._traces = traces
 
     async def write(self, outcome: Outcome) -> None:
         """Write an outcome: its event and its committed position in one step."""
@@ -27,7 +41,9 @@ class OutcomeWriter:
             assert commit is not None
             _check(await self._bus.sessions.commit(self._owner, commit))
             return
-        began = monotonic_ms()
+        began, began_wall_ms = monotonic_ms(), wall_ms()
+        if self._traces is not None and isinstance(event, Final):
+            event = _traced(event, self._traces)
         # Before the commit: if this worker died after it, no other would send this final again.
         if isinstance(event, Final) and (utterance := self._speaker.utterance(event, wall_ms())):
             await self._bus.conversations.send(utterance)
@@ -39,6 +55,8 @@ class OutcomeWriter:
             await self._bus.conversations.send_unrecognized(unrecognized)
         await self.emit(event, commit)
         self._timings.add("emit", monotonic_ms() - began)
+        if self._traces is not None and isinstance(event, Final):
+            self._traces.told(event, began_wall_ms)
         if isinstance(event, Partial | Final):
             TEXT_LAG_S.labels("final" if isinstance(event, Final) else "partial").observe(event.lag_ms / 1000)
         if isinstance(event, Gap):
@@ -50,6 +68,11 @@ class OutcomeWriter:
         """Write an event."""
         written, _ = await self._bus.sessions.emit(self._owner, event, commit)
         _check(written)
+
+
+def _traced(final: Final, traces: UtteranceTraces) -> Final:
+    traceparent = traces.traceparent(final.utterance)
+    return msgspec.structs.replace(final, traceparent=traceparent) if traceparent else final
 
 
 def _commit_of(advance: Advance | None) -> Commit | None:

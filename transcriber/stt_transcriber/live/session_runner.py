@@ -14,6 +14,7 @@ from stt_shared.contracts.speakers import NO_SPEAKERS
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import ERRORS_TOTAL, StageTimings
 from stt_shared.process.tasks import cancel_and_wait
+from stt_shared.process.tracing import tracer
 from stt_shared.streams.keys import STAGE_GATEWAY
 from stt_shared.streams.ownership import OwnershipLost, Standing
 from stt_shared.streams.reader import LogHole
@@ -31,6 +32,7 @@ from stt_transcriber.live.known_speakers import forget_deleted, know_speakers
 from stt_transcriber.live.outcome_writer import OutcomeWriter
 from stt_transcriber.live.parts import LiveParts
 from stt_transcriber.live.steps import SessionSteps
+from stt_transcriber.live.utterance_trace import UtteranceTraces
 from stt_transcriber.metrics import REJECTED
 from stt_transcriber.models.store import ModelError
 
@@ -85,7 +87,8 @@ class SessionRunner:
         self._timings = StageTimings()
         maker = Maker(assignment.owner.keys.tenant, state.key_id)
         speaker = Speaker(maker, self.session_id, state.config, state.resume_token, state.finals)
-        self._writer = OutcomeWriter(parts.bus, assignment.owner, speaker, self._timings)
+        self._traces = UtteranceTraces(assignment.owner, assignment.replica_id) if tracer().is_on else None
+        self._writer = OutcomeWriter(parts.bus, assignment.owner, speaker, self._timings, self._traces)
         self._steps = SessionSteps(None)
         self._drafts = DraftThrottle()
         self._is_drafting = False
@@ -215,12 +218,14 @@ class SessionRunner:
     async def _feed(self, frame: Frame) -> None:
         meta = frame.meta
         async with self._turn, self._steps.frame(meta.received_ms):
-            began = monotonic_ms()
-            self._session.feed(frame, wall_ms())
+            began, arrived_ms = monotonic_ms(), wall_ms()
+            self._session.feed(frame, arrived_ms)
             if frame.kind is FrameKind.AUDIO:
                 self._timings.add("queue", meta.queue_ms)
                 self._timings.add("decode", meta.decode_ms)
                 self._timings.add("vad", monotonic_ms() - began)
+                if self._traces is not None:
+                    self._traces.heard(frame, arrived_ms)
             await self._proceed()
 
     def next_request(self) -> Request | None:
@@ -232,6 +237,8 @@ class SessionRunner:
         if ticket.kind is not Kind.TURN:
             self._drafts.began(monotonic_ms())
         self._is_drafting = ticket.kind in _DRAFTS
+        if self._traces is not None:
+            self._traces.began(ticket)
         return ticket.request
 
     async def deliver(self, decoded: Decoded) -> None:
@@ -250,6 +257,8 @@ class SessionRunner:
     async def _apply(self, decoded: Decoded) -> None:
         self._timings.add("buffer", decoded.waited_ms)
         self._timings.add("infer", decoded.took_ms)
+        if self._traces is not None:
+            self._traces.ended(decoded)
         if self._is_drafting:
             self._drafts.took(decoded.took_ms, monotonic_ms())
         if decoded.probability is not None:

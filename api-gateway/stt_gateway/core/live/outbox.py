@@ -14,6 +14,7 @@ class EventHead(msgspec.Struct, frozen=True):
     utterance: int = 0
     channel: int | None = None
     code: str = ""
+    traceparent: str = ""
 
 
 _decode_head = msgspec.json.Decoder(EventHead).decode

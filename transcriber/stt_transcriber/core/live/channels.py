@@ -163,7 +163,8 @@ class ChannelSessions:
             self._drafts += 1
             channel.drafted = self._drafts
         self._decoding = channel
-        return channel.session.begin()
+        ticket = channel.session.begin()
+        return ticket and replace(ticket, channel=channel.number)
 
     def apply(self, hypothesis: Hypothesis, now_wall_ms: float) -> None:
         """Apply the hypothesis of the decode in progress."""

@@ -42,13 +42,14 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Ticket:
-    """Decode in progress: its audio, utterance and purpose."""
+    """Decode in progress: its audio, utterance and purpose. ``channel``: where they are kept apart."""
 
     kind: Kind
     begin: int
     end: int
     request: DecodeRequest | TurnRequest
     utterance: Utterance = field(repr=False)
+    channel: int | None = None
 
     @property
     def decode(self) -> DecodeRequest:
