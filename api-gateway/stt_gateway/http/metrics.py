@@ -26,7 +26,7 @@ _log = structlog.get_logger()
 UNREADABLE = Counter(
     "stt_metrics_unreadable_total",
     "Times that a replica's metrics were dropped because they could not be parsed.",
-    ["service"],
+    ["of"],
 )
 LIVE_WAITING = Gauge("stt_live_waiting", "Clients that were refused for want of workers and told when to return.")
 # From the start, since Prometheus sees no increase in a series that begins with its first error.
