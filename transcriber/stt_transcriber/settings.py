@@ -9,6 +9,7 @@ from stt_shared.contracts.engines import EngineName
 from stt_shared.contracts.services import TranscriberWork
 from stt_shared.contracts.session import MAX_UTTERANCE_S
 from stt_shared.process.cpus import usable_cpus
+from stt_shared.process.folders import user_models_dir
 from stt_shared.process.settings import CommonSettings
 from stt_transcriber.core.live.policy import LivePolicy, TurnPolicy
 
@@ -21,7 +22,7 @@ class TranscriberSettings(CommonSettings):
         EngineName.AUTO,
         description="What runs the model; auto: onnxruntime on a CPU if it can, otherwise faster-whisper.",
     )
-    models_dir: Path = Field(Path("~/.cache/stt-suite/models").expanduser(), description="Folder of installed models.")
+    models_dir: Path = Field(user_models_dir(), description="Folder of installed models.")
     device: Literal["cpu", "cuda", "auto"] = Field("cpu", description="Where the model runs.")
     compute_type: str = Field("int8", description="Number format of the weights, as CTranslate2 names it.")
     streaming_workers: Annotated[int, Field(ge=0, le=64)] = Field(

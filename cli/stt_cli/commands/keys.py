@@ -1,6 +1,5 @@
 """`stt keys`: make, list, revoke and rotate API keys, in the database of this machine's settings."""
 
-import getpass
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -13,7 +12,7 @@ from stt_gateway.keys import commands
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.engine import database_url
 from stt_shared.contracts.makers import LOCAL_TENANT
-from stt_shared.process.audit import AuditTrail
+from stt_shared.process.audit import AuditTrail, system_account
 from stt_shared.process.folders import UnusableFolder, prepare_folder
 from stt_shared.process.settings import load_settings
 
@@ -75,7 +74,7 @@ def _id_of(key: str) -> str:
 def _record(action: str, key_id: str) -> None:
     settings = load_up_settings({})
     trail = AuditTrail(settings.audit_log, logs=False)
-    trail.record(action, status=200, target={"id": key_id}, user=getpass.getuser())
+    trail.record(action, status=200, target={"id": key_id}, user=system_account())
 
 
 def show(as_json: bool, views: Callable[[URL], dict[str, Any]], table: Callable[[URL], list[str]]) -> None:

@@ -1,12 +1,11 @@
 """`stt tenants`: list, change and delete tenants, in the database of this machine's settings."""
 
-import getpass
 from typing import Any
 
 from stt_cli.commands.keys import on_database, show
 from stt_cli.up.settings import load_up_settings
 from stt_gateway.keys import tenant_commands
-from stt_shared.process.audit import AuditTrail
+from stt_shared.process.audit import AuditTrail, system_account
 
 
 def list_tenants(*, as_json: bool) -> None:
@@ -30,4 +29,4 @@ def delete_tenant(name: str) -> None:
 
 def _record(action: str, status: int, name: str, **what: Any) -> None:
     trail = AuditTrail(load_up_settings({}).audit_log, logs=False)
-    trail.record(action, status=status, target={"name": name}, user=getpass.getuser(), **what)
+    trail.record(action, status=status, target={"name": name}, user=system_account(), **what)

@@ -1,5 +1,6 @@
 """Audit log: who deleted or administered what, and when. It holds ids, never texts, titles or names of files."""
 
+import getpass
 import os
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,14 @@ from stt_shared.process.clock import wall_ms
 from stt_shared.process.logging import unfiltered_logger
 
 _log = structlog.get_logger()
+
+
+def system_account() -> str:
+    """Return the name of the system's account that runs this process; of one without a name, its number."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 class AuditTrail:

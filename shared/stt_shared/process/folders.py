@@ -26,6 +26,17 @@ def prepare_folder(path: Path, setting: str) -> Path:
     return path
 
 
+def home_folder() -> Path:
+    """Return the user's home folder; / for a user who has none, as under a random user id in a container.
+
+    There nobody may write, and the message about it names the setting to use.
+    """
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/")
+
+
 def default_data_dir() -> Path:
     """Return ``stt-suite`` in the user's application data folder."""
     return _user_data() / "stt-suite"
@@ -34,6 +45,11 @@ def default_data_dir() -> Path:
 def default_spool_dir() -> Path:
     """Return the folder for waiting uploads, the same for gateway and audio-processor if they run as the same user."""
     return default_data_dir() / "spool"
+
+
+def user_models_dir() -> Path:
+    """Return the folder of models in the user's cache."""
+    return home_folder() / ".cache" / "stt-suite" / "models"
 
 
 def note_of_former_store() -> str | None:
@@ -52,9 +68,9 @@ def note_of_former_store() -> str | None:
 
 def _user_data() -> Path:
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support"
+        return home_folder() / "Library" / "Application Support"
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        return Path(os.environ.get("LOCALAPPDATA") or home_folder() / "AppData" / "Local")
     given = Path(os.environ.get("XDG_DATA_HOME") or "")
     # The XDG specification requires programs to ignore a relative path.
-    return given if given.is_absolute() else Path.home() / ".local" / "share"
+    return given if given.is_absolute() else home_folder() / ".local" / "share"

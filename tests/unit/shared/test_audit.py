@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from stt_shared.process.audit import AuditTrail
+from stt_shared.process.audit import AuditTrail, system_account
 from stt_shared.process.logging import set_up_logging
 
 pytestmark = pytest.mark.unit
@@ -46,3 +47,11 @@ def test_it_is_logged_at_any_level(monkeypatch: pytest.MonkeyPatch) -> None:
     (line,) = stderr.getvalue().splitlines()
     entry = json.loads(line)
     assert (entry["channel"], entry["action"], entry["service"]) == ("audit", "delete_job", "gateway")
+
+
+def test_an_account_without_a_name_is_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 1234567")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    assert system_account() == f"uid {os.getuid()}"

@@ -67,3 +67,15 @@ def test_a_folder_that_cannot_be_is_named_with_its_setting(tmp_path: Path) -> No
     for path in (tmp_path / "file", tmp_path / "file" / "folder"):
         with pytest.raises(folders.UnusableFolder, match=f"^SPOOL_DIR={path}: "):
             folders.prepare_folder(path, "SPOOL_DIR")
+
+
+def test_a_user_without_a_home_is_told_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As under a random user id in a container: there is neither HOME nor an account."""
+
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(folders.sys, "platform", "linux")
+    monkeypatch.setattr(Path, "home", no_home)
+    assert folders.default_data_dir() == Path("/.local/share/stt-suite")
+    assert folders.user_models_dir() == Path("/.cache/stt-suite/models")

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from stt_shared.process.folders import user_models_dir
 from stt_transcriber.models.registry import (
     CHECKPOINT_SUFFIX,
     KNOWN_MODELS,
@@ -54,7 +55,7 @@ class InstalledModel:
 def default_models_dir() -> Path:
     """Return ``MODELS_DIR`` from the environment, else a folder in the user's cache."""
     named = os.environ.get("MODELS_DIR")
-    return Path(named).expanduser() if named else Path.home() / ".cache" / "stt-suite" / "models"
+    return Path(named).expanduser() if named else user_models_dir()
 
 
 def ignore_progress(done_bytes: int, total_bytes: int, text: str) -> None:
