@@ -1,7 +1,6 @@
 """`stt store`: back up, restore and check the transcript store of this machine's settings."""
 
 import contextlib
-import getpass
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from stt_gateway.store.failures import StoreError
 from stt_gateway.store.maintenance import backup as backups
 from stt_gateway.store.maintenance import check as checks
 from stt_gateway.store.maintenance.progress import Progress as Show
-from stt_shared.process.audit import AuditTrail
+from stt_shared.process.audit import AuditTrail, system_account
 
 
 def backup(file: Path) -> None:
@@ -49,7 +48,7 @@ def _url() -> URL:
 
 
 def _record(action: str) -> None:
-    AuditTrail(load_up_settings({}).audit_log, logs=False).record(action, status=200, user=getpass.getuser())
+    AuditTrail(load_up_settings({}).audit_log, logs=False).record(action, status=200, user=system_account())
 
 
 @contextlib.contextmanager

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from stt_cli.options import Json
+
 app = typer.Typer(
     help="Back up, restore and check the transcript store of DATABASE_URL or DATA_DIR.", no_args_is_help=True
 )
@@ -30,9 +32,7 @@ def restore(
 
 
 @app.command("check")
-def check(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as a JSON object.")] = False,
-) -> None:
+def check(as_json: Json = False) -> None:
     """Look for damage: the file, the tables' version, the search index, rows without others. Exit 1 if there is any."""
     from stt_cli.commands.store import check as run
 

@@ -17,5 +17,10 @@ def open_listener(host: str, port: int) -> socket.socket:
 def url_of(listener: socket.socket, *, tls: bool = False) -> str:
     """Return a URL of this listener that a browser on this machine can open."""
     host, port = listener.getsockname()[:2]
+    return url_at(host, port, tls=tls)
+
+
+def url_at(host: str, port: int, *, tls: bool = False) -> str:
+    """Return a URL of what listens on an address that a browser on this machine can open."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
     return f"{'https' if tls else 'http'}://{reachable}:{port}"

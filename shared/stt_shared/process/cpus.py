@@ -22,7 +22,7 @@ def usable_cpus() -> int:
         membership = Path("/proc/self/cgroup").read_text()
     except OSError:
         return allowed  # not Linux, or no /proc
-    quota = cgroup_cpus(membership, _read)
+    quota = cgroup_cpus(membership, read_file)
     return allowed if quota is None else max(1, min(allowed, int(quota)))
 
 
@@ -60,15 +60,15 @@ def _quotas(membership: str, read: Callable[[Path], str | None]) -> Iterator[flo
     for line in membership.splitlines():
         _, controllers, path = line.split(":", 2)
         if not controllers:
-            for folder in _folders(CGROUP_ROOT, path):
+            for folder in cgroup_folders(CGROUP_ROOT, path):
                 yield _v2_quota(read(folder / "cpu.max"))
         elif _V1_CONTROLLER in controllers.split(","):
             for mount in {CGROUP_ROOT / controllers, CGROUP_ROOT / _V1_CONTROLLER}:
-                for folder in _folders(mount, path):
+                for folder in cgroup_folders(mount, path):
                     yield _v1_quota(read(folder / "cpu.cfs_quota_us"), read(folder / "cpu.cfs_period_us"))
 
 
-def _folders(mount: Path, path: str) -> Iterator[Path]:
+def cgroup_folders(mount: Path, path: str) -> Iterator[Path]:
     """Yield the folders of the cgroup and of all its ancestors, because the tightest limit applies."""
     inside = PurePosixPath(path).relative_to("/")
     for part in (inside, *inside.parents):
@@ -84,7 +84,8 @@ def _v1_quota(quota: str | None, period: str | None) -> float | None:
     return None if quota is None or period is None or int(quota) <= 0 else int(quota) / int(period)
 
 
-def _read(path: Path) -> str | None:
+def read_file(path: Path) -> str | None:
+    """Return a file's text; None if it cannot be read."""
     try:
         return path.read_text()
     except OSError:

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -92,18 +92,37 @@ def unreadable(error: OSError | UnicodeDecodeError) -> str:
 Settings = TypeVar("Settings", bound=BaseSettings)
 
 
-def load_settings(kind: type[Settings]) -> Settings:
-    """Read the settings; on an invalid value, print its name, the value and what is allowed, and exit with 2."""
+class UnusableSettings(ValueError):
+    """Raised for settings that cannot be used. ``problems``: a line for each: name, value and what is allowed."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+def read_settings(kind: type[Settings]) -> Settings:
+    """Read the settings. Raises UnusableSettings."""
     try:
         return kind()
     except (OSError, UnicodeDecodeError) as error:
-        print(f"error: {unreadable(error)}", file=sys.stderr)  # noqa: T201
-        raise SystemExit(2) from None
+        raise UnusableSettings([unreadable(error)]) from None
     except ValidationError as error:
-        for problem in error.errors():
-            name = ".".join(str(part) for part in problem["loc"]).upper()
-            field = kind.model_fields.get(str(problem["loc"][0])) if problem["loc"] else None
-            is_secret = field is not None and field.annotation is SecretStr
-            value = "***" if is_secret else repr(problem.get("input"))
-            print(f"error: {name}={value}: {problem['msg']}", file=sys.stderr)  # noqa: T201
+        raise UnusableSettings([_described(problem, kind) for problem in error.errors()]) from None
+
+
+def load_settings(kind: type[Settings]) -> Settings:
+    """Read the settings; on an invalid value, print what is wrong, and exit with 2."""
+    try:
+        return read_settings(kind)
+    except UnusableSettings as error:
+        for problem in error.problems:
+            print(f"error: {problem}", file=sys.stderr)  # noqa: T201
         raise SystemExit(2) from None
+
+
+def _described(problem: Any, kind: type[BaseSettings]) -> str:
+    name = ".".join(str(part) for part in problem["loc"]).upper()
+    field = kind.model_fields.get(str(problem["loc"][0])) if problem["loc"] else None
+    is_secret = field is not None and field.annotation is SecretStr
+    value = "***" if is_secret else repr(problem.get("input"))
+    return f"{name}={value}: {problem['msg']}"
