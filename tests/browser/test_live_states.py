@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from browser.played import Server, no_microphone
+from browser.played import READY, Server, no_microphone
 
 if TYPE_CHECKING:
     from browser.browsers import Pages
@@ -115,20 +115,59 @@ def test_a_lost_connection_is_told_and_what_was_said_is_kept(pages: "Pages") -> 
     assert len(server.sockets) == 2
 
 
-def test_a_full_server_is_told(pages: "Pages") -> None:
+def test_a_full_server_is_waited_for(pages: "Pages") -> None:
     page = pages.blank()
+    refused: list[str] = []
+    heard: list[int] = []
 
-    def full(socket: "WebSocketRoute") -> None:
-        socket.send(
-            json.dumps({"type": "error", "event": 1, "code": "at_capacity", "message": "full", "retryable": True})
-        )
-        socket.close(code=4429, reason="at_capacity")
+    def opened(socket: "WebSocketRoute") -> None:
+        if len(refused) < 2:
+            refused.append(socket.url)
+            full = {"type": "error", "code": "at_capacity", "message": "full", "retryable": True, "retry_after_s": 1}
+            socket.send(json.dumps(full))
+            socket.close(code=4429, reason="at_capacity")
+            return
+        # Each frame begins with its number, big-endian.
+        socket.on_message(lambda data: heard.append(int.from_bytes(data[:4])) if isinstance(data, bytes) else None)
+        socket.send(json.dumps(READY))
 
-    page.route_web_socket("**/v1/stt/stream?**", full)
+    page.route_web_socket("**/v1/stt/stream?**", opened)
     pages.go(page, "/")
     page.click(".talk")
-    page.locator(".problem h2", has_text="The server is full").wait_for(timeout=25_000)
-    expect(page.locator(".talk")).to_be_enabled()
+    page.locator(".chip.warn", has_text="The server is full; waiting for a place").wait_for(timeout=5000)
+    page.locator(".chip.good").wait_for(timeout=10_000)
+    assert heard[0] == 1, "what was said while waiting is not lost"
+
+
+def test_nothing_heard_and_nothing_connected_are_told_and_the_options_close(pages: "Pages") -> None:
+    page = pages.blank()
+    page.add_init_script(
+        """navigator.mediaDevices.getUserMedia = async () =>
+             new MediaStreamAudioDestinationNode(new AudioContext()).stream;"""
+    )
+    server = Server(page)
+    pages.go(page, "/")
+    page.set_viewport_size({"width": 640, "height": 400})
+    page.click("button[aria-controls=live-options]")
+    panel = page.locator(".panel")
+    page.wait_for_function("document.querySelector('.panel').offsetHeight > 300")  # on all of a magnified page
+    panel.get_by_role("button", name="Close").click()
+    expect(panel).to_be_hidden()
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.click("button[aria-controls=live-options]")
+    expect(panel).to_be_visible()
+    page.mouse.click(1200, 400)
+    expect(panel).to_be_hidden()
+
+    page.click(".talk")
+    page.locator(".chip.warn", has_text="No sound is coming in").wait_for(timeout=15_000)
+    server.final(1, "Before.", timed=[{"word": "Before.", "start_ms": 0, "end_ms": 300, "confidence": 0.9}])
+    page.context.set_offline(True)
+    page.locator(".chip.warn", has_text="You are offline").wait_for(timeout=5000)
+    page.context.set_offline(False)
+    page.click(".live-head summary:has-text('Download')")
+    _, text = pages.download(page, ".live-head button:has-text('(.json)')")
+    assert json.loads(text)["utterances"][0]["words"][0]["word"] == "Before."
 
 
 @pytest.mark.parametrize(("permission", "sockets"), [("granted", 1), ("prompt", 0)])

@@ -24,6 +24,7 @@ import { encoded } from "./replay.js";
  * @property {(url: string, subprotocols: string[]) => WebSocket} [openSocket]
  * @property {number} [patienceS] longest time without a connection
  * @property {number} [openPatienceS] longest time until the first connection
+ * @property {number} [fullPatienceS] the same where the server is full (at_capacity); as long as `openPatienceS` by default
  * @property {number} [openTimeoutS] longest time that one attempt may take
  * @property {number} [donePatienceS] longest wait for `done` after the last event
  * @property {number} [deadAfterS] how long a server that owes an answer may be silent
@@ -44,6 +45,8 @@ export class Connector {
   link = "connecting";
   /** Number of connections after the first. */
   reconnects = 0;
+  /** The code by which the server has refused the session that is not open yet; null. @type {string | null} */
+  refusedBy = null;
   /** Configuration of the session, as sent by the server. @type {Record<string, any>} */
   config = {};
   /** @type {WebSocket | null} */
@@ -224,16 +227,27 @@ export class Connector {
 
   /** @param {string} code @param {string} message @param {number | null} [retryAfterS] */
   #lost(code, message, retryAfterS = null) {
-    const { patienceS, openPatienceS, onLost } = this.#options;
+    const { patienceS, onLost } = this.#options;
     const readyS = this.#readyS;
     this.#readyS = null;
     this.#cancel("open");
     this.#leave(LOST);
-    const waitS = this.#backoff.lost(this.#now(), readyS, this.#wasOpen ? patienceS : openPatienceS, retryAfterS);
+    const limitS = this.#wasOpen ? patienceS : this.#firstPatienceS(code);
+    const waitS = this.#backoff.lost(this.#now(), readyS, limitS, retryAfterS);
     if (waitS === null) return this.#end(code, message, retryAfterS);
     this.#setLink(this.#wasOpen ? "lost" : "connecting");
+    if (!this.#wasOpen && this.refusedBy !== code) {
+      this.refusedBy = code;
+      this.#options.onChange();
+    }
     if (readyS !== null) onLost(message);
     return this.#later("retry", waitS, () => this.#connect());
+  }
+
+  /** @param {string} code */
+  #firstPatienceS(code) {
+    const { openPatienceS, fullPatienceS = openPatienceS } = this.#options;
+    return code === "at_capacity" ? fullPatienceS : openPatienceS;
   }
 
   #awaitDone() {

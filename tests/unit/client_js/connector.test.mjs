@@ -129,6 +129,20 @@ test("a server without a place is asked again", async () => {
   s.session.close();
 });
 
+test("a server without a place is asked for as long as was said for that", async () => {
+  const s = started({ openPatienceS: 1, fullPatienceS: 100 });
+  s.sockets[0].tell({ type: "error", code: "at_capacity", message: "full", retryable: true, retry_after_s: 0 });
+  assert.equal(s.session.refusedBy, "at_capacity");
+  s.clock.s += 50;
+  await waited(5);
+  s.sockets[1].tell({ type: "error", code: "at_capacity", message: "full", retryable: true, retry_after_s: 0 });
+  assert.deepEqual(s.over, []);
+  s.clock.s += 50;
+  await waited(5);
+  s.sockets[2].tell({ type: "error", code: "at_capacity", message: "full", retryable: true, retry_after_s: 0 });
+  assert.equal(s.over[0].code, "at_capacity");
+});
+
 test("a server that says when to come again is asked then", async () => {
   const s = started();
   const full = { type: "error", event: 1, code: "at_capacity", message: "full", retryable: true, retry_after_s: 0.6 };

@@ -127,6 +127,10 @@ startTheme();
 await loadFirstLanguage();
 app.onAir.add(recording, "live");
 app.onAir.addEventListener("change", drawNavigation);
+recording.addEventListener("change", () => {
+  // Asked at once, so that the rail and the recording say the same.
+  if (recording.link === "lost" && app.server.status === "ready") app.server.refresh();
+});
 accessKey.addEventListener("refused", async () => {
   // A token expires while the computer sleeps.
   if (await renew()) return beginAgain();

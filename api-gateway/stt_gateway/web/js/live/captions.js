@@ -62,6 +62,11 @@ export class Captions {
     }
   }
 
+  /** Shows all of it, however long. */
+  showAll() {
+    while (this.#blocks.length && this.#blocks[0].from > 0) this.#showEarlier();
+  }
+
   /** Scrolls to the newest words and follows them. */
   follow() {
     this.following.toNewest();

@@ -4,7 +4,8 @@ import { shortClock } from "../text/clock.js";
 import { plainText, srt, vtt } from "../text/subtitles.js";
 import { button, h, menu } from "../ui/dom.js";
 
-const FORMATS = { txt: plainText, srt, vtt };
+const json = (utterances) => JSON.stringify({ utterances }, null, 2);
+const FORMATS = { txt: plainText, srt, vtt, json };
 
 /** `actions`: TextActions. Returns {element, draw(), drawClock()}. */
 export function liveHeading({ recording, transcript }, actions) {

@@ -18,6 +18,7 @@ const CODES = {
   AbortError: "busy",
 };
 const TARGET_RATE = 16000;
+const SILENCE = 1e-4; // amplitude below which no room is, but a muted microphone
 const SLICE_MS = 250;
 const BEAT_MS = 250;
 const RECORDER_BITS = 24000;
@@ -103,7 +104,7 @@ export function recorderType() {
 
 /** Starts delivering pieces (Uint8Array) of an open microphone. `onBeat` is called several times per second, even while
  * nothing is delivered; `onInterrupted(isInterrupted)` when the device silences the microphone, and when it is back.
- * Returns {level(): 0..1, pause(isPaused), finish(): Promise}; no piece comes after `finish`. */
+ * Returns {level(): 0..1, isSilent(), pause(isPaused), finish(): Promise}; `isSilent`: nothing at all is heard; no piece comes after `finish`. */
 export async function capture({ stream, sound }, { asContainer, channels, onPiece, onBeat, onInterrupted }) {
   const { context, loaded, source } = await joined(stream, sound);
   const analyser = new AnalyserNode(context, { fftSize: 1024 });
@@ -117,6 +118,10 @@ export async function capture({ stream, sound }, { asContainer, channels, onPiec
   const endWatch = watchInterruptions({ context, track: stream.getTracks()[0] }, onInterrupted);
   const wave = new Float32Array(analyser.fftSize);
   return {
+    isSilent() {
+      analyser.getFloatTimeDomainData(wave);
+      return wave.every((value) => Math.abs(value) < SILENCE);
+    },
     level() {
       analyser.getFloatTimeDomainData(wave);
       const power = wave.reduce((sum, value) => sum + value * value, 0) / wave.length;

@@ -21,6 +21,7 @@ export function optionsPanel({ recording, server }, canKeep) {
   async function open() {
     show(true);
     element.replaceChildren(
+      button({ name: "close", label: t("action.close"), kind: "bare small", onclick: dismiss }),
       await microphoneField(),
       languageField(server),
       pauseField(),
@@ -32,9 +33,18 @@ export function optionsPanel({ recording, server }, canKeep) {
     element.querySelector("select").focus();
   }
 
+  function dismiss() {
+    close();
+    toggleButton.focus();
+  }
+
   function close() {
     show(false);
   }
+
+  document.addEventListener("click", ({ target }) => {
+    if (!element.hidden && target.isConnected && !element.contains(target) && !toggleButton.contains(target)) close();
+  });
 
   function show(isOpen) {
     element.hidden = !isOpen;

@@ -8,7 +8,8 @@ import { capture, MicrophoneError, openMicrophone, recorderType } from "./microp
 const SAMPLE_RATE = 16000;
 const MAX_KEPT = { maxS: 600, maxBytes: 24 * 1024 * 1024 }; // the speech of a long outage
 const SIGN_IN_AGAIN_S = 30; // between attempts that a sign-in does not cut short
-const PATIENCE = { openPatienceS: 12, patienceS: 900, donePatienceS: 60 };
+const SILENT_MS = 5000; // without any sound: the microphone is muted
+const PATIENCE = { openPatienceS: 12, fullPatienceS: 600, patienceS: 900, donePatienceS: 60 };
 
 /** Fires "change" when `phase`, `link`, `problem` or figures change, and "text" (detail: what `Transcript.apply`
  * returned). */
@@ -17,6 +18,7 @@ export class Recording extends EventTarget {
   problem = null; // {code, message}
   behindMs = null;
   isInterrupted = false; // the device has silenced the microphone
+  isSilent = false; // nothing at all has been heard for SILENT_MS
   startedAt = 0;
   firstTextMs = null;
   #session = null;
@@ -28,6 +30,7 @@ export class Recording extends EventTarget {
   #isGivenUp = false;
   #activeMs = 0; // time with a live microphone before `#activeSince`
   #activeSince = null;
+  #heardAt = 0;
 
   constructor(base, transcript) {
     super();
@@ -46,6 +49,10 @@ export class Recording extends EventTarget {
   }
   get link() {
     return this.#session?.link ?? "over";
+  }
+  /** Whether the server has refused the session because it is full, and is asked again. */
+  get isWaiting() {
+    return this.link === "connecting" && this.#session.refusedBy === "at_capacity";
   }
   get reconnects() {
     return this.#session?.reconnects ?? 0;
@@ -75,7 +82,8 @@ export class Recording extends EventTarget {
     const clickedAt = performance.now();
     this.problem = null;
     this.behindMs = this.firstTextMs = null;
-    this.isInterrupted = false;
+    this.isInterrupted = this.isSilent = false;
+    this.#heardAt = clickedAt;
     this.#isGivenUp = false;
     this.#activeMs = 0;
     this.#setPhase("asking");
@@ -108,7 +116,10 @@ export class Recording extends EventTarget {
         asContainer: Boolean(type),
         channels: this.#channels,
         onPiece: (piece) => this.#piece(piece),
-        onBeat: () => this.#session?.tick(),
+        onBeat: () => {
+          this.#session?.tick();
+          this.#watchSilence();
+        },
         onInterrupted: (isInterrupted) => {
           this.isInterrupted = isInterrupted;
           this.#changed();
@@ -275,6 +286,14 @@ export class Recording extends EventTarget {
 
   get #elapsedMs() {
     return this.#activeMs + (this.#activeSince === null ? 0 : performance.now() - this.#activeSince);
+  }
+
+  #watchSilence() {
+    if (this.phase !== "live" || !this.#capture?.isSilent()) this.#heardAt = performance.now();
+    const isSilent = performance.now() - this.#heardAt > SILENT_MS;
+    if (isSilent === this.isSilent) return;
+    this.isSilent = isSilent;
+    this.#changed();
   }
 
   #setPhase(phase) {

@@ -10,10 +10,13 @@ export function statusText(recording, server) {
   if (recording.phase === "asking") return { text: t("state.asking"), kind: "" };
   if (recording.phase === "stopping")
     return { text: t(recording.link === "lost" ? "state.lost" : "state.stopping"), kind: "" };
+  if (server.status === "offline" && recording.link !== "lost") return { text: t("state.offline"), kind: "warn" };
   if (recording.link === "lost") return { text: lostText(recording.keptMs), kind: "warn" };
+  if (recording.isWaiting) return { text: t("state.full"), kind: "warn" };
   if (recording.link === "connecting") return { text: t("state.connecting"), kind: "" };
   if (recording.phase === "paused") return { text: t("state.paused"), kind: "" };
   if (recording.isInterrupted) return { text: t("state.interrupted"), kind: "bad" };
+  if (recording.isSilent) return { text: t("state.silent"), kind: "warn" };
   if (recording.behindMs === null) return { text: t("state.listening"), kind: "good" };
   const text = t("state.behind", { s: seconds(recording.behindMs) });
   return { text, kind: recording.behindMs > SLOW_MS ? "warn" : "good" };

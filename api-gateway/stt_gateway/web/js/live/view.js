@@ -91,6 +91,8 @@ function listen({ recording, server, keeper }, { element, stage, draw, animation
   on(keeper, "change", draw);
   on(window, "storage", stage.offer.refresh);
   on(document, "visibilitychange", stage.offer.refresh);
+  on(window, "beforeprint", () => stage.captions.showAll());
+  on(window, "afterprint", () => stage.captions.redraw());
   on(document, "keydown", (event) => {
     if (!element.hidden) onKey(event);
   });
