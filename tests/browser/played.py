@@ -78,15 +78,17 @@ class Library:
         self._created_at = created_at
         self.titles = {str(n): f"Meeting {n}.wav" for n in range(1, 31)}
         self.text = "Grüße."
+        self.state = "completed"
+        self.error: dict[str, str] | None = None
         self.asked: list[str] = []
         page.route("**/v1/stt/transcripts**", self._answer)
         page.route("**/openapi.json", lambda route: route.fulfill(json={"paths": {"/v1/stt/transcripts": {}}}))
 
     def _view(self, id: str) -> dict[str, Any]:
         return {
-            "id": id, "kind": "job", "state": "completed", "title": self.titles[id], "filename": f"Meeting {id}.wav",
+            "id": id, "kind": "job", "state": self.state, "title": self.titles[id], "filename": f"Meeting {id}.wav",
             "created_at": self._created_at, "duration": 61.5, "language": "en", "model": "base",
-            "task": "transcribe", "error": None, "conversation_id": None, "expires_at": None,
+            "task": "transcribe", "error": self.error, "conversation_id": None, "expires_at": None,
         }  # fmt: skip
 
     def _answer(self, route: "Route") -> None:
@@ -121,13 +123,13 @@ class Library:
 class Job:
     """The routes of one file's job, played: it is done at once.
 
-    ``text``: its sentences, one a second. ``more``: other fields of its result.
+    ``text``: its sentences, one a second. ``more``: other fields of its result. ``view``: what the server answers.
     """
 
     ID = "job-1"
 
     def __init__(self, page: "Page", text: list[str], language: str = "en", **more: Any) -> None:
-        segments = [
+        self.segments: list[dict[str, Any]] = [
             {
                 "id": at,
                 "start": float(at),
@@ -142,25 +144,29 @@ class Job:
             for at, sentence in enumerate(text)
         ]
         self._seconds = len(text)
-        self._view = {
+        self.view: dict[str, Any] = {
             "job_id": self.ID,
             "status": "completed",
             "progress": 100,
             "filename": "Untitled 25 Nov 2026.wav",
-            "result": {"language": language, "duration": float(self._seconds), "segments": segments, **more},
+            "result": {"language": language, "duration": float(self._seconds), "segments": self.segments, **more},
         }
         page.route("**/v1/stt/jobs", lambda route: route.fulfill(status=202, json={"job_id": self.ID}))
-        page.route(f"**/v1/stt/jobs/{self.ID}", lambda route: route.fulfill(json=self._view))
-        end = f"event: end\ndata: {json.dumps(self._view)}\n\n"
-        page.route(
-            f"**/v1/stt/jobs/{self.ID}/events",
-            lambda route: route.fulfill(content_type="text/event-stream", body=end),
-        )
+        page.route(f"**/v1/stt/jobs/{self.ID}", lambda route: route.fulfill(json=self.view))
+        page.route(f"**/v1/stt/jobs/{self.ID}/events", self._events)
 
-    def add(self, page: "Page") -> None:
-        """Chooses a silent recording of the text's length on the Files page, and waits until it is done."""
-        file = {"name": self._view["filename"], "mimeType": "audio/wav", "buffer": silence(self._seconds)}
+    def _events(self, route: "Route") -> None:
+        kind = "end" if self.view["result"] else "progress"
+        route.fulfill(content_type="text/event-stream", body=f"event: {kind}\ndata: {json.dumps(self.view)}\n\n")
+
+    def choose(self, page: "Page", kind: str = "audio/wav") -> None:
+        """Chooses a silent recording of the text's length on the Files page."""
+        file = {"name": self.view["filename"], "mimeType": kind, "buffer": silence(self._seconds)}
         page.set_input_files(".drop input", files=[file])  # type: ignore[list-item]
+
+    def add(self, page: "Page", kind: str = "audio/wav") -> None:
+        """The same, and waits until it is done."""
+        self.choose(page, kind)
         page.locator("li[data-phase=completed]").wait_for()
 
     def open(self, page: "Page") -> None:

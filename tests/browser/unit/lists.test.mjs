@@ -115,9 +115,10 @@ test("two files at once, each with its own progress, the first chosen first", as
   assert.equal(wire.log.uploads[2].file.name, "c");
   const item = queue.find("job-a");
   wire.log.views[0].tell({ status: "processing", progress: 20 });
+  assert.equal(queue.secondsLeft(item, Date.now()), null, "the server has not estimated yet");
+  wire.log.views[0].tell({ status: "processing", progress: 21, estimated_s: 50 });
   assert.equal(item.phase, "processing");
-  item.startedAt -= 10_000;
-  assert.equal(queue.secondsLeft(item, Date.now()), 40);
+  assert.equal(queue.secondsLeft(item, item.estimate.atMs + 10_000), 40);
   wire.log.views[0].tell({ status: "completed", progress: 100, result: { text: "x" } });
   assert.equal(item.result.text, "x");
 });
@@ -248,7 +249,7 @@ test("a file that is no recording is refused by its name, and uploaded when the 
   const codes = (names) => names.map((name) => refusal({ name, size: 1 }));
   assert.deepEqual(codes(["talk.wav", "talk", "wav", "zip", "a.ts", "VTS_01_1.VOB", "x.unknown"]), Array(7).fill(null));
   assert.deepEqual(codes(["List.M3U8", "book.aax", "a.b.zip", "notes.pdf"]), Array(4).fill("unsupported_media"));
-  assert.equal(refusal({ name: "talk.wav", size: 0 }), "bad_audio");
+  assert.equal(refusal({ name: "talk.wav", size: 0 }), "empty_file");
   const uploaded = [];
   const files = new FileQueue({
     upload: async ({ name }) => uploaded.push(name) && name,

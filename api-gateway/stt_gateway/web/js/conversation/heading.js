@@ -5,14 +5,15 @@ import { accessKey } from "../ui/access_key.js";
 import { button, h } from "../ui/dom.js";
 import { guest } from "../ui/guest.js";
 import { icon } from "../ui/icons.js";
-import { copyText } from "../ui/save.js";
+import { copyText, fileStem, saveText } from "../ui/save.js";
 import { toast } from "../ui/toast.js";
 import { askToInvite } from "./invite.js";
+import { textOf } from "./text.js";
 
 const STATES = { connecting: ["talk.connecting", ""], open: ["talk.connected", "good"], lost: ["talk.lost", "warn"] };
 
 /** `captionButtons`: those of bigCaptions. Returns {element, draw()}. */
-export function roomHeading(id, viewer, captionButtons) {
+export function roomHeading(id, feed, viewer, captionButtons) {
   const state = h("p", { class: "chip" });
   const leave = h(
     "a",
@@ -33,6 +34,19 @@ export function roomHeading(id, viewer, captionButtons) {
         kind: "small to-hide",
         onclick: async () => toast((await copyText(location.href)) ? t("done.copied") : location.href),
       });
+  const text = () => textOf(feed.utterances);
+  const copy = button({
+    name: "copy",
+    label: t("action.copy"),
+    kind: "small bare to-hide",
+    onclick: async () => toast(t((await copyText(text())) ? "done.copied" : "done.not_copied")),
+  });
+  const save = button({
+    name: "download",
+    label: t("action.download"),
+    kind: "small bare to-hide",
+    onclick: () => saveText(`${fileStem(id)}.txt`, text()),
+  });
   // Guests cannot leave, and have nothing to share.
   leave.hidden = share.hidden = guest() !== null;
   const element = h(
@@ -41,11 +55,12 @@ export function roomHeading(id, viewer, captionButtons) {
     leave,
     h("h1", { dir: "auto" }, id),
     state,
-    h("div", { class: "row" }, share, captionButtons),
+    h("div", { class: "row" }, copy, save, share, captionButtons),
   );
   return {
     element,
     draw() {
+      copy.disabled = save.disabled = feed.utterances.length === 0;
       state.hidden = viewer.state === "missing";
       if (state.hidden) return;
       const [text, kind] = STATES[viewer.state];

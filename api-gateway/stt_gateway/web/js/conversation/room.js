@@ -21,7 +21,7 @@ export function createRoom(app, { id, recording }) {
     element.classList.toggle("captions-only", isBig);
     stage.follow();
   });
-  const heading = roomHeading(id, viewer, captions.buttons);
+  const heading = roomHeading(id, feed, viewer, captions.buttons);
   const element = h("div", { class: "talk-page" }, heading.element, stage.element, controls.element);
 
   function changed(what) {

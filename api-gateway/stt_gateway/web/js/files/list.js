@@ -3,7 +3,7 @@ import { t } from "../i18n/index.js";
 import { h } from "../ui/dom.js";
 import { fileRow } from "./row.js";
 
-/** Returns {elements, draw(), drawItem(item)}. */
+/** Returns {elements, draw(), drawItem(item), focus(jobId)}. */
 export function fileList(files) {
   const list = h("ul", { class: "list" });
   const none = h("p", { class: "quiet" }, t("files.none"));
@@ -18,5 +18,8 @@ export function fileList(files) {
     list.replaceChildren(...files.items.map((item) => rows.get(item).element));
   }
 
-  return { elements: [none, list], draw, drawItem: (item) => rows.get(item)?.draw() };
+  /** Gives the focus to the link to a job's result. */
+  const focus = (jobId) => rows.get(files.find(jobId))?.element.querySelector(".title a")?.focus();
+
+  return { elements: [none, list], draw, drawItem: (item) => rows.get(item)?.draw(), focus };
 }

@@ -4,10 +4,11 @@ import { renamable } from "../library/rename.js";
 import { TRANSCRIPTS } from "../library/transcripts.js";
 import { address } from "../router.js";
 import { h, notice } from "../ui/dom.js";
+import { icon } from "../ui/icons.js";
 import { ResultPanel } from "./result_panel.js";
 import { transport } from "./transport.js";
 
-/** Returns {element, open(jobId), close()}. */
+/** Returns {element, id, open(jobId), close()}. */
 export function filePanel({ files, server }) {
   const panel = new ResultPanel();
 
@@ -24,27 +25,38 @@ export function filePanel({ files, server }) {
       files.rename(jobId, title);
     });
     // A title lives in the library; without one there is nothing to rename.
-    const tools = (await server.has(TRANSCRIPTS)) ? [edit] : [];
+    const tools = (await server.has(TRANSCRIPTS)) ? [edit, libraryLink(jobId)] : [];
     const back = { href: address("files"), text: t("files.list") };
     return { transcript, source: item?.file ?? null, back, heading, tools };
   }
 
   return {
     element: panel.element,
+    /** The id of the open job; null while closed. */
+    get id() {
+      return panel.id;
+    },
     close: () => panel.close(),
     open(jobId) {
-      if (panel.id !== jobId) panel.open(jobId, { load: () => load(jobId), failed: failedNotice });
+      if (panel.id !== jobId) panel.open(jobId, { load: () => load(jobId), failed: (error) => failedNotice(error, jobId) });
     },
   };
 }
 
-function failedNotice(error) {
+/** To the stored transcript, which has the same id. */
+const libraryLink = (jobId) =>
+  h("a", { class: "button small", href: address("library", jobId) }, icon("search"), t("files.in_library"));
+
+function failedNotice(error, jobId) {
   const isGone = error.code === "not_found";
   return notice({
     kind: isGone ? "" : "bad",
     name: "info",
     title: isGone ? t("files.gone") : t("files.unreachable"),
     text: isGone ? t("files.gone.text") : error.message,
-    actions: [h("a", { class: "button small", href: address("files") }, t("action.back"))],
+    actions: [
+      isGone ? libraryLink(jobId) : null,
+      h("a", { class: "button small", href: address("files") }, t("action.back")),
+    ],
   });
 }

@@ -9,10 +9,12 @@ import { Waveform } from "./waveform.js";
 
 // Elements that use the space bar themselves.
 const TAKES_SPACE = "input:not([type=range]), textarea, select, button, summary, [contenteditable]";
-const SPEEDS = ["0.75", "1", "1.25", "1.5", "2"];
+const TAKES_ARROWS = "input:not([type=range]), textarea, select, [contenteditable]";
+const STEPS_S = { ArrowLeft: -5, ArrowRight: 5 };
+const SPEEDS = ["0.5", "0.75", "0.9", "1", "1.1", "1.25", "1.5", "2"];
 const PLAYBACK_EVENTS = ["play", "pause", "ended", "seeked", "loadedmetadata"];
 
-/** Space plays and pauses unless the focused element uses it. */
+/** Space plays and pauses, the left and right arrows move by 5 s, unless the focused element uses them. */
 export class Player {
   #url;
   #audio;
@@ -25,7 +27,7 @@ export class Player {
   constructor(source, durationS, { onTime, onHold }) {
     Object.assign(this, { durationS, onTime, onHold });
     this.#url = URL.createObjectURL(source);
-    this.#audio = new Audio(this.#url);
+    this.#audio = source.type.startsWith("video/") ? h("video", { src: this.#url, playsinline: true }) : new Audio(this.#url);
     this.#audio.preload = "metadata";
     this.#audio.playbackRate = Number(settings.speed);
     this.waveform = new Waveform(source);
@@ -34,9 +36,11 @@ export class Player {
       { type: "button", class: "button main round", "aria-label": t("player.play"), onclick: () => this.#toggle() },
       icon("play"),
     );
+    this.button.title = t("player.keys");
     this.slider = this.#createSlider();
     const wave = h("div", { class: "wave" }, this.waveform.element, this.slider);
-    this.element = h("div", { class: "player" }, this.button, wave, this.#time, this.#createSpeeds());
+    const picture = this.#audio.tagName === "VIDEO" ? this.#audio : null;
+    this.element = h("div", { class: "player" }, picture, this.button, wave, this.#time, this.#createSpeeds());
     for (const kind of PLAYBACK_EVENTS) this.#audio.addEventListener(kind, () => this.#changed());
     this.#audio.addEventListener("error", () => toast(t("player.failed")));
     document.addEventListener("keydown", (event) => this.#onKey(event), { signal: this.#listeners.signal });
@@ -108,9 +112,12 @@ export class Player {
 
   #onKey(event) {
     const isPlain = !event.altKey && !event.ctrlKey && !event.metaKey && !event.shiftKey;
-    if (event.code !== "Space" || !isPlain || event.repeat || event.target.closest?.(TAKES_SPACE)) return;
+    const stepS = isPlain ? STEPS_S[event.key] : undefined;
+    const isSpace = event.code === "Space" && isPlain && !event.repeat;
+    if (event.target.closest?.(isSpace ? TAKES_SPACE : TAKES_ARROWS) || !(isSpace || stepS)) return;
     event.preventDefault();
-    this.#toggle();
+    if (isSpace) this.#toggle();
+    else this.seek(Math.min(this.durationS, Math.max(0, this.#audio.currentTime + stepS)), false);
   }
 
   #changed() {

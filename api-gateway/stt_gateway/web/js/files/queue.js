@@ -12,7 +12,8 @@ export const nameOf = (item) => item.title || item.name;
 
 /** Fires "change" (detail: the item, or null for the list itself). `transport`: {upload, watch, cancel, storage}. */
 export class FileQueue extends EventTarget {
-  /** {id, file, name, title (after renaming), size, phase, progress, jobId, error, result, startedAt}, newest first. */
+  /** {id, file, name, title (after renaming), size, phase, progress, jobId, error, result, estimate}, newest first. `estimate`: {seconds, atMs}, left
+   * at that moment. */
   items = [];
   #ids = 0;
 
@@ -78,11 +79,11 @@ export class FileQueue extends EventTarget {
     this.#changed(null);
   }
 
-  /** Estimated seconds left of a transcription, from its pace so far; null if it is too early to tell. */
+  /** Seconds left of a transcription, as the server has estimated them last; null if it is too early to tell. */
   secondsLeft(item, nowMs) {
-    if (item.phase !== "processing" || item.progress < 5 || !item.startedAt) return null;
-    const spentS = (nowMs - item.startedAt) / 1000;
-    return spentS < 2 ? null : Math.round((spentS * (100 - item.progress)) / item.progress);
+    if (item.phase !== "processing" || !item.estimate) return null;
+    const { seconds, atMs } = item.estimate;
+    return Math.max(1, Math.round(seconds - (nowMs - atMs) / 1000));
   }
 
   #next() {
@@ -119,7 +120,6 @@ export class FileQueue extends EventTarget {
       item.jobId,
       (view) => {
         if (signal.aborted) return;
-        if (view.status === "processing" && !item.startedAt) item.startedAt = Date.now();
         this.#applyView(item, view);
       },
       signal,
@@ -135,6 +135,7 @@ export class FileQueue extends EventTarget {
       name: item.file ? item.name : view.filename || item.name,
       error: view.error ?? null,
       result: view.result ?? null,
+      estimate: view.estimated_s ? { seconds: view.estimated_s, atMs: Date.now() } : null,
     });
   }
 

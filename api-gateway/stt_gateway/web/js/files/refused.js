@@ -15,7 +15,7 @@ const EXTENSIONS = new Set(
 
 /** Why this file is not uploaded: the code of an error, or null. `file`: {name, size}. */
 export function refusal({ name, size }) {
-  if (size === 0) return "bad_audio";
+  if (size === 0) return "empty_file";
   const [extension] = /[^.]*$/.exec(name.toLowerCase());
   return EXTENSIONS.has(extension) && extension.length < name.length ? "unsupported_media" : null;
 }

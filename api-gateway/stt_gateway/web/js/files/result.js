@@ -1,5 +1,5 @@
 // A finished transcript: title, player if the audio is available, words highlighted during playback, downloads.
-import { language, t } from "../i18n/index.js";
+import { has, language, t } from "../i18n/index.js";
 import { button, h, notice } from "../ui/dom.js";
 import { jumpButton } from "../ui/following.js";
 import { PlaybackFollowing } from "./playback_following.js";
@@ -37,9 +37,11 @@ export function createResult({ transcript, source, back, heading, tools, onVoice
     "article",
     { class: "result", lang: language() },
     resultHeading({ transcript, wordCount: text.wordCount, back, heading, tools }),
+    failureNotice(transcript),
     warningNotice(transcript),
     unrecognizedNotice(transcript),
     stage,
+    text.hasUnsure ? h("p", { class: "quiet legend" }, t("result.unsure")) : null,
     text.element,
     toWord,
   );
@@ -54,6 +56,13 @@ export function createResult({ transcript, source, back, heading, tools, onVoice
       following.destroy();
     },
   };
+}
+
+/** Why there is no text, or only some of it; job results have no `state`, since only completed jobs have one. */
+function failureNotice({ state = "completed", error }) {
+  if (state === "completed" || state === "processing") return null;
+  const known = error && has(`problem.${error.code}`) ? t(`problem.${error.code}`) : error?.message;
+  return notice({ kind: "bad", name: "warn", title: t(`files.${state}`), text: known });
 }
 
 function warningNotice({ warnings }) {

@@ -28,6 +28,10 @@ export class ResultPanel {
       if (opened !== this.#opened || !options) return;
       opened.result = createResult(options);
       this.element.replaceChildren(opened.result.element);
+      document.title = `${options.transcript.name} · ${t("app.name")}`;
+      const heading = this.element.querySelector("h1");
+      heading.tabIndex = -1;
+      heading.focus({ preventScroll: true });
     } catch (error) {
       if (opened === this.#opened) this.element.replaceChildren(failed(error));
     }

@@ -8,6 +8,14 @@ import { shownVoice, voiceOf } from "./voices.js";
 
 const UNSURE = 0.4;
 
+const unsureness = ({ confidence }) =>
+  confidence < UNSURE
+    ? { class: "unsure", title: t("result.unsure_word", { p: Math.round(100 * confidence) }) }
+    : {};
+
+/** A failed file has its own notice. */
+const emptyText = ({ state = "completed" }) => (state === "completed" ? t("files.no_words") : "");
+
 export class ResultText {
   #words = []; // elements in order
   #starts = []; // their times in seconds
@@ -20,7 +28,7 @@ export class ResultText {
     this.isSeekable = false;
     this.text = h("div", { class: "transcript words", onclick: ({ target }) => this.#clicked(target) });
     this.draw(transcript);
-    this.element = transcript.segments.length ? this.text : h("p", { class: "quiet" }, t("files.no_words"));
+    this.element = transcript.segments.length ? this.text : h("p", { class: "quiet" }, emptyText(transcript));
   }
 
   /** Shows the segments of a transcript, in place of those before. */
@@ -35,6 +43,11 @@ export class ResultText {
   /** Gives the focus to the name in the segment that begins where this one does. */
   focusVoice({ start }) {
     this.text.querySelector(`button.voice[data-at="${start}"]`)?.focus({ preventScroll: true });
+  }
+
+  /** Whether some words are marked as uncertain. */
+  get hasUnsure() {
+    return this.text.querySelector(".unsure") !== null;
   }
 
   get wordCount() {
@@ -68,7 +81,7 @@ export class ResultText {
     const whole = { word: segment.text, start: segment.start, confidence: 1 };
     const words = placedWords(segment.text, segment.words ?? []) ?? [{ word: whole, text: segment.text.trim() }];
     for (const { word, text, spaced } of words) {
-      const element = h("span", { class: word.confidence < UNSURE ? "unsure" : undefined }, text);
+      const element = h("span", unsureness(word), text);
       element.dataset.start = word.start;
       this.#starts.push(word.start);
       this.#words.push(element);

@@ -5,6 +5,8 @@ import { fileSize } from "../text/clock.js";
 import { button, h } from "../ui/dom.js";
 import { ENDED, nameOf } from "./queue.js";
 
+const UNREADABLE = ["bad_audio", "unsupported_media"];
+
 /** Returns {element, draw()}; to be drawn again when the item changes. */
 export function fileRow(files, item) {
   const title = h("div", { class: "title", dir: "auto" });
@@ -46,12 +48,19 @@ function fileFacts(files, item) {
       const text = stateText(item);
       if (state.textContent !== text) state.textContent = text;
       const seconds = files.secondsLeft(item, Date.now());
-      left.textContent = seconds === null ? "" : t("files.left", { n: seconds });
+      left.textContent = leftText(seconds);
       why.textContent = item.error ? reason(item.error) : "";
       why.title = item.error?.message ?? "";
       warned.textContent = item.result?.warnings?.length ? t("files.warned") : "";
     },
   };
+}
+
+function leftText(seconds) {
+  if (seconds === null) return "";
+  return seconds < 90
+    ? t("files.left", { n: seconds })
+    : t("files.left_minutes", { n: Math.round(seconds / 60) });
 }
 
 function progressBar(item) {
@@ -80,7 +89,9 @@ function rowActions(files, item) {
       { class: "button small", href: address("files", item.jobId), "aria-label": labelOf("action.open") },
       t("action.open"),
     );
-  const canRetry = ["failed", "cancelled"].includes(phase) && item.file;
+  // The same bytes would fail again; a file refused by its name alone has not been read yet.
+  const isHopeless = item.error?.code === "empty_file" || (item.jobId && UNREADABLE.includes(item.error?.code));
+  const canRetry = ["failed", "cancelled"].includes(phase) && item.file && !isHopeless;
   return [
     phase === "completed" ? open() : "",
     canRetry ? iconButton("retry", "action.retry", () => files.retry(item)) : "",

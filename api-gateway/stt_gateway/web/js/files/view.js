@@ -35,9 +35,12 @@ export function create(app) {
   return {
     element: h("section", { class: "files-page", "aria-label": t("nav.files") }, overview, panel.element),
     show({ rest }) {
+      const left = panel.id;
       overview.hidden = Boolean(rest);
-      if (rest) panel.open(rest);
-      else panel.close();
+      if (rest) return panel.open(rest);
+      panel.close();
+      if (left) list.focus(left);
+      return undefined;
     },
     hide: () => panel.close(),
     destroy() {

@@ -1,7 +1,6 @@
 // A stored transcript: read, rename, say who speaks, delete.
 import { ResultPanel } from "../files/result_panel.js";
 import { t } from "../i18n/index.js";
-import { address } from "../router.js";
 import { button } from "../ui/dom.js";
 import { transcriptFailed } from "./notices.js";
 import { renamable } from "./rename.js";
@@ -9,7 +8,7 @@ import { speakerEditing } from "./speakers.js";
 import { nameOf } from "./titles.js";
 import { fetchTranscript } from "./transcripts.js";
 
-/** `onDelete(transcript)`. Returns {element, open(id, query), close()}. */
+/** `onDelete(transcript)`. Returns {element, id, open(id, listHref), close()}. */
 export function transcriptPanel({ files }, onDelete) {
   const panel = new ResultPanel();
 
@@ -36,9 +35,13 @@ export function transcriptPanel({ files }, onDelete) {
   return {
     element: panel.element,
     close: () => panel.close(),
-    /** `query`: the search to return to. */
-    open(id, query) {
-      const back = { href: address("library", "", { query }), text: t("nav.library") };
+    /** The id of the open transcript; null while closed. */
+    get id() {
+      return panel.id;
+    },
+    /** `listHref`: the address of the list to return to. */
+    open(id, listHref) {
+      const back = { href: listHref, text: t("nav.library") };
       return panel.open(id, { load: () => load(id, back), failed: (error) => transcriptFailed(error, back.href) });
     },
   };

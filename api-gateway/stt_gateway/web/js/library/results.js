@@ -1,6 +1,7 @@
 // The list of transcripts that a search found, page by page.
 import { t } from "../i18n/index.js";
 import { button, h } from "../ui/dom.js";
+import { parse } from "../router.js";
 import { endOf, startOf } from "./days.js";
 import { emptyLibrary, noLibrary, nothingFound, searchFailed, skeletons, wrongDates } from "./notices.js";
 import { FILTERS } from "./search_controls.js";
@@ -31,6 +32,21 @@ export class ResultList {
     this.#wanted = wanted;
     this.#search = new Search(fetchPage, { ...wanted, from: startOf(wanted.from), to: endOf(wanted.to) });
     return this.#load(this.#search);
+  }
+
+  /** Searches for the same again, shows as many as before, and gives the focus to the link of `id`. */
+  async again(id) {
+    const count = this.#list.childElementCount;
+    await this.search(this.#wanted);
+    const search = this.#search;
+    while (search === this.#search && search.hasMore && this.#list.childElementCount < count) await this.#load(search);
+    const link = [...this.#list.querySelectorAll("a")].find(({ hash }) => parse(hash, ["library"]).rest === id);
+    link?.focus({ preventScroll: true });
+  }
+
+  /** Whether the list shows the results of this search. */
+  shows(wanted) {
+    return JSON.stringify(wanted) === JSON.stringify(this.#wanted);
   }
 
   /** Takes a transcript out of the list. */
@@ -73,7 +89,7 @@ export class ResultList {
     const count = this.#list.childElementCount;
     this.#more.hidden = !this.#search.hasMore;
     this.#list.hidden = count === 0;
-    this.#count.textContent = t("library.count", { n: count });
+    this.#count.textContent = t(this.#search.hasMore ? "library.count_more" : "library.count", { n: count });
     if (count) return this.#blank.replaceChildren();
     const { text } = this.#wanted;
     const isFiltered = text || FILTERS.some((name) => this.#wanted[name]);

@@ -5,7 +5,7 @@ import { shortClock } from "../text/clock.js";
 import { button, h } from "../ui/dom.js";
 import { renameForm } from "./rename.js";
 import { highlighted } from "./search.js";
-import { day, isUnnamed, nameOf } from "./titles.js";
+import { isUnnamed, minute, nameOf } from "./titles.js";
 
 /** `text`: the words searched for. `onDelete(row)`; `onRename(name)`: it has a new name. */
 export function transcriptRow(one, text, { onDelete, onRename }) {
@@ -46,7 +46,7 @@ function markedName(one) {
 
 function facts(one) {
   const texts = [
-    isUnnamed(one) ? "" : day(one.created_at),
+    isUnnamed(one) ? "" : minute(one.created_at),
     one.duration ? shortClock(one.duration * 1000) : "",
     languageName(one.language),
     one.state === "completed" ? "" : t(`files.${one.state}`, { p: 0 }),

@@ -8,8 +8,8 @@ const TYPING_MS = 180;
 /** Names of the filters in the page's address, in the order of their fields. */
 export const FILTERS = ["kind", "language", "from", "to"];
 
-/** Calls `onSearch({text, kind, language, from, to})` when the user changes something. Returns {elements, search(),
- * set(params), clear(), focus(), destroy()}. */
+/** Calls `onSearch({text, kind, language, from, to})` when the user changes something. Returns {elements, wanted(),
+ * search(), set(params), clear(), focus(), destroy()}. */
 export function searchControls(server, onSearch) {
   const anyLanguage = ["", t("library.any_language")];
   let typing = 0;
@@ -33,10 +33,14 @@ export function searchControls(server, onSearch) {
     to: h("input", { type: "date", class: "input", onchange: () => search() }),
   };
 
+  function wanted() {
+    const chosen = FILTERS.map((name) => [name, filters[name].value]);
+    return { text: input.value.trim(), ...Object.fromEntries(chosen) };
+  }
+
   function search() {
     clearTimeout(typing);
-    const chosen = FILTERS.map((name) => [name, filters[name].value]);
-    onSearch({ text: input.value.trim(), ...Object.fromEntries(chosen) });
+    return onSearch(wanted());
   }
 
   /** Fills the fields from the page's address. */
@@ -59,6 +63,7 @@ export function searchControls(server, onSearch) {
         FILTERS.map((name) => field(t(`library.${name}`), filters[name])),
       ),
     ],
+    wanted,
     search,
     set,
     clear: () => set(new URLSearchParams()),

@@ -12,10 +12,12 @@ export function nameOf(one) {
   return one.title || one.filename || `${t("library.untitled")} ${day(one.created_at)}`;
 }
 
-export function day(moment) {
+/** The day alone. */
+function day(moment) {
   return new Date(moment).toLocaleDateString(locale(), { day: "numeric", month: "short", year: "numeric" });
 }
 
-function minute(moment) {
+/** The day and the time, in the user's own time zone. */
+export function minute(moment) {
   return new Date(moment).toLocaleString(locale(), { dateStyle: "medium", timeStyle: "short" });
 }

@@ -11,6 +11,8 @@ import { nameOf } from "./titles.js";
 import { deleteTranscript } from "./transcripts.js";
 
 export function create(app) {
+  let listHref = null; // of the search that the list shows
+  let listY = 0; // where the reader left the list
   const deletions = new Deletions({ remove: deleteTranscript, onFailed: deletionFailed });
   const results = new ResultList(app, deletions, {
     onDelete: remove,
@@ -23,8 +25,9 @@ export function create(app) {
   });
   const controls = searchControls(app.server, (wanted) => {
     const { text, ...filters } = wanted;
-    replace(address("library", "", { query: text, ...filters }));
-    results.search(wanted);
+    listHref = address("library", "", { query: text, ...filters });
+    replace(listHref);
+    return results.search(wanted);
   });
   const heading = h("header", {}, h("h1", {}, t("library.title")));
   const overview = h("div", { class: "page" }, heading, controls.elements, results.elements);
@@ -45,6 +48,12 @@ export function create(app) {
     });
   }
 
+  /** Shows the list where the reader left it for the transcript `id`. */
+  async function backToList(id) {
+    await results.again(id);
+    window.scrollTo(0, listY);
+  }
+
   function deletionFailed(error) {
     toast(error.message || t("files.unreachable"));
     controls.search();
@@ -56,11 +65,17 @@ export function create(app) {
   return {
     element,
     show({ rest, params }) {
+      const left = panel.id;
+      if (rest && !overview.hidden) listY = window.scrollY;
       overview.hidden = Boolean(rest);
-      if (rest) return panel.open(rest, params.get("query") ?? "");
+      if (rest) {
+        window.scrollTo(0, 0);
+        listHref ??= address("library", "", { query: params.get("query") });
+        return panel.open(rest, listHref);
+      }
       panel.close();
       controls.set(params);
-      return controls.search();
+      return left && results.shows(controls.wanted()) ? backToList(left) : controls.search();
     },
     hide: () => panel.close(),
     destroy() {
