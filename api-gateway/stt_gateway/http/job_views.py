@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from stt_gateway.context import GatewayContext
 from stt_gateway.core.operation.estimate import seconds_left
 from stt_gateway.core.requests.principal import Principal, Reach
+from stt_gateway.core.texts.edits import edited_text
 from stt_gateway.store.interface import Kind, Transcript
 from stt_shared.contracts.errors import ERRORS, SttError
 from stt_shared.contracts.events import iso_timestamp
@@ -124,7 +125,8 @@ def _stored_view(stored: Transcript) -> JobView:
         filename=stored.filename,
         created_at=iso_timestamp(stored.created_ms),
         result=JobResult(
-            text=stored.text,
+            # As it was heard.
+            text=edited_text(stored.segments, []) if stored.text_edits else stored.text,
             language=stored.language,
             duration=stored.duration_s,
             segments=stored.segments,

@@ -9,6 +9,7 @@ from stt_gateway.authorize import needs, principal_of
 from stt_gateway.context import context_of, query_of
 from stt_gateway.core.requests.principal import Scope
 from stt_gateway.core.speakers.edits import Speaker, edited
+from stt_gateway.core.texts.edits import corrected
 from stt_gateway.http.bodies import small_body
 from stt_gateway.http.deletion import erase_transcript
 from stt_gateway.http.disconnects import while_connected
@@ -22,8 +23,11 @@ from stt_gateway.store.request import SEARCH_PARAMETERS, cursor_of, search_reque
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import iso_timestamp
 from stt_shared.contracts.jobs import JobSegment
+from stt_shared.process.clock import wall_ms
 from stt_shared.streams import keys
 
+MAX_EDIT_BYTES = 1024 * 1024
+"""Longest body of an edit: all sentences of some hours."""
 EXPORTS = ("txt", "srt", "vtt", "json", "diarized_json")
 
 router = APIRouter(prefix="/v1/stt/transcripts", tags=["transcripts"])
@@ -64,14 +68,30 @@ async def get_transcript(request: Request, id: str) -> Response:
 @router.patch("/{id}", openapi_extra=EDIT_OPENAPI, responses=refusals("too_large", "conflict"))
 @needs(Scope.DELETE)
 async def edit_transcript(request: Request, id: str) -> Response:
-    """Change the title (``title``; the file name stays), name speakers (``speakers``), make two of them one (``merge``)
-    or give passages to another speaker (``assign``). Returns the transcript without text.
+    """Change the title (``title``; the file name stays), correct segments (``texts``), name speakers (``speakers``),
+    make two of them one (``merge``), give passages to another speaker (``assign``), or bring an earlier version back
+    (``restore``). Returns the transcript without text.
     """
-    edit = edit_request(await small_body(request))
-    changed = await store_of(request).edit(id, edit) if keys.is_valid_id(id) else None
+    edit = edit_request(await small_body(request, MAX_EDIT_BYTES))
+    changed = await store_of(request).edit(id, edit, wall_ms()) if keys.is_valid_id(id) else None
     if changed is None:
         raise _not_found()
     return json_response(_summary_view(changed))
+
+
+@router.get("/{id}/versions")
+@needs(Scope.READ, Scope.READ_OWN)
+async def list_versions(request: Request, id: str) -> Response:
+    """List the earlier versions of a transcript, newest first: their ``revision``, ``title`` and when they ended."""
+    await _stored(request, id)
+    found = await store_of(request).versions(id)
+    return json_response(
+        {
+            "versions": [
+                {"revision": one.revision, "title": one.title, "ended_at": iso_timestamp(one.ended_ms)} for one in found
+            ]
+        }
+    )
 
 
 @router.delete("/{id}", status_code=204)
@@ -132,7 +152,7 @@ def _summary_view(summary: Summary) -> dict[str, Any]:
 
 async def _edited(found: Transcript) -> tuple[list[JobSegment], list[Speaker]]:
     """Return the segments and the speakers after all edits; in a thread, since a long transcript has many words."""
-    return await asyncio.to_thread(edited, found.segments, found.speaker_edits)
+    return await asyncio.to_thread(lambda: edited(corrected(found.segments, found.text_edits), found.speaker_edits))
 
 
 async def _transcript_view(found: Transcript) -> dict[str, Any]:

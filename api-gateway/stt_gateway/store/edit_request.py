@@ -1,14 +1,17 @@
-"""Parsing of edits: the title, and the speakers of a transcript."""
+"""Parsing of edits: the title, the texts and the speakers of a transcript."""
 
 import msgspec
 
 from stt_gateway.core.requests.parameters import MAX_LABEL_CHARS
 from stt_gateway.core.speakers.changes import MAX_MERGES, GivenPassage, SpeakerChanges
+from stt_gateway.core.texts.edits import MAX_TEXT_CHARS, GivenText
 from stt_gateway.store.interface import TranscriptEdit
-from stt_gateway.store.names import MAX_TITLE_CHARS, checked_name
+from stt_gateway.store.names import MAX_TITLE_CHARS, checked_name, visible_text
 from stt_shared.contracts.errors import SttError
 
 _EXAMPLE = '{"title": "…", "speakers": {"Speaker 1": "Anna"}}'
+
+_ALLOWED = "title, texts, speakers, merge, assign and restore"
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
@@ -16,6 +19,8 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     speakers: dict[str, str | None] = {}
     merge: dict[str, str | None] = {}
     assign: list[GivenPassage] = []
+    texts: list[GivenText] = []
+    restore: int | None = None
     revision: int | None = None
 
 
@@ -35,10 +40,16 @@ def edit_request(body: bytes) -> TranscriptEdit:
         ],
         names={id: None if name is None else _speaker(name) for id, name in given.speakers.items()},
     )
-    if given.title is None and speakers == SpeakerChanges():
-        raise SttError("bad_config", "nothing is changed; allowed are title, speakers, merge and assign")
+    changes = given.title is not None or speakers != SpeakerChanges() or bool(given.texts)
+    if not changes and given.restore is None:
+        raise SttError("bad_config", f"nothing is changed; allowed are {_ALLOWED}")
+    if changes and given.restore is not None:
+        raise SttError("bad_config", "restore brings back a whole version; nothing else can be changed with it")
+    if given.texts and given.revision is None:
+        raise SttError("bad_config", "texts need revision, since each revision counts its segments from the start")
     title = None if given.title is None else checked_name(given.title, "title")
-    return TranscriptEdit(title, speakers, given.revision)
+    texts = [GivenText(one.segment, visible_text(one.text)) for one in given.texts]
+    return TranscriptEdit(title, speakers, given.revision, texts, given.restore)
 
 
 def _speaker(name: str) -> str:
@@ -58,6 +69,15 @@ _PASSAGE = {
         "end": _SECONDS,
         "speaker": {**_NAME_OR_NULL, "description": "Who spoke, also somebody new; null: as heard."},
         "channel": {"type": ["integer", "null"], "minimum": 0},
+    },
+}
+_TEXT = {
+    "type": "object",
+    "required": ["segment", "text"],
+    "additionalProperties": False,
+    "properties": {
+        "segment": {"type": "integer", "minimum": 0},
+        "text": {"type": "string", "maxLength": MAX_TEXT_CHARS},
     },
 }
 EDIT_OPENAPI = {
@@ -85,6 +105,16 @@ EDIT_OPENAPI = {
                             "type": "array",
                             "description": "Passages that another speaker spoke, in seconds.",
                             "items": _PASSAGE,
+                        },
+                        "texts": {
+                            "type": "array",
+                            "description": "New texts of segments, by their `id` in this `revision`; '' removes one.",
+                            "items": _TEXT,
+                        },
+                        "restore": {
+                            "type": "integer",
+                            "minimum": 0,
+                            "description": "The earlier revision whose title, texts and speakers come back.",
                         },
                         "revision": {
                             "type": "integer",

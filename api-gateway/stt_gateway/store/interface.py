@@ -9,6 +9,7 @@ import msgspec
 from stt_gateway.core.requests.principal import Reach
 from stt_gateway.core.speakers.changes import SpeakerChanges
 from stt_gateway.core.speakers.edits import SpeakerEdits
+from stt_gateway.core.texts.edits import GivenText, TextEdit
 from stt_shared.contracts.conversation import SpeakersTold, UnrecognizedSpeech, Utterance
 from stt_shared.contracts.events import RevisedUtterance
 from stt_shared.contracts.jobs import AudioTrack, JobError, JobSegment, JobWarning, TimeSpan
@@ -65,8 +66,8 @@ class Transcript(Summary, frozen=True, kw_only=True):
 
     ``content_key`` is the same for the same bytes with the same options. If it is empty, the transcript is not used to
     answer another upload. ``unrecognized``, ``track`` and ``warnings`` are those of ``JobResult``; a live session has
-    only the first of them. ``segments`` are as heard, without ``speaker_edits``. Those and ``revision`` change with
-    ``TranscriptStore.edit`` alone.
+    only the first of them. ``segments`` are as heard, without ``speaker_edits`` and ``text_edits``. Those and
+    ``revision`` change with ``TranscriptStore.edit`` alone, and so does ``text``, which is that after ``text_edits``.
     """
 
     text: str = ""
@@ -76,15 +77,27 @@ class Transcript(Summary, frozen=True, kw_only=True):
     warnings: list[JobWarning] = msgspec.field(default_factory=list)
     content_key: str = ""
     speaker_edits: SpeakerEdits = SpeakerEdits()
+    text_edits: list[TextEdit] = msgspec.field(default_factory=list)
 
 
 class TranscriptEdit(msgspec.Struct, frozen=True):
     """A change to a transcript. ``title``: in its stored form; None: as it is. ``revision``: the one that the change
-    was made for; None: whichever."""
+    was made for; None: whichever, which ``texts`` do not allow. ``restore``: the earlier revision whose title, speakers
+    and texts come back; None: as they are."""
 
     title: str | None = None
     speakers: SpeakerChanges = SpeakerChanges()
     revision: int | None = None
+    texts: list[GivenText] = []
+    restore: int | None = None
+
+
+class Version(msgspec.Struct, frozen=True):
+    """An earlier revision of a transcript that is still kept. ``ended_ms``: when the next one was made."""
+
+    revision: int
+    title: str
+    ended_ms: int
 
 
 class StoredUtterance(Utterance, frozen=True, kw_only=True):
@@ -172,13 +185,16 @@ class TenantStore(Protocol):
     async def search(self, wanted: Search) -> Page:
         """Return the matching transcripts, newest first."""
 
-    async def edit(self, id: str, edit: TranscriptEdit) -> Summary | None:
-        """Change the title and the speakers, all or nothing, and count the revision up; an edit that has been made
-        already changes nothing. None means there is no such transcript.
+    async def edit(self, id: str, edit: TranscriptEdit, now_ms: float) -> Summary | None:
+        """Change the title, the texts and the speakers, all or nothing, keep what was there as a version, and count the
+        revision up; an edit that has been made already changes nothing. None means there is no such transcript.
 
-        Raises SttError conflict for another revision than that of the edit, and bad_config for speakers that are not
-        in the transcript or not distinct.
+        Raises SttError conflict for another revision than that of the edit, and bad_config for segments and speakers
+        that are not in the transcript, speakers that are not distinct, and a version that is not kept.
         """
+
+    async def versions(self, id: str) -> list[Version]:
+        """Return the earlier versions of a transcript, newest first."""
 
     async def delete(self, id: str, now_ms: float, *, may_come: bool = False) -> bool:
         """Remove the transcript and the utterances of its session, and reject late copies of them for a week.

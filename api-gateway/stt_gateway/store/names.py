@@ -25,6 +25,11 @@ def kept_name(name: str) -> str:
     return _visible(name)[:MAX_TITLE_CHARS].rstrip()
 
 
+def visible_text(text: str) -> str:
+    """Return a text on one line, without control characters; it may be empty."""
+    return _visible(text)
+
+
 def kept_text(text: str) -> str:
     """Return a text that both databases accept: without NUL and lone surrogates."""
     if "\0" in text:

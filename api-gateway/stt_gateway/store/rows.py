@@ -6,6 +6,7 @@ import msgspec
 from sqlalchemy import Row
 
 from stt_gateway.core.speakers.edits import SpeakerEdits, shown_names
+from stt_gateway.core.texts.edits import TextEdit
 from stt_gateway.store.folding import highlight_name, snippet
 from stt_gateway.store.interface import Kind, Search, SearchHit, Snippet, State, Summary, Transcript
 from stt_gateway.store.names import kept_name, kept_text
@@ -15,13 +16,14 @@ from stt_shared.contracts.jobs import AudioTrack, JobError, JobSegment, JobWarni
 from stt_shared.contracts.session import Task
 
 _UNLISTED = (
-    *("text", "segments", "unrecognized", "track", "warnings", "content_key", "speaker_edits"),
+    *("text", "segments", "unrecognized", "track", "warnings", "content_key", "speaker_edits", "text_edits"),
     *("tenant", "key_id"),
 )
 LISTED = [column for column in transcripts.c if column.name not in _UNLISTED]
 """Columns of a ``Summary``, and what a search shows with it."""
 
 decode_segments = msgspec.json.Decoder(list[JobSegment]).decode
+decode_texts = msgspec.json.Decoder(list[TextEdit]).decode
 decode_edits = msgspec.json.Decoder(SpeakerEdits).decode
 decode_names = msgspec.json.Decoder(list[str]).decode
 _decode_spans = msgspec.json.Decoder(list[TimeSpan]).decode
@@ -63,8 +65,8 @@ def speaker_names(segments: list[JobSegment], edits: SpeakerEdits) -> str:
     return _json([kept_name(name) for name in shown_names(segments, edits)])
 
 
-def stored_edits(edits: SpeakerEdits) -> str:
-    """Return the column with the changes to a transcript's speakers."""
+def stored_edits(edits: SpeakerEdits | list[TextEdit]) -> str:
+    """Return the column with the changes to a transcript's speakers, or to its texts."""
     return _json(edits)
 
 
@@ -108,6 +110,7 @@ def whole(row: Row[Any]) -> Transcript:
         warnings=_decode_warnings(row.warnings),
         content_key=row.content_key,
         speaker_edits=decode_edits(row.speaker_edits),
+        text_edits=decode_texts(row.text_edits),
     )
 
 

@@ -58,6 +58,7 @@ transcripts = Table(
     Column("track", Text, nullable=False),
     Column("warnings", Text, nullable=False),
     Column("speaker_edits", Text, nullable=False),
+    Column("text_edits", Text, nullable=False, server_default="[]"),
     Column("tenant", Text, nullable=False, server_default=LOCAL_TENANT),
     Column("key_id", Text, nullable=False, server_default=""),
     Index("transcripts_tenant", "tenant", "key_id", "place"),
@@ -73,6 +74,18 @@ names = Table(
     Column("folded", Text, nullable=False),
 )
 """Folded title, file name and names of speakers, one per line."""
+
+versions = Table(
+    "transcript_versions",
+    metadata,
+    Column("place", ForeignKey("transcripts.place", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("ended_ms", BigInteger, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("speaker_edits", Text, nullable=False),
+    Column("text_edits", Text, nullable=False),
+)
+"""What people had made of a transcript before each of their changes."""
 
 texts = Table(
     "transcript_texts",

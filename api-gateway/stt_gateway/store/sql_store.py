@@ -13,9 +13,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from stt_gateway.core.requests.principal import Reach
-from stt_gateway.core.speakers.edits import SpeakerEdits
-from stt_gateway.store import conversations, unrecognized, utterance_speakers
-from stt_gateway.store.editing import changed_columns
+from stt_gateway.store import conversations, earlier_versions, unrecognized, utterance_speakers
+from stt_gateway.store.editing import changed_columns, kept_columns
 from stt_gateway.store.engine import LOCK_WAIT_S, close_engine, is_sqlite, open_engine, read_transaction, writing
 from stt_gateway.store.failures import as_stt_error
 from stt_gateway.store.folding import fold, fold_name
@@ -30,11 +29,12 @@ from stt_gateway.store.interface import (
     Summary,
     Transcript,
     TranscriptEdit,
+    Version,
 )
 from stt_gateway.store.names import kept_text
 from stt_gateway.store.postgres_search import PostgresSearch
 from stt_gateway.store.retention import own_expiries, own_expiry
-from stt_gateway.store.rows import LISTED, decode_edits, found, listed, names_of, speaker_names, stored, whole
+from stt_gateway.store.rows import LISTED, found, listed, names_of, stored, whole
 from stt_gateway.store.schema import deleted, place_of, texts, transcripts, utterances
 from stt_gateway.store.search_index import FoldedRow, SearchIndex, places, within
 from stt_gateway.store.search_limit import SEARCH_S, SearchLimit
@@ -103,8 +103,8 @@ class SqlTranscriptStore:
     ) -> bool:
         row["expires_ms"] = await own_expiry(connection, row["tenant"], row["expires_ms"])
         new = self._index.insert(transcripts).values(row)
-        kept = ("place", "id", "created_ms", "title", "tenant", "key_id")
-        changed: dict[str, Any] = {name: new.excluded[name] for name in row if name not in kept}
+        lasting = ("place", "id", "created_ms", "title", "tenant", "key_id")
+        changed: dict[str, Any] = {name: new.excluded[name] for name in row if name not in lasting}
         # A title that somebody set survives the next write.
         own = transcripts.c.title
         changed["title"] = case((own == transcripts.c.filename, new.excluded["title"]), else_=own)
@@ -113,7 +113,7 @@ class SqlTranscriptStore:
         written = (
             await connection.execute(
                 new.on_conflict_do_update(index_elements=["id"], set_=changed, where=and_(same, ends)).returning(
-                    *LISTED, transcripts.c.speaker_edits
+                    *LISTED, transcripts.c.speaker_edits, transcripts.c.text_edits
                 )
             )
         ).first()
@@ -126,10 +126,11 @@ class SqlTranscriptStore:
         if written is None or (gone_ms is not None and row["created_ms"] <= gone_ms):
             await connection.rollback()
             return False
-        if (edits := decode_edits(written.speaker_edits)) != SpeakerEdits():
-            names = {"speaker_names": speaker_names(segments, edits)}
-            again = update(transcripts).where(transcripts.c.place == written.place).values(names).returning(*LISTED)
+        if kept := await _off_loop_if_long(len(folded), kept_columns, written, segments):
+            again = update(transcripts).where(transcripts.c.place == written.place).values(kept).returning(*LISTED)
             written = (await connection.execute(again)).one()
+            if "text" in kept:
+                folded = await _off_loop_if_long(len(kept["text"]), fold, kept["text"])
         await self._update_index(
             connection, await _off_loop_if_long(len(folded), self._index.rows, written.place, names_of(written), folded)
         )
@@ -189,20 +190,34 @@ class SqlTranscriptStore:
         results = await _off_loop_if_long(length, lambda: [found(row, wanted) for row in rows])
         return Page(results, shown[-1] if more else None)
 
-    async def edit(self, id: str, edit: TranscriptEdit) -> Summary | None:
-        """Change the title and the speakers, all or nothing, and count the revision up."""
-        columns = [*LISTED, transcripts.c.segments, transcripts.c.speaker_edits]
+    async def edit(self, id: str, edit: TranscriptEdit, now_ms: float) -> Summary | None:
+        """Change the title, the texts and the speakers, all or nothing, and count the revision up."""
+        columns = [*LISTED, transcripts.c.segments, transcripts.c.speaker_edits, transcripts.c.text_edits]
         query = select(*columns).where(*self._within, transcripts.c.id == id).with_for_update()
         async with self._write() as connection:
             row: Row[Any] | None = (await connection.execute(query)).first()
             if row is None:
                 return None
-            values = await _off_loop_if_long(len(row.segments), changed_columns, row, edit)
+            version = None if edit.restore is None else await earlier_versions.read(connection, row, edit.restore)
+            values = await _off_loop_if_long(len(row.segments), changed_columns, row, edit, version)
             if values:
+                await earlier_versions.keep(connection, row, now_ms)
                 after = update(transcripts).where(transcripts.c.place == row.place).values(values).returning(*LISTED)
                 row = (await connection.execute(after)).one()
-                await self._update_index(connection, self._index.rows(row.place, names_of(row)))
+                await self._index_edited(connection, row, values.get("text"))
         return Summary(**listed(row))
+
+    async def _index_edited(self, connection: AsyncConnection, row: Row[Any], text: str | None) -> None:
+        folded = None if text is None else await _off_loop_if_long(len(text), fold, text)
+        rows = await _off_loop_if_long(len(text or ""), self._index.rows, row.place, names_of(row), folded)
+        await self._update_index(connection, rows)
+
+    async def versions(self, id: str) -> list[Version]:
+        """Return the earlier versions of a transcript, newest first."""
+        query = select(transcripts.c.place).where(*self._within, transcripts.c.id == id)
+        async with read_transaction(self._engine) as connection:
+            place = await connection.scalar(query)
+            return [] if place is None else await earlier_versions.listed(connection, place)
 
     async def delete(self, id: str, now_ms: float, *, may_come: bool = False) -> bool:
         """Remove the transcript and the utterances of its session."""

@@ -9,8 +9,11 @@ SENTENCE_MARKS = ".．｡。?？!！…؟۔।॥։።፧។៕။"
 CLAUSE_MARKS = ",，;；:：、､،؛၊፣"
 """Marks that end a clause, in the same scripts."""
 
-_CHINESE_JAPANESE = re.compile("[\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uff9f\U00020000-\U0003ffff]")
-"""Han, kana and their punctuation. Thai and related scripts put a space between phrases, and so does Korean."""
+UNSPACED = "[\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uff9f\U00020000-\U0003ffff]"
+"""A regular expression for a character of a script without spaces: Han, kana and their punctuation. Thai and related
+scripts put a space between phrases, and so does Korean."""
+
+_CHINESE_JAPANESE = re.compile(UNSPACED)
 
 
 def needs_space(before: str, after: str) -> bool:

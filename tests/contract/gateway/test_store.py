@@ -57,7 +57,7 @@ async def test_an_error_is_kept(store: SqlTranscriptStore) -> None:
 
 async def test_a_title_that_was_given_outlives_the_next_delivery(store: SqlTranscriptStore) -> None:
     await store.put(FULL)
-    renamed = await store.edit("job1", TranscriptEdit("Erstes Gespräch"))
+    renamed = await store.edit("job1", TranscriptEdit("Erstes Gespräch"), NOW_MS)
     assert renamed is not None
     assert (renamed.title, renamed.filename) == ("Erstes Gespräch", "Gespräch Müller.mp3")
     await store.put(FULL)
@@ -68,7 +68,7 @@ async def test_a_title_that_was_given_outlives_the_next_delivery(store: SqlTrans
     assert kept.title == "Erstes Gespräch"
     # No part reaches from one name to the other.
     assert ids(await store.search(Search(filename="gesprach gesprach"))) == []
-    assert await store.edit("nobody", TranscriptEdit("x")) is None
+    assert await store.edit("nobody", TranscriptEdit("x"), NOW_MS) is None
 
 
 async def test_the_same_upload_is_answered_from_the_store(store: SqlTranscriptStore) -> None:

@@ -19,6 +19,7 @@ from stt_gateway.app import authorize_request
 from stt_gateway.authorize import AllowAll
 from stt_gateway.core.requests.principal import LOCAL
 from stt_gateway.http import transcripts
+from stt_gateway.http.transcripts import MAX_EDIT_BYTES
 from stt_gateway.live.connection_limit import ConnectionLimit
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store.engine import database_url
@@ -186,6 +187,25 @@ async def test_speakers_are_named_in_all_forms(http: httpx2.AsyncClient, store: 
     assert (await http.get(f"{AT}/job1")).json()["segments"][2]["speaker"] == "Cleo"
 
 
+async def test_corrected_words_are_in_all_forms_and_versions_come_back(http: httpx2.AsyncClient) -> None:
+    edit = {"texts": [{"segment": 0, "text": "Grüße, Nummer eins"}], "revision": 0}
+    answer = await http.patch(f"{AT}/job1", json=edit)
+    assert (answer.status_code, answer.json()["revision"]) == (200, 1)
+    told = (await http.get(f"{AT}/job1")).json()
+    assert (told["text"], told["segments"][0]["text"]) == ("Grüße, Nummer eins", "Grüße, Nummer eins")
+    for kind in ("txt", "srt", "vtt", "json"):
+        assert "Nummer eins" in (await http.get(f"{AT}/job1/export.{kind}")).text
+    stale = await http.patch(f"{AT}/job1", json=edit)
+    assert (stale.status_code, stale.json()["error"]["code"]) == (409, "conflict")
+    unknown = await http.patch(f"{AT}/job1", json={"texts": [{"segment": 1, "text": "x"}], "revision": 1})
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (422, "bad_config")
+    versions = (await http.get(f"{AT}/job1/versions")).json()["versions"]
+    assert [(one["revision"], one["title"]) for one in versions] == [(0, "Gespräch 1.mp3")]
+    assert (await http.patch(f"{AT}/job1", json={"restore": 0, "revision": 1})).json()["revision"] == 2
+    assert (await http.get(f"{AT}/job1")).json()["text"] == "Grüße Nummer 1"
+    assert (await http.get(f"{AT}/nobody/versions")).status_code == 404
+
+
 async def test_json_is_exported_as_it_is_told(http: httpx2.AsyncClient) -> None:
     assert (await http.get(f"{AT}/job1/export.json")).json() == (await http.get(f"{AT}/job1")).json()
 
@@ -203,7 +223,7 @@ async def test_wrong_parameters_are_refused(http: httpx2.AsyncClient) -> None:
         (await http.get(AT + "?query=%ff%00&cursor=%ed%a0%80"), 422, "bad_config"),
         (await http.patch(f"{AT}/job1", json={"title": "x" * 256}), 422, "bad_config"),
         (await http.patch(f"{AT}/job1", content=b"{"), 400, "bad_message"),
-        (await http.patch(f"{AT}/job1", content=b" " * 20_000), 413, "too_large"),
+        (await http.patch(f"{AT}/job1", content=b" " * (MAX_EDIT_BYTES + 1)), 413, "too_large"),
     ):
         assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
 

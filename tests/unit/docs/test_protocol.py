@@ -32,10 +32,13 @@ from stt_gateway.core.requests.viewer_request import VIEWER_PARAMETERS
 from stt_gateway.core.requests.vocabulary import MAX_KEYTERMS, MAX_PHRASE_CHARS
 from stt_gateway.core.speakers.changes import MAX_MERGES, MAX_PASSAGES
 from stt_gateway.core.subtitles.subtitles import LINE_CHARS, LINES
+from stt_gateway.core.texts.edits import MAX_TEXT_CHARS
 from stt_gateway.dialects.native import said_view
 from stt_gateway.http import connections, held_requests, protocol, uploads
+from stt_gateway.http.transcripts import MAX_EDIT_BYTES
 from stt_gateway.settings import GatewaySettings
 from stt_gateway.store import search_limit
+from stt_gateway.store.earlier_versions import MOST_VERSIONS
 from stt_gateway.store.edit_request import edit_request
 from stt_gateway.ws import attachment
 from stt_gateway.ws import protocol as ws_protocol
@@ -102,7 +105,7 @@ RECOGNISED: list[tuple[str, Callable[[dict[str, Any]], bool]]] = [
     ("posted", lambda example: set(example) == {"job_id", "status_url"}),
     ("error", lambda example: set(example) == {"error"}),
     ("found", lambda example: "transcripts" in example),
-    ("edit", lambda example: "merge" in example),
+    ("edit", lambda example: "merge" in example or "texts" in example),
     ("health", lambda example: "services" in example),
     ("alive", lambda example: example == {"status": "alive"}),
 ]
@@ -120,10 +123,15 @@ def test_every_example_is_of_exactly_one_kind() -> None:
 
 
 def test_edits_are_those_that_the_store_takes() -> None:
-    (example,) = of_kind("edit")
-    edit = edit_request(json.dumps(example).encode())
-    assert (edit.revision, edit.speakers.names) == (example["revision"], example["speakers"])
+    texts, speakers = of_kind("edit")
+    edit = edit_request(json.dumps(texts).encode())
+    assert [{"segment": one.segment, "text": one.text} for one in edit.texts] == texts["texts"]
+    edit = edit_request(json.dumps(speakers).encode())
+    assert (edit.revision, edit.speakers.names) == (speakers["revision"], speakers["speakers"])
     prose = (
+        f"up to {MAX_TEXT_CHARS} characters each",
+        f"The body may have {MAX_EDIT_BYTES // 2**20} MiB",
+        f"The newest {MOST_VERSIONS} are kept",
         f"At most {MAX_MERGES} at once",
         f"At most {MAX_PASSAGES} passages",
         f"names, 1 to {MAX_LABEL_CHARS} visible",

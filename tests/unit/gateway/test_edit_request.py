@@ -3,6 +3,7 @@
 import pytest
 
 from stt_gateway.core.speakers.changes import GivenPassage, SpeakerChanges
+from stt_gateway.core.texts.edits import GivenText
 from stt_gateway.store.edit_request import edit_request
 from stt_gateway.store.interface import TranscriptEdit
 from stt_shared.contracts.errors import SttError
@@ -24,6 +25,10 @@ def test_an_edit_is_read() -> None:
         ),
         revision=3,
     )
+    assert edit_request(
+        b'{"texts": [{"segment": 2, "text": " a\\n\\u202eb "}, {"segment": 3, "text": ""}], "revision": 0}'
+    ) == TranscriptEdit(texts=[GivenText(2, "a b"), GivenText(3, "")], revision=0)
+    assert edit_request(b'{"restore": 0}') == TranscriptEdit(restore=0)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +39,9 @@ def test_an_edit_is_read() -> None:
         (b"[]", "bad_config", "the body must be an edit"),
         (b"{}", "bad_config", "nothing is changed"),
         (b'{"revision": 3}', "bad_config", "nothing is changed"),
+        (b'{"texts": [{"segment": 0, "text": "x"}]}', "bad_config", "texts need revision"),
+        (b'{"texts": [{"segment": 0}], "revision": 0}', "bad_config", "text"),
+        (b'{"restore": 1, "title": "x"}', "bad_config", "nothing else can be changed with it"),
         (b'{"title": null}', "bad_config", "nothing is changed"),
         (b'{"title": 1}', "bad_config", "title"),
         (b'{"title": "x", "name": "y"}', "bad_config", "name"),

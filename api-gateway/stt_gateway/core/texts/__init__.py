@@ -1,0 +1,1 @@
+"""Texts of a stored transcript as people have corrected them; pure."""
