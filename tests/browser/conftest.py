@@ -45,6 +45,19 @@ def recording() -> Path:
 
 
 @pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core."""
+    if importlib.util.find_spec("playwright") is None:
+        pytest.skip("playwright is not installed: pip install playwright")
+    from browser.browsers import ToolMissing, axe_source
+
+    try:
+        return axe_source()
+    except ToolMissing as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
     """One replica of each service, on real weights."""
     try:

@@ -1,36 +1,18 @@
 """For everyone: accessibility, small screens, light and dark, quick."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from browser.barriers import violations
 from browser.played import Library, Server, conversation, no_microphone
 
 if TYPE_CHECKING:
     from browser.browsers import Pages
-    from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
 
 VIEWS = ["/", "/#/files", "/#/library", "/#/conversation", "/#/conversation/room"]
-
-
-@pytest.fixture(scope="module")
-def axe() -> str:
-    from browser.browsers import ToolMissing, axe_source
-
-    try:
-        return axe_source()
-    except ToolMissing as error:
-        pytest.skip(str(error))
-
-
-def violations(page: "Page", axe: str) -> list[str]:
-    page.evaluate(axe)
-    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-    found = page.evaluate(f"axe.run(document, {{ runOnly: {json.dumps(tags)} }})")["violations"]
-    return [f"{one['id']}: {node['html'][:200]}: {node['failureSummary']}" for one in found for node in one["nodes"]]
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

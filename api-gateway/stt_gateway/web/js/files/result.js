@@ -10,11 +10,16 @@ import { unrecognizedPlaces, warningTexts } from "./warnings.js";
 
 /** `transcript`: a job's result, or a stored transcript, with a `name`, which may change. `source`: the File, or null.
  * `back`: {href, text}. `heading`: an h1. `tools`: additional buttons. `onVoice(segment, place)`: the user wants to
- * change who speaks; null: they cannot. Returns {element, redraw(segment), destroy()}; `redraw` shows the transcript's
- * segments again and gives the focus to the name in the segment. */
-export function createResult({ transcript, source, back, heading, tools, onVoice = null }) {
+ * change who speaks; null: they cannot. `editor(view)` returns a transcriptEditor; null: the text cannot be edited.
+ * Returns {element, redraw(segment), destroy()}; `redraw` shows the transcript's segments again and gives the focus to
+ * the name in the segment. */
+export function createResult({ transcript, source, back, heading, tools, onVoice = null, editor = null }) {
   let player = null;
-  const text = new ResultText(transcript, { onSeek: (seconds) => player?.seek(seconds, true), onVoice });
+  const editing = editor?.(() => text);
+  const onSeek = (seconds) => player?.seek(seconds, true);
+  const text = new ResultText(transcript, { onSeek, onVoice, onText: editing?.onText ?? null });
+  const listeners = new AbortController();
+  if (editing) document.addEventListener("keydown", editing.onKey, { signal: listeners.signal });
   const toWord = jumpButton(t("player.to_now"), () => following.toNow());
   const following = new PlaybackFollowing({
     isPlaying: () => player?.isPlaying ?? false,
@@ -36,13 +41,14 @@ export function createResult({ transcript, source, back, heading, tools, onVoice
   const element = h(
     "article",
     { class: "result", lang: language() },
-    resultHeading({ transcript, wordCount: text.wordCount, back, heading, tools }),
+    resultHeading({ transcript, wordCount: text.wordCount, back, heading, tools: [editing?.toggle, ...tools] }),
     failureNotice(transcript),
     warningNotice(transcript),
     unrecognizedNotice(transcript),
     stage,
     text.hasUnsure ? h("p", { class: "quiet legend" }, t("result.unsure")) : null,
     text.element,
+    editing?.bar,
     toWord,
   );
   return {
@@ -54,6 +60,7 @@ export function createResult({ transcript, source, back, heading, tools, onVoice
     destroy() {
       player?.destroy();
       following.destroy();
+      listeners.abort();
     },
   };
 }

@@ -1,4 +1,7 @@
-// A stored transcript: read, rename, say who speaks, delete.
+// A stored transcript: read, edit, rename, say who speaks, delete.
+import { askOnConflict } from "../editor/conflict.js";
+import { Revisions } from "../editor/revisions.js";
+import { transcriptEditor } from "../editor/transcript_editor.js";
 import { ResultPanel } from "../files/result_panel.js";
 import { t } from "../i18n/index.js";
 import { button } from "../ui/dom.js";
@@ -6,7 +9,7 @@ import { transcriptFailed } from "./notices.js";
 import { renamable } from "./rename.js";
 import { speakerEditing } from "./speakers.js";
 import { nameOf } from "./titles.js";
-import { fetchTranscript } from "./transcripts.js";
+import { editTranscript, fetchTranscript } from "./transcripts.js";
 
 /** `onDelete(transcript)`. Returns {element, id, open(id, listHref), close()}. */
 export function transcriptPanel({ files }, onDelete) {
@@ -15,10 +18,17 @@ export function transcriptPanel({ files }, onDelete) {
   async function load(id, back) {
     const found = await fetchTranscript(id);
     const transcript = { ...found, name: nameOf(found), segments: found.segments ?? [] };
-    const onVoice = speakerEditing(transcript, (segment) => panel.redraw(segment));
+    const revisions = new Revisions(transcript, {
+      save: (edit) => editTranscript(id, edit),
+      load: () => fetchTranscript(id),
+      onConflict: askOnConflict,
+    });
+    const onVoice = speakerEditing(revisions, (segment) => panel.redraw(segment));
+    const editor = (view) => transcriptEditor(revisions, view);
     const { heading, edit } = renamable(id, transcript.name, (title) => {
       found.title = transcript.name = title;
       files.rename(id, title);
+      revisions.refresh();
     });
     const remove = button({
       name: "trash",
@@ -29,7 +39,7 @@ export function transcriptPanel({ files }, onDelete) {
         onDelete(found);
       },
     });
-    return { transcript, source: files.find(id)?.file ?? null, back, tools: [edit, remove], heading, onVoice };
+    return { transcript, source: files.find(id)?.file ?? null, back, tools: [edit, remove], heading, onVoice, editor };
   }
 
   return {

@@ -4,25 +4,27 @@ import { t } from "../i18n/index.js";
 import { isolated } from "../ui/dom.js";
 import { toast } from "../ui/toast.js";
 import { speakerForm } from "./speaker_form.js";
-import { editTranscript, fetchTranscript } from "./transcripts.js";
 
 /** Returns a function that shows a form for the speaker of a segment in `place`, the element with the name.
- * `transcript` gets the segments and speakers as they are after it; `changed(segment)` is called then, and when the
- * form is closed without a change. */
-export function speakerEditing(transcript, changed) {
-  /** `undo`: the edit that takes this one back. */
-  async function edit(segment, change, done, undo) {
+ * `revisions`: Revisions of the transcript; `changed(segment)` is called after each change, and when the form is closed
+ * without one. */
+export function speakerEditing(revisions, changed) {
+  const { transcript } = revisions;
+
+  async function attempt(segment, action, done, undo) {
     try {
-      await editTranscript(transcript.id, change);
-      const { segments, speakers } = await fetchTranscript(transcript.id);
-      Object.assign(transcript, { segments, speakers });
+      if (!(await action())) return;
     } catch (error) {
       toast(error.message || t("files.unreachable"));
       return;
     }
     changed(segment);
-    toast(done, undo ? { text: t("action.undo"), onclick: () => edit(segment, undo, t("done.undone")) } : null);
+    toast(done, undo);
   }
+
+  const undone = (segment) => () => attempt(segment, () => revisions.undo(), t("done.undone"), null);
+  const edit = (segment, change, done) =>
+    attempt(segment, () => revisions.edit(change), done, { text: t("action.undo"), onclick: undone(segment) });
 
   return (segment, place) => {
     const { speakers } = transcript;
@@ -39,13 +41,12 @@ export function speakerEditing(transcript, changed) {
         return edit(segment, { speakers: { [speaker.id]: name || null } }, t("done.renamed"));
       },
       merge(other) {
-        const back = { merge: { [speaker.id]: null }, speakers: { [speaker.id]: speaker.name } };
-        edit(segment, { merge: { [speaker.id]: other.id } }, t("done.merged", { name: named(other) }), back);
+        edit(segment, { merge: { [speaker.id]: other.id } }, t("done.merged", { name: named(other) }));
       },
       assign(other) {
         const given = other ?? { id: newSpeakerId(speakers), name: null };
-        const by = (id) => ({ assign: [{ start, end, channel, speaker: id }] });
-        edit(segment, by(given.id), t("done.assigned", { name: named(given) }), by(speaker.id));
+        const assign = [{ start, end, channel, speaker: given.id }];
+        edit(segment, { assign }, t("done.assigned", { name: named(given) }));
       },
     });
     place.replaceWith(form);

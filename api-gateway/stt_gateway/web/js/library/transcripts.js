@@ -12,7 +12,7 @@ export function fetchPage(parameters) {
 
 export const fetchTranscript = (id) => request(addressOf(id));
 
-/** Changes a transcript's title or its speakers; returns it without text. */
+/** Changes a transcript's title, texts or speakers; returns it without text. */
 export function editTranscript(id, edit) {
   return request(addressOf(id), {
     method: "PATCH",

@@ -17,6 +17,8 @@ export const SHAPES = {
   retry: '<path d="M19 12a7 7 0 1 1-2-5m2-3v4h-4"/>',
   search: '<circle cx="11" cy="11" r="6.5"/><path d="m16 16 4.5 4.5"/>',
   trash: '<path d="M5 7h14M10 7V4.5h4V7m-7.5 0 .8 12.5h9.4L17.5 7"/>',
+  undo: '<path d="M8 5 4 9l4 4M4.5 9H14a5 5 0 0 1 0 10h-3"/>',
+  redo: '<path d="m16 5 4 4-4 4m3.5-4H10a5 5 0 0 0 0 10h3"/>',
   pen: '<path d="M5 19l.8-3.8L16 5l3 3L8.8 18.2z"/>',
   link: '<path d="M10 14a4 4 0 0 0 5.7 0l3-3A4 4 0 0 0 13 5.3l-1 1M14 10a4 4 0 0 0-5.7 0l-3 3A4 4 0 0 0 11 18.7l1-1"/>',
   full: '<path d="M5 9V5h4m6 0h4v4m0 6v4h-4m-6 0H5v-4"/>',
