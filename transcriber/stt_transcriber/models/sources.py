@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from stt_shared.process.folders import home_folder
 from stt_transcriber.models.registry import KnownModel, WheelMember
 
 Progress = Callable[[int, int, str], None]
@@ -126,6 +127,9 @@ def _hub() -> Any:
     """Import the hub's client late: the import is slow, and a start with installed files does not need it."""
     if importlib.util.find_spec("huggingface_hub") is None:
         raise SourceError("the package huggingface_hub is not installed")
+    # Its own default fails for a user without a home.
+    if home_folder() == Path("/"):
+        os.environ.setdefault("HF_HOME", "/.cache/huggingface")
     import huggingface_hub
 
     return huggingface_hub
