@@ -20,6 +20,8 @@ CONTRACT_WORKERS ?= 3
 SUITE_WORKERS ?= 2
 
 LOCK_ARGS ?=
+BUNDLE ?= bundle
+BUNDLE_MODELS ?= base smart-turn-v3.2
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -161,6 +163,23 @@ lock: $(VENV)/uv/bin/uv ## Renew requirements/*.lock from pyproject.toml
 	@for extra in bridges dev; do \
 		$(LOCK) --universal --extra $$extra --constraints requirements/run.lock --output-file requirements/$$extra.lock || exit 1; done
 	@$(LOCK) --python-version 3.11 --resolution lowest-direct --extra dev --output-file requirements/floor.lock
+
+.PHONY: arm-check bundle
+arm-check: $(VENV)/uv/bin/uv ## Look for ARM (aarch64) wheels of all that is locked
+	@for lock in gateway audio transcriber bridges run; do \
+		$(VENV)/uv/bin/uv pip install --quiet --system-certs --dry-run --python-platform aarch64-manylinux_2_28 --python-version 3.12 \
+			--only-binary :all: --require-hashes --no-deps --target $(VENV)/uv/arm -r requirements/$$lock.lock || exit 1; \
+		echo "$$lock: wheels for aarch64"; done
+
+# `make bundle BUNDLE_MODELS="small smart-turn-v3.2"`; for the same system and the same Python as here.
+bundle: $(VENV)/.installed ## Gather packages and models in bundle/, for a site without internet access
+	@mkdir -p $(BUNDLE)/wheels
+	@$(PIP) download --quiet --require-hashes --only-binary :all: --dest $(BUNDLE)/wheels -r requirements/run.lock
+	@$(PIP) wheel --quiet --no-deps --wheel-dir $(BUNDLE)/wheels .
+	@MODELS_DIR=$(abspath $(BUNDLE))/models $(BIN)/stt models pull $(BUNDLE_MODELS)
+	@cp requirements/run.lock deploy/bundle/install.sh $(BUNDLE)
+	@PYTHON=$(BIN)/python sh $(BUNDLE)/install.sh --system > $(BUNDLE)/system
+	@echo "$(BUNDLE): $$(du -sh $(BUNDLE) | cut -f1) for $$(cat $(BUNDLE)/system); there: sh $(BUNDLE)/install.sh"
 
 # COMPOSE_FILE, Docker's own variable, names override files; DOCKER_AUDIO a recording to transcribe.
 docker-check: $(VENV)/.installed-dev ## Lint Dockerfiles and docker-compose.yml; with Docker, build and start it all
