@@ -11,6 +11,8 @@ from stt_gateway.store.engine import database_url
 from stt_gateway.store.failures import StoreError
 from stt_gateway.store.maintenance.backup import backup, restore
 from stt_gateway.store.maintenance.check import check
+from stt_gateway.store.maintenance.progress import no_progress
+from stt_gateway.store.maintenance.reindexing import reindex
 from stt_shared.contracts.findings import report, report_lines
 from stt_shared.process.settings import load_settings
 from stt_shared.work.service import exit_with_error
@@ -24,6 +26,7 @@ def main(arguments: list[str]) -> None:
     restored = parts.add_parser("restore", help="put a backup into an empty store")
     restored.add_argument("file", type=Path)
     restored.add_argument("--replace", action="store_true", help="in place of all that is in the store")
+    parts.add_parser("reindex", help="build the search index again")
     parts.add_parser("check", help="look for damage").add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)
     settings = load_settings(GatewaySettings)
@@ -34,6 +37,8 @@ def main(arguments: list[str]) -> None:
                 backup(url, given.file)
             case "restore":
                 restore(url, given.file, replace=given.replace)
+            case "reindex":
+                reindex(url, no_progress)
             case "check":
                 found = report(check(url))
                 as_json = [msgspec.json.encode(found).decode()]

@@ -1,4 +1,4 @@
-"""`stt store`: back up, restore and check the transcript store of this machine's settings."""
+"""`stt store`: back up, restore, check and reindex the transcript store of this machine's settings."""
 
 import contextlib
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from stt_gateway.store.engine import database_url
 from stt_gateway.store.failures import StoreError
 from stt_gateway.store.maintenance import backup as backups
 from stt_gateway.store.maintenance import check as checks
+from stt_gateway.store.maintenance import reindexing
 from stt_gateway.store.maintenance.progress import Progress as Show
 from stt_shared.process.audit import AuditTrail, system_account
 
@@ -40,6 +41,13 @@ def check(*, as_json: bool) -> None:
     with _store_errors(), _shown() as show:
         findings = checks.check(_url(), show)
     print_findings(findings, as_json=as_json)
+
+
+def reindex() -> None:
+    """Build the search index again. Raises CliError."""
+    with _store_errors(), _shown() as show:
+        reindexing.reindex(_url(), show)
+    print("the search index is as the transcripts are")
 
 
 def _url() -> URL:

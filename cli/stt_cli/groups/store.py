@@ -8,7 +8,7 @@ import typer
 from stt_cli.options import Json
 
 app = typer.Typer(
-    help="Back up, restore and check the transcript store of DATABASE_URL or DATA_DIR.", no_args_is_help=True
+    help="Back up, restore, check and reindex the transcript store of DATABASE_URL or DATA_DIR.", no_args_is_help=True
 )
 
 
@@ -37,3 +37,11 @@ def check(as_json: Json = False) -> None:
     from stt_cli.commands.store import check as run
 
     run(as_json=as_json)
+
+
+@app.command("reindex")
+def reindex() -> None:
+    """Build the search index again from the transcripts, if a check finds that it differs. The suite may be running."""
+    from stt_cli.commands.store import reindex as run
+
+    run()

@@ -26,7 +26,7 @@ def backup(url: URL, file: Path, progress: Progress = no_progress) -> None:
         raise StoreError(f"{file} exists already; name a new file")
     with as_store_error(url), _complete(file) as unfinished:
         if is_sqlite(url):
-            _backup_sqlite(Path(url.database or ""), unfinished, progress)
+            _backup_sqlite(sqlite_files.existing(url), unfinished, progress)
         else:
             _refuse_poolers(url)
             progress("dumping", 0, 0)
@@ -49,8 +49,6 @@ def restore(url: URL, file: Path, *, replace: bool = False, progress: Progress =
 
 
 def _backup_sqlite(store: Path, unfinished: Path, progress: Progress) -> None:
-    if not store.is_file():
-        raise StoreError(f"there is no transcript store at {store}; check DATABASE_URL or DATA_DIR")
     sqlite_files.copy(store, unfinished, "copying", progress)
     sqlite_files.make_single(unfinished)
     progress("checking", 0, 0)

@@ -3,17 +3,16 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 
 from sqlalchemy import URL, ColumnElement, Table, and_, exc, exists, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from stt_gateway.store.engine import SQLITE_FILE, close_engine, database_url, is_sqlite, open_engine
-from stt_gateway.store.failures import StoreError, as_store_error
+from stt_gateway.store.failures import as_store_error
 from stt_gateway.store.maintenance import sqlite_files
 from stt_gateway.store.maintenance.contents import read_version
-from stt_gateway.store.maintenance.index_check import differing
 from stt_gateway.store.maintenance.progress import Progress, no_progress
+from stt_gateway.store.maintenance.reindexing import differing
 from stt_gateway.store.postgres_search import PostgresSearch
 from stt_gateway.store.schema import (
     api_keys,
@@ -31,6 +30,7 @@ from stt_shared.contracts.findings import Finding, Level
 
 _NAMED = 5
 _RESTORE = "restore a backup (stt store restore)"
+_REINDEX = "build the index again (stt store reindex)"
 
 
 def check(url: URL, progress: Progress = no_progress) -> list[Finding]:
@@ -42,9 +42,7 @@ def check(url: URL, progress: Progress = no_progress) -> list[Finding]:
     with as_store_error(url):
         if not is_sqlite(url):
             return asyncio.run(_check_tables(url, progress))
-        store = Path(url.database or "")
-        if not store.is_file():
-            raise StoreError(f"there is no transcript store at {store}; check DATABASE_URL or DATA_DIR")
+        store = sqlite_files.existing(url)
         with sqlite_files.scratch_folder(store) as folder:
             copied = database_url(None, folder)
             sqlite_files.copy(store, folder / SQLITE_FILE, "copying", progress)
@@ -102,13 +100,13 @@ async def _check_index(connection: AsyncConnection, of_sqlite: bool, progress: P
                 )
             except exc.DatabaseError:
                 message = f"the index {kind.name}_index does not have the words of its table"
-                return Finding("search", Level.ERROR, message, _RESTORE)
+                return Finding("search", Level.ERROR, message, _REINDEX)
     index = SqliteSearch() if of_sqlite else PostgresSearch()
     wrong = [id async for id in differing(connection, index, progress)]
     if wrong:
         others = f" and {len(wrong) - _NAMED} others" if len(wrong) > _NAMED else ""
         message = f"search does not find what is in {len(wrong)} transcripts: {', '.join(wrong[:_NAMED])}{others}"
-        return Finding("search", Level.ERROR, message, _RESTORE)
+        return Finding("search", Level.ERROR, message, _REINDEX)
     count = await connection.scalar(select(func.count()).select_from(transcripts))
     return Finding("search", Level.OK, f"{count} transcripts, all as they are in the search index")
 

@@ -10,7 +10,10 @@ import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
+from sqlalchemy import URL
+
 from stt_gateway.store.engine import LOCK_WAIT_S
+from stt_gateway.store.failures import StoreError
 from stt_gateway.store.maintenance.progress import Progress
 from stt_gateway.store.versions import VERSION_TABLE
 
@@ -21,6 +24,14 @@ _HEAD = struct.Struct(">16xH10xI")
 """Of a database file: the bytes of a page and the number of pages."""
 _LARGEST_PAGE = 65536
 """Bytes of a page that the head, with two bytes for it, calls 1."""
+
+
+def existing(url: URL) -> Path:
+    """Return the file of a store. Raises StoreError if there is none."""
+    store = Path(url.database or "")
+    if not store.is_file():
+        raise StoreError(f"there is no transcript store at {store}; check DATABASE_URL or DATA_DIR")
+    return store
 
 
 @contextlib.contextmanager
