@@ -10,8 +10,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-from chaos.replica import Replica
+from typing import Any
 
 _SESSION = re.compile(rb"[?&]session_id=([^& ]+)")
 _PORTION = 64 * 1024
@@ -22,7 +21,7 @@ class Link:
     """One connection of a client, and its other half to a gateway."""
 
     session_id: str
-    gateway: Replica
+    gateway: Any
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
     target: bytes
@@ -40,9 +39,12 @@ class Link:
 
 
 class Front:
-    """A TCP server on ``port``. ``links``: the open or last connection of each session."""
+    """A TCP server on ``port``. ``links``: the open or last connection of each session.
 
-    def __init__(self, gateways: Callable[[], Sequence[Replica]]) -> None:
+    ``gateways`` returns those that run, as objects with a ``port`` on this machine.
+    """
+
+    def __init__(self, gateways: Callable[[], Sequence[Any]]) -> None:
         self._gateways = gateways
         self._server: asyncio.Server | None = None
         self.links: dict[str, Link] = {}
@@ -96,7 +98,7 @@ class Front:
         ]
         await asyncio.wait(halves)
 
-    async def _reach(self, session_id: str) -> tuple[Replica, asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _reach(self, session_id: str) -> tuple[Any, asyncio.StreamReader, asyncio.StreamWriter]:
         last = self.links.get(session_id)
         # Least loaded first, so that both have sessions; the last one of this session at the end of the row.
         open_links = [link.gateway for link in self.links.values() if not link.server.transport.is_closing()]

@@ -11,7 +11,7 @@ from rich.table import Table
 from support.machine import machine
 
 from chaos.count import Count
-from chaos.crowd import Strike
+from chaos.strikes import Strike
 
 
 @dataclass

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chaos.crowd import Crowd, Strike
 from chaos.report import Row
+from chaos.strikes import Strike, StruckCrowd
 from chaos.suite import ChaosSuite, Setup, Skip, running
 from chaos.talk import Speak
 
@@ -37,14 +37,14 @@ class Run:
         await asyncio.sleep(self.rng.uniform(least_s, most_s))
 
     @contextlib.asynccontextmanager
-    async def crowd(self, speak: Speak, sessions: int = 24, **options: Any) -> AsyncIterator[Crowd]:
+    async def crowd(self, speak: Speak, sessions: int = 24, **options: Any) -> AsyncIterator[StruckCrowd]:
         """Sessions all the while; their count and the timings of strikes go into the row."""
         if self.short:
             options = {"seconds": (6.0, 9.0), "pace": 3.0, **options}
         if self.row.must_lose:
             # A session that lost its last word never ends: it is given up sooner.
             options = {"timeout_s": 40.0, **options}
-        crowd = Crowd(self.suite, speak, self.rng, sessions=8 if self.short else sessions, **options)
+        crowd = StruckCrowd(self.suite, speak, self.rng, sessions=8 if self.short else sessions, **options)
         links_before = len(self.suite.front.history)
         async with crowd:
             yield crowd

@@ -3,9 +3,9 @@
 import asyncio
 import time
 
-from chaos.crowd import Crowd
 from chaos.replica import Replica
 from chaos.run import Run, scenario
+from chaos.strikes import StruckCrowd
 from chaos.suite import Setup
 from chaos.talk import Speak, speak_sdk
 from stt_shared.streams import keys
@@ -19,7 +19,7 @@ SERVICES = ("transcriber", "audio-processor", "gateway")
 async def cut(run: Run) -> None:
     """All connections of a replica to Redis are reset."""
 
-    async def fault(crowd: Crowd, service: str) -> None:
+    async def fault(crowd: StruckCrowd, service: str) -> None:
         for _ in range(5):
             _, strike = await crowd.strike(service, lambda replica: replica.proxy.cut(), moves=False)
             run.strikes.append(strike)
@@ -38,7 +38,7 @@ async def half_open_with(run: Run, speak: Speak) -> None:
     """Also for the twin; the time until a replica subscribes again is how long it took to find out."""
     found_ms = run.row.timings_ms.setdefault("found", [])
 
-    async def fault(crowd: Crowd, service: str) -> None:
+    async def fault(crowd: StruckCrowd, service: str) -> None:
         victim, strike = await crowd.strike(service, lambda r: r.proxy.black_hole(only_old=True), moves=False)
         run.strikes.append(strike)
         took = await _subscribes_again(run, victim, within_s=6.0)
@@ -68,7 +68,7 @@ async def _subscribes_again(run: Run, victim: Replica, within_s: float) -> float
 async def partitioned(run: Run) -> None:
     """A replica cannot reach Redis for 1 to 8 s; others take its sessions, and what it writes afterwards is refused."""
 
-    async def fault(crowd: Crowd, service: str) -> None:
+    async def fault(crowd: StruckCrowd, service: str) -> None:
         victim, strike = await crowd.strike(service, lambda replica: replica.proxy.black_hole(), moves=False)
         run.strikes.append(strike)
         await run.pause(1.0, 3.0 if run.short else 8.0)
@@ -89,7 +89,7 @@ async def replies_lost(run: Run) -> None:
 async def replies_lost_with(run: Run, speak: Speak) -> None:
     """Also for the twin."""
 
-    async def fault(crowd: Crowd, service: str) -> None:
+    async def fault(crowd: StruckCrowd, service: str) -> None:
         victim, strike = await crowd.strike(service, lambda replica: replica.proxy.drop_replies(), moves=False)
         run.strikes.append(strike)
         await run.pause(0.05, 0.5)

@@ -135,7 +135,13 @@ async def speak_sdk(talk: Talk) -> None:
         async with (
             asyncio.timeout(talk.timeout_s),
             stt_client.connect(
-                talk.front_url, language="en", session_id=talk.id, parameters=parameters, on_lost=talk.lost.append
+                talk.front_url,
+                language="en",
+                session_id=talk.id,
+                parameters=parameters,
+                on_lost=talk.lost.append,
+                # A session that is refused before it begins has lost nothing.
+                open_patience_s=talk.timeout_s,
             ) as session,
         ):
             sending = asyncio.create_task(_send_sdk(session, talk))
