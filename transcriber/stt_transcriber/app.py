@@ -9,6 +9,7 @@ import structlog
 from stt_shared.contracts.engines import EngineName
 from stt_shared.contracts.services import ServiceName, TranscriberWork
 from stt_shared.process.cpus import cpu_set_id, usable_cpus
+from stt_shared.process.memory import memory_limit_bytes
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.jobs import SHARED_UNCUT_JOBS
@@ -69,6 +70,7 @@ class _Report:
                 "workers": self._settings.workers(),
                 "cpus": usable_cpus(),
                 "cpu_set": cpu_set_id(),
+                "memory_limit_bytes": memory_limit_bytes(),
                 "places": self.capacity.detail if self.capacity else {},
                 "decodes_running": self.pool.scheduler.running if self.pool else 0,
                 "decodes_waiting": self.pool.scheduler.waiting if self.pool else 0,

@@ -1,5 +1,6 @@
 """Memory that this process may use, which in a container is rarely that of the machine."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +23,12 @@ def available_bytes() -> int | None:
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
     return None
+
+
+def resident_bytes() -> int:
+    """Return the memory that this process has in use; 0 where the system does not tell."""
+    text = read_file(Path("/proc/self/statm"))
+    return int(text.split()[1]) * os.sysconf("SC_PAGE_SIZE") if text else 0
 
 
 def cgroup_memory(membership: str, read: Callable[[Path], str | None]) -> int | None:

@@ -7,7 +7,15 @@ import pytest
 from support.simulated_machine import Machine, Person
 
 from stt_transcriber.core.schedule.pacing import LoadModel
-from stt_transcriber.core.schedule.places import MOST_PLACES, Places, machine_share
+from stt_transcriber.core.schedule.places import (
+    DECODING_BYTES,
+    MOST_PLACES,
+    SESSION_BYTES,
+    PlaceLimit,
+    Places,
+    machine_share,
+    memory_room,
+)
 from stt_transcriber.core.schedule.scheduler import Kind
 
 pytestmark = pytest.mark.unit
@@ -182,3 +190,21 @@ class TestLimits:
 
     def test_more_cores_have_more_places(self) -> None:
         assert started(cores=8).places > 3.5 * started(cores=2).places
+
+
+class TestMemory:
+    def test_without_a_limit_there_is_room_for_any_number(self) -> None:
+        assert memory_room(None, 1 << 40) == float("inf")
+
+    def test_what_is_left_below_a_limit_is_room_for_sessions(self) -> None:
+        assert memory_room(1 << 30, (1 << 30) - DECODING_BYTES - 5 * SESSION_BYTES) == 5
+
+    def test_memory_limits_the_places_of_a_machine_that_has_time_for_more(self) -> None:
+        places = Places(LoadModel(2, 500, 3000, 20))
+        counted = places.count(3, 0, 1.0, 0.0, memory_room=4.0)
+        assert (counted.places, counted.limit) == (7, PlaceLimit.MEMORY)
+        assert places.count(3, 0, 1.0, 0.0).places > 7
+
+    def test_nobody_is_admitted_when_memory_is_short(self) -> None:
+        counted = Places(LoadModel(2, 500, 3000, 20)).count(3, 0, 1.0, 0.0, memory_room=-2.0)
+        assert (counted.places, counted.limit) == (1, PlaceLimit.MEMORY)

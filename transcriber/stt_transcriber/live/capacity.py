@@ -8,12 +8,13 @@ from stt_shared.contracts.events import iso_timestamp
 from stt_shared.contracts.services import ServiceName
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.cpus import allowed_cpus, cpu_set_id
+from stt_shared.process.memory import memory_limit_bytes, resident_bytes
 from stt_shared.redis.outage import UNREACHABLE
 from stt_shared.streams.bus import Bus
 from stt_shared.work.stage import StageWorker
-from stt_transcriber.core.schedule.places import PlaceCount, Places, machine_share
+from stt_transcriber.core.schedule.places import PlaceCount, PlaceLimit, Places, machine_share, memory_room
 from stt_transcriber.live.worker import LiveWorker
-from stt_transcriber.metrics import PLACES, SPEAKING
+from stt_transcriber.metrics import PLACES, PLACES_CHANGED, PLACES_LIMIT, SPEAKING
 
 _log = structlog.get_logger()
 
@@ -38,7 +39,8 @@ class Capacity:
         self._share = 1.0
         self._logged = 0
         self._changed_ms = wall_ms()
-        self.count = PlaceCount(fixed, "setting")
+        PLACES_CHANGED.set(self._changed_ms / 1000)
+        self.count = PlaceCount(fixed, PlaceLimit.SETTING)
         self.update()
 
     @property
@@ -55,13 +57,17 @@ class Capacity:
     def update(self) -> None:
         """Count the places again, and announce and apply the number."""
         sessions, speaking = self._sessions.running, self._live.speaking
-        counted = self._places.count(sessions, speaking, self._share, monotonic_ms())
-        before, self.count = self.count, PlaceCount(self._fixed, "setting") if self._fixed else counted
+        room = memory_room(memory_limit_bytes(), resident_bytes())
+        counted = self._places.count(sessions, speaking, self._share, monotonic_ms(), room)
+        before, self.count = self.count, PlaceCount(self._fixed, PlaceLimit.SETTING) if self._fixed else counted
         PLACES.set(self.count.places)
+        for limit in PlaceLimit:
+            PLACES_LIMIT.labels(limit).set(limit is self.count.limit)
         SPEAKING.set(speaking)
         if self.count.places == before.places:
             return
         self._changed_ms = wall_ms()
+        PLACES_CHANGED.set(self._changed_ms / 1000)
         self._sessions.set_preferred(self.count.places)
         if abs(self.count.places - self._logged) > _LOGGED_CHANGE * self._logged:
             _log.info("places changed", places=self.count.places, before=self._logged, **self.detail)

@@ -14,6 +14,7 @@ import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Protocol
 
 from stt_transcriber.core.schedule.averages import ExpectedCount
@@ -27,6 +28,10 @@ LATE_MS = 1000.0
 HELD_MS = 1000.0
 """Time for which a number must hold before it is announced: an admitted session stays, so a lucky moment must not
 admit one."""
+SESSION_BYTES = 2 << 20
+"""Memory that a session is expected to need: twice what one in a long utterance takes in all services together."""
+DECODING_BYTES = 128 << 20
+"""Memory that is left to decodes."""
 _SLOWDOWN = 1 / 0.8
 """Cost of a decode while all workers are busy, divided by its cost while one is: they share caches, and everything but
 the model needs its part of the cores."""
@@ -36,12 +41,31 @@ _LEAST_SPEAKING = 0.1
 """Share of the sessions that is expected to speak, however silent they have been."""
 
 
+class PlaceLimit(StrEnum):
+    """What limits the number of places."""
+
+    PARTIALS = "partials"
+    """Their interval."""
+    FINALS = "finals"
+    """They wait for a worker."""
+    MEMORY = "memory"
+    """A limit of memory."""
+    LEAST = "least"
+    """A machine that is too slow has one place."""
+    SETTING = "setting"
+
+
 @dataclass(frozen=True)
 class PlaceCount:
-    """Number of places; ``limit``: what limits it: ``partials``, ``finals``, or ``least`` when it is the least."""
+    """Number of places, and what limits it."""
 
     places: int
-    limit: str
+    limit: PlaceLimit
+
+
+def memory_room(limit_bytes: int | None, used_bytes: int) -> float:
+    """Return how many more sessions fit below a limit of memory; negative when there are too many."""
+    return math.inf if limit_bytes is None else (limit_bytes - used_bytes - DECODING_BYTES) / SESSION_BYTES
 
 
 class Replica(Protocol):
@@ -83,11 +107,13 @@ class Places:
         """Return how many sessions usually speak at the same time."""
         return self._speaking.usual_most(now_ms, _LEAST_SPEAKING)
 
-    def count(self, sessions: int, speaking: int, share: float, now_ms: float) -> PlaceCount:
+    def count(
+        self, sessions: int, speaking: int, share: float, now_ms: float, memory_room: float = math.inf
+    ) -> PlaceCount:
         """Return the number of places, at least one; to be called several times a second.
 
         ``sessions``: those in hand, of which ``speaking`` are in mid-utterance. ``share``: part of the machine that is
-        this replica's, when others are on it.
+        this replica's, when others are on it. ``memory_room``: how many more sessions there is memory for.
         """
         self._speaking.set(sessions, speaking, now_ms)
         room = self._room(now_ms)
@@ -95,11 +121,13 @@ class Places:
         while self._computed[0][0] < now_ms - HELD_MS:
             self._computed.popleft()
         places = min(places for _, places in self._computed)
-        limit = "partials"
+        limit = PlaceLimit.PARTIALS
         if self._load.final_wait_ms(now_ms) > LATE_MS:
-            places, limit = min(places, sessions), "finals"
+            places, limit = min(places, sessions), PlaceLimit.FINALS
+        if sessions + memory_room < places:
+            places, limit = sessions + memory_room, PlaceLimit.MEMORY
         if places < 1:
-            places, limit = 1, "least"
+            places, limit = 1, PlaceLimit.LEAST
         return PlaceCount(math.floor(min(places, MOST_PLACES)), limit)
 
     def _room(self, now_ms: float) -> float:
