@@ -7,10 +7,10 @@ from pydantic import Field
 
 from stt_shared.contracts.session import AUDIO_RATE_HZ
 from stt_shared.process.folders import default_spool_dir
-from stt_shared.process.settings import CommonSettings
+from stt_shared.process.settings import ReplicaSettings
 
 
-class AudioSettings(CommonSettings):
+class AudioSettings(ReplicaSettings):
     """Settings that the audio-processor reads from the environment."""
 
     audio_max_sessions: Annotated[int, Field(ge=1, le=10_000)] = Field(

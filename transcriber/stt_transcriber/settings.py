@@ -10,11 +10,11 @@ from stt_shared.contracts.services import TranscriberWork
 from stt_shared.contracts.session import MAX_UTTERANCE_S
 from stt_shared.process.cpus import usable_cpus
 from stt_shared.process.folders import user_models_dir
-from stt_shared.process.settings import CommonSettings
+from stt_shared.process.settings import ReplicaSettings
 from stt_transcriber.core.live.policy import LivePolicy, TurnPolicy
 
 
-class TranscriberSettings(CommonSettings):
+class TranscriberSettings(ReplicaSettings):
     """Settings that the transcriber reads from the environment; see docs/operations.md."""
 
     whisper_model: str = Field("base", min_length=1, description="Name, folder or hub id of the Whisper model.")

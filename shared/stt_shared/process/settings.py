@@ -24,6 +24,19 @@ class CommonSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
 
 
+class ReplicaSettings(CommonSettings):
+    """Settings of a service that does not answer requests itself."""
+
+    health_file: Path | None = Field(
+        None, description="File to which the replica writes its state, for the health check of its container."
+    )
+
+    @field_validator("health_file", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+
 class ListeningSettings(BaseSettings):
     """Settings of what listens for clients."""
 

@@ -18,6 +18,7 @@ from stt_shared.redis.client import connect_sync
 from stt_shared.redis.outage import REDIS_ERRORS, redis_state
 from stt_shared.streams import keys
 from stt_shared.streams.replicas import ReplicaStatus
+from stt_shared.work.health_file import HealthFile
 
 _log = structlog.get_logger()
 
@@ -36,17 +37,23 @@ def new_replica_id(service: str) -> str:
 class Heartbeat:
     """Writer of this process's heartbeat key, status and metrics, until stopped.
 
-    ``describe`` and ``metrics`` are called in the heartbeat's thread. ``trouble``: why the last heartbeat failed, as
-    returned by ``redis_state``; '' when it succeeded.
+    ``describe`` and ``metrics`` are called in the heartbeat's thread, which also writes ``health_file``. ``trouble``:
+    why the last heartbeat failed, as returned by ``redis_state``; '' when it succeeded.
     """
 
     def __init__(
-        self, redis_url: str, replica_id: str, describe: Callable[[], ReplicaStatus], metrics: Callable[[], bytes]
+        self,
+        redis_url: str,
+        replica_id: str,
+        describe: Callable[[], ReplicaStatus],
+        metrics: Callable[[], bytes],
+        health_file: HealthFile | None = None,
     ) -> None:
         self._url = redis_url
         self._id = replica_id
         self._describe = describe
         self._metrics = metrics
+        self._health_file = health_file or HealthFile(None)
         self.trouble = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -84,6 +91,7 @@ class Heartbeat:
                 if client is not None:
                     client.close()
                 client = None
+            self._write_health()
             self._stop.wait(max(0.05, BEAT_S - (time.monotonic() - began)))
         if client is None:
             return
@@ -97,6 +105,14 @@ class Heartbeat:
             _log.warning("heartbeat not removed: redis unavailable")
         finally:
             client.close()
+
+    def _write_health(self) -> None:
+        try:
+            status = self._describe()
+            self._health_file.write(status.state, status.reason, self.trouble)
+        except OSError as error:
+            self._health_file = HealthFile(None)
+            _log.error("health file not written any more", cause=str(error))
 
     def _turned(self, trouble: str, error: Exception | None = None) -> None:
         """Log changes only, because there are five heartbeats a second."""

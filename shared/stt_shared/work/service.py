@@ -5,6 +5,7 @@ import contextlib
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NoReturn
 
 import structlog
@@ -20,6 +21,7 @@ from stt_shared.redis.client import wait_until_ready
 from stt_shared.redis.outage import UNREACHABLE
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.replicas import ReplicaStatus
+from stt_shared.work.health_file import HealthFile
 from stt_shared.work.heartbeat import Heartbeat, new_replica_id
 
 _log = structlog.get_logger()
@@ -133,17 +135,23 @@ async def run_replica(
     replica: ReplicaState,
     redis_url: str,
     redis_wait_s: float,
+    health_path: Path | None,
     build: Callable[[Bus, contextlib.AsyncExitStack], Awaitable[Workers]],
 ) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until SIGTERM or SIGINT. ``health_path``: see ``HealthFile``.
 
     ``build`` starts the parts of the service; what has to be closed in the end it enters into the stack. Raises
     redis.ConnectionError when Redis does not answer at the start, and what ``build`` or an intake raises.
     """
     stop = stop_signal()
+    health_file = HealthFile(health_path)
+    try:
+        health_file.write("starting", "waiting for Redis", "")
+    except OSError as error:
+        exit_with_error(f"HEALTH_FILE={health_path} cannot be written: {error.strerror}")
     await wait_until_ready(redis_url, redis_wait_s)
     async with contextlib.AsyncExitStack() as stack:
-        heartbeat = Heartbeat(redis_url, replica.id, replica.status, generate_latest)
+        heartbeat = Heartbeat(redis_url, replica.id, replica.status, generate_latest, health_file)
         heartbeat.start()
         # Last: once heartbeats are missing, other replicas take the work over.
         stack.push_async_callback(asyncio.to_thread, heartbeat.stop)

@@ -15,7 +15,6 @@ from stt_cli.main import app
 from stt_cli.up.settings import UpSettings, load_up_settings
 from stt_gateway.settings import GatewaySettings
 from stt_shared.process.settings import CommonSettings, load_settings
-from stt_shared.work import healthcheck
 from stt_transcriber.settings import TranscriberSettings
 
 pytestmark = pytest.mark.unit
@@ -115,20 +114,6 @@ def test_a_database_that_cannot_be_is_told_before_anything_starts(monkeypatch: p
 
 
 @pytest.mark.parametrize(
-    "url", ["rubbish", "redis://here:99999", "redis://here?nosuch=1", "redis+cluster://127.0.0.1:9"]
-)
-def test_a_health_check_of_no_redis_is_one_line(
-    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("REDIS_URL", url)
-    monkeypatch.setattr(sys, "argv", ["healthcheck", "transcriber"])
-    with pytest.raises(SystemExit) as ended:
-        healthcheck.main()
-    assert ended.value.code == 1
-    assert len(capsys.readouterr().err.splitlines()) == 1
-
-
-@pytest.mark.parametrize(
     ("module", "package"),
     [
         ("stt_gateway", "uvicorn"),
@@ -136,7 +121,6 @@ def test_a_health_check_of_no_redis_is_one_line(
         ("stt_transcriber", "numpy"),
         ("stt_transcriber.models", "filelock"),
         ("stt_cli", "typer"),
-        ("stt_shared.work.healthcheck", "msgspec"),
     ],
 )
 def test_a_missing_package_is_one_line_with_the_command_that_installs_it(module: str, package: str) -> None:

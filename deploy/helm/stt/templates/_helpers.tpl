@@ -118,20 +118,20 @@ tolerations: {{ toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{/* Probes of a worker, by its heartbeat in Redis. Call with (list "service" seconds-for-its-start). */}}
+{{/* Probes of a worker, by the file that its heartbeat writes. Call with the seconds for its start. */}}
 {{- define "stt.workerProbes" -}}
 startupProbe:
-  exec: {command: [python, -m, stt_shared.work.healthcheck, {{ index . 0 }}]}
+  exec: {command: [python, -m, stt_shared.work.healthcheck]}
   periodSeconds: 5
   timeoutSeconds: 5
-  failureThreshold: {{ div (index . 1) 5 }}
+  failureThreshold: {{ div . 5 }}
 readinessProbe:
-  exec: {command: [python, -m, stt_shared.work.healthcheck, {{ index . 0 }}]}
+  exec: {command: [python, -m, stt_shared.work.healthcheck]}
   periodSeconds: 20
   timeoutSeconds: 5
 # A restart helps a worker that is stuck, but not one whose Redis is away.
 livenessProbe:
-  exec: {command: [python, -m, stt_shared.work.healthcheck, {{ index . 0 }}, --ignore-redis]}
+  exec: {command: [python, -m, stt_shared.work.healthcheck, --ignore-redis]}
   periodSeconds: 20
   timeoutSeconds: 5
   failureThreshold: 4

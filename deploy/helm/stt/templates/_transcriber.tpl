@@ -54,7 +54,7 @@ spec:
           imagePullPolicy: {{ $root.Values.image.pullPolicy }}
           securityContext: {{- include "stt.containerSecurity" $root | nindent 12 }}
           env: {{- include "stt.env" (list $root "transcriber" (list $root.Values.settings $service.settings $own)) | nindent 12 }}
-          {{- include "stt.workerProbes" (list "transcriber" 300) | nindent 10 }}
+          {{- include "stt.workerProbes" 300 | nindent 10 }}
           resources: {{- toYaml $service.resources | nindent 12 }}
           volumeMounts:
             - {name: tmp, mountPath: /tmp}
