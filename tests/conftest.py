@@ -9,7 +9,7 @@ from support.redis_servers import cluster, redis_binary, redis_server
 from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_shared.redis.client import connect
 
-CATEGORIES = {"unit", "contract", "model", "e2e", "chaos", "browser", "install"}
+CATEGORIES = {"unit", "contract", "model", "e2e", "chaos", "browser", "docker", "install"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -38,6 +38,7 @@ class Crowd:
         seconds: tuple[float, float] = (10.0, 20.0),
         chunk_ms: int = 100,
         timeout_s: float = 90.0,
+        swing_s: float = SWING_S,
     ) -> None:
         self.suite = suite
         self.total = Count()
@@ -51,6 +52,7 @@ class Crowd:
         self._seconds = seconds
         self._chunk_ms = chunk_ms
         self._timeout_s = timeout_s
+        self._swing_s = swing_s
         self._leaving = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -72,11 +74,11 @@ class Crowd:
 
     async def in_full_swing(self) -> None:
         """Most sessions are in mid-speech, or at least some after a long wait. Raises TimeoutError for none."""
-        deadline = time.monotonic() + SWING_S
+        deadline = time.monotonic() + self._swing_s
         while len(self.mid_speech) < (self._sessions + 1) // 2:
             if time.monotonic() > deadline:
                 if not self.mid_speech:
-                    raise TimeoutError(f"no session in mid-speech within {SWING_S:g} s")
+                    raise TimeoutError(f"no session in mid-speech within {self._swing_s:g} s")
                 return
             await asyncio.sleep(0.05)
 

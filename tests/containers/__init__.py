@@ -1,0 +1,1 @@
+"""The suite as `docker compose` starts it, on a real engine: `make test-docker`."""
