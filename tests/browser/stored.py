@@ -1,6 +1,7 @@
 """Transcripts in the real store."""
 
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from support.launched_suite import Suite
 def stored(suite: Suite, recording: Path) -> dict[str, Any]:
     """A transcript in which the first sentences are given to one speaker and the others to another."""
     with httpx2.Client(base_url=suite.url, timeout=30, trust_env=False) as http:
-        job = http.post("/v1/stt/jobs", files={"file": ("talk.wav", recording.read_bytes())}).json()
+        # A repeated upload is answered with the transcript that others have edited.
+        unique = recording.read_bytes() + uuid.uuid4().bytes
+        job = http.post("/v1/stt/jobs", files={"file": ("talk.wav", unique)}).json()
         at = f"/v1/stt/transcripts/{job['job_id']}"
         until_s = time.monotonic() + 60
         while (answer := http.get(at)).status_code != 200:

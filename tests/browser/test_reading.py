@@ -32,6 +32,9 @@ def test_a_result_has_a_name_the_focus_and_keys_and_is_left_where_it_was_opened(
         expect(clock).to_contain_text(f"{at} /")
     page.set_viewport_size({"width": 390, "height": 844})
     expect(page.get_by_label("Speed")).to_be_visible()
+    page.click(".result summary:has-text('Download')")
+    expect(page.locator(".result .menu > div")).to_be_in_viewport(ratio=1)
+    page.keyboard.press("Escape")
     page.emulate_media(media="print")
     for part in (".rail", ".player", ".result-head .row", ".toasts"):
         expect(page.locator(part), part).to_be_hidden()

@@ -52,4 +52,4 @@ def test_speakers_are_named_merged_and_corrected(pages: "Pages", suite: Suite, r
     voices.nth(count - 1).wait_for()
     assert voices.all_inner_texts() == ["Anna <b>"] * (count - 1) + ["Speaker 3"]
     pages.go(page, "/#/library?query=anna")
-    page.locator("li mark", has_text="Anna").wait_for()
+    page.locator("li mark", has_text="Anna").first.wait_for()

@@ -31,6 +31,8 @@ _MEDIA_TYPES = {
     "diarized_json": "application/json",
     "srt": "application/x-subrip",
     "vtt": "text/vtt",
+    "md": "text/markdown",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
 }
 
 

@@ -13,6 +13,7 @@ from stt_gateway.core.texts.edits import corrected
 from stt_gateway.http.bodies import small_body
 from stt_gateway.http.deletion import erase_transcript
 from stt_gateway.http.disconnects import while_connected
+from stt_gateway.http.documents import DOCUMENT_PARAMETERS, DOCUMENTS, document_file
 from stt_gateway.http.held_requests import counted_client
 from stt_gateway.http.openapi import file_kinds, one_of, refusals
 from stt_gateway.http.responses import json_response
@@ -28,7 +29,7 @@ from stt_shared.streams import keys
 
 MAX_EDIT_BYTES = 1024 * 1024
 """Longest body of an edit: all sentences of some hours."""
-EXPORTS = ("txt", "srt", "vtt", "json", "diarized_json")
+EXPORTS = ("txt", "srt", "vtt", "json", "diarized_json", *DOCUMENTS)
 
 router = APIRouter(prefix="/v1/stt/transcripts", tags=["transcripts"])
 
@@ -107,16 +108,22 @@ async def delete_transcript(request: Request, id: str) -> Response:
     "/{id}/export.{kind}",
     response_class=Response,
     responses={**refusals("conflict"), **file_kinds(EXPORTS)},
+    openapi_extra={"parameters": DOCUMENT_PARAMETERS.openapi_query()},
 )
 @needs(Scope.READ, Scope.READ_OWN)
 async def export_transcript(request: Request, id: str, kind: Annotated[str, one_of(EXPORTS)]) -> Response:
-    """Return the transcript as a file: ``txt``, ``srt``, ``vtt``, ``json`` or, with speakers, ``diarized_json``."""
+    """Return the transcript as a file: ``txt``, ``srt``, ``vtt``, ``json`` or, with speakers, ``diarized_json``; or as
+    a document of paragraphs, ``md`` or ``docx``.
+    """
     if kind not in EXPORTS:
-        raise SttError("not_found", f"no export.{kind}; there are export.txt, .srt, .vtt, .json and .diarized_json")
+        raise SttError("not_found", f"no export.{kind}; there are {', '.join(EXPORTS)}")
+    given = DOCUMENT_PARAMETERS.parse(query_of(request)) if kind in DOCUMENTS else None
     found = await _stored(request, id)
     if kind == "json":
         return json_response(await _transcript_view(found))
     segments, _ = await _edited(found)
+    if given is not None:
+        return await document_file(kind, found, segments, given)
     return await transcript_file(kind, found.text, segments, found.duration_s)
 
 

@@ -90,5 +90,7 @@ async def test_an_edit_and_an_upload_describe_their_bodies(http: httpx2.AsyncCli
     assert {"file", "url"} <= set(form["properties"])
     assert form["required"] == [], "a file, or a URL of one"
     rename = described["paths"]["/v1/stt/transcripts/{id}"]["patch"]["requestBody"]["content"]["application/json"]
-    assert set(rename["schema"]["properties"]) == {"title", "speakers", "merge", "assign", "revision"}
+    assert set(rename["schema"]["properties"]) == {
+        *("title", "texts", "speakers", "merge", "assign", "restore", "revision")
+    }
     assert described["servers"] == [{"url": "."}]

@@ -1,6 +1,8 @@
 """The routes of stored transcripts, on a real SQLite file."""
 
 import asyncio
+import io
+import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -204,6 +206,18 @@ async def test_corrected_words_are_in_all_forms_and_versions_come_back(http: htt
     assert (await http.patch(f"{AT}/job1", json={"restore": 0, "revision": 1})).json()["revision"] == 2
     assert (await http.get(f"{AT}/job1")).json()["text"] == "Grüße Nummer 1"
     assert (await http.get(f"{AT}/nobody/versions")).status_code == 404
+
+
+async def test_a_transcript_is_exported_as_a_document(http: httpx2.AsyncClient) -> None:
+    whole = await http.get(f"{AT}/job1/export.md?utc_offset_minutes=-60")
+    assert whole.headers["content-type"] == "text/markdown; charset=utf-8"
+    assert whole.text == "# Gespräch 1.mp3\n\n2025-12-31 23:00 · de\n\n(0:00) Grüße Nummer 1\n"
+    assert (await http.get(f"{AT}/job1/export.md?timestamps=false")).text.endswith("\n\nGrüße Nummer 1\n")
+    word = await http.get(f"{AT}/job1/export.docx")
+    with zipfile.ZipFile(io.BytesIO(word.content)) as package:
+        assert "Grüße Nummer 1" in package.read("word/document.xml").decode()
+    wrong = await http.get(f"{AT}/job1/export.docx?utc_offset_minutes=900")
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (422, "bad_config")
 
 
 async def test_json_is_exported_as_it_is_told(http: httpx2.AsyncClient) -> None:

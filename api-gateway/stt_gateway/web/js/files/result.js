@@ -11,9 +11,10 @@ import { unrecognizedPlaces, warningTexts } from "./warnings.js";
 /** `transcript`: a job's result, or a stored transcript, with a `name`, which may change. `source`: the File, or null.
  * `back`: {href, text}. `heading`: an h1. `tools`: additional buttons. `onVoice(segment, place)`: the user wants to
  * change who speaks; null: they cannot. `editor(view)` returns a transcriptEditor; null: the text cannot be edited.
+ * `documents`: additional entries of the download menu.
  * Returns {element, redraw(segment), destroy()}; `redraw` shows the transcript's segments again and gives the focus to
  * the name in the segment. */
-export function createResult({ transcript, source, back, heading, tools, onVoice = null, editor = null }) {
+export function createResult({ transcript, source, back, heading, tools, onVoice = null, editor = null, documents = [] }) {
   let player = null;
   const editing = editor?.(() => text);
   const onSeek = (seconds) => player?.seek(seconds, true);
@@ -41,7 +42,7 @@ export function createResult({ transcript, source, back, heading, tools, onVoice
   const element = h(
     "article",
     { class: "result", lang: language() },
-    resultHeading({ transcript, wordCount: text.wordCount, back, heading, tools: [editing?.toggle, ...tools] }),
+    resultHeading({ transcript, wordCount: text.wordCount, back, heading, tools: [editing?.toggle, ...tools], documents }),
     failureNotice(transcript),
     warningNotice(transcript),
     unrecognizedNotice(transcript),

@@ -7,8 +7,8 @@ import { copyText, fileStem, saveText } from "../ui/save.js";
 import { toast } from "../ui/toast.js";
 import { toUtterance } from "./utterances.js";
 
-/** `transcript`, `back`, `heading`, `tools`: see createResult. */
-export function resultHeading({ transcript, wordCount, back, heading, tools }) {
+/** `transcript`, `back`, `heading`, `tools`, `documents`: see createResult. */
+export function resultHeading({ transcript, wordCount, back, heading, tools, documents }) {
   // Read when they are needed: the transcript may have been changed.
   const utterances = () => transcript.segments.map(toUtterance(transcript.language));
   const facts = [
@@ -31,7 +31,7 @@ export function resultHeading({ transcript, wordCount, back, heading, tools }) {
         { class: "row" },
         tools,
         button({ name: "copy", text: t("action.copy"), kind: "small", onclick: copy }),
-        menu(t("action.download"), "download", downloads(transcript, utterances), { kind: "small" }),
+        menu(t("action.download"), "download", [...documents, ...downloads(transcript, utterances)], { kind: "small" }),
       ),
     ),
   );

@@ -24,8 +24,8 @@ export function responseError(status, text) {
   }
 }
 
-/** Fetches JSON. Throws RequestError. */
-export async function request(path, options = {}) {
+/** Fetches JSON, or what `read(answer)` makes of the response. Throws RequestError. */
+export async function request(path, options = {}, read = (answer) => answer.json()) {
   let answer;
   try {
     answer = await fetch(path, { ...options, headers: { ...options.headers, ...accessKey.headers() } });
@@ -34,7 +34,7 @@ export async function request(path, options = {}) {
     throw new RequestError("unreachable", "");
   }
   if (!answer.ok) throw responseError(answer.status, await answer.text());
-  return answer.status === 204 ? null : answer.json();
+  return answer.status === 204 ? null : read(answer);
 }
 
 export const transport = {

@@ -67,6 +67,10 @@ export const de = {
   "format.srt": "Untertitel (.srt)",
   "format.vtt": "Web-Untertitel (.vtt)",
   "format.json": "Wörter und Zeiten (.json)",
+  "format.docx": "Word (.docx)",
+  "format.docx_plain": "Word ohne Zeiten (.docx)",
+  "format.md": "Markdown (.md)",
+  "format.md_plain": "Markdown ohne Zeiten (.md)",
 
   "live.title": "Sprechen und mitlesen.",
   "live.intro":

@@ -67,6 +67,10 @@ export const en = {
   "format.srt": "Subtitles (.srt)",
   "format.vtt": "Web subtitles (.vtt)",
   "format.json": "Words with times (.json)",
+  "format.docx": "Word (.docx)",
+  "format.docx_plain": "Word without times (.docx)",
+  "format.md": "Markdown (.md)",
+  "format.md_plain": "Markdown without times (.md)",
 
   "live.title": "Speak, and read along.",
   "live.intro": "Press the button and talk. Words appear as you speak and become final when the sentence ends.",

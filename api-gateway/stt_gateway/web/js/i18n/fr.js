@@ -67,6 +67,10 @@ export const fr = {
   "format.srt": "Sous-titres (.srt)",
   "format.vtt": "Sous-titres web (.vtt)",
   "format.json": "Mots avec minutage (.json)",
+  "format.docx": "Word (.docx)",
+  "format.docx_plain": "Word sans horaires (.docx)",
+  "format.md": "Markdown (.md)",
+  "format.md_plain": "Markdown sans horaires (.md)",
 
   "live.title": "Parlez, lisez en direct.",
   "live.intro":

@@ -5,6 +5,7 @@ import { transcriptEditor } from "../editor/transcript_editor.js";
 import { ResultPanel } from "../files/result_panel.js";
 import { t } from "../i18n/index.js";
 import { button } from "../ui/dom.js";
+import { documentEntries } from "./documents.js";
 import { transcriptFailed } from "./notices.js";
 import { renamable } from "./rename.js";
 import { speakerEditing } from "./speakers.js";
@@ -24,6 +25,7 @@ export function transcriptPanel({ files }, onDelete) {
       onConflict: askOnConflict,
     });
     const onVoice = speakerEditing(revisions, (segment) => panel.redraw(segment));
+    const documents = documentEntries(transcript);
     const editor = (view) => transcriptEditor(revisions, view);
     const { heading, edit } = renamable(id, transcript.name, (title) => {
       found.title = transcript.name = title;
@@ -39,7 +41,7 @@ export function transcriptPanel({ files }, onDelete) {
         onDelete(found);
       },
     });
-    return { transcript, source: files.find(id)?.file ?? null, back, tools: [edit, remove], heading, onVoice, editor };
+    return { transcript, source: files.find(id)?.file ?? null, back, tools: [edit, remove], heading, onVoice, editor, documents };
   }
 
   return {

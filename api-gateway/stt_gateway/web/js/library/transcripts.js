@@ -24,5 +24,12 @@ export function editTranscript(id, edit) {
 /** Renames a transcript and returns its title as stored. */
 export const renameTranscript = async (id, title) => (await editTranscript(id, { title })).title;
 
+/** A transcript as a document, a Blob; `kind`: md or docx. `hasTimes`: its paragraphs say when they begin. */
+export function fetchDocument({ id, created_at: createdAt }, kind, hasTimes) {
+  const offset = -new Date(createdAt).getTimezoneOffset();
+  const query = new URLSearchParams({ timestamps: String(hasTimes), utc_offset_minutes: String(offset) });
+  return request(`${addressOf(id)}/export.${kind}?${query}`, {}, (answer) => answer.blob());
+}
+
 /** Deletes a transcript; the request survives the page. */
 export const deleteTranscript = (id) => request(addressOf(id), { method: "DELETE", keepalive: true });

@@ -1,7 +1,10 @@
-// Saves text to a file or copies it to the clipboard.
+// Saves files, and copies text to the clipboard.
 
-export function saveText(filename, text, type = "text/plain") {
-  const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
+export const saveText = (filename, text, type = "text/plain") =>
+  saveBlob(filename, new Blob([text], { type: `${type};charset=utf-8` }));
+
+export function saveBlob(filename, blob) {
+  const url = URL.createObjectURL(blob);
   const link = Object.assign(document.createElement("a"), { href: url, download: filename });
   link.click();
   // Revoking the URL immediately could cancel the download, which has only been requested.

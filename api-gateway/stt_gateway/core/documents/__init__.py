@@ -1,0 +1,1 @@
+"""Transcripts as documents for people; pure."""
