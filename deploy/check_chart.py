@@ -91,7 +91,8 @@ def check_pods(name: str, objects: list[dict[str, Any]], settings: set[str]) -> 
                 raise CheckError(f"{name}: {pod_name} {container['name']} has no limit of memory")
             if pod_name.endswith("-redis") or container in pod.get("initContainers", []):
                 continue
-            unknown = {variable["name"] for variable in container["env"]} - settings
+            names = {variable["name"] for variable in container["env"]}
+            unknown = {name for name in names - settings if not name.startswith("OTEL_")}
             if unknown:
                 raise CheckError(f"{name}: {pod_name} has settings that nobody reads: {', '.join(sorted(unknown))}")
             if not {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys():
