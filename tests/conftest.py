@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from redis.asyncio import Redis
-from support.redis_servers import cluster, redis_binary, redis_server
+from support.cluster_servers import cluster_servers
+from support.redis_servers import redis_binary, redis_server
 
 from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_shared.redis.client import connect
@@ -38,8 +39,8 @@ def redis7_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def cluster_url() -> Iterator[str]:
     """A Redis Cluster of three masters."""
-    with cluster() as ports:
-        yield f"redis+cluster://127.0.0.1:{ports[0]},127.0.0.1:{ports[1]}"
+    with cluster_servers() as servers:
+        yield servers.url
 
 
 @pytest.fixture(scope="session", params=["valkey", "redis7", "cluster"])

@@ -4,12 +4,16 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from redis.crc import key_slot
+from support.cluster_servers import ClusterServers
+
 from chaos.run import Run, scenario
 from chaos.suite import Setup
 from chaos.talk import Speak, speak_raw, speak_sdk
+from stt_shared.streams.keys import session_keys
 
 AOF = Setup(aof=True)
-SENTINELS = Setup(sentinels=True)
+SESSIONS = 50
 
 
 @scenario("redis-killed-with-aof", AOF)
@@ -24,22 +28,49 @@ async def redis_empty(run: Run) -> None:
     await _restart(run, speak_sdk, rounds=6, away_s=(0.1, 3.0))
 
 
-@scenario("sentinel-failover", SENTINELS)
+@scenario("sentinel-failover", Setup(redis="sentinels"))
 async def sentinel_failover(run: Run) -> None:
     """kill -9 of the master; sentinels promote the replica, and the old master comes back as the replica's replica."""
-    sentinels = run.suite.sentinels
-    assert sentinels is not None
-    async with run.crowd(speak_sdk) as crowd:
+    await _fail_over(run)
+
+
+@scenario("cluster-failover", Setup(redis="cluster"))
+async def cluster_failover(run: Run) -> None:
+    """kill -9 of one of three masters; its replica takes its place, and the old master comes back as its replica."""
+    await _fail_over(run)
+
+
+@scenario("cluster-resharding", Setup(redis="cluster"))
+async def cluster_resharding(run: Run) -> None:
+    """Slots of sessions in mid-speech move from master to master."""
+    cluster = run.suite.replicated
+    assert isinstance(cluster, ClusterServers)
+    async with run.crowd(speak_raw, sessions=SESSIONS) as crowd:
         for _ in range(run.rounds(20)):
-            await _until(sentinels.is_replicated)
+            slots = {key_slot(session_keys(talk.session_id).state.encode()) for talk in crowd.mid_speech}
+            run.row.faults += len(slots)
+            run.row.session_faults += len(crowd.mid_speech)
+            for slot in slots:
+                await asyncio.to_thread(cluster.move_slot, slot, run.rng)
+            await run.pause(0.5, 1.0)
+            await crowd.in_full_swing()
+
+
+async def _fail_over(run: Run) -> None:
+    servers = run.suite.replicated
+    assert servers is not None
+    async with run.crowd(speak_sdk, sessions=SESSIONS) as crowd:
+        for _ in range(run.rounds(20)):
+            await _until(servers.is_replicated)
             run.row.faults += 1
             run.row.session_faults += len(crowd.mid_speech)
             began = time.monotonic()
-            old = await asyncio.to_thread(sentinels.kill_master)
-            await _until(lambda: sentinels.master_port() != old)  # noqa: B023
+            old = await asyncio.to_thread(servers.kill_master, run.rng)
+            await _until(lambda: old not in servers.masters())  # noqa: B023
+            run.row.timings_ms.setdefault("promoted", []).append((time.monotonic() - began) * 1000)
             await run.suite.ready()
             run.row.timings_ms.setdefault("ready", []).append((time.monotonic() - began) * 1000)
-            await asyncio.to_thread(sentinels.start_server, old, replica_of=sentinels.master_port())
+            await asyncio.to_thread(servers.bring_back, old)
             await run.pause(1.0, 2.0)
             await crowd.in_full_swing()
 

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import redis
 from redis.asyncio import Redis
+from support.cluster_servers import ClusterServers
 from support.fault_proxy import FaultProxy
 from support.ports import free_port
+from support.replicated_redis import ReplicatedRedis
 from support.sentinel_servers import SentinelServers
 
 from chaos.front import Front
@@ -26,6 +28,7 @@ from stt_shared.redis.client import connect
 from stt_shared.streams import keys
 from stt_shared.streams.replicas import Replicas
 
+REPLICATED: dict[str, type[ReplicatedRedis]] = {"sentinels": SentinelServers, "cluster": ClusterServers}
 STAGES = {"audio-processor": keys.STAGE_AUDIO, "transcriber": keys.STAGE_TRANSCRIBER}
 START_TIMEOUT_S = 60.0
 _TESTS = Path(__file__).parent.parent
@@ -43,8 +46,8 @@ class Setup:
     audio_processors: int = 2
     transcribers: int = 3
     aof: bool = False
-    sentinels: bool = False
-    """Redis is a master with a replica, behind three sentinels."""
+    redis: str = "alone"
+    """``sentinels``: a master, its replica and three sentinels; ``cluster``: three masters with a replica each."""
     proxied: bool = False
     fake_clock: str = ""
     """Whose wall clock can be set: ``services``, or ``redis``, which needs libfaketime."""
@@ -63,10 +66,10 @@ class ChaosSuite:
         # With "everysec", Redis answers before it has written what arrives while its disk is slow (fsync).
         persistence = ("--appendonly", "yes", "--appendfsync", "always") if setup.aof else ()
         self._server = EmbeddedRedis(("--port", str(self.port), "--enable-debug-command", "local", *persistence))
-        self.sentinels = SentinelServers(folder) if setup.sentinels else None
+        self.replicated = REPLICATED[setup.redis](folder) if setup.redis in REPLICATED else None
         self.replicas: list[Replica] = []
         self.front = Front(lambda: [gateway for gateway in self.of("gateway") if gateway.runs])
-        self.redis_url = self.sentinels.url if self.sentinels else f"redis://127.0.0.1:{self.port}/0"
+        self.redis_url = self.replicated.url if self.replicated else f"redis://127.0.0.1:{self.port}/0"
         self.redis: Redis = connect(self.redis_url)
 
     # ---- life
@@ -74,8 +77,8 @@ class ChaosSuite:
     async def start(self) -> None:
         self.spool.mkdir()
         self.set_clock(0)
-        if self.sentinels:
-            await asyncio.to_thread(self.sentinels.start)
+        if self.replicated:
+            await asyncio.to_thread(self.replicated.start)
         else:
             self._start_redis()
         counts = {
@@ -101,8 +104,8 @@ class ChaosSuite:
             if replica.proxy is not None:
                 await replica.proxy.stop()
         await self.redis.aclose()
-        if self.sentinels:
-            self.sentinels.stop()
+        if self.replicated:
+            self.replicated.stop()
         else:
             self._server.stop()
 

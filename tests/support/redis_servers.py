@@ -1,4 +1,4 @@
-"""Servers for the contract tests: a cluster of three masters, and Redis 7.0 where there is one."""
+"""Redis 7.0, where there is one, for the contract tests."""
 
 import contextlib
 import os
@@ -9,57 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import redis
-
 from stt_cli.up.child import die_with_parent
-from stt_cli.up.embedded_redis import EmbeddedRedis
-from support.ports import free_port
-
-_SLOTS = 16384
-# The nodes talk to each other on a port of their own, this far above the clients'.
-_TO_CLUSTER_BUS = 10_000
-
-
-@contextlib.contextmanager
-def cluster(n_masters: int = 3) -> Iterator[list[int]]:
-    """The ports of a cluster's masters on 127.0.0.1, all slots covered."""
-    with contextlib.ExitStack() as running:
-        ports: list[int] = []
-        for _ in range(n_masters):
-            port = free_port(also_free=_TO_CLUSTER_BUS)
-            server = EmbeddedRedis(
-                (
-                    "--port",
-                    str(port),
-                    "--bind",
-                    "127.0.0.1",
-                    "--cluster-enabled",
-                    "yes",
-                    "--cluster-node-timeout",
-                    "2000",
-                )
-            )
-            running.enter_context(server)
-            ports.append(port)
-        nodes = [running.enter_context(redis.Redis(port=port)) for port in ports]
-        for index, node in enumerate(nodes):
-            first, beyond = index * _SLOTS // n_masters, (index + 1) * _SLOTS // n_masters
-            node.execute_command("CLUSTER ADDSLOTSRANGE", first, beyond - 1)
-            node.execute_command("CLUSTER SET-CONFIG-EPOCH", index + 1)
-        for port in ports[1:]:
-            nodes[0].execute_command("CLUSTER MEET", "127.0.0.1", port)
-        deadline = time.monotonic() + 20
-        while not all(_knows_all(node, n_masters) for node in nodes):
-            if time.monotonic() > deadline:
-                raise TimeoutError("the cluster did not come together")
-            time.sleep(0.05)
-        yield ports
-
-
-def _knows_all(node: redis.Redis, n_masters: int) -> bool:
-    info = node.execute_command("CLUSTER INFO")
-    text = {str(key): str(value) for key, value in info.items()}
-    return text["cluster_state"] == "ok" and text["cluster_known_nodes"] == str(n_masters)
 
 
 def redis_binary() -> str | None:

@@ -12,8 +12,9 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 from support.certificates import make_authority, make_certificate
+from support.cluster_servers import cluster_servers
 from support.ports import free_port
-from support.redis_servers import cluster, redis_binary, redis_server
+from support.redis_servers import redis_binary, redis_server
 
 from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_shared.redis import client as shared_client
@@ -86,9 +87,9 @@ async def test_a_database_that_does_not_exist_is_not_waited_for(plain: int) -> N
 
 
 async def test_a_node_of_a_cluster_wants_the_url_of_a_cluster() -> None:
-    with cluster(1) as (port,):
-        assert "write redis+cluster://" in await said_of(f"redis://127.0.0.1:{port}")
-        await wait_until_ready(f"redis+cluster://127.0.0.1:{port}", 5)
+    with cluster_servers(1) as servers:
+        assert "write redis+cluster://" in await said_of(servers.url.replace("redis+cluster", "redis"))
+        await wait_until_ready(servers.url, 5)
 
 
 async def test_a_wait_says_what_for_and_ends_with_the_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
