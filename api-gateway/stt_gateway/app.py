@@ -237,7 +237,7 @@ async def _running_context(settings: GatewaySettings, check: Authorize | None) -
         await wait_until_ready(settings.redis_url, settings.redis_wait_s)
         async with (
             open_stores(settings) as (store, api_keys, voices, usage, deletions, retentions),
-            Bus.connect(settings.redis_url, replica.id) as bus,
+            Bus.connect(settings.redis_url, replica.id, settings.redis_min_replicas) as bus,
         ):
             holders = KeyHolders()
             recorder = UsageRecorder(bus.quotas, usage)

@@ -25,9 +25,7 @@ async def run(settings: AudioSettings) -> None:
     Raises redis.ConnectionError when Redis does not answer at startup, UnusableFolder without a spool folder.
     """
     replica = ReplicaState(ServiceName.AUDIO_PROCESSOR)
-    await run_replica(
-        replica, settings.redis_url, settings.redis_wait_s, settings.health_file, partial(_build, settings, replica)
-    )
+    await run_replica(replica, settings, partial(_build, settings, replica))
 
 
 async def _build(settings: AudioSettings, replica: ReplicaState, bus: Bus, stack: contextlib.AsyncExitStack) -> Workers:

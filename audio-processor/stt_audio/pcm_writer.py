@@ -13,7 +13,7 @@ from stt_shared.process.metrics import REFUSED_WRITES
 from stt_shared.redis.outage import until_answered
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import STAGE_TRANSCRIBER
-from stt_shared.streams.ownership import Ownership, OwnershipLost, WriteResult
+from stt_shared.streams.ownership import Ownership, OwnershipLost, RolledBack, WriteResult
 from stt_shared.streams.session_state import MAX_PCM_LOG_SAMPLES, DecoderPosition
 
 _log = structlog.get_logger()
@@ -21,10 +21,6 @@ _log = structlog.get_logger()
 UNSERVED_S = 60.0
 """Longest wait for room in a full log without a live transcriber. A live one detects a stalled session itself."""
 _LOOK_EVERY_MS = 2000.0
-
-
-class WriteHole(Exception):
-    """Redis holds fewer frames than this writer has written: some were lost."""
 
 
 class Unserved(Exception):
@@ -89,7 +85,7 @@ class PcmWriter:
         """Append one frame, waiting until the log has room for it.
 
         ``consumed``, ``keep_from``, ``decoder`` and ``is_last`` are as in ``SessionStreams.append_pcm``. Raises
-        OwnershipLost, WriteHole or Unserved.
+        OwnershipLost, RolledBack or Unserved.
         """
         served_ms = looked_ms = monotonic_ms()
         while True:
@@ -131,7 +127,7 @@ class PcmWriter:
             return
         REFUSED_WRITES.labels(written.value).inc()
         if written is WriteResult.HOLE:
-            raise WriteHole(f"frame {frame.seq} was refused: an earlier one is missing")
+            raise RolledBack(f"frame {frame.seq} was refused: an earlier one is missing")
         _log.info("write refused", session_id=self.session_id, reason=written.value)
         raise OwnershipLost(written.value)
 

@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from redis.crc import key_slot
 from support.cluster_servers import ClusterServers
+from support.sentinel_servers import SentinelServers
 
 from chaos.run import Run, scenario
 from chaos.suite import Setup
@@ -34,6 +35,19 @@ async def sentinel_failover(run: Run) -> None:
     await _fail_over(run)
 
 
+@scenario("sentinel-failover-behind", Setup(redis="sentinels"))
+async def sentinel_failover_behind(run: Run) -> None:
+    """The same with a replica that lacks what was written in the last 100 to 800 ms."""
+    servers = run.suite.replicated
+    assert isinstance(servers, SentinelServers)
+
+    async def fall_behind() -> None:
+        await asyncio.to_thread(servers.cut_replication)
+        await run.pause(0.1, 0.8)
+
+    await _fail_over(run, fall_behind)
+
+
 @scenario("cluster-failover", Setup(redis="cluster"))
 async def cluster_failover(run: Run) -> None:
     """kill -9 of one of three masters; its replica takes its place, and the old master comes back as its replica."""
@@ -56,7 +70,11 @@ async def cluster_resharding(run: Run) -> None:
             await crowd.in_full_swing()
 
 
-async def _fail_over(run: Run) -> None:
+async def _nothing() -> None:
+    pass
+
+
+async def _fail_over(run: Run, before: Callable[[], Awaitable[None]] = _nothing) -> None:
     servers = run.suite.replicated
     assert servers is not None
     async with run.crowd(speak_sdk, sessions=SESSIONS) as crowd:
@@ -64,6 +82,7 @@ async def _fail_over(run: Run) -> None:
             await _until(servers.is_replicated)
             run.row.faults += 1
             run.row.session_faults += len(crowd.mid_speech)
+            await before()
             began = time.monotonic()
             old = await asyncio.to_thread(servers.kill_master, run.rng)
             await _until(lambda: old not in servers.masters())  # noqa: B023

@@ -60,7 +60,7 @@ class ClusterServers(ReplicatedRedis):
         while names := _tell(source, "CLUSTER GETKEYSINSLOT", slot, 100):
             _tell(source, "MIGRATE", "127.0.0.1", target, "", 0, 5000, "KEYS", *names)
         for port in (target, *(port for port in masters if port != target)):
-            _tell(port, "CLUSTER SETSLOT", slot, "NODE", target_id)
+            until(lambda: _assign(port, slot, target_id), "the replicas do not follow")  # noqa: B023
 
     def _start_node(self, port: int) -> None:
         self._start_server(
@@ -84,6 +84,17 @@ def _masters_seen_by(port: int) -> frozenset[int]:
 def _master_of(slot: int, at: int) -> int:
     shards = _tell(at, "CLUSTER SLOTS")
     return next(int(node[1]) for first, last, node, *_ in shards if first <= slot <= last)
+
+
+def _assign(port: int, slot: int, node: Any) -> bool:
+    # Refused while a replica is behind.
+    try:
+        _tell(port, "CLUSTER SETSLOT", slot, "NODE", node)
+    except redis.ResponseError as error:
+        if "NOREPLICAS" not in str(error):
+            raise
+        return False
+    return True
 
 
 def _n_known(port: int) -> int:

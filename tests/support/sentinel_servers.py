@@ -42,6 +42,13 @@ class SentinelServers(ReplicatedRedis):
             self._start(port, str(config), "--sentinel")
         until(lambda: all(_knows_all(port) for port in self._sentinel_ports), "sentinels do not know all")
 
+    def cut_replication(self) -> None:
+        """Let the replica get nothing more."""
+        (master,) = self.masters()
+        (replica,) = (port for port in self._living() if port != master)
+        with redis.Redis(port=replica) as server:
+            server.replicaof("NO", "ONE")
+
     def bring_back(self, port: int) -> None:
         (master,) = self.masters()
         self._start_server(port, "--replicaof", f"127.0.0.1 {master}")

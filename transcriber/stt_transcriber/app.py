@@ -83,13 +83,7 @@ async def run(settings: TranscriberSettings) -> None:
     report = _Report(settings)
     replica = ReplicaState(ServiceName.TRANSCRIBER, report.figures)
     replica.starting = "loading the model"
-    await run_replica(
-        replica,
-        settings.redis_url,
-        settings.redis_wait_s,
-        settings.health_file,
-        partial(_build, settings, report, replica.id),
-    )
+    await run_replica(replica, settings, partial(_build, settings, report, replica.id))
 
 
 async def _build(

@@ -13,7 +13,7 @@ import structlog
 
 from stt_audio.files.decoder_process import DecoderProcess
 from stt_audio.isolation.process import DecoderLost
-from stt_audio.pcm_writer import PcmWriter, WriteHole
+from stt_audio.pcm_writer import PcmWriter
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.frames import FrameKind
 from stt_shared.contracts.jobs import DecodedFile, JobConfig
@@ -23,7 +23,7 @@ from stt_shared.redis.outage import REDIS_ERRORS, until_answered
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.job_state import JobState
-from stt_shared.streams.ownership import Ownership, OwnershipLost
+from stt_shared.streams.ownership import Ownership, OwnershipLost, RolledBack
 from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.stage import Assignment
 
@@ -75,10 +75,7 @@ class FileJobs:
                 owner,
                 SttError("internal", "the uploaded file is not in the spool folder (SPOOL_DIR) of the audio-processor"),
             )
-        except WriteHole as hole:
-            log.error("log hole found", cause=str(hole))
-            await self._fail(owner, SttError("internal", "audio was lost on its way to the transcriber"))
-        except REDIS_ERRORS:
+        except (RolledBack, *REDIS_ERRORS):
             raise
         except Exception:
             await self._fail(owner, SttError("internal", "the decoder failed"))  # and the stage logs it

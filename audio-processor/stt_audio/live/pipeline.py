@@ -60,7 +60,7 @@ class LivePipeline:
         self._silent_bytes = 0
 
     async def run(self, frames: AsyncIterator[Frame]) -> None:
-        """Process frames until STOP, or until ``frames`` end. Raises SttError, OwnershipLost, LogHole or WriteHole."""
+        """Process frames until STOP, or until ``frames`` end. Raises SttError, OwnershipLost, LogHole or RolledBack."""
         if self._progress.keep_from > self._replayed_seq:
             self._decoder.resume()
         async for frame in frames:

@@ -11,7 +11,7 @@ import structlog
 from stt_audio.live.decoder import DecoderWarning, live_decoder
 from stt_audio.live.pipeline import LivePipeline
 from stt_audio.live.progress import Progress
-from stt_audio.pcm_writer import UNSERVED_S, PcmWriter, Unserved, WriteHole
+from stt_audio.pcm_writer import UNSERVED_S, PcmWriter, Unserved
 from stt_shared.contracts.errors import SttError
 from stt_shared.contracts.events import Notice
 from stt_shared.contracts.frames import Frame, FrameKind, StreamError
@@ -19,7 +19,7 @@ from stt_shared.contracts.services import ServiceName
 from stt_shared.process.metrics import SESSIONS, SESSIONS_TOTAL
 from stt_shared.redis.outage import REDIS_ERRORS, UNREACHABLE, Outage, until_answered
 from stt_shared.streams.bus import Bus
-from stt_shared.streams.ownership import Ownership, OwnershipLost
+from stt_shared.streams.ownership import Ownership, OwnershipLost, RolledBack, Standing
 from stt_shared.streams.reader import LogHole, LogReader
 from stt_shared.streams.session_state import SessionState
 from stt_shared.work.crash_guard import CrashGuard
@@ -52,15 +52,14 @@ class LiveSessions:
             writer.channels = state.config.channels_apart
             try:
                 await self._decode(assignment, state, writer)
-            except (LogHole, WriteHole) as hole:
+            except LogHole as hole:
                 _log.error("log hole found", session_id=writer.session_id, cause=str(hole))
-                writer.seq = await until_answered(lambda: self._bus.sessions.pcm_seq(assignment.owner.keys))
                 await _write_failure(writer, SttError("internal", "audio was lost on its way to the decoder"))
             except SttError as error:
                 await _write_failure(writer, error)
             except Unserved as unserved:
                 await _write_failure(writer, SttError("no_worker", str(unserved)))
-            except (OwnershipLost, *REDIS_ERRORS):
+            except (OwnershipLost, RolledBack, *REDIS_ERRORS):
                 raise
             except Exception:
                 # Whatever the error is, the client must not wait forever; the stage logs it.
@@ -78,7 +77,7 @@ class LiveSessions:
         )
         reader = self._bus.sessions.read_audio(assignment.owner.keys, progress.keep_from - 1)
         try:
-            async with contextlib.aclosing(self._frames(assignment, reader)) as frames:
+            async with contextlib.aclosing(self._frames(assignment.owner, reader, writer)) as frames:
                 await LivePipeline(writer, decoder, progress, partial(self._warn, assignment.owner), trial).run(frames)
         finally:
             await decoder.close()
@@ -89,8 +88,13 @@ class LiveSessions:
         notice = Notice(session_id=owner.keys.name, code=warning.code, message=warning.message)
         await until_answered(lambda: self._bus.sessions.emit(owner, notice))
 
-    async def _frames(self, assignment: Assignment, reader: LogReader[Frame]) -> AsyncGenerator[Frame, None]:
-        """Yield ingest frames for as long as this replica owns the session, even if the Redis connection is lost."""
+    async def _frames(
+        self, owner: Ownership, reader: LogReader[Frame], writer: PcmWriter
+    ) -> AsyncGenerator[Frame, None]:
+        """Yield ingest frames for as long as this replica owns the session, even if the Redis connection is lost.
+
+        Raises RolledBack.
+        """
         outage = Outage()
         while True:
             try:
@@ -100,12 +104,20 @@ class LiveSessions:
                         outage.end()
                         if frame is not None:
                             yield frame
-                        elif not await self._bus.sessions.owns(assignment.owner):
+                        elif not await self._continues(owner, reader, writer):
                             return
             except UNREACHABLE as error:
                 # A refusal comes at once, and the question below may be answered all the same.
                 await outage.wait(error)
-                await until_answered(lambda: self._bus.sessions.owns(assignment.owner))
+                await until_answered(lambda: self._continues(owner, reader, writer))
+
+    async def _continues(self, owner: Ownership, reader: LogReader[Frame], writer: PcmWriter) -> bool:
+        progress = await self._bus.sessions.progress(owner)
+        if progress.standing is not Standing.OWNER:
+            return False
+        if progress.audio_seq < reader.position or progress.pcm_seq < writer.seq:
+            raise RolledBack("the logs are behind their reader and writer")
+        return True
 
 
 async def _write_failure(writer: PcmWriter, error: SttError) -> None:

@@ -21,6 +21,13 @@ class CommonSettings(BaseSettings):
         "`redis+sentinel://host:port/name` behind Sentinel.",
     )
     redis_wait_s: float = Field(10.0, ge=0.1, le=600, description="How long a service waits for Redis at its start.")
+    redis_min_replicas: int = Field(
+        0,
+        ge=0,
+        le=5,
+        description="Replicas of Redis that must have a write before it counts (`WAIT`): a failover then loses none; "
+        "with fewer, sessions wait as when Redis is full.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
 
 

@@ -20,8 +20,8 @@ _TRY_AGAIN_S = 0.2
 class ClusterPipeline(Pipeline):
     """Pipeline that sends each call to the node of its first key; all keys of a call share that key's slot."""
 
-    def __init__(self, client: Redis, cluster: ClusterClient) -> None:
-        super().__init__(client)
+    def __init__(self, client: Redis, cluster: ClusterClient, min_replicas: int = 0) -> None:
+        super().__init__(client, min_replicas)
         self._cluster = cluster
         self._at_nodes: dict[str, Pipeline] = {}
 
@@ -66,14 +66,14 @@ class ClusterPipeline(Pipeline):
     def _pipeline_at(self, node: str) -> Pipeline:
         pipeline = self._at_nodes.get(node)
         if pipeline is None:
-            pipeline = self._at_nodes[node] = Pipeline(self._cluster.on_node(node))
+            pipeline = self._at_nodes[node] = Pipeline(self._cluster.on_node(node), self._min_replicas)
         return pipeline
 
 
 _AS_IT_IS = "return redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2))"
 
 
-def new_pipeline(client: Redis) -> Pipeline:
-    """Return a pipeline to the client's single server or cluster."""
+def new_pipeline(client: Redis, min_replicas: int = 0) -> Pipeline:
+    """Return a pipeline to the client's single server or cluster; see ``Pipeline``."""
     cluster = as_cluster(client)
-    return Pipeline(client) if cluster is None else ClusterPipeline(client, cluster)
+    return Pipeline(client, min_replicas) if cluster is None else ClusterPipeline(client, cluster, min_replicas)

@@ -16,11 +16,14 @@ import redis
 from redis.asyncio import Redis
 
 from stt_shared.redis.exchange import RoundTrips
+from stt_shared.redis.outage import Refused
 
 Argument = bytes | str | int | float
 
 MAX_BATCH = 128
 """Maximum calls in one round trip; further calls wait for the next."""
+REPLICATION_PATIENCE_MS = 1000
+"""Time that replicas have to confirm a batch."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,13 @@ class _Call(msgspec.Struct, frozen=True):
 class Pipeline:
     """Pipeline that runs calls in the order in which they are made.
 
-    For one event loop and one server; see redis/cluster_pipeline.py for a cluster.
+    For one event loop and one server; see redis/cluster_pipeline.py for a cluster. ``min_replicas``: number of replicas
+    that must have what was written before a call returns; a call that they do not have in time is ``Refused``.
     """
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, min_replicas: int = 0) -> None:
         self._client = client
+        self._min_replicas = min_replicas
         self._waiting: deque[_Call] = deque()
         self._carrying: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -125,7 +130,7 @@ class Pipeline:
 
         async def all_known() -> list[Any]:
             exchange = await self._round_trips_over(connection)
-            answers = await exchange.send([call.packed for call in batch])
+            answers = await self._replicated(exchange, [call.packed for call in batch])
             # A server that has just started does not know the functions.
             unknown = {
                 at: teach()
@@ -133,13 +138,24 @@ class Pipeline:
                 if isinstance(answer, redis.exceptions.NoScriptError) and (teach := batch[at].with_source)
             }
             if unknown:
-                for at, answer in zip(unknown, await exchange.send(list(unknown.values())), strict=True):
+                for at, answer in zip(unknown, await self._replicated(exchange, list(unknown.values())), strict=True):
                     answers[at] = answer
             return answers
 
         answers: list[Any] = await connection.retry.call_with_retry(
             all_known, lambda _: connection.disconnect(nowait=True)
         )
+        return answers
+
+    async def _replicated(self, exchange: RoundTrips, packed: list[bytes]) -> list[Any]:
+        """Return the replies to commands, or refusals if too few replicas have them."""
+        if not self._min_replicas:
+            return await exchange.send(packed)
+        *answers, having = await exchange.send([*packed, _packed("WAIT", self._min_replicas, REPLICATION_PATIENCE_MS)])
+        if isinstance(having, Exception):
+            raise having
+        if having < self._min_replicas:
+            return [Refused(f"NOREPLICAS {having} of {self._min_replicas} replicas have it")] * len(packed)
         return answers
 
     async def _round_trips_over(self, connection: Any) -> RoundTrips:

@@ -11,7 +11,7 @@ from stt_shared.contracts.services import ServiceName
 from stt_shared.redis.rights import PROBE
 from stt_shared.streams import keys
 
-_CONNECTION = ("hello", "client|setinfo", "client|setname", "ping")
+_CONNECTION = ("hello", "client|setinfo", "client|setname", "ping", "wait")
 _STATE = ("exists", "expire", "pexpire", "pttl", "get", "set", "mget", "del", "unlink", "time")
 _HASHES = ("hget", "hmget", "hgetall", "hvals", "hkeys", "hlen", "hexists", "hset", "hsetnx", "hincrby", "hdel")
 _STREAMS = ("xadd", "xrange", "xrevrange", "xdel", "xtrim", "xack", "xlen")

@@ -59,11 +59,14 @@ class Bus:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def connect(cls, redis_url: str, replica_id: str) -> AsyncIterator["Bus"]:
-        """Open the bus of the replica ``replica_id``. Raises redis.ConnectionError when Redis does not answer."""
+    async def connect(cls, redis_url: str, replica_id: str, min_replicas: int = 0) -> AsyncIterator["Bus"]:
+        """Open the bus of the replica ``replica_id``; ``min_replicas``: see ``Pipeline``.
+
+        Raises redis.ConnectionError when Redis does not answer.
+        """
         client = connect(redis_url)
         try:
             async with ChannelHub(client, keys.replica_channel(replica_id)) as channels:
-                yield cls(client, channels)
+                yield cls(client, channels, new_pipeline(client, min_replicas))
         finally:
             await client.aclose()

@@ -44,6 +44,13 @@ class Ownership:
         return Standing.ENDED if state == b"done" else Standing.OWNER
 
 
+class RolledBack(Exception):
+    """Redis has less of the session or job than its owner wrote or read: a failover lost the last writes.
+
+    It must be taken again, from what is left.
+    """
+
+
 class OwnershipLost(Exception):
     """The session or job has ended or belongs to another replica.
 

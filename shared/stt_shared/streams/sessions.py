@@ -222,11 +222,6 @@ class SessionStreams:
         numbers = {name: int(value or 0) for name, value in zip(positions, values, strict=True)}
         return SessionProgress(standing=owner.standing(epoch, fence, state), is_stopped=bool(stopped), **numbers)
 
-    async def pcm_seq(self, at: StreamKeys) -> int:
-        """Return the number of the newest frame in the PCM log, 0 for none."""
-        (seq,) = await self._fields(at, "pcm_seq")
-        return int(seq or 0)
-
     async def owner_of(self, at: StreamKeys, stage: str) -> str:
         """Return the replica that owns the stage of a session or job, '' for none."""
         (owner,) = await self._fields(at, f"owner:{stage}")

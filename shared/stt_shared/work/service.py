@@ -5,7 +5,6 @@ import contextlib
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NoReturn
 
 import structlog
@@ -15,6 +14,7 @@ from stt_shared.contracts.services import ServiceName
 from stt_shared.process import gc
 from stt_shared.process.clock import wall_ms
 from stt_shared.process.core_dumps import forbid_core_dumps
+from stt_shared.process.settings import ReplicaSettings
 from stt_shared.process.tasks import LoopMonitor, cancel_and_wait, stop_signal
 from stt_shared.process.tracing import tracer
 from stt_shared.redis.client import wait_until_ready
@@ -133,31 +133,29 @@ class Workers:
 
 async def run_replica(
     replica: ReplicaState,
-    redis_url: str,
-    redis_wait_s: float,
-    health_path: Path | None,
+    settings: ReplicaSettings,
     build: Callable[[Bus, contextlib.AsyncExitStack], Awaitable[Workers]],
 ) -> None:
-    """Serve until SIGTERM or SIGINT. ``health_path``: see ``HealthFile``.
+    """Serve until SIGTERM or SIGINT.
 
     ``build`` starts the parts of the service; what has to be closed in the end it enters into the stack. Raises
     redis.ConnectionError when Redis does not answer at the start, and what ``build`` or an intake raises.
     """
     stop = stop_signal()
-    health_file = HealthFile(health_path)
+    health_file = HealthFile(settings.health_file)
     try:
         health_file.write("starting", "waiting for Redis", "")
     except OSError as error:
-        exit_with_error(f"HEALTH_FILE={health_path} cannot be written: {error.strerror}")
-    await wait_until_ready(redis_url, redis_wait_s)
+        exit_with_error(f"HEALTH_FILE={settings.health_file} cannot be written: {error.strerror}")
+    await wait_until_ready(settings.redis_url, settings.redis_wait_s)
     async with contextlib.AsyncExitStack() as stack:
-        heartbeat = Heartbeat(redis_url, replica.id, replica.status, generate_latest, health_file)
+        heartbeat = Heartbeat(settings.redis_url, replica.id, replica.status, generate_latest, health_file)
         heartbeat.start()
         # Last: once heartbeats are missing, other replicas take the work over.
         stack.push_async_callback(asyncio.to_thread, heartbeat.stop)
         monitoring = asyncio.create_task(replica.loop_monitor.run(), name="loop monitor")
         stack.push_async_callback(cancel_and_wait, monitoring)
-        bus = await stack.enter_async_context(Bus.connect(redis_url, replica.id))
+        bus = await stack.enter_async_context(Bus.connect(settings.redis_url, replica.id, settings.redis_min_replicas))
         workers = await build(bus, stack)
         replica.starting = ""
         gc.freeze_gc()

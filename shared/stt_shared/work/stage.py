@@ -18,7 +18,7 @@ from stt_shared.redis.outage import UNREACHABLE
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import StreamKeys
-from stt_shared.streams.ownership import Ownership
+from stt_shared.streams.ownership import Ownership, RolledBack
 from stt_shared.work.queue import WorkItem as WorkItem
 from stt_shared.work.queue import WorkQueue as WorkQueue
 
@@ -218,6 +218,15 @@ class StageWorker:
             # The entry stays pending under this replica's name, where this or another replica finds it.
             log.warning("not handed over: redis unavailable", cause=str(error))
 
+    async def _take_again(self, lease: _Lease) -> None:
+        """Queue the work again for any replica, which begins with what Redis has of it."""
+        try:
+            if lease.owner is not None:
+                await self._bus.sessions.release(lease.owner)
+            await self._pass_on(lease.item, "", 0)
+        except UNREACHABLE:
+            self._queue.release_entry(lease.item)
+
     async def _pass_on(self, item: WorkItem, to: str, bounces: int) -> None:
         """Replace an entry with a new one for this stage alone.
 
@@ -258,11 +267,11 @@ class StageWorker:
                 log.info("taken over" if follows else "taken", fence=owner.fence)
                 await self._handle(Assignment(owner, fields, item.follows))
                 if await self._bus.sessions.is_unowned(at, epoch, self._stage):
-                    # A failover has lost this claim: the entry stays pending under this replica's name, as below.
-                    self._queue.release_entry(item)
-                    log.warning("claim lost")
-                    return
+                    raise RolledBack("the claim is missing")
             await self._queue.done(item, delete=deletes)
+        except RolledBack as lost:
+            log.warning("taken again", cause=str(lost))
+            await self._take_again(lease)
         except UNREACHABLE as error:
             # The entry stays pending under this replica's name, where this or another replica finds it.
             self._queue.release_entry(item)

@@ -8,9 +8,12 @@ import signal
 import pytest
 import redis
 from redis.asyncio import Redis
+from support.gateway_harness import until
+from support.ports import free_port
 
 from stt_cli.up.embedded_redis import EmbeddedRedis
 from stt_shared.redis.client import connect
+from stt_shared.redis.outage import Refused
 from stt_shared.redis.pipeline import MAX_BATCH, LuaFunction, Pipeline
 
 pytestmark = pytest.mark.contract
@@ -105,3 +108,26 @@ async def test_a_connection_that_broke_off_is_made_again_without_an_error(redis_
     with contextlib.suppress(redis.ConnectionError):
         await redis_client.client_kill_filter(_type="normal", skipme=False)
     assert await pipeline.call(PUSH, ["row"], [2]) == b"2"
+
+
+async def test_what_too_few_replicas_have_is_refused_until_they_have_it() -> None:
+    with EmbeddedRedis(("--port", str(free_port()))) as master, EmbeddedRedis() as replica:
+        async with connect(master.url) as client, connect(replica.url) as follower:
+            pipeline = Pipeline(client, min_replicas=1)
+            with pytest.raises(Refused, match="0 of 1 replicas have it"):
+                await pipeline.call(PUSH, ["row"], [1])
+            port = (await client.config_get("port"))["port"]
+            await follower.replicaof("127.0.0.1", port)
+            await until(lambda: _follows(follower))
+            assert await pipeline.call(PUSH, ["row"], [2]) == b"2"
+            assert await follower.lrange("row", -1, -1) == [b"2"]
+            os.kill(replica.pid, signal.SIGSTOP)
+            with pytest.raises(Refused):
+                await pipeline.call(PUSH, ["row"], [3])
+            os.kill(replica.pid, signal.SIGCONT)
+            assert await pipeline.call(PUSH, ["row"], [4]) == b"4"
+            assert await Pipeline(client).call(PUSH, ["row"], [5]) == b"5"
+
+
+async def _follows(client: Redis) -> bool:
+    return bool((await client.info("replication"))["master_link_status"] == "up")

@@ -15,6 +15,7 @@ from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.keys import session_keys
+from stt_shared.streams.ownership import RolledBack
 from stt_shared.streams.sessions import WriteResult
 from stt_shared.work.queue import LOOK_EVERY_S, SECOND_CHECK_S
 from stt_shared.work.stage import Assignment, WorkQueue
@@ -193,3 +194,21 @@ async def test_a_session_whose_claim_a_failover_lost_is_taken_again(bus: Bus, re
 
 async def is_empty(client: Redis) -> bool:
     return int(await client.xlen(keys.SESSIONS_WAITING)) == 0
+
+
+async def test_a_session_that_was_rolled_back_is_taken_again(bus: Bus, redis_client: Redis) -> None:
+    taken: list[Assignment] = []
+
+    async def handle(assignment: Assignment) -> None:
+        taken.append(assignment)
+        if len(taken) == 1:
+            raise RolledBack("audio is missing")
+
+    await mark_alive(redis_client, "r1")
+    running = asyncio.create_task(session_stage(bus, handle).run())
+    await waiting(redis_client, bus, "n0")
+    await until(lambda: len(taken) == 2)
+    await until(lambda: is_empty(redis_client), 5)
+    await cancel_and_wait(running)
+    assert [each.owner.fence for each in taken] == [2, 4], "letting go raises it too"
+    assert not await bus.sessions.owns(taken[0].owner)

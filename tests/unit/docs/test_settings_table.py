@@ -83,6 +83,8 @@ SOURCES = {
     "transcriber": "transcriber/stt_transcriber",
     "`stt up`": "cli/stt_cli",
 }
+WORKER = DOC.parents[1] / "shared/stt_shared/work/service.py"
+"""What the audio-processor and the transcriber have in common."""
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.split("`")[1])
@@ -95,4 +97,5 @@ def test_every_reader_that_the_table_names_reads_the_setting(row: str) -> None:
         names = {(field.alias or name).upper(): name for name, field in kinds[reader].model_fields.items()}
         folder = DOC.parents[1] / SOURCES[reader]
         read = re.compile(rf"(settings|self)\.{names[variable]}\b")
-        assert any(read.search(path.read_text()) for path in folder.rglob("*.py")), f"{reader} does not read {variable}"
+        sources = [*folder.rglob("*.py"), WORKER]
+        assert any(read.search(path.read_text()) for path in sources), f"{reader} does not read {variable}"

@@ -21,7 +21,7 @@ from stt_shared.streams import keys
 from stt_shared.streams.bus import Bus
 from stt_shared.streams.job_state import JobState
 from stt_shared.streams.jobs import Cut, JobStreams
-from stt_shared.streams.ownership import Ownership, OwnershipLost
+from stt_shared.streams.ownership import Ownership, OwnershipLost, RolledBack
 from stt_shared.streams.reader import LogHole
 from stt_shared.work.crash_guard import CrashGuard
 from stt_shared.work.stage import Assignment
@@ -194,7 +194,7 @@ class _ChunkDispatcher:
             if result.outcome != "full":
                 break
         if result.outcome == "hole":
-            raise LogHole(self._dispatched, self._dispatched)
+            raise RolledBack("an earlier chunk is missing")
         if result.outcome != "ok":
             raise OwnershipLost(result.outcome)
         self._dispatched += len(cut)

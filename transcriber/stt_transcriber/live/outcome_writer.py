@@ -6,7 +6,7 @@ from stt_shared.contracts.events import Event, Final, Gap, Partial, SpeakersRevi
 from stt_shared.process.clock import monotonic_ms, wall_ms
 from stt_shared.process.metrics import REFUSED_WRITES, StageTimings
 from stt_shared.streams.bus import Bus
-from stt_shared.streams.ownership import Ownership, OwnershipLost, WriteResult
+from stt_shared.streams.ownership import Ownership, OwnershipLost, RolledBack, WriteResult
 from stt_shared.streams.sessions import Commit
 from stt_transcriber.core.live.outcome import Advance, Outcome
 from stt_transcriber.live.conversation import Speaker
@@ -82,4 +82,4 @@ def _commit_of(advance: Advance | None) -> Commit | None:
 def _check(written: WriteResult) -> None:
     if written in (WriteResult.FENCED, WriteResult.GONE, WriteResult.HOLE):
         REFUSED_WRITES.labels(written.value).inc()
-        raise OwnershipLost(written.value)
+        raise RolledBack("an earlier final is missing") if written is WriteResult.HOLE else OwnershipLost(written.value)

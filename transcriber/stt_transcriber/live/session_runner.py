@@ -16,7 +16,7 @@ from stt_shared.process.metrics import ERRORS_TOTAL, StageTimings
 from stt_shared.process.tasks import cancel_and_wait
 from stt_shared.process.tracing import tracer
 from stt_shared.streams.keys import STAGE_GATEWAY
-from stt_shared.streams.ownership import OwnershipLost, Standing
+from stt_shared.streams.ownership import OwnershipLost, RolledBack, Standing
 from stt_shared.streams.reader import LogHole
 from stt_shared.streams.session_state import SessionState
 from stt_shared.work.stage import Assignment
@@ -95,9 +95,13 @@ class SessionRunner:
         self._turn = asyncio.Lock()  # serializes state changes and their events
         self._over = asyncio.Event()
         self._failure: BaseException | None = None
+        self._read_samples: int | None = None
 
     async def run(self) -> None:
-        """Run the session until it is over. Raises OwnershipLost when it has another owner or is gone."""
+        """Run the session until it is over.
+
+        Raises OwnershipLost when it has another owner or is gone, and RolledBack.
+        """
         try:
             self._steps = SessionSteps(await self._parts.guard.session(self._assignment, "committed_samples"))
         except SttError as error:
@@ -160,7 +164,7 @@ class SessionRunner:
                     async with self._turn:
                         await self._steps.pause()
                     quiet_ms = monotonic_ms() - last_frame_ms
-                    if not await self._can_continue(quiet_ms):
+                    if not await self._can_continue(quiet_ms, reader.position):
                         return
                     if await self._is_orphaned(quiet_ms):
                         self.log.info("session stopped", cause="its gateway is dead")
@@ -176,15 +180,18 @@ class SessionRunner:
                 self.log.error("audio lost", position=hole.position, found=hole.found)
                 await self._fail("internal", "audio was lost on its way to the transcriber")
 
-    async def _can_continue(self, quiet_ms: float) -> bool:
+    async def _can_continue(self, quiet_ms: float, read_seq: int) -> bool:
         """Check that the session is still owned and can continue; called after each second without frames.
 
-        A session that was superseded or has ended gets no more frames that would reveal it. Returns False once the
-        session is over; raises OwnershipLost when it has another owner or is gone.
+        A session that was superseded or has ended gets no more frames that would reveal it. ``read_seq``: the last
+        frame read. Returns False once the session is over; raises OwnershipLost when it has another owner or is gone,
+        and RolledBack.
         """
         progress = await self._parts.bus.sessions.progress(self._owner)
         if progress.standing is not Standing.OWNER:
             raise OwnershipLost("superseded, ended or expired")
+        if progress.pcm_seq < read_seq:
+            raise RolledBack("the log is behind its reader")
         async with self._turn:
             if self._over.is_set():
                 return False
@@ -217,6 +224,11 @@ class SessionRunner:
 
     async def _feed(self, frame: Frame) -> None:
         meta = frame.meta
+        if frame.kind is FrameKind.AUDIO:
+            # Written again after a failover, frames may begin elsewhere; those with numbers read before were not read.
+            if self._read_samples is not None and meta.start_sample > self._read_samples:
+                raise RolledBack("audio between two frames is missing")
+            self._read_samples = meta.start_sample + len(frame.data) // (2 * max(1, len(meta.channels)))
         async with self._turn, self._steps.frame(meta.received_ms):
             began, arrived_ms = monotonic_ms(), wall_ms()
             self._session.feed(frame, arrived_ms)

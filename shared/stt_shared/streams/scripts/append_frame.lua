@@ -19,12 +19,15 @@ local position_bytes, entry_bytes, first_field = tonumber(ARGV[16]), tonumber(AR
 -- not count as waiting.
 local done_seq_field, done_field, unit_bytes = 'committed_seq', 'committed_samples', 2
 if seq_field == 'audio_seq' then done_seq_field, done_field, unit_bytes = 'consumed_seq', 'consumed_bytes', 1 end
-local state = redis.call('HMGET', state_key, 'epoch', seq_field, 'fence:' .. stage, 'state', done_seq_field, done_field)
+local state = redis.call('HMGET', state_key, 'epoch', seq_field, 'fence:' .. stage, 'state', done_seq_field, done_field,
+  'audio_seq')
 if state[1] ~= epoch or state[4] == 'done' then return {'gone', 0} end
 local last = tonumber(state[2]) or 0
 if stage ~= '' and state[3] ~= fence then return {'fenced', last} end
 if seq <= last then return {'duplicate', last} end
 if seq > last + 1 then return {'hole', last} end
+-- The frame was made of what a failover has lost.
+if consumed > 0 and consumed > (tonumber(state[7]) or 0) then return {'hole', last} end
 local ahead_bytes = math.max(0, position_bytes - unit_bytes * (tonumber(state[6]) or 0))
 local waiting_bytes = ahead_bytes + entry_bytes * (last - (tonumber(state[5]) or 0))
 -- STOP always fits: it is the last entry, and without it a full log would keep its session forever.

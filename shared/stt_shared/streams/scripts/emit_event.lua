@@ -7,13 +7,16 @@
 --       ttl_s, maximum events kept, publish command, ttl_s of an ended session,
 --       field of the state that holds the number of the current partial (of the event's channel),
 --       voices ('' = unchanged), milliseconds of speech (of a final)
+-- After a pause the number also rises with the time since the session began: a failover takes as long, and may lose
+-- events that the client has got, so that the next ones need higher numbers than theirs.
 -- returns: {'ok' | 'duplicate' | 'hole' | 'fenced' | 'gone', event number}
 local state_key, log, channel, pcm_log, audio_log = unpack(KEYS)
 local epoch, stage, fence, event, kind, utterance = unpack(ARGV, 1, 6)
 local committed_samples, committed_seq, context = tonumber(ARGV[7]), ARGV[8], ARGV[9]
 local ttl_s, max_kept, publish, ended_ttl_s, partial_field, voices, speech_ms = unpack(ARGV, 10, 16)
+local pause_ms, ms_per_number = 400, 10
 local state = redis.call('HMGET', state_key, 'epoch', 'state', 'fence:' .. stage, 'finals', partial_field,
-  'committed_samples', 'ack')
+  'committed_samples', 'ack', 'event', 'event_ms', 'opened_ms', 'first_event')
 if state[1] ~= epoch or state[2] == 'done' then return {'gone', 0} end
 if stage ~= '' and state[3] ~= fence then return {'fenced', 0} end
 if kind == 'final' then
@@ -33,7 +36,14 @@ end
 local number = 0
 if kind == 'done' or kind == 'error' then ttl_s = ended_ttl_s end
 if event ~= '' then
-  number = redis.call('HINCRBY', state_key, 'event', 1)
+  local time = redis.call('TIME')
+  local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  local opened_ms = tonumber(state[10]) or now_ms
+  number = tonumber(state[8]) + 1
+  if now_ms - (tonumber(state[9]) or opened_ms) >= pause_ms then
+    number = math.max(number, tonumber(state[11] or 0) + math.floor((now_ms - opened_ms) / ms_per_number))
+  end
+  redis.call('HSET', state_key, 'event', string.format('%d', number), 'event_ms', string.format('%d', now_ms))
   -- A newer partial, or the final, supersedes the older partial.
   local partial, ack = state[5], state[7]
   if (kind == 'partial' or kind == 'final') and partial then

@@ -24,6 +24,10 @@ if active and (token_hash == '' or earlier[7] ~= token_hash) then
   local hold_ms = (has_audio and hold_with_audio_s or hold_without_audio_s) * 1000
   if hold_ms > 0 and quiet_ms < hold_ms then return {'in use'} end
 end
+local function now_ms()
+  local time = redis.call('TIME')
+  return string.format('%d', tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000))
+end
 redis.call('DEL', unpack(KEYS))
 local fence = (tonumber(earlier[2]) or 0) + 1
 redis.call('HSET', state_key,
@@ -32,6 +36,6 @@ redis.call('HSET', state_key,
   'committed_samples', committed_samples, 'committed_seq', 0, 'start_samples', start_samples, 'context', '{}',
   'held', '0:0:0', 'fence:gateway', fence, 'fence:audio', (tonumber(earlier[3]) or 0) + 1,
   'fence:transcriber', (tonumber(earlier[4]) or 0) + 1, 'owner:audio', '', 'owner:transcriber', '', 'key_id', ARGV[12],
-  'owner:gateway', ARGV[13], 'resume_window_s', ARGV[14])
+  'owner:gateway', ARGV[13], 'resume_window_s', ARGV[14], 'opened_ms', now_ms(), 'first_event', first_event)
 redis.call('EXPIRE', state_key, ttl_s)
 return {'ok', earlier[1] or '', fence}
