@@ -166,3 +166,14 @@ def test_a_collector_that_is_away_does_not_keep_a_process_from_ending(monkeypatc
     processor = AwayProcessor()
     OtelTracer(ServiceName.GATEWAY, processor).close()
     processor.may_end.set()
+
+
+def test_a_service_without_the_packages_says_how_to_install_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    exporter = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
+    monkeypatch.setitem(sys.modules, exporter, None)
+    monkeypatch.delitem(sys.modules, "stt_shared.process.otel")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", ENDPOINT["OTEL_EXPORTER_OTLP_ENDPOINT"])
+    with pytest.raises(
+        SystemExit, match=f"^error: {exporter} is not installed; run: .* -m pip install .*opentelemetry"
+    ):
+        set_up_tracing(ServiceName.GATEWAY)
