@@ -106,3 +106,17 @@ def test_a_conversation_is_taken_along(pages: "Pages") -> None:
     assert text.splitlines()[0] == "Ada: Shall we look at last week first? The long recordings are done, all of them."
     assert len(text.splitlines()) == 4
     expect(page.locator(".talk-head button[aria-label=Copy]")).to_be_enabled()
+
+
+def test_a_hit_of_the_search_is_shown_and_marked(pages: "Pages") -> None:
+    page = pages.blank()
+    library = Library(page)
+    library.text = f"{'Nothing of it here. ' * 400}Die Straße ist lang, die STRASSE."
+    pages.go(page, "/#/library/1?query=strasse")
+    page.locator(".words", has_text="Die Straße").wait_for()
+    page.wait_for_function("window.scrollY > 1000")
+    marked = "[...(CSS.highlights.get('hit') ?? [])].map((range) => range.toString())"
+    assert page.evaluate(marked) == ["Straße", "STRASSE"]
+    page.click(".result-head > a")
+    page.locator("h2", has_text="Nothing found").wait_for()
+    assert page.evaluate("CSS.highlights.has('hit')") is False

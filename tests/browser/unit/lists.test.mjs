@@ -5,6 +5,7 @@ import { FileQueue, nameOf } from "../../../api-gateway/stt_gateway/web/js/files
 import { nameOf as titleOf } from "../../../api-gateway/stt_gateway/web/js/library/titles.js";
 import { endOf, startOf } from "../../../api-gateway/stt_gateway/web/js/library/days.js";
 import { refusal } from "../../../api-gateway/stt_gateway/web/js/files/refused.js";
+import { hitsIn } from "../../../api-gateway/stt_gateway/web/js/library/hits.js";
 import { highlighted, Search } from "../../../api-gateway/stt_gateway/web/js/library/search.js";
 
 const tick = () => new Promise((resolve) => setTimeout(resolve, 0));
@@ -262,4 +263,17 @@ test("a file that is no recording is refused by its name, and uploaded when the 
   files.retry(files.items[0]);
   await tick();
   assert.deepEqual(uploaded, ["tune.mid"]);
+});
+
+test("the words of a search are found in a transcript whatever their case and accents", () => {
+  const segments = [{ text: " Été, ete." }, { text: "Nichts." }, { text: "Große 𝒢roße" }];
+  assert.deepEqual(hitsIn(segments, "ÉTÉ"), [
+    { segment: 0, at: 0, length: 3 },
+    { segment: 0, at: 5, length: 3 },
+  ]);
+  assert.deepEqual(hitsIn(segments, "grosse"), [
+    { segment: 2, at: 0, length: 5 },
+    { segment: 2, at: 6, length: 6 },
+  ]);
+  assert.deepEqual(hitsIn(segments, " "), []);
 });

@@ -11,10 +11,10 @@ import { unrecognizedPlaces, warningTexts } from "./warnings.js";
 /** `transcript`: a job's result, or a stored transcript, with a `name`, which may change. `source`: the File, or null.
  * `back`: {href, text}. `heading`: an h1. `tools`: additional buttons. `onVoice(segment, place)`: the user wants to
  * change who speaks; null: they cannot. `editor(view)` returns a transcriptEditor; null: the text cannot be edited.
- * `documents`: additional entries of the download menu.
- * Returns {element, redraw(segment), destroy()}; `redraw` shows the transcript's segments again and gives the focus to
+ * `documents`: additional entries of the download menu. `hits`: places to show at first, see ResultText.
+ * Returns {element, reveal(), redraw(segment), destroy()}; `reveal`, on the page, shows the hits; `redraw` shows the transcript's segments again and gives the focus to
  * the name in the segment. */
-export function createResult({ transcript, source, back, heading, tools, onVoice = null, editor = null, documents = [] }) {
+export function createResult({ transcript, source, back, heading, tools, onVoice = null, editor = null, documents = [], hits = [] }) {
   let player = null;
   const editing = editor?.(() => text);
   const onSeek = (seconds) => player?.seek(seconds, true);
@@ -54,11 +54,13 @@ export function createResult({ transcript, source, back, heading, tools, onVoice
   );
   return {
     element,
+    reveal: () => text.showHits(hits),
     redraw(segment) {
       text.draw(transcript);
       text.focusVoice(segment);
     },
     destroy() {
+      CSS.highlights?.delete("hit");
       player?.destroy();
       following.destroy();
       listeners.abort();

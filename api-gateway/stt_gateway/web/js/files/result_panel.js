@@ -32,6 +32,7 @@ export class ResultPanel {
       const heading = this.element.querySelector("h1");
       heading.tabIndex = -1;
       heading.focus({ preventScroll: true });
+      opened.result.reveal();
     } catch (error) {
       if (opened === this.#opened) this.element.replaceChildren(failed(error));
     }

@@ -69,6 +69,21 @@ export class ResultText {
     line.scrollIntoView({ block: "center" });
   }
 
+  /** Marks places, [{segment, at, length}], where the browser can, and shows the first of them. */
+  showHits(hits) {
+    const found = hits.filter(({ segment }) => this.lineOf(segment));
+    if (!found.length) return;
+    const ranges = found.map(({ segment, at, length }) => {
+      const range = document.createRange();
+      range.setStart(...placeIn(this.lineOf(segment), at));
+      range.setEnd(...placeIn(this.lineOf(segment), at + length));
+      return range;
+    });
+    CSS.highlights?.set("hit", new Highlight(...ranges));
+    const { top, height } = ranges[0].getBoundingClientRect();
+    window.scrollBy({ top: top - (window.innerHeight - height) / 2, behavior: "instant" });
+  }
+
   /** The unsure word after the one that this found last, {segment, at, length}; null if there is none. */
   nextUnsure() {
     const unsure = [...this.text.querySelectorAll(".unsure")];

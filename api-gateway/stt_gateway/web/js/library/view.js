@@ -71,7 +71,7 @@ export function create(app) {
       if (rest) {
         window.scrollTo(0, 0);
         listHref ??= address("library", "", { query: params.get("query") });
-        return panel.open(rest, listHref);
+        return panel.open(rest, listHref, params.get("query") ?? "");
       }
       panel.close();
       controls.set(params);
