@@ -154,7 +154,12 @@ async def test_a_backup_of_a_later_version_is_refused_and_one_of_an_earlier_is_m
     await store.put(transcript(1))
     await execute(url, "UPDATE alembic_version SET version_num = '9999'")
     later = await back_up(url, tmp_path / "later")
-    await execute(url, "DROP TABLE tenant_settings", "UPDATE alembic_version SET version_num = '0011'")
+    await execute(
+        url,
+        "DROP TABLE transcript_versions",
+        "ALTER TABLE transcripts DROP COLUMN text_edits",
+        "UPDATE alembic_version SET version_num = '0012'",
+    )
     earlier = await back_up(url, tmp_path / "earlier")
     restored = emptied(url, tmp_path)
     for is_replaced in (False, True):
