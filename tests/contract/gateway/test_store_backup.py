@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from sqlalchemy import URL, text
 from support.gateway_harness import until
+from support.old_store import store_of_0_1_0
 from support.store_samples import FULL, about_postgresql, about_sqlite, ids, transcript, utterance
 
 from stt_gateway.core.requests.principal import LOCAL
@@ -154,21 +155,17 @@ async def test_a_backup_of_a_later_version_is_refused_and_one_of_an_earlier_is_m
     await store.put(transcript(1))
     await execute(url, "UPDATE alembic_version SET version_num = '9999'")
     later = await back_up(url, tmp_path / "later")
-    await execute(
-        url,
-        "DROP TABLE transcript_versions",
-        "ALTER TABLE transcripts DROP COLUMN text_edits",
-        "UPDATE alembic_version SET version_num = '0012'",
-    )
-    earlier = await back_up(url, tmp_path / "earlier")
-    restored = emptied(url, tmp_path)
+    old = emptied(url, tmp_path)
+    store_of_0_1_0(old)
+    earlier = await back_up(old, tmp_path / "earlier")
+    restored = emptied(url, tmp_path / "restored")
     for is_replaced in (False, True):
         said = await why_not(restored, later, replace=is_replaced)
         assert "by a later version of the suite: its tables are version 9999, and this one knows those up to" in said
     await put_back(restored, earlier)
     assert await version_of(restored) == newest_version()
     async with opened(restored) as copy:
-        assert ids(await copy.search(Search())) == ["job1"]
+        assert len(ids(await copy.search(Search()))) == 3
     # A store of a later version gives way, too.
     await execute(restored, "UPDATE alembic_version SET version_num = '9999'")
     await put_back(restored, earlier, replace=True)

@@ -1,16 +1,14 @@
 """Tables of earlier versions, upgraded in place, on both databases."""
 
 import asyncio
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import msgspec
-import psycopg
 import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, text
+from support.old_store import store_of_0_1_0
 from support.store_samples import FULL, NOW_MS, ids, transcript, utterance
 
 from stt_gateway.core.requests.principal import LOCAL
@@ -25,7 +23,6 @@ from stt_shared.contracts.jobs import JobError, TimeSpan
 pytestmark = pytest.mark.contract
 pytest_plugins = ("support.store_fixtures",)
 
-DATA = Path(__file__).parents[2] / "data"
 TAG, SONG = "0f0e0d0c0b0a09080706050403020100", "ffeeddccbbaa99887766554433221100"
 OLD = {
     "place": 1, "id": "old", "kind": "job", "state": "completed", "created_ms": NOW_MS, "title": "old.wav",
@@ -74,20 +71,6 @@ async def test_speech_without_a_text_keeps_its_place_when_channels_come(empty: U
         assert await store.session_unrecognized("talk") == [TimeSpan(0.1, 1.6), TimeSpan(2.0, 1.6)]
     finally:
         await store.close()
-
-
-def store_of_0_1_0(url: URL) -> None:
-    """Make the database that 0.1.0 left behind."""
-    kind = url.get_backend_name()
-    script = (DATA / f"store_0.1.0_{kind}.sql").read_text()
-    if kind == "sqlite":
-        path = Path(url.database or "")
-        path.parent.mkdir()
-        with closing(sqlite3.connect(path)) as file:
-            file.executescript(script)
-    else:
-        with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as server:
-            server.execute(script.encode())
 
 
 async def test_a_store_of_0_1_0_is_found_and_told_as_it_was(empty: URL) -> None:
