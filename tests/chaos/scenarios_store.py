@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from redis.crc import key_slot
 from support.cluster_servers import ClusterServers
+from support.rollback import roll_back, snapshot
 from support.sentinel_servers import SentinelServers
 
 from chaos.run import Run, scenario
@@ -46,6 +47,20 @@ async def sentinel_failover_behind(run: Run) -> None:
         await run.pause(0.1, 0.8)
 
     await _fail_over(run, fall_behind)
+
+
+@scenario("redis-rolled-back")
+async def redis_rolled_back(run: Run) -> None:
+    """Redis is what it was 100 to 800 ms ago, all at once: no connection is lost, and nobody is told."""
+    async with run.crowd(speak_sdk) as crowd:
+        for _ in range(run.rounds(12)):
+            run.row.faults += 1
+            run.row.session_faults += len(crowd.mid_speech)
+            then = await snapshot(run.suite.redis)
+            await run.pause(0.1, 0.8)
+            await roll_back(run.suite.redis, then)
+            await run.pause(2.0, 3.0)
+            await crowd.in_full_swing()
 
 
 @scenario("cluster-failover", Setup(redis="cluster"))

@@ -6,9 +6,9 @@ import pytest
 from chaos.oracle import speech
 from chaos.suite import REPLICATED, Setup, running
 from chaos.talk import Talk, speak_sdk
-from redis.asyncio import Redis
 from support.gateway_harness import until
 from support.process_suite import heard, words_of
+from support.rollback import roll_back, snapshot
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(180)]
 
@@ -34,26 +34,8 @@ async def test_no_word_is_lost_when_the_new_master_lacks_the_last_writes() -> No
         talking = asyncio.create_task(speak_sdk(talk))
         for at_ms in (3000, 6000):
             await until(lambda at_ms=at_ms: talk.sent_ms >= at_ms or talk.ended, 30)
-            then = await _all_keys(suite.redis)
+            then = await snapshot(suite.redis)
             await asyncio.sleep(0.6)
-            await _put_back(suite.redis, then)
+            await roll_back(suite.redis, then)
         await asyncio.wait_for(talking, 60)
         assert (talk.cause, heard(talk)) == ("", words_of(SPEECH))
-
-
-async def _all_keys(client: Redis) -> dict[bytes, bytes]:
-    names = [name async for name in client.scan_iter("*") if b"replica" not in name]
-    async with client.pipeline(transaction=True) as pipe:
-        for name in names:
-            pipe.dump(name)
-        return dict(zip(names, await pipe.execute(), strict=True))
-
-
-async def _put_back(client: Redis, then: dict[bytes, bytes]) -> None:
-    async with client.pipeline(transaction=True) as pipe:
-        for name, value in then.items():
-            if value is None:
-                pipe.delete(name)
-            else:
-                pipe.restore(name, 3_600_000, value, replace=True)
-        await pipe.execute()

@@ -194,10 +194,16 @@ async def test_finals_are_numbered_without_holes_and_commit_in_the_same_step(bus
     assert await bus.client.xlen(AT.pcm_log) == 1
 
 
+async def test_what_was_heard_of_audio_that_is_not_there_is_refused(bus: Bus) -> None:
+    owner = await claimed(bus, keys.STAGE_TRANSCRIBER)
+    assert await bus.sessions.emit(owner, final(1), Commit(2, 1, TakeoverState())) == (WriteResult.HOLE, 0)
+    assert await bus.sessions.commit(owner, Commit(2, 1, TakeoverState())) is WriteResult.HOLE
+
+
 async def test_voices_are_kept_until_others_are_stored_and_go_with_the_session(bus: Bus) -> None:
     owner = await claimed(bus, keys.STAGE_TRANSCRIBER)
-    await bus.sessions.emit(owner, final(1), Commit(2, 2, TakeoverState(), b"\x00\xff voices"))
-    await bus.sessions.commit(owner, Commit(3, 2, TakeoverState()))
+    await bus.sessions.emit(owner, final(1), Commit(2, 0, TakeoverState(), b"\x00\xff voices"))
+    await bus.sessions.commit(owner, Commit(3, 0, TakeoverState()))
     state = await bus.sessions.state(AT)
     assert state is not None
     assert (state.committed_samples, state.voices) == (3, b"\x00\xff voices")

@@ -225,9 +225,9 @@ class SessionRunner:
     async def _feed(self, frame: Frame) -> None:
         meta = frame.meta
         if frame.kind is FrameKind.AUDIO:
-            # Written again after a failover, frames may begin elsewhere; those with numbers read before were not read.
-            if self._read_samples is not None and meta.start_sample > self._read_samples:
-                raise RolledBack("audio between two frames is missing")
+            # Frames that are written again after a failover may begin elsewhere.
+            if self._read_samples not in (None, meta.start_sample):
+                raise RolledBack("a frame does not begin where the one before it ends")
             self._read_samples = meta.start_sample + len(frame.data) // (2 * max(1, len(meta.channels)))
         async with self._turn, self._steps.frame(meta.received_ms):
             began, arrived_ms = monotonic_ms(), wall_ms()

@@ -16,9 +16,11 @@ local committed_samples, committed_seq, context = tonumber(ARGV[7]), ARGV[8], AR
 local ttl_s, max_kept, publish, ended_ttl_s, partial_field, voices, speech_ms = unpack(ARGV, 10, 16)
 local pause_ms, ms_per_number = 400, 10
 local state = redis.call('HMGET', state_key, 'epoch', 'state', 'fence:' .. stage, 'finals', partial_field,
-  'committed_samples', 'ack', 'event', 'event_ms', 'opened_ms', 'first_event')
+  'committed_samples', 'ack', 'event', 'event_ms', 'opened_ms', 'first_event', 'pcm_seq')
 if state[1] ~= epoch or state[2] == 'done' then return {'gone', 0} end
 if stage ~= '' and state[3] ~= fence then return {'fenced', 0} end
+-- The owner has heard what a failover has lost.
+if committed_samples >= 0 and tonumber(committed_seq) > (tonumber(state[12]) or 0) then return {'hole', 0} end
 if kind == 'final' then
   local finals = tonumber(state[4])
   utterance = tonumber(utterance)
