@@ -119,8 +119,8 @@ def test_only_the_gateway_has_a_way_out(containers: list[Container]) -> None:
 
 def test_the_gateways_image_is_small(containers: list[Container]) -> None:
     (gateway,) = [each for each in containers if each.service == "api-gateway"]
-    # All that the image has beyond its base.
-    assert int(gateway.execute("du", "--summarize", "--bytes", "/venv").split()[0]) < 120e6
+    # All that the image has beyond its base; 9 MB of it are for tracing.
+    assert int(gateway.execute("du", "--summarize", "--bytes", "/venv").split()[0]) < 130e6
 
 
 async def test_two_transcribers_of_a_host_share_its_cores(compose: Compose) -> None:
