@@ -12,8 +12,7 @@ from stt_audio.live.sessions import LiveSessions
 from stt_shared.contracts.frames import Frame
 from stt_shared.redis.outage import NotPermitted
 from stt_shared.streams.keys import StreamKeys
-from stt_shared.streams.ownership import Ownership
-from stt_shared.work.stage import Assignment
+from stt_shared.streams.ownership import Ownership, Standing
 
 pytestmark = pytest.mark.unit
 
@@ -23,6 +22,7 @@ class RefusedReader:
 
     def __init__(self, refusals: int) -> None:
         self.attempts = 0
+        self.position = 0
         self._refusals = refusals
 
     async def items(self) -> AsyncIterator[Any]:
@@ -33,13 +33,13 @@ class RefusedReader:
 
 
 def frames_of(reader: RefusedReader) -> AsyncIterator[Frame]:
-    async def owns(_: Ownership) -> bool:
-        return True
+    async def progress(_: Ownership) -> SimpleNamespace:
+        return SimpleNamespace(standing=Standing.OWNER, audio_seq=0, pcm_seq=0)
 
-    bus: Any = SimpleNamespace(sessions=SimpleNamespace(owns=owns))
+    bus: Any = SimpleNamespace(sessions=SimpleNamespace(progress=progress))
     sessions = LiveSessions(bus, cast(Any, None), 1, cast(Any, SimpleNamespace()))
     owner = Ownership(cast(StreamKeys, SimpleNamespace(id="s1")), "e1", "audio", 1)
-    return sessions._frames(Assignment(owner, {}), cast(Any, reader))
+    return sessions._frames(owner, cast(Any, reader), cast(Any, SimpleNamespace(seq=0)))
 
 
 async def test_a_refusal_is_not_repeated_without_a_pause() -> None:

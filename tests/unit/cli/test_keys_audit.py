@@ -23,7 +23,7 @@ def test_each_act_is_recorded(
     first = capsys.readouterr().out.strip()
     id = first.split("_")[1]
     rotate_key(id, 0.0)
-    list_keys(None)
+    list_keys(None, as_json=False)
     revoke_key(id)
     text = (tmp_path / "audit.log").read_text()
     found = [json.loads(line) for line in text.splitlines()]
@@ -55,7 +55,7 @@ def test_the_retention_of_a_tenant_is_set_shown_and_recorded(
     last = json.loads((tmp_path / "audit.log").read_text().splitlines()[-1])
     assert (last["action"], last["target"], last["retention_days"]) == ("change_tenant", {"name": "acme"}, "30")
     capsys.readouterr()
-    list_tenants()
+    list_tenants(as_json=False)
     _, *rows = capsys.readouterr().out.splitlines()
     assert [row.split(maxsplit=1) for row in rows] == [["acme", "30 days"], ["local", "default"]]
     set_tenant("acme", "default")

@@ -12,7 +12,7 @@ from stt_gateway.http.pages import Pages, web_pages
 
 pytestmark = pytest.mark.unit
 
-MOST_PACKED_BYTES = 223 * 1000
+MOST_PACKED_BYTES = 240 * 1000
 
 
 @pytest.fixture(scope="module")
