@@ -23,11 +23,12 @@ from numpy.typing import NDArray
 
 from stt_shared.contracts.events import Final, RevisedUtterance, SpeakersRevised, SpeakerTurn
 from stt_shared.contracts.jobs import JobSegment, JobWord
-from stt_shared.contracts.session import AUDIO_RATE_HZ, Endpointing, SessionConfig
+from stt_shared.contracts.session import AUDIO_RATE_HZ, Endpointing, SessionConfig, TakeoverState
 from stt_shared.contracts.speakers import SpeakerCount
 from stt_transcriber.core.decoding import TurnRequest
+from stt_transcriber.core.live.outcome import Advance
 from stt_transcriber.core.live.policy import LivePolicy, TurnPolicy
-from stt_transcriber.core.live.session import LiveSession
+from stt_transcriber.core.live.start import live_session
 from stt_transcriber.engines.registry import load_engine
 from stt_transcriber.models.store import default_models_dir
 from stt_transcriber.speakers.registry import LazySpeakerModel
@@ -79,7 +80,7 @@ class Sessions:
         """Play a session and return its finals and revisions."""
         config = SessionConfig(endpointing=Endpointing.AUTO, interim_results=False, speakers=SpeakerCount())
         policy = LivePolicy(turn=TurnPolicy(has_model=self._turn is not None))
-        session = LiveSession("s", config, policy, self._new_vad())
+        session = live_session("s", config, policy, self._new_vad, committed=Advance(0, 0, TakeoverState()))
         said: list[Final | SpeakersRevised] = []
         for frame in frames_of(samples):
             session.feed(frame, 0)
