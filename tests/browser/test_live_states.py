@@ -134,7 +134,7 @@ def test_a_full_server_is_waited_for(pages: "Pages") -> None:
     page.route_web_socket("**/v1/stt/stream?**", opened)
     pages.go(page, "/")
     page.click(".talk")
-    page.locator(".chip.warn", has_text="The server is full; waiting for a place").wait_for(timeout=5000)
+    page.locator(".chip.warn", has_text="The server is full. Waiting for a place").wait_for(timeout=5000)
     page.locator(".chip.good").wait_for(timeout=10_000)
     assert heard[0] == 1, "what was said while waiting is not lost"
 

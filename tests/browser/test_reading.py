@@ -23,8 +23,8 @@ def test_a_result_has_a_name_the_focus_and_keys_and_is_left_where_it_was_opened(
     job.open(page)
     assert page.title() == "Untitled 25 Nov 2026.wav · Speech to text"
     assert page.evaluate(FOCUSED) == "Untitled 25 Nov 2026.wav"
-    expect(page.locator(".legend")).to_have_text("Dotted words are uncertain.")
-    expect(page.locator(".unsure")).to_have_attribute("title", "Uncertain: 20 %")
+    expect(page.locator(".legend")).to_have_text("Words with a dotted underline are uncertain.")
+    expect(page.locator(".unsure")).to_have_attribute("title", "Uncertain (confidence 20 %)")
     clock = page.locator(".player time")
     page.wait_for_function("document.querySelector('.player input').max === '20'")
     for key, at in (("ArrowRight", "0:05"), ("ArrowRight", "0:10"), ("ArrowLeft", "0:05"), ("ArrowLeft", "0:00")):
