@@ -89,7 +89,7 @@ map: $(VENV)/.installed-dev ## Draw docs/map.md, the packages' imports, from the
 docs: $(VENV)/docs/.built ## Build the documents as a site in .venv/docs/site, and check their links
 	@echo "== documents"
 	@if [ -s $(VENV)/docs/.installed ]; then echo "site: $(VENV)/docs/site (with search: $(PYTHON) -m http.server -d $(VENV)/docs/site)"; \
-		else echo "note: $(DOCS) cannot be had here, so the links of the documents are not checked"; fi
+		else echo "note: $(DOCS) cannot be installed here, so the links of the documents are not checked"; fi
 
 $(VENV)/docs/.built: $(VENV)/docs/.installed mkdocs.yml tools/docs_links.py $(wildcard docs/*.md docs/*/*.md)
 	@if [ -s $< ]; then NO_MKDOCS_2_WARNING=1 $(VENV)/docs/bin/mkdocs build --strict --site-dir $(abspath $(VENV))/docs/site 2>$@.log \

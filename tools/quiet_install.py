@@ -35,7 +35,7 @@ def install(command: Sequence[str], n_packages: int, show: Callable[[str], None]
 
 
 def show_line(text: str) -> None:
-    """Show a line that the next one replaces; nothing where nobody looks."""
+    """Show a line that the next one replaces; nothing without a terminal."""
     if sys.stderr.isatty():
         print(f"\r\033[K{text[:78]}", end="", file=sys.stderr, flush=True)
 

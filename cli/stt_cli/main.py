@@ -287,7 +287,7 @@ def health(as_json: Json = False, *, suite: Suite) -> None:
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
-    """Check this installation: machine, models, Redis, store, access; exit 1 if something must be mended."""
+    """Check this installation: machine, models, Redis, store, access; exit 1 if something is wrong."""
     from stt_cli.commands.doctor import doctor as run
 
     run(as_json=as_json)

@@ -32,7 +32,7 @@ def machine() -> dict[str, Any]:
 
 def stolen_percent() -> float | None:
     """Share of the processors' time since the benchmark began that the host gave to others: with much of it, latencies
-    say little. None where the system does not tell."""
+    say little. None where the system does not report it."""
     now = psutil.cpu_times()
     if not hasattr(now, "steal"):
         return None

@@ -12,8 +12,8 @@ def doctor(*, as_json: bool) -> None:
     from stt_cli.doctor.examine import examine
 
     found = []
-    with Console(stderr=True).status("examining…") as line:
+    with Console(stderr=True).status("checking…") as line:
         for one in examine():
             found.append(one)
-            line.update(f"examining… {one.check}")
+            line.update(f"checking… {one.check}")
     print_findings(found, as_json=as_json)

@@ -33,7 +33,7 @@ def restore(file: Path, *, replace: bool) -> None:
     with _store_errors(), _shown() as show:
         backups.restore(_url(), file, replace=replace, progress=show)
     _record("restore_store")
-    print("restored; what was deleted after the backup was made is back")
+    print("restored; whatever was deleted since the backup is back")
 
 
 def check(*, as_json: bool) -> None:
@@ -47,7 +47,7 @@ def reindex() -> None:
     """Build the search index again. Raises CliError."""
     with _store_errors(), _shown() as show:
         reindexing.reindex(_url(), show)
-    print("the search index is as the transcripts are")
+    print("the search index matches the transcripts")
 
 
 def _url() -> URL:

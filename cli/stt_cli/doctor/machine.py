@@ -69,7 +69,7 @@ def cpu_flags(cpuinfo: str) -> set[str]:
 def _disk(setting: str, folder: Path, wanted: int = 0) -> Iterator[Finding]:
     folder = folder.expanduser().absolute()
     there = next(path for path in (folder, *folder.parents) if path.exists())
-    why_not = None if there.is_dir() else f"{there} is no folder"
+    why_not = None if there.is_dir() else f"{there} is not a folder"
     if why_not is None and not os.access(there, os.W_OK | os.X_OK):
         why_not = f"no permission to write in {there}"
     if found := rules.folder_finding(setting, str(folder), why_not):

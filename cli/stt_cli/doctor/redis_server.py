@@ -28,8 +28,8 @@ def findings(url: str | None) -> Iterator[Finding]:
     try:
         facts = server_facts(url)
     except REDIS_ERRORS as error:
-        message = f"{place} can be used, but tells nothing about itself: {error}"
-        yield Finding("redis", Level.OK, message, "with the user of a gateway it does (+info)")
+        message = f"{place} can be used, but grants no look at its state: {error}"
+        yield Finding("redis", Level.OK, message, "grant +info, as a gateway's user has")
         return
     if facts is None:
         yield Finding("redis", Level.OK, f"the cluster at {place} can be used, with all rights")
@@ -43,7 +43,7 @@ def findings(url: str | None) -> Iterator[Finding]:
 def _embedded() -> Finding:
     try:
         with EmbeddedRedis():
-            message = "REDIS_URL is not set: `stt up` starts a server of its own, which runs here"
+            message = "REDIS_URL is not set: `stt up` starts a server of its own, which works on this machine"
             return Finding("redis", Level.OK, message)
     except EmbeddedRedisError as error:
         return Finding("redis", Level.ERROR, str(error), "or name a server with REDIS_URL")

@@ -20,7 +20,7 @@ def findings(up: UpSettings) -> Iterator[Finding]:
         if is_sqlite(url):
             check_sqlite()
             if not Path(url.database or "").exists():
-                yield Finding("store", Level.OK, f"there is none yet at {place}; the first start makes it")
+                yield Finding("store", Level.OK, f"there is none yet at {place}; the first start creates it")
                 return
         with as_store_error(url):
             version = asyncio.run(version_of(url))

@@ -58,6 +58,6 @@ def _model(name: str, folder: Path, level: Level) -> Finding:
     try:
         if is_users_own(name):
             return Finding("model", Level.OK, f"{name}, in {resolve(name, folder)}, with no digest to compare")
-        return Finding("model", Level.OK, f"{name}, in {verify(name, folder)}, as its publisher made it")
+        return Finding("model", Level.OK, f"{name}, in {verify(name, folder)}, with its publisher's digest")
     except ModelError as error:
         return Finding("model", level, str(error))

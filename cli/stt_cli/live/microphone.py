@@ -1,4 +1,4 @@
-"""A microphone of this machine, by PortAudio where that can be had."""
+"""A microphone of this machine, by PortAudio where that is installed."""
 
 import sys
 from collections.abc import Iterator

@@ -18,7 +18,7 @@ def memory_limit_bytes() -> int | None:
 
 
 def available_bytes() -> int | None:
-    """Return the bytes that new processes of this machine can have; None where the system does not tell."""
+    """Return the bytes that new processes of this machine can have; None where the system does not report it."""
     for line in (read_file(Path("/proc/meminfo")) or "").splitlines():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
@@ -26,7 +26,7 @@ def available_bytes() -> int | None:
 
 
 def resident_bytes() -> int:
-    """Return the memory that this process has in use; 0 where the system does not tell."""
+    """Return the memory that this process has in use; 0 where the system does not report it."""
     text = read_file(Path("/proc/self/statm"))
     return int(text.split()[1]) * os.sysconf("SC_PAGE_SIZE") if text else 0
 

@@ -1,4 +1,4 @@
-"""Traces of what becomes of utterances and jobs (docs/adr/0035-traces.md). Off, and free, unless they are collected.
+"""Traces of utterances and jobs (docs/adr/0035-traces.md); off unless a collector is named.
 
 Places in a trace are named by W3C `traceparent`s, which travel in records and messages; '' is none. Spans hold ids and
 figures, never audio, texts, prompts or names of files.
@@ -38,11 +38,11 @@ class Tracer:
     def root(
         self, name: str, parent: str, start_ms: float, **attributes: Attribute
     ) -> contextlib.AbstractContextManager[str]:
-        """Enter to do what begins a trace, or continues that of a client; yields its place, '' if it is not sampled."""
+        """Enter to run what begins or continues a trace; yields its traceparent, '' if it is not sampled."""
         return contextlib.nullcontext("")
 
     def span(self, name: str, parent: str, **attributes: Attribute) -> contextlib.AbstractContextManager[str]:
-        """Enter to do something that belongs to ``parent``; nothing is recorded if that is ''.
+        """Enter to run a step of ``parent``, a traceparent; nothing is recorded if that is ''.
 
         Log lines written inside have its `trace_id`.
         """

@@ -1,4 +1,4 @@
-"""What a Redis server tells about itself, for checks of an installation."""
+"""What a Redis server reports about itself, for checks of an installation."""
 
 import time
 from dataclasses import dataclass

@@ -103,7 +103,7 @@ def test_who_may_come_and_where_is_told(monkeypatch: pytest.MonkeyPatch, tmp_pat
         found = examined()
     assert found["access"].level is Level.WARNING
     assert "no suite answers" in wrong(found)["port"]
-    assert "is no folder" in wrong(found)["disk DATA_DIR"]
+    assert "is not a folder" in wrong(found)["disk DATA_DIR"]
 
 
 async def test_a_running_suite_is_asked(redis_client: Redis, redis_url: str, tmp_path: Path) -> None:

@@ -177,9 +177,9 @@ async def test_what_is_no_backup_is_refused(url: URL, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "other.db")) as connection:
         connection.execute("CREATE TABLE diary (day)")
     assert await why_not(url, tmp_path / "absent") == f"{tmp_path}/absent cannot be read: No such file or directory"
-    assert await why_not(url, tmp_path / "text") == f"{tmp_path}/text is no backup of a transcript store"
+    assert await why_not(url, tmp_path / "text") == f"{tmp_path}/text is not a backup of a transcript store"
     said = await why_not(url, tmp_path / "other.db")
-    assert ("is no backup" if engine.is_sqlite(url) else "is a backup of SQLite, which can be") in said
+    assert ("is not a backup" if engine.is_sqlite(url) else "is a backup of SQLite, which can be") in said
 
 
 async def test_a_backup_that_is_cut_off_changes_nothing(url: URL, store: SqlTranscriptStore, tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ async def test_a_check_finds_what_does_not_fit_together(url: URL, store: SqlTran
     await execute(
         url, "UPDATE transcript_texts SET folded = 'other' WHERE place = (SELECT max(place) FROM transcripts)"
     )
-    assert await found(url) == {"search": "search does not find what is in 1 transcripts: job3"}
+    assert await found(url) == {"search": "the search index differs from 1 transcripts: job3"}
     await execute(
         url,
         "DELETE FROM transcript_names",
@@ -247,8 +247,8 @@ async def test_a_check_finds_what_does_not_fit_together(url: URL, store: SqlTran
         " VALUES ('local', 'gone', 1, 1, 'A', '[]')",
     )
     assert await found(url) == {
-        "search": "search does not find what is in 3 transcripts: job1, job2, job3",
-        "numbers": "1 conversations count utterances from too low",
+        "search": "the search index differs from 3 transcripts: job1, job2, job3",
+        "numbers": "in 1 conversations the next utterance would get a number that is in use",
         "rows": "rows whose utterance or key is gone: 1 of utterance_speakers",
     }
     await asyncio.to_thread(reindex, url, no_progress)

@@ -40,7 +40,7 @@ def restore(url: URL, file: Path, *, replace: bool = False, progress: Progress =
     """
     kind = _kind_of(file)
     if kind != _KINDS[sqlite_files.MAGIC if is_sqlite(url) else postgres_programs.MAGIC]:
-        raise StoreError(f"{file} is a backup of {kind}, which can be restored into {kind} alone; check DATABASE_URL")
+        raise StoreError(f"{file} is a backup of {kind}, which can only be restored into {kind}; check DATABASE_URL")
     with as_store_error(url):
         if is_sqlite(url):
             _restore_sqlite(url, file, replace, progress)
@@ -63,7 +63,7 @@ def _restore_sqlite(url: URL, file: Path, replace: bool, progress: Progress) -> 
         raise StoreError(f"{file} is cut off")
     store = Path(url.database or "")
     with sqlite_files.scratch_folder(store) as folder:
-        # Whatever is wrong with the backup shows here, before the store is touched.
+        # A faulty backup fails here, before the store is touched.
         prepared = database_url(None, folder)
         try:
             os.close(os.open(folder / SQLITE_FILE, os.O_CREAT | os.O_WRONLY, 0o600))
@@ -106,7 +106,7 @@ def _restore_postgresql(url: URL, file: Path, replace: bool, progress: Progress)
 
 def _refuse_unknown(file: Path, version: str | None) -> None:
     if version is None:
-        raise StoreError(f"{file} is no backup of a transcript store")
+        raise StoreError(f"{file} is not a backup of a transcript store")
     if not is_known(version):
         raise StoreError(
             f"{file} was made by a later version of the suite: its tables are version {version}, and this one knows"
@@ -136,7 +136,7 @@ def _kind_of(file: Path) -> str:
         raise StoreError(f"{file} cannot be read: {error.strerror or error}") from error
     kind = next((kind for magic, kind in _KINDS.items() if begins.startswith(magic)), None)
     if kind is None:
-        raise StoreError(f"{file} is no backup of a transcript store")
+        raise StoreError(f"{file} is not a backup of a transcript store")
     return kind
 
 

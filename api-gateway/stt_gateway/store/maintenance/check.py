@@ -105,10 +105,10 @@ async def _check_index(connection: AsyncConnection, of_sqlite: bool, progress: P
     wrong = [id async for id in differing(connection, index, progress)]
     if wrong:
         others = f" and {len(wrong) - _NAMED} others" if len(wrong) > _NAMED else ""
-        message = f"search does not find what is in {len(wrong)} transcripts: {', '.join(wrong[:_NAMED])}{others}"
+        message = f"the search index differs from {len(wrong)} transcripts: {', '.join(wrong[:_NAMED])}{others}"
         return Finding("search", Level.ERROR, message, _REINDEX)
     count = await connection.scalar(select(func.count()).select_from(transcripts))
-    return Finding("search", Level.OK, f"{count} transcripts, all as they are in the search index")
+    return Finding("search", Level.OK, f"{count} transcripts, and the search index matches them")
 
 
 async def _check_rows(connection: AsyncConnection) -> Finding:
@@ -124,8 +124,8 @@ async def _check_rows(connection: AsyncConnection) -> Finding:
         if count := await connection.scalar(query):
             found.append(f"{count} of {table.name}")
     if not found:
-        return Finding("rows", Level.OK, "each row has what it belongs to")
-    remedy = "nothing shows them; those that were just being written have it when you check again"
+        return Finding("rows", Level.OK, "no row refers to one that is gone")
+    remedy = "they do no harm, since nothing shows them; if the suite was writing just now, check again"
     return Finding("rows", Level.WARNING, f"rows whose utterance or key is gone: {', '.join(found)}", remedy)
 
 
@@ -135,5 +135,6 @@ async def _check_numbers(connection: AsyncConnection) -> Finding:
     later = exists(select(1).where(same, utterances.c.number > conversations.c.last_number))
     count = await connection.scalar(select(func.count()).select_from(conversations).where(later))
     if count:
-        return Finding("numbers", Level.ERROR, f"{count} conversations count utterances from too low", _RESTORE)
-    return Finding("numbers", Level.OK, "conversations count on from their last utterance")
+        message = f"in {count} conversations the next utterance would get a number that is in use"
+        return Finding("numbers", Level.ERROR, message, _RESTORE)
+    return Finding("numbers", Level.OK, "each conversation numbers its next utterance past the last")

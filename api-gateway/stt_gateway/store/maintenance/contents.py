@@ -7,7 +7,7 @@ from stt_gateway.store.schema import conversations, deleted, metadata, signing_s
 from stt_gateway.store.versions import VERSION_TABLE
 
 _MADE_BY_GATEWAYS = (conversations, deleted, signing_secrets)
-"""Tables whose rows are nothing to lose by themselves."""
+"""Tables whose rows alone are not worth keeping."""
 
 
 async def is_empty(url: URL) -> bool:

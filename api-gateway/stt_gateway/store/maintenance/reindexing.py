@@ -1,4 +1,4 @@
-"""The search index compared with the transcripts that it is of, and built from them again."""
+"""Comparison of the search index with its transcripts, and its rebuilding from them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

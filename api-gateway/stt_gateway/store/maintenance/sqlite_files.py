@@ -1,4 +1,4 @@
-"""Files of SQLite: copies of one moment's content while others write, and what is wrong with a file."""
+"""SQLite files: snapshots while others write, and checks for damage."""
 
 import contextlib
 import os
@@ -53,7 +53,7 @@ def copy(source: Path, target: Path, what: str, progress: Progress) -> None:
 
     with opened(source) as read, contextlib.closing(sqlite3.connect(target, timeout=LOCK_WAIT_S)) as written:
         # Within a transaction, whose content stays the same. Otherwise a copy begins again whenever somebody writes,
-        # and never ends beside a busy suite.
+        # and never ends while the suite is busy.
         read.execute("BEGIN")
         read.execute("SELECT count(*) FROM sqlite_master")
         read.backup(written, pages=_PAGES_AT_ONCE, progress=show)

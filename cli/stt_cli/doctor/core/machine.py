@@ -19,11 +19,11 @@ def cpu_finding(flags: Collection[str], machine: str, usable: int, all_: int) ->
     fast = next((flag for flag in _FAST_INT8 if flag in flags), None)
     wide = next((flag for flag in _WIDE if flag in flags), None)
     if not flags:
-        return Finding("cpu", Level.OK, f"{cpus}; this system does not tell what the processor can do")
+        return Finding("cpu", Level.OK, f"{cpus}; this system does not report what the processor can do")
     if fast:
         return Finding("cpu", Level.OK, f"{cpus}, {wide} and {fast}")
     if wide:
-        return Finding("cpu", Level.OK, f"{cpus}, {wide} without VNNI: models in 8 bits are slower")
+        return Finding("cpu", Level.OK, f"{cpus}, {wide} without VNNI: 8-bit models are slower")
     remedy = "use another machine, or a small model (WHISPER_MODEL=tiny.en) and few sessions"
     return Finding("cpu", Level.WARNING, f"{cpus}, neither AVX2 nor AVX-512: models are much slower", remedy)
 
@@ -32,8 +32,8 @@ def memory_finding(available: int | None, limit: int | None, model: int) -> Find
     """Bytes: what the machine has left, what this container may have, what the model's files take; None if unknown."""
     known = [one for one in (available, limit) if one is not None]
     if not known:
-        return Finding("memory", Level.OK, "this system does not tell how much is left")
-    told = f"{min(known) / _GB:.1f} GB can be had" + ("" if limit is None else f", the limit is {limit / _GB:.1f} GB")
+        return Finding("memory", Level.OK, "this system does not report how much is free")
+    told = f"{min(known) / _GB:.1f} GB available" + ("" if limit is None else f", the limit is {limit / _GB:.1f} GB")
     if min(known) < 2 * model:
         message = f"{told}; the files of the model alone take {model / _GB:.1f} GB"
         return Finding("memory", Level.WARNING, message, "raise the limit, or choose a smaller WHISPER_MODEL")
@@ -45,9 +45,9 @@ def disk_finding(setting: str, folder: str, free: int, wanted: int = 0) -> Findi
     check = f"disk {setting}"
     told = f"{free / _GB:.1f} GB free for {folder}"
     if free < LEAST_FREE_BYTES:
-        return Finding(check, Level.ERROR, told, f"free some, or set {setting} to a folder on another disk")
+        return Finding(check, Level.ERROR, told, f"free some space, or set {setting} to a folder on another disk")
     if free < LOW_FREE_BYTES:
-        return Finding(check, Level.WARNING, told, f"free some, or set {setting} to a folder on another disk")
+        return Finding(check, Level.WARNING, told, f"free some space, or set {setting} to a folder on another disk")
     if free < wanted:
         message = f"{told}, and MAX_SPOOL_BYTES lets uploads take {wanted / _GB:.1f} GB"
         return Finding(check, Level.WARNING, message, "set MAX_SPOOL_BYTES to less than what is free")
@@ -75,5 +75,5 @@ def clock_finding(now: datetime, installed: datetime) -> Finding:
     told = f"it is {now:%Y-%m-%d %H:%M} UTC"
     if now < installed:
         message = f"{told}, before the suite was installed"
-        return Finding("clock", Level.ERROR, message, "set the clock, and let NTP keep it right")
+        return Finding("clock", Level.ERROR, message, "set the clock, and keep it right with NTP")
     return Finding("clock", Level.OK, told)

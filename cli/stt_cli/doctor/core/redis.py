@@ -14,7 +14,7 @@ def persistence_finding(keeps_log: bool) -> Finding:
     if keeps_log:
         return Finding("redis persistence", Level.OK, "it keeps an append-only file")
     message = "without an append-only file a restart loses all jobs; clients that resume rebuild their live sessions"
-    return Finding("redis persistence", Level.WARNING, message, "set appendonly yes, unless audio must not lie on disk")
+    return Finding("redis persistence", Level.WARNING, message, "set appendonly yes, unless audio must not be on disk")
 
 
 def memory_finding(memory: dict[str, Any]) -> Finding:
@@ -28,8 +28,8 @@ def memory_finding(memory: dict[str, Any]) -> Finding:
         return Finding("redis memory", Level.WARNING, message, "set maxmemory to what Redis may take, such as 1gb")
     share = used_share(memory)
     if share > NEARLY_FULL_SHARE:
-        return Finding("redis memory", Level.ERROR, f"{share:.0%} of maxmemory are taken", "raise maxmemory")
-    return Finding("redis memory", Level.OK, f"{share:.0%} of {limit / 1e9:.1f} GB are taken, nothing is evicted")
+        return Finding("redis memory", Level.ERROR, f"{share:.0%} of maxmemory is used", "raise maxmemory")
+    return Finding("redis memory", Level.OK, f"{share:.0%} of {limit / 1e9:.1f} GB is used, and nothing is evicted")
 
 
 def clock_finding(skew_s: float) -> Finding:
@@ -38,4 +38,4 @@ def clock_finding(skew_s: float) -> Finding:
         return Finding("redis clock", Level.OK, "it agrees with this machine's")
     ahead = "ahead of" if skew_s > 0 else "behind"
     message = f"it is {abs(skew_s):.0f} s {ahead} this machine's: waits, quotas and tokens are off by that"
-    return Finding("redis clock", Level.WARNING, message, "let NTP keep the clocks of all machines right")
+    return Finding("redis clock", Level.WARNING, message, "keep the clocks of all machines right with NTP")

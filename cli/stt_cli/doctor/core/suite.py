@@ -17,7 +17,7 @@ def auth_finding(address: str, auth: str | None, unguarded: str | None) -> Findi
     if is_loopback(address):
         return Finding("access", Level.OK, f"everybody on this machine ({address}), and nobody else")
     message = f"AUTH=off on {address}: whoever reaches it may read, delete and transcribe"
-    return Finding("access", Level.WARNING, message, "AUTH=keys asks for a key (stt keys create)")
+    return Finding("access", Level.WARNING, message, "set AUTH=keys, and make keys with `stt keys create`")
 
 
 def certificate_finding(ends: datetime, now: datetime) -> Finding:
