@@ -69,7 +69,7 @@ def _store_errors() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _shown() -> Iterator[Show]:
-    """Provide a progress bar, where somebody looks."""
+    """Provide a progress bar on a terminal, nothing elsewhere."""
     console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
