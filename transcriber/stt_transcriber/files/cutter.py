@@ -59,7 +59,7 @@ class FileCutter:
         self._threads = ThreadPoolExecutor(thread_name_prefix="cutter", initializer=lower_thread_priority)
 
     async def handle(self, assignment: Assignment) -> None:
-        """Cut one job to its end; returns when all its chunks are dispatched."""
+        """Cut one job to its end; returns when all its chunks are dispatched. Raises RolledBack."""
         owner = assignment.owner
         at, epoch = owner.keys, owner.epoch
         try:
@@ -72,7 +72,7 @@ class FileCutter:
                 ) as allowed:
                     if allowed:
                         await run_while_active(until_answered(lambda: self._cut(owner)), self._bus, owner)
-        except REDIS_ERRORS:
+        except (RolledBack, *REDIS_ERRORS):
             raise
         except Exception:
             await self._bus.jobs.fail(at, epoch, "internal", "the file could not be cut into parts")
@@ -117,7 +117,7 @@ class _ChunkDispatcher:
     """Cutters of one file that dispatches the chunks and stores its position in the job.
 
     ``committed_seq``: frames up to it are not needed again. ``feed`` and ``finish`` raise OwnershipLost when the job
-    has ended or has another owner, and LogHole when Redis has lost chunks.
+    has ended or has another owner, and RolledBack when Redis has lost chunks.
     """
 
     def __init__(
