@@ -152,11 +152,12 @@ class Pipeline:
         if not self._min_replicas:
             return await exchange.send(packed)
         *answers, having = await exchange.send([*packed, _packed("WAIT", self._min_replicas, REPLICATION_PATIENCE_MS)])
-        if isinstance(having, Exception):
-            raise having
-        if having < self._min_replicas:
-            return [Refused(f"NOREPLICAS {having} of {self._min_replicas} replicas have it")] * len(packed)
-        return answers
+        if isinstance(having, int) and having >= self._min_replicas:
+            return answers
+        # Not raised: the connection is fine, and another attempt would wait as long.
+        refusal = Refused(f"NOREPLICAS {having} of {self._min_replicas} replicas have it")
+        error = having if isinstance(having, Exception) else refusal
+        return [_copy_of(error) for _ in packed]
 
     async def _round_trips_over(self, connection: Any) -> RoundTrips:
         """Return the round trips in use, or new ones over a new connection."""
