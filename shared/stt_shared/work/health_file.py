@@ -3,6 +3,7 @@
 A check that asks Redis takes a third of a second of CPU each time, to import the client alone.
 """
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -20,13 +21,14 @@ class HealthFile:
         self._written = ""
 
     def write(self, state: str, reason: str, redis_trouble: str) -> None:
-        """Write the state and its reason, and why Redis cannot be used ('' if it can)."""
+        """Write the state and its reason, and why Redis cannot be used ('' if it can). Raises OSError."""
         if self._path is None:
             return
         text = "\n".join((state, reason, redis_trouble))
         if text == self._written:
-            os.utime(self._path)
-            return
+            with contextlib.suppress(FileNotFoundError):
+                os.utime(self._path)
+                return
         # In one step, because a check must not find half of it.
         fresh = self._path.with_suffix(".new")
         fresh.write_text(text)

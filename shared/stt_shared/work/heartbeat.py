@@ -54,6 +54,7 @@ class Heartbeat:
         self._describe = describe
         self._metrics = metrics
         self._health_file = health_file or HealthFile(None)
+        self._is_health_written = True
         self.trouble = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -110,9 +111,13 @@ class Heartbeat:
         try:
             status = self._describe()
             self._health_file.write(status.state, status.reason, self.trouble)
-        except OSError as error:
-            self._health_file = HealthFile(None)
-            _log.error("health file not written any more", cause=str(error))
+        except Exception as error:
+            # As in _run. A check takes the process for dead until the file can be written again.
+            if self._is_health_written:
+                _log.exception("health file not written", cause=str(error))
+            self._is_health_written = False
+        else:
+            self._is_health_written = True
 
     def _turned(self, trouble: str, error: Exception | None = None) -> None:
         """Log changes only, because there are five heartbeats a second."""

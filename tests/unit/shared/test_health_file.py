@@ -6,8 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from stt_shared.contracts.services import ServiceName
+from stt_shared.streams.replicas import ReplicaStatus
 from stt_shared.work.health_file import STALE_S, HealthFile, find_problem
+from stt_shared.work.heartbeat import Heartbeat
 
 pytestmark = pytest.mark.unit
 
@@ -54,6 +58,40 @@ def test_the_newest_state_counts(path: Path) -> None:
     file.write("ready", "", "")
     assert problem(path) is None
     assert os.listdir(path.parent) == ["health"]
+
+
+def test_a_file_that_somebody_has_removed_is_written_again(path: Path) -> None:
+    file = HealthFile(path)
+    file.write("ready", "", "")
+    path.unlink()
+    file.write("ready", "", "")
+    assert problem(path) is None
+
+
+def test_a_heartbeat_goes_on_after_a_file_that_could_not_be_written_and_a_state_that_could_not_be_told(
+    tmp_path: Path,
+) -> None:
+    told = iter([RuntimeError("changed during iteration"), *[status("ready")] * 10_000])
+
+    def describe() -> ReplicaStatus:
+        found = next(told)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    path = tmp_path / "later" / "health"
+    heartbeat = Heartbeat("unix:///nowhere/redis", "r", describe, bytes, HealthFile(path))
+    with capture_logs() as logs:
+        heartbeat._write_health()
+        heartbeat._write_health()
+        path.parent.mkdir()
+        heartbeat._write_health()
+    assert problem(path) is None
+    assert [line["event"] for line in logs] == ["health file not written"]
+
+
+def status(state: str) -> ReplicaStatus:
+    return ReplicaStatus(id="r", service=ServiceName.TRANSCRIBER, state=state, started_ms=0)
 
 
 def check(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
