@@ -1,5 +1,7 @@
 """Parsing of edits: the title, the texts and the speakers of a transcript."""
 
+from typing import Annotated
+
 import msgspec
 
 from stt_gateway.core.requests.parameters import MAX_LABEL_CHARS
@@ -11,6 +13,8 @@ from stt_shared.contracts.errors import SttError
 
 _EXAMPLE = '{"title": "…", "speakers": {"Speaker 1": "Anna"}}'
 
+_MOST_REVISIONS = 2**31 - 1
+"""Highest revision that a column can hold."""
 _ALLOWED = "title, texts, speakers, merge, assign and restore"
 
 
@@ -20,7 +24,7 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     merge: dict[str, str | None] = {}
     assign: list[GivenPassage] = []
     texts: list[GivenText] = []
-    restore: int | None = None
+    restore: Annotated[int, msgspec.Meta(ge=0, le=_MOST_REVISIONS)] | None = None
     revision: int | None = None
 
 

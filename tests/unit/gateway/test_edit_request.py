@@ -41,6 +41,8 @@ def test_an_edit_is_read() -> None:
         (b'{"revision": 3}', "bad_config", "nothing is changed"),
         (b'{"texts": [{"segment": 0, "text": "x"}]}', "bad_config", "texts need revision"),
         (b'{"texts": [{"segment": 0}], "revision": 0}', "bad_config", "text"),
+        (b'{"restore": -1}', "bad_config", ">= 0"),
+        (b'{"restore": 10000000000000000000000}', "bad_config", "<= 2147483647"),
         (b'{"restore": 1, "title": "x"}', "bad_config", "nothing else can be changed with it"),
         (b'{"title": null}', "bad_config", "nothing is changed"),
         (b'{"title": 1}', "bad_config", "title"),
