@@ -44,11 +44,11 @@ def test_a_document_in_markdown_says_what_was_said_and_nothing_else() -> None:
     about = facts(1_767_225_600_000, 120, 3723.4, "en")
     assert about == ["2026-01-01 02:00", "1:02:03", "en"]
     document = Document(
-        "*Minutes* #2", about, [Paragraph(83, "A_b", "1 < 2, [see]"), Paragraph(90, "", "- no list")], True
+        "*Minutes* #2", about, [Paragraph(83, "A_b", "1 < 2, [see] R&D &lt;"), Paragraph(90, "", "- no list")], True
     )
     assert markdown(document) == (
         "# \\*Minutes\\* #2\n\n2026-01-01 02:00 · 1:02:03 · en\n\n"
-        "**A\\_b** (1:23) 1 \\< 2, \\[see\\]\n\n(1:30) - no list\n"
+        "**A\\_b** (1:23) 1 \\< 2, \\[see\\] R&D \\&lt;\n\n(1:30) - no list\n"
     )
     plain = Document("T", ["x"], [Paragraph(0, "", "- no list"), Paragraph(0, "", "2. neither")], has_times=False)
     assert markdown(plain) == "# T\n\nx\n\n\\- no list\n\n2\\. neither\n"

@@ -8,7 +8,7 @@ import msgspec
 
 from stt_gateway.core.documents.paragraphs import Paragraph
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~]|&(?=#?\w+;))")
 _LEADING = re.compile(r"^(\s*)([#+-]|\d+(?=[.)]))")
 
 
