@@ -1,5 +1,6 @@
 """PostgreSQL's own programs for backups, which must be installed where the command runs."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -59,6 +60,9 @@ def load(url: URL, file: Path) -> None:
             writing.stdin.close()
         except BrokenPipeError:
             reading.kill()
+            # Popen would close it too, and raise again for what is still buffered.
+            with contextlib.suppress(BrokenPipeError):
+                writing.stdin.close()
         if writing.wait() or reading.wait():
             said.seek(0)
             raise StoreError(f"nothing was restored: {_error_line(said.read())}")
