@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from stt_shared.contracts.services import ServiceName
 from stt_shared.process.extras import naming_missing_packages
@@ -77,7 +78,10 @@ def set_up_tracing(service: ServiceName) -> None:
         return
     with naming_missing_packages("otel"):
         from stt_shared.process.otel import OtelTracer
-    _tracer = OtelTracer.exporting(service)
+    try:
+        _tracer = OtelTracer.exporting(service)
+    except ValueError as error:
+        _refuse(f"OTEL_*: {error}")
 
 
 def trace_id_of(traceparent: str) -> str:
@@ -94,15 +98,15 @@ def _is_wanted(environ: Mapping[str, str]) -> bool:
     if exporter == "none":
         return False
     if exporter != "otlp":
-        _refuse("OTEL_TRACES_EXPORTER", exporter, "'otlp' or 'none'")
+        _refuse(f"OTEL_TRACES_EXPORTER={exporter!r}: must be 'otlp' or 'none'")
     for name in (f"{_OTLP}_TRACES_PROTOCOL", f"{_OTLP}_PROTOCOL"):
         if protocol := environ.get(name):
             if protocol != "http/protobuf":
-                _refuse(name, protocol, "'http/protobuf'")
+                _refuse(f"{name}={protocol!r}: must be 'http/protobuf'")
             break
     return True
 
 
-def _refuse(name: str, value: str, allowed: str) -> None:
-    print(f"error: {name}={value!r}: must be {allowed}", file=sys.stderr)  # noqa: T201
+def _refuse(message: str) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)  # noqa: T201
     raise SystemExit(2)
