@@ -221,6 +221,7 @@ class LiveSession:
     async def _keep_connected(self) -> None:
         """Keep the session connected until `done`. Raises SessionError."""
         backoff = Backoff(random.random)
+        unanswered = 0  # attempts that the server may still carry out
         while True:
             ready_s: float | None = None
             try:
@@ -230,7 +231,14 @@ class LiveSession:
                 self._begin(ready)
                 await connection.run()
                 return
-            except ConnectionLost as lost:
+            except (ConnectionLost, SessionError) as lost:
+                if isinstance(lost, SessionError):
+                    # An attempt that this side has given up took the session when it was carried out late.
+                    if lost.code != "superseded" or not unanswered:
+                        raise
+                    unanswered -= 1
+                elif ready_s is None and lost.code == "unreachable":
+                    unanswered += 1
                 patience_s = self._patience_s if self._ready.is_set() else self._open_patience_s
                 wait_s = backoff.lost(time.monotonic(), ready_s, patience_s, lost.retry_after_s)
                 if wait_s is None:

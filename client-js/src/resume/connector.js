@@ -56,6 +56,7 @@ export class Connector {
   // Chosen before the first connection, so that if `ready` is lost, the next attempt finds the same session.
   #token = newId();
   #wasOpen = false;
+  #unanswered = 0; // attempts that the server may still carry out
   /** @type {number | null} */
   #readyS = null;
   #receivedS = 0;
@@ -171,7 +172,7 @@ export class Connector {
     socket.onclose = ({ code, reason }) => {
       if (socket !== this.#socket) return;
       const error = closeError(code, reason);
-      if (error.mayRetry) this.#lost(error.code, (code === 1006 && trouble) || error.message);
+      if (error.mayRetry || this.#isOwn(error.code)) this.#lost(error.code, (code === 1006 && trouble) || error.message);
       else this.#end(error.code, error.message);
     };
     this.#later("open", openTimeoutS, () => this.#lost("unreachable", `no answer within ${openTimeoutS} s`));
@@ -189,7 +190,7 @@ export class Connector {
       const after = event.retry_after_s;
       const mendable = !event.retryable && this.#wasOpen ? this.#options.mendableAfterS(event) : null;
       if (mendable !== null) return this.#lost(event.code, event.message, mendable);
-      const fail = event.retryable ? this.#lost : this.#end;
+      const fail = event.retryable || this.#isOwn(event.code) ? this.#lost : this.#end;
       return fail.call(this, event.code, event.message, Number.isFinite(after) && after >= 0 ? after : null);
     }
     if (event.type === "ready") return this.#begin(event);
@@ -229,6 +230,7 @@ export class Connector {
   #lost(code, message, retryAfterS = null) {
     const { patienceS, onLost } = this.#options;
     const readyS = this.#readyS;
+    if (readyS === null && code === "unreachable") this.#unanswered += 1;
     this.#readyS = null;
     this.#cancel("open");
     this.#leave(LOST);
@@ -242,6 +244,14 @@ export class Connector {
     }
     if (readyS !== null) onLost(message);
     return this.#later("retry", waitS, () => this.#connect());
+  }
+
+  /** Whether what has taken the session is an attempt that this side has given up, carried out late.
+   * @param {string} code */
+  #isOwn(code) {
+    if (code !== "superseded" || this.#unanswered === 0) return false;
+    this.#unanswered -= 1;
+    return true;
   }
 
   /** @param {string} code */

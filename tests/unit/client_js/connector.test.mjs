@@ -318,3 +318,20 @@ test("an error that the user can mend ends no session that was open", () => {
   closed.sockets[0].tell(unauthorized);
   assert.equal(closed.over[0].code, "unauthorized", "a session that never was open");
 });
+
+test("an attempt that was given up, and takes the session late, does not end it; another one does", async () => {
+  const superseded = { type: "error", event: 9, code: "superseded", message: "taken", retryable: false };
+  for (const take of [(socket) => socket.tell(superseded), (socket) => socket.drop(4509)]) {
+    const s = started({ openTimeoutS: 0.02 });
+    while (s.sockets.length < 2) await waited(1);
+    s.sockets[1].tell(ready());
+    s.speak(2);
+    take(s.sockets[1]);
+    assert.deepEqual([s.session.link, s.over.length, s.lost.length], ["lost", 0, 1]);
+    s.session.retryNow();
+    s.sockets[2].tell(ready({ resumed: true, resume_from_seq: 1 }));
+    assert.deepEqual(s.sockets[2].sent, [2]);
+    take(s.sockets[2]);
+    assert.equal(s.over[0]?.code, "superseded");
+  }
+});
