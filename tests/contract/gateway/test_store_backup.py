@@ -179,7 +179,7 @@ async def test_what_is_no_backup_is_refused(url: URL, tmp_path: Path) -> None:
     assert await why_not(url, tmp_path / "absent") == f"{tmp_path}/absent cannot be read: No such file or directory"
     assert await why_not(url, tmp_path / "text") == f"{tmp_path}/text is not a backup of a transcript store"
     said = await why_not(url, tmp_path / "other.db")
-    assert ("is not a backup" if engine.is_sqlite(url) else "is a backup of SQLite, which can be") in said
+    assert ("is not a backup" if engine.is_sqlite(url) else "is a backup of SQLite, which can only be") in said
 
 
 async def test_a_backup_that_is_cut_off_changes_nothing(url: URL, store: SqlTranscriptStore, tmp_path: Path) -> None:
