@@ -151,7 +151,7 @@ def transcribe(
     asked: Transcription,
     suite: Suite,
 ) -> None:
-    """Transcribe files, of this machine or at URLs."""
+    """Transcribe files on this machine or at URLs."""
     from stt_cli.commands.transcribe import transcribe as run
 
     format = format or format_of(output)
@@ -172,14 +172,14 @@ def watch(
         Path | None, typer.Option("--output-dir", "-o", help="Folder of the results; beside the files if omitted.")
     ] = None,
     settle: Annotated[
-        float, typer.Option(help="Seconds for which a file must stay as it is before it is sent.", min=0, max=3600)
+        float, typer.Option(help="Seconds for which a file must not change before it is sent.", min=0, max=3600)
     ] = 5.0,
-    once: Annotated[bool, typer.Option("--once", help="End when the files that are there are done.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Exit when the files in the folder are done.")] = False,
     *,
     asked: Transcription,
     suite: Suite,
 ) -> None:
-    """Transcribe each file that comes into a folder, until Ctrl-C; started again, it goes on where it was."""
+    """Transcribe each file that comes into a folder, until Ctrl-C; started again, it continues where it stopped."""
     from stt_cli.commands.watch import watch as run
 
     run(suite.reach(), folder, format, _asked_of_file(asked, format), output_dir, settle, once)
@@ -216,7 +216,7 @@ def mic(
     device: Annotated[
         str | None, typer.Option("--device", "-d", help="Number or part of the name; the system's choice if omitted.")
     ] = None,
-    show_list: Annotated[bool, typer.Option("--list", help="List the microphones and end.")] = False,
+    show_list: Annotated[bool, typer.Option("--list", help="List the microphones and exit.")] = False,
     as_json: Events = False,
     output: TextFile = None,
     *,

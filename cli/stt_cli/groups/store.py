@@ -14,7 +14,7 @@ app = typer.Typer(
 
 @app.command("backup")
 def backup(file: Annotated[Path, typer.Argument(help="A new file, which only you can read.")]) -> None:
-    """Write all that is stored at this moment into a file. The suite may be running."""
+    """Write a snapshot of everything stored into a file. The suite may be running."""
     from stt_cli.commands.store import backup as run
 
     run(file)
@@ -23,7 +23,7 @@ def backup(file: Annotated[Path, typer.Argument(help="A new file, which only you
 @app.command("restore")
 def restore(
     file: Annotated[Path, typer.Argument(help="A backup of this or an earlier version of the suite.")],
-    replace: Annotated[bool, typer.Option("--replace", help="In place of all that is in the store now.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace everything in the store.")] = False,
 ) -> None:
     """Put a backup into an empty store, and migrate it to this version. The suite may be running."""
     from stt_cli.commands.store import restore as run
@@ -33,7 +33,7 @@ def restore(
 
 @app.command("check")
 def check(as_json: Json = False) -> None:
-    """Look for damage: the file, the tables' version, the search index, rows without others. Exit 1 if there is any."""
+    """Look for damage: file, version of the tables, search index, rows that refer to missing ones. Exit 1 if any."""
     from stt_cli.commands.store import check as run
 
     run(as_json=as_json)
@@ -41,7 +41,7 @@ def check(as_json: Json = False) -> None:
 
 @app.command("reindex")
 def reindex() -> None:
-    """Build the search index again from the transcripts, if a check finds that it differs. The suite may be running."""
+    """Rebuild the search index from the transcripts, if a check finds that it differs. The suite may be running."""
     from stt_cli.commands.store import reindex as run
 
     run()
