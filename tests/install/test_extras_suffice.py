@@ -118,7 +118,7 @@ def test_commands_that_need_more_say_what_installs_it(environment: Make) -> None
 )
 def test_a_service_starts(environment: Make, extra: str, service: str, skipped: str) -> None:
     made = environment(extra)
-    result = made.run("python", "-c", EVERY_MODULE, service, skipped, "stt_shared", "-")
+    result = made.run("python", "-c", EVERY_MODULE, service, skipped, "stt_shared", "stt_shared.process.otel")
     assert (result.returncode, result.stderr) == (0, "")
     result = made.run("python", "-m", service, REDIS_URL="nowhere", DATA_DIR=str(made.folder))
     assert result.returncode == 1

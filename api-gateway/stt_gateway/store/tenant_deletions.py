@@ -7,7 +7,7 @@ A row of the table ``deleted`` says that a tenant was deleted (TENANT), and anot
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import URL, ColumnElement, Table, delete, exists, func, select, update
+from sqlalchemy import URL, ColumnElement, Select, Table, delete, exists, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -113,6 +113,11 @@ class TenantDeletions:
                 if not parts:
                     return removed
                 removed += (await connection.execute(delete(table).where(*which, part.in_(parts)))).rowcount
+
+
+def deleted_tenants() -> Select[tuple[str]]:
+    """Return the query for the tenants that were deleted lately; something may be left of them."""
+    return select(deleted.c.tenant).where(*_BEGUN)
 
 
 async def is_deleted(connection: AsyncConnection, tenant: str) -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from stt_gateway.core.requests.usage import COUNTS, Usage
 from stt_gateway.store.engine import close_engine, is_sqlite, open_engine, read_transaction, write_transaction
 from stt_gateway.store.schema import api_keys, key_usage, transcripts
+from stt_gateway.store.tenant_deletions import deleted_tenants
 
 
 class UsageStore:
@@ -23,11 +24,13 @@ class UsageStore:
     async def record(self, counted: Sequence[tuple[Usage, str]]) -> None:
         """Record what was counted, with the epoch of its counters. May be repeated, and come in any order.
 
-        Counters of one epoch only rise, so the higher number is the newer one. What a key has used that is deleted is
-        not recorded.
+        Counters of one epoch only rise, so the higher number is the newer one. What a key has used that is deleted, or
+        whose tenant is, is not recorded.
         """
         higher = func.max if self._is_sqlite else func.greatest
-        known = select(api_keys.c.id).where(api_keys.c.id.in_({usage.key_id for usage, _ in counted}))
+        known = select(api_keys.c.id).where(
+            api_keys.c.id.in_({usage.key_id for usage, _ in counted}), api_keys.c.tenant.not_in(deleted_tenants())
+        )
         async with write_transaction(self._engine) as connection:
             ids = set((await connection.execute(known)).scalars())
             for usage, epoch in counted:

@@ -21,6 +21,7 @@ from stt_gateway.core.requests.usage import Usage
 from stt_gateway.keys import accounts, usage
 from stt_gateway.store.api_keys import KeyStore
 from stt_gateway.store.engine import database_url
+from stt_gateway.store.tenant_deletions import TenantDeletions
 from stt_gateway.store.usage import UsageStore
 from stt_shared.contracts.jobs import JobStatus
 from stt_shared.process.clock import wall_ms
@@ -177,11 +178,16 @@ async def test_days_that_are_none_are_refused(keyed_gateway: Gateway, key_store:
         assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad_config")
 
 
-async def test_nothing_is_recorded_of_a_key_that_is_deleted(key_store: KeyStore, tmp_path: Path) -> None:
+async def test_nothing_is_recorded_of_keys_that_are_deleted_or_whose_tenant_is(
+    key_store: KeyStore, tmp_path: Path
+) -> None:
+    url = database_url(None, tmp_path / "spool-data")
     key = await stored_key(key_store, Scope.STREAM)
-    stored = UsageStore(database_url(None, tmp_path / "spool-data"))
-    used = [(Usage(id, "2026-11-30", "", requests=1), "e1") for id in (key.id, "k" * 12)]
-    await stored.record(used)
+    stored, deletions = UsageStore(url), TenantDeletions(url)
+    await stored.record([(Usage(id, "2026-11-30", "", requests=1), "e1") for id in (key.id, "k" * 12)])
+    assert await deletions.begin("acme", wall_ms()) == [key.id]
+    await stored.record([(Usage(key.id, "2026-12-01", "", requests=1), "e1")])
     await stored.close()
+    await deletions.close()
     with contextlib.closing(sqlite3.connect(tmp_path / "spool-data" / "transcripts.db")) as database:
-        assert database.execute("SELECT key_id FROM key_usage").fetchall() == [(key.id,)]
+        assert database.execute("SELECT key_id, day FROM key_usage").fetchall() == [(key.id, "2026-11-30")]
