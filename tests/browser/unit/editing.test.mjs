@@ -79,3 +79,26 @@ test("on a conflict the reader chooses; a change finds its sentence by its time"
   assert.equal(await revisions.edit({ texts: [{ segment: 0, text: "x" }] }), false);
   assert.deepEqual([revisions.transcript.segments[0].text, revisions.canUndo], ["E", false]);
 });
+
+test("a change is told when it is made, and not when the server cannot be reached", async () => {
+  const wire = server(said("a"));
+  let isAway = true;
+  const save = (edit) => (isAway ? Promise.reject(new Error("away")) : wire.save(edit));
+  const revisions = new Revisions(wire.transcript(), { save, load: wire.load, onConflict: async () => true });
+  let told = 0;
+  revisions.addEventListener("change", () => (told += 1));
+  const edit = { texts: [{ segment: 0, text: "b" }] };
+  await assert.rejects(revisions.edit(edit), /away/);
+  assert.equal(told, 0, "what the reader has written stays");
+  isAway = false;
+  await revisions.edit(edit);
+  assert.deepEqual([told, revisions.transcript.segments[0].text], [1, "b"]);
+  wire.others(said("c"));
+  const load = async () => {
+    isAway = true;
+    return wire.transcript();
+  };
+  Object.assign(revisions, { load });
+  await assert.rejects(revisions.edit(edit), /away/);
+  assert.deepEqual([told, revisions.transcript.segments[0].text], [2, "c"], "others have changed it");
+});

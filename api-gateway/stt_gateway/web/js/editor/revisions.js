@@ -47,9 +47,23 @@ export class Revisions extends EventTarget {
   }
 
   #inTurn(action) {
-    const done = this.#last.then(action).finally(() => this.dispatchEvent(new Event("change")));
+    const done = this.#last.then(() => this.#telling(action));
     this.#last = done.catch(() => {});
     return done;
+  }
+
+  async #telling(action) {
+    const tell = () => this.dispatchEvent(new Event("change"));
+    const { revision } = this.transcript;
+    try {
+      const made = await action();
+      tell();
+      return made;
+    } catch (error) {
+      // What is shown stays as it is, with what the reader has written in it.
+      if (this.transcript.revision !== revision) tell();
+      throw error;
+    }
   }
 
   async #go(step) {

@@ -2,8 +2,8 @@
 import { t } from "../i18n/index.js";
 import { button, h } from "../ui/dom.js";
 
-/** `act`: {save(text), cancel()}; one of them is called once. Enter saves, Escape cancels. Returns {element, select(at,
- * length)}. */
+/** `act`: {save(text), cancel()}; the form stays until it is removed, for another attempt to save. Enter saves, Escape
+ * cancels. Returns {element, select(at, length)}. */
 export function sentenceForm(text, act) {
   const input = h("textarea", { class: "input", dir: "auto", value: text, rows: "1", "aria-label": t("edit.sentence") });
   const fit = () => {

@@ -13,8 +13,10 @@ export function transcriptEditor(revisions, view) {
   const attempt = async (action) => {
     try {
       await action();
+      return true;
     } catch (error) {
       report(error);
+      return false;
     }
   };
   const act = {
@@ -52,8 +54,7 @@ export function transcriptEditor(revisions, view) {
     const { text } = transcript.segments[segment];
     const form = sentenceForm(text.trim(), {
       async save(written) {
-        await act.edit({ texts: [{ segment, text: written }] });
-        view().focusLine(segment);
+        if (await act.edit({ texts: [{ segment, text: written }] })) view().focusLine(segment);
       },
       cancel() {
         form.element.replaceWith(place);
