@@ -1,4 +1,4 @@
-"""Scripts that do not arrive: the page says so, and goes on by itself when they can be had."""
+"""Scripts that do not arrive: the page says so, and goes on by itself when they can be loaded."""
 
 from typing import TYPE_CHECKING
 

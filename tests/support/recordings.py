@@ -27,7 +27,7 @@ _NEIGHBOUR = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 
 
 class SpeechMissing(Exception):
-    """No recording can be had here; a test that needs one should skip with this reason."""
+    """No recording is available here; a test that needs one should skip with this reason."""
 
 
 @functools.cache

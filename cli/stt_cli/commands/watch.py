@@ -31,7 +31,7 @@ def watch(
     ``once``, also if any file failed.
     """
     if not folder.is_dir():
-        raise CliError(f"{folder} is no folder", exit_code=2)
+        raise CliError(f"{folder} is not a folder", exit_code=2)
     if output is not None:
         try:
             output.mkdir(parents=True, exist_ok=True)
