@@ -199,7 +199,8 @@ class SqlTranscriptStore:
             if row is None:
                 return None
             version = None if edit.restore is None else await earlier_versions.read(connection, row, edit.restore)
-            values = await _off_loop_if_long(len(row.segments), changed_columns, row, edit, version)
+            length = len(row.segments) + len(row.text_edits) + sum(len(one.text) for one in edit.texts)
+            values = await _off_loop_if_long(length, changed_columns, row, edit, version)
             if values:
                 await earlier_versions.keep(connection, row, now_ms)
                 after = update(transcripts).where(transcripts.c.place == row.place).values(values).returning(*LISTED)

@@ -1,6 +1,8 @@
 """Edits of stored transcripts, on both databases: all or nothing, counted, found, and kept by later writes."""
 
 import asyncio
+import threading
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,7 +11,8 @@ from support.store_samples import NOW_MS, ids, transcript
 from stt_gateway.core.speakers.changes import GivenPassage, SpeakerChanges
 from stt_gateway.core.speakers.edits import Speaker, edited
 from stt_gateway.core.texts.edits import GivenText
-from stt_gateway.store import earlier_versions
+from stt_gateway.store import earlier_versions, sql_store
+from stt_gateway.store.editing import changed_columns
 from stt_gateway.store.interface import Search, Snippet, TranscriptEdit, Version
 from stt_gateway.store.sql_store import SqlTranscriptStore
 from stt_shared.contracts.errors import SttError
@@ -156,6 +159,22 @@ async def test_a_corrected_text_is_found_and_earlier_versions_come_back(store: S
         await store.edit("job1", TranscriptEdit(restore=9), NOW_MS)
     assert await store.delete("job1", NOW_MS + 4000)
     assert await store.versions("job1") == []
+
+
+async def test_long_corrections_of_a_short_transcript_hold_no_live_session_up(
+    store: SqlTranscriptStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def noted(*given: Any) -> dict[str, Any]:
+        threads.append(threading.current_thread())
+        return changed_columns(*given)
+
+    monkeypatch.setattr(sql_store, "changed_columns", noted)
+    await store.put(TALK)
+    await store.edit("job1", TranscriptEdit(texts=[GivenText(0, "Who?")], revision=0), NOW_MS)
+    await store.edit("job1", TranscriptEdit(texts=[GivenText(0, "who " * 1000)] * 6, revision=1), NOW_MS)
+    assert [thread is threading.main_thread() for thread in threads] == [True, False]
 
 
 async def test_the_first_version_and_the_newest_are_kept(
