@@ -184,6 +184,11 @@ class SessionStreams:
         if any([await self.is_unowned(owner.keys, owner.epoch, stage) for stage in stages]):
             await self.enqueue(owner)
 
+    async def is_rolled_back(self, owner: Ownership) -> bool:
+        """Return whether the claim of a session or job that is under way is missing: fences only rise otherwise."""
+        epoch, state, fence = await self._fields(owner.keys, "epoch", "state", f"fence:{owner.stage}")
+        return epoch == owner.epoch.encode() and state != b"done" and int(fence or 0) < owner.fence
+
     async def is_unowned(self, at: StreamKeys, epoch: str, stage: str) -> bool:
         """Return whether a session or job is under way and nobody owns the stage."""
         found_epoch, state, owner = await self._fields(at, "epoch", "state", f"owner:{stage}")

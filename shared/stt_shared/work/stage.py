@@ -266,7 +266,7 @@ class StageWorker:
             if owner is not None and fields:
                 log.info("taken over" if follows else "taken", fence=owner.fence)
                 await self._handle(Assignment(owner, fields, item.follows))
-                if await self._bus.sessions.is_unowned(at, epoch, self._stage):
+                if await self._bus.sessions.is_rolled_back(owner):
                     raise RolledBack("the claim is missing")
             await self._queue.done(item, delete=deletes)
         except RolledBack as lost:

@@ -174,13 +174,16 @@ async def test_what_nobody_with_room_takes_is_taken_by_one_without(bus: Bus, red
         await cancel_and_wait(task)
 
 
-async def test_a_session_whose_claim_a_failover_lost_is_taken_again(bus: Bus, redis_client: Redis) -> None:
+@pytest.mark.parametrize("recorded", ["", "r1"], ids=["nobody", "the same replica"])
+async def test_a_session_whose_claim_a_failover_lost_is_taken_again(
+    bus: Bus, redis_client: Redis, recorded: str
+) -> None:
     taken: list[Assignment] = []
 
     async def handle(assignment: Assignment) -> None:
         taken.append(assignment)
         if len(taken) == 1:
-            await redis_client.hset(assignment.owner.keys.state, "owner:transcriber", "")
+            await redis_client.hset(assignment.owner.keys.state, "owner:transcriber", recorded)
             await redis_client.hincrby(assignment.owner.keys.state, "fence:transcriber", -1)
 
     await mark_alive(redis_client, "r1")
