@@ -23,7 +23,7 @@ class Standing(enum.Enum):
     OWNER = enum.auto()  # still the owner
     ENDED = enum.auto()  # still the owner, but the session or job has ended
     SUPERSEDED = enum.auto()  # the stage has another owner, or the session was opened again
-    LOST = enum.auto()  # Redis does not have the session or job any more
+    LOST = enum.auto()  # Redis does not have the session or job any more, or not this claim
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,10 @@ class Ownership:
         """Return what has become of this ownership, given these fields of the hash."""
         if epoch is None or (self.stage and fence is None):
             return Standing.LOST
-        if epoch != self.epoch.encode() or (self.stage and int(fence or 0) != self.fence):
+        if epoch != self.epoch.encode() or (self.stage and int(fence or 0) > self.fence):
             return Standing.SUPERSEDED
+        if self.stage and int(fence or 0) < self.fence:
+            return Standing.LOST  # by a failover: fences only rise otherwise
         return Standing.ENDED if state == b"done" else Standing.OWNER
 
 

@@ -194,6 +194,12 @@ async def test_finals_are_numbered_without_holes_and_commit_in_the_same_step(bus
     assert await bus.client.xlen(AT.pcm_log) == 1
 
 
+def test_a_claim_that_redis_has_lost_is_not_another_owner() -> None:
+    owner = Ownership(AT, "e1", keys.STAGE_GATEWAY, 3)
+    found = [owner.standing(b"e1", fence, b"active") for fence in (b"2", b"3", b"4")]
+    assert found == [Standing.LOST, Standing.OWNER, Standing.SUPERSEDED]
+
+
 async def test_what_was_heard_of_audio_that_is_not_there_is_refused(bus: Bus) -> None:
     owner = await claimed(bus, keys.STAGE_TRANSCRIBER)
     assert await bus.sessions.emit(owner, final(1), Commit(2, 1, TakeoverState())) == (WriteResult.HOLE, 0)
