@@ -17,7 +17,7 @@ N_SENTINELS = 3
 class SentinelServers(ReplicatedRedis):
     """``down_after_ms``: time without an answer after which a sentinel takes a server for dead."""
 
-    def __init__(self, folder: Path, down_after_ms: int = 1000) -> None:
+    def __init__(self, folder: Path, down_after_ms: int = 2000) -> None:
         super().__init__(folder, [free_port(), free_port()])
         self._down_after_ms = down_after_ms
         self._sentinel_ports = [free_port() for _ in range(N_SENTINELS)]
@@ -74,7 +74,7 @@ def _knows_all(port: int) -> bool:
 
 
 @contextlib.contextmanager
-def sentinel_servers(folder: Path, down_after_ms: int = 1000) -> Iterator[SentinelServers]:
+def sentinel_servers(folder: Path, down_after_ms: int = 2000) -> Iterator[SentinelServers]:
     """The servers, running."""
     servers = SentinelServers(folder, down_after_ms)
     try:
