@@ -51,7 +51,7 @@ async def sentinel_failover_behind(run: Run) -> None:
 
 @scenario("redis-rolled-back")
 async def redis_rolled_back(run: Run) -> None:
-    """Redis is what it was 100 to 800 ms ago, all at once: no connection is lost, and nobody is told."""
+    """Redis is what it was 100 to 800 ms ago, all at once: no connection is lost, nothing announces it."""
     async with run.crowd(speak_sdk) as crowd:
         for _ in range(run.rounds(12)):
             run.row.faults += 1

@@ -80,7 +80,7 @@ test("on a conflict the reader chooses; a change finds its sentence by its time"
   assert.deepEqual([revisions.transcript.segments[0].text, revisions.canUndo], ["E", false]);
 });
 
-test("a change is told when it is made, and not when the server cannot be reached", async () => {
+test("a change is reported when it is made, and not when the server cannot be reached", async () => {
   const wire = server(said("a"));
   let isAway = true;
   const save = (edit) => (isAway ? Promise.reject(new Error("away")) : wire.save(edit));
